@@ -1,0 +1,94 @@
+"""Every error that a user can cause or meet, and its exit status.
+
+PromotuneError
+├── UserError            2  something that the user wrote: always where, what, what we got, what to do
+│   ├── SpaceError          in a space file
+│   ├── ConstantError       a name that the program does not hold, or holds twice, or cannot be promoted
+│   ├── ProgramError        the program cannot be found, parsed or used
+│   ├── OptionError         on the command line
+│   ├── ExperimentError     an experiment that is not there, or is in the way
+│   └── MetricError         a metric that the program never logs (only running it can tell)
+└── SearchError          1  the search itself could not go on
+    └── PreflightError      the baseline did not survive a batch or two
+
+Arguments are positional, so that an error survives a pickle between processes.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+EXIT_SEARCH = 1
+EXIT_USER = 2
+EXIT_INTERRUPTED = 130
+
+
+class PromotuneError(Exception):
+    """The root. ``where`` is ``file:line`` or another place (None: nowhere); ``what`` says rule and value; ``hint`` what to do."""
+
+    exit_status = EXIT_SEARCH
+
+    def __init__(self, where: str | None, what: str, hint: str | None = None) -> None:
+        super().__init__(where, what, hint)
+        self.where = where
+        self.what = what
+        self.hint = hint
+
+    def __str__(self) -> str:
+        first = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{first}\n  {self.hint}" if self.hint else first
+
+
+class UserError(PromotuneError):
+    """Something that the user wrote."""
+
+    exit_status = EXIT_USER
+
+
+class SpaceError(UserError):
+    """A space file does not say what may vary."""
+
+
+class ConstantError(UserError):
+    """A name does not lead to one constant that can be promoted."""
+
+
+class ProgramError(UserError):
+    """The program cannot be found, parsed or used."""
+
+
+class OptionError(UserError):
+    """The command line asks for what is not there."""
+
+
+class ExperimentError(UserError):
+    """An experiment is not there, or is in the way."""
+
+
+class SearchError(PromotuneError):
+    """The search itself could not go on; a failed trial is data, not an error."""
+
+
+class PreflightError(SearchError):
+    """The baseline did not survive a batch or two of training and validation."""
+
+
+class MetricError(UserError):
+    """The metric is never logged. A user error that only running the program can find."""
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str | None:
+    """Return the known name nearest to ``wrong``, case folded first, or None."""
+    by_fold: dict[str, str] = {}
+    for name in known:
+        by_fold.setdefault(name.casefold(), name)
+    near = difflib.get_close_matches(wrong.casefold(), by_fold, n=1)
+    return by_fold[near[0]] if near else None
+
+
+def suggest(wrong: str, known: Iterable[str], *, what: str = "known") -> str:
+    """Return a hint: one near name, else the whole list."""
+    names = sorted(known)
+    near = did_you_mean(wrong, names)
+    if near is not None:
+        return f"Did you mean {near!r}?"
+    return f"{what.capitalize()}: {', '.join(names) or 'none'}."

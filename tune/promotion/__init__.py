@@ -1,0 +1,1 @@
+"""How a value gets into a program, and back into its source."""

@@ -1,0 +1,87 @@
+"""What an expression in the source is worth, without running it."""
+
+import ast
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tune.space.dimensions import Value
+
+MAX_RESULT = 1e300
+"""A literal expression that grows past this is left alone: nobody hardcodes one, and ``9 ** 9 ** 9`` would hang us."""
+
+OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+    ast.LShift: operator.lshift,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A value that only running the program can tell."""
+
+    text: str
+    """The expression, as Python writes it."""
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def evaluate(node: ast.expr) -> Value | Unknown:
+    """Return what a literal, a container of literals, or arithmetic over literals is worth; else Unknown."""
+    try:
+        return _evaluate(node)
+    except (ValueError, ArithmeticError, TypeError):
+        return Unknown(ast.unparse(node))
+
+
+def _evaluate(node: ast.expr) -> Value:
+    match node:
+        case ast.Constant(value=None | bool() | int() | float() | str() as value):
+            return value
+        case ast.Tuple():
+            return tuple(_evaluate(item) for item in node.elts)
+        case ast.List():
+            return [_evaluate(item) for item in node.elts]
+        case ast.Dict():
+            return dict(zip(map(_key, node.keys), map(_evaluate, node.values), strict=True))
+        case ast.UnaryOp(op=ast.USub()):
+            return -_number(node.operand)
+        case ast.UnaryOp(op=ast.UAdd()):
+            return +_number(node.operand)
+        case ast.BinOp():
+            return _arithmetic(node)
+        case _:
+            raise ValueError(f"no literal: {type(node).__name__}")
+
+
+def _key(node: ast.expr | None) -> str:
+    match node:
+        case ast.Constant(value=str(key)):
+            return key
+        case _:
+            raise ValueError("no string key")
+
+
+def _arithmetic(node: ast.BinOp) -> Value:
+    left, right = _number(node.left), _number(node.right)
+    if isinstance(node.op, ast.Pow | ast.LShift) and abs(right) > 1024:
+        raise ValueError("too large")
+    result = OPERATORS[type(node.op)](left, right) if type(node.op) in OPERATORS else None
+    if not isinstance(result, int | float) or abs(result) > MAX_RESULT:
+        raise ValueError("no number of a sensible size")
+    return result
+
+
+def _number(node: ast.expr) -> int | float:
+    value = _evaluate(node)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("no number")
+    return value

@@ -1,0 +1,1 @@
+"""Afterwards, from files."""

@@ -1,0 +1,1 @@
+"""Many trials, in the driver."""

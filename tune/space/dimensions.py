@@ -1,0 +1,143 @@
+"""What one constant may be: the seven kinds of range, named as in Ray Tune. Both ends of every range are included."""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+Value = bool | int | float | str | None | tuple["Value", ...] | list["Value"] | dict[str, "Value"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uniform:
+    """A float, every value as likely."""
+
+    low: float
+    """Included."""
+    high: float
+    """Included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QUniform:
+    """A float on a grid, every point as likely."""
+
+    low: float
+    """Included."""
+    high: float
+    """Included when it lies on the grid that starts at ``low``; the space file refuses one that does not."""
+    q: float
+    """Distance between two points, above 0."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogUniform:
+    """A float, every order of magnitude as likely."""
+
+    low: float
+    """Included; above 0."""
+    high: float
+    """Included."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RandInt:
+    """An int, every value as likely."""
+
+    low: int
+    """Included."""
+    high: int
+    """Included, as in Optuna; Ray's ``randint`` leaves it out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QRandInt:
+    """An int on a grid, every point as likely."""
+
+    low: int
+    """Included."""
+    high: int
+    """Included; on the grid that starts at ``low``."""
+    q: int
+    """Distance between two points, at least 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRandInt:
+    """An int, every order of magnitude as likely."""
+
+    low: int
+    """Included; at least 1."""
+    high: int
+    """Included, as in Optuna; Ray's ``lograndint`` leaves it out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One of a list, each as likely and in no order."""
+
+    options: tuple[Value, ...]
+    """At least one; no two equal."""
+
+
+Dimension = Uniform | QUniform | LogUniform | RandInt | QRandInt | LogRandInt | Choice
+
+KINDS: dict[str, type[Dimension]] = {
+    "uniform": Uniform,
+    "quniform": QUniform,
+    "loguniform": LogUniform,
+    "randint": RandInt,
+    "qrandint": QRandInt,
+    "lograndint": LogRandInt,
+    "choice": Choice,
+}
+
+
+def kind_of(dimension: Dimension) -> str:
+    """Return the name that a space file uses."""
+    return next(name for name, kind in KINDS.items() if type(dimension) is kind)
+
+
+def arguments_of(dimension: Dimension) -> list[Value]:
+    """Return what stands behind the kind in a space file."""
+    match dimension:
+        case Choice():
+            return list(dimension.options)
+        case QUniform() | QRandInt():
+            return [dimension.low, dimension.high, dimension.q]
+        case Uniform() | LogUniform() | RandInt() | LogRandInt():
+            return [dimension.low, dimension.high]
+        case _:
+            assert_never(dimension)
+
+
+def describe(dimension: Dimension) -> str:
+    """Return the range on one line, as the terminal shows it: ``loguniform 0.0001 to 0.1``."""
+    if isinstance(dimension, Choice):
+        return "choice " + ", ".join(str(option) for option in dimension.options)
+    low, high, *step = arguments_of(dimension)
+    return f"{kind_of(dimension)} {low:g} to {high:g}" + (f" by {step[0]:g}" if step else "")
+
+
+def contains(dimension: Dimension, value: Value) -> bool:
+    """Tell whether a trial could draw ``value``. A grid counts as its whole range. 1 and True are different values."""
+    match dimension:
+        case Choice():
+            return any(same(value, option) for option in dimension.options)
+        case Uniform() | QUniform() | LogUniform():
+            return _is_number(value) and dimension.low <= value <= dimension.high
+        case RandInt() | QRandInt() | LogRandInt():
+            return _is_int(value) and dimension.low <= value <= dimension.high
+        case _:
+            assert_never(dimension)
+
+
+def same(a: Value, b: Value) -> bool:
+    """Equal, and a bool is no number."""
+    return a == b and isinstance(a, bool) == isinstance(b, bool)
+
+
+def _is_int(value: Value) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
