@@ -28,6 +28,9 @@ N_PIXELS = 64  # 8 x 8
 WHITE = 16  # the brightest pixel
 
 
+Batch = tuple[Tensor, ...]
+
+
 class Digits(pl.LightningModule):
     """Tell the ten digits apart. A batch is ``images`` (B, 64) float32 in [0, 1] and ``labels`` (B,) int64."""
 
@@ -45,7 +48,8 @@ class Digits(pl.LightningModule):
         self.log = partial(self.log, on_step=False, on_epoch=True)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.net(images)  # (B, 10) logits
+        logits: Tensor = self.net(images)  # (B, 10)
+        return logits
 
     def step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Return all that a loss or a metric needs: logits (B, 10) and labels (B,)."""
@@ -53,7 +57,7 @@ class Digits(pl.LightningModule):
 
     def training_step(self, batch: list[Tensor], idx: int) -> Tensor:
         logits, labels = self.step(*batch)
-        loss = self.loss_fn(logits, labels)
+        loss: Tensor = self.loss_fn(logits, labels)
         self.log("CE/Train", loss)
         self.log("Accuracy/Train", accuracy(logits, labels))
         return loss
@@ -76,7 +80,7 @@ def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
     return (logits.argmax(1) == labels).float().mean()
 
 
-def dataloaders() -> tuple[DataLoader, DataLoader]:
+def dataloaders() -> tuple[DataLoader[Batch], DataLoader[Batch]]:
     """Return the training and the validation loader: 1,347 and 450 images, each digit in proportion."""
     images, labels = load_digits(return_X_y=True)  # (1797, 64) float64 in [0, 16] and (1797,) int64
     split = train_test_split(

@@ -18,11 +18,17 @@ from tune.promotion.resolve import Promoted
 from tune.search.resources import Resources
 from tune.space.dimensions import Value, describe
 from tune.space.space import Space
-from tune.trial.outcome import Outcome, ranked
+from tune.trial.outcome import Outcome, State, ranked
 from tune.trial.score import Mode, better
 
 TENSORBOARD_PORT = 6006
-STYLES = {"complete": "green", "pruned": "dim", "failed": "red", "waiting": "yellow", "running": "blue"}
+STYLES: dict[State, str] = {
+    "complete": "green",
+    "pruned": "dim",
+    "failed": "red",
+    "waiting": "yellow",
+    "running": "blue",
+}
 
 
 class Screen:
@@ -51,7 +57,9 @@ class Screen:
         self._console.file.flush()
 
 
-def show_space(screen: Screen, space: Space, promoted: Sequence[Promoted], program: Program, resources: Resources) -> None:
+def show_space(
+    screen: Screen, space: Space, promoted: Sequence[Promoted], program: Program, resources: Resources
+) -> None:
     """Show what will be searched, and how."""
     goal = {"min": "minimise", "max": "maximise"}[space.mode]
     settings = space.settings
@@ -88,7 +96,9 @@ class TrialLines:
     def ended(self, outcome: Outcome) -> None:
         """Print a trial; the best so far carries a star."""
         self._n_ended += 1
-        leads = outcome.state != "failed" and outcome.score is not None and better(self._mode, outcome.score, self._best)
+        leads = (
+            outcome.state != "failed" and outcome.score is not None and better(self._mode, outcome.score, self._best)
+        )
         if leads:
             self._best = outcome.score
         count = f"{self._n_ended:>{len(str(self._n_trials))}}/{self._n_trials}"
@@ -99,11 +109,15 @@ class TrialLines:
         self._screen.line(line, style=STYLES[outcome.state])
 
 
-def show_end(screen: Screen, outcomes: Sequence[Outcome], space: Space, hardcoded: Mapping[str, Value]) -> Outcome | None:
+def show_end(
+    screen: Screen, outcomes: Sequence[Outcome], space: Space, hardcoded: Mapping[str, Value]
+) -> Outcome | None:
     """Show the best values and their gain over the hardcoded ones; return the best trial, None when there is none."""
     screen.line()
     counts = Counter(outcome.state for outcome in outcomes)
-    screen.line(f"{len(outcomes)} trials: " + ", ".join(f"{counts[state]} {state}" for state in STYLES if counts[state]))
+    screen.line(
+        f"{len(outcomes)} trials: " + ", ".join(f"{counts[state]} {state}" for state in STYLES if counts[state])
+    )
     best = next(iter(ranked(outcomes, space.mode)), None)
     if best is None or best.score is None:
         return None

@@ -1,4 +1,4 @@
-"""ASHA, the asynchronous successive halving of Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2020.
+"""ASHA, after Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2020.
 
 Of the stopping kind, as Ray's. Two things differ, both by measurement. *Pass quota*: a rung lets at most
 ``n / reduction_factor + 1`` of its n arrivals pass, a new best of the rung always; compared with all history, as the
@@ -73,7 +73,7 @@ class Asha:
 class NoStop:
     """Lets every trial run to its end, unless its metric is not finite."""
 
-    def stops(self, trial: int, epoch: int, value: float) -> bool:  # noqa: ARG002 - the rule's signature
+    def stops(self, trial: int, epoch: int, value: float) -> bool:
         """Tell whether ``trial`` ends here."""
         return not math.isfinite(value)
 

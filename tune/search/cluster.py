@@ -1,4 +1,4 @@
-"""A Ray of our own for the time of a search: on the loopback address as far as Ray lets us say so, with its token on."""
+"""A Ray of our own for the time of a search: on the loopback address as far as Ray lets us, with its token on."""
 
 import contextlib
 import importlib

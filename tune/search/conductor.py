@@ -12,7 +12,6 @@ from tune.paths import ExperimentPaths, VersionPaths
 from tune.search.asha import Rule
 from tune.search.ledger import Ledger
 from tune.search.names import version_name
-from tune.space.space import Settings
 from tune.trial.outcome import Outcome
 from tune.trial.record import Record, read_record
 from tune.trial.task import Task
@@ -33,11 +32,6 @@ class Limits:
     """Trials at a time."""
     rehearsal: bool = False
     """Run nothing but the pre-flight."""
-
-    @classmethod
-    def of(cls, settings: Settings, concurrency: int) -> "Limits":
-        """Take them from a space's settings."""
-        return cls(trials=settings.trials, time_budget_s=settings.time_budget_s, concurrency=concurrency)
 
 
 class Conductor:
@@ -146,7 +140,9 @@ class Conductor:
         if failed:
             reason = record.failure.reason if record and record.failure else WORKER_DIED
             return self._ledger.fail(number, reason)
-        if diverged := [(epoch, value) for epoch, value in curve.items() if value != value or abs(value) == float("inf")]:
+        if diverged := [
+            (epoch, value) for epoch, value in curve.items() if value != value or abs(value) == float("inf")
+        ]:
             epoch, value = diverged[0]
             return self._ledger.fail(number, f"the metric is {value} in epoch {epoch}")
         return self._ledger.prune(number) if number in self._stopped else self._ledger.complete(number)

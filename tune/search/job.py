@@ -13,6 +13,7 @@ from tune.space.dimensions import Value
 from tune.space.space import Space, System
 from tune.trial.task import Job
 
+
 def build_job(
     space: Space, program: Program, promoted: Sequence[Promoted], snapshot: Path, resources: Resources
 ) -> Job:

@@ -1,8 +1,9 @@
 """The ledger: an Optuna study in a journal file, the only truth about trials. One process writes it."""
 
 import random
+import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
@@ -16,12 +17,12 @@ from tune.search.sampler import N_STARTUP_TRIALS, build_sampler, distribution_of
 from tune.space.dimensions import Value, contains
 from tune.space.space import Space
 from tune.trial.outcome import Outcome, outcome_of
-from tune.trial.score import best_of, better
+from tune.trial.score import Mode, best_of, better
 
 FORMAT = 1
 """Of what we write into the study beside Optuna's own; a reader refuses a number that it does not know."""
 
-DIRECTIONS = {"min": "minimize", "max": "maximize"}
+DIRECTIONS: dict[Mode, Literal["minimize", "maximize"]] = {"min": "minimize", "max": "maximize"}
 
 
 class Ledger:
@@ -46,7 +47,7 @@ class Ledger:
         }
         self._study.enqueue_trial(inside)
         trial = self._study.ask({name: self._distributions[name] for name in inside})
-        return self._opened(trial, {name: value for name, value in self._hardcoded.items()})  # type: ignore[misc]
+        return self._opened(trial, self._hardcoded)  # type: ignore[misc]
 
     def ask(self) -> tuple[int, dict[str, Value]]:
         """Open a trial; return its number and its values."""
@@ -143,5 +144,7 @@ def create_ledger(paths: ExperimentPaths, space: Space, promoted: Sequence[Promo
         sampler=build_sampler(settings.sampler, settings.sampler_args, dimensions, settings.seed),
     )
     study.set_user_attr("format", FORMAT)
-    study.set_metric_names([space.metric])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study.set_metric_names([space.metric])  # optuna-dashboard shows it
     return Ledger(study, space, promoted)

@@ -8,7 +8,7 @@ from tune.space.dimensions import Value
 MAX_BYTES = 80
 MAX_VALUE = 16  # characters of one value
 N_DIGITS = 3  # of the trial's number; names of a thousand trials sort
-FORBIDDEN = re.compile(r'[^\w.+\-=]|(?<=\.)\.+')  # all but letters, digits and a few signs
+FORBIDDEN = re.compile(r"[^\w.+\-=]|(?<=\.)\.+")  # all but letters, digits and a few signs
 
 
 def version_name(number: int, values: Mapping[str, Value]) -> str:

@@ -55,13 +55,13 @@ class SearcherDoor(_Door, Searcher):
 
 
 class SchedulerDoor(_Door, FIFOScheduler):
-    """Passes each epoch on, and each decision back. Here and not in the searcher, which never hears of the last epoch."""
+    """Passes each epoch on, and each decision back; Ray's searcher would not hear of a stopped trial's last epoch."""
 
     def __init__(self, conductor: Conductor) -> None:
         FIFOScheduler.__init__(self)
         _Door.__init__(self, conductor)
 
-    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> Any:
         """Decide about a trial after an epoch."""
         stops = self._conductor.report(trial.trial_id, result["epoch"], result["value"], last=result["last"])
         return TrialScheduler.STOP if stops else TrialScheduler.CONTINUE

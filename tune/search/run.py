@@ -14,7 +14,7 @@ from tune.paths import ExperimentPaths, short
 from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted
 from tune.promotion.snapshot import take_snapshot
-from tune.search.asha import Asha, NoStop, Rule
+from tune.search.asha import NoStop, Rule
 from tune.search.cluster import local_cluster, ray_scratch
 from tune.search.conductor import Conductor, Limits
 from tune.search.job import build_job
@@ -101,7 +101,7 @@ def build_rule(space: Space) -> Rule:
     """Return what stops weak trials."""
     match space.settings.scheduler:
         case "asha":
-            return Asha(space.mode, **space.settings.scheduler_args)
+            return asha_of(space)
         case "none":
             return NoStop()
         case name:
@@ -128,7 +128,7 @@ def _run_trials(conductor: Conductor, job: Job, resources: Resources) -> None:
 def _politely_interrupted(conductor: Conductor) -> Iterator[None]:
     """Let the first Ctrl-C (or SIGTERM) end the search after the running epochs, the second at once."""
 
-    def interrupt(signum: int, frame: object) -> None:  # noqa: ARG001 - the signature of a handler
+    def interrupt(signum: int, frame: object) -> None:
         if conductor.ending:
             raise KeyboardInterrupt
         conductor.end()

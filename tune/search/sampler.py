@@ -54,7 +54,7 @@ def labels_of(choice: Choice) -> dict[Any, Value]:
     options = choice.options
     plain = all(option is None or isinstance(option, bool | int | float | str) for option in options)
     distinct = not any(a == b for a, b in itertools.combinations(options, 2))
-    return {option if plain and distinct else repr(option): option for option in options}  # type: ignore[misc]
+    return {option if plain and distinct else repr(option): option for option in options}
 
 
 def to_label(dimension: Dimension, value: Value) -> Any:
@@ -69,7 +69,9 @@ def from_label(dimension: Dimension, label: Any) -> Value:
     return labels_of(dimension)[label] if isinstance(dimension, Choice) else label
 
 
-def build_sampler(name: str, arguments: Mapping[str, Any], dimensions: Mapping[str, Dimension], seed: int) -> BaseSampler:
+def build_sampler(
+    name: str, arguments: Mapping[str, Any], dimensions: Mapping[str, Dimension], seed: int
+) -> BaseSampler:
     """Return a seeded sampler; ``arguments`` are those of Optuna's constructor and win over our defaults."""
     match name:
         case "tpe":

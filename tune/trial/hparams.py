@@ -42,9 +42,7 @@ def session_end(status: Status) -> Any:
 
 
 def _summary(tag: str, data: Any) -> Any:
-    value = Summary.Value(
-        tag=tag, metadata=metadata.create_summary_metadata(data), tensor=metadata.NULL_TENSOR
-    )
+    value = Summary.Value(tag=tag, metadata=metadata.create_summary_metadata(data), tensor=metadata.NULL_TENSOR)
     return Summary(value=[value])
 
 
@@ -65,8 +63,8 @@ def hparams_yaml(promoted: Mapping[str, Value], logged: Mapping[str, Any], hardc
 
 
 def _dump(values: Mapping[str, Any]) -> str:
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = None
+    yaml: Any = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
     yaml.allow_unicode = True
     yaml.sort_base_mapping_type_on_output = False
     stream = io.StringIO()

@@ -17,7 +17,7 @@ import torch
 def isolated(folder: Path, n_threads: int) -> Iterator[None]:
     """Give a trial the user's working directory, and put the process back as it was."""
     environment, arguments, before = dict(os.environ), list(sys.argv), Path.cwd()
-    python_random, numpy_random = random.getstate(), np.random.get_state()  # noqa: NPY002 - it is the global one
+    python_random, numpy_random = random.getstate(), np.random.get_state()
     torch_random, torch_state = torch.get_rng_state(), _torch_state()
     os.chdir(folder)
     torch.set_num_threads(n_threads)
@@ -30,7 +30,7 @@ def isolated(folder: Path, n_threads: int) -> Iterator[None]:
         os.environ.clear()
         os.environ.update(environment)
         random.setstate(python_random)
-        np.random.set_state(numpy_random)  # noqa: NPY002
+        np.random.set_state(numpy_random)
         torch.set_rng_state(torch_random)
         _restore_torch(torch_state)
 

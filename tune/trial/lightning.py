@@ -1,6 +1,5 @@
-"""``pytorch_lightning`` and ``lightning.pytorch`` are two class trees; a program uses one, and so must all that we add."""
+"""``pytorch_lightning`` and ``lightning.pytorch`` are two class trees: what we add comes from the program's own."""
 
-import importlib
 import sys
 from types import ModuleType
 from typing import Any
@@ -18,14 +17,8 @@ def package_of(module_class: type) -> ModuleType:
 
 
 def descends(candidate: object, name: str) -> bool:
-    """Tell whether ``candidate`` is a class below the loaded packages' ``LightningModule``, ``LightningDataModule``..."""
+    """Tell whether ``candidate`` is a class below Lightning's ``LightningModule``, ``LightningDataModule``..."""
     if not isinstance(candidate, type):
         return False
     roots: list[Any] = [getattr(sys.modules[package], name) for package in PACKAGES if package in sys.modules]
     return any(issubclass(candidate, root) and candidate is not root for root in roots)
-
-
-def warm() -> None:
-    """Import what every trial needs, before the first needs it."""
-    for name in ("torch", "torch.utils.tensorboard", PACKAGES[0]):
-        importlib.import_module(name)

@@ -1,5 +1,6 @@
 """How a trial ended, as the ledger tells it; the same for the terminal, the table and the report."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -60,7 +61,7 @@ def outcome_of(trial: "FrozenTrial", mode: Mode) -> Outcome:
     )
 
 
-def ranked(outcomes: list[Outcome], mode: Mode) -> list[Outcome]:
+def ranked(outcomes: Sequence[Outcome], mode: Mode) -> list[Outcome]:
     """Return the trials that have a score and did not fail, the best first; of equals the earlier."""
     scored = [outcome for outcome in outcomes if outcome.score is not None and outcome.state in ("complete", "pruned")]
     sign = -1 if mode == "max" else 1

@@ -66,7 +66,9 @@ class Record:
     def write(self, version: VersionPaths) -> None:
         """Replace the file; a reader never sees half of it."""
         with atomic_write(version.record) as aside:
-            aside.write_text(json.dumps(asdict(_finite(self)), indent=1, default=str) + "\n", encoding="utf-8")
+            fields = asdict(_finite(self)).items()
+            lines = (f"  {json.dumps(name)}: {json.dumps(value, default=str)}" for name, value in fields)
+            aside.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 def read_record(version: VersionPaths) -> Record | None:

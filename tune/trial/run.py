@@ -67,7 +67,7 @@ class TrialRun:
         with logged_to(self._files.log), isolated(self._job.folder, self._job.n_threads):
             try:
                 self._stations(report, after_preflight)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - the program may raise anything
+            except (Exception, SystemExit) as error:  # the program may raise anything
                 self._fail(error)
             gc.collect()  # `self.log = partial(self.log, ...)` is a cycle: without this the model would stay
         return self.record
@@ -101,11 +101,7 @@ class TrialRun:
             return report(epoch, value, last)
 
         watch = _Watch(self._job, self._files, watched)
-        started = time.time()
-        try:
-            self._train(self._files, {}, watch)
-        finally:
-            self.record = replace(self.record, fit_s=time.time() - started)
+        self._train(self._files, {}, watch)
         self._conclude(stopped=watch.stopped)
 
     def _train(self, files: VersionPaths, overrides: Mapping[str, Any], watch: "_Watch | None") -> set[str]:
@@ -113,25 +109,25 @@ class TrialRun:
         pytorch_lightning.seed_everything(self._task.seed, workers=True, verbose=False)
         with self._executor.execute(self._task.values) as (module, in_force):
             system = build_system(module, self._job)
-            logger = version_logger(system.package)(
-                files, self._task.values, self._job.hardcoded, self.record.started
-            )
+            logger = version_logger(system.package)(files, self._task.values, self._job.hardcoded, self.record.started)
             arguments = {**trainer_arguments(module, self._job), **overrides}
             trainer = system.package.Trainer(**arguments, logger=logger, default_root_dir=files.folder)
             if watch is not None:
                 trainer.callbacks.append(watch.callback(system.package))  # last: see the class
-            finished = False
+            finished, started = False, time.time()
             try:
                 trainer.fit(system.model, **system.data)
                 finished = True
             finally:
+                self.record = replace(self.record, fit_s=time.time() - started, taken=dict(in_force.taken))
                 logger.end(failed=not finished)
-                self.record = replace(self.record, taken=dict(in_force.taken))
             return set(trainer.callback_metrics)
 
     def _conclude(self, *, stopped: bool) -> None:
         if not self.record.curve:
-            self._write(stage="failed", failure=Failure(kind="metric", message=f"{self._job.metric!r} was never logged"))
+            self._write(
+                stage="failed", failure=Failure(kind="metric", message=f"{self._job.metric!r} was never logged")
+            )
             return
         epoch, value = self.record.curve[-1]
         if math.isfinite(value):

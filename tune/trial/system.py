@@ -1,12 +1,14 @@
 """The *system* shape of a program: a LightningModule, its data, and a Trainer that we build."""
 
 import inspect
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from tune.errors import ProgramError
+from tune.promotion.execute import IN_FORCE
 from tune.trial.lightning import descends, package_of
 from tune.trial.task import Job
 
@@ -50,7 +52,7 @@ def _model_class(module: ModuleType, wanted: str | None, place: str) -> type:
     found = [value for value in vars(module).values() if descends(value, "LightningModule")]
     if wanted is not None:
         return _named(wanted, found, place)
-    own = [value for value in found if value.__module__ == module.__name__] or _of_the_project(found, module)
+    own = [value for value in found if value.__module__ == module.__name__] or _of_the_project(found)
     leaves = [value for value in own if not any(other is not value and issubclass(other, value) for other in own)]
     match leaves:
         case [one]:
@@ -62,12 +64,9 @@ def _model_class(module: ModuleType, wanted: str | None, place: str) -> type:
             raise ProgramError(place, f"{len(several)} LightningModules in the program", f"Name one: {names}.")
 
 
-def _of_the_project(found: list[type], module: ModuleType) -> list[type]:
-    """A program may import its LightningModule from another module of the project, which our import hook loaded."""
-    mark = "__promoted__"
-    import sys
-
-    return [value for value in found if hasattr(sys.modules.get(value.__module__), mark)]
+def _of_the_project(found: list[type]) -> list[type]:
+    """Return the classes that the program imports from other modules of the project."""
+    return [value for value in found if hasattr(sys.modules.get(value.__module__), IN_FORCE)]
 
 
 def _named(wanted: str, found: list[type], place: str) -> type:

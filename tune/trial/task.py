@@ -11,6 +11,7 @@ from tune.promotion.program import Program
 from tune.space.dimensions import Value
 from tune.trial.score import Mode
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """The part of a search that all its trials share."""

@@ -3,9 +3,11 @@
 Three arrangements of Ray 2.60 decide its shape. A stopped trial hears of it as SystemExit out of ``report``: raised
 through Lightning it would leave the model alive and the loggers open, so it is turned into a polite stop and raised
 again at the end (returning instead would block for ever). Ray waits two seconds for a trial's end before it gives up
-the worker *and the next trial*: WORKER_ENVIRONMENT. And the last trial of a worker is not waited for at all: ``cleanup``.
+the worker *and the next trial*: see ``WORKER_ENVIRONMENT``. And it does not wait at all for the last trial of a worker:
+see ``cleanup``.
 """
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 from ray.train._internal.session import get_session
@@ -37,7 +39,7 @@ class TrialTrainable(FunctionTrainable):
 
     def __repr__(self) -> str:
         """Name the worker in the Ray dashboard after its version."""
-        return Task.decode(self.config[TASK]).version.rsplit("/", 1)[-1]
+        return Path(Task.decode(self.config[TASK]).version).name
 
     def _trainable_func(self, config: dict[str, Any]) -> None:
         from tune.trial.run import TrialRun  # imports torch and Lightning: here, where a waiting worker gets warm
@@ -58,7 +60,7 @@ class TrialTrainable(FunctionTrainable):
         if stopped_by:
             raise SystemExit(0)
         if record.stage == "failed":
-            raise TrialFailed(record)
+            raise TrialFailedError(record)
         get_session().report({RESULT_DUPLICATE: True})
 
     def cleanup(self) -> None:
@@ -67,7 +69,7 @@ class TrialTrainable(FunctionTrainable):
         super().cleanup()
 
 
-class TrialFailed(Exception):
+class TrialFailedError(Exception):
     """Tells Ray that a trial failed; why is in its record."""
 
     def __init__(self, record: Record) -> None:
