@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import os
 import re
 import secrets
 from collections.abc import Iterator
@@ -100,7 +99,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         yield aside
-        os.replace(aside, path)
+        aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
 
@@ -137,7 +136,7 @@ def claim_experiment(storage: Path, name: str, *, numbered: bool) -> ExperimentP
 
 
 def check_name(name: str) -> str:
-    """Return an experiment's name; raise ExperimentError where it would leave the storage or not be legal everywhere."""
+    """Return an experiment's name; raise ExperimentError where it would leave the storage or is illegal somewhere."""
     if LEGAL_NAME.fullmatch(name):
         return name
     raise ExperimentError(

@@ -33,7 +33,8 @@ class Program:
     def search_path(self) -> tuple[Path, ...]:
         """Where its imports are looked for before ``sys.path``.
 
-        Its own folder, as for ``python file.py``, then the root; for a file of a package the root first, as ``python -m``.
+        Its own folder, as for ``python file.py``, then the root; for a file of a package the root first, as for
+        ``python -m``.
         """
         folders = (self.path.parent, self.root)
         in_package = (self.path.parent / "__init__.py").is_file()

@@ -7,7 +7,9 @@ false, so that Ray's lets a diverged trial run to its end).
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tune.trial.score import Mode
 
@@ -68,6 +70,11 @@ class Asha:
         below = math.floor(place)
         above = min(below + 1, len(ordered) - 1)
         return ordered[below] + (place - below) * (ordered[above] - ordered[below])
+
+
+def asha(mode: Mode, arguments: Mapping[str, Any]) -> Asha:
+    """Return an Asha of checked arguments."""
+    return Asha(mode, **arguments)
 
 
 class NoStop:

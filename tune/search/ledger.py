@@ -33,7 +33,7 @@ class Ledger:
         self._space = space
         self._dimensions = {item.key: item.dimension for item in promoted}
         self._distributions = {name: distribution_of(dimension) for name, dimension in self._dimensions.items()}
-        self._hardcoded = {item.key: item.constant.value for item in promoted}
+        self._hardcoded: dict[str, Any] = {item.key: item.constant.value for item in promoted}
         self._open: dict[int, Trial] = {}
         self._best: tuple[float, dict[str, Value]] | None = None
         self._rng = random.Random(space.settings.seed)  # noqa: S311 - no secret
@@ -41,13 +41,13 @@ class Ledger:
     def ask_baseline(self) -> tuple[int, dict[str, Value]]:
         """Open trial 0: the hardcoded values. One that is outside its range is no observation for the sampler."""
         inside = {
-            name: to_label(self._dimensions[name], value)  # type: ignore[arg-type]
+            name: to_label(self._dimensions[name], value)
             for name, value in self._hardcoded.items()
-            if contains(self._dimensions[name], value)  # type: ignore[arg-type]
+            if contains(self._dimensions[name], value)
         }
         self._study.enqueue_trial(inside)
         trial = self._study.ask({name: self._distributions[name] for name in inside})
-        return self._opened(trial, self._hardcoded)  # type: ignore[misc]
+        return self._opened(trial, self._hardcoded)
 
     def ask(self) -> tuple[int, dict[str, Value]]:
         """Open a trial; return its number and its values."""

@@ -101,7 +101,7 @@ def build_rule(space: Space) -> Rule:
     """Return what stops weak trials."""
     match space.settings.scheduler:
         case "asha":
-            return asha_of(space)
+            return asha(space.mode, space.settings.scheduler_args)
         case "none":
             return NoStop()
         case name:

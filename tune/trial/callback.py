@@ -67,7 +67,7 @@ class MetricWatch:
             self._stop(trainer)
 
     def _is_old(self, latest: Any) -> bool:
-        """Compare storages: each computation makes a new one, and the one that we saw is held, so none takes its place."""
+        """Compare storages: each computation makes a new one, and the one that we saw is held."""
         return self._seen is not None and latest.data_ptr() == self._seen.data_ptr()
 
     def _time(self, trainer: Any) -> int:
