@@ -14,7 +14,7 @@ from tune.paths import ExperimentPaths, short
 from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted
 from tune.promotion.snapshot import take_snapshot
-from tune.search.asha import NoStop, Rule
+from tune.search.asha import NoStop, Rule, asha
 from tune.search.cluster import local_cluster, ray_scratch
 from tune.search.conductor import Conductor, Limits
 from tune.search.job import build_job

@@ -1,2 +1,0 @@
-def lint(promoted):
-    return ()
