@@ -135,11 +135,11 @@ def same(a: Value, b: Value) -> bool:
     return a == b and isinstance(a, bool) == isinstance(b, bool)
 
 
-def is_int(value: Value) -> TypeGuard[int]:
+def is_int(value: object) -> TypeGuard[int]:
     """Tell whether it is an int; True is none."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def is_number(value: Value) -> TypeGuard[int | float]:
+def is_number(value: object) -> TypeGuard[int | float]:
     """Tell whether it is an int or a float; True is none."""
     return isinstance(value, int | float) and not isinstance(value, bool)
