@@ -40,7 +40,17 @@ class Cluster:
 
 @contextlib.contextmanager
 def local_cluster(resources: Resources) -> Iterator[Cluster]:
-    """Start Ray on this machine, and end it; what else the driver needs is imported meanwhile."""
+    """Start Ray on this machine, and end it; a Ray that runs already in this process is used, and left running."""
+    if ray.is_initialized():
+        yield Cluster(dashboard=None)
+        return
+    with _own_cluster(resources) as cluster:
+        yield cluster
+
+
+@contextlib.contextmanager
+def _own_cluster(resources: Resources) -> Iterator[Cluster]:
+    """Start Ray; what else the driver needs is imported meanwhile."""
     imports = threading.Thread(target=_import_tune, daemon=True)
     with _environment({**DRIVER_ENVIRONMENT, **_devices(resources)}):
         imports.start()
