@@ -23,7 +23,7 @@ EXIT_INTERRUPTED = 130
 
 
 class PromotuneError(Exception):
-    """The root. ``where`` is ``file:line`` or another place (None: nowhere); ``what`` says rule and value; ``hint`` what to do."""
+    """The root. ``where``: file:line or another place, or None; ``what``: rule and value; ``hint``: what to do."""
 
     exit_status = EXIT_SEARCH
 

@@ -16,7 +16,7 @@ from tune.space.dimensions import Value
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """Where an expression stands, as ``ast`` counts: lines from 1, columns from 0 in UTF-8 bytes; the end is past it."""
+    """Where an expression stands, as ``ast`` counts: lines from 1, columns from 0 in UTF-8 bytes; the end excluded."""
 
     line: int
     column: int

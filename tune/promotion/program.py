@@ -31,8 +31,14 @@ class Program:
 
     @property
     def search_path(self) -> tuple[Path, ...]:
-        """Where its imports are looked for before ``sys.path``: its own folder, as Python does, then the root."""
-        return tuple(dict.fromkeys((self.path.parent, self.root)))
+        """Where its imports are looked for before ``sys.path``.
+
+        Its own folder, as for ``python file.py``, then the root; for a file of a package the root first, as for
+        ``python -m``.
+        """
+        folders = (self.path.parent, self.root)
+        in_package = (self.path.parent / "__init__.py").is_file()
+        return tuple(dict.fromkeys(reversed(folders) if in_package else folders))
 
     @cached_property
     def sources(self) -> dict[str, "Source"]:
@@ -102,7 +108,7 @@ class Source:
 
 
 def decode(raw: bytes) -> str:
-    """Return a source file's text: its own encoding line or byte-order mark, else UTF-8; line ends made ``\\n``."""
+    """Return a source file's text: its own encoding line or byte-order mark, else UTF-8; each line end a newline."""
     encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
     return io.IncrementalNewlineDecoder(None, translate=True).decode(raw.decode(encoding))
 
