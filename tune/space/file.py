@@ -100,7 +100,7 @@ def _writer() -> YAML:
 class _Plain(SafeRepresenter):
     """Writes what `read_space` takes: no anchors, and quotes around all but words."""
 
-    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
+    def ignore_aliases(self, data: object) -> bool:
         return True
 
     def represent_str(self, data: str) -> ScalarNode:
