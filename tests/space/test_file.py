@@ -307,8 +307,10 @@ def test_a_file_that_says_something_else_is_refused(project, text, message):
 def test_every_key_of_a_space_file_is_read(project):
     path = write(
         "script: lit/digits.py\nargs: [--fast, '3']\nmetric: CE/Val\nmode: min\n"
-        "constants: {N: {randint: [1, 3]}}\ntrials: 5\ntime_budget: 1h30m\nsampler: tpe\nsampler_args: {n_ei_candidates: 1}\n"
-        "scheduler: asha\nscheduler_args: {grace_period: 2}\ntrainer: {max_epochs: 10, precision: 16-mixed}\ncpus_per_trial: 2\n"
+        "constants: {N: {randint: [1, 3]}}\ntrials: 5\ntime_budget: 1h30m\nsampler: tpe\n"
+        "sampler_args: {n_ei_candidates: 1}\n"
+        "scheduler: asha\nscheduler_args: {grace_period: 2}\ntrainer: {max_epochs: 10, precision: 16-mixed}\n"
+        "cpus_per_trial: 2\n"
         "gpus_per_trial: 0.5\nconcurrency: 2\nseed: 7\n"
     )
 
