@@ -3,7 +3,7 @@
 import ast
 import enum
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tune.promotion.literals import Unknown
 from tune.space.dimensions import Value
@@ -68,7 +68,7 @@ class Constant:
 
     name: str
     """As a space file writes it, without the module: ``LR``."""
-    value: Value | Unknown
+    value: Value | Unknown = field(hash=False)
     """What the source holds now; Unknown where only running the program can tell."""
     sites: tuple[Site, ...]
     """In the order of the file; the first is the one that is shown. All of them take a promoted value."""

@@ -71,8 +71,9 @@ def worth(node: ast.expr, survey: Survey) -> Worth | None:
             dotted(function) in PATHS
         ):
             return Worth(text, inner)
-    if (default := _environment_default(node)) is not None:
-        return Worth(default[1], node, (f"the environment variable {default[0]} no longer counts once it is searched",))
+    if (found := _environment(node)) is not None:
+        warning = f"the environment variable {found[0]} no longer counts once it is searched"
+        return Worth(_environment_value(node), node, (warning,))
     return Worth(value, node) if is_plain(node, survey) else None
 
 
@@ -106,22 +107,38 @@ def _is_imported(name: str, survey: Survey) -> bool:
     )
 
 
-def _environment_default(node: ast.expr) -> tuple[str, Value | Unknown] | None:
-    """Return (variable, what its default is worth) of ``float(os.environ.get("LR", "1e-3"))``; None: not that."""
+def environment_default(node: ast.expr) -> ast.expr | None:
+    """Return the default that stands in ``float(os.environ.get("LR", "1e-3"))``; None: there is none."""
+    found = _environment(node)
+    return None if found is None else found[1]
+
+
+def _environment(node: ast.expr) -> tuple[str, ast.expr | None] | None:
+    """Return (variable, its default's expression)."""
     match node:
         case ast.Call(func=ast.Name(id=name), args=[inner], keywords=[]) if name in CONVERSIONS:
-            found = _environment_default(inner)
-            return None if found is None else (found[0], _converted(found[1], CONVERSIONS[name], node))
+            return _environment(inner)
         case ast.Call(func=function, args=[ast.Constant(value=str(variable)), *rest], keywords=keywords) if (
             dotted(function) in ENVIRONMENT
         ):
             defaults = [*rest, *(keyword.value for keyword in keywords)]
-            return variable, evaluate(defaults[0]) if defaults else Unknown(ast.unparse(node))
+            return variable, defaults[0] if defaults else None
         case _:
             return None
 
 
-def _converted(value: Value | Unknown, convert: Callable[[str], Value], node: ast.expr) -> Value | Unknown:
+def _environment_value(node: ast.expr) -> Value | Unknown:
+    """Return what the default is worth after the conversions around it."""
+    match node:
+        case ast.Call(func=ast.Name(id=name), args=[inner], keywords=[]) if name in CONVERSIONS:
+            held = _environment_value(inner)
+            return held if isinstance(held, Unknown) else _converted(held, CONVERSIONS[name], node)
+        case _:
+            default = environment_default(node)
+            return Unknown(ast.unparse(node)) if default is None else evaluate(default)
+
+
+def _converted(value: Value, convert: Callable[[str], Value], node: ast.expr) -> Value | Unknown:
     try:
         return convert(value) if isinstance(value, str) else convert(str(value))
     except ValueError:
