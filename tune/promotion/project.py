@@ -49,6 +49,8 @@ class Project:
 
     def __init__(self, program: Program) -> None:
         self.program = program
+        self.signatures: dict[int, object] = {}
+        """What ``signature_of`` has worked out, by the ``id`` of a definition."""
         main = program.name_of(program.path)
         self.surveys = {name: survey(source, is_program=name == main) for name, source in program.sources.items()}
 

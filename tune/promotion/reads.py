@@ -43,7 +43,7 @@ class Reads:
         for each, _ in self._aliases.get("*", ()):
             if each is not survey:
                 yield from _in(each, each.name_reads.get(name, ()))
-        yield from self._whole(survey.source.module_names[0])
+        yield from self._whole(survey.modules[0])
 
     def _whole(self, name: str) -> Iterator[Place]:
         """Yield the places of other files that take an imported thing as a whole: ``vars(config)``, ``**CFG``."""

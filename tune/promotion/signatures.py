@@ -48,6 +48,15 @@ class Signature:
 
 def signature_of(own: Own, project: Project) -> Signature | None:
     """Return a function's parameters or a class's constructor's; None where a library decides them."""
+    known = project.signatures
+    if id(own.node) not in known:
+        known[id(own.node)] = _signature(own, project)
+    found = known[id(own.node)]
+    assert found is None or isinstance(found, Signature)
+    return found
+
+
+def _signature(own: Own, project: Project) -> Signature | None:
     if isinstance(own.node, ast.ClassDef):
         return _constructor(own.survey, own.node, project, MAX_BASES)
     return Signature(tuple(_parameters(own.node.args, own.survey, own.node, bound=False)))

@@ -89,6 +89,8 @@ class Survey:
     source: Source
     is_program: bool
     """Whether its ``if __name__ == "__main__":`` runs."""
+    modules: tuple[str, ...]
+    """The dotted names that a user may write for this file, the shortest first."""
     bindings: dict[str, list[Binding]] = field(default_factory=lambda: defaultdict(list))
     definitions: dict[str, list[Definition]] = field(default_factory=lambda: defaultdict(list))
     """Functions and classes by their bare name; methods are not among them, nested classes are (``CFG.optim``)."""
@@ -116,7 +118,7 @@ class Survey:
 
 def survey(source: Source, *, is_program: bool) -> Survey:
     """Walk a file once."""
-    found = Survey(source, is_program)
+    found = Survey(source, is_program, source.module_names)
     walk = _Walk(found)
     walk.statements(source.tree.body, Scope())
     found.calls.sort(key=lambda called: (called.node.lineno, called.node.col_offset, -(called.node.end_lineno or 0)))

@@ -88,7 +88,7 @@ def arguments(found: list[Call], project: Project) -> Iterator[Constant | Namele
 def names_at(name: str, survey: Survey, span: Span, *, shared: bool) -> tuple[str, ...]:
     """Return ``Adam.lr``, ``train.Adam.lr``, both with the place: ``@42``, or ``@42:7`` where a line has several."""
     place = f"@{span.line}:{span.column + 1}" if shared else f"@{span.line}"
-    plain = (name, *(f"{module}.{name}" for module in survey.source.module_names))
+    plain = (name, *(f"{module}.{name}" for module in survey.modules))
     return (*plain, *(f"{each}{place}" for each in plain))
 
 

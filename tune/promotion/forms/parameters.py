@@ -122,7 +122,7 @@ def _names(group: Group) -> Iterator[str]:
     for own in group.owners:
         yield f"{own.node.name}.{group.parameter.name}"
     for own in group.owners:
-        for module in own.survey.source.module_names:
+        for module in own.survey.modules:
             yield f"{module}.{own.node.name}.{group.parameter.name}"
 
 

@@ -60,7 +60,7 @@ def computed(text: str, place: str) -> tuple[str, str]:
 
 def names_of(name: str, survey: Survey) -> tuple[str, ...]:
     """Return every way to write a name of a module, the shortest first."""
-    return (name, *(f"{module}.{name}" for module in survey.source.module_names))
+    return (name, *(f"{module}.{name}" for module in survey.modules))
 
 
 def _variable(
