@@ -26,6 +26,10 @@ class Overwrites:
                         self._places.setdefault((survey.source.name, name), each.place(line))
                         for prefix in _prefixes(name)[:-1]:
                             self._inside.setdefault((survey.source.name, prefix), each.place(line))
+            for line, module in project.starred(each):
+                for name in module.bindings.keys() & each.bindings.keys():
+                    if any(binding.line < line for binding in each.bindings[name]):
+                        self._places.setdefault((each.source.name, name), each.place(line))
             for overwrite in each.overwrites:
                 head, _, attribute = overwrite.path.partition(".")
                 if head in ("self", "cls") and overwrite.scope.owner is not None:

@@ -82,6 +82,14 @@ class Project:
         """Return the file of an absolute dotted module name."""
         return self._modules.get(path)
 
+    def starred(self, seen_in: Survey) -> Iterator[tuple[int, Survey]]:
+        """Yield (line, file) of every ``from file import *`` of a project module."""
+        for node in seen_in.imports:
+            if any(alias.name == "*" for alias in node.names):
+                module = self._modules.get(_module_of(node, seen_in) or "")
+                if module is not None:
+                    yield node.lineno, module
+
     def _absolute(self, path: str, hops: int) -> Meaning | None:
         parts = path.split(".")
         for end in range(len(parts), 0, -1):

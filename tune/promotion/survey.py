@@ -6,12 +6,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from tune.promotion.namedtuples import made_class
 from tune.promotion.program import Source
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 Branch = tuple[tuple[int, int], ...]
 
 SCOPE_READERS = frozenset({"globals", "locals", "eval", "exec"})
+SCOPE_WRITERS = frozenset({"globals", "exec"})
 
 
 class How(enum.Enum):
@@ -110,6 +112,8 @@ class Survey:
     """Whole string literals: ``getattr(config, "LR")`` and ``CFG["lr"]`` read so."""
     scope_readers: list[int] = field(default_factory=list)
     """Calls such as ``globals()``, which may read any name of the file."""
+    scope_writers: list[int] = field(default_factory=list)
+    """Those that may also assign any: ``exec(open("configurator.py").read())``."""
 
     def place(self, line: int) -> str:
         """Return ``file:line``."""
@@ -181,8 +185,15 @@ class _Walk:
         self._expressions([node.value], scope)
         for target in node.targets:
             if isinstance(target, ast.Name):
-                self._found.held[target.id].append(node.value)
+                self._hold(target.id, node.value, scope)
             self._targets(target, node.value, scope, chained=len(node.targets) > 1)
+
+    def _hold(self, name: str, value: ast.expr, scope: Scope) -> None:
+        self._found.held[name].append(value)
+        made = made_class(name, value)
+        if made is not None:
+            self._found.definitions[name].append(made)
+            self._found.owners[id(made)] = scope
 
     def _annotated(self, node: ast.AnnAssign, scope: Scope) -> None:
         if node.value is not None:  # the annotation is left out: it may never be executed
@@ -336,6 +347,12 @@ class _Walk:
                 self._note(node, scope, in_text=in_text)
                 stack.extend(_children(node))
 
+    def _note_scope_call(self, node: ast.Call) -> None:
+        if isinstance(node.func, ast.Name) and node.func.id in SCOPE_READERS:
+            self._found.scope_readers.append(node.lineno)
+            if node.func.id in SCOPE_WRITERS:
+                self._found.scope_writers.append(node.lineno)
+
     def _inner(self, node: ast.expr, stack: list[ast.AST]) -> None:
         """Note what an attribute or an entry is taken from."""
         if isinstance(node, ast.Name):
@@ -348,8 +365,7 @@ class _Walk:
             case ast.Call():
                 if not in_text:
                     self._found.calls.append(Called(node, scope))
-                if _reads_a_scope(node.func):
-                    self._found.scope_readers.append(node.lineno)
+                self._note_scope_call(node)
             case ast.NamedExpr(target=target):
                 self._name(target.id, node.lineno, How.OTHER, scope)
 
@@ -363,10 +379,6 @@ def is_main_guard(test: ast.expr) -> bool:
             return True
         case _:
             return False
-
-
-def _reads_a_scope(function: ast.expr) -> bool:
-    return isinstance(function, ast.Name) and function.id in SCOPE_READERS
 
 
 def _pairs(target: ast.Tuple | ast.List, value: ast.Tuple | ast.List) -> bool:

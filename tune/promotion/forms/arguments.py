@@ -14,6 +14,8 @@ from tune.promotion.survey import Called, Scope, Survey, dotted
 from tune.promotion.worth import may_be_literal
 from tune.space.dimensions import Value
 
+UNKNOWN = Unknown("")
+
 PARTIALS = frozenset({"partial", "functools.partial"})
 UNTOLD = (
     frozenset({"print", "open", "log", "log_dict", "getLogger", "basicConfig", "format", "join", "get", "getenv"})
@@ -65,15 +67,17 @@ def calls(project: Project) -> Iterator[Call]:
 def arguments(found: list[Call], project: Project) -> Iterator[Constant | Nameless]:
     """Yield the literals in calls that belong to no constructor or function of the project."""
     literals: list[tuple[Call, Argument, Value]] = []
+    computed: dict[tuple[str, str | None], str] = {}
     fields = {id_ for survey in project.surveys.values() for id_ in container_calls(survey)}
     for call in found:
         if call.callee in UNTOLD or id(call.node) in fields:
             continue
         for argument in call.arguments:
-            if argument.parameter is not None or not may_be_literal(argument.value):
+            if argument.parameter is not None:
                 continue
-            value = evaluate(argument.value)
+            value = evaluate(argument.value) if may_be_literal(argument.value) else UNKNOWN
             if isinstance(value, Unknown):
+                computed.setdefault((call.callee, argument.name), call.survey.place(argument.value.lineno))
                 continue
             if argument.name is None:
                 text, place = ast.unparse(argument.value), call.survey.place(argument.value.lineno)
@@ -82,7 +86,7 @@ def arguments(found: list[Call], project: Project) -> Iterator[Constant | Namele
                 literals.append((call, argument, value))
     counts = _places(literals)
     for call, argument, value in literals:
-        yield _constant(call, argument, value, counts)
+        yield _constant(call, argument, value, counts, computed.get((call.callee, argument.name)))
 
 
 def names_at(name: str, survey: Survey, span: Span, *, shared: bool) -> tuple[str, ...]:
@@ -101,7 +105,11 @@ def _places(literals: list[tuple[Call, Argument, Value]]) -> Mapping[tuple[str, 
 
 
 def _constant(
-    call: Call, argument: Argument, value: Value, counts: Mapping[tuple[str, str, str | None, int], int]
+    call: Call,
+    argument: Argument,
+    value: Value,
+    counts: Mapping[tuple[str, str, str | None, int], int],
+    elsewhere: str | None,
 ) -> Constant:
     assert argument.name is not None
     span = Span.of(argument.value)
@@ -114,6 +122,7 @@ def _constant(
         names=names_at(f"{call.callee}.{argument.name}", call.survey, span, shared=shared),
         form=Form.ARGUMENT,
         reads=(call.survey.place(call.node.lineno),),
+        warnings=() if elsewhere is None else (f"another call of {call.callee} computes its own: {elsewhere}",),
     )
 
 

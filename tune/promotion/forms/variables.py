@@ -86,8 +86,14 @@ def _variable(
         names=names,
         form=Form.VARIABLE,
         reads=places,
-        warnings=tuple(dict.fromkeys(warning for _, value in found for warning in value.warnings)),
+        warnings=(*dict.fromkeys(warning for _, value in found for warning in value.warnings), *_doubts(survey)),
     )
+
+
+def _doubts(survey: Survey) -> tuple[str, ...]:
+    if not survey.scope_writers:
+        return ()
+    return (f"`globals()` or `exec` may assign it again: {survey.place(survey.scope_writers[0])}",)
 
 
 def _worth(binding: Binding, value: ast.expr, survey: Survey) -> Worth | None:
