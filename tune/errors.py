@@ -4,6 +4,7 @@ PromotuneError
 ├── UserError            2  something that the user wrote: always where, what, what we got, what to do
 │   ├── SpaceError          in a space file
 │   ├── ConstantError       a name that the program does not hold, or holds twice, or cannot be promoted
+│   ├── ApplyError          a value that cannot be written back into the source alone
 │   ├── ProgramError        the program cannot be found, parsed or used
 │   ├── OptionError         on the command line
 │   ├── ExperimentError     an experiment that is not there, or is in the way
@@ -50,6 +51,10 @@ class SpaceError(UserError):
 
 class ConstantError(UserError):
     """A name does not lead to one constant that can be promoted."""
+
+
+class ApplyError(UserError):
+    """A value cannot be written back without changing more than its literal."""
 
 
 class ProgramError(UserError):
