@@ -219,7 +219,9 @@ def test_a_program_that_raises_leaves_nothing_behind(project):
 
 
 def test_state_of_a_module_starts_afresh(project):
-    text = "import config\nclass Net:\n    seen = []\nconfig.SEEN.append(1)\nNet.seen.append(1)\nSEEN = config.SEEN + Net.seen"
+    text = (
+        "import config\nclass C:\n    seen = []\nconfig.SEEN.append(1)\nC.seen.append(1)\nSEEN = config.SEEN + C.seen"
+    )
     executor = executor_of(project, {"p.py": text, "config.py": "SEEN = []"})
 
     assert value_of(executor, "SEEN") == [1, 1]
