@@ -6,8 +6,9 @@ from pathlib import Path
 
 from tune.cli.arguments import Arguments
 from tune.cli.screen import Screen, TrialLines, show_end, show_links, show_space, this_command
+from tune.cli.storage import storage_of
 from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, UserError
-from tune.paths import DEFAULT_STORAGE, ExperimentPaths, check_name, claim_experiment, short
+from tune.paths import ExperimentPaths, check_name, claim_experiment, short
 from tune.promotion.program import Program, find_program
 from tune.promotion.resolve import Promoted, resolve
 from tune.search.epochs import check_epochs
@@ -61,11 +62,6 @@ def prepare(arguments: Arguments) -> Plan:
         storage=storage_of(arguments.storage),
         name=None if arguments.name is None else check_name(arguments.name),
     )
-
-
-def storage_of(given: str | None) -> Path:
-    """Return the folder of all experiments, absolute."""
-    return Path(given or DEFAULT_STORAGE).expanduser().absolute()
 
 
 def _search(plan: Plan, paths: ExperimentPaths, screen: Screen, *, rehearsal: bool) -> int:

@@ -26,7 +26,8 @@ class Span:
     @classmethod
     def of(cls, node: ast.expr) -> "Span":
         """Return the span of a parsed expression."""
-        assert node.end_lineno is not None and node.end_col_offset is not None
+        assert node.end_lineno is not None  # parsed, not made by hand
+        assert node.end_col_offset is not None
         return cls(node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
 
 

@@ -46,7 +46,7 @@ class TrialTrainable(FunctionTrainable):
 
         task = Task.decode(config[TASK])
         if task.gated:
-            wait_at(self.job.gate, get_session().stop_event)
+            wait_at(self.job.gate)
         stopped_by: list[SystemExit] = []
 
         def report(epoch: int, value: float, last: bool) -> bool:
