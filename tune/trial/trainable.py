@@ -36,7 +36,10 @@ class TrialTrainable(FunctionTrainable):
     def setup(self, config: dict[str, Any]) -> None:
         """Prepare what all trials of this worker share."""
         super().setup(config)
-        self._executor = Executor(Snapshot(self.job.snapshot, self.job.program), self.job.sites)
+        self._executor = Executor(
+            Snapshot(self.job.snapshot, self.job.program),
+            {key: constant.sites for key, constant in self.job.constants.items()},
+        )
 
     def __repr__(self) -> str:
         """Name the actor in the Ray dashboard after its version: its first, since Ray asks only once."""
