@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a case is a line
 import subprocess
 import sys
 
@@ -201,9 +202,15 @@ def test_the_main_guard_of_an_imported_module_is_not_there(program_of):
 
 
 def test_calls_through_a_package_reach_the_class_they_construct(program_of):
-    others = {"models/__init__.py": "from .net import *\n", "models/net.py": "class Net:\n    def __init__(self, w=1): 0\n"}
+    others = {
+        "models/__init__.py": "from .net import *\n",
+        "models/net.py": "class Net:\n    def __init__(self, w=1): 0\n",
+    }
     program = program_of("from models import Net as N\nN(w=3)\n", others)
-    assert [str(site) for site in found(program, "Net.w").sites] == ["models/net.py:1".replace(":1", ":2"), "train.py:2"]
+    assert [str(site) for site in found(program, "Net.w").sites] == [
+        "models/net.py:1".replace(":1", ":2"),
+        "train.py:2",
+    ]
 
 
 READS = [
