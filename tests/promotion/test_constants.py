@@ -68,6 +68,8 @@ FIELDS = [
     ("from types import SimpleNamespace\nCFG = SimpleNamespace(lr=1e-3)", "CFG.lr", 1e-3, "1e-3"),
     ("import argparse\nCFG = argparse.Namespace(o=argparse.Namespace(lr=1))", "CFG.o.lr", 1, "1"),
     ("CFG = {'lr': 1e-3, **{}, 'wd': 0.1}", "CFG['wd']", 0.1, "0.1"),
+    ("import argparse\nCFG = argparse.Namespace(**{'lr': 1})", "CFG.lr", 1, "1"),
+    ("class Lit:\n    def __init__(self):\n        self.lr = 1e-3", "Lit.lr", 1e-3, "1e-3"),
 ]
 
 PARAMETERS = [
@@ -100,6 +102,7 @@ ARGUMENTS = [
     ("from functools import partial\nfrom torch.utils.data import DataLoader\ndl = partial(DataLoader, batch_size=9)\ndl(0, shuffle=True)", "DataLoader.shuffle", True),
     ("def f(n):\n    return n.scale(by=2)", "scale.by", 2),
     ("def f():\n    return dict(lr=1e-3)", "dict.lr", 1e-3),
+    ("import pytorch_lightning as pl\npl.Trainer(**{'max_epochs': 3})", "Trainer.max_epochs", 3),
 ]  # fmt: skip
 
 
@@ -158,6 +161,7 @@ REFUSED = [
     ("class C:\n    lr = 1\n    def f(self):\n        self.lr = 2", "C.lr", "'C.lr' is assigned again, on the instance: train.py:4\n  Search what is assigned there."),
     ("class C:\n    def __init__(self, lr=1): pass\nC(**f())", "C.lr", "'C.lr' may be passed unseen, by a star: train.py:3\n  Write `lr=` there, or search the constant or option that it comes from."),
     ("class C:\n    def __init__(self, lr=1): pass\nC()\nC(lr=2)", "C.lr", "'C.lr' has a value of its own at each of several places\n  Write the one you mean: C.lr@2 (1), C.lr@4 (2)."),
+    ("class C:\n    def __init__(self):\n        self.x = 1\n    def f(self):\n        self.x = 2", "C.x", "'C.x' is assigned more than once: train.py:3 and train.py:5\n  Keep one assignment; which of them would count?"),
     ("f(0.5)", "f.p", "'f.p': f takes 0.5 by position, and its parameters are not known: train.py:1\n  Write `p=0.5` in that call, if it is meant."),
     ("LEARNING_RATE = 1e-3", "learning_rat", "'learning_rat' is not a constant of train.py\n  Did you mean 'LEARNING_RATE' (0.001, line 1)?  `run_search.py constants train.py` lists them all."),
     ("A = 1", "zzz", "'zzz' is not a constant of train.py\n  `run_search.py constants train.py` lists them all."),

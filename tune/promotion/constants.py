@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from tune.errors import ConstantError, did_you_mean
 from tune.promotion.forms.arguments import arguments, calls
+from tune.promotion.forms.attributes import attributes
 from tune.promotion.forms.fields import fields
 from tune.promotion.forms.parameters import parameters
 from tune.promotion.forms.variables import variables
@@ -98,6 +99,7 @@ def _findings(project: Project) -> Findings:
     found = [
         *variables(project, reads, overwrites),
         *fields(project, reads, overwrites),
+        *attributes(project, reads),
         *parameters(found_calls, project, reads),
         *arguments(found_calls, project),
     ]

@@ -82,6 +82,8 @@ class Overwrite:
     """In the one spelling of names: ``CFG.lr``."""
     line: int
     scope: Scope
+    value: ast.expr | None = None
+    """What a plain assignment gives it."""
 
 
 @dataclass(slots=True)
@@ -286,9 +288,9 @@ class _Walk:
             case ((ast.Tuple() | ast.List()), _):
                 self._bind(target, How.UNPACKED, scope)
             case _:
-                self._bind(target, How.ASSIGNED, scope)
+                self._bind(target, How.ASSIGNED, scope, None if chained else value)
 
-    def _bind(self, target: ast.expr, how: How, scope: Scope) -> None:
+    def _bind(self, target: ast.expr, how: How, scope: Scope, value: ast.expr | None = None) -> None:
         """Bind every name under a target, without a value that is known to be theirs."""
         match target:
             case ast.Name(id=name):
@@ -301,7 +303,7 @@ class _Walk:
             case ast.Attribute() | ast.Subscript():
                 path = dotted(target)
                 if path is not None:
-                    self._found.overwrites.append(Overwrite(path, target.lineno, scope))
+                    self._found.overwrites.append(Overwrite(path, target.lineno, scope, value))
                 self._expressions([target.value, *([target.slice] if isinstance(target, ast.Subscript) else [])], scope)
 
     def _name(
