@@ -24,7 +24,7 @@ EXIT_INTERRUPTED = 130
 
 
 class PromotuneError(Exception):
-    """The root. ``where`` is ``file:line`` or another place (None: nowhere); ``what`` says rule and value; ``hint`` what to do."""
+    """The root. ``where``: file:line or another place, or None; ``what``: rule and value; ``hint``: what to do."""
 
     exit_status = EXIT_SEARCH
 
@@ -82,12 +82,15 @@ class MetricError(UserError):
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str | None:
-    """Return the known name nearest to ``wrong``, case folded first, or None."""
+    """Return the known name nearest to ``wrong``, case folded first; else the only one that begins like it; or None."""
     by_fold: dict[str, str] = {}
     for name in known:
         by_fold.setdefault(name.casefold(), name)
     near = difflib.get_close_matches(wrong.casefold(), by_fold, n=1)
-    return by_fold[near[0]] if near else None
+    if near:
+        return by_fold[near[0]]
+    longer = [name for folded, name in by_fold.items() if wrong and folded.startswith(wrong.casefold())]
+    return longer[0] if len(longer) == 1 else None
 
 
 def suggest(wrong: str, known: Iterable[str], *, what: str = "known") -> str:

@@ -31,8 +31,14 @@ class Program:
 
     @property
     def search_path(self) -> tuple[Path, ...]:
-        """Where its imports are looked for before ``sys.path``: its own folder, as Python does, then the root."""
-        return tuple(dict.fromkeys((self.path.parent, self.root)))
+        """Where its imports are looked for before ``sys.path``.
+
+        Its own folder, as for ``python file.py``, then the root; for a file of a package the root first, as for
+        ``python -m``.
+        """
+        folders = (self.path.parent, self.root)
+        in_package = (self.path.parent / "__init__.py").is_file()
+        return tuple(dict.fromkeys(reversed(folders) if in_package else folders))
 
     @cached_property
     def sources(self) -> dict[str, "Source"]:
@@ -45,7 +51,7 @@ class Program:
             if name in found:
                 continue
             found[name] = Source.read(path, name)
-            waiting += reversed(list(_imported_files(found[name], self)))
+            waiting += reversed([*_imported_files(found[name], self), *_packages_of(path, self)])
         return found
 
     @property
@@ -102,7 +108,7 @@ class Source:
 
 
 def decode(raw: bytes) -> str:
-    """Return a source file's text: its own encoding line or byte-order mark, else UTF-8; line ends made ``\\n``."""
+    """Return a source file's text: its own encoding line or byte-order mark, else UTF-8; each line end a newline."""
     encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
     return io.IncrementalNewlineDecoder(None, translate=True).decode(raw.decode(encoding))
 
@@ -142,6 +148,14 @@ def _imported_files(source: Source, program: Program) -> Iterator[Path]:
             case ast.ImportFrom(level=level):
                 package = source.path.parents[level - 1]
                 yield from _files_of_from(node.module or "", node, (package,), program)
+
+
+def _packages_of(path: Path, program: Program) -> Iterator[Path]:
+    """Yield the ``__init__.py`` of the packages that a file lies in: importing it executes them first."""
+    for folder in path.parents:
+        if not program.holds(folder / "__init__.py") or not (folder / "__init__.py").is_file():
+            return
+        yield folder / "__init__.py"
 
 
 def _files_of_from(module: str, node: ast.ImportFrom, folders: tuple[Path, ...], program: Program) -> Iterator[Path]:

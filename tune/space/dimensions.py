@@ -1,7 +1,7 @@
 """What one constant may be: the seven kinds of range, named as in Ray Tune. Both ends of every range are included."""
 
 from dataclasses import dataclass
-from typing import assert_never
+from typing import TypeGuard, assert_never
 
 Value = bool | int | float | str | None | tuple["Value", ...] | list["Value"] | dict[str, "Value"]
 
@@ -123,9 +123,9 @@ def contains(dimension: Dimension, value: Value) -> bool:
         case Choice():
             return any(same(value, option) for option in dimension.options)
         case Uniform() | QUniform() | LogUniform():
-            return _is_number(value) and dimension.low <= value <= dimension.high
+            return is_number(value) and dimension.low <= value <= dimension.high
         case RandInt() | QRandInt() | LogRandInt():
-            return _is_int(value) and dimension.low <= value <= dimension.high
+            return is_int(value) and dimension.low <= value <= dimension.high
         case _:
             assert_never(dimension)
 
@@ -135,9 +135,11 @@ def same(a: Value, b: Value) -> bool:
     return a == b and isinstance(a, bool) == isinstance(b, bool)
 
 
-def _is_int(value: Value) -> bool:
+def is_int(value: object) -> TypeGuard[int]:
+    """Tell whether it is an int; True is none."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_number(value: Value) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Tell whether it is an int or a float; True is none."""
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,1 @@
+"""Lightning systems in the style that Promotune is made for."""

@@ -1,0 +1,160 @@
+"""What a search shows on the terminal; in a file the same lines without control characters."""
+
+import os
+import shutil
+import socket
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tune.paths import short
+from tune.promotion.program import Program
+from tune.promotion.resolve import Promoted
+from tune.search.resources import Resources
+from tune.space.dimensions import Value, describe
+from tune.space.space import Space
+from tune.trial.outcome import Outcome, State, ranked
+from tune.trial.score import Mode, better
+
+TENSORBOARD_PORT = 6006
+STYLES: dict[State, str] = {
+    "complete": "green",
+    "pruned": "dim",
+    "failed": "red",
+    "waiting": "yellow",
+    "running": "blue",
+}
+
+
+class Screen:
+    """A console on the process's own standard output, which stays the user's while a search runs."""
+
+    def __init__(self) -> None:
+        self._console = Console(
+            file=os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", errors="replace"),
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    def line(self, text: str = "", style: str | None = None) -> None:
+        """Print one line; nothing in it is markup."""
+        self._console.print(Text(text, style=style or ""))
+        self._console.file.flush()
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a table that is as wide as its cells."""
+        table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+        for column in columns:
+            table.add_column(column, no_wrap=True, overflow="ignore")
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row))
+        self._console.print(table, crop=False)
+        self._console.file.flush()
+
+
+def show_space(
+    screen: Screen, space: Space, promoted: Sequence[Promoted], program: Program, resources: Resources
+) -> None:
+    """Show what will be searched, and how."""
+    goal = {"min": "minimise", "max": "maximise"}[space.mode]
+    settings = space.settings
+    screen.line(f"{program.source.name}: {goal} {space.metric}", style="bold")
+    device = f"{resources.gpus_per_trial:g} GPU" if resources.gpus_per_trial else f"{resources.cpus_per_trial:g} CPU"
+    screen.line(
+        f"{settings.trials} trials, {resources.concurrency} at a time with {device} each; "
+        f"sampler {settings.sampler}, scheduler {settings.scheduler}, seed {settings.seed}"
+    )
+    screen.line()
+    rows = [(item.key, shown(item.constant.value), describe(item.dimension)) for item in promoted]
+    screen.table(("constant", "hardcoded", "searched"), rows)
+    screen.line()
+
+
+def show_links(screen: Screen, storage: Path, dashboard: str | None) -> None:
+    """Show where to look while it runs."""
+    screen.line(f"TensorBoard    {tool('tensorboard')} --logdir {short(storage)} --port {_free_port(TENSORBOARD_PORT)}")
+    if dashboard:
+        screen.line(f"Ray dashboard  http://{dashboard}  (it asks for a token: {tool('ray')} get-auth-token)")
+    screen.line()
+
+
+class TrialLines:
+    """One line a trial that ended."""
+
+    def __init__(self, screen: Screen, mode: Mode, n_trials: int) -> None:
+        self._screen = screen
+        self._mode = mode
+        self._n_trials = n_trials
+        self._n_ended = 0
+        self._best: float | None = None
+
+    def ended(self, outcome: Outcome) -> None:
+        """Print a trial; the best so far carries a star."""
+        self._n_ended += 1
+        leads = (
+            outcome.state != "failed" and outcome.score is not None and better(self._mode, outcome.score, self._best)
+        )
+        if leads:
+            self._best = outcome.score
+        count = f"{self._n_ended:>{len(str(self._n_trials))}}/{self._n_trials}"
+        epochs = f"{outcome.n_epochs:>3} epoch{'s' if outcome.n_epochs != 1 else ' '}"
+        score = "" if outcome.score is None else f"{outcome.score:<10.5g}"
+        what = outcome.reason if outcome.state == "failed" else score
+        line = f"{count} {'*' if leads else ' '} {outcome.state:<8} {epochs}  {what:<10}  {outcome.version}"
+        self._screen.line(line, style=STYLES[outcome.state])
+
+
+def show_end(
+    screen: Screen, outcomes: Sequence[Outcome], space: Space, hardcoded: Mapping[str, Value]
+) -> Outcome | None:
+    """Show the best values and their gain over the hardcoded ones; return the best trial, None when there is none."""
+    screen.line()
+    counts = Counter(outcome.state for outcome in outcomes)
+    screen.line(
+        f"{len(outcomes)} trials: " + ", ".join(f"{counts[state]} {state}" for state in STYLES if counts[state])
+    )
+    best = next(iter(ranked(outcomes, space.mode)), None)
+    if best is None or best.score is None:
+        return None
+    screen.line(f"best: {space.metric} = {best.score:.5g} in epoch {best.best_epoch} of {best.version}", style="bold")
+    baseline = next((outcome for outcome in outcomes if outcome.number == 0), None)
+    if baseline is not None and baseline.score is not None:
+        gain = best.score - baseline.score
+        screen.line(f"the hardcoded values: {baseline.score:.5g}; gain {gain:+.5g}")
+    screen.line()
+    screen.table(
+        ("constant", "hardcoded", "best"),
+        [(name, shown(value), shown(best.values[name])) for name, value in hardcoded.items()],
+    )
+    screen.line()
+    return best
+
+
+def shown(value: object) -> str:
+    """Return a value as people read it; a float in no more digits than it needs for that."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def this_command() -> str:
+    """Return how the user calls us."""
+    return "python run_search.py" if Path(sys.argv[0]).name == "run_search.py" else Path(sys.argv[0]).name
+
+
+def tool(name: str) -> str:
+    """Return how the user calls a program of our environment."""
+    if shutil.which(name):
+        return name
+    return short(Path(sys.executable).with_name(name))
+
+
+def _free_port(first: int) -> int:
+    for port in range(first, first + 100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    return first

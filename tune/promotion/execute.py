@@ -1,0 +1,224 @@
+"""Execute a program with a trial's values in force before its modules' bodies run.
+
+The expression at each site of a promoted constant is compiled as ``__promoted__[key] if key in __promoted__ else
+<the expression>``. So everything that follows from the constant follows: derived constants, default arguments, class
+bodies, module-level partials, ``from config import LR``, and one file under two module names. The code is compiled once
+a worker; each trial executes it afresh.
+"""
+
+import ast
+import builtins
+import contextlib
+import copy
+import importlib
+import importlib.util
+import linecache
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+from tune.promotion.constants import Site, Span
+from tune.promotion.program import Program, decode
+from tune.promotion.snapshot import Snapshot
+from tune.space.dimensions import Value
+
+IN_FORCE = "__promoted__"
+HELD = "__held__"
+OWN_PACKAGE = __name__.partition(".")[0]
+
+
+class InForce(Mapping[str, Value]):
+    """A trial's values. Each look-up gives a copy, and is counted: proof that the program took the value."""
+
+    def __init__(self, values: Mapping[str, Value]) -> None:
+        self._values = dict(values)
+        self.taken = dict.fromkeys(self._values, 0)
+
+    def __getitem__(self, key: str) -> Value:
+        value = copy.deepcopy(self._values[key])
+        self.taken[key] += 1
+        return value
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+class Executor:
+    """Executes one snapshot again and again; holds what a worker needs to compile only once."""
+
+    def __init__(self, snapshot: Snapshot, sites: Mapping[str, Sequence[Site]]) -> None:
+        self.snapshot = snapshot
+        self._keys: dict[str, dict[tuple[Span, str | None], str]] = {}
+        for key, places in sites.items():
+            for site in places:
+                self._keys.setdefault(site.source, {})[site.span, site.target] = key
+        self._code: dict[Path, CodeType] = {}
+
+    @contextlib.contextmanager
+    def execute(self, values: Mapping[str, Value]) -> Iterator[tuple[ModuleType, InForce]]:
+        """Import the program with ``values`` in force; on leaving, every module of it is forgotten."""
+        with self.imports(values) as in_force:
+            yield importlib.import_module(self.snapshot.program.module), in_force
+
+    @contextlib.contextmanager
+    def imports(self, values: Mapping[str, Value]) -> Iterator[InForce]:
+        """Put ``values`` in force for whatever is imported of the project; on leaving, all of it is forgotten."""
+        program = self.snapshot.program
+        in_force = InForce(values)
+        with _import_path(program), _hidden(_shadowed(program)), _ProjectFinder(self, in_force):
+            yield in_force
+
+    def execute_main(self, in_force: InForce) -> None:
+        """Execute the program as ``python file.py`` would, under the name ``__main__``; within ``imports``."""
+        path = self.snapshot.program.path
+        module = ModuleType("__main__")
+        module.__dict__.update({"__file__": str(path), "__builtins__": builtins, "__spec__": None, IN_FORCE: in_force})
+        before = sys.modules["__main__"]
+        sys.modules["__main__"] = module
+        try:
+            exec(self.code_of(path), module.__dict__)  # noqa: S102 - it is the user's program
+        finally:
+            sys.modules["__main__"] = before
+
+    def code_of(self, path: Path) -> CodeType:
+        """Return a project file's code, promoted expressions replaced."""
+        if path not in self._code:
+            raw = self.snapshot.read(path)
+            tree = ast.parse(raw, filename=str(path))
+            _Promotion(self._keys.get(self.snapshot.program.name_of(path), {})).visit(tree)
+            self._code[path] = compile(ast.fix_missing_locations(tree), str(path), "exec", dont_inherit=True)
+            lines = decode(raw).splitlines(keepends=True)
+            linecache.cache[str(path)] = (len(raw), None, lines, str(path))  # None: never compared with the disk
+        return self._code[path]
+
+
+class _Promotion(ast.NodeTransformer):
+    """Replace the expressions at given spans."""
+
+    def __init__(self, keys: Mapping[tuple[Span, str | None], str]) -> None:
+        self._keys = keys
+
+    def visit(self, node: ast.AST) -> Any:
+        key = self._keys.get((Span.of(node), None)) if isinstance(node, ast.expr) else None
+        if key is None or not isinstance(node, ast.expr):
+            return super().visit(node)
+        return _promoted(key, node)
+
+    def visit_Assign(self, node: ast.Assign) -> Any:
+        """Split ``A = B = 7`` where A alone is promoted: ``held = 7``, ``A = promoted``, ``B = held``."""
+        span = Span.of(node.value)
+        keys = {target: key for (place, target), key in self._keys.items() if place == span and target is not None}
+        if not keys:
+            return self.generic_visit(node)
+        value = self.generic_visit(node.value)
+        held = ast.Name(HELD, ast.Load())
+        statements: list[ast.stmt] = [ast.Assign([ast.Name(HELD, ast.Store())], value)]
+        for target in node.targets:
+            key = keys.get(ast.unparse(target))
+            taken = held if key is None else _promoted(key, ast.copy_location(ast.Name(HELD, ast.Load()), node.value))
+            statements.append(ast.Assign([target], taken))
+        statements.append(ast.Delete([ast.Name(HELD, ast.Del())]))
+        return [ast.copy_location(statement, node) for statement in statements]
+
+
+def _promoted(key: str, node: ast.expr) -> ast.expr:
+    """Return ``__promoted__[key] if key in __promoted__ else node``."""
+    table = ast.Name(IN_FORCE, ast.Load())
+    taken = ast.Subscript(table, ast.Constant(key), ast.Load())
+    held = ast.Compare(ast.Constant(key), [ast.In()], [table])
+    return ast.copy_location(ast.IfExp(held, taken, node), node)
+
+
+class _ProjectFinder(MetaPathFinder):
+    """Imports project modules from the snapshot, and forgets them on leaving."""
+
+    def __init__(self, executor: Executor, in_force: InForce) -> None:
+        self._executor = executor
+        self._in_force = in_force
+        self._claimed: set[str] = set()
+
+    def __enter__(self) -> None:
+        path_finder = sys.meta_path.index(PathFinder)  # builtins first, as in Python
+        sys.meta_path.insert(path_finder, self)
+
+    def __exit__(self, *_: object) -> None:
+        sys.meta_path.remove(self)
+        for name in self._claimed:
+            sys.modules.pop(name, None)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is None:
+            return None
+        program = self._executor.snapshot.program
+        if spec.origin is None:  # a namespace package
+            locations = [Path(place) for place in spec.submodule_search_locations or ()]
+            if any(program.holds(place / "__init__.py") for place in locations):
+                self._claimed.add(fullname)
+            return spec
+        origin = Path(spec.origin).resolve()
+        if not isinstance(spec.loader, SourceFileLoader) or not program.holds(origin):
+            return None
+        self._claimed.add(fullname)
+        spec.loader = _SnapshotLoader(fullname, origin, self._executor, self._in_force)
+        return spec
+
+
+class _SnapshotLoader(Loader):
+    def __init__(self, fullname: str, path: Path, executor: Executor, in_force: InForce) -> None:
+        self.name = fullname
+        self.path = str(path)  # what `inspect` and `importlib.resources` look for
+        self._origin = path
+        self._executor = executor
+        self._in_force = in_force
+
+    def exec_module(self, module: ModuleType) -> None:
+        setattr(module, IN_FORCE, self._in_force)
+        exec(self._executor.code_of(self._origin), module.__dict__)  # noqa: S102 - it is the user's program
+
+    def get_source(self, fullname: str) -> str:
+        return decode(self._executor.snapshot.read(self._origin))
+
+
+@contextlib.contextmanager
+def _import_path(program: Program) -> Iterator[None]:
+    before = list(sys.path)
+    own = [str(folder) for folder in program.search_path]
+    sys.path[:] = own + [entry for entry in before if entry not in own]
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
+@contextlib.contextmanager
+def _hidden(names: Sequence[str]) -> Iterator[None]:
+    """Take modules out of sight, so that the project's of the same name are imported."""
+    hidden = {name: sys.modules.pop(name) for name in names}
+    try:
+        yield
+    finally:
+        sys.modules.update(hidden)
+
+
+def _shadowed(program: Program) -> list[str]:
+    """Return the loaded modules from elsewhere that the project's own would shadow in a run of its own."""
+    own = {entry.stem for folder in program.search_path for entry in folder.iterdir() if _is_module(entry)}
+    own -= {OWN_PACKAGE, "__main__"} | sys.stdlib_module_names
+    return [name for name in sys.modules if name.partition(".")[0] in own]
+
+
+def _is_module(entry: Path) -> bool:
+    return entry.suffix == ".py" or (entry / "__init__.py").is_file()

@@ -1,0 +1,191 @@
+"""Bring a space and a program together: which constant each entry means, and whether its range fits the constant."""
+
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from tune.errors import SpaceError
+from tune.promotion.constants import Constant, find_constant, find_constants
+from tune.promotion.literals import Unknown
+from tune.promotion.program import Program
+from tune.space.dimensions import (
+    Choice,
+    Dimension,
+    LogRandInt,
+    LogUniform,
+    QRandInt,
+    QUniform,
+    RandInt,
+    Uniform,
+    Value,
+    arguments_of,
+    describe,
+    is_int,
+    is_number,
+    kind_of,
+)
+from tune.space.space import Space
+
+FloatRange = Uniform | QUniform | LogUniform
+IntRange = RandInt | QRandInt | LogRandInt
+
+INT_KIND = {"uniform": "randint", "quniform": "qrandint", "loguniform": "lograndint"}
+FLOAT_KIND = {"randint": "quniform", "qrandint": "quniform", "lograndint": "loguniform"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promoted:
+    """One constant that varies."""
+
+    key: str
+    """As the space file writes it."""
+    constant: Constant
+    """What it leads to in the program."""
+    dimension: Dimension
+    """What it may be, its values of the constant's type."""
+    where: str
+    """The entry's place: ``search_spaces/lr_bs.yaml:7``."""
+
+    @property
+    def value(self) -> Value | Unknown:
+        """What the source holds now."""
+        return self.constant.value
+
+
+def resolve(space: Space, program: Program) -> tuple[Promoted, ...]:
+    """Return the space's constants in its order; raise ConstantError or SpaceError at the first that does not fit."""
+    constants = find_constants(program)
+    found: list[Promoted] = []
+    for key, dimension in space.dimensions.items():
+        where = space.where(f"constants.{key}")
+        constant = find_constant(key, program, constants, where)
+        _check_unique(key, constant, where, found)
+        fitted = _Fit(key, constant, where).dimension(dimension)
+        found.append(Promoted(key=key, constant=constant, dimension=fitted, where=where))
+    return tuple(found)
+
+
+def _check_unique(key: str, constant: Constant, where: str, found: list[Promoted]) -> None:
+    for other in found:
+        if set(other.constant.sites) & set(constant.sites):
+            what = f"{key}: {other.key!r} ({other.where}) is the same constant, {constant.where}"
+            raise SpaceError(where, what, "Keep one of the two.")
+
+
+class _Fit:
+    """One entry's range against its constant."""
+
+    def __init__(self, key: str, constant: Constant, where: str) -> None:
+        self.key = key
+        self.constant = constant
+        self.where = where
+
+    def dimension(self, dimension: Dimension) -> Dimension:
+        """Return the range in the constant's type."""
+        match self.constant.value:
+            case Unknown() | None:
+                return dimension
+            case bool():
+                return self._options(dimension, bool, "choice: [true, false]")
+            case int(value):
+                return self._float(dimension) if _means_a_float(value, dimension) else self._int(dimension)
+            case float():
+                return self._float(dimension)
+            case str(text):
+                return self._options(dimension, str, f"choice: [{text}, ...]")
+            case tuple():
+                choice = self._options(dimension, list, "choice: [[...], [...]]")
+                return Choice(options=tuple(tuple(each) if isinstance(each, list) else each for each in choice.options))
+            case list():
+                return self._options(dimension, list, "choice: [[...], [...]]")
+            case dict():
+                return self._options(dimension, dict, "choice: [{...}, {...}]")
+            case _:
+                assert_never(self.constant.value)
+
+    def _options(self, dimension: Dimension, kind: type, example: str) -> Choice:
+        """Return a choice whose options are all of one type; null is "off" and fits every constant."""
+        if not isinstance(dimension, Choice):
+            raise self._error(f"{self._article()} constant takes a choice alone", dimension, f"Write `{example}`.")
+        for option in dimension.options:
+            if option is not None and type(option) is not kind:
+                raise self._option_error(option)
+        return dimension
+
+    def _int(self, dimension: Dimension) -> Dimension:
+        match dimension:
+            case RandInt() | QRandInt() | LogRandInt():
+                return dimension
+            case Choice():
+                return self._options(dimension, int, "choice: [...]")
+            case Uniform() | QUniform() | LogUniform():
+                raise self._error("an int constant gets no float range", dimension, self._int_hint(dimension))
+            case _:
+                assert_never(dimension)
+
+    def _float(self, dimension: Dimension) -> Dimension:
+        match dimension:
+            case Uniform() | QUniform() | LogUniform():
+                return dimension
+            case Choice():
+                return self._float_options(dimension)
+            case RandInt() | QRandInt() | LogRandInt():
+                written = _written(FLOAT_KIND[kind_of(dimension)], _float_arguments(dimension))
+                raise self._error("a float constant gets no int range", dimension, f"Write `{written}`.")
+            case _:
+                assert_never(dimension)
+
+    def _float_options(self, choice: Choice) -> Choice:
+        options: list[Value] = []
+        for option in choice.options:
+            if option is not None and not is_number(option):
+                raise self._option_error(option)
+            options.append(float(option) if is_number(option) else option)
+        return replace(choice, options=tuple(options))
+
+    def _int_hint(self, dimension: FloatRange) -> str:
+        as_float = f"write {float(self._number())!r} in the program if it is a float"
+        arguments = arguments_of(dimension)
+        if not all(isinstance(number, float) and number.is_integer() for number in arguments):
+            return f"Write `{INT_KIND[kind_of(dimension)]}` with whole numbers, or {as_float}."
+        whole = [int(number) for number in arguments if is_number(number)]
+        return f"Write `{_written(INT_KIND[kind_of(dimension)], whole)}`, or {as_float}."
+
+    def _number(self) -> int:
+        assert is_int(self.constant.value)
+        return self.constant.value
+
+    def _article(self) -> str:
+        name = type(self.constant.value).__name__
+        return f"an {name}" if name[0] in "aeiou" else f"a {name}"
+
+    def _error(self, rule: str, dimension: Dimension, hint: str) -> SpaceError:
+        return SpaceError(self.where, f"{self.key}: {rule}, got {describe(dimension)} for {self._held()}", hint)
+
+    def _option_error(self, option: Value) -> SpaceError:
+        kind = type(self.constant.value).__name__
+        what = f"{self.key}: an option must be of the constant's type, {kind}, got {option!r} for {self._held()}"
+        hint = f"Write every option as {self._article()}"
+        as_float = isinstance(option, float) and is_int(self.constant.value)
+        return SpaceError(
+            self.where, what, f"{hint}, or {float(self._number())!r} in the program." if as_float else f"{hint}."
+        )
+
+    def _held(self) -> str:
+        return f"{self.constant.name} = {self.constant.value!r} ({self.constant.where})"
+
+
+def _means_a_float(value: int, dimension: Dimension) -> bool:
+    """``DROPOUT = 0`` with a range from 0 to 0.5 is a float that was written short; so is ``LR = 1``."""
+    if value not in (0, 1) or isinstance(dimension, IntRange):
+        return False
+    numbers = dimension.options if isinstance(dimension, Choice) else arguments_of(dimension)
+    return any(isinstance(number, float) and not number.is_integer() for number in numbers)
+
+
+def _float_arguments(dimension: IntRange) -> list[int]:
+    step = [1] if isinstance(dimension, RandInt) else []
+    return [number for number in arguments_of(dimension) if is_int(number)] + step
+
+
+def _written(kind: str, arguments: list[int]) -> str:
+    return f"{kind}: [{', '.join(str(number) for number in arguments)}]"

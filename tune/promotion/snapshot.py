@@ -1,0 +1,61 @@
+"""The program's source as it was when the search began. Trials execute this text, so files may be edited meanwhile."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from tune.errors import ExperimentError
+from tune.paths import atomic_write
+from tune.promotion.program import Program
+
+MANIFEST = "snapshot.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A copy of the project modules, under a folder that mirrors the program's root."""
+
+    folder: Path
+    program: Program
+    """Where the files stood: trials see these paths as ``__file__``, so data beside them is found."""
+
+    def read(self, path: Path) -> bytes:
+        """Return the text of a project file as it was first seen.
+
+        A file that no import statement led to (``import_module(name)``) is copied when the first trial imports it.
+        """
+        copy = self.folder / self.program.name_of(path)
+        if not copy.exists():
+            _store(path.read_bytes(), copy)
+        return copy.read_bytes()
+
+    @property
+    def stored(self) -> Program:
+        """The program as it lies in the snapshot; names of files and places in them are the same as in the original."""
+        return Program(self.folder / self.program.name_of(self.program.path), self.folder)
+
+
+def take_snapshot(program: Program, folder: Path) -> Snapshot:
+    """Copy every project module that the program's import statements lead to."""
+    for source in program.sources.values():
+        _store(source.raw, folder / source.name)
+    manifest = {"program": program.name_of(program.path), "root": str(program.root)}
+    with atomic_write(folder / MANIFEST) as aside:
+        aside.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    return Snapshot(folder, program)
+
+
+def open_snapshot(folder: Path) -> Snapshot:
+    """Return the snapshot that an experiment holds; raise ExperimentError where there is none."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        root = Path(manifest["root"])
+        return Snapshot(folder, Program(root / manifest["program"], root))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ExperimentError(str(folder), f"no snapshot of a program: {error}", "Is this an experiment?") from error
+
+
+def _store(raw: bytes, copy: Path) -> None:
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(copy) as aside:
+        aside.write_bytes(raw)

@@ -1,0 +1,104 @@
+"""A Ray of our own for the time of a search: on the loopback address as far as Ray lets us, with its token on."""
+
+import contextlib
+import importlib
+import logging
+import os
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import ray
+
+from tune.search.resources import Resources
+from tune.trial.worker import WORKER_ENVIRONMENT
+
+DRIVER_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # they would write a second copy of everything
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours ends the running epochs first
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Ray's own experiment state is disposable: the ledger is ours
+}
+FORCED = frozenset({"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "TUNE_DISABLE_SIGINT_HANDLER", "CUDA_VISIBLE_DEVICES"})
+"""Set whatever the user's environment says."""
+OBJECT_STORE_BYTES = 100 * 2**20
+"""Trials exchange a few numbers; Ray would take 30% of the memory."""
+TOKEN_FILE = Path("~/.ray/auth_token")
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A Ray that runs."""
+
+    dashboard: str | None
+    """``127.0.0.1:8265``; None when it did not start."""
+
+
+@contextlib.contextmanager
+def local_cluster(resources: Resources) -> Iterator[Cluster]:
+    """Start Ray on this machine, and end it; a Ray that runs already in this process is used, and left running."""
+    if ray.is_initialized():
+        yield Cluster(dashboard=None)
+        return
+    with _own_cluster(resources) as cluster:
+        yield cluster
+
+
+@contextlib.contextmanager
+def _own_cluster(resources: Resources) -> Iterator[Cluster]:
+    """Start Ray; what else the driver needs is imported meanwhile."""
+    imports = threading.Thread(target=_import_tune, daemon=True)
+    with _environment({**DRIVER_ENVIRONMENT, **_devices(resources)}):
+        imports.start()
+        context = ray.init(
+            num_cpus=resources.logical_cpus,
+            num_gpus=len(resources.gpus),
+            object_store_memory=OBJECT_STORE_BYTES,
+            include_dashboard=True,
+            dashboard_host="127.0.0.1",
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            runtime_env={"env_vars": WORKER_ENVIRONMENT},
+        )
+        try:
+            _protect_token()
+            imports.join()
+            yield Cluster(dashboard=context.dashboard_url or None)
+        finally:
+            ray.shutdown()
+
+
+def _import_tune() -> None:
+    importlib.import_module("ray.tune")
+
+
+def _devices(resources: Resources) -> Mapping[str, str]:
+    return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, resources.gpus))} if resources.gpus else {}
+
+
+@contextlib.contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update({name: value for name, value in variables.items() if name not in before or name in FORCED})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _protect_token() -> None:
+    """Make the token readable by its owner alone; Ray 2.60 writes it for all to read."""
+    with contextlib.suppress(OSError):
+        TOKEN_FILE.expanduser().chmod(0o600)
+
+
+@contextlib.contextmanager
+def ray_scratch() -> Iterator[str]:
+    """Give a folder for Ray's own files: nothing of them belongs into the experiment."""
+    with tempfile.TemporaryDirectory(prefix="promotune-") as folder:
+        yield folder

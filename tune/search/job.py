@@ -1,0 +1,51 @@
+"""What the workers of a search are told once."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tune.promotion.constants import find_constants
+from tune.promotion.literals import Unknown
+from tune.promotion.program import Program
+from tune.promotion.resolve import Promoted
+from tune.search.epochs import epochs_constant
+from tune.search.resources import Resources
+from tune.space.dimensions import Value
+from tune.space.space import Space, System
+from tune.trial.task import Job
+
+
+def build_job(
+    space: Space, program: Program, promoted: Sequence[Promoted], snapshot: Path, resources: Resources
+) -> Job:
+    """Return the part of a search that all its trials share."""
+    epochs = epochs_constant(program)
+    return Job(
+        program=program,
+        snapshot=snapshot,
+        system=space.shape.class_name if isinstance(space.shape, System) else None,
+        sites={item.key: item.constant.sites for item in promoted},
+        hardcoded=_hardcoded(program, promoted),
+        metric=space.metric,
+        mode=space.mode,
+        trainer=_trainer(space, resources),
+        epochs_constant=None if epochs is None else epochs.name,
+        n_threads=resources.n_threads,
+        folder=Path.cwd(),
+        gate=f"preflight of {snapshot}",
+    )
+
+
+def _trainer(space: Space, resources: Resources) -> dict[str, Value]:
+    accelerator = {"accelerator": "gpu" if resources.gpus_per_trial else "cpu"}
+    return {**accelerator, **space.settings.trainer}
+
+
+def _hardcoded(program: Program, promoted: Sequence[Promoted]) -> dict[str, Value]:
+    taken = {item.constant.sites for item in promoted}
+    return {
+        constant.name: constant.value
+        for constant in find_constants(program)
+        if constant.sites[0].source == program.source.name
+        and constant.sites not in taken
+        and not isinstance(constant.value, Unknown)
+    }

@@ -1,0 +1,245 @@
+"""Find, read and write a space file: `search_spaces/*.yaml`."""
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import fields
+from pathlib import Path
+from typing import Literal
+
+from ruamel.yaml import YAML
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import SafeRepresenter
+
+from tune.errors import SpaceError, did_you_mean, suggest
+from tune.space.dimensions import Dimension, Value, arguments_of, kind_of
+from tune.space.document import Document, read_document
+from tune.space.entry import read_dimension
+from tune.space.place import shown
+from tune.space.program_path import find_program_file, is_file, split_class
+from tune.space.scalar import scalar
+from tune.space.settings import CHECKS, Settings, set_to
+from tune.space.space import Script, Shape, Space, System, check_settings
+from tune.space.trainer_args import check_trainer_arg
+
+FOLDER = "search_spaces"
+SUFFIXES = (".yaml", ".yml")
+
+EXAMPLES = {
+    "system": "system: lit/digits.py",
+    "metric": "metric: Accuracy/Val",
+    "mode": "mode: max",
+    "constants": "constants: {LR: {loguniform: [1e-4, 1e-1]}}",
+}
+"""The keys that every file has, each with a line to copy; `script` may stand for `system`."""
+
+WORD = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
+"""A string that needs no quotes, unless it is one of YAML's own words."""
+
+KEYS = frozenset({*EXAMPLES, "script", "args", *CHECKS})
+LATER = frozenset({"require"})
+"""Keys of the design that this version refuses."""
+
+
+def find_space(name: str, folders: Iterable[Path] | None = None) -> Path:
+    """Return the file, absolute, that ``--space name`` means, with or without its suffix.
+
+    It is a path, or a name in `search_spaces/` of one of ``folders`` (None: the working directory and its parents).
+    Raise SpaceError, which lists what was tried.
+    """
+    here = Path.cwd()
+    homes = [folder / FOLDER for folder in (folders if folders is not None else (here, *here.parents))]
+    names = [name] if name.endswith(SUFFIXES) else [name, *(name + suffix for suffix in SUFFIXES)]
+    tried = [Path(os.path.normpath(folder / each)) for folder in (here, *homes) for each in names]
+    for path in tried:
+        if is_file(path):
+            return path
+    listing = ", ".join(shown(path) for path in dict.fromkeys(tried))
+    raise SpaceError(None, f"no space file, got {name!r}; tried {listing}", _known_spaces(name, homes))
+
+
+def read_space(path: Path, *, program_is_here: bool = True) -> Space:
+    """Return the space that a file describes; raise SpaceError, with file and line, at the first thing amiss.
+
+    An experiment outlives its program: with ``program_is_here=False`` the path that it holds is taken as written.
+    """
+    document = read_document(Path(os.path.normpath(path.absolute())))
+    _check_keys(document)
+    program, shape = _read_program(document, look_up=program_is_here)
+    space = Space(
+        path=document.path,
+        program=program,
+        shape=shape,
+        metric=_read_metric(document),
+        mode=_read_mode(document),
+        dimensions=_read_constants(document),
+        settings=_read_settings(document),
+        lines=document.lines,
+    )
+    check_settings(space)
+    return space
+
+
+def write_space(space: Space, path: Path) -> None:
+    """Write the space with everything resolved: the program's absolute path, and every setting."""
+    aside = path.with_name(f".{path.name}.new")
+    with aside.open("w", encoding="utf-8") as file:
+        _writer().dump(_entries(space), file)
+    aside.replace(path)
+
+
+def _writer() -> YAML:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = None  # leaves on one line, the rest in blocks
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.width = 120
+    yaml.Representer = _Plain
+    return yaml
+
+
+class _Plain(SafeRepresenter):
+    """Writes what `read_space` takes: no anchors, and quotes around all but words."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+    def represent_str(self, data: str) -> ScalarNode:
+        # ruamel.yaml 0.19 leaves `?0` unquoted in a list, which reads back as a mapping
+        is_word = WORD.fullmatch(data) and isinstance(scalar(data), str)
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=None if is_word else '"')
+
+
+_Plain.add_representer(str, _Plain.represent_str)
+
+
+def _known_spaces(name: str, homes: list[Path]) -> str:
+    found = {path.name: path for home in reversed(homes) for path in _spaces_in(home)}
+    if not found:
+        return f"Write one into {FOLDER}/, or give the path of a space file."
+    near = did_you_mean(Path(name).stem, [path.stem for path in found.values()])
+    if near is not None:
+        path = next(path for path in found.values() if path.stem == near)
+        return f"Did you mean {path.name!r}?"
+    return f"Space files: {', '.join(sorted(found))}."
+
+
+def _spaces_in(home: Path) -> list[Path]:
+    try:
+        return sorted(path for path in home.iterdir() if path.suffix in SUFFIXES)
+    except OSError:
+        return []
+
+
+def _check_keys(document: Document) -> None:
+    entries = document.entries
+    for key in entries:
+        if key in LATER:
+            raise SpaceError(document.where(key), f"{key!r} is not supported yet", "Take it out.")
+        if key not in KEYS:
+            raise SpaceError(
+                document.where(key), f"{key!r} is not a key of a space file", suggest(key, KEYS, what="keys")
+            )
+    if "system" in entries and "script" in entries:
+        what = f"either a system or a script, got both (the other in line {document.lines['system']})"
+        raise SpaceError(document.where("script"), what, "Keep one of them.")
+    for key, example in EXAMPLES.items():
+        if key not in entries and not (key == "system" and "script" in entries):
+            missing = "'system' (or 'script')" if key == "system" else repr(key)
+            raise SpaceError(shown(document.path), f"{missing} is missing", f"Write a line such as `{example}`.")
+
+
+def _read_program(document: Document, *, look_up: bool) -> tuple[Path, Shape]:
+    key = "script" if "script" in document.entries else "system"
+    written = _text(document, key, f"{key}: lit/digits.py")
+    name, class_name = split_class(written)
+    program = find_program_file(key, name, document.path, document.where(key)) if look_up else Path(name)
+    if key == "system":
+        return program, _system(document, class_name)
+    if class_name is not None:
+        what = f"script: a script is run whole, got the class {class_name!r}"
+        raise SpaceError(document.where("script"), what, "Write the path alone, or `system:` for a class.")
+    return program, Script(args=_read_args(document))
+
+
+def _system(document: Document, class_name: str | None) -> System:
+    if "args" in document.entries:
+        what = f"args: only a script takes arguments, got {document.entries['args']!r}"
+        raise SpaceError(document.where("args"), what, "Take them out, or write `script:`.")
+    return System(class_name=class_name)
+
+
+def _read_args(document: Document) -> tuple[str, ...]:
+    args = document.entries.get("args", [])
+    if isinstance(args, list) and all(isinstance(arg, str) for arg in args):
+        return tuple(str(arg) for arg in args)
+    what = f"args: must be a list of strings, got {args!r}"
+    raise SpaceError(document.where("args"), what, "Write `args: [--epochs, '5']`: quote what is a number.")
+
+
+def _read_metric(document: Document) -> str:
+    if isinstance(document.entries["metric"], list | dict):
+        got = document.entries["metric"]
+        raise SpaceError(
+            document.where("metric"), f"metric: several metrics are not supported yet, got {got!r}", "Write one."
+        )
+    return _text(document, "metric", EXAMPLES["metric"])
+
+
+def _read_mode(document: Document) -> Literal["min", "max"]:
+    match document.entries["mode"]:
+        case "min":
+            return "min"
+        case "max":
+            return "max"
+        case other:
+            raise SpaceError(
+                document.where("mode"), f"mode: must be min or max, got {other!r}", "Write `max` where more is better."
+            )
+
+
+def _text(document: Document, key: str, example: str) -> str:
+    written = document.entries[key]
+    if isinstance(written, str) and written.strip():
+        return written
+    raise SpaceError(document.where(key), f"{key}: must be a name, got {written!r}", f"Write `{example}`.")
+
+
+def _read_constants(document: Document) -> dict[str, Dimension]:
+    constants = document.entries["constants"]
+    if not isinstance(constants, dict) or not constants:
+        what = f"constants: at least one constant must vary, got {constants!r}"
+        raise SpaceError(document.where("constants"), what, f"Write `{EXAMPLES['constants']}`.")
+    return {key: read_dimension(key, written, document.where(f"constants.{key}")) for key, written in constants.items()}
+
+
+def _read_settings(document: Document) -> Settings:
+    settings = Settings()
+    for name in CHECKS:
+        if name not in document.entries:
+            continue
+        written = document.entries[name]
+        if name == "trainer" and isinstance(written, dict):
+            for argument, value in written.items():
+                check_trainer_arg(argument, value, document.where(f"trainer.{argument}"))
+        settings = set_to(settings, name, written, document.where(name))
+    return settings
+
+
+def _entries(space: Space) -> dict[str, Value]:
+    return {
+        **_program_entries(space),
+        "metric": space.metric,
+        "mode": space.mode,
+        "constants": {key: {kind_of(each): arguments_of(each)} for key, each in space.dimensions.items()},
+        **{field.name.removesuffix("_s"): getattr(space.settings, field.name) for field in fields(Settings)},
+    }
+
+
+def _program_entries(space: Space) -> dict[str, Value]:
+    match space.shape:
+        case System(class_name=None):
+            return {"system": str(space.program)}
+        case System(class_name=name):
+            return {"system": f"{space.program}:{name}"}
+        case Script(args=args):
+            return {"script": str(space.program), "args": list(args)}

@@ -1,0 +1,203 @@
+"""How a space is searched: the optional keys of a space file. A command-line option of the same name wins.
+
+Each setting has one check, and the file and the command line both call it.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tune.errors import SpaceError, suggest
+from tune.space.dimensions import Value, is_int, is_number
+from tune.space.scalar import as_number
+from tune.space.trainer_args import check_trainer_args
+
+SAMPLERS = ("tpe", "gp", "cmaes", "qmc", "random", "grid")
+SCHEDULERS = ("asha", "hyperband", "median", "pbt", "none")
+IMPLEMENTED = frozenset({*SAMPLERS, "asha", "none"})
+"""Names outside of this are refused with a word of their own until they can be done."""
+
+MAX_SEED = 2**32 - 1
+"""NumPy takes no larger seed."""
+
+UNITS_S = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+DURATION = re.compile(r"(?:([0-9.]+)d)?(?:([0-9.]+)h)?(?:([0-9.]+)m)?(?:([0-9.]+)s)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The optional keys, each with its default."""
+
+    trials: int = 20
+    """How many trials in all, the baseline and those taken from the ledger included."""
+    time_budget_s: float | None = None
+    """Seconds after which no new trial starts; None for no limit. `time_budget` in the file, as in ``1h30m``."""
+    sampler: str = "tpe"
+    """Who draws the next values: one of SAMPLERS."""
+    sampler_args: dict[str, Value] = field(default_factory=dict)
+    """Keyword arguments of the Optuna sampler."""
+    scheduler: str = "asha"
+    """Who stops weak trials: one of SCHEDULERS."""
+    scheduler_args: dict[str, Value] = field(default_factory=dict)
+    """Keyword arguments of the scheduler."""
+    trainer: dict[str, Value] = field(default_factory=dict)
+    """Arguments of the Lightning Trainer, over those that the program gives."""
+    cpus_per_trial: float = 1
+    """CPU cores that a trial takes, above 0."""
+    gpus_per_trial: float | None = None
+    """GPUs that a trial takes: 0, a share of one, or a whole number; None to decide from the machine."""
+    concurrency: int | None = None
+    """Trials that run at once; None for as many as fit."""
+    seed: int = 0
+    """Of the sampler, and the program's seed in every trial: trials differ by their constants alone."""
+
+
+def check(name: str, value: Value, where: str | None) -> Value:
+    """Return a setting as Settings holds it; ``name`` as the file writes it. Raise SpaceError at ``where``."""
+    return CHECKS[name](value, where)
+
+
+def set_to(settings: Settings, name: str, value: Value, where: str | None) -> Settings:
+    """Return the settings with one more checked; entries of `trainer` and the `_args` are added to those there."""
+    checked = check(name, value, where)
+    field_name = "time_budget_s" if name == "time_budget" else name
+    if isinstance(checked, dict):
+        checked = {**getattr(settings, field_name), **checked}
+    changes: dict[str, Any] = {field_name: checked}
+    return replace(settings, **changes)
+
+
+def check_trials(value: Value, where: str | None) -> int:
+    """Return how many trials to run."""
+    return _whole("trials", value, where, least=1, example="trials: 20")
+
+
+def check_time_budget(value: Value, where: str | None) -> float | None:
+    """Return seconds, of ``1h30m``, ``90s`` or a plain number of them."""
+    if value is None:
+        return None
+    seconds = _seconds(value)
+    if seconds is None or not 0 < seconds < math.inf:
+        raise _error(where, f"time_budget: must be a time above 0, got {value!r}", "Write `30m`, `1h30m` or seconds.")
+    return seconds
+
+
+def check_sampler(value: Value, where: str | None) -> str:
+    """Return the sampler's name."""
+    return _one_of("sampler", value, where, SAMPLERS)
+
+
+def check_scheduler(value: Value, where: str | None) -> str:
+    """Return the scheduler's name."""
+    return _one_of("scheduler", value, where, SCHEDULERS)
+
+
+def check_cpus_per_trial(value: Value, where: str | None) -> float:
+    """Return how many cores a trial takes."""
+    if is_number(value) and 0 < value < math.inf:
+        return value
+    raise _error(where, f"cpus_per_trial: must be a number above 0, got {value!r}", "Write `cpus_per_trial: 1`.")
+
+
+def check_gpus_per_trial(value: Value, where: str | None) -> float | None:
+    """Return how many GPUs a trial takes."""
+    if value is None:
+        return None
+    if not is_number(value) or not 0 <= value < math.inf:
+        raise _error(where, f"gpus_per_trial: must be 0 or more, got {value!r}", "Write `gpus_per_trial: 0.5`.")
+    if value > 1 and value != int(value):
+        what = f"gpus_per_trial: above 1 only whole GPUs can be given out, got {value}"
+        raise _error(where, what, f"Write {int(value)} or {int(value) + 1}.")
+    return value
+
+
+def check_concurrency(value: Value, where: str | None) -> int | None:
+    """Return how many trials run at once."""
+    if value is None:
+        return None
+    return _whole("concurrency", value, where, least=1, example="concurrency: 2")
+
+
+def check_seed(value: Value, where: str | None) -> int:
+    """Return the seed."""
+    seed = _whole("seed", value, where, least=0, example="seed: 0")
+    if seed > MAX_SEED:
+        raise _error(where, f"seed: must be at most {MAX_SEED}, got {seed}", "Write a smaller one, such as `seed: 0`.")
+    return seed
+
+
+def check_trainer(value: Value, where: str | None) -> dict[str, Value]:
+    """Return the Trainer's arguments."""
+    arguments = _mapping("trainer", value, where, example="trainer: {max_epochs: 10}")
+    check_trainer_args(arguments, where)
+    return arguments
+
+
+def _sampler_args(value: Value, where: str | None) -> dict[str, Value]:
+    return _mapping("sampler_args", value, where, example="sampler_args: {n_startup_trials: 10}")
+
+
+def _scheduler_args(value: Value, where: str | None) -> dict[str, Value]:
+    return _mapping("scheduler_args", value, where, example="scheduler_args: {grace_period: 2}")
+
+
+CHECKS: dict[str, Callable[[Value, str | None], Value]] = {
+    "trials": check_trials,
+    "time_budget": check_time_budget,
+    "sampler": check_sampler,
+    "sampler_args": _sampler_args,
+    "scheduler": check_scheduler,
+    "scheduler_args": _scheduler_args,
+    "trainer": check_trainer,
+    "cpus_per_trial": check_cpus_per_trial,
+    "gpus_per_trial": check_gpus_per_trial,
+    "concurrency": check_concurrency,
+    "seed": check_seed,
+}
+"""Every setting as the file writes it."""
+
+
+def _error(where: str | None, what: str, hint: str) -> SpaceError:
+    return SpaceError(where, what, hint)
+
+
+def _whole(name: str, value: Value, where: str | None, *, least: int, example: str) -> int:
+    if is_int(value) and value >= least:
+        return value
+    raise _error(where, f"{name}: must be a whole number, {least} or more, got {value!r}", f"Write `{example}`.")
+
+
+def _one_of(name: str, value: Value, where: str | None, known: tuple[str, ...]) -> str:
+    if value is None:
+        raise _error(where, f"{name}: no name, got null", f"{name.capitalize()}s: {', '.join(known)}.")
+    if not isinstance(value, str) or value not in known:
+        raise _error(where, f"{name}: no such {name}, got {value!r}", suggest(str(value), known, what=f"{name}s"))
+    if value not in IMPLEMENTED:
+        able = ", ".join(each for each in known if each in IMPLEMENTED)
+        raise _error(where, f"{name}: not supported yet, got {value!r}", f"Supported: {able}.")
+    return value
+
+
+def _mapping(name: str, value: Value, where: str | None, *, example: str) -> dict[str, Value]:
+    if isinstance(value, dict):
+        return value
+    raise _error(where, f"{name}: must be a mapping, got {value!r}", f"Write `{example}`.")
+
+
+def _seconds(value: Value) -> float | None:
+    try:
+        return float(value) if is_number(value) else _duration(str(value))
+    except OverflowError:
+        return None
+
+
+def _duration(text: str) -> float | None:
+    match = DURATION.fullmatch(text)
+    if match is None or not text:
+        return None
+    numbers = [as_number(part or "0") for part in match.groups()]
+    if None in numbers:  # 1.2.3h
+        return None
+    return float(sum(number * unit for number, unit in zip(numbers, UNITS_S.values(), strict=True) if number))

@@ -1,0 +1,77 @@
+"""A space: what may vary of which program, how it is judged and how it is searched."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tune.errors import SpaceError
+from tune.space.dimensions import Dimension, LogUniform, Uniform, describe
+from tune.space.place import place
+from tune.space.search_args import check_search_args
+from tune.space.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """The program exposes a LightningModule and its data, and leaves the Trainer to us."""
+
+    class_name: str | None = None
+    """Its LightningModule; None where the program holds one alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """The program builds its own Trainer and calls `fit` itself."""
+
+    args: tuple[str, ...] = ()
+    """What it is given on its command line."""
+
+
+Shape = System | Script
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Space:
+    """A space file, read and checked as far as it can be without the program's source."""
+
+    path: Path
+    """The file, absolute."""
+    program: Path
+    """The program's file, absolute."""
+    shape: Shape
+    """How the program is run."""
+    metric: str
+    """A name given to `self.log`."""
+    mode: Literal["min", "max"]
+    """Whether less or more of the metric is better."""
+    dimensions: dict[str, Dimension]
+    """What each constant may be, by the name that the file uses, in its order; at least one."""
+    settings: Settings
+    """The optional keys; the command line's options replace them."""
+    lines: dict[str, int]
+    """The line of ``constants`` and ``constants.LR``, counted from 1."""
+
+    @property
+    def name(self) -> str:
+        """The file's name without its suffix: ``lr_bs``."""
+        return self.path.stem
+
+    def where(self, key: str) -> str:
+        """Return ``file:line`` of an entry such as ``constants.LR``, or the file where it has none."""
+        return place(self.path, self.lines.get(key))
+
+
+def check_settings(space: Space) -> None:
+    """Raise SpaceError where settings do not go together; once for the file, and again with the command line's."""
+    check_search_args(space.settings, space.where("sampler_args"), space.where("scheduler_args"))
+    _check_grid(space)
+
+
+def _check_grid(space: Space) -> None:
+    if space.settings.sampler != "grid":
+        return
+    for key, dimension in space.dimensions.items():
+        if isinstance(dimension, Uniform | LogUniform):
+            what = f"sampler: a grid has no points on a continuous range, got {key}: {describe(dimension)}"
+            hint = f"Write {key} as a choice, an int range or `quniform: [low, high, q]`, or take another sampler."
+            raise SpaceError(space.where("sampler"), what, hint)

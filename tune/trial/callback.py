@@ -1,0 +1,109 @@
+"""The callback that watches the metric: reports each epoch, keeps the best checkpoint, stops the Trainer politely."""
+
+import math
+import os
+import shutil
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from tune.paths import VersionPaths, atomic_write
+from tune.trial.score import Mode, better
+
+Report = Callable[[int, float, bool], bool]
+"""Takes the epoch (from 1), the metric's value, and whether it is the last epoch; True means: stop this trial."""
+
+
+class MetricWatch:
+    """The logic of the callback, whichever Lightning it is for.
+
+    It stands last among the callbacks: when it reports an epoch, the others have done their part of it.
+    """
+
+    def __init__(self, metric: str, mode: Mode, version: VersionPaths, report: Report) -> None:
+        self._metric = metric
+        self._mode = mode
+        self._files = version
+        self._report = report
+        self._seen: Any = None
+        self._best: float | None = None
+        self._n_reports = 0
+        self.stopped = False
+        """Whether a report was answered with a stop."""
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        """Look after each validation but the one that Lightning does for a start."""
+        if not trainer.sanity_checking:
+            self._look(trainer)
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Look again: a metric of training alone is there only now."""
+        self._look(trainer)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return {"best": self._best, "n_reports": self._n_reports}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self._best = state_dict["best"]
+        self._n_reports = state_dict["n_reports"]
+
+    def _look(self, trainer: Any) -> None:
+        """Report the metric if it was logged anew; Lightning goes on showing the value of an earlier epoch."""
+        latest = trainer.callback_metrics.get(self._metric)
+        if latest is None or self.stopped or self._is_old(latest):
+            return
+        self._seen = latest
+        self._n_reports += 1
+        self._keep(trainer, float(latest))
+        for logger in trainer.loggers:
+            if hasattr(logger, "flush"):
+                logger.flush()
+        is_last = trainer.current_epoch + 1 == trainer.max_epochs
+        if self._report(self._time(trainer), float(latest), is_last):
+            self._stop(trainer)
+
+    def _is_old(self, latest: Any) -> bool:
+        """Compare storages: each computation makes a new one, and the one that we saw is held."""
+        return self._seen is not None and latest.data_ptr() == self._seen.data_ptr()
+
+    def _time(self, trainer: Any) -> int:
+        """Return the epoch; where validation runs several times an epoch, the count of reports."""
+        n_batches = trainer.val_check_batch
+        several = n_batches not in (None, math.inf) and n_batches < trainer.num_training_batches
+        return self._n_reports if several else trainer.current_epoch + 1
+
+    def _keep(self, trainer: Any, value: float) -> None:
+        """Write the last checkpoint; if it is the best, it gets a second name."""
+        is_best = better(self._mode, value, self._best)
+        if is_best:
+            self._best = value
+        self._files.checkpoints.mkdir(parents=True, exist_ok=True)
+        with atomic_write(self._files.last) as aside:
+            trainer.save_checkpoint(aside)
+        if is_best:
+            with atomic_write(self._files.best) as aside:
+                _link(self._files.last, aside)
+
+    def _stop(self, trainer: Any) -> None:
+        """Let the Trainer end by itself after this epoch, whatever minimum it was given."""
+        self.stopped = True
+        trainer.fit_loop.min_epochs = None
+        trainer.fit_loop.epoch_loop.min_steps = None
+        trainer.should_stop = True
+
+
+@lru_cache
+def reporter(package: ModuleType) -> Any:
+    """Return the callback's class, below the Callback of the Lightning package that the program uses."""
+    return type("Reporter", (MetricWatch, package.Callback), {})
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(source, target)

@@ -1,0 +1,59 @@
+"""Nothing of one trial leaks into the next on a warm worker."""
+
+import contextlib
+import os
+import random
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+
+@contextlib.contextmanager
+def isolated(folder: Path, n_threads: int) -> Iterator[None]:
+    """Give a trial the user's working directory, and put the process back as it was."""
+    environment, arguments, before = dict(os.environ), list(sys.argv), Path.cwd()
+    python_random, numpy_random = random.getstate(), np.random.get_state()
+    torch_random, torch_state = torch.get_rng_state(), _torch_state()
+    os.chdir(folder)
+    torch.set_num_threads(n_threads)
+    try:
+        with warnings.catch_warnings():
+            yield
+    finally:
+        os.chdir(before)
+        sys.argv[:] = arguments
+        os.environ.clear()
+        os.environ.update(environment)
+        random.setstate(python_random)
+        np.random.set_state(numpy_random)
+        torch.set_rng_state(torch_random)
+        _restore_torch(torch_state)
+
+
+def _torch_state() -> tuple[Any, ...]:
+    return (
+        torch.get_default_dtype(),
+        torch.is_grad_enabled(),
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+        torch.get_float32_matmul_precision(),
+        torch.backends.cudnn.benchmark,
+        torch.backends.cudnn.deterministic,
+        torch.is_anomaly_enabled(),
+    )
+
+
+def _restore_torch(state: tuple[Any, ...]) -> None:
+    dtype, grad, deterministic, warn_only, precision, benchmark, cudnn_deterministic, anomaly = state
+    torch.set_default_dtype(dtype)
+    torch.set_grad_enabled(grad)
+    torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+    torch.set_float32_matmul_precision(precision)
+    torch.backends.cudnn.benchmark = benchmark
+    torch.backends.cudnn.deterministic = cudnn_deterministic
+    torch.autograd.set_detect_anomaly(anomaly)

@@ -1,0 +1,83 @@
+"""The logger of a trial: Lightning's own TensorBoardLogger, which writes one event stream into the version."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+from tune.paths import VersionPaths, atomic_write
+from tune.space.dimensions import Value
+from tune.trial.hparams import hparams_yaml, session_end, session_start
+
+FLUSH_S = 2
+"""TensorBoard shows what is on disk: nothing that was logged waits longer than this."""
+
+
+class OneSession:
+    """What we change in a TensorBoardLogger: one session of the HPARAMS tab a trial, and our own ``hparams.yaml``."""
+
+    hparams: dict[str, Any]
+    experiment: Any
+    _experiment: Any
+
+    def __init__(
+        self, version: VersionPaths, promoted: Mapping[str, Value], hardcoded: Mapping[str, Value], started: float
+    ) -> None:
+        folder = version.folder
+        arguments: dict[str, Any] = {
+            "save_dir": folder.parent.parent,
+            "name": folder.parent.name,
+            "version": folder.name,
+            "default_hp_metric": False,
+            "flush_secs": FLUSH_S,
+        }
+        super().__init__(**arguments)
+        self._files = version
+        self._promoted = promoted
+        self._hardcoded = hardcoded
+        self._started = started
+        self._session_open = False
+
+    def log_hyperparams(self, params: Any, metrics: Any = None, step: int | None = None) -> None:
+        """Merge what the program logs into the trial's one session; metrics given with it become scalars."""
+        if params is not None:
+            self.hparams.update(params if isinstance(params, Mapping) else vars(params))
+        if metrics is not None:
+            named = metrics if isinstance(metrics, dict) else {"hp_metric": metrics}
+            for name, value in named.items():
+                self.experiment.add_scalar(name, float(value), step or 0)
+        self.save()
+
+    def save(self) -> None:
+        """Write ``hparams.yaml`` and open the session; the promoted constants win over what the program says."""
+        if not self._session_open:
+            self._session_open = True
+            summary = session_start({**self.hparams, **self._promoted}, self._started)
+            self.experiment.file_writer.add_summary(summary)
+        text = hparams_yaml(self._promoted, self.hparams, self._hardcoded)
+        with atomic_write(self._files.hparams) as aside:
+            aside.write_text(text, encoding="utf-8")
+        self.flush()
+
+    def flush(self) -> None:
+        """Put everything that was logged on disk."""
+        self.experiment.flush()
+
+    def finalize(self, status: str) -> None:
+        """Flush. The session is closed by ``end``: a program may fit several times."""
+        if self._experiment is not None:
+            self.flush()
+
+    def end(self, *, failed: bool) -> None:
+        """Close the session and the file."""
+        if self._experiment is None:
+            return
+        self.experiment.file_writer.add_summary(session_end("failed" if failed else "success"))
+        self.experiment.close()
+        self._experiment = None
+
+
+@lru_cache
+def version_logger(package: ModuleType) -> Any:
+    """Return the logger's class, below the TensorBoardLogger of the Lightning package that the program uses."""
+    return type("VersionLogger", (OneSession, package.loggers.TensorBoardLogger), {})

@@ -1,0 +1,33 @@
+"""Everything that a trial prints goes to its version's log: Python, C and forked children alike."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+STDOUT, STDERR = 1, 2
+
+
+@contextlib.contextmanager
+def logged_to(path: Path) -> Iterator[None]:
+    """Point the process's standard output and error at a file, appending. A worker runs one trial at a time."""
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    kept = {descriptor: os.dup(descriptor) for descriptor in (STDOUT, STDERR)}
+    try:
+        _flush()
+        for descriptor in kept:
+            os.dup2(log, descriptor)
+        yield
+    finally:
+        _flush()
+        for descriptor, copy in kept.items():
+            os.dup2(copy, descriptor)
+            os.close(copy)
+        os.close(log)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()

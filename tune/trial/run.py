@@ -1,0 +1,190 @@
+"""Run one trial: execute the program with its values in force, train it, and say what happened."""
+
+import gc
+import math
+import os
+import shutil
+import socket
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Any
+
+import pytorch_lightning
+
+from tune.errors import MetricError, PromotuneError, suggest
+from tune.paths import VersionPaths
+from tune.promotion.execute import IN_FORCE, Executor
+from tune.trial.callback import Report, reporter
+from tune.trial.isolation import isolated
+from tune.trial.logger import version_logger
+from tune.trial.output import logged_to
+from tune.trial.record import Failure, Record, Stage
+from tune.trial.system import build_system, trainer_arguments
+from tune.trial.task import Job, Task
+
+PREFLIGHT_FOLDER = ".preflight"
+PREFLIGHT: Mapping[str, Any] = {
+    "max_epochs": 1,
+    "min_epochs": None,
+    "max_steps": -1,
+    "min_steps": None,
+    "limit_train_batches": 2,
+    "limit_val_batches": 2,
+    "overfit_batches": 0.0,
+    "check_val_every_n_epoch": 1,
+    "val_check_interval": None,
+}
+"""A batch or two of training and validation, whatever the space asks of the Trainer."""
+
+
+class TrialRun:
+    """One trial on a worker. Its record on disk says at every moment how far it is."""
+
+    def __init__(self, job: Job, task: Task, executor: Executor) -> None:
+        self._job = job
+        self._task = task
+        self._executor = executor
+        self._files = VersionPaths(Path(task.version))
+        self.record = Record(
+            number=task.number,
+            version=self._files.folder.name,
+            constants=task.values,
+            seed=task.seed,
+            stage="running",
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            devices=os.environ.get("CUDA_VISIBLE_DEVICES"),
+            started=time.time(),
+        )
+
+    def run(self, report: Report, after_preflight: Callable[[], None]) -> Record:
+        """Train the trial and return its record; whatever the program raises is in there, and nothing is raised."""
+        self._files.folder.mkdir(parents=True, exist_ok=True)
+        with logged_to(self._files.log), isolated(self._job.folder, self._job.n_threads):
+            try:
+                self._stations(report, after_preflight)
+            except (Exception, SystemExit) as error:  # the program may raise anything
+                self._fail(error)
+            gc.collect()  # `self.log = partial(self.log, ...)` is a cycle: without this the model would stay
+        return self.record
+
+    def _stations(self, report: Report, after_preflight: Callable[[], None]) -> None:
+        if self._task.preflight:
+            self._write(stage="preflight")
+            self._preflight()
+            gc.collect()
+            after_preflight()
+        if not self._task.rehearsal:
+            self._write(stage="running")
+            self._fit(report)
+
+    def _preflight(self) -> None:
+        """Run a batch or two of training and validation; raise MetricError when the metric is never logged."""
+        scratch = VersionPaths(self._files.folder / PREFLIGHT_FOLDER)
+        try:
+            logged = self._train(scratch, PREFLIGHT, None)
+        finally:
+            shutil.rmtree(scratch.folder, ignore_errors=True)
+        self._write(logged=sorted(logged))
+        if self._job.metric not in logged:
+            hint = suggest(self._job.metric, logged, what="logged")
+            raise MetricError(None, f"{self._job.metric!r} is never logged", hint)
+        self._write(ready=True)
+
+    def _fit(self, report: Report) -> None:
+        def watched(epoch: int, value: float, last: bool) -> bool:
+            self._write(curve=[*self.record.curve, (epoch, value)])
+            return report(epoch, value, last)
+
+        watch = _Watch(self._job, self._files, watched)
+        self._train(self._files, {}, watch)
+        self._conclude(stopped=watch.stopped)
+
+    def _train(self, files: VersionPaths, overrides: Mapping[str, Any], watch: "_Watch | None") -> set[str]:
+        """Execute the program afresh and fit it; return the names that it logged."""
+        pytorch_lightning.seed_everything(self._task.seed, workers=True, verbose=False)
+        with self._executor.execute(self._task.values) as (module, in_force):
+            system = build_system(module, self._job)
+            logger = version_logger(system.package)(files, self._task.values, self._job.hardcoded, self.record.started)
+            arguments = {**trainer_arguments(module, self._job), **overrides}
+            trainer = system.package.Trainer(**arguments, logger=logger, default_root_dir=files.folder)
+            if watch is not None:
+                trainer.callbacks.append(watch.callback(system.package))  # last: see the class
+            finished, started = False, time.time()
+            try:
+                trainer.fit(system.model, **system.data)
+                finished = True
+            finally:
+                self.record = replace(self.record, fit_s=time.time() - started, taken=dict(in_force.taken))
+                logger.end(failed=not finished)
+            return set(trainer.callback_metrics)
+
+    def _conclude(self, *, stopped: bool) -> None:
+        if not self.record.curve:
+            self._write(
+                stage="failed", failure=Failure(kind="metric", message=f"{self._job.metric!r} was never logged")
+            )
+            return
+        epoch, value = self.record.curve[-1]
+        if math.isfinite(value):
+            self._write(stage="stopped" if stopped else "complete")
+            return
+        message = f"{self._job.metric} is {value} in epoch {epoch}"
+        self._write(stage="failed", failure=Failure(kind="NaN" if math.isnan(value) else "inf", message=message))
+
+    def _fail(self, error: BaseException) -> None:
+        traceback.print_exception(error)
+        self._files.error.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        self._write(stage="failed", failure=failure_of(error, self._job))
+
+    def _write(self, **changes: Any) -> None:
+        """Change the record, on disk too; an end has a time."""
+        stage: Stage = changes.get("stage", self.record.stage)
+        if stage in ("complete", "stopped", "failed"):
+            changes["ended"] = time.time()
+        self.record = replace(self.record, **changes)
+        self.record.write(self._files)
+
+
+class _Watch:
+    """Makes the callback once the program has told which Lightning it uses."""
+
+    def __init__(self, job: Job, files: VersionPaths, report: Report) -> None:
+        self._arguments = (job.metric, job.mode, files, report)
+        self._callback: Any = None
+
+    def callback(self, package: ModuleType) -> Any:
+        self._callback = reporter(package)(*self._arguments)
+        return self._callback
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the scheduler ended the trial."""
+        return self._callback is not None and self._callback.stopped
+
+
+def failure_of(error: BaseException, job: Job) -> Failure:
+    """Return an exception as data, with the user's own last frame."""
+    kind = type(error).__name__
+    if isinstance(error, PromotuneError):
+        message = f"{error.where}: {error.what}" if error.where else error.what
+        return Failure(kind=kind, message=message, hint=error.hint)
+    message = str(error)
+    frames = [frame for frame in _frames(error.__traceback__) if IN_FORCE in frame[0].tb_frame.f_globals]
+    if not frames:
+        return Failure(kind=kind, message=message)
+    place, line = frames[-1]
+    path = Path(place.tb_frame.f_code.co_filename)
+    name = job.program.name_of(path) if path.is_relative_to(job.program.root) else str(path)
+    code = traceback.extract_tb(place, limit=1)[0].line
+    return Failure(kind=kind, message=message, place=f"{name}:{line}", code=code or None)
+
+
+def _frames(trace: TracebackType | None) -> Iterator[tuple[TracebackType, int]]:
+    while trace is not None:
+        yield trace, trace.tb_lineno
+        trace = trace.tb_next

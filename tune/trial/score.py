@@ -1,0 +1,24 @@
+"""The one rule of scores: a trial is worth its best epoch."""
+
+import math
+from typing import Literal
+
+Mode = Literal["min", "max"]
+
+
+def better(mode: Mode, value: float, than: float | None) -> bool:
+    """Tell whether a value beats another. What is not finite beats nothing; anything finite beats None."""
+    if not math.isfinite(value):
+        return False
+    if than is None:
+        return True
+    return value > than if mode == "max" else value < than
+
+
+def best_of(curve: dict[int, float], mode: Mode) -> int | None:
+    """Return the epoch with the best value, the first of equals; None when no value is finite."""
+    best: int | None = None
+    for epoch, value in curve.items():
+        if better(mode, value, None if best is None else curve[best]):
+            best = epoch
+    return best

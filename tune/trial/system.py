@@ -1,0 +1,126 @@
+"""The *system* shape of a program: a LightningModule, its data, and a Trainer that we build."""
+
+import inspect
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from tune.errors import ProgramError
+from tune.promotion.execute import IN_FORCE
+from tune.trial.lightning import descends, package_of
+from tune.trial.task import Job
+
+TRAINER_DEFAULTS: Mapping[str, Any] = {
+    "devices": 1,
+    "enable_progress_bar": False,
+    "enable_model_summary": False,
+    "enable_checkpointing": False,  # ours are written by the rule that also scores the trial
+    "num_sanity_val_steps": 0,  # the pre-flight has validated already
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """An executed program, ready for a Trainer."""
+
+    package: ModuleType
+    """The Lightning package that it uses."""
+    model: Any
+    data: Mapping[str, Any]
+    """Arguments of ``Trainer.fit``: ``train_dataloaders`` and ``val_dataloaders``, or ``datamodule``, or none."""
+
+
+def build_system(module: ModuleType, job: Job) -> System:
+    """Instantiate what the program exposes; raise ProgramError when there is no one LightningModule or no data."""
+    place = job.program.name_of(job.program.path)
+    model_class = find_model_class(module, job.system, place)
+    return System(package=package_of(model_class), model=_instance(model_class, place), data=_data(module, place))
+
+
+def trainer_arguments(module: ModuleType, job: Job) -> dict[str, Any]:
+    """Return the Trainer's arguments: ours, then the space's, and the program's epochs where these say nothing."""
+    arguments = {**TRAINER_DEFAULTS, **job.trainer}
+    bounded = {"max_epochs", "max_steps", "max_time"} & job.trainer.keys()
+    if not bounded and job.epochs_constant is not None:
+        arguments["max_epochs"] = getattr(module, job.epochs_constant)
+    return arguments
+
+
+def find_model_class(module: ModuleType, wanted: str | None, place: str) -> Any:
+    """Return the program's LightningModule class; raise ProgramError unless there is one, or ``wanted`` names it."""
+    found = [value for value in vars(module).values() if descends(value, "LightningModule")]
+    if wanted is not None:
+        return _named(wanted, found, place)
+    own = [value for value in found if value.__module__ == module.__name__] or _of_the_project(found)
+    leaves = [value for value in own if not any(other is not value and issubclass(other, value) for other in own)]
+    match leaves:
+        case [one]:
+            return one
+        case []:
+            raise ProgramError(place, "no LightningModule in the program", "Define one, or name its file in `system:`.")
+        case several:
+            names = ", ".join(f"{place}:{value.__name__}" for value in several)
+            raise ProgramError(place, f"{len(several)} LightningModules in the program", f"Name one: {names}.")
+
+
+def _of_the_project(found: list[type]) -> list[type]:
+    """Return the classes that the program imports from other modules of the project."""
+    return [value for value in found if hasattr(sys.modules.get(value.__module__), IN_FORCE)]
+
+
+def _named(wanted: str, found: list[type], place: str) -> type:
+    for value in found:
+        if value.__name__ == wanted:
+            return value
+    names = ", ".join(value.__name__ for value in found) or "none"
+    raise ProgramError(place, f"{wanted!r} is not a LightningModule of the program", f"It has: {names}.")
+
+
+def _instance(cls: type, place: str) -> Any:
+    required = [
+        parameter.name
+        for parameter in inspect.signature(cls).parameters.values()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+    if required:
+        raise ProgramError(
+            place,
+            f"{cls.__name__} cannot be built without {', '.join(required)}",
+            "Give each argument a default, or use `script:` for a program that builds its own.",
+        )
+    return cls()
+
+
+def _data(module: ModuleType, place: str) -> Mapping[str, Any]:
+    if callable(function := getattr(module, "dataloaders", None)):
+        return _loaders(function(), place)
+    classes = [value for value in vars(module).values() if descends(value, "LightningDataModule")]
+    match classes:
+        case []:
+            return {}  # the LightningModule has its own train_dataloader, or Lightning says what is missing
+        case [one]:
+            return {"datamodule": _instance(one, place)}
+        case several:
+            names = ", ".join(value.__name__ for value in several)
+            raise ProgramError(place, f"{len(several)} LightningDataModules: {names}", "Write `dataloaders()` instead.")
+
+
+def _loaders(returned: Any, place: str) -> Mapping[str, Any]:
+    match returned:
+        case (train, val):
+            return {"train_dataloaders": train, "val_dataloaders": val}
+        case (train, val, _):  # the third is for testing
+            return {"train_dataloaders": train, "val_dataloaders": val}
+        case (train,):
+            return {"train_dataloaders": train}
+        case tuple() | list():
+            raise ProgramError(
+                place,
+                f"dataloaders() must return training and validation loaders, got {len(returned)} things",
+                "Return `train, val`.",
+            )
+        case train:
+            return {"train_dataloaders": train}

@@ -1,0 +1,66 @@
+"""What a worker is told: once of the search (Job), and once of each trial (Task)."""
+
+import ast
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tune.promotion.constants import Site
+from tune.promotion.program import Program
+from tune.space.dimensions import Value
+from tune.trial.score import Mode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """The part of a search that all its trials share."""
+
+    program: Program
+    snapshot: Path
+    """The folder of the snapshot; trials execute it, never the program's own files."""
+    system: str | None
+    """The LightningModule class, where the space file names one; else it is found."""
+    sites: Mapping[str, tuple[Site, ...]]
+    """Where each promoted constant stands, by its name in the space file."""
+    hardcoded: Mapping[str, Value]
+    """The program's other constants, for hparams.yaml."""
+    metric: str
+    mode: Mode
+    trainer: Mapping[str, Any]
+    """Arguments of the Trainer."""
+    epochs_constant: str | None
+    """The program's constant that stands for ``max_epochs`` when ``trainer`` gives none."""
+    n_threads: int
+    """Of torch, in a trial."""
+    folder: Path
+    """The working directory: the user's."""
+    gate: str
+    """The name of the gate that the pre-flight opens for the other trials."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One trial. It crosses to the worker as a literal, so that tuples stay tuples and nothing is unpickled."""
+
+    number: int
+    version: str
+    """The version's folder, absolute."""
+    seed: int
+    values: dict[str, Value] = field(default_factory=dict)
+    """The promoted constants, by their names in the space file; one that is left out keeps its hardcoded value."""
+    preflight: bool = False
+    """Run the pre-flight first, and open the gate for the others."""
+    rehearsal: bool = False
+    """Run nothing but the pre-flight."""
+    gated: bool = False
+    """Get warm, then wait for the pre-flight of another trial."""
+
+    def encode(self) -> str:
+        """Return a Python literal."""
+        return repr(asdict(self))
+
+    @classmethod
+    def decode(cls, text: str) -> "Task":
+        """Read what ``encode`` wrote."""
+        return cls(**ast.literal_eval(text))
