@@ -33,6 +33,12 @@ class MetricWatch:
         self.stopped = False
         """Whether a report was answered with a stop."""
 
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        """Open the session of the HPARAMS tab: the program has had every hook to log hyperparameters of its own."""
+        for logger in trainer.loggers:
+            if hasattr(logger, "begin"):
+                logger.begin()
+
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         """Look after each validation but the one that Lightning does for a start."""
         if not trainer.sanity_checking:
