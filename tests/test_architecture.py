@@ -25,7 +25,7 @@ BELOW = {
 FENCES = {
     "ray": {"search", "trial"},
     "optuna": {"search", "trial", "results"},
-    "pytorch_lightning": {"trial"},
+    "pytorch_lightning": {"trial", "results"},  # `results` names the type that `load` returns
     "torch": {"trial"},
     "tensorboard": {"trial", "results"},
     "ruamel": {"space", "trial"},

@@ -229,7 +229,7 @@ def test_state_of_a_module_starts_afresh(project):
 
 
 def test_a_list_that_the_program_mutates_does_not_leak(project):
-    executor = executor_of(project, {"p.py": "X = [1, [2]]\nX.append(3)\nX[1].append(3)\nSEEN = X"}, "X")
+    executor = executor_of(project, {"p.py": "X = [1, [2]]\nSEEN = X\nSEEN.append(3)\nSEEN[1].append(3)"}, "X")
     values = {"X": [4, [5]]}
 
     for _ in range(2):

@@ -6,15 +6,16 @@ from pathlib import Path
 
 from tune.cli.arguments import Arguments
 from tune.cli.screen import Screen, TrialLines, show_end, show_links, show_space, this_command
+from tune.cli.storage import storage_of
 from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, UserError
-from tune.paths import DEFAULT_STORAGE, ExperimentPaths, check_name, claim_experiment, short
+from tune.paths import ExperimentPaths, check_name, claim_experiment, short
 from tune.promotion.program import Program, find_program
 from tune.promotion.resolve import Promoted, resolve
 from tune.search.epochs import check_epochs
 from tune.search.resources import Resources, plan_resources
 from tune.space.file import find_space, read_space
 from tune.space.lint import lint
-from tune.space.space import Space, check_grid
+from tune.space.space import Space, check_settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ def prepare(arguments: Arguments) -> Plan:
     """Raise a UserError at whatever is wrong; this imports neither torch nor Ray nor Optuna."""
     space = read_space(find_space(arguments.target))
     space = replace(space, settings=arguments.settings(space.settings))
-    check_grid(space)
+    check_settings(space)
     program = find_program(space.program)
     promoted = resolve(space, program)
     check_epochs(space, program)
@@ -61,11 +62,6 @@ def prepare(arguments: Arguments) -> Plan:
         storage=storage_of(arguments.storage),
         name=None if arguments.name is None else check_name(arguments.name),
     )
-
-
-def storage_of(given: str | None) -> Path:
-    """Return the folder of all experiments, absolute."""
-    return Path(given or DEFAULT_STORAGE).expanduser().absolute()
 
 
 def _search(plan: Plan, paths: ExperimentPaths, screen: Screen, *, rehearsal: bool) -> int:

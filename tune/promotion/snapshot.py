@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tune.errors import ExperimentError
 from tune.paths import atomic_write
-from tune.promotion.program import Program, Source
+from tune.promotion.program import Program
 
 MANIFEST = "snapshot.json"
 
@@ -29,10 +29,10 @@ class Snapshot:
             _store(path.read_bytes(), copy)
         return copy.read_bytes()
 
-    def source(self, path: Path) -> Source:
-        """Return the snapshot of a project file, parsed."""
-        copy = self.folder / self.program.name_of(path)
-        return Source.read(copy, self.program.name_of(path))
+    @property
+    def stored(self) -> Program:
+        """The program as it lies in the snapshot; names of files and places in them are the same as in the original."""
+        return Program(self.folder / self.program.name_of(self.program.path), self.folder)
 
 
 def take_snapshot(program: Program, folder: Path) -> Snapshot:

@@ -45,6 +45,7 @@ class Conductor:
         limits: Limits,
         seed: int,
         on_end: Callable[[Outcome], None],
+        on_preflight_failed: Callable[[], None],
     ) -> None:
         self._paths = paths
         self._ledger = ledger
@@ -52,6 +53,7 @@ class Conductor:
         self._limits = limits
         self._seed = seed
         self._on_end = on_end
+        self._on_preflight_failed = on_preflight_failed
         self._running: dict[str, int] = {}  # trial numbers by Ray's ids
         self._versions: dict[int, VersionPaths] = {}
         self._stopped: set[int] = set()  # by the scheduler
@@ -77,6 +79,11 @@ class Conductor:
         """Whether running trials end after their epoch."""
         budget = self._limits.time_budget_s
         return self._ending.is_set() or (budget is not None and time.monotonic() - self._started >= budget)
+
+    @property
+    def aborted(self) -> bool:
+        """Whether the running trials are to end now."""
+        return self.preflight_failed
 
     @property
     def ending(self) -> bool:
@@ -126,6 +133,7 @@ class Conductor:
         record = read_record(self._versions[number])
         if number == BASELINE and failed and not (record and record.ready):
             self.preflight_failed = True
+            self._on_preflight_failed()
         if number not in self._interrupted and not self.preflight_failed and not self._limits.rehearsal:
             self._on_end(self._close(number, record, failed=failed))
 

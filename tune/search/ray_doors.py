@@ -1,4 +1,4 @@
-"""Ray Tune's searcher, scheduler and stopper, each a thin door to the conductor.
+"""Ray Tune's searcher, scheduler and stopper, each a thin door to the director.
 
 Ray pickles all three, for a file that we do not need: they pickle to nothing.
 """
@@ -10,13 +10,13 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from tune.search.conductor import Conductor
+from tune.search.director import Director
 from tune.trial.trainable import TASK
 
 
 class _Door:
-    def __init__(self, conductor: Conductor) -> None:
-        self._conductor = conductor
+    def __init__(self, director: Director) -> None:
+        self._director = director
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
@@ -25,23 +25,23 @@ class _Door:
 class SearcherDoor(_Door, Searcher):
     """Hands out trials."""
 
-    def __init__(self, conductor: Conductor) -> None:
+    def __init__(self, director: Director) -> None:
         Searcher.__init__(self)
-        _Door.__init__(self, conductor)
+        _Door.__init__(self, director)
 
     def suggest(self, trial_id: str) -> Any:
         """Return a trial's config, None while there is no room, or FINISHED."""
-        task = self._conductor.next_task(trial_id)
+        task = self._director.next_task(trial_id)
         if task is not None:
             return {TASK: task.encode()}
-        return Searcher.FINISHED if self._conductor.finished else None
+        return Searcher.FINISHED if self._director.finished else None
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Hear that a trial ended; stopped and finished look alike here, the conductor knows."""
-        self._conductor.ended(trial_id, failed=error)
+        """Hear that a trial ended; stopped and finished look alike here, the director knows."""
+        self._director.ended(trial_id, failed=error)
 
     def set_max_concurrency(self, max_concurrent: int) -> bool:
-        """Keep the control: the conductor counts."""
+        """Keep the control: the director counts."""
         return True
 
     def save(self, checkpoint_path: str) -> None:
@@ -57,13 +57,13 @@ class SearcherDoor(_Door, Searcher):
 class SchedulerDoor(_Door, FIFOScheduler):
     """Passes each epoch on, and each decision back; Ray's searcher would not hear of a stopped trial's last epoch."""
 
-    def __init__(self, conductor: Conductor) -> None:
+    def __init__(self, director: Director) -> None:
         FIFOScheduler.__init__(self)
-        _Door.__init__(self, conductor)
+        _Door.__init__(self, director)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> Any:
         """Decide about a trial after an epoch."""
-        stops = self._conductor.report(trial.trial_id, result["epoch"], result["value"], last=result["last"])
+        stops = self._director.report(trial.trial_id, result["epoch"], result["value"], last=result["last"])
         return TrialScheduler.STOP if stops else TrialScheduler.CONTINUE
 
 
@@ -76,4 +76,4 @@ class StopperDoor(_Door, Stopper):
 
     def stop_all(self) -> bool:
         """Tell whether every running trial is to end."""
-        return self._conductor.preflight_failed
+        return self._director.aborted

@@ -1,13 +1,7 @@
 """Run a search from a space to its last trial."""
 
-import contextlib
-import logging
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-from ray.tune import RunConfig, TuneConfig, Tuner, with_resources
 
 from tune.errors import MetricError, PreflightError, ProgramError, PromotuneError
 from tune.paths import ExperimentPaths, short
@@ -15,19 +9,19 @@ from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted
 from tune.promotion.snapshot import take_snapshot
 from tune.search.asha import NoStop, Rule, asha
-from tune.search.cluster import local_cluster, ray_scratch
+from tune.search.cluster import local_cluster
 from tune.search.conductor import Conductor, Limits
 from tune.search.job import build_job
 from tune.search.ledger import Ledger, create_ledger
-from tune.search.ray_doors import SchedulerDoor, SearcherDoor, StopperDoor
 from tune.search.resources import Resources
+from tune.search.tuner import run_trials
 from tune.space.file import write_space
 from tune.space.space import Space
+from tune.trial.gate import close_gate
 from tune.trial.outcome import Outcome
 from tune.trial.output import logged_to
 from tune.trial.record import Record
 from tune.trial.task import Job
-from tune.trial.trainable import trainable_of
 
 DRIVER_LOG = "driver.log"
 
@@ -75,9 +69,9 @@ def run_search(search: Search) -> Finished:
     with logged_to(paths.folder / DRIVER_LOG), local_cluster(search.resources) as cluster:
         search.on_start(cluster.dashboard)
         ledger = create_ledger(paths, space, search.promoted)
-        conductor = _conductor(search, ledger)
+        conductor = _conductor(search, ledger, job)
         try:
-            _run_trials(conductor, job, search.resources)
+            run_trials(conductor, job, search.resources)
         finally:
             ledger.suspend()
     baseline = conductor.baseline
@@ -86,7 +80,7 @@ def run_search(search: Search) -> Finished:
     return Finished(outcomes=ledger.outcomes, baseline=baseline, interrupted_by_user=conductor.ending)
 
 
-def _conductor(search: Search, ledger: Ledger) -> Conductor:
+def _conductor(search: Search, ledger: Ledger, job: Job) -> Conductor:
     settings = search.space.settings
     limits = Limits(
         trials=1 if search.rehearsal else settings.trials,
@@ -94,7 +88,8 @@ def _conductor(search: Search, ledger: Ledger) -> Conductor:
         concurrency=search.resources.concurrency,
         rehearsal=search.rehearsal,
     )
-    return Conductor(search.paths, ledger, build_rule(search.space), limits, settings.seed, search.on_end)
+    rule = build_rule(search.space)
+    return Conductor(search.paths, ledger, rule, limits, settings.seed, search.on_end, lambda: close_gate(job.gate))
 
 
 def build_rule(space: Space) -> Rule:
@@ -106,58 +101,6 @@ def build_rule(space: Space) -> Rule:
             return NoStop()
         case name:
             raise AssertionError(f"the space file let {name!r} pass")
-
-
-def _run_trials(conductor: Conductor, job: Job, resources: Resources) -> None:
-    share = {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial}
-    with ray_scratch() as folder, _quiet(), _politely_interrupted(conductor):
-        Tuner(
-            with_resources(trainable_of(job), share),
-            tune_config=TuneConfig(
-                search_alg=SearcherDoor(conductor),
-                scheduler=SchedulerDoor(conductor),
-                num_samples=-1,
-                reuse_actors=True,
-                trial_dirname_creator=_dirname,
-            ),
-            run_config=RunConfig(name="trials", storage_path=folder, stop=StopperDoor(conductor), verbose=0),
-        ).fit()
-
-
-@contextlib.contextmanager
-def _politely_interrupted(conductor: Conductor) -> Iterator[None]:
-    """Let the first Ctrl-C (or SIGTERM) end the search after the running epochs, the second at once."""
-
-    def interrupt(signum: int, frame: object) -> None:
-        if conductor.ending:
-            raise KeyboardInterrupt
-        conductor.end()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _dirname(trial: object) -> str:
-    return str(getattr(trial, "trial_id", trial))
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Ray Tune logs an error for each failed trial and a warning for each trial: ours are in the ledger."""
-    logger = logging.getLogger("ray.tune")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
 
 
 def _preflight_error(record: Record | None, search: Search) -> PromotuneError:

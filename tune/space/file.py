@@ -1,12 +1,15 @@
 """Find, read and write a space file: `search_spaces/*.yaml`."""
 
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Literal
 
 from ruamel.yaml import YAML
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import SafeRepresenter
 
 from tune.errors import SpaceError, did_you_mean, suggest
 from tune.space.dimensions import Dimension, Value, arguments_of, kind_of
@@ -14,8 +17,9 @@ from tune.space.document import Document, read_document
 from tune.space.entry import read_dimension
 from tune.space.place import shown
 from tune.space.program_path import find_program_file, is_file, split_class
+from tune.space.scalar import scalar
 from tune.space.settings import CHECKS, Settings, set_to
-from tune.space.space import Script, Shape, Space, System, check_grid
+from tune.space.space import Script, Shape, Space, System, check_settings
 from tune.space.trainer_args import check_trainer_arg
 
 FOLDER = "search_spaces"
@@ -28,6 +32,9 @@ EXAMPLES = {
     "constants": "constants: {LR: {loguniform: [1e-4, 1e-1]}}",
 }
 """The keys that every file has, each with a line to copy; `script` may stand for `system`."""
+
+WORD = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
+"""A string that needs no quotes, unless it is one of YAML's own words."""
 
 KEYS = frozenset({*EXAMPLES, "script", "args", *CHECKS})
 LATER = frozenset({"require"})
@@ -69,21 +76,40 @@ def read_space(path: Path, *, program_is_here: bool = True) -> Space:
         settings=_read_settings(document),
         lines=document.lines,
     )
-    check_grid(space)
+    check_settings(space)
     return space
 
 
 def write_space(space: Space, path: Path) -> None:
     """Write the space with everything resolved: the program's absolute path, and every setting."""
+    aside = path.with_name(f".{path.name}.new")
+    with aside.open("w", encoding="utf-8") as file:
+        _writer().dump(_entries(space), file)
+    aside.replace(path)
+
+
+def _writer() -> YAML:
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = None  # leaves on one line, the rest in blocks
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     yaml.width = 120
-    yaml.representer.ignore_aliases = lambda *_: True  # no anchors: `read_space` takes none
-    aside = path.with_name(f".{path.name}.new")
-    with aside.open("w", encoding="utf-8") as file:
-        yaml.dump(_entries(space), file)
-    aside.replace(path)
+    yaml.Representer = _Plain
+    return yaml
+
+
+class _Plain(SafeRepresenter):
+    """Writes what `read_space` takes: no anchors, and quotes around all but words."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+    def represent_str(self, data: str) -> ScalarNode:
+        # ruamel.yaml 0.19 leaves `?0` unquoted in a list, which reads back as a mapping
+        is_word = WORD.fullmatch(data) and isinstance(scalar(data), str)
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=None if is_word else '"')
+
+
+_Plain.add_representer(str, _Plain.represent_str)
 
 
 def _known_spaces(name: str, homes: list[Path]) -> str:

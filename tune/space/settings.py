@@ -187,14 +187,17 @@ def _mapping(name: str, value: Value, where: str | None, *, example: str) -> dic
 
 
 def _seconds(value: Value) -> float | None:
-    if is_number(value):
-        return float(value) if value < math.inf else None
-    if not isinstance(value, str):
+    try:
+        return float(value) if is_number(value) else _duration(str(value))
+    except OverflowError:
         return None
-    match = DURATION.fullmatch(value)
-    if match is None or not value:
+
+
+def _duration(text: str) -> float | None:
+    match = DURATION.fullmatch(text)
+    if match is None or not text:
         return None
-    numbers = [0 if text is None else as_number(text) for text in match.groups()]
-    if None in numbers:
+    numbers = [as_number(part or "0") for part in match.groups()]
+    if None in numbers:  # 1.2.3h
         return None
     return float(sum(number * unit for number, unit in zip(numbers, UNITS_S.values(), strict=True) if number))

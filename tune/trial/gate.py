@@ -1,6 +1,6 @@
-"""A gate that the pre-flight opens for the workers that wait, warm, on any machine of the cluster."""
+"""A gate that the pre-flight opens, or closes, for the workers that wait, warm, on any machine of the cluster."""
 
-import threading
+import time
 
 from ray.experimental.internal_kv import _internal_kv_get, _internal_kv_put
 
@@ -8,13 +8,22 @@ NAMESPACE = b"promotune"
 POLL_S = 0.05
 
 
+OPEN, CLOSED = b"open", b"closed"
+
+
 def open_gate(name: str) -> None:
     """Let everyone pass, now and later."""
-    _internal_kv_put(name.encode(), b"open", namespace=NAMESPACE)
+    _internal_kv_put(name.encode(), OPEN, namespace=NAMESPACE)
 
 
-def wait_at(name: str, stopped: threading.Event) -> None:
-    """Return once the gate is open; raise SystemExit when the trial is stopped before that."""
-    while _internal_kv_get(name.encode(), namespace=NAMESPACE) is None:
-        if stopped.wait(POLL_S):
-            raise SystemExit(0)
+def close_gate(name: str) -> None:
+    """Send everyone away."""
+    _internal_kv_put(name.encode(), CLOSED, namespace=NAMESPACE)
+
+
+def wait_at(name: str) -> None:
+    """Return once the gate is open; raise SystemExit when it is closed."""
+    while (state := _internal_kv_get(name.encode(), namespace=NAMESPACE)) is None:
+        time.sleep(POLL_S)
+    if state == CLOSED:
+        raise SystemExit(0)

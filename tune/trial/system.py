@@ -35,7 +35,7 @@ class System:
 def build_system(module: ModuleType, job: Job) -> System:
     """Instantiate what the program exposes; raise ProgramError when there is no one LightningModule or no data."""
     place = job.program.name_of(job.program.path)
-    model_class = _model_class(module, job.system, place)
+    model_class = find_model_class(module, job.system, place)
     return System(package=package_of(model_class), model=_instance(model_class, place), data=_data(module, place))
 
 
@@ -48,7 +48,8 @@ def trainer_arguments(module: ModuleType, job: Job) -> dict[str, Any]:
     return arguments
 
 
-def _model_class(module: ModuleType, wanted: str | None, place: str) -> type:
+def find_model_class(module: ModuleType, wanted: str | None, place: str) -> Any:
+    """Return the program's LightningModule class; raise ProgramError unless there is one, or ``wanted`` names it."""
     found = [value for value in vars(module).values() if descends(value, "LightningModule")]
     if wanted is not None:
         return _named(wanted, found, place)

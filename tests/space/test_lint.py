@@ -1,0 +1,87 @@
+"""A warning says what the author may not have meant."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from tune.space.dimensions import Choice, Dimension, LogUniform, RandInt, Uniform
+from tune.space.lint import lint
+
+
+@dataclass(frozen=True)
+class Site:
+    where: str = "a.py:3"
+
+
+@dataclass(frozen=True)
+class Entry:
+    key: str
+    dimension: Dimension
+    value: object
+    where: str = "s.yaml:5"
+    constant: Site = Site()
+
+
+def numbers(*options):
+    return Choice(options=options)
+
+
+@pytest.mark.parametrize(
+    ("key", "dimension", "value", "warning"),
+    [
+        (
+            "LR",
+            Uniform(low=1e-4, high=0.1),
+            0.01,
+            "a rate is searched best on a log scale, got uniform 0.0001 to 0.1; write `loguniform: [0.0001, 0.1]`",
+        ),
+        (
+            "CFG['weight_decay']",
+            Uniform(low=0, high=0.1),
+            0.01,
+            "a rate is searched best on a log scale, got uniform 0 to 0.1; write `loguniform: [1e-05, 0.1]`",
+        ),
+        (
+            "LR",
+            LogUniform(low=1e-4, high=0.1),
+            0.5,
+            (
+                "the hardcoded value 0.5 (a.py:3) is outside loguniform 0.0001 to 0.1; "
+                "trial 0 runs it, the sampler never will"
+            ),
+        ),
+        ("OPT", numbers("a"), "a", "a choice of one never varies, got 'a'; add options or take it out"),
+        (
+            "WIDTH",
+            numbers(10, 20, 30),
+            10,
+            "a choice knows no order, got 3 ordered numbers; a range learns faster: write `randint: [10, 30]`",
+        ),
+        (
+            "RATE",
+            numbers(0.1, 0.01, 0.001),
+            0.1,
+            "a choice knows no order, got 3 ordered numbers; a range learns faster: write `loguniform: [0.001, 0.1]`",
+        ),
+    ],
+)
+def test_what_may_not_be_meant_is_told(key, dimension, value, warning):
+    assert lint([Entry(key, dimension, value)]) == (f"s.yaml:5: {key}: {warning}",)
+
+
+@pytest.mark.parametrize(
+    ("key", "dimension", "value"),
+    [
+        ("LR", LogUniform(low=1e-4, high=0.1), 0.1),
+        ("LR", Uniform(low=0.1, high=0.2), 0.1),  # less than an order of magnitude
+        ("LR_DECAY", Uniform(low=0.0, high=1.0), 0.1),
+        ("BATCH_SIZE", numbers(16, 32, 64, 128), 64),
+        ("N", numbers(1, 3), 1),
+        ("N", numbers(3, 1, 2), 1),
+        ("N", numbers(1, 2, 3, "auto"), 1),
+        ("N", RandInt(low=1, high=3), object()),  # a value that only running the program can tell
+        ("FLAG", numbers(True, False), True),
+    ],
+)
+def test_what_is_in_order_is_not_told(key, dimension, value):
+    assert lint([Entry(key, dimension, value)]) == ()

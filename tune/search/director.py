@@ -1,0 +1,33 @@
+"""What Ray's doors ask: who comes next, does it go on, it has ended."""
+
+from typing import Protocol
+
+from tune.trial.task import Task
+
+
+class Director(Protocol):
+    """Leads trials; a search and a retraining are two of them. Called from the driver's main thread alone."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether no further trial starts."""
+
+    @property
+    def aborted(self) -> bool:
+        """Whether the running trials are to end now."""
+
+    @property
+    def ending(self) -> bool:
+        """Whether ``end`` was called."""
+
+    def end(self) -> None:
+        """Start no further trial, and let the running ones end after their epoch; from any thread."""
+
+    def next_task(self, trial_id: str) -> Task | None:
+        """Open the next trial; None while there is no room, or none is left."""
+
+    def report(self, trial_id: str, epoch: int, value: float, *, last: bool) -> bool:
+        """Hear of an epoch; return True when the trial is to stop."""
+
+    def ended(self, trial_id: str, *, failed: bool) -> None:
+        """Hear that a trial ended."""
