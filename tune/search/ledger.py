@@ -36,6 +36,7 @@ class Ledger:
         self._distributions = {name: distribution_of(dimension) for name, dimension in self._dimensions.items()}
         self._hardcoded = {item.key: value for item in promoted if not isinstance(value := item.value, Unknown)}
         self._open: dict[int, Trial] = {}
+        self._values: dict[int, dict[str, Value]] = {}  # of every trial; the journal makes lists of tuples
         self._best: tuple[float, dict[str, Value]] | None = None
         self._rng = random.Random(space.settings.seed)  # noqa: S311 - no secret
 
@@ -72,9 +73,10 @@ class Ledger:
         """Write one epoch of a trial's curve."""
         trial = self._open[number]
         trial.report(value, epoch)
-        inside = all(contains(self._dimensions[name], held) for name, held in trial.user_attrs["constants"].items())
+        values = self._values[number]
+        inside = all(contains(self._dimensions[name], held) for name, held in values.items())
         if inside and better(self._space.mode, value, None if self._best is None else self._best[0]):
-            self._best = (value, trial.user_attrs["constants"])
+            self._best = (value, values)
 
     def curve(self, number: int) -> dict[int, float]:
         """Return what an open trial reported, by epoch."""
@@ -114,6 +116,7 @@ class Ledger:
 
     def _opened(self, trial: Trial, values: Mapping[str, Value]) -> tuple[int, dict[str, Value]]:
         self._open[trial.number] = trial
+        self._values[trial.number] = dict(values)
         trial.set_user_attr("constants", dict(values))
         trial.set_user_attr("seed", self._space.settings.seed)
         return trial.number, dict(values)

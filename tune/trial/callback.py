@@ -39,6 +39,12 @@ class MetricWatch:
         """Count on where a program fits more than once."""
         self._offset = self._latest
 
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        """Open the session of the HPARAMS tab: the program has had every hook to log hyperparameters of its own."""
+        for logger in trainer.loggers:
+            if hasattr(logger, "begin"):
+                logger.begin()
+
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         """Look after each validation but those before training."""
         if not trainer.sanity_checking and (trainer.state.fn == "fit" or self._latest):

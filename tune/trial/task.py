@@ -1,6 +1,7 @@
 """What a worker is told: once of the search (Job), and once of each trial (Task)."""
 
 import ast
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -62,9 +63,24 @@ class Task:
 
     def encode(self) -> str:
         """Return a Python literal."""
-        return repr(asdict(self))
+        return _literal(asdict(self))
 
     @classmethod
     def decode(cls, text: str) -> "Task":
         """Read what ``encode`` wrote."""
         return cls(**ast.literal_eval(text))
+
+
+def _literal(value: Any) -> str:
+    """Return ``repr(value)``, with infinity as a number: its name is no literal."""
+    match value:
+        case float() if math.isinf(value):
+            return "1e999" if value > 0 else "-1e999"
+        case dict():
+            return "{" + ", ".join(f"{key!r}: {_literal(item)}" for key, item in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(map(_literal, value)) + "]"
+        case tuple():
+            return "(" + "".join(f"{_literal(item)}, " for item in value) + ")"
+        case _:
+            return repr(value)
