@@ -4,6 +4,7 @@ PromotuneError
 ├── UserError            2  something that the user wrote: always where, what, what we got, what to do
 │   ├── SpaceError          in a space file
 │   ├── ConstantError       a name that the program does not hold, or holds twice, or cannot be promoted
+│   ├── ApplyError          a value that cannot be written back into the source alone
 │   ├── ProgramError        the program cannot be found, parsed or used
 │   ├── OptionError         on the command line
 │   ├── ExperimentError     an experiment that is not there, or is in the way
@@ -52,6 +53,10 @@ class ConstantError(UserError):
     """A name does not lead to one constant that can be promoted."""
 
 
+class ApplyError(UserError):
+    """A value cannot be written back without changing more than its literal."""
+
+
 class ProgramError(UserError):
     """The program cannot be found, parsed or used."""
 
@@ -77,12 +82,15 @@ class MetricError(UserError):
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str | None:
-    """Return the known name nearest to ``wrong``, case folded first, or None."""
+    """Return the known name nearest to ``wrong``, case folded first; else the only one that begins like it; or None."""
     by_fold: dict[str, str] = {}
     for name in known:
         by_fold.setdefault(name.casefold(), name)
     near = difflib.get_close_matches(wrong.casefold(), by_fold, n=1)
-    return by_fold[near[0]] if near else None
+    if near:
+        return by_fold[near[0]]
+    longer = [name for folded, name in by_fold.items() if wrong and folded.startswith(wrong.casefold())]
+    return longer[0] if len(longer) == 1 else None
 
 
 def suggest(wrong: str, known: Iterable[str], *, what: str = "known") -> str:

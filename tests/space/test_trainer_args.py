@@ -40,7 +40,7 @@ def test_a_value_that_fits_its_annotation_is_taken(args):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ({"MAX_EPOCH": 3}, "here: trainer: 'MAX_EPOCH' is no argument of the Trainer\n  Did you mean 'max_epochs'?"),
+        ({"MAX_EPOCH": 3}, "here: trainer: no such argument, got 'MAX_EPOCH'\n  Did you mean 'max_epochs'?"),
         ({"max_epochs": True}, "here: trainer: max_epochs takes int, got True\n  Write a value of type int."),
         ({"max_steps": None}, "here: trainer: max_steps takes int, got None\n  Write a value of type int."),
         (

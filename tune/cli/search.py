@@ -15,7 +15,7 @@ from tune.search.epochs import check_epochs
 from tune.search.resources import Resources, plan_resources
 from tune.space.file import find_space, read_space
 from tune.space.lint import lint
-from tune.space.space import Space, check_grid
+from tune.space.space import Space, check_settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ def prepare(arguments: Arguments) -> Plan:
     """Raise a UserError at whatever is wrong; this imports neither torch nor Ray nor Optuna."""
     space = read_space(find_space(arguments.target))
     space = replace(space, settings=arguments.settings(space.settings))
-    check_grid(space)
+    check_settings(space)
     program = find_program(space.program)
     promoted = resolve(space, program)
     check_epochs(space, program)

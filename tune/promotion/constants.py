@@ -4,92 +4,153 @@ A constant is a name and one or more sites. A site is an expression in a file, k
 another value in its place, `apply` writes another literal over it, and nothing else of the program is touched.
 """
 
-import ast
-from collections.abc import Iterator
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterable
+from functools import lru_cache
 
 from tune.errors import ConstantError, did_you_mean
-from tune.promotion.literals import Unknown, evaluate
-from tune.promotion.program import Program, Source
-from tune.space.dimensions import Value
+from tune.promotion.forms.arguments import arguments, calls
+from tune.promotion.forms.fields import fields
+from tune.promotion.forms.parameters import parameters
+from tune.promotion.forms.variables import variables
+from tune.promotion.found import Constant, Findings, Form, Nameless, Refusal, Site, Span, normal
+from tune.promotion.overwrites import Overwrites
+from tune.promotion.program import Program
+from tune.promotion.project import Project, Variable
+from tune.promotion.reads import Reads
 
-
-@dataclass(frozen=True, slots=True, order=True)
-class Span:
-    """Where an expression stands, as ``ast`` counts: lines from 1, columns from 0 in UTF-8 bytes; the end excluded."""
-
-    line: int
-    column: int
-    end_line: int
-    end_column: int
-
-    @classmethod
-    def of(cls, node: ast.expr) -> "Span":
-        """Return the span of a parsed expression."""
-        assert node.end_lineno is not None  # parsed, not made by hand
-        assert node.end_col_offset is not None
-        return cls(node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """An expression of the program that holds a constant's value."""
-
-    source: str
-    """The file's path below the program's root."""
-    span: Span
-
-    def __str__(self) -> str:
-        return f"{self.source}:{self.span.line}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Constant:
-    """A hyperparameter that the program hardcodes."""
-
-    name: str
-    """As a space file writes it, without the module: ``LR``."""
-    value: Value | Unknown
-    """What the source holds now; Unknown where only running the program can tell."""
-    sites: tuple[Site, ...]
-    """In the order of the file; the first is the one that is shown."""
-    names: tuple[str, ...]
-    """Every way to write it, the shortest first: ``LR``, ``digits.LR``, ``lit.digits.LR``."""
-
-    @property
-    def where(self) -> str:
-        """The place of its first site."""
-        return str(self.sites[0])
+__all__ = [
+    "Constant",
+    "Form",
+    "Site",
+    "Span",
+    "check_together",
+    "find_all",
+    "find_constant",
+    "find_constants",
+    "normal",
+]
 
 
 def find_constants(program: Program) -> tuple[Constant, ...]:
     """Return every constant of the program and of the project modules that it reaches, in the order of the files."""
-    return tuple(constant for source in program.sources.values() for constant in _module_constants(source))
+    return find_all(program).constants
+
+
+def find_all(program: Program) -> Findings:
+    """Return the constants, and also what looks like one and is refused."""
+    return _look(_Sources(program))[1]
 
 
 def find_constant(name: str, program: Program, constants: tuple[Constant, ...], where: str) -> Constant:
     """Return the one constant that ``name`` leads to; raise ConstantError, which starts with ``where``."""
-    matches = [constant for constant in constants if name in constant.names]
-    own = [constant for constant in matches if constant.sites[0].source == program.source.name]
-    match own or matches:
-        case [constant]:
+    wanted = normal(name)
+    matches = [constant for constant in constants if _is_called(constant, wanted)]
+    project, findings = _look(_Sources(program))
+    refused = [refusal for refusal in findings.refusals if _is_called(refusal, wanted)]
+    match _nearest(wanted, [*matches, *refused], project):
+        case [Constant() as constant]:
             return constant
+        case [Refusal() as refusal]:
+            raise ConstantError(where, f"{name!r} {refusal.what}", refusal.hint)
         case []:
-            raise ConstantError(
-                where, f"{name!r} is not a constant of {program.source.name}", _hint(name, constants, program)
-            )
-        case several if len({constant.names for constant in several}) > 1:
-            ways = ", ".join(f"{constant.names[-1]} ({constant.where})" for constant in several)
-            raise ConstantError(
-                where, f"{name!r} is the name of {len(several)} constants", f"Write the one you mean: {ways}."
-            )
+            _refuse_nameless(name, wanted, findings, where)
+            what = f"{name!r} is not a constant of {program.source.name}"
+            raise ConstantError(where, what, _hint(name, constants, program))
         case several:
-            lines = " and ".join(constant.where for constant in several)
-            raise ConstantError(
-                where,
-                f"{name!r} is assigned more than once: {lines}",
-                "Keep one assignment; which of them would count?",
+            ways = ", ".join(_way(each, several) for each in several)
+            what = f"{name!r} is the name of {len(several)} constants"
+            raise ConstantError(where, what, f"Write the one you mean: {ways}.")
+
+
+def check_together(constants: Iterable[Constant], where: str) -> None:
+    """Raise ConstantError where one constant's expression lies in another's: ``CFG`` and ``CFG['lr']``."""
+    for one, other in itertools.combinations(constants, 2):
+        for mine, theirs in itertools.product(one.sites, other.sites):
+            if mine.source == theirs.source and mine.span.overlaps(theirs.span) and not _apart(mine, theirs):
+                what = f"{one.name!r} and {other.name!r} are written in one expression: {mine}"
+                raise ConstantError(where, what, "Search one of them; the other would not be in force.")
+
+
+class _Sources:
+    """A program as it was read: two are one if they hold the same texts, so that one look serves many names."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self._sources = program.sources
+
+    def __hash__(self) -> int:
+        return id(self._sources)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Sources) and other._sources is self._sources
+
+
+@lru_cache(maxsize=2)
+def _look(sources: _Sources) -> tuple[Project, Findings]:
+    project = Project(sources.program)
+    return project, _findings(project)
+
+
+def _findings(project: Project) -> Findings:
+    reads, overwrites = Reads(project), Overwrites(project)
+    found_calls = list(calls(project))
+    found = [
+        *variables(project, reads, overwrites),
+        *fields(project, reads, overwrites),
+        *parameters(found_calls, project, reads),
+        *arguments(found_calls, project),
+    ]
+    order = {name: number for number, name in enumerate(project.surveys)}
+    constants = [each for each in found if isinstance(each, Constant)]
+    constants.sort(key=lambda each: (order[each.sites[0].source], each.sites[0].span))
+    return Findings(
+        tuple(constants),
+        tuple(each for each in found if isinstance(each, Refusal)),
+        tuple(each for each in found if isinstance(each, Nameless)),
+    )
+
+
+def _is_called(found: Constant | Refusal, wanted: str) -> bool:
+    return any(normal(name) == wanted for name in found.names)
+
+
+def _source(found: Constant | Refusal) -> str:
+    return found.sites[0].source if isinstance(found, Constant) else found.source
+
+
+def _nearest(wanted: str, found: list[Constant | Refusal], project: Project) -> list[Constant | Refusal]:
+    """Return the program's own first, then what it imports under this name, else all."""
+    own = [each for each in found if _source(each) == project.main.source.name]
+    if own or len(found) <= 1:
+        return own or found
+    match project.meaning(wanted, project.main):
+        case Variable(survey=survey):
+            return [each for each in found if _source(each) == survey.source.name] or found
+        case _:
+            return found
+
+
+def _apart(mine: Site, theirs: Site) -> bool:
+    """Two targets of one chained assignment are set apart when it is executed."""
+    return mine.span == theirs.span and mine.target != theirs.target and None not in (mine.target, theirs.target)
+
+
+def _way(found: Constant | Refusal, several: list[Constant | Refusal]) -> str:
+    """Return the shortest name that only one of several has, and its place."""
+    others = {name for each in several if each is not found for name in each.names}
+    name = next((name for name in found.names if name not in others), found.names[-1])
+    return f"{name} ({found.where})" if isinstance(found, Constant) else f"{name} ({found.source})"
+
+
+def _refuse_nameless(name: str, wanted: str, findings: Findings, where: str) -> None:
+    callee, _, parameter = wanted.partition("@")[0].rpartition(".")
+    for each in findings.nameless:
+        if each.callee == callee:
+            what = (
+                f"{name!r}: {each.callee} takes {each.text} by position, and its parameters are not known: {each.place}"
             )
+            raise ConstantError(where, what, f"Write `{parameter}={each.text}` in that call, if it is meant.")
 
 
 def _hint(name: str, constants: tuple[Constant, ...], program: Program) -> str:
@@ -98,22 +159,6 @@ def _hint(name: str, constants: tuple[Constant, ...], program: Program) -> str:
     if near is None:
         return listing
     constant = next(constant for constant in constants if near in constant.names)
-    return f"Did you mean {near!r} ({constant.value!r}, line {constant.sites[0].span.line})?  {listing}"
-
-
-def _module_constants(source: Source) -> Iterator[Constant]:
-    """Yield the plain and annotated assignments of literals at module level."""
-    for statement in source.tree.body:
-        match statement:
-            case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                yield from _constant(name, value, source)
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
-                yield from _constant(name, value, source)
-
-
-def _constant(name: str, value: ast.expr, source: Source) -> Iterator[Constant]:
-    held = evaluate(value)
-    if isinstance(held, Unknown) or name.startswith("__"):
-        return
-    names = (name, *(f"{module}.{name}" for module in source.module_names))
-    yield Constant(name=name, value=held, sites=(Site(source.name, Span.of(value)),), names=names)
+    place = constant.sites[0]
+    line = f"line {place.span.line}" if place.source == program.source.name else str(place)
+    return f"Did you mean {near!r} ({constant.value!r}, {line})?  {listing}"

@@ -7,6 +7,7 @@ a worker; each trial executes it afresh.
 """
 
 import ast
+import builtins
 import contextlib
 import copy
 import importlib
@@ -18,6 +19,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import Any
 
 from tune.promotion.constants import Site, Span
 from tune.promotion.program import Program, decode
@@ -25,6 +27,7 @@ from tune.promotion.snapshot import Snapshot
 from tune.space.dimensions import Value
 
 IN_FORCE = "__promoted__"
+HELD = "__held__"
 OWN_PACKAGE = __name__.partition(".")[0]
 
 
@@ -55,28 +58,44 @@ class Executor:
 
     def __init__(self, snapshot: Snapshot, sites: Mapping[str, Sequence[Site]]) -> None:
         self.snapshot = snapshot
-        self._sites: dict[str, dict[Span, str]] = {}
+        self._keys: dict[str, dict[tuple[Span, str | None], str]] = {}
         for key, places in sites.items():
             for site in places:
-                self._sites.setdefault(site.source, {})[site.span] = key
+                self._keys.setdefault(site.source, {})[site.span, site.target] = key
         self._code: dict[Path, CodeType] = {}
 
     @contextlib.contextmanager
     def execute(self, values: Mapping[str, Value]) -> Iterator[tuple[ModuleType, InForce]]:
         """Import the program with ``values`` in force; on leaving, every module of it is forgotten."""
+        with self.imports(values) as in_force:
+            yield importlib.import_module(self.snapshot.program.module), in_force
+
+    @contextlib.contextmanager
+    def imports(self, values: Mapping[str, Value]) -> Iterator[InForce]:
+        """Put ``values`` in force for whatever is imported of the project; on leaving, all of it is forgotten."""
         program = self.snapshot.program
         in_force = InForce(values)
-        finder = _ProjectFinder(self, in_force)
-        with _import_path(program), _hidden(_shadowed(program)), finder:
-            yield importlib.import_module(program.module), in_force
+        with _import_path(program), _hidden(_shadowed(program)), _ProjectFinder(self, in_force):
+            yield in_force
+
+    def execute_main(self, in_force: InForce) -> None:
+        """Execute the program as ``python file.py`` would, under the name ``__main__``; within ``imports``."""
+        path = self.snapshot.program.path
+        module = ModuleType("__main__")
+        module.__dict__.update({"__file__": str(path), "__builtins__": builtins, "__spec__": None, IN_FORCE: in_force})
+        before = sys.modules["__main__"]
+        sys.modules["__main__"] = module
+        try:
+            exec(self.code_of(path), module.__dict__)  # noqa: S102 - it is the user's program
+        finally:
+            sys.modules["__main__"] = before
 
     def code_of(self, path: Path) -> CodeType:
         """Return a project file's code, promoted expressions replaced."""
         if path not in self._code:
             raw = self.snapshot.read(path)
             tree = ast.parse(raw, filename=str(path))
-            spans = self._sites.get(self.snapshot.program.name_of(path), {})
-            _Promotion(spans).visit(tree)
+            _Promotion(self._keys.get(self.snapshot.program.name_of(path), {})).visit(tree)
             self._code[path] = compile(ast.fix_missing_locations(tree), str(path), "exec", dont_inherit=True)
             lines = decode(raw).splitlines(keepends=True)
             linecache.cache[str(path)] = (len(raw), None, lines, str(path))  # None: never compared with the disk
@@ -86,17 +105,38 @@ class Executor:
 class _Promotion(ast.NodeTransformer):
     """Replace the expressions at given spans."""
 
-    def __init__(self, spans: Mapping[Span, str]) -> None:
-        self._spans = spans
+    def __init__(self, keys: Mapping[tuple[Span, str | None], str]) -> None:
+        self._keys = keys
 
-    def visit(self, node: ast.AST) -> ast.AST:
-        key = self._spans.get(Span.of(node)) if isinstance(node, ast.expr) else None
+    def visit(self, node: ast.AST) -> Any:
+        key = self._keys.get((Span.of(node), None)) if isinstance(node, ast.expr) else None
         if key is None or not isinstance(node, ast.expr):
+            return super().visit(node)
+        return _promoted(key, node)
+
+    def visit_Assign(self, node: ast.Assign) -> Any:
+        """Split ``A = B = 7`` where A alone is promoted: ``held = 7``, ``A = promoted``, ``B = held``."""
+        span = Span.of(node.value)
+        keys = {target: key for (place, target), key in self._keys.items() if place == span and target is not None}
+        if not keys:
             return self.generic_visit(node)
-        table = ast.Name(IN_FORCE, ast.Load())
-        taken = ast.Subscript(table, ast.Constant(key), ast.Load())
-        held = ast.Compare(ast.Constant(key), [ast.In()], [table])
-        return ast.copy_location(ast.IfExp(held, taken, node), node)
+        value = self.generic_visit(node.value)
+        held = ast.Name(HELD, ast.Load())
+        statements: list[ast.stmt] = [ast.Assign([ast.Name(HELD, ast.Store())], value)]
+        for target in node.targets:
+            key = keys.get(ast.unparse(target))
+            taken = held if key is None else _promoted(key, ast.copy_location(ast.Name(HELD, ast.Load()), node.value))
+            statements.append(ast.Assign([target], taken))
+        statements.append(ast.Delete([ast.Name(HELD, ast.Del())]))
+        return [ast.copy_location(statement, node) for statement in statements]
+
+
+def _promoted(key: str, node: ast.expr) -> ast.expr:
+    """Return ``__promoted__[key] if key in __promoted__ else node``."""
+    table = ast.Name(IN_FORCE, ast.Load())
+    taken = ast.Subscript(table, ast.Constant(key), ast.Load())
+    held = ast.Compare(ast.Constant(key), [ast.In()], [table])
+    return ast.copy_location(ast.IfExp(held, taken, node), node)
 
 
 class _ProjectFinder(MetaPathFinder):

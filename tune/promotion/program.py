@@ -51,7 +51,7 @@ class Program:
             if name in found:
                 continue
             found[name] = Source.read(path, name)
-            waiting += reversed(list(_imported_files(found[name], self)))
+            waiting += reversed([*_imported_files(found[name], self), *_packages_of(path, self)])
         return found
 
     @property
@@ -148,6 +148,14 @@ def _imported_files(source: Source, program: Program) -> Iterator[Path]:
             case ast.ImportFrom(level=level):
                 package = source.path.parents[level - 1]
                 yield from _files_of_from(node.module or "", node, (package,), program)
+
+
+def _packages_of(path: Path, program: Program) -> Iterator[Path]:
+    """Yield the ``__init__.py`` of the packages that a file lies in: importing it executes them first."""
+    for folder in path.parents:
+        if not program.holds(folder / "__init__.py") or not (folder / "__init__.py").is_file():
+            return
+        yield folder / "__init__.py"
 
 
 def _files_of_from(module: str, node: ast.ImportFrom, folders: tuple[Path, ...], program: Program) -> Iterator[Path]:

@@ -45,7 +45,8 @@ def _moved(dimension: Dimension, value: Value, rng: random.Random) -> Value:
             return _log_step(value, dimension.low, dimension.high, rng)
         case QUniform():
             moved = _step(value, dimension.low, dimension.high, rng)
-            return dimension.low + round((moved - dimension.low) / dimension.q) * dimension.q
+            on_grid = dimension.low + round((moved - dimension.low) / dimension.q) * dimension.q
+            return min(on_grid, dimension.high)  # 0.1 + 6 * 0.1 is above 0.7
         case RandInt():
             return round(_step(value, dimension.low, dimension.high, rng))
         case LogRandInt():

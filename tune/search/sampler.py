@@ -107,7 +107,7 @@ def _points(dimension: Dimension) -> list[Any]:
             return list(range(dimension.low, dimension.high + 1, dimension.q))
         case QUniform():
             n_steps = round((dimension.high - dimension.low) / dimension.q)
-            return [dimension.low + step * dimension.q for step in range(n_steps + 1)]
+            return [*(dimension.low + step * dimension.q for step in range(n_steps)), dimension.high]
         case Uniform() | LogUniform():
             raise AssertionError("the space file refuses a grid over a continuous range")
         case _:

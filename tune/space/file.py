@@ -19,7 +19,7 @@ from tune.space.place import shown
 from tune.space.program_path import find_program_file, is_file, split_class
 from tune.space.scalar import scalar
 from tune.space.settings import CHECKS, Settings, set_to
-from tune.space.space import Script, Shape, Space, System, check_grid
+from tune.space.space import Script, Shape, Space, System, check_settings
 from tune.space.trainer_args import check_trainer_arg
 
 FOLDER = "search_spaces"
@@ -76,7 +76,7 @@ def read_space(path: Path, *, program_is_here: bool = True) -> Space:
         settings=_read_settings(document),
         lines=document.lines,
     )
-    check_grid(space)
+    check_settings(space)
     return space
 
 

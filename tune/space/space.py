@@ -7,6 +7,7 @@ from typing import Literal
 from tune.errors import SpaceError
 from tune.space.dimensions import Dimension, LogUniform, Uniform, describe
 from tune.space.place import place
+from tune.space.search_args import check_search_args
 from tune.space.settings import Settings
 
 
@@ -60,12 +61,17 @@ class Space:
         return place(self.path, self.lines.get(key))
 
 
-def check_grid(space: Space, where: str | None = None) -> None:
-    """Raise SpaceError where a grid is asked for and a range is continuous. ``where`` is the option, else the file."""
+def check_settings(space: Space) -> None:
+    """Raise SpaceError where settings do not go together; once for the file, and again with the command line's."""
+    check_search_args(space.settings, space.where("sampler_args"), space.where("scheduler_args"))
+    _check_grid(space)
+
+
+def _check_grid(space: Space) -> None:
     if space.settings.sampler != "grid":
         return
     for key, dimension in space.dimensions.items():
         if isinstance(dimension, Uniform | LogUniform):
             what = f"sampler: a grid has no points on a continuous range, got {key}: {describe(dimension)}"
             hint = f"Write {key} as a choice, an int range or `quniform: [low, high, q]`, or take another sampler."
-            raise SpaceError(where or space.where("sampler"), what, hint)
+            raise SpaceError(space.where("sampler"), what, hint)

@@ -10,6 +10,7 @@ see ``cleanup``.
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ray._raylet import setproctitle  # type: ignore[attr-defined]
 from ray.train._internal.session import get_session
 from ray.tune.result import RESULT_DUPLICATE
 from ray.tune.trainable.function_trainable import FunctionTrainable
@@ -38,7 +39,16 @@ class TrialTrainable(FunctionTrainable):
         self._executor = Executor(Snapshot(self.job.snapshot, self.job.program), self.job.sites)
 
     def __repr__(self) -> str:
-        """Name the worker in the Ray dashboard after its version."""
+        """Name the actor in the Ray dashboard after its version: its first, since Ray asks only once."""
+        return self._version
+
+    def step(self) -> Any:
+        """Name the process after the version that it runs now: for ``ps``, and among the dashboard's workers."""
+        setproctitle(f"ray::{self._version}")
+        return super().step()
+
+    @property
+    def _version(self) -> str:
         return Path(Task.decode(self.config[TASK]).version).name
 
     def _trainable_func(self, config: dict[str, Any]) -> None:

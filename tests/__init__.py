@@ -1,0 +1,1 @@
+"""The tests mirror the package; `programs/` holds programs as people write them."""

@@ -1,0 +1,96 @@
+"""Who goes on: rungs at 1, 4, 16... epochs, one judgement each, a quota of those that pass."""
+
+import math
+import random
+
+import pytest
+
+from tune.search.asha import Asha, NoStop, asha
+
+
+def judged(rule, values, epoch=1, first=0):
+    """Return who goes on of trials that reach one epoch in turn."""
+    return [not rule.stops(trial, epoch, value) for trial, value in enumerate(values, first)]
+
+
+# On one rung n arrivals leave room for n / 4 + 1, a new best always passes.
+TABLES = {
+    "the first passes, worse ones end": ("max", [5, 4, 3, 2, 1], [1, 0, 0, 0, 0]),
+    "less is better": ("min", [1, 2, 3, 0.5, 9], [1, 0, 0, 1, 0]),
+    "each new best passes, whatever the quota": ("max", [1, 2, 3, 4, 5, 6], [1, 1, 1, 1, 1, 1]),
+    "equal to the best counts as the best": ("max", [5, 5, 5], [1, 1, 1]),
+    # 9 passes at the second place; then 3 of 4 (8, 9, 10) have passed: 8.9 is in the best quarter of five, no room
+    "no room": ("max", [8, 9, 10, 1, 9.9], [1, 1, 1, 0, 0]),
+    # 1.5 against the 0.75 quantile of 10, 1, 1, 1, 1, which is 1
+    "room, and among the best quarter": ("max", [10, 1, 1, 1, 1, 1.5], [1, 0, 0, 0, 0, 1]),
+}
+
+
+@pytest.mark.parametrize(("mode", "values", "goes_on"), TABLES.values(), ids=TABLES)
+def test_a_rung_lets_the_best_quarter_pass(mode, values, goes_on):
+    assert judged(Asha(mode), values) == [bool(flag) for flag in goes_on]
+
+
+def test_before_the_grace_period_nobody_is_judged():
+    rule = Asha("max", grace_period=3)
+
+    assert judged(rule, [9, 1], epoch=1) == [True, True]
+    assert judged(rule, [9, 1], epoch=2) == [True, True]
+    assert judged(rule, [9, 1], epoch=3) == [True, False]
+
+
+@pytest.mark.parametrize(("factor", "rungs"), [(4, [1, 4, 16]), (2, [1, 2, 4, 8, 16]), (1.5, [1, 2, 3, 5, 8, 11, 17])])
+def test_rungs_stand_at_powers_of_the_reduction_factor(factor, rungs):
+    def falls_behind_at(last):
+        rule = Asha("max", reduction_factor=factor)
+        for epoch in range(1, last + 1):
+            rule.stops(0, epoch, 1.0)
+            stops = rule.stops(1, epoch, 1.0 if epoch < last else 0.0)
+        return stops
+
+    assert [epoch for epoch in range(1, 18) if falls_behind_at(epoch)] == rungs
+
+
+def test_a_trial_is_judged_once_on_a_rung():
+    rule = Asha("max")
+    assert judged(rule, [5, 9], epoch=1) == [True, True]
+
+    assert [rule.stops(0, epoch, 0.0) for epoch in (2, 3)] == [False, False]
+    assert rule.stops(1, 4, 9.0) is False
+    assert rule.stops(0, 4, 0.0) is True
+
+
+def test_a_trial_that_skips_epochs_is_judged_at_the_first_it_reports_there():
+    rule = Asha("max")
+    assert judged(rule, [9, 8], epoch=5) == [True, False]  # both on the rung of epoch 4
+
+    assert rule.stops(0, 15, 0.0) is False
+    assert rule.stops(0, 17, 0.0) is False  # alone on the rung of epoch 16
+    assert rule.stops(2, 40, -1.0) is True
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("rule", [Asha("max", grace_period=9), Asha("min", grace_period=9), NoStop()], ids=repr)
+def test_what_is_not_finite_ends_at_once_and_counts_for_nobody(rule, value):
+    assert rule.stops(0, 1, value) is True
+    assert rule.stops(0, 9, value) is True
+    assert rule.stops(1, 9, 0.0) is False
+
+
+def test_without_a_scheduler_every_trial_runs_to_its_end():
+    assert judged(NoStop(), [9, 1, 0], epoch=4) == [True, True, True]
+
+
+def test_the_arguments_of_the_space_file_are_taken():
+    rule = asha("max", {"grace_period": 2, "reduction_factor": 3})
+
+    assert judged(rule, [9, 1], epoch=1) == [True, True]
+    assert judged(rule, [9, 1], epoch=2) == [True, False]
+    assert judged(rule, [9, 1], epoch=6) == [True, False]
+
+
+def test_of_many_in_random_order_about_a_quarter_pass():
+    rng = random.Random(0)
+    passed = sum(judged(Asha("max"), [rng.random() for _ in range(400)]))
+
+    assert 80 <= passed <= 400 / 4 + 1 + 6  # 6: new bests, of which 400 random arrivals have about ln 400

@@ -1,0 +1,120 @@
+"""Imports run one way, nothing heavy is imported early, and every module says what it is."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MODULES = sorted(path for folder in ("tune", "lit") for path in (ROOT / folder).rglob("*.py"))
+
+BELOW = {
+    "cli": {"results", "search", "trial", "promotion", "space", "paths", "errors"},
+    "results": {"trial", "promotion", "space", "paths", "errors"},
+    "search": {"trial", "promotion", "space", "paths", "errors"},
+    "trial": {"promotion", "space", "paths", "errors"},
+    "promotion": {"space", "paths", "errors"},
+    "space": {"errors"},
+    "paths": {"errors"},
+    "errors": set(),
+}
+"""What each part of the package may import besides itself; `tune` itself, the Python API, may reach all, lazily."""
+
+FENCES = {
+    "ray": {"search", "trial"},
+    "optuna": {"search", "trial", "results"},
+    "pytorch_lightning": {"trial", "results"},  # `results` names the type that `load` returns
+    "torch": {"trial"},
+    "tensorboard": {"trial", "results"},
+    "ruamel": {"space", "trial"},
+    "rich": {"cli"},
+}
+"""Where each library may be imported: a new major version is a change in one place."""
+
+
+def imports_of(path):
+    """Yield the dotted modules that a file imports, wherever the statement stands."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        match node:
+            case ast.Import():
+                yield from (alias.name for alias in node.names)
+            case ast.ImportFrom(level=0):
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            case ast.ImportFrom():
+                raise AssertionError(f"{path}:{node.lineno}: a relative import")
+
+
+def part_of(path):
+    parts = path.relative_to(ROOT / "tune").with_suffix("").parts
+    return "" if parts == ("__init__",) else parts[0]
+
+
+def in_tune():
+    return [path for path in MODULES if path.is_relative_to(ROOT / "tune")]
+
+
+@pytest.mark.parametrize("path", in_tune(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_run_one_way(path):
+    part = part_of(path)
+    if not part:
+        return
+    own = {module.split(".")[1] for module in imports_of(path) if module.startswith("tune.")}
+
+    assert own - {part, "__version__"} <= BELOW[part]
+
+
+@pytest.mark.parametrize("path", in_tune(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_library_stays_behind_its_fence(path):
+    libraries = {module.partition(".")[0] for module in imports_of(path)} & FENCES.keys()
+
+    assert {library for library in libraries if part_of(path) not in FENCES[library]} == set()
+
+
+def test_systems_do_not_know_that_they_are_searched():
+    for path in MODULES:
+        tops = {module.partition(".")[0] for module in imports_of(path)}
+        if path.is_relative_to(ROOT / "lit"):
+            assert "tune" not in tops, path
+        else:
+            assert "lit" not in tops, path
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_says_what_it_is(path):
+    text = path.read_text(encoding="utf-8")
+
+    assert not text or ast.get_docstring(ast.parse(text))
+
+
+HEAVY = {"torch", "ray", "pytorch_lightning", "lightning", "optuna", "tensorboard", "numpy", "rich", "ruamel"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "allowed"),
+    [
+        ("import tune", set()),
+        ("import tune.cli", set()),
+        ("import tune.cli.search", {"rich", "ruamel"}),
+    ],
+)
+def test_an_import_is_light(statement, allowed):
+    code = f"{statement}; import sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert HEAVY & set(done.stdout.split()) <= allowed
+
+
+def test_importing_changes_nothing_in_the_process():
+    code = (
+        "import os, sys, logging, random, warnings\n"
+        "def state(): return dict(os.environ), os.getcwd(), logging.root.handlers[:], logging.root.level, "
+        "random.getstate(), list(sys.path), list(sys.meta_path), list(warnings.filters)\n"
+        "before = state()\n"
+        "import tune, tune.cli, tune.cli.arguments, tune.errors, tune.paths\n"
+        "assert state() == before\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -1,0 +1,157 @@
+"""What a name in one file of a program means: a definition of the project, or something of an installed library."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from tune.promotion.program import Program
+from tune.promotion.survey import Definition, Survey, survey
+
+MAX_HOPS = 12
+"""Re-exports followed before a name is given up: a ring of imports would never end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A function or class of the project."""
+
+    survey: Survey
+    """The file that defines it."""
+    node: Definition
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """Something imported from outside of the project."""
+
+    path: str
+    """Dotted and absolute: ``torch.optim.Adam``."""
+
+    @property
+    def name(self) -> str:
+        """Its own name, whatever it is imported as."""
+        return self.path.rpartition(".")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A name that a module of the project binds at its own level."""
+
+    survey: Survey
+    name: str
+
+
+Meaning = Own | Foreign | Variable
+
+
+class Project:
+    """The surveys of a program's files, and the imports that join them."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.signatures: dict[int, object] = {}
+        """What ``signature_of`` has worked out, by the ``id`` of a definition."""
+        main = program.name_of(program.path)
+        self.surveys = {name: survey(source, is_program=name == main) for name, source in program.sources.items()}
+
+    @property
+    def main(self) -> Survey:
+        """The survey of the program's own file."""
+        return self.surveys[self.program.name_of(self.program.path)]
+
+    def meaning(self, name: str, seen_in: Survey, hops: int = MAX_HOPS) -> Meaning | None:
+        """Return what a dotted name leads to; None for a local variable, or where it cannot be told."""
+        head, _, rest = name.partition(".")
+        if head in seen_in.definitions and not rest:
+            return _only(seen_in, head)
+        if hops == 0:
+            return None
+        imported = self._imports[seen_in.source.name].get(head)
+        if imported is not None:
+            return self._absolute(f"{imported}.{rest}" if rest else imported, hops - 1)
+        if head in seen_in.bindings:
+            return Variable(seen_in, name)
+        for module in self._stars[seen_in.source.name]:
+            if module in self._modules:
+                found = self.meaning(name, self._modules[module], hops - 1)
+                if found is not None:
+                    return found
+        return None
+
+    def module(self, path: str) -> Survey | None:
+        """Return the file of an absolute dotted module name."""
+        return self._modules.get(path)
+
+    def starred(self, seen_in: Survey) -> Iterator[tuple[int, Survey]]:
+        """Yield (line, file) of every ``from file import *`` of a project module."""
+        for node in seen_in.imports:
+            if any(alias.name == "*" for alias in node.names):
+                module = self._modules.get(_module_of(node, seen_in) or "")
+                if module is not None:
+                    yield node.lineno, module
+
+    def _absolute(self, path: str, hops: int) -> Meaning | None:
+        parts = path.split(".")
+        for end in range(len(parts), 0, -1):
+            module = self._modules.get(".".join(parts[:end]))
+            if module is not None:
+                rest = ".".join(parts[end:])
+                return self.meaning(rest, module, hops) if rest else None
+        return Foreign(path)
+
+    @cached_property
+    def _modules(self) -> dict[str, Survey]:
+        """Every dotted name that a file may be imported under, in the order of the search path."""
+        found: dict[str, Survey] = {}
+        for folder in self.program.search_path:
+            for each in self.surveys.values():
+                path = each.source.path
+                if path.is_relative_to(folder):
+                    found.setdefault(_module_name(path.relative_to(folder).as_posix()), each)
+        return found
+
+    @cached_property
+    def _imports(self) -> dict[str, dict[str, str]]:
+        return {name: dict(_imported(each)) for name, each in self.surveys.items()}
+
+    @cached_property
+    def _stars(self) -> dict[str, list[str]]:
+        return {name: list(_starred(each)) for name, each in self.surveys.items()}
+
+
+def _only(seen_in: Survey, name: str) -> Own | None:
+    nodes = seen_in.definitions[name]
+    return Own(seen_in, nodes[0]) if len(nodes) == 1 else None
+
+
+def _module_name(path: str) -> str:
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def _imported(each: Survey) -> Iterator[tuple[str, str]]:
+    """Yield (name here, absolute dotted path) of every import but stars."""
+    for node in each.imports:
+        module = _module_of(node, each)
+        for alias in node.names:
+            if module is None:
+                yield (alias.asname, alias.name) if alias.asname else (alias.name.partition(".")[0],) * 2
+            elif alias.name != "*":
+                yield alias.asname or alias.name, f"{module}.{alias.name}".lstrip(".")
+
+
+def _starred(each: Survey) -> Iterator[str]:
+    for node in each.imports:
+        module = _module_of(node, each)
+        if module is not None and any(alias.name == "*" for alias in node.names):
+            yield module
+
+
+def _module_of(node: object, each: Survey) -> str | None:
+    """Return the absolute module of a ``from`` import; None for a plain import."""
+    level, module = getattr(node, "level", None), getattr(node, "module", None)
+    if level is None:
+        return None
+    if level == 0:
+        return str(module)
+    package = each.source.name.split("/")[:-level]
+    return ".".join([*package, *([module] if module else [])])

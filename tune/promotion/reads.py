@@ -1,0 +1,104 @@
+"""Where a constant may be read. In doubt a place counts: a constant without any is worth a warning."""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+
+from tune.promotion.project import Project
+from tune.promotion.survey import Survey
+
+MAX_PLACES = 20
+"""Places kept of each constant, its own file's first: nobody reads more, and 200 modules may all read ``lr``."""
+
+Place = tuple[Survey, int]
+
+
+class Reads:
+    """The reading places of a program, as ``file:line``."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+
+    def of_variable(self, name: str, survey: Survey) -> tuple[str, ...]:
+        """Return the places that may read a module-level name of a file."""
+        own = _in(survey, survey.name_reads.get(name, ()), survey.scope_readers)
+        return _first(own, self._elsewhere(name, survey), self._as_text(name))
+
+    def of_field(self, base: str, key: str, survey: Survey, key_line: int) -> tuple[str, ...]:
+        """Return the places that may read ``base.key`` or ``base['key']``; the string at ``key_line`` defines it."""
+        texts = (place for place in self._as_text(key) if place[0] is not survey or place[1] != key_line)
+        own = _in(survey, survey.bare_reads.get(base, ()), survey.scope_readers)
+        return _first(own, self._as_attribute(key), texts, self._whole(base))
+
+    def of_parameter(self, name: str, survey: Survey, lines: range) -> tuple[str, ...]:
+        """Return the places that may read a parameter: its name within ``lines``, and attributes of that name."""
+        own = _in(survey, (line for line in survey.name_reads.get(name, ()) if line in lines))
+        return _first(own, self._as_attribute(name), self._as_text(name))
+
+    def _elsewhere(self, name: str, survey: Survey) -> Iterator[Place]:
+        """Yield from other files: the name imported, also by a star; as an attribute; the whole module passed on."""
+        yield from self._as_attribute(name)
+        for each, alias in self._aliases.get(name, ()):
+            yield from _in(each, each.name_reads.get(alias, ()))
+        for each, _ in self._aliases.get("*", ()):
+            if each is not survey:
+                yield from _in(each, each.name_reads.get(name, ()))
+        yield from self._whole(survey.modules[0])
+
+    def _whole(self, name: str) -> Iterator[Place]:
+        """Yield the places of other files that take an imported thing as a whole: ``vars(config)``, ``**CFG``."""
+        for each, alias in self._aliases.get(name, ()):
+            yield from _in(each, each.bare_reads.get(alias, ()))
+
+    def _as_attribute(self, name: str) -> Iterator[Place]:
+        for each in self._with_attribute.get(name, ()):
+            yield from _in(each, each.attribute_reads[name])
+
+    def _as_text(self, name: str) -> Iterator[Place]:
+        """Yield the string literals that are the name: ``getattr(config, "LR")``."""
+        for each in self._with_string.get(name, ()):
+            yield from _in(each, each.strings[name])
+
+    @cached_property
+    def _with_string(self) -> dict[str, list[Survey]]:
+        return _by_name((each, each.strings) for each in self._project.surveys.values())
+
+    @cached_property
+    def _with_attribute(self) -> dict[str, list[Survey]]:
+        return _by_name((each, each.attribute_reads) for each in self._project.surveys.values())
+
+    @cached_property
+    def _aliases(self) -> dict[str, list[tuple[Survey, str]]]:
+        """Imported name -> the files that import it, and what they call it."""
+        found: dict[str, list[tuple[Survey, str]]] = {}
+        for each in self._project.surveys.values():
+            for node in each.imports:
+                for alias in node.names:
+                    last = alias.name.rpartition(".")[2]
+                    found.setdefault(last, []).append((each, alias.asname or alias.name.partition(".")[0]))
+        return found
+
+
+def _by_name(tables: Iterable[tuple[Survey, dict[str, list[int]]]]) -> dict[str, list[Survey]]:
+    found: dict[str, list[Survey]] = {}
+    for survey, table in tables:
+        for name in table:
+            found.setdefault(name, []).append(survey)
+    return found
+
+
+def _in(survey: Survey, *lines: Iterable[int]) -> Iterator[Place]:
+    return ((survey, line) for line in sorted(itertools.chain(*lines)))
+
+
+def _first(*places: Iterable[Place]) -> tuple[str, ...]:
+    found = dict.fromkeys(survey.place(line) for survey, line in itertools.islice(_distinct(places), MAX_PLACES))
+    return tuple(found)
+
+
+def _distinct(places: Iterable[Iterable[Place]]) -> Iterator[Place]:
+    seen: set[tuple[int, int]] = set()
+    for survey, line in itertools.chain.from_iterable(places):
+        if (id(survey), line) not in seen:
+            seen.add((id(survey), line))
+            yield survey, line

@@ -1,0 +1,179 @@
+"""The parameters of the program's own functions and classes, as their definitions write them."""
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tune.promotion.project import Foreign, Own, Project
+from tune.promotion.survey import Definition, Survey, dotted
+
+DATACLASS_DECORATORS = frozenset({"dataclass", "define", "frozen", "mutable", "attrs", "attr.s"})
+FIELD_FUNCTIONS = frozenset({"field", "Field", "ib", "attrib"})
+MODEL_BASES = frozenset({"NamedTuple", "BaseModel", "BaseSettings"})
+MAX_BASES = 12
+
+Base = tuple[Survey, ast.ClassDef]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """A parameter of a function or constructor."""
+
+    name: str
+    default: ast.expr | None
+    """None: required."""
+    by_position: bool
+    """Whether it may be given without its name."""
+    survey: Survey
+    """The file that declares it."""
+    declared: Definition
+    """The function or class that declares it; one that inherits its constructor shares the parameter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a call may pass."""
+
+    parameters: tuple[Parameter, ...]
+
+    def by_position(self, position: int) -> Parameter | None:
+        """Return the parameter that a positional argument goes to, from 0."""
+        positional = [each for each in self.parameters if each.by_position]
+        return positional[position] if position < len(positional) else None
+
+    def by_name(self, name: str) -> Parameter | None:
+        """Return the parameter of a keyword."""
+        return next((each for each in self.parameters if each.name == name), None)
+
+
+def signature_of(own: Own, project: Project) -> Signature | None:
+    """Return a function's parameters or a class's constructor's; None where a library decides them."""
+    known = project.signatures
+    if id(own.node) not in known:
+        known[id(own.node)] = _signature(own, project)
+    found = known[id(own.node)]
+    assert found is None or isinstance(found, Signature)
+    return found
+
+
+def _signature(own: Own, project: Project) -> Signature | None:
+    if isinstance(own.node, ast.ClassDef):
+        return _constructor(own.survey, own.node, project, MAX_BASES)
+    return Signature(tuple(_parameters(own.node.args, own.survey, own.node, bound=False)))
+
+
+def foreign_base(own: Own, project: Project) -> Foreign | None:
+    """Return the library class that gives a class its constructor; None where the project has it."""
+    if not isinstance(own.node, ast.ClassDef) or signature_of(own, project) is not None:
+        return None
+    for base in own.node.bases:
+        match project.meaning(dotted(base) or "", own.survey):
+            case Foreign() as foreign:
+                return foreign
+            case Own() as inner:
+                return foreign_base(inner, project)
+    return None
+
+
+def default_of(value: ast.expr | None) -> ast.expr | None:
+    """Return the expression that a class body gives a field: what stands in ``field(default=...)``, or the value."""
+    match value:
+        case ast.Call() if _is_field_call(value):
+            return _field_default(value)
+        case _:
+            return value
+
+
+def is_factory(default: ast.expr | None) -> bool:
+    """Tell ``field(default_factory=list)``, whose value no expression of the source holds."""
+    return isinstance(default, ast.Call) and _is_field_call(default) and default_of(default) is default
+
+
+def is_dataclass(node: ast.ClassDef) -> bool:
+    """Tell whether a class's annotated names become its constructor's parameters."""
+    decorators = [each.func if isinstance(each, ast.Call) else each for each in node.decorator_list]
+    names = [dotted(each) or "" for each in decorators]
+    if any(name in DATACLASS_DECORATORS or name.rpartition(".")[2] in DATACLASS_DECORATORS for name in names):
+        return True
+    return any((dotted(base) or "").rpartition(".")[2] in MODEL_BASES for base in node.bases)
+
+
+def is_field(statement: ast.stmt) -> bool:
+    """Tell whether a statement of a dataclass's body declares a parameter."""
+    match statement:
+        case ast.AnnAssign(target=ast.Name(), annotation=annotation, value=value):
+            return "ClassVar" not in ast.unparse(annotation) and not _is_set_later(value)
+        case _:
+            return False
+
+
+def _constructor(survey: Survey, node: ast.ClassDef, project: Project, depth: int) -> Signature | None:
+    for statement in node.body:
+        if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
+            return Signature(tuple(_parameters(statement.args, survey, node, bound=True)))
+    if depth == 0:
+        return None
+    bases = list(_own_bases(survey, node, project))
+    if is_dataclass(node):
+        return _fields(survey, node, bases, project, depth)
+    signatures = (_constructor(there, base, project, depth - 1) for there, base in bases)
+    return next((found for found in signatures if found is not None), None)
+
+
+def _fields(survey: Survey, node: ast.ClassDef, bases: Sequence[Base], project: Project, depth: int) -> Signature:
+    """Return a dataclass's parameters: the bases' first, a name declared again in its first place."""
+    found: dict[str, Parameter] = {}
+    for there, base in bases:
+        inherited = _constructor(there, base, project, depth - 1)
+        found |= {each.name: each for each in (inherited.parameters if inherited else ())}
+    by_position = not any("kw_only=True" in ast.unparse(each) for each in node.decorator_list)
+    for statement in node.body:
+        match statement:
+            case ast.AnnAssign(target=ast.Name("_"), annotation=annotation) if "KW_ONLY" in ast.unparse(annotation):
+                by_position = False
+            case ast.AnnAssign(target=ast.Name(id=name), value=value) if is_field(statement):
+                found[name] = Parameter(
+                    name=name, default=default_of(value), by_position=by_position, survey=survey, declared=node
+                )
+    return Signature(tuple(found.values()))
+
+
+def _own_bases(survey: Survey, node: ast.ClassDef, project: Project) -> Iterator[Base]:
+    for base in node.bases:
+        match project.meaning(dotted(base) or "", survey):
+            case Own(survey=there, node=ast.ClassDef() as inner) if inner is not node:
+                yield there, inner
+
+
+def _parameters(arguments: ast.arguments, survey: Survey, declared: Definition, *, bound: bool) -> Iterator[Parameter]:
+    """Yield what may be passed by name or place; ``bound`` leaves out ``self``."""
+    positional = [*arguments.posonlyargs, *arguments.args]
+    defaults = [None] * (len(positional) - len(arguments.defaults)) + list(arguments.defaults)
+    for argument, default in list(zip(positional, defaults, strict=True))[bound:]:
+        yield Parameter(name=argument.arg, default=default, by_position=True, survey=survey, declared=declared)
+    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        yield Parameter(name=argument.arg, default=default, by_position=False, survey=survey, declared=declared)
+
+
+def _is_field_call(call: ast.Call) -> bool:
+    return (dotted(call.func) or "").rpartition(".")[2] in FIELD_FUNCTIONS
+
+
+def _field_default(call: ast.Call) -> ast.expr | None:
+    for keyword in call.keywords:
+        match keyword:
+            case ast.keyword(arg="default", value=value):
+                return value
+            case ast.keyword(arg="default_factory", value=ast.Lambda(body=body)):
+                return body
+            case ast.keyword(arg="default_factory"):
+                return call  # a factory: the field has a default, and no expression holds it
+    return call.args[0] if call.args and not isinstance(call.args[0], ast.Starred) else None  # pydantic's Field(1e-3)
+
+
+def _is_set_later(value: ast.expr | None) -> bool:
+    match value:
+        case ast.Call(keywords=keywords):
+            return any(each.arg == "init" and ast.unparse(each.value) == "False" for each in keywords)
+        case _:
+            return False
