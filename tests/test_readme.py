@@ -9,6 +9,9 @@ from ruamel.yaml import YAML
 
 from tune.cli import arguments
 from tune.cli.arguments import Parser, parse
+from tune.promotion.constants import find_constant, find_constants
+from tune.promotion.program import find_program
+from tune.promotion.resolve import resolve
 from tune.space.dimensions import KINDS
 from tune.space.file import KEYS, read_space
 from tune.space.settings import CHECKS, Settings
@@ -78,11 +81,34 @@ def test_the_kinds_when_compared_with_the_code_then_are_all_there_and_their_exam
     assert [type(dimension) for dimension in read] == list(KINDS.values())
 
 
+@pytest.mark.parametrize("row", rows("name"), ids=lambda row: row[0])
+def test_a_name_when_the_readme_explains_it_then_it_leads_to_a_constant(row, tmp_path):
+    (name,), code = quoted(row[0]), quoted(row[1])[:1]
+    lines = [
+        "from functools import partial",
+        "import torch",
+        "from torch import nn",
+        "from torch.utils.data import DataLoader",
+    ]
+    module, line = "program", None
+    if name == "config.LR":
+        module, code = "config", ["LR = 1e-3"]
+        (tmp_path / "program.py").write_text("import config\n")
+    elif name == "Adam.lr@42":
+        code = ["a = torch.optim.Adam(net.parameters(), lr=1e-3)"]
+        lines += [*code, *[""] * 36]
+        line = 42
+    elif name == "Net.width":
+        code = ["class Net(nn.Module):", *(f"    {each}" for each in code)]
+    (tmp_path / f"{module}.py").write_text("\n".join([*lines, *code]) + "\n")
+
+    program = find_program(tmp_path / "program.py")
+    found = find_constant(name, program, find_constants(program), "here")
+    assert line in (None, found.sites[0].span.line)
+
+
 @pytest.mark.parametrize("text", [text for marker, _, text in BLOCKS if marker == "space"])
 def test_a_space_file_when_it_stands_in_the_readme_then_it_is_read_and_its_constants_exist(text, tmp_path):
-    from tune.promotion.program import find_program
-    from tune.promotion.resolve import resolve
-
     path = tmp_path / "space.yaml"
     path.write_text(text.replace("system: ", f"system: {ROOT}/"))
     space = read_space(path)
