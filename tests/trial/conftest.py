@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import pytest
 
 from tune.paths import VersionPaths
-from tune.promotion.constants import find_constant, find_constants
+from tune.promotion.constants import Form, find_constant, find_constants
 from tune.promotion.execute import Executor
 from tune.promotion.literals import Unknown
 from tune.promotion.program import find_program
 from tune.promotion.snapshot import take_snapshot
+from tune.space.space import System
 from tune.trial.record import Record, read_record
 from tune.trial.run import TrialRun
 from tune.trial.task import Job, Task
@@ -38,14 +39,19 @@ class Worker:
         program = find_program(path)
         constants = find_constants(program)
         snapshot = take_snapshot(program, storage / "source")
-        own = [each for each in constants if each.sites[0].source == program.source.name]
+        own = [each for each in constants if each.sites[0].source == program.source.name and each.form is Form.VARIABLE]
         self.storage = storage
         self.uncaptured = uncaptured  # standard output as a process of its own has it
         self.job = Job(
             program=program,
             snapshot=snapshot.folder,
-            system=system,
-            sites={each.name: find_constant(each.name, program, constants, "s.yaml:1").sites for each in constants},
+            shape=System(class_name=system),
+            constants={
+                each.name: find_constant(each.name, program, constants, "s.yaml:1")
+                for each in constants
+                if each.form is Form.VARIABLE
+            },
+            options={},
             hardcoded={each.name: each.value for each in own if not isinstance(each.value, Unknown)},
             metric=metric,
             mode=mode,
@@ -55,7 +61,7 @@ class Worker:
             folder=path.parent,
             gate="gate",
         )
-        self.executor = Executor(snapshot, self.job.sites)
+        self.executor = Executor(snapshot, {key: each.sites for key, each in self.job.constants.items()})
         self.n_trials = 0
 
     def run(self, *, preflight=False, stop_at=None, on_report=None, **values):
