@@ -52,11 +52,11 @@ class Worker:
         )
         resources = Resources(n_cores=1, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=1)
         job = build_job(space, program, (), snapshot.folder, resources)
-        sites = {each.name: each.sites for each in find_constants(program) if each.name.isupper()}
+        constants = {each.name: each for each in find_constants(program) if each.name.isupper()}
         self.storage = storage
         self.uncaptured = uncaptured  # standard output as a process of its own has it
-        self.job = replace(job, sites=sites, folder=path.parent)
-        self.executor = Executor(snapshot, self.job.sites)
+        self.job = replace(job, constants=constants, folder=path.parent)
+        self.executor = Executor(snapshot, {name: each.sites for name, each in constants.items()})
         self.n_trials = 0
 
     def run(self, *, preflight=False, stop_at=None, on_report=None, **values):

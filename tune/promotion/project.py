@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tune.promotion.program import Program
-from tune.promotion.survey import Definition, Survey, survey
+from tune.promotion.survey import Definition, Survey
+from tune.promotion.walk import survey
 
 MAX_HOPS = 12
 """Re-exports followed before a name is given up: a ring of imports would never end."""

@@ -11,6 +11,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 
 from tune.paths import ExperimentPaths
+from tune.promotion.literals import Unknown
 from tune.promotion.resolve import Promoted
 from tune.search.grid import grid_points
 from tune.search.perturb import SHARE, perturb
@@ -34,7 +35,7 @@ class Ledger:
         self._space = space
         self._dimensions = {item.key: item.dimension for item in promoted}
         self._distributions = {name: distribution_of(dimension) for name, dimension in self._dimensions.items()}
-        self._hardcoded: dict[str, Any] = {item.key: item.constant.value for item in promoted}
+        self._hardcoded = {item.key: value for item in promoted if not isinstance(value := item.value, Unknown)}
         self._open: dict[int, Trial] = {}
         self._values: dict[int, dict[str, Value]] = {}  # of every trial; the journal makes lists of tuples
         self._best: tuple[float, dict[str, Value]] | None = None
@@ -42,7 +43,10 @@ class Ledger:
         self._rng = random.Random(space.settings.seed)  # noqa: S311 - no secret
 
     def ask_baseline(self) -> tuple[int, dict[str, Value]]:
-        """Open trial 0: the hardcoded values. One that is outside its range is no observation for the sampler."""
+        """Open trial 0: the hardcoded values; one that only the program knows is left as it is.
+
+        A value outside its range is no observation for the sampler.
+        """
         inside = {
             name: to_label(self._dimensions[name], value)
             for name, value in self._hardcoded.items()

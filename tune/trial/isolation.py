@@ -81,5 +81,8 @@ def _restore_loggers(before: dict[str, tuple[int, list[logging.Handler]]]) -> No
     for name in _loggers():
         if name in before or name.partition(".")[0] not in sys.modules:
             logger = logging.getLogger(name)
-            level, logger.handlers[:] = before.get(name, (logging.NOTSET, []))
-            logger.setLevel(level)
+            level, handlers = before.get(name, (logging.NOTSET, []))
+            if logger.handlers != handlers:
+                logger.handlers[:] = handlers
+            if logger.level != level:  # setting it clears a cache of every logger
+                logger.setLevel(level)

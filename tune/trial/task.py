@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tune.promotion.constants import Site
+from tune.promotion.found import Constant
+from tune.promotion.options import Option
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
+from tune.space.space import Shape
 from tune.trial.score import Mode
 
 
@@ -20,10 +22,12 @@ class Job:
     program: Program
     snapshot: Path
     """The folder of the snapshot; trials execute it, never the program's own files."""
-    system: str | None
-    """The LightningModule class, where the space file names one; else it is found."""
-    sites: Mapping[str, tuple[Site, ...]]
-    """Where each promoted constant stands, by its name in the space file."""
+    shape: Shape
+    """How the program is run."""
+    constants: Mapping[str, Constant]
+    """The promoted constants, by their names in the space file."""
+    options: Mapping[str, Option]
+    """The promoted options of a script, likewise."""
     hardcoded: Mapping[str, Value]
     """The program's other constants, for hparams.yaml."""
     metric: str
