@@ -125,9 +125,9 @@ AMISS = [
         "Write a kind and its arguments, such as `X: {loguniform: [1e-4, 1e-1]}`.",
     ),
     (
-        "X: {uniform: [0, 1], when: {A: 1}}",
-        "X: `when` is not supported yet",
-        "Take it out: the constant then varies in every trial.",
+        "X: {when: {A: 1}}",
+        "X: no range, got `when` alone",
+        "Write a kind and its arguments, such as `X: {loguniform: [1e-4, 1e-1]}`.",
     ),
     ("Y: {uniform: [0, 1]}\n  Y: {uniform: [0, 1]}", "'Y' stands twice, first in line 5", "Keep one of the two."),
 ]

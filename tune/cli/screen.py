@@ -5,7 +5,7 @@ import shutil
 import socket
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -13,15 +13,18 @@ from rich.table import Table
 from rich.text import Text
 
 from tune.paths import short
+from tune.promotion.literals import Unknown
 from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted
 from tune.search.resources import Resources
-from tune.space.dimensions import Value, describe
+from tune.space.dimensions import describe
 from tune.space.space import Space
+from tune.space.when import describe_condition
 from tune.trial.outcome import Outcome, State, ranked
 from tune.trial.score import Mode, better
 
 TENSORBOARD_PORT = 6006
+INACTIVE = "-"  # a constant that keeps its hardcoded value, since its condition does not hold
 STYLES: dict[State, str] = {
     "complete": "green",
     "pruned": "dim",
@@ -70,9 +73,14 @@ def show_space(
         f"sampler {settings.sampler}, scheduler {settings.scheduler}, seed {settings.seed}"
     )
     screen.line()
-    rows = [(item.key, shown(item.constant.value), describe(item.dimension)) for item in promoted]
+    rows = [(item.key, shown(item.constant.value), _searched(item, space)) for item in promoted]
     screen.table(("constant", "hardcoded", "searched"), rows)
     screen.line()
+
+
+def _searched(item: Promoted, space: Space) -> str:
+    condition = space.conditions.get(item.key)
+    return describe(item.dimension) + (f"; when {describe_condition(condition)}" if condition else "")
 
 
 def show_links(screen: Screen, storage: Path, dashboard: str | None) -> None:
@@ -110,9 +118,7 @@ class TrialLines:
         self._screen.line(line, style=STYLES[outcome.state])
 
 
-def show_end(
-    screen: Screen, outcomes: Sequence[Outcome], space: Space, hardcoded: Mapping[str, Value]
-) -> Outcome | None:
+def show_end(screen: Screen, outcomes: Sequence[Outcome], space: Space, promoted: Sequence[Promoted]) -> Outcome | None:
     """Show the best values and their gain over the hardcoded ones; return the best trial, None when there is none."""
     screen.line()
     counts = Counter(outcome.state for outcome in outcomes)
@@ -130,7 +136,11 @@ def show_end(
     screen.line()
     screen.table(
         ("constant", "hardcoded", "best"),
-        [(name, shown(value), shown(best.values[name])) for name, value in hardcoded.items()],
+        [
+            (item.key, shown(item.value), shown(best.values[item.key]) if item.key in best.values else INACTIVE)
+            for item in promoted
+            if not isinstance(item.value, Unknown) or item.key in best.values
+        ],
     )
     screen.line()
     return best

@@ -83,7 +83,7 @@ def _search(plan: Plan, paths: ExperimentPaths, screen: Screen, *, rehearsal: bo
         shutil.rmtree(paths.folder)
         screen.line("the baseline trains and validates; it logs " + ", ".join(finished.baseline.logged), style="green")
         return 0
-    best = show_end(screen, finished.outcomes, plan.space, finished.baseline.constants)
+    best = show_end(screen, finished.outcomes, plan.space, plan.promoted)
     screen.line(f"everything is in {short(paths.folder)}")
     if best is None:
         screen.line("no trial came to an end; each version's error.txt and log.txt say why", style="red")

@@ -14,12 +14,13 @@ from tune.promotion.forms.attributes import attributes
 from tune.promotion.forms.fields import fields
 from tune.promotion.forms.parameters import parameters
 from tune.promotion.forms.variables import variables
-from tune.promotion.found import Constant, Findings, Form, Nameless, Refusal, Site, Span, normal
+from tune.promotion.found import Constant, Findings, Form, Nameless, Refusal, Site, Span
 from tune.promotion.overwrites import Overwrites
 from tune.promotion.pause import collector_paused
 from tune.promotion.program import Program
 from tune.promotion.project import Project, Variable
 from tune.promotion.reads import Reads
+from tune.space.spelling import normal
 
 __all__ = [
     "Constant",

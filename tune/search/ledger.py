@@ -1,30 +1,25 @@
 """The ledger: an Optuna study in a journal file, the only truth about trials. One process writes it."""
 
-import random
 import warnings
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import Trial, TrialState
+from optuna.trial import Trial, TrialState, create_trial
 
 from tune.paths import ExperimentPaths
-from tune.promotion.literals import Unknown
 from tune.promotion.resolve import Promoted
-from tune.search.grid import grid_points
-from tune.search.perturb import SHARE, perturb
-from tune.search.sampler import N_STARTUP_TRIALS, build_sampler, distribution_of, from_label, to_label
-from tune.space.dimensions import Value, contains
+from tune.search.memory import DIRECTIONS
+from tune.search.searcher import Draw, Searcher
+from tune.space.dimensions import Value
 from tune.space.space import Space
 from tune.trial.outcome import Outcome, outcome_of
-from tune.trial.score import Mode, best_of, better
+from tune.trial.score import best_of
 
 FORMAT = 1
 """Of what we write into the study beside Optuna's own; a reader refuses a number that it does not know."""
-
-DIRECTIONS: dict[Mode, Literal["minimize", "maximize"]] = {"min": "minimize", "max": "maximize"}
 
 
 class Ledger:
@@ -33,45 +28,21 @@ class Ledger:
     def __init__(self, study: optuna.Study, space: Space, promoted: Sequence[Promoted]) -> None:
         self._study = study
         self._space = space
-        self._dimensions = {item.key: item.dimension for item in promoted}
-        self._distributions = {name: distribution_of(dimension) for name, dimension in self._dimensions.items()}
-        self._hardcoded = {item.key: value for item in promoted if not isinstance(value := item.value, Unknown)}
+        self._searcher = Searcher(space, promoted)
         self._open: dict[int, Trial] = {}
-        self._values: dict[int, dict[str, Value]] = {}  # of every trial; the journal makes lists of tuples
-        self._best: tuple[float, dict[str, Value]] | None = None
-        self._grid = self._grid_points() if space.settings.sampler == "grid" else None
-        self._rng = random.Random(space.settings.seed)  # noqa: S311 - no secret
 
     def ask_baseline(self) -> tuple[int, dict[str, Value]]:
-        """Open trial 0: the hardcoded values; one that only the program knows is left as it is.
-
-        A value outside its range is no observation for the sampler.
-        """
-        inside = {
-            name: to_label(self._dimensions[name], value)
-            for name, value in self._hardcoded.items()
-            if contains(self._dimensions[name], value)
-        }
-        self._study.enqueue_trial(inside)
-        trial = self._study.ask({name: self._distributions[name] for name in inside})
-        return self._opened(trial, self._hardcoded)
+        """Open trial 0: the hardcoded values; one that only the program knows is left as it is."""
+        return self._opened(self._searcher.baseline())
 
     def ask(self) -> tuple[int, dict[str, Value]]:
-        """Open a trial; return its number and its values."""
-        if self._grid is not None:
-            self._study.enqueue_trial(self._grid.pop())
-        elif self._perturbs():
-            assert self._best is not None
-            near = perturb(self._dimensions, self._best[1], self._rng)
-            self._study.enqueue_trial({name: to_label(self._dimensions[name], value) for name, value in near.items()})
-        trial = self._study.ask(self._distributions)
-        values = {name: from_label(self._dimensions[name], trial.params[name]) for name in self._dimensions}
-        return self._opened(trial, values)
+        """Open a trial; return its number and its values. A constant that is left out keeps its hardcoded value."""
+        return self._opened(self._searcher.draw())
 
     @property
     def exhausted(self) -> bool:
         """Whether every point of a grid was asked for."""
-        return self._grid is not None and not self._grid
+        return self._searcher.exhausted
 
     def note(self, number: int, **attributes: Any) -> None:
         """Write attributes of an open trial."""
@@ -80,12 +51,8 @@ class Ledger:
 
     def report(self, number: int, epoch: int, value: float) -> None:
         """Write one epoch of a trial's curve."""
-        trial = self._open[number]
-        trial.report(value, epoch)
-        values = self._values[number]
-        inside = all(contains(self._dimensions[name], held) for name, held in values.items())
-        if inside and better(self._space.mode, value, None if self._best is None else self._best[0]):
-            self._best = (value, values)
+        self._open[number].report(value, epoch)
+        self._searcher.reported(number, value)
 
     def curve(self, number: int) -> dict[int, float]:
         """Return what an open trial reported, by epoch."""
@@ -93,24 +60,21 @@ class Ledger:
 
     def complete(self, number: int) -> Outcome:
         """Close a trial that came to its end; its value is its best epoch."""
-        trial = self._open.pop(number)
-        curve = self._curve_of(trial)
+        curve = self.curve(number)
         best_epoch = best_of(curve, self._space.mode)
         assert best_epoch is not None
-        trial.set_user_attr("best_epoch", best_epoch)
-        return self._told(self._study.tell(trial, curve[best_epoch]))
+        self.note(number, best_epoch=best_epoch)
+        return self._close(number, TrialState.COMPLETE, curve[best_epoch])
 
     def prune(self, number: int) -> Outcome:
         """Close a trial that the scheduler stopped; Optuna takes its curve."""
-        trial = self._open.pop(number)
-        trial.set_user_attr("best_epoch", best_of(self._curve_of(trial), self._space.mode))
-        return self._told(self._study.tell(trial, state=TrialState.PRUNED))
+        self.note(number, best_epoch=best_of(self.curve(number), self._space.mode))
+        return self._close(number, TrialState.PRUNED)
 
     def fail(self, number: int, reason: str) -> Outcome:
         """Close a trial that failed."""
-        trial = self._open.pop(number)
-        trial.set_user_attr("reason", reason)
-        return self._told(self._study.tell(trial, state=TrialState.FAIL))
+        self.note(number, reason=reason)
+        return self._close(number, TrialState.FAIL)
 
     def suspend(self) -> None:
         """Leave what is open WAITING, with its curve: the search ends before it does."""
@@ -123,33 +87,29 @@ class Ledger:
         """Every trial so far, in the order of their numbers."""
         return [outcome_of(trial, self._space.mode) for trial in self._study.get_trials(deepcopy=False)]
 
-    def _opened(self, trial: Trial, values: Mapping[str, Value]) -> tuple[int, dict[str, Value]]:
+    def _opened(self, draw: Draw) -> tuple[int, dict[str, Value]]:
+        """Write a trial that starts now: it enters the ledger whole, in one record."""
+        template = create_trial(
+            state=TrialState.RUNNING,
+            params=draw.params,
+            distributions={name: self._searcher.distributions[name] for name in draw.params},
+            user_attrs={"constants": draw.values, "seed": self._space.settings.seed},
+        )
+        trial_id = self._storage.create_new_trial(self._study._study_id, template)  # noqa: SLF001
+        trial = Trial(self._study, trial_id)
         self._open[trial.number] = trial
-        self._values[trial.number] = dict(values)
-        trial.set_user_attr("constants", dict(values))
-        trial.set_user_attr("seed", self._space.settings.seed)
-        return trial.number, dict(values)
+        self._searcher.opened(trial.number, draw)
+        return trial.number, dict(draw.values)
 
-    def _grid_points(self) -> list[dict[str, Any]]:
-        """Return every point but the baseline, the last one first."""
-        held = list(self._hardcoded.items())
-        inside = all(contains(self._dimensions[name], value) for name, value in held)
-        baseline = {name: to_label(self._dimensions[name], value) for name, value in held} if inside else None
-        points = grid_points(self._dimensions, self._space.settings.seed)
-        return [point for point in points if point != baseline][::-1]
-
-    def _perturbs(self) -> bool:
-        """After the sampler's start, a share of the default search stays near the best."""
-        if self._space.settings.sampler != "tpe" or self._best is None:
-            return False
-        n_trials = len(self._study.get_trials(deepcopy=False))
-        return n_trials >= N_STARTUP_TRIALS and self._rng.random() < SHARE
+    def _close(self, number: int, state: TrialState, value: float | None = None) -> Outcome:
+        curve = self.curve(number)
+        told = self._study.tell(self._open.pop(number), value, state=state)
+        values = None if value is None else [value]
+        self._searcher.closed(number, state, {epoch: (each,) for epoch, each in curve.items()}, values)
+        return outcome_of(told, self._space.mode)
 
     def _curve_of(self, trial: Trial) -> dict[int, float]:
         return self._storage.get_trial(trial._trial_id).intermediate_values  # noqa: SLF001
-
-    def _told(self, trial: optuna.trial.FrozenTrial) -> Outcome:
-        return outcome_of(trial, self._space.mode)
 
     @property
     def _storage(self) -> BaseStorage:
@@ -159,13 +119,11 @@ class Ledger:
 def create_ledger(paths: ExperimentPaths, space: Space, promoted: Sequence[Promoted]) -> Ledger:
     """Return a new ledger in an experiment's folder."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    settings = space.settings
-    dimensions = {item.key: item.dimension for item in promoted}
     study = optuna.create_study(
         storage=JournalStorage(JournalFileBackend(str(paths.journal))),
         study_name=paths.name,
         direction=DIRECTIONS[space.mode],
-        sampler=build_sampler(settings.sampler, settings.sampler_args, dimensions, settings.seed),
+        sampler=optuna.samplers.RandomSampler(),  # draws nothing: the searcher does
     )
     study.set_user_attr("format", FORMAT)
     with warnings.catch_warnings():

@@ -21,6 +21,7 @@ from tune.space.scalar import scalar
 from tune.space.settings import CHECKS, Settings, set_to
 from tune.space.space import Script, Shape, Space, System, check_settings
 from tune.space.trainer_args import check_trainer_arg
+from tune.space.when import Condition, read_conditions
 
 FOLDER = "search_spaces"
 SUFFIXES = (".yaml", ".yml")
@@ -66,13 +67,15 @@ def read_space(path: Path, *, program_is_here: bool = True) -> Space:
     document = read_document(Path(os.path.normpath(path.absolute())))
     _check_keys(document)
     program, shape = _read_program(document, look_up=program_is_here)
+    dimensions = _read_constants(document)
     space = Space(
         path=document.path,
         program=program,
         shape=shape,
         metric=_read_metric(document),
         mode=_read_mode(document),
-        dimensions=_read_constants(document),
+        dimensions=dimensions,
+        conditions=_read_conditions(document, dimensions),
         settings=_read_settings(document),
         lines=document.lines,
     )
@@ -212,6 +215,13 @@ def _read_constants(document: Document) -> dict[str, Dimension]:
     return {key: read_dimension(key, written, document.where(f"constants.{key}")) for key, written in constants.items()}
 
 
+def _read_conditions(document: Document, dimensions: dict[str, Dimension]) -> dict[str, Condition]:
+    constants = document.entries["constants"]
+    assert isinstance(constants, dict)
+    written = {key: each["when"] for key, each in constants.items() if isinstance(each, dict) and "when" in each}
+    return read_conditions(dimensions, written, {key: document.where(f"constants.{key}") for key in dimensions})
+
+
 def _read_settings(document: Document) -> Settings:
     settings = Settings()
     for name in CHECKS:
@@ -230,9 +240,17 @@ def _entries(space: Space) -> dict[str, Value]:
         **_program_entries(space),
         "metric": space.metric,
         "mode": space.mode,
-        "constants": {key: {kind_of(each): arguments_of(each)} for key, each in space.dimensions.items()},
+        "constants": {key: _constant_entry(key, space) for key in space.dimensions},
         **{field.name.removesuffix("_s"): getattr(space.settings, field.name) for field in fields(Settings)},
     }
+
+
+def _constant_entry(key: str, space: Space) -> dict[str, Value]:
+    dimension = space.dimensions[key]
+    entry: dict[str, Value] = {kind_of(dimension): arguments_of(dimension)}
+    if key in space.conditions:
+        entry["when"] = {parent: list(options) for parent, options in space.conditions[key].items()}
+    return entry
 
 
 def _program_entries(space: Space) -> dict[str, Value]:

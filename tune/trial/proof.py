@@ -7,9 +7,10 @@ from typing import Any
 
 from tune.errors import ProgramError
 from tune.promotion.execute import IN_FORCE, InForce
-from tune.promotion.found import Constant, Form, normal
+from tune.promotion.found import Constant, Form
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
+from tune.space.spelling import normal
 
 MISSING = object()
 

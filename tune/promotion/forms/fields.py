@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tune.promotion.forms.variables import KEEP_ONE, computed, names_of, trouble
-from tune.promotion.found import Constant, Form, Refusal, Site, Span, normal
+from tune.promotion.found import Constant, Form, Refusal, Site, Span
 from tune.promotion.overwrites import Overwrites
 from tune.promotion.project import Project
 from tune.promotion.reads import Reads
 from tune.promotion.signatures import is_dataclass, is_field
 from tune.promotion.survey import How, Survey, dotted
 from tune.promotion.worth import worth
+from tune.space.spelling import normal
 
 NAMESPACES = frozenset(
     {"dict", "OrderedDict", "SimpleNamespace", "Namespace", "AttrDict", "AttributeDict", "EasyDict", "edict"}

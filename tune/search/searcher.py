@@ -1,0 +1,142 @@
+"""Which configuration comes next: the hardcoded values, points of a grid, the sampler's draws, the best perturbed."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+from optuna.trial import Trial, TrialState
+
+from tune.promotion.literals import Unknown
+from tune.promotion.resolve import Promoted
+from tune.search.grid import grid_points
+from tune.search.memory import Curve, Memory
+from tune.search.perturb import SHARE, perturb
+from tune.search.sampler import N_STARTUP_TRIALS, build_sampler, distribution_of, from_label, takes_pruned, to_label
+from tune.space.dimensions import Value, contains
+from tune.space.space import Space
+from tune.space.when import in_order, is_active, only_active
+from tune.trial.score import better
+
+N_PERTURBED = 10
+"""So often a perturbation that moves nothing is drawn again: it would be the best trial once more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """A configuration that was drawn."""
+
+    values: dict[str, Value]
+    """Of the constants that vary in it, in the space's order; the others keep their hardcoded values."""
+    params: dict[str, Any]
+    """The same as Optuna knows them; without those outside their range, which only the baseline may have."""
+    trial: Trial
+    """In the searcher's memory."""
+
+
+class Searcher:
+    """Draws configurations, and hears what became of them. The ledger writes both down."""
+
+    def __init__(self, space: Space, promoted: Sequence[Promoted]) -> None:
+        settings = space.settings
+        self._space = space
+        self._dimensions = {item.key: item.dimension for item in promoted}
+        self._order = in_order(self._dimensions, space.conditions)
+        self.distributions: dict[str, BaseDistribution] = {
+            name: distribution_of(dimension) for name, dimension in self._dimensions.items()
+        }
+        hardcoded = {item.key: value for item in promoted if not isinstance(value := item.value, Unknown)}
+        self._baseline = only_active(hardcoded, space.conditions)
+        self._memory = Memory(
+            build_sampler(settings.sampler, settings.sampler_args, self._dimensions, settings.seed),
+            [space.mode],
+            takes_pruned=takes_pruned(settings.sampler),
+        )
+        self._rng = random.Random(settings.seed)  # noqa: S311 - no secret
+        self._values: dict[int, dict[str, Value]] = {}  # of the trials that run
+        self._n_trials = 0
+        self._best: tuple[float, dict[str, Value]] | None = None
+        self._grid = self._grid_points() if settings.sampler == "grid" else None
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every point of a grid was drawn."""
+        return self._grid is not None and not self._grid
+
+    def baseline(self) -> Draw:
+        """Return the hardcoded values that are known; one outside its range is no observation for the sampler."""
+        inside = self._labels(self._baseline)
+        trial = self._memory.ask(inside)
+        for name in inside:
+            self._suggest(trial, name)
+        return Draw(values=self._baseline, params=trial.params, trial=trial)
+
+    def draw(self) -> Draw:
+        """Return the next configuration."""
+        if self._grid is not None:
+            return self._drawn(self._grid.pop())
+        return self._drawn(self._labels(self._near_best()) if self._perturbs() else {})
+
+    def opened(self, number: int, draw: Draw) -> None:
+        """Hear which number a configuration has in the ledger."""
+        self._n_trials += 1
+        self._values[number] = draw.values
+        self._memory.opened(number, draw.trial)
+
+    def reported(self, number: int, value: float) -> None:
+        """Hear of an epoch."""
+        self._note_best(value, self._values[number])
+
+    def closed(self, number: int, state: TrialState, curve: Curve, values: Sequence[float] | None) -> None:
+        """Hear how a trial ended; ``values`` are the metrics of a complete one."""
+        del self._values[number]
+        self._memory.closed(number, state, curve, values)
+
+    def _drawn(self, fixed: Mapping[str, Any]) -> Draw:
+        """Draw what is not fixed, each constant after those that it depends on."""
+        trial = self._memory.ask(fixed)
+        values: dict[str, Value] = {}
+        for name in self._order:
+            if is_active(name, self._space.conditions, values):
+                values[name] = from_label(self._dimensions[name], self._suggest(trial, name))
+        in_space_order = {name: values[name] for name in self._dimensions if name in values}
+        return Draw(values=in_space_order, params=trial.params, trial=trial)
+
+    def _suggest(self, trial: Trial, name: str) -> Any:
+        return trial._suggest(name, self.distributions[name])  # noqa: SLF001 - as `Study.ask` does
+
+    def _labels(self, values: Mapping[str, Value]) -> dict[str, Any]:
+        """Return as Optuna knows them the values that are inside their ranges."""
+        return {
+            name: to_label(self._dimensions[name], value)
+            for name, value in values.items()
+            if contains(self._dimensions[name], value)
+        }
+
+    def _grid_points(self) -> list[dict[str, Any]]:
+        """Return every point but the baseline, the last one first."""
+        baseline = self._labels(self._baseline)
+        points = grid_points(self._dimensions, self._space.conditions, self._space.settings.seed)
+        return [point for point in points if point != baseline][::-1]
+
+    def _perturbs(self) -> bool:
+        """After the sampler's start, a share of the default search stays near the best."""
+        if self._space.settings.sampler != "tpe" or self._best is None:
+            return False
+        return self._n_trials >= N_STARTUP_TRIALS and self._rng.random() < SHARE
+
+    def _near_best(self) -> dict[str, Value]:
+        assert self._best is not None
+        best = self._best[1]
+        near = best
+        for _ in range(N_PERTURBED):
+            near = perturb({name: self._dimensions[name] for name in best}, best, self._rng)
+            if near != best:
+                break
+        return near
+
+    def _note_best(self, value: float, values: Mapping[str, Value]) -> None:
+        inside = all(contains(self._dimensions[name], held) for name, held in values.items())
+        if inside and better(self._space.mode, value, None if self._best is None else self._best[0]):
+            self._best = (value, dict(values))
