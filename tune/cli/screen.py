@@ -78,7 +78,8 @@ def show_links(screen: Screen, storage: Path, dashboard: str | None) -> None:
     """Show where to look while it runs."""
     screen.line(f"TensorBoard    {tool('tensorboard')} --logdir {short(storage)} --port {_free_port(TENSORBOARD_PORT)}")
     if dashboard:
-        screen.line(f"Ray dashboard  http://{dashboard}  (it asks for a token: {tool('ray')} get-auth-token)")
+        screen.line(f"Ray dashboard  http://{dashboard}")
+        screen.line(f"  its token    {tool('ray')} get-auth-token")
     screen.line()
 
 
@@ -145,10 +146,11 @@ def this_command() -> str:
 
 
 def tool(name: str) -> str:
-    """Return how the user calls a program of our environment."""
-    if shutil.which(name):
+    """Return how the user calls a program of our environment, from the working directory."""
+    path = Path(sys.executable).with_name(name)
+    if (found := shutil.which(name)) is not None and Path(found).resolve() == path.resolve():
         return name
-    return short(Path(sys.executable).with_name(name))
+    return min(os.path.relpath(path), short(path), key=len)
 
 
 def _free_port(first: int) -> int:
