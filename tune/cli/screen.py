@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import sys
+import weakref
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,11 +36,9 @@ class Screen:
     """A console on the process's own standard output, which stays the user's while a search runs."""
 
     def __init__(self) -> None:
-        self._console = Console(
-            file=os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", errors="replace"),
-            highlight=False,
-            soft_wrap=True,
-        )
+        file = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", errors="replace")
+        weakref.finalize(self, file.close)
+        self._console = Console(file=file, highlight=False, soft_wrap=True)
 
     def line(self, text: str = "", style: str | None = None) -> None:
         """Print one line; nothing in it is markup."""
