@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import sys
+import weakref
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,11 +39,9 @@ class Screen:
     """A console on the process's own standard output, which stays the user's while a search runs."""
 
     def __init__(self) -> None:
-        self._console = Console(
-            file=os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", errors="replace"),
-            highlight=False,
-            soft_wrap=True,
-        )
+        file = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", errors="replace")
+        weakref.finalize(self, file.close)
+        self._console = Console(file=file, highlight=False, soft_wrap=True)
 
     def line(self, text: str = "", style: str | None = None) -> None:
         """Print one line; nothing in it is markup."""
@@ -131,7 +130,7 @@ def show_end(screen: Screen, outcomes: Sequence[Outcome], space: Space, promoted
     screen.line(f"best: {space.metric} = {best.score:.5g} in epoch {best.best_epoch} of {best.version}", style="bold")
     baseline = next((outcome for outcome in outcomes if outcome.number == 0), None)
     if baseline is not None and baseline.score is not None:
-        gain = f"gain {best.score - baseline.score:+.5g}" if best is not baseline else "no trial was better"
+        gain = f"better by {abs(best.score - baseline.score):.5g}" if best is not baseline else "no trial was better"
         screen.line(f"the hardcoded values: {baseline.score:.5g}; {gain}")
     screen.line()
     screen.table(
