@@ -99,8 +99,7 @@ AMISS = [
         "One of them has to vary always.",
     ),
     (
-        "X: {randint: [0, 1], when: {Y: 1}}\n  Y: {randint: [0, 1], when: {Z: 1}}\n  Z: {randint: [0, 1], "
-        "when: {X: 1}}",
+        "X: {randint: [0, 1], when: {Y: 1}}\n  Y: {randint: [0, 1], when: {Z: 1}}\n  Z: {choice: [0, 1], when: {X: 1}}",
         "X: when leads back to itself: X needs Y needs Z needs X",
         "One of them has to vary always.",
     ),
