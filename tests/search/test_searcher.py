@@ -72,3 +72,34 @@ def test_perturbations_keep_to_the_conditions_and_change_branches(searcher):
 
 def test_a_baseline_of_whose_parent_only_the_program_knows_the_value_varies_nothing_below_it(searcher):
     assert searcher(program=PROGRAM.replace("'adam'", "str('sgd')")).baseline().values == {}
+
+
+REQUIRED = """
+  D: {randint: [1, 64]}
+  N: {randint: [2, 16]}
+  OPT: {choice: [adam, sgd]}
+require:
+  - D % N == 0
+  - OPT == 'sgd' or N > 3
+"""
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "gp", "cmaes", "qmc", "random", "grid"])
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_every_draw_but_the_baseline_meets_what_is_required(searcher, sampler):
+    program = "D = 7\nN = 3\nOPT = 'adam'\n"
+    drawn = run(searcher(REQUIRED, f"sampler: {sampler}", program), 25 if sampler == "gp" else 80, lambda v: v["D"])
+
+    assert drawn[0] == {"D": 7, "N": 3, "OPT": "adam"}
+    assert len(drawn) >= 25
+    for values in drawn[1:]:
+        assert values["D"] % values["N"] == 0
+        assert values["OPT"] == "sgd" or values["N"] > 3
+
+
+def test_what_is_required_of_a_constant_that_does_not_vary_counts_its_hardcoded_value(searcher):
+    constants = "\n  OPT: {choice: [adam, sgd]}\n  DEPTH: {randint: [1, 9], when: {OPT: sgd}}\nrequire: DEPTH > 2"
+    drawn = run(searcher(constants), 40)[1:]
+
+    assert {values["OPT"] for values in drawn} == {"sgd"}  # beside adam DEPTH is 2
+    assert min(values["DEPTH"] for values in drawn) == 3

@@ -186,7 +186,13 @@ BROKEN = [
     ("? [a]\n: 1\n", "search_spaces/s.yaml:1: a key is a word, got a list\n  Write `key: value`."),
     ("mode: min\nmode: max\n", "search_spaces/s.yaml:2: 'mode' stands twice, first in line 1\n  Keep one of the two."),
     (BODY + "trails: 3\n", "search_spaces/s.yaml:6: 'trails' is not a key of a space file\n  Did you mean 'trials'?"),
-    (BODY + "require: 3\n", "search_spaces/s.yaml:6: 'require' is not supported yet\n  Take it out."),
+    (
+        BODY + "require:\n  - LR > 0\n  - 3\n",
+        (
+            "search_spaces/s.yaml:8: require: an expression is a string, got 3\n"
+            '  Write `require: ["D_MODEL % N_HEADS == 0"]`.'
+        ),
+    ),
     (
         "metric: a\nmode: max\nconstants: {}\n",
         "search_spaces/s.yaml: 'system' (or 'script') is missing\n  Write a line such as `system: lit/digits.py`.",

@@ -10,9 +10,10 @@ from tune.cli.storage import storage_of
 from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, UserError
 from tune.paths import ExperimentPaths, check_name, claim_experiment, short
 from tune.promotion.program import Program, find_program
-from tune.promotion.resolve import Promoted, doubts, resolve
+from tune.promotion.resolve import Promoted, doubts, hardcoded, resolve
 from tune.search.epochs import check_epochs
 from tune.search.resources import Resources, plan_resources
+from tune.space.feasible import baseline_doubts, check_feasible
 from tune.space.file import find_space, read_space
 from tune.space.lint import lint
 from tune.space.space import Space, check_settings
@@ -36,7 +37,8 @@ def run(arguments: Arguments) -> int:
     plan = prepare(arguments)
     screen = Screen()
     show_space(screen, plan.space, plan.promoted, plan.program, plan.resources)
-    for warning in (*lint(plan.promoted), *doubts(plan.promoted)):
+    unmet = baseline_doubts(plan.space.requirements, hardcoded(plan.promoted))
+    for warning in (*lint(plan.promoted), *doubts(plan.promoted), *unmet):
         screen.line(f"warning: {warning}", style="yellow")
     paths = claim_experiment(plan.storage, plan.name or plan.space.name, numbered=plan.name is None)
     try:
@@ -53,6 +55,7 @@ def prepare(arguments: Arguments) -> Plan:
     check_settings(space)
     program = find_program(space.program)
     promoted = resolve(space, program)
+    check_feasible(space, {item.key: item.dimension for item in promoted}, hardcoded(promoted))
     check_epochs(space, program)
     return Plan(
         space=space,

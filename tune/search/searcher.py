@@ -8,19 +8,27 @@ from typing import Any
 from optuna.distributions import BaseDistribution
 from optuna.trial import Trial, TrialState
 
-from tune.promotion.literals import Unknown
-from tune.promotion.resolve import Promoted
+from tune.errors import SearchError
+from tune.promotion.resolve import Promoted, hardcoded
 from tune.search.grid import grid_points
 from tune.search.memory import Curve, Memory
 from tune.search.perturb import SHARE, perturb
 from tune.search.sampler import N_STARTUP_TRIALS, build_sampler, distribution_of, from_label, takes_pruned, to_label
 from tune.space.dimensions import Value, contains
+from tune.space.draw import draw
+from tune.space.feasible import N_DRAWS
 from tune.space.space import Space
 from tune.space.when import in_order, is_active, only_active
 from tune.trial.score import better
 
-N_PERTURBED = 10
-"""So often a perturbation that moves nothing is drawn again: it would be the best trial once more."""
+N_ASKED_AGAIN = 20
+"""So often the sampler is asked again when the space's requirements refuse its draw; then a neighbour is looked for.
+
+One that learns nothing from a refusal, as a GP, would offer the same point for ever.
+"""
+
+N_NEAR = 100
+"""So many perturbations are tried: one that moves nothing would only be the best trial once more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +54,8 @@ class Searcher:
         self.distributions: dict[str, BaseDistribution] = {
             name: distribution_of(dimension) for name, dimension in self._dimensions.items()
         }
-        hardcoded = {item.key: value for item in promoted if not isinstance(value := item.value, Unknown)}
-        self._baseline = only_active(hardcoded, space.conditions)
+        self._hardcoded = hardcoded(promoted)
+        self._baseline = only_active(self._hardcoded, space.conditions)
         self._memory = Memory(
             build_sampler(settings.sampler, settings.sampler_args, self._dimensions, settings.seed),
             [space.mode],
@@ -76,7 +84,19 @@ class Searcher:
         """Return the next configuration."""
         if self._grid is not None:
             return self._drawn(self._grid.pop())
-        return self._drawn(self._labels(self._near_best()) if self._perturbs() else {})
+        if self._perturbs():
+            assert self._best is not None
+            return self._drawn(self._labels(self._near(self._best[1])))
+        drawn = self._drawn({})
+        for _ in range(N_ASKED_AGAIN):
+            if self._allows(drawn.values):
+                return drawn
+            self._memory.take_back(drawn.trial)
+            drawn = self._drawn({})
+        if self._allows(drawn.values):
+            return drawn
+        self._memory.take_back(drawn.trial)
+        return self._drawn(self._labels(self._near(drawn.values)))
 
     def opened(self, number: int, draw: Draw) -> None:
         """Hear which number a configuration has in the ledger."""
@@ -118,7 +138,10 @@ class Searcher:
         """Return every point but the baseline, the last one first."""
         baseline = self._labels(self._baseline)
         points = grid_points(self._dimensions, self._space.conditions, self._space.settings.seed)
-        return [point for point in points if point != baseline][::-1]
+        return [point for point in points if point != baseline and self._allows(self._unlabelled(point))][::-1]
+
+    def _unlabelled(self, point: Mapping[str, Any]) -> dict[str, Value]:
+        return {name: from_label(self._dimensions[name], label) for name, label in point.items()}
 
     def _perturbs(self) -> bool:
         """After the sampler's start, a share of the default search stays near the best."""
@@ -126,15 +149,26 @@ class Searcher:
             return False
         return self._n_trials >= N_STARTUP_TRIALS and self._rng.random() < SHARE
 
-    def _near_best(self) -> dict[str, Value]:
-        assert self._best is not None
-        best = self._best[1]
-        near = best
-        for _ in range(N_PERTURBED):
-            near = perturb({name: self._dimensions[name] for name in best}, best, self._rng)
-            if near != best:
-                break
-        return near
+    def _near(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """Return an allowed configuration that differs from ``values``: near them if that can be had."""
+        dimensions = {name: self._dimensions[name] for name in values}
+        for _ in range(N_NEAR):
+            near = self._completed(perturb(dimensions, values, self._rng))
+            if near != values and self._allows(near):
+                return near
+        for _ in range(100 * N_DRAWS):
+            far = draw(self._dimensions, self._space.conditions, self._rng)
+            if self._allows(far):
+                return far
+        raise SearchError(self._space.where("require"), "no further configuration is found", "Require less.")
+
+    def _completed(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """Return the values that count, with random ones for constants that vary only now."""
+        return only_active({**draw(self._dimensions, {}, self._rng), **values}, self._space.conditions)
+
+    def _allows(self, values: Mapping[str, Value]) -> bool:
+        known = {**self._hardcoded, **values}
+        return all(requirement.is_met(known) for requirement in self._space.requirements)
 
     def _note_best(self, value: float, values: Mapping[str, Value]) -> None:
         inside = all(contains(self._dimensions[name], held) for name, held in values.items())

@@ -17,6 +17,7 @@ from tune.space.document import Document, read_document
 from tune.space.entry import read_dimension
 from tune.space.place import shown
 from tune.space.program_path import find_program_file, is_file, split_class
+from tune.space.require import Requirement, read_requirement
 from tune.space.scalar import scalar
 from tune.space.settings import CHECKS, Settings, set_to
 from tune.space.space import Script, Shape, Space, System, check_settings
@@ -37,9 +38,7 @@ EXAMPLES = {
 WORD = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
 """A string that needs no quotes, unless it is one of YAML's own words."""
 
-KEYS = frozenset({*EXAMPLES, "script", "args", *CHECKS})
-LATER = frozenset({"require"})
-"""Keys of the design that this version refuses."""
+KEYS = frozenset({*EXAMPLES, "script", "args", "require", *CHECKS})
 
 
 def find_space(name: str, folders: Iterable[Path] | None = None) -> Path:
@@ -76,6 +75,7 @@ def read_space(path: Path, *, program_is_here: bool = True) -> Space:
         mode=_read_mode(document),
         dimensions=dimensions,
         conditions=_read_conditions(document, dimensions),
+        requirements=_read_requirements(document, dimensions),
         settings=_read_settings(document),
         lines=document.lines,
     )
@@ -136,8 +136,6 @@ def _spaces_in(home: Path) -> list[Path]:
 def _check_keys(document: Document) -> None:
     entries = document.entries
     for key in entries:
-        if key in LATER:
-            raise SpaceError(document.where(key), f"{key!r} is not supported yet", "Take it out.")
         if key not in KEYS:
             raise SpaceError(
                 document.where(key), f"{key!r} is not a key of a space file", suggest(key, KEYS, what="keys")
@@ -222,6 +220,19 @@ def _read_conditions(document: Document, dimensions: dict[str, Dimension]) -> di
     return read_conditions(dimensions, written, {key: document.where(f"constants.{key}") for key in dimensions})
 
 
+def _read_requirements(document: Document, dimensions: dict[str, Dimension]) -> tuple[Requirement, ...]:
+    written = document.entries.get("require", [])
+    texts = written if isinstance(written, list) else [written]
+    found = []
+    for number, text in enumerate(texts):
+        where = document.where(f"require[{number}]" if isinstance(written, list) else "require")
+        if not isinstance(text, str):
+            what = f"require: an expression is a string, got {text!r}"
+            raise SpaceError(where, what, 'Write `require: ["D_MODEL % N_HEADS == 0"]`.')
+        found.append(read_requirement(text, dimensions, where))
+    return tuple(found)
+
+
 def _read_settings(document: Document) -> Settings:
     settings = Settings()
     for name in CHECKS:
@@ -241,6 +252,7 @@ def _entries(space: Space) -> dict[str, Value]:
         "metric": space.metric,
         "mode": space.mode,
         "constants": {key: _constant_entry(key, space) for key in space.dimensions},
+        **({"require": [each.text for each in space.requirements]} if space.requirements else {}),
         **{field.name.removesuffix("_s"): getattr(space.settings, field.name) for field in fields(Settings)},
     }
 

@@ -7,6 +7,7 @@ from typing import Literal
 from tune.errors import SpaceError
 from tune.space.dimensions import Dimension, LogUniform, Uniform, describe
 from tune.space.place import place
+from tune.space.require import Requirement
 from tune.space.search_args import check_search_args
 from tune.space.settings import Settings
 from tune.space.when import Condition
@@ -51,6 +52,8 @@ class Space:
     """The optional keys; the command line's options replace them."""
     conditions: dict[str, Condition] = field(default_factory=dict)
     """Of the constants that vary only when others have certain values."""
+    requirements: tuple[Requirement, ...] = ()
+    """What must be true of every configuration but the baseline."""
     lines: dict[str, int]
     """The line of ``constants`` and ``constants.LR``, counted from 1."""
 
