@@ -1,6 +1,8 @@
 """A warm worker of a space file: all that a search does of one trial, without Ray."""
 
 import contextlib
+import functools
+import gc
 from dataclasses import dataclass
 
 from tune.paths import VersionPaths
@@ -58,5 +60,13 @@ class Worker:
             record = TrialRun(self.job, task, self.executor).run(
                 lambda epoch, value, _: reports.append((epoch, value)), lambda: None
             )
+        settle()
         assert read_record(files).stage == record.stage
         return Trial(record, files, reports)
+
+
+@functools.cache
+def settle():
+    """Take what the libraries hold out of the collector's sight, once: each trial ends with a full collection."""
+    gc.collect()
+    gc.freeze()
