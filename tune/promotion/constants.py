@@ -4,10 +4,8 @@ A constant is a name and one or more sites. A site is an expression in a file, k
 another value in its place, `apply` writes another literal over it, and nothing else of the program is touched.
 """
 
-import contextlib
-import gc
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 
 from tune.errors import ConstantError, did_you_mean
@@ -18,6 +16,7 @@ from tune.promotion.forms.parameters import parameters
 from tune.promotion.forms.variables import variables
 from tune.promotion.found import Constant, Findings, Form, Nameless, Refusal, Site, Span, normal
 from tune.promotion.overwrites import Overwrites
+from tune.promotion.pause import collector_paused
 from tune.promotion.program import Program
 from tune.promotion.project import Project, Variable
 from tune.promotion.reads import Reads
@@ -42,7 +41,7 @@ def find_constants(program: Program) -> tuple[Constant, ...]:
 
 def find_all(program: Program) -> Findings:
     """Return the constants, and also what looks like one and is refused."""
-    with _without_collecting():
+    with collector_paused():
         return _look(_Sources(program))[1]
 
 
@@ -74,18 +73,6 @@ def check_together(constants: Iterable[Constant], where: str) -> None:
             if mine.source == theirs.source and mine.span.overlaps(theirs.span) and not _apart(mine, theirs):
                 what = f"{one.name!r} and {other.name!r} are written in one expression: {mine}"
                 raise ConstantError(where, what, "Search one of them; the other would not be in force.")
-
-
-@contextlib.contextmanager
-def _without_collecting() -> Iterator[None]:
-    """Pause the cyclic collector: syntax trees are many objects and no garbage, and it took half of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 class _Sources:
