@@ -1,0 +1,1 @@
+"""What Promotune costs, against a limit or against peers, measured side by side in one run."""
