@@ -1,1 +1,1 @@
-"""What Promotune costs, against a limit or against peers, measured side by side in one run."""
+"""What the search costs, against the limit and against peers; each module runs as ``python -m benchmarks.NAME``."""

@@ -136,21 +136,21 @@ def test_a_program_that_is_not_there_is_the_users_error(project, capfd):
 
 
 NARROW = """\
-constant                 value                   line   form          read in line
+constant                 value                 line   form          read in line
 train.py
-lr                       0.001                       3  module level  9
+lr                       0.001                     3  module level  9
 
 parts/net.py
-CONFIG                   {'optim': {'rate': ...      1  module level  train.py:9
-CONFIG['optim']          {'rate': 0.001}             1  field         train.py:9
-CONFIG['optim']['rate']  0.001                       1  field         train.py:9
-net.lr                   3                           2  module level  nothing
-WIDTHS                   [100, 101, 102, 103...      3  module level  nothing
-Net.width                8                           5  parameter     6
+CONFIG                   {'optim': {'rate'...      1  module level  train.py:9
+CONFIG['optim']          {'rate': 0.001}           1  field         train.py:9
+CONFIG['optim']['rate']  0.001                     1  field         train.py:9
+net.lr                   3                         2  module level  nothing
+WIDTHS                   [100, 101, 102, 1...      3  module level  nothing
+Net.width                8                         5  parameter     6
 
 train.py
---epochs                 3                           7  option
---fast                   False                       8  flag
+--epochs                 3                         7  option
+--fast                   False                     8  flag
 """
 
 

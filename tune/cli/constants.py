@@ -135,7 +135,8 @@ def show_lines(screen: Screen, rows: Sequence[Row]) -> None:
 
 def show_sections(screen: Screen, rows: Sequence[Row]) -> None:
     """Print for a terminal: a section for each file; values give way where it is narrow."""
-    beside = sum(max(len(getattr(row, name)) for row in rows) for name in ("name", "form", "reads"))
+    texts = [("constant", "form", "read in line"), *((row.name, row.form, row.reads) for row in rows)]
+    beside = sum(max(map(cell_len, column)) for column in zip(*texts, strict=True))
     n_value = max(LEAST_VALUE, screen.width - beside - LINE_WIDTH - 4 * len(GAP))
     cells = [
         (row.name, _shortened(row.value, n_value), f"{row.line:>{LINE_WIDTH}}", row.form, row.reads) for row in rows

@@ -144,8 +144,8 @@ def show_end(
     screen.line(f"best: {space.metric} = {best.score:.5g} in epoch {best.best_epoch} of {best.version}", style="bold")
     baseline = next((outcome for outcome in outcomes if outcome.number == 0), None)
     if baseline is not None and baseline.score is not None:
-        gain = best.score - baseline.score
-        screen.line(f"the hardcoded values: {baseline.score:.5g}; gain {gain:+.5g}")
+        gain = f"gain {best.score - baseline.score:+.5g}" if best is not baseline else "no trial was better"
+        screen.line(f"the hardcoded values: {baseline.score:.5g}; {gain}")
     screen.line()
     screen.table(
         ("constant", "hardcoded", "best"),

@@ -13,7 +13,7 @@ from tune.cli.storage import storage_of
 from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, UserError
 from tune.paths import ExperimentPaths, check_name, claim_experiment, short
 from tune.promotion.program import Program, find_program
-from tune.promotion.resolve import Promoted, resolve
+from tune.promotion.resolve import Promoted, doubts, resolve
 from tune.search.epochs import check_epochs
 from tune.search.resources import Resources, plan_resources
 from tune.space.file import find_space, read_space
@@ -59,7 +59,7 @@ def run(given: argparse.Namespace) -> int:
     plan = prepare(replace(space, settings=arguments.settings(space.settings)), arguments.gpus, storage, given.name)
     screen = Screen()
     show_space(screen, plan.space, plan.promoted, plan.program, plan.resources)
-    for warning in lint(plan.promoted):
+    for warning in (*lint(plan.promoted), *doubts(plan.promoted)):
         screen.line(f"warning: {warning}", style="yellow")
     paths = claim_experiment(plan.storage, plan.name or plan.space.name, numbered=plan.name is None)
     try:

@@ -3,6 +3,7 @@
 import ast
 import copy
 import difflib
+import itertools
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -63,16 +64,13 @@ def _rewrite(source: Source, wanted: Sequence[tuple[Site, Constant, Value]]) -> 
     if layout.text.encode(layout.encoding) != source.raw:
         what = f"the file's encoding, {layout.encoding}, does not give its bytes back"
         raise ApplyError(source.name, what, "Save it as UTF-8, or write the values by hand.")
+    _refuse_nested(wanted)
     changes: dict[Span, str] = {}
     for site, constant, value in wanted:
         _refuse_shared(site, constant, value, wanted, source)
         node = layout.expressions.get(site.span)
         assert node is not None, f"{site} is no expression: the constants are of another text"
-        for span, text in edits(node, value, layout):
-            if changes.setdefault(span, text) != text:
-                raise ApplyError(
-                    str(site), f"{constant.name} gets two values, {changes[span]} and {text}", "Apply one."
-                )
+        changes |= dict(edits(node, value, layout))
     new = Rewrite(source, _replaced(layout, changes.items()))
     _prove(new, changes)
     return new
@@ -84,6 +82,15 @@ def _replaced(layout: Layout, changes: Iterable[Edit]) -> bytes:
         begin, end = layout.offsets(span)
         text = text[:begin] + new + text[end:]
     return text.encode(layout.encoding)
+
+
+def _refuse_nested(wanted: Sequence[tuple[Site, Constant, Value]]) -> None:
+    ordered = sorted(wanted, key=lambda each: each[0].span)
+    for (site, one, mine), (other_site, other, theirs) in itertools.pairwise(ordered):
+        apart = not site.span.overlaps(other_site.span)
+        if not apart and not (site.span == other_site.span and (site.target or identical(mine, theirs))):
+            what = f"{one.name} and {other.name} are written in one expression"
+            raise ApplyError(str(site), what, "Apply one of them.")
 
 
 def _refuse_shared(

@@ -10,13 +10,14 @@ from functools import lru_cache
 
 from tune.errors import ConstantError, did_you_mean
 from tune.promotion.forms.arguments import arguments, calls
+from tune.promotion.forms.attributes import attributes
 from tune.promotion.forms.fields import fields
 from tune.promotion.forms.parameters import parameters
 from tune.promotion.forms.variables import variables
 from tune.promotion.found import Constant, Findings, Form, Nameless, Refusal, Site, Span, normal
 from tune.promotion.overwrites import Overwrites
 from tune.promotion.program import Program
-from tune.promotion.project import Project, Variable, project_of
+from tune.promotion.project import Project, Variable, project_of, without_collecting
 from tune.promotion.reads import Reads
 
 __all__ = [
@@ -40,7 +41,9 @@ def find_constants(program: Program) -> tuple[Constant, ...]:
 
 def find_all(program: Program) -> Findings:
     """Return the constants, and also what looks like one and is refused."""
-    return _look(project_of(program))
+    project = project_of(program)
+    with without_collecting():
+        return _look(project)
 
 
 def find_constant(name: str, program: Program, constants: tuple[Constant, ...], where: str) -> Constant:
@@ -67,8 +70,7 @@ def find_constant(name: str, program: Program, constants: tuple[Constant, ...], 
 
 def shortest_names(program: Program) -> dict[Constant, str]:
     """Return each constant's shortest name that leads to it and to nothing else, in the order of the files."""
-    project = project_of(program)
-    findings = _look(project)
+    project, findings = project_of(program), find_all(program)
     called: dict[str, list[Constant | Refusal]] = {}
     every: list[Constant | Refusal] = [*findings.constants, *findings.refusals]
     for each in every:
@@ -102,6 +104,7 @@ def _findings(project: Project) -> Findings:
     found = [
         *variables(project, reads, overwrites),
         *fields(project, reads, overwrites),
+        *attributes(project, reads),
         *parameters(found_calls, project, reads),
         *arguments(found_calls, project),
     ]

@@ -120,7 +120,7 @@ class _Promotion(ast.NodeTransformer):
         keys = {target: key for (place, target), key in self._keys.items() if place == span and target is not None}
         if not keys:
             return self.generic_visit(node)
-        value = self.generic_visit(node.value)
+        value: Any = self.visit(node.value)
         held = ast.Name(HELD, ast.Load())
         statements: list[ast.stmt] = [ast.Assign([ast.Name(HELD, ast.Store())], value)]
         for target in node.targets:

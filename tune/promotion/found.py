@@ -60,6 +60,7 @@ class Form(enum.Enum):
     FIELD = "field"
     PARAMETER = "parameter"
     ARGUMENT = "argument"
+    ATTRIBUTE = "attribute"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

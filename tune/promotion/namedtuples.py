@@ -4,8 +4,6 @@ import ast
 
 from tune.promotion.literals import Unknown, evaluate
 
-FACTORIES = frozenset({"namedtuple", "collections.namedtuple"})
-
 
 def made_class(name: str, call: ast.expr) -> ast.ClassDef | None:
     """Return a NamedTuple class whose defaults are the call's own expressions; None where it is no such call."""

@@ -35,6 +35,11 @@ class Option:
     is_flag: bool = False
     """Takes no value: it stands on the command line for True."""
 
+    @property
+    def where(self) -> str:
+        """Its place, as of a constant."""
+        return self.place
+
 
 def find_options(program: Program) -> tuple[Option, ...]:
     """Return the options that the program and its modules declare, in the order of the files."""

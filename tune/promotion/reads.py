@@ -35,6 +35,10 @@ class Reads:
         own = _in(survey, (line for line in survey.name_reads.get(name, ()) if line in lines))
         return _first(own, self._as_attribute(name), self._as_text(name))
 
+    def of_attribute(self, name: str) -> tuple[str, ...]:
+        """Return the places that may read an attribute of any object."""
+        return _first(self._as_attribute(name), self._as_text(name))
+
     def _elsewhere(self, name: str, survey: Survey) -> Iterator[Place]:
         """Yield from other files: the name imported, also by a star; as an attribute; the whole module passed on."""
         yield from self._as_attribute(name)

@@ -1,11 +1,13 @@
 """Bring a space and a program together: which constant each entry means, and whether its range fits the constant."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from tune.errors import SpaceError
-from tune.promotion.constants import Constant, find_constant, find_constants
+from tune.errors import ConstantError, SpaceError
+from tune.promotion.constants import Constant, Form, check_together, find_constant, find_constants
 from tune.promotion.literals import Unknown
+from tune.promotion.options import Option, find_option, find_options
 from tune.promotion.program import Program
 from tune.space.dimensions import (
     Choice,
@@ -23,7 +25,8 @@ from tune.space.dimensions import (
     is_number,
     kind_of,
 )
-from tune.space.space import Space
+from tune.space.scalar import scalar
+from tune.space.space import Script, Space
 
 FloatRange = Uniform | QUniform | LogUniform
 IntRange = RandInt | QRandInt | LogRandInt
@@ -38,8 +41,8 @@ class Promoted:
 
     key: str
     """As the space file writes it."""
-    constant: Constant
-    """What it leads to in the program."""
+    constant: Constant | Option
+    """What it leads to in the program, or on a script's command line."""
     dimension: Dimension
     """What it may be, its values of the constant's type."""
     where: str
@@ -57,16 +60,52 @@ def resolve(space: Space, program: Program) -> tuple[Promoted, ...]:
     found: list[Promoted] = []
     for key, dimension in space.dimensions.items():
         where = space.where(f"constants.{key}")
-        constant = find_constant(key, program, constants, where)
+        constant = _option(key, space, program, where) or find_constant(key, program, constants, where)
         _check_unique(key, constant, where, found)
         fitted = _Fit(key, constant, where).dimension(dimension)
         found.append(Promoted(key=key, constant=constant, dimension=fitted, where=where))
+    check_together([item.constant for item in found if isinstance(item.constant, Constant)], space.where("constants"))
     return tuple(found)
 
 
-def _check_unique(key: str, constant: Constant, where: str, found: list[Promoted]) -> None:
+def doubts(promoted: Sequence[Promoted]) -> tuple[str, ...]:
+    """Return warnings about constants that are legal, and may not do what a search wants."""
+    found: list[str] = []
+    for item in promoted:
+        if not isinstance(item.constant, Constant):
+            continue
+        if item.constant.form is Form.VARIABLE and not item.constant.reads:
+            found.append(f"{item.where}: {item.key}: nothing in the program reads it ({item.constant.where})")
+        found += [f"{item.where}: {item.key}: {warning}" for warning in item.constant.warnings]
+    return tuple(found)
+
+
+def _option(key: str, space: Space, program: Program, where: str) -> Option | None:
+    """Return the option of a script that ``--lr`` or ``optimizer.lr=`` means; None where it is no such name."""
+    if not key.startswith("-") and not key.endswith("="):
+        return None
+    if not isinstance(space.shape, Script):
+        raise ConstantError(where, f"{key!r} is an option, and a system has no command line", "Write `script:`.")
+    option = find_option(key, program, find_options(program), where)
+    return replace(option, value=_given(option, space.shape.args))
+
+
+def _given(option: Option, args: Sequence[str]) -> Value | Unknown:
+    """Return an option's value: as the space's `args` fix it, else its default."""
+    for position, word in enumerate(args):
+        name, equals, text = word.partition("=")
+        if name in option.names and (equals or option.is_flag):
+            return scalar(text) if equals else True
+        if word in option.names and position + 1 < len(args):
+            return scalar(args[position + 1])
+        if f"{name}=" in option.names and equals:
+            return scalar(text)
+    return option.value
+
+
+def _check_unique(key: str, constant: Constant | Option, where: str, found: list[Promoted]) -> None:
     for other in found:
-        if set(other.constant.sites) & set(constant.sites):
+        if set(other.constant.names) & set(constant.names) and other.constant.where == constant.where:
             what = f"{key}: {other.key!r} ({other.where}) is the same constant, {constant.where}"
             raise SpaceError(where, what, "Keep one of the two.")
 
@@ -74,7 +113,7 @@ def _check_unique(key: str, constant: Constant, where: str, found: list[Promoted
 class _Fit:
     """One entry's range against its constant."""
 
-    def __init__(self, key: str, constant: Constant, where: str) -> None:
+    def __init__(self, key: str, constant: Constant | Option, where: str) -> None:
         self.key = key
         self.constant = constant
         self.where = where

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from tune.errors import ExperimentError
 from tune.paths import ExperimentPaths, VersionPaths, short
+from tune.promotion.constants import Constant
 from tune.promotion.execute import Executor
 from tune.promotion.resolve import resolve
 from tune.promotion.snapshot import open_snapshot
@@ -32,7 +33,9 @@ def load(folder: str | Path) -> "LightningModule":
     space = read_space(experiment.space, program_is_here=False)
     snapshot = open_snapshot(experiment.source)
     promoted = resolve(space, snapshot.stored)
-    executor = Executor(snapshot, {item.key: item.constant.sites for item in promoted})
+    executor = Executor(
+        snapshot, {item.key: item.constant.sites for item in promoted if isinstance(item.constant, Constant)}
+    )
     wanted = space.shape.class_name if isinstance(space.shape, System) else None
     with executor.execute(record.constants) as (module, _):
         model_class = find_model_class(module, wanted, snapshot.program.name_of(snapshot.program.path))

@@ -3,7 +3,7 @@
 from tune.errors import SpaceError
 from tune.promotion.constants import Constant, find_constants
 from tune.promotion.program import Program
-from tune.space.space import Space
+from tune.space.space import Script, Space
 
 EPOCH_NAMES = ("max_epochs", "epochs", "n_epochs", "num_epochs", "nepochs")
 """Constants that stand for the Trainer's ``max_epochs``; case does not count."""
@@ -21,6 +21,8 @@ def epochs_constant(program: Program) -> Constant | None:
 
 def check_epochs(space: Space, program: Program) -> None:
     """Raise SpaceError when nothing says how long to train: Lightning would train for 1,000 epochs."""
+    if isinstance(space.shape, Script):
+        return  # it builds its own Trainer
     if BOUNDS & space.settings.trainer.keys() or epochs_constant(program) is not None:
         return
     raise SpaceError(

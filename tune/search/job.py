@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from tune.promotion.constants import find_constants
+from tune.promotion.constants import Constant, Form, find_constants
 from tune.promotion.literals import Unknown
+from tune.promotion.options import Option
 from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted
 from tune.search.epochs import epochs_constant
 from tune.search.resources import Resources
 from tune.space.dimensions import Value
-from tune.space.space import Space, System
+from tune.space.space import Space
 from tune.trial.task import Job
 
 
@@ -22,8 +23,9 @@ def build_job(
     return Job(
         program=program,
         snapshot=snapshot,
-        system=space.shape.class_name if isinstance(space.shape, System) else None,
-        sites={item.key: item.constant.sites for item in promoted},
+        shape=space.shape,
+        constants={item.key: item.constant for item in promoted if isinstance(item.constant, Constant)},
+        options={item.key: item.constant for item in promoted if isinstance(item.constant, Option)},
         hardcoded=_hardcoded(program, promoted),
         metric=space.metric,
         mode=space.mode,
@@ -41,11 +43,12 @@ def _trainer(space: Space, resources: Resources) -> dict[str, Value]:
 
 
 def _hardcoded(program: Program, promoted: Sequence[Promoted]) -> dict[str, Value]:
-    taken = {item.constant.sites for item in promoted}
+    taken = {item.constant.sites for item in promoted if isinstance(item.constant, Constant)}
     return {
         constant.name: constant.value
         for constant in find_constants(program)
         if constant.sites[0].source == program.source.name
+        and constant.form in (Form.VARIABLE, Form.FIELD)
         and constant.sites not in taken
         and not isinstance(constant.value, Unknown)
     }

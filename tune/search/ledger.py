@@ -11,6 +11,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 
 from tune.paths import ExperimentPaths
+from tune.promotion.literals import Unknown
 from tune.promotion.resolve import Promoted
 from tune.search.perturb import SHARE, perturb
 from tune.search.sampler import N_STARTUP_TRIALS, build_sampler, distribution_of, from_label, to_label
@@ -33,13 +34,17 @@ class Ledger:
         self._space = space
         self._dimensions = {item.key: item.dimension for item in promoted}
         self._distributions = {name: distribution_of(dimension) for name, dimension in self._dimensions.items()}
-        self._hardcoded: dict[str, Any] = {item.key: item.constant.value for item in promoted}
+        self._hardcoded = {item.key: value for item in promoted if not isinstance(value := item.value, Unknown)}
         self._open: dict[int, Trial] = {}
+        self._values: dict[int, dict[str, Value]] = {}  # of every trial; the journal makes lists of tuples
         self._best: tuple[float, dict[str, Value]] | None = None
         self._rng = random.Random(space.settings.seed)  # noqa: S311 - no secret
 
     def ask_baseline(self) -> tuple[int, dict[str, Value]]:
-        """Open trial 0: the hardcoded values. One that is outside its range is no observation for the sampler."""
+        """Open trial 0: the hardcoded values; one that only the program knows is left as it is.
+
+        A value outside its range is no observation for the sampler.
+        """
         inside = {
             name: to_label(self._dimensions[name], value)
             for name, value in self._hardcoded.items()
@@ -68,9 +73,10 @@ class Ledger:
         """Write one epoch of a trial's curve."""
         trial = self._open[number]
         trial.report(value, epoch)
-        inside = all(contains(self._dimensions[name], held) for name, held in trial.user_attrs["constants"].items())
+        values = self._values[number]
+        inside = all(contains(self._dimensions[name], held) for name, held in values.items())
         if inside and better(self._space.mode, value, None if self._best is None else self._best[0]):
-            self._best = (value, trial.user_attrs["constants"])
+            self._best = (value, values)
 
     def curve(self, number: int) -> dict[int, float]:
         """Return what an open trial reported, by epoch."""
@@ -110,6 +116,7 @@ class Ledger:
 
     def _opened(self, trial: Trial, values: Mapping[str, Value]) -> tuple[int, dict[str, Value]]:
         self._open[trial.number] = trial
+        self._values[trial.number] = dict(values)
         trial.set_user_attr("constants", dict(values))
         trial.set_user_attr("seed", self._space.settings.seed)
         return trial.number, dict(values)

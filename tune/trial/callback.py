@@ -30,13 +30,29 @@ class MetricWatch:
         self._seen: Any = None
         self._best: float | None = None
         self._n_reports = 0
+        self._offset = 0  # epochs of earlier fits of the same program
+        self._latest = 0  # the last epoch that was reported
         self.stopped = False
         """Whether a report was answered with a stop."""
 
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        """Count on where a program fits more than once."""
+        self._offset = self._latest
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        """Open the session of the HPARAMS tab: the program has had every hook to log hyperparameters of its own."""
+        for logger in trainer.loggers:
+            if hasattr(logger, "begin"):
+                logger.begin()
+
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
-        """Look after each validation but the one that Lightning does for a start."""
-        if not trainer.sanity_checking:
+        """Look after each validation but those before training."""
+        if not trainer.sanity_checking and (trainer.state.fn == "fit" or self._latest):
             self._look(trainer)
+
+    def on_test_end(self, trainer: Any, pl_module: Any) -> None:
+        """Look at a metric of testing."""
+        self._look(trainer)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Look again: a metric of training alone is there only now."""
@@ -62,7 +78,7 @@ class MetricWatch:
         for logger in trainer.loggers:
             if hasattr(logger, "flush"):
                 logger.flush()
-        is_last = trainer.current_epoch + 1 == trainer.max_epochs
+        is_last = trainer.state.fn != "fit" or trainer.current_epoch + 1 == trainer.max_epochs
         if self._report(self._time(trainer), float(latest), is_last):
             self._stop(trainer)
 
@@ -74,7 +90,9 @@ class MetricWatch:
         """Return the epoch; where validation runs several times an epoch, the count of reports."""
         n_batches = trainer.val_check_batch
         several = n_batches not in (None, math.inf) and n_batches < trainer.num_training_batches
-        return self._n_reports if several else trainer.current_epoch + 1
+        epoch = self._n_reports if several else self._offset + trainer.current_epoch + 1
+        self._latest = max(epoch, self._latest + 1)
+        return self._latest
 
     def _keep(self, trainer: Any, value: float) -> None:
         """Write the last checkpoint; if it is the best, it gets a second name."""

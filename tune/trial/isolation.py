@@ -1,6 +1,7 @@
 """Nothing of one trial leaks into the next on a warm worker."""
 
 import contextlib
+import logging
 import os
 import random
 import sys
@@ -19,6 +20,8 @@ def isolated(folder: Path, n_threads: int) -> Iterator[None]:
     environment, arguments, before = dict(os.environ), list(sys.argv), Path.cwd()
     python_random, numpy_random = random.getstate(), np.random.get_state()
     torch_random, torch_state = torch.get_rng_state(), _torch_state()
+    numpy_errors, recursion_limit, streams = np.geterr(), sys.getrecursionlimit(), (sys.stdout, sys.stderr)
+    loggers = _loggers()
     os.chdir(folder)
     torch.set_num_threads(n_threads)
     try:
@@ -33,6 +36,10 @@ def isolated(folder: Path, n_threads: int) -> Iterator[None]:
         np.random.set_state(numpy_random)
         torch.set_rng_state(torch_random)
         _restore_torch(torch_state)
+        np.seterr(**numpy_errors)
+        sys.setrecursionlimit(recursion_limit)
+        sys.stdout, sys.stderr = streams
+        _restore_loggers(loggers)
 
 
 def _torch_state() -> tuple[Any, ...]:
@@ -57,3 +64,25 @@ def _restore_torch(state: tuple[Any, ...]) -> None:
     torch.backends.cudnn.benchmark = benchmark
     torch.backends.cudnn.deterministic = cudnn_deterministic
     torch.autograd.set_detect_anomaly(anomaly)
+    torch.set_default_device(None)  # a worker starts without one
+
+
+def _loggers() -> dict[str, tuple[int, list[logging.Handler]]]:
+    """Return each logger's level and handlers; the root's under its name, ``root``."""
+    named = {name: each for name, each in logging.root.manager.loggerDict.items() if isinstance(each, logging.Logger)}
+    return {name: (each.level, list(each.handlers)) for name, each in {**named, "root": logging.root}.items()}
+
+
+def _restore_loggers(before: dict[str, tuple[int, list[logging.Handler]]]) -> None:
+    """Else the second trial of a program that adds a handler would log each line twice.
+
+    New loggers of a library that stays imported are left alone.
+    """
+    for name in _loggers():
+        if name in before or name.partition(".")[0] not in sys.modules:
+            logger = logging.getLogger(name)
+            level, handlers = before.get(name, (logging.NOTSET, []))
+            if logger.handlers != handlers:
+                logger.handlers[:] = handlers
+            if logger.level != level:  # setting it clears a cache of every logger
+                logger.setLevel(level)

@@ -49,14 +49,18 @@ class OneSession:
         self.save()
 
     def save(self) -> None:
-        """Write ``hparams.yaml`` and open the session; the promoted constants win over what the program says."""
-        if not self._session_open:
-            self._session_open = True
-            summary = session_start({**self.hparams, **self._promoted}, self._started)
-            self.experiment.file_writer.add_summary(summary)
+        """Write ``hparams.yaml``; the promoted constants win over what the program says."""
         text = hparams_yaml(self._promoted, self.hparams, self._hardcoded)
         with atomic_write(self._files.hparams) as aside:
             aside.write_text(text, encoding="utf-8")
+        self.flush()
+
+    def begin(self) -> None:
+        """Open the session, once. TensorBoard reads its first start alone: what the program logs later is not in it."""
+        if self._session_open:
+            return
+        self._session_open = True
+        self.experiment.file_writer.add_summary(session_start({**self.hparams, **self._promoted}, self._started))
         self.flush()
 
     def flush(self) -> None:
@@ -72,6 +76,7 @@ class OneSession:
         """Close the session and the file."""
         if self._experiment is None:
             return
+        self.begin()
         self.experiment.file_writer.add_summary(session_end("failed" if failed else "success"))
         self.experiment.close()
         self._experiment = None

@@ -61,6 +61,8 @@ class Record:
     """Every name that the program logged, as the pre-flight saw it."""
     taken: dict[str, int] = field(default_factory=dict)
     """How often each promoted expression was executed: proof that the values were in force."""
+    in_force: dict[str, Any] = field(default_factory=dict)
+    """The same by value: what was found in force, and ``where``."""
     failure: Failure | None = None
 
     def write(self, version: VersionPaths) -> None:

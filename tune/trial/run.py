@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import TracebackType
 from typing import Any
 
 import pytorch_lightning
@@ -18,12 +18,15 @@ import pytorch_lightning
 from tune.errors import MetricError, PromotuneError, suggest
 from tune.paths import VersionPaths
 from tune.promotion.execute import IN_FORCE, Executor
-from tune.trial.callback import Report, reporter
+from tune.space.space import Script
+from tune.trial.callback import Report
+from tune.trial.fit import Fit
 from tune.trial.isolation import isolated
-from tune.trial.logger import version_logger
 from tune.trial.output import logged_to
+from tune.trial.proof import Proof
 from tune.trial.record import Failure, Record, Stage
-from tune.trial.system import build_system, trainer_arguments
+from tune.trial.script import run_script
+from tune.trial.system import run_system
 from tune.trial.task import Job, Task
 
 PREFLIGHT_FOLDER = ".preflight"
@@ -86,7 +89,7 @@ class TrialRun:
         """Run a batch or two of training and validation; raise MetricError when the metric is never logged."""
         scratch = VersionPaths(self._files.folder / PREFLIGHT_FOLDER)
         try:
-            logged = self._train(scratch, PREFLIGHT, None)
+            logged = self._train(scratch, PREFLIGHT, None).logged
         finally:
             shutil.rmtree(scratch.folder, ignore_errors=True)
         self._write(logged=sorted(logged))
@@ -100,28 +103,27 @@ class TrialRun:
             self._write(curve=[*self.record.curve, (epoch, value)])
             return report(epoch, value, last)
 
-        watch = _Watch(self._job, self._files, watched)
-        self._train(self._files, {}, watch)
-        self._conclude(stopped=watch.stopped)
+        fit = self._train(self._files, {}, watched)
+        self._conclude(stopped=fit.stopped)
 
-    def _train(self, files: VersionPaths, overrides: Mapping[str, Any], watch: "_Watch | None") -> set[str]:
-        """Execute the program afresh and fit it; return the names that it logged."""
+    def _train(self, files: VersionPaths, overrides: Mapping[str, Any], report: Report | None) -> Fit:
+        """Execute the program afresh, to its end; return what its Trainers had from us."""
+        job, values = self._job, self._task.values
         pytorch_lightning.seed_everything(self._task.seed, workers=True, verbose=False)
-        with self._executor.execute(self._task.values) as (module, in_force):
-            system = build_system(module, self._job)
-            logger = version_logger(system.package)(files, self._task.values, self._job.hardcoded, self.record.started)
-            arguments = {**trainer_arguments(module, self._job), **overrides}
-            trainer = system.package.Trainer(**arguments, logger=logger, default_root_dir=files.folder)
-            if watch is not None:
-                trainer.callbacks.append(watch.callback(system.package))  # last: see the class
-            finished, started = False, time.time()
+        with self._executor.imports(values) as in_force:
+            proof = Proof(job.constants, values, in_force, job.program)
+            fit = Fit(job, self._task, files, proof, self.record.started, overrides, report)
+            finished = False
             try:
-                trainer.fit(system.model, **system.data)
+                if isinstance(job.shape, Script):
+                    run_script(self._executor, in_force, job, values, fit)
+                else:
+                    run_system(self._executor, job, fit)
                 finished = True
             finally:
-                self.record = replace(self.record, fit_s=time.time() - started, taken=dict(in_force.taken))
-                logger.end(failed=not finished)
-            return set(trainer.callback_metrics)
+                self.record = replace(self.record, fit_s=fit.fit_s, taken=dict(in_force.taken), in_force=proof.found)
+                fit.end(failed=not finished)
+        return fit
 
     def _conclude(self, *, stopped: bool) -> None:
         if not self.record.curve:
@@ -148,23 +150,6 @@ class TrialRun:
             changes["ended"] = time.time()
         self.record = replace(self.record, **changes)
         self.record.write(self._files)
-
-
-class _Watch:
-    """Makes the callback once the program has told which Lightning it uses."""
-
-    def __init__(self, job: Job, files: VersionPaths, report: Report) -> None:
-        self._arguments = (job.metric, job.mode, files, report)
-        self._callback: Any = None
-
-    def callback(self, package: ModuleType) -> Any:
-        self._callback = reporter(package)(*self._arguments)
-        return self._callback
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the scheduler ended the trial."""
-        return self._callback is not None and self._callback.stopped
 
 
 def failure_of(error: BaseException, job: Job) -> Failure:

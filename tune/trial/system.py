@@ -1,14 +1,16 @@
 """The *system* shape of a program: a LightningModule, its data, and a Trainer that we build."""
 
+import importlib
 import inspect
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from tune.errors import ProgramError
-from tune.promotion.execute import IN_FORCE
+from tune.promotion.execute import IN_FORCE, Executor
+from tune.space.space import System
+from tune.trial.fit import Fit
 from tune.trial.lightning import descends, package_of
 from tune.trial.task import Job
 
@@ -21,27 +23,20 @@ TRAINER_DEFAULTS: Mapping[str, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class System:
-    """An executed program, ready for a Trainer."""
-
-    package: ModuleType
-    """The Lightning package that it uses."""
-    model: Any
-    data: Mapping[str, Any]
-    """Arguments of ``Trainer.fit``: ``train_dataloaders`` and ``val_dataloaders``, or ``datamodule``, or none."""
-
-
-def build_system(module: ModuleType, job: Job) -> System:
-    """Instantiate what the program exposes; raise ProgramError when there is no one LightningModule or no data."""
+def run_system(executor: Executor, job: Job, fit: Fit) -> None:
+    """Import the program and train what it exposes; raise ProgramError when that is not one LightningModule."""
+    module = importlib.import_module(executor.snapshot.program.module)
     place = job.program.name_of(job.program.path)
-    model_class = find_model_class(module, job.system, place)
-    return System(package=package_of(model_class), model=_instance(model_class, place), data=_data(module, place))
+    model_class = find_model_class(module, job.shape.class_name if isinstance(job.shape, System) else None, place)
+    package = package_of(model_class)
+    trainer = package.Trainer(**fit.arguments(trainer_arguments(module, job), package))
+    fit.attach(trainer, package)
+    trainer.fit(_instance(model_class, place), **_data(module, place))
 
 
 def trainer_arguments(module: ModuleType, job: Job) -> dict[str, Any]:
-    """Return the Trainer's arguments: ours, then the space's, and the program's epochs where these say nothing."""
-    arguments = {**TRAINER_DEFAULTS, **job.trainer}
+    """Return our defaults, and the program's own number of epochs where the space says nothing of it."""
+    arguments = dict(TRAINER_DEFAULTS)
     bounded = {"max_epochs", "max_steps", "max_time"} & job.trainer.keys()
     if not bounded and job.epochs_constant is not None:
         arguments["max_epochs"] = getattr(module, job.epochs_constant)

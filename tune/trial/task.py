@@ -1,14 +1,17 @@
 """What a worker is told: once of the search (Job), and once of each trial (Task)."""
 
 import ast
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tune.promotion.constants import Site
+from tune.promotion.found import Constant
+from tune.promotion.options import Option
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
+from tune.space.space import Shape
 from tune.trial.score import Mode
 
 
@@ -19,10 +22,12 @@ class Job:
     program: Program
     snapshot: Path
     """The folder of the snapshot; trials execute it, never the program's own files."""
-    system: str | None
-    """The LightningModule class, where the space file names one; else it is found."""
-    sites: Mapping[str, tuple[Site, ...]]
-    """Where each promoted constant stands, by its name in the space file."""
+    shape: Shape
+    """How the program is run."""
+    constants: Mapping[str, Constant]
+    """The promoted constants, by their names in the space file."""
+    options: Mapping[str, Option]
+    """The promoted options of a script, likewise."""
     hardcoded: Mapping[str, Value]
     """The program's other constants, for hparams.yaml."""
     metric: str
@@ -58,9 +63,24 @@ class Task:
 
     def encode(self) -> str:
         """Return a Python literal."""
-        return repr(asdict(self))
+        return _literal(asdict(self))
 
     @classmethod
     def decode(cls, text: str) -> "Task":
         """Read what ``encode`` wrote."""
         return cls(**ast.literal_eval(text))
+
+
+def _literal(value: Any) -> str:
+    """Return ``repr(value)``, with infinity as a number: its name is no literal."""
+    match value:
+        case float() if math.isinf(value):
+            return "1e999" if value > 0 else "-1e999"
+        case dict():
+            return "{" + ", ".join(f"{key!r}: {_literal(item)}" for key, item in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(map(_literal, value)) + "]"
+        case tuple():
+            return "(" + "".join(f"{_literal(item)}, " for item in value) + ")"
+        case _:
+            return repr(value)

@@ -7,6 +7,7 @@ the worker *and the next trial*: see ``WORKER_ENVIRONMENT``. And it does not wai
 see ``cleanup``.
 """
 
+import gc
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -36,7 +37,11 @@ class TrialTrainable(FunctionTrainable):
     def setup(self, config: dict[str, Any]) -> None:
         """Prepare what all trials of this worker share."""
         super().setup(config)
-        self._executor = Executor(Snapshot(self.job.snapshot, self.job.program), self.job.sites)
+        self._settled = False
+        self._executor = Executor(
+            Snapshot(self.job.snapshot, self.job.program),
+            {key: constant.sites for key, constant in self.job.constants.items()},
+        )
 
     def __repr__(self) -> str:
         """Name the actor in the Ray dashboard after its version: its first, since Ray asks only once."""
@@ -67,11 +72,21 @@ class TrialTrainable(FunctionTrainable):
             return bool(stopped_by)
 
         record = TrialRun(self.job, task, self._executor).run(report, lambda: open_gate(self.job.gate))
+        self._settle()
         if stopped_by:
             raise SystemExit(0)
         if record.stage == "failed":
             raise TrialFailedError(record)
         get_session().report({RESULT_DUPLICATE: True})
+
+    def _settle(self) -> None:
+        """After the first trial, take what the libraries hold out of the collector's sight.
+
+        Each trial ends with a full collection; torch's million objects would make it the better part of a short trial.
+        """
+        if not self._settled:
+            self._settled = True
+            gc.freeze()
 
     def cleanup(self) -> None:
         """Let the last trial of this worker end before the worker does."""

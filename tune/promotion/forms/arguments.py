@@ -148,7 +148,7 @@ def _call(called: Called, survey: Survey, project: Project, partials: Mapping[st
         return None
     found = list(_arguments(node, positional, skip, signature, library))
     starred = any(isinstance(each, ast.Starred) for each in positional)
-    spread = any(keyword.arg is None for keyword in node.keywords)
+    spread = any(_is_open(keyword) for keyword in node.keywords)
     return Call(survey, node, called.scope, callee, signature, tuple(found), starred or spread, partial)
 
 
@@ -193,10 +193,29 @@ def _arguments(
         if isinstance(value, ast.Starred):
             break  # the positions after it are not known
         yield _positional(position, value, signature, library)
+    for name, given in _keywords(node):
+        parameter = signature.by_name(name) if signature is not None else None
+        yield Argument(name, given, parameter)
+
+
+def _keywords(node: ast.Call) -> Iterator[tuple[str, ast.expr]]:
+    """Yield the keywords of a call, also those of a dict written out after ``**``."""
     for keyword in node.keywords:
         if keyword.arg is not None:
-            parameter = signature.by_name(keyword.arg) if signature is not None else None
-            yield Argument(keyword.arg, keyword.value, parameter)
+            yield keyword.arg, keyword.value
+        elif isinstance(keyword.value, ast.Dict):
+            for key, value in zip(keyword.value.keys, keyword.value.values, strict=True):
+                if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                    yield key.value, value
+
+
+def _is_open(keyword: ast.keyword) -> bool:
+    """Tell a ``**`` whose keys are not all written out."""
+    if keyword.arg is not None:
+        return False
+    return not isinstance(keyword.value, ast.Dict) or not all(
+        isinstance(key, ast.Constant) for key in keyword.value.keys
+    )
 
 
 def _positional(position: int, value: ast.expr, signature: Signature | None, library: str | None) -> Argument:

@@ -105,6 +105,8 @@ def _keyword_entries(name: str, call: ast.Call) -> Iterator[Entry]:
             path = f"{name}.{keyword.arg}" if attribute else f"{name}[{keyword.arg!r}]"
             yield Entry(path, keyword.arg, keyword.value, keyword.value.lineno)
             yield from _entries(path, keyword.value)
+        elif isinstance(keyword.value, ast.Dict):
+            yield from _dict_entries(name, keyword.value)
 
 
 def _of_classes(survey: Survey, reads: Reads, overwrites: Overwrites) -> Iterator[Constant | Refusal]:

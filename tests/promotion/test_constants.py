@@ -1,0 +1,270 @@
+# ruff: noqa: E501 - a case is a line
+import subprocess
+import sys
+
+import pytest
+
+from tune.errors import ConstantError
+from tune.promotion.constants import Constant, Form, Site, Span, check_together, find_constant, find_constants
+from tune.promotion.literals import Unknown
+
+WHERE = "search_spaces/x.yaml:5"
+
+
+def found(program, name) -> Constant:
+    return find_constant(name, program, find_constants(program), WHERE)
+
+
+def refused(program, name) -> str:
+    with pytest.raises(ConstantError) as caught:
+        found(program, name)
+    return str(caught.value)
+
+
+def text_at(program, site: Site) -> str:
+    """Cut a span out of an ASCII source."""
+    lines = program.sources[site.source].text.split("\n")
+    assert site.span.line == site.span.end_line
+    return lines[site.span.line - 1][site.span.column : site.span.end_column]
+
+
+VARIABLES = [
+    ("LR = 1e-3", "LR", 1e-3, "1e-3"),
+    ("lr: float = .2", "lr", 0.2, ".2"),
+    ("from typing import Final\nN: Final = 10_000", "N", 10_000, "10_000"),
+    ("_HIDDEN = 10e-3", "_HIDDEN", 10e-3, "10e-3"),
+    ("H, W = 384, 1024", "W", 1024, "1024"),
+    ("[H, W] = [384, 1024]", "H", 384, "384"),
+    ("(A, (B, C)) = 1, (2, 3)", "C", 3, "3"),
+    ("NEG = -1", "NEG", -1, "-1"),
+    ("DECAY = 10 ** -3", "DECAY", 1e-3, "10 ** -3"),
+    ("WIDTH = (2 * 64)", "WIDTH", 128, "2 * 64"),
+    ("NAME = 'adam'", "NAME", "adam", "'adam'"),
+    ("FLAG = True", "FLAG", True, "True"),
+    ("NOTHING = None", "NOTHING", None, "None"),
+    ("SIZES = [64, 32]", "SIZES", [64, 32], "[64, 32]"),
+    ("BETAS = 0.9, 0.99", "BETAS", (0.9, 0.99), "0.9, 0.99"),
+    ("D = {'a': {'b': 1}}", "D", {"a": {"b": 1}}, "{'a': {'b': 1}}"),
+    ("if True:\n    LR = 1", "LR", 1, "1"),
+    ("try:\n    import apex\n    LR = 1\nexcept ImportError:\n    pass", "LR", 1, "1"),
+    ("with open('x') as f:\n    LR = 1", "LR", 1, "1"),
+    ("if __name__ == '__main__':\n    LR = 1", "LR", 1, "1"),
+    ("import os\nLR = os.environ.get('LR', '1e-3')", "LR", "1e-3", "os.environ.get('LR', '1e-3')"),
+    ("import os\nLR = float(os.getenv('LR', '1e-3'))", "LR", 1e-3, "float(os.getenv('LR', '1e-3'))"),
+    ("import os\nN = int(os.environ.get('N', 4))", "N", 4, "int(os.environ.get('N', 4))"),
+    ("from pathlib import Path\nDATA = Path('data')", "DATA", "data", "'data'"),
+    ("import torch\nB = 256 if torch.cuda.is_available() else 64", "B", Unknown("256 if torch.cuda.is_available() else 64"), "256 if torch.cuda.is_available() else 64"),
+    ("import os\nN = min(8, os.cpu_count())", "N", Unknown("min(8, os.cpu_count())"), "min(8, os.cpu_count())"),
+    ("EPOCHS = 20\nWARMUP = EPOCHS // 10", "WARMUP", Unknown("EPOCHS // 10"), "EPOCHS // 10"),
+]  # fmt: skip
+
+FIELDS = [
+    ("class CFG:\n    lr = 1e-3", "CFG.lr", 1e-3, "1e-3"),
+    ("class CFG:\n    class optim:\n        lr: float = 1e-3", "CFG.optim.lr", 1e-3, "1e-3"),
+    ("CFG = {'lr': 1e-3}", "CFG['lr']", 1e-3, "1e-3"),
+    ("CFG = {'lr': 1e-3}", 'CFG["lr"]', 1e-3, "1e-3"),
+    ("CFG = {'optim': {'lr': 1e-3}}", 'CFG["optim"]["lr"]', 1e-3, "1e-3"),
+    ("CFG = {'optim': dict(lr=1e-3)}", "CFG['optim']['lr']", 1e-3, "1e-3"),
+    ("from types import SimpleNamespace\nCFG = SimpleNamespace(lr=1e-3)", "CFG.lr", 1e-3, "1e-3"),
+    ("import argparse\nCFG = argparse.Namespace(o=argparse.Namespace(lr=1))", "CFG.o.lr", 1, "1"),
+    ("CFG = {'lr': 1e-3, **{}, 'wd': 0.1}", "CFG['wd']", 0.1, "0.1"),
+    ("import argparse\nCFG = argparse.Namespace(**{'lr': 1})", "CFG.lr", 1, "1"),
+    ("class Lit:\n    def __init__(self):\n        self.lr = 1e-3", "Lit.lr", 1e-3, "1e-3"),
+]
+
+PARAMETERS = [
+    ("class Lit:\n    def __init__(self, lr=1e-3): pass", "Lit.lr", 1e-3, ["1e-3"]),
+    ("class Lit:\n    def __init__(self, lr): pass\nLit(1e-2)", "Lit.lr", 1e-2, ["1e-2"]),
+    ("class Lit:\n    def __init__(self, *, lr=1): pass\nLit(lr=2)", "Lit.lr", 2, ["1", "2"]),
+    ("LR = 3\nclass Lit:\n    def __init__(self, lr=1): pass\nLit(LR)", "Lit.lr", 3, ["1", "LR"]),
+    ("class A:\n    def __init__(self, lr=1): pass\nclass B(A): pass\nB(lr=2)", "B.lr", 2, ["1", "2"]),
+    ("class A:\n    def __init__(self, lr=1): pass\nclass B(A): pass\nB(lr=2)", "A.lr", 2, ["1", "2"]),
+    ("class A:\n    def __init__(self, w): pass\nclass B(A):\n    def __init__(self):\n        super().__init__(w=4)", "A.w", 4, ["4"]),
+    ("def build(width=64): pass\nbuild(width=32)", "build.width", 32, ["64", "32"]),
+    ("from dataclasses import dataclass\n@dataclass\nclass CFG:\n    lr: float = 1e-3", "CFG.lr", 1e-3, ["1e-3"]),
+    ("import dataclasses\n@dataclasses.dataclass(frozen=True)\nclass CFG:\n    lr: float = dataclasses.field(default=1)\nCFG(1)", "CFG.lr", 1, ["1", "1"]),
+    ("from dataclasses import dataclass, field\n@dataclass\nclass CFG:\n    n: list = field(default_factory=lambda: [1])", "CFG.n", [1], ["[1]"]),
+    ("from typing import NamedTuple\nclass CFG(NamedTuple):\n    lr: float = 1e-3", "CFG.lr", 1e-3, ["1e-3"]),
+    ("from collections import namedtuple\nCFG = namedtuple('CFG', 'lr wd', defaults=(1, 2))", "CFG.wd", 2, ["2"]),
+    ("from functools import partial\nclass Lit:\n    def __init__(self, lr=1): pass\nmake = partial(Lit, lr=2)\nmake()", "Lit.lr", 2, ["1", "2"]),
+]  # fmt: skip
+
+ARGUMENTS = [
+    ("import pytorch_lightning as pl\npl.Trainer(max_epochs=10)", "Trainer.max_epochs", 10),
+    ("import torch\ntorch.optim.Adam([], lr=1e-3)", "Adam.lr", 1e-3),
+    ("from torch import optim\noptim.Adam([], 1e-3)", "Adam.lr", 1e-3),
+    ("from torch.optim import Adam as A\nA([], lr=1e-3)", "Adam.lr", 1e-3),
+    ("from torch import nn\nnn.Dropout(0.2)", "Dropout.p", 0.2),
+    ("import torch.nn.functional as F\nF.dropout(0, 0.2)", "dropout.p", 0.2),
+    ("from torch.optim.lr_scheduler import StepLR\nStepLR(0, 10, 0.5)", "StepLR.gamma", 0.5),
+    ("from functools import partial\nfrom torch.utils.data import DataLoader\npartial(DataLoader, batch_size=9)", "DataLoader.batch_size", 9),
+    ("import functools\nfrom torch.utils.data import DataLoader\nfunctools.partial(DataLoader, 0, 9)", "DataLoader.batch_size", 9),
+    ("from functools import partial\nfrom torch.utils.data import DataLoader\ndl = partial(DataLoader, batch_size=9)\ndl(0, shuffle=True)", "DataLoader.shuffle", True),
+    ("def f(n):\n    return n.scale(by=2)", "scale.by", 2),
+    ("def f():\n    return dict(lr=1e-3)", "dict.lr", 1e-3),
+    ("import pytorch_lightning as pl\npl.Trainer(**{'max_epochs': 3})", "Trainer.max_epochs", 3),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "name", "value", "expression"), VARIABLES + FIELDS)
+def test_a_name_at_module_level_or_in_a_container_is_found(program_of, text, name, value, expression):
+    program = program_of(text)
+    constant = found(program, name)
+    assert repr(constant.value) == repr(value)
+    assert [text_at(program, site) for site in constant.sites] == [expression]
+
+
+@pytest.mark.parametrize(("text", "name", "value", "expressions"), PARAMETERS)
+def test_a_parameter_holds_its_default_and_all_that_is_passed(program_of, text, name, value, expressions):
+    program = program_of(text)
+    constant = found(program, name)
+    assert repr(constant.value) == repr(value)
+    assert constant.form is Form.PARAMETER
+    assert [text_at(program, site) for site in constant.sites] == expressions
+
+
+@pytest.mark.parametrize(("text", "name", "value"), ARGUMENTS)
+def test_a_literal_in_a_call_is_found_by_the_callee_and_the_parameter(program_of, text, name, value):
+    constant = found(program_of(text), name)
+    assert repr(constant.value) == repr(value)
+    assert constant.form is Form.ARGUMENT
+    assert found(program_of(text), f"{name}@{constant.sites[0].span.line}") == constant
+
+
+def test_a_chained_assignment_is_one_span_with_a_target_for_each_name(program_of):
+    program = program_of("A = B = 7\n")
+    span = Span(1, 8, 1, 9)
+    assert found(program, "A").sites == (Site("train.py", span, "A"),)
+    assert found(program, "B").sites == (Site("train.py", span, "B"),)
+    check_together([found(program, "A"), found(program, "B")], WHERE)
+
+
+def test_two_arms_of_one_if_are_two_sites_of_one_constant(program_of):
+    constant = found(program_of("if input():\n    B = 256\nelse:\n    B = 64\n"), "B")
+    assert [str(site) for site in constant.sites] == ["train.py:2", "train.py:4"]
+    assert constant.value == Unknown("256 or 64")
+
+
+REFUSED = [
+    ("A = 1\nA = 2", "A", "'A' is assigned more than once: train.py:1 and train.py:2\n  Keep one assignment; which of them would count?"),
+    ("A = 1\nif A:\n    A = 2", "A", "'A' is assigned more than once: train.py:1 and train.py:3\n  Keep one assignment; which of them would count?"),
+    ("for i in range(3):\n    A = 1", "A", "'A' is assigned in a loop: train.py:2\n  Give the value a name of its own, outside of the loop."),
+    ("for A in range(3):\n    pass", "A", "'A' is a loop's variable: train.py:1\n  Give the value a name of its own, outside of the loop."),
+    ("A = 1\nA += 1", "A", "'A' is changed in place: train.py:2\n  Write the value once, or compute it under another name."),
+    ("A = 1\ndel A", "A", "'A' is deleted: train.py:2\n  Take the `del` away."),
+    ("A = 1\ndef f():\n    global A\n    A = 2", "A", "'A' is assigned in a function that declares it global: train.py:4\n  Take the name out of `global`, or search a constant that the function reads."),
+    ("A, B = f()", "A", "'A' is unpacked from a value that only running the program can tell: train.py:1\n  Assign it on a line of its own."),
+    ("A = f(1)", "A", "'A' is computed: f(1) (train.py:1)\n  Search what it is computed from."),
+    ("D = {'a': 1}\nD['a'] = 2", "D['a']", "\"D['a']\" is assigned again: train.py:2\n  Take that assignment away; it would undo the search."),
+    ("D = {'a': 1}\nD.update(b=2)", "D['a']", "\"D['a']\" lies in D, which is assigned again: train.py:2\n  Take that assignment away; it would undo the search."),
+    ("D = {'a': 1, **{}}", "D['a']", "\"D['a']\" may be replaced by the `**` that follows it\n  Write the entry after the `**`."),
+    ("class C:\n    lr = 1\n    def f(self):\n        self.lr = 2", "C.lr", "'C.lr' is assigned again, on the instance: train.py:4\n  Search what is assigned there."),
+    ("class C:\n    def __init__(self, lr=1): pass\nC(**f())", "C.lr", "'C.lr' may be passed unseen, by a star: train.py:3\n  Write `lr=` there, or search the constant or option that it comes from."),
+    ("class C:\n    def __init__(self, lr=1): pass\nC()\nC(lr=2)", "C.lr", "'C.lr' has a value of its own at each of several places\n  Write the one you mean: C.lr@2 (1), C.lr@4 (2)."),
+    ("class C:\n    def __init__(self):\n        self.x = 1\n    def f(self):\n        self.x = 2", "C.x", "'C.x' is assigned more than once: train.py:3 and train.py:5\n  Keep one assignment; which of them would count?"),
+    ("f(0.5)", "f.p", "'f.p': f takes 0.5 by position, and its parameters are not known: train.py:1\n  Write `p=0.5` in that call, if it is meant."),
+    ("LEARNING_RATE = 1e-3", "learning_rat", "'learning_rat' is not a constant of train.py\n  Did you mean 'LEARNING_RATE' (0.001, line 1)?  `run_search.py constants train.py` lists them all."),
+    ("A = 1", "zzz", "'zzz' is not a constant of train.py\n  `run_search.py constants train.py` lists them all."),
+    ("f(x=1)\nf(x=2)", "f.x", "'f.x' is the name of 2 constants\n  Write the one you mean: f.x@1 (train.py:1), f.x@2 (train.py:2)."),
+    ("f(x=1); f(x=2)", "f.x", "'f.x' is the name of 2 constants\n  Write the one you mean: f.x@1:5 (train.py:1), f.x@1:13 (train.py:1)."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "name", "message"), REFUSED)
+def test_what_promotion_could_not_put_in_force_is_refused_with_its_reason(program_of, text, name, message):
+    assert refused(program_of(text), name) == f"{WHERE}: {message}"
+
+
+def test_a_name_of_two_modules_is_ambiguous_and_the_modules_are_listed(program_of):
+    program = program_of("import a, b\n", {"a.py": "LR = 1\n", "b.py": "LR = 2\n"})
+    assert refused(program, "LR") == (
+        f"{WHERE}: 'LR' is the name of 2 constants\n  Write the one you mean: a.LR (a.py:1), b.LR (b.py:1)."
+    )
+    assert found(program, "b.LR").value == 2
+
+
+def test_a_name_that_the_program_imports_is_not_ambiguous(program_of):
+    program = program_of("import a\nfrom b import LR\n", {"a.py": "LR = 1\n", "b.py": "LR = 2\n"})
+    assert found(program, "LR").value == 2
+
+
+def test_an_assignment_from_another_module_is_seen(program_of):
+    program = program_of("import config\nconfig.LR = 2\n", {"config.py": "LR = 1\n"})
+    message = "'config.LR' is assigned again: train.py:2\n  Take that assignment away; it would undo the search."
+    assert refused(program, "config.LR") == f"{WHERE}: {message}"
+
+
+def test_a_star_import_that_replaces_a_name_is_seen(program_of):
+    program = program_of("LR = 1\nfrom config import *\n", {"config.py": "LR = 2\n"})
+    message = "'train.LR' is assigned again: train.py:2\n  Take that assignment away; it would undo the search."
+    assert refused(program, "train.LR") == f"{WHERE}: {message}"
+
+
+def test_the_main_guard_of_an_imported_module_is_not_there(program_of):
+    program = program_of("import config\n", {"config.py": "A = 1\nif __name__ == '__main__':\n    A = 2\n"})
+    assert found(program, "A").value == 1
+
+
+def test_calls_through_a_package_reach_the_class_they_construct(program_of):
+    others = {
+        "models/__init__.py": "from .net import *\n",
+        "models/net.py": "class Net:\n    def __init__(self, w=1): 0\n",
+    }
+    program = program_of("from models import Net as N\nN(w=3)\n", others)
+    assert [str(site) for site in found(program, "Net.w").sites] == [
+        "models/net.py:1".replace(":1", ":2"),
+        "train.py:2",
+    ]
+
+
+READS = [
+    ("LR = 1\nprint(LR)\n", {}, "LR", ("train.py:2",)),
+    ("LR = 1\n", {}, "LR", ()),
+    ("import config\nprint(config.LR)\n", {"config.py": "LR = 1\n"}, "LR", ("train.py:2",)),
+    ("from config import LR as x\nprint(x)\n", {"config.py": "LR = 1\n"}, "LR", ("train.py:2",)),
+    ("from config import LR\n", {"config.py": "LR = 1\n"}, "LR", ()),
+    ("from config import *\nprint(LR)\n", {"config.py": "LR = 1\n"}, "LR", ("train.py:2",)),
+    ("import config\nprint(vars(config))\n", {"config.py": "LR = 1\n"}, "LR", ("train.py:2",)),
+    ("LR = 1\nprint(globals())\n", {}, "LR", ("train.py:2",)),
+    ("LR = 1\nprint(f'{LR}')\n", {}, "LR", ("train.py:2",)),
+    ("C = {'lr': 1}\nprint(C['lr'])\n", {}, "C['lr']", ("train.py:2",)),
+    ("C = {'lr': 1}\nprint(C['wd'])\n", {}, "C['lr']", ()),
+    ("C = {'lr': 1}\nf(**C)\n", {}, "C['lr']", ("train.py:2",)),
+    ("class L:\n    def __init__(self, lr=1):\n        self.x = lr\n", {}, "L.lr", ("train.py:3",)),
+    ("class L:\n    def __init__(self, lr=1):\n        pass\n", {}, "L.lr", ()),
+]
+
+
+@pytest.mark.parametrize(("text", "others", "name", "reads"), READS)
+def test_the_places_that_read_a_constant_are_found(program_of, text, others, name, reads):
+    assert found(program_of(text, others), name).reads == reads
+
+
+def test_what_is_legal_and_worth_a_word_is_a_warning(program_of):
+    program = program_of("import os\nN = int(os.getenv('N', '4'))\nexec('N = 3')\n")
+    assert found(program, "N").warnings == (
+        "the environment variable N no longer counts once it is searched",
+        "`globals()` or `exec` may assign it again: train.py:3",
+    )
+
+
+def test_a_container_and_its_entry_cannot_be_searched_together(program_of):
+    program = program_of("C = {'lr': 1}\n")
+    with pytest.raises(ConstantError) as caught:
+        check_together([found(program, "C"), found(program, "C['lr']")], WHERE)
+    assert str(caught.value) == (
+        f"{WHERE}: 'C' and \"C['lr']\" are written in one expression: train.py:1\n"
+        "  Search one of them; the other would not be in force."
+    )
+
+
+def test_an_expression_in_an_f_string_is_no_site(program_of):
+    assert find_constants(program_of("print(f'{f(x=1)}')\n")) == ()
+
+
+def test_finding_imports_no_heavy_library():
+    code = (
+        "import sys, tune.promotion.constants, tune.promotion.apply, tune.promotion.options, tune.promotion.standing\n"
+        "print(sorted({'torch', 'ray', 'optuna', 'pytorch_lightning', 'numpy'} & sys.modules.keys()))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -1,0 +1,64 @@
+import pytest
+
+from tune.errors import ConstantError
+from tune.promotion.literals import Unknown
+from tune.promotion.options import find_option, find_options
+
+PARSER = "import argparse\nparser = argparse.ArgumentParser()\n"
+CLI = """
+from lightning.pytorch.cli import LightningCLI
+class Lit:
+    def __init__(self, width, lr: float = 1e-3): ...
+class Data:
+    def __init__(self, batch_size=64): ...
+"""
+
+DECLARED = [
+    (PARSER + "parser.add_argument('--lr', type=float, default=1e-3)", "--lr", 1e-3),
+    (PARSER + "parser.add_argument('--lr', type=float, default='1e-3')", "--lr", 1e-3),
+    (PARSER + "parser.add_argument('-b', '--batch-size', default=64)", "--batch-size", 64),
+    (PARSER + "parser.add_argument('-b', '--batch-size', default=64)", "-b", 64),
+    (PARSER + "parser.add_argument('--fast', action='store_true')", "--fast", False),
+    (PARSER + "parser.add_argument('--lr', default=f())", "--lr", Unknown("f()")),
+    (PARSER + "parser.add_argument('--lr')", "--lr", None),
+    ("import click\n@click.command()\n@click.option('--lr', default=0.1)\ndef main(lr): ...", "--lr", 0.1),
+    ("import fire\ndef main(batch_size=4): ...\nfire.Fire(main)", "--batch_size", 4),
+    ("import fire\ndef main(batch_size=4): ...\nfire.Fire(main)", "--batch-size", 4),
+    (CLI + "LightningCLI(Lit, Data)", "--model.lr", 1e-3),
+    (CLI + "LightningCLI(Lit, Data)", "--model.width", Unknown("required")),
+    (CLI + "LightningCLI(datamodule_class=Data, model_class=Lit)", "--data.batch_size", 64),
+    (CLI + "class MyCLI(LightningCLI): ...\nMyCLI(Lit)", "--model.lr", 1e-3),
+    ("import hydra", "optimizer.lr=", Unknown("not in the source")),
+    ("import sys", "lr=", Unknown("not in the source")),
+]
+
+
+@pytest.mark.parametrize(("text", "name", "value"), DECLARED)
+def test_an_option_is_found_with_its_default(program_of, text, name, value):
+    program = program_of(text)
+    assert repr(find_option(name, program, find_options(program), "x").value) == repr(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "message"),
+    [
+        (
+            PARSER + "parser.add_argument('--lr')",
+            "--LR",
+            (
+                "x.yaml:3: '--LR' is not an option of train.py\n"
+                "  Did you mean '--lr'?  `run_search.py constants train.py` lists them all."
+            ),
+        ),
+        (
+            "LR = 1",
+            "lr=",
+            "x.yaml:3: 'lr=' is not an option of train.py\n  `run_search.py constants train.py` lists them all.",
+        ),
+    ],
+)
+def test_an_option_that_is_not_there_is_refused(program_of, text, name, message):
+    program = program_of(text)
+    with pytest.raises(ConstantError) as caught:
+        find_option(name, program, find_options(program), "x.yaml:3")
+    assert str(caught.value) == message

@@ -1,0 +1,64 @@
+"""A trial's record is read as it was written, or not at all."""
+
+import math
+
+import pytest
+
+from tune.paths import VersionPaths
+from tune.trial.record import Failure, Record, read_record
+
+
+@pytest.fixture
+def files(tmp_path):
+    return VersionPaths(tmp_path)
+
+
+def record(**changes):
+    fields = {"number": 7, "version": "007", "constants": {"LR": 0.1, "SIZES": [1, 2]}, "seed": 0, "stage": "running"}
+    return Record(**{**fields, "pid": 1, "host": "h", "devices": None, "started": 1.5, **changes})
+
+
+RECORDS = [
+    record(),
+    record(curve=[(1, 0.5), (3, math.inf)], ended=2.5, fit_s=0.5, stage="failed"),
+    record(
+        failure=Failure(kind="ValueError", message="no ä", place="p.py:3", code="f()"), logged=["a"], taken={"LR": 2}
+    ),
+]
+
+
+@pytest.mark.parametrize("written", RECORDS, ids=lambda each: each.stage)
+def test_a_record_is_read_as_it_was_written(files, written):
+    written.write(files)
+
+    assert read_record(files) == written
+    assert [path.name for path in files.folder.iterdir()] == ["trial.json"]
+
+
+def test_an_epoch_that_is_not_a_number_survives(files):
+    record(curve=[(1, math.nan)]).write(files)
+
+    assert math.isnan(read_record(files).curve[0][1])
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"curve": 3}', "null"])
+def test_what_we_did_not_write_is_no_record(files, text):
+    files.record.write_text(text)
+
+    assert read_record(files) is None
+
+
+def test_no_file_is_no_record(files):
+    assert read_record(files) is None
+
+
+REASONS = [
+    (Failure(kind="ValueError", message="bad"), "ValueError: bad"),
+    (Failure(kind="ValueError", message=""), "ValueError"),
+    (Failure(kind="ValueError", message="bad", place="p.py:3"), "ValueError: bad (p.py:3)"),
+]
+
+
+@pytest.mark.parametrize(("failure", "reason"), REASONS)
+def test_a_reason_is_one_line(failure, reason):
+    assert failure.reason == reason

@@ -1,0 +1,603 @@
+"""One trial from its values to its version, without Ray."""
+
+import gc
+import logging
+import math
+import os
+import random
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from ruamel.yaml import YAML
+
+from tests.events import by_epoch, event_file, scalars, session
+from tune.trial.isolation import isolated
+
+TAGS = {"Loss/Train", "Loss/Val", "Score/Train", "Score/Val"}
+
+
+def text_of(programs, name="scripted"):
+    return programs(name).read_text()
+
+
+def checkpoint(path):
+    return torch.load(path, weights_only=True)
+
+
+def living_models():
+    return [each for each in gc.get_objects() if issubclass(type(each), pl.LightningModule)]
+
+
+def test_a_trial_leaves_a_whole_version(worker):
+    trial = worker("scripted").run(LR=0.5, HIDDEN=16)
+
+    assert trial.record.stage == "complete"
+    assert [(epoch, round(value, 6), last) for epoch, value, last in trial.reports] == [
+        (1, 0.1, False),
+        (2, 0.2, False),
+        (3, 0.3, False),
+        (4, 0.4, True),
+    ]
+    assert [(epoch, value) for epoch, value, _ in trial.reports] == trial.record.curve
+    assert set(scalars(trial.files.folder)) == {*TAGS, "epoch"}
+    assert by_epoch(trial.files.folder)["Score/Val"] == pytest.approx({1: 0.1, 2: 0.2, 3: 0.3, 4: 0.4})
+    found = session(trial.files.folder)
+    assert (found.n_starts, found.n_ends, found.status) == (1, 1, "STATUS_SUCCESS")
+    assert found.hparams == {"LR": 0.5, "HIDDEN": 16}
+    assert sorted(path.name for path in trial.files.folder.iterdir()) == [
+        "checkpoints",
+        event_file(trial.files.folder).name,
+        "hparams.yaml",
+        "log.txt",
+        "trial.json",
+    ]
+    assert sorted(path.name for path in trial.files.checkpoints.iterdir()) == ["best.ckpt", "last.ckpt"]
+
+
+def test_hparams_yaml_holds_what_was_promoted_and_what_was_hardcoded(worker):
+    text = worker("scripted").run(LR=0.5, HIDDEN=16).files.hparams.read_text()
+
+    assert text == (
+        "# promoted by the search\nLR: 0.5\nHIDDEN: 16\n"
+        "# hardcoded in the program\nBATCH_SIZE: 8\nCURVE:\n- 0.1\n- 0.2\n- 0.3\n- 0.4\nMAX_EPOCHS: 4\n"
+    )
+
+
+def test_a_derived_constant_follows_into_the_model(worker):
+    trial = worker("scripted").run(HIDDEN=20)
+
+    shapes = [tuple(each.shape) for each in checkpoint(trial.files.last)["state_dict"].values()]
+    assert shapes == [(20, 2), (20,), (10, 20), (10,), (1, 10), (1,)]
+    assert trial.record.taken == {"HIDDEN": 1}
+
+
+@pytest.mark.parametrize(
+    ("mode", "curve", "best"),
+    [
+        ("max", [0.1, 0.9, 0.3, 0.2], 2),
+        ("min", [0.5, 0.1, 0.1, 0.2], 2),
+        ("max", [0.1, 0.2, 0.3, 0.4], 4),
+        ("max", [0.1, math.inf, 0.3, 0.2], 3),
+    ],
+)
+def test_the_checkpoint_kept_as_best_is_the_best_epochs(worker, mode, curve, best):
+    trial = worker("scripted", mode=mode).run(CURVE=curve)
+
+    assert checkpoint(trial.files.best)["epoch"] + 1 == best
+    assert checkpoint(trial.files.last)["epoch"] + 1 == 4
+    weights, logged = checkpoint(trial.files.best)["state_dict"], by_epoch(trial.files.folder)["Loss/Val"][best]
+    assert val_loss(weights) == pytest.approx(logged)
+
+
+def val_loss(weights):
+    """Return what `scripted.py` logs as Loss/Val with these weights."""
+    x = torch.linspace(-1, 1, 64).reshape(32, 2)
+    out = torch.relu(x @ weights["net.0.weight"].T + weights["net.0.bias"])
+    out = out @ weights["net.2.weight"].T + weights["net.2.bias"]
+    out = (out @ weights["net.3.weight"].T + weights["net.3.bias"]).squeeze(1)
+    return float((out - x.sum(1)).square().mean())
+
+
+@pytest.mark.parametrize("trainer", [{}, {"min_epochs": 4}, {"min_steps": 100}], ids=str)
+def test_a_stopped_trial_ends_politely(worker, trainer):
+    trial = worker("scripted", **trainer).run(stop_at=2)
+
+    assert trial.record.stage == "stopped"
+    assert [epoch for epoch, *_ in trial.reports] == [1, 2]
+    assert {tag: list(curve) for tag, curve in by_epoch(trial.files.folder).items()} == {tag: [1, 2] for tag in TAGS}
+    assert session(trial.files.folder).n_ends == 1
+    assert session(trial.files.folder).status == "STATUS_SUCCESS"
+    assert checkpoint(trial.files.last)["epoch"] + 1 == 2
+
+
+def test_a_stopped_trial_runs_the_programs_own_end(worker, programs):
+    text = text_of(programs) + "\n    def f(): pass\n"
+    text = text.replace(
+        "    def configure_optimizers",
+        "    def on_train_end(self):\n        print('my own end')\n\n"
+        "    def on_exception(self, error):\n        print('an exception')\n\n"
+        "    def configure_optimizers",
+    ).replace("    def f(): pass\n", "")
+    trial = worker("scripted", text).run(stop_at=2)
+
+    assert "my own end" in trial.log
+    assert "an exception" not in trial.log
+
+
+@pytest.mark.parametrize("how", ["complete", "stopped", "failed", "preflight"])
+def test_the_model_is_freed_when_its_trial_ends(worker, how):
+    start = worker("scripted")
+    match how:
+        case "complete":
+            trial = start.run()
+        case "stopped":
+            trial = start.run(stop_at=1)
+        case "failed":
+            trial = start.run(CURVE=[0.1, "x"])
+        case "preflight":
+            trial = start.run(preflight=True, CURVE=[])
+            how = "failed"
+
+    assert trial.record.stage == how
+    assert living_models() == []
+
+
+def test_the_model_of_the_preflight_is_freed_before_the_training_begins(worker):
+    living = []
+
+    worker("scripted").run(preflight=True, on_report=lambda files: living.append(len(living_models())))
+
+    assert living == [1, 1, 1, 1]
+
+
+def test_the_curve_is_on_disk_when_an_epoch_is_reported(worker):
+    seen = []
+
+    def look(files):
+        seen.append((list(by_epoch(files.folder)["Score/Val"]), session(files.folder).n_starts, files.hparams.exists()))
+
+    worker("scripted").run(on_report=look)
+
+    assert seen == [(list(range(1, epoch + 1)), 1, True) for epoch in (1, 2, 3, 4)]
+
+
+WHEN = {
+    "each epoch": ({}, "Score/Val", [1, 2, 3, 4]),
+    "every second epoch": ({"check_val_every_n_epoch": 2}, "Score/Val", [2, 4]),
+    "every second epoch of three": ({"check_val_every_n_epoch": 2, "max_epochs": 3}, "Score/Val", [2]),
+    "twice an epoch": ({"val_check_interval": 0.5}, "Score/Val", [1, 2, 3, 4, 5, 6, 7, 8]),
+    "every second batch": ({"val_check_interval": 2}, "Score/Val", [1, 2, 3, 4, 5, 6, 7, 8]),
+    "in training alone": ({}, "Score/Train", [1, 2, 3, 4]),
+    "in training, and validation every second": ({"check_val_every_n_epoch": 2}, "Score/Train", [1, 2, 3, 4]),
+    "in training, and validation twice": ({"val_check_interval": 0.5}, "Score/Train", [1, 2, 3, 4]),
+    "without validation": ({"limit_val_batches": 0}, "Score/Train", [1, 2, 3, 4]),
+    "with a sanity check": ({"num_sanity_val_steps": 2}, "Score/Val", [1, 2, 3, 4]),
+    "with one batch": ({"limit_train_batches": 1, "limit_val_batches": 1}, "Score/Val", [1, 2, 3, 4]),
+    "by steps": ({"max_epochs": None, "max_steps": 10}, "Score/Val", [1, 2]),
+}
+
+
+@pytest.mark.parametrize(("trainer", "metric", "times"), WHEN.values(), ids=WHEN)
+def test_a_value_is_reported_when_it_was_logged_anew(worker, trainer, metric, times):
+    trial = worker("scripted", metric=metric, **trainer).run()
+
+    assert trial.record.failure is None
+    assert [epoch for epoch, *_ in trial.reports] == times
+
+
+def test_a_value_that_stays_the_same_is_reported_each_epoch(worker):
+    assert len(worker("scripted").run(CURVE=[0.5] * 4).reports) == 4
+
+
+def test_a_metric_of_each_training_step_is_reported_once_an_epoch(worker, programs):
+    text = (
+        text_of(programs)
+        .replace("on_step=False, on_epoch=True", "on_epoch=True")
+        .replace('self.log("Loss/Train", loss)', 'self.log("Loss/Train", loss, on_step=True, on_epoch=False)')
+    )
+    trial = worker("scripted", text, metric="Loss/Train").run()
+
+    assert [epoch for epoch, *_ in trial.reports] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("curve", "kind", "message"),
+    [
+        ([0.1, math.nan], "NaN", "Score/Val is nan in epoch 2"),
+        ([0.1, math.inf], "inf", "Score/Val is inf in epoch 2"),
+        ([0.1, -math.inf], "inf", "Score/Val is -inf in epoch 2"),
+    ],
+)
+@pytest.mark.parametrize("n_epochs", [2, 4])
+def test_a_value_that_is_not_finite_is_a_failure(worker, curve, kind, message, n_epochs):
+    trial = worker("scripted", max_epochs=n_epochs).run(CURVE=curve, stop_at=2)
+
+    assert trial.record.stage == "failed"
+    assert (trial.failure.kind, trial.failure.message) == (kind, message)
+    assert checkpoint(trial.files.best)["epoch"] == 0
+    assert trial.record.curve[0] == (1, pytest.approx(0.1))
+
+
+ERRORS = {
+    "at import": ("LR = 1e-2", "LR = 1e-2\n1 / 0", "1 / 0"),
+    "in the constructor": (
+        "        super().__init__()\n",
+        "        super().__init__()\n        1 / 0\n",
+        "1 / 0",
+    ),
+    "in training_step": ("        out, y = self.step(*batch)\n        loss", "        1 / 0\n        loss", "1 / 0"),
+    "in validation_step": ('        self.log("Loss/Val"', '        1 / 0\n        self.log("Loss/Val"', "1 / 0"),
+    "in configure_optimizers": ("        return torch.optim", "        1 / 0\n        return torch.optim", "1 / 0"),
+    "in dataloaders": ("    x = torch.linspace", "    1 / 0\n    x = torch.linspace", "1 / 0"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "code"), ERRORS.values(), ids=ERRORS)
+@pytest.mark.parametrize("preflight", [False, True], ids=["", "preflight"])
+def test_an_exception_is_told_with_the_users_own_frame(worker, programs, old, new, code, preflight):
+    text = text_of(programs).replace(old, new, 1)
+    line = 1 + text.splitlines().index(next(each for each in text.splitlines() if each.strip() == code))
+    trial = worker("scripted", text).run(preflight=preflight)
+
+    assert trial.record.stage == "failed"
+    assert (trial.failure.kind, trial.failure.message) == ("ZeroDivisionError", "division by zero")
+    assert (trial.failure.place, trial.failure.code) == (f"scripted.py:{line}", "1 / 0")
+    assert trial.failure.reason == f"ZeroDivisionError: division by zero (scripted.py:{line})"
+    assert trial.preflights == 0
+    assert trial.record.ready is False
+    assert trial.files.error.read_text().endswith("ZeroDivisionError: division by zero\n")
+    assert "ZeroDivisionError" in trial.log
+    assert not list(trial.files.folder.glob(".*"))
+
+
+def test_an_exception_inside_a_library_is_told_with_the_line_that_called_it(worker, programs):
+    text = text_of(programs).replace("nn.Linear(HIDDEN, HIDDEN2)", "nn.Linear(HIDDEN + 1, HIDDEN2)")
+    trial = worker("scripted", text).run()
+
+    assert trial.failure.kind == "RuntimeError"
+    assert trial.failure.message.startswith("mat1 and mat2 shapes cannot be multiplied (8x8 and 9x4)")
+    assert trial.failure.code == "return self.net(x).squeeze(1), y"
+
+
+def test_a_failed_training_closes_its_session(worker):
+    trial = worker("scripted").run(CURVE=[0.1, "x"])
+
+    found = session(trial.files.folder)
+    assert (found.n_starts, found.n_ends, found.status) == (1, 1, "STATUS_FAILURE")
+    assert trial.record.curve == [(1, pytest.approx(0.1))]
+    assert trial.files.hparams.exists()
+
+
+@pytest.mark.parametrize("raised", ["SystemExit(3)", "SystemExit(0)", "MemoryError"])
+def test_whatever_a_program_raises_is_a_failure(worker, programs, raised):
+    text = text_of(programs).replace('self.log("Loss/Train", loss)', f"raise {raised}")
+    trial = worker("scripted", text).run()
+
+    assert trial.record.stage == "failed"
+    assert trial.failure.place == f"scripted.py:{1 + text.splitlines().index(f'        raise {raised}')}"
+    assert living_models() == []
+
+
+def test_a_metric_that_is_never_logged_is_found_in_the_preflight(worker):
+    trial = worker("scripted", metric="score/val").run(preflight=True)
+
+    assert trial.failure.kind == "MetricError"
+    assert trial.failure.message == "'score/val' is never logged"
+    assert trial.failure.hint == "Did you mean 'Score/Val'?"
+    assert trial.record.logged == ["Loss/Train", "Loss/Val", "Score/Train", "Score/Val"]
+    assert (trial.preflights, trial.reports) == (0, [])
+
+
+def test_a_metric_that_resembles_none_lists_all_that_are_logged(worker):
+    trial = worker("scripted", metric="xyz").run(preflight=True)
+
+    assert trial.failure.hint == "Logged: Loss/Train, Loss/Val, Score/Train, Score/Val."
+
+
+def test_a_metric_that_is_never_logged_in_the_training_is_a_failure(worker):
+    trial = worker("scripted", metric="xyz").run()
+
+    assert trial.record.stage == "failed"
+    assert trial.failure.reason == "metric: 'xyz' was never logged"
+
+
+def test_the_preflight_opens_the_gate_and_leaves_nothing(worker):
+    start = worker("scripted", limit_val_batches=0.5, check_val_every_n_epoch=4, min_epochs=2)
+    with_preflight, without = start.run(preflight=True), start.run()
+
+    assert (with_preflight.preflights, without.preflights) == (1, 0)
+    assert with_preflight.record.ready is True
+    assert with_preflight.reports == without.reports
+    assert with_preflight.record.taken == without.record.taken
+    assert {path.name.partition(".")[0] for path in with_preflight.files.folder.iterdir()} == {
+        path.name.partition(".")[0] for path in without.files.folder.iterdir()
+    }
+    assert by_epoch(with_preflight.files.folder) == by_epoch(without.files.folder)
+
+
+FORMS = {
+    "one optimizer": "opt",
+    "a list of one optimizer": "[opt]",
+    "lists of one optimizer and one scheduler": "[opt], [sch]",
+    "a scheduler with its interval": "[opt], [{'scheduler': sch, 'interval': 'epoch'}]",
+    "a dict": "{'optimizer': opt, 'lr_scheduler': sch}",
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_configure_optimizers_may_return(worker, programs, form):
+    text = text_of(programs).replace(
+        "        return torch.optim.SGD(self.parameters(), lr=LR)",
+        "        opt = torch.optim.SGD(self.parameters(), lr=LR)\n"
+        "        sch = torch.optim.lr_scheduler.ExponentialLR(opt, 0.5)\n"
+        f"        return {form}",
+    )
+    trial = worker("scripted", text).run(LR=0.5)
+
+    assert trial.record.failure is None
+    (state,) = checkpoint(trial.files.last)["optimizer_states"]
+    assert state["param_groups"][0]["lr"] == (0.5 * 0.5**4 if "sch" in form else 0.5)
+
+
+@pytest.mark.parametrize("returned", ["[opt1, opt2], [sch1, sch2]", "[opt1, opt2]"])
+def test_two_optimizers_run_by_hand(worker, programs, returned):
+    text = text_of(programs, "two_optimizers").replace("[opt1, opt2], [sch1, sch2]", returned)
+    if "sch" not in returned:
+        text = text.replace("in self.lr_schedulers()", "in ()")
+    trial = worker("two_optimizers", text, metric="A/Val", mode="min").run(LR_A=0.5, LR_B=0.25)
+
+    assert trial.record.failure is None
+    assert [epoch for epoch, *_ in trial.reports] == [1, 2]
+    assert set(scalars(trial.files.folder)) == {"A/Train", "B/Train", "A/Val", "B/Val", "epoch"}
+    rates = [state["param_groups"][0]["lr"] for state in checkpoint(trial.files.last)["optimizer_states"]]
+    assert rates == ([0.25, 0.125] if "sch" in returned else [0.5, 0.25])
+
+
+def test_what_the_program_logs_as_hyperparameters_is_merged_into_one_session(worker, programs):
+    text = (
+        text_of(programs)
+        .replace("def __init__(self):", "def __init__(self, depth=3, LR=9):")
+        .replace(
+            "        super().__init__()\n",
+            "        super().__init__()\n        self.save_hyperparameters()\n",
+        )
+        .replace(
+            "    def training_step",
+            "    def on_train_start(self):\n"
+            "        self.logger.log_hyperparams({'note': 'mine', 'sizes': [1, 2]})\n"
+            "        self.logger.log_hyperparams({'more': 1}, {'Start': 0.5})\n\n"
+            "    def training_step",
+        )
+    )
+    trial = worker("scripted", text).run(LR=0.5)
+
+    assert trial.record.failure is None
+    found = session(trial.files.folder)
+    assert (found.n_starts, found.n_ends) == (1, 1)
+    assert found.hparams == {"LR": 0.5, "depth": 3, "note": "mine", "sizes": "[1, 2]", "more": 1}
+    held = YAML(typ="safe").load(trial.files.hparams)
+    assert {name: held[name] for name in ("LR", "depth", "note", "sizes", "more", "HIDDEN")} == {
+        "LR": 0.5,
+        "depth": 3,
+        "note": "mine",
+        "sizes": [1, 2],
+        "more": 1,
+        "HIDDEN": 8,
+    }
+    assert set(scalars(trial.files.folder)) == {*TAGS, "epoch", "Start"}
+
+
+def test_every_trial_starts_with_the_same_seed(worker):
+    start = worker("scripted")
+    first = start.run()
+    random.random(), np.random.rand(), torch.rand(3)
+    second = start.run(LR=0.9)
+    third = start.run()
+
+    assert by_epoch(first.files.folder) == by_epoch(third.files.folder)
+    assert by_epoch(first.files.folder)["Loss/Val"] != by_epoch(second.files.folder)["Loss/Val"]
+
+
+def process_state():
+    return {
+        "argv": list(sys.argv),
+        "path": list(sys.path),
+        "meta_path": list(sys.meta_path),
+        "environment": dict(os.environ),
+        "cwd": Path.cwd(),
+        "random": random.getstate(),
+        "numpy": [str(each) for each in np.random.get_state()],
+        "torch": torch.get_rng_state().tolist(),
+        "dtype": torch.get_default_dtype(),
+        "device": torch.get_default_device(),
+        "grad": torch.is_grad_enabled(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "matmul": torch.get_float32_matmul_precision(),
+        "anomaly": torch.is_anomaly_enabled(),
+        "errors": np.geterr(),
+        "filters": list(warnings.filters),
+        "loggers": {
+            name: (logger.level, len(logger.handlers))
+            for name in ("root", "untidy", "pytorch_lightning")
+            for logger in [logging.getLogger(name)]
+        },
+        "recursion": sys.getrecursionlimit(),
+        "modules": [name for name in sys.modules if name.partition(".")[0] == "untidy"],
+    }
+
+
+def test_nothing_of_a_trial_leaks_into_the_next(worker):
+    worker("scripted").run()  # imports what a fit imports
+    start = worker("untidy", metric="Made")
+    before = process_state()
+    first = start.run(SIZES=[1])
+    after = process_state()
+    second = start.run(SIZES=[1])
+
+    assert {name for name in before if before[name] != after[name]} == set()
+    assert first.record.failure is None
+    assert first.reports == second.reports == [(1, 1 + 1 + 2, True)]
+
+
+def test_a_trial_that_fails_leaks_nothing_either(worker, programs):
+    start = worker("untidy", text_of(programs, "untidy") + "\n1 / 0\n", metric="Made")
+    before = process_state()
+    trial = start.run()
+    after = process_state()
+
+    assert trial.failure.kind == "ZeroDivisionError"
+    assert {name for name in before if before[name] != after[name]} == set()
+
+
+def test_whatever_is_printed_is_in_the_log(worker, programs):
+    text = text_of(programs).replace(
+        "    def training_step",
+        "    def on_train_start(self):\n"
+        "        import os, subprocess, sys, warnings\n"
+        "        print('from Python')\n"
+        "        print('an error', file=sys.stderr)\n"
+        "        os.write(1, b'from C\\n')\n"
+        "        os.write(2, b'an error from C\\n')\n"
+        "        subprocess.run(['echo', 'from a child'])\n"
+        "    def training_step",
+    )
+    start = worker("scripted", text)
+    first, second = start.run(), start.run()
+
+    for trial in (first, second):
+        for line in ("from Python", "an error", "from C", "an error from C", "from a child"):
+            assert trial.log.splitlines().count(line) == 1
+
+
+def test_a_stream_that_the_program_puts_in_place_of_its_output_is_gone_afterwards(tmp_path):
+    before = sys.stdout, sys.stderr
+    with isolated(tmp_path, 1), (tmp_path / "mine").open("w") as mine:
+        sys.stdout = sys.stderr = mine
+
+    assert (sys.stdout, sys.stderr) == before
+
+
+def test_a_datamodule_is_used(worker, programs):
+    text = text_of(programs).replace("def dataloaders():", "def _loaders():") + (
+        "\n\nclass Data(pl.LightningDataModule):\n"
+        "    def train_dataloader(self):\n        return _loaders()[0]\n\n"
+        "    def val_dataloader(self):\n        return _loaders()[1]\n"
+    )
+
+    assert len(worker("scripted", text).run().reports) == 4
+
+
+def test_loaders_of_the_module_itself_are_used(worker, programs):
+    text = (
+        text_of(programs)
+        .replace("def dataloaders():", "def _loaders():")
+        .replace(
+            "    def configure_optimizers",
+            "    def train_dataloader(self):\n        return _loaders()[0]\n\n"
+            "    def val_dataloader(self):\n        return _loaders()[1]\n\n"
+            "    def configure_optimizers",
+        )
+    )
+
+    assert len(worker("scripted", text).run().reports) == 4
+
+
+@pytest.mark.parametrize(
+    ("returned", "metric"),
+    [
+        ("dl(data), dl(data)", "Score/Val"),
+        ("dl(data), dl(data), dl(data)", "Score/Val"),
+        ("dl(data)", "Score/Train"),
+        ("(dl(data),)", "Score/Train"),
+        ("[dl(data), dl(data)]", "Score/Val"),
+    ],
+)
+def test_dataloaders_may_return(worker, programs, returned, metric):
+    text = text_of(programs).replace("return dl(data), dl(data)", f"return {returned}")
+
+    assert len(worker("scripted", text, metric=metric).run().reports) == 4
+
+
+SHAPES = {
+    "several modules": (
+        "class Other(pl.LightningModule): pass",
+        "scripted.py: 2 LightningModules in the program",
+        "Name one: scripted.py:Scripted, scripted.py:Other.",
+    ),
+    "several datamodules": (
+        "del dataloaders\nclass A(pl.LightningDataModule): pass\nclass B(pl.LightningDataModule): pass",
+        "scripted.py: 2 LightningDataModules: A, B",
+        "Write `dataloaders()` instead.",
+    ),
+    "no module": (
+        "del Scripted",
+        "scripted.py: no LightningModule in the program",
+        "Define one, or name its file in `system:`.",
+    ),
+    "arguments without defaults": (
+        "class Deep(Scripted):\n    def __init__(self, depth, width=3, *, lr): pass",
+        "scripted.py: Deep cannot be built without depth, lr",
+        "Give each argument a default, or use `script:` for a program that builds its own.",
+    ),
+    "too many loaders": (
+        "def dataloaders(): return 1, 2, 3, 4",
+        "scripted.py: dataloaders() must return training and validation loaders, got 4 things",
+        "Return `train, val`.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("addition", "message", "hint"), SHAPES.values(), ids=SHAPES)
+def test_a_program_of_another_shape_is_refused(worker, programs, addition, message, hint):
+    trial = worker("scripted", f"{text_of(programs)}\n\n{addition}\n").run(preflight=True)
+
+    assert trial.failure.kind == "ProgramError"
+    assert (trial.failure.message, trial.failure.hint) == (message, hint)
+
+
+def test_of_several_modules_the_named_one_is_trained(worker, programs):
+    text = text_of(programs) + "\n\nclass Other(pl.LightningModule): pass\n"
+
+    assert len(worker("scripted", text, system="Scripted").run().reports) == 4
+    failure = worker("scripted", text, system="scripted").run().failure
+    assert failure.reason == "ProgramError: scripted.py: 'scripted' is not a LightningModule of the program"
+    assert failure.hint == "It has: Scripted, Other."
+
+
+def test_of_a_class_and_its_base_the_class_is_trained(worker, programs):
+    text = text_of(programs) + "\n\nclass Louder(Scripted):\n    def on_fit_start(self): print('louder')\n"
+
+    assert "louder" in worker("scripted", text).run().log
+
+
+def test_a_module_that_the_program_imports_is_trained(worker, programs):
+    programs("scripted")
+    start = worker(
+        "program", "import pytorch_lightning as pl\nfrom scripted import Scripted, dataloaders\nMAX_EPOCHS = 2\n"
+    )
+
+    assert len(start.run().reports) == 2
+
+
+def test_epochs_come_from_the_program_unless_the_space_says(worker):
+    assert len(worker("scripted").run().reports) == 4
+    assert len(worker("scripted").run(MAX_EPOCHS=2).reports) == 2
+    assert len(worker("scripted", max_epochs=3).run(MAX_EPOCHS=2).reports) == 3
+
+
+def test_a_callback_of_the_program_may_end_the_trial(worker, programs):
+    text = text_of(programs).replace(
+        "    def configure_optimizers",
+        "    def configure_callbacks(self):\n"
+        "        return [pl.callbacks.EarlyStopping('Score/Val', mode='max', patience=1)]\n\n"
+        "    def configure_optimizers",
+    )
+    trial = worker("scripted", text).run(CURVE=[0.5, 0.4, 0.3, 0.2])
+
+    assert trial.record.stage == "complete"
+    assert [epoch for epoch, *_ in trial.reports] == [1, 2]

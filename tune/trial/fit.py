@@ -1,0 +1,102 @@
+"""What every Trainer of one execution of the program gets from us, whoever builds it."""
+
+from collections.abc import Iterable, Mapping
+from types import ModuleType
+from typing import Any
+
+from tune.paths import VersionPaths
+from tune.trial.callback import MetricWatch, Report, reporter
+from tune.trial.logger import OneSession, version_logger
+from tune.trial.proof import Proof
+from tune.trial.task import Job, Task
+from tune.trial.witness import witness
+
+
+class Fit:
+    """One execution of the program: in the pre-flight, or for the trial's score."""
+
+    def __init__(
+        self,
+        job: Job,
+        task: Task,
+        files: VersionPaths,
+        proof: Proof,
+        started: float,
+        overrides: Mapping[str, Any],
+        report: Report | None,
+    ) -> None:
+        self._job = job
+        self._task = task
+        self.files = files
+        self._proof = proof
+        self._started = started
+        self._overrides = overrides
+        self._report = report
+        self._logger: Any = None
+        self._witness: Any = None
+        self._watch: MetricWatch | None = None
+
+    @property
+    def logged(self) -> set[str]:
+        """Return the names that the program logged."""
+        return self._witness.logged if self._witness is not None else set()
+
+    @property
+    def fit_s(self) -> float | None:
+        """Seconds in ``Trainer.fit``; None when there was none."""
+        return self._witness.fit_s if self._witness is not None else None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a report was answered with a stop."""
+        return self._watch is not None and self._watch.stopped
+
+    def arguments(self, given: Mapping[str, Any], package: ModuleType) -> dict[str, Any]:
+        """Return a Trainer's arguments: those given, the space's over them, and what is ours over all."""
+        arguments = {**given, **self._job.trainer, **self._overrides}
+        return {
+            **arguments,
+            "logger": self._loggers(given.get("logger"), package),
+            "default_root_dir": self.files.folder,
+            "enable_progress_bar": False,
+        }
+
+    def attach(self, trainer: Any, package: ModuleType) -> None:
+        """Add our callbacks behind all others: when they are called, the others have done their part of an epoch."""
+        if self._witness is None:
+            self._witness = witness(package)(self._proof)
+        trainer.callbacks.append(self._witness)
+        if self._report is None:
+            return
+        if self._watch is None:
+            self._watch = reporter(package)(self._job.metric, self._job.mode, self.files, self._report)
+        trainer.callbacks.append(self._watch)
+
+    def logger(self, package: ModuleType) -> Any:
+        """Return the version's one logger."""
+        if self._logger is None:
+            self._logger = version_logger(package)(*self._logged)
+        return self._logger
+
+    def adopt(self, logger: OneSession) -> None:
+        """Point a logger of a class of the program's own at the version."""
+        OneSession.__init__(logger, *self._logged)
+        self._logger = self._logger or logger
+
+    @property
+    def _logged(self) -> tuple[Any, ...]:
+        return self.files, self._task.values, self._job.hardcoded, self._started
+
+    def end(self, *, failed: bool) -> None:
+        """Close the version's event file."""
+        if self._logger is not None:
+            self._logger.end(failed=failed)
+
+    def _loggers(self, given: Any, package: ModuleType) -> list[Any]:
+        """Return the program's loggers, ours in the place of its TensorBoardLogger; where it has none, ours last."""
+        ours = self.logger(package)
+        loggers = list(given) if isinstance(given, Iterable) else [] if given in (None, True, False) else [given]
+        others = [logger for logger in loggers if not isinstance(logger, package.loggers.TensorBoardLogger)]
+        if not loggers or others[:1] != loggers[:1]:
+            return [ours, *others]
+        return [*others, ours]

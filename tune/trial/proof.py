@@ -1,0 +1,88 @@
+"""Proof that a trial's values were in force: what the program holds when training begins, and what it executed."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from types import ModuleType
+from typing import Any
+
+from tune.errors import ProgramError
+from tune.promotion.execute import IN_FORCE, InForce
+from tune.promotion.found import Constant, Form, normal
+from tune.promotion.program import Program
+from tune.space.dimensions import Value
+
+MISSING = object()
+
+
+class Proof:
+    """Checks each promoted constant twice; raises ProgramError where the program holds another value."""
+
+    def __init__(
+        self, constants: Mapping[str, Constant], values: Mapping[str, Value], in_force: InForce, program: Program
+    ) -> None:
+        self._constants = {key: constant for key, constant in constants.items() if key in values}
+        self._values = values
+        self._in_force = in_force
+        self._program = program
+        self.found: dict[str, dict[str, Any]] = {}
+        """For trial.json, by constant: ``value`` and ``where`` it was found in force."""
+
+    def when_training_begins(self) -> None:
+        """Compare names that hold a constant with its value; a program may have assigned them again."""
+        for key, constant in self._constants.items():
+            if constant.form not in (Form.VARIABLE, Form.FIELD):
+                continue
+            for module, held in self._held(constant):
+                self._compare(key, constant, held)
+                self.found[key] = {"value": held, "where": f"{module} when training began"}
+
+    def after_a_batch(self) -> None:
+        """Check that each promoted expression was executed; one that never was changed nothing."""
+        for key, constant in self._constants.items():
+            if not self._in_force.taken[key]:
+                raise ProgramError(
+                    constant.where,
+                    f"{key} was not put in force: the program trained and never executed this place",
+                    "Take it out of the space, or search the constant that the program does use.",
+                )
+            self.found.setdefault(key, {"value": self._values[key], "where": f"{constant.where}, executed"})
+
+    def _compare(self, key: str, constant: Constant, held: Any) -> None:
+        wanted = self._values[key]
+        if not _equal(held, wanted):
+            raise ProgramError(
+                constant.where,
+                f"{key} is not in force: the search set {wanted!r}, the program holds {held!r} when training begins",
+                "The program assigns it again somewhere; search the constant that it is assigned from.",
+            )
+
+    def _held(self, constant: Constant) -> Iterator[tuple[str, Any]]:
+        """Yield what each module made of the constant's file holds under its name; a file may be loaded twice."""
+        head, *rest = normal(constant.name).split(".")
+        path = str(self._program.root / constant.sites[0].source)
+        for module in _project_modules():
+            if module.__file__ == path and (held := _follow(vars(module).get(head, MISSING), rest)) is not MISSING:
+                yield module.__name__, held
+
+
+def _project_modules() -> list[ModuleType]:
+    return [module for module in list(sys.modules.values()) if IN_FORCE in getattr(module, "__dict__", {})]
+
+
+def _follow(held: Any, names: list[str]) -> Any:
+    """Return an attribute or entry of an object, step by step; MISSING where there is none to look at."""
+    for name in names:
+        if isinstance(held, Mapping):
+            held = held.get(name, MISSING)
+        elif isinstance(held, type) and name in getattr(held, "__slots__", ()):
+            return MISSING  # the default of a slotted dataclass lives in its constructor
+        else:
+            held = getattr(held, name, MISSING)
+    return held
+
+
+def _equal(held: Any, wanted: Any) -> bool:
+    try:
+        return bool(held == wanted)
+    except Exception:  # an array, say; whatever it is, it is no value of a space file
+        return False

@@ -1,0 +1,157 @@
+"""The *script* shape of a program: it builds its own Trainers, and runs as ``__main__``, unedited.
+
+While it runs, ``Trainer`` takes our arguments over its own, keeping its signature (LightningCLI inspects it), and
+``TensorBoardLogger`` is the version's one logger. A callback alone would come too late for both: Lightning touches the
+logger before it calls one, and the devices are fixed when the Trainer is built.
+"""
+
+import contextlib
+import functools
+import importlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from types import ModuleType
+from typing import Any
+
+import pytorch_lightning
+
+from tune.promotion.execute import Executor, InForce
+from tune.promotion.options import Option
+from tune.promotion.program import Program
+from tune.space.dimensions import Value
+from tune.space.space import Script
+from tune.trial.fit import Fit
+from tune.trial.logger import version_logger
+from tune.trial.task import Job
+
+STAGES = ("fit", "validate", "test", "predict")
+ONE_PROCESS = {"devices": 1, "num_nodes": 1, "strategy": "auto"}
+"""What a trial has, whatever the script asks for; the space's `trainer:` may say otherwise."""
+
+
+class StoppedScript(SystemExit):
+    """Ends a script whose trial was stopped: what it would do after ``fit`` is not wanted any more."""
+
+
+def run_script(executor: Executor, in_force: InForce, job: Job, values: Mapping[str, Value], fit: Fit) -> None:
+    """Run the program with its options and the trial's; ``sys.exit(0)`` is a success."""
+    assert isinstance(job.shape, Script)
+    sys.argv[:] = [str(job.program.path), *job.shape.args, *option_words(job.options, values)]
+    with contextlib.ExitStack() as patches:
+        for package in packages_of(job.program):
+            patches.enter_context(_trainers_of(package, fit))
+            patches.enter_context(_loggers_of(package, fit))
+        try:
+            executor.execute_main(in_force)
+        except StoppedScript:
+            pass
+        except SystemExit as end:
+            if end.code not in (None, 0):
+                raise
+
+
+def option_words(options: Mapping[str, Option], values: Mapping[str, Value]) -> list[str]:
+    """Return what stands on the command line for the promoted options; the last of two counts, so ours do."""
+    words: list[str] = []
+    for key in options.keys() & values.keys():
+        words += _words(key, values[key], is_flag=options[key].is_flag)
+    return words
+
+
+def _words(key: str, value: Value, *, is_flag: bool) -> list[str]:
+    match value:
+        case _ if is_flag:
+            return [key] if value else []
+        case _ if key.endswith("="):
+            return [f"{key}{_text(value)}"]
+        case list() | tuple():
+            return [key, *map(_text, value)]
+        case _:
+            return [f"{key}={_text(value)}"]  # a word of its own could begin with a minus
+
+
+def _text(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
+
+
+def packages_of(program: Program) -> list[ModuleType]:
+    """Return the Lightning packages that the program may use; ``lightning.pytorch`` only where it says so."""
+    texts = (source.raw for source in program.sources.values())
+    if not any(b"lightning.pytorch" in text or b"import lightning" in text for text in texts):
+        return [pytorch_lightning]
+    with contextlib.suppress(ImportError):
+        return [pytorch_lightning, importlib.import_module("lightning.pytorch")]
+    return [pytorch_lightning]
+
+
+@contextlib.contextmanager
+def _trainers_of(package: ModuleType, fit: Fit) -> Iterator[None]:
+    with contextlib.ExitStack() as patches:
+        init = package.Trainer.__init__
+        patches.enter_context(_replaced(package.Trainer, "__init__", _initialised(init, package, fit)))
+        for name in STAGES:
+            stage = getattr(package.Trainer, name)
+            patches.enter_context(_replaced(package.Trainer, name, _ended(stage, fit)))
+        yield
+
+
+def _initialised(init: Callable[..., None], package: ModuleType, fit: Fit) -> Callable[..., None]:
+    @functools.wraps(init)
+    def replacement(trainer: Any, *args: Any, **given: Any) -> None:
+        given["callbacks"] = _without_bars(given.get("callbacks"), package)
+        init(trainer, *args, **fit.arguments({**given, **ONE_PROCESS}, package))
+        for callback in trainer.checkpoint_callbacks:
+            callback.dirpath = str(fit.files.checkpoints)
+        fit.attach(trainer, package)
+
+    return replacement
+
+
+def _without_bars(given: Any, package: ModuleType) -> list[Any]:
+    callbacks = given if isinstance(given, list | tuple) else [given] if given is not None else []
+    return [callback for callback in callbacks if not isinstance(callback, package.callbacks.ProgressBar)]
+
+
+def _ended(stage: Callable[..., Any], fit: Fit) -> Callable[..., Any]:
+    @functools.wraps(stage)
+    def replacement(*args: Any, **given: Any) -> Any:
+        result = stage(*args, **given)
+        if fit.stopped:
+            raise StoppedScript(0)
+        return result
+
+    return replacement
+
+
+@contextlib.contextmanager
+def _loggers_of(package: ModuleType, fit: Fit) -> Iterator[None]:
+    """Let the program's every TensorBoardLogger be the version's, wherever it imports the class from."""
+    original = package.loggers.TensorBoardLogger
+
+    class Kind(type(original)):  # type: ignore[misc]
+        def __instancecheck__(cls, instance: object) -> bool:
+            return isinstance(instance, original)
+
+    class TensorBoardLogger(version_logger(package), metaclass=Kind):  # type: ignore[misc]
+        def __new__(cls, *args: Any, **given: Any) -> Any:
+            return fit.logger(package) if cls is TensorBoardLogger else super().__new__(cls)
+
+        @functools.wraps(original.__init__)  # type: ignore[misc]
+        def __init__(self, *args: Any, **given: Any) -> None:
+            fit.adopt(self)  # of a subclass that the program defines
+
+    with (
+        _replaced(package.loggers, "TensorBoardLogger", TensorBoardLogger),
+        _replaced(package.loggers.tensorboard, "TensorBoardLogger", TensorBoardLogger),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)

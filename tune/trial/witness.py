@@ -1,0 +1,53 @@
+"""The callback in every Trainer of a trial, pre-flight included: takes the proof, and hears which names are logged."""
+
+import time
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+from tune.trial.proof import Proof
+
+
+class Witness:
+    """The logic of the callback, whichever Lightning it is for."""
+
+    def __init__(self, proof: Proof) -> None:
+        self._proof = proof
+        self._has_trained = False
+        self._began = 0.0
+        self.logged: set[str] = set()
+        self.fit_s = 0.0
+        """Seconds in ``Trainer.fit``, of all that were."""
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        """Take the first half of the proof."""
+        self._began = time.perf_counter()
+        self._proof.when_training_begins()
+
+    def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
+        """Count the time."""
+        self.fit_s += time.perf_counter() - self._began
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, *batch: Any, **more: Any) -> None:
+        """Take the second half, once."""
+        if not self._has_trained:
+            self._has_trained = True
+            self._proof.after_a_batch()
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        """Hear the names of training."""
+        self.logged.update(trainer.callback_metrics)
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        """Hear the names of validation."""
+        self.logged.update(trainer.callback_metrics)
+
+    def on_test_end(self, trainer: Any, pl_module: Any) -> None:
+        """Hear the names of testing."""
+        self.logged.update(trainer.callback_metrics)
+
+
+@lru_cache
+def witness(package: ModuleType) -> Any:
+    """Return the callback's class, below the Callback of the Lightning package that the program uses."""
+    return type("Witness", (Witness, package.Callback), {})
