@@ -18,6 +18,7 @@ OPTIONS = {
     | {"--trials", "--time-budget", "--seed", "--sampler", "--scheduler", "--concurrency"}
     | {"--cpus-per-trial", "--gpus-per-trial"},
     "constants": HELP | {"--refused", "--json"},
+    "promote": HELP | {"-o", "--output", "--force", "--metric", "--mode"},
     "retrain": HELP | {"-g", "--gpu", "--storage", "--trainer.ARGUMENT"},
 }
 
@@ -63,15 +64,23 @@ def test_words_that_no_command_takes_are_told_with_what_to_do(line, message, cap
     assert capsys.readouterr().err == f"{message}\n"
 
 
-LIGHT = ["--help", "constants lit/digits.py", "constants lit/digits.py --json", "constants lit/none.py"]
+LIGHT = [
+    "--help",
+    "constants lit/digits.py",
+    "constants lit/digits.py --json",
+    "constants lit/none.py",
+    "promote lit/digits.py LR -o {folder}/lr",
+    "promote lit/digits.py LRR",
+]
 """Command lines that need none of the libraries below."""
 
 
 @pytest.mark.parametrize("line", LIGHT)
-def test_a_light_command_when_run_then_imports_no_heavy_library(line):
+def test_a_light_command_when_run_then_imports_no_heavy_library(line, tmp_path):
+    words = line.format(folder=tmp_path).split()
     code = (
         "import sys, contextlib, io\nfrom tune.cli import main\n"
-        f"with contextlib.suppress(SystemExit): main({line.split()!r})\n"
+        f"with contextlib.suppress(SystemExit): main({words!r})\n"
         "heavy = {'torch', 'ray', 'pytorch_lightning', 'lightning', 'optuna', 'numpy', 'tensorboard'}\n"
         "sys.exit(f'imported {heavy & set(sys.modules)}' if heavy & set(sys.modules) else 0)\n"
     )

@@ -11,6 +11,7 @@ from tune.errors import OptionError, suggest
 
 COMMANDS = {
     "constants": "list what a program hardcodes, and how to name it",
+    "promote": "write a space file for some of them, with ranges suggested",
     "retrain": "train an experiment's best configuration again, for the full budget",
 }
 """In the order of their use; without one of them, a space is searched."""
