@@ -165,8 +165,10 @@ ERRORS = [
     (["LR", "-o", "net.py/x.yaml"], "net.py/x.yaml: cannot be written: File exists\n  Give another -o FILE."),
     (
         ["LR", "--metric", "zorp"],
-        "the name 'zorp' does not tell whether less or more of it is better (given to promote)\n"
-        "  Give --mode min or --mode max.",
+        (
+            "the name 'zorp' does not tell whether less or more of it is better (given to promote)\n"
+            "  Give --mode min or --mode max."
+        ),
     ),
 ]
 
