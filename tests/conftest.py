@@ -1,27 +1,24 @@
 """What tests of several parts need."""
 
-import shutil
-from pathlib import Path
-from textwrap import dedent
+from functools import partial
 
 import pytest
 
-PROGRAMS = Path(__file__).parent / "programs"
+from tests.projects import write_program
 
 
 @pytest.fixture
 def programs(tmp_path):
-    """Return a copy of a program in `tests/programs/`, in a project of its own; or write one from a text."""
-    root = tmp_path / "project"
-    root.mkdir()
-    (root / "pyproject.toml").touch()
+    """Return what writes a program into this test's project."""
+    return partial(write_program, tmp_path / "project")
 
-    def program(name, text=None):
-        path = root / f"{name}.py"
-        if text is None:
-            shutil.copyfile(PROGRAMS / f"{name}.py", path)
-        else:
-            path.write_text(dedent(text))
-        return path
 
-    return program
+@pytest.fixture(scope="session")
+def ray():
+    """Start the one Ray of the test session, as a search does; a search in this process then uses it."""
+    from tune.search.cluster import local_cluster
+    from tune.search.resources import Resources
+
+    resources = Resources(n_cores=2, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=2)
+    with local_cluster(resources) as cluster:
+        yield cluster

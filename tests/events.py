@@ -42,8 +42,8 @@ def scalars(version):
 def by_epoch(version):
     """Return the curves by tag, one value an epoch as Lightning counts them: from 0."""
     curves = scalars(version)
-    epochs = dict(curves.pop("epoch"))
-    return {tag: {int(epochs[step]) + 1: value for step, value in curve} for tag, curve in curves.items()}
+    epochs = {step: int(epoch) + 1 for step, epoch in curves.pop("epoch", [])}  # the last may still be missing
+    return {tag: {epochs[step]: value for step, value in curve if step in epochs} for tag, curve in curves.items()}
 
 
 def session(version):

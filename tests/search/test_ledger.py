@@ -19,7 +19,7 @@ system: p.py
 metric: Score/Val
 mode: {mode}
 constants:
-  LR: {{loguniform: [1e-4, 1e-1]}}
+  LR: {lr}
   BATCH_SIZE: {{choice: [16, 32]}}
   SIZES: {{choice: [[1, 2], [3]]}}
 {rest}
@@ -30,11 +30,11 @@ constants:
 def ledger(tmp_path):
     """Return a new ledger; and what reads its journal as another process would."""
 
-    def create(mode="max", rest="", program=PROGRAM, name="exp"):
+    def create(mode="max", rest="", program=PROGRAM, name="exp", lr="{loguniform: [1e-4, 1e-1]}"):
         paths = ExperimentPaths(tmp_path / name)
         paths.folder.mkdir()
         (tmp_path / "p.py").write_text(program)
-        (tmp_path / "s.yaml").write_text(SPACE.format(mode=mode, rest=rest))
+        (tmp_path / "s.yaml").write_text(SPACE.format(mode=mode, rest=rest, lr=lr))
         space = read_space(tmp_path / "s.yaml")
         return create_ledger(paths, space, resolve(space, find_program(space.program)))
 
@@ -172,3 +172,22 @@ def test_a_best_with_a_tuple_is_perturbed_too(ledger):
     book.report(0, 1, 1.0)
 
     assert book._best == (1.0, {"LR": 0.01, "BATCH_SIZE": 16, "SIZES": (1, 2)})
+
+
+def test_a_grid_is_asked_for_once_and_the_baseline_is_one_of_its_points(ledger):
+    book = ledger(rest="sampler: grid", lr="{choice: [0.01, 0.1]}")
+    asked = [book.ask_baseline()[1]]
+    while not book.exhausted:
+        number, values = book.ask()
+        asked.append(values)
+        book.report(number, 1, 0.5)
+        book.complete(number)
+
+    assert len(asked) == len({repr(values) for values in asked}) == 2 * 2 * 2
+
+
+def test_a_search_that_is_no_grid_is_never_exhausted(ledger):
+    book = ledger()
+    book.ask_baseline()
+
+    assert not book.exhausted

@@ -1,19 +1,21 @@
 """A warm worker without Ray."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from tune.paths import VersionPaths
-from tune.promotion.constants import Form, find_constant, find_constants
+from tune.promotion.constants import find_constants
 from tune.promotion.execute import Executor
-from tune.promotion.literals import Unknown
 from tune.promotion.program import find_program
 from tune.promotion.snapshot import take_snapshot
-from tune.space.space import System
+from tune.search.job import build_job
+from tune.search.resources import Resources
+from tune.space.settings import Settings
+from tune.space.space import Space, System
 from tune.trial.record import Record, read_record
 from tune.trial.run import TrialRun
-from tune.trial.task import Job, Task
+from tune.trial.task import Task
 
 
 @dataclass
@@ -37,31 +39,24 @@ class Worker:
 
     def __init__(self, path, storage, uncaptured, *, metric="Score/Val", mode="max", system=None, **trainer):
         program = find_program(path)
-        constants = find_constants(program)
         snapshot = take_snapshot(program, storage / "source")
-        own = [each for each in constants if each.sites[0].source == program.source.name and each.form is Form.VARIABLE]
-        self.storage = storage
-        self.uncaptured = uncaptured  # standard output as a process of its own has it
-        self.job = Job(
-            program=program,
-            snapshot=snapshot.folder,
+        space = Space(
+            path=path.with_name("space.yaml"),
+            program=path,
             shape=System(class_name=system),
-            constants={
-                each.name: find_constant(each.name, program, constants, "s.yaml:1")
-                for each in constants
-                if each.form is Form.VARIABLE
-            },
-            options={},
-            hardcoded={each.name: each.value for each in own if not isinstance(each.value, Unknown)},
             metric=metric,
             mode=mode,
-            trainer={"accelerator": "cpu", **trainer},
-            epochs_constant="MAX_EPOCHS" if any(each.name == "MAX_EPOCHS" for each in own) else None,
-            n_threads=1,
-            folder=path.parent,
-            gate="gate",
+            dimensions={},
+            settings=Settings(trainer=trainer),
+            lines={},
         )
-        self.executor = Executor(snapshot, {key: each.sites for key, each in self.job.constants.items()})
+        resources = Resources(n_cores=1, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=1)
+        job = build_job(space, program, (), snapshot.folder, resources)
+        constants = {each.name: each for each in find_constants(program) if each.name.isupper()}
+        self.storage = storage
+        self.uncaptured = uncaptured  # standard output as a process of its own has it
+        self.job = replace(job, constants=constants, folder=path.parent)
+        self.executor = Executor(snapshot, {name: each.sites for name, each in constants.items()})
         self.n_trials = 0
 
     def run(self, *, preflight=False, stop_at=None, on_report=None, **values):

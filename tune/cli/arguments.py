@@ -91,7 +91,7 @@ def _take_trainer(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
             continue
         name, equals, text = word.removeprefix(TRAINER_PREFIX).partition("=")
         value = text if equals else next(waiting, None)
-        if value is None:
+        if value is None or (not equals and value.startswith("--")):
             raise OptionError(None, f"{word} needs a value", f"Write {word} VALUE.")
         trainer[name] = value
     return rest, trainer

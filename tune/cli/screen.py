@@ -99,7 +99,8 @@ def show_links(screen: Screen, storage: Path, dashboard: str | None) -> None:
     """Show where to look while it runs."""
     screen.line(f"TensorBoard    {tool('tensorboard')} --logdir {short(storage)} --port {_free_port(TENSORBOARD_PORT)}")
     if dashboard:
-        screen.line(f"Ray dashboard  http://{dashboard}  (it asks for a token: {tool('ray')} get-auth-token)")
+        screen.line(f"Ray dashboard  http://{dashboard}")
+        screen.line(f"  its token    {tool('ray')} get-auth-token")
     screen.line()
 
 
@@ -144,7 +145,7 @@ def show_end(
     screen.line(f"best: {space.metric} = {best.score:.5g} in epoch {best.best_epoch} of {best.version}", style="bold")
     baseline = next((outcome for outcome in outcomes if outcome.number == 0), None)
     if baseline is not None and baseline.score is not None:
-        gain = f"gain {best.score - baseline.score:+.5g}" if best is not baseline else "no trial was better"
+        gain = f"better by {abs(best.score - baseline.score):.5g}" if best is not baseline else "no trial was better"
         screen.line(f"the hardcoded values: {baseline.score:.5g}; {gain}")
     screen.line()
     screen.table(
@@ -166,10 +167,11 @@ def this_command() -> str:
 
 
 def tool(name: str) -> str:
-    """Return how the user calls a program of our environment."""
-    if shutil.which(name):
+    """Return how the user calls a program of our environment, from the working directory."""
+    path = Path(sys.executable).with_name(name)
+    if (found := shutil.which(name)) is not None and Path(found).resolve() == path.resolve():
         return name
-    return short(Path(sys.executable).with_name(name))
+    return min(os.path.relpath(path), short(path), key=len)
 
 
 def _free_port(first: int) -> int:

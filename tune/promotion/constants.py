@@ -16,8 +16,9 @@ from tune.promotion.forms.parameters import parameters
 from tune.promotion.forms.variables import variables
 from tune.promotion.found import Constant, Findings, Form, Nameless, Refusal, Site, Span, normal
 from tune.promotion.overwrites import Overwrites
+from tune.promotion.pause import collector_paused
 from tune.promotion.program import Program
-from tune.promotion.project import Project, Variable, project_of, without_collecting
+from tune.promotion.project import Project, Variable, project_of
 from tune.promotion.reads import Reads
 
 __all__ = [
@@ -42,7 +43,7 @@ def find_constants(program: Program) -> tuple[Constant, ...]:
 def find_all(program: Program) -> Findings:
     """Return the constants, and also what looks like one and is refused."""
     project = project_of(program)
-    with without_collecting():
+    with collector_paused():
         return _look(project)
 
 

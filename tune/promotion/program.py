@@ -9,6 +9,10 @@ from functools import cached_property
 from pathlib import Path
 
 from tune.errors import ProgramError
+from tune.promotion.pause import collector_paused
+
+BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
+"""The fields of a syntax tree's nodes that hold statements."""
 
 ROOT_MARKERS = ("pyproject.toml", ".git")
 FOREIGN_FOLDERS = frozenset({"site-packages", "dist-packages", "node_modules", "__pycache__"})
@@ -43,6 +47,10 @@ class Program:
     @cached_property
     def sources(self) -> dict[str, "Source"]:
         """The project modules that it reaches, by their path below the root; the program itself first."""
+        with collector_paused():
+            return self._reach()
+
+    def _reach(self) -> dict[str, "Source"]:
         found: dict[str, Source] = {}
         waiting = [self.path]
         while waiting:
@@ -138,7 +146,7 @@ def find_module(dotted: str, folder: Path) -> Path | None:
 
 def _imported_files(source: Source, program: Program) -> Iterator[Path]:
     """Yield the project files that the import statements of ``source`` lead to, wherever they stand."""
-    for node in ast.walk(source.tree):
+    for node in _statements(source.tree):
         match node:
             case ast.Import():
                 for alias in node.names:
@@ -156,6 +164,17 @@ def _packages_of(path: Path, program: Program) -> Iterator[Path]:
         if not program.holds(folder / "__init__.py") or not (folder / "__init__.py").is_file():
             return
         yield folder / "__init__.py"
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.stmt]:
+    """Yield every statement, wherever it stands; expressions hold none, and are most of a tree."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.stmt):
+            yield node
+        for name in reversed(BODIES):
+            waiting += reversed(getattr(node, name, ()))
 
 
 def _files_of_from(module: str, node: ast.ImportFrom, folders: tuple[Path, ...], program: Program) -> Iterator[Path]:

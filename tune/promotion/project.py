@@ -1,11 +1,10 @@
 """What a name in one file of a program means: a definition of the project, or something of an installed library."""
 
-import contextlib
-import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
+from tune.promotion.pause import collector_paused
 from tune.promotion.program import Program
 from tune.promotion.survey import Definition, Survey
 from tune.promotion.walk import survey
@@ -121,20 +120,8 @@ class Project:
 
 def project_of(program: Program) -> Project:
     """Return the project of a program, surveyed once for as long as its sources are those that were read."""
-    with without_collecting():
+    with collector_paused():
         return _survey(_Read(program))
-
-
-@contextlib.contextmanager
-def without_collecting() -> Iterator[None]:
-    """Pause the cyclic collector: syntax trees are many objects and no garbage, and it took half of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 class _Read:

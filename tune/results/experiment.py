@@ -3,10 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import optuna
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
-
 from tune.errors import ExperimentError, suggest
 from tune.paths import ExperimentPaths, short
 from tune.promotion.snapshot import Snapshot, open_snapshot
@@ -60,6 +56,10 @@ def _is_experiment(folder: Path) -> bool:
 
 
 def _read_trials(paths: ExperimentPaths, space: Space) -> tuple[Outcome, ...]:
+    import optuna  # here: that there is no such experiment is told without it
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         storage = JournalStorage(JournalFileBackend(str(paths.journal)))

@@ -72,7 +72,7 @@ class Conductor:
     @property
     def finished(self) -> bool:
         """Whether no further trial starts."""
-        return self._n_asked >= self._limits.trials or self.interrupted
+        return self._n_asked >= self._limits.trials or self._ledger.exhausted or self.interrupted
 
     @property
     def interrupted(self) -> bool:

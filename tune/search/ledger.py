@@ -13,6 +13,7 @@ from optuna.trial import Trial, TrialState
 from tune.paths import ExperimentPaths
 from tune.promotion.literals import Unknown
 from tune.promotion.resolve import Promoted
+from tune.search.grid import grid_points
 from tune.search.perturb import SHARE, perturb
 from tune.search.sampler import N_STARTUP_TRIALS, build_sampler, distribution_of, from_label, to_label
 from tune.space.dimensions import Value, contains
@@ -38,6 +39,7 @@ class Ledger:
         self._open: dict[int, Trial] = {}
         self._values: dict[int, dict[str, Value]] = {}  # of every trial; the journal makes lists of tuples
         self._best: tuple[float, dict[str, Value]] | None = None
+        self._grid = self._grid_points() if space.settings.sampler == "grid" else None
         self._rng = random.Random(space.settings.seed)  # noqa: S311 - no secret
 
     def ask_baseline(self) -> tuple[int, dict[str, Value]]:
@@ -56,13 +58,20 @@ class Ledger:
 
     def ask(self) -> tuple[int, dict[str, Value]]:
         """Open a trial; return its number and its values."""
-        if self._perturbs():
+        if self._grid is not None:
+            self._study.enqueue_trial(self._grid.pop())
+        elif self._perturbs():
             assert self._best is not None
             near = perturb(self._dimensions, self._best[1], self._rng)
             self._study.enqueue_trial({name: to_label(self._dimensions[name], value) for name, value in near.items()})
         trial = self._study.ask(self._distributions)
         values = {name: from_label(self._dimensions[name], trial.params[name]) for name in self._dimensions}
         return self._opened(trial, values)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every point of a grid was asked for."""
+        return self._grid is not None and not self._grid
 
     def note(self, number: int, **attributes: Any) -> None:
         """Write attributes of an open trial."""
@@ -120,6 +129,14 @@ class Ledger:
         trial.set_user_attr("constants", dict(values))
         trial.set_user_attr("seed", self._space.settings.seed)
         return trial.number, dict(values)
+
+    def _grid_points(self) -> list[dict[str, Any]]:
+        """Return every point but the baseline, the last one first."""
+        held = list(self._hardcoded.items())
+        inside = all(contains(self._dimensions[name], value) for name, value in held)
+        baseline = {name: to_label(self._dimensions[name], value) for name, value in held} if inside else None
+        points = grid_points(self._dimensions, self._space.settings.seed)
+        return [point for point in points if point != baseline][::-1]
 
     def _perturbs(self) -> bool:
         """After the sampler's start, a share of the default search stays near the best."""

@@ -87,28 +87,6 @@ def build_sampler(
         case "random":
             return optuna.samplers.RandomSampler(**{"seed": seed, **arguments})
         case "grid":
-            return optuna.samplers.GridSampler(grid_of(dimensions), seed=seed, **arguments)
+            return optuna.samplers.RandomSampler(seed)  # the ledger enqueues the points: see `grid.py`
         case _:
             raise AssertionError(f"the space file let {name!r} pass")
-
-
-def grid_of(dimensions: Mapping[str, Dimension]) -> dict[str, list[Any]]:
-    """Return every point of each dimension; the space file refuses continuous ranges."""
-    return {name: _points(dimension) for name, dimension in dimensions.items()}
-
-
-def _points(dimension: Dimension) -> list[Any]:
-    match dimension:
-        case Choice():
-            return list(labels_of(dimension))
-        case RandInt() | LogRandInt():
-            return list(range(dimension.low, dimension.high + 1))
-        case QRandInt():
-            return list(range(dimension.low, dimension.high + 1, dimension.q))
-        case QUniform():
-            n_steps = round((dimension.high - dimension.low) / dimension.q)
-            return [*(dimension.low + step * dimension.q for step in range(n_steps)), dimension.high]
-        case Uniform() | LogUniform():
-            raise AssertionError("the space file refuses a grid over a continuous range")
-        case _:
-            assert_never(dimension)

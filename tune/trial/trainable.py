@@ -62,18 +62,19 @@ class TrialTrainable(FunctionTrainable):
         task = Task.decode(config[TASK])
         if task.gated:
             wait_at(self.job.gate)
-        stopped_by: list[SystemExit] = []
+        stopped = False
 
         def report(epoch: int, value: float, last: bool) -> bool:
+            nonlocal stopped
             try:
                 get_session().report({"epoch": epoch, "value": value, "last": last})
-            except SystemExit as stop:
-                stopped_by.append(stop)
-            return bool(stopped_by)
+            except SystemExit:  # not kept: its traceback holds the Trainer and the model
+                stopped = True
+            return stopped
 
         record = TrialRun(self.job, task, self._executor).run(report, lambda: open_gate(self.job.gate))
         self._settle()
-        if stopped_by:
+        if stopped:
             raise SystemExit(0)
         if record.stage == "failed":
             raise TrialFailedError(record)

@@ -1,0 +1,67 @@
+"""A search in this process, on the one Ray of the test session."""
+
+from dataclasses import dataclass
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from tune.errors import PromotuneError
+from tune.paths import ExperimentPaths, claim_experiment
+from tune.promotion.program import find_program
+from tune.promotion.resolve import resolve
+from tune.search.resources import plan_resources
+from tune.space.file import read_space
+from tune.trial.record import read_record
+
+
+@dataclass
+class Searched:
+    """What a search left behind."""
+
+    paths: ExperimentPaths
+    finished: object = None  # None: it raised
+    error: Exception | None = None
+
+    @property
+    def study(self):
+        """The journal, opened as another process would."""
+        storage = JournalStorage(JournalFileBackend(str(self.paths.journal)))
+        return optuna.load_study(study_name=self.paths.name, storage=storage)
+
+    def version(self, trial):
+        return self.paths.version(trial.user_attrs["version"])
+
+    def record(self, trial):
+        return read_record(self.version(trial))
+
+
+@pytest.fixture(scope="session")
+def search(ray):
+    """Return what searches a program with a space of the given text."""
+    from tune.search.run import Search, run_search
+
+    def run(program, text, *, on_end=lambda outcome: None, rehearsal=False):
+        file = program.with_name("space.yaml")
+        file.write_text(f"system: {program.name}\n{text}")
+        space = read_space(file)
+        found = find_program(space.program)
+        searched = Searched(claim_experiment(program.parent.parent / "storage", "exp", numbered=True))
+        search = Search(
+            space=space,
+            program=found,
+            promoted=resolve(space, found),
+            resources=plan_resources(space.settings, None),
+            paths=searched.paths,
+            on_start=lambda dashboard: None,
+            on_end=on_end,
+            rehearsal=rehearsal,
+        )
+        try:
+            searched.finished = run_search(search)
+        except PromotuneError as error:
+            searched.error = error
+        return searched
+
+    return run

@@ -1,0 +1,286 @@
+"""Searches on a real Ray with two workers: what is on disk and in the journal afterwards."""
+
+import re
+import threading
+import time
+from collections import Counter
+
+import pytest
+
+from tests.events import by_epoch, session
+from tests.projects import write_program
+from tune.errors import MetricError, PreflightError, ProgramError
+from tune.paths import VersionPaths
+from tune.trial.record import read_record
+
+CASES = ["steady", "slow end", "better", "weak", "nan", "raises", "dies", "never built"]
+SPACE = f"""
+metric: Score/Val
+mode: max
+constants:
+  CASE: {{choice: {CASES}}}
+sampler: grid
+trials: 20
+concurrency: 2
+"""
+
+
+class Watcher(threading.Thread):
+    """Reads the versions of running trials as TensorBoard does."""
+
+    def __init__(self, storage):
+        super().__init__(daemon=True)
+        self.storage = storage
+        self.over = threading.Event()
+        self.seen = set()  # (version, epochs that its event file holds)
+
+    def run(self):
+        while not self.over.wait(0.1):
+            for file in self.storage.glob("*/*/trial.json"):
+                if list(file.parent.glob("events*")) and self.runs(file.parent):
+                    curve = by_epoch(file.parent).get("Score/Val", {})
+                    if self.runs(file.parent):
+                        self.seen.add((file.parent.name, tuple(curve)))
+
+    def runs(self, folder):
+        record = read_record(VersionPaths(folder))
+        return record is not None and record.stage == "running"
+
+
+@pytest.fixture(scope="module")
+def one_of_each(search, tmp_path_factory):
+    """A search with a trial of each kind; the program's file is broken once the first trial has ended."""
+    folder = tmp_path_factory.mktemp("one_of_each")
+    program = write_program(folder / "project", "cases")
+    watcher = Watcher(folder / "storage")
+    told = []
+
+    def on_end(outcome):
+        told.append(outcome)
+        program.write_text("raise SystemExit('edited meanwhile')\n")
+
+    watcher.start()
+    started = time.monotonic()
+    searched = search(program, SPACE, on_end=on_end)
+    searched.took_s = time.monotonic() - started
+    watcher.over.set()
+    watcher.join()
+    searched.watched, searched.told = watcher.seen, told
+    return searched
+
+
+@pytest.fixture
+def trials(one_of_each):
+    """Its trials, by their case; the baseline apart."""
+    baseline, *others = one_of_each.study.trials
+    return {"baseline": baseline, **{trial.user_attrs["constants"]["CASE"]: trial for trial in others}}
+
+
+def test_every_trial_is_in_the_journal_with_its_end(one_of_each, trials):
+    assert {case: trial.state.name for case, trial in trials.items()} == {
+        "baseline": "COMPLETE",
+        "better": "COMPLETE",
+        "weak": "PRUNED",
+        "slow end": "PRUNED",
+        "nan": "FAIL",
+        "raises": "FAIL",
+        "dies": "FAIL",
+        "never built": "FAIL",
+    }
+    assert Counter(trial.state.name for trial in one_of_each.study.trials) == {"COMPLETE": 2, "PRUNED": 2, "FAIL": 4}
+
+
+def test_trial_0_is_the_baseline(one_of_each, trials):
+    assert trials["baseline"].number == 0
+    assert trials["baseline"].user_attrs["version"] == "000,baseline"
+    assert trials["baseline"].params == {"CASE": "steady"}
+    assert one_of_each.finished.baseline.curve == [(1, 0.5), (2, pytest.approx(0.51)), (3, pytest.approx(0.52))]
+
+
+def test_every_curve_is_in_the_journal(trials):
+    curves = {
+        case: {step: round(value, 4) for step, value in trial.intermediate_values.items()}
+        for case, trial in trials.items()
+    }
+
+    assert curves.pop("nan").keys() == {1, 2}
+    assert curves == {
+        "baseline": {1: 0.5, 2: 0.51, 3: 0.52},
+        "better": {1: 0.7, 2: 0.71, 3: 0.72},
+        "weak": {1: 0.1},
+        "slow end": {1: 0.1},
+        "raises": {1: 0.7},
+        "dies": {1: 0.7},
+        "never built": {},
+    }
+    assert trials["better"].value == pytest.approx(0.72)
+    assert trials["weak"].value == pytest.approx(0.1)
+
+
+def test_a_failed_trial_says_why(one_of_each, trials):
+    source = (one_of_each.paths.source / "cases.py").read_text().splitlines()
+    raises, never = [number for number, text in enumerate(source, 1) if text.strip().startswith("raise ")][::-1]
+    reasons = {case: trial.user_attrs["reason"] for case, trial in trials.items() if "reason" in trial.user_attrs}
+
+    assert reasons == {
+        "nan": "the metric is nan in epoch 2",
+        "raises": f"RuntimeError: no second epoch (cases.py:{raises})",
+        "dies": "the worker died",
+        "never built": f"ValueError: this cannot be built (cases.py:{never})",
+    }
+    assert one_of_each.version(trials["raises"]).error.read_text().endswith("RuntimeError: no second epoch\n")
+
+
+def test_the_last_epoch_of_a_stopped_trial_is_in_its_event_file(one_of_each, trials):
+    for case in ("weak", "slow end"):
+        version = one_of_each.version(trials[case])
+        assert {tag: list(curve) for tag, curve in by_epoch(version.folder).items()} == {
+            "Loss/Train": [1],
+            "Loss/Val": [1],
+            "Score/Val": [1],
+        }
+        assert session(version.folder).status == "STATUS_SUCCESS"
+        assert one_of_each.record(trials[case]).stage == "stopped"
+        assert version.log.read_text().endswith("the end\n")
+
+
+def test_every_version_is_whole(one_of_each, trials):
+    for case, trial in trials.items():
+        version = one_of_each.version(trial)
+        if case in ("dies", "never built"):
+            continue
+        found = session(version.folder)
+        assert (found.n_starts, found.n_ends) == (1, 1)
+        assert found.hparams == {"CASE": trial.user_attrs["constants"]["CASE"]}
+        assert found.status == ("STATUS_FAILURE" if case == "raises" else "STATUS_SUCCESS")
+        assert version.hparams.read_text().startswith("# promoted by the search\nCASE: ")
+        assert version.best.exists()
+        assert version.last.exists()
+
+
+def test_nothing_but_versions_and_our_own_files_is_in_the_experiment(one_of_each):
+    versions = {trial.user_attrs["version"] for trial in one_of_each.study.trials}
+
+    assert {entry.name for entry in one_of_each.paths.folder.iterdir()} == {
+        "driver.log",
+        "source",
+        "space.yaml",
+        "study.journal",
+        *versions,
+    }
+    assert len(versions) == len(CASES)
+
+
+def test_the_model_of_a_trial_is_freed_before_the_next_fit(one_of_each, trials):
+    living = {
+        case: set(re.findall("living models: .*", one_of_each.version(trials[case]).log.read_text())) for case in trials
+    }
+
+    assert living.pop("never built") == set()
+    assert living == {case: {"living models: 1"} for case in living}
+
+
+def test_workers_stay_warm(one_of_each, trials):
+    workers = Counter(one_of_each.record(trial).pid for trial in trials.values())
+
+    assert len(workers) <= 2 + 3  # Ray ends a worker whose trial failed
+    assert max(workers.values()) >= 3
+
+
+def test_a_trial_that_takes_long_to_end_costs_no_other_trial_anything(one_of_each, trials):
+    slow = one_of_each.record(trials["slow end"])
+    after = [record for trial in trials.values() if (record := one_of_each.record(trial)).started >= slow.ended]
+
+    assert slow.ended - slow.started > 5
+    assert slow.pid in {record.pid for record in after}  # the worker went on
+
+
+def test_an_edit_while_the_search_runs_changes_no_later_trial(one_of_each, trials):
+    for case, trial in trials.items():
+        assert "edited meanwhile" not in one_of_each.version(trial).log.read_text()
+        if case != "never built":
+            kind = trial.user_attrs["constants"]["CASE"]
+            assert f"twice: {kind}{kind}\n" in one_of_each.version(trial).log.read_text()
+
+
+def test_the_curve_of_a_running_trial_is_in_its_event_file(one_of_each):
+    assert {epochs for _, epochs in one_of_each.watched} >= {(1,), (1, 2)}
+
+
+def test_each_end_is_told_once_as_it_happens(one_of_each):
+    assert sorted(outcome.number for outcome in one_of_each.told) == list(range(len(CASES)))
+    assert {outcome.number: outcome for outcome in one_of_each.told} == {
+        outcome.number: outcome for outcome in one_of_each.finished.outcomes
+    }
+
+
+def broken(folder, old, new):
+    path = write_program(folder / "project", "scripted")
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    return path
+
+
+SMALL = "metric: Score/Val\nmode: max\nconstants: {LR: {loguniform: [1e-4, 1e-1]}}\ntrials: 4\nconcurrency: 1\n"
+
+
+def test_a_program_that_fails_in_the_preflight_ends_the_search(search, tmp_path):
+    program = broken(tmp_path, "super().__init__()\n", "super().__init__()\n        self.depth = 1 / 0\n")
+    searched = search(program, SMALL)
+
+    version = searched.paths.version("000,baseline")
+    assert type(searched.error) is PreflightError
+    assert str(searched.error) == (
+        "scripted.py:21: the baseline failed in the pre-flight: ZeroDivisionError: division by zero\n"
+        f"  self.depth = 1 / 0\n  The whole traceback: {version.error}"
+    )
+    assert version.error.read_text().endswith("ZeroDivisionError: division by zero\n")
+    assert [trial.state.name for trial in searched.study.trials] == ["WAITING"]
+
+
+def test_a_worker_that_dies_in_the_preflight_ends_the_search(search, tmp_path):
+    program = broken(tmp_path, "super().__init__()\n", "import os\n        os._exit(3)\n")
+    searched = search(program, SMALL.replace("concurrency: 1", "concurrency: 2"))
+
+    assert type(searched.error) is PreflightError
+    assert str(searched.error) == (
+        f"the worker died in the pre-flight\n  Its last words: {searched.paths.folder / 'driver.log'}"
+    )
+    assert {trial.state.name for trial in searched.study.trials} == {"WAITING"}
+
+
+@pytest.mark.slow
+def test_a_metric_that_is_never_logged_ends_the_search(search, tmp_path):
+    searched = search(write_program(tmp_path / "project", "scripted"), SMALL.replace("Score/Val", "score/val"))
+
+    assert type(searched.error) is MetricError
+    assert searched.error.what == "'score/val' is never logged"
+    assert searched.error.hint == "Did you mean 'Score/Val'?"
+    assert searched.error.where.endswith("space.yaml:2")
+
+
+@pytest.mark.slow
+def test_a_program_of_another_shape_ends_the_search(search, tmp_path):
+    searched = search(broken(tmp_path, "def dataloaders", "class B(pl.LightningModule): pass\ndef dataloaders"), SMALL)
+
+    assert type(searched.error) is ProgramError
+    assert str(searched.error) == (
+        "scripted.py: 2 LightningModules in the program\n  Name one: scripted.py:Scripted, scripted.py:B."
+    )
+
+
+def test_when_the_time_is_over_running_epochs_end_and_the_rest_waits(search, tmp_path):
+    program = write_program(tmp_path / "project", "cases")
+    program.write_text(
+        program.read_text().replace("PACE_S = 0.2", "PACE_S = 30").replace("time.sleep(PACE_S", "time.sleep(0")
+    )
+    searched = search(program, SPACE.replace("trials: 20", "trials: 20\ntime_budget: 0.1"))
+
+    states = [trial.state.name for trial in searched.study.trials]
+    assert states == ["WAITING"] * len(states)
+    assert searched.study.trials[0].intermediate_values == {1: 0.5}
+    assert searched.finished.interrupted_by_user is False
+    version = searched.paths.version("000,baseline")
+    assert by_epoch(version.folder)["Score/Val"] == {1: 0.5}
+    assert read_record(version).stage == "stopped"
