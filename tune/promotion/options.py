@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tune.errors import ConstantError, did_you_mean
 from tune.promotion.literals import Unknown, evaluate
 from tune.promotion.program import Program
-from tune.promotion.project import Foreign, Own, Project
+from tune.promotion.project import Foreign, Own, Project, project_of
 from tune.promotion.signatures import signature_of
 from tune.promotion.survey import Called, Survey, dotted
 from tune.space.dimensions import Value
@@ -43,7 +43,7 @@ class Option:
 
 def find_options(program: Program) -> tuple[Option, ...]:
     """Return the options that the program and its modules declare, in the order of the files."""
-    project = Project(program)
+    project = project_of(program)
     return tuple(option for survey in project.surveys.values() for option in _options(survey, project))
 
 

@@ -54,6 +54,7 @@ class OneSession:
         """Write ``hparams.yaml``; the promoted constants win over what the program says. Called after each metric."""
         if not self._is_written:
             text = hparams_yaml(self._promoted, self.hparams, self._hardcoded)
+            self._files.folder.mkdir(parents=True, exist_ok=True)  # a program may log before there is a Trainer
             with atomic_write(self._files.hparams) as aside:
                 aside.write_text(text, encoding="utf-8")
             self._is_written = True
