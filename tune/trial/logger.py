@@ -51,6 +51,7 @@ class OneSession:
     def save(self) -> None:
         """Write ``hparams.yaml``; the promoted constants win over what the program says."""
         text = hparams_yaml(self._promoted, self.hparams, self._hardcoded)
+        self._files.folder.mkdir(parents=True, exist_ok=True)  # a program may log before there is a Trainer
         with atomic_write(self._files.hparams) as aside:
             aside.write_text(text, encoding="utf-8")
         self.flush()
