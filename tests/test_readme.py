@@ -22,7 +22,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"(?:<!-- ([^\n]+) -->\n)?```(\w+)\n(.*?)```", README, re.DOTALL)
 """Marker, language and text of each code block."""
 
-NOT_YET_RUN = {"script", "args"}
+NOT_YET_RUN: set[str] = set()
 """Keys that a space file may hold and a search cannot do yet: not advertised."""
 
 DEFAULTS = Settings()

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from tests.conftest import PROGRAMS
 from tests.events import scalars
+from tests.projects import PROGRAMS
 from tests.searched import Worker
 from tune.paths import VersionPaths
 from tune.promotion.constants import find_constant, find_constants

@@ -12,13 +12,14 @@ from tune.cli.screen import Screen, TrialLines, show_end, show_links, show_space
 from tune.cli.storage import storage_of
 from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, UserError
 from tune.paths import ExperimentPaths, check_name, claim_experiment, short
+from tune.promotion.cautions import cautions, check_names
 from tune.promotion.program import Program, find_program
 from tune.promotion.resolve import Promoted, doubts, resolve
 from tune.search.epochs import check_epochs
 from tune.search.resources import Resources, plan_resources
 from tune.space.file import find_space, read_space
 from tune.space.lint import lint
-from tune.space.space import Space, check_settings
+from tune.space.space import Script, Space, check_settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,8 @@ def run(given: argparse.Namespace) -> int:
     plan = prepare(replace(space, settings=arguments.settings(space.settings)), arguments.gpus, storage, given.name)
     screen = Screen()
     show_space(screen, plan.space, plan.promoted, plan.program, plan.resources)
-    for warning in (*lint(plan.promoted), *doubts(plan.promoted)):
+    told = cautions(plan.program, is_script=isinstance(plan.space.shape, Script))
+    for warning in (*lint(plan.promoted), *doubts(plan.promoted), *told):
         screen.line(f"warning: {warning}", style="yellow")
     paths = claim_experiment(plan.storage, plan.name or plan.space.name, numbered=plan.name is None)
     try:
@@ -73,6 +75,7 @@ def prepare(space: Space, gpus: tuple[int, ...] | None, storage: Path, name: str
     """Raise a UserError at whatever is wrong; this imports neither torch nor Ray nor Optuna."""
     check_settings(space)
     program = find_program(space.program)
+    check_names(program)
     promoted = resolve(space, program)
     check_epochs(space, program)
     return Plan(

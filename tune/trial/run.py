@@ -22,6 +22,7 @@ from tune.space.space import Script
 from tune.trial.callback import Report
 from tune.trial.fit import Fit
 from tune.trial.isolation import isolated
+from tune.trial.old_lightning import explained
 from tune.trial.output import logged_to
 from tune.trial.proof import Proof
 from tune.trial.record import Failure, Record, Stage
@@ -141,7 +142,8 @@ class TrialRun:
     def _fail(self, error: BaseException) -> None:
         traceback.print_exception(error)
         self._files.error.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-        self._write(stage="failed", failure=failure_of(error, self._job))
+        failure = explained(failure_of(error, self._job), self._executor.snapshot.stored)
+        self._write(stage="failed", failure=failure)
 
     def _write(self, **changes: Any) -> None:
         """Change the record, on disk too; an end has a time."""

@@ -22,6 +22,7 @@ from tune.space.dimensions import Value
 from tune.space.space import Script
 from tune.trial.fit import Fit
 from tune.trial.logger import version_logger
+from tune.trial.old_lightning import refuse_old_accelerator
 from tune.trial.task import Job
 
 STAGES = ("fit", "validate", "test", "predict")
@@ -74,6 +75,7 @@ def _trainers_of(package: ModuleType, fit: Fit) -> Iterator[None]:
 def _initialised(init: Callable[..., None], package: ModuleType, fit: Fit) -> Callable[..., None]:
     @functools.wraps(init)
     def replacement(trainer: Any, *args: Any, **given: Any) -> None:
+        refuse_old_accelerator(given.get("accelerator"))
         given["callbacks"] = _without_bars(given.get("callbacks"), package)
         init(trainer, *args, **fit.arguments({**given, **ONE_PROCESS}, package))
         for callback in trainer.checkpoint_callbacks:
