@@ -149,7 +149,7 @@ def show_end(
     if best is None or best.score is None:
         return None
     screen.line(f"best: {space.metric} = {best.score:.5g} in epoch {best.best_epoch} of {best.version}", style="bold")
-    baseline = next((outcome for outcome in outcomes if outcome.number == 0), None)
+    baseline = next((outcome for outcome in outcomes if outcome.is_baseline), None)
     if baseline is not None and baseline.score is not None:
         gain = f"better by {abs(best.score - baseline.score):.5g}" if best is not baseline else "no trial was better"
         screen.line(f"the hardcoded values: {baseline.score:.5g}; {gain}")

@@ -1,6 +1,7 @@
 """The search itself: ``run_search.py --space FILE``."""
 
 import argparse
+import shlex
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -112,6 +113,8 @@ def _search(plan: Plan, paths: ExperimentPaths, screen: Screen, *, rehearsal: bo
     if best is None:
         screen.line("no trial came to an end; each version's error.txt and log.txt say why", style="red")
         return EXIT_SEARCH
-    option = "" if plan.storage == storage_of(None) else f" --storage {short(plan.storage)}"
+    option = "" if plan.storage == storage_of(None) else f" --storage {shlex.quote(short(plan.storage))}"
     screen.line(f"next: {this_command()} retrain {paths.name}{option}")
+    if not best.is_baseline:
+        screen.line(f"      {this_command()} apply {paths.name}{option}")
     return EXIT_INTERRUPTED if finished.interrupted_by_user else 0
