@@ -275,6 +275,10 @@ BROKEN = [
         "search_spaces/s.yaml:6: cpus_per_trial: must be a number above 0, got 0\n  Write `cpus_per_trial: 1`.",
     ),
     (
+        BODY + "repeats: 3\n",
+        "search_spaces/s.yaml:6: repeats: must be true or false, got 3\n  Write `repeats: true`.",
+    ),
+    (
         BODY + "seed: -1\n",
         "search_spaces/s.yaml:6: seed: must be a whole number, 0 or more, got -1\n  Write `seed: 0`.",
     ),
@@ -317,7 +321,7 @@ def test_every_key_of_a_space_file_is_read(project):
         "sampler_args: {n_ei_candidates: 1}\n"
         "scheduler: asha\nscheduler_args: {grace_period: 2}\ntrainer: {max_epochs: 10, precision: 16-mixed}\n"
         "cpus_per_trial: 2\n"
-        "gpus_per_trial: 0.5\nconcurrency: 2\nseed: 7\n"
+        "gpus_per_trial: 0.5\nconcurrency: 2\nrepeats: true\nseed: 7\n"
     )
 
     space = read_space(path)
@@ -337,6 +341,7 @@ def test_every_key_of_a_space_file_is_read(project):
         cpus_per_trial=2,
         gpus_per_trial=0.5,
         concurrency=2,
+        repeats=True,
         seed=7,
     )
     assert space.where("constants.N") == "search_spaces/s.yaml:5"

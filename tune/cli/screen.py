@@ -140,8 +140,12 @@ class TrialLines:
         epochs = f"{outcome.n_epochs:>3} epoch{'s' if outcome.n_epochs != 1 else ' '}"
         score = "" if outcome.score is None else f"{outcome.score:<10.5g}"
         what = outcome.reason if outcome.state == "failed" else score
-        line = f"{count} {'*' if leads else ' '} {outcome.state:<8} {epochs}  {what:<10}  {outcome.version}"
+        line = f"{count} {'*' if leads else ' '} {outcome.state:<8} {epochs}  {what:<10}  {_version(outcome)}"
         self._screen.line(line, style=STYLES[outcome.state])
+
+
+def _version(outcome: Outcome) -> str:
+    return outcome.version if outcome.repeat_of is None else f"{outcome.number:03d}, repeat of {outcome.version}"
 
 
 def show_end(screen: Screen, outcomes: Sequence[Outcome], space: Space, promoted: Sequence[Promoted]) -> Outcome | None:

@@ -12,6 +12,7 @@ from tune.paths import ExperimentPaths, VersionPaths
 from tune.search.asha import Rule
 from tune.search.ledger import Ledger
 from tune.search.names import version_name
+from tune.space.dimensions import Value
 from tune.trial.outcome import Outcome
 from tune.trial.record import Record, read_record
 from tune.trial.task import Task
@@ -96,15 +97,23 @@ class Conductor:
 
     def next_task(self, trial_id: str) -> Task | None:
         """Open the next trial; None while there is no room, or none is left."""
-        if self.finished or len(self._running) >= self._limits.concurrency:
+        if len(self._running) >= self._limits.concurrency:
             return None
         first = self._n_asked == BASELINE
-        number, values = self._ledger.ask_baseline() if first else self._ledger.ask()
+        while not self.finished:
+            number, values = self._ledger.ask_baseline() if first else self._ledger.ask()
+            self._n_asked += 1
+            repeated = self._ledger.repeat(number)
+            if repeated is None:
+                return self._started_as(trial_id, number, values, first=first)
+            self._on_end(repeated)
+        return None
+
+    def _started_as(self, trial_id: str, number: int, values: dict[str, Value], *, first: bool) -> Task:
         version = self._paths.version(version_name(number, {} if first else values))
         self._ledger.note(number, version=version.folder.name)
         self._running[trial_id] = number
         self._versions[number] = version
-        self._n_asked += 1
         return Task(
             number=number,
             version=str(version.folder),

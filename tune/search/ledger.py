@@ -11,7 +11,7 @@ from optuna.trial import Trial, TrialState, create_trial
 
 from tune.paths import ExperimentPaths
 from tune.promotion.resolve import Promoted
-from tune.search.memory import DIRECTIONS
+from tune.search.memory import DIRECTIONS, FINISHED
 from tune.search.searcher import Draw, Searcher
 from tune.space.dimensions import Value
 from tune.space.space import Space
@@ -30,6 +30,8 @@ class Ledger:
         self._space = space
         self._searcher = Searcher(space, promoted)
         self._open: dict[int, Trial] = {}
+        self._configurations: dict[int, str] = {}  # of the open trials
+        self._finished: dict[str, Outcome] = {}  # the first of each configuration
 
     def ask_baseline(self) -> tuple[int, dict[str, Value]]:
         """Open trial 0: the hardcoded values; one that only the program knows is left as it is."""
@@ -38,6 +40,19 @@ class Ledger:
     def ask(self) -> tuple[int, dict[str, Value]]:
         """Open a trial; return its number and its values. A constant that is left out keeps its hardcoded value."""
         return self._opened(self._searcher.draw())
+
+    def repeat(self, number: int) -> Outcome | None:
+        """Close a new trial with what an earlier one of its configuration was worth; None where there is none.
+
+        A trial depends on its constants alone: all have one seed.
+        """
+        earlier = self._finished.get(self._configurations[number])
+        if earlier is None or self._space.settings.repeats:
+            return None
+        self.note(number, repeat_of=earlier.number, version=earlier.version)
+        for epoch, value in earlier.curve.items():
+            self.report(number, epoch, value)
+        return self.prune(number) if earlier.state == "pruned" else self.complete(number)
 
     @property
     def exhausted(self) -> bool:
@@ -98,6 +113,7 @@ class Ledger:
         trial_id = self._storage.create_new_trial(self._study._study_id, template)  # noqa: SLF001
         trial = Trial(self._study, trial_id)
         self._open[trial.number] = trial
+        self._configurations[trial.number] = repr(draw.values)
         self._searcher.opened(trial.number, draw)
         return trial.number, dict(draw.values)
 
@@ -106,7 +122,11 @@ class Ledger:
         told = self._study.tell(self._open.pop(number), value, state=state)
         values = None if value is None else [value]
         self._searcher.closed(number, state, {epoch: (each,) for epoch, each in curve.items()}, values)
-        return outcome_of(told, self._space.mode)
+        outcome = outcome_of(told, self._space.mode)
+        configuration = self._configurations.pop(number)
+        if state in FINISHED:
+            self._finished.setdefault(configuration, outcome)
+        return outcome
 
     def _curve_of(self, trial: Trial) -> dict[int, float]:
         return self._storage.get_trial(trial._trial_id).intermediate_values  # noqa: SLF001

@@ -50,6 +50,8 @@ class Settings:
     """GPUs that a trial takes: 0, a share of one, or a whole number; None to decide from the machine."""
     concurrency: int | None = None
     """Trials that run at once; None for as many as fit."""
+    repeats: bool = False
+    """Whether a configuration that has finished is trained once more when it is drawn again."""
     seed: int = 0
     """Of the sampler, and the program's seed in every trial: trials differ by their constants alone."""
 
@@ -120,6 +122,13 @@ def check_concurrency(value: Value, where: str | None) -> int | None:
     return _whole("concurrency", value, where, least=1, example="concurrency: 2")
 
 
+def check_repeats(value: Value, where: str | None) -> bool:
+    """Return whether a configuration that is drawn again is trained again."""
+    if isinstance(value, bool):
+        return value
+    raise _error(where, f"repeats: must be true or false, got {value!r}", "Write `repeats: true`.")
+
+
 def check_seed(value: Value, where: str | None) -> int:
     """Return the seed."""
     seed = _whole("seed", value, where, least=0, example="seed: 0")
@@ -154,6 +163,7 @@ CHECKS: dict[str, Callable[[Value, str | None], Value]] = {
     "cpus_per_trial": check_cpus_per_trial,
     "gpus_per_trial": check_gpus_per_trial,
     "concurrency": check_concurrency,
+    "repeats": check_repeats,
     "seed": check_seed,
 }
 """Every setting as the file writes it."""
