@@ -5,6 +5,7 @@ import shlex
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tune import __version__
 from tune.cli.arguments import SETTINGS, Arguments, SearchParser, add_settings
@@ -22,6 +23,9 @@ from tune.space.feasible import baseline_doubts, check_feasible
 from tune.space.file import find_space, read_space
 from tune.space.lint import lint
 from tune.space.space import Script, Space, check_settings
+
+if TYPE_CHECKING:
+    from tune.results.knowledge import Knowledge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,7 @@ def parser() -> SearchParser:
     parser.add_argument("--space", metavar="FILE", required=True, help="a path, or a name in search_spaces/")
     add_settings(parser, SETTINGS)
     parser.add_argument("--name", help="of the experiment; default: the space file's")
+    parser.add_argument("--from", dest="known", metavar="EXPERIMENT", help="what it has learnt is known from the start")
     parser.add_argument("--fast-dev-run", action="store_true", help="one or two batches of the baseline; keeps nothing")
     return parser
 
@@ -66,9 +71,10 @@ def run(given: argparse.Namespace) -> int:
     told = cautions(plan.program, is_script=isinstance(plan.space.shape, Script))
     for warning in (*lint(plan.promoted), *doubts(plan.promoted), *unmet, *told):
         screen.line(f"warning: {warning}", style="yellow")
+    known = None if given.known is None else _known(given.known, plan, screen)
     paths = claim_experiment(plan.storage, plan.name or plan.space.name, numbered=plan.name is None)
     try:
-        return _search(plan, paths, screen, rehearsal=given.fast_dev_run)
+        return _search(plan, paths, screen, known, rehearsal=given.fast_dev_run)
     except UserError:
         shutil.rmtree(paths.folder)
         raise
@@ -92,7 +98,24 @@ def prepare(space: Space, gpus: tuple[int, ...] | None, storage: Path, name: str
     )
 
 
-def _search(plan: Plan, paths: ExperimentPaths, screen: Screen, *, rehearsal: bool) -> int:
+def _known(experiment: str, plan: Plan, screen: Screen) -> "Knowledge":
+    """Return what another experiment knows, and say how much of it counts."""
+    from tune.results.knowledge import knowledge_of
+
+    known = knowledge_of(experiment, plan.storage, plan.space, plan.promoted)
+    left_out = ", ".join(f"{count} {reason}" for reason, count in known.left_out.items())
+    screen.line(
+        f"known from {known.experiment}: {_trials(len(known.trials))}" + (f"; left out: {left_out}" if left_out else "")
+    )
+    screen.line()
+    return known
+
+
+def _trials(number: int) -> str:
+    return f"{number} trial{'s' if number != 1 else ''}"
+
+
+def _search(plan: Plan, paths: ExperimentPaths, screen: Screen, known: "Knowledge | None", *, rehearsal: bool) -> int:
     from tune.search.run import Search, run_search
 
     lines = TrialLines(screen, plan.space.mode, plan.space.settings.trials)
@@ -103,6 +126,7 @@ def _search(plan: Plan, paths: ExperimentPaths, screen: Screen, *, rehearsal: bo
         resources=plan.resources,
         paths=paths,
         rehearsal=rehearsal,
+        knowledge=None if known is None else (known.experiment, known.trials),
         on_start=lambda dashboard: None if rehearsal else show_links(screen, plan.storage, dashboard),
         on_end=lines.ended,
     )

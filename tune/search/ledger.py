@@ -41,6 +41,15 @@ class Ledger:
         """Open a trial; return its number and its values. A constant that is left out keeps its hardcoded value."""
         return self._opened(self._searcher.draw())
 
+    def learn(self, experiment: str, trials: Sequence[Outcome]) -> None:
+        """Know the trials of another experiment: noted beside ours, not among them, so that no reader counts them."""
+        known = [{"values": each.values, "state": each.state, "curve": list(each.curve.items())} for each in trials]
+        self._study.set_user_attr("knowledge", {"experiment": experiment, "trials": known})
+        for each in trials:
+            curve = {epoch: (value,) for epoch, value in each.curve.items()}
+            ended = None if each.state == "pruned" or each.score is None else (each.score,)
+            self._searcher.learn(each.values, TrialState[each.state.upper()], curve, ended)
+
     def repeat(self, number: int) -> Outcome | None:
         """Close a new trial with what an earlier one of its configuration was worth; None where there is none.
 

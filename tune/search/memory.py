@@ -74,6 +74,8 @@ class Memory:
         values: Sequence[float] | None,
     ) -> None:
         """Take a trial that ended elsewhere, or earlier."""
+        if not curve:
+            return
         keeps_pruned = state is TrialState.PRUNED and self._takes_pruned
         state, told = self._as_told(state, curve, values)
         trial = create_trial(

@@ -113,6 +113,16 @@ class Searcher:
         del self._values[number]
         self._memory.closed(number, state, curve, values)
 
+    def learn(
+        self, values: Mapping[str, Value], state: TrialState, curve: Curve, ended: Sequence[float] | None
+    ) -> None:
+        """Take a trial that ended elsewhere, or earlier; ``ended`` are the metrics of a complete one."""
+        self._n_trials += 1
+        labels = self._labels(values)
+        self._memory.learn(labels, {name: self.distributions[name] for name in labels}, state, curve, ended)
+        for epoch in curve.values():
+            self._note_best(epoch[0], values)
+
     def _drawn(self, fixed: Mapping[str, Any]) -> Draw:
         """Draw what is not fixed, each constant after those that it depends on."""
         trial = self._memory.ask(fixed)
