@@ -1,5 +1,6 @@
 """Run one trial: execute the program with its values in force, train it, and say what happened."""
 
+import contextvars
 import gc
 import math
 import os
@@ -70,12 +71,15 @@ class TrialRun:
         """Train the trial and return its record; whatever the program raises is in there, and nothing is raised."""
         self._files.folder.mkdir(parents=True, exist_ok=True)
         with logged_to(self._files.log), isolated(self._job.folder, self._job.n_threads):
-            try:
-                self._stations(report, after_preflight)
-            except (Exception, SystemExit) as error:  # the program may raise anything
-                self._fail(error)
+            contextvars.copy_context().run(self._attempt, report, after_preflight)  # jsonargparse leaves a parser in it
             gc.collect()  # `self.log = partial(self.log, ...)` is a cycle: without this the model would stay
         return self.record
+
+    def _attempt(self, report: Report, after_preflight: Callable[[], None]) -> None:
+        try:
+            self._stations(report, after_preflight)
+        except (Exception, SystemExit) as error:  # the program may raise anything
+            self._fail(error)
 
     def _stations(self, report: Report, after_preflight: Callable[[], None]) -> None:
         if self._task.preflight:
