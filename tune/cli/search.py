@@ -1,7 +1,6 @@
 """The search itself: ``run_search.py --space FILE``."""
 
 import argparse
-import shlex
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,11 +8,11 @@ from pathlib import Path
 from tune import __version__
 from tune.cli.arguments import SETTINGS, Arguments, SearchParser, add_settings
 from tune.cli.commands import COMMANDS
-from tune.cli.screen import Screen, TrialLines, show_end, show_links, show_space, this_command
+from tune.cli.screen import Screen, TrialLines, show_end, show_links, show_space, this_command, word
 from tune.cli.storage import storage_of
-from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, UserError
+from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, StartError, UserError
 from tune.paths import ExperimentPaths, check_name, claim_experiment, short
-from tune.promotion.cautions import cautions, check_names
+from tune.promotion.cautions import cautions, check_folder, check_names
 from tune.promotion.program import Program, find_program
 from tune.promotion.resolve import Promoted, doubts, resolve
 from tune.search.epochs import check_epochs
@@ -67,7 +66,7 @@ def run(given: argparse.Namespace) -> int:
     paths = claim_experiment(plan.storage, plan.name or plan.space.name, numbered=plan.name is None)
     try:
         return _search(plan, paths, screen, rehearsal=given.fast_dev_run)
-    except UserError:
+    except (UserError, StartError):
         shutil.rmtree(paths.folder)
         raise
 
@@ -77,6 +76,7 @@ def prepare(space: Space, gpus: tuple[int, ...] | None, storage: Path, name: str
     check_settings(space)
     program = find_program(space.program)
     check_names(program)
+    check_folder(Path.cwd())
     promoted = resolve(space, program)
     check_epochs(space, program)
     return Plan(
@@ -110,10 +110,12 @@ def _search(plan: Plan, paths: ExperimentPaths, screen: Screen, *, rehearsal: bo
         return 0
     best = show_end(screen, finished.outcomes, plan.space, finished.baseline.constants)
     screen.line(f"everything is in {short(paths.folder)}")
+    if finished.interrupted:
+        screen.line("the search was interrupted: what waits had not come to its end", style="yellow")
     if best is None:
-        screen.line("no trial came to an end; each version's error.txt and log.txt say why", style="red")
+        screen.line("no trial has a score; each version's trial.json and log.txt say why", style="red")
         return EXIT_SEARCH
-    option = "" if plan.storage == storage_of(None) else f" --storage {shlex.quote(short(plan.storage))}"
+    option = "" if plan.storage == storage_of(None) else f" --storage {word(plan.storage)}"
     screen.line(f"next: {this_command()} retrain {paths.name}{option}")
     if not best.is_baseline:
         screen.line(f"      {this_command()} apply {paths.name}{option}")

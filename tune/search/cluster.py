@@ -9,9 +9,11 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ray
 
+from tune.errors import StartError
 from tune.search.resources import Resources
 from tune.trial.worker import WORKER_ENVIRONMENT
 
@@ -43,7 +45,8 @@ class Cluster:
 def local_cluster(resources: Resources) -> Iterator[Cluster]:
     """Start Ray on this machine, and end it; a Ray that runs already in this process is used, and left running."""
     if ray.is_initialized():
-        yield Cluster(dashboard=None)
+        with _environment(DRIVER_ENVIRONMENT):
+            yield Cluster(dashboard=None)
         return
     with _own_cluster(resources) as cluster:
         yield cluster
@@ -55,7 +58,8 @@ def _own_cluster(resources: Resources) -> Iterator[Cluster]:
     imports = threading.Thread(target=_import_tune, daemon=True)
     with _environment({**DRIVER_ENVIRONMENT, **_devices(resources)}):
         imports.start()
-        context = ray.init(
+        context = _start(
+            address="local",  # whatever RAY_ADDRESS says, and whatever else runs here
             num_cpus=resources.logical_cpus,
             num_gpus=len(resources.gpus),
             object_store_memory=OBJECT_STORE_BYTES,
@@ -71,6 +75,15 @@ def _own_cluster(resources: Resources) -> Iterator[Cluster]:
             yield Cluster(dashboard=context.dashboard_url or None)
         finally:
             ray.shutdown()
+
+
+def _start(**arguments: Any) -> Any:
+    try:
+        return ray.init(**arguments)
+    except Exception as error:
+        first = str(error).strip().partition("\n")[0]
+        what = f"Ray could not be started: {type(error).__name__}: {first}"
+        raise StartError(None, what, "Nothing was searched. `ray start --head` on its own says more.") from error
 
 
 def _import_tune() -> None:

@@ -6,14 +6,14 @@ Ray's searcher and scheduler are two thin doors to this one object, so that ther
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tune.paths import ExperimentPaths, VersionPaths
 from tune.search.asha import Rule
 from tune.search.ledger import Ledger
 from tune.search.names import version_name
 from tune.trial.outcome import Outcome
-from tune.trial.record import Record, read_record
+from tune.trial.record import NEVER_LOGGED, Failure, Record, read_record
 from tune.trial.task import Task
 
 BASELINE = 0
@@ -86,6 +86,11 @@ class Conductor:
         return self.preflight_failed
 
     @property
+    def cut_short(self) -> bool:
+        """Whether a trial was interrupted, or never asked for."""
+        return bool(self._interrupted) or (self.interrupted and self._n_asked < self._limits.trials)
+
+    @property
     def ending(self) -> bool:
         """Whether ``end`` was called."""
         return self._ending.is_set()
@@ -131,7 +136,7 @@ class Conductor:
         if number is None:
             return
         record = read_record(self._versions[number])
-        if number == BASELINE and failed and not (record and record.ready):
+        if number == BASELINE and failed and not _trains(record):
             self.preflight_failed = True
             self._on_preflight_failed()
         if number not in self._interrupted and not self.preflight_failed and not self._limits.rehearsal:
@@ -146,11 +151,20 @@ class Conductor:
             self._ledger.note(number, worker=f"{record.host}:{record.pid}")
         curve = self._ledger.curve(number)
         if failed:
-            reason = record.failure.reason if record and record.failure else WORKER_DIED
-            return self._ledger.fail(number, reason)
+            if record is not None and record.failure is None:
+                record = replace(
+                    record, stage="failed", ended=time.time(), failure=Failure(kind=WORKER_DIED, message="")
+                )
+                record.write(self._versions[number])
+            return self._ledger.fail(number, record.failure.reason if record and record.failure else WORKER_DIED)
         if diverged := [
             (epoch, value) for epoch, value in curve.items() if value != value or abs(value) == float("inf")
         ]:
             epoch, value = diverged[0]
             return self._ledger.fail(number, f"the metric is {value} in epoch {epoch}")
         return self._ledger.prune(number) if number in self._stopped else self._ledger.complete(number)
+
+
+def _trains(record: Record | None) -> bool:
+    """Tell whether the baseline came past the pre-flight and logged its metric, for without that no trial will."""
+    return record is not None and record.ready and (record.failure is None or record.failure.kind != NEVER_LOGGED)

@@ -20,7 +20,7 @@ from tune.space.space import Space
 from tune.trial.gate import close_gate
 from tune.trial.outcome import Outcome
 from tune.trial.output import logged_to
-from tune.trial.record import Record
+from tune.trial.record import NEVER_LOGGED, Record
 from tune.trial.task import Job
 
 DRIVER_LOG = "driver.log"
@@ -34,6 +34,8 @@ class Finished:
     """Every trial of the ledger."""
     baseline: Record
     """The baseline's own record."""
+    interrupted: bool
+    """The time was over, or the user ended it, before the trials were done."""
     interrupted_by_user: bool
     """Ctrl-C, before the trials were done."""
 
@@ -75,9 +77,16 @@ def run_search(search: Search) -> Finished:
         finally:
             ledger.suspend()
     baseline = conductor.baseline
+    if baseline is None and conductor.ending:
+        raise KeyboardInterrupt
     if conductor.preflight_failed or baseline is None:
         raise _preflight_error(baseline, search)
-    return Finished(outcomes=ledger.outcomes, baseline=baseline, interrupted_by_user=conductor.ending)
+    return Finished(
+        outcomes=ledger.outcomes,
+        baseline=baseline,
+        interrupted=conductor.cut_short,
+        interrupted_by_user=conductor.ending,
+    )
 
 
 def _conductor(search: Search, ledger: Ledger, job: Job) -> Conductor:
@@ -109,7 +118,7 @@ def _preflight_error(record: Record | None, search: Search) -> PromotuneError:
     if record is None or failure is None:
         return PreflightError(None, "the worker died in the pre-flight", f"Its last words: {short(log)}")
     version = search.paths.version(record.version)
-    if failure.kind == MetricError.__name__:
+    if failure.kind in (MetricError.__name__, NEVER_LOGGED):
         return MetricError(search.space.where("metric"), failure.message, failure.hint)
     if failure.kind == ProgramError.__name__:
         return ProgramError(None, failure.message, failure.hint)

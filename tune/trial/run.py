@@ -27,7 +27,7 @@ from tune.trial.isolation import isolated
 from tune.trial.old_lightning import explained
 from tune.trial.output import logged_to
 from tune.trial.proof import Proof
-from tune.trial.record import Failure, Record, Stage
+from tune.trial.record import NEVER_LOGGED, Failure, Record, Stage
 from tune.trial.script import run_script
 from tune.trial.system import run_system
 from tune.trial.task import Job, Task
@@ -133,16 +133,20 @@ class TrialRun:
 
     def _conclude(self, *, stopped: bool) -> None:
         if not self.record.curve:
-            self._write(
-                stage="failed", failure=Failure(kind="metric", message=f"{self._job.metric!r} was never logged")
-            )
+            hint = f"Logged: {', '.join(self.record.logged)}." if self.record.logged else None
+            self._give_up(Failure(kind=NEVER_LOGGED, message=f"{self._job.metric!r} was never logged", hint=hint))
             return
         epoch, value = self.record.curve[-1]
         if math.isfinite(value):
             self._write(stage="stopped" if stopped else "complete")
             return
         message = f"{self._job.metric} is {value} in epoch {epoch}"
-        self._write(stage="failed", failure=Failure(kind="NaN" if math.isnan(value) else "inf", message=message))
+        self._give_up(Failure(kind="NaN" if math.isnan(value) else "inf", message=message))
+
+    def _give_up(self, failure: Failure) -> None:
+        """Write a failure that is no exception."""
+        self._files.error.write_text(f"{failure.reason}\n", encoding="utf-8")
+        self._write(stage="failed", failure=failure)
 
     def _fail(self, error: BaseException) -> None:
         traceback.print_exception(error)
