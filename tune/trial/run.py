@@ -8,6 +8,7 @@ import socket
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import copy_context
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -69,7 +70,8 @@ class TrialRun:
         self._files.folder.mkdir(parents=True, exist_ok=True)
         with logged_to(self._files.log), isolated(self._job.folder, self._job.n_threads):
             try:
-                self._stations(report, after_preflight)
+                # a context of its own: jsonargparse keeps the last parser there, with LightningCLI's model
+                copy_context().run(self._stations, report, after_preflight)
             except (Exception, SystemExit) as error:  # the program may raise anything
                 self._fail(error)
             gc.collect()  # `self.log = partial(self.log, ...)` is a cycle: without this the model would stay
