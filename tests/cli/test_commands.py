@@ -20,6 +20,7 @@ OPTIONS = {
     "constants": HELP | {"--refused", "--json"},
     "promote": HELP | {"-o", "--output", "--force", "--metric", "--mode"},
     "retrain": HELP | {"-g", "--gpu", "--storage", "--trainer.ARGUMENT"},
+    "apply": HELP | {"--trial", "--write", "--storage"},
 }
 
 

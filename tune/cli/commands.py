@@ -13,6 +13,7 @@ COMMANDS = {
     "constants": "list what a program hardcodes, and how to name it",
     "promote": "write a space file for some of them, with ranges suggested",
     "retrain": "train an experiment's best configuration again, for the full budget",
+    "apply": "put an experiment's best values back into the source",
 }
 """In the order of their use; without one of them, a space is searched."""
 

@@ -1,6 +1,7 @@
 """The search itself: ``run_search.py --space FILE``."""
 
 import argparse
+import shlex
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,13 +13,14 @@ from tune.cli.screen import Screen, TrialLines, show_end, show_links, show_space
 from tune.cli.storage import storage_of
 from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, UserError
 from tune.paths import ExperimentPaths, check_name, claim_experiment, short
+from tune.promotion.cautions import cautions, check_names
 from tune.promotion.program import Program, find_program
 from tune.promotion.resolve import Promoted, doubts, resolve
 from tune.search.epochs import check_epochs
 from tune.search.resources import Resources, plan_resources
 from tune.space.file import find_space, read_space
 from tune.space.lint import lint
-from tune.space.space import Space, check_settings
+from tune.space.space import Script, Space, check_settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,8 @@ def run(given: argparse.Namespace) -> int:
     plan = prepare(replace(space, settings=arguments.settings(space.settings)), arguments.gpus, storage, given.name)
     screen = Screen()
     show_space(screen, plan.space, plan.promoted, plan.program, plan.resources)
-    for warning in (*lint(plan.promoted), *doubts(plan.promoted)):
+    told = cautions(plan.program, is_script=isinstance(plan.space.shape, Script))
+    for warning in (*lint(plan.promoted), *doubts(plan.promoted), *told):
         screen.line(f"warning: {warning}", style="yellow")
     paths = claim_experiment(plan.storage, plan.name or plan.space.name, numbered=plan.name is None)
     try:
@@ -73,6 +76,7 @@ def prepare(space: Space, gpus: tuple[int, ...] | None, storage: Path, name: str
     """Raise a UserError at whatever is wrong; this imports neither torch nor Ray nor Optuna."""
     check_settings(space)
     program = find_program(space.program)
+    check_names(program)
     promoted = resolve(space, program)
     check_epochs(space, program)
     return Plan(
@@ -109,6 +113,8 @@ def _search(plan: Plan, paths: ExperimentPaths, screen: Screen, *, rehearsal: bo
     if best is None:
         screen.line("no trial came to an end; each version's error.txt and log.txt say why", style="red")
         return EXIT_SEARCH
-    option = "" if plan.storage == storage_of(None) else f" --storage {short(plan.storage)}"
+    option = "" if plan.storage == storage_of(None) else f" --storage {shlex.quote(short(plan.storage))}"
     screen.line(f"next: {this_command()} retrain {paths.name}{option}")
+    if not best.is_baseline:
+        screen.line(f"      {this_command()} apply {paths.name}{option}")
     return EXIT_INTERRUPTED if finished.interrupted_by_user else 0

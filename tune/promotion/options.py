@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tune.errors import ConstantError, did_you_mean
@@ -61,6 +61,27 @@ def find_option(name: str, program: Program, options: tuple[Option, ...], where:
     near = did_you_mean(name, [way for option in options for way in option.names])
     hint = listing if near is None else f"Did you mean {near!r}?  {listing}"
     raise ConstantError(where, f"{name!r} is not an option of {program.source.name}", hint)
+
+
+def option_words(options: Mapping[str, Option], values: Mapping[str, Value]) -> list[str]:
+    """Return what stands on the command line for these options, in their order; of two the last counts, so add them."""
+    return [word for key, option in options.items() if key in values for word in _words_for(key, option, values[key])]
+
+
+def _words_for(key: str, option: Option, value: Value) -> list[str]:
+    match value:
+        case _ if option.is_flag:
+            return [key] if value else []
+        case _ if key.endswith("="):
+            return [f"{key}{_word(value)}"]
+        case list() | tuple():
+            return [key, *map(_word, value)]
+        case _:
+            return [f"{key}={_word(value)}"]  # a word of its own could begin with a minus
+
+
+def _word(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
 
 
 def _options(survey: Survey, project: Project) -> Iterator[Option]:
