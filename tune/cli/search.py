@@ -1,10 +1,14 @@
 """The search itself: ``run_search.py --space FILE``."""
 
+import argparse
+import shlex
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tune.cli.arguments import Arguments
+from tune import __version__
+from tune.cli.arguments import SETTINGS, Arguments, SearchParser, add_settings
+from tune.cli.commands import COMMANDS
 from tune.cli.screen import Screen, TrialLines, show_end, show_links, show_space, this_command
 from tune.cli.storage import storage_of
 from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, UserError
@@ -32,9 +36,29 @@ class Plan:
     """None: the space file's name, with a number if that is taken."""
 
 
-def run(arguments: Arguments) -> int:
+def parser() -> SearchParser:
+    """Return what it takes on the command line; its help names the commands too."""
+    commands = "\n".join(f"  {name:<10} {what}" for name, what in COMMANDS.items())
+    parser = SearchParser(
+        prog="run_search.py",
+        description="Search the hyperparameters that a PyTorch Lightning program hardcodes.",
+        epilog=f"commands (run_search.py COMMAND --help):\n{commands}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"promotune {__version__}")
+    parser.add_argument("--space", metavar="FILE", required=True, help="a path, or a name in search_spaces/")
+    add_settings(parser, SETTINGS)
+    parser.add_argument("--name", help="of the experiment; default: the space file's")
+    parser.add_argument("--fast-dev-run", action="store_true", help="one or two batches of the baseline; keeps nothing")
+    return parser
+
+
+def run(given: argparse.Namespace) -> int:
     """Check everything, then search."""
-    plan = prepare(arguments)
+    arguments = Arguments.of(given)
+    space = read_space(find_space(given.space))
+    storage = storage_of(given.storage)
+    plan = prepare(replace(space, settings=arguments.settings(space.settings)), arguments.gpus, storage, given.name)
     screen = Screen()
     show_space(screen, plan.space, plan.promoted, plan.program, plan.resources)
     told = cautions(plan.program, is_script=isinstance(plan.space.shape, Script))
@@ -42,16 +66,14 @@ def run(arguments: Arguments) -> int:
         screen.line(f"warning: {warning}", style="yellow")
     paths = claim_experiment(plan.storage, plan.name or plan.space.name, numbered=plan.name is None)
     try:
-        return _search(plan, paths, screen, rehearsal=arguments.fast_dev_run)
+        return _search(plan, paths, screen, rehearsal=given.fast_dev_run)
     except UserError:
         shutil.rmtree(paths.folder)
         raise
 
 
-def prepare(arguments: Arguments) -> Plan:
+def prepare(space: Space, gpus: tuple[int, ...] | None, storage: Path, name: str | None) -> Plan:
     """Raise a UserError at whatever is wrong; this imports neither torch nor Ray nor Optuna."""
-    space = read_space(find_space(arguments.target))
-    space = replace(space, settings=arguments.settings(space.settings))
     check_settings(space)
     program = find_program(space.program)
     check_names(program)
@@ -61,9 +83,9 @@ def prepare(arguments: Arguments) -> Plan:
         space=space,
         program=program,
         promoted=promoted,
-        resources=plan_resources(space.settings, arguments.gpus),
-        storage=storage_of(arguments.storage),
-        name=None if arguments.name is None else check_name(arguments.name),
+        resources=plan_resources(space.settings, gpus),
+        storage=storage,
+        name=None if name is None else check_name(name),
     )
 
 
@@ -91,6 +113,8 @@ def _search(plan: Plan, paths: ExperimentPaths, screen: Screen, *, rehearsal: bo
     if best is None:
         screen.line("no trial came to an end; each version's error.txt and log.txt say why", style="red")
         return EXIT_SEARCH
-    option = "" if plan.storage == storage_of(None) else f" --storage {short(plan.storage)}"
+    option = "" if plan.storage == storage_of(None) else f" --storage {shlex.quote(short(plan.storage))}"
     screen.line(f"next: {this_command()} retrain {paths.name}{option}")
+    if not best.is_baseline:
+        screen.line(f"      {this_command()} apply {paths.name}{option}")
     return EXIT_INTERRUPTED if finished.interrupted_by_user else 0

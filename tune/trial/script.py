@@ -16,7 +16,7 @@ from typing import Any
 import pytorch_lightning
 
 from tune.promotion.execute import Executor, InForce
-from tune.promotion.options import Option
+from tune.promotion.options import option_words
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
 from tune.space.space import Script
@@ -49,30 +49,6 @@ def run_script(executor: Executor, in_force: InForce, job: Job, values: Mapping[
         except SystemExit as end:
             if end.code not in (None, 0):
                 raise
-
-
-def option_words(options: Mapping[str, Option], values: Mapping[str, Value]) -> list[str]:
-    """Return what stands on the command line for the promoted options; the last of two counts, so ours do."""
-    words: list[str] = []
-    for key in options.keys() & values.keys():
-        words += _words(key, values[key], is_flag=options[key].is_flag)
-    return words
-
-
-def _words(key: str, value: Value, *, is_flag: bool) -> list[str]:
-    match value:
-        case _ if is_flag:
-            return [key] if value else []
-        case _ if key.endswith("="):
-            return [f"{key}{_text(value)}"]
-        case list() | tuple():
-            return [key, *map(_text, value)]
-        case _:
-            return [f"{key}={_text(value)}"]  # a word of its own could begin with a minus
-
-
-def _text(value: Value) -> str:
-    return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
 
 
 def packages_of(program: Program) -> list[ModuleType]:
