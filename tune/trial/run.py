@@ -18,7 +18,8 @@ import pytorch_lightning
 
 from tune.errors import MetricError, PromotuneError, suggest
 from tune.paths import VersionPaths
-from tune.promotion.execute import IN_FORCE, Executor
+from tune.promotion.execute import Executor
+from tune.promotion.rewrite import IN_FORCE
 from tune.space.space import Script
 from tune.trial.callback import Report
 from tune.trial.children import only_forked
