@@ -125,8 +125,8 @@ def test_a_command_when_it_stands_in_the_readme_then_it_is_understood(argv):
     assert parse(argv).target in ("lr_bs.yaml", "lr_bs")
 
 
-def test_the_commands_when_they_are_compared_then_search_retrain_and_rehearsal_are_among_them():
-    assert [argv[0] for argv in COMMANDS] == ["--space", "--space", "retrain"]
+def test_the_commands_when_they_are_compared_then_each_is_among_them():
+    assert [argv[0] for argv in COMMANDS] == ["--space", "resume", "--space", "retrain"]
 
 
 def test_a_block_of_commands_when_ci_does_not_run_it_then_it_says_why():

@@ -1,6 +1,6 @@
 """Every command and option is a decision: the set of them is written here."""
 
-from tune.cli.arguments import COMMANDS, parse, retrain_parser, search_parser
+from tune.cli.arguments import COMMANDS, parse, resume_parser, retrain_parser, search_parser
 from tune.space.settings import Settings
 
 
@@ -9,7 +9,7 @@ def options_of(parser):
 
 
 def test_the_commands_and_options_are_these():
-    assert set(COMMANDS) == {"retrain"}
+    assert set(COMMANDS) == {"resume", "retrain"}
     assert options_of(search_parser()) == {
         "-h",
         "--help",
@@ -23,12 +23,26 @@ def test_the_commands_and_options_are_these():
         "--concurrency",
         "--cpus-per-trial",
         "--gpus-per-trial",
+        "--max-failures",
         "-g",
         "--gpu",
         "--storage",
         "--trainer.ARGUMENT",
         "--name",
         "--fast-dev-run",
+    }
+    assert options_of(resume_parser()) == {
+        "-h",
+        "--help",
+        "--trials",
+        "--time-budget",
+        "--concurrency",
+        "--cpus-per-trial",
+        "--gpus-per-trial",
+        "--max-failures",
+        "-g",
+        "--gpu",
+        "--storage",
     }
     assert options_of(retrain_parser()) == {"-h", "--help", "-g", "--gpu", "--storage", "--trainer.ARGUMENT"}
 

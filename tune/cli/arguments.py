@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,7 +13,10 @@ from tune.space.trainer_args import parse_trainer_value
 
 TRAINER_PREFIX = "--trainer."
 
-COMMANDS = {"retrain": "train an experiment's best configuration again, for the full budget"}
+COMMANDS = {
+    "resume": "go on with a search that was interrupted, or add trials to one that is through",
+    "retrain": "train an experiment's best configuration again, for the full budget",
+}
 """Every word that may stand first; without one, a space is searched."""
 
 SETTINGS = {
@@ -25,8 +28,12 @@ SETTINGS = {
     "concurrency": "trials at a time",
     "cpus-per-trial": "cores for each trial",
     "gpus-per-trial": "GPUs for each trial, a share such as 0.5 too",
+    "max-failures": "how often a trial goes on after its worker died",
 }
 """Options that have a key of the same name in the space file, and win over it."""
+
+RESUMED = ("trials", "time-budget", "concurrency", "cpus-per-trial", "gpus-per-trial", "max-failures")
+"""Those of SETTINGS that may change in the middle of a search."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +58,11 @@ class Arguments:
     """Only the pre-flight, and nothing is kept."""
 
     def settings(self, base: Settings) -> Settings:
-        """Return ``base`` with what was given on the command line."""
+        """Return ``base`` with what was given on the command line; ``--trials +20`` adds to what a search had."""
         for name, text in self.given.items():
+            if name == "trials" and self.command == "resume" and text[:1] == "+" and text[1:].isdecimal():
+                base = replace(base, trials=base.trials + int(text))
+                continue
             value = text if name in ("sampler", "scheduler", "time_budget") else parse_trainer_value(text)
             base = set_to(base, name, value, f"--{name.replace('_', '-')}")
         for name, text in self.trainer.items():
@@ -64,8 +74,10 @@ def parse(argv: Sequence[str]) -> Arguments:
     """Read the command line; raise OptionError where it asks for what is not there."""
     command, rest = _command(argv)
     rest, trainer = _take_trainer(rest)
-    parser = search_parser() if command == "search" else retrain_parser()
+    parser = {"search": search_parser, "resume": resume_parser, "retrain": retrain_parser}[command]()
     found, unknown = parser.parse_known_args(rest)
+    if command == "resume":  # its trials would not be those of one search
+        unknown += [f"{TRAINER_PREFIX}{name}" for name in trainer]
     if unknown:
         raise _unknown(unknown[0], parser)
     return Arguments(
@@ -97,6 +109,16 @@ def search_parser() -> "Parser":
     return parser
 
 
+def resume_parser() -> "Parser":
+    """Return the parser of `resume`."""
+    parser = Parser(prog="run_search.py resume", description=f"{COMMANDS['resume'].capitalize()}.")
+    parser.add_argument("experiment", help="its name, or its folder")
+    settings = {name: SETTINGS[name] for name in RESUMED}
+    settings["trials"] = "how many in all; +20: so many more than it was to have"
+    _add_settings(parser, settings, trainer=False)
+    return parser
+
+
 def retrain_parser() -> "Parser":
     """Return the parser of `retrain`."""
     parser = Parser(prog="run_search.py retrain", description=f"{COMMANDS['retrain'].capitalize()}.")
@@ -116,17 +138,18 @@ class Parser(argparse.ArgumentParser):
         raise OptionError(None, message, f"`{self.prog} --help` lists all options.")
 
 
-def _add_settings(parser: Parser, settings: dict[str, str]) -> None:
+def _add_settings(parser: Parser, settings: dict[str, str], *, trainer: bool = True) -> None:
     for name, what in settings.items():
         parser.add_argument(f"--{name}", metavar=name.rpartition("-")[2].upper(), help=what)
     parser.add_argument("-g", "--gpu", type=int, nargs="+", metavar="INDEX", help="use exactly these GPUs")
     parser.add_argument("--storage", metavar="FOLDER", help="of all experiments; default: ~/ray_results")
-    parser.add_argument(
-        "--trainer.ARGUMENT",
-        dest="trainer_argument",
-        metavar="VALUE",
-        help="any argument of pytorch_lightning.Trainer, such as --trainer.max_epochs 10",
-    )
+    if trainer:
+        parser.add_argument(
+            "--trainer.ARGUMENT",
+            dest="trainer_argument",
+            metavar="VALUE",
+            help="any argument of pytorch_lightning.Trainer, such as --trainer.max_epochs 10",
+        )
 
 
 def _command(argv: Sequence[str]) -> tuple[str, list[str]]:

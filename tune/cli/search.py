@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tune.cli.arguments import Arguments
 from tune.cli.screen import Screen, TrialLines, show_end, show_links, show_space, this_command
@@ -12,10 +13,14 @@ from tune.paths import ExperimentPaths, check_name, claim_experiment, short
 from tune.promotion.program import Program, find_program
 from tune.promotion.resolve import Promoted, doubts, resolve
 from tune.search.epochs import check_epochs
+from tune.search.lock import locked
 from tune.search.resources import Resources, plan_resources
 from tune.space.file import find_space, read_space
 from tune.space.lint import lint
 from tune.space.space import Space, check_settings
+
+if TYPE_CHECKING:
+    from tune.search.run import Finished, Search
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +44,12 @@ def run(arguments: Arguments) -> int:
     for warning in (*lint(plan.promoted), *doubts(plan.promoted)):
         screen.line(f"warning: {warning}", style="yellow")
     paths = claim_experiment(plan.storage, plan.name or plan.space.name, numbered=plan.name is None)
-    try:
-        return _search(plan, paths, screen, rehearsal=arguments.fast_dev_run)
-    except UserError:
-        shutil.rmtree(paths.folder)
-        raise
+    with locked(paths):
+        try:
+            return _search(plan, paths, screen, rehearsal=arguments.fast_dev_run)
+        except UserError:
+            shutil.rmtree(paths.folder)
+            raise
 
 
 def prepare(arguments: Arguments) -> Plan:
@@ -81,13 +87,28 @@ def _search(plan: Plan, paths: ExperimentPaths, screen: Screen, *, rehearsal: bo
     finished = run_search(search)
     if rehearsal:
         shutil.rmtree(paths.folder)
-        screen.line("the baseline trains and validates; it logs " + ", ".join(finished.baseline.logged), style="green")
+        logged = finished.baseline.logged if finished.baseline else []
+        screen.line("the baseline trains and validates; it logs " + ", ".join(logged), style="green")
         return 0
-    best = show_end(screen, finished.outcomes, plan.space, finished.baseline.constants)
+    return show_finished(screen, finished, search)
+
+
+def show_finished(screen: Screen, finished: "Finished", search: "Search") -> int:
+    """Show what came of a search and the commands that come next; return the exit status."""
+    paths, space = search.paths, search.space
+    hardcoded = finished.baseline.constants if finished.baseline else {}
+    best = show_end(screen, finished.outcomes, space, hardcoded)
     screen.line(f"everything is in {short(paths.folder)}")
+    storage = paths.folder.parent
+    option = "" if storage == storage_of(None) else f" --storage {short(storage)}"
+    interrupted = len(finished.outcomes) < space.settings.trials and not finished.exhausted
+    if interrupted or any(outcome.state == "waiting" for outcome in finished.outcomes):
+        screen.line(f"to go on: {this_command()} resume {paths.name}{option}")
+    if best is not None:
+        screen.line(f"next: {this_command()} retrain {paths.name}{option}")
+    if finished.interrupted_by_user:
+        return EXIT_INTERRUPTED
     if best is None:
         screen.line("no trial came to an end; each version's error.txt and log.txt say why", style="red")
         return EXIT_SEARCH
-    option = "" if plan.storage == storage_of(None) else f" --storage {short(plan.storage)}"
-    screen.line(f"next: {this_command()} retrain {paths.name}{option}")
-    return EXIT_INTERRUPTED if finished.interrupted_by_user else 0
+    return 0
