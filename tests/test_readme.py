@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from tune.cli import arguments
-from tune.cli.arguments import Parser, parse
+from tune.cli import main
+from tune.cli.commands import COMMANDS, SEARCH, command_of, split
 from tune.promotion.constants import find_constant, find_constants
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
@@ -22,7 +22,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"(?:<!-- ([^\n]+) -->\n)?```(\w+)\n(.*?)```", README, re.DOTALL)
 """Marker, language and text of each code block."""
 
-NOT_YET_RUN = {"script", "args"}
+NOT_YET_RUN: set[str] = set()
 """Keys that a space file may hold and a search cannot do yet: not advertised."""
 
 DEFAULTS = Settings()
@@ -38,12 +38,11 @@ def quoted(cell):
     return re.findall(r"`([^`]+)`", cell)
 
 
-def options_of(parser):
-    return {text for action in parser._actions for text in action.option_strings}
+def options_of(name):
+    return set(command_of(name).parser().options)
 
 
-PARSERS = [getattr(arguments, name) for name in vars(arguments) if name.endswith("_parser")]
-COMMANDS = [
+LINES = [
     shlex.split(command.partition("run_search.py")[2])
     for _, language, text in BLOCKS
     if language == "bash"
@@ -57,10 +56,16 @@ def test_the_table_when_compared_with_the_space_file_then_has_every_key_and_no_o
 
 
 def test_the_table_when_compared_with_the_command_line_then_has_every_option_and_no_other():
-    parsers = [parser() for parser in PARSERS]
-    assert all(isinstance(parser, Parser) for parser in parsers)
-    assert len(parsers) == len(arguments.COMMANDS) + 1
-    assert {option for row in rows("key") for option in quoted(row[1])} == set().union(*map(options_of, parsers))
+    options = {option for row in rows("key") for option in quoted(row[1])}
+    assert options == options_of(SEARCH) | options_of("retrain") | options_of("resume")
+
+
+def test_the_table_of_commands_when_compared_with_them_then_has_every_option_and_no_other():
+    told: dict[str, set[str]] = {}
+    for command, option, _ in rows("command"):
+        names = quoted(command)
+        told.setdefault(names[0] if names else list(told)[-1], {"-h", "--help"}).update(quoted(option))
+    assert told == {name: options_of(name) for name in COMMANDS if name not in ("retrain", "resume")}
 
 
 @pytest.mark.parametrize("row", [row for row in rows("key") if row[0].strip("`") in CHECKS], ids=lambda row: row[0])
@@ -115,18 +120,35 @@ def test_a_space_file_when_it_stands_in_the_readme_then_it_is_read_and_its_const
     assert len(resolve(space, find_program(space.program))) == len(space.dimensions)
 
 
-def test_the_first_space_file_when_compared_with_the_one_that_ships_then_is_the_same():
-    first = next(text for marker, _, text in BLOCKS if marker == "space")
-    assert first == (ROOT / "search_spaces" / "lr_bs.yaml").read_text(encoding="utf-8")
+def test_the_space_file_that_ships_when_compared_with_the_readme_then_stands_there():
+    shipped = (ROOT / "search_spaces" / "lr_bs.yaml").read_text(encoding="utf-8")
+    assert shipped in [text for marker, _, text in BLOCKS if marker == "space"]
 
 
-@pytest.mark.parametrize("argv", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("argv", LINES, ids=" ".join)
 def test_a_command_when_it_stands_in_the_readme_then_it_is_understood(argv):
-    assert parse(argv).target in ("lr_bs.yaml", "lr_bs")
+    name, words = split(argv)
+    given = command_of(name).parser().read(words)
+    target = {SEARCH: "space", "constants": "program", "promote": "program"}.get(name, "experiment")
+    assert getattr(given, target) in ("lr_bs.yaml", "lr_bs", "lit/digits.py")
 
 
-def test_the_commands_when_they_are_compared_then_each_is_among_them():
-    assert [argv[0] for argv in COMMANDS] == ["--space", "resume", "--space", "retrain"]
+def test_what_the_readme_says_of_the_constants_is_what_is_printed(capfd, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr("sys.argv", ["run_search.py"])
+    assert main(["constants", "lit/digits.py"]) == 0
+    told = next(text for marker, _, text in BLOCKS if marker.startswith("output of") and "constants" in marker)
+    assert capfd.readouterr().out == told
+
+
+def test_what_the_readme_says_of_a_promoted_file_is_what_is_written(tmp_path):
+    path = tmp_path / "lr_batch_size.yaml"
+    assert main(["promote", str(ROOT / "lit" / "digits.py"), "LR", "BATCH_SIZE", "-o", str(path)]) == 0
+    assert path.read_text().replace(f"{ROOT}/", "") in [text for marker, _, text in BLOCKS if marker == "space"]
+
+
+def test_the_commands_when_they_are_compared_then_search_retrain_and_rehearsal_are_among_them():
+    assert [argv[0] for argv in LINES] == ["--space", "constants", "promote", "resume", "--space", "retrain", "apply"]
 
 
 def test_a_block_of_commands_when_ci_does_not_run_it_then_it_says_why():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tune.cli.arguments import COMMANDS
+from tune.cli.commands import COMMANDS
 
 HEAVY = {"torch", "ray", "pytorch_lightning", "lightning", "optuna", "tensorboard"}
 

@@ -1,5 +1,6 @@
 """A trial's record is read as it was written, or not at all."""
 
+import json
 import math
 
 import pytest
@@ -38,6 +39,7 @@ def test_a_record_is_read_as_it_was_written(files, written):
 def test_an_epoch_that_is_not_a_number_survives(files):
     record(curve=[(1, math.nan)]).write(files)
 
+    json.loads(files.record.read_text(), parse_constant=pytest.fail)  # JSON has no NaN
     assert math.isnan(read_record(files).curve[0][1])
 
 

@@ -254,6 +254,27 @@ def test_an_exception_is_told_with_the_users_own_frame(worker, programs, old, ne
     assert not list(trial.files.folder.glob(".*"))
 
 
+def test_a_trial_that_fails_before_its_first_epoch_has_a_session_too(worker, programs):
+    text = text_of(programs).replace("        return torch.optim", "        1 / 0\n        return torch.optim")
+    trial = worker("scripted", text).run(LR=0.5)
+
+    found = session(trial.files.folder)
+    assert (found.n_starts, found.n_ends, found.status) == (1, 1, "STATUS_FAILURE")
+    assert found.hparams == {"LR": 0.5}
+
+
+def test_hparams_yaml_is_written_once(worker, programs):
+    text = text_of(programs).replace(
+        "    def validation_step(self, batch, idx):\n",
+        "    def on_train_epoch_end(self):\n        self.logger._files.hparams.unlink()\n\n"
+        "    def validation_step(self, batch, idx):\n",
+    )
+    trial = worker("scripted", text, max_epochs=1).run()
+
+    assert trial.record.failure is None
+    assert not trial.files.hparams.exists()
+
+
 def test_an_exception_inside_a_library_is_told_with_the_line_that_called_it(worker, programs):
     text = text_of(programs).replace("nn.Linear(HIDDEN, HIDDEN2)", "nn.Linear(HIDDEN + 1, HIDDEN2)")
     trial = worker("scripted", text).run()

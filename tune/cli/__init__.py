@@ -1,19 +1,18 @@
 """The commands, and the only place that prints."""
 
 import sys
-from collections.abc import Callable, Sequence
-from importlib import import_module
+from collections.abc import Sequence
 
-from tune.cli.arguments import Arguments, parse
+from tune.cli.commands import command_of, split
 from tune.errors import EXIT_INTERRUPTED, PromotuneError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status: 0, 1 (the search failed), 2 (the user's error), 130 (interrupted)."""
     try:
-        arguments = parse(sys.argv[1:] if argv is None else argv)
-        run: Callable[[Arguments], int] = import_module(f"tune.cli.{arguments.command}").run
-        return run(arguments)
+        name, words = split(sys.argv[1:] if argv is None else argv)
+        command = command_of(name)
+        return command.run(command.parser().read(words))
     except PromotuneError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_status

@@ -1,9 +1,11 @@
 """``run_search.py retrain EXPERIMENT``: train the best configuration again, for the full budget."""
 
+import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from tune.cli.arguments import Arguments
+from tune.cli.arguments import Arguments, SearchParser, add_settings
+from tune.cli.commands import described
 from tune.cli.screen import Screen, shown
 from tune.cli.storage import storage_of
 from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, ExperimentError
@@ -14,11 +16,20 @@ from tune.trial.record import Record
 from tune.trial.score import best_of
 
 
-def run(arguments: Arguments) -> int:
+def parser() -> SearchParser:
+    """Return what it takes on the command line."""
+    parser = SearchParser(prog="run_search.py retrain", description=described("retrain"))
+    parser.add_argument("experiment", help="its name, or its folder")
+    add_settings(parser, {})
+    return parser
+
+
+def run(given: argparse.Namespace) -> int:
     """Retrain the best trial, and say how to load what came of it."""
+    arguments = Arguments.of(given)
     from tune.results.experiment import open_experiment
 
-    experiment = open_experiment(arguments.target, storage_of(arguments.storage))
+    experiment = open_experiment(given.experiment, storage_of(given.storage))
     best = experiment.best
     if best is None:
         raise ExperimentError(short(experiment.paths.folder), "no trial came to an end", "Search again.")

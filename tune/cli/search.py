@@ -1,15 +1,20 @@
 """The search itself: ``run_search.py --space FILE``."""
 
+import argparse
+import shlex
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tune.cli.arguments import Arguments
+from tune import __version__
+from tune.cli.arguments import SETTINGS, Arguments, SearchParser, add_settings
+from tune.cli.commands import COMMANDS
 from tune.cli.screen import Screen, TrialLines, show_end, show_links, show_space, this_command
 from tune.cli.storage import storage_of
 from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, UserError
 from tune.paths import ExperimentPaths, check_name, claim_experiment, short
+from tune.promotion.cautions import cautions, check_names
 from tune.promotion.program import Program, find_program
 from tune.promotion.resolve import Promoted, doubts, resolve
 from tune.search.epochs import check_epochs
@@ -17,7 +22,7 @@ from tune.search.lock import locked
 from tune.search.resources import Resources, plan_resources
 from tune.space.file import find_space, read_space
 from tune.space.lint import lint
-from tune.space.space import Space, check_settings
+from tune.space.space import Script, Space, check_settings
 
 if TYPE_CHECKING:
     from tune.search.run import Finished, Search
@@ -36,37 +41,57 @@ class Plan:
     """None: the space file's name, with a number if that is taken."""
 
 
-def run(arguments: Arguments) -> int:
+def parser() -> SearchParser:
+    """Return what it takes on the command line; its help names the commands too."""
+    commands = "\n".join(f"  {name:<10} {what}" for name, what in COMMANDS.items())
+    parser = SearchParser(
+        prog="run_search.py",
+        description="Search the hyperparameters that a PyTorch Lightning program hardcodes.",
+        epilog=f"commands (run_search.py COMMAND --help):\n{commands}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"promotune {__version__}")
+    parser.add_argument("--space", metavar="FILE", required=True, help="a path, or a name in search_spaces/")
+    add_settings(parser, SETTINGS)
+    parser.add_argument("--name", help="of the experiment; default: the space file's")
+    parser.add_argument("--fast-dev-run", action="store_true", help="one or two batches of the baseline; keeps nothing")
+    return parser
+
+
+def run(given: argparse.Namespace) -> int:
     """Check everything, then search."""
-    plan = prepare(arguments)
+    arguments = Arguments.of(given)
+    space = read_space(find_space(given.space))
+    storage = storage_of(given.storage)
+    plan = prepare(replace(space, settings=arguments.settings(space.settings)), arguments.gpus, storage, given.name)
     screen = Screen()
     show_space(screen, plan.space, plan.promoted, plan.program, plan.resources)
-    for warning in (*lint(plan.promoted), *doubts(plan.promoted)):
+    told = cautions(plan.program, is_script=isinstance(plan.space.shape, Script))
+    for warning in (*lint(plan.promoted), *doubts(plan.promoted), *told):
         screen.line(f"warning: {warning}", style="yellow")
     paths = claim_experiment(plan.storage, plan.name or plan.space.name, numbered=plan.name is None)
     with locked(paths):
         try:
-            return _search(plan, paths, screen, rehearsal=arguments.fast_dev_run)
+            return _search(plan, paths, screen, rehearsal=given.fast_dev_run)
         except UserError:
             shutil.rmtree(paths.folder)
             raise
 
 
-def prepare(arguments: Arguments) -> Plan:
+def prepare(space: Space, gpus: tuple[int, ...] | None, storage: Path, name: str | None) -> Plan:
     """Raise a UserError at whatever is wrong; this imports neither torch nor Ray nor Optuna."""
-    space = read_space(find_space(arguments.target))
-    space = replace(space, settings=arguments.settings(space.settings))
     check_settings(space)
     program = find_program(space.program)
+    check_names(program)
     promoted = resolve(space, program)
     check_epochs(space, program)
     return Plan(
         space=space,
         program=program,
         promoted=promoted,
-        resources=plan_resources(space.settings, arguments.gpus),
-        storage=storage_of(arguments.storage),
-        name=None if arguments.name is None else check_name(arguments.name),
+        resources=plan_resources(space.settings, gpus),
+        storage=storage,
+        name=None if name is None else check_name(name),
     )
 
 
@@ -96,16 +121,17 @@ def _search(plan: Plan, paths: ExperimentPaths, screen: Screen, *, rehearsal: bo
 def show_finished(screen: Screen, finished: "Finished", search: "Search") -> int:
     """Show what came of a search and the commands that come next; return the exit status."""
     paths, space = search.paths, search.space
-    hardcoded = finished.baseline.constants if finished.baseline else {}
-    best = show_end(screen, finished.outcomes, space, hardcoded)
+    best = show_end(screen, finished.outcomes, space, finished.baseline.constants if finished.baseline else {})
     screen.line(f"everything is in {short(paths.folder)}")
     storage = paths.folder.parent
-    option = "" if storage == storage_of(None) else f" --storage {short(storage)}"
-    interrupted = len(finished.outcomes) < space.settings.trials and not finished.exhausted
-    if interrupted or any(outcome.state == "waiting" for outcome in finished.outcomes):
-        screen.line(f"to go on: {this_command()} resume {paths.name}{option}")
+    option = "" if storage == storage_of(None) else f" --storage {shlex.quote(short(storage))}"
+    more = len(finished.outcomes) < space.settings.trials and not finished.exhausted
+    if more or any(outcome.state == "waiting" for outcome in finished.outcomes):
+        screen.line(f"to go on: {this_command()} resume {paths.name}{option}", style="bold")
     if best is not None:
         screen.line(f"next: {this_command()} retrain {paths.name}{option}")
+        if not best.is_baseline:
+            screen.line(f"      {this_command()} apply {paths.name}{option}")
     if finished.interrupted_by_user:
         return EXIT_INTERRUPTED
     if best is None:

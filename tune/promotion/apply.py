@@ -49,6 +49,11 @@ def diff(rewrites: Sequence[Rewrite]) -> str:
     return "".join(line for each in rewrites for line in _diff(each))
 
 
+def encoded_diff(rewrites: Sequence[Rewrite]) -> bytes:
+    """Return the diff in the bytes of the files, whose encodings may differ."""
+    return b"".join(diff([each]).encode(_encoding(each.source)) for each in rewrites)
+
+
 def write(rewrites: Sequence[Rewrite]) -> None:
     """Replace the files, each whole or not at all, modes kept; raise ApplyError where one was edited meanwhile."""
     for each in rewrites:
@@ -141,10 +146,15 @@ def _exchanged(inner: object, changes: Mapping[Span, str]) -> object:
 
 
 def _diff(each: Rewrite) -> Iterator[str]:
-    before, after = Layout(each.source).text, each.raw.decode(Layout(each.source).encoding)
+    before, after = (raw.decode(_encoding(each.source)) for raw in (each.source.raw, each.raw))
     name = each.source.name
     for line in difflib.unified_diff(_lines(before), _lines(after), f"a/{name}", f"b/{name}"):
         yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+
+
+def _encoding(source: Source) -> str:
+    """Return the encoding that keeps a byte-order mark: without it a diff that shows the first line would not fit."""
+    return Layout(source).encoding.replace("utf-8-sig", "utf-8")
 
 
 def _lines(text: str) -> list[str]:

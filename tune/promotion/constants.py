@@ -18,7 +18,7 @@ from tune.promotion.found import Constant, Findings, Form, Nameless, Refusal, Si
 from tune.promotion.overwrites import Overwrites
 from tune.promotion.pause import collector_paused
 from tune.promotion.program import Program
-from tune.promotion.project import Project, Variable
+from tune.promotion.project import Project, Variable, project_of
 from tune.promotion.reads import Reads
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "find_constant",
     "find_constants",
     "normal",
+    "shortest_names",
 ]
 
 
@@ -41,15 +42,17 @@ def find_constants(program: Program) -> tuple[Constant, ...]:
 
 def find_all(program: Program) -> Findings:
     """Return the constants, and also what looks like one and is refused."""
+    project = project_of(program)
     with collector_paused():
-        return _look(_Sources(program))[1]
+        return _look(project)
 
 
 def find_constant(name: str, program: Program, constants: tuple[Constant, ...], where: str) -> Constant:
     """Return the one constant that ``name`` leads to; raise ConstantError, which starts with ``where``."""
     wanted = normal(name)
     matches = [constant for constant in constants if _is_called(constant, wanted)]
-    project, findings = _look(_Sources(program))
+    project = project_of(program)
+    findings = _look(project)
     refused = [refusal for refusal in findings.refusals if _is_called(refusal, wanted)]
     match _nearest(wanted, [*matches, *refused], project):
         case [Constant() as constant]:
@@ -66,6 +69,22 @@ def find_constant(name: str, program: Program, constants: tuple[Constant, ...], 
             raise ConstantError(where, what, f"Write the one you mean: {ways}.")
 
 
+def shortest_names(program: Program) -> dict[Constant, str]:
+    """Return each constant's shortest name that leads to it and to nothing else, in the order of the files."""
+    project, findings = project_of(program), find_all(program)
+    called: dict[str, list[Constant | Refusal]] = {}
+    every: list[Constant | Refusal] = [*findings.constants, *findings.refusals]
+    for each in every:
+        for name in {normal(name) for name in each.names}:
+            called.setdefault(name, []).append(each)
+
+    meant = {name: _nearest(name, found, project) for name, found in called.items()}
+    return {
+        constant: next((name for name in constant.names if meant[normal(name)] == [constant]), constant.names[-1])
+        for constant in findings.constants
+    }
+
+
 def check_together(constants: Iterable[Constant], where: str) -> None:
     """Raise ConstantError where one constant's expression lies in another's: ``CFG`` and ``CFG['lr']``."""
     for one, other in itertools.combinations(constants, 2):
@@ -75,24 +94,9 @@ def check_together(constants: Iterable[Constant], where: str) -> None:
                 raise ConstantError(where, what, "Search one of them; the other would not be in force.")
 
 
-class _Sources:
-    """A program as it was read: two are one if they hold the same texts, so that one look serves many names."""
-
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        self._sources = program.sources
-
-    def __hash__(self) -> int:
-        return id(self._sources)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Sources) and other._sources is self._sources
-
-
 @lru_cache(maxsize=2)
-def _look(sources: _Sources) -> tuple[Project, Findings]:
-    project = Project(sources.program)
-    return project, _findings(project)
+def _look(project: Project) -> Findings:
+    return _findings(project)
 
 
 def _findings(project: Project) -> Findings:

@@ -79,10 +79,17 @@ class Executor:
             yield in_force
 
     def execute_main(self, in_force: InForce) -> None:
-        """Execute the program as ``python file.py`` would, under the name ``__main__``; within ``imports``."""
-        path = self.snapshot.program.path
+        """Execute the program under the name ``__main__``; within ``imports``.
+
+        As ``python file.py`` would, and one with relative imports as ``python -m package.file`` would: its package's
+        ``__init__.py`` runs first.
+        """
+        path, package = self.snapshot.program.path, self.snapshot.program.package
+        if package:
+            importlib.import_module(package)
         module = ModuleType("__main__")
         module.__dict__.update({"__file__": str(path), "__builtins__": builtins, "__spec__": None, IN_FORCE: in_force})
+        module.__package__ = package
         before = sys.modules["__main__"]
         sys.modules["__main__"] = module
         try:

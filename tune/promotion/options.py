@@ -2,13 +2,13 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tune.errors import ConstantError, did_you_mean
 from tune.promotion.literals import Unknown, evaluate
 from tune.promotion.program import Program
-from tune.promotion.project import Foreign, Own, Project
+from tune.promotion.project import Foreign, Own, Project, project_of
 from tune.promotion.signatures import signature_of
 from tune.promotion.survey import Called, Survey, dotted
 from tune.space.dimensions import Value
@@ -43,7 +43,7 @@ class Option:
 
 def find_options(program: Program) -> tuple[Option, ...]:
     """Return the options that the program and its modules declare, in the order of the files."""
-    project = Project(program)
+    project = project_of(program)
     return tuple(option for survey in project.surveys.values() for option in _options(survey, project))
 
 
@@ -61,6 +61,27 @@ def find_option(name: str, program: Program, options: tuple[Option, ...], where:
     near = did_you_mean(name, [way for option in options for way in option.names])
     hint = listing if near is None else f"Did you mean {near!r}?  {listing}"
     raise ConstantError(where, f"{name!r} is not an option of {program.source.name}", hint)
+
+
+def option_words(options: Mapping[str, Option], values: Mapping[str, Value]) -> list[str]:
+    """Return what stands on the command line for these options, in their order; of two the last counts, so add them."""
+    return [word for key, option in options.items() if key in values for word in _words_for(key, option, values[key])]
+
+
+def _words_for(key: str, option: Option, value: Value) -> list[str]:
+    match value:
+        case _ if option.is_flag:
+            return [key] if value else []
+        case _ if key.endswith("="):
+            return [f"{key}{_word(value)}"]
+        case list() | tuple():
+            return [key, *map(_word, value)]
+        case _:
+            return [f"{key}={_word(value)}"]  # a word of its own could begin with a minus
+
+
+def _word(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
 
 
 def _options(survey: Survey, project: Project) -> Iterator[Option]:

@@ -34,6 +34,12 @@ class Program:
         return ".".join(parts) if all(part.isidentifier() for part in parts) else self.path.stem
 
     @property
+    def package(self) -> str:
+        """The package that its relative imports start from; empty where it has none, and is run by its path."""
+        relative = any(isinstance(node, ast.ImportFrom) and node.level for node in ast.walk(self.source.tree))
+        return self.module.rpartition(".")[0] if relative else ""
+
+    @property
     def search_path(self) -> tuple[Path, ...]:
         """Where its imports are looked for before ``sys.path``.
 

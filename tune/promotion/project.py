@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
+from tune.promotion.pause import collector_paused
 from tune.promotion.program import Program
 from tune.promotion.survey import Definition, Survey
 from tune.promotion.walk import survey
@@ -54,11 +55,8 @@ class Project:
         """What ``signature_of`` has worked out, by the ``id`` of a definition."""
         main = program.name_of(program.path)
         self.surveys = {name: survey(source, is_program=name == main) for name, source in program.sources.items()}
-
-    @property
-    def main(self) -> Survey:
+        self.main = self.surveys[main]
         """The survey of the program's own file."""
-        return self.surveys[self.program.name_of(self.program.path)]
 
     def meaning(self, name: str, seen_in: Survey, hops: int = MAX_HOPS) -> Meaning | None:
         """Return what a dotted name leads to; None for a local variable, or where it cannot be told."""
@@ -118,6 +116,31 @@ class Project:
     @cached_property
     def _stars(self) -> dict[str, list[str]]:
         return {name: list(_starred(each)) for name, each in self.surveys.items()}
+
+
+def project_of(program: Program) -> Project:
+    """Return the project of a program, surveyed once for as long as its sources are those that were read."""
+    with collector_paused():
+        return _survey(_Read(program))
+
+
+class _Read:
+    """A program as it was read: two are one if they hold the same texts, so that one look serves many questions."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self._sources = program.sources
+
+    def __hash__(self) -> int:
+        return id(self._sources)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Read) and other._sources is self._sources
+
+
+@lru_cache(maxsize=2)
+def _survey(read: _Read) -> Project:
+    return Project(read.program)
 
 
 def _only(seen_in: Survey, name: str) -> Own | None:

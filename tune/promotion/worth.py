@@ -20,6 +20,9 @@ PLAIN_CALLS = (
 )
 """Calls that give a plain value: the last part of their name."""
 
+TYPES = frozenset({"tuple", "list", "dict", "set", "type"})
+"""Builtins whose subscript is a type: ``Batch = tuple[Tensor, ...]`` is no hyperparameter."""
+
 PLAIN_NODES = (
     ast.Constant,
     ast.Name,
@@ -87,6 +90,8 @@ def _is_plain_part(node: ast.AST, survey: Survey) -> bool:
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
             return name in PLAIN_CALLS or (dotted(node.func) or "") in ENVIRONMENT
         case ast.Call():
+            return False
+        case ast.Subscript(value=ast.Name(id=name)) if name in TYPES:
             return False
         case ast.Name(id=name):
             return name in PLAIN_CALLS or _is_plain_name(name, survey)

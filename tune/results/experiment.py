@@ -31,7 +31,7 @@ class Experiment:
     @property
     def baseline(self) -> Outcome | None:
         """The hardcoded values' trial."""
-        return next((trial for trial in self.trials if trial.number == 0), None)
+        return next((trial for trial in self.trials if trial.is_baseline), None)
 
 
 def open_experiment(name: str, storage: Path) -> Experiment:

@@ -64,7 +64,7 @@ def _tasks(retraining: Retraining) -> list[Task]:
 
 
 def _shown(outcome: Outcome) -> dict[str, Value]:
-    return {} if outcome.number == 0 else outcome.values
+    return {} if outcome.is_baseline else outcome.values
 
 
 def _number(name: str) -> int:

@@ -153,7 +153,7 @@ def _preflight_error(record: Record | None, search: Search) -> PromotuneError:
         return MetricError(search.space.where("metric"), failure.message, failure.hint)
     if failure.kind == ProgramError.__name__:
         return ProgramError(None, failure.message, failure.hint)
-    code = f"{failure.code}\n  " if failure.code else ""
+    code = "".join(f"{line}\n  " for line in (failure.code, failure.hint) if line)
     what = f"the baseline failed in the pre-flight: {failure.kind}: {failure.message}"
     where = failure.place or search.program.name_of(search.program.path)
     return PreflightError(where, what, f"{code}The whole traceback: {short(version.error)}")

@@ -36,6 +36,9 @@ EXAMPLES = {
 WORD = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
 """A string that needs no quotes, unless it is one of YAML's own words."""
 
+UNFINISHED = re.compile(r"\s+# .+: \{(?:choice|uniform): \[.*\]\}  # ")
+"""A constant whose range `promote` has left to the user."""
+
 KEYS = frozenset({*EXAMPLES, "script", "args", *CHECKS})
 LATER = frozenset({"require"})
 """Keys of the design that this version refuses."""
@@ -208,8 +211,18 @@ def _read_constants(document: Document) -> dict[str, Dimension]:
     constants = document.entries["constants"]
     if not isinstance(constants, dict) or not constants:
         what = f"constants: at least one constant must vary, got {constants!r}"
-        raise SpaceError(document.where("constants"), what, f"Write `{EXAMPLES['constants']}`.")
+        raise SpaceError(document.where("constants"), what, _constants_hint(document))
     return {key: read_dimension(key, written, document.where(f"constants.{key}")) for key, written in constants.items()}
+
+
+def _constants_hint(document: Document) -> str:
+    """Lead to the lines that `promote` could not finish."""
+    lines = document.path.read_text(encoding="utf-8").splitlines()
+    unfinished = [str(number) for number, line in enumerate(lines, start=1) if UNFINISHED.match(line)]
+    if not unfinished:
+        return f"Write `{EXAMPLES['constants']}`."
+    which = f"line {unfinished[0]}" if len(unfinished) == 1 else f"lines {', '.join(unfinished)}"
+    return f"Write what the comment in {which} asks for, and take its first # away."
 
 
 def _read_settings(document: Document) -> Settings:

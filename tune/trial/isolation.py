@@ -1,17 +1,27 @@
 """Nothing of one trial leaks into the next on a warm worker."""
 
+import atexit
 import contextlib
+import functools
+import gc
 import logging
+import multiprocessing
 import os
 import random
+import signal
+import socket
 import sys
+import threading
+import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+
+from tune.promotion.execute import IN_FORCE
 
 
 @contextlib.contextmanager
@@ -21,11 +31,11 @@ def isolated(folder: Path, n_threads: int) -> Iterator[None]:
     python_random, numpy_random = random.getstate(), np.random.get_state()
     torch_random, torch_state = torch.get_rng_state(), _torch_state()
     numpy_errors, recursion_limit, streams = np.geterr(), sys.getrecursionlimit(), (sys.stdout, sys.stderr)
-    loggers = _loggers()
+    loggers, process = _loggers(), _process_state()
     os.chdir(folder)
     torch.set_num_threads(n_threads)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), own_exit():
             yield
     finally:
         os.chdir(before)
@@ -40,6 +50,66 @@ def isolated(folder: Path, n_threads: int) -> Iterator[None]:
         sys.setrecursionlimit(recursion_limit)
         sys.stdout, sys.stderr = streams
         _restore_loggers(loggers)
+        _restore_process(process)
+
+
+@contextlib.contextmanager
+def own_exit() -> Iterator[None]:
+    """Call what the program's own modules register for the end of the process at the end of the trial."""
+    registered: list[Callable[[], Any]] = []
+    register, unregister = atexit.register, atexit.unregister
+
+    def of_the_trial(function: Callable[..., Any], /, *args: Any, **given: Any) -> Any:
+        if IN_FORCE not in getattr(function, "__globals__", {}):
+            return register(function, *args, **given)
+        registered.append(functools.partial(function, *args, **given))
+        return function
+
+    def not_of_the_trial(function: Callable[..., Any]) -> None:
+        registered[:] = [each for each in registered if getattr(each, "func", None) is not function]
+        unregister(function)
+
+    atexit.register, atexit.unregister = of_the_trial, not_of_the_trial
+    try:
+        yield
+    finally:
+        atexit.register, atexit.unregister = register, unregister
+        for function in reversed(registered):
+            try:
+                function()
+            except Exception:
+                traceback.print_exc()  # into the trial's log, as at the end of a process
+
+
+def _process_state() -> tuple[Any, ...]:
+    handlers = {each: signal.getsignal(each) for each in signal.valid_signals()} if _in_main_thread() else {}
+    return (
+        handlers,
+        multiprocessing.get_start_method(allow_none=True),
+        gc.isenabled(),
+        logging.root.manager.disable,
+        socket.getdefaulttimeout(),
+        sys.excepthook,
+    )
+
+
+def _restore_process(state: tuple[Any, ...]) -> None:
+    handlers, start_method, collecting, disabled, timeout, hook = state
+    for each, handler in handlers.items():
+        if handler is not None and signal.getsignal(each) is not handler:
+            signal.signal(each, handler)
+    if multiprocessing.get_start_method(allow_none=True) != start_method:
+        multiprocessing.set_start_method(start_method, force=True)
+    if collecting:
+        gc.enable()
+    logging.disable(disabled)
+    socket.setdefaulttimeout(timeout)
+    sys.excepthook = hook
+
+
+def _in_main_thread() -> bool:
+    """Elsewhere, as in a worker of Ray's, Python lets nobody set a handler."""
+    return threading.current_thread() is threading.main_thread()
 
 
 def _torch_state() -> tuple[Any, ...]:

@@ -44,11 +44,13 @@ class OneSession:
         self._hardcoded = hardcoded
         self._started = started
         self._session_open = purge_step is not None  # the session of a trial that goes on is open
+        self._is_written = False  # hparams.yaml, as it would be written now
 
     def log_hyperparams(self, params: Any, metrics: Any = None, step: int | None = None) -> None:
         """Merge what the program logs into the trial's one session; metrics given with it become scalars."""
         if params is not None:
             self.hparams.update(params if isinstance(params, Mapping) else vars(params))
+            self._is_written = False
         if metrics is not None:
             named = metrics if isinstance(metrics, dict) else {"hp_metric": metrics}
             for name, value in named.items():
@@ -56,10 +58,13 @@ class OneSession:
         self.save()
 
     def save(self) -> None:
-        """Write ``hparams.yaml``; the promoted constants win over what the program says."""
-        text = hparams_yaml(self._promoted, self.hparams, self._hardcoded)
-        with atomic_write(self._files.hparams) as aside:
-            aside.write_text(text, encoding="utf-8")
+        """Write ``hparams.yaml``; the promoted constants win over what the program says. Called after each metric."""
+        if not self._is_written:
+            text = hparams_yaml(self._promoted, self.hparams, self._hardcoded)
+            self._files.folder.mkdir(parents=True, exist_ok=True)  # a program may log before there is a Trainer
+            with atomic_write(self._files.hparams) as aside:
+                aside.write_text(text, encoding="utf-8")
+            self._is_written = True
         self.flush()
 
     def begin(self) -> None:

@@ -45,6 +45,11 @@ class Outcome:
     """Why it failed."""
 
     @property
+    def is_baseline(self) -> bool:
+        """Whether it ran the hardcoded values."""
+        return self.number == 0
+
+    @property
     def n_epochs(self) -> int:
         """Epochs that were reported."""
         return len(self.curve)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from types import ModuleType
 from typing import Any
 
@@ -34,7 +35,8 @@ class Proof:
                 continue
             for module, held in self._held(constant):
                 self._compare(key, constant, held)
-                self.found[key] = {"value": held, "where": f"{module} when training began"}
+                value = str(held) if isinstance(held, PurePath) else held
+                self.found[key] = {"value": value, "where": f"{module} when training began"}
 
     def after_a_batch(self) -> None:
         """Check that each promoted expression was executed; one that never was changed nothing."""
@@ -83,6 +85,8 @@ def _follow(held: Any, names: list[str]) -> Any:
 
 def _equal(held: Any, wanted: Any) -> bool:
     try:
+        if isinstance(held, PurePath) and isinstance(wanted, str):
+            return held == type(held)(wanted)  # of ``Path("data")`` the text is the constant
         return bool(held == wanted)
     except Exception:  # an array, say; whatever it is, it is no value of a space file
         return False

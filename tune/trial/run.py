@@ -20,10 +20,12 @@ from tune.paths import VersionPaths
 from tune.promotion.execute import IN_FORCE, Executor
 from tune.space.space import Script
 from tune.trial.callback import Report
+from tune.trial.children import only_forked
 from tune.trial.cut import cut_back
 from tune.trial.fit import Fit
 from tune.trial.isolation import isolated
 from tune.trial.mark import Mark, read_mark
+from tune.trial.old_lightning import explained
 from tune.trial.output import logged_to
 from tune.trial.proof import Proof
 from tune.trial.record import Failure, Record, Stage, read_record
@@ -144,7 +146,7 @@ class TrialRun:
         """Execute the program afresh, to its end; return what its Trainers had from us."""
         job, values = self._job, self._task.values
         pytorch_lightning.seed_everything(self._task.seed, workers=True, verbose=False)
-        with self._executor.imports(values) as in_force:
+        with self._executor.imports(values) as in_force, only_forked(self._executor.snapshot.stored):
             proof = Proof(job.constants, values, in_force, job.program)
             fit = Fit(job, self._task, files, proof, self.record.started, overrides, report, mark)
             finished = False
@@ -175,7 +177,8 @@ class TrialRun:
     def _fail(self, error: BaseException) -> None:
         traceback.print_exception(error)
         self._files.error.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
-        self._write(stage="failed", failure=failure_of(error, self._job))
+        failure = explained(failure_of(error, self._job), self._executor.snapshot.stored)
+        self._write(stage="failed", failure=failure)
 
     def _write(self, **changes: Any) -> None:
         """Change the record, on disk too; an end has a time."""
@@ -188,11 +191,11 @@ class TrialRun:
 
 def failure_of(error: BaseException, job: Job) -> Failure:
     """Return an exception as data, with the user's own last frame."""
-    kind = type(error).__name__
-    if isinstance(error, PromotuneError):
-        message = f"{error.where}: {error.what}" if error.where else error.what
-        return Failure(kind=kind, message=message, hint=error.hint)
-    message = str(error)
+    ours = _ours(error)
+    if ours is not None:
+        message = f"{ours.where}: {ours.what}" if ours.where else ours.what
+        return Failure(kind=type(ours).__name__, message=message, hint=ours.hint)
+    kind, message = type(error).__name__, str(error)
     frames = [frame for frame in _frames(error.__traceback__) if IN_FORCE in frame[0].tb_frame.f_globals]
     if not frames:
         return Failure(kind=kind, message=message)
@@ -201,6 +204,13 @@ def failure_of(error: BaseException, job: Job) -> Failure:
     name = job.program.name_of(path) if path.is_relative_to(job.program.root) else str(path)
     code = traceback.extract_tb(place, limit=1)[0].line
     return Failure(kind=kind, message=message, place=f"{name}:{line}", code=code or None)
+
+
+def _ours(error: BaseException | None) -> PromotuneError | None:
+    """Return an error that we raised, also where Lightning raised another while it tore the Trainer down."""
+    while error is not None and not isinstance(error, PromotuneError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _frames(trace: TracebackType | None) -> Iterator[tuple[TracebackType, int]]:

@@ -17,12 +17,13 @@ from typing import Any
 import pytorch_lightning
 
 from tune.promotion.execute import Executor, InForce
-from tune.promotion.options import Option
+from tune.promotion.options import option_words
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
 from tune.space.space import Script
 from tune.trial.fit import Fit
 from tune.trial.logger import version_logger
+from tune.trial.old_lightning import refuse_old_accelerator
 from tune.trial.task import Job
 
 STAGES = ("fit", "validate", "test", "predict")
@@ -51,30 +52,6 @@ def run_script(executor: Executor, in_force: InForce, job: Job, values: Mapping[
                 raise
 
 
-def option_words(options: Mapping[str, Option], values: Mapping[str, Value]) -> list[str]:
-    """Return what stands on the command line for the promoted options; the last of two counts, so ours do."""
-    words: list[str] = []
-    for key in options.keys() & values.keys():
-        words += _words(key, values[key], is_flag=options[key].is_flag)
-    return words
-
-
-def _words(key: str, value: Value, *, is_flag: bool) -> list[str]:
-    match value:
-        case _ if is_flag:
-            return [key] if value else []
-        case _ if key.endswith("="):
-            return [f"{key}{_text(value)}"]
-        case list() | tuple():
-            return [key, *map(_text, value)]
-        case _:
-            return [f"{key}={_text(value)}"]  # a word of its own could begin with a minus
-
-
-def _text(value: Value) -> str:
-    return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
-
-
 def packages_of(program: Program) -> list[ModuleType]:
     """Return the Lightning packages that the program may use; ``lightning.pytorch`` only where it says so."""
     texts = (source.raw for source in program.sources.values())
@@ -100,6 +77,7 @@ def _trainers_of(package: ModuleType, fit: Fit) -> Iterator[None]:
 def _initialised(init: Callable[..., None], package: ModuleType, fit: Fit) -> Callable[..., None]:
     @functools.wraps(init)
     def replacement(trainer: Any, *args: Any, **given: Any) -> None:
+        refuse_old_accelerator(given.get("accelerator"))
         given["callbacks"] = _without_bars(given.get("callbacks"), package)
         init(trainer, *args, **fit.arguments({**given, **ONE_PROCESS}, package))
         for callback in trainer.checkpoint_callbacks:

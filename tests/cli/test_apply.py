@@ -1,0 +1,277 @@
+"""``apply`` puts a trial's values back: literals change, and not a byte beside them; what was edited is left alone."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from tune.cli import main
+from tune.paths import ExperimentPaths
+from tune.promotion.program import find_program
+from tune.promotion.resolve import resolve
+from tune.promotion.snapshot import take_snapshot
+from tune.search.ledger import create_ledger
+from tune.space.file import read_space, write_space
+
+NET = """\
+from config import CFG
+from torch import nn
+
+LR = 1e-3  # of Adam
+SIZES = (16, 16)   # units
+NAME = 'adam'  # or 'sgd'
+net = nn.Dropout(0.2), LR, SIZES, NAME, CFG
+"""
+CONFIG = 'CFG = {"width": 64, "depth": 3}\n'
+SPACE = """\
+system: net.py
+metric: Accuracy/Val
+mode: max
+constants:
+  LR: {loguniform: [1e-4, 1e-1]}
+  SIZES: {choice: [[16, 16], [8, 32]]}
+  NAME: {choice: [adam, sgd]}
+  Dropout.p: {uniform: [0, 0.7]}
+  "CFG['width']": {choice: [32, 64, 128]}
+"""
+BASELINE = {"LR": 1e-3, "SIZES": [16, 16], "NAME": "adam", "Dropout.p": 0.2, "CFG['width']": 64}
+BEST = {"LR": 0.0044, "SIZES": [8, 32], "NAME": "sgd", "Dropout.p": 0.35, "CFG['width']": 128}
+WORSE = {**BEST, "LR": 0.05, "SIZES": [16, 16]}
+
+DIFF = """\
+--- a/net.py
++++ b/net.py
+@@ -1,7 +1,7 @@
+ from config import CFG
+ from torch import nn
+{blank}
+-LR = 1e-3  # of Adam
+-SIZES = (16, 16)   # units
+-NAME = 'adam'  # or 'sgd'
+-net = nn.Dropout(0.2), LR, SIZES, NAME, CFG
++LR = 4.4e-3  # of Adam
++SIZES = (8, 32)   # units
++NAME = 'sgd'  # or 'sgd'
++net = nn.Dropout(0.35), LR, SIZES, NAME, CFG
+--- a/config.py
++++ b/config.py
+@@ -1 +1 @@
+-CFG = {"width": 64, "depth": 3}
++CFG = {"width": 128, "depth": 3}
+""".replace("{blank}", " ")
+TITLE = "1: Accuracy/Val = 0.9 in epoch 1, the hardcoded values: 0.5\n"
+DONE = "nothing to do: net.py holds LR=0.0044, SIZES=(8, 32), NAME=sgd, Dropout.p=0.35, CFG['width']=128\n"
+
+
+@pytest.fixture
+def make(tmp_path, monkeypatch):
+    """Return what searches a project by hand: scores and values of its trials, the first the baseline."""
+    root = tmp_path / "project"
+    root.mkdir()
+    (root / "pyproject.toml").touch()
+    monkeypatch.chdir(root)
+    monkeypatch.setattr("sys.argv", ["run_search.py"])
+
+    def experiment(files, space, trials):
+        for name, raw in files.items():
+            (root / name).write_bytes(raw if isinstance(raw, bytes) else raw.encode())
+        (root / "s.yaml").write_text(space)
+        found = read_space(root / "s.yaml")
+        program = find_program(found.program)
+        paths = ExperimentPaths(tmp_path / "storage" / "exp")
+        paths.folder.mkdir(parents=True)
+        write_space(found, paths.space)
+        take_snapshot(program, paths.source)
+        ledger = create_ledger(paths, found, resolve(found, program))
+        for score, values in trials:
+            number, _ = ledger.ask_baseline() if values is trials[0][1] else ledger.ask()
+            ledger.note(number, constants=values)
+            if score is None:
+                ledger.fail(number, "out of memory")
+            else:
+                ledger.report(number, 1, score)
+                ledger.complete(number)
+        return root
+
+    return experiment
+
+
+@pytest.fixture
+def project(make):
+    return make({"net.py": NET, "config.py": CONFIG}, SPACE, [(0.5, BASELINE), (0.9, BEST), (0.7, WORSE), (None, BEST)])
+
+
+@pytest.fixture
+def apply(tmp_path, capfd):
+    def run(*words):
+        capfd.readouterr()
+        status = main(["apply", "exp", *words, "--storage", str(tmp_path / "storage")])
+        told = capfd.readouterr()
+        return status, told.out + told.err
+
+    return run
+
+
+def values_of(program, capfd):
+    capfd.readouterr()
+    assert main(["constants", program, "--json"]) == 0
+    return {each["name"]: each["value"] for each in json.loads(capfd.readouterr().out)["constants"]}
+
+
+def test_apply_when_not_told_to_write_then_shows_the_diff_and_writes_nothing(project, apply):
+    assert apply() == (0, f"{TITLE}\n{DIFF}\nnothing is written yet: --write does it\n")
+    assert (project / "net.py").read_text() == NET
+
+
+def test_apply_when_written_then_the_literals_differ_and_a_second_time_there_is_nothing_to_do(project, apply, capfd):
+    status, told = apply("--write")
+
+    assert (status, told) == (0, f"{TITLE}\n{DIFF}\nwritten: net.py, config.py\n")
+    assert (project / "net.py").read_text() == (
+        NET.replace("1e-3", "4.4e-3").replace("(16, 16)", "(8, 32)").replace("'adam'", "'sgd'").replace("0.2", "0.35")
+    )
+    assert (project / "config.py").read_text() == CONFIG.replace("64", "128")
+    held = values_of("net.py", capfd)
+    assert {name: held[name] for name in BEST} == BEST
+    assert apply("--write") == (0, f"{TITLE}{DONE}")
+
+
+def test_apply_when_a_trial_is_named_then_takes_its_values(project, apply, capfd):
+    status, told = apply("--trial", "2", "--write")
+
+    assert (status, told.splitlines()[0]) == (0, "2: Accuracy/Val = 0.7 in epoch 1, the hardcoded values: 0.5")
+    held = values_of("net.py", capfd)
+    assert {name: held[name] for name in WORSE} == WORSE
+
+
+def test_apply_when_the_trial_is_the_baseline_then_there_is_nothing_to_do(project, apply):
+    told = "nothing to do: net.py holds LR=0.001, SIZES=(16, 16), NAME=adam, Dropout.p=0.2, CFG['width']=64\n"
+
+    assert apply("--trial", "0", "--write") == (0, f"0: Accuracy/Val = 0.5 in epoch 1\n{told}")
+
+
+def test_apply_when_the_trial_failed_then_says_so(project, apply):
+    assert apply("--trial", "3")[1].startswith("3: failed\n\n--- a/net.py\n")
+
+
+def test_apply_when_a_literal_was_edited_then_it_is_named_and_left_and_the_others_are_applied(project, apply):
+    path = project / "net.py"
+    path.write_text("# a word\n" + NET.replace("1e-3", "2e-3") + "more = 1\n")
+    status, told = apply("--write")
+
+    assert status == 0
+    assert told.startswith(
+        f"{TITLE}"
+        "changed since the search: net.py: 6 lines from line 1 on\n"
+        "LR is not touched: net.py:5 holds 0.002, and 0.001 was searched; the trial had 0.0044\n"
+    )
+    assert "\nLR = 2e-3  # of Adam\nSIZES = (8, 32)   # units\n" in path.read_text()
+    assert apply("--write")[1].endswith("nothing to do in the source\n")
+
+
+def test_apply_when_other_lines_were_edited_then_says_which_and_applies(project, apply):
+    (project / "config.py").write_text(f"\n\nX = 1\n{CONFIG}")
+    status, told = apply("--write")
+
+    assert status == 0
+    assert told.startswith(f"{TITLE}changed since the search: config.py: 4 lines from line 1 on\n\n--- a/net.py")
+    assert told.endswith("written: net.py, config.py\n")
+    assert (project / "config.py").read_text() == f"\n\nX = 1\n{CONFIG}".replace("64", "128")
+
+
+def test_apply_when_a_constant_or_a_file_is_gone_then_it_is_named(project, apply):
+    (project / "net.py").write_text(NET.replace("NAME = 'adam'  # or 'sgd'\n", "NAME = input()\n"))
+    (project / "config.py").unlink()
+    told = apply()[1]
+
+    assert "changed since the search: config.py is gone\n" in told
+    assert "NAME is not touched: the program has no such constant any more\n" in told
+    assert "CFG['width'] is not touched: the program has no such constant any more\n" in told
+    assert "+LR = 4.4e-3  # of Adam\n" in told
+
+
+RATE = "system: p.py\nmetric: m\nmode: min\nconstants:\n  LR: {loguniform: [1e-4, 1]}\n"
+RAW = [
+    b"# -*- coding: latin-1 -*-\r\n# caf\xe9 \r\nLR = 1e-3  # d\xe9but\r\nprint(LR)\r\n",
+    "\ufeffLR = 1e-3\nprint(LR)\n".encode(),
+    "x = 'é'; LR = 1e-3 ; y = '√'\nprint(LR)".encode(),
+]
+
+
+@pytest.mark.parametrize("raw", RAW, ids=["latin-1 CRLF", "mark", "utf-8"])
+def test_apply_when_the_file_has_odd_bytes_then_they_stay_and_patch_takes_the_diff(make, capfdbinary, raw, tmp_path):
+    root = make({"p.py": raw}, RATE, [(2, {"LR": 1e-3}), (1, {"LR": 0.05})])
+    assert main(["apply", "exp", "--storage", str(tmp_path / "storage")]) == 0
+    shown = capfdbinary.readouterr().out
+    assert main(["apply", "exp", "--write", "--storage", str(tmp_path / "storage")]) == 0
+
+    written = raw.replace(b"1e-3", b"5e-2")
+    assert (root / "p.py").read_bytes() == written
+    if shutil.which("patch"):
+        (root / "p.py").write_bytes(raw)
+        subprocess.run(["patch", "-p1", "--binary"], input=shown, cwd=root, check=True, capture_output=True)
+        assert (root / "p.py").read_bytes() == written
+
+
+def test_apply_when_options_were_searched_then_prints_the_command(make, apply):
+    script = (
+        "import argparse\nWIDTH = 8\nmake = argparse.ArgumentParser()\n"
+        'make.add_argument("--lr", type=float, default=1e-3)\nmake.add_argument("--fast", action="store_true")\n'
+        'make.add_argument("--out")\nprint(make.parse_args(), WIDTH)\n'
+    )
+    space = (
+        "script: train.py\nargs: [--out, my folder]\nmetric: m\nmode: min\nconstants:\n"
+        '  "--lr": {loguniform: [1e-4, 1]}\n  "--fast": {choice: [true, false]}\n'
+    )
+    trials = [(2, {"--lr": 1e-3, "--fast": False}), (1, {"--lr": 0.05, "--fast": True})]
+    make({"train.py": script}, space, trials)
+
+    assert apply("--write") == (
+        0,
+        """\
+1: m = 1 in epoch 1, the hardcoded values: 2
+nothing to do in the source
+to run it with its options:
+  python train.py --out 'my folder' --lr=0.05 --fast
+""",
+    )
+
+
+def test_apply_when_there_is_no_such_trial_then_lists_those_that_are(project, apply, tmp_path):
+    told = f"{tmp_path}/storage/exp: no trial 9\n  Trials: 0, 1, 2, 3.\n"
+
+    assert apply("--trial", "9") == (2, told)
+
+
+def test_apply_when_the_program_is_gone_or_broken_then_says_so(project, apply):
+    (project / "net.py").write_text("LR = = 1\n")
+    assert apply() == (2, "net.py:1: this is not Python: invalid syntax\n  Mend the file; nothing was run.\n")
+    (project / "net.py").unlink()
+    assert apply() == (
+        2,
+        f"the program is gone: {project}/net.py\n  Put it back where it was searched.\n",
+    )
+
+
+def test_apply_when_a_literal_has_two_names_then_says_what_to_do(make, apply):
+    space = "system: p.py\nmetric: m\nmode: min\nconstants:\n  A: {randint: [1, 9]}\n"
+    root = make({"p.py": "A = B = 7\nprint(A, B)\n"}, space, [(2, {"A": 7}), (1, {"A": 3})])
+
+    assert apply("--write") == (
+        2,
+        """\
+p.py:1: A shares its literal with B, which would change with it
+  Assign A on a line of its own, then apply again.
+""",
+    )
+    assert (root / "p.py").read_text() == "A = B = 7\nprint(A, B)\n"
+
+
+def test_apply_when_no_trial_ended_then_says_so(make, apply, tmp_path):
+    make({"net.py": NET, "config.py": CONFIG}, SPACE, [(None, BASELINE)])
+
+    assert apply() == (
+        2,
+        f"{tmp_path}/storage/exp: no trial came to an end\n  Search again, or name one with --trial.\n",
+    )

@@ -1,0 +1,93 @@
+"""The commands and their options, as people may rely on them: a new one is a decision."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tune.cli import main
+from tune.cli.commands import COMMANDS, command_of
+
+ROOT = Path(__file__).parents[2]
+
+HELP = {"-h", "--help"}
+OPTIONS = {
+    "search": HELP
+    | {"--version", "--space", "--name", "--fast-dev-run", "-g", "--gpu", "--storage", "--trainer.ARGUMENT"}
+    | {"--trials", "--time-budget", "--seed", "--sampler", "--scheduler", "--concurrency"}
+    | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures"},
+    "constants": HELP | {"--refused", "--json"},
+    "promote": HELP | {"-o", "--output", "--force", "--metric", "--mode"},
+    "resume": HELP
+    | {"-g", "--gpu", "--storage", "--trials", "--time-budget", "--concurrency"}
+    | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures"},
+    "retrain": HELP | {"-g", "--gpu", "--storage", "--trainer.ARGUMENT"},
+    "apply": HELP | {"--trial", "--write", "--storage"},
+}
+
+
+def test_the_commands_are_these_and_no_others():
+    assert ["search", *COMMANDS] == list(OPTIONS)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_a_command_takes_these_options_and_no_others(name):
+    assert set(command_of(name).parser().options) == OPTIONS[name]
+
+
+@pytest.mark.parametrize("words", [["--help"], *([name, "--help"] for name in COMMANDS)], ids=" ".join)
+def test_help_when_asked_for_then_says_what_the_command_is_for(words, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+
+    told = " ".join(capsys.readouterr().out.split())
+    assert ended.value.code == 0
+    if len(words) > 1:
+        assert COMMANDS[words[0]][1:] in told
+    else:
+        assert all(what in told for what in COMMANDS.values())
+
+
+WRONG = [
+    (
+        "retrain",
+        "the following arguments are required: experiment\n  `run_search.py retrain --help` lists all options.",
+    ),
+    ("constants p.py q.py", "one word too many, got 'q.py'\n  `run_search.py constants --help` shows what goes where."),
+    ("constants p.py --jason", "no such option, got '--jason'\n  Did you mean '--json'?"),
+    ("--trainer.max_epochs", "--trainer.max_epochs needs a value\n  Write --trainer.max_epochs VALUE."),
+    ("lr_bs.yaml", "no such command, got 'lr_bs.yaml'\n  To search a space: run_search.py --space lr_bs.yaml"),
+    ("retrian lr_bs", "no such command, got 'retrian'\n  Did you mean 'retrain'?"),
+]
+
+
+@pytest.mark.parametrize(("line", "message"), WRONG)
+def test_words_that_no_command_takes_are_told_with_what_to_do(line, message, capsys):
+    assert main(line.split()) == 2
+    assert capsys.readouterr().err == f"{message}\n"
+
+
+LIGHT = [
+    "--help",
+    "constants lit/digits.py",
+    "constants lit/digits.py --json",
+    "constants lit/none.py",
+    "promote lit/digits.py LR -o {folder}/lr",
+    "promote lit/digits.py LRR",
+]
+"""Command lines that need none of the libraries below."""
+
+
+@pytest.mark.parametrize("line", LIGHT)
+def test_a_light_command_when_run_then_imports_no_heavy_library(line, tmp_path):
+    words = line.format(folder=tmp_path).split()
+    code = (
+        "import sys, contextlib, io\nfrom tune.cli import main\n"
+        f"with contextlib.suppress(SystemExit): main({words!r})\n"
+        "heavy = {'torch', 'ray', 'pytorch_lightning', 'lightning', 'optuna', 'numpy', 'tensorboard'}\n"
+        "sys.exit(f'imported {heavy & set(sys.modules)}' if heavy & set(sys.modules) else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,180 @@
+"""``constants`` shows what a program hardcodes: how to name it, what it holds, where, and who reads it."""
+
+import json
+
+import pytest
+
+from tune.cli import main
+
+FILES = {
+    "pyproject.toml": "",
+    "parts/__init__.py": "",
+    "parts/net.py": (
+        'CONFIG = {"optim": {"rate": 1e-3}}\n'
+        "lr = 3\n"
+        "WIDTHS = [" + ", ".join(str(number) for number in range(100, 130)) + "]\n"
+        "class Net:\n"
+        "    def __init__(self, width=64):\n"
+        "        self.width = width\n"
+    ),
+    "train.py": (
+        "import argparse, os\n"
+        "from parts.net import CONFIG, Net, WIDTHS\n"
+        'lr = float(os.environ.get("LR", "1e-3"))\n'
+        "for SEED in range(3):\n"
+        "    pass\n"
+        "make = argparse.ArgumentParser()\n"
+        'make.add_argument("--epochs", type=int, default=3)\n'
+        'make.add_argument("--fast", action="store_true")\n'
+        "print(Net(8), CONFIG, lr)\n"
+    ),
+}
+
+TABLE = """\
+constant                 value                                 where           form          read in line
+lr                       0.001                                 train.py:3      module level  9
+CONFIG                   {'optim': {'rate': 0.001}}            parts/net.py:1  module level  train.py:9
+CONFIG['optim']          {'rate': 0.001}                       parts/net.py:1  field         train.py:9
+CONFIG['optim']['rate']  0.001                                 parts/net.py:1  field         train.py:9
+net.lr                   3                                     parts/net.py:2  module level  nothing
+WIDTHS                   [100, 101, 102, 103, 104, 105, 10...  parts/net.py:3  module level  nothing
+Net.width                8                                     parts/net.py:5  parameter     6
+--epochs                 3                                     train.py:7      option
+--fast                   False                                 train.py:8      flag
+
+lr: the environment variable LR no longer counts once it is searched (train.py:3)
+Net.width: the default 64 (parts/net.py:5) is not what the program passes; both take the value (parts/net.py:5)
+
+2 more cannot be searched by name; pytest constants train.py --refused says why
+"""
+
+REFUSED = """\
+SEED is a loop's variable: train.py:4
+  Give the value a name of its own, outside of the loop.
+make is computed: argparse.ArgumentParser() (train.py:6)
+  Search what it is computed from.
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["pytest"])
+    return tmp_path
+
+
+def test_constants_when_piped_then_each_row_is_a_line_with_its_file(project, capfd):
+    assert main(["constants", "train.py"]) == 0
+    assert capfd.readouterr().out == TABLE
+
+
+def test_constants_when_asked_for_the_refused_then_each_has_its_reason_and_its_remedy(project, capfd):
+    assert main(["constants", "train.py", "--refused"]) == 0
+    assert capfd.readouterr().out == REFUSED
+
+
+def test_constants_as_json_when_read_then_hold_what_the_table_shows(project, capfd):
+    assert main(["constants", "train.py", "--json"]) == 0
+    told = json.loads(capfd.readouterr().out)
+
+    assert list(told) == ["program", "root", "constants", "options", "refused", "nameless"]
+    assert (told["program"], told["root"]) == ("train.py", str(project))
+    assert [each["name"] for each in told["constants"] + told["options"]] == [
+        line.split("  ")[0] for line in TABLE.splitlines()[1:10]
+    ]
+    assert told["constants"][4] == {
+        "name": "net.lr",
+        "names": ["lr", "net.lr", "parts.net.lr"],
+        "value": 3,
+        "type": "int",
+        "text": "3",
+        "where": "parts/net.py:2",
+        "sites": [{"file": "parts/net.py", "line": 2, "column": 6, "end_line": 2, "end_column": 7}],
+        "form": "module level",
+        "reads": [],
+        "warnings": [],
+    }
+    assert told["options"][1] == {
+        "name": "--fast",
+        "names": ["--fast"],
+        "value": False,
+        "type": "bool",
+        "text": "False",
+        "where": "train.py:8",
+        "is_flag": True,
+    }
+    assert told["refused"][0] == {
+        "names": ["SEED", "train.SEED"],
+        "file": "train.py",
+        "reason": "is a loop's variable: train.py:4",
+        "hint": "Give the value a name of its own, outside of the loop.",
+    }
+
+
+def test_a_value_that_json_cannot_write_is_told_as_text(project, capfd):
+    (project / "train.py").write_text("A = 1e999\nB = min(1, 2)\nprint(A, B)\n")
+    main(["constants", "train.py", "--json"])
+    a, b = json.loads(capfd.readouterr().out)["constants"]
+
+    assert (a["value"], a["type"], a["text"]) == (None, "float", "inf")
+    assert (b["value"], b["type"], b["text"]) == (None, None, "min(1, 2)")
+
+
+def test_a_program_without_constants_says_so(project, capfd):
+    (project / "train.py").write_text("print()\n")
+
+    assert main(["constants", "train.py"]) == 0
+    assert capfd.readouterr().out == "train.py hardcodes nothing that can be searched\n"
+
+
+def test_a_program_that_is_not_there_is_the_users_error(project, capfd):
+    assert main(["constants", "trian.py"]) == 2
+    assert capfd.readouterr().err == f"no program at {project}/trian.py\n  Give the path of a Python file.\n"
+
+
+NARROW = """\
+constant                 value                 line   form          read in line
+train.py
+lr                       0.001                     3  module level  9
+
+parts/net.py
+CONFIG                   {'optim': {'rate'...      1  module level  train.py:9
+CONFIG['optim']          {'rate': 0.001}           1  field         train.py:9
+CONFIG['optim']['rate']  0.001                     1  field         train.py:9
+net.lr                   3                         2  module level  nothing
+WIDTHS                   [100, 101, 102, 1...      3  module level  nothing
+Net.width                8                         5  parameter     6
+
+train.py
+--epochs                 3                         7  option
+--fast                   False                     8  flag
+"""
+
+
+def test_constants_on_a_terminal_of_80_columns_then_no_line_is_longer_and_files_are_sections(project, capfd):
+    from pathlib import Path
+
+    from tune.cli.constants import Listing, _rows, show_sections
+    from tune.cli.screen import Screen
+    from tune.promotion.constants import find_all, shortest_names
+    from tune.promotion.options import find_options
+    from tune.promotion.program import find_program
+
+    class Narrow(Screen):
+        width = 80
+
+    program = find_program(Path("train.py"))
+    listing = Listing(
+        program=program,
+        names=shortest_names(program),
+        findings=find_all(program),
+        options=find_options(program),
+    )
+    show_sections(Narrow(), list(_rows(listing)))
+    told = capfd.readouterr().out
+
+    assert told == NARROW
+    assert max(map(len, told.splitlines())) <= 80

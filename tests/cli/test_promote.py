@@ -1,0 +1,240 @@
+"""``promote`` writes a space file that the search takes, and that a person can read."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tune.cli import main
+from tune.promotion.constants import shortest_names
+from tune.promotion.program import find_program
+from tune.promotion.resolve import resolve
+from tune.search.epochs import check_epochs
+from tune.space.dimensions import contains
+from tune.space.draft import flow
+from tune.space.file import read_space
+from tune.space.lint import lint
+
+ROOT = Path(__file__).parents[2]
+SYSTEMS = sorted(path for path in (ROOT / "lit").rglob("*.py") if "LightningModule" in path.read_text(encoding="utf-8"))
+
+NET = """\
+import pytorch_lightning as pl
+from torch.optim import Adam
+LR = 1e-3
+OPT = "sgd"
+ACT = "relu"
+CFG = {"batch_size": 64, "name": None}
+WIDTH = len("abc")
+class Net(pl.LightningModule):
+    def validation_step(self, batch, idx):
+        self.log("CE/Val", LR)
+        self.log("Accuracy/Val", OPT, ACT, CFG, WIDTH)
+    def configure_optimizers(self):
+        return Adam(self.parameters(), weight_decay=0.0)
+def dataloaders():
+    pass
+"""
+
+SCRIPT = """\
+import argparse
+make = argparse.ArgumentParser()
+make.add_argument("--lr", type=float, default=1e-3)
+make.add_argument("--fast", action="store_true")
+def main():
+    checkpoint = pl.callbacks.ModelCheckpoint(monitor="val_loss", mode="min")
+    pl.Trainer(max_epochs=7, callbacks=[checkpoint]).fit(Net(make.parse_args()))
+if __name__ == "__main__":
+    main()
+"""
+
+WRITTEN = """\
+# Written by `promote`: the ranges are suggestions, from names and values. Change what you know better.
+system: net.py
+metric: Accuracy/Val  # logged in net.py:11; also logged: CE/Val
+mode: max
+constants:
+  LR: {loguniform: [1e-4, 1e-2]}  # 1e-3 (net.py:3): a tenth to ten times
+  OPT: {choice: [adam, adamw, sgd, rmsprop]}  # sgd (net.py:4): take out what the program does not know
+  # ACT: {choice: [relu, ...]}  # relu (net.py:5): write the other names beside it, and take the first # away
+  "CFG['batch_size']": {choice: [16, 32, 64, 128]}  # 64 (net.py:6): powers of two, a quarter to twice
+  # "CFG['name']": {uniform: [LOW, HIGH]}  # null (net.py:6): say what it may be beside None, and take the first # away
+  # WIDTH: {uniform: [LOW, HIGH]}  # len('abc') (net.py:7): only running the program tells its value: write its range, and take the first # away
+  Adam.weight_decay: {loguniform: [1e-6, 1e-2]}  # 0.0 (net.py:13): 0 has no order of magnitude: trial 0 alone runs it
+trials: 20  # the first runs the values that the source holds
+trainer: {max_epochs: 10}  # the program does not say how long: look at it
+"""  # noqa: E501
+
+SCRIPT_WRITTEN = """\
+# Written by `promote`: the ranges are suggestions, from names and values. Change what you know better.
+script: train.py
+metric: val_loss  # ModelCheckpoint, train.py:6
+mode: min
+constants:
+  "--lr": {loguniform: [1e-4, 1e-2]}  # 1e-3 (train.py:3): a tenth to ten times
+  "--fast": {choice: [false, true]}  # false (train.py:4): off and on
+trials: 20  # the first runs the values that the source holds
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "net.py").write_text(NET)
+    (tmp_path / "train.py").write_text(SCRIPT)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["run_search.py"])
+    return tmp_path
+
+
+def resolved(path):
+    space = read_space(path)
+    program = find_program(space.program)
+    check_epochs(space, program)
+    return resolve(space, program)
+
+
+def test_promote_when_names_are_given_then_writes_a_line_for_each_with_its_value_and_place(project, capfd):
+    names = ["LR", "OPT", "ACT", "CFG['batch_size']", "CFG['name']", "WIDTH", "Adam.weight_decay"]
+
+    assert main(["promote", "net.py", *names, "-o", "mine"]) == 0
+    assert (project / "mine.yaml").read_text() == WRITTEN
+    assert [item.key for item in resolved(project / "mine.yaml")] == [names[0], names[1], names[3], names[6]]
+    out = capfd.readouterr().out
+    assert out.endswith(
+        "left to you: ACT, CFG['name'], WIDTH; the comment in the file says what to write\n"
+        "next: python run_search.py --space mine.yaml\n"
+    )
+    assert WRITTEN in out
+
+
+def test_promote_when_the_program_trains_by_itself_then_writes_a_script_with_its_options(project):
+    assert main(["promote", "train.py", "--lr", "--fast"]) == 0
+    assert (project / "search_spaces" / "lr_fast.yaml").read_text() == SCRIPT_WRITTEN
+    assert len(resolved(project / "search_spaces" / "lr_fast.yaml")) == 2
+
+
+def test_promote_when_no_file_is_named_then_the_names_give_it(project, capfd):
+    assert main(["promote", "net.py", "LR", "CFG['batch_size']"]) == 0
+    assert (project / "search_spaces" / "lr_cfg_batch_size.yaml").is_file()
+    assert capfd.readouterr().out.endswith("next: python run_search.py --space lr_cfg_batch_size.yaml\n")
+
+
+def test_promote_when_run_from_elsewhere_then_the_file_still_leads_to_the_program(
+    project, monkeypatch, tmp_path_factory
+):
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+
+    assert main(["promote", str(project / "net.py"), "LR"]) == 0
+    assert main(["promote", str(project / "net.py"), "LR", "-o", "here.yaml"]) == 0
+    for path in (project / "search_spaces" / "lr.yaml", Path("here.yaml")):
+        assert resolved(path)[0].constant.where == "net.py:3"
+
+
+def test_promote_when_the_file_is_there_then_refuses_and_with_force_replaces(project, capfd):
+    (project / "lr.yaml").write_text("mine")
+
+    assert main(["promote", "net.py", "LR", "-o", "lr.yaml"]) == 2
+    told = "lr.yaml: the file is there already\n  Give --force to replace it, or another -o FILE.\n"
+    assert capfd.readouterr().err == told
+    assert (project / "lr.yaml").read_text() == "mine"
+    assert main(["promote", "net.py", "LR", "-o", "lr.yaml", "--force"]) == 0
+    assert resolved(project / "lr.yaml")
+
+
+def test_promote_when_a_metric_is_given_then_it_wins(project):
+    assert main(["promote", "net.py", "LR", "--metric", "Loss/Test", "-o", "a"]) == 0
+    assert main(["promote", "net.py", "LR", "--metric", "zorp", "--mode", "max", "-o", "b"]) == 0
+    assert main(["promote", "train.py", "--lr", "--metric", "val_loss", "--mode", "max", "-o", "c"]) == 0
+    spaces = [read_space(project / f"{name}.yaml") for name in "abc"]
+
+    assert [(space.metric, space.mode) for space in spaces] == [
+        ("Loss/Test", "min"),
+        ("zorp", "max"),
+        ("val_loss", "max"),
+    ]
+
+
+LISTING = "`run_search.py constants net.py` lists them all."
+ERRORS = [
+    (["LRR"], f"'LRR' is not a constant of net.py\n  Did you mean 'LR' (0.001, line 3)?  {LISTING}"),
+    (["LR", "net.LR"], "'LR' and 'net.LR' are the same constant, net.py:3\n  Give one of them."),
+    ([], f"promote takes the names of constants, got none\n  {LISTING}"),
+    (["--lr"], f"'--lr' is not an option of net.py\n  {LISTING}"),
+    (["LR", "-o", "net.py/x.yaml"], "net.py/x.yaml: cannot be written: File exists\n  Give another -o FILE."),
+    (
+        ["LR", "--metric", "zorp"],
+        (
+            "the name 'zorp' does not tell whether less or more of it is better (given to promote)\n"
+            "  Give --mode min or --mode max."
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), ERRORS)
+def test_promote_when_it_cannot_then_says_where_what_and_what_to_do(project, capfd, words, message):
+    assert main(["promote", "net.py", *words]) == 2
+    assert capfd.readouterr().err == f"{message}\n"
+    assert not list(project.rglob("*.yaml*"))
+
+
+def test_a_file_with_nothing_but_unfinished_lines_says_which_they_are(project, capfd):
+    assert main(["promote", "net.py", "ACT", "-o", "act"]) == 0
+    assert capfd.readouterr().out.splitlines()[-1].startswith("left to you: ACT")
+    assert main(["--space", "act.yaml"]) == 2
+    assert capfd.readouterr().err == (
+        "act.yaml:5: constants: at least one constant must vary, got None\n"
+        "  Write what the comment in line 6 asks for, and take its first # away.\n"
+    )
+
+
+@pytest.mark.parametrize("path", SYSTEMS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_constant_of_a_system_of_lit_can_be_promoted(path, tmp_path):
+    names = list(shortest_names(find_program(path)).values())
+
+    assert main(["promote", str(path), *names, "-o", str(tmp_path / "all.yaml")]) == 0
+    promoted = resolved(tmp_path / "all.yaml")
+    assert all(contains(item.dimension, item.value) for item in promoted)
+    assert lint(promoted) == ()
+
+
+LITERALS = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(10**20), 10**20),
+        st.floats(),
+        st.text(st.characters(codec="utf-8"), max_size=5),
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=5,
+)
+NAMES = st.sampled_from(["LR", "WEIGHT_DECAY", "DROPOUT", "BATCH_SIZE", "WIDTH", "EPOCHS", "BETA", "keep", "X", "SEED"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(held=st.dictionaries(NAMES, LITERALS, min_size=1, max_size=4))
+def test_whatever_a_program_holds_then_the_file_is_read_and_its_ranges_fit(held, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("p")
+    (folder / "pyproject.toml").touch()
+    lines = [f"{name} = {value!r}".replace("inf", "1e999").replace("nan", "1e999") for name, value in held.items()]
+    (folder / "p.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    words = ["promote", str(folder / "p.py"), *held, "--metric", "val_loss", "-o", str(folder / "s.yaml")]
+
+    assert main(words) == 0
+    text = (folder / "s.yaml").read_text(encoding="utf-8")
+    if any(line.startswith("  ") and not line.startswith("  #") for line in text.splitlines()):
+        for item in resolved(folder / "s.yaml"):
+            assert contains(item.dimension, item.value) or item.value == 0
+
+
+@given(value=LITERALS)
+def test_a_value_when_written_on_one_line_then_reads_back_the_same(value, tmp_path_factory):
+    from tune.space.document import read_document
+
+    path = tmp_path_factory.getbasetemp() / "flow.yaml"
+    path.write_text(f"x: {flow(value)}\n", encoding="utf-8")
+
+    assert repr(read_document(path).entries["x"]) == repr(value)

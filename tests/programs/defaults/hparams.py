@@ -1,0 +1,4 @@
+HIDDEN = 10
+LR = 5e-3
+BATCH_SIZE = 5
+DROPOUT = 0.2

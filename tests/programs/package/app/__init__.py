@@ -1,0 +1,3 @@
+"""Run with `python -m app.train`."""
+
+from .config import LR

@@ -1,0 +1,62 @@
+"""What a program does that a search says before it starts."""
+
+import pytest
+
+from tune.errors import ProgramError
+from tune.promotion.cautions import cautions, check_names
+
+SEEDS = {
+    "seed_everything": "import pytorch_lightning as pl\npl.seed_everything(42)\n",
+    "imported by name": "from pytorch_lightning import seed_everything\nseed_everything(42)\n",
+    "torch": "import torch\ntorch.manual_seed(1)\n",
+    "numpy": "import numpy as np\nnp.random.seed(1)\n",
+    "random": "import random\nrandom.seed(1)\n",
+    "in a function": "import torch; x = 1\ndef main(): torch.manual_seed(x)\n",
+}
+
+
+@pytest.mark.parametrize("text", SEEDS.values(), ids=SEEDS)
+def test_a_program_that_seeds_itself_is_told_so(program_of, text):
+    (warning,) = cautions(program_of(text), is_script=True)
+
+    assert warning == "train.py:2: the program seeds itself, so `seed` does not reach what comes after"
+
+
+def test_a_few_places_are_named(program_of):
+    (warning,) = cautions(program_of("import torch\n" + "torch.manual_seed(1)\n" * 5), is_script=True)
+
+    assert warning.startswith("train.py:2, train.py:3, train.py:4, ...: the program seeds itself")
+
+
+def test_a_seed_of_an_imported_module_counts(program_of):
+    program = program_of("import util\n", {"util.py": "import torch\ntorch.manual_seed(1)\n"})
+
+    assert cautions(program, is_script=True)[0].startswith("util.py:2: ")
+
+
+@pytest.mark.parametrize(("is_script", "n"), [(True, 1), (False, 0)])
+def test_a_seed_under_the_main_guard_is_that_of_a_script(program_of, is_script, n):
+    program = program_of("import torch\nif __name__ == '__main__':\n    torch.manual_seed(1)\n")
+
+    assert len(cautions(program, is_script=is_script)) == n
+
+
+def test_a_generator_of_its_own_is_the_programs_affair(program_of):
+    assert cautions(program_of("import torch\nrng = torch.Generator().manual_seed(0)\n"), is_script=True) == ()
+
+
+@pytest.mark.parametrize("others", [{"tune.py": ""}, {"tune/__init__.py": ""}, {"tune/space.py": ""}], ids=str)
+def test_a_module_of_our_packages_name_is_refused(program_of, others):
+    text = "import tune.space" if "tune/space.py" in others else "import tune"
+    with pytest.raises(ProgramError) as error:
+        check_names(program_of(text, others))
+
+    assert str(error.value) == (
+        f"{next(iter(others))}: the program imports its own `tune`, and that is the name of Promotune's package, too\n"
+        "  Give it another name; in a trial the other one would be imported."
+    )
+
+
+def test_a_module_of_our_packages_name_that_is_not_imported_is_none_of_ours(program_of):
+    check_names(program_of("import torch", {"tune.py": ""}))
+    check_names(program_of("from app import tune", {"app/__init__.py": "", "app/tune.py": ""}))

@@ -1,0 +1,72 @@
+"""A suggested range is what people take for such a constant, and contains the value that the source holds."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tune.space.dimensions import Choice, LogUniform, contains, describe
+from tune.space.suggestion import suggest_range
+
+SUGGESTIONS = [
+    ("LR", 1e-3, "loguniform 0.0001 to 0.01"),
+    ("LR", 0.003, "loguniform 0.0003 to 0.03"),
+    ("Adam.lr@42", 1, "loguniform 0.1 to 10"),
+    ("--learning-rate", 0.1, "loguniform 0.01 to 1"),
+    ("learningRate", 0.1, "loguniform 0.01 to 1"),
+    ("CFG['optim']['weight_decay']", 0.0, "loguniform 1e-06 to 0.01"),
+    ("WD", 5e-4, "loguniform 5e-05 to 0.005"),
+    ("LR_PATIENCE", 5, "randint 2 to 10"),
+    ("lr_gamma", 0.5, "uniform 0.25 to 1"),
+    ("BATCH_SIZE", 64, "choice 16, 32, 64, 128"),
+    ("DataLoader.batch_size", 1, "choice 1, 2, 4"),
+    ("BATCH_SIZE", 9, "lograndint 2 to 18"),
+    ("HIDDEN2", 64, "choice 16, 32, 64, 128, 256"),
+    ("n_embd", 300, "lograndint 75 to 1200"),
+    ("DROPOUT", 0.2, "uniform 0 to 0.7"),
+    ("DROPOUT", 0, "uniform 0 to 0.7"),
+    ("Dropout.p", 0.8, "uniform 0 to 0.95"),
+    ("keep_prob", 0.9, "uniform 0.3 to 1"),
+    ("MOMENTUM", 0.9, "uniform 0 to 0.99"),
+    ("beta2", 0.999, "uniform 0.9 to 0.9999"),
+    ("MAX_EPOCHS", 10, "randint 5 to 20"),
+    ("n_layers", 3, "randint 1 to 6"),
+    ("num_workers", 0, "randint 0 to 4"),
+    ("SEED", 0, "randint 0 to 99"),
+    ("OFFSET", -3, "randint -6 to 0"),
+    ("VAL_SHARE", 0.25, "uniform 0.125 to 0.5"),
+    ("eps", 1e-8, "loguniform 1e-09 to 1e-07"),
+    ("temperature", 2.0, "loguniform 0.2 to 20"),
+    ("bias", -1.5, "uniform -3 to 0"),
+    ("FLAG", True, "choice False, True"),
+    ("OPT", "sgd", "choice adam, adamw, sgd, rmsprop"),
+    ("OPT", "Adam", "choice Adam, AdamW, SGD, RMSprop"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "described"), SUGGESTIONS)
+def test_a_constant_when_its_name_says_what_it_is_then_its_range_fits_that(name, value, described):
+    dimension = suggest_range(name, value).dimension
+
+    assert dimension is not None
+    assert describe(dimension) == described
+
+
+@pytest.mark.parametrize("value", [None, "relu", (0.9, 0.999), [64, 64], {}, 10**20, float("inf"), float("nan"), 1e305])
+def test_a_value_that_tells_no_range_is_left_to_the_user(value):
+    suggestion = suggest_range("X", value)
+
+    assert suggestion.dimension is None
+    assert suggestion.remark
+
+
+NAMES = st.sampled_from([name for name, _, _ in SUGGESTIONS]) | st.text(max_size=8)
+
+
+@given(name=NAMES, value=st.one_of(st.integers(), st.floats(), st.booleans()))
+def test_any_number_when_it_gets_a_range_then_lies_in_it(name, value):
+    dimension = suggest_range(name, value).dimension
+
+    if dimension is None:
+        return
+    assert contains(dimension, value) or (value == 0 and isinstance(dimension, LogUniform))
+    assert not isinstance(dimension, Choice) or len(dimension.options) > 1

@@ -1,0 +1,254 @@
+"""``run_search.py promote PROGRAM NAME...``: write a space file, with ranges suggested."""
+
+import argparse
+import contextlib
+import os
+import re
+import shlex
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tune.cli.commands import described
+from tune.cli.parser import Parser
+from tune.cli.screen import Screen, this_command
+from tune.errors import ConstantError, MetricError, OptionError
+from tune.paths import ExperimentPaths, VersionPaths, atomic_write
+from tune.promotion.constants import Constant, check_together, find_all, find_constant
+from tune.promotion.literals import Unknown
+from tune.promotion.monitor import Metric, Mode, find_metric, mode_of, preferred
+from tune.promotion.options import Option, find_option, find_options
+from tune.promotion.program import Program, find_program
+from tune.promotion.resolve import resolve
+from tune.promotion.shape import shape_of
+from tune.search.epochs import epochs_constant
+from tune.search.resources import plan_resources
+from tune.space.draft import Draft, Line, drafted, flow
+from tune.space.file import FOLDER, read_space
+from tune.space.place import shown
+from tune.space.settings import Settings
+from tune.space.space import Script, Shape, Space, System
+from tune.space.suggestion import Suggestion, suggest_range
+
+Held = Constant | Option
+
+UNKNOWN_EPOCHS = 10
+"""Written where the program does not say how long it trains."""
+
+LONGEST_NAME = 60
+"""Characters of the file's name, which becomes the experiment's."""
+
+
+class NamesParser(Parser):
+    """Takes a script's own options as names too: ``promote train.py --lr``."""
+
+    def read(self, words: Sequence[str]) -> argparse.Namespace:
+        """Return what the words say; the names in their order."""
+        known = {text.partition("=")[0] for text in self.options}
+        theirs = [word for word in words if word.startswith("--") and word.partition("=")[0] not in known]
+        found = super().read([word for word in words if word not in theirs])
+        found.names = sorted((*found.names, *theirs), key=list(words).index)
+        if not found.names:
+            listing = f"`run_search.py constants {found.program}` lists them all."
+            raise OptionError(None, "promote takes the names of constants, got none", listing)
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the user wants to search."""
+
+    program: Program
+    shape: Shape
+    held: dict[str, Held]
+    """What each name leads to."""
+
+    @property
+    def epochs(self) -> tuple[int, str] | None:
+        """How long a trial trains, and why; None where the program says it in a way that the search understands."""
+        if isinstance(self.shape, Script) or epochs_constant(self.program) is not None:
+            return None
+        for constant in find_all(self.program).constants:
+            if constant.name == "Trainer.max_epochs" and isinstance(constant.value, int) and constant.value > 0:
+                return constant.value, f"as in {constant.where}"
+        return UNKNOWN_EPOCHS, "the program does not say how long: look at it"
+
+
+def parser() -> Parser:
+    """Return what it takes on the command line."""
+    parser = NamesParser(prog="run_search.py promote", description=described("promote"))
+    parser.add_argument("program", help="a Python file")
+    parser.add_argument("names", metavar="NAME", nargs="*", help="a constant, as `constants` names it, or --option")
+    parser.add_argument("-o", "--output", metavar="FILE", help=f"default: {FOLDER}/NAME_NAME.yaml beside the program")
+    parser.add_argument("--force", action="store_true", help="replace the file if it is there")
+    parser.add_argument("--metric", help="a name given to self.log; default: what the program monitors, or logs")
+    parser.add_argument("--mode", choices=("min", "max"), help="whether less or more of the metric is better")
+    return parser
+
+
+def run(given: argparse.Namespace) -> int:
+    """Write the file, and say what comes next."""
+    program = find_program(Path(given.program))
+    wish = Wish(program=program, shape=shape_of(program), held=_held(given.names, program))
+    path = _output(given, program)
+    if path.exists() and not given.force:
+        raise OptionError(shown(path), "the file is there already", "Give --force to replace it, or another -o FILE.")
+    screen = Screen()
+    metric = _metric(given, wish, screen)
+    lines = list(_lines(wish))
+    draft = _draft(wish, metric, lines, path)
+    _write(drafted(draft), path, checked=any(line.dimension is not None for line in lines))
+    _show(screen, path, lines)
+    return 0
+
+
+def _held(names: Sequence[str], program: Program) -> dict[str, Held]:
+    """Return what the names lead to; raise ConstantError where one leads nowhere, or two to one place."""
+    constants = find_all(program).constants
+    held: dict[str, Held] = {}
+    for name in names:
+        found: Held
+        if name.startswith("-") or name.endswith("="):
+            found = find_option(name, program, find_options(program), "")
+        else:
+            found = find_constant(name, program, constants, "")
+        twin = next((key for key, other in held.items() if other == found), None)
+        if twin is not None:
+            raise ConstantError(
+                None, f"{twin!r} and {name!r} are the same constant, {found.where}", "Give one of them."
+            )
+        held[name] = found
+    check_together([each for each in held.values() if isinstance(each, Constant)], "")
+    return held
+
+
+def _output(given: argparse.Namespace, program: Program) -> Path:
+    if given.output is not None:
+        path = Path(given.output).expanduser().absolute()
+        return path if path.suffix in (".yaml", ".yml") else path.with_name(f"{path.name}.yaml")
+    slug = "_".join(re.sub(r"\W+", "_", name).strip("_") for name in given.names).lower()
+    return program.root / FOLDER / f"{slug[:LONGEST_NAME].rstrip('_')}.yaml"
+
+
+def _metric(given: argparse.Namespace, wish: Wish, screen: Screen) -> Metric:
+    found = find_metric(wish.program)
+    if given.metric is not None:
+        same = found if found is not None and found.name == given.metric else None
+        found = same or Metric(name=given.metric, mode=mode_of(given.metric), origin="given to promote")
+    if found is None:
+        screen.line("the source does not tell what is logged; asking a batch or two of training and validation")
+        found = _asked(wish)
+    mode: Mode | None = given.mode or found.mode
+    if mode is None:
+        what = f"the name {found.name!r} does not tell whether less or more of it is better ({found.origin})"
+        raise OptionError(None, what, "Give --mode min or --mode max.")
+    return Metric(name=found.name, mode=mode, origin=found.origin, others=found.others)
+
+
+def _asked(wish: Wish) -> Metric:
+    """Run the program for a batch or two, and choose among what it logs. Here torch and Ray are imported."""
+    from tune.search.run import Search, run_search
+    from tune.trial.record import read_record
+
+    epochs = wish.epochs
+    settings = Settings(trials=1, trainer={} if epochs is None else {"max_epochs": epochs[0]})
+    space = Space(
+        path=wish.program.path.with_suffix(".yaml"),
+        program=wish.program.path,
+        shape=wish.shape,
+        metric="",  # no program logs it
+        mode="min",
+        dimensions={},
+        settings=settings,
+        lines={},
+    )
+    folder = Path(tempfile.mkdtemp(prefix="promotune-"))
+    search = Search(
+        space=space,
+        program=wish.program,
+        promoted=(),
+        resources=plan_resources(settings, None),
+        paths=ExperimentPaths(folder),
+        rehearsal=True,
+        on_start=lambda _: None,
+        on_end=lambda _: None,
+    )
+    with contextlib.suppress(MetricError):  # as expected: the record holds what is logged
+        run_search(search)
+    records = (read_record(VersionPaths(version)) for version in folder.iterdir() if version.is_dir())
+    logged = [tag for record in records if record is not None for tag in record.logged]
+    shutil.rmtree(folder)  # where the program failed, the error names files in it
+    validated = [tag for tag in logged if re.search("val|valid|eval|dev|test", tag, re.IGNORECASE)]
+    if not logged:
+        raise MetricError(None, "the program logs nothing that could be searched by", "Log a metric with self.log.")
+    name = preferred(dict.fromkeys(validated or logged))
+    others = tuple(tag for tag in logged if tag != name)
+    return Metric(name=name, mode=mode_of(name), origin="logged in a run of a batch or two", others=others)
+
+
+def _lines(wish: Wish) -> Iterator[Line]:
+    for name, held in wish.held.items():
+        value = held.value
+        if isinstance(value, Unknown):
+            suggestion = Suggestion(None, "only running the program tells its value: write its range")
+            yield Line(key=name, dimension=None, held=None, remark=f"{value} ({held.where}): {suggestion.remark}")
+            continue
+        suggestion = suggest_range(name, value)
+        remark = f"{flow(value)} ({held.where}): {suggestion.remark}"
+        yield Line(key=name, dimension=suggestion.dimension, held=value, remark=remark)
+
+
+def _draft(wish: Wish, metric: Metric, lines: Sequence[Line], path: Path) -> Draft:
+    assert metric.mode is not None
+    program = _program_from(path, wish.program)
+    if isinstance(wish.shape, System) and wish.shape.class_name is not None:
+        program = f"{program}:{wish.shape.class_name}"
+    others = f"; also logged: {', '.join(metric.others)}" if metric.others else ""
+    epochs = wish.epochs
+    return Draft(
+        title="Written by `promote`: the ranges are suggestions, from names and values. Change what you know better.",
+        shape="script" if isinstance(wish.shape, Script) else "system",
+        program=program,
+        metric=metric.name,
+        metric_remark=f"{metric.origin}{others}",
+        mode=metric.mode,
+        constants=lines,
+        max_epochs=None if epochs is None else epochs[0],
+        epochs_remark="" if epochs is None else epochs[1],
+    )
+
+
+def _program_from(path: Path, program: Program) -> str:
+    """Return the path below the root where the space file's folder or a parent leads to it, else the whole path."""
+    name = program.name_of(program.path)
+    candidates = (Path(os.path.normpath(folder / name)) for folder in path.parents)
+    first = next((each for each in candidates if each.is_file()), None)
+    return name if first is not None and first.resolve() == program.path else str(program.path)
+
+
+def _write(text: str, path: Path, *, checked: bool) -> None:
+    """Write the file, whole, and only if the search would take it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as aside:
+            aside.write_text(text, encoding="utf-8")
+            if checked:
+                space = read_space(aside)
+                resolve(space, find_program(space.program))
+    except OSError as error:
+        raise OptionError(shown(path), f"cannot be written: {error.strerror}", "Give another -o FILE.") from error
+
+
+def _show(screen: Screen, path: Path, lines: Sequence[Line]) -> None:
+    screen.line(f"{shown(path)}: {', '.join(line.key for line in lines)}", style="bold")
+    screen.line()
+    screen.text(path.read_text(encoding="utf-8").splitlines())
+    screen.line()
+    left = [line.key for line in lines if line.dimension is None]
+    if left:
+        screen.line(f"left to you: {', '.join(left)}; the comment in the file says what to write", style="yellow")
+    if len(left) < len(lines):
+        name = path.name if path.parent == Path.cwd() / FOLDER else shown(path)
+        screen.line(f"next: {this_command()} --space {shlex.quote(name)}")

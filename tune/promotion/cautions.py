@@ -1,0 +1,64 @@
+"""What a program does that a search should know of before it starts, whichever constants vary."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from tune.errors import ProgramError
+from tune.promotion.program import Program
+from tune.promotion.survey import dotted
+from tune.promotion.walk import is_main_guard
+
+OWN_PACKAGE = Path(__file__).parents[1]
+
+SEEDING = frozenset({"seed_everything", "torch.manual_seed", "torch.random.manual_seed", "torch.cuda.manual_seed"}) | {
+    "torch.cuda.manual_seed_all",
+    "np.random.seed",
+    "numpy.random.seed",
+    "random.seed",
+}
+"""Calls that seed the whole process; a `torch.Generator` of the program's own is its own affair."""
+
+MAX_PLACES = 3
+
+
+def check_names(program: Program) -> None:
+    """Raise ProgramError where the program imports a module of its own that has our package's name."""
+    for source in program.sources.values():
+        if source.path.is_relative_to(OWN_PACKAGE):
+            continue
+        holding = [folder for folder in program.search_path if source.path.is_relative_to(folder)]
+        tops = {source.path.relative_to(folder).parts[0] for folder in holding}
+        if tops & {OWN_PACKAGE.name, f"{OWN_PACKAGE.name}.py"}:
+            what = f"the program imports its own `{OWN_PACKAGE.name}`, and that is the name of Promotune's package, too"
+            raise ProgramError(source.name, what, "Give it another name; in a trial the other one would be imported.")
+
+
+def cautions(program: Program, *, is_script: bool) -> tuple[str, ...]:
+    """Return warnings."""
+    places = list(_seeds(program, is_script=is_script))
+    if not places:
+        return ()
+    listing = ", ".join(places[:MAX_PLACES]) + (", ..." if len(places) > MAX_PLACES else "")
+    return (f"{listing}: the program seeds itself, so `seed` does not reach what comes after",)
+
+
+def _seeds(program: Program, *, is_script: bool) -> Iterator[str]:
+    for source in program.sources.values():
+        runs_guard = is_script and source is program.source
+        for node in _walk(source.tree, runs_guard=runs_guard):
+            if isinstance(node, ast.Call) and _is_seeding(dotted(node.func) or ""):
+                yield f"{source.name}:{node.lineno}"
+
+
+def _is_seeding(path: str) -> bool:
+    return path in SEEDING or path.endswith(".seed_everything")
+
+
+def _walk(tree: ast.AST, *, runs_guard: bool) -> Iterator[ast.AST]:
+    """Yield the nodes that may be executed: without the main guard of what is imported."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and not runs_guard and is_main_guard(node.test):
+            continue
+        yield node
+        yield from _walk(node, runs_guard=runs_guard)

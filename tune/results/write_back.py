@@ -1,0 +1,161 @@
+"""What it takes to put a trial's values back into the source, and what stands in the way."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tune.errors import ApplyError, ExperimentError, ProgramError
+from tune.paths import short
+from tune.promotion.apply import Rewrite, rewrite
+from tune.promotion.found import Constant
+from tune.promotion.literals import Unknown
+from tune.promotion.options import Option, option_words
+from tune.promotion.program import Program
+from tune.promotion.resolve import Promoted, resolve
+from tune.promotion.standing import Edited, Gone, Same, Standing, standings
+from tune.promotion.writing import identical
+from tune.results.experiment import Experiment
+from tune.space.dimensions import Choice, Value
+from tune.space.space import Script
+from tune.trial.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A promoted constant, the trial's value of it, and what became of it in the source."""
+
+    key: str
+    value: Value
+    was: Constant
+    """As it was searched."""
+    standing: Standing
+
+    @property
+    def is_applied(self) -> bool:
+        """Whether the source holds the value already."""
+        match self.standing:
+            case Same(now=now) | Edited(now=now):
+                return not isinstance(now.value, Unknown) and identical(now.value, self.value)
+            case Gone():
+                return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteBack:
+    """A trial's values against the source as it is now."""
+
+    program: Program
+    """As it is now."""
+    wanted: tuple[Wanted, ...]
+    rewrites: tuple[Rewrite, ...]
+    """What changes in the source; none: there is nothing to write."""
+    elsewhere: tuple[str, ...]
+    """What else changed since the search, a file each: ``net.py: 3 lines from line 12 on``."""
+    command: tuple[str, ...]
+    """The program with the trial's options; empty where no option was searched."""
+
+
+def pick(experiment: Experiment, number: int | None) -> Outcome:
+    """Return the trial of this number, else the best; raise ExperimentError where there is none."""
+    folder = short(experiment.paths.folder)
+    if number is None:
+        if experiment.best is None:
+            raise ExperimentError(folder, "no trial came to an end", "Search again, or name one with --trial.")
+        return experiment.best
+    for trial in experiment.trials:
+        if trial.number == number:
+            return trial
+    numbers = ", ".join(str(trial.number) for trial in experiment.trials) or "none"
+    raise ExperimentError(folder, f"no trial {number}", f"Trials: {numbers}.")
+
+
+def write_back(experiment: Experiment, trial: Outcome) -> WriteBack:
+    """Return what changes in the source, which is not touched.
+
+    Only what still stands there as it was searched is rewritten. Raises ProgramError where the program is gone or no
+    longer Python, and ApplyError where a value cannot be written without changing more than a literal.
+    """
+    then, now = experiment.snapshot.stored, _current(experiment.snapshot.program)
+    promoted = resolve(experiment.space, then)
+    values = {item.key: _in_type(trial.values[item.key], item) for item in promoted if item.key in trial.values}
+    searched = {item.key: item.constant for item in promoted if isinstance(item.constant, Constant)}
+    standing = standings(searched.values(), then, now)
+    wanted = tuple(
+        Wanted(key, values[key], constant, standing[constant]) for key, constant in searched.items() if key in values
+    )
+    new = {each.standing.now: each.value for each in wanted if isinstance(each.standing, Same) and not each.is_applied}
+    options = {item.key: item.constant for item in promoted if isinstance(item.constant, Option)}
+    return WriteBack(
+        program=now,
+        wanted=wanted,
+        rewrites=rewrite(now, new),
+        elsewhere=_elsewhere(then, now, {each.was: each.value for each in wanted}),
+        command=_command(experiment, now, options, values),
+    )
+
+
+def _current(program: Program) -> Program:
+    if program.path.is_file():
+        return replace(program)  # read anew
+    raise ProgramError(None, f"the program is gone: {program.path}", "Put it back where it was searched.")
+
+
+def _in_type(value: Value, item: Promoted) -> Value:
+    """Return a value as the program's type: the ledger is JSON, which writes a tuple as a list."""
+    known = [*item.dimension.options] if isinstance(item.dimension, Choice) else []
+    if not isinstance(item.value, Unknown):
+        known.append(item.value)
+    return next((each for each in known if identical(_as_json(each), _as_json(value))), value)
+
+
+def _as_json(value: Value) -> Value:
+    match value:
+        case tuple() | list():
+            return [_as_json(each) for each in value]
+        case dict():
+            return {key: _as_json(each) for key, each in value.items()}
+        case _:
+            return value
+
+
+def _elsewhere(then: Program, now: Program, values: Mapping[Constant, Value]) -> tuple[str, ...]:
+    """Compare the files with what was searched, and with that after an apply: our own literals are no change."""
+    try:
+        applied = {each.source.name: each.raw for each in rewrite(then, values)}
+    except ApplyError:
+        applied = {}
+    found = []
+    for name, source in then.sources.items():
+        path = now.root / name
+        if not path.is_file():
+            found.append(f"{name} is gone")
+            continue
+        raw = path.read_bytes()
+        if raw not in (source.raw, applied.get(name)):
+            found.append(f"{name}: {_lines_changed(applied.get(name, source.raw), raw)}")
+    return tuple(found)
+
+
+def _lines_changed(before: bytes, after: bytes) -> str:
+    matcher = difflib.SequenceMatcher(None, before.splitlines(), after.splitlines(), autojunk=False)
+    changes = [code for code in matcher.get_opcodes() if code[0] != "equal"]
+    if not changes:
+        return "its line ends"
+    n_lines = sum(max(code[2] - code[1], code[4] - code[3]) for code in changes)
+    first = changes[0][3] + 1
+    return f"line {first}" if n_lines == 1 else f"{n_lines} lines from line {first} on"
+
+
+def _command(
+    experiment: Experiment, now: Program, options: Mapping[str, Option], values: Mapping[str, Value]
+) -> tuple[str, ...]:
+    if not options:
+        return ()
+    shape = experiment.space.shape
+    assert isinstance(shape, Script)
+    return (str(_shown(now.path)), *shape.args, *option_words(options, values))
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
