@@ -43,6 +43,16 @@ class ExperimentPaths:
         return self.folder / "source"
 
     @property
+    def lock(self) -> Path:
+        """Held by the process that writes the experiment; the file itself says nothing."""
+        return self.folder / ".lock"
+
+    @property
+    def holder(self) -> Path:
+        """Who holds the lock, for people."""
+        return self.folder / ".lock.holder"
+
+    @property
     def retrain(self) -> Path:
         """Versions of retrained configurations."""
         return self.folder / "retrain"

@@ -22,6 +22,7 @@ constants:
 sampler: grid
 trials: 20
 concurrency: 2
+max_failures: 0
 """
 
 

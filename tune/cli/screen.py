@@ -128,12 +128,13 @@ def show_links(screen: Screen, storage: Path, dashboard: str | None) -> None:
 class TrialLines:
     """One line a trial that ended."""
 
-    def __init__(self, screen: Screen, mode: Mode, n_trials: int) -> None:
+    def __init__(self, screen: Screen, mode: Mode, n_trials: int, before: Sequence[Outcome] = ()) -> None:
         self._screen = screen
         self._mode = mode
         self._n_trials = n_trials
-        self._n_ended = 0
-        self._best: float | None = None
+        ended = ranked(before, mode)
+        self._n_ended = sum(outcome.state in ("complete", "pruned", "failed") for outcome in before)
+        self._best: float | None = ended[0].score if ended else None
 
     def ended(self, outcome: Outcome) -> None:
         """Print a trial; the best so far carries a star."""

@@ -4,6 +4,7 @@ import argparse
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tune import __version__
 from tune.cli.arguments import SETTINGS, Arguments, SearchParser, add_settings
@@ -16,10 +17,14 @@ from tune.promotion.cautions import cautions, check_folder, check_names
 from tune.promotion.program import Program, find_program
 from tune.promotion.resolve import Promoted, doubts, resolve
 from tune.search.epochs import check_epochs
+from tune.search.lock import locked
 from tune.search.resources import Resources, plan_resources
 from tune.space.file import find_space, read_space
 from tune.space.lint import lint
 from tune.space.space import Script, Space, check_settings
+
+if TYPE_CHECKING:
+    from tune.search.run import Finished, Search
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +69,12 @@ def run(given: argparse.Namespace) -> int:
     for warning in (*lint(plan.promoted), *doubts(plan.promoted), *told):
         screen.line(f"warning: {warning}", style="yellow")
     paths = claim_experiment(plan.storage, plan.name or plan.space.name, numbered=plan.name is None)
-    try:
-        return _search(plan, paths, screen, rehearsal=given.fast_dev_run)
-    except (UserError, StartError):
-        shutil.rmtree(paths.folder)
-        raise
+    with locked(paths):
+        try:
+            return _search(plan, paths, screen, rehearsal=given.fast_dev_run)
+        except (UserError, StartError):
+            shutil.rmtree(paths.folder)
+            raise
 
 
 def prepare(space: Space, gpus: tuple[int, ...] | None, storage: Path, name: str | None) -> Plan:
@@ -106,17 +112,29 @@ def _search(plan: Plan, paths: ExperimentPaths, screen: Screen, *, rehearsal: bo
     finished = run_search(search)
     if rehearsal:
         shutil.rmtree(paths.folder)
-        screen.line("the baseline trains and validates; it logs " + ", ".join(finished.baseline.logged), style="green")
+        logged = finished.baseline.logged if finished.baseline else []
+        screen.line("the baseline trains and validates; it logs " + ", ".join(logged), style="green")
         return 0
-    best = show_end(screen, finished.outcomes, plan.space, finished.baseline.constants)
+    return show_finished(screen, finished, search)
+
+
+def show_finished(screen: Screen, finished: "Finished", search: "Search") -> int:
+    """Show what came of a search and the commands that come next; return the exit status."""
+    paths, space = search.paths, search.space
+    best = show_end(screen, finished.outcomes, space, finished.baseline.constants if finished.baseline else {})
     screen.line(f"everything is in {short(paths.folder)}")
-    if finished.interrupted:
-        screen.line("the search was interrupted: what waits had not come to its end", style="yellow")
+    storage = paths.folder.parent
+    option = "" if storage == storage_of(None) else f" --storage {word(storage)}"
+    more = len(finished.outcomes) < space.settings.trials and not finished.exhausted
+    if more or any(outcome.state == "waiting" for outcome in finished.outcomes):
+        screen.line(f"to go on: {this_command()} resume {paths.name}{option}", style="bold")
+    if best is not None:
+        screen.line(f"next: {this_command()} retrain {paths.name}{option}")
+        if not best.is_baseline:
+            screen.line(f"      {this_command()} apply {paths.name}{option}")
+    if finished.interrupted_by_user:
+        return EXIT_INTERRUPTED
     if best is None:
         screen.line("no trial has a score; each version's trial.json and log.txt say why", style="red")
         return EXIT_SEARCH
-    option = "" if plan.storage == storage_of(None) else f" --storage {word(plan.storage)}"
-    screen.line(f"next: {this_command()} retrain {paths.name}{option}")
-    if not best.is_baseline:
-        screen.line(f"      {this_command()} apply {paths.name}{option}")
-    return EXIT_INTERRUPTED if finished.interrupted_by_user else 0
+    return 0

@@ -50,6 +50,8 @@ class Settings:
     """GPUs that a trial takes: 0, a share of one, or a whole number; None to decide from the machine."""
     concurrency: int | None = None
     """Trials that run at once; None for as many as fit."""
+    max_failures: int = 1
+    """How often a trial whose worker died goes on from its last checkpoint."""
     seed: int = 0
     """Of the sampler, and the program's seed in every trial: trials differ by their constants alone."""
 
@@ -120,6 +122,11 @@ def check_concurrency(value: Value, where: str | None) -> int | None:
     return _whole("concurrency", value, where, least=1, example="concurrency: 2")
 
 
+def check_max_failures(value: Value, where: str | None) -> int:
+    """Return how often a trial goes on after its worker died."""
+    return _whole("max_failures", value, where, least=0, example="max_failures: 1")
+
+
 def check_seed(value: Value, where: str | None) -> int:
     """Return the seed."""
     seed = _whole("seed", value, where, least=0, example="seed: 0")
@@ -154,6 +161,7 @@ CHECKS: dict[str, Callable[[Value, str | None], Value]] = {
     "cpus_per_trial": check_cpus_per_trial,
     "gpus_per_trial": check_gpus_per_trial,
     "concurrency": check_concurrency,
+    "max_failures": check_max_failures,
     "seed": check_seed,
 }
 """Every setting as the file writes it."""

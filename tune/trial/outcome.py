@@ -4,11 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from tune.errors import ExperimentError
+from tune.paths import ExperimentPaths, short
 from tune.space.dimensions import Value
 from tune.trial.score import Mode, best_of
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
+
+FORMAT = 1
+"""Of what we write into the study beside Optuna's own; a reader refuses a number that it does not know."""
 
 State = Literal["complete", "pruned", "failed", "waiting", "running"]
 STATES: dict[str, State] = {
@@ -48,6 +53,13 @@ class Outcome:
     def n_epochs(self) -> int:
         """Epochs that were reported."""
         return len(self.curve)
+
+
+def check_format(found: object, paths: ExperimentPaths) -> None:
+    """Raise ExperimentError unless we know the format of a ledger."""
+    if found != FORMAT:
+        what = f"the ledger's format is {found!r}, this version knows {FORMAT}"
+        raise ExperimentError(short(paths.journal), what, "Use the version of Promotune that wrote it, or a newer one.")
 
 
 def outcome_of(trial: "FrozenTrial", mode: Mode) -> Outcome:

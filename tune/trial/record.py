@@ -48,6 +48,8 @@ class Record:
     stage: Stage
     pid: int
     host: str
+    attempt: int = 1
+    """Counts the workers that the trial had; above 1 it was continued."""
     devices: str | None
     """``CUDA_VISIBLE_DEVICES`` as the trial saw it."""
     started: float

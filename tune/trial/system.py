@@ -32,7 +32,7 @@ def run_system(executor: Executor, job: Job, fit: Fit) -> None:
     package = package_of(model_class)
     trainer = package.Trainer(**fit.arguments(trainer_arguments(module, job), package))
     fit.attach(trainer, package)
-    trainer.fit(_instance(model_class, place), **_data(module, place))
+    trainer.fit(_instance(model_class, place), **_data(module, place), **fit.going_on(trainer.fit))
 
 
 def trainer_arguments(module: ModuleType, job: Job) -> dict[str, Any]:
