@@ -24,10 +24,11 @@ def event_file(version):
 
 
 def values_of(version):
-    """Yield ``(step, value)`` of every summary in a version's event file."""
-    for event in EventFileLoader(str(event_file(version))).Load():
-        for value in event.summary.value:
-            yield event.step, value
+    """Yield ``(step, value)`` of every summary in a version's event files: a trial that went on has several."""
+    for file in sorted(version.rglob("events.out.tfevents.*")):
+        for event in EventFileLoader(str(file)).Load():
+            for value in event.summary.value:
+                yield event.step, value
 
 
 def scalars(version):

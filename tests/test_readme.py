@@ -57,7 +57,7 @@ def test_the_table_when_compared_with_the_space_file_then_has_every_key_and_no_o
 
 def test_the_table_when_compared_with_the_command_line_then_has_every_option_and_no_other():
     options = {option for row in rows("key") for option in quoted(row[1])}
-    assert options == options_of(SEARCH) | options_of("retrain")
+    assert options == options_of(SEARCH) | options_of("retrain") | options_of("resume")
 
 
 def test_the_table_of_commands_when_compared_with_them_then_has_every_option_and_no_other():
@@ -65,7 +65,7 @@ def test_the_table_of_commands_when_compared_with_them_then_has_every_option_and
     for command, option, _ in rows("command"):
         names = quoted(command)
         told.setdefault(names[0] if names else list(told)[-1], {"-h", "--help"}).update(quoted(option))
-    assert told == {name: options_of(name) for name in COMMANDS if name != "retrain"}
+    assert told == {name: options_of(name) for name in COMMANDS if name not in ("retrain", "resume")}
 
 
 @pytest.mark.parametrize("row", [row for row in rows("key") if row[0].strip("`") in CHECKS], ids=lambda row: row[0])
@@ -148,7 +148,7 @@ def test_what_the_readme_says_of_a_promoted_file_is_what_is_written(tmp_path):
 
 
 def test_the_commands_when_they_are_compared_then_search_retrain_and_rehearsal_are_among_them():
-    assert [argv[0] for argv in LINES] == ["--space", "constants", "promote", "--space", "retrain", "apply"]
+    assert [argv[0] for argv in LINES] == ["--space", "constants", "promote", "resume", "--space", "retrain", "apply"]
 
 
 def test_a_block_of_commands_when_ci_does_not_run_it_then_it_says_why():

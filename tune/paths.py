@@ -11,6 +11,7 @@ from pathlib import Path
 from tune.errors import ExperimentError
 
 DEFAULT_STORAGE = Path("~/ray_results")
+ILLEGAL = re.compile(r"[^\w.=,-]")
 LEGAL_NAME = re.compile(r"[\w=,-][\w.=,-]{0,99}")
 
 
@@ -40,6 +41,16 @@ class ExperimentPaths:
     def source(self) -> Path:
         """The snapshot of the program."""
         return self.folder / "source"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that writes the experiment; the file itself says nothing."""
+        return self.folder / ".lock"
+
+    @property
+    def holder(self) -> Path:
+        """Who holds the lock, for people."""
+        return self.folder / ".lock.holder"
 
     @property
     def retrain(self) -> Path:
@@ -115,8 +126,11 @@ def short(path: Path) -> str:
 def claim_experiment(storage: Path, name: str, *, numbered: bool) -> ExperimentPaths:
     """Make a new experiment's folder, and never take one that exists: ``lr_bs``, ``lr_bs-2``, ``lr_bs-3``...
 
+    What no file system takes everywhere becomes ``_``: ``my space`` is ``my_space``.
+
     Raises ExperimentError when the name is taken and ``numbered`` is False, or when the folder cannot be made.
     """
+    name = ILLEGAL.sub("_", name).lstrip(".") or "search"
     for number in itertools.count(1):
         folder = storage / (name if number == 1 else f"{name}-{number}")
         try:

@@ -27,9 +27,12 @@ OPTIONS = {
         "--trainer.ARGUMENT",
     }
     | {"--trials", "--time-budget", "--seed", "--sampler", "--scheduler", "--concurrency"}
-    | {"--cpus-per-trial", "--gpus-per-trial"},
+    | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures"},
     "constants": HELP | {"--refused", "--json"},
     "promote": HELP | {"-o", "--output", "--force", "--metric", "--mode"},
+    "resume": HELP
+    | {"-g", "--gpu", "--storage", "--trials", "--time-budget", "--concurrency"}
+    | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures"},
     "retrain": HELP | {"-g", "--gpu", "--storage", "--trainer.ARGUMENT"},
     "apply": HELP | {"--trial", "--write", "--storage"},
 }

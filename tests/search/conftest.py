@@ -1,6 +1,6 @@
 """A search in this process, on the one Ray of the test session."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import optuna
 import pytest
@@ -60,6 +60,38 @@ def search(ray):
         )
         try:
             searched.finished = run_search(search)
+        except PromotuneError as error:
+            searched.error = error
+        return searched
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def resume(ray):
+    """Return what goes on with an experiment."""
+    from tune.results.experiment import open_experiment
+    from tune.search.journal import repair
+    from tune.search.run import Search, resume_search
+
+    def run(paths, *, trials=None, on_end=lambda outcome: None):
+        searched = Searched(paths)
+        try:
+            searched.lost = repair(paths.journal)
+            experiment = open_experiment(str(paths.folder), paths.folder.parent)
+            settings = replace(experiment.space.settings, time_budget_s=None)
+            space = replace(experiment.space, settings=replace(settings, trials=trials or settings.trials))
+            program = experiment.snapshot.stored
+            search = Search(
+                space=space,
+                program=program,
+                promoted=resolve(space, program),
+                resources=plan_resources(space.settings, None),
+                paths=paths,
+                on_start=lambda dashboard: None,
+                on_end=on_end,
+            )
+            searched.finished = resume_search(search, experiment.snapshot)
         except PromotuneError as error:
             searched.error = error
         return searched

@@ -20,6 +20,7 @@ SETTINGS = {
     "concurrency": "trials at a time",
     "cpus-per-trial": "cores for each trial",
     "gpus-per-trial": "GPUs for each trial, a share such as 0.5 too",
+    "max-failures": "how often a trial goes on after its worker died",
 }
 """Options that have a key of the same name in the space file, and win over it."""
 
@@ -53,7 +54,7 @@ class Arguments:
         names = [name.replace("-", "_") for name in (*SETTINGS, *FLAGS)]
         return cls(
             given={name: text for name in names if (text := getattr(given, name, None)) is not None},
-            trainer=given.trainer,
+            trainer=getattr(given, "trainer", {}),
             gpus=None if given.gpu is None else tuple(given.gpu),
         )
 
@@ -69,20 +70,21 @@ class SearchParser(Parser):
         return found
 
 
-def add_settings(parser: SearchParser, settings: dict[str, str]) -> None:
-    """Add options: these settings, devices, the storage, the Trainer's arguments."""
+def add_settings(parser: Parser, settings: dict[str, str]) -> None:
+    """Add options: these settings, devices, the storage; a SearchParser's the Trainer's arguments too."""
     for name, what in settings.items():
         parser.add_argument(f"--{name}", metavar=name.rpartition("-")[2].upper(), help=what)
     for name, what in FLAGS.items() if settings else ():
         parser.add_argument(f"--{name}", action="store_const", const="true", help=what)
     parser.add_argument("-g", "--gpu", type=int, nargs="+", metavar="INDEX", help="use exactly these GPUs")
     add_storage(parser)
-    parser.add_argument(
-        "--trainer.ARGUMENT",
-        dest="trainer_argument",
-        metavar="VALUE",
-        help="any argument of pytorch_lightning.Trainer, such as --trainer.max_epochs 10",
-    )
+    if isinstance(parser, SearchParser):
+        parser.add_argument(
+            "--trainer.ARGUMENT",
+            dest="trainer_argument",
+            metavar="VALUE",
+            help="any argument of pytorch_lightning.Trainer, such as --trainer.max_epochs 10",
+        )
 
 
 def _take_trainer(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:

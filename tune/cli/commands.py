@@ -12,6 +12,7 @@ from tune.errors import OptionError, suggest
 COMMANDS = {
     "constants": "list what a program hardcodes, and how to name it",
     "promote": "write a space file for some of them, with ranges suggested",
+    "resume": "go on with a search that was interrupted, or add trials to one that is through",
     "retrain": "train an experiment's best configuration again, for the full budget",
     "apply": "put an experiment's best values back into the source",
 }

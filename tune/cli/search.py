@@ -1,7 +1,6 @@
 """The search itself: ``run_search.py --space FILE``."""
 
 import argparse
-import shlex
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,14 +9,15 @@ from typing import TYPE_CHECKING
 from tune import __version__
 from tune.cli.arguments import SETTINGS, Arguments, SearchParser, add_settings
 from tune.cli.commands import COMMANDS
-from tune.cli.screen import Screen, TrialLines, show_end, show_links, show_space, this_command
+from tune.cli.screen import Screen, TrialLines, show_end, show_links, show_space, this_command, word
 from tune.cli.storage import storage_of
-from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, UserError
+from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, StartError, UserError
 from tune.paths import ExperimentPaths, check_name, claim_experiment, short
-from tune.promotion.cautions import cautions, check_names
+from tune.promotion.cautions import cautions, check_folder, check_names
 from tune.promotion.program import Program, find_program
 from tune.promotion.resolve import Promoted, doubts, hardcoded, resolve
 from tune.search.epochs import check_epochs
+from tune.search.lock import locked
 from tune.search.resources import Resources, plan_resources
 from tune.space.feasible import baseline_doubts, check_feasible
 from tune.space.file import find_space, read_space
@@ -26,6 +26,7 @@ from tune.space.space import Script, Space, check_settings
 
 if TYPE_CHECKING:
     from tune.results.knowledge import Knowledge
+    from tune.search.run import Finished, Search
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,11 +74,12 @@ def run(given: argparse.Namespace) -> int:
         screen.line(f"warning: {warning}", style="yellow")
     known = None if given.known is None else _known(given.known, plan, screen)
     paths = claim_experiment(plan.storage, plan.name or plan.space.name, numbered=plan.name is None)
-    try:
-        return _search(plan, paths, screen, known, rehearsal=given.fast_dev_run)
-    except UserError:
-        shutil.rmtree(paths.folder)
-        raise
+    with locked(paths):
+        try:
+            return _search(plan, paths, screen, known, rehearsal=given.fast_dev_run)
+        except (UserError, StartError):
+            shutil.rmtree(paths.folder)
+            raise
 
 
 def prepare(space: Space, gpus: tuple[int, ...] | None, storage: Path, name: str | None) -> Plan:
@@ -85,6 +87,7 @@ def prepare(space: Space, gpus: tuple[int, ...] | None, storage: Path, name: str
     check_settings(space)
     program = find_program(space.program)
     check_names(program)
+    check_folder(Path.cwd())
     promoted = resolve(space, program)
     check_feasible(space, {item.key: item.dimension for item in promoted}, hardcoded(promoted))
     check_epochs(space, program)
@@ -133,15 +136,29 @@ def _search(plan: Plan, paths: ExperimentPaths, screen: Screen, known: "Knowledg
     finished = run_search(search)
     if rehearsal:
         shutil.rmtree(paths.folder)
-        screen.line("the baseline trains and validates; it logs " + ", ".join(finished.baseline.logged), style="green")
+        logged = finished.baseline.logged if finished.baseline else []
+        screen.line("the baseline trains and validates; it logs " + ", ".join(logged), style="green")
         return 0
-    best = show_end(screen, finished.outcomes, plan.space, plan.promoted)
+    return show_finished(screen, finished, search)
+
+
+def show_finished(screen: Screen, finished: "Finished", search: "Search") -> int:
+    """Show what came of a search and the commands that come next; return the exit status."""
+    paths, space = search.paths, search.space
+    best = show_end(screen, finished.outcomes, space, search.promoted)
     screen.line(f"everything is in {short(paths.folder)}")
+    storage = paths.folder.parent
+    option = "" if storage == storage_of(None) else f" --storage {word(storage)}"
+    more = len(finished.outcomes) < space.settings.trials and not finished.exhausted
+    if more or any(outcome.state == "waiting" for outcome in finished.outcomes):
+        screen.line(f"to go on: {this_command()} resume {paths.name}{option}", style="bold")
+    if best is not None:
+        screen.line(f"next: {this_command()} retrain {paths.name}{option}")
+        if not best.is_baseline:
+            screen.line(f"      {this_command()} apply {paths.name}{option}")
+    if finished.interrupted_by_user:
+        return EXIT_INTERRUPTED
     if best is None:
-        screen.line("no trial came to an end; each version's error.txt and log.txt say why", style="red")
+        screen.line("no trial has a score; each version's trial.json and log.txt say why", style="red")
         return EXIT_SEARCH
-    option = "" if plan.storage == storage_of(None) else f" --storage {shlex.quote(short(plan.storage))}"
-    screen.line(f"next: {this_command()} retrain {paths.name}{option}")
-    if not best.is_baseline:
-        screen.line(f"      {this_command()} apply {paths.name}{option}")
-    return EXIT_INTERRUPTED if finished.interrupted_by_user else 0
+    return 0

@@ -8,7 +8,7 @@ from tune.paths import ExperimentPaths, short
 from tune.promotion.snapshot import Snapshot, open_snapshot
 from tune.space.file import read_space
 from tune.space.space import Space
-from tune.trial.outcome import Outcome, outcome_of, ranked
+from tune.trial.outcome import Outcome, check_format, outcome_of, ranked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,4 +68,5 @@ def _read_trials(paths: ExperimentPaths, space: Space) -> tuple[Outcome, ...]:
         raise ExperimentError(
             short(paths.journal), f"the ledger cannot be read: {error}", "Is it a study of ours?"
         ) from error
+    check_format(study.user_attrs.get("format"), paths)
     return tuple(outcome_of(trial, space.mode) for trial in study.get_trials(deepcopy=False))

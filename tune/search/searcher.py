@@ -2,11 +2,12 @@
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from optuna.distributions import BaseDistribution
-from optuna.trial import Trial, TrialState
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tune.errors import SearchError
 from tune.promotion.resolve import Promoted, hardcoded
@@ -17,6 +18,7 @@ from tune.search.sampler import N_STARTUP_TRIALS, build_sampler, distribution_of
 from tune.space.dimensions import Value, contains
 from tune.space.draw import draw
 from tune.space.feasible import N_DRAWS
+from tune.space.settings import MAX_SEED
 from tune.space.space import Space
 from tune.space.when import in_order, is_active, only_active
 from tune.trial.score import better
@@ -46,7 +48,7 @@ class Draw:
 class Searcher:
     """Draws configurations, and hears what became of them. The ledger writes both down."""
 
-    def __init__(self, space: Space, promoted: Sequence[Promoted]) -> None:
+    def __init__(self, space: Space, promoted: Sequence[Promoted], *, n_past: int = 0) -> None:
         settings = space.settings
         self._space = space
         self._dimensions = {item.key: item.dimension for item in promoted}
@@ -57,11 +59,11 @@ class Searcher:
         self._hardcoded = hardcoded(promoted)
         self._baseline = only_active(self._hardcoded, space.conditions)
         self._memory = Memory(
-            build_sampler(settings.sampler, settings.sampler_args, self._dimensions, settings.seed),
+            self._sampler(n_past),
             [space.mode],
             takes_pruned=takes_pruned(settings.sampler),
         )
-        self._rng = random.Random(settings.seed)  # noqa: S311 - no secret
+        self._rng = random.Random(f"{settings.seed} {n_past}")  # noqa: S311 - no secret
         self._values: dict[int, dict[str, Value]] = {}  # of the trials that run
         self._n_trials = 0
         self._best: tuple[float, dict[str, Value]] | None = None
@@ -74,7 +76,7 @@ class Searcher:
 
     def baseline(self) -> Draw:
         """Return the hardcoded values that are known; one outside its range is no observation for the sampler."""
-        inside = self._labels(self._baseline)
+        inside = self.labels(self._baseline)
         trial = self._memory.ask(inside)
         for name in inside:
             self._suggest(trial, name)
@@ -86,7 +88,7 @@ class Searcher:
             return self._drawn(self._grid.pop())
         if self._perturbs():
             assert self._best is not None
-            return self._drawn(self._labels(self._near(self._best[1])))
+            return self._drawn(self.labels(self._near(self._best[1])))
         drawn = self._drawn({})
         for _ in range(N_ASKED_AGAIN):
             if self._allows(drawn.values):
@@ -96,7 +98,7 @@ class Searcher:
         if self._allows(drawn.values):
             return drawn
         self._memory.take_back(drawn.trial)
-        return self._drawn(self._labels(self._near(drawn.values)))
+        return self._drawn(self.labels(self._near(drawn.values)))
 
     def opened(self, number: int, draw: Draw) -> None:
         """Hear which number a configuration has in the ledger."""
@@ -118,10 +120,55 @@ class Searcher:
     ) -> None:
         """Take a trial that ended elsewhere, or earlier; ``ended`` are the metrics of a complete one."""
         self._n_trials += 1
-        labels = self._labels(values)
+        labels = self.labels(values)
         self._memory.learn(labels, {name: self.distributions[name] for name in labels}, state, curve, ended)
         for epoch in curve.values():
             self._note_best(epoch[0], values)
+
+    def recall(self, trials: Sequence[FrozenTrial]) -> dict[int, dict[str, Value]]:
+        """Know the trials of earlier drivers, those that did not end as running; return the values of each."""
+        values = {trial.number: self.values(trial.params) if trial.number else self._baseline for trial in trials}
+        for trial in trials:
+            curve = {epoch: (value,) for epoch, value in trial.intermediate_values.items()}
+            if trial.state.is_finished():
+                self.learn(values[trial.number], trial.state, curve, trial.values)
+                continue
+            again = self._drawn(trial.params) if trial.number else self.baseline()
+            self.opened(trial.number, replace(again, values=values[trial.number]))
+            for value in trial.intermediate_values.values():
+                self.reported(trial.number, value)
+        self._skip(trials)
+        return values
+
+    def _skip(self, trials: Sequence[FrozenTrial]) -> None:
+        """Go to the place where an earlier driver was: in a grid, or in a sequence of QMC's."""
+        if self._grid is not None:
+            asked = {repr(sorted(trial.params.items())) for trial in trials}
+            self._grid = [point for point in self._grid if repr(sorted(point.items())) not in asked]
+        if self._space.settings.sampler == "qmc":
+            for _ in trials[1:]:
+                self._memory.take_back(self.draw().trial)
+
+    def labels(self, values: Mapping[str, Value]) -> dict[str, Any]:
+        """Return as Optuna knows them the values that are inside their ranges."""
+        return {
+            name: to_label(self._dimensions[name], value)
+            for name, value in values.items()
+            if contains(self._dimensions[name], value)
+        }
+
+    def values(self, params: Mapping[str, Any]) -> dict[str, Value]:
+        """Return, in the space's order, the values that Optuna's parameters stand for."""
+        return {name: from_label(self._dimensions[name], params[name]) for name in self._dimensions if name in params}
+
+    def _sampler(self, n_past: int) -> BaseSampler:
+        """Return the sampler; one that goes on draws other numbers than those it drew at the start."""
+        settings = self._space.settings
+        seed, arguments = settings.seed, dict(settings.sampler_args)
+        if n_past and settings.sampler not in ("qmc", "grid"):  # these two go on from their place
+            arguments.pop("seed", None)
+            seed = random.Random(f"{seed} {n_past}").randrange(MAX_SEED)  # noqa: S311 - no secret
+        return build_sampler(settings.sampler, arguments, self._dimensions, seed)
 
     def _drawn(self, fixed: Mapping[str, Any]) -> Draw:
         """Draw what is not fixed, each constant after those that it depends on."""
@@ -136,22 +183,11 @@ class Searcher:
     def _suggest(self, trial: Trial, name: str) -> Any:
         return trial._suggest(name, self.distributions[name])  # noqa: SLF001 - as `Study.ask` does
 
-    def _labels(self, values: Mapping[str, Value]) -> dict[str, Any]:
-        """Return as Optuna knows them the values that are inside their ranges."""
-        return {
-            name: to_label(self._dimensions[name], value)
-            for name, value in values.items()
-            if contains(self._dimensions[name], value)
-        }
-
     def _grid_points(self) -> list[dict[str, Any]]:
         """Return every point but the baseline, the last one first."""
-        baseline = self._labels(self._baseline)
+        baseline = self.labels(self._baseline)
         points = grid_points(self._dimensions, self._space.conditions, self._space.settings.seed)
-        return [point for point in points if point != baseline and self._allows(self._unlabelled(point))][::-1]
-
-    def _unlabelled(self, point: Mapping[str, Any]) -> dict[str, Value]:
-        return {name: from_label(self._dimensions[name], label) for name, label in point.items()}
+        return [point for point in points if point != baseline and self._allows(self.values(point))][::-1]
 
     def _perturbs(self) -> bool:
         """After the sampler's start, a share of the default search stays near the best."""

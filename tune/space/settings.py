@@ -52,6 +52,8 @@ class Settings:
     """Trials that run at once; None for as many as fit."""
     repeats: bool = False
     """Whether a configuration that has finished is trained once more when it is drawn again."""
+    max_failures: int = 1
+    """How often a trial whose worker died goes on from its last checkpoint."""
     seed: int = 0
     """Of the sampler, and the program's seed in every trial: trials differ by their constants alone."""
 
@@ -129,6 +131,11 @@ def check_repeats(value: Value, where: str | None) -> bool:
     raise _error(where, f"repeats: must be true or false, got {value!r}", "Write `repeats: true`.")
 
 
+def check_max_failures(value: Value, where: str | None) -> int:
+    """Return how often a trial goes on after its worker died."""
+    return _whole("max_failures", value, where, least=0, example="max_failures: 1")
+
+
 def check_seed(value: Value, where: str | None) -> int:
     """Return the seed."""
     seed = _whole("seed", value, where, least=0, example="seed: 0")
@@ -164,6 +171,7 @@ CHECKS: dict[str, Callable[[Value, str | None], Value]] = {
     "gpus_per_trial": check_gpus_per_trial,
     "concurrency": check_concurrency,
     "repeats": check_repeats,
+    "max_failures": check_max_failures,
     "seed": check_seed,
 }
 """Every setting as the file writes it."""

@@ -10,7 +10,9 @@ from types import ModuleType
 from typing import Any
 
 from tune.paths import VersionPaths, atomic_write
-from tune.trial.score import Mode, better
+from tune.trial.cut import event_sizes
+from tune.trial.mark import Mark, restore_rng, rng_state
+from tune.trial.score import Mode, best_of, better
 
 Report = Callable[[int, float, bool], bool]
 """Takes the epoch (from 1), the metric's value, and whether it is the last epoch; True means: stop this trial."""
@@ -22,7 +24,9 @@ class MetricWatch:
     It stands last among the callbacks: when it reports an epoch, the others have done their part of it.
     """
 
-    def __init__(self, metric: str, mode: Mode, version: VersionPaths, report: Report) -> None:
+    def __init__(
+        self, metric: str, mode: Mode, version: VersionPaths, report: Report, mark: Mark | None = None
+    ) -> None:
         self._metric = metric
         self._mode = mode
         self._files = version
@@ -32,18 +36,37 @@ class MetricWatch:
         self._n_reports = 0
         self._offset = 0  # epochs of earlier fits of the same program
         self._latest = 0  # the last epoch that was reported
+        self._curve: list[tuple[int, float]] = []
+        self._n_fits = 0
+        self._mark = mark  # where the trial goes on; None once it does
         self.stopped = False
         """Whether a report was answered with a stop."""
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Count on where a program fits more than once."""
-        self._offset = self._latest
+        self._n_fits += 1
+        if self._mark is None:
+            self._offset = self._latest
+        else:
+            self._continue(self._mark)
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Draw on where the checkpoint was written."""
+        if self._mark is not None:
+            restore_rng(self._mark.rng)
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Open the session of the HPARAMS tab: the program has had every hook to log hyperparameters of its own."""
+        if self._mark is not None:
+            restore_rng(self._mark.rng)
+            self._mark = None
         for logger in trainer.loggers:
             if hasattr(logger, "begin"):
                 logger.begin()
+
+    def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
+        """Be through with going on, where no epoch was left to train."""
+        self._mark = None
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         """Look after each validation but those before training."""
@@ -58,14 +81,18 @@ class MetricWatch:
         """Look again: a metric of training alone is there only now."""
         self._look(trainer)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps."""
-        return {"best": self._best, "n_reports": self._n_reports}
+    def forget(self) -> None:
+        """Count from the first epoch."""
+        self._mark = None
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
-        self._best = state_dict["best"]
-        self._n_reports = state_dict["n_reports"]
+    def _continue(self, mark: Mark) -> None:
+        """Know what was reported before the checkpoint. In a trial that goes on only its first fit does."""
+        self._curve = list(mark.curve)
+        self._n_reports = len(mark.curve)
+        self._latest = mark.epoch
+        curve = dict(mark.curve)
+        best = best_of(curve, self._mode)
+        self._best = None if best is None else curve[best]
 
     def _look(self, trainer: Any) -> None:
         """Report the metric if it was logged anew; Lightning goes on showing the value of an earlier epoch."""
@@ -74,13 +101,35 @@ class MetricWatch:
             return
         self._seen = latest
         self._n_reports += 1
-        self._keep(trainer, float(latest))
+        epoch = self._time(trainer)
+        self._curve.append((epoch, float(latest)))
         for logger in trainer.loggers:
             if hasattr(logger, "flush"):
                 logger.flush()
-        is_last = trainer.state.fn != "fit" or trainer.current_epoch + 1 == trainer.max_epochs
-        if self._report(self._time(trainer), float(latest), is_last):
+        is_last = self._is_last(trainer)
+        self._keep(trainer, float(latest), self._here(trainer, last=is_last))
+        if self._report(epoch, float(latest), is_last):
             self._stop(trainer)
+
+    def _is_last(self, trainer: Any) -> bool:
+        """Tell whether the training is through anyway: no report comes after this one."""
+        if trainer.state.fn != "fit" or trainer.should_stop:
+            return True
+        if 0 < trainer.max_steps <= trainer.global_step:
+            return True
+        every = trainer.check_val_every_n_epoch if trainer.validating or trainer.evaluating else 1
+        return bool(trainer.max_epochs and 0 < trainer.max_epochs < trainer.current_epoch + 1 + (every or 1))
+
+    def _here(self, trainer: Any, *, last: bool) -> Mark:
+        n_steps = trainer.fit_loop.epoch_loop._batches_that_stepped  # noqa: SLF001 - what Lightning logs as the step
+        return Mark(
+            curve=self._curve,
+            last=last,
+            fit=self._n_fits,
+            step=n_steps if trainer.validating else n_steps - 1,
+            events=event_sizes(self._files.folder),
+            rng=rng_state(),
+        )
 
     def _is_old(self, latest: Any) -> bool:
         """Compare storages: each computation makes a new one, and the one that we saw is held."""
@@ -94,7 +143,7 @@ class MetricWatch:
         self._latest = max(epoch, self._latest + 1)
         return self._latest
 
-    def _keep(self, trainer: Any, value: float) -> None:
+    def _keep(self, trainer: Any, value: float, mark: Mark) -> None:
         """Write the last checkpoint; if it is the best, it gets a second name."""
         is_best = better(self._mode, value, self._best)
         if is_best:
@@ -102,6 +151,7 @@ class MetricWatch:
         self._files.checkpoints.mkdir(parents=True, exist_ok=True)
         with atomic_write(self._files.last) as aside:
             trainer.save_checkpoint(aside)
+            mark.write_into(aside)
         if is_best:
             with atomic_write(self._files.best) as aside:
                 _link(self._files.last, aside)

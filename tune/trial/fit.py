@@ -1,12 +1,15 @@
 """What every Trainer of one execution of the program gets from us, whoever builds it."""
 
-from collections.abc import Iterable, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
 from tune.paths import VersionPaths
 from tune.trial.callback import MetricWatch, Report, reporter
+from tune.trial.cut import cut_back
 from tune.trial.logger import OneSession, version_logger
+from tune.trial.mark import Mark
 from tune.trial.proof import Proof
 from tune.trial.task import Job, Task
 from tune.trial.witness import witness
@@ -24,6 +27,7 @@ class Fit:
         started: float,
         overrides: Mapping[str, Any],
         report: Report | None,
+        mark: Mark | None = None,
     ) -> None:
         self._job = job
         self._task = task
@@ -32,6 +36,8 @@ class Fit:
         self._started = started
         self._overrides = overrides
         self._report = report
+        self._mark = mark
+        self._n_fits = 0
         self._logger: Any = None
         self._witness: Any = None
         self._watch: MetricWatch | None = None
@@ -69,8 +75,29 @@ class Fit:
         if self._report is None:
             return
         if self._watch is None:
-            self._watch = reporter(package)(self._job.metric, self._job.mode, self.files, self._report)
+            self._watch = reporter(package)(self._job.metric, self._job.mode, self.files, self._report, self._mark)
         trainer.callbacks.append(self._watch)
+
+    def going_on(self, fit: Callable[..., None], given: Any = None) -> dict[str, Any]:
+        """Return what the next ``Trainer.fit`` needs to go on from our checkpoint; a ``given`` one of its own wins."""
+        self._n_fits += 1
+        if self._mark is None or self._n_fits > 1:
+            return {}
+        if given is not None:
+            self._start_anew()
+            return {}
+        arguments: dict[str, Any] = {"ckpt_path": str(self.files.last)}
+        if "weights_only" in inspect.signature(fit).parameters:  # Lightning 2.6; our own file may hold any hparams
+            arguments["weights_only"] = False
+        return arguments
+
+    def _start_anew(self) -> None:
+        """Forget our checkpoint: the program goes on from one of its own choice."""
+        current = None if self._logger is None else self._logger.file_name
+        cut_back(self.files.folder, None, but=current)
+        self._mark = None
+        if self._watch is not None:
+            self._watch.forget()
 
     def logger(self, package: ModuleType) -> Any:
         """Return the version's one logger."""
@@ -85,7 +112,8 @@ class Fit:
 
     @property
     def _logged(self) -> tuple[Any, ...]:
-        return self.files, self._task.values, self._job.hardcoded, self._started
+        purge_step = None if self._mark is None else self._mark.step + 1
+        return self.files, self._task.values, self._job.hardcoded, self._started, purge_step
 
     def end(self, *, failed: bool) -> None:
         """Close the version's event file."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -21,7 +22,12 @@ class OneSession:
     _experiment: Any
 
     def __init__(
-        self, version: VersionPaths, promoted: Mapping[str, Value], hardcoded: Mapping[str, Value], started: float
+        self,
+        version: VersionPaths,
+        promoted: Mapping[str, Value],
+        hardcoded: Mapping[str, Value],
+        started: float,
+        purge_step: int | None = None,
     ) -> None:
         folder = version.folder
         arguments: dict[str, Any] = {
@@ -30,13 +36,14 @@ class OneSession:
             "version": folder.name,
             "default_hp_metric": False,
             "flush_secs": FLUSH_S,
+            "purge_step": purge_step,  # a TensorBoard that runs forgets what it has read of steps that come again
         }
         super().__init__(**arguments)
         self._files = version
         self._promoted = promoted
         self._hardcoded = hardcoded
         self._started = started
-        self._session_open = False
+        self._session_open = purge_step is not None  # the session of a trial that goes on is open
         self._is_written = False  # hparams.yaml, as it would be written now
 
     def log_hyperparams(self, params: Any, metrics: Any = None, step: int | None = None) -> None:
@@ -67,6 +74,13 @@ class OneSession:
         self._session_open = True
         self.experiment.file_writer.add_summary(session_start({**self.hparams, **self._promoted}, self._started))
         self.flush()
+
+    @property
+    def file_name(self) -> str | None:
+        """The name of the event file, once there is one."""
+        if self._experiment is None:
+            return None
+        return Path(self._experiment.file_writer.event_writer._file_name).name  # noqa: SLF001 - there is no other word
 
     def flush(self) -> None:
         """Put everything that was logged on disk."""

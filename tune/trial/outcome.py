@@ -4,11 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from tune.errors import ExperimentError
+from tune.paths import ExperimentPaths, short
 from tune.space.dimensions import Value
 from tune.trial.score import Mode, best_of
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
+
+FORMAT = 1
+"""Of what we write into the study beside Optuna's own; a reader refuses a number that it does not know."""
 
 State = Literal["complete", "pruned", "failed", "waiting", "running"]
 STATES: dict[str, State] = {
@@ -52,6 +57,13 @@ class Outcome:
         return len(self.curve)
 
 
+def check_format(found: object, paths: ExperimentPaths) -> None:
+    """Raise ExperimentError unless we know the format of a ledger."""
+    if found != FORMAT:
+        what = f"the ledger's format is {found!r}, this version knows {FORMAT}"
+        raise ExperimentError(short(paths.journal), what, "Use the version of Promotune that wrote it, or a newer one.")
+
+
 def outcome_of(trial: "FrozenTrial", mode: Mode) -> Outcome:
     """Read one trial of a study."""
     best_epoch = best_of(trial.intermediate_values, mode)
@@ -70,7 +82,7 @@ def outcome_of(trial: "FrozenTrial", mode: Mode) -> Outcome:
 
 
 def ranked(outcomes: Sequence[Outcome], mode: Mode) -> list[Outcome]:
-    """Return the trials that have a score and did not fail, the best first; of equals the earlier."""
-    scored = [outcome for outcome in outcomes if outcome.score is not None and outcome.state in ("complete", "pruned")]
+    """Return the trials with a score that did not fail, interrupted ones too, the best first; of equals the earlier."""
+    scored = [outcome for outcome in outcomes if outcome.score is not None and outcome.state != "failed"]
     sign = -1 if mode == "max" else 1
     return sorted(scored, key=lambda outcome: (sign * (outcome.score or 0.0), outcome.number))

@@ -1,5 +1,6 @@
 """Run one trial: execute the program with its values in force, train it, and say what happened."""
 
+import contextvars
 import gc
 import math
 import os
@@ -17,16 +18,19 @@ import pytorch_lightning
 
 from tune.errors import MetricError, PromotuneError, suggest
 from tune.paths import VersionPaths
-from tune.promotion.execute import IN_FORCE, Executor
+from tune.promotion.execute import Executor
+from tune.promotion.rewrite import IN_FORCE
 from tune.space.space import Script
 from tune.trial.callback import Report
 from tune.trial.children import only_forked
+from tune.trial.cut import cut_back
 from tune.trial.fit import Fit
 from tune.trial.isolation import isolated
+from tune.trial.mark import Mark, read_mark
 from tune.trial.old_lightning import explained
 from tune.trial.output import logged_to
 from tune.trial.proof import Proof
-from tune.trial.record import Failure, Record, Stage
+from tune.trial.record import NEVER_LOGGED, Failure, Record, Stage, read_record
 from tune.trial.script import run_script
 from tune.trial.system import run_system
 from tune.trial.task import Job, Task
@@ -54,28 +58,35 @@ class TrialRun:
         self._task = task
         self._executor = executor
         self._files = VersionPaths(Path(task.version))
+        before = read_record(self._files) if task.attempt > 1 else None
         self.record = Record(
             number=task.number,
             version=self._files.folder.name,
             constants=task.values,
             seed=task.seed,
             stage="running",
+            attempt=task.attempt,
             pid=os.getpid(),
             host=socket.gethostname(),
             devices=os.environ.get("CUDA_VISIBLE_DEVICES"),
-            started=time.time(),
+            started=before.started if before else time.time(),
+            ready=before.ready if before else False,
+            logged=before.logged if before else [],
         )
 
     def run(self, report: Report, after_preflight: Callable[[], None]) -> Record:
         """Train the trial and return its record; whatever the program raises is in there, and nothing is raised."""
         self._files.folder.mkdir(parents=True, exist_ok=True)
         with logged_to(self._files.log), isolated(self._job.folder, self._job.n_threads):
-            try:
-                self._stations(report, after_preflight)
-            except (Exception, SystemExit) as error:  # the program may raise anything
-                self._fail(error)
+            contextvars.copy_context().run(self._attempt, report, after_preflight)  # jsonargparse leaves a parser in it
             gc.collect()  # `self.log = partial(self.log, ...)` is a cycle: without this the model would stay
         return self.record
+
+    def _attempt(self, report: Report, after_preflight: Callable[[], None]) -> None:
+        try:
+            self._stations(report, after_preflight)
+        except (Exception, SystemExit) as error:  # the program may raise anything
+            self._fail(error)
 
     def _stations(self, report: Report, after_preflight: Callable[[], None]) -> None:
         if self._task.preflight:
@@ -101,20 +112,48 @@ class TrialRun:
         self._write(ready=True)
 
     def _fit(self, report: Report) -> None:
-        def watched(epoch: int, value: float, last: bool) -> bool:
-            self._write(curve=[*self.record.curve, (epoch, value)])
-            return report(epoch, value, last)
+        """Train; in a later attempt on from the last checkpoint, or from the start where there is none."""
+        mark = self._go_back() if self._task.attempt > 1 else None
+        known = dict(self.record.curve)
+        over = mark is not None and mark.last
 
-        fit = self._train(self._files, {}, watched)
+        def watched(epoch: int, value: float, last: bool) -> bool:
+            if over:  # only what the program does after its training was left
+                return False
+            if epoch not in known:
+                self._write(curve=[*self.record.curve, (epoch, value)])
+            return epoch > self._task.reported and report(epoch, value, last)
+
+        if mark is not None and self._catch_up(mark, report):
+            self._conclude(stopped=True)
+            return
+        fit = self._train(self._files, {}, watched, mark)
         self._conclude(stopped=fit.stopped)
 
-    def _train(self, files: VersionPaths, overrides: Mapping[str, Any], report: Report | None) -> Fit:
+    def _go_back(self) -> Mark | None:
+        """Put the version back to its last checkpoint."""
+        mark = read_mark(self._files.last)
+        if mark is not None and mark.fit > 1:
+            mark = None  # the fits before it would have to be repeated: all is
+        cut_back(self._files.folder, mark)
+        self._write(curve=[] if mark is None else mark.curve)
+        return mark
+
+    def _catch_up(self, mark: Mark, report: Report) -> bool:
+        """Report what was kept in the checkpoint and never reached the ledger; tell whether the trial is to stop."""
+        missing = [(epoch, value) for epoch, value in mark.curve if epoch > self._task.reported]
+        stops = [report(epoch, value, mark.last and epoch == mark.epoch) for epoch, value in missing]
+        return any(stops)
+
+    def _train(
+        self, files: VersionPaths, overrides: Mapping[str, Any], report: Report | None, mark: Mark | None = None
+    ) -> Fit:
         """Execute the program afresh, to its end; return what its Trainers had from us."""
         job, values = self._job, self._task.values
         pytorch_lightning.seed_everything(self._task.seed, workers=True, verbose=False)
         with self._executor.imports(values) as in_force, only_forked(self._executor.snapshot.stored):
             proof = Proof(job.constants, values, in_force, job.program)
-            fit = Fit(job, self._task, files, proof, self.record.started, overrides, report)
+            fit = Fit(job, self._task, files, proof, self.record.started, overrides, report, mark)
             finished = False
             try:
                 if isinstance(job.shape, Script):
@@ -129,16 +168,20 @@ class TrialRun:
 
     def _conclude(self, *, stopped: bool) -> None:
         if not self.record.curve:
-            self._write(
-                stage="failed", failure=Failure(kind="metric", message=f"{self._job.metric!r} was never logged")
-            )
+            hint = f"Logged: {', '.join(self.record.logged)}." if self.record.logged else None
+            self._give_up(Failure(kind=NEVER_LOGGED, message=f"{self._job.metric!r} was never logged", hint=hint))
             return
         epoch, value = self.record.curve[-1]
         if math.isfinite(value):
             self._write(stage="stopped" if stopped else "complete")
             return
         message = f"{self._job.metric} is {value} in epoch {epoch}"
-        self._write(stage="failed", failure=Failure(kind="NaN" if math.isnan(value) else "inf", message=message))
+        self._give_up(Failure(kind="NaN" if math.isnan(value) else "inf", message=message))
+
+    def _give_up(self, failure: Failure) -> None:
+        """Write a failure that is no exception."""
+        self._files.error.write_text(f"{failure.reason}\n", encoding="utf-8")
+        self._write(stage="failed", failure=failure)
 
     def _fail(self, error: BaseException) -> None:
         traceback.print_exception(error)

@@ -8,6 +8,7 @@ logger before it calls one, and the devices are fixed when the Trainer is built.
 import contextlib
 import functools
 import importlib
+import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
@@ -68,7 +69,8 @@ def _trainers_of(package: ModuleType, fit: Fit) -> Iterator[None]:
         patches.enter_context(_replaced(package.Trainer, "__init__", _initialised(init, package, fit)))
         for name in STAGES:
             stage = getattr(package.Trainer, name)
-            patches.enter_context(_replaced(package.Trainer, name, _ended(stage, fit)))
+            wrapped = _continued(stage, fit) if name == "fit" else stage
+            patches.enter_context(_replaced(package.Trainer, name, _ended(wrapped, fit)))
         yield
 
 
@@ -88,6 +90,18 @@ def _initialised(init: Callable[..., None], package: ModuleType, fit: Fit) -> Ca
 def _without_bars(given: Any, package: ModuleType) -> list[Any]:
     callbacks = given if isinstance(given, list | tuple) else [given] if given is not None else []
     return [callback for callback in callbacks if not isinstance(callback, package.callbacks.ProgressBar)]
+
+
+def _continued(stage: Callable[..., Any], fit: Fit) -> Callable[..., Any]:
+    signature = inspect.signature(stage)
+
+    @functools.wraps(stage)
+    def replacement(*args: Any, **given: Any) -> Any:
+        bound = signature.bind(*args, **given)
+        bound.arguments.update(fit.going_on(stage, bound.arguments.get("ckpt_path")))
+        return stage(*bound.args, **bound.kwargs)
+
+    return replacement
 
 
 def _ended(stage: Callable[..., Any], fit: Fit) -> Callable[..., Any]:

@@ -8,7 +8,8 @@ from types import ModuleType
 from typing import Any
 
 from tune.errors import ProgramError
-from tune.promotion.execute import IN_FORCE, Executor
+from tune.promotion.execute import Executor
+from tune.promotion.rewrite import IN_FORCE
 from tune.space.space import System
 from tune.trial.fit import Fit
 from tune.trial.lightning import descends, package_of
@@ -31,7 +32,7 @@ def run_system(executor: Executor, job: Job, fit: Fit) -> None:
     package = package_of(model_class)
     trainer = package.Trainer(**fit.arguments(trainer_arguments(module, job), package))
     fit.attach(trainer, package)
-    trainer.fit(_instance(model_class, place), **_data(module, place))
+    trainer.fit(_instance(model_class, place), **_data(module, place), **fit.going_on(trainer.fit))
 
 
 def trainer_arguments(module: ModuleType, job: Job) -> dict[str, Any]:

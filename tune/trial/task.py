@@ -60,6 +60,10 @@ class Task:
     """Run nothing but the pre-flight."""
     gated: bool = False
     """Get warm, then wait for the pre-flight of another trial."""
+    attempt: int = 1
+    """Above 1 the trial goes on from its last checkpoint; what a worker of an earlier attempt writes does not count."""
+    reported: int = 0
+    """The last epoch that the ledger holds: it and those before it are not reported again."""
 
     def encode(self) -> str:
         """Return a Python literal."""

@@ -1,0 +1,96 @@
+"""How far a trial was when a checkpoint was written, kept inside the checkpoint's own file.
+
+A checkpoint is a zip archive; this is one more member of it, so that the two can never disagree. It is JSON: reading it
+executes nothing, and does not need the program's classes.
+"""
+
+import base64
+import json
+import random
+import zipfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+MEMBER = "promotune.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """How far a trial was."""
+
+    curve: list[tuple[int, float]]
+    """``(epoch, value)`` of all that was to be reported, this epoch included."""
+    last: bool
+    """Whether no epoch was to follow."""
+    fit: int
+    """Which ``Trainer.fit`` of the program it was, from 1."""
+    step: int
+    """The last step that its epoch logged."""
+    events: dict[str, int]
+    """Sizes of the version's event files, by name, in bytes."""
+    rng: dict[str, Any] = field(default_factory=dict)
+    """The states of the random number generators."""
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the checkpoint."""
+        return self.curve[-1][0]
+
+    def write_into(self, checkpoint: Path) -> None:
+        """Add it to a checkpoint; one that is no archive goes without, and a trial does not continue from it."""
+        if not zipfile.is_zipfile(checkpoint):
+            return
+        with zipfile.ZipFile(checkpoint, "a") as archive:
+            root = archive.namelist()[0].partition("/")[0]
+            archive.writestr(f"{root}/{MEMBER}", json.dumps(asdict(self)))
+
+
+def read_mark(checkpoint: Path) -> Mark | None:
+    """Return a checkpoint's mark, or None where there is none that is whole."""
+    try:
+        with zipfile.ZipFile(checkpoint) as archive:
+            name = next(name for name in archive.namelist() if name.endswith(f"/{MEMBER}"))
+            if archive.testzip() is not None:
+                return None
+            data = json.loads(archive.read(name))
+        curve = [(int(epoch), float(value)) for epoch, value in data.pop("curve")]
+        return Mark(**{**data, "curve": curve}) if curve else None
+    except (OSError, ValueError, TypeError, KeyError, StopIteration, zipfile.BadZipFile):
+        return None
+
+
+def rng_state() -> dict[str, Any]:
+    """Return the states of Python's, NumPy's and torch's generators, as JSON has them."""
+    numpy_state: Any = np.random.get_state(legacy=False)
+    state = numpy_state["state"]
+    devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return {
+        "python": random.getstate(),
+        "numpy": {**numpy_state, "state": {"key": state["key"].tolist(), "pos": int(state["pos"])}},
+        "torch": _text(torch.get_rng_state()),
+        "cuda": [_text(device) for device in devices],
+    }
+
+
+def restore_rng(state: dict[str, Any]) -> None:
+    """Put the generators back."""
+    version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers), gauss))
+    held = state["numpy"]
+    key = np.array(held["state"]["key"], dtype=np.uint32)
+    np.random.set_state({**held, "state": {"key": key, "pos": held["state"]["pos"]}})
+    torch.set_rng_state(_tensor(state["torch"]))
+    if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all([_tensor(text) for text in state["cuda"]])
+
+
+def _text(state: torch.Tensor) -> str:
+    return base64.b64encode(bytes(state.tolist())).decode()
+
+
+def _tensor(text: str) -> torch.Tensor:
+    return torch.tensor(list(base64.b64decode(text)), dtype=torch.uint8)
