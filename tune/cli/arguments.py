@@ -21,10 +21,11 @@ SETTINGS = {
     "cpus-per-trial": "cores for each trial",
     "gpus-per-trial": "GPUs for each trial, a share such as 0.5 too",
     "max-failures": "how often a trial goes on after its worker died",
+    "repeats": "train a configuration that is drawn again once more",
 }
 """Options that have a key of the same name in the space file, and win over it."""
 
-FLAGS = {"repeats": "train a configuration that was drawn again once more"}
+FLAGS = frozenset({"repeats"})
 """Settings that are true when they are given."""
 
 
@@ -51,7 +52,7 @@ class Arguments:
     @classmethod
     def of(cls, given: argparse.Namespace) -> "Arguments":
         """Return what a SearchParser read."""
-        names = [name.replace("-", "_") for name in (*SETTINGS, *FLAGS)]
+        names = [name.replace("-", "_") for name in SETTINGS]
         return cls(
             given={name: text for name in names if (text := getattr(given, name, None)) is not None},
             trainer=getattr(given, "trainer", {}),
@@ -73,9 +74,10 @@ class SearchParser(Parser):
 def add_settings(parser: Parser, settings: dict[str, str]) -> None:
     """Add options: these settings, devices, the storage; a SearchParser's the Trainer's arguments too."""
     for name, what in settings.items():
-        parser.add_argument(f"--{name}", metavar=name.rpartition("-")[2].upper(), help=what)
-    for name, what in FLAGS.items() if settings else ():
-        parser.add_argument(f"--{name}", action="store_const", const="true", help=what)
+        if name in FLAGS:
+            parser.add_argument(f"--{name}", action="store_const", const="true", help=what)
+        else:
+            parser.add_argument(f"--{name}", metavar=name.rpartition("-")[2].upper(), help=what)
     parser.add_argument("-g", "--gpu", type=int, nargs="+", metavar="INDEX", help="use exactly these GPUs")
     add_storage(parser)
     if isinstance(parser, SearchParser):
