@@ -14,7 +14,17 @@ ROOT = Path(__file__).parents[2]
 HELP = {"-h", "--help"}
 OPTIONS = {
     "search": HELP
-    | {"--version", "--space", "--name", "--fast-dev-run", "-g", "--gpu", "--storage", "--trainer.ARGUMENT"}
+    | {
+        "--version",
+        "--space",
+        "--own-folder",
+        "--name",
+        "--fast-dev-run",
+        "-g",
+        "--gpu",
+        "--storage",
+        "--trainer.ARGUMENT",
+    }
     | {"--trials", "--time-budget", "--seed", "--sampler", "--scheduler", "--concurrency"}
     | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures"},
     "constants": HELP | {"--refused", "--json"},
