@@ -19,6 +19,8 @@ OPTIONS = {
         "--space",
         "--own-folder",
         "--name",
+        "--from",
+        "--repeats",
         "--fast-dev-run",
         "-g",
         "--gpu",

@@ -25,6 +25,9 @@ SETTINGS = {
 }
 """Options that have a key of the same name in the space file, and win over it."""
 
+FLAGS = {"repeats": "train a configuration that was drawn again once more"}
+"""Settings that are true when they are given."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arguments:
@@ -49,7 +52,7 @@ class Arguments:
     @classmethod
     def of(cls, given: argparse.Namespace) -> "Arguments":
         """Return what a SearchParser read."""
-        names = [name.replace("-", "_") for name in SETTINGS]
+        names = [name.replace("-", "_") for name in (*SETTINGS, *FLAGS)]
         return cls(
             given={name: text for name in names if (text := getattr(given, name, None)) is not None},
             trainer=getattr(given, "trainer", {}),
@@ -72,6 +75,8 @@ def add_settings(parser: Parser, settings: dict[str, str]) -> None:
     """Add options: these settings, devices, the storage; a SearchParser's the Trainer's arguments too."""
     for name, what in settings.items():
         parser.add_argument(f"--{name}", metavar=name.rpartition("-")[2].upper(), help=what)
+    for name, what in FLAGS.items() if settings else ():
+        parser.add_argument(f"--{name}", action="store_const", const="true", help=what)
     parser.add_argument("-g", "--gpu", type=int, nargs="+", metavar="INDEX", help="use exactly these GPUs")
     add_storage(parser)
     if isinstance(parser, SearchParser):

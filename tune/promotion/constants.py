@@ -17,9 +17,10 @@ from tune.promotion.find.forms.variables import variables
 from tune.promotion.find.overwrites import Overwrites
 from tune.promotion.find.project import Project, Variable, project_of
 from tune.promotion.find.reads import Reads
-from tune.promotion.found import Constant, Findings, Form, Nameless, Refusal, Site, Span, normal
+from tune.promotion.found import Constant, Findings, Form, Nameless, Refusal, Site, Span
 from tune.promotion.pause import collector_paused
 from tune.promotion.program import Program
+from tune.space.spelling import normal
 
 __all__ = [
     "Constant",

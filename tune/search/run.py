@@ -55,6 +55,8 @@ class Search:
     """Hears the dashboard's address once Ray runs."""
     on_end: Callable[[Outcome], None]
     """Hears of each trial that ended."""
+    knowledge: tuple[str, Sequence[Outcome]] | None = None
+    """Another experiment's name, and those of its trials that say something about this space."""
     rehearsal: bool = False
     """Run nothing but the pre-flight."""
 
@@ -72,6 +74,8 @@ def run_search(search: Search) -> Finished:
     with logged_to(paths.folder / DRIVER_LOG), local_cluster(search.resources) as cluster:
         search.on_start(cluster.dashboard)
         with _suspended_at_end(create_ledger(paths, space, search.promoted)) as ledger:
+            if search.knowledge is not None:
+                ledger.learn(*search.knowledge)
             conductor = _conductor(search, ledger, job)
             run_trials(conductor, job, search.resources)
     return _finished(search, conductor, ledger)

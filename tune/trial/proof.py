@@ -8,10 +8,11 @@ from typing import Any
 
 from tune.errors import ProgramError
 from tune.promotion.execute import InForce, same
-from tune.promotion.found import Constant, Form, normal
+from tune.promotion.found import Constant, Form
 from tune.promotion.program import Program
 from tune.promotion.rewrite import IN_FORCE
 from tune.space.dimensions import Value
+from tune.space.spelling import normal
 
 MISSING = object()
 
