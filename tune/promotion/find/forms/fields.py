@@ -4,7 +4,6 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-<<<<<<< HEAD:tune/promotion/find/forms/fields.py
 from tune.promotion.find.forms.variables import KEEP_ONE, computed, names_of, trouble
 from tune.promotion.find.overwrites import Overwrites
 from tune.promotion.find.project import Project
@@ -12,18 +11,8 @@ from tune.promotion.find.reads import Reads
 from tune.promotion.find.signatures import is_dataclass, is_field
 from tune.promotion.find.survey import How, Survey, dotted
 from tune.promotion.find.worth import worth
-from tune.promotion.found import Constant, Form, Refusal, Site, Span, normal
-=======
-from tune.promotion.find.forms.variables import KEEP_ONE, computed, names_of, trouble
 from tune.promotion.found import Constant, Form, Refusal, Site, Span
-from tune.promotion.find.overwrites import Overwrites
-from tune.promotion.find.project import Project
-from tune.promotion.find.reads import Reads
-from tune.promotion.find.signatures import is_dataclass, is_field
-from tune.promotion.find.survey import How, Survey, dotted
-from tune.promotion.find.worth import worth
 from tune.space.spelling import normal
->>>>>>> 44a5aedd3ed7fb8657b51af753b361d4616b8867:tune/promotion/forms/fields.py
 
 NAMESPACES = frozenset(
     {"dict", "OrderedDict", "SimpleNamespace", "Namespace", "AttrDict", "AttributeDict", "EasyDict", "edict"}
