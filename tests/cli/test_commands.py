@@ -17,6 +17,7 @@ OPTIONS = {
     | {
         "--version",
         "--space",
+        "--own-folder",
         "--name",
         "--from",
         "--repeats",

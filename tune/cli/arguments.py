@@ -14,6 +14,7 @@ TRAINER_PREFIX = "--trainer."
 SETTINGS = {
     "trials": "how many, the baseline included",
     "time-budget": "30m, 2h, 1h30m or seconds: then no new trial starts",
+    "own-folder": "true: each trial has a working directory of its own",
     "seed": "of the sampler and of every trial",
     "sampler": "tpe, gp, cmaes, qmc, random or grid",
     "scheduler": "asha or none",

@@ -147,6 +147,12 @@ def show_finished(screen: Screen, finished: "Finished", search: "Search") -> int
     paths, space = search.paths, search.space
     best = show_end(screen, finished.outcomes, space, search.promoted)
     screen.line(f"everything is in {short(paths.folder)}")
+    if finished.baseline is not None and finished.baseline.wrote:
+        written = ", ".join(finished.baseline.wrote)
+        screen.line(
+            f"warning: the program writes into the working directory, and all trials share it: {written}", "yellow"
+        )
+        screen.line("         `own_folder: true` keeps them apart", "yellow")
     storage = paths.folder.parent
     option = "" if storage == storage_of(None) else f" --storage {word(storage)}"
     more = len(finished.outcomes) < space.settings.trials and not finished.exhausted

@@ -54,6 +54,8 @@ class Settings:
     """Whether a configuration that has finished is trained once more when it is drawn again."""
     max_failures: int = 1
     """How often a trial whose worker died goes on from its last checkpoint."""
+    own_folder: bool = False
+    """Give each trial a working directory of its own; data at relative paths is not found from there."""
     seed: int = 0
     """Of the sampler, and the program's seed in every trial: trials differ by their constants alone."""
 
@@ -136,6 +138,13 @@ def check_max_failures(value: Value, where: str | None) -> int:
     return _whole("max_failures", value, where, least=0, example="max_failures: 1")
 
 
+def check_own_folder(value: Value, where: str | None) -> bool:
+    """Return whether each trial has a working directory of its own."""
+    if isinstance(value, bool):
+        return value
+    raise _error(where, f"own_folder: must be true or false, got {value!r}", "Write `own_folder: true`.")
+
+
 def check_seed(value: Value, where: str | None) -> int:
     """Return the seed."""
     seed = _whole("seed", value, where, least=0, example="seed: 0")
@@ -172,6 +181,7 @@ CHECKS: dict[str, Callable[[Value, str | None], Value]] = {
     "concurrency": check_concurrency,
     "repeats": check_repeats,
     "max_failures": check_max_failures,
+    "own_folder": check_own_folder,
     "seed": check_seed,
 }
 """Every setting as the file writes it."""
