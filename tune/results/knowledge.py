@@ -8,9 +8,9 @@ from pathlib import Path
 from tune.errors import ExperimentError
 from tune.promotion.resolve import Promoted, hardcoded
 from tune.results.experiment import Experiment, open_experiment
-from tune.space.dimensions import Choice, Dimension, Value, contains
+from tune.space.dimensions import Dimension, Value, contains
 from tune.space.space import Space
-from tune.space.when import alike, only_active
+from tune.space.when import only_active, restored
 from tune.trial.outcome import Outcome
 
 FAILED, UNFINISHED = "failed", "not finished"
@@ -76,16 +76,8 @@ def _fitted(values: Mapping[str, Value], dimensions: Mapping[str, Dimension], sp
     fitted: dict[str, Value] = {}
     for name, dimension in dimensions.items():
         if name in values:
-            found = _option(dimension, values[name])
-            if not found:
+            fitted[name] = restored(dimension, values[name])
+            if not contains(dimension, fitted[name]):
                 return None
-            fitted[name] = found[0]
     complete = only_active({**dict.fromkeys(dimensions), **fitted}, space.conditions)
     return fitted if complete.keys() == fitted.keys() else None
-
-
-def _option(dimension: Dimension, value: Value) -> list[Value]:
-    """Return the value as the dimension has it, or nothing; a journal makes lists of tuples."""
-    if isinstance(dimension, Choice):
-        return [option for option in dimension.options if alike(option, value)][:1]
-    return [value] if contains(dimension, value) else []

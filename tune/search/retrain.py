@@ -1,6 +1,6 @@
 """Train recorded configurations again, for the full budget, from the experiment's own source."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from tune.search.names import version_name
 from tune.search.resources import Resources
 from tune.search.run import DRIVER_LOG
 from tune.search.tuner import run_trials
-from tune.space.dimensions import Value
+from tune.space.dimensions import Dimension, Value
 from tune.space.space import Space
+from tune.space.when import restored
 from tune.trial.outcome import Outcome
 from tune.trial.output import logged_to
 from tune.trial.record import Record, read_record
@@ -41,14 +42,14 @@ def retrain(retraining: Retraining) -> list[Record]:
     job = build_job(space, program, promoted, snapshot.folder, retraining.resources)
     job = replace(job, program=snapshot.program)
     retraining.paths.retrain.mkdir(exist_ok=True)
-    tasks = _tasks(retraining)
+    tasks = _tasks(retraining, {item.key: item.dimension for item in promoted})
     with logged_to(retraining.paths.folder / DRIVER_LOG), local_cluster(retraining.resources):
         run_trials(_Rerun(tasks, retraining.resources.concurrency), job, retraining.resources)
     records = [read_record(VersionPaths(Path(task.version))) for task in tasks]
     return [record for record in records if record is not None]
 
 
-def _tasks(retraining: Retraining) -> list[Task]:
+def _tasks(retraining: Retraining, dimensions: Mapping[str, Dimension]) -> list[Task]:
     """Return a task a trial, numbered after the versions that are there."""
     folder = retraining.paths.retrain
     first = 1 + max((_number(entry.name) for entry in folder.iterdir()), default=-1)
@@ -57,7 +58,7 @@ def _tasks(retraining: Retraining) -> list[Task]:
             number=number,
             version=str(folder / version_name(number, _shown(outcome))),
             seed=retraining.space.settings.seed,
-            values=outcome.values,
+            values={name: restored(dimensions[name], value) for name, value in outcome.values.items()},
         )
         for number, outcome in enumerate(retraining.trials, first)
     ]

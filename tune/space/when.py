@@ -62,6 +62,12 @@ def alike(a: Value, b: Value) -> bool:
     return same(a, b)
 
 
+def restored(dimension: Dimension, value: Value) -> Value:
+    """Return a value that was read from a file as the dimension has it: JSON and YAML make lists of tuples."""
+    options = dimension.options if isinstance(dimension, Choice) else ()
+    return next((option for option in options if alike(option, value)), value)
+
+
 def describe_condition(condition: Condition) -> str:
     """Return a condition as the terminal shows it: ``OPTIMIZER is sgd, DEPTH is 2 or 3``."""
     return ", ".join(f"{parent} is {_or(options)}" for parent, options in condition.items())
