@@ -14,7 +14,6 @@ TRAINER_PREFIX = "--trainer."
 SETTINGS = {
     "trials": "how many, the baseline included",
     "time-budget": "30m, 2h, 1h30m or seconds: then no new trial starts",
-    "own-folder": "true: each trial has a working directory of its own",
     "seed": "of the sampler and of every trial",
     "sampler": "tpe, gp, cmaes, qmc, random or grid",
     "scheduler": "asha or none",
@@ -22,12 +21,16 @@ SETTINGS = {
     "cpus-per-trial": "cores for each trial",
     "gpus-per-trial": "GPUs for each trial, a share such as 0.5 too",
     "max-failures": "how often a trial goes on after its worker died",
+    "own-folder": "give each trial a working directory of its own",
     "repeats": "train a configuration that is drawn again once more",
 }
 """Options that have a key of the same name in the space file, and win over it."""
 
-FLAGS = frozenset({"repeats"})
+FLAGS = frozenset({"own-folder", "repeats"})
 """Settings that are true when they are given."""
+
+SHOWN = {"time-budget": "TIME", "sampler": "NAME", "scheduler": "NAME"}
+"""What stands for the value in the help, where it is no number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +81,7 @@ def add_settings(parser: Parser, settings: dict[str, str]) -> None:
         if name in FLAGS:
             parser.add_argument(f"--{name}", action="store_const", const="true", help=what)
         else:
-            parser.add_argument(f"--{name}", metavar=name.rpartition("-")[2].upper(), help=what)
+            parser.add_argument(f"--{name}", metavar=SHOWN.get(name, "N"), help=what)
     parser.add_argument("-g", "--gpu", type=int, nargs="+", metavar="INDEX", help="use exactly these GPUs")
     add_storage(parser)
     if isinstance(parser, SearchParser):
