@@ -102,7 +102,7 @@ def _trials(job: Job, executor: Executor, folder: Path, n_trials: int) -> tuple[
             number=number, version=str(folder / f"{number:03d}"), seed=0, values={"LR": 0.001 * (1 + number % 7)}
         )
         started = time.perf_counter()
-        record = TrialRun(job, task, executor).run(lambda epoch, value, last: False, lambda: None)
+        record = TrialRun(job, task, executor).run(lambda epoch, value, last, others: False, lambda: None)
         whole = time.perf_counter() - started
         assert record.fit_s is not None, record.failure
         if number == 0:

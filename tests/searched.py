@@ -58,7 +58,7 @@ class Worker:
         reports = []
         with self.uncaptured():
             record = TrialRun(self.job, task, self.executor).run(
-                lambda epoch, value, _: reports.append((epoch, value)), lambda: None
+                lambda epoch, value, *_: reports.append((epoch, value)), lambda: None
             )
         settle()
         assert read_record(files).stage == record.stage

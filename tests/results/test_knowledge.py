@@ -106,6 +106,13 @@ def test_the_sampler_knows_them_and_no_reader_counts_them(before, space, tmp_pat
 
 OTHERS = [
     (
+        SPACE.replace("metric: Score/Val\nmode: max", "metric: [Score/Val, n]\nmode: [max, min]"),
+        (
+            "--from: before searched max of Score/Val, this space max of Score/Val and min of n\n"
+            "  Take an experiment with the same metric, or leave --from out."
+        ),
+    ),
+    (
         SPACE.replace("LR:", "LR2:"),
         (
             "--from: before searched LR, SIZES, OPT, MOMENTUM, this space LR2, SIZES, OPT, MOMENTUM\n"

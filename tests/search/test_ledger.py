@@ -10,7 +10,7 @@ from optuna.storages.journal import JournalFileBackend
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
-from tune.search.ledger import create_ledger
+from tune.search.ledger import create_ledger, open_ledger
 from tune.space.file import read_space
 
 PROGRAM = "LR = 1e-2\nBATCH_SIZE = 16\nSIZES = (1, 2)\nMAX_EPOCHS = 3\n"
@@ -243,3 +243,80 @@ def test_repeats_are_run_where_the_space_asks_for_them(ledger):
     book.complete(0)
 
     assert [book.repeat(book.ask()[0]) for _ in range(8)] == [None] * 8
+
+
+TWO = """
+system: p.py
+metric: [Score/Val, Cost]
+mode: [max, min]
+constants:
+  LR: {loguniform: [1e-4, 1e-1]}
+  BATCH_SIZE: {choice: [16, 32]}
+"""
+
+
+@pytest.fixture
+def two(tmp_path):
+    """Return what makes, or opens again, the ledger of a search of two metrics."""
+    (tmp_path / "p.py").write_text(PROGRAM)
+    (tmp_path / "s.yaml").write_text(TWO)
+    space = read_space(tmp_path / "s.yaml")
+    promoted = resolve(space, find_program(space.program))
+    paths = ExperimentPaths(tmp_path / "exp")
+    paths.folder.mkdir()
+    return lambda make: make(paths, space, promoted)
+
+
+def test_of_several_metrics_each_end_is_in_the_journal(two, reopened):
+    book = two(create_ledger)
+    book.ask_baseline()
+    for number in range(1, 4):
+        assert book.ask()[0] == number
+    for number in range(4):
+        book.report(number, 1, 0.5, (3.0,))
+        book.report(number, 2, 0.4, (2.0 if number < 3 else math.nan,))
+    book.report(3, 3, 0.9, (math.nan,))
+
+    complete, pruned = book.complete(0), book.prune(1)
+    book.suspend()
+
+    assert (complete.score, complete.scores, complete.best_epoch) == (0.5, (0.5, 3.0), 1)
+    assert (pruned.state, pruned.scores, pruned.measures) == ("pruned", (0.5, 3.0), {1: (0.5, 3.0), 2: (0.4, 2.0)})
+    study = reopened()
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE", "PRUNED", "WAITING", "WAITING"]
+    assert study.trials[0].values == [0.5, 3.0]
+    assert study.trials[0].intermediate_values == {1: 0.5, 2: 0.4}
+
+    again = two(open_ledger)
+    assert again.reopen() == [2, 3]
+    assert (again.unmeasured(2), again.unmeasured(3)) == (None, "Cost is nan in epoch 3")
+    assert again.complete(2).scores == (0.5, 3.0)
+    assert again.fail(3, "Cost is nan in epoch 3").state == "failed"
+    assert again.ask()[0] == 4
+    assert again.outcomes[0].scores == (0.5, 3.0)
+
+
+def test_of_several_metrics_a_configuration_of_the_front_is_perturbed(two):
+    book = two(create_ledger)
+    kept = set()
+    for number in range(140):
+        _, values = book.ask() if number else book.ask_baseline()
+        book.report(number, 1, values["LR"], (values["LR"],))  # every trial is in the front
+        book.complete(number)
+        kept.add(values["LR"])
+
+    assert len(book._searcher._front) > 50
+    assert len(kept) < 140  # a perturbation keeps half of the constants
+
+
+def test_what_was_known_from_the_start_is_known_after_a_restart(two):
+    first = two(create_ledger)
+    number, _ = first.ask_baseline()
+    first.report(number, 1, 0.5, (3.0,))
+    known = first.complete(number)
+
+    first.learn("other", [known] * 3)
+    again = two(open_ledger)
+
+    assert len(again._searcher._memory) == len(first._searcher._memory) == 1 + 3
+    assert again.n_trials == 1

@@ -8,10 +8,12 @@ import optuna
 import pytest
 
 from tests.projects import write_program
+from tune.errors import MetricError
 from tune.paths import VersionPaths
 from tune.results.experiment import open_experiment
 from tune.search.resources import plan_resources
 from tune.search.retrain import Retraining, retrain
+from tune.trial.outcome import pareto_front
 from tune.trial.record import read_record
 
 PROGRAM = '''
@@ -41,11 +43,12 @@ class Model(pl.LightningModule):
         self.log = partial(self.log, on_step=False, on_epoch=True)
 
     def training_step(self, batch, idx):
+        self.log("Cost", float(sum(SIZES)) + (WORD == "1") + 1 - self.current_epoch)
         return self.net(batch[0]).square().mean()
 
     def validation_step(self, batch, idx):
         self.log("Loss/Val", self.net(batch[0]).square().mean())
-        self.log("Size", float(sum(SIZES)))
+        self.log("Score", float(SIZES[0]) + self.current_epoch)
 
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), lr=LR, momentum=MOMENTUM)
@@ -139,6 +142,60 @@ def test_a_retrained_configuration_holds_its_options_in_the_programs_types(twice
     assert record.stage == "complete"
     assert seen_in(VersionPaths(paths.retrain / record.version))[0] == tuple(trial.values["SIZES"])
     assert record.curve == [(epoch, value) for epoch, value in trial.curve.items()]
+
+
+TWO = """
+metric: [Score, Cost]
+mode: [max, min]
+constants:
+  SIZES: {choice: [[1, 1], [2, 5], [4, 4], [6, 1]]}
+  WORD: {choice: [a, "1"]}
+sampler: grid
+trials: 20
+"""
+
+
+@pytest.fixture(scope="module")
+def two_metrics(search, tmp_path_factory):
+    """A search for a high Score, logged in validation, and a low Cost, logged in training."""
+    return search(write_program(tmp_path_factory.mktemp("two") / "project", "program", PROGRAM), TWO)
+
+
+def test_of_two_metrics_the_front_is_right(two_metrics):
+    outcomes = two_metrics.finished.outcomes
+    front = pareto_front(outcomes, ["max", "min"])
+
+    assert len(outcomes) == 9  # the baseline is none of the options
+    assert {outcome.state for outcome in outcomes} == {"complete"}  # nothing is stopped early
+    assert [(outcome.values["SIZES"], outcome.scores) for outcome in front] == [
+        ([6, 1], (7.0, 7.0)),
+        ([4, 2], (5.0, 6.0)),
+        ([1, 1], (2.0, 2.0)),
+    ]
+    assert {outcome.values["WORD"] for outcome in front} == {"a"}
+
+
+def test_of_two_metrics_the_study_holds_both_and_their_curves(two_metrics):
+    study = two_metrics.study
+
+    assert study.metric_names == ["Score", "Cost"]
+    assert [direction.name for direction in study.directions] == ["MAXIMIZE", "MINIMIZE"]
+    assert {tuple(trial.values) for trial in study.best_trials} == {(7.0, 7.0), (5.0, 6.0), (2.0, 2.0)}
+    first = study.trials[0]  # SIZES = (4, 2), WORD = "a"
+    assert first.values == [5.0, 6.0]
+    assert first.intermediate_values == {1: 4.0, 2: 5.0}
+    assert first.user_attrs["others in epoch 1"] == [7.0]
+    assert first.user_attrs["others in epoch 2"] == [6.0]
+    assert first.user_attrs["best_epoch"] == 2
+
+
+def test_a_second_metric_that_is_never_logged_ends_the_search(search, tmp_path):
+    program = write_program(tmp_path / "project", "program", PROGRAM)
+    searched = search(program, TWO.replace("Score, Cost", "Score, Csot"))
+
+    assert type(searched.error) is MetricError
+    assert searched.error.what == "'Csot' is never logged"
+    assert searched.error.hint == "Did you mean 'Cost'?"
 
 
 def test_a_repeat_is_in_the_ledger_and_has_no_version_of_its_own(search, tmp_path):

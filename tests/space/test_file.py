@@ -16,7 +16,7 @@ from tune.errors import SpaceError, UserError
 from tune.space.dimensions import KINDS, Choice, LogRandInt, LogUniform, QRandInt, QUniform, RandInt, Uniform
 from tune.space.file import KEYS, find_space, read_space, write_space
 from tune.space.settings import Settings
-from tune.space.space import Script, System
+from tune.space.space import Objective, Script, System
 
 HEAD = "system: lit/digits.py\nmetric: Accuracy/Val\nmode: max\nconstants:\n"
 
@@ -207,7 +207,40 @@ BROKEN = [
     ),
     (
         BODY.replace("Accuracy/Val", "[a, b]"),
-        "search_spaces/s.yaml:2: metric: several metrics are not supported yet, got ['a', 'b']\n  Write one.",
+        (
+            "search_spaces/s.yaml:3: mode: 2 metrics need a list of as many modes, got 'max'\n"
+            "  Write `mode: [max, min]`, in the order of the metrics."
+        ),
+    ),
+    (
+        BODY.replace("Accuracy/Val", "[a, a]").replace("max", "[max, min]"),
+        "search_spaces/s.yaml:2: metric: one of them stands twice, got ['a', 'a']\n  Keep one.",
+    ),
+    (
+        BODY.replace("Accuracy/Val", "[a, 3]"),
+        (
+            "search_spaces/s.yaml:2: metric: must be a list of names, got ['a', 3]\n"
+            "  Write `metric: [Accuracy/Val, n_params]`."
+        ),
+    ),
+    (
+        BODY.replace("Accuracy/Val", "[a, b]").replace("max", "[max, more]"),
+        "search_spaces/s.yaml:3: mode: must be min or max, got 'more'\n  Write `max` where more is better.",
+    ),
+    (
+        BODY.replace("max", "[max]"),
+        "search_spaces/s.yaml:3: mode: must be min or max, got ['max']\n  Write `max` where more is better.",
+    ),
+    (
+        BODY.replace("Accuracy/Val", "[a, b]").replace("max", "[max, min]") + "sampler: cmaes\n",
+        "search_spaces/s.yaml:6: sampler: cmaes follows one metric, got 2\n  Take tpe, gp, qmc, random or grid.",
+    ),
+    (
+        BODY.replace("Accuracy/Val", "[a, b]").replace("max", "[max, min]") + "scheduler_args: {metric: b}\n",
+        (
+            "search_spaces/s.yaml:6: scheduler_args of asha: trials are compared by the first metric, a, "
+            "got metric='b'\n  Put it first under `metric`."
+        ),
     ),
     (
         BODY.replace("Accuracy/Val", "3"),
@@ -312,6 +345,21 @@ def test_a_file_that_says_something_else_is_refused(project, text, message):
         read_space(path)
 
     assert str(error.value) == message
+
+
+def test_several_metrics_are_read_and_written_with_their_modes(project):
+    text = BODY.replace("Accuracy/Val", "[Accuracy/Val, CE/Val]").replace("max", "[max, min]")
+    space = read_space(write(text))
+    named = read_space(write(text + "scheduler_args: {metric: Accuracy/Val}\n"))
+
+    assert (space.metric, space.mode) == ("Accuracy/Val", "max")
+    assert space.objectives == (
+        Objective(metric="Accuracy/Val", mode="max"),
+        Objective(metric="CE/Val", mode="min"),
+    )
+    assert (space.stops_early, named.stops_early) == (False, True)
+    write_space(named, project / "again.yaml")
+    assert read_space(project / "again.yaml").objectives == space.objectives
 
 
 def test_every_key_of_a_space_file_is_read(project):

@@ -70,7 +70,7 @@ class Worker:
         task = Task(number=number, version=str(files.folder), seed=0, values=values, preflight=preflight)
         reports, opened = [], []
 
-        def report(epoch, value, last):
+        def report(epoch, value, last, others):
             reports.append((epoch, value, last))
             if on_report is not None:
                 on_report(files)

@@ -22,7 +22,7 @@ from tune.search.resources import Resources
 from tune.space.dimensions import describe
 from tune.space.space import Space
 from tune.space.when import describe_condition
-from tune.trial.outcome import Outcome, State, ranked
+from tune.trial.outcome import Outcome, State, pareto_front, ranked
 from tune.trial.score import Mode, better
 
 WIDEST = 10_000  # characters in a line of a file; rich would cut tables at 80
@@ -105,18 +105,26 @@ def show_space(
     screen: Screen, space: Space, promoted: Sequence[Promoted], program: Program, resources: Resources
 ) -> None:
     """Show what will be searched, and how."""
-    goal = {"min": "minimise", "max": "maximise"}[space.mode]
+    words = {"min": "minimise", "max": "maximise"}
+    goal = ", ".join(f"{words[each.mode]} {each.metric}" for each in space.objectives)
     settings = space.settings
-    screen.line(f"{program.source.name}: {goal} {space.metric}", style="bold")
+    screen.line(f"{program.source.name}: {goal}", style="bold")
     device = f"{resources.gpus_per_trial:g} GPU" if resources.gpus_per_trial else f"{resources.cpus_per_trial:g} CPU"
     screen.line(
         f"{settings.trials} trials, {resources.concurrency} at a time with {device} each; "
-        f"sampler {settings.sampler}, scheduler {settings.scheduler}, seed {settings.seed}"
+        f"sampler {settings.sampler}, scheduler {_scheduler(space)}, seed {settings.seed}"
     )
     screen.line()
     rows = [(item.key, shown(item.constant.value), _searched(item, space)) for item in promoted]
     screen.table(("constant", "hardcoded", "searched"), rows)
     screen.line()
+
+
+def _scheduler(space: Space) -> str:
+    name = space.settings.scheduler
+    if space.stops_early or name == "none":
+        return name
+    return "none (of several metrics `scheduler_args: {metric: ...}` names one to stop trials by)"
 
 
 def _searched(item: Promoted, space: Space) -> str:
@@ -154,7 +162,7 @@ class TrialLines:
             self._best = outcome.score
         count = f"{self._n_ended:>{len(str(self._n_trials))}}/{self._n_trials}"
         epochs = f"{outcome.n_epochs:>3} epoch{'s' if outcome.n_epochs != 1 else ' '}"
-        score = "" if outcome.score is None else f"{outcome.score:<10.5g}"
+        score = " ".join(f"{value:<10.5g}" for value in outcome.scores)
         what = one_line(outcome.reason or "") if outcome.state == "failed" else score
         line = f"{count} {'*' if leads else ' '} {outcome.state:<8} {epochs}  {what:<10}  {_version(outcome)}"
         self._screen.line(line, style=STYLES[outcome.state])
@@ -180,6 +188,8 @@ def show_end(screen: Screen, outcomes: Sequence[Outcome], space: Space, promoted
     if baseline is not None and baseline.score is not None:
         gain = f"better by {abs(best.score - baseline.score):.5g}" if best is not baseline else "no trial was better"
         screen.line(f"the hardcoded values: {baseline.score:.5g}; {gain}")
+    if space.others:
+        _show_front(screen, outcomes, space)
     screen.line()
     screen.table(
         ("constant", "hardcoded", "best"),
@@ -191,6 +201,15 @@ def show_end(screen: Screen, outcomes: Sequence[Outcome], space: Space, promoted
     )
     screen.line()
     return best
+
+
+def _show_front(screen: Screen, outcomes: Sequence[Outcome], space: Space) -> None:
+    """Show the trials that no other one beats in one metric without losing in another."""
+    front = pareto_front(outcomes, [each.mode for each in space.objectives])
+    screen.line()
+    screen.line(f"Pareto front: {len(front)} of {len(outcomes)} trials")
+    columns = (*(f"{each.metric} ({each.mode})" for each in space.objectives), "epoch", "version")
+    screen.table(columns, [(*map(shown, each.scores), str(each.best_epoch), _version(each)) for each in front])
 
 
 def shown(value: object) -> str:

@@ -53,9 +53,13 @@ def _check_same(other: Experiment, space: Space) -> None:
     if theirs.dimensions.keys() != ours.dimensions.keys():
         what = f"{other.paths.name} searched {', '.join(theirs.dimensions)}, this space {', '.join(ours.dimensions)}"
         raise ExperimentError("--from", what, "Take an experiment with the same constants, or leave --from out.")
-    if (theirs.metric, theirs.mode) != (ours.metric, ours.mode):
-        what = f"{other.paths.name} searched {theirs.mode} of {theirs.metric}, this space {ours.mode} of {ours.metric}"
+    if theirs.objectives != ours.objectives:
+        what = f"{other.paths.name} searched {_goal(theirs)}, this space {_goal(ours)}"
         raise ExperimentError("--from", what, "Take an experiment with the same metric, or leave --from out.")
+
+
+def _goal(space: Space) -> str:
+    return " and ".join(f"{each.mode} of {each.metric}" for each in space.objectives)
 
 
 def _reason(trial: Outcome, values: Mapping[str, Value] | None, space: Space, known: Mapping[str, Value]) -> str | None:

@@ -190,7 +190,7 @@ class Conductor:
             self._ledger.note(number, version=name)
         self._versions[number] = self._paths.version(name)
 
-    def report(self, trial_id: str, epoch: int, value: float, *, last: bool) -> bool:
+    def report(self, trial_id: str, epoch: int, value: float, *, last: bool, others: tuple[float, ...] = ()) -> bool:
         """Write an epoch down; return True when the trial is to stop. One that is through anyway is not stopped.
 
         All is on disk before the trial hears of it. That an epoch is the last comes first: with it, what was decided
@@ -200,7 +200,7 @@ class Conductor:
         if epoch not in self._ledger.curve(number):
             if last:
                 self._ledger.note(number, last_epoch=epoch)
-            self._ledger.report(number, epoch, value)
+            self._ledger.report(number, epoch, value, others)
             if self._rule.stops(number, epoch, value) and not last:
                 self._stopped.add(number)
         if self.interrupted and not last and number not in self._stopped:
@@ -250,6 +250,8 @@ class Conductor:
         if diverged := [(epoch, value) for epoch, value in curve.items() if not math.isfinite(value)]:
             epoch, value = diverged[0]
             return self._ledger.fail(number, f"the metric is {value} in epoch {epoch}")
+        if (unmeasured := self._ledger.unmeasured(number)) is not None:
+            return self._ledger.fail(number, unmeasured)
         return self._ledger.prune(number) if number in self._stopped else self._ledger.complete(number)
 
 

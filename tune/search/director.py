@@ -26,7 +26,7 @@ class Director(Protocol):
     def next_task(self, trial_id: str) -> Task | None:
         """Open the next trial; None while there is no room, or none is left."""
 
-    def report(self, trial_id: str, epoch: int, value: float, *, last: bool) -> bool:
+    def report(self, trial_id: str, epoch: int, value: float, *, last: bool, others: tuple[float, ...] = ()) -> bool:
         """Hear of an epoch; return True when the trial is to stop."""
 
     def ended(self, trial_id: str, *, failed: bool) -> None:

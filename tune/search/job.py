@@ -29,6 +29,7 @@ def build_job(
         hardcoded=_hardcoded(program, promoted),
         metric=space.metric,
         mode=space.mode,
+        others=tuple(each.metric for each in space.others),
         trainer=_trainer(space, resources),
         epochs_constant=None if epochs is None else epochs.name,
         n_threads=resources.n_threads,

@@ -2,6 +2,7 @@
 
 # ruff: noqa: SLF001 - Optuna has no public word for WAITING, nor for going on with a trial
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from tune.search.memory import DIRECTIONS, FINISHED
 from tune.search.searcher import Draw, Searcher
 from tune.space.dimensions import Value
 from tune.space.space import Space
-from tune.trial.outcome import FORMAT, Outcome, check_format, outcome_of
+from tune.trial.outcome import FORMAT, Outcome, check_format, measures_of, others_key, outcome_of
 from tune.trial.score import best_of
 
 BASELINE = 0
@@ -72,8 +73,8 @@ class Ledger:
             {
                 "params": self._searcher.labels(each.values),
                 "state": each.state.upper(),
-                "curve": list(each.curve.items()),
-                "score": each.score,
+                "curve": list(each.measures.items()),
+                "scores": each.scores,
             }
             for each in trials
         ]
@@ -83,9 +84,8 @@ class Ledger:
     def _know(self, trials: Sequence[Mapping[str, Any]]) -> None:
         for each in trials:
             state = TrialState[each["state"]]
-            values = [each["score"]] if state is TrialState.COMPLETE else None
-            curve = {epoch: (value,) for epoch, value in each["curve"]}
-            self._searcher.learn(self._searcher.values(each["params"]), state, curve, values)
+            scores = each["scores"] if state is TrialState.COMPLETE else None
+            self._searcher.learn(self._searcher.values(each["params"]), state, dict(each["curve"]), scores)
 
     def ask_baseline(self) -> tuple[int, dict[str, Value]]:
         """Open trial 0: the hardcoded values; one that only the program knows is left as it is."""
@@ -106,9 +106,9 @@ class Ledger:
         if earlier is None or (REPEAT not in noted if begun else self._space.settings.repeats):
             return None
         self.note(number, **{REPEAT: earlier.number, "version": earlier.version})
-        for epoch, value in earlier.curve.items():
+        for epoch, (value, *others) in earlier.measures.items():
             if epoch not in self.curve(number):
-                self.report(number, epoch, value)
+                self.report(number, epoch, value, others)
         return self.prune(number) if earlier.state == "pruned" else self.complete(number)
 
     @property
@@ -139,8 +139,10 @@ class Ledger:
         """Return the promoted constants of a trial."""
         return dict(self._values[number])
 
-    def report(self, number: int, epoch: int, value: float) -> None:
-        """Write one epoch of a trial's curve; it is on disk when this returns."""
+    def report(self, number: int, epoch: int, value: float, others: Sequence[float] = ()) -> None:
+        """Write one epoch of a trial: its curve, and further metrics; it is on disk when this returns."""
+        if others:
+            self.note(number, **{others_key(epoch): list(others)})
         self._storage.set_trial_intermediate_value(self._open[number], epoch, value)
         self._searcher.reported(number, value)
 
@@ -150,11 +152,21 @@ class Ledger:
 
     def complete(self, number: int) -> Outcome:
         """Close a trial that came to its end; its value is its best epoch."""
-        curve = self.curve(number)
-        best_epoch = best_of(curve, self._space.mode)
+        best_epoch = best_of(self.curve(number), self._space.mode)
         assert best_epoch is not None
         self.note(number, best_epoch=best_epoch)
-        return self._told(number, TrialState.COMPLETE, curve[best_epoch])
+        return self._told(number, TrialState.COMPLETE, measures_of(self._frozen(number))[best_epoch])
+
+    def unmeasured(self, number: int) -> str | None:
+        """Return which further metric an open trial has not got in its best epoch; None where all are finite."""
+        best_epoch = best_of(self.curve(number), self._space.mode)
+        if best_epoch is None:
+            return None
+        _, *values = measures_of(self._frozen(number))[best_epoch]
+        for objective, value in zip(self._space.others, values, strict=False):
+            if not math.isfinite(value):
+                return f"{objective.metric} is {value} in epoch {best_epoch}"
+        return None
 
     def prune(self, number: int) -> Outcome:
         """Close a trial that the scheduler stopped; Optuna takes its curve."""
@@ -195,12 +207,11 @@ class Ledger:
     def _frozen(self, number: int) -> FrozenTrial:
         return self._storage.get_trial(self._open[number])
 
-    def _told(self, number: int, state: TrialState, value: float | None = None) -> Outcome:
-        self._study.tell(number, value, state=state)
+    def _told(self, number: int, state: TrialState, values: Sequence[float] | None = None) -> Outcome:
+        self._study.tell(number, values, state=state)
         del self._open[number]
         trial = self._study.get_trials(deepcopy=False)[number]
-        curve = {epoch: (each,) for epoch, each in trial.intermediate_values.items()}
-        self._searcher.closed(number, state, curve, None if value is None else [value])
+        self._searcher.closed(number, state, measures_of(trial), values)
         self._note_finished(trial)
         return outcome_of(trial, self._space.mode)
 
@@ -219,14 +230,14 @@ def create_ledger(paths: ExperimentPaths, space: Space, promoted: Sequence[Promo
     study = optuna.create_study(
         storage=JournalStorage(JournalFileBackend(str(paths.journal))),
         study_name=paths.name,
-        direction=DIRECTIONS[space.mode],
+        directions=[DIRECTIONS[each.mode] for each in space.objectives],
         sampler=optuna.samplers.RandomSampler(),  # draws nothing: the searcher does
     )
     study.set_user_attr("format", FORMAT)
     study.set_user_attr("folder", str(Path.cwd()))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study.set_metric_names([space.metric])  # optuna-dashboard shows it
+        study.set_metric_names([each.metric for each in space.objectives])  # optuna-dashboard shows it
     return Ledger(study, space, promoted)
 
 

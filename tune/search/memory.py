@@ -4,6 +4,7 @@ TPE's ask grows with its trials (8, 37, 266 ms at 100, 1,000, 10,000 of 5 consta
 holds every trial; this holds some hundreds, and is built anew whenever it has doubled.
 """
 
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -100,7 +101,8 @@ class Memory:
             assert values is not None
             return state, list(values)
         if state is TrialState.PRUNED and not self._takes_pruned:
-            return TrialState.COMPLETE, list(list(curve.values())[-1])
+            last = list(curve.values())[-1]
+            return (TrialState.COMPLETE, list(last)) if all(map(math.isfinite, last)) else (TrialState.FAIL, None)
         return state, None
 
     def _new_study(self) -> optuna.Study:

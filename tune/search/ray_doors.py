@@ -63,7 +63,10 @@ class SchedulerDoor(_Door, FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> Any:
         """Decide about a trial after an epoch."""
-        stops = self._director.report(trial.trial_id, result["epoch"], result["value"], last=result["last"])
+        others = tuple(result["others"])
+        stops = self._director.report(
+            trial.trial_id, result["epoch"], result["value"], last=result["last"], others=others
+        )
         return TrialScheduler.STOP if stops else TrialScheduler.CONTINUE
 
 

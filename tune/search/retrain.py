@@ -99,7 +99,7 @@ class _Rerun:
         self._running.add(trial_id)
         return self._waiting.pop(0)
 
-    def report(self, trial_id: str, epoch: int, value: float, *, last: bool) -> bool:
+    def report(self, trial_id: str, epoch: int, value: float, *, last: bool, others: tuple[float, ...] = ()) -> bool:
         return self.ending and not last
 
     def ended(self, trial_id: str, *, failed: bool) -> None:

@@ -138,9 +138,12 @@ def _conductor(search: Search, ledger: Ledger, job: Job) -> Conductor:
 
 def build_rule(space: Space) -> Rule:
     """Return what stops weak trials."""
+    if not space.stops_early:
+        return NoStop()
     match space.settings.scheduler:
         case "asha":
-            return asha(space.mode, space.settings.scheduler_args)
+            arguments = {name: value for name, value in space.settings.scheduler_args.items() if name != "metric"}
+            return asha(space.mode, arguments)
         case "none":
             return NoStop()
         case name:

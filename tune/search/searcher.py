@@ -21,6 +21,7 @@ from tune.space.feasible import N_DRAWS
 from tune.space.settings import MAX_SEED
 from tune.space.space import Space
 from tune.space.when import in_order, is_active, only_active
+from tune.trial.outcome import dominates, measures_of
 from tune.trial.score import better
 
 N_ASKED_AGAIN = 20
@@ -60,13 +61,14 @@ class Searcher:
         self._baseline = only_active(self._hardcoded, space.conditions)
         self._memory = Memory(
             self._sampler(n_past),
-            [space.mode],
+            [each.mode for each in space.objectives],
             takes_pruned=takes_pruned(settings.sampler),
         )
         self._rng = random.Random(f"{settings.seed} {n_past}")  # noqa: S311 - no secret
         self._values: dict[int, dict[str, Value]] = {}  # of the trials that run
         self._n_trials = 0
-        self._best: tuple[float, dict[str, Value]] | None = None
+        self._best: tuple[float, dict[str, Value]] | None = None  # by the leading metric
+        self._front: list[tuple[Sequence[float], dict[str, Value]]] = []  # of several metrics, the Pareto front
         self._grid = self._grid_points() if settings.sampler == "grid" else None
 
     @property
@@ -88,7 +90,8 @@ class Searcher:
             return self._drawn(self._grid.pop())
         if self._perturbs():
             assert self._best is not None
-            return self._drawn(self.labels(self._near(self._best[1])))
+            best = self._rng.choice(self._front) if len(self._space.objectives) > 1 and self._front else self._best
+            return self._drawn(self.labels(self._near(best[1])))
         drawn = self._drawn({})
         for _ in range(N_ASKED_AGAIN):
             if self._allows(drawn.values):
@@ -112,7 +115,9 @@ class Searcher:
 
     def closed(self, number: int, state: TrialState, curve: Curve, values: Sequence[float] | None) -> None:
         """Hear how a trial ended; ``values`` are the metrics of a complete one."""
-        del self._values[number]
+        config = self._values.pop(number)
+        if values is not None:
+            self._note_front(values, config)
         self._memory.closed(number, state, curve, values)
 
     def learn(
@@ -124,12 +129,14 @@ class Searcher:
         self._memory.learn(labels, {name: self.distributions[name] for name in labels}, state, curve, ended)
         for epoch in curve.values():
             self._note_best(epoch[0], values)
+        if ended is not None:
+            self._note_front(ended, values)
 
     def recall(self, trials: Sequence[FrozenTrial]) -> dict[int, dict[str, Value]]:
         """Know the trials of earlier drivers, those that did not end as running; return the values of each."""
         values = {trial.number: self.values(trial.params) if trial.number else self._baseline for trial in trials}
         for trial in trials:
-            curve = {epoch: (value,) for epoch, value in trial.intermediate_values.items()}
+            curve = measures_of(trial)
             if trial.state.is_finished():
                 self.learn(values[trial.number], trial.state, curve, trial.values)
                 continue
@@ -220,3 +227,12 @@ class Searcher:
         inside = all(contains(self._dimensions[name], held) for name, held in values.items())
         if inside and better(self._space.mode, value, None if self._best is None else self._best[0]):
             self._best = (value, dict(values))
+
+    def _note_front(self, scores: Sequence[float], values: Mapping[str, Value]) -> None:
+        """Of several metrics, keep what no other configuration beats."""
+        modes = [each.mode for each in self._space.objectives]
+        inside = all(contains(self._dimensions[name], held) for name, held in values.items())
+        if len(modes) == 1 or not inside or any(dominates(held, scores, modes) for held, _ in self._front):
+            return
+        self._front = [each for each in self._front if not dominates(scores, each[0], modes)]
+        self._front.append((tuple(scores), dict(values)))

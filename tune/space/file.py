@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
-from typing import Literal
 
 from ruamel.yaml import YAML
 from ruamel.yaml.nodes import ScalarNode
@@ -20,7 +19,7 @@ from tune.space.program_path import find_program_file, is_file, split_class
 from tune.space.require import Requirement, read_requirement
 from tune.space.scalar import scalar
 from tune.space.settings import CHECKS, Settings, set_to
-from tune.space.space import Script, Shape, Space, System, check_settings
+from tune.space.space import Mode, Objective, Script, Shape, Space, System, check_settings
 from tune.space.trainer_args import check_trainer_arg
 from tune.space.when import Condition, read_conditions
 
@@ -34,6 +33,8 @@ EXAMPLES = {
     "constants": "constants: {LR: {loguniform: [1e-4, 1e-1]}}",
 }
 """The keys that every file has, each with a line to copy; `script` may stand for `system`."""
+
+SEVERAL = "metric: [Accuracy/Val, n_params]"
 
 WORD = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
 """A string that needs no quotes, unless it is one of YAML's own words."""
@@ -69,13 +70,15 @@ def read_space(path: Path, *, program_is_here: bool = True) -> Space:
     document = read_document(Path(os.path.normpath(path.absolute())))
     _check_keys(document)
     program, shape = _read_program(document, look_up=program_is_here)
+    leading, *others = _read_objectives(document)
     dimensions = _read_constants(document)
     space = Space(
         path=document.path,
         program=program,
         shape=shape,
-        metric=_read_metric(document),
-        mode=_read_mode(document),
+        metric=leading.metric,
+        mode=leading.mode,
+        others=tuple(others),
         dimensions=dimensions,
         conditions=_read_conditions(document, dimensions),
         requirements=_read_requirements(document, dimensions),
@@ -180,17 +183,25 @@ def _read_args(document: Document) -> tuple[str, ...]:
     raise SpaceError(document.where("args"), what, "Write `args: [--epochs, '5']`: quote what is a number.")
 
 
-def _read_metric(document: Document) -> str:
-    if isinstance(document.entries["metric"], list | dict):
-        got = document.entries["metric"]
+def _read_objectives(document: Document) -> tuple[Objective, ...]:
+    metrics, modes = document.entries["metric"], document.entries["mode"]
+    if not isinstance(metrics, list):
+        return (Objective(metric=_text(document, "metric", EXAMPLES["metric"]), mode=_mode(document, modes)),)
+    if not metrics or not all(isinstance(metric, str) and metric.strip() for metric in metrics):
         raise SpaceError(
-            document.where("metric"), f"metric: several metrics are not supported yet, got {got!r}", "Write one."
+            document.where("metric"), f"metric: must be a list of names, got {metrics!r}", f"Write `{SEVERAL}`."
         )
-    return _text(document, "metric", EXAMPLES["metric"])
+    names = [str(metric) for metric in metrics]
+    if len(set(names)) < len(names):
+        raise SpaceError(document.where("metric"), f"metric: one of them stands twice, got {names}", "Keep one.")
+    if not isinstance(modes, list) or len(modes) != len(names):
+        what = f"mode: {len(names)} metrics need a list of as many modes, got {modes!r}"
+        raise SpaceError(document.where("mode"), what, "Write `mode: [max, min]`, in the order of the metrics.")
+    return tuple(Objective(metric=name, mode=_mode(document, mode)) for name, mode in zip(names, modes, strict=True))
 
 
-def _read_mode(document: Document) -> Literal["min", "max"]:
-    match document.entries["mode"]:
+def _mode(document: Document, written: Value) -> Mode:
+    match written:
         case "min":
             return "min"
         case "max":
@@ -262,8 +273,8 @@ def _read_settings(document: Document) -> Settings:
 def _entries(space: Space) -> dict[str, Value]:
     return {
         **_program_entries(space),
-        "metric": space.metric,
-        "mode": space.mode,
+        "metric": [each.metric for each in space.objectives] if space.others else space.metric,
+        "mode": [each.mode for each in space.objectives] if space.others else space.mode,
         "constants": {key: _constant_entry(key, space) for key in space.dimensions},
         **({"require": [each.text for each in space.requirements]} if space.requirements else {}),
         **{field.name.removesuffix("_s"): getattr(space.settings, field.name) for field in fields(Settings)},

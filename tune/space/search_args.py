@@ -24,6 +24,7 @@ SCHEDULER_ARGS: dict[str, dict[str, Argument]] = {
     "asha": {
         "grace_period": Argument(name="grace_period", kinds=frozenset({"int"})),
         "reduction_factor": Argument(name="reduction_factor", kinds=frozenset({"int", "float"})),
+        "metric": Argument(name="metric", kinds=frozenset({"str"})),
     },
     "none": {},
 }
@@ -46,6 +47,6 @@ def _check_scheduler_arg(scheduler: str, name: str, value: Value, where: str | N
     if not known:
         raise SpaceError(where, f"{owner}: it takes none, got {name!r}", "Take it out.")
     check_argument(name, value, known, {}, owner, where)
-    least = LEAST[name]
+    least = LEAST.get(name, 0)
     if isinstance(value, int | float) and not least <= value < math.inf:  # NaN neither
         raise SpaceError(where, f"{owner}: {name} must be at least {least}, got {value}", "Write a larger number.")

@@ -30,6 +30,17 @@ class Script:
 
 
 Shape = System | Script
+Mode = Literal["min", "max"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """What a search is after."""
+
+    metric: str
+    """A name given to `self.log`."""
+    mode: Mode
+    """Whether less or more of it is better."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +55,10 @@ class Space:
     """How the program is run."""
     metric: str
     """A name given to `self.log`."""
-    mode: Literal["min", "max"]
+    mode: Mode
     """Whether less or more of the metric is better."""
+    others: tuple[Objective, ...] = ()
+    """Further metrics. The one above leads: a trial is worth what all of them are in its best epoch by that one."""
     dimensions: dict[str, Dimension]
     """What each constant may be, by the name that the file uses, in its order; at least one."""
     settings: Settings
@@ -62,6 +75,17 @@ class Space:
         """The file's name without its suffix: ``lr_bs``."""
         return self.path.stem
 
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """Every metric, the leading one first."""
+        return (Objective(metric=self.metric, mode=self.mode), *self.others)
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether a scheduler stops weak trials: of several metrics one has to be named for it."""
+        settings = self.settings
+        return settings.scheduler != "none" and (not self.others or "metric" in settings.scheduler_args)
+
     def where(self, key: str) -> str:
         """Return ``file:line`` of an entry such as ``constants.LR``, or the file where it has none."""
         return place(self.path, self.lines.get(key))
@@ -71,6 +95,7 @@ def check_settings(space: Space) -> None:
     """Raise SpaceError where settings do not go together; once for the file, and again with the command line's."""
     check_search_args(space.settings, space.where("sampler_args"), space.where("scheduler_args"))
     _check_grid(space)
+    _check_several(space)
 
 
 def _check_grid(space: Space) -> None:
@@ -81,3 +106,14 @@ def _check_grid(space: Space) -> None:
             what = f"sampler: a grid has no points on a continuous range, got {key}: {describe(dimension)}"
             hint = f"Write {key} as a choice, an int range or `quniform: [low, high, q]`, or take another sampler."
             raise SpaceError(space.where("sampler"), what, hint)
+
+
+def _check_several(space: Space) -> None:
+    named = space.settings.scheduler_args.get("metric")
+    if named is not None and named != space.metric:
+        what = f"scheduler_args of asha: trials are compared by the first metric, {space.metric}, got metric={named!r}"
+        hint = "Put it first under `metric`." if named in {each.metric for each in space.others} else "Take it out."
+        raise SpaceError(space.where("scheduler_args"), what, hint)
+    if space.others and space.settings.sampler == "cmaes":
+        what = f"sampler: cmaes follows one metric, got {1 + len(space.others)}"
+        raise SpaceError(space.where("sampler"), what, "Take tpe, gp, qmc, random or grid.")

@@ -3,7 +3,7 @@
 import math
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
@@ -14,8 +14,11 @@ from tune.trial.cut import event_sizes
 from tune.trial.mark import Mark, restore_rng, rng_state
 from tune.trial.score import Mode, best_of, better
 
-Report = Callable[[int, float, bool], bool]
-"""Takes the epoch (from 1), the metric's value, and whether it is the last epoch; True means: stop this trial."""
+Report = Callable[[int, float, bool, tuple[float, ...]], bool]
+"""Takes the epoch (from 1), the metric's value, whether it is the last epoch, and the values of further metrics.
+
+True means: stop this trial.
+"""
 
 
 class MetricWatch:
@@ -25,7 +28,13 @@ class MetricWatch:
     """
 
     def __init__(
-        self, metric: str, mode: Mode, version: VersionPaths, report: Report, mark: Mark | None = None
+        self,
+        metric: str,
+        mode: Mode,
+        version: VersionPaths,
+        report: Report,
+        mark: Mark | None = None,
+        others: Sequence[str] = (),
     ) -> None:
         self._metric = metric
         self._mode = mode
@@ -37,6 +46,8 @@ class MetricWatch:
         self._offset = 0  # epochs of earlier fits of the same program
         self._latest = 0  # the last epoch that was reported
         self._curve: list[tuple[int, float]] = []
+        self._others = others  # further metrics, reported with the first
+        self._measured: dict[int, tuple[float, ...]] = {}  # their values, by epoch
         self._n_fits = 0
         self._mark = mark  # where the trial goes on; None once it does
         self.stopped = False
@@ -70,7 +81,9 @@ class MetricWatch:
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         """Look after each validation but those before training."""
-        if not trainer.sanity_checking and (trainer.state.fn == "fit" or self._latest):
+        if trainer.sanity_checking or (self._others and trainer.state.fn == "fit" and not _several(trainer)):
+            return  # of several metrics some may be of training: all are there at the epoch's end
+        if trainer.state.fn == "fit" or self._latest:
             self._look(trainer)
 
     def on_test_end(self, trainer: Any, pl_module: Any) -> None:
@@ -88,6 +101,7 @@ class MetricWatch:
     def _continue(self, mark: Mark) -> None:
         """Know what was reported before the checkpoint. In a trial that goes on only its first fit does."""
         self._curve = list(mark.curve)
+        self._measured = dict(mark.others)
         self._n_reports = len(mark.curve)
         self._latest = mark.epoch
         curve = dict(mark.curve)
@@ -103,12 +117,15 @@ class MetricWatch:
         self._n_reports += 1
         epoch = self._time(trainer)
         self._curve.append((epoch, float(latest)))
+        others = tuple(float(trainer.callback_metrics.get(name, math.nan)) for name in self._others)
+        if others:
+            self._measured[epoch] = others
         for logger in trainer.loggers:
             if hasattr(logger, "flush"):
                 logger.flush()
         is_last = self._is_last(trainer)
         self._keep(trainer, float(latest), self._here(trainer, last=is_last))
-        if self._report(epoch, float(latest), is_last):
+        if self._report(epoch, float(latest), is_last, others):
             self._stop(trainer)
 
     def _is_last(self, trainer: Any) -> bool:
@@ -124,6 +141,7 @@ class MetricWatch:
         n_steps = trainer.fit_loop.epoch_loop._batches_that_stepped  # noqa: SLF001 - what Lightning logs as the step
         return Mark(
             curve=self._curve,
+            others=self._measured,
             last=last,
             fit=self._n_fits,
             step=n_steps if trainer.validating else n_steps - 1,
@@ -137,9 +155,7 @@ class MetricWatch:
 
     def _time(self, trainer: Any) -> int:
         """Return the epoch; where validation runs several times an epoch, the count of reports."""
-        n_batches = trainer.val_check_batch
-        several = n_batches not in (None, math.inf) and n_batches < trainer.num_training_batches
-        epoch = self._n_reports if several else self._offset + trainer.current_epoch + 1
+        epoch = self._n_reports if _several(trainer) else self._offset + trainer.current_epoch + 1
         self._latest = max(epoch, self._latest + 1)
         return self._latest
 
@@ -162,6 +178,12 @@ class MetricWatch:
         trainer.fit_loop.min_epochs = None
         trainer.fit_loop.epoch_loop.min_steps = None
         trainer.should_stop = True
+
+
+def _several(trainer: Any) -> bool:
+    """Tell whether validation runs several times an epoch."""
+    n_batches = trainer.val_check_batch
+    return n_batches not in (None, math.inf) and bool(n_batches < trainer.num_training_batches)
 
 
 @lru_cache

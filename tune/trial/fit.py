@@ -75,7 +75,9 @@ class Fit:
         if self._report is None:
             return
         if self._watch is None:
-            self._watch = reporter(package)(self._job.metric, self._job.mode, self.files, self._report, self._mark)
+            self._watch = reporter(package)(
+                self._job.metric, self._job.mode, self.files, self._report, self._mark, self._job.others
+            )
         trainer.callbacks.append(self._watch)
 
     def going_on(self, fit: Callable[..., None], given: Any = None) -> dict[str, Any]:

@@ -24,6 +24,8 @@ class Mark:
 
     curve: list[tuple[int, float]]
     """``(epoch, value)`` of all that was to be reported, this epoch included."""
+    others: dict[int, tuple[float, ...]] = field(default_factory=dict)
+    """Further metrics, by epoch."""
     last: bool
     """Whether no epoch was to follow."""
     fit: int
@@ -58,7 +60,8 @@ def read_mark(checkpoint: Path) -> Mark | None:
                 return None
             data = json.loads(archive.read(name))
         curve = [(int(epoch), float(value)) for epoch, value in data.pop("curve")]
-        return Mark(**{**data, "curve": curve}) if curve else None
+        others = {int(epoch): tuple(values) for epoch, values in data.pop("others", {}).items()}
+        return Mark(**{**data, "curve": curve, "others": others}) if curve else None
     except (OSError, ValueError, TypeError, KeyError, StopIteration, zipfile.BadZipFile):
         return None
 

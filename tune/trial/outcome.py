@@ -1,5 +1,6 @@
 """How a trial ended, as the ledger tells it; the same for the terminal, the table and the report."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -41,6 +42,8 @@ class Outcome:
     """Counts from 1."""
     curve: dict[int, float]
     """The metric by epoch."""
+    measures: dict[int, tuple[float, ...]]
+    """All metrics by epoch, the leading one first."""
     reason: str | None
     """Why it failed."""
     repeat_of: int | None = None
@@ -50,6 +53,11 @@ class Outcome:
     def is_baseline(self) -> bool:
         """Whether it ran the hardcoded values."""
         return self.number == 0
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """All metrics in the best epoch; none where there is no such epoch."""
+        return () if self.best_epoch is None else self.measures[self.best_epoch]
 
     @property
     def n_epochs(self) -> int:
@@ -64,6 +72,19 @@ def check_format(found: object, paths: ExperimentPaths) -> None:
         raise ExperimentError(short(paths.journal), what, "Use the version of Promotune that wrote it, or a newer one.")
 
 
+def others_key(epoch: int) -> str:
+    """Return the attribute of a trial that holds its further metrics in an epoch: Optuna keeps one curve a trial."""
+    return f"others in epoch {epoch}"
+
+
+def measures_of(trial: "FrozenTrial") -> dict[int, tuple[float, ...]]:
+    """Return all metrics by epoch."""
+    attributes = trial.user_attrs
+    return {
+        epoch: (value, *attributes.get(others_key(epoch), ())) for epoch, value in trial.intermediate_values.items()
+    }
+
+
 def outcome_of(trial: "FrozenTrial", mode: Mode) -> Outcome:
     """Read one trial of a study."""
     best_epoch = best_of(trial.intermediate_values, mode)
@@ -76,6 +97,7 @@ def outcome_of(trial: "FrozenTrial", mode: Mode) -> Outcome:
         score=None if best_epoch is None else trial.intermediate_values[best_epoch],
         best_epoch=best_epoch,
         curve=dict(trial.intermediate_values),
+        measures=measures_of(trial),
         reason=attributes.get("reason"),
         repeat_of=attributes.get("repeat_of"),
     )
@@ -86,3 +108,25 @@ def ranked(outcomes: Sequence[Outcome], mode: Mode) -> list[Outcome]:
     scored = [outcome for outcome in outcomes if outcome.score is not None and outcome.state != "failed"]
     sign = -1 if mode == "max" else 1
     return sorted(scored, key=lambda outcome: (sign * (outcome.score or 0.0), outcome.number))
+
+
+def pareto_front(outcomes: Sequence[Outcome], modes: Sequence[Mode]) -> list[Outcome]:
+    """Return the trials that no other one beats in one metric without losing in another; the first metric orders them.
+
+    Of trials that are equal in all metrics the earliest stands for all.
+    """
+    signs = [-1 if mode == "max" else 1 for mode in modes]
+    scored = [each for each in ranked(outcomes, modes[0]) if all(map(math.isfinite, each.scores))]
+    scored.sort(key=lambda each: [sign * score for sign, score in zip(signs, each.scores, strict=True)])
+    front: list[Outcome] = []
+    for each in scored:  # whoever dominates it came before it
+        if not any(other.scores == each.scores or dominates(other.scores, each.scores, modes) for other in front):
+            front.append(each)
+    return front
+
+
+def dominates(one: Sequence[float], other: Sequence[float], modes: Sequence[Mode]) -> bool:
+    """Tell whether one is as good in every metric, and better in one."""
+    signs = [1 if mode == "max" else -1 for mode in modes]
+    gains = [sign * (a - b) for sign, a, b in zip(signs, one, other, strict=True)]
+    return all(gain >= 0 for gain in gains) and any(gain > 0 for gain in gains)

@@ -117,9 +117,10 @@ class TrialRun:
             shutil.rmtree(scratch.folder, ignore_errors=True)
         wrote = new_files(before, files_below(Path.cwd(), but=self._files.folder.parent))
         self._write(logged=sorted(logged), wrote=wrote[:MOST_NAMED])
-        if self._job.metric not in logged:
-            hint = suggest(self._job.metric, logged, what="logged")
-            raise MetricError(None, f"{self._job.metric!r} is never logged", hint)
+        for metric in (self._job.metric, *self._job.others):
+            if metric not in logged:
+                hint = suggest(metric, logged, what="logged")
+                raise MetricError(None, f"{metric!r} is never logged", hint)
         self._write(ready=True)
 
     def _fit(self, report: Report) -> None:
@@ -128,12 +129,12 @@ class TrialRun:
         known = dict(self.record.curve)
         over = mark is not None and mark.last
 
-        def watched(epoch: int, value: float, last: bool) -> bool:
+        def watched(epoch: int, value: float, last: bool, others: tuple[float, ...]) -> bool:
             if over:  # only what the program does after its training was left
                 return False
             if epoch not in known:
                 self._write(curve=[*self.record.curve, (epoch, value)])
-            return epoch > self._task.reported and report(epoch, value, last)
+            return epoch > self._task.reported and report(epoch, value, last, others)
 
         if mark is not None and self._catch_up(mark, report):
             self._conclude(stopped=True)
@@ -153,7 +154,10 @@ class TrialRun:
     def _catch_up(self, mark: Mark, report: Report) -> bool:
         """Report what was kept in the checkpoint and never reached the ledger; tell whether the trial is to stop."""
         missing = [(epoch, value) for epoch, value in mark.curve if epoch > self._task.reported]
-        stops = [report(epoch, value, mark.last and epoch == mark.epoch) for epoch, value in missing]
+        stops = [
+            report(epoch, value, mark.last and epoch == mark.epoch, mark.others.get(epoch, ()))
+            for epoch, value in missing
+        ]
         return any(stops)
 
     def _train(

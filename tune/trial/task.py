@@ -32,6 +32,8 @@ class Job:
     """The program's other constants, for hparams.yaml."""
     metric: str
     mode: Mode
+    others: tuple[str, ...] = ()
+    """Further metrics."""
     trainer: Mapping[str, Any]
     """Arguments of the Trainer."""
     epochs_constant: str | None

@@ -64,10 +64,10 @@ class TrialTrainable(FunctionTrainable):
             wait_at(self.job.gate)
         stopped = False
 
-        def report(epoch: int, value: float, last: bool) -> bool:
+        def report(epoch: int, value: float, last: bool, others: tuple[float, ...]) -> bool:
             nonlocal stopped
             try:
-                get_session().report({"epoch": epoch, "value": value, "last": last})
+                get_session().report({"epoch": epoch, "value": value, "last": last, "others": others})
             except SystemExit:  # not kept: its traceback holds the Trainer and the model
                 stopped = True
             return stopped

@@ -1,0 +1,58 @@
+"""The Pareto front holds what nobody beats in one metric without losing in another."""
+
+import math
+import random
+
+import pytest
+
+from tune.trial.outcome import Outcome, dominates, pareto_front
+
+
+def outcome(number, *scores, state="complete"):
+    return Outcome(
+        number=number,
+        version=f"{number:03d}",
+        values={},
+        state=state,
+        score=scores[0] if scores else None,
+        best_epoch=1 if scores else None,
+        curve={1: scores[0]} if scores else {},
+        measures={1: scores} if scores else {},
+        reason=None,
+    )
+
+
+FRONTS = [
+    ("max max", [(1, 1), (2, 2)], [1]),
+    ("max max", [(1, 2), (2, 1), (0, 0)], [1, 0]),
+    ("max min", [(1, 1), (2, 2), (2, 1)], [2]),
+    ("min min", [(1, 3), (1, 2), (1, 1)], [2]),
+    ("max max", [(1, 1), (1, 1)], [0]),
+    ("max min", [(3, 9), (2, 5), (1, 1), (1, 0), (2.5, 10)], [0, 1, 3]),
+    ("max min", [(1, math.nan), (0, 1)], [1]),
+    ("max min max", [(1, 1, 1), (1, 1, 2), (2, 1, 0), (0, 0, 0)], [2, 1, 3]),
+]
+
+
+@pytest.mark.parametrize(("modes", "scores", "front"), FRONTS)
+def test_the_front_is_what_nobody_beats(modes, scores, front):
+    outcomes = [outcome(number, *each) for number, each in enumerate(scores)]
+
+    assert [each.number for each in pareto_front(outcomes, modes.split())] == front
+
+
+def test_trials_that_failed_or_have_no_score_are_in_no_front():
+    outcomes = [outcome(0, 9, 9, state="failed"), outcome(1), outcome(2, 1, 1, state="pruned")]
+
+    assert [each.number for each in pareto_front(outcomes, ["max", "max"])] == [2]
+
+
+def test_the_front_of_many_is_that_of_its_definition():
+    rng = random.Random(0)
+    outcomes = [outcome(number, rng.randint(0, 30), rng.randint(0, 30)) for number in range(300)]
+    modes = ["max", "min"]
+
+    front = {each.scores for each in pareto_front(outcomes, modes)}
+    assert front == {
+        each.scores for each in outcomes if not any(dominates(other.scores, each.scores, modes) for other in outcomes)
+    }
