@@ -10,6 +10,7 @@ PromotuneError
 │   ├── ExperimentError     an experiment that is not there, or is in the way
 │   └── MetricError         a metric that the program never logs (only running it can tell)
 └── SearchError          1  the search itself could not go on
+    ├── StartError          Ray could not be started; nothing was searched
     └── PreflightError      the baseline did not survive a batch or two
 
 Arguments are positional, so that an error survives a pickle between processes.
@@ -71,6 +72,10 @@ class ExperimentError(UserError):
 
 class SearchError(PromotuneError):
     """The search itself could not go on; a failed trial is data, not an error."""
+
+
+class StartError(SearchError):
+    """Ray could not be started; nothing was searched, and nothing is left."""
 
 
 class PreflightError(SearchError):

@@ -11,6 +11,7 @@ from pathlib import Path
 from tune.errors import ExperimentError
 
 DEFAULT_STORAGE = Path("~/ray_results")
+ILLEGAL = re.compile(r"[^\w.=,-]")
 LEGAL_NAME = re.compile(r"[\w=,-][\w.=,-]{0,99}")
 
 
@@ -125,8 +126,11 @@ def short(path: Path) -> str:
 def claim_experiment(storage: Path, name: str, *, numbered: bool) -> ExperimentPaths:
     """Make a new experiment's folder, and never take one that exists: ``lr_bs``, ``lr_bs-2``, ``lr_bs-3``...
 
+    What no file system takes everywhere becomes ``_``: ``my space`` is ``my_space``.
+
     Raises ExperimentError when the name is taken and ``numbered`` is False, or when the folder cannot be made.
     """
+    name = ILLEGAL.sub("_", name).lstrip(".") or "search"
     for number in itertools.count(1):
         folder = storage / (name if number == 1 else f"{name}-{number}")
         try:

@@ -285,3 +285,52 @@ def test_when_the_time_is_over_running_epochs_end_and_the_rest_waits(search, tmp
     version = searched.paths.version("000,baseline")
     assert by_epoch(version.folder)["Score/Val"] == {1: 0.5}
     assert read_record(version).stage == "stopped"
+
+
+LINGERING = """
+import time
+import pytorch_lightning as pl
+import torch
+
+CASE = 9
+MAX_EPOCHS = 3
+
+
+class Net(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(1, 1)
+
+    def training_step(self, batch, idx):
+        return self.layer(batch).mean()
+
+    def validation_step(self, batch, idx):
+        self.log("Score", float(CASE))
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    def teardown(self, stage):
+        time.sleep(5 * (CASE < 9))
+
+
+def dataloaders():
+    loader = torch.utils.data.DataLoader(torch.ones(4, 1))
+    return loader, loader
+"""
+
+
+@pytest.mark.slow
+def test_workers_that_end_a_trial_slowly_do_not_wait_for_each_other(search, tmp_path):
+    (tmp_path / "project").mkdir()
+    program = tmp_path / "project" / "lingering.py"
+    program.write_text(LINGERING)
+    space = (
+        "metric: Score\nmode: max\nconstants: {CASE: {choice: [9, 1, 2, 3, 4, 5, 6]}}\n"
+        "sampler: grid\ntrials: 7\nconcurrency: 2\n"
+    )
+
+    searched = search(program, space)
+    waited = [record for trial in searched.study.trials if (record := searched.record(trial)).fit_s > 4]
+
+    assert len(waited) <= 1  # the answer to a report comes late only where no further trial wants the worker

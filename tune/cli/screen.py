@@ -1,6 +1,7 @@
 """What a search shows on the terminal; in a file the same lines without control characters."""
 
 import os
+import shlex
 import shutil
 import socket
 import sys
@@ -23,6 +24,7 @@ from tune.trial.outcome import Outcome, State, ranked
 from tune.trial.score import Mode, better
 
 WIDEST = 10_000  # characters in a line of a file; rich would cut tables at 80
+LONGEST_REASON = 200  # characters of why a trial failed
 TENSORBOARD_PORT = 6006
 STYLES: dict[State, str] = {
     "complete": "green",
@@ -33,6 +35,13 @@ STYLES: dict[State, str] = {
 }
 
 
+class _Console(Console):
+    """Goes on without a reader: a search does not end because ``head`` has seen enough."""
+
+    def on_broken_pipe(self) -> None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
+
 class Screen:
     """A console on the process's own standard output, which stays the user's while a search runs."""
 
@@ -40,7 +49,7 @@ class Screen:
         file = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", errors="replace")
         weakref.finalize(self, file.close)
         self._file = file
-        self._console = Console(
+        self._console = _Console(
             file=file,
             width=None if file.isatty() else WIDEST,
             highlight=False,
@@ -50,7 +59,7 @@ class Screen:
     def line(self, text: str = "", style: str | None = None) -> None:
         """Print one line; nothing in it is markup."""
         self._console.print(Text(text, style=style or ""))
-        self._console.file.flush()
+        self._flush()
 
     @property
     def is_terminal(self) -> bool:
@@ -65,12 +74,12 @@ class Screen:
     def text(self, lines: Iterable[str]) -> None:
         """Print many lines without a style: rich takes a third of a millisecond for each."""
         self._file.write("".join(f"{line}\n" for line in lines))
-        self._file.flush()
+        self._flush()
 
     def raw(self, text: bytes) -> None:
         """Write bytes as they are."""
         self._file.buffer.write(text)
-        self._file.flush()
+        self._flush()
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table that is as wide as its cells."""
@@ -80,7 +89,13 @@ class Screen:
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
         self._console.print(table, crop=False)
-        self._console.file.flush()
+        self._flush()
+
+    def _flush(self) -> None:
+        try:
+            self._file.flush()
+        except BrokenPipeError:
+            self._console.on_broken_pipe()
 
 
 def show_space(
@@ -103,7 +118,7 @@ def show_space(
 
 def show_links(screen: Screen, storage: Path, dashboard: str | None) -> None:
     """Show where to look while it runs."""
-    screen.line(f"TensorBoard    {tool('tensorboard')} --logdir {short(storage)} --port {_free_port(TENSORBOARD_PORT)}")
+    screen.line(f"TensorBoard    {tool('tensorboard')} --logdir {word(storage)} --port {_free_port(TENSORBOARD_PORT)}")
     if dashboard:
         screen.line(f"Ray dashboard  http://{dashboard}")
         screen.line(f"  its token    {tool('ray')} get-auth-token")
@@ -132,7 +147,7 @@ class TrialLines:
         count = f"{self._n_ended:>{len(str(self._n_trials))}}/{self._n_trials}"
         epochs = f"{outcome.n_epochs:>3} epoch{'s' if outcome.n_epochs != 1 else ' '}"
         score = "" if outcome.score is None else f"{outcome.score:<10.5g}"
-        what = outcome.reason if outcome.state == "failed" else score
+        what = one_line(outcome.reason or "") if outcome.state == "failed" else score
         line = f"{count} {'*' if leads else ' '} {outcome.state:<8} {epochs}  {what:<10}  {outcome.version}"
         self._screen.line(line, style=STYLES[outcome.state])
 
@@ -144,7 +159,8 @@ def show_end(
     screen.line()
     counts = Counter(outcome.state for outcome in outcomes)
     screen.line(
-        f"{len(outcomes)} trials: " + ", ".join(f"{counts[state]} {state}" for state in STYLES if counts[state])
+        f"{len(outcomes)} trial{'s' if len(outcomes) != 1 else ''}: "
+        + ", ".join(f"{counts[state]} {state}" for state in STYLES if counts[state])
     )
     best = next(iter(ranked(outcomes, space.mode)), None)
     if best is None or best.score is None:
@@ -166,6 +182,19 @@ def show_end(
 def shown(value: object) -> str:
     """Return a value as people read it; a float in no more digits than it needs for that."""
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def one_line(text: str) -> str:
+    """Return what a program said, fit for a line: no control characters, and not too long."""
+    clean = "".join(letter if letter.isprintable() else " " for letter in text)
+    words = " ".join(clean.split())
+    return words if len(words) <= LONGEST_REASON else f"{words[: LONGEST_REASON - 3]}..."
+
+
+def word(path: Path) -> str:
+    """Return a path as one word of a command line."""
+    text = short(path)
+    return text if shlex.quote(text.removeprefix("~")) == text.removeprefix("~") else shlex.quote(str(path))
 
 
 def this_command() -> str:

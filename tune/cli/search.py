@@ -1,7 +1,6 @@
 """The search itself: ``run_search.py --space FILE``."""
 
 import argparse
-import shlex
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,11 +9,11 @@ from typing import TYPE_CHECKING
 from tune import __version__
 from tune.cli.arguments import SETTINGS, Arguments, SearchParser, add_settings
 from tune.cli.commands import COMMANDS
-from tune.cli.screen import Screen, TrialLines, show_end, show_links, show_space, this_command
+from tune.cli.screen import Screen, TrialLines, show_end, show_links, show_space, this_command, word
 from tune.cli.storage import storage_of
-from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, UserError
+from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, StartError, UserError
 from tune.paths import ExperimentPaths, check_name, claim_experiment, short
-from tune.promotion.cautions import cautions, check_names
+from tune.promotion.cautions import cautions, check_folder, check_names
 from tune.promotion.program import Program, find_program
 from tune.promotion.resolve import Promoted, doubts, resolve
 from tune.search.epochs import check_epochs
@@ -73,7 +72,7 @@ def run(given: argparse.Namespace) -> int:
     with locked(paths):
         try:
             return _search(plan, paths, screen, rehearsal=given.fast_dev_run)
-        except UserError:
+        except (UserError, StartError):
             shutil.rmtree(paths.folder)
             raise
 
@@ -83,6 +82,7 @@ def prepare(space: Space, gpus: tuple[int, ...] | None, storage: Path, name: str
     check_settings(space)
     program = find_program(space.program)
     check_names(program)
+    check_folder(Path.cwd())
     promoted = resolve(space, program)
     check_epochs(space, program)
     return Plan(
@@ -112,8 +112,7 @@ def _search(plan: Plan, paths: ExperimentPaths, screen: Screen, *, rehearsal: bo
     finished = run_search(search)
     if rehearsal:
         shutil.rmtree(paths.folder)
-        logged = finished.baseline.logged if finished.baseline else []
-        screen.line("the baseline trains and validates; it logs " + ", ".join(logged), style="green")
+        screen.line("the baseline trains and validates; it logs " + ", ".join(finished.baseline.logged), style="green")
         return 0
     return show_finished(screen, finished, search)
 
@@ -121,20 +120,17 @@ def _search(plan: Plan, paths: ExperimentPaths, screen: Screen, *, rehearsal: bo
 def show_finished(screen: Screen, finished: "Finished", search: "Search") -> int:
     """Show what came of a search and the commands that come next; return the exit status."""
     paths, space = search.paths, search.space
-    best = show_end(screen, finished.outcomes, space, finished.baseline.constants if finished.baseline else {})
+    best = show_end(screen, finished.outcomes, space, finished.baseline.constants)
     screen.line(f"everything is in {short(paths.folder)}")
     storage = paths.folder.parent
-    option = "" if storage == storage_of(None) else f" --storage {shlex.quote(short(storage))}"
-    more = len(finished.outcomes) < space.settings.trials and not finished.exhausted
-    if more or any(outcome.state == "waiting" for outcome in finished.outcomes):
+    option = "" if storage == storage_of(None) else f" --storage {word(storage)}"
+    if finished.interrupted:
+        screen.line("the search was interrupted: what waits had not come to its end", style="yellow")
         screen.line(f"to go on: {this_command()} resume {paths.name}{option}", style="bold")
-    if best is not None:
-        screen.line(f"next: {this_command()} retrain {paths.name}{option}")
-        if not best.is_baseline:
-            screen.line(f"      {this_command()} apply {paths.name}{option}")
-    if finished.interrupted_by_user:
-        return EXIT_INTERRUPTED
     if best is None:
-        screen.line("no trial came to an end; each version's error.txt and log.txt say why", style="red")
+        screen.line("no trial has a score; each version's trial.json and log.txt say why", style="red")
         return EXIT_SEARCH
-    return 0
+    screen.line(f"next: {this_command()} retrain {paths.name}{option}")
+    if not best.is_baseline:
+        screen.line(f"      {this_command()} apply {paths.name}{option}")
+    return EXIT_INTERRUPTED if finished.interrupted_by_user else 0

@@ -1,6 +1,7 @@
 """What a program does that a search should know of before it starts, whichever constants vary."""
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,11 @@ SEEDING = frozenset({"seed_everything", "torch.manual_seed", "torch.random.manua
 
 MAX_PLACES = 3
 
+NEEDED = frozenset(
+    {OWN_PACKAGE.name, "ray", "torch", "lightning", "pytorch_lightning", "optuna", "numpy", "tensorboard"}
+)
+"""Modules that a worker imports, beside those of the standard library that this process has loaded."""
+
 
 def check_names(program: Program) -> None:
     """Raise ProgramError where the program imports a module of its own that has our package's name."""
@@ -32,6 +38,19 @@ def check_names(program: Program) -> None:
         if tops & {OWN_PACKAGE.name, f"{OWN_PACKAGE.name}.py"}:
             what = f"the program imports its own `{OWN_PACKAGE.name}`, and that is the name of Promotune's package, too"
             raise ProgramError(source.name, what, "Give it another name; in a trial the other one would be imported.")
+
+
+def check_folder(folder: Path) -> None:
+    """Raise ProgramError where a module in the working directory would be imported in the workers for another's.
+
+    A worker looks in the directory that the search was started from before it looks among what is installed.
+    """
+    needed = NEEDED | (sys.stdlib_module_names & sys.modules.keys())
+    for entry in sorted(folder.iterdir()):
+        name = entry.stem if entry.suffix == ".py" else entry.name if (entry / "__init__.py").is_file() else None
+        if name in needed and entry.resolve() != OWN_PACKAGE:
+            what = f"the workers would import it for the `{name}` that they need"
+            raise ProgramError(str(entry), what, "Give it another name, or start the search from another folder.")
 
 
 def cautions(program: Program, *, is_script: bool) -> tuple[str, ...]:

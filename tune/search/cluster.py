@@ -9,9 +9,11 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ray
 
+from tune.errors import StartError
 from tune.search.resources import Resources
 from tune.trial.worker import WORKER_ENVIRONMENT
 
@@ -21,6 +23,7 @@ DRIVER_ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # they would write a second copy of everything
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours ends the running epochs first
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # with 1, a trial that is long in ending would keep other workers waiting
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Ray's own experiment state is disposable: the ledger is ours
 }
 FORCED = frozenset({"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "TUNE_DISABLE_SIGINT_HANDLER", "CUDA_VISIBLE_DEVICES"})
@@ -42,7 +45,8 @@ class Cluster:
 def local_cluster(resources: Resources) -> Iterator[Cluster]:
     """Start Ray on this machine, and end it; a Ray that runs already in this process is used, and left running."""
     if ray.is_initialized():
-        yield Cluster(dashboard=None)
+        with _environment(DRIVER_ENVIRONMENT):
+            yield Cluster(dashboard=None)
         return
     with _own_cluster(resources) as cluster:
         yield cluster
@@ -54,7 +58,8 @@ def _own_cluster(resources: Resources) -> Iterator[Cluster]:
     imports = threading.Thread(target=_import_tune, daemon=True)
     with _environment({**DRIVER_ENVIRONMENT, **_devices(resources)}):
         imports.start()
-        context = ray.init(
+        context = _start(
+            address="local",  # whatever RAY_ADDRESS says, and whatever else runs here
             num_cpus=resources.logical_cpus,
             num_gpus=len(resources.gpus),
             object_store_memory=OBJECT_STORE_BYTES,
@@ -70,6 +75,15 @@ def _own_cluster(resources: Resources) -> Iterator[Cluster]:
             yield Cluster(dashboard=context.dashboard_url or None)
         finally:
             ray.shutdown()
+
+
+def _start(**arguments: Any) -> Any:
+    try:
+        return ray.init(**arguments)
+    except Exception as error:
+        first = str(error).strip().partition("\n")[0]
+        what = f"Ray could not be started: {type(error).__name__}: {first}"
+        raise StartError(None, what, "Nothing was searched. `ray start --head` on its own says more.") from error
 
 
 def _import_tune() -> None:

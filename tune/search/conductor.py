@@ -8,14 +8,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tune.paths import ExperimentPaths, VersionPaths
 from tune.search.asha import Rule
 from tune.search.ledger import BASELINE, Ledger
 from tune.search.names import version_name
 from tune.trial.outcome import Outcome
-from tune.trial.record import Record, read_record
+from tune.trial.record import NEVER_LOGGED, Failure, Record, read_record
 from tune.trial.task import Task
 
 WORKER_DIED = "the worker died"
@@ -91,7 +91,7 @@ class Conductor:
             return True
         if record is None or record.attempt != self._ledger.noted(number).get("attempt", 1):
             return False
-        failed = record.stage == "failed" and (number != BASELINE or record.ready)
+        failed = record.stage == "failed" and (number != BASELINE or _trains(record))
         complete = record.stage == "complete" and dict(record.curve).keys() <= self._ledger.curve(number).keys()
         if failed or complete:
             self._on_end(self._close(number, record, failed=failed))
@@ -129,6 +129,11 @@ class Conductor:
     def aborted(self) -> bool:
         """Whether the running trials are to end now."""
         return self.preflight_failed
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether a trial was interrupted, or never asked for."""
+        return bool(self._interrupted or self._waiting) or (self.interrupted and self._n_asked < self._limits.trials)
 
     @property
     def ending(self) -> bool:
@@ -203,7 +208,7 @@ class Conductor:
         if number is None:
             return
         record = read_record(self._versions[number])
-        if number == BASELINE and failed and not (record and record.ready):
+        if number == BASELINE and failed and not _trains(record):
             self.preflight_failed = True
             self._on_preflight_failed()
         if number in self._interrupted or self.preflight_failed or self._limits.rehearsal:
@@ -232,9 +237,17 @@ class Conductor:
             self._ledger.note(number, worker=f"{record.host}:{record.pid}")
         curve = self._ledger.curve(number)
         if failed:
-            reason = record.failure.reason if record and record.failure else WORKER_DIED
-            return self._ledger.fail(number, reason)
+            if record is not None and record.failure is None:
+                died = Failure(kind=WORKER_DIED, message="")
+                record = replace(record, stage="failed", ended=time.time(), failure=died)
+                record.write(self._versions[number])
+            return self._ledger.fail(number, record.failure.reason if record and record.failure else WORKER_DIED)
         if diverged := [(epoch, value) for epoch, value in curve.items() if not math.isfinite(value)]:
             epoch, value = diverged[0]
             return self._ledger.fail(number, f"the metric is {value} in epoch {epoch}")
         return self._ledger.prune(number) if number in self._stopped else self._ledger.complete(number)
+
+
+def _trains(record: Record | None) -> bool:
+    """Tell whether the baseline came past the pre-flight and logged its metric, for without that no trial will."""
+    return record is not None and record.ready and (record.failure is None or record.failure.kind != NEVER_LOGGED)

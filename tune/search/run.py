@@ -21,7 +21,7 @@ from tune.space.space import Space
 from tune.trial.gate import close_gate
 from tune.trial.outcome import Outcome
 from tune.trial.output import logged_to
-from tune.trial.record import Record
+from tune.trial.record import NEVER_LOGGED, Record
 from tune.trial.task import Job
 
 DRIVER_LOG = "driver.log"
@@ -33,10 +33,10 @@ class Finished:
 
     outcomes: list[Outcome]
     """Every trial of the ledger."""
-    baseline: Record | None
-    """The baseline's own record; None where the search was interrupted before there was one."""
-    exhausted: bool
-    """Whether a grid was visited whole."""
+    baseline: Record
+    """The baseline's own record."""
+    interrupted: bool
+    """The time was over, or the user ended it, before the trials were done."""
     interrupted_by_user: bool
     """Ctrl-C, before the trials were done."""
 
@@ -109,12 +109,14 @@ def _suspended_at_end(ledger: Ledger) -> Iterator[Ledger]:
 
 def _finished(search: Search, conductor: Conductor, ledger: Ledger) -> Finished:
     baseline = conductor.baseline
-    if conductor.preflight_failed or (baseline is None and not conductor.ending):
+    if baseline is None and conductor.ending:
+        raise KeyboardInterrupt
+    if conductor.preflight_failed or baseline is None:
         raise _preflight_error(baseline, search)
     return Finished(
         outcomes=ledger.outcomes,
         baseline=baseline,
-        exhausted=ledger.exhausted,
+        interrupted=conductor.cut_short,
         interrupted_by_user=conductor.ending,
     )
 
@@ -149,7 +151,7 @@ def _preflight_error(record: Record | None, search: Search) -> PromotuneError:
     if record is None or failure is None:
         return PreflightError(None, "the worker died in the pre-flight", f"Its last words: {short(log)}")
     version = search.paths.version(record.version)
-    if failure.kind == MetricError.__name__:
+    if failure.kind in (MetricError.__name__, NEVER_LOGGED):
         return MetricError(search.space.where("metric"), failure.message, failure.hint)
     if failure.kind == ProgramError.__name__:
         return ProgramError(None, failure.message, failure.hint)

@@ -1,5 +1,7 @@
 """The keys `sampler_args` and `scheduler_args`: what they may hold depends on the sampler and on the scheduler."""
 
+import math
+
 from tune.errors import SpaceError
 from tune.space.dimensions import Value
 from tune.space.settings import Settings
@@ -45,5 +47,5 @@ def _check_scheduler_arg(scheduler: str, name: str, value: Value, where: str | N
         raise SpaceError(where, f"{owner}: it takes none, got {name!r}", "Take it out.")
     check_argument(name, value, known, {}, owner, where)
     least = LEAST[name]
-    if isinstance(value, int | float) and value < least:
+    if isinstance(value, int | float) and not least <= value < math.inf:  # NaN neither
         raise SpaceError(where, f"{owner}: {name} must be at least {least}, got {value}", "Write a larger number.")

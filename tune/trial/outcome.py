@@ -79,7 +79,7 @@ def outcome_of(trial: "FrozenTrial", mode: Mode) -> Outcome:
 
 
 def ranked(outcomes: Sequence[Outcome], mode: Mode) -> list[Outcome]:
-    """Return the trials that have a score and did not fail, the best first; of equals the earlier."""
-    scored = [outcome for outcome in outcomes if outcome.score is not None and outcome.state in ("complete", "pruned")]
+    """Return the trials with a score that did not fail, interrupted ones too, the best first; of equals the earlier."""
+    scored = [outcome for outcome in outcomes if outcome.score is not None and outcome.state != "failed"]
     sign = -1 if mode == "max" else 1
     return sorted(scored, key=lambda outcome: (sign * (outcome.score or 0.0), outcome.number))

@@ -7,6 +7,9 @@ from typing import Any, Literal
 
 from tune.paths import VersionPaths, atomic_write
 
+NEVER_LOGGED = "metric"
+"""The kind of a failure: the trial came to its end and the metric was never logged."""
+
 Stage = Literal["preflight", "running", "complete", "stopped", "failed"]
 
 
@@ -15,7 +18,7 @@ class Failure:
     """Why a trial failed: data, not an exception."""
 
     kind: str
-    """The exception's type: ``ValueError``, or ``NaN`` for a metric that is not finite, or ``metric``."""
+    """The exception's type: ``ValueError``, or ``NaN`` for a metric that is not finite, or NEVER_LOGGED."""
     message: str
     """Its text."""
     hint: str | None = None

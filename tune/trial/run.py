@@ -1,5 +1,6 @@
 """Run one trial: execute the program with its values in force, train it, and say what happened."""
 
+import contextvars
 import gc
 import math
 import os
@@ -28,7 +29,7 @@ from tune.trial.mark import Mark, read_mark
 from tune.trial.old_lightning import explained
 from tune.trial.output import logged_to
 from tune.trial.proof import Proof
-from tune.trial.record import Failure, Record, Stage, read_record
+from tune.trial.record import NEVER_LOGGED, Failure, Record, Stage, read_record
 from tune.trial.script import run_script
 from tune.trial.system import run_system
 from tune.trial.task import Job, Task
@@ -76,12 +77,15 @@ class TrialRun:
         """Train the trial and return its record; whatever the program raises is in there, and nothing is raised."""
         self._files.folder.mkdir(parents=True, exist_ok=True)
         with logged_to(self._files.log), isolated(self._job.folder, self._job.n_threads):
-            try:
-                self._stations(report, after_preflight)
-            except (Exception, SystemExit) as error:  # the program may raise anything
-                self._fail(error)
+            contextvars.copy_context().run(self._attempt, report, after_preflight)  # jsonargparse leaves a parser in it
             gc.collect()  # `self.log = partial(self.log, ...)` is a cycle: without this the model would stay
         return self.record
+
+    def _attempt(self, report: Report, after_preflight: Callable[[], None]) -> None:
+        try:
+            self._stations(report, after_preflight)
+        except (Exception, SystemExit) as error:  # the program may raise anything
+            self._fail(error)
 
     def _stations(self, report: Report, after_preflight: Callable[[], None]) -> None:
         if self._task.preflight:
@@ -163,16 +167,20 @@ class TrialRun:
 
     def _conclude(self, *, stopped: bool) -> None:
         if not self.record.curve:
-            self._write(
-                stage="failed", failure=Failure(kind="metric", message=f"{self._job.metric!r} was never logged")
-            )
+            hint = f"Logged: {', '.join(self.record.logged)}." if self.record.logged else None
+            self._give_up(Failure(kind=NEVER_LOGGED, message=f"{self._job.metric!r} was never logged", hint=hint))
             return
         epoch, value = self.record.curve[-1]
         if math.isfinite(value):
             self._write(stage="stopped" if stopped else "complete")
             return
         message = f"{self._job.metric} is {value} in epoch {epoch}"
-        self._write(stage="failed", failure=Failure(kind="NaN" if math.isnan(value) else "inf", message=message))
+        self._give_up(Failure(kind="NaN" if math.isnan(value) else "inf", message=message))
+
+    def _give_up(self, failure: Failure) -> None:
+        """Write a failure that is no exception."""
+        self._files.error.write_text(f"{failure.reason}\n", encoding="utf-8")
+        self._write(stage="failed", failure=failure)
 
     def _fail(self, error: BaseException) -> None:
         traceback.print_exception(error)
