@@ -89,6 +89,11 @@ class VersionPaths:
         return self.checkpoints / "last.ckpt"
 
     @property
+    def own(self) -> Path:
+        """The trial's working directory, where it has one of its own."""
+        return self.folder / "files"
+
+    @property
     def record(self) -> Path:
         """What the trial says of itself."""
         return self.folder / "trial.json"

@@ -14,14 +14,26 @@ ROOT = Path(__file__).parents[2]
 HELP = {"-h", "--help"}
 OPTIONS = {
     "search": HELP
-    | {"--version", "--space", "--name", "--fast-dev-run", "-g", "--gpu", "--storage", "--trainer.ARGUMENT"}
+    | {
+        "--version",
+        "--space",
+        "--own-folder",
+        "--name",
+        "--from",
+        "--repeats",
+        "--fast-dev-run",
+        "-g",
+        "--gpu",
+        "--storage",
+        "--trainer.ARGUMENT",
+    }
     | {"--trials", "--time-budget", "--seed", "--sampler", "--scheduler", "--concurrency"}
     | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures"},
     "constants": HELP | {"--refused", "--json"},
     "promote": HELP | {"-o", "--output", "--force", "--metric", "--mode"},
     "resume": HELP
     | {"-g", "--gpu", "--storage", "--trials", "--time-budget", "--concurrency"}
-    | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures"},
+    | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures", "--repeats"},
     "retrain": HELP | {"-g", "--gpu", "--storage", "--trainer.ARGUMENT"},
     "apply": HELP | {"--trial", "--write", "--storage"},
 }

@@ -171,7 +171,7 @@ def test_a_best_with_a_tuple_is_perturbed_too(ledger):
     book.ask_baseline()
     book.report(0, 1, 1.0)
 
-    assert book._best == (1.0, {"LR": 0.01, "BATCH_SIZE": 16, "SIZES": (1, 2)})
+    assert book._searcher._best == (1.0, {"LR": 0.01, "BATCH_SIZE": 16, "SIZES": (1, 2)})
 
 
 def test_a_grid_is_asked_for_once_and_the_baseline_is_one_of_its_points(ledger):
@@ -191,3 +191,55 @@ def test_a_search_that_is_no_grid_is_never_exhausted(ledger):
     book.ask_baseline()
 
     assert not book.exhausted
+
+
+def test_a_configuration_that_has_finished_is_taken_from_the_ledger(ledger, reopened):
+    book = ledger(lr="{choice: [0.01]}", rest="sampler_args: {n_startup_trials: 1}")
+    worth = {}
+
+    for number in range(12):
+        _, values = book.ask() if number else book.ask_baseline()
+        outcome = book.repeat(number)
+        if outcome is None:
+            assert repr(values) not in worth
+            book.note(number, version=f"{number:03d},v")
+            for epoch in (1, 2):
+                book.report(number, epoch, number + epoch / 10)
+            outcome = book.prune(number) if number % 2 else book.complete(number)
+            worth[repr(values)] = outcome
+        else:
+            first = worth[repr(values)]
+            assert outcome.repeat_of == first.number
+            assert (outcome.score, outcome.curve, outcome.state, outcome.version) == (
+                first.score,
+                first.curve,
+                first.state,
+                first.version,
+            )
+
+    assert len(worth) <= 4
+    assert [trial.user_attrs.get("repeat_of") for trial in reopened().trials].count(None) == len(worth)
+    assert len(reopened().trials) == 12
+
+
+def test_a_configuration_that_failed_or_still_runs_is_run_again(ledger):
+    book = ledger(lr="{choice: [0.01]}")
+    book.ask_baseline()
+    book.report(0, 1, 0.5)
+    numbers = []
+    for _ in range(8):
+        number, _ = book.ask()
+        assert book.repeat(number) is None
+        numbers.append(number)
+    for number in numbers:
+        book.fail(number, "it raised")
+    assert book.repeat(book.ask()[0]) is None
+
+
+def test_repeats_are_run_where_the_space_asks_for_them(ledger):
+    book = ledger(lr="{choice: [0.01]}", rest="repeats: true")
+    book.ask_baseline()
+    book.report(0, 1, 0.5)
+    book.complete(0)
+
+    assert [book.repeat(book.ask()[0]) for _ in range(8)] == [None] * 8

@@ -125,9 +125,9 @@ AMISS = [
         "Write a kind and its arguments, such as `X: {loguniform: [1e-4, 1e-1]}`.",
     ),
     (
-        "X: {uniform: [0, 1], when: {A: 1}}",
-        "X: `when` is not supported yet",
-        "Take it out: the constant then varies in every trial.",
+        "X: {when: {A: 1}}",
+        "X: no range, got `when` alone",
+        "Write a kind and its arguments, such as `X: {loguniform: [1e-4, 1e-1]}`.",
     ),
     ("Y: {uniform: [0, 1]}\n  Y: {uniform: [0, 1]}", "'Y' stands twice, first in line 5", "Keep one of the two."),
 ]
@@ -186,7 +186,13 @@ BROKEN = [
     ("? [a]\n: 1\n", "search_spaces/s.yaml:1: a key is a word, got a list\n  Write `key: value`."),
     ("mode: min\nmode: max\n", "search_spaces/s.yaml:2: 'mode' stands twice, first in line 1\n  Keep one of the two."),
     (BODY + "trails: 3\n", "search_spaces/s.yaml:6: 'trails' is not a key of a space file\n  Did you mean 'trials'?"),
-    (BODY + "require: 3\n", "search_spaces/s.yaml:6: 'require' is not supported yet\n  Take it out."),
+    (
+        BODY + "require:\n  - LR > 0\n  - 3\n",
+        (
+            "search_spaces/s.yaml:8: require: an expression is a string, got 3\n"
+            '  Write `require: ["D_MODEL % N_HEADS == 0"]`.'
+        ),
+    ),
     (
         "metric: a\nmode: max\nconstants: {}\n",
         "search_spaces/s.yaml: 'system' (or 'script') is missing\n  Write a line such as `system: lit/digits.py`.",
@@ -269,6 +275,10 @@ BROKEN = [
         "search_spaces/s.yaml:6: cpus_per_trial: must be a number above 0, got 0\n  Write `cpus_per_trial: 1`.",
     ),
     (
+        BODY + "repeats: 3\n",
+        "search_spaces/s.yaml:6: repeats: must be true or false, got 3\n  Write `repeats: true`.",
+    ),
+    (
         BODY + "seed: -1\n",
         "search_spaces/s.yaml:6: seed: must be a whole number, 0 or more, got -1\n  Write `seed: 0`.",
     ),
@@ -311,7 +321,7 @@ def test_every_key_of_a_space_file_is_read(project):
         "sampler_args: {n_ei_candidates: 1}\n"
         "scheduler: asha\nscheduler_args: {grace_period: 2}\ntrainer: {max_epochs: 10, precision: 16-mixed}\n"
         "cpus_per_trial: 2\n"
-        "gpus_per_trial: 0.5\nconcurrency: 2\nseed: 7\n"
+        "gpus_per_trial: 0.5\nconcurrency: 2\nrepeats: true\nseed: 7\n"
     )
 
     space = read_space(path)
@@ -331,6 +341,7 @@ def test_every_key_of_a_space_file_is_read(project):
         cpus_per_trial=2,
         gpus_per_trial=0.5,
         concurrency=2,
+        repeats=True,
         seed=7,
     )
     assert space.where("constants.N") == "search_spaces/s.yaml:5"

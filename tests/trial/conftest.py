@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from tune.paths import VersionPaths
-from tune.promotion.constants import find_constants
+from tune.promotion.constants import find_constant, find_constants
 from tune.promotion.execute import Executor
 from tune.promotion.program import find_program
 from tune.promotion.snapshot import take_snapshot
@@ -37,7 +37,9 @@ class Trial:
 class Worker:
     """Runs trials of one program one after the other, as a worker of Ray's does."""
 
-    def __init__(self, path, storage, uncaptured, *, metric="Score/Val", mode="max", system=None, **trainer):
+    def __init__(
+        self, path, storage, uncaptured, *, metric="Score/Val", mode="max", system=None, promoted=(), **trainer
+    ):
         program = find_program(path)
         snapshot = take_snapshot(program, storage / "source")
         space = Space(
@@ -52,7 +54,9 @@ class Worker:
         )
         resources = Resources(n_cores=1, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=1)
         job = build_job(space, program, (), snapshot.folder, resources)
-        constants = {each.name: each for each in find_constants(program) if each.name.isupper()}
+        found = find_constants(program)
+        constants = {each.name: each for each in found if each.name.isupper()}
+        constants |= {name: find_constant(name, program, found, "s.yaml:1") for name in promoted}
         self.storage = storage
         self.uncaptured = uncaptured  # standard output as a process of its own has it
         self.job = replace(job, constants=constants, folder=path.parent)

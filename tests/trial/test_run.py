@@ -146,6 +146,19 @@ def test_the_model_is_freed_when_its_trial_ends(worker, how):
     assert living_models() == []
 
 
+def test_a_model_in_a_context_variable_is_freed_too(worker, programs):
+    text = text_of(programs).replace(
+        "    def training_step",
+        "    def on_fit_start(self):\n"
+        "        from contextvars import ContextVar\n"
+        "        ContextVar('last').set(self)\n\n"
+        "    def training_step",
+    )
+
+    assert worker("scripted", text).run().record.stage == "complete"
+    assert living_models() == []
+
+
 def test_the_model_of_the_preflight_is_freed_before_the_training_begins(worker):
     living = []
 

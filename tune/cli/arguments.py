@@ -14,6 +14,7 @@ TRAINER_PREFIX = "--trainer."
 SETTINGS = {
     "trials": "how many, the baseline included",
     "time-budget": "30m, 2h, 1h30m or seconds: then no new trial starts",
+    "own-folder": "true: each trial has a working directory of its own",
     "seed": "of the sampler and of every trial",
     "sampler": "tpe, gp, cmaes, qmc, random or grid",
     "scheduler": "asha or none",
@@ -23,6 +24,9 @@ SETTINGS = {
     "max-failures": "how often a trial goes on after its worker died",
 }
 """Options that have a key of the same name in the space file, and win over it."""
+
+FLAGS = {"repeats": "train a configuration that was drawn again once more"}
+"""Settings that are true when they are given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +52,7 @@ class Arguments:
     @classmethod
     def of(cls, given: argparse.Namespace) -> "Arguments":
         """Return what a SearchParser read."""
-        names = [name.replace("-", "_") for name in SETTINGS]
+        names = [name.replace("-", "_") for name in (*SETTINGS, *FLAGS)]
         return cls(
             given={name: text for name in names if (text := getattr(given, name, None)) is not None},
             trainer=getattr(given, "trainer", {}),
@@ -71,6 +75,8 @@ def add_settings(parser: Parser, settings: dict[str, str]) -> None:
     """Add options: these settings, devices, the storage; a SearchParser's the Trainer's arguments too."""
     for name, what in settings.items():
         parser.add_argument(f"--{name}", metavar=name.rpartition("-")[2].upper(), help=what)
+    for name, what in FLAGS.items() if settings else ():
+        parser.add_argument(f"--{name}", action="store_const", const="true", help=what)
     parser.add_argument("-g", "--gpu", type=int, nargs="+", metavar="INDEX", help="use exactly these GPUs")
     add_storage(parser)
     if isinstance(parser, SearchParser):

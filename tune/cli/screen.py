@@ -7,7 +7,7 @@ import socket
 import sys
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -15,17 +15,20 @@ from rich.table import Table
 from rich.text import Text
 
 from tune.paths import short
+from tune.promotion.literals import Unknown
 from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted
 from tune.search.resources import Resources
-from tune.space.dimensions import Value, describe
+from tune.space.dimensions import describe
 from tune.space.space import Space
+from tune.space.when import describe_condition
 from tune.trial.outcome import Outcome, State, ranked
 from tune.trial.score import Mode, better
 
 WIDEST = 10_000  # characters in a line of a file; rich would cut tables at 80
 LONGEST_REASON = 200  # characters of why a trial failed
 TENSORBOARD_PORT = 6006
+INACTIVE = "-"  # a constant that keeps its hardcoded value, since its condition does not hold
 STYLES: dict[State, str] = {
     "complete": "green",
     "pruned": "dim",
@@ -111,9 +114,14 @@ def show_space(
         f"sampler {settings.sampler}, scheduler {settings.scheduler}, seed {settings.seed}"
     )
     screen.line()
-    rows = [(item.key, shown(item.constant.value), describe(item.dimension)) for item in promoted]
+    rows = [(item.key, shown(item.constant.value), _searched(item, space)) for item in promoted]
     screen.table(("constant", "hardcoded", "searched"), rows)
     screen.line()
+
+
+def _searched(item: Promoted, space: Space) -> str:
+    condition = space.conditions.get(item.key)
+    return describe(item.dimension) + (f"; when {describe_condition(condition)}" if condition else "")
 
 
 def show_links(screen: Screen, storage: Path, dashboard: str | None) -> None:
@@ -148,13 +156,15 @@ class TrialLines:
         epochs = f"{outcome.n_epochs:>3} epoch{'s' if outcome.n_epochs != 1 else ' '}"
         score = "" if outcome.score is None else f"{outcome.score:<10.5g}"
         what = one_line(outcome.reason or "") if outcome.state == "failed" else score
-        line = f"{count} {'*' if leads else ' '} {outcome.state:<8} {epochs}  {what:<10}  {outcome.version}"
+        line = f"{count} {'*' if leads else ' '} {outcome.state:<8} {epochs}  {what:<10}  {_version(outcome)}"
         self._screen.line(line, style=STYLES[outcome.state])
 
 
-def show_end(
-    screen: Screen, outcomes: Sequence[Outcome], space: Space, hardcoded: Mapping[str, Value]
-) -> Outcome | None:
+def _version(outcome: Outcome) -> str:
+    return outcome.version if outcome.repeat_of is None else f"{outcome.number:03d}, repeat of {outcome.version}"
+
+
+def show_end(screen: Screen, outcomes: Sequence[Outcome], space: Space, promoted: Sequence[Promoted]) -> Outcome | None:
     """Show the best values and their gain over the hardcoded ones; return the best trial, None when there is none."""
     screen.line()
     counts = Counter(outcome.state for outcome in outcomes)
@@ -173,7 +183,11 @@ def show_end(
     screen.line()
     screen.table(
         ("constant", "hardcoded", "best"),
-        [(name, shown(value), shown(best.values[name])) for name, value in hardcoded.items()],
+        [
+            (item.key, shown(item.value), shown(best.values[item.key]) if item.key in best.values else INACTIVE)
+            for item in promoted
+            if not isinstance(item.value, Unknown) or item.key in best.values
+        ],
     )
     screen.line()
     return best

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tune.errors import ProgramError
+from tune.promotion.find.survey import dotted
+from tune.promotion.find.walk import is_main_guard
 from tune.promotion.program import Program
-from tune.promotion.survey import dotted
-from tune.promotion.walk import is_main_guard
 
 OWN_PACKAGE = Path(__file__).parents[1]
 

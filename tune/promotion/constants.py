@@ -9,17 +9,18 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from tune.errors import ConstantError, did_you_mean
-from tune.promotion.forms.arguments import arguments, calls
-from tune.promotion.forms.attributes import attributes
-from tune.promotion.forms.fields import fields
-from tune.promotion.forms.parameters import parameters
-from tune.promotion.forms.variables import variables
-from tune.promotion.found import Constant, Findings, Form, Nameless, Refusal, Site, Span, normal
-from tune.promotion.overwrites import Overwrites
+from tune.promotion.find.forms.arguments import arguments, calls
+from tune.promotion.find.forms.attributes import attributes
+from tune.promotion.find.forms.fields import fields
+from tune.promotion.find.forms.parameters import parameters
+from tune.promotion.find.forms.variables import variables
+from tune.promotion.find.overwrites import Overwrites
+from tune.promotion.find.project import Project, Variable, project_of
+from tune.promotion.find.reads import Reads
+from tune.promotion.found import Constant, Findings, Form, Nameless, Refusal, Site, Span
 from tune.promotion.pause import collector_paused
 from tune.promotion.program import Program
-from tune.promotion.project import Project, Variable, project_of
-from tune.promotion.reads import Reads
+from tune.space.spelling import normal
 
 __all__ = [
     "Constant",

@@ -17,17 +17,16 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import CodeType, ModuleType
 from typing import Any
 
-from tune.promotion.constants import Site, Span
+from tune.promotion.constants import Site
 from tune.promotion.program import Program, decode
+from tune.promotion.rewrite import IN_FORCE, Keys, rewrite
 from tune.promotion.snapshot import Snapshot
 from tune.space.dimensions import Value
 
-IN_FORCE = "__promoted__"
-HELD = "__held__"
 OWN_PACKAGE = __name__.partition(".")[0]
 
 
@@ -37,6 +36,13 @@ class InForce(Mapping[str, Value]):
     def __init__(self, values: Mapping[str, Value]) -> None:
         self._values = dict(values)
         self.taken = dict.fromkeys(self._values, 0)
+        self.displaced: dict[str, Any] = {}
+        """What a promoted parameter was given in its place, by a call that no look at the source could find."""
+
+    def received(self, key: str, value: Any) -> None:
+        """Hear what a parameter holds as its function begins."""
+        if key in self._values and not same(value, self._values[key]):
+            self.displaced.setdefault(key, value)
 
     def __getitem__(self, key: str) -> Value:
         value = copy.deepcopy(self._values[key])
@@ -53,12 +59,22 @@ class InForce(Mapping[str, Value]):
         return len(self._values)
 
 
+def same(held: Any, wanted: Value) -> bool:
+    """Tell whether what a program holds is the value that was set."""
+    try:
+        if isinstance(held, PurePath) and isinstance(wanted, str):
+            return held == type(held)(wanted)  # of ``Path("data")`` the text is the constant
+        return bool(held == wanted)
+    except Exception:  # an array, say; whatever it is, it is no value of a space file
+        return False
+
+
 class Executor:
     """Executes one snapshot again and again; holds what a worker needs to compile only once."""
 
     def __init__(self, snapshot: Snapshot, sites: Mapping[str, Sequence[Site]]) -> None:
         self.snapshot = snapshot
-        self._keys: dict[str, dict[tuple[Span, str | None], str]] = {}
+        self._keys: dict[str, Keys] = {}
         for key, places in sites.items():
             for site in places:
                 self._keys.setdefault(site.source, {})[site.span, site.target] = key
@@ -102,48 +118,11 @@ class Executor:
         if path not in self._code:
             raw = self.snapshot.read(path)
             tree = ast.parse(raw, filename=str(path))
-            _Promotion(self._keys.get(self.snapshot.program.name_of(path), {})).visit(tree)
-            self._code[path] = compile(ast.fix_missing_locations(tree), str(path), "exec", dont_inherit=True)
+            rewrite(tree, self._keys.get(self.snapshot.program.name_of(path), {}))
+            self._code[path] = compile(tree, str(path), "exec", dont_inherit=True)
             lines = decode(raw).splitlines(keepends=True)
             linecache.cache[str(path)] = (len(raw), None, lines, str(path))  # None: never compared with the disk
         return self._code[path]
-
-
-class _Promotion(ast.NodeTransformer):
-    """Replace the expressions at given spans."""
-
-    def __init__(self, keys: Mapping[tuple[Span, str | None], str]) -> None:
-        self._keys = keys
-
-    def visit(self, node: ast.AST) -> Any:
-        key = self._keys.get((Span.of(node), None)) if isinstance(node, ast.expr) else None
-        if key is None or not isinstance(node, ast.expr):
-            return super().visit(node)
-        return _promoted(key, node)
-
-    def visit_Assign(self, node: ast.Assign) -> Any:
-        """Split ``A = B = 7`` where A alone is promoted: ``held = 7``, ``A = promoted``, ``B = held``."""
-        span = Span.of(node.value)
-        keys = {target: key for (place, target), key in self._keys.items() if place == span and target is not None}
-        if not keys:
-            return self.generic_visit(node)
-        value: Any = self.visit(node.value)
-        held = ast.Name(HELD, ast.Load())
-        statements: list[ast.stmt] = [ast.Assign([ast.Name(HELD, ast.Store())], value)]
-        for target in node.targets:
-            key = keys.get(ast.unparse(target))
-            taken = held if key is None else _promoted(key, ast.copy_location(ast.Name(HELD, ast.Load()), node.value))
-            statements.append(ast.Assign([target], taken))
-        statements.append(ast.Delete([ast.Name(HELD, ast.Del())]))
-        return [ast.copy_location(statement, node) for statement in statements]
-
-
-def _promoted(key: str, node: ast.expr) -> ast.expr:
-    """Return ``__promoted__[key] if key in __promoted__ else node``."""
-    table = ast.Name(IN_FORCE, ast.Load())
-    taken = ast.Subscript(table, ast.Constant(key), ast.Load())
-    held = ast.Compare(ast.Constant(key), [ast.In()], [table])
-    return ast.copy_location(ast.IfExp(held, taken, node), node)
 
 
 class _ProjectFinder(MetaPathFinder):

@@ -2,13 +2,10 @@
 
 import ast
 import enum
-import re
 from dataclasses import dataclass, field
 
 from tune.promotion.literals import Unknown
 from tune.space.dimensions import Value
-
-ENTRY = re.compile(r"""\[\s*(?:'([^'\]]*)'|"([^"\]]*)")\s*\]""")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -121,8 +118,3 @@ class Findings:
     constants: tuple[Constant, ...]
     refusals: tuple[Refusal, ...]
     nameless: tuple[Nameless, ...]
-
-
-def normal(name: str) -> str:
-    """Return a name in the one spelling that names are compared in: ``CFG["a"]['b']`` is ``CFG.a.b``."""
-    return ENTRY.sub(lambda match: "." + (match[1] or match[2] or ""), name)

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from tune.promotion.find.project import Project, project_of
+from tune.promotion.find.survey import Called, Survey, dotted
 from tune.promotion.literals import evaluate
 from tune.promotion.program import Program
-from tune.promotion.project import Project, project_of
-from tune.promotion.survey import Called, Survey, dotted
 
 Mode = Literal["min", "max"]
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tune.errors import ConstantError, did_you_mean
+from tune.promotion.find.project import Foreign, Own, Project, project_of
+from tune.promotion.find.signatures import signature_of
+from tune.promotion.find.survey import Called, Survey, dotted
 from tune.promotion.literals import Unknown, evaluate
 from tune.promotion.program import Program
-from tune.promotion.project import Foreign, Own, Project, project_of
-from tune.promotion.signatures import signature_of
-from tune.promotion.survey import Called, Survey, dotted
 from tune.space.dimensions import Value
 
 KEY_VALUE = re.compile(r"[+~]{0,2}[A-Za-z_][\w./@-]*=")

@@ -68,6 +68,11 @@ def resolve(space: Space, program: Program) -> tuple[Promoted, ...]:
     return tuple(found)
 
 
+def hardcoded(promoted: Sequence[Promoted]) -> dict[str, Value]:
+    """Return the values that the source says, without those that only running the program can tell."""
+    return {item.key: value for item in promoted if not isinstance(value := item.value, Unknown)}
+
+
 def doubts(promoted: Sequence[Promoted]) -> tuple[str, ...]:
     """Return warnings about constants that are legal, and may not do what a search wants."""
     found: list[str] = []

@@ -3,11 +3,11 @@
 import ast
 from collections.abc import Iterator
 
+from tune.promotion.find.project import Foreign, Own, Project, project_of
+from tune.promotion.find.signatures import signature_of
+from tune.promotion.find.survey import Survey, dotted
+from tune.promotion.find.walk import is_main_guard
 from tune.promotion.program import Program
-from tune.promotion.project import Foreign, Own, Project, project_of
-from tune.promotion.signatures import signature_of
-from tune.promotion.survey import Survey, dotted
-from tune.promotion.walk import is_main_guard
 from tune.space.space import Script, Shape, System
 
 MAX_BASES = 12

@@ -5,10 +5,10 @@ import math
 from collections.abc import Iterator
 from decimal import Decimal
 
+from tune.promotion.find.worth import environment_default
 from tune.promotion.found import Span
 from tune.promotion.layout import Layout
 from tune.promotion.literals import Unknown, evaluate
-from tune.promotion.worth import environment_default
 from tune.space.dimensions import Value
 
 Edit = tuple[Span, str]

@@ -79,6 +79,9 @@ class Conductor:
             if stops and number in unfinished and self._ledger.noted(number).get("last_epoch") != epoch:
                 self._stopped.add(number)
         for number in unfinished:
+            if (repeat := self._ledger.repeat(number, begun=True)) is not None:
+                self._on_end(repeat)
+                continue
             self._name(number)
             if not self._settle(number):
                 self._waiting.append(number)
@@ -131,11 +134,6 @@ class Conductor:
         return self.preflight_failed
 
     @property
-    def cut_short(self) -> bool:
-        """Whether a trial was interrupted, or never asked for."""
-        return bool(self._interrupted or self._waiting) or (self.interrupted and self._n_asked < self._limits.trials)
-
-    @property
     def ending(self) -> bool:
         """Whether ``end`` was called."""
         return self._ending.is_set()
@@ -152,10 +150,11 @@ class Conductor:
             number = self._waiting.popleft()
             attempt = self._ledger.noted(number).get("attempt", 1) + 1
             self._ledger.note(number, attempt=attempt)
-        elif self._has_more:
-            number, attempt = self._ask(), 1
         else:
-            return None
+            asked, attempt = self._ask(), 1
+            if asked is None:
+                return None
+            number = asked
         self._running[trial_id] = number
         self._n_started += 1
         first = number == BASELINE and self._needs_preflight and not self._ready
@@ -171,11 +170,17 @@ class Conductor:
             reported=max(self._ledger.curve(number), default=0),
         )
 
-    def _ask(self) -> int:
-        number, _ = self._ledger.ask_baseline() if self._n_asked == BASELINE else self._ledger.ask()
-        self._n_asked += 1
-        self._name(number)
-        return number
+    def _ask(self) -> int | None:
+        """Open a trial that is to be trained; None where no more are left."""
+        while self._has_more:
+            number, _ = self._ledger.ask_baseline() if self._n_asked == BASELINE else self._ledger.ask()
+            self._n_asked += 1
+            repeat = self._ledger.repeat(number)
+            if repeat is None:
+                self._name(number)
+                return number
+            self._on_end(repeat)
+        return None
 
     def _name(self, number: int) -> None:
         """Find the version of a trial, or give it one."""

@@ -9,24 +9,33 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
-from tune.search.sampler import labels_of
+from tune.search.sampler import from_label, labels_of
 from tune.space.dimensions import Choice, Dimension, LogRandInt, LogUniform, QRandInt, QUniform, RandInt, Uniform
+from tune.space.when import Condition, only_active
 
 MAX_POINTS = 100_000
 """So many of a larger grid are visited: nobody runs more trials, and the order must fit into memory."""
 
 
-def grid_points(dimensions: Mapping[str, Dimension], seed: int) -> Iterator[dict[str, Any]]:
-    """Yield the points, each value as Optuna knows it."""
+def grid_points(
+    dimensions: Mapping[str, Dimension], conditions: Mapping[str, Condition], seed: int
+) -> Iterator[dict[str, Any]]:
+    """Yield the points, each value as Optuna knows it, without the constants that do not vary there."""
     axes = {name: axis_of(dimension) for name, dimension in dimensions.items()}
     size = math.prod(len(axis) for axis in axes.values())
     rng = random.Random(seed)  # noqa: S311 - no secret
     for number in _order(size, rng):
-        point, rest = {}, number
+        places, rest = {}, number
         for name, axis in axes.items():
-            rest, place = divmod(rest, len(axis))
-            point[name] = axis[place]
-        yield point
+            rest, places[name] = divmod(rest, len(axis))
+        point = {name: axes[name][place] for name, place in places.items()}
+        if not conditions:
+            yield point
+            continue
+        values = {name: from_label(dimensions[name], label) for name, label in point.items()}
+        active = only_active(values, conditions)
+        if all(places[name] == 0 for name in point.keys() - active.keys()):  # the rest is the same point again
+            yield {name: point[name] for name in active}
 
 
 def _order(size: int, rng: random.Random) -> Iterator[int]:

@@ -33,6 +33,7 @@ def build_job(
         epochs_constant=None if epochs is None else epochs.name,
         n_threads=resources.n_threads,
         folder=Path.cwd(),
+        own_folder=space.settings.own_folder,
         gate=f"preflight of {snapshot}",
     )
 

@@ -2,57 +2,55 @@
 
 # ruff: noqa: SLF001 - Optuna has no public word for WAITING, nor for going on with a trial
 
-import random
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import optuna
-from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tune.paths import ExperimentPaths
-from tune.promotion.literals import Unknown
 from tune.promotion.resolve import Promoted
-from tune.search.grid import grid_points
 from tune.search.journal import Reported, reports
-from tune.search.perturb import SHARE, perturb
-from tune.search.sampler import N_STARTUP_TRIALS, build_sampler, distribution_of, from_label, to_label
-from tune.space.dimensions import Value, contains
-from tune.space.settings import MAX_SEED
+from tune.search.memory import DIRECTIONS, FINISHED
+from tune.search.searcher import Draw, Searcher
+from tune.space.dimensions import Value
 from tune.space.space import Space
 from tune.trial.outcome import FORMAT, Outcome, check_format, outcome_of
-from tune.trial.score import Mode, best_of, better
-
-DIRECTIONS: dict[Mode, Literal["minimize", "maximize"]] = {"min": "minimize", "max": "maximize"}
-
+from tune.trial.score import best_of
 
 BASELINE = 0
 """The number of the trial that holds the hardcoded values."""
 
+KNOWLEDGE = "knowledge"
+"""The study's attribute that holds what was known from the start."""
+
+REPEAT = "repeat_of"
+"""The attribute of a trial that was not trained: the number of the one whose configuration it has."""
+
 
 class Ledger:
-    """Asks for configurations, and writes down what became of them."""
+    """Writes down the configurations that are drawn, and what became of them."""
 
     def __init__(
         self, study: optuna.Study, space: Space, promoted: Sequence[Promoted], history: Sequence[Reported] = ()
     ) -> None:
         self._study = study
         self._space = space
-        self._dimensions = {item.key: item.dimension for item in promoted}
-        self._distributions = {name: distribution_of(dimension) for name, dimension in self._dimensions.items()}
-        self._hardcoded = {item.key: value for item in promoted if not isinstance(value := item.value, Unknown)}
         self._open: dict[int, int] = {}  # the ids of trials, by number
-        self._values: dict[int, dict[str, Value]] = {}  # of every trial; the journal makes lists of tuples
-        self._best: tuple[float, dict[str, Value]] | None = None
-        self._grid = self._grid_points() if space.settings.sampler == "grid" else None
-        self._rng = random.Random(f"{space.settings.seed} {self.n_trials}")  # noqa: S311 - no secret
+        self._finished: dict[str, Outcome] = {}  # the first trial of each configuration
         self.history = history
-        """Every report of earlier drivers, in the order in which they came."""
-        self._recall()
+        """Every report of earlier drivers from a trial that was trained, in the order in which they came."""
+        self._searcher = Searcher(space, promoted, n_past=self.n_trials)
+        if KNOWLEDGE in study.user_attrs:
+            self._know(study.user_attrs[KNOWLEDGE]["trials"])
+        past = study.get_trials(deepcopy=False)
+        self._values = self._searcher.recall(past)  # of every trial; the journal makes lists of tuples
+        for trial in past:
+            self._note_finished(trial)
 
     @property
     def n_trials(self) -> int:
@@ -66,57 +64,57 @@ class Ledger:
             if trial.state == TrialState.WAITING:
                 self._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
             self._open[trial.number] = trial._trial_id
-            if "constants" not in trial.user_attrs:
-                self._open_fully(trial)
         return [trial.number for trial in unfinished]
 
-    def _open_fully(self, frozen: FrozenTrial) -> None:
-        """Finish what a driver that was killed had begun: draw the values that a trial has not got yet."""
-        trial = Trial(self._study, frozen._trial_id)
-        wanted = self._baseline_labels() if frozen.number == BASELINE else self._distributions
-        for name in wanted:
-            trial._suggest(name, self._distributions[name])
-        values = self._hardcoded if frozen.number == BASELINE else self._values_of(trial.params)
-        self._opened(frozen.number, frozen._trial_id, values)
+    def learn(self, experiment: str, trials: Sequence[Outcome]) -> None:
+        """Know the trials of another experiment: noted beside ours, not among them, so that no reader counts them."""
+        known = [
+            {
+                "params": self._searcher.labels(each.values),
+                "state": each.state.upper(),
+                "curve": list(each.curve.items()),
+                "score": each.score,
+            }
+            for each in trials
+        ]
+        self._study.set_user_attr(KNOWLEDGE, {"experiment": experiment, "trials": known})
+        self._know(known)
 
-    def _recall(self) -> None:
-        """Know what an earlier driver knew: each trial's values, the best so far, what is left of a grid."""
-        trials = self._study.get_trials(deepcopy=False)
-        for trial in trials:
-            if "constants" in trial.user_attrs:
-                baseline = trial.number == BASELINE
-                self._values[trial.number] = dict(self._hardcoded) if baseline else self._values_of(trial.params)
-        for number, _, value in self.history:
-            self._weigh(number, value)
-        if self._grid is not None:
-            asked = [{**trial.system_attrs.get("fixed_params", {}), **trial.params} for trial in trials]
-            self._grid = [point for point in self._grid if point not in asked]
+    def _know(self, trials: Sequence[Mapping[str, Any]]) -> None:
+        for each in trials:
+            state = TrialState[each["state"]]
+            values = [each["score"]] if state is TrialState.COMPLETE else None
+            curve = {epoch: (value,) for epoch, value in each["curve"]}
+            self._searcher.learn(self._searcher.values(each["params"]), state, curve, values)
 
     def ask_baseline(self) -> tuple[int, dict[str, Value]]:
-        """Open trial 0: the hardcoded values; one that only the program knows is left as it is.
-
-        A value outside its range is no observation for the sampler.
-        """
-        inside = self._baseline_labels()
-        self._study.enqueue_trial(inside)
-        trial = self._study.ask({name: self._distributions[name] for name in inside})
-        return self._opened(trial.number, trial._trial_id, self._hardcoded)
+        """Open trial 0: the hardcoded values; one that only the program knows is left as it is."""
+        return self._opened(self._searcher.baseline())
 
     def ask(self) -> tuple[int, dict[str, Value]]:
-        """Open a trial; return its number and its values."""
-        if self._grid is not None:
-            self._study.enqueue_trial(self._grid.pop())
-        elif self._perturbs():
-            assert self._best is not None
-            near = perturb(self._dimensions, self._best[1], self._rng)
-            self._study.enqueue_trial({name: to_label(self._dimensions[name], value) for name, value in near.items()})
-        trial = self._study.ask(self._distributions)
-        return self._opened(trial.number, trial._trial_id, self._values_of(trial.params))
+        """Open a trial; return its number and its values. A constant that is left out keeps its hardcoded value."""
+        return self._opened(self._searcher.draw())
+
+    def repeat(self, number: int, *, begun: bool = False) -> Outcome | None:
+        """Close a new trial with what an earlier one of its configuration was worth; None where there is none.
+
+        A trial depends on its constants alone: all have one seed. With ``begun`` only what an earlier driver had begun
+        to repeat is.
+        """
+        noted = self.noted(number)
+        earlier = self._finished.get(repr(self._values[number]))
+        if earlier is None or (REPEAT not in noted if begun else self._space.settings.repeats):
+            return None
+        self.note(number, **{REPEAT: earlier.number, "version": earlier.version})
+        for epoch, value in earlier.curve.items():
+            if epoch not in self.curve(number):
+                self.report(number, epoch, value)
+        return self.prune(number) if earlier.state == "pruned" else self.complete(number)
 
     @property
     def exhausted(self) -> bool:
         """Whether every point of a grid was asked for."""
-        return self._grid is not None and not self._grid
+        return self._searcher.exhausted
 
     def note(self, number: int, **attributes: Any) -> None:
         """Write attributes of an open trial."""
@@ -144,13 +142,7 @@ class Ledger:
     def report(self, number: int, epoch: int, value: float) -> None:
         """Write one epoch of a trial's curve; it is on disk when this returns."""
         self._storage.set_trial_intermediate_value(self._open[number], epoch, value)
-        self._weigh(number, value)
-
-    def _weigh(self, number: int, value: float) -> None:
-        values = self._values[number]
-        inside = all(contains(self._dimensions[name], held) for name, held in values.items())
-        if inside and better(self._space.mode, value, None if self._best is None else self._best[0]):
-            self._best = (value, values)
+        self._searcher.reported(number, value)
 
     def curve(self, number: int) -> dict[int, float]:
         """Return what an open trial reported, by epoch."""
@@ -185,36 +177,20 @@ class Ledger:
         """Every trial so far, in the order of their numbers."""
         return [outcome_of(trial, self._space.mode) for trial in self._study.get_trials(deepcopy=False)]
 
-    def _opened(self, number: int, trial_id: int, values: Mapping[str, Value]) -> tuple[int, dict[str, Value]]:
+    def _opened(self, draw: Draw) -> tuple[int, dict[str, Value]]:
+        """Write a trial that starts now: it enters the ledger whole, in one record."""
+        template = create_trial(
+            state=TrialState.RUNNING,
+            params=draw.params,
+            distributions={name: self._searcher.distributions[name] for name in draw.params},
+            user_attrs={"constants": draw.values, "seed": self._space.settings.seed},
+        )
+        trial_id = self._storage.create_new_trial(self._study._study_id, template)
+        number = self._storage.get_trial(trial_id).number
         self._open[number] = trial_id
-        self._values[number] = dict(values)
-        self.note(number, seed=self._space.settings.seed, constants=dict(values))
-        return number, dict(values)
-
-    def _baseline_labels(self) -> dict[str, Any]:
-        """Return the hardcoded values that lie in their range, as Optuna knows them."""
-        return {
-            name: to_label(self._dimensions[name], value)
-            for name, value in self._hardcoded.items()
-            if contains(self._dimensions[name], value)
-        }
-
-    def _values_of(self, params: Mapping[str, Any]) -> dict[str, Value]:
-        return {name: from_label(self._dimensions[name], params[name]) for name in self._dimensions}
-
-    def _grid_points(self) -> list[dict[str, Any]]:
-        """Return every point but the baseline, the last one first."""
-        held = list(self._hardcoded.items())
-        inside = all(contains(self._dimensions[name], value) for name, value in held)
-        baseline = {name: to_label(self._dimensions[name], value) for name, value in held} if inside else None
-        points = grid_points(self._dimensions, self._space.settings.seed)
-        return [point for point in points if point != baseline][::-1]
-
-    def _perturbs(self) -> bool:
-        """After the sampler's start, a share of the default search stays near the best."""
-        if self._space.settings.sampler != "tpe" or self._best is None:
-            return False
-        return self.n_trials >= N_STARTUP_TRIALS and self._rng.random() < SHARE
+        self._values[number] = draw.values
+        self._searcher.opened(number, draw)
+        return number, dict(draw.values)
 
     def _frozen(self, number: int) -> FrozenTrial:
         return self._storage.get_trial(self._open[number])
@@ -222,8 +198,15 @@ class Ledger:
     def _told(self, number: int, state: TrialState, value: float | None = None) -> Outcome:
         self._study.tell(number, value, state=state)
         del self._open[number]
-        trials = self._study.get_trials(deepcopy=False)
-        return outcome_of(trials[number], self._space.mode)
+        trial = self._study.get_trials(deepcopy=False)[number]
+        curve = {epoch: (each,) for epoch, each in trial.intermediate_values.items()}
+        self._searcher.closed(number, state, curve, None if value is None else [value])
+        self._note_finished(trial)
+        return outcome_of(trial, self._space.mode)
+
+    def _note_finished(self, trial: FrozenTrial) -> None:
+        if trial.state in FINISHED and REPEAT not in trial.user_attrs:
+            self._finished.setdefault(repr(self._values[trial.number]), outcome_of(trial, self._space.mode))
 
     @property
     def _storage(self) -> BaseStorage:
@@ -237,7 +220,7 @@ def create_ledger(paths: ExperimentPaths, space: Space, promoted: Sequence[Promo
         storage=JournalStorage(JournalFileBackend(str(paths.journal))),
         study_name=paths.name,
         direction=DIRECTIONS[space.mode],
-        sampler=_sampler(space, promoted, n_trials=0),
+        sampler=optuna.samplers.RandomSampler(),  # draws nothing: the searcher does
     )
     study.set_user_attr("format", FORMAT)
     study.set_user_attr("folder", str(Path.cwd()))
@@ -258,16 +241,6 @@ def open_ledger(paths: ExperimentPaths, space: Space, promoted: Sequence[Promote
         study = optuna.load_study(study_name=None, storage=JournalStorage(JournalFileBackend(str(paths.journal))))
     check_format(study.user_attrs.get("format"), paths)
     trials = study.get_trials(deepcopy=False)
-    study.sampler = _sampler(space, promoted, n_trials=len(trials))
-    history = reports(paths.journal, {trial._trial_id: trial.number for trial in trials})
+    trained = {trial._trial_id: trial.number for trial in trials if REPEAT not in trial.user_attrs}
+    history = reports(paths.journal, trained)
     return Ledger(study, space, promoted, history)
-
-
-def _sampler(space: Space, promoted: Sequence[Promoted], n_trials: int) -> BaseSampler:
-    """Return the sampler; one that goes on draws other numbers than those it drew at the start."""
-    settings = space.settings
-    seed, arguments = settings.seed, dict(settings.sampler_args)
-    if n_trials and settings.sampler not in ("qmc", "grid"):  # these two keep their place in the study
-        arguments.pop("seed", None)
-        seed = random.Random(f"{seed} {n_trials}").randrange(MAX_SEED)  # noqa: S311 - no secret
-    return build_sampler(settings.sampler, arguments, {item.key: item.dimension for item in promoted}, seed)

@@ -33,10 +33,10 @@ class Finished:
 
     outcomes: list[Outcome]
     """Every trial of the ledger."""
-    baseline: Record
-    """The baseline's own record."""
-    interrupted: bool
-    """The time was over, or the user ended it, before the trials were done."""
+    baseline: Record | None
+    """The baseline's own record; None where the search was interrupted before there was one."""
+    exhausted: bool
+    """Whether a grid was visited whole."""
     interrupted_by_user: bool
     """Ctrl-C, before the trials were done."""
 
@@ -55,6 +55,8 @@ class Search:
     """Hears the dashboard's address once Ray runs."""
     on_end: Callable[[Outcome], None]
     """Hears of each trial that ended."""
+    knowledge: tuple[str, Sequence[Outcome]] | None = None
+    """Another experiment's name, and those of its trials that say something about this space."""
     rehearsal: bool = False
     """Run nothing but the pre-flight."""
 
@@ -72,6 +74,8 @@ def run_search(search: Search) -> Finished:
     with logged_to(paths.folder / DRIVER_LOG), local_cluster(search.resources) as cluster:
         search.on_start(cluster.dashboard)
         with _suspended_at_end(create_ledger(paths, space, search.promoted)) as ledger:
+            if search.knowledge is not None:
+                ledger.learn(*search.knowledge)
             conductor = _conductor(search, ledger, job)
             run_trials(conductor, job, search.resources)
     return _finished(search, conductor, ledger)
@@ -109,14 +113,12 @@ def _suspended_at_end(ledger: Ledger) -> Iterator[Ledger]:
 
 def _finished(search: Search, conductor: Conductor, ledger: Ledger) -> Finished:
     baseline = conductor.baseline
-    if baseline is None and conductor.ending:
-        raise KeyboardInterrupt
-    if conductor.preflight_failed or baseline is None:
+    if conductor.preflight_failed or (baseline is None and not conductor.ending):
         raise _preflight_error(baseline, search)
     return Finished(
         outcomes=ledger.outcomes,
         baseline=baseline,
-        interrupted=conductor.cut_short,
+        exhausted=ledger.exhausted,
         interrupted_by_user=conductor.ending,
     )
 

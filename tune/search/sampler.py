@@ -69,6 +69,11 @@ def from_label(dimension: Dimension, label: Any) -> Value:
     return labels_of(dimension)[label] if isinstance(dimension, Choice) else label
 
 
+def takes_pruned(name: str) -> bool:
+    """Tell whether a sampler learns from trials that were stopped; the others ignore them."""
+    return name not in ("gp", "cmaes")
+
+
 def build_sampler(
     name: str, arguments: Mapping[str, Any], dimensions: Mapping[str, Dimension], seed: int
 ) -> BaseSampler:
@@ -79,9 +84,9 @@ def build_sampler(
             defaults = {"multivariate": False, "constant_liar": False, "n_startup_trials": N_STARTUP_TRIALS}
             return optuna.samplers.TPESampler(**{**defaults, "seed": seed, **arguments})
         case "gp":
-            return optuna.samplers.GPSampler(**{"seed": seed, **arguments})
+            return optuna.samplers.GPSampler(**{"seed": seed, "warn_independent_sampling": False, **arguments})
         case "cmaes":
-            return optuna.samplers.CmaEsSampler(**{"seed": seed, **arguments})
+            return optuna.samplers.CmaEsSampler(**{"seed": seed, "warn_independent_sampling": False, **arguments})
         case "qmc":
             return optuna.samplers.QMCSampler(**{"seed": seed, "warn_independent_sampling": False, **arguments})
         case "random":

@@ -30,7 +30,7 @@ class Document:
     entries: dict[str, Value]
     """In the order of the file."""
     lines: dict[str, int]
-    """The line of ``constants`` and of ``constants.LR``, counted from 1."""
+    """The line of ``constants``, of ``constants.LR`` and of ``require[0]``, counted from 1."""
 
     def where(self, key: str) -> str:
         """Return ``file:line`` of an entry, or the file where there is no such entry."""
@@ -108,13 +108,18 @@ class _Reader:
             case MappingNode(tag=tag) if tag == CORE + "map":
                 return self.mapping(node, path)
             case SequenceNode(tag=tag) if tag == CORE + "seq":
-                return [self.value(item, (*path, "[]")) for item in node.value]
+                return [self.item(item, number, path) for number, item in enumerate(node.value)]
             case ScalarNode(tag=tag) if tag == CORE + "str" or (node.style is not None and tag in PLAIN_TAGS):
                 return str(node.value)
             case ScalarNode(tag=tag) if tag in PLAIN_TAGS:
                 return scalar(node.value)
             case _:
                 raise self._error(node, f"tags are not supported, got {node.tag!r}", "Write a plain value.")
+
+    def item(self, node: Node, number: int, path: tuple[str, ...]) -> Value:
+        if len(path) < DEPTH_WITH_LINES:
+            self.lines[f"{'.'.join(path)}[{number}]"] = _line(node)
+        return self.value(node, (*path, "[]"))
 
     def mapping(self, node: MappingNode, path: tuple[str, ...]) -> dict[str, Value]:
         entries: dict[str, Value] = {}

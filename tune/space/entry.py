@@ -60,8 +60,9 @@ class _Entry:
         form = f"Write a kind and its arguments, such as `{self.key}: {{loguniform: [1e-4, 1e-1]}}`."
         if not isinstance(written, dict) or not written:
             raise self.error(f"no range, got {written!r}", form)
-        if "when" in written:
-            raise self.error("`when` is not supported yet", "Take it out: the constant then varies in every trial.")
+        written = {kind: arguments for kind, arguments in written.items() if kind != "when"}
+        if not written:
+            raise self.error("no range, got `when` alone", form)
         for kind in written:
             if kind not in KINDS:
                 raise self.error(f"no such kind of range, got {kind!r}", suggest(kind, KINDS, what="kinds"))

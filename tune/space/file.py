@@ -17,10 +17,12 @@ from tune.space.document import Document, read_document
 from tune.space.entry import read_dimension
 from tune.space.place import shown
 from tune.space.program_path import find_program_file, is_file, split_class
+from tune.space.require import Requirement, read_requirement
 from tune.space.scalar import scalar
 from tune.space.settings import CHECKS, Settings, set_to
 from tune.space.space import Script, Shape, Space, System, check_settings
 from tune.space.trainer_args import check_trainer_arg
+from tune.space.when import Condition, read_conditions
 
 FOLDER = "search_spaces"
 SUFFIXES = (".yaml", ".yml")
@@ -39,9 +41,7 @@ WORD = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
 UNFINISHED = re.compile(r"\s+# .+: \{(?:choice|uniform): \[.*\]\}  # ")
 """A constant whose range `promote` has left to the user."""
 
-KEYS = frozenset({*EXAMPLES, "script", "args", *CHECKS})
-LATER = frozenset({"require"})
-"""Keys of the design that this version refuses."""
+KEYS = frozenset({*EXAMPLES, "script", "args", "require", *CHECKS})
 
 
 def find_space(name: str, folders: Iterable[Path] | None = None) -> Path:
@@ -69,13 +69,16 @@ def read_space(path: Path, *, program_is_here: bool = True) -> Space:
     document = read_document(Path(os.path.normpath(path.absolute())))
     _check_keys(document)
     program, shape = _read_program(document, look_up=program_is_here)
+    dimensions = _read_constants(document)
     space = Space(
         path=document.path,
         program=program,
         shape=shape,
         metric=_read_metric(document),
         mode=_read_mode(document),
-        dimensions=_read_constants(document),
+        dimensions=dimensions,
+        conditions=_read_conditions(document, dimensions),
+        requirements=_read_requirements(document, dimensions),
         settings=_read_settings(document),
         lines=document.lines,
     )
@@ -136,8 +139,6 @@ def _spaces_in(home: Path) -> list[Path]:
 def _check_keys(document: Document) -> None:
     entries = document.entries
     for key in entries:
-        if key in LATER:
-            raise SpaceError(document.where(key), f"{key!r} is not supported yet", "Take it out.")
         if key not in KEYS:
             raise SpaceError(
                 document.where(key), f"{key!r} is not a key of a space file", suggest(key, KEYS, what="keys")
@@ -215,6 +216,26 @@ def _read_constants(document: Document) -> dict[str, Dimension]:
     return {key: read_dimension(key, written, document.where(f"constants.{key}")) for key, written in constants.items()}
 
 
+def _read_conditions(document: Document, dimensions: dict[str, Dimension]) -> dict[str, Condition]:
+    constants = document.entries["constants"]
+    assert isinstance(constants, dict)
+    written = {key: each["when"] for key, each in constants.items() if isinstance(each, dict) and "when" in each}
+    return read_conditions(dimensions, written, {key: document.where(f"constants.{key}") for key in dimensions})
+
+
+def _read_requirements(document: Document, dimensions: dict[str, Dimension]) -> tuple[Requirement, ...]:
+    written = document.entries.get("require", [])
+    texts = written if isinstance(written, list) else [written]
+    found = []
+    for number, text in enumerate(texts):
+        where = document.where(f"require[{number}]" if isinstance(written, list) else "require")
+        if not isinstance(text, str):
+            what = f"require: an expression is a string, got {text!r}"
+            raise SpaceError(where, what, 'Write `require: ["D_MODEL % N_HEADS == 0"]`.')
+        found.append(read_requirement(text, dimensions, where))
+    return tuple(found)
+
+
 def _constants_hint(document: Document) -> str:
     """Lead to the lines that `promote` could not finish."""
     lines = document.path.read_text(encoding="utf-8").splitlines()
@@ -243,9 +264,18 @@ def _entries(space: Space) -> dict[str, Value]:
         **_program_entries(space),
         "metric": space.metric,
         "mode": space.mode,
-        "constants": {key: {kind_of(each): arguments_of(each)} for key, each in space.dimensions.items()},
+        "constants": {key: _constant_entry(key, space) for key in space.dimensions},
+        **({"require": [each.text for each in space.requirements]} if space.requirements else {}),
         **{field.name.removesuffix("_s"): getattr(space.settings, field.name) for field in fields(Settings)},
     }
+
+
+def _constant_entry(key: str, space: Space) -> dict[str, Value]:
+    dimension = space.dimensions[key]
+    entry: dict[str, Value] = {kind_of(dimension): arguments_of(dimension)}
+    if key in space.conditions:
+        entry["when"] = {parent: list(options) for parent, options in space.conditions[key].items()}
+    return entry
 
 
 def _program_entries(space: Space) -> dict[str, Value]:

@@ -50,8 +50,12 @@ class Settings:
     """GPUs that a trial takes: 0, a share of one, or a whole number; None to decide from the machine."""
     concurrency: int | None = None
     """Trials that run at once; None for as many as fit."""
+    repeats: bool = False
+    """Whether a configuration that has finished is trained once more when it is drawn again."""
     max_failures: int = 1
     """How often a trial whose worker died goes on from its last checkpoint."""
+    own_folder: bool = False
+    """Give each trial a working directory of its own; data at relative paths is not found from there."""
     seed: int = 0
     """Of the sampler, and the program's seed in every trial: trials differ by their constants alone."""
 
@@ -122,9 +126,23 @@ def check_concurrency(value: Value, where: str | None) -> int | None:
     return _whole("concurrency", value, where, least=1, example="concurrency: 2")
 
 
+def check_repeats(value: Value, where: str | None) -> bool:
+    """Return whether a configuration that is drawn again is trained again."""
+    if isinstance(value, bool):
+        return value
+    raise _error(where, f"repeats: must be true or false, got {value!r}", "Write `repeats: true`.")
+
+
 def check_max_failures(value: Value, where: str | None) -> int:
     """Return how often a trial goes on after its worker died."""
     return _whole("max_failures", value, where, least=0, example="max_failures: 1")
+
+
+def check_own_folder(value: Value, where: str | None) -> bool:
+    """Return whether each trial has a working directory of its own."""
+    if isinstance(value, bool):
+        return value
+    raise _error(where, f"own_folder: must be true or false, got {value!r}", "Write `own_folder: true`.")
 
 
 def check_seed(value: Value, where: str | None) -> int:
@@ -161,7 +179,9 @@ CHECKS: dict[str, Callable[[Value, str | None], Value]] = {
     "cpus_per_trial": check_cpus_per_trial,
     "gpus_per_trial": check_gpus_per_trial,
     "concurrency": check_concurrency,
+    "repeats": check_repeats,
     "max_failures": check_max_failures,
+    "own_folder": check_own_folder,
     "seed": check_seed,
 }
 """Every setting as the file writes it."""

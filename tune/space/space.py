@@ -1,14 +1,16 @@
 """A space: what may vary of which program, how it is judged and how it is searched."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from tune.errors import SpaceError
 from tune.space.dimensions import Dimension, LogUniform, Uniform, describe
 from tune.space.place import place
+from tune.space.require import Requirement
 from tune.space.search_args import check_search_args
 from tune.space.settings import Settings
+from tune.space.when import Condition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +50,10 @@ class Space:
     """What each constant may be, by the name that the file uses, in its order; at least one."""
     settings: Settings
     """The optional keys; the command line's options replace them."""
+    conditions: dict[str, Condition] = field(default_factory=dict)
+    """Of the constants that vary only when others have certain values."""
+    requirements: tuple[Requirement, ...] = ()
+    """What must be true of every configuration but the baseline."""
     lines: dict[str, int]
     """The line of ``constants`` and ``constants.LR``, counted from 1."""
 

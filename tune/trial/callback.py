@@ -111,6 +111,15 @@ class MetricWatch:
         if self._report(epoch, float(latest), is_last):
             self._stop(trainer)
 
+    def _is_last(self, trainer: Any) -> bool:
+        """Tell whether the training is through anyway: no report comes after this one."""
+        if trainer.state.fn != "fit" or trainer.should_stop:
+            return True
+        if 0 < trainer.max_steps <= trainer.global_step:
+            return True
+        every = trainer.check_val_every_n_epoch if trainer.validating or trainer.evaluating else 1
+        return bool(trainer.max_epochs and 0 < trainer.max_epochs < trainer.current_epoch + 1 + (every or 1))
+
     def _here(self, trainer: Any, *, last: bool) -> Mark:
         n_steps = trainer.fit_loop.epoch_loop._batches_that_stepped  # noqa: SLF001 - what Lightning logs as the step
         return Mark(
@@ -121,15 +130,6 @@ class MetricWatch:
             events=event_sizes(self._files.folder),
             rng=rng_state(),
         )
-
-    def _is_last(self, trainer: Any) -> bool:
-        """Tell whether the training is through anyway: no report comes after this one."""
-        if trainer.state.fn != "fit" or trainer.should_stop:
-            return True
-        if 0 < trainer.max_steps <= trainer.global_step:
-            return True
-        every = trainer.check_val_every_n_epoch if trainer.validating or trainer.evaluating else 1
-        return bool(trainer.max_epochs and 0 < trainer.max_epochs < trainer.current_epoch + 1 + (every or 1))
 
     def _is_old(self, latest: Any) -> bool:
         """Compare storages: each computation makes a new one, and the one that we saw is held."""

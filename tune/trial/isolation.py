@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tune.promotion.execute import IN_FORCE
+from tune.promotion.rewrite import IN_FORCE
 
 
 @contextlib.contextmanager

@@ -43,6 +43,8 @@ class Outcome:
     """The metric by epoch."""
     reason: str | None
     """Why it failed."""
+    repeat_of: int | None = None
+    """The trial with the same configuration that this one was taken from; it has no version of its own then."""
 
     @property
     def is_baseline(self) -> bool:
@@ -75,6 +77,7 @@ def outcome_of(trial: "FrozenTrial", mode: Mode) -> Outcome:
         best_epoch=best_epoch,
         curve=dict(trial.intermediate_values),
         reason=attributes.get("reason"),
+        repeat_of=attributes.get("repeat_of"),
     )
 
 

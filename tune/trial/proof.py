@@ -7,10 +7,12 @@ from types import ModuleType
 from typing import Any
 
 from tune.errors import ProgramError
-from tune.promotion.execute import IN_FORCE, InForce
-from tune.promotion.found import Constant, Form, normal
+from tune.promotion.execute import InForce, same
+from tune.promotion.found import Constant, Form
 from tune.promotion.program import Program
+from tune.promotion.rewrite import IN_FORCE
 from tune.space.dimensions import Value
+from tune.space.spelling import normal
 
 MISSING = object()
 
@@ -30,6 +32,7 @@ class Proof:
 
     def when_training_begins(self) -> None:
         """Compare names that hold a constant with its value; a program may have assigned them again."""
+        self._check_parameters()
         for key, constant in self._constants.items():
             if constant.form not in (Form.VARIABLE, Form.FIELD):
                 continue
@@ -39,7 +42,8 @@ class Proof:
                 self.found[key] = {"value": value, "where": f"{module} when training began"}
 
     def after_a_batch(self) -> None:
-        """Check that each promoted expression was executed; one that never was changed nothing."""
+        """Check that each promoted expression was executed, and that no parameter was given another value."""
+        self._check_parameters()
         for key, constant in self._constants.items():
             if not self._in_force.taken[key]:
                 raise ProgramError(
@@ -49,9 +53,17 @@ class Proof:
                 )
             self.found.setdefault(key, {"value": self._values[key], "where": f"{constant.where}, executed"})
 
+    def _check_parameters(self) -> None:
+        for key, held in self._in_force.displaced.items():
+            raise ProgramError(
+                self._constants[key].where,
+                f"{key} is not in force: the search set {self._values[key]!r}, and a call passes {held!r}",
+                "The call is none that the source shows by name; search the constant that it takes the value from.",
+            )
+
     def _compare(self, key: str, constant: Constant, held: Any) -> None:
         wanted = self._values[key]
-        if not _equal(held, wanted):
+        if not same(held, wanted):
             raise ProgramError(
                 constant.where,
                 f"{key} is not in force: the search set {wanted!r}, the program holds {held!r} when training begins",
@@ -81,12 +93,3 @@ def _follow(held: Any, names: list[str]) -> Any:
         else:
             held = getattr(held, name, MISSING)
     return held
-
-
-def _equal(held: Any, wanted: Any) -> bool:
-    try:
-        if isinstance(held, PurePath) and isinstance(wanted, str):
-            return held == type(held)(wanted)  # of ``Path("data")`` the text is the constant
-        return bool(held == wanted)
-    except Exception:  # an array, say; whatever it is, it is no value of a space file
-        return False

@@ -64,6 +64,8 @@ class Record:
     """Whether the pre-flight passed; False where there was none."""
     logged: list[str] = field(default_factory=list)
     """Every name that the program logged, as the pre-flight saw it."""
+    wrote: list[str] = field(default_factory=list)
+    """Some of the files that the pre-flight left in the working directory."""
     taken: dict[str, int] = field(default_factory=dict)
     """How often each promoted expression was executed: proof that the values were in force."""
     in_force: dict[str, Any] = field(default_factory=dict)

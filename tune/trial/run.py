@@ -18,13 +18,15 @@ import pytorch_lightning
 
 from tune.errors import MetricError, PromotuneError, suggest
 from tune.paths import VersionPaths
-from tune.promotion.execute import IN_FORCE, Executor
+from tune.promotion.execute import Executor
+from tune.promotion.rewrite import IN_FORCE
 from tune.space.space import Script
 from tune.trial.callback import Report
 from tune.trial.children import only_forked
 from tune.trial.cut import cut_back
 from tune.trial.fit import Fit
 from tune.trial.isolation import isolated
+from tune.trial.litter import files_below, new_files
 from tune.trial.mark import Mark, read_mark
 from tune.trial.old_lightning import explained
 from tune.trial.output import logged_to
@@ -35,6 +37,7 @@ from tune.trial.system import run_system
 from tune.trial.task import Job, Task
 
 PREFLIGHT_FOLDER = ".preflight"
+MOST_NAMED = 3  # of the files that a program writes into the working directory
 PREFLIGHT: Mapping[str, Any] = {
     "max_epochs": 1,
     "min_epochs": None,
@@ -76,10 +79,17 @@ class TrialRun:
     def run(self, report: Report, after_preflight: Callable[[], None]) -> Record:
         """Train the trial and return its record; whatever the program raises is in there, and nothing is raised."""
         self._files.folder.mkdir(parents=True, exist_ok=True)
-        with logged_to(self._files.log), isolated(self._job.folder, self._job.n_threads):
+        with logged_to(self._files.log), isolated(self._folder(), self._job.n_threads):
             contextvars.copy_context().run(self._attempt, report, after_preflight)  # jsonargparse leaves a parser in it
             gc.collect()  # `self.log = partial(self.log, ...)` is a cycle: without this the model would stay
         return self.record
+
+    def _folder(self) -> Path:
+        """Return the trial's working directory."""
+        if not self._job.own_folder:
+            return self._job.folder
+        self._files.own.mkdir(exist_ok=True)
+        return self._files.own
 
     def _attempt(self, report: Report, after_preflight: Callable[[], None]) -> None:
         try:
@@ -100,11 +110,13 @@ class TrialRun:
     def _preflight(self) -> None:
         """Run a batch or two of training and validation; raise MetricError when the metric is never logged."""
         scratch = VersionPaths(self._files.folder / PREFLIGHT_FOLDER)
+        before = files_below(Path.cwd(), but=self._files.folder.parent)
         try:
             logged = self._train(scratch, PREFLIGHT, None).logged
         finally:
             shutil.rmtree(scratch.folder, ignore_errors=True)
-        self._write(logged=sorted(logged))
+        wrote = new_files(before, files_below(Path.cwd(), but=self._files.folder.parent))
+        self._write(logged=sorted(logged), wrote=wrote[:MOST_NAMED])
         if self._job.metric not in logged:
             hint = suggest(self._job.metric, logged, what="logged")
             raise MetricError(None, f"{self._job.metric!r} is never logged", hint)

@@ -8,7 +8,8 @@ from types import ModuleType
 from typing import Any
 
 from tune.errors import ProgramError
-from tune.promotion.execute import IN_FORCE, Executor
+from tune.promotion.execute import Executor
+from tune.promotion.rewrite import IN_FORCE
 from tune.space.space import System
 from tune.trial.fit import Fit
 from tune.trial.lightning import descends, package_of

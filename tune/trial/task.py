@@ -40,6 +40,8 @@ class Job:
     """Of torch, in a trial."""
     folder: Path
     """The working directory: the user's."""
+    own_folder: bool = False
+    """Whether each trial has a working directory of its own, in its version."""
     gate: str
     """The name of the gate that the pre-flight opens for the other trials."""
 

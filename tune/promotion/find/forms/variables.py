@@ -4,13 +4,13 @@ import ast
 import itertools
 from collections.abc import Iterator, Sequence
 
+from tune.promotion.find.overwrites import Overwrites
+from tune.promotion.find.project import Project
+from tune.promotion.find.reads import Reads
+from tune.promotion.find.survey import Binding, How, Survey
+from tune.promotion.find.worth import Worth, worth
 from tune.promotion.found import Constant, Form, Refusal, Site, Span
 from tune.promotion.literals import Unknown
-from tune.promotion.overwrites import Overwrites
-from tune.promotion.project import Project
-from tune.promotion.reads import Reads
-from tune.promotion.survey import Binding, How, Survey
-from tune.promotion.worth import Worth, worth
 from tune.space.dimensions import Value
 
 TROUBLES = (How.GLOBAL, How.LOOPED, How.AUGMENTED, How.DELETED, How.UNPACKED)

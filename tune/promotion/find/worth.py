@@ -4,8 +4,8 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tune.promotion.find.survey import Survey, dotted
 from tune.promotion.literals import Unknown, evaluate
-from tune.promotion.survey import Survey, dotted
 from tune.space.dimensions import Value
 
 CONVERSIONS: dict[str, Callable[[str], Value]] = {"int": int, "float": float, "str": str}

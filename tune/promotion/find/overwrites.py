@@ -3,8 +3,8 @@
 import ast
 from collections.abc import Iterator
 
-from tune.promotion.project import Project, Variable
-from tune.promotion.survey import Survey, dotted
+from tune.promotion.find.project import Project, Variable
+from tune.promotion.find.survey import Survey, dotted
 
 CHANGING = frozenset(
     {"update", "clear", "pop", "popitem", "setdefault", "merge_from_file", "merge_from_list"}

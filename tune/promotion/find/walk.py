@@ -3,9 +3,9 @@
 import ast
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from tune.promotion.namedtuples import made_class
+from tune.promotion.find.namedtuples import made_class
+from tune.promotion.find.survey import Binding, Called, How, Overwrite, Scope, Survey, dotted
 from tune.promotion.program import Source
-from tune.promotion.survey import Binding, Called, How, Overwrite, Scope, Survey, dotted
 
 SCOPE_READERS = frozenset({"globals", "locals", "eval", "exec"})
 SCOPE_WRITERS = frozenset({"globals", "exec"})

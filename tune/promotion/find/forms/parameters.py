@@ -9,15 +9,15 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tune.promotion.forms.arguments import Argument, Call, names_at
-from tune.promotion.forms.variables import agreed, computed
+from tune.promotion.find.forms.arguments import Argument, Call, names_at
+from tune.promotion.find.forms.variables import agreed, computed
+from tune.promotion.find.project import Own, Project
+from tune.promotion.find.reads import Reads
+from tune.promotion.find.signatures import Parameter, is_factory, signature_of
+from tune.promotion.find.survey import How, Survey, dotted
+from tune.promotion.find.worth import worth
 from tune.promotion.found import Constant, Form, Refusal, Site, Span
 from tune.promotion.literals import Unknown, evaluate
-from tune.promotion.project import Own, Project
-from tune.promotion.reads import Reads
-from tune.promotion.signatures import Parameter, is_factory, signature_of
-from tune.promotion.survey import How, Survey, dotted
-from tune.promotion.worth import worth
 from tune.space.dimensions import Value
 
 Key = tuple[int, str]

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
+from tune.promotion.find.survey import Definition, Survey
+from tune.promotion.find.walk import survey
 from tune.promotion.pause import collector_paused
 from tune.promotion.program import Program
-from tune.promotion.survey import Definition, Survey
-from tune.promotion.walk import survey
 
 MAX_HOPS = 12
 """Re-exports followed before a name is given up: a ring of imports would never end."""

@@ -4,14 +4,14 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tune.promotion.forms.fields import container_calls
+from tune.promotion.find.forms.fields import container_calls
+from tune.promotion.find.library import parameters_of
+from tune.promotion.find.project import Foreign, Own, Project
+from tune.promotion.find.signatures import Parameter, Signature, foreign_base, signature_of
+from tune.promotion.find.survey import Called, Scope, Survey, dotted
+from tune.promotion.find.worth import may_be_literal
 from tune.promotion.found import Constant, Form, Nameless, Site, Span
-from tune.promotion.library import parameters_of
 from tune.promotion.literals import Unknown, evaluate
-from tune.promotion.project import Foreign, Own, Project
-from tune.promotion.signatures import Parameter, Signature, foreign_base, signature_of
-from tune.promotion.survey import Called, Scope, Survey, dotted
-from tune.promotion.worth import may_be_literal
 from tune.space.dimensions import Value
 
 UNKNOWN = Unknown("")

@@ -4,8 +4,8 @@ import itertools
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from tune.promotion.project import Project
-from tune.promotion.survey import Survey
+from tune.promotion.find.project import Project
+from tune.promotion.find.survey import Survey
 
 MAX_PLACES = 20
 """Places kept of each constant, its own file's first: nobody reads more, and 200 modules may all read ``lr``."""

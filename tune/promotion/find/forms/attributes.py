@@ -3,12 +3,12 @@
 import ast
 from collections.abc import Iterator
 
-from tune.promotion.forms.variables import KEEP_ONE, names_of
+from tune.promotion.find.forms.variables import KEEP_ONE, names_of
+from tune.promotion.find.project import Project
+from tune.promotion.find.reads import Reads
+from tune.promotion.find.survey import Overwrite, Survey
+from tune.promotion.find.worth import Worth, worth
 from tune.promotion.found import Constant, Form, Refusal, Site, Span
-from tune.promotion.project import Project
-from tune.promotion.reads import Reads
-from tune.promotion.survey import Overwrite, Survey
-from tune.promotion.worth import Worth, worth
 
 
 def attributes(project: Project, reads: Reads) -> Iterator[Constant | Refusal]:

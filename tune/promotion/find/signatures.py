@@ -4,8 +4,8 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tune.promotion.project import Foreign, Own, Project
-from tune.promotion.survey import Definition, Survey, dotted
+from tune.promotion.find.project import Foreign, Own, Project
+from tune.promotion.find.survey import Definition, Survey, dotted
 
 DATACLASS_DECORATORS = frozenset({"dataclass", "define", "frozen", "mutable", "attrs", "attr.s"})
 FIELD_FUNCTIONS = frozenset({"field", "Field", "ib", "attrib"})

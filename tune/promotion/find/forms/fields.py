@@ -4,14 +4,15 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tune.promotion.forms.variables import KEEP_ONE, computed, names_of, trouble
-from tune.promotion.found import Constant, Form, Refusal, Site, Span, normal
-from tune.promotion.overwrites import Overwrites
-from tune.promotion.project import Project
-from tune.promotion.reads import Reads
-from tune.promotion.signatures import is_dataclass, is_field
-from tune.promotion.survey import How, Survey, dotted
-from tune.promotion.worth import worth
+from tune.promotion.find.forms.variables import KEEP_ONE, computed, names_of, trouble
+from tune.promotion.find.overwrites import Overwrites
+from tune.promotion.find.project import Project
+from tune.promotion.find.reads import Reads
+from tune.promotion.find.signatures import is_dataclass, is_field
+from tune.promotion.find.survey import How, Survey, dotted
+from tune.promotion.find.worth import worth
+from tune.promotion.found import Constant, Form, Refusal, Site, Span
+from tune.space.spelling import normal
 
 NAMESPACES = frozenset(
     {"dict", "OrderedDict", "SimpleNamespace", "Namespace", "AttrDict", "AttributeDict", "EasyDict", "edict"}

@@ -1,0 +1,105 @@
+"""Configurations are drawn where their conditions hold, whoever draws them."""
+
+import pytest
+from optuna.trial import TrialState
+
+from tune.promotion.program import find_program
+from tune.promotion.resolve import resolve
+from tune.search.searcher import Searcher
+from tune.space.file import read_space
+
+PROGRAM = "OPT = 'adam'\nMOMENTUM = 0.5\nNESTEROV = False\nDEPTH = 2\nSIZES = (1, 2)\n"
+CONDITIONAL = """
+  NESTEROV: {choice: [true, false], when: {MOMENTUM: [0.5, 0.9]}}
+  MOMENTUM: {choice: [0.0, 0.5, 0.9], when: {OPT: [sgd, rms]}}
+  OPT: {choice: [adam, sgd, rms]}
+"""
+
+
+@pytest.fixture
+def searcher(tmp_path):
+    def create(constants=CONDITIONAL, rest="", program=PROGRAM, **arguments):
+        (tmp_path / "p.py").write_text(program)
+        text = f"system: p.py\nmetric: m\nmode: max\nconstants:{constants}\n{rest}\n"
+        (tmp_path / "s.yaml").write_text(text)
+        space = read_space(tmp_path / "s.yaml")
+        return Searcher(space, resolve(space, find_program(space.program)), **arguments)
+
+    return create
+
+
+def run(searcher, n, score=lambda values: 0.5):
+    """Return the values of n trials, the baseline first; each completes with its score."""
+    drawn = []
+    for number in range(n):
+        if searcher.exhausted:
+            break
+        draw = searcher.draw() if number else searcher.baseline()
+        searcher.opened(number, draw)
+        value = score(draw.values)
+        searcher.reported(number, value)
+        searcher.closed(number, TrialState.COMPLETE, {1: (value,)}, (value,))
+        drawn.append(draw.values)
+    return drawn
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "gp", "cmaes", "qmc", "random", "grid"])
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_a_constant_is_drawn_where_its_condition_holds_and_nowhere_else(searcher, sampler):
+    drawn = run(searcher(rest=f"sampler: {sampler}"), 25)
+
+    assert drawn[0] == {"OPT": "adam"}
+    for values in drawn:
+        assert ("MOMENTUM" in values) == (values["OPT"] != "adam")
+        assert ("NESTEROV" in values) == (values.get("MOMENTUM") in (0.5, 0.9))
+    assert {len(values) for values in drawn} == {1, 2, 3}
+    assert list(max(drawn, key=len)) == ["NESTEROV", "MOMENTUM", "OPT"]
+
+
+def test_a_grid_visits_what_differs_only_in_values_that_do_not_count_once(searcher):
+    drawn = run(searcher(rest="sampler: grid"), 99)
+
+    assert len(drawn) == len({repr(values) for values in drawn}) == 1 + 2 * (1 + 2 * 2)
+
+
+def test_perturbations_keep_to_the_conditions_and_change_branches(searcher):
+    drawn = run(searcher(), 150, lambda values: 1.0 if values["OPT"] == "sgd" else 0.0)
+
+    for values in drawn[30:]:
+        assert ("MOMENTUM" in values) == (values["OPT"] != "adam")
+    assert {values["OPT"] for values in drawn[30:]} == {"adam", "sgd", "rms"}
+
+
+def test_a_baseline_of_whose_parent_only_the_program_knows_the_value_varies_nothing_below_it(searcher):
+    assert searcher(program=PROGRAM.replace("'adam'", "str('sgd')")).baseline().values == {}
+
+
+REQUIRED = """
+  D: {randint: [1, 64]}
+  N: {randint: [2, 16]}
+  OPT: {choice: [adam, sgd]}
+require:
+  - D % N == 0
+  - OPT == 'sgd' or N > 3
+"""
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "gp", "cmaes", "qmc", "random", "grid"])
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_every_draw_but_the_baseline_meets_what_is_required(searcher, sampler):
+    program = "D = 7\nN = 3\nOPT = 'adam'\n"
+    drawn = run(searcher(REQUIRED, f"sampler: {sampler}", program), 25 if sampler == "gp" else 80, lambda v: v["D"])
+
+    assert drawn[0] == {"D": 7, "N": 3, "OPT": "adam"}
+    assert len(drawn) >= 25
+    for values in drawn[1:]:
+        assert values["D"] % values["N"] == 0
+        assert values["OPT"] == "sgd" or values["N"] > 3
+
+
+def test_what_is_required_of_a_constant_that_does_not_vary_counts_its_hardcoded_value(searcher):
+    constants = "\n  OPT: {choice: [adam, sgd]}\n  DEPTH: {randint: [1, 9], when: {OPT: sgd}}\nrequire: DEPTH > 2"
+    drawn = run(searcher(constants), 40)[1:]
+
+    assert {values["OPT"] for values in drawn} == {"sgd"}  # beside adam DEPTH is 2
+    assert min(values["DEPTH"] for values in drawn) == 3

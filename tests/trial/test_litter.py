@@ -1,0 +1,45 @@
+"""A program that writes into the working directory: told, and kept apart on request."""
+
+from dataclasses import replace
+
+from tune.trial.litter import MOST, files_below, new_files
+
+WRITES = """
+import atexit, pathlib
+pathlib.Path("outputs").mkdir(exist_ok=True)
+pathlib.Path("outputs/x.txt").write_text("written")
+"""
+
+
+def test_files_are_found_below_a_folder_but_hidden_ones_and_the_experiments(tmp_path):
+    for name in ("a.txt", "b/c.txt", ".git/d", "results/e.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+
+    assert files_below(tmp_path, but=tmp_path / "results") == {"a.txt", "b/c.txt"}
+
+
+def test_a_folder_of_too_many_files_is_not_looked_through(tmp_path):
+    for number in range(MOST + 1):
+        (tmp_path / str(number)).touch()
+
+    assert files_below(tmp_path, but=tmp_path / "none") is None
+    assert new_files(None, frozenset({"a"})) == []
+
+
+def test_what_the_preflight_leaves_in_the_working_directory_is_in_the_record(worker, programs):
+    started = worker("scripted", programs("scripted").read_text() + WRITES)
+
+    trial = started.run(preflight=True, LR=0.5)
+
+    assert trial.record.wrote == ["outputs/x.txt"]
+
+
+def test_a_trial_with_a_folder_of_its_own_writes_there(worker, programs):
+    started = worker("scripted", programs("scripted").read_text() + WRITES)
+    started.job = replace(started.job, own_folder=True)
+
+    trial = started.run(preflight=True, LR=0.5)
+
+    assert (trial.files.own / "outputs" / "x.txt").read_text() == "written"
+    assert not (started.job.folder / "outputs").exists()

@@ -1,0 +1,64 @@
+"""A promoted parameter that is given another value, by a call that the source does not show, fails the trial."""
+
+import pytest
+
+NET = '''
+class Net(nn.Module):
+    def __init__(self, n, width=8, *, bias=True):
+        """Say what it is."""
+        super().__init__()
+        assert Net.__init__.__doc__ == "Say what it is."
+        self.net = nn.Sequential(nn.Linear(n, width, bias=bias), nn.Linear(width, 1))
+
+    def forward(self, x):
+        return self.net(x)
+
+'''
+
+CALLS = {
+    "from a table": ("{'net': Net}['net'](2, width=8)", "8"),
+    "by position": ("[Net][0](2, 8)", "8"),
+    "with what another call computes": ("next(iter([Net]))(2, max(4, 5))", "5"),
+}
+
+
+def program(programs, call):
+    text = programs("scripted").read_text().replace("class Scripted", NET + "class Scripted", 1)
+    head, _, tail = text.partition("        self.net = nn.Sequential(nn.Linear(2, HIDDEN)")
+    return f"{head}        self.net = {call}\n{tail.partition(chr(10))[2]}"
+
+
+@pytest.mark.parametrize(("call", "passed"), CALLS.values(), ids=CALLS)
+def test_a_parameter_that_an_unseen_call_gives_another_value_fails_the_trial(worker, programs, call, passed):
+    start = worker("scripted", program(programs, call), promoted=["Net.width"])
+    trial = start.run(preflight=True, **{"Net.width": 16})
+
+    assert trial.preflights == 0
+    line = 1 + start.job.program.source.text.splitlines().index("    def __init__(self, n, width=8, *, bias=True):")
+    assert trial.failure.message == (
+        f"scripted.py:{line}: Net.width is not in force: the search set 16, and a call passes {passed}"
+    )
+
+
+@pytest.mark.parametrize("call", ["Net(2)", "Net(2, 8)", "Net(2, width=8)", "{'net': Net}['net'](2)"])
+def test_a_parameter_that_is_in_force_in_each_call_passes(worker, programs, call):
+    start = worker("scripted", program(programs, call), promoted=["Net.width", "Net.bias"], max_epochs=1)
+
+    for width, bias in ((16, False), (4, True)):
+        trial = start.run(**{"Net.width": width, "Net.bias": bias})
+
+        assert trial.record.failure is None
+        assert {key: each["value"] for key, each in trial.record.in_force.items()} == {
+            "Net.width": width,
+            "Net.bias": bias,
+        }
+
+
+def test_of_several_places_one_alone_may_be_searched(worker, programs):
+    text = program(programs, "nn.Sequential(Net(2, width=4), nn.Linear(1, 2), Net(2, width=8))")
+    line = next(number for number, each in enumerate(text.splitlines(), 1) if "width=4" in each)
+    column = text.splitlines()[line - 1].index("4)") + 1
+    name = f"Net.width@{line}:{column}"
+    start = worker("scripted", text, promoted=[name], max_epochs=1)
+
+    assert start.run(**{name: 16}).record.failure is None
