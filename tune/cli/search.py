@@ -136,9 +136,9 @@ def _search(plan: Plan, paths: ExperimentPaths, screen: Screen, known: "Knowledg
     finished = run_search(search)
     if rehearsal:
         shutil.rmtree(paths.folder)
-        logged = finished.baseline.logged if finished.baseline else []
+        logged = finished.baseline.logged if finished.baseline is not None else []
         screen.line("the baseline trains and validates; it logs " + ", ".join(logged), style="green")
-        return 0
+        return EXIT_INTERRUPTED if finished.interrupted_by_user else 0
     return show_finished(screen, finished, search)
 
 

@@ -29,6 +29,11 @@ def shape_of(program: Program) -> Shape:
     return System(class_name=leaves[0].node.name if len(models) > 1 and leaves else None)
 
 
+def trains_at_import(program: Program) -> bool:
+    """Tell whether importing the program trains: a ``fit`` outside of functions and of the main guard."""
+    return _trains(project_of(program))[1]
+
+
 def _classes(project: Project) -> list[Own]:
     """Return the program's own classes; where it has no LightningModule of its own, those that it imports."""
     own = [Own(project.main, node) for node in project.main.source.tree.body if isinstance(node, ast.ClassDef)]

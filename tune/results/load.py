@@ -8,9 +8,11 @@ from tune.paths import ExperimentPaths, VersionPaths, short
 from tune.promotion.constants import Constant
 from tune.promotion.execute import Executor
 from tune.promotion.resolve import resolve
+from tune.promotion.shape import trains_at_import
 from tune.promotion.snapshot import open_snapshot
 from tune.space.file import read_space
 from tune.space.space import System
+from tune.space.when import restored
 from tune.trial.record import read_record
 from tune.trial.system import find_model_class
 
@@ -32,12 +34,19 @@ def load(folder: str | Path) -> "LightningModule":
     experiment = _experiment_of(version)
     space = read_space(experiment.space, program_is_here=False)
     snapshot = open_snapshot(experiment.source)
+    if trains_at_import(snapshot.stored):
+        name = snapshot.program.name_of(snapshot.program.path)
+        what = "to build its model the program would be imported, and that would train"
+        hint = f"Put the training under a main guard, or load {short(version.best)} with the class itself."
+        raise ExperimentError(name, what, hint)
     promoted = resolve(space, snapshot.stored)
     executor = Executor(
         snapshot, {item.key: item.constant.sites for item in promoted if isinstance(item.constant, Constant)}
     )
     wanted = space.shape.class_name if isinstance(space.shape, System) else None
-    with executor.execute(record.constants) as (module, _):
+    dimensions = {item.key: item.dimension for item in promoted}
+    values = {name: restored(dimensions[name], value) for name, value in record.constants.items()}
+    with executor.execute(values) as (module, _):
         model_class = find_model_class(module, wanted, snapshot.program.name_of(snapshot.program.path))
         model: LightningModule = model_class.load_from_checkpoint(version.best, map_location="cpu", weights_only=True)
     return model.eval()

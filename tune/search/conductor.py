@@ -94,7 +94,7 @@ class Conductor:
             return True
         if record is None or record.attempt != self._ledger.noted(number).get("attempt", 1):
             return False
-        failed = record.stage == "failed" and (number != BASELINE or record.ready)
+        failed = record.stage == "failed" and (number != BASELINE or _trains(record))
         complete = record.stage == "complete" and dict(record.curve).keys() <= self._ledger.curve(number).keys()
         if failed or complete:
             self._on_end(self._close(number, record, failed=failed))

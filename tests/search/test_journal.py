@@ -1,0 +1,83 @@
+"""A journal that a power cut tore: all but the records that were cut into are there afterwards."""
+
+import json
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from tune.errors import ExperimentError
+from tune.search.journal import repair, reports
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Return the bytes of a journal of four trials."""
+    path = tmp_path_factory.mktemp("whole") / "study.journal"
+    storage = JournalStorage(JournalFileBackend(str(path)))
+    study = optuna.create_study(storage=storage, study_name="exp")
+    for number in range(4):
+        trial = study.ask({"x": optuna.distributions.FloatDistribution(0, 1)})
+        for epoch in (1, 2):
+            trial.report(number + epoch / 10, epoch)
+        study.tell(trial, 0.5)
+    return path.read_bytes()
+
+
+def test_a_journal_cut_at_any_of_its_last_bytes_loses_only_the_records_that_were_cut_into(whole, tmp_path):
+    path = tmp_path / "study.journal"
+    for length in range(len(whole) - 200, len(whole) + 1):
+        path.write_bytes(whole[:length])
+        complete = whole[: length + 1].count(b"\n")  # a record that lacks no more than its newline is whole
+        kept = b"".join(line + b"\n" for line in whole.split(b"\n")[:complete])
+
+        lost = repair(path)
+
+        assert path.read_bytes() == kept
+        assert lost == max(0, length - len(kept))
+        study = optuna.load_study(study_name="exp", storage=JournalStorage(JournalFileBackend(str(path))))
+        study.ask()  # it takes new records
+        assert all(json.loads(line) for line in path.read_text().splitlines())
+
+
+def test_zeros_at_the_end_are_torn_too(whole, tmp_path):
+    path = tmp_path / "study.journal"
+    path.write_bytes(whole + b'{"op_code":7,' + b"\0" * 50)
+
+    assert repair(path) == 63
+    assert path.read_bytes() == whole
+    assert repair(path) == 0
+
+
+def test_a_broken_record_in_the_middle_is_refused_and_nothing_is_changed(whole, tmp_path):
+    path = tmp_path / "study.journal"
+    lines = whole.splitlines(keepends=True)
+    broken = b"".join([*lines[:2], b"{broken\n", *lines[2:]])
+    path.write_bytes(broken)
+
+    with pytest.raises(ExperimentError) as refused:
+        repair(path)
+
+    assert str(refused.value) == (
+        f"{path}: line 3 is no record, and records follow it\n  Take it from a backup; nothing was changed."
+    )
+    assert path.read_bytes() == broken
+
+
+def test_what_a_killed_process_left_of_optunas_lock_is_taken_away(whole, tmp_path):
+    path = tmp_path / "study.journal"
+    path.write_bytes(whole)
+    (tmp_path / "study.journal.lock").symlink_to(path)
+    (tmp_path / "study.journal.lock1234.rename").symlink_to(path)
+
+    repair(path)
+
+    assert [entry.name for entry in tmp_path.iterdir()] == ["study.journal"]
+
+
+def test_reports_are_read_back_in_their_order(whole, tmp_path):
+    path = tmp_path / "study.journal"
+    path.write_bytes(whole)
+
+    assert reports(path, {0: 0, 2: 2}) == [(0, 1, 0.1), (0, 2, 0.2), (2, 1, 2.1), (2, 2, 2.2)]

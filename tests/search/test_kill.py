@@ -1,0 +1,211 @@
+"""The driver is killed at random moments, as a user would run it; nothing that was finished or reported is lost."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import psutil
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from tests.events import scalars, session
+from tests.projects import write_program
+
+ROOT = Path(__file__).parents[2]
+ROUNDS = int(os.environ.get("PROMOTUNE_KILLS", "3"))
+"""How often the driver is killed; the search has four trials for each."""
+GONE_S = 5.0
+"""So soon after its driver is dead no worker is left."""
+SPACE = """
+system: paced.py
+metric: Score/Val
+mode: max
+constants:
+  LR: {loguniform: [1e-3, 1]}
+trials: 24
+concurrency: 2
+"""
+
+
+def living(family):
+    """Return the processes that run; one that nobody reaped does not."""
+    return [each for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+
+
+def is_worker(process):
+    return process.name().startswith("ray::") and "Agent" not in process.name()
+
+
+class Driver:
+    """`run_search.py` as a process of its own."""
+
+    def __init__(self, folder, *words):
+        self.folder = folder
+        with (folder / "out.txt").open("a") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, ROOT / "run_search.py", *words, "--storage", str(folder / "storage")],
+                cwd=folder / "project",
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def told(self):
+        return (self.folder / "out.txt").read_text()
+
+    def family(self):
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def kill(self):
+        """Kill the driver alone; return how long its workers lived on, in seconds.
+
+        Ray's dashboard agent, which writes nothing of ours, takes up to a minute to notice.
+        """
+        workers = [each for each in self.family() if is_worker(each)]
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        killed = time.monotonic()
+        wait_for(lambda: not living(workers), GONE_S)
+        return time.monotonic() - killed
+
+
+class Books:
+    """What the experiment's files say."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    @property
+    def trials(self):
+        storage = JournalStorage(JournalFileBackend(str(self.folder / "study.journal")))
+        return optuna.load_study(study_name=None, storage=storage).trials
+
+    @property
+    def ended(self):
+        return {trial.number: trial for trial in self.trials if trial.state.is_finished()}
+
+    @property
+    def reports(self):
+        records = [json.loads(line) for line in (self.folder / "study.journal").read_text().splitlines()]
+        return [(each["trial_id"], each["step"]) for each in records if each["op_code"] == 7]
+
+    @property
+    def n_lines(self):
+        journal = self.folder / "study.journal"
+        return len(journal.read_bytes().splitlines()) if journal.exists() else 0
+
+    def check(self, n_trials):
+        trials = self.trials
+        assert [trial.number for trial in trials] == list(range(n_trials))
+        assert {trial.state.name for trial in trials} <= {"COMPLETE", "PRUNED"}
+        assert len(self.reports) == len(set(self.reports))
+        for trial in trials:
+            version = self.folder / trial.user_attrs["version"]
+            curve = [value for _, value in sorted(trial.intermediate_values.items())]
+            assert sorted(trial.intermediate_values) == list(range(1, len(curve) + 1))
+            assert [step for step, _ in scalars(version)["Score/Val"]] == [
+                4 * epoch - 1 for epoch in range(1, len(curve) + 1)
+            ]
+            assert [value for _, value in scalars(version)["Score/Val"]] == pytest.approx(curve)
+            assert session(version).n_starts == 1
+            if trial.state.name == "COMPLETE":
+                assert len(curve) == 4
+
+
+@pytest.fixture
+def folder(tmp_path):
+    program = write_program(tmp_path / "project", "paced")
+    program.write_text(program.read_text().replace("PACE_S = 0.2", "PACE_S = 0.3"))
+    program.with_name("s.yaml").write_text(SPACE)
+    return tmp_path
+
+
+def wait_for(true, timeout_s=120.0):
+    deadline = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_a_driver_killed_at_random_moments_loses_nothing(folder):
+    rng = random.Random(os.environ.get("PROMOTUNE_SEED", "0"))
+    books = Books(folder / "storage" / "s")
+    n_trials = 4 * ROUNDS
+    words = ["--space", "s.yaml", "--trials", str(n_trials)]
+    lived_on = []
+    for _ in range(ROUNDS):
+        before = books.n_lines
+        driver = Driver(folder, *words)
+        wait_for(lambda: driver.process.poll() is not None or books.n_lines > before + 4)  # noqa: B023
+        time.sleep(rng.uniform(0, 3))
+        if driver.process.poll() is not None:
+            break
+        ended, reported = books.ended, set(books.reports)
+        lived_on.append(driver.kill())
+        assert books.ended.items() >= ended.items()
+        assert set(books.reports) >= reported
+        still = {path: path.stat().st_mtime_ns for path in books.folder.rglob("*") if path.is_file()}
+        time.sleep(1)
+        assert {path: path.stat().st_mtime_ns for path in books.folder.rglob("*") if path.is_file()} == still
+        words = ["resume", "s"]
+    shown = ", ".join(f"{each:.2f}" for each in lived_on)
+    sys.stdout.write(f"killed {len(lived_on)} times; workers lived on for {shown} s\n")
+
+    assert Driver(folder, "resume", "s").process.wait() == 0
+    books.check(n_trials)
+
+
+@pytest.mark.slow
+def test_ctrl_c_once_ends_with_the_epoch_and_resume_goes_on(folder):
+    driver = Driver(folder, "--space", "s.yaml", "--trials", "6")
+    books = Books(folder / "storage" / "s")
+    wait_for(lambda: "000,baseline" in driver.told)
+    family = driver.family()
+    driver.process.send_signal(signal.SIGINT)
+
+    assert driver.process.wait(timeout=60) == 130
+    assert "best: Score/Val" in driver.told
+    assert f"resume s --storage {folder / 'storage'}" in driver.told
+    wait_for(lambda: not living(family), GONE_S)
+    assert "RUNNING" not in {trial.state.name for trial in books.trials}
+
+    assert Driver(folder, "resume", "s").process.wait() == 0
+    books.check(6)
+
+
+@pytest.mark.slow
+def test_ctrl_c_twice_is_gone_within_five_seconds(folder):
+    driver = Driver(folder, "--space", "s.yaml")
+    wait_for(lambda: "000,baseline" in driver.told)
+    family = driver.family()
+    driver.process.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+    driver.process.send_signal(signal.SIGINT)
+    sent = time.monotonic()
+
+    assert driver.process.wait(timeout=30) == 130
+    took_s = time.monotonic() - sent
+    sys.stdout.write(f"gone after {took_s:.2f} s" + "\n")
+    assert took_s < 5
+    wait_for(lambda: not living(family), GONE_S)
+    assert "RUNNING" not in {trial.state.name for trial in Books(folder / "storage" / "s").trials}
+
+
+@pytest.mark.slow
+def test_a_running_search_is_refused_to_resume(folder):
+    driver = Driver(folder, "--space", "s.yaml")
+    wait_for(lambda: "000,baseline" in driver.told)
+
+    second = Driver(folder, "resume", "s")
+    assert second.process.wait(timeout=60) == 2
+    assert f"s: this search is running (process {driver.process.pid}" in driver.told
+    driver.kill()

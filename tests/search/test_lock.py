@@ -1,0 +1,45 @@
+"""One process writes an experiment, and a dead one holds nothing."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tune.errors import ExperimentError
+from tune.paths import ExperimentPaths
+from tune.search.lock import locked
+
+ROOT = Path(__file__).parents[2]
+HOLD = """
+import sys, time
+from pathlib import Path
+from tune.paths import ExperimentPaths
+from tune.search.lock import locked
+with locked(ExperimentPaths(Path(sys.argv[1]))):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_second_process_is_refused_until_the_first_is_dead(tmp_path):
+    paths = ExperimentPaths(tmp_path)
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(ExperimentError) as refused, locked(paths):
+            pass
+        assert re.fullmatch(
+            rf"{tmp_path}: this search is running \(process {holder.pid} on .+\)\n"
+            r"  Wait for it, or end it with Ctrl-C\.",
+            str(refused.value),
+        )
+    finally:
+        os.kill(holder.pid, signal.SIGKILL)
+        holder.communicate()
+
+    with locked(paths):
+        pass
