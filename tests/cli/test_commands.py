@@ -33,7 +33,7 @@ OPTIONS = {
     "promote": HELP | {"-o", "--output", "--force", "--metric", "--mode"},
     "resume": HELP
     | {"-g", "--gpu", "--storage", "--trials", "--time-budget", "--concurrency"}
-    | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures", "--repeats"},
+    | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures"},
     "retrain": HELP | {"-g", "--gpu", "--storage", "--trainer.ARGUMENT"},
     "apply": HELP | {"--trial", "--write", "--storage"},
 }
