@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tune.promotion.find.forms.fields import container_calls
-from tune.promotion.find.library import parameters_of
+from tune.promotion.find.installed import parameters_of
 from tune.promotion.find.project import Foreign, Own, Project
 from tune.promotion.find.signatures import Parameter, Signature, foreign_base, signature_of
 from tune.promotion.find.survey import Called, Scope, Survey, dotted
