@@ -1,0 +1,1 @@
+from .dataset import MP3D

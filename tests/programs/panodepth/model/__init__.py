@@ -1,0 +1,2 @@
+from .backbone import Backbone
+from .decoder import Decoder
