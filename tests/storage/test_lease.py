@@ -1,0 +1,87 @@
+"""One driver writes an experiment at a URL."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tune.errors import ExperimentError
+from tune.storage import lease
+from tune.storage.lease import LAPSE_S, NAME, Holder, Lease
+
+
+@pytest.fixture
+def take(remote):
+    taken = []
+
+    def run(on_lost=lambda holder: None):
+        taken.append(Lease(remote, on_lost))
+        return taken[-1]
+
+    yield run
+    for each in taken:
+        each.release()
+
+
+def write(remote, **changes):
+    holder = {"id": "theirs", "host": "elsewhere", "pid": 7, "time": time.time()}
+    remote.write(NAME, Holder(**{**holder, **changes}).encode())
+
+
+def test_a_second_driver_is_refused_until_the_first_lets_go(take, remote):
+    first = take()
+    with pytest.raises(ExperimentError) as raised:
+        take()
+    pid = json.loads(remote.read(NAME))["pid"]
+    assert str(raised.value) == (
+        f"{remote.url}: this search is running (process {pid} on {socket.gethostname()})\n"
+        "  Wait for it, or end it with Ctrl-C; after a crash the way is free within 90 s."
+    )
+
+    first.release()
+    assert remote.read(NAME) is None
+    assert take().is_sure
+
+
+def test_a_lease_that_was_not_renewed_is_taken_over(take, remote):
+    write(remote, time=time.time() - LAPSE_S)
+
+    assert take().is_sure
+
+
+def test_a_driver_that_died_on_this_machine_does_not_have_to_be_waited_for(take, remote):
+    died = subprocess.Popen([sys.executable, "-c", ""])
+    died.wait()
+    write(remote, host=socket.gethostname(), pid=died.pid)
+
+    assert take().is_sure
+
+
+def test_a_driver_whose_lease_was_taken_over_hears_of_it_and_leaves_it(take, remote, monkeypatch):
+    lost = []
+    monkeypatch.setattr(lease, "RENEW_S", 0.05)
+    ours = take(lost.append)
+    write(remote)
+    ours._thread.join(timeout=60)
+
+    assert ours.lost
+    assert not ours.is_sure
+    assert [holder.pid for holder in lost] == [7]
+    ours.release()
+    assert json.loads(remote.read(NAME))["id"] == "theirs"
+
+
+def test_without_the_network_a_lease_is_sure_for_a_while_only(take, reach, monkeypatch):
+    ours = take()
+    reach.stop()
+    try:
+        assert ours.is_sure
+        monkeypatch.setattr(lease, "LAPSE_S", 0.0)
+        assert not ours.is_sure
+    finally:
+        reach.start()
+    monkeypatch.undo()
+    assert not ours.lost

@@ -1,0 +1,66 @@
+"""Whole files go to a URL and come from there; what stands in the way is told."""
+
+import pytest
+
+from tune.errors import OptionError, PromotuneError
+from tune.storage.remote import Remote
+
+KNOWN = "Write s3://bucket/folder, gs://bucket/folder, or the path of a folder."
+
+
+def test_files_come_back_as_they_went(remote, tmp_path):
+    (tmp_path / "a").write_bytes(b"\x00 one")
+    remote.put(tmp_path / "a", "001,LR=0.1/checkpoints/best.ckpt")
+    remote.get({"001,LR=0.1/checkpoints/best.ckpt": tmp_path / "b" / "c"})
+
+    assert (tmp_path / "b" / "c").read_bytes() == b"\x00 one"
+    assert {name: entry.size for name, entry in remote.files().items()} == {"001,LR=0.1/checkpoints/best.ckpt": 5}
+    assert remote.folders() == ["001,LR=0.1"]
+
+
+def test_what_is_not_there_is_none_and_no_error(remote):
+    assert remote.read("none") is None
+    assert remote.files("none") == {}
+    assert remote.folders() == []
+    remote.delete(["none"])
+
+
+def test_of_two_that_create_a_file_one_succeeds(remote):
+    assert [remote.create("a", b"1"), remote.create("a", b"2")] == [True, False]
+    assert remote.read("a") == b"1"
+
+
+def test_hidden_files_are_not_listed(remote):
+    remote.write(".lease.json", b"{}")
+    remote.write("000/.preflight/x", b"")
+
+    assert remote.files() == {}
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        (
+            "foo://bucket/folder",
+            f"--storage: no such protocol, got foo://\n  {KNOWN}",
+        ),
+        ("gs://bucket/folder", "--storage: gs:// needs a package that is not installed\n  pip install gcsfs"),
+    ],
+)
+def test_a_protocol_that_cannot_be_used_is_told_with_the_remedy(url, message):
+    with pytest.raises(OptionError) as raised:
+        Remote(url)
+    assert str(raised.value) == message
+    assert raised.value.exit_status == 2
+
+
+@pytest.mark.parametrize("act", [Remote.folders, Remote.files, lambda remote: remote.write("a", b"")])
+def test_a_missing_bucket_is_told(reach, act):
+    with pytest.raises(PromotuneError) as raised:
+        act(Remote("s3://there-is-none/folder"))
+    done = "written" if "lambda" in act.__name__ else "read"
+    assert str(raised.value) == (
+        f"s3://there-is-none/folder: it cannot be {done}: The specified bucket does not exist\n"
+        "  Make the bucket, or give another --storage."
+    )
+    assert raised.value.exit_status == 2

@@ -1,0 +1,46 @@
+"""A folder or a URL: which folder of this machine stands for it, and how people read it."""
+
+import pytest
+
+from tune.errors import OptionError
+from tune.paths import short
+from tune.places import place, url_of
+
+
+@pytest.fixture(autouse=True)
+def cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_a_path_is_its_own_place(tmp_path):
+    assert place(tmp_path / "a") == tmp_path / "a"
+    assert place(f"file://{tmp_path}/a/") == tmp_path / "a"
+    assert url_of(tmp_path / "a") is None
+
+
+def test_a_url_has_a_folder_in_the_cache_that_leads_back_to_it(cache):
+    folder = place("s3://bucket/some/searches/")
+
+    assert folder.is_relative_to(cache)
+    assert folder.is_dir()
+    assert folder == place("s3://bucket/some/searches") != place("s3://other/searches")
+    assert url_of(folder / "lr" / "000,baseline") == "s3://bucket/some/searches/lr/000,baseline"
+    assert short(folder / "lr") == "s3://bucket/some/searches/lr"
+
+
+@pytest.mark.parametrize("url", ["ftp://me:secret@host/folder", "https://host/folder?sig=secret"])
+def test_a_url_that_holds_a_secret_is_refused_without_repeating_it(url, cache):
+    with pytest.raises(OptionError) as raised:
+        place(url)
+    assert str(raised.value) == (
+        "--storage: a URL with a password or a query is refused: it would be written down, "
+        f"got {url.partition(':')[0]}://...\n  Give credentials by the environment or the provider's own files."
+    )
+    assert not cache.exists()
+
+
+def test_a_url_without_a_bucket_is_refused():
+    with pytest.raises(OptionError) as raised:
+        place("s3:///folder")
+    assert str(raised.value) == "--storage: the URL names no bucket, got 's3:///folder'\n  Write s3://bucket/folder."

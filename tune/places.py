@@ -1,0 +1,66 @@
+"""Where experiments lie: a folder, or a URL. What lies at a URL is worked on in a folder of this machine.
+
+The folder is a copy under the user's cache; which URL it is of stands in a file there, so that a path alone tells, in
+any process. Nothing here touches the network.
+"""
+
+import hashlib
+import os
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tune.errors import OptionError
+
+URL = re.compile(r"[a-z][a-z0-9+.-]*://")
+MARKER = ".url"
+HASH_LENGTH = 10
+UNSAFE = re.compile(r"[^\w.-]")
+
+
+def is_url(text: str | Path) -> bool:
+    """Tell whether a text is a URL, and no path."""
+    return isinstance(text, str) and URL.match(text) is not None
+
+
+def place(text: str | Path) -> Path:
+    """Return the folder that a path or a URL means, absolute; of a URL that where it is worked on."""
+    if not is_url(text):
+        return Path(text).expanduser().absolute()
+    url = checked(str(text))
+    if url.startswith("file://"):
+        return Path(url.removeprefix("file://")).absolute()
+    name = UNSAFE.sub("_", url.rpartition("/")[2])
+    folder = _cache() / f"{name}-{hashlib.sha256(url.encode()).hexdigest()[:HASH_LENGTH]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARKER).write_text(f"{url}\n", encoding="utf-8")
+    return folder
+
+
+def url_of(path: Path) -> str | None:
+    """Return the URL of what a path of this machine is a copy of; None where it is no copy."""
+    cache = _cache()
+    if not path.is_relative_to(cache) or path == cache:
+        return None
+    copy, *rest = path.relative_to(cache).parts
+    try:
+        root = (cache / copy / MARKER).read_text(encoding="utf-8").strip()
+    except OSError:
+        return None
+    return "/".join([root, *rest])
+
+
+def checked(url: str) -> str:
+    """Return a URL without what it does not need; raise OptionError where it has no bucket, or holds a secret."""
+    parts = urlsplit(url)
+    if parts.password is not None or parts.query:
+        what = f"a URL with a password or a query is refused: it would be written down, got {parts.scheme}://..."
+        raise OptionError("--storage", what, "Give credentials by the environment or the provider's own files.")
+    if not (parts.netloc or parts.scheme == "file"):
+        raise OptionError("--storage", f"the URL names no bucket, got {url!r}", "Write s3://bucket/folder.")
+    return url.rstrip("/")
+
+
+def _cache() -> Path:
+    """Return where the copies lie: the user's cache, as the XDG base directories have it."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser().absolute() / "promotune"

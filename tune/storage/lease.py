@@ -1,0 +1,137 @@
+"""One driver writes an experiment at a URL: it holds a lease there, an object that it renews.
+
+Object stores have no locks. Where the store can create an object only if it is not there (S3, Google), one of two that
+begin at once gets the lease. A lease that was not renewed for LAPSE_S is taken over by overwriting it and reading it
+back after a moment. A driver that slept meanwhile finds another's name in it before it writes again, and stops. Clocks
+have to agree within half a minute.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from tune.errors import ExperimentError, StorageError
+from tune.storage.remote import Remote
+
+NAME = ".lease.json"
+RENEW_S = 20.0
+LAPSE_S = 90.0
+SETTLE_S = 1.0
+"""Before a lease that was taken over is read back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who writes an experiment."""
+
+    id: str
+    """Random: no two are alike."""
+    host: str
+    pid: int
+    time: float
+    """When the lease was renewed last, in seconds since the epoch."""
+
+    def encode(self) -> bytes:
+        """Return JSON."""
+        return (json.dumps(asdict(self)) + "\n").encode()
+
+
+class Lease:
+    """Held from its making to its release, or until another process has taken it over."""
+
+    def __init__(self, remote: Remote, on_lost: Callable[[Holder | None], None]) -> None:
+        """Take it; raise ExperimentError where another process has it."""
+        self._remote = remote
+        self._on_lost = on_lost
+        self._id = secrets.token_hex(8)
+        self._over = threading.Event()
+        self._renewed = 0.0
+        self.lost = False
+        """Whether another process writes the experiment now: nothing more may be written."""
+        self._take()
+        self._thread = threading.Thread(target=self._renew_again_and_again, daemon=True, name="lease")
+        self._thread.start()
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether nobody else can have it: it was renewed lately."""
+        return not self.lost and (time.monotonic() - self._renewed < LAPSE_S / 2 or self._renew())
+
+    def release(self) -> None:
+        """Let the next one have it at once."""
+        self._over.set()
+        self._thread.join()
+        if not self.lost:
+            with contextlib.suppress(StorageError):
+                self._remote.delete([NAME])
+
+    def _take(self) -> None:
+        self._renewed = time.monotonic()
+        if self._remote.create(NAME, self._holder().encode()) and self._is_ours():
+            return
+        holder = self._read()
+        if holder is not None and holder.id != self._id:
+            self._check_lapsed(holder)
+        self._remote.write(NAME, self._holder().encode())
+        time.sleep(SETTLE_S)
+        if not self._is_ours():
+            raise self._refusal(self._read())
+
+    def _check_lapsed(self, holder: Holder) -> None:
+        if time.time() - holder.time >= LAPSE_S:
+            return
+        if holder.host == socket.gethostname() and not _lives(holder.pid):
+            return
+        raise self._refusal(holder)
+
+    def _refusal(self, holder: Holder | None) -> ExperimentError:
+        who = "" if holder is None else f" (process {holder.pid} on {holder.host})"
+        hint = f"Wait for it, or end it with Ctrl-C; after a crash the way is free within {LAPSE_S:.0f} s."
+        return ExperimentError(self._remote.url, f"this search is running{who}", hint)
+
+    def _renew_again_and_again(self) -> None:
+        while not self._over.wait(RENEW_S) and not self.lost:
+            self._renew()
+
+    def _renew(self) -> bool:
+        """Say that we live, if the lease is still ours; without the network it stays as it is."""
+        try:
+            holder = self._read()
+            if holder is None or holder.id != self._id:
+                self.lost = True
+                self._on_lost(holder)
+                return False
+            self._remote.write(NAME, self._holder().encode())
+        except StorageError:
+            return False
+        self._renewed = time.monotonic()
+        return True
+
+    def _is_ours(self) -> bool:
+        holder = self._read()
+        return holder is not None and holder.id == self._id
+
+    def _read(self) -> Holder | None:
+        try:
+            return Holder(**json.loads(self._remote.read(NAME) or b""))
+        except (ValueError, TypeError):
+            return None
+
+    def _holder(self) -> Holder:
+        return Holder(id=self._id, host=socket.gethostname(), pid=os.getpid(), time=time.time())
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

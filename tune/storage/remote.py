@@ -1,0 +1,153 @@
+"""A folder at a URL, through fsspec: whole files go there and come from there."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from tune.errors import OptionError, StorageError
+from tune.paths import atomic_write
+
+PACKAGES = {
+    "s3": "s3fs",
+    "s3a": "s3fs",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "abfs": "adlfs",
+    "abfss": "adlfs",
+    "az": "adlfs",
+}
+"""What fsspec needs for a protocol."""
+
+MODIFIED = ("LastModified", "last_modified", "updated", "mtime")
+"""What file systems call the time of a file's last change."""
+
+NO_BUCKET = "bucket does not exist"
+"""What S3 says; a file that is not there is told by its path alone."""
+
+QUERY = re.compile(r"\?\S*")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file at a URL."""
+
+    size: int
+    """Bytes."""
+    modified: float
+    """Seconds since the epoch, by the store's clock; 0 where it does not say."""
+
+
+class Remote:
+    """One folder. Raises StorageError where the store does not answer, or not as it should."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        protocol = url.partition("://")[0]
+        try:
+            from fsspec.core import url_to_fs  # here: what works on folders needs none of it
+
+            self._fs, self._root = url_to_fs(url, use_listings_cache=False)
+        except ImportError as error:
+            package = PACKAGES.get(protocol)
+            hint = f"pip install {package}" if package else str(error)
+            raise OptionError("--storage", f"{protocol}:// needs a package that is not installed", hint) from error
+        except ValueError as error:
+            known = "Write s3://bucket/folder, gs://bucket/folder, or the path of a folder."
+            raise OptionError("--storage", f"no such protocol, got {protocol}://", known) from error
+
+    def files(self, below: str = "") -> dict[str, Entry]:
+        """Return all files, by their names relative to ``below``; hidden ones are ours, and not among them."""
+        root = self._path(below)
+        found = self._done(lambda: self._fs.find(root, detail=True), "read", missing={})
+        entries = {}
+        for path, info in found.items():
+            name = path.removeprefix(root).lstrip("/")
+            if name and not any(part.startswith(".") for part in name.split("/")):
+                entries[name] = Entry(int(info.get("size") or 0), _modified(info))
+        return entries
+
+    def folders(self) -> list[str]:
+        """Return the names of the folders."""
+        found = self._done(lambda: self._fs.ls(self._root, detail=True), "read", missing=[])
+        return [each["name"].rstrip("/").rpartition("/")[2] for each in found if each["type"] == "directory"]
+
+    def has(self, name: str) -> bool:
+        """Tell whether there is a file of this name."""
+        return bool(self._done(lambda: self._fs.exists(self._path(name)), "read"))
+
+    def read(self, name: str) -> bytes | None:
+        """Return a file; None where there is none."""
+        data: bytes | None = self._done(lambda: self._fs.cat_file(self._path(name)), "read", missing=None)
+        return data
+
+    def get(self, names: Mapping[str, Path]) -> None:
+        """Bring files; each takes its place when it is whole."""
+        for name, path in names.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_write(path) as aside:
+                self._done(partial(self._fs.get_file, self._path(name), str(aside)), "read")
+
+    def put(self, path: Path, name: str) -> None:
+        """Carry a file there as it is now; raise FileNotFoundError where it is gone."""
+        try:
+            self._done(lambda: self._fs.put_file(str(path), self._path(name)), "written")
+        except StorageError:
+            path.stat()
+            raise
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file."""
+        self._done(lambda: self._fs.pipe_file(self._path(name), data), "written")
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a file that was not there; return False where it was. Not all stores can tell when two try at once."""
+        try:
+            self._done(
+                lambda: self._fs.pipe_file(self._path(name), data, mode="create"), "written", but=FileExistsError
+            )
+        except FileExistsError:
+            return False
+        return True
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete files; one that is gone is none."""
+        for name in names:
+            self._done(partial(self._fs.rm_file, self._path(name)), "written", missing=None)
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}" if name else str(self._root)
+
+    def _done(self, act: Callable[[], Any], what: str, *, but: Any = (), **fallback: Any) -> Any:
+        """Return what ``act`` does; ``missing`` where there is no such file, if that is given."""
+        try:
+            return act()
+        except but:
+            raise
+        except Exception as error:  # each file system has errors of its own, and not all are OSErrors
+            if "missing" in fallback and isinstance(error, FileNotFoundError) and NO_BUCKET not in str(error):
+                return fallback["missing"]
+            raise _told(error, self.url, what) from error
+
+
+def _modified(info: Mapping[str, Any]) -> float:
+    when = next((info[key] for key in MODIFIED if info.get(key)), 0.0)
+    if isinstance(when, str):
+        from datetime import datetime
+
+        when = datetime.fromisoformat(when)
+    return float(when.timestamp() if hasattr(when, "timestamp") else when)
+
+
+def _told(error: Exception, url: str, what: str) -> StorageError:
+    """Return an error as people can use it; a query may hold a signature."""
+    text = QUERY.sub("?...", str(error).partition("\n")[0])
+    if isinstance(error, FileNotFoundError):
+        return StorageError(url, f"it cannot be {what}: {text}", "Make the bucket, or give another --storage.")
+    if isinstance(error, PermissionError) or "Credential" in type(error).__name__:
+        hint = "Credentials come from the environment or the provider's own files."
+        return StorageError(url, f"it may not be {what}: {text or 'no credentials'}", hint)
+    return StorageError(url, f"it cannot be {what}: {type(error).__name__}: {text}", "Is the network there?")
