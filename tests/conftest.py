@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 
+from tests.browser import chromium, need_browser
 from tests.projects import write_program
 
 
@@ -22,3 +23,11 @@ def ray():
     resources = Resources(n_cores=2, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=2)
     with local_cluster(resources) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Start the one Chromium of the test session."""
+    need_browser()
+    with chromium() as started:
+        yield started

@@ -14,7 +14,7 @@ from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
 from tune.space.dimensions import KINDS
 from tune.space.file import KEYS, read_space
-from tune.space.settings import CHECKS, Settings
+from tune.space.settings import CHECKS, DURATIONS, Settings, check
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -57,7 +57,7 @@ def test_the_table_when_compared_with_the_space_file_then_has_every_key_and_no_o
 
 def test_the_table_when_compared_with_the_command_line_then_has_every_option_and_no_other():
     options = {option for row in rows("key") for option in quoted(row[1])}
-    assert options == options_of(SEARCH) | options_of("retrain") | options_of("resume")
+    assert options == options_of(SEARCH) | options_of("resume")
 
 
 def test_the_table_of_commands_when_compared_with_them_then_has_every_option_and_no_other():
@@ -65,15 +65,15 @@ def test_the_table_of_commands_when_compared_with_them_then_has_every_option_and
     for command, option, _ in rows("command"):
         names = quoted(command)
         told.setdefault(names[0] if names else list(told)[-1], {"-h", "--help"}).update(quoted(option))
-    assert told == {name: options_of(name) for name in COMMANDS if name not in ("retrain", "resume")}
+    assert told == {name: options_of(name) for name in COMMANDS if name != "resume"}
 
 
 @pytest.mark.parametrize("row", [row for row in rows("key") if row[0].strip("`") in CHECKS], ids=lambda row: row[0])
 def test_a_setting_when_the_readme_tells_its_default_then_that_is_the_default(row):
     (name,) = quoted(row[0])
-    default = getattr(DEFAULTS, "time_budget_s" if name == "time_budget" else name)
+    default = getattr(DEFAULTS, f"{name}_s" if name in DURATIONS else name)
     told = [YAML(typ="safe").load(text) for text in quoted(row[2])]
-    assert told == ([] if default is None else [default])
+    assert [check(name, value, None) for value in told] == ([] if default is None else [default])
 
 
 def test_the_kinds_when_compared_with_the_code_then_are_all_there_and_their_examples_are_read(tmp_path):
@@ -129,8 +129,15 @@ def test_the_space_file_that_ships_when_compared_with_the_readme_then_stands_the
 def test_a_command_when_it_stands_in_the_readme_then_it_is_understood(argv):
     name, words = split(argv)
     given = command_of(name).parser().read(words)
-    target = {SEARCH: "space", "constants": "program", "promote": "program"}.get(name, "experiment")
-    assert getattr(given, target) in ("lr_bs.yaml", "lr_bs", "lit/digits.py")
+    targets = {
+        SEARCH: "space",
+        "constants": "program",
+        "promote": "program",
+        "compare": "experiments",
+        "list": "storage",
+    }
+    target = getattr(given, targets.get(name, "experiment"))
+    assert target in ("lr_bs.yaml", "lr_bs", "lr_bs-2", ["lr_bs"], ["lr_bs", "lr_bs-2"], "lit/digits.py", None)
 
 
 def test_what_the_readme_says_of_the_constants_is_what_is_printed(capfd, monkeypatch):
@@ -148,7 +155,10 @@ def test_what_the_readme_says_of_a_promoted_file_is_what_is_written(tmp_path):
 
 
 def test_the_commands_when_they_are_compared_then_search_retrain_and_rehearsal_are_among_them():
-    assert [argv[0] for argv in LINES] == ["--space", "constants", "promote", "resume", "--space", "retrain", "apply"]
+    assert [argv[0] for argv in LINES] == [
+        *("--space", "constants", "promote", "dashboards", "results", "resume", "resume", "--space"),
+        *("report", "retrain", "list", "compare", "delete", "apply", "--space"),
+    ]
 
 
 def test_a_block_of_commands_when_ci_does_not_run_it_then_it_says_why():

@@ -7,11 +7,14 @@ PromotuneError
 │   ├── ApplyError          a value that cannot be written back into the source alone
 │   ├── ProgramError        the program cannot be found, parsed or used
 │   ├── OptionError         on the command line
+│   ├── StorageError        a URL that cannot be reached, read or written
 │   ├── ExperimentError     an experiment that is not there, or is in the way
-│   └── MetricError         a metric that the program never logs (only running it can tell)
+│   ├── MetricError         a metric that the program never logs (only running it can tell)
+│   └── MutationError       a constant that cannot change while a trial trains (likewise)
 └── SearchError          1  the search itself could not go on
     ├── StartError          Ray could not be started; nothing was searched
-    └── PreflightError      the baseline did not survive a batch or two
+    ├── PreflightError      the baseline did not survive a batch or two
+    └── NoRoomError         the disk is full; the search waits for `resume`
 
 Arguments are positional, so that an error survives a pickle between processes.
 """
@@ -66,6 +69,10 @@ class OptionError(UserError):
     """The command line asks for what is not there."""
 
 
+class StorageError(UserError):
+    """A URL cannot be reached, read or written."""
+
+
 class ExperimentError(UserError):
     """An experiment is not there, or is in the way."""
 
@@ -82,8 +89,16 @@ class PreflightError(SearchError):
     """The baseline did not survive a batch or two of training and validation."""
 
 
+class NoRoomError(SearchError):
+    """The experiment's disk is full. What was written is whole, and ``resume`` goes on once there is room."""
+
+
 class MetricError(UserError):
     """The metric is never logged. A user error that only running the program can find."""
+
+
+class MutationError(UserError):
+    """A constant cannot change while a trial trains. ``where`` is its name, until the space file's line is known."""
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str | None:

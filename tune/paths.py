@@ -4,11 +4,12 @@ import contextlib
 import itertools
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tune.errors import ExperimentError
+from tune.places import url_of
 
 DEFAULT_STORAGE = Path("~/ray_results")
 ILLEGAL = re.compile(r"[^\w.=,-]")
@@ -30,17 +31,41 @@ class ExperimentPaths:
     @property
     def space(self) -> Path:
         """The space as run, everything resolved."""
-        return self.folder / "space.yaml"
+        return self._newest("space.yaml")
 
     @property
     def journal(self) -> Path:
         """The Optuna study: the ledger."""
-        return self.folder / "study.journal"
+        return self._newest("study.journal")
+
+    @property
+    def switched(self) -> Path:
+        """Files that take the place of the experiment's own: there only while it goes over to an edited space."""
+        return self.folder / ".switched"
+
+    def earlier(self, number: int) -> tuple[Path, Path]:
+        """Return the space and the study as they were before the so-manieth edited space, counted from 1."""
+        return self.folder / f"space-{number}.yaml", self.folder / f"study-{number}.journal"
+
+    @property
+    def earlier_spaces(self) -> list[Path]:
+        """The spaces before the edited ones, the first first."""
+        return [space for number in range(1, self.n_earlier + 1) if (space := self.earlier(number)[0]).is_file()]
+
+    @property
+    def n_earlier(self) -> int:
+        """How many edited spaces the search went over to."""
+        return sum(1 for _ in self.folder.glob("study-*.journal"))
 
     @property
     def source(self) -> Path:
         """The snapshot of the program."""
         return self.folder / "source"
+
+    @property
+    def report(self) -> Path:
+        """The report: one file to look at or to send."""
+        return self.folder / "report.html"
 
     @property
     def lock(self) -> Path:
@@ -53,9 +78,29 @@ class ExperimentPaths:
         return self.folder / ".lock.holder"
 
     @property
+    def surroundings(self) -> Path:
+        """What the trials ran on."""
+        return self.folder / "surroundings.json"
+
+    @property
+    def reserve(self) -> Path:
+        """Room that a running search keeps for its last records."""
+        return self.folder / ".reserve"
+
+    @property
+    def applied(self) -> Path:
+        """The values that `apply` has written into the source."""
+        return self.folder / "applied.json"
+
+    @property
     def retrain(self) -> Path:
         """Versions of retrained configurations."""
         return self.folder / "retrain"
+
+    def _newest(self, name: str) -> Path:
+        """Whoever reads while files are being moved to their places sees all of them new."""
+        moving = self.switched / name
+        return moving if moving.exists() else self.folder / name
 
     def version(self, name: str) -> "VersionPaths":
         """One trial's folder."""
@@ -88,6 +133,15 @@ class VersionPaths:
         """The checkpoint of the last epoch that was reported."""
         return self.checkpoints / "last.ckpt"
 
+    def after(self, epoch: int) -> Path:
+        """Return the checkpoint after an epoch, kept while another trial may go on from it."""
+        return self.checkpoints / f"after-{epoch}.ckpt"
+
+    @property
+    def freed(self) -> Path:
+        """Stands in the place of checkpoints that made room for better ones, and says how to train the trial again."""
+        return self.checkpoints / "freed.txt"
+
     @property
     def own(self) -> Path:
         """The trial's working directory, where it has one of its own."""
@@ -97,6 +151,11 @@ class VersionPaths:
     def record(self) -> Path:
         """What the trial says of itself."""
         return self.folder / "trial.json"
+
+    @property
+    def request(self) -> Path:
+        """Of a retrained configuration: what was asked for."""
+        return self.folder / "retrain.json"
 
     @property
     def log(self) -> Path:
@@ -121,24 +180,27 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def short(path: Path) -> str:
-    """Return a path as people write it: with ``~`` for the home folder."""
+    """Return a path as people write it: with ``~`` for the home folder, and what is a copy by its URL."""
+    if (url := url_of(path)) is not None:
+        return url
     try:
         return str("~" / path.relative_to(Path.home()))
     except ValueError:
         return str(path)
 
 
-def claim_experiment(storage: Path, name: str, *, numbered: bool) -> ExperimentPaths:
+def claim_experiment(storage: Path, name: str, *, numbered: bool, taken: Container[str] = ()) -> ExperimentPaths:
     """Make a new experiment's folder, and never take one that exists: ``lr_bs``, ``lr_bs-2``, ``lr_bs-3``...
 
-    What no file system takes everywhere becomes ``_``: ``my space`` is ``my_space``.
-
+    Names that are ``taken`` at the storage's URL count too. What no file system takes everywhere becomes ``_``.
     Raises ExperimentError when the name is taken and ``numbered`` is False, or when the folder cannot be made.
     """
     name = ILLEGAL.sub("_", name).lstrip(".") or "search"
     for number in itertools.count(1):
         folder = storage / (name if number == 1 else f"{name}-{number}")
         try:
+            if folder.name in taken:
+                raise FileExistsError
             folder.mkdir(parents=True)
         except FileExistsError as error:
             if not numbered:

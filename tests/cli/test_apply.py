@@ -151,6 +151,31 @@ def test_apply_when_the_trial_is_the_baseline_then_there_is_nothing_to_do(projec
     assert apply("--trial", "0", "--write") == (0, f"0: Accuracy/Val = 0.5 in epoch 1\n{told}")
 
 
+def test_apply_when_written_before_then_another_trial_replaces_it_and_the_baseline_undoes_it(project, apply, capfd):
+    apply("--trial", "2", "--write")
+    status, told = apply("--write")
+
+    assert status == 0
+    assert "changed since" not in told
+    assert "is not touched" not in told
+    held = values_of("net.py", capfd)
+    assert {name: held[name] for name in BEST} == BEST
+    undone = apply("--trial", "0", "--write")[1]
+    assert undone.endswith("\nwritten: net.py, config.py\n")
+    assert "changed since" not in undone
+    assert ((project / "net.py").read_text(), (project / "config.py").read_text()) == (NET, CONFIG)
+
+
+def test_apply_when_a_literal_that_it_wrote_was_edited_by_hand_then_leaves_it(project, apply):
+    apply("--write")
+    path = project / "net.py"
+    path.write_text(path.read_text().replace("4.4e-3", "7e-3"))
+    told = apply("--trial", "0", "--write")[1]
+
+    assert "LR is not touched: net.py:4 holds 0.007, and 0.001 was searched; the trial had 0.001\n" in told
+    assert path.read_text() == NET.replace("1e-3", "7e-3")
+
+
 def test_apply_when_the_trial_failed_then_says_so(project, apply):
     assert apply("--trial", "3")[1].startswith("3: failed\n\n--- a/net.py\n")
 
@@ -163,7 +188,7 @@ def test_apply_when_a_literal_was_edited_then_it_is_named_and_left_and_the_other
     assert status == 0
     assert told.startswith(
         f"{TITLE}"
-        "changed since the search: net.py: 6 lines from line 1 on\n"
+        "changed since the search: net.py: 3 lines from line 1 on\n"
         "LR is not touched: net.py:5 holds 0.002, and 0.001 was searched; the trial had 0.0044\n"
     )
     assert "\nLR = 2e-3  # of Adam\nSIZES = (8, 32)   # units\n" in path.read_text()
@@ -175,7 +200,7 @@ def test_apply_when_other_lines_were_edited_then_says_which_and_applies(project,
     status, told = apply("--write")
 
     assert status == 0
-    assert told.startswith(f"{TITLE}changed since the search: config.py: 4 lines from line 1 on\n\n--- a/net.py")
+    assert told.startswith(f"{TITLE}changed since the search: config.py: 3 lines from line 1 on\n\n--- a/net.py")
     assert told.endswith("written: net.py, config.py\n")
     assert (project / "config.py").read_text() == f"\n\nX = 1\n{CONFIG}".replace("64", "128")
 

@@ -21,21 +21,34 @@ OPTIONS = {
         "--name",
         "--from",
         "--repeats",
+        "--no-report",
         "--fast-dev-run",
+        "-q",
+        "--quiet",
         "-g",
         "--gpu",
         "--storage",
         "--trainer.ARGUMENT",
     }
     | {"--trials", "--time-budget", "--seed", "--sampler", "--scheduler", "--concurrency"}
-    | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures"},
+    | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures", "--give-up-after", "--hang-after"}
+    | {"--keep-checkpoints"},
     "constants": HELP | {"--refused", "--json"},
     "promote": HELP | {"-o", "--output", "--force", "--metric", "--mode"},
     "resume": HELP
-    | {"-g", "--gpu", "--storage", "--trials", "--time-budget", "--concurrency"}
-    | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures"},
-    "retrain": HELP | {"-g", "--gpu", "--storage", "--trainer.ARGUMENT"},
+    | {"--space", "-q", "--quiet", "-g", "--gpu", "--storage", "--no-report"}
+    | {"--trust-checkpoints", "--trials", "--time-budget", "--concurrency", "--keep-checkpoints"}
+    | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures", "--give-up-after", "--hang-after"},
+    "results": HELP | {"--sort", "--json", "--csv", "--storage"},
+    "report": HELP | {"-o", "--output", "--storage"},
+    "dashboards": HELP | {"--storage"},
+    "retrain": HELP
+    | {"-q", "--quiet", "-g", "--gpu", "--storage", "--trainer.ARGUMENT"}
+    | {"--trial", "--top", "--seeds", "--seed", "--current-source"},
     "apply": HELP | {"--trial", "--write", "--storage"},
+    "list": HELP | {"--json", "--storage"},
+    "compare": HELP | {"--storage"},
+    "delete": HELP | {"--yes", "--storage"},
 }
 
 

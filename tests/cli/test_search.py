@@ -18,6 +18,8 @@ def run(project, storage, monkeypatch, capfd):
 
     def command(*arguments):
         capfd.readouterr()
+        # as in a process of its own: what Ray prints follows descriptor 1 to the driver's log
+        monkeypatch.setattr(sys, "stdout", open(1, "w", buffering=1, closefd=False))  # noqa: SIM115
         status = main([*arguments, "--storage", str(storage)])
         return status, *capfd.readouterr()
 
@@ -36,6 +38,7 @@ def test_a_search_shows_what_it_did_and_what_comes_next(run, storage):
 
     assert (status, err) == (0, "")
     assert "\x1b" not in out
+    assert "\r" not in out
     assert out.startswith(
         "scripted.py: maximise Score/Val\n"
         "3 trials, 2 at a time with 1 CPU each; sampler tpe, scheduler asha, seed 0\n"
@@ -49,9 +52,29 @@ def test_a_search_shows_what_it_did_and_what_comes_next(run, storage):
     assert "\n3 trials: 3 complete\nbest: Score/Val = 0.2 in epoch 2 of 000,baseline\n" in out
     assert "the hardcoded values: 0.2; no trial was better\n" in out
     assert f"everything is in {storage / 's-2'}\n" in out
-    assert f"next: python run_search.py retrain s-2 --storage {storage}\n" in out
+    assert f"next: python run_search.py retrain s-2 --seeds 5 --storage {storage}\n" in out
     assert sorted(entry.name for entry in storage.iterdir()) == ["s", "s-2"]
     assert list((storage / "s").iterdir()) == []
+
+
+def test_a_quiet_search_prints_the_best_and_the_folder_alone(run, storage):
+    status, out, err = run("--space", "s", "--trials", "1", "--trainer.max_epochs", "2", "--quiet")
+
+    assert (status, err) == (0, "")
+    assert out == f"best: Score/Val = 0.2 in epoch 2 of 000,baseline\neverything is in {storage / 's'}\n"
+
+    status, out, err = run("resume", "s", "--trials", "+1", "--quiet")
+    assert (status, err) == (0, "")
+    assert out == f"best: Score/Val = 0.2 in epoch 2 of 000,baseline\neverything is in {storage / 's'}\n"
+
+    status, out, err = run("retrain", "s", "--quiet")
+    assert (status, err) == (0, "")
+    assert re.fullmatch(
+        r"000,baseline: reproduced: the same curve in all 2 epochs that both have\n"
+        r"the best run: Score/Val = 0.2 in epoch 2 of 2\n"
+        rf"checkpoint: {storage}/s/retrain/\S+/checkpoints/best.ckpt\n",
+        out,
+    )
 
 
 def test_a_fast_dev_run_leaves_nothing(run, storage):
@@ -94,5 +117,5 @@ def test_a_search_in_which_every_trial_fails_says_where_to_look(run, project, st
 
     assert status == 1
     assert "2 trials: 2 failed\n" in out
-    assert "no trial came to an end; each version's error.txt and log.txt say why\n" in out
+    assert "no trial has a score; each version's trial.json and log.txt say why\n" in out
     assert "next:" not in out

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from tests.searched import Worker
 from tune import load
@@ -58,9 +59,19 @@ def experiment(tmp_path, capsys):
         worker = Worker(project / "s.yaml", paths.folder, capsys.disabled)
         write_space(worker.space, paths.space)
         paths.journal.touch()
-        return worker.run({"WIDTHS": widths})
+        trial = worker.run({"WIDTHS": widths})
+        trial.worker = worker
+        return trial
 
     return search
+
+
+POINTS = torch.linspace(-1, 1, 24).reshape(8, 3)
+
+
+def error_of(model):
+    with torch.inference_mode():
+        return nn.functional.mse_loss(model.net(POINTS), POINTS.sum(1, keepdim=True)).item()
 
 
 def test_a_model_has_the_shapes_that_were_trained_and_gives_the_metric_again(experiment):
@@ -74,6 +85,51 @@ def test_a_model_has_the_shapes_that_were_trained_and_gives_the_metric_again(exp
     assert [tuple(each.shape) for each in model.parameters() if each.dim() == 2] == [(8, 3), (6, 8), (1, 6)]
     assert not model.training
     assert error == pytest.approx(min(value for _, value in trial.reports), abs=1e-5)
+
+
+def test_two_models_with_other_constants_are_alive_at_once(experiment):
+    narrow = experiment(SYSTEM, "system", (4, 2))
+    wide = narrow.worker.run({"WIDTHS": (8, 6)})
+
+    models = [load(trial.files.folder) for trial in (narrow, wide)]
+
+    assert [model.net[0].out_features for model in models] == [4, 8]
+    for model, trial in zip(models, (narrow, wide), strict=True):
+        assert error_of(model) == pytest.approx(min(value for _, value in trial.reports), abs=1e-5)
+
+
+KEPT = """
+import pathlib
+
+
+class Kind:
+    pass
+
+"""
+
+
+def test_a_checkpoint_with_more_than_weights_is_loaded_only_where_it_is_trusted(experiment):
+    text = (KEPT + SYSTEM).replace("def __init__(self):", "def __init__(self, kind=Kind()):")
+    text = text.replace("super().__init__()\n", "super().__init__()\n        self.save_hyperparameters()\n")
+    trial = experiment(text, "system", (4, 2))
+
+    with pytest.raises(ExperimentError) as caught:
+        load(trial.files.folder)
+
+    assert str(caught.value) == (
+        f"{trial.files.best}: the checkpoint holds more than weights and plain values: a net.Kind\n"
+        "  Unpickling it may run code. If you trust whoever trained it: load(..., trust_checkpoints=True)."
+    )
+    assert error_of(load(trial.files.folder, trust_checkpoints=True)) == pytest.approx(
+        min(value for _, value in trial.reports), abs=1e-5
+    )
+
+
+def test_a_trial_of_what_is_no_experiment_is_told(experiment):
+    trial = experiment(SYSTEM, "system", (4, 2))
+
+    with pytest.raises(ExperimentError, match="trial 3 is asked for, and this is no experiment"):
+        load(trial.files.folder, 3)
 
 
 def test_a_script_that_would_train_when_it_is_imported_is_not_loaded(experiment):

@@ -5,12 +5,17 @@ import random
 
 import pytest
 
-from tune.search.asha import Asha, NoStop, asha
+from tune.search.asha import Asha
+from tune.search.rule import NoStop, Verdict
+
+
+def stops(rule, trial, epoch, value):
+    return rule.judge(trial, epoch, value) is Verdict.STOP
 
 
 def judged(rule, values, epoch=1, first=0):
     """Return who goes on of trials that reach one epoch in turn."""
-    return [not rule.stops(trial, epoch, value) for trial, value in enumerate(values, first)]
+    return [not stops(rule, trial, epoch, value) for trial, value in enumerate(values, first)]
 
 
 # On one rung n arrivals leave room for n / 4 + 1, a new best always passes.
@@ -44,9 +49,9 @@ def test_rungs_stand_at_powers_of_the_reduction_factor(factor, rungs):
     def falls_behind_at(last):
         rule = Asha("max", reduction_factor=factor)
         for epoch in range(1, last + 1):
-            rule.stops(0, epoch, 1.0)
-            stops = rule.stops(1, epoch, 1.0 if epoch < last else 0.0)
-        return stops
+            stops(rule, 0, epoch, 1.0)
+            ends = stops(rule, 1, epoch, 1.0 if epoch < last else 0.0)
+        return ends
 
     assert [epoch for epoch in range(1, 18) if falls_behind_at(epoch)] == rungs
 
@@ -55,34 +60,34 @@ def test_a_trial_is_judged_once_on_a_rung():
     rule = Asha("max")
     assert judged(rule, [5, 9], epoch=1) == [True, True]
 
-    assert [rule.stops(0, epoch, 0.0) for epoch in (2, 3)] == [False, False]
-    assert rule.stops(1, 4, 9.0) is False
-    assert rule.stops(0, 4, 0.0) is True
+    assert [stops(rule, 0, epoch, 0.0) for epoch in (2, 3)] == [False, False]
+    assert stops(rule, 1, 4, 9.0) is False
+    assert stops(rule, 0, 4, 0.0) is True
 
 
 def test_a_trial_that_skips_epochs_is_judged_at_the_first_it_reports_there():
     rule = Asha("max")
     assert judged(rule, [9, 8], epoch=5) == [True, False]  # both on the rung of epoch 4
 
-    assert rule.stops(0, 15, 0.0) is False
-    assert rule.stops(0, 17, 0.0) is False  # alone on the rung of epoch 16
-    assert rule.stops(2, 40, -1.0) is True
+    assert stops(rule, 0, 15, 0.0) is False
+    assert stops(rule, 0, 17, 0.0) is False  # alone on the rung of epoch 16
+    assert stops(rule, 2, 40, -1.0) is True
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("rule", [Asha("max", grace_period=9), Asha("min", grace_period=9), NoStop()], ids=repr)
 def test_what_is_not_finite_ends_at_once_and_counts_for_nobody(rule, value):
-    assert rule.stops(0, 1, value) is True
-    assert rule.stops(0, 9, value) is True
-    assert rule.stops(1, 9, 0.0) is False
+    assert stops(rule, 0, 1, value) is True
+    assert stops(rule, 0, 9, value) is True
+    assert stops(rule, 1, 9, 0.0) is False
 
 
 def test_without_a_scheduler_every_trial_runs_to_its_end():
     assert judged(NoStop(), [9, 1, 0], epoch=4) == [True, True, True]
 
 
-def test_the_arguments_of_the_space_file_are_taken():
-    rule = asha("max", {"grace_period": 2, "reduction_factor": 3})
+def test_the_grace_period_and_the_reduction_factor_are_taken():
+    rule = Asha("max", grace_period=2, reduction_factor=3)
 
     assert judged(rule, [9, 1], epoch=1) == [True, True]
     assert judged(rule, [9, 1], epoch=2) == [True, False]

@@ -8,7 +8,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from tune.errors import ExperimentError
-from tune.search.journal import repair, reports
+from tune.search.journal import Ended, Opened, Reported, Sealed, events, repair
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +76,15 @@ def test_what_a_killed_process_left_of_optunas_lock_is_taken_away(whole, tmp_pat
     assert [entry.name for entry in tmp_path.iterdir()] == ["study.journal"]
 
 
-def test_reports_are_read_back_in_their_order(whole, tmp_path):
+def test_what_happened_to_wanted_trials_is_read_back_in_its_order(whole, tmp_path):
     path = tmp_path / "study.journal"
     path.write_bytes(whole)
 
-    assert reports(path, {0: 0, 2: 2}) == [(0, 1, 0.1), (0, 2, 0.2), (2, 1, 2.1), (2, 2, 2.2)]
+    study = optuna.load_study(study_name="exp", storage=JournalStorage(JournalFileBackend(str(path))))
+    study.set_user_attr("sealed", 4)
+
+    assert list(events(path, {0: 0, 2: 7})) == [
+        *(Opened(0), Reported(0, 1, 0.1), Reported(0, 2, 0.2), Ended(0)),
+        *(Opened(7), Reported(7, 1, 2.1), Reported(7, 2, 2.2), Ended(7)),
+        Sealed(),
+    ]

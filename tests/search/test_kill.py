@@ -19,8 +19,9 @@ from tests.events import scalars, session
 from tests.projects import write_program
 
 ROOT = Path(__file__).parents[2]
-ROUNDS = int(os.environ.get("PROMOTUNE_KILLS", "3"))
-"""How often the driver is killed; the search has four trials for each."""
+N_KILLS, N_TRIALS = 20, 24
+N_EPOCHS = 12
+"""Of 0.3 s: long enough that the search is not through before the last kill."""
 GONE_S = 5.0
 """So soon after its driver is dead no worker is left."""
 SPACE = """
@@ -31,6 +32,8 @@ constants:
   LR: {loguniform: [1e-3, 1]}
 trials: 24
 concurrency: 2
+trainer: {max_epochs: 12}
+scheduler_args: {grace_period: 6}
 """
 
 
@@ -67,7 +70,7 @@ class Driver:
     def kill(self):
         """Kill the driver alone; return how long its workers lived on, in seconds.
 
-        Ray's dashboard agent, which writes nothing of ours, takes up to a minute to notice.
+        Ray's agents, which write nothing of ours, take a minute to notice where no trial runs to end them.
         """
         workers = [each for each in self.family() if is_worker(each)]
         self.process.send_signal(signal.SIGKILL)
@@ -117,7 +120,7 @@ class Books:
             assert [value for _, value in scalars(version)["Score/Val"]] == pytest.approx(curve)
             assert session(version).n_starts == 1
             if trial.state.name == "COMPLETE":
-                assert len(curve) == 4
+                assert len(curve) == N_EPOCHS
 
 
 @pytest.fixture
@@ -135,33 +138,56 @@ def wait_for(true, timeout_s=120.0):
         time.sleep(0.02)
 
 
-@pytest.mark.slow
-def test_a_driver_killed_at_random_moments_loses_nothing(folder):
-    rng = random.Random(os.environ.get("PROMOTUNE_SEED", "0"))
+@pytest.mark.parametrize(
+    ("n_kills", "n_trials"), [(1, 3), pytest.param(N_KILLS, N_TRIALS, marks=pytest.mark.slow)], ids=["once", "often"]
+)
+def test_a_driver_killed_at_random_moments_loses_nothing(folder, n_kills, n_trials):
+    seed = os.environ.get("PROMOTUNE_SEED") or str(random.randrange(10**6))
+    rng = random.Random(seed)
     books = Books(folder / "storage" / "s")
-    n_trials = 4 * ROUNDS
     words = ["--space", "s.yaml", "--trials", str(n_trials)]
     lived_on = []
-    for _ in range(ROUNDS):
-        before = books.n_lines
-        driver = Driver(folder, *words)
-        wait_for(lambda: driver.process.poll() is not None or books.n_lines > before + 4)  # noqa: B023
-        time.sleep(rng.uniform(0, 3))
-        if driver.process.poll() is not None:
-            break
-        ended, reported = books.ended, set(books.reports)
-        lived_on.append(driver.kill())
-        assert books.ended.items() >= ended.items()
-        assert set(books.reports) >= reported
-        still = {path: path.stat().st_mtime_ns for path in books.folder.rglob("*") if path.is_file()}
-        time.sleep(1)
-        assert {path: path.stat().st_mtime_ns for path in books.folder.rglob("*") if path.is_file()} == still
+    for _ in range(n_kills):
+        lived_on.append(kill_at_random(folder, words, books, rng))
         words = ["resume", "s"]
     shown = ", ".join(f"{each:.2f}" for each in lived_on)
-    sys.stdout.write(f"killed {len(lived_on)} times; workers lived on for {shown} s\n")
+    sys.stdout.write(f"seed {seed}; killed {len(lived_on)} times; workers lived on for {shown} s\n")
 
     assert Driver(folder, "resume", "s").process.wait() == 0
     books.check(n_trials)
+
+
+def kill_at_random(folder, words, books, rng):
+    """Kill a driver some time after it began to write; what it had told is there, and nobody writes on."""
+    before = books.n_lines
+    driver = Driver(folder, *words)
+    wait_for(lambda: driver.process.poll() is not None or books.n_lines > before + 4)
+    time.sleep(rng.uniform(0, 1))
+    assert driver.process.poll() is None, "the search was through before the last kill"
+    ended, reported = books.ended, set(books.reports)
+    lived_on_s = driver.kill()
+    assert books.ended.items() >= ended.items()
+    assert set(books.reports) >= reported
+    written = files_of(books)
+    time.sleep(1)
+    assert files_of(books) == written
+    return lived_on_s
+
+
+def files_of(books):
+    return {path: path.stat().st_mtime_ns for path in books.folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.slow
+def test_a_killed_driver_leaves_no_process_of_rays_either(folder):
+    driver = Driver(folder, "--space", "s.yaml", "--trainer.max_epochs", "1000")
+    books = Books(folder / "storage" / "s")
+    wait_for(lambda: driver.process.poll() is not None or books.n_lines > 12)  # trials run
+    family = driver.family()
+    assert any("Agent" in each.name() for each in family)
+    driver.kill()
+
+    wait_for(lambda: not living(family), GONE_S)
 
 
 @pytest.mark.slow

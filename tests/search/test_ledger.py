@@ -309,6 +309,34 @@ def test_of_several_metrics_a_configuration_of_the_front_is_perturbed(two):
     assert len(kept) < 140  # a perturbation keeps half of the constants
 
 
+@pytest.mark.parametrize("arguments", ["{}", "{with_margin: true}"])
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_cma_es_goes_on_from_where_it_was(tmp_path, arguments):
+    (tmp_path / "p.py").write_text("X = 1.0\nY = 1.0\nZ = 3\n")
+    constants = "{X: {uniform: [-5, 5]}, Y: {uniform: [-5, 5]}, Z: {randint: [0, 9]}}"
+    text = f"system: p.py\nmetric: m\nmode: min\nconstants: {constants}\nsampler: cmaes\nsampler_args: {arguments}\n"
+    (tmp_path / "s.yaml").write_text(text)
+    space = read_space(tmp_path / "s.yaml")
+    promoted = resolve(space, find_program(space.program))
+    paths = ExperimentPaths(tmp_path / "exp")
+    paths.folder.mkdir()
+    book = create_ledger(paths, space, promoted)
+    for number in range(60):
+        _, values = book.ask() if number else book.ask_baseline()
+        book.report(number, 1, (values["X"] - 2) ** 2 + (values["Y"] + 1) ** 2 + values["Z"])
+        _ = book.fail(number, "it raised") if number % 9 == 8 else book.complete(number)
+
+    def state(ledger):
+        memory = ledger._searcher._memory
+        return memory._sampler._restore_optimizer(memory._sampler._get_trials(memory._study))
+
+    before, after = state(book), state(open_ledger(paths, space, promoted))
+    assert before.generation >= 5
+    assert after.generation == before.generation
+    assert after.mean.tolist() == pytest.approx(before.mean.tolist())
+    assert "optimizer" not in paths.journal.read_text()
+
+
 def test_what_was_known_from_the_start_is_known_after_a_restart(two):
     first = two(create_ledger)
     number, _ = first.ask_baseline()

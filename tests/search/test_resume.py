@@ -2,10 +2,12 @@
 
 import json
 import os
+import random
 import shutil
 import signal
 import threading
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -108,6 +110,45 @@ def test_a_trial_whose_worker_was_killed_goes_on_from_its_last_checkpoint(search
     epochs = [line for line in searched.version(trial).log.read_text().splitlines() if line.startswith("epoch ")]
     assert len(epochs) < 2 * 4
     assert searched.record(trial).attempt == 2
+
+
+@pytest.mark.slow
+def test_workers_that_are_killed_ten_times_lose_no_trial_and_no_epoch(search, tmp_path):
+    program = write_program(tmp_path / "project", "paced")
+    folder, over, killed = tmp_path / "storage" / "exp", threading.Event(), []
+    rng = random.Random()
+
+    def kill():
+        while len(killed) < 10 and not over.is_set():
+            time.sleep(rng.uniform(0.2, 1))
+            running = [
+                record
+                for each in folder.glob("*/trial.json")
+                if (record := json.loads(each.read_text()))["stage"] == "running" and record["curve"]
+            ]
+            if running and (record := rng.choice(running))["pid"] not in killed:
+                os.kill(record["pid"], signal.SIGKILL)
+                killed.append(record["pid"])
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    space = SPACE.replace("trials: 4", "trials: 12") + "max_failures: 10\n"
+    try:
+        searched = search(program, space)
+    finally:
+        over.set()
+        killer.join()
+
+    assert len(killed) == 10
+    check_whole(searched, 12)
+    restarted = [trial for trial in searched.study.trials if trial.user_attrs.get("attempt", 1) > 1]
+    assert sum(trial.user_attrs["deaths"] for trial in restarted) >= 8  # one may die behind its trial's end
+    for trial in restarted:
+        lines = searched.version(trial).log.read_text().splitlines()
+        epochs = [int(line.removeprefix("epoch ")) for line in lines if line.startswith("epoch ")]
+        epochs = epochs[trial.number == 0 :]  # of the baseline, without its pre-flight
+        assert (epochs[0], epochs[-1]) == (1, 4)
+        assert {after - before for before, after in pairwise(epochs)} <= {0, 1}  # at most the epoch that was cut off
 
 
 def test_a_ledger_of_an_unknown_format_is_refused(cut_short, resume, tmp_path):

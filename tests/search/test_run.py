@@ -126,7 +126,7 @@ def test_a_failed_trial_says_why(one_of_each, trials):
     assert reasons == {
         "nan": "the metric is nan in epoch 2",
         "raises": f"RuntimeError: no second epoch (cases.py:{raises})",
-        "dies": "the worker died",
+        "dies": "the worker died: the program called os._exit(3)",
         "never built": f"ValueError: this cannot be built (cases.py:{never})",
     }
     assert one_of_each.version(trials["raises"]).error.read_text().endswith("RuntimeError: no second epoch\n")
@@ -148,13 +148,14 @@ def test_the_last_epoch_of_a_stopped_trial_is_in_its_event_file(one_of_each, tri
 def test_every_version_is_whole(one_of_each, trials):
     for case, trial in trials.items():
         version = one_of_each.version(trial)
-        if case in ("dies", "never built"):
-            continue
         found = session(version.folder)
         assert (found.n_starts, found.n_ends) == (1, 1)
         assert found.hparams == {"CASE": trial.user_attrs["constants"]["CASE"]}
-        assert found.status == ("STATUS_FAILURE" if case == "raises" else "STATUS_SUCCESS")
+        failed = case in ("raises", "dies", "never built")
+        assert found.status == ("STATUS_FAILURE" if failed else "STATUS_SUCCESS")
         assert version.hparams.read_text().startswith("# promoted by the search\nCASE: ")
+        if case == "never built":
+            continue
         assert version.best.exists()
         assert version.last.exists()
 
@@ -167,6 +168,7 @@ def test_nothing_but_versions_and_our_own_files_is_in_the_experiment(one_of_each
         "source",
         "space.yaml",
         "study.journal",
+        "surroundings.json",
         *versions,
     }
     assert len(versions) == len(CASES)
@@ -184,7 +186,7 @@ def test_the_model_of_a_trial_is_freed_before_the_next_fit(one_of_each, trials):
 def test_workers_stay_warm(one_of_each, trials):
     workers = Counter(one_of_each.record(trial).pid for trial in trials.values())
 
-    assert len(workers) <= 2 + 3  # Ray ends a worker whose trial failed
+    assert len(workers) <= 2 + 1  # one dies
     assert max(workers.values()) >= 3
 
 
@@ -245,9 +247,12 @@ def test_a_worker_that_dies_in_the_preflight_ends_the_search(search, tmp_path):
     searched = search(program, SMALL.replace("concurrency: 1", "concurrency: 2"))
 
     assert type(searched.error) is PreflightError
+    version = searched.paths.version("000,baseline")
     assert str(searched.error) == (
-        f"the worker died in the pre-flight\n  Its last words: {searched.paths.folder / 'driver.log'}"
+        f"the worker died in the pre-flight: the program called os._exit(3)\n  All that the program said: {version.log}"
     )
+    assert session(version.folder).status == "STATUS_FAILURE"
+    assert version.hparams.exists()
     assert {trial.state.name for trial in searched.study.trials} == {"WAITING"}
 
 
@@ -334,3 +339,16 @@ def test_workers_that_end_a_trial_slowly_do_not_wait_for_each_other(search, tmp_
     waited = [record for trial in searched.study.trials if (record := searched.record(trial)).fit_s > 4]
 
     assert len(waited) <= 1  # the answer to a report comes late only where no further trial wants the worker
+
+
+def test_a_stopped_trial_ends_at_once_though_its_worker_gets_no_other(search, programs):
+    program = programs("paced")
+    slower = program.read_text().replace("sleep(PACE_S)", "sleep(PACE_S * (1 + LR))")
+    program.write_text(slower.replace("MAX_EPOCHS = 4", "MAX_EPOCHS = 16"))
+    text = "metric: Score/Val\nmode: max\nconstants: {LR: {uniform: [2, 3]}}\ntrials: 2\nconcurrency: 2\n"
+
+    searched = search(program, text)
+
+    baseline, stopped = map(searched.record, searched.study.trials)
+    assert (baseline.stage, stopped.stage) == ("complete", "stopped")
+    assert stopped.ended < baseline.ended

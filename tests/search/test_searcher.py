@@ -74,6 +74,18 @@ def test_a_baseline_of_whose_parent_only_the_program_knows_the_value_varies_noth
     assert searcher(program=PROGRAM.replace("'adam'", "str('sgd')")).baseline().values == {}
 
 
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_a_sequence_of_qmcs_goes_on_behind_what_another_experiment_had(searcher):
+    constants = "\n  DEPTH: {randint: [1, 60]}\n  OPT: {choice: [adam, sgd]}\n"
+    known = run(searcher(constants, "sampler: qmc"), 20)
+    new = searcher(constants, "sampler: qmc")
+    for values in known[1:]:
+        new.know(new.labels(values), TrialState.COMPLETE, {1: (0.5,)}, (0.5,))
+    drawn = run(new, 20)
+
+    assert not {repr(values) for values in drawn[1:]} & {repr(values) for values in known[1:]}
+
+
 REQUIRED = """
   D: {randint: [1, 64]}
   N: {randint: [2, 16]}

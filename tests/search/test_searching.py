@@ -11,10 +11,12 @@ from tests.projects import write_program
 from tune.errors import MetricError
 from tune.paths import VersionPaths
 from tune.results.experiment import open_experiment
+from tune.search.rerun import Retraining, Run, retrain_name
 from tune.search.resources import plan_resources
-from tune.search.retrain import Retraining, retrain
+from tune.search.retrain import retrain
 from tune.trial.outcome import pareto_front
 from tune.trial.record import read_record
+from tune.trial.request import Request
 
 PROGRAM = '''
 """Scores what its constants say, and writes them down as Python sees them."""
@@ -133,12 +135,24 @@ def test_a_retrained_configuration_holds_its_options_in_the_programs_types(twice
     experiment = open_experiment(paths.name, paths.folder.parent)
     trial = experiment.best
     resources = plan_resources(experiment.space.settings, None)
-    (record,) = retrain(
+    seed = experiment.space.settings.seed
+    request = Request(trial=trial.number, seed=seed, fresh=False, trainer={}, source="source", digest="")
+    files = VersionPaths(paths.retrain / retrain_name(0, request, trial))
+    files.folder.mkdir(parents=True)
+
+    whole = retrain(
         Retraining(
-            space=experiment.space, snapshot=experiment.snapshot, paths=paths, resources=resources, trials=(trial,)
+            space=experiment.space,
+            snapshot=experiment.snapshot,
+            paths=paths,
+            folder=Path.cwd(),
+            resources=resources,
+            runs=(Run(request=request, files=files, outcome=trial),),
         )
     )
 
+    record = read_record(files)
+    assert whole
     assert record.stage == "complete"
     assert seen_in(VersionPaths(paths.retrain / record.version))[0] == tuple(trial.values["SIZES"])
     assert record.curve == [(epoch, value) for epoch, value in trial.curve.items()]

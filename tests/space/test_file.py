@@ -296,8 +296,11 @@ BROKEN = [
         "search_spaces/s.yaml:6: scheduler: no such scheduler, got 'ahsa'\n  Did you mean 'asha'?",
     ),
     (
-        BODY + "scheduler: pbt\n",
-        "search_spaces/s.yaml:6: scheduler: not supported yet, got 'pbt'\n  Supported: asha, none.",
+        BODY + "scheduler: pbt\nscheduler_args: {quantile_fraction: 0.6}\n",
+        (
+            "search_spaces/s.yaml:7: scheduler_args of pbt: quantile_fraction must be at most 0.5, got 0.6\n"
+            "  Write a smaller number."
+        ),
     ),
     (
         BODY + "gpus_per_trial: 1.5\n",

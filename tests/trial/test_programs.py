@@ -187,6 +187,20 @@ CASES = {
         {"min_lr": lambda trial, values: logged("min_lr")(trial) == pytest.approx(values["learning_rate"] / 10)},
     ),
     "package": Case({"LR": 0.03, "WIDTH": 4}, {"LR": 0.002, "WIDTH": 16}, {"LR": rate, "WIDTH": shape("mlp.0.weight")}),
+    "panodepth": Case(
+        {"LR": 0.003, "model.backbone.WIDTH": 8, "data.dataset.FLIP": 0.25, "DataLoader.batch_size": 4},
+        {"LR": 0.0002, "model.backbone.WIDTH": 32, "data.dataset.FLIP": 0.75, "DataLoader.batch_size": 9},
+        {
+            "LR": rate,
+            "model.backbone.WIDTH": shape("backbone.layers.0.conv.weight"),
+            "DataLoader.batch_size": lambda trial: {2: 4, 1: 9}[checkpoint(trial)["global_step"] // epochs(trial)],
+        },
+        {
+            "decoder": lambda trial, values: (
+                shape("decoder.layers.1.conv.weight", 1)(trial) == 2 * values["model.backbone.WIDTH"]
+            )
+        },
+    ),
     "pretrain": Case(
         {"PRETRAIN_LR": 0.05, "FINETUNE_LR": 0.03, "HIDDEN": 4},
         {"PRETRAIN_LR": 0.0005, "FINETUNE_LR": 0.002, "HIDDEN": 16},

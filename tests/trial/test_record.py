@@ -22,6 +22,7 @@ def record(**changes):
 RECORDS = [
     record(),
     record(curve=[(1, 0.5), (3, math.inf)], ended=2.5, fit_s=0.5, stage="failed"),
+    record(constants={"LR": math.inf, "CLIP": [1.0, -math.inf], "KIND": "inf"}, in_force={"LR": {"value": math.inf}}),
     record(
         failure=Failure(kind="ValueError", message="no ä", place="p.py:3", code="f()"), logged=["a"], taken={"LR": 2}
     ),
@@ -36,11 +37,14 @@ def test_a_record_is_read_as_it_was_written(files, written):
     assert [path.name for path in files.folder.iterdir()] == ["trial.json"]
 
 
-def test_an_epoch_that_is_not_a_number_survives(files):
-    record(curve=[(1, math.nan)]).write(files)
+def test_what_is_not_a_number_survives_and_the_file_is_strict_json(files):
+    record(curve=[(1, math.nan)], constants={"LR": math.nan, "CLIP": math.inf}).write(files)
 
     json.loads(files.record.read_text(), parse_constant=pytest.fail)  # JSON has no NaN
-    assert math.isnan(read_record(files).curve[0][1])
+    found = read_record(files)
+    assert math.isnan(found.curve[0][1])
+    assert math.isnan(found.constants["LR"])
+    assert found.constants["CLIP"] == math.inf
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"curve": 3}', "null"])

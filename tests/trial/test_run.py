@@ -267,13 +267,53 @@ def test_an_exception_is_told_with_the_users_own_frame(worker, programs, old, ne
     assert not list(trial.files.folder.glob(".*"))
 
 
-def test_a_trial_that_fails_before_its_first_epoch_has_a_session_too(worker, programs):
-    text = text_of(programs).replace("        return torch.optim", "        1 / 0\n        return torch.optim")
-    trial = worker("scripted", text).run(LR=0.5)
+@pytest.mark.parametrize(("old", "new", "code"), ERRORS.values(), ids=ERRORS)
+@pytest.mark.parametrize("preflight", [False, True], ids=["", "preflight"])
+def test_a_trial_has_its_hparams_and_a_session_wherever_it_fails(worker, programs, old, new, code, preflight):
+    trial = worker("scripted", text_of(programs).replace(old, new, 1)).run(LR=0.5, preflight=preflight)
 
     found = session(trial.files.folder)
     assert (found.n_starts, found.n_ends, found.status) == (1, 1, "STATUS_FAILURE")
     assert found.hparams == {"LR": 0.5}
+    assert trial.files.hparams.read_text().startswith("# promoted by the search\nLR: 0.5\n# hardcoded in the program\n")
+
+
+@pytest.mark.parametrize("name", ["MetricError", "ProgramError", "hang", "NaN", "metric"])
+def test_an_exception_of_the_programs_own_is_not_taken_for_ours(worker, programs, name):
+    text = text_of(programs).replace("LR = 1e-2\n", f"LR = 1e-2\nclass {name}(Exception): pass\nraise {name}('mine')\n")
+    trial = worker("scripted", text).run()
+
+    assert (trial.failure.kind, trial.failure.message, trial.failure.ours) == (name, "mine", False)
+    assert trial.failure.place.startswith("scripted.py:")
+
+
+RAISED = ["KeyboardInterrupt()", "SystemExit(3)", "SystemExit(0)", "GeneratorExit()", "BaseException('all')"]
+
+
+@pytest.mark.parametrize("raised", RAISED)
+@pytest.mark.parametrize("preflight", [False, True], ids=["", "preflight"])
+def test_whatever_an_import_of_the_program_raises_is_that_trials_failure(worker, programs, raised, preflight):
+    text = text_of(programs).replace("LR = 1e-2\n", f"LR = 1e-2\nraise {raised}\n")
+    trial = worker("scripted", text).run(preflight=preflight)
+
+    line = 1 + text.splitlines().index(f"raise {raised}")
+    assert trial.failure.kind == raised.partition("(")[0]
+    assert trial.failure.place == f"scripted.py:{line}"
+
+
+ODD = {
+    "no text": "class Odd(Exception):\n    def __str__(self): raise ValueError\nraise Odd\n",
+    "no unicode": "class Odd(Exception): pass\nraise Odd('\\udc80')\n",
+    "itself": "class Odd(Exception): pass\nodd = Odd()\nodd.__context__ = odd\nraise odd\n",
+}
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_an_exception_that_cannot_be_told_is_a_failure_all_the_same(worker, programs, odd):
+    trial = worker("scripted", text_of(programs).replace("LR = 1e-2\n", f"LR = 1e-2\n{odd}")).run()
+
+    assert trial.failure.kind == "Odd"
+    assert "Odd" in trial.files.error.read_text()
 
 
 def test_hparams_yaml_is_written_once(worker, programs):
@@ -306,7 +346,7 @@ def test_a_failed_training_closes_its_session(worker):
     assert trial.files.hparams.exists()
 
 
-@pytest.mark.parametrize("raised", ["SystemExit(3)", "SystemExit(0)", "MemoryError"])
+@pytest.mark.parametrize("raised", ["SystemExit(3)", "SystemExit(0)", "MemoryError", "KeyboardInterrupt"])
 def test_whatever_a_program_raises_is_a_failure(worker, programs, raised):
     text = text_of(programs).replace('self.log("Loss/Train", loss)', f"raise {raised}")
     trial = worker("scripted", text).run()

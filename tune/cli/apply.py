@@ -9,8 +9,10 @@ from tune.cli.screen import Screen, shown
 from tune.cli.storage import storage_of
 from tune.promotion.apply import diff, encoded_diff, write
 from tune.promotion.standing import Edited, Gone
+from tune.results.applied import note_applied
 from tune.results.experiment import Experiment, open_experiment
 from tune.results.write_back import WriteBack, pick, write_back
+from tune.storage.writer import send_file
 from tune.trial.outcome import Outcome
 
 STYLES = {"+": "green", "-": "red", "@": "cyan"}
@@ -40,6 +42,8 @@ def run(given: argparse.Namespace) -> int:
         _show_diff(screen, back)
         screen.line()
         if given.write:
+            note_applied(experiment.paths, {each.key: each.value for each in back.wanted if each.now is not None})
+            send_file(experiment.paths.applied)
             write(back.rewrites)
     screen.line(_end(back, written=given.write))
     if back.command:
@@ -65,7 +69,7 @@ def _obstacles(back: WriteBack) -> list[str]:
     found = [f"changed since the search: {each}" for each in back.elsewhere]
     for each in back.wanted:
         match each.standing:
-            case Edited(now=now, was=was, text=text) if not each.is_applied:
+            case Edited(now=now, was=was, text=text) if not (each.is_applied or each.is_ours):
                 found.append(
                     f"{each.key} is not touched: {now.where} holds {text}, and {was} was searched; "
                     f"the trial had {each.value!r}"

@@ -4,9 +4,9 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tune.cli.parser import Parser, add_storage
+from tune.cli.parser import Parser, add_quiet, add_storage
 from tune.errors import OptionError
-from tune.space.settings import Settings, set_to
+from tune.space.settings import DURATIONS, Settings, set_to
 from tune.space.trainer_args import parse_trainer_value
 
 TRAINER_PREFIX = "--trainer."
@@ -21,7 +21,10 @@ SETTINGS = {
     "cpus-per-trial": "cores for each trial",
     "gpus-per-trial": "GPUs for each trial, a share such as 0.5 too",
     "max-failures": "how often a trial goes on after its worker died",
+    "give-up-after": "so many failures in a row with one cause end the search",
+    "hang-after": "10m: a trial that is silent for so long, and for 10 epochs, fails",
     "own-folder": "give each trial a working directory of its own",
+    "keep-checkpoints": "of the best N trials, beside the baseline's and the running ones'",
     "repeats": "train a configuration that is drawn again once more",
 }
 """Options that have a key of the same name in the space file, and win over it."""
@@ -29,7 +32,7 @@ SETTINGS = {
 FLAGS = frozenset({"own-folder", "repeats"})
 """Settings that are true when they are given."""
 
-SHOWN = {"time-budget": "TIME", "sampler": "NAME", "scheduler": "NAME"}
+SHOWN = {"time-budget": "TIME", "hang-after": "TIME", "sampler": "NAME", "scheduler": "NAME"}
 """What stands for the value in the help, where it is no number."""
 
 
@@ -47,7 +50,7 @@ class Arguments:
     def settings(self, base: Settings) -> Settings:
         """Return ``base`` with what was given on the command line."""
         for name, text in self.given.items():
-            value = text if name in ("sampler", "scheduler", "time_budget") else parse_trainer_value(text)
+            value = text if name in ("sampler", "scheduler", *DURATIONS) else parse_trainer_value(text)
             base = set_to(base, name, value, f"--{name.replace('_', '-')}")
         for name, text in self.trainer.items():
             base = set_to(base, "trainer", {name: parse_trainer_value(text)}, f"{TRAINER_PREFIX}{name}")
@@ -84,6 +87,7 @@ def add_settings(parser: Parser, settings: dict[str, str]) -> None:
             parser.add_argument(f"--{name}", metavar=SHOWN.get(name, "N"), help=what)
     parser.add_argument("-g", "--gpu", type=int, nargs="+", metavar="INDEX", help="use exactly these GPUs")
     add_storage(parser)
+    add_quiet(parser)
     if isinstance(parser, SearchParser):
         parser.add_argument(
             "--trainer.ARGUMENT",

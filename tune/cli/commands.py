@@ -13,8 +13,14 @@ COMMANDS = {
     "constants": "list what a program hardcodes, and how to name it",
     "promote": "write a space file for some of them, with ranges suggested",
     "resume": "go on with a search that was interrupted, or add trials to one that is through",
-    "retrain": "train an experiment's best configuration again, for the full budget",
+    "results": "show what came of searches, running ones too",
+    "report": "write one HTML file that shows all of it, to look at or to send",
+    "dashboards": "start TensorBoard and optuna-dashboard on an experiment, until Ctrl-C",
+    "retrain": "train an experiment's best configuration again, and say whether its gain is real",
     "apply": "put an experiment's best values back into the source",
+    "list": "list the experiments: state, trials, best score, age, size",
+    "compare": "compare experiments of the same metric",
+    "delete": "delete an experiment, or some of its versions",
 }
 """In the order of their use; without one of them, a space is searched."""
 

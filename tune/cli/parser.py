@@ -37,6 +37,11 @@ class Parser(argparse.ArgumentParser):
         return OptionError(None, f"no such option, got {option!r}", suggest(option, known, what="options"))
 
 
+def add_quiet(parser: Parser) -> None:
+    """Let a command that trains say no more than what came of it."""
+    parser.add_argument("-q", "--quiet", action="store_true", help="print what came of it, and errors, alone")
+
+
 def add_storage(parser: Parser) -> None:
     """Let a command that reads or makes an experiment know where they lie."""
-    parser.add_argument("--storage", metavar="FOLDER", help="of all experiments; default: ~/ray_results")
+    parser.add_argument("--storage", metavar="FOLDER", help="of all experiments, or s3://...; default: ~/ray_results")

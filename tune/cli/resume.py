@@ -1,31 +1,52 @@
 """``run_search.py resume EXPERIMENT``: go on from the ledger, to the number of trials that is asked for."""
 
 import argparse
+import itertools
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from tune.cli.arguments import SETTINGS, Arguments, add_settings
+from tune.cli.at_end import ReportAtEnd
 from tune.cli.commands import described
+from tune.cli.onlooker import looking_on
 from tune.cli.parser import Parser
-from tune.cli.screen import Screen, TrialLines, show_links, show_space
-from tune.cli.search import show_finished
+from tune.cli.screen import Screen, show_links, show_space, typed_command
+from tune.cli.search import show_finished, show_stopped
 from tune.cli.storage import storage_of
-from tune.errors import OptionError
+from tune.errors import ConstantError, OptionError, SpaceError
 from tune.paths import ExperimentPaths, short
-from tune.promotion.resolve import resolve
+from tune.promotion.resolve import Promoted, doubts, hardcoded, resolve
+from tune.promotion.snapshot import Snapshot, check_root
 from tune.search.lock import locked
 from tune.search.resources import plan_resources
+from tune.space.edited import changes, edited_space
+from tune.space.feasible import check_feasible
+from tune.space.file import find_space, read_space
+from tune.space.lint import lint
+from tune.space.settings import Settings
 from tune.space.space import Space
 
-MAY_CHANGE = ("trials", "time-budget", "concurrency", "cpus-per-trial", "gpus-per-trial", "max-failures")
-"""Settings that may change in the middle of a search."""
+if TYPE_CHECKING:
+    from tune.search.edit import Edit
+
+MAY_CHANGE = (
+    *("trials", "time-budget", "concurrency", "cpus-per-trial", "gpus-per-trial"),
+    *("max-failures", "give-up-after", "hang-after", "keep-checkpoints"),
+)
+"""Settings that may change in the middle of a search; a space file may change others too."""
 
 
 def parser() -> Parser:
     """Return what it takes on the command line."""
     parser = Parser(prog="run_search.py resume", description=described("resume"))
     parser.add_argument("experiment", help="its name, or its folder")
+    parser.add_argument("--space", metavar="FILE", help="go on with this edited space; trials that fit it are kept")
+    told = "go on from checkpoints that hold more than plain data; whoever wrote them can run code here"
+    parser.add_argument("--trust-checkpoints", action="store_true", help=told)
     settings = {name: SETTINGS[name] for name in MAY_CHANGE}
     add_settings(parser, {**settings, "trials": "how many in all; +20: so many more than it was to have"})
+    parser.add_argument("--no-report", action="store_true", help="write no report.html at the end")
     return parser
 
 
@@ -34,47 +55,143 @@ def run(given: argparse.Namespace) -> int:
     from tune.results.experiment import find_experiment
 
     paths = ExperimentPaths(find_experiment(given.experiment, storage_of(given.storage)))
-    with locked(paths):
-        return _resume(Arguments.of(given), paths)
+    edited = None if given.space is None else read_space(find_space(given.space), program_is_here=False)
+    screen = Screen(quiet=given.quiet)
+    with locked(paths, screen.result):
+        report = ReportAtEnd(screen, paths, wanted=not given.no_report)
+        try:
+            trusts = given.trust_checkpoints
+            return _resume(Arguments.of(given), paths, edited, screen, report, trusts_checkpoints=trusts)
+        except KeyboardInterrupt:
+            return show_stopped(screen, paths)
 
 
-def _resume(arguments: Arguments, paths: ExperimentPaths) -> int:
+def _resume(
+    arguments: Arguments,
+    paths: ExperimentPaths,
+    edited: Space | None,
+    screen: Screen,
+    report: ReportAtEnd,
+    *,
+    trusts_checkpoints: bool,
+) -> int:
     from tune.results.experiment import open_experiment
+    from tune.search.edit import Edit
     from tune.search.journal import repair
-    from tune.search.run import Search, resume_search
+    from tune.search.switch import finish_switch
 
-    screen = Screen()
+    finish_switch(paths)
     if lost := repair(paths.journal):
         notice = (
             f"{short(paths.journal)} ended in a torn record of {lost} bytes; it was taken out, all others are there"
         )
         screen.line(f"warning: {notice}", style="yellow")
     experiment = open_experiment(str(paths.folder), paths.folder.parent)
-    space = _changed(experiment.space, arguments)
-    if space.settings.trials < len(experiment.trials):
-        there = f"there are {len(experiment.trials)} already, got {space.settings.trials}"
-        raise OptionError("--trials", there, "Give a larger number, or `+N` for N more.")
-    program = experiment.snapshot.stored
-    promoted = resolve(space, program)
+    check_root(experiment.snapshot)
+    before, program = experiment.space, experiment.snapshot.stored
+    space = _changed(before if edited is None else edited_space(edited, before), before.settings, arguments)
+    promoted = _promoted(space, before, experiment.snapshot)
     resources = plan_resources(space.settings, arguments.gpus)
+    if edited is None:
+        _check_trials("--trials", space, len(experiment.trials))
+    else:
+        check_feasible(space, {item.key: item.dimension for item in promoted}, hardcoded(promoted))
+        where = "--trials" if "trials" in arguments.given else space.where("trials")
+        _go_over(
+            screen,
+            paths,
+            Edit(before=before, after=space, promoted_before=resolve(before, program), promoted=promoted),
+            where,
+        )
+        experiment = open_experiment(str(paths.folder), paths.folder.parent)
     show_space(screen, space, promoted, program, resources)
-    search = Search(
-        space=space,
-        program=program,
-        promoted=promoted,
-        resources=resources,
-        paths=paths,
-        on_start=lambda dashboard: show_links(screen, paths.folder.parent, dashboard),
-        on_end=TrialLines(screen, space.mode, space.settings.trials, experiment.trials).ended,
-    )
-    return show_finished(screen, resume_search(search, experiment.snapshot), search)
+    with looking_on(
+        screen,
+        space,
+        program,
+        resources,
+        title=paths.name,
+        n_trials=space.settings.trials,
+        before=experiment.trials,
+    ) as onlooker:
+        from tune.search.run import Search, resume_search  # imports Ray: there is something to see by now
+
+        def started(dashboard: str | None) -> None:
+            show_links(screen, paths.folder.parent, dashboard)
+            onlooker.on_start()
+
+        search = Search(
+            space=space,
+            program=program,
+            promoted=promoted,
+            resources=resources,
+            paths=paths,
+            trusts_checkpoints=trusts_checkpoints,
+            command=typed_command(),
+            on_start=started,
+            on_end=report.prepared_by(onlooker.on_end),
+            watch=onlooker.watch,
+        )
+        finished = resume_search(search, experiment.snapshot)
+    return show_finished(screen, finished, search, report)
 
 
-def _changed(space: Space, arguments: Arguments) -> Space:
+def _changed(space: Space, before: Settings, arguments: Arguments) -> Space:
     """Return the space with what was given; ``--trials +20`` adds to what the search was to have."""
     given, settings = dict(arguments.given), space.settings
     trials = given.get("trials", "")
     if trials.startswith("+") and trials[1:].isdecimal():
         del given["trials"]
-        settings = replace(settings, trials=settings.trials + int(trials))
+        settings = replace(settings, trials=before.trials + int(trials))
     return replace(space, settings=replace(arguments, given=given).settings(settings))
+
+
+def _check_trials(where: str, space: Space, n_there: int) -> None:
+    if space.settings.trials < n_there:
+        there = f"there are {n_there} already, got {space.settings.trials}"
+        raise OptionError(where, there, "Give a larger number, or `--trials +N` for N more.")
+
+
+def _promoted(space: Space, before: Space, snapshot: Snapshot) -> tuple[Promoted, ...]:
+    """Find the constants in the source that the trials run, whatever the program says by now."""
+    try:
+        return resolve(space, snapshot.stored)
+    except (ConstantError, SpaceError) as error:
+        if space.dimensions.keys() <= before.dimensions.keys() or not snapshot.program.path.is_file():
+            raise
+        try:
+            resolve(space, snapshot.program)
+        except (ConstantError, SpaceError):
+            raise error from None
+        what = f"{error.what}, as it was when this search began"
+        hint = f"Its trials run {short(snapshot.folder)}, and the program was edited since: start a new search."
+        raise type(error)(error.where, what, hint) from error
+
+
+def _go_over(screen: Screen, paths: ExperimentPaths, edit: "Edit", where: str) -> None:
+    """Take the edited space, and say what it changes; nothing is written where it cannot be taken."""
+    from tune.search.edit import kept_by
+
+    kept = kept_by(edit, paths)
+    _check_trials(where, edit.after, kept.n_kept)
+    for warning in (*lint(edit.promoted), *doubts(edit.promoted)):
+        screen.line(f"warning: {warning}", style="yellow")
+    if settings := changes(edit.before.settings, edit.after.settings):
+        screen.line(f"changed: {', '.join(settings)}")
+    if not edit.touches_trials:
+        return
+    kept.write(paths)
+    reasons = "; ".join(f"{_numbers(numbers)} ({why})" for why, numbers in kept.left_out.items())
+    total = kept.n_kept + sum(map(len, kept.left_out.values()))
+    screen.line(f"kept: {kept.n_kept} of {total} trials" + (f"; left out: {reasons}" if reasons else ""))
+    if kept.n_known_left_out:
+        screen.line(f"of what was known from another experiment, {kept.n_known_left_out} trials are left out")
+    screen.line()
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    """Return sorted numbers as people write them: ``3-5, 9``."""
+    runs: list[list[int]] = []
+    for _, run in itertools.groupby(enumerate(numbers), lambda each: each[1] - each[0]):
+        runs.append([number for _, number in run])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)

@@ -5,16 +5,20 @@ import shlex
 import shutil
 import socket
 import sys
+import threading
 import weakref
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from rich.console import Console
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+from tune.cli.console import open_console, open_output
+from tune.cli.styles import STYLES
 from tune.paths import short
+from tune.places import url_of
 from tune.promotion.literals import Unknown
 from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted
@@ -22,83 +26,74 @@ from tune.search.resources import Resources
 from tune.space.dimensions import describe
 from tune.space.space import Space
 from tune.space.when import describe_condition
-from tune.trial.outcome import Outcome, State, pareto_front, ranked
+from tune.trial.outcome import Outcome, pareto_front, ranked
 from tune.trial.score import Mode, better
 
-WIDEST = 10_000  # characters in a line of a file; rich would cut tables at 80
 LONGEST_REASON = 200  # characters of why a trial failed
 TENSORBOARD_PORT = 6006
 INACTIVE = "-"  # a constant that keeps its hardcoded value, since its condition does not hold
-STYLES: dict[State, str] = {
-    "complete": "green",
-    "pruned": "dim",
-    "failed": "red",
-    "waiting": "yellow",
-    "running": "blue",
-}
-
-
-class _Console(Console):
-    """Goes on without a reader: a search does not end because ``head`` has seen enough."""
-
-    def on_broken_pipe(self) -> None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
 
 class Screen:
     """A console on the process's own standard output, which stays the user's while a search runs."""
 
-    def __init__(self) -> None:
-        file = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", errors="replace")
-        weakref.finalize(self, file.close)
-        self._file = file
-        self._console = _Console(
-            file=file,
-            width=None if file.isatty() else WIDEST,
-            highlight=False,
-            soft_wrap=True,
-        )
-
-    def line(self, text: str = "", style: str | None = None) -> None:
-        """Print one line; nothing in it is markup."""
-        self._console.print(Text(text, style=style or ""))
-        self._flush()
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._file = open_output()
+        weakref.finalize(self, self._file.close)
+        self.console = open_console(self._file)
+        self.is_quiet = quiet
+        """Whether only results are shown."""
+        self.lock = threading.RLock()
+        """Held while something is drawn: a live view has a thread of its own."""
 
     @property
     def is_terminal(self) -> bool:
-        """Whether somebody looks at it, in lines of a certain width."""
-        return self._console.is_terminal
+        """Whether somebody looks at it, in lines of a certain width; colours may be wanted elsewhere too."""
+        return self._file.isatty()
+
+    @property
+    def can_redraw(self) -> bool:
+        """Whether the cursor can be moved back."""
+        return self.is_terminal and not self.console.is_dumb_terminal
 
     @property
     def width(self) -> int:
         """Characters in a line of the terminal."""
-        return self._console.width
+        return self.console.width
+
+    def line(self, text: str = "", style: str | None = None) -> None:
+        """Print one line; nothing in it is markup."""
+        if not self.is_quiet:
+            self.result(text, style)
+
+    def result(self, text: str, style: str | None = None) -> None:
+        """Print a line that even the quiet want to see."""
+        with self.lock:
+            self.console.print(Text(text, style=style or ""))
 
     def text(self, lines: Iterable[str]) -> None:
         """Print many lines without a style: rich takes a third of a millisecond for each."""
         self._file.write("".join(f"{line}\n" for line in lines))
-        self._flush()
+        self._file.flush()
 
     def raw(self, text: bytes) -> None:
         """Write bytes as they are."""
         self._file.buffer.write(text)
-        self._flush()
+        self._file.flush()
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print a table that is as wide as its cells."""
+        """Print a table as wide as its cells; on a narrow terminal all but the first column go on in the next line."""
+        if self.is_quiet:
+            return
         table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-        for column in columns:
-            table.add_column(column, no_wrap=True, overflow="ignore")
+        widths = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
+        for place, (column, width) in enumerate(zip(columns, widths, strict=True)):
+            table.add_column(column, no_wrap=place == 0, min_width=width if place == 0 else None, overflow="fold")
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
-        self._console.print(table, crop=False)
-        self._flush()
-
-    def _flush(self) -> None:
-        try:
-            self._file.flush()
-        except BrokenPipeError:
-            self._console.on_broken_pipe()
+        whole = None if self.console.is_terminal else sum(widths) + 3 * len(widths)
+        with self.lock:
+            self.console.print(table, crop=False, width=whole)
 
 
 def show_space(
@@ -110,6 +105,8 @@ def show_space(
     settings = space.settings
     screen.line(f"{program.source.name}: {goal}", style="bold")
     device = f"{resources.gpus_per_trial:g} GPU" if resources.gpus_per_trial else f"{resources.cpus_per_trial:g} CPU"
+    if 0 < resources.gpus_per_trial < 1:
+        device += f" and {resources.gpus_per_trial:.0%} of its memory"
     screen.line(
         f"{settings.trials} trials, {resources.concurrency} at a time with {device} each; "
         f"sampler {settings.sampler}, scheduler {_scheduler(space)}, seed {settings.seed}"
@@ -134,10 +131,16 @@ def _searched(item: Promoted, space: Space) -> str:
 
 def show_links(screen: Screen, storage: Path, dashboard: str | None) -> None:
     """Show where to look while it runs."""
-    screen.line(f"TensorBoard    {tool('tensorboard')} --logdir {word(storage)} --port {_free_port(TENSORBOARD_PORT)}")
+    screen.line(
+        f"TensorBoard    {tool('tensorboard')} --logdir {word_here(storage)} --port {_free_port(TENSORBOARD_PORT)}"
+    )
     if dashboard:
         screen.line(f"Ray dashboard  http://{dashboard}")
-        screen.line(f"  its token    {tool('ray')} get-auth-token")
+        if os.environ.get("RAY_AUTH_MODE", "").lower() == "disabled":
+            warning = "RAY_AUTH_MODE=disabled: any user of this machine can run code as you"
+            screen.result(f"warning: {warning}", style="bold red")
+        else:
+            screen.line(f"  its token    {tool('ray')} get-auth-token")
     screen.line()
 
 
@@ -183,7 +186,7 @@ def show_end(screen: Screen, outcomes: Sequence[Outcome], space: Space, promoted
     best = next(iter(ranked(outcomes, space.mode)), None)
     if best is None or best.score is None:
         return None
-    screen.line(f"best: {space.metric} = {best.score:.5g} in epoch {best.best_epoch} of {best.version}", style="bold")
+    screen.result(f"best: {space.metric} = {best.score:.5g} in epoch {best.best_epoch} of {best.version}", style="bold")
     baseline = next((outcome for outcome in outcomes if outcome.is_baseline), None)
     if baseline is not None and baseline.score is not None:
         gain = f"better by {abs(best.score - baseline.score):.5g}" if best is not baseline else "no trial was better"
@@ -219,7 +222,8 @@ def shown(value: object) -> str:
 
 def one_line(text: str) -> str:
     """Return what a program said, fit for a line: no control characters, and not too long."""
-    clean = "".join(letter if letter.isprintable() else " " for letter in text)
+    plain = Text.from_ansi(text.replace("\n", " ")).plain  # a colour is more than its first, unprintable letter
+    clean = "".join(letter if letter.isprintable() else " " for letter in plain)
     words = " ".join(clean.split())
     return words if len(words) <= LONGEST_REASON else f"{words[: LONGEST_REASON - 3]}..."
 
@@ -227,12 +231,26 @@ def one_line(text: str) -> str:
 def word(path: Path) -> str:
     """Return a path as one word of a command line."""
     text = short(path)
-    return text if shlex.quote(text.removeprefix("~")) == text.removeprefix("~") else shlex.quote(str(path))
+    return (
+        text
+        if shlex.quote(text.removeprefix("~")) == text.removeprefix("~")
+        else shlex.quote(text if url_of(path) else str(path))
+    )
+
+
+def word_here(path: Path) -> str:
+    """Return a path of this machine as one word, also of what is a copy."""
+    return word(path) if url_of(path) is None else shlex.quote(str(path))
 
 
 def this_command() -> str:
     """Return how the user calls us."""
     return "python run_search.py" if Path(sys.argv[0]).name == "run_search.py" else Path(sys.argv[0]).name
+
+
+def typed_command() -> str:
+    """Return the whole command line, as it can be typed again."""
+    return f"{this_command()} {shlex.join(sys.argv[1:])}"
 
 
 def tool(name: str) -> str:

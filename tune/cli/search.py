@@ -1,45 +1,43 @@
 """The search itself: ``run_search.py --space FILE``."""
 
 import argparse
-import shutil
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tune import __version__
 from tune.cli.arguments import SETTINGS, Arguments, SearchParser, add_settings
+from tune.cli.at_end import ReportAtEnd
 from tune.cli.commands import COMMANDS
-from tune.cli.screen import Screen, TrialLines, show_end, show_links, show_space, this_command, word
+from tune.cli.findings import show_failures, show_hints
+from tune.cli.onlooker import looking_on
+from tune.cli.screen import Screen, show_end, show_links, show_space, this_command, typed_command, word
 from tune.cli.storage import storage_of
-from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, StartError, UserError
-from tune.paths import ExperimentPaths, check_name, claim_experiment, short
-from tune.promotion.cautions import cautions, check_folder, check_names
-from tune.promotion.program import Program, find_program
-from tune.promotion.resolve import Promoted, doubts, hardcoded, resolve
-from tune.search.epochs import check_epochs
+from tune.cli.trials_table import SCORE, show_trials, sorted_trials
+from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, NoRoomError, SearchError, StartError, UserError
+from tune.paths import ExperimentPaths, claim_experiment, short
+from tune.promotion.cautions import cautions
+from tune.promotion.resolve import doubts, hardcoded
+from tune.results.failures import failures_of
+from tune.results.hints import hints_of
 from tune.search.lock import locked
-from tune.search.resources import Resources, plan_resources
-from tune.space.feasible import baseline_doubts, check_feasible
+from tune.search.plan import Plan, prepare
+from tune.space.feasible import baseline_doubts
 from tune.space.file import find_space, read_space
 from tune.space.lint import lint
-from tune.space.space import Script, Space, check_settings
+from tune.space.space import Script
+from tune.storage.bring import names_at
+from tune.storage.writer import erase
 
 if TYPE_CHECKING:
     from tune.results.knowledge import Knowledge
+    from tune.search.checkpoints import Freed
     from tune.search.run import Finished, Search
+    from tune.trial.outcome import Outcome
 
+N_BEST = 10
+"""Trials that are shown at the end of a search; `results` shows all."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """A search without errors, as far as can be told without running the program."""
-
-    space: Space
-    program: Program
-    promoted: tuple[Promoted, ...]
-    resources: Resources
-    storage: Path
-    name: str | None
-    """None: the space file's name, with a number if that is taken."""
+UNITS = {"TB": 1e12, "GB": 1e9, "MB": 1e6, "kB": 1e3, "bytes": 0}
 
 
 def parser() -> SearchParser:
@@ -56,6 +54,7 @@ def parser() -> SearchParser:
     add_settings(parser, SETTINGS)
     parser.add_argument("--name", help="of the experiment; default: the space file's")
     parser.add_argument("--from", dest="known", metavar="EXPERIMENT", help="what it has learnt is known from the start")
+    parser.add_argument("--no-report", action="store_true", help="write no report.html at the end")
     parser.add_argument("--fast-dev-run", action="store_true", help="one or two batches of the baseline; keeps nothing")
     return parser
 
@@ -66,39 +65,21 @@ def run(given: argparse.Namespace) -> int:
     space = read_space(find_space(given.space))
     storage = storage_of(given.storage)
     plan = prepare(replace(space, settings=arguments.settings(space.settings)), arguments.gpus, storage, given.name)
-    screen = Screen()
+    screen = Screen(quiet=given.quiet)
     show_space(screen, plan.space, plan.promoted, plan.program, plan.resources)
     unmet = baseline_doubts(plan.space.requirements, hardcoded(plan.promoted))
     told = cautions(plan.program, is_script=isinstance(plan.space.shape, Script))
     for warning in (*lint(plan.promoted), *doubts(plan.promoted), *unmet, *told):
         screen.line(f"warning: {warning}", style="yellow")
     known = None if given.known is None else _known(given.known, plan, screen)
-    paths = claim_experiment(plan.storage, plan.name or plan.space.name, numbered=plan.name is None)
-    with locked(paths):
+    name, taken = plan.name or plan.space.name, names_at(plan.storage)
+    paths = claim_experiment(plan.storage, name, numbered=plan.name is None, taken=taken)
+    with locked(paths, screen.result):
         try:
-            return _search(plan, paths, screen, known, rehearsal=given.fast_dev_run)
-        except (UserError, StartError):
-            shutil.rmtree(paths.folder)
-            raise
-
-
-def prepare(space: Space, gpus: tuple[int, ...] | None, storage: Path, name: str | None) -> Plan:
-    """Raise a UserError at whatever is wrong; this imports neither torch nor Ray nor Optuna."""
-    check_settings(space)
-    program = find_program(space.program)
-    check_names(program)
-    check_folder(Path.cwd())
-    promoted = resolve(space, program)
-    check_feasible(space, {item.key: item.dimension for item in promoted}, hardcoded(promoted))
-    check_epochs(space, program)
-    return Plan(
-        space=space,
-        program=program,
-        promoted=promoted,
-        resources=plan_resources(space.settings, gpus),
-        storage=storage,
-        name=None if name is None else check_name(name),
-    )
+            report = ReportAtEnd(screen, paths, wanted=not (given.no_report or given.fast_dev_run))
+            return _search(plan, paths, screen, known, report, rehearsal=given.fast_dev_run)
+        except KeyboardInterrupt:
+            return show_stopped(screen, paths)
 
 
 def _known(experiment: str, plan: Plan, screen: Screen) -> "Knowledge":
@@ -118,53 +99,133 @@ def _trials(number: int) -> str:
     return f"{number} trial{'s' if number != 1 else ''}"
 
 
-def _search(plan: Plan, paths: ExperimentPaths, screen: Screen, known: "Knowledge | None", *, rehearsal: bool) -> int:
-    from tune.search.run import Search, run_search
+def _search(
+    plan: Plan,
+    paths: ExperimentPaths,
+    screen: Screen,
+    known: "Knowledge | None",
+    report: ReportAtEnd,
+    *,
+    rehearsal: bool,
+) -> int:
+    settings = plan.space.settings
+    with looking_on(
+        screen,
+        plan.space,
+        plan.program,
+        plan.resources,
+        title=paths.name,
+        n_trials=1 if rehearsal else settings.trials,
+    ) as onlooker:
+        from tune.search.run import Search, run_search  # imports Ray: there is something to see by now
 
-    lines = TrialLines(screen, plan.space.mode, plan.space.settings.trials)
-    search = Search(
-        space=plan.space,
-        program=plan.program,
-        promoted=plan.promoted,
-        resources=plan.resources,
-        paths=paths,
-        rehearsal=rehearsal,
-        knowledge=None if known is None else (known.experiment, known.trials),
-        on_start=lambda dashboard: None if rehearsal else show_links(screen, plan.storage, dashboard),
-        on_end=lines.ended,
-    )
-    finished = run_search(search)
+        def started(dashboard: str | None) -> None:
+            if not rehearsal:
+                show_links(screen, plan.storage, dashboard)
+            onlooker.on_start()
+
+        search = Search(
+            space=plan.space,
+            program=plan.program,
+            promoted=plan.promoted,
+            resources=plan.resources,
+            paths=paths,
+            rehearsal=rehearsal,
+            command=typed_command(),
+            knowledge=None if known is None else (known.experiment, known.trials),
+            on_start=started,
+            on_end=report.prepared_by(onlooker.on_end),
+            watch=onlooker.watch,
+        )
+        try:
+            finished = run_search(search)
+        except (UserError, StartError, NoRoomError):  # nothing was trained
+            erase(paths.folder)
+            raise
     if rehearsal:
-        shutil.rmtree(paths.folder)
+        erase(paths.folder)
         logged = finished.baseline.logged if finished.baseline is not None else []
-        screen.line("the baseline trains and validates; it logs " + ", ".join(logged), style="green")
+        screen.result("the baseline trains and validates; it logs " + ", ".join(logged), style="green")
         return EXIT_INTERRUPTED if finished.interrupted_by_user else 0
-    return show_finished(screen, finished, search)
+    return show_finished(screen, finished, search, report)
 
 
-def show_finished(screen: Screen, finished: "Finished", search: "Search") -> int:
+def _freed(freed: "Freed", keep: int | None) -> str:
+    """Return one line about checkpoints that are gone."""
+    limit = "10% of the free disk was full" if keep is None else f"keep_checkpoints is {keep}"
+    n_unit, unit = next((n_bytes, unit) for unit, n_bytes in UNITS.items() if freed.n_bytes >= n_bytes)
+    size = f"{freed.n_bytes / max(n_unit, 1):.3g} {unit}"
+    return f"the checkpoints of {_trials(freed.n_trials)} were freed, {size}: {limit}"
+
+
+def show_stopped(screen: Screen, paths: ExperimentPaths) -> int:
+    """Show how to go on after a second Ctrl-C, or one before the first trial; return the exit status."""
+    if paths.journal.is_file():
+        command = _go_on(paths)
+        screen.result("stopped at once; trials that ran go on from their last checkpoint", style="yellow")
+        screen.result(f"to go on: {command}", style="bold")
+    return EXIT_INTERRUPTED
+
+
+def storage_option(paths: ExperimentPaths) -> str:
+    """Return what a command needs beside an experiment's name to find it."""
+    storage = paths.folder.parent
+    return "" if storage == storage_of(None) else f" --storage {word(storage)}"
+
+
+def show_finished(screen: Screen, finished: "Finished", search: "Search", report: ReportAtEnd) -> int:
     """Show what came of a search and the commands that come next; return the exit status."""
     paths, space = search.paths, search.space
+    if screen.can_redraw and not screen.is_quiet:  # elsewhere each trial had its line
+        show_trials(screen, sorted_trials(finished.outcomes, space, SCORE)[:N_BEST], space)
     best = show_end(screen, finished.outcomes, space, search.promoted)
-    screen.line(f"everything is in {short(paths.folder)}")
-    if finished.baseline is not None and finished.baseline.wrote:
-        written = ", ".join(finished.baseline.wrote)
-        screen.line(
-            f"warning: the program writes into the working directory, and all trials share it: {written}", "yellow"
-        )
-        screen.line("         `own_folder: true` keeps them apart", "yellow")
-    storage = paths.folder.parent
-    option = "" if storage == storage_of(None) else f" --storage {word(storage)}"
-    more = len(finished.outcomes) < space.settings.trials and not finished.exhausted
-    if more or any(outcome.state == "waiting" for outcome in finished.outcomes):
-        screen.line(f"to go on: {this_command()} resume {paths.name}{option}", style="bold")
-    if best is not None:
-        screen.line(f"next: {this_command()} retrain {paths.name}{option}")
-        if not best.is_baseline:
-            screen.line(f"      {this_command()} apply {paths.name}{option}")
+    if not screen.is_quiet:
+        show_failures(screen, failures_of(finished.outcomes, space, paths))
+        show_hints(screen, hints_of(finished.outcomes, space, paths.name))
+    screen.result(f"everything is in {short(paths.folder)}")
+    if finished.freed.n_trials:
+        screen.line(_freed(finished.freed, space.settings.keep_checkpoints))
+    if finished.fault is None:
+        report.write(len(finished.outcomes))
+    _show_written(screen, finished)
+    _show_next(screen, finished, search, best)
+    if finished.fault is not None:
+        raise _explained(finished.fault, paths)
     if finished.interrupted_by_user:
         return EXIT_INTERRUPTED
     if best is None:
-        screen.line("no trial has a score; each version's trial.json and log.txt say why", style="red")
+        screen.result("no trial has a score; each version's trial.json and log.txt say why", style="red")
         return EXIT_SEARCH
     return 0
+
+
+def _show_written(screen: Screen, finished: "Finished") -> None:
+    if finished.baseline is None or not finished.baseline.wrote:
+        return
+    written = ", ".join(finished.baseline.wrote)
+    screen.line(f"warning: the program writes into the working directory, and all trials share it: {written}", "yellow")
+    screen.line("         `own_folder: true` keeps them apart", "yellow")
+
+
+def _show_next(screen: Screen, finished: "Finished", search: "Search", best: "Outcome | None") -> None:
+    """Show the commands that come next."""
+    paths = search.paths
+    option = storage_option(paths)
+    more = len(finished.outcomes) < search.space.settings.trials and not finished.exhausted
+    if more or any(outcome.state in ("waiting", "running") for outcome in finished.outcomes):
+        screen.result(f"to go on: {_go_on(paths)}", style="bold")
+    if best is not None:
+        screen.line(f"next: {this_command()} retrain {paths.name} --seeds 5{option}")
+        if not best.is_baseline:
+            screen.line(f"      {this_command()} apply {paths.name}{option}")
+
+
+def _go_on(paths: ExperimentPaths) -> str:
+    return f"{this_command()} resume {paths.name}{storage_option(paths)}"
+
+
+def _explained(fault: SearchError, paths: ExperimentPaths) -> SearchError:
+    """Return why the search could not go on, with the command that goes on once it can."""
+    if not isinstance(fault, NoRoomError):
+        return fault
+    return NoRoomError(fault.where, fault.what, f"What was written is whole. Make room there, then: {_go_on(paths)}")

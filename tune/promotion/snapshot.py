@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from tune.errors import ExperimentError
 from tune.paths import atomic_write
@@ -46,13 +46,33 @@ def take_snapshot(program: Program, folder: Path) -> Snapshot:
 
 
 def open_snapshot(folder: Path) -> Snapshot:
-    """Return the snapshot that an experiment holds; raise ExperimentError where there is none."""
+    """Return the snapshot that an experiment holds; raise ExperimentError where there is none.
+
+    A project that has moved, or lies elsewhere on this machine, is found from the working directory.
+    """
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        root = Path(manifest["root"])
+        if PurePath(manifest["program"]).is_absolute() or ".." in PurePath(manifest["program"]).parts:
+            raise ValueError(f"its program lies outside of it, got {manifest['program']!r}")
+        root = _root(Path(manifest["root"]), manifest["program"])
         return Snapshot(folder, Program(root / manifest["program"], root))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ExperimentError(str(folder), f"no snapshot of a program: {error}", "Is this an experiment?") from error
+
+
+def check_root(snapshot: Snapshot) -> None:
+    """Raise ExperimentError where there is no project: its data, and modules that no import leads to, would lack."""
+    root = snapshot.program.root
+    if not root.is_dir():
+        hint = "Run this in the folder that the project lies in now."
+        raise ExperimentError(str(snapshot.folder), f"the project that was searched is gone: {root}", hint)
+
+
+def _root(recorded: Path, program: str) -> Path:
+    if recorded.is_dir():
+        return recorded
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / program).is_file()), recorded)
 
 
 def _store(raw: bytes, copy: Path) -> None:

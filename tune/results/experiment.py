@@ -2,13 +2,20 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tune.errors import ExperimentError, suggest
 from tune.paths import ExperimentPaths, short
+from tune.places import is_url, place
 from tune.promotion.snapshot import Snapshot, open_snapshot
+from tune.results.vetting import vet
 from tune.space.file import read_space
 from tune.space.space import Space
-from tune.trial.outcome import Outcome, check_format, outcome_of, ranked
+from tune.storage.bring import arrived, bring, names_at
+from tune.trial.outcome import LEFT_OUT, Outcome, check_format, outcome_of, ranked
+
+if TYPE_CHECKING:
+    import optuna
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +28,11 @@ class Experiment:
     snapshot: Snapshot
     """The source that its trials executed."""
     trials: tuple[Outcome, ...]
-    """Every trial of the ledger, in the order of their numbers."""
+    """Every trial of the ledger that the space, if it was edited, leaves in; in the order of their numbers."""
+    folder: Path
+    """The working directory of its trials; the current one where that is gone."""
+    commands: tuple[str, ...] = ()
+    """What was typed to start it, and then to go on with it; none where nothing was."""
 
     @property
     def best(self) -> Outcome | None:
@@ -39,15 +50,32 @@ def open_experiment(name: str, storage: Path) -> Experiment:
     folder = find_experiment(name, storage)
     paths = ExperimentPaths(folder)
     space = read_space(paths.space, program_is_here=False)
-    return Experiment(paths=paths, space=space, snapshot=open_snapshot(paths.source), trials=_read_trials(paths, space))
+    study = _read_study(paths)
+    trials = [trial for trial in study.get_trials(deepcopy=False) if LEFT_OUT not in trial.user_attrs]
+    noted = study.user_attrs.get("folder")
+    began_in = Path(noted if isinstance(noted, str) else "")
+    return Experiment(
+        paths=paths,
+        space=space,
+        snapshot=open_snapshot(paths.source),
+        trials=tuple(outcome_of(trial, space.mode) for trial in trials),
+        folder=began_in if began_in.is_absolute() and began_in.is_dir() else Path.cwd(),
+        commands=_commands(study.user_attrs.get("commands")),
+    )
+
+
+def _commands(noted: object) -> tuple[str, ...]:
+    return tuple(each for each in noted if isinstance(each, str)) if isinstance(noted, list) else ()
 
 
 def find_experiment(name: str, storage: Path) -> Path:
     """Return an experiment's folder."""
-    for folder in (storage / name, Path(name).expanduser().absolute()):
+    for folder in (arrived(name),) if is_url(name) else (storage / name, place(name)):
+        bring(folder)
         if ExperimentPaths(folder).journal.is_file():
             return folder
-    there = [entry.name for entry in storage.iterdir() if _is_experiment(entry)] if storage.is_dir() else []
+    here = [entry.name for entry in storage.iterdir() if _is_experiment(entry)] if storage.is_dir() else []
+    there = sorted({*here, *names_at(storage)})
     raise ExperimentError(short(storage), f"no experiment {name!r}", suggest(name, there, what="experiments"))
 
 
@@ -55,7 +83,7 @@ def _is_experiment(folder: Path) -> bool:
     return ExperimentPaths(folder).journal.is_file()
 
 
-def _read_trials(paths: ExperimentPaths, space: Space) -> tuple[Outcome, ...]:
+def _read_study(paths: ExperimentPaths) -> "optuna.Study":
     import optuna  # here: that there is no such experiment is told without it
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
@@ -64,9 +92,10 @@ def _read_trials(paths: ExperimentPaths, space: Space) -> tuple[Outcome, ...]:
     try:
         storage = JournalStorage(JournalFileBackend(str(paths.journal)))
         study = optuna.load_study(study_name=None, storage=storage)
-    except (KeyError, ValueError, TypeError, OSError) as error:
-        raise ExperimentError(
-            short(paths.journal), f"the ledger cannot be read: {error}", "Is it a study of ours?"
-        ) from error
-    check_format(study.user_attrs.get("format"), paths)
-    return tuple(outcome_of(trial, space.mode) for trial in study.get_trials(deepcopy=False))
+        attributes, trials = study.user_attrs, study.get_trials(deepcopy=False)
+    except Exception as error:  # Optuna checks no record: a wrong one raises whatever it is wrong for
+        what = f"the ledger cannot be read: {type(error).__name__}: {error}"
+        raise ExperimentError(short(paths.journal), what, "Is it a study of ours?") from error
+    check_format(attributes.get("format"), paths)
+    vet(trials, paths)
+    return study

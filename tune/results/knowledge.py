@@ -8,7 +8,7 @@ from pathlib import Path
 from tune.errors import ExperimentError
 from tune.promotion.resolve import Promoted, hardcoded
 from tune.results.experiment import Experiment, open_experiment
-from tune.space.dimensions import Dimension, Value, contains
+from tune.space.dimensions import Dimension, Value, could_draw
 from tune.space.space import Space
 from tune.space.when import only_active, restored
 from tune.trial.outcome import Outcome
@@ -81,7 +81,7 @@ def _fitted(values: Mapping[str, Value], dimensions: Mapping[str, Dimension], sp
     for name, dimension in dimensions.items():
         if name in values:
             fitted[name] = restored(dimension, values[name])
-            if not contains(dimension, fitted[name]):
+            if not could_draw(dimension, fitted[name]):
                 return None
     complete = only_active({**dict.fromkeys(dimensions), **fitted}, space.conditions)
     return fitted if complete.keys() == fitted.keys() else None

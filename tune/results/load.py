@@ -4,42 +4,62 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tune.errors import ExperimentError
-from tune.paths import ExperimentPaths, VersionPaths, short
+from tune.paths import DEFAULT_STORAGE, ExperimentPaths, VersionPaths, short
 from tune.promotion.constants import Constant
 from tune.promotion.execute import Executor
 from tune.promotion.resolve import resolve
 from tune.promotion.shape import trains_at_import
-from tune.promotion.snapshot import open_snapshot
+from tune.promotion.snapshot import Snapshot, open_snapshot
+from tune.results.experiment import Experiment, open_experiment
+from tune.results.write_back import pick
 from tune.space.file import read_space
-from tune.space.space import System
+from tune.space.space import Space, System
 from tune.space.when import restored
-from tune.trial.record import read_record
-from tune.trial.system import find_model_class
+from tune.storage.bring import arrived, fetch_best
+from tune.trial.checkpoint import load_model
+from tune.trial.record import Record, read_record
+from tune.trial.request import read_request
 
 if TYPE_CHECKING:
     from pytorch_lightning import LightningModule
 
 
-def load(folder: str | Path) -> "LightningModule":
-    """Return the LightningModule of an experiment's best trial, or of one version's folder; on the CPU, in eval mode.
+def load(
+    folder: str | Path, trial: int | None = None, *, storage: str | Path | None = None, trust_checkpoints: bool = False
+) -> "LightningModule":
+    """Return the LightningModule of an experiment's best trial, or of one version; on the CPU, in eval mode.
 
-    It is built by the experiment's source snapshot with the version's constants in force, so its shapes are those that
-    were trained, whatever the source says today. Weights only: nothing of the checkpoint is executed. Raises
-    ExperimentError when the folder is no version, or has no checkpoint.
+    ``folder``: an experiment's name or folder, or a version's folder, retrained ones too; ``trial``: of the experiment,
+    that trial and not the best. It is built by the version's own source snapshot with its constants in force, so its
+    shapes are those that were trained, whatever the source says today; models with other constants may live beside it.
+
+    Weights only: nothing of the checkpoint is executed. A checkpoint that holds objects of other classes, such as a
+    program's own hyperparameters, is refused unless ``trust_checkpoints`` says that whoever wrote it may run code here.
+    Raises ExperimentError when the folder is no version, or has no checkpoint.
     """
-    version = _version_of(Path(folder).expanduser().absolute())
+    version = _version_of(arrived(folder), trial, Path(storage or DEFAULT_STORAGE).expanduser().absolute())
+    fetch_best(version)
+    if version.freed.is_file() and not version.best.is_file():
+        raise ExperimentError(short(version.folder), *version.freed.read_text(encoding="utf-8").splitlines())
+    experiment = _experiment_of(version)
     record = read_record(version)
     if record is None or not version.best.is_file():
-        raise ExperimentError(short(version.folder), "no version with a checkpoint", "Give the folder of a trial.")
-    experiment = _experiment_of(version)
-    space = read_space(experiment.space, program_is_here=False)
-    snapshot = open_snapshot(experiment.source)
-    if trains_at_import(snapshot.stored):
+        raise _missing(version, experiment)
+    source = _source_of(version, experiment)
+    return _built(version, record, experiment, source, trust=trust_checkpoints)
+
+
+def _built(
+    version: VersionPaths, record: Record, experiment: ExperimentPaths, snapshot: Snapshot, *, trust: bool
+) -> "LightningModule":
+    space = _space_of(record, experiment)
+    program = snapshot.stored
+    if trains_at_import(program):
         name = snapshot.program.name_of(snapshot.program.path)
         what = "to build its model the program would be imported, and that would train"
         hint = f"Put the training under a main guard, or load {short(version.best)} with the class itself."
         raise ExperimentError(name, what, hint)
-    promoted = resolve(space, snapshot.stored)
+    promoted = resolve(space, program)
     executor = Executor(
         snapshot, {item.key: item.constant.sites for item in promoted if isinstance(item.constant, Constant)}
     )
@@ -47,25 +67,63 @@ def load(folder: str | Path) -> "LightningModule":
     dimensions = {item.key: item.dimension for item in promoted}
     values = {name: restored(dimensions[name], value) for name, value in record.constants.items()}
     with executor.execute(values) as (module, _):
-        model_class = find_model_class(module, wanted, snapshot.program.name_of(snapshot.program.path))
-        model: LightningModule = model_class.load_from_checkpoint(version.best, map_location="cpu", weights_only=True)
-    return model.eval()
+        name = snapshot.program.name_of(snapshot.program.path)
+        return load_model(module, wanted, name, version.best, trust=trust)
 
 
-def _version_of(folder: Path) -> VersionPaths:
-    """Return the version itself, or the best one of an experiment."""
-    if not ExperimentPaths(folder).journal.is_file():
-        return VersionPaths(folder)
-    from tune.results.experiment import open_experiment
+def _version_of(given: str | Path, trial: int | None, storage: Path) -> VersionPaths:
+    """Return the version itself, or that trial's, or the best one, of an experiment."""
+    folder = Path(given).expanduser().absolute()
+    named = storage / given
+    experiment = next((each for each in (folder, named) if ExperimentPaths(each).journal.is_file()), None)
+    if experiment is None:
+        if trial is None:
+            return VersionPaths(folder if folder.exists() or not named.exists() else named)
+        raise ExperimentError(short(folder), f"trial {trial} is asked for, and this is no experiment", _GIVE)
+    return version_of(open_experiment(str(experiment), experiment.parent), trial)
 
-    best = open_experiment(str(folder), folder.parent).best
-    if best is None:
-        raise ExperimentError(short(folder), "no trial came to an end", "Give the folder of one version.")
-    return VersionPaths(folder / best.version)
+
+_GIVE = "Give an experiment's name or folder, or the folder of one version."
+
+
+def version_of(experiment: Experiment, trial: int | None) -> VersionPaths:
+    """Return the version of a trial, or of the best one."""
+    if trial is None and experiment.best is None:
+        raise ExperimentError(short(experiment.paths.folder), "no trial came to an end", _GIVE)
+    return experiment.paths.version(pick(experiment, trial).version)
+
+
+def _space_of(record: Record, experiment: ExperimentPaths) -> Space:
+    """Return the space that a version ran in: an edited one may have left its constants out."""
+    newest = read_space(experiment.space, program_is_here=False)
+    earlier = (read_space(path, program_is_here=False) for path in reversed(experiment.earlier_spaces))
+    fitting = (space for space in (newest, *earlier) if record.constants.keys() <= space.dimensions.keys())
+    return next(fitting, newest)
 
 
 def _experiment_of(version: VersionPaths) -> ExperimentPaths:
     for folder in version.folder.parents:
         if ExperimentPaths(folder).journal.is_file():
             return ExperimentPaths(folder)
-    raise ExperimentError(short(version.folder), "not in an experiment", "Give the folder of a trial.")
+    raise ExperimentError(short(version.folder), "no version with a checkpoint", _GIVE)
+
+
+def _source_of(version: VersionPaths, experiment: ExperimentPaths) -> Snapshot:
+    """Return the source that the version ran: a retrained one may have had another than the search."""
+    request = read_request(version)
+    return open_snapshot(experiment.source if request is None else experiment.folder / request.source)
+
+
+def _missing(version: VersionPaths, paths: ExperimentPaths) -> ExperimentError:
+    """Return the error that says what became of a version, and how to get it again."""
+    try:
+        trials = open_experiment(str(paths.folder), paths.folder.parent).trials
+    except ExperimentError:
+        trials = ()
+    trial = next((each for each in trials if each.version == version.folder.name), None)
+    if trial is None or version.folder.parent != paths.folder:
+        return ExperimentError(short(version.folder), "no version with a checkpoint", _GIVE)
+    hint = f"To train it again: run_search.py retrain {paths.name} --trial {trial.number}"
+    if not version.folder.exists():
+        return ExperimentError(short(version.folder), "this version was deleted", hint)
+    return ExperimentError(short(version.folder), "this version has no checkpoint", hint)

@@ -1,7 +1,7 @@
 """What it takes to put a trial's values back into the source, and what stands in the way."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted, resolve
 from tune.promotion.standing import Edited, Gone, Same, Standing, standings
 from tune.promotion.writing import identical
+from tune.results.applied import Applied, as_json, is_applied, read_applied
 from tune.results.experiment import Experiment
 from tune.space.dimensions import Choice, Value
 from tune.space.space import Script
@@ -30,6 +31,19 @@ class Wanted:
     was: Constant
     """As it was searched."""
     standing: Standing
+    is_ours: bool
+    """Whether the source holds what an earlier `apply` wrote there."""
+
+    @property
+    def now(self) -> Constant | None:
+        """The constant as it may be rewritten; None where it was edited by hand, or is gone."""
+        match self.standing:
+            case Same(now=now):
+                return now
+            case Edited(now=now) if self.is_ours:
+                return now
+            case _:
+                return None
 
     @property
     def is_applied(self) -> bool:
@@ -73,26 +87,38 @@ def pick(experiment: Experiment, number: int | None) -> Outcome:
 def write_back(experiment: Experiment, trial: Outcome) -> WriteBack:
     """Return what changes in the source, which is not touched.
 
-    Only what still stands there as it was searched is rewritten. Raises ProgramError where the program is gone or no
-    longer Python, and ApplyError where a value cannot be written without changing more than a literal.
+    Only what still stands there as it was searched, or as an earlier `apply` wrote it, is rewritten. Raises
+    ProgramError where the program is gone or no longer Python, and ApplyError where a value cannot be written without
+    changing more than a literal.
     """
     then, now = experiment.snapshot.stored, _current(experiment.snapshot.program)
     promoted = resolve(experiment.space, then)
-    values = {item.key: _in_type(trial.values[item.key], item) for item in promoted if item.key in trial.values}
+    values = {item.key: in_type(trial.values[item.key], item) for item in promoted if item.key in trial.values}
     searched = {item.key: item.constant for item in promoted if isinstance(item.constant, Constant)}
     standing = standings(searched.values(), then, now)
+    applied = read_applied(experiment.paths)
     wanted = tuple(
-        Wanted(key, values[key], constant, standing[constant]) for key, constant in searched.items() if key in values
+        Wanted(key, values[key], constant, standing[constant], _is_ours(applied, key, standing[constant]))
+        for key, constant in searched.items()
+        if key in values
     )
-    new = {each.standing.now: each.value for each in wanted if isinstance(each.standing, Same) and not each.is_applied}
+    new = {each.now: each.value for each in wanted if each.now is not None and not each.is_applied}
     options = {item.key: item.constant for item in promoted if isinstance(item.constant, Option)}
     return WriteBack(
         program=now,
         wanted=wanted,
         rewrites=rewrite(now, new),
-        elsewhere=_elsewhere(then, now, {each.was: each.value for each in wanted}),
+        elsewhere=_elsewhere(then, now, wanted),
         command=_command(experiment, now, options, values),
     )
+
+
+def _is_ours(applied: Applied, key: str, standing: Standing) -> bool:
+    match standing:
+        case Edited(now=now) if not isinstance(now.value, Unknown):
+            return is_applied(applied, key, now.value)
+        case _:
+            return False
 
 
 def _current(program: Program) -> Program:
@@ -101,28 +127,19 @@ def _current(program: Program) -> Program:
     raise ProgramError(None, f"the program is gone: {program.path}", "Put it back where it was searched.")
 
 
-def _in_type(value: Value, item: Promoted) -> Value:
+def in_type(value: Value, item: Promoted) -> Value:
     """Return a value as the program's type: the ledger is JSON, which writes a tuple as a list."""
     known = [*item.dimension.options] if isinstance(item.dimension, Choice) else []
     if not isinstance(item.value, Unknown):
         known.append(item.value)
-    return next((each for each in known if identical(_as_json(each), _as_json(value))), value)
+    return next((each for each in known if identical(as_json(each), as_json(value))), value)
 
 
-def _as_json(value: Value) -> Value:
-    match value:
-        case tuple() | list():
-            return [_as_json(each) for each in value]
-        case dict():
-            return {key: _as_json(each) for key, each in value.items()}
-        case _:
-            return value
-
-
-def _elsewhere(then: Program, now: Program, values: Mapping[Constant, Value]) -> tuple[str, ...]:
+def _elsewhere(then: Program, now: Program, wanted: Sequence[Wanted]) -> tuple[str, ...]:
     """Compare the files with what was searched, and with that after an apply: our own literals are no change."""
+    held = dict(pair for each in wanted for pair in _held(each))
     try:
-        applied = {each.source.name: each.raw for each in rewrite(then, values)}
+        applied = {each.source.name: each.raw for each in rewrite(then, held)}
     except ApplyError:
         applied = {}
     found = []
@@ -133,11 +150,20 @@ def _elsewhere(then: Program, now: Program, values: Mapping[Constant, Value]) ->
             continue
         raw = path.read_bytes()
         if raw not in (source.raw, applied.get(name)):
-            found.append(f"{name}: {_lines_changed(applied.get(name, source.raw), raw)}")
+            found.append(f"{name}: {lines_changed(applied.get(name, source.raw), raw)}")
     return tuple(found)
 
 
-def _lines_changed(before: bytes, after: bytes) -> str:
+def _held(wanted: Wanted) -> Iterator[tuple[Constant, Value]]:
+    """Yield the value that the source holds where that is what an apply wrote, or would write."""
+    if wanted.is_applied:
+        yield wanted.was, wanted.value
+    elif wanted.is_ours and wanted.now is not None and not isinstance(wanted.now.value, Unknown):
+        yield wanted.was, wanted.now.value
+
+
+def lines_changed(before: bytes, after: bytes) -> str:
+    """Return how much of a file is not as it was: ``3 lines from line 12 on``."""
     matcher = difflib.SequenceMatcher(None, before.splitlines(), after.splitlines(), autojunk=False)
     changes = [code for code in matcher.get_opcodes() if code[0] != "equal"]
     if not changes:

@@ -1,1 +1,19 @@
-"""Many trials, in the driver."""
+"""Many trials, in the driver.
+
+It can be called: ``tune.search(...)`` of the Python API has this package's name, and Python puts the package into its
+place as soon as something of it is imported.
+"""
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+
+class _Package(ModuleType):
+    def __call__(self, *args: Any, **given: Any) -> Any:
+        """Search: see ``tune.api.search``."""
+        return import_module("tune.api").search(*args, **given)
+
+
+sys.modules[__name__].__class__ = _Package

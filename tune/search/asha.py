@@ -7,10 +7,10 @@ false, so that Ray's lets a diverged trial run to its end).
 """
 
 import math
-from collections.abc import Mapping
+from bisect import insort
 from dataclasses import dataclass, field
-from typing import Any
 
+from tune.search.rule import Stopping, Verdict
 from tune.trial.score import Mode
 
 GRACE_PERIOD = 1
@@ -20,11 +20,12 @@ REDUCTION_FACTOR = 4.0
 @dataclass(slots=True)
 class _Rung:
     epoch: int
-    rewards: dict[int, float] = field(default_factory=dict)  # by trial; larger is better
+    trials: set[int] = field(default_factory=set)
+    rewards: list[float] = field(default_factory=list)  # in order; larger is better
     n_passed: int = 0
 
 
-class Asha:
+class Asha(Stopping):
     """Decides after each epoch whether a trial goes on."""
 
     def __init__(
@@ -35,15 +36,14 @@ class Asha:
         self._first = grace_period
         self._rungs: list[_Rung] = []  # made as trials reach them: the number of epochs need not be known
 
-    def stops(self, trial: int, epoch: int, value: float) -> bool:
-        """Tell whether ``trial`` ends here; it is judged once on each rung, at its first epoch there."""
+    def judge(self, trial: int, epoch: int, value: float) -> Verdict:
+        """Decide about a trial after an epoch; it is judged once on each rung, at its first epoch there."""
         if not math.isfinite(value):
-            return True
-        for rung in reversed(self._reached(epoch)):
-            if trial in rung.rewards:
-                return False
-            return not self._passes(rung, trial, self._sign * value)
-        return False
+            return Verdict.STOP
+        reached = self._reached(epoch)
+        if not reached or trial in reached[-1].trials or self._passes(reached[-1], trial, self._sign * value):
+            return Verdict.GO_ON
+        return Verdict.STOP
 
     def _reached(self, epoch: int) -> list[_Rung]:
         while self._next_epoch() <= epoch:
@@ -54,35 +54,20 @@ class Asha:
         return round(self._first * self._factor ** len(self._rungs))
 
     def _passes(self, rung: _Rung, trial: int, reward: float) -> bool:
-        others = list(rung.rewards.values())
-        rung.rewards[trial] = reward
-        passes = not others or reward >= max(others) or (reward >= self._cutoff(others) and self._has_room(rung))
+        others = rung.rewards
+        passes = not others or reward >= others[-1] or (reward >= self._cutoff(others) and self._has_room(rung))
+        rung.trials.add(trial)
+        insort(rung.rewards, reward)
         rung.n_passed += passes
         return passes
 
     def _has_room(self, rung: _Rung) -> bool:
-        return rung.n_passed + 1 <= len(rung.rewards) / self._factor + 1
+        """Tell whether the one that arrives may pass, too."""
+        return rung.n_passed + 1 <= (len(rung.rewards) + 1) / self._factor + 1
 
-    def _cutoff(self, rewards: list[float]) -> float:
+    def _cutoff(self, ordered: list[float]) -> float:
         """Return the quantile that the best ``1 / reduction_factor`` reach, interpolated as NumPy does."""
-        ordered = sorted(rewards)
         place = (1 - 1 / self._factor) * (len(ordered) - 1)
         below = math.floor(place)
         above = min(below + 1, len(ordered) - 1)
         return ordered[below] + (place - below) * (ordered[above] - ordered[below])
-
-
-def asha(mode: Mode, arguments: Mapping[str, Any]) -> Asha:
-    """Return an Asha of checked arguments."""
-    return Asha(mode, **arguments)
-
-
-class NoStop:
-    """Lets every trial run to its end, unless its metric is not finite."""
-
-    def stops(self, trial: int, epoch: int, value: float) -> bool:
-        """Tell whether ``trial`` ends here."""
-        return not math.isfinite(value)
-
-
-Rule = Asha | NoStop

@@ -4,16 +4,20 @@ import contextlib
 import importlib
 import logging
 import os
+import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ray
+from filelock import FileLock, Timeout
 
 from tune.errors import StartError
+from tune.search.doors_shut import make_token, on_loopback
 from tune.search.resources import Resources
 from tune.trial.worker import WORKER_ENVIRONMENT
 
@@ -30,7 +34,9 @@ FORCED = frozenset({"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "TUNE_DISABLE_SIGINT_H
 """Set whatever the user's environment says."""
 OBJECT_STORE_BYTES = 100 * 2**20
 """Trials exchange a few numbers; Ray would take 30% of the memory."""
-TOKEN_FILE = Path("~/.ray/auth_token")
+SCRATCH, SCRATCH_LOCK = "promotune-", ".lock"
+SCRATCH_AGE_S = 60
+"""A younger folder may be one that is not locked yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +64,21 @@ def _own_cluster(resources: Resources) -> Iterator[Cluster]:
     imports = threading.Thread(target=_import_tune, daemon=True)
     with _environment({**DRIVER_ENVIRONMENT, **_devices(resources)}):
         imports.start()
-        context = _start(
-            address="local",  # whatever RAY_ADDRESS says, and whatever else runs here
-            num_cpus=resources.logical_cpus,
-            num_gpus=len(resources.gpus),
-            object_store_memory=OBJECT_STORE_BYTES,
-            include_dashboard=True,
-            dashboard_host="127.0.0.1",
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            runtime_env={"env_vars": WORKER_ENVIRONMENT},
-        )
+        make_token()
+        with on_loopback() as where:
+            context = _start(
+                address="local",  # whatever RAY_ADDRESS says, and whatever else runs here
+                num_cpus=resources.logical_cpus,
+                num_gpus=len(resources.gpus),
+                object_store_memory=OBJECT_STORE_BYTES,
+                include_dashboard=True,
+                dashboard_host="127.0.0.1",
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                runtime_env={"env_vars": WORKER_ENVIRONMENT},
+                **where,
+            )
         try:
-            _protect_token()
             imports.join()
             yield Cluster(dashboard=context.dashboard_url or None)
         finally:
@@ -105,14 +113,19 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-def _protect_token() -> None:
-    """Make the token readable by its owner alone; Ray 2.60 writes it for all to read."""
-    with contextlib.suppress(OSError):
-        TOKEN_FILE.expanduser().chmod(0o600)
-
-
 @contextlib.contextmanager
 def ray_scratch() -> Iterator[str]:
     """Give a folder for Ray's own files: nothing of them belongs into the experiment."""
-    with tempfile.TemporaryDirectory(prefix="promotune-") as folder:
+    sweep(Path(tempfile.gettempdir()))
+    with tempfile.TemporaryDirectory(prefix=SCRATCH) as folder, FileLock(Path(folder) / SCRATCH_LOCK):
         yield folder
+
+
+def sweep(folder: Path) -> None:
+    """Take away what drivers that were killed left of their scratch: nobody holds its lock, for the system frees it."""
+    for left in folder.glob(f"{SCRATCH}*"):
+        with contextlib.suppress(OSError, Timeout):
+            if time.time() - left.stat().st_mtime < SCRATCH_AGE_S or left.is_symlink():
+                continue
+            with FileLock(left / SCRATCH_LOCK, timeout=0):
+                shutil.rmtree(left)

@@ -3,22 +3,28 @@
 Ray's searcher and scheduler are two thin doors to this one object, so that there is one truth between them.
 """
 
-import math
+import contextlib
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-from tune.paths import ExperimentPaths, VersionPaths
-from tune.search.asha import Rule
+from tune.errors import NoRoomError
+from tune.paths import ExperimentPaths, VersionPaths, short
+from tune.search.autopsy import autopsy
+from tune.search.causes import Causes
+from tune.search.checkpoints import Freed, Keeper
+from tune.search.heirs import Heirs
 from tune.search.ledger import BASELINE, Ledger
 from tune.search.names import version_name
+from tune.search.registrar import OnDeath, Registrar
+from tune.search.replay import replay
+from tune.search.rule import Move, Rule, Verdict
+from tune.search.turns import Turns
 from tune.trial.outcome import Outcome
-from tune.trial.record import NEVER_LOGGED, Failure, Record, read_record
+from tune.trial.record import HUNG, NEVER_LOGGED, Record, read_record
+from tune.trial.room import room_told
 from tune.trial.task import Task
-
-WORKER_DIED = "the worker died"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +39,8 @@ class Limits:
     """Trials at a time."""
     max_failures: int
     """How often a trial goes on after its worker died."""
+    give_up_after: int = 5
+    """Failures in a row with one cause that end the search."""
     rehearsal: bool = False
     """Run nothing but the pre-flight."""
 
@@ -45,25 +53,35 @@ class Conductor:
         paths: ExperimentPaths,
         ledger: Ledger,
         rule: Rule,
+        heirs: Heirs,
+        keeper: Keeper,
         limits: Limits,
         seed: int,
         on_end: Callable[[Outcome], None],
         on_preflight_failed: Callable[[], None],
+        on_death: OnDeath,
     ) -> None:
         self._paths = paths
         self._ledger = ledger
         self._rule = rule
+        self._keeper = keeper
         self._limits = limits
         self._seed = seed
         self._on_end = on_end
         self._on_preflight_failed = on_preflight_failed
+        self._heirs = heirs
+        self._causes = Causes(limits.give_up_after)
+        self._registrar = Registrar(ledger, self._causes, keeper, on_death)
         self._running: dict[str, int] = {}  # trial numbers by Ray's ids
-        self._waiting: deque[int] = deque()  # trials that go on: of an earlier driver, or whose worker died
+        self._turns = Turns()  # of an earlier driver, those whose worker died, and those that the scheduler let wait
         self._versions: dict[int, VersionPaths] = {}
         self._stopped: set[int] = set()  # by the scheduler
         self._interrupted: set[int] = set()  # by the end of the search
         self._n_asked = ledger.n_trials
         self._n_started = 0
+        self._n_sealed = 0  # trials that there were when the scheduler heard that no further one comes
+        self.full: NoRoomError | None = None
+        """Why the search waits for room on the disk: nothing more is started, and what runs ends."""
         self._started = time.monotonic()
         self._ending = threading.Event()
         self._recall()
@@ -72,32 +90,40 @@ class Conductor:
         """Whether the baseline did not survive the pre-flight: every running trial is to end."""
 
     def _recall(self) -> None:
-        """Take up what an earlier driver left: its rungs, and its trials that did not end."""
+        """Take up what an earlier driver left: what its scheduler knew, and its trials that did not end."""
+        self._keeper.recall(self._ledger.outcomes)
         unfinished = self._ledger.reopen()
-        for number, epoch, value in self._ledger.history:
-            stops = self._rule.stops(number, epoch, value)
-            if stops and number in unfinished and self._ledger.noted(number).get("last_epoch") != epoch:
-                self._stopped.add(number)
         for number in unfinished:
             if (repeat := self._ledger.repeat(number, begun=True)) is not None:
                 self._on_end(repeat)
-                continue
-            self._name(number)
-            if not self._settle(number):
-                self._waiting.append(number)
+            else:
+                self._name(number)
+        standing = dict.fromkeys(self._versions, Verdict.GO_ON)
+        replay(self._rule, self._ledger.history, standing, self._was_last, self._take_over)
+        self._stopped |= {number for number, verdict in standing.items() if verdict is Verdict.STOP}
+        for number, verdict in standing.items():
+            if verdict is Verdict.PAUSE:
+                self._turns.pause(number)
+                self._turns.freed(number)
+                self._ledger.rest(number)
+            elif not self._settle(number):
+                self._turns.add(number)
+
+    def _was_last(self, number: int, epoch: int) -> bool:
+        return bool(self._ledger.noted(number).get("last_epoch") == epoch)
 
     def _settle(self, number: int) -> bool:
         """Close a trial that had ended, and whose driver did not live to write it down."""
         record = read_record(self._versions[number])
         if number in self._stopped:
-            self._on_end(self._close(number, record, failed=False))
+            self._close(number, record, failed=False)
             return True
         if record is None or record.attempt != self._ledger.noted(number).get("attempt", 1):
             return False
         failed = record.stage == "failed" and (number != BASELINE or _trains(record))
         complete = record.stage == "complete" and dict(record.curve).keys() <= self._ledger.curve(number).keys()
         if failed or complete:
-            self._on_end(self._close(number, record, failed=failed))
+            self._close(number, record, failed=failed)
         return failed or complete
 
     @property
@@ -116,7 +142,8 @@ class Conductor:
     @property
     def finished(self) -> bool:
         """Whether no further trial starts; while one runs, its worker may die."""
-        return self.interrupted or not (self._waiting or self._running or self._has_more)
+        left = self._turns or self._turns.anyone_pauses or self._running or self._has_more
+        return self.interrupted or not left
 
     @property
     def _has_more(self) -> bool:
@@ -126,12 +153,18 @@ class Conductor:
     def interrupted(self) -> bool:
         """Whether running trials end after their epoch."""
         budget = self._limits.time_budget_s
-        return self._ending.is_set() or (budget is not None and time.monotonic() - self._started >= budget)
+        ends = self._ending.is_set() or self.given_up is not None or self.full is not None
+        return ends or (budget is not None and time.monotonic() - self._started >= budget)
 
     @property
     def aborted(self) -> bool:
         """Whether the running trials are to end now."""
-        return self.preflight_failed
+        return self.preflight_failed or (self.full is not None and not self._ready)
+
+    @property
+    def given_up(self) -> Outcome | None:
+        """The failure that was one too many."""
+        return self._causes.last_straw
 
     @property
     def ending(self) -> bool:
@@ -146,10 +179,18 @@ class Conductor:
         """Open the next trial, or go on with one; None while there is no room, or none is left."""
         if self.interrupted or len(self._running) >= self._limits.concurrency:
             return None
-        if self._waiting:
-            number = self._waiting.popleft()
+        tasks: list[Task | None] = []
+        with self._pausing():
+            tasks.append(self._open(trial_id))
+        return tasks[0] if tasks else None
+
+    def _open(self, trial_id: str) -> Task | None:
+        self._seal()
+        if self._turns:
+            number = self._turns.pop()
             attempt = self._ledger.noted(number).get("attempt", 1) + 1
             self._ledger.note(number, attempt=attempt)
+            self._ledger.wake(number)
         else:
             asked, attempt = self._ask(), 1
             if asked is None:
@@ -157,7 +198,11 @@ class Conductor:
             number = asked
         self._running[trial_id] = number
         self._n_started += 1
+        return self._task(number, attempt)
+
+    def _task(self, number: int, attempt: int) -> Task:
         first = number == BASELINE and self._needs_preflight and not self._ready
+        weights = self._heirs.checkpoint(number, self._version_of)
         return Task(
             number=number,
             version=str(self._versions[number].folder),
@@ -168,6 +213,8 @@ class Conductor:
             gated=self._needs_preflight and not first and self._n_started <= self._limits.concurrency,
             attempt=attempt,
             reported=max(self._ledger.curve(number), default=0),
+            mutations=self._ledger.mutations(number),
+            weights=None if weights is None else str(weights),
         )
 
     def _ask(self) -> int | None:
@@ -178,9 +225,18 @@ class Conductor:
             repeat = self._ledger.repeat(number)
             if repeat is None:
                 self._name(number)
+                self._rule.opened(number)
                 return number
             self._on_end(repeat)
         return None
+
+    def _seal(self) -> None:
+        """Let the scheduler know, once, when no further trial comes."""
+        if not self._has_more and self._n_sealed != self._n_asked:
+            self._n_sealed = self._n_asked
+            self._ledger.seal()
+            self._rule.seal()
+            self._move()
 
     def _name(self, number: int) -> None:
         """Find the version of a trial, or give it one."""
@@ -197,32 +253,92 @@ class Conductor:
         follows from the reports alone.
         """
         number = self._running[trial_id]
-        if epoch not in self._ledger.curve(number):
-            if last:
-                self._ledger.note(number, last_epoch=epoch)
-            self._ledger.report(number, epoch, value, others)
-            if self._rule.stops(number, epoch, value) and not last:
-                self._stopped.add(number)
+        with self._pausing(number):
+            self._take(number, epoch, value, others, last=last)
         if self.interrupted and not last and number not in self._stopped:
             self._interrupted.add(number)
-        return number in self._stopped | self._interrupted
+        return number in self._stopped or number in self._interrupted or self._turns.pauses(number)
+
+    def _take(self, number: int, epoch: int, value: float, others: tuple[float, ...], *, last: bool) -> None:
+        if epoch in self._ledger.curve(number):
+            return
+        if last:
+            self._ledger.note(number, last_epoch=epoch)
+        self._ledger.report(number, epoch, value, others)
+        verdict = self._rule.judge(number, epoch, value)
+        if verdict is Verdict.STOP and not last:
+            self._stopped.add(number)
+        if verdict is Verdict.PAUSE and not last:
+            self._turns.pause(number)
+        self._move()
+
+    def _move(self) -> None:
+        """Do with paused trials what the scheduler says. All takeovers come first: then the donors may go on."""
+        moves = [move for move in self._rule.moves() if self._turns.pauses(move.trial)]  # one may be through anyway
+        for move in moves:
+            self._take_over(move)
+        for move in moves:
+            if not move.goes_on:
+                self._stopped.add(move.trial)
+            if self._turns.apply(move):
+                self._ledger.wake(move.trial)
+                self._close(move.trial, read_record(self._versions[move.trial]), failed=False)
+
+    def _take_over(self, move: Move) -> None:
+        if move.donor is not None:
+            self._heirs.take_over(move.trial, move.donor, self._version_of)
+
+    def _version_of(self, number: int) -> VersionPaths:
+        return self._versions.get(number) or self._paths.version(self._ledger.version_of(number) or str(number))
+
+    def pause(self, trial_id: str, error: NoRoomError) -> None:
+        """Hear that the disk is full."""
+        with self._pausing(self._running.get(trial_id)):
+            raise error
+
+    @contextlib.contextmanager
+    def _pausing(self, number: int | None = None) -> Iterator[None]:
+        """Where the disk is full, end the search politely; trial ``number``, which lost something, goes on later."""
+        try:
+            with room_told(self._paths.folder):
+                yield
+        except NoRoomError as error:
+            self.full = self.full or NoRoomError(short(self._paths.folder), error.what, error.hint)
+            if number is not None:
+                self._interrupted.add(number)
+            if self.aborted:
+                self._on_preflight_failed()
 
     def ended(self, trial_id: str, *, failed: bool) -> None:
         """Close a trial in the ledger, by what it reported and by its own record."""
         number = self._running.pop(trial_id, None)
-        if number is None:
+        if number is not None:
+            with self._pausing():
+                self._end(number, failed=failed)
+
+    def _end(self, number: int, *, failed: bool) -> None:
+        version = self._versions[number]
+        record = read_record(version)
+        if self._turns.pauses(number):  # however its worker ended: all that counts is in its checkpoint
+            self._ledger.rest(number)
+            self._turns.freed(number)
             return
-        record = read_record(self._versions[number])
+        failed = failed or (record is not None and record.stage == "failed" and number not in self._stopped)
+        died = failed and (record is None or record.stage in ("preflight", "running"))
         if number == BASELINE and failed and not _trains(record):
             self.preflight_failed = True
             self._on_preflight_failed()
-        if number in self._interrupted or self.preflight_failed or self._limits.rehearsal:
+            if died:
+                self._registrar.bury(number, version, autopsy(version, record))
+        if number in self._interrupted or self.aborted or self._limits.rehearsal:
             return
-        died = failed and (record is None or record.stage in ("preflight", "running"))
-        if died and self._tries_again(number):
+        if died:
+            record = autopsy(version, record)
+        hung = record is not None and record.failure is not None and record.failure.is_a(HUNG)
+        if died and not hung and self._tries_again(number):
             return
         through = record is not None and record.stage == "complete"  # a worker may die behind its trial's end
-        self._on_end(self._close(number, record, failed=failed and not through))
+        self._close(number, record, failed=failed and not through)
 
     def _tries_again(self, number: int) -> bool:
         """Let a trial whose worker died go on, unless it died too often; what dies as the search ends waits."""
@@ -230,31 +346,40 @@ class Conductor:
         self._ledger.note(number, deaths=deaths)
         if deaths > self._limits.max_failures:
             return False
-        self._waiting.append(number)
+        self._turns.add(number)
         return True
 
-    def suspend(self) -> None:
-        """Leave WAITING in the ledger what has not ended."""
-        self._ledger.suspend()
+    @property
+    def freed(self) -> Freed:
+        """Return what made room, after a last look at what was stopped late."""
+        self._keeper.sweep()
+        return self._keeper.freed
 
-    def _close(self, number: int, record: Record | None, *, failed: bool) -> Outcome:
-        if record is not None:
-            self._ledger.note(number, worker=f"{record.host}:{record.pid}")
-        curve = self._ledger.curve(number)
-        if failed:
-            if record is not None and record.failure is None:
-                died = Failure(kind=WORKER_DIED, message="")
-                record = replace(record, stage="failed", ended=time.time(), failure=died)
-                record.write(self._versions[number])
-            return self._ledger.fail(number, record.failure.reason if record and record.failure else WORKER_DIED)
-        if diverged := [(epoch, value) for epoch, value in curve.items() if not math.isfinite(value)]:
-            epoch, value = diverged[0]
-            return self._ledger.fail(number, f"the metric is {value} in epoch {epoch}")
-        if (unmeasured := self._ledger.unmeasured(number)) is not None:
-            return self._ledger.fail(number, unmeasured)
-        return self._ledger.prune(number) if number in self._stopped else self._ledger.complete(number)
+    def tidy(self) -> None:
+        """Take away what only trials need that go on."""
+        self._heirs.tidy()
+
+    def _close(self, number: int, record: Record | None, *, failed: bool) -> None:
+        """Close a trial in the ledger; the scheduler may have waited for it."""
+        outcome = self._registrar.close(
+            number,
+            self._versions[number],
+            record,
+            failed=failed,
+            stopped=number in self._stopped,
+            busy=[self._version_of(each) for each in self._busy(number)],
+        )
+        self._rule.ended(number)
+        self._on_end(outcome)
+        self._move()
+
+    def _busy(self, closing: int) -> set[int]:
+        """Return the trials whose checkpoints somebody needs: to go on with, or to take over."""
+        going_on = {*self._running.values(), *self._turns.all} - {closing}
+        return going_on | {mutation["donor"] for each in going_on for mutation in self._ledger.mutations(each)[-1:]}
 
 
 def _trains(record: Record | None) -> bool:
     """Tell whether the baseline came past the pre-flight and logged its metric, for without that no trial will."""
-    return record is not None and record.ready and (record.failure is None or record.failure.kind != NEVER_LOGGED)
+    unlogged = record is not None and record.failure is not None and record.failure.is_a(NEVER_LOGGED)
+    return record is not None and record.ready and not unlogged

@@ -3,6 +3,7 @@
 from tune.errors import SpaceError
 from tune.promotion.constants import Constant, find_constants
 from tune.promotion.program import Program
+from tune.space.dimensions import is_int
 from tune.space.space import Script, Space
 
 EPOCH_NAMES = ("max_epochs", "epochs", "n_epochs", "num_epochs", "nepochs")
@@ -21,6 +22,7 @@ def epochs_constant(program: Program) -> Constant | None:
 
 def check_epochs(space: Space, program: Program) -> None:
     """Raise SpaceError when nothing says how long to train: Lightning would train for 1,000 epochs."""
+    _check_hyperband(space, program)
     if isinstance(space.shape, Script):
         return  # it builds its own Trainer
     if BOUNDS & space.settings.trainer.keys() or epochs_constant(program) is not None:
@@ -30,3 +32,22 @@ def check_epochs(space: Space, program: Program) -> None:
         f"nothing says how many epochs a trial has, and {program.source.name} has no MAX_EPOCHS",
         "Write `trainer: {max_epochs: 10}`, or give --trainer.max_epochs 10.",
     )
+
+
+def n_epochs(space: Space, program: Program) -> int | None:
+    """Return how many epochs every trial has, unless it is stopped; None where trials differ or only running tells."""
+    given = space.settings.trainer.get("max_epochs")
+    constant = None if isinstance(space.shape, Script) else epochs_constant(program)
+    varies = constant is not None and bool({*constant.names} & space.dimensions.keys())
+    wanted = given if given is not None or constant is None or varies else constant.value
+    return wanted if is_int(wanted) and wanted > 0 else None
+
+
+def _check_hyperband(space: Space, program: Program) -> None:
+    settings = space.settings
+    if settings.scheduler == "hyperband" and "max_t" not in settings.scheduler_args and not n_epochs(space, program):
+        raise SpaceError(
+            space.where("scheduler"),
+            "hyperband: nothing says how many epochs a whole trial has",
+            "Write `scheduler_args: {max_t: 27}`, or `trainer: {max_epochs: 27}`.",
+        )

@@ -10,7 +10,7 @@ from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted
 from tune.search.epochs import epochs_constant
 from tune.search.resources import Resources
-from tune.space.dimensions import Value
+from tune.space.dimensions import Value, extremes
 from tune.space.space import Space
 from tune.trial.task import Job
 
@@ -33,10 +33,18 @@ def build_job(
         trainer=_trainer(space, resources),
         epochs_constant=None if epochs is None else epochs.name,
         n_threads=resources.n_threads,
+        gpu_share=resources.gpus_per_trial if space.settings.trainer.get("accelerator") != "cpu" else 0,
         folder=Path.cwd(),
         own_folder=space.settings.own_folder,
         gate=f"preflight of {snapshot}",
+        mutants=_mutants(promoted) if space.settings.scheduler == "pbt" and space.stops_early else {},
+        hang_after_s=space.settings.hang_after_s,
     )
+
+
+def _mutants(promoted: Sequence[Promoted]) -> dict[str, tuple[Value, ...]]:
+    """Return what may tell whether a constant can change while a trial trains: a range's ends, a choice's values."""
+    return {item.key: extremes(item.dimension) for item in promoted}
 
 
 def _trainer(space: Space, resources: Resources) -> dict[str, Value]:

@@ -1,30 +1,86 @@
-"""The journal as a file: what a power cut tore is repaired, and the order of all reports is read back.
+"""The journal as a file: what a power cut tore is repaired, and the order of all that happened is read back.
 
 One record a line, each a JSON object. Optuna rebuilds trials from them, but forgets in which order they reported, which
-is what the rungs of ASHA are made of.
+is what a scheduler's decisions are made of.
 """
 
+import itertools
 import json
+import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from optuna.storages.journal._storage import JournalOperation
+from optuna.storages.journal._storage import JournalOperation as Op
+from optuna.trial import TrialState
 
 from tune.errors import ExperimentError
-from tune.paths import atomic_write, short
+from tune.paths import short
+from tune.search.journal_file import JournalFile
+from tune.trial.room import room_told
 
-Reported = tuple[int, int, float]
-"""Trial, epoch, value."""
+SEALED = "sealed"
+"""The study's attribute that says after how many trials no further one was to come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A trial was opened."""
+
+    trial: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """An epoch was reported."""
+
+    trial: int
+    epoch: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A trial ended, whatever it was worth."""
+
+    trial: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """No further trial was to come, then."""
+
+
+Event = Opened | Reported | Ended | Sealed
 
 LOCKS = (".lock", ".lock*.rename")
 """Behind the journal's name: what Optuna's lock leaves when its process is killed, and then waits 30 s for."""
 
 
+class Backend(JournalFile):
+    """The journal's file, which stays whole on a full disk: a record that does not fit is not there at all."""
+
+    def __init__(self, journal: Path) -> None:
+        super().__init__(str(journal))
+        self._journal = journal
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Append records, all or none; raise NoRoomError where the disk is full."""
+        size = self._journal.stat().st_size
+        with room_told(self._journal.parent, ours=True):
+            try:
+                super().append_logs(logs)
+            except OSError:
+                os.truncate(self._journal, size)
+                raise
+
+
 def repair(journal: Path) -> int:
     """Take a torn end out of a journal; return how many bytes were lost. The caller holds the experiment's lock.
 
-    Raises ExperimentError where a record is broken that others follow: that was no power cut.
+    Raises ExperimentError where a record is broken that others follow: that was no power cut; and NoRoomError where not
+    even a newline has room.
     """
     for pattern in LOCKS:
         for left in journal.parent.glob(journal.name + pattern):
@@ -37,9 +93,11 @@ def repair(journal: Path) -> int:
         what = f"line {n_whole + 1} is no record, and records follow it"
         raise ExperimentError(short(journal), what, "Take it from a backup; nothing was changed.")
     kept = b"".join(line + b"\n" for line in lines[:n_whole])
-    if kept != raw:
-        with atomic_write(journal) as aside:
-            aside.write_bytes(kept)
+    if len(kept) > len(raw):  # the last record lacks its newline alone
+        with room_told(journal.parent, ours=True), journal.open("ab") as file:
+            file.write(b"\n")
+    elif len(kept) < len(raw):
+        os.truncate(journal, len(kept))  # in place: on a full disk there is no room for a second one
     return max(0, len(raw) - len(kept))
 
 
@@ -51,17 +109,26 @@ def _is_record(line: bytes) -> bool:
     return isinstance(record, dict) and "op_code" in record
 
 
-def reports(journal: Path, numbers: Mapping[int, int]) -> list[Reported]:
-    """Return every report in the order in which they came; ``numbers`` of trials, by Optuna's ids."""
-    wanted = int(JournalOperation.SET_TRIAL_INTERMEDIATE_VALUE)
-    return [
-        (numbers[record["trial_id"]], record["step"], record["intermediate_value"])
-        for record in _records(journal)
-        if record["op_code"] == wanted and record["trial_id"] in numbers
-    ]
+def events(journal: Path, numbers: Mapping[int, int]) -> Iterator[Event]:
+    """Yield what happened, in its order; ``numbers`` of trials by Optuna's ids, only these are told of."""
+    ids = itertools.count()
+    for record in records_of(journal):
+        op = record["op_code"]
+        trial = numbers.get(next(ids) if op == Op.CREATE_TRIAL else record.get("trial_id", -1))
+        if op == Op.SET_STUDY_USER_ATTR and SEALED in record["user_attr"]:
+            yield Sealed()
+        elif trial is None:
+            continue
+        elif op == Op.CREATE_TRIAL:
+            yield Opened(trial)
+        elif op == Op.SET_TRIAL_INTERMEDIATE_VALUE:
+            yield Reported(trial, record["step"], record["intermediate_value"])
+        elif op == Op.SET_TRIAL_STATE_VALUES and TrialState(record["state"]).is_finished():
+            yield Ended(trial)
 
 
-def _records(journal: Path) -> Iterator[dict[str, Any]]:
+def records_of(journal: Path) -> Iterator[dict[str, Any]]:
+    """Yield every record of a whole journal."""
     with journal.open("rb") as file:
         for line in file:
             yield json.loads(line)

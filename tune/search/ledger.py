@@ -10,17 +10,26 @@ from typing import Any
 
 import optuna
 from optuna.storages import BaseStorage, JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tune.paths import ExperimentPaths
 from tune.promotion.resolve import Promoted
-from tune.search.journal import Reported, reports
+from tune.search.journal import SEALED, Backend, Event, events
 from tune.search.memory import DIRECTIONS, FINISHED
 from tune.search.searcher import Draw, Searcher
 from tune.space.dimensions import Value
 from tune.space.space import Space
-from tune.trial.outcome import FORMAT, Outcome, check_format, measures_of, others_key, outcome_of
+from tune.space.when import restored
+from tune.trial.outcome import (
+    FORMAT,
+    LEFT_OUT,
+    MUTATIONS,
+    Outcome,
+    check_format,
+    measures_of,
+    others_key,
+    outcome_of,
+)
 from tune.trial.score import best_of
 
 BASELINE = 0
@@ -32,31 +41,42 @@ KNOWLEDGE = "knowledge"
 REPEAT = "repeat_of"
 """The attribute of a trial that was not trained: the number of the one whose configuration it has."""
 
+TRAINED_OTHERWISE = "trained_otherwise"
+"""The attribute of a trial that was trained with other arguments of the Trainer than are given now."""
+
 
 class Ledger:
     """Writes down the configurations that are drawn, and what became of them."""
 
     def __init__(
-        self, study: optuna.Study, space: Space, promoted: Sequence[Promoted], history: Sequence[Reported] = ()
+        self, study: optuna.Study, space: Space, promoted: Sequence[Promoted], history: Sequence[Event] = ()
     ) -> None:
         self._study = study
         self._space = space
         self._open: dict[int, int] = {}  # the ids of trials, by number
         self._finished: dict[str, Outcome] = {}  # the first trial of each configuration
         self.history = history
-        """Every report of earlier drivers from a trial that was trained, in the order in which they came."""
-        self._searcher = Searcher(space, promoted, n_past=self.n_trials)
+        """What happened to the trials that earlier drivers trained, in its order."""
+        self._searcher = Searcher(space, promoted, n_past=len(study.get_trials(deepcopy=False)))
         if KNOWLEDGE in study.user_attrs:
             self._know(study.user_attrs[KNOWLEDGE]["trials"])
-        past = study.get_trials(deepcopy=False)
+        past = self._counted
         self._values = self._searcher.recall(past)  # of every trial; the journal makes lists of tuples
+        dimensions = {item.key: item.dimension for item in promoted}
         for trial in past:
+            for mutation in trial.user_attrs.get(MUTATIONS, ()):
+                held = mutation["constants"].items()
+                self._values[trial.number] = {name: restored(dimensions[name], value) for name, value in held}
             self._note_finished(trial)
 
     @property
     def n_trials(self) -> int:
-        """Trials that were ever opened."""
-        return len(self._study.get_trials(deepcopy=False))
+        """Trials that were ever opened, without those that an edited space left out."""
+        return len(self._counted)
+
+    @property
+    def _counted(self) -> list[FrozenTrial]:
+        return [trial for trial in self._study.get_trials(deepcopy=False) if LEFT_OUT not in trial.user_attrs]
 
     def reopen(self) -> list[int]:
         """Open again every trial that did not end; return their numbers."""
@@ -85,7 +105,7 @@ class Ledger:
         for each in trials:
             state = TrialState[each["state"]]
             scores = each["scores"] if state is TrialState.COMPLETE else None
-            self._searcher.learn(self._searcher.values(each["params"]), state, dict(each["curve"]), scores)
+            self._searcher.know(each["params"], state, dict(each["curve"]), scores)
 
     def ask_baseline(self) -> tuple[int, dict[str, Value]]:
         """Open trial 0: the hardcoded values; one that only the program knows is left as it is."""
@@ -95,6 +115,33 @@ class Ledger:
         """Open a trial; return its number and its values. A constant that is left out keeps its hardcoded value."""
         return self._opened(self._searcher.draw())
 
+    def seal(self) -> None:
+        """Write down that no further trial is to come: a scheduler may decide by it."""
+        self._study.set_user_attr(SEALED, self.n_trials)
+
+    def rest(self, number: int) -> None:
+        """Let an open trial wait."""
+        self._storage.set_trial_state_values(self._open[number], TrialState.WAITING)
+
+    def wake(self, number: int) -> None:
+        """Let one that waited go on; one that did not is no harm."""
+        if self._frozen(number).state == TrialState.WAITING:
+            self._storage.set_trial_state_values(self._open[number], TrialState.RUNNING)
+
+    def mutations(self, number: int) -> list[dict[str, Any]]:
+        """Return how an open trial's constants changed: after which ``epoch``, from which ``donor``, to what."""
+        return list(self.noted(number).get(MUTATIONS, ()))
+
+    def mutate(self, number: int, epoch: int, donor: int, values: Mapping[str, Value]) -> None:
+        """Change an open trial's constants."""
+        mutation = {"epoch": epoch, "donor": donor, "constants": dict(values)}
+        self.note(number, **{MUTATIONS: [*self.mutations(number), mutation]})
+        self._values[number] = dict(values)
+
+    def allows(self, values: Mapping[str, Value]) -> bool:
+        """Tell whether a configuration fulfils what the space requires."""
+        return self._searcher.allows(values)
+
     def repeat(self, number: int, *, begun: bool = False) -> Outcome | None:
         """Close a new trial with what an earlier one of its configuration was worth; None where there is none.
 
@@ -103,7 +150,7 @@ class Ledger:
         """
         noted = self.noted(number)
         earlier = self._finished.get(repr(self._values[number]))
-        if earlier is None or (REPEAT not in noted if begun else self._space.settings.repeats):
+        if earlier is None or (REPEAT not in noted if begun else self._space.trains_repeats):
             return None
         self.note(number, **{REPEAT: earlier.number, "version": earlier.version})
         for epoch, (value, *others) in earlier.measures.items():
@@ -130,10 +177,15 @@ class Ledger:
         trials = self._study.get_trials(deepcopy=False)
         return trials[number].user_attrs.get("version") if number < len(trials) else None
 
+    def remember(self, command: str) -> None:
+        """Note what was typed to start the search, or to go on with it."""
+        self._study.set_user_attr("commands", [*self._study.user_attrs.get("commands", ()), command])
+
     @property
     def folder(self) -> Path:
-        """The working directory of the search's first driver, and of its trials."""
-        return Path(self._study.user_attrs["folder"])
+        """The working directory of the search's first driver, and of its trials; this one's where none was noted."""
+        noted = self._study.user_attrs.get("folder")
+        return Path(noted) if isinstance(noted, str) and "\0" not in noted else Path.cwd()
 
     def values(self, number: int) -> dict[str, Value]:
         """Return the promoted constants of a trial."""
@@ -187,7 +239,11 @@ class Ledger:
     @property
     def outcomes(self) -> list[Outcome]:
         """Every trial so far, in the order of their numbers."""
-        return [outcome_of(trial, self._space.mode) for trial in self._study.get_trials(deepcopy=False)]
+        return [outcome_of(trial, self._space.mode) for trial in self._counted]
+
+    def outcome(self, number: int) -> Outcome:
+        """Return an open trial as far as it is."""
+        return outcome_of(self._frozen(number), self._space.mode)
 
     def _opened(self, draw: Draw) -> tuple[int, dict[str, Value]]:
         """Write a trial that starts now: it enters the ledger whole, in one record."""
@@ -196,6 +252,7 @@ class Ledger:
             params=draw.params,
             distributions={name: self._searcher.distributions[name] for name in draw.params},
             user_attrs={"constants": draw.values, "seed": self._space.settings.seed},
+            system_attrs=draw.marks,
         )
         trial_id = self._storage.create_new_trial(self._study._study_id, template)
         number = self._storage.get_trial(trial_id).number
@@ -209,14 +266,13 @@ class Ledger:
 
     def _told(self, number: int, state: TrialState, values: Sequence[float] | None = None) -> Outcome:
         self._study.tell(number, values, state=state)
-        del self._open[number]
-        trial = self._study.get_trials(deepcopy=False)[number]
+        trial = self._storage.get_trial(self._open.pop(number))  # not by a list of all: it grows
         self._searcher.closed(number, state, measures_of(trial), values)
         self._note_finished(trial)
         return outcome_of(trial, self._space.mode)
 
     def _note_finished(self, trial: FrozenTrial) -> None:
-        if trial.state in FINISHED and REPEAT not in trial.user_attrs:
+        if trial.state in FINISHED and not {REPEAT, TRAINED_OTHERWISE} & trial.user_attrs.keys():
             self._finished.setdefault(repr(self._values[trial.number]), outcome_of(trial, self._space.mode))
 
     @property
@@ -228,7 +284,7 @@ def create_ledger(paths: ExperimentPaths, space: Space, promoted: Sequence[Promo
     """Return a new ledger in an experiment's folder."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(paths.journal))),
+        storage=JournalStorage(Backend(paths.journal)),
         study_name=paths.name,
         directions=[DIRECTIONS[each.mode] for each in space.objectives],
         sampler=optuna.samplers.RandomSampler(),  # draws nothing: the searcher does
@@ -241,17 +297,22 @@ def create_ledger(paths: ExperimentPaths, space: Space, promoted: Sequence[Promo
     return Ledger(study, space, promoted)
 
 
+def open_study(paths: ExperimentPaths) -> optuna.Study:
+    """Return the study of an experiment; raise ExperimentError where its format is one that we do not know."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study = optuna.load_study(study_name=None, storage=JournalStorage(Backend(paths.journal)))
+    check_format(study.user_attrs.get("format"), paths)
+    return study
+
+
 def open_ledger(paths: ExperimentPaths, space: Space, promoted: Sequence[Promoted]) -> Ledger:
     """Return the ledger of an experiment, to go on with it; the caller holds the experiment's lock.
 
     Raises ExperimentError where it was written in a format that we do not know.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study = optuna.load_study(study_name=None, storage=JournalStorage(JournalFileBackend(str(paths.journal))))
-    check_format(study.user_attrs.get("format"), paths)
+    study = open_study(paths)
     trials = study.get_trials(deepcopy=False)
-    trained = {trial._trial_id: trial.number for trial in trials if REPEAT not in trial.user_attrs}
-    history = reports(paths.journal, trained)
-    return Ledger(study, space, promoted, history)
+    trained = {trial._trial_id: trial.number for trial in trials if not {REPEAT, LEFT_OUT} & trial.user_attrs.keys()}
+    return Ledger(study, space, promoted, list(events(paths.journal, trained)))

@@ -9,11 +9,22 @@ from filelock import FileLock, Timeout
 
 from tune.errors import ExperimentError
 from tune.paths import ExperimentPaths, short
+from tune.storage.writer import Tell, written
+
+ANSWER_S = 1.0
+"""So soon a dashboard that is there takes a connection."""
 
 
 @contextlib.contextmanager
-def locked(paths: ExperimentPaths) -> Iterator[None]:
-    """Hold an experiment; raise ExperimentError when another process does."""
+def locked(paths: ExperimentPaths, tell: Tell = lambda line: None) -> Iterator[None]:
+    """Hold an experiment, and at its URL too if it has one; raise ExperimentError when another process does."""
+    with held_here(paths), written(paths.folder, tell):
+        yield
+
+
+@contextlib.contextmanager
+def held_here(paths: ExperimentPaths) -> Iterator[None]:
+    """Hold an experiment on this machine; raise ExperimentError when another process does."""
     lock = FileLock(paths.lock, timeout=0)
     try:
         lock.acquire()
@@ -22,14 +33,53 @@ def locked(paths: ExperimentPaths) -> Iterator[None]:
         hint = "Wait for it, or end it with Ctrl-C."
         raise ExperimentError(short(paths.folder), f"this search is running{holder}", hint) from error
     try:
-        paths.holder.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
+        with contextlib.suppress(OSError):  # of a full disk something better is said
+            paths.holder.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
         yield
     finally:
         paths.holder.unlink(missing_ok=True)
         lock.release()
 
 
+def announce(paths: ExperimentPaths, dashboard: str | None) -> None:
+    """Note beside the lock, if it is held, where Ray's dashboard is: ``127.0.0.1:8265``."""
+    if dashboard is not None and paths.holder.exists():
+        with paths.holder.open("a", encoding="utf-8") as file:
+            file.write(f"{dashboard}\n")
+
+
+def dashboard_of(paths: ExperimentPaths) -> str | None:
+    """Return where the Ray dashboard of a running search is; None where nothing answers."""
+    _, *rest = _lines(paths)
+    for address in rest:
+        host, _, port = address.rpartition(":")
+        with contextlib.suppress(OSError, ValueError), socket.create_connection((host, int(port)), timeout=ANSWER_S):
+            return address
+    return None
+
+
+def is_held(paths: ExperimentPaths) -> bool:
+    """Tell whether a process writes the experiment now; nothing is left behind."""
+    if not paths.lock.exists():
+        return False
+    lock = FileLock(paths.lock, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    except OSError:  # somebody else's, and not ours to write
+        return False
+    lock.release()
+    return False
+
+
 def _holder(paths: ExperimentPaths) -> str:
+    who, *_ = _lines(paths)
+    return f" ({who})" if who else ""
+
+
+def _lines(paths: ExperimentPaths) -> list[str]:
+    """Return what the holder wrote; at least one line, empty where there is none."""
     with contextlib.suppress(OSError):
-        return f" ({paths.holder.read_text(encoding='utf-8').strip()})"
-    return ""
+        return paths.holder.read_text(encoding="utf-8").splitlines() or [""]
+    return [""]

@@ -26,6 +26,12 @@ FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 Curve = Mapping[int, Sequence[float]]
 """The metrics by epoch."""
 
+GENERATION, OPTIMIZER = ":generation", ":optimizer:"
+"""In the names of what CMA-ES notes with a trial: to which generation it belongs; and its own state, a pickle."""
+
+MARKS = (GENERATION, "x_for_tell")
+"""What the ledger holds of that. The state is no part of it: it is found again from the generations' trials."""
+
 
 class Memory:
     """A study that no file holds. Numbers are those of the ledger; the study's own change."""
@@ -38,6 +44,7 @@ class Memory:
         self._takes_pruned = takes_pruned and len(modes) == 1
         self._n_held = n_held
         self._open: dict[int, int] = {}  # numbers in the study by those in the ledger
+        self._generation = 0  # of CMA-ES, that of the newest trial that was learnt
         self._study = self._new_study()
 
     def ask(self, fixed: Mapping[str, Any]) -> Trial:
@@ -45,6 +52,16 @@ class Memory:
         if fixed:
             self._study.enqueue_trial(dict(fixed))
         return self._study.ask()
+
+    def marks(self, trial: Trial) -> dict[str, Any]:
+        """Return what the sampler noted with an open trial, and has to find there when the search goes on."""
+        noted = self._study._storage.get_trial_system_attrs(trial._trial_id)  # noqa: SLF001
+        return {name: value for name, value in noted.items() if name.endswith(MARKS)}
+
+    def mark(self, trial: Trial, marks: Mapping[str, Any]) -> None:
+        """Give an open trial what an earlier driver's sampler noted with it."""
+        for name, value in marks.items():
+            self._study._storage.set_trial_system_attr(trial._trial_id, name, value)  # noqa: SLF001
 
     def take_back(self, trial: Trial) -> None:
         """Forget a trial that nobody will run."""
@@ -73,21 +90,38 @@ class Memory:
         state: TrialState,
         curve: Curve,
         values: Sequence[float] | None,
+        marks: Mapping[str, Any] | None = None,
     ) -> None:
-        """Take a trial that ended elsewhere, or earlier."""
+        """Take a trial that ended elsewhere, or earlier: then with the ``marks`` that it had."""
         if not curve:
             return
         keeps_pruned = state is TrialState.PRUNED and self._takes_pruned
         state, told = self._as_told(state, curve, values)
+        noted = dict(marks or {})
+        if state is TrialState.COMPLETE:
+            noted |= self._evolved(noted)
         trial = create_trial(
             state=state,
             values=[list(curve.values())[-1][0]] if keeps_pruned else told,
             params=dict(params),
             distributions=dict(distributions),
             intermediate_values={epoch: each[0] for epoch, each in curve.items()} if keeps_pruned else None,
+            system_attrs=noted,
         )
         self._study.add_trial(trial)
         self._shrink()
+
+    def _evolved(self, marks: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the state of CMA-ES at the first trial of a generation: all of the last one is known by now."""
+        generation = next((value for name, value in marks.items() if name.endswith(GENERATION)), 0)
+        if generation <= self._generation:
+            return {}
+        self._generation = generation
+        trial = self._study.ask()
+        _ = trial.relative_params  # Optuna's sampler follows the last generation here, and leaves its state there
+        noted = self._study._storage.get_trial_system_attrs(trial._trial_id)  # noqa: SLF001
+        self._study.tell(trial.number, state=TrialState.FAIL)
+        return {name: value for name, value in noted.items() if OPTIMIZER in name}
 
     def __len__(self) -> int:
         """Return how many trials it holds now."""

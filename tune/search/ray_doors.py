@@ -10,8 +10,9 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from tune.errors import NoRoomError
 from tune.search.director import Director
-from tune.trial.trainable import TASK
+from tune.trial.trainable import NO_ROOM, TASK
 
 
 class _Door:
@@ -63,15 +64,26 @@ class SchedulerDoor(_Door, FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> Any:
         """Decide about a trial after an epoch."""
+        if NO_ROOM in result:
+            self._director.pause(trial.trial_id, NoRoomError(*result[NO_ROOM]))
+            return _stop(trial)
         others = tuple(result["others"])
         stops = self._director.report(
             trial.trial_id, result["epoch"], result["value"], last=result["last"], others=others
         )
-        return TrialScheduler.STOP if stops else TrialScheduler.CONTINUE
+        return _stop(trial) if stops else TrialScheduler.CONTINUE
+
+
+def _stop(trial: Trial) -> Any:
+    """Stop a trial, and tell its worker: Ray would only do so when it has another one for it."""
+    worker = trial.temporary_state.ray_actor
+    if worker is not None:
+        worker.end_politely.remote()
+    return TrialScheduler.STOP
 
 
 class StopperDoor(_Door, Stopper):
-    """Ends everything when the pre-flight failed."""
+    """Ends everything when the pre-flight failed, or found no room."""
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Stop no single trial: that is the scheduler's."""

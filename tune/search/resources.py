@@ -43,17 +43,35 @@ def plan_resources(settings: Settings, wanted: tuple[int, ...] | None) -> Resour
     n_cores = len(os.sched_getaffinity(0))
     gpus = _chosen(detect_gpus(), wanted)
     share = settings.gpus_per_trial if settings.gpus_per_trial is not None else float(bool(gpus))
-    if share > len(gpus):
-        there = f"there {'is' if len(gpus) == 1 else 'are'} {len(gpus)}"
-        raise OptionError("gpus_per_trial", f"a trial asks for {share:g} GPUs, {there}", "Ask for fewer.")
-    fitting = len(gpus) / share if share else n_cores / settings.cpus_per_trial
+    _check_fits(settings, share, n_cores, len(gpus))
+    fitting = _gpu_slots(share, len(gpus)) if share else int(n_cores / settings.cpus_per_trial)
     return Resources(
         n_cores=n_cores,
         gpus=gpus if share else (),
         cpus_per_trial=settings.cpus_per_trial,
         gpus_per_trial=share,
-        concurrency=settings.concurrency or max(1, min(int(fitting), settings.trials)),
+        concurrency=settings.concurrency or max(1, min(fitting, settings.trials)),
     )
+
+
+def _check_fits(settings: Settings, share: float, n_cores: int, n_gpus: int) -> None:
+    """Raise OptionError at what this machine can never meet: Ray would wait for it for ever."""
+    if share > n_gpus:
+        there = f"there {'is' if n_gpus == 1 else 'are'} {n_gpus}"
+        raise OptionError("gpus_per_trial", f"a trial asks for {share:g} GPUs, {there}", "Ask for fewer.")
+    if settings.cpus_per_trial > n_cores:
+        there = f"there {'is' if n_cores == 1 else 'are'} {n_cores}"
+        what = f"a trial asks for {settings.cpus_per_trial:g} CPU cores, {there}"
+        raise OptionError("cpus_per_trial", what, "Ask for fewer.")
+    slots = _gpu_slots(share, n_gpus) if share else None
+    if slots is not None and settings.concurrency is not None and settings.concurrency > slots:
+        what = f"{settings.concurrency} trials at a time with {share:g} GPU each do not fit on {n_gpus}: {slots} do"
+        raise OptionError("concurrency", what, "Ask for fewer, or give each a smaller share of a GPU.")
+
+
+def _gpu_slots(share: float, n_gpus: int) -> int:
+    """Return how many trials fit: a share is one of a single GPU, so that of 0.6 each has one of its own."""
+    return n_gpus * int(1 / share + 1e-9) if share <= 1 else int(n_gpus / share)
 
 
 def detect_gpus() -> tuple[str, ...]:

@@ -1,90 +1,62 @@
-"""Train recorded configurations again, for the full budget, from the experiment's own source."""
+"""Train recorded configurations again: under their own seed, to see if they come out again, and under fresh ones."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
 
-from tune.paths import ExperimentPaths, VersionPaths
+from tune.errors import NoRoomError
 from tune.promotion.resolve import resolve
-from tune.promotion.snapshot import Snapshot
 from tune.search.cluster import local_cluster
 from tune.search.job import build_job
-from tune.search.names import version_name
-from tune.search.resources import Resources
+from tune.search.rerun import Retraining, Run
 from tune.search.run import DRIVER_LOG
 from tune.search.tuner import run_trials
-from tune.space.dimensions import Dimension, Value
-from tune.space.space import Space
+from tune.search.watch import watched
+from tune.space.dimensions import Dimension
 from tune.space.when import restored
-from tune.trial.outcome import Outcome
 from tune.trial.output import logged_to
-from tune.trial.record import Record, read_record
+from tune.trial.record import read_record
+from tune.trial.room import room_told
+from tune.trial.surroundings import read_surroundings
 from tune.trial.task import Task
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retraining:
-    """What to train again."""
+def retrain(retraining: Retraining) -> bool:
+    """Train; what came of it is in the versions. Return whether all came to their end, failed ones too.
 
-    space: Space
-    """As the experiment ran it, with what the command line changed."""
-    snapshot: Snapshot
-    paths: ExperimentPaths
-    resources: Resources
-    trials: tuple[Outcome, ...]
-
-
-def retrain(retraining: Retraining) -> list[Record]:
-    """Train each configuration into a version of its own under ``retrain/``; return their records, in order."""
-    snapshot, space = retraining.snapshot, retraining.space
-    program = snapshot.stored
+    Raises NoRoomError where the disk is full; what has not ended goes on later.
+    """
+    if not retraining.runs:
+        return True
+    space, program = retraining.space, retraining.snapshot.stored
     promoted = resolve(space, program)
-    job = build_job(space, program, promoted, snapshot.folder, retraining.resources)
-    job = replace(job, program=snapshot.program)
-    retraining.paths.retrain.mkdir(exist_ok=True)
-    tasks = _tasks(retraining, {item.key: item.dimension for item in promoted})
+    job = build_job(space, program, promoted, retraining.snapshot.folder, retraining.resources)
+    known = read_surroundings(retraining.paths)
+    job = replace(job, program=retraining.snapshot.program, folder=retraining.folder, surroundings=known)
+    director = _Director(retraining, {item.key: item.dimension for item in promoted})
     with logged_to(retraining.paths.folder / DRIVER_LOG), local_cluster(retraining.resources):
-        run_trials(_Rerun(tasks, retraining.resources.concurrency), job, retraining.resources)
-    records = [read_record(VersionPaths(Path(task.version))) for task in tasks]
-    return [record for record in records if record is not None]
+        retraining.on_start()
+        run_trials(watched(director, retraining.watch), job, retraining.resources)
+    if director.full is not None:
+        raise director.full
+    return not director.ending
 
 
-def _tasks(retraining: Retraining, dimensions: Mapping[str, Dimension]) -> list[Task]:
-    """Return a task a trial, numbered after the versions that are there."""
-    folder = retraining.paths.retrain
-    first = 1 + max((_number(entry.name) for entry in folder.iterdir()), default=-1)
-    return [
-        Task(
-            number=number,
-            version=str(folder / version_name(number, _shown(outcome))),
-            seed=retraining.space.settings.seed,
-            values={name: restored(dimensions[name], value) for name, value in outcome.values.items()},
-        )
-        for number, outcome in enumerate(retraining.trials, first)
-    ]
+class _Director:
+    """Hands out a list of runs, and stops nothing."""
 
-
-def _shown(outcome: Outcome) -> dict[str, Value]:
-    return {} if outcome.is_baseline else outcome.values
-
-
-def _number(name: str) -> int:
-    digits = name.partition(",")[0]
-    return int(digits) if digits.isdecimal() else -1
-
-
-class _Rerun:
-    """A director that hands out a list, and stops nothing."""
-
-    def __init__(self, tasks: Sequence[Task], concurrency: int) -> None:
-        self._waiting = list(tasks)
-        self._concurrency = concurrency
-        self._running: set[str] = set()
+    def __init__(self, retraining: Retraining, dimensions: Mapping[str, Dimension]) -> None:
+        self._retraining = retraining
+        self._dimensions = dimensions
+        self._waiting = deque(retraining.runs)
+        self._running: dict[str, Run] = {}
         self.ending = False
+        self.full: NoRoomError | None = None
 
     @property
     def finished(self) -> bool:
-        return not self._waiting or self.ending
+        """A run that ends may ask for another one."""
+        return self.ending or not (self._waiting or self._running)
 
     @property
     def aborted(self) -> bool:
@@ -94,13 +66,40 @@ class _Rerun:
         self.ending = True
 
     def next_task(self, trial_id: str) -> Task | None:
-        if self.finished or len(self._running) >= self._concurrency:
+        if self.ending or not self._waiting or len(self._running) >= self._retraining.resources.concurrency:
             return None
-        self._running.add(trial_id)
-        return self._waiting.pop(0)
+        run = self._waiting.popleft()
+        self._running[trial_id] = run
+        return Task(
+            number=run.number,
+            version=str(run.files.folder),
+            seed=run.request.seed,
+            reseed=run.request.fresh,
+            values={name: restored(self._dimensions[name], value) for name, value in run.outcome.values.items()},
+            attempt=run.attempt,
+        )
 
     def report(self, trial_id: str, epoch: int, value: float, *, last: bool, others: tuple[float, ...] = ()) -> bool:
         return self.ending and not last
 
+    def pause(self, trial_id: str, error: NoRoomError) -> None:
+        self.full = error
+        self.end()
+
     def ended(self, trial_id: str, *, failed: bool) -> None:
-        self._running.discard(trial_id)
+        run = self._running.pop(trial_id, None)
+        if run is None:
+            return
+        record = read_record(run.files)
+        died = failed and (record is None or record.stage != "failed")
+        if died and run.attempt <= self._retraining.space.settings.max_failures:
+            self._waiting.appendleft(replace(run, attempt=run.attempt + 1))
+            return
+        try:
+            with room_told(self._retraining.paths.folder):
+                more = self._retraining.on_end(run)
+        except NoRoomError as error:
+            self.pause(trial_id, error)
+            return
+        if more is not None:
+            self._waiting.append(more)

@@ -3,25 +3,44 @@
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
-from tune.errors import MetricError, PreflightError, ProgramError, PromotuneError
+from tune.errors import (
+    MetricError,
+    MutationError,
+    NoRoomError,
+    PreflightError,
+    ProgramError,
+    PromotuneError,
+    SearchError,
+)
 from tune.paths import ExperimentPaths, short
+from tune.places import url_of
 from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted
 from tune.promotion.snapshot import Snapshot, take_snapshot
-from tune.search.asha import NoStop, Rule, asha
+from tune.search.autopsy import WORKER_DIED
+from tune.search.checkpoints import Freed, Keeper
 from tune.search.cluster import local_cluster
 from tune.search.conductor import Conductor, Limits
 from tune.search.job import build_job
 from tune.search.ledger import Ledger, create_ledger, open_ledger
+from tune.search.lock import announce
+from tune.search.reserve import reserved
 from tune.search.resources import Resources
+from tune.search.schedulers import build_heirs, build_rule
 from tune.search.tuner import run_trials
+from tune.search.watch import Watch, watched
 from tune.space.file import write_space
 from tune.space.space import Space
+from tune.storage.bring import fetch
+from tune.trial.closing import close_failed
 from tune.trial.gate import close_gate
 from tune.trial.outcome import Outcome
 from tune.trial.output import logged_to
 from tune.trial.record import NEVER_LOGGED, Record
+from tune.trial.room import room_told
+from tune.trial.surroundings import read_surroundings, surroundings, write_surroundings
 from tune.trial.task import Job
 
 DRIVER_LOG = "driver.log"
@@ -39,6 +58,10 @@ class Finished:
     """Whether a grid was visited whole."""
     interrupted_by_user: bool
     """Ctrl-C, before the trials were done."""
+    fault: SearchError | None
+    """Why the search could not go on; `resume` may. None where it could."""
+    freed: Freed
+    """The checkpoints that made room for better ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +78,16 @@ class Search:
     """Hears the dashboard's address once Ray runs."""
     on_end: Callable[[Outcome], None]
     """Hears of each trial that ended."""
+    command: str | None = None
+    """What was typed, for the ledger; None where nothing was."""
+    watch: Watch | None = None
+    """Hears of all that goes on; None: nobody looks on."""
     knowledge: tuple[str, Sequence[Outcome]] | None = None
     """Another experiment's name, and those of its trials that say something about this space."""
     rehearsal: bool = False
     """Run nothing but the pre-flight."""
+    trusts_checkpoints: bool = False
+    """Whether a search that goes on takes checkpoints that hold more than plain data; a new one writes its own."""
 
 
 def run_search(search: Search) -> Finished:
@@ -68,16 +97,24 @@ def run_search(search: Search) -> Finished:
     fails is what the user asked for: a metric that is never logged, a program without a LightningModule.
     """
     space, paths = search.space, search.paths
-    write_space(space, paths.space)
-    snapshot = take_snapshot(search.program, paths.source)
+    with room_told(paths.folder):
+        write_space(space, paths.space)
+        snapshot = take_snapshot(search.program, paths.source)
+        found = surroundings(snapshot.stored, search.resources.n_threads, on_gpu=bool(search.resources.gpus_per_trial))
+        write_surroundings(found, paths)
     job = build_job(space, search.program, search.promoted, snapshot.folder, search.resources)
+    job = replace(job, surroundings=found)
     with logged_to(paths.folder / DRIVER_LOG), local_cluster(search.resources) as cluster:
+        announce(paths, cluster.dashboard)
         search.on_start(cluster.dashboard)
-        with _suspended_at_end(create_ledger(paths, space, search.promoted)) as ledger:
+        ledger = create_ledger(paths, space, search.promoted)
+        with _suspended_at_end(ledger), reserved(paths.reserve):
+            if search.command is not None:
+                ledger.remember(search.command)
             if search.knowledge is not None:
                 ledger.learn(*search.knowledge)
             conductor = _conductor(search, ledger, job)
-            run_trials(conductor, job, search.resources)
+            run_trials(watched(conductor, search.watch), job, search.resources)
     return _finished(search, conductor, ledger)
 
 
@@ -88,39 +125,62 @@ def resume_search(search: Search, snapshot: Snapshot) -> Finished:
     """
     space, paths = search.space, search.paths
     job = build_job(space, search.program, search.promoted, snapshot.folder, search.resources)
-    with (
-        logged_to(paths.folder / DRIVER_LOG),
-        _suspended_at_end(open_ledger(paths, space, search.promoted)) as ledger,
-    ):
+    ledger = open_ledger(paths, space, search.promoted)
+    with logged_to(paths.folder / DRIVER_LOG), _suspended_at_end(ledger), reserved(paths.reserve):
         write_space(space, paths.space)
+        for outcome in ledger.outcomes:
+            if outcome.state in ("waiting", "running"):
+                fetch(paths.version(outcome.version).folder)
+        if search.command is not None:
+            ledger.remember(search.command)
         folder = ledger.folder if ledger.folder.is_dir() else job.folder
-        job = replace(job, program=snapshot.program, folder=folder)
+        job = replace(
+            job,
+            program=snapshot.program,
+            folder=folder,
+            surroundings=read_surroundings(paths),
+            trusts_checkpoints=search.trusts_checkpoints,
+        )
         conductor = _conductor(search, ledger, job)
         if not conductor.finished:
             with local_cluster(search.resources) as cluster:
+                announce(paths, cluster.dashboard)
                 search.on_start(cluster.dashboard)
-                run_trials(conductor, job, search.resources)
+                run_trials(watched(conductor, search.watch), job, search.resources)
     return _finished(search, conductor, ledger)
 
 
 @contextlib.contextmanager
-def _suspended_at_end(ledger: Ledger) -> Iterator[Ledger]:
+def _suspended_at_end(ledger: Ledger) -> Iterator[None]:
     try:
-        yield ledger
+        yield
     finally:
-        ledger.suspend()
+        with contextlib.suppress(NoRoomError):  # somebody took the reserve: `resume` takes up what is RUNNING, too
+            ledger.suspend()
 
 
 def _finished(search: Search, conductor: Conductor, ledger: Ledger) -> Finished:
     baseline = conductor.baseline
-    if conductor.preflight_failed or (baseline is None and not conductor.ending):
+    if conductor.preflight_failed or (baseline is None and not conductor.ending and conductor.full is None):
         raise _preflight_error(baseline, search)
+    if conductor.finished and not conductor.interrupted:
+        conductor.tidy()
     return Finished(
         outcomes=ledger.outcomes,
         baseline=baseline,
         exhausted=ledger.exhausted,
         interrupted_by_user=conductor.ending,
+        fault=conductor.full or _given_up(conductor, search),
+        freed=conductor.freed,
     )
+
+
+def _given_up(conductor: Conductor, search: Search) -> SearchError | None:
+    if (last := conductor.given_up) is None:
+        return None
+    what = f"{search.space.settings.give_up_after} trials in a row failed with one cause: {last.reason}"
+    log = short(search.paths.version(last.version).log)
+    return SearchError(None, what, f"The last one's log: {log}. `resume` goes on, `--give-up-after` allows more.")
 
 
 def _conductor(search: Search, ledger: Ledger, job: Job) -> Conductor:
@@ -130,35 +190,41 @@ def _conductor(search: Search, ledger: Ledger, job: Job) -> Conductor:
         time_budget_s=settings.time_budget_s,
         concurrency=search.resources.concurrency,
         max_failures=settings.max_failures,
+        give_up_after=settings.give_up_after,
         rehearsal=search.rehearsal,
     )
-    rule = build_rule(search.space)
-    return Conductor(search.paths, ledger, rule, limits, settings.seed, search.on_end, lambda: close_gate(job.gate))
-
-
-def build_rule(space: Space) -> Rule:
-    """Return what stops weak trials."""
-    if not space.stops_early:
-        return NoStop()
-    match space.settings.scheduler:
-        case "asha":
-            arguments = {name: value for name, value in space.settings.scheduler_args.items() if name != "metric"}
-            return asha(space.mode, arguments)
-        case "none":
-            return NoStop()
-        case name:
-            raise AssertionError(f"the space file let {name!r} pass")
+    modes = [each.mode for each in search.space.objectives]
+    elsewhere = url_of(search.paths.folder) is not None
+    return Conductor(
+        search.paths,
+        ledger,
+        build_rule(search.space, search.program),
+        build_heirs(search.space, search.promoted, ledger),
+        Keeper(search.paths, modes, settings.keep_checkpoints, elsewhere=elsewhere),
+        limits,
+        settings.seed,
+        search.on_end,
+        partial(close_gate, job.gate),
+        lambda files, values, started: close_failed(files, values, job.hardcoded, started),
+    )
 
 
 def _preflight_error(record: Record | None, search: Search) -> PromotuneError:
     failure = record.failure if record else None
-    log = search.paths.folder / DRIVER_LOG
     if record is None or failure is None:
-        return PreflightError(None, "the worker died in the pre-flight", f"Its last words: {short(log)}")
+        log = search.paths.folder / DRIVER_LOG
+        return PreflightError(None, f"{WORKER_DIED} before the pre-flight", f"Ray's last words: {short(log)}")
     version = search.paths.version(record.version)
-    if failure.kind in (MetricError.__name__, NEVER_LOGGED):
+    if failure.ours and failure.kind == WORKER_DIED:
+        how = f": {failure.message}" if failure.message else ""
+        what = f"{WORKER_DIED} in the pre-flight{how}"
+        return PreflightError(None, what, f"All that the program said: {short(version.log)}")
+    if failure.ours and failure.kind in (MetricError.__name__, NEVER_LOGGED):
         return MetricError(search.space.where("metric"), failure.message, failure.hint)
-    if failure.kind == ProgramError.__name__:
+    if failure.ours and failure.kind == MutationError.__name__:
+        name, _, what = failure.message.partition(": ")
+        return MutationError(search.space.where(f"constants.{name}"), what, failure.hint)
+    if failure.ours and failure.kind == ProgramError.__name__:
         return ProgramError(None, failure.message, failure.hint)
     code = "".join(f"{line}\n  " for line in (failure.code, failure.hint) if line)
     what = f"the baseline failed in the pre-flight: {failure.kind}: {failure.message}"

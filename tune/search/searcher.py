@@ -15,7 +15,7 @@ from tune.search.grid import grid_points
 from tune.search.memory import Curve, Memory
 from tune.search.perturb import SHARE, perturb
 from tune.search.sampler import N_STARTUP_TRIALS, build_sampler, distribution_of, from_label, takes_pruned, to_label
-from tune.space.dimensions import Value, contains
+from tune.space.dimensions import Value, could_draw
 from tune.space.draw import draw
 from tune.space.feasible import N_DRAWS
 from tune.space.settings import MAX_SEED
@@ -44,6 +44,8 @@ class Draw:
     """The same as Optuna knows them; without those outside their range, which only the baseline may have."""
     trial: Trial
     """In the searcher's memory."""
+    marks: dict[str, Any]
+    """What the sampler noted with it, and wants to know again when the search goes on."""
 
 
 class Searcher:
@@ -66,6 +68,7 @@ class Searcher:
         )
         self._rng = random.Random(f"{settings.seed} {n_past}")  # noqa: S311 - no secret
         self._values: dict[int, dict[str, Value]] = {}  # of the trials that run
+        self._known: set[str] = set()  # configurations of another experiment
         self._n_trials = 0
         self._best: tuple[float, dict[str, Value]] | None = None  # by the leading metric
         self._front: list[tuple[Sequence[float], dict[str, Value]]] = []  # of several metrics, the Pareto front
@@ -82,7 +85,7 @@ class Searcher:
         trial = self._memory.ask(inside)
         for name in inside:
             self._suggest(trial, name)
-        return Draw(values=self._baseline, params=trial.params, trial=trial)
+        return Draw(values=self._baseline, params=trial.params, trial=trial, marks=self._memory.marks(trial))
 
     def draw(self) -> Draw:
         """Return the next configuration."""
@@ -92,13 +95,13 @@ class Searcher:
             assert self._best is not None
             best = self._rng.choice(self._front) if len(self._space.objectives) > 1 and self._front else self._best
             return self._drawn(self.labels(self._near(best[1])))
-        drawn = self._drawn({})
+        drawn = self._unknown()
         for _ in range(N_ASKED_AGAIN):
-            if self._allows(drawn.values):
+            if self.allows(drawn.values):
                 return drawn
             self._memory.take_back(drawn.trial)
-            drawn = self._drawn({})
-        if self._allows(drawn.values):
+            drawn = self._unknown()
+        if self.allows(drawn.values):
             return drawn
         self._memory.take_back(drawn.trial)
         return self._drawn(self.labels(self._near(drawn.values)))
@@ -120,13 +123,25 @@ class Searcher:
             self._note_front(values, config)
         self._memory.closed(number, state, curve, values)
 
+    def know(self, params: Mapping[str, Any], state: TrialState, curve: Curve, ended: Sequence[float] | None) -> None:
+        """Take a trial of another experiment."""
+        values = self.values(params)
+        self._known.add(repr(values))
+        self.learn(values, state, curve, ended)
+
     def learn(
-        self, values: Mapping[str, Value], state: TrialState, curve: Curve, ended: Sequence[float] | None
+        self,
+        values: Mapping[str, Value],
+        state: TrialState,
+        curve: Curve,
+        ended: Sequence[float] | None,
+        marks: Mapping[str, Any] | None = None,
     ) -> None:
         """Take a trial that ended elsewhere, or earlier; ``ended`` are the metrics of a complete one."""
         self._n_trials += 1
         labels = self.labels(values)
-        self._memory.learn(labels, {name: self.distributions[name] for name in labels}, state, curve, ended)
+        distributions = {name: self.distributions[name] for name in labels}
+        self._memory.learn(labels, distributions, state, curve, ended, marks)
         for epoch in curve.values():
             self._note_best(epoch[0], values)
         if ended is not None:
@@ -138,9 +153,10 @@ class Searcher:
         for trial in trials:
             curve = measures_of(trial)
             if trial.state.is_finished():
-                self.learn(values[trial.number], trial.state, curve, trial.values)
+                self.learn(values[trial.number], trial.state, curve, trial.values, trial.system_attrs)
                 continue
             again = self._drawn(trial.params) if trial.number else self.baseline()
+            self._memory.mark(again.trial, trial.system_attrs)
             self.opened(trial.number, replace(again, values=values[trial.number]))
             for value in trial.intermediate_values.values():
                 self.reported(trial.number, value)
@@ -161,7 +177,7 @@ class Searcher:
         return {
             name: to_label(self._dimensions[name], value)
             for name, value in values.items()
-            if contains(self._dimensions[name], value)
+            if could_draw(self._dimensions[name], value)
         }
 
     def values(self, params: Mapping[str, Any]) -> dict[str, Value]:
@@ -177,6 +193,17 @@ class Searcher:
             seed = random.Random(f"{seed} {n_past}").randrange(MAX_SEED)  # noqa: S311 - no secret
         return build_sampler(settings.sampler, arguments, self._dimensions, seed)
 
+    def _unknown(self) -> Draw:
+        """Draw; a sequence of QMC's begins with what another experiment of that sampler had."""
+        drawn = self._drawn({})
+        if self._space.settings.sampler == "qmc":
+            for _ in self._known:
+                if repr(drawn.values) not in self._known:
+                    break
+                self._memory.take_back(drawn.trial)
+                drawn = self._drawn({})
+        return drawn
+
     def _drawn(self, fixed: Mapping[str, Any]) -> Draw:
         """Draw what is not fixed, each constant after those that it depends on."""
         trial = self._memory.ask(fixed)
@@ -185,7 +212,7 @@ class Searcher:
             if is_active(name, self._space.conditions, values):
                 values[name] = from_label(self._dimensions[name], self._suggest(trial, name))
         in_space_order = {name: values[name] for name in self._dimensions if name in values}
-        return Draw(values=in_space_order, params=trial.params, trial=trial)
+        return Draw(values=in_space_order, params=trial.params, trial=trial, marks=self._memory.marks(trial))
 
     def _suggest(self, trial: Trial, name: str) -> Any:
         return trial._suggest(name, self.distributions[name])  # noqa: SLF001 - as `Study.ask` does
@@ -194,7 +221,7 @@ class Searcher:
         """Return every point but the baseline, the last one first."""
         baseline = self.labels(self._baseline)
         points = grid_points(self._dimensions, self._space.conditions, self._space.settings.seed)
-        return [point for point in points if point != baseline and self._allows(self.values(point))][::-1]
+        return [point for point in points if point != baseline and self.allows(self.values(point))][::-1]
 
     def _perturbs(self) -> bool:
         """After the sampler's start, a share of the default search stays near the best."""
@@ -207,11 +234,11 @@ class Searcher:
         dimensions = {name: self._dimensions[name] for name in values}
         for _ in range(N_NEAR):
             near = self._completed(perturb(dimensions, values, self._rng))
-            if near != values and self._allows(near):
+            if near != values and self.allows(near):
                 return near
         for _ in range(100 * N_DRAWS):
             far = draw(self._dimensions, self._space.conditions, self._rng)
-            if self._allows(far):
+            if self.allows(far):
                 return far
         raise SearchError(self._space.where("require"), "no further configuration is found", "Require less.")
 
@@ -219,19 +246,20 @@ class Searcher:
         """Return the values that count, with random ones for constants that vary only now."""
         return only_active({**draw(self._dimensions, {}, self._rng), **values}, self._space.conditions)
 
-    def _allows(self, values: Mapping[str, Value]) -> bool:
+    def allows(self, values: Mapping[str, Value]) -> bool:
+        """Tell whether a configuration fulfils what the space requires."""
         known = {**self._hardcoded, **values}
         return all(requirement.is_met(known) for requirement in self._space.requirements)
 
     def _note_best(self, value: float, values: Mapping[str, Value]) -> None:
-        inside = all(contains(self._dimensions[name], held) for name, held in values.items())
+        inside = all(could_draw(self._dimensions[name], held) for name, held in values.items())
         if inside and better(self._space.mode, value, None if self._best is None else self._best[0]):
             self._best = (value, dict(values))
 
     def _note_front(self, scores: Sequence[float], values: Mapping[str, Value]) -> None:
         """Of several metrics, keep what no other configuration beats."""
         modes = [each.mode for each in self._space.objectives]
-        inside = all(contains(self._dimensions[name], held) for name, held in values.items())
+        inside = all(could_draw(self._dimensions[name], held) for name, held in values.items())
         if len(modes) == 1 or not inside or any(dominates(held, scores, modes) for held, _ in self._front):
             return
         self._front = [each for each in self._front if not dominates(scores, each[0], modes)]

@@ -91,6 +91,10 @@ KINDS: dict[str, type[Dimension]] = {
 }
 
 
+ON_GRID = 1e-8
+"""So near, in steps, a float is a point of its grid; as Optuna has it."""
+
+
 def kind_of(dimension: Dimension) -> str:
     """Return the name that a space file uses."""
     return next(name for name, kind in KINDS.items() if type(dimension) is kind)
@@ -117,8 +121,13 @@ def describe(dimension: Dimension) -> str:
     return f"{kind_of(dimension)} {low:g} to {high:g}" + (f" by {step[0]:g}" if step else "")
 
 
+def extremes(dimension: Dimension) -> tuple[Value, ...]:
+    """Return the ends of a range, or all of a choice."""
+    return dimension.options if isinstance(dimension, Choice) else (dimension.low, dimension.high)
+
+
 def contains(dimension: Dimension, value: Value) -> bool:
-    """Tell whether a trial could draw ``value``. A grid counts as its whole range. 1 and True are different values."""
+    """Tell whether ``value`` is inside. A grid counts as its whole range. 1 and True are different values."""
     match dimension:
         case Choice():
             return any(same(value, option) for option in dimension.options)
@@ -128,6 +137,17 @@ def contains(dimension: Dimension, value: Value) -> bool:
             return is_int(value) and dimension.low <= value <= dimension.high
         case _:
             assert_never(dimension)
+
+
+def could_draw(dimension: Dimension, value: Value) -> bool:
+    """Tell whether a sampler could draw a value: inside of the range, and on its grid."""
+    if not contains(dimension, value):
+        return False
+    if not isinstance(dimension, QUniform | QRandInt):
+        return True
+    assert isinstance(value, int | float)
+    steps = (value - dimension.low) / dimension.q
+    return abs(steps - round(steps)) < ON_GRID
 
 
 def same(a: Value, b: Value) -> bool:

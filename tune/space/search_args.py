@@ -20,16 +20,36 @@ SAMPLER_FILES = {
 OURS = {"seed": "`seed:` sets it", "search_space": "it is the space's constants"}
 """Arguments of samplers that the search sets, with the reason."""
 
+
+def _argument(name: str, *kinds: str) -> dict[str, Argument]:
+    return {name: Argument(name=name, kinds=frozenset(kinds))}
+
+
+_METRIC = _argument("metric", "str")
 SCHEDULER_ARGS: dict[str, dict[str, Argument]] = {
-    "asha": {
-        "grace_period": Argument(name="grace_period", kinds=frozenset({"int"})),
-        "reduction_factor": Argument(name="reduction_factor", kinds=frozenset({"int", "float"})),
-        "metric": Argument(name="metric", kinds=frozenset({"str"})),
+    "asha": {**_argument("grace_period", "int"), **_argument("reduction_factor", "int", "float"), **_METRIC},
+    "hyperband": {**_argument("max_t", "int"), **_argument("reduction_factor", "int", "float"), **_METRIC},
+    "median": {**_argument("grace_period", "int"), **_argument("min_samples_required", "int"), **_METRIC},
+    "pbt": {
+        **_argument("perturbation_interval", "int"),
+        **_argument("quantile_fraction", "float"),
+        **_argument("resample_probability", "int", "float"),
+        **_METRIC,
     },
     "none": {},
 }
-LEAST = {"grace_period": 1, "reduction_factor": 1.1}
-"""The smallest value that makes sense; a rung of ASHA lets one in ``reduction_factor`` pass."""
+"""Named as in Ray Tune; counted in epochs."""
+
+BOUNDS: dict[str, tuple[float, float]] = {
+    "grace_period": (1, math.inf),
+    "reduction_factor": (1.1, math.inf),
+    "max_t": (1, math.inf),
+    "min_samples_required": (1, math.inf),
+    "perturbation_interval": (1, math.inf),
+    "quantile_fraction": (0.0, 0.5),
+    "resample_probability": (0.0, 1.0),
+}
+"""What makes sense, both ends included; a rung of ASHA lets one in ``reduction_factor`` pass."""
 
 
 def check_search_args(settings: Settings, where_sampler: str | None, where_scheduler: str | None) -> None:
@@ -47,6 +67,10 @@ def _check_scheduler_arg(scheduler: str, name: str, value: Value, where: str | N
     if not known:
         raise SpaceError(where, f"{owner}: it takes none, got {name!r}", "Take it out.")
     check_argument(name, value, known, {}, owner, where)
-    least = LEAST.get(name, 0)
-    if isinstance(value, int | float) and not least <= value < math.inf:  # NaN neither
-        raise SpaceError(where, f"{owner}: {name} must be at least {least}, got {value}", "Write a larger number.")
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return
+    least, most = BOUNDS[name]
+    if not (least <= value < math.inf):  # NaN neither
+        raise SpaceError(where, f"{owner}: {name} must be at least {least:g}, got {value}", "Write a larger number.")
+    if value > most:
+        raise SpaceError(where, f"{owner}: {name} must be at most {most:g}, got {value}", "Write a smaller number.")

@@ -14,9 +14,12 @@ from tune.space.dimensions import Value, is_int, is_number
 from tune.space.scalar import as_number
 from tune.space.trainer_args import check_trainer_args
 
+DURATIONS = ("time_budget", "hang_after")
+"""Settings that are times; Settings holds them in seconds, with `_s` behind their name."""
+
 SAMPLERS = ("tpe", "gp", "cmaes", "qmc", "random", "grid")
 SCHEDULERS = ("asha", "hyperband", "median", "pbt", "none")
-IMPLEMENTED = frozenset({*SAMPLERS, "asha", "none"})
+IMPLEMENTED = frozenset({*SAMPLERS, *SCHEDULERS})
 """Names outside of this are refused with a word of their own until they can be done."""
 
 MAX_SEED = 2**32 - 1
@@ -52,10 +55,16 @@ class Settings:
     """Trials that run at once; None for as many as fit."""
     repeats: bool = False
     """Whether a configuration that has finished is trained once more when it is drawn again."""
+    hang_after_s: float = 600
+    """Seconds of silence after which a trial fails, and at least 10 of its epochs. `hang_after` in the file."""
+    give_up_after: int = 5
+    """Failures in a row with one cause that end the search."""
     max_failures: int = 1
     """How often a trial whose worker died goes on from its last checkpoint."""
     own_folder: bool = False
     """Give each trial a working directory of its own; data at relative paths is not found from there."""
+    keep_checkpoints: int | None = None
+    """How many trials keep theirs beside the baseline and those that run, the best; None: all, while the disk lasts."""
     seed: int = 0
     """Of the sampler, and the program's seed in every trial: trials differ by their constants alone."""
 
@@ -68,7 +77,7 @@ def check(name: str, value: Value, where: str | None) -> Value:
 def set_to(settings: Settings, name: str, value: Value, where: str | None) -> Settings:
     """Return the settings with one more checked; entries of `trainer` and the `_args` are added to those there."""
     checked = check(name, value, where)
-    field_name = "time_budget_s" if name == "time_budget" else name
+    field_name = f"{name}_s" if name in DURATIONS else name
     if isinstance(checked, dict):
         checked = {**getattr(settings, field_name), **checked}
     changes: dict[str, Any] = {field_name: checked}
@@ -82,12 +91,17 @@ def check_trials(value: Value, where: str | None) -> int:
 
 def check_time_budget(value: Value, where: str | None) -> float | None:
     """Return seconds, of ``1h30m``, ``90s`` or a plain number of them."""
-    if value is None:
-        return None
-    seconds = _seconds(value)
-    if seconds is None or not 0 < seconds < math.inf:
-        raise _error(where, f"time_budget: must be a time above 0, got {value!r}", "Write `30m`, `1h30m` or seconds.")
-    return seconds
+    return None if value is None else _time("time_budget", value, where)
+
+
+def check_hang_after(value: Value, where: str | None) -> float:
+    """Return seconds."""
+    return _time("hang_after", value, where)
+
+
+def check_give_up_after(value: Value, where: str | None) -> int:
+    """Return how many failures in a row end the search."""
+    return _whole("give_up_after", value, where, least=1, example="give_up_after: 5")
 
 
 def check_sampler(value: Value, where: str | None) -> str:
@@ -145,6 +159,13 @@ def check_own_folder(value: Value, where: str | None) -> bool:
     raise _error(where, f"own_folder: must be true or false, got {value!r}", "Write `own_folder: true`.")
 
 
+def check_keep_checkpoints(value: Value, where: str | None) -> int | None:
+    """Return how many trials keep their checkpoints."""
+    if value is None:
+        return None
+    return _whole("keep_checkpoints", value, where, least=1, example="keep_checkpoints: 3")
+
+
 def check_seed(value: Value, where: str | None) -> int:
     """Return the seed."""
     seed = _whole("seed", value, where, least=0, example="seed: 0")
@@ -180,8 +201,11 @@ CHECKS: dict[str, Callable[[Value, str | None], Value]] = {
     "gpus_per_trial": check_gpus_per_trial,
     "concurrency": check_concurrency,
     "repeats": check_repeats,
+    "hang_after": check_hang_after,
+    "give_up_after": check_give_up_after,
     "max_failures": check_max_failures,
     "own_folder": check_own_folder,
+    "keep_checkpoints": check_keep_checkpoints,
     "seed": check_seed,
 }
 """Every setting as the file writes it."""
@@ -212,6 +236,13 @@ def _mapping(name: str, value: Value, where: str | None, *, example: str) -> dic
     if isinstance(value, dict):
         return value
     raise _error(where, f"{name}: must be a mapping, got {value!r}", f"Write `{example}`.")
+
+
+def _time(name: str, value: Value, where: str | None) -> float:
+    seconds = None if value is None else _seconds(value)
+    if seconds is None or not 0 < seconds < math.inf:
+        raise _error(where, f"{name}: must be a time above 0, got {value!r}", "Write `30m`, `1h30m` or seconds.")
+    return seconds
 
 
 def _seconds(value: Value) -> float | None:

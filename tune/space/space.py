@@ -86,6 +86,11 @@ class Space:
         settings = self.settings
         return settings.scheduler != "none" and (not self.others or "metric" in settings.scheduler_args)
 
+    @property
+    def trains_repeats(self) -> bool:
+        """Whether a configuration that has finished is trained once more: the members of a population part later."""
+        return self.settings.repeats or self.settings.scheduler == "pbt"
+
     def where(self, key: str) -> str:
         """Return ``file:line`` of an entry such as ``constants.LR``, or the file where it has none."""
         return place(self.path, self.lines.get(key))
@@ -96,6 +101,7 @@ def check_settings(space: Space) -> None:
     check_search_args(space.settings, space.where("sampler_args"), space.where("scheduler_args"))
     _check_grid(space)
     _check_several(space)
+    _check_population(space)
 
 
 def _check_grid(space: Space) -> None:
@@ -111,9 +117,17 @@ def _check_grid(space: Space) -> None:
 def _check_several(space: Space) -> None:
     named = space.settings.scheduler_args.get("metric")
     if named is not None and named != space.metric:
-        what = f"scheduler_args of asha: trials are compared by the first metric, {space.metric}, got metric={named!r}"
+        owner = f"scheduler_args of {space.settings.scheduler}"
+        what = f"{owner}: trials are compared by the first metric, {space.metric}, got metric={named!r}"
         hint = "Put it first under `metric`." if named in {each.metric for each in space.others} else "Take it out."
         raise SpaceError(space.where("scheduler_args"), what, hint)
     if space.others and space.settings.sampler == "cmaes":
         what = f"sampler: cmaes follows one metric, got {1 + len(space.others)}"
         raise SpaceError(space.where("sampler"), what, "Take tpe, gp, qmc, random or grid.")
+
+
+def _check_population(space: Space) -> None:
+    if space.settings.scheduler == "pbt" and space.conditions:
+        name = next(iter(space.conditions))
+        what = f"constants: pbt changes every constant while a trial trains, and knows no `when`, got one at {name}"
+        raise SpaceError(space.where(f"constants.{name}"), what, "Take the condition out, or take another scheduler.")

@@ -12,6 +12,8 @@ from typing import Any
 from tune.paths import VersionPaths, atomic_write
 from tune.trial.cut import event_sizes
 from tune.trial.mark import Mark, restore_rng, rng_state
+from tune.trial.mutant import Mutant
+from tune.trial.room import room_told
 from tune.trial.score import Mode, best_of, better
 
 Report = Callable[[int, float, bool, tuple[float, ...]], bool]
@@ -35,6 +37,7 @@ class MetricWatch:
         report: Report,
         mark: Mark | None = None,
         others: Sequence[str] = (),
+        mutant: Mutant | None = None,
     ) -> None:
         self._metric = metric
         self._mode = mode
@@ -49,6 +52,7 @@ class MetricWatch:
         self._others = others  # further metrics, reported with the first
         self._measured: dict[int, tuple[float, ...]] = {}  # their values, by epoch
         self._n_fits = 0
+        self._mutant = mutant
         self._mark = mark  # where the trial goes on; None once it does
         self.stopped = False
         """Whether a report was answered with a stop."""
@@ -56,13 +60,17 @@ class MetricWatch:
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Count on where a program fits more than once."""
         self._n_fits += 1
+        if self._mutant is not None:
+            self._mutant.compare(trainer, self._mark)
         if self._mark is None:
             self._offset = self._latest
         else:
             self._continue(self._mark)
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Draw on where the checkpoint was written."""
+        """Draw on where the checkpoint was written, with the constants that are in force now."""
+        if self._mutant is not None:
+            self._mutant.put_in_force(trainer)
         if self._mark is not None:
             restore_rng(self._mark.rng)
 
@@ -147,6 +155,8 @@ class MetricWatch:
             step=n_steps if trainer.validating else n_steps - 1,
             events=event_sizes(self._files.folder),
             rng=rng_state(),
+            built=[] if self._mutant is None else self._mutant.built,
+            n_mutations=0 if self._mutant is None else self._mutant.n_mutations,
         )
 
     def _is_old(self, latest: Any) -> bool:
@@ -165,7 +175,7 @@ class MetricWatch:
         if is_best:
             self._best = value
         self._files.checkpoints.mkdir(parents=True, exist_ok=True)
-        with atomic_write(self._files.last) as aside:
+        with atomic_write(self._files.last) as aside, room_told(self._files.folder, ours=True):
             trainer.save_checkpoint(aside)
             mark.write_into(aside)
         if is_best:

@@ -9,14 +9,16 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 from tensorboard.plugins.hparams.metadata import SESSION_END_INFO_TAG
 
 from tune.trial.mark import Mark
 
 PATTERN = "events.out.tfevents.*"
-HEAD = struct.Struct("<QI")
-FOOT_BYTES = 4
+HEAD, CHECK = struct.Struct("<QI"), struct.Struct("<I")
+LENGTH_BYTES = 8
 
 
 def event_files(folder: Path) -> list[Path]:
@@ -58,13 +60,15 @@ def _end(path: Path, start: int, step: int) -> int:
 
 
 def _events(path: Path, start: int) -> Iterator[tuple[Event, int]]:
-    """Yield each whole event and the place behind it."""
-    with path.open("rb") as file, contextlib.suppress(struct.error):
+    """Yield each whole event and the place behind it; a process that was killed, or a full disk, may cut one short."""
+    with path.open("rb") as file, contextlib.suppress(struct.error, DecodeError):
         file.seek(start)
         while True:
-            (length, _) = HEAD.unpack(file.read(HEAD.size))
+            (length, check) = HEAD.unpack(head := file.read(HEAD.size))
+            if masked_crc32c(head[:LENGTH_BYTES]) != check:
+                return
             data = file.read(length)
-            if len(data) < length or len(file.read(FOOT_BYTES)) < FOOT_BYTES:
+            if CHECK.unpack(file.read(CHECK.size)) != (masked_crc32c(data),):
                 return
             event = Event()
             event.ParseFromString(data)

@@ -10,7 +10,9 @@ from tune.trial.callback import MetricWatch, Report, reporter
 from tune.trial.cut import cut_back
 from tune.trial.logger import OneSession, version_logger
 from tune.trial.mark import Mark
+from tune.trial.mutant import Mutant
 from tune.trial.proof import Proof
+from tune.trial.tailor import Measure, tailor
 from tune.trial.task import Job, Task
 from tune.trial.witness import witness
 
@@ -28,6 +30,9 @@ class Fit:
         overrides: Mapping[str, Any],
         report: Report | None,
         mark: Mark | None = None,
+        beat: Callable[[], None] = lambda: None,
+        *,
+        measures: bool = False,
     ) -> None:
         self._job = job
         self._task = task
@@ -37,6 +42,10 @@ class Fit:
         self._overrides = overrides
         self._report = report
         self._mark = mark
+        self._beat = beat
+        self._measures = measures
+        self._tailor: Any = None
+        self._mutant = Mutant(task.values, len(task.mutations)) if job.mutants else None
         self._n_fits = 0
         self._logger: Any = None
         self._witness: Any = None
@@ -51,6 +60,11 @@ class Fit:
     def fit_s(self) -> float | None:
         """Seconds in ``Trainer.fit``; None when there was none."""
         return self._witness.fit_s if self._witness is not None else None
+
+    @property
+    def measure(self) -> Measure:
+        """Return what the program builds; nothing where that was not asked for."""
+        return self._tailor.measure if self._tailor is not None else {}
 
     @property
     def stopped(self) -> bool:
@@ -70,13 +84,16 @@ class Fit:
     def attach(self, trainer: Any, package: ModuleType) -> None:
         """Add our callbacks behind all others: when they are called, the others have done their part of an epoch."""
         if self._witness is None:
-            self._witness = witness(package)(self._proof)
+            self._witness = witness(package)(self._proof, self._beat)
         trainer.callbacks.append(self._witness)
+        if self._measures:
+            self._tailor = self._tailor or tailor(package)()
+            trainer.callbacks.append(self._tailor)
         if self._report is None:
             return
         if self._watch is None:
             self._watch = reporter(package)(
-                self._job.metric, self._job.mode, self.files, self._report, self._mark, self._job.others
+                self._job.metric, self._job.mode, self.files, self._report, self._mark, self._job.others, self._mutant
             )
         trainer.callbacks.append(self._watch)
 

@@ -33,6 +33,7 @@ def isolated(folder: Path, n_threads: int) -> Iterator[None]:
     numpy_errors, recursion_limit, streams = np.geterr(), sys.getrecursionlimit(), (sys.stdout, sys.stderr)
     loggers, process = _loggers(), _process_state()
     os.chdir(folder)
+    os.environ["OMP_NUM_THREADS"] = str(n_threads)  # for the processes that the program starts
     torch.set_num_threads(n_threads)
     try:
         with warnings.catch_warnings(), own_exit():

@@ -95,10 +95,12 @@ class OneSession:
         """Close the session and the file."""
         if self._experiment is None:
             return
-        self.begin()
-        self.experiment.file_writer.add_summary(session_end("failed" if failed else "success"))
-        self.experiment.close()
-        self._experiment = None
+        try:
+            self.begin()
+            self.experiment.file_writer.add_summary(session_end("failed" if failed else "success"))
+        finally:  # on a full disk, too, its thread ends and tries no more
+            self.experiment.close()
+            self._experiment = None
 
 
 @lru_cache

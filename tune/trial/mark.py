@@ -6,14 +6,19 @@ executes nothing, and does not need the program's classes.
 
 import base64
 import json
+import pickle
 import random
+import shutil
 import zipfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+
+from tune.paths import atomic_write
+from tune.trial.built import Built
 
 MEMBER = "promotune.json"
 
@@ -36,6 +41,10 @@ class Mark:
     """Sizes of the version's event files, by name, in bytes."""
     rng: dict[str, Any] = field(default_factory=dict)
     """The states of the random number generators."""
+    built: Built = field(default_factory=list)
+    """What the optimizers were built with, where constants may change while it trains."""
+    n_mutations: int = 0
+    """How often they had."""
 
     @property
     def epoch(self) -> int:
@@ -48,14 +57,25 @@ class Mark:
             return
         with zipfile.ZipFile(checkpoint, "a") as archive:
             root = archive.namelist()[0].partition("/")[0]
-            archive.writestr(f"{root}/{MEMBER}", json.dumps(asdict(self)))
+            n_before = sum(name.endswith(f"/{MEMBER}") for name in archive.namelist())
+            folder = f"{root}/{n_before}" if n_before else root
+            archive.writestr(f"{folder}/{MEMBER}", json.dumps(asdict(self)))
+
+    def adopt(self, weights: Path, checkpoint: Path, n_mutations: int) -> "Mark":
+        """Put another trial's ``weights`` into a ``checkpoint`` of this mark, and return the one that it has now."""
+        donor = read_mark(weights)
+        adopted = replace(self, built=donor.built if donor else [], n_mutations=n_mutations)
+        with atomic_write(checkpoint) as aside:
+            shutil.copyfile(weights, aside)
+            adopted.write_into(aside)
+        return adopted
 
 
 def read_mark(checkpoint: Path) -> Mark | None:
-    """Return a checkpoint's mark, or None where there is none that is whole."""
+    """Return a checkpoint's last mark, or None where there is none that is whole."""
     try:
         with zipfile.ZipFile(checkpoint) as archive:
-            name = next(name for name in archive.namelist() if name.endswith(f"/{MEMBER}"))
+            *_, name = (name for name in archive.namelist() if name.endswith(f"/{MEMBER}"))
             if archive.testzip() is not None:
                 return None
             data = json.loads(archive.read(name))
@@ -64,6 +84,15 @@ def read_mark(checkpoint: Path) -> Mark | None:
         return Mark(**{**data, "curve": curve, "others": others}) if curve else None
     except (OSError, ValueError, TypeError, KeyError, StopIteration, zipfile.BadZipFile):
         return None
+
+
+def is_plain(checkpoint: Path) -> bool:
+    """Tell whether a checkpoint holds tensors and plain data alone: such a one runs nothing when it is loaded."""
+    try:
+        torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    except (pickle.UnpicklingError, RuntimeError, ValueError, OSError, EOFError, KeyError):
+        return False
+    return True
 
 
 def rng_state() -> dict[str, Any]:

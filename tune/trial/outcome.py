@@ -1,9 +1,9 @@
 """How a trial ended, as the ledger tells it; the same for the terminal, the table and the report."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tune.errors import ExperimentError
 from tune.paths import ExperimentPaths, short
@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Of what we write into the study beside Optuna's own; a reader refuses a number that it does not know."""
+
+LEFT_OUT = "left_out"
+"""The attribute of a trial that an edited space left out: why, and how it had ended. No other trial has it."""
+MUTATIONS = "mutations"
+"""The attribute of a trial whose constants changed while it trained: after which epoch, from whom, to what."""
+
+BASELINE = 0
+"""The number of the trial with the hardcoded values."""
 
 State = Literal["complete", "pruned", "failed", "waiting", "running"]
 STATES: dict[str, State] = {
@@ -34,7 +42,7 @@ class Outcome:
     version: str
     """The version's folder name."""
     values: dict[str, Value]
-    """The promoted constants."""
+    """The promoted constants; where they changed while it trained, those of its best epoch."""
     state: State
     score: float | None
     """The metric in the best epoch; None when no finite value was reported."""
@@ -46,13 +54,17 @@ class Outcome:
     """All metrics by epoch, the leading one first."""
     reason: str | None
     """Why it failed."""
+    started: float | None = None
+    """Seconds since the epoch; None before it starts."""
+    ended: float | None = None
+    """Seconds since the epoch; None before it ends."""
     repeat_of: int | None = None
     """The trial with the same configuration that this one was taken from; it has no version of its own then."""
 
     @property
     def is_baseline(self) -> bool:
         """Whether it ran the hardcoded values."""
-        return self.number == 0
+        return self.number == BASELINE
 
     @property
     def scores(self) -> tuple[float, ...]:
@@ -92,15 +104,25 @@ def outcome_of(trial: "FrozenTrial", mode: Mode) -> Outcome:
     return Outcome(
         number=trial.number,
         version=attributes.get("version", str(trial.number)),
-        values=attributes.get("constants", trial.params),
+        values=_constants_in(best_epoch, attributes) or trial.params,
         state=STATES[trial.state.name],
         score=None if best_epoch is None else trial.intermediate_values[best_epoch],
         best_epoch=best_epoch,
         curve=dict(trial.intermediate_values),
         measures=measures_of(trial),
         reason=attributes.get("reason"),
+        started=trial.datetime_start.timestamp() if trial.datetime_start else None,
+        ended=trial.datetime_complete.timestamp() if trial.datetime_complete else None,
         repeat_of=attributes.get("repeat_of"),
     )
+
+
+def _constants_in(epoch: int | None, attributes: Mapping[str, Any]) -> dict[str, Value]:
+    held: dict[str, Value] = attributes.get("constants", {})
+    for mutation in attributes.get(MUTATIONS, ()):
+        if epoch is not None and mutation["epoch"] < epoch:
+            held = mutation["constants"]
+    return held
 
 
 def ranked(outcomes: Sequence[Outcome], mode: Mode) -> list[Outcome]:

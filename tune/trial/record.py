@@ -2,13 +2,19 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from tune.paths import VersionPaths, atomic_write
 
+HUNG = "hang"
+"""The kind of a trial that made no progress."""
+NAN, INFINITE = "NaN", "inf"
+"""The kinds of a metric that is no number that counts."""
 NEVER_LOGGED = "metric"
 """The kind of a failure: the trial came to its end and the metric was never logged."""
+
+FLOAT = "float"
 
 Stage = Literal["preflight", "running", "complete", "stopped", "failed"]
 
@@ -18,7 +24,9 @@ class Failure:
     """Why a trial failed: data, not an exception."""
 
     kind: str
-    """The exception's type: ``ValueError``, or ``NaN`` for a metric that is not finite, or NEVER_LOGGED."""
+    """The exception's type: ``ValueError``; or one of our words, such as HUNG, or ``NaN`` for a metric."""
+    ours: bool = False
+    """Whether ``kind`` is a word or an error of ours: a program may have a MetricError of its own."""
     message: str
     """Its text."""
     hint: str | None = None
@@ -27,6 +35,10 @@ class Failure:
     """The user's own last frame: ``lit/digits.py:41``; None when none of it is the program's."""
     code: str | None = None
     """The line of code there."""
+
+    def is_a(self, *kinds: str) -> bool:
+        """Tell whether it is of one of our kinds."""
+        return self.ours and self.kind in kinds
 
     @property
     def reason(self) -> str:
@@ -48,6 +60,8 @@ class Record:
     stage: Stage
     pid: int
     host: str
+    log_start: int = 0
+    """Bytes of the log that earlier attempts wrote."""
     attempt: int = 1
     """Counts the workers that the trial had; above 1 it was continued."""
     devices: str | None
@@ -70,28 +84,62 @@ class Record:
     """How often each promoted expression was executed: proof that the values were in force."""
     in_force: dict[str, Any] = field(default_factory=dict)
     """The same by value: what was found in force, and ``where``."""
+    mutations: list[dict[str, Any]] = field(default_factory=list)
+    """How the constants changed: after which ``epoch``, from which ``donor``, to which ``constants``."""
+    surroundings: dict[str, str] = field(default_factory=dict)
+    """What it ran on, where that is not what the experiment's file of that name says."""
     failure: Failure | None = None
 
     def write(self, version: VersionPaths) -> None:
         """Replace the file; a reader never sees half of it."""
         with atomic_write(version.record) as aside:
-            fields = asdict(_finite(self)).items()
-            lines = (f"  {json.dumps(name)}: {json.dumps(value, default=str)}" for name, value in fields)
+            fields = _strict(asdict(self)).items()
+            lines = (
+                f"  {json.dumps(name)}: {json.dumps(value, default=str, allow_nan=False)}" for name, value in fields
+            )
             aside.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 def read_record(version: VersionPaths) -> Record | None:
     """Return a version's record, or None where there is none that we wrote."""
     try:
-        data = json.loads(version.record.read_text(encoding="utf-8"))
+        data = json.loads(version.record.read_text(encoding="utf-8"), object_hook=_number)
         failure = Failure(**data.pop("failure")) if data.get("failure") else None
         curve = [(int(epoch), float(value)) for epoch, value in data.pop("curve")]
-        return Record(**{**data, "failure": failure, "curve": curve})
+        record = Record(**{**data, "failure": failure, "curve": curve})
+        return record if _is_ours(record) else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
-def _finite(record: Record) -> Record:
-    """JSON has no NaN: such an epoch is written as its name, which ``float`` reads back."""
-    curve: list[Any] = [(epoch, value if math.isfinite(value) else str(value)) for epoch, value in record.curve]
-    return replace(record, curve=curve)
+def _is_ours(record: Record) -> bool:
+    """Tell whether the fields that become paths, commands and text are what we write; the file may be anybody's."""
+    whole = all(isinstance(each, int) for each in (record.number, record.pid, record.attempt, record.log_start))
+    named = isinstance(record.version, str) and "/" not in record.version and record.version not in ("", ".", "..")
+    texts = [] if record.failure is None else [record.failure.kind, record.failure.message]
+    times = [record.started, record.ended or 0.0]
+    return (
+        whole
+        and named
+        and isinstance(record.constants, dict)
+        and all(isinstance(each, str) for each in texts)
+        and all(isinstance(each, int | float) for each in times)
+    )
+
+
+def _strict(value: Any) -> Any:
+    """Return what JSON has: it knows no NaN and no infinity, such a number is ``{"float": "nan"}``."""
+    match value:
+        case float() if not math.isfinite(value):
+            return {FLOAT: str(value)}
+        case dict():
+            return {key: _strict(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_strict(item) for item in value]
+        case _:
+            return value
+
+
+def _number(found: dict[str, Any]) -> Any:
+    """Return the number that such a mapping stands for; any other as it is."""
+    return float(found[FLOAT]) if found.keys() == {FLOAT} else found

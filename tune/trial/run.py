@@ -1,11 +1,13 @@
 """Run one trial: execute the program with its values in force, train it, and say what happened."""
 
+import contextlib
 import contextvars
 import gc
 import math
 import os
 import shutil
 import socket
+import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -16,26 +18,42 @@ from typing import Any
 
 import pytorch_lightning
 
-from tune.errors import MetricError, PromotuneError, suggest
+from tune.errors import MetricError, MutationError, NoRoomError, PromotuneError, suggest
 from tune.paths import VersionPaths
 from tune.promotion.execute import Executor
 from tune.promotion.rewrite import IN_FORCE
+from tune.space.dimensions import Value
 from tune.space.space import Script
+from tune.storage.carry import carried
 from tune.trial.callback import Report
 from tune.trial.children import only_forked
+from tune.trial.closing import close_failed
 from tune.trial.cut import cut_back
 from tune.trial.fit import Fit
+from tune.trial.guard import Guard, exit_is_told
+from tune.trial.health import (
+    allocated_bytes,
+    cap_gpu_memory,
+    give_back_gpu_memory,
+    gpu_is_sound,
+    took_host_memory,
+)
 from tune.trial.isolation import isolated
 from tune.trial.litter import files_below, new_files
-from tune.trial.mark import Mark, read_mark
+from tune.trial.mark import Mark, is_plain, read_mark
 from tune.trial.old_lightning import explained
 from tune.trial.output import logged_to
 from tune.trial.proof import Proof
-from tune.trial.record import NEVER_LOGGED, Failure, Record, Stage, read_record
+from tune.trial.record import HUNG, INFINITE, NAN, NEVER_LOGGED, Failure, Record, Stage, read_record
+from tune.trial.reseed import reseeded
+from tune.trial.room import chain_of, no_room, room_told
 from tune.trial.script import run_script
+from tune.trial.surroundings import changed
 from tune.trial.system import run_system
+from tune.trial.tailor import Measure, Measured, difference
 from tune.trial.task import Job, Task
 
+TRUST = "With `--trust-checkpoints` it would have gone on from there, and run what code that file may hold."
 PREFLIGHT_FOLDER = ".preflight"
 MOST_NAMED = 3  # of the files that a program writes into the working directory
 PREFLIGHT: Mapping[str, Any] = {
@@ -68,20 +86,54 @@ class TrialRun:
             seed=task.seed,
             stage="running",
             attempt=task.attempt,
+            log_start=self._files.log.stat().st_size if self._files.log.exists() else 0,
             pid=os.getpid(),
             host=socket.gethostname(),
             devices=os.environ.get("CUDA_VISIBLE_DEVICES"),
             started=before.started if before else time.time(),
             ready=before.ready if before else False,
             logged=before.logged if before else [],
+            mutations=task.mutations,
+            surroundings=changed(job.surroundings, job.n_threads, on_gpu=job.trainer.get("accelerator") == "gpu"),
         )
 
+        self.spoilt = False
+        """Whether the worker cannot go on after this trial."""
+        self._guard = Guard(self._files, task.attempt, job.hang_after_s, self._hung)
+
+    def _hung(self, what: str) -> None:
+        self._give_up(HUNG, f"{what}; its stacks are in {self._files.log.name}")
+
     def run(self, report: Report, after_preflight: Callable[[], None]) -> Record:
-        """Train the trial and return its record; whatever the program raises is in there, and nothing is raised."""
+        """Train the trial and return its record; whatever the program raises is in there.
+
+        Raises NoRoomError, and nothing else, where the disk is full: the trial has not failed, and is to go on later.
+        """
+        try:
+            with room_told(self._files.folder):
+                return self._run(report, after_preflight)
+        except NoRoomError:
+            cut_back(self._files.folder, read_mark(self._files.last))  # an event may be written by half
+            raise
+
+    def _run(self, report: Report, after_preflight: Callable[[], None]) -> Record:
+        held = allocated_bytes()
         self._files.folder.mkdir(parents=True, exist_ok=True)
-        with logged_to(self._files.log), isolated(self._folder(), self._job.n_threads):
+        self._write()
+        with (
+            carried(self._files.folder),
+            self._guard,
+            exit_is_told(),
+            logged_to(self._files.log),
+            isolated(self._folder(), self._job.n_threads),
+        ):
+            cap_gpu_memory(self._job.gpu_share)
             contextvars.copy_context().run(self._attempt, report, after_preflight)  # jsonargparse leaves a parser in it
             gc.collect()  # `self.log = partial(self.log, ...)` is a cycle: without this the model would stay
+            give_back_gpu_memory()
+        if self.record.stage == "failed":
+            close_failed(self._files, self._task.values, self._job.hardcoded, self.record.started)
+            self.spoilt = self.spoilt or not gpu_is_sound(held)
         return self.record
 
     def _folder(self) -> Path:
@@ -92,10 +144,15 @@ class TrialRun:
         return self._files.own
 
     def _attempt(self, report: Report, after_preflight: Callable[[], None]) -> None:
+        full = None
         try:
             self._stations(report, after_preflight)
-        except (Exception, SystemExit) as error:  # the program may raise anything
-            self._fail(error)
+        except BaseException as error:  # the program may raise anything, KeyboardInterrupt too
+            full = no_room(error, self._files.folder)
+            if full is None:
+                self._fail(error)
+        if full is not None:  # raised here, it holds no frame of the program
+            raise full
 
     def _stations(self, report: Report, after_preflight: Callable[[], None]) -> None:
         if self._task.preflight:
@@ -121,7 +178,29 @@ class TrialRun:
             if metric not in logged:
                 hint = suggest(metric, logged, what="logged")
                 raise MetricError(None, f"{metric!r} is never logged", hint)
+        self._check_mutants(scratch)
         self._write(ready=True)
+
+    def _check_mutants(self, scratch: VersionPaths) -> None:
+        """Raise MutationError where a constant that is to change while trials train changes what they build."""
+        if not self._job.mutants:
+            return
+        as_it_is = self._measure(scratch, self._task.values)
+        for name, values in self._job.mutants.items():
+            for value in values:
+                other = self._measure(scratch, {**self._task.values, name: value})
+                if (part := difference(as_it_is, other)) is not None:
+                    what = f"pbt changes constants while a trial trains, and {name} = {value!r} changes {part}"
+                    raise MutationError(name, what, "Take it out of the space, or take another scheduler.")
+
+    def _measure(self, scratch: VersionPaths, values: Mapping[str, Value]) -> Measure:
+        """Return what the program builds with other values."""
+        job, task = self._job, self._task
+        try:
+            fit = self._execute(values, lambda proof: Fit(job, task, scratch, proof, 0, PREFLIGHT, None, measures=True))
+        finally:
+            shutil.rmtree(scratch.folder, ignore_errors=True)
+        return fit.measure
 
     def _fit(self, report: Report) -> None:
         """Train; in a later attempt on from the last checkpoint, or from the start where there is none."""
@@ -134,19 +213,30 @@ class TrialRun:
                 return False
             if epoch not in known:
                 self._write(curve=[*self.record.curve, (epoch, value)])
-            return epoch > self._task.reported and report(epoch, value, last, others)
+            with self._guard.reporting(last=last):
+                return epoch > self._task.reported and report(epoch, value, last, others)
 
         if mark is not None and self._catch_up(mark, report):
             self._conclude(stopped=True)
             return
-        fit = self._train(self._files, {}, watched, mark)
+        with self._guard.training():
+            fit = self._train(self._files, {}, watched, mark)
         self._conclude(stopped=fit.stopped)
 
     def _go_back(self) -> Mark | None:
         """Put the version back to its last checkpoint."""
+        for left in self._files.checkpoints.glob(".*"):  # a checkpoint that was being written
+            left.unlink(missing_ok=True)
+        self._files.freed.unlink(missing_ok=True)
         mark = read_mark(self._files.last)
         if mark is not None and mark.fit > 1:
             mark = None  # the fits before it would have to be repeated: all is
+        n_mutations = len(self._task.mutations)
+        if mark is not None and self._task.weights is not None and mark.n_mutations < n_mutations:
+            mark = mark.adopt(Path(self._task.weights), self._files.last, n_mutations)
+        if mark is not None and not self._job.trusts_checkpoints and not is_plain(self._files.last):
+            sys.stderr.write(f"{self._files.last.name} holds more than plain data; the trial starts anew. {TRUST}\n")
+            mark = None
         cut_back(self._files.folder, mark)
         self._write(curve=[] if mark is None else mark.curve)
         return mark
@@ -164,17 +254,27 @@ class TrialRun:
         self, files: VersionPaths, overrides: Mapping[str, Any], report: Report | None, mark: Mark | None = None
     ) -> Fit:
         """Execute the program afresh, to its end; return what its Trainers had from us."""
-        job, values = self._job, self._task.values
+        job, task = self._job, self._task
+        return self._execute(
+            task.values,
+            lambda proof: Fit(job, task, files, proof, self.record.started, overrides, report, mark, self._guard.beat),
+        )
+
+    def _execute(self, values: Mapping[str, Value], fit_with: Callable[[Proof], Fit]) -> Fit:
+        job = self._job
         pytorch_lightning.seed_everything(self._task.seed, workers=True, verbose=False)
-        with self._executor.imports(values) as in_force, only_forked(self._executor.snapshot.stored):
+        own_seeds = reseeded(self._task.seed) if self._task.reseed else contextlib.nullcontext()
+        with own_seeds, self._executor.imports(values) as in_force, only_forked(self._executor.snapshot.stored):
             proof = Proof(job.constants, values, in_force, job.program)
-            fit = Fit(job, self._task, files, proof, self.record.started, overrides, report, mark)
+            fit = fit_with(proof)
             finished = False
             try:
                 if isinstance(job.shape, Script):
                     run_script(self._executor, in_force, job, values, fit)
                 else:
                     run_system(self._executor, job, fit)
+                finished = True
+            except Measured:
                 finished = True
             finally:
                 self.record = replace(self.record, fit_s=fit.fit_s, taken=dict(in_force.taken), in_force=proof.found)
@@ -184,24 +284,27 @@ class TrialRun:
     def _conclude(self, *, stopped: bool) -> None:
         if not self.record.curve:
             hint = f"Logged: {', '.join(self.record.logged)}." if self.record.logged else None
-            self._give_up(Failure(kind=NEVER_LOGGED, message=f"{self._job.metric!r} was never logged", hint=hint))
+            self._give_up(NEVER_LOGGED, f"{self._job.metric!r} was never logged", hint)
             return
         epoch, value = self.record.curve[-1]
         if math.isfinite(value):
             self._write(stage="stopped" if stopped else "complete")
             return
-        message = f"{self._job.metric} is {value} in epoch {epoch}"
-        self._give_up(Failure(kind="NaN" if math.isnan(value) else "inf", message=message))
+        self._give_up(NAN if math.isnan(value) else INFINITE, f"{self._job.metric} is {value} in epoch {epoch}")
 
-    def _give_up(self, failure: Failure) -> None:
+    def _give_up(self, kind: str, message: str, hint: str | None = None) -> None:
         """Write a failure that is no exception."""
+        failure = Failure(kind=kind, ours=True, message=message, hint=hint)
         self._files.error.write_text(f"{failure.reason}\n", encoding="utf-8")
         self._write(stage="failed", failure=failure)
 
     def _fail(self, error: BaseException) -> None:
-        traceback.print_exception(error)
-        self._files.error.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        trace = "".join(traceback.format_exception(error))
+        with contextlib.suppress(OSError, ValueError):  # the program may have closed the stream
+            sys.stderr.write(trace)
+        self._files.error.write_text(trace, encoding="utf-8", errors="backslashreplace")
         failure = explained(failure_of(error, self._job), self._executor.snapshot.stored)
+        self.spoilt = took_host_memory(error)
         self._write(stage="failed", failure=failure)
 
     def _write(self, **changes: Any) -> None:
@@ -210,7 +313,8 @@ class TrialRun:
         if stage in ("complete", "stopped", "failed"):
             changes["ended"] = time.time()
         self.record = replace(self.record, **changes)
-        self.record.write(self._files)
+        with room_told(self._files.folder, ours=True):
+            self.record.write(self._files)
 
 
 def failure_of(error: BaseException, job: Job) -> Failure:
@@ -218,8 +322,10 @@ def failure_of(error: BaseException, job: Job) -> Failure:
     ours = _ours(error)
     if ours is not None:
         message = f"{ours.where}: {ours.what}" if ours.where else ours.what
-        return Failure(kind=type(ours).__name__, message=message, hint=ours.hint)
-    kind, message = type(error).__name__, str(error)
+        return Failure(kind=type(ours).__name__, ours=True, message=message, hint=ours.hint)
+    interrupt = (each for each in chain_of(error) if isinstance(each, KeyboardInterrupt))
+    error = next(interrupt, error)  # of the program's own: Lightning makes another of it while it tears down
+    kind, message = type(error).__name__, _text(error)
     frames = [frame for frame in _frames(error.__traceback__) if IN_FORCE in frame[0].tb_frame.f_globals]
     if not frames:
         return Failure(kind=kind, message=message)
@@ -230,11 +336,17 @@ def failure_of(error: BaseException, job: Job) -> Failure:
     return Failure(kind=kind, message=message, place=f"{name}:{line}", code=code or None)
 
 
-def _ours(error: BaseException | None) -> PromotuneError | None:
+def _ours(error: BaseException) -> PromotuneError | None:
     """Return an error that we raised, also where Lightning raised another while it tore the Trainer down."""
-    while error is not None and not isinstance(error, PromotuneError):
-        error = error.__cause__ or error.__context__
-    return error
+    return next((each for each in chain_of(error) if isinstance(each, PromotuneError)), None)
+
+
+def _text(error: BaseException) -> str:
+    """Return what it says, if that does not raise another."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
 
 
 def _frames(trace: TracebackType | None) -> Iterator[tuple[TracebackType, int]]:

@@ -40,12 +40,22 @@ class Job:
     """The program's constant that stands for ``max_epochs`` when ``trainer`` gives none."""
     n_threads: int
     """Of torch, in a trial."""
+    gpu_share: float = 0
+    """Of one GPU, and of its memory; 0: none, 1 or more: whole ones."""
+    trusts_checkpoints: bool = True
+    """Whether a trial goes on from a checkpoint that holds more than plain data; reading such a one may run code."""
     folder: Path
     """The working directory: the user's."""
     own_folder: bool = False
     """Whether each trial has a working directory of its own, in its version."""
+    surroundings: Mapping[str, str] = field(default_factory=dict)
+    """What the experiment's trials run on; a trial writes down what is otherwise with it."""
     gate: str
     """The name of the gate that the pre-flight opens for the other trials."""
+    mutants: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    """Where constants change while a trial trains: some of the values that each may take."""
+    hang_after_s: float | None = None
+    """A trial that has been silent for so long fails, if it is long for it; None: never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +66,8 @@ class Task:
     version: str
     """The version's folder, absolute."""
     seed: int
+    reseed: bool = False
+    """Whether the seeds that the program gives to the global generators are others too: see ``reseed.py``."""
     values: dict[str, Value] = field(default_factory=dict)
     """The promoted constants, by their names in the space file; one that is left out keeps its hardcoded value."""
     preflight: bool = False
@@ -68,6 +80,10 @@ class Task:
     """Above 1 the trial goes on from its last checkpoint; what a worker of an earlier attempt writes does not count."""
     reported: int = 0
     """The last epoch that the ledger holds: it and those before it are not reported again."""
+    mutations: list[dict[str, Any]] = field(default_factory=list)
+    """How the constants changed so far: after which ``epoch``, from which ``donor``, to which ``constants``."""
+    weights: str | None = None
+    """The checkpoint of another trial from which the last mutation goes on."""
 
     def encode(self) -> str:
         """Return a Python literal."""

@@ -7,6 +7,7 @@ the worker *and the next trial*: see ``WORKER_ENVIRONMENT``. And it does not wai
 see ``cleanup``.
 """
 
+import contextlib
 import gc
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,6 +17,7 @@ from ray.train._internal.session import get_session
 from ray.tune.result import RESULT_DUPLICATE
 from ray.tune.trainable.function_trainable import FunctionTrainable
 
+from tune.errors import NoRoomError
 from tune.promotion.execute import Executor
 from tune.promotion.snapshot import Snapshot
 from tune.trial.gate import open_gate, wait_at
@@ -27,6 +29,8 @@ LAST_STOP_TIMEOUT_S = 30
 
 TASK = "task"
 """The one key of a trial's Ray config."""
+NO_ROOM = "no room"
+"""The one key of a report that is no epoch: what NoRoomError is made of."""
 
 
 class TrialTrainable(FunctionTrainable):
@@ -72,13 +76,25 @@ class TrialTrainable(FunctionTrainable):
                 stopped = True
             return stopped
 
-        record = TrialRun(self.job, task, self._executor).run(report, lambda: open_gate(self.job.gate))
+        trial = TrialRun(self.job, task, self._executor)
+        full = None
+        try:
+            record = trial.run(report, lambda: open_gate(self.job.gate))
+        except NoRoomError as error:
+            full = error.args
         self._settle()
-        if stopped:
+        if full is not None and not stopped:
+            self._pause(full)
+        if stopped or full is not None:
             raise SystemExit(0)
-        if record.stage == "failed":
-            raise TrialFailedError(record)
-        get_session().report({RESULT_DUPLICATE: True})
+        if trial.spoilt:
+            raise SpoiltWorkerError(record)
+        get_session().report({RESULT_DUPLICATE: True})  # one that failed, too: its record says so
+
+    def _pause(self, error: tuple[Any, ...]) -> None:
+        """Tell the driver of a full disk; nothing of it could be written down. The answer is a stop."""
+        with contextlib.suppress(SystemExit):
+            get_session().report({NO_ROOM: error})
 
     def _settle(self) -> None:
         """After the first trial, take what the libraries hold out of the collector's sight.
@@ -89,14 +105,20 @@ class TrialTrainable(FunctionTrainable):
             self._settled = True
             gc.freeze()
 
+    def end_politely(self) -> None:
+        """Answer the trial's last report with a stop; it is called between two steps, and Ray's own comes later."""
+        session = get_session()
+        session.stop_event.set()
+        session.continue_lock.release()
+
     def cleanup(self) -> None:
         """Let the last trial of this worker end before the worker does."""
         get_session().finish(timeout=LAST_STOP_TIMEOUT_S)
         super().cleanup()
 
 
-class TrialFailedError(Exception):
-    """Tells Ray that a trial failed; why is in its record."""
+class SpoiltWorkerError(Exception):
+    """Tells Ray to replace the worker, after a trial that failed; why is in its record."""
 
     def __init__(self, record: Record) -> None:
         reason = record.failure.reason if record.failure else "unknown"

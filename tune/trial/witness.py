@@ -1,6 +1,7 @@
 """The callback in every Trainer of a trial, pre-flight included: takes the proof, and hears which names are logged."""
 
 import time
+from collections.abc import Callable
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
@@ -11,8 +12,9 @@ from tune.trial.proof import Proof
 class Witness:
     """The logic of the callback, whichever Lightning it is for."""
 
-    def __init__(self, proof: Proof) -> None:
+    def __init__(self, proof: Proof, beat: Callable[[], None]) -> None:
         self._proof = proof
+        self._beat = beat
         self._has_trained = False
         self._began = 0.0
         self.logged: set[str] = set()
@@ -30,9 +32,18 @@ class Witness:
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, *batch: Any, **more: Any) -> None:
         """Take the second half, once."""
+        self._beat()
         if not self._has_trained:
             self._has_trained = True
             self._proof.after_a_batch()
+
+    def on_validation_batch_end(self, trainer: Any, pl_module: Any, *batch: Any, **more: Any) -> None:
+        """Show that it goes on."""
+        self._beat()
+
+    def on_test_batch_end(self, trainer: Any, pl_module: Any, *batch: Any, **more: Any) -> None:
+        """Show that it goes on."""
+        self._beat()
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Hear the names of training."""

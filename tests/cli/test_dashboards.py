@@ -1,0 +1,112 @@
+"""`dashboards` as a process of its own: both answer, follow the ledger, write nothing and end with it."""
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.recorded import Recorded
+from tune.cli import main
+
+ROOT = Path(__file__).parents[2]
+WAIT_S = 120
+SPACE = """
+metric: Score/Val
+mode: max
+constants:
+  LR: {loguniform: [1e-4, 1e-1]}
+sampler: random
+"""
+
+
+def wait_for(what):
+    give_up = time.monotonic() + WAIT_S
+    while not (found := what()):
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+    return found
+
+
+def asked(address, method="GET"):
+    """Return status and text of an answer."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(address, method=method), timeout=WAIT_S) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    experiment = Recorded(tmp_path, SPACE)
+    experiment.trial([0.1, 0.2])
+    return experiment
+
+
+@pytest.fixture
+def dashboards(recorded, tmp_path):
+    """Start them on a search whose ledger is still written; give the process and the addresses by their names."""
+    out = tmp_path / "out.txt"
+    with out.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, ROOT / "run_search.py", "dashboards", str(recorded.paths.folder)],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_for(lambda: process.poll() is not None or "Ctrl-C" in out.read_text())
+        lines = [line.split() for line in out.read_text().splitlines()]
+        assert [line[0] for line in lines] == ["TensorBoard", "optuna-dashboard", "Ctrl-C"], lines
+        yield process, {name: address for name, address, *_ in lines[:2]}
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        process.wait()
+
+
+def test_dashboards_when_a_search_goes_on_then_show_it_write_nothing_and_leave_nothing(recorded, dashboards):
+    process, addresses = dashboards
+    study = addresses["optuna-dashboard"].replace("/dashboard", "/api/studies/0")
+    assert json.loads(asked(f"{addresses['TensorBoard']}data/runs")[1]) == []  # no event file was written here
+
+    recorded.trial([0.3])  # the one writer goes on meanwhile
+    wait_for(lambda: len(json.loads(asked(study)[1])["trials"]) == 2)
+    assert '<div id="dashboard">' in asked(addresses["optuna-dashboard"])[1]
+
+    journal = recorded.paths.journal.read_bytes()
+    for method in ("DELETE", "PUT", "POST"):
+        refusal = "This dashboard is read-only: the search alone writes its ledger."
+        assert asked(study, method) == (403, json.dumps({"reason": refusal}))
+    assert recorded.paths.journal.read_bytes() == journal
+    assert {entry.name for entry in recorded.paths.folder.iterdir() if "lock" in entry.name} == set()
+
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(WAIT_S) == 0
+    wait_for(lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_dashboards_when_they_are_killed_then_leave_no_process(number, dashboards):
+    process, _ = dashboards
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(number)
+
+    assert process.wait(WAIT_S) == (0 if number == signal.SIGTERM else -signal.SIGKILL)
+    wait_for(lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family))
+
+
+def test_dashboards_when_there_is_no_such_experiment_then_say_so(recorded, capfd):
+    storage = recorded.paths.folder.parent
+
+    assert main(["dashboards", "ex", "--storage", str(storage)]) == 2
+    assert capfd.readouterr().err == f"{storage}: no experiment 'ex'\n  Did you mean 'exp'?\n"

@@ -1,0 +1,82 @@
+"""Drives the live view by hand: each line of standard input is an event of a search."""
+
+import sys
+
+from tune.cli.onlooker import looking_on
+from tune.cli.screen import Screen
+from tune.promotion.program import find_program
+from tune.search.progress import Progress
+from tune.search.resources import Resources
+from tune.space.file import find_space, read_space
+from tune.trial.outcome import Outcome
+from tune.trial.score import best_of
+from tune.trial.task import Task
+
+
+def main(space_file):
+    screen = Screen()
+    space = read_space(find_space(space_file))
+    resources = Resources(n_cores=2, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=2)
+    screen.line("above")
+    with looking_on(screen, space, find_program(space.program), resources, title="exp", n_trials=20) as onlooker:
+        events = Events(screen, onlooker)
+        for line in sys.stdin:
+            what, *rest = line.split()
+            getattr(events, what)(*rest)
+    screen.line("below")
+
+
+class Events:
+    def __init__(self, screen, onlooker):
+        self._screen = screen
+        self._onlooker = onlooker
+        self._watch = onlooker.watch or mute()
+        self._versions = {}
+        self._curves = {}
+
+    def ray(self):
+        self._onlooker.on_start()
+
+    def ending(self):
+        self._watch.ending()
+
+    def print(self, *words):
+        self._screen.line(" ".join(words))
+
+    def began(self, number, version, *preflight):
+        self._versions[number], self._curves[number] = version, {}
+        self._watch.began(Task(number=int(number), version=f"/{version}", seed=0, preflight=bool(preflight)))
+
+    def epoch(self, number, value):
+        curve = self._curves[number]
+        curve[len(curve) + 1] = float(value)
+        self._watch.reported(int(number), len(curve), float(value))
+
+    def ended(self, number, state, *reason):
+        self._watch.left(int(number))
+        ended = outcome(int(number), self._versions[number], self._curves[number], state, " ".join(reason))
+        self._onlooker.on_end(ended)
+
+
+def mute():
+    """Return what hears of everything and shows nothing, where there is no view."""
+    return Progress("max", 20, 2)
+
+
+def outcome(number, version, curve, state, reason):
+    best = best_of(curve, "max")
+    return Outcome(
+        number=number,
+        version=version,
+        values={},
+        state=state,
+        score=curve.get(best),
+        best_epoch=best,
+        curve=curve,
+        measures={epoch: (value,) for epoch, value in curve.items()},
+        reason=reason or None,
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

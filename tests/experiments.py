@@ -1,0 +1,99 @@
+"""Experiments of trials that were never trained, on disk as a search leaves them."""
+
+from dataclasses import dataclass, field
+
+from optuna.trial import TrialState, create_trial
+
+from tune.paths import ExperimentPaths
+from tune.promotion.program import find_program
+from tune.promotion.resolve import resolve
+from tune.promotion.snapshot import take_snapshot
+from tune.results.experiment import open_experiment
+from tune.search.ledger import create_ledger
+from tune.search.names import version_name
+from tune.space.file import read_space, write_space
+from tune.trial.record import Failure, Record
+
+PROGRAM = """\
+LR = 0.01
+BATCH_SIZE = 64
+DROPOUT = 0.1
+OPTIMIZER = "adam"
+"""
+SPACE = """\
+system: program.py
+metric: Score/Val
+mode: max
+constants:
+  LR: {loguniform: [1e-4, 1e-1]}
+  BATCH_SIZE: {choice: [32, 64, 128, 256, 512]}
+  DROPOUT: {uniform: [0.0, 0.5]}
+  OPTIMIZER: {choice: [adam, sgd, rmsprop]}
+trials: 20
+"""
+HARDCODED = {"LR": 0.01, "BATCH_SIZE": 64, "DROPOUT": 0.1, "OPTIMIZER": "adam"}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial of the ledger; its constants are the hardcoded ones but for `values`."""
+
+    curve: list = field(default_factory=list)
+    values: dict = field(default_factory=dict)
+    state: str = "COMPLETE"
+    failure: Failure | None = None
+
+
+def write_experiment(folder, trials, space=SPACE, name="exp"):
+    """Write an experiment; return it as it is read back."""
+    (folder / "project").mkdir(exist_ok=True)
+    (folder / "project" / "pyproject.toml").touch()
+    (folder / "project" / "program.py").write_text(PROGRAM)
+    (folder / "project" / "space.yaml").write_text(space)
+    space = read_space(folder / "project" / "space.yaml")
+    program = find_program(space.program)
+    paths = ExperimentPaths(folder / "storage" / name)
+    paths.folder.mkdir(parents=True)
+    write_space(space, paths.space)
+    take_snapshot(program, paths.source)
+    promoted = resolve(space, program)
+    ledger = create_ledger(paths, space, promoted)
+    for number, trial in enumerate(trials):
+        ledger._study.add_trial(_frozen(number, trial, space, ledger, paths))
+    return open_experiment(name, folder / "storage")
+
+
+def _frozen(number, trial, space, ledger, paths):
+    values = {name: {**HARDCODED, **trial.values}[name] for name in space.dimensions}
+    version = version_name(number, {} if number == 0 else values)
+    attributes = {"constants": values, "version": version, "seed": 0}
+    if trial.failure is not None:
+        attributes["reason"] = trial.failure.reason
+        _write_record(number, version, values, trial.failure, paths)
+    params = ledger._searcher.labels(values)
+    score = (max if space.mode == "max" else min)(trial.curve) if trial.curve else None
+    return create_trial(
+        state=TrialState[trial.state],
+        value=score if trial.state == "COMPLETE" else None,
+        params=params,
+        distributions={each: ledger._searcher.distributions[each] for each in params},
+        user_attrs=attributes,
+        intermediate_values=dict(enumerate(trial.curve, 1)),
+    )
+
+
+def _write_record(number, version, values, failure, paths):
+    files = paths.version(version)
+    files.folder.mkdir()
+    Record(
+        number=number,
+        version=version,
+        constants=values,
+        seed=0,
+        stage="failed",
+        pid=1,
+        host="here",
+        devices=None,
+        started=0.0,
+        failure=failure,
+    ).write(files)

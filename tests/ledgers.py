@@ -1,0 +1,57 @@
+"""Experiments as a search leaves them, without a search: a real ledger, real records, no training."""
+
+from tune.paths import ExperimentPaths
+from tune.promotion.program import find_program
+from tune.promotion.resolve import resolve
+from tune.promotion.snapshot import take_snapshot
+from tune.search.ledger import create_ledger
+from tune.search.names import version_name
+from tune.space.file import read_space, write_space
+from tune.trial.record import Record
+
+SPACE = """system: {program}
+metric: {metric}
+mode: {mode}
+constants:
+  LR: {{uniform: [0.0, 1.0]}}
+trials: {trials}
+"""
+
+
+def write_experiment(storage, name, curves, *, metric="Score/Val", mode="max", trials=None):
+    """Write an experiment with a trial a curve; None: it failed; the last is left open where ``trials`` are more."""
+    program = storage.parent / "p.py"
+    program.write_text("LR = 0.5\n")
+    (storage.parent / "pyproject.toml").touch()
+    file = storage.parent / "s.yaml"
+    file.write_text(SPACE.format(program=program, metric=metric, mode=mode, trials=trials or len(curves)))
+    space, found = read_space(file), find_program(program)
+    paths = ExperimentPaths(storage / name)
+    paths.folder.mkdir(parents=True)
+    write_space(space, paths.space)
+    take_snapshot(found, paths.source)
+    ledger = create_ledger(paths, space, resolve(space, found))
+    for number, curve in enumerate(curves):
+        _, values = ledger.ask() if number else ledger.ask_baseline()
+        version = version_name(number, values if number else {})
+        ledger.note(number, version=version)
+        paths.version(version).folder.mkdir()
+        reached = list(enumerate(curve or [], start=1))
+        record = Record(
+            number=number,
+            version=version,
+            constants=values,
+            seed=0,
+            stage="complete" if curve else "failed",
+            pid=1,
+            host="h",
+            devices=None,
+            started=0.0,
+            curve=reached,
+        )
+        record.write(paths.version(version))
+        for epoch, value in reached:
+            ledger.report(number, epoch, value)
+        _ = ledger.complete(number) if curve else ledger.fail(number, "ValueError: no")
+    ledger.suspend()
+    return paths

@@ -1,0 +1,148 @@
+"""Each hint is given where it holds, says what to do, and is silent elsewhere."""
+
+import random
+
+import pytest
+
+from tests.experiments import Trial, write_experiment
+from tune.results.hints import hints_of
+from tune.results.hints.edge import _drawn_out
+from tune.space.dimensions import (
+    Choice,
+    LogRandInt,
+    LogUniform,
+    QRandInt,
+    QUniform,
+    RandInt,
+    Uniform,
+)
+
+
+def told(experiment):
+    return [hint.sentence for hint in hints_of(experiment.trials, experiment.space, experiment.paths.name)]
+
+
+def searched(tmp_path, n, score, seed=0, curve=lambda score: [score - 0.1, score, score - 0.05]):
+    """Write a random search; the first is the baseline, the best ones come early."""
+    rng = random.Random(seed)
+    drawn = [
+        {
+            "LR": 10 ** rng.uniform(-4, -1),
+            "BATCH_SIZE": rng.choice([32, 64, 128, 256, 512]),
+            "DROPOUT": rng.uniform(0, 0.5),
+            "OPTIMIZER": rng.choice(["adam", "sgd", "rmsprop"]),
+        }
+        for _ in range(n - 1)
+    ]
+    drawn.sort(key=score, reverse=True)
+    baseline = Trial(curve=curve(-1.0))
+    return write_experiment(tmp_path, [baseline, *(Trial(curve=curve(score(each)), values=each) for each in drawn)])
+
+
+def test_a_best_value_on_the_edge_is_told_with_what_to_write(tmp_path):
+    experiment = searched(tmp_path, 25, lambda values: values["LR"])
+    best = experiment.best.values["LR"]
+
+    assert told(experiment) == [
+        f"the best LR, {best:.4g}, is at the upper end of its range: write `LR: {{loguniform: [1e-4, 1.0]}}`"
+    ]
+
+
+def test_a_best_value_in_the_middle_is_no_hint(tmp_path):
+    assert told(searched(tmp_path, 25, lambda values: -abs(values["LR"] - 0.003) - abs(values["DROPOUT"] - 0.2))) == []
+
+
+def test_few_trials_are_no_ground_for_a_hint(tmp_path):
+    assert told(searched(tmp_path, 9, lambda values: values["LR"])) == []
+
+
+@pytest.mark.parametrize(
+    ("dimension", "upper", "instead"),
+    [
+        (LogUniform(low=1e-4, high=1e-1), True, LogUniform(low=1e-4, high=1.0)),
+        (LogUniform(low=1e-4, high=1e-1), False, LogUniform(low=1e-5, high=1e-1)),
+        (LogUniform(low=1.0, high=4.0), True, LogUniform(low=1.0, high=8.0)),
+        (LogRandInt(low=16, high=512), True, LogRandInt(low=16, high=1024)),
+        (LogRandInt(low=16, high=512), False, LogRandInt(low=8, high=512)),
+        (LogRandInt(low=1, high=512), False, None),
+        (Uniform(low=0.0, high=0.5), True, Uniform(low=0.0, high=0.75)),
+        (Uniform(low=0.0, high=0.8), True, Uniform(low=0.0, high=1.0)),
+        (Uniform(low=0.0, high=0.99), True, None),
+        (Uniform(low=0.0, high=0.5), False, None),
+        (Uniform(low=0.2, high=0.8), False, Uniform(low=0.0, high=0.8)),
+        (Uniform(low=-1.0, high=3.0), False, Uniform(low=-3.0, high=3.0)),
+        (QUniform(low=0.0, high=0.5, q=0.1), True, QUniform(low=0.0, high=0.7, q=0.1)),
+        (QUniform(low=0.1, high=0.7, q=0.2), True, QUniform(low=0.1, high=0.9, q=0.2)),
+        (RandInt(low=1, high=4), True, RandInt(low=1, high=6)),
+        (RandInt(low=1, high=4), False, None),
+        (RandInt(low=5, high=9), False, RandInt(low=3, high=9)),
+        (QRandInt(low=64, high=256, q=32), False, QRandInt(low=32, high=256, q=32)),
+        (QRandInt(low=32, high=256, q=32), False, None),
+        (Choice(options=(256, 512, 1024)), True, Choice(options=(256, 512, 1024, 2048))),
+        (Choice(options=(16, 32, 64)), False, Choice(options=(8, 16, 32, 64))),
+        (Choice(options=(1, 2, 4)), False, None),
+        (Choice(options=(10, 20, 30)), True, Choice(options=(10, 20, 30, 40))),
+        (Choice(options=(1e-3, 1e-2, 1e-1)), True, Choice(options=(1e-3, 1e-2, 1e-1, 1.0))),
+        (Choice(options=(1, 5, 7)), True, None),
+        (Choice(options=("a", "b", "c")), True, None),
+    ],
+    ids=str,
+)
+def test_a_range_is_drawn_out_as_people_would(dimension, upper, instead):
+    assert _drawn_out(dimension, upper=upper) == instead
+
+
+def test_a_constant_without_effect_is_told_with_how_that_was_judged(tmp_path):
+    experiment = searched(tmp_path, 60, lambda values: -abs(values["LR"] - 0.003) * 10, seed=3)
+    told_of = [sentence for sentence in told(experiment) if "made no difference" in sentence]
+
+    assert told_of
+    for sentence in told_of:
+        assert sentence.startswith(("BATCH_SIZE", "DROPOUT", "OPTIMIZER"))
+        assert "made no difference that 60 trials could show (" in sentence
+        assert sentence.endswith("by PED-ANOVA, no more than chance gives): take it out of the space")
+
+
+def test_constants_when_none_has_an_effect_are_not_told_of_one_by_one(tmp_path):
+    rng = random.Random(0)
+    assert not [each for each in told(searched(tmp_path, 60, lambda values: rng.random())) if "no difference" in each]
+
+
+def improving(tmp_path, scores, space=None):
+    trials = [Trial(curve=[score, score - 0.01], values={"LR": 0.003, "DROPOUT": 0.2}) for score in scores]
+    return told(write_experiment(tmp_path, trials, **({"space": space} if space else {})))
+
+
+def test_a_search_that_was_still_improving_is_told_with_how_to_go_on(tmp_path):
+    assert improving(tmp_path, [0.0, 0.5, *[0.3] * 13, 0.4, 0.6, 0.2, 0.8, 0.3]) == [
+        "the search was still improving: the last 5 trials brought 38% of the gain; `resume exp --trials +10` goes on"
+    ]
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        [0.0, 0.8, *[0.3] * 18],  # all was gained early
+        [0.0, 0.8, *[0.3] * 17, 0.801],  # as good as all
+        [0.9, *[0.3] * 19],  # nothing was
+        [0.0, 0.2, 0.4, 0.6],  # too few to tell
+    ],
+)
+def test_a_search_that_had_settled_is_no_hint(tmp_path, scores):
+    assert improving(tmp_path, scores) == []
+
+
+def test_best_trials_that_end_in_their_best_epoch_are_told_with_how_to_train_longer(tmp_path):
+    trials = [Trial(curve=[0.1, 0.2, 0.3 + number / 100], values={"LR": 0.003}) for number in (3, 2, 1)]
+    (sentence,) = told(write_experiment(tmp_path, trials))
+    assert sentence == (
+        "the 3 best trials are best in their last epoch: "
+        "`retrain exp --trainer.max_epochs 6` shows what longer training gives"
+    )
+
+
+def test_trials_that_are_all_worth_the_same_are_told(tmp_path):
+    trials = [Trial(curve=[0.5, 0.4], values={"LR": number / 100}) for number in range(1, 7)]
+    assert told(write_experiment(tmp_path, trials)) == [
+        "all 6 trials have Score/Val = 0.5: look whether the metric depends on what is searched"
+    ]

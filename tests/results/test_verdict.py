@@ -1,0 +1,116 @@
+"""What five seeds say of a gain, and what they do not."""
+
+import random
+
+import pytest
+
+from tune.results.verdict import Rerun, judge
+
+
+def runs(scores, first=1):
+    return {seed: Rerun(curve={1: score - 1, 2: score}) for seed, score in enumerate(scores, first)}
+
+
+LOW, HIGH = [0.80, 0.82, 0.81, 0.79, 0.83], [0.90, 0.91, 0.92, 0.90, 0.92]
+REAL = "95% interval 0.0876 to 0.112"
+CASES = {
+    "a gain": (LOW, HIGH, "max", "gain", f"the gain of 0.1 over the hardcoded values is real: {REAL}"),
+    "a gain where less is better": (
+        HIGH,
+        LOW,
+        "min",
+        "gain",
+        f"the gain of 0.1 over the hardcoded values is real: {REAL}",
+    ),
+    "a loss": (
+        HIGH,
+        LOW,
+        "max",
+        "loss",
+        "the loss of 0.1 against the hardcoded values is real: 95% interval 0.0876 to 0.112",
+    ),
+    "noise": (
+        LOW,
+        [0.81, 0.80, 0.83, 0.79, 0.82],
+        "max",
+        "noise",
+        "not distinguishable from seed noise: a difference of +0, 95% interval -0.0196 to 0.0196",
+    ),
+    "one seed": (
+        [0.8],
+        [0.9],
+        "max",
+        "one seed",
+        "a difference of +0.1 with one seed says nothing of the noise: take --seeds 5 or more",
+    ),
+    "the same again and again": (
+        [0.8] * 3,
+        [0.9] * 3,
+        "max",
+        "no seed",
+        (
+            "no verdict: the seed is not in force; 3 seeds gave the very same curve, of both configurations. "
+            "Does the program make its random numbers with generators of its own?"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("theirs", "ours", "mode", "finding", "words"), CASES.values(), ids=CASES)
+def test_a_verdict_in_words(theirs, ours, mode, finding, words):
+    found = judge(runs(theirs), runs(ours), mode)
+
+    assert (found.finding, found.words) == (finding, words)
+
+
+def test_a_configuration_that_never_varies_is_compared_all_the_same():
+    assert judge(runs([0.1] * 5), runs(HIGH), "max").finding == "gain"
+
+
+def test_a_score_is_the_best_epoch():
+    curve = {1: 0.5, 2: 0.9, 3: 0.7}
+
+    assert Rerun(curve=curve).score("max") == 0.9
+    assert Rerun(curve=curve).score("min") == 0.5
+
+
+def test_a_run_that_failed_leaves_no_verdict_and_is_named():
+    ours = runs(HIGH) | {3: Rerun(curve={}, failure="NaN: Score/Val is nan in epoch 1")}
+    found = judge(runs(LOW), ours, "max")
+
+    assert found.finding == "incomplete"
+    assert found.words == "no verdict: it failed with seed 3: NaN: Score/Val is nan in epoch 1"
+    assert found.seeds == (1, 2, 4, 5)
+
+
+def test_a_run_that_is_missing_leaves_no_verdict():
+    assert judge(runs(LOW), runs(HIGH[:4]), "max").words == "no verdict: not every run came to its end"
+
+
+def test_several_configurations_have_wider_intervals_that_hold_together():
+    one, three = judge(runs(LOW), runs(HIGH), "max"), judge(runs(LOW), runs(HIGH), "max", n_compared=3)
+
+    assert three.interval.low < one.interval.low
+    assert three.words.endswith(" (together with 2 more)")
+
+
+def simulated(rng, effect, n_seeds=5):
+    return runs([rng.gauss(0, 1) for _ in range(n_seeds)]), runs([rng.gauss(effect, 1) for _ in range(n_seeds)])
+
+
+@pytest.mark.parametrize(("effect", "finding"), [(0, "noise"), (3, "gain"), (-3, "loss")])
+def test_of_two_thousand_retrainings_more_than_nine_in_ten_are_judged_rightly(effect, finding):
+    rng = random.Random(0)
+    found = [judge(*simulated(rng, effect), "max").finding for _ in range(2000)]
+
+    assert found.count(finding) / 2000 > 0.92
+
+
+def test_three_configurations_without_an_effect_are_seldom_called_real_together():
+    rng, wrong = random.Random(0), 0
+    for _ in range(1000):
+        baseline = simulated(rng, 0)[0]
+        each = [judge(baseline, simulated(rng, 0)[1], "max", n_compared=3) for _ in range(3)]
+        wrong += any(one.finding != "noise" for one in each)
+
+    assert wrong / 1000 < 0.06

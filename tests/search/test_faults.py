@@ -1,0 +1,103 @@
+"""Each way in which a trial can go wrong becomes a failure with its reason; the search goes on, or gives up."""
+
+import pytest
+
+from tests.projects import write_program
+from tune.errors import SearchError
+
+SPACE = """
+metric: Score/Val
+mode: max
+constants:
+  FAULT: {{choice: {faults}}}
+sampler: grid
+scheduler: none
+concurrency: {width}
+{rest}
+"""
+FAULTS = [
+    "diverges",
+    "raises",
+    "exits",
+    "crashes",
+    "is killed",
+    "is killed once",
+    "takes memory",
+    "loops",
+    "holds the interpreter",
+    "better",
+]
+
+
+def run(search, folder, faults, rest, width=2):
+    program = write_program(folder / "project", "faults")
+    return search(program, SPACE.format(faults=["none", *faults], rest=rest, width=width))
+
+
+def by_fault(searched):
+    return {trial.user_attrs["constants"]["FAULT"]: trial for trial in searched.study.trials}
+
+
+@pytest.mark.slow
+def test_each_fault_has_its_reason_and_the_best_of_the_rest_is_found(search, tmp_path):
+    searched = run(search, tmp_path, FAULTS, "trials: 20\nhang_after: 20\ngive_up_after: 20\nown_folder: true\n")
+
+    assert searched.error is None
+    trials = by_fault(searched)
+    source = (searched.paths.source / "faults.py").read_text().splitlines()
+    raises = 1 + source.index('        raise RuntimeError("no second epoch")')
+    reasons = {fault: trial.user_attrs["reason"] for fault, trial in trials.items() if trial.state.name == "FAIL"}
+    assert "DefaultCPUAllocator: can't allocate memory" in reasons.pop("takes memory")
+    loops, holds = reasons.pop("loops"), reasons.pop("holds the interpreter")
+    assert loops.startswith("hang: no epoch ended for ")
+    assert loops.endswith(" s; its stacks are in log.txt")
+    assert holds.startswith("hang: timeout (0:0")
+    assert reasons == {
+        "diverges": "the metric is nan in epoch 3",
+        "raises": f"RuntimeError: no second epoch (faults.py:{raises})",
+        "exits": "the worker died: the program called os._exit(3)",
+        "crashes": "the worker died: Segmentation fault",
+        "is killed": "the worker died",
+    }
+    attempts = {fault: trial.user_attrs.get("attempt", 1) for fault, trial in trials.items()}
+    retried = {"exits", "crashes", "is killed", "is killed once"}
+    assert attempts == {fault: 2 if fault in retried else 1 for fault in trials}
+    assert trials["is killed once"].state.name == "COMPLETE"
+    assert sorted(trials["is killed once"].intermediate_values) == [1, 2, 3, 4]
+    for fault in ("loops", "holds the interpreter"):
+        assert "in go_wrong" in searched.version(trials[fault]).log.read_text()
+        assert searched.record(trials[fault]).failure.kind == "hang"
+    best = max(searched.finished.outcomes, key=lambda outcome: outcome.score or 0)
+    assert best.values == {"FAULT": "better"}
+
+
+def test_a_failure_costs_no_worker_but_one_that_is_short_of_memory(search, tmp_path):
+    searched = run(search, tmp_path, ["raises", "diverges", "raises MemoryError", "better"], "trials: 5\n", width=1)
+
+    trials = searched.study.trials
+    faults = [trial.user_attrs["constants"]["FAULT"] for trial in trials]
+    pids = [searched.record(trial).pid for trial in trials]
+    replaced = {before for before, one, other in zip(faults, pids, pids[1:], strict=False) if one != other}
+    assert replaced <= {"raises MemoryError"}
+    assert (len(set(pids)) == 2) == (faults[-1] != "raises MemoryError")
+    assert {fault: trial.state.name for fault, trial in by_fault(searched).items()} == {
+        "none": "COMPLETE",
+        "raises": "FAIL",
+        "diverges": "FAIL",
+        "raises MemoryError": "FAIL",
+        "better": "COMPLETE",
+    }
+
+
+def test_a_search_gives_up_after_failures_in_a_row_with_one_cause(search, tmp_path):
+    program = write_program(tmp_path / "project", "faults")
+    program.write_text(program.read_text().replace('FAULT == "raises" and epoch == 2', 'FAULT != "none"'))
+    searched = search(program, SPACE.format(faults=["none", *"abcdef"], rest="trials: 20\ngive_up_after: 2\n", width=2))
+
+    assert type(searched.finished.fault) is SearchError
+    assert searched.finished.fault.what.startswith(
+        "2 trials in a row failed with one cause: RuntimeError: no second epoch"
+    )
+    states = [trial.state.name for trial in searched.study.trials]
+    assert 2 <= states.count("FAIL") <= 4  # one may be over before the baseline is, another runs beside the last
+    assert len(searched.study.trials) < 7

@@ -1,0 +1,154 @@
+"""How far a search is, and how long it may still take."""
+
+import pytest
+
+from tune.search.progress import Leader, Progress
+from tune.search.remaining import remaining_s
+from tune.search.watch import Watched
+from tune.trial.outcome import Outcome
+from tune.trial.score import best_of
+from tune.trial.task import Task
+
+
+class Clock:
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+def progress_of(clock, mode="max", **options):
+    return Progress(mode, 10, 2, n_epochs=4, clock=clock, **options)
+
+
+def task(number, *, preflight=False):
+    return Task(number=number, version=f"/exp/{number:03d}", seed=0, preflight=preflight)
+
+
+def outcome(number, curve, state="complete", mode="max"):
+    best = best_of(curve, mode)
+    return Outcome(
+        number=number,
+        version=f"{number:03d}",
+        values={},
+        state=state,
+        score=curve.get(best),
+        best_epoch=best,
+        curve=curve,
+        measures={},
+        reason=None,
+    )
+
+
+def test_the_best_so_far_is_the_best_epoch_of_any_trial_running_ones_included(clock):
+    progress = progress_of(clock, "min")
+    progress.began(task(0))
+    progress.reported(0, 1, 0.5)
+    progress.began(task(1))
+    progress.reported(1, 1, 0.2)
+    progress.reported(1, 2, 0.4)
+    standing = progress.now()
+
+    assert standing.best == Leader(version="001", score=0.2, epoch=1)
+    assert standing.baseline == Leader(version="000", score=0.5, epoch=1)
+    assert [(trial.version, trial.share) for trial in standing.running] == [("000", 0.25), ("001", 0.5)]
+    assert standing.share == pytest.approx(0.075)
+
+
+def test_a_trial_that_failed_leads_no_more(clock):
+    progress = progress_of(clock)
+    for number, value in ((0, 0.1), (1, 0.9)):
+        progress.began(task(number))
+        progress.reported(number, 1, value)
+    progress.left(1)
+    progress.ended(outcome(1, {1: 0.9}, "failed"))
+
+    assert progress.now().best == Leader(version="000", score=0.1, epoch=1)
+
+
+def test_trials_of_an_earlier_driver_count(clock):
+    progress = progress_of(clock, before=[outcome(0, {1: 0.4}), outcome(1, {1: 0.5}, "waiting")])
+    standing = progress.now()
+
+    assert (standing.n_ended, standing.counts["waiting"]) == (1, 0)
+    assert standing.best == Leader(version="001", score=0.5, epoch=1)
+
+
+def test_a_worker_that_died_leaves_its_trial_running_no_more(clock):
+    progress = progress_of(clock)
+    progress.began(task(0))
+    progress.left(0)
+    assert (progress.now().running, progress.now().n_ended) == ((), 0)
+
+
+def test_the_time_budget_bounds_what_is_left_and_ends_the_search(clock):
+    progress = progress_of(clock, time_budget_s=30.0)
+    progress.began(task(0))
+    clock.now += 10
+    progress.left(0)
+    progress.ended(outcome(0, {1: 0.4}))
+    assert (progress.now().left_s, progress.now().has_ended) == (20.0, False)
+    clock.now += 20
+    assert progress.now().has_ended
+
+
+@pytest.mark.parametrize(
+    ("ended", "running", "n_waiting", "left"),
+    [
+        ([], [], 5, None),
+        ([], [(3.0, 0.0)], 5, None),
+        ([], [(3.0, 0.25)], 0, 9.0),  # a quarter took 3 s
+        ([], [(3.0, 0.25)], 4, 28.5),  # and four more of 12 s, on two workers
+        ([10.0, 10.0], [], 4, 20.0),
+        ([10.0, 10.0], [(4.0, 0.0)], 0, 6.0),
+        ([10.0], [(50.0, 0.0)], 0, 0.0),  # longer than usual: nobody knows
+        ([90.0, 90.0, 10.0, 10.0, 10.0], [], 2, 10.0),  # the first ones imported torch
+    ],
+)
+def test_what_is_left_follows_from_how_long_trials_take(ended, running, n_waiting, left):
+    found = remaining_s(ended=ended, running=running, n_waiting=n_waiting, concurrency=2)
+    assert found == (None if left is None else pytest.approx(left))
+
+
+class Leads:
+    """A director of one trial, which it stops after its second epoch."""
+
+    finished, aborted, ending = False, False, False
+
+    def end(self):
+        self.ending = True
+
+    def next_task(self, trial_id):
+        return task(7) if trial_id == "a" else None
+
+    def report(self, trial_id, epoch, value, *, last, others=()):
+        return epoch == 2
+
+    def ended(self, trial_id, *, failed):
+        self.left = trial_id
+
+
+class Hears(list):
+    def __getattr__(self, name):
+        return lambda *given: self.append((name, *given))
+
+
+def test_who_looks_on_hears_of_all_and_changes_nothing():
+    leads, hears = Leads(), Hears()
+    director = Watched(leads, hears)
+
+    assert director.next_task("a") == task(7)
+    assert director.next_task("b") is None
+    assert [director.report("a", epoch, 0.5, last=False) for epoch in (1, 2)] == [False, True]
+    director.ended("a", failed=False)
+    director.ended("b", failed=True)
+    director.end()
+
+    assert (leads.left, director.ending, director.finished, director.aborted) == ("b", True, False, False)
+    assert hears == [("began", task(7)), ("reported", 7, 1, 0.5), ("reported", 7, 2, 0.5), ("left", 7), ("ending",)]

@@ -1,0 +1,119 @@
+"""The Python API: what a notebook uses."""
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tune
+from tests.ledgers import write_experiment
+from tests.projects import write_program
+from tune import Experiment
+from tune.errors import ExperimentError, SpaceError
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def storage(tmp_path):
+    return tmp_path / "storage"
+
+
+@pytest.fixture
+def experiment(storage):
+    write_experiment(storage, "one", [[0.1, 0.4], [0.2, 0.6, 0.5], None])
+    return Experiment("one", storage=storage)
+
+
+def test_an_experiment_is_opened_by_its_name_and_by_its_folder(experiment, storage):
+    again = Experiment(storage / "one")
+
+    assert experiment.name == again.name == "one"
+    assert experiment.trials == again.trials
+    assert [trial.number for trial in experiment.trials] == [0, 1, 2]
+    assert (experiment.baseline.score, experiment.best.score, experiment.best.best_epoch) == (0.4, 0.6, 2)
+
+
+def test_an_experiment_has_curves_and_failures(experiment):
+    assert experiment.curves == {0: {1: 0.1, 2: 0.4}, 1: {1: 0.2, 2: 0.6, 3: 0.5}}
+    assert [(trial.number, trial.reason) for trial in experiment.failures] == [(2, "ValueError: no")]
+
+
+def test_the_trials_are_a_table(experiment):
+    frame = experiment.frame()
+
+    assert frame.index.tolist() == [0, 1, 2]
+    assert frame.index.name == "trial"
+    assert frame.columns.tolist() == [
+        "version",
+        "LR",
+        "Score/Val",
+        "state",
+        "best_epoch",
+        "n_epochs",
+        "reason",
+    ]
+    assert frame["LR"].tolist() == [trial.values["LR"] for trial in experiment.trials]
+    assert frame["Score/Val"].tolist()[:2] == [0.4, 0.6]
+    assert math.isnan(frame["Score/Val"][2])
+    assert frame["state"].tolist() == ["complete", "complete", "failed"]
+
+
+def test_an_experiment_that_is_not_there_is_told(storage, experiment):
+    with pytest.raises(ExperimentError) as caught:
+        Experiment("on", storage=storage)
+
+    assert str(caught.value) == f"{storage}: no experiment 'on'\n  Did you mean 'one'?"
+
+
+def test_the_api_is_these_names_and_no_others():
+    assert tune.__all__ == ["Experiment", "__version__", "load", "search"]
+    assert all(callable(getattr(tune, name)) for name in ("Experiment", "load", "search"))
+
+
+def test_a_search_can_be_called_before_and_after_its_package_was_imported():
+    code = (
+        "import tune\nassert callable(tune.search)\nfrom tune import search\n"
+        "import tune.search.run\nassert callable(tune.search)\nfrom tune import search\n"
+        "from tune.errors import SpaceError\n"
+        "try: search(sistem='p.py')\n"
+        "except SpaceError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout == "search(): 'sistem' is not a key of a space file\n  Did you mean 'system'?\n"
+
+
+def test_a_key_that_is_no_setting_is_told(tmp_path, storage):
+    write_experiment(storage, "one", [[0.1]])
+
+    with pytest.raises(SpaceError) as caught:
+        tune.search(tmp_path / "s.yaml", trails=3)
+
+    assert str(caught.value) == "search(): 'trails' is not a setting of a space file\n  Did you mean 'trials'?"
+
+
+@pytest.mark.usefixtures("ray")
+def test_a_search_is_run_from_keywords_and_gives_its_experiment(tmp_path, storage, monkeypatch, capfd):
+    monkeypatch.chdir(write_program(tmp_path / "project", "scripted").parent)
+    heard = []
+    found = tune.search(
+        system="scripted.py",
+        metric="Score/Val",
+        mode="max",
+        constants={"LR": {"loguniform": [1e-4, 1e-1]}, "HIDDEN": {"choice": [4, 16]}},
+        trials=3,
+        concurrency=1,
+        storage=storage,
+        on_trial=lambda outcome: (heard.append(outcome), sys.stdout.write(f"{outcome.number}\n")),
+    )
+
+    assert capfd.readouterr().out == "0\n1\n2\n"
+    assert found.paths.folder == storage / "scripted"
+    assert [trial.number for trial in heard] == [0, 1, 2]
+    assert found.trials == tuple(heard)
+    assert [found.load(trial.number).net[0].out_features for trial in found.trials] == [
+        trial.values["HIDDEN"] for trial in found.trials
+    ]

@@ -1,0 +1,86 @@
+"""The simulator that the defaults are judged by: every method runs, a seed gives one search, and rows are kept."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.simulate.events import simulate
+from benchmarks.simulate.methods import DEFAULT, build_method
+from benchmarks.simulate.regret import Regrets
+from benchmarks.simulate.runs import Cell, read_rows, run_cells
+from benchmarks.simulate.tables import find_tables, open_table, scale_of
+from tune.space.dimensions import Choice, LogRandInt, LogUniform
+
+AXES = {"lr": [1e-4, 1e-3, 1e-2], "opt": ["sgd", "adam"], "width": [16, 64]}
+N_EPOCHS = 5
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> str:
+    """A grid whose best value is that of lr=1e-2 with adam and 64 units, and where sgd at that rate diverges."""
+    rng = np.random.default_rng(0)
+    start = rng.uniform(0.5, 1.0, (3, 2, 2, 1))
+    loss = start / (1 + np.arange(N_EPOCHS))
+    loss[2, 1, 1] = 0.1 / (1 + np.arange(N_EPOCHS))
+    loss[2, 0] = np.nan
+    file = tmp_path / "tiny.npz"
+    np.savez(file, loss=loss, acc=1 - loss, epoch_time=rng.uniform(1, 2, (3, 2, 2)), axes=json.dumps(AXES))
+    return f"{file}:loss"
+
+
+def test_table_of_a_grid_has_the_ranges_of_its_axes(table):
+    tiny = open_table(table)
+    assert tiny.dimensions == {
+        "lr": LogUniform(low=1e-4, high=1e-2),
+        "opt": Choice(options=("sgd", "adam")),
+        "width": LogRandInt(low=16, high=64),
+    }
+    assert tiny.hardcoded == {"lr": 1e-3, "opt": "adam", "width": 64}
+    values, _ = tiny.curve({"lr": 8e-3, "opt": "adam", "width": 50})
+    assert values[-1] == pytest.approx(0.1 / N_EPOCHS)
+    assert scale_of(table).best == pytest.approx(0.1 / N_EPOCHS)
+
+
+def test_folder_gives_its_tables_by_name(table):
+    folder = str(Path(table).parent)
+    assert find_tables([folder]) == [table]
+
+
+@pytest.mark.parametrize("name", [name for name in DEFAULT if "gp" not in name])
+def test_method_with_one_seed_gives_one_search(name, table):
+    tiny = open_table(table)
+    runs = [simulate(tiny, build_method(name, tiny, seed, 3), 3, 150.0) for seed in (1, 1, 2)]
+    assert runs[0].best == runs[1].best
+    assert runs[0].n_trials == runs[1].n_trials
+    assert (runs[0].best, runs[0].n_epochs) != (runs[2].best, runs[2].n_epochs)
+    assert runs[0].best == sorted(runs[0].best, reverse=True)
+
+
+def test_ours_begins_with_the_hardcoded_values_and_stops_weak_trials(table):
+    tiny = open_table(table)
+    assert build_method("ours", tiny, 0, 2).ask("a") == tiny.hardcoded
+    run = simulate(tiny, build_method("ours", tiny, 0, 2), 2, 300.0)
+    whole = simulate(tiny, build_method("ours scheduler=none", tiny, 0, 2), 2, 300.0)
+    assert run.n_epochs / run.n_trials < 0.75 * whole.n_epochs / whole.n_trials
+
+
+def test_rows_of_a_file_are_not_run_again(table, tmp_path):
+    cells = [Cell(table=table, n_workers=2, seed=seed, method="random+asha") for seed in (0, 1)]
+    file = tmp_path / "rows.jsonl"
+    first = [known for _, known in run_cells(cells[:1], file, 1)]
+    file.write_text(file.read_text() + '{"table": "tiny", "n_wor')  # the process was killed as it wrote
+    second = [known for _, known in run_cells(cells, file, 1)]
+    assert first == [False]
+    assert second == [True, False]
+
+
+def test_regret_is_0_at_the_best_value_known(table, tmp_path):
+    cells = [Cell(table=table, n_workers=2, seed=seed, method=name) for seed in (0, 1) for name in ("ours", "random")]
+    regrets = Regrets([row for row, _ in run_cells(cells, tmp_path / "rows.jsonl", 1)], ["ours", "random"])
+    assert regrets.pairs == [("tiny:loss", 0), ("tiny:loss", 1)]
+    assert len(read_rows(tmp_path / "rows.jsonl")) == 4
+    for row, regret in zip(regrets.rows["ours"], regrets.ends("ours"), strict=True):
+        best = scale_of(table)
+        assert regret == pytest.approx((row.run.best[-1] - best.best) / (best.median - best.best))

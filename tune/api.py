@@ -1,0 +1,175 @@
+"""The Python API: run a search, or open one that was run, from a notebook or a program."""
+
+import contextlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML
+
+from tune.errors import SpaceError, StartError, UserError, suggest
+from tune.paths import DEFAULT_STORAGE, ExperimentPaths, claim_experiment
+from tune.results import experiment as opened
+from tune.space.file import find_space, read_space
+from tune.space.settings import CHECKS, set_to
+from tune.space.space import Space
+from tune.trial.outcome import Outcome
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+    from pytorch_lightning import LightningModule
+
+    from tune.search.plan import Plan
+
+PLACE = "search()"
+
+
+class Experiment(opened.Experiment):
+    """A search, as its files tell it at this moment: ``Experiment("lr_bs").best.values``.
+
+    ``trials`` holds an ``Outcome`` for each trial; ``best`` and ``baseline`` are two of them, or None.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, experiment: str | Path, *, storage: str | Path | None = None) -> None:
+        """Open an experiment by its name in the storage (None: ``~/ray_results``), or by its folder.
+
+        Raises ExperimentError where there is none.
+        """
+        found = opened.open_experiment(str(experiment), _storage(storage))
+        super().__init__(
+            paths=found.paths, space=found.space, snapshot=found.snapshot, trials=found.trials, folder=found.folder
+        )
+
+    @property
+    def name(self) -> str:
+        """The experiment's name."""
+        return self.paths.name
+
+    @property
+    def curves(self) -> dict[int, dict[int, float]]:
+        """The metric by epoch, of each trial by its number; ``pandas.DataFrame(curves)`` has a column for each."""
+        return {trial.number: dict(trial.curve) for trial in self.trials if trial.curve}
+
+    @property
+    def failures(self) -> tuple[Outcome, ...]:
+        """The trials that failed; each one's ``reason`` says why."""
+        return tuple(trial for trial in self.trials if trial.state == "failed")
+
+    def frame(self) -> "DataFrame":
+        """Return the trials as a table: a row for each, by its number; a column for each constant."""
+        import pandas as pd
+
+        constants = dict.fromkeys(name for trial in self.trials for name in trial.values)
+        rows = [
+            {
+                "version": trial.version,
+                **{name: trial.values.get(name) for name in constants},
+                self.space.metric: trial.score,
+                **dict(zip((each.metric for each in self.space.others), trial.scores[1:], strict=False)),
+                "state": trial.state,
+                "best_epoch": trial.best_epoch,
+                "n_epochs": trial.n_epochs,
+                "reason": trial.reason,
+            }
+            for trial in self.trials
+        ]
+        return pd.DataFrame(rows, index=pd.Index([trial.number for trial in self.trials], name="trial"))
+
+    def load(self, trial: int | None = None, *, trust_checkpoints: bool = False) -> "LightningModule":
+        """Return the model of the best trial, or of this one: see ``tune.load``."""
+        from tune.results.load import load
+
+        return load(self.paths.folder, trial, trust_checkpoints=trust_checkpoints)
+
+
+def search(
+    space: str | Path | None = None,
+    *,
+    name: str | None = None,
+    storage: str | Path | None = None,
+    gpus: Sequence[int] | None = None,
+    on_trial: Callable[[Outcome], None] = lambda outcome: None,
+    **keys: Any,
+) -> Experiment:
+    """Search, and return the experiment; it prints nothing.
+
+    ``space`` is a space file, a path or a name in ``search_spaces/``; ``keys`` win over its settings: ``trials=40``.
+    Without ``space`` they are all that a space file says: ``search(system="lit/digits.py", metric="Accuracy/Val",
+    mode="max", constants={"LR": {"loguniform": [1e-4, 1e-1]}})``. ``on_trial`` hears of each trial that ended.
+
+    Raises UserError where a search cannot begin, as the command line tells it, and SearchError where it cannot go on.
+    """
+    from tune.search.lock import locked
+    from tune.search.plan import prepare
+
+    read = _of_keys(keys) if space is None else _changed(read_space(find_space(str(space))), keys)
+    plan = prepare(read, None if gpus is None else tuple(gpus), _storage(storage), name)
+    paths = claim_experiment(plan.storage, plan.name or plan.space.name, numbered=plan.name is None)
+    with locked(paths):
+        try:
+            _run(plan, paths, on_trial)
+        except (UserError, StartError):
+            shutil.rmtree(paths.folder)
+            raise
+    return Experiment(paths.folder)
+
+
+def _run(plan: "Plan", paths: ExperimentPaths, on_trial: Callable[[Outcome], None]) -> None:
+    from tune.search.run import DRIVER_LOG, Search, run_search
+
+    out, err = sys.stdout, sys.stderr
+
+    def heard(outcome: Outcome) -> None:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            on_trial(outcome)
+
+    # a notebook's streams are not the process's, which the search redirects: what Ray prints would stand in the cell
+    with (
+        (paths.folder / DRIVER_LOG).open("a", encoding="utf-8") as log,
+        contextlib.redirect_stdout(log),
+        contextlib.redirect_stderr(log),
+    ):
+        run_search(
+            Search(
+                space=plan.space,
+                program=plan.program,
+                promoted=plan.promoted,
+                resources=plan.resources,
+                paths=paths,
+                on_start=lambda dashboard: None,
+                on_end=heard,
+            )
+        )
+
+
+def _storage(given: str | Path | None) -> Path:
+    return Path(given or DEFAULT_STORAGE).expanduser().absolute()
+
+
+def _changed(space: Space, keys: dict[str, Any]) -> Space:
+    settings = space.settings
+    for key, value in keys.items():
+        if key not in CHECKS:
+            raise SpaceError(PLACE, f"{key!r} is not a setting of a space file", suggest(key, CHECKS, what="settings"))
+        settings = set_to(settings, key, value, PLACE)
+    return replace(space, settings=settings)
+
+
+def _of_keys(keys: dict[str, Any]) -> Space:
+    """Return the space that keyword arguments describe: they are read as the file that they would be."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "search.yaml"
+        yaml = YAML(typ="safe", pure=True)
+        with path.open("w", encoding="utf-8") as file:
+            yaml.dump(keys, file)
+        try:
+            space = read_space(path)
+        except SpaceError as error:
+            raise SpaceError(PLACE, error.what, error.hint) from error
+    return replace(space, path=Path.cwd() / f"{space.program.stem}.yaml", lines={})

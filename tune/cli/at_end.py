@@ -1,0 +1,61 @@
+"""The report at the end of a search: made from the files while the prompt waits, so nothing else may take its time."""
+
+import threading
+from collections.abc import Callable
+
+from tune.cli.screen import Screen, this_command, word
+from tune.cli.storage import storage_of
+from tune.paths import ExperimentPaths, short
+from tune.trial.outcome import Outcome
+
+MAX_TRIALS = 1000
+"""With more the report takes seconds: it is left to `report`."""
+
+
+class ReportAtEnd:
+    """Writes the report of a search that has just ended."""
+
+    def __init__(self, screen: Screen, paths: ExperimentPaths, *, wanted: bool) -> None:
+        self._screen = screen
+        self._paths = paths
+        self._wanted = wanted
+        self._thread: threading.Thread | None = None
+
+    def prepared_by(self, on_end: Callable[[Outcome], None]) -> Callable[[Outcome], None]:
+        """Return ``on_end``, which makes ready for the report when the first trial has ended.
+
+        Its libraries are imported in the background: that is the larger part of the time that it takes.
+        """
+
+        def ended(outcome: Outcome) -> None:
+            if self._wanted and self._thread is None:
+                self._thread = threading.Thread(target=_prepare, daemon=True)
+                self._thread.start()
+            on_end(outcome)
+
+        return ended
+
+    def write(self, n_trials: int) -> None:
+        """Write it, and say where it is. Whatever goes wrong with it, the search is through."""
+        if not self._wanted or not n_trials:
+            return
+        if n_trials > MAX_TRIALS:
+            storage = self._paths.folder.parent
+            option = "" if storage == storage_of(None) else f" --storage {word(storage)}"
+            self._screen.line(f"report: {this_command()} report {self._paths.name}{option}")
+            return
+        from tune.results.experiment import open_experiment
+        from tune.results.report.write import write_report
+
+        try:
+            path = write_report(open_experiment(str(self._paths.folder), self._paths.folder.parent))
+        except Exception as error:  # a search is not lost by its report
+            self._screen.line(f"warning: no report: {type(error).__name__}: {error}", style="yellow")
+        else:
+            self._screen.line(f"the report: {short(path)}")
+
+
+def _prepare() -> None:
+    from tune.results.report.prepare import prepare
+
+    prepare()

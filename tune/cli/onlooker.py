@@ -1,0 +1,61 @@
+"""What the user sees while trials run: a live view on a terminal, a line a trial elsewhere, nothing when quiet."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from tune.cli.screen import Screen, TrialLines
+from tune.promotion.program import Program
+from tune.search.epochs import n_epochs
+from tune.search.resources import Resources
+from tune.search.watch import Watch
+from tune.space.space import Space
+from tune.trial.outcome import BASELINE, Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Onlooker:
+    """The ears of a search."""
+
+    on_start: Callable[[], None]
+    """Hears that Ray runs."""
+    on_end: Callable[[Outcome], None]
+    """Hears of each trial that ended."""
+    watch: Watch | None
+    """Hears of all else; None where nobody would see it."""
+
+
+@contextlib.contextmanager
+def looking_on(
+    screen: Screen,
+    space: Space,
+    program: Program,
+    resources: Resources,
+    *,
+    title: str,
+    n_trials: int,
+    before: Sequence[Outcome] = (),
+    baseline: int | None = BASELINE,
+) -> Iterator[Onlooker]:
+    """Show what goes on within; whatever is printed meanwhile stands above it.
+
+    ``baseline`` is the number of the trial with the hardcoded values; None: the others are not held against one.
+    """
+    if not screen.can_redraw or screen.is_quiet:
+        lines = TrialLines(screen, space.mode, n_trials, before)
+        yield Onlooker(on_start=lambda: None, on_end=lines.ended, watch=None)
+        return
+    from tune.cli.live import LiveView
+    from tune.search.progress import Progress
+
+    progress = Progress(
+        space.mode,
+        n_trials,
+        resources.concurrency,
+        n_epochs=n_epochs(space, program),
+        time_budget_s=space.settings.time_budget_s,
+        before=before,
+        baseline=baseline,
+    )
+    with LiveView(screen, progress, title=title, metric=space.metric) as view:
+        yield Onlooker(on_start=view.ray_runs, on_end=view.ended, watch=view)

@@ -1,0 +1,98 @@
+"""TensorBoard and optuna-dashboard on an experiment, in this process: whatever ends it leaves nothing behind."""
+
+import contextlib
+import importlib.util
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from tune.errors import StartError
+from tune.paths import ExperimentPaths
+
+HOST = "127.0.0.1"
+OPTUNA_PORT = 8080
+"""The first that is tried: optuna-dashboard's own default."""
+N_PORTS = 100
+"""So many are tried, one after the other."""
+
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class ReadOnlyJournal(JournalFileBackend):
+    """A journal that is followed and never written: its one writer is the driver of the search."""
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Refuse."""
+        raise PermissionError("the ledger is read-only here: the search alone writes it")
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name in the base class
+        pass
+
+
+@contextlib.contextmanager
+def optuna_dashboard(paths: ExperimentPaths) -> Iterator[str]:
+    """Show the ledger, which may grow meanwhile; give the address. Nothing that is asked for in the browser writes."""
+    from optuna_dashboard import wsgi
+
+    app: Wsgi = wsgi(JournalStorage(ReadOnlyJournal(str(paths.journal))))
+    server = _listening(_reading(app))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://{HOST}:{server.server_port}/dashboard"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextlib.contextmanager
+def tensorboard(folder: Path) -> Iterator[str]:
+    """Start TensorBoard on a folder; give the address."""
+    from tensorboard import program
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    yield _launched(program, folder)  # its threads are daemons, and its data server ends with our process
+
+
+def _launched(program: Any, folder: Path) -> str:
+    """Take TensorBoard's usual port or one of the next, else any."""
+    fast = "true" if importlib.util.find_spec("tensorboard_data_server") else "false"  # said, it prints no notice
+    for port in ([], ["--port", "0"]):
+        board = program.TensorBoard()
+        board.configure(argv=["tensorboard", "--logdir", str(folder), "--host", HOST, "--load_fast", fast, *port])
+        with contextlib.suppress(program.TensorBoardServerException):
+            return str(board.launch())
+    raise StartError(None, f"TensorBoard cannot listen on {HOST}", "Is there a free port?")
+
+
+def _listening(app: Wsgi) -> WSGIServer:
+    for port in (*range(OPTUNA_PORT, OPTUNA_PORT + N_PORTS), 0):
+        with contextlib.suppress(OSError):
+            return make_server(HOST, port, app, server_class=_Server, handler_class=_Quiet)
+    raise StartError(None, f"optuna-dashboard cannot listen on {HOST}", "Is there a free port?")
+
+
+def _reading(app: Wsgi) -> Wsgi:
+    """Let through what only reads; its buttons for notes, new studies and deleting are answered with a refusal."""
+
+    def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
+            return app(environ, start_response)
+        start_response("403 Forbidden", [("Content-Type", "application/json")])
+        return [json.dumps({"reason": "This dashboard is read-only: the search alone writes its ledger."}).encode()]
+
+    return guarded

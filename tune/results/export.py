@@ -1,0 +1,98 @@
+"""An experiment for machines: the same trials as a JSON object, and as rows of a table. Floats are not rounded.
+
+The columns of the table are the paths of the object: ``scores.Accuracy/Val``, ``constants.LR``.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from tune.results.experiment import Experiment
+from tune.results.failures import FailureGroup, failures_of
+from tune.results.hints import hints_of
+from tune.trial.outcome import Outcome
+
+FIELDS = ("experiment", "number", "version", "state", "score", "best_epoch", "n_epochs", "repeat_of", "reason")
+"""The columns that every table has, in their order."""
+
+
+def as_object(experiment: Experiment, trials: Sequence[Outcome]) -> dict[str, Any]:
+    """Return the experiment with these of its trials, in this order; what is not finite is None."""
+    space, best = experiment.space, experiment.best
+    failures = failures_of(experiment.trials, space, experiment.paths)
+    return {
+        "experiment": experiment.paths.name,
+        "folder": str(experiment.paths.folder),
+        "program": str(experiment.snapshot.program.path),
+        "metrics": [{"metric": each.metric, "mode": each.mode} for each in space.objectives],
+        "n_trials": space.settings.trials,
+        "best": None if best is None else best.number,
+        "trials": [_trial(experiment, trial) for trial in trials],
+        "failures": [_failure(group) for group in failures],
+        "hints": [
+            {"kind": type(hint).__name__, "sentence": hint.sentence}
+            for hint in hints_of(experiment.trials, space, experiment.paths.name)
+        ],
+    }
+
+
+def as_rows(tables: Iterable[tuple[Experiment, Sequence[Outcome]]]) -> Iterator[list[Any]]:
+    """Yield a header, and a row for each trial of several experiments; a column that one does not have stays empty."""
+    objects = [_trial(experiment, trial) for experiment, trials in tables for trial in trials]
+    scores = dict.fromkeys(name for each in objects for name in each["scores"])
+    constants = dict.fromkeys(name for each in objects for name in each["constants"])
+    yield [*FIELDS, *(f"scores.{name}" for name in scores), *(f"constants.{name}" for name in constants)]
+    for each in objects:
+        yield [
+            *(each[field] for field in FIELDS),
+            *(each["scores"].get(name) for name in scores),
+            *(each["constants"].get(name) for name in constants),
+        ]
+
+
+def _trial(experiment: Experiment, trial: Outcome) -> dict[str, Any]:
+    names = [each.metric for each in experiment.space.objectives]
+    scores = [*trial.scores, *[None] * len(names)]
+    return {
+        "experiment": experiment.paths.name,
+        "number": trial.number,
+        "version": trial.version,
+        "state": trial.state,
+        "score": _finite(trial.score),
+        "best_epoch": trial.best_epoch,
+        "n_epochs": trial.n_epochs,
+        "repeat_of": trial.repeat_of,
+        "reason": trial.reason,
+        "scores": {name: _finite(score) for name, score in zip(names, scores, strict=False)},
+        "constants": _finite(dict(trial.values)),
+        "curve": [[epoch, _finite(value)] for epoch, value in sorted(trial.curve.items())],
+    }
+
+
+def _failure(group: FailureGroup) -> dict[str, Any]:
+    region = group.region
+    return {
+        "cause": group.cause,
+        "sentence": group.sentence,
+        "trials": list(group.trials),
+        "place": group.place,
+        "code": group.code,
+        "constants": _finite(group.constants),
+        "log": str(group.log),
+        "region": None
+        if region is None
+        else {"constant": region.constant, "relation": region.relation, "bound": _finite(region.bound)},
+    }
+
+
+def _finite(value: Any) -> Any:
+    """Return a value as strict JSON has it: infinity and what is no number are None."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case list() | tuple():
+            return [_finite(each) for each in value]
+        case dict():
+            return {str(name): _finite(each) for name, each in value.items()}
+        case _:
+            return value

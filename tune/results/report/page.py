@@ -1,0 +1,117 @@
+"""The page: what stands on it, and the template that makes HTML of it, which escapes whatever it is given."""
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from tune.results.report.bundle import packed_json, plotly_js
+from tune.results.report.difference import Row
+from tune.results.report.failures import Failed
+from tune.results.report.plot import Plot
+
+ASSETS = Path(__file__).parent / "assets"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """The importance of a constant."""
+
+    name: str
+    percent: float
+    chance: float
+    """How often shuffled scores make it as important."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A trial in a table."""
+
+    number: int
+    state: str
+    scores: tuple[str, ...]
+    epochs: str
+    """The best one, and how many there were: ``8 of 10``."""
+    values: tuple[str, ...]
+    version: str
+    note: str
+    """What is special about it: ``best``, ``hardcoded``, or empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Everything that stands on it, in words and figures."""
+
+    name: str
+    program: str
+    goal: str
+    """``maximise Accuracy/Val``."""
+    facts: tuple[tuple[str, str], ...]
+    """What and how much: ``("took", "29 s")``."""
+    running: int
+    """Trials that run while the report is made."""
+    waiting: int
+    """Trials that wait for `resume`."""
+    metric: str
+    best: str | None
+    """The best score; None where no trial has one."""
+    baseline: str | None
+    gain: str
+    """``better by 0.082``, or why there is none."""
+    is_better: bool
+    best_version: str
+    front: int | None
+    """Trials on the Pareto front; None where there is one metric."""
+    hints: tuple[str, ...]
+    rows: tuple[Row, ...]
+    diff: str
+    overview: tuple[Plot, ...]
+    """History, curves, the Pareto front."""
+    shares: tuple[Share, ...]
+    constants: tuple[Plot, ...]
+    """Parallel coordinates and contours."""
+    slices: tuple[Plot, ...]
+    workers: tuple[Plot, ...]
+    failures: tuple[Failed, ...]
+    columns: tuple[str, ...]
+    """Of the table of trials: metrics, then constants."""
+    lines: tuple[Line, ...]
+    """Every trial, the best first."""
+    commands: tuple[str, ...]
+    """What was typed."""
+    space: str
+    """The space as run, in YAML."""
+    folder: str
+    loads: str
+    """Python that loads the best model; empty where there is none."""
+    next: tuple[str, ...]
+    """Commands that come next."""
+    made: str
+    """When, by which version."""
+
+    @property
+    def plots(self) -> tuple[Plot, ...]:
+        """All that is drawn."""
+        return (*self.overview, *self.constants, *self.slices, *self.workers)
+
+
+def render(page: Page) -> str:
+    """Return the HTML: one file, with nothing that comes from a network."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(ASSETS),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    figures = {plot.name: {"height": plot.height, "figures": list(plot.figures.values())} for plot in page.plots}
+    return environment.get_template("page.html").render(
+        page=page,
+        style=Markup((ASSETS / "page.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
+        script=Markup((ASSETS / "page.js").read_text(encoding="utf-8")),  # noqa: S704 - our own file
+        plotly=plotly_js() if page.plots else "",
+        figures=packed_json(figures),
+        nonce=secrets.token_urlsafe(16),  # scripts without it are not run, wherever they came from
+    )

@@ -1,0 +1,95 @@
+"""A plot of the report: figures as plotly.js takes them, in colours that the page's style sheet decides.
+
+A figure names its colours as the style sheet does, ``var(--ink)``, so that the page draws it light or dark.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tune.space.space import Mode
+from tune.trial.outcome import State
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+Figure = dict[str, Any]
+"""``data`` and ``layout`` of plotly.js."""
+
+ACCENT, INK, MUTED, LINE, GOOD = "var(--accent)", "var(--ink)", "var(--muted)", "var(--line)", "var(--good)"
+STATE_COLOURS: dict[State, str] = {
+    "complete": ACCENT,
+    "pruned": "var(--faint)",
+    "failed": "var(--bad)",
+    "waiting": "var(--warn)",
+    "running": GOOD,
+}
+SCALE = ("var(--scale-0)", "var(--scale-1)", "var(--scale-2)")
+"""From worse to better."""
+CUT_SHARE = 0.05
+"""So much of the worst values may lie outside of an axis: one that diverged would flatten all others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plot:
+    """One place on the page, where one of several figures is shown."""
+
+    name: str
+    """Unique on the page, letters and hyphens alone."""
+    title: str
+    figures: dict[str, Figure]
+    """By what the reader chooses, the first one shown; no choice is offered where there is one alone."""
+    height: int = 380
+    """In CSS pixels."""
+    min_width: int = 0
+    """In CSS pixels; on a narrower screen the plot scrolls sideways."""
+    wide: bool = True
+    """Whether it has a row of its own."""
+
+
+def plain(figure: "go.Figure") -> Figure:
+    """Return a figure of Optuna's as plotly.js takes it, without a theme and a title of its own."""
+    found: Figure = json.loads(figure.to_json())
+    for name in ("template", "title", "width", "height"):
+        found["layout"].pop(name, None)
+    return found
+
+
+def axis(title: str, **more: Any) -> dict[str, Any]:
+    """Return an axis; the page adds colours."""
+    return {"title": {"text": safe(title)}, "automargin": True, **more}
+
+
+def scale(mode: Mode) -> list[list[Any]]:
+    """Return a colour scale on which the better is the stronger."""
+    colours = SCALE if mode == "max" else SCALE[::-1]
+    return [[place, colour] for place, colour in zip((0.0, 0.5, 1.0), colours, strict=True)]
+
+
+def safe(text: str) -> str:
+    """Return a text for plotly.js, which reads some HTML in every text."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def value_axis(title: str, values: Sequence[float], mode: Mode, shown: Sequence[float] = ()) -> dict[str, Any]:
+    """Return the axis of a metric: all but the few worst values, and always those in ``shown``."""
+    finite = sorted((value for value in values if math.isfinite(value)), reverse=mode == "max")
+    if not finite:
+        return axis(title)
+    kept = finite[: max(2, math.ceil(len(finite) * (1 - CUT_SHARE)))]
+    low, high = min(*kept, *shown, kept[0]), max(*kept, *shown, kept[0])
+    span, whole = high - low, abs(finite[-1] - finite[0])
+    if whole <= 2 * span:
+        low, high = min(low, finite[-1]), max(high, finite[-1])
+    margin = 0.05 * (high - low) or abs(high) * 0.05 or 0.05
+    return axis(title, range=[low - margin, high + margin])
+
+
+def line_of(
+    name: str, x: Sequence[float | None], y: Sequence[float | None], colour: str, **more: Any
+) -> Mapping[str, Any]:
+    """Return a trace of lines; None breaks it."""
+    line = {"color": colour, **more.pop("line", {})}
+    return {"type": "scatter", "mode": "lines", "name": name, "x": x, "y": y, "line": line, **more}

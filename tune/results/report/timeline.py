@@ -1,0 +1,109 @@
+"""Timeline: which trial each worker ran when, and where workers were idle."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tune.results.report.clock import Clock, pause_lines, spoken
+from tune.results.report.plot import STATE_COLOURS, Figure, axis, safe
+from tune.trial.outcome import Outcome
+from tune.trial.record import Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """A trial on a worker."""
+
+    trial: Outcome
+    worker: str
+    """``host:pid``."""
+    start: float
+    """Seconds since the epoch."""
+    end: float
+    """Seconds since the epoch; of a trial that runs, now."""
+
+
+def runs_of(trials: Sequence[Outcome], records: Mapping[int, Record], now: float) -> list[Ran]:
+    """Return when trials ran, by the records of their versions; a trial that went on counts from its last start."""
+    found = []
+    for trial in trials:
+        record = records.get(trial.number)
+        if record is None or trial.repeat_of is not None:
+            continue
+        ended = record.ended or trial.ended or (now if trial.state == "running" else record.started)
+        worker = f"{record.host}:{record.pid}"
+        found.append(Ran(trial=trial, worker=worker, start=record.started, end=max(record.started, ended)))
+    return sorted(found, key=lambda each: each.start)
+
+
+def lanes(runs: Sequence[Ran]) -> dict[str, int]:
+    """Return a lane for each worker, from 0; one that replaces a dead worker of its host takes over its lane."""
+    last_seen = {each.worker: each.end for each in runs}
+    for each in runs:
+        last_seen[each.worker] = max(last_seen[each.worker], each.end)
+    lane_of: dict[str, int] = {}
+    holders: list[str] = []
+    for each in runs:
+        if each.worker in lane_of:
+            continue
+        host = each.worker.rpartition(":")[0]
+        free = (
+            lane
+            for lane, worker in enumerate(holders)
+            if worker.rpartition(":")[0] == host and last_seen[worker] <= each.start
+        )
+        lane = next(free, len(holders))
+        holders[lane : lane + 1] = [each.worker]
+        lane_of[each.worker] = lane
+    return lane_of
+
+
+def timeline(runs: Sequence[Ran], clock: Clock) -> Figure | None:
+    """Return the figure; None where no trial is known to have run."""
+    if not runs:
+        return None
+    lane_of = lanes(runs)
+    hosts = {worker.rpartition(":")[0] for worker in lane_of}
+    names = {lane: _name(worker, lane, several=len(hosts) > 1) for worker, lane in lane_of.items()}
+    unit, unit_name = clock.unit
+    data = []
+    for state, colour in STATE_COLOURS.items():
+        group = [each for each in runs if each.trial.state == state]
+        if not group:
+            continue
+        starts = [clock.at(each.start) for each in group]
+        lengths = [clock.at(each.end) - start for each, start in zip(group, starts, strict=True)]
+        data.append(
+            {
+                "type": "bar",
+                "orientation": "h",
+                "name": state,
+                "y": [names[lane_of[each.worker]] for each in group],
+                "base": [start / unit for start in starts],
+                "x": [length / unit for length in lengths],
+                "text": [
+                    f"{safe(each.trial.version)}<br>{spoken(length)} on {safe(each.worker)}"
+                    for each, length in zip(group, lengths, strict=True)
+                ],
+                "textposition": "none",
+                "hovertemplate": "%{text}<extra></extra>",
+                "marker": {"color": colour, "line": {"color": "var(--card)", "width": 1}},
+            }
+        )
+    layout = {
+        "barmode": "overlay",
+        "bargap": 0.25,
+        "xaxis": axis(f"{unit_name} of searching", rangemode="tozero"),
+        "yaxis": {
+            "automargin": True,
+            "autorange": "reversed",
+            "categoryorder": "array",
+            "categoryarray": list(dict.fromkeys(names[lane] for lane in sorted(names))),
+        },
+        "shapes": pause_lines(clock),
+    }
+    return {"data": data, "layout": layout}
+
+
+def _name(worker: str, lane: int, *, several: bool) -> str:
+    host = safe(worker.rpartition(":")[0])
+    return f"{host} {lane + 1}" if several else f"worker {lane + 1}"

@@ -1,0 +1,139 @@
+"""Is the gain real? Retrainings of two configurations under the same fresh seeds, compared pair by pair.
+
+The search took the best of many trials, so its score is too good (the winner's curse). None of the seeds here was seen
+by the search, and both configurations are worth their best epoch: what that adds by luck, it adds to both.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, assert_never
+
+from tune.results.student import CONFIDENCE, Interval, Spread, interval, spread
+from tune.trial.score import Mode, best_of
+
+Finding = Literal["gain", "loss", "noise", "one seed", "no seed", "incomplete"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rerun:
+    """What came of one seed."""
+
+    curve: Mapping[int, float]
+    """The metric by epoch, from 1; empty where there is none."""
+    failure: str | None = None
+    """Why it failed."""
+
+    def score(self, mode: Mode) -> float | None:
+        """Return the metric in the best epoch; None where it failed."""
+        epoch = None if self.failure is not None else best_of(dict(self.curve), mode)
+        return None if epoch is None else self.curve[epoch]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A configuration against the hardcoded values."""
+
+    finding: Finding
+    """``gain``, ``loss``: real ones. ``noise``: not distinguishable from it. ``one seed``: no interval of one pair.
+    ``no seed``: all runs of both were the very same. ``incomplete``: a run failed or is missing."""
+    seeds: tuple[int, ...]
+    """Those that both were trained with."""
+    baseline: Spread | None
+    """Of the hardcoded values' scores; None where there is none."""
+    candidate: Spread | None
+    gain: float | None
+    """The mean of the paired differences; above 0 the candidate is better, whatever the mode."""
+    interval: Interval | None
+    """Of that mean; None of fewer than two pairs."""
+    n_compared: int
+    """How many configurations were compared with the hardcoded values: the intervals hold for all of them together."""
+    failures: tuple[tuple[str, int, str], ...]
+    """Whose run failed (``baseline``, ``candidate``), with which seed, and why."""
+
+    @property
+    def words(self) -> str:
+        """The verdict as a sentence."""
+        return _words(self)
+
+
+def judge(baseline: Mapping[int, Rerun], candidate: Mapping[int, Rerun], mode: Mode, *, n_compared: int = 1) -> Verdict:
+    """Compare runs by seed."""
+    named = (("baseline", baseline), ("candidate", candidate))
+    failures = tuple((name, seed, run.failure) for name, runs in named for seed, run in runs.items() if run.failure)
+    ours = {seed: score for seed, run in candidate.items() if (score := run.score(mode)) is not None}
+    theirs = {seed: score for seed, run in baseline.items() if (score := run.score(mode)) is not None}
+    seeds = tuple(seed for seed in baseline if seed in ours and seed in theirs)
+    sign = 1 if mode == "max" else -1
+    gains = [sign * (ours[seed] - theirs[seed]) for seed in seeds]
+    found = interval(gains, n_intervals=n_compared) if len(gains) > 1 else None
+    whole = len(seeds) == len(baseline.keys() | candidate.keys()) and bool(seeds)
+    return Verdict(
+        finding=_finding(found, whole=whole, in_force=_in_force(baseline) or _in_force(candidate)),
+        seeds=seeds,
+        baseline=spread([theirs[seed] for seed in seeds]) if seeds else None,
+        candidate=spread([ours[seed] for seed in seeds]) if seeds else None,
+        gain=math.fsum(gains) / len(gains) if gains else None,
+        interval=found,
+        n_compared=n_compared,
+        failures=failures,
+    )
+
+
+def _in_force(runs: Mapping[int, Rerun]) -> bool:
+    """Tell whether a seed changes anything: two runs that are equal in every epoch had the same random numbers."""
+    curves = [tuple(run.curve.items()) for run in runs.values()]
+    return len(set(curves)) > 1
+
+
+def _finding(found: Interval | None, *, whole: bool, in_force: bool) -> Finding:
+    if not whole:
+        return "incomplete"
+    if found is None:
+        return "one seed"
+    if not in_force:
+        return "no seed"
+    if found.low > 0:
+        return "gain"
+    return "loss" if found.high < 0 else "noise"
+
+
+def _words(verdict: Verdict) -> str:
+    gain = verdict.gain or 0.0
+    match verdict.finding:
+        case "gain":
+            return f"the gain of {gain:.3g} over the hardcoded values is real: {_range(verdict)}"
+        case "loss":
+            return f"the loss of {-gain:.3g} against the hardcoded values is real: {_range(verdict)}"
+        case "noise":
+            return f"not distinguishable from seed noise: a difference of {gain:+.3g}, {_range(verdict)}"
+        case "one seed":
+            return f"a difference of {gain:+.3g} with one seed says nothing of the noise: take --seeds 5 or more"
+        case "no seed":
+            n = len(verdict.seeds)
+            return (
+                f"no verdict: the seed is not in force; {n} seeds gave the very same curve, of both configurations. "
+                "Does the program make its random numbers with generators of its own?"
+            )
+        case "incomplete":
+            return f"no verdict: {_missing(verdict.failures)}"
+        case never:
+            assert_never(never)
+
+
+def _range(verdict: Verdict) -> str:
+    assert verdict.interval is not None
+    low, high = verdict.interval.low, verdict.interval.high
+    if verdict.finding == "loss":
+        low, high = -high, -low
+    together = f" (together with {verdict.n_compared - 1} more)" if verdict.n_compared > 1 else ""
+    return f"{CONFIDENCE:.0%} interval {low:.3g} to {high:.3g}{together}"
+
+
+def _missing(failures: Sequence[tuple[str, int, str]]) -> str:
+    if not failures:
+        return "not every run came to its end"
+    name, seed, reason = failures[0]
+    whose = "the hardcoded values" if name == "baseline" else "it"
+    more = f", and {len(failures) - 1} more" if len(failures) > 1 else ""
+    return f"{whose} failed with seed {seed}: {reason}{more}"

@@ -1,0 +1,36 @@
+"""The baseline trains to its end, whatever the scheduler: every gain is one over all its epochs."""
+
+import math
+from collections.abc import Sequence
+
+from tune.search.ledger import BASELINE
+from tune.search.rule import Move, Rule, Verdict
+
+
+class Exempt:
+    """A scheduler that hears what the baseline is worth, and never lets it wait, or end."""
+
+    def __init__(self, rule: Rule) -> None:
+        self._rule = rule
+
+    def opened(self, trial: int) -> None:
+        """Hear of a new trial."""
+        if trial != BASELINE:
+            self._rule.opened(trial)
+
+    def judge(self, trial: int, epoch: int, value: float) -> Verdict:
+        """Decide about a trial after an epoch; a baseline that is not finite ends, as all do."""
+        verdict = self._rule.judge(trial, epoch, value)
+        return Verdict.GO_ON if trial == BASELINE and math.isfinite(value) else verdict
+
+    def ended(self, trial: int) -> None:
+        """Hear that a trial is over."""
+        self._rule.ended(trial)
+
+    def seal(self) -> None:
+        """Hear that no trial comes that others might have to wait for."""
+        self._rule.seal()
+
+    def moves(self) -> Sequence[Move]:
+        """Return what became of paused trials since the last call."""
+        return self._rule.moves()

@@ -1,0 +1,45 @@
+"""A search without errors, as far as can be told without running the program."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tune.paths import check_name
+from tune.promotion.cautions import check_folder, check_names
+from tune.promotion.program import Program, find_program
+from tune.promotion.resolve import Promoted, hardcoded, resolve
+from tune.search.epochs import check_epochs
+from tune.search.resources import Resources, plan_resources
+from tune.space.feasible import check_feasible
+from tune.space.space import Space, check_settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A search without errors, as far as can be told without running the program."""
+
+    space: Space
+    program: Program
+    promoted: tuple[Promoted, ...]
+    resources: Resources
+    storage: Path
+    name: str | None
+    """None: the space file's name, with a number if that is taken."""
+
+
+def prepare(space: Space, gpus: tuple[int, ...] | None, storage: Path, name: str | None) -> Plan:
+    """Raise a UserError at whatever is wrong; this imports neither torch nor Ray nor Optuna."""
+    check_settings(space)
+    program = find_program(space.program)
+    check_names(program)
+    check_folder(Path.cwd())
+    promoted = resolve(space, program)
+    check_feasible(space, {item.key: item.dimension for item in promoted}, hardcoded(promoted))
+    check_epochs(space, program)
+    return Plan(
+        space=space,
+        program=program,
+        promoted=promoted,
+        resources=plan_resources(space.settings, gpus),
+        storage=storage,
+        name=None if name is None else check_name(name),
+    )

@@ -1,0 +1,89 @@
+"""Population Based Training: the weak take over the weights of the strong, and go on from there with other constants.
+
+Jaderberg et al., "Population Based Training of Neural Networks", 2017. Every ``perturbation_interval`` epochs the whole
+population is compared at one and the same epoch; so one seed gives one search, whatever the workers' speed. Members
+take turns where there are fewer workers than members.
+"""
+
+import math
+import random
+from collections.abc import Sequence
+
+from tune.search.rule import Move, Verdict
+from tune.trial.score import Mode
+
+PERTURBATION_INTERVAL = 4  # epochs
+QUANTILE_FRACTION = 0.25
+
+
+class Population:
+    """Decides who takes over from whom."""
+
+    def __init__(
+        self,
+        mode: Mode,
+        *,
+        seed: int,
+        perturbation_interval: int = PERTURBATION_INTERVAL,
+        quantile_fraction: float = QUANTILE_FRACTION,
+    ) -> None:
+        self._sign = 1.0 if mode == "max" else -1.0
+        self._seed = seed
+        self._interval = perturbation_interval
+        self._quantile = quantile_fraction
+        self._members: list[int] = []
+        self._rewards: dict[int, float] = {}  # of the members that wait at the milestone
+        self._milestone = perturbation_interval
+        self._sealed = False
+        self._moves: list[Move] = []
+
+    def opened(self, trial: int) -> None:
+        """Take in a member."""
+        self._members.append(trial)
+
+    def judge(self, trial: int, epoch: int, value: float) -> Verdict:
+        """Decide about a trial after an epoch."""
+        if not math.isfinite(value):
+            self.ended(trial)
+            return Verdict.STOP
+        if epoch < self._milestone or trial not in self._members:
+            return Verdict.GO_ON
+        self._rewards[trial] = self._sign * value
+        self._compare()
+        mine = next((move for move in self._moves if move.trial == trial and move.donor is None), None)
+        if mine is None:
+            return Verdict.PAUSE
+        self._moves.remove(mine)
+        return Verdict.GO_ON
+
+    def ended(self, trial: int) -> None:
+        """Go on without it."""
+        if trial in self._members:
+            self._members.remove(trial)
+            self._rewards.pop(trial, None)
+            self._compare()
+
+    def seal(self) -> None:
+        """Take the population for whole."""
+        self._sealed = True
+        self._compare()
+
+    def moves(self) -> Sequence[Move]:
+        """Return what became of paused trials since the last call."""
+        moves, self._moves = self._moves, []
+        return moves
+
+    def _compare(self) -> None:
+        """Once all wait at the milestone, let each of the worst take over from one of the best."""
+        if not (self._sealed and self._members and set(self._members) <= set(self._rewards)):
+            return
+        ordered = sorted(self._members, key=lambda trial: -self._rewards[trial])  # a tie goes to the lower number
+        n_moved = min(math.ceil(len(ordered) * self._quantile), len(ordered) // 2)
+        best, worst = ordered[:n_moved], set(ordered[len(ordered) - n_moved :])
+        rng = random.Random(f"{self._seed} {self._milestone}")  # noqa: S311 - not for secrets
+        self._moves += [
+            Move(trial=trial, goes_on=True, donor=rng.choice(best) if trial in worst else None)
+            for trial in self._members
+        ]
+        self._rewards = {}
+        self._milestone += self._interval

@@ -1,0 +1,211 @@
+"""How far a search is: what runs, what has ended, the best so far, and how long it may still take."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tune.search.remaining import remaining_s
+from tune.trial.outcome import BASELINE, Outcome, State
+from tune.trial.score import Mode, best_of, better
+from tune.trial.task import Task
+
+ENDED: tuple[State, ...] = ("complete", "pruned", "failed")
+LATEST = 3
+"""Trials that ended last, to look at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A trial that runs."""
+
+    number: int
+    version: str
+    """Its folder's name."""
+    started: float
+    """On the clock of the progress, in seconds."""
+    in_preflight: bool
+    """Whether it begins with the pre-flight, and has not reported since."""
+    curve: dict[int, float] = field(default_factory=dict)
+    """The metric by epoch, those of earlier attempts included where this driver heard of them."""
+    n_epochs: int | None = None
+    """How many it will have if nothing stops it; None where nothing says."""
+
+    @property
+    def share(self) -> float:
+        """The part of its epochs that is done; 0 where nobody knows."""
+        return min(1.0, max(self.curve, default=0) / self.n_epochs) if self.n_epochs else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leader:
+    """A trial with its best epoch."""
+
+    version: str
+    score: float
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How far the search is at one moment."""
+
+    n_trials: int
+    """How many it is to have; more where more came: a retraining may ask for one again."""
+    counts: Counter[State]
+    """Trials by state, those of earlier drivers included."""
+    running: tuple[Running, ...]
+    """In the order of their numbers."""
+    latest: tuple[Outcome, ...]
+    """Those that ended last, the latest first."""
+    best: Leader | None
+    """Running trials count too; None before the first epoch."""
+    baseline: Leader | None
+    """The hardcoded values; None before their first epoch."""
+    has_ended: bool
+    """Whether no further trial starts: Ctrl-C, or the time is over."""
+    elapsed_s: float
+    left_s: float | None
+    """About how long it will take; None while nobody can tell."""
+
+    @property
+    def n_ended(self) -> int:
+        """Trials that are through."""
+        return sum(self.counts[state] for state in ENDED)
+
+    @property
+    def share(self) -> float:
+        """The part of the search that is done, the epochs of running trials included."""
+        done = self.n_ended + sum(trial.share for trial in self.running)
+        return min(1.0, done / self.n_trials) if self.n_trials else 1.0
+
+
+class Progress:
+    """Hears of trials in the driver's main thread, and tells others in theirs how far the search is."""
+
+    def __init__(
+        self,
+        mode: Mode,
+        n_trials: int,
+        concurrency: int,
+        *,
+        n_epochs: int | None = None,
+        time_budget_s: float | None = None,
+        before: Sequence[Outcome] = (),
+        baseline: int | None = BASELINE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._mode = mode
+        self._n_trials = n_trials
+        self._concurrency = concurrency
+        self._n_epochs = n_epochs
+        self._time_budget_s = time_budget_s
+        self._baseline = baseline
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._began_at = clock()
+        self._first_task: float | None = None
+        self._running: dict[int, Running] = {}
+        self._durations: list[float] = []  # of trials that ended here, in seconds
+        self._counts: Counter[State] = Counter(each.state for each in before if each.state in ENDED)
+        self._latest: list[Outcome] = []
+        self._leaders: dict[int, Leader] = {}  # the best epoch of each trial that has one and did not fail
+        self._best: int | None = None
+        self._has_ended = False  # set by a signal handler: without the lock
+        for outcome in before:
+            if outcome.state != "failed":
+                self._lead(outcome.number, outcome.version, outcome.curve)
+
+    def began(self, task: Task) -> None:
+        """Hear that a trial starts, or goes on."""
+        with self._lock:
+            now = self._clock()
+            if self._first_task is None:
+                self._first_task = now
+            self._running[task.number] = Running(
+                number=task.number,
+                version=Path(task.version).name,
+                started=now,
+                in_preflight=task.preflight,
+                n_epochs=self._n_epochs,
+            )
+
+    def reported(self, number: int, epoch: int, value: float) -> None:
+        """Hear of an epoch."""
+        with self._lock:
+            trial = self._running[number]
+            trial = replace(trial, in_preflight=False, curve={**trial.curve, epoch: value})
+            self._running[number] = trial
+            self._lead(number, trial.version, trial.curve)
+
+    def left(self, number: int) -> None:
+        """Hear that a trial runs no more: it ended, its worker died, or the search ends."""
+        with self._lock:
+            if (trial := self._running.pop(number, None)) is not None:
+                self._durations.append(self._clock() - trial.started)
+
+    def ended(self, outcome: Outcome) -> None:
+        """Hear what became of a trial; of one that was never trained too."""
+        with self._lock:
+            self._counts[outcome.state] += 1
+            self._latest = [outcome, *self._latest][:LATEST]
+            if outcome.state == "failed":
+                self._drop(outcome.number)
+            else:
+                self._lead(outcome.number, outcome.version, outcome.curve)
+
+    def ending(self) -> None:
+        """Hear that no further trial starts."""
+        self._has_ended = True
+
+    def now(self) -> Standing:
+        """Return how far the search is."""
+        with self._lock:
+            now = self._clock()
+            running = tuple(self._running[number] for number in sorted(self._running))
+            counts: Counter[State] = Counter(self._counts)
+            if running:
+                counts["running"] = len(running)
+            budget_left = None if self._time_budget_s is None else max(0.0, self._time_budget_s - self._spent(now))
+            return Standing(
+                n_trials=max(self._n_trials, sum(counts.values())),
+                counts=counts,
+                running=running,
+                latest=tuple(self._latest),
+                best=None if self._best is None else self._leaders[self._best],
+                baseline=None if self._baseline is None else self._leaders.get(self._baseline),
+                has_ended=self._has_ended or budget_left == 0.0,
+                elapsed_s=now - self._began_at,
+                left_s=self._left_s(now, running, budget_left),
+            )
+
+    def _spent(self, now: float) -> float:
+        return 0.0 if self._first_task is None else now - self._first_task
+
+    def _left_s(self, now: float, running: Sequence[Running], budget_left: float | None) -> float | None:
+        n_ended = sum(self._counts[state] for state in ENDED)
+        left = remaining_s(
+            ended=self._durations,
+            running=[(now - trial.started, trial.share) for trial in running],
+            n_waiting=max(0, self._n_trials - n_ended - len(running)),
+            concurrency=self._concurrency,
+        )
+        return left if budget_left is None or left is None else min(left, budget_left)
+
+    def _lead(self, number: int, version: str, curve: dict[int, float]) -> None:
+        """Know a trial's best epoch, and whether it beats all others."""
+        epoch = best_of(curve, self._mode)
+        if epoch is None:
+            return
+        self._leaders[number] = Leader(version=version, score=curve[epoch], epoch=epoch)
+        if better(self._mode, curve[epoch], None if self._best is None else self._leaders[self._best].score):
+            self._best = number
+
+    def _drop(self, number: int) -> None:
+        """Forget what a trial that failed had reached."""
+        self._leaders.pop(number, None)
+        if self._best == number:
+            scores = {each: leader.score for each, leader in sorted(self._leaders.items())}
+            self._best = best_of(scores, self._mode)

@@ -1,0 +1,73 @@
+"""What decides after each epoch whether a trial goes on: what all schedulers are, and the one that stops none."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+
+class Verdict(Enum):
+    """What becomes of a trial after an epoch."""
+
+    GO_ON = "goes on"
+    STOP = "ends here, and its worker takes the next trial"
+    PAUSE = "makes room for others, until a move says what becomes of it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """What became of a paused trial."""
+
+    trial: int
+    goes_on: bool
+    """From its last checkpoint; False: it ends with the epochs that it has."""
+    donor: int | None = None
+    """The trial whose weights and constants it takes over, those at the same epoch; None: its own."""
+
+
+class Rule(Protocol):
+    """A scheduler, as the conductor knows it. What it decides follows from the calls alone, in their order.
+
+    So a search that goes on repeats the calls of its earlier drivers, and stands where they stood.
+    """
+
+    def opened(self, trial: int) -> None:
+        """Hear of a new trial, before its first epoch; they come in the order of their numbers."""
+
+    def judge(self, trial: int, epoch: int, value: float) -> Verdict:
+        """Decide about a trial after an epoch. An epoch that is not finite always ends it."""
+
+    def ended(self, trial: int) -> None:
+        """Hear that a trial is over, however that came about; a second time is no harm."""
+
+    def seal(self) -> None:
+        """Hear that no trial comes that those which are there might have to wait for."""
+
+    def moves(self) -> Sequence[Move]:
+        """Return what became of paused trials since the last call."""
+
+
+class Stopping:
+    """The part that rules share which stop trials, and never let one wait."""
+
+    def opened(self, trial: int) -> None:
+        """Wait for its first epoch."""
+
+    def ended(self, trial: int) -> None:
+        """Judge the others by what it reported."""
+
+    def seal(self) -> None:
+        """Do nothing: nobody waits."""
+
+    def moves(self) -> Sequence[Move]:
+        """Return nothing."""
+        return ()
+
+
+class NoStop(Stopping):
+    """Lets every trial run to its end, unless its metric is not finite."""
+
+    def judge(self, trial: int, epoch: int, value: float) -> Verdict:
+        """Decide about a trial after an epoch."""
+        return Verdict.GO_ON if math.isfinite(value) else Verdict.STOP

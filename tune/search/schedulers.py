@@ -1,0 +1,48 @@
+"""The schedulers by their names in a space file."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tune.promotion.program import Program
+from tune.promotion.resolve import Promoted
+from tune.search.asha import Asha
+from tune.search.epochs import n_epochs
+from tune.search.exempt import Exempt
+from tune.search.heirs import Heirs
+from tune.search.hyperband import HyperBand
+from tune.search.ledger import Ledger
+from tune.search.median import Median
+from tune.search.population import Population
+from tune.search.rule import NoStop, Rule
+from tune.space.space import Space
+
+NOT_OF_THE_RULE = frozenset({"metric", "resample_probability"})
+"""Arguments that say something to others: which metric, and how heirs mutate."""
+
+
+def build_rule(space: Space, program: Program) -> Rule:
+    """Return what decides which trials go on."""
+    arguments: dict[str, Any] = {
+        name: value for name, value in space.settings.scheduler_args.items() if name not in NOT_OF_THE_RULE
+    }
+    if not space.stops_early:
+        return NoStop()
+    match space.settings.scheduler:
+        case "asha":
+            return Exempt(Asha(space.mode, **arguments))
+        case "median":
+            return Exempt(Median(space.mode, **arguments))
+        case "hyperband":
+            return Exempt(HyperBand(space.mode, **{"max_t": n_epochs(space, program), **arguments}))
+        case "pbt":
+            return Exempt(Population(space.mode, seed=space.settings.seed, **arguments))
+        case name:
+            raise AssertionError(f"the space file let {name!r} pass")
+
+
+def build_heirs(space: Space, promoted: Sequence[Promoted], ledger: Ledger) -> Heirs:
+    """Return what the members of a population take over."""
+    arguments: dict[str, Any] = {
+        name: value for name, value in space.settings.scheduler_args.items() if name == "resample_probability"
+    }
+    return Heirs(ledger, {item.key: item.dimension for item in promoted}, space.settings.seed, **arguments)

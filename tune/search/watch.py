@@ -1,0 +1,82 @@
+"""Who looks on while trials run, and hears of all that a director does."""
+
+from typing import Protocol
+
+from tune.errors import NoRoomError
+from tune.search.director import Director
+from tune.trial.task import Task
+
+
+class Watch(Protocol):
+    """Hears of trials, from the driver's main thread; what it does there keeps the search waiting."""
+
+    def began(self, task: Task) -> None:
+        """Hear that a trial starts, or goes on."""
+
+    def reported(self, number: int, epoch: int, value: float) -> None:
+        """Hear of an epoch."""
+
+    def left(self, number: int) -> None:
+        """Hear that a trial runs no more, however that came."""
+
+    def ending(self) -> None:
+        """Hear that no further trial starts; from a signal handler, so take no lock."""
+
+
+class Watched:
+    """A director that lets another one lead, and tells who looks on."""
+
+    def __init__(self, director: Director, watch: Watch) -> None:
+        self._director = director
+        self._watch = watch
+        self._numbers: dict[str, int] = {}  # of running trials, by Ray's ids
+
+    @property
+    def finished(self) -> bool:
+        """Whether no further trial starts."""
+        return self._director.finished
+
+    @property
+    def aborted(self) -> bool:
+        """Whether the running trials are to end now."""
+        return self._director.aborted
+
+    @property
+    def ending(self) -> bool:
+        """Whether ``end`` was called."""
+        return self._director.ending
+
+    def end(self) -> None:
+        """Start no further trial, and let the running ones end after their epoch; from any thread."""
+        self._director.end()
+        self._watch.ending()
+
+    def next_task(self, trial_id: str) -> Task | None:
+        """Open the next trial; None while there is no room, or none is left."""
+        task = self._director.next_task(trial_id)
+        if task is not None:
+            self._numbers[trial_id] = task.number
+            self._watch.began(task)
+        return task
+
+    def report(self, trial_id: str, epoch: int, value: float, *, last: bool, others: tuple[float, ...] = ()) -> bool:
+        """Hear of an epoch; return True when the trial is to stop."""
+        stops = self._director.report(trial_id, epoch, value, last=last, others=others)
+        self._watch.reported(self._numbers[trial_id], epoch, value)
+        return stops
+
+    def pause(self, trial_id: str, error: NoRoomError) -> None:
+        """Hear from a trial that the disk is full."""
+        self._director.pause(trial_id, error)
+
+    def ended(self, trial_id: str, *, failed: bool) -> None:
+        """Hear that a trial ended."""
+        self._director.ended(trial_id, failed=failed)
+        number = self._numbers.pop(trial_id, None)
+        if number is not None:
+            self._watch.left(number)
+
+
+def watched(director: Director, watch: Watch | None) -> Director:
+    """Return the director, with somebody looking on if there is anybody."""
+    return director if watch is None else Watched(director, watch)

@@ -1,0 +1,71 @@
+"""A full disk is told from every other error: then the search waits for room, and no trial has failed."""
+
+import contextlib
+import errno
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from tune.errors import NoRoomError
+from tune.paths import short
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+TORCH_WRITES = "PytorchStreamWriter failed writing file"
+"""What torch says of it: a RuntimeError without a number."""
+LITTLE_BYTES = 2**20
+"""With less than this on the disk, a write that failed is taken to have failed for that."""
+
+
+@contextlib.contextmanager
+def room_told(folder: Path, *, ours: bool = False) -> Iterator[None]:
+    """Raise NoRoomError in the place of whatever a full disk under ``folder`` makes a write raise.
+
+    With ``ours`` nothing else writes meanwhile: it is that disk, however much another process has freed since.
+    """
+    full = None
+    try:
+        yield
+    except Exception as error:
+        full = no_room(error, folder, ours=ours)
+        if full is None:
+            raise
+    if full is not None:  # raised here, it holds no frame of the program
+        raise full
+
+
+def no_room(error: BaseException, folder: Path, *, ours: bool = False) -> NoRoomError | None:
+    """Return what to raise for an error, if it comes of a full disk under ``folder``; None: of something else."""
+    chain = list(chain_of(error))
+    told = next((each for each in chain if isinstance(each, NoRoomError)), None)
+    if told is not None:
+        return NoRoomError(*told.args)
+    writes = [each for each in chain if _is_write(each)]
+    if not writes:
+        return None
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    free = shutil.disk_usage(there).free
+    if not ours and free >= LITTLE_BYTES and not any(_is_below(each, folder) for each in writes):
+        return None  # another disk is full, such as that of the program's data
+    return NoRoomError(short(folder), f"no room is left on its disk: {_size(free)} free", "Make room there.")
+
+
+def _is_write(error: BaseException) -> bool:
+    return (isinstance(error, OSError) and error.errno in NO_ROOM) or TORCH_WRITES in str(error.args)
+
+
+def _is_below(error: BaseException, folder: Path) -> bool:
+    names = (getattr(error, "filename", None), getattr(error, "filename2", None))
+    return any(isinstance(name, str) and Path(name).is_relative_to(folder) for name in names)
+
+
+def chain_of(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, and those that it was raised from or beside."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 2**20:.1f} MB" if n_bytes >= LITTLE_BYTES else f"{n_bytes // 2**10} KB"

@@ -1,0 +1,129 @@
+"""What a trial ran on, as far as its curve may depend on it: versions, processor, GPU, threads."""
+
+import ast
+import contextlib
+import functools
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tune import __version__
+from tune.paths import ExperimentPaths, atomic_write
+from tune.promotion.program import Program
+
+PACKAGES = ("torch", "pytorch-lightning", "lightning", "numpy")
+"""Distributions that every trial depends on; those that the program imports are added."""
+
+OTHERS = frozenset({"python", "system", "processor", "GPU", "threads", "promotune"})
+"""What is no distribution."""
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+Surroundings = Mapping[str, str]
+"""By what it is: ``torch``: ``2.13.0``; an empty text where there is none."""
+
+
+def surroundings(program: Program, n_threads: int, *, on_gpu: bool) -> dict[str, str]:
+    """Return what the trials of a search run on, as this process sees it."""
+    return _observed((*PACKAGES, *_distributions(program)), n_threads, on_gpu=on_gpu)
+
+
+def changed(then: Surroundings, n_threads: int, *, on_gpu: bool) -> dict[str, str]:
+    """Return what is not as it was, as it is now; nothing where it was not written down."""
+    packages = tuple(name for name in then if name not in OTHERS)
+    return differing(_observed(packages, n_threads, on_gpu=on_gpu), then) if then else {}
+
+
+def _observed(packages: tuple[str, ...], n_threads: int, *, on_gpu: bool) -> dict[str, str]:
+    return {
+        **_of_the_machine(),
+        "GPU": _gpus(os.environ.get(VISIBLE)) if on_gpu else "",
+        "threads": str(n_threads),
+        "promotune": __version__,
+        **{name: _version(name) for name in packages},
+    }
+
+
+def differing(now: Surroundings, then: Surroundings) -> dict[str, str]:
+    """Return what is not as it was, as it is now."""
+    return {name: text for name, text in now.items() if then.get(name) != text}
+
+
+def write_surroundings(found: Surroundings, paths: ExperimentPaths) -> None:
+    """Write what the trials of an experiment run on; a trial says for itself what is not so."""
+    with atomic_write(paths.surroundings) as aside:
+        aside.write_text(json.dumps(dict(found), indent=2) + "\n", encoding="utf-8")
+
+
+def read_surroundings(paths: ExperimentPaths) -> dict[str, str]:
+    """Return what an experiment's trials ran on; nothing where it was not written."""
+    try:
+        found = json.loads(paths.surroundings.read_text(encoding="utf-8"))
+        return {str(name): str(text) for name, text in found.items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+@functools.cache
+def _of_the_machine() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+    }
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+@functools.cache
+def _gpus(visible: str | None) -> str:
+    """Return the names of the GPUs that may be used; asked without CUDA, which would hinder a fork."""
+    import pynvml
+
+    with contextlib.suppress(pynvml.NVMLError):
+        pynvml.nvmlInit()
+        try:
+            wanted = None if visible is None else [int(each) for each in visible.split(",") if each.strip().isdecimal()]
+            indices = wanted if wanted else range(int(pynvml.nvmlDeviceGetCount()))
+            handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in indices]
+            return ", ".join(sorted({str(pynvml.nvmlDeviceGetName(handle)) for handle in handles}))
+        finally:
+            pynvml.nvmlShutdown()
+    return ""
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _distributions(program: Program) -> tuple[str, ...]:
+    """Return what must be installed for the program's own import statements."""
+    tops = {name.partition(".")[0] for source in program.sources.values() for name in _imported(source.tree)}
+    foreign = tops - sys.stdlib_module_names
+    installed = importlib.metadata.packages_distributions()
+    return tuple(sorted({name for top in foreign for name in installed.get(top, ())}))
+
+
+def _imported(tree: ast.Module) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import():
+                names |= {alias.name for alias in node.names}
+            case ast.ImportFrom(level=0, module=str(module)):
+                names.add(module)
+            case _:
+                pass
+    return names
