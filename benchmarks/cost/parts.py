@@ -1,0 +1,117 @@
+"""The parts that are measured, each run in a process of its own and with a file to write its figures to."""
+
+import contextlib
+import json
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+from ray.tune import Callback, RunConfig, TuneConfig, Tuner, report, uniform, with_resources
+
+from benchmarks.ask import PROGRAM, SPACE
+from benchmarks.cost.trivial import REPORTS, trivial_of
+from tune.cli import main as command
+from tune.paths import claim_experiment
+from tune.promotion.program import find_program
+from tune.promotion.resolve import resolve
+from tune.search import tuner
+from tune.search.cluster import local_cluster, ray_scratch
+from tune.search.resources import Resources, plan_resources
+from tune.search.run import Search, run_search
+from tune.space.file import read_space
+from tune.space.settings import Settings
+
+N_WORKERS = 2
+NAME = "cost"
+
+
+class Passed:
+    """Notes, whenever a trial ends, the time, the CPU that the driver used and its memory."""
+
+    def __init__(self) -> None:
+        self._process = psutil.Process()
+        self.marks: list[dict[str, float]] = []
+        self.note()
+
+    def note(self, *_: Any) -> None:
+        """Note a trial's end."""
+        memory = self._process.memory_info().rss if len(self.marks) % 100 == 0 else self.marks[-1]["rss"]
+        self.marks.append({"wall_s": time.perf_counter(), "cpu_s": time.process_time(), "rss": memory})
+
+
+def ours(out: Path, folder: Path, n_trials: int, sampler: str) -> None:
+    """Search with our driver, as the command line does."""
+    tuner.trainable_of = trivial_of
+    (folder / "program.py").write_text(PROGRAM)
+    (folder / "space.yaml").write_text(f"{SPACE}sampler: {sampler}\nscheduler: none\nconcurrency: {N_WORKERS}\n")
+    space = read_space(folder / "space.yaml")
+    space = replace(space, settings=replace(space.settings, trials=n_trials))
+    program = find_program(space.program)
+    passed = Passed()
+    search = Search(
+        space=space,
+        program=program,
+        promoted=resolve(space, program),
+        resources=_resources(space.settings),
+        paths=claim_experiment(folder, NAME, numbered=False),
+        on_start=lambda dashboard: None,
+        on_end=passed.note,
+    )
+    run_search(search)
+    out.write_text(json.dumps(passed.marks))
+
+
+def resumed(out: Path, folder: Path, n_trials: int) -> None:
+    """Go on with a search by the command itself."""
+    tuner.trainable_of = trivial_of
+    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+        status = command(["resume", str(folder / NAME), "--trials", str(n_trials)])
+    out.write_text("[]")
+    assert status == 0
+
+
+def bare(out: Path, folder: Path, n_trials: int) -> None:
+    """Run trials of three reports with Ray Tune alone, started as ours is."""
+    passed = Passed()
+
+    def trial(config: dict[str, float]) -> None:
+        for epoch in REPORTS:
+            report({"epoch": epoch, "value": config["C0"] - 1 / epoch})
+
+    (folder / "space.yaml").write_text(SPACE)
+    (folder / "program.py").write_text(PROGRAM)
+    settings = replace(read_space(folder / "space.yaml").settings, concurrency=N_WORKERS)
+    with (
+        local_cluster(_resources(settings)),
+        ray_scratch() as scratch,
+        Path(os.devnull).open("w") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+    ):
+        Tuner(
+            with_resources(trial, {"cpu": 1}),
+            param_space={f"C{number}": uniform(0, 1) for number in range(5)},
+            tune_config=TuneConfig(num_samples=n_trials, max_concurrent_trials=N_WORKERS, reuse_actors=True),
+            run_config=RunConfig(name="bare", storage_path=scratch, verbose=0, callbacks=[Noting(passed)]),
+        ).fit()
+    out.write_text(json.dumps(passed.marks))
+
+
+def _resources(settings: Settings) -> Resources:
+    return plan_resources(replace(settings, concurrency=N_WORKERS, gpus_per_trial=0), None)
+
+
+class Noting(Callback):
+    """Ray's way to hear of a trial's end; Ray pickles it, and needs nothing of it."""
+
+    def __init__(self, passed: Passed) -> None:
+        self._passed = passed
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Note it."""
+        self._passed.note()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}

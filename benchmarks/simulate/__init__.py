@@ -1,0 +1,1 @@
+"""Searches simulated over recorded learning curves: see ``python -m benchmarks.simulate --help``."""

@@ -1,0 +1,78 @@
+"""One simulated search: workers that train side by side, in the time that the table recorded."""
+
+import heapq
+import itertools
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.simulate.methods import Method
+from benchmarks.simulate.tables import Floats, Table
+
+N_MOMENTS = 80
+"""At so many moments, as far from each other, the best value is looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What came of a search."""
+
+    best: list[float]
+    """The best value so far, at each moment; infinite before the first epoch."""
+    n_trials: int
+    n_epochs: int
+    method_s: float
+    """Seconds that the method took, of this machine's time; none of the simulated time."""
+
+
+def simulate(table: Table, method: Method, n_workers: int, budget_s: float) -> Run:
+    """Search for ``budget_s`` of simulated time; a worker that is free begins the next trial at once.
+
+    What happens at the same moment happens in the order in which it was begun, so that a seed gives one search.
+    """
+    order = itertools.count()
+    events: list[tuple[float, int, str, int]] = []  # end of an epoch: when, order, trial, epoch
+    curves: dict[str, tuple[Floats, float]] = {}
+    times, bests = [0.0], [math.inf]
+    method_s, n_epochs = 0.0, 0
+
+    def begin(now: float) -> None:
+        nonlocal method_s
+        trial = f"{next(order):08d}"
+        started = time.perf_counter()
+        config = method.ask(trial)
+        method_s += time.perf_counter() - started
+        curves[trial] = table.curve(config)
+        heapq.heappush(events, (now + curves[trial][1], next(order), trial, 1))
+
+    for _ in range(n_workers):
+        begin(0.0)
+    n_trials = n_workers
+    while events[0][0] <= budget_s:
+        now, _, trial, epoch = heapq.heappop(events)
+        values, epoch_s = curves[trial]
+        value = float(values[epoch - 1])
+        n_epochs += 1
+        if value < bests[-1]:
+            times.append(now)
+            bests.append(value)
+        started = time.perf_counter()
+        ends = method.report(trial, epoch, value, last=epoch == table.n_epochs)
+        method_s += time.perf_counter() - started
+        if ends:
+            del curves[trial]
+            begin(now)
+            n_trials += 1
+        else:
+            heapq.heappush(events, (now + epoch_s, next(order), trial, epoch + 1))
+    places = np.searchsorted(times, moments() * budget_s, side="right") - 1
+    return Run(
+        best=[bests[place] for place in places], n_trials=n_trials, n_epochs=n_epochs, method_s=round(method_s, 3)
+    )
+
+
+def moments() -> Floats:
+    """Return the moments, as shares of the budget."""
+    return np.linspace(1 / N_MOMENTS, 1, N_MOMENTS)
