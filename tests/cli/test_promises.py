@@ -90,7 +90,7 @@ class Project:
     def search(self, *words):
         """Run what has to end well; return what it printed."""
         ran = self.run(*words)
-        assert (ran.status, ran.err) == (0, "")
+        assert (ran.status, ran.err) == (0, ""), ran.out
         return ran.out
 
     def trials(self, name, journal="study.journal"):
