@@ -82,7 +82,7 @@ class Conductor:
         self._n_sealed = 0  # trials that there were when the scheduler heard that no further one comes
         self.full: NoRoomError | None = None
         """Why the search waits for room on the disk: nothing more is started, and what runs ends."""
-        self._started = time.monotonic()
+        self._began_s: float | None = None  # when the first trial was opened: the time budget runs from there
         self._ending = threading.Event()
         self._recall()
         self._needs_preflight = not self._ready
@@ -152,9 +152,13 @@ class Conductor:
     @property
     def interrupted(self) -> bool:
         """Whether running trials end after their epoch."""
+        return self._ending.is_set() or self.given_up is not None or self.full is not None or self._is_over
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether the time budget is spent."""
         budget = self._limits.time_budget_s
-        ends = self._ending.is_set() or self.given_up is not None or self.full is not None
-        return ends or (budget is not None and time.monotonic() - self._started >= budget)
+        return budget is not None and self._began_s is not None and time.monotonic() - self._began_s >= budget
 
     @property
     def aborted(self) -> bool:
@@ -186,6 +190,7 @@ class Conductor:
 
     def _open(self, trial_id: str) -> Task | None:
         self._seal()
+        self._began_s = self._began_s or time.monotonic()
         if self._turns:
             number = self._turns.pop()
             attempt = self._ledger.noted(number).get("attempt", 1) + 1
