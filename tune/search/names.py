@@ -9,6 +9,7 @@ MAX_BYTES = 80
 MAX_VALUE = 16  # characters of one value
 N_DIGITS = 3  # of the trial's number; names of a thousand trials sort
 FORBIDDEN = re.compile(r"[^\w.+\-=]|(?<=\.)\.+")  # all but letters, digits and a few signs
+ENTRY = re.compile(r"""\[['"]?(.*?)['"]?\]""")
 
 
 def version_name(number: int, values: Mapping[str, Value]) -> str:
@@ -17,10 +18,15 @@ def version_name(number: int, values: Mapping[str, Value]) -> str:
     if not values:
         return f"{name},baseline"
     for key, value in values.items():
-        part = f",{_legal(key)}={_legal(_short(value))}"
+        part = f",{_legal(_plain(key))}={_legal(_short(value))}"
         if len((name + part).encode()) <= MAX_BYTES:
             name += part
     return name.rstrip(". ")  # Windows drops these at the end
+
+
+def _plain(key: str) -> str:
+    """Return a constant's name as it is read: ``CFG.opt.lr`` is shorter than ``CFG['opt']['lr']``, too."""
+    return ENTRY.sub(r".\1", key)
 
 
 def _short(value: Value) -> str:
