@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 
 from tune.paths import VersionPaths
-from tune.trial.guard import TIMER_WORDS, last_words
+from tune.trial.guard import HELD_WORDS, last_words
 from tune.trial.record import HUNG, Failure, Record
 
 WORKER_DIED = "the worker died"
@@ -15,7 +15,7 @@ def autopsy(version: VersionPaths, record: Record | None) -> Record | None:
     if record is None:
         return None
     words = last_words(version.log, record.log_start)
-    hung = words is not None and words.startswith(TIMER_WORDS.lower())
+    hung = words is not None and words.startswith(HELD_WORDS)
     failure = Failure(kind=HUNG if hung else WORKER_DIED, ours=True, message=words or "")
     return replace(record, ended=time.time(), failure=failure)
 

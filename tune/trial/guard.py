@@ -10,6 +10,7 @@ waits for it.
 import contextlib
 import faulthandler
 import os
+import re
 import statistics
 import threading
 import time
@@ -26,8 +27,9 @@ TICK_S = 0.5
 EPOCHS = 10
 """A trial hangs when it has not reported for so many of its epochs, in the median, and for the given time."""
 EXIT_CODE = 70
-TIMER_WORDS = "Timeout ("
+TIMER_WORDS = re.compile(r"Timeout \((\d+):(\d\d):(\d\d)(\.\d+)?\)!")
 """What faulthandler's timer writes first: it ends a worker whose interpreter is held by C code."""
+HELD_WORDS = "the interpreter was held for "
 EXIT_WORDS = "the program called os._exit("
 
 _exit = os._exit
@@ -168,6 +170,7 @@ def last_words(log: Path, start: int) -> str | None:
             return line.removeprefix("Fatal Python error: ")
         if line.startswith(EXIT_WORDS):
             return line
-        if line.startswith(TIMER_WORDS):
-            return line.removesuffix("!").lower()
+        if timer := TIMER_WORDS.fullmatch(line):
+            hours, minutes, seconds = map(int, timer.groups()[:3])
+            return f"{HELD_WORDS}{3600 * hours + 60 * minutes + seconds} s; its stacks are in {log.name}"
     return None
