@@ -40,6 +40,8 @@ class Trial:
 
     curve: list = field(default_factory=list)
     values: dict = field(default_factory=dict)
+    only: bool = False
+    """Whether `values` are all that varied in it."""
     state: str = "COMPLETE"
     failure: Failure | None = None
 
@@ -64,7 +66,8 @@ def write_experiment(folder, trials, space=SPACE, name="exp"):
 
 
 def _frozen(number, trial, space, ledger, paths):
-    values = {name: {**HARDCODED, **trial.values}[name] for name in space.dimensions}
+    held = trial.values if trial.only else {**HARDCODED, **trial.values}
+    values = {name: held[name] for name in space.dimensions if name in held}
     version = version_name(number, {} if number == 0 else values)
     attributes = {"constants": values, "version": version, "seed": 0}
     if trial.failure is not None:

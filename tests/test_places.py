@@ -3,7 +3,7 @@
 import pytest
 
 from tune.errors import OptionError
-from tune.paths import short
+from tune.paths import DEFAULT_STORAGE, ExperimentPaths, short
 from tune.places import place, url_of
 
 
@@ -44,3 +44,13 @@ def test_a_url_without_a_bucket_is_refused():
     with pytest.raises(OptionError) as raised:
         place("s3:///folder")
     assert str(raised.value) == "--storage: the URL names no bucket, got 's3:///folder'\n  Write s3://bucket/folder."
+
+
+def test_a_command_takes_an_experiment_by_its_name_in_the_default_storage_and_by_its_folder_elsewhere(cache, tmp_path):
+    folders = [DEFAULT_STORAGE.expanduser() / "lr_bs", tmp_path / "my results" / "lr_bs", place("s3://bucket/lr_bs")]
+
+    assert [ExperimentPaths(folder).argument for folder in folders] == [
+        "lr_bs",
+        f"'{tmp_path}/my results/lr_bs'",
+        "s3://bucket/lr_bs",
+    ]

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import re
 import secrets
+import shlex
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,11 @@ class ExperimentPaths:
     def name(self) -> str:
         """The experiment's name, and its study's."""
         return self.folder.name
+
+    @property
+    def argument(self) -> str:
+        """What a command takes for it, wherever it is typed: the name, outside of the default storage the folder."""
+        return self.name if self.folder.parent == DEFAULT_STORAGE.expanduser() else word(self.folder)
 
     @property
     def space(self) -> Path:
@@ -187,6 +193,16 @@ def short(path: Path) -> str:
         return str("~" / path.relative_to(Path.home()))
     except ValueError:
         return str(path)
+
+
+def word(path: Path) -> str:
+    """Return a path as one word of a command line."""
+    text = short(path)
+    return (
+        text
+        if shlex.quote(text.removeprefix("~")) == text.removeprefix("~")
+        else shlex.quote(text if url_of(path) else str(path))
+    )
 
 
 def claim_experiment(storage: Path, name: str, *, numbered: bool, taken: Container[str] = ()) -> ExperimentPaths:

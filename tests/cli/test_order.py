@@ -193,7 +193,8 @@ def test_a_version_is_deleted_and_the_ledger_stays(run, storage):
     with pytest.raises(ExperimentError) as caught:
         load(paths.folder)
     assert str(caught.value) == (
-        f"{paths.folder / name}: this version was deleted\n  To train it again: run_search.py retrain one --trial 1"
+        f"{paths.folder / name}: this version was deleted\n"
+        f"  To train it again: run_search.py retrain {paths.folder} --trial 1"
     )
 
 

@@ -2,8 +2,13 @@
 
 import pytest
 
+from tests.recorded import Recorded
 from tests.terminal import Terminal, python
-from tune.cli.screen import one_line
+from tune.cli.screen import Screen, one_line, show_end
+from tune.promotion.program import find_program
+from tune.promotion.resolve import resolve
+
+SIZES = "metric: Loss\nmode: min\nconstants:\n  SIZES: {choice: [[8, 8], [16, 16]]}\nsampler: grid\n"
 
 PRINT = """
 from tune.cli.screen import Screen
@@ -29,6 +34,17 @@ def test_a_table_with_long_cells_keeps_its_first_column_and_every_word(columns, 
     assert first.startswith("NAME       plain")
     assert any(line.startswith("LR         0.1") for line in lines)
     assert sum(line.count("word") for line in lines) >= 25  # a few are broken in two
+
+
+def test_the_best_values_are_shown_as_the_program_has_them(tmp_path, capfd):
+    recorded = Recorded(tmp_path, SIZES, program="sized", source="SIZES = (8, 8)\nMAX_EPOCHS = 1\n")
+    for score in (1.0, 0.5):
+        recorded.trial([score])
+    promoted = resolve(recorded.space, find_program(recorded.space.program))
+
+    show_end(Screen(), recorded.ledger.outcomes, recorded.space, promoted)
+    row = next(line for line in capfd.readouterr().out.splitlines() if line.startswith("SIZES"))
+    assert row.rstrip() == "SIZES      (8, 8)      (16, 16)"
 
 
 def test_a_failures_line_holds_nothing_of_an_escape_code():

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tests.experiments import Trial, write_experiment
+from tests.experiments import SPACE, Trial, write_experiment
 from tune.results.hints import hints_of
 from tune.results.hints.edge import _drawn_out
 from tune.space.dimensions import (
@@ -19,7 +19,7 @@ from tune.space.dimensions import (
 
 
 def told(experiment):
-    return [hint.sentence for hint in hints_of(experiment.trials, experiment.space, experiment.paths.name)]
+    return [hint.sentence for hint in hints_of(experiment.trials, experiment.space, experiment.paths.argument)]
 
 
 def searched(tmp_path, n, score, seed=0, curve=lambda score: [score - 0.1, score, score - 0.05]):
@@ -103,6 +103,33 @@ def test_a_constant_without_effect_is_told_with_how_that_was_judged(tmp_path):
         assert sentence.endswith("by PED-ANOVA, no more than chance gives): take it out of the space")
 
 
+CONDITIONAL = SPACE.replace("DROPOUT: {uniform: [0.0, 0.5]}", "DROPOUT: {uniform: [0.0, 0.5], when: {OPTIMIZER: sgd}}")
+
+
+def conditional(tmp_path, n, n_sgd, dropout):
+    """Write a search in which DROPOUT varies in the trials with sgd alone, and only LR tells the score."""
+    rng = random.Random(0)
+    drawn = [{"LR": 10 ** rng.uniform(-4, -1), "BATCH_SIZE": 64, "OPTIMIZER": "adam"} for _ in range(n)]
+    best = sorted(drawn, key=lambda values: abs(values["LR"] - 0.003))
+    for each in best[4:5] if n_sgd == 1 else rng.sample(drawn, n_sgd):
+        each |= {"OPTIMIZER": "sgd", "DROPOUT": dropout(rng)}
+    trials = [Trial(curve=[1 - abs(each["LR"] - 0.003) * 10, 0.0], values=each, only=True) for each in drawn]
+    return told(write_experiment(tmp_path, [Trial(curve=[0.1]), *trials], space=CONDITIONAL))
+
+
+@pytest.mark.parametrize(
+    ("n_sgd", "words"), [(20, []), (40, ["DROPOUT made no difference that 41 trials could show"])]
+)  # the baseline has one, too
+def test_a_constant_that_varied_in_few_trials_is_not_said_to_make_no_difference(tmp_path, n_sgd, words):
+    found = conditional(tmp_path, 60, n_sgd, lambda rng: rng.uniform(0, 0.5))
+
+    assert [each.partition(" (")[0] for each in found if "DROPOUT" in each] == words
+
+
+def test_a_constant_on_the_edge_in_one_of_the_best_trials_is_no_hint(tmp_path):
+    assert not [each for each in conditional(tmp_path, 60, 1, lambda rng: 0.5) if "DROPOUT" in each]
+
+
 def test_constants_when_none_has_an_effect_are_not_told_of_one_by_one(tmp_path):
     rng = random.Random(0)
     assert not [each for each in told(searched(tmp_path, 60, lambda values: rng.random())) if "no difference" in each]
@@ -115,7 +142,10 @@ def improving(tmp_path, scores, space=None):
 
 def test_a_search_that_was_still_improving_is_told_with_how_to_go_on(tmp_path):
     assert improving(tmp_path, [0.0, 0.5, *[0.3] * 13, 0.4, 0.6, 0.2, 0.8, 0.3]) == [
-        "the search was still improving: the last 5 trials brought 38% of the gain; `resume exp --trials +10` goes on"
+        (
+            "the search was still improving: the last 5 trials brought 38% of the gain; "
+            f"`resume {tmp_path}/storage/exp --trials +10` goes on"
+        )
     ]
 
 
@@ -137,7 +167,7 @@ def test_best_trials_that_end_in_their_best_epoch_are_told_with_how_to_train_lon
     (sentence,) = told(write_experiment(tmp_path, trials))
     assert sentence == (
         "the 3 best trials are best in their last epoch: "
-        "`retrain exp --trainer.max_epochs 6` shows what longer training gives"
+        f"`retrain {tmp_path}/storage/exp --trainer.max_epochs 6` shows what longer training gives"
     )
 
 

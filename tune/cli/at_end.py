@@ -3,9 +3,9 @@
 import threading
 from collections.abc import Callable
 
-from tune.cli.screen import Screen, this_command, word
+from tune.cli.screen import Screen, this_command
 from tune.cli.storage import storage_of
-from tune.paths import ExperimentPaths, short
+from tune.paths import ExperimentPaths, short, word
 from tune.trial.outcome import Outcome
 
 MAX_TRIALS = 1000

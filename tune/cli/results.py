@@ -78,7 +78,7 @@ def _show(screen: Screen, experiment: Experiment, trials: Sequence[Outcome]) -> 
             screen.line(f"the hardcoded values: {baseline.score:.5g}; {_gain(experiment)}")
         screen.line()
     show_failures(screen, failures_of(experiment.trials, space, experiment.paths))
-    show_hints(screen, hints_of(experiment.trials, space, experiment.paths.name))
+    show_hints(screen, hints_of(experiment.trials, space, experiment.paths.argument))
     screen.line(f"everything is in {short(experiment.paths.folder)}")
 
 

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from tune.cli.console import open_console, open_output
 from tune.cli.styles import STYLES
-from tune.paths import short
+from tune.paths import short, word
 from tune.places import url_of
 from tune.promotion.literals import Unknown
 from tune.promotion.program import Program
@@ -25,7 +25,7 @@ from tune.promotion.resolve import Promoted
 from tune.search.resources import Resources
 from tune.space.dimensions import describe
 from tune.space.space import Space
-from tune.space.when import describe_condition
+from tune.space.when import describe_condition, restored
 from tune.trial.outcome import Outcome, pareto_front, ranked
 from tune.trial.score import Mode, better
 
@@ -197,13 +197,18 @@ def show_end(screen: Screen, outcomes: Sequence[Outcome], space: Space, promoted
     screen.table(
         ("constant", "hardcoded", "best"),
         [
-            (item.key, shown(item.value), shown(best.values[item.key]) if item.key in best.values else INACTIVE)
+            (item.key, shown(item.value), _best_value(item, best))
             for item in promoted
             if not isinstance(item.value, Unknown) or item.key in best.values
         ],
     )
     screen.line()
     return best
+
+
+def _best_value(item: Promoted, best: Outcome) -> str:
+    """Return a constant of the best trial; the ledger makes lists of tuples."""
+    return shown(restored(item.dimension, best.values[item.key])) if item.key in best.values else INACTIVE
 
 
 def _show_front(screen: Screen, outcomes: Sequence[Outcome], space: Space) -> None:
@@ -226,16 +231,6 @@ def one_line(text: str) -> str:
     clean = "".join(letter if letter.isprintable() else " " for letter in plain)
     words = " ".join(clean.split())
     return words if len(words) <= LONGEST_REASON else f"{words[: LONGEST_REASON - 3]}..."
-
-
-def word(path: Path) -> str:
-    """Return a path as one word of a command line."""
-    text = short(path)
-    return (
-        text
-        if shlex.quote(text.removeprefix("~")) == text.removeprefix("~")
-        else shlex.quote(text if url_of(path) else str(path))
-    )
 
 
 def word_here(path: Path) -> str:

@@ -10,11 +10,11 @@ from tune.cli.at_end import ReportAtEnd
 from tune.cli.commands import COMMANDS
 from tune.cli.findings import show_failures, show_hints
 from tune.cli.onlooker import looking_on
-from tune.cli.screen import Screen, show_end, show_links, show_space, this_command, typed_command, word
+from tune.cli.screen import Screen, show_end, show_links, show_space, this_command, typed_command
 from tune.cli.storage import storage_of
 from tune.cli.trials_table import SCORE, show_trials, sorted_trials
 from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, NoRoomError, SearchError, StartError, UserError
-from tune.paths import ExperimentPaths, claim_experiment, short
+from tune.paths import ExperimentPaths, claim_experiment, short, word
 from tune.promotion.cautions import cautions
 from tune.promotion.resolve import doubts, hardcoded
 from tune.results.failures import failures_of
@@ -181,7 +181,7 @@ def show_finished(screen: Screen, finished: "Finished", search: "Search", report
     best = show_end(screen, finished.outcomes, space, search.promoted)
     if not screen.is_quiet:
         show_failures(screen, failures_of(finished.outcomes, space, paths))
-        show_hints(screen, hints_of(finished.outcomes, space, paths.name))
+        show_hints(screen, hints_of(finished.outcomes, space, paths.argument))
     screen.result(f"everything is in {short(paths.folder)}")
     if finished.freed.n_trials:
         screen.line(_freed(finished.freed, space.settings.keep_checkpoints))

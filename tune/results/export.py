@@ -31,7 +31,7 @@ def as_object(experiment: Experiment, trials: Sequence[Outcome]) -> dict[str, An
         "failures": [_failure(group) for group in failures],
         "hints": [
             {"kind": type(hint).__name__, "sentence": hint.sentence}
-            for hint in hints_of(experiment.trials, space, experiment.paths.name)
+            for hint in hints_of(experiment.trials, space, experiment.paths.argument)
         ],
     }
 

@@ -123,7 +123,7 @@ def _missing(version: VersionPaths, paths: ExperimentPaths) -> ExperimentError:
     trial = next((each for each in trials if each.version == version.folder.name), None)
     if trial is None or version.folder.parent != paths.folder:
         return ExperimentError(short(version.folder), "no version with a checkpoint", _GIVE)
-    hint = f"To train it again: run_search.py retrain {paths.name} --trial {trial.number}"
+    hint = f"To train it again: run_search.py retrain {paths.argument} --trial {trial.number}"
     if not version.folder.exists():
         return ExperimentError(short(version.folder), "this version was deleted", hint)
     return ExperimentError(short(version.folder), "this version has no checkpoint", hint)

@@ -121,7 +121,7 @@ class Keeper:
 
     def _free_one(self, outcome: Outcome, *, is_ending: bool) -> None:
         version = self._paths.version(outcome.version)
-        command = f"run_search.py retrain {self._paths.name} --trial {outcome.number}"
+        command = f"run_search.py retrain {self._paths.argument} --trial {outcome.number}"
         version.checkpoints.mkdir(parents=True, exist_ok=True)
         version.freed.write_text(
             f"The checkpoints of this trial were freed: others were better.\nTo train it again: {command}\n",

@@ -17,7 +17,7 @@ __all__ = ["Edge", "Flat", "Hint", "Idle", "Improving", "LongerTraining", "hints
 
 
 def hints_of(trials: Sequence[Outcome], space: Space, name: str) -> tuple[Hint, ...]:
-    """Return what the trials of the experiment ``name`` suggest; nothing where all is well, or too few have ended."""
+    """Return what the trials of an experiment suggest, which commands know by ``name``; nothing where all is well."""
     scored = [trial for trial in trials if is_scored(trial)]
     if (flat := flat_of(scored, space)) is not None:
         return (flat,)

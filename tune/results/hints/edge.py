@@ -64,6 +64,8 @@ class Edge:
 def edges_of(scored: Sequence[Outcome], space: Space, without: Collection[str]) -> tuple[Edge, ...]:
     """Return the constants whose best value lies on an edge, where most of the best trials lean that way too.
 
+    One that varies under a condition may have varied in few of them: the others speak for no end.
+
     Ends that nature gives are none: 0 of what starts there, 1 of a share, 1 of a count.
     """
     if len(scored) < LEAST_TRIALS:
@@ -73,17 +75,17 @@ def edges_of(scored: Sequence[Outcome], space: Space, without: Collection[str]) 
         edge
         for name, dimension in space.dimensions.items()
         if name not in without
-        for edge in _edges(name, dimension, [trial.values[name] for trial in best if name in trial.values])
+        for edge in _edges(name, dimension, [trial.values[name] for trial in best if name in trial.values], len(best))
     )
 
 
-def _edges(name: str, dimension: Dimension, values: Sequence[Value]) -> Iterator[Edge]:
+def _edges(name: str, dimension: Dimension, values: Sequence[Value], n_best: int) -> Iterator[Edge]:
     places = [place for value in values if (place := place_in(dimension, value)) is not None]
     if not places or len(places) < len(values) or _n_points(dimension) < 3:
         return
     for end, distances in (("lower", places), ("upper", [1 - place for place in places])):
         leaning = sum(distance <= SIDE for distance in distances)
-        needed = len(distances) // 2 + (2 if _n_points(dimension) < FEW else 1)
+        needed = n_best // 2 + (2 if _n_points(dimension) < FEW else 1)
         if distances[0] <= MARGIN and leaning >= needed:
             instead = _drawn_out(dimension, upper=end == "upper")
             if instead is not None:

@@ -24,6 +24,7 @@ class Idle:
     share: float
     """Of all importance together."""
     n_trials: int
+    """In which it varied: under a condition it may have done so in few."""
 
     @property
     def sentence(self) -> str:
@@ -43,10 +44,12 @@ def idle_of(
     judged = importance(scored, space)
     if not any(each.chance <= CLEAR for each in judged):
         return ()
+    varied = {each.constant: sum(each.constant in trial.values for trial in scored) for each in judged}
     return tuple(
-        Idle(constant=each.constant, share=each.share, n_trials=len(scored))
+        Idle(constant=each.constant, share=each.share, n_trials=varied[each.constant])
         for each in judged
         if each.share <= MOST_SHARE and each.chance >= LEAST_CHANCE and each.constant not in _parents(space)
+        if varied[each.constant] >= LEAST_TRIALS
     )
 
 

@@ -73,7 +73,7 @@ def page_of(experiment: Experiment) -> Page:
         is_better=_is_better(experiment),
         best_version="" if best is None else best.version,
         front=_front_size(experiment),
-        hints=tuple(each.sentence for each in hints_of(trials, space, experiment.paths.name)),
+        hints=tuple(each.sentence for each in hints_of(trials, space, experiment.paths.argument)),
         rows=tuple(rows_of(experiment, promoted)),
         diff=source_diff(experiment, promoted),
         overview=_overview(experiment, subjects, clock),
@@ -264,7 +264,7 @@ def _loads(experiment: Experiment) -> str:
 
 
 def _next(experiment: Experiment) -> tuple[str, ...]:
-    name, best = experiment.paths.name, experiment.best
+    name, best = experiment.paths.argument, experiment.best
     if best is None:
         return ()
     lines = [f"{COMMAND} retrain {name}"]
