@@ -1,0 +1,135 @@
+"""How often ``retrain --seeds 5`` judges rightly: what is not there is noise, what is there is real.
+
+    python -m benchmarks.verdict [--repeats 10] [--trials 20] [--seed 0]
+
+Each repeat is a search on a real Ray, and a retraining of its best trial. The program's score is drawn from a standard
+normal distribution. Without an effect the searched constant does nothing but shift the random numbers, so the best of
+20 trials is luck alone (the winner's curse). With one, another constant adds three standard deviations. Each repeat has
+seeds, and so random numbers, of its own. Prints what was found, how often, and what Student's t promises.
+"""
+
+import argparse
+import math
+import os
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from scipy.stats import nct, t
+
+from tune.cli import main as promotune
+from tune.results.experiment import open_experiment
+from tune.results.retrained import read_retrained, verdicts
+from tune.results.student import CONFIDENCE
+from tune.search.cluster import local_cluster
+from tune.search.resources import Resources
+from tune.trial.request import Request
+
+N_SEEDS = 5
+EFFECT = 3.0  # standard deviations of a score
+CONSTANTS = {
+    "no effect": "  SHIFT: {randint: [0, 100000]}",
+    "an effect": f"  SHIFT: {{randint: [0, 100000]}}\n  EFFECT: {{choice: [0.0, {EFFECT}]}}",
+}
+RIGHT = {"no effect": "noise", "an effect": "gain"}
+SPACE = "system: chance.py\nmetric: Score/Val\nmode: max\nconstants:\n{constants}\nscheduler: none\nconcurrency: 2\n"
+PROGRAM = """\
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+
+SHIFT = 0
+EFFECT = 0.0
+MAX_EPOCHS = 1
+
+torch.manual_seed(SHIFT)
+
+
+class Chance(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def training_step(self, batch, idx):
+        return self.weight.sum()
+
+    def validation_step(self, batch, idx):
+        self.log("Score/Val", EFFECT + torch.randn(()).item())
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.0)
+
+
+def dataloaders():
+    return DataLoader([0.0, 1.0], batch_size=2), DataLoader([0.0], batch_size=1)
+"""
+
+
+def main() -> None:
+    """Search and retrain both kinds in turn, and count."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=10)
+    parser.add_argument("--trials", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0, help="of the first repeat; each further one has 1,000 more")
+    options = parser.parse_args()
+    found: dict[str, Counter[str]] = {kind: Counter() for kind in CONSTANTS}
+    resources = Resources(n_cores=2, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=2)
+    with tempfile.TemporaryDirectory() as folder, local_cluster(resources):
+        for repeat in range(options.repeats):
+            for kind in CONSTANTS:
+                project = Path(folder) / f"{kind.replace(' ', '-')}-{repeat}"
+                finding, words = _judged(project, CONSTANTS[kind], options.trials, options.seed + 1000 * repeat)
+                found[kind][finding] += 1
+                print(f"{repeat + 1:>3} {kind}: {words}", flush=True)
+    expected = _expected()
+    for kind, counts in found.items():
+        n_right = counts[RIGHT[kind]]
+        others = ", ".join(f"{n} {finding}" for finding, n in counts.items() if finding != RIGHT[kind])
+        print(
+            f"{kind}: {RIGHT[kind]} in {n_right} of {options.repeats}{f' ({others})' if others else ''}"
+            f"   (target: 9 of 10; Student's t promises {expected[kind]:.1%})"
+        )
+
+
+def _judged(project: Path, constants: str, n_trials: int, seed: int) -> tuple[str, str]:
+    """Search and retrain; return the finding, and it in words."""
+    project.mkdir()
+    (project / "pyproject.toml").touch()
+    (project / "chance.py").write_text(PROGRAM)
+    (project / "s.yaml").write_text(SPACE.format(constants=constants))
+    storage = ["--storage", str(project / "storage")]
+    _quietly("--space", str(project / "s.yaml"), "--trials", str(n_trials), "--seed", str(seed), *storage)
+    _quietly("retrain", "s", "--seeds", str(N_SEEDS), *storage)
+    experiment = open_experiment("s", project / "storage")
+    retrained = read_retrained(experiment.paths)
+    requests: list[Request] = [each.request for each in retrained]
+    ((_, verdict),) = verdicts(retrained, experiment, requests).items()
+    return verdict.finding, verdict.words
+
+
+def _quietly(*words: str) -> None:
+    """Run a command; what it prints, to file descriptor 1, is shown only where it failed."""
+    sys.stdout.flush()
+    shown = os.dup(1)
+    with tempfile.TemporaryFile("w+") as told:
+        os.dup2(told.fileno(), 1)
+        try:
+            status = promotune([*words, "--quiet"])
+        finally:
+            os.dup2(shown, 1)
+            os.close(shown)
+        told.seek(0)
+        assert status == 0, told.read()
+
+
+def _expected() -> dict[str, float]:
+    """Return how often the interval of five pairs tells rightly, of independent normal scores."""
+    freedom = N_SEEDS - 1
+    critical = t.ppf((1 + CONFIDENCE) / 2, freedom)
+    shift = EFFECT * math.sqrt(N_SEEDS / 2)  # of the mean difference, in its own standard deviations
+    return {"no effect": CONFIDENCE, "an effect": float(nct.sf(critical, freedom, shift))}
+
+
+if __name__ == "__main__":
+    main()
