@@ -47,7 +47,7 @@ OPTIONS = {
     | {"--trial", "--top", "--seeds", "--seed", "--current-source"},
     "apply": HELP | {"--trial", "--write", "--storage"},
     "list": HELP | {"--json", "--storage"},
-    "compare": HELP | {"--storage"},
+    "compare": HELP | {"-o", "--output", "--storage"},
     "delete": HELP | {"--yes", "--storage"},
 }
 

@@ -2,13 +2,15 @@
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from tune.cli.commands import described
 from tune.cli.parser import Parser, add_storage
 from tune.cli.screen import INACTIVE, Screen, shown
 from tune.cli.storage import storage_of
+from tune.paths import short
 from tune.results.comparison import History, compare
-from tune.results.experiment import open_experiment
+from tune.results.experiment import Experiment, open_experiment
 from tune.trial.outcome import Outcome
 
 HEIGHT, WIDTH = 12, 60  # of the chart, in characters
@@ -20,6 +22,7 @@ def parser() -> Parser:
     """Return what it takes on the command line."""
     parser = Parser(prog="run_search.py compare", description=described("compare"))
     parser.add_argument("experiments", metavar="EXPERIMENT", nargs="+", help="their names, or their folders")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write a report of it too: one HTML file")
     add_storage(parser)
     return parser
 
@@ -42,7 +45,17 @@ def run(given: argparse.Namespace) -> int:
     screen.table(("best values", *(each.name for each in histories)), rows)
     screen.line()
     screen.text(chart(histories))
+    if given.output is not None:
+        _write(experiments, Path(given.output).expanduser().absolute(), screen)
     return 0
+
+
+def _write(experiments: Sequence[Experiment], path: Path, screen: Screen) -> None:
+    from tune.results.report.compared import write_comparison
+
+    write_comparison(experiments, path)
+    screen.line()
+    screen.line(f"report: {short(path)} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
 def _letters(histories: Sequence[History]) -> list[str]:

@@ -18,7 +18,6 @@ from tune.paths import short
 from tune.results.experiment import Experiment, open_experiment
 from tune.results.failures import failures_of
 from tune.results.hints import hints_of
-from tune.space.space import Space
 from tune.trial.outcome import Outcome
 
 
@@ -67,7 +66,7 @@ def _write_csv(screen: Screen, experiments: Sequence[Experiment], trials: Sequen
 
 def _show(screen: Screen, experiment: Experiment, trials: Sequence[Outcome]) -> None:
     space, best, baseline = experiment.space, experiment.best, experiment.baseline
-    screen.line(f"{experiment.paths.name}: {_goal(space)}", style="bold")
+    screen.line(f"{experiment.paths.name}: {space.goal}", style="bold")
     screen.line(_counted(experiment))
     screen.line()
     show_trials(screen, trials, space)
@@ -86,7 +85,7 @@ def _show_side_by_side(screen: Screen, experiments: Sequence[Experiment]) -> Non
     """Show a column for each experiment; a constant that one does not search is `-` there."""
     constants = dict.fromkeys(name for each in experiments for name in each.space.dimensions)
     rows = [
-        ("searched for", *(_goal(each.space) for each in experiments)),
+        ("searched for", *(each.space.goal for each in experiments)),
         ("trials", *(_counted(each) for each in experiments)),
         ("hardcoded values", *(_score(each.baseline) for each in experiments)),
         ("best", *(_score(each.best) for each in experiments)),
@@ -95,11 +94,6 @@ def _show_side_by_side(screen: Screen, experiments: Sequence[Experiment]) -> Non
         *((name, *(_constant(each, name) for each in experiments)) for name in constants),
     ]
     screen.table(("", *(each.paths.name for each in experiments)), rows)
-
-
-def _goal(space: Space) -> str:
-    words = {"min": "minimise", "max": "maximise"}
-    return ", ".join(f"{words[each.mode]} {each.metric}" for each in space.objectives)
 
 
 def _counted(experiment: Experiment) -> str:

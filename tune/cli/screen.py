@@ -100,10 +100,8 @@ def show_space(
     screen: Screen, space: Space, promoted: Sequence[Promoted], program: Program, resources: Resources
 ) -> None:
     """Show what will be searched, and how."""
-    words = {"min": "minimise", "max": "maximise"}
-    goal = ", ".join(f"{words[each.mode]} {each.metric}" for each in space.objectives)
     settings = space.settings
-    screen.line(f"{program.source.name}: {goal}", style="bold")
+    screen.line(f"{program.source.name}: {space.goal}", style="bold")
     device = f"{resources.gpus_per_trial:g} GPU" if resources.gpus_per_trial else f"{resources.cpus_per_trial:g} CPU"
     if 0 < resources.gpus_per_trial < 1:
         device += f" and {resources.gpus_per_trial:.0%} of its memory"

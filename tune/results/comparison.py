@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from tune.errors import ExperimentError
 from tune.results.experiment import Experiment
@@ -18,10 +19,15 @@ class History:
     baseline: Outcome | None
     n_trials: int
     """Trials that ended."""
-    n_epochs: int
-    """Epochs of all trials together: what the search cost."""
     so_far: tuple[float | None, ...]
     """The best score among the first 1, 2, 3... trials that ended, by number; None until there is one."""
+    spent: tuple[int, ...]
+    """The epochs that those trials were trained for, all together: what it cost to come so far."""
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs of all trials together."""
+        return self.spent[-1] if self.spent else 0
 
 
 def compare(experiments: Sequence[Experiment]) -> tuple[History, ...]:
@@ -51,6 +57,6 @@ def _history(experiment: Experiment) -> History:
         best=experiment.best,
         baseline=experiment.baseline,
         n_trials=len(ended),
-        n_epochs=sum(trial.n_epochs for trial in ended if trial.repeat_of is None),
         so_far=tuple(so_far),
+        spent=tuple(accumulate(0 if trial.repeat_of is not None else trial.n_epochs for trial in ended)),
     )

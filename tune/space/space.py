@@ -81,6 +81,12 @@ class Space:
         return (Objective(metric=self.metric, mode=self.mode), *self.others)
 
     @property
+    def goal(self) -> str:
+        """What the search is after, in words: ``maximise Accuracy/Val, minimise n_params``."""
+        words = {"min": "minimise", "max": "maximise"}
+        return ", ".join(f"{words[each.mode]} {each.metric}" for each in self.objectives)
+
+    @property
     def stops_early(self) -> bool:
         """Whether a scheduler stops weak trials: of several metrics one has to be named for it."""
         settings = self.settings

@@ -1,9 +1,14 @@
 """The page: what stands on it, and the template that makes HTML of it, which escapes whatever it is given."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
+from tune import __version__
+from tune.errors import ExperimentError
+from tune.paths import atomic_write, short
 from tune.results.report.bundle import packed_json, plotly_js
 from tune.results.report.difference import Row
 from tune.results.report.failures import Failed
@@ -95,7 +100,12 @@ class Page:
 
 
 def render(page: Page) -> str:
-    """Return the HTML: one file, with nothing that comes from a network."""
+    """Return the HTML of a search's report."""
+    return filled("page.html", page, page.plots)
+
+
+def filled(template: str, page: object, plots: Sequence[Plot]) -> str:
+    """Return the HTML of a page: one file, with nothing that comes from a network."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -106,12 +116,28 @@ def render(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    figures = {plot.name: {"height": plot.height, "figures": list(plot.figures.values())} for plot in page.plots}
-    return environment.get_template("page.html").render(
+    figures = {plot.name: {"height": plot.height, "figures": list(plot.figures.values())} for plot in plots}
+    return environment.get_template(template).render(
         page=page,
         style=Markup((ASSETS / "page.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
         script=Markup((ASSETS / "page.js").read_text(encoding="utf-8")),  # noqa: S704 - our own file
-        plotly=plotly_js() if page.plots else "",
+        plotly=plotly_js() if plots else "",
         figures=packed_json(figures),
         nonce=secrets.token_urlsafe(16),  # scripts without it are not run, wherever they came from
     )
+
+
+def made_now() -> str:
+    """Return who made a page, and when."""
+    return f"Made by Promotune {__version__}, {datetime.now().astimezone():%d %B %Y, %H:%M %Z}."
+
+
+def save(html: str, path: Path) -> Path:
+    """Write a page whole, and return where it is; raise ExperimentError if that cannot be done."""
+    try:
+        with atomic_write(path) as aside:
+            aside.write_text(html, encoding="utf-8")
+    except OSError as error:
+        what = f"the report cannot be written: {error.strerror}"
+        raise ExperimentError(short(path), what, "Give another file with -o.") from error
+    return path

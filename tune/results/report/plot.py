@@ -26,6 +26,9 @@ STATE_COLOURS: dict[State, str] = {
     "waiting": "var(--warn)",
     "running": GOOD,
 }
+SERIES = (ACCENT, "var(--warn)", GOOD, "var(--bad)", INK)
+DASHES = ("solid", "dash", "dot", "dashdot")
+"""Of things that are drawn beside each other: when the colours are used up, they come again with the next dash."""
 SCALE = ("var(--scale-0)", "var(--scale-1)", "var(--scale-2)")
 """From worse to better."""
 CUT_SHARE = 0.05

@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from tune import __version__
-from tune.errors import ExperimentError
-from tune.paths import atomic_write, short
+from tune.paths import short
 from tune.promotion.resolve import Promoted, resolve
 from tune.results.experiment import Experiment
 from tune.results.failures import failures_of
@@ -20,7 +18,7 @@ from tune.results.report.difference import NO_VALUE, rows_of, source_diff, text
 from tune.results.report.failures import failed
 from tune.results.report.front import fronts
 from tune.results.report.history import history
-from tune.results.report.page import Line, Page, Share, render
+from tune.results.report.page import Line, Page, Share, made_now, render, save
 from tune.results.report.parallel import parallel
 from tune.results.report.plot import STATE_COLOURS, Figure, Plot
 from tune.results.report.slices import slice_of
@@ -29,7 +27,6 @@ from tune.results.report.timeline import Ran, runs_of, timeline
 from tune.trial.outcome import Outcome, pareto_front, ranked
 from tune.trial.record import read_record
 
-WORDS = {"min": "minimise", "max": "maximise"}
 LANE_PX = 34
 MIN_FOR_IMPORTANCE = 10
 """Trials with a score: of fewer, importance is a game of dice."""
@@ -38,14 +35,7 @@ COMMAND = "python run_search.py"
 
 def write_report(experiment: Experiment, path: Path | None = None) -> Path:
     """Write the report into the experiment, or to ``path``; return where it is. Raises ExperimentError if it cannot."""
-    path = path or experiment.paths.report
-    try:
-        with atomic_write(path) as aside:
-            aside.write_text(render(page_of(experiment)), encoding="utf-8")
-    except OSError as error:
-        what = f"the report cannot be written: {error.strerror}"
-        raise ExperimentError(short(path), what, "Give another file with -o.") from error
-    return path
+    return save(render(page_of(experiment)), path or experiment.paths.report)
 
 
 def page_of(experiment: Experiment) -> Page:
@@ -62,7 +52,7 @@ def page_of(experiment: Experiment) -> Page:
     return Page(
         name=experiment.paths.name,
         program=program.name_of(program.path),
-        goal=", ".join(f"{WORDS[each.mode]} {each.metric}" for each in space.objectives),
+        goal=space.goal,
         facts=_facts(experiment, clock, runs),
         running=sum(each.state == "running" for each in trials),
         waiting=sum(each.state == "waiting" for each in trials),
@@ -89,7 +79,7 @@ def page_of(experiment: Experiment) -> Page:
         folder=short(experiment.paths.folder),
         loads=_loads(experiment),
         next=_next(experiment),
-        made=f"Made by Promotune {__version__}, {datetime.now().astimezone():%d %B %Y, %H:%M %Z}.",
+        made=made_now(),
     )
 
 
