@@ -1,5 +1,6 @@
 """An experiment as its files tell it. Reads the ledger; imports no Ray and no torch."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,7 +85,9 @@ def _is_experiment(folder: Path) -> bool:
 
 
 def _read_study(paths: ExperimentPaths) -> "optuna.Study":
-    import optuna  # here: that there is no such experiment is told without it
+    with warnings.catch_warnings():  # tqdm, which Optuna imports, asks for ipywidgets in every notebook
+        warnings.filterwarnings("ignore", "IProgress not found")
+        import optuna  # here: that there is no such experiment is told without it
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 

@@ -1,0 +1,56 @@
+"""The notebook runs from its first cell to its last on a search that has just ended, and is kept without outputs."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+import tune
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOK = ROOT / "notebooks" / "experiment.ipynb"
+NAMED = 'EXPERIMENT = "lr_bs"'
+PATIENCE_S = 300  # a cell, on a machine that others use
+
+
+def read():
+    return nbformat.read(NOTEBOOK, as_version=4)
+
+
+def test_it_is_kept_without_outputs():
+    cells = [cell for cell in read().cells if cell.cell_type == "code"]
+
+    assert len(cells) > 5
+    assert [cell.outputs for cell in cells] == [[]] * len(cells)
+    assert {cell.execution_count for cell in cells} == {None}
+
+
+@pytest.fixture
+def searched(ray, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    return tune.search(
+        "lr_bs.yaml", trials=3, concurrency=2, scheduler="none", trainer={"max_epochs": 2}, storage=tmp_path
+    )
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_every_cell_runs_and_the_score_is_the_searchs_own(searched, monkeypatch):
+    from nbclient import NotebookClient
+
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PLOTLY_RENDERER", "json")
+    notebook = read()
+    (named,) = [cell for cell in notebook.cells if NAMED in cell.source]
+    named.source = named.source.replace(NAMED, f"EXPERIMENT = {str(searched.paths.folder)!r}")
+    patience = {"timeout": PATIENCE_S, "startup_timeout": PATIENCE_S}
+    NotebookClient(notebook, **patience, resources={"metadata": {"path": NOTEBOOK.parent}}).execute()
+
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert [each.output_type for each in outputs if each.output_type in ("error", "stream")] == ["stream"]
+    (told,) = [each.text for each in outputs if each.output_type == "stream"]
+    right, seen = re.fullmatch(r"([\d.]+) of 450 images are told right; the search saw ([\d.]+)\n", told).groups()
+    assert float(right) == pytest.approx(float(seen), abs=1e-5)
+    assert float(seen) == pytest.approx(searched.best.score, abs=1e-5)
+    figures = [each.data["application/json"] for each in outputs if "application/json" in each.get("data", {})]
+    assert [len(each["data"]) for each in figures] == [3, 2, 8]  # curves; constants; pictures
