@@ -161,11 +161,15 @@ def test_the_commands_when_they_are_compared_then_search_retrain_and_rehearsal_a
     ]
 
 
-def test_a_block_of_commands_when_ci_does_not_run_it_then_it_says_why():
+def test_a_block_of_commands_when_it_stands_there_then_ci_or_a_test_runs_it():
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     for marker, language, text in BLOCKS:
         kind, _, name = marker.partition(": ")
-        if language == "bash":
-            assert kind in ("ci", "not run"), f"no marker before: {text}"
+        if language in ("bash", "python"):
+            assert kind in ("ci", "test", "source"), f"no marker before: {text}"
         if kind == "ci":
             assert re.search(rf"\b{name}\b", script), f".ci/run does not run {name}"
+        if kind == "test":
+            assert (ROOT / name).is_file(), f"there is no {name}"
+        if kind == "source":
+            assert text in (ROOT / name).read_text(encoding="utf-8")
