@@ -1,14 +1,20 @@
 """A version's model comes back: the architecture that was trained, with its best weights."""
 
+from pathlib import Path
+
 import pytest
+import pytorch_lightning as pl
 import torch
 from torch import nn
 
+from lit.digits import HIDDEN, dataloaders
 from tests.searched import Worker
-from tune import load
+from tune import load, search
 from tune.errors import ExperimentError
 from tune.paths import ExperimentPaths
 from tune.space.file import write_space
+
+ROOT = Path(__file__).parents[2]
 
 NET = """
 import pytorch_lightning as pl
@@ -142,3 +148,23 @@ def test_a_script_that_would_train_when_it_is_imported_is_not_loaded(experiment)
 def test_a_folder_that_is_no_version_is_told(tmp_path):
     with pytest.raises(ExperimentError, match="no version with a checkpoint"):
         load(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray")
+def test_every_trial_of_a_search_over_the_width_gives_its_metric_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    given = {"trials": 5, "trainer": {"max_epochs": 2}, "concurrency": 2}
+    found = search("net.yaml", storage=tmp_path, **given)
+    _, validation = dataloaders()
+    widths = set()
+    for trial in found.trials:
+        model = found.load(trial.number)
+        widths.add(model.net[0].out_features)
+        trainer = pl.Trainer(logger=False, enable_progress_bar=False, enable_checkpointing=False, accelerator="cpu")
+        (metrics,) = trainer.validate(model, validation, verbose=False)
+        assert model.net[0].out_features == trial.values["HIDDEN"]
+        assert metrics[found.space.metric] == pytest.approx(trial.score, abs=1e-5)
+
+    assert len(widths) > 2
+    assert HIDDEN in widths
