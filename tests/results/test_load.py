@@ -1,5 +1,6 @@
 """A version's model comes back: the architecture that was trained, with its best weights."""
 
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from torch import nn
 from lit.digits import HIDDEN, dataloaders
 from tests.searched import Worker
 from tune import load, search
+from tune.cli import main
 from tune.errors import ExperimentError
 from tune.paths import ExperimentPaths
 from tune.space.file import write_space
@@ -168,3 +170,25 @@ def test_every_trial_of_a_search_over_the_width_gives_its_metric_again(tmp_path,
 
     assert len(widths) > 2
     assert HIDDEN in widths
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("ray")
+def test_lightning_loads_the_checkpoint_itself_once_the_values_are_put_back(tmp_path, monkeypatch):
+    (tmp_path / "pyproject.toml").touch()
+    program = tmp_path / "net.py"
+    program.write_text(SYSTEM)
+    monkeypatch.chdir(tmp_path)
+    given = {"system": "net.py", "metric": "MSE/Val", "mode": "min", "constants": {"WIDTHS": {"choice": [[9, 7]]}}}
+    found = search(**given, trials=2, concurrency=2, storage=tmp_path / "storage")
+
+    def plain():
+        spec = importlib.util.spec_from_file_location("net", program)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.Net.load_from_checkpoint(found.paths.version(found.trials[1].version).best)
+
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        plain()
+    assert main(["apply", "net", "--trial", "1", "--write", "--storage", str(tmp_path / "storage")]) == 0
+    assert error_of(plain()) == pytest.approx(found.trials[1].score, abs=1e-5)
