@@ -10,7 +10,7 @@ nothing of either; Ray's and Optuna's by theirs, called as they are called.
 Regret is 0 at the best value known of a table and 100% at the median of random configurations, fully trained; the best
 epoch counts. Printed are its mean over tables and seeds at shares of the budget (12, 20 and 40 mean full trainings for
 2, 4 and 16 workers), the difference to our default on the same tables and seeds with its 95% bootstrap interval, the
-share of runs that end better and worse, and milliseconds of this machine that a method took for a trial.
+share of runs that end better and worse, and milliseconds of this machine's CPU that a method took for a trial.
 
 ``--quick`` runs 3 seeds on 4 workers without the Gaussian process, in some minutes. Each run is written to FILE and is
 not computed again; rows of another state of ``tune/search`` are left alone there.

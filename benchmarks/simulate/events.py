@@ -24,7 +24,7 @@ class Run:
     n_trials: int
     n_epochs: int
     method_s: float
-    """Seconds that the method took, of this machine's time; none of the simulated time."""
+    """Seconds of CPU that the method took on this machine; none of the simulated time."""
 
 
 def simulate(table: Table, method: Method, n_workers: int, budget_s: float) -> Run:
@@ -41,9 +41,9 @@ def simulate(table: Table, method: Method, n_workers: int, budget_s: float) -> R
     def begin(now: float) -> None:
         nonlocal method_s
         trial = f"{next(order):08d}"
-        started = time.perf_counter()
+        started = time.process_time()
         config = method.ask(trial)
-        method_s += time.perf_counter() - started
+        method_s += time.process_time() - started
         curves[trial] = table.curve(config)
         heapq.heappush(events, (now + curves[trial][1], next(order), trial, 1))
 
@@ -58,9 +58,9 @@ def simulate(table: Table, method: Method, n_workers: int, budget_s: float) -> R
         if value < bests[-1]:
             times.append(now)
             bests.append(value)
-        started = time.perf_counter()
+        started = time.process_time()
         ends = method.report(trial, epoch, value, last=epoch == table.n_epochs)
-        method_s += time.perf_counter() - started
+        method_s += time.process_time() - started
         if ends:
             del curves[trial]
             begin(now)
