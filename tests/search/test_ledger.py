@@ -171,7 +171,7 @@ def test_a_best_with_a_tuple_is_perturbed_too(ledger):
     book.ask_baseline()
     book.report(0, 1, 1.0)
 
-    assert book._searcher._best == (1.0, {"LR": 0.01, "BATCH_SIZE": 16, "SIZES": (1, 2)})
+    assert book._searcher._leader() == (1.0, {"LR": 0.01, "BATCH_SIZE": 16, "SIZES": (1, 2)})
 
 
 def test_a_grid_is_asked_for_once_and_the_baseline_is_one_of_its_points(ledger):

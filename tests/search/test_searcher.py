@@ -29,17 +29,20 @@ def searcher(tmp_path):
 
 
 def run(searcher, n, score=lambda values: 0.5):
-    """Return the values of n trials, the baseline first; each completes with its score."""
+    """Return the values of n trials, the baseline first; each completes with its score, or fails where it has none."""
     drawn = []
     for number in range(n):
         if searcher.exhausted:
             break
         draw = searcher.draw() if number else searcher.baseline()
         searcher.opened(number, draw)
+        drawn.append(draw.values)
         value = score(draw.values)
+        if value is None:
+            searcher.closed(number, TrialState.FAIL, {}, None)
+            continue
         searcher.reported(number, value)
         searcher.closed(number, TrialState.COMPLETE, {1: (value,)}, (value,))
-        drawn.append(draw.values)
     return drawn
 
 
@@ -68,6 +71,49 @@ def test_perturbations_keep_to_the_conditions_and_change_branches(searcher):
     for values in drawn[30:]:
         assert ("MOMENTUM" in values) == (values["OPT"] != "adam")
     assert {values["OPT"] for values in drawn[30:]} == {"adam", "sgd", "rms"}
+
+
+@pytest.mark.parametrize(
+    ("sampler", "n"), [("tpe", 90), pytest.param("gp", 45, marks=pytest.mark.slow)], ids=["tpe", "gp"]
+)
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_where_every_trial_fails_few_are_drawn(searcher, sampler, n):
+    constants = "\n  MOMENTUM: {uniform: [0.0, 1.0]}\n  OPT: {choice: [adam, sgd, rms, adagrad]}\n"
+
+    def score(values):
+        return None if values["OPT"] == "rms" else values["MOMENTUM"]
+
+    drawn = run(searcher(constants, f"sampler: {sampler}"), n, score)[30:]
+
+    assert sum(values["OPT"] == "rms" for values in drawn) < len(drawn) / 4  # more than half, were they forgotten
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize("rest", ["", "sampler: gp"])
+def test_a_trial_that_failed_is_known_again_when_a_search_goes_on(searcher, rest):
+    went_on = searcher("\n  DEPTH: {randint: [1, 60]}\n", rest)
+    went_on.learn({"DEPTH": 2}, TrialState.COMPLETE, {1: (0.5,)}, (0.5,))
+    went_on.learn({"DEPTH": 3}, TrialState.COMPLETE, {1: (0.1,)}, (0.1,))
+    went_on.learn({"DEPTH": 50}, TrialState.FAIL, {1: (0.9,)}, None)
+
+    trials = went_on._memory._study.get_trials(deepcopy=False)
+    assert [(trial.state.name, trial.value) for trial in trials[2:]] == [
+        ("COMPLETE", 0.1) if rest else ("PRUNED", None)
+    ]
+    assert went_on._leader() == (0.5, {"DEPTH": 2})
+
+
+def test_a_trial_that_led_and_then_failed_is_not_perturbed(searcher):
+    new = searcher("\n  DEPTH: {randint: [1, 60]}\n")
+    for number, value, state in ((0, 0.5, TrialState.COMPLETE), (1, 0.9, TrialState.FAIL)):
+        drawn = new.draw() if number else new.baseline()
+        new.opened(number, drawn)
+        new.reported(number, value)
+        led = new._leader()
+        new.closed(number, state, {1: (value,)}, None if number else (value,))
+
+    assert led == (0.9, drawn.values)
+    assert new._leader() == (0.5, {"DEPTH": 2})
 
 
 def test_a_baseline_of_whose_parent_only_the_program_knows_the_value_varies_nothing_below_it(searcher):

@@ -93,7 +93,7 @@ class Memory:
         marks: Mapping[str, Any] | None = None,
     ) -> None:
         """Take a trial that ended elsewhere, or earlier: then with the ``marks`` that it had."""
-        if not curve:
+        if not curve and state is not TrialState.FAIL:
             return
         keeps_pruned = state is TrialState.PRUNED and self._takes_pruned
         state, told = self._as_told(state, curve, values)
@@ -130,14 +130,29 @@ class Memory:
     def _as_told(
         self, state: TrialState, curve: Curve, values: Sequence[float] | None
     ) -> tuple[TrialState, list[float] | None]:
-        """Return what the sampler is told: one that ignores pruned trials hears of them as complete, by their last."""
+        """Return what the sampler is told: one that ignores pruned trials hears of them as complete, by their last.
+
+        Optuna's samplers forget trials that failed, and then take the part of the space where all of them fail for
+        unexplored: TPE drew seven of ten trials there. So these count as the worst, whichever way a sampler knows that.
+        """
         if state is TrialState.COMPLETE:
             assert values is not None
             return state, list(values)
+        if state is TrialState.FAIL:
+            return (TrialState.PRUNED, None) if self._takes_pruned else self._worst()
         if state is TrialState.PRUNED and not self._takes_pruned:
             last = list(curve.values())[-1]
             return (TrialState.COMPLETE, list(last)) if all(map(math.isfinite, last)) else (TrialState.FAIL, None)
         return state, None
+
+    def _worst(self) -> tuple[TrialState, list[float] | None]:
+        """Return a trial that is in each metric as bad as the worst so far; a failed one where there is none."""
+        trials = self._study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+        if not trials:
+            return TrialState.FAIL, None
+        told = zip(*(trial.values for trial in trials), strict=True)
+        worst = [max(each) if mode == "min" else min(each) for each, mode in zip(told, self._modes, strict=True)]
+        return TrialState.COMPLETE, worst
 
     def _new_study(self) -> optuna.Study:
         with warnings.catch_warnings():

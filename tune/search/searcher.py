@@ -34,6 +34,10 @@ N_NEAR = 100
 """So many perturbations are tried: one that moves nothing would only be the best trial once more."""
 
 
+Best = tuple[float, dict[str, Value]]
+"""The leading metric, and the configuration that it was measured of."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draw:
     """A configuration that was drawn."""
@@ -70,7 +74,8 @@ class Searcher:
         self._values: dict[int, dict[str, Value]] = {}  # of the trials that run
         self._known: set[str] = set()  # configurations of another experiment
         self._n_trials = 0
-        self._best: tuple[float, dict[str, Value]] | None = None  # by the leading metric
+        self._best: Best | None = None  # by the leading metric, of the trials that ended without a failure
+        self._leads: dict[int, Best] = {}  # the best epoch of each that runs: it may fail yet
         self._front: list[tuple[Sequence[float], dict[str, Value]]] = []  # of several metrics, the Pareto front
         self._grid = self._grid_points() if settings.sampler == "grid" else None
 
@@ -91,10 +96,11 @@ class Searcher:
         """Return the next configuration."""
         if self._grid is not None:
             return self._drawn(self._grid.pop())
-        if self._perturbs():
-            assert self._best is not None
-            best = self._rng.choice(self._front) if len(self._space.objectives) > 1 and self._front else self._best
-            return self._drawn(self.labels(self._near(best[1])))
+        best = self._leader()
+        if best is not None and self._perturbs():
+            several = len(self._space.objectives) > 1 and self._front
+            near = self._rng.choice(self._front)[1] if several else best[1]
+            return self._drawn(self.labels(self._near(near)))
         drawn = self._unknown()
         for _ in range(N_ASKED_AGAIN):
             if self.allows(drawn.values):
@@ -114,11 +120,16 @@ class Searcher:
 
     def reported(self, number: int, value: float) -> None:
         """Hear of an epoch."""
-        self._note_best(value, self._values[number])
+        best = self._better_of(self._leads.get(number), value, self._values[number])
+        if best is not None:
+            self._leads[number] = best
 
     def closed(self, number: int, state: TrialState, curve: Curve, values: Sequence[float] | None) -> None:
         """Hear how a trial ended; ``values`` are the metrics of a complete one."""
         config = self._values.pop(number)
+        lead = self._leads.pop(number, None)
+        if lead is not None and state is not TrialState.FAIL:
+            self._best = self._better_of(self._best, *lead)
         if values is not None:
             self._note_front(values, config)
         self._memory.closed(number, state, curve, values)
@@ -142,8 +153,9 @@ class Searcher:
         labels = self.labels(values)
         distributions = {name: self.distributions[name] for name in labels}
         self._memory.learn(labels, distributions, state, curve, ended, marks)
-        for epoch in curve.values():
-            self._note_best(epoch[0], values)
+        if state is not TrialState.FAIL:
+            for epoch in curve.values():
+                self._best = self._better_of(self._best, epoch[0], values)
         if ended is not None:
             self._note_front(ended, values)
 
@@ -225,7 +237,7 @@ class Searcher:
 
     def _perturbs(self) -> bool:
         """After the sampler's start, a share of the default search stays near the best."""
-        if self._space.settings.sampler != "tpe" or self._best is None:
+        if self._space.settings.sampler != "tpe":
             return False
         return self._n_trials >= N_STARTUP_TRIALS and self._rng.random() < SHARE
 
@@ -251,10 +263,18 @@ class Searcher:
         known = {**self._hardcoded, **values}
         return all(requirement.is_met(known) for requirement in self._space.requirements)
 
-    def _note_best(self, value: float, values: Mapping[str, Value]) -> None:
+    def _leader(self) -> Best | None:
+        """Return the best of all trials, those that run too."""
+        best = self._best
+        for number in sorted(self._leads):
+            best = self._better_of(best, *self._leads[number])
+        return best
+
+    def _better_of(self, best: Best | None, value: float, values: Mapping[str, Value]) -> Best | None:
+        """Return the best so far, or a configuration inside its ranges that beats it."""
         inside = all(could_draw(self._dimensions[name], held) for name, held in values.items())
-        if inside and better(self._space.mode, value, None if self._best is None else self._best[0]):
-            self._best = (value, dict(values))
+        beats = inside and better(self._space.mode, value, None if best is None else best[0])
+        return (value, dict(values)) if beats else best
 
     def _note_front(self, scores: Sequence[float], values: Mapping[str, Value]) -> None:
         """Of several metrics, keep what no other configuration beats."""
