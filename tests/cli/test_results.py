@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from tests.experiments import Trial, write_experiment
+from tests.recorded import Recorded
 from tests.terminal import Terminal, python
 from tune.cli import main
 from tune.trial.record import Failure
 
 ROOT = Path(__file__).parents[2]
+TWO = "metric: [Accuracy, Size]\nmode: [max, min]\nconstants: {LR: {loguniform: [1e-4, 1e-1]}}\n"
 TRIALS = [
     Trial(curve=[0.1, 0.2]),
     Trial(curve=[0.25, 0.5], values={"LR": 0.05, "OPTIMIZER": "sgd"}),
@@ -79,6 +81,24 @@ one failed:
 
 everything is in {folder}""".split("\n")
     )
+
+
+def test_of_several_metrics_the_pareto_front_is_shown(tmp_path, show):
+    recorded = Recorded(tmp_path, TWO, program="two", source="LR = 0.01\nMAX_EPOCHS = 1\n", name="two")
+    for accuracy, size in ((0.5, 30.0), (0.9, 50.0), (0.7, 40.0), (0.6, 60.0)):
+        recorded.trial([accuracy], others=lambda values, epoch, size=size: [size])
+    recorded.finish()
+
+    _, out, _ = show("two")
+    front = out[out.index("Pareto front") :].splitlines()[:6]
+    assert [line.split(",")[0].split() for line in front] == [
+        ["Pareto", "front:", "3", "of", "4", "trials"],
+        ["Accuracy", "(max)", "Size", "(min)", "epoch", "version"],
+        ["0.9", "50", "1", "001"],
+        ["0.7", "40", "1", "002"],
+        ["0.5", "30", "1", "000"],
+        [],
+    ]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from tune.cli.commands import described
 from tune.cli.findings import show_failures, show_hints
 from tune.cli.parser import Parser, add_storage
-from tune.cli.screen import INACTIVE, Screen, shown
+from tune.cli.screen import INACTIVE, Screen, show_front, shown
 from tune.cli.storage import storage_of
 from tune.cli.styles import STYLES
 from tune.cli.trials_table import SCORE, show_trials, sorted_trials
@@ -75,6 +75,7 @@ def _show(screen: Screen, experiment: Experiment, trials: Sequence[Outcome]) -> 
         screen.line(f"best: {_best(experiment)} in epoch {best.best_epoch} of {best.version}", style="bold")
         if baseline is not None and baseline.score is not None:
             screen.line(f"the hardcoded values: {baseline.score:.5g}; {_gain(experiment)}")
+        show_front(screen, experiment.trials, space)
         screen.line()
     show_failures(screen, failures_of(experiment.trials, space, experiment.paths))
     show_hints(screen, hints_of(experiment.trials, space, experiment.paths.argument))

@@ -189,8 +189,7 @@ def show_end(screen: Screen, outcomes: Sequence[Outcome], space: Space, promoted
     if baseline is not None and baseline.score is not None:
         gain = f"better by {abs(best.score - baseline.score):.5g}" if best is not baseline else "no trial was better"
         screen.line(f"the hardcoded values: {baseline.score:.5g}; {gain}")
-    if space.others:
-        _show_front(screen, outcomes, space)
+    show_front(screen, outcomes, space)
     screen.line()
     screen.table(
         ("constant", "hardcoded", "best"),
@@ -209,8 +208,10 @@ def _best_value(item: Promoted, best: Outcome) -> str:
     return shown(restored(item.dimension, best.values[item.key])) if item.key in best.values else INACTIVE
 
 
-def _show_front(screen: Screen, outcomes: Sequence[Outcome], space: Space) -> None:
-    """Show the trials that no other one beats in one metric without losing in another."""
+def show_front(screen: Screen, outcomes: Sequence[Outcome], space: Space) -> None:
+    """Show, of several metrics, the trials that no other one beats in one metric without losing in another."""
+    if not space.others:
+        return
     front = pareto_front(outcomes, [each.mode for each in space.objectives])
     screen.line()
     screen.line(f"Pareto front: {len(front)} of {len(outcomes)} trials")
