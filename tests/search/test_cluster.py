@@ -5,6 +5,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from tune.search.cluster import SCRATCH_AGE_S, ray_scratch, sweep
 
 HOLDS = """
@@ -14,6 +16,32 @@ with ray_scratch() as folder:
     print(folder, flush=True)
     sys.stdin.read()
 """
+
+NO_DASHBOARD = """
+import sys
+import ray
+from ray._private import ray_constants, services
+from tune.search.cluster import local_cluster
+from tune.search.resources import plan_resources
+from tune.space.settings import Settings
+
+start = services.start_ray_process
+
+def broken(command, kind, *arguments, **options):
+    ends = [sys.executable, "-c", ""] if kind == ray_constants.PROCESS_TYPE_DASHBOARD else command
+    return start(ends, kind, *arguments, **options)
+
+services.start_ray_process = broken
+with local_cluster(plan_resources(Settings(), None)) as cluster:
+    print("dashboard:", cluster.dashboard, "answer:", ray.get(ray.remote(lambda: 42).remote()))
+"""
+
+
+@pytest.mark.slow
+def test_a_search_goes_on_without_the_dashboard_where_that_does_not_start():
+    ran = subprocess.run([sys.executable, "-c", NO_DASHBOARD], capture_output=True, text=True, timeout=300, check=False)
+
+    assert "dashboard: None answer: 42" in ran.stdout, ran.stderr
 
 
 def test_the_scratch_of_a_killed_driver_is_taken_away_and_that_of_a_living_one_is_not(tmp_path, monkeypatch):

@@ -71,7 +71,7 @@ def _own_cluster(resources: Resources) -> Iterator[Cluster]:
                 num_cpus=resources.logical_cpus,
                 num_gpus=len(resources.gpus),
                 object_store_memory=OBJECT_STORE_BYTES,
-                include_dashboard=True,
+                include_dashboard=None,  # as True, but a search does not end because its dashboard was slow to start
                 dashboard_host="127.0.0.1",
                 log_to_driver=False,
                 logging_level=logging.ERROR,
