@@ -8,6 +8,19 @@ import pytest
 
 WAIT_S = 120
 
+DEEP_TEXT = """
+  const texts = [];
+  const walk = (node) => {
+    if (node.nodeType === 3) texts.push(node.textContent.trim());
+    for (const child of node.childNodes) walk(child);
+    if (node.shadowRoot) walk(node.shadowRoot);
+  };
+  walk(document.body);
+  const words = new Set(texts);
+  return arguments[0].every((word) => words.has(word));
+"""
+"""Whether each of some texts is seen, also inside of web components."""
+
 
 def need_browser():
     """Skip the test where there is no Chromium with its driver."""
@@ -22,9 +35,9 @@ class Browser:
     def __init__(self, driver):
         self.driver = driver
 
-    def look(self, *, width, theme="light", touch=False):
-        """Be a screen of this width and theme."""
-        metrics = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": touch}
+    def look(self, *, width, height=1000, scale=1, theme="light", touch=False):
+        """Be a screen of this size, in CSS pixels, and theme; ``scale`` is how fine it is."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": touch}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
         media = [{"name": "prefers-color-scheme", "value": theme}]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
@@ -50,9 +63,12 @@ class Browser:
         """Return the messages of the console since the last call, the warnings and errors."""
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
-    def picture(self, path):
-        """Write what is seen."""
-        self.driver.save_screenshot(str(path))
+    def picture(self, path, element=None):
+        """Write what is seen; of an element, by its CSS selector, that alone."""
+        if element is None:
+            self.driver.save_screenshot(str(path))
+        else:
+            self.driver.find_element("css selector", element).screenshot(str(path))
 
 
 @contextlib.contextmanager

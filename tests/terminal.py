@@ -1,5 +1,6 @@
 """A terminal that a process runs in: a real pty, and pyte to know what it shows."""
 
+import contextlib
 import fcntl
 import os
 import pty
@@ -84,19 +85,25 @@ class Terminal:
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
-    def wait_for(self, pattern):
+    @contextlib.contextmanager
+    def still(self):
+        """Give the screen, with the colours of its cells, which does not change meanwhile."""
+        with self._lock:
+            yield self.screen
+
+    def wait_for(self, pattern, patience_s=PATIENCE_S):
         """Return the screen once it shows a pattern."""
-        until = time.monotonic() + PATIENCE_S
+        until = time.monotonic() + patience_s
         while not re.search(pattern, self.text, re.MULTILINE):
             if time.monotonic() > until:
                 raise AssertionError(f"never shown: {pattern}\n{self.text}")
             time.sleep(0.02)
         return self.text
 
-    def end(self):
+    def end(self, patience_s=PATIENCE_S):
         """Say that nothing follows, and wait for the process; return its status."""
         self.process.stdin.close()
-        status = self.process.wait(PATIENCE_S)
+        status = self.process.wait(patience_s)
         self._reader.join(PATIENCE_S)
         return status
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser import DEEP_TEXT
 from tests.projects import write_program
 
 ROOT = Path(__file__).parents[2]
@@ -29,18 +30,6 @@ trials: 5
 seed: 10
 concurrency: 2
 """
-DEEP_TEXT = """
-  const texts = [];
-  const walk = (node) => {
-    if (node.nodeType === 3) texts.push(node.textContent.trim());
-    for (const child of node.childNodes) walk(child);
-    if (node.shadowRoot) walk(node.shadowRoot);
-  };
-  walk(document.body);
-  const words = new Set(texts);
-  return arguments[0].every((word) => words.has(word));
-"""
-"""Whether each of some texts is seen, also inside of web components."""
 
 
 def wait_for(what, is_it=bool):

@@ -1,0 +1,97 @@
+"""What decides how a picture looks, as a text that any machine makes alike: the same things drawn from made-up trials.
+
+A picture is out of date when this text is another one. What a change leaves as it looks leaves the text alone.
+"""
+
+import base64
+import gzip
+import hashlib
+import io
+import json
+import re
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from google.protobuf.json_format import MessageToDict
+from rich.console import Console
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+from tests.cli.view import outcome
+from tests.pictures import ROOT
+from tests.recorded import searched
+from tune.cli.frame import Frame
+from tune.cli.live import USUAL
+from tune.results.experiment import open_experiment
+from tune.results.report.page import ASSETS
+from tune.results.report.write import write_report
+from tune.search.progress import Leader, Running, Standing
+from tune.trial.hparams import session_start
+
+SEARCHED = ("search_spaces/lr_bs.yaml", "lit/digits.py")  # what the pictures are of
+NUMBER = re.compile(r"-?\d[\d.,]*(?:e[-+]?\d+)?")
+PASSING = (  # of a report: who made it when, and what is drawn anew for each page
+    re.compile(r"Made by [^<]*"),
+    re.compile(r'nonce[=-]"?[\w-]+"?'),
+    re.compile(r'<script type="text/plain" id="plotly".*?</script>', re.DOTALL),
+)
+FIGURES = re.compile(r'(<script type="text/plain" id="figures"[^>]*>)([^<]*)')
+
+
+def digests():
+    """Return a digest for each picture."""
+    subject = "".join((ROOT / each).read_text(encoding="utf-8") for each in SEARCHED)
+    texts = {"terminal.png": terminal(), "hparams.png": hparams(), "report.png": report()}
+    return {name: hashlib.sha256((subject + text).encode()).hexdigest() for name, text in texts.items()}
+
+
+def terminal():
+    """Return the live view of made-up trials, with its colours."""
+    curve = {1: 0.5, 2: 0.75, 3: 0.7}
+    ended = [outcome(0, "000,baseline", curve, "complete", ""), outcome(1, "001,LR=0.1", {1: 0.1}, "pruned", "")]
+    standing = Standing(
+        n_trials=20,
+        counts=Counter(complete=1, pruned=1, failed=1, running=2),
+        running=(
+            Running(number=4, version="004,LR=0.02", started=95.0, in_preflight=False, curve=curve, n_epochs=10),
+            Running(number=5, version="005,LR=0.03", started=99.0, in_preflight=False),
+        ),
+        latest=(*ended, outcome(2, "002,LR=1", {}, "failed", "ValueError: no")),
+        best=Leader(version="004,LR=0.02", score=0.75, epoch=2),
+        baseline=Leader(version="000,baseline", score=0.7, epoch=3),
+        has_ended=False,
+        elapsed_s=30.0,
+        left_s=60.0,
+    )
+    frame = Frame(title="lr_bs", metric="Accuracy/Val", standing=standing, now=100.0, phase="", said=USUAL)
+    console = Console(
+        file=io.StringIO(), force_terminal=True, color_system="truecolor", width=100, height=30, _environ={}
+    )
+    console.print(frame)
+    return console.file.getvalue()
+
+
+def hparams():
+    """Return what the HPARAMS tab learns of a trial; the rest of the tab is TensorBoard's."""
+    summary = session_start({"LR": 0.001, "BATCH_SIZE": 64, "KIND": "relu", "BIAS": True}, 0.0)
+    said = HParamsPluginData.FromString(summary.value[0].metadata.plugin_data.content)
+    return json.dumps(MessageToDict(said), sort_keys=True)
+
+
+def report():
+    """Return the report of made-up trials, without its numbers: the last digits differ from machine to machine.
+
+    The style sheet and the script have numbers that matter, and come once more, with them.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        paths = searched(Path(folder), 60)
+        html = write_report(open_experiment(str(paths.folder), paths.folder)).read_text(encoding="utf-8")
+    for passing in PASSING:
+        html = passing.sub("", html)
+    html = FIGURES.sub(lambda found: found[1] + _unpacked(found[2]), html).replace(folder, "")
+    assets = [(ASSETS / name).read_text(encoding="utf-8") for name in ("page.css", "page.js")]
+    return "".join([NUMBER.sub("0", html), *assets])
+
+
+def _unpacked(figures):
+    return json.dumps(json.loads(gzip.decompress(base64.b64decode(figures))), sort_keys=True)
