@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.simulate.events import simulate
+from benchmarks.simulate.events import Run, simulate
+from benchmarks.simulate.made import RATES, make_table
 from benchmarks.simulate.methods import DEFAULT, build_method
-from benchmarks.simulate.regret import Regrets
-from benchmarks.simulate.runs import Cell, read_rows, run_cells
-from benchmarks.simulate.tables import find_tables, open_table, scale_of
+from benchmarks.simulate.regret import Regrets, print_regrets
+from benchmarks.simulate.runs import Cell, Row, read_rows, run_cells
+from benchmarks.simulate.tables import Scale, find_tables, open_table, scale_of
 from tune.space.dimensions import Choice, LogRandInt, LogUniform
 
 AXES = {"lr": [1e-4, 1e-3, 1e-2], "opt": ["sgd", "adam"], "width": [16, 64]}
@@ -84,3 +85,45 @@ def test_regret_is_0_at_the_best_value_known(table, tmp_path):
     for row, regret in zip(regrets.rows["ours"], regrets.ends("ours"), strict=True):
         best = scale_of(table)
         assert regret == pytest.approx((row.run.best[-1] - best.best) / (best.median - best.best))
+
+
+def test_difference_is_told_for_other_tables_and_with_each_left_out(capsys):
+    """Level on two tables of three; seeds say that it is sure, tables that it is not."""
+    regrets = {"a": {"ours": 0.1, "ray": 0.1}, "b": {"ours": 0.2, "ray": 0.2}, "c": {"ours": 0.1, "ray": 0.7}}
+    rows = [
+        Row(
+            table=table,
+            n_workers=4,
+            seed=seed,
+            method=method,
+            made_by="",
+            run=Run(best=[regret] * 80, n_trials=1, n_epochs=1, method_s=0.0),
+            scale=Scale(best=0.0, median=1.0, full_s=1.0),
+        )
+        for table, methods in regrets.items()
+        for method, regret in methods.items()
+        for seed in range(20)
+    ]
+    print_regrets(Regrets(rows, ["ours", "ray"]), 4, "ours")
+    printed = capsys.readouterr().out
+    assert "+20.0 [+13.0, +27.0]" in printed
+    assert "[+0.0, +60.0]    +0.0 to +30.0" in printed
+
+
+def test_made_table_diverges_at_large_rates_and_has_a_best_one_between():
+    for seed in range(5):
+        axes, loss, epoch_s = make_table(np.random.default_rng(seed))
+        assert axes["lr"] == RATES.tolist()
+        assert loss.shape[:-1] == epoch_s.shape == tuple(len(axis) for axis in axes.values())
+        ends = loss[..., -1].reshape(len(RATES), -1)
+        diverged = np.isnan(ends).mean(1)
+        assert diverged[0] == 0
+        assert diverged[-1] > 0.2
+        best = np.nanmin(ends[diverged < 1], 1).argmin()
+        assert 0 < best < len(RATES) - 1
+        assert (epoch_s > 0).all()
+
+
+def test_made_tables_of_one_seed_are_the_same():
+    first, second = (make_table(np.random.default_rng([0, 3]))[1] for _ in range(2))
+    np.testing.assert_array_equal(first, second)

@@ -54,7 +54,8 @@ def _shown(title: str, marks: list[dict[str, float]]) -> tuple[float, float]:
     """Print the table of one part; return milliseconds of wall and of CPU a trial, its first thousand left out."""
     print(f"\n{title}\n{'trials':>8} {'wall, ms':>10} {'driver CPU, ms':>15} {'memory, MB':>11}")
     walls, cpus = [], []
-    step = min(PART, (len(marks) - 1) // 4)  # a short run has four parts
+    n_trials = len(marks) - 1
+    step = PART if n_trials >= 3 * PART else n_trials // 4  # a short run has four parts
     for end in range(step, len(marks), step):
         first, last = marks[end - step], marks[end]
         walls.append(1000 * (last["wall_s"] - first["wall_s"]) / step)

@@ -60,6 +60,11 @@ def print_regrets(regrets: Regrets, n_workers: int, against: str) -> None:
     for method in sorted(regrets.methods, key=lambda name: regrets.ends(name).mean()):
         means = (100 * regrets.ends(method, table).mean() for table in regrets.tables)
         print(f"{method:22} " + " ".join(f"{mean:>9.1f}" for mean in means))
+    if against in regrets.methods and len(regrets.tables) > 1:
+        print(f"\n{'minus ' + against + ', at the end':22} {'other tables':>16} {'one left out':>16}")
+        for method in regrets.methods:
+            if method != against:
+                print(_elsewhere(regrets, method, against))
 
 
 def _line(regrets: Regrets, method: str, against: str) -> str:
@@ -75,6 +80,17 @@ def _line(regrets: Regrets, method: str, against: str) -> str:
         versus = f"{100 * differences.mean():+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
         wins = f"{np.mean(differences < 0):.0%}/{np.mean(differences > 0):.0%}"
     return f"{method:22} {n_trials:>7.0f} {at} {within:>8} {versus:>20} {wins:>7} {ms:>9.1f}"
+
+
+def _elsewhere(regrets: Regrets, method: str, against: str) -> str:
+    """Return what the difference might be on other tables, and between what it lies if one of these is left out."""
+    by_table = np.array(
+        [(regrets.ends(method, table) - regrets.ends(against, table)).mean() for table in regrets.tables]
+    )
+    low, high = _interval(by_table)
+    without = (by_table.sum() - by_table) / (len(by_table) - 1)
+    others = f"[{100 * low:+.1f}, {100 * high:+.1f}]"
+    return f"{method:22} {others:>16} {f'{100 * without.min():+.1f} to {100 * without.max():+.1f}':>16}"
 
 
 def _interval(differences: Floats) -> tuple[float, float]:
