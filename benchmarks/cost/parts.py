@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from tune.space.settings import Settings
 
 N_WORKERS = 2
 NAME = "cost"
+SAID_EVERY = 500  # trials
 
 
 class Passed:
@@ -40,6 +42,15 @@ class Passed:
         """Note a trial's end."""
         memory = self._process.memory_info().rss if len(self.marks) % 100 == 0 else self.marks[-1]["rss"]
         self.marks.append({"wall_s": time.perf_counter(), "cpu_s": time.process_time(), "rss": memory})
+        if len(self.marks) > SAID_EVERY and len(self.marks) % SAID_EVERY == 1:
+            self._say()
+
+    def _say(self) -> None:
+        """Tell how the newest trials went: a run of an hour may be cut off, and its table comes at its end."""
+        first, last = self.marks[-1 - SAID_EVERY], self.marks[-1]
+        wall, cpu = (1000 * (last[name] - first[name]) / SAID_EVERY for name in ("wall_s", "cpu_s"))
+        n_trials = len(self.marks) - 1
+        print(f"{n_trials:>8,}: wall {wall:.1f} ms, driver CPU {cpu:.1f} ms a trial", file=sys.stderr, flush=True)
 
 
 def ours(out: Path, folder: Path, n_trials: int, sampler: str) -> None:
