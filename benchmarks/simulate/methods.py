@@ -185,7 +185,8 @@ def _distributions(table: Table) -> dict[str, Any]:
 
 def _written_and_read(table: Table, folder: Path, settings: str) -> tuple[Space, Program, tuple[Promoted, ...]]:
     """Write the table as a program and a space, and read them as a search does."""
-    (folder / "program.py").write_text("".join(f"{name} = {value!r}\n" for name, value in table.hardcoded.items()))
+    constants = {"MAX_EPOCHS": table.n_epochs, **table.hardcoded}
+    (folder / "program.py").write_text("".join(f"{name} = {value!r}\n" for name, value in constants.items()))
     entries = "".join(f"  {name}: {{{_entry(dimension)}}}\n" for name, dimension in table.dimensions.items())
     text = f"system: program.py\nmetric: {METRIC}\nmode: min\n{settings}constants:\n{entries}"
     (folder / "space.yaml").write_text(text)

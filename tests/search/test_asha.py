@@ -5,8 +5,12 @@ import random
 
 import pytest
 
-from tune.search.asha import Asha
+from tests.projects import write_program
+from tune.promotion.program import find_program
+from tune.search.asha import Asha, grace_period_of
 from tune.search.rule import NoStop, Verdict
+from tune.search.schedulers import build_rule
+from tune.space.file import read_space
 
 
 def stops(rule, trial, epoch, value):
@@ -42,6 +46,35 @@ def test_before_the_grace_period_nobody_is_judged():
     assert judged(rule, [9, 1], epoch=1) == [True, True]
     assert judged(rule, [9, 1], epoch=2) == [True, True]
     assert judged(rule, [9, 1], epoch=3) == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("n_epochs", "grace_period"), [(None, 1), (1, 1), (17, 1), (18, 2), (26, 2), (27, 3), (50, 3), (1000, 3)]
+)
+def test_the_grace_period_grows_with_the_training_from_1_to_3_epochs(n_epochs, grace_period):
+    assert grace_period_of(n_epochs) == grace_period
+
+
+@pytest.mark.parametrize(
+    ("constant", "settings", "first"),
+    [
+        ("MAX_EPOCHS = 27", "", 3),
+        ("MAX_EPOCHS = 9", "", 1),
+        ("MAX_EPOCHS = 27", "trainer: {max_epochs: 18}", 2),
+        ("MAX_EPOCHS = 27", "scheduler_args: {grace_period: 1}", 1),
+        ("N = 3", "", 1),
+    ],
+)
+def test_a_search_judges_first_after_a_ninth_of_the_training_unless_told(tmp_path, constant, settings, first):
+    program = write_program(tmp_path, "program", f"LR = 1e-3\n{constant}\n")
+    file = tmp_path / "space.yaml"
+    file.write_text(
+        f"system: program.py\nmetric: Loss\nmode: min\nconstants:\n  LR: {{loguniform: [1e-4, 1e-2]}}\n{settings}\n"
+    )
+    rule = build_rule(read_space(file), find_program(program))
+
+    stopped = [epoch for epoch in (1, 2, 3) if (stops(rule, 1, epoch, 0.0), stops(rule, 2, epoch, 1.0))[1]]
+    assert stopped == [first]
 
 
 @pytest.mark.parametrize(("factor", "rungs"), [(4, [1, 4, 16]), (2, [1, 2, 4, 8, 16]), (1.5, [1, 2, 3, 5, 8, 11, 17])])

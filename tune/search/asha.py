@@ -4,6 +4,8 @@ Of the stopping kind, as Ray's. Two things differ, both by measurement. *Pass qu
 ``n / reduction_factor + 1`` of its n arrivals pass, a new best of the rung always; compared with all history, as the
 sampler improves, far more than one in four would pass. And a value that is not finite is stopped at once (NaN compares
 false, so that Ray's lets a diverged trial run to its end).
+
+Where trainings are long enough, nobody is judged by the first epoch: the quickest there is often not the best later.
 """
 
 import math
@@ -13,8 +15,16 @@ from dataclasses import dataclass, field
 from tune.search.rule import Stopping, Verdict
 from tune.trial.score import Mode
 
-GRACE_PERIOD = 1
+GRACE_PERIODS = (1, 3)
+GRACE_DIVISOR = 9  # by measurement: benchmarks/README.md
+"""A ninth of a whole training goes by before the first judgement, at least and at most these epochs."""
 REDUCTION_FACTOR = 4.0
+
+
+def grace_period_of(n_epochs: int | None) -> int:
+    """Return the epochs before the first judgement, by those of a whole training; None where nothing says how many."""
+    least, most = GRACE_PERIODS
+    return least if n_epochs is None else min(max(n_epochs // GRACE_DIVISOR, least), most)
 
 
 @dataclass(slots=True)
@@ -29,7 +39,7 @@ class Asha(Stopping):
     """Decides after each epoch whether a trial goes on."""
 
     def __init__(
-        self, mode: Mode, *, grace_period: int = GRACE_PERIOD, reduction_factor: float = REDUCTION_FACTOR
+        self, mode: Mode, *, grace_period: int = GRACE_PERIODS[0], reduction_factor: float = REDUCTION_FACTOR
     ) -> None:
         self._sign = 1.0 if mode == "max" else -1.0
         self._factor = reduction_factor

@@ -5,7 +5,7 @@ from typing import Any
 
 from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted
-from tune.search.asha import Asha
+from tune.search.asha import Asha, grace_period_of
 from tune.search.epochs import n_epochs
 from tune.search.exempt import Exempt
 from tune.search.heirs import Heirs
@@ -29,7 +29,8 @@ def build_rule(space: Space, program: Program) -> Rule:
         return NoStop()
     match space.settings.scheduler:
         case "asha":
-            return Exempt(Asha(space.mode, **arguments))
+            grace_period = grace_period_of(n_epochs(space, program))
+            return Exempt(Asha(space.mode, **{"grace_period": grace_period, **arguments}))
         case "median":
             return Exempt(Median(space.mode, **arguments))
         case "hyperband":
