@@ -15,6 +15,7 @@ from tune.promotion.resolve import resolve
 from tune.space.dimensions import KINDS
 from tune.space.file import KEYS, read_space
 from tune.space.settings import CHECKS, DURATIONS, Settings, check
+from tune.trial.stopwatch import PARTS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -53,6 +54,10 @@ LINES = [
 
 def test_the_table_when_compared_with_the_space_file_then_has_every_key_and_no_other():
     assert {key for row in rows("key") for key in quoted(row[0])} == KEYS - NOT_YET_RUN
+
+
+def test_the_table_of_a_profile_names_its_parts_and_what_they_are():
+    assert {quoted(name)[0]: what for name, what in rows("part")} == PARTS
 
 
 def test_the_table_when_compared_with_the_command_line_then_has_every_option_and_no_other():

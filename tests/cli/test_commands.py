@@ -22,6 +22,7 @@ OPTIONS = {
         "--from",
         "--repeats",
         "--no-report",
+        "--profile",
         "--fast-dev-run",
         "-q",
         "--quiet",
@@ -36,7 +37,7 @@ OPTIONS = {
     "constants": HELP | {"--refused", "--json"},
     "promote": HELP | {"-o", "--output", "--force", "--metric", "--mode"},
     "resume": HELP
-    | {"--space", "-q", "--quiet", "-g", "--gpu", "--storage", "--no-report"}
+    | {"--space", "-q", "--quiet", "-g", "--gpu", "--storage", "--no-report", "--profile"}
     | {"--trust-checkpoints", "--trials", "--time-budget", "--concurrency", "--keep-checkpoints"}
     | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures", "--give-up-after", "--hang-after"},
     "results": HELP | {"--sort", "--json", "--csv", "--storage"},

@@ -42,7 +42,7 @@ def search(ray):
     """Return what searches a program with a space of the given text."""
     from tune.search.run import Search, run_search
 
-    def run(program, text, *, on_end=lambda outcome: None, rehearsal=False):
+    def run(program, text, *, on_end=lambda outcome: None, rehearsal=False, session=None):
         file = program.with_name("space.yaml")
         file.write_text(f"system: {program.name}\n{text}")
         space = read_space(file)
@@ -57,6 +57,7 @@ def search(ray):
             on_start=lambda dashboard: None,
             on_end=on_end,
             rehearsal=rehearsal,
+            session=session,
         )
         try:
             searched.finished = run_search(search)

@@ -2,6 +2,7 @@
 
 import argparse
 import itertools
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from tune.cli.at_end import ReportAtEnd
 from tune.cli.commands import described
 from tune.cli.onlooker import looking_on
 from tune.cli.parser import Parser
+from tune.cli.profile import add_profile
 from tune.cli.screen import Screen, show_links, show_space, typed_command
 from tune.cli.search import show_finished, show_stopped
 from tune.cli.storage import storage_of
@@ -47,6 +49,7 @@ def parser() -> Parser:
     settings = {name: SETTINGS[name] for name in MAY_CHANGE}
     add_settings(parser, {**settings, "trials": "how many in all; +20: so many more than it was to have"})
     parser.add_argument("--no-report", action="store_true", help="write no report.html at the end")
+    add_profile(parser)
     return parser
 
 
@@ -54,6 +57,7 @@ def run(given: argparse.Namespace) -> int:
     """Take the experiment, mend its ledger if that was torn, and run what is left."""
     from tune.results.experiment import find_experiment
 
+    began = time.time() if given.profile else None
     paths = ExperimentPaths(find_experiment(given.experiment, storage_of(given.storage)))
     edited = None if given.space is None else read_space(find_space(given.space), program_is_here=False)
     screen = Screen(quiet=given.quiet)
@@ -61,7 +65,8 @@ def run(given: argparse.Namespace) -> int:
         report = ReportAtEnd(screen, paths, wanted=not given.no_report)
         try:
             trusts = given.trust_checkpoints
-            return _resume(Arguments.of(given), paths, edited, screen, report, trusts_checkpoints=trusts)
+            arguments = Arguments.of(given)
+            return _resume(arguments, paths, edited, screen, report, trusts_checkpoints=trusts, session=began)
         except KeyboardInterrupt:
             return show_stopped(screen, paths)
 
@@ -74,6 +79,7 @@ def _resume(
     report: ReportAtEnd,
     *,
     trusts_checkpoints: bool,
+    session: float | None,
 ) -> int:
     from tune.results.experiment import open_experiment
     from tune.search.edit import Edit
@@ -127,6 +133,7 @@ def _resume(
             resources=resources,
             paths=paths,
             trusts_checkpoints=trusts_checkpoints,
+            session=session,
             command=typed_command(),
             on_start=started,
             on_end=report.prepared_by(onlooker.on_end),

@@ -1,6 +1,7 @@
 """The search itself: ``run_search.py --space FILE``."""
 
 import argparse
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from tune.cli.at_end import ReportAtEnd
 from tune.cli.commands import COMMANDS
 from tune.cli.findings import show_failures, show_hints
 from tune.cli.onlooker import looking_on
+from tune.cli.profile import add_profile, show_profile
 from tune.cli.screen import Screen, show_end, show_links, show_space, this_command, typed_command
 from tune.cli.storage import storage_of
 from tune.cli.trials_table import SCORE, show_trials, sorted_trials
@@ -55,12 +57,14 @@ def parser() -> SearchParser:
     parser.add_argument("--name", help="of the experiment; default: the space file's")
     parser.add_argument("--from", dest="known", metavar="EXPERIMENT", help="what it has learnt is known from the start")
     parser.add_argument("--no-report", action="store_true", help="write no report.html at the end")
+    add_profile(parser)
     parser.add_argument("--fast-dev-run", action="store_true", help="one or two batches of the baseline; keeps nothing")
     return parser
 
 
 def run(given: argparse.Namespace) -> int:
     """Check everything, then search."""
+    began = time.time() if given.profile else None
     arguments = Arguments.of(given)
     space = read_space(find_space(given.space))
     storage = storage_of(given.storage)
@@ -77,7 +81,7 @@ def run(given: argparse.Namespace) -> int:
     with locked(paths, screen.result):
         try:
             report = ReportAtEnd(screen, paths, wanted=not (given.no_report or given.fast_dev_run))
-            return _search(plan, paths, screen, known, report, rehearsal=given.fast_dev_run)
+            return _search(plan, paths, screen, known, report, rehearsal=given.fast_dev_run, session=began)
         except KeyboardInterrupt:
             return show_stopped(screen, paths)
 
@@ -107,6 +111,7 @@ def _search(
     report: ReportAtEnd,
     *,
     rehearsal: bool,
+    session: float | None,
 ) -> int:
     settings = plan.space.settings
     with looking_on(
@@ -131,6 +136,7 @@ def _search(
             resources=plan.resources,
             paths=paths,
             rehearsal=rehearsal,
+            session=session,
             command=typed_command(),
             knowledge=None if known is None else (known.experiment, known.trials),
             on_start=started,
@@ -182,6 +188,8 @@ def show_finished(screen: Screen, finished: "Finished", search: "Search", report
     if not screen.is_quiet:
         show_failures(screen, failures_of(finished.outcomes, space, paths))
         show_hints(screen, hints_of(finished.outcomes, space, paths.argument))
+    if search.session is not None:
+        show_profile(screen, finished.outcomes, paths)
     screen.result(f"everything is in {short(paths.folder)}")
     if finished.freed.n_trials:
         screen.line(_freed(finished.freed, space.settings.keep_checkpoints))

@@ -86,6 +86,8 @@ class Search:
     """Another experiment's name, and those of its trials that say something about this space."""
     rehearsal: bool = False
     """Run nothing but the pre-flight."""
+    session: float | None = None
+    """When the command began, in seconds since the epoch, where trials are to say where their time goes."""
     trusts_checkpoints: bool = False
     """Whether a search that goes on takes checkpoints that hold more than plain data; a new one writes its own."""
 
@@ -103,7 +105,7 @@ def run_search(search: Search) -> Finished:
         found = surroundings(snapshot.stored, search.resources.n_threads, on_gpu=bool(search.resources.gpus_per_trial))
         write_surroundings(found, paths)
     job = build_job(space, search.program, search.promoted, snapshot.folder, search.resources)
-    job = replace(job, surroundings=found)
+    job = replace(job, surroundings=found, session=search.session)
     with logged_to(paths.folder / DRIVER_LOG), local_cluster(search.resources) as cluster:
         announce(paths, cluster.dashboard)
         search.on_start(cluster.dashboard)
@@ -140,6 +142,7 @@ def resume_search(search: Search, snapshot: Snapshot) -> Finished:
             folder=folder,
             surroundings=read_surroundings(paths),
             trusts_checkpoints=search.trusts_checkpoints,
+            session=search.session,
         )
         conductor = _conductor(search, ledger, job)
         if not conductor.finished:

@@ -132,7 +132,7 @@ class MetricWatch:
             if hasattr(logger, "flush"):
                 logger.flush()
         is_last = self._is_last(trainer)
-        self._keep(trainer, float(latest), self._here(trainer, last=is_last))
+        self.keep(trainer, float(latest), self._here(trainer, last=is_last))
         if self._report(epoch, float(latest), is_last, others):
             self._stop(trainer)
 
@@ -169,7 +169,7 @@ class MetricWatch:
         self._latest = max(epoch, self._latest + 1)
         return self._latest
 
-    def _keep(self, trainer: Any, value: float, mark: Mark) -> None:
+    def keep(self, trainer: Any, value: float, mark: Mark) -> None:
         """Write the last checkpoint; if it is the best, it gets a second name."""
         is_best = better(self._mode, value, self._best)
         if is_best:

@@ -11,10 +11,15 @@ from tune.trial.cut import cut_back
 from tune.trial.logger import OneSession, version_logger
 from tune.trial.mark import Mark
 from tune.trial.mutant import Mutant
+from tune.trial.pace import follow
 from tune.trial.proof import Proof
+from tune.trial.stopwatch import CHECKPOINTS, LOGGING, NoStopwatch, Stopwatch
 from tune.trial.tailor import Measure, tailor
 from tune.trial.task import Job, Task
 from tune.trial.witness import witness
+
+LOGGER_METHODS = ("log_metrics", "log_hyperparams", "log_graph", "save", "begin", "flush", "finalize", "end")
+"""All that takes time in a logger."""
 
 
 class Fit:
@@ -33,6 +38,7 @@ class Fit:
         beat: Callable[[], None] = lambda: None,
         *,
         measures: bool = False,
+        stopwatch: Stopwatch | None = None,
     ) -> None:
         self._job = job
         self._task = task
@@ -44,6 +50,7 @@ class Fit:
         self._mark = mark
         self._beat = beat
         self._measures = measures
+        self.stopwatch = stopwatch or NoStopwatch()
         self._tailor: Any = None
         self._mutant = Mutant(task.values, len(task.mutations)) if job.mutants else None
         self._n_fits = 0
@@ -86,6 +93,7 @@ class Fit:
         if self._witness is None:
             self._witness = witness(package)(self._proof, self._beat)
         trainer.callbacks.append(self._witness)
+        follow(trainer, self.stopwatch)
         if self._measures:
             self._tailor = self._tailor or tailor(package)()
             trainer.callbacks.append(self._tailor)
@@ -95,6 +103,7 @@ class Fit:
             self._watch = reporter(package)(
                 self._job.metric, self._job.mode, self.files, self._report, self._mark, self._job.others, self._mutant
             )
+            self.stopwatch.time_calls(self._watch, CHECKPOINTS, "keep")
         trainer.callbacks.append(self._watch)
 
     def going_on(self, fit: Callable[..., None], given: Any = None) -> dict[str, Any]:
@@ -122,6 +131,7 @@ class Fit:
         """Return the version's one logger."""
         if self._logger is None:
             self._logger = version_logger(package)(*self._logged)
+            self.stopwatch.time_calls(self._logger, LOGGING, *LOGGER_METHODS)
         return self._logger
 
     def adopt(self, logger: OneSession) -> None:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from tune.paths import VersionPaths, atomic_write
+from tune.trial.stopwatch import PARTS, Lap
 
 HUNG = "hang"
 """The kind of a trial that made no progress."""
@@ -88,6 +89,8 @@ class Record:
     """How the constants changed: after which ``epoch``, from which ``donor``, to which ``constants``."""
     surroundings: dict[str, str] = field(default_factory=dict)
     """What it ran on, where that is not what the experiment's file of that name says."""
+    laps: list[Lap] = field(default_factory=list)
+    """Where the time went, one for each attempt; none where nobody asked for it."""
     failure: Failure | None = None
 
     def write(self, version: VersionPaths) -> None:
@@ -106,7 +109,8 @@ def read_record(version: VersionPaths) -> Record | None:
         data = json.loads(version.record.read_text(encoding="utf-8"), object_hook=_number)
         failure = Failure(**data.pop("failure")) if data.get("failure") else None
         curve = [(int(epoch), float(value)) for epoch, value in data.pop("curve")]
-        record = Record(**{**data, "failure": failure, "curve": curve})
+        laps = [Lap(**lap) for lap in data.pop("laps", ())]
+        record = Record(**{**data, "failure": failure, "curve": curve, "laps": laps})
         return record if _is_ours(record) else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
@@ -124,6 +128,16 @@ def _is_ours(record: Record) -> bool:
         and isinstance(record.constants, dict)
         and all(isinstance(each, str) for each in texts)
         and all(isinstance(each, int | float) for each in times)
+        and all(map(_is_lap, record.laps))
+    )
+
+
+def _is_lap(lap: Lap) -> bool:
+    seconds = (lap.session, lap.began, lap.ended, *lap.parts.values())
+    return (
+        isinstance(lap.worker, str)
+        and all(isinstance(each, int | float) for each in seconds)
+        and all(each in PARTS for each in lap.parts)
     )
 
 

@@ -48,6 +48,7 @@ from tune.trial.record import HUNG, INFINITE, NAN, NEVER_LOGGED, Failure, Record
 from tune.trial.reseed import reseeded
 from tune.trial.room import chain_of, no_room, room_told
 from tune.trial.script import run_script
+from tune.trial.stopwatch import CHECKING, LOGGING, PROGRAM, TIDYING, WAITING, Lap, NoStopwatch, Stopwatch
 from tune.trial.surroundings import changed
 from tune.trial.system import run_system
 from tune.trial.tailor import Measure, Measured, difference
@@ -73,10 +74,11 @@ PREFLIGHT: Mapping[str, Any] = {
 class TrialRun:
     """One trial on a worker. Its record on disk says at every moment how far it is."""
 
-    def __init__(self, job: Job, task: Task, executor: Executor) -> None:
+    def __init__(self, job: Job, task: Task, executor: Executor, stopwatch: Stopwatch | None = None) -> None:
         self._job = job
         self._task = task
         self._executor = executor
+        self._stopwatch = stopwatch or NoStopwatch()
         self._files = VersionPaths(Path(task.version))
         before = read_record(self._files) if task.attempt > 1 else None
         self.record = Record(
@@ -94,6 +96,7 @@ class TrialRun:
             ready=before.ready if before else False,
             logged=before.logged if before else [],
             mutations=task.mutations,
+            laps=before.laps if before else [],
             surroundings=changed(job.surroundings, job.n_threads, on_gpu=job.trainer.get("accelerator") == "gpu"),
         )
 
@@ -110,7 +113,7 @@ class TrialRun:
         Raises NoRoomError, and nothing else, where the disk is full: the trial has not failed, and is to go on later.
         """
         try:
-            with room_told(self._files.folder):
+            with room_told(self._files.folder), self._stopwatch.on(TIDYING):
                 return self._run(report, after_preflight)
         except NoRoomError:
             cut_back(self._files.folder, read_mark(self._files.last))  # an event may be written by half
@@ -157,12 +160,14 @@ class TrialRun:
     def _stations(self, report: Report, after_preflight: Callable[[], None]) -> None:
         if self._task.preflight:
             self._write(stage="preflight")
-            self._preflight()
-            gc.collect()
+            with self._stopwatch.on(CHECKING):
+                self._preflight()
+                gc.collect()
             after_preflight()
         if not self._task.rehearsal:
             self._write(stage="running")
-            self._fit(report)
+            with self._stopwatch.on(PROGRAM):
+                self._fit(report)
 
     def _preflight(self) -> None:
         """Run a batch or two of training and validation; raise MetricError when the metric is never logged."""
@@ -213,7 +218,7 @@ class TrialRun:
                 return False
             if epoch not in known:
                 self._write(curve=[*self.record.curve, (epoch, value)])
-            with self._guard.reporting(last=last):
+            with self._guard.reporting(last=last), self._stopwatch.on(WAITING):
                 return epoch > self._task.reported and report(epoch, value, last, others)
 
         if mark is not None and self._catch_up(mark, report):
@@ -257,7 +262,18 @@ class TrialRun:
         job, task = self._job, self._task
         return self._execute(
             task.values,
-            lambda proof: Fit(job, task, files, proof, self.record.started, overrides, report, mark, self._guard.beat),
+            lambda proof: Fit(
+                job,
+                task,
+                files,
+                proof,
+                self.record.started,
+                overrides,
+                report,
+                mark,
+                self._guard.beat,
+                stopwatch=None if report is None else self._stopwatch,
+            ),
         )
 
     def _execute(self, values: Mapping[str, Value], fit_with: Callable[[Proof], Fit]) -> Fit:
@@ -312,9 +328,14 @@ class TrialRun:
         stage: Stage = changes.get("stage", self.record.stage)
         if stage in ("complete", "stopped", "failed"):
             changes["ended"] = time.time()
+            changes["laps"] = self._laps()
         self.record = replace(self.record, **changes)
-        with room_told(self._files.folder, ours=True):
+        with room_told(self._files.folder, ours=True), self._stopwatch.on(LOGGING):
             self.record.write(self._files)
+
+    def _laps(self) -> list[Lap]:
+        lap = self._stopwatch.lap()
+        return self.record.laps if lap is None else [*self.record.laps, lap]
 
 
 def failure_of(error: BaseException, job: Job) -> Failure:

@@ -13,6 +13,7 @@ from tune.promotion.rewrite import IN_FORCE
 from tune.space.space import System
 from tune.trial.fit import Fit
 from tune.trial.lightning import descends, package_of
+from tune.trial.stopwatch import DATA
 from tune.trial.task import Job
 
 TRAINER_DEFAULTS: Mapping[str, Any] = {
@@ -32,7 +33,10 @@ def run_system(executor: Executor, job: Job, fit: Fit) -> None:
     package = package_of(model_class)
     trainer = package.Trainer(**fit.arguments(trainer_arguments(module, job), package))
     fit.attach(trainer, package)
-    trainer.fit(_instance(model_class, place), **_data(module, place), **fit.going_on(trainer.fit))
+    model = _instance(model_class, place)
+    with fit.stopwatch.on(DATA):
+        data = _data(module, place)
+    trainer.fit(model, **data, **fit.going_on(trainer.fit))
 
 
 def trainer_arguments(module: ModuleType, job: Job) -> dict[str, Any]:

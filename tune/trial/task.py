@@ -56,6 +56,8 @@ class Job:
     """Where constants change while a trial trains: some of the values that each may take."""
     hang_after_s: float | None = None
     """A trial that has been silent for so long fails, if it is long for it; None: never."""
+    session: float | None = None
+    """When the driver's command began, in seconds since the epoch, if trials are to say where their time goes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

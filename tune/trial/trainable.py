@@ -22,6 +22,7 @@ from tune.promotion.execute import Executor
 from tune.promotion.snapshot import Snapshot
 from tune.trial.gate import open_gate, wait_at
 from tune.trial.record import Record
+from tune.trial.stopwatch import CHECKING, IMPORT, stopwatch_of
 from tune.trial.task import Job, Task
 
 LAST_STOP_TIMEOUT_S = 30
@@ -42,6 +43,7 @@ class TrialTrainable(FunctionTrainable):
         """Prepare what all trials of this worker share."""
         super().setup(config)
         self._settled = False
+        self._stopwatch = stopwatch_of(self.job.session)
         self._executor = Executor(
             Snapshot(self.job.snapshot, self.job.program),
             {key: constant.sites for key, constant in self.job.constants.items()},
@@ -61,11 +63,13 @@ class TrialTrainable(FunctionTrainable):
         return Path(Task.decode(self.config[TASK]).version).name
 
     def _trainable_func(self, config: dict[str, Any]) -> None:
-        from tune.trial.run import TrialRun  # imports torch and Lightning: here, where a waiting worker gets warm
+        with self._stopwatch.on(IMPORT):
+            from tune.trial.run import TrialRun  # imports torch and Lightning: here, where a waiting worker gets warm
 
         task = Task.decode(config[TASK])
         if task.gated:
-            wait_at(self.job.gate)
+            with self._stopwatch.on(CHECKING):
+                wait_at(self.job.gate)
         stopped = False
 
         def report(epoch: int, value: float, last: bool, others: tuple[float, ...]) -> bool:
@@ -76,7 +80,7 @@ class TrialTrainable(FunctionTrainable):
                 stopped = True
             return stopped
 
-        trial = TrialRun(self.job, task, self._executor)
+        trial = TrialRun(self.job, task, self._executor, self._stopwatch)
         full = None
         try:
             record = trial.run(report, lambda: open_gate(self.job.gate))

@@ -76,6 +76,9 @@ class Page:
     """Parallel coordinates and contours."""
     slices: tuple[Plot, ...]
     workers: tuple[Plot, ...]
+    time_columns: tuple[str, ...]
+    time_rows: tuple[tuple[str, ...], ...]
+    """Where the time went; none where the search was not profiled."""
     failures: tuple[Failed, ...]
     columns: tuple[str, ...]
     """Of the table of trials: metrics, then constants."""

@@ -11,6 +11,8 @@ from tune.results.experiment import Experiment
 from tune.results.failures import failures_of
 from tune.results.hints import hints_of
 from tune.results.importance import Importance, importance_of, is_scored
+from tune.results.profile import read_profile
+from tune.results.profile_table import time_columns, time_rows
 from tune.results.report.clock import Clock, clock_of, spoken
 from tune.results.report.contours import contours
 from tune.results.report.curves import curves
@@ -49,6 +51,7 @@ def page_of(experiment: Experiment) -> Page:
     shares = _importance(experiment)
     judged = [each.constant for each in shares]
     ordered = [*judged, *(name for name in space.dimensions if name not in judged)]
+    times = read_profile(trials, experiment.paths)
     return Page(
         name=experiment.paths.name,
         program=program.name_of(program.path),
@@ -71,6 +74,8 @@ def page_of(experiment: Experiment) -> Page:
         constants=_together(subjects, ordered),
         slices=_slices(subjects, ordered, best),
         workers=_workers(runs, clock),
+        time_columns=() if times is None else time_columns(times),
+        time_rows=() if times is None else tuple(time_rows(times)),
         failures=tuple(failed(group) for group in failures_of(trials, space, experiment.paths)),
         columns=(*(each.metric for each in space.objectives), *space.dimensions),
         lines=_lines(experiment),

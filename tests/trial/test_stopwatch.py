@@ -1,0 +1,79 @@
+"""Where a worker's time goes: at every moment one part counts, so that all parts add up."""
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from tune.trial.run import TrialRun
+from tune.trial.stopwatch import DATA, IDLE, PROGRAM, TRAINING, VALIDATION, WAITING, NoStopwatch, Stopwatch
+from tune.trial.task import Task
+
+REPORT_S = 0.1
+PACE_S, MAX_EPOCHS = 0.2, 4  # as the program has it
+
+
+def test_parts_when_they_lie_inside_of_each_other_then_the_innermost_counts():
+    stopwatch = Stopwatch(session=0.0)
+
+    with stopwatch.on(PROGRAM):
+        time.sleep(0.02)
+        with stopwatch.on(DATA):
+            time.sleep(0.05)
+    lap = stopwatch.lap()
+
+    assert lap.parts[PROGRAM] >= 0.02
+    assert lap.parts[DATA] >= 0.05
+    assert sum(lap.parts.values()) == pytest.approx(lap.ended - lap.began, abs=0.01)
+
+
+def test_what_was_left_open_when_its_part_is_over_then_counts_no_more():
+    stopwatch = Stopwatch(session=0.0)
+
+    with stopwatch.on(PROGRAM):
+        stopwatch.enter(TRAINING)  # as an action that raises, and whose end is not told
+    stopwatch.lap()
+
+    time.sleep(0.02)
+    assert stopwatch.lap().parts.keys() == {IDLE}
+
+
+def test_laps_follow_each_other_without_a_gap():
+    stopwatch = Stopwatch(session=7.0)
+
+    first, second = stopwatch.lap(), stopwatch.lap()
+
+    assert (first.ended, first.session) == (second.began, 7.0)
+
+
+@pytest.fixture
+def profiled(worker):
+    """Return what runs a trial of a paced program under a stopwatch."""
+    held = worker("paced")
+
+    def run(stopwatch):
+        task = Task(number=0, version=str(held.storage / "000"), seed=0)
+        with held.uncaptured():
+            return TrialRun(replace(held.job), task, held.executor, stopwatch).run(
+                lambda *_: time.sleep(REPORT_S), lambda: None
+            )
+
+    return run
+
+
+def test_a_trial_when_it_is_profiled_then_says_where_its_time_went(profiled):
+    began = time.time()
+
+    (lap,) = profiled(Stopwatch(session=began)).laps
+
+    assert began <= lap.began < lap.ended <= time.time()
+    assert sum(lap.parts.values()) == pytest.approx(lap.ended - began, rel=0.05)
+    assert lap.parts[TRAINING] >= MAX_EPOCHS * PACE_S
+    assert MAX_EPOCHS * REPORT_S <= lap.parts[WAITING] < MAX_EPOCHS * REPORT_S + 0.1
+    assert {PROGRAM, DATA, VALIDATION} <= lap.parts.keys()
+
+
+def test_a_trial_when_it_is_not_profiled_then_says_nothing_and_nothing_is_listened_to(profiled, monkeypatch):
+    monkeypatch.setattr("tune.trial.pace._listen", None)
+
+    assert profiled(NoStopwatch()).laps == []

@@ -1,0 +1,90 @@
+"""Where the time of a search went, worker by worker, from what its trials recorded."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tune.paths import ExperimentPaths
+from tune.trial.outcome import Outcome
+from tune.trial.record import read_record
+from tune.trial.stopwatch import IDLE, PARTS, START, Lap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breakdown:
+    """Seconds by part, of each worker; a worker that replaced a dead one goes on with its row of parts."""
+
+    workers: tuple[dict[str, float], ...]
+    n_trials: int
+    """Trials that recorded where their time went."""
+
+    @property
+    def all(self) -> dict[str, float]:
+        """Return the seconds of all workers together, in the order of a trial's parts; those that took time alone."""
+        total = {part: sum(worker.get(part, 0.0) for worker in self.workers) for part in PARTS}
+        return {part: seconds for part, seconds in total.items() if seconds > 0}
+
+    @property
+    def wall_s(self) -> tuple[float, ...]:
+        """Return the seconds of each worker, from the command's beginning to the end of the last trial."""
+        return tuple(sum(worker.values()) for worker in self.workers)
+
+
+def read_profile(trials: Sequence[Outcome], paths: ExperimentPaths) -> Breakdown | None:
+    """Return the breakdown of an experiment; None where it was not profiled."""
+    records = (read_record(paths.version(each.version)) for each in trials if each.repeat_of is None)
+    laps = [record.laps for record in records if record is not None and record.laps]
+    return breakdown(lap for each in laps for lap in each) if laps else None
+
+
+def breakdown(laps: Iterable[Lap]) -> Breakdown:
+    """Add up laps: those of one process follow each other without a gap."""
+    sessions: dict[float, list[Lap]] = defaultdict(list)
+    for lap in laps:
+        sessions[lap.session].append(lap)
+    workers: list[dict[str, float]] = []
+    for began, its_laps in sorted(sessions.items()):
+        for place, lane in enumerate(_lanes(its_laps)):
+            workers[place : place + 1] = [_sum(workers[place : place + 1], _parts(lane, began, _end(its_laps)))]
+    return Breakdown(workers=tuple(workers), n_trials=sum(map(len, sessions.values())))
+
+
+def _end(laps: Iterable[Lap]) -> float:
+    return max(lap.ended for lap in laps)
+
+
+def _lanes(laps: Sequence[Lap]) -> list[list[list[Lap]]]:
+    """Return for each worker the processes that it was, one after the other, and the laps of each."""
+    processes: dict[str, list[Lap]] = defaultdict(list)
+    for lap in sorted(laps, key=lambda lap: lap.began):
+        processes[lap.worker].append(lap)
+    lanes: list[list[list[Lap]]] = []
+    for process in processes.values():
+        free = (lane for lane in lanes if _end(lane[-1]) <= process[0].began)
+        lane = next(free, None)
+        if lane is None:
+            lanes.append([process])
+        else:
+            lane.append(process)
+    return lanes
+
+
+def _parts(lane: Sequence[Sequence[Lap]], began: float, ended: float) -> dict[str, float]:
+    """Return a worker's seconds in one session: what its laps say, and what lies around them."""
+    parts: dict[str, float] = defaultdict(float)
+    free_since = began
+    for process in lane:
+        parts[START] += max(0.0, process[0].began - free_since)
+        for lap in process:
+            for part, seconds in lap.parts.items():
+                parts[part] += seconds
+        free_since = _end(process)
+    parts[IDLE] += max(0.0, ended - free_since)
+    return dict(parts)
+
+
+def _sum(before: Sequence[dict[str, float]], parts: dict[str, float]) -> dict[str, float]:
+    total = dict(before[0]) if before else {}
+    for part, seconds in parts.items():
+        total[part] = total.get(part, 0.0) + seconds
+    return total

@@ -1,0 +1,128 @@
+"""Where a worker's time goes, for ``--profile``: at every moment exactly one part counts, so that all add up."""
+
+import contextlib
+import functools
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+START, IMPORT, CHECKING, PROGRAM, DATA = "start", "import", "pre-flight", "program", "data"
+TRAINING, VALIDATION, LOGGING, CHECKPOINTS = "training", "validation", "logging", "checkpoints"
+WAITING, TIDYING, IDLE = "waiting", "tidying", "idle"
+
+PARTS = {
+    START: "until there is a worker: Ray's start; where one died, until the next",
+    IMPORT: "of torch and Lightning, once a worker",
+    CHECKING: "the baseline's, or waiting for it",
+    PROGRAM: "executing it, and setting up its Trainer",
+    DATA: "building datasets and loaders, and the next batch",
+    TRAINING: "steps, and Lightning's loop around them",
+    VALIDATION: "the same of validation, sanity checks included",
+    LOGGING: "TensorBoard, hparams.yaml, trial.json",
+    CHECKPOINTS: "writing them",
+    WAITING: "for the driver, to hear whether the trial goes on",
+    TIDYING: "between the program's end and the trial's: memory, streams, random states",
+    IDLE: "no trial: one had ended, and the next was not there",
+}
+"""All parts, in the order of their time, and what each is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lap:
+    """A worker's time from the end of its last trial, or from its own start, to the end of this one."""
+
+    worker: str
+    """``host:pid``."""
+    session: float
+    """When the driver's command began, in seconds since the epoch: tells the drivers of one experiment apart."""
+    began: float
+    """Seconds since the epoch."""
+    ended: float
+    """Seconds since the epoch."""
+    parts: dict[str, float]
+    """Seconds, by part."""
+
+
+class Stopwatch:
+    """One for a worker. Parts lie inside of each other, and the innermost counts."""
+
+    def __init__(self, session: float) -> None:
+        self._session = session
+        self._inside = [IDLE]
+        self._parts: dict[str, float] = {}
+        self._began, self._since = time.time(), time.perf_counter()
+
+    @contextlib.contextmanager
+    def on(self, part: str) -> Iterator[None]:
+        """Count this part meanwhile, whatever was left open inside of it."""
+        depth = len(self._inside)
+        self.enter(part)
+        try:
+            yield
+        finally:
+            self._count()
+            del self._inside[depth:]
+
+    def enter(self, part: str) -> None:
+        """Count this part, until ``leave``."""
+        self._count()
+        self._inside.append(part)
+
+    def leave(self) -> None:
+        """Count again what was counted before."""
+        self._count()
+        if len(self._inside) > 1:
+            self._inside.pop()
+
+    def time_calls(self, owner: Any, part: str, *names: str) -> None:
+        """Count calls of these methods of an object as this part."""
+        for name in names:
+            setattr(owner, name, self._timed(getattr(owner, name), part))
+
+    def _timed(self, function: Callable[..., Any], part: str) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def timed(*args: Any, **given: Any) -> Any:
+            with self.on(part):
+                return function(*args, **given)
+
+        return timed
+
+    def lap(self) -> Lap | None:
+        """Return the time since the last lap, and begin the next one."""
+        self._count()
+        began, self._began = self._began, time.time()
+        parts, self._parts = self._parts, {}
+        worker = f"{socket.gethostname()}:{os.getpid()}"
+        return Lap(worker=worker, session=self._session, began=began, ended=self._began, parts=parts)
+
+    def _count(self) -> None:
+        now = time.perf_counter()
+        part = self._inside[-1]
+        self._parts[part] = self._parts.get(part, 0.0) + now - self._since
+        self._since = now
+
+
+class NoStopwatch(Stopwatch):
+    """The one of a search that nobody profiles: it does nothing."""
+
+    def __init__(self) -> None:
+        pass
+
+    def on(self, part: str) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
+        """Count nothing."""
+        return contextlib.nullcontext()
+
+    def time_calls(self, owner: Any, part: str, *names: str) -> None:
+        """Leave the methods as they are."""
+
+    def lap(self) -> Lap | None:
+        """Return that there is none."""
+        return None
+
+
+def stopwatch_of(session: float | None) -> Stopwatch:
+    """Return a stopwatch; one that does nothing where no session is to be profiled."""
+    return NoStopwatch() if session is None else Stopwatch(session)
