@@ -5,6 +5,7 @@ It compares where the best fifth of the trials lies with where all lie. Trials t
 best epoch: that they were weak is all that is asked of them.
 """
 
+import functools
 import random
 import warnings
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from tune.space.when import alike
 from tune.trial.outcome import Outcome
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
+    import optuna
 
 TOP = 0.2
 """The share of the trials that counts as the best."""
@@ -44,17 +45,35 @@ def importance_of(trials: Sequence[Outcome], space: Space) -> tuple[Importance, 
     scores = [trial.score or 0.0 for trial in scored]
     if len(set(scores)) < 2:
         return ()
-    distributions = _distributions(space)
-    params = [_params(trial, space) for trial in scored]
-    real = _divergences(params, scores, distributions, space.mode)
+    options = {name: len(each.options) for name, each in space.dimensions.items() if isinstance(each, Choice)}
+    sign = -1.0 if space.mode == "max" else 1.0
+    return _judged(
+        tuple(tuple(_params(trial, space).items()) for trial in scored),
+        tuple(sign * score for score in scores),
+        tuple(options.items()),
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _judged(
+    params: tuple[tuple[tuple[str, float], ...], ...],
+    scores: tuple[float, ...],
+    options: tuple[tuple[str, int], ...],
+) -> tuple[Importance, ...]:
+    """Judge once: the hints on the terminal, those in the report and the report's own table all ask.
+
+    ``options`` says of each constant that is a choice how many it has; of scores less is better.
+    """
+    study = _study(params, dict(options))
+    real = _divergences(study, scores)
     total = sum(real.values())
     if total == 0:
         return ()
     shuffled = []
-    rng = random.Random(0)  # noqa: S311 - the same judgement each time
+    left, rng = list(scores), random.Random(0)  # noqa: S311 - the same judgement each time
     for _ in range(N_SHUFFLES):
-        rng.shuffle(scores)
-        shuffled.append(_divergences(params, scores, distributions, space.mode))
+        rng.shuffle(left)
+        shuffled.append(_divergences(study, left))
     found = [
         Importance(
             constant=name,
@@ -76,18 +95,6 @@ def sampled(trials: Sequence[Outcome], most: int) -> Sequence[Outcome]:
     return trials if len(trials) <= most else [trials[place * len(trials) // most] for place in range(most)]
 
 
-def _distributions(space: Space) -> dict[str, "BaseDistribution"]:
-    """Every range as its own scale from 0 to 1, so that log and linear ones look alike; options by their places."""
-    from optuna.distributions import CategoricalDistribution, FloatDistribution
-
-    return {
-        name: CategoricalDistribution(range(len(dimension.options)))
-        if isinstance(dimension, Choice)
-        else FloatDistribution(0.0, 1.0)
-        for name, dimension in space.dimensions.items()
-    }
-
-
 def _params(trial: Outcome, space: Space) -> dict[str, float]:
     """Return where a trial's values lie; one that is outside of its range (the baseline's may be) is left out."""
     found: dict[str, float] = {}
@@ -104,25 +111,33 @@ def _params(trial: Outcome, space: Space) -> dict[str, float]:
     return found
 
 
-def _divergences(
-    params: Sequence[Mapping[str, float]],
-    scores: Sequence[float],
-    distributions: Mapping[str, "BaseDistribution"],
-    mode: str,
-) -> dict[str, float]:
+def _study(params: Sequence[Sequence[tuple[str, float]]], options: Mapping[str, int]) -> "optuna.Study":
+    """Return a study of these trials, whose scores it does not know.
+
+    Every range is its own scale from 0 to 1, so that log and linear ones look alike; options stand by their places.
+    """
     import optuna
-    from optuna.importance import PedAnovaImportanceEvaluator
+    from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
     from optuna.trial import create_trial
 
-    sign = -1.0 if mode == "max" else 1.0
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    names = dict.fromkeys(name for each in params for name, _ in each)
+    distributions: dict[str, BaseDistribution] = {
+        name: CategoricalDistribution(range(options[name])) if name in options else FloatDistribution(0.0, 1.0)
+        for name in names
+    }
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler())
+    study.add_trials(
+        create_trial(params=dict(each), distributions={name: distributions[name] for name, _ in each}, value=0.0)
+        for each in params
+    )
+    return study
+
+
+def _divergences(study: "optuna.Study", scores: Sequence[float]) -> dict[str, float]:
+    from optuna.importance import PedAnovaImportanceEvaluator
+
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a condition holds in few trials
-        study = optuna.create_study(sampler=optuna.samplers.RandomSampler())
-        study.add_trials(
-            [
-                create_trial(params=dict(each), distributions={n: distributions[n] for n in each}, value=sign * score)
-                for each, score in zip(params, scores, strict=True)
-            ]
-        )
-        return dict(PedAnovaImportanceEvaluator(target_quantile=TOP).evaluate(study))
+        warnings.simplefilter("ignore")  # that a condition holds in few trials, and that less is better
+        evaluator = PedAnovaImportanceEvaluator(target_quantile=TOP)
+        return dict(evaluator.evaluate(study, target=lambda trial: scores[trial.number]))
