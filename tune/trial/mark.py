@@ -10,7 +10,7 @@ import pickle
 import random
 import shutil
 import zipfile
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,11 @@ class Mark:
             root = archive.namelist()[0].partition("/")[0]
             n_before = sum(name.endswith(f"/{MEMBER}") for name in archive.namelist())
             folder = f"{root}/{n_before}" if n_before else root
-            archive.writestr(f"{folder}/{MEMBER}", json.dumps(asdict(self)))
+            archive.writestr(f"{folder}/{MEMBER}", json.dumps(self._fields()))
+
+    def _fields(self) -> dict[str, Any]:
+        """Return what ``asdict`` would, which copies each of a random state's numbers: milliseconds an epoch."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def adopt(self, weights: Path, checkpoint: Path, n_mutations: int) -> "Mark":
         """Put another trial's ``weights`` into a ``checkpoint`` of this mark, and return the one that it has now."""
@@ -121,8 +125,8 @@ def restore_rng(state: dict[str, Any]) -> None:
 
 
 def _text(state: torch.Tensor) -> str:
-    return base64.b64encode(bytes(state.tolist())).decode()
+    return base64.b64encode(state.cpu().numpy().tobytes()).decode()
 
 
 def _tensor(text: str) -> torch.Tensor:
-    return torch.tensor(list(base64.b64decode(text)), dtype=torch.uint8)
+    return torch.from_numpy(np.frombuffer(base64.b64decode(text), dtype=np.uint8).copy())

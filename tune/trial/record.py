@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from tune.paths import VersionPaths, atomic_write
@@ -96,9 +96,10 @@ class Record:
     def write(self, version: VersionPaths) -> None:
         """Replace the file; a reader never sees half of it."""
         with atomic_write(version.record) as aside:
-            fields = _strict(asdict(self)).items()
+            held = {each.name: getattr(self, each.name) for each in fields(self)}  # `asdict` would copy every number
             lines = (
-                f"  {json.dumps(name)}: {json.dumps(value, default=str, allow_nan=False)}" for name, value in fields
+                f"  {json.dumps(name)}: {json.dumps(value, default=str, allow_nan=False)}"
+                for name, value in _strict(held).items()
             )
             aside.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
@@ -150,6 +151,8 @@ def _strict(value: Any) -> Any:
             return {key: _strict(item) for key, item in value.items()}
         case list() | tuple():
             return [_strict(item) for item in value]
+        case Failure() | Lap():
+            return _strict(asdict(value))
         case _:
             return value
 
