@@ -1,11 +1,15 @@
 """A search from its command line to its last line, on the one Ray of the test session."""
 
+import os
 import re
 import sys
 
 import pytest
 
 from tune.cli import main
+
+N_CORES = len(os.sched_getaffinity(0))
+THERE = f"{N_CORES} CPU core{'s' if N_CORES != 1 else ''}, no GPU"
 
 pytestmark = pytest.mark.usefixtures("ray")
 
@@ -41,6 +45,7 @@ def test_a_search_shows_what_it_did_and_what_comes_next(run, storage):
     assert "\r" not in out
     assert out.startswith(
         "scripted.py: maximise Score/Val\n"
+        f"{THERE}\n"
         "3 trials, 2 at a time with 1 CPU each; sampler tpe, scheduler asha, seed 0\n"
         "\n"
         "constant     hardcoded   searched                \n"

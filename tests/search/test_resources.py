@@ -11,10 +11,12 @@ import pytest
 
 from tests.projects import write_program
 from tune.errors import OptionError
+from tune.search.gpus import detect_gpus
 from tune.search.resources import plan_resources
 from tune.space.settings import Settings
 
 ROOT = Path(__file__).parents[2]
+N_CORES = len(os.sched_getaffinity(0))
 SPACE = """
 system: paced.py
 metric: Score/Val
@@ -24,12 +26,93 @@ constants:
 trials: 8
 scheduler: none
 """
+TELLS = """
+import os
+print("threads", torch.get_num_threads(), os.environ["OMP_NUM_THREADS"])
+"""
 
 
 @pytest.fixture(autouse=True)
 def four_gpus(monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3")
+    monkeypatch.setenv("PROMOTUNE_LOGICAL_GPUS", "4")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(8)))
+
+
+VISIBLE = {
+    None: ("0", "1", "2", "3"),
+    "": (),
+    "-1": (),
+    "2,0": ("2", "0"),
+    "3, 4, 9": ("3",),
+    "GPU-5ebe, MIG-7": ("GPU-5ebe", "MIG-7"),
+}
+
+
+@pytest.mark.parametrize(("visible", "there"), VISIBLE.items())
+def test_gpus_that_are_not_there_are_not_seen_whatever_the_environment_names(monkeypatch, visible, there):
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+
+    assert detect_gpus() == there
+    monkeypatch.setenv("PROMOTUNE_LOGICAL_GPUS", "0")
+    assert detect_gpus() == ()
+
+
+def test_without_the_variable_those_of_the_machine_are_seen(monkeypatch):
+    import pynvml
+
+    monkeypatch.delenv("PROMOTUNE_LOGICAL_GPUS")
+    monkeypatch.setattr(pynvml, "nvmlInit", lambda: None)
+    monkeypatch.setattr(pynvml, "nvmlShutdown", lambda: None)
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetCount", lambda: 2)
+
+    assert detect_gpus() == ("0", "1")
+
+
+FOUND = [
+    (None, None, "8 CPU cores, 4 GPUs"),
+    (None, (1, 3), "8 CPU cores, 4 GPUs, of which 1, 3 are used"),
+    (None, (2,), "8 CPU cores, 4 GPUs, of which 2 is used"),
+    (0, None, "8 CPU cores, 4 GPUs, of which none is used"),
+]
+
+
+@pytest.mark.parametrize(("share", "wanted", "told"), FOUND)
+def test_what_was_found_is_told(share, wanted, told):
+    assert plan_resources(Settings(gpus_per_trial=share), wanted).found == told
+
+
+def test_a_machine_without_gpus_says_so(monkeypatch):
+    monkeypatch.setenv("PROMOTUNE_LOGICAL_GPUS", "0")
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0})
+
+    assert plan_resources(Settings(), None).found == "1 CPU core, no GPU"
+
+
+DIVIDED = [  # GPUs, settings, DataLoader workers; cores of a trial, trials at a time
+    ("0", {}, 0, 1, 8),
+    ("0", {}, 1, 1, 8),
+    ("0", {}, 3, 3, 2),
+    ("0", {}, 20, 8, 1),
+    ("0", {"concurrency": 4}, 3, 2, 4),
+    ("0", {"cpus_per_trial": 1}, 3, 1, 8),
+    ("4", {}, 0, 1, 4),
+    ("4", {}, 6, 2, 4),
+    ("4", {"gpus_per_trial": 0.5}, 6, 1, 8),
+    ("1", {}, 6, 6, 1),
+    ("4", {"trainer": {"accelerator": "cpu"}}, 0, 1, 8),
+]
+
+
+@pytest.mark.parametrize(("n_gpus", "asked", "n_workers", "cpus", "at_a_time"), DIVIDED)
+def test_cores_are_divided_so_that_the_workers_of_the_loaders_fit(
+    monkeypatch, n_gpus, asked, n_workers, cpus, at_a_time
+):
+    monkeypatch.setenv("PROMOTUNE_LOGICAL_GPUS", n_gpus)
+    resources = plan_resources(Settings(**asked), None, n_workers)
+
+    assert (resources.cpus_per_trial, resources.n_threads, resources.concurrency) == (cpus, cpus, at_a_time)
 
 
 SLOTS = [(None, 4), (1, 4), (2, 2), (3, 1), (4, 1), (0.5, 8), (0.6, 4), (0.1, 20), (1 / 3, 12), (0, 8)]
@@ -60,9 +143,10 @@ def test_what_can_never_be_met_is_refused(asked, message):
     assert str(refused.value) == message
 
 
-def searched(folder, *words):
+def searched(folder, *words, **variables):
     """Search with four logical GPUs on the CPU; return what was told, and the records."""
     program = write_program(folder / "project", "paced")
+    program.write_text(program.read_text() + TELLS)
     program.with_name("s.yaml").write_text(SPACE)
     ran = subprocess.run(
         [
@@ -77,13 +161,27 @@ def searched(folder, *words):
             *words,
         ],
         cwd=program.parent,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "0,1,2,3"},
+        env={**os.environ, **variables},
         capture_output=True,
         text=True,
         check=False,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout, [json.loads(file.read_text()) for file in sorted(folder.glob("storage/s/*/trial.json"))]
+
+
+AUTO = [
+    ({}, "0", "auto is measured on a GPU, and there is none"),
+    ({"trainer": {"accelerator": "cpu"}}, "4", "auto is measured on a GPU, and the Trainer's accelerator is 'cpu'"),
+]
+
+
+@pytest.mark.parametrize(("asked", "n_gpus", "why"), AUTO)
+def test_auto_without_a_gpu_to_measure_on_is_refused(monkeypatch, asked, n_gpus, why):
+    monkeypatch.setenv("PROMOTUNE_LOGICAL_GPUS", n_gpus)
+    with pytest.raises(OptionError) as refused:
+        plan_resources(Settings(gpus_per_trial="auto", **asked), None)
+    assert str(refused.value) == (f"gpus_per_trial: {why}\n  Leave `gpus_per_trial` out, and trials run on the CPU.")
 
 
 def at_a_time(records):
@@ -102,7 +200,57 @@ def test_eight_trials_of_half_a_gpu_run_at_a_time_and_see_the_device_that_they_w
 
 @pytest.mark.slow
 def test_the_gpus_that_are_named_are_used_and_no_others(tmp_path):
-    _, records = searched(tmp_path, "--gpu", "1", "3", "--trials", "4")
+    told, records = searched(tmp_path, "--gpu", "1", "3", "--trials", "4", "--cpus-per-trial", "2", OMP_NUM_THREADS="7")
 
     assert {each["devices"] for each in records} == {"1", "3"}
     assert at_a_time(records) == 2
+    assert f"{N_CORES} CPU cores, 4 GPUs, of which 1, 3 are used\n4 trials, 2 at a time with 1 GPU each; " in told
+    logs = [file.read_text().splitlines() for file in tmp_path.glob("storage/s/*/log.txt")]
+    assert len(logs) == 4
+    assert all("threads 2 2" in log for log in logs)
+
+
+SCALE = """
+import sys
+from tune.cli import main
+from tune.search import auto_share
+from tune.trial.footprint import Footprint, Weighed
+
+GIB = 2**30
+
+
+def weigh_on_gpu(job, resources, seed, loads):
+    assert job.trainer["accelerator"] == "auto"
+    footprints = tuple(Footprint(what=what, peak_bytes=(1 + 2 * len(values)) * GIB) for what, values in loads.items())
+    return Weighed(total_bytes=16 * GIB, free_bytes=16 * GIB, context_bytes=GIB // 2, footprints=footprints)
+
+
+auto_share.weigh_on_gpu = weigh_on_gpu  # this machine has no GPU: the scale is a fake, all else is what users run
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.slow
+def test_a_share_that_is_measured_is_told_and_used(tmp_path):
+    program = write_program(tmp_path / "project", "paced")
+    program.with_name("s.yaml").write_text(SPACE.replace("LR:", "MAX_EPOCHS: {randint: [3, 6]}\n  LR:"))
+    (tmp_path / "drive.py").write_text(SCALE)
+    words = "--space s.yaml --gpus-per-trial auto --gpu 0 --trainer.accelerator auto --trials 5 --cpus-per-trial 0.25"
+    ran = subprocess.run(
+        [sys.executable, tmp_path / "drive.py", *words.split(), "--storage", tmp_path / "storage"],
+        cwd=program.parent,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "\n5 trials, as many at a time as a GPU has room for; sampler" in ran.stdout
+    assert (
+        "gpus_per_trial: auto is 0.25, 4 at a time: a GPU has room for 4 trials in the 16.0 of 16.0 GiB that are free; "
+        "measured: the hardcoded values 1.0 GiB, MAX_EPOCHS=6 3.0 GiB, CUDA itself 0.5 GiB in each\n"
+    ) in ran.stdout
+    records = [json.loads(file.read_text()) for file in sorted(tmp_path.glob("storage/s/*/trial.json"))]
+    assert [each["devices"] for each in records] == ["0"] * 5
+    assert at_a_time(records) == 4
+    assert "gpus_per_trial: 0.25\n" in (tmp_path / "storage" / "s" / "space.yaml").read_text()

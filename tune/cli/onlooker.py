@@ -19,6 +19,8 @@ class Onlooker:
 
     on_start: Callable[[], None]
     """Hears that Ray runs."""
+    on_share: Callable[[Resources, str], None]
+    """Hears what a trial gets of a GPU, where that was measured, and what was."""
     on_end: Callable[[Outcome], None]
     """Hears of each trial that ended."""
     watch: Watch | None
@@ -41,9 +43,13 @@ def looking_on(
 
     ``baseline`` is the number of the trial with the hardcoded values; None: the others are not held against one.
     """
+
+    def share(resources: Resources, why: str) -> None:
+        screen.line(f"gpus_per_trial: auto is {resources.gpus_per_trial:g}, {resources.concurrency} at a time: {why}")
+
     if not screen.can_redraw or screen.is_quiet:
         lines = TrialLines(screen, space.mode, n_trials, before)
-        yield Onlooker(on_start=lambda: None, on_end=lines.ended, watch=None)
+        yield Onlooker(on_start=lambda: None, on_share=share, on_end=lines.ended, watch=None)
         return
     from tune.cli.live import LiveView
     from tune.search.progress import Progress
@@ -57,5 +63,10 @@ def looking_on(
         before=before,
         baseline=baseline,
     )
+
+    def shared(resources: Resources, why: str) -> None:
+        progress.concurrency = resources.concurrency
+        share(resources, why)
+
     with LiveView(screen, progress, title=title, metric=space.metric) as view:
-        yield Onlooker(on_start=view.ray_runs, on_end=view.ended, watch=view)
+        yield Onlooker(on_start=view.ray_runs, on_share=shared, on_end=view.ended, watch=view)

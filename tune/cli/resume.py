@@ -20,6 +20,7 @@ from tune.errors import ConstantError, OptionError, SpaceError
 from tune.paths import ExperimentPaths, short
 from tune.promotion.resolve import Promoted, doubts, hardcoded, resolve
 from tune.promotion.snapshot import Snapshot, check_root
+from tune.promotion.workers import most_workers
 from tune.search.lock import locked
 from tune.search.resources import plan_resources
 from tune.space.edited import changes, edited_space
@@ -97,7 +98,10 @@ def _resume(
     before, program = experiment.space, experiment.snapshot.stored
     space = _changed(before if edited is None else edited_space(edited, before), before.settings, arguments)
     promoted = _promoted(space, before, experiment.snapshot)
-    resources = plan_resources(space.settings, arguments.gpus)
+    resources = plan_resources(space.settings, arguments.gpus, most_workers(program, promoted).number)
+    if resources.is_measured:
+        what = "auto is measured when a search begins, and this one has begun"
+        raise OptionError("gpus_per_trial", what, "Give a number, such as `--gpus-per-trial 0.5`.")
     if edited is None:
         _check_trials("--trials", space, len(experiment.trials))
     else:

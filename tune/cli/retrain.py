@@ -13,6 +13,7 @@ from tune.cli.styles import STYLES
 from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, ExperimentError, NoRoomError, OptionError
 from tune.paths import ExperimentPaths, short
 from tune.promotion.snapshot import check_root
+from tune.promotion.workers import most_workers
 from tune.results.experiment import Experiment, open_experiment
 from tune.results.retrained import Retrained, latest, read_retrained, reproduction, verdicts
 from tune.results.student import Spread
@@ -54,9 +55,8 @@ def run(given: argparse.Namespace) -> int:
     trials = _wanted(experiment, given)
     arguments = Arguments.of(given)
     space = replace(experiment.space, settings=arguments.settings(experiment.space.settings))
-    resources = plan_resources(
-        replace(space.settings, trials=len(trials) * (1 + 2 * (given.seeds or 0))), arguments.gpus
-    )
+    settings = replace(space.settings, trials=len(trials) * (1 + 2 * (given.seeds or 0)))
+    resources = plan_resources(settings, arguments.gpus, most_workers(experiment.snapshot.stored).number)
     screen = Screen(quiet=given.quiet)
     paths = experiment.paths
     try:

@@ -105,8 +105,12 @@ def show_space(
     device = f"{resources.gpus_per_trial:g} GPU" if resources.gpus_per_trial else f"{resources.cpus_per_trial:g} CPU"
     if 0 < resources.gpus_per_trial < 1:
         device += f" and {resources.gpus_per_trial:.0%} of its memory"
+    screen.line(resources.found)
+    at_a_time = "as many at a time as a GPU has room for"
+    if not resources.is_measured:
+        at_a_time = f"{resources.concurrency} at a time with {device} each"
     screen.line(
-        f"{settings.trials} trials, {resources.concurrency} at a time with {device} each; "
+        f"{settings.trials} trials, {at_a_time}; "
         f"sampler {settings.sampler}, scheduler {_scheduler(space)}, seed {settings.seed}"
     )
     screen.line()

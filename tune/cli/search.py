@@ -19,6 +19,7 @@ from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, NoRoomError, SearchError,
 from tune.paths import ExperimentPaths, claim_experiment, short, word
 from tune.promotion.cautions import cautions
 from tune.promotion.resolve import doubts, hardcoded
+from tune.promotion.workers import Workers, crowding, most_workers
 from tune.results.failures import failures_of
 from tune.results.hints import hints_of
 from tune.search.lock import locked
@@ -73,7 +74,8 @@ def run(given: argparse.Namespace) -> int:
     show_space(screen, plan.space, plan.promoted, plan.program, plan.resources)
     unmet = baseline_doubts(plan.space.requirements, hardcoded(plan.promoted))
     told = cautions(plan.program, is_script=isinstance(plan.space.shape, Script))
-    for warning in (*lint(plan.promoted), *doubts(plan.promoted), *unmet, *told):
+    crowded = crowding(plan.workers, plan.resources.cpus_per_trial)
+    for warning in (*lint(plan.promoted), *doubts(plan.promoted), *unmet, *told, *crowded):
         screen.line(f"warning: {warning}", style="yellow")
     known = None if given.known is None else _known(given.known, plan, screen)
     name, taken = plan.name or plan.space.name, names_at(plan.storage)
@@ -140,6 +142,7 @@ def _search(
             command=typed_command(),
             knowledge=None if known is None else (known.experiment, known.trials),
             on_start=started,
+            on_share=onlooker.on_share,
             on_end=report.prepared_by(onlooker.on_end),
             watch=onlooker.watch,
         )
@@ -196,6 +199,7 @@ def show_finished(screen: Screen, finished: "Finished", search: "Search", report
     if finished.fault is None:
         report.write(len(finished.outcomes))
     _show_written(screen, finished)
+    _show_crowding(screen, finished, search)
     _show_next(screen, finished, search, best)
     if finished.fault is not None:
         raise _explained(finished.fault, paths)
@@ -213,6 +217,14 @@ def _show_written(screen: Screen, finished: "Finished") -> None:
     written = ", ".join(finished.baseline.wrote)
     screen.line(f"warning: the program writes into the working directory, and all trials share it: {written}", "yellow")
     screen.line("         `own_folder: true` keeps them apart", "yellow")
+
+
+def _show_crowding(screen: Screen, finished: "Finished", search: "Search") -> None:
+    """Warn of DataLoader workers that only running the program could tell of."""
+    held = Workers(number=finished.baseline.n_workers if finished.baseline is not None else 0, where="the program")
+    if most_workers(search.program, search.promoted).number < held.number:
+        for warning in crowding(held, search.resources.cpus_per_trial):
+            screen.line(f"warning: {warning}", "yellow")
 
 
 def _show_next(screen: Screen, finished: "Finished", search: "Search", best: "Outcome | None") -> None:

@@ -75,7 +75,7 @@ def _own_cluster(resources: Resources) -> Iterator[Cluster]:
                 dashboard_host="127.0.0.1",
                 log_to_driver=False,
                 logging_level=logging.ERROR,
-                runtime_env={"env_vars": WORKER_ENVIRONMENT},
+                runtime_env={"env_vars": {**WORKER_ENVIRONMENT, "OMP_NUM_THREADS": str(resources.n_threads)}},
                 **where,
             )
         try:

@@ -7,6 +7,7 @@ from tune.paths import check_name
 from tune.promotion.cautions import check_folder, check_names
 from tune.promotion.program import Program, find_program
 from tune.promotion.resolve import Promoted, hardcoded, resolve
+from tune.promotion.workers import Workers, most_workers
 from tune.search.epochs import check_epochs
 from tune.search.resources import Resources, plan_resources
 from tune.space.feasible import check_feasible
@@ -21,6 +22,8 @@ class Plan:
     program: Program
     promoted: tuple[Promoted, ...]
     resources: Resources
+    workers: Workers
+    """Of the program's DataLoaders."""
     storage: Path
     name: str | None
     """None: the space file's name, with a number if that is taken."""
@@ -35,11 +38,13 @@ def prepare(space: Space, gpus: tuple[int, ...] | None, storage: Path, name: str
     promoted = resolve(space, program)
     check_feasible(space, {item.key: item.dimension for item in promoted}, hardcoded(promoted))
     check_epochs(space, program)
+    workers = most_workers(program, promoted)
     return Plan(
         space=space,
         program=program,
         promoted=promoted,
-        resources=plan_resources(space.settings, gpus),
+        resources=plan_resources(space.settings, gpus, workers.number),
+        workers=workers,
         storage=storage,
         name=None if name is None else check_name(name),
     )

@@ -99,7 +99,8 @@ class Progress:
     ) -> None:
         self._mode = mode
         self._n_trials = n_trials
-        self._concurrency = concurrency
+        self.concurrency = concurrency
+        """Trials at a time; where the search measures how many fit, it says so later."""
         self._n_epochs = n_epochs
         self._time_budget_s = time_budget_s
         self._baseline = baseline
@@ -190,7 +191,7 @@ class Progress:
             ended=self._durations,
             running=[(now - trial.started, trial.share) for trial in running],
             n_waiting=max(0, self._n_trials - n_ended - len(running)),
-            concurrency=self._concurrency,
+            concurrency=self.concurrency,
         )
         return left if budget_left is None or left is None else min(left, budget_left)
 

@@ -1,14 +1,14 @@
 """What a trial gets, and how many run at a time."""
 
-import contextlib
 import math
 import os
 from dataclasses import dataclass
 
 from tune.errors import OptionError
-from tune.space.settings import Settings
+from tune.search.gpus import choose_gpus, detect_gpus
+from tune.space.settings import AUTO, Settings
 
-VISIBLE = "CUDA_VISIBLE_DEVICES"
+NO_AUTO = "Leave `gpus_per_trial` out, and trials run on the CPU."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +23,10 @@ class Resources:
     gpus_per_trial: float
     concurrency: int
     """Trials at a time."""
+    n_gpus_there: int = 0
+    """GPUs that this process sees; ``gpus`` are those of them that the search uses."""
+    is_measured: bool = False
+    """Whether a pre-flight is to tell how many trials share a GPU; until then each has one of its own."""
 
     @property
     def n_threads(self) -> int:
@@ -30,75 +34,82 @@ class Resources:
         return max(1, int(self.cpus_per_trial))
 
     @property
+    def found(self) -> str:
+        """What there is, and what of it is used, in words."""
+        cores = f"{self.n_cores} CPU core{'s' if self.n_cores != 1 else ''}"
+        if not self.n_gpus_there:
+            return f"{cores}, no GPU"
+        gpus = f"{cores}, {self.n_gpus_there} GPU{'s' if self.n_gpus_there != 1 else ''}"
+        if len(self.gpus) == self.n_gpus_there:
+            return gpus
+        return f"{gpus}, of which {', '.join(self.gpus) or 'none'} {'is' if len(self.gpus) < 2 else 'are'} used"
+
+    @property
     def logical_cpus(self) -> int:
         """What Ray is told: enough for every trial that is to run at a time, even where the user asked for too many."""
         return max(self.n_cores, math.ceil(self.concurrency * self.cpus_per_trial))
 
 
-def plan_resources(settings: Settings, wanted: tuple[int, ...] | None) -> Resources:
+def plan_resources(settings: Settings, wanted: tuple[int, ...] | None, n_workers: int = 0) -> Resources:
     """Divide the machine: with GPUs one a trial, without by cores; never more trials at a time than there are.
 
-    ``wanted``: indices of the GPUs to use, None for all. Raises OptionError when there is less than was asked for.
+    ``wanted``: indices of the GPUs to use, None for all. ``n_workers``: of the program's DataLoaders; cores are divided
+    so that each has one. Raises OptionError when there is less than was asked for.
     """
     n_cores = len(os.sched_getaffinity(0))
-    gpus = _chosen(detect_gpus(), wanted)
-    share = settings.gpus_per_trial if settings.gpus_per_trial is not None else float(bool(gpus))
-    _check_fits(settings, share, n_cores, len(gpus))
-    fitting = _gpu_slots(share, len(gpus)) if share else int(n_cores / settings.cpus_per_trial)
+    there = detect_gpus()
+    gpus = choose_gpus(there, wanted)
+    share = _share(settings, len(gpus), is_wanted=wanted is not None)
+    slots = _gpu_slots(share, len(gpus)) if share else None
+    cpus = settings.cpus_per_trial or _cpus(n_workers, n_cores, settings.concurrency or slots or 1)
+    _check_fits(settings, share, n_cores, len(gpus), slots)
+    fitting = slots if slots is not None else int(n_cores / cpus)
     return Resources(
         n_cores=n_cores,
         gpus=gpus if share else (),
-        cpus_per_trial=settings.cpus_per_trial,
+        cpus_per_trial=cpus,
         gpus_per_trial=share,
         concurrency=settings.concurrency or max(1, min(fitting, settings.trials)),
+        n_gpus_there=len(there),
+        is_measured=settings.gpus_per_trial == AUTO,
     )
 
 
-def _check_fits(settings: Settings, share: float, n_cores: int, n_gpus: int) -> None:
+def _share(settings: Settings, n_gpus: int, *, is_wanted: bool) -> float:
+    """Return how much of a GPU a trial gets; what is to be measured has a whole one until then."""
+    on_cpu = settings.trainer.get("accelerator") == "cpu"
+    match settings.gpus_per_trial:
+        case None:
+            return float(n_gpus > 0 and (is_wanted or not on_cpu))
+        case str():
+            if not n_gpus or on_cpu:
+                why = "there is none" if not n_gpus else "the Trainer's accelerator is 'cpu'"
+                raise OptionError("gpus_per_trial", f"auto is measured on a GPU, and {why}", NO_AUTO)
+            return 1.0
+        case share:
+            return share
+
+
+def _cpus(n_workers: int, n_cores: int, at_a_time: int) -> float:
+    """Return the cores that a trial gets: one for each DataLoader worker, as far as they go round."""
+    return max(1, min(n_workers, n_cores // at_a_time))
+
+
+def _check_fits(settings: Settings, share: float, n_cores: int, n_gpus: int, slots: int | None) -> None:
     """Raise OptionError at what this machine can never meet: Ray would wait for it for ever."""
     if share > n_gpus:
         there = f"there {'is' if n_gpus == 1 else 'are'} {n_gpus}"
         raise OptionError("gpus_per_trial", f"a trial asks for {share:g} GPUs, {there}", "Ask for fewer.")
-    if settings.cpus_per_trial > n_cores:
+    if settings.cpus_per_trial is not None and settings.cpus_per_trial > n_cores:
         there = f"there {'is' if n_cores == 1 else 'are'} {n_cores}"
         what = f"a trial asks for {settings.cpus_per_trial:g} CPU cores, {there}"
         raise OptionError("cpus_per_trial", what, "Ask for fewer.")
-    slots = _gpu_slots(share, n_gpus) if share else None
-    if slots is not None and settings.concurrency is not None and settings.concurrency > slots:
-        what = f"{settings.concurrency} trials at a time with {share:g} GPU each do not fit on {n_gpus}: {slots} do"
+    wanted = None if settings.gpus_per_trial == AUTO else settings.concurrency
+    if slots is not None and wanted is not None and wanted > slots:
+        what = f"{wanted} trials at a time with {share:g} GPU each do not fit on {n_gpus}: {slots} do"
         raise OptionError("concurrency", what, "Ask for fewer, or give each a smaller share of a GPU.")
 
 
 def _gpu_slots(share: float, n_gpus: int) -> int:
     """Return how many trials fit: a share is one of a single GPU, so that of 0.6 each has one of its own."""
     return n_gpus * int(1 / share + 1e-9) if share <= 1 else int(n_gpus / share)
-
-
-def detect_gpus() -> tuple[str, ...]:
-    """Return the NVIDIA GPUs that this process may use, by index or as CUDA_VISIBLE_DEVICES has them."""
-    visible = os.environ.get(VISIBLE)
-    if visible is not None:
-        return tuple(entry.strip() for entry in visible.split(",") if entry.strip() not in ("", "-1"))
-    return tuple(str(index) for index in range(_count_gpus()))
-
-
-def _count_gpus() -> int:
-    import pynvml  # not torch: it takes a second, and a process that asked CUDA cannot be forked
-
-    with contextlib.suppress(pynvml.NVMLError):
-        pynvml.nvmlInit()
-        try:
-            return int(pynvml.nvmlDeviceGetCount())
-        finally:
-            pynvml.nvmlShutdown()
-    return 0
-
-
-def _chosen(there: tuple[str, ...], wanted: tuple[int, ...] | None) -> tuple[str, ...]:
-    if wanted is None:
-        return there
-    missing = [index for index in wanted if not 0 <= index < len(there)]
-    if missing:
-        have = f"GPUs 0 to {len(there) - 1}" if there else "no GPU"
-        raise OptionError("--gpu", f"no such GPU, got {missing[0]}", f"This machine has {have}.")
-    return tuple(there[index] for index in dict.fromkeys(wanted))

@@ -19,6 +19,7 @@ from tune.places import url_of
 from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted
 from tune.promotion.snapshot import Snapshot, take_snapshot
+from tune.search.auto_share import measured_share
 from tune.search.autopsy import WORKER_DIED
 from tune.search.checkpoints import Freed, Keeper
 from tune.search.cluster import local_cluster
@@ -78,6 +79,8 @@ class Search:
     """Hears the dashboard's address once Ray runs."""
     on_end: Callable[[Outcome], None]
     """Hears of each trial that ended."""
+    on_share: Callable[[Resources, str], None] = lambda resources, why: None
+    """Hears what a trial gets of a GPU where that was measured, and what was."""
     command: str | None = None
     """What was typed, for the ledger; None where nothing was."""
     watch: Watch | None = None
@@ -109,6 +112,8 @@ def run_search(search: Search) -> Finished:
     with logged_to(paths.folder / DRIVER_LOG), local_cluster(search.resources) as cluster:
         announce(paths, cluster.dashboard)
         search.on_start(cluster.dashboard)
+        search, job = _with_share(search, job)
+        space = search.space
         ledger = create_ledger(paths, space, search.promoted)
         with _suspended_at_end(ledger), reserved(paths.reserve):
             if search.command is not None:
@@ -151,6 +156,19 @@ def resume_search(search: Search, snapshot: Snapshot) -> Finished:
                 search.on_start(cluster.dashboard)
                 run_trials(watched(conductor, search.watch), job, search.resources)
     return _finished(search, conductor, ledger)
+
+
+def _with_share(search: Search, job: Job) -> tuple[Search, Job]:
+    """Measure what a trial needs of a GPU, where that is asked for; the experiment's space holds what came of it."""
+    if not search.resources.is_measured:
+        return search, job
+    resources, why = measured_share(search.space, search.promoted, job, search.resources)
+    search.on_share(resources, why)
+    settings = replace(search.space.settings, gpus_per_trial=resources.gpus_per_trial)
+    space = replace(search.space, settings=settings)
+    with room_told(search.paths.folder):
+        write_space(space, search.paths.space)
+    return replace(search, space=space, resources=resources), replace(job, gpu_share=resources.gpus_per_trial)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from tune.errors import SpaceError, suggest
 from tune.space.dimensions import Value, is_int, is_number
@@ -21,6 +21,9 @@ SAMPLERS = ("tpe", "gp", "cmaes", "qmc", "random", "grid")
 SCHEDULERS = ("asha", "hyperband", "median", "pbt", "none")
 IMPLEMENTED = frozenset({*SAMPLERS, *SCHEDULERS})
 """Names outside of this are refused with a word of their own until they can be done."""
+
+AUTO: Literal["auto"] = "auto"
+"""Of `gpus_per_trial`: as much of a GPU as the pre-flight says that a trial needs."""
 
 MAX_SEED = 2**32 - 1
 """NumPy takes no larger seed."""
@@ -47,10 +50,10 @@ class Settings:
     """Keyword arguments of the scheduler."""
     trainer: dict[str, Value] = field(default_factory=dict)
     """Arguments of the Lightning Trainer, over those that the program gives."""
-    cpus_per_trial: float = 1
-    """CPU cores that a trial takes, above 0."""
-    gpus_per_trial: float | None = None
-    """GPUs that a trial takes: 0, a share of one, or a whole number; None to decide from the machine."""
+    cpus_per_trial: float | None = None
+    """CPU cores that a trial takes, above 0; None for one, and one for each further DataLoader worker."""
+    gpus_per_trial: float | Literal["auto"] | None = None
+    """GPUs that a trial takes: 0, a share of one, or a whole number; AUTO to measure it, None to go by the machine."""
     concurrency: int | None = None
     """Trials that run at once; None for as many as fit."""
     repeats: bool = False
@@ -114,19 +117,24 @@ def check_scheduler(value: Value, where: str | None) -> str:
     return _one_of("scheduler", value, where, SCHEDULERS)
 
 
-def check_cpus_per_trial(value: Value, where: str | None) -> float:
+def check_cpus_per_trial(value: Value, where: str | None) -> float | None:
     """Return how many cores a trial takes."""
+    if value is None:
+        return None
     if is_number(value) and 0 < value < math.inf:
         return value
     raise _error(where, f"cpus_per_trial: must be a number above 0, got {value!r}", "Write `cpus_per_trial: 1`.")
 
 
-def check_gpus_per_trial(value: Value, where: str | None) -> float | None:
+def check_gpus_per_trial(value: Value, where: str | None) -> float | Literal["auto"] | None:
     """Return how many GPUs a trial takes."""
     if value is None:
         return None
+    if value == AUTO:
+        return AUTO
     if not is_number(value) or not 0 <= value < math.inf:
-        raise _error(where, f"gpus_per_trial: must be 0 or more, got {value!r}", "Write `gpus_per_trial: 0.5`.")
+        what = f"gpus_per_trial: must be 0 or more, or auto, got {value!r}"
+        raise _error(where, what, "Write `gpus_per_trial: 0.5`.")
     if value > 1 and value != int(value):
         what = f"gpus_per_trial: above 1 only whole GPUs can be given out, got {value}"
         raise _error(where, what, f"Write {int(value)} or {int(value) + 1}.")

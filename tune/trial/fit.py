@@ -64,6 +64,11 @@ class Fit:
         return self._witness.logged if self._witness is not None else set()
 
     @property
+    def n_workers(self) -> int:
+        """Return the most workers that a DataLoader has."""
+        return self._witness.n_workers if self._witness is not None else 0
+
+    @property
     def fit_s(self) -> float | None:
         """Seconds in ``Trainer.fit``; None when there was none."""
         return self._witness.fit_s if self._witness is not None else None

@@ -81,6 +81,8 @@ class Record:
     """Every name that the program logged, as the pre-flight saw it."""
     wrote: list[str] = field(default_factory=list)
     """Some of the files that the pre-flight left in the working directory."""
+    n_workers: int = 0
+    """The most workers that a DataLoader of the program has, as the pre-flight saw it."""
     taken: dict[str, int] = field(default_factory=dict)
     """How often each promoted expression was executed: proof that the values were in force."""
     in_force: dict[str, Any] = field(default_factory=dict)

@@ -174,11 +174,12 @@ class TrialRun:
         scratch = VersionPaths(self._files.folder / PREFLIGHT_FOLDER)
         before = files_below(Path.cwd(), but=self._files.folder.parent)
         try:
-            logged = self._train(scratch, PREFLIGHT, None).logged
+            fit = self._train(scratch, PREFLIGHT, None)
         finally:
             shutil.rmtree(scratch.folder, ignore_errors=True)
         wrote = new_files(before, files_below(Path.cwd(), but=self._files.folder.parent))
-        self._write(logged=sorted(logged), wrote=wrote[:MOST_NAMED])
+        logged = fit.logged
+        self._write(logged=sorted(logged), wrote=wrote[:MOST_NAMED], n_workers=fit.n_workers)
         for metric in (self._job.metric, *self._job.others):
             if metric not in logged:
                 hint = suggest(metric, logged, what="logged")

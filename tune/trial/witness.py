@@ -18,6 +18,8 @@ class Witness:
         self._has_trained = False
         self._began = 0.0
         self.logged: set[str] = set()
+        self.n_workers = 0
+        """The most that one of the DataLoaders has."""
         self.fit_s = 0.0
         """Seconds in ``Trainer.fit``, of all that were."""
 
@@ -35,6 +37,7 @@ class Witness:
         self._beat()
         if not self._has_trained:
             self._has_trained = True
+            self.n_workers = max(_workers(trainer.train_dataloader), _workers(trainer.val_dataloaders))
             self._proof.after_a_batch()
 
     def on_validation_batch_end(self, trainer: Any, pl_module: Any, *batch: Any, **more: Any) -> None:
@@ -56,6 +59,18 @@ class Witness:
     def on_test_end(self, trainer: Any, pl_module: Any) -> None:
         """Hear the names of testing."""
         self.logged.update(trainer.callback_metrics)
+
+
+def _workers(loaders: Any) -> int:
+    """Return the most of one loader, of however many a program has, in whatever it has them."""
+    match loaders:
+        case dict():
+            return max(map(_workers, loaders.values()), default=0)
+        case list() | tuple():
+            return max(map(_workers, loaders), default=0)
+        case _:
+            number = getattr(loaders, "num_workers", 0)
+            return number if isinstance(number, int) else 0
 
 
 @lru_cache

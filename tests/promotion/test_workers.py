@@ -1,0 +1,63 @@
+"""How many DataLoader workers a program asks for, as far as its source tells."""
+
+import pytest
+
+from tune.promotion.resolve import resolve
+from tune.promotion.workers import Workers, crowding, most_workers
+from tune.space.file import read_space
+
+LOADER = "from torch.utils.data import DataLoader\n"
+PROGRAMS = {
+    "in a call": ("DataLoader([], num_workers=4)\n", 4, 2),
+    "in a partial": ("from functools import partial\ndl = partial(DataLoader, num_workers=3)\n", 3, 3),
+    "by a constant": ("NUM_WORKERS = 6\nDataLoader([], num_workers=NUM_WORKERS)\n", 6, 2),
+    "in a mapping": ("CFG = {'workers': 5}\nDataLoader([], num_workers=CFG['workers'])\n", 5, 2),
+    "as a default": ("class Data:\n    def __init__(self, num_workers=2): self.n = num_workers\n", 2, 3),
+    "on the command line": (
+        "import argparse\np = argparse.ArgumentParser()\np.add_argument('--num-workers', type=int, default=7)\n",
+        7,
+        4,
+    ),
+    "the most of two": ("DataLoader([], num_workers=1)\nDataLoader([], num_workers=8)\n", 8, 3),
+}
+
+
+@pytest.mark.parametrize(("text", "number", "line"), PROGRAMS.values(), ids=PROGRAMS)
+def test_the_number_is_found_wherever_it_is_written(program_of, text, number, line):
+    assert most_workers(program_of(LOADER + text)) == Workers(number=number, where=f"train.py:{line}")
+
+
+NONE = {
+    "nothing": "",
+    "a truth": "seed_everything(1, workers=True)\n",
+    "another name": "n_coworkers = 3\n",
+    "what only running tells": "import os\nDataLoader([], num_workers=os.cpu_count())\n",
+}
+
+
+@pytest.mark.parametrize("text", NONE.values(), ids=NONE)
+def test_what_is_no_number_of_workers_is_not_taken_for_one(program_of, text):
+    assert most_workers(program_of(LOADER + text)) == Workers(number=0, where="")
+
+
+def test_a_number_that_is_searched_counts_with_the_most_that_it_may_be(program_of):
+    program = program_of(LOADER + "WORKERS = 1\nLR = 0.1\nDataLoader([], num_workers=WORKERS)\n")
+    space = program.path.with_name("s.yaml")
+    space.write_text(
+        "system: train.py\nmetric: m\nmode: max\nconstants: {WORKERS: {randint: [0, 5]}, LR: {uniform: [0, 9]}}"
+    )
+
+    assert most_workers(program, resolve(read_space(space), program)) == Workers(number=5, where="train.py:2")
+
+
+@pytest.mark.parametrize(
+    ("n_cores", "told"),
+    [
+        (4, ()),
+        (2, ("train.py:2: 4 DataLoader workers, and a trial has 2 CPU cores: 2 would do",)),
+        (0.5, ("train.py:2: 4 DataLoader workers, and a trial has 0.5 CPU cores: 1 would do",)),
+        (1, ("train.py:2: 4 DataLoader workers, and a trial has 1 CPU core: 1 would do",)),
+    ],
+)
+def test_more_workers_than_cores_are_told_with_the_number_to_use(n_cores, told):
+    assert crowding(Workers(number=4, where="train.py:2"), n_cores) == told

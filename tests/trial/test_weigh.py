@@ -1,0 +1,101 @@
+"""What configurations take of a GPU's memory, with a gauge in the place of the GPU."""
+
+import pytest
+import torch
+
+from tests.searched import Worker
+from tune.trial.footprint import Footprint, Weighed
+from tune.trial.weigh import weigh
+
+PROGRAM = """
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+BATCH_SIZE = 4
+WIDTH = 8
+MAX_EPOCHS = 3
+
+
+class Net(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.net = torch.nn.Linear(2, WIDTH)
+
+    def training_step(self, batch, idx):
+        if WIDTH > 100:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        torch.held_by_the_test = max(torch.held_by_the_test, WIDTH * len(batch[0]))
+        return self.net(batch[0]).square().mean()
+
+    def validation_step(self, batch, idx):
+        self.log("Loss/Val", self.net(batch[0]).mean())
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters())
+
+
+def dataloaders():
+    data = TensorDataset(torch.zeros(64, 2))
+    return DataLoader(data, batch_size=BATCH_SIZE), DataLoader(data, batch_size=BATCH_SIZE)
+"""
+SPACE = """
+system: net.py
+metric: Loss/Val
+mode: min
+constants: {BATCH_SIZE: {choice: [4, 16]}, WIDTH: {choice: [8, 32, 128]}}
+"""
+
+
+class Scale:
+    """A gauge that the program above moves."""
+
+    def before(self):
+        return 1000, 900
+
+    def reset(self):
+        torch.held_by_the_test = 0
+
+    def peak(self):
+        return torch.held_by_the_test
+
+    def context(self):
+        return 50
+
+
+@pytest.fixture
+def job(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch, "held_by_the_test", 0, raising=False)
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "net.py").write_text(PROGRAM)
+    space = tmp_path / "project" / "s.yaml"
+    space.write_text(SPACE)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return Worker(space, tmp_path / "storage").job
+
+
+def test_each_configuration_is_trained_for_a_batch_or_two_and_nothing_of_it_stays(job, tmp_path):
+    loads = {"as it is": {}, "the corner": {"BATCH_SIZE": 16, "WIDTH": 32}}
+
+    assert weigh(job, 0, loads, Scale()) == Weighed(
+        total_bytes=1000,
+        free_bytes=900,
+        context_bytes=50,
+        footprints=(
+            Footprint(what="as it is", peak_bytes=4 * 8),
+            Footprint(what="the corner", peak_bytes=16 * 32),
+        ),
+    )
+    assert {entry.name for entry in tmp_path.iterdir()} == {"project", "storage"}
+
+
+def test_one_that_wants_more_than_there_is_says_so_and_costs_the_others_nothing(job):
+    found = weigh(job, 0, {"as it is": {"WIDTH": 8}, "too wide": {"WIDTH": 128}, "wide": {"WIDTH": 32}}, Scale())
+
+    assert [(each.what, each.overflows) for each in found.footprints] == [
+        ("as it is", False),
+        ("too wide", True),
+        ("wide", False),
+    ]
+    assert found.footprints[1].failure.startswith("OutOfMemoryError: CUDA out of memory.")
+    assert found.footprints[2].peak_bytes == 4 * 32

@@ -1,0 +1,46 @@
+"""``gpus_per_trial: auto``: measure on a GPU what trials need, before the first one, and give each that share."""
+
+from collections.abc import Mapping, Sequence
+
+import ray
+from ray.exceptions import RayError
+
+from tune.promotion.resolve import Promoted, hardcoded
+from tune.search.resources import Resources
+from tune.search.shares import apportion, fitting, told, whole
+from tune.space.dimensions import Value
+from tune.space.heaviest import heaviest
+from tune.space.space import Space
+from tune.trial.footprint import Weighed
+from tune.trial.task import Job
+
+HARDCODED = "the hardcoded values"
+
+
+def measured_share(space: Space, promoted: Sequence[Promoted], job: Job, resources: Resources) -> tuple[Resources, str]:
+    """Return the resources with the share that trials need, and what was measured, in a sentence.
+
+    Raises OptionError where the user asked for more trials at a time than fit.
+    """
+    loads = loads_of(space, promoted)
+    try:
+        weighed = weigh_on_gpu(job, resources, space.settings.seed, loads)
+    except RayError as error:  # the worker died: the pre-flight that comes next will tell of what
+        return whole(resources), f"not measured: {str(error).strip().partition(chr(10))[0]}"
+    return apportion(weighed, resources, space.settings), told(weighed, fitting(weighed))
+
+
+def loads_of(space: Space, promoted: Sequence[Promoted]) -> dict[str, dict[str, Value]]:
+    """Return the configurations to measure by what they are called: the hardcoded one, and the heaviest corner."""
+    corner = heaviest(space, {item.key: item.dimension for item in promoted}, hardcoded(promoted))
+    named = ", ".join(f"{name}={value}" for name, value in corner.items())
+    return {HARDCODED: {}, **({named: corner} if corner else {})}
+
+
+def weigh_on_gpu(job: Job, resources: Resources, seed: int, loads: Mapping[str, dict[str, Value]]) -> Weighed:
+    """Measure in a process of its own, which has a whole GPU and gives it back as it ends."""
+    from tune.trial.weigh import weigh
+
+    task = ray.remote(num_gpus=1, num_cpus=resources.cpus_per_trial, max_calls=1, max_retries=0)(weigh)
+    weighed: Weighed = ray.get(task.remote(job, seed, dict(loads)))
+    return weighed

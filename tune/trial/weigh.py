@@ -1,0 +1,45 @@
+"""Train configurations for a batch or two, one after the other, and see what each takes of the GPU's memory."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from tune.promotion.execute import Executor
+from tune.promotion.snapshot import Snapshot
+from tune.space.dimensions import Value
+from tune.trial.footprint import Footprint, Weighed
+from tune.trial.gauge import CudaGauge, Gauge
+from tune.trial.record import Failure
+from tune.trial.run import TrialRun
+from tune.trial.task import Job, Task
+
+SCRATCH = "weighed-"
+OVERFLOW = "OutOfMemoryError"
+"""torch's name for a GPU that has no memory left."""
+
+
+def weigh(job: Job, seed: int, loads: Mapping[str, dict[str, Value]], gauge: Gauge | None = None) -> Weighed:
+    """Return what each load takes, by what it is called; this process is to end behind it, and give all back.
+
+    A load is a configuration, as a Task has it. Whatever one raises is in its footprint.
+    """
+    gauge = gauge or CudaGauge()
+    total, free = gauge.before()
+    executor = Executor(
+        Snapshot(job.snapshot, job.program), {key: constant.sites for key, constant in job.constants.items()}
+    )
+    found = []
+    with tempfile.TemporaryDirectory(prefix=SCRATCH) as scratch:
+        for number, (what, values) in enumerate(loads.items()):
+            version = str(Path(scratch) / str(number))
+            task = Task(number=number, version=version, seed=seed, values=values, preflight=True, rehearsal=True)
+            gauge.reset()
+            record = TrialRun(job, task, executor).run(lambda *_: False, lambda: None)
+            found.append(_footprint(what, gauge.peak(), record.failure))
+    return Weighed(total_bytes=total, free_bytes=free, context_bytes=gauge.context(), footprints=tuple(found))
+
+
+def _footprint(what: str, peak_bytes: int, failure: Failure | None) -> Footprint:
+    if failure is None:
+        return Footprint(what=what, peak_bytes=peak_bytes)
+    return Footprint(what=what, peak_bytes=peak_bytes, failure=failure.reason, overflows=failure.kind == OVERFLOW)
