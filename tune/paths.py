@@ -2,12 +2,14 @@
 
 import contextlib
 import itertools
+import json
 import re
 import secrets
 import shlex
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tune.errors import ExperimentError
 from tune.places import url_of
@@ -183,6 +185,33 @@ def atomic_write(path: Path) -> Iterator[Path]:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def read_json(raw: bytes, **options: Any) -> Any:
+    """Return what JSON says that anybody may have written; raise ValueError at whatever is wrong with it.
+
+    So it does where ``json`` raises others: nested too deep, a number that no float can be, text that is no Unicode.
+    """
+    try:
+        found = json.loads(raw.decode("utf-8"), **options)
+        json.dumps(found, ensure_ascii=False).encode("utf-8")
+        _check_numbers(found)
+    except (RecursionError, OverflowError) as error:
+        raise ValueError(str(error)) from error
+    return found
+
+
+def _check_numbers(value: Any) -> None:
+    """Raise OverflowError at an int that is no float."""
+    match value:
+        case int():
+            float(value)
+        case list():
+            for item in value:
+                _check_numbers(item)
+        case dict():
+            for item in value.values():
+                _check_numbers(item)
 
 
 def short(path: Path) -> str:

@@ -18,8 +18,11 @@ TRIALS = [
     Trial(curve=[0.2], values={"DROPOUT": 0.3}, state="PRUNED"),
 ]
 READERS = [["results"], ["results", "--json"], ["apply"], ["report"], ["resume", "--trials", "1"]]
+TEXT = st.text(st.characters(), max_size=8)  # lone surrogates, too: JSON has them, and no output takes them
+NO_FLOAT = 10**400
+"""An int that JSON has and no float can be."""
 JUNK = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.just("../../etc"),
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT | st.sampled_from(["../../etc", "\ud800", NO_FLOAT]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=4,
 )
@@ -102,6 +105,9 @@ FILES = [
     "applied.json",
     "000,baseline/trial.json",
     "source/program.py",
+    "surroundings.json",
+    "retrain/000,baseline/retrain.json",
+    ".lock.holder",
 ]
 
 
@@ -110,7 +116,7 @@ FILES = [
 def test_a_file_that_is_garbage_is_refused_or_left_aside(experiment, original, capfd, data):
     name = data.draw(st.sampled_from(FILES))
     file = experiment.folder / name
-    file.parent.mkdir(exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     held = (
         (original / "storage" / "exp" / name).read_bytes() if (original / "storage" / "exp" / name).exists() else b"{}"
     )
@@ -166,3 +172,101 @@ def test_a_snapshot_whose_program_lies_outside_is_refused(experiment, capfd, pro
             "  Is this an experiment?\n"
         ),
     )
+
+
+DEEP = "[" * 100_000
+"""Nested deeper than Python reads."""
+ATTRIBUTES = {
+    "mutations": [5, "x", None, [5], [{"epoch": 1}], [{"epoch": 1, "donor": "../../x", "constants": {}}]],
+    "attempt": ["x", NO_FLOAT, True],
+    "deaths": [[1]],
+    "last_epoch": [{}],
+    "reason": ["\ud800", 5],
+    "repeat_of": ["0"],
+    "others in epoch 1": [5, ["x"], [NO_FLOAT]],
+    "version": ["\ud800", "x" * 5000, "a\nb", "\x1b[31m", NO_FLOAT],
+    "constants": [[1], "LR", {"LR": NO_FLOAT}, {"\ud800": 1}],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, each in ATTRIBUTES.items() for value in each])
+def test_an_attribute_that_no_search_of_ours_wrote_is_refused(experiment, capfd, name, value):
+    records = [json.loads(line) for line in experiment.journal.read_text().splitlines()]
+    for record in records:
+        if isinstance(record.get("user_attrs"), dict):
+            record["user_attrs"][name] = value
+    experiment.journal.write_text("".join(json.dumps(each) + "\n" for each in records))
+
+    status, told = read(experiment, ["results"], capfd)
+
+    assert status == 2
+    assert told.startswith(f"{experiment.journal}: trial 0: ")
+    assert told.endswith("\n  Is it a study of ours?\n")
+    assert len(told) < 500
+
+
+JSONS = ["000,baseline/trial.json", "applied.json", "surroundings.json", "retrain/000,baseline/retrain.json"]
+ODD = {
+    "nested too deep": DEEP,
+    "no mapping": "[1]",
+    "no lists": '{"LR": 5}',
+    "no Unicode": '{"LR": "\\ud800"}',
+    "no float": f'{{"LR": [{NO_FLOAT}]}}',
+}
+
+
+@pytest.mark.parametrize("name", JSONS)
+@pytest.mark.parametrize("text", ODD.values(), ids=ODD)
+def test_a_file_beside_the_ledger_that_is_not_ours_counts_for_nothing(experiment, capfd, name, text):
+    (experiment.folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (experiment.folder / name).write_text(text)
+    for words in (["results"], ["apply"], ["report"]):
+        assert read(experiment, words, capfd)[0] == 0
+
+
+def test_a_ledger_that_is_nested_too_deep_is_no_ledger(experiment, capfd):
+    n_before = len(experiment.journal.read_text().splitlines())
+    with experiment.journal.open("a") as file:
+        file.write(f'{{"op_code":0,"a":{DEEP}\n{{"op_code":0}}\n')
+
+    assert read(experiment, ["results"], capfd)[0] == 2
+    assert read(experiment, ["resume", "--trials", "1"], capfd) == (
+        2,
+        (
+            f"{experiment.journal}: line {n_before + 1} is no record, and records follow it\n"
+            "  Take it from a backup; nothing was changed.\n"
+        ),
+    )
+
+
+LINKS = ["driver.log", ".lock", ".lock.holder", "retrain", "000,baseline/log.txt", "000,baseline/checkpoints"]
+
+
+@pytest.mark.parametrize("name", LINKS)
+@pytest.mark.parametrize("words", [["resume", "--trials", "+1"], ["retrain"]], ids=" ".join)
+def test_what_trains_refuses_links_that_lead_out_of_the_experiment(experiment, capfd, tmp_path, name, words):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir() if name in ("retrain", "000,baseline/checkpoints") else elsewhere.write_text("mine")
+    link = experiment.folder / name
+    link.parent.mkdir(exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(elsewhere)
+
+    assert read(experiment, words, capfd) == (
+        2,
+        (
+            f"{link}: a link that leads out of the experiment, to {elsewhere}\n"
+            "  What trains here would write there. Put a copy in its place.\n"
+        ),
+    )
+
+
+def test_who_deletes_a_version_does_not_write_through_the_links_beside_it(experiment, capfd, tmp_path):
+    (tmp_path / "elsewhere").write_text("mine")
+    (experiment.folder / ".lock.holder").symlink_to(tmp_path / "elsewhere")
+    (experiment.folder / "000,baseline").mkdir()
+    (experiment.folder / "000,baseline" / "trial.json").symlink_to(tmp_path / "elsewhere")
+
+    read(experiment, ["delete", "000,baseline", "--yes"], capfd)
+
+    assert (tmp_path / "elsewhere").read_text() == "mine"

@@ -1,6 +1,7 @@
 """A version's model comes back: the architecture that was trained, with its best weights."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ from tests.searched import Worker
 from tune import load, search
 from tune.cli import main
 from tune.errors import ExperimentError
-from tune.paths import ExperimentPaths
+from tune.paths import ExperimentPaths, VersionPaths
 from tune.space.file import write_space
+from tune.trial.request import Request, read_request
 
 ROOT = Path(__file__).parents[2]
 
@@ -192,3 +194,77 @@ def test_lightning_loads_the_checkpoint_itself_once_the_values_are_put_back(tmp_
         plain()
     assert main(["apply", "net", "--trial", "1", "--write", "--storage", str(tmp_path / "storage")]) == 0
     assert error_of(plain()) == pytest.approx(found.trials[1].score, abs=1e-5)
+
+
+def broken(path):
+    path.write_bytes(b"no checkpoint")
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:700])
+
+
+def without_weights(path):
+    torch.save({"pytorch-lightning_version": "2.6.0"}, path)
+
+
+def of_another_model(path):
+    torch.save({"pytorch-lightning_version": "2.6.0", "state_dict": {"other": torch.zeros(3)}}, path)
+
+
+@pytest.mark.parametrize("spoil", [broken, cut, without_weights, of_another_model])
+def test_a_checkpoint_that_is_none_of_the_versions_is_told(experiment, spoil):
+    trial = experiment(SYSTEM, "system", (4, 2))
+    spoil(trial.files.best)
+
+    with pytest.raises(ExperimentError) as caught:
+        load(trial.files.folder)
+
+    assert str(caught.value).startswith(f"{trial.files.best}: ")
+    assert caught.value.hint is not None
+
+
+@pytest.mark.parametrize("key", ["hyper_parameters", "hparams", "module_arguments"])
+def test_a_function_that_a_checkpoint_names_is_not_called(experiment, key, tmp_path, monkeypatch):
+    trial = experiment(SYSTEM, "system", (4, 2))
+    trace = tmp_path / "ran"
+    (tmp_path / "evil.py").write_text(f"import pathlib\npathlib.Path({str(trace)!r}).touch()\nmake = print\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    held = torch.load(trial.files.best, weights_only=True)
+    torch.save({**held, key: {"_instantiator": "evil.make"}}, trial.files.best)
+
+    with pytest.raises(ExperimentError) as caught:
+        load(trial.files.folder)
+
+    assert str(caught.value) == (
+        f"{trial.files.best}: the checkpoint names a function to make the model, and it is not LightningCLI's: "
+        "'evil.make'\n"
+        "  Calling it may run code. If you trust whoever trained it: load(..., trust_checkpoints=True)."
+    )
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("source", ["/etc", "../elsewhere", "a/../../b", 5])
+def test_a_retrained_version_whose_source_lies_outside_is_not_loaded_from_there(tmp_path, source):
+    version = VersionPaths(tmp_path)
+    request = Request(trial=0, seed=0, fresh=False, trainer={}, source=source, digest="")
+    request.write(version)
+
+    assert read_request(version) is None
+
+
+def test_a_record_with_constants_of_another_space_is_told(experiment):
+    trial = experiment(SYSTEM, "system", (4, 2))
+    replace(trial.record, constants={"DEPTH": 3}).write(trial.files)
+
+    with pytest.raises(ExperimentError, match="its constants are not those of the experiment's space: 'DEPTH'"):
+        load(trial.files.folder)
+
+
+def test_a_note_of_freed_checkpoints_that_is_empty_is_no_harm(experiment):
+    trial = experiment(SYSTEM, "system", (4, 2))
+    trial.files.best.unlink()
+    trial.files.freed.write_text("")
+
+    with pytest.raises(ExperimentError, match="its checkpoints were freed"):
+        load(trial.files.folder)

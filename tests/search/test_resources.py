@@ -8,12 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.projects import write_program
-from tune.errors import OptionError
+from tune.errors import OptionError, SpaceError
 from tune.search.gpus import detect_gpus
 from tune.search.resources import plan_resources
-from tune.space.settings import Settings
+from tune.space.settings import Settings, check
 
 ROOT = Path(__file__).parents[2]
 N_CORES = len(os.sched_getaffinity(0))
@@ -141,6 +143,39 @@ def test_what_can_never_be_met_is_refused(asked, message):
     with pytest.raises(OptionError) as refused:
         plan_resources(replace(Settings(), **asked), None)
     assert str(refused.value) == message
+
+
+NUMBERS = st.floats(1e-5, 1e6) | st.integers(1, 10**9)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    n_gpus=st.integers(0, 16),
+    asked=st.fixed_dictionaries(
+        {},
+        optional={
+            "cpus_per_trial": NUMBERS,
+            "gpus_per_trial": NUMBERS | st.just(0),
+            "concurrency": st.integers(1, 10**9),
+            "trials": st.integers(1, 10**6),
+        },
+    ),
+    n_workers=st.integers(-5, 10**6),
+)
+def test_whatever_is_asked_for_is_given_or_refused(monkeypatch, n_gpus, asked, n_workers):
+    monkeypatch.setenv("PROMOTUNE_LOGICAL_GPUS", str(n_gpus))
+    try:
+        wanted = Settings(**{name: check(name, value, None) for name, value in asked.items()})
+        resources = plan_resources(wanted, None, n_workers)
+    except (OptionError, SpaceError):
+        return
+    assert 1 <= resources.concurrency <= wanted.trials
+    assert resources.cpus_per_trial > 0
+    assert resources.logical_cpus >= resources.concurrency * resources.cpus_per_trial
+    if resources.gpus_per_trial:
+        on_each = -(-resources.concurrency // n_gpus) if resources.gpus_per_trial <= 1 else 1
+        assert on_each * resources.gpus_per_trial <= max(1, resources.gpus_per_trial) + 1e-6
+        assert resources.gpus_per_trial <= n_gpus
 
 
 def searched(folder, *words, **variables):

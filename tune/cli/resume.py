@@ -21,6 +21,7 @@ from tune.paths import ExperimentPaths, short
 from tune.promotion.resolve import Promoted, doubts, hardcoded, resolve
 from tune.promotion.snapshot import Snapshot, check_root
 from tune.promotion.workers import most_workers
+from tune.search.links import check_links
 from tune.search.lock import locked
 from tune.search.resources import plan_resources
 from tune.space.edited import changes, edited_space
@@ -60,6 +61,7 @@ def run(given: argparse.Namespace) -> int:
 
     began = time.time() if given.profile else None
     paths = ExperimentPaths(find_experiment(given.experiment, storage_of(given.storage)))
+    check_links(paths)
     edited = None if given.space is None else read_space(find_space(given.space), program_is_here=False)
     screen = Screen(quiet=given.quiet)
     with locked(paths, screen.result):

@@ -18,6 +18,7 @@ from tune.results.experiment import Experiment, open_experiment
 from tune.results.retrained import Retrained, latest, read_retrained, reproduction, verdicts
 from tune.results.student import Spread
 from tune.results.write_back import pick
+from tune.search.links import check_links
 from tune.search.lock import held_here
 from tune.search.rerun import Run
 from tune.search.resources import plan_resources
@@ -51,6 +52,7 @@ def run(given: argparse.Namespace) -> int:
     """Retrain, say what came of it, and how to load the best."""
     _check(given)
     experiment = open_experiment(given.experiment, storage_of(given.storage))
+    check_links(experiment.paths)
     check_root(experiment.snapshot)
     trials = _wanted(experiment, given)
     arguments = Arguments.of(given)

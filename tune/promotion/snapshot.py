@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from tune.errors import ExperimentError
-from tune.paths import atomic_write
+from tune.paths import atomic_write, read_json
 from tune.promotion.program import Program
 
 MANIFEST = "snapshot.json"
@@ -51,7 +51,7 @@ def open_snapshot(folder: Path) -> Snapshot:
     A project that has moved, or lies elsewhere on this machine, is found from the working directory.
     """
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = read_json((folder / MANIFEST).read_bytes())
         if PurePath(manifest["program"]).is_absolute() or ".." in PurePath(manifest["program"]).parts:
             raise ValueError(f"its program lies outside of it, got {manifest['program']!r}")
         root = _root(Path(manifest["root"]), manifest["program"])

@@ -4,7 +4,7 @@ import contextlib
 import json
 from collections.abc import Mapping
 
-from tune.paths import ExperimentPaths, atomic_write
+from tune.paths import ExperimentPaths, atomic_write, read_json
 from tune.promotion.writing import identical
 from tune.space.dimensions import Value
 
@@ -15,10 +15,11 @@ Applied = dict[str, list[Value]]
 def read_applied(paths: ExperimentPaths) -> Applied:
     """Return what was noted; nothing where nothing was, or where it cannot be read."""
     try:
-        found = json.loads(paths.applied.read_text(encoding="utf-8"))
+        found = read_json(paths.applied.read_bytes())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    ours = isinstance(found, dict) and all(isinstance(values, list) for values in found.values())
+    return found if ours else {}
 
 
 def note_applied(paths: ExperimentPaths, values: Mapping[str, Value]) -> None:

@@ -9,7 +9,7 @@ from tune.errors import ExperimentError, suggest
 from tune.paths import ExperimentPaths, short
 from tune.places import is_url, place
 from tune.promotion.snapshot import Snapshot, open_snapshot
-from tune.results.vetting import vet
+from tune.results.vetting import vet, vet_study
 from tune.space.file import read_space
 from tune.space.space import Space
 from tune.storage.bring import arrived, bring, names_at
@@ -100,5 +100,6 @@ def _read_study(paths: ExperimentPaths) -> "optuna.Study":
         what = f"the ledger cannot be read: {type(error).__name__}: {error}"
         raise ExperimentError(short(paths.journal), what, "Is it a study of ours?") from error
     check_format(attributes.get("format"), paths)
+    vet_study(attributes, paths)
     vet(trials, paths)
     return study

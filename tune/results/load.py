@@ -40,7 +40,8 @@ def load(
     version = _version_of(arrived(folder), trial, Path(storage or DEFAULT_STORAGE).expanduser().absolute())
     fetch_best(version)
     if version.freed.is_file() and not version.best.is_file():
-        raise ExperimentError(short(version.folder), *version.freed.read_text(encoding="utf-8").splitlines())
+        what, _, hint = version.freed.read_text(encoding="utf-8", errors="replace").strip().partition("\n")
+        raise ExperimentError(short(version.folder), what or "its checkpoints were freed", hint or _GIVE)
     experiment = _experiment_of(version)
     record = read_record(version)
     if record is None or not version.best.is_file():
@@ -65,6 +66,9 @@ def _built(
     )
     wanted = space.shape.class_name if isinstance(space.shape, System) else None
     dimensions = {item.key: item.dimension for item in promoted}
+    if unknown := record.constants.keys() - dimensions.keys():
+        what = f"its constants are not those of the experiment's space: {', '.join(map(repr, sorted(unknown)))}"
+        raise ExperimentError(short(version.record), what, "Is it a version of this experiment?")
     values = {name: restored(dimensions[name], value) for name, value in record.constants.items()}
     with executor.execute(values) as (module, _):
         name = snapshot.program.name_of(snapshot.program.path)

@@ -104,7 +104,7 @@ def repair(journal: Path) -> int:
 def _is_record(line: bytes) -> bool:
     try:
         record = json.loads(line)
-    except ValueError:  # a torn line, or the zeros that a file system puts there
+    except (ValueError, RecursionError):  # a torn line, or the zeros that a file system puts there
         return False
     return isinstance(record, dict) and "op_code" in record
 

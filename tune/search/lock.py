@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from filelock import FileLock, Timeout
 
 from tune.errors import ExperimentError
-from tune.paths import ExperimentPaths, short
+from tune.paths import ExperimentPaths, atomic_write, short
 from tune.storage.writer import Tell, written
 
 ANSWER_S = 1.0
@@ -33,8 +33,9 @@ def held_here(paths: ExperimentPaths) -> Iterator[None]:
         hint = "Wait for it, or end it with Ctrl-C."
         raise ExperimentError(short(paths.folder), f"this search is running{holder}", hint) from error
     try:
-        with contextlib.suppress(OSError):  # of a full disk something better is said
-            paths.holder.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
+        # of a full disk something better is said; a link of that name is replaced, not followed
+        with contextlib.suppress(OSError), atomic_write(paths.holder) as aside:
+            aside.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
         yield
     finally:
         paths.holder.unlink(missing_ok=True)
@@ -81,5 +82,5 @@ def _holder(paths: ExperimentPaths) -> str:
 def _lines(paths: ExperimentPaths) -> list[str]:
     """Return what the holder wrote; at least one line, empty where there is none."""
     with contextlib.suppress(OSError):
-        return paths.holder.read_text(encoding="utf-8").splitlines() or [""]
+        return paths.holder.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
     return [""]

@@ -63,13 +63,13 @@ def plan_resources(settings: Settings, wanted: tuple[int, ...] | None, n_workers
     slots = _gpu_slots(share, len(gpus)) if share else None
     cpus = settings.cpus_per_trial or _cpus(n_workers, n_cores, settings.concurrency or slots or 1)
     _check_fits(settings, share, n_cores, len(gpus), slots)
-    fitting = slots if slots is not None else int(n_cores / cpus)
+    at_a_time = settings.concurrency or (slots if slots is not None else int(n_cores / cpus))
     return Resources(
         n_cores=n_cores,
         gpus=gpus if share else (),
         cpus_per_trial=cpus,
         gpus_per_trial=share,
-        concurrency=settings.concurrency or max(1, min(fitting, settings.trials)),
+        concurrency=max(1, min(at_a_time, settings.trials)),
         n_gpus_there=len(there),
         is_measured=settings.gpus_per_trial == AUTO,
     )

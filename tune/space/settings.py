@@ -22,6 +22,9 @@ SCHEDULERS = ("asha", "hyperband", "median", "pbt", "none")
 IMPLEMENTED = frozenset({*SAMPLERS, *SCHEDULERS})
 """Names outside of this are refused with a word of their own until they can be done."""
 
+LEAST_SHARE = 1e-4
+"""Ray counts cores and GPUs in ten-thousandths."""
+
 AUTO: Literal["auto"] = "auto"
 """Of `gpus_per_trial`: as much of a GPU as the pre-flight says that a trial needs."""
 
@@ -121,7 +124,7 @@ def check_cpus_per_trial(value: Value, where: str | None) -> float | None:
     """Return how many cores a trial takes."""
     if value is None:
         return None
-    if is_number(value) and 0 < value < math.inf:
+    if is_number(value) and LEAST_SHARE <= value < math.inf:
         return value
     raise _error(where, f"cpus_per_trial: must be a number above 0, got {value!r}", "Write `cpus_per_trial: 1`.")
 
@@ -135,6 +138,8 @@ def check_gpus_per_trial(value: Value, where: str | None) -> float | Literal["au
     if not is_number(value) or not 0 <= value < math.inf:
         what = f"gpus_per_trial: must be 0 or more, or auto, got {value!r}"
         raise _error(where, what, "Write `gpus_per_trial: 0.5`.")
+    if 0 < value < LEAST_SHARE:
+        raise _error(where, f"gpus_per_trial: no share is that small, got {value!r}", "Write `gpus_per_trial: 0.1`.")
     if value > 1 and value != int(value):
         what = f"gpus_per_trial: above 1 only whole GPUs can be given out, got {value}"
         raise _error(where, what, f"Write {int(value)} or {int(value) + 1}.")

@@ -121,7 +121,7 @@ class Fit:
             return {}
         arguments: dict[str, Any] = {"ckpt_path": str(self.files.last)}
         if "weights_only" in inspect.signature(fit).parameters:  # Lightning 2.6; our own file may hold any hparams
-            arguments["weights_only"] = False
+            arguments["weights_only"] = not self._job.trusts_checkpoints
         return arguments
 
     def _start_anew(self) -> None:

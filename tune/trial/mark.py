@@ -10,6 +10,7 @@ import pickle
 import random
 import shutil
 import zipfile
+import zlib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tune.paths import atomic_write
+from tune.paths import atomic_write, read_json
 from tune.trial.built import Built
 
 MEMBER = "promotune.json"
@@ -82,12 +83,27 @@ def read_mark(checkpoint: Path) -> Mark | None:
             *_, name = (name for name in archive.namelist() if name.endswith(f"/{MEMBER}"))
             if archive.testzip() is not None:
                 return None
-            data = json.loads(archive.read(name))
+            data = read_json(archive.read(name))
         curve = [(int(epoch), float(value)) for epoch, value in data.pop("curve")]
         others = {int(epoch): tuple(values) for epoch, values in data.pop("others", {}).items()}
-        return Mark(**{**data, "curve": curve, "others": others}) if curve else None
-    except (OSError, ValueError, TypeError, KeyError, StopIteration, zipfile.BadZipFile):
+        mark = Mark(**{**data, "curve": curve, "others": others}) if curve else None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, StopIteration, zipfile.BadZipFile):
         return None
+    except (NotImplementedError, zlib.error, RuntimeError):  # of an archive that others wrote: encrypted, or broken
+        return None
+    return mark if mark is not None and _is_ours(mark) else None
+
+
+def _is_ours(mark: Mark) -> bool:
+    """Tell whether its fields are what we write; a trial that goes on believes them."""
+    return (
+        isinstance(mark.events, dict)
+        and all(type(each) is int for each in (mark.fit, mark.step, mark.n_mutations, *mark.events.values()))
+        and min((*mark.events.values(), mark.epoch - 1, mark.step), default=0) >= 0
+        and isinstance(mark.rng, dict)
+        and isinstance(mark.built, list)
+        and all(isinstance(each, dict) for each in mark.built)
+    )
 
 
 def is_plain(checkpoint: Path) -> bool:

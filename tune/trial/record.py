@@ -5,7 +5,8 @@ import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from tune.paths import VersionPaths, atomic_write
+from tune.paths import VersionPaths, atomic_write, read_json
+from tune.space.dimensions import is_number
 from tune.trial.stopwatch import PARTS, Lap
 
 HUNG = "hang"
@@ -109,7 +110,7 @@ class Record:
 def read_record(version: VersionPaths) -> Record | None:
     """Return a version's record, or None where there is none that we wrote."""
     try:
-        data = json.loads(version.record.read_text(encoding="utf-8"), object_hook=_number)
+        data = read_json(version.record.read_bytes(), object_hook=_number)
         failure = Failure(**data.pop("failure")) if data.get("failure") else None
         curve = [(int(epoch), float(value)) for epoch, value in data.pop("curve")]
         laps = [Lap(**lap) for lap in data.pop("laps", ())]
@@ -121,16 +122,24 @@ def read_record(version: VersionPaths) -> Record | None:
 
 def _is_ours(record: Record) -> bool:
     """Tell whether the fields that become paths, commands and text are what we write; the file may be anybody's."""
-    whole = all(isinstance(each, int) for each in (record.number, record.pid, record.attempt, record.log_start))
+    whole = all(type(each) is int for each in (record.number, record.pid, record.attempt, record.log_start))
     named = isinstance(record.version, str) and "/" not in record.version and record.version not in ("", ".", "..")
-    texts = [] if record.failure is None else [record.failure.kind, record.failure.message]
+    failure = record.failure
+    texts = [] if failure is None else [failure.kind, failure.message, *_given(failure)]
+    mappings = (record.constants, record.taken, record.in_force, record.surroundings)
+    lists = (record.logged, record.wrote, record.mutations)
     times = [record.started, record.ended or 0.0]
     return (
         whole
         and named
-        and isinstance(record.constants, dict)
+        and all(isinstance(each, dict) for each in mappings)
+        and all(isinstance(each, list) for each in lists)
+        and all(isinstance(each, str) for each in (*record.logged, *record.wrote))
+        and is_number(record.n_workers)
+        and type(record.seed) is int
         and all(isinstance(each, str) for each in texts)
-        and all(isinstance(each, int | float) for each in times)
+        and all(is_number(each) for each in times)
+        and (record.fit_s is None or is_number(record.fit_s))
         and all(map(_is_lap, record.laps))
     )
 
@@ -139,9 +148,13 @@ def _is_lap(lap: Lap) -> bool:
     seconds = (lap.session, lap.began, lap.ended, *lap.parts.values())
     return (
         isinstance(lap.worker, str)
-        and all(isinstance(each, int | float) for each in seconds)
+        and all(is_number(each) for each in seconds)
         and all(each in PARTS for each in lap.parts)
     )
+
+
+def _given(failure: Failure) -> list[str]:
+    return [each for each in (failure.place, failure.code, failure.hint) if each is not None]
 
 
 def _strict(value: Any) -> Any:

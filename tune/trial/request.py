@@ -3,9 +3,10 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from pathlib import PurePath
 from typing import Any
 
-from tune.paths import VersionPaths, atomic_write
+from tune.paths import VersionPaths, atomic_write, read_json
 from tune.promotion.program import Program
 
 
@@ -41,9 +42,23 @@ class Request:
 def read_request(version: VersionPaths) -> Request | None:
     """Return what a version was to be, or None where it was no retraining."""
     try:
-        return Request(**json.loads(version.request.read_text(encoding="utf-8")))
+        request = Request(**read_json(version.request.read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
+    return request if _is_ours(request) else None
+
+
+def _is_ours(request: Request) -> bool:
+    """Tell whether its fields are what we write; its source becomes a path below the experiment's folder."""
+    source = PurePath(request.source) if isinstance(request.source, str) and "\0" not in request.source else None
+    return (
+        source is not None
+        and not source.is_absolute()
+        and ".." not in source.parts
+        and isinstance(request.trainer, dict)
+        and all(type(each) is int for each in (request.trial, request.seed))
+        and isinstance(request.digest, str)
+    )
 
 
 def digest_of(program: Program) -> str:
