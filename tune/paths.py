@@ -190,11 +190,11 @@ def atomic_write(path: Path) -> Iterator[Path]:
 def read_json(raw: bytes, **options: Any) -> Any:
     """Return what JSON says that anybody may have written; raise ValueError at whatever is wrong with it.
 
-    So it does where ``json`` raises others: nested too deep, a number that no float can be, text that is no Unicode.
+    So it does where ``json`` raises others, or nothing: nested too deep, a number that no float can be. Text may hold
+    what is no Unicode, for a program's error may.
     """
     try:
         found = json.loads(raw.decode("utf-8"), **options)
-        json.dumps(found, ensure_ascii=False).encode("utf-8")
         _check_numbers(found)
     except (RecursionError, OverflowError) as error:
         raise ValueError(str(error)) from error

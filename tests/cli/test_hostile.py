@@ -181,7 +181,7 @@ ATTRIBUTES = {
     "attempt": ["x", NO_FLOAT, True],
     "deaths": [[1]],
     "last_epoch": [{}],
-    "reason": ["\ud800", 5],
+    "reason": [5],
     "repeat_of": ["0"],
     "others in epoch 1": [5, ["x"], [NO_FLOAT]],
     "version": ["\ud800", "x" * 5000, "a\nb", "\x1b[31m", NO_FLOAT],
@@ -203,6 +203,14 @@ def test_an_attribute_that_no_search_of_ours_wrote_is_refused(experiment, capfd,
     assert told.startswith(f"{experiment.journal}: trial 0: ")
     assert told.endswith("\n  Is it a study of ours?\n")
     assert len(told) < 500
+
+
+def test_a_programs_own_words_need_be_no_unicode(experiment, capfd):
+    text = experiment.journal.read_text()
+    experiment.journal.write_text(text.replace('"seed":0', '"seed":0,"reason":"Odd: \\udc80"'))
+    assert experiment.journal.read_text() != text
+    for words in READERS[:-1]:
+        assert read(experiment, words, capfd)[0] == 0
 
 
 JSONS = ["000,baseline/trial.json", "applied.json", "surroundings.json", "retrain/000,baseline/retrain.json"]

@@ -17,9 +17,10 @@ from tune.trial.outcome import MUTATIONS
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
+REASON = "reason"
 HINT = "Is it a study of ours?"
 ATTRIBUTES: dict[str, type] = {
-    "reason": str,
+    REASON: str,
     "repeat_of": int,
     "attempt": int,
     "deaths": int,
@@ -86,9 +87,10 @@ def _problem(noted: dict[str, Any], trial: "FrozenTrial", paths: ExperimentPaths
 
 
 def _strangeness(noted: dict[str, Any]) -> str | None:
-    """Return what no JSON of ours holds: text that is no Unicode, a number that is no float."""
+    """Return what no JSON of ours holds: text that is no Unicode, but for a program's, or a number that is no float."""
     try:
-        read_json(json.dumps(noted, ensure_ascii=False).encode("utf-8"))
+        ours = {name: value for name, value in noted.items() if name != REASON}
+        read_json(json.dumps(ours, ensure_ascii=False).encode("utf-8"))
     except (ValueError, TypeError, RecursionError) as error:
         return f"its attributes cannot be read: {error}"
     return None
