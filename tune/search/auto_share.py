@@ -26,7 +26,8 @@ def measured_share(space: Space, promoted: Sequence[Promoted], job: Job, resourc
     try:
         weighed = weigh_on_gpu(job, resources, space.settings.seed, loads)
     except RayError as error:  # the worker died: the pre-flight that comes next will tell of what
-        return whole(resources), f"not measured: {str(error).strip().partition(chr(10))[0]}"
+        *_, last = str(error).strip().splitlines() or [type(error).__name__]
+        return whole(resources), f"it could not be measured: {last.strip()}"
     return apportion(weighed, resources, space.settings), told(weighed, fitting(weighed))
 
 
@@ -39,8 +40,12 @@ def loads_of(space: Space, promoted: Sequence[Promoted]) -> dict[str, dict[str, 
 
 def weigh_on_gpu(job: Job, resources: Resources, seed: int, loads: Mapping[str, dict[str, Value]]) -> Weighed:
     """Measure in a process of its own, which has a whole GPU and gives it back as it ends."""
-    from tune.trial.weigh import weigh
-
-    task = ray.remote(num_gpus=1, num_cpus=resources.cpus_per_trial, max_calls=1, max_retries=0)(weigh)
+    task = ray.remote(num_gpus=1, num_cpus=resources.cpus_per_trial, max_calls=1, max_retries=0)(_weigh)
     weighed: Weighed = ray.get(task.remote(job, seed, dict(loads)))
     return weighed
+
+
+def _weigh(job: Job, seed: int, loads: dict[str, dict[str, Value]]) -> Weighed:
+    from tune.trial.weigh import weigh  # torch: in that process, not in the driver
+
+    return weigh(job, seed, loads)

@@ -40,7 +40,8 @@ class CudaGauge:
         return total, free
 
     def reset(self) -> None:
-        """Begin with nothing kept from before."""
+        """Begin with nothing kept from before; raise RuntimeError where there is no GPU."""
+        torch.cuda.init()  # type: ignore[no-untyped-call] # before it torch has no statistics to reset
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
 

@@ -50,7 +50,7 @@ class TrialTrainable(FunctionTrainable):
         )
 
     def __repr__(self) -> str:
-        """Name the actor in the Ray dashboard after its version: its first, since Ray asks only once."""
+        """Name the actor in the Ray dashboard after its version: its first, as Ray asks once (ray#36570)."""
         return self._version
 
     def step(self) -> Any:

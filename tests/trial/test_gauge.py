@@ -1,0 +1,73 @@
+"""What a gauge reads, with NVML and torch told what to say: no GPU is needed."""
+
+import pynvml
+import pytest
+import torch
+
+from tune.trial.footprint import CONTEXT_BYTES
+from tune.trial.gauge import CudaGauge
+
+GIB = 2**30
+
+
+class Nvml:
+    """A GPU of 16 GiB with some in use, by its name."""
+
+    def __init__(self, monkeypatch):
+        self.used, self.asked = GIB, []
+        for name in ("nvmlInit", "nvmlShutdown"):
+            monkeypatch.setattr(pynvml, name, lambda: None)
+        for name in ("nvmlDeviceGetHandleByIndex", "nvmlDeviceGetHandleByUUID"):
+            monkeypatch.setattr(pynvml, name, self.asked.append)
+        monkeypatch.setattr(pynvml, "nvmlDeviceGetMemoryInfo", lambda handle: self)
+
+    total = 16 * GIB
+
+    @property
+    def free(self):
+        return self.total - self.used
+
+
+@pytest.fixture
+def nvml(monkeypatch):
+    return Nvml(monkeypatch)
+
+
+def test_what_others_took_before_is_not_free_and_not_ours(nvml, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 2 * GIB)
+    gauge = CudaGauge()
+
+    assert gauge.before() == (16 * GIB, 15 * GIB)
+    nvml.used = int(3.75 * GIB)
+    assert gauge.context() == int(0.75 * GIB)
+    nvml.used = 3 * GIB  # nothing beside torch's own: it was another GPU's, or somebody gave some back
+    assert gauge.context() == CONTEXT_BYTES
+
+
+@pytest.mark.parametrize(("visible", "asked"), [(None, 0), ("3", 3), ("2,0", 2), ("GPU-5ebe", "GPU-5ebe")])
+def test_the_gpu_that_is_asked_is_the_first_that_may_be_seen(nvml, monkeypatch, visible, asked):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+
+    CudaGauge().before()
+
+    assert nvml.asked == [asked]
+
+
+def test_where_nvml_does_not_tell_cuda_does(nvml, monkeypatch):
+    def refuse():
+        raise pynvml.NVMLError(pynvml.NVML_ERROR_NO_PERMISSION)
+
+    monkeypatch.setattr(pynvml, "nvmlInit", refuse)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (5 * GIB, 16 * GIB))
+    gauge = CudaGauge()
+
+    assert gauge.before() == (16 * GIB, 5 * GIB)
+    assert gauge.context() == CONTEXT_BYTES
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_without_a_gpu_a_measurement_does_not_begin():
+    with pytest.raises((RuntimeError, AssertionError)):
+        CudaGauge().reset()
