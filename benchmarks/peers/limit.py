@@ -1,0 +1,47 @@
+"""The limit: warm processes that take configurations from a queue, and do nothing but train.
+
+python -m benchmarks.peers.limit ASSIGNMENT
+"""
+
+import itertools
+import multiprocessing
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers.assignment import Assignment
+
+
+def main() -> None:
+    """Fill the queue, and wait for it to be empty."""
+    assignment = Assignment.read(sys.argv[1])
+    context = multiprocessing.get_context("spawn")
+    queue = context.Queue()
+    for number, values in enumerate(every_combination(assignment)):
+        queue.put((number, values))
+    for _ in range(assignment.n_workers):
+        queue.put(None)
+    workers = [context.Process(target=_work, args=(assignment, queue)) for _ in range(assignment.n_workers)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert all(worker.exitcode == 0 for worker in workers)
+
+
+def every_combination(assignment: Assignment) -> list[dict[str, Any]]:
+    """Return the fixed list that all contestants train."""
+    axes = [kind["choice"] for kind in assignment.constants.values()]
+    return [dict(zip(assignment.constants, point, strict=True)) for point in itertools.product(*axes)]
+
+
+def _work(assignment: Assignment, queue: Any) -> None:
+    from benchmarks.peers.training import train  # torch and Lightning, once a process
+
+    while (task := queue.get()) is not None:
+        number, values = task
+        train(assignment, values, Path(assignment.folder) / f"{number:03d}")
+
+
+if __name__ == "__main__":
+    main()
