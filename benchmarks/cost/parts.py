@@ -5,7 +5,9 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,24 +57,31 @@ class Passed:
 
 def ours(out: Path, folder: Path, n_trials: int, sampler: str) -> None:
     """Search with our driver, as the command line does."""
-    tuner.trainable_of = trivial_of
+    passed = Passed()
+    search(folder, n_trials, sampler, N_WORKERS, passed.note)
+    out.write_text(json.dumps(passed.marks))
+
+
+def search(
+    folder: Path, n_trials: int, sampler: str, n_workers: int, on_end: Callable[..., None], **trials: float
+) -> None:
+    """Search as the command line does; ``trials`` are what a trivial trial can be told."""
+    tuner.trainable_of = partial(trivial_of, **trials)
     (folder / "program.py").write_text(PROGRAM)
-    (folder / "space.yaml").write_text(f"{SPACE}sampler: {sampler}\nscheduler: none\nconcurrency: {N_WORKERS}\n")
+    (folder / "space.yaml").write_text(f"{SPACE}sampler: {sampler}\nscheduler: none\nconcurrency: {n_workers}\n")
     space = read_space(folder / "space.yaml")
     space = replace(space, settings=replace(space.settings, trials=n_trials))
     program = find_program(space.program)
-    passed = Passed()
-    search = Search(
+    wanted = Search(
         space=space,
         program=program,
         promoted=resolve(space, program),
-        resources=_resources(space.settings),
+        resources=_resources(space.settings, n_workers),
         paths=claim_experiment(folder, NAME, numbered=False),
         on_start=lambda dashboard: None,
-        on_end=passed.note,
+        on_end=on_end,
     )
-    run_search(search)
-    out.write_text(json.dumps(passed.marks))
+    run_search(wanted)
 
 
 def resumed(out: Path, folder: Path, n_trials: int) -> None:
@@ -96,7 +105,7 @@ def bare(out: Path, folder: Path, n_trials: int) -> None:
     (folder / "program.py").write_text(PROGRAM)
     settings = replace(read_space(folder / "space.yaml").settings, concurrency=N_WORKERS)
     with (
-        local_cluster(_resources(settings)),
+        local_cluster(_resources(settings, N_WORKERS)),
         ray_scratch() as scratch,
         Path(os.devnull).open("w") as nowhere,
         contextlib.redirect_stdout(nowhere),
@@ -110,8 +119,8 @@ def bare(out: Path, folder: Path, n_trials: int) -> None:
     out.write_text(json.dumps(passed.marks))
 
 
-def _resources(settings: Settings) -> Resources:
-    return plan_resources(replace(settings, concurrency=N_WORKERS, gpus_per_trial=0), None)
+def _resources(settings: Settings, n_workers: int) -> Resources:
+    return plan_resources(replace(settings, concurrency=n_workers, gpus_per_trial=0), None)
 
 
 class Noting(Callback):

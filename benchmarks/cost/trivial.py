@@ -1,11 +1,11 @@
-"""Trials of nothing: three reports each, in the place of a program's execution and its fit."""
+"""Trials of nothing: they report, in the place of a program's execution and its fit, and may sleep before it."""
 
 import os
 import socket
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ray.train._internal.session import get_session
 from ray.tune.result import RESULT_DUPLICATE
@@ -22,6 +22,10 @@ REPORTS = (1, 2, 3)
 class Trivial(TrialTrainable):
     """A warm worker whose trials execute no program: they write their record and report."""
 
+    n_epochs: ClassVar[int] = len(REPORTS)
+    epoch_s: ClassVar[float] = 0.0
+    """Seconds that an epoch sleeps."""
+
     def _trainable_func(self, config: dict[str, Any]) -> None:
         task = Task.decode(config[TASK])
         if task.gated:
@@ -32,11 +36,12 @@ class Trivial(TrialTrainable):
         record.write(files)
         if task.preflight:
             open_gate(self.job.gate)
-        for epoch in REPORTS:
+        for epoch in range(1, self.n_epochs + 1):
+            time.sleep(self.epoch_s)
             value = 1 - abs(float(str(task.values["DROPOUT"])) - 0.2) - 1 / epoch
             record = replace(record, curve=[*record.curve, (epoch, value)])
             record.write(files)
-            get_session().report({"epoch": epoch, "value": value, "last": epoch == REPORTS[-1], "others": ()})
+            get_session().report({"epoch": epoch, "value": value, "last": epoch == self.n_epochs, "others": ()})
         replace(record, stage="complete", ended=time.time()).write(files)
         get_session().report({RESULT_DUPLICATE: True})
 
@@ -57,6 +62,6 @@ def _record(task: Task, files: VersionPaths) -> Record:
     )
 
 
-def trivial_of(job: Job) -> type[TrialTrainable]:
+def trivial_of(job: Job, n_epochs: int = Trivial.n_epochs, epoch_s: float = Trivial.epoch_s) -> type[TrialTrainable]:
     """Return the trainable of one job."""
-    return type("Trial", (Trivial,), {"job": job})
+    return type("Trial", (Trivial,), {"job": job, "n_epochs": n_epochs, "epoch_s": epoch_s})

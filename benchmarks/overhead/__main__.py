@@ -18,17 +18,16 @@ ratio is taken within a round. Ours is the real command with ``sampler: grid`` a
 """
 
 import argparse
-import random
-import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks.overhead.measure import Window, measure_driver, measure_floor, measure_search
 from benchmarks.overhead.table import show
-from benchmarks.peers.contestants import HYDRA, LIMIT, OPTUNA, OURS, RAY, RAY_REUSE, Contestant
+from benchmarks.peers.contestants import HYDRA, LIMIT, OPTUNA, OURS, RAY, RAY_REUSE
 from benchmarks.results_file import ResultsFile
-
-FLOOR, DRIVER = "floor", "driver"
+from benchmarks.tasks import Task, run_tasks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,30 +37,20 @@ class Plan:
     rounds: int
     window: Window
     """Of all contestants but the slow ones."""
-    slow: dict[str, Window]
+    slow: Mapping[str, Window]
     """Of those that start a process a trial."""
     slow_rounds: int
-    guess_s: dict[str, float]
-    """Seconds that a measurement takes where none was made yet; what does not fit into the time is not begun."""
+    """Rounds of those, and of the driver's CPU."""
+    slow_guess_s: float
+    """Seconds that the first of them is taken to last."""
 
 
-FULL = Plan(
-    rounds=5,
-    window=Window(20, 120),
-    slow={RAY.name: Window(4, 20)},
-    slow_rounds=5,
-    guess_s={RAY.name: 150.0, FLOOR: 15.0, DRIVER: 75.0},
-)
-QUICK = Plan(
-    rounds=3,
-    window=Window(10, 40),
-    slow={RAY.name: Window(2, 8)},
-    slow_rounds=1,
-    guess_s={RAY.name: 60.0, FLOOR: 15.0, DRIVER: 75.0},
-)
-USUAL_S = 60.0
+FULL = Plan(rounds=5, window=Window(20, 120), slow={RAY.name: Window(4, 20)}, slow_rounds=5, slow_guess_s=150)
+QUICK = Plan(rounds=3, window=Window(10, 40), slow={RAY.name: Window(2, 8)}, slow_rounds=1, slow_guess_s=60)
+GUESS_S = {"floor": 15, "driver": 75}
+USUAL_S = 60
 QUICK_MINUTES = 9.5
-CONTESTANTS = {each.name: each for each in (LIMIT, OURS, OPTUNA, RAY_REUSE, HYDRA, RAY)}
+CONTESTANTS = (LIMIT, OURS, OPTUNA, RAY_REUSE, HYDRA, RAY)
 
 
 def main() -> None:
@@ -69,50 +58,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer trials and rounds, 10 minutes at most")
     parser.add_argument("--minutes", type=float, help="begin nothing that would not be through by then")
-    parser.add_argument("--only", nargs="+", choices=[*CONTESTANTS, FLOOR, DRIVER], help="these alone")
+    parser.add_argument("--only", nargs="+", help="these alone: contestants, floor, driver")
     parser.add_argument("--results", type=Path, help="the file; else overhead.jsonl, or overhead-quick.jsonl")
     parser.add_argument("--show", action="store_true", help="measure nothing")
     options = parser.parse_args()
     plan = QUICK if options.quick else FULL
     results = ResultsFile(options.results or Path("overhead-quick.jsonl" if options.quick else "overhead.jsonl"))
-    minutes = options.minutes or (QUICK_MINUTES if options.quick else None)
     if not options.show:
-        deadline = time.monotonic() + 60 * minutes if minutes else float("inf")
-        for number in range(1, plan.rounds + 1):
-            _round(number, plan, results, deadline, options.only)
+        tasks = [task for task in tasks_of(plan) if not options.only or task.who in options.only]
+        run_tasks(tasks, results, options.minutes or (QUICK_MINUTES if options.quick else None))
     show(results, plan.window, plan.slow)
 
 
-def _round(number: int, plan: Plan, results: ResultsFile, deadline: float, only: list[str] | None) -> None:
-    """Measure each once, in an order of the round's own."""
-    names = [*CONTESTANTS, FLOOR, DRIVER]
-    random.Random(number).shuffle(names)
-    for name in names:
-        slow = name in plan.slow or name == DRIVER
-        if (only and name not in only) or (slow and number > plan.slow_rounds) or results.has(who=name, round=number):
-            continue
-        if time.monotonic() + _estimate_s(name, plan, results) > deadline:
-            print(f"round {number}: no time for {name}", flush=True)
-            continue
-        began = time.monotonic()
-        measured = _measure(name, plan)
-        results.add(measured, who=name, round=number, took_s=time.monotonic() - began)
-        figures = "  ".join(f"{key} {value:.1f}" for key, value in measured.items())
-        print(f"round {number}: {name:<14} {figures}", flush=True)
-
-
-def _measure(name: str, plan: Plan) -> dict[str, float]:
-    if name == FLOOR:
-        return measure_floor()
-    if name == DRIVER:
-        return measure_driver()
-    contestant: Contestant = CONTESTANTS[name]
-    return measure_search(contestant, plan.slow.get(name, plan.window))
-
-
-def _estimate_s(name: str, plan: Plan, results: ResultsFile) -> float:
-    known = [line["took_s"] for line in results.lines if line["who"] == name]
-    return 1.1 * max(known) if known else plan.guess_s.get(name, USUAL_S)
+def tasks_of(plan: Plan) -> Iterator[Task]:
+    """Yield all measurements."""
+    for number in range(1, plan.rounds + 1):
+        yield Task(who="floor", round=number, measure=measure_floor, guess_s=GUESS_S["floor"])
+        if number <= plan.slow_rounds:
+            yield Task(who="driver", round=number, measure=measure_driver, guess_s=GUESS_S["driver"])
+        for each in CONTESTANTS:
+            slow = each.name in plan.slow
+            if slow and number > plan.slow_rounds:
+                continue
+            measure = partial(measure_search, each, plan.slow.get(each.name, plan.window))
+            yield Task(who=each.name, round=number, measure=measure, guess_s=plan.slow_guess_s if slow else USUAL_S)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ class Contestant:
 
 
 LIMIT = Contestant(name="limit", module="benchmarks.peers.limit")
+RANDOM = Contestant(name="random", module="benchmarks.peers.limit")
 OURS = Contestant(name="ours", module="benchmarks.peers.ours")
 OPTUNA = Contestant(name="Optuna", module="benchmarks.peers.optuna_study")
 RAY = Contestant(name="Ray's tutorial", module="benchmarks.peers.ray_tune")

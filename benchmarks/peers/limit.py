@@ -1,10 +1,14 @@
 """The limit: warm processes that take configurations from a queue, and do nothing but train.
 
+Where no list is fixed this is random search, as fast as it can be done.
+
 python -m benchmarks.peers.limit ASSIGNMENT
 """
 
 import itertools
+import math
 import multiprocessing
+import random
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,7 +21,7 @@ def main() -> None:
     assignment = Assignment.read(sys.argv[1])
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
-    for number, values in enumerate(every_combination(assignment)):
+    for number, values in enumerate(points(assignment)):
         queue.put((number, values))
     for _ in range(assignment.n_workers):
         queue.put(None)
@@ -27,6 +31,33 @@ def main() -> None:
     for worker in workers:
         worker.join()
     assert all(worker.exitcode == 0 for worker in workers)
+
+
+def points(assignment: Assignment) -> list[dict[str, Any]]:
+    """Return what is trained, in its order: the fixed list, or random draws."""
+    if assignment.grid:
+        return every_combination(assignment)
+    rng = random.Random(assignment.seed)
+    return [
+        {name: draw(rng, *dict(kind).popitem()) for name, kind in assignment.constants.items()}
+        for _ in range(assignment.n_trials)
+    ]
+
+
+def draw(rng: random.Random, kind: str, arguments: list[Any]) -> Any:
+    """Return one value; both ends are included."""
+    match kind:
+        case "choice":
+            return rng.choice(arguments)
+        case "uniform":
+            return rng.uniform(*arguments)
+        case "loguniform":
+            return math.exp(rng.uniform(*map(math.log, arguments)))
+        case "lograndint":
+            low, high = arguments
+            return round(math.exp(rng.uniform(math.log(low - 0.5), math.log(high + 0.5))))
+        case _:
+            raise AssertionError(kind)
 
 
 def every_combination(assignment: Assignment) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ def train(
     for name, value in values.items():
         setattr(program, name, value)
     pl.seed_everything(assignment.seed, workers=True, verbose=False)
-    logger = TensorBoardLogger(folder, name="", version="")
+    logger = TensorBoardLogger(folder, name="", version="", flush_secs=1)  # read while it is written
     logger.log_hyperparams(dict(values))
     trainer = pl.Trainer(
         accelerator="cpu",
