@@ -94,6 +94,7 @@ def search(
     name: str | None = None,
     storage: str | Path | None = None,
     gpus: Sequence[int] | None = None,
+    address: str | None = None,
     on_trial: Callable[[Outcome], None] = lambda outcome: None,
     **keys: Any,
 ) -> Experiment:
@@ -102,21 +103,24 @@ def search(
     ``space`` is a space file, a path or a name in ``search_spaces/``; ``keys`` win over its settings: ``trials=40``.
     Without ``space`` they are all that a space file says: ``search(system="lit/digits.py", metric="Accuracy/Val",
     mode="max", constants={"LR": {"loguniform": [1e-4, 1e-1]}})``. ``on_trial`` hears of each trial that ended.
+    ``address`` is that of a Ray cluster to join: ``auto``, ``HOST:6379``, ``ray://HOST:10001``.
 
     Raises UserError where a search cannot begin, as the command line tells it, and SearchError where it cannot go on.
     """
     from tune.search.lock import locked
+    from tune.search.machine import machine
     from tune.search.plan import prepare
 
     read = _of_keys(keys) if space is None else _changed(read_space(find_space(str(space))), keys)
-    plan = prepare(read, None if gpus is None else tuple(gpus), _storage(storage), name)
-    paths = claim_experiment(plan.storage, plan.name or plan.space.name, numbered=plan.name is None)
-    with locked(paths):
-        try:
-            _run(plan, paths, on_trial)
-        except (UserError, StartError):
-            shutil.rmtree(paths.folder)
-            raise
+    with machine(address, None if gpus is None else tuple(gpus), lambda line: None) as where:
+        plan = prepare(read, where, _storage(storage), name)
+        paths = claim_experiment(plan.storage, plan.name or plan.space.name, numbered=plan.name is None)
+        with locked(paths):
+            try:
+                _run(plan, paths, on_trial)
+            except (UserError, StartError):
+                shutil.rmtree(paths.folder)
+                raise
     return Experiment(paths.folder)
 
 

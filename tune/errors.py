@@ -14,7 +14,9 @@ PromotuneError
 └── SearchError          1  the search itself could not go on
     ├── StartError          Ray could not be started; nothing was searched
     ├── PreflightError      the baseline did not survive a batch or two
-    └── NoRoomError         the disk is full; the search waits for `resume`
+    └── PauseError          the search waits for `resume`; what was written is whole
+        ├── NoRoomError         the disk is full
+        └── UnsharedError       a node that came to the cluster does not see the experiment
 
 Arguments are positional, so that an error survives a pickle between processes.
 """
@@ -89,8 +91,16 @@ class PreflightError(SearchError):
     """The baseline did not survive a batch or two of training and validation."""
 
 
-class NoRoomError(SearchError):
-    """The experiment's disk is full. What was written is whole, and ``resume`` goes on once there is room."""
+class PauseError(SearchError):
+    """The search cannot go on as things are. What was written is whole, and ``resume`` goes on once it can."""
+
+
+class NoRoomError(PauseError):
+    """The experiment's disk is full."""
+
+
+class UnsharedError(PauseError):
+    """A node of the cluster does not see the experiment's folder: what its trials wrote would be lost."""
 
 
 class MetricError(UserError):

@@ -28,6 +28,7 @@ OPTIONS = {
         "--quiet",
         "-g",
         "--gpu",
+        "--address",
         "--storage",
         "--trainer.ARGUMENT",
     }
@@ -37,14 +38,14 @@ OPTIONS = {
     "constants": HELP | {"--refused", "--json"},
     "promote": HELP | {"-o", "--output", "--force", "--metric", "--mode"},
     "resume": HELP
-    | {"--space", "-q", "--quiet", "-g", "--gpu", "--storage", "--no-report", "--profile"}
+    | {"--space", "-q", "--quiet", "-g", "--gpu", "--address", "--storage", "--no-report", "--profile"}
     | {"--trust-checkpoints", "--trials", "--time-budget", "--concurrency", "--keep-checkpoints"}
     | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures", "--give-up-after", "--hang-after"},
     "results": HELP | {"--sort", "--json", "--csv", "--storage"},
     "report": HELP | {"-o", "--output", "--storage"},
     "dashboards": HELP | {"--storage"},
     "retrain": HELP
-    | {"-q", "--quiet", "-g", "--gpu", "--storage", "--trainer.ARGUMENT"}
+    | {"-q", "--quiet", "-g", "--gpu", "--address", "--storage", "--trainer.ARGUMENT"}
     | {"--trial", "--top", "--seeds", "--seed", "--current-source"},
     "apply": HELP | {"--trial", "--write", "--storage"},
     "list": HELP | {"--json", "--storage"},

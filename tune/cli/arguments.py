@@ -1,11 +1,13 @@
 """What a search and a retraining take on the command line beside their target: settings, devices, the Trainer's."""
 
 import argparse
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tune.cli.parser import Parser, add_quiet, add_storage
 from tune.errors import OptionError
+from tune.search.machine import Machine, machine
 from tune.space.settings import DURATIONS, Settings, set_to
 from tune.space.trainer_args import parse_trainer_value
 
@@ -46,6 +48,8 @@ class Arguments:
     """Trainer arguments, as text."""
     gpus: tuple[int, ...] | None
     """Indices of the GPUs to use; None: all there are."""
+    address: str | None = None
+    """Of the Ray cluster to join; None: a Ray of our own, on this machine."""
 
     def settings(self, base: Settings) -> Settings:
         """Return ``base`` with what was given on the command line."""
@@ -64,7 +68,12 @@ class Arguments:
             given={name: text for name in names if (text := getattr(given, name, None)) is not None},
             trainer=getattr(given, "trainer", {}),
             gpus=None if given.gpu is None else tuple(given.gpu),
+            address=given.address,
         )
+
+    def machine(self, tell: Callable[[str], None]) -> contextlib.AbstractContextManager[Machine]:
+        """Return where trials run; ``tell`` hears of a cluster that is joined."""
+        return machine(self.address, self.gpus, tell)
 
 
 class SearchParser(Parser):
@@ -86,6 +95,8 @@ def add_settings(parser: Parser, settings: dict[str, str]) -> None:
         else:
             parser.add_argument(f"--{name}", metavar=SHOWN.get(name, "N"), help=what)
     parser.add_argument("-g", "--gpu", type=int, nargs="+", metavar="INDEX", help="use exactly these GPUs")
+    where = "join this Ray cluster: auto, HOST:6379 or ray://HOST:10001"
+    parser.add_argument("--address", metavar="WHERE", help=where)
     add_storage(parser)
     add_quiet(parser)
     if isinstance(parser, SearchParser):

@@ -23,7 +23,7 @@ from tune.promotion.snapshot import Snapshot, check_root
 from tune.promotion.workers import most_workers
 from tune.search.links import check_links
 from tune.search.lock import locked
-from tune.search.resources import plan_resources
+from tune.search.machine import Machine
 from tune.space.edited import changes, edited_space
 from tune.space.feasible import check_feasible
 from tune.space.file import find_space, read_space
@@ -64,18 +64,19 @@ def run(given: argparse.Namespace) -> int:
     check_links(paths)
     edited = None if given.space is None else read_space(find_space(given.space), program_is_here=False)
     screen = Screen(quiet=given.quiet)
-    with locked(paths, screen.result):
+    arguments = Arguments.of(given)
+    with arguments.machine(screen.line) as machine, locked(paths, screen.result):
         report = ReportAtEnd(screen, paths, wanted=not given.no_report)
         try:
             trusts = given.trust_checkpoints
-            arguments = Arguments.of(given)
-            return _resume(arguments, paths, edited, screen, report, trusts_checkpoints=trusts, session=began)
+            return _resume(arguments, machine, paths, edited, screen, report, trusts_checkpoints=trusts, session=began)
         except KeyboardInterrupt:
             return show_stopped(screen, paths)
 
 
 def _resume(
     arguments: Arguments,
+    machine: Machine,
     paths: ExperimentPaths,
     edited: Space | None,
     screen: Screen,
@@ -100,7 +101,8 @@ def _resume(
     before, program = experiment.space, experiment.snapshot.stored
     space = _changed(before if edited is None else edited_space(edited, before), before.settings, arguments)
     promoted = _promoted(space, before, experiment.snapshot)
-    resources = plan_resources(space.settings, arguments.gpus, most_workers(program, promoted).number)
+    n_workers = most_workers(program, promoted).number
+    resources = machine.resources(space.settings, experiment.snapshot.program, paths.folder.parent, n_workers)
     if resources.is_measured:
         what = "auto is measured when a search begins, and this one has begun"
         raise OptionError("gpus_per_trial", what, "Give a number, such as `--gpus-per-trial 0.5`.")

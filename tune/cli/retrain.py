@@ -20,8 +20,8 @@ from tune.results.student import Spread
 from tune.results.write_back import pick
 from tune.search.links import check_links
 from tune.search.lock import held_here
+from tune.search.machine import Machine
 from tune.search.rerun import Run
-from tune.search.resources import plan_resources
 from tune.space.settings import MAX_SEED
 from tune.storage.writer import sent_home
 from tune.trial.outcome import Outcome, ranked
@@ -51,16 +51,22 @@ def parser() -> SearchParser:
 def run(given: argparse.Namespace) -> int:
     """Retrain, say what came of it, and how to load the best."""
     _check(given)
+    arguments, screen = Arguments.of(given), Screen(quiet=given.quiet)
+    with arguments.machine(screen.line) as machine:
+        return _run(given, arguments, machine, screen)
+
+
+def _run(given: argparse.Namespace, arguments: Arguments, machine: Machine, screen: Screen) -> int:
     experiment = open_experiment(given.experiment, storage_of(given.storage))
     check_links(experiment.paths)
     check_root(experiment.snapshot)
     trials = _wanted(experiment, given)
-    arguments = Arguments.of(given)
     space = replace(experiment.space, settings=arguments.settings(experiment.space.settings))
-    settings = replace(space.settings, trials=len(trials) * (1 + 2 * (given.seeds or 0)))
-    resources = plan_resources(settings, arguments.gpus, most_workers(experiment.snapshot.stored).number)
-    screen = Screen(quiet=given.quiet)
     paths = experiment.paths
+    n_runs = len(trials) * (1 + 2 * (given.seeds or 0))
+    settings = replace(space.settings, trials=n_runs)
+    n_workers = most_workers(experiment.snapshot.stored).number
+    resources = machine.resources(settings, experiment.snapshot.program, paths.folder.parent, n_workers)
     try:
         with room_told(paths.folder):
             paths.retrain.mkdir(exist_ok=True)

@@ -15,7 +15,7 @@ from tune.cli.profile import add_profile, show_profile
 from tune.cli.screen import Screen, show_end, show_links, show_space, this_command, typed_command
 from tune.cli.storage import storage_of
 from tune.cli.trials_table import SCORE, show_trials, sorted_trials
-from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, NoRoomError, SearchError, StartError, UserError
+from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, NoRoomError, PauseError, SearchError, StartError, UserError
 from tune.paths import ExperimentPaths, claim_experiment, short, word
 from tune.promotion.cautions import cautions
 from tune.promotion.resolve import doubts, hardcoded
@@ -68,9 +68,13 @@ def run(given: argparse.Namespace) -> int:
     began = time.time() if given.profile else None
     arguments = Arguments.of(given)
     space = read_space(find_space(given.space))
-    storage = storage_of(given.storage)
-    plan = prepare(replace(space, settings=arguments.settings(space.settings)), arguments.gpus, storage, given.name)
+    space = replace(space, settings=arguments.settings(space.settings))
     screen = Screen(quiet=given.quiet)
+    with arguments.machine(screen.line) as machine:
+        return _run(prepare(space, machine, storage_of(given.storage), given.name), given, screen, began)
+
+
+def _run(plan: Plan, given: argparse.Namespace, screen: Screen, began: float | None) -> int:
     show_space(screen, plan.space, plan.promoted, plan.program, plan.resources)
     unmet = baseline_doubts(plan.space.requirements, hardcoded(plan.promoted))
     told = cautions(plan.program, is_script=isinstance(plan.space.shape, Script))
@@ -246,6 +250,7 @@ def _go_on(paths: ExperimentPaths) -> str:
 
 def _explained(fault: SearchError, paths: ExperimentPaths) -> SearchError:
     """Return why the search could not go on, with the command that goes on once it can."""
-    if not isinstance(fault, NoRoomError):
+    if not isinstance(fault, PauseError):
         return fault
-    return NoRoomError(fault.where, fault.what, f"What was written is whole. Make room there, then: {_go_on(paths)}")
+    act = "Make room there" if isinstance(fault, NoRoomError) else "Mount it there, or take the node out"
+    return type(fault)(fault.where, fault.what, f"What was written is whole. {act}, then: {_go_on(paths)}")

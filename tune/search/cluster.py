@@ -51,8 +51,8 @@ class Cluster:
 def local_cluster(resources: Resources) -> Iterator[Cluster]:
     """Start Ray on this machine, and end it; a Ray that runs already in this process is used, and left running."""
     if ray.is_initialized():
-        with _environment(DRIVER_ENVIRONMENT):
-            yield Cluster(dashboard=None)
+        with environment(DRIVER_ENVIRONMENT):
+            yield Cluster(dashboard=resources.reached.dashboard if resources.reached else None)
         return
     with _own_cluster(resources) as cluster:
         yield cluster
@@ -62,7 +62,7 @@ def local_cluster(resources: Resources) -> Iterator[Cluster]:
 def _own_cluster(resources: Resources) -> Iterator[Cluster]:
     """Start Ray; what else the driver needs is imported meanwhile."""
     imports = threading.Thread(target=_import_tune, daemon=True)
-    with _environment({**DRIVER_ENVIRONMENT, **_devices(resources)}):
+    with environment({**DRIVER_ENVIRONMENT, **_devices(resources)}):
         imports.start()
         make_token()
         with on_loopback() as where:
@@ -103,7 +103,8 @@ def _devices(resources: Resources) -> Mapping[str, str]:
 
 
 @contextlib.contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables, where the user has not, and put all back as it was."""
     before = dict(os.environ)
     os.environ.update({name: value for name, value in variables.items() if name not in before or name in FORCED})
     try:

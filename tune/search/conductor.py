@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from tune.errors import NoRoomError
+from tune.errors import PauseError
 from tune.paths import ExperimentPaths, VersionPaths, short
 from tune.search.autopsy import autopsy
 from tune.search.causes import Causes
@@ -43,6 +43,13 @@ class Limits:
     """Failures in a row with one cause that end the search."""
     rehearsal: bool = False
     """Run nothing but the pre-flight."""
+    slots: Callable[[], int] | None = None
+    """Returns how many trials are to run now, on a cluster that grows; None: always as many."""
+
+    @property
+    def at_a_time(self) -> int:
+        """How many trials are to run now."""
+        return self.concurrency if self.slots is None else self.slots()
 
 
 class Conductor:
@@ -80,8 +87,8 @@ class Conductor:
         self._n_asked = ledger.n_trials
         self._n_started = 0
         self._n_sealed = 0  # trials that there were when the scheduler heard that no further one comes
-        self.full: NoRoomError | None = None
-        """Why the search waits for room on the disk: nothing more is started, and what runs ends."""
+        self.full: PauseError | None = None
+        """Why the search waits, most often for room on the disk: nothing more is started, and what runs ends."""
         self._began_s: float | None = None  # when the first trial was opened: the time budget runs from there
         self._ending = threading.Event()
         self._recall()
@@ -181,7 +188,7 @@ class Conductor:
 
     def next_task(self, trial_id: str) -> Task | None:
         """Open the next trial, or go on with one; None while there is no room, or none is left."""
-        if self.interrupted or len(self._running) >= self._limits.concurrency:
+        if self.interrupted or len(self._running) >= self._limits.at_a_time:
             return None
         tasks: list[Task | None] = []
         with self._pausing():
@@ -215,7 +222,7 @@ class Conductor:
             values=self._ledger.values(number),
             preflight=first,
             rehearsal=first and self._limits.rehearsal,
-            gated=self._needs_preflight and not first and self._n_started <= self._limits.concurrency,
+            gated=self._needs_preflight and not first and self._n_started <= self._limits.at_a_time,
             attempt=attempt,
             reported=max(self._ledger.curve(number), default=0),
             mutations=self._ledger.mutations(number),
@@ -296,8 +303,8 @@ class Conductor:
     def _version_of(self, number: int) -> VersionPaths:
         return self._versions.get(number) or self._paths.version(self._ledger.version_of(number) or str(number))
 
-    def pause(self, trial_id: str, error: NoRoomError) -> None:
-        """Hear that the disk is full."""
+    def pause(self, trial_id: str, error: PauseError) -> None:
+        """Hear why the search has to wait."""
         with self._pausing(self._running.get(trial_id)):
             raise error
 
@@ -307,8 +314,8 @@ class Conductor:
         try:
             with room_told(self._paths.folder):
                 yield
-        except NoRoomError as error:
-            self.full = self.full or NoRoomError(short(self._paths.folder), error.what, error.hint)
+        except PauseError as error:
+            self.full = self.full or type(error)(short(self._paths.folder), error.what, error.hint)
             if number is not None:
                 self._interrupted.add(number)
             if self.aborted:

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from tune.errors import NoRoomError
+from tune.errors import PauseError
 from tune.trial.task import Task
 
 
@@ -30,8 +30,8 @@ class Director(Protocol):
     def report(self, trial_id: str, epoch: int, value: float, *, last: bool, others: tuple[float, ...] = ()) -> bool:
         """Hear of an epoch; return True when the trial is to stop."""
 
-    def pause(self, trial_id: str, error: NoRoomError) -> None:
-        """Hear that the disk is full; the trial that met it is stopped, to go on later."""
+    def pause(self, trial_id: str, error: PauseError) -> None:
+        """Hear why the search has to wait; the trial that met it is stopped, to go on later."""
 
     def ended(self, trial_id: str, *, failed: bool) -> None:
         """Hear that a trial ended."""

@@ -39,6 +39,7 @@ def build_job(
         gate=f"preflight of {snapshot}",
         mutants=_mutants(promoted) if space.settings.scheduler == "pbt" and space.stops_early else {},
         hang_after_s=space.settings.hang_after_s,
+        travels=resources.reached is not None and resources.reached.travels,
     )
 
 

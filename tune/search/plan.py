@@ -9,7 +9,8 @@ from tune.promotion.program import Program, find_program
 from tune.promotion.resolve import Promoted, hardcoded, resolve
 from tune.promotion.workers import Workers, most_workers
 from tune.search.epochs import check_epochs
-from tune.search.resources import Resources, plan_resources
+from tune.search.machine import Machine
+from tune.search.resources import Resources
 from tune.space.feasible import check_feasible
 from tune.space.space import Space, check_settings
 
@@ -29,8 +30,8 @@ class Plan:
     """None: the space file's name, with a number if that is taken."""
 
 
-def prepare(space: Space, gpus: tuple[int, ...] | None, storage: Path, name: str | None) -> Plan:
-    """Raise a UserError at whatever is wrong; this imports neither torch nor Ray nor Optuna."""
+def prepare(space: Space, machine: Machine, storage: Path, name: str | None) -> Plan:
+    """Raise a UserError at whatever is wrong; on this machine this imports neither torch nor Ray nor Optuna."""
     check_settings(space)
     program = find_program(space.program)
     check_names(program)
@@ -39,12 +40,13 @@ def prepare(space: Space, gpus: tuple[int, ...] | None, storage: Path, name: str
     check_feasible(space, {item.key: item.dimension for item in promoted}, hardcoded(promoted))
     check_epochs(space, program)
     workers = most_workers(program, promoted)
+    checked_name = None if name is None else check_name(name)
     return Plan(
         space=space,
         program=program,
         promoted=promoted,
-        resources=plan_resources(space.settings, gpus, workers.number),
+        resources=machine.resources(space.settings, program, storage, workers.number),
         workers=workers,
         storage=storage,
-        name=None if name is None else check_name(name),
+        name=checked_name,
     )

@@ -10,9 +10,11 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from tune.errors import NoRoomError
+from tune.errors import NoRoomError, UnsharedError
 from tune.search.director import Director
-from tune.trial.trainable import NO_ROOM, TASK
+from tune.trial.trainable import NO_ROOM, TASK, UNSHARED
+
+PAUSES = {NO_ROOM: NoRoomError, UNSHARED: UnsharedError}
 
 
 class _Door:
@@ -64,9 +66,10 @@ class SchedulerDoor(_Door, FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> Any:
         """Decide about a trial after an epoch."""
-        if NO_ROOM in result:
-            self._director.pause(trial.trial_id, NoRoomError(*result[NO_ROOM]))
-            return _stop(trial)
+        for key, kind in PAUSES.items():
+            if key in result:
+                self._director.pause(trial.trial_id, kind(*result[key]))
+                return _stop(trial)
         others = tuple(result["others"])
         stops = self._director.report(
             trial.trial_id, result["epoch"], result["value"], last=result["last"], others=others

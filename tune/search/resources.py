@@ -2,11 +2,16 @@
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from tune.errors import OptionError
 from tune.search.gpus import choose_gpus, detect_gpus
 from tune.space.settings import AUTO, Settings
+
+if TYPE_CHECKING:
+    from tune.search.nodes import Reached
 
 NO_AUTO = "Leave `gpus_per_trial` out, and trials run on the CPU."
 
@@ -22,11 +27,20 @@ class Resources:
     cpus_per_trial: float
     gpus_per_trial: float
     concurrency: int
-    """Trials at a time."""
+    """Trials at a time, as the search begins."""
     n_gpus_there: int = 0
     """GPUs that this process sees; ``gpus`` are those of them that the search uses."""
     is_measured: bool = False
     """Whether a pre-flight is to tell how many trials share a GPU; until then each has one of its own."""
+    reached: "Reached | None" = None
+    """The cluster that the trials run on; None: a Ray of our own, on this machine."""
+    slots: Callable[[], int] | None = None
+    """How many trials fit at this moment; None: always the same number."""
+
+    @property
+    def at_a_time(self) -> int:
+        """How many trials are to run now."""
+        return self.concurrency if self.slots is None else self.slots()
 
     @property
     def n_threads(self) -> int:
@@ -36,6 +50,8 @@ class Resources:
     @property
     def found(self) -> str:
         """What there is, and what of it is used, in words."""
+        if self.reached is not None:
+            return self.reached.found
         cores = f"{self.n_cores} CPU core{'s' if self.n_cores != 1 else ''}"
         if not self.n_gpus_there:
             return f"{cores}, no GPU"
@@ -60,7 +76,7 @@ def plan_resources(settings: Settings, wanted: tuple[int, ...] | None, n_workers
     there = detect_gpus()
     gpus = choose_gpus(there, wanted)
     share = _share(settings, len(gpus), is_wanted=wanted is not None)
-    slots = _gpu_slots(share, len(gpus)) if share else None
+    slots = gpu_slots(share, len(gpus)) if share else None
     cpus = settings.cpus_per_trial or _cpus(n_workers, n_cores, settings.concurrency or slots or 1)
     _check_fits(settings, share, n_cores, len(gpus), slots)
     at_a_time = settings.concurrency or (slots if slots is not None else int(n_cores / cpus))
@@ -110,6 +126,6 @@ def _check_fits(settings: Settings, share: float, n_cores: int, n_gpus: int, slo
         raise OptionError("concurrency", what, "Ask for fewer, or give each a smaller share of a GPU.")
 
 
-def _gpu_slots(share: float, n_gpus: int) -> int:
+def gpu_slots(share: float, n_gpus: int) -> int:
     """Return how many trials fit: a share is one of a single GPU, so that of 0.6 each has one of its own."""
     return n_gpus * int(1 / share + 1e-9) if share <= 1 else int(n_gpus / share)

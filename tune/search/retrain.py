@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 
-from tune.errors import NoRoomError
+from tune.errors import NoRoomError, PauseError
 from tune.promotion.resolve import resolve
 from tune.search.cluster import local_cluster
 from tune.search.job import build_job
@@ -24,7 +24,7 @@ from tune.trial.task import Task
 def retrain(retraining: Retraining) -> bool:
     """Train; what came of it is in the versions. Return whether all came to their end, failed ones too.
 
-    Raises NoRoomError where the disk is full; what has not ended goes on later.
+    Raises PauseError where the disk is full, or a node does not see the experiment; what has not ended goes on later.
     """
     if not retraining.runs:
         return True
@@ -51,7 +51,7 @@ class _Director:
         self._waiting = deque(retraining.runs)
         self._running: dict[str, Run] = {}
         self.ending = False
-        self.full: NoRoomError | None = None
+        self.full: PauseError | None = None
 
     @property
     def finished(self) -> bool:
@@ -66,7 +66,7 @@ class _Director:
         self.ending = True
 
     def next_task(self, trial_id: str) -> Task | None:
-        if self.ending or not self._waiting or len(self._running) >= self._retraining.resources.concurrency:
+        if self.ending or not self._waiting or len(self._running) >= self._retraining.resources.at_a_time:
             return None
         run = self._waiting.popleft()
         self._running[trial_id] = run
@@ -82,7 +82,7 @@ class _Director:
     def report(self, trial_id: str, epoch: int, value: float, *, last: bool, others: tuple[float, ...] = ()) -> bool:
         return self.ending and not last
 
-    def pause(self, trial_id: str, error: NoRoomError) -> None:
+    def pause(self, trial_id: str, error: PauseError) -> None:
         self.full = error
         self.end()
 

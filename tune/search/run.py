@@ -210,6 +210,7 @@ def _conductor(search: Search, ledger: Ledger, job: Job) -> Conductor:
         trials=1 if search.rehearsal else settings.trials,
         time_budget_s=settings.time_budget_s,
         concurrency=search.resources.concurrency,
+        slots=search.resources.slots,
         max_failures=settings.max_failures,
         give_up_after=settings.give_up_after,
         rehearsal=search.rehearsal,

@@ -6,8 +6,9 @@ import signal
 import threading
 from collections.abc import Iterator
 
-from ray.tune import RunConfig, TuneConfig, Tuner, with_resources
+from ray.tune import RunConfig, TuneConfig, with_resources
 
+from tune.search.client import tuner_here
 from tune.search.cluster import ray_scratch
 from tune.search.director import Director
 from tune.search.ray_doors import SchedulerDoor, SearcherDoor, StopperDoor
@@ -19,9 +20,9 @@ from tune.trial.trainable import trainable_of
 def run_trials(director: Director, job: Job, resources: Resources) -> None:
     """Run what the director hands out, on warm workers; Ray's own files go to a temporary folder."""
     share = {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial}
-    with ray_scratch() as folder, _quiet(), _politely_interrupted(director):
-        Tuner(
-            with_resources(trainable_of(job), share),
+    with ray_scratch() as folder, tuner_here(folder) as tuner, _quiet(), _politely_interrupted(director):
+        tuner(
+            trainable=with_resources(trainable_of(job), share),
             tune_config=TuneConfig(
                 search_alg=SearcherDoor(director),
                 scheduler=SchedulerDoor(director),

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from tune.errors import NoRoomError
+from tune.errors import PauseError
 from tune.search.director import Director
 from tune.trial.task import Task
 
@@ -65,8 +65,8 @@ class Watched:
         self._watch.reported(self._numbers[trial_id], epoch, value)
         return stops
 
-    def pause(self, trial_id: str, error: NoRoomError) -> None:
-        """Hear from a trial that the disk is full."""
+    def pause(self, trial_id: str, error: PauseError) -> None:
+        """Hear from a trial why the search has to wait."""
         self._director.pause(trial_id, error)
 
     def ended(self, trial_id: str, *, failed: bool) -> None:

@@ -58,6 +58,8 @@ class Job:
     """A trial that has been silent for so long fails, if it is long for it; None: never."""
     session: float | None = None
     """When the driver's command began, in seconds since the epoch, if trials are to say where their time goes."""
+    travels: bool = False
+    """Whether the project came to the worker with Ray; False: it is at its own place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

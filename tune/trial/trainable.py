@@ -22,6 +22,7 @@ from tune.promotion.execute import Executor
 from tune.promotion.snapshot import Snapshot
 from tune.trial.gate import open_gate, wait_at
 from tune.trial.record import Record
+from tune.trial.site import on_site, unshared
 from tune.trial.stopwatch import CHECKING, IMPORT, stopwatch_of
 from tune.trial.task import Job, Task
 
@@ -32,6 +33,8 @@ TASK = "task"
 """The one key of a trial's Ray config."""
 NO_ROOM = "no room"
 """The one key of a report that is no epoch: what NoRoomError is made of."""
+UNSHARED = "unshared"
+"""The same for UnsharedError."""
 
 
 class TrialTrainable(FunctionTrainable):
@@ -43,10 +46,11 @@ class TrialTrainable(FunctionTrainable):
         """Prepare what all trials of this worker share."""
         super().setup(config)
         self._settled = False
-        self._stopwatch = stopwatch_of(self.job.session)
+        self._job = on_site(self.job)
+        self._stopwatch = stopwatch_of(self._job.session)
         self._executor = Executor(
-            Snapshot(self.job.snapshot, self.job.program),
-            {key: constant.sites for key, constant in self.job.constants.items()},
+            Snapshot(self._job.snapshot, self._job.program),
+            {key: constant.sites for key, constant in self._job.constants.items()},
         )
 
     def __repr__(self) -> str:
@@ -67,9 +71,12 @@ class TrialTrainable(FunctionTrainable):
             from tune.trial.run import TrialRun  # imports torch and Lightning: here, where a waiting worker gets warm
 
         task = Task.decode(config[TASK])
+        if (stranger := unshared(self._job)) is not None:
+            self._pause(UNSHARED, stranger.args)
+            raise SystemExit(0)
         if task.gated:
             with self._stopwatch.on(CHECKING):
-                wait_at(self.job.gate)
+                wait_at(self._job.gate)
         stopped = False
 
         def report(epoch: int, value: float, last: bool, others: tuple[float, ...]) -> bool:
@@ -80,25 +87,25 @@ class TrialTrainable(FunctionTrainable):
                 stopped = True
             return stopped
 
-        trial = TrialRun(self.job, task, self._executor, self._stopwatch)
+        trial = TrialRun(self._job, task, self._executor, self._stopwatch)
         full = None
         try:
-            record = trial.run(report, lambda: open_gate(self.job.gate))
+            record = trial.run(report, lambda: open_gate(self._job.gate))
         except NoRoomError as error:
             full = error.args
         self._settle()
         if full is not None and not stopped:
-            self._pause(full)
+            self._pause(NO_ROOM, full)
         if stopped or full is not None:
             raise SystemExit(0)
         if trial.spoilt:
             raise SpoiltWorkerError(record)
         get_session().report({RESULT_DUPLICATE: True})  # one that failed, too: its record says so
 
-    def _pause(self, error: tuple[Any, ...]) -> None:
-        """Tell the driver of a full disk; nothing of it could be written down. The answer is a stop."""
+    def _pause(self, why: str, error: tuple[Any, ...]) -> None:
+        """Tell the driver what could not be written down. The answer is a stop."""
         with contextlib.suppress(SystemExit):
-            get_session().report({NO_ROOM: error})
+            get_session().report({why: error})
 
     def _settle(self) -> None:
         """After the first trial, take what the libraries hold out of the collector's sight.

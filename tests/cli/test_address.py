@@ -1,0 +1,60 @@
+"""`--address`: what is refused before Ray is loaded."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.clusters import free_port
+
+ROOT = Path(__file__).parents[2]
+PORT = free_port()
+
+REFUSED = [
+    (
+        "--address auto --gpu 0",
+        (
+            "--gpu: GPUs are named by their place in one machine, and --address means a cluster\n"
+            "  Say with --gpus-per-trial how many a trial takes; Ray chooses them.\n"
+        ),
+    ),
+    (
+        "--address head",
+        "--address: this is no address of a cluster, got 'head'\n  Write auto, HOST:6379, or ray://HOST:10001.\n",
+    ),
+    (
+        "--address http://head:8265",
+        (
+            "--address: this is no address of a cluster, got 'http://head:8265'\n"
+            "  Write auto, HOST:6379, or ray://HOST:10001.\n"
+        ),
+    ),
+    (
+        f"--address 127.0.0.1:{PORT}",
+        (
+            f"--address: no cluster answers at 127.0.0.1:{PORT}: Connection refused\n"
+            "  Is it running, and does a firewall let this machine reach it?\n"
+        ),
+    ),
+    (
+        f"--address ray://127.0.0.1:{PORT}",
+        (
+            f"--address: no cluster answers at 127.0.0.1:{PORT}: Connection refused\n"
+            "  Is it running, and does a firewall let this machine reach it?\n"
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), REFUSED)
+def test_an_address_that_leads_nowhere_is_refused_without_loading_ray(words, message, tmp_path):
+    code = (
+        "import sys\nfrom tune.cli import main\n"
+        f"status = main({['--space', 'lr_bs.yaml', '--quiet', '--storage', str(tmp_path), *words.split()]!r})\n"
+        "sys.exit(f'imported {sys.modules.keys() & {\"ray\", \"torch\"}}' if 'ray' in sys.modules else status)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (2, message)
+    assert list(tmp_path.iterdir()) == []
