@@ -1,6 +1,8 @@
 """Measurements in rounds: what a results file has is not done again, and what does not fit into the time is left."""
 
 import random
+import signal
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +32,7 @@ class Task:
 
 def run_tasks(tasks: Iterable[Task], results: ResultsFile, minutes: float | None) -> None:
     """Do what is missing, round by round, and write each measurement down at once."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # else a search would stay behind
     began = time.monotonic()
     missing = [task for task in tasks if not results.has(round=task.round, **task.name)]
     random.Random(0).shuffle(missing)

@@ -1,5 +1,8 @@
 """The arithmetic of ``benchmarks.overhead``; what it measures takes minutes, and is no test."""
 
+import subprocess
+import sys
+
 import pytest
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
@@ -11,6 +14,7 @@ from benchmarks.peers.assignment import Assignment
 from benchmarks.peers.events import curves
 from benchmarks.peers.limit import every_combination
 from benchmarks.peers.ours import space_of
+from benchmarks.peers.tree_cpu import TreeCpu
 from benchmarks.results_file import ResultsFile
 from benchmarks.spread import ratios, spread
 
@@ -25,6 +29,23 @@ def test_fixed_list_when_asked_for_n_then_it_has_n_configurations_and_the_hardco
 def test_slope_when_trials_end_in_any_order_then_it_is_that_between_two_ends():
     ends = [100.0, 3.0, 1.0, 2.0, 3.5, 4.0]  # a slow last trial does not count, nor does the start
     assert slope_ms(ends, Window(2, 5)) == pytest.approx(1000 * (4.0 - 2.0) / 3)
+
+
+def test_cpu_when_asked_between_looks_then_it_is_in_proportion():
+    cpu = TreeCpu([(10.0, 1.0), (12.0, 3.0), (14.0, 3.5)])
+    assert cpu.between_s(11.0, 13.0) == pytest.approx(1.25)
+    assert cpu.between_s(10.0, 14.0) == pytest.approx(2.5)
+
+
+def test_cpu_when_a_process_works_below_another_then_it_counts(tmp_path):
+    burn = "import time\nwhile time.process_time() < 0.3: pass\nprint(flush=True); input()"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {burn!r}])"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        cpu = TreeCpu()
+        assert not cpu.look(process.pid, tmp_path)
+        process.stdin.write(b"\n")
+    assert cpu.marks[0][1] >= 0.3
 
 
 def test_ratios_when_a_round_lacks_one_then_it_has_none():
@@ -58,7 +79,7 @@ def test_results_when_a_run_was_interrupted_then_what_is_there_is_known(tmp_path
     path = tmp_path / "overhead.jsonl"
     for number, slope in enumerate((100.0, 200.0), start=1):
         for who, times in {"limit": 1, "ours": 1.5, "Optuna": 2, "Ray's tutorial": 12}.items():
-            measured = {"slope_ms": times * slope, "start_s": 8.0, "end_s": 1.0}
+            measured = {"slope_ms": times * slope, "cpu_ms": 2 * times * slope, "start_s": 8.0, "end_s": 1.0}
             ResultsFile(path).add(measured, who=who, round=number)
         ResultsFile(path).add({"import_s": 3.0, "ray_s": 5.0}, who="floor", round=number)
     results = ResultsFile(path)
@@ -67,7 +88,7 @@ def test_results_when_a_run_was_interrupted_then_what_is_there_is_known(tmp_path
     assert not results.mixed
     show(results, Window(20, 120), {})
     said = " ".join(capsys.readouterr().out.split())
-    assert "ours 225 (150 to 300) 1.50 (1.50 to 1.50)" in said
+    assert "ours 225 (150 to 300) 1.50 (1.50 to 1.50) 1.50 (1.50 to 1.50)" in said
     assert "slope over Optuna 0.75 (0.75 to 0.75)" in said
     assert "Ray's tutorial over ours 8.00 (8.00 to 8.00)" in said
     assert "start over import + ray.init 1.00 (1.00 to 1.00)" in said

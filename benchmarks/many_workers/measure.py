@@ -40,7 +40,7 @@ def measure(n_workers: int, steady_s: float) -> dict[str, float]:
     before = psutil.virtual_memory().available
     with tempfile.TemporaryDirectory(prefix="benchmark-") as place:
         folder = Path(place)
-        driver = multiprocessing.get_context("spawn").Process(target=_drive, args=(folder, n_workers))
+        driver = multiprocessing.get_context("spawn").Process(target=_drive, args=(folder, n_workers), daemon=True)
         driver.start()
         marks = _watch(driver, folder / NAME, n_workers, steady_s)
         driver.join()

@@ -11,6 +11,7 @@ ratio is taken within a round. Ours is the real command with ``sampler: grid`` a
 
 - **slope**: milliseconds a trial, from the end of the 20th to that of the 120th (``--quick``: the 10th to the 40th).
   Ray's tutorial form starts a process a trial; it runs 20 trials, and the slope is that from the 4th on.
+- **CPU**: the same of the CPU that all its processes took together; where the machine is busy, trust this rather.
 - **start**: from the command to the end of the first epoch, over a fresh process's import of torch and Lightning and
   another one's ``ray.init``.
 - **end**: from the last file of the last trial to the prompt.

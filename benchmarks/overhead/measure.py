@@ -13,6 +13,7 @@ from benchmarks.peers.assignment import Assignment
 from benchmarks.peers.contestants import OURS, Contestant
 from benchmarks.peers.events import curves, last_write
 from benchmarks.peers.launch import launched
+from benchmarks.peers.tree_cpu import TreeCpu
 
 EPOCHS = 5
 DROPOUTS = [0.0, 0.1, 0.2, 0.3]
@@ -51,23 +52,32 @@ def fixed_list(n_trials: int) -> Assignment:
     )
 
 
-def slope_ms(ends: Sequence[float], window: Window) -> float:
-    """Return milliseconds a trial between the ends of two trials, in the order in which they came."""
+def in_window(ends: Sequence[float], window: Window) -> tuple[float, float]:
+    """Return when the window began and ended: the ends of two trials, in the order in which they came."""
     ordered = sorted(ends)
-    return 1000 * (ordered[window.last - 1] - ordered[window.first - 1]) / (window.last - window.first)
+    return ordered[window.first - 1], ordered[window.last - 1]
+
+
+def slope_ms(ends: Sequence[float], window: Window) -> float:
+    """Return milliseconds a trial between the ends of two trials."""
+    began, ended = in_window(ends, window)
+    return 1000 * (ended - began) / (window.last - window.first)
 
 
 def measure_search(contestant: Contestant, window: Window) -> dict[str, float]:
     """Run the list once. A trial's end is when its last epoch was logged; seconds count from the command."""
     assignment = fixed_list(window.last)
-    with launched(contestant, assignment, TIMEOUT_S) as launch:
+    cpu = TreeCpu()
+    with launched(contestant, assignment, TIMEOUT_S, cpu.look) as launch:
         found = curves(launch.folder, assignment.metric)
         lengths = sorted({len(curve) for curve in found.values()})
         if len(found) < window.last or lengths != [EPOCHS]:
             raise RuntimeError(f"{contestant.name} trained {len(found)} trials of {lengths} epochs")
+        ends = [curve[-1][0] for curve in found.values()]
         return {
             "trials": len(found),
-            "slope_ms": slope_ms([curve[-1][0] for curve in found.values()], window),
+            "slope_ms": slope_ms(ends, window),
+            "cpu_ms": 1000 * cpu.between_s(*in_window(ends, window)) / (window.last - window.first),
             "start_s": min(curve[0][0] for curve in found.values()) - launch.began,
             "end_s": launch.ended - last_write(launch.folder, list(found)),
             "wall_s": launch.ended - launch.began,

@@ -16,13 +16,19 @@ def show(results: ResultsFile, window: Window, slow: Mapping[str, Window]) -> No
     print(
         f"\nslope: milliseconds a trial, from the end of trial {window.first} to that of {window.last}; median (spread)"
     )
-    print(f"{'':<16}{'slope, ms':<28}{'over the limit':<26}{'start, s':<24}{'end, s':<24}rounds")
+    cpu_limit = by_round(results, LIMIT.name, "cpu_ms")
+    print(
+        f"{'':<16}{'slope, ms':<24}{'over the limit':<24}{'CPU over the limit':<24}{'start, s':<22}{'end, s':<22}rounds"
+    )
     for contestant in ORDER:
         slope = by_round(results, contestant.name, "slope_ms")
         start, end = (by_round(results, contestant.name, name) for name in ("start_s", "end_s"))
-        cells = (spread([*slope.values()], 0), spread(ratios(slope, limit)))
+        cpu = by_round(results, contestant.name, "cpu_ms")
+        cells = spread([*slope.values()], 0), spread(ratios(slope, limit)), spread(ratios(cpu, cpu_limit))
         times = (spread([*start.values()], 1), spread([*end.values()], 1))
-        print(f"{contestant.name:<16}{cells[0]:<28}{cells[1]:<26}{times[0]:<24}{times[1]:<24}{len(slope)}")
+        print(
+            f"{contestant.name:<16}{cells[0]:<24}{cells[1]:<24}{cells[2]:<24}{times[0]:<22}{times[1]:<22}{len(slope)}"
+        )
     for name, own in slow.items():
         print(f"{name}: from trial {own.first} to {own.last}")
     _show_aims(results)
@@ -32,6 +38,7 @@ def show(results: ResultsFile, window: Window, slow: Mapping[str, Window]) -> No
 
 def _show_aims(results: ResultsFile) -> None:
     slopes = {each.name: by_round(results, each.name, "slope_ms") for each in ORDER}
+    cpu = {each.name: by_round(results, each.name, "cpu_ms") for each in ORDER}
     imports, ray = by_round(results, "floor", "import_s"), by_round(results, "floor", "ray_s")
     floor = {number: imports[number] + ray[number] for number in imports}
     ours = slopes[OURS.name]
@@ -39,6 +46,7 @@ def _show_aims(results: ResultsFile) -> None:
     aims = {
         "slope over the limit": (ratios(ours, slopes[LIMIT.name]), "1.15 at most"),
         "slope over Optuna": (ratios(ours, slopes[OPTUNA.name]), "1.0 at most"),
+        "CPU of all processes over Optuna's": (ratios(cpu[OURS.name], cpu[OPTUNA.name]), ""),
         "Ray's tutorial over ours": (ratios(slopes[RAY.name], ours), "5 at least"),
         "start over import + ray.init": (ratios(by_round(results, OURS.name, "start_s"), floor), "1.5 at most"),
         "end, s": ([*by_round(results, OURS.name, "end_s").values()], "under 2"),
@@ -48,7 +56,7 @@ def _show_aims(results: ResultsFile) -> None:
         "import of ray, ray.init, s": ([*ray.values()], ""),
     }
     for name, (values, aim) in aims.items():
-        print(f"{name:<34}{spread(values):<28}{aim}")
+        print(f"{name:<36}{spread(values):<28}{aim}")
 
 
 def by_round(results: ResultsFile, who: str, what: str) -> dict[int, float]:

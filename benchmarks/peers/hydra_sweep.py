@@ -3,8 +3,7 @@
     python benchmarks/peers/hydra_sweep.py ASSIGNMENT
 
 It runs in a virtual environment of its own, for the sweeper needs an Optuna below 3. The sweeper trains as many trials
-at a time as there are workers, and waits for all of them; it stops none early. Its space has no logarithmic whole
-numbers of a float's precision, so that what it draws is rounded.
+at a time as there are workers, and waits for all of them; it stops none early.
 """
 
 import sys
@@ -56,8 +55,10 @@ def _dimension(kind: str, arguments: list[Any]) -> str:
             return f"choice({inside})"
         case "uniform":
             return f"interval({inside})"
-        case "loguniform" | "lograndint":
+        case "loguniform":
             return f"tag(log,interval({inside}))"
+        case "lograndint":
+            return f"tag(log,int(interval({inside})))"
         case _:
             raise AssertionError(kind)
 

@@ -63,7 +63,10 @@ def _trial(config: dict[str, Any], assignment: Assignment) -> None:
     from benchmarks.peers.training import train
 
     report = TuneReportCheckpointCallback([assignment.metric], on="validation_end")
-    train(assignment, config, Path(get_context().get_trial_dir()), [report], enable_checkpointing=False)
+    version = (
+        Path(assignment.folder) / "versions" / get_context().get_trial_id()
+    )  # a reused actor's trial dir is another
+    train(assignment, config, version, [report], enable_checkpointing=False)
 
 
 def _drawing(assignment: Assignment) -> dict[str, Any]:
