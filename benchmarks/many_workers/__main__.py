@@ -35,6 +35,7 @@ FREE_GB = 8
 OURS = "ours"
 COLUMNS = {
     "busy_percent": "busy, %",
+    "workers_seen": "workers with trials",
     "reports_per_s": "reports a second",
     "driver_cpu_percent": "driver's CPU, %",
     "driver_ms_a_report": "CPU ms a report",
