@@ -16,6 +16,7 @@ import psutil
 RAY = Path(sys.executable).with_name("ray")
 OBJECT_STORE_BYTES = 80 * 2**20
 READY_S = 180
+N_TRIES = 3
 
 
 class Nodes:
@@ -48,11 +49,19 @@ class Nodes:
             where += [f"--include-dashboard={dashboard}", f"--dashboard-port={self.dashboard_port}"]
             where += [f"--temp-dir={self._folder}"]
         sizes = [f"--num-cpus={cpus}", f"--num-gpus={gpus}", f"--object-store-memory={OBJECT_STORE_BYTES}"]
-        here = ["--node-ip-address=127.0.0.1", f"--dashboard-agent-listen-port={free_port()}"]
+        for n_left in reversed(range(N_TRIES)):
+            here = ["--node-ip-address=127.0.0.1", f"--dashboard-agent-listen-port={free_port()}", "--block"]
+            told = self._begin(name, [*prefix, str(RAY), "start", *where, *sizes, *here])
+            if told is None:
+                return
+            assert n_left, told
+
+    def _begin(self, name: str, command: list[str]) -> str | None:
+        """Start a node's processes; return what it said where it gave up, as it may where the machine is busy."""
         log = self._folder / f"{name}.log"
         with log.open("w") as out:
             started = psutil.Popen(
-                [*prefix, str(RAY), "start", *where, *sizes, *here, "--block"],
+                command,
                 env={**self.environment, "NODE_NAME": name},
                 cwd=self._folder,
                 stdout=out,
@@ -61,14 +70,16 @@ class Nodes:
         self.processes[name] = started
         end = time.monotonic() + READY_S
         while "--block" not in (text := log.read_text()):  # what it says last, once it blocks
-            assert started.poll() is None, text
-            assert time.monotonic() < end, text
+            if started.poll() is not None or time.monotonic() > end:
+                self.kill(name)
+                return text
             time.sleep(0.1)
+        return None
 
     def kill(self, name: str) -> None:
         """Kill all of a node's processes with -9, the raylet first."""
         process = self.processes.pop(name)
-        below = process.children(recursive=True)
+        below = process.children(recursive=True) if process.is_running() else []
         for each in sorted([process, *below], key=lambda each: "raylet" not in _name(each)):
             with contextlib.suppress(psutil.NoSuchProcess):
                 each.kill()
