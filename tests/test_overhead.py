@@ -45,7 +45,10 @@ def test_cpu_when_a_process_works_below_another_then_it_counts(tmp_path):
         cpu = TreeCpu()
         assert not cpu.look(process.pid, tmp_path)
         process.stdin.write(b"\n")
-    assert cpu.marks[0][1] >= 0.3
+    cpu.marks[0] = (cpu.marks[0][0] - 10, cpu.marks[0][1])  # as if it were long ago
+    assert not cpu.look(process.pid, tmp_path)
+    (_, before), (_, after) = cpu.marks
+    assert after == before >= 0.3  # it has ended, and counts on
 
 
 def test_ratios_when_a_round_lacks_one_then_it_has_none():

@@ -17,13 +17,16 @@ class TreeCpu:
     """Looks at a process and all below it, from time to time."""
 
     marks: list[tuple[float, float]] = field(default_factory=list)
-    """``(seconds since the epoch, seconds of CPU)``; what a process took that has ended is its parent's."""
+    """``(seconds since the epoch, seconds of CPU)``; what a process took stays counted when it has ended."""
+    _taken: dict[int, float] = field(default_factory=dict)
+    """Seconds of each process that was ever seen. Its parent's own account does not do: Ray's does not wait for it."""
 
     def look(self, pid: int, folder: Path) -> bool:
         """Note the CPU, if it is time; never ask for an end."""
         now = time.time()
         if not self.marks or now - self.marks[-1][0] >= INTERVAL_S:
-            self.marks.append((now, _tree_s(pid)))
+            self._taken.update(_tree_s(pid))
+            self.marks.append((now, sum(self._taken.values())))
         return False
 
     def between_s(self, began: float, ended: float) -> float:
@@ -36,11 +39,13 @@ class TreeCpu:
         return low + (high - low) * (when - before) / (after - before)
 
 
-def _tree_s(pid: int) -> float:
-    total = 0.0
+def _tree_s(pid: int) -> dict[int, float]:
+    """Return seconds of CPU of a process and of all below it, by their ids."""
+    taken = {}
     with suppress(psutil.NoSuchProcess):
         root = psutil.Process(pid)
         for process in (root, *root.children(recursive=True)):
             with suppress(psutil.NoSuchProcess):
-                total += sum(process.cpu_times()[:4])  # its own, and that of children that have ended
-    return total
+                times = process.cpu_times()
+                taken[process.pid] = times.user + times.system
+    return taken
