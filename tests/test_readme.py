@@ -162,7 +162,7 @@ def test_what_the_readme_says_of_a_promoted_file_is_what_is_written(tmp_path):
 def test_the_commands_when_they_are_compared_then_search_retrain_and_rehearsal_are_among_them():
     assert [argv[0] for argv in LINES] == [
         *("--space", "constants", "promote", "dashboards", "results", "report", "retrain", "apply"),
-        *("resume", "resume", "--space", "list", "compare", "delete", "--space", "--space", "--space"),
+        *("--space", "resume", "resume", "--space", "list", "compare", "delete", "--space", "--space", "--space"),
     ]
 
 

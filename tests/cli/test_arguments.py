@@ -12,11 +12,10 @@ def parse(argv):
 
 def test_an_option_wins_over_the_space_file():
     words = (
-        "--trials 5 --time-budget 1h30m --seed 3 --sampler random --scheduler none --concurrency 2 --cpus-per-trial 2"
+        "--trials 5 --time-budget 1h30m --seed 3 --sampler random --scheduler none --concurrency 2 --cpus-per-trial 2 "
+        "--gpus-per-trial 0.5 --workers-per-trial 2 --repeats -g 1 3"
     )
-    arguments = Arguments.of(
-        parse(["--space", "s.yaml", *words.split(), "--gpus-per-trial", "0.5", "--repeats", "-g", "1", "3"])
-    )
+    arguments = Arguments.of(parse(["--space", "s.yaml", *words.split()]))
 
     settings = arguments.settings(Settings(trials=9, trainer={"max_epochs": 4, "precision": 32}))
     assert settings == Settings(
@@ -28,6 +27,7 @@ def test_an_option_wins_over_the_space_file():
         concurrency=2,
         cpus_per_trial=2,
         gpus_per_trial=0.5,
+        workers_per_trial=2,
         repeats=True,
         trainer={"max_epochs": 4, "precision": 32},
     )

@@ -34,7 +34,7 @@ OPTIONS = {
     }
     | {"--trials", "--time-budget", "--seed", "--sampler", "--scheduler", "--concurrency"}
     | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures", "--give-up-after", "--hang-after"}
-    | {"--keep-checkpoints"},
+    | {"--keep-checkpoints", "--workers-per-trial"},
     "constants": HELP | {"--refused", "--json"},
     "promote": HELP | {"-o", "--output", "--force", "--metric", "--mode"},
     "resume": HELP

@@ -42,9 +42,9 @@ def search(ray):
     """Return what searches a program with a space of the given text."""
     from tune.search.run import Search, run_search
 
-    def run(program, text, *, on_end=lambda outcome: None, rehearsal=False, session=None):
+    def run(program, text, *, shape="system", on_end=lambda outcome: None, rehearsal=False, session=None):
         file = program.with_name("space.yaml")
-        file.write_text(f"system: {program.name}\n{text}")
+        file.write_text(f"{shape}: {program.name}\n{text}")
         space = read_space(file)
         found = find_program(space.program)
         searched = Searched(claim_experiment(program.parent.parent / "storage", "exp", numbered=True))

@@ -311,6 +311,13 @@ BROKEN = [
         "search_spaces/s.yaml:6: cpus_per_trial: must be a number above 0, got 0\n  Write `cpus_per_trial: 1`.",
     ),
     (
+        BODY + "workers_per_trial: 0\n",
+        (
+            "search_spaces/s.yaml:6: workers_per_trial: must be a whole number, 1 or more, got 0\n"
+            "  Write `workers_per_trial: 2`."
+        ),
+    ),
+    (
         BODY + "repeats: 3\n",
         "search_spaces/s.yaml:6: repeats: must be true or false, got 3\n  Write `repeats: true`.",
     ),
@@ -372,7 +379,7 @@ def test_every_key_of_a_space_file_is_read(project):
         "sampler_args: {n_ei_candidates: 1}\n"
         "scheduler: asha\nscheduler_args: {grace_period: 2}\ntrainer: {max_epochs: 10, precision: 16-mixed}\n"
         "cpus_per_trial: 2\n"
-        "gpus_per_trial: 0.5\nconcurrency: 2\nrepeats: true\nseed: 7\n"
+        "gpus_per_trial: 0.5\nworkers_per_trial: 3\nconcurrency: 2\nrepeats: true\nseed: 7\n"
     )
 
     space = read_space(path)
@@ -391,6 +398,7 @@ def test_every_key_of_a_space_file_is_read(project):
         trainer={"max_epochs": 10, "precision": "16-mixed"},
         cpus_per_trial=2,
         gpus_per_trial=0.5,
+        workers_per_trial=3,
         concurrency=2,
         repeats=True,
         seed=7,

@@ -22,6 +22,7 @@ SETTINGS = {
     "concurrency": "trials at a time",
     "cpus-per-trial": "cores for each trial; default: one, or one for each DataLoader worker",
     "gpus-per-trial": "GPUs for each trial; 0.5: two share one; auto: as many share one as have room",
+    "workers-per-trial": "processes that train a trial together, with DDP",
     "max-failures": "how often a trial goes on after its worker died",
     "give-up-after": "so many failures in a row with one cause end the search",
     "hang-after": "10m: a trial that is silent for so long, and for 10 epochs, fails",

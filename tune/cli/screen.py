@@ -106,9 +106,10 @@ def show_space(
     if 0 < resources.gpus_per_trial < 1:
         device += f" and {resources.gpus_per_trial:.0%} of its memory"
     screen.line(resources.found)
+    together = f", in {resources.workers_per_trial} processes" if resources.workers_per_trial > 1 else ""
     at_a_time = "as many at a time as a GPU has room for"
     if not resources.is_measured:
-        at_a_time = f"{resources.concurrency} at a time with {device} each"
+        at_a_time = f"{resources.concurrency} at a time with {device} each{together}"
     screen.line(
         f"{settings.trials} trials, {at_a_time}; "
         f"sampler {settings.sampler}, scheduler {_scheduler(space)}, seed {settings.seed}"

@@ -33,6 +33,7 @@ def build_job(
         trainer=_trainer(space, resources),
         epochs_constant=None if epochs is None else epochs.name,
         n_threads=resources.n_threads,
+        n_ranks=resources.workers_per_trial,
         gpu_share=resources.gpus_per_trial if space.settings.trainer.get("accelerator") != "cpu" else 0,
         folder=Path.cwd(),
         own_folder=space.settings.own_folder,

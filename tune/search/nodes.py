@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tune.errors import OptionError
 from tune.search.resources import Resources, gpu_slots
+from tune.search.team import for_team, team_size
 from tune.space.settings import AUTO, Settings
 
 LOOK_S = 2.0
@@ -59,6 +60,7 @@ def plan_on(settings: Settings, reached: Reached, n_workers: int = 0) -> Resourc
     Raises OptionError at what no node can ever meet, for Ray would wait for one for ever.
     """
     known = (*reached.nodes, *reached.startable)
+    settings = for_team(settings, int(max(node.gpus for node in known)) if known else 0)
     share = _share(settings, known)
     cpus = settings.cpus_per_trial or _cpus(n_workers, share, known)
     _check_fits(cpus, share, known)
@@ -69,6 +71,7 @@ def plan_on(settings: Settings, reached: Reached, n_workers: int = 0) -> Resourc
         cpus_per_trial=cpus,
         gpus_per_trial=share,
         concurrency=settings.concurrency or slots(),
+        workers_per_trial=team_size(settings),
         reached=reached,
         slots=None if settings.concurrency else slots,
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tune.errors import OptionError
 from tune.search.gpus import choose_gpus, detect_gpus
+from tune.search.team import for_team, team_size
 from tune.space.settings import AUTO, Settings
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ class Resources:
     gpus_per_trial: float
     concurrency: int
     """Trials at a time, as the search begins."""
+    workers_per_trial: int = 1
+    """Processes that train a trial together; they share its cores, and each has a GPU of its own where it has GPUs."""
     n_gpus_there: int = 0
     """GPUs that this process sees; ``gpus`` are those of them that the search uses."""
     is_measured: bool = False
@@ -44,8 +47,8 @@ class Resources:
 
     @property
     def n_threads(self) -> int:
-        """Of torch, in a trial."""
-        return max(1, int(self.cpus_per_trial))
+        """Of torch, in each process of a trial."""
+        return max(1, int(self.cpus_per_trial / self.workers_per_trial))
 
     @property
     def found(self) -> str:
@@ -75,6 +78,7 @@ def plan_resources(settings: Settings, wanted: tuple[int, ...] | None, n_workers
     n_cores = len(os.sched_getaffinity(0))
     there = detect_gpus()
     gpus = choose_gpus(there, wanted)
+    settings = for_team(settings, len(gpus))
     share = _share(settings, len(gpus), is_wanted=wanted is not None)
     slots = gpu_slots(share, len(gpus)) if share else None
     cpus = settings.cpus_per_trial or _cpus(n_workers, n_cores, settings.concurrency or slots or 1)
@@ -86,6 +90,7 @@ def plan_resources(settings: Settings, wanted: tuple[int, ...] | None, n_workers
         cpus_per_trial=cpus,
         gpus_per_trial=share,
         concurrency=max(1, min(at_a_time, settings.trials)),
+        workers_per_trial=team_size(settings),
         n_gpus_there=len(there),
         is_measured=settings.gpus_per_trial == AUTO,
     )

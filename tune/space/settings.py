@@ -57,6 +57,8 @@ class Settings:
     """CPU cores that a trial takes, above 0; None for one, and one for each further DataLoader worker."""
     gpus_per_trial: float | Literal["auto"] | None = None
     """GPUs that a trial takes: 0, a share of one, or a whole number; AUTO to measure it, None to go by the machine."""
+    workers_per_trial: int | None = None
+    """Processes that train a trial together; None for one, and with two GPUs or more one for each."""
     concurrency: int | None = None
     """Trials that run at once; None for as many as fit."""
     repeats: bool = False
@@ -146,6 +148,13 @@ def check_gpus_per_trial(value: Value, where: str | None) -> float | Literal["au
     return value
 
 
+def check_workers_per_trial(value: Value, where: str | None) -> int | None:
+    """Return how many processes train a trial together."""
+    if value is None:
+        return None
+    return _whole("workers_per_trial", value, where, least=1, example="workers_per_trial: 2")
+
+
 def check_concurrency(value: Value, where: str | None) -> int | None:
     """Return how many trials run at once."""
     if value is None:
@@ -212,6 +221,7 @@ CHECKS: dict[str, Callable[[Value, str | None], Value]] = {
     "trainer": check_trainer,
     "cpus_per_trial": check_cpus_per_trial,
     "gpus_per_trial": check_gpus_per_trial,
+    "workers_per_trial": check_workers_per_trial,
     "concurrency": check_concurrency,
     "repeats": check_repeats,
     "hang_after": check_hang_after,

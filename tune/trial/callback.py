@@ -15,6 +15,7 @@ from tune.trial.mark import Mark, restore_rng, rng_state
 from tune.trial.mutant import Mutant
 from tune.trial.room import room_told
 from tune.trial.score import Mode, best_of, better
+from tune.trial.seat import of_all_ranks
 
 Report = Callable[[int, float, bool, tuple[float, ...]], bool]
 """Takes the epoch (from 1), the metric's value, whether it is the last epoch, and the values of further metrics.
@@ -72,12 +73,12 @@ class MetricWatch:
         if self._mutant is not None:
             self._mutant.put_in_force(trainer)
         if self._mark is not None:
-            restore_rng(self._mark.rng)
+            restore_rng(self._mark.rng_of(trainer.global_rank))
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Open the session of the HPARAMS tab: the program has had every hook to log hyperparameters of its own."""
         if self._mark is not None:
-            restore_rng(self._mark.rng)
+            restore_rng(self._mark.rng_of(trainer.global_rank))
             self._mark = None
         for logger in trainer.loggers:
             if hasattr(logger, "begin"):
@@ -117,14 +118,19 @@ class MetricWatch:
         self._best = None if best is None else curve[best]
 
     def _look(self, trainer: Any) -> None:
-        """Report the metric if it was logged anew; Lightning goes on showing the value of an earlier epoch."""
+        """Report the metric if it was logged anew; Lightning goes on showing the value of an earlier epoch.
+
+        Of several processes rank 0 decides, and all take part: a checkpoint is written by all of them together.
+        """
         latest = trainer.callback_metrics.get(self._metric)
-        if latest is None or self.stopped or self._is_old(latest):
+        is_new = latest is not None and not self.stopped and not self._is_old(latest)
+        value = trainer.strategy.broadcast(float(latest) if is_new else None)
+        if value is None:
             return
         self._seen = latest
         self._n_reports += 1
         epoch = self._time(trainer)
-        self._curve.append((epoch, float(latest)))
+        self._curve.append((epoch, value))
         others = tuple(float(trainer.callback_metrics.get(name, math.nan)) for name in self._others)
         if others:
             self._measured[epoch] = others
@@ -132,8 +138,8 @@ class MetricWatch:
             if hasattr(logger, "flush"):
                 logger.flush()
         is_last = self._is_last(trainer)
-        self.keep(trainer, float(latest), self._here(trainer, last=is_last))
-        if self._report(epoch, float(latest), is_last, others):
+        self.keep(trainer, value, self._here(trainer, last=is_last))
+        if trainer.strategy.broadcast(self._report(epoch, value, is_last, others)):
             self._stop(trainer)
 
     def _is_last(self, trainer: Any) -> bool:
@@ -147,6 +153,7 @@ class MetricWatch:
 
     def _here(self, trainer: Any, *, last: bool) -> Mark:
         n_steps = trainer.fit_loop.epoch_loop._batches_that_stepped  # noqa: SLF001 - what Lightning logs as the step
+        rng, *elsewhere = of_all_ranks(rng_state(), trainer.world_size)
         return Mark(
             curve=self._curve,
             others=self._measured,
@@ -154,7 +161,8 @@ class MetricWatch:
             fit=self._n_fits,
             step=n_steps if trainer.validating else n_steps - 1,
             events=event_sizes(self._files.folder),
-            rng=rng_state(),
+            rng=rng,
+            rng_elsewhere=elsewhere,
             built=[] if self._mutant is None else self._mutant.built,
             n_mutations=0 if self._mutant is None else self._mutant.n_mutations,
         )
@@ -171,6 +179,9 @@ class MetricWatch:
 
     def keep(self, trainer: Any, value: float, mark: Mark) -> None:
         """Write the last checkpoint; if it is the best, it gets a second name."""
+        if not trainer.is_global_zero:
+            trainer.save_checkpoint(self._files.last)  # takes its part in it, and writes nothing
+            return
         is_best = better(self._mode, value, self._best)
         if is_best:
             self._best = value

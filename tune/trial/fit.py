@@ -13,6 +13,7 @@ from tune.trial.mark import Mark
 from tune.trial.mutant import Mutant
 from tune.trial.pace import follow
 from tune.trial.proof import Proof
+from tune.trial.seat import ALONE, Seat
 from tune.trial.stopwatch import CHECKPOINTS, LOGGING, NoStopwatch, Stopwatch
 from tune.trial.tailor import Measure, tailor
 from tune.trial.task import Job, Task
@@ -39,6 +40,7 @@ class Fit:
         *,
         measures: bool = False,
         stopwatch: Stopwatch | None = None,
+        seat: Seat = ALONE,
     ) -> None:
         self._job = job
         self._task = task
@@ -51,6 +53,7 @@ class Fit:
         self._beat = beat
         self._measures = measures
         self.stopwatch = stopwatch or NoStopwatch()
+        self.seat = seat
         self._tailor: Any = None
         self._mutant = Mutant(task.values, len(task.mutations)) if job.mutants else None
         self._n_fits = 0
@@ -88,6 +91,7 @@ class Fit:
         arguments = {**given, **self._job.trainer, **self._overrides}
         return {
             **arguments,
+            **self.seat.arguments(arguments, package),
             "logger": self._loggers(given.get("logger"), package),
             "default_root_dir": self.files.folder,
             "enable_progress_bar": False,
@@ -126,8 +130,9 @@ class Fit:
 
     def _start_anew(self) -> None:
         """Forget our checkpoint: the program goes on from one of its own choice."""
-        current = None if self._logger is None else self._logger.file_name
-        cut_back(self.files.folder, None, but=current)
+        if self.seat.leads:
+            current = None if self._logger is None else self._logger.file_name
+            cut_back(self.files.folder, None, but=current)
         self._mark = None
         if self._watch is not None:
             self._watch.forget()

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from tune.paths import VersionPaths
 from tune.trial.orphans import agents_of, end_orphans
@@ -31,8 +31,19 @@ TIMER_WORDS = re.compile(r"Timeout \((\d+):(\d\d):(\d\d)(\.\d+)?\)!")
 """What faulthandler's timer writes first: it ends a worker whose interpreter is held by C code."""
 HELD_WORDS = "the interpreter was held for "
 EXIT_WORDS = "the program called os._exit("
+RANK_WORDS = re.compile(r"rank \d+ of the trial died")
 
 _exit = os._exit
+
+
+def leave_at_once(status: int) -> NoReturn:
+    """End this process; nothing of the program runs."""
+    _exit(status)
+
+
+def rank_died(rank: int) -> str:
+    """Return what the log says of a trial of several processes of which one died; its worker ends with it."""
+    return f"rank {rank} of the trial died"
 
 
 class Guard:
@@ -165,7 +176,10 @@ def last_words(log: Path, start: int) -> str | None:
             lines = file.read().decode(errors="replace").splitlines()
     except OSError:
         return None
+    of_rank = None
     for line in reversed(lines):
+        if RANK_WORDS.fullmatch(line):
+            of_rank = line  # how it died stands before that, if it could say it
         if line.startswith("Fatal Python error: "):
             return line.removeprefix("Fatal Python error: ")
         if line.startswith(EXIT_WORDS):
@@ -173,4 +187,4 @@ def last_words(log: Path, start: int) -> str | None:
         if timer := TIMER_WORDS.fullmatch(line):
             hours, minutes, seconds = map(int, timer.groups()[:3])
             return f"{HELD_WORDS}{3600 * hours + 60 * minutes + seconds} s; its stacks are in {log.name}"
-    return None
+    return of_rank

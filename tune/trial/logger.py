@@ -6,6 +6,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from pytorch_lightning.utilities.rank_zero import rank_zero_only  # type: ignore[attr-defined]
+
 from tune.paths import VersionPaths, atomic_write
 from tune.space.dimensions import Value
 from tune.trial.hparams import hparams_yaml, session_end, session_start
@@ -46,6 +48,7 @@ class OneSession:
         self._session_open = purge_step is not None  # the session of a trial that goes on is open
         self._is_written = False  # hparams.yaml, as it would be written now
 
+    @rank_zero_only
     def log_hyperparams(self, params: Any, metrics: Any = None, step: int | None = None) -> None:
         """Merge what the program logs into the trial's one session; metrics given with it become scalars."""
         if params is not None:
@@ -57,6 +60,7 @@ class OneSession:
                 self.experiment.add_scalar(name, float(value), step or 0)
         self.save()
 
+    @rank_zero_only
     def save(self) -> None:
         """Write ``hparams.yaml``; the promoted constants win over what the program says. Called after each metric."""
         if not self._is_written:
@@ -67,6 +71,7 @@ class OneSession:
             self._is_written = True
         self.flush()
 
+    @rank_zero_only
     def begin(self) -> None:
         """Open the session, once. TensorBoard reads its first start alone: what the program logs later is not in it."""
         if self._session_open:
@@ -82,6 +87,7 @@ class OneSession:
             return None
         return Path(self._experiment.file_writer.event_writer._file_name).name  # noqa: SLF001 - there is no other word
 
+    @rank_zero_only
     def flush(self) -> None:
         """Put everything that was logged on disk."""
         self.experiment.flush()

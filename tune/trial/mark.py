@@ -41,7 +41,9 @@ class Mark:
     events: dict[str, int]
     """Sizes of the version's event files, by name, in bytes."""
     rng: dict[str, Any] = field(default_factory=dict)
-    """The states of the random number generators."""
+    """The states of the random number generators; in a trial of several processes those of rank 0."""
+    rng_elsewhere: list[dict[str, Any]] = field(default_factory=list)
+    """Those of the other ranks, in their order."""
     built: Built = field(default_factory=list)
     """What the optimizers were built with, where constants may change while it trains."""
     n_mutations: int = 0
@@ -51,6 +53,10 @@ class Mark:
     def epoch(self) -> int:
         """The epoch of the checkpoint."""
         return self.curve[-1][0]
+
+    def rng_of(self, rank: int) -> dict[str, Any]:
+        """Return the states of one process; of one that there was not, those of rank 0."""
+        return self.rng_elsewhere[rank - 1] if 0 < rank <= len(self.rng_elsewhere) else self.rng
 
     def write_into(self, checkpoint: Path) -> None:
         """Add it to a checkpoint; one that is no archive goes without, and a trial does not continue from it."""

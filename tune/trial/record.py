@@ -88,6 +88,8 @@ class Record:
     """How often each promoted expression was executed: proof that the values were in force."""
     in_force: dict[str, Any] = field(default_factory=dict)
     """The same by value: what was found in force, and ``where``."""
+    ranks: list[dict[str, Any]] = field(default_factory=list)
+    """Of a trial in several processes the others: ``rank``, ``pid``, and their ``taken`` and ``in_force``."""
     mutations: list[dict[str, Any]] = field(default_factory=list)
     """How the constants changed: after which ``epoch``, from which ``donor``, to which ``constants``."""
     surroundings: dict[str, str] = field(default_factory=dict)

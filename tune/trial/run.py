@@ -9,26 +9,21 @@ import shutil
 import socket
 import sys
 import time
-import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytorch_lightning
-
-from tune.errors import MetricError, MutationError, NoRoomError, PromotuneError, suggest
+from tune.errors import MetricError, MutationError, NoRoomError, suggest
 from tune.paths import VersionPaths
 from tune.promotion.execute import Executor
-from tune.promotion.rewrite import IN_FORCE
 from tune.space.dimensions import Value
-from tune.space.space import Script
 from tune.storage.carry import carried
 from tune.trial.callback import Report
-from tune.trial.children import only_forked
 from tune.trial.closing import close_failed
 from tune.trial.cut import cut_back
+from tune.trial.execution import Order, Traces, execute, unheard
+from tune.trial.failure import RankError, failure_of, trace_of
 from tune.trial.fit import Fit
 from tune.trial.guard import Guard, exit_is_told
 from tune.trial.health import (
@@ -43,16 +38,17 @@ from tune.trial.litter import files_below, new_files
 from tune.trial.mark import Mark, is_plain, read_mark
 from tune.trial.old_lightning import explained
 from tune.trial.output import logged_to
-from tune.trial.proof import Proof
 from tune.trial.record import HUNG, INFINITE, NAN, NEVER_LOGGED, Failure, Record, Stage, read_record
-from tune.trial.reseed import reseeded
-from tune.trial.room import chain_of, no_room, room_told
-from tune.trial.script import run_script
+from tune.trial.room import no_room, room_told
+from tune.trial.seat import ALONE
 from tune.trial.stopwatch import CHECKING, LOGGING, PROGRAM, TIDYING, WAITING, Lap, NoStopwatch, Stopwatch
 from tune.trial.surroundings import changed
-from tune.trial.system import run_system
-from tune.trial.tailor import Measure, Measured, difference
+from tune.trial.tailor import Measure, difference
 from tune.trial.task import Job, Task
+
+if TYPE_CHECKING:
+    from tune.trial.distributed import Crew
+    from tune.trial.rank import Share
 
 TRUST = "With `--trust-checkpoints` it would have gone on from there, and run what code that file may hold."
 PREFLIGHT_FOLDER = ".preflight"
@@ -74,11 +70,20 @@ PREFLIGHT: Mapping[str, Any] = {
 class TrialRun:
     """One trial on a worker. Its record on disk says at every moment how far it is."""
 
-    def __init__(self, job: Job, task: Task, executor: Executor, stopwatch: Stopwatch | None = None) -> None:
+    def __init__(
+        self,
+        job: Job,
+        task: Task,
+        executor: Executor,
+        stopwatch: Stopwatch | None = None,
+        crew: "Crew | None" = None,
+    ) -> None:
+        """``crew``: the other processes of the trial; None: it is in this one alone."""
         self._job = job
         self._task = task
         self._executor = executor
         self._stopwatch = stopwatch or NoStopwatch()
+        self._crew = crew
         self._files = VersionPaths(Path(task.version))
         before = read_record(self._files) if task.attempt > 1 else None
         self.record = Record(
@@ -158,6 +163,7 @@ class TrialRun:
             raise full
 
     def _stations(self, report: Report, after_preflight: Callable[[], None]) -> None:
+        self._gather()
         if self._task.preflight:
             self._write(stage="preflight")
             with self._stopwatch.on(CHECKING):
@@ -201,9 +207,8 @@ class TrialRun:
 
     def _measure(self, scratch: VersionPaths, values: Mapping[str, Value]) -> Measure:
         """Return what the program builds with other values."""
-        job, task = self._job, self._task
         try:
-            fit = self._execute(values, lambda proof: Fit(job, task, scratch, proof, 0, PREFLIGHT, None, measures=True))
+            fit = self._execute(self._order(scratch, PREFLIGHT, values=values, measures=True))
         finally:
             shutil.rmtree(scratch.folder, ignore_errors=True)
         return fit.measure
@@ -260,43 +265,41 @@ class TrialRun:
         self, files: VersionPaths, overrides: Mapping[str, Any], report: Report | None, mark: Mark | None = None
     ) -> Fit:
         """Execute the program afresh, to its end; return what its Trainers had from us."""
-        job, task = self._job, self._task
-        return self._execute(
-            task.values,
-            lambda proof: Fit(
-                job,
-                task,
-                files,
-                proof,
-                self.record.started,
-                overrides,
-                report,
-                mark,
-                self._guard.beat,
-                stopwatch=None if report is None else self._stopwatch,
-            ),
-        )
+        return self._execute(self._order(files, overrides, reports=report is not None, mark=mark), report)
 
-    def _execute(self, values: Mapping[str, Value], fit_with: Callable[[Proof], Fit]) -> Fit:
-        job = self._job
-        pytorch_lightning.seed_everything(self._task.seed, workers=True, verbose=False)
-        own_seeds = reseeded(self._task.seed) if self._task.reseed else contextlib.nullcontext()
-        with own_seeds, self._executor.imports(values) as in_force, only_forked(self._executor.snapshot.stored):
-            proof = Proof(job.constants, values, in_force, job.program)
-            fit = fit_with(proof)
-            finished = False
-            try:
-                if isinstance(job.shape, Script):
-                    run_script(self._executor, in_force, job, values, fit)
-                else:
-                    run_system(self._executor, job, fit)
-                finished = True
-            except Measured:
-                finished = True
-            finally:
-                self.record = replace(self.record, fit_s=fit.fit_s, taken=dict(in_force.taken), in_force=proof.found)
-                fit.end(failed=not finished)
-        return fit
+    def _order(self, files: VersionPaths, overrides: Mapping[str, Any], **more: Any) -> Order:
+        given = {"values": self._task.values, "reports": False, **more}
+        return Order(task=self._task, folder=files.folder, started=self.record.started, overrides=overrides, **given)
+
+    def _execute(self, order: Order, report: Report | None = None) -> Fit:
+        alone = contextlib.nullcontext(ALONE)
+        along = alone if self._crew is None else self._crew.along(order, self._shared, self._stuck)
+        with along as seat:
+            return execute(
+                self._job,
+                self._executor,
+                order,
+                seat,
+                report or unheard,
+                self._guard.beat,
+                self._leave,
+                self._stopwatch if order.reports else None,
+            )
+
+    def _leave(self, traces: Traces) -> None:
+        self.record = replace(self.record, fit_s=traces.fit_s, taken=traces.taken, in_force=traces.in_force)
+
+    def _gather(self) -> None:
+        """Wait for the trial's other processes to be there: that is no hang."""
+        if self._crew is not None:
+            self._write(ranks=[{"rank": rank, "pid": pid} for rank, pid in enumerate(self._crew.gather(), start=1)])
+
+    def _shared(self, shares: "Sequence[Share]") -> None:
+        proofs = ("rank", "pid", "taken", "in_force")
+        self.record = replace(self.record, ranks=[{name: getattr(each, name) for name in proofs} for each in shares])
+
+    def _stuck(self, error: RankError) -> None:
+        self._fail(error)
 
     def _conclude(self, *, stopped: bool) -> None:
         if not self.record.curve:
@@ -316,7 +319,7 @@ class TrialRun:
         self._write(stage="failed", failure=failure)
 
     def _fail(self, error: BaseException) -> None:
-        trace = "".join(traceback.format_exception(error))
+        trace = trace_of(error)
         with contextlib.suppress(OSError, ValueError):  # the program may have closed the stream
             sys.stderr.write(trace)
         self._files.error.write_text(trace, encoding="utf-8", errors="backslashreplace")
@@ -337,41 +340,3 @@ class TrialRun:
     def _laps(self) -> list[Lap]:
         lap = self._stopwatch.lap()
         return self.record.laps if lap is None else [*self.record.laps, lap]
-
-
-def failure_of(error: BaseException, job: Job) -> Failure:
-    """Return an exception as data, with the user's own last frame."""
-    ours = _ours(error)
-    if ours is not None:
-        message = f"{ours.where}: {ours.what}" if ours.where else ours.what
-        return Failure(kind=type(ours).__name__, ours=True, message=message, hint=ours.hint)
-    interrupt = (each for each in chain_of(error) if isinstance(each, KeyboardInterrupt))
-    error = next(interrupt, error)  # of the program's own: Lightning makes another of it while it tears down
-    kind, message = type(error).__name__, _text(error)
-    frames = [frame for frame in _frames(error.__traceback__) if IN_FORCE in frame[0].tb_frame.f_globals]
-    if not frames:
-        return Failure(kind=kind, message=message)
-    place, line = frames[-1]
-    path = Path(place.tb_frame.f_code.co_filename)
-    name = job.program.name_of(path) if path.is_relative_to(job.program.root) else str(path)
-    code = traceback.extract_tb(place, limit=1)[0].line
-    return Failure(kind=kind, message=message, place=f"{name}:{line}", code=code or None)
-
-
-def _ours(error: BaseException) -> PromotuneError | None:
-    """Return an error that we raised, also where Lightning raised another while it tore the Trainer down."""
-    return next((each for each in chain_of(error) if isinstance(each, PromotuneError)), None)
-
-
-def _text(error: BaseException) -> str:
-    """Return what it says, if that does not raise another."""
-    try:
-        return str(error)
-    except Exception:
-        return ""
-
-
-def _frames(trace: TracebackType | None) -> Iterator[tuple[TracebackType, int]]:
-    while trace is not None:
-        yield trace, trace.tb_lineno
-        trace = trace.tb_next

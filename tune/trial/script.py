@@ -28,7 +28,7 @@ from tune.trial.task import Job
 
 STAGES = ("fit", "validate", "test", "predict")
 ONE_PROCESS = {"devices": 1, "num_nodes": 1, "strategy": "auto"}
-"""What a trial has, whatever the script asks for; the space's `trainer:` may say otherwise."""
+"""What a trial of one process has, whatever the script asks for; of several it has the script's strategy."""
 
 
 class StoppedScript(SystemExit):
@@ -79,7 +79,8 @@ def _initialised(init: Callable[..., None], package: ModuleType, fit: Fit) -> Ca
     def replacement(trainer: Any, *args: Any, **given: Any) -> None:
         refuse_old_accelerator(given.get("accelerator"))
         given["callbacks"] = _without_bars(given.get("callbacks"), package)
-        init(trainer, *args, **fit.arguments({**given, **ONE_PROCESS}, package))
+        alone = {} if fit.seat.n_ranks > 1 else ONE_PROCESS
+        init(trainer, *args, **fit.arguments({**given, **alone}, package))
         for callback in trainer.checkpoint_callbacks:
             callback.dirpath = str(fit.files.checkpoints)
         fit.attach(trainer, package)

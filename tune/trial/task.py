@@ -39,7 +39,9 @@ class Job:
     epochs_constant: str | None
     """The program's constant that stands for ``max_epochs`` when ``trainer`` gives none."""
     n_threads: int
-    """Of torch, in a trial."""
+    """Of torch, in each process of a trial."""
+    n_ranks: int = 1
+    """Processes of a trial."""
     gpu_share: float = 0
     """Of one GPU, and of its memory; 0: none, 1 or more: whole ones."""
     trusts_checkpoints: bool = True

@@ -10,7 +10,7 @@ see ``cleanup``.
 import contextlib
 import gc
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ray._raylet import setproctitle  # type: ignore[attr-defined]
 from ray.train._internal.session import get_session
@@ -25,6 +25,9 @@ from tune.trial.record import Record
 from tune.trial.site import on_site, unshared
 from tune.trial.stopwatch import CHECKING, IMPORT, stopwatch_of
 from tune.trial.task import Job, Task
+
+if TYPE_CHECKING:
+    from tune.trial.distributed import Crew
 
 LAST_STOP_TIMEOUT_S = 30
 """The same for the last trial of a worker; Ray kills the worker after some 15 s of waiting in the driver."""
@@ -48,10 +51,19 @@ class TrialTrainable(FunctionTrainable):
         self._settled = False
         self._job = on_site(self.job)
         self._stopwatch = stopwatch_of(self._job.session)
+        self._crew = self._start_crew()
         self._executor = Executor(
             Snapshot(self._job.snapshot, self._job.program),
             {key: constant.sites for key, constant in self._job.constants.items()},
         )
+
+    def _start_crew(self) -> "Crew | None":
+        """Start the other processes of a trial of several: here, for they have to get warm, too."""
+        if self._job.n_ranks == 1:
+            return None
+        from tune.trial.distributed import Crew  # imports torch
+
+        return Crew(self._job)
 
     def __repr__(self) -> str:
         """Name the actor in the Ray dashboard after its version: its first, as Ray asks once (ray#36570)."""
@@ -87,7 +99,7 @@ class TrialTrainable(FunctionTrainable):
                 stopped = True
             return stopped
 
-        trial = TrialRun(self._job, task, self._executor, self._stopwatch)
+        trial = TrialRun(self._job, task, self._executor, self._stopwatch, self._crew)
         full = None
         try:
             record = trial.run(report, lambda: open_gate(self._job.gate))
@@ -125,6 +137,8 @@ class TrialTrainable(FunctionTrainable):
     def cleanup(self) -> None:
         """Let the last trial of this worker end before the worker does."""
         get_session().finish(timeout=LAST_STOP_TIMEOUT_S)
+        if self._crew is not None:
+            self._crew.dismiss()
         super().cleanup()
 
 

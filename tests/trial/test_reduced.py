@@ -1,0 +1,46 @@
+"""What is logged for an epoch is reduced over all processes, whether the program says so or not."""
+
+from dataclasses import dataclass, field
+from types import ModuleType
+
+import pytest
+import pytorch_lightning
+
+from tune.trial.reduced import reduced_over_ranks
+
+CASES = [
+    ("training_step", {}, False),  # by step alone, unless it says otherwise
+    ("training_step", {"on_epoch": True}, True),
+    ("training_step", {"on_step": True, "on_epoch": True}, True),
+    ("validation_step", {}, True),
+    ("validation_step", {"sync_dist": False}, True),
+    ("validation_step", {"on_epoch": False, "on_step": True}, False),
+    ("on_validation_epoch_end", {}, True),
+    ("validation_step", {"rank_zero_only": True}, False),
+    ("training_step", {"sync_dist": True}, True),
+]
+
+
+@dataclass
+class Module:
+    """Logs as Lightning's does, and remembers with what."""
+
+    _current_fx_name: str
+    reduced: list = field(default_factory=list)
+
+    def log(self, name, value, on_step=None, on_epoch=None, sync_dist=False, rank_zero_only=False):
+        self.reduced.append(sync_dist)
+
+
+@pytest.mark.parametrize(("hook", "given", "reduced"), CASES)
+def test_a_metric_is_reduced_where_it_is_kept_for_an_epoch(hook, given, reduced):
+    package = ModuleType("pytorch_lightning")
+    package.LightningModule = Module
+    assert pytorch_lightning.__name__ == package.__name__  # whose hooks' defaults are looked up
+
+    module, before = Module(hook), Module.log
+    with reduced_over_ranks(package):
+        module.log("Score/Val", 0.5, **given)
+
+    assert module.reduced == [reduced]
+    assert Module.log is before

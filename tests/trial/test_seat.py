@@ -1,0 +1,39 @@
+"""One process of several: what its Trainer is told, and what the program's own says is worth."""
+
+import pytest
+import pytorch_lightning
+from pytorch_lightning.plugins.environments import LightningEnvironment, SLURMEnvironment
+from pytorch_lightning.strategies import DDPStrategy
+
+from tune.trial.seat import ALONE, Seat
+
+STRATEGIES = [
+    (None, "ddp"),
+    ("auto", "ddp"),
+    ("dp", "ddp"),
+    ("ddp_spawn", "ddp"),
+    ("ddp_notebook_find_unused_parameters_true", "ddp_find_unused_parameters_true"),
+    ("fsdp", "fsdp"),
+]
+
+
+@pytest.mark.parametrize(("said", "taken"), STRATEGIES)
+def test_a_strategy_is_one_of_processes_that_run_already(said, taken):
+    given = {} if said is None else {"strategy": said}
+    assert Seat(rank=1, n_ranks=2).arguments(given, pytorch_lightning)["strategy"] == taken
+
+
+def test_a_strategy_of_the_programs_own_is_kept_and_its_cluster_is_not():
+    strategy, other = DDPStrategy(find_unused_parameters=True), object()
+    given = {"strategy": strategy, "plugins": [SLURMEnvironment(), other], "devices": 8, "num_nodes": 4}
+
+    arguments = Seat(n_ranks=2).arguments(given, pytorch_lightning)
+    assert arguments["strategy"] is strategy
+    kept, environment = arguments["plugins"]
+    assert kept is other
+    assert type(environment) is LightningEnvironment
+    assert (arguments["devices"], arguments["num_nodes"]) == (2, 1)
+
+
+def test_a_trial_of_one_process_is_told_nothing():
+    assert ALONE.arguments({"strategy": "ddp_spawn"}, pytorch_lightning) == {}

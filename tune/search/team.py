@@ -1,0 +1,68 @@
+"""Trials of several processes: how many, what they need, and which strategies of Lightning's train them together."""
+
+import re
+from dataclasses import replace
+
+from tune.errors import OptionError
+from tune.space.dimensions import Value
+from tune.space.settings import Settings
+
+TOGETHER = re.compile(r"(ddp|fsdp|deepspeed)(?!.*(spawn|fork|notebook)).*")
+"""Strategies of processes that run already; `ddp_spawn` and its like start some of their own."""
+ON_GPUS = ("fsdp", "deepspeed")
+"""Strategies that Lightning has for GPUs alone."""
+STRATEGIES = "Write `ddp`, `ddp_find_unused_parameters_true`, or `fsdp` with GPUs."
+ONE_DEVICE = (None, 1, "1", "auto", -1, "-1")
+"""What `trainer.devices` may be: a trial of one process sees one device, or is on the CPU."""
+
+
+def team_size(settings: Settings) -> int:
+    """Return how many processes train a trial: with two GPUs or more one for each, unless it is said."""
+    if settings.workers_per_trial is not None:
+        return settings.workers_per_trial
+    share = settings.gpus_per_trial
+    return int(share) if isinstance(share, int | float) and share > 1 else 1
+
+
+def for_team(settings: Settings, n_gpus: int) -> Settings:
+    """Return the settings with what the processes of a trial need: a GPU each where there are any, and a core each.
+
+    Raises OptionError at what no several processes can have.
+    """
+    number = team_size(settings)
+    _check_devices(settings, number)
+    if number == 1:
+        return settings
+    on_cpu = settings.trainer.get("accelerator") == "cpu"
+    share = settings.gpus_per_trial
+    if share is None:
+        share = float(number) if n_gpus and not on_cpu else 0.0
+    if share not in (0, number):
+        what = f"{number} workers need {number} GPUs, or none, got {share}"
+        raise OptionError("gpus_per_trial", what, f"Write `gpus_per_trial: {number}`, or leave it out.")
+    _check_strategy(settings.trainer.get("strategy"), on_gpus=bool(share))
+    return replace(settings, gpus_per_trial=share, cpus_per_trial=max(settings.cpus_per_trial or 1, number))
+
+
+def _check_devices(settings: Settings, number: int) -> None:
+    """Raise OptionError where the Trainer would start processes of its own: each would begin the worker anew."""
+    for name in ("devices", "num_nodes"):
+        wanted = settings.trainer.get(name)
+        if wanted not in (*ONE_DEVICE, number if name == "devices" else 1) and not _is_one(wanted):
+            what = f"the processes of a trial are the search's to start, got {wanted!r}"
+            raise OptionError(f"trainer.{name}", what, "Write `workers_per_trial: 2`, or `gpus_per_trial: 2`.")
+
+
+def _is_one(wanted: Value) -> bool:
+    return isinstance(wanted, list | tuple) and len(wanted) == 1
+
+
+def _check_strategy(strategy: Value, *, on_gpus: bool) -> None:
+    if strategy in (None, "auto"):
+        return
+    if not isinstance(strategy, str) or not TOGETHER.fullmatch(strategy):
+        what = f"the workers of a trial cannot train by it together, got {strategy!r}"
+        raise OptionError("trainer.strategy", what, STRATEGIES)
+    if strategy.startswith(ON_GPUS) and not on_gpus:
+        what = f"Lightning has {strategy!r} for GPUs alone, and these trials run on the CPU"
+        raise OptionError("trainer.strategy", what, "Leave it out: then the workers train with `ddp`.")

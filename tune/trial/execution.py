@@ -1,0 +1,122 @@
+"""One execution of the program: in the pre-flight, to be measured, or for the score; the same in each process."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning
+
+from tune.paths import VersionPaths
+from tune.promotion.execute import Executor
+from tune.space.dimensions import Value
+from tune.space.space import Script
+from tune.trial.callback import Report
+from tune.trial.children import only_forked
+from tune.trial.fit import Fit
+from tune.trial.mark import Mark
+from tune.trial.proof import Proof
+from tune.trial.reduced import reduced_over_ranks
+from tune.trial.reseed import reseeded
+from tune.trial.script import packages_of, run_script
+from tune.trial.seat import Seat
+from tune.trial.shards import shuffled_as_said
+from tune.trial.stopwatch import Stopwatch
+from tune.trial.system import run_system
+from tune.trial.tailor import Measured
+from tune.trial.task import Job, Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be executed; it goes to every process of the trial."""
+
+    task: Task
+    values: Mapping[str, Value]
+    """The promoted constants; where the program is measured, not the task's."""
+    folder: Path
+    """Where it logs: the version, or a folder of the pre-flight's."""
+    started: float
+    """When the trial did, in seconds since the epoch."""
+    overrides: Mapping[str, Any]
+    """Arguments of the Trainer, over all others."""
+    reports: bool
+    """Whether its epochs count."""
+    mark: Mark | None = None
+    """The checkpoint from which it goes on; None: from the start."""
+    measures: bool = False
+    """Whether it ends when training begins: what it builds is wanted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traces:
+    """What one execution leaves, however it ends."""
+
+    fit_s: float | None
+    """Seconds in ``Trainer.fit``; None when there was none."""
+    taken: dict[str, int]
+    """How often each promoted expression was executed."""
+    in_force: dict[str, Any]
+    """The proof, by constant."""
+
+
+def execute(
+    job: Job,
+    executor: Executor,
+    order: Order,
+    seat: Seat,
+    report: Report,
+    beat: Callable[[], None],
+    leave: Callable[[Traces], None],
+    stopwatch: Stopwatch | None = None,
+) -> Fit:
+    """Execute the program afresh, to its end; return what its Trainers had from us. ``leave`` hears of any end."""
+    task, values = order.task, order.values
+    pytorch_lightning.seed_everything(task.seed, workers=True, verbose=False)
+    own_seeds = reseeded(task.seed) if task.reseed else contextlib.nullcontext()
+    snapshot = executor.snapshot.stored
+    with own_seeds, executor.imports(values) as in_force, only_forked(snapshot), _together(seat, job):
+        proof = Proof(job.constants, values, in_force, job.program)
+        fit = Fit(
+            job,
+            task,
+            VersionPaths(order.folder),
+            proof,
+            order.started,
+            order.overrides,
+            report if order.reports else None,
+            order.mark,
+            beat,
+            measures=order.measures,
+            stopwatch=stopwatch,
+            seat=seat,
+        )
+        finished = False
+        try:
+            if isinstance(job.shape, Script):
+                run_script(executor, in_force, job, values, fit)
+            else:
+                run_system(executor, job, fit)
+            finished = True
+        except Measured:
+            finished = True
+        finally:
+            leave(Traces(fit_s=fit.fit_s, taken=dict(in_force.taken), in_force=proof.found))
+            fit.end(failed=not finished)
+    return fit
+
+
+def unheard(epoch: int, value: float, last: bool, others: tuple[float, ...]) -> bool:
+    """Report nothing, and stop nothing."""
+    return False
+
+
+@contextlib.contextmanager
+def _together(seat: Seat, job: Job) -> Iterator[None]:
+    """Let several processes do what one would: share the data in its order, and log what it is in all."""
+    with contextlib.ExitStack() as patches:
+        for package in packages_of(job.program) if seat.n_ranks > 1 else ():
+            patches.enter_context(reduced_over_ranks(package))
+            patches.enter_context(shuffled_as_said(package))
+        yield

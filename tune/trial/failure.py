@@ -1,0 +1,67 @@
+"""An exception of the program as data: what it says, and the user's own last line in it."""
+
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+from tune.errors import PromotuneError
+from tune.promotion.rewrite import IN_FORCE
+from tune.trial.record import Failure
+from tune.trial.room import chain_of
+from tune.trial.task import Job
+
+
+class RankError(Exception):
+    """Of a trial in several processes another one failed before this one did: ``failure`` says of what."""
+
+    def __init__(self, failure: Failure, trace: str) -> None:
+        """``trace``: the traceback, of that process."""
+        super().__init__(failure, trace)
+        self.failure = failure
+        self.trace = trace
+
+
+def trace_of(error: BaseException) -> str:
+    """Return the traceback as text."""
+    return error.trace if isinstance(error, RankError) else "".join(traceback.format_exception(error))
+
+
+def failure_of(error: BaseException, job: Job) -> Failure:
+    """Return an exception as data, with the user's own last frame."""
+    if isinstance(error, RankError):
+        return error.failure
+    ours = _ours(error)
+    if ours is not None:
+        message = f"{ours.where}: {ours.what}" if ours.where else ours.what
+        return Failure(kind=type(ours).__name__, ours=True, message=message, hint=ours.hint)
+    interrupt = (each for each in chain_of(error) if isinstance(each, KeyboardInterrupt))
+    error = next(interrupt, error)  # of the program's own: Lightning makes another of it while it tears down
+    kind, message = type(error).__name__, _text(error)
+    frames = [frame for frame in _frames(error.__traceback__) if IN_FORCE in frame[0].tb_frame.f_globals]
+    if not frames:
+        return Failure(kind=kind, message=message)
+    place, line = frames[-1]
+    path = Path(place.tb_frame.f_code.co_filename)
+    name = job.program.name_of(path) if path.is_relative_to(job.program.root) else str(path)
+    code = traceback.extract_tb(place, limit=1)[0].line
+    return Failure(kind=kind, message=message, place=f"{name}:{line}", code=code or None)
+
+
+def _ours(error: BaseException) -> PromotuneError | None:
+    """Return an error that we raised, also where Lightning raised another while it tore the Trainer down."""
+    return next((each for each in chain_of(error) if isinstance(each, PromotuneError)), None)
+
+
+def _text(error: BaseException) -> str:
+    """Return what it says, if that does not raise another."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
+
+
+def _frames(trace: TracebackType | None) -> Iterator[tuple[TracebackType, int]]:
+    while trace is not None:
+        yield trace, trace.tb_lineno
+        trace = trace.tb_next
