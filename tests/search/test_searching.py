@@ -130,6 +130,14 @@ def test_what_does_not_vary_in_a_trial_is_no_parameter_and_no_promoted_constant(
             assert len(trial.user_attrs["constants"]["SIZES"]) < 3 or trial.params["OPT"] == "sgd"
 
 
+def test_a_grid_of_one_point_that_is_the_baseline_trains_it(search, tmp_path):
+    program = write_program(tmp_path / "project", "program", PROGRAM)
+    searched = search(program, "metric: Loss/Val\nmode: min\nsampler: grid\nconstants: {LR: {choice: [0.1]}}\n")
+
+    assert searched.error is None
+    assert [(trial.params, trial.state.name) for trial in searched.study.trials] == [({"LR": 0.1}, "COMPLETE")]
+
+
 def test_a_retrained_configuration_holds_its_options_in_the_programs_types(twice):
     paths = twice[0].paths
     experiment = open_experiment(paths.name, paths.folder.parent)

@@ -154,7 +154,8 @@ class Conductor:
 
     @property
     def _has_more(self) -> bool:
-        return self._n_asked < self._limits.trials and not self._ledger.exhausted
+        through = self._ledger.exhausted and self._n_asked > BASELINE  # a grid of one point has it as its baseline
+        return self._n_asked < self._limits.trials and not through
 
     @property
     def interrupted(self) -> bool:
