@@ -64,7 +64,7 @@ def suggest_range(name: str, value: Value) -> Suggestion:
         case str():
             return _text(value)
         case int() if abs(value) <= MAX_INT // 4:
-            return _checked(_rate(words, value) or _share(words, value) or _int(words, value), value)
+            return _checked(_rate(words, value) or _broken_share(words, value) or _int(words, value), value)
         case float() if math.isfinite(value) and (value == 0 or 1 / LARGEST < abs(value) < LARGEST):
             return _checked(_rate(words, value) or _share(words, value) or _float(value), value)
         case None:
@@ -112,6 +112,14 @@ def _share(words: tuple[str, ...], value: float) -> Suggestion | None:
         low = 0.9 if value > 0.99 else 0.0
         return Suggestion(Uniform(low=low, high=_up(value, (0.99, 0.9999, 1.0))), "below 1")
     return None
+
+
+def _broken_share(words: tuple[str, ...], value: int) -> Suggestion | None:
+    """Return a share for an int that is a float written short: only an end like 0.7 says so of 0 or 1."""
+    suggestion = _share(words, value)
+    held = None if suggestion is None else suggestion.dimension
+    whole = isinstance(held, Uniform) and {held.low, held.high} <= {0, 1}
+    return None if whole else suggestion
 
 
 def _int(words: tuple[str, ...], value: int) -> Suggestion:
