@@ -17,7 +17,8 @@ from tune.promotion.snapshot import take_snapshot
 from tune.results.experiment import open_experiment
 from tune.results.load import _space_of
 from tune.search.edit import Edit, kept_by
-from tune.search.ledger import create_ledger, open_ledger, open_study
+from tune.search.ledger import create_ledger, open_ledger
+from tune.search.study import open_study
 from tune.search.switch import finish_switch
 from tune.space.file import read_space, write_space
 from tune.trial.record import Record

@@ -9,9 +9,10 @@ from optuna.trial import FrozenTrial
 from tune.paths import ExperimentPaths
 from tune.promotion.resolve import Promoted, hardcoded
 from tune.search.journal import records_of
-from tune.search.ledger import BASELINE, KNOWLEDGE, TRAINED_OTHERWISE, open_study
+from tune.search.ledger import BASELINE
 from tune.search.recast import Fate, Recast
 from tune.search.sampler import from_label, to_label
+from tune.search.study import KNOWLEDGE, TRAINED_OTHERWISE, open_study
 from tune.search.switch import switch
 from tune.space.carry import carried
 from tune.space.dimensions import Dimension, Value

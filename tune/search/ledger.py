@@ -3,46 +3,28 @@
 # ruff: noqa: SLF001 - Optuna has no public word for WAITING, nor for going on with a trial
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tune.paths import ExperimentPaths
 from tune.promotion.resolve import Promoted
-from tune.search.journal import SEALED, Backend, Event, events
-from tune.search.memory import DIRECTIONS, FINISHED
+from tune.search.journal import SEALED, Event, events
+from tune.search.memory import FINISHED
 from tune.search.searcher import Draw, Searcher
+from tune.search.study import KNOWLEDGE, REPEAT, TRAINED_OTHERWISE, create_study, open_study
 from tune.space.dimensions import Value
 from tune.space.space import Space
 from tune.space.when import restored
-from tune.trial.outcome import (
-    FORMAT,
-    LEFT_OUT,
-    MUTATIONS,
-    Outcome,
-    check_format,
-    measures_of,
-    others_key,
-    outcome_of,
-)
+from tune.trial.outcome import LEFT_OUT, MUTATIONS, Outcome, measures_of, others_key, outcome_of
 from tune.trial.score import best_of
 
 BASELINE = 0
 """The number of the trial that holds the hardcoded values."""
-
-KNOWLEDGE = "knowledge"
-"""The study's attribute that holds what was known from the start."""
-
-REPEAT = "repeat_of"
-"""The attribute of a trial that was not trained: the number of the one whose configuration it has."""
-
-TRAINED_OTHERWISE = "trained_otherwise"
-"""The attribute of a trial that was trained with other arguments of the Trainer than are given now."""
 
 
 class Ledger:
@@ -282,29 +264,7 @@ class Ledger:
 
 def create_ledger(paths: ExperimentPaths, space: Space, promoted: Sequence[Promoted]) -> Ledger:
     """Return a new ledger in an experiment's folder."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        storage=JournalStorage(Backend(paths.journal)),
-        study_name=paths.name,
-        directions=[DIRECTIONS[each.mode] for each in space.objectives],
-        sampler=optuna.samplers.RandomSampler(),  # draws nothing: the searcher does
-    )
-    study.set_user_attr("format", FORMAT)
-    study.set_user_attr("folder", str(Path.cwd()))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study.set_metric_names([each.metric for each in space.objectives])  # optuna-dashboard shows it
-    return Ledger(study, space, promoted)
-
-
-def open_study(paths: ExperimentPaths) -> optuna.Study:
-    """Return the study of an experiment; raise ExperimentError where its format is one that we do not know."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        study = optuna.load_study(study_name=None, storage=JournalStorage(Backend(paths.journal)))
-    check_format(study.user_attrs.get("format"), paths)
-    return study
+    return Ledger(create_study(paths, space), space, promoted)
 
 
 def open_ledger(paths: ExperimentPaths, space: Space, promoted: Sequence[Promoted]) -> Ledger:
