@@ -5,7 +5,6 @@ import contextvars
 import gc
 import math
 import os
-import shutil
 import socket
 import sys
 import time
@@ -14,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tune.errors import MetricError, MutationError, NoRoomError, suggest
+from tune.errors import NoRoomError
 from tune.paths import VersionPaths
 from tune.promotion.execute import Executor
 from tune.space.dimensions import Value
@@ -34,16 +33,15 @@ from tune.trial.health import (
     took_host_memory,
 )
 from tune.trial.isolation import isolated
-from tune.trial.litter import files_below, new_files
 from tune.trial.mark import Mark, is_plain, read_mark
 from tune.trial.old_lightning import explained
 from tune.trial.output import logged_to
+from tune.trial.preflight import Preflight
 from tune.trial.record import HUNG, INFINITE, NAN, NEVER_LOGGED, Failure, Record, Stage, read_record
 from tune.trial.room import no_room, room_told
 from tune.trial.seat import ALONE
 from tune.trial.stopwatch import CHECKING, LOGGING, PROGRAM, TIDYING, WAITING, Lap, NoStopwatch, Stopwatch
 from tune.trial.surroundings import changed
-from tune.trial.tailor import Measure, difference
 from tune.trial.task import Job, Task
 
 if TYPE_CHECKING:
@@ -51,20 +49,6 @@ if TYPE_CHECKING:
     from tune.trial.rank import Share
 
 TRUST = "With `--trust-checkpoints` it would have gone on from there, and run what code that file may hold."
-PREFLIGHT_FOLDER = ".preflight"
-MOST_NAMED = 3  # of the files that a program writes into the working directory
-PREFLIGHT: Mapping[str, Any] = {
-    "max_epochs": 1,
-    "min_epochs": None,
-    "max_steps": -1,
-    "min_steps": None,
-    "limit_train_batches": 2,
-    "limit_val_batches": 2,
-    "overfit_batches": 0.0,
-    "check_val_every_n_epoch": 1,
-    "val_check_interval": None,
-}
-"""A batch or two of training and validation, whatever the space asks of the Trainer."""
 
 
 class TrialRun:
@@ -176,42 +160,17 @@ class TrialRun:
                 self._fit(report)
 
     def _preflight(self) -> None:
-        """Run a batch or two of training and validation; raise MetricError when the metric is never logged."""
-        scratch = VersionPaths(self._files.folder / PREFLIGHT_FOLDER)
-        before = files_below(Path.cwd(), but=self._files.folder.parent)
-        try:
-            fit = self._train(scratch, PREFLIGHT, None)
-        finally:
-            shutil.rmtree(scratch.folder, ignore_errors=True)
-        wrote = new_files(before, files_below(Path.cwd(), but=self._files.folder.parent))
-        logged = fit.logged
-        self._write(logged=sorted(logged), wrote=wrote[:MOST_NAMED], n_workers=fit.n_workers)
-        for metric in (self._job.metric, *self._job.others):
-            if metric not in logged:
-                hint = suggest(metric, logged, what="logged")
-                raise MetricError(None, f"{metric!r} is never logged", hint)
-        self._check_mutants(scratch)
+        """Run a batch or two of training and validation; raise what is wrong with the program."""
+        preflight = Preflight(self._job, self._task, self._files.folder, self._rehearse)
+        seen = preflight.look()
+        self._write(logged=seen.logged, wrote=seen.wrote, n_workers=seen.n_workers)
+        preflight.check(seen)
         self._write(ready=True)
 
-    def _check_mutants(self, scratch: VersionPaths) -> None:
-        """Raise MutationError where a constant that is to change while trials train changes what they build."""
-        if not self._job.mutants:
-            return
-        as_it_is = self._measure(scratch, self._task.values)
-        for name, values in self._job.mutants.items():
-            for value in values:
-                other = self._measure(scratch, {**self._task.values, name: value})
-                if (part := difference(as_it_is, other)) is not None:
-                    what = f"pbt changes constants while a trial trains, and {name} = {value!r} changes {part}"
-                    raise MutationError(name, what, "Take it out of the space, or take another scheduler.")
-
-    def _measure(self, scratch: VersionPaths, values: Mapping[str, Value]) -> Measure:
-        """Return what the program builds with other values."""
-        try:
-            fit = self._execute(self._order(scratch, PREFLIGHT, values=values, measures=True))
-        finally:
-            shutil.rmtree(scratch.folder, ignore_errors=True)
-        return fit.measure
+    def _rehearse(
+        self, scratch: VersionPaths, overrides: Mapping[str, Any], values: Mapping[str, Value], measures: bool
+    ) -> Fit:
+        return self._execute(self._order(scratch, overrides, values=values, measures=measures))
 
     def _fit(self, report: Report) -> None:
         """Train; in a later attempt on from the last checkpoint, or from the start where there is none."""
@@ -231,7 +190,7 @@ class TrialRun:
             self._conclude(stopped=True)
             return
         with self._guard.training():
-            fit = self._train(self._files, {}, watched, mark)
+            fit = self._execute(self._order(self._files, {}, reports=True, mark=mark), watched)
         self._conclude(stopped=fit.stopped)
 
     def _go_back(self) -> Mark | None:
@@ -260,12 +219,6 @@ class TrialRun:
             for epoch, value in missing
         ]
         return any(stops)
-
-    def _train(
-        self, files: VersionPaths, overrides: Mapping[str, Any], report: Report | None, mark: Mark | None = None
-    ) -> Fit:
-        """Execute the program afresh, to its end; return what its Trainers had from us."""
-        return self._execute(self._order(files, overrides, reports=report is not None, mark=mark), report)
 
     def _order(self, files: VersionPaths, overrides: Mapping[str, Any], **more: Any) -> Order:
         given = {"values": self._task.values, "reports": False, **more}

@@ -1,0 +1,98 @@
+"""The pre-flight: a batch or two of training and validation, before any budget is spent."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from tune.errors import MetricError, MutationError, suggest
+from tune.paths import VersionPaths
+from tune.space.dimensions import Value
+from tune.trial.fit import Fit
+from tune.trial.litter import files_below, new_files
+from tune.trial.tailor import Measure, difference
+from tune.trial.task import Job, Task
+
+SCRATCH = ".preflight"
+MOST_NAMED = 3  # of the files that a program writes into the working directory
+ARGUMENTS: Mapping[str, Any] = {
+    "max_epochs": 1,
+    "min_epochs": None,
+    "max_steps": -1,
+    "min_steps": None,
+    "limit_train_batches": 2,
+    "limit_val_batches": 2,
+    "overfit_batches": 0.0,
+    "check_val_every_n_epoch": 1,
+    "val_check_interval": None,
+}
+"""Of the Trainer, whatever the space asks of it."""
+
+
+class Rehearse(Protocol):
+    """Executes the program once, to its end."""
+
+    def __call__(
+        self, scratch: VersionPaths, overrides: Mapping[str, Any], values: Mapping[str, Value], measures: bool
+    ) -> Fit:
+        """Return what its Trainers had from us; with ``measures`` it is built, and not trained."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the baseline did."""
+
+    logged: list[str]
+    """The names of what it logs, sorted."""
+    wrote: list[str]
+    """Files that it wrote into the working directory, a few of them."""
+    n_workers: int
+    """The most that a DataLoader of it has."""
+
+
+class Preflight:
+    """Looks at the program as it stands, and says what no trial of it would survive."""
+
+    def __init__(self, job: Job, task: Task, version: Path, rehearse: Rehearse) -> None:
+        self._job = job
+        self._task = task
+        self._version = version
+        self._rehearse = rehearse
+
+    def look(self) -> Seen:
+        """Train and validate; raise what the program raises."""
+        experiment = self._version.parent
+        before = files_below(Path.cwd(), but=experiment)
+        fit = self._run(self._task.values)
+        wrote = new_files(before, files_below(Path.cwd(), but=experiment))
+        return Seen(logged=sorted(fit.logged), wrote=wrote[:MOST_NAMED], n_workers=fit.n_workers)
+
+    def check(self, seen: Seen) -> None:
+        """Raise MetricError where a metric is never logged.
+
+        Raises MutationError where a constant that is to change while trials train changes what they build.
+        """
+        for metric in (self._job.metric, *self._job.others):
+            if metric not in seen.logged:
+                raise MetricError(None, f"{metric!r} is never logged", suggest(metric, seen.logged, what="logged"))
+        if not self._job.mutants:
+            return
+        as_it_is = self._measure(self._task.values)
+        for name, values in self._job.mutants.items():
+            for value in values:
+                other = self._measure({**self._task.values, name: value})
+                if (part := difference(as_it_is, other)) is not None:
+                    what = f"pbt changes constants while a trial trains, and {name} = {value!r} changes {part}"
+                    raise MutationError(name, what, "Take it out of the space, or take another scheduler.")
+
+    def _measure(self, values: Mapping[str, Value]) -> Measure:
+        """Return what the program builds with these values."""
+        return self._run(values, measures=True).measure
+
+    def _run(self, values: Mapping[str, Value], *, measures: bool = False) -> Fit:
+        scratch = VersionPaths(self._version / SCRATCH)
+        try:
+            return self._rehearse(scratch, ARGUMENTS, values, measures)
+        finally:
+            shutil.rmtree(scratch.folder, ignore_errors=True)
