@@ -5,51 +5,24 @@ Ray's searcher and scheduler are two thin doors to this one object, so that ther
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from tune.errors import PauseError
-from tune.paths import ExperimentPaths, VersionPaths, short
+from tune.paths import ExperimentPaths, short
 from tune.search.autopsy import autopsy
 from tune.search.causes import Causes
 from tune.search.checkpoints import Freed, Keeper
 from tune.search.heirs import Heirs
 from tune.search.ledger import BASELINE, Ledger
-from tune.search.names import version_name
+from tune.search.limits import Budget, Limits
 from tune.search.registrar import OnDeath, Registrar
-from tune.search.replay import replay
-from tune.search.rule import Move, Rule, Verdict
-from tune.search.turns import Turns
+from tune.search.rule import Rule
+from tune.search.usher import Usher
+from tune.search.versions import Versions
 from tune.trial.outcome import Outcome
-from tune.trial.record import HUNG, NEVER_LOGGED, Record, read_record
+from tune.trial.record import HUNG, Record, read_record
 from tune.trial.room import room_told
 from tune.trial.task import Task
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """When a search ends, and what it puts up with."""
-
-    trials: int
-    """The baseline counts."""
-    time_budget_s: float | None
-    """None: no end."""
-    concurrency: int
-    """Trials at a time."""
-    max_failures: int
-    """How often a trial goes on after its worker died."""
-    give_up_after: int = 5
-    """Failures in a row with one cause that end the search."""
-    rehearsal: bool = False
-    """Run nothing but the pre-flight."""
-    slots: Callable[[], int] | None = None
-    """Returns how many trials are to run now, on a cluster that grows; None: always as many."""
-
-    @property
-    def at_a_time(self) -> int:
-        """How many trials are to run now."""
-        return self.concurrency if self.slots is None else self.slots()
 
 
 class Conductor:
@@ -70,7 +43,6 @@ class Conductor:
     ) -> None:
         self._paths = paths
         self._ledger = ledger
-        self._rule = rule
         self._keeper = keeper
         self._limits = limits
         self._seed = seed
@@ -80,16 +52,14 @@ class Conductor:
         self._causes = Causes(limits.give_up_after)
         self._registrar = Registrar(ledger, self._causes, keeper, on_death)
         self._running: dict[str, int] = {}  # trial numbers by Ray's ids
-        self._turns = Turns()  # of an earlier driver, those whose worker died, and those that the scheduler let wait
-        self._versions: dict[int, VersionPaths] = {}
-        self._stopped: set[int] = set()  # by the scheduler
+        self._versions = Versions(paths, ledger)
+        self._usher = Usher(ledger, rule, heirs, self._versions)
         self._interrupted: set[int] = set()  # by the end of the search
         self._n_asked = ledger.n_trials
         self._n_started = 0
-        self._n_sealed = 0  # trials that there were when the scheduler heard that no further one comes
         self.full: PauseError | None = None
         """Why the search waits, most often for room on the disk: nothing more is started, and what runs ends."""
-        self._began_s: float | None = None  # when the first trial was opened: the time budget runs from there
+        self._budget = Budget(limits.time_budget_s)
         self._ending = threading.Event()
         self._recall()
         self._needs_preflight = not self._ready
@@ -99,35 +69,24 @@ class Conductor:
     def _recall(self) -> None:
         """Take up what an earlier driver left: what its scheduler knew, and its trials that did not end."""
         self._keeper.recall(self._ledger.outcomes)
-        unfinished = self._ledger.reopen()
-        for number in unfinished:
+        for number in self._ledger.reopen():
             if (repeat := self._ledger.repeat(number, begun=True)) is not None:
                 self._on_end(repeat)
             else:
-                self._name(number)
-        standing = dict.fromkeys(self._versions, Verdict.GO_ON)
-        replay(self._rule, self._ledger.history, standing, self._was_last, self._take_over)
-        self._stopped |= {number for number, verdict in standing.items() if verdict is Verdict.STOP}
-        for number, verdict in standing.items():
-            if verdict is Verdict.PAUSE:
-                self._turns.pause(number)
-                self._turns.freed(number)
-                self._ledger.rest(number)
-            elif not self._settle(number):
-                self._turns.add(number)
-
-    def _was_last(self, number: int, epoch: int) -> bool:
-        return bool(self._ledger.noted(number).get("last_epoch") == epoch)
+                self._versions.lead(number)
+        for number in self._usher.recall():
+            if not self._settle(number):
+                self._usher.turns.add(number)
 
     def _settle(self, number: int) -> bool:
         """Close a trial that had ended, and whose driver did not live to write it down."""
-        record = read_record(self._versions[number])
-        if number in self._stopped:
+        record = self._versions.record(number)
+        if number in self._usher.stopped:
             self._close(number, record, failed=False)
             return True
         if record is None or record.attempt != self._ledger.noted(number).get("attempt", 1):
             return False
-        failed = record.stage == "failed" and (number != BASELINE or _trains(record))
+        failed = record.stage == "failed" and (number != BASELINE or record.trains)
         complete = record.stage == "complete" and dict(record.curve).keys() <= self._ledger.curve(number).keys()
         if failed or complete:
             self._close(number, record, failed=failed)
@@ -141,15 +100,13 @@ class Conductor:
     @property
     def baseline(self) -> Record | None:
         """What the baseline says of itself."""
-        if BASELINE in self._versions:
-            return read_record(self._versions[BASELINE])
-        held = self._ledger.version_of(BASELINE)
-        return None if held is None else read_record(self._paths.version(held))
+        return self._versions.record(BASELINE)
 
     @property
     def finished(self) -> bool:
         """Whether no further trial starts; while one runs, its worker may die."""
-        left = self._turns or self._turns.anyone_pauses or self._running or self._has_more
+        turns = self._usher.turns
+        left = turns or turns.anyone_pauses or self._running or self._has_more
         return self.interrupted or not left
 
     @property
@@ -160,13 +117,7 @@ class Conductor:
     @property
     def interrupted(self) -> bool:
         """Whether running trials end after their epoch."""
-        return self._ending.is_set() or self.given_up is not None or self.full is not None or self._is_over
-
-    @property
-    def _is_over(self) -> bool:
-        """Whether the time budget is spent."""
-        budget = self._limits.time_budget_s
-        return budget is not None and self._began_s is not None and time.monotonic() - self._began_s >= budget
+        return self._ending.is_set() or self.given_up is not None or self.full is not None or self._budget.is_spent
 
     @property
     def aborted(self) -> bool:
@@ -197,10 +148,11 @@ class Conductor:
         return tasks[0] if tasks else None
 
     def _open(self, trial_id: str) -> Task | None:
-        self._seal()
-        self._began_s = self._began_s or time.monotonic()
-        if self._turns:
-            number = self._turns.pop()
+        if not self._has_more and self._usher.seal(self._n_asked):
+            self._move()
+        self._budget.begin()
+        if self._usher.turns:
+            number = self._usher.turns.pop()
             attempt = self._ledger.noted(number).get("attempt", 1) + 1
             self._ledger.note(number, attempt=attempt)
             self._ledger.wake(number)
@@ -215,10 +167,10 @@ class Conductor:
 
     def _task(self, number: int, attempt: int) -> Task:
         first = number == BASELINE and self._needs_preflight and not self._ready
-        weights = self._heirs.checkpoint(number, self._version_of)
+        weights = self._heirs.checkpoint(number, self._versions.of)
         return Task(
             number=number,
-            version=str(self._versions[number].folder),
+            version=str(self._versions.of(number).folder),
             seed=self._seed,
             values=self._ledger.values(number),
             preflight=first,
@@ -237,27 +189,11 @@ class Conductor:
             self._n_asked += 1
             repeat = self._ledger.repeat(number)
             if repeat is None:
-                self._name(number)
-                self._rule.opened(number)
+                self._versions.lead(number)
+                self._usher.opened(number)
                 return number
             self._on_end(repeat)
         return None
-
-    def _seal(self) -> None:
-        """Let the scheduler know, once, when no further trial comes."""
-        if not self._has_more and self._n_sealed != self._n_asked:
-            self._n_sealed = self._n_asked
-            self._ledger.seal()
-            self._rule.seal()
-            self._move()
-
-    def _name(self, number: int) -> None:
-        """Find the version of a trial, or give it one."""
-        held = self._ledger.noted(number).get("version")
-        name = held or version_name(number, {} if number == BASELINE else self._ledger.values(number))
-        if held is None:
-            self._ledger.note(number, version=name)
-        self._versions[number] = self._paths.version(name)
 
     def report(self, trial_id: str, epoch: int, value: float, *, last: bool, others: tuple[float, ...] = ()) -> bool:
         """Write an epoch down; return True when the trial is to stop. One that is through anyway is not stopped.
@@ -268,9 +204,9 @@ class Conductor:
         number = self._running[trial_id]
         with self._pausing(number):
             self._take(number, epoch, value, others, last=last)
-        if self.interrupted and not last and number not in self._stopped:
+        if self.interrupted and not last and number not in self._usher.stopped:
             self._interrupted.add(number)
-        return number in self._stopped or number in self._interrupted or self._turns.pauses(number)
+        return number in self._usher.stopped or number in self._interrupted or self._usher.turns.pauses(number)
 
     def _take(self, number: int, epoch: int, value: float, others: tuple[float, ...], *, last: bool) -> None:
         if epoch in self._ledger.curve(number):
@@ -278,31 +214,13 @@ class Conductor:
         if last:
             self._ledger.note(number, last_epoch=epoch)
         self._ledger.report(number, epoch, value, others)
-        verdict = self._rule.judge(number, epoch, value)
-        if verdict is Verdict.STOP and not last:
-            self._stopped.add(number)
-        if verdict is Verdict.PAUSE and not last:
-            self._turns.pause(number)
+        self._usher.judge(number, epoch, value, last=last)
         self._move()
 
     def _move(self) -> None:
-        """Do with paused trials what the scheduler says. All takeovers come first: then the donors may go on."""
-        moves = [move for move in self._rule.moves() if self._turns.pauses(move.trial)]  # one may be through anyway
-        for move in moves:
-            self._take_over(move)
-        for move in moves:
-            if not move.goes_on:
-                self._stopped.add(move.trial)
-            if self._turns.apply(move):
-                self._ledger.wake(move.trial)
-                self._close(move.trial, read_record(self._versions[move.trial]), failed=False)
-
-    def _take_over(self, move: Move) -> None:
-        if move.donor is not None:
-            self._heirs.take_over(move.trial, move.donor, self._version_of)
-
-    def _version_of(self, number: int) -> VersionPaths:
-        return self._versions.get(number) or self._paths.version(self._ledger.version_of(number) or str(number))
+        """Do with paused trials what the scheduler says."""
+        for number in self._usher.moves():
+            self._close(number, self._versions.record(number), failed=False)
 
     def pause(self, trial_id: str, error: PauseError) -> None:
         """Hear why the search has to wait."""
@@ -330,15 +248,14 @@ class Conductor:
                 self._end(number, failed=failed)
 
     def _end(self, number: int, *, failed: bool) -> None:
-        version = self._versions[number]
+        version = self._versions.of(number)
         record = read_record(version)
-        if self._turns.pauses(number):  # however its worker ended: all that counts is in its checkpoint
-            self._ledger.rest(number)
-            self._turns.freed(number)
+        if self._usher.turns.pauses(number):  # however its worker ended: all that counts is in its checkpoint
+            self._usher.rest(number)
             return
-        failed = failed or (record is not None and record.stage == "failed" and number not in self._stopped)
+        failed = failed or (record is not None and record.stage == "failed" and number not in self._usher.stopped)
         died = failed and (record is None or record.stage in ("preflight", "running"))
-        if number == BASELINE and failed and not _trains(record):
+        if number == BASELINE and failed and not (record and record.trains):
             self.preflight_failed = True
             self._on_preflight_failed()
             if died:
@@ -348,19 +265,10 @@ class Conductor:
         if died:
             record = autopsy(version, record)
         hung = record is not None and record.failure is not None and record.failure.is_a(HUNG)
-        if died and not hung and self._tries_again(number):
+        if died and not hung and self._usher.revive(number, self._limits.max_failures):
             return
         through = record is not None and record.stage == "complete"  # a worker may die behind its trial's end
         self._close(number, record, failed=failed and not through)
-
-    def _tries_again(self, number: int) -> bool:
-        """Let a trial whose worker died go on, unless it died too often; what dies as the search ends waits."""
-        deaths = self._ledger.noted(number).get("deaths", 0) + 1
-        self._ledger.note(number, deaths=deaths)
-        if deaths > self._limits.max_failures:
-            return False
-        self._turns.add(number)
-        return True
 
     @property
     def freed(self) -> Freed:
@@ -376,23 +284,12 @@ class Conductor:
         """Close a trial in the ledger; the scheduler may have waited for it."""
         outcome = self._registrar.close(
             number,
-            self._versions[number],
+            self._versions.of(number),
             record,
             failed=failed,
-            stopped=number in self._stopped,
-            busy=[self._version_of(each) for each in self._busy(number)],
+            stopped=number in self._usher.stopped,
+            busy=[self._versions.of(each) for each in self._usher.busy(self._running.values(), number)],
         )
-        self._rule.ended(number)
+        self._usher.ended(number)
         self._on_end(outcome)
         self._move()
-
-    def _busy(self, closing: int) -> set[int]:
-        """Return the trials whose checkpoints somebody needs: to go on with, or to take over."""
-        going_on = {*self._running.values(), *self._turns.all} - {closing}
-        return going_on | {mutation["donor"] for each in going_on for mutation in self._ledger.mutations(each)[-1:]}
-
-
-def _trains(record: Record | None) -> bool:
-    """Tell whether the baseline came past the pre-flight and logged its metric, for without that no trial will."""
-    unlogged = record is not None and record.failure is not None and record.failure.is_a(NEVER_LOGGED)
-    return record is not None and record.ready and not unlogged

@@ -23,9 +23,10 @@ from tune.search.auto_share import measured_share
 from tune.search.autopsy import WORKER_DIED
 from tune.search.checkpoints import Freed, Keeper
 from tune.search.cluster import local_cluster
-from tune.search.conductor import Conductor, Limits
+from tune.search.conductor import Conductor
 from tune.search.job import build_job
 from tune.search.ledger import Ledger, create_ledger, open_ledger
+from tune.search.limits import Limits
 from tune.search.lock import announce
 from tune.search.reserve import reserved
 from tune.search.resources import Resources

@@ -98,6 +98,11 @@ class Record:
     """Where the time went, one for each attempt; none where nobody asked for it."""
     failure: Failure | None = None
 
+    @property
+    def trains(self) -> bool:
+        """Whether the baseline came past the pre-flight and logged its metric, for without that no trial will."""
+        return self.ready and not (self.failure is not None and self.failure.is_a(NEVER_LOGGED))
+
     def write(self, version: VersionPaths) -> None:
         """Replace the file; a reader never sees half of it."""
         with atomic_write(version.record) as aside:

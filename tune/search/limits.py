@@ -1,0 +1,50 @@
+"""When a search ends, and what it puts up with."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What was asked for."""
+
+    trials: int
+    """The baseline counts."""
+    time_budget_s: float | None
+    """None: no end."""
+    concurrency: int
+    """Trials at a time."""
+    max_failures: int
+    """How often a trial goes on after its worker died."""
+    give_up_after: int = 5
+    """Failures in a row with one cause that end the search."""
+    rehearsal: bool = False
+    """Run nothing but the pre-flight."""
+    slots: Callable[[], int] | None = None
+    """Returns how many trials are to run now, on a cluster that grows; None: always as many."""
+
+    @property
+    def at_a_time(self) -> int:
+        """How many trials are to run now."""
+        return self.concurrency if self.slots is None else self.slots()
+
+
+class Budget:
+    """The time that a search has, from its first trial on."""
+
+    def __init__(self, budget_s: float | None) -> None:
+        self._budget_s = budget_s
+        self._began_s: float | None = None
+
+    def begin(self) -> None:
+        """Let it run; only the first call counts."""
+        if self._began_s is None:
+            self._began_s = time.monotonic()
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the time is over."""
+        if self._budget_s is None or self._began_s is None:
+            return False
+        return time.monotonic() - self._began_s >= self._budget_s
