@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ray.train._internal.session import get_session
-from ray.tune.result import RESULT_DUPLICATE
 
 from tune.paths import VersionPaths
 from tune.trial.gate import open_gate, wait_at
+from tune.trial.mail import Mail
 from tune.trial.record import Record
-from tune.trial.task import Job, Task
+from tune.trial.task import Task
 from tune.trial.trainable import TASK, TrialTrainable
 
 REPORTS = (1, 2, 3)
@@ -29,21 +29,22 @@ class Trivial(TrialTrainable):
     def _trainable_func(self, config: dict[str, Any]) -> None:
         task = Task.decode(config[TASK])
         if task.gated:
-            wait_at(self.job.gate)
+            wait_at(self._job.gate)
         files = VersionPaths(Path(task.version))
         files.folder.mkdir(exist_ok=True)
         record = _record(task, files)
         record.write(files)
         if task.preflight:
-            open_gate(self.job.gate)
+            open_gate(self._job.gate)
+        mail = Mail(get_session().report, task.judged_at, task.reported)
         for epoch in range(1, self.n_epochs + 1):
             time.sleep(self.epoch_s)
             value = 1 - abs(float(str(task.values["DROPOUT"])) - 0.2) - 1 / epoch
             record = replace(record, curve=[*record.curve, (epoch, value)])
             record.write(files)
-            get_session().report({"epoch": epoch, "value": value, "last": epoch == self.n_epochs, "others": ()})
+            mail.report(epoch, value, epoch == self.n_epochs, ())
         replace(record, stage="complete", ended=time.time()).write(files)
-        get_session().report({RESULT_DUPLICATE: True})
+        mail.end()
 
 
 def _record(task: Task, files: VersionPaths) -> Record:
@@ -62,6 +63,6 @@ def _record(task: Task, files: VersionPaths) -> Record:
     )
 
 
-def trivial_of(job: Job, n_epochs: int = Trivial.n_epochs, epoch_s: float = Trivial.epoch_s) -> type[TrialTrainable]:
-    """Return the trainable of one job."""
-    return type("Trial", (Trivial,), {"job": job, "n_epochs": n_epochs, "epoch_s": epoch_s})
+def trivial_of(posted: str, n_epochs: int = Trivial.n_epochs, epoch_s: float = Trivial.epoch_s) -> type[TrialTrainable]:
+    """Return the trainable of the job that was posted there."""
+    return type("Trial", (Trivial,), {"posted": posted, "n_epochs": n_epochs, "epoch_s": epoch_s})

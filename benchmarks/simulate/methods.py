@@ -28,6 +28,7 @@ from tune.search.schedulers import build_heirs, build_rule
 from tune.space.dimensions import Dimension, arguments_of, kind_of
 from tune.space.file import read_space
 from tune.space.space import Space
+from tune.trial.mail import Epoch
 
 METRIC = "value"
 
@@ -72,7 +73,7 @@ class Ours:
 
     def report(self, trial: str, epoch: int, value: float, *, last: bool) -> bool:
         """Hear of an epoch."""
-        ends = self._conductor.report(trial, epoch, value, last=last) or last
+        ends = self._conductor.report(trial, [Epoch(epoch, value, last)]) or last
         if ends:
             self._conductor.ended(trial, failed=False)
         return ends

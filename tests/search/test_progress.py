@@ -5,6 +5,7 @@ import pytest
 from tune.search.progress import Leader, Progress
 from tune.search.remaining import remaining_s
 from tune.search.watch import Watched
+from tune.trial.mail import Epoch
 from tune.trial.outcome import Outcome
 from tune.trial.score import best_of
 from tune.trial.task import Task
@@ -127,10 +128,10 @@ class Leads:
     def next_task(self, trial_id):
         return task(7) if trial_id == "a" else None
 
-    def report(self, trial_id, epoch, value, *, last, others=()):
-        return epoch == 2
+    def report(self, trial_id, epochs):
+        return epochs[-1].epoch == 2
 
-    def ended(self, trial_id, *, failed):
+    def ended(self, trial_id, *, failed, rest=()):
         self.left = trial_id
 
 
@@ -145,10 +146,17 @@ def test_who_looks_on_hears_of_all_and_changes_nothing():
 
     assert director.next_task("a") == task(7)
     assert director.next_task("b") is None
-    assert [director.report("a", epoch, 0.5, last=False) for epoch in (1, 2)] == [False, True]
-    director.ended("a", failed=False)
+    assert [director.report("a", [Epoch(epoch, 0.5)]) for epoch in (1, 2)] == [False, True]
+    director.ended("a", failed=False, rest=[Epoch(3, 0.6)])
     director.ended("b", failed=True)
     director.end()
 
     assert (leads.left, director.ending, director.finished, director.aborted) == ("b", True, False, False)
-    assert hears == [("began", task(7)), ("reported", 7, 1, 0.5), ("reported", 7, 2, 0.5), ("left", 7), ("ending",)]
+    assert hears == [
+        ("began", task(7)),
+        ("reported", 7, 1, 0.5),
+        ("reported", 7, 2, 0.5),
+        ("reported", 7, 3, 0.6),
+        ("left", 7),
+        ("ending",),
+    ]

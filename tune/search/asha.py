@@ -10,7 +10,9 @@ Where trainings are long enough, nobody is judged by the first epoch: the quicke
 
 import math
 from bisect import insort
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from tune.search.rule import Stopping, Verdict
 from tune.trial.score import Mode
@@ -19,6 +21,8 @@ GRACE_PERIODS = (1, 3)
 GRACE_DIVISOR = 9  # by measurement: benchmarks/README.md
 """A ninth of a whole training goes by before the first judgement, at least and at most these epochs."""
 REDUCTION_FACTOR = 4.0
+N_TOLD, FARTHEST = 64, 10**6
+"""A trial is told of the rungs up to this epoch, unless they are so many."""
 
 
 def grace_period_of(n_epochs: int | None) -> int:
@@ -46,6 +50,12 @@ class Asha(Stopping):
         self._first = grace_period
         self._rungs: list[_Rung] = []  # made as trials reach them: the number of epochs need not be known
 
+    def judged_at(self, trial: int) -> Sequence[int] | None:
+        """Return where the rungs are."""
+        epochs = takewhile(lambda epoch: epoch <= FARTHEST, map(self._epoch_of, range(N_TOLD)))
+        told = sorted(set(epochs))
+        return told if len(told) < N_TOLD else None
+
     def judge(self, trial: int, epoch: int, value: float) -> Verdict:
         """Decide about a trial after an epoch; it is judged once on each rung, at its first epoch there."""
         if not math.isfinite(value):
@@ -56,12 +66,12 @@ class Asha(Stopping):
         return Verdict.STOP
 
     def _reached(self, epoch: int) -> list[_Rung]:
-        while self._next_epoch() <= epoch:
-            self._rungs.append(_Rung(self._next_epoch()))
+        while (here := self._epoch_of(len(self._rungs))) <= epoch:
+            self._rungs.append(_Rung(here))
         return [rung for rung in self._rungs if rung.epoch <= epoch]
 
-    def _next_epoch(self) -> int:
-        return round(self._first * self._factor ** len(self._rungs))
+    def _epoch_of(self, rung: int) -> int:
+        return round(self._first * self._factor**rung)
 
     def _passes(self, rung: _Rung, trial: int, reward: float) -> bool:
         others = rung.rewards

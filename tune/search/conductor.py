@@ -5,7 +5,7 @@ Ray's searcher and scheduler are two thin doors to this one object, so that ther
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from tune.errors import PauseError
 from tune.paths import ExperimentPaths, short
@@ -19,6 +19,7 @@ from tune.search.registrar import OnDeath, Registrar
 from tune.search.rule import Rule
 from tune.search.usher import Usher
 from tune.search.versions import Versions
+from tune.trial.mail import Epoch
 from tune.trial.outcome import Outcome
 from tune.trial.record import HUNG, Record, read_record
 from tune.trial.room import room_told
@@ -177,6 +178,7 @@ class Conductor:
             rehearsal=first and self._limits.rehearsal,
             gated=self._needs_preflight and not first and self._n_started <= self._limits.at_a_time,
             attempt=attempt,
+            judged_at=self._usher.judged_at(number),
             reported=max(self._ledger.curve(number), default=0),
             mutations=self._ledger.mutations(number),
             weights=None if weights is None else str(weights),
@@ -195,26 +197,26 @@ class Conductor:
             self._on_end(repeat)
         return None
 
-    def report(self, trial_id: str, epoch: int, value: float, *, last: bool, others: tuple[float, ...] = ()) -> bool:
-        """Write an epoch down; return True when the trial is to stop. One that is through anyway is not stopped.
+    def report(self, trial_id: str, epochs: Sequence[Epoch]) -> bool:
+        """Write epochs down; return True when the trial is to stop. One that is through anyway is not stopped.
 
-        All is on disk before the trial hears of it. That an epoch is the last comes first: with it, what was decided
-        follows from the reports alone.
+        All is on disk before the trial hears of it.
         """
         number = self._running[trial_id]
         with self._pausing(number):
-            self._take(number, epoch, value, others, last=last)
-        if self.interrupted and not last and number not in self._usher.stopped:
+            self._take(number, epochs)
+        if self.interrupted and not epochs[-1].last and number not in self._usher.stopped:
             self._interrupted.add(number)
         return number in self._usher.stopped or number in self._interrupted or self._usher.turns.pauses(number)
 
-    def _take(self, number: int, epoch: int, value: float, others: tuple[float, ...], *, last: bool) -> None:
-        if epoch in self._ledger.curve(number):
+    def _take(self, number: int, epochs: Sequence[Epoch]) -> None:
+        known = self._ledger.curve(number).keys()
+        new = [each for each in epochs if each.epoch not in known]
+        if not new:
             return
-        if last:
-            self._ledger.note(number, last_epoch=epoch)
-        self._ledger.report(number, epoch, value, others)
-        self._usher.judge(number, epoch, value, last=last)
+        self._ledger.report_all(number, new)
+        for each in new:
+            self._usher.judge(number, each.epoch, each.value, last=each.last)
         self._move()
 
     def _move(self) -> None:
@@ -240,11 +242,12 @@ class Conductor:
             if self.aborted:
                 self._on_preflight_failed()
 
-    def ended(self, trial_id: str, *, failed: bool) -> None:
+    def ended(self, trial_id: str, *, failed: bool, rest: Sequence[Epoch] = ()) -> None:
         """Close a trial in the ledger, by what it reported and by its own record."""
         number = self._running.pop(trial_id, None)
         if number is not None:
             with self._pausing():
+                self._take(number, rest)
                 self._end(number, failed=failed)
 
     def _end(self, number: int, *, failed: bool) -> None:
@@ -267,6 +270,8 @@ class Conductor:
         hung = record is not None and record.failure is not None and record.failure.is_a(HUNG)
         if died and not hung and self._usher.revive(number, self._limits.max_failures):
             return
+        if died and record is not None:
+            self._take(number, [Epoch(epoch, value) for epoch, value in record.curve])  # what it could not tell
         through = record is not None and record.stage == "complete"  # a worker may die behind its trial's end
         self._close(number, record, failed=failed and not through)
 

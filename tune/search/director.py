@@ -1,8 +1,10 @@
 """What Ray's doors ask: who comes next, does it go on, it has ended."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from tune.errors import PauseError
+from tune.trial.mail import Epoch
 from tune.trial.task import Task
 
 
@@ -27,11 +29,11 @@ class Director(Protocol):
     def next_task(self, trial_id: str) -> Task | None:
         """Open the next trial; None while there is no room, or none is left."""
 
-    def report(self, trial_id: str, epoch: int, value: float, *, last: bool, others: tuple[float, ...] = ()) -> bool:
-        """Hear of an epoch; return True when the trial is to stop."""
+    def report(self, trial_id: str, epochs: Sequence[Epoch]) -> bool:
+        """Hear of epochs, in their order; return True when the trial is to stop."""
 
     def pause(self, trial_id: str, error: PauseError) -> None:
         """Hear why the search has to wait; the trial that met it is stopped, to go on later."""
 
-    def ended(self, trial_id: str, *, failed: bool) -> None:
-        """Hear that a trial ended."""
+    def ended(self, trial_id: str, *, failed: bool, rest: Sequence[Epoch] = ()) -> None:
+        """Hear that a trial ended, and of those of its epochs that were not told before."""

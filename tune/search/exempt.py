@@ -18,6 +18,10 @@ class Exempt:
         if trial != BASELINE:
             self._rule.opened(trial)
 
+    def judged_at(self, trial: int) -> Sequence[int] | None:
+        """Return the epochs with which a trial may end; the baseline's worth is heard as soon as that of others."""
+        return self._rule.judged_at(trial)
+
     def judge(self, trial: int, epoch: int, value: float) -> Verdict:
         """Decide about a trial after an epoch; a baseline that is not finite ends, as all do."""
         verdict = self._rule.judge(trial, epoch, value)

@@ -33,6 +33,11 @@ class HyperBand:
         self._brackets[-1].enter(trial)
         self._bracket_of[trial] = self._brackets[-1]
 
+    def judged_at(self, trial: int) -> Sequence[int] | None:
+        """Return the milestones of a trial's bracket."""
+        bracket = self._bracket_of.get(trial)
+        return () if bracket is None else bracket.milestones
+
     def judge(self, trial: int, epoch: int, value: float) -> Verdict:
         """Decide about a trial after an epoch."""
         if not math.isfinite(value):
@@ -88,6 +93,10 @@ class _Bracket:
     @property
     def is_full(self) -> bool:
         return self._n_entered >= self._capacity
+
+    @property
+    def milestones(self) -> Sequence[int]:
+        return tuple(self._milestones)
 
     def enter(self, trial: int) -> None:
         self._racing.append(trial)

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tune.paths import ExperimentPaths
 from tune.promotion.resolve import Promoted
+from tune.search.book import at_once
 from tune.search.journal import SEALED, Event, events
 from tune.search.memory import FINISHED
 from tune.search.searcher import Draw, Searcher
@@ -20,6 +21,7 @@ from tune.search.study import KNOWLEDGE, REPEAT, TRAINED_OTHERWISE, create_study
 from tune.space.dimensions import Value
 from tune.space.space import Space
 from tune.space.when import restored
+from tune.trial.mail import Epoch
 from tune.trial.outcome import LEFT_OUT, MUTATIONS, Outcome, measures_of, others_key, outcome_of
 from tune.trial.score import best_of
 
@@ -135,9 +137,9 @@ class Ledger:
         if earlier is None or (REPEAT not in noted if begun else self._space.trains_repeats):
             return None
         self.note(number, **{REPEAT: earlier.number, "version": earlier.version})
-        for epoch, (value, *others) in earlier.measures.items():
-            if epoch not in self.curve(number):
-                self.report(number, epoch, value, others)
+        known = self.curve(number).keys()
+        told = {epoch: measured for epoch, measured in earlier.measures.items() if epoch not in known}
+        self.report_all(number, [Epoch(at, value, others=tuple(more)) for at, (value, *more) in told.items()])
         return self.prune(number) if earlier.state == "pruned" else self.complete(number)
 
     @property
@@ -175,21 +177,33 @@ class Ledger:
 
     def report(self, number: int, epoch: int, value: float, others: Sequence[float] = ()) -> None:
         """Write one epoch of a trial: its curve, and further metrics; it is on disk when this returns."""
-        if others:
-            self.note(number, **{others_key(epoch): list(others)})
-        self._storage.set_trial_intermediate_value(self._open[number], epoch, value)
-        self._searcher.reported(number, value)
+        self.report_all(number, [Epoch(epoch, value, others=tuple(others))])
+
+    def report_all(self, number: int, epochs: Sequence[Epoch]) -> None:
+        """Write several epochs of a trial, all or none.
+
+        That one is the last comes first: with it, what the scheduler decided follows from the epochs alone.
+        """
+        with at_once(self._storage):
+            for each in epochs:
+                if each.last:
+                    self.note(number, last_epoch=each.epoch)
+                if each.others:
+                    self.note(number, **{others_key(each.epoch): list(each.others)})
+                self._storage.set_trial_intermediate_value(self._open[number], each.epoch, each.value)
+        for each in epochs:
+            self._searcher.reported(number, each.value)
 
     def curve(self, number: int) -> dict[int, float]:
         """Return what an open trial reported, by epoch."""
         return self._frozen(number).intermediate_values
 
-    def complete(self, number: int) -> Outcome:
-        """Close a trial that came to its end; its value is its best epoch."""
+    def complete(self, number: int, **noted: Any) -> Outcome:
+        """Close a trial that came to its end, with these attributes; its value is its best epoch."""
         best_epoch = best_of(self.curve(number), self._space.mode)
         assert best_epoch is not None
-        self.note(number, best_epoch=best_epoch)
-        return self._told(number, TrialState.COMPLETE, measures_of(self._frozen(number))[best_epoch])
+        values = measures_of(self._frozen(number))[best_epoch]
+        return self._told(number, TrialState.COMPLETE, values, best_epoch=best_epoch, **noted)
 
     def unmeasured(self, number: int) -> str | None:
         """Return which further metric an open trial has not got in its best epoch; None where all are finite."""
@@ -202,15 +216,14 @@ class Ledger:
                 return f"{objective.metric} is {value} in epoch {best_epoch}"
         return None
 
-    def prune(self, number: int) -> Outcome:
+    def prune(self, number: int, **noted: Any) -> Outcome:
         """Close a trial that the scheduler stopped; Optuna takes its curve."""
-        self.note(number, best_epoch=best_of(self.curve(number), self._space.mode))
-        return self._told(number, TrialState.PRUNED)
+        best_epoch = best_of(self.curve(number), self._space.mode)
+        return self._told(number, TrialState.PRUNED, best_epoch=best_epoch, **noted)
 
-    def fail(self, number: int, reason: str) -> Outcome:
+    def fail(self, number: int, reason: str, **noted: Any) -> Outcome:
         """Close a trial that failed."""
-        self.note(number, reason=reason)
-        return self._told(number, TrialState.FAIL)
+        return self._told(number, TrialState.FAIL, reason=reason, **noted)
 
     def suspend(self) -> None:
         """Leave what is open WAITING, with its curve: the search ends before it does."""
@@ -246,8 +259,10 @@ class Ledger:
     def _frozen(self, number: int) -> FrozenTrial:
         return self._storage.get_trial(self._open[number])
 
-    def _told(self, number: int, state: TrialState, values: Sequence[float] | None = None) -> Outcome:
-        self._study.tell(number, values, state=state)
+    def _told(self, number: int, state: TrialState, values: Sequence[float] | None = None, **noted: Any) -> Outcome:
+        with at_once(self._storage):
+            self.note(number, **noted)
+            self._study.tell(number, values, state=state)
         trial = self._storage.get_trial(self._open.pop(number))  # not by a list of all: it grows
         self._searcher.closed(number, state, measures_of(trial), values)
         self._note_finished(trial)

@@ -5,6 +5,7 @@ Golovin et al., "Google Vizier: A Service for Black-Box Optimization", 2017, sec
 
 import math
 import statistics
+from collections.abc import Sequence
 
 from tune.search.rule import Stopping, Verdict
 from tune.trial.score import Mode
@@ -23,6 +24,10 @@ class Median(Stopping):
         self._grace_period = grace_period
         self._n_required = min_samples_required
         self._curves: dict[int, dict[int, float]] = {}  # rewards by epoch, by trial; larger is better
+
+    def judged_at(self, trial: int) -> Sequence[int] | None:
+        """Compare at every epoch."""
+        return None
 
     def judge(self, trial: int, epoch: int, value: float) -> Verdict:
         """Decide about a trial after an epoch; there is no judgement before ``grace_period`` epochs."""

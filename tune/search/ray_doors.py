@@ -12,6 +12,7 @@ from ray.tune.search import Searcher
 
 from tune.errors import NoRoomError, UnsharedError
 from tune.search.director import Director
+from tune.trial.mail import EPOCHS, REST
 from tune.trial.trainable import NO_ROOM, TASK, UNSHARED
 
 PAUSES = {NO_ROOM: NoRoomError, UNSHARED: UnsharedError}
@@ -41,7 +42,7 @@ class SearcherDoor(_Door, Searcher):
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Hear that a trial ended; stopped and finished look alike here, the director knows."""
-        self._director.ended(trial_id, failed=error)
+        self._director.ended(trial_id, failed=error, rest=(result or {}).get(REST, ()))
 
     def set_max_concurrency(self, max_concurrent: int) -> bool:
         """Keep the control: the director counts."""
@@ -58,23 +59,19 @@ class SearcherDoor(_Door, Searcher):
 
 
 class SchedulerDoor(_Door, FIFOScheduler):
-    """Passes each epoch on, and each decision back; Ray's searcher would not hear of a stopped trial's last epoch."""
+    """Passes epochs on, and each decision back; Ray's searcher would not hear of a stopped trial's last epoch."""
 
     def __init__(self, director: Director) -> None:
         FIFOScheduler.__init__(self)
         _Door.__init__(self, director)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> Any:
-        """Decide about a trial after an epoch."""
+        """Decide about a trial after one epoch, or after several that were told together."""
         for key, kind in PAUSES.items():
             if key in result:
                 self._director.pause(trial.trial_id, kind(*result[key]))
                 return _stop(trial)
-        others = tuple(result["others"])
-        stops = self._director.report(
-            trial.trial_id, result["epoch"], result["value"], last=result["last"], others=others
-        )
-        return _stop(trial) if stops else TrialScheduler.CONTINUE
+        return _stop(trial) if self._director.report(trial.trial_id, result[EPOCHS]) else TrialScheduler.CONTINUE
 
 
 def _stop(trial: Trial) -> Any:

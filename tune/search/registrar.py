@@ -38,8 +38,7 @@ class Registrar:
         busy: Sequence[VersionPaths],
     ) -> Outcome:
         """Close a trial, ``stopped`` by the scheduler or not; the ``busy`` ones keep their checkpoints."""
-        if record is not None:
-            self._ledger.note(number, worker=f"{record.host}:{record.pid}")
+        noted = {} if record is None else {"worker": f"{record.host}:{record.pid}"}
         failure = failure_in(record) if failed else None
         if failure is not None and failure.is_a(WORKER_DIED, HUNG):
             self.bury(number, version, record)
@@ -48,8 +47,8 @@ class Registrar:
         self._keeper.make_room(replace(self._ledger.outcome(number), state=state), busy)
         if reason is None:
             self._causes.succeeded()
-            return self._ledger.prune(number) if stopped else self._ledger.complete(number)
-        outcome = self._ledger.fail(number, reason)
+            return self._ledger.prune(number, **noted) if stopped else self._ledger.complete(number, **noted)
+        outcome = self._ledger.fail(number, reason, **noted)
         if failure is not None:
             self._causes.failed(failure, outcome)
         return outcome

@@ -1,7 +1,7 @@
 """Train recorded configurations again: under their own seed, to see if they come out again, and under fresh ones."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from tune.errors import NoRoomError, PauseError
@@ -14,6 +14,7 @@ from tune.search.tuner import run_trials
 from tune.search.watch import watched
 from tune.space.dimensions import Dimension
 from tune.space.when import restored
+from tune.trial.mail import Epoch
 from tune.trial.output import logged_to
 from tune.trial.record import read_record
 from tune.trial.room import room_told
@@ -77,16 +78,17 @@ class _Director:
             reseed=run.request.fresh,
             values={name: restored(self._dimensions[name], value) for name, value in run.outcome.values.items()},
             attempt=run.attempt,
+            judged_at=(),
         )
 
-    def report(self, trial_id: str, epoch: int, value: float, *, last: bool, others: tuple[float, ...] = ()) -> bool:
-        return self.ending and not last
+    def report(self, trial_id: str, epochs: Sequence[Epoch]) -> bool:
+        return self.ending and not epochs[-1].last
 
     def pause(self, trial_id: str, error: PauseError) -> None:
         self.full = error
         self.end()
 
-    def ended(self, trial_id: str, *, failed: bool) -> None:
+    def ended(self, trial_id: str, *, failed: bool, rest: Sequence[Epoch] = ()) -> None:
         run = self._running.pop(trial_id, None)
         if run is None:
             return

@@ -35,8 +35,14 @@ class Rule(Protocol):
     def opened(self, trial: int) -> None:
         """Hear of a new trial, before its first epoch; they come in the order of their numbers."""
 
+    def judged_at(self, trial: int) -> Sequence[int] | None:
+        """Return the epochs with which a trial may end or pause, or with the first after each; None: with any.
+
+        One that is not finite always ends it.
+        """
+
     def judge(self, trial: int, epoch: int, value: float) -> Verdict:
-        """Decide about a trial after an epoch. An epoch that is not finite always ends it."""
+        """Decide about a trial after an epoch."""
 
     def ended(self, trial: int) -> None:
         """Hear that a trial is over, however that came about; a second time is no harm."""
@@ -67,6 +73,10 @@ class Stopping:
 
 class NoStop(Stopping):
     """Lets every trial run to its end, unless its metric is not finite."""
+
+    def judged_at(self, trial: int) -> Sequence[int] | None:
+        """Return nothing."""
+        return ()
 
     def judge(self, trial: int, epoch: int, value: float) -> Verdict:
         """Decide about a trial after an epoch."""

@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
-from optuna.storages import JournalStorage
 
 from tune.paths import ExperimentPaths
+from tune.search.book import Book
 from tune.search.journal import Backend
 from tune.search.memory import DIRECTIONS
 from tune.space.space import Space
@@ -28,7 +28,7 @@ def create_study(paths: ExperimentPaths, space: Space) -> optuna.Study:
     """Return a new study in an experiment's folder."""
     with _quiet():
         study = optuna.create_study(
-            storage=JournalStorage(Backend(paths.journal)),
+            storage=Book(Backend(paths.journal)),
             study_name=paths.name,
             directions=[DIRECTIONS[each.mode] for each in space.objectives],
             sampler=optuna.samplers.RandomSampler(),  # draws nothing: the searcher does
@@ -42,7 +42,7 @@ def create_study(paths: ExperimentPaths, space: Space) -> optuna.Study:
 def open_study(paths: ExperimentPaths) -> optuna.Study:
     """Return the study of an experiment; raise ExperimentError where its format is one that we do not know."""
     with _quiet():
-        study = optuna.load_study(study_name=None, storage=JournalStorage(Backend(paths.journal)))
+        study = optuna.load_study(study_name=None, storage=Book(Backend(paths.journal)))
     check_format(study.user_attrs.get("format"), paths)
     return study
 

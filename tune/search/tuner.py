@@ -13,6 +13,7 @@ from tune.search.cluster import ray_scratch
 from tune.search.director import Director
 from tune.search.ray_doors import SchedulerDoor, SearcherDoor, StopperDoor
 from tune.search.resources import Resources
+from tune.trial.posted import posted
 from tune.trial.task import Job
 from tune.trial.trainable import trainable_of
 
@@ -20,9 +21,15 @@ from tune.trial.trainable import trainable_of
 def run_trials(director: Director, job: Job, resources: Resources) -> None:
     """Run what the director hands out, on warm workers; Ray's own files go to a temporary folder."""
     share = {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial}
-    with ray_scratch() as folder, tuner_here(folder) as tuner, _quiet(), _politely_interrupted(director):
+    with (
+        ray_scratch() as folder,
+        tuner_here(folder) as tuner,
+        posted(job) as place,
+        _quiet(),
+        _politely_interrupted(director),
+    ):
         tuner(
-            trainable=with_resources(trainable_of(job), share),
+            trainable=with_resources(trainable_of(place), share),
             tune_config=TuneConfig(
                 search_alg=SearcherDoor(director),
                 scheduler=SchedulerDoor(director),

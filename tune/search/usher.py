@@ -41,6 +41,11 @@ class Usher:
         """Hear of a new trial."""
         self._rule.opened(number)
 
+    def judged_at(self, number: int) -> tuple[int, ...] | None:
+        """Return the epochs at which the scheduler decides about a trial; None: any."""
+        epochs = self._rule.judged_at(number)
+        return None if epochs is None else tuple(epochs)
+
     def seal(self, n_asked: int) -> bool:
         """Hear that no further trial comes than those so many; tell whether that is news to the scheduler."""
         if self._n_sealed == n_asked:

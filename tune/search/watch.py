@@ -1,9 +1,11 @@
 """Who looks on while trials run, and hears of all that a director does."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from tune.errors import PauseError
 from tune.search.director import Director
+from tune.trial.mail import Epoch
 from tune.trial.task import Task
 
 
@@ -59,20 +61,26 @@ class Watched:
             self._watch.began(task)
         return task
 
-    def report(self, trial_id: str, epoch: int, value: float, *, last: bool, others: tuple[float, ...] = ()) -> bool:
-        """Hear of an epoch; return True when the trial is to stop."""
-        stops = self._director.report(trial_id, epoch, value, last=last, others=others)
-        self._watch.reported(self._numbers[trial_id], epoch, value)
+    def report(self, trial_id: str, epochs: Sequence[Epoch]) -> bool:
+        """Hear of epochs; return True when the trial is to stop."""
+        stops = self._director.report(trial_id, epochs)
+        self._tell(self._numbers[trial_id], epochs)
         return stops
+
+    def _tell(self, number: int, epochs: Sequence[Epoch]) -> None:
+        for each in epochs:
+            self._watch.reported(number, each.epoch, each.value)
 
     def pause(self, trial_id: str, error: PauseError) -> None:
         """Hear from a trial why the search has to wait."""
         self._director.pause(trial_id, error)
 
-    def ended(self, trial_id: str, *, failed: bool) -> None:
+    def ended(self, trial_id: str, *, failed: bool, rest: Sequence[Epoch] = ()) -> None:
         """Hear that a trial ended."""
-        self._director.ended(trial_id, failed=failed)
         number = self._numbers.pop(trial_id, None)
+        if number is not None:
+            self._tell(number, rest)
+        self._director.ended(trial_id, failed=failed, rest=rest)
         if number is not None:
             self._watch.left(number)
 

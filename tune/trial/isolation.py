@@ -31,7 +31,7 @@ def isolated(folder: Path, n_threads: int) -> Iterator[None]:
     python_random, numpy_random = random.getstate(), np.random.get_state()
     torch_random, torch_state = torch.get_rng_state(), _torch_state()
     numpy_errors, recursion_limit, streams = np.geterr(), sys.getrecursionlimit(), (sys.stdout, sys.stderr)
-    loggers, process = _loggers(), _process_state()
+    loggers, process = _logging_state(), _process_state()
     os.chdir(folder)
     os.environ["OMP_NUM_THREADS"] = str(n_threads)  # for the processes that the program starts
     torch.set_num_threads(n_threads)
@@ -138,10 +138,15 @@ def _restore_torch(state: tuple[Any, ...]) -> None:
     torch.set_default_device(None)  # a worker starts without one
 
 
-def _loggers() -> dict[str, tuple[int, list[logging.Handler]]]:
-    """Return each logger's level and handlers; the root's under its name, ``root``."""
+def _loggers() -> dict[str, logging.Logger]:
+    """Return every logger; the root's name is ``root``."""
     named = {name: each for name, each in logging.root.manager.loggerDict.items() if isinstance(each, logging.Logger)}
-    return {name: (each.level, list(each.handlers)) for name, each in {**named, "root": logging.root}.items()}
+    return {**named, "root": logging.root}
+
+
+def _logging_state() -> dict[str, tuple[int, list[logging.Handler]]]:
+    """Return each logger's level and handlers."""
+    return {name: (each.level, list(each.handlers)) for name, each in _loggers().items()}
 
 
 def _restore_loggers(before: dict[str, tuple[int, list[logging.Handler]]]) -> None:
@@ -149,9 +154,8 @@ def _restore_loggers(before: dict[str, tuple[int, list[logging.Handler]]]) -> No
 
     New loggers of a library that stays imported are left alone.
     """
-    for name in _loggers():
+    for name, logger in _loggers().items():
         if name in before or name.partition(".")[0] not in sys.modules:
-            logger = logging.getLogger(name)
             level, handlers = before.get(name, (logging.NOTSET, []))
             if logger.handlers != handlers:
                 logger.handlers[:] = handlers

@@ -1,7 +1,7 @@
 """Proof that a trial's values were in force: what the program holds when training begins, and what it executed."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from types import ModuleType
 from typing import Any
@@ -33,10 +33,11 @@ class Proof:
     def when_training_begins(self) -> None:
         """Compare names that hold a constant with its value; a program may have assigned them again."""
         self._check_parameters()
+        modules = _project_modules()
         for key, constant in self._constants.items():
             if constant.form not in (Form.VARIABLE, Form.FIELD):
                 continue
-            for module, held in self._held(constant):
+            for module, held in self._held(constant, modules):
                 self._compare(key, constant, held)
                 value = str(held) if isinstance(held, PurePath) else held
                 self.found[key] = {"value": value, "where": f"{module} when training began"}
@@ -70,11 +71,11 @@ class Proof:
                 "The program assigns it again somewhere; search the constant that it is assigned from.",
             )
 
-    def _held(self, constant: Constant) -> Iterator[tuple[str, Any]]:
+    def _held(self, constant: Constant, modules: Sequence[ModuleType]) -> Iterator[tuple[str, Any]]:
         """Yield what each module made of the constant's file holds under its name; a file may be loaded twice."""
         head, *rest = normal(constant.name).split(".")
         path = str(self._program.root / constant.sites[0].source)
-        for module in _project_modules():
+        for module in modules:
             if module.__file__ == path and (held := _follow(vars(module).get(head, MISSING), rest)) is not MISSING:
                 yield module.__name__, held
 

@@ -33,6 +33,7 @@ from tune.trial.health import (
     took_host_memory,
 )
 from tune.trial.isolation import isolated
+from tune.trial.mail import TOGETHER_S
 from tune.trial.mark import Mark, is_plain, read_mark
 from tune.trial.old_lightning import explained
 from tune.trial.output import logged_to
@@ -88,6 +89,8 @@ class TrialRun:
             laps=before.laps if before else [],
             surroundings=changed(job.surroundings, job.n_threads, on_gpu=job.trainer.get("accelerator") == "gpu"),
         )
+
+        self._written_at = -math.inf  # by the monotonic clock
 
         self.spoilt = False
         """Whether the worker cannot go on after this trial."""
@@ -155,7 +158,8 @@ class TrialRun:
                 gc.collect()
             after_preflight()
         if not self._task.rehearsal:
-            self._write(stage="running")
+            if self._task.preflight:
+                self._write(stage="running")
             with self._stopwatch.on(PROGRAM):
                 self._fit(report)
 
@@ -182,7 +186,7 @@ class TrialRun:
             if over:  # only what the program does after its training was left
                 return False
             if epoch not in known:
-                self._write(curve=[*self.record.curve, (epoch, value)])
+                self._learn((epoch, value))
             with self._guard.reporting(last=last), self._stopwatch.on(WAITING):
                 return epoch > self._task.reported and report(epoch, value, last, others)
 
@@ -289,6 +293,15 @@ class TrialRun:
         self.record = replace(self.record, **changes)
         with room_told(self._files.folder, ours=True), self._stopwatch.on(LOGGING):
             self.record.write(self._files)
+        self._written_at = time.monotonic()
+
+    def _learn(self, epoch: tuple[int, float]) -> None:
+        """Write an epoch down, in short trials with those that follow: its checkpoint holds it already."""
+        curve = [*self.record.curve, epoch]
+        if time.monotonic() - self._written_at >= TOGETHER_S:
+            self._write(curve=curve)
+        else:
+            self.record = replace(self.record, curve=curve)
 
     def _laps(self) -> list[Lap]:
         lap = self._stopwatch.lap()

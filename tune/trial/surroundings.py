@@ -101,7 +101,9 @@ def _gpus(visible: str | None) -> str:
     return ""
 
 
+@functools.cache
 def _version(distribution: str) -> str:
+    """Return what a process has; what is installed over it later is not what its trials run on."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:

@@ -7,24 +7,24 @@ the worker *and the next trial*: see ``WORKER_ENVIRONMENT``. And it does not wai
 see ``cleanup``.
 """
 
-import contextlib
 import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ray._raylet import setproctitle  # type: ignore[attr-defined]
 from ray.train._internal.session import get_session
-from ray.tune.result import RESULT_DUPLICATE
 from ray.tune.trainable.function_trainable import FunctionTrainable
 
 from tune.errors import NoRoomError
 from tune.promotion.execute import Executor
 from tune.promotion.snapshot import Snapshot
 from tune.trial.gate import open_gate, wait_at
+from tune.trial.mail import Mail
+from tune.trial.posted import fetch_job
 from tune.trial.record import Record
 from tune.trial.site import on_site, unshared
 from tune.trial.stopwatch import CHECKING, IMPORT, stopwatch_of
-from tune.trial.task import Job, Task
+from tune.trial.task import Task
 
 if TYPE_CHECKING:
     from tune.trial.distributed import Crew
@@ -43,13 +43,14 @@ UNSHARED = "unshared"
 class TrialTrainable(FunctionTrainable):
     """Runs trials of one job."""
 
-    job: ClassVar[Job]
+    posted: ClassVar[str]
+    """Where the job is."""
 
     def setup(self, config: dict[str, Any]) -> None:
         """Prepare what all trials of this worker share."""
         super().setup(config)
         self._settled = False
-        self._job = on_site(self.job)
+        self._job = on_site(fetch_job(self.posted))
         self._stopwatch = stopwatch_of(self._job.session)
         self._crew = self._start_crew()
         self._executor = Executor(
@@ -83,41 +84,28 @@ class TrialTrainable(FunctionTrainable):
             from tune.trial.run import TrialRun  # imports torch and Lightning: here, where a waiting worker gets warm
 
         task = Task.decode(config[TASK])
+        mail = Mail(get_session().report, None if self._job.others else task.judged_at, task.reported)
         if (stranger := unshared(self._job)) is not None:
-            self._pause(UNSHARED, stranger.args)
+            mail.ask({UNSHARED: stranger.args})
             raise SystemExit(0)
         if task.gated:
             with self._stopwatch.on(CHECKING):
                 wait_at(self._job.gate)
-        stopped = False
-
-        def report(epoch: int, value: float, last: bool, others: tuple[float, ...]) -> bool:
-            nonlocal stopped
-            try:
-                get_session().report({"epoch": epoch, "value": value, "last": last, "others": others})
-            except SystemExit:  # not kept: its traceback holds the Trainer and the model
-                stopped = True
-            return stopped
-
         trial = TrialRun(self._job, task, self._executor, self._stopwatch, self._crew)
         full = None
         try:
-            record = trial.run(report, lambda: open_gate(self._job.gate))
+            record = trial.run(mail.report, lambda: open_gate(self._job.gate))
         except NoRoomError as error:
             full = error.args
         self._settle()
-        if full is not None and not stopped:
-            self._pause(NO_ROOM, full)
-        if stopped or full is not None:
+        if full is not None and not mail.stopped:
+            mail.ask({NO_ROOM: full})  # the answer is a stop
+        if mail.stopped or full is not None:
             raise SystemExit(0)
         if trial.spoilt:
+            mail.flush()
             raise SpoiltWorkerError(record)
-        get_session().report({RESULT_DUPLICATE: True})  # one that failed, too: its record says so
-
-    def _pause(self, why: str, error: tuple[Any, ...]) -> None:
-        """Tell the driver what could not be written down. The answer is a stop."""
-        with contextlib.suppress(SystemExit):
-            get_session().report({why: error})
+        mail.end()
 
     def _settle(self) -> None:
         """After the first trial, take what the libraries hold out of the collector's sight.
@@ -150,6 +138,6 @@ class SpoiltWorkerError(Exception):
         super().__init__(f"{record.version}: {reason}")
 
 
-def trainable_of(job: Job) -> type[TrialTrainable]:
-    """Return the trainable of one job; Ray ships the class with the job in it."""
-    return type("Trial", (TrialTrainable,), {"job": job})
+def trainable_of(posted: str) -> type[TrialTrainable]:
+    """Return the trainable of the job that was posted there."""
+    return type("Trial", (TrialTrainable,), {"posted": posted})

@@ -1,0 +1,98 @@
+"""Epochs that no decision waits for travel together; none is lost, and none that decides waits."""
+
+import math
+
+import pytest
+
+from tune.trial.mail import DONE, EPOCHS, REST, TOGETHER_S, Epoch, Mail
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+class Sent(list):
+    """What a driver hears, and answers: it stops with the epochs named."""
+
+    def __init__(self, *stops):
+        super().__init__()
+        self.stops = stops
+
+    def __call__(self, message):
+        self.append([each.epoch for each in message.get(EPOCHS, message.get(REST))])
+        if self[-1] and self[-1][-1] in self.stops:
+            raise SystemExit
+
+
+def mail(judged_at, *stops, told=0):
+    sent, clock = Sent(*stops), Clock()
+    return Mail(sent, judged_at, told, clock), sent, clock
+
+
+@pytest.mark.parametrize(
+    ("judged_at", "expected"),
+    [
+        ((), [[1, 2, 3, 4, 5, 6]]),
+        (None, [[1], [2], [3], [4], [5], [6], []]),
+        ((1, 4), [[1], [2, 3, 4], [5, 6]]),
+        ((3,), [[1, 2, 3], [4, 5, 6]]),
+        ((6,), [[1, 2, 3, 4, 5, 6], []]),
+    ],
+)
+def test_what_decides_is_told_at_once_with_all_that_waits(judged_at, expected):
+    post, sent, _ = mail(judged_at)
+    assert [post.report(epoch, 0.5, epoch == 6, ()) for epoch in range(1, 7)] == [False] * 6
+    post.end()
+    assert sent == expected
+
+
+def test_a_rung_between_two_epochs_is_reached_with_the_later_one():
+    post, sent, _ = mail((3,))
+    for epoch in (2, 4, 6):
+        post.report(epoch, 0.5, False, ())
+    post.end()
+    assert sent == [[2, 4], [6]]
+
+
+def test_a_rung_that_an_earlier_attempt_had_passed_is_none():
+    post, sent, _ = mail((3,), told=4)
+    post.report(5, 0.5, False, ())
+    post.end()
+    assert sent == [[5]]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_value_that_is_not_finite_is_told_at_once(value):
+    post, sent, _ = mail((), 2)
+    assert not post.report(1, 0.5, False, ())
+    assert post.report(2, value, False, ())
+    assert sent == [[1, 2]]
+
+
+def test_nothing_waits_longer_than_that_when_the_next_epoch_comes():
+    post, sent, clock = mail(())
+    for epoch in range(1, 6):
+        clock.now += 0.4 * TOGETHER_S
+        post.report(epoch, 0.5, False, ())
+    assert sent == [[1, 2, 3]]
+    clock.now += TOGETHER_S
+    post.report(6, 0.5, False, ())
+    assert sent == [[1, 2, 3], [4, 5, 6]]
+
+
+def test_the_answer_to_epochs_that_were_told_together_is_a_stop():
+    post, sent, _ = mail((3,), 3)
+    assert [post.report(epoch, 0.5, False, ()) for epoch in (1, 2, 3)] == [False, False, True]
+    assert post.stopped
+    assert sent == [[1, 2, 3]]
+
+
+def test_the_last_message_says_so_and_holds_the_rest():
+    messages = []
+    post = Mail(messages.append, (), 0)
+    post.report(1, 0.25, True, (3.0,))
+    post.end()
+    assert messages == [{DONE: True, REST: [Epoch(1, 0.25, True, (3.0,))]}]

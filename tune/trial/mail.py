@@ -1,0 +1,90 @@
+"""What a trial tells its driver: its epochs, and that it is through.
+
+The driver needs milliseconds for a message, and the trial waits for its answer: with short epochs both would do little
+else. So epochs that no decision waits for travel together, and a short trial is one message. Nothing is lost by that:
+an epoch is in its checkpoint before it is told, and `resume` finds it there.
+"""
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+EPOCHS = "epochs"
+"""The key of a message whose answer the trial waits for."""
+DONE, REST = "done", "rest"
+"""The keys of the last message: Ray's word for it, and the epochs that were not told before."""
+
+TOGETHER_S = 0.5
+"""An epoch that ends later than this after the last message is told at once, with those that wait."""
+
+
+class Epoch(NamedTuple):
+    """An epoch as the driver hears of it."""
+
+    epoch: int
+    """From 1."""
+    value: float
+    """Of the metric."""
+    last: bool = False
+    """Whether the trial is through anyway."""
+    others: tuple[float, ...] = ()
+    """Further metrics."""
+
+
+class Mail:
+    """Between one trial and the driver, through the trial's session of Ray's."""
+
+    def __init__(
+        self,
+        send: Callable[[dict[str, Any]], None],
+        judged_at: Sequence[int] | None,
+        told: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``send`` waits for the answer, and raises SystemExit if it is a stop.
+
+        ``judged_at``: the epochs at which the driver may end the trial; None: any. ``told``: the last that it knows.
+        """
+        self._judged_at = judged_at
+        self._latest = told
+        self._send = send
+        self._clock = clock
+        self._sent_at = clock()
+        self._held: list[Epoch] = []
+        self.stopped = False
+        """Whether an answer was a stop."""
+
+    def report(self, epoch: int, value: float, last: bool, others: tuple[float, ...]) -> bool:
+        """Tell an epoch, now or later; return True when the trial is to stop."""
+        matters = self._matters(epoch, value)
+        self._held.append(Epoch(epoch, value, last, others))
+        self._latest = epoch
+        if matters or self._clock() - self._sent_at >= TOGETHER_S:
+            self.flush()
+        return self.stopped
+
+    def flush(self) -> None:
+        """Tell what waits."""
+        if self._held:
+            self._held, held = [], self._held
+            self.ask({EPOCHS: held})
+
+    def ask(self, message: dict[str, Any]) -> None:
+        """Send a message, and hear whether the trial is to stop."""
+        try:
+            self._send(message)
+        except SystemExit:  # not kept: its traceback holds the Trainer and the model
+            self.stopped = True
+        self._sent_at = self._clock()
+
+    def end(self) -> None:
+        """Tell that the trial is through, failed ones too: its record says how."""
+        with contextlib.suppress(SystemExit):
+            self._send({DONE: True, REST: self._held})
+
+    def _matters(self, epoch: int, value: float) -> bool:
+        """Tell whether the driver may end the trial with this epoch."""
+        judged_at = self._judged_at
+        return judged_at is None or not math.isfinite(value) or any(self._latest < each <= epoch for each in judged_at)

@@ -1,0 +1,35 @@
+"""The job of a search, left where every worker finds it once.
+
+Ray fetches and unpickles a trainable's class several times a trial; with the job in it, a large program's source went
+along each time.
+"""
+
+import contextlib
+import secrets
+from collections.abc import Iterator
+
+from ray import cloudpickle
+from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_get, _internal_kv_put
+
+from tune.trial.gate import NAMESPACE
+from tune.trial.task import Job
+
+
+@contextlib.contextmanager
+def posted(job: Job) -> Iterator[str]:
+    """Leave a job in Ray's key-value store meanwhile, and give the name that it has there."""
+    name = f"job-{secrets.token_hex(8)}"
+    _internal_kv_put(name.encode(), cloudpickle.dumps(job), namespace=NAMESPACE)
+    try:
+        yield name
+    finally:
+        _internal_kv_del(name.encode(), namespace=NAMESPACE)
+
+
+def fetch_job(name: str) -> Job:
+    """Return a job that the driver left."""
+    found = _internal_kv_get(name.encode(), namespace=NAMESPACE)
+    if found is None:
+        raise RuntimeError(f"{name} is gone: its driver has ended")
+    job: Job = cloudpickle.loads(found)
+    return job
