@@ -29,8 +29,17 @@ DRIVER_ENVIRONMENT = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # with 1, a trial that is long in ending would keep other workers waiting
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Ray's own experiment state is disposable: the ledger is ours
+    "RAY_prestart_worker_first_driver": "0",  # a worker for each CPU, not yet there when the first trials ask for theirs
 }
-FORCED = frozenset({"TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "TUNE_DISABLE_SIGINT_HANDLER", "CUDA_VISIBLE_DEVICES"})
+FORCED = frozenset(
+    {
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS",
+        "TUNE_DISABLE_SIGINT_HANDLER",
+        "CUDA_VISIBLE_DEVICES",
+        "OMP_NUM_THREADS",
+        *WORKER_ENVIRONMENT,
+    }
+)
 """Set whatever the user's environment says."""
 OBJECT_STORE_BYTES = 100 * 2**20
 """Trials exchange a few numbers; Ray would take 30% of the memory."""
@@ -61,8 +70,8 @@ def local_cluster(resources: Resources) -> Iterator[Cluster]:
 @contextlib.contextmanager
 def _own_cluster(resources: Resources) -> Iterator[Cluster]:
     """Start Ray; what else the driver needs is imported meanwhile."""
-    imports = threading.Thread(target=_import_tune, daemon=True)
-    with environment({**DRIVER_ENVIRONMENT, **_devices(resources)}):
+    imports = threading.Thread(target=importlib.import_module, args=("tune.search.lead",), daemon=True)
+    with environment({**DRIVER_ENVIRONMENT, **_workers(resources)}):
         imports.start()
         make_token()
         with on_loopback() as where:
@@ -75,7 +84,6 @@ def _own_cluster(resources: Resources) -> Iterator[Cluster]:
                 dashboard_host="127.0.0.1",
                 log_to_driver=False,
                 logging_level=logging.ERROR,
-                runtime_env={"env_vars": {**WORKER_ENVIRONMENT, "OMP_NUM_THREADS": str(resources.n_threads)}},
                 **where,
             )
         try:
@@ -94,12 +102,15 @@ def _start(**arguments: Any) -> Any:
         raise StartError(None, what, "Nothing was searched. `ray start --head` on its own says more.") from error
 
 
-def _import_tune() -> None:
-    importlib.import_module("ray.tune")
+def _workers(resources: Resources) -> Mapping[str, str]:
+    """Return what workers find in their environment. They have it from Ray, and Ray from us.
 
-
-def _devices(resources: Resources) -> Mapping[str, str]:
-    return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, resources.gpus))} if resources.gpus else {}
+    A runtime environment of Ray's would have to be made first.
+    """
+    variables = {**WORKER_ENVIRONMENT, "OMP_NUM_THREADS": str(resources.n_threads)}
+    if resources.gpus:
+        variables["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, resources.gpus))
+    return variables
 
 
 @contextlib.contextmanager

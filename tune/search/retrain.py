@@ -10,7 +10,6 @@ from tune.search.cluster import local_cluster
 from tune.search.job import build_job
 from tune.search.rerun import Retraining, Run
 from tune.search.run import DRIVER_LOG
-from tune.search.tuner import run_trials
 from tune.search.watch import watched
 from tune.space.dimensions import Dimension
 from tune.space.when import restored
@@ -36,6 +35,8 @@ def retrain(retraining: Retraining) -> bool:
     job = replace(job, program=retraining.snapshot.program, folder=retraining.folder, surroundings=known)
     director = _Director(retraining, {item.key: item.dimension for item in promoted})
     with logged_to(retraining.paths.folder / DRIVER_LOG), local_cluster(retraining.resources):
+        from tune.search.lead import run_trials
+
         retraining.on_start()
         run_trials(watched(director, retraining.watch), job, retraining.resources)
     if director.full is not None:

@@ -1,49 +1,46 @@
-"""Run a search from a space to its last trial."""
+"""Run a search from a space to its last trial.
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+What needs Optuna and Ray Tune is in ``lead.py``: both are imported while Ray starts.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from typing import TYPE_CHECKING
 
 from tune.errors import (
     MetricError,
     MutationError,
-    NoRoomError,
     PreflightError,
     ProgramError,
     PromotuneError,
     SearchError,
 )
 from tune.paths import ExperimentPaths, short
-from tune.places import url_of
 from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted
 from tune.promotion.snapshot import Snapshot, take_snapshot
 from tune.search.auto_share import measured_share
 from tune.search.autopsy import WORKER_DIED
-from tune.search.checkpoints import Freed, Keeper
+from tune.search.checkpoints import Freed
 from tune.search.cluster import local_cluster
-from tune.search.conductor import Conductor
 from tune.search.job import build_job
-from tune.search.ledger import Ledger, create_ledger, open_ledger
-from tune.search.limits import Limits
 from tune.search.lock import announce
 from tune.search.reserve import reserved
 from tune.search.resources import Resources
-from tune.search.schedulers import build_heirs, build_rule
-from tune.search.tuner import run_trials
 from tune.search.watch import Watch, watched
 from tune.space.file import write_space
 from tune.space.space import Space
 from tune.storage.bring import fetch
-from tune.trial.closing import close_failed
-from tune.trial.gate import close_gate
 from tune.trial.outcome import Outcome
 from tune.trial.output import logged_to
 from tune.trial.record import NEVER_LOGGED, Record
 from tune.trial.room import room_told
 from tune.trial.surroundings import read_surroundings, surroundings, write_surroundings
 from tune.trial.task import Job
+
+if TYPE_CHECKING:
+    from tune.search.conductor import Conductor
+    from tune.search.ledger import Ledger
 
 DRIVER_LOG = "driver.log"
 
@@ -115,13 +112,15 @@ def run_search(search: Search) -> Finished:
         search.on_start(cluster.dashboard)
         search, job = _with_share(search, job)
         space = search.space
+        from tune.search.lead import conductor_of, create_ledger, run_trials, suspended_at_end
+
         ledger = create_ledger(paths, space, search.promoted)
-        with _suspended_at_end(ledger), reserved(paths.reserve):
+        with suspended_at_end(ledger), reserved(paths.reserve):
             if search.command is not None:
                 ledger.remember(search.command)
             if search.knowledge is not None:
                 ledger.learn(*search.knowledge)
-            conductor = _conductor(search, ledger, job)
+            conductor = conductor_of(search, ledger, job)
             run_trials(watched(conductor, search.watch), job, search.resources)
     return _finished(search, conductor, ledger)
 
@@ -132,9 +131,11 @@ def resume_search(search: Search, snapshot: Snapshot) -> Finished:
     The caller holds the experiment's lock. Ray is started only where trials are left to run.
     """
     space, paths = search.space, search.paths
+    from tune.search.lead import conductor_of, open_ledger, run_trials, suspended_at_end
+
     job = build_job(space, search.program, search.promoted, snapshot.folder, search.resources)
     ledger = open_ledger(paths, space, search.promoted)
-    with logged_to(paths.folder / DRIVER_LOG), _suspended_at_end(ledger), reserved(paths.reserve):
+    with logged_to(paths.folder / DRIVER_LOG), suspended_at_end(ledger), reserved(paths.reserve):
         write_space(space, paths.space)
         for outcome in ledger.outcomes:
             if outcome.state in ("waiting", "running"):
@@ -150,7 +151,7 @@ def resume_search(search: Search, snapshot: Snapshot) -> Finished:
             trusts_checkpoints=search.trusts_checkpoints,
             session=search.session,
         )
-        conductor = _conductor(search, ledger, job)
+        conductor = conductor_of(search, ledger, job)
         if not conductor.finished:
             with local_cluster(search.resources) as cluster:
                 announce(paths, cluster.dashboard)
@@ -172,16 +173,7 @@ def _with_share(search: Search, job: Job) -> tuple[Search, Job]:
     return replace(search, space=space, resources=resources), replace(job, gpu_share=resources.gpus_per_trial)
 
 
-@contextlib.contextmanager
-def _suspended_at_end(ledger: Ledger) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        with contextlib.suppress(NoRoomError):  # somebody took the reserve: `resume` takes up what is RUNNING, too
-            ledger.suspend()
-
-
-def _finished(search: Search, conductor: Conductor, ledger: Ledger) -> Finished:
+def _finished(search: Search, conductor: "Conductor", ledger: "Ledger") -> Finished:
     baseline = conductor.baseline
     if conductor.preflight_failed or (baseline is None and not conductor.ending and conductor.full is None):
         raise _preflight_error(baseline, search)
@@ -197,39 +189,12 @@ def _finished(search: Search, conductor: Conductor, ledger: Ledger) -> Finished:
     )
 
 
-def _given_up(conductor: Conductor, search: Search) -> SearchError | None:
+def _given_up(conductor: "Conductor", search: Search) -> SearchError | None:
     if (last := conductor.given_up) is None:
         return None
     what = f"{search.space.settings.give_up_after} trials in a row failed with one cause: {last.reason}"
     log = short(search.paths.version(last.version).log)
     return SearchError(None, what, f"The last one's log: {log}. `resume` goes on, `--give-up-after` allows more.")
-
-
-def _conductor(search: Search, ledger: Ledger, job: Job) -> Conductor:
-    settings = search.space.settings
-    limits = Limits(
-        trials=1 if search.rehearsal else settings.trials,
-        time_budget_s=settings.time_budget_s,
-        concurrency=search.resources.concurrency,
-        slots=search.resources.slots,
-        max_failures=settings.max_failures,
-        give_up_after=settings.give_up_after,
-        rehearsal=search.rehearsal,
-    )
-    modes = [each.mode for each in search.space.objectives]
-    elsewhere = url_of(search.paths.folder) is not None
-    return Conductor(
-        search.paths,
-        ledger,
-        build_rule(search.space, search.program),
-        build_heirs(search.space, search.promoted, ledger),
-        Keeper(search.paths, modes, settings.keep_checkpoints, elsewhere=elsewhere),
-        limits,
-        settings.seed,
-        search.on_end,
-        partial(close_gate, job.gate),
-        lambda files, values, started: close_failed(files, values, job.hardcoded, started),
-    )
 
 
 def _preflight_error(record: Record | None, search: Search) -> PromotuneError:

@@ -11,8 +11,7 @@ from typing import Any
 
 import torch
 
-Built = list[dict[str, str]]
-"""The texts of all settings, of each param group, then of each scheduler, in the order in which they were made."""
+from tune.trial.mark import Built
 
 PARTS = ("_schedulers", "lr_lambdas")
 """What schedulers may be made of, each with settings of its own."""

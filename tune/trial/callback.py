@@ -11,8 +11,9 @@ from typing import Any
 
 from tune.paths import VersionPaths, atomic_write
 from tune.trial.cut import event_sizes
-from tune.trial.mark import Mark, restore_rng, rng_state
+from tune.trial.mark import Mark
 from tune.trial.mutant import Mutant
+from tune.trial.rng import restore_rng, rng_state
 from tune.trial.room import room_told
 from tune.trial.score import Mode, best_of, better
 from tune.trial.seat import of_all_ranks

@@ -1,13 +1,10 @@
 """How far a trial was when a checkpoint was written, kept inside the checkpoint's own file.
 
 A checkpoint is a zip archive; this is one more member of it, so that the two can never disagree. It is JSON: reading it
-executes nothing, and does not need the program's classes.
+executes nothing, and needs neither the program's classes nor torch.
 """
 
-import base64
 import json
-import pickle
-import random
 import shutil
 import zipfile
 import zlib
@@ -15,13 +12,12 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 from tune.paths import atomic_write, read_json
-from tune.trial.built import Built
 
 MEMBER = "promotune.json"
+
+Built = list[dict[str, str]]
+"""The texts of its optimizers' settings, of each param group, then of each scheduler, in the order of their making."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,45 +106,3 @@ def _is_ours(mark: Mark) -> bool:
         and isinstance(mark.built, list)
         and all(isinstance(each, dict) for each in mark.built)
     )
-
-
-def is_plain(checkpoint: Path) -> bool:
-    """Tell whether a checkpoint holds tensors and plain data alone: such a one runs nothing when it is loaded."""
-    try:
-        torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
-    except (pickle.UnpicklingError, RuntimeError, ValueError, OSError, EOFError, KeyError):
-        return False
-    return True
-
-
-def rng_state() -> dict[str, Any]:
-    """Return the states of Python's, NumPy's and torch's generators, as JSON has them."""
-    numpy_state: Any = np.random.get_state(legacy=False)
-    state = numpy_state["state"]
-    devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-    return {
-        "python": random.getstate(),
-        "numpy": {**numpy_state, "state": {"key": state["key"].tolist(), "pos": int(state["pos"])}},
-        "torch": _text(torch.get_rng_state()),
-        "cuda": [_text(device) for device in devices],
-    }
-
-
-def restore_rng(state: dict[str, Any]) -> None:
-    """Put the generators back."""
-    version, numbers, gauss = state["python"]
-    random.setstate((version, tuple(numbers), gauss))
-    held = state["numpy"]
-    key = np.array(held["state"]["key"], dtype=np.uint32)
-    np.random.set_state({**held, "state": {"key": key, "pos": held["state"]["pos"]}})
-    torch.set_rng_state(_tensor(state["torch"]))
-    if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all([_tensor(text) for text in state["cuda"]])
-
-
-def _text(state: torch.Tensor) -> str:
-    return base64.b64encode(state.cpu().numpy().tobytes()).decode()
-
-
-def _tensor(text: str) -> torch.Tensor:
-    return torch.from_numpy(np.frombuffer(base64.b64decode(text), dtype=np.uint8).copy())

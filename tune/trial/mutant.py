@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tune.space.dimensions import Value, is_number
-from tune.trial.built import Built, Mutation, built
-from tune.trial.mark import Mark
+from tune.trial.built import Mutation, built
+from tune.trial.mark import Built, Mark
 
 TAG = "constants/"
 """Of the curves that show in the version what was in force."""

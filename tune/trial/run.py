@@ -34,9 +34,10 @@ from tune.trial.health import (
 )
 from tune.trial.isolation import isolated
 from tune.trial.mail import TOGETHER_S
-from tune.trial.mark import Mark, is_plain, read_mark
+from tune.trial.mark import Mark, read_mark
 from tune.trial.old_lightning import explained
 from tune.trial.output import logged_to
+from tune.trial.plain import is_plain
 from tune.trial.preflight import Preflight
 from tune.trial.record import HUNG, INFINITE, NAN, NEVER_LOGGED, Failure, Record, Stage, read_record
 from tune.trial.room import no_room, room_told

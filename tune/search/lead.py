@@ -1,0 +1,61 @@
+"""What leads a search: the ledger, the conductor, and Ray Tune. To import it takes a second; Ray starts meanwhile."""
+
+import contextlib
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tune.errors import NoRoomError
+from tune.places import url_of
+from tune.search.checkpoints import Keeper
+from tune.search.conductor import Conductor
+from tune.search.ledger import Ledger, create_ledger, open_ledger
+from tune.search.limits import Limits
+from tune.search.schedulers import build_heirs, build_rule
+from tune.search.tuner import run_trials
+from tune.trial.closing import close_failed
+from tune.trial.gate import close_gate
+from tune.trial.task import Job
+
+if TYPE_CHECKING:
+    from tune.search.run import Search
+
+__all__ = ["conductor_of", "create_ledger", "open_ledger", "run_trials", "suspended_at_end"]
+
+
+@contextlib.contextmanager
+def suspended_at_end(ledger: Ledger) -> Iterator[None]:
+    """Leave what did not end WAITING."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(NoRoomError):  # somebody took the reserve: `resume` takes up what is RUNNING, too
+            ledger.suspend()
+
+
+def conductor_of(search: "Search", ledger: Ledger, job: Job) -> Conductor:
+    """Return what leads a search over its ledger."""
+    settings = search.space.settings
+    limits = Limits(
+        trials=1 if search.rehearsal else settings.trials,
+        time_budget_s=settings.time_budget_s,
+        concurrency=search.resources.concurrency,
+        slots=search.resources.slots,
+        max_failures=settings.max_failures,
+        give_up_after=settings.give_up_after,
+        rehearsal=search.rehearsal,
+    )
+    modes = [each.mode for each in search.space.objectives]
+    elsewhere = url_of(search.paths.folder) is not None
+    return Conductor(
+        search.paths,
+        ledger,
+        build_rule(search.space, search.program),
+        build_heirs(search.space, search.promoted, ledger),
+        Keeper(search.paths, modes, settings.keep_checkpoints, elsewhere=elsewhere),
+        limits,
+        settings.seed,
+        search.on_end,
+        partial(close_gate, job.gate),
+        lambda files, values, started: close_failed(files, values, job.hardcoded, started),
+    )
