@@ -47,6 +47,11 @@ class ExperimentPaths:
         return self._newest("study.journal")
 
     @property
+    def is_there(self) -> bool:
+        """Whether a search began here; a driver that was killed as it began left no ledger."""
+        return self.journal.is_file() or self.space.is_file()
+
+    @property
     def switched(self) -> Path:
         """Files that take the place of the experiment's own: there only while it goes over to an edited space."""
         return self.folder / ".switched"

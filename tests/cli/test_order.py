@@ -49,6 +49,16 @@ def test_a_list_has_a_line_for_each_the_last_written_first(run, storage):
     ]
 
 
+def test_one_whose_driver_was_killed_as_it_began_is_listed_and_deleted(run, storage):
+    paths = write_experiment(storage, "one", [[0.1]])
+    paths.journal.unlink()
+
+    line = [cell.strip() for cell in run("list")[1].splitlines()[1].split("  ") if cell.strip()]
+    assert line[:6] == ["one", "never began", "-", "-", "-", "-"]
+    assert run("delete", "one", "--yes")[0] == 0
+    assert not paths.folder.exists()
+
+
 def test_a_list_for_machines_says_all(run, storage):
     write_experiment(storage, "one", [[0.1, 0.4]])
     _, out, _ = run("list", "--json")

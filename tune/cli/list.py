@@ -45,7 +45,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _cells(each: Listed) -> tuple[str, ...]:
     failed = f", {each.n_failed} failed" if each.n_failed else ""
-    trials = f"{each.n_trials} of {each.n_wanted}{failed}" if each.error is None else "-"
+    trials = f"{each.n_trials} of {each.n_wanted}{failed}" if each.n_wanted else "-"
     age, size = _age(time.time() - each.changed), _size(each.n_bytes)
     return each.name, each.state, trials, _score(each.best), _score(each.baseline), each.metric or "-", age, size
 

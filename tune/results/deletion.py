@@ -21,9 +21,9 @@ def experiment_to_delete(name: str, storage: Path) -> ExperimentPaths:
     if folder.is_symlink():
         what = f"{name!r} is a link, to {short(folder.readlink())}"
         raise ExperimentError(short(storage), what, "Delete the link yourself; what it leads to is not touched.")
-    if not ExperimentPaths(folder).journal.is_file():
+    if not ExperimentPaths(folder).is_there:
         there = sorted(each.name for each in storage.iterdir()) if storage.is_dir() else []
-        known = [each for each in there if ExperimentPaths(storage / each).journal.is_file()]
+        known = [each for each in there if ExperimentPaths(storage / each).is_there]
         raise ExperimentError(short(storage), f"no experiment {name!r}", suggest(name, known, what="experiments"))
     return ExperimentPaths(folder)
 

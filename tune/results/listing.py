@@ -9,7 +9,7 @@ from tune.errors import PromotuneError
 from tune.paths import ExperimentPaths
 from tune.results.experiment import Experiment, open_experiment
 
-State = Literal["running", "interrupted", "finished", "unreadable"]
+State = Literal["running", "interrupted", "finished", "unreadable", "never began"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,28 +42,17 @@ def experiments(storage: Path) -> list[ExperimentPaths]:
     if not storage.is_dir():
         return []
     found = [ExperimentPaths(folder) for folder in storage.iterdir()]
-    return sorted((each for each in found if each.journal.is_file()), key=lambda each: -each.journal.stat().st_mtime)
+    return sorted((each for each in found if each.is_there), key=_changed, reverse=True)
 
 
 def listed(paths: ExperimentPaths, *, running: bool) -> Listed:
     """Describe an experiment; ``running``: a process writes it now."""
-    changed, n_bytes = paths.journal.stat().st_mtime, sum(_sizes(paths.folder))
+    if not paths.journal.is_file():
+        return _without_trials(paths, "running" if running else "never began")
     try:
         experiment = open_experiment(str(paths.folder), paths.folder.parent)
     except PromotuneError as error:
-        return Listed(
-            name=paths.name,
-            state="running" if running else "unreadable",
-            n_trials=0,
-            n_wanted=0,
-            n_failed=0,
-            metric="",
-            best=None,
-            baseline=None,
-            changed=changed,
-            n_bytes=n_bytes,
-            error=str(error),
-        )
+        return _without_trials(paths, "running" if running else "unreadable", str(error))
     ended = [trial for trial in experiment.trials if trial.state in ("complete", "pruned", "failed")]
     best, baseline = experiment.best, experiment.baseline
     return Listed(
@@ -75,9 +64,30 @@ def listed(paths: ExperimentPaths, *, running: bool) -> Listed:
         metric=experiment.space.metric,
         best=None if best is None else best.score,
         baseline=None if baseline is None else baseline.score,
-        changed=changed,
-        n_bytes=n_bytes,
+        changed=_changed(paths),
+        n_bytes=sum(_sizes(paths.folder)),
     )
+
+
+def _without_trials(paths: ExperimentPaths, state: State, error: str | None = None) -> Listed:
+    return Listed(
+        name=paths.name,
+        state=state,
+        n_trials=0,
+        n_wanted=0,
+        n_failed=0,
+        metric="",
+        best=None,
+        baseline=None,
+        changed=_changed(paths),
+        n_bytes=sum(_sizes(paths.folder)),
+        error=error,
+    )
+
+
+def _changed(paths: ExperimentPaths) -> float:
+    written = paths.journal if paths.journal.is_file() else paths.space
+    return written.stat().st_mtime
 
 
 def _state(experiment: Experiment, n_ended: int) -> State:

@@ -29,7 +29,7 @@ DRIVER_ENVIRONMENT = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # with 1, a trial that is long in ending would keep other workers waiting
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Ray's own experiment state is disposable: the ledger is ours
-    "RAY_prestart_worker_first_driver": "0",  # a worker for each CPU, not yet there when the first trials ask for theirs
+    "RAY_prestart_worker_first_driver": "0",  # they come too late for the first trials, which get others
 }
 FORCED = frozenset(
     {
