@@ -209,14 +209,15 @@ class Conductor:
             self._interrupted.add(number)
         return number in self._usher.stopped or number in self._interrupted or self._usher.turns.pauses(number)
 
-    def _take(self, number: int, epochs: Sequence[Epoch]) -> None:
+    def _take(self, number: int, epochs: Sequence[Epoch], *, over: bool = False) -> None:
+        """Write epochs down, and let the scheduler judge them; it neither stops nor pauses a trial that is over."""
         known = self._ledger.curve(number).keys()
         new = [each for each in epochs if each.epoch not in known]
         if not new:
             return
         self._ledger.report_all(number, new)
         for each in new:
-            self._usher.judge(number, each.epoch, each.value, last=each.last)
+            self._usher.judge(number, each.epoch, each.value, last=each.last or over)
         self._move()
 
     def _move(self) -> None:
@@ -247,7 +248,7 @@ class Conductor:
         number = self._running.pop(trial_id, None)
         if number is not None:
             with self._pausing():
-                self._take(number, rest)
+                self._take(number, rest, over=True)
                 self._end(number, failed=failed)
 
     def _end(self, number: int, *, failed: bool) -> None:
@@ -271,7 +272,8 @@ class Conductor:
         if died and not hung and self._usher.revive(number, self._limits.max_failures):
             return
         if died and record is not None:
-            self._take(number, [Epoch(epoch, value) for epoch, value in record.curve])  # what it could not tell
+            untold = [Epoch(epoch, value) for epoch, value in record.curve]
+            self._take(number, untold, over=True)
         through = record is not None and record.stage == "complete"  # a worker may die behind its trial's end
         self._close(number, record, failed=failed and not through)
 
