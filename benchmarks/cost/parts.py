@@ -101,7 +101,7 @@ def bare(out: Path, folder: Path, n_trials: int) -> None:
         for epoch in REPORTS:
             report({"epoch": epoch, "value": config["C0"] - 1 / epoch})
 
-    os.environ["RAY_prestart_worker_first_driver"] = "1"  # as Ray has it
+    os.environ |= {"RAY_prestart_worker_first_driver": "1"}  # as Ray has it
     (folder / "space.yaml").write_text(SPACE)
     (folder / "program.py").write_text(PROGRAM)
     settings = replace(read_space(folder / "space.yaml").settings, concurrency=N_WORKERS)

@@ -135,8 +135,8 @@ def test_a_constant_that_changes_shapes_is_refused_before_any_training(search, p
 
     assert isinstance(error, MutationError)
     assert str(error) == (
-        f"{short(program.with_name('space.yaml'))}:6: pbt changes constants while a trial trains, and WIDTH = 4 changes "
-        "the shapes of the weights\n  Take it out of the space, or take another scheduler."
+        f"{short(program.with_name('space.yaml'))}:6: pbt changes constants while a trial trains, and WIDTH = 4 "
+        "changes the shapes of the weights\n  Take it out of the space, or take another scheduler."
     )
 
 
