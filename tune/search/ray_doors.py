@@ -65,6 +65,15 @@ class SchedulerDoor(_Door, FIFOScheduler):
         FIFOScheduler.__init__(self)
         _Door.__init__(self, director)
 
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """Leave it to Ray, which starts trials in their order.
+
+        With the oldest that waits for its worker to start, as Ray's schedulers say, Ray would give that one the worker
+        that becomes free, and end the one that starts: with short trials for ever. And it would look through all trials
+        twice at each step.
+        """
+        return None
+
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> Any:
         """Decide about a trial after one epoch, or after several that were told together."""
         for key, kind in PAUSES.items():
