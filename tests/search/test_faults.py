@@ -103,3 +103,51 @@ def test_a_search_gives_up_after_failures_in_a_row_with_one_cause(search, tmp_pa
     states = [trial.state.name for trial in searched.study.trials]
     assert 2 <= states.count("FAIL") <= 4  # one may be over before the baseline is, another runs beside the last
     assert len(searched.study.trials) < 7
+
+
+SHORT = """
+import os, signal
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+TRIAL = 0
+MAX_EPOCHS = 1
+
+
+class Net(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def training_step(self, batch, index):
+        if TRIAL == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.weight.sum()
+
+    def validation_step(self, batch, index):
+        self.log("Far/Val", self.weight.sum())
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def dataloaders():
+    data = DataLoader(TensorDataset(torch.zeros(2)))
+    return data, data
+"""
+
+
+@pytest.mark.slow
+def test_a_worker_that_died_is_replaced_however_short_the_trials_are(search, tmp_path):
+    program = tmp_path / "project" / "short.py"
+    program.parent.mkdir()
+    program.write_text(SHORT)
+    text = "metric: Far/Val\nmode: min\nconstants:\n  TRIAL: {randint: [0, 149]}\n"
+    searched = search(program, f"{text}sampler: grid\nscheduler: none\nconcurrency: 2\ntrials: 150\nmax_failures: 0\n")
+
+    trials = searched.study.trials
+    (died,) = (trial for trial in trials if trial.state.name == "FAIL")
+    after = [searched.record(trial).pid for trial in trials if trial.datetime_start > died.datetime_complete]
+    assert len(after) > 70, "the grid's seed lets it die early"
+    assert len({*after[-20:]}) == 2
