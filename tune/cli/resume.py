@@ -24,6 +24,7 @@ from tune.promotion.workers import most_workers
 from tune.search.links import check_links
 from tune.search.lock import locked
 from tune.search.machine import Machine
+from tune.search.plan import n_trials
 from tune.space.edited import changes, edited_space
 from tune.space.feasible import check_feasible
 from tune.space.file import find_space, read_space
@@ -125,7 +126,7 @@ def _resume(
         program,
         resources,
         title=paths.name,
-        n_trials=space.settings.trials,
+        n_trials=n_trials(space, promoted),
         before=experiment.trials,
     ) as onlooker:
         from tune.search.run import Search, resume_search  # imports Ray: there is something to see by now

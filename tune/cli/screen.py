@@ -22,6 +22,7 @@ from tune.places import url_of
 from tune.promotion.literals import Unknown
 from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted
+from tune.search.plan import n_trials
 from tune.search.resources import Resources
 from tune.space.dimensions import describe
 from tune.space.space import Space
@@ -111,7 +112,7 @@ def show_space(
     if not resources.is_measured:
         at_a_time = f"{resources.concurrency} at a time with {device} each{together}"
     screen.line(
-        f"{settings.trials} trials, {at_a_time}; "
+        f"{n_trials(space, promoted)} trials, {at_a_time}; "
         f"sampler {settings.sampler}, scheduler {_scheduler(space)}, seed {settings.seed}"
     )
     screen.line()

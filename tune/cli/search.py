@@ -23,7 +23,7 @@ from tune.promotion.workers import Workers, crowding, most_workers
 from tune.results.failures import failures_of
 from tune.results.hints import hints_of
 from tune.search.lock import locked
-from tune.search.plan import Plan, prepare
+from tune.search.plan import Plan, n_trials, prepare
 from tune.space.feasible import baseline_doubts
 from tune.space.file import find_space, read_space
 from tune.space.lint import lint
@@ -119,14 +119,13 @@ def _search(
     rehearsal: bool,
     session: float | None,
 ) -> int:
-    settings = plan.space.settings
     with looking_on(
         screen,
         plan.space,
         plan.program,
         plan.resources,
         title=paths.name,
-        n_trials=1 if rehearsal else settings.trials,
+        n_trials=1 if rehearsal else n_trials(plan.space, plan.promoted),
     ) as onlooker:
         from tune.search.run import Search, run_search  # imports Ray: there is something to see by now
 

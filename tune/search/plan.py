@@ -1,5 +1,7 @@
 """A search without errors, as far as can be told without running the program."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from tune.promotion.workers import Workers, most_workers
 from tune.search.epochs import check_epochs
 from tune.search.machine import Machine
 from tune.search.resources import Resources
+from tune.space.dimensions import could_draw, n_points
 from tune.space.feasible import check_feasible
 from tune.space.space import Space, check_settings
 
@@ -50,3 +53,16 @@ def prepare(space: Space, machine: Machine, storage: Path, name: str | None) -> 
         storage=storage,
         name=checked_name,
     )
+
+
+def n_trials(space: Space, promoted: Sequence[Promoted]) -> int:
+    """Return how many trials a search will have: a grid may have fewer points than trials were asked for.
+
+    Conditions and requirements may leave out some more; that only visiting them tells.
+    """
+    if space.settings.sampler != "grid":
+        return space.settings.trials
+    known = hardcoded(promoted)
+    on_grid = all(item.key in known and could_draw(item.dimension, known[item.key]) for item in promoted)
+    n = math.prod(n_points(item.dimension) for item in promoted)
+    return min(space.settings.trials, n if on_grid else n + 1)  # the baseline is trained, too

@@ -150,6 +150,21 @@ def could_draw(dimension: Dimension, value: Value) -> bool:
     return abs(steps - round(steps)) < ON_GRID
 
 
+def n_points(dimension: Dimension) -> int:
+    """Return how many values a finite dimension has."""
+    match dimension:
+        case Choice():
+            return len(dimension.options)
+        case RandInt() | LogRandInt():
+            return dimension.high - dimension.low + 1
+        case QRandInt() | QUniform():
+            return round((dimension.high - dimension.low) / dimension.q) + 1
+        case Uniform() | LogUniform():
+            raise AssertionError("a continuous range has no points to count")
+        case _:
+            assert_never(dimension)
+
+
 def same(a: Value, b: Value) -> bool:
     """Equal, and a bool is no number."""
     return a == b and isinstance(a, bool) == isinstance(b, bool)
