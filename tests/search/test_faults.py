@@ -106,7 +106,7 @@ def test_a_search_gives_up_after_failures_in_a_row_with_one_cause(search, tmp_pa
 
 
 SHORT = """
-import os, signal
+import os, signal, time
 import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, TensorDataset
@@ -129,6 +129,7 @@ class Net(pl.LightningModule):
         self.log("Far/Val", self.weight.sum())
 
     def configure_optimizers(self):
+        time.sleep(0.2)  # long for a trial, short for the start of a worker
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
