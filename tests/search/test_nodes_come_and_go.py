@@ -283,7 +283,6 @@ def test_the_best_is_retrained_on_the_cluster(search, cluster, tmp_path):
 
 
 def host():
-    """Return the address that Ray gives to this machine."""
-    import ray._private.services as services
-
-    return services.get_node_ip_address()
+    """Return the address that Ray gives to this machine: asked elsewhere, for a Ray of other tests may run here."""
+    code = "import ray._private.services as services\nprint(services.get_node_ip_address())"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
