@@ -132,3 +132,12 @@ def test_of_many_in_random_order_about_a_quarter_pass():
     passed = sum(judged(Asha("max"), [rng.random() for _ in range(400)]))
 
     assert 80 <= passed <= 400 / 4 + 1 + 6  # 6: new bests, of which 400 random arrivals have about ln 400
+
+
+def test_the_rungs_above_a_trial_are_told_unless_they_are_too_many():
+    rule = Asha("max")
+    assert rule.judged_at(0)[:4] == [1, 4, 16, 64]
+    rule.judge(0, 5, 1.0)
+    assert rule.judged_at(0)[:2] == [16, 64]
+    assert rule.judged_at(1)[:2] == [1, 4]
+    assert Asha("max", reduction_factor=1.1).judged_at(0) is None

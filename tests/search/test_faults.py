@@ -69,6 +69,8 @@ def test_each_fault_has_its_reason_and_the_best_of_the_rest_is_found(search, tmp
     for fault in ("loops", "holds the interpreter"):
         assert "in go_wrong" in searched.version(trials[fault]).log.read_text()
         assert searched.record(trials[fault]).failure.kind == "hang"
+        assert sorted(trials[fault].intermediate_values) == [epoch for epoch, _ in searched.record(trials[fault]).curve]
+        assert trials[fault].intermediate_values
     best = max(searched.finished.outcomes, key=lambda outcome: outcome.score or 0)
     assert best.values == {"FAULT": "better"}
 
@@ -152,3 +154,65 @@ def test_a_worker_that_died_is_replaced_however_short_the_trials_are(search, tmp
     after = [searched.record(trial).pid for trial in trials if trial.datetime_start > died.datetime_complete]
     assert len(after) > 70, "the grid's seed lets it die early"
     assert len({*after[-20:]}) == 2
+
+
+DIES_LATE = """
+import os, signal
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, TensorDataset
+
+LR = 0.5
+MAX_EPOCHS = 3
+
+
+class Bomb:
+    armed = False
+
+    def __init__(self):
+        self.itself = self  # only the collector finds it, when the trial is complete by its own record
+
+    def __del__(self):
+        if self.armed:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Net(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.bomb = Bomb()
+
+    def training_step(self, batch, index):
+        return self.weight.sum()
+
+    def validation_step(self, batch, index):
+        self.log("Far/Val", LR + 0.1 / (1 + self.current_epoch))
+
+    def on_fit_end(self):
+        self.bomb.armed = LR == 0.25 and self.current_epoch == MAX_EPOCHS
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=LR)
+
+
+def dataloaders():
+    data = DataLoader(TensorDataset(torch.zeros(2)))
+    return data, data
+"""
+
+
+def test_a_worker_that_dies_behind_the_end_of_a_trial_loses_none_of_its_epochs(search, tmp_path):
+    program = tmp_path / "project" / "late.py"
+    program.parent.mkdir()
+    program.write_text(DIES_LATE)
+    text = (
+        "metric: Far/Val\nmode: min\nconstants:\n  LR: {choice: [0.5, 0.25, 0.125]}\nsampler: grid\nscheduler: none\n"
+    )
+    searched = search(program, f"{text}trials: 3\nconcurrency: 1\n")
+
+    assert searched.error is None
+    trials = searched.study.trials
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 3
+    assert [sorted(trial.intermediate_values) for trial in trials] == [[1, 2, 3]] * 3
+    assert len({searched.record(trial).pid for trial in trials}) == 2, "no worker died"

@@ -27,9 +27,9 @@ class Sent(list):
             raise SystemExit
 
 
-def mail(judged_at, *stops, told=0):
+def mail(judged_at, *stops):
     sent, clock = Sent(*stops), Clock()
-    return Mail(sent, judged_at, told, clock), sent, clock
+    return Mail(sent, judged_at, clock), sent, clock
 
 
 @pytest.mark.parametrize(
@@ -57,11 +57,18 @@ def test_a_rung_between_two_epochs_is_reached_with_the_later_one():
     assert sent == [[2, 4], [6]]
 
 
-def test_a_rung_that_an_earlier_attempt_had_passed_is_none():
-    post, sent, _ = mail((3,), told=4)
-    post.report(5, 0.5, False, ())
+def test_each_rung_makes_one_epoch_matter_where_a_trial_leaps_over_several():
+    post, sent, _ = mail((1, 3, 9, 27))
+    for epoch in (10, 20, 30, 40, 50, 60):
+        post.report(epoch, 0.5, False, ())
     post.end()
-    assert sent == [[5]]
+    assert sent == [[10], [20], [30], [40], [50, 60]]
+
+
+def test_a_stopped_trial_asks_nothing_more():
+    post, sent, _ = mail(None, 1)
+    assert [post.report(epoch, 0.5, False, ()) for epoch in (1, 2, 3)] == [True, True, True]
+    assert sent == [[1]]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -92,7 +99,7 @@ def test_the_answer_to_epochs_that_were_told_together_is_a_stop():
 
 def test_the_last_message_says_so_and_holds_the_rest():
     messages = []
-    post = Mail(messages.append, (), 0)
+    post = Mail(messages.append, ())
     post.report(1, 0.25, True, (3.0,))
     post.end()
     assert messages == [{DONE: True, REST: [Epoch(1, 0.25, True, (3.0,))]}]

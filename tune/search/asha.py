@@ -51,10 +51,12 @@ class Asha(Stopping):
         self._rungs: list[_Rung] = []  # made as trials reach them: the number of epochs need not be known
 
     def judged_at(self, trial: int) -> Sequence[int] | None:
-        """Return where the rungs are."""
-        epochs = takewhile(lambda epoch: epoch <= FARTHEST, map(self._epoch_of, range(N_TOLD)))
-        told = sorted(set(epochs))
-        return told if len(told) < N_TOLD else None
+        """Return the rungs above those that a trial has reached."""
+        epochs = list(takewhile(lambda epoch: epoch <= FARTHEST, map(self._epoch_of, range(N_TOLD))))
+        if len(epochs) == N_TOLD:
+            return None
+        highest = max((rung.epoch for rung in self._rungs if trial in rung.trials), default=0)
+        return sorted({epoch for epoch in epochs if epoch > highest})
 
     def judge(self, trial: int, epoch: int, value: float) -> Verdict:
         """Decide about a trial after an epoch; it is judged once on each rung, at its first epoch there."""

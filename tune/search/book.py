@@ -1,4 +1,7 @@
-"""Optuna's journal storage, which can write several records in one piece: all of them are there, or none."""
+"""Optuna's journal storage, which can write several records in one piece.
+
+On a full disk, or when the driver is killed, all of them are there, or none; a power cut may leave the first ones.
+"""
 
 import contextlib
 from collections.abc import Iterator

@@ -71,10 +71,11 @@ def local_cluster(resources: Resources) -> Iterator[Cluster]:
 def _own_cluster(resources: Resources) -> Iterator[Cluster]:
     """Start Ray; what else the driver needs is imported meanwhile."""
     imports = threading.Thread(target=importlib.import_module, args=("tune.search.lead",), daemon=True)
-    with environment({**DRIVER_ENVIRONMENT, **_workers(resources)}):
+    importlib.import_module("numpy")  # it asks OMP_NUM_THREADS once, and that is to be the workers' alone
+    with environment({**DRIVER_ENVIRONMENT, **_devices(resources)}):
         imports.start()
         make_token()
-        with on_loopback() as where:
+        with on_loopback() as where, environment(_workers(resources)):
             context = _start(
                 address="local",  # whatever RAY_ADDRESS says, and whatever else runs here
                 num_cpus=resources.logical_cpus,
@@ -107,10 +108,11 @@ def _workers(resources: Resources) -> Mapping[str, str]:
 
     A runtime environment of Ray's would have to be made first.
     """
-    variables = {**WORKER_ENVIRONMENT, "OMP_NUM_THREADS": str(resources.n_threads)}
-    if resources.gpus:
-        variables["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, resources.gpus))
-    return variables
+    return {**WORKER_ENVIRONMENT, "OMP_NUM_THREADS": str(resources.n_threads)}
+
+
+def _devices(resources: Resources) -> Mapping[str, str]:
+    return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, resources.gpus))} if resources.gpus else {}
 
 
 @contextlib.contextmanager

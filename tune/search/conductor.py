@@ -88,6 +88,8 @@ class Conductor:
         if record is None or record.attempt != self._ledger.noted(number).get("attempt", 1):
             return False
         failed = record.stage == "failed" and (number != BASELINE or record.trains)
+        if failed:
+            self._take_record(number, record)
         complete = record.stage == "complete" and dict(record.curve).keys() <= self._ledger.curve(number).keys()
         if failed or complete:
             self._close(number, record, failed=failed)
@@ -220,6 +222,11 @@ class Conductor:
             self._usher.judge(number, each.epoch, each.value, last=each.last or over)
         self._move()
 
+    def _take_record(self, number: int, record: Record | None) -> None:
+        """Take what a trial wrote down and its worker did not live to tell; of several metrics each epoch is told."""
+        if record is not None and not self._ledger.has_others:
+            self._take(number, [Epoch(epoch, value) for epoch, value in record.curve], over=True)
+
     def _move(self) -> None:
         """Do with paused trials what the scheduler says."""
         for number in self._usher.moves():
@@ -271,9 +278,7 @@ class Conductor:
         hung = record is not None and record.failure is not None and record.failure.is_a(HUNG)
         if died and not hung and self._usher.revive(number, self._limits.max_failures):
             return
-        if died and record is not None:
-            untold = [Epoch(epoch, value) for epoch, value in record.curve]
-            self._take(number, untold, over=True)
+        self._take_record(number, record)
         through = record is not None and record.stage == "complete"  # a worker may die behind its trial's end
         self._close(number, record, failed=failed and not through)
 

@@ -143,6 +143,11 @@ class Ledger:
         return self.prune(number) if earlier.state == "pruned" else self.complete(number)
 
     @property
+    def has_others(self) -> bool:
+        """Whether trials have further metrics beside the first."""
+        return bool(self._space.others)
+
+    @property
     def exhausted(self) -> bool:
         """Whether every point of a grid was asked for."""
         return self._searcher.exhausted

@@ -41,6 +41,6 @@ class Median(Stopping):
         return Verdict.STOP if max(curve.values()) < statistics.median(averages) else Verdict.GO_ON
 
     def _averages(self, *, but: int, epoch: int) -> list[float]:
-        """Return each other trial's mean up to ``epoch``, of those that reached it."""
-        others = [curve for trial, curve in self._curves.items() if trial != but and max(curve) >= epoch]
+        """Return each other trial's mean up to ``epoch``, of those that reached it; with gaps one may begin later."""
+        others = [curve for trial, curve in self._curves.items() if trial != but and min(curve) <= epoch <= max(curve)]
         return [statistics.fmean(reward for at, reward in curve.items() if at <= epoch) for curve in others]

@@ -36,9 +36,10 @@ class Rule(Protocol):
         """Hear of a new trial, before its first epoch; they come in the order of their numbers."""
 
     def judged_at(self, trial: int) -> Sequence[int] | None:
-        """Return the epochs with which a trial may end or pause, or with the first after each; None: with any.
+        """Return the epochs from here on with which a trial may end or pause; None: with any.
 
-        One that is not finite always ends it.
+        Where a trial leaps over one, the next that it comes to stands for it: one for each. One that is not finite
+        always ends it.
         """
 
     def judge(self, trial: int, epoch: int, value: float) -> Verdict:

@@ -60,7 +60,7 @@ class Usher:
         verdict = self._rule.judge(number, epoch, value)
         if verdict is Verdict.STOP and not last:
             self.stopped.add(number)
-        if verdict is Verdict.PAUSE and not last:
+        if verdict is Verdict.PAUSE and not last and number not in self.stopped:
             self.turns.pause(number)
 
     def rest(self, number: int) -> None:

@@ -8,6 +8,7 @@ an epoch is in its checkpoint before it is told, and `resume` finds it there.
 import contextlib
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -40,15 +41,14 @@ class Mail:
         self,
         send: Callable[[dict[str, Any]], None],
         judged_at: Sequence[int] | None,
-        told: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``send`` waits for the answer, and raises SystemExit if it is a stop.
 
-        ``judged_at``: the epochs at which the driver may end the trial; None: any. ``told``: the last that it knows.
+        ``judged_at``: the epochs at which the driver may end the trial, the first being the next; None: any. Each of
+        them makes one epoch matter: the first that comes to it and that no earlier one made matter.
         """
-        self._judged_at = judged_at
-        self._latest = told
+        self._judged_at = None if judged_at is None else deque(judged_at)
         self._send = send
         self._clock = clock
         self._sent_at = clock()
@@ -60,7 +60,8 @@ class Mail:
         """Tell an epoch, now or later; return True when the trial is to stop."""
         matters = self._matters(epoch, value)
         self._held.append(Epoch(epoch, value, last, others))
-        self._latest = epoch
+        if self.stopped:
+            return True  # an answer to a further question would only come with the next trial
         if matters or self._clock() - self._sent_at >= TOGETHER_S:
             self.flush()
         return self.stopped
@@ -86,5 +87,9 @@ class Mail:
 
     def _matters(self, epoch: int, value: float) -> bool:
         """Tell whether the driver may end the trial with this epoch."""
-        judged_at = self._judged_at
-        return judged_at is None or not math.isfinite(value) or any(self._latest < each <= epoch for each in judged_at)
+        if self._judged_at is None or not math.isfinite(value):
+            return True
+        if not self._judged_at or epoch < self._judged_at[0]:
+            return False
+        self._judged_at.popleft()
+        return True

@@ -23,7 +23,8 @@ def posted(job: Job) -> Iterator[str]:
     try:
         yield name
     finally:
-        _internal_kv_del(name.encode(), namespace=NAMESPACE)
+        with contextlib.suppress(Exception):  # Ray may be gone, and what went wrong is to be heard
+            _internal_kv_del(name.encode(), namespace=NAMESPACE)
 
 
 def fetch_job(name: str) -> Job:

@@ -85,7 +85,7 @@ class Task:
     attempt: int = 1
     """Above 1 the trial goes on from its last checkpoint; what a worker of an earlier attempt writes does not count."""
     judged_at: tuple[int, ...] | None = None
-    """The epochs at which the driver may end the trial, or the first after each; None: any."""
+    """The epochs at which the driver may end the trial, those that it has behind it left out; None: any."""
     reported: int = 0
     """The last epoch that the ledger holds: it and those before it are not reported again."""
     mutations: list[dict[str, Any]] = field(default_factory=list)

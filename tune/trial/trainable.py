@@ -84,7 +84,7 @@ class TrialTrainable(FunctionTrainable):
             from tune.trial.run import TrialRun  # imports torch and Lightning: here, where a waiting worker gets warm
 
         task = Task.decode(config[TASK])
-        mail = Mail(get_session().report, None if self._job.others else task.judged_at, task.reported)
+        mail = Mail(get_session().report, None if self._job.others else task.judged_at)
         if (stranger := unshared(self._job)) is not None:
             mail.ask({UNSHARED: stranger.args})
             raise SystemExit(0)

@@ -1,0 +1,72 @@
+"""Whatever a scheduler decides, it decides with the last epoch of a message: none that decides waits for others."""
+
+import random
+
+import pytest
+
+from tune.search.asha import Asha
+from tune.search.exempt import Exempt
+from tune.search.hyperband import HyperBand
+from tune.search.median import Median
+from tune.search.rule import NoStop, Verdict
+from tune.trial.mail import EPOCHS, Mail
+
+MAX_T = 81
+RULES = {
+    "none": NoStop,
+    "asha": lambda: Exempt(Asha("max")),
+    "asha, later": lambda: Exempt(Asha("max", grace_period=3, reduction_factor=2)),
+    "asha, in small steps": lambda: Exempt(Asha("max", reduction_factor=1.1)),
+    "median": lambda: Exempt(Median("max")),
+    "hyperband": lambda: Exempt(HyperBand("max", max_t=MAX_T)),
+}
+
+
+class Search:
+    """Trials side by side, each with a pace of its own; validation may leap over epochs."""
+
+    def __init__(self, rule, rng):
+        self.rule, self.rng = rule, rng
+        self.pace = {}
+        self.worth = {}
+        self.epoch = {}
+        self.verdicts = []
+
+    def open(self, trial):
+        self.rule.opened(trial)
+        self.pace[trial], self.epoch[trial] = self.rng.choice([1, 2, 5, 10]), 0
+        self.worth[trial] = self.rng.random()
+
+    def run(self, trial):
+        """Train until a decision; yield what was told with each message, and what the scheduler said to its epochs."""
+        sent = []
+        mail = Mail(lambda message: sent.append(message[EPOCHS]), self.rule.judged_at(trial), clock=lambda: 0.0)
+        while self.epoch[trial] + self.pace[trial] <= MAX_T:
+            self.epoch[trial] += self.pace[trial]
+            mail.report(self.epoch[trial], self.worth[trial] + 0.1 * self.rng.random(), False, ())
+            for batch in sent:
+                verdicts = [self.rule.judge(trial, each.epoch, each.value) for each in batch]
+                self.verdicts.append(verdicts)
+                if verdicts[-1] is not Verdict.GO_ON:
+                    return verdicts[-1]
+            sent.clear()
+        self.rule.ended(trial)
+        return Verdict.STOP
+
+
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("seed", range(8))
+def test_only_the_last_epoch_of_a_message_decides(name, seed):
+    search = Search(RULES[name](), random.Random(seed))
+    waiting = list(range(1, 82 if seed % 2 else 28))
+    for trial in waiting:
+        search.open(trial)
+    search.rule.seal()
+    while waiting:
+        trial = waiting.pop(0)
+        if search.run(trial) is Verdict.STOP:
+            search.rule.ended(trial)
+        waiting += [move.trial for move in search.rule.moves() if move.goes_on]
+
+    assert any(verdicts[-1] is not Verdict.GO_ON for verdicts in search.verdicts) == (name != "none")
+    assert {verdict for verdicts in search.verdicts for verdict in verdicts[:-1]} <= {Verdict.GO_ON}
