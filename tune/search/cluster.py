@@ -17,6 +17,7 @@ import ray
 from filelock import FileLock, Timeout
 
 from tune.errors import StartError
+from tune.promotion.pause import collector_paused
 from tune.search.doors_shut import make_token, on_loopback
 from tune.search.resources import Resources
 from tune.trial.worker import WORKER_ENVIRONMENT
@@ -91,7 +92,17 @@ def _own_cluster(resources: Resources) -> Iterator[Cluster]:
             imports.join()
             yield Cluster(dashboard=context.dashboard_url or None)
         finally:
-            ray.shutdown()
+            shut_down()
+
+
+def shut_down() -> None:
+    """Leave Ray. Meanwhile nothing is collected.
+
+    A collection in another thread, as that which makes ready for the report, may free Ray's references while Ray's
+    worker goes: Ray then ends the process with status 1, without a word.
+    """
+    with collector_paused():
+        ray.shutdown()
 
 
 def _start(**arguments: Any) -> Any:

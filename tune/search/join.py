@@ -16,7 +16,7 @@ from tune.errors import OptionError, PromotuneError, StartError
 from tune.places import url_of
 from tune.promotion.program import Program
 from tune.search.address import AUTO, CLIENT, check_answers, door_of
-from tune.search.cluster import DRIVER_ENVIRONMENT, SCRATCH, environment
+from tune.search.cluster import DRIVER_ENVIRONMENT, SCRATCH, environment, shut_down
 from tune.search.nodes import Node, Reached, plan_on
 from tune.search.parcel import pack
 from tune.search.resources import Resources
@@ -60,7 +60,7 @@ def joined(address: str, settings: Settings, program: Program, storage: Path, n_
                 raise parcel.refused
             yield replace(resources, reached=replace(reached, travels=not sees_project))
         finally:
-            ray.shutdown()
+            shut_down()
 
 
 def living() -> tuple[Node, ...]:
