@@ -132,7 +132,7 @@ def test_workers_that_are_killed_ten_times_lose_no_trial_and_no_epoch(search, tm
 
     killer = threading.Thread(target=kill)
     killer.start()
-    space = SPACE.replace("trials: 4", "trials: 12") + "max_failures: 10\n"
+    space = SPACE.replace("trials: 4", "trials: 30") + "max_failures: 10\n"
     try:
         searched = search(program, space)
     finally:
@@ -140,7 +140,7 @@ def test_workers_that_are_killed_ten_times_lose_no_trial_and_no_epoch(search, tm
         killer.join()
 
     assert len(killed) == 10
-    check_whole(searched, 12)
+    check_whole(searched, 30)
     restarted = [trial for trial in searched.study.trials if trial.user_attrs.get("attempt", 1) > 1]
     assert sum(trial.user_attrs["deaths"] for trial in restarted) >= 8  # one may die behind its trial's end
     for trial in restarted:

@@ -20,6 +20,7 @@ from tune.search.rule import Rule
 from tune.search.usher import Usher
 from tune.search.versions import Versions
 from tune.trial.mail import Epoch
+from tune.trial.mark import read_mark
 from tune.trial.outcome import Outcome
 from tune.trial.record import HUNG, Record, read_record
 from tune.trial.room import room_told
@@ -278,6 +279,9 @@ class Conductor:
         hung = record is not None and record.failure is not None and record.failure.is_a(HUNG)
         if died and not hung and self._usher.revive(number, self._limits.max_failures):
             return
+        if died and (mark := read_mark(version.last)) is not None:
+            epochs = [Epoch(epoch, value, others=mark.others.get(epoch, ())) for epoch, value in mark.curve]
+            self._take(number, epochs, over=True)
         self._take_record(number, record)
         through = record is not None and record.stage == "complete"  # a worker may die behind its trial's end
         self._close(number, record, failed=failed and not through)
