@@ -65,4 +65,4 @@ def n_trials(space: Space, promoted: Sequence[Promoted]) -> int:
     known = hardcoded(promoted)
     on_grid = all(item.key in known and could_draw(item.dimension, known[item.key]) for item in promoted)
     n = math.prod(n_points(item.dimension) for item in promoted)
-    return min(space.settings.trials, n if on_grid else n + 1)  # the baseline is trained, too
+    return int(min(space.settings.trials, n if on_grid else n + 1))  # the baseline is trained, too

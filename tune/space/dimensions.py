@@ -1,5 +1,6 @@
 """What one constant may be: the seven kinds of range, named as in Ray Tune. Both ends of every range are included."""
 
+import math
 from dataclasses import dataclass
 from typing import TypeGuard, assert_never
 
@@ -150,8 +151,8 @@ def could_draw(dimension: Dimension, value: Value) -> bool:
     return abs(steps - round(steps)) < ON_GRID
 
 
-def n_points(dimension: Dimension) -> int:
-    """Return how many values a finite dimension has."""
+def n_points(dimension: Dimension) -> float:
+    """Return how many values a dimension has; infinity where it is continuous."""
     match dimension:
         case Choice():
             return len(dimension.options)
@@ -160,7 +161,7 @@ def n_points(dimension: Dimension) -> int:
         case QRandInt() | QUniform():
             return round((dimension.high - dimension.low) / dimension.q) + 1
         case Uniform() | LogUniform():
-            raise AssertionError("a continuous range has no points to count")
+            return math.inf
         case _:
             assert_never(dimension)
 

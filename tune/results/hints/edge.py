@@ -18,6 +18,7 @@ from tune.space.dimensions import (
     Value,
     arguments_of,
     kind_of,
+    n_points,
 )
 from tune.space.draft import flow
 from tune.space.scale import numbers_of, place_in
@@ -81,28 +82,15 @@ def edges_of(scored: Sequence[Outcome], space: Space, without: Collection[str]) 
 
 def _edges(name: str, dimension: Dimension, values: Sequence[Value], n_best: int) -> Iterator[Edge]:
     places = [place for value in values if (place := place_in(dimension, value)) is not None]
-    if not places or len(places) < len(values) or _n_points(dimension) < 3:
+    if not places or len(places) < len(values) or n_points(dimension) < 3:
         return
     for end, distances in (("lower", places), ("upper", [1 - place for place in places])):
         leaning = sum(distance <= SIDE for distance in distances)
-        needed = n_best // 2 + (2 if _n_points(dimension) < FEW else 1)
+        needed = n_best // 2 + (2 if n_points(dimension) < FEW else 1)
         if distances[0] <= MARGIN and leaning >= needed:
             instead = _drawn_out(dimension, upper=end == "upper")
             if instead is not None:
                 yield Edge(constant=name, value=values[0], end=end, instead=instead)
-
-
-def _n_points(dimension: Dimension) -> float:
-    """Return how many values there are: of two, one is always at an end."""
-    match dimension:
-        case Choice():
-            return len(dimension.options)
-        case RandInt() | LogRandInt():
-            return dimension.high - dimension.low + 1
-        case QUniform() | QRandInt():
-            return (dimension.high - dimension.low) / dimension.q + 1
-        case Uniform() | LogUniform():
-            return math.inf
 
 
 def _drawn_out(dimension: Dimension, *, upper: bool) -> Dimension | None:
