@@ -17,6 +17,7 @@ from tune.trial.children import only_forked
 from tune.trial.fit import Fit
 from tune.trial.mark import Mark
 from tune.trial.proof import Proof
+from tune.trial.quicker import quicker
 from tune.trial.reduced import reduced_over_ranks
 from tune.trial.reseed import reseeded
 from tune.trial.script import packages_of, run_script
@@ -76,7 +77,7 @@ def execute(
     pytorch_lightning.seed_everything(task.seed, workers=True, verbose=False)
     own_seeds = reseeded(task.seed) if task.reseed else contextlib.nullcontext()
     snapshot = executor.snapshot.stored
-    with own_seeds, executor.imports(values) as in_force, only_forked(snapshot), _together(seat, job):
+    with own_seeds, executor.imports(values) as in_force, only_forked(snapshot), _lightning(seat, job):
         proof = Proof(job.constants, values, in_force, job.program)
         fit = Fit(
             job,
@@ -113,10 +114,12 @@ def unheard(epoch: int, value: float, last: bool, others: tuple[float, ...]) -> 
 
 
 @contextlib.contextmanager
-def _together(seat: Seat, job: Job) -> Iterator[None]:
-    """Let several processes do what one would: share the data in its order, and log what it is in all."""
+def _lightning(seat: Seat, job: Job) -> Iterator[None]:
+    """Let Lightning lose no time, and several processes do what one would: share the data, log what it is in all."""
     with contextlib.ExitStack() as patches:
-        for package in packages_of(job.program) if seat.n_ranks > 1 else ():
-            patches.enter_context(reduced_over_ranks(package))
-            patches.enter_context(shuffled_as_said(package))
+        for package in packages_of(job.program):
+            patches.enter_context(quicker(package))
+            if seat.n_ranks > 1:
+                patches.enter_context(reduced_over_ranks(package))
+                patches.enter_context(shuffled_as_said(package))
         yield
