@@ -31,6 +31,8 @@ DRIVER_ENVIRONMENT = {
     "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # with 1, a trial that is long in ending would keep other workers waiting
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Ray's own experiment state is disposable: the ledger is ours
     "RAY_prestart_worker_first_driver": "0",  # they come too late for the first trials, which get others
+    "RAY_raylet_client_connect_timeout_milliseconds": "50",  # between looks for a socket that is not there yet: Ray
+    "RAY_raylet_client_num_connect_attempts": "200",  # looks once a second, which each second start takes longer by
 }
 FORCED = frozenset(
     {
@@ -76,7 +78,7 @@ def _own_cluster(resources: Resources) -> Iterator[Cluster]:
     with environment({**DRIVER_ENVIRONMENT, **_devices(resources)}):
         imports.start()
         make_token()
-        with on_loopback() as where, environment(_workers(resources)):
+        with collector_paused(), on_loopback() as where, environment(_workers(resources)):
             context = _start(
                 address="local",  # whatever RAY_ADDRESS says, and whatever else runs here
                 num_cpus=resources.logical_cpus,

@@ -9,20 +9,19 @@ from collections.abc import Callable, Iterator, Sequence
 
 from tune.errors import PauseError
 from tune.paths import ExperimentPaths, short
-from tune.search.autopsy import autopsy
 from tune.search.causes import Causes
 from tune.search.checkpoints import Freed, Keeper
 from tune.search.heirs import Heirs
 from tune.search.ledger import BASELINE, Ledger
+from tune.search.left import left_in, told_by
 from tune.search.limits import Budget, Limits
 from tune.search.registrar import OnDeath, Registrar
 from tune.search.rule import Rule
 from tune.search.usher import Usher
 from tune.search.versions import Versions
 from tune.trial.mail import Epoch
-from tune.trial.mark import read_mark
 from tune.trial.outcome import Outcome
-from tune.trial.record import HUNG, Record, read_record
+from tune.trial.record import Record
 from tune.trial.room import room_told
 from tune.trial.task import Task
 
@@ -89,8 +88,8 @@ class Conductor:
         if record is None or record.attempt != self._ledger.noted(number).get("attempt", 1):
             return False
         failed = record.stage == "failed" and (number != BASELINE or record.trains)
-        if failed:
-            self._take_record(number, record)
+        if failed and not self._ledger.has_others:
+            self._take(number, told_by(record), over=True)
         complete = record.stage == "complete" and dict(record.curve).keys() <= self._ledger.curve(number).keys()
         if failed or complete:
             self._close(number, record, failed=failed)
@@ -223,11 +222,6 @@ class Conductor:
             self._usher.judge(number, each.epoch, each.value, last=each.last or over)
         self._move()
 
-    def _take_record(self, number: int, record: Record | None) -> None:
-        """Take what a trial wrote down and its worker did not live to tell; of several metrics each epoch is told."""
-        if record is not None and not self._ledger.has_others:
-            self._take(number, [Epoch(epoch, value) for epoch, value in record.curve], over=True)
-
     def _move(self) -> None:
         """Do with paused trials what the scheduler says."""
         for number in self._usher.moves():
@@ -260,31 +254,21 @@ class Conductor:
                 self._end(number, failed=failed)
 
     def _end(self, number: int, *, failed: bool) -> None:
-        version = self._versions.of(number)
-        record = read_record(version)
         if self._usher.turns.pauses(number):  # however its worker ended: all that counts is in its checkpoint
             self._usher.rest(number)
             return
-        failed = failed or (record is not None and record.stage == "failed" and number not in self._usher.stopped)
-        died = failed and (record is None or record.stage in ("preflight", "running"))
-        if number == BASELINE and failed and not (record and record.trains):
+        left = left_in(self._versions.of(number), failed=failed, stopped=number in self._usher.stopped)
+        if number == BASELINE and left.failed and not left.trains:
             self.preflight_failed = True
             self._on_preflight_failed()
-            if died:
-                self._registrar.bury(number, version, autopsy(version, record))
+            if left.died:
+                self._registrar.bury(number, left.version, left.record)
         if number in self._interrupted or self.aborted or self._limits.rehearsal:
             return
-        if died:
-            record = autopsy(version, record)
-        hung = record is not None and record.failure is not None and record.failure.is_a(HUNG)
-        if died and not hung and self._usher.revive(number, self._limits.max_failures):
+        if left.died and not left.hung and self._usher.revive(number, self._limits.max_failures):
             return
-        if died and (mark := read_mark(version.last)) is not None:
-            epochs = [Epoch(epoch, value, others=mark.others.get(epoch, ())) for epoch, value in mark.curve]
-            self._take(number, epochs, over=True)
-        self._take_record(number, record)
-        through = record is not None and record.stage == "complete"  # a worker may die behind its trial's end
-        self._close(number, record, failed=failed and not through)
+        self._take(number, left.epochs(several=self._ledger.has_others), over=True)
+        self._close(number, left.record, failed=left.failed and not left.through)
 
     @property
     def freed(self) -> Freed:

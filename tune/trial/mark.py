@@ -78,12 +78,15 @@ class Mark:
         return adopted
 
 
-def read_mark(checkpoint: Path) -> Mark | None:
-    """Return a checkpoint's last mark, or None where there is none that is whole."""
+def read_mark(checkpoint: Path, *, whole: bool = True) -> Mark | None:
+    """Return a checkpoint's last mark, or None where there is none that is whole.
+
+    ``whole``: all of the checkpoint has to be, so all of it is read: somebody is to go on from it.
+    """
     try:
         with zipfile.ZipFile(checkpoint) as archive:
             *_, name = (name for name in archive.namelist() if name.endswith(f"/{MEMBER}"))
-            if archive.testzip() is not None:
+            if whole and archive.testzip() is not None:
                 return None
             data = read_json(archive.read(name))
         curve = [(int(epoch), float(value)) for epoch, value in data.pop("curve")]

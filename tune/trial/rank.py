@@ -2,7 +2,6 @@
 
 import contextlib
 import contextvars
-import functools
 import gc
 import os
 import sys
@@ -29,6 +28,7 @@ from tune.trial.output import logged_to
 from tune.trial.record import Failure
 from tune.trial.seat import Seat, grouped
 from tune.trial.task import Job
+from tune.trial.warm import settle
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
@@ -82,7 +82,7 @@ class Rank:
             share = contextvars.copy_context().run(self._run, order, port)
             gc.collect()
             give_back_gpu_memory()
-        _settle()
+        settle()
         return share
 
     def _run(self, order: Order, port: int) -> Share:
@@ -123,9 +123,3 @@ def _tether() -> None:
     while os.getppid() == parent:
         time.sleep(TICK_S)
     leave_at_once(EXIT_CODE)
-
-
-@functools.cache
-def _settle() -> None:
-    """Take what the libraries hold out of the collector's sight, once."""
-    gc.freeze()

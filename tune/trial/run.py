@@ -24,6 +24,7 @@ from tune.trial.cut import cut_back
 from tune.trial.execution import Order, Traces, execute, unheard
 from tune.trial.failure import RankError, failure_of, trace_of
 from tune.trial.fit import Fit
+from tune.trial.goback import gone_back
 from tune.trial.guard import Guard, exit_is_told
 from tune.trial.health import (
     allocated_bytes,
@@ -37,7 +38,6 @@ from tune.trial.mail import TOGETHER_S
 from tune.trial.mark import Mark, read_mark
 from tune.trial.old_lightning import explained
 from tune.trial.output import logged_to
-from tune.trial.plain import is_plain
 from tune.trial.preflight import Preflight
 from tune.trial.record import HUNG, INFINITE, NAN, NEVER_LOGGED, Failure, Record, Stage, read_record
 from tune.trial.room import no_room, room_told
@@ -49,8 +49,6 @@ from tune.trial.task import Job, Task
 if TYPE_CHECKING:
     from tune.trial.distributed import Crew
     from tune.trial.rank import Share
-
-TRUST = "With `--trust-checkpoints` it would have gone on from there, and run what code that file may hold."
 
 
 class TrialRun:
@@ -179,7 +177,7 @@ class TrialRun:
 
     def _fit(self, report: Report) -> None:
         """Train; in a later attempt on from the last checkpoint, or from the start where there is none."""
-        mark = self._go_back() if self._task.attempt > 1 else None
+        mark = self._gone_back() if self._task.attempt > 1 else None
         known = dict(self.record.curve)
         over = mark is not None and mark.last
 
@@ -198,21 +196,8 @@ class TrialRun:
             fit = self._execute(self._order(self._files, {}, reports=True, mark=mark), watched)
         self._conclude(stopped=fit.stopped)
 
-    def _go_back(self) -> Mark | None:
-        """Put the version back to its last checkpoint."""
-        for left in self._files.checkpoints.glob(".*"):  # a checkpoint that was being written
-            left.unlink(missing_ok=True)
-        self._files.freed.unlink(missing_ok=True)
-        mark = read_mark(self._files.last)
-        if mark is not None and mark.fit > 1:
-            mark = None  # the fits before it would have to be repeated: all is
-        n_mutations = len(self._task.mutations)
-        if mark is not None and self._task.weights is not None and mark.n_mutations < n_mutations:
-            mark = mark.adopt(Path(self._task.weights), self._files.last, n_mutations)
-        if mark is not None and not self._job.trusts_checkpoints and not is_plain(self._files.last):
-            sys.stderr.write(f"{self._files.last.name} holds more than plain data; the trial starts anew. {TRUST}\n")
-            mark = None
-        cut_back(self._files.folder, mark)
+    def _gone_back(self) -> Mark | None:
+        mark = gone_back(self._files, self._task, trusts_checkpoints=self._job.trusts_checkpoints)
         self._write(curve=[] if mark is None else mark.curve)
         return mark
 

@@ -7,7 +7,6 @@ the worker *and the next trial*: see ``WORKER_ENVIRONMENT``. And it does not wai
 see ``cleanup``.
 """
 
-import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -25,6 +24,7 @@ from tune.trial.record import Record
 from tune.trial.site import on_site, unshared
 from tune.trial.stopwatch import CHECKING, IMPORT, stopwatch_of
 from tune.trial.task import Task
+from tune.trial.warm import settle, warm_up
 
 if TYPE_CHECKING:
     from tune.trial.distributed import Crew
@@ -49,7 +49,6 @@ class TrialTrainable(FunctionTrainable):
     def setup(self, config: dict[str, Any]) -> None:
         """Prepare what all trials of this worker share."""
         super().setup(config)
-        self._settled = False
         self._job = on_site(fetch_job(self.posted))
         self._stopwatch = stopwatch_of(self._job.session)
         self._crew = self._start_crew()
@@ -81,7 +80,8 @@ class TrialTrainable(FunctionTrainable):
 
     def _trainable_func(self, config: dict[str, Any]) -> None:
         with self._stopwatch.on(IMPORT):
-            from tune.trial.run import TrialRun  # imports torch and Lightning: here, where a waiting worker gets warm
+            warm_up()  # here, where a worker that waits gets warm
+        from tune.trial.run import TrialRun
 
         task = Task.decode(config[TASK])
         mail = Mail(get_session().report, None if self._job.others else task.judged_at)
@@ -97,7 +97,7 @@ class TrialTrainable(FunctionTrainable):
             record = trial.run(mail.report, lambda: open_gate(self._job.gate))
         except NoRoomError as error:
             full = error.args
-        self._settle()
+        settle()
         if full is not None and not mail.stopped:
             mail.ask({NO_ROOM: full})  # the answer is a stop
         if mail.stopped or full is not None:
@@ -106,15 +106,6 @@ class TrialTrainable(FunctionTrainable):
             mail.flush()
             raise SpoiltWorkerError(record)
         mail.end()
-
-    def _settle(self) -> None:
-        """After the first trial, take what the libraries hold out of the collector's sight.
-
-        Each trial ends with a full collection; torch's million objects would make it the better part of a short trial.
-        """
-        if not self._settled:
-            self._settled = True
-            gc.freeze()
 
     def end_politely(self) -> None:
         """Answer the trial's last report with a stop; it is called between two steps, and Ray's own comes later."""
