@@ -15,6 +15,7 @@ from typing import Any
 
 import ray
 from filelock import FileLock, Timeout
+from ray._private import worker
 
 from tune.errors import StartError
 from tune.promotion.pause import collector_paused
@@ -103,8 +104,17 @@ def shut_down() -> None:
     A collection in another thread, as that which makes ready for the report, may free Ray's references while Ray's
     worker goes: Ray then ends the process with status 1, without a word.
     """
+    _end_monitor()
     with collector_paused():
         ray.shutdown()
+
+
+def _end_monitor() -> None:
+    """End Ray's autoscaler, which has nothing to do here; Ray would ask it, wait a second in vain, and do the same."""
+    node = getattr(worker, "_global_node", None)
+    with contextlib.suppress(AttributeError):  # another Ray may have no such word
+        if node is not None and node.head:
+            node.kill_monitor(check_alive=False)
 
 
 def _start(**arguments: Any) -> Any:
