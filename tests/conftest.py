@@ -21,8 +21,8 @@ def ray():
     from tune.search.resources import Resources
 
     resources = Resources(n_cores=2, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=2)
-    with local_cluster(resources) as cluster:
-        yield cluster
+    with local_cluster(resources):
+        yield
 
 
 @pytest.fixture(scope="session")

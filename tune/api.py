@@ -146,7 +146,7 @@ def _run(plan: "Plan", paths: ExperimentPaths, on_trial: Callable[[Outcome], Non
                 promoted=plan.promoted,
                 resources=plan.resources,
                 paths=paths,
-                on_start=lambda dashboard: None,
+                on_start=lambda: None,
                 on_end=heard,
             )
         )

@@ -80,7 +80,7 @@ def search(
         promoted=resolve(space, program),
         resources=_resources(space.settings, n_workers),
         paths=claim_experiment(folder, NAME, numbered=False),
-        on_start=lambda dashboard: None,
+        on_start=lambda: None,
         on_end=on_end,
     )
     run_search(wanted)

@@ -54,7 +54,7 @@ def search(ray):
             promoted=resolve(space, found),
             resources=plan_resources(space.settings, None),
             paths=searched.paths,
-            on_start=lambda dashboard: None,
+            on_start=lambda: None,
             on_end=on_end,
             rehearsal=rehearsal,
             session=session,
@@ -89,7 +89,7 @@ def resume(ray):
                 promoted=resolve(space, program),
                 resources=plan_resources(space.settings, None),
                 paths=paths,
-                on_start=lambda dashboard: None,
+                on_start=lambda: None,
                 on_end=on_end,
             )
             searched.finished = resume_search(search, experiment.snapshot)

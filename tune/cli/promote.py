@@ -172,7 +172,7 @@ def _asked(wish: Wish) -> Metric:
         resources=plan_resources(settings, None),
         paths=ExperimentPaths(folder),
         rehearsal=True,
-        on_start=lambda _: None,
+        on_start=lambda: None,
         on_end=lambda _: None,
     )
     with contextlib.suppress(MetricError):  # as expected: the record holds what is logged

@@ -5,6 +5,7 @@ import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tune.cli.arguments import SETTINGS, Arguments, add_settings
@@ -13,7 +14,7 @@ from tune.cli.commands import described
 from tune.cli.onlooker import looking_on
 from tune.cli.parser import Parser
 from tune.cli.profile import add_profile
-from tune.cli.screen import Screen, show_links, show_space, typed_command
+from tune.cli.screen import Screen, show_dashboard, show_space, show_tensorboard, typed_command
 from tune.cli.search import show_finished, show_stopped
 from tune.cli.storage import storage_of
 from tune.errors import ConstantError, OptionError, SpaceError
@@ -131,8 +132,8 @@ def _resume(
     ) as onlooker:
         from tune.search.run import Search, resume_search  # imports Ray: there is something to see by now
 
-        def started(dashboard: str | None) -> None:
-            show_links(screen, paths.folder.parent, dashboard)
+        def started() -> None:
+            show_tensorboard(screen, paths.folder.parent)
             onlooker.on_start()
 
         search = Search(
@@ -145,6 +146,7 @@ def _resume(
             session=session,
             command=typed_command(),
             on_start=started,
+            on_dashboard=partial(show_dashboard, screen),
             on_end=report.prepared_by(onlooker.on_end),
             watch=onlooker.watch,
         )

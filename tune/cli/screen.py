@@ -133,19 +133,20 @@ def _searched(item: Promoted, space: Space) -> str:
     return describe(item.dimension) + (f"; when {describe_condition(condition)}" if condition else "")
 
 
-def show_links(screen: Screen, storage: Path, dashboard: str | None) -> None:
-    """Show where to look while it runs."""
-    screen.line(
-        f"TensorBoard    {tool('tensorboard')} --logdir {word_here(storage)} --port {_free_port(TENSORBOARD_PORT)}"
-    )
-    if dashboard:
-        screen.line(f"Ray dashboard  http://{dashboard}")
-        if os.environ.get("RAY_AUTH_MODE", "").lower() == "disabled":
-            warning = "RAY_AUTH_MODE=disabled: any user of this machine can run code as you"
-            screen.result(f"warning: {warning}", style="bold red")
-        else:
-            screen.line(f"  its token    {tool('ray')} get-auth-token")
-    screen.line()
+def show_tensorboard(screen: Screen, storage: Path) -> None:
+    """Show how to look on while it runs."""
+    port = _free_port(TENSORBOARD_PORT)
+    screen.line(f"TensorBoard    {tool('tensorboard')} --logdir {word_here(storage)} --port {port}")
+
+
+def show_dashboard(screen: Screen, address: str) -> None:
+    """Show where Ray's dashboard is; from any thread."""
+    where = f"Ray dashboard  http://{address}"
+    if os.environ.get("RAY_AUTH_MODE", "").lower() == "disabled":
+        screen.line(where)
+        screen.result("warning: RAY_AUTH_MODE=disabled: any user of this machine can run code as you", style="bold red")
+        return
+    screen.line(f"{where}\n  its token    {tool('ray')} get-auth-token")
 
 
 class TrialLines:

@@ -3,6 +3,7 @@
 import argparse
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tune import __version__
@@ -12,7 +13,7 @@ from tune.cli.commands import COMMANDS
 from tune.cli.findings import show_failures, show_hints
 from tune.cli.onlooker import looking_on
 from tune.cli.profile import add_profile, show_profile
-from tune.cli.screen import Screen, show_end, show_links, show_space, this_command, typed_command
+from tune.cli.screen import Screen, show_dashboard, show_end, show_space, show_tensorboard, this_command, typed_command
 from tune.cli.storage import storage_of
 from tune.cli.trials_table import SCORE, show_trials, sorted_trials
 from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, NoRoomError, PauseError, SearchError, StartError, UserError
@@ -129,9 +130,9 @@ def _search(
     ) as onlooker:
         from tune.search.run import Search, run_search  # imports Ray: there is something to see by now
 
-        def started(dashboard: str | None) -> None:
+        def started() -> None:
             if not rehearsal:
-                show_links(screen, plan.storage, dashboard)
+                show_tensorboard(screen, plan.storage)
             onlooker.on_start()
 
         search = Search(
@@ -145,6 +146,7 @@ def _search(
             command=typed_command(),
             knowledge=None if known is None else (known.experiment, known.trials),
             on_start=started,
+            on_dashboard=partial(show_dashboard, screen) if not rehearsal else lambda address: None,
             on_share=onlooker.on_share,
             on_end=report.prepared_by(onlooker.on_end),
             watch=onlooker.watch,

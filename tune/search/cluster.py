@@ -8,8 +8,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from ray._private import worker
 
 from tune.errors import StartError
 from tune.promotion.pause import collector_paused
+from tune.search.dashboard import Dashboard
 from tune.search.doors_shut import make_token, on_loopback
 from tune.search.resources import Resources
 from tune.trial.worker import WORKER_ENVIRONMENT
@@ -52,50 +52,48 @@ SCRATCH_AGE_S = 60
 """A younger folder may be one that is not locked yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """A Ray that runs."""
-
-    dashboard: str | None
-    """``127.0.0.1:8265``; None when it did not start."""
-
-
 @contextlib.contextmanager
-def local_cluster(resources: Resources) -> Iterator[Cluster]:
-    """Start Ray on this machine, and end it; a Ray that runs already in this process is used, and left running."""
+def local_cluster(resources: Resources, on_dashboard: Callable[[str], None] = lambda address: None) -> Iterator[None]:
+    """Start Ray on this machine, and end it; a Ray that runs already in this process is used, and left running.
+
+    ``on_dashboard`` hears the address of its dashboard, ``127.0.0.1:8265``, once it is up: from another thread.
+    """
     if ray.is_initialized():
+        if resources.reached is not None and resources.reached.dashboard is not None:
+            on_dashboard(resources.reached.dashboard)
         with environment(DRIVER_ENVIRONMENT):
-            yield Cluster(dashboard=resources.reached.dashboard if resources.reached else None)
+            yield
         return
-    with _own_cluster(resources) as cluster:
-        yield cluster
+    with _own_cluster(resources, Dashboard(on_dashboard)):
+        yield
 
 
 @contextlib.contextmanager
-def _own_cluster(resources: Resources) -> Iterator[Cluster]:
+def _own_cluster(resources: Resources, dashboard: Dashboard) -> Iterator[None]:
     """Start Ray; what else the driver needs is imported meanwhile."""
     imports = threading.Thread(target=importlib.import_module, args=("tune.search.lead",), daemon=True)
     importlib.import_module("numpy")  # it asks OMP_NUM_THREADS once, and that is to be the workers' alone
     with environment({**DRIVER_ENVIRONMENT, **_devices(resources)}):
         imports.start()
         make_token()
-        with collector_paused(), on_loopback() as where, environment(_workers(resources)):
-            context = _start(
-                address="local",  # whatever RAY_ADDRESS says, and whatever else runs here
-                num_cpus=resources.logical_cpus,
-                num_gpus=len(resources.gpus),
-                object_store_memory=OBJECT_STORE_BYTES,
-                include_dashboard=None,  # as True, but a search does not end because its dashboard was slow to start
-                dashboard_host="127.0.0.1",
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                **where,
-            )
         try:
+            with collector_paused(), on_loopback() as where, environment(_workers(resources)), dashboard.aside():
+                _start(
+                    address="local",  # whatever RAY_ADDRESS says, and whatever else runs here
+                    num_cpus=resources.logical_cpus,
+                    num_gpus=len(resources.gpus),
+                    object_store_memory=OBJECT_STORE_BYTES,
+                    include_dashboard=None,  # as True, but no search ends because its dashboard was slow to start
+                    dashboard_host="127.0.0.1",
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    **where,
+                )
             imports.join()
-            yield Cluster(dashboard=context.dashboard_url or None)
+            yield
         finally:
-            shut_down()
+            with dashboard.ended():
+                shut_down()
 
 
 def shut_down() -> None:
@@ -117,9 +115,9 @@ def _end_monitor() -> None:
             node.kill_monitor(check_alive=False)
 
 
-def _start(**arguments: Any) -> Any:
+def _start(**arguments: Any) -> None:
     try:
-        return ray.init(**arguments)
+        ray.init(**arguments)
     except Exception as error:
         first = str(error).strip().partition("\n")[0]
         what = f"Ray could not be started: {type(error).__name__}: {first}"

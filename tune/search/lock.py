@@ -42,9 +42,9 @@ def held_here(paths: ExperimentPaths) -> Iterator[None]:
         lock.release()
 
 
-def announce(paths: ExperimentPaths, dashboard: str | None) -> None:
+def announce(paths: ExperimentPaths, dashboard: str) -> None:
     """Note beside the lock, if it is held, where Ray's dashboard is: ``127.0.0.1:8265``."""
-    if dashboard is not None and paths.holder.exists():
+    if paths.holder.exists():
         with paths.holder.open("a", encoding="utf-8") as file:
             file.write(f"{dashboard}\n")
 

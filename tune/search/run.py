@@ -3,6 +3,7 @@
 What needs Optuna and Ray Tune is in ``lead.py``: both are imported while Ray starts.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -73,10 +74,12 @@ class Search:
     resources: Resources
     paths: ExperimentPaths
     """The folder is there, and empty."""
-    on_start: Callable[[str | None], None]
-    """Hears the dashboard's address once Ray runs."""
+    on_start: Callable[[], None]
+    """Hears that Ray runs."""
     on_end: Callable[[Outcome], None]
     """Hears of each trial that ended."""
+    on_dashboard: Callable[[str], None] = lambda address: None
+    """Hears the address of Ray's dashboard once it is up, from another thread."""
     on_share: Callable[[Resources, str], None] = lambda resources, why: None
     """Hears what a trial gets of a GPU where that was measured, and what was."""
     command: str | None = None
@@ -107,9 +110,8 @@ def run_search(search: Search) -> Finished:
         write_surroundings(found, paths)
     job = build_job(space, search.program, search.promoted, snapshot.folder, search.resources)
     job = replace(job, surroundings=found, session=search.session)
-    with logged_to(paths.folder / DRIVER_LOG), local_cluster(search.resources) as cluster:
-        announce(paths, cluster.dashboard)
-        search.on_start(cluster.dashboard)
+    with logged_to(paths.folder / DRIVER_LOG), _cluster(search):
+        search.on_start()
         search, job = _with_share(search, job)
         space = search.space
         from tune.search.lead import conductor_of, create_ledger, run_trials, suspended_at_end
@@ -153,11 +155,20 @@ def resume_search(search: Search, snapshot: Snapshot) -> Finished:
         )
         conductor = conductor_of(search, ledger, job)
         if not conductor.finished:
-            with local_cluster(search.resources) as cluster:
-                announce(paths, cluster.dashboard)
-                search.on_start(cluster.dashboard)
+            with _cluster(search):
+                search.on_start()
                 run_trials(watched(conductor, search.watch), job, search.resources)
     return _finished(search, conductor, ledger)
+
+
+def _cluster(search: Search) -> contextlib.AbstractContextManager[None]:
+    """Start Ray, and tell where its dashboard is."""
+
+    def found(address: str) -> None:
+        announce(search.paths, address)
+        search.on_dashboard(address)
+
+    return local_cluster(search.resources, found)
 
 
 def _with_share(search: Search, job: Job) -> tuple[Search, Job]:
