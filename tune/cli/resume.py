@@ -130,11 +130,8 @@ def _resume(
         n_trials=n_trials(space, promoted),
         before=experiment.trials,
     ) as onlooker:
+        show_tensorboard(screen, paths.folder.parent)
         from tune.search.run import Search, resume_search  # imports Ray: there is something to see by now
-
-        def started() -> None:
-            show_tensorboard(screen, paths.folder.parent)
-            onlooker.on_start()
 
         search = Search(
             space=space,
@@ -145,7 +142,7 @@ def _resume(
             trusts_checkpoints=trusts_checkpoints,
             session=session,
             command=typed_command(),
-            on_start=started,
+            on_start=onlooker.on_start,
             on_dashboard=partial(show_dashboard, screen),
             on_end=report.prepared_by(onlooker.on_end),
             watch=onlooker.watch,

@@ -146,7 +146,7 @@ def show_dashboard(screen: Screen, address: str) -> None:
         screen.line(where)
         screen.result("warning: RAY_AUTH_MODE=disabled: any user of this machine can run code as you", style="bold red")
         return
-    screen.line(f"{where}\n  its token    {tool('ray')} get-auth-token")
+    screen.line(f"{where}\n  its token    {tool('ray')} get-auth-token\n")
 
 
 class TrialLines:

@@ -128,12 +128,9 @@ def _search(
         title=paths.name,
         n_trials=1 if rehearsal else n_trials(plan.space, plan.promoted),
     ) as onlooker:
+        if not rehearsal:
+            show_tensorboard(screen, plan.storage)
         from tune.search.run import Search, run_search  # imports Ray: there is something to see by now
-
-        def started() -> None:
-            if not rehearsal:
-                show_tensorboard(screen, plan.storage)
-            onlooker.on_start()
 
         search = Search(
             space=plan.space,
@@ -145,7 +142,7 @@ def _search(
             session=session,
             command=typed_command(),
             knowledge=None if known is None else (known.experiment, known.trials),
-            on_start=started,
+            on_start=onlooker.on_start,
             on_dashboard=partial(show_dashboard, screen) if not rehearsal else lambda address: None,
             on_share=onlooker.on_share,
             on_end=report.prepared_by(onlooker.on_end),
