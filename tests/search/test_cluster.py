@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 from tune.search.cluster import SCRATCH_AGE_S, ray_scratch, sweep
@@ -16,6 +17,62 @@ with ray_scratch() as folder:
     print(folder, flush=True)
     sys.stdin.read()
 """
+
+STARTS = """
+import socket
+import threading
+import psutil
+from tune.search.cluster import local_cluster
+from tune.search.resources import plan_resources
+from tune.space.settings import Settings
+
+up, found = threading.Event(), []
+
+def heard(address):
+    host, port = address.split(":")
+    socket.create_connection((host, int(port))).close()
+    found.append(threading.current_thread())
+    up.set()
+
+with local_cluster(plan_resources(Settings(), None), heard):
+    assert up.wait(60)
+    assert found[0].is_alive()
+    for each in psutil.Process().children(recursive=True):
+        print(each.pid, *each.cmdline())
+assert not found[0].join(10) and not found[0].is_alive()
+"""
+
+
+def test_ray_runs_with_its_dashboard_and_without_what_a_search_has_no_use_for():
+    ran = subprocess.run([sys.executable, "-c", STARTS], capture_output=True, text=True, timeout=300, check=False)
+
+    assert ran.returncode == 0, ran.stderr
+    processes = dict(line.split(" ", 1) for line in ran.stdout.splitlines())
+    assert sum("dashboard/dashboard.py" in each for each in processes.values()) == 1
+    assert not [each for each in processes.values() if "monitor.py" in each]
+    left = [psutil.Process(int(pid)) for pid in processes if psutil.pid_exists(int(pid))]
+    assert psutil.wait_procs(left, timeout=20)[1] == []
+
+
+def test_a_driver_that_is_killed_while_its_dashboard_starts_takes_it_along():
+    driver = subprocess.Popen([sys.executable, "-c", STARTS], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    family = []
+    while not any("dashboard.py" in " ".join(named(each)) for each in family):
+        assert driver.poll() is None
+        family = psutil.Process(driver.pid).children()  # Ray's agents, which the raylet starts, take a minute to end
+    driver.kill()
+    driver.wait()
+
+    assert psutil.wait_procs(family, timeout=20)[1] == []
+
+
+def named(process):
+    """Return a process's command line; nothing of one that is gone."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
+
 
 NO_DASHBOARD = """
 import sys
