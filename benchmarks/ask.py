@@ -19,8 +19,8 @@ import optuna
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import Promoted, resolve
-from tune.search.ledger import Ledger, create_ledger
-from tune.search.sampler import build_sampler, distribution_of
+from tune.search.ledger.ledger import Ledger, create_ledger
+from tune.search.sampling.sampler import build_sampler, distribution_of
 from tune.space.file import read_space
 from tune.space.space import Space
 

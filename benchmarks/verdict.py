@@ -22,8 +22,8 @@ from tune.cli import main as promotune
 from tune.results.experiment import open_experiment
 from tune.results.retrained import read_retrained, verdicts
 from tune.results.student import CONFIDENCE
-from tune.search.cluster import local_cluster
-from tune.search.resources import Resources
+from tune.search.machines.cluster import local_cluster
+from tune.search.machines.resources import Resources
 from tune.trial.request import Request
 
 N_SEEDS = 5

@@ -17,8 +17,8 @@ def programs(tmp_path):
 @pytest.fixture(scope="session")
 def ray():
     """Start the one Ray of the test session, as a search does; a search in this process then uses it."""
-    from tune.search.cluster import local_cluster
-    from tune.search.resources import Resources
+    from tune.search.machines.cluster import local_cluster
+    from tune.search.machines.resources import Resources
 
     resources = Resources(n_cores=2, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=2)
     with local_cluster(resources):

@@ -9,7 +9,7 @@ from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
 from tune.promotion.snapshot import take_snapshot
 from tune.results.experiment import open_experiment
-from tune.search.ledger import create_ledger
+from tune.search.ledger.ledger import create_ledger
 from tune.search.names import version_name
 from tune.space.file import read_space, write_space
 from tune.trial.record import Failure, Record

@@ -12,7 +12,7 @@ from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
 from tune.promotion.snapshot import take_snapshot
 from tune.search.job import build_job
-from tune.search.resources import Resources
+from tune.search.machines.resources import Resources
 from tune.space.file import read_space
 from tune.trial.record import Record, read_record
 from tune.trial.run import TrialRun

@@ -25,6 +25,9 @@ BELOW = {
 }
 """What each part of the package may import besides itself; `tune` itself, the Python API, may reach all, lazily."""
 
+SEARCH = {"sampling": set(), "ledger": {"sampling"}, "scheduling": {"ledger"}, "machines": set()}
+"""The same within `tune/search`; its own modules lead all of them."""
+
 FENCES = {
     "ray": {"search", "trial"},
     "optuna": {"search", "trial", "results"},
@@ -72,6 +75,15 @@ def test_imports_run_one_way(path):
     own = {module.split(".")[1] for module in imports_of(path) if module.startswith("tune.")}
 
     assert own - {part, "__version__"} <= BELOW[part]
+
+
+@pytest.mark.parametrize("part", SEARCH)
+def test_imports_within_the_search_run_one_way(part):
+    paths = [*(ROOT / "tune" / "search" / part).glob("*.py")]
+    own = {module.split(".")[2] for path in paths for module in imports_of(path) if module.startswith("tune.search.")}
+
+    assert len(paths) > 1
+    assert own - {part} <= SEARCH[part]
 
 
 @pytest.mark.parametrize("path", in_tune(), ids=lambda path: str(path.relative_to(ROOT)))

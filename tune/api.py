@@ -107,8 +107,8 @@ def search(
 
     Raises UserError where a search cannot begin, as the command line tells it, and SearchError where it cannot go on.
     """
-    from tune.search.lock import locked
-    from tune.search.machine import machine
+    from tune.search.ledger.lock import locked
+    from tune.search.machines.machine import machine
     from tune.search.plan import prepare
 
     read = _of_keys(keys) if space is None else _changed(read_space(find_space(str(space))), keys)

@@ -21,10 +21,10 @@ from tune.promotion.program import Program, find_program
 from tune.promotion.resolve import Promoted, resolve
 from tune.search.checkpoints import Keeper
 from tune.search.conductor import Conductor
-from tune.search.ledger import Ledger
+from tune.search.ledger.ledger import Ledger
 from tune.search.limits import Limits
-from tune.search.sampler import distribution_of
-from tune.search.schedulers import build_heirs, build_rule
+from tune.search.sampling.sampler import distribution_of
+from tune.search.scheduling.schedulers import build_heirs, build_rule
 from tune.space.dimensions import Dimension, arguments_of, kind_of
 from tune.space.file import read_space
 from tune.space.space import Space

@@ -10,7 +10,7 @@ from tune.cli import main
 from tune.promotion.constants import shortest_names
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
-from tune.search.epochs import check_epochs
+from tune.search.scheduling.epochs import check_epochs
 from tune.space.dimensions import contains
 from tune.space.draft import flow
 from tune.space.file import read_space

@@ -5,8 +5,8 @@ import sys
 from tune.cli.onlooker import looking_on
 from tune.cli.screen import Screen
 from tune.promotion.program import find_program
+from tune.search.machines.resources import Resources
 from tune.search.progress import Progress
-from tune.search.resources import Resources
 from tune.space.file import find_space, read_space
 from tune.trial.outcome import Outcome
 from tune.trial.score import best_of

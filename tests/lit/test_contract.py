@@ -8,7 +8,7 @@ import pytest
 
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
-from tune.search.epochs import check_epochs
+from tune.search.scheduling.epochs import check_epochs
 from tune.space.file import read_space
 from tune.space.lint import lint
 

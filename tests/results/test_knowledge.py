@@ -11,7 +11,7 @@ from tune.promotion.resolve import resolve
 from tune.promotion.snapshot import take_snapshot
 from tune.results.experiment import open_experiment
 from tune.results.knowledge import knowledge_of
-from tune.search.ledger import create_ledger
+from tune.search.ledger.ledger import create_ledger
 from tune.space.file import read_space, write_space
 
 PROGRAM = "LR = 1e-2\nSIZES = (1, 2)\nOPT = 'sgd'\nMOMENTUM = 0.5\n"

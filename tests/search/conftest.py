@@ -11,7 +11,7 @@ from tune.errors import PromotuneError
 from tune.paths import ExperimentPaths, claim_experiment
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
-from tune.search.resources import plan_resources
+from tune.search.machines.resources import plan_resources
 from tune.space.file import read_space
 from tune.trial.record import read_record
 
@@ -72,7 +72,7 @@ def search(ray):
 def resume(ray):
     """Return what goes on with an experiment."""
     from tune.results.experiment import open_experiment
-    from tune.search.journal import repair
+    from tune.search.ledger.journal import repair
     from tune.search.run import Search, resume_search
 
     def run(paths, *, trials=None, on_end=lambda outcome: None):

@@ -7,9 +7,9 @@ import pytest
 
 from tests.projects import write_program
 from tune.promotion.program import find_program
-from tune.search.asha import Asha, grace_period_of
-from tune.search.rule import NoStop, Verdict
-from tune.search.schedulers import build_rule
+from tune.search.scheduling.asha import Asha, grace_period_of
+from tune.search.scheduling.rule import NoStop, Verdict
+from tune.search.scheduling.schedulers import build_rule
 from tune.space.file import read_space
 
 

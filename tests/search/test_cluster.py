@@ -8,11 +8,11 @@ import time
 import psutil
 import pytest
 
-from tune.search.cluster import SCRATCH_AGE_S, ray_scratch, sweep
+from tune.search.machines.cluster import SCRATCH_AGE_S, ray_scratch, sweep
 
 HOLDS = """
 import sys
-from tune.search.cluster import ray_scratch
+from tune.search.machines.cluster import ray_scratch
 with ray_scratch() as folder:
     print(folder, flush=True)
     sys.stdin.read()
@@ -22,8 +22,8 @@ STARTS = """
 import socket
 import threading
 import psutil
-from tune.search.cluster import local_cluster
-from tune.search.resources import plan_resources
+from tune.search.machines.cluster import local_cluster
+from tune.search.machines.resources import plan_resources
 from tune.space.settings import Settings
 
 up, found = threading.Event(), []
@@ -78,8 +78,8 @@ NO_DASHBOARD = """
 import sys
 import ray
 from ray._private import ray_constants, services
-from tune.search.cluster import local_cluster
-from tune.search.resources import plan_resources
+from tune.search.machines.cluster import local_cluster
+from tune.search.machines.resources import plan_resources
 from tune.space.settings import Settings
 
 start = services.start_ray_process

@@ -16,10 +16,10 @@ from tune.promotion.resolve import resolve
 from tune.promotion.snapshot import take_snapshot
 from tune.results.experiment import open_experiment
 from tune.results.load import _space_of
-from tune.search.edit import Edit, kept_by
-from tune.search.ledger import create_ledger, open_ledger
-from tune.search.study import open_study
-from tune.search.switch import finish_switch
+from tune.search.ledger.edit import Edit, kept_by
+from tune.search.ledger.ledger import create_ledger, open_ledger
+from tune.search.ledger.study import open_study
+from tune.search.ledger.switch import finish_switch
 from tune.space.file import read_space, write_space
 from tune.trial.record import Record
 
@@ -174,7 +174,7 @@ from pathlib import Path
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
-from tune.search.edit import Edit, kept_by
+from tune.search.ledger.edit import Edit, kept_by
 from tune.space.file import read_space
 
 def go_over(paths, after, left):

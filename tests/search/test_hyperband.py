@@ -2,8 +2,8 @@
 
 import pytest
 
-from tune.search.hyperband import HyperBand
-from tune.search.rule import Move, Verdict
+from tune.search.scheduling.hyperband import HyperBand
+from tune.search.scheduling.rule import Move, Verdict
 
 GO_ON, STOP, PAUSE = Verdict.GO_ON, Verdict.STOP, Verdict.PAUSE
 

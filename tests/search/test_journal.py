@@ -8,7 +8,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from tune.errors import ExperimentError
-from tune.search.journal import Ended, Opened, Reported, Sealed, events, repair
+from tune.search.ledger.journal import Ended, Opened, Reported, Sealed, events, repair
 
 
 @pytest.fixture(scope="module")

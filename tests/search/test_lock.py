@@ -11,14 +11,14 @@ import pytest
 
 from tune.errors import ExperimentError
 from tune.paths import ExperimentPaths
-from tune.search.lock import locked
+from tune.search.ledger.lock import locked
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
 import sys, time
 from pathlib import Path
 from tune.paths import ExperimentPaths
-from tune.search.lock import locked
+from tune.search.ledger.lock import locked
 with locked(ExperimentPaths(Path(sys.argv[1]))):
     print("held", flush=True)
     time.sleep(60)

@@ -2,8 +2,8 @@
 
 import math
 
-from tune.search.median import Median
-from tune.search.rule import Verdict
+from tune.search.scheduling.median import Median
+from tune.search.scheduling.rule import Verdict
 
 GO_ON, STOP = Verdict.GO_ON, Verdict.STOP
 

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from tune.errors import OptionError
-from tune.search import nodes
-from tune.search.nodes import Node, Reached, plan_on, slots_of
-from tune.search.startable import startable
+from tune.search.machines import nodes
+from tune.search.machines.nodes import Node, Reached, plan_on, slots_of
+from tune.search.machines.startable import startable
 from tune.space.settings import Settings
 
 

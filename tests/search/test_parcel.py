@@ -6,8 +6,8 @@ import zipfile
 import pytest
 
 from tune.promotion.program import find_program
-from tune.search import parcel
-from tune.search.parcel import pack, project_files
+from tune.search.machines import parcel
+from tune.search.machines.parcel import pack, project_files
 
 TREE = {
     ".gitignore": "*.ckpt\n/out/\n",

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tune.search.perturb import perturb
-from tune.search.sampler import distribution_of, to_label
+from tune.search.sampling.perturb import perturb
+from tune.search.sampling.sampler import distribution_of, to_label
 from tune.space.dimensions import (
     Choice,
     LogRandInt,

@@ -2,8 +2,8 @@
 
 import math
 
-from tune.search.population import Population
-from tune.search.rule import Move, Verdict
+from tune.search.scheduling.population import Population
+from tune.search.scheduling.rule import Move, Verdict
 
 GO_ON, STOP, PAUSE = Verdict.GO_ON, Verdict.STOP, Verdict.PAUSE
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from tune.search import probe
-from tune.search.probe import TOKEN, Answer, Question, look, sign_of
+from tune.search.machines import probe
+from tune.search.machines.probe import TOKEN, Answer, Question, look, sign_of
 
 FINE = Answer(sees_storage=True, write_error=None, sees_project=True, missing=())
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from tests.projects import write_program
 from tune.errors import OptionError, SpaceError
-from tune.search.gpus import detect_gpus
-from tune.search.resources import plan_resources
+from tune.search.machines.gpus import detect_gpus
+from tune.search.machines.resources import plan_resources
 from tune.space.settings import Settings, check
 
 ROOT = Path(__file__).parents[2]
@@ -248,7 +248,7 @@ def test_the_gpus_that_are_named_are_used_and_no_others(tmp_path):
 SCALE = """
 import sys
 from tune.cli import main
-from tune.search import auto_share
+from tune.search.machines import auto_share
 from tune.trial.footprint import Footprint, Weighed
 
 GIB = 2**30

@@ -7,9 +7,9 @@ import pytest
 from tests.search.test_probe import FINE
 from tune.errors import OptionError, StartError
 from tune.places import place, url_of
-from tune.search.join import ON_NODES, _refusal, _told_to_nodes
-from tune.search.nodes import Node
-from tune.search.rounds import _incomplete, _unshared, _unwritable
+from tune.search.machines.join import ON_NODES, _refusal, _told_to_nodes
+from tune.search.machines.nodes import Node
+from tune.search.machines.rounds import _incomplete, _unshared, _unwritable
 
 
 def answers(*given):

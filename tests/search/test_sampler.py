@@ -6,8 +6,8 @@ import warnings
 import optuna
 import pytest
 
-from tune.search.grid import axis_of
-from tune.search.sampler import build_sampler, distribution_of, from_label, labels_of, to_label
+from tune.search.sampling.grid import axis_of
+from tune.search.sampling.sampler import build_sampler, distribution_of, from_label, labels_of, to_label
 from tune.space.dimensions import (
     Choice,
     LogRandInt,

@@ -5,7 +5,7 @@ from optuna.trial import TrialState
 
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
-from tune.search.searcher import Searcher
+from tune.search.sampling.searcher import Searcher
 from tune.space.file import read_space
 
 PROGRAM = "OPT = 'adam'\nMOMENTUM = 0.5\nNESTEROV = False\nDEPTH = 2\nSIZES = (1, 2)\n"

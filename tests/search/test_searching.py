@@ -11,8 +11,8 @@ from tests.projects import write_program
 from tune.errors import MetricError
 from tune.paths import VersionPaths
 from tune.results.experiment import open_experiment
+from tune.search.machines.resources import plan_resources
 from tune.search.rerun import Retraining, Run, retrain_name
-from tune.search.resources import plan_resources
 from tune.search.retrain import retrain
 from tune.trial.outcome import pareto_front
 from tune.trial.record import read_record

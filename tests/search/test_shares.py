@@ -3,8 +3,8 @@
 import pytest
 
 from tune.errors import OptionError
-from tune.search.resources import Resources
-from tune.search.shares import apportion, fitting, told, whole
+from tune.search.machines.resources import Resources
+from tune.search.machines.shares import apportion, fitting, told, whole
 from tune.space.settings import Settings
 from tune.trial.footprint import Footprint, Weighed
 from tune.trial.health import allocator_fraction

@@ -3,7 +3,7 @@
 import pytest
 
 from tune.errors import OptionError
-from tune.search.resources import plan_resources
+from tune.search.machines.resources import plan_resources
 from tune.space.settings import Settings
 
 
@@ -15,7 +15,7 @@ def eight_cores(monkeypatch):
 def planned(n_gpus, **settings):
     """Return workers, cores, GPUs and threads of a process, and how many trials run at a time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tune.search.resources.detect_gpus", lambda: tuple(map(str, range(n_gpus))))
+        patch.setattr("tune.search.machines.resources.detect_gpus", lambda: tuple(map(str, range(n_gpus))))
         plan = plan_resources(Settings(**settings), None)
     return plan.workers_per_trial, plan.cpus_per_trial, plan.gpus_per_trial, plan.n_threads, plan.concurrency
 

@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from tune.search.asha import Asha
-from tune.search.exempt import Exempt
-from tune.search.hyperband import HyperBand
-from tune.search.median import Median
-from tune.search.rule import NoStop, Verdict
+from tune.search.scheduling.asha import Asha
+from tune.search.scheduling.exempt import Exempt
+from tune.search.scheduling.hyperband import HyperBand
+from tune.search.scheduling.median import Median
+from tune.search.scheduling.rule import NoStop, Verdict
 from tune.trial.mail import EPOCHS, Mail
 
 MAX_T = 81

@@ -10,7 +10,7 @@ from tune.promotion.execute import Executor
 from tune.promotion.program import find_program
 from tune.promotion.snapshot import take_snapshot
 from tune.search.job import build_job
-from tune.search.resources import Resources
+from tune.search.machines.resources import Resources
 from tune.space.settings import Settings
 from tune.space.space import Space, System
 from tune.trial.record import Record, read_record

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tune.cli.parser import Parser, add_quiet, add_storage
 from tune.errors import OptionError
-from tune.search.machine import Machine, machine
+from tune.search.machines.machine import Machine, machine
 from tune.space.settings import DURATIONS, Settings, set_to
 from tune.space.trainer_args import parse_trainer_value
 

@@ -12,7 +12,7 @@ from tune.cli.parser import Parser, add_storage
 from tune.cli.screen import Screen, tool
 from tune.cli.storage import storage_of
 from tune.paths import ExperimentPaths
-from tune.search.lock import dashboard_of
+from tune.search.ledger.lock import dashboard_of
 
 
 def parser() -> Parser:

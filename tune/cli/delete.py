@@ -12,7 +12,7 @@ from tune.cli.storage import storage_of
 from tune.errors import OptionError
 from tune.paths import ExperimentPaths, short
 from tune.results.deletion import delete, experiment_to_delete, versions_to_delete
-from tune.search.lock import locked
+from tune.search.ledger.lock import locked
 
 
 def parser() -> Parser:

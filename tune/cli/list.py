@@ -11,7 +11,7 @@ from tune.cli.screen import Screen
 from tune.cli.storage import storage_of
 from tune.paths import short
 from tune.results.listing import Listed, experiments, listed
-from tune.search.lock import is_held
+from tune.search.ledger.lock import is_held
 
 UNITS_S = (("day", 86400), ("hour", 3600), ("minute", 60))
 COLUMNS = ("experiment", "state", "trials", "best", "hardcoded", "metric", "written", "size")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from tune.cli.screen import Screen, TrialLines
 from tune.promotion.program import Program
-from tune.search.epochs import n_epochs
-from tune.search.resources import Resources
+from tune.search.machines.resources import Resources
+from tune.search.scheduling.epochs import n_epochs
 from tune.search.watch import Watch
 from tune.space.space import Space
 from tune.trial.outcome import BASELINE, Outcome

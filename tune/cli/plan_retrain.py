@@ -9,8 +9,8 @@ from tune.promotion.program import find_program
 from tune.promotion.snapshot import Snapshot, take_snapshot
 from tune.results.experiment import Experiment
 from tune.results.retrained import Retrained, latest, read_retrained, reproduction, seed_of
+from tune.search.machines.resources import Resources
 from tune.search.rerun import Retraining, Run, fresh_seeds, retrain_name
-from tune.search.resources import Resources
 from tune.space.space import Space
 from tune.trial.outcome import Outcome
 from tune.trial.request import Request, digest_of

@@ -23,8 +23,8 @@ from tune.promotion.options import Option, find_option, find_options
 from tune.promotion.program import Program, find_program
 from tune.promotion.resolve import resolve
 from tune.promotion.shape import shape_of
-from tune.search.epochs import epochs_constant
-from tune.search.resources import plan_resources
+from tune.search.machines.resources import plan_resources
+from tune.search.scheduling.epochs import epochs_constant
 from tune.space.draft import Draft, Line, drafted, flow
 from tune.space.file import FOLDER, read_space
 from tune.space.place import shown

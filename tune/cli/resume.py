@@ -22,9 +22,9 @@ from tune.paths import ExperimentPaths, short
 from tune.promotion.resolve import Promoted, doubts, hardcoded, resolve
 from tune.promotion.snapshot import Snapshot, check_root
 from tune.promotion.workers import most_workers
-from tune.search.links import check_links
-from tune.search.lock import locked
-from tune.search.machine import Machine
+from tune.search.ledger.links import check_links
+from tune.search.ledger.lock import locked
+from tune.search.machines.machine import Machine
 from tune.search.plan import n_trials
 from tune.space.edited import changes, edited_space
 from tune.space.feasible import check_feasible
@@ -34,7 +34,7 @@ from tune.space.settings import Settings
 from tune.space.space import Space
 
 if TYPE_CHECKING:
-    from tune.search.edit import Edit
+    from tune.search.ledger.edit import Edit
 
 MAY_CHANGE = (
     *("trials", "time-budget", "concurrency", "cpus-per-trial", "gpus-per-trial"),
@@ -88,9 +88,9 @@ def _resume(
     session: float | None,
 ) -> int:
     from tune.results.experiment import open_experiment
-    from tune.search.edit import Edit
-    from tune.search.journal import repair
-    from tune.search.switch import finish_switch
+    from tune.search.ledger.edit import Edit
+    from tune.search.ledger.journal import repair
+    from tune.search.ledger.switch import finish_switch
 
     finish_switch(paths)
     if lost := repair(paths.journal):
@@ -185,7 +185,7 @@ def _promoted(space: Space, before: Space, snapshot: Snapshot) -> tuple[Promoted
 
 def _go_over(screen: Screen, paths: ExperimentPaths, edit: "Edit", where: str) -> None:
     """Take the edited space, and say what it changes; nothing is written where it cannot be taken."""
-    from tune.search.edit import kept_by
+    from tune.search.ledger.edit import kept_by
 
     kept = kept_by(edit, paths)
     _check_trials(where, edit.after, kept.n_kept)

@@ -18,9 +18,9 @@ from tune.results.experiment import Experiment, open_experiment
 from tune.results.retrained import Retrained, latest, read_retrained, reproduction, verdicts
 from tune.results.student import Spread
 from tune.results.write_back import pick
-from tune.search.links import check_links
-from tune.search.lock import held_here
-from tune.search.machine import Machine
+from tune.search.ledger.links import check_links
+from tune.search.ledger.lock import held_here
+from tune.search.machines.machine import Machine
 from tune.search.rerun import Run
 from tune.space.settings import MAX_SEED
 from tune.storage.writer import sent_home

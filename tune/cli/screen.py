@@ -22,8 +22,8 @@ from tune.places import url_of
 from tune.promotion.literals import Unknown
 from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted
+from tune.search.machines.resources import Resources
 from tune.search.plan import n_trials
-from tune.search.resources import Resources
 from tune.space.dimensions import describe
 from tune.space.space import Space
 from tune.space.when import describe_condition, restored

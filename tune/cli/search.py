@@ -23,7 +23,7 @@ from tune.promotion.resolve import doubts, hardcoded
 from tune.promotion.workers import Workers, crowding, most_workers
 from tune.results.failures import failures_of
 from tune.results.hints import hints_of
-from tune.search.lock import locked
+from tune.search.ledger.lock import locked
 from tune.search.plan import Plan, n_trials, prepare
 from tune.space.feasible import baseline_doubts
 from tune.space.file import find_space, read_space

@@ -11,12 +11,12 @@ from tune.errors import PauseError
 from tune.paths import ExperimentPaths, short
 from tune.search.causes import Causes
 from tune.search.checkpoints import Freed, Keeper
-from tune.search.heirs import Heirs
-from tune.search.ledger import BASELINE, Ledger
+from tune.search.ledger.ledger import BASELINE, Ledger
 from tune.search.left import left_in, told_by
 from tune.search.limits import Budget, Limits
 from tune.search.registrar import OnDeath, Registrar
-from tune.search.rule import Rule
+from tune.search.scheduling.heirs import Heirs
+from tune.search.scheduling.rule import Rule
 from tune.search.usher import Usher
 from tune.search.versions import Versions
 from tune.trial.mail import Epoch

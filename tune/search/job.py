@@ -8,8 +8,8 @@ from tune.promotion.literals import Unknown
 from tune.promotion.options import Option
 from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted
-from tune.search.epochs import epochs_constant
-from tune.search.resources import Resources
+from tune.search.machines.resources import Resources
+from tune.search.scheduling.epochs import epochs_constant
 from tune.space.dimensions import Value, extremes
 from tune.space.space import Space
 from tune.trial.task import Job

@@ -9,9 +9,9 @@ from tune.errors import NoRoomError
 from tune.places import url_of
 from tune.search.checkpoints import Keeper
 from tune.search.conductor import Conductor
-from tune.search.ledger import Ledger, create_ledger, open_ledger
+from tune.search.ledger.ledger import Ledger, create_ledger, open_ledger
 from tune.search.limits import Limits
-from tune.search.schedulers import build_heirs, build_rule
+from tune.search.scheduling.schedulers import build_heirs, build_rule
 from tune.search.tuner import run_trials
 from tune.trial.closing import close_failed
 from tune.trial.gate import close_gate

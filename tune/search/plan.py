@@ -10,9 +10,9 @@ from tune.promotion.cautions import check_folder, check_names
 from tune.promotion.program import Program, find_program
 from tune.promotion.resolve import Promoted, hardcoded, resolve
 from tune.promotion.workers import Workers, most_workers
-from tune.search.epochs import check_epochs
-from tune.search.machine import Machine
-from tune.search.resources import Resources
+from tune.search.machines.machine import Machine
+from tune.search.machines.resources import Resources
+from tune.search.scheduling.epochs import check_epochs
 from tune.space.dimensions import could_draw, n_points
 from tune.space.feasible import check_feasible
 from tune.space.space import Space, check_settings

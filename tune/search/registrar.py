@@ -9,7 +9,7 @@ from tune.paths import VersionPaths
 from tune.search.autopsy import WORKER_DIED, failure_in
 from tune.search.causes import Causes
 from tune.search.checkpoints import Keeper
-from tune.search.ledger import Ledger
+from tune.search.ledger.ledger import Ledger
 from tune.space.dimensions import Value
 from tune.trial.outcome import Outcome, State
 from tune.trial.record import HUNG, Record

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tune.paths import ExperimentPaths, VersionPaths
 from tune.promotion.snapshot import Snapshot
+from tune.search.machines.resources import Resources
 from tune.search.names import version_name
-from tune.search.resources import Resources
 from tune.search.watch import Watch
 from tune.space.settings import MAX_SEED
 from tune.space.space import Space

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from tune.errors import NoRoomError, PauseError
 from tune.promotion.resolve import resolve
-from tune.search.cluster import local_cluster
 from tune.search.job import build_job
+from tune.search.machines.cluster import local_cluster
 from tune.search.rerun import Retraining, Run
 from tune.search.run import DRIVER_LOG
 from tune.search.watch import watched

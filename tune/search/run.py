@@ -20,14 +20,14 @@ from tune.paths import ExperimentPaths, short
 from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted
 from tune.promotion.snapshot import Snapshot, take_snapshot
-from tune.search.auto_share import measured_share
 from tune.search.autopsy import WORKER_DIED
 from tune.search.checkpoints import Freed
-from tune.search.cluster import local_cluster
 from tune.search.job import build_job
-from tune.search.lock import announce
-from tune.search.reserve import reserved
-from tune.search.resources import Resources
+from tune.search.ledger.lock import announce
+from tune.search.ledger.reserve import reserved
+from tune.search.machines.auto_share import measured_share
+from tune.search.machines.cluster import local_cluster
+from tune.search.machines.resources import Resources
 from tune.search.watch import Watch, watched
 from tune.space.file import write_space
 from tune.space.space import Space
@@ -41,7 +41,7 @@ from tune.trial.task import Job
 
 if TYPE_CHECKING:
     from tune.search.conductor import Conductor
-    from tune.search.ledger import Ledger
+    from tune.search.ledger.ledger import Ledger
 
 DRIVER_LOG = "driver.log"
 

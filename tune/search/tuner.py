@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 from ray.tune import RunConfig, TuneConfig, with_resources
 
-from tune.search.client import tuner_here
-from tune.search.cluster import ray_scratch
 from tune.search.director import Director
+from tune.search.machines.client import tuner_here
+from tune.search.machines.cluster import ray_scratch
+from tune.search.machines.resources import Resources
 from tune.search.ray_doors import SchedulerDoor, SearcherDoor, StopperDoor
-from tune.search.resources import Resources
 from tune.trial.posted import posted
 from tune.trial.task import Job
 from tune.trial.trainable import trainable_of

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from tune.search.rule import Move
+from tune.search.scheduling.rule import Move
 
 
 class Turns:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
-from tune.search.heirs import Heirs
-from tune.search.ledger import Ledger
-from tune.search.replay import replay
-from tune.search.rule import Move, Rule, Verdict
+from tune.search.ledger.ledger import Ledger
+from tune.search.scheduling.heirs import Heirs
+from tune.search.scheduling.replay import replay
+from tune.search.scheduling.rule import Move, Rule, Verdict
 from tune.search.turns import Turns
 from tune.search.versions import Versions
 

@@ -1,7 +1,7 @@
 """Which folder each trial of a search has."""
 
 from tune.paths import ExperimentPaths, VersionPaths
-from tune.search.ledger import BASELINE, Ledger
+from tune.search.ledger.ledger import BASELINE, Ledger
 from tune.search.names import version_name
 from tune.trial.record import Record, read_record
 

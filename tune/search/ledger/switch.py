@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tune.paths import ExperimentPaths
-from tune.search.recast import Record
+from tune.search.ledger.recast import Record
 from tune.space.file import write_space
 from tune.space.space import Space
 

@@ -8,12 +8,12 @@ from optuna.trial import FrozenTrial
 
 from tune.paths import ExperimentPaths
 from tune.promotion.resolve import Promoted, hardcoded
-from tune.search.journal import records_of
-from tune.search.ledger import BASELINE
-from tune.search.recast import Fate, Recast
-from tune.search.sampler import from_label, to_label
-from tune.search.study import KNOWLEDGE, TRAINED_OTHERWISE, open_study
-from tune.search.switch import switch
+from tune.search.ledger.journal import records_of
+from tune.search.ledger.ledger import BASELINE
+from tune.search.ledger.recast import Fate, Recast
+from tune.search.ledger.study import KNOWLEDGE, TRAINED_OTHERWISE, open_study
+from tune.search.ledger.switch import switch
+from tune.search.sampling.sampler import from_label, to_label
 from tune.space.carry import carried
 from tune.space.dimensions import Dimension, Value
 from tune.space.space import Space

@@ -8,9 +8,9 @@ from pathlib import Path
 import optuna
 
 from tune.paths import ExperimentPaths
-from tune.search.book import Book
-from tune.search.journal import Backend
-from tune.search.memory import DIRECTIONS
+from tune.search.ledger.book import Book
+from tune.search.ledger.journal import Backend
+from tune.search.sampling.memory import DIRECTIONS
 from tune.space.space import Space
 from tune.trial.outcome import FORMAT, check_format
 

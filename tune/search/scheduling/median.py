@@ -7,7 +7,7 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from tune.search.rule import Stopping, Verdict
+from tune.search.scheduling.rule import Stopping, Verdict
 from tune.trial.score import Mode
 
 GRACE_PERIOD = 1

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tune.errors import OptionError
-from tune.search.gpus import choose_gpus, detect_gpus
-from tune.search.team import for_team, team_size
+from tune.search.machines.gpus import choose_gpus, detect_gpus
+from tune.search.machines.team import for_team, team_size
 from tune.space.settings import AUTO, Settings
 
 if TYPE_CHECKING:
-    from tune.search.nodes import Reached
+    from tune.search.machines.nodes import Reached
 
 NO_AUTO = "Leave `gpus_per_trial` out, and trials run on the CPU."
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
-from tune.search.rule import Stopping, Verdict
+from tune.search.scheduling.rule import Stopping, Verdict
 from tune.trial.score import Mode
 
 GRACE_PERIODS = (1, 3)

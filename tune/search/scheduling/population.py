@@ -9,7 +9,7 @@ import math
 import random
 from collections.abc import Sequence
 
-from tune.search.rule import Move, Verdict
+from tune.search.scheduling.rule import Move, Verdict
 from tune.trial.score import Mode
 
 PERTURBATION_INTERVAL = 4  # epochs

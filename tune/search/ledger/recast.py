@@ -16,7 +16,7 @@ from optuna.distributions import distribution_to_json
 from optuna.storages.journal._storage import JournalOperation as Op
 from optuna.trial import FrozenTrial, TrialState
 
-from tune.search.sampler import distribution_of, to_label
+from tune.search.sampling.sampler import distribution_of, to_label
 from tune.space.dimensions import Dimension, Value, could_draw
 from tune.trial.outcome import LEFT_OUT
 

@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 
 from tune.errors import ExperimentError
 from tune.paths import short
-from tune.search.journal_file import JournalFile
+from tune.search.ledger.journal_file import JournalFile
 from tune.trial.room import room_told
 
 SEALED = "sealed"

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tune.errors import OptionError
-from tune.search.resources import Resources, gpu_slots
-from tune.search.team import for_team, team_size
+from tune.search.machines.resources import Resources, gpu_slots
+from tune.search.machines.team import for_team, team_size
 from tune.space.settings import AUTO, Settings
 
 LOOK_S = 2.0

@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 from tune.errors import OptionError
-from tune.search.resources import Resources
+from tune.search.machines.resources import Resources
 from tune.space.settings import Settings
 from tune.trial.footprint import Footprint, Weighed
 

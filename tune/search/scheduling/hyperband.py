@@ -8,7 +8,7 @@ trials wait for each other at its milestones, with their workers free for other 
 import math
 from collections.abc import Iterable, Sequence
 
-from tune.search.rule import Move, Verdict
+from tune.search.scheduling.rule import Move, Verdict
 from tune.trial.score import Mode
 
 REDUCTION_FACTOR = 3.0

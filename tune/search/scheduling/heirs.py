@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tune.paths import VersionPaths
-from tune.search.explore import RESAMPLE_PROBABILITY, explore
-from tune.search.ledger import Ledger
+from tune.search.ledger.ledger import Ledger
+from tune.search.scheduling.explore import RESAMPLE_PROBABILITY, explore
 from tune.space.dimensions import Dimension, Value
 
 VersionOf = Callable[[int], VersionPaths]

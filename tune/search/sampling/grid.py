@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
-from tune.search.sampler import from_label, labels_of
+from tune.search.sampling.sampler import from_label, labels_of
 from tune.space.dimensions import Choice, Dimension, LogRandInt, LogUniform, QRandInt, QUniform, RandInt, Uniform
 from tune.space.when import Condition, only_active
 

@@ -19,7 +19,7 @@ from optuna.samplers._tpe.sampler import default_gamma
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from tune.search.memory import FINISHED
+from tune.search.sampling.memory import FINISHED
 
 N_MORE = 400
 """So much a column grows at least, in trials."""

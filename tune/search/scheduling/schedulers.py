@@ -5,15 +5,15 @@ from typing import Any
 
 from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted
-from tune.search.asha import Asha, grace_period_of
-from tune.search.epochs import n_epochs
-from tune.search.exempt import Exempt
-from tune.search.heirs import Heirs
-from tune.search.hyperband import HyperBand
-from tune.search.ledger import Ledger
-from tune.search.median import Median
-from tune.search.population import Population
-from tune.search.rule import NoStop, Rule
+from tune.search.ledger.ledger import Ledger
+from tune.search.scheduling.asha import Asha, grace_period_of
+from tune.search.scheduling.epochs import n_epochs
+from tune.search.scheduling.exempt import Exempt
+from tune.search.scheduling.heirs import Heirs
+from tune.search.scheduling.hyperband import HyperBand
+from tune.search.scheduling.median import Median
+from tune.search.scheduling.population import Population
+from tune.search.scheduling.rule import NoStop, Rule
 from tune.space.space import Space
 
 NOT_OF_THE_RULE = frozenset({"metric", "resample_probability"})

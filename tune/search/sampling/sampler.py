@@ -8,7 +8,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler
 
-from tune.search.tpe import Tpe
+from tune.search.sampling.tpe import Tpe
 from tune.space.dimensions import (
     Choice,
     Dimension,

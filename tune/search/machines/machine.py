@@ -8,9 +8,9 @@ from typing import Protocol
 
 from tune.errors import OptionError
 from tune.promotion.program import Program
-from tune.search.address import check_answers, door_of
-from tune.search.nodes import Reached
-from tune.search.resources import Resources, plan_resources
+from tune.search.machines.address import check_answers, door_of
+from tune.search.machines.nodes import Reached
+from tune.search.machines.resources import Resources, plan_resources
 from tune.space.settings import Settings
 
 
@@ -50,7 +50,7 @@ class OtherMachines:
         door = door_of(self.address)
         if door is not None:
             check_answers(door)
-        from tune.search.join import joined  # imports Ray
+        from tune.search.machines.join import joined  # imports Ray
 
         self.tell(f"joining {self.address}")
         resources = self.until.enter_context(joined(self.address, settings, program, storage, n_workers))

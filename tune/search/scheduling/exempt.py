@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from tune.search.ledger import BASELINE
-from tune.search.rule import Move, Rule, Verdict
+from tune.search.ledger.ledger import BASELINE
+from tune.search.scheduling.rule import Move, Rule, Verdict
 
 
 class Exempt:

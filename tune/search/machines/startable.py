@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tune.search.nodes import Node
+from tune.search.machines.nodes import Node
 
 BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")
 """Ray's launcher writes it to the head node, as JSON; where a cluster was started otherwise there is none."""

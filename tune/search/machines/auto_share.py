@@ -6,8 +6,8 @@ import ray
 from ray.exceptions import RayError
 
 from tune.promotion.resolve import Promoted, hardcoded
-from tune.search.resources import Resources
-from tune.search.shares import apportion, fitting, told, whole
+from tune.search.machines.resources import Resources
+from tune.search.machines.shares import apportion, fitting, told, whole
 from tune.space.dimensions import Value
 from tune.space.heaviest import heaviest
 from tune.space.space import Space

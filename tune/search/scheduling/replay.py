@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
-from tune.search.journal import Ended, Event, Opened, Reported, Sealed
-from tune.search.rule import Move, Rule, Verdict
+from tune.search.ledger.journal import Ended, Event, Opened, Reported, Sealed
+from tune.search.scheduling.rule import Move, Rule, Verdict
 
 
 def replay(

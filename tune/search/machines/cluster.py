@@ -18,9 +18,9 @@ from ray._private.node import Node
 
 from tune.errors import StartError
 from tune.promotion.pause import collector_paused
-from tune.search.dashboard import Dashboard
-from tune.search.doors_shut import make_token, on_loopback
-from tune.search.resources import Resources
+from tune.search.machines.dashboard import Dashboard
+from tune.search.machines.doors_shut import make_token, on_loopback
+from tune.search.machines.resources import Resources
 from tune.trial.worker import WORKER_ENVIRONMENT
 
 DRIVER_ENVIRONMENT = {

@@ -11,10 +11,17 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tune.errors import SearchError
 from tune.promotion.resolve import Promoted, hardcoded
-from tune.search.grid import grid_points
-from tune.search.memory import Curve, Memory
-from tune.search.perturb import SHARE, perturb
-from tune.search.sampler import N_STARTUP_TRIALS, build_sampler, distribution_of, from_label, takes_pruned, to_label
+from tune.search.sampling.grid import grid_points
+from tune.search.sampling.memory import Curve, Memory
+from tune.search.sampling.perturb import SHARE, perturb
+from tune.search.sampling.sampler import (
+    N_STARTUP_TRIALS,
+    build_sampler,
+    distribution_of,
+    from_label,
+    takes_pruned,
+    to_label,
+)
 from tune.space.dimensions import Value, could_draw
 from tune.space.draw import draw
 from tune.space.feasible import N_DRAWS

@@ -14,10 +14,10 @@ from tune.errors import ExperimentError, OptionError, PromotuneError, StartError
 from tune.paths import short
 from tune.places import url_of
 from tune.promotion.program import Program
-from tune.search.nodes import Node, slots_of
-from tune.search.probe import TOKEN, Answer, Question, look, sign_of
-from tune.search.resources import Resources
-from tune.search.startable import startable
+from tune.search.machines.nodes import Node, slots_of
+from tune.search.machines.probe import TOKEN, Answer, Question, look, sign_of
+from tune.search.machines.resources import Resources
+from tune.search.machines.startable import startable
 from tune.storage.remote import PACKAGES
 
 ANSWER_S = 120.0

@@ -13,11 +13,11 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tune.paths import ExperimentPaths
 from tune.promotion.resolve import Promoted
-from tune.search.book import at_once
-from tune.search.journal import SEALED, Event, events
-from tune.search.memory import FINISHED
-from tune.search.searcher import Draw, Searcher
-from tune.search.study import KNOWLEDGE, REPEAT, TRAINED_OTHERWISE, create_study, open_study
+from tune.search.ledger.book import at_once
+from tune.search.ledger.journal import SEALED, Event, events
+from tune.search.ledger.study import KNOWLEDGE, REPEAT, TRAINED_OTHERWISE, create_study, open_study
+from tune.search.sampling.memory import FINISHED
+from tune.search.sampling.searcher import Draw, Searcher
 from tune.space.dimensions import Value
 from tune.space.space import Space
 from tune.space.when import restored
