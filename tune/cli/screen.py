@@ -141,12 +141,14 @@ def show_tensorboard(screen: Screen, storage: Path) -> None:
 
 def show_dashboard(screen: Screen, address: str) -> None:
     """Show where Ray's dashboard is; from any thread."""
-    where = f"Ray dashboard  http://{address}"
-    if os.environ.get("RAY_AUTH_MODE", "").lower() == "disabled":
-        screen.line(where)
-        screen.result("warning: RAY_AUTH_MODE=disabled: any user of this machine can run code as you", style="bold red")
-        return
-    screen.line(f"{where}\n  its token    {tool('ray')} get-auth-token\n")
+    with screen.lock:
+        screen.line(f"Ray dashboard  http://{address}")
+        if os.environ.get("RAY_AUTH_MODE", "").lower() == "disabled":
+            warning = "RAY_AUTH_MODE=disabled: any user of this machine can run code as you"
+            screen.result(f"warning: {warning}", style="bold red")
+        else:
+            screen.line(f"  its token    {tool('ray')} get-auth-token")
+        screen.line()
 
 
 class TrialLines:

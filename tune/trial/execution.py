@@ -77,7 +77,7 @@ def execute(
     pytorch_lightning.seed_everything(task.seed, workers=True, verbose=False)
     own_seeds = reseeded(task.seed) if task.reseed else contextlib.nullcontext()
     snapshot = executor.snapshot.stored
-    with own_seeds, executor.imports(values) as in_force, only_forked(snapshot), _lightning(seat, job):
+    with own_seeds, executor.imports(values) as in_force, only_forked(snapshot), _patched(seat, job):
         proof = Proof(job.constants, values, in_force, job.program)
         fit = Fit(
             job,
@@ -114,7 +114,7 @@ def unheard(epoch: int, value: float, last: bool, others: tuple[float, ...]) -> 
 
 
 @contextlib.contextmanager
-def _lightning(seat: Seat, job: Job) -> Iterator[None]:
+def _patched(seat: Seat, job: Job) -> Iterator[None]:
     """Let Lightning lose no time, and several processes do what one would: share the data, log what it is in all."""
     with contextlib.ExitStack() as patches:
         for package in packages_of(job.program):

@@ -15,13 +15,13 @@ from typing import Any
 import torch
 from torchmetrics import Metric
 
-SETTLED = "_promotune_settled_on"
-"""Where a value that Lightning keeps remembers the device that all of it was moved to."""
+MOVED_TO = "_promotune_moved_to"
+"""Where what Lightning keeps of a value remembers the device that all of it was moved to."""
 
 
 @contextlib.contextmanager
 def quicker(package: ModuleType) -> Iterator[None]:
-    """Leave both out, in a Lightning that does them; nothing that a program can see is different."""
+    """Leave both out, in a Lightning that does them; what is logged stays the same."""
     with contextlib.ExitStack() as patches:
         for module, owner, name, wrapped in (
             (f"{package.__name__}.trainer.connectors.logger_connector.result", "_ResultMetric", "to", moved_once),
@@ -40,12 +40,12 @@ def moved_once(to: Callable[..., Any]) -> Callable[..., Any]:
         if not isinstance(device, torch.device):
             return to(metric, *args, **given)
         held = vars(metric)
-        if held.get(SETTLED) == device and all(
+        if held.get(MOVED_TO) == device and all(
             each.device == device for each in held.values() if isinstance(each, torch.Tensor | Metric)
         ):
             return metric
         moved = to(metric, device)
-        vars(moved)[SETTLED] = device
+        vars(moved)[MOVED_TO] = device
         return moved
 
     return replacement

@@ -81,7 +81,7 @@ def _own_cluster(resources: Resources, dashboard: Dashboard) -> Iterator[None]:
                 collector_paused(),
                 on_loopback() as where,
                 environment(_workers(resources)),
-                _nothing_idle(),
+                _no_log_monitor(),
                 dashboard.aside(),
             ):
                 _start(
@@ -95,8 +95,15 @@ def _own_cluster(resources: Resources, dashboard: Dashboard) -> Iterator[None]:
                     logging_level=logging.ERROR,
                     **where,
                 )
+        except BaseException:
+            dashboard.leave()
+            raise
+        try:
             imports.join()
             yield
+        except BaseException:
+            dashboard.leave()
+            raise
         finally:
             with dashboard.ended():
                 shut_down()
@@ -113,17 +120,17 @@ def shut_down() -> None:
 
 
 @contextlib.contextmanager
-def _nothing_idle() -> Iterator[None]:
-    """Start neither Ray's autoscaler nor its log monitor: this Ray does not grow, and its workers' output is theirs.
-
-    Each takes a third of a second of a core while trials wait, and the autoscaler does not end when it is asked to.
-    """
-    with contextlib.ExitStack() as patches:
-        for name in ("start_monitor", "start_log_monitor"):
-            if (before := getattr(Node, name, None)) is not None:
-                setattr(Node, name, lambda node: None)
-                patches.callback(setattr, Node, name, before)
+def _no_log_monitor() -> Iterator[None]:
+    """Start no log monitor: it would read what workers print, for a driver that does not show it."""
+    before = getattr(Node, "start_log_monitor", None)
+    if before is None:
         yield
+        return
+    Node.start_log_monitor = lambda node: None
+    try:
+        yield
+    finally:
+        Node.start_log_monitor = before
 
 
 def _start(**arguments: Any) -> None:

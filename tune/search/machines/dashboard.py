@@ -1,22 +1,19 @@
 """Ray's dashboard, started beside the rest of Ray, which would wait two seconds for it before it starts anything else.
 
-Linux ends a process of Ray's with the thread that started it, so that a driver that is killed leaves none: the thread
-stays for as long as Ray does.
+The autoscaler comes behind it: here it only tells the dashboard how the cluster is. Linux ends a process of Ray's with
+the thread that started it, so that a driver that is killed leaves none: the thread stays for as long as Ray does.
 """
 
 import contextlib
 import functools
-import os
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from ray._private.node import Node
 
-NICENESS = 15
-"""As that of the trials, which Ray gives them: it is not to keep them from starting."""
-STARTING_S = 10
-"""So long the end of a search waits for a dashboard that is still starting, which would come up with no Ray left."""
+PATIENCE_S = 10
+"""So long the end of a search waits for a dashboard that still starts: this process's next Ray is not to meet it."""
 
 
 class Dashboard:
@@ -26,43 +23,58 @@ class Dashboard:
         """``on_ready`` hears its address, ``127.0.0.1:8265``, from another thread; never, where it does not start."""
         self._on_ready = on_ready
         self._tried = threading.Event()
+        """Set by the thread."""
         self._over = threading.Event()
+        """Set for the thread."""
         self._thread: threading.Thread | None = None
+        self._node: Any = None
 
     @contextlib.contextmanager
     def aside(self) -> Iterator[None]:
-        """Start it beside the Ray that is started within."""
-        start = Node.start_api_server
+        """Start it beside the Ray that is started within; a Ray that has other words for it starts it as ever."""
+        start, start_monitor = (getattr(Node, name, None) for name in ("start_api_server", "start_monitor"))
+        if start is None or start_monitor is None:
+            yield
+            return
 
-        def start_aside(node: Any, **how: Any) -> None:
-            run = functools.partial(self._run, node, functools.partial(start, node, **how))
-            self._thread = threading.Thread(target=run, name="dashboard", daemon=True)
+        def start_aside(node: Any, *arguments: Any, **how: Any) -> None:
+            self._node = node
+            starts = functools.partial(start, node, *arguments, **how), functools.partial(start_monitor, node)
+            self._thread = threading.Thread(target=self._run, args=starts, name="dashboard", daemon=True)
             self._thread.start()
 
-        Node.start_api_server = start_aside
+        Node.start_api_server, Node.start_monitor = start_aside, lambda node: None
         try:
             yield
         finally:
-            Node.start_api_server = start
+            Node.start_api_server, Node.start_monitor = start, start_monitor
 
-    def _run(self, node: Any, start: Callable[[], None]) -> None:
+    def _run(self, start: Callable[[], None], start_monitor: Callable[[], None]) -> None:
         try:
-            with contextlib.suppress(OSError):  # elsewhere than on Linux a thread has no niceness of its own
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
             start()
+            if not self._over.is_set():
+                start_monitor()
         finally:
             self._tried.set()
         try:
-            if node.webui_url:
-                self._on_ready(node.webui_url)
+            if self._node.webui_url and not self._over.is_set():
+                self._on_ready(self._node.webui_url)
         finally:
             self._over.wait()
 
+    def leave(self) -> None:
+        """Let go of it at once: it ends with its thread."""
+        self._over.set()
+
     @contextlib.contextmanager
     def ended(self) -> Iterator[None]:
-        """Let it be up before Ray ends within, and let go of it after."""
-        if self._thread is not None:
-            self._tried.wait(STARTING_S)
+        """Let it be up before Ray ends within, and let go of it after.
+
+        The autoscaler is ended first: Ray would ask it to end, wait a second in vain, and do the same.
+        """
+        if self._thread is not None and not self._over.is_set():
+            self._tried.wait(PATIENCE_S)
+            self._node.kill_monitor(check_alive=False)
         try:
             yield
         finally:
