@@ -1,0 +1,90 @@
+"""What a trial left on disk says how it ended, and which epochs nobody may have been told."""
+
+import zipfile
+
+import pytest
+
+from tune.paths import VersionPaths
+from tune.search.left import left_in
+from tune.trial.mail import Epoch
+from tune.trial.mark import Mark
+from tune.trial.record import HUNG, Failure, Record
+
+
+@pytest.fixture
+def files(tmp_path):
+    return VersionPaths(tmp_path)
+
+
+def write_record(files, **changes):
+    fields = {"number": 7, "version": "007", "constants": {}, "seed": 0, "stage": "running", "pid": 1, "host": "h"}
+    Record(**{**fields, "devices": None, "started": 1.5, "curve": [(1, 0.1), (2, 0.2)], **changes}).write(files)
+
+
+def write_checkpoint(files, curve, others=None):
+    files.checkpoints.mkdir()
+    with zipfile.ZipFile(files.last, "w") as archive:
+        archive.writestr("last/data.pkl", b"")
+    Mark(curve=curve, others=others or {}, last=False, fit=1, step=9, events={}).write_into(files.last)
+
+
+def test_nothing_at_all_is_a_worker_that_died(files):
+    left = left_in(files, failed=True, stopped=False)
+
+    assert (left.failed, left.died, left.hung, left.through, left.record) == (True, True, False, False, None)
+    assert left.epochs(several=False) == []
+
+
+def test_a_worker_that_died_behind_its_trials_end_takes_nothing_along(files):
+    write_record(files, stage="complete")
+    left = left_in(files, failed=True, stopped=False)
+
+    assert (left.failed, left.died, left.through) == (True, False, True)
+    assert left.epochs(several=False) == [Epoch(1, 0.1), Epoch(2, 0.2)]
+
+
+def test_of_a_worker_that_died_the_checkpoint_knows_more_than_the_record(files):
+    write_record(files)
+    write_checkpoint(files, [(1, 0.1), (2, 0.2), (3, 0.3)])
+    left = left_in(files, failed=True, stopped=False)
+
+    assert left.died
+    assert left.epochs(several=False) == [Epoch(1, 0.1), Epoch(2, 0.2), Epoch(3, 0.3)]
+
+
+def test_of_several_metrics_only_the_checkpoint_counts(files):
+    write_record(files)
+    write_checkpoint(files, [(1, 0.1)], others={1: (5.0,)})
+
+    assert left_in(files, failed=True, stopped=False).epochs(several=True) == [Epoch(1, 0.1, others=(5.0,))]
+    assert left_in(files, failed=False, stopped=False).epochs(several=True) == []
+
+
+def test_a_checkpoint_that_is_broken_elsewhere_still_tells_its_curve(files):
+    write_record(files, curve=[])
+    write_checkpoint(files, [(1, 0.1)])
+    with zipfile.ZipFile(files.last, "a") as archive:
+        archive.writestr("last/weights", b"weights" * 9)
+    whole = files.last.read_bytes()
+    files.last.write_bytes(whole.replace(b"weightsweights", b"weightsWEIGHTS", 1))
+
+    assert left_in(files, failed=True, stopped=False).epochs(several=False) == [Epoch(1, 0.1)]
+
+
+@pytest.mark.parametrize(("stopped", "failed"), [(False, True), (True, False)])
+def test_a_program_that_raises_once_it_was_stopped_has_not_failed(files, stopped, failed):
+    write_record(files, stage="failed", failure=Failure(kind="ValueError", message="no"))
+    left = left_in(files, failed=False, stopped=stopped)
+
+    assert (left.failed, left.died) == (failed, False)
+
+
+def test_a_worker_that_did_nothing_any_more_has_hung_whoever_says_so(files):
+    write_record(files, stage="failed", failure=Failure(kind=HUNG, ours=True, message="no batch"))
+    assert left_in(files, failed=True, stopped=False).hung
+
+    write_record(files)
+    files.log.write_text("Timeout (0:10:00)!\n")  # of faulthandler, when C code held the interpreter
+    held = left_in(files, failed=True, stopped=False)
+    assert held.died
+    assert held.hung
