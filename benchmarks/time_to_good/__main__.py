@@ -46,7 +46,7 @@ class Plan:
     cap_s: float
 
 
-FULL = Plan(seeds=10, slow_seeds=3, random_trials=200, cap_s=180)
+FULL = Plan(seeds=10, slow_seeds=3, random_trials=200, cap_s=90)
 QUICK = Plan(seeds=2, slow_seeds=1, random_trials=50, cap_s=60)
 QUICK_MINUTES = 9.5
 TARGET = "target"
@@ -57,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer seeds and random trials, 10 minutes at most")
     parser.add_argument("--minutes", type=float, help="begin nothing that would not be through by then")
-    parser.add_argument("--cap", type=float, help="seconds that a search has; else 180, or 60")
+    parser.add_argument("--cap", type=float, help="seconds that a search has; else 90, or 60")
     parser.add_argument("--only", nargs="+", help="these contestants alone")
     parser.add_argument("--problems", nargs="+", choices=[*PROBLEMS], default=[*PROBLEMS])
     parser.add_argument("--results", type=Path, help="the file; else time_to_good.jsonl, or time_to_good-quick.jsonl")
