@@ -16,7 +16,15 @@ from benchmarks.simulate.methods import OURS, build_method
 from benchmarks.simulate.tables import Scale, open_table, scale_of
 
 ROOT = Path(__file__).parents[2]
-DECIDING = ("asha", "memory", "perturb", "sampler", "schedulers", "searcher", "tpe")
+DECIDING = (
+    "sampling/memory",
+    "sampling/perturb",
+    "sampling/sampler",
+    "sampling/searcher",
+    "sampling/tpe",
+    "scheduling/asha",
+    "scheduling/schedulers",
+)
 """The modules of ``tune/search`` of which another text is another search."""
 
 FULL_TRAININGS = {1: 12, 2: 12, 4: 20, 16: 40}
