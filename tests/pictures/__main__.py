@@ -20,7 +20,7 @@ DIM = ("running ", "ended", "Ctrl-C")
 N_COLOURS = 96
 SETTLED_S = 2.0  # what moves has come to rest
 PATIENCE_S = 600  # for the search, on a machine that others use
-HALF_WAY = r"(?s)^lr_bs .* (?:8|9|10|11|12)/20 trials.*^running.*[▁-█]{2}"
+HALF_WAY = r"(?s)^lr_bs .* (?:[4-9]|1\d)/20 trials.*^running.*[▁-█]{2}"
 
 
 def main():
