@@ -23,7 +23,7 @@ class Left:
 
     @property
     def trains(self) -> bool:
-        """Whether its training had begun."""
+        """Whether the baseline came past the pre-flight and logged its metric."""
         return self.record is not None and self.record.trains
 
     @property

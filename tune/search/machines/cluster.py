@@ -32,8 +32,8 @@ DRIVER_ENVIRONMENT = {
     "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # with 1, a trial that is long in ending would keep other workers waiting
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Ray's own experiment state is disposable: the ledger is ours
     "RAY_prestart_worker_first_driver": "0",  # they come too late for the first trials, which get others
-    "RAY_raylet_client_connect_timeout_milliseconds": "50",  # between looks for a socket that is not there yet: Ray
-    "RAY_raylet_client_num_connect_attempts": "200",  # looks once a second, which each second start takes longer by
+    "RAY_raylet_client_connect_timeout_milliseconds": "50",  # Ray's own second makes every other start a second longer
+    "RAY_raylet_client_num_connect_attempts": "200",  # ten seconds in all, as ever
 }
 FORCED = frozenset(
     {
