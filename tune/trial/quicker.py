@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torchmetrics import Metric
 
+from tune.trial.replaced import replaced
+
 MOVED_TO = "_promotune_moved_to"
 """Where what Lightning keeps of a value remembers the device that all of it was moved to."""
 
@@ -67,11 +69,8 @@ def _wrapped(module: str, owner: str | None, name: str, wrapped: Callable[..., A
     except (ImportError, AttributeError):
         yield
         return
-    setattr(place, name, _once(wrapped, before))
-    try:
+    with replaced(place, name, _once(wrapped, before)):
         yield
-    finally:
-        setattr(place, name, before)
 
 
 @functools.cache

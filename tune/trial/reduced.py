@@ -12,17 +12,15 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
+from tune.trial.replaced import replaced
+
 
 @contextlib.contextmanager
 def reduced_over_ranks(package: ModuleType) -> Iterator[None]:
     """Let ``LightningModule.log`` reduce what it keeps for an epoch; what rank 0 alone logs stays its own."""
     module_class = package.LightningModule
-    log = module_class.log
-    module_class.log = _reducing(log, package)
-    try:
+    with replaced(module_class, "log", _reducing(module_class.log, package)):
         yield
-    finally:
-        module_class.log = log
 
 
 def _reducing(log: Callable[..., None], package: ModuleType) -> Callable[..., None]:

@@ -24,6 +24,7 @@ from tune.space.space import Script
 from tune.trial.fit import Fit
 from tune.trial.logger import version_logger
 from tune.trial.old_lightning import refuse_old_accelerator
+from tune.trial.replaced import replaced
 from tune.trial.task import Job
 
 STAGES = ("fit", "validate", "test", "predict")
@@ -66,11 +67,11 @@ def packages_of(program: Program) -> list[ModuleType]:
 def _trainers_of(package: ModuleType, fit: Fit) -> Iterator[None]:
     with contextlib.ExitStack() as patches:
         init = package.Trainer.__init__
-        patches.enter_context(_replaced(package.Trainer, "__init__", _initialised(init, package, fit)))
+        patches.enter_context(replaced(package.Trainer, "__init__", _initialised(init, package, fit)))
         for name in STAGES:
             stage = getattr(package.Trainer, name)
             wrapped = _continued(stage, fit) if name == "fit" else stage
-            patches.enter_context(_replaced(package.Trainer, name, _ended(wrapped, fit)))
+            patches.enter_context(replaced(package.Trainer, name, _ended(wrapped, fit)))
         yield
 
 
@@ -134,17 +135,7 @@ def _loggers_of(package: ModuleType, fit: Fit) -> Iterator[None]:
             fit.adopt(self)  # of a subclass that the program defines
 
     with (
-        _replaced(package.loggers, "TensorBoardLogger", TensorBoardLogger),
-        _replaced(package.loggers.tensorboard, "TensorBoardLogger", TensorBoardLogger),
+        replaced(package.loggers, "TensorBoardLogger", TensorBoardLogger),
+        replaced(package.loggers.tensorboard, "TensorBoardLogger", TensorBoardLogger),
     ):
         yield
-
-
-@contextlib.contextmanager
-def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    before = getattr(owner, name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        setattr(owner, name, before)

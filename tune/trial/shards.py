@@ -13,17 +13,16 @@ from typing import Any
 
 from torch.utils.data import SequentialSampler
 
+from tune.trial.replaced import replaced
+
 
 @contextlib.contextmanager
 def shuffled_as_said(package: ModuleType) -> Iterator[None]:
     """Let Lightning shuffle only what the program shuffles; samplers of the program's own it leaves as they are."""
     connector: Any = importlib.import_module(f"{package.__name__}.trainer.connectors.data_connector")
-    before = connector._get_distributed_sampler  # noqa: SLF001 - there is no other word: the next one up is the loader's
-    connector._get_distributed_sampler = _as_said(before)  # noqa: SLF001
-    try:
+    name = "_get_distributed_sampler"  # there is no other word: the next one up is the loader's
+    with replaced(connector, name, _as_said(getattr(connector, name))):
         yield
-    finally:
-        connector._get_distributed_sampler = before  # noqa: SLF001
 
 
 def _as_said(sampler_of: Callable[..., Any]) -> Callable[..., Any]:

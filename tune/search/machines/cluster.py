@@ -21,6 +21,7 @@ from tune.promotion.pause import collector_paused
 from tune.search.machines.dashboard import Dashboard
 from tune.search.machines.doors_shut import make_token, on_loopback
 from tune.search.machines.resources import Resources
+from tune.trial.replaced import replaced
 from tune.trial.worker import WORKER_ENVIRONMENT
 
 DRIVER_ENVIRONMENT = {
@@ -122,15 +123,9 @@ def shut_down() -> None:
 @contextlib.contextmanager
 def _no_log_monitor() -> Iterator[None]:
     """Start no log monitor: it would read what workers print, for a driver that does not show it."""
-    before = getattr(Node, "start_log_monitor", None)
-    if before is None:
+    known = hasattr(Node, "start_log_monitor")
+    with replaced(Node, "start_log_monitor", lambda node: None) if known else contextlib.nullcontext():
         yield
-        return
-    Node.start_log_monitor = lambda node: None
-    try:
-        yield
-    finally:
-        Node.start_log_monitor = before
 
 
 def _start(**arguments: Any) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 from ray._private.node import Node
 
+from tune.trial.replaced import replaced
+
 PATIENCE_S = 10
 """So long the end of a search waits for a dashboard that still starts: this process's next Ray is not to meet it."""
 
@@ -43,11 +45,8 @@ class Dashboard:
             self._thread = threading.Thread(target=self._run, args=starts, name="dashboard", daemon=True)
             self._thread.start()
 
-        Node.start_api_server, Node.start_monitor = start_aside, lambda node: None
-        try:
+        with replaced(Node, "start_api_server", start_aside), replaced(Node, "start_monitor", lambda node: None):
             yield
-        finally:
-            Node.start_api_server, Node.start_monitor = start, start_monitor
 
     def _run(self, start: Callable[[], None], start_monitor: Callable[[], None]) -> None:
         try:
