@@ -39,8 +39,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the processes end, too
     options = _options()
     tables = find_tables(options.tables)
+    if options.epochs is not None:
+        tables = [f"{table}@{options.epochs}+{options.start:g}" for table in tables]
     cells = [
-        Cell(table=table, n_workers=n_workers, seed=seed, method=method)
+        Cell(table=table, n_workers=n_workers, seed=seed, method=method, trainings=options.trainings)
         for seed in range(options.seeds)  # outermost: a part of the runs is a part of everything
         for n_workers in options.workers
         for table in tables
@@ -66,6 +68,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="3 seeds, 4 workers, no Gaussian process")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--workers", type=int, nargs="+", default=[2, 4, 16], choices=sorted(FULL_TRAININGS))
+    parser.add_argument("--epochs", type=int, help="of a training: the first so many of each recorded curve")
+    parser.add_argument("--trainings", type=int, help="that all workers together have time for; else 12, 20 or 40")
+    parser.add_argument("--start", type=float, default=0, help="with --epochs: what a trial takes first, in epochs")
     parser.add_argument("--methods", nargs="+", help=f"of {', '.join(DEFAULT)}; and `ours KEY=VALUE ...`")
     parser.add_argument("--against", default=OURS, help="the method that the others are compared with")
     parser.add_argument("--results", type=Path, default=Path("simulated.jsonl"), metavar="FILE")

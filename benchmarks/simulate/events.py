@@ -45,7 +45,7 @@ def simulate(table: Table, method: Method, n_workers: int, budget_s: float) -> R
         config = method.ask(trial)
         method_s += time.process_time() - started
         curves[trial] = table.curve(config)
-        heapq.heappush(events, (now + curves[trial][1], next(order), trial, 1))
+        heapq.heappush(events, (now + table.start_s + curves[trial][1], next(order), trial, 1))
 
     for _ in range(n_workers):
         begin(0.0)

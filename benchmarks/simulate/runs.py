@@ -40,11 +40,13 @@ class Cell:
     n_workers: int
     seed: int
     method: str
+    trainings: int | None = None
+    """The budget of all workers together, in mean full trainings of the table; None: that of ``FULL_TRAININGS``."""
 
     @property
-    def key(self) -> tuple[str, int, int, str, str]:
+    def key(self) -> tuple[str, int, int, str, str, int | None]:
         """What a row of the file is found by; a table by its name, wherever its file lies."""
-        return (table_name(self.table), self.n_workers, self.seed, self.method, made_by(self.method))
+        return (table_name(self.table), self.n_workers, self.seed, self.method, made_by(self.method), self.trainings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,12 @@ class Row:
     made_by: str
     run: Run
     scale: Scale
+    trainings: int | None = None
+
+    @property
+    def key(self) -> tuple[str, int, int, str, str, int | None]:
+        """That of its cell."""
+        return (self.table, self.n_workers, self.seed, self.method, self.made_by, self.trainings)
 
 
 def run_cells(cells: Sequence[Cell], file: Path, n_processes: int) -> Iterator[tuple[Row, bool]]:
@@ -65,7 +73,7 @@ def run_cells(cells: Sequence[Cell], file: Path, n_processes: int) -> Iterator[t
 
     Without processes nothing is run: only what the file holds is yielded.
     """
-    known = {(row.table, row.n_workers, row.seed, row.method, row.made_by): row for row in read_rows(file)}
+    known = {row.key: row for row in read_rows(file)}
     missing = [cell for cell in cells if cell.key not in known]
     yield from ((known[cell.key], True) for cell in cells if cell.key in known)
     if not missing or not n_processes:
@@ -110,9 +118,18 @@ def made_by(method: str) -> str:
 
 def _run(cell: Cell) -> Row:
     table, scale = open_table(cell.table), scale_of(cell.table)
-    budget_s = scale.full_s * FULL_TRAININGS[cell.n_workers] / cell.n_workers
-    name, n_workers, seed, label, made = cell.key
+    budget_s = scale.full_s * (cell.trainings or FULL_TRAININGS[cell.n_workers]) / cell.n_workers
+    name, n_workers, seed, label, made, trainings = cell.key
     method = build_method(label, table, zlib.crc32(f"{name} {seed}".encode()), n_workers)  # no two tables share draws
     run = simulate(table, method, n_workers, budget_s)
     assert any(map(math.isfinite, run.best))
-    return Row(table=name, n_workers=n_workers, seed=seed, method=label, made_by=made, run=run, scale=scale)
+    return Row(
+        table=name,
+        n_workers=n_workers,
+        seed=seed,
+        method=label,
+        made_by=made,
+        run=run,
+        scale=scale,
+        trainings=trainings,
+    )

@@ -40,12 +40,14 @@ class Table(Protocol):
     hardcoded: dict[str, Value]
     """What a sensible person would have written into the program."""
     n_epochs: int
+    start_s: float
+    """Seconds that a trial takes before its first epoch begins."""
 
     def curve(self, config: Config) -> tuple[Floats, float]:
         """Return the values of all epochs, and the seconds of one."""
 
-    def scale(self) -> Scale:
-        """Return what regret is measured by."""
+    def known(self) -> tuple[Floats, Floats]:
+        """Return the values (configurations, epochs) that a regret is measured by, and the seconds of an epoch."""
 
 
 class Grid:
@@ -53,6 +55,7 @@ class Grid:
 
     KNOWN: Mapping[str, Value] = {"lr": 1e-3, "opt": "adam", "bs": 64, "width": 48, "dropout": 0.0, "wd": 1e-4}
     CHOICES = ("bs",)  # of numbers; strings are choices anyway
+    start_s = 0.0
 
     def __init__(self, path: Path, metric: str) -> None:
         with np.load(path) as arrays:
@@ -75,9 +78,9 @@ class Grid:
         place = tuple(self._nearest(name, config[name]) for name in self._axes)
         return self._values[place], float(self._epoch_s[place])
 
-    def scale(self) -> Scale:
-        """Return the scale of all points."""
-        return _scale(self._values.reshape(-1, self.n_epochs), self._epoch_s.ravel())
+    def known(self) -> tuple[Floats, Floats]:
+        """Return all points."""
+        return self._values.reshape(-1, self.n_epochs), self._epoch_s.ravel()
 
     def _nearest(self, name: str, value: Any) -> int:
         axis = self._axes[name]
@@ -101,6 +104,7 @@ class Sample:
         **dict.fromkeys(("l1", "l2", "linear_decay", "exponential_decay"), 1e-6),
     }
     LEAST = 1e-12
+    start_s = 0.0
 
     def __init__(self, path: Path) -> None:
         rows = json.loads(path.read_text())
@@ -127,9 +131,9 @@ class Sample:
         point = (logs - self._low) / (self._high - self._low)
         return self._values[int(((self._points - point) ** 2).sum(1).argmin())], 1.0
 
-    def scale(self) -> Scale:
-        """Return the scale of all points."""
-        return _scale(self._values, np.ones(len(self._values)))
+    def known(self) -> tuple[Floats, Floats]:
+        """Return all points."""
+        return self._values, np.ones(len(self._values))
 
 
 class Surrogate:
@@ -143,6 +147,7 @@ class Surrogate:
     )
     """In the order of the network's codes, which begin at 1."""
     n_epochs = 50
+    start_s = 0.0
 
     def __init__(self, path: Path, task: str) -> None:
         self._session = _session(path)
@@ -172,14 +177,12 @@ class Surrogate:
         values, epoch_s = self._curves(np.array([[config[name] for name in self.dimensions]]))
         return values[0], float(epoch_s[0])
 
-    def scale(self) -> Scale:
-        """Return the scale of random configurations."""
+    def known(self) -> tuple[Floats, Floats]:
+        """Return random configurations."""
         rng = np.random.default_rng(12345)
         drawn = [[_drawn(dimension, rng) for dimension in self.dimensions.values()] for _ in range(N_DRAWN)]
         parts = [self._curves(np.array(drawn[start : start + 500])) for start in range(0, N_DRAWN, 500)]
-        return _scale(
-            np.concatenate([values for values, _ in parts]), np.concatenate([epoch_s for _, epoch_s in parts])
-        )
+        return np.concatenate([values for values, _ in parts]), np.concatenate([epoch_s for _, epoch_s in parts])
 
     def _curves(self, configs: Floats) -> tuple[Floats, Floats]:
         n = len(configs)
@@ -190,6 +193,27 @@ class Surrogate:
         outputs = self._session.run(None, {"x_cat": codes, "x_cont": inputs.reshape(-1, 8)})[0]
         outputs = outputs.reshape(n, self.n_epochs, 6)
         return 100 - outputs[:, :, 1].astype(float), np.maximum(outputs[:, -1, 0], 1.0) / self.n_epochs
+
+
+class Short:
+    """The first epochs of another table, as a training of its own, whose trials take a while to start."""
+
+    def __init__(self, table: Table, n_epochs: int, start: float) -> None:
+        self._table = table
+        self.name = f"{table.name}@{n_epochs}+{start:g}"
+        self.n_epochs = min(n_epochs, table.n_epochs)
+        self.dimensions, self.hardcoded = table.dimensions, table.hardcoded
+        self.start_s = start * float(table.known()[1].mean())
+
+    def curve(self, config: Config) -> tuple[Floats, float]:
+        """Return the first epochs."""
+        values, epoch_s = self._table.curve(config)
+        return values[: self.n_epochs], epoch_s
+
+    def known(self) -> tuple[Floats, Floats]:
+        """Return the first epochs of all points."""
+        values, epoch_s = self._table.known()
+        return values[:, : self.n_epochs], epoch_s
 
 
 STANDARD = {
@@ -227,7 +251,11 @@ def _parts_of(path: Path) -> Iterator[str]:
 
 @lru_cache
 def open_table(named: str) -> Table:
-    """Return a table of ``find_tables``."""
+    """Return a table of ``find_tables``; behind it ``@10+2`` may stand: 10 epochs, a start as long as two of them."""
+    named, _, short = named.partition("@")
+    if short:
+        n_epochs, _, start = short.partition("+")
+        return Short(open_table(named), int(n_epochs), float(start))
     file, _, part = named.partition(":")
     path = Path(file)
     match path.suffix:
@@ -242,11 +270,9 @@ def open_table(named: str) -> Table:
 @lru_cache
 def scale_of(named: str) -> Scale:
     """Return what the regret of a table is measured by."""
-    return open_table(named).scale()
-
-
-def _scale(values: Floats, epoch_s: Floats) -> Scale:
-    full_s = float(epoch_s.mean()) * values.shape[1]
+    table = open_table(named)
+    values, epoch_s = table.known()
+    full_s = table.start_s + float(epoch_s.mean()) * values.shape[1]
     return Scale(best=float(np.nanmin(values)), median=float(np.nanmedian(values[:, -1])), full_s=full_s)
 
 
