@@ -51,11 +51,13 @@ class Ours:
         with tempfile.TemporaryDirectory() as folder:
             space, program, promoted = _written_and_read(table, Path(folder), f"seed: {seed}\n{settings}\n")
         study = optuna.create_study(direction="minimize", sampler=RandomSampler())  # in memory; it draws nothing
+        rule = build_rule(space, program)
+        rule.start_takes(table.start)
         paths, ledger = ExperimentPaths(Path(folder)), Ledger(study, space, promoted)
         self._conductor = Conductor(
             paths,
             ledger,
-            build_rule(space, program),
+            rule,
             build_heirs(space, promoted, ledger),
             Keeper(paths, [space.mode], None, free=lambda folder: 10**18),
             Limits(trials=10**9, time_budget_s=None, concurrency=concurrency, max_failures=0, give_up_after=10**9),

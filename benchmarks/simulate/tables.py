@@ -40,8 +40,10 @@ class Table(Protocol):
     hardcoded: dict[str, Value]
     """What a sensible person would have written into the program."""
     n_epochs: int
+    start: float
+    """What a trial takes before its first epoch begins, in mean epochs."""
     start_s: float
-    """Seconds that a trial takes before its first epoch begins."""
+    """The same in seconds."""
 
     def curve(self, config: Config) -> tuple[Floats, float]:
         """Return the values of all epochs, and the seconds of one."""
@@ -55,7 +57,7 @@ class Grid:
 
     KNOWN: Mapping[str, Value] = {"lr": 1e-3, "opt": "adam", "bs": 64, "width": 48, "dropout": 0.0, "wd": 1e-4}
     CHOICES = ("bs",)  # of numbers; strings are choices anyway
-    start_s = 0.0
+    start = start_s = 0.0
 
     def __init__(self, path: Path, metric: str) -> None:
         with np.load(path) as arrays:
@@ -104,7 +106,7 @@ class Sample:
         **dict.fromkeys(("l1", "l2", "linear_decay", "exponential_decay"), 1e-6),
     }
     LEAST = 1e-12
-    start_s = 0.0
+    start = start_s = 0.0
 
     def __init__(self, path: Path) -> None:
         rows = json.loads(path.read_text())
@@ -147,7 +149,7 @@ class Surrogate:
     )
     """In the order of the network's codes, which begin at 1."""
     n_epochs = 50
-    start_s = 0.0
+    start = start_s = 0.0
 
     def __init__(self, path: Path, task: str) -> None:
         self._session = _session(path)
@@ -203,7 +205,7 @@ class Short:
         self.name = f"{table.name}@{n_epochs}+{start:g}"
         self.n_epochs = min(n_epochs, table.n_epochs)
         self.dimensions, self.hardcoded = table.dimensions, table.hardcoded
-        self.start_s = start * float(table.known()[1].mean())
+        self.start, self.start_s = start, start * float(table.known()[1].mean())
 
     def curve(self, config: Config) -> tuple[Floats, float]:
         """Return the first epochs."""

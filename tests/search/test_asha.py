@@ -7,7 +7,7 @@ import pytest
 
 from tests.projects import write_program
 from tune.promotion.program import find_program
-from tune.search.scheduling.asha import Asha, grace_period_of
+from tune.search.scheduling.asha import Asha, grace_period_of, latest_grace_period_of
 from tune.search.scheduling.rule import NoStop, Verdict
 from tune.search.scheduling.schedulers import build_rule
 from tune.space.file import read_space
@@ -49,10 +49,59 @@ def test_before_the_grace_period_nobody_is_judged():
 
 
 @pytest.mark.parametrize(
-    ("n_epochs", "grace_period"), [(None, 1), (1, 1), (17, 1), (18, 2), (26, 2), (27, 3), (50, 3), (1000, 3)]
+    ("n_epochs", "grace_period"), [(None, 1), (1, 1), (11, 1), (12, 2), (17, 2), (18, 3), (50, 3), (1000, 3)]
 )
 def test_the_grace_period_grows_with_the_training_from_1_to_3_epochs(n_epochs, grace_period):
     assert grace_period_of(n_epochs) == grace_period
+
+
+@pytest.mark.parametrize(("n_epochs", "latest"), [(None, 1), (1, 1), (4, 1), (5, 2), (10, 4), (20, 8), (100, 40)])
+def test_no_start_is_so_long_that_most_of_a_training_goes_by_before_the_first_judgement(n_epochs, latest):
+    assert latest_grace_period_of(n_epochs) == latest
+
+
+@pytest.mark.parametrize(("start", "first"), [(0.0, 1), (1.4, 1), (2.6, 3), (4.0, 4), (99.0, 4)])
+def test_who_takes_long_to_start_is_judged_later(start, first):
+    rule = Asha("max", latest=4)
+    rule.start_takes(start)
+    for trial in (1, 2):
+        rule.opened(trial)
+
+    assert rule.judged_at(1)[:2] == [first, 4 * first]
+    stopped = [epoch for epoch in range(1, 5) if (stops(rule, 1, epoch, 1.0), stops(rule, 2, epoch, 0.0))[1]]
+    assert stopped[0] == first
+
+
+def test_a_grace_period_that_somebody_asked_for_stays():
+    rule = Asha("max", grace_period=2)
+    rule.start_takes(50.0)
+    rule.opened(1)
+
+    assert rule.judged_at(1)[0] == 2
+
+
+def test_who_runs_when_the_start_is_known_is_judged_where_he_was_told():
+    rule = Asha("max", latest=4)
+    for trial in (1, 2, 3):
+        rule.opened(trial)
+    assert not stops(rule, 1, 1, 1.0)
+    rule.start_takes(3.0)
+    rule.opened(4)
+
+    assert stops(rule, 2, 1, 0.0)
+    assert rule.judged_at(3)[:2] == [1, 4]
+    assert rule.judged_at(4)[:2] == [3, 12]
+    assert not stops(rule, 4, 1, 0.0)
+
+
+def test_a_rung_knows_who_reached_it_before_the_start_was_known():
+    rule = Asha("max", latest=4)
+    rule.opened(1)
+    rule.judge(1, 4, 1.0)
+    rule.start_takes(4.0)
+    rule.opened(2)
+
+    assert stops(rule, 2, 4, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -60,12 +109,12 @@ def test_the_grace_period_grows_with_the_training_from_1_to_3_epochs(n_epochs, g
     [
         ("MAX_EPOCHS = 27", "", 3),
         ("MAX_EPOCHS = 9", "", 1),
-        ("MAX_EPOCHS = 27", "trainer: {max_epochs: 18}", 2),
+        ("MAX_EPOCHS = 27", "trainer: {max_epochs: 12}", 2),
         ("MAX_EPOCHS = 27", "scheduler_args: {grace_period: 1}", 1),
         ("N = 3", "", 1),
     ],
 )
-def test_a_search_judges_first_after_a_ninth_of_the_training_unless_told(tmp_path, constant, settings, first):
+def test_a_search_judges_first_after_a_sixth_of_the_training_unless_told(tmp_path, constant, settings, first):
     program = write_program(tmp_path, "program", f"LR = 1e-3\n{constant}\n")
     file = tmp_path / "space.yaml"
     file.write_text(

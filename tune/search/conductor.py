@@ -219,7 +219,7 @@ class Conductor:
             return
         self._ledger.report_all(number, new)
         for each in new:
-            self._usher.judge(number, each.epoch, each.value, last=each.last or over)
+            self._usher.judge(number, each, last=each.last or over)
         self._move()
 
     def _move(self) -> None:

@@ -6,8 +6,10 @@ from tune.search.ledger.ledger import Ledger
 from tune.search.scheduling.heirs import Heirs
 from tune.search.scheduling.replay import replay
 from tune.search.scheduling.rule import Move, Rule, Verdict
+from tune.search.starts import Starts
 from tune.search.turns import Turns
 from tune.search.versions import Versions
+from tune.trial.mail import Epoch
 
 
 class Usher:
@@ -18,6 +20,7 @@ class Usher:
         self._rule = rule
         self._heirs = heirs
         self._versions = versions
+        self._starts = Starts(ledger, rule)
         self._n_sealed = 0  # trials that there were when the scheduler heard that no further one comes
         self.turns = Turns()
         """Trials of an earlier driver, those whose worker died, and those that the scheduler lets wait."""
@@ -55,9 +58,10 @@ class Usher:
         self._rule.seal()
         return True
 
-    def judge(self, number: int, epoch: int, value: float, *, last: bool) -> None:
+    def judge(self, number: int, epoch: Epoch, *, last: bool) -> None:
         """Ask the scheduler about a trial after an epoch; one that is through anyway is neither stopped nor waits."""
-        verdict = self._rule.judge(number, epoch, value)
+        self._starts.hear(number, epoch.start)
+        verdict = self._rule.judge(number, epoch.epoch, epoch.value)
         if verdict is Verdict.STOP and not last:
             self.stopped.add(number)
         if verdict is Verdict.PAUSE and not last and number not in self.stopped:

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from tune.trial.epoch_clock import EpochClock
+
 EPOCHS = "epochs"
 """The key of a message whose answer the trial waits for."""
 DONE, REST = "done", "rest"
@@ -32,6 +34,8 @@ class Epoch(NamedTuple):
     """Whether the trial is through anyway."""
     others: tuple[float, ...] = ()
     """Further metrics."""
+    start: float | None = None
+    """What the trial took beside its epochs, in epochs; None: not known yet."""
 
 
 class Mail:
@@ -42,12 +46,17 @@ class Mail:
         send: Callable[[dict[str, Any]], None],
         judged_at: Sequence[int] | None,
         clock: Callable[[], float] = time.monotonic,
+        epochs: EpochClock | None = None,
     ) -> None:
         """``send`` waits for the answer, and raises SystemExit if it is a stop.
 
         ``judged_at``: the epochs at which the driver may end the trial, the first being the next; None: any. Each of
         them makes one epoch matter: the first that comes to it and that no earlier one made matter.
+
+        ``epochs``: the worker's; a new trial begins.
         """
+        self._epochs = epochs or EpochClock()
+        self._epochs.begin()
         self._judged_at = None if judged_at is None else deque(judged_at)
         self._send = send
         self._clock = clock
@@ -58,8 +67,9 @@ class Mail:
 
     def report(self, epoch: int, value: float, last: bool, others: tuple[float, ...]) -> bool:
         """Tell an epoch, now or later; return True when the trial is to stop."""
+        self._epochs.tick()
         matters = self._matters(epoch, value)
-        self._held.append(Epoch(epoch, value, last, others))
+        self._held.append(Epoch(epoch, value, last, others, self._epochs.start))
         if self.stopped:
             return True  # an answer to a further question would only come with the next trial
         if matters or self._clock() - self._sent_at >= TOGETHER_S:

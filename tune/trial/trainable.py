@@ -17,6 +17,7 @@ from ray.tune.trainable.function_trainable import FunctionTrainable
 from tune.errors import NoRoomError
 from tune.promotion.execute import Executor
 from tune.promotion.snapshot import Snapshot
+from tune.trial.epoch_clock import EpochClock
 from tune.trial.gate import open_gate, wait_at
 from tune.trial.mail import Mail
 from tune.trial.posted import fetch_job
@@ -51,6 +52,7 @@ class TrialTrainable(FunctionTrainable):
         super().setup(config)
         self._job = on_site(fetch_job(self.posted))
         self._stopwatch = stopwatch_of(self._job.session)
+        self._epochs = EpochClock()
         self._crew = self._start_crew()
         self._executor = Executor(
             Snapshot(self._job.snapshot, self._job.program),
@@ -84,7 +86,8 @@ class TrialTrainable(FunctionTrainable):
         from tune.trial.run import TrialRun
 
         task = Task.decode(config[TASK])
-        mail = Mail(get_session().report, None if self._job.others else task.judged_at)
+        judged_at = None if self._job.others else task.judged_at
+        mail = Mail(get_session().report, judged_at, epochs=self._epochs)
         if (stranger := unshared(self._job)) is not None:
             mail.ask({UNSHARED: stranger.args})
             raise SystemExit(0)

@@ -6,11 +6,13 @@ sampler improves, far more than one in four would pass. And a value that is not 
 false, so that Ray's lets a diverged trial run to its end).
 
 Where trainings are long enough, nobody is judged by the first epoch: the quickest there is often not the best later.
+And nobody is before he has trained for as long as he took to start, for to end him gains little then.
 """
 
+import itertools
 import math
 from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
@@ -18,8 +20,10 @@ from tune.search.scheduling.rule import Stopping, Verdict
 from tune.trial.score import Mode
 
 GRACE_PERIODS = (1, 3)
-GRACE_DIVISOR = 9  # by measurement: benchmarks/README.md
-"""A ninth of a whole training goes by before the first judgement, at least and at most these epochs."""
+GRACE_DIVISOR = 6  # by measurement: benchmarks/README.md
+"""A sixth of a whole training goes by before the first judgement, at least and at most these epochs."""
+LATEST = 0.4
+"""Of a whole training: no start is so long that the first judgement comes later."""
 REDUCTION_FACTOR = 4.0
 N_TOLD, FARTHEST = 64, 10**6
 """A trial is told of the rungs up to this epoch, unless they are so many."""
@@ -31,9 +35,13 @@ def grace_period_of(n_epochs: int | None) -> int:
     return least if n_epochs is None else min(max(n_epochs // GRACE_DIVISOR, least), most)
 
 
+def latest_grace_period_of(n_epochs: int | None) -> int:
+    """Return the same where a start takes longer than all epochs."""
+    return max(int(LATEST * (n_epochs or 0)), grace_period_of(n_epochs))
+
+
 @dataclass(slots=True)
 class _Rung:
-    epoch: int
     trials: set[int] = field(default_factory=set)
     rewards: list[float] = field(default_factory=list)  # in order; larger is better
     n_passed: int = 0
@@ -43,37 +51,57 @@ class Asha(Stopping):
     """Decides after each epoch whether a trial goes on."""
 
     def __init__(
-        self, mode: Mode, *, grace_period: int = GRACE_PERIODS[0], reduction_factor: float = REDUCTION_FACTOR
+        self,
+        mode: Mode,
+        *,
+        grace_period: int = GRACE_PERIODS[0],
+        latest: int | None = None,
+        reduction_factor: float = REDUCTION_FACTOR,
     ) -> None:
+        """``latest``: what a long start may make of the grace period; None: it stays what it is."""
         self._sign = 1.0 if mode == "max" else -1.0
         self._factor = reduction_factor
-        self._first = grace_period
-        self._rungs: list[_Rung] = []  # made as trials reach them: the number of epochs need not be known
+        self._grace_period = grace_period
+        self._latest = latest or grace_period
+        self._first_of: dict[int, int] = {}  # epochs, by trial: each keeps the rungs that it was told of
+        self._rungs: dict[int, _Rung] = {}  # made as trials reach them: the number of epochs need not be known
+
+    def opened(self, trial: int) -> None:
+        """Say when it is judged first."""
+        self._first_of[trial] = self._grace_period
+
+    def start_takes(self, n_epochs: float) -> None:
+        """Judge the trials that are opened from now on first when they have trained for so long."""
+        self._grace_period = min(max(round(n_epochs), self._grace_period), self._latest)
 
     def judged_at(self, trial: int) -> Sequence[int] | None:
         """Return the rungs above those that a trial has reached."""
-        epochs = list(takewhile(lambda epoch: epoch <= FARTHEST, map(self._epoch_of, range(N_TOLD))))
+        epochs = list(itertools.islice(takewhile(lambda epoch: epoch <= FARTHEST, self._epochs(trial)), N_TOLD))
         if len(epochs) == N_TOLD:
             return None
-        highest = max((rung.epoch for rung in self._rungs if trial in rung.trials), default=0)
+        highest = max((epoch for epoch, rung in self._rungs.items() if trial in rung.trials), default=0)
         return sorted({epoch for epoch in epochs if epoch > highest})
 
     def judge(self, trial: int, epoch: int, value: float) -> Verdict:
         """Decide about a trial after an epoch; it is judged once on each rung, at its first epoch there."""
         if not math.isfinite(value):
             return Verdict.STOP
-        reached = self._reached(epoch)
-        if not reached or trial in reached[-1].trials or self._passes(reached[-1], trial, self._sign * value):
+        below = max(takewhile(lambda rung: rung <= epoch, self._epochs(trial)), default=None)
+        if below is None:
+            return Verdict.GO_ON
+        rung = self._rungs.setdefault(below, _Rung())
+        if trial in rung.trials or self._passes(rung, trial, self._sign * value):
             return Verdict.GO_ON
         return Verdict.STOP
 
-    def _reached(self, epoch: int) -> list[_Rung]:
-        while (here := self._epoch_of(len(self._rungs))) <= epoch:
-            self._rungs.append(_Rung(here))
-        return [rung for rung in self._rungs if rung.epoch <= epoch]
+    def ended(self, trial: int) -> None:
+        """Forget when it was to be judged."""
+        self._first_of.pop(trial, None)
 
-    def _epoch_of(self, rung: int) -> int:
-        return round(self._first * self._factor**rung)
+    def _epochs(self, trial: int) -> Iterator[int]:
+        """Yield the epochs of a trial's rungs, without end."""
+        first = self._first_of.get(trial, self._grace_period)
+        return (round(first * self._factor**rung) for rung in itertools.count())
 
     def _passes(self, rung: _Rung, trial: int, reward: float) -> bool:
         others = rung.rewards

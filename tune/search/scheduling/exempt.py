@@ -27,6 +27,10 @@ class Exempt:
         verdict = self._rule.judge(trial, epoch, value)
         return Verdict.GO_ON if trial == BASELINE and math.isfinite(value) else verdict
 
+    def start_takes(self, n_epochs: float) -> None:
+        """Hear what a trial takes beside its epochs."""
+        self._rule.start_takes(n_epochs)
+
     def ended(self, trial: int) -> None:
         """Hear that a trial is over."""
         self._rule.ended(trial)

@@ -53,6 +53,9 @@ class HyperBand:
         self._moves.remove(mine)
         return Verdict.GO_ON if mine.goes_on else Verdict.STOP
 
+    def start_takes(self, n_epochs: float) -> None:
+        """Do nothing: a bracket's milestones are fixed."""
+
     def ended(self, trial: int) -> None:
         """Wait for it no longer."""
         bracket = self._bracket_of.get(trial)

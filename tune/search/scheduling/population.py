@@ -60,6 +60,9 @@ class Population:
         self._moves.remove(mine)
         return Verdict.GO_ON
 
+    def start_takes(self, n_epochs: float) -> None:
+        """Do nothing: nobody ends early."""
+
     def ended(self, trial: int) -> None:
         """Go on without it."""
         if trial in self._members:

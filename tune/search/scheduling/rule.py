@@ -45,6 +45,9 @@ class Rule(Protocol):
     def judge(self, trial: int, epoch: int, value: float) -> Verdict:
         """Decide about a trial after an epoch."""
 
+    def start_takes(self, n_epochs: float) -> None:
+        """Hear that a trial takes so much beside its epochs, before, after and between, in epochs."""
+
     def ended(self, trial: int) -> None:
         """Hear that a trial is over, however that came about; a second time is no harm."""
 
@@ -60,6 +63,9 @@ class Stopping:
 
     def opened(self, trial: int) -> None:
         """Wait for its first epoch."""
+
+    def start_takes(self, n_epochs: float) -> None:
+        """Judge as before."""
 
     def ended(self, trial: int) -> None:
         """Judge the others by what it reported."""

@@ -6,7 +6,7 @@ from typing import Any
 from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted
 from tune.search.ledger.ledger import Ledger
-from tune.search.scheduling.asha import Asha, grace_period_of
+from tune.search.scheduling.asha import Asha, grace_period_of, latest_grace_period_of
 from tune.search.scheduling.epochs import n_epochs
 from tune.search.scheduling.exempt import Exempt
 from tune.search.scheduling.heirs import Heirs
@@ -29,8 +29,10 @@ def build_rule(space: Space, program: Program) -> Rule:
         return NoStop()
     match space.settings.scheduler:
         case "asha":
-            grace_period = grace_period_of(n_epochs(space, program))
-            return Exempt(Asha(space.mode, **{"grace_period": grace_period, **arguments}))
+            n_whole = n_epochs(space, program)
+            if "grace_period" not in arguments:
+                arguments |= {"grace_period": grace_period_of(n_whole), "latest": latest_grace_period_of(n_whole)}
+            return Exempt(Asha(space.mode, **arguments))
         case "median":
             return Exempt(Median(space.mode, **arguments))
         case "hyperband":
