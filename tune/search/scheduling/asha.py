@@ -6,7 +6,7 @@ sampler improves, far more than one in four would pass. And a value that is not 
 false, so that Ray's lets a diverged trial run to its end).
 
 Where trainings are long enough, nobody is judged by the first epoch: the quickest there is often not the best later.
-And nobody is before he has trained for as long as he took to start, for to end him gains little then.
+And nobody is before he has trained for twice as long as he took to start, for to end him gains little then.
 """
 
 import itertools
@@ -22,6 +22,8 @@ from tune.trial.score import Mode
 GRACE_PERIODS = (1, 3)
 GRACE_DIVISOR = 6  # by measurement: benchmarks/README.md
 """A sixth of a whole training goes by before the first judgement, at least and at most these epochs."""
+N_STARTS = 2.0
+"""A trial has trained for so many times its start before the first judgement."""
 LATEST = 0.4
 """Of a whole training: no start is so long that the first judgement comes later."""
 REDUCTION_FACTOR = 4.0
@@ -71,8 +73,8 @@ class Asha(Stopping):
         self._first_of[trial] = self._grace_period
 
     def start_takes(self, n_epochs: float) -> None:
-        """Judge the trials that are opened from now on first when they have trained for so long."""
-        self._grace_period = min(max(round(n_epochs), self._grace_period), self._latest)
+        """Judge the trials that are opened from now on first when they have trained for twice as long."""
+        self._grace_period = min(max(round(N_STARTS * n_epochs), self._grace_period), self._latest)
 
     def judged_at(self, trial: int) -> Sequence[int] | None:
         """Return the rungs above those that a trial has reached."""
