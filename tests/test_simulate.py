@@ -10,7 +10,7 @@ from benchmarks.simulate.events import Run, simulate
 from benchmarks.simulate.made import RATES, make_table
 from benchmarks.simulate.methods import DEFAULT, build_method
 from benchmarks.simulate.regret import Regrets, print_regrets
-from benchmarks.simulate.runs import Cell, Row, read_rows, run_cells
+from benchmarks.simulate.runs import Cell, Row, read_rows, run_cells, table_name
 from benchmarks.simulate.tables import Scale, find_tables, open_table, scale_of
 from tune.space.dimensions import Choice, LogRandInt, LogUniform
 
@@ -65,6 +65,57 @@ def test_ours_begins_with_the_hardcoded_values_and_stops_weak_trials(table):
     run = simulate(tiny, build_method("ours", tiny, 0, 2), 2, 300.0)
     whole = simulate(tiny, build_method("ours scheduler=none", tiny, 0, 2), 2, 300.0)
     assert run.n_epochs / run.n_trials < 0.75 * whole.n_epochs / whole.n_trials
+
+
+def test_a_table_of_first_epochs_is_one_of_its_own(table):
+    short = open_table(f"{table}@3+2")
+    whole = open_table(table)
+    config = {"lr": 1e-2, "opt": "adam", "width": 64}
+    values, epoch_s = short.curve(config)
+
+    assert (short.n_epochs, list(values), epoch_s) == (3, list(whole.curve(config)[0][:3]), whole.curve(config)[1])
+    assert short.start_s == pytest.approx(2 * whole.known()[1].mean())
+    assert scale_of(f"{table}@3+2").full_s == pytest.approx(5 * whole.known()[1].mean())
+
+
+@pytest.mark.parametrize(
+    ("named", "name"),
+    [
+        ("f/x.json", "x"),
+        ("f/x.json@10+2", "x@10+2"),
+        ("f/x.npz:loss@5+0", "x:loss@5+0"),
+        ("f@1/lcbench.onnx:7593", "lcbench:7593"),
+    ],
+)
+def test_no_two_tables_have_one_name(named, name):
+    assert table_name(named) == name
+
+
+class Recorder:
+    """Draws the hardcoded values, and stops nobody."""
+
+    def __init__(self, table):
+        self.values, self.heard = table.hardcoded, {}
+
+    def ask(self, trial):
+        return self.values
+
+    def report(self, trial, epoch):
+        self.heard.setdefault(trial, []).append(epoch)
+        return epoch.last
+
+
+def test_methods_hear_when_epochs_end_and_when_the_worker_had_its_last(table):
+    short = open_table(f"{table}@3+2")
+    method = Recorder(short)
+    epoch_s = short.curve(short.hardcoded)[1]
+    simulate(short, method, 1, 3 * (short.start_s + 3 * epoch_s) + 0.1)
+
+    first, second, _ = method.heard.values()
+    assert [each.at for each in first] == pytest.approx([short.start_s + number * epoch_s for number in (1, 2, 3)])
+    assert {each.before for each in first} == {None}
+    assert {each.before for each in second} == {first[-1].at}
+    assert second[0].at - first[-1].at == pytest.approx(short.start_s + epoch_s)
 
 
 def test_rows_of_a_file_are_not_run_again(table, tmp_path):

@@ -77,6 +77,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--show", action="store_true", help="print what FILE holds, and run nothing")
     options = parser.parse_args()
+    if options.start and options.epochs is None:
+        parser.error("--start takes --epochs, too")
     if options.quick:
         options.seeds, options.workers = 3, [4]
     options.methods = options.methods or (QUICK_METHODS if options.quick else tuple(DEFAULT))

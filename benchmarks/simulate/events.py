@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.simulate.methods import Method
 from benchmarks.simulate.tables import Floats, Table
+from tune.trial.mail import Epoch
 
 N_MOMENTS = 80
 """At so many moments, as far from each other, the best value is looked at."""
@@ -34,13 +35,15 @@ def simulate(table: Table, method: Method, n_workers: int, budget_s: float) -> R
     """
     order = itertools.count()
     events: list[tuple[float, int, str, int]] = []  # end of an epoch: when, order, trial, epoch
+    before: dict[str, float | None] = {}  # when the last epoch of the worker's trial before ended, by trial
     curves: dict[str, tuple[Floats, float]] = {}
     times, bests = [0.0], [math.inf]
     method_s, n_epochs = 0.0, 0
 
-    def begin(now: float) -> None:
+    def begin(ended: float | None) -> None:
         nonlocal method_s
-        trial = f"{next(order):08d}"
+        now, trial = ended or 0.0, f"{next(order):08d}"
+        before[trial] = ended
         started = time.process_time()
         config = method.ask(trial)
         method_s += time.process_time() - started
@@ -48,7 +51,7 @@ def simulate(table: Table, method: Method, n_workers: int, budget_s: float) -> R
         heapq.heappush(events, (now + table.start_s + curves[trial][1], next(order), trial, 1))
 
     for _ in range(n_workers):
-        begin(0.0)
+        begin(None)
     n_trials = n_workers
     while events[0][0] <= budget_s:
         now, _, trial, epoch = heapq.heappop(events)
@@ -59,10 +62,10 @@ def simulate(table: Table, method: Method, n_workers: int, budget_s: float) -> R
             times.append(now)
             bests.append(value)
         started = time.process_time()
-        ends = method.report(trial, epoch, value, last=epoch == table.n_epochs)
+        ends = method.report(trial, Epoch(epoch, value, epoch == table.n_epochs, at=now, before=before[trial]))
         method_s += time.process_time() - started
         if ends:
-            del curves[trial]
+            del curves[trial], before[trial]
             begin(now)
             n_trials += 1
         else:

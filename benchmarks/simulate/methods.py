@@ -39,7 +39,7 @@ class Method(Protocol):
     def ask(self, trial: str) -> Config:
         """Return the configuration of a new trial."""
 
-    def report(self, trial: str, epoch: int, value: float, *, last: bool) -> bool:
+    def report(self, trial: str, epoch: Epoch) -> bool:
         """Hear of an epoch; return whether the trial ends with it, as it does with its last."""
 
 
@@ -51,13 +51,11 @@ class Ours:
         with tempfile.TemporaryDirectory() as folder:
             space, program, promoted = _written_and_read(table, Path(folder), f"seed: {seed}\n{settings}\n")
         study = optuna.create_study(direction="minimize", sampler=RandomSampler())  # in memory; it draws nothing
-        rule = build_rule(space, program)
-        rule.start_takes(table.start)
         paths, ledger = ExperimentPaths(Path(folder)), Ledger(study, space, promoted)
         self._conductor = Conductor(
             paths,
             ledger,
-            rule,
+            build_rule(space, program),
             build_heirs(space, promoted, ledger),
             Keeper(paths, [space.mode], None, free=lambda folder: 10**18),
             Limits(trials=10**9, time_budget_s=None, concurrency=concurrency, max_failures=0, give_up_after=10**9),
@@ -73,9 +71,9 @@ class Ours:
         assert task is not None
         return {**self._hardcoded, **task.values}
 
-    def report(self, trial: str, epoch: int, value: float, *, last: bool) -> bool:
+    def report(self, trial: str, epoch: Epoch) -> bool:
         """Hear of an epoch."""
-        ends = self._conductor.report(trial, [Epoch(epoch, value, last)]) or last
+        ends = self._conductor.report(trial, [epoch]) or epoch.last
         if ends:
             self._conductor.ended(trial, failed=False)
         return ends
@@ -105,13 +103,13 @@ class Rays:
         self._scheduler.on_trial_add(None, self._trials[trial])
         return config
 
-    def report(self, trial: str, epoch: int, value: float, *, last: bool) -> bool:
+    def report(self, trial: str, epoch: Epoch) -> bool:
         """Hear of an epoch."""
-        result = {METRIC: value, "training_iteration": epoch}
+        result = {METRIC: epoch.value, "training_iteration": epoch.epoch}
         decision = self._scheduler.on_trial_result(None, self._trials[trial], result)
         if decision != "STOP":
             self._searcher.on_trial_result(trial, result)
-        ends = decision == "STOP" or last
+        ends = decision == "STOP" or epoch.last
         if ends:
             self._scheduler.on_trial_complete(None, self._trials.pop(trial), result)
             self._searcher.on_trial_complete(trial, result=result)
@@ -135,17 +133,17 @@ class Optunas:
         self._trials[trial] = self._study.ask(self._distributions)
         return self._trials[trial].params
 
-    def report(self, trial: str, epoch: int, value: float, *, last: bool) -> bool:
+    def report(self, trial: str, epoch: Epoch) -> bool:
         """Hear of an epoch."""
         asked = self._trials[trial]
-        asked.report(value, epoch)
-        if last:
-            told = {"values": value} if math.isfinite(value) else {"state": TrialState.FAIL}
+        asked.report(epoch.value, epoch.epoch)
+        if epoch.last:
+            told = {"values": epoch.value} if math.isfinite(epoch.value) else {"state": TrialState.FAIL}
             self._study.tell(asked, **told)
         elif asked.should_prune():
             self._study.tell(asked, state=TrialState.PRUNED)
             return True
-        return last
+        return epoch.last
 
 
 OURS = "ours"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks.simulate.events import Run, simulate
 from benchmarks.simulate.methods import OURS, build_method
-from benchmarks.simulate.tables import Scale, open_table, scale_of
+from benchmarks.simulate.tables import SHORT, Scale, open_table, scale_of
 
 ROOT = Path(__file__).parents[2]
 DECIDING = (
@@ -104,7 +104,9 @@ def read_rows(file: Path) -> list[Row]:
 
 
 def table_name(table: str) -> str:
-    """Return a table's name without opening it: ``lcbench:7593``."""
+    """Return a table's name without opening it: ``lcbench:7593``, ``digits:loss@10+2``."""
+    if short := SHORT.fullmatch(table):
+        return f"{table_name(short['table'])}@{short['epochs']}+{short['start']}"
     return table.replace(Path(table.partition(":")[0]).name, Path(table.partition(":")[0]).stem).rpartition("/")[2]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +16,9 @@ from tune.space.dimensions import Choice, Dimension, LogRandInt, LogUniform, Ran
 
 Config = Mapping[str, Value]
 Floats = NDArray[np.float64]
+
+SHORT = re.compile(r"(?P<table>.*)@(?P<epochs>\d+)\+(?P<start>[\d.]+)")
+"""The name of a table's first epochs, with what a trial takes to start, in epochs."""
 
 N_DRAWN = 6000
 """Random configurations that stand for a table of which no end of configurations can be asked."""
@@ -40,10 +44,8 @@ class Table(Protocol):
     hardcoded: dict[str, Value]
     """What a sensible person would have written into the program."""
     n_epochs: int
-    start: float
-    """What a trial takes before its first epoch begins, in mean epochs."""
     start_s: float
-    """The same in seconds."""
+    """Seconds that a trial takes before its first epoch begins."""
 
     def curve(self, config: Config) -> tuple[Floats, float]:
         """Return the values of all epochs, and the seconds of one."""
@@ -57,7 +59,7 @@ class Grid:
 
     KNOWN: Mapping[str, Value] = {"lr": 1e-3, "opt": "adam", "bs": 64, "width": 48, "dropout": 0.0, "wd": 1e-4}
     CHOICES = ("bs",)  # of numbers; strings are choices anyway
-    start = start_s = 0.0
+    start_s = 0.0
 
     def __init__(self, path: Path, metric: str) -> None:
         with np.load(path) as arrays:
@@ -106,7 +108,7 @@ class Sample:
         **dict.fromkeys(("l1", "l2", "linear_decay", "exponential_decay"), 1e-6),
     }
     LEAST = 1e-12
-    start = start_s = 0.0
+    start_s = 0.0
 
     def __init__(self, path: Path) -> None:
         rows = json.loads(path.read_text())
@@ -149,7 +151,7 @@ class Surrogate:
     )
     """In the order of the network's codes, which begin at 1."""
     n_epochs = 50
-    start = start_s = 0.0
+    start_s = 0.0
 
     def __init__(self, path: Path, task: str) -> None:
         self._session = _session(path)
@@ -202,10 +204,12 @@ class Short:
 
     def __init__(self, table: Table, n_epochs: int, start: float) -> None:
         self._table = table
+        if n_epochs > table.n_epochs:
+            raise SystemExit(f"{table.name}: it has {table.n_epochs} epochs, --epochs is {n_epochs}")
         self.name = f"{table.name}@{n_epochs}+{start:g}"
-        self.n_epochs = min(n_epochs, table.n_epochs)
+        self.n_epochs = n_epochs
         self.dimensions, self.hardcoded = table.dimensions, table.hardcoded
-        self.start, self.start_s = start, start * float(table.known()[1].mean())
+        self.start_s = start * float(table.known()[1].mean())
 
     def curve(self, config: Config) -> tuple[Floats, float]:
         """Return the first epochs."""
@@ -254,10 +258,8 @@ def _parts_of(path: Path) -> Iterator[str]:
 @lru_cache
 def open_table(named: str) -> Table:
     """Return a table of ``find_tables``; behind it ``@10+2`` may stand: 10 epochs, a start as long as two of them."""
-    named, _, short = named.partition("@")
-    if short:
-        n_epochs, _, start = short.partition("+")
-        return Short(open_table(named), int(n_epochs), float(start))
+    if short := SHORT.fullmatch(named):
+        return Short(open_table(short["table"]), int(short["epochs"]), float(short["start"]))
     file, _, part = named.partition(":")
     path = Path(file)
     match path.suffix:

@@ -94,6 +94,22 @@ def test_who_runs_when_the_start_is_known_is_judged_where_he_was_told():
     assert not stops(rule, 4, 1, 0.0)
 
 
+def test_the_baseline_which_nobody_opens_keeps_its_rungs():
+    rule = Asha("max", latest=4)
+    rule.start_takes(2.0)
+
+    assert rule.judged_at(0)[:2] == [1, 4]
+
+
+def test_a_start_that_is_measured_again_counts_alone():
+    rule = Asha("max", latest=4)
+    rule.start_takes(1e308)
+    rule.start_takes(0.9)
+    rule.opened(1)
+
+    assert rule.judged_at(1)[:2] == [2, 8]
+
+
 def test_a_rung_knows_who_reached_it_before_the_start_was_known():
     rule = Asha("max", latest=4)
     rule.opened(1)

@@ -1,13 +1,18 @@
 """What a trial takes beside its epochs is measured, told to the scheduler once, and known to a search that goes on."""
 
+import math
+
 import pytest
 from optuna.trial import TrialState
 
 from tests.search.test_ledger import ledger, reopened  # noqa: F401 - fixtures
 from tune.paths import ExperimentPaths
+from tune.search.ledger.journal import events
 from tune.search.ledger.ledger import open_ledger
 from tune.search.scheduling.asha import Asha
+from tune.search.scheduling.replay import replay
 from tune.search.starts import Starts
+from tune.trial.mail import Epoch
 
 PROGRAM = """
 import time
@@ -63,35 +68,83 @@ class Told(Asha):
         super().start_takes(n_epochs)
 
 
-def test_the_median_of_three_trials_is_told_once_each_trial_by_its_latest_epoch(ledger):  # noqa: F811
-    rule, book = Told(), ledger()
-    starts = Starts(book, rule)
-    for number, start in [(0, None), (2, 9.0), (2, 1.0), (3, None), (4, 3.0)]:
-        starts.hear(number, start)
+def trial(starts, number, before, *ends, step=1):
+    """Let a trial's epochs be heard: one that validates in each ``step``th."""
+    for epoch, at in enumerate(ends, 1):
+        starts.hear(number, Epoch(step * epoch, 0.5, at=at, before=before))
+
+
+def test_what_is_left_of_the_gaps_between_trials_is_told_once(ledger):  # noqa: F811
+    rule = Told()
+    starts = Starts(ledger(), rule)
+    trial(starts, 0, None, 100.0, 102.0, 104.0)  # epochs of 2 s
+    trial(starts, 7, None, 100.0, 102.0)
+    trial(starts, 1, 0.0, 8.0)  # so this is 3 epochs and one
+    trial(starts, 2, 8.0, 12.0)
+    trial(starts, 3, 20.0, 28.0)
+    starts.hear(3, Epoch(3, 0.5, at=36.0, before=20.0))  # its own take 4 s: this is one and one
+    trial(starts, 4, 40.0, 90.0)
     assert rule.starts == []
 
-    starts.hear(5, 2.0)
-    starts.hear(6, 50.0)
-    assert rule.starts == [2.0]
-    assert book.start == 2.0
+    trial(starts, 5, 40.0, 48.0)
+    trial(starts, 6, 0.0, 500.0)
+    assert rule.starts == [pytest.approx(3.0)]  # of 3, 1, 1, 24 and 3
 
 
-def test_a_search_that_goes_on_knows_it_from_the_start(ledger, tmp_path):  # noqa: F811
-    book = ledger()
-    book.note_start(2.5)
+def test_trials_that_validate_seldom_have_a_start_in_epochs_all_the_same(ledger):  # noqa: F811
     rule = Told()
-    again = open_ledger(ExperimentPaths(tmp_path / "exp"), book._space, ())
+    starts = Starts(ledger(), rule)
+    trial(starts, 0, None, 10.0, 20.0, step=5)  # 2 s an epoch
+    for number in range(1, 6):
+        trial(starts, number, 100.0 * number, 100.0 * number + 16.0, step=5)
 
-    Starts(again, rule).hear(0, 9.0)
-    assert rule.starts == [2.5]
+    assert rule.starts == [pytest.approx(3.0)]
 
 
-@pytest.mark.parametrize("noted", ["long", None, [1]])
-def test_what_somebody_else_wrote_there_is_no_number_of_epochs(ledger, reopened, noted):  # noqa: F811
+@pytest.mark.parametrize("ends", [(10.0,), (10.0, 10.0)], ids=["one epoch", "all at one moment"])
+def test_where_no_epoch_takes_a_time_nothing_is_told(ledger, ends):  # noqa: F811
+    rule = Told()
+    starts = Starts(ledger(), rule)
+    for number in range(10):
+        trial(starts, number, 1.0, *ends)
+        starts.hear(number, Epoch(1, 0.5))
+
+    assert rule.starts == []
+
+
+def test_trials_that_train_faster_than_others_have_no_negative_start(ledger):  # noqa: F811
+    rule = Told()
+    starts = Starts(ledger(), rule)
+    trial(starts, 0, None, 10.0, 20.0)
+    for number in range(1, 6):
+        trial(starts, number, 100.0, 101.0)
+
+    assert rule.starts == [0.0]
+
+
+def test_a_search_that_goes_on_hears_it_where_it_was_told(ledger, tmp_path):  # noqa: F811
     book = ledger()
+    live = Told()
+    for number in range(4):
+        book.ask_baseline() if number == 0 else book.ask()
+        live.opened(number)
+        if number == 2:
+            book.note_start(1.5)
+            live.start_takes(1.5)
+
+    again, heard = open_ledger(ExperimentPaths(tmp_path / "exp"), book._space, ()), Told()
+    replay(heard, again.history, {}, lambda *_: False, lambda _: None)
+    assert heard.starts == [1.5]
+    assert [heard.judged_at(number) for number in range(4)] == [live.judged_at(number) for number in range(4)]
+    assert [heard.judged_at(number)[0] for number in range(4)] == [1, 1, 1, 3]
+
+
+@pytest.mark.parametrize("noted", ["long", None, [1], True, 10**400, math.nan, math.inf, -1.0])
+def test_what_somebody_else_wrote_there_is_not_heard(ledger, reopened, tmp_path, noted):  # noqa: F811
+    ledger()
     reopened().set_user_attr("start", noted)
 
-    assert book.start is None
+    assert list(events(tmp_path / "exp" / "study.journal", {})) == []
 
 
 def test_a_search_whose_trials_take_long_to_start_judges_them_later(search, programs):

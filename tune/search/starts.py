@@ -1,32 +1,49 @@
-"""What a trial takes beside its epochs: measured while a search runs, and told to its scheduler once."""
+"""What a trial takes beside its epochs: measured by each driver, and told to the scheduler once."""
 
 import statistics
 
 from tune.search.ledger.ledger import Ledger
 from tune.search.scheduling.rule import Rule
+from tune.trial.mail import Epoch
 
-N_MEASURED = 3
-"""Trials whose median counts."""
+N_MEASURED = 5
+"""Trials whose median counts, none of them the first of its worker."""
 
 
 class Starts:
-    """One for a search. The ledger keeps what was told, so that a search that goes on judges as before."""
+    """One for a driver. The ledger keeps when what was told, so that a search that goes on repeats it there."""
 
     def __init__(self, ledger: Ledger, rule: Rule) -> None:
         self._ledger = ledger
         self._rule = rule
-        self._measured: dict[int, float] = {}  # epochs, by trial
-        self._told = ledger.start is not None
-        if ledger.start is not None:
-            rule.start_takes(ledger.start)
+        self._first: dict[
+            int, tuple[int, float]
+        ] = {}  # by trial, the epoch that it reported first, and when that ended
+        self._gaps: dict[int, float] = {}  # seconds from the last epoch of the worker's trial before to that, by trial
+        self._epoch_s: dict[int, float] = {}  # seconds of an epoch after that, by trial
+        self._told = False
 
-    def hear(self, number: int, start: float | None) -> None:
-        """Hear what a trial's epoch says of that; None: nothing."""
-        if self._told or start is None:
+    def hear(self, number: int, epoch: Epoch) -> None:
+        """Hear when an epoch ended."""
+        if self._told or epoch.at is None:
             return
-        self._measured[number] = start
-        if len(self._measured) == N_MEASURED:
-            median = statistics.median(self._measured.values())
-            self._ledger.note_start(median)
-            self._rule.start_takes(median)
-            self._told = True
+        first, at = self._first.setdefault(number, (epoch.epoch, epoch.at))
+        if epoch.epoch > first:
+            self._epoch_s[number] = (epoch.at - at) / (epoch.epoch - first)
+        elif epoch.before is not None:
+            self._gaps[number] = epoch.at - epoch.before
+        if len(self._gaps) >= N_MEASURED and self._epoch_s:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Tell what is left of the gaps without the epochs in them: an epoch takes what the trial's later ones do."""
+        usual_s = statistics.median(self._epoch_s.values())
+        if usual_s <= 0:
+            return
+        starts = [
+            gap / (self._epoch_s.get(number) or usual_s) - self._first[number][0] for number, gap in self._gaps.items()
+        ]
+        start = max(statistics.median(starts), 0.0)
+        self._ledger.note_start(start)
+        self._rule.start_takes(start)
+        self._told = True

@@ -60,7 +60,7 @@ class Usher:
 
     def judge(self, number: int, epoch: Epoch, *, last: bool) -> None:
         """Ask the scheduler about a trial after an epoch; one that is through anyway is neither stopped nor waits."""
-        self._starts.hear(number, epoch.start)
+        self._starts.hear(number, epoch)
         verdict = self._rule.judge(number, epoch.epoch, epoch.value)
         if verdict is Verdict.STOP and not last:
             self.stopped.add(number)

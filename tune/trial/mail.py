@@ -34,8 +34,10 @@ class Epoch(NamedTuple):
     """Whether the trial is through anyway."""
     others: tuple[float, ...] = ()
     """Further metrics."""
-    start: float | None = None
-    """What the trial took beside its epochs, in epochs; None: not known yet."""
+    at: float | None = None
+    """When it ended, in seconds by the worker's clock; None: that says nothing of what an epoch takes."""
+    before: float | None = None
+    """When the last epoch of the worker's trial before ended, by the same; None: there was none."""
 
 
 class Mail:
@@ -53,10 +55,9 @@ class Mail:
         ``judged_at``: the epochs at which the driver may end the trial, the first being the next; None: any. Each of
         them makes one epoch matter: the first that comes to it and that no earlier one made matter.
 
-        ``epochs``: the worker's; a new trial begins.
+        ``epochs``: the worker's; None: nobody is told when epochs end.
         """
-        self._epochs = epochs or EpochClock()
-        self._epochs.begin()
+        self._epochs = epochs
         self._judged_at = None if judged_at is None else deque(judged_at)
         self._send = send
         self._clock = clock
@@ -67,9 +68,9 @@ class Mail:
 
     def report(self, epoch: int, value: float, last: bool, others: tuple[float, ...]) -> bool:
         """Tell an epoch, now or later; return True when the trial is to stop."""
-        self._epochs.tick()
         matters = self._matters(epoch, value)
-        self._held.append(Epoch(epoch, value, last, others, self._epochs.start))
+        ends = (None, None) if self._epochs is None else self._epochs.tick()
+        self._held.append(Epoch(epoch, value, last, others, *ends))
         if self.stopped:
             return True  # an answer to a further question would only come with the next trial
         if matters or self._clock() - self._sent_at >= TOGETHER_S:

@@ -86,6 +86,7 @@ class TrialTrainable(FunctionTrainable):
         from tune.trial.run import TrialRun
 
         task = Task.decode(config[TASK])
+        self._epochs.begin(counts=task.attempt == 1)
         judged_at = None if self._job.others else task.judged_at
         mail = Mail(get_session().report, judged_at, epochs=self._epochs)
         if (stranger := unshared(self._job)) is not None:

@@ -6,6 +6,7 @@ is what a scheduler's decisions are made of.
 
 import itertools
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from tune.trial.room import room_told
 
 SEALED = "sealed"
 """The study's attribute that says after how many trials no further one was to come."""
+
+START = "start"
+"""The one of what a trial takes beside its epochs, in epochs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,14 @@ class Sealed:
     """No further trial was to come, then."""
 
 
-Event = Opened | Reported | Ended | Sealed
+@dataclass(frozen=True, slots=True)
+class Started:
+    """It was known what a trial takes beside its epochs."""
+
+    n_epochs: float
+
+
+Event = Opened | Reported | Ended | Sealed | Started
 
 LOCKS = (".lock", ".lock*.rename")
 """Behind the journal's name: what Optuna's lock leaves when its process is killed, and then waits 30 s for."""
@@ -117,6 +128,8 @@ def events(journal: Path, numbers: Mapping[int, int]) -> Iterator[Event]:
         trial = numbers.get(next(ids) if op == Op.CREATE_TRIAL else record.get("trial_id", -1))
         if op == Op.SET_STUDY_USER_ATTR and SEALED in record["user_attr"]:
             yield Sealed()
+        elif op == Op.SET_STUDY_USER_ATTR and START in record["user_attr"]:
+            yield from _started(record["user_attr"][START])
         elif trial is None:
             continue
         elif op == Op.CREATE_TRIAL:
@@ -125,6 +138,12 @@ def events(journal: Path, numbers: Mapping[int, int]) -> Iterator[Event]:
             yield Reported(trial, record["step"], record["intermediate_value"])
         elif op == Op.SET_TRIAL_STATE_VALUES and TrialState(record["state"]).is_finished():
             yield Ended(trial)
+
+
+def _started(noted: Any) -> Iterator[Started]:
+    """Yield what is as we write it; the file may be anybody's."""
+    if isinstance(noted, float) and 0 <= noted < math.inf:
+        yield Started(noted)
 
 
 def records_of(journal: Path) -> Iterator[dict[str, Any]]:

@@ -14,19 +14,16 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from tune.paths import ExperimentPaths
 from tune.promotion.resolve import Promoted
 from tune.search.ledger.book import at_once
-from tune.search.ledger.journal import SEALED, Event, events
+from tune.search.ledger.journal import SEALED, START, Event, events
 from tune.search.ledger.study import KNOWLEDGE, REPEAT, TRAINED_OTHERWISE, create_study, open_study
 from tune.search.sampling.memory import FINISHED
 from tune.search.sampling.searcher import Draw, Searcher
-from tune.space.dimensions import Value, is_number
+from tune.space.dimensions import Value
 from tune.space.space import Space
 from tune.space.when import restored
 from tune.trial.mail import Epoch
 from tune.trial.outcome import LEFT_OUT, MUTATIONS, Outcome, measures_of, others_key, outcome_of
 from tune.trial.score import best_of
-
-START = "start"
-"""The study's attribute of what a trial takes beside its epochs."""
 
 BASELINE = 0
 """The number of the trial that holds the hardcoded values."""
@@ -169,14 +166,8 @@ class Ledger:
         trials = self._study.get_trials(deepcopy=False)
         return trials[number].user_attrs.get("version") if number < len(trials) else None
 
-    @property
-    def start(self) -> float | None:
-        """What a trial takes beside its epochs, in epochs; None where that was not noted."""
-        noted = self._study.user_attrs.get(START)
-        return noted if is_number(noted) else None
-
     def note_start(self, n_epochs: float) -> None:
-        """Write down what a trial takes beside its epochs."""
+        """Write down what a trial takes beside its epochs: the scheduler knows it from now on."""
         self._study.set_user_attr(START, n_epochs)
 
     def remember(self, command: str) -> None:

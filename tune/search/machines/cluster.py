@@ -18,6 +18,7 @@ from ray._private.node import Node
 
 from tune.errors import StartError
 from tune.promotion.pause import collector_paused
+from tune.search.machines import setup_worker
 from tune.search.machines.dashboard import Dashboard
 from tune.search.machines.doors_shut import make_token, on_loopback
 from tune.search.machines.resources import Resources
@@ -83,6 +84,7 @@ def _own_cluster(resources: Resources, dashboard: Dashboard) -> Iterator[None]:
                 on_loopback() as where,
                 environment(_workers(resources)),
                 _no_log_monitor(),
+                _workers_at_once(),
                 dashboard.aside(),
             ):
                 _start(
@@ -125,6 +127,20 @@ def _no_log_monitor() -> Iterator[None]:
     """Start no log monitor: it would read what workers print, for a driver that does not show it."""
     known = hasattr(Node, "start_log_monitor")
     with replaced(Node, "start_log_monitor", lambda node: None) if known else contextlib.nullcontext():
+        yield
+
+
+@contextlib.contextmanager
+def _workers_at_once() -> Iterator[None]:
+    """Let workers be started without what Ray imports for that, a third of a second each."""
+    start = getattr(Node, "start_raylet", None)
+
+    def start_raylet(node: Any, *arguments: Any, **how: Any) -> Any:
+        node._ray_params.setup_worker_path = setup_worker.__file__  # noqa: SLF001
+        assert start is not None
+        return start(node, *arguments, **how)
+
+    with contextlib.nullcontext() if start is None else replaced(Node, "start_raylet", start_raylet):
         yield
 
 

@@ -6,7 +6,8 @@ sampler improves, far more than one in four would pass. And a value that is not 
 false, so that Ray's lets a diverged trial run to its end).
 
 Where trainings are long enough, nobody is judged by the first epoch: the quickest there is often not the best later.
-And nobody is before he has trained for twice as long as he took to start, for to end him gains little then.
+Once it is known what a start takes, new trials are not judged before they have trained for twice as long: to stop them
+sooner would save little.
 """
 
 import itertools
@@ -23,9 +24,8 @@ GRACE_PERIODS = (1, 3)
 GRACE_DIVISOR = 6  # by measurement: benchmarks/README.md
 """A sixth of a whole training goes by before the first judgement, at least and at most these epochs."""
 N_STARTS = 2.0
-"""A trial has trained for so many times its start before the first judgement."""
+"""A trial has trained for so many times its start before the first judgement, or for LATEST of a whole training."""
 LATEST = 0.4
-"""Of a whole training: no start is so long that the first judgement comes later."""
 REDUCTION_FACTOR = 4.0
 N_TOLD, FARTHEST = 64, 10**6
 """A trial is told of the rungs up to this epoch, unless they are so many."""
@@ -63,7 +63,7 @@ class Asha(Stopping):
         """``latest``: what a long start may make of the grace period; None: it stays what it is."""
         self._sign = 1.0 if mode == "max" else -1.0
         self._factor = reduction_factor
-        self._grace_period = grace_period
+        self._least = self._grace_period = grace_period
         self._latest = latest or grace_period
         self._first_of: dict[int, int] = {}  # epochs, by trial: each keeps the rungs that it was told of
         self._rungs: dict[int, _Rung] = {}  # made as trials reach them: the number of epochs need not be known
@@ -74,7 +74,7 @@ class Asha(Stopping):
 
     def start_takes(self, n_epochs: float) -> None:
         """Judge the trials that are opened from now on first when they have trained for twice as long."""
-        self._grace_period = min(max(round(N_STARTS * n_epochs), self._grace_period), self._latest)
+        self._grace_period = max(round(min(N_STARTS * n_epochs, self._latest)), self._least)
 
     def judged_at(self, trial: int) -> Sequence[int] | None:
         """Return the rungs above those that a trial has reached."""
@@ -102,7 +102,7 @@ class Asha(Stopping):
 
     def _epochs(self, trial: int) -> Iterator[int]:
         """Yield the epochs of a trial's rungs, without end."""
-        first = self._first_of.get(trial, self._grace_period)
+        first = self._first_of.get(trial, self._least)  # nobody opens the baseline
         return (round(first * self._factor**rung) for rung in itertools.count())
 
     def _passes(self, rung: _Rung, trial: int, reward: float) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from tune.search.ledger.journal import Ended, Event, Opened, Reported, Sealed
+from tune.search.ledger.journal import Ended, Event, Opened, Reported, Sealed, Started
 from tune.search.scheduling.rule import Move, Rule, Verdict
 
 
@@ -29,6 +29,8 @@ def replay(
                 rule.ended(trial)
             case Sealed():
                 rule.seal()
+            case Started(n_epochs):
+                rule.start_takes(n_epochs)
         for move in rule.moves():
             if standing.get(move.trial) is Verdict.PAUSE:
                 take_over(move)

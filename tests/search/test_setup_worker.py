@@ -1,0 +1,78 @@
+"""A worker of Ray's starts without importing Ray twice, and with all that Ray would set up for it."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tune.search.machines.setup_worker import command_of
+
+WORKER = ["/ray/workers/default_worker.py", "--node-ip-address=127.0.0.1", "--raylet-name=/tmp/raylet"]
+NOTHING = {
+    "command_prefix": [],
+    "env_vars": {},
+    "py_executable": sys.executable,
+    "override_worker_entrypoint": None,
+    "java_jars": [],
+}
+SETS_UP = {
+    "variables": {"env_vars": {"A": "1"}},
+    "another Python": {"py_executable": "/usr/bin/python9"},
+    "a command before": {"command_prefix": ["nice"]},
+    "another file": {"override_worker_entrypoint": "/w.py"},
+    "what later versions know": {"more": ["x"]},
+}
+WORKS = """
+import os
+import ray
+from pathlib import Path
+from tune.search.machines.cluster import local_cluster
+from tune.search.machines.resources import plan_resources
+from tune.space.settings import Settings
+
+
+@ray.remote
+def seen():
+    import sys
+    return os.environ.get("SET_UP"), Path(sys.argv[0]).name, sys.path[0]
+
+
+with local_cluster(plan_resources(Settings(), None)):
+    print(*ray.get(seen.remote()), sep="|")
+    print(*ray.get(seen.options(runtime_env={"env_vars": {"SET_UP": "yes"}}).remote()), sep="|")
+"""
+
+
+def context(**changes):
+    return f"--serialized-runtime-env-context={json.dumps({**NOTHING, **changes})}"
+
+
+@pytest.mark.parametrize("given", [[], [context()], ["--serialized-runtime-env-context={}"]])
+@pytest.mark.parametrize("flags", [[], ["-s", "-S"]])
+def test_where_nothing_is_set_up_the_worker_is_all_that_runs(given, flags):
+    arguments = [*flags, *WORKER, *given, "--language=PYTHON", "--startup-token=1"]
+
+    assert command_of(arguments) == [sys.executable, *flags, *WORKER, "--startup-token=1"]
+
+
+@pytest.mark.parametrize("changes", SETS_UP.values(), ids=SETS_UP)
+def test_where_something_is_set_up_it_is_left_to_ray(changes):
+    arguments = ["-s", *WORKER, context(**changes), "--language=PYTHON"]
+
+    assert command_of(arguments) == [sys.executable, "/ray/workers/setup_worker.py", *arguments]
+
+
+@pytest.mark.parametrize("language", [[], ["--language=JAVA"], ["--language=PYTHON", "--language=CPP"]])
+def test_what_is_no_python_is_left_to_ray(language):
+    assert command_of([*WORKER, *language]) == [sys.executable, "/ray/workers/setup_worker.py", *WORKER, *language]
+
+
+def test_both_kinds_of_workers_work():
+    ran = subprocess.run([sys.executable, "-c", WORKS], capture_output=True, text=True, timeout=300, check=False)
+
+    assert ran.returncode == 0, ran.stderr
+    (plain, set_up) = (line.split("|") for line in ran.stdout.splitlines())
+    assert plain[:2] == ["None", "default_worker.py"]
+    assert set_up[:2] == ["yes", "default_worker.py"]
+    assert plain[2] == set_up[2]
