@@ -17,7 +17,7 @@ NOTHING = {
     "java_jars": [],
 }
 SETS_UP = {
-    "variables": {"env_vars": {"A": "1"}},
+    "variables made of others": {"env_vars": {"A": "1", "B": "${A}:x"}},
     "another Python": {"py_executable": "/usr/bin/python9"},
     "a command before": {"command_prefix": ["nice"]},
     "another file": {"override_worker_entrypoint": "/w.py"},
@@ -35,12 +35,13 @@ from tune.space.settings import Settings
 @ray.remote
 def seen():
     import sys
-    return os.environ.get("SET_UP"), Path(sys.argv[0]).name, sys.path[0]
+    return os.environ.get("SET_UP"), os.environ.get("PL_DISABLE_FORK"), Path(sys.argv[0]).name, sys.path[0]
 
 
 with local_cluster(plan_resources(Settings(), None)):
     print(*ray.get(seen.remote()), sep="|")
-    print(*ray.get(seen.options(runtime_env={"env_vars": {"SET_UP": "yes"}}).remote()), sep="|")
+    for variables in ({"SET_UP": "yes"}, {"A": "y", "SET_UP": "${A}es"}, {"PL_DISABLE_FORK": "1"}):
+        print(*ray.get(seen.options(runtime_env={"env_vars": variables}).remote()), sep="|")
 """
 
 
@@ -53,26 +54,37 @@ def context(**changes):
 def test_where_nothing_is_set_up_the_worker_is_all_that_runs(given, flags):
     arguments = [*flags, *WORKER, *given, "--language=PYTHON", "--startup-token=1"]
 
-    assert command_of(arguments) == [sys.executable, *flags, *WORKER, "--startup-token=1"]
+    assert command_of(arguments) == ([sys.executable, *flags, *WORKER, "--startup-token=1"], {})
+
+
+def test_variables_are_set_here():
+    command, variables = command_of([*WORKER, context(env_vars={"A": "1"}), "--language=PYTHON"])
+
+    assert (command, variables) == ([sys.executable, *WORKER], {"A": "1"})
 
 
 @pytest.mark.parametrize("changes", SETS_UP.values(), ids=SETS_UP)
 def test_where_something_is_set_up_it_is_left_to_ray(changes):
     arguments = ["-s", *WORKER, context(**changes), "--language=PYTHON"]
 
-    assert command_of(arguments) == [sys.executable, "/ray/workers/setup_worker.py", *arguments]
+    assert command_of(arguments) == ([sys.executable, "/ray/workers/setup_worker.py", *arguments], {})
 
 
 @pytest.mark.parametrize("language", [[], ["--language=JAVA"], ["--language=PYTHON", "--language=CPP"]])
 def test_what_is_no_python_is_left_to_ray(language):
-    assert command_of([*WORKER, *language]) == [sys.executable, "/ray/workers/setup_worker.py", *WORKER, *language]
+    arguments = [*WORKER, *language]
+
+    assert command_of(arguments) == ([sys.executable, "/ray/workers/setup_worker.py", *arguments], {})
 
 
-def test_both_kinds_of_workers_work():
+def test_all_kinds_of_workers_work():
     ran = subprocess.run([sys.executable, "-c", WORKS], capture_output=True, text=True, timeout=300, check=False)
 
     assert ran.returncode == 0, ran.stderr
-    (plain, set_up) = (line.split("|") for line in ran.stdout.splitlines())
-    assert plain[:2] == ["None", "default_worker.py"]
-    assert set_up[:2] == ["yes", "default_worker.py"]
-    assert plain[2] == set_up[2]
+    plain, set_up, made, trial = (line.split("|") for line in ran.stdout.splitlines())
+    assert plain[:2] == ["None", "None"]
+    assert set_up[:2] == ["yes", "None"]
+    assert made[:2] == ["yes", "None"]
+    assert trial[:2] == ["None", "1"]
+    assert plain[2:] == set_up[2:] == made[2:] == trial[2:]
+    assert plain[2] == "default_worker.py"
