@@ -8,11 +8,11 @@ import time
 import psutil
 import pytest
 
-from tune.search.machines.cluster import SCRATCH_AGE_S, ray_scratch, sweep
+from tune.search.machines.scratch import SCRATCH_AGE_S, ray_scratch, sweep
 
 HOLDS = """
 import sys
-from tune.search.machines.cluster import ray_scratch
+from tune.search.machines.scratch import ray_scratch
 with ray_scratch() as folder:
     print(folder, flush=True)
     sys.stdin.read()

@@ -190,6 +190,19 @@ def test_a_killed_driver_leaves_no_process_of_rays_either(folder):
     wait_for(lambda: not living(family), GONE_S)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux alone")
+def test_a_search_goes_on_without_the_process_that_forks_its_workers(folder):
+    driver = Driver(folder, "--space", "s.yaml", "--trials", "3")
+    books = Books(folder / "storage" / "s")
+    wait_for(lambda: driver.process.poll() is not None or books.n_lines > 12)  # trials run
+    (server,) = [each for each in driver.family() if "fork_server" in " ".join(each.cmdline())]
+    assert [each for each in server.children() if is_worker(each)]
+    server.kill()
+
+    assert driver.process.wait(timeout=120) == 0
+    books.check(3)
+
+
 @pytest.mark.slow
 def test_ctrl_c_once_ends_with_the_epoch_and_resume_goes_on(folder):
     driver = Driver(folder, "--space", "s.yaml", "--trials", "6")

@@ -10,8 +10,8 @@ from ray.tune import RunConfig, TuneConfig, with_resources
 
 from tune.search.director import Director
 from tune.search.machines.client import tuner_here
-from tune.search.machines.cluster import ray_scratch
 from tune.search.machines.resources import Resources
+from tune.search.machines.scratch import ray_scratch
 from tune.search.ray_doors import SchedulerDoor, SearcherDoor, StopperDoor
 from tune.trial.posted import posted
 from tune.trial.task import Job

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, NoReturn
 
 from tune.paths import VersionPaths
-from tune.trial.orphans import agents_of, end_orphans
+from tune.trial.orphans import agents_of, end_orphans, is_alive, raylet
 from tune.trial.record import read_record
 
 TICK_S = 0.5
@@ -56,7 +56,7 @@ class Guard:
         self._attempt = attempt
         self._hang_after_s = hang_after_s
         self._on_hang = on_hang
-        self._parent = os.getppid()
+        self._parent, self._raylet = os.getppid(), raylet()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="guard", daemon=True)
         self._beat = self._reported = time.monotonic()
@@ -113,10 +113,10 @@ class Guard:
             faulthandler.cancel_dump_traceback_later()
 
     def _watch(self) -> None:
-        agents = agents_of(self._parent)
+        agents = agents_of(self._raylet)
         while not self._over.wait(min(TICK_S, (self._hang_after_s or TICK_S) / 4)):
-            if os.getppid() != self._parent:
-                end_orphans(agents, self._parent)
+            if os.getppid() != self._parent or not is_alive(self._raylet):
+                end_orphans(agents, self._raylet)
                 _exit(EXIT_CODE)
             if self._is_fenced():
                 _exit(EXIT_CODE)

@@ -8,8 +8,23 @@ from pathlib import Path
 TITLES = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
 
 
+def raylet() -> int:
+    """Return the process that this worker belongs to: its parent, unless it was forked by a server."""
+    told = os.environ.get("RAY_RAYLET_PID", "")
+    return int(told) if told.isdecimal() else os.getppid()
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process is there, and no zombie; where there is no /proc, its child would know otherwise."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="latin-1").rpartition(")")[2].split()[0]
+    except OSError:
+        return not Path("/proc/self/stat").exists()
+    return state not in ("Z", "X")
+
+
 def agents_of(parent: int) -> list[int]:
-    """Return the processes of Ray's agents below a raylet, which is this worker's parent, too; Linux alone tells."""
+    """Return the processes of Ray's agents below a raylet; Linux alone tells."""
     return [pid for pid in _children(parent) if _is_agent(pid)]
 
 

@@ -24,6 +24,7 @@ from tune.trial.guard import EXIT_CODE, TICK_S, exit_is_told, leave_at_once
 from tune.trial.health import cap_gpu_memory, give_back_gpu_memory
 from tune.trial.isolation import isolated
 from tune.trial.old_lightning import explained
+from tune.trial.orphans import is_alive, raylet
 from tune.trial.output import logged_to
 from tune.trial.record import Failure
 from tune.trial.seat import Seat, grouped
@@ -119,7 +120,7 @@ def _nothing() -> None:
 
 def _tether() -> None:
     """Leave when Ray's own process on this machine is gone, as a driver that is killed takes it along."""
-    parent = os.getppid()
-    while os.getppid() == parent:
+    parent, ray = os.getppid(), raylet()
+    while os.getppid() == parent and is_alive(ray):
         time.sleep(TICK_S)
     leave_at_once(EXIT_CODE)

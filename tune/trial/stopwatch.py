@@ -14,8 +14,8 @@ TRAINING, VALIDATION, LOGGING, CHECKPOINTS = "training", "validation", "logging"
 WAITING, TIDYING, IDLE = "waiting", "tidying", "idle"
 
 PARTS = {
-    START: "until there is a worker: Ray's start; where one died, until the next",
-    IMPORT: "of torch and Lightning, once a worker",
+    START: "until there is a worker: Ray's start, and the imports before a fork; where one died, until the next",
+    IMPORT: "of torch and Lightning, in a worker that is not forked: with GPUs, on a cluster, on macOS",
     CHECKING: "the baseline's, or waiting for it",
     PROGRAM: "executing it, and setting up its Trainer",
     DATA: "building datasets and loaders, and the next batch",

@@ -4,16 +4,12 @@ import contextlib
 import importlib
 import logging
 import os
-import shutil
-import tempfile
+import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import ray
-from filelock import FileLock, Timeout
 from ray._private.node import Node
 
 from tune.errors import StartError
@@ -21,6 +17,7 @@ from tune.promotion.pause import collector_paused
 from tune.search.machines import setup_worker
 from tune.search.machines.dashboard import Dashboard
 from tune.search.machines.doors_shut import make_token, on_loopback
+from tune.search.machines.forks import fork_server
 from tune.search.machines.resources import Resources
 from tune.trial.replaced import replaced
 from tune.trial.worker import WORKER_ENVIRONMENT
@@ -43,15 +40,13 @@ FORCED = frozenset(
         "TUNE_DISABLE_SIGINT_HANDLER",
         "CUDA_VISIBLE_DEVICES",
         "OMP_NUM_THREADS",
+        setup_worker.SERVER,
         *WORKER_ENVIRONMENT,
     }
 )
 """Set whatever the user's environment says."""
 OBJECT_STORE_BYTES = 100 * 2**20
 """Trials exchange a few numbers; Ray would take 30% of the memory."""
-SCRATCH, SCRATCH_LOCK = "promotune-", ".lock"
-SCRATCH_AGE_S = 60
-"""A younger folder may be one that is not locked yet."""
 
 
 @contextlib.contextmanager
@@ -74,15 +69,15 @@ def local_cluster(resources: Resources, on_dashboard: Callable[[str], None] = la
 def _own_cluster(resources: Resources, dashboard: Dashboard) -> Iterator[None]:
     """Start Ray; what else the driver needs is imported meanwhile."""
     imports = threading.Thread(target=importlib.import_module, args=("tune.search.lead",), daemon=True)
-    importlib.import_module("numpy")  # it asks OMP_NUM_THREADS once, and that is to be the workers' alone
-    with environment({**DRIVER_ENVIRONMENT, **_devices(resources)}):
+    with environment({**DRIVER_ENVIRONMENT, **_devices(resources)}), _workers(resources) as workers:
+        importlib.import_module("numpy")  # it asks OMP_NUM_THREADS once, and that is to be the workers' alone
         imports.start()
         make_token()
         try:
             with (
                 collector_paused(),
                 on_loopback() as where,
-                environment(_workers(resources)),
+                environment(workers),
                 _no_log_monitor(),
                 _workers_at_once(),
                 dashboard.aside(),
@@ -153,12 +148,21 @@ def _start(**arguments: Any) -> None:
         raise StartError(None, what, "Nothing was searched. `ray start --head` on its own says more.") from error
 
 
-def _workers(resources: Resources) -> Mapping[str, str]:
-    """Return what workers find in their environment. They have it from Ray, and Ray from us.
+@contextlib.contextmanager
+def _workers(resources: Resources) -> Iterator[Mapping[str, str]]:
+    """Give what workers find in their environment; start the server that forks them, where forking is allowed.
 
-    A runtime environment of Ray's would have to be made first.
+    They have it from Ray, and Ray from us: a runtime environment of Ray's would have to be made first. What has touched
+    a GPU cannot be forked.
     """
-    return {**WORKER_ENVIRONMENT, "OMP_NUM_THREADS": str(resources.n_threads)}
+    found = {**WORKER_ENVIRONMENT, "OMP_NUM_THREADS": str(resources.n_threads)}
+    with contextlib.ExitStack() as server:
+        if sys.platform == "linux" and not resources.gpus:
+            with environment(found):
+                path = server.enter_context(fork_server())
+            if path is not None:
+                found[setup_worker.SERVER] = path
+        yield found
 
 
 def _devices(resources: Resources) -> Mapping[str, str]:
@@ -175,21 +179,3 @@ def environment(variables: Mapping[str, str]) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
-
-
-@contextlib.contextmanager
-def ray_scratch() -> Iterator[str]:
-    """Give a folder for Ray's own files: nothing of them belongs into the experiment."""
-    sweep(Path(tempfile.gettempdir()))
-    with tempfile.TemporaryDirectory(prefix=SCRATCH) as folder, FileLock(Path(folder) / SCRATCH_LOCK):
-        yield folder
-
-
-def sweep(folder: Path) -> None:
-    """Take away what drivers that were killed left of their scratch: nobody holds its lock, for the system frees it."""
-    for left in folder.glob(f"{SCRATCH}*"):
-        with contextlib.suppress(OSError, Timeout):
-            if time.time() - left.stat().st_mtime < SCRATCH_AGE_S or left.is_symlink():
-                continue
-            with FileLock(left / SCRATCH_LOCK, timeout=0):
-                shutil.rmtree(left)

@@ -16,11 +16,12 @@ from tune.errors import OptionError, PromotuneError, StartError
 from tune.places import url_of
 from tune.promotion.program import Program
 from tune.search.machines.address import AUTO, CLIENT, check_answers, door_of
-from tune.search.machines.cluster import DRIVER_ENVIRONMENT, SCRATCH, environment, shut_down
+from tune.search.machines.cluster import DRIVER_ENVIRONMENT, environment, shut_down
 from tune.search.machines.nodes import Node, Reached, plan_on
 from tune.search.machines.parcel import pack
 from tune.search.machines.resources import Resources
 from tune.search.machines.rounds import check_nodes, may_start
+from tune.search.machines.scratch import SCRATCH
 from tune.space.settings import Settings
 from tune.trial.output import logged_to
 from tune.trial.worker import WORKER_ENVIRONMENT

@@ -1,0 +1,32 @@
+"""Folders for files that nobody needs once a driver is gone."""
+
+import contextlib
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+SCRATCH, SCRATCH_LOCK = "promotune-", ".lock"
+SCRATCH_AGE_S = 60
+"""A younger folder may be one that is not locked yet."""
+
+
+@contextlib.contextmanager
+def ray_scratch() -> Iterator[str]:
+    """Give a folder for Ray's own files: nothing of them belongs into the experiment."""
+    sweep(Path(tempfile.gettempdir()))
+    with tempfile.TemporaryDirectory(prefix=SCRATCH) as folder, FileLock(Path(folder) / SCRATCH_LOCK):
+        yield folder
+
+
+def sweep(folder: Path) -> None:
+    """Take away what drivers that were killed left of their scratch: nobody holds its lock, for the system frees it."""
+    for left in folder.glob(f"{SCRATCH}*"):
+        with contextlib.suppress(OSError, Timeout):
+            if time.time() - left.stat().st_mtime < SCRATCH_AGE_S or left.is_symlink():
+                continue
+            with FileLock(left / SCRATCH_LOCK, timeout=0):
+                shutil.rmtree(left)
