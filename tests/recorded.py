@@ -33,7 +33,7 @@ class Recorded:
         write_space(self.space, self.paths.space)
         take_snapshot(found, self.paths.source)
         self.ledger = create_ledger(self.paths, self.space, promoted)
-        self.ledger.remember("python run_search.py --space space.yaml")
+        self.ledger.notes.remember("python run_search.py --space space.yaml")
         self.times = {}  # start and end by number
         self.free = [BEGAN, BEGAN]  # when each worker is free
 

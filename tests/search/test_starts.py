@@ -6,6 +6,7 @@ import pytest
 from optuna.trial import TrialState
 
 from tests.search.test_ledger import ledger, reopened  # noqa: F401 - fixtures
+from tests.search.test_stopped import PROGRAM as SCORED
 from tune.paths import ExperimentPaths
 from tune.search.ledger.journal import events
 from tune.search.ledger.ledger import open_ledger
@@ -14,38 +15,11 @@ from tune.search.scheduling.replay import replay
 from tune.search.starts import Starts
 from tune.trial.mail import Epoch
 
-PROGRAM = """
-import time
-
-import pytorch_lightning as pl
-import torch
-from torch.utils.data import DataLoader, TensorDataset
-
-SCORE = 0.9
-START_S = 0.25
-
-
-class Scored(pl.LightningModule):
-    def __init__(self):
-        super().__init__()
-        self.net = torch.nn.Linear(2, 1)
-
-    def training_step(self, batch, idx):
-        time.sleep(0.1)
-        return self.net(batch[0]).square().mean()
-
-    def validation_step(self, batch, idx):
-        self.log("Score/Val", SCORE + 0.001 * self.current_epoch)
-
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), lr=0.1)
-
-
-def dataloaders():
-    time.sleep(START_S)
-    data = TensorDataset(torch.zeros(4, 2))
-    return DataLoader(data, batch_size=4), DataLoader(data, batch_size=4)
-"""
+PROGRAM = (
+    SCORED.replace("import torch\n", "import time\n\nimport torch\n", 1)
+    .replace("        loss = ", "        time.sleep(0.1)\n        loss = ", 1)
+    .replace("def dataloaders():\n", "def dataloaders():\n    time.sleep(0.25)\n", 1)
+)
 SPACE = """
 metric: Score/Val
 mode: max
@@ -129,7 +103,7 @@ def test_a_search_that_goes_on_hears_it_where_it_was_told(ledger, tmp_path):  # 
         book.ask_baseline() if number == 0 else book.ask()
         live.opened(number)
         if number == 2:
-            book.note_start(1.5)
+            book.notes.start_takes(1.5)
             live.start_takes(1.5)
 
     again, heard = open_ledger(ExperimentPaths(tmp_path / "exp"), book._space, ()), Told()

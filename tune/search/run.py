@@ -119,7 +119,7 @@ def run_search(search: Search) -> Finished:
         ledger = create_ledger(paths, space, search.promoted)
         with suspended_at_end(ledger), reserved(paths.reserve):
             if search.command is not None:
-                ledger.remember(search.command)
+                ledger.notes.remember(search.command)
             if search.knowledge is not None:
                 ledger.learn(*search.knowledge)
             conductor = conductor_of(search, ledger, job)
@@ -143,8 +143,8 @@ def resume_search(search: Search, snapshot: Snapshot) -> Finished:
             if outcome.state in ("waiting", "running"):
                 fetch(paths.version(outcome.version).folder)
         if search.command is not None:
-            ledger.remember(search.command)
-        folder = ledger.folder if ledger.folder.is_dir() else job.folder
+            ledger.notes.remember(search.command)
+        folder = ledger.notes.folder if ledger.notes.folder.is_dir() else job.folder
         job = replace(
             job,
             program=snapshot.program,

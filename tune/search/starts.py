@@ -16,9 +16,7 @@ class Starts:
     def __init__(self, ledger: Ledger, rule: Rule) -> None:
         self._ledger = ledger
         self._rule = rule
-        self._first: dict[
-            int, tuple[int, float]
-        ] = {}  # by trial, the epoch that it reported first, and when that ended
+        self._first: dict[int, tuple[int, float]] = {}  # by trial: which epoch it reported first, and when that ended
         self._gaps: dict[int, float] = {}  # seconds from the last epoch of the worker's trial before to that, by trial
         self._epoch_s: dict[int, float] = {}  # seconds of an epoch after that, by trial
         self._told = False
@@ -44,6 +42,6 @@ class Starts:
             gap / (self._epoch_s.get(number) or usual_s) - self._first[number][0] for number, gap in self._gaps.items()
         ]
         start = max(statistics.median(starts), 0.0)
-        self._ledger.note_start(start)
+        self._ledger.notes.start_takes(start)
         self._rule.start_takes(start)
         self._told = True

@@ -26,7 +26,7 @@ from pathlib import Path
 from tune.trial.warm import warm_up
 
 READY = b"ready\n"
-"""The first word of the server's to a porter."""
+"""The first word of the server's to a porter, which knows it without importing anything of ours."""
 N_STREAMS = 3
 MOST_BYTES = 2**20
 """Of a request: an environment, mostly."""
@@ -228,7 +228,3 @@ def _standing_of(porter: socket.socket, blocked: list[int]) -> Standing:
 def _tell(porter: socket.socket, number: int) -> None:
     with contextlib.suppress(OSError):  # he is gone
         porter.sendall(f"{number}\n".encode())
-
-
-if __name__ == "__main__":
-    main()

@@ -9,9 +9,12 @@ TITLES = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
 
 
 def raylet() -> int:
-    """Return the process that this worker belongs to: its parent, unless it was forked by a server."""
+    """Return the process that this worker belongs to: its parent, unless it was forked by a server.
+
+    In a container of its own a worker does not see the process that Ray tells of.
+    """
     told = os.environ.get("RAY_RAYLET_PID", "")
-    return int(told) if told.isdecimal() else os.getppid()
+    return int(told) if told.isdecimal() and is_alive(int(told)) else os.getppid()
 
 
 def is_alive(pid: int) -> bool:

@@ -4,7 +4,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -14,7 +13,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from tune.paths import ExperimentPaths
 from tune.promotion.resolve import Promoted
 from tune.search.ledger.book import at_once
-from tune.search.ledger.journal import SEALED, START, Event, events
+from tune.search.ledger.journal import SEALED, Event, events
+from tune.search.ledger.notes import Notes
 from tune.search.ledger.study import KNOWLEDGE, REPEAT, TRAINED_OTHERWISE, create_study, open_study
 from tune.search.sampling.memory import FINISHED
 from tune.search.sampling.searcher import Draw, Searcher
@@ -37,6 +37,7 @@ class Ledger:
     ) -> None:
         self._study = study
         self._space = space
+        self.notes = Notes(study)
         self._open: dict[int, int] = {}  # the ids of trials, by number
         self._finished: dict[str, Outcome] = {}  # the first trial of each configuration
         self.history = history
@@ -165,20 +166,6 @@ class Ledger:
         """Return the version's name of any trial; None where it has none yet."""
         trials = self._study.get_trials(deepcopy=False)
         return trials[number].user_attrs.get("version") if number < len(trials) else None
-
-    def note_start(self, n_epochs: float) -> None:
-        """Write down what a trial takes beside its epochs: the scheduler knows it from now on."""
-        self._study.set_user_attr(START, n_epochs)
-
-    def remember(self, command: str) -> None:
-        """Note what was typed to start the search, or to go on with it."""
-        self._study.set_user_attr("commands", [*self._study.user_attrs.get("commands", ()), command])
-
-    @property
-    def folder(self) -> Path:
-        """The working directory of the search's first driver, and of its trials; this one's where none was noted."""
-        noted = self._study.user_attrs.get("folder")
-        return Path(noted) if isinstance(noted, str) and "\0" not in noted else Path.cwd()
 
     def values(self, number: int) -> dict[str, Value]:
         """Return the promoted constants of a trial."""
