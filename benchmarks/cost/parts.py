@@ -21,8 +21,9 @@ from tune.paths import claim_experiment
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
 from tune.search import tuner
-from tune.search.machines.cluster import local_cluster, ray_scratch
+from tune.search.machines.cluster import local_cluster
 from tune.search.machines.resources import Resources, plan_resources
+from tune.search.machines.scratch import ray_scratch
 from tune.search.run import Search, run_search
 from tune.space.file import read_space
 from tune.space.settings import Settings

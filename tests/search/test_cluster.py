@@ -8,6 +8,7 @@ import time
 import psutil
 import pytest
 
+from tune.search.machines.dashboard import NICENESS
 from tune.search.machines.scratch import SCRATCH_AGE_S, ray_scratch, sweep
 
 HOLDS = """
@@ -38,7 +39,7 @@ with local_cluster(plan_resources(Settings(), None), heard):
     assert up.wait(60)
     assert found[0].is_alive()
     for each in psutil.Process().children(recursive=True):
-        print(each.pid, *each.cmdline())
+        print(each.pid, each.nice(), *each.cmdline())
 assert not found[0].join(10) and not found[0].is_alive()
 """
 
@@ -48,7 +49,9 @@ def test_ray_runs_with_its_dashboard_and_without_what_a_search_has_no_use_for():
 
     assert ran.returncode == 0, ran.stderr
     processes = dict(line.split(" ", 1) for line in ran.stdout.splitlines())
-    assert sum("dashboard/dashboard.py" in each for each in processes.values()) == 1
+    (dashboard,) = [each for each in processes.values() if "dashboard/dashboard.py" in each]
+    (raylet,) = [each for each in processes.values() if "raylet/raylet" in each]
+    assert int(dashboard.split()[0]) == NICENESS + int(raylet.split()[0])
     assert not [each for each in processes.values() if "log_monitor.py" in each]
     assert [each for each in processes.values() if "tune/search/machines/setup_worker.py" in each]
     left = [psutil.Process(int(pid)) for pid in processes if psutil.pid_exists(int(pid))]
@@ -73,6 +76,43 @@ def named(process):
         return process.cmdline()
     except psutil.NoSuchProcess:
         return []
+
+
+SHORT = """
+import sys
+import tune.search.run
+from tune.search.machines.cluster import local_cluster
+from tune.search.machines.resources import plan_resources
+from tune.space.settings import Settings
+
+assert "ray" not in sys.modules  # the server that forks workers is started first
+
+from ray._private import services
+from ray._private.state import GlobalState
+
+look, known = services.get_node, []
+
+def get_node(address, node_id):
+    state = GlobalState()
+    state._initialize_global_state(services._get_gcs_client_options(address))
+    known.append(node_id in {each["NodeID"] for each in state.node_table()})
+    return look(address, node_id)
+
+services.get_node = get_node
+found = []
+with local_cluster(plan_resources(Settings(), None), found.append):
+    assert services.get_node is get_node
+    started = services.start_ray_process
+    services.start_ray_process = lambda *arguments, **how: print("started:", arguments) or started(*arguments, **how)
+print("known:", known)
+print("dashboards:", found)
+"""
+
+
+def test_ray_is_looked_for_once_it_is_there_and_a_search_that_ends_at_once_starts_no_dashboard():
+    ran = subprocess.run([sys.executable, "-c", SHORT], capture_output=True, text=True, timeout=300, check=False)
+
+    assert ran.stdout == "known: [True]\ndashboards: []\n", ran.stderr
 
 
 NO_DASHBOARD = """

@@ -42,7 +42,7 @@ def driver(tmp_path_factory):
         words = [sys.executable, ROOT / "run_search.py", "--space", "s.yaml", "--storage", str(folder / "storage")]
         process = subprocess.Popen(words, cwd=program.parent, env=environment, stdout=out, stderr=out)
     try:
-        while len(training(folder)) < 2:
+        while len(training(folder)) < 2 or "Ray dashboard" not in (folder / "out.txt").read_text():
             assert process.poll() is None, (folder / "out.txt").read_text()
             time.sleep(0.2)
         yield process, folder

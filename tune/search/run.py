@@ -25,7 +25,6 @@ from tune.search.checkpoints import Freed
 from tune.search.job import build_job
 from tune.search.ledger.lock import announce
 from tune.search.ledger.reserve import reserved
-from tune.search.machines.auto_share import measured_share
 from tune.search.machines.cluster import local_cluster
 from tune.search.machines.resources import Resources
 from tune.search.watch import Watch, watched
@@ -175,6 +174,8 @@ def _with_share(search: Search, job: Job) -> tuple[Search, Job]:
     """Measure what a trial needs of a GPU, where that is asked for; the experiment's space holds what came of it."""
     if not search.resources.is_measured:
         return search, job
+    from tune.search.machines.auto_share import measured_share  # imports Ray
+
     resources, why = measured_share(search.space, search.promoted, job, search.resources)
     search.on_share(resources, why)
     settings = replace(search.space.settings, gpus_per_trial=resources.gpus_per_trial)

@@ -10,6 +10,7 @@ has touched CUDA cannot be forked.
 """
 
 import contextlib
+import importlib
 import json
 import os
 import resource
@@ -27,6 +28,8 @@ from tune.trial.warm import warm_up
 
 READY = b"ready\n"
 """The first word of the server's to a porter, which knows it without importing anything of ours."""
+OF_RAY_TUNE = ("pandas", "pyarrow", "pydantic", "jsonschema", "requests")
+"""What takes long to import of what a worker imports for Ray Tune. Not Ray: it reads variables that are set later."""
 N_STREAMS = 3
 MOST_BYTES = 2**20
 """Of a request: an environment, mostly."""
@@ -64,6 +67,9 @@ def main() -> None:
     """Serve who connects to the socket whose file descriptor is given; in a forked process, be what was asked for."""
     with socket.socket(fileno=int(sys.argv[1])) as listener:
         warm_up()
+        for name in OF_RAY_TUNE:
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
         import torch
 
         touched = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]

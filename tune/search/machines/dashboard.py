@@ -1,19 +1,26 @@
-"""Ray's dashboard, started beside the rest of Ray, which would wait two seconds for it before it starts anything else.
+"""Ray's dashboard, started behind the rest of Ray, which would wait two seconds for it before it starts anything else.
 
-The autoscaler comes behind it: here it only tells the dashboard how the cluster is. Linux ends a process of Ray's with
-the thread that started it, so that a driver that is killed leaves none: the thread stays for as long as Ray does.
+It comes a little later than it could, and takes what CPU the trials leave: their first epoch is what everybody waits
+for. The autoscaler comes behind it: here it only tells the dashboard how the cluster is. Linux ends a process of Ray's
+with the thread that started it, so that a driver that is killed leaves none: the thread stays for as long as Ray does.
 """
 
 import contextlib
 import functools
+import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ray._private import services
 from ray._private.node import Node
 
 from tune.trial.replaced import replaced
 
+HEAD_START_S = 2
+"""So long trials have to start before it does; a search that has ended by then does without."""
+NICENESS = 10
+"""Of it and the autoscaler: on a machine that is full of trials, a tenth of what a worker gets."""
 PATIENCE_S = 10
 """So long the end of a search waits for a dashboard that still starts: this process's next Ray is not to meet it."""
 
@@ -24,53 +31,62 @@ class Dashboard:
     def __init__(self, on_ready: Callable[[str], None]) -> None:
         """``on_ready`` hears its address, ``127.0.0.1:8265``, from another thread; never, where it does not start."""
         self._on_ready = on_ready
+        self._unwanted = threading.Event()
+        """Set for the thread: nothing more is to start."""
         self._tried = threading.Event()
         """Set by the thread."""
         self._over = threading.Event()
         """Set for the thread."""
         self._thread: threading.Thread | None = None
         self._node: Any = None
+        self._environment: dict[str, str] = {}
+        """That Ray's other processes have: `ray.init` sets more in it, for as long as it takes."""
 
     @contextlib.contextmanager
-    def aside(self) -> Iterator[None]:
-        """Start it beside the Ray that is started within; a Ray that has other words for it starts it as ever."""
+    def behind(self) -> Iterator[None]:
+        """Start it after the Ray that is started within; a Ray that has other words for it starts it as ever."""
         start, start_monitor = (getattr(Node, name, None) for name in ("start_api_server", "start_monitor"))
         if start is None or start_monitor is None:
             yield
             return
 
-        def start_aside(node: Any, *arguments: Any, **how: Any) -> None:
-            self._node = node
+        def start_later(node: Any, *arguments: Any, **how: Any) -> None:
+            self._node, self._environment = node, dict(os.environ)
             starts = functools.partial(start, node, *arguments, **how), functools.partial(start_monitor, node)
             self._thread = threading.Thread(target=self._run, args=starts, name="dashboard", daemon=True)
+
+        with replaced(Node, "start_api_server", start_later), replaced(Node, "start_monitor", lambda node: None):
+            yield
+        if self._thread is not None:
             self._thread.start()
 
-        with replaced(Node, "start_api_server", start_aside), replaced(Node, "start_monitor", lambda node: None):
-            yield
-
-    def _run(self, start: Callable[[], None], start_monitor: Callable[[], None]) -> None:
+    def _run(self, *starts: Callable[[], None]) -> None:
+        self._unwanted.wait(HEAD_START_S)
         try:
-            start()
-            if not self._over.is_set():
-                start_monitor()
+            with _nice(self._environment):
+                for start in starts:
+                    if not self._unwanted.is_set():
+                        start()
         finally:
             self._tried.set()
         try:
-            if self._node.webui_url and not self._over.is_set():
+            if self._node.webui_url and not self._unwanted.is_set():
                 self._on_ready(self._node.webui_url)
         finally:
             self._over.wait()
 
     def leave(self) -> None:
         """Let go of it at once: it ends with its thread."""
+        self._unwanted.set()
         self._over.set()
 
     @contextlib.contextmanager
     def ended(self) -> Iterator[None]:
-        """Let it be up before Ray ends within, and let go of it after.
+        """Let it be up, or not start any more, before Ray ends within, and let go of it after.
 
         The autoscaler is ended first: Ray would ask it to end, wait a second in vain, and do the same.
         """
+        self._unwanted.set()
         if self._thread is not None and not self._over.is_set():
             self._tried.wait(PATIENCE_S)
             self._node.kill_monitor(check_alive=False)
@@ -78,3 +94,23 @@ class Dashboard:
             yield
         finally:
             self._over.set()
+
+
+@contextlib.contextmanager
+def _nice(environment: Mapping[str, str]) -> Iterator[None]:
+    """Let what this thread starts give way to others; it has this environment.
+
+    Not this thread itself, which it would have its niceness from: it holds the interpreter's lock now and then.
+    """
+    start, here = services.start_ray_process, threading.get_ident()
+
+    def start_nice(*arguments: Any, **how: Any) -> Any:
+        if threading.get_ident() != here:
+            return start(*arguments, **how)
+        started = start(*arguments, **{**how, "env_updates": {**environment, **(how.get("env_updates") or {})}})
+        with contextlib.suppress(OSError, AttributeError):
+            os.setpriority(os.PRIO_PROCESS, started.process.pid, NICENESS)
+        return started
+
+    with replaced(services, "start_ray_process", start_nice):
+        yield

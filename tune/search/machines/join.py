@@ -16,8 +16,9 @@ from tune.errors import OptionError, PromotuneError, StartError
 from tune.places import url_of
 from tune.promotion.program import Program
 from tune.search.machines.address import AUTO, CLIENT, check_answers, door_of
-from tune.search.machines.cluster import DRIVER_ENVIRONMENT, environment, shut_down
+from tune.search.machines.cluster import DRIVER_ENVIRONMENT, environment
 from tune.search.machines.nodes import Node, Reached, plan_on
+from tune.search.machines.own_ray import shut_down
 from tune.search.machines.parcel import pack
 from tune.search.machines.resources import Resources
 from tune.search.machines.rounds import check_nodes, may_start

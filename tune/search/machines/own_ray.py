@@ -1,0 +1,139 @@
+"""A Ray of our own for the time of a search: on the loopback address as far as Ray lets us, with its token on."""
+
+import contextlib
+import importlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import ray
+from ray._private import services
+from ray._private.node import Node
+
+from tune.errors import StartError
+from tune.promotion.pause import collector_paused
+from tune.search.machines import setup_worker
+from tune.search.machines.cluster import environment
+from tune.search.machines.dashboard import Dashboard
+from tune.search.machines.doors_shut import make_token, on_loopback
+from tune.search.machines.resources import Resources
+from tune.trial.replaced import replaced
+
+OBJECT_STORE_BYTES = 100 * 2**20
+"""Trials exchange a few numbers; Ray would take 30% of the memory."""
+PATIENCE_S = 30
+"""So long Ray itself waits for a node."""
+LOOK_S = 0.02
+
+
+@contextlib.contextmanager
+def own_ray(resources: Resources, workers: Mapping[str, str], on_dashboard: Callable[[str], None]) -> Iterator[None]:
+    """Start Ray, and end it; what else the driver needs is imported meanwhile.
+
+    ``workers``: what they find in their environment.
+    """
+    dashboard = Dashboard(on_dashboard)
+    imports = threading.Thread(target=importlib.import_module, args=("tune.search.lead",), daemon=True)
+    importlib.import_module("numpy")  # it asks OMP_NUM_THREADS once, and that is to be the workers' alone
+    imports.start()
+    make_token()
+    try:
+        with (
+            collector_paused(),
+            on_loopback() as where,
+            environment(workers),
+            _no_log_monitor(),
+            _workers_at_once(),
+            _seen_at_once(),
+            dashboard.behind(),
+        ):
+            _start(
+                address="local",  # whatever RAY_ADDRESS says, and whatever else runs here
+                num_cpus=resources.logical_cpus,
+                num_gpus=len(resources.gpus),
+                object_store_memory=OBJECT_STORE_BYTES,
+                include_dashboard=None,  # as True, but no search ends because its dashboard was slow to start
+                dashboard_host="127.0.0.1",
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                **where,
+            )
+    except BaseException:
+        dashboard.leave()
+        raise
+    try:
+        imports.join()
+        yield
+    except BaseException:
+        dashboard.leave()
+        raise
+    finally:
+        with dashboard.ended():
+            shut_down()
+
+
+def shut_down() -> None:
+    """Leave Ray. Meanwhile nothing is collected.
+
+    A collection in another thread, as that which makes ready for the report, may free Ray's references while Ray's
+    worker goes: Ray then ends the process with status 1, without a word.
+    """
+    with collector_paused():
+        ray.shutdown()
+
+
+@contextlib.contextmanager
+def _no_log_monitor() -> Iterator[None]:
+    """Start no log monitor: it would read what workers print, for a driver that does not show it."""
+    known = hasattr(Node, "start_log_monitor")
+    with replaced(Node, "start_log_monitor", lambda node: None) if known else contextlib.nullcontext():
+        yield
+
+
+@contextlib.contextmanager
+def _workers_at_once() -> Iterator[None]:
+    """Let workers be started without what Ray imports for that, a third of a second each."""
+    start = getattr(Node, "start_raylet", None)
+
+    def start_raylet(node: Any, *arguments: Any, **how: Any) -> Any:
+        node._ray_params.setup_worker_path = setup_worker.__file__  # noqa: SLF001
+        assert start is not None
+        return start(node, *arguments, **how)
+
+    with contextlib.nullcontext() if start is None else replaced(Node, "start_raylet", start_raylet):
+        yield
+
+
+@contextlib.contextmanager
+def _seen_at_once() -> Iterator[None]:
+    """Let a node be seen as soon as it is known: Ray looks for it once a second."""
+    known = getattr(services, "get_node", None)
+
+    def get_node(address: str, node_id: str) -> Any:
+        _wait_for(address, node_id)
+        assert known is not None
+        return known(address, node_id)
+
+    with contextlib.nullcontext() if known is None else replaced(services, "get_node", get_node):
+        yield
+
+
+def _wait_for(address: str, node_id: str) -> None:
+    """Wait until the node is known, or for as long as Ray would; where another Ray answers otherwise, not at all."""
+    until = time.monotonic() + PATIENCE_S
+    with contextlib.suppress(AttributeError, KeyError, TypeError):
+        state = ray._private.state.GlobalState()  # noqa: SLF001
+        state._initialize_global_state(services._get_gcs_client_options(address))  # noqa: SLF001
+        while node_id not in {each["NodeID"] for each in state.node_table()} and time.monotonic() < until:
+            time.sleep(LOOK_S)
+
+
+def _start(**arguments: Any) -> None:
+    try:
+        ray.init(**arguments)
+    except Exception as error:
+        first = str(error).strip().partition("\n")[0]
+        what = f"Ray could not be started: {type(error).__name__}: {first}"
+        raise StartError(None, what, "Nothing was searched. `ray start --head` on its own says more.") from error
