@@ -46,6 +46,35 @@ with local_cluster(plan_resources(Settings(), None)):
 """
 
 
+ALONE = """
+import os
+import ray
+from tune.search.machines.cluster import local_cluster
+from tune.search.machines.resources import plan_resources
+from tune.space.settings import Settings
+
+
+@ray.remote(num_cpus=0, runtime_env={"env_vars": {"PL_DISABLE_FORK": "1"}})
+class Trial:
+    def pids(self):
+        return os.getpid(), os.getppid()
+
+    def end(self):
+        os.kill(os.getpid(), 9)
+
+
+with local_cluster(plan_resources(Settings(), None)):
+    one, other = Trial.remote(), Trial.remote()
+    (_, server), before = ray.get([one.pids.remote(), other.pids.remote()])
+    try:
+        ray.get(one.end.remote())
+    except ray.exceptions.RayActorError:
+        print("ended")
+    ray.get(Trial.remote().pids.remote())  # by then Ray has done with the first what it does
+    print(server == before[1], ray.get(other.pids.remote()) == before, os.path.exists(f"/proc/{server}"))
+"""
+
+
 def context(**changes):
     return f"--serialized-runtime-env-context={json.dumps({**NOTHING, **changes})}"
 
@@ -89,3 +118,10 @@ def test_all_kinds_of_workers_work():
     assert trial[:3] == ["None", "1", "True"]
     assert plain[3:] == set_up[3:] == made[3:] == trial[3:]
     assert plain[3] == "default_worker.py"
+
+
+def test_a_worker_that_dies_takes_neither_the_others_along_nor_who_forked_them():
+    ran = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True, timeout=300, check=False)
+
+    said = [line for line in ran.stdout.splitlines() if "(raylet)" not in line]
+    assert said == ["ended", "True True True"], ran.stderr

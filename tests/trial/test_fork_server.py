@@ -22,7 +22,7 @@ import os, sys, threading, time
 print(sys.argv, sys.path[0], os.getcwd(), os.environ.get("MINE"), os.environ.get("PROMOTUNE_FORK_SERVER"), flush=True)
 print("torch" in sys.modules, __name__, threading.current_thread() is threading.main_thread(), flush=True)
 print("said", file=sys.stderr, flush=True)
-print(os.getpid(), os.getppid(), flush=True)
+print(os.getpid(), os.getppid(), os.getpgrp(), os.getsid(0), flush=True)
 if os.environ["DO"]:
     assert "torch" in sys.modules
 exec(os.environ["DO"])
@@ -65,7 +65,10 @@ def test_it_is_what_it_would_be_if_it_was_started(worker, tmp_path):
     assert first == f"{[str(file), '--a=b c']} {tmp_path} {tmp_path} yes None"
     assert second == "True __main__ True"
     assert error == "said\n"
-    assert pids.split()[1] != str(os.getpid())
+    pid, parent, group, session = pids.split()
+    assert parent != str(os.getpid())
+    assert group == pid  # Ray ends the whole group of a worker that is gone
+    assert session == str(os.getsid(0))
 
 
 def test_it_shares_nothing_with_another(worker):
@@ -127,7 +130,7 @@ def test_without_a_server_it_is_started(worker, to):
 
     assert process.returncode == 0
     assert out.splitlines()[1] == "False __main__ True"
-    assert out.splitlines()[2].split() == [str(process.pid), str(os.getpid())]
+    assert out.splitlines()[2].split()[:2] == [str(process.pid), str(os.getpid())]
 
 
 @pytest.mark.parametrize("text", [b"", b"{}\n", b"3\n", b"nonsense\n", b'{"arguments": 1}\n', b"x" * 2**21])

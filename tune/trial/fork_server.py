@@ -145,6 +145,7 @@ class _Server:
         except OSError:
             pid = -1
         if pid == 0:
+            os.setpgid(0, 0)  # Ray ends the whole group of a worker that is gone
             self._let_go()
             porter.close()
             return request
