@@ -56,5 +56,5 @@ def _started(listener: socket.socket) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         pass_fds=[listener.fileno()],
-        process_group=0,  # Ctrl-C is the driver's to hear; a session of its own would have a share of the CPU as such
+        start_new_session=True,  # Ctrl-C is the driver's to hear; and Linux gives each session its share of the CPU
     )
