@@ -87,6 +87,9 @@ from tune.space.settings import Settings
 
 assert "ray" not in sys.modules  # the server that forks workers is started first
 
+import socket
+import ray
+from ray._private.ray_constants import DEFAULT_DASHBOARD_AGENT_LISTEN_PORT
 from ray._private import services
 from ray._private.state import GlobalState
 
@@ -100,16 +103,18 @@ def get_node(address, node_id):
 
 services.get_node = get_node
 found = []
+taken = socket.create_server(("127.0.0.1", DEFAULT_DASHBOARD_AGENT_LISTEN_PORT))
 with local_cluster(plan_resources(Settings(), None), found.append):
     assert services.get_node is get_node
-    started = services.start_ray_process
-    services.start_ray_process = lambda *arguments, **how: print("started:", arguments) or started(*arguments, **how)
+    port = ray._private.worker._global_node.dashboard_agent_listen_port
+    assert port != DEFAULT_DASHBOARD_AGENT_LISTEN_PORT
+    socket.create_connection(("127.0.0.1", port)).close()
 print("known:", known)
 print("dashboards:", found)
 """
 
 
-def test_ray_is_looked_for_once_it_is_there_and_a_search_that_ends_at_once_starts_no_dashboard():
+def test_ray_is_seen_at_once_on_ports_of_its_own_and_what_ends_at_once_has_no_dashboard():
     ran = subprocess.run([sys.executable, "-c", SHORT], capture_output=True, text=True, timeout=300, check=False)
 
     assert ran.stdout == "known: [True]\ndashboards: []\n", ran.stderr

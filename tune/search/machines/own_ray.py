@@ -45,7 +45,7 @@ def own_ray(resources: Resources, workers: Mapping[str, str], on_dashboard: Call
             on_loopback() as where,
             environment(workers),
             _no_log_monitor(),
-            _workers_at_once(),
+            _raylet_at_once(),
             _seen_at_once(),
             dashboard.behind(),
         ):
@@ -93,12 +93,16 @@ def _no_log_monitor() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _workers_at_once() -> Iterator[None]:
-    """Let workers be started without what Ray imports for that, a third of a second each."""
+def _raylet_at_once() -> Iterator[None]:
+    """Let workers be started without what Ray imports for that, a third of a second each.
+
+    And let the raylet's agent take any port: where Ray's one is taken, by another search, both wait for three seconds.
+    """
     start = getattr(Node, "start_raylet", None)
 
     def start_raylet(node: Any, *arguments: Any, **how: Any) -> Any:
         node._ray_params.setup_worker_path = setup_worker.__file__  # noqa: SLF001
+        node._ray_params.dashboard_agent_listen_port = 0  # noqa: SLF001
         assert start is not None
         return start(node, *arguments, **how)
 
