@@ -48,6 +48,7 @@ with local_cluster(plan_resources(Settings(), None)):
 
 ALONE = """
 import os
+import sys
 import ray
 from tune.search.machines.cluster import local_cluster
 from tune.search.machines.resources import plan_resources
@@ -57,6 +58,7 @@ from tune.space.settings import Settings
 @ray.remote(num_cpus=0, runtime_env={"env_vars": {"PL_DISABLE_FORK": "1"}})
 class Trial:
     def pids(self):
+        assert "tune.trial.fork_server" in sys.modules
         return os.getpid(), os.getppid()
 
     def end(self):

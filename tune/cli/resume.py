@@ -131,7 +131,7 @@ def _resume(
         before=experiment.trials,
     ) as onlooker:
         show_tensorboard(screen, paths.folder.parent)
-        from tune.search.run import Search, resume_search  # imports Ray: there is something to see by now
+        from tune.search.run import Search, resume_search  # takes a while: there is something to see by now
 
         search = Search(
             space=space,

@@ -94,7 +94,7 @@ def _train(screen: Screen, planned: Plan) -> bool:
     with looking_on(
         screen, timeless, program, planned.resources, title=title, n_trials=n_runs, baseline=None
     ) as onlooker:
-        from tune.search.retrain import retrain  # imports Ray: there is something to see by now
+        from tune.search.retrain import retrain  # takes a while: there is something to see by now
 
         reporter = _Reporter(screen, planned, onlooker)
         whole = retrain(planned.retraining(onlooker, reporter.ended))

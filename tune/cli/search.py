@@ -130,7 +130,7 @@ def _search(
     ) as onlooker:
         if not rehearsal:
             show_tensorboard(screen, plan.storage)
-        from tune.search.run import Search, run_search  # imports Ray: there is something to see by now
+        from tune.search.run import Search, run_search  # takes a while: there is something to see by now
 
         search = Search(
             space=plan.space,

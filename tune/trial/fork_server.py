@@ -10,6 +10,7 @@ has touched CUDA cannot be forked.
 """
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -24,6 +25,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tune.promotion.pause import collector_paused
 from tune.trial.warm import warm_up
 
 READY = b"ready\n"
@@ -67,15 +69,21 @@ def main() -> None:
     """Serve who connects to the socket whose file descriptor is given; in a forked process, be what was asked for."""
     with socket.socket(fileno=int(sys.argv[1])) as listener:
         warm_up()
-        for name in OF_RAY_TUNE:
-            with contextlib.suppress(ImportError):
-                importlib.import_module(name)
+        _warm_up_more()
         import torch
 
         touched = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
         request = None if touched else _Server(listener).serve()
     if request is not None:
         become(request)
+
+
+def _warm_up_more() -> None:
+    with collector_paused():
+        for name in OF_RAY_TUNE:
+            with contextlib.suppress(Exception):  # whatever is wrong with it, a worker will say
+                importlib.import_module(name)
+        gc.freeze()
 
 
 def become(request: Request) -> None:

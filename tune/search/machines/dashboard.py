@@ -1,26 +1,22 @@
 """Ray's dashboard, started behind the rest of Ray, which would wait two seconds for it before it starts anything else.
 
-It comes a little later than it could, and takes what CPU the trials leave: their first epoch is what everybody waits
-for. The autoscaler comes behind it: here it only tells the dashboard how the cluster is. Linux ends a process of Ray's
-with the thread that started it, so that a driver that is killed leaves none: the thread stays for as long as Ray does.
+It comes a little later than it could: the first epochs of the first trials are what everybody waits for. The autoscaler
+comes behind it: here it only tells the dashboard how the cluster is. Linux ends a process of Ray's with the thread that
+started it, so that a driver that is killed leaves none: the thread stays for as long as Ray does.
 """
 
 import contextlib
 import functools
-import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from ray._private import services
 from ray._private.node import Node
 
 from tune.trial.replaced import replaced
 
 HEAD_START_S = 2
 """So long trials have to start before it does; a search that has ended by then does without."""
-NICENESS = 10
-"""Of it and the autoscaler: on a machine that is full of trials, a tenth of what a worker gets."""
 PATIENCE_S = 10
 """So long the end of a search waits for a dashboard that still starts: this process's next Ray is not to meet it."""
 
@@ -37,36 +33,37 @@ class Dashboard:
         """Set by the thread."""
         self._over = threading.Event()
         """Set for the thread."""
-        self._thread: threading.Thread | None = None
+        self._starts: list[Callable[[], None]] = []
         self._node: Any = None
-        self._environment: dict[str, str] = {}
-        """That Ray's other processes have: `ray.init` sets more in it, for as long as it takes."""
+        self._started = False
 
     @contextlib.contextmanager
-    def behind(self) -> Iterator[None]:
-        """Start it after the Ray that is started within; a Ray that has other words for it starts it as ever."""
+    def put_off(self) -> Iterator[None]:
+        """Let the Ray that is started within leave it to ``start``; one with other words for it starts it as ever."""
         start, start_monitor = (getattr(Node, name, None) for name in ("start_api_server", "start_monitor"))
         if start is None or start_monitor is None:
             yield
             return
 
         def start_later(node: Any, *arguments: Any, **how: Any) -> None:
-            self._node, self._environment = node, dict(os.environ)
-            starts = functools.partial(start, node, *arguments, **how), functools.partial(start_monitor, node)
-            self._thread = threading.Thread(target=self._run, args=starts, name="dashboard", daemon=True)
+            self._node = node
+            self._starts = [functools.partial(start, node, *arguments, **how), functools.partial(start_monitor, node)]
 
         with replaced(Node, "start_api_server", start_later), replaced(Node, "start_monitor", lambda node: None):
             yield
-        if self._thread is not None:
-            self._thread.start()
 
-    def _run(self, *starts: Callable[[], None]) -> None:
+    def start(self) -> None:
+        """Start it soon, in a thread, with the environment that is then."""
+        if self._starts:
+            self._started = True
+            threading.Thread(target=self._run, name="dashboard", daemon=True).start()
+
+    def _run(self) -> None:
         self._unwanted.wait(HEAD_START_S)
         try:
-            with _nice(self._environment):
-                for start in starts:
-                    if not self._unwanted.is_set():
-                        start()
+            for start in self._starts:
+                if not self._unwanted.is_set():
+                    start()
         finally:
             self._tried.set()
         try:
@@ -87,30 +84,10 @@ class Dashboard:
         The autoscaler is ended first: Ray would ask it to end, wait a second in vain, and do the same.
         """
         self._unwanted.set()
-        if self._thread is not None and not self._over.is_set():
+        if self._started and not self._over.is_set():
             self._tried.wait(PATIENCE_S)
             self._node.kill_monitor(check_alive=False)
         try:
             yield
         finally:
             self._over.set()
-
-
-@contextlib.contextmanager
-def _nice(environment: Mapping[str, str]) -> Iterator[None]:
-    """Let what this thread starts give way to others; it has this environment.
-
-    Not this thread itself, which it would have its niceness from: it holds the interpreter's lock now and then.
-    """
-    start, here = services.start_ray_process, threading.get_ident()
-
-    def start_nice(*arguments: Any, **how: Any) -> Any:
-        if threading.get_ident() != here:
-            return start(*arguments, **how)
-        started = start(*arguments, **{**how, "env_updates": {**environment, **(how.get("env_updates") or {})}})
-        with contextlib.suppress(OSError, AttributeError):
-            os.setpriority(os.PRIO_PROCESS, started.process.pid, NICENESS)
-        return started
-
-    with replaced(services, "start_ray_process", start_nice):
-        yield

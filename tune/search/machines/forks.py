@@ -56,5 +56,5 @@ def _started(listener: socket.socket) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         pass_fds=[listener.fileno()],
-        start_new_session=True,  # Ctrl-C is the driver's to hear; and Linux gives each session its share of the CPU
+        start_new_session=True,  # Ctrl-C is the driver's to hear; and Linux may give each session its share of the CPU
     )

@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,8 +24,8 @@ from tune.trial.replaced import replaced
 
 OBJECT_STORE_BYTES = 100 * 2**20
 """Trials exchange a few numbers; Ray would take 30% of the memory."""
-PATIENCE_S = 30
-"""So long Ray itself waits for a node."""
+PATIENCE_S = 5
+"""So long the node is looked for often."""
 LOOK_S = 0.02
 
 
@@ -47,8 +48,9 @@ def own_ray(resources: Resources, workers: Mapping[str, str], on_dashboard: Call
             _no_log_monitor(),
             _raylet_at_once(),
             _seen_at_once(),
-            dashboard.behind(),
+            dashboard.put_off(),
         ):
+            before = dict(os.environ)
             _start(
                 address="local",  # whatever RAY_ADDRESS says, and whatever else runs here
                 num_cpus=resources.logical_cpus,
@@ -60,12 +62,15 @@ def own_ray(resources: Resources, workers: Mapping[str, str], on_dashboard: Call
                 logging_level=logging.ERROR,
                 **where,
             )
+            said = {name: value for name, value in os.environ.items() if name not in before}
     except BaseException:
         dashboard.leave()
         raise
     try:
-        imports.join()
-        yield
+        with environment(said):  # what Ray's own processes have, so that the dashboard may talk to them
+            imports.join()
+            dashboard.start()
+            yield
     except BaseException:
         dashboard.leave()
         raise
@@ -115,23 +120,23 @@ def _seen_at_once() -> Iterator[None]:
     """Let a node be seen as soon as it is known: Ray looks for it once a second."""
     known = getattr(services, "get_node", None)
 
-    def get_node(address: str, node_id: str) -> Any:
-        _wait_for(address, node_id)
+    def get_node(*arguments: Any, **how: Any) -> Any:
+        with contextlib.suppress(AttributeError, KeyError, TypeError):  # another Ray answers otherwise
+            _wait_for(*arguments, **how)
         assert known is not None
-        return known(address, node_id)
+        return known(*arguments, **how)
 
     with contextlib.nullcontext() if known is None else replaced(services, "get_node", get_node):
         yield
 
 
-def _wait_for(address: str, node_id: str) -> None:
-    """Wait until the node is known, or for as long as Ray would; where another Ray answers otherwise, not at all."""
+def _wait_for(gcs_address: str, node_id: str) -> None:
+    """Wait until the node is known, but not for long: Ray does that."""
     until = time.monotonic() + PATIENCE_S
-    with contextlib.suppress(AttributeError, KeyError, TypeError):
-        state = ray._private.state.GlobalState()  # noqa: SLF001
-        state._initialize_global_state(services._get_gcs_client_options(address))  # noqa: SLF001
-        while node_id not in {each["NodeID"] for each in state.node_table()} and time.monotonic() < until:
-            time.sleep(LOOK_S)
+    state = ray._private.state.GlobalState()  # noqa: SLF001
+    state._initialize_global_state(services._get_gcs_client_options(gcs_address))  # noqa: SLF001
+    while node_id not in {each["NodeID"] for each in state.node_table()} and time.monotonic() < until:
+        time.sleep(LOOK_S)
 
 
 def _start(**arguments: Any) -> None:
