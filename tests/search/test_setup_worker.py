@@ -69,11 +69,11 @@ with local_cluster(plan_resources(Settings(), None)):
     one, other = Trial.remote(), Trial.remote()
     (_, server), before = ray.get([one.pids.remote(), other.pids.remote()])
     try:
-        ray.get(one.end.remote())
+        ended = ray.get(one.end.remote())
     except ray.exceptions.RayActorError:
-        print("ended")
+        ended = True
     ray.get(Trial.remote().pids.remote())  # by then Ray has done with the first what it does
-    print(server == before[1], ray.get(other.pids.remote()) == before, os.path.exists(f"/proc/{server}"))
+    print("said:", ended, server == before[1], ray.get(other.pids.remote()) == before, os.path.exists(f"/proc/{server}"))
 """
 
 
@@ -125,5 +125,4 @@ def test_all_kinds_of_workers_work():
 def test_a_worker_that_dies_takes_neither_the_others_along_nor_who_forked_them():
     ran = subprocess.run([sys.executable, "-c", ALONE], capture_output=True, text=True, timeout=300, check=False)
 
-    said = [line for line in ran.stdout.splitlines() if "(raylet)" not in line]
-    assert said == ["ended", "True True True"], ran.stderr
+    assert "said: True True True True" in ran.stdout, ran.stderr
