@@ -1,6 +1,7 @@
 """The report at the end of a search: made from the files while the prompt waits, so nothing else may take its time."""
 
 import threading
+import time
 from collections.abc import Callable
 
 from tune.cli.screen import Screen, this_command
@@ -8,6 +9,10 @@ from tune.cli.storage import storage_of
 from tune.paths import ExperimentPaths, short, word
 from tune.trial.outcome import Outcome
 
+READY_AFTER = 0.1
+"""So much of the search passes before anything is made ready: its first trials are what one waits for."""
+READY_AFTER_S = 60
+"""Or so much time."""
 MAX_TRIALS = 1000
 """With more the report takes seconds: it is left to `report`."""
 
@@ -21,14 +26,19 @@ class ReportAtEnd:
         self._wanted = wanted
         self._thread: threading.Thread | None = None
 
-    def prepared_by(self, on_end: Callable[[Outcome], None]) -> Callable[[Outcome], None]:
-        """Return ``on_end``, which makes ready for the report when the first trial has ended.
+    def prepared_by(self, on_end: Callable[[Outcome], None], n_trials: int) -> Callable[[Outcome], None]:
+        """Return ``on_end``, which makes ready for the report once some of the ``n_trials`` have ended.
 
-        Its libraries are imported in the background: that is the larger part of the time that it takes.
+        Its libraries are imported in the background: that is the larger part of the time that it takes. It is more than
+        a second of CPU, and as long as it holds the interpreter's lock no worker hears what is next.
         """
+        until = time.monotonic() + READY_AFTER_S
+        numbers: set[int] = set()
 
         def ended(outcome: Outcome) -> None:
-            if self._wanted and self._thread is None:
+            numbers.add(outcome.number)
+            is_late = len(numbers) >= READY_AFTER * n_trials or time.monotonic() >= until
+            if self._wanted and self._thread is None and is_late:
                 self._thread = threading.Thread(target=_prepare, daemon=True)
                 self._thread.start()
             on_end(outcome)

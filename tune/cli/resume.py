@@ -121,13 +121,15 @@ def _resume(
         )
         experiment = open_experiment(str(paths.folder), paths.folder.parent)
     show_space(screen, space, promoted, program, resources)
+    number = n_trials(space, promoted)
+    n_ended = sum(each.state not in ("waiting", "running") for each in experiment.trials)
     with looking_on(
         screen,
         space,
         program,
         resources,
         title=paths.name,
-        n_trials=n_trials(space, promoted),
+        n_trials=number,
         before=experiment.trials,
     ) as onlooker:
         show_tensorboard(screen, paths.folder.parent)
@@ -144,7 +146,7 @@ def _resume(
             command=typed_command(),
             on_start=onlooker.on_start,
             on_dashboard=partial(show_dashboard, screen),
-            on_end=report.prepared_by(onlooker.on_end),
+            on_end=report.prepared_by(onlooker.on_end, number - n_ended),
             watch=onlooker.watch,
         )
         finished = resume_search(search, experiment.snapshot)

@@ -120,14 +120,8 @@ def _search(
     rehearsal: bool,
     session: float | None,
 ) -> int:
-    with looking_on(
-        screen,
-        plan.space,
-        plan.program,
-        plan.resources,
-        title=paths.name,
-        n_trials=1 if rehearsal else n_trials(plan.space, plan.promoted),
-    ) as onlooker:
+    number = 1 if rehearsal else n_trials(plan.space, plan.promoted)
+    with looking_on(screen, plan.space, plan.program, plan.resources, title=paths.name, n_trials=number) as onlooker:
         if not rehearsal:
             show_tensorboard(screen, plan.storage)
         from tune.search.run import Search, run_search  # takes a while: there is something to see by now
@@ -145,7 +139,7 @@ def _search(
             on_start=onlooker.on_start,
             on_dashboard=partial(show_dashboard, screen) if not rehearsal else lambda address: None,
             on_share=onlooker.on_share,
-            on_end=report.prepared_by(onlooker.on_end),
+            on_end=report.prepared_by(onlooker.on_end, number),
             watch=onlooker.watch,
         )
         try:

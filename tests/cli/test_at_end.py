@@ -1,0 +1,67 @@
+"""What makes ready for the report comes when the first trials are through, and once."""
+
+import pytest
+
+from tune.cli import at_end
+from tune.cli.at_end import READY_AFTER_S, ReportAtEnd
+from tune.cli.screen import Screen
+from tune.paths import ExperimentPaths
+from tune.trial.outcome import Outcome
+
+
+@pytest.fixture
+def ended(tmp_path, monkeypatch):
+    """Return what says that a trial of so many ended, and in how many of them something was made ready."""
+    prepared = []
+    monkeypatch.setattr(at_end, "_prepare", lambda: prepared.append(1))
+
+    def search(n_trials, numbers, *, wanted=True):
+        report, heard = ReportAtEnd(Screen(quiet=True), ExperimentPaths(tmp_path), wanted=wanted), []
+        on_end = report.prepared_by(heard.append, n_trials)
+        counts = []
+        for number in numbers:
+            on_end(outcome(number))
+            if report._thread is not None:
+                report._thread.join()
+            counts.append(len(prepared))
+        assert [each.number for each in heard] == [*numbers]
+        return counts
+
+    return search
+
+
+def outcome(number):
+    return Outcome(
+        number=number,
+        version=f"{number:03}",
+        values={},
+        state="complete",
+        score=1.0,
+        best_epoch=1,
+        curve={1: 1.0},
+        measures={1: (1.0,)},
+        reason=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("n_trials", "counts"),
+    [(1, [1]), (6, [1, 1, 1]), (20, [0, 1, 1]), (30, [0, 0, 1, 1]), (1000, [0, 0, 0])],
+)
+def test_it_is_made_ready_after_a_tenth_of_the_trials(ended, n_trials, counts):
+    assert ended(n_trials, range(len(counts))) == counts
+
+
+def test_a_trial_that_ends_again_is_one(ended):
+    assert ended(20, [0, 0, 0, 1]) == [0, 0, 0, 1]
+
+
+def test_it_is_made_ready_after_a_minute_at_the_latest(ended, monkeypatch):
+    now = iter([100.0, 100.0 + READY_AFTER_S - 1, 100.0 + READY_AFTER_S])
+    monkeypatch.setattr(at_end.time, "monotonic", lambda: next(now))
+
+    assert ended(1000, [0, 1]) == [0, 1]
+
+
+def test_who_wants_no_report_waits_for_none(ended):
+    assert ended(1, [0], wanted=False) == [0]
