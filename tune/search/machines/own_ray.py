@@ -101,7 +101,7 @@ def _no_log_monitor() -> Iterator[None]:
 def _raylet_at_once() -> Iterator[None]:
     """Let workers be started without what Ray imports for that, a third of a second each.
 
-    And let the raylet's agent take any port: where Ray's one is taken, by another search, both wait for three seconds.
+    And let the raylet's agent take any port: where Ray's one is taken, by another search, it waits for three seconds.
     """
     start = getattr(Node, "start_raylet", None)
 
