@@ -52,10 +52,6 @@ def test_it_is_made_ready_after_a_tenth_of_the_trials(ended, n_trials, counts):
     assert ended(n_trials, range(len(counts))) == counts
 
 
-def test_a_trial_that_ends_again_is_one(ended):
-    assert ended(20, [0, 0, 0, 1]) == [0, 0, 0, 1]
-
-
 def test_it_is_made_ready_after_a_minute_at_the_latest(ended, monkeypatch):
     now = iter([100.0, 100.0 + READY_AFTER_S - 1, 100.0 + READY_AFTER_S])
     monkeypatch.setattr(at_end.time, "monotonic", lambda: next(now))

@@ -1,5 +1,6 @@
 """The report at the end of a search: made from the files while the prompt waits, so nothing else may take its time."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -33,11 +34,10 @@ class ReportAtEnd:
         a second of CPU, and as long as it holds the interpreter's lock no worker hears what is next.
         """
         until = time.monotonic() + READY_AFTER_S
-        numbers: set[int] = set()
+        ends = itertools.count(1)
 
         def ended(outcome: Outcome) -> None:
-            numbers.add(outcome.number)
-            is_late = len(numbers) >= READY_AFTER * n_trials or time.monotonic() >= until
+            is_late = next(ends) >= READY_AFTER * n_trials or time.monotonic() >= until
             if self._wanted and self._thread is None and is_late:
                 self._thread = threading.Thread(target=_prepare, daemon=True)
                 self._thread.start()
