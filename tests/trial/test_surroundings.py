@@ -11,7 +11,7 @@ from tune.trial.surroundings import changed, read_surroundings, surroundings, wr
 def test_what_a_program_imports_is_written_with_its_version(tmp_path):
     (tmp_path / "helper.py").write_text("from sklearn.datasets import load_digits\n")
     (tmp_path / "p.py").write_text("import helper\nimport os\nimport pytorch_lightning as pl\n")
-    found = surroundings(find_program(tmp_path / "p.py"), 2, on_gpu=False)
+    found = surroundings(find_program(tmp_path / "p.py"), 2, "")
 
     assert found["scikit-learn"] == version("scikit-learn")
     assert found["torch"] == version("torch")
@@ -22,7 +22,7 @@ def test_what_a_program_imports_is_written_with_its_version(tmp_path):
 
 def test_a_trial_says_what_is_otherwise_and_nothing_else(tmp_path):
     (tmp_path / "p.py").touch()
-    then = surroundings(find_program(tmp_path / "p.py"), 2, on_gpu=False)
+    then = surroundings(find_program(tmp_path / "p.py"), 2, "")
 
     assert changed(then, 2, on_gpu=False) == {}
     assert changed(then, 1, on_gpu=False) == {"threads": "1"}

@@ -8,6 +8,7 @@ from typing import NoReturn
 from tune.cli.commands import command_of, split
 from tune.cli.streams import complain, ensure_streams
 from tune.errors import EXIT_INTERRUPTED, PromotuneError
+from tune.promotion.pause import collector_paused
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,7 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def program() -> NoReturn:
-    """Be the whole of a process."""
-    status = main()
-    gc.freeze()  # else the interpreter looks for cycles among millions of objects before it ends: a second
+    """Be the whole of a process; what a command makes stays until it ends, but for what trials leave."""
+    with collector_paused():
+        status = main()
+        gc.freeze()  # else the interpreter looks for cycles among millions of objects before it ends: a second
     sys.exit(status)

@@ -35,7 +35,7 @@ from tune.trial.outcome import Outcome
 from tune.trial.output import logged_to
 from tune.trial.record import NEVER_LOGGED, Record
 from tune.trial.room import room_told
-from tune.trial.surroundings import read_surroundings, surroundings, write_surroundings
+from tune.trial.surroundings import Surroundings, read_surroundings, surroundings, visible_gpus, write_surroundings
 from tune.trial.task import Job
 
 if TYPE_CHECKING:
@@ -105,12 +105,12 @@ def run_search(search: Search) -> Finished:
     with room_told(paths.folder):
         write_space(space, paths.space)
         snapshot = take_snapshot(search.program, paths.source)
-        found = surroundings(snapshot.stored, search.resources.n_threads, on_gpu=bool(search.resources.gpus_per_trial))
-        write_surroundings(found, paths)
     job = build_job(space, search.program, search.promoted, snapshot.folder, search.resources)
-    job = replace(job, surroundings=found, session=search.session)
+    job = replace(job, session=search.session)
+    gpus = visible_gpus() if search.resources.gpus_per_trial else ""
     with logged_to(paths.folder / DRIVER_LOG), _cluster(search):
         search.on_start()
+        job = replace(job, surroundings=_surroundings(search, snapshot, gpus))
         search, job = _with_share(search, job)
         space = search.space
         from tune.search.lead import conductor_of, create_ledger, run_trials, suspended_at_end
@@ -158,6 +158,14 @@ def resume_search(search: Search, snapshot: Snapshot) -> Finished:
                 search.on_start()
                 run_trials(watched(conductor, search.watch), job, search.resources)
     return _finished(search, conductor, ledger)
+
+
+def _surroundings(search: Search, snapshot: Snapshot, gpus: str) -> Surroundings:
+    """Write down what trials run on. It takes a tenth of a second: meanwhile the server imports that forks workers."""
+    found = surroundings(snapshot.stored, search.resources.n_threads, gpus)
+    with room_told(search.paths.folder):
+        write_surroundings(found, search.paths)
+    return found
 
 
 def _cluster(search: Search) -> contextlib.AbstractContextManager[None]:

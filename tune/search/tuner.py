@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from ray.tune import RunConfig, TuneConfig, with_resources
 
+from tune.promotion.pause import collector_resumed
 from tune.search.director import Director
 from tune.search.machines.client import tuner_here
 from tune.search.machines.resources import Resources
@@ -26,6 +27,7 @@ def run_trials(director: Director, job: Job, resources: Resources) -> None:
         tuner_here(folder) as tuner,
         posted(job) as place,
         _quiet(),
+        collector_resumed(),
         _politely_interrupted(director),
     ):
         tuner(

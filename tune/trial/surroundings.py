@@ -26,21 +26,26 @@ Surroundings = Mapping[str, str]
 """By what it is: ``torch``: ``2.13.0``; an empty text where there is none."""
 
 
-def surroundings(program: Program, n_threads: int, *, on_gpu: bool) -> dict[str, str]:
-    """Return what the trials of a search run on, as this process sees it."""
-    return _observed((*PACKAGES, *_distributions(program)), n_threads, on_gpu=on_gpu)
+def surroundings(program: Program, n_threads: int, gpus: str) -> dict[str, str]:
+    """Return what the trials of a search run on, as this process sees it, with the names of its GPUs."""
+    return _observed((*PACKAGES, *_distributions(program)), n_threads, gpus)
+
+
+def visible_gpus() -> str:
+    """Return the names of the GPUs that a process of this environment may use."""
+    return _gpus(os.environ.get(VISIBLE))
 
 
 def changed(then: Surroundings, n_threads: int, *, on_gpu: bool) -> dict[str, str]:
     """Return what is not as it was, as it is now; nothing where it was not written down."""
     packages = tuple(name for name in then if name not in OTHERS)
-    return differing(_observed(packages, n_threads, on_gpu=on_gpu), then) if then else {}
+    return differing(_observed(packages, n_threads, visible_gpus() if on_gpu else ""), then) if then else {}
 
 
-def _observed(packages: tuple[str, ...], n_threads: int, *, on_gpu: bool) -> dict[str, str]:
+def _observed(packages: tuple[str, ...], n_threads: int, gpus: str) -> dict[str, str]:
     return {
         **_of_the_machine(),
-        "GPU": _gpus(os.environ.get(VISIBLE)) if on_gpu else "",
+        "GPU": gpus,
         "threads": str(n_threads),
         "promotune": __version__,
         **{name: _version(name) for name in packages},
