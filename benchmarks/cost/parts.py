@@ -18,6 +18,7 @@ from benchmarks.ask import PROGRAM, SPACE
 from benchmarks.cost.trivial import REPORTS, trivial_of
 from tune.cli import main as command
 from tune.paths import claim_experiment
+from tune.promotion.pause import collector_paused_for_long
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
 from tune.search import tuner
@@ -84,13 +85,18 @@ def search(
         on_start=lambda: None,
         on_end=on_end,
     )
-    run_search(wanted)
+    with collector_paused_for_long():
+        run_search(wanted)
 
 
 def resumed(out: Path, folder: Path, n_trials: int) -> None:
     """Go on with a search by the command itself."""
     tuner.trainable_of = trivial_of
-    with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+    with (
+        Path(os.devnull).open("w") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+        collector_paused_for_long(),
+    ):
         status = command(["resume", str(folder / NAME), "--trials", str(n_trials)])
     out.write_text("[]")
     assert status == 0

@@ -1,11 +1,13 @@
 """The commands and their options, as people may rely on them: a new one is a decision."""
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tune import cli
 from tune.cli import main
 from tune.cli.commands import COMMANDS, command_of
 
@@ -118,3 +120,18 @@ def test_a_light_command_when_run_then_imports_no_heavy_library(line, tmp_path):
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
+
+
+def test_a_process_of_ours_looks_for_no_cycles_and_ends_with_the_commands_status(monkeypatch):
+    seen = []
+
+    def look():
+        seen.append(gc.isenabled())
+        return 2
+
+    monkeypatch.setattr(cli, "main", look)
+    with pytest.raises(SystemExit) as end:
+        cli.program()
+
+    assert (seen, end.value.code) == ([False], 2)
+    assert gc.isenabled()

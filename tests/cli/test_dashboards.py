@@ -1,6 +1,7 @@
 """`dashboards` as a process of its own: both answer, follow the ledger, write nothing and end with it."""
 
 import contextlib
+import gc
 import json
 import signal
 import subprocess
@@ -14,7 +15,10 @@ import psutil
 import pytest
 
 from tests.recorded import Recorded
+from tune.cli import dashboards as command
 from tune.cli import main
+from tune.promotion.pause import collector_paused_for_long
+from tune.results import dashboards as servers
 
 ROOT = Path(__file__).parents[2]
 WAIT_S = 120
@@ -103,6 +107,22 @@ def test_dashboards_when_they_are_killed_then_leave_no_process(number, dashboard
 
     assert process.wait(WAIT_S) == (0 if number == signal.SIGTERM else -signal.SIGKILL)
     wait_for(lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family))
+
+
+def test_dashboards_when_the_collector_is_paused_then_let_it_work_while_they_serve(recorded, monkeypatch):
+    seen = []
+
+    class Told:
+        def wait(self):
+            seen.append(gc.isenabled())
+
+    monkeypatch.setattr(command, "_until_told", lambda: contextlib.nullcontext(Told()))
+    for name in ("tensorboard", "optuna_dashboard"):
+        monkeypatch.setattr(servers, name, lambda place: contextlib.nullcontext("an address"))
+    with collector_paused_for_long():
+        assert main(["dashboards", str(recorded.paths.folder)]) == 0
+
+    assert seen == [True]
 
 
 def test_dashboards_when_there_is_no_such_experiment_then_say_so(recorded, capfd):

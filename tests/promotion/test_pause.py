@@ -6,16 +6,20 @@ from contextlib import ExitStack
 
 import pytest
 
-from tune.promotion.pause import collector_paused, collector_resumed
+from tune.promotion.pause import collector_paused, collector_paused_for_long, collector_resumed
 
 
 @pytest.fixture(autouse=True)
 def collecting() -> Iterator[None]:
-    """Have the collector on before, and nothing frozen after."""
+    """Have the collector on before and after, and as much out of its sight as before."""
+    was_frozen = gc.get_freeze_count() > 0
     gc.enable()
     yield
     gc.enable()
     gc.unfreeze()
+    if was_frozen:
+        gc.collect()
+        gc.freeze()
 
 
 class Node:
@@ -36,13 +40,13 @@ def test_pauses_that_overlap_end_with_the_last() -> None:
 
 def test_who_has_the_collector_off_keeps_it_off() -> None:
     gc.disable()
-    with collector_paused(), collector_resumed():
+    with collector_paused_for_long(), collector_resumed():
         assert not gc.isenabled()
     assert not gc.isenabled()
 
 
 def test_resumed_within_a_pause_it_leaves_what_was_there() -> None:
-    with collector_paused():
+    with collector_paused_for_long():
         kept = [Node() for _ in range(10)]
         with collector_resumed():
             assert gc.isenabled()
@@ -50,6 +54,12 @@ def test_resumed_within_a_pause_it_leaves_what_was_there() -> None:
             assert not seen & {id(each) for each in kept}
         assert not gc.isenabled()
     assert gc.isenabled()
+
+
+def test_a_short_pause_is_not_interrupted() -> None:
+    """One in another thread, say: it is on nobody's way."""
+    with collector_paused(), collector_resumed():
+        assert not gc.isenabled()
 
 
 def test_without_a_pause_nothing_is_kept_from_it() -> None:
@@ -63,7 +73,7 @@ def test_without_a_pause_nothing_is_kept_from_it() -> None:
 
 def test_a_pause_in_another_that_was_resumed_ends_on_its_own() -> None:
     """As the report's imports do, while trials run."""
-    with collector_paused(), collector_resumed():
+    with collector_paused_for_long(), collector_resumed():
         with collector_paused():
             assert not gc.isenabled()
         assert gc.isenabled()

@@ -1,5 +1,6 @@
 """Searches on a real Ray with two workers: what is on disk and in the journal afterwards."""
 
+import gc
 import re
 import threading
 import time
@@ -11,6 +12,7 @@ from tests.events import by_epoch, session
 from tests.projects import write_program
 from tune.errors import MetricError, PreflightError, ProgramError
 from tune.paths import VersionPaths
+from tune.promotion.pause import collector_paused_for_long
 from tune.trial.record import read_record
 
 CASES = ["steady", "slow end", "better", "weak", "nan", "raises", "dies", "never built"]
@@ -352,3 +354,15 @@ def test_a_stopped_trial_ends_at_once_though_its_worker_gets_no_other(search, pr
     baseline, stopped = map(searched.record, searched.study.trials)
     assert (baseline.stage, stopped.stage) == ("complete", "stopped")
     assert stopped.ended < baseline.ended
+
+
+def test_in_a_process_whose_collector_is_paused_it_works_while_trials_run(search, tmp_path):
+    seen = []
+    program = write_program(tmp_path / "project", "cases")
+
+    with collector_paused_for_long():
+        search(program, SPACE.replace("trials: 20", "trials: 2"), on_end=lambda outcome: seen.append(gc.isenabled()))
+        assert not gc.isenabled()
+
+    assert seen == [True, True]
+    assert gc.isenabled()

@@ -10,14 +10,14 @@ from tune.trial.surroundings import changed, read_surroundings, surroundings, wr
 
 def test_what_a_program_imports_is_written_with_its_version(tmp_path):
     (tmp_path / "helper.py").write_text("from sklearn.datasets import load_digits\n")
-    (tmp_path / "p.py").write_text("import helper\nimport os\nimport pytorch_lightning as pl\n")
-    found = surroundings(find_program(tmp_path / "p.py"), 2, "")
+    (tmp_path / "p.py").write_text("import helper\nimport os, psutil\nimport pytorch_lightning as pl\n")
+    found = surroundings(find_program(tmp_path / "p.py"), 2, "H200")
 
     assert found["scikit-learn"] == version("scikit-learn")
     assert found["torch"] == version("torch")
     assert found["python"] == platform.python_version()
-    assert (found["threads"], found["GPU"]) == ("2", "")
-    assert "os" not in found
+    assert (found["threads"], found["GPU"]) == ("2", "H200")
+    assert not found.keys() & {"os", "psutil"}  # Ray has its own psutil
 
 
 def test_a_trial_says_what_is_otherwise_and_nothing_else(tmp_path):

@@ -8,7 +8,7 @@ from typing import NoReturn
 from tune.cli.commands import command_of, split
 from tune.cli.streams import complain, ensure_streams
 from tune.errors import EXIT_INTERRUPTED, PromotuneError
-from tune.promotion.pause import collector_paused
+from tune.promotion.pause import collector_paused_for_long
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,8 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def program() -> NoReturn:
-    """Be the whole of a process; what a command makes stays until it ends, but for what trials leave."""
-    with collector_paused():
+    """Be the whole of a process; what a command makes stays until its end, but for what trials and web pages leave."""
+    with collector_paused_for_long():
         status = main()
         gc.freeze()  # else the interpreter looks for cycles among millions of objects before it ends: a second
     sys.exit(status)

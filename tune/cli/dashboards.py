@@ -12,6 +12,7 @@ from tune.cli.parser import Parser, add_storage
 from tune.cli.screen import Screen, tool
 from tune.cli.storage import storage_of
 from tune.paths import ExperimentPaths
+from tune.promotion.pause import collector_resumed
 from tune.search.ledger.lock import dashboard_of
 
 
@@ -39,7 +40,8 @@ def run(given: argparse.Namespace) -> int:
                 screen.line(f"Ray dashboard     http://{ray}")
                 screen.line(f"  its token       {tool('ray')} get-auth-token")
             screen.line("Ctrl-C ends them")
-            told.wait()
+            with collector_resumed():  # each request leaves a cycle
+                told.wait()
     return 0
 
 

@@ -12,6 +12,8 @@ _lock = threading.Lock()
 _n_pauses = 0
 _was_on = False
 """Before the first of them."""
+_n_long = 0
+"""Of the pauses, those that may be interrupted."""
 
 
 @contextlib.contextmanager
@@ -25,9 +27,21 @@ def collector_paused() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def collector_paused_for_long() -> Iterator[None]:
+    """Pause it for as long as a process lives, but for the parts that let it work again."""
+    global _n_long
+    _n_long += 1
+    try:
+        with collector_paused():
+            yield
+    finally:
+        _n_long -= 1
+
+
+@contextlib.contextmanager
 def collector_resumed() -> Iterator[None]:
-    """Let it work within a pause, but not on what there is by now."""
-    if not _n_pauses:
+    """Let it work within a pause for long, on what is made from now on; without such a pause all stays as it is."""
+    if not _n_long:
         yield
         return
     gc.freeze()

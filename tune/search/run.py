@@ -107,7 +107,7 @@ def run_search(search: Search) -> Finished:
         snapshot = take_snapshot(search.program, paths.source)
     job = build_job(space, search.program, search.promoted, snapshot.folder, search.resources)
     job = replace(job, session=search.session)
-    gpus = visible_gpus() if search.resources.gpus_per_trial else ""
+    gpus = visible_gpus() if search.resources.gpus_per_trial else ""  # what `retrain` sees: a cluster shows its own
     with logged_to(paths.folder / DRIVER_LOG), _cluster(search):
         search.on_start()
         job = replace(job, surroundings=_surroundings(search, snapshot, gpus))

@@ -21,6 +21,9 @@ PACKAGES = ("torch", "pytorch-lightning", "lightning", "numpy")
 OTHERS = frozenset({"python", "system", "processor", "GPU", "threads", "promotune"})
 """What is no distribution."""
 
+OF_RAY = frozenset({"psutil", "colorama"})
+"""Once Ray is imported, its own copies of these come before those that are installed."""
+
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 Surroundings = Mapping[str, str]
 """By what it is: ``torch``: ``2.13.0``; an empty text where there is none."""
@@ -120,7 +123,7 @@ def _distributions(program: Program) -> tuple[str, ...]:
     tops = {name.partition(".")[0] for source in program.sources.values() for name in _imported(source.tree)}
     foreign = tops - sys.stdlib_module_names
     installed = importlib.metadata.packages_distributions()
-    return tuple(sorted({name for top in foreign for name in installed.get(top, ())}))
+    return tuple(sorted({name for top in foreign for name in installed.get(top, ())} - OF_RAY))
 
 
 def _imported(tree: ast.Module) -> set[str]:

@@ -1,5 +1,6 @@
 """Make ready for a report: its libraries take longer to import than it takes to write."""
 
+import functools
 import gc
 import importlib
 
@@ -9,8 +10,9 @@ from tune.results.report.bundle import plotly_js
 LIBRARIES = ("optuna.importance", "optuna.visualization", "plotly.graph_objects", "jinja2", "tune.results.report.write")
 
 
+@functools.cache
 def prepare() -> None:
-    """Import them, and pack plotly.js; the report is faster then, and no different."""
+    """Import them, and pack plotly.js, once; the report is faster then, and no different."""
     with collector_paused():
         for library in LIBRARIES:
             importlib.import_module(library)
