@@ -1,6 +1,6 @@
 """What the orchestration adds to each trial, against the limit and against what a user would pick instead.
 
-    python -m benchmarks.overhead --quick          # 40 trials, 10 minutes at most
+    python -m benchmarks.overhead --quick          # 60 trials, 10 minutes at most
     python -m benchmarks.overhead                  # 120 trials, 5 rounds: up to 2 hours; the same command goes on
     python -m benchmarks.overhead --minutes 7      # as much as fits into 7 minutes now
     python -m benchmarks.overhead --show           # what the results file holds so far
@@ -9,7 +9,7 @@ All train one fixed list of configurations of ``lit/digits.py``, five epochs eac
 each leaves a TensorBoard version with hyperparameters and its checkpoint. In every round all are run in turn, and a
 ratio is taken within a round. Ours is the real command with ``sampler: grid`` and ``scheduler: none``: the same work.
 
-- **slope**: milliseconds a trial, from the end of the 20th to that of the 120th (``--quick``: the 10th to the 40th).
+- **slope**: milliseconds a trial, from the end of the 20th to that of the 120th (``--quick``: the 20th to the 60th).
   Ray's tutorial form starts a process a trial; it runs 20 trials, and the slope is that from the 4th on.
 - **CPU**: the same of the CPU that all its processes took together; where the machine is busy, trust this rather.
 - **start**: from the command to the end of the first epoch, over a fresh process's import of torch and Lightning and
@@ -47,9 +47,9 @@ class Plan:
 
 
 FULL = Plan(rounds=5, window=Window(20, 120), slow={RAY.name: Window(4, 20)}, slow_rounds=5, slow_guess_s=150)
-QUICK = Plan(rounds=3, window=Window(10, 40), slow={RAY.name: Window(2, 8)}, slow_rounds=1, slow_guess_s=60)
+QUICK = Plan(rounds=3, window=Window(20, 60), slow={RAY.name: Window(2, 8)}, slow_rounds=1, slow_guess_s=60)
 GUESS_S = {"floor": 15, "driver": 75}
-USUAL_S = 60
+USUAL_S = 30
 QUICK_MINUTES = 9.5
 CONTESTANTS = (LIMIT, OURS, OPTUNA, RAY_REUSE, HYDRA, RAY)
 

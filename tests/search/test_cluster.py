@@ -129,21 +129,27 @@ def test_ray_is_seen_at_once_on_ports_of_its_own_and_what_ends_at_once_has_no_da
 
 NO_DASHBOARD = """
 import sys
+import threading
 import ray
 from ray._private import ray_constants, services
+from tune.search.machines import dashboard
 from tune.search.machines.cluster import local_cluster
 from tune.search.machines.resources import plan_resources
 from tune.space.settings import Settings
 
-start = services.start_ray_process
+dashboard.HEAD_START_S = 0
+start, tried = services.start_ray_process, threading.Event()
 
 def broken(command, kind, *arguments, **options):
+    if kind == ray_constants.PROCESS_TYPE_DASHBOARD:
+        tried.set()
     ends = [sys.executable, "-c", ""] if kind == ray_constants.PROCESS_TYPE_DASHBOARD else command
     return start(ends, kind, *arguments, **options)
 
 services.start_ray_process = broken
 found = []
 with local_cluster(plan_resources(Settings(), None), found.append):
+    assert tried.wait(60)
     print("answer:", ray.get(ray.remote(lambda: 42).remote()))
 print("dashboards:", found)
 """

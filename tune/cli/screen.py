@@ -137,10 +137,11 @@ def show_tensorboard(screen: Screen, storage: Path) -> None:
     """Show how to look on while it runs."""
     port = _free_port(TENSORBOARD_PORT)
     screen.line(f"TensorBoard    {tool('tensorboard')} --logdir {word_here(storage)} --port {port}")
+    screen.line()
 
 
 def show_dashboard(screen: Screen, address: str) -> None:
-    """Show where Ray's dashboard is; from any thread."""
+    """Show where Ray's dashboard is, in between the lines of the trials; from any thread."""
     with screen.lock:
         screen.line(f"Ray dashboard  http://{address}")
         if os.environ.get("RAY_AUTH_MODE", "").lower() == "disabled":
@@ -148,7 +149,6 @@ def show_dashboard(screen: Screen, address: str) -> None:
             screen.result(f"warning: {warning}", style="bold red")
         else:
             screen.line(f"  its token    {tool('ray')} get-auth-token")
-        screen.line()
 
 
 class TrialLines:
