@@ -2,6 +2,7 @@
 
     python -m benchmarks.time_to_good --quick        # 2 seeds, targets of 50 random trials: 10 minutes at most
     python -m benchmarks.time_to_good                # 10 seeds (3 of Ray's tutorial): up to 2 hours; it goes on
+    python -m benchmarks.time_to_good --seeds 20     # ten more
     python -m benchmarks.time_to_good --minutes 7    # as much as fits into 7 minutes now
     python -m benchmarks.time_to_good --show         # what the results file holds so far
 
@@ -57,6 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer seeds and random trials, 10 minutes at most")
     parser.add_argument("--minutes", type=float, help="begin nothing that would not be through by then")
+    parser.add_argument("--seeds", type=int, help="so many; else 10, or 2")
     parser.add_argument("--cap", type=float, help="seconds that a search has; else 90, or 60")
     parser.add_argument("--only", nargs="+", help="these contestants alone")
     parser.add_argument("--problems", nargs="+", choices=[*PROBLEMS], default=[*PROBLEMS])
@@ -64,7 +66,7 @@ def main() -> None:
     parser.add_argument("--show", action="store_true", help="measure nothing")
     options = parser.parse_args()
     plan = QUICK if options.quick else FULL
-    plan = replace(plan, cap_s=options.cap or plan.cap_s)
+    plan = replace(plan, cap_s=options.cap or plan.cap_s, seeds=options.seeds or plan.seeds)
     results = ResultsFile(
         options.results or Path("time_to_good-quick.jsonl" if options.quick else "time_to_good.jsonl")
     )
