@@ -3,6 +3,7 @@
 Ray pickles all three, for a file that we do not need: they pickle to nothing.
 """
 
+import contextlib
 from typing import Any
 
 from ray.tune import Stopper
@@ -73,6 +74,11 @@ class SchedulerDoor(_Door, FIFOScheduler):
         twice at each step.
         """
         return None
+
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        """Let Ray keep no windows of the trial's metrics: a third of the memory that one leaves in the driver."""
+        with contextlib.suppress(AttributeError):  # another Ray
+            trial.run_metadata._n_steps = []  # noqa: SLF001
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> Any:
         """Decide about a trial after one epoch, or after several that were told together."""
