@@ -22,7 +22,7 @@ OTHERS = frozenset({"python", "system", "processor", "GPU", "threads", "promotun
 """What is no distribution."""
 
 OF_RAY = frozenset({"psutil", "colorama"})
-"""Once Ray is imported, its own copies of these come before those that are installed."""
+"""Left out: once Ray is imported, its own copies of these come before those that are installed."""
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 Surroundings = Mapping[str, str]
