@@ -8,7 +8,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from tune.errors import ExperimentError
-from tune.search.ledger.journal import Ended, Opened, Reported, Sealed, events, repair
+from tune.search.ledger.journal import Backend, Ended, Opened, Reported, Sealed, events, repair
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +88,18 @@ def test_what_happened_to_wanted_trials_is_read_back_in_its_order(whole, tmp_pat
         *(Opened(7), Reported(7, 1, 2.1), Reported(7, 2, 2.2), Ended(7)),
         Sealed(),
     ]
+
+
+def test_a_backend_remembers_the_journals_end_and_reads_from_any_record(whole, tmp_path):
+    path = tmp_path / "study.journal"
+    path.write_bytes(whole)
+    records = [json.loads(line) for line in whole.splitlines()]
+    backend = Backend(path)
+
+    assert list(backend.read_logs(0)) == records
+    assert list(backend.read_logs(len(records))) == []
+    backend.append_logs([records[-1]])
+    assert list(backend.read_logs(len(records))) == records[-1:]
+    assert len(backend._log_number_offset) == 2
+    assert list(backend.read_logs(5)) == records[5:] + records[-1:]
+    assert list(backend.read_logs(0)) == records + records[-1:]

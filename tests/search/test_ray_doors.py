@@ -1,22 +1,52 @@
-"""What Ray Tune's own record of a trial holds, of which our doors see each."""
+"""What Ray Tune keeps of trials, whose scheduler ours is."""
 
 from types import SimpleNamespace
 
-from ray.tune.trainable.metadata import _TrainingRunMetadata
+import pytest
 
+from tests.projects import write_program
 from tune.search.ray_doors import SchedulerDoor
 
+SPACE = """
+metric: Score/Val
+mode: max
+constants:
+  CASE: {choice: [better, raises, weak, steady, nan, dies]}
+sampler: grid
+trials: 20
+concurrency: 2
+max_failures: 0
+"""
+KEPT = ("_trials", "_stopped_trials", "_failed_trials", "_trials_to_cache")
 
-def test_ray_keeps_no_windows_of_a_trials_metrics():
-    trial = SimpleNamespace(run_metadata=_TrainingRunMetadata(n_steps=[5, 10]))
 
-    SchedulerDoor(None).on_trial_add(None, trial)
-    trial.run_metadata.update_metric("loss", 0.5)
-    trial.run_metadata.update_metric("loss", 0.25, step=2)
+@pytest.fixture
+def kept(monkeypatch):
+    """Return what fills with the number of trials in each of Ray's records, whenever a trial ends."""
+    numbers = []
 
-    assert trial.run_metadata.metric_n_steps == {"loss": {}}
-    assert trial.run_metadata.metric_analysis["loss"]["last"] == 0.25
+    def spy(name):
+        told = getattr(SchedulerDoor, name)
+
+        def spied(door, controller, *args):
+            told(door, controller, *args)
+            numbers.append([len(getattr(controller, record)) for record in KEPT])
+
+        monkeypatch.setattr(SchedulerDoor, name, spied)
+
+    spy("on_trial_complete")
+    spy("on_trial_error")
+    return numbers
 
 
-def test_another_ray_whose_trials_have_no_such_record_is_let_be():
-    SchedulerDoor(None).on_trial_add(None, SimpleNamespace())
+def test_ray_forgets_a_trial_once_another_has_ended(search, tmp_path, kept):
+    searched = search(write_program(tmp_path / "project", "cases"), SPACE)
+
+    assert searched.error is None
+    assert [trial.state.name for trial in searched.study.trials].count("FAIL") == 3
+    assert len(kept) == len(searched.study.trials) == 6
+    assert max(map(max, kept)) <= 3  # two that run, and the one that has ended
+
+
+def test_another_ray_that_has_no_such_records_is_let_be():
+    SchedulerDoor(None).on_trial_complete(SimpleNamespace(), SimpleNamespace(), {})

@@ -75,10 +75,13 @@ class SchedulerDoor(_Door, FIFOScheduler):
         """
         return None
 
-    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
-        """Let Ray keep no windows of the trial's metrics: a third of the memory that one leaves in the driver."""
-        with contextlib.suppress(AttributeError):  # another Ray
-            trial.run_metadata._n_steps = []  # noqa: SLF001
+    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
+        """Let Ray forget the trials that ended before this one."""
+        _forget_ended(tune_controller)
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        """Let Ray forget the trials that ended before this one."""
+        _forget_ended(tune_controller)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> Any:
         """Decide about a trial after one epoch, or after several that were told together."""
@@ -95,6 +98,18 @@ def _stop(trial: Trial) -> Any:
     if worker is not None:
         worker.end_politely.remote()
     return TrialScheduler.STOP
+
+
+def _forget_ended(controller: Any) -> None:
+    """Drop what Ray keeps of trials that are over, most of what one leaves in the driver: the ledger has them.
+
+    It would write all of them down at the end, too. The list is another one, for Ray may be going through the old.
+    """
+    with contextlib.suppress(AttributeError):  # another Ray
+        over = {trial for trial in controller._trials if trial.is_finished()}  # noqa: SLF001
+        controller._trials = [trial for trial in controller._trials if trial not in over]  # noqa: SLF001
+        for kept in (controller._stopped_trials, controller._failed_trials, controller._trials_to_cache):  # noqa: SLF001
+            kept -= over
 
 
 class StopperDoor(_Door, Stopper):

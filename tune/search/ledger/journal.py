@@ -76,6 +76,12 @@ class Backend(JournalFile):
         super().__init__(str(journal))
         self._journal = journal
 
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+        """Yield the records from that one on, and keep in memory where they end, not where each of them begins."""
+        yield from super().read_logs(log_number_from)
+        last = max(self._log_number_offset)
+        self._log_number_offset = {0: 0, last: self._log_number_offset[last]}
+
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append records, all or none; raise NoRoomError where the disk is full."""
         size = self._journal.stat().st_size
