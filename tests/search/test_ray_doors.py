@@ -11,13 +11,21 @@ SPACE = """
 metric: Score/Val
 mode: max
 constants:
-  CASE: {choice: [better, raises, weak, steady, nan, dies]}
+  CASE: {choice: [better, raises, dies]}
+  MAX_EPOCHS: {choice: [2, 3, 4]}
 sampler: grid
 trials: 20
 concurrency: 2
 max_failures: 0
 """
-KEPT = ("_trials", "_stopped_trials", "_failed_trials", "_trials_to_cache")
+KEPT = ("_trials", "_live_trials", "_stopped_trials", "_failed_trials", "_trials_to_cache")
+
+
+class Ended:
+    """A trial that is over."""
+
+    def is_finished(self):
+        return True
 
 
 @pytest.fixture
@@ -43,10 +51,25 @@ def test_ray_forgets_a_trial_once_another_has_ended(search, tmp_path, kept):
     searched = search(write_program(tmp_path / "project", "cases"), SPACE)
 
     assert searched.error is None
-    assert [trial.state.name for trial in searched.study.trials].count("FAIL") == 3
-    assert len(kept) == len(searched.study.trials) == 6
-    assert max(map(max, kept)) <= 3  # two that run, and the one that has ended
+    assert [trial.state.name for trial in searched.study.trials].count("FAIL") == 6
+    assert len(kept) == len(searched.study.trials) == 10
+    assert max(map(max, kept)) == 2  # the one that ends, and the one that runs beside it
 
 
-def test_another_ray_that_has_no_such_records_is_let_be():
-    SchedulerDoor(None).on_trial_complete(SimpleNamespace(), SimpleNamespace(), {})
+@pytest.mark.parametrize("name", KEPT)
+def test_ray_keeps_a_trial_that_it_may_start_again(name):
+    this, other = Ended(), Ended()
+    controller = SimpleNamespace(**{each: {this, other} for each in KEPT})
+
+    SchedulerDoor(None).on_trial_error(controller, this)
+
+    assert set(getattr(controller, name)) == {this}
+
+
+@pytest.mark.parametrize("missing", KEPT)
+def test_another_ray_that_lacks_one_of_its_records_is_let_be(missing):
+    controller = SimpleNamespace(**{each: {Ended()} for each in KEPT if each != missing})
+
+    SchedulerDoor(None).on_trial_error(controller, Ended())
+
+    assert not hasattr(controller, missing)

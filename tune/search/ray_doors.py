@@ -77,11 +77,11 @@ class SchedulerDoor(_Door, FIFOScheduler):
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         """Let Ray forget the trials that ended before this one."""
-        _forget_ended(tune_controller)
+        _forget_others_that_ended(tune_controller, trial)
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        """Let Ray forget the trials that ended before this one."""
-        _forget_ended(tune_controller)
+        """Let Ray forget the trials that ended before this one, which Ray may start again: its node was preempted, say."""
+        _forget_others_that_ended(tune_controller, trial)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> Any:
         """Decide about a trial after one epoch, or after several that were told together."""
@@ -100,16 +100,16 @@ def _stop(trial: Trial) -> Any:
     return TrialScheduler.STOP
 
 
-def _forget_ended(controller: Any) -> None:
+def _forget_others_that_ended(controller: Any, this: Trial) -> None:
     """Drop what Ray keeps of trials that are over, most of what one leaves in the driver: the ledger has them.
 
-    It would write all of them down at the end, too. The list is another one, for Ray may be going through the old.
+    At the end Ray would write all of them down, too. Its list is replaced, for it may be going through the old one.
     """
     with contextlib.suppress(AttributeError):  # another Ray
-        over = {trial for trial in controller._trials if trial.is_finished()}  # noqa: SLF001
+        over = {trial for trial in controller._trials if trial is not this and trial.is_finished()}  # noqa: SLF001
         controller._trials = [trial for trial in controller._trials if trial not in over]  # noqa: SLF001
-        for kept in (controller._stopped_trials, controller._failed_trials, controller._trials_to_cache):  # noqa: SLF001
-            kept -= over
+        for name in ("_live_trials", "_stopped_trials", "_failed_trials", "_trials_to_cache"):
+            getattr(controller, name).difference_update(over)
 
 
 class StopperDoor(_Door, Stopper):
