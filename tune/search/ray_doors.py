@@ -80,7 +80,7 @@ class SchedulerDoor(_Door, FIFOScheduler):
         _forget_others_that_ended(tune_controller, trial)
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        """Let Ray forget the trials that ended before this one, which Ray may start again: its node was preempted, say."""
+        """Let Ray forget the others that ended: this one it may start again, when its node was preempted, say."""
         _forget_others_that_ended(tune_controller, trial)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> Any:
