@@ -23,7 +23,7 @@ from tune.space.dimensions import (
 )
 
 N_STARTUP_TRIALS = 10
-"""Of TPE, as Optuna's own; with 30 a search is later where it gets, by measurement: benchmarks/README.md."""
+"""Of TPE, as Optuna's own; with 30 a search came later to what it finds, by measurement: benchmarks/README.md."""
 
 
 def distribution_of(dimension: Dimension) -> BaseDistribution:
