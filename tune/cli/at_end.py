@@ -31,7 +31,7 @@ class ReportAtEnd:
         """Return ``on_end``, which makes ready for the report once some of the ``n_trials`` have ended.
 
         Its libraries are imported in the background: that is the larger part of the time that it takes. It is more than
-        a second of CPU, and as long as it holds the interpreter's lock no worker hears what is next.
+        a second of CPU, and while it holds the interpreter's lock, trials wait for their answers.
         """
         until = time.monotonic() + READY_AFTER_S
         ends = itertools.count(1)

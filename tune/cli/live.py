@@ -48,7 +48,7 @@ class LiveView:
         self._live.stop()
 
     def ray_runs(self) -> None:
-        """Hear that Ray runs, and workers are being made."""
+        """Show that Ray runs, and that actors and the first trial's process are being started."""
         self._phase = WARMING
         self._changed = True
 

@@ -25,7 +25,7 @@ MAX_PLACES = 3
 NEEDED = frozenset(
     {OWN_PACKAGE.name, "ray", "torch", "lightning", "pytorch_lightning", "optuna", "numpy", "tensorboard"}
 )
-"""Modules that a worker imports, beside those of the standard library that this process has loaded."""
+"""Modules that an actor or a trial imports, beside those of the standard library that this process has loaded."""
 
 
 def check_names(program: Program) -> None:
@@ -41,9 +41,9 @@ def check_names(program: Program) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Raise ProgramError where a module in the working directory would be imported in the workers for another's.
+    """Raise ProgramError where a module in the working directory would be imported by an actor for another's.
 
-    A worker looks in the directory that the search was started from before it looks among what is installed.
+    An actor looks in the directory that the search was started from before it looks among what is installed.
     """
     needed = NEEDED | (sys.stdlib_module_names & sys.modules.keys())
     for entry in sorted(folder.iterdir()):

@@ -3,7 +3,7 @@
 The expression at each site of a promoted constant is compiled as ``__promoted__[key] if key in __promoted__ else
 <the expression>``. So everything that follows from the constant follows: derived constants, default arguments, class
 bodies, module-level partials, ``from config import LR``, and one file under two module names. The code is compiled once
-a worker; each trial executes it afresh.
+in a template; each trial executes it afresh.
 """
 
 import ast
@@ -70,7 +70,7 @@ def same(held: Any, wanted: Value) -> bool:
 
 
 class Executor:
-    """Executes one snapshot again and again; holds what a worker needs to compile only once."""
+    """Executes one snapshot again and again; holds the compiled code, which forked processes inherit."""
 
     def __init__(self, snapshot: Snapshot, sites: Mapping[str, Sequence[Site]]) -> None:
         self.snapshot = snapshot
@@ -123,6 +123,12 @@ class Executor:
             lines = decode(raw).splitlines(keepends=True)
             linecache.cache[str(path)] = (len(raw), None, lines, str(path))  # None: never compared with the disk
         return self._code[path]
+
+    def compile_all(self) -> None:
+        """Compile all files of the snapshot, so that a process forked later need not."""
+        root = self.snapshot.program.root
+        for name in self.snapshot.stored.sources:
+            self.code_of(root / name)
 
 
 class _ProjectFinder(MetaPathFinder):

@@ -1,4 +1,4 @@
-"""Where the time of a search went, worker by worker, from what its trials recorded."""
+"""Where the time of a search went, by worker (an actor), from what its trials recorded."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from tune.trial.stopwatch import IDLE, PARTS, START, Lap
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breakdown:
-    """Seconds by part, of each worker; a worker that replaced a dead one goes on with its row of parts."""
+    """Seconds by part, of each worker; one that replaced an actor that died goes on with its row of parts."""
 
     workers: tuple[dict[str, float], ...]
     n_trials: int
@@ -38,7 +38,7 @@ def read_profile(trials: Sequence[Outcome], paths: ExperimentPaths) -> Breakdown
 
 
 def breakdown(laps: Iterable[Lap]) -> Breakdown:
-    """Add up laps: those of one process follow each other without a gap."""
+    """Add up laps: those of one actor follow each other without a gap."""
     sessions: dict[float, list[Lap]] = defaultdict(list)
     for lap in laps:
         sessions[lap.session].append(lap)
@@ -54,7 +54,7 @@ def _end(laps: Iterable[Lap]) -> float:
 
 
 def _lanes(laps: Sequence[Lap]) -> list[list[list[Lap]]]:
-    """Return for each worker the processes that it was, one after the other, and the laps of each."""
+    """Return for each worker the actors that it was, one after the other, and the laps of each."""
     processes: dict[str, list[Lap]] = defaultdict(list)
     for lap in sorted(laps, key=lambda lap: lap.began):
         processes[lap.worker].append(lap)

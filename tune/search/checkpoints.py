@@ -51,7 +51,7 @@ class Keeper:
         self._elsewhere = elsewhere  # whether a trial's checkpoints may be there though they are not here
         self._held: dict[int, Outcome] = {}  # ended trials that have checkpoints, but the baseline
         self._sizes: dict[int, int] = {}  # of theirs, in bytes
-        self._late: list[VersionPaths] = []  # freed, and their workers may not be through with them
+        self._late: list[VersionPaths] = []  # freed, and their processes may still write there
         self.freed = Freed(0, 0)
         """In this process, so far."""
 
@@ -69,7 +69,7 @@ class Keeper:
         self.sweep()
 
     def sweep(self) -> None:
-        """Free once more what a worker still wrote while its trial was stopped."""
+        """Free once more what a trial still wrote while it was stopped."""
         for version in self._late:
             _remove(version)
         self._late = [version for version in self._late if not _is_through(version)]
@@ -140,7 +140,7 @@ def size_of(version: VersionPaths) -> int:
     for path in _files(version):
         try:
             found = path.stat()
-        except FileNotFoundError:  # a worker puts another in its place
+        except FileNotFoundError:  # its trial puts another in its place
             continue
         sizes[found.st_dev, found.st_ino] = found.st_size
     return sum(sizes.values())

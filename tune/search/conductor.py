@@ -66,6 +66,8 @@ class Conductor:
         self._needs_preflight = not self._ready
         self.preflight_failed = False
         """Whether the baseline did not survive the pre-flight: every running trial is to end."""
+        self.baseline_death: str | None = None
+        """How its process died, in words, where it did."""
 
     def _recall(self) -> None:
         """Take up what an earlier driver left: what its scheduler knew, and its trials that did not end."""
@@ -107,7 +109,7 @@ class Conductor:
 
     @property
     def finished(self) -> bool:
-        """Whether no further trial starts; while one runs, its worker may die."""
+        """Whether no further trial starts; while one runs, its process may die."""
         turns = self._usher.turns
         left = turns or turns.anyone_pauses or self._running or self._has_more
         return self.interrupted or not left
@@ -245,20 +247,21 @@ class Conductor:
             if self.aborted:
                 self._on_preflight_failed()
 
-    def ended(self, trial_id: str, *, failed: bool, rest: Sequence[Epoch] = ()) -> None:
+    def ended(self, trial_id: str, *, death: str | None, rest: Sequence[Epoch] = ()) -> None:
         """Close a trial in the ledger, by what it reported and by its own record."""
         number = self._running.pop(trial_id, None)
         if number is not None:
             with self._pausing():
                 self._take(number, rest, over=True)
-                self._end(number, failed=failed)
+                self._end(number, death)
 
-    def _end(self, number: int, *, failed: bool) -> None:
-        if self._usher.turns.pauses(number):  # however its worker ended: all that counts is in its checkpoint
+    def _end(self, number: int, death: str | None) -> None:
+        if self._usher.turns.pauses(number):  # however its process ended: all that counts is in its checkpoint
             self._usher.rest(number)
             return
-        left = left_in(self._versions.of(number), failed=failed, stopped=number in self._usher.stopped)
+        left = left_in(self._versions.of(number), death=death, stopped=number in self._usher.stopped)
         if number == BASELINE and left.failed and not left.trains:
+            self.baseline_death = death
             self.preflight_failed = True
             self._on_preflight_failed()
             if left.died:
@@ -268,7 +271,7 @@ class Conductor:
         if left.died and not left.hung and self._usher.revive(number, self._limits.max_failures):
             return
         self._take(number, left.epochs(several=self._ledger.has_others), over=True)
-        self._close(number, left.record, failed=left.failed and not left.through)
+        self._close(number, left.record, failed=left.failed and not left.through, death=death or "")
 
     @property
     def freed(self) -> Freed:
@@ -280,7 +283,7 @@ class Conductor:
         """Take away what only trials need that go on."""
         self._heirs.tidy()
 
-    def _close(self, number: int, record: Record | None, *, failed: bool) -> None:
+    def _close(self, number: int, record: Record | None, *, failed: bool, death: str = "") -> None:
         """Close a trial in the ledger; the scheduler may have waited for it."""
         outcome = self._registrar.close(
             number,
@@ -288,6 +291,7 @@ class Conductor:
             record,
             failed=failed,
             stopped=number in self._usher.stopped,
+            death=death,
             busy=[self._versions.of(each) for each in self._usher.busy(self._running.values(), number)],
         )
         self._usher.ended(number)

@@ -35,5 +35,8 @@ class Director(Protocol):
     def pause(self, trial_id: str, error: PauseError) -> None:
         """Hear why the search has to wait; the trial that met it is stopped, to go on later."""
 
-    def ended(self, trial_id: str, *, failed: bool, rest: Sequence[Epoch] = ()) -> None:
-        """Hear that a trial ended, and of those of its epochs that were not told before."""
+    def ended(self, trial_id: str, *, death: str | None, rest: Sequence[Epoch] = ()) -> None:
+        """Close a trial that ended; ``rest``: its epochs that were not told before.
+
+        ``death``: how its process died before it was through, in words, as far as that is known; None: it did not.
+        """

@@ -1,4 +1,4 @@
-"""What the workers of a search are told once."""
+"""What all trials of a search share: its job."""
 
 from collections.abc import Sequence
 from pathlib import Path

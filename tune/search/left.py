@@ -1,4 +1,4 @@
-"""What a trial left on disk when its worker ended: how that came, and the epochs that nobody was told."""
+"""What a trial left on disk when its process ended: how it ended, and the epochs that were not reported."""
 
 from dataclasses import dataclass
 
@@ -14,11 +14,11 @@ class Left:
     """What is known of the end of a trial's last attempt."""
 
     record: Record | None
-    """With what the log says, where the worker died; None: it died before it could write anything."""
+    """With how the process died, if it did; None: it died before it could write anything."""
     failed: bool
-    """Whether the program raised, or its worker died."""
+    """Whether the program raised, or its process died."""
     died: bool
-    """Whether its worker died before the program had ended."""
+    """Whether its process died before the program had ended."""
     version: VersionPaths
 
     @property
@@ -28,7 +28,7 @@ class Left:
 
     @property
     def hung(self) -> bool:
-        """Whether its worker was ended because it did nothing any more."""
+        """Whether its process was ended because it made no progress."""
         return self.record is not None and self.record.failure is not None and self.record.failure.is_a(HUNG)
 
     @property
@@ -37,22 +37,22 @@ class Left:
         return self.record is not None and self.record.stage == "complete"
 
     def epochs(self, *, several: bool) -> list[Epoch]:
-        """Return what it may not have told, from its record; of a worker that died also from its checkpoint.
+        """Return what it may not have reported, from its record; if its process died, from its checkpoint too.
 
         ``several``: a record knows the first of several metrics alone, and says too little then.
         """
         found = {} if several else {each.epoch: each for each in told_by(self.record)}
-        if self.died and (mark := read_mark(self.version.last, whole=False)) is not None:
+        if (self.died or self.hung) and (mark := read_mark(self.version.last, whole=False)) is not None:
             found |= {epoch: Epoch(epoch, value, others=mark.others.get(epoch, ())) for epoch, value in mark.curve}
         return [found[epoch] for epoch in sorted(found)]
 
 
-def left_in(version: VersionPaths, *, failed: bool, stopped: bool) -> Left:
-    """Look at a version; ``failed``: Ray says so; ``stopped``: by the scheduler, and a program may fail as it ends."""
+def left_in(version: VersionPaths, *, death: str | None, stopped: bool) -> Left:
+    """Look at a version; ``death``: how its process died; ``stopped``: by the scheduler; a program may fail then."""
     record = read_record(version)
-    failed = failed or (record is not None and record.stage == "failed" and not stopped)
+    failed = death is not None or (record is not None and record.stage == "failed" and not stopped)
     died = failed and (record is None or record.stage in ("preflight", "running"))
-    return Left(record=autopsy(version, record) if died else record, failed=failed, died=died, version=version)
+    return Left(record=autopsy(record, death or "") if died else record, failed=failed, died=died, version=version)
 
 
 def told_by(record: Record | None) -> list[Epoch]:

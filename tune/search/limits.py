@@ -16,7 +16,7 @@ class Limits:
     concurrency: int
     """Trials at a time."""
     max_failures: int
-    """How often a trial goes on after its worker died."""
+    """How often a trial goes on after its process died."""
     give_up_after: int = 5
     """Failures in a row with one cause that end the search."""
     rehearsal: bool = False

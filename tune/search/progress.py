@@ -142,7 +142,7 @@ class Progress:
             self._lead(number, trial.version, trial.curve)
 
     def left(self, number: int) -> None:
-        """Hear that a trial runs no more: it ended, its worker died, or the search ends."""
+        """Hear that a trial runs no more: it ended, its process died, or the search ends."""
         with self._lock:
             if (trial := self._running.pop(number, None)) is not None:
                 self._durations.append(self._clock() - trial.started)

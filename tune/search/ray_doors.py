@@ -4,6 +4,7 @@ Ray pickles all three, for a file that we do not need: they pickle to nothing.
 """
 
 import contextlib
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ray.tune import Stopper
@@ -13,8 +14,9 @@ from ray.tune.search import Searcher
 
 from tune.errors import NoRoomError, UnsharedError
 from tune.search.director import Director
-from tune.trial.mail import EPOCHS, REST
-from tune.trial.trainable import NO_ROOM, TASK, UNSHARED
+from tune.trial.mail import Epoch
+from tune.trial.process.link import EPOCHS, NO_ROOM
+from tune.trial.trainable import DIED, REST, TASK, UNSHARED
 
 PAUSES = {NO_ROOM: NoRoomError, UNSHARED: UnsharedError}
 
@@ -30,20 +32,24 @@ class _Door:
 class SearcherDoor(_Door, Searcher):
     """Hands out trials."""
 
-    def __init__(self, director: Director) -> None:
+    def __init__(self, director: Director, config: Mapping[str, Any]) -> None:
+        """``config``: what each trial's has beside its task."""
         Searcher.__init__(self)
         _Door.__init__(self, director)
+        self._config = dict(config)
 
     def suggest(self, trial_id: str) -> Any:
         """Return a trial's config, None while there is no room, or FINISHED."""
         task = self._director.next_task(trial_id)
         if task is not None:
-            return {TASK: task.encode()}
+            return {TASK: task.encode(), **self._config}
         return Searcher.FINISHED if self._director.finished else None
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Hear that a trial ended; stopped and finished look alike here, the director knows."""
-        self._director.ended(trial_id, failed=error, rest=(result or {}).get(REST, ()))
+        last = result or {}
+        death = "" if error else last.get(DIED)
+        self._director.ended(trial_id, death=death, rest=_epochs(last.get(REST, ())))
 
     def set_max_concurrency(self, max_concurrent: int) -> bool:
         """Keep the control: the director counts."""
@@ -69,8 +75,8 @@ class SchedulerDoor(_Door, FIFOScheduler):
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """Leave it to Ray, which starts trials in their order.
 
-        With the oldest that waits for its worker to start, as Ray's schedulers say, Ray would give that one the worker
-        that becomes free, and end the one that starts: with short trials for ever. And it would look through all trials
+        Ray's schedulers name the oldest trial whose actor still starts. Ray would then give it the actor that becomes
+        free, and end the one that starts: with short trials again and again. And it would look through all trials
         twice at each step.
         """
         return None
@@ -89,11 +95,16 @@ class SchedulerDoor(_Door, FIFOScheduler):
             if key in result:
                 self._director.pause(trial.trial_id, kind(*result[key]))
                 return _stop(trial)
-        return _stop(trial) if self._director.report(trial.trial_id, result[EPOCHS]) else TrialScheduler.CONTINUE
+        stops = self._director.report(trial.trial_id, _epochs(result[EPOCHS]))
+        return _stop(trial) if stops else TrialScheduler.CONTINUE
+
+
+def _epochs(told: Iterable[tuple[Any, ...]]) -> list[Epoch]:
+    return [Epoch(*each) for each in told]
 
 
 def _stop(trial: Trial) -> Any:
-    """Stop a trial, and tell its worker: Ray would only do so when it has another one for it."""
+    """Stop a trial, and call its actor: Ray would do so only once it has another trial for the actor."""
     worker = trial.temporary_state.ray_actor
     if worker is not None:
         worker.end_politely.remote()

@@ -15,7 +15,7 @@ from tune.trial.outcome import Outcome, State
 from tune.trial.record import HUNG, Record
 
 OnDeath = Callable[[VersionPaths, Mapping[str, Value], float], None]
-"""Makes the version of a trial whose worker died whole; takes its constants and when it started, too."""
+"""Completes the version of a trial whose process died; takes its constants and when it started, too."""
 
 
 class Registrar:
@@ -35,11 +35,15 @@ class Registrar:
         *,
         failed: bool,
         stopped: bool,
+        death: str,
         busy: Sequence[VersionPaths],
     ) -> Outcome:
-        """Close a trial, ``stopped`` by the scheduler or not; the ``busy`` ones keep their checkpoints."""
-        noted = {} if record is None else {"worker": f"{record.host}:{record.pid}"}
-        failure = failure_in(record) if failed else None
+        """Close a trial, ``stopped`` by the scheduler or not; the ``busy`` ones keep their checkpoints.
+
+        ``death``: how its process died, in words; empty where it did not, and where nobody can say.
+        """
+        noted = {} if record is None else {"worker": record.worker or f"{record.host}:{record.pid}"}
+        failure = failure_in(record, death) if failed else None
         if failure is not None and failure.is_a(WORKER_DIED, HUNG):
             self.bury(number, version, record)
         reason = self._not_finite(number) if failure is None else failure.reason
@@ -54,7 +58,7 @@ class Registrar:
         return outcome
 
     def bury(self, number: int, version: VersionPaths, record: Record | None) -> None:
-        """Write down what a worker that died could not."""
+        """Write the record of a trial whose process died."""
         if record is not None and record.stage != "failed":
             replace(record, stage="failed").write(version)
         self._on_death(version, self._ledger.values(number), record.started if record else time.time())

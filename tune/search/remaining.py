@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 WARM_UP_TRIALS = 3
-"""With so many trials behind the first ones, those no longer count: their workers were importing torch."""
+"""Once 3 more trials have ended than run at a time, the first ones are ignored: they include the import of torch."""
 
 
 def remaining_s(

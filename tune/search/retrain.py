@@ -89,12 +89,12 @@ class _Director:
         self.full = error
         self.end()
 
-    def ended(self, trial_id: str, *, failed: bool, rest: Sequence[Epoch] = ()) -> None:
+    def ended(self, trial_id: str, *, death: str | None, rest: Sequence[Epoch] = ()) -> None:
         run = self._running.pop(trial_id, None)
         if run is None:
             return
         record = read_record(run.files)
-        died = failed and (record is None or record.stage != "failed")
+        died = death is not None and (record is None or record.stage != "failed")
         if died and run.attempt <= self._retraining.space.settings.max_failures:
             self._waiting.appendleft(replace(run, attempt=run.attempt + 1))
             return

@@ -161,7 +161,7 @@ def resume_search(search: Search, snapshot: Snapshot) -> Finished:
 
 
 def _surroundings(search: Search, snapshot: Snapshot, gpus: str) -> Surroundings:
-    """Write down what trials run on. It takes a tenth of a second: meanwhile the server imports that forks workers."""
+    """Write down what trials run on. It takes a tenth of a second: meanwhile the process server's template imports."""
     found = surroundings(snapshot.stored, search.resources.n_threads, gpus)
     with room_told(search.paths.folder):
         write_surroundings(found, search.paths)
@@ -196,7 +196,7 @@ def _with_share(search: Search, job: Job) -> tuple[Search, Job]:
 def _finished(search: Search, conductor: "Conductor", ledger: "Ledger") -> Finished:
     baseline = conductor.baseline
     if conductor.preflight_failed or (baseline is None and not conductor.ending and conductor.full is None):
-        raise _preflight_error(baseline, search)
+        raise _preflight_error(baseline, search, conductor.baseline_death)
     if conductor.finished and not conductor.interrupted:
         conductor.tidy()
     return Finished(
@@ -217,11 +217,12 @@ def _given_up(conductor: "Conductor", search: Search) -> SearchError | None:
     return SearchError(None, what, f"The last one's log: {log}. `resume` goes on, `--give-up-after` allows more.")
 
 
-def _preflight_error(record: Record | None, search: Search) -> PromotuneError:
+def _preflight_error(record: Record | None, search: Search, death: str | None) -> PromotuneError:
     failure = record.failure if record else None
     if record is None or failure is None:
         log = search.paths.folder / DRIVER_LOG
-        return PreflightError(None, f"{WORKER_DIED} before the pre-flight", f"Ray's last words: {short(log)}")
+        how = f": {death}" if death else ""
+        return PreflightError(None, f"{WORKER_DIED} before the pre-flight{how}", f"More may be said in {short(log)}")
     version = search.paths.version(record.version)
     if failure.ours and failure.kind == WORKER_DIED:
         how = f": {failure.message}" if failure.message else ""

@@ -7,7 +7,7 @@ from tune.search.scheduling.rule import Rule
 from tune.trial.mail import Epoch
 
 N_MEASURED = 5
-"""Trials whose median counts, none of them the first of its worker."""
+"""Trials whose median counts, none of them the first of its actor."""
 
 
 class Starts:
@@ -17,7 +17,7 @@ class Starts:
         self._ledger = ledger
         self._rule = rule
         self._first: dict[int, tuple[int, float]] = {}  # by trial: which epoch it reported first, and when that ended
-        self._gaps: dict[int, float] = {}  # seconds from the last epoch of the worker's trial before to that, by trial
+        self._gaps: dict[int, float] = {}  # by trial: seconds from the last epoch of the actor's trial before to that
         self._epoch_s: dict[int, float] = {}  # seconds of an epoch after that, by trial
         self._told = False
 

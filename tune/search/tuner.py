@@ -6,45 +6,91 @@ import signal
 import threading
 from collections.abc import Iterator
 
-from ray.tune import RunConfig, TuneConfig, with_resources
+import ray
+from ray.train._internal.storage import StorageContext
+from ray.tune import CheckpointConfig, RunConfig, TuneConfig
+from ray.tune.execution import class_cache
+from ray.tune.experiment.trial import _TrialInfo
 
 from tune.promotion.pause import collector_resumed
 from tune.search.director import Director
 from tune.search.machines.client import tuner_here
+from tune.search.machines.process_server import server_of
 from tune.search.machines.resources import Resources
 from tune.search.machines.scratch import ray_scratch
 from tune.search.ray_doors import SchedulerDoor, SearcherDoor, StopperDoor
 from tune.trial.posted import posted
+from tune.trial.process.client import job_file, prepare_template
+from tune.trial.process.packages import imported_first
+from tune.trial.replaced import replaced
 from tune.trial.task import Job
-from tune.trial.trainable import trainable_of
+from tune.trial.trainable import JOB, SERVER, SHARE, TrialTrainable
 
 
 def run_trials(director: Director, job: Job, resources: Resources) -> None:
-    """Run what the director hands out, on warm workers; Ray's own files go to a temporary folder."""
-    share = {"cpu": resources.cpus_per_trial, "gpu": resources.gpus_per_trial}
+    """Run what the director hands out; Ray's own files go to a temporary folder."""
+    share = {"CPU": resources.cpus_per_trial, "GPU": resources.gpus_per_trial}
     with (
         ray_scratch() as folder,
         tuner_here(folder) as tuner,
         posted(job) as place,
+        server_of(resources) as server,
+        _left_out(),
+        _no_runtime_environment(),
         _quiet(),
         collector_resumed(),
         _politely_interrupted(director),
     ):
+        if server is not None:
+            packages = dict.fromkeys(imported_first(job.program))
+            with contextlib.suppress(OSError):  # where it is gone, the actors start another
+                prepare_template(server, job_file(server.parent, place, job), packages, warm=False)
+        config = {JOB: place, SERVER: None if server is None else str(server), SHARE: share}
         tuner(
-            trainable=with_resources(trainable_of(place), share),
+            trainable=TrialTrainable,
             tune_config=TuneConfig(
-                search_alg=SearcherDoor(director),
+                search_alg=SearcherDoor(director, config),
                 scheduler=SchedulerDoor(director),
                 num_samples=-1,
                 reuse_actors=True,
                 trial_dirname_creator=_dirname,
             ),
-            run_config=RunConfig(name="trials", storage_path=folder, stop=StopperDoor(director), verbose=0),
+            run_config=RunConfig(
+                name="trials",
+                storage_path=folder,
+                stop=StopperDoor(director),
+                checkpoint_config=CheckpointConfig(checkpoint_at_end=False),  # a trial writes its own
+                verbose=0,
+            ),
         ).fit()
 
 
 def _dirname(trial: object) -> str:
     return str(getattr(trial, "trial_id", trial))
+
+
+@contextlib.contextmanager
+def _left_out() -> Iterator[None]:
+    """Send actors nothing that Ray Tune adds to a trial's config: they would import Ray Tune to read it."""
+    kinds = (StorageContext, _TrialInfo)
+    for kind in kinds:
+        ray.util.register_serializer(kind, serializer=lambda _: None, deserializer=lambda _: None)
+    try:
+        yield
+    finally:
+        for kind in kinds:
+            ray.util.deregister_serializer(kind)
+
+
+@contextlib.contextmanager
+def _no_runtime_environment() -> Iterator[None]:
+    """Give actors the workers that Ray started ahead: they lack ``PL_DISABLE_FORK``, which Ray Tune asks for.
+
+    It is for programs in an actor (ray#28197); ours have processes of their own.
+    """
+    known = hasattr(class_cache, "DEFAULT_ENV_VARS")
+    with replaced(class_cache, "DEFAULT_ENV_VARS", {}) if known else contextlib.nullcontext():
+        yield
 
 
 @contextlib.contextmanager

@@ -6,12 +6,12 @@ from tune.search.scheduling.rule import Move
 
 
 class Turns:
-    """Who goes on next. A trial that pauses is decided about by a move, which may come before its worker is free."""
+    """Who goes on next. A trial that pauses is decided about by a move, which may come before its process has ended."""
 
     def __init__(self) -> None:
         self._next: deque[int] = deque()
         self._paused: set[int] = set()
-        self._ending: set[int] = set()  # paused, with a worker that has not ended yet
+        self._ending: set[int] = set()  # paused, with a process that has not ended yet
         self._moved: set[int] = set()  # of those, the ones that go on
 
     def __bool__(self) -> bool:
@@ -37,7 +37,7 @@ class Turns:
         return self._next.popleft()
 
     def pause(self, trial: int) -> None:
-        """Let a trial wait; its worker ends with this epoch."""
+        """Let a trial wait; its process ends with this epoch."""
         self._paused.add(trial)
         self._ending.add(trial)
 
@@ -46,7 +46,7 @@ class Turns:
         return trial in self._paused or trial in self._moved
 
     def freed(self, trial: int) -> None:
-        """Hear that a pausing trial's worker has ended."""
+        """Take note that the process of a pausing trial has ended."""
         self._ending.discard(trial)
         if trial in self._moved:
             self._moved.discard(trial)

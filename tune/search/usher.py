@@ -23,7 +23,7 @@ class Usher:
         self._starts = Starts(ledger, rule)
         self._n_sealed = 0  # trials that there were when the scheduler heard that no further one comes
         self.turns = Turns()
-        """Trials of an earlier driver, those whose worker died, and those that the scheduler lets wait."""
+        """Trials of an earlier driver, those whose process died, and those that the scheduler lets wait."""
         self.stopped: set[int] = set()
         """By the scheduler."""
 
@@ -68,12 +68,12 @@ class Usher:
             self.turns.pause(number)
 
     def rest(self, number: int) -> None:
-        """Let a trial wait whose worker is free; a move may have come already."""
+        """Let a trial wait whose process has ended; a move may have come already."""
         self._ledger.rest(number)
         self.turns.freed(number)
 
     def revive(self, number: int, max_failures: int) -> bool:
-        """Let a trial whose worker died go on, unless it died too often; what dies as the search ends waits."""
+        """Let a trial whose process died go on, unless it died too often; what dies as the search ends waits."""
         deaths = self._ledger.noted(number).get("deaths", 0) + 1
         self._ledger.note(number, deaths=deaths)
         if deaths > max_failures:

@@ -68,7 +68,7 @@ class Settings:
     give_up_after: int = 5
     """Failures in a row with one cause that end the search."""
     max_failures: int = 1
-    """How often a trial whose worker died goes on from its last checkpoint."""
+    """How often a trial whose process died goes on from its last checkpoint."""
     own_folder: bool = False
     """Give each trial a working directory of its own; data at relative paths is not found from there."""
     keep_checkpoints: int | None = None
@@ -170,7 +170,7 @@ def check_repeats(value: Value, where: str | None) -> bool:
 
 
 def check_max_failures(value: Value, where: str | None) -> int:
-    """Return how often a trial goes on after its worker died."""
+    """Return how often a trial goes on after its process died."""
     return _whole("max_failures", value, where, least=0, example="max_failures: 1")
 
 

@@ -1,4 +1,4 @@
-"""The driver's side of an experiment at a URL: the lease, the ledger and the source, and what workers left behind."""
+"""The driver's side of an experiment at a URL: the lease, the ledger and the source, and what trials left behind."""
 
 import contextlib
 import os
@@ -44,7 +44,7 @@ def written(folder: Path, tell: Tell) -> Iterator[None]:
 
 @contextlib.contextmanager
 def sent_home(folder: Path, tell: Tell) -> Iterator[None]:
-    """Carry in the end what was written below a folder of an experiment, if that has a URL: workers do meanwhile."""
+    """Carry in the end what was written below a folder of an experiment, if that has a URL: trials do meanwhile."""
     url = url_of(folder)
     try:
         yield
@@ -110,7 +110,7 @@ class _Settlement:
 
 
 class _Writer(_Settlement):
-    """Holds the lease, and settles while the search runs: the ledger soon, what workers left after a while."""
+    """Holds the lease, and settles while the search runs: the ledger soon, what trials left after a while."""
 
     def __init__(self, remote: Remote, folder: Path, tell: Tell) -> None:
         super().__init__(remote, folder, tell)

@@ -1,1 +1,1 @@
-"""One trial, in a worker."""
+"""One trial: its program, its record and its process."""

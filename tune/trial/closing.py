@@ -1,7 +1,7 @@
 """A failed trial leaves a whole version: ``hparams.yaml``, and a session of the HPARAMS tab that failed.
 
 Most trials that fail have both already, from the logger. Not one whose program could not be imported, and not one whose
-worker died: there the driver does it.
+process died: there the driver does it.
 """
 
 from collections.abc import Mapping

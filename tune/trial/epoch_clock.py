@@ -1,29 +1,23 @@
-"""When the epochs of a worker's trials end: what a trial takes beside its epochs follows from that."""
+"""When the epochs of an actor's trials end: what a trial takes beside its epochs follows from that."""
 
 import time
 from collections.abc import Callable
 
 
 class EpochClock:
-    """One for a worker, whatever trials it runs."""
+    """The clock of one trial; the processes of a machine share the monotonic one."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, before: float | None = None, clock: Callable[[], float] = time.monotonic, *, counts: bool = True
+    ) -> None:
+        """``before``: when the last epoch of the actor's trial before ended; None: this is its first trial.
+
+        ``counts``: False for a trial that goes on from a checkpoint: it reports what it has behind it.
+        """
+        self._before = before
         self._clock = clock
-        self._counts = True
-        self._before: float | None = None
-        self._last: float | None = None
-
-    def begin(self, *, counts: bool) -> None:
-        """Begin a trial; one that goes on from a checkpoint does not count, for it reports what it has behind it."""
-        self._before, self._last = self._last, None
         self._counts = counts
 
     def tick(self) -> tuple[float | None, float | None]:
-        """Return when an epoch ended, which is now, and when the last one of the trial before did, in seconds.
-
-        The second is None in a worker's first trial, which imports and reads what later ones find there.
-        """
-        if not self._counts:
-            return None, None
-        self._last = self._clock()
-        return self._last, self._before
+        """Return when an epoch ended, which is now, and when the last one of the trial before did, in seconds."""
+        return (self._clock(), self._before) if self._counts else (None, None)

@@ -1,5 +1,7 @@
 """An exception of the program as data: what it says, and the user's own last line in it."""
 
+import contextlib
+import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +14,8 @@ from tune.trial.room import chain_of
 from tune.trial.task import Job
 
 
-class RankError(Exception):
-    """Of a trial in several processes another one failed before this one did: ``failure`` says of what."""
+class ChildFailure(Exception):  # noqa: N818 - it carries the failure of another process
+    """Another process of the trial failed, before this one did: ``failure`` says of what."""
 
     def __init__(self, failure: Failure, trace: str) -> None:
         """``trace``: the traceback, of that process."""
@@ -24,12 +26,21 @@ class RankError(Exception):
 
 def trace_of(error: BaseException) -> str:
     """Return the traceback as text."""
-    return error.trace if isinstance(error, RankError) else "".join(traceback.format_exception(error))
+    return error.trace if isinstance(error, ChildFailure) else "".join(traceback.format_exception(error))
+
+
+def print_uncaught(error: BaseException) -> None:
+    """Print an exception that ended the program as Python would: by the hook, which tells trackers of the failure."""
+    with contextlib.suppress(Exception):  # the program may have closed the stream
+        if isinstance(error, ChildFailure | SystemExit) or sys.excepthook is sys.__excepthook__:
+            sys.stderr.write(trace_of(error))
+        else:
+            sys.excepthook(type(error), error, error.__traceback__)
 
 
 def failure_of(error: BaseException, job: Job) -> Failure:
     """Return an exception as data, with the user's own last frame."""
-    if isinstance(error, RankError):
+    if isinstance(error, ChildFailure):
         return error.failure
     ours = _ours(error)
     if ours is not None:

@@ -1,4 +1,4 @@
-"""A gate that the pre-flight opens, or closes, for the workers that wait, warm, on any machine of the cluster."""
+"""A gate that the pre-flight opens, or closes, for the actors that wait, on any machine of the cluster."""
 
 import time
 
@@ -21,9 +21,8 @@ def close_gate(name: str) -> None:
     _internal_kv_put(name.encode(), CLOSED, namespace=NAMESPACE)
 
 
-def wait_at(name: str) -> None:
-    """Return once the gate is open; raise SystemExit when it is closed."""
+def wait_for_gate(name: str) -> bool:
+    """Return True once the gate is open, False when it is closed."""
     while (state := _internal_kv_get(name.encode(), namespace=NAMESPACE)) is None:
         time.sleep(POLL_S)
-    if state == CLOSED:
-        raise SystemExit(0)
+    return bool(state == OPEN)

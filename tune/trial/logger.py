@@ -1,5 +1,6 @@
 """The logger of a trial: Lightning's own TensorBoardLogger, which writes one event stream into the version."""
 
+import time
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -7,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from pytorch_lightning.utilities.rank_zero import rank_zero_only  # type: ignore[attr-defined]
+from tensorboard.compat.proto.event_pb2 import Event
 
 from tune.paths import VersionPaths, atomic_write
 from tune.space.dimensions import Value
@@ -77,8 +79,12 @@ class OneSession:
         if self._session_open:
             return
         self._session_open = True
-        self.experiment.file_writer.add_summary(session_start({**self.hparams, **self._promoted}, self._started))
+        self._add(session_start({**self.hparams, **self._promoted}, self._started))
         self.flush()
+
+    def _add(self, summary: Any) -> None:
+        """Write a summary past torch's writer, for which MLflow's autologging would begin a run of its own."""
+        self.experiment.file_writer.event_writer.add_event(Event(summary=summary, wall_time=time.time()))
 
     @property
     def file_name(self) -> str | None:
@@ -103,7 +109,7 @@ class OneSession:
             return
         try:
             self.begin()
-            self.experiment.file_writer.add_summary(session_end("failed" if failed else "success"))
+            self._add(session_end("failed" if failed else "success"))
         finally:  # on a full disk, too, its thread ends and tries no more
             self.experiment.close()
             self._experiment = None

@@ -1,23 +1,17 @@
-"""What a trial tells its driver: its epochs, and that it is through.
+"""What a trial tells its driver: its epochs, and those that are left when it is through.
 
 The driver needs milliseconds for a message, and the trial waits for its answer: with short epochs both would do little
 else. So epochs that no decision waits for travel together, and a short trial is one message. Nothing is lost by that:
 an epoch is in its checkpoint before it is told, and `resume` finds it there.
 """
 
-import contextlib
 import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tune.trial.epoch_clock import EpochClock
-
-EPOCHS = "epochs"
-"""The key of a message whose answer the trial waits for."""
-DONE, REST = "done", "rest"
-"""The keys of the last message: Ray's word for it, and the epochs that were not told before."""
 
 TOGETHER_S = 0.5
 """An epoch that ends later than this after the last message is told at once, with those that wait."""
@@ -35,34 +29,35 @@ class Epoch(NamedTuple):
     others: tuple[float, ...] = ()
     """Further metrics."""
     at: float | None = None
-    """When it ended, in seconds by the worker's clock; None: that says nothing of what an epoch takes."""
+    """When it ended, in seconds by the machine's monotonic clock; None: that says nothing of what an epoch takes."""
     before: float | None = None
-    """When the last epoch of the worker's trial before ended, by the same; None: there was none."""
+    """When the last epoch of the actor's trial before ended, by the same clock; None: there was none."""
 
 
 class Mail:
-    """Between one trial and the driver, through the trial's session of Ray's."""
+    """Between one trial and the driver."""
 
     def __init__(
         self,
-        send: Callable[[dict[str, Any]], None],
+        send: Callable[[list[Epoch]], bool],
         judged_at: Sequence[int] | None,
         clock: Callable[[], float] = time.monotonic,
         epochs: EpochClock | None = None,
     ) -> None:
-        """``send`` waits for the answer, and raises SystemExit if it is a stop.
+        """``send`` reports epochs, waits for the answer, and returns whether the trial is to stop.
 
         ``judged_at``: the epochs at which the driver may end the trial, the first being the next; None: any. Each of
         them makes one epoch matter: the first that comes to it and that no earlier one made matter.
 
-        ``epochs``: the worker's; None: nobody is told when epochs end.
+        ``epochs``: when epochs end; None: that is not reported.
         """
         self._epochs = epochs
         self._judged_at = None if judged_at is None else deque(judged_at)
         self._send = send
         self._clock = clock
         self._sent_at = clock()
-        self._held: list[Epoch] = []
+        self.held: list[Epoch] = []
+        """Epochs that were not told yet."""
         self.stopped = False
         """Whether an answer was a stop."""
 
@@ -70,31 +65,19 @@ class Mail:
         """Tell an epoch, now or later; return True when the trial is to stop."""
         matters = self._matters(epoch, value)
         ends = (None, None) if self._epochs is None else self._epochs.tick()
-        self._held.append(Epoch(epoch, value, last, others, *ends))
+        self.held.append(Epoch(epoch, value, last, others, *ends))
         if self.stopped:
-            return True  # an answer to a further question would only come with the next trial
+            return True
         if matters or self._clock() - self._sent_at >= TOGETHER_S:
             self.flush()
         return self.stopped
 
     def flush(self) -> None:
         """Tell what waits."""
-        if self._held:
-            self._held, held = [], self._held
-            self.ask({EPOCHS: held})
-
-    def ask(self, message: dict[str, Any]) -> None:
-        """Send a message, and hear whether the trial is to stop."""
-        try:
-            self._send(message)
-        except SystemExit:  # not kept: its traceback holds the Trainer and the model
-            self.stopped = True
-        self._sent_at = self._clock()
-
-    def end(self) -> None:
-        """Tell that the trial is through, failed ones too: its record says how."""
-        with contextlib.suppress(SystemExit):
-            self._send({DONE: True, REST: self._held})
+        if self.held:
+            self.held, held = [], self.held
+            self.stopped = self._send(held)
+            self._sent_at = self._clock()
 
     def _matters(self, epoch: int, value: float) -> bool:
         """Tell whether the driver may end the trial with this epoch."""

@@ -1,57 +1,41 @@
-"""Ray's agents outlive a killed driver by a minute, trying to tell a GCS that is gone. A worker ends them."""
+"""An actor ends with its raylet, at once, and ends Ray's agents: they outlive a killed driver by a minute."""
 
 import contextlib
 import os
 import signal
-from pathlib import Path
+import time
 
-TITLES = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
+from tune.trial.process.linux import children_of, command_of, is_alive
+
+TITLES = (b"ray::DashboardAgent", b"ray::RuntimeEnvAgent")
+"""What Ray calls them."""
+TICK_S = 0.5
+EXIT_STATUS = 70
 
 
-def raylet() -> int:
-    """Return the process that this worker belongs to: its parent, unless it was forked by a server.
+def watch_raylet() -> None:
+    """End this process when its raylet is gone; for a thread. Ray's own check takes some seconds."""
+    raylet, parent = raylet_pid(), os.getppid()
+    while os.getppid() == parent and is_alive(raylet):
+        agents = [pid for pid in children_of(raylet) if _is_agent(pid)]
+        time.sleep(TICK_S)
+    end_orphans(agents, raylet)
+    os._exit(EXIT_STATUS)
 
-    In a container of its own a worker does not see the process that Ray tells of.
-    """
+
+def raylet_pid() -> int:
+    """Return the raylet of this actor; in a container of its own an actor does not see the one that Ray tells of."""
     told = os.environ.get("RAY_RAYLET_PID", "")
     return int(told) if told.isdecimal() and is_alive(int(told)) else os.getppid()
 
 
-def is_alive(pid: int) -> bool:
-    """Tell whether a process is there, and no zombie; where there is no /proc, its child would know otherwise."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="latin-1").rpartition(")")[2].split()[0]
-    except OSError:
-        return not Path("/proc/self/stat").exists()
-    return state not in ("Z", "X")
-
-
-def agents_of(parent: int) -> list[int]:
-    """Return the processes of Ray's agents below a raylet; Linux alone tells."""
-    return [pid for pid in _children(parent) if _is_agent(pid)]
-
-
-def end_orphans(agents: list[int], parent: int) -> None:
+def end_orphans(agents: list[int], raylet: int) -> None:
     """End those agents whose raylet is gone."""
-    orphans = set(agents) - set(_children(parent))
-    for pid in orphans:
+    for pid in set(agents) - set(children_of(raylet)):
         if _is_agent(pid):
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
 
 
-def _children(parent: int) -> list[int]:
-    try:
-        tasks = list(Path(f"/proc/{parent}/task").iterdir())
-        return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
-    except OSError:
-        return []
-
-
 def _is_agent(pid: int) -> bool:
-    """Tell by the title, which Ray gives it."""
-    try:
-        title = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-    except OSError:
-        return False
-    return title.startswith(TITLES)
+    return command_of(pid).startswith(TITLES)

@@ -1,4 +1,4 @@
-"""Everything that a trial prints goes to its version's log: Python, C and forked children alike."""
+"""Everything that the driver prints meanwhile goes to a log: Python, C and forked children alike."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ STDOUT, STDERR = 1, 2
 
 @contextlib.contextmanager
 def logged_to(path: Path) -> Iterator[None]:
-    """Point the process's standard output and error at a file, appending. A worker runs one trial at a time."""
+    """Point the process's standard output and error at a file, appending."""
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     kept = {descriptor: os.dup(descriptor) for descriptor in (STDOUT, STDERR)}
     try:

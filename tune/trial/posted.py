@@ -1,7 +1,6 @@
-"""The job of a search, left where every worker finds it once.
+"""The job of a search, left where every actor finds it once.
 
-Ray fetches and unpickles a trainable's class several times a trial; with the job in it, a large program's source went
-along each time.
+In each trial's config, a large program's source would go along each time.
 """
 
 import contextlib

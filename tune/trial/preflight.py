@@ -9,7 +9,6 @@ from typing import Any, Protocol
 from tune.errors import MetricError, MutationError, suggest
 from tune.paths import VersionPaths
 from tune.space.dimensions import Value
-from tune.trial.fit import Fit
 from tune.trial.litter import files_below, new_files
 from tune.trial.tailor import Measure, difference
 from tune.trial.task import Job, Task
@@ -30,13 +29,27 @@ ARGUMENTS: Mapping[str, Any] = {
 """Of the Trainer, whatever the space asks of it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsed:
+    """What one execution of the program did: plain data, for it was another process's."""
+
+    logged: set[str]
+    """The names of what it logs."""
+    n_workers: int
+    """The most that a DataLoader of it has."""
+    measure: Measure
+    """What it builds; nothing where that was not asked for."""
+    packages: dict[str, str | None]
+    """The modules of installed packages that it imported, with their files."""
+
+
 class Rehearse(Protocol):
-    """Executes the program once, to its end."""
+    """Executes the program once, to its end, in a process of its own."""
 
     def __call__(
         self, scratch: VersionPaths, overrides: Mapping[str, Any], values: Mapping[str, Value], measures: bool
-    ) -> Fit:
-        """Return what its Trainers had from us; with ``measures`` it is built, and not trained."""
+    ) -> Rehearsed:
+        """Return what it did; with ``measures`` it is built, and not trained."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +62,8 @@ class Seen:
     """Files that it wrote into the working directory, a few of them."""
     n_workers: int
     """The most that a DataLoader of it has."""
+    packages: dict[str, str | None]
+    """The modules of installed packages that it imported, with their files."""
 
 
 class Preflight:
@@ -64,9 +79,11 @@ class Preflight:
         """Train and validate; raise what the program raises."""
         experiment = self._version.parent
         before = files_below(Path.cwd(), but=experiment)
-        fit = self._run(self._task.values)
+        done = self._run(self._task.values)
         wrote = new_files(before, files_below(Path.cwd(), but=experiment))
-        return Seen(logged=sorted(fit.logged), wrote=wrote[:MOST_NAMED], n_workers=fit.n_workers)
+        return Seen(
+            logged=sorted(done.logged), wrote=wrote[:MOST_NAMED], n_workers=done.n_workers, packages=done.packages
+        )
 
     def check(self, seen: Seen) -> None:
         """Raise MetricError where a metric is never logged.
@@ -90,7 +107,7 @@ class Preflight:
         """Return what the program builds with these values."""
         return self._run(values, measures=True).measure
 
-    def _run(self, values: Mapping[str, Value], *, measures: bool = False) -> Fit:
+    def _run(self, values: Mapping[str, Value], *, measures: bool = False) -> Rehearsed:
         scratch = VersionPaths(self._version / SCRATCH)
         try:
             return self._rehearse(scratch, ARGUMENTS, values, measures)

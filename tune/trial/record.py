@@ -1,4 +1,4 @@
-"""What a trial says of itself, in its version's ``trial.json``. Written by the worker, read by everyone."""
+"""What a trial says of itself, in its version's ``trial.json``. Written by its process, read by everyone."""
 
 import json
 import math
@@ -61,11 +61,14 @@ class Record:
     seed: int
     stage: Stage
     pid: int
+    """Of the trial's own process."""
     host: str
+    worker: str = ""
+    """``host:pid`` of the actor whose place the trial took: trials with the same one ran one after the other."""
     log_start: int = 0
     """Bytes of the log that earlier attempts wrote."""
     attempt: int = 1
-    """Counts the workers that the trial had; above 1 it was continued."""
+    """Counts the processes that the trial had; above 1 it was continued."""
     devices: str | None
     """``CUDA_VISIBLE_DEVICES`` as the trial saw it."""
     started: float
@@ -130,7 +133,12 @@ def read_record(version: VersionPaths) -> Record | None:
 def _is_ours(record: Record) -> bool:
     """Tell whether the fields that become paths, commands and text are what we write; the file may be anybody's."""
     whole = all(type(each) is int for each in (record.number, record.pid, record.attempt, record.log_start))
-    named = isinstance(record.version, str) and "/" not in record.version and record.version not in ("", ".", "..")
+    named = (
+        isinstance(record.worker, str)
+        and isinstance(record.version, str)
+        and "/" not in record.version
+        and record.version not in ("", ".", "..")
+    )
     failure = record.failure
     texts = [] if failure is None else [failure.kind, failure.message, *_given(failure)]
     mappings = (record.constants, record.taken, record.in_force, record.surroundings)

@@ -1,8 +1,6 @@
 """Run one trial: execute the program with its values in force, train it, and say what happened."""
 
 import contextlib
-import contextvars
-import gc
 import math
 import os
 import socket
@@ -11,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tune.errors import NoRoomError
 from tune.paths import VersionPaths
@@ -21,38 +19,35 @@ from tune.storage.carry import carried
 from tune.trial.callback import Report
 from tune.trial.closing import close_failed
 from tune.trial.cut import cut_back
+from tune.trial.distributed import RankGroup, Share
 from tune.trial.execution import Order, Traces, execute, unheard
-from tune.trial.failure import RankError, failure_of, trace_of
+from tune.trial.failure import ChildFailure, failure_of, print_uncaught, trace_of
 from tune.trial.fit import Fit
 from tune.trial.goback import gone_back
-from tune.trial.guard import Guard, exit_is_told
-from tune.trial.health import (
-    allocated_bytes,
-    cap_gpu_memory,
-    give_back_gpu_memory,
-    gpu_is_sound,
-    took_host_memory,
-)
-from tune.trial.isolation import isolated
+from tune.trial.health import cap_gpu_memory
 from tune.trial.mail import TOGETHER_S
 from tune.trial.mark import Mark, read_mark
 from tune.trial.old_lightning import explained
-from tune.trial.output import logged_to
-from tune.trial.preflight import Preflight
-from tune.trial.record import HUNG, INFINITE, NAN, NEVER_LOGGED, Failure, Record, Stage, read_record
-from tune.trial.room import no_room, room_told
+from tune.trial.preflight import Preflight, Rehearsed
+from tune.trial.process.fork_child import ForkedChild, end_left_children
+from tune.trial.process.link import SAID, Link
+from tune.trial.process.linux import CAN_FORK
+from tune.trial.process.packages import imported_since
+from tune.trial.record import INFINITE, NAN, NEVER_LOGGED, Failure, Record, Stage, read_record
+from tune.trial.room import chain_of, no_room, room_told
 from tune.trial.seat import ALONE
 from tune.trial.stopwatch import CHECKING, LOGGING, PROGRAM, TIDYING, WAITING, Lap, NoStopwatch, Stopwatch
 from tune.trial.surroundings import changed
 from tune.trial.task import Job, Task
 
-if TYPE_CHECKING:
-    from tune.trial.distributed import Crew
-    from tune.trial.rank import Share
+WATCH_S = 3600.0
+"""How often, at most, a child of the pre-flight is looked for: it is waited for without an end."""
+Packages = Mapping[str, str | None]
+"""Modules of installed packages with their files."""
 
 
 class TrialRun:
-    """One trial on a worker. Its record on disk says at every moment how far it is."""
+    """One trial, in its process. Its record on disk says at every moment how far it is."""
 
     def __init__(
         self,
@@ -60,14 +55,18 @@ class TrialRun:
         task: Task,
         executor: Executor,
         stopwatch: Stopwatch | None = None,
-        crew: "Crew | None" = None,
+        link: Link | None = None,
+        worker: str = "",
     ) -> None:
-        """``crew``: the other processes of the trial; None: it is in this one alone."""
+        """``link``: to the actor; None: nobody waits, and the pre-flight runs in this process.
+
+        ``worker``: ``host:pid`` of the actor.
+        """
         self._job = job
         self._task = task
         self._executor = executor
-        self._stopwatch = stopwatch or NoStopwatch()
-        self._crew = crew
+        self.stopwatch = stopwatch or NoStopwatch()
+        self._link = link
         self._files = VersionPaths(Path(task.version))
         before = read_record(self._files) if task.attempt > 1 else None
         self.record = Record(
@@ -80,6 +79,7 @@ class TrialRun:
             log_start=self._files.log.stat().st_size if self._files.log.exists() else 0,
             pid=os.getpid(),
             host=socket.gethostname(),
+            worker=worker,
             devices=os.environ.get("CUDA_VISIBLE_DEVICES"),
             started=before.started if before else time.time(),
             ready=before.ready if before else False,
@@ -88,92 +88,106 @@ class TrialRun:
             laps=before.laps if before else [],
             surroundings=changed(job.surroundings, job.n_threads, on_gpu=job.trainer.get("accelerator") == "gpu"),
         )
-
         self._written_at = -math.inf  # by the monotonic clock
+        self._owner = os.getpid()
 
-        self.spoilt = False
-        """Whether the worker cannot go on after this trial."""
-        self._guard = Guard(self._files, task.attempt, job.hang_after_s, self._hung)
-
-    def _hung(self, what: str) -> None:
-        self._give_up(HUNG, f"{what}; its stacks are in {self._files.log.name}")
-
-    def run(self, report: Report, after_preflight: Callable[[], None]) -> Record:
+    def run(self, report: Report, after_preflight: Callable[[Packages], None]) -> Record:
         """Train the trial and return its record; whatever the program raises is in there.
 
-        Raises NoRoomError, and nothing else, where the disk is full: the trial has not failed, and is to go on later.
+        ``after_preflight`` is given the modules that the program imported. Raises NoRoomError, and nothing else, where
+        the disk is full: the trial has not failed, and is to go on later.
         """
         try:
-            with room_told(self._files.folder), self._stopwatch.on(TIDYING):
+            with room_told(self._files.folder), self.stopwatch.on(TIDYING):
                 return self._run(report, after_preflight)
         except NoRoomError:
             cut_back(self._files.folder, read_mark(self._files.last))  # an event may be written by half
             raise
 
-    def _run(self, report: Report, after_preflight: Callable[[], None]) -> Record:
-        held = allocated_bytes()
+    def _run(self, report: Report, after_preflight: Callable[[Packages], None]) -> Record:
         self._files.folder.mkdir(parents=True, exist_ok=True)
         self._write()
-        with (
-            carried(self._files.folder),
-            self._guard,
-            exit_is_told(),
-            logged_to(self._files.log),
-            isolated(self._folder(), self._job.n_threads),
-        ):
-            cap_gpu_memory(self._job.gpu_share)
-            contextvars.copy_context().run(self._attempt, report, after_preflight)  # jsonargparse leaves a parser in it
-            gc.collect()  # `self.log = partial(self.log, ...)` is a cycle: without this the model would stay
-            give_back_gpu_memory()
+        with carried(self._files.folder):
+            self._attempt(report, after_preflight)
         if self.record.stage == "failed":
             close_failed(self._files, self._task.values, self._job.hardcoded, self.record.started)
-            self.spoilt = self.spoilt or not gpu_is_sound(held)
         return self.record
 
-    def _folder(self) -> Path:
-        """Return the trial's working directory."""
-        if not self._job.own_folder:
-            return self._job.folder
-        self._files.own.mkdir(exist_ok=True)
-        return self._files.own
-
-    def _attempt(self, report: Report, after_preflight: Callable[[], None]) -> None:
-        full = None
+    def _attempt(self, report: Report, after_preflight: Callable[[Packages], None]) -> None:
         try:
             self._stations(report, after_preflight)
         except BaseException as error:  # the program may raise anything, KeyboardInterrupt too
-            full = no_room(error, self._files.folder)
-            if full is None:
-                self._fail(error)
-        if full is not None:  # raised here, it holds no frame of the program
-            raise full
+            self._check_owner()
+            if (full := no_room(error, self._files.folder)) is not None:
+                raise full from error
+            if self._link is not None and any(type(each).__name__ == "SIGTERMException" for each in chain_of(error)):
+                self._link.die("killed by SIGTERM")  # Lightning made an exception of it
+            self._fail(error)
 
-    def _stations(self, report: Report, after_preflight: Callable[[], None]) -> None:
-        self._gather()
+    def _stations(self, report: Report, after_preflight: Callable[[Packages], None]) -> None:
         if self._task.preflight:
             self._write(stage="preflight")
-            with self._stopwatch.on(CHECKING):
-                self._preflight()
-                gc.collect()
-            after_preflight()
+            with self.stopwatch.on(CHECKING):
+                packages = self._preflight()
+            after_preflight(packages)
         if not self._task.rehearsal:
             if self._task.preflight:
                 self._write(stage="running")
-            with self._stopwatch.on(PROGRAM):
+            with self.stopwatch.on(PROGRAM):
                 self._fit(report)
 
-    def _preflight(self) -> None:
+    def _preflight(self) -> Packages:
         """Run a batch or two of training and validation; raise what is wrong with the program."""
         preflight = Preflight(self._job, self._task, self._files.folder, self._rehearse)
         seen = preflight.look()
         self._write(logged=seen.logged, wrote=seen.wrote, n_workers=seen.n_workers)
         preflight.check(seen)
         self._write(ready=True)
+        return seen.packages
 
     def _rehearse(
         self, scratch: VersionPaths, overrides: Mapping[str, Any], values: Mapping[str, Value], measures: bool
-    ) -> Fit:
-        return self._execute(self._order(scratch, overrides, values=values, measures=measures))
+    ) -> Rehearsed:
+        order = self._order(scratch, overrides, values=values, measures=measures)
+
+        def rehearse() -> Rehearsed:
+            modules, variables = set(sys.modules), dict(os.environ)
+            fit = self._execute(order)
+            changes = {name: text for name, text in os.environ.items() if variables.get(name) != text}
+            packages = imported_since(modules, self._job.program, changes)
+            return Rehearsed(logged=fit.logged, n_workers=fit.n_workers, measure=fit.measure, packages=packages)
+
+        return rehearse() if self._link is None or not CAN_FORK else self._run_in_child(rehearse)
+
+    def _run_in_child(self, function: Callable[[], Rehearsed]) -> Rehearsed:
+        """Return what a function returns in a forked child; raise what it raises there, as data."""
+
+        def answer() -> tuple[str, Any, Record]:
+            self._owner = os.getpid()
+            try:
+                return "returned", function(), self.record
+            except BaseException as error:  # the program may raise anything
+                if (full := no_room(error, self._files.folder)) is not None:
+                    return "full", full.args, self.record
+                print_uncaught(error)
+                return "failed", (failure_of(error, self._job), trace_of(error)), self.record
+
+        child = ForkedChild(answer)
+        while not child.poll(WATCH_S):
+            pass
+        end_left_children()
+        if child.how_it_died is not None:
+            assert self._link is not None
+            self._link.die(child.how_it_died)
+        how, content, record = child.result
+        self.record = replace(self.record, taken=record.taken, in_force=record.in_force, ranks=record.ranks)
+        match how:
+            case "full":
+                raise NoRoomError(*content)
+            case "failed":
+                raise ChildFailure(*content)
+            case _:
+                return content  # type: ignore[no-any-return]
 
     def _fit(self, report: Report) -> None:
         """Train; in a later attempt on from the last checkpoint, or from the start where there is none."""
@@ -186,13 +200,15 @@ class TrialRun:
                 return False
             if epoch not in known:
                 self._learn((epoch, value))
-            with self._guard.reporting(last=last), self._stopwatch.on(WAITING):
+            if self._link is not None:
+                self._link.tell_epoch(last=last)
+            with self.stopwatch.on(WAITING):
                 return epoch > self._task.reported and report(epoch, value, last, others)
 
         if mark is not None and self._catch_up(mark, report):
             self._conclude(stopped=True)
             return
-        with self._guard.training():
+        with contextlib.nullcontext() if self._link is None else self._link.training():
             fit = self._execute(self._order(self._files, {}, reports=True, mark=mark), watched)
         self._conclude(stopped=fit.stopped)
 
@@ -215,34 +231,38 @@ class TrialRun:
         return Order(task=self._task, folder=files.folder, started=self.record.started, overrides=overrides, **given)
 
     def _execute(self, order: Order, report: Report | None = None) -> Fit:
-        alone = contextlib.nullcontext(ALONE)
-        along = alone if self._crew is None else self._crew.along(order, self._shared, self._stuck)
-        with along as seat:
+        """Execute the program, in this process and in those of the other ranks; none is forked from here on."""
+        with contextlib.ExitStack() as others:
+            seat = ALONE
+            if self._job.n_ranks > 1:
+                group = RankGroup(self._job, self._executor, order, self._die)
+                self._write(ranks=[{"rank": rank, "pid": pid} for rank, pid in group.pids.items()])
+                seat = others.enter_context(group.joined(self._keep_shares, self._fail))
+            cap_gpu_memory(self._job.gpu_share)  # it initialises CUDA, so behind all forks
             return execute(
                 self._job,
                 self._executor,
                 order,
                 seat,
                 report or unheard,
-                self._guard.beat,
+                self._link.beat if self._link is not None and order.reports else _nothing,
                 self._leave,
-                self._stopwatch if order.reports else None,
+                self.stopwatch if order.reports else None,
             )
+
+    def _die(self, how: str) -> None:
+        """End this process for another one of the trial's that died."""
+        if self._link is not None and os.getpid() == self.record.pid:
+            self._link.die(how)  # else it is a child of the pre-flight, and its parent says how it ended
+        sys.stderr.write(f"{how}\n")
+        os._exit(SAID)
 
     def _leave(self, traces: Traces) -> None:
         self.record = replace(self.record, fit_s=traces.fit_s, taken=traces.taken, in_force=traces.in_force)
 
-    def _gather(self) -> None:
-        """Wait for the trial's other processes to be there: that is no hang."""
-        if self._crew is not None:
-            self._write(ranks=[{"rank": rank, "pid": pid} for rank, pid in enumerate(self._crew.gather(), start=1)])
-
-    def _shared(self, shares: "Sequence[Share]") -> None:
+    def _keep_shares(self, shares: Sequence[Share]) -> None:
         proofs = ("rank", "pid", "taken", "in_force")
         self.record = replace(self.record, ranks=[{name: getattr(each, name) for name in proofs} for each in shares])
-
-    def _stuck(self, error: RankError) -> None:
-        self._fail(error)
 
     def _conclude(self, *, stopped: bool) -> None:
         if not self.record.curve:
@@ -263,21 +283,26 @@ class TrialRun:
 
     def _fail(self, error: BaseException) -> None:
         trace = trace_of(error)
-        with contextlib.suppress(OSError, ValueError):  # the program may have closed the stream
-            sys.stderr.write(trace)
+        if not isinstance(error, ChildFailure):  # it has been printed where it was raised
+            print_uncaught(error)
         self._files.error.write_text(trace, encoding="utf-8", errors="backslashreplace")
         failure = explained(failure_of(error, self._job), self._executor.snapshot.stored)
-        self.spoilt = took_host_memory(error)
         self._write(stage="failed", failure=failure)
+
+    def _check_owner(self) -> None:
+        """End a process that the program forked, and that came here by the program's code: it is not the trial."""
+        if os.getpid() != self._owner:
+            os._exit(1)
 
     def _write(self, **changes: Any) -> None:
         """Change the record, on disk too; an end has a time."""
+        self._check_owner()
         stage: Stage = changes.get("stage", self.record.stage)
         if stage in ("complete", "stopped", "failed"):
             changes["ended"] = time.time()
             changes["laps"] = self._laps()
         self.record = replace(self.record, **changes)
-        with room_told(self._files.folder, ours=True), self._stopwatch.on(LOGGING):
+        with room_told(self._files.folder, ours=True), self.stopwatch.on(LOGGING):
             self.record.write(self._files)
         self._written_at = time.monotonic()
 
@@ -290,5 +315,9 @@ class TrialRun:
             self.record = replace(self.record, curve=curve)
 
     def _laps(self) -> list[Lap]:
-        lap = self._stopwatch.lap()
+        lap = self.stopwatch.lap()
         return self.record.laps if lap is None else [*self.record.laps, lap]
+
+
+def _nothing() -> None:
+    """Tell nobody that a batch is done."""

@@ -11,6 +11,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -137,5 +138,32 @@ def _loggers_of(package: ModuleType, fit: Fit) -> Iterator[None]:
     with (
         replaced(package.loggers, "TensorBoardLogger", TensorBoardLogger),
         replaced(package.loggers.tensorboard, "TensorBoardLogger", TensorBoardLogger),
+        _versions_claimed(package.loggers.CSVLogger),
     ):
+        yield
+
+
+@contextlib.contextmanager
+def _versions_claimed(logger_class: Any) -> Iterator[None]:
+    """Let a CSVLogger make the folder of its version as it chooses it.
+
+    Lightning chooses a number and makes the folder later: two trials that choose at one moment would write one file
+    (Lightning-AI/pytorch-lightning#11418). A Lightning without this method chooses as ever.
+    """
+    name = "_get_next_version"
+    before = getattr(logger_class, name, None)
+
+    def claim_next_version(logger: Any) -> int:
+        assert before is not None
+        while True:
+            version: int = before(logger)
+            try:
+                Path(logger.root_dir, f"version_{version}").mkdir(parents=True)
+            except FileExistsError:
+                continue
+            except OSError:  # whoever writes there says what is wrong
+                pass
+            return version
+
+    with contextlib.nullcontext() if before is None else replaced(logger_class, name, claim_next_version):
         yield

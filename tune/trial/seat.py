@@ -27,7 +27,7 @@ INTERFACES = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
 STARTING = re.compile("_(spawn|fork|notebook)")
 """Part of the name of a strategy that starts processes in some way."""
 MEETING_S = 300
-"""How long a process waits for the others to come; one that was just started imports torch first."""
+"""How long a process waits for the others to come."""
 SILENCE_S = 1800
 """How long one waits for the others in a step, as in torch; a process that is gone is noticed at once."""
 LEAVING_S = 10

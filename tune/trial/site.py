@@ -1,4 +1,4 @@
-"""Where a worker finds the project: at its own place, or where Ray unpacked what came to its node."""
+"""Where an actor finds the project: at its own place, or where Ray unpacked what came to its node."""
 
 import socket
 from dataclasses import replace
@@ -10,11 +10,11 @@ from tune.promotion.snapshot import MANIFEST
 from tune.trial.task import Job
 
 PROJECT = ".project"
-"""The folder of the project below the worker's first working directory; hidden, so that nothing is imported by it."""
+"""The folder of the project below the actor's first working directory; hidden, so that nothing is imported by it."""
 
 
 def on_site(job: Job) -> Job:
-    """Return a job as this worker does it; to be called before anything changes the working directory.
+    """Return a job as it is done on this node; to be called before anything changes the working directory.
 
     Trials run in the folder that the user was in, where that is one of the project or this node has it; else in the
     project's.

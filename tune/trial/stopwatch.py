@@ -1,4 +1,7 @@
-"""Where a worker's time goes, for ``--profile``: at every moment exactly one part counts, so that all add up."""
+"""Where a worker's time goes, for ``--profile``: at every moment exactly one part counts, so that all add up.
+
+A worker is an actor. Its stopwatch is handed to the process of each trial, and comes back with its end.
+"""
 
 import contextlib
 import functools
@@ -14,8 +17,8 @@ TRAINING, VALIDATION, LOGGING, CHECKPOINTS = "training", "validation", "logging"
 WAITING, TIDYING, IDLE = "waiting", "tidying", "idle"
 
 PARTS = {
-    START: "until there is a worker: Ray's start, and the imports before a fork; where one died, until the next",
-    IMPORT: "of torch and Lightning, in a worker that is not forked: with GPUs, on a cluster, on macOS",
+    START: "until there is a process for a trial: Ray's start, and the imports before a fork",
+    IMPORT: "of torch and Lightning, where a trial's process is not forked: on macOS",
     CHECKING: "the baseline's, or waiting for it",
     PROGRAM: "executing it, and setting up its Trainer",
     DATA: "building datasets and loaders, and the next batch",
@@ -24,10 +27,15 @@ PARTS = {
     LOGGING: "TensorBoard, hparams.yaml, trial.json",
     CHECKPOINTS: "writing them",
     WAITING: "for the driver, to hear whether the trial goes on",
-    TIDYING: "between the program's end and the trial's: memory, streams, random states",
+    TIDYING: "between the program's end and the trial's",
     IDLE: "no trial: one had ended, and the next was not there",
 }
 """All parts, in the order of their time, and what each is."""
+
+
+State = tuple[str, float, float, dict[str, float]]
+"""``host:pid`` of the worker; when its last lap ended, in seconds since the epoch; until when its time is counted, by
+``time.perf_counter``; and its seconds by part since that lap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +57,32 @@ class Lap:
 class Stopwatch:
     """One for a worker. Parts lie inside of each other, and the innermost counts."""
 
-    def __init__(self, session: float) -> None:
+    def __init__(self, session: float, state: "State | None" = None, since: str = IDLE) -> None:
+        """``state``: where another process of this machine handed it over; ``since`` then is what counted."""
         self._session = session
         self._inside = [IDLE]
-        self._parts: dict[str, float] = {}
-        self._began, self._since = time.time(), time.perf_counter()
+        handed_over = state is not None
+        if state is None:
+            worker = f"{socket.gethostname()}:{os.getpid()}"
+            state = (worker, time.time(), time.perf_counter(), {})
+            self._inside = [START]
+        self._worker, self._began, self._since, self._parts = state
+        self.lap_ended = (self._began, self._since)
+        """When the last lap ended, as ``take_back`` takes it."""
+        if handed_over and since != IDLE:
+            self._inside.append(since)
+            self.leave()
+
+    def hand_over(self) -> "State":
+        """Return what another process goes on with; this one counts from the end of that one's lap, or from now."""
+        self._count()
+        state = (self._worker, self._began, self._since, self._parts)
+        self._inside, self._parts, self._began = [IDLE], {}, time.time()
+        return state
+
+    def take_back(self, began: float, since: float) -> None:
+        """Go on where a lap ended: in seconds since the epoch, and by ``time.perf_counter``."""
+        self._began, self._since, self._parts = began, since, {}
 
     @contextlib.contextmanager
     def on(self, part: str) -> Iterator[None]:
@@ -95,8 +124,8 @@ class Stopwatch:
         self._count()
         began, self._began = self._began, time.time()
         parts, self._parts = self._parts, {}
-        worker = f"{socket.gethostname()}:{os.getpid()}"
-        return Lap(worker=worker, session=self._session, began=began, ended=self._began, parts=parts)
+        self.lap_ended = (self._began, self._since)
+        return Lap(worker=self._worker, session=self._session, began=began, ended=self._began, parts=parts)
 
     def _count(self) -> None:
         now = time.perf_counter()
@@ -109,11 +138,18 @@ class NoStopwatch(Stopwatch):
     """The one of a search that nobody profiles: it does nothing."""
 
     def __init__(self) -> None:
-        pass
+        self.lap_ended = (0.0, 0.0)
 
     def on(self, part: str) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
         """Count nothing."""
         return contextlib.nullcontext()
+
+    def hand_over(self) -> State:
+        """Return nothing that counts."""
+        return ("", 0.0, 0.0, {})
+
+    def take_back(self, began: float, since: float) -> None:
+        """Count nothing."""
 
     def time_calls(self, owner: Any, part: str, *names: str) -> None:
         """Leave the methods as they are."""
@@ -123,6 +159,6 @@ class NoStopwatch(Stopwatch):
         return None
 
 
-def stopwatch_of(session: float | None) -> Stopwatch:
+def stopwatch_of(session: float | None, state: State | None = None, since: str = IDLE) -> Stopwatch:
     """Return a stopwatch; one that does nothing where no session is to be profiled."""
-    return NoStopwatch() if session is None else Stopwatch(session)
+    return NoStopwatch() if session is None else Stopwatch(session, state, since)

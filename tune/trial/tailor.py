@@ -26,12 +26,16 @@ class Tailor:
         self.measure = {
             "the shapes of the weights": {name: list(held.shape) for name, held in pl_module.state_dict().items()},
             "the optimizer": [
-                (type(optimizer), [(len(group["params"]), set(group)) for group in optimizer.param_groups])
+                (_name(optimizer), [(len(group["params"]), set(group)) for group in optimizer.param_groups])
                 for optimizer in trainer.optimizers
             ],
-            "the learning rate scheduler": [type(config.scheduler) for config in trainer.lr_scheduler_configs],
+            "the learning rate scheduler": [_name(config.scheduler) for config in trainer.lr_scheduler_configs],
         }
         raise Measured
+
+
+def _name(held: object) -> str:
+    return f"{type(held).__module__}.{type(held).__qualname__}"
 
 
 def difference(one: Measure, other: Measure) -> str | None:

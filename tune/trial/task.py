@@ -1,4 +1,4 @@
-"""What a worker is told: once of the search (Job), and once of each trial (Task)."""
+"""What is sent to run trials: once the search's part (Job), and for each trial its own (Task)."""
 
 import ast
 import math
@@ -61,12 +61,12 @@ class Job:
     session: float | None = None
     """When the driver's command began, in seconds since the epoch, if trials are to say where their time goes."""
     travels: bool = False
-    """Whether the project came to the worker with Ray; False: it is at its own place."""
+    """Whether the project came to the node with Ray; False: it is at its own place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One trial. It crosses to the worker as a literal, so that tuples stay tuples and nothing is unpickled."""
+    """One trial. It goes to the trial's process as a literal, so that tuples stay tuples and nothing is unpickled."""
 
     number: int
     version: str
@@ -81,9 +81,9 @@ class Task:
     rehearsal: bool = False
     """Run nothing but the pre-flight."""
     gated: bool = False
-    """Get warm, then wait for the pre-flight of another trial."""
+    """Wait for the pre-flight of another trial first."""
     attempt: int = 1
-    """Above 1 the trial goes on from its last checkpoint; what a worker of an earlier attempt writes does not count."""
+    """Above 1 the trial goes on from its last checkpoint; what the process of an earlier one writes does not count."""
     judged_at: tuple[int, ...] | None = None
     """The epochs at which the driver may end the trial, those that it has behind it left out; None: any."""
     reported: int = 0

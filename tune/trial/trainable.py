@@ -1,138 +1,191 @@
-"""The Ray Tune trainable: a warm worker that runs one trial after the other.
+"""The actor of a place for trials, as Ray Tune calls it: it gives each trial a process, and passes on what that says.
 
-Three arrangements of Ray 2.60 decide its shape. A stopped trial hears of it as SystemExit out of ``report``: raised
-through Lightning it would leave the model alive and the loggers open, so it is turned into a polite stop and raised
-again at the end (returning instead would block for ever). Ray waits two seconds for a trial's end before it gives up
-the worker *and the next trial*: see ``WORKER_ENVIRONMENT``. And it does not wait at all for the last trial of a worker:
-see ``cleanup``.
+It is light. Ray Tune wants a class below its own ``Trainable`` in the driver; a worker that would import that class
+would import Ray Tune, with pandas and pyarrow: 0.7 s and 80 MB for each place. So the class has that base where Ray
+Tune is imported already, which is in the driver, and defines all that Ray Tune's controller calls.
 """
 
+import os
+import platform
+import sys
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
+import ray
 from ray._raylet import setproctitle  # type: ignore[attr-defined]
-from ray.train._internal.session import get_session
-from ray.tune.trainable.function_trainable import FunctionTrainable
+from ray.actor import _modify_class
 
-from tune.errors import NoRoomError
-from tune.promotion.execute import Executor
-from tune.promotion.snapshot import Snapshot
-from tune.trial.epoch_clock import EpochClock
-from tune.trial.gate import open_gate, wait_at
-from tune.trial.mail import Mail
+from tune.errors import StartError
+from tune.paths import VersionPaths
+from tune.trial.gate import open_gate, wait_for_gate
+from tune.trial.orphans import watch_raylet
 from tune.trial.posted import fetch_job
-from tune.trial.record import Record
+from tune.trial.process.client import ForkSource, StartSource, job_file, may_fork
+from tune.trial.process.link import DONE, EPOCHS, NO_ROOM, READY
+from tune.trial.process.packages import imported_first
+from tune.trial.process.start import Start, trial_environment
+from tune.trial.process.watched import ENDED, WatchedProcess
 from tune.trial.site import on_site, unshared
-from tune.trial.stopwatch import CHECKING, IMPORT, stopwatch_of
+from tune.trial.stopwatch import CHECKING, stopwatch_of
 from tune.trial.task import Task
-from tune.trial.warm import settle, warm_up
 
-if TYPE_CHECKING:
-    from tune.trial.distributed import Crew
+TRAINABLE: Any = sys.modules["ray.tune"].Trainable if "ray.tune" in sys.modules else object
 
-LAST_STOP_TIMEOUT_S = 30
-"""The same for the last trial of a worker; Ray kills the worker after some 15 s of waiting in the driver."""
-
-TASK = "task"
-"""The one key of a trial's Ray config."""
-NO_ROOM = "no room"
-"""The one key of a report that is no epoch: what NoRoomError is made of."""
+TASK, JOB, SERVER, SHARE = "task", "job", "server", "share"
+"""The keys of a trial's Ray config: the task, where its job is, its process server's socket, and what it takes."""
+REST, DIED = "rest", "died"
+"""Keys of the last result of a trial: the epochs that were not told before; how its process died."""
 UNSHARED = "unshared"
-"""The same for UnsharedError."""
+"""The one key of a result that is no epoch: what UnsharedError is made of. NO_ROOM is another."""
+LAST_STOP_S = 12
+"""How long the last trial of an actor may take to end: Ray ends the actor after some 15 s."""
 
 
-class TrialTrainable(FunctionTrainable):
-    """Runs trials of one job."""
+class TrialTrainable(TRAINABLE):
+    """Runs trials of one job, each in a process of its own."""
 
-    posted: ClassVar[str]
-    """Where the job is."""
-
-    def setup(self, config: dict[str, Any]) -> None:
-        """Prepare what all trials of this worker share."""
-        super().setup(config)
-        self._job = on_site(fetch_job(self.posted))
+    def __init__(self, config: dict[str, Any], storage: Any = None) -> None:
+        self.config = config
+        self._n_results = 0
+        self._job = on_site(fetch_job(config[JOB]))
         self._stopwatch = stopwatch_of(self._job.session)
-        self._epochs = EpochClock()
-        self._crew = self._start_crew()
-        self._executor = Executor(
-            Snapshot(self._job.snapshot, self._job.program),
-            {key: constant.sites for key, constant in self._job.constants.items()},
+        server = config[SERVER]
+        self._source = (
+            ForkSource(None if server is None else Path(server), config[JOB]) if may_fork() else StartSource()
         )
+        self._process: WatchedProcess | None = None
+        self._last_epoch_at: float | None = None
+        self._asks = False
+        self._place = {"pid": os.getpid(), "hostname": platform.node(), "node_ip": ray.util.get_node_ip_address()}
+        threading.Thread(target=watch_raylet, name="raylet", daemon=True).start()
 
-    def _start_crew(self) -> "Crew | None":
-        """Start the other processes of a trial of several: here, for they have to get warm, too."""
-        if self._job.n_ranks == 1:
-            return None
-        from tune.trial.distributed import Crew  # imports torch
+    @classmethod
+    def default_resource_request(cls, config: dict[str, Any]) -> Any:
+        """Return what a trial takes; Ray Tune calls it in the driver."""
+        from ray.tune import PlacementGroupFactory
 
-        return Crew(self._job)
+        return PlacementGroupFactory([{name: number for name, number in config[SHARE].items() if number}])
 
     def __repr__(self) -> str:
         """Name the actor in the Ray dashboard after its version: its first, as Ray asks once (ray#36570)."""
-        return self._version
-
-    def step(self) -> Any:
-        """Name the process after the version that it runs now: for ``ps``, and among the dashboard's workers."""
-        setproctitle(f"ray::{self._version}")
-        return super().step()
+        return self._version.folder.name
 
     @property
-    def _version(self) -> str:
-        return Path(Task.decode(self.config[TASK]).version).name
+    def _task(self) -> Task:
+        return Task.decode(self.config[TASK])
 
-    def _trainable_func(self, config: dict[str, Any]) -> None:
-        with self._stopwatch.on(IMPORT):
-            warm_up()  # here, where a worker that waits gets warm
-        from tune.trial.run import TrialRun
+    @property
+    def _version(self) -> VersionPaths:
+        return VersionPaths(Path(self._task.version))
 
-        task = Task.decode(config[TASK])
-        self._epochs.begin(counts=task.attempt == 1)
-        judged_at = None if self._job.others else task.judged_at
-        mail = Mail(get_session().report, judged_at, epochs=self._epochs)
+    def train(self) -> dict[str, Any]:
+        """Return what the trial says next; where it said something before, it goes on."""
+        self._n_results += 1
+        result = self._next_result()
+        return {"done": False, "training_iteration": self._n_results, **result, **self.get_auto_filled_metrics()}
+
+    def _next_result(self) -> dict[str, Any]:
+        if self._process is None:
+            refusal = self._start()
+            if refusal is not None:
+                return refusal
+        elif self._asks:
+            self._process.answer(stop=False)
+        assert self._process is not None
+        while True:
+            what, *content = self._process.next_message()
+            if what == READY:
+                self._open_gate(content[0])
+                continue
+            self._asks = what == EPOCHS
+            if what == EPOCHS:
+                self._last_epoch_at = content[0][-1][4] or self._last_epoch_at
+                return {EPOCHS: content[0]}
+            if what == DONE:
+                rest, lap_ended = content
+                self._stopwatch.take_back(*lap_ended)
+                self._last_epoch_at = rest[-1][4] or self._last_epoch_at if rest else self._last_epoch_at
+                return {"done": True, REST: rest}
+            if what == NO_ROOM:
+                return {NO_ROOM: content[0]}
+            assert what == ENDED
+            return {"done": True, DIED: content[0] or ""}
+
+    def _start(self) -> dict[str, Any] | None:
+        """Start the trial's process; return the result where there is none to be started."""
+        task = self._task
         if (stranger := unshared(self._job)) is not None:
-            mail.ask({UNSHARED: stranger.args})
-            raise SystemExit(0)
+            return {UNSHARED: stranger.args}
         if task.gated:
             with self._stopwatch.on(CHECKING):
-                wait_at(self._job.gate)
-        trial = TrialRun(self._job, task, self._executor, self._stopwatch, self._crew)
-        full = None
+                if not wait_for_gate(self._job.gate):
+                    return {"done": True, REST: []}
+        setproctitle(f"ray::{self._version.folder.name}")
         try:
-            record = trial.run(mail.report, lambda: open_gate(self._job.gate))
-        except NoRoomError as error:
-            full = error.args
-        settle()
-        if full is not None and not mail.stopped:
-            mail.ask({NO_ROOM: full})  # the answer is a stop
-        if mail.stopped or full is not None:
-            raise SystemExit(0)
-        if trial.spoilt:
-            mail.flush()
-            raise SpoiltWorkerError(record)
-        mail.end()
+            process = self._source.take(self._spec)
+        except StartError as error:
+            return {"done": True, DIED: error.what}
+        self._process = WatchedProcess(
+            process, self._first_message, self._source.folder, self._version, task.attempt, self._job.hang_after_s
+        )
+        return None
+
+    def _spec(self, folder: Path) -> tuple[Path, dict[str, str | None]]:
+        return job_file(folder, self.config[JOB], self._job), dict.fromkeys(imported_first(self._job.program))
+
+    def _first_message(self, temporary: str | None) -> Start:
+        return Start(
+            environment=trial_environment(os.environ, self._job.n_threads),
+            niceness=os.getpriority(os.PRIO_PROCESS, 0),
+            temporary=temporary,
+            job=str(job_file(self._source.folder, self.config[JOB], self._job)),
+            task=self.config[TASK],
+            worker=f"{platform.node()}:{os.getpid()}",
+            before=self._last_epoch_at,
+            stopwatch=self._stopwatch.hand_over(),
+        )
+
+    def _open_gate(self, packages: dict[str, str | None]) -> None:
+        """Let the other trials begin; the template that imports what the program imports is asked for first."""
+        self._source.prepare(job_file(self._source.folder, self.config[JOB], self._job), packages)
+        open_gate(self._job.gate)
 
     def end_politely(self) -> None:
-        """Answer the trial's last report with a stop; it is called between two steps, and Ray's own comes later."""
-        session = get_session()
-        session.stop_event.set()
-        session.continue_lock.release()
+        """Answer the trial's last report with a stop; called between two results, for Ray's own stop comes later."""
+        if self._process is not None and self._asks:
+            self._asks = False
+            self._process.answer(stop=True)
 
-    def cleanup(self) -> None:
-        """Let the last trial of this worker end before the worker does."""
-        get_session().finish(timeout=LAST_STOP_TIMEOUT_S)
-        if self._crew is not None:
-            self._crew.dismiss()
-        super().cleanup()
+    def reset(self, new_config: dict[str, Any], storage: Any = None) -> bool:
+        """Wait for the end of the last trial's process, and take the next trial."""
+        self._leave_trial(None)
+        self.config = new_config
+        self._n_results = 0
+        return True
+
+    def stop(self) -> None:
+        """Let the last trial end before the actor does, for some time."""
+        self._leave_trial(LAST_STOP_S)
+        self._source.close()
+
+    def _leave_trial(self, timeout_s: float | None) -> None:
+        if self._process is not None:
+            self.end_politely()
+            if not self._process.ended.wait(timeout_s):
+                self._process.kill()
+            self._process = None
+
+    def get_auto_filled_metrics(self, debug_metrics_only: bool = False, **_: Any) -> dict[str, Any]:
+        """Return what Ray Tune's controller reads of each result beside ours."""
+        return dict(self._place)
+
+    def get_current_ip_pid(self) -> tuple[str, int]:
+        """Return where the actor is."""
+        return str(self._place["node_ip"]), os.getpid()
 
 
-class SpoiltWorkerError(Exception):
-    """Tells Ray to replace the worker, after a trial that failed; why is in its record."""
-
-    def __init__(self, record: Record) -> None:
-        reason = record.failure.reason if record.failure else "unknown"
-        super().__init__(f"{record.version}: {reason}")
-
-
-def trainable_of(posted: str) -> type[TrialTrainable]:
-    """Return the trainable of the job that was posted there."""
-    return type("Trial", (TrialTrainable,), {"posted": posted})
+TrialTrainable = _modify_class(TrialTrainable)  # type: ignore[misc]
+"""The class as Ray would make it of any actor's. Made here, in both processes, it crosses by its name; Ray's own would
+cross by value, with all that the driver's class inherits."""
+TrialTrainable.__name__ = TrialTrainable.__qualname__ = "TrialTrainable"

@@ -7,6 +7,7 @@ from pathlib import Path
 from tune.promotion.execute import Executor
 from tune.promotion.snapshot import Snapshot
 from tune.space.dimensions import Value
+from tune.trial.execution import unheard
 from tune.trial.footprint import Footprint, Weighed
 from tune.trial.gauge import CudaGauge, Gauge
 from tune.trial.record import Failure
@@ -34,7 +35,7 @@ def weigh(job: Job, seed: int, loads: Mapping[str, dict[str, Value]], gauge: Gau
             version = str(Path(scratch) / str(number))
             task = Task(number=number, version=version, seed=seed, values=values, preflight=True, rehearsal=True)
             gauge.reset()
-            record = TrialRun(job, task, executor).run(lambda *_: False, lambda: None)
+            record = TrialRun(job, task, executor).run(unheard, lambda _: None)
             found.append(_footprint(what, gauge.peak(), record.failure))
     return Weighed(total_bytes=total, free_bytes=free, context_bytes=gauge.context(), footprints=tuple(found))
 

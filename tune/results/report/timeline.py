@@ -30,13 +30,13 @@ def runs_of(trials: Sequence[Outcome], records: Mapping[int, Record], now: float
         if record is None or trial.repeat_of is not None:
             continue
         ended = record.ended or trial.ended or (now if trial.state == "running" else record.started)
-        worker = f"{record.host}:{record.pid}"
+        worker = record.worker or f"{record.host}:{record.pid}"
         found.append(Ran(trial=trial, worker=worker, start=record.started, end=max(record.started, ended)))
     return sorted(found, key=lambda each: each.start)
 
 
 def lanes(runs: Sequence[Ran]) -> dict[str, int]:
-    """Return a lane for each worker, from 0; one that replaces a dead worker of its host takes over its lane."""
+    """Return a lane for each worker, from 0; one that begins when another of its host has ended takes its lane."""
     last_seen = {each.worker: each.end for each in runs}
     for each in runs:
         last_seen[each.worker] = max(last_seen[each.worker], each.end)

@@ -17,7 +17,7 @@ from optuna.storages.journal._storage import JournalOperation
 
 DESCRIBING = (JournalOperation.CREATE_TRIAL, JournalOperation.SET_TRIAL_USER_ATTR)
 LASTING_NOTE = "version"
-"""The note that ends a trial's opening: with it, no worker begins what the journal could forget."""
+"""The note that ends a trial's opening: with it, no trial begins that the journal could lose."""
 
 
 class JournalFile(JournalFileBackend):

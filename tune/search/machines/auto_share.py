@@ -25,7 +25,7 @@ def measured_share(space: Space, promoted: Sequence[Promoted], job: Job, resourc
     loads = loads_of(space, promoted)
     try:
         weighed = weigh_on_gpu(job, resources, space.settings.seed, loads)
-    except RayError as error:  # the worker died: the pre-flight that comes next will tell of what
+    except RayError as error:  # the process died: the pre-flight comes next, and says why
         *_, last = str(error).strip().splitlines() or [type(error).__name__]
         return whole(resources), f"it could not be measured: {last.strip()}"
     return apportion(weighed, resources, space.settings), told(weighed, fitting(weighed))

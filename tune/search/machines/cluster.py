@@ -5,10 +5,8 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from tune.search.machines import setup_worker
-from tune.search.machines.forks import fork_server
+from tune.search.machines.process_server import running_server
 from tune.search.machines.resources import Resources
-from tune.trial.worker import WORKER_ENVIRONMENT
 
 DRIVER_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -16,9 +14,8 @@ DRIVER_ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # they would write a second copy of everything
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours ends the running epochs first
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-    "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # with 1, a trial that is long in ending would keep other workers waiting
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # with 1, a trial that is long in ending would keep other actors waiting
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Ray's own experiment state is disposable: the ledger is ours
-    "RAY_prestart_worker_first_driver": "0",  # they come too late for the first trials, which get others
     "RAY_raylet_client_connect_timeout_milliseconds": "50",  # Ray's own second makes every other start a second longer
     "RAY_raylet_client_num_connect_attempts": "200",  # ten seconds in all, as ever
 }
@@ -27,9 +24,6 @@ FORCED = frozenset(
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS",
         "TUNE_DISABLE_SIGINT_HANDLER",
         "CUDA_VISIBLE_DEVICES",
-        "OMP_NUM_THREADS",
-        setup_worker.SERVER,
-        *WORKER_ENVIRONMENT,
     }
 )
 """Set whatever the user's environment says."""
@@ -47,28 +41,11 @@ def local_cluster(resources: Resources, on_dashboard: Callable[[str], None] = la
         with environment(DRIVER_ENVIRONMENT):
             yield
         return
-    with environment({**DRIVER_ENVIRONMENT, **_devices(resources)}), _workers(resources) as workers:
-        from tune.search.machines.own_ray import own_ray  # a quarter of a second, while the server has begun to import
+    with environment({**DRIVER_ENVIRONMENT, **_devices(resources)}), running_server():
+        from tune.search.machines.own_ray import own_ray  # a quarter of a second, while the template imports
 
-        with own_ray(resources, workers, on_dashboard):
+        with own_ray(resources, on_dashboard):
             yield
-
-
-@contextlib.contextmanager
-def _workers(resources: Resources) -> Iterator[Mapping[str, str]]:
-    """Give what workers find in their environment; start the server that forks them, where forking is allowed.
-
-    They have it from Ray, and Ray from us: a runtime environment of Ray's would have to be made first. What has touched
-    a GPU cannot be forked.
-    """
-    found = {**WORKER_ENVIRONMENT, "OMP_NUM_THREADS": str(resources.n_threads)}
-    with contextlib.ExitStack() as server:
-        if sys.platform == "linux" and not resources.gpus:
-            with environment(found):
-                path = server.enter_context(fork_server())
-            if path is not None:
-                found[setup_worker.SERVER] = path
-        yield found
 
 
 def _devices(resources: Resources) -> Mapping[str, str]:

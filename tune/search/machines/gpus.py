@@ -1,4 +1,4 @@
-"""Which GPUs this machine has, and which of them a search uses. Asked without CUDA: that would hinder a fork."""
+"""Which GPUs this machine has, and which of them a search uses. NVML is asked, not CUDA, which needs torch."""
 
 import contextlib
 import os

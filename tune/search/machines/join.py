@@ -25,11 +25,10 @@ from tune.search.machines.rounds import check_nodes, may_start
 from tune.search.machines.scratch import SCRATCH
 from tune.space.settings import Settings
 from tune.trial.output import logged_to
-from tune.trial.worker import WORKER_ENVIRONMENT
 
 OUR_ENVIRONMENT_WINS = {"RAY_OVERRIDE_JOB_RUNTIME_ENV": "1"}
 """In a job that was submitted with files of its own, ours take their place on the nodes."""
-ON_NODES = {**WORKER_ENVIRONMENT, "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+ON_NODES = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 
 @contextlib.contextmanager
@@ -91,7 +90,7 @@ def _running_here() -> str:
 
 
 def _told_to_nodes(storage: Path) -> dict[str, str]:
-    """Return the environment of workers. A copy of what lies at a URL has to be known for one there, too."""
+    """Return the environment of actors. A copy of what lies at a URL has to be known for one there, too."""
     if url_of(storage) is None:
         return ON_NODES
     return {**ON_NODES, "XDG_CACHE_HOME": str(storage.parent.parent)}

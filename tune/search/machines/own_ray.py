@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import ray
@@ -15,7 +15,6 @@ from ray._private.node import Node
 
 from tune.errors import StartError
 from tune.promotion.pause import collector_paused
-from tune.search.machines import setup_worker
 from tune.search.machines.cluster import environment
 from tune.search.machines.dashboard import Dashboard
 from tune.search.machines.doors_shut import make_token, on_loopback
@@ -30,23 +29,18 @@ LOOK_S = 0.02
 
 
 @contextlib.contextmanager
-def own_ray(resources: Resources, workers: Mapping[str, str], on_dashboard: Callable[[str], None]) -> Iterator[None]:
-    """Start Ray, and end it; what else the driver needs is imported meanwhile.
-
-    ``workers``: what they find in their environment.
-    """
+def own_ray(resources: Resources, on_dashboard: Callable[[str], None]) -> Iterator[None]:
+    """Start Ray, and end it; what else the driver needs is imported meanwhile."""
     dashboard = Dashboard(on_dashboard)
     imports = threading.Thread(target=importlib.import_module, args=("tune.search.lead",), daemon=True)
-    importlib.import_module("numpy")  # it asks OMP_NUM_THREADS once, and that is to be the workers' alone
     imports.start()
     make_token()
     try:
         with (
             collector_paused(),
             on_loopback() as where,
-            environment(workers),
             _no_log_monitor(),
-            _raylet_at_once(),
+            _agent_on_any_port(),
             _seen_at_once(),
             dashboard.put_off(),
         ):
@@ -91,22 +85,18 @@ def shut_down() -> None:
 
 @contextlib.contextmanager
 def _no_log_monitor() -> Iterator[None]:
-    """Start no log monitor: it would read what workers print, for a driver that does not show it."""
+    """Start no log monitor: it would read what Ray's workers print, for a driver that does not show it."""
     known = hasattr(Node, "start_log_monitor")
     with replaced(Node, "start_log_monitor", lambda node: None) if known else contextlib.nullcontext():
         yield
 
 
 @contextlib.contextmanager
-def _raylet_at_once() -> Iterator[None]:
-    """Let workers be started without what Ray imports for that, a third of a second each.
-
-    And let the raylet's agent take any port: where Ray's one is taken, by another search, it waits for three seconds.
-    """
+def _agent_on_any_port() -> Iterator[None]:
+    """Let the raylet's agent take any port: where Ray's one is taken, by another search, it waits for three seconds."""
     start = getattr(Node, "start_raylet", None)
 
     def start_raylet(node: Any, *arguments: Any, **how: Any) -> Any:
-        node._ray_params.setup_worker_path = setup_worker.__file__  # noqa: SLF001
         node._ray_params.dashboard_agent_listen_port = 0  # noqa: SLF001
         assert start is not None
         return start(node, *arguments, **how)

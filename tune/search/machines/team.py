@@ -45,7 +45,7 @@ def for_team(settings: Settings, n_gpus: int) -> Settings:
 
 
 def _check_devices(settings: Settings, number: int) -> None:
-    """Raise OptionError where the Trainer would start processes of its own: each would begin the worker anew."""
+    """Raise OptionError where the Trainer would start processes of its own: those would not run the trial."""
     for name in ("devices", "num_nodes"):
         wanted = settings.trainer.get(name)
         if wanted not in (*ONE_DEVICE, number if name == "devices" else 1) and not _is_one(wanted):

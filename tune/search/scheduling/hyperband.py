@@ -1,7 +1,7 @@
 """HyperBand: brackets of successive halving, from many trials with few epochs to few with many.
 
 Li et al., "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization", 2018, algorithm 1. A bracket's
-trials wait for each other at its milestones, with their workers free for other brackets; then the best
+trials wait for each other at its milestones, which leaves their place to other brackets; then the best
 ``1 / reduction_factor`` go on from their checkpoints.
 """
 

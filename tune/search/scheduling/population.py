@@ -1,8 +1,8 @@
 """Population Based Training: the weak take over the weights of the strong, and go on from there with other constants.
 
 Jaderberg et al., "Population Based Training of Neural Networks", 2017. Every ``perturbation_interval`` epochs the whole
-population is compared at one and the same epoch; so one seed gives one search, whatever the workers' speed. Members
-take turns where there are fewer workers than members.
+population is compared at one and the same epoch; so one seed gives one search, whatever the machines' speed. Members
+take turns where fewer trials run at a time than there are members.
 """
 
 import math

@@ -1,0 +1,149 @@
+"""The process of one trial: set up as a process of its own would be, it runs the program in its main thread, and ends.
+
+It was forked from a template, or started where forking is not safe. An actor tells it what to do, hears its epochs, and
+answers whether the trial goes on (``link.py``).
+"""
+
+import contextlib
+import faulthandler
+import multiprocessing
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Mapping
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+from setproctitle import setproctitle
+from threadpoolctl import threadpool_limits
+
+from tune.errors import NoRoomError
+from tune.paths import VersionPaths
+from tune.trial.epoch_clock import EpochClock
+from tune.trial.mail import Mail
+from tune.trial.process.link import NO_ROOM, READY, Link
+from tune.trial.process.linux import OOM_SCORE_ADJ, become_subreaper
+from tune.trial.process.start import Start
+from tune.trial.process.template import Prepared, load_job
+from tune.trial.room import room_told
+from tune.trial.run import TrialRun
+from tune.trial.stopwatch import IDLE, IMPORT, stopwatch_of
+from tune.trial.task import Job, Task
+
+_status = 0
+_has_begun = False
+
+
+def run_child(connection: Connection, prepared: Prepared) -> NoReturn:
+    """Run the trial that the first message names; end without a word where none comes."""
+    global _status
+    try:
+        start: Start = connection.recv()
+    except (EOFError, OSError):
+        os._exit(0)
+    _status = 1
+    _become_own_process(start, prepared.variables)
+    link = Link(connection)
+    try:
+        _run(start, prepared, link)
+    except BaseException as error:  # none of the program's; or it has replaced what its end is written with
+        with contextlib.suppress(BaseException):
+            traceback.print_exception(error)
+        what = "the trial's end could not be written down" if _has_begun else "the trial could not begin"
+        link.die(f"{what}: {type(error).__name__}: {error}")
+    _status = 0
+    raise SystemExit(0)  # as any program ends: threads that are no daemons are waited for, exit functions are called
+
+
+def _begin(start: Start, prepared: Prepared, link: Link) -> tuple[TrialRun, Mail]:
+    """Enter the trial's version; return what runs the trial, and what tells its epochs."""
+    job, executor = (prepared.job, prepared.executor) if start.job == prepared.file else load_job(start.job)
+    assert job is not None
+    assert executor is not None
+    task = Task.decode(start.task)
+    version = VersionPaths(Path(task.version))
+    setproctitle(f"promotune: {version.folder.name}")
+    with room_told(version.folder):
+        enter_version(version, job)
+    sys.argv[:] = [str(job.program.path)]
+    stopwatch = stopwatch_of(job.session, start.stopwatch, IMPORT if prepared.file is None else IDLE)
+    trial = TrialRun(job, task, executor, stopwatch, link, start.worker)
+    clock = EpochClock(start.before, counts=task.attempt == 1)
+    return trial, Mail(link.ask_epochs, None if job.others else task.judged_at, epochs=clock)
+
+
+def _run(start: Start, prepared: Prepared, link: Link) -> None:
+    """Run a trial, and tell the actor its epochs, and that it is through."""
+    global _has_begun
+    try:
+        trial, mail = _begin(start, prepared, link)
+        _has_begun = True
+        trial.run(mail.report, lambda packages: link.tell(READY, packages))
+    except NoRoomError as error:
+        link.tell(NO_ROOM, error.args)
+        return
+    link.tell_done([] if mail.stopped else mail.held, trial.stopwatch.lap_ended)
+
+
+def enter_version(version: VersionPaths, job: Job) -> None:
+    """Send standard output and error to the version's log, and go to the trial's working directory."""
+    version.folder.mkdir(parents=True, exist_ok=True)
+    log = os.open(version.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+    if job.own_folder:
+        version.own.mkdir(exist_ok=True)
+    os.chdir(version.own if job.own_folder else job.folder)
+    torch.set_num_threads(job.n_threads)
+    if job.n_threads > 1:
+        threadpool_limits(job.n_threads)  # of NumPy's and SciPy's libraries: the template has one thread
+
+
+def _become_own_process(start: Start, variables: Mapping[str, str]) -> None:
+    """Be what a process that was just started is: a session, signals, streams, limits and an environment of its own."""
+    with contextlib.suppress(OSError):
+        os.setsid()
+    become_subreaper()  # what it starts stays below it, and ends with it
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, start.niceness)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE_ADJ))
+    os.environ.clear()
+    os.environ.update({**variables, **start.environment})
+    if start.temporary is not None:
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", _compiler_cache())  # as in any run; it is not for one trial
+        os.environ["TMPDIR"] = start.temporary
+        tempfile.tempdir = None
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    multiprocessing.set_start_method(None, force=True)
+    faulthandler.enable()
+
+
+def _compiler_cache() -> str:
+    """Return the folder that torch takes for compiled code, by the temporary folder of all."""
+    import getpass
+
+    return str(Path(tempfile.gettempdir()) / f"torchinductor_{getpass.getuser()}")
+
+
+def end_at_once() -> None:
+    """End the process behind all other exit functions: to take torch down would take a quarter of a second."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(_status)

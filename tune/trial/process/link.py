@@ -1,0 +1,87 @@
+"""What a trial's process and its actor say to each other: tuples, whose first word says what they are."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection
+from typing import Any, NoReturn
+
+EPOCHS, DONE, NO_ROOM, READY, DIED = "epochs", "done", "no room", "ready", "died"
+"""To the actor. ``epochs`` is answered with True where the trial is to stop; ``ready``: the pre-flight passed."""
+TRAINING, TRAINED, EPOCH, BATCH = "training", "trained", "epoch", "batch"
+"""To the actor: that the trial makes progress, and between which moments it has to."""
+BATCH_S = 0.5
+"""A batch that ends sooner after the last one that was told is not told."""
+SAID, LOST = 70, 71
+"""Exit statuses of a process that cannot go on: it has said why; its connection is gone."""
+FATAL = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT})
+"""Signals of a process's own mistakes."""
+
+
+class Link:
+    """The process's end. A child that the program forked is not the trial: it ends where it would speak for it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._pid = os.getpid()
+        self._batch_at = 0.0
+
+    def tell(self, what: str, *content: Any) -> None:
+        """Send a message; end where the actor is gone."""
+        if os.getpid() != self._pid:
+            os._exit(0)
+        try:
+            self._connection.send((what, *content))
+        except OSError:
+            os._exit(LOST)
+
+    def ask_epochs(self, epochs: Sequence[Any]) -> bool:
+        """Report epochs; return whether the trial is to stop."""
+        self.tell(EPOCHS, [tuple(each) for each in epochs])
+        try:
+            return bool(self._connection.recv())
+        except (EOFError, OSError):
+            os._exit(LOST)
+
+    def tell_done(self, epochs: Sequence[Any], lap_ended: tuple[float, float]) -> None:
+        """Tell that the trial is through, with the epochs that were not reported; its record says how it ended."""
+        self.tell(DONE, [tuple(each) for each in epochs], lap_ended)
+
+    def die(self, how: str) -> NoReturn:
+        """End the process, and say how."""
+        self.tell(DIED, how)
+        os._exit(SAID)
+
+    def tell_epoch(self, *, last: bool) -> None:
+        """Tell that an epoch ended; ``last``: what follows is no epoch."""
+        self.tell(EPOCH, last)
+
+    def beat(self) -> None:
+        """Tell that a batch ended, if none was told lately."""
+        now = time.monotonic()
+        if now - self._batch_at >= BATCH_S:
+            self._batch_at = now
+            self.tell(BATCH)
+
+    @contextlib.contextmanager
+    def training(self) -> Iterator[None]:
+        """Let the actor take silence for a hang meanwhile."""
+        self.tell(TRAINING)
+        try:
+            yield
+        finally:
+            self.tell(TRAINED)
+
+
+def describe_end(status: int) -> str:
+    """Return how a process ended that did not say so, by its exit status; a negative one is a signal's number."""
+    if status == LOST:
+        return "the program closed its connection to the search"
+    if status >= 0:
+        return f"the program called os._exit({status})"
+    number = signal.Signals(-status)
+    if number in FATAL:
+        return signal.strsignal(number) or number.name
+    return f"killed by {number.name}"

@@ -1,0 +1,95 @@
+"""What Linux knows of processes: children, orphans, threads, memory pressure. Elsewhere the answers are empty."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+CAN_FORK = sys.platform == "linux"
+"""Whether a process that has imported torch may be forked. On macOS system libraries break in a forked child."""
+PR_SET_CHILD_SUBREAPER = 36
+TRACKER = b"multiprocessing.resource_tracker"
+"""Stands in the command of the process that removes what ``multiprocessing`` left in shared memory."""
+OOM_SCORE_ADJ = 1000
+"""Most likely to be ended by the system where memory is short: a trial, before the driver and Ray."""
+
+
+def become_subreaper() -> None:
+    """Make this process the parent of its descendants whose own parents end; no-op where the system cannot."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether a process exists and is no zombie; True where there is no /proc."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="latin-1").rpartition(")")[2].split()[0]
+    except OSError:
+        return not Path("/proc/self/stat").exists()
+    return state not in ("Z", "X")
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the child processes of a process."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except OSError:
+        return []
+
+
+def command_of(pid: int) -> bytes:
+    """Return the command line of a process, its words separated by NUL; empty for a process that is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def n_threads() -> int:
+    """Return how many threads this process has, those of libraries included."""
+    try:
+        return len(list(Path("/proc/self/task").iterdir()))
+    except OSError:
+        return 1
+
+
+def kill_all(pids: Iterable[int]) -> None:
+    """Send SIGKILL to processes; one that is gone is no error."""
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def kill_tree(pid: int) -> None:
+    """End a process and its descendants; it has to be their subreaper, else those of a dead child escape."""
+    with contextlib.suppress(OSError):
+        os.kill(pid, signal.SIGSTOP)  # it starts no further process
+    while descendants := [each for each in descendants_of(pid) if is_alive(each)]:
+        kill_all(descendants)
+    kill_all([pid])
+
+
+def descendants_of(pid: int) -> list[int]:
+    """Return all processes below a process."""
+    found = children_of(pid)
+    return [each for child in found for each in (child, *descendants_of(child))]
+
+
+def count_oom_kills() -> int:
+    """Return how many processes of this process's cgroup the system has ended for memory so far."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        groups = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
+        for _, controllers, path in groups:
+            files = {
+                "": f"/sys/fs/cgroup{path}/memory.events",
+                "memory": f"/sys/fs/cgroup/memory{path}/memory.oom_control",
+            }
+            for file in (files.get(controllers), "/sys/fs/cgroup/memory.events"):
+                if file is not None and Path(file).is_file():
+                    words = [line.split() for line in Path(file).read_text().splitlines()]
+                    return sum(int(number) for name, number in words if name == "oom_kill")
+    return 0

@@ -1,0 +1,16 @@
+"""A single-use process for a trial where forking is not safe: it was started, and imports torch and Lightning ahead."""
+
+import atexit
+import socket
+import sys
+from multiprocessing.connection import Connection
+
+
+def main() -> None:
+    """Import, wait for a trial on the socket whose descriptor is given, and run it."""
+    connection = Connection(socket.socket(fileno=int(sys.argv[1])).detach())
+    from tune.trial.process import child
+    from tune.trial.process.template import Prepared
+
+    atexit.register(child.end_at_once)
+    child.run_child(connection, Prepared())

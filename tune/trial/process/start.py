@@ -1,0 +1,39 @@
+"""What a trial's process is told first."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tune.trial.stopwatch import State
+
+OF_LAUNCHERS = re.compile(
+    r"RANK|LOCAL_RANK|NODE_RANK|GROUP_RANK|ROLE_RANK|WORLD_SIZE|LOCAL_WORLD_SIZE|GROUP_WORLD_SIZE|ROLE_WORLD_SIZE"
+    r"|MASTER_(ADDR|PORT)|TORCHELASTIC_.*|OMPI_.*|PMI_.*|PMIX_.*|MPI_.*"
+    r"|SLURM_(PROCID|LOCALID|NODEID|NTASKS.*|NPROCS|STEP_.*|TASKS_PER_NODE|GTIDS|JOB_NAME)"
+)
+"""Variables of torchrun, Kubernetes' PyTorchJob, MPI and SLURM: they say which of several processes one is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """The first message of an actor to a process of the same user: it is pickled."""
+
+    environment: dict[str, str]
+    niceness: int
+    temporary: str | None
+    """A folder for temporary files, which is removed behind the trial; None: that of all."""
+    job: str
+    """The file of the job."""
+    task: str
+    """The task as a literal."""
+    before: float | None
+    """When the last epoch of the actor's trial before ended, by the monotonic clock; None: there was none."""
+    worker: str
+    """``host:pid`` of the actor."""
+    stopwatch: State
+
+
+def trial_environment(of_actor: Mapping[str, str], n_threads: int) -> dict[str, str]:
+    """Return a trial's environment: that of its actor, as one process that nobody launched."""
+    own = {name: text for name, text in of_actor.items() if OF_LAUNCHERS.fullmatch(name) is None}
+    return {**own, "OMP_NUM_THREADS": str(n_threads)}

@@ -1,0 +1,269 @@
+"""The template that trials are forked from: it has imported torch and Lightning once, and has one thread.
+
+A template serves one server (``server.py``) over a socket, one JSON message a packet. It forks a process for a trial,
+or the next template, which has also imported what the program imports and compiled the program's source. What breaks
+a forked child (a second thread, CUDA) is looked for before each fork.
+"""
+
+import contextlib
+import gc
+import importlib
+import importlib.util
+import json
+import logging
+import os
+import pickle
+import selectors
+import signal
+import socket
+import sys
+import tempfile
+import warnings
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tune.promotion.execute import Executor
+from tune.promotion.snapshot import Snapshot
+from tune.trial.process.linux import n_threads
+from tune.trial.surroundings import changed
+from tune.trial.task import Job
+
+MOST_BYTES = 2**20
+"""Of a message between a server and its template."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What a trial's process finds in memory."""
+
+    file: str | None = None
+    """The file of ``job``; None: no job was prepared."""
+    job: Job | None = None
+    executor: Executor | None = None
+    """Holds the program's compiled source."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables that imported packages have set."""
+
+
+def load_job(file: str) -> tuple[Job, Executor]:
+    """Return the job in a file and what executes its program."""
+    job: Job = pickle.loads(Path(file).read_bytes())  # noqa: S301 - our own file, in a folder of ours alone
+    return job, executor_of(job)
+
+
+def executor_of(job: Job) -> Executor:
+    """Return what executes a job's program."""
+    sites = {key: constant.sites for key, constant in job.constants.items()}
+    return Executor(Snapshot(job.snapshot, job.program), sites)
+
+
+def run_first_template(server: socket.socket) -> NoReturn:
+    """Import torch and Lightning, and serve; for a process that the server forked."""
+    before = dict(os.environ)
+    with _told(server):
+        gc.disable()
+        importlib.import_module("tune.trial.process.child")
+    _serve(server, Prepared(variables=_set_since(before)))
+
+
+def _serve(server: socket.socket, prepared: Prepared, left_out: Mapping[str, str] | None = None) -> NoReturn:
+    """Fork what the server asks for, until it is gone."""
+    _freeze()
+    awake, wake = socket.socketpair()
+    wake.setblocking(False)
+    signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    selector = selectors.DefaultSelector()
+    for each in (server, awake):
+        selector.register(each, selectors.EVENT_READ)
+    own = (server, awake, wake)
+    trials: set[int] = set()
+    _send(server, {"ready": True, "left_out": dict(left_out or {})})
+    while True:
+        ready = {key.fileobj for key, _ in selector.select()}
+        if awake in ready:
+            awake.recv(4096)
+            _reap(server, trials)
+        if server not in ready:
+            continue
+        text, descriptors, _, _ = socket.recv_fds(server, MOST_BYTES, 1)
+        if not text:  # the server is gone, and whoever would end the trials with it
+            for pid in trials:
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signal.SIGKILL)
+            os._exit(0)
+        message = json.loads(text)
+        if message["do"] == "end":
+            os._exit(0)
+        if (reason := _unfit()) is not None:
+            _send(server, {"unfit": reason})
+            os._exit(0)
+        if message["do"] == "fork":
+            trials.add(_fork_trial(server, prepared, selector, own))
+        else:
+            _fork_template(message, socket.socket(fileno=descriptors[0]), server, prepared, selector, own)
+
+
+def _freeze() -> None:
+    """Leave what was imported out of the collector's sight, and out of what is done at a child's end."""
+    for finalizer in list(getattr(weakref.finalize, "_registry", ())):
+        finalizer.atexit = False  # of libraries: 30 ms at the end of each process, for memory that goes with it
+    gc.collect()
+    gc.freeze()  # what was imported is shared with the children, and is not looked through by their collectors
+    gc.enable()
+
+
+def _unfit() -> str | None:
+    """Return why this process cannot be forked; None: it can."""
+    if (number := n_threads()) > 1:
+        return f"{number - 1} threads were started"
+    torch: Any = sys.modules["torch"]
+    return "CUDA was initialised" if torch.cuda.is_initialized() else None
+
+
+def _fork_trial(
+    server: socket.socket, prepared: Prepared, selector: selectors.BaseSelector, own: Sequence[socket.socket]
+) -> int:
+    """Fork a process that waits for a trial, and send the server the other end of its connection."""
+    theirs, ours = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        theirs.close()
+        _leave(selector, own)
+        from tune.trial.process.child import run_child
+
+        run_child(Connection(ours.detach()), prepared)
+    ours.close()
+    with theirs:
+        socket.send_fds(server, [json.dumps({"forked": pid}).encode()], [theirs.fileno()])
+    return pid
+
+
+def _fork_template(
+    message: Mapping[str, Any],
+    channel: socket.socket,
+    server: socket.socket,
+    prepared: Prepared,
+    selector: selectors.BaseSelector,
+    own: Sequence[socket.socket],
+) -> None:
+    """Fork the next template, which serves the server over a channel of its own."""
+    pid = os.fork()
+    if pid == 0:
+        _leave(selector, own)
+        _become_next(channel, message, prepared)
+    channel.close()
+    _send(server, {"made": pid})
+
+
+def _leave(selector: selectors.BaseSelector, own: Sequence[socket.socket]) -> None:
+    """Close the template's descriptors, and take its signal handler back; for a forked child."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    selector.close()
+    for each in own:
+        each.close()
+
+
+def _reap(server: socket.socket, trials: set[int]) -> None:
+    """Tell the server of each child that ended, with its exit status; a negative one is a signal's number."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        trials.discard(pid)
+        _send(server, {"ended": pid, "status": os.waitstatus_to_exitcode(status)})
+
+
+def _become_next(server: socket.socket, message: Mapping[str, Any], prepared: Prepared) -> NoReturn:
+    """Import packages, compile the program, train a toy model if that is asked for, and serve."""
+    os.environ.update(prepared.variables)
+    before, left_out = dict(os.environ), {}
+    with _told(server):
+        gc.disable()
+        for name, origin in message["packages"].items():
+            if (reason := _import_package(name, origin)) is not None:
+                left_out[name] = reason
+            if (broken := _unfit()) is not None:
+                _send(server, {"spoilt": name, "reason": broken})
+                os._exit(0)
+        variables = {**prepared.variables, **_set_since(before)}
+        file = message["job"]
+        job, executor = (prepared.job, prepared.executor) if file == prepared.file else load_job(file)
+        if job is not None and executor is not None:
+            changed(job.surroundings, job.n_threads, on_gpu=False)  # remembers the versions of packages
+            with contextlib.suppress(Exception):  # the trial says what is wrong with the source
+                executor.compile_all()
+        if message["warm"]:
+            _train_toy()
+    _serve(server, Prepared(file=file, job=job, executor=executor, variables=variables), left_out)
+
+
+def _import_package(name: str, origin: str | None) -> str | None:
+    """Import a module that the program imports; return why it was not imported, None where it was.
+
+    ``origin``: the file that the program's import found, where that is known; another one is not the same module.
+    """
+    if name in sys.modules:
+        return None
+    try:
+        if origin is not None and "." not in name:
+            spec = importlib.util.find_spec(name)
+            if spec is None or spec.origin != origin:
+                return "found elsewhere"
+        importlib.import_module(name)
+    except BaseException as error:  # the program meets it where it imports the package
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _train_toy() -> None:
+    """Train a small model once, so that what torch and Lightning make at first use is there in each trial's process.
+
+    The first training of a process takes 80 ms longer than the second (two cores, torch 2.13). With a GPU it is left
+    out: the backward pass would start a thread for each.
+    """
+    import torch
+
+    if torch.cuda.is_available():
+        return
+    from tune.trial.process.toy import train_toy
+
+    logging.disable(logging.CRITICAL)
+    environment = dict(os.environ)
+    try:
+        with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="promotune-") as folder:
+            warnings.simplefilter("ignore")
+            train_toy(Path(folder))
+    except Exception as error:
+        sys.stderr.write(f"the template could not train: {type(error).__name__}: {error}\n")
+    finally:
+        logging.disable(logging.NOTSET)
+        os.environ.clear()
+        os.environ.update(environment)
+
+
+def _set_since(before: Mapping[str, str]) -> dict[str, str]:
+    return {name: text for name, text in os.environ.items() if before.get(name) != text}
+
+
+def _send(server: socket.socket, message: Mapping[str, Any]) -> None:
+    with contextlib.suppress(OSError):  # the server is gone: the next message that does not come tells
+        server.send(json.dumps(message).encode())
+
+
+@contextlib.contextmanager
+def _told(server: socket.socket) -> Any:
+    """Tell the server of an exception, and end."""
+    try:
+        yield
+    except BaseException as error:
+        _send(server, {"failed": f"{type(error).__name__}: {error}"})
+        os._exit(1)

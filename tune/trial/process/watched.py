@@ -1,0 +1,190 @@
+"""A trial's process as its actor sees it: what it says, how it ended, and whether it makes progress."""
+
+import contextlib
+import os
+import queue
+import shutil
+import signal
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+from tune.paths import VersionPaths
+from tune.trial.process.client import Process
+from tune.trial.process.link import BATCH, DIED, DONE, EPOCH, EPOCHS, TRAINED, TRAINING, describe_end
+from tune.trial.process.linux import count_oom_kills
+from tune.trial.record import HUNG, Failure, read_record
+
+TICK_S = 0.5
+STACKS_S = 2.0
+"""For a process that hangs to write its stacks."""
+HANG_EPOCHS = 10
+"""A trial hangs when it has not reported for so many of its epochs, in the median, and for the given time."""
+LONGEST = 55
+"""Characters of a temporary folder's path: ``multiprocessing`` binds sockets below it, whose paths may have 107. A
+longer one is not used, and the trial has the folder of all."""
+LEAVE_S = 60.0
+"""For a trial that is through to end: its threads that are no daemons, its exit functions."""
+ENDED = "ended"
+"""The last message of a process: how it ended where it did not say that it was through; None where it did."""
+
+
+class HangClock:
+    """Measures the silence of one trial while it trains, and the driver does not keep it waiting."""
+
+    def __init__(self, hang_after_s: float | None) -> None:
+        self._hang_after_s = hang_after_s
+        self._batch = self._reported = time.monotonic()
+        self._epochs_s: list[float] = []
+        self._is_last = False  # what a program does behind its last epoch is no epoch
+        self._is_on = False
+
+    def hear(self, what: str, content: tuple[Any, ...]) -> None:
+        """Take a message of the trial's."""
+        now = time.monotonic()
+        if what == TRAINING:
+            self.resume()
+        elif what in (TRAINED, EPOCHS, DONE):
+            self._is_on = False
+        elif what == BATCH:
+            self._batch = now
+        elif what == EPOCH:
+            self._is_last = content[0]
+            self._epochs_s.append(now - self._reported)
+            self._batch = self._reported = now
+
+    def resume(self) -> None:
+        """Count from now on: the trial has its answer."""
+        self._batch = self._reported = time.monotonic()
+        self._is_on = True
+
+    def describe_hang(self) -> str | None:
+        """Return what did not come for how long, where that is too long."""
+        if not self._is_on or self._hang_after_s is None:
+            return None
+        by_epochs = self._epochs_s and not self._is_last  # a first epoch may be long: its batches tell
+        silent_s = time.monotonic() - (self._reported if by_epochs else max(self._batch, self._reported))
+        limit_s = max(self._hang_after_s, HANG_EPOCHS * statistics.median(self._epochs_s or [0.0]))
+        return f"no {'epoch' if by_epochs else 'batch'} ended for {silent_s:.0f} s" if silent_s >= limit_s else None
+
+
+class WatchedProcess:
+    """One process, from its start to its end. A thread takes its messages, so that none is missed."""
+
+    def __init__(
+        self,
+        process: Process,
+        start: Callable[[str | None], Any],
+        temporary: Path,
+        version: VersionPaths,
+        attempt: int,
+        hang_after_s: float | None,
+    ) -> None:
+        """``start``: makes the first message, of the path of a folder for temporary files below ``temporary``."""
+        self._process = process
+        self._version = version
+        self._attempt = attempt
+        self._clock = HangClock(hang_after_s)
+        self._messages: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
+        self._done_at: float | None = None
+        self._looked_at = time.monotonic()
+        self._how: str | None = None
+        self._n_oom_kills = count_oom_kills()
+        self._temporary = None
+        if len(str(temporary)) + len("/t-12345678") <= LONGEST:
+            self._temporary = tempfile.mkdtemp(prefix="t-", dir=temporary)
+        self.ended = threading.Event()
+        """Set when the process has ended, and nothing of it is left."""
+        with contextlib.suppress(OSError):  # it is gone: that is its end
+            process.connection.send(start(self._temporary))
+        self._thread = threading.Thread(target=self._watch, name="trial", daemon=True)
+        self._thread.start()
+
+    def next_message(self) -> tuple[Any, ...]:
+        """Return the next message that is for the driver, or the last one, ENDED; wait for it."""
+        return self._messages.get()
+
+    def answer(self, *, stop: bool) -> None:
+        """Tell the trial whether it is to stop after the epochs that it reported."""
+        self._clock.resume()
+        with contextlib.suppress(OSError):
+            self._process.connection.send(stop)
+
+    def kill(self) -> None:
+        """End it at once; it is not waited for."""
+        with contextlib.suppress(OSError):
+            os.kill(self._process.pid, signal.SIGKILL)
+
+    def _watch(self) -> None:
+        listening = [self._process.connection]
+        while (status := self._process.poll()) is None:
+            ready = wait([*listening, *self._process.readable], TICK_S if self._process.readable else TICK_S / 5)
+            if self._process.connection in ready and not self._receive():
+                listening.clear()
+            if time.monotonic() - self._looked_at >= TICK_S:
+                self._looked_at = time.monotonic()
+                self._end_if_needed()
+        while listening and self._process.connection.poll() and self._receive():
+            pass
+        self._process.close()
+        if self._temporary is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+        self.ended.set()
+        self._messages.put((ENDED, self._describe_end(status)))
+
+    def _receive(self) -> bool:
+        """Take one message; return False where no more come."""
+        try:
+            what, *content = self._process.connection.recv()
+        except (EOFError, OSError):
+            return False
+        except Exception:  # the program wrote into the connection: what it says is not to be understood any more
+            self.kill()
+            return False
+        self._clock.hear(what, tuple(content))
+        if what == DIED:
+            self._how = content[0]
+        elif what not in (TRAINING, TRAINED, EPOCH, BATCH):
+            if what == DONE:
+                self._done_at = time.monotonic()
+            self._messages.put((what, *content))
+        return True
+
+    def _end_if_needed(self) -> None:
+        """End a process that hangs, that does not end, or whose trial another process has by now."""
+        if (hang := self._clock.describe_hang()) is not None:
+            self._write_hang(f"{hang}; its stacks are in {self._version.log.name}")
+            for number in (signal.SIGABRT, signal.SIGCONT):  # faulthandler writes the stacks; a stopped process goes on
+                with contextlib.suppress(OSError):
+                    os.kill(self._process.pid, number)
+            until = time.monotonic() + STACKS_S
+            while self._process.poll() is None and time.monotonic() < until:
+                time.sleep(0.01)
+            self.kill()
+        elif (self._done_at is not None and time.monotonic() - self._done_at > LEAVE_S) or (
+            (record := read_record(self._version)) is not None and record.attempt > self._attempt
+        ):
+            self.kill()
+
+    def _write_hang(self, message: str) -> None:
+        self._clock.hear(TRAINED, ())
+        failure = Failure(kind=HUNG, ours=True, message=message)
+        with contextlib.suppress(OSError):  # the disk may be full
+            self._version.error.write_text(f"{failure.reason}\n", encoding="utf-8")
+            if (record := read_record(self._version)) is not None:
+                replace(record, stage="failed", failure=failure, ended=time.time()).write(self._version)
+
+    def _describe_end(self, status: int) -> str | None:
+        if self._done_at is not None:
+            return None
+        if self._how is not None:
+            return self._how
+        if status == -signal.SIGKILL and count_oom_kills() > self._n_oom_kills:
+            return "the system was out of memory, and ended it"
+        return describe_end(status)
