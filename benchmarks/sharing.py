@@ -4,7 +4,7 @@
 
 It needs an NVIDIA GPU, and says so where there is none. Each search is the real command: GPU 0 alone, no trial stopped
 early, the same draws whatever runs at a time. Printed for each space and number at a time, median and range over the
-repeats: trials a minute once every worker has had its first trial (which imports torch), seconds in `Trainer.fit` a
+repeats: trials a minute once every worker has had its first trial, seconds in `Trainer.fit` a
 trial, and the most memory that NVML saw given out above what was taken before. The last column is the gain in trials a
 minute over the first number at a time.
 
@@ -112,7 +112,7 @@ def _rate(records: list[dict[str, Any]]) -> float:
     """Return trials a minute from when every worker has had its first one, by their ends."""
     firsts: dict[int, float] = {}
     for each in sorted(records, key=lambda each: each["ended"]):
-        firsts.setdefault(each["pid"], each["ended"])
+        firsts.setdefault(each["worker"], each["ended"])
     warm, end = max(firsts.values()), max(each["ended"] for each in records)
     n_ended = sum(each["ended"] > warm for each in records)
     return 60 * n_ended / (end - warm) if n_ended else float("nan")

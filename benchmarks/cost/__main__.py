@@ -3,10 +3,10 @@
     python -m benchmarks.cost [--trials 2000] [--samplers random tpe] [--full]
 
 Two workers, trials of three reports, no early stopping. Everything of a search is real (Ray, the conductor, the
-searcher, the ledger's journal on disk, the warm workers, each trial's own record) but for the program: instead of
+searcher, the ledger's journal on disk, the actors, each trial's own record) but for the program: instead of
 executing and fitting one, a trial reports three numbers, for Lightning's own time, the same in any tool, would hide
-what is asked here. Bare Ray Tune runs as many trials of three reports in the same run, with its own random search, warm
-workers too, and none of the files that it would write by default.
+what is asked here. Bare Ray Tune runs as many trials of three reports in the same run, with its own random search,
+reused actors too, and none of the files that it would write by default.
 
 Printed for every thousand trials: wall and the driver's CPU, milliseconds a trial, and the driver's resident memory.
 Then `resume` of each finished search for two trials more, the whole command, with Ray's start: seconds. Each part runs

@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import psutil
 from ray.tune import Callback, RunConfig, TuneConfig, Tuner, report, uniform, with_resources
 
 from benchmarks.ask import PROGRAM, SPACE
-from benchmarks.cost.trivial import REPORTS, trivial_of
+from benchmarks.cost.trivial import EPOCH_S, N_EPOCHS, REPORTS, Trivial
 from tune.cli import main as command
 from tune.paths import claim_experiment
 from tune.promotion.pause import collector_paused_for_long
@@ -32,6 +31,8 @@ from tune.space.settings import Settings
 N_WORKERS = 2
 NAME = "cost"
 SAID_EVERY = 500  # trials
+TOLD = {"n_epochs": N_EPOCHS, "epoch_s": EPOCH_S}
+"""What a trivial trial can be told."""
 WARM_S = 5.0
 """By then every worker of bare Ray's has started."""
 
@@ -70,7 +71,8 @@ def search(
     folder: Path, n_trials: int, sampler: str, n_workers: int, on_end: Callable[..., None], **trials: float
 ) -> None:
     """Search as the command line does; ``trials`` are what a trivial trial can be told."""
-    tuner.trainable_of = partial(trivial_of, **trials)
+    tuner.TrialTrainable = Trivial
+    os.environ.update({variable: str(trials[name]) for name, variable in TOLD.items() if name in trials})
     (folder / "program.py").write_text(PROGRAM)
     (folder / "space.yaml").write_text(f"{SPACE}sampler: {sampler}\nscheduler: none\nconcurrency: {n_workers}\n")
     space = read_space(folder / "space.yaml")
@@ -91,7 +93,7 @@ def search(
 
 def resumed(out: Path, folder: Path, n_trials: int) -> None:
     """Go on with a search by the command itself."""
-    tuner.trainable_of = trivial_of
+    tuner.TrialTrainable = Trivial
     with (
         Path(os.devnull).open("w") as nowhere,
         contextlib.redirect_stdout(nowhere),

@@ -1,50 +1,69 @@
-"""Trials of nothing: they report, in the place of a program's execution and its fit, and may sleep before it."""
+"""Trials of nothing: the actor itself reports, in the place of a trial's process, and may sleep before it does."""
 
 import os
 import socket
 import time
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, ClassVar
-
-from ray.train._internal.session import get_session
+from typing import Any
 
 from tune.paths import VersionPaths
-from tune.trial.gate import open_gate, wait_at
-from tune.trial.mail import Mail
+from tune.trial.gate import open_gate, wait_for_gate
+from tune.trial.mail import Epoch, Mail
+from tune.trial.process.link import EPOCHS
 from tune.trial.record import Record
 from tune.trial.task import Task
-from tune.trial.trainable import TASK, TrialTrainable
+from tune.trial.trainable import REST, TrialTrainable
 
 REPORTS = (1, 2, 3)
+N_EPOCHS, EPOCH_S = "BENCHMARK_N_EPOCHS", "BENCHMARK_EPOCH_S"
+"""Variables of the driver, which its actors have from Ray: the epochs of a trial, and the seconds that one sleeps."""
 
 
 class Trivial(TrialTrainable):
-    """A warm worker whose trials execute no program: they write their record and report."""
+    """An actor whose trials execute no program: they write their record and report."""
 
-    n_epochs: ClassVar[int] = len(REPORTS)
-    epoch_s: ClassVar[float] = 0.0
-    """Seconds that an epoch sleeps."""
+    _trial: Iterator[dict[str, Any]] | None = None
+    _is_stopped = False
 
-    def _trainable_func(self, config: dict[str, Any]) -> None:
-        task = Task.decode(config[TASK])
+    def _next_result(self) -> dict[str, Any]:
+        if self._trial is None:
+            self._trial = self._run(self._task, self._version)
+        return next(self._trial)
+
+    def _run(self, task: Task, files: VersionPaths) -> Iterator[dict[str, Any]]:
+        """Yield the results of a trial."""
         if task.gated:
-            wait_at(self._job.gate)
-        files = VersionPaths(Path(task.version))
+            wait_for_gate(self._job.gate)
         files.folder.mkdir(exist_ok=True)
         record = _record(task, files)
         record.write(files)
         if task.preflight:
             open_gate(self._job.gate)
-        mail = Mail(get_session().report, task.judged_at)
-        for epoch in range(1, self.n_epochs + 1):
-            time.sleep(self.epoch_s)
+        sent: list[list[Epoch]] = []
+        mail = Mail(lambda epochs: bool(sent.append(epochs)), task.judged_at)
+        n_epochs = int(os.environ.get(N_EPOCHS, len(REPORTS)))
+        for epoch in range(1, n_epochs + 1):
+            time.sleep(float(os.environ.get(EPOCH_S, 0)))
             value = 1 - abs(float(str(task.values["DROPOUT"])) - 0.2) - 1 / epoch
             record = replace(record, curve=[*record.curve, (epoch, value)])
             record.write(files)
-            mail.report(epoch, value, epoch == self.n_epochs, ())
+            mail.report(epoch, value, epoch == n_epochs, ())
+            while sent:
+                yield {EPOCHS: [tuple(each) for each in sent.pop()]}
+            if self._is_stopped:
+                break
         replace(record, stage="complete", ended=time.time()).write(files)
-        mail.end()
+        yield {"done": True, REST: [tuple(each) for each in mail.held]}
+
+    def end_politely(self) -> None:
+        """Stop with the next result."""
+        self._is_stopped = True
+
+    def _leave_trial(self, timeout_s: float | None) -> None:
+        if self._trial is not None and self._is_stopped:
+            next(self._trial, None)
+        self._trial, self._is_stopped = None, False
 
 
 def _record(task: Task, files: VersionPaths) -> Record:
@@ -57,12 +76,8 @@ def _record(task: Task, files: VersionPaths) -> Record:
         attempt=task.attempt,
         pid=os.getpid(),
         host=socket.gethostname(),
+        worker=f"{socket.gethostname()}:{os.getpid()}",
         devices=None,
         started=time.time(),
         ready=task.preflight,
     )
-
-
-def trivial_of(posted: str, n_epochs: int = Trivial.n_epochs, epoch_s: float = Trivial.epoch_s) -> type[TrialTrainable]:
-    """Return the trainable of the job that was posted there."""
-    return type("Trial", (Trivial,), {"posted": posted, "n_epochs": n_epochs, "epoch_s": epoch_s})

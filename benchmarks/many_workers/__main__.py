@@ -5,7 +5,7 @@
     python -m benchmarks.many_workers --minutes 7      # as much as fits into 7 minutes now
     python -m benchmarks.many_workers --show           # what the results file holds so far
 
-Everything is real (Ray, conductor, searcher with TPE, ledger on disk, warm workers) but for the programs: a trial
+Everything is real (Ray, conductor, searcher with TPE, ledger on disk, actors) but for the programs: a trial
 sleeps half a second an epoch, ten epochs long, imports no torch and reports after each. Workers are logical: more than
 there are cores. Busy is the share of all workers' time in which they slept, in two minutes in which every worker had
 trials (5 rounds); what they do not sleep they wait for the driver, or for a core.

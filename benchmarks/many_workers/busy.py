@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Stay:
     """One trial on a worker."""
 
-    pid: int
+    worker: str
     began: float
     """Seconds since the epoch."""
     ended: float
@@ -35,7 +35,7 @@ def steady_span(stays: Sequence[Stay]) -> Span:
     """Return the time in which every worker had trials: from the last one's first trial to the first one's last end."""
     workers = defaultdict(list)
     for stay in stays:
-        workers[stay.pid].append(stay)
+        workers[stay.worker].append(stay)
     began = max(min(stay.began for stay in own) for own in workers.values())
     return Span(began, min(max(stay.ended for stay in own) for own in workers.values()))
 

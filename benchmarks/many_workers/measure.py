@@ -57,7 +57,7 @@ def measure(n_workers: int, steady_s: float) -> dict[str, float]:
     return {
         "busy_percent": 100 * busy_share(stays, span, n_workers),
         "steady_s": span.length_s,
-        "workers_seen": len({stay.pid for stay in stays}),
+        "workers_seen": len({stay.worker for stay in stays}),
         "reports_per_s": n_reports / span.length_s,
         "driver_cpu_percent": 100 * cpu_s / (steady[-1].at - steady[0].at),
         "driver_ms_a_report": 1000 * cpu_s / (steady[-1].at - steady[0].at) / (n_reports / span.length_s),
@@ -71,7 +71,7 @@ def read_stays(experiment: Path) -> list[Stay]:
     """Return every trial that ended by itself."""
     records = [json.loads(path.read_text()) for path in experiment.glob("*/trial.json")]
     return [
-        Stay(record["pid"], record["started"], record["ended"], EPOCH_S * len(record["curve"]))
+        Stay(record["worker"], record["started"], record["ended"], EPOCH_S * len(record["curve"]))
         for record in records
         if record["ended"] is not None
     ]
@@ -86,7 +86,7 @@ def _drive(folder: Path, n_workers: int) -> None:
 def _watch(driver: multiprocessing.Process, experiment: Path, n_workers: int, steady_s: float) -> list[Mark]:
     """Note how the driver is until its workers have run for so long, and end it then."""
     process, marks = psutil.Process(driver.pid), []
-    seen: dict[Path, int] = {}
+    seen: dict[Path, str] = {}
     deadline, full = time.time() + START_S + START_S_A_WORKER * n_workers, None
     while driver.is_alive():
         times = process.cpu_times()
@@ -103,11 +103,11 @@ def _watch(driver: multiprocessing.Process, experiment: Path, n_workers: int, st
     return marks
 
 
-def _workers(experiment: Path, seen: dict[Path, int]) -> set[int]:
-    """Return the processes that had a trial; a record is read once."""
+def _workers(experiment: Path, seen: dict[Path, str]) -> set[str]:
+    """Return the actors that had a trial; a record is read once."""
     for path in experiment.glob("*/trial.json"):
         if path not in seen:
-            seen[path] = json.loads(path.read_text())["pid"]
+            seen[path] = json.loads(path.read_text())["worker"]
     return set(seen.values())
 
 

@@ -1,4 +1,4 @@
-"""The limit: warm processes that take configurations from a queue, and do nothing but train.
+"""The limit: two processes take configurations from a queue, and do nothing but train.
 
 Where no list is fixed this is random search, as fast as it can be done.
 

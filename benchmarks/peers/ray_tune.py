@@ -3,8 +3,8 @@
     python -m benchmarks.peers.ray_tune ASSIGNMENT [--reuse]
 
 Ray's other tutorial puts a distributed TorchTrainer into each trial, which starts more processes for it. Every trial is
-a process of its own, as Ray does by default, or with ``--reuse`` (``reuse_actors=True``) the next of a warm one. Where
-nothing is fixed, Optuna draws (OptunaSearch) and ASHA stops trials, with the settings of the tutorial.
+a process of its own, as Ray does by default, or with ``--reuse`` (``reuse_actors=True``) the next of one that stays.
+Where nothing is fixed, Optuna draws (OptunaSearch) and ASHA stops trials, with the settings of the tutorial.
 """
 
 import sys

@@ -75,7 +75,7 @@ class Ours:
         """Hear of an epoch."""
         ends = self._conductor.report(trial, [epoch]) or epoch.last
         if ends:
-            self._conductor.ended(trial, failed=False)
+            self._conductor.ended(trial, death=None)
         return ends
 
 

@@ -12,8 +12,8 @@ trials, whose seed no search has; these targets are lines of the results file.
 
 Each contestant searches as its documentation says, its sampler seeded: ours with its defaults; Ray's tutorial form with
 OptunaSearch and ASHA; Optuna in two processes with its Lightning pruning callback; Hydra's Optuna sweeper; and random
-search in two warm processes. The time is from the command to the epoch that was as good as the target, imports and all.
-A search that is not there in time (--cap) counts as infinitely long in the median, and is counted.
+search in two processes that stay. The time is from the command to the epoch that was as good as the target, imports
+and all. A search that is not there in time (--cap) counts as infinitely long in the median, and is counted.
 """
 
 import argparse
