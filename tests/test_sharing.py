@@ -33,8 +33,8 @@ def test_without_a_gpu_it_says_that_nothing_was_measured():
 def test_trials_are_counted_from_when_every_worker_is_warm():
     ended = [(1, 10.0), (2, 30.0), (1, 20.0), (1, 40.0), (2, 50.0), (1, 60.0)]
 
-    assert _rate([{"pid": pid, "ended": at} for pid, at in ended]) == 60 * 3 / 30
-    assert math.isnan(_rate([{"pid": 1, "ended": 1.0}]))
+    assert _rate([{"worker": pid, "ended": at} for pid, at in ended]) == 60 * 3 / 30
+    assert math.isnan(_rate([{"worker": "a", "ended": 1.0}]))
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
 """One trial of each kind: CASE says how it goes."""
 
-import gc
 import os
 import time
 from functools import partial
@@ -28,9 +27,6 @@ class Cases(pl.LightningModule):
         self.log = partial(self.log, on_step=False, on_epoch=True)
 
     def on_fit_start(self):
-        print(
-            "living models:", sum(issubclass(type(each), pl.LightningModule) for each in gc.get_objects()), flush=True
-        )
         print("twice:", TWICE, flush=True)
 
     def on_train_epoch_start(self):

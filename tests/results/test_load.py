@@ -54,7 +54,7 @@ SCRIPT = NET + "\n\npl.Trainer(max_epochs=MAX_EPOCHS).fit(Net(), data(), data())
 
 
 @pytest.fixture
-def experiment(tmp_path, capsys):
+def experiment(tmp_path, server):
     """Return what searches a program of this text, and gives its one trial, of these widths."""
 
     def search(text, shape, widths):
@@ -66,7 +66,7 @@ def experiment(tmp_path, capsys):
         (project / "s.yaml").write_text(space)
         paths = ExperimentPaths(tmp_path / "results")
         paths.folder.mkdir()
-        worker = Worker(project / "s.yaml", paths.folder, capsys.disabled)
+        worker = Worker(project / "s.yaml", paths.folder, server)
         write_space(worker.space, paths.space)
         paths.journal.touch()
         trial = worker.run({"WIDTHS": widths})

@@ -1,9 +1,8 @@
-"""A worker that died says in its log why, and only there."""
+"""What is known of a process that died is in its trial's record."""
 
 import pytest
 
-from tune.paths import VersionPaths
-from tune.search.autopsy import autopsy
+from tune.search.autopsy import autopsy, failure_in
 from tune.trial.record import Record
 
 RECORD = Record(
@@ -12,21 +11,17 @@ RECORD = Record(
 
 
 @pytest.mark.parametrize(
-    ("log", "reason"),
+    ("death", "reason"),
     [
-        ("epoch 1\n", "the worker died"),
-        ("Fatal Python error: Segmentation fault\n\nThread 0x1\n", "the worker died: Segmentation fault"),
-        ("the program called os._exit(3)\n", "the worker died: the program called os._exit(3)"),
-        (
-            "Timeout (0:00:09.217245)!\nThread 0x1\n",
-            "hang: the interpreter was held for 9 s; its stacks are in log.txt",
-        ),
-        ("Timeout (1:02:03)!\nThread 0x1\n", "hang: the interpreter was held for 3723 s; its stacks are in log.txt"),
-        ("Timeout (while I fetch the data)!\n", "the worker died"),
+        ("", "the worker died"),
+        ("Segmentation fault", "the worker died: Segmentation fault"),
+        ("the program called os._exit(3)", "the worker died: the program called os._exit(3)"),
     ],
 )
-def test_a_worker_that_died_has_the_reason_that_its_log_ends_with(tmp_path, log, reason):
-    version = VersionPaths(tmp_path)
-    version.log.write_text(log)
+def test_a_process_that_died_has_its_end_as_the_reason(death, reason):
+    assert autopsy(RECORD, death).failure.reason == reason
 
-    assert autopsy(version, RECORD).failure.reason == reason
+
+def test_a_process_that_died_before_it_wrote_anything_has_died_all_the_same():
+    assert autopsy(None, "killed by SIGKILL") is None
+    assert failure_in(None, "killed by SIGKILL").reason == "the worker died: killed by SIGKILL"

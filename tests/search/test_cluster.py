@@ -50,7 +50,7 @@ def test_ray_runs_with_its_dashboard_and_without_what_a_search_has_no_use_for():
     processes = dict(line.split(" ", 1) for line in ran.stdout.splitlines())
     assert sum("dashboard/dashboard.py" in each for each in processes.values()) == 1
     assert not [each for each in processes.values() if "log_monitor.py" in each]
-    assert [each for each in processes.values() if "tune/search/machines/setup_worker.py" in each]
+    assert [each for each in processes.values() if "tune.trial.process.server" in each]
     left = [psutil.Process(int(pid)) for pid in processes if psutil.pid_exists(int(pid))]
     assert psutil.wait_procs(left, timeout=20)[1] == []
 

@@ -76,16 +76,14 @@ def test_the_values_are_proven_in_force_on_every_rank(shared):
 
 
 @pytest.mark.slow
-def test_the_scheduler_stops_both_processes_politely_and_they_stay_warm(shared):
-    baseline, stopped = shared.study.trials
+def test_the_scheduler_stops_both_processes_politely(shared):
+    _, stopped = shared.study.trials
 
     assert stopped.state.name == "PRUNED"
     assert len(curve(stopped)) == 1
     record = shared.record(stopped)
     assert record.stage == "stopped"
     assert session(shared.version(stopped).folder).status == "STATUS_SUCCESS"
-    before = shared.record(baseline)
-    assert (record.pid, record.ranks[0]["pid"]) == (before.pid, before.ranks[0]["pid"])
 
 
 @pytest.mark.slow
@@ -161,6 +159,6 @@ def test_a_rank_that_is_killed_fails_its_trial_within_a_minute_and_the_search_go
 
     by_pace = {outcome.values["PACE_S"]: (outcome, at) for outcome, at in ended}
     assert [by_pace[pace][0].state for pace in (0.0, 0.5, 0.01)] == ["complete", "failed", "complete"]
-    assert by_pace[0.5][0].reason == "the worker died: rank 1 of the trial died"
+    assert by_pace[0.5][0].reason == "the worker died: rank 1 of the trial died: killed by SIGKILL"
     assert by_pace[0.5][1] - killed[0] < ENDS_S
     assert searched.error is None

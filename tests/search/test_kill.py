@@ -43,7 +43,8 @@ def living(family):
 
 
 def is_worker(process):
-    return process.name().startswith("ray::") and "Agent" not in process.name()
+    title = " ".join(process.cmdline())
+    return title.startswith(("ray::", "promotune: ")) and "Agent" not in title
 
 
 class Driver:
@@ -190,14 +191,23 @@ def test_a_killed_driver_leaves_no_process_of_rays_either(folder):
     wait_for(lambda: not living(family), GONE_S)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux alone")
-def test_a_search_goes_on_without_the_process_that_forks_its_workers(folder):
+SERVER = "tune.trial.process.server"
+
+
+def servers(driver):
+    """Return the process server, and its templates."""
+    return [each for each in living(driver.family()) if SERVER in " ".join(each.cmdline())]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="trials are forked on Linux alone")
+@pytest.mark.parametrize("which", ["server", "first template", "all of them"])
+def test_a_search_goes_on_without_the_processes_that_fork_its_trials(folder, which):
     driver = Driver(folder, "--space", "s.yaml", "--trials", "3")
     books = Books(folder / "storage" / "s")
     wait_for(lambda: driver.process.poll() is not None or books.n_lines > 12)  # trials run
-    (server,) = [each for each in driver.family() if "fork_server" in " ".join(each.cmdline())]
-    assert [each for each in server.children() if is_worker(each)]
-    server.kill()
+    server, first, *_ = found = sorted(servers(driver), key=lambda each: each.create_time())
+    for each in {"server": [server], "first template": [first], "all of them": found}[which]:
+        each.kill()
 
     assert driver.process.wait(timeout=120) == 0
     books.check(3)

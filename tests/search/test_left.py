@@ -29,7 +29,7 @@ def write_checkpoint(files, curve, others=None):
 
 
 def test_nothing_at_all_is_a_worker_that_died(files):
-    left = left_in(files, failed=True, stopped=False)
+    left = left_in(files, death="", stopped=False)
 
     assert (left.failed, left.died, left.hung, left.through, left.record) == (True, True, False, False, None)
     assert left.epochs(several=False) == []
@@ -37,7 +37,7 @@ def test_nothing_at_all_is_a_worker_that_died(files):
 
 def test_a_worker_that_died_behind_its_trials_end_takes_nothing_along(files):
     write_record(files, stage="complete")
-    left = left_in(files, failed=True, stopped=False)
+    left = left_in(files, death="", stopped=False)
 
     assert (left.failed, left.died, left.through) == (True, False, True)
     assert left.epochs(several=False) == [Epoch(1, 0.1), Epoch(2, 0.2)]
@@ -46,7 +46,7 @@ def test_a_worker_that_died_behind_its_trials_end_takes_nothing_along(files):
 def test_of_a_worker_that_died_the_checkpoint_knows_more_than_the_record(files):
     write_record(files)
     write_checkpoint(files, [(1, 0.1), (2, 0.2), (3, 0.3)])
-    left = left_in(files, failed=True, stopped=False)
+    left = left_in(files, death="", stopped=False)
 
     assert left.died
     assert left.epochs(several=False) == [Epoch(1, 0.1), Epoch(2, 0.2), Epoch(3, 0.3)]
@@ -56,8 +56,8 @@ def test_of_several_metrics_only_the_checkpoint_counts(files):
     write_record(files)
     write_checkpoint(files, [(1, 0.1)], others={1: (5.0,)})
 
-    assert left_in(files, failed=True, stopped=False).epochs(several=True) == [Epoch(1, 0.1, others=(5.0,))]
-    assert left_in(files, failed=False, stopped=False).epochs(several=True) == []
+    assert left_in(files, death="", stopped=False).epochs(several=True) == [Epoch(1, 0.1, others=(5.0,))]
+    assert left_in(files, death=None, stopped=False).epochs(several=True) == []
 
 
 def test_a_checkpoint_that_is_broken_elsewhere_still_tells_its_curve(files):
@@ -68,23 +68,26 @@ def test_a_checkpoint_that_is_broken_elsewhere_still_tells_its_curve(files):
     whole = files.last.read_bytes()
     files.last.write_bytes(whole.replace(b"weightsweights", b"weightsWEIGHTS", 1))
 
-    assert left_in(files, failed=True, stopped=False).epochs(several=False) == [Epoch(1, 0.1)]
+    assert left_in(files, death="", stopped=False).epochs(several=False) == [Epoch(1, 0.1)]
 
 
 @pytest.mark.parametrize(("stopped", "failed"), [(False, True), (True, False)])
 def test_a_program_that_raises_once_it_was_stopped_has_not_failed(files, stopped, failed):
     write_record(files, stage="failed", failure=Failure(kind="ValueError", message="no"))
-    left = left_in(files, failed=False, stopped=stopped)
+    left = left_in(files, death=None, stopped=stopped)
 
     assert (left.failed, left.died) == (failed, False)
 
 
-def test_a_worker_that_did_nothing_any_more_has_hung_whoever_says_so(files):
+def test_a_worker_that_did_nothing_any_more_has_hung_however_its_process_ended(files):
     write_record(files, stage="failed", failure=Failure(kind=HUNG, ours=True, message="no batch"))
-    assert left_in(files, failed=True, stopped=False).hung
+    left = left_in(files, death="Aborted", stopped=False)
 
-    write_record(files)
-    files.log.write_text("Timeout (0:10:00)!\n")  # of faulthandler, when C code held the interpreter
-    held = left_in(files, failed=True, stopped=False)
-    assert held.died
-    assert held.hung
+    assert (left.hung, left.died) == (True, False)
+
+
+def test_of_a_worker_that_hung_the_checkpoint_knows_more_than_the_record(files):
+    write_record(files, stage="failed", curve=[], failure=Failure(kind=HUNG, ours=True, message="no batch"))
+    write_checkpoint(files, [(1, 0.1)])
+
+    assert left_in(files, death="Aborted", stopped=False).epochs(several=False) == [Epoch(1, 0.1)]

@@ -131,7 +131,7 @@ class Leads:
     def report(self, trial_id, epochs):
         return epochs[-1].epoch == 2
 
-    def ended(self, trial_id, *, failed, rest=()):
+    def ended(self, trial_id, *, death, rest=()):
         self.left = trial_id
 
 
@@ -147,8 +147,8 @@ def test_who_looks_on_hears_of_all_and_changes_nothing():
     assert director.next_task("a") == task(7)
     assert director.next_task("b") is None
     assert [director.report("a", [Epoch(epoch, 0.5)]) for epoch in (1, 2)] == [False, True]
-    director.ended("a", failed=False, rest=[Epoch(3, 0.6)])
-    director.ended("b", failed=True)
+    director.ended("a", death=None, rest=[Epoch(3, 0.6)])
+    director.ended("b", death="")
     director.end()
 
     assert (leads.left, director.ending, director.finished, director.aborted) == ("b", True, False, False)

@@ -1,7 +1,6 @@
 """Searches on a real Ray with two workers: what is on disk and in the journal afterwards."""
 
 import gc
-import re
 import threading
 import time
 from collections import Counter
@@ -176,28 +175,21 @@ def test_nothing_but_versions_and_our_own_files_is_in_the_experiment(one_of_each
     assert len(versions) == len(CASES)
 
 
-def test_the_model_of_a_trial_is_freed_before_the_next_fit(one_of_each, trials):
-    living = {
-        case: set(re.findall("living models: .*", one_of_each.version(trials[case]).log.read_text())) for case in trials
-    }
+def test_each_trial_has_a_process_of_its_own_and_actors_stay(one_of_each, trials):
+    records = [one_of_each.record(trial) for trial in trials.values()]
 
-    assert living.pop("never built") == set()
-    assert living == {case: {"living models: 1"} for case in living}
-
-
-def test_workers_stay_warm(one_of_each, trials):
-    workers = Counter(one_of_each.record(trial).pid for trial in trials.values())
-
-    assert len(workers) <= 2 + 1  # one dies
-    assert max(workers.values()) >= 3
+    assert len({record.pid for record in records}) == len(records)
+    assert len({record.worker for record in records}) == 2
 
 
 def test_a_trial_that_takes_long_to_end_costs_no_other_trial_anything(one_of_each, trials):
     slow = one_of_each.record(trials["slow end"])
-    after = [record for trial in trials.values() if (record := one_of_each.record(trial)).started >= slow.ended]
+    ends = [one_of_each.record(trial).ended for trial in trials.values()]
+    meanwhile = [end for end in ends if slow.started < end < slow.ended]
 
+    assert slow.stage == "stopped"
     assert slow.ended - slow.started > 5
-    assert slow.pid in {record.pid for record in after}  # the worker went on
+    assert meanwhile
 
 
 def test_an_edit_while_the_search_runs_changes_no_later_trial(one_of_each, trials):

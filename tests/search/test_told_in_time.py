@@ -9,7 +9,7 @@ from tune.search.scheduling.exempt import Exempt
 from tune.search.scheduling.hyperband import HyperBand
 from tune.search.scheduling.median import Median
 from tune.search.scheduling.rule import NoStop, Verdict
-from tune.trial.mail import EPOCHS, Mail
+from tune.trial.mail import Mail
 
 MAX_T = 81
 RULES = {
@@ -40,7 +40,7 @@ class Search:
     def run(self, trial):
         """Train until a decision; yield what was told with each message, and what the scheduler said to its epochs."""
         sent = []
-        mail = Mail(lambda message: sent.append(message[EPOCHS]), self.rule.judged_at(trial), clock=lambda: 0.0)
+        mail = Mail(sent.append, self.rule.judged_at(trial), clock=lambda: 0.0)
         while self.epoch[trial] + self.pace[trial] <= MAX_T:
             self.epoch[trial] += self.pace[trial]
             mail.report(self.epoch[trial], self.worth[trial] + 0.1 * self.rng.random(), False, ())

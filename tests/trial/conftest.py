@@ -1,12 +1,12 @@
-"""A warm worker without Ray."""
+"""Trials in processes of their own, without Ray."""
 
 from dataclasses import dataclass, replace
 
 import pytest
 
+from tests.processes import run_in_process
 from tune.paths import VersionPaths
 from tune.promotion.constants import find_constant, find_constants
-from tune.promotion.execute import Executor
 from tune.promotion.program import find_program
 from tune.promotion.snapshot import take_snapshot
 from tune.search.job import build_job
@@ -14,7 +14,6 @@ from tune.search.machines.resources import Resources
 from tune.space.settings import Settings
 from tune.space.space import Space, System
 from tune.trial.record import Record, read_record
-from tune.trial.run import TrialRun
 from tune.trial.task import Task
 
 
@@ -35,11 +34,9 @@ class Trial:
 
 
 class Worker:
-    """Runs trials of one program one after the other, as a worker of Ray's does."""
+    """Runs trials of one program one after the other, as an actor of Ray's does."""
 
-    def __init__(
-        self, path, storage, uncaptured, *, metric="Score/Val", mode="max", system=None, promoted=(), **trainer
-    ):
+    def __init__(self, path, storage, server, *, metric="Score/Val", mode="max", system=None, promoted=(), **trainer):
         program = find_program(path)
         snapshot = take_snapshot(program, storage / "source")
         space = Space(
@@ -58,9 +55,8 @@ class Worker:
         constants = {each.name: each for each in found if each.name.isupper()}
         constants |= {name: find_constant(name, program, found, "s.yaml:1") for name in promoted}
         self.storage = storage
-        self.uncaptured = uncaptured  # standard output as a process of its own has it
+        self.server = server
         self.job = replace(job, constants=constants, folder=path.parent)
-        self.executor = Executor(snapshot, {name: each.sites for name, each in constants.items()})
         self.n_trials = 0
 
     def run(self, *, preflight=False, stop_at=None, on_report=None, **values):
@@ -68,25 +64,24 @@ class Worker:
         number, self.n_trials = self.n_trials, self.n_trials + 1
         files = VersionPaths(self.storage / f"{number:03d}")
         task = Task(number=number, version=str(files.folder), seed=0, values=values, preflight=preflight)
-        reports, opened = [], []
+        reports = []
 
-        def report(epoch, value, last, others):
-            reports.append((epoch, value, last))
+        def answer(epoch):
+            reports.append((epoch.epoch, epoch.value, epoch.last))
             if on_report is not None:
                 on_report(files)
-            return epoch == stop_at
+            return epoch.epoch == stop_at
 
-        with self.uncaptured():
-            record = TrialRun(self.job, task, self.executor).run(report, lambda: opened.append(True))
-        assert read_record(files).stage == record.stage
-        return Trial(record, files, reports, len(opened))
+        told = run_in_process(self.server, self.job, task, answer=answer)
+        assert told.death is None
+        return Trial(read_record(files), files, reports, len(told.packages))
 
 
 @pytest.fixture
-def worker(programs, tmp_path, capsys):
+def worker(programs, tmp_path, server):
     """Return a worker of a program."""
 
     def start(name, text=None, **arguments):
-        return Worker(programs(name, text), tmp_path / "experiment", capsys.disabled, **arguments)
+        return Worker(programs(name, text), tmp_path / "experiment", server, **arguments)
 
     return start

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tune.trial.mail import DONE, EPOCHS, REST, TOGETHER_S, Epoch, Mail
+from tune.trial.mail import TOGETHER_S, Epoch, Mail
 
 
 class Clock:
@@ -21,10 +21,13 @@ class Sent(list):
         super().__init__()
         self.stops = stops
 
-    def __call__(self, message):
-        self.append([each.epoch for each in message.get(EPOCHS, message.get(REST))])
-        if self[-1] and self[-1][-1] in self.stops:
-            raise SystemExit
+    def __call__(self, epochs):
+        self.append([each.epoch for each in epochs])
+        return self[-1][-1] in self.stops
+
+
+def numbers(epochs):
+    return [each.epoch for each in epochs]
 
 
 def mail(judged_at, *stops):
@@ -33,36 +36,36 @@ def mail(judged_at, *stops):
 
 
 @pytest.mark.parametrize(
-    ("judged_at", "expected"),
+    ("judged_at", "expected", "held"),
     [
-        ((), [[1, 2, 3, 4, 5, 6]]),
-        (None, [[1], [2], [3], [4], [5], [6], []]),
-        ((1, 4), [[1], [2, 3, 4], [5, 6]]),
-        ((3,), [[1, 2, 3], [4, 5, 6]]),
-        ((6,), [[1, 2, 3, 4, 5, 6], []]),
+        ((), [], [1, 2, 3, 4, 5, 6]),
+        (None, [[1], [2], [3], [4], [5], [6]], []),
+        ((1, 4), [[1], [2, 3, 4]], [5, 6]),
+        ((3,), [[1, 2, 3]], [4, 5, 6]),
+        ((6,), [[1, 2, 3, 4, 5, 6]], []),
     ],
 )
-def test_what_decides_is_told_at_once_with_all_that_waits(judged_at, expected):
+def test_what_decides_is_told_at_once_with_all_that_waits(judged_at, expected, held):
     post, sent, _ = mail(judged_at)
     assert [post.report(epoch, 0.5, epoch == 6, ()) for epoch in range(1, 7)] == [False] * 6
-    post.end()
     assert sent == expected
+    assert numbers(post.held) == held
 
 
 def test_a_rung_between_two_epochs_is_reached_with_the_later_one():
     post, sent, _ = mail((3,))
     for epoch in (2, 4, 6):
         post.report(epoch, 0.5, False, ())
-    post.end()
-    assert sent == [[2, 4], [6]]
+    assert sent == [[2, 4]]
+    assert numbers(post.held) == [6]
 
 
 def test_each_rung_makes_one_epoch_matter_where_a_trial_leaps_over_several():
     post, sent, _ = mail((1, 3, 9, 27))
     for epoch in (10, 20, 30, 40, 50, 60):
         post.report(epoch, 0.5, False, ())
-    post.end()
-    assert sent == [[10], [20], [30], [40], [50, 60]]
+    assert sent == [[10], [20], [30], [40]]
+    assert numbers(post.held) == [50, 60]
 
 
 def test_a_stopped_trial_asks_nothing_more():
@@ -97,9 +100,7 @@ def test_the_answer_to_epochs_that_were_told_together_is_a_stop():
     assert sent == [[1, 2, 3]]
 
 
-def test_the_last_message_says_so_and_holds_the_rest():
-    messages = []
-    post = Mail(messages.append, ())
+def test_the_rest_is_whole():
+    post, _, _ = mail(())
     post.report(1, 0.25, True, (3.0,))
-    post.end()
-    assert messages == [{DONE: True, REST: [Epoch(1, 0.25, True, (3.0,))]}]
+    assert post.held == [Epoch(1, 0.25, True, (3.0,))]

@@ -63,7 +63,7 @@ CASES = {
 """By what stands in the line that is shown: what the program does, and how the hint goes on."""
 
 
-def run(tmp_path, monkeypatch, capsys, text, shape="script"):
+def run(tmp_path, monkeypatch, server, text, shape="script"):
     root = tmp_path / "project"
     root.mkdir()
     (root / "pyproject.toml").touch()
@@ -73,15 +73,15 @@ def run(tmp_path, monkeypatch, capsys, text, shape="script"):
         "trainer: {max_epochs: 1}\n"
     )
     monkeypatch.chdir(root)
-    return Worker(root / "s.yaml", tmp_path / "experiment", capsys.disabled).run(preflight=True).failure
+    return Worker(root / "s.yaml", tmp_path / "experiment", server).run(preflight=True).failure
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("name", "parts", "today"), [(name, *case) for name, case in CASES.items()], ids=CASES)
-def test_a_program_for_lightning_1_is_told_what_to_write(tmp_path, monkeypatch, capsys, name, parts, today):
+def test_a_program_for_lightning_1_is_told_what_to_write(tmp_path, monkeypatch, server, name, parts, today):
     empty = dict.fromkeys(("above", "init", "method", "before", "arguments", "after"), "")
     text = PROGRAM.format(**{**empty, "arguments": "max_epochs=1", **parts})
-    failure = run(tmp_path, monkeypatch, capsys, text)
+    failure = run(tmp_path, monkeypatch, server, text)
 
     line = next(number for number, line in enumerate(text.splitlines(), 1) if next(iter(parts.values())) in line)
     assert (failure.place, name in failure.code) == (f"train.py:{line}", True)
@@ -89,21 +89,21 @@ def test_a_program_for_lightning_1_is_told_what_to_write(tmp_path, monkeypatch, 
     assert f"` write {today}" in failure.hint
 
 
-def test_a_hook_of_a_system_is_shown_at_its_own_line(tmp_path, monkeypatch, capsys):
+def test_a_hook_of_a_system_is_shown_at_its_own_line(tmp_path, monkeypatch, server):
     text = PROGRAM.format(
         above="", init="", method="def training_epoch_end(self, outputs): pass", before="", arguments="", after=""
     )
     text = text.partition("dl = ")[0] + "def dataloaders():\n    return DataLoader(torch.ones(4, 2))\n"
-    failure = run(tmp_path, monkeypatch, capsys, text, "system")
+    failure = run(tmp_path, monkeypatch, server, text, "system")
 
     assert (failure.place, failure.code) == ("train.py:14", "def training_epoch_end(self, outputs): pass")
 
 
 @pytest.mark.parametrize("raised", ["AttributeError(\"'Mine' object has no attribute 'tune'\")", "ValueError('gpus')"])
-def test_an_error_of_the_programs_own_is_not_explained(tmp_path, monkeypatch, capsys, raised):
+def test_an_error_of_the_programs_own_is_not_explained(tmp_path, monkeypatch, server, raised):
     text = PROGRAM.format(above="", init="", method="", before=f"raise {raised}", arguments="", after="")
 
-    assert run(tmp_path, monkeypatch, capsys, text).hint is None
+    assert run(tmp_path, monkeypatch, server, text).hint is None
 
 
 def test_the_table_holds_nothing_that_lightning_has():

@@ -261,10 +261,10 @@ def test_every_program_has_a_case():
 
 @pytest.mark.filterwarnings("ignore")  # they are programs of users
 @pytest.mark.parametrize("name", FOLDERS)
-def test_a_program_trains_with_the_values_that_each_trial_is_given(copied, tmp_path, capsys, name):
+def test_a_program_trains_with_the_values_that_each_trial_is_given(copied, tmp_path, server, name):
     case, root = CASES[name], copied(name)
     before = {path.relative_to(root) for path in root.rglob("*")}
-    worker = Worker(root / "space.yaml", tmp_path / "experiment", capsys.disabled)
+    worker = Worker(root / "space.yaml", tmp_path / "experiment", server)
     assert set(case.one) == set(case.other) == {item.key for item in worker.promoted}
     assert set(case.seen) <= set(case.one)
 

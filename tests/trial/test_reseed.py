@@ -7,7 +7,6 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from tune.trial.isolation import isolated
 from tune.trial.reseed import reseeded
 
 
@@ -42,9 +41,14 @@ WAYS = {
 
 
 @pytest.fixture(autouse=True)
-def own_process_state(tmp_path):
-    with isolated(tmp_path, torch.get_num_threads()):
-        yield
+def own_process_state(monkeypatch):
+    for name in ("PL_GLOBAL_SEED", "PL_SEED_WORKERS"):
+        monkeypatch.setenv(name, "")  # put back behind the test
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    yield
+    random.setstate(states[0])
+    np.random.set_state(states[1])
+    torch.set_rng_state(states[2])
 
 
 def under(ours, seed_it, seed):

@@ -16,7 +16,7 @@ def job(tmp_path):
     program = write_program(tmp_path / "project", "paced")
     program.with_name("s.yaml").write_text(SPACE)
     (tmp_path / "project" / "sub").mkdir()
-    return Worker(program.with_name("s.yaml"), tmp_path / "exp").job
+    return Worker(program.with_name("s.yaml"), tmp_path / "exp", server=None).job
 
 
 FOLDERS = [("project", "."), ("project/sub", "sub"), ("project/gone", "."), (".", ".")]

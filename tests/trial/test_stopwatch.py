@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from tune.trial.run import TrialRun
-from tune.trial.stopwatch import DATA, IDLE, PROGRAM, TRAINING, VALIDATION, WAITING, NoStopwatch, Stopwatch
+from tests.processes import run_in_process
+from tune.paths import VersionPaths
+from tune.trial.record import read_record
+from tune.trial.stopwatch import DATA, IDLE, PROGRAM, START, TRAINING, VALIDATION, WAITING, Stopwatch
 from tune.trial.task import Task
 
 REPORT_S = 0.1
@@ -35,7 +37,21 @@ def test_what_was_left_open_when_its_part_is_over_then_counts_no_more():
     stopwatch.lap()
 
     time.sleep(0.02)
-    assert stopwatch.lap().parts.keys() == {IDLE}
+    assert stopwatch.lap().parts.keys() == {START}
+
+
+def test_one_that_was_handed_over_goes_on_and_the_first_one_goes_on_behind_its_lap():
+    first = Stopwatch(session=0.0)
+    time.sleep(0.02)
+    second = Stopwatch(0.0, first.hand_over())
+    with second.on(PROGRAM):
+        time.sleep(0.02)
+    lap = second.lap()
+    first.take_back(*second.lap_ended)
+
+    assert lap.parts.keys() == {START, PROGRAM, IDLE}
+    assert sum(lap.parts.values()) == pytest.approx(lap.ended - lap.began, abs=0.01)
+    assert (first.lap().began, first.lap().worker) == (lap.ended, lap.worker)
 
 
 def test_laps_follow_each_other_without_a_gap():
@@ -47,16 +63,14 @@ def test_laps_follow_each_other_without_a_gap():
 
 
 @pytest.fixture
-def profiled(worker):
-    """Return what runs a trial of a paced program under a stopwatch."""
+def profiled(worker, server):
+    """Return what runs a trial of a paced program in a session."""
     held = worker("paced")
 
-    def run(stopwatch):
+    def run(session):
         task = Task(number=0, version=str(held.storage / "000"), seed=0)
-        with held.uncaptured():
-            return TrialRun(replace(held.job), task, held.executor, stopwatch).run(
-                lambda *_: time.sleep(REPORT_S), lambda: None
-            )
+        run_in_process(server, replace(held.job, session=session), task, answer=lambda _: time.sleep(REPORT_S))
+        return read_record(VersionPaths(held.storage / "000"))
 
     return run
 
@@ -64,16 +78,14 @@ def profiled(worker):
 def test_a_trial_when_it_is_profiled_then_says_where_its_time_went(profiled):
     began = time.time()
 
-    (lap,) = profiled(Stopwatch(session=began)).laps
+    (lap,) = profiled(began).laps
 
     assert began <= lap.began < lap.ended <= time.time()
-    assert sum(lap.parts.values()) == pytest.approx(lap.ended - began, rel=0.05)
+    assert sum(lap.parts.values()) == pytest.approx(lap.ended - lap.began, rel=0.05)
     assert lap.parts[TRAINING] >= MAX_EPOCHS * PACE_S
     assert MAX_EPOCHS * REPORT_S <= lap.parts[WAITING] < MAX_EPOCHS * REPORT_S + 0.1
     assert {PROGRAM, DATA, VALIDATION} <= lap.parts.keys()
 
 
-def test_a_trial_when_it_is_not_profiled_then_says_nothing_and_nothing_is_listened_to(profiled, monkeypatch):
-    monkeypatch.setattr("tune.trial.pace._listen", None)
-
-    assert profiled(NoStopwatch()).laps == []
+def test_a_trial_when_it_is_not_profiled_then_says_nothing(profiled):
+    assert profiled(None).laps == []

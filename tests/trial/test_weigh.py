@@ -71,7 +71,7 @@ def job(tmp_path, monkeypatch):
     space = tmp_path / "project" / "s.yaml"
     space.write_text(SPACE)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    return Worker(space, tmp_path / "storage").job
+    return Worker(space, tmp_path / "storage", server=None).job
 
 
 def test_each_configuration_is_trained_for_a_batch_or_two_and_nothing_of_it_stays(job, tmp_path):

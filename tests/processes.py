@@ -1,0 +1,66 @@
+"""Trials in real processes of a real server, without Ray: the test is their actor."""
+
+import os
+import pickle
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tune.paths import VersionPaths
+from tune.trial.mail import Epoch
+from tune.trial.process.client import ForkedProcess
+from tune.trial.process.link import DONE, EPOCHS, NO_ROOM, READY
+from tune.trial.process.start import Start, trial_environment
+from tune.trial.process.watched import ENDED, WatchedProcess
+from tune.trial.stopwatch import Stopwatch
+
+
+@dataclass
+class Told:
+    """What a trial's process said."""
+
+    epochs: list = field(default_factory=list)
+    packages: list = field(default_factory=list)  # of each pre-flight that passed
+    no_room: tuple | None = None
+    rest: list | None = None  # epochs that it told with its end; None: it was not through
+    death: str | None = None
+
+
+def run_in_process(server, job, task, *, answer=lambda epoch: False, environment=None, hang_after_s=None):
+    """Run a task in a process of its own; ``answer`` is given each epoch, and returns whether the trial is to stop."""
+    version = VersionPaths(Path(task.version))
+    version.folder.parent.mkdir(parents=True, exist_ok=True)
+    file = version.folder.parent / f".job-{task.number}"
+    file.write_bytes(pickle.dumps(job))
+
+    def start(temporary):
+        return Start(
+            environment=trial_environment(environment or os.environ, job.n_threads),
+            niceness=os.getpriority(os.PRIO_PROCESS, 0),
+            temporary=temporary,
+            job=str(file),
+            task=task.encode(),
+            before=None,
+            worker="here:1",
+            stopwatch=Stopwatch(job.session or time.time()).hand_over(),
+        )
+
+    process = WatchedProcess(ForkedProcess(server), start, server.parent, version, task.attempt, hang_after_s)
+    told = Told()
+    while True:
+        what, *content = process.next_message()
+        if what == EPOCHS:
+            epochs = [Epoch(*each) for each in content[0]]
+            told.epochs += epochs
+            answers = [answer(each) for each in epochs]
+            process.answer(stop=any(answers))
+        elif what == READY:
+            told.packages.append(content[0])
+        elif what == NO_ROOM:
+            told.no_room = content[0]
+        elif what == DONE:
+            told.rest = [Epoch(*each) for each in content[0]]
+        elif what == ENDED:
+            told.death = content[0]
+            file.unlink()
+            return told
