@@ -677,6 +677,7 @@ BEGUN = """
         temporary=tempfile.mkdtemp(),
         environment=dict(os.environ),
         packages="sklearn" in sys.modules,
+        title=open("/proc/self/cmdline").read().rstrip("\\0 "),
         process=(multiprocessing.current_process().name, multiprocessing.parent_process()),
     ))
     """
@@ -700,6 +701,7 @@ def test_a_trial_begins_as_a_process_of_its_own(request, server_of, end):
     assert found["process"] == ("MainProcess", None)
     assert found["thread"] is True
     assert said(files.log.read_text(), "thread ") == [True]
+    assert found["title"] == "promotune: 000"
     assert found["packages"] or server_of == "start"  # which other tests may have prepared
     assert found["environment"]["MINE"] == "1"
     assert LAUNCHERS.keys() & found["environment"].keys() == set()

@@ -157,6 +157,8 @@ def _versions_claimed(logger_class: Any) -> Iterator[None]:
         assert before is not None
         while True:
             version: int = before(logger)
+            if "://" in str(logger.root_dir):
+                return version
             try:
                 Path(logger.root_dir, f"version_{version}").mkdir(parents=True)
             except FileExistsError:

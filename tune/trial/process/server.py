@@ -28,6 +28,8 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+import setproctitle
+
 from tune.trial.process.linux import TRACKER, become_subreaper, children_of, command_of, is_alive, kill_all
 
 MOST_BYTES = 2**20
@@ -325,9 +327,11 @@ class Server:
     def _end_strays(self) -> None:
         """End the processes that outlived their trials: they became the server's children.
 
-        One is ended when it is seen for the second time: a template that died may have forked it, and have said so in a
-        message that is read next.
+        None is ended while a template has died and is not known to have: it may have forked one for a trial, and have
+        said so in a message that is still to be read. For that each is seen twice.
         """
+        if not all(is_alive(pid) for pid in self._templates):
+            return
         known = {*self._templates, *self._running, *(pid for pid, _, _ in self._spares)}
         now, before = time.monotonic(), self._strays
         self._strays = {pid: before.get(pid, now) for pid in children_of(os.getpid()) if pid not in known}
@@ -381,6 +385,7 @@ def _send(channel: socket.socket, message: dict[str, Any]) -> None:
 
 def main() -> None:
     """Serve the socket whose descriptor is the first word; the second is that of a driver, or ``-``."""
+    setproctitle.getproctitle()  # it looks for the place of the title before anything changes the environment
     gc.freeze()
     atexit.register(_end_at_once)  # the first one: in each process that is forked from here it is called last
     descriptor, driver = sys.argv[1:3]

@@ -5,9 +5,12 @@ import socket
 import sys
 from multiprocessing.connection import Connection
 
+import setproctitle
+
 
 def main() -> None:
     """Import, wait for a trial on the socket whose descriptor is given, and run it."""
+    setproctitle.getproctitle()  # it looks for the place of the title before anything changes the environment
     connection = Connection(socket.socket(fileno=int(sys.argv[1])).detach())
     from tune.trial.process import child
     from tune.trial.process.template import Prepared
