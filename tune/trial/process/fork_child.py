@@ -12,7 +12,7 @@ from multiprocessing.connection import Pipe
 from typing import Any
 
 from tune.trial.process.link import LOST, describe_end
-from tune.trial.process.linux import TRACKER, become_subreaper, children_of, command_of, kill_all
+from tune.trial.process.linux import TRACKER, become_subreaper, children_of, command_of, kill_all, reap_children
 
 TICK_S = 0.05
 TRACKER_S = 2.0
@@ -80,9 +80,8 @@ def end_left_children() -> None:
     until = time.monotonic() + TRACKER_S
     while left := children_of(os.getpid()):
         kill_all(each for each in left if TRACKER not in command_of(each) or time.monotonic() > until)
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
+        for _ in reap_children():
+            pass
         time.sleep(0.001)
 
 

@@ -5,7 +5,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 CAN_FORK = sys.platform == "linux"
@@ -55,6 +55,13 @@ def n_threads() -> int:
         return len(list(Path("/proc/self/task").iterdir()))
     except OSError:
         return 1
+
+
+def reap_children() -> Iterator[tuple[int, int]]:
+    """Yield each child that has ended, with its exit status; a negative one is a signal's number."""
+    with contextlib.suppress(ChildProcessError):
+        while (found := os.waitpid(-1, os.WNOHANG))[0]:
+            yield found[0], os.waitstatus_to_exitcode(found[1])
 
 
 def kill_all(pids: Iterable[int]) -> None:

@@ -30,7 +30,15 @@ from typing import Any
 
 import setproctitle
 
-from tune.trial.process.linux import TRACKER, become_subreaper, children_of, command_of, is_alive, kill_all
+from tune.trial.process.linux import (
+    TRACKER,
+    become_subreaper,
+    children_of,
+    command_of,
+    is_alive,
+    kill_all,
+    reap_children,
+)
 
 MOST_BYTES = 2**20
 """Of a message."""
@@ -279,14 +287,8 @@ class Server:
 
     def _reap(self) -> None:
         """Take the ends of the server's own children: templates, and what it has adopted."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return
-            if pid == 0:
-                return
-            self._end(pid, os.waitstatus_to_exitcode(status))
+        for pid, status in reap_children():
+            self._end(pid, status)
 
     def _end(self, pid: int, status: int) -> None:
         """Tell the client of a process how it ended; make a template again that was still needed."""

@@ -28,7 +28,7 @@ from typing import Any, NoReturn
 
 from tune.promotion.execute import Executor
 from tune.promotion.snapshot import Snapshot
-from tune.trial.process.linux import n_threads
+from tune.trial.process.linux import n_threads, reap_children
 from tune.trial.surroundings import changed
 from tune.trial.task import Job
 
@@ -171,15 +171,9 @@ def _leave(selector: selectors.BaseSelector, own: Sequence[socket.socket]) -> No
 
 def _reap(server: socket.socket, trials: set[int]) -> None:
     """Tell the server of each child that ended, with its exit status; a negative one is a signal's number."""
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if pid == 0:
-            return
+    for pid, status in reap_children():
         trials.discard(pid)
-        _send(server, {"ended": pid, "status": os.waitstatus_to_exitcode(status)})
+        _send(server, {"ended": pid, "status": status})
 
 
 def _become_next(server: socket.socket, message: Mapping[str, Any], prepared: Prepared) -> NoReturn:
