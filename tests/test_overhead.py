@@ -48,7 +48,7 @@ def test_cpu_when_a_process_works_below_another_then_it_counts(tmp_path):
     cpu.marks[0] = (cpu.marks[0][0] - 10, cpu.marks[0][1])  # as if it were long ago
     assert not cpu.look(process.pid, tmp_path)
     (_, before), (_, after) = cpu.marks
-    assert after == before >= 0.3  # it has ended, and counts on
+    assert after == before >= 0.25  # it has ended, and counts on; the kernel counts in ticks of 10 ms
 
 
 def test_ratios_when_a_round_lacks_one_then_it_has_none():

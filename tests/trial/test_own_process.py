@@ -539,7 +539,7 @@ BROKEN = {  # what it does in its second epoch; how its process died; what its r
     "time": ("import time; time.time = time.monotonic = lambda: 0.0", None, "ValueError"),  # no file of 1970 in a ZIP
     "nn.Module": ("nn.Module.__call__ = None", None, "TypeError"),
     "the size of files": (
-        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))",
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))",
         None,
         "OSError",
     ),
