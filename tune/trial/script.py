@@ -25,12 +25,16 @@ from tune.space.space import Script
 from tune.trial.fit import Fit
 from tune.trial.logger import version_logger
 from tune.trial.old_lightning import refuse_old_accelerator
+from tune.trial.process.packages import imported_first
 from tune.trial.replaced import replaced
 from tune.trial.task import Job
 
 STAGES = ("fit", "validate", "test", "predict")
 ONE_PROCESS = {"devices": 1, "num_nodes": 1, "strategy": "auto"}
 """What a trial of one process has, whatever the script asks for; of several it has the script's strategy."""
+
+RUNS = (("wandb", "Run"), ("mlflow", "ActiveRun"))
+"""Trackers' runs that are contexts: an exception that leaves one of these ``with`` blocks is a failure to them."""
 
 
 class StoppedScript(SystemExit):
@@ -42,6 +46,7 @@ def run_script(executor: Executor, in_force: InForce, job: Job, values: Mapping[
     assert isinstance(job.shape, Script)
     sys.argv[:] = [str(job.program.path), *job.shape.args, *option_words(job.options, values)]
     with contextlib.ExitStack() as patches:
+        patches.enter_context(_runs_closed_as_finished(job.program))
         for package in packages_of(job.program):
             patches.enter_context(_trainers_of(package, fit))
             patches.enter_context(_loggers_of(package, fit))
@@ -86,6 +91,33 @@ def _initialised(init: Callable[..., None], package: ModuleType, fit: Fit) -> Ca
         for callback in trainer.checkpoint_callbacks:
             callback.dirpath = str(fit.files.checkpoints)
         fit.attach(trainer, package)
+
+    return replacement
+
+
+@contextlib.contextmanager
+def _runs_closed_as_finished(program: Program) -> Iterator[None]:
+    """Let a tracker's ``with`` block close the run of a trial that is stopped as one that finished.
+
+    Python looks ``__exit__`` up when a block is entered, so it is replaced before the program runs.
+    """
+    imported = imported_first(program)
+    with contextlib.ExitStack() as patches:
+        for package, name in RUNS:
+            if package in sys.modules or package in imported:
+                with contextlib.suppress(ImportError, AttributeError):
+                    run = getattr(importlib.import_module(package), name)
+                    patches.enter_context(replaced(run, "__exit__", _ignoring_stops(run.__exit__)))
+        yield
+
+
+def _ignoring_stops(leave: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(leave)
+    def replacement(run: Any, kind: Any, error: Any, trace: Any) -> Any:
+        if not isinstance(error, StoppedScript):
+            return leave(run, kind, error, trace)
+        leave(run, None, None, None)
+        return None  # the stop goes on
 
     return replacement
 
