@@ -40,6 +40,7 @@ def run_in_process(server, job, task, *, answer=lambda epoch: False, environment
             temporary=temporary,
             job=str(file),
             task=task.encode(),
+            counted=None if job.counted is None else job.counted.as_json(),
             before=None,
             worker="here:1",
             stopwatch=Stopwatch(job.session or time.time()).hand_over(),

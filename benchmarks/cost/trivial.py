@@ -39,7 +39,7 @@ class Trivial(TrialTrainable):
         record = _record(task, files)
         record.write(files)
         if task.preflight:
-            open_gate(self._job.gate)
+            open_gate(self._job.gate, {})
         sent: list[list[Epoch]] = []
         mail = Mail(lambda epochs: bool(sent.append(epochs)), task.judged_at)
         n_epochs = int(os.environ.get(N_EPOCHS, len(REPORTS)))
@@ -48,7 +48,7 @@ class Trivial(TrialTrainable):
             value = 1 - abs(float(str(task.values["DROPOUT"])) - 0.2) - 1 / epoch
             record = replace(record, curve=[*record.curve, (epoch, value)])
             record.write(files)
-            mail.report(epoch, value, epoch == n_epochs, ())
+            mail.report(Epoch(epoch, value, epoch == n_epochs, ()))
             while sent:
                 yield {EPOCHS: [tuple(each) for each in sent.pop()]}
             if self._is_stopped:

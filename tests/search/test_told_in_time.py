@@ -9,7 +9,7 @@ from tune.search.scheduling.exempt import Exempt
 from tune.search.scheduling.hyperband import HyperBand
 from tune.search.scheduling.median import Median
 from tune.search.scheduling.rule import NoStop, Verdict
-from tune.trial.mail import Mail
+from tune.trial.mail import Epoch, Mail
 
 MAX_T = 81
 RULES = {
@@ -43,7 +43,7 @@ class Search:
         mail = Mail(sent.append, self.rule.judged_at(trial), clock=lambda: 0.0)
         while self.epoch[trial] + self.pace[trial] <= MAX_T:
             self.epoch[trial] += self.pace[trial]
-            mail.report(self.epoch[trial], self.worth[trial] + 0.1 * self.rng.random(), False, ())
+            mail.report(Epoch(self.epoch[trial], self.worth[trial] + 0.1 * self.rng.random(), False, ()))
             for batch in sent:
                 verdicts = [self.rule.judge(trial, each.epoch, each.value) for each in batch]
                 self.verdicts.append(verdicts)

@@ -1,7 +1,7 @@
 """When the epochs of a worker's trials end."""
 
 from tune.trial.epoch_clock import EpochClock
-from tune.trial.mail import Mail
+from tune.trial.mail import Epoch, Mail
 
 
 def clock_of(before, *moments, counts=True):
@@ -26,7 +26,7 @@ def test_one_that_goes_on_says_nothing():
 def test_epochs_are_told_with_their_ends():
     told = []
     mail = Mail(told.extend, None, epochs=clock_of(1.0, 3.0, 4.0))
-    mail.report(1, 0.5, False, ())
-    mail.report(2, 0.5, True, ())
+    mail.report(Epoch(1, 0.5, False, ()))
+    mail.report(Epoch(2, 0.5, True, ()))
 
     assert [(each.at, each.before) for each in told] == [(3.0, 1.0), (4.0, 1.0)]

@@ -377,7 +377,7 @@ def test_two_optimizers_run_by_hand(worker, programs, returned):
     assert [epoch for epoch, *_ in trial.reports] == [1, 2]
     assert set(scalars(trial.files.folder)) == {"A/Train", "B/Train", "A/Val", "B/Val", "epoch"}
     rates = [state["param_groups"][0]["lr"] for state in checkpoint(trial.files.last)["optimizer_states"]]
-    assert rates == ([0.25, 0.125] if "sch" in returned else [0.5, 0.25])
+    assert rates == ([0.125, 0.0625] if "sch" in returned else [0.5, 0.25])
 
 
 def test_what_the_program_logs_as_hyperparameters_is_merged_into_one_session(worker, programs):

@@ -61,7 +61,7 @@ def _title(experiment: Experiment, trial: Outcome) -> str:
     if baseline is not None and baseline.score is not None and trial.number != baseline.number:
         gain = f", the hardcoded values: {shown(baseline.score)}"
     metric = experiment.space.metric
-    return f"{trial.version}: {metric} = {shown(trial.score)} in epoch {trial.best_epoch}{gain}"
+    return f"{trial.version}: {metric} = {shown(trial.score)} {trial.scored_where}{gain}"
 
 
 def _obstacles(back: WriteBack) -> list[str]:

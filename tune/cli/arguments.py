@@ -23,6 +23,7 @@ SETTINGS = {
     "cpus-per-trial": "cores for each trial; default: one, or one for each DataLoader worker",
     "gpus-per-trial": "GPUs for each trial; 0.5: two share one; auto: as many share one as have room",
     "workers-per-trial": "processes that train a trial together, with DDP",
+    "fits": "which fits count where a program fits several times: auto, mean, last or a number",
     "max-failures": "how often a trial goes on after its worker died",
     "give-up-after": "so many failures in a row with one cause end the search",
     "hang-after": "10m: a trial that is silent for so long, and for 10 epochs, fails",
@@ -35,7 +36,7 @@ SETTINGS = {
 FLAGS = frozenset({"own-folder", "repeats"})
 """Settings that are true when they are given."""
 
-SHOWN = {"time-budget": "TIME", "hang-after": "TIME", "sampler": "NAME", "scheduler": "NAME"}
+SHOWN = {"fits": "WHICH", "time-budget": "TIME", "hang-after": "TIME", "sampler": "NAME", "scheduler": "NAME"}
 """What stands for the value in the help, where it is no number."""
 
 

@@ -146,9 +146,10 @@ def _epoch(trial: Running) -> str:
 
 
 def _ended(outcome: Outcome) -> Text:
-    epochs = f"{outcome.n_epochs:>3} epoch{'s' if outcome.n_epochs != 1 else ' '}"
     style = STYLES[outcome.state]
     if outcome.state == "failed":
-        return Text.assemble(("failed  ", style), f" {epochs}  {outcome.number:03d}  {one_line(outcome.reason or '')}")
+        return Text.assemble(
+            ("failed  ", style), f" {outcome.length}  {outcome.number:03d}  {one_line(outcome.reason or '')}"
+        )
     score = " ".join(f"{value:<9.5g}" for value in outcome.scores)
-    return Text.assemble((f"{outcome.state:<8}", style), f" {epochs}  {score:<9}  {outcome.version}")
+    return Text.assemble((f"{outcome.state:<8}", style), f" {outcome.length}  {score:<9}  {outcome.version}")

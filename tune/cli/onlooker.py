@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from tune.cli.screen import Screen, TrialLines
 from tune.promotion.program import Program
 from tune.search.machines.resources import Resources
-from tune.search.scheduling.epochs import n_epochs
+from tune.search.scheduling.epochs import n_reports
 from tune.search.watch import Watch
 from tune.space.space import Space
+from tune.trial.fits import CountedFits
 from tune.trial.outcome import BASELINE, Outcome
 
 
@@ -21,6 +22,8 @@ class Onlooker:
     """Hears that Ray runs."""
     on_share: Callable[[Resources, str], None]
     """Hears what a trial gets of a GPU, where that was measured, and what was."""
+    on_preflight: Callable[[CountedFits, int | None], None]
+    """Hears which fits the score comes from, and how many values a whole trial reports."""
     on_end: Callable[[Outcome], None]
     """Hears of each trial that ended."""
     watch: Watch | None
@@ -38,18 +41,24 @@ def looking_on(
     n_trials: int,
     before: Sequence[Outcome] = (),
     baseline: int | None = BASELINE,
+    counted: CountedFits | None = None,
 ) -> Iterator[Onlooker]:
     """Show what goes on within; whatever is printed meanwhile stands above it.
 
     ``baseline`` is the number of the trial with the hardcoded values; None: the others are not held against one.
+    ``counted``: the fits that the score comes from, as an earlier driver found them.
     """
 
     def share(resources: Resources, why: str) -> None:
         screen.line(f"gpus_per_trial: auto is {resources.gpus_per_trial:g}, {resources.concurrency} at a time: {why}")
 
+    def count(counted: CountedFits, n_whole: int | None) -> None:
+        if (words := counted.describe(space.metric)) is not None:
+            screen.line(words)
+
     if not screen.can_redraw or screen.is_quiet:
         lines = TrialLines(screen, space.mode, n_trials, before)
-        yield Onlooker(on_start=lambda: None, on_share=share, on_end=lines.ended, watch=None)
+        yield Onlooker(on_start=lambda: None, on_share=share, on_preflight=count, on_end=lines.ended, watch=None)
         return
     from tune.cli.live import LiveView
     from tune.search.progress import Progress
@@ -58,7 +67,7 @@ def looking_on(
         space.mode,
         n_trials,
         resources.concurrency,
-        n_epochs=n_epochs(space, program),
+        n_epochs=n_reports(space, program, counted),
         time_budget_s=space.settings.time_budget_s,
         before=before,
         baseline=baseline,
@@ -68,5 +77,11 @@ def looking_on(
         progress.concurrency = resources.concurrency
         share(resources, why)
 
+    def counted_and_shown(counted: CountedFits, n_whole: int | None) -> None:
+        progress.learn_fits(counted, n_whole)
+        count(counted, n_whole)
+
     with LiveView(screen, progress, title=title, metric=space.metric) as view:
-        yield Onlooker(on_start=view.ray_runs, on_share=shared, on_end=view.ended, watch=view)
+        yield Onlooker(
+            on_start=view.ray_runs, on_share=shared, on_preflight=counted_and_shown, on_end=view.ended, watch=view
+        )

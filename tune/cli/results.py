@@ -72,7 +72,7 @@ def _show(screen: Screen, experiment: Experiment, trials: Sequence[Outcome]) -> 
     show_trials(screen, trials, space)
     screen.line()
     if best is not None:
-        screen.line(f"best: {_best(experiment)} in epoch {best.best_epoch} of {best.version}", style="bold")
+        screen.line(f"best: {_best(experiment)} {best.scored_where} of {best.version}", style="bold")
         if baseline is not None and baseline.score is not None:
             screen.line(f"the hardcoded values: {baseline.score:.5g}; {_gain(experiment)}")
         show_front(screen, experiment.trials, space)

@@ -32,6 +32,7 @@ from tune.space.file import find_space, read_space
 from tune.space.lint import lint
 from tune.space.settings import Settings
 from tune.space.space import Space
+from tune.trial.record import counted_before
 
 if TYPE_CHECKING:
     from tune.search.ledger.edit import Edit
@@ -131,6 +132,7 @@ def _resume(
         title=paths.name,
         n_trials=number,
         before=experiment.trials,
+        counted=counted_before(paths, experiment.trials),
     ) as onlooker:
         show_tensorboard(screen, paths.folder.parent)
         from tune.search.run import Search, resume_search  # takes a while: there is something to see by now
@@ -146,6 +148,7 @@ def _resume(
             command=typed_command(),
             on_start=onlooker.on_start,
             on_dashboard=partial(show_dashboard, screen),
+            on_preflight=onlooker.on_preflight,
             on_end=report.prepared_by(onlooker.on_end, number - n_ended),
             watch=onlooker.watch,
         )

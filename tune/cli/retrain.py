@@ -26,7 +26,7 @@ from tune.space.settings import MAX_SEED
 from tune.storage.writer import sent_home
 from tune.trial.outcome import Outcome, ranked
 from tune.trial.room import room_told
-from tune.trial.score import Mode, best_of
+from tune.trial.score import Mode, scored_epoch
 
 FOUND = {"gain": "green", "loss": "red"}
 """A verdict's style; yellow where it is neither."""
@@ -167,7 +167,7 @@ class _Reporter:
 
 def _outcome(run: Run, found: Retrained, mode: Mode) -> Outcome:
     """Return a run as a live view knows trials."""
-    epoch = best_of(found.curve, mode)
+    epoch = scored_epoch(found.curve, mode, found.n_fits)
     failure = None if found.record is None else found.record.failure
     return replace(
         run.outcome,
@@ -177,18 +177,23 @@ def _outcome(run: Run, found: Retrained, mode: Mode) -> Outcome:
         score=None if epoch is None else found.curve[epoch],
         best_epoch=epoch,
         curve=found.curve,
+        n_fits=found.n_fits,
         measures={each: (value,) for each, value in found.curve.items()},
         reason=None if failure is None else failure.reason,
         repeat_of=None,
     )
 
 
+def _scored_where(found: Retrained, epoch: int | None) -> str:
+    return f"as the mean of {found.n_fits} fits" if found.n_fits else f"in epoch {epoch} of {len(found.curve)}"
+
+
 def _run_line(found: Retrained, planned: Plan) -> str:
     what = f"retrain/{found.files.folder.name}"
     if found.record is not None and found.record.failure is not None:
         return f"failed      {what}: {one_line(found.record.failure.reason)}"
-    epoch = best_of(found.curve, planned.space.mode)
-    score = "" if epoch is None else f"{found.curve[epoch]:<10.5g} in epoch {epoch} of {len(found.curve)}"
+    epoch = scored_epoch(found.curve, planned.space.mode, found.n_fits)
+    score = "" if epoch is None else f"{found.curve[epoch]:<10.5g} {_scored_where(found, epoch)}"
     return f"{score}  {what}"
 
 
@@ -248,11 +253,9 @@ def _show_best(screen: Screen, planned: Plan, retrained: tuple[Retrained, ...]) 
     if scored:
         sign = -1 if planned.space.mode == "max" else 1
         score, best = min(scored, key=lambda pair: sign * pair[0])
-        epoch = best_of(best.curve, planned.space.mode)
+        epoch = scored_epoch(best.curve, planned.space.mode, best.n_fits)
         screen.line()
-        screen.result(
-            f"the best run: {planned.space.metric} = {score:.5g} in epoch {epoch} of {len(best.curve)}", "bold"
-        )
+        screen.result(f"the best run: {planned.space.metric} = {score:.5g} {_scored_where(best, epoch)}", "bold")
         screen.result(f"checkpoint: {short(best.files.best)}")
         screen.line()
         screen.line("from tune import load")

@@ -160,21 +160,19 @@ class TrialLines:
         self._n_trials = n_trials
         ended = ranked(before, mode)
         self._n_ended = sum(outcome.state in ("complete", "pruned", "failed") for outcome in before)
-        self._best: float | None = ended[0].score if ended else None
+        self._best: float | None = ended[0].score if ended and ended[0].is_comparable else None
 
     def ended(self, outcome: Outcome) -> None:
         """Print a trial; the best so far carries a star."""
         self._n_ended += 1
-        leads = (
-            outcome.state != "failed" and outcome.score is not None and better(self._mode, outcome.score, self._best)
-        )
+        score = outcome.score if outcome.state != "failed" and outcome.is_comparable else None
+        leads = score is not None and better(self._mode, score, self._best)
         if leads:
             self._best = outcome.score
         count = f"{self._n_ended:>{len(str(self._n_trials))}}/{self._n_trials}"
-        epochs = f"{outcome.n_epochs:>3} epoch{'s' if outcome.n_epochs != 1 else ' '}"
-        score = " ".join(f"{value:<10.5g}" for value in outcome.scores)
-        what = one_line(outcome.reason or "") if outcome.state == "failed" else score
-        line = f"{count} {'*' if leads else ' '} {outcome.state:<8} {epochs}  {what:<10}  {_version(outcome)}"
+        scores = " ".join(f"{value:<10.5g}" for value in outcome.scores)
+        what = one_line(outcome.reason or "") if outcome.state == "failed" else scores
+        line = f"{count} {'*' if leads else ' '} {outcome.state:<8} {outcome.length}  {what:<10}  {_version(outcome)}"
         self._screen.line(line, style=STYLES[outcome.state])
 
 
@@ -193,7 +191,7 @@ def show_end(screen: Screen, outcomes: Sequence[Outcome], space: Space, promoted
     best = next(iter(ranked(outcomes, space.mode)), None)
     if best is None or best.score is None:
         return None
-    screen.result(f"best: {space.metric} = {best.score:.5g} in epoch {best.best_epoch} of {best.version}", style="bold")
+    screen.result(f"best: {space.metric} = {best.score:.5g} {best.scored_where} of {best.version}", style="bold")
     baseline = next((outcome for outcome in outcomes if outcome.is_baseline), None)
     if baseline is not None and baseline.score is not None:
         gain = f"better by {abs(best.score - baseline.score):.5g}" if best is not baseline else "no trial was better"

@@ -139,6 +139,7 @@ def _search(
             on_start=onlooker.on_start,
             on_dashboard=partial(show_dashboard, screen) if not rehearsal else lambda address: None,
             on_share=onlooker.on_share,
+            on_preflight=onlooker.on_preflight,
             on_end=report.prepared_by(onlooker.on_end, number),
             watch=onlooker.watch,
         )

@@ -48,7 +48,12 @@ class Retrained:
         """For the verdict: a run that was interrupted has no score."""
         if self.record is not None and self.record.failure is not None:
             return Rerun(curve={}, failure=self.record.failure.reason)
-        return Rerun(curve=self.curve if self.is_complete else {})
+        return Rerun(curve=self.curve if self.is_complete else {}, n_fits=self.n_fits)
+
+    @property
+    def n_fits(self) -> int | None:
+        """Where the curve is the running mean over fits: how many count."""
+        return None if self.record is None else self.record.n_fits
 
 
 def read_retrained(paths: ExperimentPaths) -> tuple[Retrained, ...]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from tune.results.student import CONFIDENCE, Interval, Spread, interval, spread
-from tune.trial.score import Mode, best_of
+from tune.trial.score import Mode, scored_epoch
 
 Finding = Literal["gain", "loss", "noise", "one seed", "no seed", "incomplete"]
 
@@ -23,10 +23,12 @@ class Rerun:
     """The metric by epoch, from 1; empty where there is none."""
     failure: str | None = None
     """Why it failed."""
+    n_fits: int | None = None
+    """Where the curve is the running mean over fits: how many count."""
 
     def score(self, mode: Mode) -> float | None:
         """Return the metric in the best epoch; None where it failed."""
-        epoch = None if self.failure is not None else best_of(dict(self.curve), mode)
+        epoch = None if self.failure is not None else scored_epoch(dict(self.curve), mode, self.n_fits)
         return None if epoch is None else self.curve[epoch]
 
 

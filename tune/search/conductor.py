@@ -19,6 +19,7 @@ from tune.search.scheduling.heirs import Heirs
 from tune.search.scheduling.rule import Rule
 from tune.search.usher import Usher
 from tune.search.versions import Versions
+from tune.trial.fits import CountedFits
 from tune.trial.mail import Epoch
 from tune.trial.outcome import Outcome
 from tune.trial.record import Record
@@ -41,7 +42,9 @@ class Conductor:
         on_end: Callable[[Outcome], None],
         on_preflight_failed: Callable[[], None],
         on_death: OnDeath,
+        on_preflight: Callable[[CountedFits], int | None] = lambda counted: None,
     ) -> None:
+        """``on_preflight``: is given the fits that count, and returns how many values a whole trial reports."""
         self._paths = paths
         self._ledger = ledger
         self._keeper = keeper
@@ -49,6 +52,7 @@ class Conductor:
         self._seed = seed
         self._on_end = on_end
         self._on_preflight_failed = on_preflight_failed
+        self._on_preflight = on_preflight
         self._heirs = heirs
         self._causes = Causes(limits.give_up_after)
         self._registrar = Registrar(ledger, self._causes, keeper, on_death)
@@ -138,6 +142,11 @@ class Conductor:
     def ending(self) -> bool:
         """Whether ``end`` was called."""
         return self._ending.is_set()
+
+    def preflight_passed(self, counted: CountedFits | None) -> None:
+        """Hear which fits the score comes from, before any trial trains."""
+        if counted is not None:
+            self._usher.learn_length(self._on_preflight(counted))
 
     def end(self) -> None:
         """Start no further trial, and let the running ones end after their epoch; from any thread."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from tune.errors import PauseError
+from tune.trial.fits import CountedFits
 from tune.trial.mail import Epoch
 from tune.trial.task import Task
 
@@ -28,6 +29,9 @@ class Director(Protocol):
 
     def next_task(self, trial_id: str) -> Task | None:
         """Open the next trial; None while there is no room, or none is left."""
+
+    def preflight_passed(self, counted: CountedFits | None) -> None:
+        """Hear which fits the score comes from, before any trial trains."""
 
     def report(self, trial_id: str, epochs: Sequence[Epoch]) -> bool:
         """Hear of epochs, in their order; return True when the trial is to stop."""

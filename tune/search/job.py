@@ -11,6 +11,7 @@ from tune.promotion.resolve import Promoted
 from tune.search.machines.resources import Resources
 from tune.search.scheduling.epochs import epochs_constant
 from tune.space.dimensions import Value, extremes
+from tune.space.settings import AUTO
 from tune.space.space import Space
 from tune.trial.task import Job
 
@@ -30,6 +31,8 @@ def build_job(
         metric=space.metric,
         mode=space.mode,
         others=tuple(each.metric for each in space.others),
+        fits=None if space.settings.fits == AUTO else space.settings.fits,
+        pauses_trials=space.settings.scheduler in ("hyperband", "pbt") and space.stops_early,
         trainer=_trainer(space, resources),
         epochs_constant=None if epochs is None else epochs.name,
         n_threads=resources.n_threads,

@@ -11,9 +11,11 @@ from tune.search.checkpoints import Keeper
 from tune.search.conductor import Conductor
 from tune.search.ledger.ledger import Ledger, create_ledger, open_ledger
 from tune.search.limits import Limits
+from tune.search.scheduling.epochs import n_reports
 from tune.search.scheduling.schedulers import build_heirs, build_rule
 from tune.search.tuner import run_trials
 from tune.trial.closing import close_failed
+from tune.trial.fits import CountedFits
 from tune.trial.gate import close_gate
 from tune.trial.task import Job
 
@@ -34,7 +36,13 @@ def suspended_at_end(ledger: Ledger) -> Iterator[None]:
 
 
 def conductor_of(search: "Search", ledger: Ledger, job: Job) -> Conductor:
-    """Return what leads a search over its ledger."""
+    """Return what leads a search over its ledger; ``job``: with the fits that count, where a pre-flight has been."""
+
+    def preflight_passed(counted: CountedFits) -> int | None:
+        n_whole = n_reports(search.space, search.program, counted)
+        search.on_preflight(counted, n_whole)
+        return n_whole
+
     settings = search.space.settings
     limits = Limits(
         trials=1 if search.rehearsal else settings.trials,
@@ -50,7 +58,7 @@ def conductor_of(search: "Search", ledger: Ledger, job: Job) -> Conductor:
     return Conductor(
         search.paths,
         ledger,
-        build_rule(search.space, search.program),
+        build_rule(search.space, search.program, n_reports(search.space, search.program, job.counted)),
         build_heirs(search.space, search.promoted, ledger),
         Keeper(search.paths, modes, settings.keep_checkpoints, elsewhere=elsewhere),
         limits,
@@ -58,4 +66,5 @@ def conductor_of(search: "Search", ledger: Ledger, job: Job) -> Conductor:
         search.on_end,
         partial(close_gate, job.gate),
         lambda files, values, started: close_failed(files, values, job.hardcoded, started),
+        preflight_passed,
     )

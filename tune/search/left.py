@@ -57,4 +57,4 @@ def left_in(version: VersionPaths, *, death: str | None, stopped: bool) -> Left:
 
 def told_by(record: Record | None) -> list[Epoch]:
     """Return the epochs in a record."""
-    return [] if record is None else [Epoch(epoch, value) for epoch, value in record.curve]
+    return [] if record is None else [Epoch(epoch, value, n_fits=record.n_fits) for epoch, value in record.curve]

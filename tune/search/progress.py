@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tune.search.remaining import remaining_s
+from tune.trial.fits import CountedFits
 from tune.trial.outcome import BASELINE, Outcome, State
-from tune.trial.score import Mode, best_of, better
+from tune.trial.score import Mode, best_of, better, scored_epoch
 from tune.trial.task import Task
 
 ENDED: tuple[State, ...] = ("complete", "pruned", "failed")
@@ -102,6 +103,7 @@ class Progress:
         self.concurrency = concurrency
         """Trials at a time; where the search measures how many fit, it says so later."""
         self._n_epochs = n_epochs
+        self._n_fits = next((each.n_fits for each in before if each.n_fits is not None), None)
         self._time_budget_s = time_budget_s
         self._baseline = baseline
         self._clock = clock
@@ -132,6 +134,13 @@ class Progress:
                 in_preflight=task.preflight,
                 n_epochs=self._n_epochs,
             )
+
+    def learn_fits(self, counted: CountedFits, n_epochs: int | None) -> None:
+        """Hear what the pre-flight found; ``n_epochs``: how many values a whole trial reports."""
+        with self._lock:
+            self._n_epochs = n_epochs
+            self._n_fits = len(counted.numbers) if counted.is_mean else None
+            self._running = {number: replace(each, n_epochs=n_epochs) for number, each in self._running.items()}
 
     def reported(self, number: int, epoch: int, value: float) -> None:
         """Hear of an epoch."""
@@ -197,8 +206,8 @@ class Progress:
 
     def _lead(self, number: int, version: str, curve: dict[int, float]) -> None:
         """Know a trial's best epoch, and whether it beats all others."""
-        epoch = best_of(curve, self._mode)
-        if epoch is None:
+        epoch = scored_epoch(curve, self._mode, self._n_fits)
+        if epoch is None or len(curve) < (self._n_fits or 0):
             return
         self._leaders[number] = Leader(version=version, score=curve[epoch], epoch=epoch)
         if better(self._mode, curve[epoch], None if self._best is None else self._leaders[self._best].score):

@@ -14,8 +14,9 @@ from ray.tune.search import Searcher
 
 from tune.errors import NoRoomError, UnsharedError
 from tune.search.director import Director
+from tune.trial.fits import read_counted_fits
 from tune.trial.mail import Epoch
-from tune.trial.process.link import EPOCHS, NO_ROOM
+from tune.trial.process.link import EPOCHS, NO_ROOM, READY
 from tune.trial.trainable import DIED, REST, TASK, UNSHARED
 
 PAUSES = {NO_ROOM: NoRoomError, UNSHARED: UnsharedError}
@@ -95,6 +96,9 @@ class SchedulerDoor(_Door, FIFOScheduler):
             if key in result:
                 self._director.pause(trial.trial_id, kind(*result[key]))
                 return _stop(trial)
+        if READY in result:
+            self._director.preflight_passed(read_counted_fits(result[READY][0]))
+            return TrialScheduler.CONTINUE
         stops = self._director.report(trial.trial_id, _epochs(result[EPOCHS]))
         return _stop(trial) if stops else TrialScheduler.CONTINUE
 

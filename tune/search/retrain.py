@@ -13,6 +13,7 @@ from tune.search.run import DRIVER_LOG
 from tune.search.watch import watched
 from tune.space.dimensions import Dimension
 from tune.space.when import restored
+from tune.trial.fits import CountedFits
 from tune.trial.mail import Epoch
 from tune.trial.output import logged_to
 from tune.trial.record import read_record
@@ -32,7 +33,14 @@ def retrain(retraining: Retraining) -> bool:
     promoted = resolve(space, program)
     job = build_job(space, program, promoted, retraining.snapshot.folder, retraining.resources)
     known = read_surroundings(retraining.paths)
-    job = replace(job, program=retraining.snapshot.program, folder=retraining.folder, surroundings=known)
+    trained = read_record(retraining.paths.version(retraining.runs[0].outcome.version))
+    job = replace(
+        job,
+        program=retraining.snapshot.program,
+        folder=retraining.folder,
+        surroundings=known,
+        counted=None if trained is None else trained.counted_fits,
+    )
     director = _Director(retraining, {item.key: item.dimension for item in promoted})
     with logged_to(retraining.paths.folder / DRIVER_LOG), local_cluster(retraining.resources):
         from tune.search.lead import run_trials
@@ -81,6 +89,9 @@ class _Director:
             attempt=run.attempt,
             judged_at=(),
         )
+
+    def preflight_passed(self, counted: CountedFits | None) -> None:
+        pass  # no retraining has a pre-flight
 
     def report(self, trial_id: str, epochs: Sequence[Epoch]) -> bool:
         return self.ending and not epochs[-1].last

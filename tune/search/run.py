@@ -31,9 +31,10 @@ from tune.search.watch import Watch, watched
 from tune.space.file import write_space
 from tune.space.space import Space
 from tune.storage.bring import fetch
+from tune.trial.fits import CountedFits
 from tune.trial.outcome import Outcome
 from tune.trial.output import logged_to
-from tune.trial.record import NEVER_LOGGED, Record
+from tune.trial.record import NEVER_LOGGED, Record, counted_before
 from tune.trial.room import room_told
 from tune.trial.surroundings import Surroundings, read_surroundings, surroundings, visible_gpus, write_surroundings
 from tune.trial.task import Job
@@ -79,6 +80,8 @@ class Search:
     """Hears of each trial that ended."""
     on_dashboard: Callable[[str], None] = lambda address: None
     """Hears the address of Ray's dashboard once it is up, from another thread."""
+    on_preflight: Callable[[CountedFits, int | None], None] = lambda counted, n_whole: None
+    """Hears which fits the score comes from, and how many values a whole trial reports."""
     on_share: Callable[[Resources, str], None] = lambda resources, why: None
     """Hears what a trial gets of a GPU where that was measured, and what was."""
     command: str | None = None
@@ -149,6 +152,7 @@ def resume_search(search: Search, snapshot: Snapshot) -> Finished:
             program=snapshot.program,
             folder=folder,
             surroundings=read_surroundings(paths),
+            counted=counted_before(paths, ledger.outcomes),
             trusts_checkpoints=search.trusts_checkpoints,
             session=search.session,
         )

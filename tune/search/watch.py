@@ -5,6 +5,7 @@ from typing import Protocol
 
 from tune.errors import PauseError
 from tune.search.director import Director
+from tune.trial.fits import CountedFits
 from tune.trial.mail import Epoch
 from tune.trial.task import Task
 
@@ -60,6 +61,10 @@ class Watched:
             self._numbers[trial_id] = task.number
             self._watch.began(task)
         return task
+
+    def preflight_passed(self, counted: CountedFits | None) -> None:
+        """Hear which fits the score comes from."""
+        self._director.preflight_passed(counted)
 
     def report(self, trial_id: str, epochs: Sequence[Epoch]) -> bool:
         """Hear of epochs; return True when the trial is to stop."""

@@ -67,6 +67,9 @@ class Settings:
     """Seconds of silence after which a trial fails, and at least 10 of its epochs. `hang_after` in the file."""
     give_up_after: int = 5
     """Failures in a row with one cause that end the search."""
+    fits: Literal["auto", "mean", "last"] | int = AUTO
+    """Which fits count where a program fits several times: all (their mean), the last, or one by its number from 1.
+    AUTO: the mean where each trains a fresh module of one class, else the last."""
     max_failures: int = 1
     """How often a trial whose process died goes on from its last checkpoint."""
     own_folder: bool = False
@@ -174,6 +177,14 @@ def check_max_failures(value: Value, where: str | None) -> int:
     return _whole("max_failures", value, where, least=0, example="max_failures: 1")
 
 
+def check_fits(value: Value, where: str | None) -> Value:
+    """Return which fits count."""
+    if value in ("auto", "mean", "last") or (is_int(value) and value >= 1):
+        return value
+    what = f"fits: must be auto, mean, last or the number of a fit, got {value!r}"
+    raise _error(where, what, "Write `fits: mean`.")
+
+
 def check_own_folder(value: Value, where: str | None) -> bool:
     """Return whether each trial has a working directory of its own."""
     if isinstance(value, bool):
@@ -227,6 +238,7 @@ CHECKS: dict[str, Callable[[Value, str | None], Value]] = {
     "hang_after": check_hang_after,
     "give_up_after": check_give_up_after,
     "max_failures": check_max_failures,
+    "fits": check_fits,
     "own_folder": check_own_folder,
     "keep_checkpoints": check_keep_checkpoints,
     "seed": check_seed,

@@ -12,13 +12,15 @@ from tune.paths import VersionPaths
 from tune.promotion.execute import Executor
 from tune.space.dimensions import Value
 from tune.space.space import Script
-from tune.trial.callback import Report
 from tune.trial.children import only_forked
 from tune.trial.fit import Fit
+from tune.trial.fits import CountedFits, FitLog, logging_noted
+from tune.trial.mail import Epoch
 from tune.trial.mark import Mark
 from tune.trial.proof import Proof
 from tune.trial.quicker import quicker
 from tune.trial.reduced import reduced_over_ranks
+from tune.trial.report_callback import Report
 from tune.trial.reseed import reseeded
 from tune.trial.script import packages_of, run_script
 from tune.trial.seat import Seat
@@ -46,6 +48,8 @@ class Order:
     """Whether its epochs count."""
     mark: Mark | None = None
     """The checkpoint from which it goes on; None: from the start."""
+    counted: CountedFits | None = None
+    """The fits that the score comes from; None: nobody knows yet."""
     measures: bool = False
     """Whether it ends when training begins: what it builds is wanted."""
 
@@ -77,7 +81,7 @@ def execute(
     pytorch_lightning.seed_everything(task.seed, workers=True, verbose=False)
     own_seeds = reseeded(task.seed) if task.reseed else contextlib.nullcontext()
     snapshot = executor.snapshot.stored
-    with own_seeds, executor.imports(values) as in_force, only_forked(snapshot), _patched(seat, job):
+    with own_seeds, executor.imports(values) as in_force, only_forked(snapshot), contextlib.ExitStack() as patches:
         proof = Proof(job.constants, values, in_force, job.program)
         fit = Fit(
             job,
@@ -89,16 +93,19 @@ def execute(
             report if order.reports else None,
             order.mark,
             beat,
+            order.counted,
             measures=order.measures,
             stopwatch=stopwatch,
             seat=seat,
         )
+        patches.enter_context(_patched(seat, job, fit.log))
         finished = False
         try:
             if isinstance(job.shape, Script):
                 run_script(executor, in_force, job, values, fit)
             else:
                 run_system(executor, job, fit)
+            fit.finish()
             finished = True
         except Measured:
             finished = True
@@ -108,17 +115,21 @@ def execute(
     return fit
 
 
-def unheard(epoch: int, value: float, last: bool, others: tuple[float, ...]) -> bool:
+def unheard(epoch: Epoch) -> bool:
     """Report nothing, and stop nothing."""
     return False
 
 
 @contextlib.contextmanager
-def _patched(seat: Seat, job: Job) -> Iterator[None]:
-    """Let Lightning lose no time, and several processes do what one would: share the data, log what it is in all."""
+def _patched(seat: Seat, job: Job, log: FitLog) -> Iterator[None]:
+    """Note what is logged, let Lightning lose no time, and let several processes do what one would.
+
+    They share the data, and log what it is in all.
+    """
     with contextlib.ExitStack() as patches:
         for package in packages_of(job.program):
             patches.enter_context(quicker(package))
+            patches.enter_context(logging_noted(package, log))
             if seat.n_ranks > 1:
                 patches.enter_context(reduced_over_ranks(package))
                 patches.enter_context(shuffled_as_said(package))

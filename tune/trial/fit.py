@@ -6,18 +6,19 @@ from types import ModuleType
 from typing import Any
 
 from tune.paths import VersionPaths
-from tune.trial.callback import MetricWatch, Report, reporter
 from tune.trial.cut import cut_back
+from tune.trial.fits import CountedFits, FitLog
 from tune.trial.logger import OneSession, version_logger
 from tune.trial.mark import Mark
 from tune.trial.mutant import Mutant
+from tune.trial.observer_callback import ObserverCallback, observer_callback_class
 from tune.trial.pace import follow
 from tune.trial.proof import Proof
+from tune.trial.report_callback import Objective, Report, ReportCallback, report_callback_class
 from tune.trial.seat import ALONE, Seat
 from tune.trial.stopwatch import CHECKPOINTS, LOGGING, NoStopwatch, Stopwatch
 from tune.trial.tailor import Measure, tailor
 from tune.trial.task import Job, Task
-from tune.trial.witness import witness
 
 LOGGER_METHODS = ("log_metrics", "log_hyperparams", "log_graph", "save", "begin", "flush", "finalize", "end")
 """All that takes time in a logger."""
@@ -37,6 +38,7 @@ class Fit:
         report: Report | None,
         mark: Mark | None = None,
         beat: Callable[[], None] = lambda: None,
+        counted: CountedFits | None = None,
         *,
         measures: bool = False,
         stopwatch: Stopwatch | None = None,
@@ -51,6 +53,7 @@ class Fit:
         self._report = report
         self._mark = mark
         self._beat = beat
+        self._counted = counted
         self._measures = measures
         self.stopwatch = stopwatch or NoStopwatch()
         self.seat = seat
@@ -58,23 +61,26 @@ class Fit:
         self._mutant = Mutant(task.values, len(task.mutations)) if job.mutants else None
         self._n_fits = 0
         self._logger: Any = None
-        self._witness: Any = None
-        self._watch: MetricWatch | None = None
-
-    @property
-    def logged(self) -> set[str]:
-        """Return the names that the program logged."""
-        return self._witness.logged if self._witness is not None else set()
+        self.log = FitLog()
+        """What the program's fits logged."""
+        self._observer: ObserverCallback | None = None
+        self.reports: ReportCallback | None = None
+        """What reports epochs; None where nothing does, or no Trainer was built."""
 
     @property
     def n_workers(self) -> int:
         """Return the most workers that a DataLoader has."""
-        return self._witness.n_workers if self._witness is not None else 0
+        return self._observer.n_workers if self._observer is not None else 0
 
     @property
     def fit_s(self) -> float | None:
         """Seconds in ``Trainer.fit``; None when there was none."""
-        return self._witness.fit_s if self._witness is not None else None
+        return self._observer.fit_s if self._observer is not None else None
+
+    @property
+    def stage_ended(self) -> bool:
+        """Whether an epoch or an evaluation ended."""
+        return self._observer is not None and self._observer.stage_ended
 
     @property
     def measure(self) -> Measure:
@@ -84,7 +90,7 @@ class Fit:
     @property
     def stopped(self) -> bool:
         """Whether a report was answered with a stop."""
-        return self._watch is not None and self._watch.stopped
+        return self.reports is not None and self.reports.stopped
 
     def arguments(self, given: Mapping[str, Any], package: ModuleType) -> dict[str, Any]:
         """Return a Trainer's arguments: those given, the space's over them, and what is ours over all."""
@@ -97,34 +103,54 @@ class Fit:
             "enable_progress_bar": False,
         }
 
-    def attach(self, trainer: Any, package: ModuleType) -> None:
-        """Add our callbacks behind all others: when they are called, the others have done their part of an epoch."""
-        if self._witness is None:
-            self._witness = witness(package)(self._proof, self._beat)
-        trainer.callbacks.append(self._witness)
+    def max_epochs(self, given: Mapping[str, Any]) -> int | None:
+        """Return a Trainer's bound without the pre-flight's, the space's over the ``given``; None where it has none."""
+        arguments = {**given, **self._job.trainer}
+        bounded = any(arguments.get(name) not in (None, -1) for name in ("max_steps", "max_time"))
+        n_epochs = arguments.get("max_epochs")
+        return n_epochs if not bounded and isinstance(n_epochs, int) else None
+
+    def attach(self, trainer: Any, package: ModuleType, max_epochs: int | None) -> None:
+        """Add our callbacks behind all others; ``max_epochs``: the Trainer's, as the program or the space gave it."""
+        self.log.add_trainer(trainer, max_epochs)
+        if self._observer is None:
+            self._observer = observer_callback_class(package)(self._proof, self._beat, self.log)
+        trainer.callbacks.append(self._observer)
         follow(trainer, self.stopwatch)
         if self._measures:
             self._tailor = self._tailor or tailor(package)()
             trainer.callbacks.append(self._tailor)
         if self._report is None:
             return
-        if self._watch is None:
-            self._watch = reporter(package)(
-                self._job.metric, self._job.mode, self.files, self._report, self._mark, self._job.others, self._mutant
+        if self.reports is None:
+            self.reports = report_callback_class(package)(
+                Objective(metric=self._job.metric, mode=self._job.mode, others=self._job.others),
+                self.files,
+                self._report,
+                self.log,
+                counted=self._counted,
+                mark=self._mark,
+                mutant=self._mutant,
+                verify=self._proof.verify_executed,
+                reports_epochs_whole=self._job.pauses_trials,
             )
-            self.stopwatch.time_calls(self._watch, CHECKPOINTS, "keep")
-        trainer.callbacks.append(self._watch)
+            self.stopwatch.time_calls(self.reports, CHECKPOINTS, "_write_checkpoint")
+        trainer.callbacks.append(self.reports)
 
-    def going_on(self, fit: Callable[..., None], given: Any = None) -> dict[str, Any]:
+    def going_on(self, trainer: Any, given: Any = None) -> dict[str, Any]:
         """Return what the next ``Trainer.fit`` needs to go on from our checkpoint; a ``given`` one of its own wins."""
+        if self._mark is None or _is_tuned(trainer):
+            return {}
         self._n_fits += 1
-        if self._mark is None or self._n_fits > 1:
+        if self._n_fits > 1:
             return {}
         if given is not None:
             self._start_anew()
             return {}
         arguments: dict[str, Any] = {"ckpt_path": str(self.files.last)}
-        if "weights_only" in inspect.signature(fit).parameters:  # Lightning 2.6; our own file may hold any hparams
+        if (
+            "weights_only" in inspect.signature(trainer.fit).parameters
+        ):  # Lightning 2.6; our own file may hold any hparams
             arguments["weights_only"] = not self._job.trusts_checkpoints
         return arguments
 
@@ -134,8 +160,8 @@ class Fit:
             current = None if self._logger is None else self._logger.file_name
             cut_back(self.files.folder, None, but=current)
         self._mark = None
-        if self._watch is not None:
-            self._watch.forget()
+        if self.reports is not None:
+            self.reports.forget()
 
     def logger(self, package: ModuleType) -> Any:
         """Return the version's one logger."""
@@ -154,6 +180,13 @@ class Fit:
         purge_step = None if self._mark is None else self._mark.step + 1
         return self.files, self._task.values, self._job.hardcoded, self._started, purge_step
 
+    def finish(self) -> None:
+        """Check the proof, and report what the end of the program leaves to report."""
+        if self._observer is not None and self._observer.has_trained and not self.stopped:
+            self._proof.verify_executed()
+        if self.reports is not None:
+            self.reports.end()
+
     def end(self, *, failed: bool) -> None:
         """Close the version's event file."""
         if self._logger is not None:
@@ -167,3 +200,8 @@ class Fit:
         if not loggers or others[:1] != loggers[:1]:
             return [ours, *others]
         return [*others, ours]
+
+
+def _is_tuned(trainer: Any) -> bool:
+    """Return whether Lightning's Tuner calls ``Trainer.fit``, to find a learning rate or a batch size first."""
+    return any(getattr(each, "_early_exit", False) for each in trainer.callbacks)

@@ -32,6 +32,8 @@ class Epoch(NamedTuple):
     """When it ended, in seconds by the machine's monotonic clock; None: that says nothing of what an epoch takes."""
     before: float | None = None
     """When the last epoch of the actor's trial before ended, by the same clock; None: there was none."""
+    n_fits: int | None = None
+    """Where ``value`` is the mean of the first ``epoch`` fits: how many count; None: it is an epoch's."""
 
 
 class Mail:
@@ -61,11 +63,11 @@ class Mail:
         self.stopped = False
         """Whether an answer was a stop."""
 
-    def report(self, epoch: int, value: float, last: bool, others: tuple[float, ...]) -> bool:
+    def report(self, epoch: Epoch) -> bool:
         """Tell an epoch, now or later; return True when the trial is to stop."""
-        matters = self._matters(epoch, value)
-        ends = (None, None) if self._epochs is None else self._epochs.tick()
-        self.held.append(Epoch(epoch, value, last, others, *ends))
+        matters = self._matters(epoch.epoch, epoch.value)
+        at, before = (None, None) if self._epochs is None else self._epochs.tick()
+        self.held.append(epoch._replace(at=at, before=before))
         if self.stopped:
             return True
         if matters or self._clock() - self._sent_at >= TOGETHER_S:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tune.paths import atomic_write, read_json
+from tune.space.dimensions import is_number
 
 MEMBER = "promotune.json"
 
@@ -44,6 +45,12 @@ class Mark:
     """What the optimizers were built with, where constants may change while it trains."""
     n_mutations: int = 0
     """How often they had."""
+    epoch_is_over: bool = False
+    """Whether all that belongs to the epoch came before the checkpoint; earlier versions wrote theirs in validation."""
+    should_stop: bool = False
+    """Whether the Trainer was to stop as soon as its least number of epochs allowed it."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """Lightning's ``callback_metrics``, which its checkpoints lack."""
 
     @property
     def epoch(self) -> int:
@@ -106,6 +113,8 @@ def _is_ours(mark: Mark) -> bool:
         and all(type(each) is int for each in (mark.fit, mark.step, mark.n_mutations, *mark.events.values()))
         and min((*mark.events.values(), mark.epoch - 1, mark.step), default=0) >= 0
         and isinstance(mark.rng, dict)
+        and isinstance(mark.metrics, dict)
+        and all(map(is_number, mark.metrics.values()))
         and isinstance(mark.built, list)
         and all(isinstance(each, dict) for each in mark.built)
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tune.errors import ExperimentError
 from tune.paths import ExperimentPaths, short
 from tune.space.dimensions import Value
-from tune.trial.score import Mode, best_of
+from tune.trial.score import Mode, scored_epoch
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -18,6 +18,8 @@ FORMAT = 1
 
 LEFT_OUT = "left_out"
 """The attribute of a trial that an edited space left out: why, and how it had ended. No other trial has it."""
+N_FITS = "n_fits"
+"""The attribute of a trial whose values are running means over its fits: how many count."""
 MUTATIONS = "mutations"
 """The attribute of a trial whose constants changed while it trained: after which epoch, from whom, to what."""
 
@@ -58,6 +60,8 @@ class Outcome:
     """Seconds since the epoch; None before it starts."""
     ended: float | None = None
     """Seconds since the epoch; None before it ends."""
+    n_fits: int | None = None
+    """Where the curve is the running mean over fits, by their number: how many count; None: it is by epoch."""
     repeat_of: int | None = None
     """The trial with the same configuration that this one was taken from; it has no version of its own then."""
 
@@ -70,6 +74,25 @@ class Outcome:
     def scores(self) -> tuple[float, ...]:
         """All metrics in the best epoch; none where there is no such epoch."""
         return () if self.best_epoch is None else self.measures[self.best_epoch]
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether the score is of all fits that count."""
+        return self.n_fits is None or self.n_epochs >= self.n_fits
+
+    @property
+    def scored_where(self) -> str:
+        """Where the score comes from, to be read behind it."""
+        if self.n_fits is None:
+            return f"in epoch {self.best_epoch}"
+        of_all = "" if self.is_comparable else f" of {self.n_fits}"
+        return f"as the mean of {self.n_epochs}{of_all} fits"
+
+    @property
+    def length(self) -> str:
+        """How many epochs or fits were reported, of constant width up to 999."""
+        unit = "epoch" if self.n_fits is None else "fit"
+        return f"{self.n_epochs:>3} {unit}{'s' if self.n_epochs != 1 else ' '}"
 
     @property
     def n_epochs(self) -> int:
@@ -99,8 +122,9 @@ def measures_of(trial: "FrozenTrial") -> dict[int, tuple[float, ...]]:
 
 def outcome_of(trial: "FrozenTrial", mode: Mode) -> Outcome:
     """Read one trial of a study."""
-    best_epoch = best_of(trial.intermediate_values, mode)
     attributes = trial.user_attrs
+    n_fits = attributes.get(N_FITS)
+    best_epoch = scored_epoch(trial.intermediate_values, mode, n_fits)
     return Outcome(
         number=trial.number,
         version=attributes.get("version", str(trial.number)),
@@ -113,6 +137,7 @@ def outcome_of(trial: "FrozenTrial", mode: Mode) -> Outcome:
         reason=attributes.get("reason"),
         started=trial.datetime_start.timestamp() if trial.datetime_start else None,
         ended=trial.datetime_complete.timestamp() if trial.datetime_complete else None,
+        n_fits=n_fits,
         repeat_of=attributes.get("repeat_of"),
     )
 
@@ -126,10 +151,13 @@ def _constants_in(epoch: int | None, attributes: Mapping[str, Any]) -> dict[str,
 
 
 def ranked(outcomes: Sequence[Outcome], mode: Mode) -> list[Outcome]:
-    """Return the trials with a score that did not fail, interrupted ones too, the best first; of equals the earlier."""
+    """Return the trials with a score that did not fail, interrupted ones too, the best first; of equals the earlier.
+
+    Means of fewer fits than count come behind all others.
+    """
     scored = [outcome for outcome in outcomes if outcome.score is not None and outcome.state != "failed"]
     sign = -1 if mode == "max" else 1
-    return sorted(scored, key=lambda outcome: (sign * (outcome.score or 0.0), outcome.number))
+    return sorted(scored, key=lambda each: (not each.is_comparable, sign * (each.score or 0.0), each.number))
 
 
 def pareto_front(outcomes: Sequence[Outcome], modes: Sequence[Mode]) -> list[Outcome]:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from tune.errors import MetricError, MutationError, suggest
+from tune.errors import MutationError
 from tune.paths import VersionPaths
 from tune.space.dimensions import Value
+from tune.trial.fits import CountedFits, FitSummary, count_fits
 from tune.trial.litter import files_below, new_files
 from tune.trial.tailor import Measure, difference
 from tune.trial.task import Job, Task
@@ -33,8 +34,7 @@ ARGUMENTS: Mapping[str, Any] = {
 class Rehearsed:
     """What one execution of the program did: plain data, for it was another process's."""
 
-    logged: set[str]
-    """The names of what it logs."""
+    fits: list[FitSummary]
     n_workers: int
     """The most that a DataLoader of it has."""
     measure: Measure
@@ -56,6 +56,7 @@ class Rehearse(Protocol):
 class Seen:
     """What the baseline did."""
 
+    fits: list[FitSummary]
     logged: list[str]
     """The names of what it logs, sorted."""
     wrote: list[str]
@@ -82,17 +83,25 @@ class Preflight:
         done = self._run(self._task.values)
         wrote = new_files(before, files_below(Path.cwd(), but=experiment))
         return Seen(
-            logged=sorted(done.logged), wrote=wrote[:MOST_NAMED], n_workers=done.n_workers, packages=done.packages
+            fits=done.fits,
+            logged=sorted({name for fit in done.fits for names in fit.logged.values() for name in names}),
+            wrote=wrote[:MOST_NAMED],
+            n_workers=done.n_workers,
+            packages=done.packages,
         )
 
-    def check(self, seen: Seen) -> None:
-        """Raise MetricError where a metric is never logged.
+    def check(self, seen: Seen) -> CountedFits:
+        """Return the fits that the score comes from; raise MetricError where a metric is never logged.
 
         Raises MutationError where a constant that is to change while trials train changes what they build.
         """
-        for metric in (self._job.metric, *self._job.others):
-            if metric not in seen.logged:
-                raise MetricError(None, f"{metric!r} is never logged", suggest(metric, seen.logged, what="logged"))
+        counted, *_ = [
+            count_fits(seen.fits, metric, self._job.fits) for metric in (self._job.metric, *self._job.others)
+        ]
+        self._check_mutants()
+        return counted
+
+    def _check_mutants(self) -> None:
         if not self._job.mutants:
             return
         as_it_is = self._measure(self._task.values)

@@ -42,8 +42,11 @@ class Proof:
                 value = str(held) if isinstance(held, PurePath) else held
                 self.found[key] = {"value": value, "where": f"{module} when training began"}
 
-    def after_a_batch(self) -> None:
-        """Check that each promoted expression was executed, and that no parameter was given another value."""
+    def verify_executed(self) -> None:
+        """Check that each promoted expression was executed, and that no parameter was given another value.
+
+        A program may do so before the second of its fits, so it is checked when the metric is first reported.
+        """
         self._check_parameters()
         for key, constant in self._constants.items():
             if not self._in_force.taken[key]:

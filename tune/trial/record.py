@@ -2,11 +2,14 @@
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from tune.paths import VersionPaths, atomic_write, read_json
+from tune.paths import ExperimentPaths, VersionPaths, atomic_write, read_json
 from tune.space.dimensions import is_number
+from tune.trial.fits import CountedFits, read_counted_fits
+from tune.trial.outcome import Outcome
 from tune.trial.stopwatch import PARTS, Lap
 
 HUNG = "hang"
@@ -81,6 +84,14 @@ class Record:
     """``(epoch, value)`` of the metric; epochs count from 1."""
     ready: bool = False
     """Whether the pre-flight passed; False where there was none."""
+    counted: dict[str, Any] = field(default_factory=dict)
+    """The fits that the score comes from, as ``CountedFits.as_json`` says; nothing where that is not known."""
+    fits: list[dict[str, Any]] = field(default_factory=list)
+    """Of a program that fits several times each fit that logged the metric: its ``number``, ``curve`` and ``score``."""
+    standard_error: float | None = None
+    """Of a score that is the mean of several fits."""
+    warnings: list[str] = field(default_factory=list)
+    """What makes the score doubtful."""
     logged: list[str] = field(default_factory=list)
     """Every name that the program logged, as the pre-flight saw it."""
     wrote: list[str] = field(default_factory=list)
@@ -100,6 +111,17 @@ class Record:
     laps: list[Lap] = field(default_factory=list)
     """Where the time went, one for each attempt; none where nobody asked for it."""
     failure: Failure | None = None
+
+    @property
+    def counted_fits(self) -> CountedFits | None:
+        """The fits that the score comes from; None where that is not known."""
+        return read_counted_fits(self.counted)
+
+    @property
+    def n_fits(self) -> int | None:
+        """Where the curve is the running mean over fits: how many count."""
+        counted = self.counted_fits
+        return len(counted.numbers) if counted is not None and counted.is_mean else None
 
     @property
     def trains(self) -> bool:
@@ -130,6 +152,12 @@ def read_record(version: VersionPaths) -> Record | None:
         return None
 
 
+def counted_before(paths: ExperimentPaths, outcomes: Sequence[Outcome]) -> CountedFits | None:
+    """Return the fits that the score comes from, as the baseline of an experiment says; None where it does not."""
+    records = (read_record(paths.version(outcome.version)) for outcome in outcomes[:1])
+    return next((record.counted_fits for record in records if record is not None), None)
+
+
 def _is_ours(record: Record) -> bool:
     """Tell whether the fields that become paths, commands and text are what we write; the file may be anybody's."""
     whole = all(type(each) is int for each in (record.number, record.pid, record.attempt, record.log_start))
@@ -141,15 +169,15 @@ def _is_ours(record: Record) -> bool:
     )
     failure = record.failure
     texts = [] if failure is None else [failure.kind, failure.message, *_given(failure)]
-    mappings = (record.constants, record.taken, record.in_force, record.surroundings)
-    lists = (record.logged, record.wrote, record.mutations)
+    mappings = (record.constants, record.taken, record.in_force, record.surroundings, record.counted)
+    lists = (record.logged, record.wrote, record.mutations, record.fits, record.warnings)
     times = [record.started, record.ended or 0.0]
     return (
         whole
         and named
         and all(isinstance(each, dict) for each in mappings)
         and all(isinstance(each, list) for each in lists)
-        and all(isinstance(each, str) for each in (*record.logged, *record.wrote))
+        and all(isinstance(each, str) for each in (*record.logged, *record.wrote, *record.warnings))
         and is_number(record.n_workers)
         and type(record.seed) is int
         and all(isinstance(each, str) for each in texts)

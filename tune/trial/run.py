@@ -4,6 +4,7 @@ import contextlib
 import math
 import os
 import socket
+import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,16 +17,16 @@ from tune.paths import VersionPaths
 from tune.promotion.execute import Executor
 from tune.space.dimensions import Value
 from tune.storage.carry import carried
-from tune.trial.callback import Report
 from tune.trial.closing import close_failed
 from tune.trial.cut import cut_back
 from tune.trial.distributed import RankGroup, Share
 from tune.trial.execution import Order, Traces, execute, unheard
 from tune.trial.failure import ChildFailure, failure_of, print_uncaught, trace_of
 from tune.trial.fit import Fit
+from tune.trial.fits import CountedFits
 from tune.trial.goback import gone_back
 from tune.trial.health import cap_gpu_memory
-from tune.trial.mail import TOGETHER_S
+from tune.trial.mail import TOGETHER_S, Epoch
 from tune.trial.mark import Mark, read_mark
 from tune.trial.old_lightning import explained
 from tune.trial.preflight import Preflight, Rehearsed
@@ -34,6 +35,7 @@ from tune.trial.process.link import SAID, Link
 from tune.trial.process.linux import CAN_FORK
 from tune.trial.process.packages import imported_since
 from tune.trial.record import INFINITE, NAN, NEVER_LOGGED, Failure, Record, Stage, read_record
+from tune.trial.report_callback import Report, ReportCallback, score_of_fit
 from tune.trial.room import chain_of, no_room, room_told
 from tune.trial.seat import ALONE
 from tune.trial.stopwatch import CHECKING, LOGGING, PROGRAM, TIDYING, WAITING, Lap, NoStopwatch, Stopwatch
@@ -44,6 +46,8 @@ WATCH_S = 3600.0
 """How often, at most, a child of the pre-flight is looked for: it is waited for without an end."""
 Packages = Mapping[str, str | None]
 """Modules of installed packages with their files."""
+AfterPreflight = Callable[[Packages, Mapping[str, Any]], None]
+"""Takes the modules that the program imported, and the fits that the score comes from, as JSON has them."""
 
 
 class TrialRun:
@@ -57,10 +61,11 @@ class TrialRun:
         stopwatch: Stopwatch | None = None,
         link: Link | None = None,
         worker: str = "",
+        counted: CountedFits | None = None,
     ) -> None:
         """``link``: to the actor; None: nobody waits, and the pre-flight runs in this process.
 
-        ``worker``: ``host:pid`` of the actor.
+        ``worker``: ``host:pid`` of the actor. ``counted``: the fits that the score comes from, as a pre-flight found.
         """
         self._job = job
         self._task = task
@@ -86,15 +91,16 @@ class TrialRun:
             logged=before.logged if before else [],
             mutations=task.mutations,
             laps=before.laps if before else [],
+            counted=counted.as_json() if counted else before.counted if before else {},
             surroundings=changed(job.surroundings, job.n_threads, on_gpu=job.trainer.get("accelerator") == "gpu"),
         )
         self._written_at = -math.inf  # by the monotonic clock
         self._owner = os.getpid()
 
-    def run(self, report: Report, after_preflight: Callable[[Packages], None]) -> Record:
+    def run(self, report: Report, after_preflight: AfterPreflight) -> Record:
         """Train the trial and return its record; whatever the program raises is in there.
 
-        ``after_preflight`` is given the modules that the program imported. Raises NoRoomError, and nothing else, where
+        ``after_preflight`` is given what the pre-flight found. Raises NoRoomError, and nothing else, where
         the disk is full: the trial has not failed, and is to go on later.
         """
         try:
@@ -104,7 +110,7 @@ class TrialRun:
             cut_back(self._files.folder, read_mark(self._files.last))  # an event may be written by half
             raise
 
-    def _run(self, report: Report, after_preflight: Callable[[Packages], None]) -> Record:
+    def _run(self, report: Report, after_preflight: AfterPreflight) -> Record:
         self._files.folder.mkdir(parents=True, exist_ok=True)
         self._write()
         with carried(self._files.folder):
@@ -113,7 +119,7 @@ class TrialRun:
             close_failed(self._files, self._task.values, self._job.hardcoded, self.record.started)
         return self.record
 
-    def _attempt(self, report: Report, after_preflight: Callable[[Packages], None]) -> None:
+    def _attempt(self, report: Report, after_preflight: AfterPreflight) -> None:
         try:
             self._stations(report, after_preflight)
         except BaseException as error:  # the program may raise anything, KeyboardInterrupt too
@@ -124,12 +130,12 @@ class TrialRun:
                 self._link.die("killed by SIGTERM")  # Lightning made an exception of it
             self._fail(error)
 
-    def _stations(self, report: Report, after_preflight: Callable[[Packages], None]) -> None:
+    def _stations(self, report: Report, after_preflight: AfterPreflight) -> None:
         if self._task.preflight:
             self._write(stage="preflight")
             with self.stopwatch.on(CHECKING):
                 packages = self._preflight()
-            after_preflight(packages)
+            after_preflight(packages, self.record.counted)
         if not self._task.rehearsal:
             if self._task.preflight:
                 self._write(stage="running")
@@ -141,8 +147,8 @@ class TrialRun:
         preflight = Preflight(self._job, self._task, self._files.folder, self._rehearse)
         seen = preflight.look()
         self._write(logged=seen.logged, wrote=seen.wrote, n_workers=seen.n_workers)
-        preflight.check(seen)
-        self._write(ready=True)
+        counted = preflight.check(seen)
+        self._write(ready=True, counted=counted.as_json())
         return seen.packages
 
     def _rehearse(
@@ -155,7 +161,8 @@ class TrialRun:
             fit = self._execute(order)
             changes = {name: text for name, text in os.environ.items() if variables.get(name) != text}
             packages = imported_since(modules, self._job.program, changes)
-            return Rehearsed(logged=fit.logged, n_workers=fit.n_workers, measure=fit.measure, packages=packages)
+            fits = fit.log.summaries
+            return Rehearsed(fits=fits, n_workers=fit.n_workers, measure=fit.measure, packages=packages)
 
         return rehearse() if self._link is None or not CAN_FORK else self._run_in_child(rehearse)
 
@@ -195,22 +202,41 @@ class TrialRun:
         known = dict(self.record.curve)
         over = mark is not None and mark.last
 
-        def watched(epoch: int, value: float, last: bool, others: tuple[float, ...]) -> bool:
+        def watched(epoch: Epoch) -> bool:
             if over:  # only what the program does after its training was left
                 return False
-            if epoch not in known:
-                self._learn((epoch, value))
+            if epoch.epoch not in known:
+                self._learn((epoch.epoch, epoch.value))
             if self._link is not None:
-                self._link.tell_epoch(last=last)
+                self._link.tell_epoch(last=epoch.last)
             with self.stopwatch.on(WAITING):
-                return epoch > self._task.reported and report(epoch, value, last, others)
+                return epoch.epoch > self._task.reported and report(epoch)
 
         if mark is not None and self._catch_up(mark, report):
             self._conclude(stopped=True)
             return
         with contextlib.nullcontext() if self._link is None else self._link.training():
             fit = self._execute(self._order(self._files, {}, reports=True, mark=mark), watched)
+        if fit.reports is not None:
+            self._keep_fits(fit.reports)
         self._conclude(stopped=fit.stopped)
+
+    def _keep_fits(self, reports: ReportCallback) -> None:
+        """Write down what each fit was worth, where there are several."""
+        counted = self.record.counted_fits
+        scores = {number: score_of_fit(curve, self._job.mode) for number, curve in reports.fits.items()}
+        fits = [
+            {"number": number, "curve": list(curve.items()), "score": scores[number]}
+            for number, curve in reports.fits.items()
+        ]
+        values = [] if counted is None else [scores[number] for number in counted.numbers if number in scores]
+        finite = [value for value in values if value is not None]
+        error = statistics.stdev(finite) / math.sqrt(len(finite)) if len(finite) > 1 else None
+        warnings = []
+        if len(self.record.curve) > reports.n_measurable and self.record.n_fits is None:
+            warnings = [f"{len(self.record.curve)} values were reported in {reports.n_measurable} epochs"]
+        if len(fits) > 1 or warnings:
+            self.record = replace(self.record, fits=fits, standard_error=error, warnings=warnings)
 
     def _gone_back(self) -> Mark | None:
         mark = gone_back(self._files, self._task, trusts_checkpoints=self._job.trusts_checkpoints)
@@ -221,13 +247,13 @@ class TrialRun:
         """Report what was kept in the checkpoint and never reached the ledger; tell whether the trial is to stop."""
         missing = [(epoch, value) for epoch, value in mark.curve if epoch > self._task.reported]
         stops = [
-            report(epoch, value, mark.last and epoch == mark.epoch, mark.others.get(epoch, ()))
+            report(Epoch(epoch, value, mark.last and epoch == mark.epoch, mark.others.get(epoch, ())))
             for epoch, value in missing
         ]
         return any(stops)
 
     def _order(self, files: VersionPaths, overrides: Mapping[str, Any], **more: Any) -> Order:
-        given = {"values": self._task.values, "reports": False, **more}
+        given = {"values": self._task.values, "reports": False, "counted": self.record.counted_fits, **more}
         return Order(task=self._task, folder=files.folder, started=self.record.started, overrides=overrides, **given)
 
     def _execute(self, order: Order, report: Report | None = None) -> Fit:

@@ -1,4 +1,4 @@
-"""The one rule of scores: a trial is worth its best epoch."""
+"""The one rule of scores: a trial is worth its best epoch, or the mean of its fits where several count."""
 
 import math
 from typing import Literal
@@ -22,3 +22,14 @@ def best_of(curve: dict[int, float], mode: Mode) -> int | None:
         if better(mode, value, None if best is None else curve[best]):
             best = epoch
     return best
+
+
+def scored_epoch(curve: dict[int, float], mode: Mode, n_fits: int | None) -> int | None:
+    """Return the epoch whose value is the score; ``n_fits``: how many the values are running means of, None: none are.
+
+    None when there is no finite one.
+    """
+    if n_fits is None:
+        return best_of(curve, mode)
+    last = max(curve, default=None)
+    return last if last is not None and math.isfinite(curve[last]) else None

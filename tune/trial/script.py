@@ -90,7 +90,7 @@ def _initialised(init: Callable[..., None], package: ModuleType, fit: Fit) -> Ca
         init(trainer, *args, **fit.arguments({**given, **alone}, package))
         for callback in trainer.checkpoint_callbacks:
             callback.dirpath = str(fit.files.checkpoints)
-        fit.attach(trainer, package)
+        fit.attach(trainer, package, fit.max_epochs(given))
 
     return replacement
 
@@ -133,7 +133,7 @@ def _continued(stage: Callable[..., Any], fit: Fit) -> Callable[..., Any]:
     @functools.wraps(stage)
     def replacement(*args: Any, **given: Any) -> Any:
         bound = signature.bind(*args, **given)
-        bound.arguments.update(fit.going_on(stage, bound.arguments.get("ckpt_path")))
+        bound.arguments.update(fit.going_on(bound.args[0], bound.arguments.get("ckpt_path")))
         return stage(*bound.args, **bound.kwargs)
 
     return replacement

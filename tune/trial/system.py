@@ -31,12 +31,13 @@ def run_system(executor: Executor, job: Job, fit: Fit) -> None:
     place = job.program.name_of(job.program.path)
     model_class = find_model_class(module, job.shape.class_name if isinstance(job.shape, System) else None, place)
     package = package_of(model_class)
-    trainer = package.Trainer(**fit.arguments(trainer_arguments(module, job), package))
-    fit.attach(trainer, package)
+    given = trainer_arguments(module, job)
+    trainer = package.Trainer(**fit.arguments(given, package))
+    fit.attach(trainer, package, fit.max_epochs(given))
     model = _instance(model_class, place)
     with fit.stopwatch.on(DATA):
         data = _data(module, place)
-    trainer.fit(model, **data, **fit.going_on(trainer.fit))
+    trainer.fit(model, **data, **fit.going_on(trainer))
 
 
 def trainer_arguments(module: ModuleType, job: Job) -> dict[str, Any]:

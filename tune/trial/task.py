@@ -12,6 +12,7 @@ from tune.promotion.options import Option
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
 from tune.space.space import Shape
+from tune.trial.fits import CountedFits, FitsRule
 from tune.trial.score import Mode
 
 
@@ -34,6 +35,12 @@ class Job:
     mode: Mode
     others: tuple[str, ...] = ()
     """Further metrics."""
+    fits: FitsRule | None = None
+    """Which fits count where several log the metric; None: what such programs mean."""
+    counted: CountedFits | None = None
+    """The fits that the score comes from, where an earlier driver's pre-flight found them."""
+    pauses_trials: bool = False
+    """Whether the scheduler lets trials wait: that is possible where an epoch is over alone."""
     trainer: Mapping[str, Any]
     """Arguments of the Trainer."""
     epochs_constant: str | None

@@ -9,6 +9,7 @@ import os
 import platform
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from ray.actor import _modify_class
 
 from tune.errors import StartError
 from tune.paths import VersionPaths
-from tune.trial.gate import open_gate, wait_for_gate
+from tune.trial.gate import look_behind_gate, open_gate, wait_for_gate
 from tune.trial.orphans import watch_raylet
 from tune.trial.posted import fetch_job
 from tune.trial.process.client import ForkSource, StartSource, job_file, may_fork
@@ -96,8 +97,8 @@ class TrialTrainable(TRAINABLE):
         while True:
             what, *content = self._process.next_message()
             if what == READY:
-                self._open_gate(content[0])
-                continue
+                self._open_gate(*content)
+                return {READY: [content[1]]}  # Ray would flatten a dict
             self._asks = what == EPOCHS
             if what == EPOCHS:
                 self._last_epoch_at = content[0][-1][4] or self._last_epoch_at
@@ -117,10 +118,15 @@ class TrialTrainable(TRAINABLE):
         task = self._task
         if (stranger := unshared(self._job)) is not None:
             return {UNSHARED: stranger.args}
-        if task.gated:
+        if self._job.counted is not None:
+            self._counted: Mapping[str, Any] | None = self._job.counted.as_json()
+        elif task.gated:
             with self._stopwatch.on(CHECKING):
-                if not wait_for_gate(self._job.gate):
-                    return {"done": True, REST: []}
+                self._counted = wait_for_gate(self._job.gate)
+            if self._counted is None:
+                return {"done": True, REST: []}
+        else:
+            self._counted = None if task.preflight else look_behind_gate(self._job.gate)
         setproctitle(f"ray::{self._version.folder.name}")
         try:
             process = self._source.take(self._spec)
@@ -142,14 +148,15 @@ class TrialTrainable(TRAINABLE):
             job=str(job_file(self._source.folder, self.config[JOB], self._job)),
             task=self.config[TASK],
             worker=f"{platform.node()}:{os.getpid()}",
+            counted=self._counted,
             before=self._last_epoch_at,
             stopwatch=self._stopwatch.hand_over(),
         )
 
-    def _open_gate(self, packages: dict[str, str | None]) -> None:
+    def _open_gate(self, packages: dict[str, str | None], counted: Mapping[str, Any]) -> None:
         """Let the other trials begin; the template that imports what the program imports is asked for first."""
         self._source.prepare(job_file(self._source.folder, self.config[JOB], self._job), packages)
-        open_gate(self._job.gate)
+        open_gate(self._job.gate, counted)
 
     def end_politely(self) -> None:
         """Answer the trial's last report with a stop; called between two results, for Ray's own stop comes later."""

@@ -35,7 +35,7 @@ def weigh(job: Job, seed: int, loads: Mapping[str, dict[str, Value]], gauge: Gau
             version = str(Path(scratch) / str(number))
             task = Task(number=number, version=version, seed=seed, values=values, preflight=True, rehearsal=True)
             gauge.reset()
-            record = TrialRun(job, task, executor).run(unheard, lambda _: None)
+            record = TrialRun(job, task, executor).run(unheard, lambda *_: None)
             found.append(_footprint(what, gauge.peak(), record.failure))
     return Weighed(total_bytes=total, free_bytes=free, context_bytes=gauge.context(), footprints=tuple(found))
 

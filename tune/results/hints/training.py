@@ -32,7 +32,9 @@ class LongerTraining:
 def longer_training_of(scored: Sequence[Outcome], space: Space, name: str) -> LongerTraining | None:
     """Return the hint where the three best trials came to their end, and each was best there."""
     best = ranked(scored, space.mode)[:N_BEST]
-    whole = [each for each in best if each.state == "complete" and each.n_epochs >= LEAST_EPOCHS]
+    whole = [
+        each for each in best if each.state == "complete" and each.n_fits is None and each.n_epochs >= LEAST_EPOCHS
+    ]
     if len(whole) < N_BEST or any(each.best_epoch != max(each.curve) for each in whole):
         return None
     return LongerTraining(n_trials=N_BEST, n_epochs=max(best[0].curve), experiment=name)

@@ -22,8 +22,8 @@ from tune.space.dimensions import Value
 from tune.space.space import Space
 from tune.space.when import restored
 from tune.trial.mail import Epoch
-from tune.trial.outcome import LEFT_OUT, MUTATIONS, Outcome, measures_of, others_key, outcome_of
-from tune.trial.score import best_of
+from tune.trial.outcome import LEFT_OUT, MUTATIONS, N_FITS, Outcome, measures_of, others_key, outcome_of
+from tune.trial.score import scored_epoch
 
 BASELINE = 0
 """The number of the trial that holds the hardcoded values."""
@@ -140,7 +140,8 @@ class Ledger:
         self.note(number, **{REPEAT: earlier.number, "version": earlier.version})
         known = self.curve(number).keys()
         told = {epoch: measured for epoch, measured in earlier.measures.items() if epoch not in known}
-        self.report_all(number, [Epoch(at, value, others=tuple(more)) for at, (value, *more) in told.items()])
+        epochs = [Epoch(at, value, others=tuple(more), n_fits=earlier.n_fits) for at, (value, *more) in told.items()]
+        self.report_all(number, epochs)
         return self.prune(number) if earlier.state == "pruned" else self.complete(number)
 
     @property
@@ -184,11 +185,16 @@ class Ledger:
             for each in epochs:
                 if each.last:
                     self.note(number, last_epoch=each.epoch)
+                if each.n_fits is not None:
+                    self.note(number, **{N_FITS: each.n_fits})
                 if each.others:
                     self.note(number, **{others_key(each.epoch): list(each.others)})
                 self._storage.set_trial_intermediate_value(self._open[number], each.epoch, each.value)
         for each in epochs:
             self._searcher.reported(number, each.value)
+
+    def _scored_epoch(self, number: int) -> int | None:
+        return scored_epoch(self.curve(number), self._space.mode, self.noted(number).get(N_FITS))
 
     def curve(self, number: int) -> dict[int, float]:
         """Return what an open trial reported, by epoch."""
@@ -196,14 +202,14 @@ class Ledger:
 
     def complete(self, number: int, **noted: Any) -> Outcome:
         """Close a trial that came to its end, with these attributes; its value is its best epoch."""
-        best_epoch = best_of(self.curve(number), self._space.mode)
+        best_epoch = self._scored_epoch(number)
         assert best_epoch is not None
         values = measures_of(self._frozen(number))[best_epoch]
         return self._told(number, TrialState.COMPLETE, values, best_epoch=best_epoch, **noted)
 
     def unmeasured(self, number: int) -> str | None:
         """Return which further metric an open trial has not got in its best epoch; None where all are finite."""
-        best_epoch = best_of(self.curve(number), self._space.mode)
+        best_epoch = self._scored_epoch(number)
         if best_epoch is None:
             return None
         _, *values = measures_of(self._frozen(number))[best_epoch]
@@ -214,7 +220,7 @@ class Ledger:
 
     def prune(self, number: int, **noted: Any) -> Outcome:
         """Close a trial that the scheduler stopped; Optuna takes its curve."""
-        best_epoch = best_of(self.curve(number), self._space.mode)
+        best_epoch = self._scored_epoch(number)
         return self._told(number, TrialState.PRUNED, best_epoch=best_epoch, **noted)
 
     def fail(self, number: int, reason: str, **noted: Any) -> Outcome:

@@ -63,6 +63,7 @@ class Asha(Stopping):
         """``latest``: what a long start may make of the grace period; None: it stays what it is."""
         self._sign = 1.0 if mode == "max" else -1.0
         self._factor = reduction_factor
+        self._is_given = latest is None
         self._least = self._grace_period = grace_period
         self._latest = latest or grace_period
         self._first_of: dict[int, int] = {}  # epochs, by trial: each keeps the rungs that it was told of
@@ -71,6 +72,13 @@ class Asha(Stopping):
     def opened(self, trial: int) -> None:
         """Say when it is judged first."""
         self._first_of[trial] = self._grace_period
+
+    def learn_length(self, n_whole: int | None) -> None:
+        """Choose when trials are first judged, those that are open and have not reported included."""
+        if not self._is_given:
+            self._least = self._grace_period = grace_period_of(n_whole)
+            self._latest = latest_grace_period_of(n_whole)
+            self._first_of = dict.fromkeys(self._first_of, self._grace_period)
 
     def start_takes(self, n_epochs: float) -> None:
         """Judge the trials that are opened from now on first when they have trained for twice as long."""

@@ -1,10 +1,13 @@
 """How many epochs a trial has, where neither the space nor the command line says."""
 
+import re
+
 from tune.errors import SpaceError
 from tune.promotion.constants import Constant, find_constants
 from tune.promotion.program import Program
 from tune.space.dimensions import is_int
 from tune.space.space import Script, Space
+from tune.trial.fits import CountedFits
 
 EPOCH_NAMES = ("max_epochs", "epochs", "n_epochs", "num_epochs", "nepochs")
 """Constants that stand for the Trainer's ``max_epochs``; case does not count."""
@@ -32,6 +35,19 @@ def check_epochs(space: Space, program: Program) -> None:
         f"nothing says how many epochs a trial has, and {program.source.name} has no MAX_EPOCHS",
         "Write `trainer: {max_epochs: 10}`, or give --trainer.max_epochs 10.",
     )
+
+
+def n_reports(space: Space, program: Program, counted: CountedFits | None) -> int | None:
+    """Return how many values every trial reports, unless it is stopped; None where trials differ or nothing says.
+
+    ``counted``: what the pre-flight found, which knows the Trainers of a script.
+    """
+    if counted is not None and counted.is_mean:
+        return counted.n_reports
+    varies = any(re.split(r"[.\-=]", name.strip("-="))[-1].casefold() in EPOCH_NAMES for name in space.dimensions)
+    if counted is None or varies or not isinstance(space.shape, Script):
+        return n_epochs(space, program)
+    return counted.n_reports
 
 
 def n_epochs(space: Space, program: Program) -> int | None:

@@ -27,6 +27,10 @@ class Exempt:
         verdict = self._rule.judge(trial, epoch, value)
         return Verdict.GO_ON if trial == BASELINE and math.isfinite(value) else verdict
 
+    def learn_length(self, n_whole: int | None) -> None:
+        """Hear how many values a whole trial reports."""
+        self._rule.learn_length(n_whole)
+
     def start_takes(self, n_epochs: float) -> None:
         """Hear what a trial takes beside its epochs."""
         self._rule.start_takes(n_epochs)

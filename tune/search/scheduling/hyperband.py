@@ -53,6 +53,9 @@ class HyperBand:
         self._moves.remove(mine)
         return Verdict.GO_ON if mine.goes_on else Verdict.STOP
 
+    def learn_length(self, n_whole: int | None) -> None:
+        """Do nothing: its milestones are fixed."""
+
     def start_takes(self, n_epochs: float) -> None:
         """Do nothing: a bracket's milestones are fixed."""
 

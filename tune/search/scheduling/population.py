@@ -60,6 +60,9 @@ class Population:
         self._moves.remove(mine)
         return Verdict.GO_ON
 
+    def learn_length(self, n_whole: int | None) -> None:
+        """Do nothing: its milestones are fixed."""
+
     def start_takes(self, n_epochs: float) -> None:
         """Do nothing: nobody ends early."""
 

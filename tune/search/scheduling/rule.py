@@ -45,6 +45,9 @@ class Rule(Protocol):
     def judge(self, trial: int, epoch: int, value: float) -> Verdict:
         """Decide about a trial after an epoch."""
 
+    def learn_length(self, n_whole: int | None) -> None:
+        """Hear how many values a whole trial reports, before the first report of any; None: nothing says."""
+
     def start_takes(self, n_epochs: float) -> None:
         """Hear that a trial takes so much beside its epochs, before, after and between, in epochs."""
 
@@ -63,6 +66,9 @@ class Stopping:
 
     def opened(self, trial: int) -> None:
         """Wait for its first epoch."""
+
+    def learn_length(self, n_whole: int | None) -> None:
+        """Judge as before."""
 
     def start_takes(self, n_epochs: float) -> None:
         """Judge as before."""

@@ -20,8 +20,8 @@ NOT_OF_THE_RULE = frozenset({"metric", "resample_probability"})
 """Arguments that say something to others: which metric, and how heirs mutate."""
 
 
-def build_rule(space: Space, program: Program) -> Rule:
-    """Return what decides which trials go on."""
+def build_rule(space: Space, program: Program, n_whole: int | None) -> Rule:
+    """Return what decides which trials go on; ``n_whole``: how many values a whole trial reports, if known."""
     arguments: dict[str, Any] = {
         name: value for name, value in space.settings.scheduler_args.items() if name not in NOT_OF_THE_RULE
     }
@@ -29,7 +29,6 @@ def build_rule(space: Space, program: Program) -> Rule:
         return NoStop()
     match space.settings.scheduler:
         case "asha":
-            n_whole = n_epochs(space, program)
             if "grace_period" not in arguments:
                 arguments |= {"grace_period": grace_period_of(n_whole), "latest": latest_grace_period_of(n_whole)}
             return Exempt(Asha(space.mode, **arguments))

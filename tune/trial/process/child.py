@@ -24,6 +24,7 @@ from threadpoolctl import threadpool_limits
 from tune.errors import NoRoomError
 from tune.paths import VersionPaths
 from tune.trial.epoch_clock import EpochClock
+from tune.trial.fits import read_counted_fits
 from tune.trial.mail import Mail
 from tune.trial.process.link import NO_ROOM, READY, Link
 from tune.trial.process.linux import OOM_SCORE_ADJ, become_subreaper
@@ -71,7 +72,7 @@ def _begin(start: Start, prepared: Prepared, link: Link) -> tuple[TrialRun, Mail
         enter_version(version, job)
     sys.argv[:] = [str(job.program.path)]
     stopwatch = stopwatch_of(job.session, start.stopwatch, IMPORT if prepared.file is None else IDLE)
-    trial = TrialRun(job, task, executor, stopwatch, link, start.worker)
+    trial = TrialRun(job, task, executor, stopwatch, link, start.worker, read_counted_fits(start.counted))
     clock = EpochClock(start.before, counts=task.attempt == 1)
     return trial, Mail(link.ask_epochs, None if job.others else task.judged_at, epochs=clock)
 
@@ -82,7 +83,7 @@ def _run(start: Start, prepared: Prepared, link: Link) -> None:
     try:
         trial, mail = _begin(start, prepared, link)
         _has_begun = True
-        trial.run(mail.report, lambda packages: link.tell(READY, packages))
+        trial.run(mail.report, lambda packages, counted: link.tell(READY, packages, counted))
     except NoRoomError as error:
         link.tell(NO_ROOM, error.args)
         return

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tune.trial.stopwatch import State
 
@@ -26,6 +27,8 @@ class Start:
     """The file of the job."""
     task: str
     """The task as a literal."""
+    counted: Mapping[str, Any] | None
+    """The fits that the score comes from, as JSON has them; None where no pre-flight has found them."""
     before: float | None
     """When the last epoch of the actor's trial before ended, by the monotonic clock; None: there was none."""
     worker: str

@@ -9,8 +9,9 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from tune.paths import VersionPaths
-from tune.trial.callback import reporter
+from tune.trial.fits import FitLog
 from tune.trial.logger import version_logger
+from tune.trial.report_callback import Objective, report_callback_class
 
 N_POINTS = 4
 BATCH_SIZE = 2
@@ -51,7 +52,9 @@ def train_toy(folder: Path) -> None:
         accelerator="cpu",
         devices=1,
         logger=logger,
-        callbacks=[reporter(pl)("Loss/Val", "min", files, lambda *_: False)],
+        callbacks=[
+            report_callback_class(pl)(Objective(metric="Loss/Val", mode="min"), files, lambda _: False, FitLog())
+        ],
         default_root_dir=folder,
         enable_checkpointing=False,
         enable_progress_bar=False,

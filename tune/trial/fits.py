@@ -1,0 +1,252 @@
+"""The fits of a program, what each of them logged, and which of them a trial's score comes from.
+
+A fit is one ``Trainer.fit`` with what the program evaluates behind it; further fits of the same Trainer belong to it.
+"""
+
+import contextlib
+import functools
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from types import ModuleType
+from typing import Any, Literal
+
+from tune.errors import MetricError, suggest
+from tune.trial.replaced import replaced
+
+Stage = Literal["train", "val", "validate", "test"]
+"""Of the program: training, validation within ``Trainer.fit``, ``Trainer.validate``, ``Trainer.test``."""
+OUTSIDE: Mapping[str, Stage] = {"validate": "validate", "test": "test"}
+"""The stages outside ``Trainer.fit``, by the names of Lightning's functions."""
+FitsRule = Literal["mean", "last"] | int
+"""Which fits count where several log the metric: all, the last, or one of them by its number from 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitSummary:
+    """What one fit did: plain data, for it was another process's."""
+
+    module: str
+    """The name of the LightningModule's class."""
+    same_module: bool
+    """Whether it trained the same object as the fit before."""
+    logged: Mapping[Stage, frozenset[str]]
+    """The names of Lightning's ``callback_metrics`` that were logged, by stage."""
+    max_epochs: int | None
+    """Of the Trainer as the program built it; None where it has no such bound."""
+
+    def logs(self, metric: str) -> bool:
+        """Return whether a metric is logged in any stage."""
+        return any(metric in names for names in self.logged.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountedFits:
+    """The fits that a trial's score comes from."""
+
+    numbers: tuple[int, ...]
+    """From 1, ascending; the score is the mean of several."""
+    n_fits: int
+    """Of the program, those included that do not count."""
+    module: str
+    """The name of the LightningModule's class that they train."""
+    stage: Stage
+    """Where the metric is logged."""
+    max_epochs: int | None = None
+    """Of each of them; None where the program says nothing."""
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether the score is a mean of several fits."""
+        return len(self.numbers) > 1
+
+    @property
+    def n_reports(self) -> int | None:
+        """How many values a whole trial reports; None where nothing says."""
+        return len(self.numbers) if self.is_mean else self.max_epochs if self.stage in ("train", "val") else 1
+
+    def describe(self, metric: str) -> str | None:
+        """Return where the score comes from, in words; None where a program fits once and validates within."""
+        if self.is_mean:
+            return f"score: the mean of {metric} over {len(self.numbers)} fits of {self.module}"
+        of_fits = f" of fit {self.numbers[0]} of {self.n_fits} ({self.module})" if self.n_fits > 1 else ""
+        outside = f", which Trainer.{self.stage} alone logs" if self.stage in OUTSIDE else ""
+        return f"score: {metric}{of_fits}{outside}" if of_fits or outside else None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what ``read_counted_fits`` reads."""
+        return asdict(self)
+
+
+def read_counted_fits(data: object) -> CountedFits | None:
+    """Return what ``as_json`` wrote; None where it did not."""
+    match data:
+        case {
+            "numbers": [*numbers],
+            "n_fits": int(n_fits),
+            "module": str(module),
+            "stage": "train" | "val" | "validate" | "test" as stage,
+            "max_epochs": None | int() as max_epochs,
+        } if numbers and all(type(each) is int and each > 0 for each in numbers):
+            return CountedFits(numbers=tuple(numbers), n_fits=n_fits, module=module, stage=stage, max_epochs=max_epochs)
+    return None
+
+
+def count_fits(fits: Sequence[FitSummary], metric: str, rule: FitsRule | None) -> CountedFits:
+    """Return which fits a trial's score comes from; ``rule`` None: what such programs mean.
+
+    That is the mean where several fits train modules of one class, each a fresh one, as those of cross-validation are;
+    else the last fit that logs the metric. Raises MetricError where no fit does, or not the one that ``rule`` names.
+    """
+    logging = [number for number, fit in enumerate(fits, start=1) if fit.logs(metric)]
+    names = sorted({name for fit in fits for logged in fit.logged.values() for name in logged})
+    if not logging:
+        what = f"{metric!r} is never logged" if fits else "the program never calls Trainer.fit"
+        raise MetricError(None, what, suggest(metric, names, what="logged"))
+    last = fits[logging[-1] - 1]
+    alike = [number for number in logging if fits[number - 1].module == last.module]
+    fresh = not any(fits[number - 1].same_module for number in alike[1:])
+    match rule:
+        case int(number) if number not in logging:
+            known = ", ".join(map(str, logging))
+            raise MetricError(None, f"fit {number} does not log {metric!r}", f"These do: {known} of {len(fits)}.")
+        case int(number):
+            counted = [number]
+        case "mean":
+            counted = logging
+        case "last":
+            counted = logging[-1:]
+        case _:
+            counted = alike if fresh else alike[-1:]
+    return CountedFits(
+        numbers=tuple(counted),
+        n_fits=len(fits),
+        module=fits[counted[-1] - 1].module,
+        stage=_stage_of(fits[counted[-1] - 1], metric),
+        max_epochs=fits[counted[-1] - 1].max_epochs,
+    )
+
+
+def _stage_of(fit: FitSummary, metric: str) -> Stage:
+    """Return the stage whose value counts: validation within the fit before all others."""
+    order: tuple[Stage, ...] = ("val", "train", "validate", "test")
+    return next(stage for stage in order if metric in fit.logged.get(stage, ()))
+
+
+def _matches(metric: str, name: str) -> bool:
+    """Return whether Lightning may show under ``metric`` what was logged as ``name``."""
+    return metric in (name, f"{name}_step", f"{name}_epoch") or metric.startswith(f"{name}/dataloader_idx_")
+
+
+@dataclass(slots=True, kw_only=True)
+class _Fit:
+    trainer: Any
+    """A weak reference."""
+    pl_module: Any
+    """A weak reference."""
+    module: str
+    same_module: bool
+    max_epochs: int | None
+    logged: dict[Stage, set[str]] = field(default_factory=dict)
+
+
+class FitLog:
+    """Keeps, while a program runs, its fits and what ``LightningModule.log`` was called with in each."""
+
+    def __init__(self) -> None:
+        self._fits: list[_Fit] = []
+        self._fresh: set[tuple[Stage, str]] = set()
+        self._max_epochs: weakref.WeakKeyDictionary[Any, int | None] = weakref.WeakKeyDictionary()
+        self._ever: set[str] = set()
+
+    @property
+    def current(self) -> int:
+        """The number of the fit that runs, or ran last, from 1."""
+        return len(self._fits)
+
+    @property
+    def names(self) -> set[str]:
+        """All names of ``callback_metrics`` that were logged."""
+        return {name for fit in self._fits for names in fit.logged.values() for name in names}
+
+    @property
+    def summaries(self) -> list[FitSummary]:
+        """The fits so far."""
+        return [
+            FitSummary(
+                module=fit.module,
+                same_module=fit.same_module,
+                logged={stage: frozenset(names) for stage, names in fit.logged.items()},
+                max_epochs=fit.max_epochs,
+            )
+            for fit in self._fits
+        ]
+
+    def add_trainer(self, trainer: Any, max_epochs: int | None) -> None:
+        """Keep the bound of a Trainer as the program, or the space, gave it."""
+        self._max_epochs[trainer] = max_epochs
+
+    def begin_fit(self, trainer: Any, pl_module: Any) -> None:
+        """Count a fit, unless the Trainer of the last one fits again."""
+        if self._fits and self._fits[-1].trainer() is trainer:
+            return
+        before = self._fits[-1].pl_module() if self._fits else None
+        max_epochs = self._max_epochs.get(trainer)
+        self._fits.append(
+            _Fit(
+                trainer=weakref.ref(trainer),
+                pl_module=weakref.ref(pl_module),
+                module=type(pl_module).__qualname__,
+                same_module=before is pl_module,
+                max_epochs=max_epochs if max_epochs is not None and max_epochs > 0 else None,
+            )
+        )
+
+    def add(self, pl_module: Any, name: str) -> None:
+        """Take note of a name that a module logs, with the stage of its Trainer."""
+        trainer = getattr(pl_module, "_trainer", None)
+        if trainer is not None and not trainer.sanity_checking:
+            self._fresh.add((stage_of(trainer), name))
+            self._ever.add(name)
+
+    def end_stage(self, trainer: Any, stage: Stage) -> None:
+        """Take note of what a stage that ends has logged, by its names in ``callback_metrics``."""
+        if self._fits:
+            known = self._fits[-1].logged.setdefault(stage, set())
+            known.update(name for name in trainer.callback_metrics if self.was_logged(name, stage))
+
+    def was_logged(self, metric: str, stage: Stage) -> bool:
+        """Return whether a stage has logged a metric since ``forget``.
+
+        What no call of ``LightningModule.log`` brought was put there by the program itself, whenever it likes.
+        """
+        if not any(_matches(metric, name) for name in self._ever):
+            return stage in ("train", *OUTSIDE)
+        return any(at == stage and _matches(metric, name) for at, name in self._fresh)
+
+    def forget(self, stage: Stage) -> None:
+        """Count what a stage logs from now on alone."""
+        self._fresh = {(at, name) for at, name in self._fresh if at != stage}
+
+
+def stage_of(trainer: Any) -> Stage:
+    """Return what a Trainer does now."""
+    outside = OUTSIDE.get(str(trainer.state.fn and trainer.state.fn.value))
+    return outside or ("val" if trainer.validating else "train")
+
+
+@contextlib.contextmanager
+def logging_noted(package: ModuleType, log: FitLog) -> Iterator[None]:
+    """Let ``LightningModule.log`` note each name; ``log_dict`` and the ``log`` of callbacks call it."""
+    module_class = package.LightningModule
+    with replaced(module_class, "log", _noting(module_class.log, log)):
+        yield
+
+
+def _noting(before: Callable[..., None], log: FitLog) -> Callable[..., None]:
+    @functools.wraps(before)
+    def replacement(pl_module: Any, name: str, *args: Any, **given: Any) -> None:
+        before(pl_module, name, *args, **given)
+        log.add(pl_module, name)
+
+    return replacement

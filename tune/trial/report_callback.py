@@ -1,0 +1,466 @@
+"""The callback that reports each epoch's metric, writes the checkpoints, and stops the Trainer.
+
+An epoch is reported when all of it is over (``epoch_hooks``), with the value of its validation where the program
+validates the metric, else with that of its training. Where validation runs several times an epoch, each run is a
+report. The last checkpoint is always of an epoch that is over: from there Lightning goes on as if it had not stopped.
+"""
+
+import contextlib
+import math
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from tune.paths import VersionPaths, atomic_write
+from tune.trial.cut import event_sizes
+from tune.trial.epoch_hooks import begin_next_epoch, call_at_epochs
+from tune.trial.fits import OUTSIDE, CountedFits, FitLog, Stage, stage_of
+from tune.trial.mail import Epoch
+from tune.trial.mark import Mark
+from tune.trial.mutant import Mutant
+from tune.trial.rng import restore_rng, rng_state
+from tune.trial.room import room_told
+from tune.trial.score import Mode, best_of, better
+from tune.trial.seat import of_all_ranks
+
+Report = Callable[[Epoch], bool]
+"""Takes an epoch; True means: stop this trial."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """What is reported."""
+
+    metric: str
+    mode: Mode
+    others: tuple[str, ...] = ()
+    """Further metrics, reported with the first."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All metrics, the first one first."""
+        return self.metric, *self.others
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Evaluation:
+    stage: Stage
+    epoch: int
+    values: Mapping[str, float]
+
+
+class ReportCallback:
+    """The logic of the callback, whichever Lightning it is for. It stands last among the callbacks."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        version: VersionPaths,
+        report: Report,
+        log: FitLog,
+        *,
+        counted: CountedFits | None = None,
+        mark: Mark | None = None,
+        mutant: Mutant | None = None,
+        verify: Callable[[], None] = lambda: None,
+        reports_epochs_whole: bool = False,
+    ) -> None:
+        """Report what ``counted`` says: the fits that the score comes from; None: the first that logs the metric.
+
+        ``verify``: raises where the trial's values were not in force, before the first report.
+
+        ``reports_epochs_whole``: reports wait for the end of their epoch, since trials are paused there.
+        """
+        self._objective = objective
+        self._files = version
+        self._report = report
+        self._log = log
+        self._counted = counted
+        self._mark = mark  # where the trial goes on; None once it does
+        self._mutant = mutant
+        self._verify: Callable[[], None] | None = verify
+        self._reports_epochs_whole = reports_epochs_whole
+        self._waiting: list[Epoch] = []  # reports within an epoch that is not over
+        self._best: float | None = None
+        self._curve: list[tuple[int, float]] = []  # all reports
+        self._measured: dict[int, tuple[float, ...]] = {}  # further metrics, by epoch
+        self._pending: dict[str, float] = {}  # what the last validation of the epoch logged
+        self._is_validated = False  # the metric is one of validation
+        self._evaluated: _Evaluation | None = None  # outside ``Trainer.fit``; it counts where the fit logs nothing
+        self._n_fits = 0
+        self._fit = 0  # the number of the fit that the following are of
+        self._is_reported = False  # the value of the whole fit
+        self._epoch_of_checkpoint: int | None = None  # from 0, while one is written after the end of its epoch
+        self._is_saved = True  # all reports are in the last checkpoint
+        self.fits: dict[int, dict[int, float]] = {}
+        """The metric by epoch, by the number of the fit: of all fits that log it."""
+        self.n_measurable = 0
+        """Epochs and validations of the counted fits: no more reports than these can be."""
+        self.stopped = False
+        """Whether a report was answered with a stop."""
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        """Report the fit before, where that is not done; count on in a Trainer that fits again."""
+        self._n_fits += 1
+        if self._log.current != self._fit:
+            self._report_fit(trainer)
+            self._fit = self._log.current
+            self._is_reported = False
+        call_at_epochs(trainer, self, self._start_epoch, self._end_epoch)
+        if self._mutant is not None:
+            self._mutant.compare(trainer, self._mark)
+        if self._mark is not None:
+            self._restore_reports(self._mark)
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Put the Trainer where the checkpoint was written, with the constants that are in force now."""
+        if self._mutant is not None:
+            self._mutant.put_in_force(trainer)
+        if self._mark is not None and self._mark.epoch_is_over:
+            begin_next_epoch(trainer)
+            trainer.should_stop = trainer.should_stop or self._mark.should_stop
+            _restore_metrics(trainer, self._mark.metrics)
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        """Open the session of the HPARAMS tab: the program has had every hook to log hyperparameters of its own."""
+        for logger in trainer.loggers:
+            if hasattr(logger, "begin"):
+                logger.begin()
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        """Take what a validation logged; report it where the epoch goes on after it."""
+        if trainer.sanity_checking:
+            return
+        if trainer.state.fn in OUTSIDE:
+            self._evaluate(trainer)
+            return
+        if self._pending:  # the epoch went on after all
+            self._report_epoch(trainer, self._pending, within=True)
+        self._pending = self._logged(trainer, "val")
+        if _validates_within_epoch(trainer) and not _is_at_end_of_epoch(trainer):
+            pending, self._pending = self._pending, {}
+            self._report_epoch(trainer, pending, within=True)
+
+    def on_test_end(self, trainer: Any, pl_module: Any) -> None:
+        """Take what a test logged."""
+        self._evaluate(trainer)
+
+    def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
+        """Report a fit that is one of several; be through with going on, where no epoch was left to train."""
+        self._mark = None
+        if self._is_mean and self._fit in self.fits:
+            self._report_fit(trainer)
+
+    def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Give a checkpoint that we write the number of the epoch that is over, as Lightning's own have it."""
+        if self._epoch_of_checkpoint is not None:
+            checkpoint["epoch"] = self._epoch_of_checkpoint
+
+    def end(self) -> None:
+        """Report what the end of the program leaves."""
+        self._report_fit(None)
+
+    def forget(self) -> None:
+        """Count from the first epoch."""
+        self._mark = None
+
+    def _start_epoch(self, trainer: Any) -> None:
+        """Draw on where the checkpoint was written."""
+        if self._mark is not None:
+            restore_rng(self._mark.rng_of(trainer.global_rank))
+            if self._mark.epoch_is_over or not trainer.fit_loop.restarting:
+                self._mark = None
+
+    def _end_epoch(self, trainer: Any) -> None:
+        """Report the epoch, and write the last checkpoint."""
+        self._mark = None
+        if self._is_counted:
+            self.n_measurable += 1
+        trained = self._logged(trainer, "train")
+        pending, self._pending = self._pending, {}
+        self._report_epoch(trainer, self._of_stage(trained, pending), within=False)
+
+    def _of_stage(self, trained: dict[str, float], validated: dict[str, float]) -> dict[str, float]:
+        """Return an epoch's metrics: the first one of the stage that counts, of the others validation's first."""
+        values = {**trained, **validated}
+        by_stage = {"train": trained, "val": validated}
+        counting = values if self._counted is None else by_stage.get(self._counted.stage, {})
+        metric = self._objective.metric
+        self._is_validated = metric in validated
+        return {**values, metric: counting[metric]} if metric in counting else {}
+
+    def _logged(self, trainer: Any, stage: Stage) -> dict[str, float]:
+        """Return the metrics that a stage logged since it was asked last; of several processes what rank 0 holds."""
+        held = trainer.callback_metrics
+        names = [name for name in self._objective.names if name in held and self._log.was_logged(name, stage)]
+        self._log.forget(stage)
+        found: dict[str, float] = trainer.strategy.broadcast({name: float(held[name]) for name in names})
+        return found
+
+    @property
+    def _is_counted(self) -> bool:
+        """Whether the fit that runs is one of those that the score comes from."""
+        if self._counted is not None:
+            return self._fit in self._counted.numbers
+        return self.fits.keys() <= {self._fit}
+
+    @property
+    def _is_mean(self) -> bool:
+        """Whether each fit is one report: it cannot go on from a checkpoint, for the fits before it would be lost."""
+        return self._counted is not None and self._counted.is_mean
+
+    def _report_epoch(self, trainer: Any, values: Mapping[str, float], *, within: bool) -> None:
+        """Report an epoch that measured the metric, after its checkpoint; ``within``: the epoch goes on."""
+        if within and self._is_counted:
+            self.n_measurable += 1
+        if self.stopped or self._objective.metric not in values:
+            if not within and not self._is_saved and not self.stopped:
+                self._save(trainer, self._state(trainer, within=False), is_best=False)
+            if not within:
+                self._send(trainer)
+            return
+        value = values[self._objective.metric]
+        counts = self._is_counted
+        epoch = self._number_epoch(trainer, within=within)
+        self.fits.setdefault(self._fit, {})[epoch] = value
+        if not counts:
+            return
+        is_best = better(self._objective.mode, value, self._best)
+        self._best = value if is_best else self._best
+        if self._is_mean:
+            self._save_best_of_fits(trainer, is_best=is_best)
+            return
+        others = tuple(values.get(name, math.nan) for name in self._objective.others)
+        self._add(Epoch(epoch, value, self._is_over(trainer), others))
+        self._save(trainer, self._state(trainer, within=within), is_best=is_best)
+        if not within or not self._reports_epochs_whole:
+            self._send(trainer)
+
+    def _evaluate(self, trainer: Any) -> None:
+        """Take what was logged outside ``Trainer.fit``: it counts where the fit itself does not log the metric."""
+        stage = stage_of(trainer)
+        values = self._logged(trainer, stage)
+        metric = self._objective.metric
+        wanted = stage if self._counted is None else self._counted.stage
+        if metric not in values or stage != wanted or not self._is_counted or self.fits.get(self._fit):
+            return
+        if self._fit == 0 or (self._evaluated is not None and (self._evaluated.stage, stage) == ("validate", "test")):
+            return
+        self.n_measurable += 1
+        epoch = max(1, trainer.current_epoch)
+        self._evaluated = _Evaluation(stage=stage, epoch=epoch, values=values)
+        is_best = better(self._objective.mode, values[metric], self._best)
+        self._best = values[metric] if is_best else self._best
+        if self._is_mean:
+            self._save_best_of_fits(trainer, is_best=is_best)
+        else:
+            self._save(trainer, self._state(trainer, within=False, then=(epoch, values)), is_best=True)
+
+    def _report_fit(self, trainer: Any | None) -> None:
+        """Report a fit as a whole: one of several, or one that the program measures behind it."""
+        evaluated, self._evaluated = self._evaluated, None
+        if self.stopped or self._is_reported or not self._fit or not self._is_counted:
+            return
+        self._is_reported = True
+        metric, mode = self._objective.metric, self._objective.mode
+        if evaluated is not None:
+            self.fits.setdefault(self._fit, {})[evaluated.epoch] = evaluated.values[metric]
+        curve = self.fits.get(self._fit, {})
+        if self._counted is not None and self._counted.is_mean:
+            scores = [score_of_fit(self.fits.get(number, {}), mode) for number in self._counted.numbers]
+            known = [score for score in scores[: self._counted.numbers.index(self._fit) + 1] if score is not None]
+            if not known or not curve:
+                return
+            number = self._counted.numbers.index(self._fit) + 1
+            is_last = number == len(self._counted.numbers)
+            self._add(Epoch(number, math.fsum(known) / len(known), is_last, n_fits=len(self._counted.numbers)))
+        elif evaluated is not None:
+            others = tuple(evaluated.values.get(name, math.nan) for name in self._objective.others)
+            self._add(Epoch(evaluated.epoch, evaluated.values[metric], True, others))
+        self._send(trainer)
+
+    def _is_over(self, trainer: Any) -> bool:
+        """Tell whether no report comes after this one: the training is over, or its last validation."""
+        if trainer.state.fn in OUTSIDE or 0 < trainer.max_steps <= trainer.global_step:
+            return True
+        if trainer.should_stop and _can_stop(trainer):
+            return True
+        if trainer.validating or not trainer.max_epochs or trainer.max_epochs < 0:
+            return False
+        every = (trainer.check_val_every_n_epoch or 1) if self._is_validated else 1
+        n_epochs: int = trainer.fit_loop.epoch_progress.current.processed
+        return n_epochs + every > int(trainer.max_epochs)
+
+    def _add(self, epoch: Epoch) -> None:
+        self._curve.append((epoch.epoch, epoch.value))
+        if epoch.others:
+            self._measured[epoch.epoch] = epoch.others
+        self._waiting.append(epoch)
+
+    def _send(self, trainer: Any | None) -> None:
+        """Report what waits; stop the Trainer where that is the answer."""
+        waiting, self._waiting = self._waiting, []
+        if waiting and self._verify is not None:
+            self._verify()
+            self._verify = None
+        for epoch in waiting:
+            stops = self._report(epoch)
+            if trainer.strategy.broadcast(stops) if trainer is not None else stops:
+                self.stopped = True
+                if trainer is not None:
+                    _stop(trainer)
+                return
+
+    def _number_epoch(self, trainer: Any, *, within: bool) -> int:
+        """Return the epoch from 1; where validation runs several times an epoch, the count of reports."""
+        known = self.fits.get(self._fit, {})
+        number = len(known) + 1 if _validates_within_epoch(trainer) else trainer.current_epoch + within
+        return max(number, max(known, default=0) + 1)
+
+    def _restore_reports(self, mark: Mark) -> None:
+        """Know what was reported before the checkpoint. In a trial that goes on only its first fit does."""
+        self._curve = list(mark.curve)
+        self._measured = dict(mark.others)
+        curve = dict(mark.curve)
+        self.fits[self._fit] = curve
+        self.n_measurable = len(curve)
+        best = best_of(curve, self._objective.mode)
+        self._best = None if best is None else curve[best]
+
+    def _state(self, trainer: Any, *, within: bool, then: tuple[int, Mapping[str, float]] | None = None) -> Mark:
+        """Return how far the trial is; ``then``: what is reported later, when the program is through."""
+        for logger in trainer.loggers:
+            if hasattr(logger, "flush"):
+                logger.flush()
+        n_steps = trainer.fit_loop.epoch_loop._batches_that_stepped  # noqa: SLF001 - what Lightning logs as the step
+        rng, *elsewhere = of_all_ranks(rng_state(), trainer.world_size)
+        curve, others = list(self._curve), dict(self._measured)
+        if then is not None:
+            epoch, values = then
+            curve.append((epoch, values[self._objective.metric]))
+            others |= {epoch: tuple(values.get(name, math.nan) for name in self._objective.others)}
+        return Mark(
+            curve=curve,
+            others=others,
+            last=then is not None or self._is_over(trainer),
+            fit=self._n_fits,
+            step=n_steps if trainer.validating else n_steps - 1,
+            events=event_sizes(self._files.folder),
+            rng=rng,
+            rng_elsewhere=elsewhere,
+            built=[] if self._mutant is None else self._mutant.built,
+            n_mutations=0 if self._mutant is None else self._mutant.n_mutations,
+            epoch_is_over=not within,
+            should_stop=bool(trainer.should_stop),
+            metrics=_scalars(trainer.callback_metrics),
+        )
+
+    def _save(self, trainer: Any, mark: Mark, *, is_best: bool) -> None:
+        """Write the last checkpoint where the epoch is over; the best has a name of its own."""
+        self._is_saved = mark.epoch_is_over
+        targets = [self._files.last] if mark.epoch_is_over else []
+        targets += [self._files.best] if is_best else []
+        if targets:
+            self._write_checkpoint(trainer, mark, targets)
+
+    def _save_best_of_fits(self, trainer: Any, *, is_best: bool) -> None:
+        if is_best:
+            self._write_checkpoint(trainer, self._state(trainer, within=False), [self._files.best])
+
+    def _write_checkpoint(self, trainer: Any, mark: Mark, targets: list[Path]) -> None:
+        """Write a checkpoint once, under one name or two; of several processes each takes its part."""
+        first, *more = targets
+        self._epoch_of_checkpoint = max(0, trainer.current_epoch - 1) if mark.epoch_is_over else None
+        try:
+            self._save_whole(trainer, mark, first)
+        finally:
+            self._epoch_of_checkpoint = None
+        if trainer.is_global_zero:
+            for target in more:
+                with atomic_write(target) as aside:
+                    _link(first, aside)
+
+    def _save_whole(self, trainer: Any, mark: Mark, first: Path) -> None:
+        if not trainer.is_global_zero:
+            trainer.save_checkpoint(first)
+            return
+        self._files.checkpoints.mkdir(parents=True, exist_ok=True)
+        with atomic_write(first) as aside, room_told(self._files.folder, ours=True):
+            trainer.save_checkpoint(aside)
+            mark.write_into(aside)
+
+
+def score_of_fit(curve: Mapping[int, float], mode: Mode) -> float | None:
+    """Return the value of a fit's best epoch; None where none is finite."""
+    epoch = best_of(dict(curve), mode)
+    return None if epoch is None else curve[epoch]
+
+
+def _can_stop(trainer: Any) -> bool:
+    """Tell whether the program's least numbers of epochs and steps are reached."""
+    loop = trainer.fit_loop
+    least_epochs, least_steps = loop.min_epochs, loop.epoch_loop.min_steps
+    return (not least_epochs or loop.epoch_progress.current.processed >= least_epochs) and (
+        not least_steps or trainer.global_step >= least_steps
+    )
+
+
+def _validates_within_epoch(trainer: Any) -> bool:
+    """Tell whether validation runs several times an epoch."""
+    if getattr(trainer, "_val_check_time_interval", None) is not None:
+        return True
+    n_batches = trainer.val_check_batch
+    return n_batches not in (None, math.inf) and bool(n_batches < trainer.num_training_batches)
+
+
+def _is_at_end_of_epoch(trainer: Any) -> bool:
+    """Tell whether the last batch of an epoch is done."""
+    progress = trainer.fit_loop.epoch_loop.batch_progress
+    is_last = progress.is_last_batch or progress.current.ready >= trainer.num_training_batches
+    return bool(is_last or 0 < trainer.max_steps <= trainer.global_step)
+
+
+def _stop(trainer: Any) -> None:
+    """Let the Trainer end by itself after this epoch, whatever minimum it was given."""
+    trainer.fit_loop.min_epochs = None
+    trainer.fit_loop.epoch_loop.min_steps = None
+    trainer.should_stop = True
+
+
+def _scalars(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Return the metrics that are numbers; a program may put anything there."""
+    found = {}
+    for name, value in metrics.items():
+        with contextlib.suppress(TypeError, ValueError, RuntimeError):
+            found[name] = float(value)
+    return found
+
+
+def _restore_metrics(trainer: Any, metrics: Mapping[str, float]) -> None:
+    """Let callbacks and schedulers find what was logged before the checkpoint."""
+    with contextlib.suppress(AttributeError):
+        held = trainer._logger_connector._callback_metrics  # noqa: SLF001 - Lightning has no public place for them
+        for name, value in metrics.items():
+            number = torch.tensor(value)
+            exact = float(number) == value or math.isnan(value)
+            held.setdefault(name, number if exact else torch.tensor(value, dtype=torch.float64))
+
+
+@lru_cache
+def report_callback_class(package: ModuleType) -> Any:
+    """Return the callback's class, below the Callback of the Lightning package that the program uses."""
+    return type("ReportCallback", (ReportCallback, package.Callback), {})
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(source, target)
