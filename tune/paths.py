@@ -151,6 +151,11 @@ class VersionPaths:
         return self.checkpoints / f"after-{epoch}.ckpt"
 
     @property
+    def program_checkpoints(self) -> Path:
+        """The folder of those that the program writes itself."""
+        return self.checkpoints / "program"
+
+    @property
     def freed(self) -> Path:
         """Stands in the place of checkpoints that made room for better ones, and says how to train the trial again."""
         return self.checkpoints / "freed.txt"

@@ -14,9 +14,10 @@ from tune.space.dimensions import Value
 from tune.space.space import Script
 from tune.trial.children import only_forked
 from tune.trial.fit import Fit
-from tune.trial.fits import CountedFits, FitLog, logging_noted
+from tune.trial.fits import CountedFits, logging_noted
 from tune.trial.mail import Epoch
 from tune.trial.mark import Mark
+from tune.trial.program_checkpoints import ProgramCheckpoints, checkpoints_redirected
 from tune.trial.proof import Proof
 from tune.trial.quicker import quicker
 from tune.trial.reduced import reduced_over_ranks
@@ -98,7 +99,7 @@ def execute(
             stopwatch=stopwatch,
             seat=seat,
         )
-        patches.enter_context(_patched(seat, job, fit.log))
+        patches.enter_context(_patched(seat, job, fit))
         finished = False
         try:
             if isinstance(job.shape, Script):
@@ -121,15 +122,17 @@ def unheard(epoch: Epoch) -> bool:
 
 
 @contextlib.contextmanager
-def _patched(seat: Seat, job: Job, log: FitLog) -> Iterator[None]:
-    """Note what is logged, let Lightning lose no time, and let several processes do what one would.
+def _patched(seat: Seat, job: Job, fit: Fit) -> Iterator[None]:
+    """Note what is logged, keep the program's checkpoints apart, and let Lightning lose no time.
 
-    They share the data, and log what it is in all.
+    Several processes do what one would: they share the data, and log what it is in all.
     """
+    checkpoints = ProgramCheckpoints(fit.files.program_checkpoints)
     with contextlib.ExitStack() as patches:
         for package in packages_of(job.program):
             patches.enter_context(quicker(package))
-            patches.enter_context(logging_noted(package, log))
+            patches.enter_context(logging_noted(package, fit.log))
+            patches.enter_context(checkpoints_redirected(package, checkpoints))
             if seat.n_ranks > 1:
                 patches.enter_context(reduced_over_ranks(package))
                 patches.enter_context(shuffled_as_said(package))

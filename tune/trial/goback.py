@@ -1,5 +1,6 @@
 """A trial goes back to its last checkpoint: what its version holds of later steps is cut off."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -29,5 +30,7 @@ def gone_back(files: VersionPaths, task: Task, *, trusts_checkpoints: bool) -> M
     if mark is not None and not trusts_checkpoints and not is_plain(files.last):
         sys.stderr.write(f"{files.last.name} holds more than plain data; the trial starts anew. {TRUST}\n")
         mark = None
+    if mark is None:
+        shutil.rmtree(files.program_checkpoints, ignore_errors=True)
     cut_back(files.folder, mark)
     return mark

@@ -88,8 +88,6 @@ def _initialised(init: Callable[..., None], package: ModuleType, fit: Fit) -> Ca
         given["callbacks"] = _without_bars(given.get("callbacks"), package)
         alone = {} if fit.seat.n_ranks > 1 else ONE_PROCESS
         init(trainer, *args, **fit.arguments({**given, **alone}, package))
-        for callback in trainer.checkpoint_callbacks:
-            callback.dirpath = str(fit.files.checkpoints)
         fit.attach(trainer, package, fit.max_epochs(given))
 
     return replacement
