@@ -16,7 +16,7 @@ def call_at_epochs(
 ) -> None:
     """Call ``start`` and ``end`` with the Trainer at each of its epochs, as long as it has the callback.
 
-    Lightning's Tuner takes the callbacks away while it runs the loop for itself.
+    Lightning's Tuner takes the callbacks away while it runs the loop for itself; ``callback`` None: then, too.
     """
     loop = trainer.fit_loop
     for name, function, is_before in (("on_advance_start", start, True), ("on_advance_end", end, False)):
@@ -27,7 +27,7 @@ def call_at_epochs(
 
 def _calls(method: Any, callback: Any) -> bool:
     while method is not None:
-        if getattr(method, CALLBACK, None) is callback:
+        if getattr(method, CALLBACK, CALLBACK) is callback:
             return True
         method = getattr(method, "__wrapped__", None)
     return False
@@ -38,7 +38,7 @@ def _calling(
 ) -> Callable[[], None]:
     @functools.wraps(method)
     def replacement() -> None:
-        has_it = any(each is callback for each in trainer.callbacks)
+        has_it = callback is None or any(each is callback for each in trainer.callbacks)
         if has_it and is_before:
             function(trainer)
         method()

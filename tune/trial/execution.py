@@ -43,14 +43,14 @@ class Order:
     """Where it logs: the version, or a folder of the pre-flight's."""
     started: float
     """When the trial did, in seconds since the epoch."""
-    overrides: Mapping[str, Any]
-    """Arguments of the Trainer, over all others."""
     reports: bool
     """Whether its epochs count."""
     mark: Mark | None = None
     """The checkpoint from which it goes on; None: from the start."""
     counted: CountedFits | None = None
     """The fits that the score comes from; None: nobody knows yet."""
+    shortens: bool = False
+    """Whether a batch or two of each Trainer's are all."""
     measures: bool = False
     """Whether it ends when training begins: what it builds is wanted."""
 
@@ -65,6 +65,8 @@ class Traces:
     """How often each promoted expression was executed."""
     in_force: dict[str, Any]
     """The proof, by constant."""
+    stage_ended: bool
+    """Whether an epoch or an evaluation had ended: a limit of their batches may have had an effect."""
 
 
 def execute(
@@ -90,11 +92,11 @@ def execute(
             VersionPaths(order.folder),
             proof,
             order.started,
-            order.overrides,
             report if order.reports else None,
             order.mark,
             beat,
             order.counted,
+            shortens=order.shortens,
             measures=order.measures,
             stopwatch=stopwatch,
             seat=seat,
@@ -111,7 +113,9 @@ def execute(
         except Measured:
             finished = True
         finally:
-            leave(Traces(fit_s=fit.fit_s, taken=dict(in_force.taken), in_force=proof.found))
+            leave(
+                Traces(fit_s=fit.fit_s, taken=dict(in_force.taken), in_force=proof.found, stage_ended=fit.stage_ended)
+            )
             fit.end(failed=not finished)
     return fit
 

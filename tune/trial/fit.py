@@ -7,12 +7,14 @@ from typing import Any
 
 from tune.paths import VersionPaths
 from tune.trial.cut import cut_back
+from tune.trial.epoch_hooks import call_at_epochs
 from tune.trial.fits import CountedFits, FitLog
 from tune.trial.logger import OneSession, version_logger
 from tune.trial.mark import Mark
 from tune.trial.mutant import Mutant
 from tune.trial.observer_callback import ObserverCallback, observer_callback_class
 from tune.trial.pace import follow
+from tune.trial.preflight import shorten
 from tune.trial.proof import Proof
 from tune.trial.report_callback import Objective, Report, ReportCallback, report_callback_class
 from tune.trial.seat import ALONE, Seat
@@ -34,12 +36,12 @@ class Fit:
         files: VersionPaths,
         proof: Proof,
         started: float,
-        overrides: Mapping[str, Any],
         report: Report | None,
         mark: Mark | None = None,
         beat: Callable[[], None] = lambda: None,
         counted: CountedFits | None = None,
         *,
+        shortens: bool = False,
         measures: bool = False,
         stopwatch: Stopwatch | None = None,
         seat: Seat = ALONE,
@@ -49,17 +51,19 @@ class Fit:
         self.files = files
         self._proof = proof
         self._started = started
-        self._overrides = overrides
         self._report = report
         self._mark = mark
         self._beat = beat
         self._counted = counted
+        self._shortens = shortens
         self._measures = measures
         self.stopwatch = stopwatch or NoStopwatch()
         self.seat = seat
         self._tailor: Any = None
         self._mutant = Mutant(task.values, len(task.mutations)) if job.mutants else None
         self._n_fits = 0
+        self.stage_ended = False
+        """Whether an epoch or an evaluation has ended: a limit of their batches may have had an effect."""
         self._logger: Any = None
         self.log = FitLog()
         """What the program's fits logged."""
@@ -78,11 +82,6 @@ class Fit:
         return self._observer.fit_s if self._observer is not None else None
 
     @property
-    def stage_ended(self) -> bool:
-        """Whether an epoch or an evaluation ended."""
-        return self._observer is not None and self._observer.stage_ended
-
-    @property
     def measure(self) -> Measure:
         """Return what the program builds; nothing where that was not asked for."""
         return self._tailor.measure if self._tailor is not None else {}
@@ -94,7 +93,8 @@ class Fit:
 
     def arguments(self, given: Mapping[str, Any], package: ModuleType) -> dict[str, Any]:
         """Return a Trainer's arguments: those given, the space's over them, and what is ours over all."""
-        arguments = {**given, **self._job.trainer, **self._overrides}
+        arguments: Mapping[str, Any] = {**given, **self._job.trainer}
+        arguments = shorten(arguments) if self._shortens else arguments
         return {
             **arguments,
             **self.seat.arguments(arguments, package),
@@ -116,6 +116,7 @@ class Fit:
         if self._observer is None:
             self._observer = observer_callback_class(package)(self._proof, self._beat, self.log)
         trainer.callbacks.append(self._observer)
+        call_at_epochs(trainer, None, None, self.note_stage_end)
         follow(trainer, self.stopwatch)
         if self._measures:
             self._tailor = self._tailor or tailor(package)()
@@ -136,6 +137,10 @@ class Fit:
             )
             self.stopwatch.time_calls(self.reports, CHECKPOINTS, "_write_checkpoint")
         trainer.callbacks.append(self.reports)
+
+    def note_stage_end(self, trainer: Any) -> None:
+        """Take note that an epoch, or a stage, has ended."""
+        self.stage_ended = True
 
     def going_on(self, trainer: Any, given: Any = None) -> dict[str, Any]:
         """Return what the next ``Trainer.fit`` needs to go on from our checkpoint; a ``given`` one of its own wins."""

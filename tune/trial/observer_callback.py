@@ -25,8 +25,6 @@ class ObserverCallback:
         """The most that one of the DataLoaders has."""
         self.fit_s = 0.0
         """Seconds in ``Trainer.fit``, of all that were."""
-        self.stage_ended = False
-        """Whether an epoch of training or an evaluation has ended: what limits their batches may have had an effect."""
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Count the fit, and check what modules hold."""
@@ -64,11 +62,9 @@ class ObserverCallback:
         self._end_stage(trainer)
 
     def _end_stage(self, trainer: Any) -> None:
-        self.stage_ended = True
         self._log.end_stage(trainer, stage_of(trainer))
 
     def _end_epoch(self, trainer: Any) -> None:
-        self.stage_ended = True
         self._log.end_stage(trainer, "train")
 
 

@@ -16,18 +16,37 @@ from tune.trial.task import Job, Task
 
 SCRATCH = ".preflight"
 MOST_NAMED = 3  # of the files that a program writes into the working directory
-ARGUMENTS: Mapping[str, Any] = {
-    "max_epochs": 1,
-    "min_epochs": None,
-    "max_steps": -1,
-    "min_steps": None,
-    "limit_train_batches": 2,
-    "limit_val_batches": 2,
-    "overfit_batches": 0.0,
-    "check_val_every_n_epoch": 1,
-    "val_check_interval": None,
-}
-"""Of the Trainer, whatever the space asks of it."""
+N_BATCHES = 2
+"""Of training, and of validation."""
+
+
+def shorten(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a Trainer's arguments for an epoch of a batch or two; nothing becomes more than the program asks for."""
+    limits = {
+        name: _at_most(arguments.get(name), N_BATCHES)
+        for name in ("limit_train_batches", "limit_val_batches", "limit_test_batches", "limit_predict_batches")
+    }
+    overfits = bool(arguments.get("overfit_batches"))
+    return {
+        **arguments,
+        **limits,
+        **({"overfit_batches": _at_most(arguments["overfit_batches"], N_BATCHES)} if overfits else {}),
+        "max_epochs": _at_most(arguments.get("max_epochs"), 1),
+        "min_epochs": None,
+        "max_steps": arguments["max_steps"] if arguments.get("max_steps") in (0, 1) else -1,
+        "min_steps": None,
+        "check_val_every_n_epoch": 1,
+        "val_check_interval": None,
+    }
+
+
+def _at_most(given: Any, limit: int) -> Any:
+    """Return a number of batches or epochs that is no more than the given one; a share of all is a float."""
+    return (
+        given
+        if isinstance(given, int | float) and not isinstance(given, bool) and given in (0, *range(limit))
+        else limit
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +66,9 @@ class Rehearse(Protocol):
     """Executes the program once, to its end, in a process of its own."""
 
     def __call__(
-        self, scratch: VersionPaths, overrides: Mapping[str, Any], values: Mapping[str, Value], measures: bool
+        self, scratch: VersionPaths, values: Mapping[str, Value], *, shortens: bool, measures: bool
     ) -> Rehearsed:
-        """Return what it did; with ``measures`` it is built, and not trained."""
+        """Return what it did; with ``shortens`` an epoch of it, with ``measures`` it is built, and not trained."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +95,11 @@ class Preflight:
         self._version = version
         self._rehearse = rehearse
 
-    def look(self) -> Seen:
-        """Train and validate; raise what the program raises."""
+    def look(self, *, shortens: bool = True) -> Seen:
+        """Train and validate; raise what the program raises. ``shortens``: no more than an epoch of it."""
         experiment = self._version.parent
         before = files_below(Path.cwd(), but=experiment)
-        done = self._run(self._task.values)
+        done = self._run(self._task.values, shortens=shortens)
         wrote = new_files(before, files_below(Path.cwd(), but=experiment))
         return Seen(
             fits=done.fits,
@@ -116,9 +135,9 @@ class Preflight:
         """Return what the program builds with these values."""
         return self._run(values, measures=True).measure
 
-    def _run(self, values: Mapping[str, Value], *, measures: bool = False) -> Rehearsed:
+    def _run(self, values: Mapping[str, Value], *, shortens: bool = True, measures: bool = False) -> Rehearsed:
         scratch = VersionPaths(self._version / SCRATCH)
         try:
-            return self._rehearse(scratch, ARGUMENTS, values, measures)
+            return self._rehearse(scratch, values, shortens=shortens, measures=measures)
         finally:
             shutil.rmtree(scratch.folder, ignore_errors=True)

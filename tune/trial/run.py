@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tune.errors import NoRoomError
+from tune.errors import MetricError, NoRoomError
 from tune.paths import VersionPaths
 from tune.promotion.execute import Executor
 from tune.space.dimensions import Value
@@ -29,7 +29,7 @@ from tune.trial.health import cap_gpu_memory
 from tune.trial.mail import TOGETHER_S, Epoch
 from tune.trial.mark import Mark, read_mark
 from tune.trial.old_lightning import explained
-from tune.trial.preflight import Preflight, Rehearsed
+from tune.trial.preflight import Preflight, Rehearsed, Seen
 from tune.trial.process.fork_child import ForkedChild, end_left_children
 from tune.trial.process.link import SAID, Link
 from tune.trial.process.linux import CAN_FORK
@@ -44,6 +44,7 @@ from tune.trial.task import Job, Task
 
 WATCH_S = 3600.0
 """How often, at most, a child of the pre-flight is looked for: it is waited for without an end."""
+SHORTENED = "this failed after a batch or two, which may be why: the whole program runs, to see"
 Packages = Mapping[str, str | None]
 """Modules of installed packages with their files."""
 AfterPreflight = Callable[[Packages, Mapping[str, Any]], None]
@@ -96,6 +97,7 @@ class TrialRun:
         )
         self._written_at = -math.inf  # by the monotonic clock
         self._owner = os.getpid()
+        self._stage_ended = False  # in the last execution of the program
 
     def run(self, report: Report, after_preflight: AfterPreflight) -> Record:
         """Train the trial and return its record; whatever the program raises is in there.
@@ -145,16 +147,40 @@ class TrialRun:
     def _preflight(self) -> Packages:
         """Run a batch or two of training and validation; raise what is wrong with the program."""
         preflight = Preflight(self._job, self._task, self._files.folder, self._rehearse)
-        seen = preflight.look()
-        self._write(logged=seen.logged, wrote=seen.wrote, n_workers=seen.n_workers)
-        counted = preflight.check(seen)
+        try:
+            seen, counted = self._check_program(preflight, shortens=True)
+        except NoRoomError:
+            raise
+        except Exception as error:
+            if self._task.rehearsal or not self._may_be_of_shortening(error):
+                raise
+            sys.stderr.write(f"{SHORTENED}: {failure_of(error, self._job).reason}\n")
+            seen, counted = self._check_program(preflight, shortens=False)
         self._write(ready=True, counted=counted.as_json())
         return seen.packages
 
+    def _check_program(self, preflight: Preflight, *, shortens: bool) -> tuple[Seen, CountedFits]:
+        seen = preflight.look(shortens=shortens)
+        self._write(logged=seen.logged, wrote=seen.wrote, n_workers=seen.n_workers)
+        return seen, preflight.check(seen)
+
+    def _may_be_of_shortening(self, error: Exception) -> bool:
+        """Return whether a program may fail only because the pre-flight trains a batch or two of it.
+
+        A metric whose name stands nowhere in the program is not logged by a longer training either.
+        """
+        failure = failure_of(error, self._job)
+        if not failure.ours:
+            return self._stage_ended
+        name = self._job.metric.encode()
+        return failure.is_a(MetricError.__name__) and any(
+            name in each.raw for each in self._job.program.sources.values()
+        )
+
     def _rehearse(
-        self, scratch: VersionPaths, overrides: Mapping[str, Any], values: Mapping[str, Value], measures: bool
+        self, scratch: VersionPaths, values: Mapping[str, Value], *, shortens: bool, measures: bool
     ) -> Rehearsed:
-        order = self._order(scratch, overrides, values=values, measures=measures)
+        order = self._order(scratch, values=values, shortens=shortens, measures=measures)
 
         def rehearse() -> Rehearsed:
             modules, variables = set(sys.modules), dict(os.environ)
@@ -169,15 +195,10 @@ class TrialRun:
     def _run_in_child(self, function: Callable[[], Rehearsed]) -> Rehearsed:
         """Return what a function returns in a forked child; raise what it raises there, as data."""
 
-        def answer() -> tuple[str, Any, Record]:
+        def answer() -> tuple[str, Any, Record, bool]:
             self._owner = os.getpid()
-            try:
-                return "returned", function(), self.record
-            except BaseException as error:  # the program may raise anything
-                if (full := no_room(error, self._files.folder)) is not None:
-                    return "full", full.args, self.record
-                print_uncaught(error)
-                return "failed", (failure_of(error, self._job), trace_of(error)), self.record
+            how, content = self._answer(function)
+            return how, content, self.record, self._stage_ended
 
         child = ForkedChild(answer)
         while not child.poll(WATCH_S):
@@ -186,7 +207,7 @@ class TrialRun:
         if child.how_it_died is not None:
             assert self._link is not None
             self._link.die(child.how_it_died)
-        how, content, record = child.result
+        how, content, record, self._stage_ended = child.result
         self.record = replace(self.record, taken=record.taken, in_force=record.in_force, ranks=record.ranks)
         match how:
             case "full":
@@ -195,6 +216,15 @@ class TrialRun:
                 raise ChildFailure(*content)
             case _:
                 return content  # type: ignore[no-any-return]
+
+    def _answer(self, function: Callable[[], Rehearsed]) -> tuple[str, Any]:
+        try:
+            return "returned", function()
+        except BaseException as error:  # the program may raise anything
+            if (full := no_room(error, self._files.folder)) is not None:
+                return "full", full.args
+            print_uncaught(error)
+            return "failed", (failure_of(error, self._job), trace_of(error))
 
     def _fit(self, report: Report) -> None:
         """Train; in a later attempt on from the last checkpoint, or from the start where there is none."""
@@ -216,7 +246,7 @@ class TrialRun:
             self._conclude(stopped=True)
             return
         with contextlib.nullcontext() if self._link is None else self._link.training():
-            fit = self._execute(self._order(self._files, {}, reports=True, mark=mark), watched)
+            fit = self._execute(self._order(self._files, reports=True, mark=mark), watched)
         if fit.reports is not None:
             self._keep_fits(fit.reports)
         self._conclude(stopped=fit.stopped)
@@ -252,9 +282,9 @@ class TrialRun:
         ]
         return any(stops)
 
-    def _order(self, files: VersionPaths, overrides: Mapping[str, Any], **more: Any) -> Order:
+    def _order(self, files: VersionPaths, **more: Any) -> Order:
         given = {"values": self._task.values, "reports": False, "counted": self.record.counted_fits, **more}
-        return Order(task=self._task, folder=files.folder, started=self.record.started, overrides=overrides, **given)
+        return Order(task=self._task, folder=files.folder, started=self.record.started, **given)
 
     def _execute(self, order: Order, report: Report | None = None) -> Fit:
         """Execute the program, in this process and in those of the other ranks; none is forked from here on."""
@@ -285,6 +315,7 @@ class TrialRun:
 
     def _leave(self, traces: Traces) -> None:
         self.record = replace(self.record, fit_s=traces.fit_s, taken=traces.taken, in_force=traces.in_force)
+        self._stage_ended = traces.stage_ended
 
     def _keep_shares(self, shares: Sequence[Share]) -> None:
         proofs = ("rank", "pid", "taken", "in_force")

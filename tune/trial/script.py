@@ -141,6 +141,7 @@ def _ended(stage: Callable[..., Any], fit: Fit) -> Callable[..., Any]:
     @functools.wraps(stage)
     def replacement(*args: Any, **given: Any) -> Any:
         result = stage(*args, **given)
+        fit.note_stage_end(args[0] if args else None)
         if fit.stopped:
             raise StoppedScript(0)
         return result
