@@ -24,6 +24,7 @@ from tune.search.conductor import Conductor
 from tune.search.ledger.ledger import Ledger
 from tune.search.limits import Limits
 from tune.search.sampling.sampler import distribution_of
+from tune.search.scheduling.epochs import n_reports
 from tune.search.scheduling.schedulers import build_heirs, build_rule
 from tune.space.dimensions import Dimension, arguments_of, kind_of
 from tune.space.file import read_space
@@ -55,7 +56,7 @@ class Ours:
         self._conductor = Conductor(
             paths,
             ledger,
-            build_rule(space, program),
+            build_rule(space, program, n_reports(space, program, None)),
             build_heirs(space, promoted, ledger),
             Keeper(paths, [space.mode], None, free=lambda folder: 10**18),
             Limits(trials=10**9, time_budget_s=None, concurrency=concurrency, max_failures=0, give_up_after=10**9),

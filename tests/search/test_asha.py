@@ -8,6 +8,7 @@ import pytest
 from tests.projects import write_program
 from tune.promotion.program import find_program
 from tune.search.scheduling.asha import Asha, grace_period_of, latest_grace_period_of
+from tune.search.scheduling.epochs import n_reports
 from tune.search.scheduling.rule import NoStop, Verdict
 from tune.search.scheduling.schedulers import build_rule
 from tune.space.file import read_space
@@ -136,7 +137,8 @@ def test_a_search_judges_first_after_a_sixth_of_the_training_unless_told(tmp_pat
     file.write_text(
         f"system: program.py\nmetric: Loss\nmode: min\nconstants:\n  LR: {{loguniform: [1e-4, 1e-2]}}\n{settings}\n"
     )
-    rule = build_rule(read_space(file), find_program(program))
+    space, found = read_space(file), find_program(program)
+    rule = build_rule(space, found, n_reports(space, found, None))
 
     stopped = [epoch for epoch in (1, 2, 3) if (stops(rule, 1, epoch, 0.0), stops(rule, 2, epoch, 1.0))[1]]
     assert stopped == [first]
