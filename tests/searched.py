@@ -1,6 +1,6 @@
 """Trials of a space file: all that a search does of one trial, without Ray."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.processes import run_in_process
 from tune.paths import VersionPaths
@@ -50,4 +50,7 @@ class Worker:
         task = Task(number=number, version=str(files.folder), seed=0, values=dict(values), preflight=preflight)
         told = run_in_process(self.server, self.job, task)
         assert told.death is None
-        return Trial(read_record(files), files, [(each.epoch, each.value) for each in told.epochs])
+        record = read_record(files)
+        if preflight:
+            self.job = replace(self.job, counted=record.counted_fits)
+        return Trial(record, files, [(each.epoch, each.value) for each in told.epochs])
