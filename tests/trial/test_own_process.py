@@ -16,7 +16,10 @@ import pytest
 from tests.processes import run_in_process
 from tune.paths import VersionPaths
 from tune.trial.process.client import ForkedProcess, prepare_template, process_server
+from tune.trial.process.link import TRAINING
 from tune.trial.process.linux import is_alive
+from tune.trial.process.server import IDLE_S
+from tune.trial.process.watched import HangClock
 from tune.trial.record import read_record
 from tune.trial.task import Task
 
@@ -481,11 +484,44 @@ def parent_of(pid):
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def test_the_end_of_each_trial_is_told_though_their_template_ends_meanwhile(other_server):
-    trials = [ForkedProcess(other_server) for _ in range(2)]
-    template = server = parent_of(trials[0].pid)
+def server_of(process):
+    server = process.pid
     while parent_of(server) != os.getpid():
         server = parent_of(server)
+    return server
+
+
+@pytest.mark.slow
+def test_a_server_that_was_stopped_for_longer_than_it_waits_for_clients_ends_no_trial(tmp_path):
+    with process_server(tmp_path) as path:
+        trial = ForkedProcess(path)
+        server = server_of(trial)
+        os.kill(server, signal.SIGSTOP)
+        time.sleep(IDLE_S + 1)
+        os.kill(server, signal.SIGCONT)
+        time.sleep(1)
+        try:
+            assert trial.poll() is None
+            assert is_alive(server)
+        finally:
+            trial.close()
+
+
+def test_hang_clock_when_its_own_process_was_stopped_then_that_is_no_silence(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    clock = HangClock(60.0)
+    clock.hear(TRAINING, ())
+    now = 1000.0
+    clock.leave_out(990.0)
+    assert clock.describe_hang() is None
+    now = 1060.0
+    assert clock.describe_hang() == "no batch ended for 70 s"
+
+
+def test_the_end_of_each_trial_is_told_though_their_template_ends_meanwhile(other_server):
+    trials = [ForkedProcess(other_server) for _ in range(2)]
+    template, server = parent_of(trials[0].pid), server_of(trials[0])
     assert template != server
     os.kill(server, signal.SIGSTOP)
     try:

@@ -83,6 +83,7 @@ class TrialTrainable(TRAINABLE):
     def train(self) -> dict[str, Any]:
         """Return what the trial says next; where it said something before, it goes on."""
         self._n_results += 1
+        setproctitle(f"ray::{self._version.folder.name}")  # Ray gives each call its name
         result = self._next_result()
         return {"done": False, "training_iteration": self._n_results, **result, **self.get_auto_filled_metrics()}
 
@@ -127,7 +128,6 @@ class TrialTrainable(TRAINABLE):
                 return {"done": True, REST: []}
         else:
             self._counted = None if task.preflight else look_behind_gate(self._job.gate)
-        setproctitle(f"ray::{self._version.folder.name}")
         try:
             process = self._source.take(self._spec)
         except StartError as error:

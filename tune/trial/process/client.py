@@ -225,7 +225,7 @@ def _remove_left(folders: Iterable[Path]) -> None:
                 continue
             try:
                 _connect(folder / SOCKET).close()
-            except ConnectionRefusedError:
+            except (ConnectionRefusedError, FileNotFoundError):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -312,6 +312,7 @@ def process_server(folder: Path) -> Iterator[Path | None]:
     if not may_fork():
         yield None
         return
+    _remove_left(Path(tempfile.gettempdir()).glob(f"{NODE_FOLDER}{os.getuid()}-*"))
     path = folder / SOCKET
     theirs, ours = os.pipe()
     try:

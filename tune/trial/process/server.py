@@ -104,11 +104,11 @@ class Server:
         self._make_first()
         idle_since = time.monotonic()
         while not self._is_over and time.monotonic() - idle_since < IDLE_S:
-            if self._driver is not None or self._clients:
-                idle_since = time.monotonic()
             for key, _ in self._selector.select(STRAY_S if self._strays else 1.0):
                 self._handle(key.fileobj)
             self._end_strays()
+            if self._driver is not None or self._clients:  # asked last: all of this may have been stopped for minutes
+                idle_since = time.monotonic()
         self._end_everything()
 
     def _handle(self, ready: Any) -> None:

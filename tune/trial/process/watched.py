@@ -22,6 +22,8 @@ from tune.trial.process.linux import count_oom_kills
 from tune.trial.record import HUNG, Failure, read_record
 
 TICK_S = 0.5
+STOPPED_S = 10.0
+"""A thread that has not looked for so long was stopped itself."""
 STACKS_S = 2.0
 """For a process that hangs to write its stacks."""
 HANG_EPOCHS = 10
@@ -58,6 +60,11 @@ class HangClock:
             self._is_last = content[0]
             self._epochs_s.append(now - self._reported)
             self._batch = self._reported = now
+
+    def leave_out(self, seconds: float) -> None:
+        """Do not count a time in which nobody could have said anything."""
+        self._batch += seconds
+        self._reported += seconds
 
     def resume(self) -> None:
         """Count from now on: the trial has its answer."""
@@ -127,8 +134,11 @@ class WatchedProcess:
             ready = wait([*listening, *self._process.readable], TICK_S if self._process.readable else TICK_S / 5)
             if self._process.connection in ready and not self._receive():
                 listening.clear()
-            if time.monotonic() - self._looked_at >= TICK_S:
-                self._looked_at = time.monotonic()
+            since_s = time.monotonic() - self._looked_at
+            if since_s >= TICK_S:
+                self._looked_at += since_s
+                if since_s >= STOPPED_S:  # a container was paused, a job suspended: the trial may have been, too
+                    self._clock.leave_out(since_s)
                 self._end_if_needed()
         while listening and self._process.connection.poll() and self._receive():
             pass
