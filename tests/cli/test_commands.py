@@ -36,7 +36,7 @@ OPTIONS = {
     }
     | {"--trials", "--time-budget", "--seed", "--sampler", "--scheduler", "--concurrency"}
     | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures", "--give-up-after", "--hang-after"}
-    | {"--keep-checkpoints", "--workers-per-trial"},
+    | {"--keep-checkpoints", "--workers-per-trial", "--fits"},
     "constants": HELP | {"--refused", "--json"},
     "promote": HELP | {"-o", "--output", "--force", "--metric", "--mode"},
     "resume": HELP

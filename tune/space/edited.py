@@ -14,7 +14,7 @@ NEW_SEARCH = "Its trials could not be compared; start a new search, or change it
 def edited_space(edited: Space, before: Space) -> Space:
     """Return the space to go on with: what the file says, and for settings that it does not name, what was before.
 
-    Raise SpaceError where it is about another program, metric, mode or seed: trials differ by their constants alone.
+    Raise SpaceError where it is about another program, metric, mode, seed or fits: trials differ by their constants alone.
     """
     _check_program(edited, before)
     for key, old, new in (
@@ -25,9 +25,10 @@ def edited_space(edited: Space, before: Space) -> Space:
             what = f"{key}: the search went by {' and '.join(old)}, got {' and '.join(new)}"
             raise SpaceError(edited.where(key), what, NEW_SEARCH)
     settings = _merged(edited, before.settings)
-    if settings.seed != before.settings.seed:
-        what = f"seed: the trials had {before.settings.seed}, got {settings.seed}"
-        raise SpaceError(edited.where("seed"), what, NEW_SEARCH)
+    for key in ("seed", "fits"):
+        old, new = getattr(before.settings, key), getattr(settings, key)
+        if old != new:
+            raise SpaceError(edited.where(key), f"{key}: the trials had {old}, got {new}", NEW_SEARCH)
     space = replace(edited, program=before.program, shape=before.shape, settings=settings)
     check_settings(space)
     return space
