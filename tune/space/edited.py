@@ -14,7 +14,7 @@ NEW_SEARCH = "Its trials could not be compared; start a new search, or change it
 def edited_space(edited: Space, before: Space) -> Space:
     """Return the space to go on with: what the file says, and for settings that it does not name, what was before.
 
-    Raise SpaceError where it is about another program, metric, mode, seed or fits: trials differ by their constants alone.
+    Raise SpaceError where it is about another program, metric, mode, seed or fits: its trials could not be compared.
     """
     _check_program(edited, before)
     for key, old, new in (
