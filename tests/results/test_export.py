@@ -39,6 +39,8 @@ def test_an_object_is_strict_json_with_every_trial_and_floats_as_they_are(tmp_pa
         "n_epochs": 2,
         "repeat_of": None,
         "reason": None,
+        "standard_error": None,
+        "n_fits": None,
         "scores": {"Score/Val": 1 / 3},
         "constants": {"LR": 0.01, "BATCH_SIZE": 64, "DROPOUT": 0.1, "OPTIMIZER": "adam"},
         "curve": [[1, 0.1], [2, 1 / 3]],
@@ -50,6 +52,7 @@ def test_an_object_is_strict_json_with_every_trial_and_floats_as_they_are(tmp_pa
 
 
 HEAD = ["experiment", "number", "version", "state", "score", "best_epoch", "n_epochs", "repeat_of", "reason"]
+HEAD += ["standard_error", "n_fits"]
 
 
 def test_rows_of_several_experiments_have_the_same_columns(tmp_path):
@@ -62,11 +65,11 @@ def test_rows_of_several_experiments_have_the_same_columns(tmp_path):
     constants = ["constants.LR", "constants.BATCH_SIZE", "constants.DROPOUT", "constants.OPTIMIZER"]
     assert header == [*HEAD, *scores, *constants]
     assert rows[0] == [
-        *("exp", 0, "000,baseline", "complete", 1 / 3, 2, 2, None, None),
+        *("exp", 0, "000,baseline", "complete", 1 / 3, 2, 2, *[None] * 4),
         *(1 / 3, None, 0.01, 64, 0.1, "adam"),
     ]
     assert rows[2] == [
-        *("two", 0, "000,baseline", "complete", 0.5, 1, 1, None, None),
+        *("two", 0, "000,baseline", "complete", 0.5, 1, 1, *[None] * 4),
         *(None, 0.5, 0.01, 64, 0.1, None),
     ]
 

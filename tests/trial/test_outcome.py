@@ -2,10 +2,11 @@
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 
-from tune.trial.outcome import Outcome, dominates, pareto_front
+from tune.trial.outcome import Outcome, dominates, pareto_front, ranked
 
 
 def outcome(number, *scores, state="complete"):
@@ -56,3 +57,24 @@ def test_the_front_of_many_is_that_of_its_definition():
     assert front == {
         each.scores for each in outcomes if not any(dominates(other.scores, each.scores, modes) for other in outcomes)
     }
+
+
+def folds(number, *means, n_fits=3):
+    """Return a trial whose curve is the running mean over fits."""
+    curve = dict(enumerate(means, start=1))
+    return replace(outcome(number, means[-1]), curve=curve, best_epoch=len(means), n_fits=n_fits)
+
+
+def test_standard_error_when_a_score_is_a_mean_then_it_is_that_of_the_fits_scores():
+    trial = folds(0, 0.75, 0.8125, 0.875)  # of 0.75, 0.875 and 1.0
+
+    assert trial.standard_error == pytest.approx(0.125 / 3**0.5)
+    assert trial.scored_where == "as the mean of 3 fits (standard error 0.072)"
+    assert (folds(0, 0.75).standard_error, outcome(0, 0.75).standard_error) == (None, None)
+    assert folds(0, 0.75).scored_where == "as the mean of 1 of 3 fits"
+
+
+def test_ranked_when_a_mean_is_of_fewer_fits_then_it_comes_behind_all_whole_ones():
+    trials = [folds(0, 0.5, 0.5, 0.5), folds(1, 0.9), folds(2, 0.6, 0.6, 0.6), folds(3, 0.8, 0.8)]
+
+    assert [each.number for each in ranked(trials, "max")] == [2, 0, 1, 3]

@@ -12,7 +12,10 @@ from tune.results.failures import FailureGroup, failures_of
 from tune.results.hints import hints_of
 from tune.trial.outcome import Outcome
 
-FIELDS = ("experiment", "number", "version", "state", "score", "best_epoch", "n_epochs", "repeat_of", "reason")
+FIELDS = (
+    *("experiment", "number", "version", "state", "score", "best_epoch", "n_epochs", "repeat_of", "reason"),
+    *("standard_error", "n_fits"),
+)
 """The columns that every table has, in their order."""
 
 
@@ -63,6 +66,8 @@ def _trial(experiment: Experiment, trial: Outcome) -> dict[str, Any]:
         "n_epochs": trial.n_epochs,
         "repeat_of": trial.repeat_of,
         "reason": trial.reason,
+        "standard_error": _finite(trial.standard_error),
+        "n_fits": trial.n_fits,
         "scores": {name: _finite(score) for name, score in zip(names, scores, strict=False)},
         "constants": _finite(dict(trial.values)),
         "curve": [[epoch, _finite(value)] for epoch, value in sorted(trial.curve.items())],

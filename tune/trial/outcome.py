@@ -1,6 +1,7 @@
 """How a trial ended, as the ledger tells it; the same for the terminal, the table and the report."""
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -86,7 +87,18 @@ class Outcome:
         if self.n_fits is None:
             return f"in epoch {self.best_epoch}"
         of_all = "" if self.is_comparable else f" of {self.n_fits}"
-        return f"as the mean of {self.n_epochs}{of_all} fits"
+        error = "" if self.standard_error is None else f" (standard error {self.standard_error:.2g})"
+        return f"as the mean of {self.n_epochs}{of_all} fits{error}"
+
+    @property
+    def standard_error(self) -> float | None:
+        """Of a score that is the mean of several fits, from what each of them adds to the running mean."""
+        means = [self.curve[number] for number in sorted(self.curve)]
+        if self.n_fits is None or len(means) < 2 or not all(map(math.isfinite, means)):
+            return None
+        sums = [number * mean for number, mean in enumerate(means, start=1)]
+        scores = [now - before for before, now in zip([0.0, *sums], sums, strict=False)]
+        return statistics.stdev(scores) / math.sqrt(len(scores))
 
     @property
     def length(self) -> str:

@@ -259,7 +259,7 @@ class TrialRun:
             {"number": number, "curve": list(curve.items()), "score": scores[number]}
             for number, curve in reports.fits.items()
         ]
-        values = [] if counted is None else [scores[number] for number in counted.numbers if number in scores]
+        values = [] if counted is None else [scores.get(number) for number in counted.numbers]
         finite = [value for value in values if value is not None]
         error = statistics.stdev(finite) / math.sqrt(len(finite)) if len(finite) > 1 else None
         warnings = []
