@@ -71,10 +71,11 @@ def test_standard_error_when_a_score_is_a_mean_then_it_is_that_of_the_fits_score
     assert trial.standard_error == pytest.approx(0.125 / 3**0.5)
     assert trial.scored_where == "as the mean of 3 fits (standard error 0.072)"
     assert (folds(0, 0.75).standard_error, outcome(0, 0.75).standard_error) == (None, None)
-    assert folds(0, 0.75).scored_where == "as the mean of 1 of 3 fits"
+    assert replace(folds(0, 0.75), state="pruned").scored_where == "as the mean of 1 of 3 fits"
 
 
 def test_ranked_when_a_mean_is_of_fewer_fits_then_it_comes_behind_all_whole_ones():
     trials = [folds(0, 0.5, 0.5, 0.5), folds(1, 0.9), folds(2, 0.6, 0.6, 0.6), folds(3, 0.8, 0.8)]
+    trials = [replace(each, state="pruned" if len(each.curve) < 3 else "complete") for each in trials]
 
     assert [each.number for each in ranked(trials, "max")] == [2, 0, 1, 3]

@@ -325,6 +325,30 @@ def test_curve_when_a_program_fits_fresh_modules_then_it_is_the_running_mean_of_
             assert trial.record.standard_error == pytest.approx(0.125 / 3**0.5)
 
 
+FOLDS_OF_STAGES = """
+    for fold in range(2):
+        fit(1, Other(0.5), limit_val_batches=0)
+        net = Net(fold / 8)
+        fit(1, net)
+        net.add += 0.25
+        fit(2, net)
+"""
+
+
+def test_score_when_each_fold_has_stages_then_it_is_the_mean_of_their_last(searched):
+    _, baseline = searched(in_main(FOLDS_OF_STAGES))
+
+    assert baseline.record.counted_fits.numbers == (3, 6)
+    assert baseline.reports == [(1, 1.0), (2, 1.0625)]
+
+
+def test_score_when_a_constant_says_how_many_folds_there_are_then_it_is_the_mean_of_all(searched):
+    worker, baseline = searched(in_main("for fold in range(2 + round(LR * 4)): fit(1, Net(fold))"))
+    more, fewer = worker.run({"LR": 0.5}), worker.run({"LR": 0.0})
+
+    assert [trial.reports[-1] for trial in (baseline, more, fewer)] == [(2, 1.0), (4, 2.0), (2, 1.0)]
+
+
 def test_score_when_each_fold_is_tested_then_it_is_the_mean_of_the_tests(searched):
     more = "class Net(Net):\n    def test_step(self, batch, index): self.log('tested', self.add)\n"
     body = "for fold in range(3):\n    net = Net(fold / 8)\n    fit(2, net).test(net, loader(), verbose=False)"

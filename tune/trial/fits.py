@@ -96,7 +96,8 @@ def count_fits(fits: Sequence[FitSummary], metric: str, rule: FitsRule | None) -
     """Return which fits a trial's score comes from; ``rule`` None: what such programs mean.
 
     That is the mean where several fits train modules of one class, each a fresh one, as those of cross-validation are;
-    else the last fit that logs the metric. Raises MetricError where no fit does, or not the one that ``rule`` names.
+    else the last fit that logs the metric. Of fits that train one module further, the last stands for all. Raises
+    MetricError where no fit does, or not the one that ``rule`` names.
     """
     logging = [number for number, fit in enumerate(fits, start=1) if fit.logs(metric)]
     names = sorted({name for fit in fits for logged in fit.logged.values() for name in logged})
@@ -105,7 +106,7 @@ def count_fits(fits: Sequence[FitSummary], metric: str, rule: FitsRule | None) -
         raise MetricError(None, what, suggest(metric, names, what="logged"))
     last = fits[logging[-1] - 1]
     alike = [number for number in logging if fits[number - 1].module == last.module]
-    fresh = not any(fits[number - 1].same_module for number in alike[1:])
+    gone_on_with = {number - 1 for number in alike if fits[number - 1].same_module}
     match rule:
         case int(number) if number not in logging:
             known = ", ".join(map(str, logging))
@@ -117,7 +118,7 @@ def count_fits(fits: Sequence[FitSummary], metric: str, rule: FitsRule | None) -
         case "last":
             counted = logging[-1:]
         case _:
-            counted = alike if fresh else alike[-1:]
+            counted = [number for number in alike if number not in gone_on_with]
     return CountedFits(
         numbers=tuple(counted),
         n_fits=len(fits),

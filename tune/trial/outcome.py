@@ -78,8 +78,8 @@ class Outcome:
 
     @property
     def is_comparable(self) -> bool:
-        """Whether the score is of all fits that count."""
-        return self.n_fits is None or self.n_epochs >= self.n_fits
+        """Whether the score is of all fits that count; a constant may say how many a trial has."""
+        return self.n_fits is None or self.state == "complete" or self.n_epochs >= self.n_fits
 
     @property
     def scored_where(self) -> str:

@@ -207,9 +207,13 @@ class ReportCallback:
     @property
     def _is_counted(self) -> bool:
         """Whether the fit that runs is one of those that the score comes from."""
-        if self._counted is not None:
-            return self._fit in self._counted.numbers
-        return self.fits.keys() <= {self._fit}
+        return self._counts(self._fit)
+
+    def _counts(self, number: int) -> bool:
+        """Tell whether the score comes from a fit; of a mean so does each one more than the pre-flight has seen."""
+        if self._counted is None:
+            return self.fits.keys() <= {number}
+        return number in self._counted.numbers or (self._is_mean and number > self._counted.n_fits)
 
     @property
     def _is_mean(self) -> bool:
@@ -274,13 +278,12 @@ class ReportCallback:
             self.fits.setdefault(self._fit, {})[evaluated.epoch] = evaluated.values[metric]
         curve = self.fits.get(self._fit, {})
         if self._counted is not None and self._counted.is_mean:
-            scores = [score_of_fit(self.fits.get(number, {}), mode) for number in self._counted.numbers]
-            known = [score for score in scores[: self._counted.numbers.index(self._fit) + 1] if score is not None]
+            scores = [score_of_fit(self.fits[number], mode) for number in sorted(self.fits) if self._counts(number)]
+            known = [score for score in scores if score is not None]
             if not known or not curve:
                 return
-            number = self._counted.numbers.index(self._fit) + 1
-            is_last = number == len(self._counted.numbers)
-            self._add(Epoch(number, math.fsum(known) / len(known), is_last, n_fits=len(self._counted.numbers)))
+            n_fits = len(self._counted.numbers)
+            self._add(Epoch(len(scores), math.fsum(known) / len(known), len(scores) >= n_fits, n_fits=n_fits))
         elif evaluated is not None:
             others = tuple(evaluated.values.get(name, math.nan) for name in self._objective.others)
             self._add(Epoch(evaluated.epoch, evaluated.values[metric], True, others))
