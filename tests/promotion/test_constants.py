@@ -159,7 +159,6 @@ REFUSED = [
     ("D = {'a': 1}\nD.update(b=2)", "D['a']", "\"D['a']\" lies in D, which is assigned again: train.py:2\n  Take that assignment away; it would undo the search."),
     ("D = {'a': 1, **{}}", "D['a']", "\"D['a']\" may be replaced by the `**` that follows it\n  Write the entry after the `**`."),
     ("class C:\n    lr = 1\n    def f(self):\n        self.lr = 2", "C.lr", "'C.lr' is assigned again, on the instance: train.py:4\n  Search what is assigned there."),
-    ("class C:\n    def __init__(self, lr=1): pass\nC(**f())", "C.lr", "'C.lr' may be passed unseen, by a star: train.py:3\n  Write `lr=` there, or search the constant or option that it comes from."),
     ("class C:\n    def __init__(self, lr=1): pass\nC()\nC(lr=2)", "C.lr", "'C.lr' has a value of its own at each of several places\n  Write the one you mean: C.lr@2 (1), C.lr@4 (2)."),
     ("class C:\n    def __init__(self):\n        self.x = 1\n    def f(self):\n        self.x = 2", "C.x", "'C.x' is assigned more than once: train.py:3 and train.py:5\n  Keep one assignment; which of them would count?"),
     ("f(0.5)", "f.p", "'f.p': f takes 0.5 by position, and its parameters are not known: train.py:1\n  Write `p=0.5` in that call, if it is meant."),
@@ -268,3 +267,14 @@ def test_finding_imports_no_heavy_library():
         "print(sorted({'torch', 'ray', 'optuna', 'pytorch_lightning', 'numpy'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("call", ["C(**f())", "C(*f())", "C(1, **vars(args))", "C(1, 2, **vars(args))"])
+def test_constant_when_a_star_may_pass_a_parameter_then_it_is_one_with_a_warning(program_of, call):
+    program = program_of(f"class C:\n    def __init__(self, a, n=2, lr=1.5): pass\n{call}\n")
+    constant = found(program, "C.lr")
+
+    assert (constant.value, constant.starred) == (1.5, True)
+    assert constant.warnings == (
+        "a star may pass it (train.py:3): if so, the pre-flight tells, and what is passed is to be searched",
+    )

@@ -62,3 +62,28 @@ def test_of_several_places_one_alone_may_be_searched(worker, programs):
     start = worker("scripted", text, promoted=[name], max_epochs=1)
 
     assert start.run(**{name: 16}).record.failure is None
+
+
+STARS = {
+    "passes another": ("Net(2, **dict(scale=4.0))", False),
+    "passes an equal one": ("Net(2, **dict(scale=float('2')))", False),
+    "passes it by position": ("Net(*[2, 8, 4.0])", False),
+    "passes others": ("Net(**dict(n=2))", True),
+    "passes others by position": ("Net(*(2, 8))", True),
+}
+
+
+@pytest.mark.parametrize(("call", "is_in_force"), STARS.values(), ids=STARS)
+def test_parameter_when_a_star_may_pass_it_then_the_preflight_tells_whether_it_does(
+    worker, programs, call, is_in_force
+):
+    net = NET.replace("width=8, *, bias=True", "width=8, scale=2.0, *, bias=True")
+    text = program(programs, call).replace(NET, net)
+    start = worker("scripted", text, promoted=["Net.scale"], max_epochs=1)
+    baseline = start.run(preflight=True, **{"Net.scale": 2.0})
+
+    if is_in_force:
+        assert baseline.failure is None
+        assert start.run(**{"Net.scale": 3.0}).record.in_force["Net.scale"]["value"] == 3.0
+    else:
+        assert "Net.scale is not in force: the search set 2.0, and a call passes" in baseline.failure.message

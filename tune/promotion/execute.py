@@ -38,10 +38,15 @@ class InForce(Mapping[str, Value]):
         self.taken = dict.fromkeys(self._values, 0)
         self.displaced: dict[str, Any] = {}
         """What a promoted parameter was given in its place, by a call that no look at the source could find."""
+        self.starred: set[str] = set()
+        """The parameters that a star may pass: a float that is equal, and another object, is no proof."""
 
     def received(self, key: str, value: Any) -> None:
         """Hear what a parameter holds as its function begins."""
-        if key in self._values and not same(value, self._values[key]):
+        if key not in self._values:
+            return
+        ours = self._values[key]
+        if not same(value, ours) or (key in self.starred and isinstance(ours, float) and value is not ours):
             self.displaced.setdefault(key, value)
 
     def __getitem__(self, key: str) -> Value:

@@ -78,6 +78,8 @@ class Constant:
     """``file:line`` of every place that may read it; none: searching it would change nothing."""
     warnings: tuple[str, ...] = ()
     """What is legal, and worth a word before a search: sentences without the name and the place."""
+    starred: bool = False
+    """Whether a call may pass it by ``*`` or ``**``, where no look at the source tells."""
 
     @property
     def where(self) -> str:

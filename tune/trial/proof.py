@@ -26,6 +26,7 @@ class Proof:
         self._constants = {key: constant for key, constant in constants.items() if key in values}
         self._values = values
         self._in_force = in_force
+        in_force.starred |= {key for key, constant in self._constants.items() if constant.starred}
         self._program = program
         self.found: dict[str, dict[str, Any]] = {}
         """For trial.json, by constant: ``value`` and ``where`` it was found in force."""
@@ -62,7 +63,7 @@ class Proof:
             raise ProgramError(
                 self._constants[key].where,
                 f"{key} is not in force: the search set {self._values[key]!r}, and a call passes {held!r}",
-                "The call is none that the source shows by name; search the constant that it takes the value from.",
+                "The call is none that the source shows by name; search the constant or option that it comes from.",
             )
 
     def _compare(self, key: str, constant: Constant, held: Any) -> None:

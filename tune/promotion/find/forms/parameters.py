@@ -98,11 +98,6 @@ def _constants(group: Group, reads: Reads) -> Iterator[Constant | Refusal]:
 
 
 def _trouble(group: Group) -> tuple[str, str] | None:
-    if group.hidden is not None:
-        return (
-            f"may be passed unseen, by a star: {group.hidden}",
-            f"Write `{group.parameter.name}=` there, or search the constant or option that it comes from.",
-        )
     if is_factory(group.parameter.default):
         place = group.parameter.survey.place(group.parameter.declared.lineno)
         return f"has a default that a factory makes: {place}", "Write `lambda: [...]` with the value, or pass it."
@@ -180,8 +175,15 @@ def _constant(group: Group, values: list[Value | Unknown], names: tuple[str, ...
         names=names,
         form=Form.PARAMETER,
         reads=_reads(group, reads),
-        warnings=_warnings(group, values),
+        warnings=(*_of_star(group), *_warnings(group, values)),
+        starred=group.hidden is not None,
     )
+
+
+def _of_star(group: Group) -> tuple[str, ...]:
+    if group.hidden is None:
+        return ()
+    return (f"a star may pass it ({group.hidden}): if so, the pre-flight tells, and what is passed is to be searched",)
 
 
 def _warnings(group: Group, values: list[Value | Unknown]) -> tuple[str, ...]:
