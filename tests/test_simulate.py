@@ -1,13 +1,14 @@
 """The simulator that the defaults are judged by: every method runs, a seed gives one search, and rows are kept."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.simulate.events import Run, simulate
-from benchmarks.simulate.made import RATES, make_table
+from benchmarks.simulate.made import N_VALIDATED, RATES, make_table
 from benchmarks.simulate.methods import DEFAULT, build_method
 from benchmarks.simulate.regret import Regrets, print_regrets
 from benchmarks.simulate.runs import Cell, Row, read_rows, run_cells, table_name
@@ -178,3 +179,50 @@ def test_made_table_diverges_at_large_rates_and_has_a_best_one_between():
 def test_made_tables_of_one_seed_are_the_same():
     first, second = (make_table(np.random.default_rng([0, 3]))[1] for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+def test_failing_table_has_configurations_that_are_ahead_at_first_and_fail_later():
+    for seed in range(5):
+        _, loss, _ = make_table(np.random.default_rng(seed), "failing")
+        fails = np.isnan(loss[..., -1])
+        late = fails & np.isfinite(loss[..., 1])
+
+        assert 0.05 < late.mean() < 0.6
+        assert np.nanmedian(loss[late][:, 1]) < np.nanmedian(loss[~fails][:, 1])
+        assert np.nanmin(loss[fails]) > np.nanmin(loss[~fails])
+
+
+def test_noisy_table_has_errors_of_a_small_validation_set():
+    for seed in range(5):
+        smooth, noisy = (make_table(np.random.default_rng(seed), kind)[1] for kind in ("made", "noisy"))
+
+        np.testing.assert_array_equal(np.isnan(smooth), np.isnan(noisy))
+        n_validated = min(n for n in N_VALIDATED if np.allclose(np.nan_to_num(noisy) * n % 1 % 0.999999, 0, atol=1e-5))
+        deviations = np.nanstd(np.diff(noisy, axis=-1)) / np.nanstd(np.diff(1 - np.exp(-smooth), axis=-1))
+        assert n_validated in N_VALIDATED
+        assert deviations > 1
+
+
+class Scripted(Recorder):
+    """Stops each trial after its second epoch."""
+
+    def report(self, trial, epoch):
+        return super().report(trial, epoch) or epoch.epoch == 2 or not math.isfinite(epoch.value)
+
+
+def test_values_of_a_trial_that_fails_do_not_count():
+    class Failing:
+        """The first trial fails in its second epoch, after the best value of all."""
+
+        n_epochs, start_s, hardcoded = 3, 0.0, {}
+
+        def __init__(self):
+            self.curves = iter([np.array([0.1, np.nan, np.nan])])
+
+        def curve(self, config):
+            return next(self.curves, np.array([0.5, 0.4, 0.3])), 1.0
+
+    run = simulate(Failing(), Scripted(Failing()), 1, 8.0)
+
+    assert run.best[-1] == 0.4
+    assert math.isinf(run.best[10])

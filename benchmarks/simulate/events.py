@@ -21,7 +21,7 @@ class Run:
     """What came of a search."""
 
     best: list[float]
-    """The best value so far, at each moment; infinite before the first epoch."""
+    """The best value so far, at each moment; infinite before the first epoch. Values of failed trials do not count."""
     n_trials: int
     n_epochs: int
     method_s: float
@@ -31,13 +31,15 @@ class Run:
 def simulate(table: Table, method: Method, n_workers: int, budget_s: float) -> Run:
     """Search for ``budget_s`` of simulated time; a worker that is free begins the next trial at once.
 
-    What happens at the same moment happens in the order in which it was begun, so that a seed gives one search.
+    What happens at the same moment happens in the order in which it was begun, so that a seed gives one search. A trial
+    fails when its value is not finite.
     """
     order = itertools.count()
     events: list[tuple[float, int, str, int]] = []  # end of an epoch: when, order, trial, epoch
     before: dict[str, float | None] = {}  # when the last epoch of the worker's trial before ended, by trial
     curves: dict[str, tuple[Floats, float]] = {}
-    times, bests = [0.0], [math.inf]
+    reported: list[tuple[float, float, str]] = []  # when, value, trial
+    failed: set[str] = set()
     method_s, n_epochs = 0.0, 0
 
     def begin(ended: float | None) -> None:
@@ -58,9 +60,9 @@ def simulate(table: Table, method: Method, n_workers: int, budget_s: float) -> R
         values, epoch_s = curves[trial]
         value = float(values[epoch - 1])
         n_epochs += 1
-        if value < bests[-1]:
-            times.append(now)
-            bests.append(value)
+        reported.append((now, value, trial))
+        if not math.isfinite(value):
+            failed.add(trial)
         started = time.process_time()
         ends = method.report(trial, Epoch(epoch, value, epoch == table.n_epochs, at=now, before=before[trial]))
         method_s += time.process_time() - started
@@ -70,6 +72,9 @@ def simulate(table: Table, method: Method, n_workers: int, budget_s: float) -> R
             n_trials += 1
         else:
             heapq.heappush(events, (now + epoch_s, next(order), trial, epoch + 1))
+    sound = [(when, value) for when, value, trial in reported if trial not in failed]
+    times = [0.0, *(when for when, _ in sound)]
+    bests = list(itertools.accumulate((value for _, value in sound), min, initial=math.inf))
     places = np.searchsorted(times, moments() * budget_s, side="right") - 1
     return Run(
         best=[bests[place] for place in places], n_trials=n_trials, n_epochs=n_epochs, method_s=round(method_s, 3)

@@ -23,6 +23,9 @@ DECIDING = (
     "sampling/searcher",
     "sampling/tpe",
     "scheduling/asha",
+    "scheduling/hyperband",
+    "scheduling/median",
+    "scheduling/population",
     "scheduling/schedulers",
 )
 """The modules of ``tune/search`` of which another text is another search."""

@@ -29,7 +29,7 @@ class Scale:
     """What a table's regret is measured by."""
 
     best: float
-    """The best value known, of any configuration in any epoch."""
+    """The best value known in any epoch, of configurations whose training does not fail."""
     median: float
     """Of random configurations, after their last epoch."""
     full_s: float
@@ -277,7 +277,8 @@ def scale_of(named: str) -> Scale:
     table = open_table(named)
     values, epoch_s = table.known()
     full_s = table.start_s + float(epoch_s.mean()) * values.shape[1]
-    return Scale(best=float(np.nanmin(values)), median=float(np.nanmedian(values[:, -1])), full_s=full_s)
+    sound = values[np.isfinite(values).all(1)]
+    return Scale(best=float(sound.min()), median=float(np.nanmedian(values[:, -1])), full_s=full_s)
 
 
 def _range_of(axis: Sequence[Any]) -> Dimension:
