@@ -41,6 +41,45 @@ def test_a_rung_lets_the_best_quarter_pass(mode, values, goes_on):
     assert judged(Asha(mode), values) == [bool(flag) for flag in goes_on]
 
 
+def test_the_values_of_a_failed_trial_are_removed_from_all_rungs():
+    rule = Asha("max")
+    for epoch in (1, 4):
+        rule.judge(0, epoch, 9.0)  # ahead at first
+
+    rule.ended(0, failed=True)
+
+    assert judged(rule, [1.0], epoch=1, first=1) == [True]
+    assert judged(rule, [1.0], epoch=4, first=1) == [True]
+
+
+def test_the_values_of_a_trial_that_was_stopped_or_completed_stay_in_the_rungs():
+    rule = Asha("max")
+    rule.judge(0, 1, 9.0)
+
+    rule.ended(0)
+
+    assert judged(rule, [1.0], first=1) == [False]
+
+
+def test_a_failed_trial_takes_no_place_of_those_that_pass():
+    rule = Asha("max")
+    assert judged(rule, [9, 10, 1, 1, 1, 1]) == [True, True, False, False, False, False]
+
+    rule.ended(0, failed=True)
+
+    # 5 others, of which 1 passed; with the failed one, 2 would have passed, and 6 / 4 + 1 is the quota
+    assert judged(rule, [1.5], first=6) == [True]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_values_are_removed_as_soon_as_one_is_not_finite(value):
+    rule = Asha("max")
+    rule.judge(0, 1, 9.0)
+
+    assert stops(rule, 0, 2, value)
+    assert judged(rule, [1.0], first=1) == [True]
+
+
 def test_before_the_grace_period_nobody_is_judged():
     rule = Asha("max", grace_period=3)
 

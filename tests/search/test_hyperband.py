@@ -1,5 +1,7 @@
 """HyperBand: brackets, their milestones, and who goes on."""
 
+import math
+
 import pytest
 
 from tune.search.scheduling.hyperband import HyperBand
@@ -87,6 +89,17 @@ def test_a_trial_that_came_to_its_end_at_the_milestone_keeps_its_place_and_is_no
     rule.ended(0)
 
     assert [rule.judge(trial, 1, float(trial)) for trial in (1, 2)] == [PAUSE, STOP]
+    assert rule.moves() == [Move(trial=1, goes_on=False)]
+
+
+@pytest.mark.parametrize("fails", [lambda rule: rule.ended(0, failed=True), lambda rule: rule.judge(0, 2, math.nan)])
+def test_a_trial_that_failed_after_the_milestone_has_no_place_in_its_bracket(fails):
+    rule = opened(HyperBand("max", max_t=3), 3)
+    rule.judge(0, 1, 9.0)
+
+    fails(rule)
+
+    assert [rule.judge(trial, 1, float(trial)) for trial in (1, 2)] == [PAUSE, GO_ON]
     assert rule.moves() == [Move(trial=1, goes_on=False)]
 
 

@@ -6,6 +6,7 @@ import optuna
 import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
 
 from tune.errors import ExperimentError
 from tune.search.ledger.journal import Backend, Ended, Opened, Reported, Sealed, events, repair
@@ -84,9 +85,22 @@ def test_what_happened_to_wanted_trials_is_read_back_in_its_order(whole, tmp_pat
     study.set_user_attr("sealed", 4)
 
     assert list(events(path, {0: 0, 2: 7})) == [
-        *(Opened(0), Reported(0, 1, 0.1), Reported(0, 2, 0.2), Ended(0)),
-        *(Opened(7), Reported(7, 1, 2.1), Reported(7, 2, 2.2), Ended(7)),
+        *(Opened(0), Reported(0, 1, 0.1), Reported(0, 2, 0.2), Ended(0, failed=False)),
+        *(Opened(7), Reported(7, 1, 2.1), Reported(7, 2, 2.2), Ended(7, failed=False)),
         Sealed(),
+    ]
+
+
+def test_events_say_whether_a_trial_failed(whole, tmp_path):
+    path = tmp_path / "study.journal"
+    path.write_bytes(whole)
+    study = optuna.load_study(study_name="exp", storage=JournalStorage(JournalFileBackend(str(path))))
+    for state in (TrialState.FAIL, TrialState.PRUNED):
+        study.tell(study.ask(), state=state)
+
+    assert list(events(path, {4: 4, 5: 5})) == [
+        *(Opened(4), Ended(4, failed=True)),
+        *(Opened(5), Ended(5, failed=False)),
     ]
 
 

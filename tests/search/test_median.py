@@ -2,6 +2,8 @@
 
 import math
 
+import pytest
+
 from tune.search.scheduling.median import Median
 from tune.search.scheduling.rule import Verdict
 
@@ -64,3 +66,22 @@ def test_a_metric_that_is_not_finite_ends_the_trial_and_is_no_sample():
 
     assert [rule.judge(0, 1, value) for value in (math.nan, math.inf)] == [STOP, STOP]
     assert rule.judge(1, 1, -5.0) is GO_ON
+
+
+@pytest.mark.parametrize("fails", [lambda rule: rule.ended(0, failed=True), lambda rule: rule.judge(0, 2, math.nan)])
+def test_a_failed_trial_is_no_sample(fails):
+    rule = Median("max", min_samples_required=1)
+    rule.judge(0, 1, 9.0)
+
+    fails(rule)
+
+    assert rule.judge(1, 1, 1.0) is GO_ON
+
+
+def test_a_trial_that_ended_otherwise_stays_a_sample():
+    rule = Median("max", min_samples_required=1)
+    rule.judge(0, 1, 9.0)
+
+    rule.ended(0)
+
+    assert rule.judge(1, 1, 1.0) is STOP

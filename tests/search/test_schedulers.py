@@ -144,3 +144,27 @@ def test_pbt_refuses_conditions(search, program):
     text = SPACE.replace("0.4]}", "0.4]}\n  BATCH: {choice: [2, 4], when: {LR: 0.1}}")
     with pytest.raises(SpaceError):
         search(program, text + "scheduler: pbt\n")
+
+
+FAILING = PROGRAM.replace(
+    "        return (self",
+    """        if LR > 0.35 and self.current_epoch == 4:
+            raise RuntimeError("diverged")
+        return (self""",
+)
+
+
+def test_after_a_fast_trial_failed_others_are_not_stopped_for_its_values(search, tmp_path):
+    program = tmp_path / "project" / "fails.py"
+    program.parent.mkdir()
+    program.write_text(FAILING)
+    grid = SPACE.replace("{loguniform: [1e-3, 0.4]}", "{choice: [0.1, 0.4, 0.2]}").replace("random", "grid")
+
+    searched = search(program, grid + "trials: 3\nconcurrency: 1\n")
+
+    assert searched.error is None
+    assert [(trial.params["LR"], trial.state.name) for trial in searched.study.trials] == [
+        (0.1, "COMPLETE"),
+        (0.4, "FAIL"),
+        (0.2, "COMPLETE"),
+    ]

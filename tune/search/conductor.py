@@ -303,6 +303,6 @@ class Conductor:
             death=death,
             busy=[self._versions.of(each) for each in self._usher.busy(self._running.values(), number)],
         )
-        self._usher.ended(number)
+        self._usher.ended(number, failed=outcome.state == "failed")
         self._on_end(outcome)
         self._move()

@@ -90,9 +90,9 @@ class Usher:
         going_on = {*running, *self.turns.all} - {closing}
         return going_on | {mutation["donor"] for each in going_on for mutation in self._ledger.mutations(each)[-1:]}
 
-    def ended(self, number: int) -> None:
-        """Hear that a trial is over."""
-        self._rule.ended(number)
+    def ended(self, number: int, *, failed: bool) -> None:
+        """Is called when a trial has ended."""
+        self._rule.ended(number, failed=failed)
 
     def moves(self) -> Iterator[int]:
         """Do with paused trials what the scheduler says; yield those that are to be closed.

@@ -46,9 +46,11 @@ class Reported:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A trial ended, whatever it was worth."""
+    """A trial ended."""
 
     trial: int
+    failed: bool
+    """Whether its program raised, its process died, or its metric was not finite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +144,8 @@ def events(journal: Path, numbers: Mapping[int, int]) -> Iterator[Event]:
             yield Opened(trial)
         elif op == Op.SET_TRIAL_INTERMEDIATE_VALUE:
             yield Reported(trial, record["step"], record["intermediate_value"])
-        elif op == Op.SET_TRIAL_STATE_VALUES and TrialState(record["state"]).is_finished():
-            yield Ended(trial)
+        elif op == Op.SET_TRIAL_STATE_VALUES and (state := TrialState(record["state"])).is_finished():
+            yield Ended(trial, state is TrialState.FAIL)
 
 
 def _started(noted: Any) -> Iterator[Started]:

@@ -1,9 +1,10 @@
 """ASHA, after Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2020.
 
-Of the stopping kind, as Ray's. Two things differ, both by measurement. *Pass quota*: a rung lets at most
+Of the stopping kind, as Ray's. Three things differ, all by measurement. *Pass quota*: a rung lets at most
 ``n / reduction_factor + 1`` of its n arrivals pass, a new best of the rung always; compared with all history, as the
-sampler improves, far more than one in four would pass. And a value that is not finite is stopped at once (NaN compares
-false, so that Ray's lets a diverged trial run to its end).
+sampler improves, far more than one in four would pass. A value that is not finite is stopped at once (NaN compares
+false, so that Ray's lets a diverged trial run to its end). And a failed trial leaves the rungs: configurations that
+train fast at first and then diverge would stop all others.
 
 Where trainings are long enough, nobody is judged by the first epoch: the quickest there is often not the best later.
 Once it is known what a start takes, new trials are not judged before they have trained for twice as long: to stop them
@@ -44,9 +45,20 @@ def latest_grace_period_of(n_epochs: int | None) -> int:
 
 @dataclass(slots=True)
 class _Rung:
-    trials: set[int] = field(default_factory=set)
-    rewards: list[float] = field(default_factory=list)  # in order; larger is better
-    n_passed: int = 0
+    rewards: dict[int, float] = field(default_factory=dict)  # by trial; larger is better
+    ordered: list[float] = field(default_factory=list)  # the same rewards, the smallest first
+    passed: set[int] = field(default_factory=set)  # trials
+
+    def add(self, trial: int, reward: float, *, passes: bool) -> None:
+        self.rewards[trial] = reward
+        insort(self.ordered, reward)
+        if passes:
+            self.passed.add(trial)
+
+    def remove(self, trial: int) -> None:
+        if trial in self.rewards:
+            self.ordered.remove(self.rewards.pop(trial))
+            self.passed.discard(trial)
 
 
 class Asha(Stopping):
@@ -89,24 +101,31 @@ class Asha(Stopping):
         epochs = list(itertools.islice(takewhile(lambda epoch: epoch <= FARTHEST, self._epochs(trial)), N_TOLD))
         if len(epochs) == N_TOLD:
             return None
-        highest = max((epoch for epoch, rung in self._rungs.items() if trial in rung.trials), default=0)
+        highest = max((epoch for epoch, rung in self._rungs.items() if trial in rung.rewards), default=0)
         return sorted({epoch for epoch in epochs if epoch > highest})
 
     def judge(self, trial: int, epoch: int, value: float) -> Verdict:
         """Decide about a trial after an epoch; it is judged once on each rung, at its first epoch there."""
         if not math.isfinite(value):
+            self._remove(trial)
             return Verdict.STOP
         below = max(takewhile(lambda rung: rung <= epoch, self._epochs(trial)), default=None)
         if below is None:
             return Verdict.GO_ON
         rung = self._rungs.setdefault(below, _Rung())
-        if trial in rung.trials or self._passes(rung, trial, self._sign * value):
+        if trial in rung.rewards or self._passes(rung, trial, self._sign * value):
             return Verdict.GO_ON
         return Verdict.STOP
 
-    def ended(self, trial: int) -> None:
-        """Forget when it was to be judged."""
+    def ended(self, trial: int, *, failed: bool = False) -> None:
+        """Forget the trial's rungs. The values of a failed trial are removed from them: they are worth nothing."""
         self._first_of.pop(trial, None)
+        if failed:
+            self._remove(trial)
+
+    def _remove(self, trial: int) -> None:
+        for rung in self._rungs.values():
+            rung.remove(trial)
 
     def _epochs(self, trial: int) -> Iterator[int]:
         """Yield the epochs of a trial's rungs, without end."""
@@ -114,16 +133,14 @@ class Asha(Stopping):
         return (round(first * self._factor**rung) for rung in itertools.count())
 
     def _passes(self, rung: _Rung, trial: int, reward: float) -> bool:
-        others = rung.rewards
+        others = rung.ordered
         passes = not others or reward >= others[-1] or (reward >= self._cutoff(others) and self._has_room(rung))
-        rung.trials.add(trial)
-        insort(rung.rewards, reward)
-        rung.n_passed += passes
+        rung.add(trial, reward, passes=passes)
         return passes
 
     def _has_room(self, rung: _Rung) -> bool:
         """Tell whether the one that arrives may pass, too."""
-        return rung.n_passed + 1 <= (len(rung.rewards) + 1) / self._factor + 1
+        return len(rung.passed) + 1 <= (len(rung.rewards) + 1) / self._factor + 1
 
     def _cutoff(self, ordered: list[float]) -> float:
         """Return the quantile that the best ``1 / reduction_factor`` reach, interpolated as NumPy does."""

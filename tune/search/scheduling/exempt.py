@@ -35,9 +35,9 @@ class Exempt:
         """Hear what a trial takes beside its epochs."""
         self._rule.start_takes(n_epochs)
 
-    def ended(self, trial: int) -> None:
-        """Hear that a trial is over."""
-        self._rule.ended(trial)
+    def ended(self, trial: int, *, failed: bool = False) -> None:
+        """Is called when a trial has ended."""
+        self._rule.ended(trial, failed=failed)
 
     def seal(self) -> None:
         """Hear that no trial comes that others might have to wait for."""

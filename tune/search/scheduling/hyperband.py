@@ -41,7 +41,7 @@ class HyperBand:
     def judge(self, trial: int, epoch: int, value: float) -> Verdict:
         """Decide about a trial after an epoch."""
         if not math.isfinite(value):
-            self.ended(trial)
+            self.ended(trial, failed=True)
             return Verdict.STOP
         bracket = self._bracket_of.get(trial)
         if bracket is None or not bracket.arrives(trial, epoch, self._sign * value):
@@ -59,11 +59,11 @@ class HyperBand:
     def start_takes(self, n_epochs: float) -> None:
         """Do nothing: a bracket's milestones are fixed."""
 
-    def ended(self, trial: int) -> None:
+    def ended(self, trial: int, *, failed: bool = False) -> None:
         """Wait for it no longer."""
         bracket = self._bracket_of.get(trial)
         if bracket is not None:
-            bracket.leaves(trial)
+            bracket.leaves(trial, failed=failed)
             self._moves += bracket.halve()
 
     def seal(self) -> None:
@@ -118,9 +118,11 @@ class _Bracket:
         self._rewards[trial] = reward
         return True
 
-    def leaves(self, trial: int) -> None:
-        """Wait no longer for a trial that ended before the milestone; one that reached it keeps its place."""
+    def leaves(self, trial: int, *, failed: bool) -> None:
+        """Wait no longer for a trial that ended before the milestone; one that reached it stays, unless it failed."""
         self._over.add(trial)
+        if failed:
+            self._rewards.pop(trial, None)
         if trial not in self._rewards and trial in self._racing:
             self._racing.remove(trial)
 

@@ -15,7 +15,7 @@ MIN_SAMPLES_REQUIRED = 3
 
 
 class Median(Stopping):
-    """Compares each trial with all others that came as far, those that ended included."""
+    """Compares each trial with all others that came as far, those that ended included, those that failed not."""
 
     def __init__(
         self, mode: Mode, *, grace_period: int = GRACE_PERIOD, min_samples_required: int = MIN_SAMPLES_REQUIRED
@@ -32,6 +32,7 @@ class Median(Stopping):
     def judge(self, trial: int, epoch: int, value: float) -> Verdict:
         """Decide about a trial after an epoch; there is no judgement before ``grace_period`` epochs."""
         if not math.isfinite(value):
+            self.ended(trial, failed=True)
             return Verdict.STOP
         curve = self._curves.setdefault(trial, {})
         curve[epoch] = self._sign * value
@@ -39,6 +40,11 @@ class Median(Stopping):
         if epoch < self._grace_period or len(averages) < self._n_required:
             return Verdict.GO_ON
         return Verdict.STOP if max(curve.values()) < statistics.median(averages) else Verdict.GO_ON
+
+    def ended(self, trial: int, *, failed: bool = False) -> None:
+        """Remove the values of a failed trial: they are worth nothing."""
+        if failed:
+            self._curves.pop(trial, None)
 
     def _averages(self, *, but: int, epoch: int) -> list[float]:
         """Return each other trial's mean up to ``epoch``, of those that reached it; with gaps one may begin later."""

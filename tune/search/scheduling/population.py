@@ -66,7 +66,7 @@ class Population:
     def start_takes(self, n_epochs: float) -> None:
         """Do nothing: nobody ends early."""
 
-    def ended(self, trial: int) -> None:
+    def ended(self, trial: int, *, failed: bool = False) -> None:
         """Go on without it."""
         if trial in self._members:
             self._members.remove(trial)

@@ -25,8 +25,8 @@ def replay(
                 verdict = rule.judge(trial, epoch, value)
                 if trial in standing and not was_last(trial, epoch):
                     standing[trial] = verdict
-            case Ended(trial):
-                rule.ended(trial)
+            case Ended(trial, failed):
+                rule.ended(trial, failed=failed)
             case Sealed():
                 rule.seal()
             case Started(n_epochs):

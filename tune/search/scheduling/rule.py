@@ -43,7 +43,7 @@ class Rule(Protocol):
         """
 
     def judge(self, trial: int, epoch: int, value: float) -> Verdict:
-        """Decide about a trial after an epoch."""
+        """Decide about a trial after an epoch. A value that is not finite ends the trial, as a failed one."""
 
     def learn_length(self, n_whole: int | None) -> None:
         """Hear how many values a whole trial reports, before the first report of any; None: nothing says."""
@@ -51,8 +51,11 @@ class Rule(Protocol):
     def start_takes(self, n_epochs: float) -> None:
         """Hear that a trial takes so much beside its epochs, before, after and between, in epochs."""
 
-    def ended(self, trial: int) -> None:
-        """Hear that a trial is over, however that came about; a second time is no harm."""
+    def ended(self, trial: int, *, failed: bool = False) -> None:
+        """Is called when a trial has ended; a second call has no effect.
+
+        ``failed``: no other trial is compared with the values of this one from now on.
+        """
 
     def seal(self) -> None:
         """Hear that no trial comes that those which are there might have to wait for."""
@@ -73,8 +76,8 @@ class Stopping:
     def start_takes(self, n_epochs: float) -> None:
         """Judge as before."""
 
-    def ended(self, trial: int) -> None:
-        """Judge the others by what it reported."""
+    def ended(self, trial: int, *, failed: bool = False) -> None:
+        """Keep what the trial reported, for comparisons with other trials."""
 
     def seal(self) -> None:
         """Do nothing: nobody waits."""

@@ -1,0 +1,63 @@
+"""A search that goes on decides as it would have done without the interruption."""
+
+import math
+
+import pytest
+
+from tests.search.test_ledger import ledger, reopened  # noqa: F401 - fixtures
+from tune.paths import ExperimentPaths
+from tune.search.ledger.ledger import open_ledger
+from tune.search.scheduling.asha import Asha
+from tune.search.scheduling.hyperband import HyperBand
+from tune.search.scheduling.median import Median
+from tune.search.scheduling.replay import replay
+from tune.trial.mail import Epoch
+
+RULES = {
+    "asha": lambda: Asha("max"),
+    "median": lambda: Median("max", min_samples_required=1),
+    "hyperband": lambda: HyperBand("max", max_t=9),
+}
+
+
+def rehearsed(make, book, tmp_path):
+    """Return a scheduler that was called by a search, and another one that the search's journal was replayed to."""
+    live = make()
+    for number in range(4):
+        book.ask_baseline() if number == 0 else book.ask()
+        live.opened(number)
+        for epoch in (1, 2):
+            book.report_all(number, [Epoch(epoch, 9.0 - number)])
+            live.judge(number, epoch, 9.0 - number)
+    book.complete(0)
+    live.ended(0)
+    book.fail(1, "ValueError: no")
+    live.ended(1, failed=True)
+    book.report(2, 3, math.nan)
+    live.judge(2, 3, math.nan)
+    book.fail(2, "the metric is nan in epoch 3")
+    live.ended(2, failed=True)
+    book.suspend()
+
+    replayed = make()
+    again = open_ledger(ExperimentPaths(tmp_path / "exp"), book._space, ())
+    replay(replayed, again.history, {}, lambda *_: False, lambda _: None)
+    return live, replayed
+
+
+@pytest.mark.parametrize("make", RULES.values(), ids=RULES)
+def test_a_replayed_scheduler_has_forgotten_the_same_failed_trials(ledger, tmp_path, make):  # noqa: F811
+    live, replayed = rehearsed(make, ledger(), tmp_path)
+
+    for rule in (live, replayed):
+        for number in range(4, 8):
+            rule.opened(number)
+    calls = [(number, epoch, 10.0 - number) for number in range(4, 8) for epoch in (1, 2, 4)]
+    assert [replayed.judge(*call) for call in calls] == [live.judge(*call) for call in calls]
+    assert list(replayed.moves()) == list(live.moves())
+
+
+def test_after_a_replay_failed_trials_are_in_no_rung(ledger, tmp_path):  # noqa: F811
+    _, replayed = rehearsed(RULES["asha"], ledger(), tmp_path)
+
+    assert [set(rung.rewards) for rung in replayed._rungs.values()] == [{0, 3}]
