@@ -81,11 +81,11 @@ class Experiment(opened.Experiment):
         ]
         return pd.DataFrame(rows, index=pd.Index([trial.number for trial in self.trials], name="trial"))
 
-    def load(self, trial: int | None = None, *, trust_checkpoints: bool = False) -> "LightningModule":
+    def load(self, trial: int | None = None, *, trust_checkpoints: bool = False, **arguments: Any) -> "LightningModule":
         """Return the model of the best trial, or of this one: see ``tune.load``."""
         from tune.results.load import load
 
-        return load(self.paths.folder, trial, trust_checkpoints=trust_checkpoints)
+        return load(self.paths.folder, trial, trust_checkpoints=trust_checkpoints, **arguments)
 
 
 def search(

@@ -1,6 +1,7 @@
 """A version's model comes back: the architecture that was trained, with its best weights."""
 
 import importlib.util
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -268,3 +269,110 @@ def test_a_note_of_freed_checkpoints_that_is_empty_is_no_harm(experiment):
 
     with pytest.raises(ExperimentError, match="its checkpoints were freed"):
         load(trial.files.folder)
+
+
+def with_arguments(arguments, init, build, *, after=""):
+    """Return a script: its module takes ``arguments``, its ``__init__`` begins with ``init``, ``build`` calls it."""
+    text = NET.replace("def __init__(self):\n        super().__init__()\n", f"def __init__(self, {arguments}):\n{init}")
+    text = text.replace("WIDTHS[", "widths[").replace(
+        "import torch\n", "import argparse\nimport dataclasses\nimport torch\n", 1
+    )
+    fit = f"pl.Trainer(max_epochs=MAX_EPOCHS).fit({build}, data(), data())\n"
+    return f'{text}\n{after}\n\nif __name__ == "__main__":\n    {fit}'
+
+
+START = "        super().__init__()\n"
+SAVED = START + "        self.save_hyperparameters()\n"
+CONFIG = "\n\n@dataclasses.dataclass\nclass Config:\n    widths: tuple\n"
+SUBCLASS = "\n\nclass Sub(Net):\n    def __init__(self, **kwargs):\n        super().__init__(**kwargs)\n"
+LOADED = {
+    "saved": with_arguments("widths", SAVED, "Net(WIDTHS)"),
+    "saved from a namespace": with_arguments(
+        "args",
+        START + "        self.save_hyperparameters(args)\n        widths = args.widths\n",
+        "Net(argparse.Namespace(widths=WIDTHS))",
+    ),
+    "saved by the class above": with_arguments("widths", SAVED, "Sub(widths=WIDTHS)", after=SUBCLASS),
+    "read from the module's constants": with_arguments("", START + "        widths = WIDTHS\n", "Net()"),
+}
+TRUSTED = {
+    "a dataclass of the script": with_arguments(
+        "cfg", SAVED + "        widths = cfg.widths\n", "Net(Config(WIDTHS))", after=CONFIG
+    ),
+    "a namespace": with_arguments(
+        "args", SAVED + "        widths = args.widths\n", "Net(argparse.Namespace(widths=WIDTHS))"
+    ),
+}
+NONE = "and the checkpoint has no hyperparameters"
+UNSAVED = {
+    "none": (with_arguments("widths", START, "Net(WIDTHS)"), f"Net cannot be built without widths, {NONE}"),
+    "none, under a class above": (
+        with_arguments("widths", START, "Sub(widths=WIDTHS)", after=SUBCLASS),
+        f"Sub cannot be built without widths, {NONE}",
+    ),
+    "some": (
+        with_arguments("widths, depth", START + "        self.save_hyperparameters('depth')\n", "Net(WIDTHS, 3)"),
+        "Net cannot be built without widths, and the checkpoint has the hyperparameters depth alone",
+    ),
+    "none, and a default": (
+        with_arguments("widths=(3, 5)", START, "Net(WIDTHS)"),
+        f"Net has weights of other shapes with its default for widths, {NONE}",
+    ),
+}
+
+
+@pytest.mark.parametrize("text", LOADED.values(), ids=LOADED)
+def test_a_module_whose_arguments_are_in_the_checkpoint_is_loaded(experiment, text):
+    assert load(experiment(text, "script", (8, 6)).files.folder).net[0].out_features == 8
+
+
+@pytest.mark.parametrize("text", TRUSTED.values(), ids=TRUSTED)
+def test_arguments_that_are_objects_are_loaded_where_the_checkpoint_is_trusted(experiment, text):
+    trial = experiment(text, "script", (8, 6))
+
+    with pytest.raises(ExperimentError, match="more than weights and plain values"):
+        load(trial.files.folder)
+
+    assert load(trial.files.folder, trust_checkpoints=True).net[0].out_features == 8
+
+
+@pytest.mark.parametrize(("text", "what"), UNSAVED.values(), ids=UNSAVED)
+def test_arguments_that_were_not_saved_are_named_and_can_be_given(experiment, text, what):
+    trial = experiment(text, "script", (8, 6))
+
+    with pytest.raises(ExperimentError) as caught:
+        load(trial.files.folder)
+
+    assert str(caught.value) == (
+        f"{trial.files.best}: {what}\n  Give it: load(..., widths=...). "
+        f"Later checkpoints have it if {what.split()[0]}.__init__ calls self.save_hyperparameters()."
+    )
+    assert error_of(load(trial.files.folder, widths=(8, 6))) == pytest.approx(
+        min(value for _, value in trial.reports), abs=1e-5
+    )
+
+
+def test_an_argument_that_the_module_does_not_take_is_refused(experiment):
+    trial = experiment(with_arguments("widths", START, "Net(WIDTHS)"), "script", (8, 6))
+
+    with pytest.raises(ExperimentError) as caught:
+        load(trial.files.folder, width=(8, 6))
+
+    assert str(caught.value) == f"{trial.files.best}: Net has no argument 'width'\n  Did you mean 'widths'?"
+
+
+def test_a_checkpoint_with_a_flipped_bit_is_refused(experiment):
+    trial = experiment(SYSTEM, "system", (4, 2))
+    with zipfile.ZipFile(trial.files.best) as archive:
+        member = next(each for each in archive.infolist() if "/data/" in each.filename)
+    raw = bytearray(trial.files.best.read_bytes())
+    raw[raw.index(b"FB", member.header_offset) + 64] ^= 0x40  # behind torch's padding, which begins with FB
+    trial.files.best.write_bytes(raw)
+
+    with pytest.raises(ExperimentError) as caught:
+        load(trial.files.folder)
+
+    assert str(caught.value) == (
+        f"{trial.files.best}: no model comes of this checkpoint: it is damaged at {member.filename}\n"
+        "  Is it the checkpoint that this version wrote?"
+    )

@@ -1,7 +1,8 @@
 """Get the model of a version back: the architecture its constants made, with its best weights."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tune.errors import ExperimentError
 from tune.paths import DEFAULT_STORAGE, ExperimentPaths, VersionPaths, short
@@ -25,17 +26,23 @@ if TYPE_CHECKING:
 
 
 def load(
-    folder: str | Path, trial: int | None = None, *, storage: str | Path | None = None, trust_checkpoints: bool = False
+    folder: str | Path,
+    trial: int | None = None,
+    *,
+    storage: str | Path | None = None,
+    trust_checkpoints: bool = False,
+    **arguments: Any,
 ) -> "LightningModule":
     """Return the LightningModule of an experiment's best trial, or of one version; on the CPU, in eval mode.
 
     ``folder``: an experiment's name or folder, or a version's folder, retrained ones too; ``trial``: of the experiment,
     that trial and not the best. It is built by the version's own source snapshot with its constants in force, so its
     shapes are those that were trained, whatever the source says today; models with other constants may live beside it.
+    ``arguments`` of the module's ``__init__`` win over its hyperparameters in the checkpoint, as in Lightning.
 
     Weights only: nothing of the checkpoint is executed. A checkpoint that holds objects of other classes, such as a
     program's own hyperparameters, is refused unless ``trust_checkpoints`` says that whoever wrote it may run code here.
-    Raises ExperimentError when the folder is no version, or has no checkpoint.
+    Raises ExperimentError when the folder is no version, or has no checkpoint that is whole.
     """
     version = _version_of(arrived(folder), trial, Path(storage or DEFAULT_STORAGE).expanduser().absolute())
     fetch_best(version)
@@ -47,11 +54,17 @@ def load(
     if record is None or not version.best.is_file():
         raise _missing(version, experiment)
     source = _source_of(version, experiment)
-    return _built(version, record, experiment, source, trust=trust_checkpoints)
+    return _built(version, record, experiment, source, arguments, trust=trust_checkpoints)
 
 
 def _built(
-    version: VersionPaths, record: Record, experiment: ExperimentPaths, snapshot: Snapshot, *, trust: bool
+    version: VersionPaths,
+    record: Record,
+    experiment: ExperimentPaths,
+    snapshot: Snapshot,
+    arguments: Mapping[str, Any],
+    *,
+    trust: bool,
 ) -> "LightningModule":
     space = _space_of(record, experiment)
     program = snapshot.stored
@@ -72,7 +85,7 @@ def _built(
     values = {name: restored(dimensions[name], value) for name, value in record.constants.items()}
     with executor.execute(values) as (module, _):
         name = snapshot.program.name_of(snapshot.program.path)
-        return load_model(module, wanted, name, version.best, trust=trust)
+        return load_model(module, wanted, name, version.best, arguments, trust=trust)
 
 
 def _version_of(given: str | Path, trial: int | None, storage: Path) -> VersionPaths:
