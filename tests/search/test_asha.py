@@ -41,6 +41,23 @@ def test_a_rung_lets_the_best_quarter_pass(mode, values, goes_on):
     assert judged(Asha(mode), values) == [bool(flag) for flag in goes_on]
 
 
+def test_a_trial_is_compared_by_its_best_epoch_so_far():
+    rule = Asha("max")
+    rule.judge(0, 4, 0.8)
+
+    curve = enumerate([0.65, 0.85, 0.933, 0.757], 1)
+    assert not any(stops(rule, 1, epoch, value) for epoch, value in curve)
+    assert stops(rule, 2, 4, 0.9)  # behind the 0.933 of trial 1
+    assert not stops(rule, 3, 4, 0.94)
+
+
+def test_less_is_better_for_the_best_epoch_where_the_mode_is_min():
+    rule = Asha("min")
+    rule.judge(0, 4, 0.5)
+
+    assert not any(stops(rule, 1, epoch, value) for epoch, value in enumerate([0.3, 0.4, 0.5, 0.6], 1))
+
+
 def test_the_values_of_a_failed_trial_are_removed_from_all_rungs():
     rule = Asha("max")
     for epoch in (1, 4):
@@ -188,8 +205,8 @@ def test_rungs_stand_at_powers_of_the_reduction_factor(factor, rungs):
     def falls_behind_at(last):
         rule = Asha("max", reduction_factor=factor)
         for epoch in range(1, last + 1):
-            stops(rule, 0, epoch, 1.0)
-            ends = stops(rule, 1, epoch, 1.0 if epoch < last else 0.0)
+            stops(rule, 0, epoch, 1.0 if epoch < last else 2.0)
+            ends = stops(rule, 1, epoch, 1.0)
         return ends
 
     assert [epoch for epoch in range(1, 18) if falls_behind_at(epoch)] == rungs

@@ -1,6 +1,7 @@
 """ASHA, after Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2020.
 
-Of the stopping kind, as Ray's. Three things differ, all by measurement. *Pass quota*: a rung lets at most
+Of the stopping kind, as Ray's. A trial is worth its best epoch: a rung compares the best values of trials up to there,
+where Ray's compares those of one epoch. Three more things differ, by measurement. *Pass quota*: a rung lets at most
 ``n / reduction_factor + 1`` of its n arrivals pass, a new best of the rung always; compared with all history, as the
 sampler improves, far more than one in four would pass. A value that is not finite is stopped at once (NaN compares
 false, so that Ray's lets a diverged trial run to its end). And a failed trial leaves the rungs: configurations that
@@ -79,6 +80,7 @@ class Asha(Stopping):
         self._least = self._grace_period = grace_period
         self._latest = latest or grace_period
         self._first_of: dict[int, int] = {}  # epochs, by trial: each keeps the rungs that it was told of
+        self._best: dict[int, float] = {}  # reward of the best epoch so far, by trial
         self._rungs: dict[int, _Rung] = {}  # made as trials reach them: the number of epochs need not be known
 
     def opened(self, trial: int) -> None:
@@ -105,21 +107,23 @@ class Asha(Stopping):
         return sorted({epoch for epoch in epochs if epoch > highest})
 
     def judge(self, trial: int, epoch: int, value: float) -> Verdict:
-        """Decide about a trial after an epoch; it is judged once on each rung, at its first epoch there."""
+        """Decide about a trial after an epoch; it is judged once on each rung, by its best epoch up to there."""
         if not math.isfinite(value):
             self._remove(trial)
             return Verdict.STOP
+        reward = self._best[trial] = max(self._sign * value, self._best.get(trial, -math.inf))
         below = max(takewhile(lambda rung: rung <= epoch, self._epochs(trial)), default=None)
         if below is None:
             return Verdict.GO_ON
         rung = self._rungs.setdefault(below, _Rung())
-        if trial in rung.rewards or self._passes(rung, trial, self._sign * value):
+        if trial in rung.rewards or self._passes(rung, trial, reward):
             return Verdict.GO_ON
         return Verdict.STOP
 
     def ended(self, trial: int, *, failed: bool = False) -> None:
         """Forget the trial's rungs. The values of a failed trial are removed from them: they are worth nothing."""
         self._first_of.pop(trial, None)
+        self._best.pop(trial, None)
         if failed:
             self._remove(trial)
 

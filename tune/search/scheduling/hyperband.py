@@ -2,7 +2,8 @@
 
 Li et al., "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization", 2018, algorithm 1. A bracket's
 trials wait for each other at its milestones, which leaves their place to other brackets; then the best
-``1 / reduction_factor`` go on from their checkpoints.
+``1 / reduction_factor`` go on from their checkpoints. Each is compared by its value at the milestone: the best one up
+to there did worse where epochs are noisy (benchmarks/README.md).
 """
 
 import math
