@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytorch_lightning
@@ -15,6 +16,7 @@ from tune.space.space import Script
 from tune.trial.children import only_forked
 from tune.trial.fit import Fit
 from tune.trial.fits import CountedFits, logging_noted
+from tune.trial.lightning import each_lightning
 from tune.trial.mail import Epoch
 from tune.trial.mark import Mark
 from tune.trial.program_checkpoints import ProgramCheckpoints, checkpoints_redirected
@@ -23,7 +25,7 @@ from tune.trial.quicker import quicker
 from tune.trial.reduced import reduced_over_ranks
 from tune.trial.report_callback import Report
 from tune.trial.reseed import reseeded
-from tune.trial.script import packages_of, run_script
+from tune.trial.script import run_script
 from tune.trial.seat import Seat
 from tune.trial.shards import shuffled_as_said
 from tune.trial.stopwatch import Stopwatch
@@ -101,7 +103,7 @@ def execute(
             stopwatch=stopwatch,
             seat=seat,
         )
-        patches.enter_context(_patched(seat, job, fit))
+        patches.enter_context(_patched(seat, fit))
         finished = False
         try:
             if isinstance(job.shape, Script):
@@ -126,18 +128,23 @@ def unheard(epoch: Epoch) -> bool:
 
 
 @contextlib.contextmanager
-def _patched(seat: Seat, job: Job, fit: Fit) -> Iterator[None]:
+def _patched(seat: Seat, fit: Fit) -> Iterator[None]:
     """Note what is logged, keep the program's checkpoints apart, and let Lightning lose no time.
 
     Several processes do what one would: they share the data, and log what it is in all.
     """
     checkpoints = ProgramCheckpoints(fit.files.program_checkpoints)
-    with contextlib.ExitStack() as patches:
-        for package in packages_of(job.program):
+
+    @contextlib.contextmanager
+    def patched(package: ModuleType) -> Iterator[None]:
+        with contextlib.ExitStack() as patches:
             patches.enter_context(quicker(package))
             patches.enter_context(logging_noted(package, fit.log))
             patches.enter_context(checkpoints_redirected(package, checkpoints))
             if seat.n_ranks > 1:
                 patches.enter_context(reduced_over_ranks(package))
                 patches.enter_context(shuffled_as_said(package))
+            yield
+
+    with each_lightning(patched):
         yield

@@ -1,6 +1,11 @@
 """``pytorch_lightning`` and ``lightning.pytorch`` are two class trees: what we add comes from the program's own."""
 
+import contextlib
+import importlib.abc
+import importlib.util
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
@@ -22,3 +27,47 @@ def descends(candidate: object, name: str) -> bool:
         return False
     roots: list[Any] = [getattr(sys.modules[package], name) for package in PACKAGES if package in sys.modules]
     return any(issubclass(candidate, root) and candidate is not root for root in roots)
+
+
+Patch = Callable[[ModuleType], contextlib.AbstractContextManager[None]]
+"""Changes a Lightning package for as long as it is entered."""
+
+
+@contextlib.contextmanager
+def each_lightning(patch: Patch) -> Iterator[None]:
+    """Patch each Lightning package that is imported, and each that is imported meanwhile, by whomever."""
+    with contextlib.ExitStack() as patches:
+        for name in PACKAGES:
+            if name in sys.modules:
+                patches.enter_context(patch(sys.modules[name]))
+        finder = _Finder(lambda package: patches.enter_context(patch(package)))
+        sys.meta_path.insert(0, finder)
+        patches.callback(sys.meta_path.remove, finder)
+        yield
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Calls a function with each Lightning package once it is imported; others find it."""
+
+    def __init__(self, then: Callable[[ModuleType], object]) -> None:
+        self._then = then
+        self._searched: set[str] = set()
+
+    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """Return what the other finders do, with a loader that calls the function last."""
+        if name not in PACKAGES or name in self._searched:
+            return None
+        self._searched.add(name)
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            self._searched.discard(name)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def execute_and_patch(module: ModuleType) -> None:
+                execute(module)
+                self._then(module)
+
+            spec.loader.exec_module = execute_and_patch  # type: ignore[method-assign]
+        return spec

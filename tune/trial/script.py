@@ -15,14 +15,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import pytorch_lightning
-
 from tune.promotion.execute import Executor, InForce
 from tune.promotion.options import option_words
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
 from tune.space.space import Script
 from tune.trial.fit import Fit
+from tune.trial.lightning import each_lightning
 from tune.trial.logger import version_logger
 from tune.trial.old_lightning import refuse_old_accelerator
 from tune.trial.process.packages import imported_first
@@ -45,11 +44,13 @@ def run_script(executor: Executor, in_force: InForce, job: Job, values: Mapping[
     """Run the program with its options and the trial's; ``sys.exit(0)`` is a success."""
     assert isinstance(job.shape, Script)
     sys.argv[:] = [str(job.program.path), *job.shape.args, *option_words(job.options, values)]
-    with contextlib.ExitStack() as patches:
-        patches.enter_context(_runs_closed_as_finished(job.program))
-        for package in packages_of(job.program):
-            patches.enter_context(_trainers_of(package, fit))
-            patches.enter_context(_loggers_of(package, fit))
+
+    @contextlib.contextmanager
+    def patched(package: ModuleType) -> Iterator[None]:
+        with _trainers_of(package, fit), _loggers_of(package, fit):
+            yield
+
+    with _runs_closed_as_finished(job.program), each_lightning(patched):
         try:
             executor.execute_main(in_force)
         except StoppedScript:
@@ -57,16 +58,6 @@ def run_script(executor: Executor, in_force: InForce, job: Job, values: Mapping[
         except SystemExit as end:
             if end.code not in (None, 0):
                 raise
-
-
-def packages_of(program: Program) -> list[ModuleType]:
-    """Return the Lightning packages that the program may use; ``lightning.pytorch`` only where it says so."""
-    texts = (source.raw for source in program.sources.values())
-    if not any(b"lightning.pytorch" in text or b"import lightning" in text for text in texts):
-        return [pytorch_lightning]
-    with contextlib.suppress(ImportError):
-        return [pytorch_lightning, importlib.import_module("lightning.pytorch")]
-    return [pytorch_lightning]
 
 
 @contextlib.contextmanager
