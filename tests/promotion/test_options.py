@@ -62,3 +62,33 @@ def test_an_option_that_is_not_there_is_refused(program_of, text, name, message)
     with pytest.raises(ConstantError) as caught:
         find_option(name, program, find_options(program), "x.yaml:3")
     assert str(caught.value) == message
+
+
+PARSED = PARSER + "parser.add_argument('--lr', type=float, default=1e-3)\n"
+CHANGED = {
+    "a literal": ("parser.set_defaults(lr=0.3)", 0.3),
+    "for another option": ("parser.set_defaults(depth=3)", 1e-3),
+    "an expression": ("parser.set_defaults(lr=rate())", Unknown("rate()")),
+    "under a condition": ("if big:\n    parser.set_defaults(lr=0.3)", Unknown("0.3")),
+    "under the guard": ("if __name__ == '__main__':\n    parser.set_defaults(lr=0.3)", 0.3),
+    "twice": ("parser.set_defaults(lr=0.3)\nparser.set_defaults(lr=0.4)", Unknown("0.4")),
+    "a whole file": ("parser.set_defaults(**config)", Unknown("config")),
+}
+
+
+@pytest.mark.parametrize(("text", "value"), CHANGED.values(), ids=CHANGED)
+def test_a_default_that_is_set_later_counts(program_of, text, value):
+    program = program_of(PARSED + text)
+    assert repr(find_option("--lr", program, find_options(program), "x").value) == repr(value)
+
+
+def test_an_option_with_two_defaults_has_none_that_is_certain(program_of):
+    program = program_of(PARSED + "other = argparse.ArgumentParser()\nother.add_argument('--lr', default=0.5)")
+    assert find_option("--lr", program, find_options(program), "x").value == Unknown("declared more than once")
+
+
+def test_options_that_lightning_cli_adds_itself_are_taken_at_their_name(program_of):
+    program = program_of(CLI + "LightningCLI(Lit)")
+    assert find_option("--optimizer.init_args.lr", program, find_options(program), "x").value == Unknown(
+        "not in the source"
+    )

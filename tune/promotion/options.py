@@ -1,23 +1,40 @@
 """The command-line options of a script, as its source declares them: argparse, click, typer, fire, LightningCLI."""
 
 import ast
+import enum
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tune.errors import ConstantError, did_you_mean
 from tune.promotion.find.project import Foreign, Own, Project, project_of
 from tune.promotion.find.signatures import signature_of
 from tune.promotion.find.survey import Called, Survey, dotted
 from tune.promotion.literals import Unknown, evaluate
+from tune.promotion.parser_defaults import changed_defaults
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
 
+CONFIGURED = ("--optimizer.", "--lr_scheduler.")
+"""LightningCLI's own, whose names stand in no source: the class is chosen on the command line or in a config file."""
 KEY_VALUE = re.compile(r"[+~]{0,2}[A-Za-z_][\w./@-]*=")
 KEY_VALUE_READERS = frozenset(
     {"hydra", "omegaconf", "sys", "fire", "absl", "lightning", "pytorch_lightning", "jsonargparse"}
 )
 """Modules that give a program its command line's ``key=value`` words."""
+
+
+class Parser(enum.Enum):
+    """What reads an option from the command line."""
+
+    ARGPARSE = enum.auto()
+    """Or a parser with its interface: jsonargparse's, configargparse's."""
+    CLICK = enum.auto()
+    FUNCTION = enum.auto()
+    """Fire or typer, by a function's signature."""
+    LIGHTNING_CLI = enum.auto()
+    WORDS = enum.auto()
+    """Whatever reads ``key=value``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +44,22 @@ class Option:
     name: str
     """As a space file writes it: ``--lr``, ``--model.lr``, ``optimizer.lr=``."""
     value: Value | Unknown
-    """Its default; Unknown where the source does not tell."""
+    """What it holds where the command line does not name it; Unknown where only running the program can tell."""
+    parser: Parser
+    dest: str
+    """Its name in what the parser returns: ``lr``, ``model.lr``."""
+    is_float: bool = False
+    """Whether the parser makes a float of what is written."""
+    takes_several: bool = False
+    """Whether more than one word may follow its name."""
     place: str
     """``file:line`` of the declaration; of the program for ``key=value``."""
     names: tuple[str, ...]
     """All its spellings: ``--learning-rate``, ``--lr``."""
     is_flag: bool = False
-    """Takes no value: it stands on the command line for True."""
+    """Takes no value."""
+    sets: bool = True
+    """What a flag that stands on the command line is worth; it is left out for the other value."""
 
     @property
     def where(self) -> str:
@@ -44,7 +70,9 @@ class Option:
 def find_options(program: Program) -> tuple[Option, ...]:
     """Return the options that the program and its modules declare, in the order of the files."""
     project = project_of(program)
-    return tuple(option for survey in project.surveys.values() for option in _options(survey, project))
+    changed = changed_defaults(project)
+    options = [option for survey in project.surveys.values() for option in _options(survey, project)]
+    return tuple(replace(option, value=changed.value_of(option.dest, option.value)) for option in options)
 
 
 def find_option(name: str, program: Program, options: tuple[Option, ...], where: str) -> Option:
@@ -53,10 +81,13 @@ def find_option(name: str, program: Program, options: tuple[Option, ...], where:
     A ``key=`` is taken at its word where the program reads such words, since their names stand in no source.
     """
     match [option for option in options if name in option.names]:
-        case [option, *_]:
-            return option
+        case [option, *others]:
+            differ = any(repr(other.value) != repr(option.value) for other in others)
+            return replace(option, value=Unknown("declared more than once")) if differ else option
         case _ if KEY_VALUE.fullmatch(name) and _reads_words(program):
-            return Option(name=name, value=Unknown("not in the source"), place=program.source.name, names=(name,))
+            return _undeclared(name, program, Parser.WORDS)
+        case _ if name.startswith(CONFIGURED) and _has_lightning_cli(program):
+            return _undeclared(name, program, Parser.LIGHTNING_CLI)
     listing = f"`run_search.py constants {program.source.name}` lists them all."
     near = did_you_mean(name, [way for option in options for way in option.names])
     hint = listing if near is None else f"Did you mean {near!r}?  {listing}"
@@ -71,7 +102,7 @@ def option_words(options: Mapping[str, Option], values: Mapping[str, Value]) -> 
 def _words_for(key: str, option: Option, value: Value) -> list[str]:
     match value:
         case _ if option.is_flag:
-            return [key] if value else []
+            return [key] if value == option.sets else []
         case _ if key.endswith("="):
             return [f"{key}{_word(value)}"]
         case list() | tuple():
@@ -106,8 +137,20 @@ def _argparse(called: Called, survey: Survey) -> Iterator[Option]:
     value = _default(called.node)
     if isinstance(value, Unknown) and _keyword(called.node, "default") is None:
         value = {"store_true": False, "store_false": True}.get(action or "")
-    value = _typed(value, _keyword(called.node, "type"))
-    yield Option(name=names[0], value=value, place=survey.place(called.node.lineno), names=names, is_flag=is_flag)
+    kind = _keyword(called.node, "type")
+    value = _typed(value, kind)
+    yield Option(
+        name=names[0],
+        value=value,
+        parser=Parser.ARGPARSE,
+        dest=_text(called.node, "dest") or names[0].lstrip("-").replace("-", "_"),
+        is_float=isinstance(value, float) or (isinstance(kind, ast.Name) and kind.id == "float"),
+        takes_several=_keyword(called.node, "nargs") is not None,
+        place=survey.place(called.node.lineno),
+        names=names,
+        is_flag=is_flag,
+        sets=action != "store_false",
+    )
 
 
 def _click(called: Called, survey: Survey) -> Iterator[Option]:
@@ -117,8 +160,26 @@ def _click(called: Called, survey: Survey) -> Iterator[Option]:
         value = _default(called.node)
         if is_flag and isinstance(value, Unknown):
             value = False
-        place = survey.place(called.node.lineno)
-        yield Option(name=names[0], value=value, place=place, names=names, is_flag=is_flag)
+        if _keyword(called.node, "envvar") is not None:
+            value = Unknown("may stand in the environment")
+        yield Option(
+            name=names[0],
+            value=value,
+            parser=Parser.CLICK,
+            dest=_click_name(called.node, names),
+            is_float=isinstance(value, float),
+            takes_several=_keyword(called.node, "nargs") is not None or _keyword(called.node, "multiple") is not None,
+            place=survey.place(called.node.lineno),
+            names=names,
+            is_flag=is_flag,
+        )
+
+
+def _click_name(node: ast.Call, names: tuple[str, ...]) -> str:
+    """Return the name of the function's parameter: the one that is written without dashes, else the longest."""
+    plain = [each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    bare = [text for text in plain if text.isidentifier()]
+    return bare[0] if bare else max(names, key=len).lstrip("-").replace("-", "_").lower()
 
 
 def _lightning(called: Called, survey: Survey, project: Project) -> Iterator[Option]:
@@ -127,16 +188,20 @@ def _lightning(called: Called, survey: Survey, project: Project) -> Iterator[Opt
         given = called.node.args[position] if position < len(called.node.args) else _keyword(called.node, keyword)
         meaning = project.meaning(dotted(given) or "", survey) if given is not None else None
         if isinstance(meaning, Own):
-            yield from _of_signature(meaning, f"{prefix}.", project)
+            options = _of_signature(meaning, f"{prefix}.", project, Parser.LIGHTNING_CLI)
+            if _keyword(called.node, "parser_kwargs") is None:
+                yield from options
+            else:
+                yield from (replace(option, value=Unknown("may stand in a config file")) for option in options)
 
 
 def _of_function(called: Called, survey: Survey, project: Project) -> Iterator[Option]:
     meaning = project.meaning(dotted(called.node.args[0]) or "", survey) if called.node.args else None
     if isinstance(meaning, Own):
-        yield from _of_signature(meaning, "", project)
+        yield from _of_signature(meaning, "", project, Parser.FUNCTION)
 
 
-def _of_signature(own: Own, prefix: str, project: Project) -> Iterator[Option]:
+def _of_signature(own: Own, prefix: str, project: Project, parser: Parser) -> Iterator[Option]:
     signature = signature_of(own, project)
     for parameter in signature.parameters if signature is not None else ():
         default, place = parameter.default, parameter.survey.place(parameter.declared.lineno)
@@ -144,7 +209,15 @@ def _of_signature(own: Own, prefix: str, project: Project) -> Iterator[Option]:
             place = parameter.survey.place(default.lineno)
         name = f"--{prefix}{parameter.name}"
         value = Unknown("required") if default is None else evaluate(default)
-        yield Option(name=name, value=value, place=place, names=tuple(dict.fromkeys((name, _dashed(name)))))
+        yield Option(
+            name=name,
+            value=value,
+            parser=parser,
+            dest=f"{prefix}{parameter.name}",
+            is_float=isinstance(value, float),
+            place=place,
+            names=tuple(dict.fromkeys((name, _dashed(name)))),
+        )
 
 
 def _dashed(name: str) -> str:
@@ -196,7 +269,31 @@ def _typed(value: Value | Unknown, kind: ast.expr | None) -> Value | Unknown:
             return value
 
 
+def _undeclared(name: str, program: Program, parser: Parser) -> Option:
+    """Return an option whose name stands in no source."""
+    return Option(
+        name=name,
+        value=Unknown("not in the source"),
+        parser=parser,
+        dest=name.strip("-=+~"),
+        place=program.source.name,
+        names=(name,),
+    )
+
+
+def _has_lightning_cli(program: Program) -> bool:
+    project = project_of(program)
+    return any(
+        _is_lightning_cli(called, survey, project) for survey in project.surveys.values() for called in survey.calls
+    )
+
+
 def _reads_words(program: Program) -> bool:
+    return bool(imported_packages(program) & KEY_VALUE_READERS)
+
+
+def imported_packages(program: Program) -> set[str]:
+    """Return the top-level packages that the program's files import."""
     modules = {
         (node.module if isinstance(node, ast.ImportFrom) else alias.name or "")
         for source in program.sources.values()
@@ -204,4 +301,4 @@ def _reads_words(program: Program) -> bool:
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
     }
-    return any((module or "").partition(".")[0] in KEY_VALUE_READERS for module in modules)
+    return {(module or "").partition(".")[0] for module in modules}

@@ -7,6 +7,7 @@ from typing import assert_never
 from tune.errors import ConstantError, SpaceError
 from tune.promotion.constants import Constant, Form, check_together, find_constant, find_constants
 from tune.promotion.literals import Unknown
+from tune.promotion.option_values import value_in_force
 from tune.promotion.options import Option, find_option, find_options
 from tune.promotion.program import Program
 from tune.space.dimensions import (
@@ -25,7 +26,6 @@ from tune.space.dimensions import (
     is_number,
     kind_of,
 )
-from tune.space.scalar import scalar
 from tune.space.space import Script, Space
 
 FloatRange = Uniform | QUniform | LogUniform
@@ -92,20 +92,8 @@ def _option(key: str, space: Space, program: Program, where: str) -> Option | No
     if not isinstance(space.shape, Script):
         raise ConstantError(where, f"{key!r} is an option, and a system has no command line", "Write `script:`.")
     option = find_option(key, program, find_options(program), where)
-    return replace(option, value=_given(option, space.shape.args))
-
-
-def _given(option: Option, args: Sequence[str]) -> Value | Unknown:
-    """Return an option's value: as the space's `args` fix it, else its default."""
-    for position, word in enumerate(args):
-        name, equals, text = word.partition("=")
-        if name in option.names and (equals or option.is_flag):
-            return scalar(text) if equals else True
-        if word in option.names and position + 1 < len(args):
-            return scalar(args[position + 1])
-        if f"{name}=" in option.names and equals:
-            return scalar(text)
-    return option.value
+    value = value_in_force(option, program, space.shape.args)
+    return option if value == option.value else replace(option, value=value, place=space.where("args"))
 
 
 def _check_unique(key: str, constant: Constant | Option, where: str, found: list[Promoted]) -> None:

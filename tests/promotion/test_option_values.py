@@ -1,0 +1,93 @@
+"""What an option holds in the baseline, which gets no word for it."""
+
+import pytest
+
+from tune.promotion.literals import Unknown
+from tune.promotion.option_values import value_in_force
+from tune.promotion.options import find_option, find_options
+
+ARGPARSE = """
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("-l", "--learning-rate", type=float, default=1e-3)
+parser.add_argument("--layers", type=int, default=2)
+parser.add_argument("--dims", type=int, nargs="+", default=[1, 2])
+parser.add_argument("--fast", action="store_true")
+"""
+GIVEN = {
+    "nothing": ("--learning-rate", [], 1e-3),
+    "two words": ("--learning-rate", ["--learning-rate", "0.3"], 0.3),
+    "one word": ("--learning-rate", ["--learning-rate=0.3"], 0.3),
+    "a whole number for a float": ("--learning-rate", ["--learning-rate", "2"], 2.0),
+    "the last of two": ("--learning-rate", ["-l", "0.3", "--learning-rate=0.4"], 0.4),
+    "the short name with its value": ("--learning-rate", ["-l0.3"], Unknown("-l0.3")),
+    "an abbreviation": ("--learning-rate", ["--learn=0.3"], Unknown("--learn=0.3")),
+    "another option": ("--layers", ["--learning-rate", "2"], 2),
+    "a flag": ("--fast", ["--fast"], True),
+    "several words": ("--dims", ["--dims", "3", "4"], Unknown("given in args")),
+}
+
+
+@pytest.mark.parametrize(("name", "args", "value"), GIVEN.values(), ids=GIVEN)
+def test_what_args_say_counts(program_of, name, args, value):
+    assert repr(held(program_of(ARGPARSE), name, args)) == repr(value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ARGPARSE + "import configargparse",
+        ARGPARSE + "args = parser.parse_args(namespace=config)",
+        ARGPARSE + "args, _ = parser.parse_known_args(None, config)",
+        ARGPARSE.replace("ArgumentParser()", "ArgumentParser(fromfile_prefix_chars='@')"),
+    ],
+)
+def test_a_default_that_something_else_may_replace_is_not_certain(program_of, text):
+    assert held(program_of(text), "--layers", []) == Unknown("may stand in a config file")
+    assert held(program_of(text), "--layers", ["--layers", "7"]) == 7
+
+
+def test_the_last_word_of_a_name_counts(program_of):
+    assert held(program_of("import sys"), "lr=", ["lr=0.1", "depth=3", "lr=2e-3"]) == 2e-3
+
+
+CLI = """
+from lightning.pytorch.cli import LightningCLI
+class Lit:
+    def __init__(self, width=32, lr: float = 1e-3): ...
+LightningCLI(Lit)
+"""
+CONFIG = "model: {width: 48, lr: 1}\noptimizer: {class_path: Adam, init_args: {lr: 1e-4}}\n"
+CONFIGURED = {
+    "nothing": ("--model.width", ["fit"], 32),
+    "a file": ("--model.width", ["fit", "--config", "c.yaml"], 48),
+    "a file behind an equals sign": ("--model.width", ["fit", "--config=c.yaml"], 48),
+    "a whole number for a float": ("--model.lr", ["fit", "-c", "c.yaml"], 1.0),
+    "a word behind the file": ("--model.width", ["fit", "--config", "c.yaml", "--model.width", "5"], 5),
+    "a word before the file": ("--model.width", ["fit", "--model.width=5", "--config", "c.yaml"], 48),
+    "a later file": ("--model.width", ["fit", "--config", "c.yaml", "--config", "d.yaml"], 7),
+    "a file for all commands": ("--model.width", ["--config", "all.yaml", "fit"], 9),
+    "a file that is not there": ("--model.width", ["fit", "--config", "e.yaml"], Unknown("in e.yaml")),
+    "a part in a file of its own": ("--model.width", ["fit", "--model", "m.yaml"], Unknown("--model m.yaml")),
+    "arguments of a class": ("--optimizer.init_args.lr", ["fit", "--config", "c.yaml"], 1e-4),
+    "the same, shorter": ("--optimizer.lr", ["fit", "--config", "c.yaml"], 1e-4),
+    "an argument that the file leaves out": ("--optimizer.eps", ["fit", "--config", "c.yaml"], Unknown("in c.yaml")),
+    "another class": (
+        "--optimizer.lr",
+        ["fit", "--config", "c.yaml", "--optimizer", "SGD"],
+        Unknown("--optimizer SGD"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "args", "value"), CONFIGURED.values(), ids=CONFIGURED)
+def test_what_a_config_file_says_counts(program_of, tmp_path, monkeypatch, name, args, value):
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    (tmp_path / "d.yaml").write_text("model: {width: 7}\n")
+    (tmp_path / "all.yaml").write_text("fit: {model: {width: 9}}\n")
+    monkeypatch.chdir(tmp_path)
+    assert repr(held(program_of(CLI), name, args)) == repr(value)
+
+
+def held(program, name, args):
+    return value_in_force(find_option(name, program, find_options(program), "x"), program, args)
