@@ -124,3 +124,67 @@ def test_a_search_in_which_every_trial_fails_says_where_to_look(run, project, st
     assert "2 trials: 2 failed\n" in out
     assert "no trial has a score; each version's trial.json and log.txt say why\n" in out
     assert "next:" not in out
+
+
+def test_a_search_whose_baseline_fails_says_so_first_and_with_its_status(run, project, storage):
+    raising = "        if self.current_epoch and LR == 1e-2:\n            raise ValueError('too fast')\n        loss = "
+    edit(project / "scripted.py", "        loss = ", raising)
+    status, out, _ = run("--space", "s.yaml", "--trials", "2")
+
+    assert status == 1
+    assert "\nthe baseline failed, so no gain is known: ValueError: too fast (scripted.py:" in out
+    assert "the hardcoded values" not in out
+
+
+SCRIPT = """
+import argparse
+import json
+
+import pytorch_lightning as pl
+
+from scripted import Scripted, dataloaders
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--rate", type=float, default=1e-3)
+parser.set_defaults(**json.loads('{"rate": 0.3}'))
+
+
+class Script(Scripted):
+    def __init__(self, rate):
+        super().__init__()
+        self.rate = rate
+
+    def configure_optimizers(self):
+        (optimizer,) = [super().configure_optimizers()]
+        optimizer.param_groups[0]["lr"] = self.rate
+        return optimizer
+
+
+if __name__ == "__main__":
+    pl.Trainer(max_epochs=1).fit(Script(parser.parse_args().rate), *dataloaders())
+"""
+SCRIPT_SPACE = "script: script.py\nmetric: Score/Val\nmode: max\nconstants:\n  {}: {{loguniform: [1e-4, 1e-1]}}\n"
+
+
+def test_a_value_that_only_the_program_knows_is_shown_when_the_baseline_has_run(run, project, storage):
+    (project / "script.py").write_text(SCRIPT)
+    (project / "s.yaml").write_text(SCRIPT_SPACE.format("--rate"))
+    status, out, err = run("--space", "s.yaml", "--trials", "2")
+
+    assert (status, err) == (0, "")
+    assert "\n--rate     json.loads('{\"rate\": 0.3}')   loguniform 0.0001 to 0.1\n" in out
+    assert "\n--rate     0.3         0.3 \n" in out
+
+
+def test_a_word_that_nobody_reads_ends_the_search_before_it_begins(run, project, storage):
+    (project / "script.py").write_text(SCRIPT.replace("parse_args()", "parse_known_args()[0]"))
+    (project / "s.yaml").write_text(SCRIPT_SPACE.format("train.rate="))
+    (project / "scripted.py").write_text("import sys\n" + (project / "scripted.py").read_text())
+    status, _, err = run("--space", "s.yaml")
+
+    assert status == 2
+    assert err == (
+        "s.yaml:5: train.rate= stands on the command line, and the program never reads it\n"
+        "  Search a constant of the program, or let the program parse its command line.\n"
+    )
+    assert list(storage.iterdir()) == []

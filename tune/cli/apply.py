@@ -58,8 +58,8 @@ def _title(experiment: Experiment, trial: Outcome) -> str:
         return f"{trial.version}: {trial.state}"
     baseline = experiment.baseline
     gain = ""
-    if baseline is not None and baseline.score is not None and trial.number != baseline.number:
-        gain = f", the hardcoded values: {shown(baseline.score)}"
+    if baseline is not None and baseline.final_score is not None and trial.number != baseline.number:
+        gain = f", the hardcoded values: {shown(baseline.final_score)}"
     metric = experiment.space.metric
     return f"{trial.version}: {metric} = {shown(trial.score)} {trial.scored_where}{gain}"
 

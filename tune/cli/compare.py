@@ -69,7 +69,7 @@ def _row(letter: str, each: History) -> tuple[str, ...]:
 
 
 def _score(trial: Outcome | None) -> str:
-    return "-" if trial is None or trial.score is None else f"{trial.score:.5g}"
+    return "-" if trial is None or trial.final_score is None else f"{trial.final_score:.5g}"
 
 
 def _value(best: Outcome | None, name: str) -> str:

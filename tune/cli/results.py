@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from tune.cli.commands import described
 from tune.cli.findings import show_failures, show_hints
 from tune.cli.parser import Parser, add_storage
-from tune.cli.screen import INACTIVE, Screen, show_front, shown
+from tune.cli.screen import INACTIVE, Screen, baseline_failure, show_front, shown
 from tune.cli.storage import storage_of
 from tune.cli.styles import STYLES
 from tune.cli.trials_table import SCORE, show_trials, sorted_trials
@@ -67,14 +67,16 @@ def _write_csv(screen: Screen, experiments: Sequence[Experiment], trials: Sequen
 def _show(screen: Screen, experiment: Experiment, trials: Sequence[Outcome]) -> None:
     space, best, baseline = experiment.space, experiment.best, experiment.baseline
     screen.line(f"{experiment.paths.name}: {space.goal}", style="bold")
+    if (failure := baseline_failure(experiment.trials)) is not None:
+        screen.line(failure, style="red")
     screen.line(_counted(experiment))
     screen.line()
     show_trials(screen, trials, space)
     screen.line()
     if best is not None:
         screen.line(f"best: {_best(experiment)} {best.scored_where} of {best.version}", style="bold")
-        if baseline is not None and baseline.score is not None:
-            screen.line(f"the hardcoded values: {baseline.score:.5g}; {_gain(experiment)}")
+        if baseline is not None and baseline.final_score is not None:
+            screen.line(f"the hardcoded values: {baseline.final_score:.5g}; {_gain(experiment)}")
         show_front(screen, experiment.trials, space)
         screen.line()
     show_failures(screen, failures_of(experiment.trials, space, experiment.paths))
@@ -108,14 +110,14 @@ def _best(experiment: Experiment) -> str:
 
 
 def _score(trial: Outcome | None) -> str:
-    return INACTIVE if trial is None or trial.score is None else f"{trial.score:.5g}"
+    return INACTIVE if trial is None or trial.final_score is None else f"{trial.final_score:.5g}"
 
 
 def _gain(experiment: Experiment) -> str:
     best, baseline = experiment.best, experiment.baseline
-    if best is None or best.score is None or baseline is None or baseline.score is None:
+    if best is None or best.score is None or baseline is None or baseline.final_score is None:
         return INACTIVE
-    return "no trial was better" if best is baseline else f"better by {abs(best.score - baseline.score):.5g}"
+    return "no trial was better" if best is baseline else f"better by {abs(best.score - baseline.final_score):.5g}"
 
 
 def _constant(experiment: Experiment, name: str) -> str:

@@ -183,6 +183,8 @@ def _version(outcome: Outcome) -> str:
 def show_end(screen: Screen, outcomes: Sequence[Outcome], space: Space, promoted: Sequence[Promoted]) -> Outcome | None:
     """Show the best values and their gain over the hardcoded ones; return the best trial, None when there is none."""
     screen.line()
+    if (failure := baseline_failure(outcomes)) is not None:
+        screen.result(failure, style="red")
     counts = Counter(outcome.state for outcome in outcomes)
     screen.line(
         f"{len(outcomes)} trial{'s' if len(outcomes) != 1 else ''}: "
@@ -193,9 +195,9 @@ def show_end(screen: Screen, outcomes: Sequence[Outcome], space: Space, promoted
         return None
     screen.result(f"best: {space.metric} = {best.score:.5g} {best.scored_where} of {best.version}", style="bold")
     baseline = next((outcome for outcome in outcomes if outcome.is_baseline), None)
-    if baseline is not None and baseline.score is not None:
-        gain = f"better by {abs(best.score - baseline.score):.5g}" if best is not baseline else "no trial was better"
-        screen.line(f"the hardcoded values: {baseline.score:.5g}; {gain}")
+    if baseline is not None and (reference := baseline.final_score) is not None:
+        gain = f"better by {abs(best.score - reference):.5g}" if best is not baseline else "no trial was better"
+        screen.line(f"the hardcoded values: {reference:.5g}; {gain}")
     show_front(screen, outcomes, space)
     screen.line()
     screen.table(
@@ -208,6 +210,14 @@ def show_end(screen: Screen, outcomes: Sequence[Outcome], space: Space, promoted
     )
     screen.line()
     return best
+
+
+def baseline_failure(outcomes: Sequence[Outcome]) -> str | None:
+    """Return a line about a baseline that failed: nothing is known to be better than the hardcoded values then."""
+    failed = next((each for each in outcomes if each.is_baseline and each.state == "failed"), None)
+    if failed is None:
+        return None
+    return f"the baseline failed, so no gain is known: {one_line(failed.reason or '')}"
 
 
 def _best_value(item: Promoted, best: Outcome) -> str:

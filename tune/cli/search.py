@@ -13,7 +13,16 @@ from tune.cli.commands import COMMANDS
 from tune.cli.findings import show_failures, show_hints
 from tune.cli.onlooker import looking_on
 from tune.cli.profile import add_profile, show_profile
-from tune.cli.screen import Screen, show_dashboard, show_end, show_space, show_tensorboard, this_command, typed_command
+from tune.cli.screen import (
+    Screen,
+    baseline_failure,
+    show_dashboard,
+    show_end,
+    show_space,
+    show_tensorboard,
+    this_command,
+    typed_command,
+)
 from tune.cli.storage import storage_of
 from tune.cli.trials_table import SCORE, show_trials, sorted_trials
 from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, NoRoomError, PauseError, SearchError, StartError, UserError
@@ -205,7 +214,7 @@ def show_finished(screen: Screen, finished: "Finished", search: "Search", report
     if best is None:
         screen.result("no trial has a score; each version's trial.json and log.txt say why", style="red")
         return EXIT_SEARCH
-    return 0
+    return 0 if baseline_failure(finished.outcomes) is None else EXIT_SEARCH
 
 
 def _show_written(screen: Screen, finished: "Finished") -> None:

@@ -63,7 +63,7 @@ def listed(paths: ExperimentPaths, *, running: bool) -> Listed:
         n_failed=sum(trial.state == "failed" for trial in ended),
         metric=experiment.space.metric,
         best=None if best is None else best.score,
-        baseline=None if baseline is None else baseline.score,
+        baseline=None if baseline is None else baseline.final_score,
         changed=_changed(paths),
         n_bytes=sum(_sizes(paths.folder)),
     )

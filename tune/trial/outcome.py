@@ -72,6 +72,11 @@ class Outcome:
         return self.number == BASELINE
 
     @property
+    def final_score(self) -> float | None:
+        """Its score, for comparison with others; None where it failed: what it reached before is no result."""
+        return None if self.state == "failed" else self.score
+
+    @property
     def scores(self) -> tuple[float, ...]:
         """All metrics in the best epoch; none where there is no such epoch."""
         return () if self.best_epoch is None else self.measures[self.best_epoch]

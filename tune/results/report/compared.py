@@ -65,6 +65,7 @@ def _column(experiment: Experiment, history: History, constants: Sequence[str]) 
     best, baseline, space = history.best, history.baseline, experiment.space
     program = experiment.snapshot.stored
     values = {} if best is None else best.values
+    reference = None if baseline is None else baseline.final_score
     settings = space.settings
     return Column(
         name=history.name,
@@ -72,7 +73,7 @@ def _column(experiment: Experiment, history: History, constants: Sequence[str]) 
         folder=short(experiment.paths.folder),
         cells=(
             ("best", NO_VALUE if best is None or best.score is None else f"{best.score:.5g}"),
-            ("hardcoded values", NO_VALUE if baseline is None or baseline.score is None else f"{baseline.score:.5g}"),
+            ("hardcoded values", NO_VALUE if reference is None else f"{reference:.5g}"),
             ("best trial", NO_VALUE if best is None else best.version),
             ("trials that ended", str(history.n_trials)),
             ("epochs in all", str(history.n_epochs)),

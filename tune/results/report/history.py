@@ -39,7 +39,7 @@ def history(trials: Sequence[Outcome], place: int, objective: Objective, clock: 
                 }
             )
     data.append(_best_so_far(ended, place, objective, clock))
-    shown = [each.scores[place] for each in trials if each.is_baseline and each.scores]
+    shown = [each.scores[place] for each in trials if each.is_baseline and each.final_score is not None]
     complete = [each.scores[place] for each in ended if each.state == "complete"]
     values = complete if len(complete) > 1 else [each.scores[place] for each in ended]
     layout = {

@@ -138,7 +138,7 @@ def _facts(experiment: Experiment, clock: Clock, runs: Sequence[Ran]) -> tuple[t
 
 
 def _score(trial: Outcome | None) -> str | None:
-    return None if trial is None or trial.score is None else f"{trial.score:.5g}"
+    return None if trial is None or trial.final_score is None else f"{trial.final_score:.5g}"
 
 
 def _is_better(experiment: Experiment) -> bool:
@@ -150,12 +150,12 @@ def _gain(experiment: Experiment) -> str:
     best, baseline = experiment.best, experiment.baseline
     if best is None or best.score is None:
         return "no trial has come to its end" if experiment.trials else "no trial has begun"
-    if baseline is None or baseline.score is None:
+    if baseline is None or baseline.final_score is None:
         return "the hardcoded values have no score"
     if best.is_baseline:
         return "the hardcoded values; no trial was better"
-    gain = abs(best.score - baseline.score)
-    share = f" ({gain / abs(baseline.score):.1%})" if baseline.score else ""
+    gain = abs(best.score - baseline.final_score)
+    share = f" ({gain / abs(baseline.final_score):.1%})" if baseline.final_score else ""
     return f"better than the hardcoded values by {gain:.5g}{share}"
 
 
