@@ -44,10 +44,17 @@ class Worker:
         self.job = build_job(self.space, self.program, self.promoted, snapshot.folder, ONE_CORE)
         self.n_trials = 0
 
-    def run(self, values=(), *, preflight=False):
+    def run(self, values=(), *, preflight=False, hardcoded=False):
         number, self.n_trials = self.n_trials, self.n_trials + 1
         files = VersionPaths(self.storage / f"{number:03d}")
-        task = Task(number=number, version=str(files.folder), seed=0, values=dict(values), preflight=preflight)
+        task = Task(
+            number=number,
+            version=str(files.folder),
+            seed=0,
+            values=dict(values),
+            preflight=preflight,
+            hardcoded=hardcoded,
+        )
         told = run_in_process(self.server, self.job, task)
         assert told.death is None
         record = read_record(files)

@@ -10,7 +10,8 @@ PromotuneError
 │   ├── StorageError        a URL that cannot be reached, read or written
 │   ├── ExperimentError     an experiment that is not there, or is in the way
 │   ├── MetricError         a metric that the program never logs (only running it can tell)
-│   └── MutationError       a constant that cannot change while a trial trains (likewise)
+│   ├── MutationError       a constant that cannot change while a trial trains (likewise)
+│   └── UnreadOptionError   an option that the program does not take, or never reads (likewise)
 └── SearchError          1  the search itself could not go on
     ├── StartError          Ray could not be started; nothing was searched
     ├── PreflightError      the baseline did not survive a batch or two
@@ -109,6 +110,10 @@ class MetricError(UserError):
 
 class MutationError(UserError):
     """A constant cannot change while a trial trains. ``where`` is its name, until the space file's line is known."""
+
+
+class UnreadOptionError(UserError):
+    """The program does not take an option, or never reads it. ``where``: as of a MutationError."""
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str | None:

@@ -21,7 +21,7 @@ from tune.paths import short, word
 from tune.places import url_of
 from tune.promotion.literals import Unknown
 from tune.promotion.program import Program
-from tune.promotion.resolve import Promoted
+from tune.promotion.resolve import Promoted, baseline_value
 from tune.search.machines.resources import Resources
 from tune.search.plan import n_trials
 from tune.space.dimensions import describe
@@ -200,12 +200,13 @@ def show_end(screen: Screen, outcomes: Sequence[Outcome], space: Space, promoted
         screen.line(f"the hardcoded values: {reference:.5g}; {gain}")
     show_front(screen, outcomes, space)
     screen.line()
+    trained = {} if baseline is None else baseline.values
     screen.table(
         ("constant", "hardcoded", "best"),
         [
-            (item.key, shown(item.value), _best_value(item, best))
+            (item.key, shown(baseline_value(item, trained)), _best_value(item, best))
             for item in promoted
-            if not isinstance(item.value, Unknown) or item.key in best.values
+            if not isinstance(item.value, Unknown) or item.key in {**trained, **best.values}
         ],
     )
     screen.line()

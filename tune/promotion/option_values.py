@@ -59,7 +59,7 @@ def _by_name(option: Option, args: Sequence[str]) -> Value | Unknown:
 def _said(option: Option, text: str | None, following: Sequence[str]) -> Value | Unknown:
     """Return what an option that is given is worth; ``text`` stands behind its equals sign."""
     if option.is_flag:
-        return not option.value if isinstance(option.value, bool) else Unknown("given in args")
+        return option.sets
     if option.takes_several or isinstance(option.value, list | tuple):
         return Unknown("given in args")
     if text is None:

@@ -11,6 +11,7 @@ from tune.promotion.find.project import Foreign, Own, Project, project_of
 from tune.promotion.find.signatures import signature_of
 from tune.promotion.find.survey import Called, Survey, dotted
 from tune.promotion.literals import Unknown, evaluate
+from tune.promotion.parameter_reads import is_parameter_read
 from tune.promotion.parser_defaults import changed_defaults
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
@@ -50,6 +51,8 @@ class Option:
     """Its name in what the parser returns: ``lr``, ``model.lr``."""
     is_float: bool = False
     """Whether the parser makes a float of what is written."""
+    is_read: bool = True
+    """False where the source shows that the function which is given it never reads it."""
     takes_several: bool = False
     """Whether more than one word may follow its name."""
     place: str
@@ -121,7 +124,7 @@ def _options(survey: Survey, project: Project) -> Iterator[Option]:
             case ast.Attribute(attr="add_argument") | ast.Attribute(attr="add"):
                 yield from _argparse(called, survey)
             case _ if (dotted(called.node.func) or "") in ("click.option", "option", "typer.Option"):
-                yield from _click(called, survey)
+                yield from _click(called, survey, project)
             case _ if _is_lightning_cli(called, survey, project):
                 yield from _lightning(called, survey, project)
             case _ if (dotted(called.node.func) or "") in ("fire.Fire", "Fire", "typer.run"):
@@ -153,7 +156,7 @@ def _argparse(called: Called, survey: Survey) -> Iterator[Option]:
     )
 
 
-def _click(called: Called, survey: Survey) -> Iterator[Option]:
+def _click(called: Called, survey: Survey, project: Project) -> Iterator[Option]:
     names = tuple(each for spelling in _spellings(called.node) for each in spelling.split("/")[:1])
     if names:
         is_flag = _keyword(called.node, "is_flag") is not None
@@ -162,11 +165,15 @@ def _click(called: Called, survey: Survey) -> Iterator[Option]:
             value = False
         if _keyword(called.node, "envvar") is not None:
             value = Unknown("may stand in the environment")
+        dest = _click_name(called.node, names)
+        functions = (each for found in survey.definitions.values() for each in found)
+        decorated = [each for each in functions if called.node in each.decorator_list]
         yield Option(
             name=names[0],
             value=value,
             parser=Parser.CLICK,
-            dest=_click_name(called.node, names),
+            dest=dest,
+            is_read=not decorated or is_parameter_read(dest, decorated[0], survey, project),
             is_float=isinstance(value, float),
             takes_several=_keyword(called.node, "nargs") is not None or _keyword(called.node, "multiple") is not None,
             place=survey.place(called.node.lineno),
@@ -188,11 +195,12 @@ def _lightning(called: Called, survey: Survey, project: Project) -> Iterator[Opt
         given = called.node.args[position] if position < len(called.node.args) else _keyword(called.node, keyword)
         meaning = project.meaning(dotted(given) or "", survey) if given is not None else None
         if isinstance(meaning, Own):
-            options = _of_signature(meaning, f"{prefix}.", project, Parser.LIGHTNING_CLI)
-            if _keyword(called.node, "parser_kwargs") is None:
-                yield from options
-            else:
-                yield from (replace(option, value=Unknown("may stand in a config file")) for option in options)
+            chosen_later = _keyword(called.node, f"subclass_mode_{prefix}") is not None
+            for option in _of_signature(meaning, f"{prefix}.", project, Parser.LIGHTNING_CLI):
+                value = option.value
+                if chosen_later or _keyword(called.node, "parser_kwargs") is not None:
+                    value = Unknown("may stand in a config file")
+                yield replace(option, value=value, is_read=option.is_read or chosen_later)
 
 
 def _of_function(called: Called, survey: Survey, project: Project) -> Iterator[Option]:
@@ -214,6 +222,7 @@ def _of_signature(own: Own, prefix: str, project: Project, parser: Parser) -> It
             value=value,
             parser=parser,
             dest=f"{prefix}{parameter.name}",
+            is_read=is_parameter_read(parameter.name, parameter.declared, parameter.survey, project),
             is_float=isinstance(value, float),
             place=place,
             names=tuple(dict.fromkeys((name, _dashed(name)))),

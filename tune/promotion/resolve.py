@@ -1,6 +1,6 @@
 """Bring a space and a program together: which constant each entry means, and whether its range fits the constant."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -27,6 +27,7 @@ from tune.space.dimensions import (
     kind_of,
 )
 from tune.space.space import Script, Space
+from tune.space.when import alike
 
 FloatRange = Uniform | QUniform | LogUniform
 IntRange = RandInt | QRandInt | LogRandInt
@@ -71,6 +72,14 @@ def resolve(space: Space, program: Program) -> tuple[Promoted, ...]:
 def hardcoded(promoted: Sequence[Promoted]) -> dict[str, Value]:
     """Return the values that the source says, without those that only running the program can tell."""
     return {item.key: value for item in promoted if not isinstance(value := item.value, Unknown)}
+
+
+def baseline_value(item: Promoted, trained: Mapping[str, Value]) -> Value | Unknown:
+    """Return what the baseline ``trained`` with, by the ledger; where that says nothing else, what the source holds."""
+    if item.key not in trained:
+        return item.value
+    held = trained[item.key]
+    return held if isinstance(item.value, Unknown) or not alike(held, item.value) else item.value
 
 
 def doubts(promoted: Sequence[Promoted]) -> tuple[str, ...]:

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 from tune.errors import ExperimentError, suggest
 from tune.paths import ExperimentPaths, short
 from tune.places import is_url, place
+from tune.promotion.literals import Unknown
+from tune.promotion.resolve import Promoted, baseline_value
 from tune.promotion.snapshot import Snapshot, open_snapshot
 from tune.results.vetting import vet, vet_study
+from tune.space.dimensions import Value
 from tune.space.file import read_space
 from tune.space.space import Space
 from tune.storage.bring import arrived, bring, names_at
@@ -44,6 +47,10 @@ class Experiment:
     def baseline(self) -> Outcome | None:
         """The hardcoded values' trial."""
         return next((trial for trial in self.trials if trial.is_baseline), None)
+
+    def baseline_value(self, item: Promoted) -> Value | Unknown:
+        """Return what the baseline trained with; what the source says where it has not run."""
+        return baseline_value(item, {} if self.baseline is None else self.baseline.values)
 
 
 def open_experiment(name: str, storage: Path) -> Experiment:

@@ -187,6 +187,7 @@ class Conductor:
             version=str(self._versions.of(number).folder),
             seed=self._seed,
             values=self._ledger.values(number),
+            hardcoded=number == BASELINE,
             preflight=first,
             rehearsal=first and self._limits.rehearsal,
             gated=self._needs_preflight and not first and self._n_started <= self._limits.at_a_time,

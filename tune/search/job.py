@@ -1,18 +1,23 @@
 """What all trials of a search share: its job."""
 
-from collections.abc import Sequence
+import itertools
+import random
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tune.promotion.constants import Constant, Form, find_constants
 from tune.promotion.literals import Unknown
 from tune.promotion.options import Option
 from tune.promotion.program import Program
-from tune.promotion.resolve import Promoted
+from tune.promotion.resolve import Promoted, hardcoded
 from tune.search.machines.resources import Resources
 from tune.search.scheduling.epochs import epochs_constant
 from tune.space.dimensions import Value, extremes
+from tune.space.draw import draw
+from tune.space.feasible import N_DRAWS
 from tune.space.settings import AUTO
 from tune.space.space import Space
+from tune.space.when import only_active
 from tune.trial.task import Job
 
 
@@ -27,6 +32,7 @@ def build_job(
         shape=space.shape,
         constants={item.key: item.constant for item in promoted if isinstance(item.constant, Constant)},
         options={item.key: item.constant for item in promoted if isinstance(item.constant, Option)},
+        probes=_probes(space, promoted),
         hardcoded=_hardcoded(program, promoted),
         metric=space.metric,
         mode=space.mode,
@@ -50,6 +56,30 @@ def build_job(
 def _mutants(promoted: Sequence[Promoted]) -> dict[str, tuple[Value, ...]]:
     """Return what may tell whether a constant can change while a trial trains: a range's ends, a choice's values."""
     return {item.key: extremes(item.dimension) for item in promoted}
+
+
+def _probes(space: Space, promoted: Sequence[Promoted]) -> tuple[dict[str, Value], ...]:
+    """Return values for the options that vary, others than the baseline's: the first of their ranges, and the last.
+
+    Where the space's requirements refuse those, it is an allowed one of 1,000 draws.
+    """
+    known = hardcoded(promoted)
+    dimensions = {item.key: item.dimension for item in promoted if isinstance(item.constant, Option)}
+    if not dimensions:
+        return ()
+    others = {key: [v for v in extremes(each) if v != known.get(key)] for key, each in dimensions.items()}
+    ends = [{key: each[place] for key, each in others.items() if each} for place in (0, -1)]
+    rng = random.Random(space.settings.seed)  # noqa: S311 - no secret
+    drawn = [draw(dimensions, {}, rng) for _ in range(N_DRAWS)] if space.requirements else []
+    allowed = (_active(space, known, values) for values in (*ends, *drawn))
+    return tuple(itertools.islice((values for values in allowed if values), 2))
+
+
+def _active(space: Space, known: Mapping[str, Value], options: Mapping[str, Value]) -> dict[str, Value]:
+    """Return the options that vary beside the known values; none where a requirement is not met."""
+    active = only_active({**known, **options}, space.conditions)
+    met = all(each.is_met({**known, **active}) for each in space.requirements)
+    return {key: value for key, value in active.items() if key in options} if met else {}
 
 
 def _trainer(space: Space, resources: Resources) -> dict[str, Value]:

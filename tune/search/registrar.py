@@ -11,7 +11,7 @@ from tune.search.causes import Causes
 from tune.search.checkpoints import Keeper
 from tune.search.ledger.ledger import Ledger
 from tune.space.dimensions import Value
-from tune.trial.outcome import Outcome, State
+from tune.trial.outcome import BASELINE, Outcome, State
 from tune.trial.record import HUNG, Record
 
 OnDeath = Callable[[VersionPaths, Mapping[str, Value], float], None]
@@ -42,6 +42,8 @@ class Registrar:
 
         ``death``: how its process died, in words; empty where it did not, and where nobody can say.
         """
+        if number == BASELINE and record is not None:
+            self._ledger.note_in_force(number, record.in_force)
         noted = {} if record is None else {"worker": record.worker or f"{record.host}:{record.pid}"}
         failure = failure_in(record, death) if failed else None
         if failure is not None and failure.is_a(WORKER_DIED, HUNG):

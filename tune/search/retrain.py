@@ -86,6 +86,7 @@ class _Director:
             seed=run.request.seed,
             reseed=run.request.fresh,
             values={name: restored(self._dimensions[name], value) for name, value in run.outcome.values.items()},
+            hardcoded=run.outcome.is_baseline,
             attempt=run.attempt,
             judged_at=(),
         )

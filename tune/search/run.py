@@ -15,6 +15,7 @@ from tune.errors import (
     ProgramError,
     PromotuneError,
     SearchError,
+    UnreadOptionError,
 )
 from tune.paths import ExperimentPaths, short
 from tune.promotion.program import Program
@@ -234,9 +235,10 @@ def _preflight_error(record: Record | None, search: Search, death: str | None) -
         return PreflightError(None, what, f"All that the program said: {short(version.log)}")
     if failure.ours and failure.kind in (MetricError.__name__, NEVER_LOGGED):
         return MetricError(search.space.where("metric"), failure.message, failure.hint)
-    if failure.ours and failure.kind == MutationError.__name__:
-        name, _, what = failure.message.partition(": ")
-        return MutationError(search.space.where(f"constants.{name}"), what, failure.hint)
+    for kind in (MutationError, UnreadOptionError):
+        if failure.is_a(kind.__name__):
+            name, _, what = failure.message.partition(": ")
+            return kind(search.space.where(f"constants.{name}"), what, failure.hint)
     if failure.ours and failure.kind == ProgramError.__name__:
         return ProgramError(None, failure.message, failure.hint)
     code = "".join(f"{line}\n  " for line in (failure.code, failure.hint) if line)

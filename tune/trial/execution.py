@@ -14,6 +14,7 @@ from tune.promotion.execute import Executor
 from tune.space.dimensions import Value
 from tune.space.space import Script
 from tune.trial.children import only_forked
+from tune.trial.command_line import CommandLine, Reads
 from tune.trial.fit import Fit
 from tune.trial.fits import CountedFits, logging_noted
 from tune.trial.lightning import each_lightning
@@ -41,6 +42,8 @@ class Order:
     task: Task
     values: Mapping[str, Value]
     """The promoted constants; where the program is measured, not the task's."""
+    options: Mapping[str, Value]
+    """Those of them that stand on the command line."""
     folder: Path
     """Where it logs: the version, or a folder of the pre-flight's."""
     started: float
@@ -55,6 +58,8 @@ class Order:
     """Whether a batch or two of each Trainer's are all."""
     measures: bool = False
     """Whether it ends when training begins: what it builds is wanted."""
+    notes_reads: bool = False
+    """Whether it is noted which words of the command line the program reads."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +71,9 @@ class Traces:
     taken: dict[str, int]
     """How often each promoted expression was executed."""
     in_force: dict[str, Any]
-    """The proof, by constant."""
+    """The proof, by constant; of options what the program's parser returned."""
+    reads: Reads
+    """What was read of the command line; nothing where that was not noted."""
     stage_ended: bool
     """Whether an epoch or an evaluation had ended: a limit of their batches may have had an effect."""
 
@@ -104,10 +111,11 @@ def execute(
             seat=seat,
         )
         patches.enter_context(_patched(seat, fit))
+        command_line = CommandLine(job, order.options, notes_reads=order.notes_reads)
         finished = False
         try:
             if isinstance(job.shape, Script):
-                run_script(executor, in_force, job, values, fit)
+                run_script(executor, in_force, job, command_line, fit)
             else:
                 run_system(executor, job, fit)
             fit.finish()
@@ -116,7 +124,13 @@ def execute(
             finished = True
         finally:
             leave(
-                Traces(fit_s=fit.fit_s, taken=dict(in_force.taken), in_force=proof.found, stage_ended=fit.stage_ended)
+                Traces(
+                    fit_s=fit.fit_s,
+                    taken=dict(in_force.taken),
+                    in_force={**proof.found, **command_line.found},
+                    reads=command_line.reads,
+                    stage_ended=fit.stage_ended,
+                )
             )
             fit.end(failed=not finished)
     return fit

@@ -1,14 +1,18 @@
 """The pre-flight: a batch or two of training and validation, before any budget is spent."""
 
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from tune.errors import MutationError
+from tune.errors import MutationError, NoRoomError, UnreadOptionError
 from tune.paths import VersionPaths
+from tune.promotion.namespace_reads import may_read
+from tune.promotion.options import option_words
 from tune.space.dimensions import Value
+from tune.trial.command_line import Reads
+from tune.trial.failure import ChildFailure, failure_of
 from tune.trial.fits import CountedFits, FitSummary, count_fits
 from tune.trial.litter import files_below, new_files
 from tune.trial.tailor import Measure, difference
@@ -60,15 +64,26 @@ class Rehearsed:
     """What it builds; nothing where that was not asked for."""
     packages: dict[str, str | None]
     """The modules of installed packages that it imported, with their files."""
+    reads: Reads = field(default_factory=Reads)
+    """What it read of its command line."""
 
 
 class Rehearse(Protocol):
     """Executes the program once, to its end, in a process of its own."""
 
     def __call__(
-        self, scratch: VersionPaths, values: Mapping[str, Value], *, shortens: bool, measures: bool
+        self,
+        scratch: VersionPaths,
+        values: Mapping[str, Value],
+        options: Mapping[str, Value],
+        *,
+        shortens: bool,
+        measures: bool,
     ) -> Rehearsed:
-        """Return what it did; with ``shortens`` an epoch of it, with ``measures`` it is built, and not trained."""
+        """Return what it did with these ``options`` on its command line.
+
+        With ``shortens`` an epoch of it; with ``measures`` it is built, and not trained.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +99,8 @@ class Seen:
     """The most that a DataLoader of it has."""
     packages: dict[str, str | None]
     """The modules of installed packages that it imported, with their files."""
+    reads: Reads
+    """What it read of its command line."""
 
 
 class Preflight:
@@ -99,7 +116,7 @@ class Preflight:
         """Train and validate; raise what the program raises. ``shortens``: no more than an epoch of it."""
         experiment = self._version.parent
         before = files_below(Path.cwd(), but=experiment)
-        done = self._run(self._task.values, shortens=shortens)
+        done = self._run(self._task.values, self._options(self._task.values), shortens=shortens)
         wrote = new_files(before, files_below(Path.cwd(), but=experiment))
         return Seen(
             fits=done.fits,
@@ -107,16 +124,20 @@ class Preflight:
             wrote=wrote[:MOST_NAMED],
             n_workers=done.n_workers,
             packages=done.packages,
+            reads=done.reads,
         )
 
     def check(self, seen: Seen) -> CountedFits:
         """Return the fits that the score comes from; raise MetricError where a metric is never logged.
 
-        Raises MutationError where a constant that is to change while trials train changes what they build.
+        Raises UnreadOptionError where the program does not take an option, or never reads it, and MutationError where a
+        constant that is to change while trials train changes what they build.
         """
         counted, *_ = [
             count_fits(seen.fits, metric, self._job.fits) for metric in (self._job.metric, *self._job.others)
         ]
+        if self._task.hardcoded and self._job.options:
+            self._check_options(seen.reads)
         self._check_mutants()
         return counted
 
@@ -133,11 +154,85 @@ class Preflight:
 
     def _measure(self, values: Mapping[str, Value]) -> Measure:
         """Return what the program builds with these values."""
-        return self._run(values, measures=True).measure
+        return self._run(values, self._options(values), measures=True).measure
 
-    def _run(self, values: Mapping[str, Value], *, shortens: bool = True, measures: bool = False) -> Rehearsed:
+    def _options(self, values: Mapping[str, Value]) -> Mapping[str, Value]:
+        """Return what stands on the command line: of the baseline what is not its own."""
+        own = self._task.values if self._task.hardcoded else {}
+        return {key: value for key, value in values.items() if key not in own or own[key] != value}
+
+    def _check_options(self, baseline: Reads) -> None:
+        """Raise UnreadOptionError where an option's value certainly cannot reach what the program trains."""
+        for key, option in self._job.options.items():
+            is_unused = key in baseline.unused and not may_read(option.dest, self._job.program)
+            if is_unused or not option.is_read:
+                raise UnreadOptionError(
+                    key,
+                    f"the program takes {key} and never reads it ({option.where})",
+                    f"Use {option.dest} where the program trains, or take {key} out of the space.",
+                )
+        values, reads, refusal = self._probe_all(tuple(self._job.options))
+        if refusal is not None:
+            alone = ((key, self._probe_all((key,))[2]) for key in values)
+            refused = ((key, said) for key, said in alone if said is not None)
+            key, said = next(refused, (next(iter(values)), refusal))  # it may be what they are together
+            word = " ".join(option_words({key: self._job.options[key]}, values))
+            what = f"the program ends when it is given {word}: {said}"
+            name = f"--{key.strip('+~=')}" if key.endswith("=") else "a value that its parser takes"
+            raise UnreadOptionError(key, what, f"Write {name}, or take it out of the space.")
+        for key in values:
+            if key in reads.unread and not baseline.by_others:
+                raise UnreadOptionError(
+                    key,
+                    f"{key} stands on the command line, and the program never reads it",
+                    "Search a constant of the program, or let the program parse its command line.",
+                )
+            if key in baseline.overwritten and all(key in each.overwritten for each in self._reads_with(key)):
+                raise UnreadOptionError(
+                    key,
+                    f"{key} is not in force: the program assigns it again before it reads it",
+                    "Search what it is assigned from, or take it out of the space.",
+                )
+
+    def _reads_with(self, key: str) -> Iterator[Reads]:
+        """Yield what the program reads with each of the values that are tried of an option."""
+        for values in self._job.probes:
+            if key in values:
+                yield self._probe(values)[0]
+
+    def _probe_all(self, keys: Collection[str]) -> tuple[Mapping[str, Value], Reads, str | None]:
+        """Return values that the program's parser takes, what was read of them, and why it refused them, if it did."""
+        tried: list[tuple[Mapping[str, Value], Reads, str | None]] = []
+        for values in self._job.probes:
+            options = {key: value for key, value in values.items() if key in keys}
+            reads, refusal = self._probe(options)
+            if refusal is None:
+                return options, reads, None
+            tried.append((options, reads, refusal))
+        return tried[0] if tried else ({}, Reads(), None)
+
+    def _probe(self, options: Mapping[str, Value]) -> tuple[Reads, str | None]:
+        """Build the program with other values of its options; return what it read, or why its parser refused them."""
+        try:
+            return self._run(self._task.values, options, measures=True).reads, None
+        except (ChildFailure, UnreadOptionError) as error:
+            failure = failure_of(error, self._job)
+            return Reads(), failure.message if failure.is_a(UnreadOptionError.__name__) else None
+        except NoRoomError:
+            raise
+        except (Exception, SystemExit):  # by a value, as a trial's may: it is no word that the program does not take
+            return Reads(), None
+
+    def _run(
+        self,
+        values: Mapping[str, Value],
+        options: Mapping[str, Value],
+        *,
+        shortens: bool = True,
+        measures: bool = False,
+    ) -> Rehearsed:
         scratch = VersionPaths(self._version / SCRATCH)
         try:
-            return self._rehearse(scratch, values, shortens=shortens, measures=measures)
+            return self._rehearse(scratch, values, options, shortens=shortens, measures=measures)
         finally:
             shutil.rmtree(scratch.folder, ignore_errors=True)

@@ -18,6 +18,7 @@ from tune.promotion.execute import Executor
 from tune.space.dimensions import Value
 from tune.storage.carry import carried
 from tune.trial.closing import close_failed
+from tune.trial.command_line import Reads
 from tune.trial.cut import cut_back
 from tune.trial.distributed import RankGroup, Share
 from tune.trial.execution import Order, Traces, execute, unheard
@@ -98,6 +99,7 @@ class TrialRun:
         self._written_at = -math.inf  # by the monotonic clock
         self._owner = os.getpid()
         self._stage_ended = False  # in the last execution of the program
+        self._reads = Reads()
 
     def run(self, report: Report, after_preflight: AfterPreflight) -> Record:
         """Train the trial and return its record; whatever the program raises is in there.
@@ -178,17 +180,29 @@ class TrialRun:
         )
 
     def _rehearse(
-        self, scratch: VersionPaths, values: Mapping[str, Value], *, shortens: bool, measures: bool
+        self,
+        scratch: VersionPaths,
+        values: Mapping[str, Value],
+        options: Mapping[str, Value],
+        *,
+        shortens: bool,
+        measures: bool,
     ) -> Rehearsed:
-        order = self._order(scratch, values=values, shortens=shortens, measures=measures)
+        changes = {"values": values, "options": options, "shortens": shortens, "measures": measures}
+        order = self._order(scratch, **changes, notes_reads=True)
 
         def rehearse() -> Rehearsed:
             modules, variables = set(sys.modules), dict(os.environ)
             fit = self._execute(order)
             changes = {name: text for name, text in os.environ.items() if variables.get(name) != text}
             packages = imported_since(modules, self._job.program, changes)
-            fits = fit.log.summaries
-            return Rehearsed(fits=fits, n_workers=fit.n_workers, measure=fit.measure, packages=packages)
+            return Rehearsed(
+                fits=fit.log.summaries,
+                n_workers=fit.n_workers,
+                measure=fit.measure,
+                packages=packages,
+                reads=self._reads,
+            )
 
         return rehearse() if self._link is None or not CAN_FORK else self._run_in_child(rehearse)
 
@@ -283,7 +297,14 @@ class TrialRun:
         return any(stops)
 
     def _order(self, files: VersionPaths, **more: Any) -> Order:
-        given = {"values": self._task.values, "reports": False, "counted": self.record.counted_fits, **more}
+        options = {} if self._task.hardcoded else self._task.values
+        given = {
+            "values": self._task.values,
+            "options": options,
+            "reports": False,
+            "counted": self.record.counted_fits,
+            **more,
+        }
         return Order(task=self._task, folder=files.folder, started=self.record.started, **given)
 
     def _execute(self, order: Order, report: Report | None = None) -> Fit:
@@ -314,6 +335,7 @@ class TrialRun:
         os._exit(SAID)
 
     def _leave(self, traces: Traces) -> None:
+        self._reads = traces.reads
         self.record = replace(self.record, fit_s=traces.fit_s, taken=traces.taken, in_force=traces.in_force)
         self._stage_ended = traces.stage_ended
 

@@ -10,16 +10,14 @@ import functools
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from tune.promotion.execute import Executor, InForce
-from tune.promotion.options import option_words
 from tune.promotion.program import Program
-from tune.space.dimensions import Value
-from tune.space.space import Script
+from tune.trial.command_line import CommandLine
 from tune.trial.fit import Fit
 from tune.trial.lightning import each_lightning
 from tune.trial.logger import version_logger
@@ -40,23 +38,22 @@ class StoppedScript(SystemExit):
     """Ends a script whose trial was stopped: what it would do after ``fit`` is not wanted any more."""
 
 
-def run_script(executor: Executor, in_force: InForce, job: Job, values: Mapping[str, Value], fit: Fit) -> None:
+def run_script(executor: Executor, in_force: InForce, job: Job, command_line: CommandLine, fit: Fit) -> None:
     """Run the program with its options and the trial's; ``sys.exit(0)`` is a success."""
-    assert isinstance(job.shape, Script)
-    sys.argv[:] = [str(job.program.path), *job.shape.args, *option_words(job.options, values)]
 
     @contextlib.contextmanager
     def patched(package: ModuleType) -> Iterator[None]:
         with _trainers_of(package, fit), _loggers_of(package, fit):
             yield
 
-    with _runs_closed_as_finished(job.program), each_lightning(patched):
+    with command_line.in_place(), _runs_closed_as_finished(job.program), each_lightning(patched):
         try:
             executor.execute_main(in_force)
         except StoppedScript:
             pass
         except SystemExit as end:
             if end.code not in (None, 0):
+                command_line.check_refusal(end)
                 raise
 
 

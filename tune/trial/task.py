@@ -59,6 +59,8 @@ class Job:
     """Whether each trial has a working directory of its own, in its version."""
     surroundings: Mapping[str, str] = field(default_factory=dict)
     """What the experiment's trials run on; a trial writes down what is otherwise with it."""
+    probes: tuple[Mapping[str, Value], ...] = ()
+    """Other values of the options than the baseline's: whether the program takes them, and reads them, is tried."""
     gate: str
     """The name of the gate that the pre-flight opens for the other trials."""
     mutants: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
@@ -83,6 +85,8 @@ class Task:
     """Whether the seeds that the program gives to the global generators are others too: see ``reseed.py``."""
     values: dict[str, Value] = field(default_factory=dict)
     """The promoted constants, by their names in the space file; one that is left out keeps its hardcoded value."""
+    hardcoded: bool = False
+    """Whether it runs what the program runs without a search: none of its options stands on the command line."""
     preflight: bool = False
     """Run the pre-flight first, and open the gate for the others."""
     rehearsal: bool = False

@@ -43,9 +43,9 @@ def rows_of(experiment: Experiment, promoted: Sequence[Promoted]) -> list[Row]:
             Row(
                 name=item.key,
                 place=item.constant.where,
-                hardcoded=text(item.value),
+                hardcoded=text(experiment.baseline_value(item)),
                 best=text(value) if held else NO_VALUE,
-                changed=held and text(value) != text(item.value),
+                changed=held and text(value) != text(experiment.baseline_value(item)),
                 searched=describe(item.dimension) + (f"; when {describe_condition(condition)}" if condition else ""),
             )
         )

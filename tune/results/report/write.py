@@ -109,7 +109,7 @@ def _subjects(experiment: Experiment, promoted: Sequence[Promoted]) -> list[Subj
             place=place,
             objective=objective,
             dimensions={item.key: item.dimension for item in promoted},
-            hardcoded={item.key: item.value for item in promoted},
+            hardcoded={item.key: experiment.baseline_value(item) for item in promoted},
             finished=[each for each in scored if each.state == "complete"],
             stopped=[each for each in scored if each.state == "pruned" and len(each.scores) > place],
         )

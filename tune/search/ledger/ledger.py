@@ -11,6 +11,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from tune.paths import ExperimentPaths
+from tune.promotion.options import Option
 from tune.promotion.resolve import Promoted
 from tune.search.ledger.book import at_once
 from tune.search.ledger.journal import SEALED, Event, events
@@ -20,7 +21,7 @@ from tune.search.sampling.memory import FINISHED
 from tune.search.sampling.searcher import Draw, Searcher
 from tune.space.dimensions import Value
 from tune.space.space import Space
-from tune.space.when import restored
+from tune.space.when import only_active, restored
 from tune.trial.mail import Epoch
 from tune.trial.outcome import LEFT_OUT, MUTATIONS, N_FITS, Outcome, measures_of, others_key, outcome_of
 from tune.trial.score import scored_epoch
@@ -47,6 +48,7 @@ class Ledger:
             self._know(study.user_attrs[KNOWLEDGE]["trials"])
         past = self._counted
         self._values = self._searcher.recall(past)  # of every trial; the journal makes lists of tuples
+        self._options = {item.key: item.dimension for item in promoted if isinstance(item.constant, Option)}
         dimensions = {item.key: item.dimension for item in promoted}
         for trial in past:
             for mutation in trial.user_attrs.get(MUTATIONS, ()):
@@ -195,6 +197,19 @@ class Ledger:
 
     def _scored_epoch(self, number: int) -> int | None:
         return scored_epoch(self.curve(number), self._space.mode, self.noted(number).get(N_FITS))
+
+    def note_in_force(self, number: int, found: Mapping[str, Any]) -> None:
+        """Write down which options an open trial trained with, where its program alone knew them.
+
+        ``found``: ``value`` by constant, as a trial's record has it.
+        """
+        held = {key: restored(self._options[key], found[key]["value"]) for key in self._options if key in found}
+        values = {**self._values[number], **held}
+        in_order = {key: values[key] for key in self._space.dimensions if key in values}
+        active = only_active(in_order, self._space.conditions)
+        if active != self._values[number]:
+            self._values[number] = active
+            self.note(number, constants=active)
 
     def curve(self, number: int) -> dict[int, float]:
         """Return what an open trial reported, by epoch."""

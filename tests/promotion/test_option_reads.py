@@ -1,0 +1,64 @@
+"""Whether a source shows that an option is never read: only where that is certain."""
+
+import pytest
+
+from tune.promotion.namespace_reads import may_read
+from tune.promotion.options import find_option, find_options
+
+DECLARED = """
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", dest="lr")
+args = parser.parse_args()
+class Net:
+    def __init__(self): self.lr = 0.1
+    def step(self): return self.lr
+"""
+NAMESPACE = {
+    "": False,
+    "print(args, args.other)": False,
+    "args.lr = 3": False,
+    "fit(args.lr)": True,
+    "fit(self.args.lr)": True,
+    "fit(getattr(args, 'lr'))": True,
+    "fit(getattr(args, name))": True,
+    "fit(**vars(args))": True,
+    "fit(args.__dict__)": True,
+    "match args:\n    case argparse.Namespace(lr=rate): fit(rate)": True,
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), NAMESPACE.items())
+def test_a_namespace_may_be_read_where_a_source_says_so(program_of, text, expected):
+    assert may_read("lr", program_of(DECLARED + text)) is expected
+
+
+CLI = """
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import LightningCLI
+{bases}
+class Lit(LightningModule{more}):
+    def __init__(self, lr: float = 1e-3):
+        super().__init__()
+        {body}
+LightningCLI(Lit{given})
+"""
+FIRE = "import fire\n{decorator}\ndef main(lr=1e-3):\n    {body}\nfire.Fire(main)"
+PARAMETERS = [
+    (CLI.format(bases="", more="", body="", given=""), "--model.lr", False),
+    (CLI.format(bases="", more="", body="self.lr = 1e-3", given=""), "--model.lr", False),
+    (CLI.format(bases="", more="", body="self.lr = lr", given=""), "--model.lr", True),
+    (CLI.format(bases="", more="", body="self.save_hyperparameters()", given=""), "--model.lr", True),
+    (CLI.format(bases="", more="", body="", given=", subclass_mode_model=True"), "--model.lr", True),
+    (CLI.format(bases="from other import Base", more=", Base", body="", given=""), "--model.lr", True),
+    (FIRE.format(decorator="", body="train()"), "--lr", False),
+    (FIRE.format(decorator="", body="train(lr)"), "--lr", True),
+    (FIRE.format(decorator="", body="train(**locals())"), "--lr", True),
+    (FIRE.format(decorator="@logged", body="train()"), "--lr", True),
+]
+
+
+@pytest.mark.parametrize(("text", "name", "expected"), PARAMETERS)
+def test_a_parameter_is_read_unless_the_source_shows_that_it_is_not(program_of, text, name, expected):
+    program = program_of(text)
+    assert find_option(name, program, find_options(program), "x").is_read is expected
