@@ -51,6 +51,15 @@ def test_a_trial_is_compared_by_its_best_epoch_so_far():
     assert not stops(rule, 3, 4, 0.94)
 
 
+def test_of_means_over_fits_the_last_one_counts():
+    rule = Asha("max")
+    rule.learn_length(5, is_mean=True)
+    rule.judge(0, 4, 0.8)
+
+    curve = enumerate([0.65, 0.85, 0.933, 0.757], 1)
+    assert [stops(rule, 1, epoch, value) for epoch, value in curve] == [False, False, False, True]
+
+
 def test_less_is_better_for_the_best_epoch_where_the_mode_is_min():
     rule = Asha("min")
     rule.judge(0, 4, 0.5)

@@ -146,7 +146,7 @@ class Conductor:
     def preflight_passed(self, counted: CountedFits | None) -> None:
         """Hear which fits the score comes from, before any trial trains."""
         if counted is not None:
-            self._usher.learn_length(self._on_preflight(counted))
+            self._usher.learn_length(self._on_preflight(counted), is_mean=counted.is_mean)
 
     def end(self) -> None:
         """Start no further trial, and let the running ones end after their epoch; from any thread."""

@@ -58,7 +58,12 @@ def conductor_of(search: "Search", ledger: Ledger, job: Job) -> Conductor:
     return Conductor(
         search.paths,
         ledger,
-        build_rule(search.space, search.program, n_reports(search.space, search.program, job.counted)),
+        build_rule(
+            search.space,
+            search.program,
+            n_reports(search.space, search.program, job.counted),
+            is_mean=job.counted is not None and job.counted.is_mean,
+        ),
         build_heirs(search.space, search.promoted, ledger),
         Keeper(search.paths, modes, settings.keep_checkpoints, elsewhere=elsewhere),
         limits,

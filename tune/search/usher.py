@@ -40,9 +40,9 @@ class Usher:
     def _was_last(self, number: int, epoch: int) -> bool:
         return bool(self._ledger.noted(number).get("last_epoch") == epoch)
 
-    def learn_length(self, n_whole: int | None) -> None:
+    def learn_length(self, n_whole: int | None, *, is_mean: bool) -> None:
         """Hear how many values a whole trial reports."""
-        self._rule.learn_length(n_whole)
+        self._rule.learn_length(n_whole, is_mean=is_mean)
 
     def opened(self, number: int) -> None:
         """Hear of a new trial."""

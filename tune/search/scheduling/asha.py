@@ -72,8 +72,13 @@ class Asha(Stopping):
         grace_period: int = GRACE_PERIODS[0],
         latest: int | None = None,
         reduction_factor: float = REDUCTION_FACTOR,
+        is_mean: bool = False,
     ) -> None:
-        """``latest``: what a long start may make of the grace period; None: it stays what it is."""
+        """``latest``: what a long start may make of the grace period; None: it stays what it is.
+
+        ``is_mean``: values are means of the fits so far, so that the last one counts, not the best.
+        """
+        self._is_mean = is_mean
         self._sign = 1.0 if mode == "max" else -1.0
         self._factor = reduction_factor
         self._is_given = latest is None
@@ -87,8 +92,9 @@ class Asha(Stopping):
         """Say when it is judged first."""
         self._first_of[trial] = self._grace_period
 
-    def learn_length(self, n_whole: int | None) -> None:
+    def learn_length(self, n_whole: int | None, *, is_mean: bool = False) -> None:
         """Choose when trials are first judged, those that are open and have not reported included."""
+        self._is_mean = is_mean
         if not self._is_given:
             self._least = self._grace_period = grace_period_of(n_whole)
             self._latest = latest_grace_period_of(n_whole)
@@ -111,7 +117,9 @@ class Asha(Stopping):
         if not math.isfinite(value):
             self._remove(trial)
             return Verdict.STOP
-        reward = self._best[trial] = max(self._sign * value, self._best.get(trial, -math.inf))
+        reward = self._sign * value
+        if not self._is_mean:
+            reward = self._best[trial] = max(reward, self._best.get(trial, -math.inf))
         below = max(takewhile(lambda rung: rung <= epoch, self._epochs(trial)), default=None)
         if below is None:
             return Verdict.GO_ON

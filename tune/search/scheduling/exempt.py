@@ -27,9 +27,9 @@ class Exempt:
         verdict = self._rule.judge(trial, epoch, value)
         return Verdict.GO_ON if trial == BASELINE and math.isfinite(value) else verdict
 
-    def learn_length(self, n_whole: int | None) -> None:
+    def learn_length(self, n_whole: int | None, *, is_mean: bool = False) -> None:
         """Hear how many values a whole trial reports."""
-        self._rule.learn_length(n_whole)
+        self._rule.learn_length(n_whole, is_mean=is_mean)
 
     def start_takes(self, n_epochs: float) -> None:
         """Hear what a trial takes beside its epochs."""

@@ -61,7 +61,7 @@ class Population:
         self._moves.remove(mine)
         return Verdict.GO_ON
 
-    def learn_length(self, n_whole: int | None) -> None:
+    def learn_length(self, n_whole: int | None, *, is_mean: bool = False) -> None:
         """Do nothing: its milestones are fixed."""
 
     def start_takes(self, n_epochs: float) -> None:

@@ -45,8 +45,11 @@ class Rule(Protocol):
     def judge(self, trial: int, epoch: int, value: float) -> Verdict:
         """Decide about a trial after an epoch. A value that is not finite ends the trial, as a failed one."""
 
-    def learn_length(self, n_whole: int | None) -> None:
-        """Hear how many values a whole trial reports, before the first report of any; None: nothing says."""
+    def learn_length(self, n_whole: int | None, *, is_mean: bool = False) -> None:
+        """Is called with the number of values of a whole trial, before any report; None: it is not known.
+
+        ``is_mean``: each value is the mean of the fits so far, and the last one is the score.
+        """
 
     def start_takes(self, n_epochs: float) -> None:
         """Hear that a trial takes so much beside its epochs, before, after and between, in epochs."""
@@ -70,7 +73,7 @@ class Stopping:
     def opened(self, trial: int) -> None:
         """Wait for its first epoch."""
 
-    def learn_length(self, n_whole: int | None) -> None:
+    def learn_length(self, n_whole: int | None, *, is_mean: bool = False) -> None:
         """Judge as before."""
 
     def start_takes(self, n_epochs: float) -> None:

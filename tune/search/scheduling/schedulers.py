@@ -20,8 +20,11 @@ NOT_OF_THE_RULE = frozenset({"metric", "resample_probability"})
 """Arguments that say something to others: which metric, and how heirs mutate."""
 
 
-def build_rule(space: Space, program: Program, n_whole: int | None) -> Rule:
-    """Return what decides which trials go on; ``n_whole``: how many values a whole trial reports, if known."""
+def build_rule(space: Space, program: Program, n_whole: int | None, *, is_mean: bool = False) -> Rule:
+    """Return what decides which trials go on.
+
+    ``n_whole``: how many values a whole trial reports, if known; ``is_mean``: each is the mean of the fits so far.
+    """
     arguments: dict[str, Any] = {
         name: value for name, value in space.settings.scheduler_args.items() if name not in NOT_OF_THE_RULE
     }
@@ -31,7 +34,7 @@ def build_rule(space: Space, program: Program, n_whole: int | None) -> Rule:
         case "asha":
             if "grace_period" not in arguments:
                 arguments |= {"grace_period": grace_period_of(n_whole), "latest": latest_grace_period_of(n_whole)}
-            return Exempt(Asha(space.mode, **arguments))
+            return Exempt(Asha(space.mode, is_mean=is_mean, **arguments))
         case "median":
             return Exempt(Median(space.mode, **arguments))
         case "hyperband":
