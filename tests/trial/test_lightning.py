@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+import pytorch_lightning
 
 from tests.searched import Worker
 from tune.trial.lightning import each_lightning
@@ -84,7 +85,7 @@ def test_patch_when_a_package_is_imported_meanwhile_then_it_is_entered_and_left(
 
     before = list(sys.meta_path)
     with each_lightning(Patch):
-        assert seen == ["pytorch_lightning"]
+        assert seen == [pytorch_lightning.__name__]
         import lightning
 
         assert lightning.Trainer is lightning.pytorch.Trainer
