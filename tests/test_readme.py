@@ -110,6 +110,8 @@ def test_a_name_when_the_readme_explains_it_then_it_leads_to_a_constant(row, tmp
         line = 42
     elif name == "Net.width":
         code = ["class Net(nn.Module):", *(f"    {each}" for each in code)]
+    elif name == "main.lr":
+        code = ["def main():", *(f"    {each}" for each in code)]
     (tmp_path / f"{module}.py").write_text("\n".join([*lines, *code]) + "\n")
 
     program = find_program(tmp_path / "program.py")

@@ -499,3 +499,19 @@ def test_preflight_when_the_metric_is_logged_in_the_third_epoch_alone_then_it_is
     assert baseline.failure is None
     assert baseline.reports == [(3, 0.625)]
     assert read_record(baseline.files).counted_fits.stage == "val"
+
+
+def test_trial_when_a_variable_of_a_function_is_searched_then_it_is_in_force(searched, tmp_path):
+    body = "rate = 0.25\nglobal CURVE\nCURVE = (rate, 2 * rate, 3 * rate)\nfit()"
+    folder = tmp_path / "project"
+    worker, _ = searched(in_main(body))
+    space = folder / "space.yaml"
+    space.write_text(space.read_text().replace("LR:", "main.rate:"))
+    worker = Worker(space, tmp_path / "local", worker.server)
+    baseline, other = worker.run(preflight=True), worker.run({"main.rate": 0.5})
+
+    assert [trial.reports for trial in (baseline, other)] == [
+        [(1, 0.25), (2, 0.5), (3, 0.75)],
+        [(1, 0.5), (2, 1.0), (3, 1.5)],
+    ]
+    assert other.record.in_force["main.rate"]["value"] == 0.5

@@ -12,6 +12,7 @@ from tune.errors import ConstantError, did_you_mean
 from tune.promotion.find.forms.arguments import arguments, calls
 from tune.promotion.find.forms.attributes import attributes
 from tune.promotion.find.forms.fields import fields
+from tune.promotion.find.forms.local_variables import local_variables
 from tune.promotion.find.forms.parameters import parameters
 from tune.promotion.find.forms.variables import variables
 from tune.promotion.find.overwrites import Overwrites
@@ -107,6 +108,7 @@ def _findings(project: Project) -> Findings:
         *variables(project, reads, overwrites),
         *fields(project, reads, overwrites),
         *attributes(project, reads),
+        *local_variables(project),
         *parameters(found_calls, project, reads),
         *arguments(found_calls, project),
     ]

@@ -58,6 +58,7 @@ class Form(enum.Enum):
     PARAMETER = "parameter"
     ARGUMENT = "argument"
     ATTRIBUTE = "attribute"
+    LOCAL = "local"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,12 +20,14 @@ class How(enum.Enum):
     DELETED = "deleted"
     LOOPED = "a loop's variable"
     GLOBAL = "assigned in a function that declares it global"
+    NONLOCAL = "assigned in a function that declares it nonlocal"
+    ARGUMENT = "an argument of the function"
     OTHER = "bound"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
-    """A name of the module's scope, bound once."""
+    """A name of a module's or a function's scope, bound once."""
 
     name: str
     line: int
@@ -82,6 +84,17 @@ class Overwrite:
 
 
 @dataclass(slots=True)
+class Function:
+    """What a function or method binds in its own scope."""
+
+    node: ast.FunctionDef | ast.AsyncFunctionDef
+    path: str
+    """As a user writes it: ``main``, ``Net.configure_optimizers``, ``main.objective``."""
+    outer: "Function | None"
+    bindings: dict[str, list[Binding]] = field(default_factory=lambda: defaultdict(list))
+
+
+@dataclass(slots=True)
 class Survey:
     """What one file holds. Lines are the places."""
 
@@ -91,6 +104,8 @@ class Survey:
     modules: tuple[str, ...]
     """The dotted names that a user may write for this file, the shortest first."""
     bindings: dict[str, list[Binding]] = field(default_factory=lambda: defaultdict(list))
+    functions: dict[int, "Function"] = field(default_factory=dict)
+    """Functions and methods, by the ``id`` of their definition."""
     definitions: dict[str, list[Definition]] = field(default_factory=lambda: defaultdict(list))
     """Functions and classes by their bare name; methods are not among them, nested classes are (``CFG.optim``)."""
     owners: dict[int, Scope] = field(default_factory=dict)

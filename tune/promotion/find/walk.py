@@ -4,7 +4,7 @@ import ast
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tune.promotion.find.namedtuples import made_class
-from tune.promotion.find.survey import Binding, Called, How, Overwrite, Scope, Survey, dotted
+from tune.promotion.find.survey import Binding, Called, Function, How, Overwrite, Scope, Survey, dotted
 from tune.promotion.program import Source
 
 SCOPE_READERS = frozenset({"globals", "locals", "eval", "exec"})
@@ -26,6 +26,8 @@ class _Walk:
     def __init__(self, found: Survey) -> None:
         self._found = found
         self._globals: dict[int, set[str]] = {}
+        self._nonlocals: dict[int, set[str]] = {}
+        self._class_paths: dict[int, str] = {}
         self._handlers: dict[type[ast.stmt], Callable[..., None]] = {
             ast.Assign: self._assign,
             ast.AnnAssign: self._annotated,
@@ -45,6 +47,7 @@ class _Walk:
             ast.Import: self._import,
             ast.ImportFrom: self._import,
             ast.Global: self._global,
+            ast.Nonlocal: self._nonlocal,
             ast.Match: self._match,
         }
 
@@ -132,13 +135,26 @@ class _Walk:
             self._found.definitions[node.name].append(node)
             self._found.owners[id(node)] = scope
         self._name(node.name, node.lineno, How.OTHER, scope)
+        outer = self._found.functions.get(id(scope.function))
+        function = Function(node, f"{self._path(scope)}{node.name}", outer)
+        self._found.functions[id(node)] = function
+        for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs):
+            binding = Binding(name=argument.arg, line=argument.lineno, how=How.ARGUMENT)
+            function.bindings[argument.arg].append(binding)
         self.statements(node.body, Scope(owner=scope.owner, function=node))
+
+    def _path(self, scope: Scope) -> str:
+        """Return what stands before the name of a definition: ``Net.``, ``main.``."""
+        if scope.function is not None:
+            return f"{self._found.functions[id(scope.function)].path}."
+        return "" if scope.owner is None else f"{self._class_paths[id(scope.owner)]}."
 
     def _class(self, node: ast.ClassDef, scope: Scope) -> None:
         keywords = [keyword.value for keyword in node.keywords]
         self._expressions([*node.decorator_list, *node.bases, *keywords], scope)
         self._found.definitions[node.name].append(node)
         self._found.owners[id(node)] = scope
+        self._class_paths[id(node)] = f"{self._path(scope)}{node.name}"
         self._name(node.name, node.lineno, How.OTHER, scope)
         self.statements(node.body, Scope(owner=node, function=None))
 
@@ -149,6 +165,9 @@ class _Walk:
 
     def _global(self, node: ast.Global, scope: Scope) -> None:
         self._globals.setdefault(id(scope.function), set()).update(node.names)
+
+    def _nonlocal(self, node: ast.Nonlocal, scope: Scope) -> None:
+        self._nonlocals.setdefault(id(scope.function), set()).update(node.names)
 
     def _targets(self, target: ast.expr, value: ast.expr, scope: Scope, *, chained: bool) -> None:
         """Bind a target to its own expression, element by element where both sides are written out."""
@@ -175,6 +194,8 @@ class _Walk:
                 self._bind(target.value, how, scope)
             case ast.Attribute() | ast.Subscript():
                 path = dotted(target)
+                if path is None and isinstance(target, ast.Subscript) and (base := dotted(target.value)) is not None:
+                    path, value = f"{base}.[]", None  # an entry that only running the program can tell
                 if path is not None:
                     self._found.overwrites.append(Overwrite(path, target.lineno, scope, value))
                 self._expressions([target.value, *([target.slice] if isinstance(target, ast.Subscript) else [])], scope)
@@ -182,11 +203,21 @@ class _Walk:
     def _name(
         self, name: str, line: int, how: How, scope: Scope, value: ast.expr | None = None, *, chained: bool = False
     ) -> None:
+        bindings = self._found.bindings
         if not scope.at_module_level:
-            if name not in self._globals.get(id(scope.function), ()):
+            if name in self._globals.get(id(scope.function), ()):
+                how, value = How.GLOBAL, None
+            elif scope.function is None:
                 return
-            how, value = How.GLOBAL, None
-        self._found.bindings[name].append(
+            else:
+                function: Function | None = self._found.functions[id(scope.function)]
+                if name in self._nonlocals.get(id(scope.function), ()):
+                    how, value = How.NONLOCAL, None
+                    function = _holder(name, function)
+                if function is None:
+                    return
+                bindings = function.bindings
+        bindings[name].append(
             Binding(
                 name=name,
                 line=line,
@@ -243,6 +274,14 @@ class _Walk:
                 self._note_scope_call(node)
             case ast.NamedExpr(target=target):
                 self._name(target.id, node.lineno, How.OTHER, scope)
+
+
+def _holder(name: str, function: Function | None) -> Function | None:
+    """Return the function around another one that a nonlocal name is of."""
+    outer = function and function.outer
+    while outer is not None and name not in outer.bindings:
+        outer = outer.outer
+    return outer
 
 
 def is_main_guard(test: ast.expr) -> bool:

@@ -63,7 +63,7 @@ def _of_containers(survey: Survey, reads: Reads, overwrites: Overwrites) -> Iter
         for binding in bindings:
             if binding.value is None or binding.how is not How.ASSIGNED:
                 continue
-            for entry in _entries(name, binding.value):
+            for entry in entries_of(name, binding.value):
                 yield _field(entry, name, survey, reads, overwrites, _about(name, wrong) or entry.trouble)
 
 
@@ -71,7 +71,8 @@ def _about(name: str, wrong: tuple[str, str] | None) -> tuple[str, str] | None:
     return None if wrong is None else (f"lies in {name}, which {wrong[0]}", wrong[1])
 
 
-def _entries(name: str, value: ast.expr) -> Iterator[Entry]:
+def entries_of(name: str, value: ast.expr) -> Iterator[Entry]:
+    """Yield what lies in the container that an expression makes."""
     match value:
         case ast.Dict():
             yield from _dict_entries(name, value)
@@ -96,7 +97,7 @@ def _dict_entries(name: str, node: ast.Dict) -> Iterator[Entry]:
                 seen[text] = Entry(path, text, value, key.lineno, hidden)
     for entry in seen.values():
         yield entry
-        yield from _entries(entry.name, entry.value)
+        yield from entries_of(entry.name, entry.value)
 
 
 def _keyword_entries(name: str, call: ast.Call) -> Iterator[Entry]:
@@ -105,7 +106,7 @@ def _keyword_entries(name: str, call: ast.Call) -> Iterator[Entry]:
         if keyword.arg is not None:
             path = f"{name}.{keyword.arg}" if attribute else f"{name}[{keyword.arg!r}]"
             yield Entry(path, keyword.arg, keyword.value, keyword.value.lineno)
-            yield from _entries(path, keyword.value)
+            yield from entries_of(path, keyword.value)
         elif isinstance(keyword.value, ast.Dict):
             yield from _dict_entries(name, keyword.value)
 
@@ -148,7 +149,7 @@ def _of_class(
         wrong = again or _class_trouble(node.name, name, values, survey, overwrites)
         entry = Entry(f"{path}.{name}", name, values[0], 0)
         yield _field(entry, path.partition(".")[0], survey, reads, overwrites, wrong)
-        for inner in _entries(entry.name, values[0]):
+        for inner in entries_of(entry.name, values[0]):
             yield _field(inner, path.partition(".")[0], survey, reads, overwrites, wrong or inner.trouble)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tune.promotion.find.forms.arguments import Argument, Call, names_at
+from tune.promotion.find.forms.local_variables import find_local
 from tune.promotion.find.forms.variables import agreed, computed
 from tune.promotion.find.project import Own, Project
 from tune.promotion.find.reads import Reads
@@ -101,16 +102,25 @@ def _trouble(group: Group) -> tuple[str, str] | None:
     if is_factory(group.parameter.default):
         place = group.parameter.survey.place(group.parameter.declared.lineno)
         return f"has a default that a factory makes: {place}", "Write `lambda: [...]` with the value, or pass it."
-    if not any(_can_hold(node, survey) for node, survey in _expressions(group)):
+    calls = [None] * (group.parameter.default is not None) + [call for call, _ in group.passed]
+    if not any(_can_hold(*each, call) for each, call in zip(_expressions(group), calls, strict=True)):
         node, survey = next(_expressions(group))
         return computed(ast.unparse(node), survey.place(node.lineno))
     return None
 
 
-def _can_hold(node: ast.expr, survey: Survey) -> bool:
+def _can_hold(node: ast.expr, survey: Survey, call: Call | None) -> bool:
     """Whether a number or a text may be meant: a plain value, or one taken from a configuration (``args.lr``)."""
     taken = isinstance(node, ast.Attribute | ast.Subscript) and dotted(node) is not None
-    return taken or worth(node, survey) is not None
+    return taken or worth(node, survey) is not None or _local(node, call) is not None
+
+
+def _local(node: ast.expr, call: Call | None) -> ast.expr | None:
+    """Return the literal of a function's own variable that a call passes; None where it passes something else."""
+    if not isinstance(node, ast.Name) or call is None:
+        return None
+    found = find_local(node.id, call.scope.function, call.survey)
+    return None if found is None else found[1].value
 
 
 def _names(group: Group) -> Iterator[str]:
@@ -131,7 +141,9 @@ def _values(group: Group) -> list[Value | Unknown]:
 
 
 def _value(node: ast.expr, survey: Survey, call: Call | None) -> Value | Unknown:
-    """Return the literal, or that of the one module-level constant which is passed."""
+    """Return the literal, or that of the one constant which is passed, of the module or of a function."""
+    if (literal := _local(node, call)) is not None:
+        return evaluate(literal)
     if isinstance(node, ast.Name) and (call is None or not _is_local(node.id, call)):
         bindings = survey.bindings.get(node.id, [])
         if len(bindings) == 1 and bindings[0].how is How.ASSIGNED and bindings[0].value is not None:

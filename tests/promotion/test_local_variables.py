@@ -1,0 +1,84 @@
+"""Names that functions bind are constants: named by the function, refused where they change."""
+
+import pytest
+
+from tune.errors import ConstantError
+from tune.promotion.constants import Form, find_constant, find_constants
+
+WHERE = "space.yaml:5"
+
+
+def found(program, name):
+    return find_constant(name, program, find_constants(program), WHERE)
+
+
+HELD = [
+    ("def main():\n    lr = 1e-3\n    fit(lr)", "main.lr", 1e-3),
+    ("def main():\n    lr: float = 1e-3\n    fit(lr)", "main.lr", 1e-3),
+    ("def main():\n    a, lr = 1, 0.5\n    fit(a, lr)", "main.lr", 0.5),
+    ("def main():\n    a = lr = 0.5\n    fit(a, lr)", "main.lr", 0.5),
+    ("async def main():\n    lr = 0.5\n    fit(lr)", "main.lr", 0.5),
+    ("def main():\n    if fast:\n        n = 5\n    else:\n        n = 5\n    fit(n)", "main.n", 5),
+    ("def main():\n    for fold in range(3):\n        lr = 0.5\n        fit(lr)", "main.lr", 0.5),
+    ("def main():\n    def objective():\n        lr = 0.5\n        fit(lr)\n    objective()", "main.objective.lr", 0.5),
+    ("class Net:\n    def configure(self):\n        decay = 0.1\n        fit(decay)", "Net.configure.decay", 0.1),
+    ("def main():\n    widths = [64, 32]\n    fit(widths)", "main.widths", [64, 32]),
+    ("def main():\n    config = {'lr': 0.5}\n    fit(config)", "main.config['lr']", 0.5),
+    ("def main():\n    config = {'optim': {'lr': 0.5}}\n    fit(config)", "main.config['optim']['lr']", 0.5),
+    ("lr = 1\ndef main():\n    lr = 0.5\n    fit(lr)", "main.lr", 0.5),
+    ("def main():\n    lr = 0.5\n    fit(lr)\ndef other():\n    lr = 0.25\n    fit(lr)", "other.lr", 0.25),
+    ("class Net:\n    def __init__(self, lr): pass\ndef main():\n    rate = 0.5\n    Net(rate)", "Net.lr", 0.5),
+    ("class Net:\n    def __init__(self, lr): pass\ndef main():\n    rate = 0.5\n    Net(lr=rate)", "Net.lr", 0.5),
+]
+
+
+@pytest.mark.parametrize(("text", "name", "value"), HELD)
+def test_constant_when_a_function_assigns_a_literal_once_then_its_name_begins_with_the_functions(
+    program_of, text, name, value
+):
+    constant = found(program_of(text), name)
+
+    assert constant.value == value
+    assert constant.form is (Form.PARAMETER if name == "Net.lr" else Form.LOCAL)
+
+
+def test_constant_of_a_module_when_a_function_has_the_same_name_then_it_is_still_meant(program_of):
+    assert found(program_of("lr = 1\ndef main():\n    lr = 0.5\n    fit(lr)"), "lr").value == 1
+
+
+REFUSED = [
+    ("lr = 1e-3\n    lr = 1e-4", "main.lr", "is assigned more than once: train.py:2 and train.py:3"),
+    ("lr = 1e-3\n    lr *= 0.1", "main.lr", "is changed in place: train.py:3"),
+    ("lr = 1e-3\n    for lr in rates: pass", "main.lr", "is a loop's variable: train.py:3"),
+    ("lr = 1e-3\n    del lr", "main.lr", "is deleted: train.py:3"),
+    ("lr = 1e-3\n    lr, n = f()", "main.lr", "is unpacked from a value that only running"),
+    ("lr = 1e-3\n    with f() as lr: pass", "main.lr", "is assigned more than once: train.py:2 and train.py:3"),
+    ("lr = 1e-3\n    if (lr := f()): pass", "main.lr", "is assigned more than once: train.py:2 and train.py:3"),
+    ("lr = 1\n    def g():\n        nonlocal lr\n        lr = 2", "main.lr", "is assigned in a function that decl"),
+    ("widths = [1]\n    widths.append(2)", "main.widths", "is changed in place: train.py:3"),
+    ("widths = [1]\n    widths[0] = 2", "main.widths", "is changed in place: train.py:3"),
+    ("c = {'lr': 1}\n    c['lr'] = 2", "main.c['lr']", "is assigned again: train.py:3"),
+    ("c = {'lr': 1}\n    c.update(f())", "main.c['lr']", "is assigned again: train.py:3"),
+    ("c = {'lr': 1}\n    c = {'lr': 2}", "main.c", "is assigned more than once: train.py:2 and train.py:3"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "name", "what"), REFUSED)
+def test_constant_when_a_function_changes_it_then_it_is_refused_with_the_line(program_of, body, name, what):
+    program = program_of(f"def main(argument=1):\n    {body}\n    fit(lr)\n")
+    with pytest.raises(ConstantError) as caught:
+        found(program, name)
+
+    assert str(caught.value).startswith(f"{WHERE}: {name!r} {what}")
+
+
+def test_argument_when_its_function_assigns_it_then_it_is_a_parameter_alone(program_of):
+    program = program_of("def main(lr=0.5):\n    lr = 0.25\n    fit(lr)\n")
+
+    assert [each.form for each in find_constants(program) if each.name == "main.lr"] == [Form.PARAMETER]
+
+
+def test_names_of_a_module_are_no_locals_of_its_functions(program_of):
+    program = program_of("def main():\n    global LR\n    LR = 0.5\nLR = 1\n")
+
+    assert not [each for each in find_constants(program) if each.form is Form.LOCAL]
