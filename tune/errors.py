@@ -100,6 +100,10 @@ class NoRoomError(PauseError):
     """The experiment's disk is full."""
 
 
+class RayLostError(PauseError):
+    """A process of Ray's died."""
+
+
 class UnsharedError(PauseError):
     """A node of the cluster does not see the experiment's folder: what its trials wrote would be lost."""
 

@@ -258,3 +258,53 @@ def test_a_running_search_is_refused_to_resume(folder):
     assert second.process.wait(timeout=60) == 2
     assert f"s: this search is running (process {driver.process.pid}" in driver.told
     driver.kill()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the processes of Ray are found by /proc")
+@pytest.mark.parametrize("which", ["raylet", "gcs_server"])
+def test_search_when_a_process_of_rays_is_killed_then_it_says_so_and_resume_goes_on(folder, which):
+    driver = Driver(folder, "--space", "s.yaml", "--trials", "8")
+    books = Books(folder / "storage" / "s")
+    wait_for(lambda: "000,baseline" in driver.told)
+    family = driver.family()
+    next(each for each in family if each.name().startswith(which)).kill()
+
+    assert driver.process.wait(timeout=30) == 1
+    assert f"Ray's {which} died: killed by SIGKILL" in driver.told
+    assert "best: Score/Val" in driver.told
+    assert "resume" in driver.told.splitlines()[-1]
+    wait_for(lambda: not living(family), GONE_S)
+    ended = books.ended
+    assert Driver(folder, "resume", "s").process.wait() == 0
+    assert books.ended.items() >= ended.items()
+    books.check(8)
+
+
+@pytest.mark.slow
+def test_search_when_its_process_group_gets_sigterm_then_it_ends_as_with_ctrl_c(folder):
+    driver = Driver(folder, "--space", "s.yaml", "--trials", "6")
+    books = Books(folder / "storage" / "s")
+    wait_for(lambda: "000,baseline" in driver.told)
+    family = driver.family()
+    os.killpg(driver.process.pid, signal.SIGTERM)
+
+    assert driver.process.wait(timeout=30) == 130
+    assert "best: Score/Val" in driver.told
+    wait_for(lambda: not living(family), GONE_S)
+    assert Driver(folder, "resume", "s").process.wait() == 0
+    books.check(6)
+
+
+def test_rays_files_are_its_owners_alone_and_gone_with_the_search(folder):
+    driver = Driver(folder, "--space", "s.yaml", "--trials", "1", "--trainer.max_epochs", "2")
+    books = Books(folder / "storage" / "s")
+    wait_for(lambda: driver.process.poll() is not None or books.n_lines > 3)
+    (raylet,) = [each for each in driver.family() if each.name() == "raylet"]
+    (place,) = [word.partition("=")[2] for word in raylet.cmdline() if word.startswith("--temp_dir=")]
+    rays = Path(place).parent  # Ray opens its own folder to all
+
+    assert rays.stat().st_mode & 0o777 == 0o700
+    assert rays.name.startswith("promotune-")
+    assert driver.process.wait(timeout=60) == 0
+    assert not rays.exists()

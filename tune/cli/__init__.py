@@ -1,6 +1,8 @@
 """The commands, and the only place that prints."""
 
 import gc
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -27,7 +29,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def program() -> NoReturn:
     """Be the whole of a process; what a command makes stays until its end, but for what trials and web pages leave."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until a search takes it, it is a Ctrl-C
     with collector_paused_for_long():
         status = main()
         gc.freeze()  # else the interpreter looks for cycles among millions of objects before it ends: a second
+    watch = sys.modules.get("tune.search.machines.ray_watch")
+    if watch is not None and watch.is_lost():  # threads of Ray's would keep the process, or abort it
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
     sys.exit(status)

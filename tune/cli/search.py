@@ -25,7 +25,16 @@ from tune.cli.screen import (
 )
 from tune.cli.storage import storage_of
 from tune.cli.trials_table import SCORE, show_trials, sorted_trials
-from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, NoRoomError, PauseError, SearchError, StartError, UserError
+from tune.errors import (
+    EXIT_INTERRUPTED,
+    EXIT_SEARCH,
+    NoRoomError,
+    PauseError,
+    SearchError,
+    StartError,
+    UnsharedError,
+    UserError,
+)
 from tune.paths import ExperimentPaths, claim_experiment, short, word
 from tune.promotion.cautions import cautions
 from tune.promotion.resolve import doubts, hardcoded
@@ -254,5 +263,7 @@ def _explained(fault: SearchError, paths: ExperimentPaths) -> SearchError:
     """Return why the search could not go on, with the command that goes on once it can."""
     if not isinstance(fault, PauseError):
         return fault
-    act = "Make room there" if isinstance(fault, NoRoomError) else "Mount it there, or take the node out"
-    return type(fault)(fault.where, fault.what, f"What was written is whole. {act}, then: {_go_on(paths)}")
+    acts = {NoRoomError: "Make room there, then", UnsharedError: "Mount it there, or take the node out, then"}
+    return type(fault)(
+        fault.where, fault.what, f"What was written is whole. {acts.get(type(fault), 'To go on')}: {_go_on(paths)}"
+    )

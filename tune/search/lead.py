@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterator
-from functools import partial
 from typing import TYPE_CHECKING
 
 from tune.errors import NoRoomError
@@ -11,6 +10,7 @@ from tune.search.checkpoints import Keeper
 from tune.search.conductor import Conductor
 from tune.search.ledger.ledger import Ledger, create_ledger, open_ledger
 from tune.search.limits import Limits
+from tune.search.machines.ray_watch import is_lost
 from tune.search.scheduling.epochs import n_reports
 from tune.search.scheduling.schedulers import build_heirs, build_rule
 from tune.search.tuner import run_trials
@@ -69,7 +69,7 @@ def conductor_of(search: "Search", ledger: Ledger, job: Job) -> Conductor:
         limits,
         settings.seed,
         search.on_end,
-        partial(close_gate, job.gate),
+        lambda: None if is_lost() else close_gate(job.gate),
         lambda files, values, started: close_failed(files, values, job.hardcoded, started),
         preflight_passed,
     )

@@ -4,8 +4,12 @@ What needs Optuna and Ray Tune is in ``lead.py``: both are imported while Ray st
 """
 
 import contextlib
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tune.errors import (
@@ -34,7 +38,7 @@ from tune.space.space import Space
 from tune.storage.bring import fetch
 from tune.trial.fits import CountedFits
 from tune.trial.outcome import Outcome
-from tune.trial.output import logged_to
+from tune.trial.output import logged_to, user_streams
 from tune.trial.record import NEVER_LOGGED, Record, counted_before
 from tune.trial.room import room_told
 from tune.trial.surroundings import Surroundings, read_surroundings, surroundings, visible_gpus, write_surroundings
@@ -126,7 +130,7 @@ def run_search(search: Search) -> Finished:
             if search.knowledge is not None:
                 ledger.learn(*search.knowledge)
             conductor = conductor_of(search, ledger, job)
-            run_trials(watched(conductor, search.watch), job, search.resources)
+            run_trials(watched(conductor, search.watch), job, search.resources, partial(end_without_ray, paths))
     return _finished(search, conductor, ledger)
 
 
@@ -161,8 +165,27 @@ def resume_search(search: Search, snapshot: Snapshot) -> Finished:
         if not conductor.finished:
             with _cluster(search):
                 search.on_start()
-                run_trials(watched(conductor, search.watch), job, search.resources)
+                run_trials(watched(conductor, search.watch), job, search.resources, partial(end_without_ray, paths))
     return _finished(search, conductor, ledger)
+
+
+def end_without_ray(paths: ExperimentPaths, how: str) -> None:
+    """End this process, whose main thread waits for a Ray that is dead: show what there is, and how to go on.
+
+    All that ended is in the ledger.
+    """
+    from tune.search.machines.ray_watch import abandon
+
+    output, errors = user_streams()
+    words = [sys.executable, *sys.argv[:1], "results", str(paths.folder)]
+    with contextlib.suppress(OSError):
+        subprocess.run(  # noqa: S603 - this program itself
+            words, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, check=False
+        )
+    hint = f"What had ended is kept, and what ran goes on from its checkpoint: resume {paths.argument}"
+    os.write(errors, f"{SearchError(short(paths.folder), how, hint)}\n".encode(errors="replace"))
+    abandon()
+    os._exit(1)
 
 
 def _surroundings(search: Search, snapshot: Snapshot, gpus: str) -> Surroundings:

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import ray
 from ray.train._internal.storage import StorageContext
@@ -12,10 +12,12 @@ from ray.tune import CheckpointConfig, RunConfig, TuneConfig
 from ray.tune.execution import class_cache
 from ray.tune.experiment.trial import _TrialInfo
 
+from tune.errors import RayLostError
 from tune.promotion.pause import collector_resumed
 from tune.search.director import Director
 from tune.search.machines.client import tuner_here
 from tune.search.machines.process_server import server_of
+from tune.search.machines.ray_watch import is_lost, ray_watched
 from tune.search.machines.resources import Resources
 from tune.search.machines.scratch import ray_scratch
 from tune.search.ray_doors import SchedulerDoor, SearcherDoor, StopperDoor
@@ -27,13 +29,36 @@ from tune.trial.task import Job
 from tune.trial.trainable import JOB, SERVER, SHARE, TrialTrainable
 
 
-def run_trials(director: Director, job: Job, resources: Resources) -> None:
-    """Run what the director hands out; Ray's own files go to a temporary folder."""
+def run_trials(
+    director: Director, job: Job, resources: Resources, on_stuck: Callable[[str], None] = lambda how: None
+) -> None:
+    """Run what the director hands out; Ray's own files go to a temporary folder.
+
+    ``on_stuck`` is told in another thread that Ray died, and that this function will not return.
+    """
+    died: list[str] = []
+
+    def lost(how: str) -> None:
+        died.append(how)
+        director.end()
+
+    try:
+        with ray_watched(lost, on_stuck):
+            _run_trials(director, job, resources)
+    except BaseException:  # of Ray's, that misses its process, or the interrupt
+        if not died:
+            raise
+    if died:
+        hint = "What had ended is kept, and what ran goes on from its checkpoint."
+        director.pause("", RayLostError(None, died[0], hint))
+
+
+def _run_trials(director: Director, job: Job, resources: Resources) -> None:
     share = {"CPU": resources.cpus_per_trial, "GPU": resources.gpus_per_trial}
     with (
         ray_scratch() as folder,
         tuner_here(folder) as tuner,
-        posted(job) as place,
+        posted(job, is_lost) as place,
         server_of(resources) as server,
         _left_out(),
         _no_runtime_environment(),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 STDOUT, STDERR = 1, 2
+_behind_log: list[dict[int, int]] = []
 
 
 @contextlib.contextmanager
@@ -14,17 +15,25 @@ def logged_to(path: Path) -> Iterator[None]:
     """Point the process's standard output and error at a file, appending."""
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     kept = {descriptor: os.dup(descriptor) for descriptor in (STDOUT, STDERR)}
+    _behind_log.append(kept)
     try:
         _flush()
         for descriptor in kept:
             os.dup2(log, descriptor)
         yield
     finally:
+        _behind_log.remove(kept)
         _flush()
         for descriptor, copy in kept.items():
             os.dup2(copy, descriptor)
             os.close(copy)
         os.close(log)
+
+
+def user_streams() -> tuple[int, int]:
+    """Return the descriptors of the user's standard output and error, be they logged or not."""
+    kept = _behind_log[0] if _behind_log else {}
+    return kept.get(STDOUT, STDOUT), kept.get(STDERR, STDERR)
 
 
 def _flush() -> None:

@@ -5,7 +5,7 @@ In each trial's config, a large program's source would go along each time.
 
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ray import cloudpickle
 from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_get, _internal_kv_put
@@ -15,15 +15,19 @@ from tune.trial.task import Job
 
 
 @contextlib.contextmanager
-def posted(job: Job) -> Iterator[str]:
-    """Leave a job in Ray's key-value store meanwhile, and give the name that it has there."""
+def posted(job: Job, is_lost: Callable[[], bool]) -> Iterator[str]:
+    """Leave a job in Ray's key-value store meanwhile, and give the name that it has there.
+
+    Where Ray ``is_lost`` it would be waited for.
+    """
     name = f"job-{secrets.token_hex(8)}"
     _internal_kv_put(name.encode(), cloudpickle.dumps(job), namespace=NAMESPACE)
     try:
         yield name
     finally:
-        with contextlib.suppress(Exception):  # Ray may be gone, and what went wrong is to be heard
-            _internal_kv_del(name.encode(), namespace=NAMESPACE)
+        if not is_lost():
+            with contextlib.suppress(Exception):  # what went wrong is to be heard
+                _internal_kv_del(name.encode(), namespace=NAMESPACE)
 
 
 def fetch_job(name: str) -> Job:

@@ -128,7 +128,7 @@ def _facts(experiment: Experiment, clock: Clock, runs: Sequence[Ran]) -> tuple[t
     if (baseline := _score(experiment.baseline)) is not None:
         facts.append(("hardcoded values", baseline))
     if best is not None:
-        facts.append(("best trial", f"{best.version}, {best.scored_where}"))
+        facts.append(("best trial", f"{best.version}, {best.scored_where.removeprefix('in ')}"))
     if (front := _front_size(experiment)) is not None:
         facts.append(("Pareto front", f"{front} trial{'s' if front != 1 else ''}"))
     settings = experiment.space.settings

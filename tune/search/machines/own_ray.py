@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -18,7 +19,9 @@ from tune.promotion.pause import collector_paused
 from tune.search.machines.cluster import environment
 from tune.search.machines.dashboard import Dashboard
 from tune.search.machines.doors_shut import make_token, on_loopback
+from tune.search.machines.ray_watch import abandon, is_lost
 from tune.search.machines.resources import Resources
+from tune.search.machines.scratch import ray_scratch
 from tune.trial.replaced import replaced
 
 OBJECT_STORE_BYTES = 100 * 2**20
@@ -35,6 +38,12 @@ def own_ray(resources: Resources, on_dashboard: Callable[[str], None]) -> Iterat
     imports = threading.Thread(target=importlib.import_module, args=("tune.search.lead",), daemon=True)
     imports.start()
     make_token()
+    with ray_scratch() as folder:
+        yield from _own_ray(resources, dashboard, imports, folder)
+
+
+def _own_ray(resources: Resources, dashboard: Dashboard, imports: threading.Thread, folder: str) -> Iterator[None]:
+    """Run Ray with its files in a folder."""
     try:
         with (
             collector_paused(),
@@ -42,6 +51,7 @@ def own_ray(resources: Resources, on_dashboard: Callable[[str], None]) -> Iterat
             _no_log_monitor(),
             _agent_on_any_port(),
             _seen_at_once(),
+            _in_a_session(),
             dashboard.put_off(),
         ):
             before = dict(os.environ)
@@ -54,6 +64,7 @@ def own_ray(resources: Resources, on_dashboard: Callable[[str], None]) -> Iterat
                 dashboard_host="127.0.0.1",
                 log_to_driver=False,
                 logging_level=logging.ERROR,
+                _temp_dir=str(Path(folder) / "r"),  # Ray opens it to all, and the one around it stays its owner's
                 **where,
             )
             said = {name: value for name, value in os.environ.items() if name not in before}
@@ -69,8 +80,12 @@ def own_ray(resources: Resources, on_dashboard: Callable[[str], None]) -> Iterat
         dashboard.leave()
         raise
     finally:
-        with dashboard.ended():
-            shut_down()
+        if is_lost():
+            dashboard.leave()
+            abandon()
+        else:
+            with dashboard.ended():
+                shut_down()
 
 
 def shut_down() -> None:
@@ -102,6 +117,22 @@ def _agent_on_any_port() -> Iterator[None]:
         return start(node, *arguments, **how)
 
     with contextlib.nullcontext() if start is None else replaced(Node, "start_raylet", start_raylet):
+        yield
+
+
+@contextlib.contextmanager
+def _in_a_session() -> Iterator[None]:
+    """Start Ray's processes in a session of their own: a signal for all of the driver's group is the driver's.
+
+    systemd, SLURM and supervisors send SIGTERM to the group, and running trials are to end with their epoch.
+    """
+    known = getattr(services, "ConsolePopen", None)
+
+    def start(*arguments: Any, **how: Any) -> Any:
+        assert known is not None
+        return known(*arguments, **{**how, "start_new_session": True})
+
+    with contextlib.nullcontext() if known is None else replaced(services, "ConsolePopen", start):
         yield
 
 

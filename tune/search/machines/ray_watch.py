@@ -1,0 +1,93 @@
+"""Looks whether the processes of our own Ray are alive: without them Ray waits, for a minute or for ever, silently.
+
+A Ray that lost one cannot be shut down either, for that waits for it too. Its other processes are ended then, and this
+process has to end without Ray's exit functions.
+"""
+
+import _thread
+import atexit
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import ray
+from ray._private import worker
+
+from tune.trial.process.link import describe_end
+
+LOOK_S = 0.5
+STUCK_S = 5.0
+"""For the main thread to come back from Ray."""
+NEEDED = ("raylet", "gcs_server")
+"""The processes without which nothing goes on, as Ray calls them."""
+
+_lost: list[str] = []
+
+
+def is_lost() -> bool:
+    """Tell whether this process's Ray lost one of its processes."""
+    return bool(_lost)
+
+
+@contextlib.contextmanager
+def ray_watched(on_death: Callable[[str], None], on_stuck: Callable[[str], None]) -> Iterator[None]:
+    """Interrupt the main thread as Ctrl-C does where a process of Ray's dies; ``on_death`` is told how it died, first.
+
+    ``on_stuck`` is told where the main thread does not come back: it waits in Ray for the process. Both are called in
+    another thread.
+    """
+    processes = _processes()
+    over = threading.Event()
+    thread = threading.Thread(target=_watch, args=(processes, over, on_death, on_stuck), name="ray", daemon=True)
+    if processes:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _processes() -> Mapping[str, Any]:
+    """Return the ``Popen`` of each needed process of a Ray that this process started; of another Ray, nothing."""
+    started: Mapping[str, Any] = getattr(getattr(worker, "_global_node", None), "all_processes", {})
+    return {name: info.process for name in NEEDED for info in started.get(name, ())}
+
+
+def _watch(
+    processes: Mapping[str, Any],
+    over: threading.Event,
+    on_death: Callable[[str], None],
+    on_stuck: Callable[[str], None],
+) -> None:
+    while not over.wait(LOOK_S):
+        died = {name: status for name, process in processes.items() if (status := process.poll()) is not None}
+        if not died or over.is_set():
+            continue
+        name, status = next(iter(died.items()))
+        how = describe_end(status) if status < 0 else f"exit status {status}"
+        _lost.append(name)
+        what = f"Ray's {name} died: {how}"
+        on_death(what)
+        until = time.monotonic() + STUCK_S
+        while not over.wait(LOOK_S):
+            _thread.interrupt_main(signal.SIGINT)
+            if time.monotonic() > until:
+                on_stuck(what)
+        return
+
+
+def abandon() -> None:
+    """End what is left of a Ray that lost a process, without asking it."""
+    node = getattr(worker, "_global_node", None)
+    for infos in getattr(node, "all_processes", {}).values():
+        for info in infos:
+            with contextlib.suppress(OSError):
+                info.process.kill()
+    atexit.unregister(worker.shutdown)
+    atexit.unregister(ray.shutdown)
+    for name in ("kill_all_processes", "_cleanup_on_exit"):
+        if (function := getattr(node, name, None)) is not None:
+            atexit.unregister(function)
