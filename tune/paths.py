@@ -1,11 +1,13 @@
 """Every path of an experiment and of its versions, in one place."""
 
 import contextlib
+import errno
 import itertools
 import json
 import re
 import secrets
 import shlex
+import stat
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -195,6 +197,13 @@ def atomic_write(path: Path) -> Iterator[Path]:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def read_regular(path: Path) -> bytes:
+    """Return what a file holds; raise OSError where it is none: nobody may ever write to a FIFO that lies there."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return path.read_bytes()
 
 
 def read_json(raw: bytes, **options: Any) -> Any:

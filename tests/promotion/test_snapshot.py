@@ -40,3 +40,13 @@ def test_a_project_that_is_not_found_is_told_before_anything_runs(moved, monkeyp
         "  Run this in the folder that the project lies in now."
     )
     assert snapshot.stored.source.raw == b"LR = 0.1\n"
+
+
+def test_snapshot_when_the_program_in_it_is_gone_then_the_error_names_it(program_of, tmp_path):
+    folder = tmp_path / "source"
+    take_snapshot(program_of("A = 1\n"), folder)
+    (folder / "train.py").unlink()
+    with pytest.raises(ExperimentError) as caught:
+        open_snapshot(folder)
+
+    assert str(folder / "train.py") in str(caught.value)

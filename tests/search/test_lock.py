@@ -11,7 +11,7 @@ import pytest
 
 from tune.errors import ExperimentError
 from tune.paths import ExperimentPaths
-from tune.search.ledger.lock import locked
+from tune.search.ledger.lock import has_never_begun, locked
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
@@ -43,3 +43,16 @@ def test_a_second_process_is_refused_until_the_first_is_dead(tmp_path):
 
     with locked(paths):
         pass
+
+
+def test_a_search_that_was_ended_before_its_ledger_was_there_has_never_begun(tmp_path):
+    paths = ExperimentPaths(tmp_path)
+    paths.space.write_text("system: program.py\n")
+    assert not has_never_begun(paths)  # somebody's own folder with a space file in it
+    with locked(paths):
+        assert not has_never_begun(paths)
+    assert has_never_begun(paths)
+    paths.journal.touch()
+    assert has_never_begun(paths)
+    paths.journal.write_text("{}\n")
+    assert not has_never_begun(paths)

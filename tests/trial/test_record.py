@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 
 import pytest
 
@@ -68,3 +69,10 @@ REASONS = [
 @pytest.mark.parametrize(("failure", "reason"), REASONS)
 def test_a_reason_is_one_line(failure, reason):
     assert failure.reason == reason
+
+
+def test_record_when_a_fifo_lies_in_its_place_then_nobody_waits_for_it(tmp_path):
+    files = VersionPaths(tmp_path)
+    os.mkfifo(files.record)
+
+    assert read_record(files) is None

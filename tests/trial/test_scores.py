@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.searched import Worker
+from tune.trial.failure import MOST_CHARACTERS
 from tune.trial.record import read_record
 
 PROGRAM = '''
@@ -515,3 +516,10 @@ def test_trial_when_a_variable_of_a_function_is_searched_then_it_is_in_force(sea
         [(1, 0.5), (2, 1.0), (3, 1.5)],
     ]
     assert other.record.in_force["main.rate"]["value"] == 0.5
+
+
+def test_failure_when_a_message_is_very_long_then_the_record_has_its_beginning(searched):
+    _, baseline = searched("def in_training(module, index):\n    raise ValueError('y' * 300_000)\n")
+
+    assert baseline.failure.message == "y" * MOST_CHARACTERS + "..."
+    assert "y" * 300_000 in baseline.files.error.read_text()

@@ -2,15 +2,18 @@
 
 import argparse
 import itertools
+import shutil
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tune.cli.arguments import SETTINGS, Arguments, add_settings
 from tune.cli.at_end import ReportAtEnd
-from tune.cli.commands import described
+from tune.cli.commands import command_of, described
 from tune.cli.onlooker import looking_on
 from tune.cli.parser import Parser
 from tune.cli.profile import add_profile
@@ -19,11 +22,12 @@ from tune.cli.search import show_finished, show_stopped
 from tune.cli.storage import storage_of
 from tune.errors import ConstantError, OptionError, SpaceError
 from tune.paths import ExperimentPaths, short
+from tune.places import is_url
 from tune.promotion.resolve import Promoted, doubts, hardcoded, resolve
 from tune.promotion.snapshot import Snapshot, check_root
 from tune.promotion.workers import most_workers
 from tune.search.ledger.links import check_links
-from tune.search.ledger.lock import locked
+from tune.search.ledger.lock import has_never_begun, locked
 from tune.search.machines.machine import Machine
 from tune.search.plan import n_trials
 from tune.space.edited import changes, edited_space
@@ -63,7 +67,10 @@ def run(given: argparse.Namespace) -> int:
     from tune.results.experiment import find_experiment
 
     began = time.time() if given.profile else None
-    paths = ExperimentPaths(find_experiment(given.experiment, storage_of(given.storage)))
+    storage = storage_of(given.storage)
+    if not is_url(given.experiment) and has_never_begun(ExperimentPaths(storage / given.experiment)):
+        return _begin(given, ExperimentPaths(storage / given.experiment))
+    paths = ExperimentPaths(find_experiment(given.experiment, storage))
     check_links(paths)
     edited = None if given.space is None else read_space(find_space(given.space), program_is_here=False)
     screen = Screen(quiet=given.quiet)
@@ -75,6 +82,19 @@ def run(given: argparse.Namespace) -> int:
             return _resume(arguments, machine, paths, edited, screen, report, trusts_checkpoints=trusts, session=began)
         except KeyboardInterrupt:
             return show_stopped(screen, paths)
+
+
+def _begin(given: argparse.Namespace, paths: ExperimentPaths) -> int:
+    """Begin a search that was ended before its first trial, with the space that it was to search."""
+    Screen(quiet=given.quiet).line(f"{paths.name} never began: it begins now", style="yellow")
+    with tempfile.TemporaryDirectory() as folder:
+        space = Path(shutil.copy(paths.space if given.space is None else find_space(given.space), folder))
+        words = ["--space", str(space), "--name", paths.name, "--storage", str(paths.folder.parent)]
+        for name, text in Arguments.of(given).given.items():
+            words += [f"--{name.replace('_', '-')}", text.removeprefix("+")]
+        words += [*(["--quiet"] if given.quiet else []), *(["--no-report"] if given.no_report else [])]
+        command = command_of("search")
+        return command.run(command.parser().read(words))
 
 
 def _resume(

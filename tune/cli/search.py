@@ -41,7 +41,7 @@ from tune.promotion.resolve import doubts, hardcoded
 from tune.promotion.workers import Workers, crowding, most_workers
 from tune.results.failures import failures_of
 from tune.results.hints import hints_of
-from tune.search.ledger.lock import locked
+from tune.search.ledger.lock import has_never_begun, locked
 from tune.search.plan import Plan, n_trials, prepare
 from tune.space.feasible import baseline_doubts
 from tune.space.file import find_space, read_space
@@ -102,6 +102,8 @@ def _run(plan: Plan, given: argparse.Namespace, screen: Screen, began: float | N
         screen.line(f"warning: {warning}", style="yellow")
     known = None if given.known is None else _known(given.known, plan, screen)
     name, taken = plan.name or plan.space.name, names_at(plan.storage)
+    if has_never_begun(ExperimentPaths(plan.storage / name)):  # the name is free again
+        erase(plan.storage / name)
     paths = claim_experiment(plan.storage, name, numbered=plan.name is None, taken=taken)
     with locked(paths, screen.result):
         try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from tune.errors import ExperimentError
-from tune.paths import atomic_write, read_json
+from tune.paths import atomic_write, read_json, read_regular
 from tune.promotion.program import Program
 
 MANIFEST = "snapshot.json"
@@ -51,10 +51,11 @@ def open_snapshot(folder: Path) -> Snapshot:
     A project that has moved, or lies elsewhere on this machine, is found from the working directory.
     """
     try:
-        manifest = read_json((folder / MANIFEST).read_bytes())
+        manifest = read_json(read_regular(folder / MANIFEST))
         if PurePath(manifest["program"]).is_absolute() or ".." in PurePath(manifest["program"]).parts:
             raise ValueError(f"its program lies outside of it, got {manifest['program']!r}")
         root = _root(Path(manifest["root"]), manifest["program"])
+        read_regular(folder / manifest["program"])
         return Snapshot(folder, Program(root / manifest["program"], root))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ExperimentError(str(folder), f"no snapshot of a program: {error}", "Is this an experiment?") from error

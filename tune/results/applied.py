@@ -4,7 +4,7 @@ import contextlib
 import json
 from collections.abc import Mapping
 
-from tune.paths import ExperimentPaths, atomic_write, read_json
+from tune.paths import ExperimentPaths, atomic_write, read_json, read_regular
 from tune.promotion.writing import identical
 from tune.space.dimensions import Value
 
@@ -15,7 +15,7 @@ Applied = dict[str, list[Value]]
 def read_applied(paths: ExperimentPaths) -> Applied:
     """Return what was noted; nothing where nothing was, or where it cannot be read."""
     try:
-        found = read_json(paths.applied.read_bytes())
+        found = read_json(read_regular(paths.applied))
     except (OSError, ValueError):
         return {}
     ours = isinstance(found, dict) and all(isinstance(values, list) for values in found.values())

@@ -13,6 +13,9 @@ from tune.trial.record import Failure
 from tune.trial.room import chain_of
 from tune.trial.task import Job
 
+MOST_CHARACTERS = 2000
+"""Of a message, as data: whoever looks through it, or shows it, is not to do so for minutes."""
+
 
 class ChildFailure(Exception):  # noqa: N818 - it carries the failure of another process
     """Another process of the trial failed, before this one did: ``failure`` says of what."""
@@ -65,11 +68,12 @@ def _ours(error: BaseException) -> PromotuneError | None:
 
 
 def _text(error: BaseException) -> str:
-    """Return what it says, if that does not raise another."""
+    """Return what it says, if that does not raise another; of a long text the beginning, `error.txt` has it whole."""
     try:
-        return str(error)
+        text = str(error)
     except Exception:
         return ""
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}..."
 
 
 def _frames(trace: TracebackType | None) -> Iterator[tuple[TracebackType, int]]:

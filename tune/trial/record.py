@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
-from tune.paths import ExperimentPaths, VersionPaths, atomic_write, read_json
+from tune.paths import ExperimentPaths, VersionPaths, atomic_write, read_json, read_regular
 from tune.space.dimensions import is_number
 from tune.trial.fits import CountedFits, read_counted_fits
 from tune.trial.outcome import Outcome
@@ -142,7 +142,7 @@ class Record:
 def read_record(version: VersionPaths) -> Record | None:
     """Return a version's record, or None where there is none that we wrote."""
     try:
-        data = read_json(version.record.read_bytes(), object_hook=_number)
+        data = read_json(read_regular(version.record), object_hook=_number)
         failure = Failure(**data.pop("failure")) if data.get("failure") else None
         curve = [(int(epoch), float(value)) for epoch, value in data.pop("curve")]
         laps = [Lap(**lap) for lap in data.pop("laps", ())]

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePath
 from typing import Any
 
-from tune.paths import VersionPaths, atomic_write, read_json
+from tune.paths import VersionPaths, atomic_write, read_json, read_regular
 from tune.promotion.program import Program
 
 
@@ -42,7 +42,7 @@ class Request:
 def read_request(version: VersionPaths) -> Request | None:
     """Return what a version was to be, or None where it was no retraining."""
     try:
-        request = Request(**read_json(version.request.read_bytes()))
+        request = Request(**read_json(read_regular(version.request)))
     except (OSError, ValueError, TypeError):
         return None
     return request if _is_ours(request) else None

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tune import __version__
-from tune.paths import ExperimentPaths, atomic_write, read_json
+from tune.paths import ExperimentPaths, atomic_write, read_json, read_regular
 from tune.promotion.program import Program
 
 PACKAGES = ("torch", "pytorch-lightning", "lightning", "numpy")
@@ -69,7 +69,7 @@ def write_surroundings(found: Surroundings, paths: ExperimentPaths) -> None:
 def read_surroundings(paths: ExperimentPaths) -> dict[str, str]:
     """Return what an experiment's trials ran on; nothing where it was not written."""
     try:
-        found = read_json(paths.surroundings.read_bytes())
+        found = read_json(read_regular(paths.surroundings))
         return {str(name): str(text) for name, text in found.items()}
     except (OSError, ValueError, AttributeError):
         return {}

@@ -38,7 +38,8 @@ def held_here(paths: ExperimentPaths) -> Iterator[None]:
             aside.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
         yield
     finally:
-        paths.holder.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the folder may be gone, or read-only: what ended the search says so
+            paths.holder.unlink(missing_ok=True)
         lock.release()
 
 
@@ -57,6 +58,12 @@ def dashboard_of(paths: ExperimentPaths) -> str | None:
         with contextlib.suppress(OSError, ValueError), socket.create_connection((host, int(port)), timeout=ANSWER_S):
             return address
     return None
+
+
+def has_never_begun(paths: ExperimentPaths) -> bool:
+    """Tell whether a search was ended before its ledger was there: its folder holds what was to run, and no trial."""
+    begun = paths.journal.exists() and paths.journal.stat().st_size > 0
+    return paths.lock.is_file() and paths.space.is_file() and not begun and not is_held(paths)
 
 
 def is_held(paths: ExperimentPaths) -> bool:
