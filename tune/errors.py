@@ -100,6 +100,10 @@ class NoRoomError(PauseError):
     """The experiment's disk is full."""
 
 
+class LostFolderError(PauseError):
+    """The experiment's folder is gone, or cannot be written any more."""
+
+
 class RayLostError(PauseError):
     """A process of Ray's died."""
 

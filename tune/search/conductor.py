@@ -23,7 +23,7 @@ from tune.trial.fits import CountedFits
 from tune.trial.mail import Epoch
 from tune.trial.outcome import Outcome
 from tune.trial.record import Record
-from tune.trial.room import room_told
+from tune.trial.room import folder_told
 from tune.trial.task import Task
 
 
@@ -248,7 +248,7 @@ class Conductor:
     def _pausing(self, number: int | None = None) -> Iterator[None]:
         """Where the disk is full, end the search politely; trial ``number``, which lost something, goes on later."""
         try:
-            with room_told(self._paths.folder):
+            with folder_told(self._paths.folder):
                 yield
         except PauseError as error:
             self.full = self.full or type(error)(short(self._paths.folder), error.what, error.hint)

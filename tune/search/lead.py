@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tune.errors import NoRoomError
+from tune.errors import PauseError
 from tune.places import url_of
 from tune.search.checkpoints import Keeper
 from tune.search.conductor import Conductor
@@ -31,7 +31,7 @@ def suspended_at_end(ledger: Ledger) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(NoRoomError):  # somebody took the reserve: `resume` takes up what is RUNNING, too
+        with contextlib.suppress(PauseError, OSError):  # no room, or no folder: `resume` takes up what is RUNNING, too
             ledger.suspend()
 
 

@@ -17,7 +17,7 @@ from tune.trial.fits import CountedFits
 from tune.trial.mail import Epoch
 from tune.trial.output import logged_to
 from tune.trial.record import read_record
-from tune.trial.room import room_told
+from tune.trial.room import folder_told
 from tune.trial.surroundings import read_surroundings
 from tune.trial.task import Task
 
@@ -111,7 +111,7 @@ class _Director:
             self._waiting.appendleft(replace(run, attempt=run.attempt + 1))
             return
         try:
-            with room_told(self._retraining.paths.folder):
+            with folder_told(self._retraining.paths.folder):
                 more = self._retraining.on_end(run)
         except NoRoomError as error:
             self.pause(trial_id, error)

@@ -40,7 +40,7 @@ from tune.trial.fits import CountedFits
 from tune.trial.outcome import Outcome
 from tune.trial.output import logged_to, user_streams
 from tune.trial.record import NEVER_LOGGED, Record, counted_before
-from tune.trial.room import room_told
+from tune.trial.room import folder_told
 from tune.trial.surroundings import Surroundings, read_surroundings, surroundings, visible_gpus, write_surroundings
 from tune.trial.task import Job
 
@@ -110,7 +110,7 @@ def run_search(search: Search) -> Finished:
     fails is what the user asked for: a metric that is never logged, a program without a LightningModule.
     """
     space, paths = search.space, search.paths
-    with room_told(paths.folder):
+    with folder_told(paths.folder):
         write_space(space, paths.space)
         snapshot = take_snapshot(search.program, paths.source)
     job = build_job(space, search.program, search.promoted, snapshot.folder, search.resources)
@@ -191,7 +191,7 @@ def end_without_ray(paths: ExperimentPaths, how: str) -> None:
 def _surroundings(search: Search, snapshot: Snapshot, gpus: str) -> Surroundings:
     """Write down what trials run on. It takes a tenth of a second: meanwhile the process server's template imports."""
     found = surroundings(snapshot.stored, search.resources.n_threads, gpus)
-    with room_told(search.paths.folder):
+    with folder_told(search.paths.folder):
         write_surroundings(found, search.paths)
     return found
 
@@ -216,14 +216,15 @@ def _with_share(search: Search, job: Job) -> tuple[Search, Job]:
     search.on_share(resources, why)
     settings = replace(search.space.settings, gpus_per_trial=resources.gpus_per_trial)
     space = replace(search.space, settings=settings)
-    with room_told(search.paths.folder):
+    with folder_told(search.paths.folder):
         write_space(space, search.paths.space)
     return replace(search, space=space, resources=resources), replace(job, gpu_share=resources.gpus_per_trial)
 
 
 def _finished(search: Search, conductor: "Conductor", ledger: "Ledger") -> Finished:
     baseline = conductor.baseline
-    if conductor.preflight_failed or (baseline is None and not conductor.ending and conductor.full is None):
+    never_ran = baseline is None and not any(each.state == "complete" for each in ledger.outcomes[:1])
+    if conductor.preflight_failed or (never_ran and not conductor.ending and conductor.full is None):
         raise _preflight_error(baseline, search, conductor.baseline_death)
     if conductor.finished and not conductor.interrupted:
         conductor.tidy()

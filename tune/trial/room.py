@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from tune.errors import NoRoomError
+from tune.errors import LostFolderError, NoRoomError
 from tune.paths import short
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -14,6 +14,26 @@ TORCH_WRITES = "PytorchStreamWriter failed writing file"
 """What torch says of it: a RuntimeError without a number."""
 LITTLE_BYTES = 2**20
 """With less than this on the disk, a write that failed is taken to have failed for that."""
+
+
+LOST = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EIO, errno.ESTALE})
+"""What a folder makes a write raise that was removed, renamed, made read-only, or whose server is gone."""
+
+
+@contextlib.contextmanager
+def folder_told(folder: Path, *, ours: bool = False) -> Iterator[None]:
+    """Raise NoRoomError as ``room_told`` does, and LostFolderError where ``folder`` cannot be written any more.
+
+    For the driver: in a trial it may be the program that looks for a file of its own.
+    """
+    try:
+        with room_told(folder, ours=ours):
+            yield
+    except OSError as error:
+        if error.errno not in LOST or not (ours or _is_below(error, folder)):
+            raise
+        hint = "Put it back, or let it be written again: `resume` goes on then."
+        raise LostFolderError(short(folder), f"it cannot be written any more: {error.strerror}", hint) from error
 
 
 @contextlib.contextmanager

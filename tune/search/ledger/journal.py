@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 from tune.errors import ExperimentError
 from tune.paths import short
 from tune.search.ledger.journal_file import JournalFile
-from tune.trial.room import room_told
+from tune.trial.room import folder_told
 
 SEALED = "sealed"
 """The study's attribute that says after how many trials no further one was to come."""
@@ -80,14 +80,15 @@ class Backend(JournalFile):
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
         """Yield the records from that one on, and keep in memory where they end, not where each of them begins."""
-        yield from super().read_logs(log_number_from)
+        with folder_told(self._journal.parent, ours=True):
+            yield from super().read_logs(log_number_from)
         last = max(self._log_number_offset)
         self._log_number_offset = {0: 0, last: self._log_number_offset[last]}
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append records, all or none; raise NoRoomError where the disk is full."""
         size = self._journal.stat().st_size
-        with room_told(self._journal.parent, ours=True):
+        with folder_told(self._journal.parent, ours=True):
             try:
                 super().append_logs(logs)
             except OSError:
@@ -113,7 +114,7 @@ def repair(journal: Path) -> int:
         raise ExperimentError(short(journal), what, "Take it from a backup; nothing was changed.")
     kept = b"".join(line + b"\n" for line in lines[:n_whole])
     if len(kept) > len(raw):  # the last record lacks its newline alone
-        with room_told(journal.parent, ours=True), journal.open("ab") as file:
+        with folder_told(journal.parent, ours=True), journal.open("ab") as file:
             file.write(b"\n")
     elif len(kept) < len(raw):
         os.truncate(journal, len(kept))  # in place: on a full disk there is no room for a second one

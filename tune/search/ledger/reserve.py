@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from tune.trial.room import room_told
+from tune.trial.room import folder_told
 
 RESERVE_BYTES = 2**20
 """Some records of every trial that runs, and enough to see that there is room to go on."""
@@ -18,8 +18,9 @@ def reserved(path: Path) -> Iterator[None]:
     The bytes are random: a file system that compresses would keep no room for zeros.
     """
     try:
-        with room_told(path.parent, ours=True):
+        with folder_told(path.parent, ours=True):
             path.write_bytes(os.urandom(RESERVE_BYTES))
         yield
     finally:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the folder may be gone, or read-only
+            path.unlink(missing_ok=True)
