@@ -99,6 +99,7 @@ class ReportCallback:
         self._is_reported = False  # the value of the whole fit
         self._epoch_of_checkpoint: int | None = None  # from 0, while one is written after the end of its epoch
         self._is_saved = True  # all reports are in the last checkpoint
+        self._n_sanity_steps: int | None = None  # of the Trainer, while a fit goes on without its sanity check
         self.fits: dict[int, dict[int, float]] = {}
         """The metric by epoch, by the number of the fit: of all fits that log it."""
         self.n_measurable = 0
@@ -118,11 +119,14 @@ class ReportCallback:
             self._mutant.compare(trainer, self._mark)
         if self._mark is not None:
             self._restore_reports(self._mark)
+            self._n_sanity_steps, trainer.num_sanity_val_steps = trainer.num_sanity_val_steps, 0
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Put the Trainer where the checkpoint was written, with the constants that are in force now."""
         if self._mutant is not None:
             self._mutant.put_in_force(trainer)
+        if self._n_sanity_steps is not None:
+            trainer.num_sanity_val_steps, self._n_sanity_steps = self._n_sanity_steps, None
         if self._mark is not None and self._mark.epoch_is_over:
             begin_next_epoch(trainer)
             trainer.should_stop = trainer.should_stop or self._mark.should_stop
