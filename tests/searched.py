@@ -1,5 +1,6 @@
 """Trials of a space file: all that a search does of one trial, without Ray."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tests.processes import run_in_process
@@ -61,3 +62,23 @@ class Worker:
         if preflight:
             self.job = replace(self.job, counted=record.counted_fits)
         return Trial(record, files, [(each.epoch, each.value) for each in told.epochs])
+
+    def run_interrupted(self, values, stops: Sequence[int]):
+        """Run a trial that is paused after its reports of some epochs, and goes on each time."""
+        number, self.n_trials = self.n_trials, self.n_trials + 1
+        files = VersionPaths(self.storage / f"{number:03d}")
+        job = replace(self.job, pauses_trials=True)
+        reports = []
+        for attempt, stop in enumerate((*stops, None), start=1):
+            task = Task(
+                number=number,
+                version=str(files.folder),
+                seed=0,
+                values=dict(values),
+                attempt=attempt,
+                reported=reports[-1][0] if reports else 0,
+            )
+            told = run_in_process(self.server, job, task, answer=lambda epoch, stop=stop: epoch.epoch == stop)
+            assert told.death is None
+            reports += [(each.epoch, each.value) for each in told.epochs]
+        return Trial(read_record(files), files, reports)

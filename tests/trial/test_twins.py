@@ -1,0 +1,73 @@
+"""A trial is the plain program with its constants edited by hand: it logs the same, and its score is the same."""
+
+import pytest
+import torch
+
+from benchmarks.twins.logged import compare_curves, read_curves, read_tables
+from benchmarks.twins.plain import plain_runner
+from benchmarks.twins.twin import PLACEHOLDER, PROGRAMS, program_names, read_twin
+from tests.searched import Worker
+from tune.trial.score import scored_epoch
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # they are programs of users
+
+
+@pytest.fixture(scope="module")
+def plain():
+    with plain_runner() as runner:
+        yield runner
+
+
+@pytest.mark.parametrize("name", program_names())
+def test_trial_is_its_twin_interrupted_or_not(plain, tmp_path, monkeypatch, server, name):
+    twin = read_twin(PROGRAMS / name)
+    expected = plain.run(twin, tmp_path / "plain", twin.values)
+    project = twin.copy(tmp_path / "project")
+    monkeypatch.chdir(project)
+    worker = Worker(project / "space.yaml", tmp_path / "experiment", server)
+
+    trial = worker.run(twin.values, preflight=True)
+
+    assert trial.failure is None, trial.log
+    check_logged(expected, trial, project)
+    check_score(expected, trial, twin)
+    epochs = [epoch for epoch, _ in trial.record.curve]
+    if len(epochs) > 1:
+        stops = sorted({epochs[0], epochs[len(epochs) // 2 - 1]})
+        check_interrupted(trial, worker.run_interrupted(twin.values, stops), len(stops) + 1)
+
+
+def check_logged(expected, trial, project):
+    difference = compare_curves(expected.curves, read_curves(trial.files.folder))
+    assert difference.other == {}
+    assert set(difference.missing) <= {PLACEHOLDER}
+    assert difference.added == [] or not expected.curves  # a program without event files
+    assert set(expected.tables.values()) <= set(read_tables(project).values())  # the first is of the pre-flight
+
+
+def check_score(expected, trial, twin):
+    curve = dict(trial.record.curve)
+    assert curve[scored_epoch(curve, twin.mode, trial.record.n_fits)] == expected.score
+    if trial.record.fits:
+        assert [[value for _, value in fit["curve"]] for fit in trial.record.fits] == expected.fits
+    elif expected.fits:
+        assert list(curve.values()) == expected.fits[-1]
+
+
+def check_interrupted(whole, trial, n_attempts):
+    assert trial.failure is None, trial.log
+    assert trial.record.attempt == n_attempts
+    assert trial.record.curve == whole.record.curve
+    assert trial.reports == whole.reports
+    difference = compare_curves(read_curves(whole.files.folder), read_curves(trial.files.folder))
+    assert (difference.other, difference.missing, difference.added) == ({}, [], [])
+    for name in ("last", "best"):
+        assert_same_weights(getattr(whole.files, name), getattr(trial.files, name))
+
+
+def assert_same_weights(one, other):
+    assert one.exists() == other.exists()
+    if one.exists():
+        first, second = (torch.load(path, weights_only=False)["state_dict"] for path in (one, other))
+        assert first.keys() == second.keys()
+        assert [name for name in first if not torch.equal(first[name], second[name])] == []
