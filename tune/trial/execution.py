@@ -20,7 +20,7 @@ from tune.trial.fits import CountedFits, logging_noted
 from tune.trial.lightning import each_lightning
 from tune.trial.mail import Epoch
 from tune.trial.mark import Mark
-from tune.trial.program_checkpoints import ProgramCheckpoints, checkpoints_redirected
+from tune.trial.program_checkpoints import checkpoints_redirected
 from tune.trial.proof import Proof
 from tune.trial.quicker import quicker
 from tune.trial.reduced import reduced_over_ranks
@@ -147,14 +147,13 @@ def _patched(seat: Seat, fit: Fit) -> Iterator[None]:
 
     Several processes do what one would: they share the data, and log what it is in all.
     """
-    checkpoints = ProgramCheckpoints(fit.files.program_checkpoints)
 
     @contextlib.contextmanager
     def patched(package: ModuleType) -> Iterator[None]:
         with contextlib.ExitStack() as patches:
             patches.enter_context(quicker(package))
             patches.enter_context(logging_noted(package, fit.log))
-            patches.enter_context(checkpoints_redirected(package, checkpoints))
+            patches.enter_context(checkpoints_redirected(package, fit.program_checkpoints))
             if seat.n_ranks > 1:
                 patches.enter_context(reduced_over_ranks(package))
                 patches.enter_context(shuffled_as_said(package))

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -15,6 +16,7 @@ from tune.trial.mutant import Mutant
 from tune.trial.observer_callback import ObserverCallback, observer_callback_class
 from tune.trial.pace import follow
 from tune.trial.preflight import shorten
+from tune.trial.program_checkpoints import ProgramCheckpoints
 from tune.trial.proof import Proof
 from tune.trial.report_callback import Objective, Report, ReportCallback, report_callback_class
 from tune.trial.seat import ALONE, Seat
@@ -24,6 +26,8 @@ from tune.trial.task import Job, Task
 
 LOGGER_METHODS = ("log_metrics", "log_hyperparams", "log_graph", "save", "begin", "flush", "finalize", "end")
 """All that takes time in a logger."""
+LAST = "last"
+"""Lightning's word for the last checkpoint that a ``ModelCheckpoint`` wrote."""
 
 
 class Fit:
@@ -62,6 +66,8 @@ class Fit:
         self._tailor: Any = None
         self._mutant = Mutant(task.values, len(task.mutations)) if job.mutants else None
         self._n_fits = 0
+        self.program_checkpoints = ProgramCheckpoints(files.program_checkpoints)
+        """Where the program's own checkpoints are."""
         self.stage_ended = False
         """Whether an epoch or an evaluation has ended: a limit of their batches may have had an effect."""
         self._logger: Any = None
@@ -143,13 +149,16 @@ class Fit:
         self.stage_ended = True
 
     def going_on(self, trainer: Any, given: Any = None) -> dict[str, Any]:
-        """Return what the next ``Trainer.fit`` needs to go on from our checkpoint; a ``given`` one of its own wins."""
+        """Return what the next ``Trainer.fit`` needs to go on from our checkpoint.
+
+        A ``given`` one wins, unless the trial wrote it: such a program goes on from its own, if there is one.
+        """
         if self._mark is None or _is_tuned(trainer):
             return {}
         self._n_fits += 1
         if self._n_fits > 1:
             return {}
-        if given is not None:
+        if not self._is_own(given):
             self._start_anew()
             return {}
         arguments: dict[str, Any] = {"ckpt_path": str(self.files.last)}
@@ -158,6 +167,13 @@ class Fit:
         ):  # Lightning 2.6; our own file may hold any hparams
             arguments["weights_only"] = not self._job.trusts_checkpoints
         return arguments
+
+    def _is_own(self, given: Any) -> bool:
+        """Return whether a checkpoint is one that the trial wrote, or none."""
+        if given in (None, LAST):
+            return True
+        path = Path(self.program_checkpoints.find(given)).absolute()
+        return path.is_relative_to(self.files.folder)
 
     def _start_anew(self) -> None:
         """Forget our checkpoint: the program goes on from one of its own choice."""

@@ -120,7 +120,7 @@ def _reads_redirected(checkpoints: ProgramCheckpoints) -> Iterator[None]:
         for owner, name, wrap in (
             (builtins, "open", _found),
             (io, "open", _found),
-            (os, "stat", _found),
+            (os, "stat", _found_either),
             (os, "listdir", _found_folder),
             (os, "scandir", _found_folder),
         ):
@@ -165,6 +165,19 @@ def _found(function: Callable[..., Any], checkpoints: ProgramCheckpoints) -> Cal
     @functools.wraps(function)
     def replacement(path: Any, *args: Any, **given: Any) -> Any:
         return function(checkpoints.find(path), *args, **given)
+
+    return replacement
+
+
+def _found_either(function: Callable[..., Any], checkpoints: ProgramCheckpoints) -> Callable[..., Any]:
+    """Find files, and folders that are nowhere but in the trial."""
+
+    @functools.wraps(function)
+    def replacement(path: Any, *args: Any, **given: Any) -> Any:
+        found = checkpoints.find(path)
+        if found is path and checkpoints.find_folder(path) is not path and not os.path.lexists(path):
+            found = checkpoints.find_folder(path)
+        return function(found, *args, **given)
 
     return replacement
 
