@@ -51,6 +51,8 @@ class Mark:
     """Whether the Trainer was to stop as soon as its least number of epochs allowed it."""
     metrics: dict[str, float] = field(default_factory=dict)
     """Lightning's ``callback_metrics``, which its checkpoints lack."""
+    validation_steps: list[int] = field(default_factory=list)
+    """By validation loader the number of batches that were validated, which Lightning's checkpoints lack, too."""
 
     @property
     def epoch(self) -> int:
@@ -115,6 +117,8 @@ def _is_ours(mark: Mark) -> bool:
         and isinstance(mark.rng, dict)
         and isinstance(mark.metrics, dict)
         and all(map(is_number, mark.metrics.values()))
+        and isinstance(mark.validation_steps, list)
+        and all(type(each) is int for each in mark.validation_steps)
         and isinstance(mark.built, list)
         and all(isinstance(each, dict) for each in mark.built)
     )

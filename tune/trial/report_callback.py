@@ -20,7 +20,7 @@ import torch
 
 from tune.paths import VersionPaths, atomic_write
 from tune.trial.cut import event_sizes
-from tune.trial.epoch_hooks import begin_next_epoch, call_at_epochs
+from tune.trial.epoch_hooks import begin_next_epoch, call_at_epochs, restore_validation_steps, validation_steps
 from tune.trial.fits import OUTSIDE, CountedFits, FitLog, Stage, stage_of
 from tune.trial.mail import Epoch
 from tune.trial.mark import Mark
@@ -131,6 +131,7 @@ class ReportCallback:
             begin_next_epoch(trainer)
             trainer.should_stop = trainer.should_stop or self._mark.should_stop
             _restore_metrics(trainer, self._mark.metrics)
+            restore_validation_steps(trainer, self._mark.validation_steps)
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Open the session of the HPARAMS tab: the program has had every hook to log hyperparameters of its own."""
@@ -367,6 +368,7 @@ class ReportCallback:
             epoch_is_over=not within,
             should_stop=bool(trainer.should_stop),
             metrics=_scalars(trainer.callback_metrics),
+            validation_steps=validation_steps(trainer),
         )
 
     def _save(self, trainer: Any, mark: Mark, *, is_best: bool) -> None:
