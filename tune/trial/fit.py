@@ -180,6 +180,8 @@ class Fit:
         if self.seat.leads:
             current = None if self._logger is None else self._logger.file_name
             cut_back(self.files.folder, None, but=current)
+        if self._logger is not None:
+            self._logger.end_repetition(is_new=True)
         self._mark = None
         if self.reports is not None:
             self.reports.forget()

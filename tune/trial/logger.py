@@ -49,6 +49,21 @@ class OneSession:
         self._started = started
         self._session_open = purge_step is not None  # the session of a trial that goes on is open
         self._is_written = False  # hparams.yaml, as it would be written now
+        self._repeated: list[tuple[Mapping[str, Any], int | None]] | None = None if purge_step is None else []
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Log metrics; what a trial that goes on logs before its fit does is kept back, for the version has it."""
+        if self._repeated is None:
+            super().log_metrics(metrics, step)  # type: ignore[misc]
+        else:
+            self._repeated.append((dict(metrics), step))
+
+    def end_repetition(self, *, is_new: bool = False) -> None:
+        """Log from now on; ``is_new``: the trial starts anew after all, and what was kept back is logged."""
+        repeated, self._repeated = self._repeated or [], None
+        for metrics, step in repeated if is_new else ():
+            self.log_metrics(metrics, step)
 
     @rank_zero_only
     def log_hyperparams(self, params: Any, metrics: Any = None, step: int | None = None) -> None:
@@ -58,8 +73,7 @@ class OneSession:
             self._is_written = False
         if metrics is not None:
             named = metrics if isinstance(metrics, dict) else {"hp_metric": metrics}
-            for name, value in named.items():
-                self.experiment.add_scalar(name, float(value), step or 0)
+            self.log_metrics({name: float(value) for name, value in named.items()}, step or 0)
         self.save()
 
     @rank_zero_only

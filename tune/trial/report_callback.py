@@ -160,6 +160,7 @@ class ReportCallback:
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
         """Report a fit that is one of several; be through with going on, where no epoch was left to train."""
         self._mark = None
+        _end_repetition(trainer)
         if self._is_mean and self._fit in self.fits:
             self._report_fit(trainer)
 
@@ -178,6 +179,7 @@ class ReportCallback:
 
     def _start_epoch(self, trainer: Any) -> None:
         """Draw on where the checkpoint was written."""
+        _end_repetition(trainer)
         if self._mark is not None:
             restore_rng(self._mark.rng_of(trainer.global_rank))
             if self._mark.epoch_is_over or not trainer.fit_loop.restarting:
@@ -441,6 +443,13 @@ def _stop(trainer: Any) -> None:
     trainer.fit_loop.min_epochs = None
     trainer.fit_loop.epoch_loop.min_steps = None
     trainer.should_stop = True
+
+
+def _end_repetition(trainer: Any) -> None:
+    """Let loggers write what comes now: a trial that goes on is where its checkpoint was written."""
+    for logger in trainer.loggers:
+        if hasattr(logger, "end_repetition"):
+            logger.end_repetition()
 
 
 def _scalars(metrics: Mapping[str, Any]) -> dict[str, float]:
