@@ -26,6 +26,8 @@ from tune.trial.task import Job, Task
 
 LOGGER_METHODS = ("log_metrics", "log_hyperparams", "log_graph", "save", "begin", "flush", "finalize", "end")
 """All that takes time in a logger."""
+FINDERS = frozenset({"LearningRateFinder", "BatchSizeFinder"})
+"""The classes of Lightning's callbacks that run fits of their own first."""
 LAST = "last"
 """Lightning's word for the last checkpoint that a ``ModelCheckpoint`` wrote."""
 
@@ -158,7 +160,7 @@ class Fit:
         self._n_fits += 1
         if self._n_fits > 1:
             return {}
-        if not self._is_own(given):
+        if not self._is_own(given) or _searches_first(trainer):
             self._start_anew()
             return {}
         arguments: dict[str, Any] = {"ckpt_path": str(self.files.last)}
@@ -228,3 +230,11 @@ class Fit:
 def _is_tuned(trainer: Any) -> bool:
     """Return whether Lightning's Tuner calls ``Trainer.fit``, to find a learning rate or a batch size first."""
     return any(getattr(each, "_early_exit", False) for each in trainer.callbacks)
+
+
+def _searches_first(trainer: Any) -> bool:
+    """Return whether a callback looks for a learning rate or a batch size as the fit starts.
+
+    It would do so in each attempt. Lightning then puts back what was before the search, not the checkpoint.
+    """
+    return any(kind.__name__ in FINDERS for each in trainer.callbacks for kind in type(each).__mro__)
