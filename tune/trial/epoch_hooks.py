@@ -9,8 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 CALLBACK = "_promotune_callback"
-VALIDATION_STEPS = "_seen_batches_per_dataloader"
-"""Lightning's name for the numbers of validated batches, by loader."""
 
 
 def call_at_epochs(
@@ -60,19 +58,3 @@ def begin_next_epoch(trainer: Any) -> None:
         loop.restarting = False
         if hasattr(loop, "on_iteration_done"):
             loop.on_iteration_done()
-
-
-def validation_steps(trainer: Any) -> list[int]:
-    """Return how many batches of each validation loader were validated: Lightning logs that as the step.
-
-    Lightning's checkpoints lack these numbers. A Lightning without this attribute has none.
-    """
-    counts: dict[int, int] = getattr(trainer.fit_loop.epoch_loop.val_loop, VALIDATION_STEPS, {})
-    return [counts[index] for index in sorted(counts)]
-
-
-def restore_validation_steps(trainer: Any, steps: list[int]) -> None:
-    """Let the validation of a fit that goes on count on."""
-    counts = getattr(trainer.fit_loop.epoch_loop.val_loop, VALIDATION_STEPS, None)
-    if counts is not None:
-        counts.update(enumerate(steps))

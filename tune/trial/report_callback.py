@@ -20,7 +20,17 @@ import torch
 
 from tune.paths import VersionPaths, atomic_write
 from tune.trial.cut import event_sizes
-from tune.trial.epoch_hooks import begin_next_epoch, call_at_epochs, restore_validation_steps, validation_steps
+from tune.trial.epoch_hooks import begin_next_epoch, call_at_epochs
+from tune.trial.fit_state import (
+    METRICS,
+    generator_states,
+    metric_states,
+    reload_loaders_as_due,
+    restore_generators,
+    restore_metric_states,
+    restore_validation_steps,
+    validation_steps,
+)
 from tune.trial.fits import OUTSIDE, CountedFits, FitLog, Stage, stage_of
 from tune.trial.mail import Epoch
 from tune.trial.mark import Mark
@@ -99,6 +109,7 @@ class ReportCallback:
         self._is_reported = False  # the value of the whole fit
         self._epoch_of_checkpoint: int | None = None  # from 0, while one is written after the end of its epoch
         self._is_saved = True  # all reports are in the last checkpoint
+        self._metrics: Mapping[str, Any] = {}  # states of the checkpoint, until they are restored
         self._n_sanity_steps: int | None = None  # of the Trainer, while a fit goes on without its sanity check
         self.fits: dict[int, dict[int, float]] = {}
         """The metric by epoch, by the number of the fit: of all fits that log it."""
@@ -132,6 +143,7 @@ class ReportCallback:
             trainer.should_stop = trainer.should_stop or self._mark.should_stop
             _restore_metrics(trainer, self._mark.metrics)
             restore_validation_steps(trainer, self._mark.validation_steps)
+            reload_loaders_as_due(trainer)
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Open the session of the HPARAMS tab: the program has had every hook to log hyperparameters of its own."""
@@ -168,6 +180,12 @@ class ReportCallback:
         """Give a checkpoint that we write the number of the epoch that is over, as Lightning's own have it."""
         if self._epoch_of_checkpoint is not None:
             checkpoint["epoch"] = self._epoch_of_checkpoint
+            checkpoint[METRICS] = metric_states(pl_module)
+
+    def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Keep what Lightning does not restore, until the next epoch starts."""
+        if self._mark is not None:
+            self._metrics = checkpoint.get(METRICS, {})
 
     def end(self) -> None:
         """Report what the end of the program leaves."""
@@ -181,7 +199,10 @@ class ReportCallback:
         """Draw on where the checkpoint was written."""
         _end_repetition(trainer)
         if self._mark is not None:
-            restore_rng(self._mark.rng_of(trainer.global_rank))
+            state = self._mark.rng_of(trainer.global_rank)
+            restore_rng(state)
+            restore_generators(trainer, state.get("held", []))
+            restore_metric_states(trainer.lightning_module, self._metrics)
             if self._mark.epoch_is_over or not trainer.fit_loop.restarting:
                 self._mark = None
 
@@ -350,7 +371,8 @@ class ReportCallback:
             if hasattr(logger, "flush"):
                 logger.flush()
         n_steps = trainer.fit_loop.epoch_loop._batches_that_stepped  # noqa: SLF001 - what Lightning logs as the step
-        rng, *elsewhere = of_all_ranks(rng_state(), trainer.world_size)
+        own = {**rng_state(), "held": generator_states(trainer)}
+        rng, *elsewhere = of_all_ranks(own, trainer.world_size)
         curve, others = list(self._curve), dict(self._measured)
         if then is not None:
             epoch, values = then

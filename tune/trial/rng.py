@@ -2,6 +2,7 @@
 
 import base64
 import random
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,40 @@ def restore_rng(state: dict[str, Any]) -> None:
     torch.set_rng_state(_tensor(state["torch"]))
     if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all([_tensor(text) for text in state["cuda"]])
+
+
+def generator_state(generator: Any) -> Any:
+    """Return the state of one generator that a program made for itself."""
+    match generator:
+        case torch.Generator():
+            return _text(generator.get_state())
+        case np.random.Generator():
+            return _as_lists(generator.bit_generator.state)
+        case np.random.RandomState():
+            return _as_lists(generator.get_state(legacy=False))
+        case _:
+            return generator.getstate()
+
+
+def restore_generator(generator: Any, state: Any) -> None:
+    """Put one generator back."""
+    match generator:
+        case torch.Generator():
+            generator.set_state(_tensor(state))
+        case np.random.Generator():
+            generator.bit_generator.state = state
+        case np.random.RandomState():
+            key = np.array(state["state"]["key"], dtype=np.uint32)
+            generator.set_state({**state, "state": {**state["state"], "key": key}})
+        case _:
+            version, numbers, gauss = state
+            generator.setstate((version, tuple(numbers), gauss))
+
+
+def _as_lists(state: Any) -> Any:
+    if isinstance(state, Mapping):
+        return {name: _as_lists(value) for name, value in state.items()}
+    return state.tolist() if isinstance(state, np.ndarray | np.generic) else state
 
 
 def _text(state: torch.Tensor) -> str:
