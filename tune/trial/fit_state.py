@@ -12,6 +12,8 @@ from tune.trial.rng import generator_state, restore_generator
 
 METRICS = "promotune_metrics"
 """The key of a checkpoint for the states of metrics."""
+ATTRIBUTES = "promotune_attributes"
+"""The key of a checkpoint for numbers that a module has as attributes."""
 VALIDATION_STEPS = "_seen_batches_per_dataloader"
 """Lightning's name for the numbers of validated batches, by loader."""
 GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
@@ -41,22 +43,18 @@ def _generators(trainer: Any) -> list[Any]:
 
 
 def _owners(trainer: Any) -> Iterator[Any]:
-    yield trainer.lightning_module
-    yield getattr(trainer, "datamodule", None)
+    """Yield what may hold a generator; arbitrary objects are only asked for what is in their ``__dict__``."""
+    waiting = [trainer.lightning_module, getattr(trainer, "datamodule", None)]
     for loop in (trainer.fit_loop, trainer.fit_loop.epoch_loop.val_loop):
         combined = getattr(loop, "_combined_loader", None)
-        for loader in combined.flattened if combined is not None else ():
-            batch_sampler = getattr(loader, "batch_sampler", None)
-            yield from (
-                loader,
-                getattr(loader, "sampler", None),
-                batch_sampler,
-                getattr(batch_sampler, "sampler", None),
-            )
-            dataset = getattr(loader, "dataset", None)
-            while dataset is not None:
-                yield dataset
-                dataset = getattr(dataset, "dataset", None)  # of a Subset
+        waiting += [] if combined is None else combined.flattened
+    seen = set()
+    while waiting:
+        owner = waiting.pop(0)
+        if owner is not None and id(owner) not in seen:
+            seen.add(id(owner))
+            yield owner
+            waiting += [getattr(owner, "__dict__", {}).get(name) for name in ("sampler", "batch_sampler", "dataset")]
 
 
 def metric_states(pl_module: torch.nn.Module) -> dict[str, Any]:
@@ -82,6 +80,21 @@ def restore_metric_states(pl_module: torch.nn.Module, states: Mapping[str, Any])
 
 def _on_device(value: Any, device: torch.device) -> Any:
     return [each.to(device) for each in value] if isinstance(value, list) else value.to(device)
+
+
+def numbers_of(pl_module: torch.nn.Module) -> dict[str, Any]:
+    """Return the numbers, truth values and None that a module has as public attributes."""
+    return {
+        name: value
+        for name, value in vars(pl_module).items()
+        if not name.startswith("_") and name != "training" and isinstance(value, int | float | None)
+    }
+
+
+def changed_numbers(pl_module: torch.nn.Module, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those that are otherwise than ``before``: a training changes them, such as the weight of a loss."""
+    missing = object()
+    return {name: value for name, value in numbers_of(pl_module).items() if before.get(name, missing) != value}
 
 
 def validation_steps(trainer: Any) -> list[int]:

@@ -22,9 +22,12 @@ from tune.paths import VersionPaths, atomic_write
 from tune.trial.cut import event_sizes
 from tune.trial.epoch_hooks import begin_next_epoch, call_at_epochs
 from tune.trial.fit_state import (
+    ATTRIBUTES,
     METRICS,
+    changed_numbers,
     generator_states,
     metric_states,
+    numbers_of,
     reload_loaders_as_due,
     restore_generators,
     restore_metric_states,
@@ -110,6 +113,8 @@ class ReportCallback:
         self._epoch_of_checkpoint: int | None = None  # from 0, while one is written after the end of its epoch
         self._is_saved = True  # all reports are in the last checkpoint
         self._metrics: Mapping[str, Any] = {}  # states of the checkpoint, until they are restored
+        self._numbers: Mapping[str, Any] = {}  # likewise of the module's attributes
+        self._numbers_before: Mapping[str, Any] | None = None  # these as the first epoch of the fit began
         self._n_sanity_steps: int | None = None  # of the Trainer, while a fit goes on without its sanity check
         self.fits: dict[int, dict[int, float]] = {}
         """The metric by epoch, by the number of the fit: of all fits that log it."""
@@ -125,6 +130,7 @@ class ReportCallback:
             self._report_fit(trainer)
             self._fit = self._log.current
             self._is_reported = False
+        self._numbers_before = None
         call_at_epochs(trainer, self, self._start_epoch, self._end_epoch)
         if self._mutant is not None:
             self._mutant.compare(trainer, self._mark)
@@ -181,11 +187,13 @@ class ReportCallback:
         if self._epoch_of_checkpoint is not None:
             checkpoint["epoch"] = self._epoch_of_checkpoint
             checkpoint[METRICS] = metric_states(pl_module)
+            checkpoint[ATTRIBUTES] = changed_numbers(pl_module, self._numbers_before or {})
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Keep what Lightning does not restore, until the next epoch starts."""
         if self._mark is not None:
             self._metrics = checkpoint.get(METRICS, {})
+            self._numbers = checkpoint.get(ATTRIBUTES, {}) if self._mutant is None else {}
 
     def end(self) -> None:
         """Report what the end of the program leaves."""
@@ -198,13 +206,23 @@ class ReportCallback:
     def _start_epoch(self, trainer: Any) -> None:
         """Draw on where the checkpoint was written."""
         _end_repetition(trainer)
+        if self._numbers_before is None:
+            self._numbers_before = numbers_of(trainer.lightning_module)
         if self._mark is not None:
-            state = self._mark.rng_of(trainer.global_rank)
-            restore_rng(state)
-            restore_generators(trainer, state.get("held", []))
-            restore_metric_states(trainer.lightning_module, self._metrics)
+            self._restore_state(trainer, self._mark)
             if self._mark.epoch_is_over or not trainer.fit_loop.restarting:
                 self._mark = None
+
+    def _restore_state(self, trainer: Any, mark: Mark) -> None:
+        """Put back what Lightning's checkpoints lack, after all that the program does as its fit starts."""
+        state = mark.rng_of(trainer.global_rank)
+        restore_rng(state)
+        restore_generators(trainer, state.get("held", []))
+        if trainer.is_global_zero:  # metrics are reduced over the ranks
+            restore_metric_states(trainer.lightning_module, self._metrics)
+        for name, value in self._numbers.items():
+            setattr(trainer.lightning_module, name, value)
+        self._metrics, self._numbers = {}, {}
 
     def _end_epoch(self, trainer: Any) -> None:
         """Report the epoch, and write the last checkpoint."""
