@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.twins.logged import compare_curves, read_curves
+from benchmarks.twins.logged import compare_curves, count_cells, read_curves, read_tables
 from benchmarks.twins.plain import PlainRunner, plain_runner
 from benchmarks.twins.twin import PLACEHOLDER, PROGRAMS, SPACE, Twin, program_names, read_twin
 
@@ -93,6 +93,11 @@ def _compare(twin: Twin, folder: Path, plain: PlainRunner, n_trials: int, seed: 
         difference = compare_curves(run.curves, read_curves(storage / EXPERIMENT / trial["version"]))
         row.n_trials += 1
         row.n_tags = len(run.curves)
+        tables = read_tables(project).values()  # trials share the folder of a CSVLogger
+        row.problems += [
+            f"{trial['version']}: no {path} is equal" for path in run.tables if run.tables[path] not in tables
+        ]
+        row.n_values += sum(count_cells(table) for table in run.tables.values())
         row.n_values += difference.n_values
         row.added |= set(difference.added) if run.curves else set()
         row.problems += [f"{trial['version']}: {tag}: {what}" for tag, what in difference.other.items()]

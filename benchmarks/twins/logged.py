@@ -31,6 +31,12 @@ def read_tables(folder: Path) -> Tables:
     return {str(file.relative_to(folder)): file.read_text() for file in sorted(folder.rglob("metrics.csv"))}
 
 
+def count_cells(table: str) -> int:
+    """Return how many values a table has below its head."""
+    _, *rows = table.splitlines()
+    return sum(bool(cell) for row in rows for cell in row.split(","))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """How what one run logged differs from what another one did."""

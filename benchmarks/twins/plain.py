@@ -42,6 +42,7 @@ class PlainRunner:
         request = {
             "folder": str(program),
             "words": twin.write_by_hand(program, values),
+            "package": twin.lightning,
             "metric": twin.metric,
             "mode": twin.mode,
             "monitor": dict(twin.monitor),

@@ -8,6 +8,7 @@ but a seed, as each trial does, and a ``ModelCheckpoint`` in each of its Trainer
 
 import contextlib
 import functools
+import importlib
 import json
 import os
 import runpy
@@ -21,14 +22,16 @@ import pytorch_lightning
 import tensorboard.backend.event_processing.event_file_loader
 import torch
 import torchmetrics
-from pytorch_lightning.callbacks import ModelCheckpoint
 
 IMPORTED = (tensorboard, torchmetrics)
 """What most programs import."""
 
 
-class Monitor(ModelCheckpoint):
-    """Keeps all values of the metric; a fit that does not log the metric is left out."""
+class Monitor:
+    """Keeps all values of the metric; a fit that does not log the metric is left out. Below a ``ModelCheckpoint``."""
+
+    monitor: str
+    best_k_models: dict[str, Any]
 
     @property
     def curve(self) -> list[float]:
@@ -44,13 +47,14 @@ class Monitor(ModelCheckpoint):
 
     def _save_topk_checkpoint(self, trainer: Any, monitor_candidates: dict[str, Any]) -> None:
         if self.monitor in monitor_candidates:
-            super()._save_topk_checkpoint(trainer, monitor_candidates)
+            super()._save_topk_checkpoint(trainer, monitor_candidates)  # type: ignore[misc]
 
 
 def main() -> None:
     """Run one program a line."""
     for line in sys.stdin:
         request = json.loads(line)
+        importlib.import_module(request["package"])  # once for all that use it
         child = os.fork()
         if child == 0:
             sys.exit(_run(request))
@@ -100,15 +104,17 @@ def _redirect_output(log: str) -> None:
 
 
 @contextlib.contextmanager
-def _monitored(request: dict[str, Any]) -> Iterator[list[Monitor]]:
+def _monitored(request: dict[str, Any]) -> Iterator[list[Any]]:
     """Append a monitor to the callbacks of each Trainer."""
-    monitors: list[Monitor] = []
-    before = pytorch_lightning.Trainer.__init__
+    package = importlib.import_module(request["package"])
+    monitor_class = type("Monitor", (Monitor, package.callbacks.ModelCheckpoint), {})
+    monitors: list[Any] = []
+    before = package.Trainer.__init__
 
     @functools.wraps(before)
     def replacement(trainer: Any, *args: Any, **given: Any) -> None:
         before(trainer, *args, **given)
-        monitor = Monitor(
+        monitor = monitor_class(
             Path(request["monitors"]) / str(len(monitors)),
             monitor=request["metric"],
             mode=request["mode"],
@@ -119,11 +125,11 @@ def _monitored(request: dict[str, Any]) -> Iterator[list[Monitor]]:
         monitors.append(monitor)
         trainer.callbacks.append(monitor)
 
-    pytorch_lightning.Trainer.__init__ = replacement
+    package.Trainer.__init__ = replacement
     try:
         yield monitors
     finally:
-        pytorch_lightning.Trainer.__init__ = before
+        package.Trainer.__init__ = before
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 The edits are texts of the source, so that nothing of ``tune`` decides what the plain program trains with.
 """
 
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -54,6 +55,13 @@ class Twin:
     def name(self) -> str:
         """The name of its folder."""
         return self.folder.name
+
+    @property
+    def lightning(self) -> str:
+        """The name of the Lightning package that it imports."""
+        texts = [file.read_text() for file in self.folder.rglob("*.py")]
+        is_new = any(re.search(r"^(import|from) lightning\b", text, re.MULTILINE) for text in texts)
+        return "lightning.pytorch" if is_new else "pytorch_lightning"
 
     def copy(self, target: Path) -> Path:
         """Copy the program's folder without what is left of earlier runs, and return the copy."""
