@@ -1,5 +1,7 @@
 """A trial is the plain program with its constants edited by hand: it logs the same, and its score is the same."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
@@ -21,12 +23,14 @@ def plain():
 @pytest.mark.parametrize("name", program_names())
 def test_trial_is_its_twin_interrupted_or_not(plain, tmp_path, monkeypatch, server, name):
     twin = read_twin(PROGRAMS / name)
-    expected = plain.run(twin, tmp_path / "plain", twin.values)
     project = twin.copy(tmp_path / "project")
     monkeypatch.chdir(project)
     worker = Worker(project / "space.yaml", tmp_path / "experiment", server)
 
-    trial = worker.run(twin.values, preflight=True)
+    with ThreadPoolExecutor(1) as beside:
+        running = beside.submit(plain.run, twin, tmp_path / "plain", twin.values)
+        trial = worker.run(twin.values, preflight=True)
+        expected = running.result()
 
     assert trial.failure is None, trial.log
     check_logged(expected, trial, project)
