@@ -38,7 +38,7 @@ OPTIONS = {
     | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures", "--give-up-after", "--hang-after"}
     | {"--keep-checkpoints", "--workers-per-trial", "--fits"},
     "constants": HELP | {"--refused", "--json"},
-    "promote": HELP | {"-o", "--output", "--force", "--metric", "--mode"},
+    "promote": HELP | {"-o", "--output", "--force", "--script", "--system", "--args", "--metric", "--mode"},
     "resume": HELP
     | {"--space", "-q", "--quiet", "-g", "--gpu", "--address", "--storage", "--no-report", "--profile"}
     | {"--trust-checkpoints", "--trials", "--time-budget", "--concurrency", "--keep-checkpoints"}

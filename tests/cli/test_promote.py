@@ -15,6 +15,7 @@ from tune.space.dimensions import contains
 from tune.space.draft import flow
 from tune.space.file import read_space
 from tune.space.lint import lint
+from tune.space.space import System
 
 ROOT = Path(__file__).parents[2]
 SYSTEMS = sorted(path for path in (ROOT / "lit").rglob("*.py") if "LightningModule" in path.read_text(encoding="utf-8"))
@@ -154,6 +155,69 @@ def test_promote_when_a_metric_is_given_then_it_wins(project):
         ("zorp", "max"),
         ("val_loss", "max"),
     ]
+
+
+def shape_written(path):
+    shape = read_space(path).shape
+    return "system" if isinstance(shape, System) else ["script", *shape.args]
+
+
+SHAPES = {
+    "the source decides": (["net.py", "LR"], "system"),
+    "--script": (["net.py", "LR", "--script"], ["script"]),
+    "--args": (["net.py", "LR", "--args", "--data my/data -v"], ["script", "--data", "my/data", "-v"]),
+    "--args of one word": (["net.py", "LR", "--args", "--fast"], ["script", "--fast"]),
+    "--args=": (["net.py", "LR", "--args=fit --name 'a b'"], ["script", "fit", "--name", "a b"]),
+    "--system": (["guarded.py", "LR", "--system"], "system"),
+    "an option": (["train.py", "--lr"], ["script"]),
+    "an option of what could be a system": (["both.py", "--lr"], ["script"]),
+}
+
+
+@pytest.mark.parametrize(("words", "shape"), SHAPES.values(), ids=SHAPES)
+def test_promote_when_the_shape_is_given_then_it_wins_over_the_source(project, words, shape):
+    (project / "guarded.py").write_text(NET + "if __name__ == '__main__':\n    pl.Trainer(callbacks=[]).fit(Net())\n")
+    (project / "both.py").write_text(
+        NET + "import argparse\nargparse.ArgumentParser().add_argument('--lr', default=1e-3)\n"
+    )
+
+    assert main(["promote", *words, "--metric", "val_loss", "-o", "s"]) == 0
+    assert shape_written(project / "s.yaml") == shape
+    assert resolved(project / "s.yaml")
+
+
+NO_SHAPE = {
+    "two shapes": (
+        ["net.py", "LR", "--script", "--system"],
+        "argument --system: not allowed with argument --script\n  `run_search.py promote --help` lists all options.\n",
+    ),
+    "args of a system": (
+        ["net.py", "LR", "--system", "--args", "x"],
+        "--args: a system has no command line, got 'x'\n  Leave out --system, or --args.\n",
+    ),
+    "an option of a system": (
+        ["train.py", "--lr", "--system"],
+        "'--lr' is an option, and a system has no command line\n  Leave out --system.\n",
+    ),
+    "a quote that never ends": (
+        ["net.py", "LR", "--args", "--name 'a"],
+        '--args: No closing quotation, got "--name \'a"\n  Close the quote.\n',
+    ),
+}
+
+
+@pytest.mark.parametrize(("words", "message"), NO_SHAPE.values(), ids=NO_SHAPE)
+def test_promote_when_the_shape_cannot_be_then_says_why(project, capfd, words, message):
+    assert main(["promote", *words, "--metric", "val_loss"]) == 2
+    assert capfd.readouterr().err == message
+    assert not list(project.rglob("*.yaml*"))
+
+
+def test_promote_when_the_file_would_be_refused_then_names_no_temporary_file(project, capfd):
+    (project / "train.py").write_text(SCRIPT.replace("default=1e-3", "required=True"))
+
+    assert main(["promote", "train.py", "--fast", "--args", "--zorp 3"]) in (0, 2)
+    assert "promoted" not in capfd.readouterr().err
 
 
 LISTING = "`run_search.py constants net.py` lists them all."

@@ -8,21 +8,22 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tune.cli.commands import described
 from tune.cli.parser import Parser
 from tune.cli.screen import Screen, this_command
-from tune.errors import ConstantError, MetricError, OptionError
+from tune.errors import ConstantError, MetricError, OptionError, UserError
 from tune.paths import ExperimentPaths, VersionPaths, atomic_write
 from tune.promotion.constants import Constant, check_together, find_all, find_constant
 from tune.promotion.literals import Unknown
 from tune.promotion.monitor import Metric, Mode, find_metric, mode_of, preferred
+from tune.promotion.option_values import value_in_force
 from tune.promotion.options import Option, find_option, find_options
 from tune.promotion.program import Program, find_program
 from tune.promotion.resolve import resolve
-from tune.promotion.shape import shape_of
+from tune.promotion.shape import shape_of, system_of
 from tune.search.machines.resources import plan_resources
 from tune.search.scheduling.epochs import epochs_constant
 from tune.space.draft import Draft, Line, drafted, flow
@@ -46,6 +47,7 @@ class NamesParser(Parser):
 
     def read(self, words: Sequence[str]) -> argparse.Namespace:
         """Return what the words say; the names in their order."""
+        words = _joined(words)
         known = {text.partition("=")[0] for text in self.options}
         theirs = [word for word in words if word.startswith("--") and word.partition("=")[0] not in known]
         found = super().read([word for word in words if word not in theirs])
@@ -54,6 +56,17 @@ class NamesParser(Parser):
             listing = f"`run_search.py constants {found.program}` lists them all."
             raise OptionError(None, "promote takes the names of constants, got none", listing)
         return found
+
+
+def _joined(words: Sequence[str]) -> list[str]:
+    """Return the words with ``--args`` and what follows it as one: argparse would take ``--fast`` for an option."""
+    found: list[str] = []
+    for word in words:
+        if found and found[-1] == "--args":
+            found[-1] = f"--args={word}"
+        else:
+            found.append(word)
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +96,10 @@ def parser() -> Parser:
     parser.add_argument("names", metavar="NAME", nargs="*", help="a constant, as `constants` names it, or --option")
     parser.add_argument("-o", "--output", metavar="FILE", help=f"default: {FOLDER}/NAME_NAME.yaml beside the program")
     parser.add_argument("--force", action="store_true", help="replace the file if it is there")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--script", action="store_true", help="the program trains by itself; default: by its source")
+    shape.add_argument("--system", action="store_true", help="the search builds the Trainer")
+    parser.add_argument("--args", metavar="WORDS", help="what a script is given, quoted: --args '--data DIR --fast'")
     parser.add_argument("--metric", help="a name given to self.log; default: what the program monitors, or logs")
     parser.add_argument("--mode", choices=("min", "max"), help="whether less or more of the metric is better")
     return parser
@@ -91,7 +108,8 @@ def parser() -> Parser:
 def run(given: argparse.Namespace) -> int:
     """Write the file, and say what comes next."""
     program = find_program(Path(given.program))
-    wish = Wish(program=program, shape=shape_of(program), held=_held(given.names, program))
+    shape = _shape(given, program)
+    wish = Wish(program=program, shape=shape, held=_held(given.names, program, shape))
     path = _output(given, program)
     if path.exists() and not given.force:
         raise OptionError(shown(path), "the file is there already", "Give --force to replace it, or another -o FILE.")
@@ -104,14 +122,45 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _held(names: Sequence[str], program: Program) -> dict[str, Held]:
+def _shape(given: argparse.Namespace, program: Program) -> Shape:
+    """Return how the program is run: as the command line says, else as its source tells."""
+    args = _args(given)
+    if given.system:
+        if given.args is not None:
+            what = f"--args: a system has no command line, got {given.args!r}"
+            raise OptionError(None, what, "Leave out --system, or --args.")
+        option = next(filter(_is_option, given.names), None)
+        if option is not None:
+            raise ConstantError(
+                None, f"{option!r} is an option, and a system has no command line", "Leave out --system."
+            )
+        return system_of(program)
+    if given.script or given.args is not None or any(map(_is_option, given.names)):
+        return Script(args=args)
+    return shape_of(program)
+
+
+def _args(given: argparse.Namespace) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(given.args or ""))
+    except ValueError as error:
+        raise OptionError(None, f"--args: {error}, got {given.args!r}", "Close the quote.") from error
+
+
+def _is_option(name: str) -> bool:
+    return name.startswith("-") or name.endswith("=")
+
+
+def _held(names: Sequence[str], program: Program, shape: Shape) -> dict[str, Held]:
     """Return what the names lead to; raise ConstantError where one leads nowhere, or two to one place."""
     constants = find_all(program).constants
     held: dict[str, Held] = {}
     for name in names:
         found: Held
-        if name.startswith("-") or name.endswith("="):
+        if isinstance(shape, Script) and _is_option(name):
             found = find_option(name, program, find_options(program), "")
+            value = value_in_force(found, program, shape.args)
+            found = found if value == found.value else replace(found, value=value, place="args")
         else:
             found = find_constant(name, program, constants, "")
         twin = next((key for key, other in held.items() if other == found), None)
@@ -210,6 +259,7 @@ def _draft(wish: Wish, metric: Metric, lines: Sequence[Line], path: Path) -> Dra
     return Draft(
         title="Written by `promote`: the ranges are suggestions, from names and values. Change what you know better.",
         shape="script" if isinstance(wish.shape, Script) else "system",
+        args=wish.shape.args if isinstance(wish.shape, Script) else (),
         program=program,
         metric=metric.name,
         metric_remark=f"{metric.origin}{others}",
@@ -235,10 +285,18 @@ def _write(text: str, path: Path, *, checked: bool) -> None:
         with atomic_write(path) as aside:
             aside.write_text(text, encoding="utf-8")
             if checked:
-                space = read_space(aside)
-                resolve(space, find_program(space.program))
+                _check(aside)
     except OSError as error:
         raise OptionError(shown(path), f"cannot be written: {error.strerror}", "Give another -o FILE.") from error
+
+
+def _check(aside: Path) -> None:
+    """Raise what the search would raise, without the place: the file is not there then."""
+    try:
+        space = read_space(aside)
+        resolve(space, find_program(space.program))
+    except UserError as error:
+        raise type(error)(None, error.what, error.hint) from error
 
 
 def _show(screen: Screen, path: Path, lines: Sequence[Line]) -> None:

@@ -39,6 +39,8 @@ class Draft:
     """``system`` or ``script``."""
     program: str
     """Its path, as the file is to say it."""
+    args: Sequence[str] = ()
+    """What a script is given on its command line."""
     metric: str
     metric_remark: str
     mode: str
@@ -56,6 +58,8 @@ def drafted(draft: Draft) -> str:
 def _lines(draft: Draft) -> Iterator[str]:
     yield f"# {_one_line(draft.title)}"
     yield f"{draft.shape}: {flow(draft.program)}"
+    if draft.args:
+        yield f"args: {flow(list(draft.args))}"
     yield f"metric: {flow(draft.metric)}  # {_one_line(draft.metric_remark)}"
     yield f"mode: {draft.mode}"
     yield "constants:"

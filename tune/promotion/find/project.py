@@ -1,10 +1,11 @@
 """What a name in one file of a program means: a definition of the project, or something of an installed library."""
 
+import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from tune.promotion.find.survey import Definition, Survey
+from tune.promotion.find.survey import Definition, Survey, dotted
 from tune.promotion.find.walk import survey
 from tune.promotion.pause import collector_paused
 from tune.promotion.program import Program
@@ -76,6 +77,24 @@ class Project:
                 if found is not None:
                     return found
         return None
+
+    def descends(self, own: Own, name: str, hops: int = MAX_HOPS) -> bool:
+        """Tell whether a class has a base of this name, such as ``LightningModule``, near or far."""
+        if not isinstance(own.node, ast.ClassDef) or hops == 0:
+            return False
+        for base in own.node.bases:
+            path = dotted(base) or ""
+            match self.meaning(path, own.survey):
+                case Own() as inner:
+                    if self.descends(inner, name, hops - 1):
+                        return True
+                case Foreign(path=library):
+                    if library.rpartition(".")[2] == name:
+                        return True
+                case _:
+                    if path.rpartition(".")[2] == name:
+                        return True
+        return False
 
     def module(self, path: str) -> Survey | None:
         """Return the file of an absolute dotted module name."""
