@@ -5,7 +5,16 @@ import sys
 import pytest
 
 from tune.errors import ConstantError
-from tune.promotion.constants import Constant, Form, Site, Span, check_together, find_constant, find_constants
+from tune.promotion.constants import (
+    Constant,
+    Form,
+    Site,
+    Span,
+    check_together,
+    find_constant,
+    find_constants,
+    shortest_names,
+)
 from tune.promotion.literals import Unknown
 
 WHERE = "search_spaces/x.yaml:5"
@@ -278,3 +287,44 @@ def test_constant_when_a_star_may_pass_a_parameter_then_it_is_one_with_a_warning
     assert constant.warnings == (
         "a star may pass it (train.py:3): if so, the pre-flight tells, and what is passed is to be searched",
     )
+
+
+SHARED_NAMES = {
+    "a parameter and an attribute": "class Net:\n    def __init__(self, width=3):\n        self.width = 5\nNet()\n",
+    "a field and a parameter": "class Net:\n    lr = 1e-3\n    def __init__(self, lr=0.1):\n        self.rate = lr\nNet()\n",
+    "a field and an attribute of two": "class A:\n    n = 1\nclass B(A):\n    def __init__(self, n=2):\n        self.n = 3\nB()\n",
+    "a name of a parameter, given elsewhere": (
+        "size = 64\nclass Data:\n    def __init__(self, size=32):\n        self.size = size\nData(size=size)\n"
+    ),
+    "one line": "class Net:\n    def __init__(self, width=3): self.width = 5\nNet()\n",
+}
+
+
+@pytest.mark.parametrize("text", SHARED_NAMES.values(), ids=SHARED_NAMES)
+def test_every_constant_has_a_name_of_its_own(program_of, text):
+    program = program_of(text)
+    names = shortest_names(program)
+
+    assert len(set(names.values())) == len(names)
+    for constant, name in names.items():
+        assert find_constant(name, program, find_constants(program), "") == constant
+
+
+def test_an_attribute_that_takes_a_parameter_is_no_constant_of_its_own(program_of):
+    text = "size = 64\nclass Data:\n    def __init__(self, size=32):\n        self.size = size\nData(size=size)\n"
+
+    assert list(shortest_names(program_of(text)).values()) == ["size", "Data.size"]
+
+
+def test_an_attribute_that_takes_a_local_variable_is_no_constant(program_of):
+    text = "size = 64\nclass Data:\n    def __init__(self):\n        size = len(self.x)\n        self.size = size\nData()\n"
+
+    assert list(shortest_names(program_of(text)).values()) == ["size"]
+
+
+def test_a_name_that_two_constants_have_is_refused_with_names_that_can_be_written(program_of):
+    program = program_of("class Net:\n    def __init__(self, width=3):\n        self.width = 5\nNet()\n")
+
+    with pytest.raises(ConstantError) as refused:
+        find_constant("Net.width", program, find_constants(program), "")
+    assert "Net.width@2 (train.py:2), Net.width@3 (train.py:3)" in refused.value.hint

@@ -61,3 +61,30 @@ def test_a_number_that_is_searched_counts_with_the_most_that_it_may_be(program_o
 )
 def test_more_workers_than_cores_are_told_with_the_number_to_use(n_cores, told):
     assert crowding(Workers(number=4, where="train.py:2"), n_cores) == told
+
+
+LINES = {
+    "two arguments": ("DataLoader([], batch_size=32, num_workers=0)\n", "DataLoader.batch_size", "choice: [16, 64]", 0),
+    "the other way round": ("DataLoader([], num_workers=0, batch_size=32)\n", "DataLoader.batch_size", "choice: [16, 64]", 0),
+    "two names": ("BATCH, WORKERS = 32, 1\nDataLoader([], BATCH, num_workers=WORKERS)\n", "BATCH", "choice: [16, 64]", 1),
+    "a mapping": ("C = {'size': 9, 'workers': 2}\nDataLoader([], C['size'], C['workers'])\n", "C['size']", "randint: [4, 9]", 2),
+    "the workers themselves": ("DataLoader([], batch_size=32, num_workers=0)\n", "DataLoader.num_workers", "choice: [0, 3]", 3),
+}
+
+
+@pytest.mark.parametrize(("text", "key", "entry", "number"), LINES.values(), ids=LINES)
+def test_a_searched_constant_in_the_line_of_the_workers_is_not_taken_for_them(program_of, text, key, entry, number):
+    program = program_of(LOADER + text)
+    space = program.path.with_name("s.yaml")
+    space.write_text(f'script: train.py\nmetric: m\nmode: max\nconstants: {{"{key}": {{{entry}}}}}\n')
+
+    assert most_workers(program, resolve(read_space(space), program)).number == number
+
+
+def test_options_in_one_line_are_not_taken_for_each_other(program_of):
+    add = "p.add_argument('--batch', type=int, default=32); p.add_argument('--workers', type=int, default=1)\n"
+    program = program_of(LOADER + "import argparse\np = argparse.ArgumentParser()\n" + add)
+    space = program.path.with_name("s.yaml")
+    space.write_text('script: train.py\nmetric: m\nmode: max\nconstants: {"--batch": {choice: [16, 64]}}\n')
+
+    assert most_workers(program, resolve(read_space(space), program)).number == 1

@@ -5,7 +5,9 @@ another value in its place, `apply` writes another literal over it, and nothing 
 """
 
 import itertools
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 
 from tune.errors import ConstantError, did_you_mean
@@ -115,11 +117,28 @@ def _findings(project: Project) -> Findings:
     order = {name: number for number, name in enumerate(project.surveys)}
     constants = [each for each in found if isinstance(each, Constant)]
     constants.sort(key=lambda each: (order[each.sites[0].source], each.sites[0].span))
+    refusals = [each for each in found if isinstance(each, Refusal)]
     return Findings(
-        tuple(constants),
-        tuple(each for each in found if isinstance(each, Refusal)),
+        tuple(_with_names_of_their_own(constants, refusals)),
+        tuple(refusals),
         tuple(each for each in found if isinstance(each, Nameless)),
     )
+
+
+def _with_names_of_their_own(constants: list[Constant], refusals: list[Refusal]) -> Iterator[Constant]:
+    """Yield the constants; of those that share all their names each gets its place: ``Net.width@3``.
+
+    A parameter, an attribute and a field of one class may have one name.
+    """
+    counts = Counter(each.names[-1] for each in itertools.chain(constants, refusals))
+    lines = Counter((each.names[-1], each.sites[0].span.line) for each in constants if counts[each.names[-1]] > 1)
+    for each in constants:
+        if counts[each.names[-1]] == 1:
+            yield each
+            continue
+        span = each.sites[0].span
+        column = f":{span.column + 1}" if lines[each.names[-1], span.line] > 1 else ""
+        yield replace(each, names=(*each.names, *(f"{name}@{span.line}{column}" for name in each.names)))
 
 
 def _is_called(found: Constant | Refusal, wanted: str) -> bool:

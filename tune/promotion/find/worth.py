@@ -85,6 +85,16 @@ def is_plain(node: ast.expr, survey: Survey) -> bool:
     return all(isinstance(each, PLAIN_NODES) and _is_plain_part(each, survey) for each in ast.walk(node))
 
 
+def is_local(name: str, function: ast.FunctionDef | ast.AsyncFunctionDef | None) -> bool:
+    """Tell whether a name in a function is its parameter, or is assigned there: not the module's of the same name."""
+    if function is None:
+        return False
+    return any(isinstance(each, ast.arg) and each.arg == name for each in ast.walk(function.args)) or any(
+        isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Store)
+        for each in ast.walk(function)
+    )
+
+
 def _is_plain_part(node: ast.AST, survey: Survey) -> bool:
     match node:
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):

@@ -7,7 +7,7 @@ from tune.promotion.find.forms.variables import KEEP_ONE, names_of
 from tune.promotion.find.project import Project
 from tune.promotion.find.reads import Reads
 from tune.promotion.find.survey import Overwrite, Survey
-from tune.promotion.find.worth import Worth, worth
+from tune.promotion.find.worth import Worth, is_local, worth
 from tune.promotion.found import Constant, Form, Refusal, Site, Span
 
 
@@ -19,6 +19,8 @@ def attributes(project: Project, reads: Reads) -> Iterator[Constant | Refusal]:
             held = worth(first.value, survey) if first.value is not None else None
             function = first.scope.function
             if held is None or function is None or function.name != "__init__" or _in_body(first.scope.owner, name):
+                continue
+            if any(isinstance(each, ast.Name) and is_local(each.id, function) for each in ast.walk(held.node)):
                 continue
             yield _attribute(f"{owner}.{name}", name, held, assigned, survey, reads)
 

@@ -16,7 +16,7 @@ from tune.promotion.find.project import Own, Project
 from tune.promotion.find.reads import Reads
 from tune.promotion.find.signatures import Parameter, is_factory, signature_of
 from tune.promotion.find.survey import How, Survey, dotted
-from tune.promotion.find.worth import worth
+from tune.promotion.find.worth import is_local, worth
 from tune.promotion.found import Constant, Form, Refusal, Site, Span
 from tune.promotion.literals import Unknown, evaluate
 from tune.space.dimensions import Value
@@ -144,22 +144,12 @@ def _value(node: ast.expr, survey: Survey, call: Call | None) -> Value | Unknown
     """Return the literal, or that of the one constant which is passed, of the module or of a function."""
     if (literal := _local(node, call)) is not None:
         return evaluate(literal)
-    if isinstance(node, ast.Name) and (call is None or not _is_local(node.id, call)):
+    if isinstance(node, ast.Name) and (call is None or not is_local(node.id, call.scope.function)):
         bindings = survey.bindings.get(node.id, [])
         if len(bindings) == 1 and bindings[0].how is How.ASSIGNED and bindings[0].value is not None:
             return evaluate(bindings[0].value)
     held = worth(node, survey)
     return Unknown(ast.unparse(node)) if held is None else held.value
-
-
-def _is_local(name: str, call: Call) -> bool:
-    function = call.scope.function
-    if function is None:
-        return False
-    return any(isinstance(each, ast.arg) and each.arg == name for each in ast.walk(function.args)) or any(
-        isinstance(each, ast.Name) and each.id == name and isinstance(each.ctx, ast.Store)
-        for each in ast.walk(function)
-    )
 
 
 def _expressions(group: Group) -> Iterator[tuple[ast.expr, Survey]]:
