@@ -65,10 +65,30 @@ def test_more_workers_than_cores_are_told_with_the_number_to_use(n_cores, told):
 
 LINES = {
     "two arguments": ("DataLoader([], batch_size=32, num_workers=0)\n", "DataLoader.batch_size", "choice: [16, 64]", 0),
-    "the other way round": ("DataLoader([], num_workers=0, batch_size=32)\n", "DataLoader.batch_size", "choice: [16, 64]", 0),
-    "two names": ("BATCH, WORKERS = 32, 1\nDataLoader([], BATCH, num_workers=WORKERS)\n", "BATCH", "choice: [16, 64]", 1),
-    "a mapping": ("C = {'size': 9, 'workers': 2}\nDataLoader([], C['size'], C['workers'])\n", "C['size']", "randint: [4, 9]", 2),
-    "the workers themselves": ("DataLoader([], batch_size=32, num_workers=0)\n", "DataLoader.num_workers", "choice: [0, 3]", 3),
+    "the other way round": (
+        "DataLoader([], num_workers=0, batch_size=32)\n",
+        "DataLoader.batch_size",
+        "choice: [16, 64]",
+        0,
+    ),
+    "two names": (
+        "BATCH, WORKERS = 32, 1\nDataLoader([], BATCH, num_workers=WORKERS)\n",
+        "BATCH",
+        "choice: [16, 64]",
+        1,
+    ),
+    "a mapping": (
+        "C = {'size': 9, 'workers': 2}\nDataLoader([], C['size'], C['workers'])\n",
+        "C['size']",
+        "randint: [4, 9]",
+        2,
+    ),
+    "the workers themselves": (
+        "DataLoader([], batch_size=32, num_workers=0)\n",
+        "DataLoader.num_workers",
+        "choice: [0, 3]",
+        3,
+    ),
 }
 
 

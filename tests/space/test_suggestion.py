@@ -15,6 +15,8 @@ SUGGESTIONS = [
     ("learningRate", 0.1, "loguniform 0.01 to 1"),
     ("CFG['optim']['weight_decay']", 0.0, "loguniform 1e-06 to 0.01"),
     ("WD", 5e-4, "loguniform 5e-05 to 0.005"),
+    ("L2", 1e-4, "loguniform 1e-05 to 0.001"),
+    ("channel2", 0.5, "uniform 0.25 to 1"),
     ("LR_PATIENCE", 5, "randint 2 to 10"),
     ("lr_gamma", 0.5, "uniform 0.25 to 1"),
     ("BATCH_SIZE", 64, "choice 16, 32, 64, 128"),

@@ -24,6 +24,7 @@ from tune.promotion.options import Option, find_option, find_options
 from tune.promotion.program import Program, find_program
 from tune.promotion.resolve import resolve
 from tune.promotion.shape import shape_of, system_of
+from tune.promotion.takers import takers_of
 from tune.search.machines.resources import plan_resources
 from tune.search.scheduling.epochs import epochs_constant
 from tune.space.draft import Draft, Line, drafted, flow
@@ -238,13 +239,14 @@ def _asked(wish: Wish) -> Metric:
 
 
 def _lines(wish: Wish) -> Iterator[Line]:
+    flows = find_all(wish.program).flows
     for name, held in wish.held.items():
         value = held.value
         if isinstance(value, Unknown):
             suggestion = Suggestion(None, "only running the program tells its value: write its range")
             yield Line(key=name, dimension=None, held=None, remark=f"{value} ({held.where}): {suggestion.remark}")
             continue
-        suggestion = suggest_range(name, value)
+        suggestion = suggest_range(name, value, takers_of(held, flows))
         remark = f"{flow(value)} ({held.where}): {suggestion.remark}"
         yield Line(key=name, dimension=suggestion.dimension, held=value, remark=remark)
 

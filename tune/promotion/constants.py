@@ -23,6 +23,7 @@ from tune.promotion.find.reads import Reads
 from tune.promotion.found import Constant, Findings, Form, Nameless, Refusal, Site, Span
 from tune.promotion.pause import collector_paused
 from tune.promotion.program import Program
+from tune.promotion.takers import flows_of
 from tune.space.spelling import normal
 
 __all__ = [
@@ -122,6 +123,7 @@ def _findings(project: Project) -> Findings:
         tuple(_with_names_of_their_own(constants, refusals)),
         tuple(refusals),
         tuple(each for each in found if isinstance(each, Nameless)),
+        flows_of(found_calls, project.surveys.values()),
     )
 
 
@@ -130,7 +132,8 @@ def _with_names_of_their_own(constants: list[Constant], refusals: list[Refusal])
 
     A parameter, an attribute and a field of one class may have one name.
     """
-    counts = Counter(each.names[-1] for each in itertools.chain(constants, refusals))
+    every: list[Constant | Refusal] = [*constants, *refusals]
+    counts = Counter(each.names[-1] for each in every)
     lines = Counter((each.names[-1], each.sites[0].span.line) for each in constants if counts[each.names[-1]] > 1)
     for each in constants:
         if counts[each.names[-1]] == 1:

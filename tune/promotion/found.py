@@ -3,9 +3,13 @@
 import ast
 import enum
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from tune.promotion.literals import Unknown
 from tune.space.dimensions import Value
+
+if TYPE_CHECKING:
+    from tune.promotion.takers import Flows
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -121,3 +125,5 @@ class Findings:
     constants: tuple[Constant, ...]
     refusals: tuple[Refusal, ...]
     nameless: tuple[Nameless, ...]
+    flows: "Flows"
+    """Which functions take the values."""

@@ -2,9 +2,12 @@
 
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import pairwise
 
+from tune.space.accepted import Accepted, accepted_by
 from tune.space.dimensions import (
     Choice,
     Dimension,
@@ -41,6 +44,8 @@ LARGE = 8
 """From here on an int is a size, which is searched by doubling; below it is a count."""
 TINY = 0.05
 """Below this a float is searched by orders of magnitude."""
+NEARLY_ONE = (0.99, 0.9999, 0.999999)
+"""Ends of a range that must not reach 1."""
 LARGEST = 1e300
 """A float beyond it has no ten times."""
 
@@ -55,8 +60,51 @@ class Suggestion:
     """Half a sentence for a comment: why this range, or what is to be written."""
 
 
-def suggest_range(name: str, value: Value) -> Suggestion:
-    """Return a range for the constant ``name`` (``LR``, ``Adam.lr@42``, ``--batch-size``) around its value."""
+def suggest_range(name: str, value: Value, takers: Iterable[tuple[str, str]] = ()) -> Suggestion:
+    """Return a range for the constant ``name`` (``LR``, ``Adam.lr@42``, ``--batch-size``) around its value.
+
+    ``takers``: which parameters of which functions take it, such as (``Adam``, ``betas``). The range holds what all of
+    them accept.
+    """
+    suggestion = _by_name(name, value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return suggestion
+    for callee, parameter in takers:
+        accepted = accepted_by(callee, parameter)
+        if accepted is not None and accepted.holds(value):
+            suggestion = _checked(_within(suggestion, accepted, value), value)
+    return suggestion
+
+
+def _within(suggestion: Suggestion, accepted: Accepted, value: float) -> Suggestion:
+    """Return the range without what is not accepted."""
+    match suggestion.dimension:
+        case RandInt(low=0) if value == 0 and accepted.high is not None:  # a float that was written short
+            high = 0.99 if accepted.high_is_out else accepted.high / 2
+            return Suggestion(Uniform(low=0.0, high=high), "0 tells no scale: look at it")
+        case Uniform() | LogUniform() as held:
+            low, high = _lowest(held.low, accepted, value), _highest(held.high, accepted, value)
+            return replace(suggestion, dimension=replace(held, low=low, high=high)) if low < high else suggestion
+        case RandInt() | LogRandInt() as held:
+            lowest = max(held.low, math.ceil(accepted.low))
+            return replace(suggestion, dimension=replace(held, low=lowest)) if lowest < held.high else suggestion
+        case _:
+            return suggestion
+
+
+def _lowest(low: float, accepted: Accepted, value: float) -> float:
+    if accepted.holds(low):
+        return low
+    return _scaled(value, 0.1) if accepted.low_is_out else accepted.low
+
+
+def _highest(high: float, accepted: Accepted, value: float) -> float:
+    if accepted.high is None or accepted.holds(high):
+        return high
+    return next((bound for bound in NEARLY_ONE if value < bound), value) if accepted.high_is_out else accepted.high
+
+
+def _by_name(name: str, value: Value) -> Suggestion:
     words = _words(name)
     match value:
         case bool():
@@ -78,7 +126,9 @@ def suggest_range(name: str, value: Value) -> Suggestion:
 def _words(name: str) -> tuple[str, ...]:
     """Return the words of the last part: ``weight, decay`` of ``CFG['optim']['weight_decay']``."""
     last = re.findall(r"\w+", name.partition("@")[0].replace("-", "_"))[-1:]
-    return tuple(word.lower() for part in last for word in WORD.findall(part))
+    words = [word.lower() for part in last for word in WORD.findall(part)]
+    numbered = [f"{word}{number}" for word, number in pairwise(words) if number.isdecimal()]  # b1
+    return (*words, *numbered)
 
 
 def _checked(suggestion: Suggestion, value: float) -> Suggestion:
@@ -90,7 +140,7 @@ def _checked(suggestion: Suggestion, value: float) -> Suggestion:
 
 def _rate(words: tuple[str, ...], value: float) -> Suggestion | None:
     """Learning rates and weight decays, by orders of magnitude."""
-    decays = "wd" in words or "l2" in "".join(words) or {"weight", "decay"} <= {*words}
+    decays = "wd" in words or "l2" in words or {"weight", "decay"} <= {*words}
     learns = ("lr" in words or {"learning", "rate"} <= {*words}) and not NO_RATE & {*words}
     if not (decays or learns) or value < 0 or (is_int(value) and value > 1):
         return None
@@ -108,7 +158,7 @@ def _share(words: tuple[str, ...], value: float) -> Suggestion | None:
         return Suggestion(Uniform(low=min(0.3, value), high=1.0), "a share that is kept")
     if CHANCES & {*words}:
         return Suggestion(Uniform(low=0.0, high=_up(value, (0.7, 0.95, 1.0))), "a probability")
-    if MOMENTA & {*words} and value < 1:
+    if (MOMENTA & {*words} or {"ema", "decay"} <= {*words}) and value < 1:
         low = 0.9 if value > 0.99 else 0.0
         return Suggestion(Uniform(low=low, high=_up(value, (0.99, 0.9999, 1.0))), "below 1")
     return None

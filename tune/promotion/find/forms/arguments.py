@@ -34,6 +34,8 @@ class Argument:
     value: ast.expr
     parameter: Parameter | None = None
     """Of a function or class of the project."""
+    library: tuple[str, int] | None = None
+    """The dotted path of a library's callee, and the position there, where the name was not looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +224,7 @@ def _positional(position: int, value: ast.expr, signature: Signature | None, lib
     if signature is not None:
         parameter = signature.by_position(position)
         return Argument(parameter.name if parameter else None, value, parameter)
-    names = None
-    if library is not None and may_be_literal(value):
-        names = parameters_of(library)
+    if library is not None and not may_be_literal(value):
+        return Argument(None, value, library=(library, position))
+    names = parameters_of(library) if library is not None else None
     return Argument(names[position] if names and position < len(names) else None, value)

@@ -1,0 +1,45 @@
+"""Which parameters of which functions a constant reaches, followed by names."""
+
+# ruff: noqa: E501 - a case is a line
+import pytest
+
+from tune.promotion.constants import find_all, find_constant
+from tune.promotion.options import find_options
+from tune.promotion.takers import takers_of
+
+HEAD = "import torch\nfrom torch import nn, optim\nfrom torch.utils.data import DataLoader\nimport argparse\n"
+REACHES = {
+    "as it is": ("BETA = 0.9\nnn.Dropout(BETA)\n", "BETA", {("Dropout", "p")}),
+    "in a tuple": ("B1 = 0.9\noptim.Adam([], betas=(B1, 0.99))\n", "B1", {("Adam", "betas")}),
+    "as an attribute": ("class C:\n    k = 0.5\noptim.SGD([], momentum=C.k)\n", "C.k", {("SGD", "momentum")}),
+    "as an entry": ("C = {'k': 0.5}\noptim.SGD([], momentum=C['k'])\n", "C['k']", {("SGD", "momentum")}),
+    "by a parameter of the project": (
+        "K = 0.5\nclass Net(nn.Module):\n    def __init__(self, rate):\n        self.drop = nn.Dropout(rate)\nNet(rate=K)\n",
+        "K",
+        {("Net", "rate"), ("Dropout", "p")},
+    ),
+    "by an attribute": (
+        "class Net:\n    def __init__(self, k=0.5):\n        self.rate = k\n    def f(self):\n        nn.Dropout(self.rate)\n",
+        "Net.k",
+        {("Dropout", "p")},
+    ),
+    "by a variable": ("K = 0.5\ndef f():\n    rate = K\n    nn.Dropout(rate)\n", "K", {("Dropout", "p")}),
+    "an option": (
+        "p = argparse.ArgumentParser()\np.add_argument('--b1', default=0.5)\na = p.parse_args()\noptim.Adam([], betas=(a.b1, 0.9))\n",
+        "--b1",
+        {("Adam", "betas")},
+    ),
+    "an argument": ("nn.Dropout(p=0.5)\n", "Dropout.p", {("Dropout", "p")}),
+    "an argument among several": ("nn.Dropout(p=0.5)\nnn.Dropout(p=0.7)\n", "Dropout.p@6", {("Dropout", "p")}),
+    "nothing": ("K = 0.5\nprint(1)\n", "K", set()),
+}
+
+
+@pytest.mark.parametrize(("text", "name", "takers"), REACHES.values(), ids=REACHES)
+def test_a_value_when_followed_by_its_names_then_leads_to_what_takes_it(program_of, text, name, takers):
+    program = program_of(HEAD + text)
+    findings = find_all(program)
+    options = [each for each in find_options(program) if name in each.names]
+    held = options[0] if options else find_constant(name, program, findings.constants, "")
+
+    assert set(takers_of(held, findings.flows)) == takers
