@@ -220,6 +220,57 @@ def test_promote_when_the_file_would_be_refused_then_names_no_temporary_file(pro
     assert "promoted" not in capfd.readouterr().err
 
 
+def test_promote_when_a_module_hides_a_library_then_says_so(project, capfd):
+    (project / "torch.py").touch()
+
+    assert main(["promote", "net.py", "LR"]) == 2
+    assert capfd.readouterr().err == (
+        "torch.py: it lies where the program imports from, and hides the `torch` that is installed\n"
+        "  Give it another name.\n"
+    )
+
+
+def test_promote_when_the_working_folder_hides_our_package_then_says_so_before_it_asks_the_program(project, capfd):
+    (project / "net.py").write_text(NET.replace('"CE/Val"', "NAME").replace('"Accuracy/Val"', "NAME"))
+    (project / "tune.py").touch()
+
+    assert main(["promote", "net.py", "LR"]) == 2
+    assert capfd.readouterr().err == (
+        f"{project}/tune.py: the workers would import it for the `tune` that they need\n"
+        "  Give it another name, or start the search from another folder.\n"
+    )
+
+
+RANGES = """\
+import torch
+from torch import nn
+import pytorch_lightning as pl
+K = 0.6
+B1 = 0.5
+SMOOTH = 0.7
+C = {"f": 0.5}
+class Net(pl.LightningModule):
+    def __init__(self, rate=0.9):
+        super().__init__()
+        self.drop, self.rate = nn.Dropout(K), rate
+        self.loss = nn.CrossEntropyLoss(label_smoothing=SMOOTH)
+        self.other = nn.Dropout2d(self.rate)
+    def configure_optimizers(self):
+        optimizer = torch.optim.Adam(self.parameters(), betas=(B1, 0.99))
+        return optimizer, torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, "min", C["f"])
+print(Net())
+"""
+
+
+def test_promote_when_a_library_takes_the_value_then_the_range_holds_what_it_accepts(project):
+    (project / "net.py").write_text(RANGES)
+    names = ["K", "B1", "SMOOTH", "C['f']", "Net.rate"]
+
+    assert main(["promote", "net.py", *names, "--metric", "val_loss", "-o", "s"]) == 0
+    highs = {item.key: item.dimension.high for item in resolved(project / "s.yaml")}
+    assert highs == {"K": 0.99, "B1": 0.99, "SMOOTH": 1.0, "C['f']": 0.99, "Net.rate": 0.99}
+
+
 LISTING = "`run_search.py constants net.py` lists them all."
 ERRORS = [
     (["LRR"], f"'LRR' is not a constant of net.py\n  Did you mean 'LR' (0.001, line 3)?  {LISTING}"),

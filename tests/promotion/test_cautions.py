@@ -57,6 +57,32 @@ def test_a_module_of_our_packages_name_is_refused(program_of, others):
     )
 
 
+BESIDE = {
+    "lightning.py": "import lightning.pytorch as pl\n",
+    "torch.py": "import pytorch_lightning as pl\n",
+    "pytorch_lightning/__init__.py": "from pytorch_lightning import Trainer\n",
+    "numpy.py": "print()\n",
+    "optuna.py": "import optuna\n",
+}
+
+
+@pytest.mark.parametrize(("name", "text"), BESIDE.items(), ids=BESIDE)
+def test_a_module_beside_the_program_that_hides_a_library_is_refused(program_of, name, text):
+    with pytest.raises(ProgramError) as error:
+        check_names(program_of(text, {name: ""}))
+
+    library = name.partition("/")[0].removesuffix(".py")
+    assert str(error.value) == (
+        f"{name}: it lies where the program imports from, and hides the `{library}` that is installed\n"
+        "  Give it another name."
+    )
+
+
+def test_a_module_with_the_name_of_a_library_that_is_not_imported_is_none_of_ours(program_of):
+    check_names(program_of("import pytorch_lightning\n", {"lightning.py": "", "optuna.py": ""}))
+    check_names(program_of("import pytorch_lightning\n", {"app/torch.py": ""}))
+
+
 def test_a_module_of_our_packages_name_that_is_not_imported_is_none_of_ours(program_of):
     check_names(program_of("import torch", {"tune.py": ""}))
     check_names(program_of("from app import tune", {"app/__init__.py": "", "app/tune.py": ""}))

@@ -16,6 +16,7 @@ from tune.cli.parser import Parser
 from tune.cli.screen import Screen, this_command
 from tune.errors import ConstantError, MetricError, OptionError, UserError
 from tune.paths import ExperimentPaths, VersionPaths, atomic_write
+from tune.promotion.cautions import check_folder, check_names
 from tune.promotion.constants import Constant, check_together, find_all, find_constant
 from tune.promotion.literals import Unknown
 from tune.promotion.monitor import Metric, Mode, find_metric, mode_of, preferred
@@ -109,6 +110,7 @@ def parser() -> Parser:
 def run(given: argparse.Namespace) -> int:
     """Write the file, and say what comes next."""
     program = find_program(Path(given.program))
+    check_names(program)
     shape = _shape(given, program)
     wish = Wish(program=program, shape=shape, held=_held(given.names, program, shape))
     path = _output(given, program)
@@ -202,6 +204,7 @@ def _asked(wish: Wish) -> Metric:
     from tune.search.run import Search, run_search
     from tune.trial.record import read_record
 
+    check_folder(Path.cwd())
     epochs = wish.epochs
     settings = Settings(trials=1, trainer={} if epochs is None else {"max_epochs": epochs[0]})
     space = Space(

@@ -8,7 +8,7 @@ from pathlib import Path
 from tune.errors import ProgramError
 from tune.promotion.find.survey import dotted
 from tune.promotion.find.walk import is_main_guard
-from tune.promotion.program import Program
+from tune.promotion.program import Program, Source
 
 OWN_PACKAGE = Path(__file__).parents[1]
 
@@ -27,17 +27,42 @@ NEEDED = frozenset(
 )
 """Modules that an actor or a trial imports, beside those of the standard library that this process has loaded."""
 
+IMPORTED_BY_LIGHTNING = frozenset({"torch", "numpy"})
+"""Those that Lightning imports, whatever the program does."""
+
 
 def check_names(program: Program) -> None:
-    """Raise ProgramError where the program imports a module of its own that has our package's name."""
+    """Raise ProgramError where a module of the project has our package's name, or hides a library that is needed."""
+    imported = {
+        top for source in program.sources.values() if source is not program.source for top in _tops(source, program)
+    }
+    for folder in program.search_path:
+        for entry in sorted(folder.iterdir()):
+            name = _module_name(entry)
+            if name in NEEDED - {OWN_PACKAGE.name} and (name in imported or name in IMPORTED_BY_LIGHTNING):
+                what = f"it lies where the program imports from, and hides the `{name}` that is installed"
+                raise ProgramError(_shown(entry, program), what, "Give it another name.")
     for source in program.sources.values():
-        if source.path.is_relative_to(OWN_PACKAGE):
-            continue
-        holding = [folder for folder in program.search_path if source.path.is_relative_to(folder)]
-        tops = {source.path.relative_to(folder).parts[0] for folder in holding}
-        if tops & {OWN_PACKAGE.name, f"{OWN_PACKAGE.name}.py"}:
+        if not source.path.is_relative_to(OWN_PACKAGE) and OWN_PACKAGE.name in _tops(source, program):
             what = f"the program imports its own `{OWN_PACKAGE.name}`, and that is the name of Promotune's package, too"
             raise ProgramError(source.name, what, "Give it another name; in a trial the other one would be imported.")
+
+
+def _tops(source: Source, program: Program) -> set[str]:
+    """Return the top-level names that a file may be imported under."""
+    holding = [folder for folder in program.search_path if source.path.is_relative_to(folder)]
+    return {source.path.relative_to(folder).parts[0].removesuffix(".py") for folder in holding}
+
+
+def _module_name(entry: Path) -> str | None:
+    """Return the name under which a file or a folder is imported; None where it is no module."""
+    if entry.suffix == ".py":
+        return entry.stem
+    return entry.name if (entry / "__init__.py").is_file() else None
+
+
+def _shown(entry: Path, program: Program) -> str:
+    return program.name_of(entry if entry.is_file() else entry / "__init__.py")
 
 
 def check_folder(folder: Path) -> None:
@@ -47,7 +72,7 @@ def check_folder(folder: Path) -> None:
     """
     needed = NEEDED | (sys.stdlib_module_names & sys.modules.keys())
     for entry in sorted(folder.iterdir()):
-        name = entry.stem if entry.suffix == ".py" else entry.name if (entry / "__init__.py").is_file() else None
+        name = _module_name(entry)
         if name in needed and entry.resolve() != OWN_PACKAGE:
             what = f"the workers would import it for the `{name}` that they need"
             raise ProgramError(str(entry), what, "Give it another name, or start the search from another folder.")
