@@ -37,7 +37,7 @@ OPTIONS = {
     | {"--trials", "--time-budget", "--seed", "--sampler", "--scheduler", "--concurrency"}
     | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures", "--give-up-after", "--hang-after"}
     | {"--keep-checkpoints", "--workers-per-trial", "--fits"},
-    "constants": HELP | {"--refused", "--json"},
+    "constants": HELP | {"--all", "--refused", "--json"},
     "promote": HELP | {"-o", "--output", "--force", "--script", "--system", "--args", "--metric", "--mode"},
     "resume": HELP
     | {"--space", "-q", "--quiet", "-g", "--gpu", "--address", "--storage", "--no-report", "--profile"}

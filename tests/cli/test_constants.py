@@ -31,15 +31,30 @@ FILES = {
 }
 
 TABLE = """\
+constant   value                                 where           form          read in line
+lr         0.001                                 train.py:3      module level  9
+Net.width  8                                     parts/net.py:5  parameter     6
+--epochs   3                                     train.py:7      option
+net.lr     3                                     parts/net.py:2  module level  never read
+WIDTHS     [100, 101, 102, 103, 104, 105, 10...  parts/net.py:3  module level  never read
+
+lr: the environment variable LR no longer counts once it is searched (train.py:3)
+Net.width: the default 64 (parts/net.py:5) is not what the program passes; both take the value (parts/net.py:5)
+
+4 more are less promising; pytest constants train.py --all lists them too
+2 more cannot be searched by name; pytest constants train.py --refused says why
+"""
+
+ALL = """\
 constant                 value                                 where           form          read in line
 lr                       0.001                                 train.py:3      module level  9
+Net.width                8                                     parts/net.py:5  parameter     6
+--epochs                 3                                     train.py:7      option
+net.lr                   3                                     parts/net.py:2  module level  never read
+WIDTHS                   [100, 101, 102, 103, 104, 105, 10...  parts/net.py:3  module level  never read
 CONFIG                   {'optim': {'rate': 0.001}}            parts/net.py:1  module level  train.py:9
 CONFIG['optim']          {'rate': 0.001}                       parts/net.py:1  field         train.py:9
 CONFIG['optim']['rate']  0.001                                 parts/net.py:1  field         train.py:9
-net.lr                   3                                     parts/net.py:2  module level  nothing
-WIDTHS                   [100, 101, 102, 103, 104, 105, 10...  parts/net.py:3  module level  nothing
-Net.width                8                                     parts/net.py:5  parameter     6
---epochs                 3                                     train.py:7      option
 --fast                   False                                 train.py:8      flag
 
 lr: the environment variable LR no longer counts once it is searched (train.py:3)
@@ -71,6 +86,35 @@ def test_constants_when_piped_then_each_row_is_a_line_with_its_file(project, cap
     assert capfd.readouterr().out == TABLE
 
 
+def test_constants_when_asked_for_all_then_the_promising_come_first(project, capfd):
+    assert main(["constants", "train.py", "--all"]) == 0
+    assert capfd.readouterr().out == ALL
+
+
+def test_constants_when_nothing_is_promising_then_shows_all(project, capfd):
+    (project / "train.py").write_text("X = 3\nprint(X)\n")
+
+    assert main(["constants", "train.py"]) == 0
+    assert capfd.readouterr().out == (
+        "constant  value  where       form          read in line\nX         3      train.py:1  module level  2\n"
+    )
+
+
+def test_constants_when_one_is_behind_all_then_says_so(project, capfd):
+    (project / "train.py").write_text("X = 3\nLR = 0.1\nprint(X, LR)\n")
+
+    assert main(["constants", "train.py"]) == 0
+    assert "\n1 more is less promising; pytest constants train.py --all lists it too\n" in capfd.readouterr().out
+
+
+def test_constants_of_one_program_are_listed_the_same_each_time(project, capfd):
+    for words in ([], ["--all"], ["--json"]):
+        assert main(["constants", "train.py", *words]) == 0
+        first = capfd.readouterr().out
+        assert main(["constants", "train.py", *words]) == 0
+        assert capfd.readouterr().out == first
+
+
 def test_constants_when_asked_for_the_refused_then_each_has_its_reason_and_its_remedy(project, capfd):
     assert main(["constants", "train.py", "--refused"]) == 0
     assert capfd.readouterr().out == REFUSED
@@ -82,9 +126,9 @@ def test_constants_as_json_when_read_then_hold_what_the_table_shows(project, cap
 
     assert list(told) == ["program", "root", "constants", "options", "refused", "nameless"]
     assert (told["program"], told["root"]) == ("train.py", str(project))
-    assert [each["name"] for each in told["constants"] + told["options"]] == [
-        line.split("  ")[0] for line in TABLE.splitlines()[1:10]
-    ]
+    every = told["constants"] + told["options"]
+    assert sorted(each["name"] for each in every) == sorted(line.split("  ")[0] for line in ALL.splitlines()[1:10])
+    assert [each["name"] for each in every if each["promising"]] == ["lr", "Net.width", "--epochs"]
     assert told["constants"][4] == {
         "name": "net.lr",
         "names": ["lr", "net.lr", "parts.net.lr"],
@@ -96,6 +140,7 @@ def test_constants_as_json_when_read_then_hold_what_the_table_shows(project, cap
         "form": "module level",
         "reads": [],
         "warnings": [],
+        "promising": False,
     }
     assert told["options"][1] == {
         "name": "--fast",
@@ -105,6 +150,7 @@ def test_constants_as_json_when_read_then_hold_what_the_table_shows(project, cap
         "text": "False",
         "where": "train.py:8",
         "is_flag": True,
+        "promising": False,
     }
     assert told["refused"][0] == {
         "names": ["SEED", "train.SEED"],
@@ -139,41 +185,31 @@ NARROW = """\
 constant                 value                 line   form          read in line
 train.py
 lr                       0.001                     3  module level  9
+--epochs                 3                         7  option
+--fast                   False                     8  flag
 
 parts/net.py
+Net.width                8                         5  parameter     6
+net.lr                   3                         2  module level  never read
+WIDTHS                   [100, 101, 102, 1...      3  module level  never read
 CONFIG                   {'optim': {'rate'...      1  module level  train.py:9
 CONFIG['optim']          {'rate': 0.001}           1  field         train.py:9
 CONFIG['optim']['rate']  0.001                     1  field         train.py:9
-net.lr                   3                         2  module level  nothing
-WIDTHS                   [100, 101, 102, 1...      3  module level  nothing
-Net.width                8                         5  parameter     6
-
-train.py
---epochs                 3                         7  option
---fast                   False                     8  flag
 """
 
 
 def test_constants_on_a_terminal_of_80_columns_then_no_line_is_longer_and_files_are_sections(project, capfd):
     from pathlib import Path
 
-    from tune.cli.constants import Listing, _rows, show_sections
+    from tune.cli.constants import listing_of, rows_of, show_sections
     from tune.cli.screen import Screen
-    from tune.promotion.constants import find_all, shortest_names
-    from tune.promotion.options import find_options
     from tune.promotion.program import find_program
 
     class Narrow(Screen):
         width = 80
 
-    program = find_program(Path("train.py"))
-    listing = Listing(
-        program=program,
-        names=shortest_names(program),
-        findings=find_all(program),
-        options=find_options(program),
-    )
-    show_sections(Narrow(), list(_rows(listing)))
+    listing = listing_of(find_program(Path("train.py")))
+    show_sections(Narrow(), rows_of(listing, listing.held))
     told = capfd.readouterr().out
 
     assert told == NARROW

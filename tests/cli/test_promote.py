@@ -271,6 +271,39 @@ def test_promote_when_a_library_takes_the_value_then_the_range_holds_what_it_acc
     assert highs == {"K": 0.99, "B1": 0.99, "SMOOTH": 1.0, "C['f']": 0.99, "Net.rate": 0.99}
 
 
+DEAD = {
+    "a name": ("net.py", NET.replace("LR = 1e-3", "LR = 1e-3\nSPARE = 0.5"), "SPARE", "net.py:4"),
+    "a parameter": (
+        "net.py",
+        NET + "class Head:\n    def __init__(self, spare=0.5):\n        pass\n",
+        "Head.spare",
+        "net.py:17",
+    ),
+    "an entry": (
+        "net.py",
+        NET.replace('"name": None', '"spare": 0.5').replace("CFG, WIDTH", "CFG['batch_size']"),
+        "CFG['spare']",
+        "net.py:6",
+    ),
+    "an option": (
+        "train.py",
+        SCRIPT + "import fire\ndef go(spare=0.5, lr=1.0):\n    print(lr)\nfire.Fire(go)\n",
+        "--spare",
+        "train.py:11",
+    ),
+}
+
+
+@pytest.mark.parametrize(("file", "text", "name", "where"), DEAD.values(), ids=DEAD)
+def test_promote_when_nothing_reads_a_constant_then_says_so(project, capfd, file, text, name, where):
+    (project / file).write_text(text)
+
+    assert main(["promote", file, name, "--metric", "val_loss", "-o", "s"]) == 0
+    told = capfd.readouterr().out
+    assert told.endswith(f"warning: {name}: nothing in the program reads it ({where})\n")
+    assert f"({where}): nothing in the program reads it; half to twice" in told
+
+
 LISTING = "`run_search.py constants net.py` lists them all."
 ERRORS = [
     (["LRR"], f"'LRR' is not a constant of net.py\n  Did you mean 'LR' (0.001, line 3)?  {LISTING}"),

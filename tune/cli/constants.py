@@ -4,7 +4,7 @@ import argparse
 import itertools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from tune.promotion.found import Constant, Findings, Refusal
 from tune.promotion.literals import Unknown
 from tune.promotion.options import Option, find_options
 from tune.promotion.program import Program, find_program
+from tune.promotion.promise import Promises, is_dead
 from tune.space.dimensions import Value
 
 N_PLACES = 2
@@ -26,9 +27,14 @@ N_PLACES = 2
 LONGEST_VALUE = 36
 """Characters of a value that a row shows."""
 
+NEVER_READ = "never read"
+
 GAP = "  "  # between two columns
 LINE_WIDTH = 5  # characters of a line's number
 LEAST_VALUE = 8  # characters of a value that a narrow terminal shows
+
+
+Held = Constant | Option
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +68,22 @@ class Listing:
     """Each constant by its shortest name, in the order of the files."""
     findings: Findings
     options: tuple[Option, ...]
+    promises: Promises
+
+    @property
+    def held(self) -> list[Held]:
+        """All of them: the promising ones first, then what is never read of their kinds, then the rest."""
+        every: list[Held] = [*self.names, *self.options]
+        ranked = [(self.promises.rank_of(held), held) for held in every]
+        first = [(is_dead(held), rank, number) for number, (rank, held) in enumerate(ranked) if rank is not None]
+        return [*(every[number] for *_, number in sorted(first)), *(held for rank, held in ranked if rank is None)]
 
 
 def parser() -> Parser:
     """Return what it takes on the command line."""
     parser = Parser(prog="run_search.py constants", description=described("constants"))
     parser.add_argument("program", help="a Python file; the modules of its project that it imports are read too")
+    parser.add_argument("--all", action="store_true", help="what is less promising, too")
     parser.add_argument("--refused", action="store_true", help="list the names that cannot be searched, and why")
     parser.add_argument("--json", action="store_true", help="everything, for machines; README.md tells the fields")
     return parser
@@ -75,44 +91,60 @@ def parser() -> Parser:
 
 def run(given: argparse.Namespace) -> int:
     """Print what the program holds."""
-    program = find_program(Path(given.program))
-    listing = Listing(
-        program=program,
-        names=shortest_names(program),
-        findings=find_all(program),
-        options=find_options(program),
-    )
+    listing = listing_of(find_program(Path(given.program)))
     screen = Screen()
     if given.json:
         screen.line(json.dumps(as_json(listing), indent=2))
     elif given.refused:
         show_refused(screen, listing.findings)
     else:
-        show(screen, listing, given.program)
+        show(screen, listing, given.program, every=given.all)
     return 0
 
 
-def show(screen: Screen, listing: Listing, written: str) -> None:
-    """Print a table, then what is worth a word; ``written`` is the program as the user named it."""
-    rows = list(_rows(listing))
+def listing_of(program: Program) -> Listing:
+    """Return all that a program holds."""
+    return Listing(
+        program=program,
+        names=shortest_names(program),
+        findings=find_all(program),
+        options=find_options(program),
+        promises=Promises(program),
+    )
+
+
+def show(screen: Screen, listing: Listing, written: str, *, every: bool) -> None:
+    """Print a table, then what is worth a word; ``written`` is the program as the user named it.
+
+    Without ``every`` the table has what is promising, and the rest where nothing is.
+    """
+    ordered = listing.held
+    promising = [held for held in ordered if listing.promises.rank_of(held) is not None]
+    shown = ordered if every or not promising else promising
+    rows = rows_of(listing, shown)
     if rows:
         (show_sections if screen.is_terminal else show_lines)(screen, rows)
     else:
         screen.line(f"{listing.program.source.name} hardcodes nothing that can be searched")
+    constants = (held for held in shown if isinstance(held, Constant))
     warnings = [
-        f"{name}: {warning} ({constant.where})"
-        for constant, name in listing.names.items()
+        f"{listing.names[constant]}: {warning} ({constant.where})"
+        for constant in constants
         for warning in constant.warnings
     ]
     if warnings:
         screen.line()
     for warning in warnings:
         screen.line(warning, style="yellow")
-    n_refused = len(listing.findings.refusals) + len(listing.findings.nameless)
-    if n_refused:
+    n_behind, n_refused = len(ordered) - len(shown), len(listing.findings.refusals) + len(listing.findings.nameless)
+    command = f"{this_command()} constants {written}"
+    if n_behind or n_refused:
         screen.line()
-        command = f"{this_command()} constants {written} --refused"
-        screen.line(f"{n_refused} more cannot be searched by name; {command} says why", style="dim")
+    if n_behind:
+        is_, them = ("is", "it") if n_behind == 1 else ("are", "them")
+        screen.line(f"{n_behind} more {is_} less promising; {command} --all lists {them} too", style="dim")
+    if n_refused:
+        screen.line(f"{n_refused} more cannot be searched by name; {command} --refused says why", style="dim")
 
 
 def show_refused(screen: Screen, findings: Findings) -> None:
@@ -135,6 +167,8 @@ def show_lines(screen: Screen, rows: Sequence[Row]) -> None:
 
 def show_sections(screen: Screen, rows: Sequence[Row]) -> None:
     """Print for a terminal: a section for each file; values give way where it is narrow."""
+    files = list(dict.fromkeys(row.file for row in rows))
+    rows = sorted(rows, key=lambda row: files.index(row.file))
     texts = [("constant", "form", "read in line"), *((row.name, row.form, row.reads) for row in rows)]
     beside = sum(max(map(cell_len, column)) for column in zip(*texts, strict=True))
     n_value = max(LEAST_VALUE, screen.width - beside - LINE_WIDTH - 4 * len(GAP))
@@ -162,8 +196,13 @@ def as_json(listing: Listing) -> dict[str, object]:
     return {
         "program": listing.program.source.name,
         "root": str(listing.program.root),
-        "constants": [_constant_fields(name, constant) for constant, name in listing.names.items()],
-        "options": [_option_fields(option) for option in listing.options],
+        "constants": [
+            {**_constant_fields(name, constant), "promising": listing.promises.is_promising(constant)}
+            for constant, name in listing.names.items()
+        ],
+        "options": [
+            {**_option_fields(option), "promising": listing.promises.is_promising(option)} for option in listing.options
+        ],
         "refused": [
             {"names": each.names, "file": each.source, "reason": each.what, "hint": each.hint}
             for each in findings.refusals
@@ -211,17 +250,22 @@ def _value_fields(value: Value | Unknown) -> dict[str, object]:
     return {"value": value if finite else None, "type": type(value).__name__, "text": repr(value)}
 
 
-def _rows(listing: Listing) -> Iterator[Row]:
-    for constant, name in listing.names.items():
-        yield Row(name, _shortened(repr(constant.value)), constant.where, constant.form.value, _reads(constant))
-    for option in listing.options:
-        yield Row(option.name, _shortened(repr(option.value)), option.place, "flag" if option.is_flag else "option", "")
+def rows_of(listing: Listing, shown: Sequence[Held]) -> list[Row]:
+    """Return a row for each."""
+    return [_row(listing, held) for held in shown]
+
+
+def _row(listing: Listing, held: Held) -> Row:
+    value = _shortened(repr(held.value))
+    if isinstance(held, Constant):
+        return Row(listing.names[held], value, held.where, held.form.value, _reads(held))
+    return Row(held.name, value, held.place, "flag" if held.is_flag else "option", NEVER_READ if is_dead(held) else "")
 
 
 def _reads(constant: Constant) -> str:
     """``16, 58``: lines of the constant's own file; ``train.py:12`` of another; then how many there are beside."""
     if not constant.reads:
-        return "nothing"
+        return NEVER_READ
     own = constant.sites[0].source
     places = [place.removeprefix(f"{own}:") for place in constant.reads[:N_PLACES]]
     n_more = len(constant.reads) - len(places)

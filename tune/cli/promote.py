@@ -23,6 +23,7 @@ from tune.promotion.monitor import Metric, Mode, find_metric, mode_of, preferred
 from tune.promotion.option_values import value_in_force
 from tune.promotion.options import Option, find_option, find_options
 from tune.promotion.program import Program, find_program
+from tune.promotion.promise import is_dead
 from tune.promotion.resolve import resolve
 from tune.promotion.shape import shape_of, system_of
 from tune.promotion.takers import takers_of
@@ -36,6 +37,8 @@ from tune.space.space import Script, Shape, Space, System
 from tune.space.suggestion import Suggestion, suggest_range
 
 Held = Constant | Option
+
+NEVER_READ = "nothing in the program reads it"
 
 UNKNOWN_EPOCHS = 10
 """Written where the program does not say how long it trains."""
@@ -122,6 +125,9 @@ def run(given: argparse.Namespace) -> int:
     draft = _draft(wish, metric, lines, path)
     _write(drafted(draft), path, checked=any(line.dimension is not None for line in lines))
     _show(screen, path, lines)
+    for name, held in wish.held.items():
+        if is_dead(held):
+            screen.line(f"warning: {name}: {NEVER_READ} ({held.where})", style="yellow")
     return 0
 
 
@@ -250,7 +256,8 @@ def _lines(wish: Wish) -> Iterator[Line]:
             yield Line(key=name, dimension=None, held=None, remark=f"{value} ({held.where}): {suggestion.remark}")
             continue
         suggestion = suggest_range(name, value, takers_of(held, flows))
-        remark = f"{flow(value)} ({held.where}): {suggestion.remark}"
+        dead = f"{NEVER_READ}; " if is_dead(held) else ""
+        remark = f"{flow(value)} ({held.where}): {dead}{suggestion.remark}"
         yield Line(key=name, dimension=suggestion.dimension, held=value, remark=remark)
 
 

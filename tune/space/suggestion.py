@@ -105,7 +105,7 @@ def _highest(high: float, accepted: Accepted, value: float) -> float:
 
 
 def _by_name(name: str, value: Value) -> Suggestion:
-    words = _words(name)
+    words = words_of(name)
     match value:
         case bool():
             return Suggestion(Choice(options=(False, True)), "off and on")
@@ -123,7 +123,7 @@ def _by_name(name: str, value: Value) -> Suggestion:
             return Suggestion(None, "no range can be told from a number of this size")
 
 
-def _words(name: str) -> tuple[str, ...]:
+def words_of(name: str) -> tuple[str, ...]:
     """Return the words of the last part: ``weight, decay`` of ``CFG['optim']['weight_decay']``."""
     last = re.findall(r"\w+", name.partition("@")[0].replace("-", "_"))[-1:]
     words = [word.lower() for part in last for word in WORD.findall(part)]

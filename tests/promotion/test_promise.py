@@ -1,0 +1,111 @@
+"""Hyperparameters come first, and what no search would vary is told apart from them."""
+
+# ruff: noqa: E501 - a case is a line
+
+import pytest
+
+from tune.promotion.constants import find_all, shortest_names
+from tune.promotion.options import find_options
+from tune.promotion.promise import Promises
+
+HEAD = (
+    "import os, argparse, logging\nimport torch\nfrom pathlib import Path\nfrom torch import nn, optim\n"
+    "from torch.utils.data import DataLoader\nimport pytorch_lightning as pl\n"
+)
+
+
+def promising(program):
+    findings, options = find_all(program), find_options(program)
+    promises = Promises(program)
+    ranks = {name: promises.rank_of(each) for each, name in shortest_names(program).items()}
+    ranks |= {option.name: promises.rank_of(option) for option in options}
+    assert findings.constants
+    return [
+        name for name in sorted(ranks, key=lambda name: (ranks[name] is None, ranks[name])) if ranks[name] is not None
+    ]
+
+
+PROMISING = {
+    "by name, in this order": (
+        "EPOCHS = 3\nGAMMA = 0.9\nWEIGHT_DECAY = 0.1\nDROPOUT = 0.1\nHIDDEN = 64\nBATCH_SIZE = 32\nLR = 1e-3\nprint(EPOCHS, GAMMA, WEIGHT_DECAY, DROPOUT, HIDDEN, BATCH_SIZE, LR)\n",
+        ["LR", "BATCH_SIZE", "HIDDEN", "DROPOUT", "WEIGHT_DECAY", "GAMMA", "EPOCHS"],
+    ),
+    "arguments of torch and Lightning": (
+        "optim.SGD([], lr=0.1, momentum=0.9)\nDataLoader([], batch_size=3)\nnn.Dropout(0.2)\npl.Trainer(max_epochs=3, gradient_clip_val=0.5)\noptim.lr_scheduler.StepLR(None, step_size=3, gamma=0.1)\n",
+        [
+            "SGD.lr",
+            "DataLoader.batch_size",
+            "Dropout.p",
+            "SGD.momentum",
+            "Trainer.gradient_clip_val",
+            "StepLR.step_size",
+            "StepLR.gamma",
+            "Trainer.max_epochs",
+        ],
+    ),
+    "what no name tells, by what takes it": (
+        "K = 0.2\nC = {'a': 0.1}\nnn.Dropout(K)\noptim.Adam([], lr=C['a'])\n",
+        ["C['a']", "K"],
+    ),
+    "the model's own": (
+        "class Net(pl.LightningModule):\n    def __init__(self, alpha=0.5, name='x', flag=True):\n        self.a, self.n, self.f = alpha, name, flag\nNet()\n",
+        ["Net.alpha"],
+    ),
+    "what the model is given": (
+        "ALPHA = 0.5\nclass Net(nn.Module):\n    def __init__(self, strength):\n        self.a = strength\nNet(strength=ALPHA)\n",
+        ["ALPHA", "Net.strength"],
+    ),
+    "an option, and not what it is passed to": (
+        "p = argparse.ArgumentParser()\np.add_argument('--lr', type=float, default=0.1)\na = p.parse_args()\nclass Net(nn.Module):\n    def __init__(self, lr):\n        print(lr)\nNet(lr=a.lr)\n",
+        ["--lr"],
+    ),
+    "an option of several": (
+        "p = argparse.ArgumentParser()\np.add_argument('--widths', default=[3, 4])\nX = 3\n",
+        ["--widths"],
+    ),
+    "options": (
+        "p = argparse.ArgumentParser()\np.add_argument('--seed', type=int, default=1)\np.add_argument('--max-epochs', type=int, default=3)\np.add_argument('--learning_rate', type=float, default=0.1)\np.add_argument('--root', default='data')\nX = 1\nprint(X)\n",
+        ["--learning_rate", "--max-epochs"],
+    ),
+    "names of optimizers and activations": (
+        "OPTIMIZER = 'adam'\nACTIVATION = 'relu'\nNAME = 'run'\nprint(OPTIMIZER, ACTIVATION, NAME)\n",
+        ["OPTIMIZER", "ACTIVATION"],
+    ),
+    "several numbers": (
+        "BETAS = (0.9, 0.99)\nHIDDEN = [64, 64]\nSHAPE = (3, 4)\nprint(BETAS, HIDDEN, SHAPE)\n",
+        ["HIDDEN", "BETAS"],
+    ),
+    "what only running tells": ("WIDTH = len(os.environ) * 2\nprint(WIDTH)\n", ["WIDTH"]),
+}
+
+
+@pytest.mark.parametrize(("text", "names"), PROMISING.values(), ids=PROMISING)
+def test_a_hyperparameter_when_it_is_ranked_then_comes_before_what_is_none(program_of, text, names):
+    assert promising(program_of(HEAD + text)) == names
+
+
+NOT_PROMISING = {
+    "dimensions of tensors": "x = torch.rand(3, dim=1)\nx.argmax(dim=1)\nx.sum(dim=-1, keepdim=True)\ntorch.norm(x, p=2)\n",
+    "folders": "OUT = 'runs'\nPath(OUT).mkdir(parents=True, exist_ok=True)\n",
+    "seeds": "SEED = 0\npl.seed_everything(SEED, workers=True)\ntorch.manual_seed(1)\n",
+    "machines": "NUM_WORKERS = 4\nDataLoader([], num_workers=NUM_WORKERS, pin_memory=True)\npl.Trainer(accelerator='cpu', devices=1)\n",
+    "data": "N_CLASSES = 10\nIN_CHANNELS = 3\nINPUT_DIM = 4\nnn.Linear(IN_CHANNELS, N_CLASSES)\nprint(INPUT_DIM)\n",
+    "words": "logging.getLogger('x').setLevel(10)\nLOG_EVERY = 50\nVERBOSE = 1\nprint(LOG_EVERY, VERBOSE)\n",
+    "truths": "DataLoader([], shuffle=True, drop_last=True)\nnn.Linear(3, 2, bias=False)\n",
+    "types": "from numpy.typing import NDArray\nimport numpy as np\nDepth = NDArray[np.float32]\nprint(Depth)\n",
+    "what is passed on": "class A:\n    def __init__(self, width):\n        print(width)\nclass B:\n    def f(self, n):\n        A(width=n)\n        A(width=self.n)\nX = 1\n",
+    "small outputs": "nn.Linear(4, 1)\n",
+}
+
+
+@pytest.mark.parametrize("text", NOT_PROMISING.values(), ids=NOT_PROMISING)
+def test_what_no_search_would_vary_is_not_promising(program_of, text):
+    assert promising(program_of(HEAD + text)) == []
+
+
+def test_what_is_never_read_is_not_promising(program_of):
+    program = program_of(HEAD + "LR = 0.1\nBATCH_SIZE = 3\nprint(LR)\n")
+    dead = next(each for each in find_all(program).constants if each.name == "BATCH_SIZE")
+
+    assert not Promises(program).is_promising(dead)
+    assert Promises(program).rank_of(dead) is not None
