@@ -62,7 +62,9 @@ trials: 3
 def searched(tmp_path, monkeypatch, server):
     """Return what makes a worker of a program and of one of its options."""
 
-    def search(text, option="--lr", range_="{loguniform: [1e-4, 1e-1]}", args=(), **files):
+    def search(
+        text, option="--lr", range_="{loguniform: [1e-4, 1e-1]}", args=(), shape="script", constant=None, **files
+    ):
         root = tmp_path / "project"
         root.mkdir()
         monkeypatch.chdir(root)
@@ -70,7 +72,9 @@ def searched(tmp_path, monkeypatch, server):
         (root / "train.py").write_text(NET + text)
         for name, held in files.items():
             (root / f"{name}.yaml").write_text("".join(f"{key}: {json.dumps(value)}\n" for key, value in held.items()))
-        space = SPACE.format(args=json.dumps(list(args)), option=option, range=range_)
+        space = SPACE.format(args=json.dumps(list(args)), option=constant or option, range=range_)
+        if shape == "system":
+            space = space.replace("script:", "system:").replace("args: []\n", "")
         (root / "space.yaml").write_text(space)
         return Worker(root / "space.yaml", tmp_path / "experiment", server)
 
@@ -234,6 +238,98 @@ def test_a_word_that_lightning_cli_refuses_is_refused(searched):
     assert trial.failure.message.startswith(
         "optimizer.init_args.lr=: the program ends when it is given optimizer.init_args.lr=0.0001: "
     )
+
+
+REQUIRED = ARGPARSE + "parser.add_argument('--data', required=True)\nparser.add_argument('--n', type=int)\n"
+ENDS = {
+    "a required argument": (
+        REQUIRED + "train(Net(parser.parse_args().lr))",
+        [],
+        "2: the following arguments are required: --data",
+    ),
+    "a wrong type": (
+        REQUIRED + "train(Net(parser.parse_args().lr))",
+        ["--data", "x", "--n", "three"],
+        "2: argument --n: invalid int value: 'three'",
+    ),
+    "a choice": (
+        ARGPARSE + "parser.add_argument('kind', choices=['a', 'b'])\ntrain(Net(parser.parse_args().lr))",
+        ["c"],
+        "2: argument kind: invalid choice: 'c' (choose from 'a', 'b')",
+    ),
+    "a word too many": (
+        ARGPARSE + "train(Net(parser.parse_args().lr))",
+        ["--zorp"],
+        "2: unrecognized arguments: --zorp",
+    ),
+    "an error of the program's own": (
+        ARGPARSE
+        + "args = parser.parse_args()\nif args.config is None:\n    parser.error('no config')\ntrain(Net(args.lr))",
+        [],
+        "2: no config",
+    ),
+    "click": (
+        (
+            "import click\n@click.command()\n@click.option('--data', required=True)\n"
+            "@click.option('--lr', default=0.1)\ndef main(data, lr):\n    train(Net(lr))\nmain()"
+        ),
+        [],
+        "2: Missing option '--data'.",
+    ),
+    "typer": (
+        "import typer\ndef main(data: str, lr: float = 0.1):\n    train(Net(lr))\ntyper.run(main)",
+        [],
+        "2: Missing argument 'data'.",
+    ),
+    "fire": (
+        "import fire\ndef main(data, lr=0.1):\n    train(Net(lr))\nfire.Fire(main)",
+        [],
+        "2: The function received no value for the required argument: data",
+    ),
+    "LightningCLI": (
+        CLI.replace("(Net,", "(Own,").replace(
+            "LightningCLI\n\n", "LightningCLI\nclass Own(Net):\n    def __init__(self, data: int):\n        pass\n\n"
+        ),
+        ["fit"],
+        None,
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("text", "args", "words"), ENDS.values(), ids=ENDS)
+def test_a_program_that_its_parser_ends_is_refused_with_the_parsers_own_words(searched, text, args, words):
+    trial = baseline_of(searched(text, "--model.data" if "LightningCLI" in text else "--lr", args=args))
+
+    assert trial.failure.is_a("ProgramError")
+    assert trial.failure.hint == "Write what it asks for under `args:` in the space file; `promote` takes it as --args."
+    if words is None:
+        assert trial.failure.message.startswith("train.py: the program ended with status 2: ")
+        assert "data" in trial.failure.message
+    else:
+        assert trial.failure.message == f"train.py: the program ended with status {words}"
+
+
+def test_a_system_that_its_parser_ends_is_refused_and_told_to_be_a_script(searched):
+    worker = searched(
+        "RATE = 1e-3\n" + REQUIRED + "args = parser.parse_args()", "--lr", shape="system", constant="RATE"
+    )
+
+    trial = baseline_of(worker)
+
+    assert trial.failure.is_a("ProgramError")
+    assert (
+        trial.failure.message
+        == "train.py: the program ended with status 2: the following arguments are required: --data"
+    )
+    assert trial.failure.hint == "Write `script:`, and what it asks for under `args:`; `promote` takes it as --args."
+
+
+@pytest.mark.parametrize("status", [2, 3])
+def test_a_program_that_ends_by_itself_is_told_as_it_is(searched, status):
+    trial = baseline_of(searched(ARGPARSE + f"parser.parse_args()\nsys.exit({status})"))
+
+    assert (trial.failure.kind, trial.failure.message) == ("SystemExit", str(status))
 
 
 LOOP = "given = dict(word.split('=') for word in {words})\ntrain(Net(lr=float(given.get('lr', 1e-3))))"

@@ -17,7 +17,7 @@ from pathlib import PurePath
 from types import TracebackType
 from typing import Any
 
-from tune.errors import UnreadOptionError
+from tune.errors import ProgramError, UnreadOptionError
 from tune.promotion.options import Option, option_words
 from tune.promotion.rewrite import IN_FORCE
 from tune.space.dimensions import Value
@@ -58,7 +58,9 @@ class CommandLine:
         self._log = ReadLog()
         self._parsed: list[tuple[dict[str, str], NamespaceLog]] = []  # of each Namespace: its names by option
         self._n_parsing = 0
+        self._is_script = isinstance(job.shape, Script)
         self._refusal: str | None = None
+        self._said: str | None = None  # the same, also where the program called the parser's `error`
         self.found: dict[str, dict[str, Any]] = {}
         """For trial.json, by option: ``value``, as the program's parser returned it, and ``where``: which one."""
 
@@ -90,7 +92,9 @@ class CommandLine:
         )
 
     def check_refusal(self, end: SystemExit) -> None:
-        """Raise UnreadOptionError where a parser, and not the program itself, ended the program, with what it said."""
+        """Raise what a parser said where a parser ended the program: of the trial's options an UnreadOptionError."""
+        if not self._values:
+            self._check_args(end)
         if not self._notes_reads or not self._values:
             return
         if self._refusal is not None:
@@ -100,6 +104,17 @@ class CommandLine:
         if IN_FORCE not in module and module.get("__name__") != "argparse":  # its `error` may be called by the program
             said = str(end.__context__ or "") or f"exit status {end.code}"
             raise UnreadOptionError(None, _one_line(said)) from end
+
+    def _check_args(self, end: SystemExit) -> None:
+        """Raise ProgramError with the words of a parser that ended the program, whatever was searched."""
+        said = self._said or _said_by(end)
+        if said is None:
+            return
+        shape = "" if self._is_script else "`script:`, and "
+        hint = f"Write {shape}what it asks for under `args:`{' in the space file' if self._is_script else ''}"
+        what = f"the program ended with status {end.code}: {_one_line(said)}"
+        place = self._program.name_of(self._program.path)
+        raise ProgramError(place, what, f"{hint}; `promote` takes it as --args.") from end
 
     def _followed(self) -> Iterator[tuple[Any, str, Callable[[Any], Any]]]:
         """Yield the functions of parsers that are followed: owner, name, and what makes the one in its place."""
@@ -122,8 +137,9 @@ class CommandLine:
     def _exit(self, before: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(before)
         def replacement(parser: Any, status: int = 0, message: str | None = None) -> Any:
-            if self._n_parsing and status and message:
-                self._refusal = message.strip().removeprefix(f"{parser.prog}: error: ")
+            if status and message:
+                self._said = message.strip().removeprefix(f"{parser.prog}: error: ")
+                self._refusal = self._said if self._n_parsing else self._refusal
             return before(parser, status, message)
 
         return replacement
@@ -131,8 +147,8 @@ class CommandLine:
     def _error(self, before: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(before)
         def replacement(parser: Any, message: str, *args: Any, **given: Any) -> Any:
-            if self._n_parsing:
-                self._refusal = message
+            self._said = message
+            self._refusal = message if self._n_parsing else self._refusal
             return before(parser, message, *args, **given)
 
         return replacement
@@ -214,7 +230,7 @@ class CommandLine:
     def _show(self, before: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(before)
         def replacement(error: Any, *args: Any, **given: Any) -> Any:
-            self._refusal = error.format_message()
+            self._refusal = self._said = error.format_message()
             return before(error, *args, **given)
 
         return replacement
@@ -252,6 +268,15 @@ def _in_config(held: Mapping[str, Any], option: Option) -> Iterator[Any]:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def _said_by(end: SystemExit) -> str | None:
+    """Return what fire or typer printed before it ended the program; None where another did."""
+    elements = getattr(getattr(end, "trace", None), "elements", ())  # fire's
+    if elements and elements[-1].HasError():
+        return str(elements[-1].ErrorAsStr())
+    message = getattr(end.__context__, "format_message", None)  # of a click.ClickException
+    return None if message is None else str(message())
 
 
 def _plain(value: Any) -> Any:

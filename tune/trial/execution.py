@@ -117,7 +117,7 @@ def execute(
             if isinstance(job.shape, Script):
                 run_script(executor, in_force, job, command_line, fit)
             else:
-                run_system(executor, job, fit)
+                run_system(executor, job, command_line, fit)
             fit.finish()
             finished = True
         except Measured:

@@ -11,6 +11,7 @@ from tune.errors import ProgramError
 from tune.promotion.execute import Executor
 from tune.promotion.rewrite import IN_FORCE
 from tune.space.space import System
+from tune.trial.command_line import CommandLine
 from tune.trial.fit import Fit
 from tune.trial.lightning import descends, package_of
 from tune.trial.stopwatch import DATA
@@ -25,9 +26,9 @@ TRAINER_DEFAULTS: Mapping[str, Any] = {
 }
 
 
-def run_system(executor: Executor, job: Job, fit: Fit) -> None:
+def run_system(executor: Executor, job: Job, command_line: CommandLine, fit: Fit) -> None:
     """Import the program and train what it exposes; raise ProgramError when that is not one LightningModule."""
-    module = importlib.import_module(executor.snapshot.program.module)
+    module = _imported(executor.snapshot.program.module, command_line)
     place = job.program.name_of(job.program.path)
     model_class = find_model_class(module, job.shape.class_name if isinstance(job.shape, System) else None, place)
     package = package_of(model_class)
@@ -38,6 +39,16 @@ def run_system(executor: Executor, job: Job, fit: Fit) -> None:
     with fit.stopwatch.on(DATA):
         data = _data(module, place)
     trainer.fit(model, **data, **fit.going_on(trainer))
+
+
+def _imported(name: str, command_line: CommandLine) -> ModuleType:
+    """Import the program with an empty command line; raise ProgramError where its parser asks for more."""
+    with command_line.in_place():
+        try:
+            return importlib.import_module(name)
+        except SystemExit as end:
+            command_line.check_refusal(end)
+            raise
 
 
 def trainer_arguments(module: ModuleType, job: Job) -> dict[str, Any]:
