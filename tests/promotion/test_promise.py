@@ -71,6 +71,10 @@ PROMISING = {
         "OPTIMIZER = 'adam'\nACTIVATION = 'relu'\nNAME = 'run'\nprint(OPTIMIZER, ACTIVATION, NAME)\n",
         ["OPTIMIZER", "ACTIVATION"],
     ),
+    "widths of several layers": (
+        "class Net(nn.Module):\n    def __init__(self, output_dims=(8, 8)):\n        self.d = output_dims\n",
+        ["Net.output_dims"],
+    ),
     "several numbers": (
         "BETAS = (0.9, 0.99)\nHIDDEN = [64, 64]\nSHAPE = (3, 4)\nprint(BETAS, HIDDEN, SHAPE)\n",
         ["HIDDEN", "BETAS"],

@@ -41,6 +41,13 @@ def test_a_range_when_a_library_takes_the_value_then_holds_what_it_accepts_alone
     assert describe(dimension) == described
 
 
+def test_a_range_that_a_library_bounds_says_so():
+    suggestion = suggest_range("MOM", 0.9, [("SGD", "momentum"), ("Own", "mom")])
+
+    assert suggestion.remark == "half to twice, as SGD.momentum accepts it"
+    assert suggest_range("MOM", 0.3, [("SGD", "momentum")]).remark == "half to twice, at most 1"
+
+
 NAMES = [
     ("--b1", 0.5, "uniform 0 to 0.99"),
     ("B2", 0.999, "uniform 0.9 to 0.9999"),

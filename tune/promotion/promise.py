@@ -53,6 +53,9 @@ NEVER = (
 )
 """Words of names that no search varies: of the machine, the data and the output."""
 
+SIDES = frozenset({"input", "output", "in"})
+"""Words of one width that the data has; of several widths they say nothing."""
+
 WORDS: tuple[tuple[Rank, frozenset[str]], ...] = (
     (
         Rank.SCHEDULE,
@@ -135,7 +138,8 @@ class Promises:
     def rank_of(self, held: Constant | Option) -> Rank | None:
         """Return its kind; None where a search of it is not promising."""
         words = frozenset(words_of(held.name))
-        if not _is_searchable(held.value, words) or words & NEVER or self._is_passed_on(held.value):
+        never = NEVER - SIDES if isinstance(held.value, tuple | list) else NEVER
+        if not _is_searchable(held.value, words) or words & never or self._is_passed_on(held.value):
             return None
         if isinstance(held, Constant) and held.form is Form.ARGUMENT:
             return self._rank_of_argument(held, words)

@@ -72,7 +72,10 @@ def suggest_range(name: str, value: Value, takers: Iterable[tuple[str, str]] = (
     for callee, parameter in takers:
         accepted = accepted_by(callee, parameter)
         if accepted is not None and accepted.holds(value):
-            suggestion = _checked(_within(suggestion, accepted, value), value)
+            held = _checked(_within(suggestion, accepted, value), value)
+            if held != suggestion:
+                remark = held.remark.removesuffix(", at most 1")
+                suggestion = replace(held, remark=f"{remark}, as {callee}.{parameter} accepts it")
     return suggestion
 
 
