@@ -201,15 +201,15 @@ CONFIG['optim']['rate']  0.001                     1  field         train.py:9
 def test_constants_on_a_terminal_of_80_columns_then_no_line_is_longer_and_files_are_sections(project, capfd):
     from pathlib import Path
 
-    from tune.cli.constants import listing_of, rows_of, show_sections
+    from tune.cli.constants import make_rows, read_listing, show_sections
     from tune.cli.screen import Screen
     from tune.promotion.program import find_program
 
     class Narrow(Screen):
         width = 80
 
-    listing = listing_of(find_program(Path("train.py")))
-    show_sections(Narrow(), rows_of(listing, listing.held))
+    listing = read_listing(find_program(Path("train.py")))
+    show_sections(Narrow(), make_rows(listing, listing.by_rank))
     told = capfd.readouterr().out
 
     assert told == NARROW

@@ -18,7 +18,7 @@ from tune.promotion.found import Constant, Findings, Refusal
 from tune.promotion.literals import Unknown
 from tune.promotion.options import Option, find_options
 from tune.promotion.program import Program, find_program
-from tune.promotion.promise import Promises, is_dead
+from tune.promotion.ranking import ConstantRanking, is_never_read
 from tune.space.dimensions import Value
 
 N_PLACES = 2
@@ -34,7 +34,7 @@ LINE_WIDTH = 5  # characters of a line's number
 LEAST_VALUE = 8  # characters of a value that a narrow terminal shows
 
 
-Held = Constant | Option
+ConstantOrOption = Constant | Option
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +68,14 @@ class Listing:
     """Each constant by its shortest name, in the order of the files."""
     findings: Findings
     options: tuple[Option, ...]
-    promises: Promises
+    ranking: ConstantRanking
 
     @property
-    def held(self) -> list[Held]:
+    def by_rank(self) -> list[ConstantOrOption]:
         """All of them: the promising ones first, then what is never read of their kinds, then the rest."""
-        every: list[Held] = [*self.names, *self.options]
-        ranked = [(self.promises.rank_of(held), held) for held in every]
-        first = [(is_dead(held), rank, number) for number, (rank, held) in enumerate(ranked) if rank is not None]
+        every: list[ConstantOrOption] = [*self.names, *self.options]
+        ranked = [(self.ranking.rank_of(held), held) for held in every]
+        first = [(is_never_read(held), rank, number) for number, (rank, held) in enumerate(ranked) if rank is not None]
         return [*(every[number] for *_, number in sorted(first)), *(held for rank, held in ranked if rank is None)]
 
 
@@ -91,7 +91,7 @@ def parser() -> Parser:
 
 def run(given: argparse.Namespace) -> int:
     """Print what the program holds."""
-    listing = listing_of(find_program(Path(given.program)))
+    listing = read_listing(find_program(Path(given.program)))
     screen = Screen()
     if given.json:
         screen.line(json.dumps(as_json(listing), indent=2))
@@ -102,14 +102,14 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def listing_of(program: Program) -> Listing:
+def read_listing(program: Program) -> Listing:
     """Return all that a program holds."""
     return Listing(
         program=program,
         names=shortest_names(program),
         findings=find_all(program),
         options=find_options(program),
-        promises=Promises(program),
+        ranking=ConstantRanking(program),
     )
 
 
@@ -118,10 +118,10 @@ def show(screen: Screen, listing: Listing, written: str, *, every: bool) -> None
 
     Without ``every`` the table has what is promising, and the rest where nothing is.
     """
-    ordered = listing.held
-    promising = [held for held in ordered if listing.promises.rank_of(held) is not None]
+    ordered = listing.by_rank
+    promising = [held for held in ordered if listing.ranking.rank_of(held) is not None]
     shown = ordered if every or not promising else promising
-    rows = rows_of(listing, shown)
+    rows = make_rows(listing, shown)
     if rows:
         (show_sections if screen.is_terminal else show_lines)(screen, rows)
     else:
@@ -197,11 +197,11 @@ def as_json(listing: Listing) -> dict[str, object]:
         "program": listing.program.source.name,
         "root": str(listing.program.root),
         "constants": [
-            {**_constant_fields(name, constant), "promising": listing.promises.is_promising(constant)}
+            {**_constant_fields(name, constant), "promising": listing.ranking.is_promising(constant)}
             for constant, name in listing.names.items()
         ],
         "options": [
-            {**_option_fields(option), "promising": listing.promises.is_promising(option)} for option in listing.options
+            {**_option_fields(option), "promising": listing.ranking.is_promising(option)} for option in listing.options
         ],
         "refused": [
             {"names": each.names, "file": each.source, "reason": each.what, "hint": each.hint}
@@ -250,16 +250,18 @@ def _value_fields(value: Value | Unknown) -> dict[str, object]:
     return {"value": value if finite else None, "type": type(value).__name__, "text": repr(value)}
 
 
-def rows_of(listing: Listing, shown: Sequence[Held]) -> list[Row]:
+def make_rows(listing: Listing, shown: Sequence[ConstantOrOption]) -> list[Row]:
     """Return a row for each."""
     return [_row(listing, held) for held in shown]
 
 
-def _row(listing: Listing, held: Held) -> Row:
+def _row(listing: Listing, held: ConstantOrOption) -> Row:
     value = _shortened(repr(held.value))
     if isinstance(held, Constant):
         return Row(listing.names[held], value, held.where, held.form.value, _reads(held))
-    return Row(held.name, value, held.place, "flag" if held.is_flag else "option", NEVER_READ if is_dead(held) else "")
+    return Row(
+        held.name, value, held.place, "flag" if held.is_flag else "option", NEVER_READ if is_never_read(held) else ""
+    )
 
 
 def _reads(constant: Constant) -> str:

@@ -23,10 +23,10 @@ from tune.promotion.monitor import Metric, Mode, find_metric, mode_of, preferred
 from tune.promotion.option_values import value_in_force
 from tune.promotion.options import Option, find_option, find_options
 from tune.promotion.program import Program, find_program
-from tune.promotion.promise import is_dead
+from tune.promotion.ranking import is_never_read
 from tune.promotion.resolve import resolve
 from tune.promotion.shape import shape_of, system_of
-from tune.promotion.takers import takers_of
+from tune.promotion.value_flow import receiving_parameters
 from tune.search.machines.resources import plan_resources
 from tune.search.scheduling.epochs import epochs_constant
 from tune.space.draft import Draft, Line, drafted, flow
@@ -52,7 +52,7 @@ class NamesParser(Parser):
 
     def read(self, words: Sequence[str]) -> argparse.Namespace:
         """Return what the words say; the names in their order."""
-        words = _joined(words)
+        words = _join_args_option(words)
         known = {text.partition("=")[0] for text in self.options}
         theirs = [word for word in words if word.startswith("--") and word.partition("=")[0] not in known]
         found = super().read([word for word in words if word not in theirs])
@@ -63,7 +63,7 @@ class NamesParser(Parser):
         return found
 
 
-def _joined(words: Sequence[str]) -> list[str]:
+def _join_args_option(words: Sequence[str]) -> list[str]:
     """Return the words with ``--args`` and what follows it as one: argparse would take ``--fast`` for an option."""
     found: list[str] = []
     for word in words:
@@ -114,7 +114,7 @@ def run(given: argparse.Namespace) -> int:
     """Write the file, and say what comes next."""
     program = find_program(Path(given.program))
     check_names(program)
-    shape = _shape(given, program)
+    shape = _choose_shape(given, program)
     wish = Wish(program=program, shape=shape, held=_held(given.names, program, shape))
     path = _output(given, program)
     if path.exists() and not given.force:
@@ -126,14 +126,14 @@ def run(given: argparse.Namespace) -> int:
     _write(drafted(draft), path, checked=any(line.dimension is not None for line in lines))
     _show(screen, path, lines)
     for name, held in wish.held.items():
-        if is_dead(held):
+        if is_never_read(held):
             screen.line(f"warning: {name}: {NEVER_READ} ({held.where})", style="yellow")
     return 0
 
 
-def _shape(given: argparse.Namespace, program: Program) -> Shape:
+def _choose_shape(given: argparse.Namespace, program: Program) -> Shape:
     """Return how the program is run: as the command line says, else as its source tells."""
-    args = _args(given)
+    args = _parse_args_option(given)
     if given.system:
         if given.args is not None:
             what = f"--args: a system has no command line, got {given.args!r}"
@@ -149,7 +149,7 @@ def _shape(given: argparse.Namespace, program: Program) -> Shape:
     return shape_of(program)
 
 
-def _args(given: argparse.Namespace) -> tuple[str, ...]:
+def _parse_args_option(given: argparse.Namespace) -> tuple[str, ...]:
     try:
         return tuple(shlex.split(given.args or ""))
     except ValueError as error:
@@ -255,8 +255,8 @@ def _lines(wish: Wish) -> Iterator[Line]:
             suggestion = Suggestion(None, "only running the program tells its value: write its range")
             yield Line(key=name, dimension=None, held=None, remark=f"{value} ({held.where}): {suggestion.remark}")
             continue
-        suggestion = suggest_range(name, value, takers_of(held, flows))
-        dead = f"{NEVER_READ}; " if is_dead(held) else ""
+        suggestion = suggest_range(name, value, receiving_parameters(held, flows))
+        dead = f"{NEVER_READ}; " if is_never_read(held) else ""
         remark = f"{flow(value)} ({held.where}): {dead}{suggestion.remark}"
         yield Line(key=name, dimension=suggestion.dimension, held=value, remark=remark)
 
@@ -297,12 +297,12 @@ def _write(text: str, path: Path, *, checked: bool) -> None:
         with atomic_write(path) as aside:
             aside.write_text(text, encoding="utf-8")
             if checked:
-                _check(aside)
+                _check_space_file(aside)
     except OSError as error:
         raise OptionError(shown(path), f"cannot be written: {error.strerror}", "Give another -o FILE.") from error
 
 
-def _check(aside: Path) -> None:
+def _check_space_file(aside: Path) -> None:
     """Raise what the search would raise, without the place: the file is not there then."""
     try:
         space = read_space(aside)

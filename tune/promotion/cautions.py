@@ -34,21 +34,24 @@ IMPORTED_BY_LIGHTNING = frozenset({"torch", "numpy"})
 def check_names(program: Program) -> None:
     """Raise ProgramError where a module of the project has our package's name, or hides a library that is needed."""
     imported = {
-        top for source in program.sources.values() if source is not program.source for top in _tops(source, program)
+        top
+        for source in program.sources.values()
+        if source is not program.source
+        for top in _top_level_names(source, program)
     }
     for folder in program.search_path:
         for entry in sorted(folder.iterdir()):
             name = _module_name(entry)
             if name in NEEDED - {OWN_PACKAGE.name} and (name in imported or name in IMPORTED_BY_LIGHTNING):
                 what = f"it lies where the program imports from, and hides the `{name}` that is installed"
-                raise ProgramError(_shown(entry, program), what, "Give it another name.")
+                raise ProgramError(_display_name(entry, program), what, "Give it another name.")
     for source in program.sources.values():
-        if not source.path.is_relative_to(OWN_PACKAGE) and OWN_PACKAGE.name in _tops(source, program):
+        if not source.path.is_relative_to(OWN_PACKAGE) and OWN_PACKAGE.name in _top_level_names(source, program):
             what = f"the program imports its own `{OWN_PACKAGE.name}`, and that is the name of Promotune's package, too"
             raise ProgramError(source.name, what, "Give it another name; in a trial the other one would be imported.")
 
 
-def _tops(source: Source, program: Program) -> set[str]:
+def _top_level_names(source: Source, program: Program) -> set[str]:
     """Return the top-level names that a file may be imported under."""
     holding = [folder for folder in program.search_path if source.path.is_relative_to(folder)]
     return {source.path.relative_to(folder).parts[0].removesuffix(".py") for folder in holding}
@@ -61,7 +64,7 @@ def _module_name(entry: Path) -> str | None:
     return entry.name if (entry / "__init__.py").is_file() else None
 
 
-def _shown(entry: Path, program: Program) -> str:
+def _display_name(entry: Path, program: Program) -> str:
     return program.name_of(entry if entry.is_file() else entry / "__init__.py")
 
 

@@ -23,7 +23,7 @@ from tune.promotion.find.reads import Reads
 from tune.promotion.found import Constant, Findings, Form, Nameless, Refusal, Site, Span
 from tune.promotion.pause import collector_paused
 from tune.promotion.program import Program
-from tune.promotion.takers import flows_of
+from tune.promotion.value_flow import find_value_flows
 from tune.space.spelling import normal
 
 __all__ = [
@@ -120,14 +120,14 @@ def _findings(project: Project) -> Findings:
     constants.sort(key=lambda each: (order[each.sites[0].source], each.sites[0].span))
     refusals = [each for each in found if isinstance(each, Refusal)]
     return Findings(
-        tuple(_with_names_of_their_own(constants, refusals)),
+        tuple(_add_place_to_shared_names(constants, refusals)),
         tuple(refusals),
         tuple(each for each in found if isinstance(each, Nameless)),
-        flows_of(found_calls, project.surveys.values()),
+        find_value_flows(found_calls, project.surveys.values()),
     )
 
 
-def _with_names_of_their_own(constants: list[Constant], refusals: list[Refusal]) -> Iterator[Constant]:
+def _add_place_to_shared_names(constants: list[Constant], refusals: list[Refusal]) -> Iterator[Constant]:
     """Yield the constants; of those that share all their names each gets its place: ``Net.width@3``.
 
     A parameter, an attribute and a field of one class may have one name.

@@ -9,7 +9,7 @@ from tune.promotion.literals import Unknown
 from tune.space.dimensions import Value
 
 if TYPE_CHECKING:
-    from tune.promotion.takers import Flows
+    from tune.promotion.value_flow import ValueFlows
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -125,5 +125,5 @@ class Findings:
     constants: tuple[Constant, ...]
     refusals: tuple[Refusal, ...]
     nameless: tuple[Nameless, ...]
-    flows: "Flows"
+    flows: "ValueFlows"
     """Which functions take the values."""

@@ -10,7 +10,7 @@ from tune.promotion.find.survey import dotted
 from tune.promotion.find.walk import is_main_guard
 from tune.promotion.options import find_options
 from tune.promotion.program import Program, decode
-from tune.promotion.training import Fit, find_fits, is_trainer
+from tune.promotion.training import FitCall, find_fits, is_trainer
 from tune.space.space import Script, Shape, System
 
 MAX_BASES = 12
@@ -59,7 +59,7 @@ def trains_at_import(program: Program) -> bool:
     return bool(find_fits(project_of(program), as_main=False))
 
 
-def _trains_the_same(fits: list[Fit], project: Project, models: list[Own]) -> bool:
+def _trains_the_same(fits: list[FitCall], project: Project, models: list[Own]) -> bool:
     """Tell whether a search of a system would train what the program trains, with its own Trainer."""
     loaders = project.meaning("dataloaders", project.main)
     if not isinstance(loaders, Own) or not _is_callable(loaders, project):
@@ -89,14 +89,14 @@ def _needs_the_guard(project: Project) -> bool:
     lines = {line for node in guards for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
     source = project.main.source
     table = symtable.symtable(decode(source.raw), source.name, "exec")
-    return not bound.isdisjoint(_globals(each for each in table.get_children() if each.get_lineno() not in lines))
+    return not bound.isdisjoint(_read_globals(each for each in table.get_children() if each.get_lineno() not in lines))
 
 
-def _globals(tables: Iterator[symtable.SymbolTable]) -> Iterator[str]:
+def _read_globals(tables: Iterator[symtable.SymbolTable]) -> Iterator[str]:
     """Yield the module's names that functions and classes read."""
     for table in tables:
         yield from (each.get_name() for each in table.get_symbols() if each.is_global() and each.is_referenced())
-        yield from _globals(iter(table.get_children()))
+        yield from _read_globals(iter(table.get_children()))
 
 
 def _does_something(project: Project) -> bool:

@@ -17,22 +17,22 @@ MAX_HOPS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Fit:
+class FitCall:
     """A call that trains."""
 
     node: ast.Call
     survey: Survey
 
 
-def find_fits(project: Project, *, as_main: bool) -> list[Fit]:
+def find_fits(project: Project, *, as_main: bool) -> list[FitCall]:
     """Return the calls that train when the program is run (``as_main``), or when it is imported.
 
     Calls of the program's own functions are followed, and functions that are passed on: ``study.optimize(objective)``.
     """
-    return list(_Reached(project, as_main=as_main).fits())
+    return list(_ExecutedCalls(project, as_main=as_main).fits())
 
 
-class _Reached:
+class _ExecutedCalls:
     """The functions that an execution of the program enters."""
 
     def __init__(self, project: Project, *, as_main: bool) -> None:
@@ -41,19 +41,19 @@ class _Reached:
         self._waiting: list[tuple[Survey, Iterable[ast.AST]]] = []
         for survey in project.surveys.values():
             runs_guard = as_main and survey is project.main
-            self._waiting.append((survey, list(_executed(survey.source.tree.body, runs_guard=runs_guard))))
+            self._waiting.append((survey, list(_walk_executed(survey.source.tree.body, runs_guard=runs_guard))))
         if as_main:  # a command of click, typer or hydra
             for node in project.main.source.tree.body:
                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.decorator_list:
                     self._enter(Own(project.main, node))
 
-    def fits(self) -> Iterator[Fit]:
+    def fits(self) -> Iterator[FitCall]:
         while self._waiting:
             survey, nodes = self._waiting.pop()
             for node in nodes:
                 if isinstance(node, ast.Call):
                     if _is_fit(node, survey, self._project):
-                        yield Fit(node, survey)
+                        yield FitCall(node, survey)
                     self._follow(node, survey)
 
     def _follow(self, call: ast.Call, survey: Survey) -> None:
@@ -95,7 +95,7 @@ class _Reached:
             self._waiting.append((survey, [each for part in node.body for each in ast.walk(part)]))
 
 
-def _executed(body: list[ast.stmt], *, runs_guard: bool) -> Iterator[ast.AST]:
+def _walk_executed(body: list[ast.stmt], *, runs_guard: bool) -> Iterator[ast.AST]:
     """Yield what a module's execution evaluates: no bodies of functions, and a lambda only where it is passed on."""
     waiting: list[ast.AST] = list(body)
     while waiting:
@@ -121,7 +121,7 @@ def _is_fit(call: ast.Call, survey: Survey, project: Project) -> bool:
                 is_trainer(trainer, survey, project)
                 or any(keyword.arg in FIT_KEYWORDS for keyword in call.keywords)
                 or any(_is_module(each, survey, project) for each in call.args)
-                or (_is_untold(trainer, survey, project) and _builds_a_trainer(project))
+                or (_is_unknown_name(trainer, survey, project) and _builds_a_trainer(project))
             )
         case function:
             return _is_class(function, "LightningCLI", survey, project)
@@ -145,14 +145,20 @@ def is_trainer(node: ast.expr, survey: Survey, project: Project, hops: int = MAX
         case ast.Name(id=name) | ast.Attribute(attr=name) if "trainer" in name.casefold():
             return True
         case ast.Name() | ast.Attribute():
-            return any(is_trainer(value, there, project, hops - 1) for there, value in _held(node, survey, project))
+            return any(
+                is_trainer(value, there, project, hops - 1) for there, value in _assigned_values(node, survey, project)
+            )
         case _:
             return False
 
 
-def _is_untold(node: ast.expr, survey: Survey, project: Project) -> bool:
+def _is_unknown_name(node: ast.expr, survey: Survey, project: Project) -> bool:
     """Tell a name of which the source does not tell what it holds: a parameter."""
-    return isinstance(node, ast.Name) and not any(_held(node, survey, project)) and not project.meaning(node.id, survey)
+    return (
+        isinstance(node, ast.Name)
+        and not any(_assigned_values(node, survey, project))
+        and not project.meaning(node.id, survey)
+    )
 
 
 def _builds_a_trainer(project: Project) -> bool:
@@ -167,7 +173,7 @@ def _is_module(node: ast.expr, survey: Survey, project: Project) -> bool:
 
 def _classes_of(node: ast.expr, survey: Survey, project: Project) -> Iterator[Own]:
     """Yield the program's classes of which an expression may be an instance."""
-    values = [(survey, node), *_held(node, survey, project)]
+    values = [(survey, node), *_assigned_values(node, survey, project)]
     for there, value in values:
         if isinstance(value, ast.Call):
             meaning = project.meaning(dotted(value.func) or "", there)
@@ -175,7 +181,7 @@ def _classes_of(node: ast.expr, survey: Survey, project: Project) -> Iterator[Ow
                 yield meaning
 
 
-def _held(node: ast.expr, survey: Survey, project: Project) -> Iterator[tuple[Survey, ast.expr]]:
+def _assigned_values(node: ast.expr, survey: Survey, project: Project) -> Iterator[tuple[Survey, ast.expr]]:
     """Yield what a name or an attribute is assigned, in any scope of its file."""
     path = dotted(node) or ""
     match project.meaning(path, survey) if path else None:

@@ -39,16 +39,16 @@ def crowding(workers: Workers, n_cores: float) -> tuple[str, ...]:
 
 
 def _workers(program: Program, promoted: Sequence[Promoted]) -> Iterator[Workers]:
-    searched = {_key(item.constant): extremes(item.dimension) for item in promoted}
+    searched = {_identity(item.constant): extremes(item.dimension) for item in promoted}
     every: list[Constant | Option] = [*find_constants(program), *find_options(program)]
     for constant in every:
         if _is_their_number(constant.name):
-            for value in (constant.value, *searched.get(_key(constant), ())):
+            for value in (constant.value, *searched.get(_identity(constant), ())):
                 if is_int(value):
                     yield Workers(number=value, where=constant.where)
 
 
-def _key(constant: Constant | Option) -> object:
+def _identity(constant: Constant | Option) -> object:
     """Return what tells a constant from all others, those in its line too."""
     return constant.sites if isinstance(constant, Constant) else constant.names
 

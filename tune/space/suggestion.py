@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
 
-from tune.space.accepted import Accepted, accepted_by
+from tune.space.accepted_range import AcceptedRange, find_accepted_range
 from tune.space.dimensions import (
     Choice,
     Dimension,
@@ -60,33 +60,32 @@ class Suggestion:
     """Half a sentence for a comment: why this range, or what is to be written."""
 
 
-def suggest_range(name: str, value: Value, takers: Iterable[tuple[str, str]] = ()) -> Suggestion:
+def suggest_range(name: str, value: Value, receivers: Iterable[tuple[str, str]] = ()) -> Suggestion:
     """Return a range for the constant ``name`` (``LR``, ``Adam.lr@42``, ``--batch-size``) around its value.
 
-    ``takers``: which parameters of which functions take it, such as (``Adam``, ``betas``). The range holds what all of
-    them accept.
+    ``receivers``: the parameters that take it, such as (``Adam``, ``betas``). The range holds what all of them accept.
     """
-    suggestion = _by_name(name, value)
+    suggestion = _suggest_by_name(name, value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return suggestion
-    for callee, parameter in takers:
-        accepted = accepted_by(callee, parameter)
+    for callee, parameter in receivers:
+        accepted = find_accepted_range(callee, parameter)
         if accepted is not None and accepted.holds(value):
-            held = _checked(_within(suggestion, accepted, value), value)
+            held = _checked(_clip_to_accepted(suggestion, accepted, value), value)
             if held != suggestion:
                 remark = held.remark.removesuffix(", at most 1")
                 suggestion = replace(held, remark=f"{remark}, as {callee}.{parameter} accepts it")
     return suggestion
 
 
-def _within(suggestion: Suggestion, accepted: Accepted, value: float) -> Suggestion:
+def _clip_to_accepted(suggestion: Suggestion, accepted: AcceptedRange, value: float) -> Suggestion:
     """Return the range without what is not accepted."""
     match suggestion.dimension:
         case RandInt(low=0) if value == 0 and accepted.high is not None:  # a float that was written short
             high = 0.99 if accepted.high_is_out else accepted.high / 2
             return Suggestion(Uniform(low=0.0, high=high), "0 tells no scale: look at it")
         case Uniform() | LogUniform() as held:
-            low, high = _lowest(held.low, accepted, value), _highest(held.high, accepted, value)
+            low, high = _accepted_low(held.low, accepted, value), _accepted_high(held.high, accepted, value)
             return replace(suggestion, dimension=replace(held, low=low, high=high)) if low < high else suggestion
         case RandInt() | LogRandInt() as held:
             lowest = max(held.low, math.ceil(accepted.low))
@@ -95,19 +94,19 @@ def _within(suggestion: Suggestion, accepted: Accepted, value: float) -> Suggest
             return suggestion
 
 
-def _lowest(low: float, accepted: Accepted, value: float) -> float:
+def _accepted_low(low: float, accepted: AcceptedRange, value: float) -> float:
     if accepted.holds(low):
         return low
     return _scaled(value, 0.1) if accepted.low_is_out else accepted.low
 
 
-def _highest(high: float, accepted: Accepted, value: float) -> float:
+def _accepted_high(high: float, accepted: AcceptedRange, value: float) -> float:
     if accepted.high is None or accepted.holds(high):
         return high
     return next((bound for bound in NEARLY_ONE if value < bound), value) if accepted.high_is_out else accepted.high
 
 
-def _by_name(name: str, value: Value) -> Suggestion:
+def _suggest_by_name(name: str, value: Value) -> Suggestion:
     words = words_of(name)
     match value:
         case bool():

@@ -94,7 +94,7 @@ class CommandLine:
     def check_refusal(self, end: SystemExit) -> None:
         """Raise what a parser said where a parser ended the program: of the trial's options an UnreadOptionError."""
         if not self._values:
-            self._check_args(end)
+            self._raise_parser_message(end)
         if not self._notes_reads or not self._values:
             return
         if self._refusal is not None:
@@ -105,9 +105,9 @@ class CommandLine:
             said = str(end.__context__ or "") or f"exit status {end.code}"
             raise UnreadOptionError(None, _one_line(said)) from end
 
-    def _check_args(self, end: SystemExit) -> None:
+    def _raise_parser_message(self, end: SystemExit) -> None:
         """Raise ProgramError with the words of a parser that ended the program, whatever was searched."""
-        said = self._said or _said_by(end)
+        said = self._said or _message_of_exit(end)
         if said is None:
             return
         shape = "" if self._is_script else "`script:`, and "
@@ -270,7 +270,7 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _said_by(end: SystemExit) -> str | None:
+def _message_of_exit(end: SystemExit) -> str | None:
     """Return what fire or typer printed before it ended the program; None where another did."""
     elements = getattr(getattr(end, "trace", None), "elements", ())  # fire's
     if elements and elements[-1].HasError():

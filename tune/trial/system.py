@@ -28,7 +28,7 @@ TRAINER_DEFAULTS: Mapping[str, Any] = {
 
 def run_system(executor: Executor, job: Job, command_line: CommandLine, fit: Fit) -> None:
     """Import the program and train what it exposes; raise ProgramError when that is not one LightningModule."""
-    module = _imported(executor.snapshot.program.module, command_line)
+    module = _import_program(executor.snapshot.program.module, command_line)
     place = job.program.name_of(job.program.path)
     model_class = find_model_class(module, job.shape.class_name if isinstance(job.shape, System) else None, place)
     package = package_of(model_class)
@@ -41,7 +41,7 @@ def run_system(executor: Executor, job: Job, command_line: CommandLine, fit: Fit
     trainer.fit(model, **data, **fit.going_on(trainer))
 
 
-def _imported(name: str, command_line: CommandLine) -> ModuleType:
+def _import_program(name: str, command_line: CommandLine) -> ModuleType:
     """Import the program with an empty command line; raise ProgramError where its parser asks for more."""
     with command_line.in_place():
         try:

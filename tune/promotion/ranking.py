@@ -10,8 +10,8 @@ from tune.promotion.found import Constant, Form
 from tune.promotion.literals import Unknown
 from tune.promotion.options import Option, find_options
 from tune.promotion.program import Program
-from tune.promotion.takers import takers_of
-from tune.space.accepted import DROPOUT, LOADER, OPTIMIZER, RECURRENT, accepted_by
+from tune.promotion.value_flow import receiving_parameters
+from tune.space.accepted_range import DROPOUT, LOADER, OPTIMIZER, RECURRENT, find_accepted_range
 from tune.space.dimensions import Value
 from tune.space.suggestion import words_of
 
@@ -53,7 +53,7 @@ NEVER = (
 )
 """Words of names that no search varies: of the machine, the data and the output."""
 
-SIDES = frozenset({"input", "output", "in"})
+OF_THE_DATA = frozenset({"input", "output", "in"})
 """Words of one width that the data has; of several widths they say nothing."""
 
 WORDS: tuple[tuple[Rank, frozenset[str]], ...] = (
@@ -90,7 +90,7 @@ PAIRS: tuple[tuple[Rank, frozenset[str]], ...] = (
     (Rank.EPOCHS, frozenset({"max", "steps"})),
 )
 
-TAKERS: tuple[tuple[Rank, str, str], ...] = (
+RECEIVERS: tuple[tuple[Rank, str, str], ...] = (
     (Rank.LEARNING_RATE, OPTIMIZER, r"lr"),
     (Rank.LEARNING_RATE, r"OneCycleLR|CyclicLR", r"max_lr|base_lr"),
     (Rank.BATCH_SIZE, LOADER, r"batch_size"),
@@ -124,7 +124,7 @@ TYPE = re.compile(r"(\w+\.)*[A-Z]\w*\[")
 """``NDArray[float]``: a name for a type."""
 
 
-class Promises:
+class ConstantRanking:
     """How promising the constants of a program are."""
 
     def __init__(self, program: Program) -> None:
@@ -133,21 +133,21 @@ class Promises:
 
     def is_promising(self, held: Constant | Option) -> bool:
         """Tell whether a search of it may gain something."""
-        return self.rank_of(held) is not None and not is_dead(held)
+        return self.rank_of(held) is not None and not is_never_read(held)
 
     def rank_of(self, held: Constant | Option) -> Rank | None:
         """Return its kind; None where a search of it is not promising."""
         words = frozenset(words_of(held.name))
-        never = NEVER - SIDES if isinstance(held.value, tuple | list) else NEVER
+        never = NEVER - OF_THE_DATA if isinstance(held.value, tuple | list) else NEVER
         if not _is_searchable(held.value, words) or words & never or self._is_passed_on(held.value):
             return None
         if isinstance(held, Constant) and held.form is Form.ARGUMENT:
             return self._rank_of_argument(held, words)
-        return _rank_of_words(words) or self._rank_of_takers(held) or self._rank_in_model(held)
+        return _rank_of_words(words) or self._rank_of_receivers(held) or self._rank_in_model(held)
 
     def _rank_of_argument(self, held: Constant, words: frozenset[str]) -> Rank | None:
-        ((callee, parameter),) = takers_of(held, self._flows)
-        known = _rank_of_taker(callee, parameter)
+        ((callee, parameter),) = receiving_parameters(held, self._flows)
+        known = _rank_of_receiver(callee, parameter)
         if known is Rank.WIDTH and isinstance(held.value, int) and held.value < LEAST_WIDTH:
             return None
         if known is not None or callee in self._models:
@@ -155,10 +155,10 @@ class Promises:
         rank = _rank_of_words(words)
         return None if rank in BY_ITS_CALLEE or callee in MACHINERY else rank
 
-    def _rank_of_takers(self, held: Constant | Option) -> Rank | None:
-        takers = takers_of(held, self._flows)
-        ranks = [rank for callee, parameter in takers if (rank := _rank_of_taker(callee, parameter)) is not None]
-        in_model = any(callee in self._models for callee, _ in takers) and _is_number(held.value)
+    def _rank_of_receivers(self, held: Constant | Option) -> Rank | None:
+        receivers = receiving_parameters(held, self._flows)
+        ranks = [rank for callee, parameter in receivers if (rank := _rank_of_receiver(callee, parameter)) is not None]
+        in_model = any(callee in self._models for callee, _ in receivers) and _is_number(held.value)
         return min(ranks, default=Rank.OTHER if in_model else None)
 
     def _rank_in_model(self, held: Constant | Option) -> Rank | None:
@@ -191,7 +191,7 @@ class Promises:
         )
 
 
-def is_dead(held: Constant | Option) -> bool:
+def is_never_read(held: Constant | Option) -> bool:
     """Tell whether the source shows that nothing reads it."""
     return not held.reads if isinstance(held, Constant) else not held.is_read
 
@@ -224,11 +224,11 @@ def _rank_of_words(words: frozenset[str]) -> Rank | None:
 
 
 @lru_cache(maxsize=4096)
-def _rank_of_taker(callee: str, parameter: str) -> Rank | None:
-    for rank, callees, parameters in TAKERS:
+def _rank_of_receiver(callee: str, parameter: str) -> Rank | None:
+    for rank, callees, parameters in RECEIVERS:
         if re.fullmatch(parameters, parameter) and re.fullmatch(callees, callee):
             return rank
     if callee in MACHINERY and not PROMISING_OF_MACHINERY.fullmatch(parameter):
         return None
-    known = accepted_by(callee, parameter) is not None and not re.fullmatch(f"{LOADER}|Random\\w+", callee)
+    known = find_accepted_range(callee, parameter) is not None and not re.fullmatch(f"{LOADER}|Random\\w+", callee)
     return Rank.SCHEDULE if known and not re.fullmatch(r"train_test_split|\w*Conv\w*|\w*Pool\w*", callee) else None

@@ -15,7 +15,7 @@ from tune.promotion.find.survey import Survey
 from tune.promotion.found import Constant, Form
 from tune.promotion.options import Option
 
-Taker = tuple[str, str]
+ReceivingParameter = tuple[str, str]
 """Callee and parameter: (``Adam``, ``betas``)."""
 
 MAX_NAMES = 20
@@ -23,10 +23,10 @@ MAX_NAMES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Flows:
+class ValueFlows:
     """Where values go, by the last name of what holds them: ``lr`` of ``self.lr`` and of ``args['lr']``."""
 
-    takers: dict[str, dict[Taker, None]] = field(default_factory=lambda: defaultdict(dict))
+    receivers: dict[str, dict[ReceivingParameter, None]] = field(default_factory=lambda: defaultdict(dict))
     """The parameters that a name is given to, in the order of the files."""
     positions: dict[str, dict[tuple[str, str, int], None]] = field(default_factory=lambda: defaultdict(dict))
     """The same of positional arguments: callee, its dotted path in a library, and the position."""
@@ -34,23 +34,23 @@ class Flows:
     """The names that it is given to: the program's own parameters, variables and attributes."""
 
 
-def flows_of(calls: Iterable[Call], surveys: Iterable[Survey]) -> Flows:
+def find_value_flows(calls: Iterable[Call], surveys: Iterable[Survey]) -> ValueFlows:
     """Return the flows of a program."""
-    flows = Flows()
+    flows = ValueFlows()
     _add_calls(flows, calls)
     _add_assignments(flows, surveys)
     return flows
 
 
-def takers_of(held: Constant | Option, flows: Flows) -> tuple[Taker, ...]:
+def receiving_parameters(held: Constant | Option, flows: ValueFlows) -> tuple[ReceivingParameter, ...]:
     """Return the parameters that a constant or an option reaches, the nearest first."""
     words = re.findall(r"\w+", held.dest if isinstance(held, Option) else held.name.partition("@")[0])
     if isinstance(held, Constant) and held.form is Form.ARGUMENT:
         return ((words[-2], words[-1]),)
-    found: dict[Taker, None] = {}
+    found: dict[ReceivingParameter, None] = {}
     names = words[-1:]
     for name in names:  # it grows
-        found |= flows.takers.get(name, {})
+        found |= flows.receivers.get(name, {})
         for callee, path, position in flows.positions.get(name, ()):
             parameters = parameters_of(path) or ()
             found |= {(callee, parameter): None for parameter in parameters[position : position + 1]}
@@ -58,19 +58,19 @@ def takers_of(held: Constant | Option, flows: Flows) -> tuple[Taker, ...]:
     return tuple(found)
 
 
-def _add_calls(flows: Flows, calls: Iterable[Call]) -> None:
+def _add_calls(flows: ValueFlows, calls: Iterable[Call]) -> None:
     for call in calls:
         for argument in call.arguments:
             for name in _names(argument.value):
                 if argument.name is not None:
-                    flows.takers[name][call.callee, argument.name] = None
+                    flows.receivers[name][call.callee, argument.name] = None
                 elif argument.library is not None:
                     flows.positions[name][call.callee, *argument.library] = None
                 if argument.parameter is not None:
                     flows.names[name][argument.parameter.name] = None
 
 
-def _add_assignments(flows: Flows, surveys: Iterable[Survey]) -> None:
+def _add_assignments(flows: ValueFlows, surveys: Iterable[Survey]) -> None:
     for survey in surveys:
         for held, values in survey.held.items():
             for name in (name for value in values for name in _names(value)):

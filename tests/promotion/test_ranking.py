@@ -6,7 +6,7 @@ import pytest
 
 from tune.promotion.constants import find_all, shortest_names
 from tune.promotion.options import find_options
-from tune.promotion.promise import Promises
+from tune.promotion.ranking import ConstantRanking
 
 HEAD = (
     "import os, argparse, logging\nimport torch\nfrom pathlib import Path\nfrom torch import nn, optim\n"
@@ -16,9 +16,9 @@ HEAD = (
 
 def promising(program):
     findings, options = find_all(program), find_options(program)
-    promises = Promises(program)
-    ranks = {name: promises.rank_of(each) for each, name in shortest_names(program).items()}
-    ranks |= {option.name: promises.rank_of(option) for option in options}
+    ranking = ConstantRanking(program)
+    ranks = {name: ranking.rank_of(each) for each, name in shortest_names(program).items()}
+    ranks |= {option.name: ranking.rank_of(option) for option in options}
     assert findings.constants
     return [
         name for name in sorted(ranks, key=lambda name: (ranks[name] is None, ranks[name])) if ranks[name] is not None
@@ -111,5 +111,5 @@ def test_what_is_never_read_is_not_promising(program_of):
     program = program_of(HEAD + "LR = 0.1\nBATCH_SIZE = 3\nprint(LR)\n")
     dead = next(each for each in find_all(program).constants if each.name == "BATCH_SIZE")
 
-    assert not Promises(program).is_promising(dead)
-    assert Promises(program).rank_of(dead) is not None
+    assert not ConstantRanking(program).is_promising(dead)
+    assert ConstantRanking(program).rank_of(dead) is not None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
+class AcceptedRange:
     """The numbers that an argument may be."""
 
     low: float
@@ -21,13 +21,13 @@ class Accepted:
         return above and (self.high is None or value < self.high or (value == self.high and not self.high_is_out))
 
 
-SHARE = Accepted(low=0, high=1)
-BELOW_ONE = Accepted(low=0, high=1, high_is_out=True)
-INNER_SHARE = Accepted(low=0, high=1, low_is_out=True, high_is_out=True)
-POSITIVE_SHARE = Accepted(low=0, high=1, low_is_out=True)
-NOT_NEGATIVE = Accepted(low=0)
-POSITIVE = Accepted(low=0, low_is_out=True)
-FROM_ONE = Accepted(low=1)
+SHARE = AcceptedRange(low=0, high=1)
+BELOW_ONE = AcceptedRange(low=0, high=1, high_is_out=True)
+INNER_SHARE = AcceptedRange(low=0, high=1, low_is_out=True, high_is_out=True)
+POSITIVE_SHARE = AcceptedRange(low=0, high=1, low_is_out=True)
+NOT_NEGATIVE = AcceptedRange(low=0)
+POSITIVE = AcceptedRange(low=0, low_is_out=True)
+FROM_ONE = AcceptedRange(low=1)
 
 OPTIMIZER = r"\w*Adam(W|ax)?|Adafactor|A?SGD|RMSprop|Rprop|Ada(delta|grad)|Lion|LAMB|LARS|Muon"
 SCHEDULE = r"\w+LR"
@@ -39,7 +39,7 @@ FOCAL = r"\w*[fF]ocal\w*"
 WINDOW = r"\w*Conv\w*|\w*Pool\w*"
 LOADER = r"\w*DataLoader"
 
-RULES: tuple[tuple[str, str, Accepted], ...] = (
+RULES: tuple[tuple[str, str, AcceptedRange], ...] = (
     (OPTIMIZER, r"betas|momentum|dampening|alpha|rho", BELOW_ONE),
     (OPTIMIZER, r"eps", POSITIVE),
     (OPTIMIZER, r"lr|weight_decay|lr_decay|lambd|momentum_decay", NOT_NEGATIVE),
@@ -54,7 +54,7 @@ RULES: tuple[tuple[str, str, Accepted], ...] = (
     (r"HuberLoss|huber_loss", r"delta", POSITIVE),
     (r"SmoothL1Loss|smooth_l1_loss", r"beta", NOT_NEGATIVE),
     (r"Triplet\w+|triplet\w+", r"margin|eps", POSITIVE),
-    (r"CosineEmbeddingLoss|cosine_embedding_loss", r"margin", Accepted(low=-1, high=1)),
+    (r"CosineEmbeddingLoss|cosine_embedding_loss", r"margin", AcceptedRange(low=-1, high=1)),
     (r"C?ELU|c?elu", r"alpha", POSITIVE),
     (r"LeakyReLU|leaky_relu", r"negative_slope", NOT_NEGATIVE),
     (PLATEAU, r"factor", INNER_SHARE),
@@ -77,7 +77,7 @@ RULES: tuple[tuple[str, str, Accepted], ...] = (
     (r"clip_grad_norm_|clip_gradients", r"max_norm|gradient_clip_val", POSITIVE),
     (r"\w*(EMA|Ema|ExponentialMovingAverage)\w*", r"decay|beta", BELOW_ONE),
     (r"train_test_split", r"test_size|train_size", INNER_SHARE),
-    (r"ColorJitter", r"hue", Accepted(low=0, high=0.5)),
+    (r"ColorJitter", r"hue", AcceptedRange(low=0, high=0.5)),
     (r"ColorJitter", r"brightness|contrast|saturation", NOT_NEGATIVE),
     (r"Random\w+", r"p", SHARE),
     (WINDOW, r"kernel_size|stride|dilation|groups", FROM_ONE),
@@ -92,7 +92,7 @@ Where a function takes more than trains at all, as a dropout of 1, the range is 
 _COMPILED = tuple((re.compile(callee), re.compile(parameter), accepted) for callee, parameter, accepted in RULES)
 
 
-def accepted_by(callee: str, parameter: str) -> Accepted | None:
+def find_accepted_range(callee: str, parameter: str) -> AcceptedRange | None:
     """Return what ``Adam`` takes as ``betas``; None where the table does not have it."""
     for callees, parameters, accepted in _COMPILED:
         if parameters.fullmatch(parameter) and callees.fullmatch(callee):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tune.space.accepted import accepted_by
+from tune.space.accepted_range import find_accepted_range
 from tune.space.dimensions import describe
 from tune.space.suggestion import suggest_range
 
@@ -33,9 +33,9 @@ RANGES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value", "taker", "described"), RANGES)
-def test_a_range_when_a_library_takes_the_value_then_holds_what_it_accepts_alone(name, value, taker, described):
-    dimension = suggest_range(name, value, [taker]).dimension
+@pytest.mark.parametrize(("name", "value", "receiver", "described"), RANGES)
+def test_a_range_when_a_library_takes_the_value_then_holds_what_it_accepts_alone(name, value, receiver, described):
+    dimension = suggest_range(name, value, [receiver]).dimension
 
     assert dimension is not None
     assert describe(dimension) == described
@@ -71,11 +71,11 @@ def test_what_an_optimizer_of_torch_accepts_is_what_the_table_says(name):
 
     weights = [torch.nn.Parameter(torch.zeros(1))]
     for parameter, value in (("lr", 0.0), ("weight_decay", 0.0), ("eps", 1e-12), ("momentum", 0.99), ("rho", 0.99)):
-        accepted = accepted_by(name, parameter)
+        accepted = find_accepted_range(name, parameter)
         assert accepted is not None
         if parameter in getattr(torch.optim, name).__init__.__code__.co_varnames:
             getattr(torch.optim, name)(weights, **{parameter: value})
     if name in ("Adam", "AdamW", "NAdam"):
         with pytest.raises(ValueError, match="beta"):
             getattr(torch.optim, name)(weights, betas=(1.0, 0.9))
-        assert accepted_by(name, "betas").high_is_out
+        assert find_accepted_range(name, "betas").high_is_out

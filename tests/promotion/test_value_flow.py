@@ -5,7 +5,7 @@ import pytest
 
 from tune.promotion.constants import find_all, find_constant
 from tune.promotion.options import find_options
-from tune.promotion.takers import takers_of
+from tune.promotion.value_flow import receiving_parameters
 
 HEAD = "import torch\nfrom torch import nn, optim\nfrom torch.utils.data import DataLoader\nimport argparse\n"
 REACHES = {
@@ -35,11 +35,11 @@ REACHES = {
 }
 
 
-@pytest.mark.parametrize(("text", "name", "takers"), REACHES.values(), ids=REACHES)
-def test_a_value_when_followed_by_its_names_then_leads_to_what_takes_it(program_of, text, name, takers):
+@pytest.mark.parametrize(("text", "name", "receivers"), REACHES.values(), ids=REACHES)
+def test_a_value_when_followed_by_its_names_then_leads_to_what_takes_it(program_of, text, name, receivers):
     program = program_of(HEAD + text)
     findings = find_all(program)
     options = [each for each in find_options(program) if name in each.names]
     held = options[0] if options else find_constant(name, program, findings.constants, "")
 
-    assert set(takers_of(held, findings.flows)) == takers
+    assert set(receiving_parameters(held, findings.flows)) == receivers
