@@ -17,6 +17,7 @@ from tune.promotion.constants import find_all, shortest_names
 from tune.promotion.found import Constant, Findings, Refusal
 from tune.promotion.literals import Unknown
 from tune.promotion.options import Option, find_options
+from tune.promotion.outside import find_outside_modules, outside_warnings
 from tune.promotion.program import Program, find_program
 from tune.promotion.ranking import ConstantRanking, is_never_read
 from tune.space.dimensions import Value
@@ -132,6 +133,7 @@ def show(screen: Screen, listing: Listing, written: str, *, every: bool) -> None
         for constant in constants
         for warning in constant.warnings
     ]
+    warnings += outside_warnings(listing.program)
     if warnings:
         screen.line()
     for warning in warnings:
@@ -196,6 +198,10 @@ def as_json(listing: Listing) -> dict[str, object]:
     return {
         "program": listing.program.source.name,
         "root": str(listing.program.root),
+        "outside": [
+            {"name": each.name, "file": str(each.path), "where": each.place}
+            for each in find_outside_modules(listing.program)
+        ],
         "constants": [
             {**_constant_fields(name, constant), "promising": listing.ranking.is_promising(constant)}
             for constant, name in listing.names.items()

@@ -2,12 +2,14 @@
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tune.errors import ProgramError
 from tune.promotion.find.survey import dotted
 from tune.promotion.find.walk import is_main_guard
+from tune.promotion.notebook import find_line_magics
+from tune.promotion.outside import outside_warnings
 from tune.promotion.program import Program, Source
 
 OWN_PACKAGE = Path(__file__).parents[1]
@@ -83,11 +85,18 @@ def check_folder(folder: Path) -> None:
 
 def cautions(program: Program, *, is_script: bool) -> tuple[str, ...]:
     """Return warnings."""
-    places = list(_seeds(program, is_script=is_script))
-    if not places:
-        return ()
-    listing = ", ".join(places[:MAX_PLACES]) + (", ..." if len(places) > MAX_PLACES else "")
-    return (f"{listing}: the program seeds itself, so `seed` does not reach what comes after",)
+    warnings = [*outside_warnings(program)]
+    if places := list(_seeds(program, is_script=is_script)):
+        warnings.append(f"{_listing(places)}: the program seeds itself, so `seed` does not reach what comes after")
+    if places := find_line_magics(program):
+        warnings.append(
+            f"{_listing(places)}: `get_ipython()` is there in a notebook alone: trials leave such lines out"
+        )
+    return tuple(warnings)
+
+
+def _listing(places: Sequence[str]) -> str:
+    return ", ".join(places[:MAX_PLACES]) + (", ..." if len(places) > MAX_PLACES else "")
 
 
 def _seeds(program: Program, *, is_script: bool) -> Iterator[str]:

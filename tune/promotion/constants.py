@@ -21,6 +21,7 @@ from tune.promotion.find.overwrites import Overwrites
 from tune.promotion.find.project import Project, Variable, project_of
 from tune.promotion.find.reads import Reads
 from tune.promotion.found import Constant, Findings, Form, Nameless, Refusal, Site, Span
+from tune.promotion.outside import check_not_outside
 from tune.promotion.pause import collector_paused
 from tune.promotion.program import Program
 from tune.promotion.value_flow import find_value_flows
@@ -66,6 +67,7 @@ def find_constant(name: str, program: Program, constants: tuple[Constant, ...], 
             raise ConstantError(where, f"{name!r} {refusal.what}", refusal.hint)
         case []:
             _refuse_nameless(name, wanted, findings, where)
+            check_not_outside(name, program, where)
             what = f"{name!r} is not a constant of {program.source.name}"
             raise ConstantError(where, what, _hint(name, constants, program))
         case several:

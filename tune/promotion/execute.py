@@ -16,7 +16,7 @@ import linecache
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path, PurePath
 from types import CodeType, ModuleType
 from typing import Any
@@ -145,8 +145,7 @@ class _ProjectFinder(MetaPathFinder):
         self._claimed: set[str] = set()
 
     def __enter__(self) -> None:
-        path_finder = sys.meta_path.index(PathFinder)  # builtins first, as in Python
-        sys.meta_path.insert(path_finder, self)
+        sys.meta_path.insert(0, self)  # the finder of an editable install may be the first
 
     def __exit__(self, *_: object) -> None:
         sys.meta_path.remove(self)
@@ -156,7 +155,9 @@ class _ProjectFinder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        spec = PathFinder.find_spec(fullname, path, target)
+        if any(finder.find_spec(fullname, path) for finder in (BuiltinImporter, FrozenImporter)):
+            return None
+        spec = PathFinder.find_spec(fullname, path, target) or self._found_by_others(fullname, path, target)
         if spec is None:
             return None
         program = self._executor.snapshot.program
@@ -171,6 +172,14 @@ class _ProjectFinder(MetaPathFinder):
         self._claimed.add(fullname)
         spec.loader = _SnapshotLoader(fullname, origin, self._executor, self._in_force)
         return spec
+
+    def _found_by_others(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None
+    ) -> ModuleSpec | None:
+        """Ask the finders of editable installs: they lead to the project's files, and not to the snapshot."""
+        others = [finder for finder in sys.meta_path if finder not in (self, PathFinder)]
+        found = (finder.find_spec(fullname, path, target) for finder in others if hasattr(finder, "find_spec"))
+        return next((spec for spec in found if spec is not None), None)
 
 
 class _SnapshotLoader(Loader):
@@ -212,7 +221,13 @@ def _hidden(names: Sequence[str]) -> Iterator[None]:
 
 def _shadowed(program: Program) -> list[str]:
     """Return the loaded modules from elsewhere that the project's own would shadow in a run of its own."""
-    own = {entry.stem for folder in program.search_path for entry in folder.iterdir() if _is_module(entry)}
+    own = {
+        entry.stem
+        for folder in program.search_path
+        if folder.is_dir()
+        for entry in folder.iterdir()
+        if _is_module(entry)
+    }
     own -= {OWN_PACKAGE, "__main__"} | sys.stdlib_module_names
     return [name for name in sys.modules if name.partition(".")[0] in own]
 

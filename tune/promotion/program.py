@@ -9,13 +9,19 @@ from functools import cached_property
 from pathlib import Path
 
 from tune.errors import ProgramError
+from tune.promotion.folders import (
+    added_folders,
+    find_root,
+    folder_of_module,
+    import_path,
+    is_foreign,
+    package_parent,
+    source_folder,
+)
 from tune.promotion.pause import collector_paused
 
 BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
 """The fields of a syntax tree's nodes that hold statements."""
-
-ROOT_MARKERS = ("pyproject.toml", ".git")
-FOREIGN_FOLDERS = frozenset({"site-packages", "dist-packages", "node_modules", "__pycache__"})
 
 
 @dataclass(frozen=True)
@@ -25,13 +31,23 @@ class Program:
     path: Path
     """The file that was named, absolute."""
     root: Path
-    """The nearest folder upward with a pyproject.toml or a .git, else the program's own folder."""
+    """The folder of the project: see ``find_root``."""
+    recorded_path: tuple[Path, ...] | None = None
+    """The search path that a snapshot was taken with; None: it is worked out."""
 
-    @property
+    @cached_property
     def module(self) -> str:
-        """The name it is imported under: dotted below the root, as ``python -m`` would have it."""
-        parts = self.path.relative_to(self.root).with_suffix("").parts
-        return ".".join(parts) if all(part.isidentifier() for part in parts) else self.path.stem
+        """The name it is imported under: dotted below a folder of the search path, as ``python -m`` would have it."""
+        levels = [node.level for node in ast.walk(self.source.tree) if isinstance(node, ast.ImportFrom)]
+        in_package = (self.path.parent / "__init__.py").is_file()
+        bases = (package_parent(self.path) if in_package else None, source_folder(self.root), self.root)
+        for base in bases:
+            if base is None or not self.path.is_relative_to(base):
+                continue
+            parts = self.path.relative_to(base).with_suffix("").parts
+            if all(part.isidentifier() for part in parts) and len(parts) > max(levels, default=0):
+                return ".".join(parts)
+        return self.path.stem
 
     @property
     def package(self) -> str:
@@ -41,32 +57,38 @@ class Program:
 
     @property
     def search_path(self) -> tuple[Path, ...]:
-        """Where its imports are looked for before ``sys.path``.
+        """Where its imports are looked for before ``sys.path``: folders of the project.
 
-        Its own folder, as for ``python file.py``, then the root; for a file of a package the root first, as for
-        ``python -m``.
+        Its own folder, as for ``python file.py``; those that the project's files or an editable install add to
+        ``sys.path``; ``src``; the root. For a file of a package its own folder is the last one, as for ``python -m``,
+        and the folder above the topmost package the first.
         """
-        folders = (self.path.parent, self.root)
-        in_package = (self.path.parent / "__init__.py").is_file()
-        return tuple(dict.fromkeys(reversed(folders) if in_package else folders))
+        return self._reached.search_path if self.recorded_path is None else self.recorded_path
 
-    @cached_property
+    @property
     def sources(self) -> dict[str, "Source"]:
         """The project modules that it reaches, by their path below the root; the program itself first."""
-        with collector_paused():
-            return self._reach()
+        return self._reached.sources
 
-    def _reach(self) -> dict[str, "Source"]:
-        found: dict[str, Source] = {}
-        waiting = [self.path]
-        while waiting:
-            path = waiting.pop()
-            name = self.name_of(path)
-            if name in found:
-                continue
-            found[name] = Source.read(path, name)
-            waiting += reversed([*_imported_files(found[name], self), *_packages_of(path, self)])
-        return found
+    @property
+    def unresolved(self) -> dict[str, str]:
+        """The names that it imports and that are no modules of the project, with the first line of each."""
+        return self._reached.unresolved
+
+    @property
+    def outside_folders(self) -> dict[str, Path]:
+        """The folders outside of the project that its imports lead to, by top-level name; none that pip installed."""
+        return self._reached.outside_folders
+
+    @cached_property
+    def _reached(self) -> "_Reached":
+        with collector_paused():
+            return _reach(self)
+
+    def moved_to(self, root: Path) -> "Program":
+        """Return the program of a copy of the project."""
+        folders = tuple(root / folder.relative_to(self.root) for folder in self.search_path)
+        return Program(root / self.name_of(self.path), root, folders)
 
     @property
     def source(self) -> "Source":
@@ -79,10 +101,7 @@ class Program:
 
     def holds(self, path: Path) -> bool:
         """Tell whether ``path`` is a project module: below the root and not in an environment's packages."""
-        if not path.is_relative_to(self.root):
-            return False
-        folders = path.relative_to(self.root).parts[:-1]
-        return not FOREIGN_FOLDERS & set(folders) and not any(folder.startswith(".") for folder in folders)
+        return path.is_relative_to(self.root) and not is_foreign(path, self.root)
 
 
 @dataclass(frozen=True)
@@ -135,33 +154,153 @@ def find_program(path: Path) -> Program:
     if path.suffix != ".py":
         raise ProgramError(None, f"a program is a .py file, got {path}", "Give the path of a Python file.")
     path = path.resolve()
-    for folder in path.parents:
-        if any((folder / marker).exists() for marker in ROOT_MARKERS):
-            return Program(path, folder)
-    return Program(path, path.parent)
+    return Program(path, find_root(path))
 
 
 def find_module(dotted: str, folder: Path) -> Path | None:
-    """Return the file of a module below ``folder``, or None."""
+    """Return the file of a module below ``folder``, or None; a package comes before a module, as in Python."""
     base = folder.joinpath(*dotted.split("."))
-    for path in (base.with_suffix(".py"), base / "__init__.py"):
+    for path in (base / "__init__.py", base.with_suffix(".py")):
         if path.is_file():
             return path
     return None
 
 
-def _imported_files(source: Source, program: Program) -> Iterator[Path]:
-    """Yield the project files that the import statements of ``source`` lead to, wherever they stand."""
+@dataclass(frozen=True, slots=True)
+class _Reached:
+    """What the import statements of a program lead to."""
+
+    sources: dict[str, Source]
+    unresolved: dict[str, str]
+    search_path: tuple[Path, ...]
+    outside_folders: dict[str, Path]
+
+
+def _reach(program: Program) -> _Reached:
+    """Follow the imports; again from the start, as long as they lead to another folder of the project."""
+    read: dict[Path, Source] = {}
+    added: dict[Path, None] = {}
+    while True:
+        is_fixed, n_added = program.recorded_path is not None, len(added)
+        search_path = program.recorded_path or _search_path(program, list(added))
+        found, unresolved = _follow(program, search_path, read, added)
+        outside = (
+            {} if is_fixed else _outside_folders(unresolved, [each for each in added if not _holds(program, each)])
+        )
+        added.update({folder: None for folder in outside.values() if _holds(program, folder)})
+        if is_fixed or len(added) == n_added:
+            return _Reached(found, unresolved, search_path, outside)
+
+
+def _follow(
+    program: Program, search_path: tuple[Path, ...], read: dict[Path, Source], added: dict[Path, None]
+) -> tuple[dict[str, Source], dict[str, str]]:
+    """Return the files that imports lead to, and the imports that lead to none.
+
+    ``read`` gets each new file, and ``added`` what it adds to ``sys.path``.
+    """
+    finder = _ModuleFinder(program)
+    found: dict[str, Source] = {}
+    unresolved: dict[str, str] = {}
+    waiting = [program.path]
+    while waiting:
+        path = waiting.pop()
+        name = program.name_of(path)
+        if name in found:
+            continue
+        if path not in read:
+            read[path] = Source.read(path, name)
+            added.update(dict.fromkeys(added_folders(read[path].raw, path)))
+        found[name] = read[path]
+        imported = list(_imported_files(found[name], search_path, finder, unresolved))
+        waiting += reversed([*imported, *_packages_of(path, program)])
+    return found, unresolved
+
+
+def _outside_folders(unresolved: dict[str, str], added: list[Path]) -> dict[str, Path]:
+    """Return the folder of each top-level name that is not installed: one of ``added``, or as this process finds it."""
+    found: dict[str, Path] = {}
+    for top in dict.fromkeys(name.partition(".")[0] for name in unresolved):
+        own = (each for each in added if (each / top).is_dir() or find_module(top, each) is not None)
+        folder = next(own, None) or folder_of_module(top)
+        if folder is not None:
+            found[top] = folder
+    return found
+
+
+def _holds(program: Program, folder: Path) -> bool:
+    return program.holds(folder / "module.py")
+
+
+def _search_path(program: Program, added: list[Path]) -> tuple[Path, ...]:
+    own, root = program.path.parent, program.root
+    source = source_folder(root)
+    between = [*added, *import_path(), *([] if source is None else [source]), root]
+    is_packaged = (own / "__init__.py").is_file()
+    folders = [package_parent(program.path), *between, own] if is_packaged else [own, *between]
+    return tuple(dict.fromkeys(folder for folder in folders if _holds(program, folder)))
+
+
+class _ModuleFinder:
+    """Finds the files of modules, and remembers them: many files import the same."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._found: dict[tuple[tuple[Path, ...], str], tuple[tuple[Path, ...], tuple[Path, ...]]] = {}
+
+    def find(self, dotted: str, folders: tuple[Path, ...]) -> tuple[Path, ...]:
+        """Return the files of every package on the way and of the module itself."""
+        return self._locate(dotted, folders)[0]
+
+    def _locate(self, dotted: str, folders: tuple[Path, ...]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+        """Return the files of a module, and the folders that its submodules are looked for in."""
+        key = folders, dotted
+        if key not in self._found:
+            parent, _, name = dotted.rpartition(".")
+            above, places = self._locate(parent, folders) if parent else ((), folders)
+            self._found[key] = self._look(name, above, places)
+        return self._found[key]
+
+    def _look(
+        self, name: str, above: tuple[Path, ...], places: tuple[Path, ...]
+    ) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+        """Take the first module or package; where there is none, all folders of the name are a namespace package."""
+        for place in places:
+            if (path := find_module(name, place)) is not None:
+                held = self._program.holds(path.resolve())
+                return ((*above, path.resolve()), (place / name,)) if held else ((), ())
+        return above, tuple(place / name for place in places if (place / name).is_dir())
+
+
+def _imported_files(
+    source: Source, folders: tuple[Path, ...], finder: _ModuleFinder, unresolved: dict[str, str]
+) -> Iterator[Path]:
+    """Yield the project files that the import statements of ``source`` lead to, wherever they stand.
+
+    Names that lead to none are put into ``unresolved``, with their line.
+    """
     for node in _statements(source.tree):
         match node:
             case ast.Import():
-                for alias in node.names:
-                    yield from _files_of(alias.name, program.search_path, program)
+                names, where = [[alias.name] for alias in node.names], folders
             case ast.ImportFrom(level=0, module=str(module)):
-                yield from _files_of_from(module, node, program.search_path, program)
-            case ast.ImportFrom(level=level):
-                package = source.path.parents[level - 1]
-                yield from _files_of_from(node.module or "", node, (package,), program)
+                names, where = [[module, *_members(module, node)]], folders
+            case ast.ImportFrom(level=level, module=relative) if level <= len(source.path.parents):
+                names = [[*([relative] if relative else []), *_members(relative or "", node)]]
+                where = (source.path.parents[level - 1],)
+            case _:
+                continue
+        for together in names:
+            paths = [path for name in together for path in finder.find(name, where)]
+            yield from paths
+            if not paths and where is folders:
+                for name in together:
+                    unresolved.setdefault(name, f"{source.name}:{node.lineno}")
+
+
+def _members(module: str, node: ast.ImportFrom) -> list[str]:
+    """Return what ``from module import name`` would import if ``name`` is a module."""
+    return [f"{module}.{alias.name}" if module else alias.name for alias in node.names if alias.name != "*"]
 
 
 def _packages_of(path: Path, program: Program) -> Iterator[Path]:
@@ -181,26 +320,3 @@ def _statements(tree: ast.Module) -> Iterator[ast.stmt]:
             yield node
         for name in reversed(BODIES):
             waiting += reversed(getattr(node, name, ()))
-
-
-def _files_of_from(module: str, node: ast.ImportFrom, folders: tuple[Path, ...], program: Program) -> Iterator[Path]:
-    """``from package import name``: the package, and ``name`` where it is a module."""
-    if module:
-        yield from _files_of(module, folders, program)
-    for alias in node.names:
-        dotted = f"{module}.{alias.name}" if module else alias.name
-        if alias.name != "*":
-            yield from _files_of(dotted, folders, program)
-
-
-def _files_of(dotted: str, folders: tuple[Path, ...], program: Program) -> Iterator[Path]:
-    """Every package on the way and the module itself, from the first folder that has it."""
-    parts = dotted.split(".")
-    for folder in folders:
-        if not (folder / parts[0]).is_dir() and not (folder / f"{parts[0]}.py").is_file():
-            continue
-        for end in range(1, len(parts) + 1):
-            path = find_module(".".join(parts[:end]), folder)
-            if path is not None and program.holds(path.resolve()):
-                yield path.resolve()
-        return

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tune.promotion.constants import Span
+from tune.promotion.notebook import is_line_magic
 
 IN_FORCE = "__promoted__"
 """The name that every module of the program holds the trial's values under."""
@@ -33,6 +34,10 @@ class _Promotion(ast.NodeTransformer):
         if key is None or not isinstance(node, ast.expr):
             return super().visit(node)
         return _promoted(key, node)
+
+    def visit_Expr(self, node: ast.Expr) -> Any:
+        """Leave a notebook's line magic out."""
+        return ast.copy_location(ast.Pass(), node) if is_line_magic(node) else self.generic_visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
         """Have a function tell what its promoted parameters hold, each time that it is called."""

@@ -32,14 +32,18 @@ class Snapshot:
     @property
     def stored(self) -> Program:
         """The program as it lies in the snapshot; names of files and places in them are the same as in the original."""
-        return Program(self.folder / self.program.name_of(self.program.path), self.folder)
+        return self.program.moved_to(self.folder)
 
 
 def take_snapshot(program: Program, folder: Path) -> Snapshot:
     """Copy every project module that the program's import statements lead to."""
     for source in program.sources.values():
         _store(source.raw, folder / source.name)
-    manifest = {"program": program.name_of(program.path), "root": str(program.root)}
+    manifest = {
+        "program": program.name_of(program.path),
+        "root": str(program.root),
+        "search_path": [program.name_of(each) for each in program.search_path],
+    }
     with atomic_write(folder / MANIFEST) as aside:
         aside.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     return Snapshot(folder, program)
@@ -52,11 +56,14 @@ def open_snapshot(folder: Path) -> Snapshot:
     """
     try:
         manifest = read_json(read_regular(folder / MANIFEST))
-        if PurePath(manifest["program"]).is_absolute() or ".." in PurePath(manifest["program"]).parts:
-            raise ValueError(f"its program lies outside of it, got {manifest['program']!r}")
+        recorded = manifest.get("search_path")
+        for name in (manifest["program"], *(recorded or ())):
+            if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+                raise ValueError(f"its program lies outside of it, got {name!r}")
         root = _root(Path(manifest["root"]), manifest["program"])
         read_regular(folder / manifest["program"])
-        return Snapshot(folder, Program(root / manifest["program"], root))
+        search_path = None if recorded is None else tuple(root / name for name in recorded)
+        return Snapshot(folder, Program(root / manifest["program"], root, search_path))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ExperimentError(str(folder), f"no snapshot of a program: {error}", "Is this an experiment?") from error
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from tune.errors import UnsharedError
-from tune.promotion.program import Program
 from tune.promotion.snapshot import MANIFEST
 from tune.trial.task import Job
 
@@ -25,7 +24,7 @@ def on_site(job: Job) -> Job:
     root = (Path.cwd() / PROJECT).resolve()
     below = job.folder.relative_to(there.root) if job.folder.is_relative_to(there.root) else Path()
     folder = root / below if (root / below).is_dir() else root
-    return replace(job, program=Program(root / there.name_of(there.path), root), folder=folder)
+    return replace(job, program=there.moved_to(root), folder=folder)
 
 
 def unshared(job: Job) -> UnsharedError | None:

@@ -17,7 +17,8 @@ from pathlib import Path
 import tune
 from tune.errors import OptionError, UserError
 from tune.paths import ExperimentPaths, short
-from tune.promotion.program import FOREIGN_FOLDERS, Program
+from tune.promotion.folders import FOREIGN_FOLDERS
+from tune.promotion.program import Program
 from tune.trial.site import PROJECT
 
 MOST_BYTES = 100 * 10**6

@@ -1,0 +1,225 @@
+"""Where the modules of a program may lie: the root of its project, and the folders that its imports are looked for in.
+
+A folder that the program itself adds to ``sys.path`` is read from its source; one that an editable install or
+``PYTHONPATH`` adds is there in this process.
+"""
+
+import ast
+import importlib.util
+import os
+import re
+import sys
+import sysconfig
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+ROOT_MARKERS = ("pyproject.toml", ".git")
+FOREIGN_FOLDERS = frozenset({"site-packages", "dist-packages", "node_modules", "__pycache__"})
+ADDS_FOLDERS = re.compile(rb"sys\.path|addsitedir")
+STANDARD_LIBRARY = Path(sysconfig.get_paths()["stdlib"]).resolve()
+"""A conda environment below the root has it in no folder of FOREIGN_FOLDERS."""
+MAX_HOPS = 8
+"""Names that stand for a folder are followed so far."""
+
+
+def is_foreign(path: Path, root: Path) -> bool:
+    """Tell whether a file below ``root`` is in an environment's packages, or in a hidden folder."""
+    folders = path.relative_to(root).parts[:-1]
+    hidden = any(folder.startswith(".") for folder in folders)
+    return hidden or not FOREIGN_FOLDERS.isdisjoint(folders) or path.is_relative_to(STANDARD_LIBRARY)
+
+
+def find_root(program: Path) -> Path:
+    """Return the nearest folder upward with a pyproject.toml or a .git, else the folder above the topmost package.
+
+    Where the program adds a folder to ``sys.path`` that lies outside, it is the folder above both, if that is one of a
+    project, too: in a repository of several projects the repository.
+    """
+    marked = [folder for folder in program.parents if _is_marked(folder)]
+    root = start = marked[0] if marked else package_parent(program)
+    entries = [Path(entry).resolve() for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    above_program = [] if marked else [entry for entry in entries if program.is_relative_to(entry)]
+    for folder in (*added_folders(program.read_bytes(), program), *above_program):
+        above = next(each for each in (root, *root.parents) if folder.is_relative_to(each))
+        is_near = not marked and above in (folder, start.parent) and above not in (Path.home(), *Path.home().parents)
+        if above in marked or is_near:
+            root = above
+    return root
+
+
+def package_parent(path: Path) -> Path:
+    """Return the folder above the topmost package that a file lies in; the file's own where it is in none."""
+    return next(folder for folder in path.parents if not (folder / "__init__.py").is_file())
+
+
+def source_folder(root: Path) -> Path | None:
+    """Return ``src`` below the root, if it is a folder of modules and no package."""
+    folder = root / "src"
+    return folder if folder.is_dir() and not (folder / "__init__.py").is_file() else None
+
+
+def import_path() -> Iterator[Path]:
+    """Yield the folders of ``sys.path``, without those of what is installed."""
+    for entry in map(Path, sys.path):
+        folder = entry.resolve()
+        if entry.is_absolute() and folder.is_dir() and not _is_library(folder):
+            yield folder
+
+
+def folder_of_module(top: str) -> Path | None:
+    """Return the folder that a top-level module is imported from; None where it is installed, or nowhere.
+
+    The finders of editable installs are asked, too.
+    """
+    if top in sys.stdlib_module_names:
+        return None
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, AttributeError, ValueError):
+        return None
+    places = [] if spec is None else list(spec.submodule_search_locations or ())
+    if spec is None or not (places or spec.has_location):
+        return None
+    folder = Path(places[0] if places else str(spec.origin)).resolve().parent
+    return None if _is_library(folder) or next(folder.glob("*.dist-info"), None) is not None else folder
+
+
+def _is_library(folder: Path) -> bool:
+    """Whether a folder is one of an environment, or that of this package."""
+    is_standard = folder.is_relative_to(STANDARD_LIBRARY) or STANDARD_LIBRARY.is_relative_to(folder)
+    return is_standard or not FOREIGN_FOLDERS.isdisjoint(folder.parts)
+
+
+def added_folders(raw: bytes, path: Path) -> list[Path]:
+    """Return the folders that a file's source adds to ``sys.path``, as far as they can be told, in order.
+
+    A relative one is looked for in the working directory, as Python does, and beside the file.
+    """
+    if ADDS_FOLDERS.search(raw) is None:
+        return []
+    try:
+        tree = ast.parse(raw)
+    except (SyntaxError, ValueError):
+        return []  # whoever reads the file says so
+    names = {
+        target.id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    found: dict[Path, None] = {}
+    for entry in (entry for node in ast.walk(tree) for entry in _entries(node)):
+        for here in (Path.cwd(), path.parent):
+            text = _FolderReader(path, here, names).read(entry, MAX_HOPS)
+            if text and (folder := Path(here, text).resolve()).is_dir():
+                found[folder] = None
+    return list(found)
+
+
+def _is_marked(folder: Path) -> bool:
+    return any((folder / marker).exists() for marker in ROOT_MARKERS)
+
+
+def _entries(node: ast.AST) -> list[ast.expr]:
+    """Return what a statement or a call adds to ``sys.path``."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=owner, attr="append"), args=[entry]) if _is_path(owner):
+            return [entry]
+        case ast.Call(func=ast.Attribute(value=owner, attr="insert"), args=[_, entry]) if _is_path(owner):
+            return [entry]
+        case ast.Call(func=ast.Attribute(attr="addsitedir"), args=[entry]):
+            return [entry]
+        case ast.Call(func=ast.Attribute(value=owner, attr="extend"), args=[ast.List() | ast.Tuple() as listed]):
+            return listed.elts if _is_path(owner) else []
+        case ast.AugAssign(target=owner, value=ast.List() | ast.Tuple() as listed) if _is_path(owner):
+            return listed.elts
+        case ast.Assign(targets=[ast.Subscript(value=owner) | owner], value=value) if _is_path(owner):
+            lists = [each for each in ast.walk(value) if isinstance(each, ast.List)]
+            return [entry for each in lists for entry in each.elts if not isinstance(entry, ast.Starred)]
+        case _:
+            return []
+
+
+def _is_path(node: ast.expr) -> bool:
+    match node:
+        case ast.Attribute(value=ast.Name("sys"), attr="path"):
+            return True
+        case _:
+            return False
+
+
+class _FolderReader:
+    """Reads expressions of ``os.path`` and ``pathlib`` that name a folder."""
+
+    def __init__(self, path: Path, here: Path, names: Mapping[str, ast.expr]) -> None:
+        self._path = path
+        self._here = here
+        self._names = names
+
+    def read(self, node: ast.expr, hops: int) -> str | None:
+        """Return the path as text; None where it cannot be told."""
+        match node:
+            case ast.Constant(value=str(text)):
+                return text
+            case ast.Name(id="__file__"):
+                return str(self._path)
+            case ast.Name(id=name) if name in self._names and hops:
+                return self.read(self._names[name], hops - 1)
+            case ast.Attribute(attr="pardir" | "curdir" as name):
+                return os.pardir if name == "pardir" else os.curdir
+            case ast.Attribute(value=inner, attr="parent"):
+                return self._parent(inner, 0, hops)
+            case ast.Subscript(value=ast.Attribute(value=inner, attr="parents"), slice=ast.Constant(value=int(number))):
+                return self._parent(inner, number, hops)
+            case ast.BinOp(left=left, op=operator, right=right):
+                return self._operation(left, operator, right, hops)
+            case ast.Call(func=function, args=arguments):
+                return self._call(function, arguments, hops)
+            case _:
+                return None
+
+    def _operation(self, left: ast.expr, operator: ast.operator, right: ast.expr, hops: int) -> str | None:
+        if isinstance(operator, ast.Div):
+            return self._joined([left, right], hops)
+        first, second = self.read(left, hops), self.read(right, hops)
+        return first + second if isinstance(operator, ast.Add) and first is not None and second is not None else None
+
+    def _call(self, function: ast.expr, arguments: list[ast.expr], hops: int) -> str | None:
+        owner = function.value if isinstance(function, ast.Attribute) else None
+        match function:
+            case ast.Attribute(attr=name) | ast.Name(id=name):
+                pass
+            case _:
+                return None
+        match name, arguments:
+            case (("getcwd" | "cwd"), []):
+                return str(self._here)
+            case (("Path" | "PurePath"), []):
+                return os.curdir
+            case (("Path" | "PurePath" | "join"), _):
+                return self._joined(arguments, hops)
+            case "joinpath", _ if owner is not None:
+                return self._joined([owner, *arguments], hops)
+            case "dirname", [inner]:
+                text = self.read(inner, hops)
+                return None if text is None else str(Path(text).parent)
+            case (("abspath" | "realpath" | "normpath" | "str" | "fspath" | "expanduser"), [inner]):
+                text = self.read(inner, hops)
+            case (("resolve" | "absolute" | "as_posix" | "expanduser"), _) if owner is not None:
+                text = self.read(owner, hops)
+            case _:
+                return None
+        if text is None or name in ("str", "fspath", "as_posix"):
+            return text
+        return os.path.normpath(self._here / os.path.expanduser(text))  # noqa: PTH111  Path's raises on `~nobody`
+
+    def _joined(self, parts: list[ast.expr], hops: int) -> str | None:
+        texts = [self.read(part, hops) for part in parts]
+        known = [text for text in texts if text is not None]
+        return str(Path(*known)) if len(known) == len(texts) else None
+
+    def _parent(self, inner: ast.expr, number: int, hops: int) -> str | None:
+        text = self.read(inner, hops)
+        parents = [] if text is None else list(Path(text).parents)
+        return str(parents[number]) if 0 <= number < len(parents) else None
