@@ -124,8 +124,8 @@ def test_constants_as_json_when_read_then_hold_what_the_table_shows(project, cap
     assert main(["constants", "train.py", "--json"]) == 0
     told = json.loads(capfd.readouterr().out)
 
-    assert list(told) == ["program", "root", "constants", "options", "refused", "nameless"]
-    assert (told["program"], told["root"]) == ("train.py", str(project))
+    assert list(told) == ["program", "root", "outside", "constants", "options", "refused", "nameless"]
+    assert (told["program"], told["root"], told["outside"]) == ("train.py", str(project), [])
     every = told["constants"] + told["options"]
     assert sorted(each["name"] for each in every) == sorted(line.split("  ")[0] for line in ALL.splitlines()[1:10])
     assert [each["name"] for each in every if each["promising"]] == ["lr", "Net.width", "--epochs"]

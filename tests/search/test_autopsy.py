@@ -2,6 +2,7 @@
 
 import pytest
 
+from tune.paths import VersionPaths
 from tune.search.autopsy import autopsy, failure_in
 from tune.trial.record import Record
 
@@ -18,10 +19,10 @@ RECORD = Record(
         ("the program called os._exit(3)", "the worker died: the program called os._exit(3)"),
     ],
 )
-def test_a_process_that_died_has_its_end_as_the_reason(death, reason):
-    assert autopsy(RECORD, death).failure.reason == reason
+def test_a_process_that_died_has_its_end_as_the_reason(death, reason, tmp_path):
+    assert autopsy(RECORD, death, VersionPaths(tmp_path)).failure.reason == reason
 
 
-def test_a_process_that_died_before_it_wrote_anything_has_died_all_the_same():
-    assert autopsy(None, "killed by SIGKILL") is None
+def test_a_process_that_died_before_it_wrote_anything_has_died_all_the_same(tmp_path):
+    assert autopsy(None, "killed by SIGKILL", VersionPaths(tmp_path)) is None
     assert failure_in(None, "killed by SIGKILL").reason == "the worker died: killed by SIGKILL"

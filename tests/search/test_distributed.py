@@ -119,10 +119,11 @@ def test_a_rank_that_fails_dies_or_hangs_is_no_hang_and_costs_one_trial(search, 
     trials = {trial.user_attrs["constants"]["FAULT"]: trial for trial in searched.study.trials}
     reasons = {fault: trial.user_attrs["reason"] for fault, trial in trials.items() if trial.state.name == "FAIL"}
     raises = 1 + program.read_text().splitlines().index('        raise ValueError("not on this rank")')
+    exits = 1 + program.read_text().splitlines().index("        os._exit(3)")
     assert reasons.pop("rank 1 hangs").startswith("hang: no epoch ended for ")
     assert reasons == {
         "rank 1 raises": f"ValueError: not on this rank (rank 1) (shared.py:{raises})",
-        "rank 1 exits": "the worker died: the program called os._exit(3)",
+        "rank 1 exits": f"the worker died: the program called os._exit(3) (shared.py:{exits})",
     }
     assert searched.version(trials["rank 1 raises"]).error.read_text().endswith("ValueError: not on this rank\n")
     attempts = {fault: trial.user_attrs.get("attempt", 1) for fault, trial in trials.items()}

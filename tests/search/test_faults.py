@@ -48,6 +48,7 @@ def test_each_fault_has_its_reason_and_the_best_of_the_rest_is_found(search, tmp
     trials = by_fault(searched)
     source = (searched.paths.source / "faults.py").read_text().splitlines()
     raises = 1 + source.index('        raise RuntimeError("no second epoch")')
+    exits, crashes = 1 + source.index("        os._exit(3)"), 1 + source.index("        ctypes.string_at(0)")
     reasons = {fault: trial.user_attrs["reason"] for fault, trial in trials.items() if trial.state.name == "FAIL"}
     assert "DefaultCPUAllocator: can't allocate memory" in reasons.pop("takes memory")
     for fault in ("loops", "holds the interpreter"):
@@ -55,8 +56,8 @@ def test_each_fault_has_its_reason_and_the_best_of_the_rest_is_found(search, tmp
     assert reasons == {
         "diverges": "the metric is nan in epoch 3",
         "raises": f"RuntimeError: no second epoch (faults.py:{raises})",
-        "exits": "the worker died: the program called os._exit(3)",
-        "crashes": "the worker died: Segmentation fault",
+        "exits": f"the worker died: the program called os._exit(3) (faults.py:{exits})",
+        "crashes": f"the worker died: Segmentation fault (faults.py:{crashes})",
         "is killed": "the worker died: killed by SIGKILL",
     }
     attempts = {fault: trial.user_attrs.get("attempt", 1) for fault, trial in trials.items()}

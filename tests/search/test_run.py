@@ -122,12 +122,13 @@ def test_every_curve_is_in_the_journal(trials):
 def test_a_failed_trial_says_why(one_of_each, trials):
     source = (one_of_each.paths.source / "cases.py").read_text().splitlines()
     raises, never = [number for number, text in enumerate(source, 1) if text.strip().startswith("raise ")][::-1]
+    exits = next(number for number, text in enumerate(source, 1) if text.strip().startswith("os._exit"))
     reasons = {case: trial.user_attrs["reason"] for case, trial in trials.items() if "reason" in trial.user_attrs}
 
     assert reasons == {
         "nan": "the metric is nan in epoch 2",
         "raises": f"RuntimeError: no second epoch (cases.py:{raises})",
-        "dies": "the worker died: the program called os._exit(3)",
+        "dies": f"the worker died: the program called os._exit(3) (cases.py:{exits})",
         "never built": f"ValueError: this cannot be built (cases.py:{never})",
     }
     assert one_of_each.version(trials["raises"]).error.read_text().endswith("RuntimeError: no second epoch\n")
@@ -243,7 +244,8 @@ def test_a_worker_that_dies_in_the_preflight_ends_the_search(search, tmp_path):
     assert type(searched.error) is PreflightError
     version = searched.paths.version("000,baseline")
     assert str(searched.error) == (
-        f"the worker died in the pre-flight: the program called os._exit(3)\n  All that the program said: {version.log}"
+        "scripted.py:21: the worker died in the pre-flight: the program called os._exit(3)\n"
+        f"  All that the program said: {version.log}"
     )
     assert session(version.folder).status == "STATUS_FAILURE"
     assert version.hparams.exists()

@@ -52,7 +52,9 @@ def left_in(version: VersionPaths, *, death: str | None, stopped: bool) -> Left:
     record = read_record(version)
     failed = death is not None or (record is not None and record.stage == "failed" and not stopped)
     died = failed and (record is None or record.stage in ("preflight", "running"))
-    return Left(record=autopsy(record, death or "") if died else record, failed=failed, died=died, version=version)
+    return Left(
+        record=autopsy(record, death or "", version) if died else record, failed=failed, died=died, version=version
+    )
 
 
 def told_by(record: Record | None) -> list[Epoch]:

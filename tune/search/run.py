@@ -39,6 +39,9 @@ from tune.storage.bring import fetch
 from tune.trial.fits import CountedFits
 from tune.trial.outcome import Outcome
 from tune.trial.output import logged_to, user_streams
+from tune.trial.process.client import NO_PROCESS
+from tune.trial.process.crash import crash_places
+from tune.trial.process.link import leaves_stack
 from tune.trial.record import NEVER_LOGGED, Record, counted_before
 from tune.trial.room import folder_told
 from tune.trial.surroundings import Surroundings, read_surroundings, surroundings, visible_gpus, write_surroundings
@@ -250,13 +253,18 @@ def _preflight_error(record: Record | None, search: Search, death: str | None) -
     failure = record.failure if record else None
     if record is None or failure is None:
         log = search.paths.folder / DRIVER_LOG
+        hint = f"More may be said in {short(log)}"
+        if death is not None and death.startswith(NO_PROCESS):
+            places = crash_places(log) if leaves_stack(death.rpartition(": ")[2]) else []
+            return PreflightError(f"{short(places[0][0])}:{places[0][1]}" if places else None, death, hint)
         how = f": {death}" if death else ""
-        return PreflightError(None, f"{WORKER_DIED} before the pre-flight{how}", f"More may be said in {short(log)}")
+        return PreflightError(None, f"{WORKER_DIED} before the pre-flight{how}", hint)
     version = search.paths.version(record.version)
     if failure.ours and failure.kind == WORKER_DIED:
         how = f": {failure.message}" if failure.message else ""
         what = f"{WORKER_DIED} in the pre-flight{how}"
-        return PreflightError(None, what, f"All that the program said: {short(version.log)}")
+        hint = f"{failure.hint}\n  " if failure.hint else ""
+        return PreflightError(failure.place, what, f"{hint}All that the program said: {short(version.log)}")
     if failure.ours and failure.kind in (MetricError.__name__, NEVER_LOGGED):
         return MetricError(search.space.where("metric"), failure.message, failure.hint)
     for kind in (MutationError, UnreadOptionError):

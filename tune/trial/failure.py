@@ -9,6 +9,7 @@ from types import TracebackType
 
 from tune.errors import PromotuneError
 from tune.promotion.rewrite import IN_FORCE
+from tune.trial.broken_import import import_hint
 from tune.trial.record import Failure
 from tune.trial.room import chain_of
 from tune.trial.task import Job
@@ -59,7 +60,8 @@ def failure_of(error: BaseException, job: Job) -> Failure:
     path = Path(place.tb_frame.f_code.co_filename)
     name = job.program.name_of(path) if path.is_relative_to(job.program.root) else str(path)
     code = traceback.extract_tb(place, limit=1)[0].line
-    return Failure(kind=kind, message=message, place=f"{name}:{line}", code=code or None)
+    hint = import_hint(error, frames[-1][0].tb_next)
+    return Failure(kind=kind, message=message, place=f"{name}:{line}", code=code or None, hint=hint)
 
 
 def _ours(error: BaseException) -> PromotuneError | None:

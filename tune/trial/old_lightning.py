@@ -148,7 +148,7 @@ def refuse_old_accelerator(accelerator: object) -> None:
 def explained(failure: Failure, program: Program) -> Failure:
     """Return a failure with what stands today for what the program asks for, at the user's own line of it."""
     old = _old(failure.message)
-    if old is None or failure.hint is not None:
+    if old is None or failure.ours:
         return failure
     hint = f"It is written for an older Lightning: instead of `{old.name}` write {old.today}."
     if old.name in (failure.code or ""):

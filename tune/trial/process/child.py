@@ -26,6 +26,7 @@ from tune.paths import VersionPaths
 from tune.trial.epoch_clock import EpochClock
 from tune.trial.fits import read_counted_fits
 from tune.trial.mail import Mail
+from tune.trial.process.crash import note_exits
 from tune.trial.process.link import NO_ROOM, READY, Link
 from tune.trial.process.linux import OOM_SCORE_ADJ, become_subreaper
 from tune.trial.process.start import Start
@@ -132,7 +133,9 @@ def _become_own_process(start: Start, variables: Mapping[str, str]) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     multiprocessing.set_start_method(None, force=True)
+    faulthandler.disable()  # a fit of the template took its handlers away: Lightning restores those that Python knows
     faulthandler.enable()
+    note_exits()
 
 
 def _compiler_cache() -> str:

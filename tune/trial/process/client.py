@@ -23,6 +23,7 @@ from tune.paths import atomic_write
 from tune.trial.process.linux import CAN_FORK, kill_tree
 from tune.trial.task import Job
 
+NO_PROCESS = "no process for a trial"
 SOCKET = "server"
 """The name of a server's socket in its folder."""
 START_METHOD = "PROMOTUNE_START_METHOD"
@@ -78,7 +79,7 @@ class ForkedProcess:
             first, _, rest = text.partition(b"\n")
             answer = json.loads(first)
             if "error" in answer:
-                raise StartError(None, f"no process for a trial: {answer['error']}", "Nothing was trained.")
+                raise StartError(None, f"{NO_PROCESS}: {answer['error']}", "Nothing was trained.")
             self.pid = int(answer["pid"])
             self.connection = Connection(descriptors[0])
             if rest:

@@ -16,6 +16,7 @@ BATCH_S = 0.5
 """A batch that ends sooner after the last one that was told is not told."""
 SAID, LOST = 70, 71
 """Exit statuses of a process that cannot go on: it has said why; its connection is gone."""
+EXIT_CALLED = "the program called os._exit"
 FATAL = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT})
 """Signals of a process's own mistakes."""
 
@@ -75,12 +76,17 @@ class Link:
             self.tell(TRAINED)
 
 
+def leaves_stack(how: str) -> bool:
+    """Tell whether a process that ended so, in words of ``describe_end``, has written its stack."""
+    return how.startswith(EXIT_CALLED) or how in {signal.strsignal(number) for number in FATAL}
+
+
 def describe_end(status: int) -> str:
     """Return how a process ended that did not say so, by its exit status; a negative one is a signal's number."""
     if status == LOST:
         return "the program closed its connection to the search"
     if status >= 0:
-        return f"the program called os._exit({status})"
+        return f"{EXIT_CALLED}({status})"
     number = signal.Signals(-status)
     if number in FATAL:
         return signal.strsignal(number) or number.name

@@ -30,6 +30,7 @@ from typing import Any
 
 import setproctitle
 
+from tune.trial.process.link import describe_end
 from tune.trial.process.linux import (
     TRACKER,
     become_subreaper,
@@ -50,6 +51,7 @@ TRACKER_S = 2.0
 """For the process that cleans shared memory behind a trial."""
 MOST_RETRIES = 2
 """How often a template that ended is made again."""
+UNIMPORTABLE = "torch and Lightning cannot be imported"
 STRAY_S = 0.01
 """Between two looks at processes that outlived their trials."""
 
@@ -251,7 +253,7 @@ class Server:
             reason = message.get("failed") or f"the template cannot be forked: {message['unfit']}"
             sys.stderr.write(f"a template of trials ended: {reason}\n")
             if template is self._base:
-                self._failure = reason
+                self._failure = f"{UNIMPORTABLE}: {reason}"
         return True
 
     def _take_over(self, template: Template, message: dict[str, Any]) -> None:
@@ -300,10 +302,13 @@ class Server:
             os.close(spare[1])
         template = self._templates.pop(pid, None)
         if template is not None:
-            self._lose(template)
+            self._lose(template, status)
 
-    def _lose(self, template: Template) -> None:
-        """Go on without a template: with the first one where it was another, else with a new first one."""
+    def _lose(self, template: Template, status: int) -> None:
+        """Go on without a template: with the first one where it was another, else with a new first one.
+
+        ``status``: its exit status.
+        """
         template.channel.setblocking(False)
         while self._hear(template):  # what it said last
             pass
@@ -320,6 +325,8 @@ class Server:
             self._base = None
             if self._failure is None and self._n_lost <= MOST_RETRIES:
                 self._make_first()
+            elif self._failure is None:
+                self._failure = f"{UNIMPORTABLE}: {describe_end(status)}"
         if template is self._current:
             self._current = self._base
             if template.spec is not None and self._n_lost <= MOST_RETRIES:

@@ -6,6 +6,7 @@ a forked child (a second thread, CUDA) is looked for before each fork.
 """
 
 import contextlib
+import faulthandler
 import gc
 import importlib
 import importlib.util
@@ -28,6 +29,8 @@ from typing import Any, NoReturn
 
 from tune.promotion.execute import Executor
 from tune.promotion.snapshot import Snapshot
+from tune.trial.broken_import import describe_raised
+from tune.trial.process.crash import note_exits
 from tune.trial.process.linux import n_threads, reap_children
 from tune.trial.surroundings import changed
 from tune.trial.task import Job
@@ -64,6 +67,8 @@ def executor_of(job: Job) -> Executor:
 def run_first_template(server: socket.socket) -> NoReturn:
     """Import torch and Lightning, and serve; for a process that the server forked."""
     before = dict(os.environ)
+    faulthandler.enable()
+    note_exits()
     with _told(server):
         gc.disable()
         importlib.import_module("tune.trial.process.child")
@@ -259,5 +264,5 @@ def _told(server: socket.socket) -> Any:
     try:
         yield
     except BaseException as error:
-        _send(server, {"failed": f"{type(error).__name__}: {error}"})
+        _send(server, {"failed": describe_raised(error)})
         os._exit(1)

@@ -1,0 +1,92 @@
+"""A broken package of the environment ends a search with its name and place, and only if the program needs it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.projects import write_program
+
+ROOT = Path(__file__).parents[2]
+SPACE = "system: scripted.py\nmetric: Score/Val\nmode: max\nconstants: {LR: {loguniform: [1e-4, 1e-1]}}\ntrials: 1\n"
+EXITS, CRASHES = "import os\nos._exit(4)\n", "import ctypes\nctypes.string_at(0)\n"
+RAISES = "\nraise RuntimeError('operator torchvision::nms does not exist')\n"
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Return what runs a search with packages in the environment, and a line in front of the program."""
+
+    def run(line, packages):
+        site = tmp_path / "site-packages"
+        for name, source in packages.items():
+            (site / name).mkdir(parents=True)
+            (site / name / "__init__.py").write_text(source)
+            (site / f"{name}-0.20.0.dist-info").mkdir()
+            (site / f"{name}-0.20.0.dist-info" / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\n")
+        program = write_program(tmp_path / "project", "scripted")
+        program.write_text(f"{line}\n{program.read_text()}")
+        (program.parent / "s.yaml").write_text(SPACE)
+        words = [
+            sys.executable,
+            ROOT / "run_search.py",
+            "--space",
+            "s.yaml",
+            "--storage",
+            tmp_path / "storage",
+            "--quiet",
+        ]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(site)])}
+        done = subprocess.run(words, cwd=program.parent, env=environment, capture_output=True, text=True, check=False)
+        return done.returncode, done.stderr
+
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (
+            RAISES,
+            "RuntimeError: operator torchvision::nms does not exist ({place}). The package may be made for another",
+        ),
+        (EXITS, "the program called os._exit(4)\n"),
+        (CRASHES, "Segmentation fault\n"),
+    ],
+    ids=["raises", "exits", "crashes"],
+)
+def test_a_package_that_lightning_itself_imports_is_named(source, said, run, tmp_path):
+    status, text = run("", {"torchvision": source})
+
+    place = f"{tmp_path}/site-packages/torchvision/__init__.py:2"
+    assert status == 1
+    assert "no process for a trial: torch and Lightning cannot be imported: " + said.format(place=place) in text
+    assert place in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("source", "how"),
+    [(EXITS, "the program called os._exit(4)"), (CRASHES, "Segmentation fault")],
+    ids=["exits", "crashes"],
+)
+def test_a_package_that_ends_the_process_is_named_with_the_import(source, how, run, tmp_path):
+    status, text = run("import broken", {"broken": source})
+
+    assert status == 1
+    assert text.startswith(
+        f"scripted.py:1: the worker died in the pre-flight: {how}\n"
+        f"  It died in {tmp_path}/site-packages/broken/__init__.py:2.\n  All that the program said: "
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", [EXITS, CRASHES, RAISES], ids=["exits", "crashes", "raises"])
+def test_a_package_that_a_template_alone_imports_breaks_no_search(source, run, tmp_path):
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "plots.py").write_text("import broken\n")
+
+    assert run("def plot(): import plots", {"broken": source}) == (0, "")
