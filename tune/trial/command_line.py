@@ -22,6 +22,7 @@ from tune.promotion.options import Option, option_words
 from tune.promotion.rewrite import IN_FORCE
 from tune.space.dimensions import Value
 from tune.space.space import Script
+from tune.trial.failure import program_frames
 from tune.trial.read_words import ANY, NamespaceLog, NotedWords, ReadLog, note_reads
 from tune.trial.replaced import replaced
 from tune.trial.task import Job
@@ -95,10 +96,13 @@ class CommandLine:
         """Raise what a parser said where a parser ended the program: of the trial's options an UnreadOptionError."""
         if not self._values:
             self._raise_parser_message(end)
-        if not self._notes_reads or not self._values:
-            return
+        is_probe = self._notes_reads and bool(self._values)
         if self._refusal is not None:
-            raise UnreadOptionError(None, _one_line(self._refusal)) from end
+            said = _one_line(self._refusal)
+            refusal = UnreadOptionError(None, said) if is_probe else SystemExit(said)
+            raise refusal.with_traceback(end.__traceback__) from end
+        if not is_probe or (end.__context__ is not None and program_frames(end.__context__)):
+            return  # the program raised something, and its library made an exit of it
         *_, last = _traces(end.__traceback__)
         module = last.tb_frame.f_globals
         if IN_FORCE not in module and module.get("__name__") != "argparse":  # its `error` may be called by the program

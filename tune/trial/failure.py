@@ -52,8 +52,10 @@ def failure_of(error: BaseException, job: Job) -> Failure:
         return Failure(kind=type(ours).__name__, ours=True, message=message, hint=ours.hint)
     interrupt = (each for each in chain_of(error) if isinstance(each, KeyboardInterrupt))
     error = next(interrupt, error)  # of the program's own: Lightning makes another of it while it tears down
+    exit_frames = program_frames(error)
+    error = _cause_of_exit(error)
     kind, message = type(error).__name__, _text(error)
-    frames = [frame for frame in _frames(error.__traceback__) if IN_FORCE in frame[0].tb_frame.f_globals]
+    frames = program_frames(error) or exit_frames
     if not frames:
         return Failure(kind=kind, message=message)
     place, line = frames[-1]
@@ -69,6 +71,13 @@ def _ours(error: BaseException) -> PromotuneError | None:
     return next((each for each in chain_of(error) if isinstance(each, PromotuneError)), None)
 
 
+def _cause_of_exit(error: BaseException) -> BaseException:
+    """Return the exception whose handler called ``sys.exit(1)``, as ``hydra.main`` does; else the error itself."""
+    cause = error.__cause__ or error.__context__
+    exits = isinstance(error, SystemExit) and isinstance(error.code, int)
+    return cause if exits and isinstance(cause, Exception) else error
+
+
 def _text(error: BaseException) -> str:
     """Return what it says, if that does not raise another; of a long text the beginning, `error.txt` has it whole."""
     try:
@@ -76,6 +85,11 @@ def _text(error: BaseException) -> str:
     except Exception:
         return ""
     return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}..."
+
+
+def program_frames(error: BaseException) -> list[tuple[TracebackType, int]]:
+    """Return the frames of a traceback that are the program's, each with its line, the outermost first."""
+    return [frame for frame in _frames(error.__traceback__) if IN_FORCE in frame[0].tb_frame.f_globals]
 
 
 def _frames(trace: TracebackType | None) -> Iterator[tuple[TracebackType, int]]:

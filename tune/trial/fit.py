@@ -10,7 +10,7 @@ from tune.paths import VersionPaths
 from tune.trial.cut import cut_back
 from tune.trial.epoch_hooks import call_at_epochs
 from tune.trial.fits import CountedFits, FitLog
-from tune.trial.logger import OneSession, version_logger
+from tune.trial.logger import OneSession, open_version_logger
 from tune.trial.mark import Mark
 from tune.trial.mutant import Mutant
 from tune.trial.observer_callback import ObserverCallback, observer_callback_class
@@ -191,13 +191,13 @@ class Fit:
     def logger(self, package: ModuleType) -> Any:
         """Return the version's one logger."""
         if self._logger is None:
-            self._logger = version_logger(package)(*self._logged)
+            self._logger = open_version_logger(package, *self._logged)
             self.stopwatch.time_calls(self._logger, LOGGING, *LOGGER_METHODS)
         return self._logger
 
     def adopt(self, logger: OneSession) -> None:
         """Point a logger of a class of the program's own at the version."""
-        OneSession.__init__(logger, *self._logged)
+        logger.log_into_version(*self._logged)
         self._logger = self._logger or logger
 
     @property

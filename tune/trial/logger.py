@@ -25,7 +25,7 @@ class OneSession:
     experiment: Any
     _experiment: Any
 
-    def __init__(
+    def log_into_version(
         self,
         version: VersionPaths,
         promoted: Mapping[str, Value],
@@ -33,6 +33,7 @@ class OneSession:
         started: float,
         purge_step: int | None = None,
     ) -> None:
+        """Initialise the logger. No ``__init__``: jsonargparse would list the parameters of one."""
         folder = version.folder
         arguments: dict[str, Any] = {
             "save_dir": folder.parent.parent,
@@ -42,7 +43,7 @@ class OneSession:
             "flush_secs": FLUSH_S,
             "purge_step": purge_step,  # a TensorBoard that runs forgets what it has read of steps that come again
         }
-        super().__init__(**arguments)
+        super().__init__(**arguments)  # Lightning's
         self._files = version
         self._promoted = promoted
         self._hardcoded = hardcoded
@@ -133,3 +134,11 @@ class OneSession:
 def version_logger(package: ModuleType) -> Any:
     """Return the logger's class, below the TensorBoardLogger of the Lightning package that the program uses."""
     return type("VersionLogger", (OneSession, package.loggers.TensorBoardLogger), {})
+
+
+def open_version_logger(package: ModuleType, *arguments: Any) -> Any:
+    """Return a logger of that class; ``arguments`` are those of ``log_into_version``."""
+    logger_class = version_logger(package)
+    logger = logger_class.__new__(logger_class)
+    logger.log_into_version(*arguments)
+    return logger

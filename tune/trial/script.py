@@ -10,7 +10,7 @@ import functools
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -109,7 +109,7 @@ def _ignoring_stops(leave: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _without_bars(given: Any, package: ModuleType) -> list[Any]:
-    callbacks = given if isinstance(given, list | tuple) else [given] if given is not None else []
+    callbacks = given if isinstance(given, Iterable) else [given] if given is not None else []
     return [callback for callback in callbacks if not isinstance(callback, package.callbacks.ProgressBar)]
 
 
@@ -139,22 +139,34 @@ def _ended(stage: Callable[..., Any], fit: Fit) -> Callable[..., Any]:
 
 @contextlib.contextmanager
 def _loggers_of(package: ModuleType, fit: Fit) -> Iterator[None]:
-    """Let the program's every TensorBoardLogger be the version's, wherever it imports the class from."""
+    """Let the program's every TensorBoardLogger be the version's, wherever it imports the class from.
+
+    The class in its place has the name and the signature of the original: LightningCLI inspects it.
+    """
     original = package.loggers.TensorBoardLogger
 
     class Kind(type(original)):  # type: ignore[misc]
         def __instancecheck__(cls, instance: object) -> bool:
             return isinstance(instance, original)
 
+        def __call__(cls, *args: Any, **given: Any) -> Any:
+            return fit.logger(package) if cls is TensorBoardLogger else super().__call__(*args, **given)
+
+        @property
+        def __signature__(cls) -> inspect.Signature:
+            _, *others = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
+            return inspect.Signature(others)
+
     class TensorBoardLogger(version_logger(package), metaclass=Kind):  # type: ignore[misc]
-        def __new__(cls, *args: Any, **given: Any) -> Any:
-            return fit.logger(package) if cls is TensorBoardLogger else super().__new__(cls)
+        __doc__ = original.__doc__
 
         @functools.wraps(original.__init__)  # type: ignore[misc]
         def __init__(self, *args: Any, **given: Any) -> None:
             fit.adopt(self)  # of a subclass that the program defines
 
+    TensorBoardLogger.__module__, TensorBoardLogger.__qualname__ = original.__module__, original.__qualname__
     with (
+        replaced(original, "__qualname__", f"_{original.__qualname__}"),  # jsonargparse finds one class of a name
         replaced(package.loggers, "TensorBoardLogger", TensorBoardLogger),
         replaced(package.loggers.tensorboard, "TensorBoardLogger", TensorBoardLogger),
         _versions_claimed(package.loggers.CSVLogger),

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from tune.paths import VersionPaths
 from tune.trial.fits import FitLog
-from tune.trial.logger import version_logger
+from tune.trial.logger import open_version_logger
 from tune.trial.report_callback import Objective, report_callback_class
 
 N_POINTS = 4
@@ -46,7 +46,7 @@ def train_toy(folder: Path) -> None:
     data = TensorDataset(torch.zeros(N_POINTS, 2), torch.zeros(N_POINTS, dtype=torch.int64))
     train, val = (DataLoader(data, batch_size=BATCH_SIZE, shuffle=shuffle) for shuffle in (True, False))
     files = VersionPaths(folder)
-    logger = version_logger(pl)(files, {"LR": 0.1}, {}, 0.0, None)
+    logger = open_version_logger(pl, files, {"LR": 0.1}, {}, 0.0, None)
     trainer = pl.Trainer(
         max_epochs=1,
         accelerator="cpu",

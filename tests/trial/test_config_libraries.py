@@ -1,0 +1,236 @@
+"""Programs that hydra, OmegaConf or LightningCLI put together: their Trainers, loggers, folders and failures."""
+
+import ast
+import json
+
+import pytest
+
+from tests.searched import Worker
+
+NET = """
+import sys
+from collections import UserList
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from torch.utils.data import DataLoader, TensorDataset
+
+LR = 0.1
+
+
+class Noted(pl.Callback):
+    def on_fit_end(self, trainer, module):
+        print("noted")
+
+
+class Net(pl.LightningModule):
+    def __init__(self, lr: float = LR):
+        super().__init__()
+        self.lr = lr
+        self.net = torch.nn.Linear(2, 1)
+
+    def training_step(self, batch, index):
+        loss = self.net(batch[0]).square().mean()
+        self.log("loss", loss, on_epoch=True, on_step=False)
+        return loss
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=self.lr)
+
+    def train_dataloader(self):
+        return DataLoader(TensorDataset(torch.ones(8, 2)), batch_size=4)
+
+
+"""
+SPACE = """
+script: train.py
+args: {args}
+metric: loss
+mode: min
+constants:
+  {name}: {{loguniform: [1e-3, 1.0]}}
+trials: 3
+"""
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture
+def searched(tmp_path, monkeypatch, server):
+    """Return what makes a worker of a program, with other files beside it."""
+
+    def search(text, args=(), name="LR", **files):
+        root = tmp_path / "project"
+        root.mkdir()
+        monkeypatch.chdir(root)
+        (root / "pyproject.toml").touch()
+        (root / "train.py").write_text(NET + text)
+        for file, held in files.items():
+            (root / f"{file}.yaml").write_text(held)
+        (root / "space.yaml").write_text(SPACE.format(args=json.dumps(list(args)), name=name))
+        return Worker(root / "space.yaml", tmp_path / "experiment", server)
+
+    return search
+
+
+def baseline_of(worker):
+    known = {item.key: item.value for item in worker.promoted if isinstance(item.value, float)}
+    return worker.run(known, preflight=True, hardcoded=True)
+
+
+CALLBACKS = {
+    "a callback": "Noted()",
+    "a list": "[Noted()]",
+    "a sequence of another class": "UserList([Noted()])",
+    "OmegaConf's list": "OmegaConf.create([Noted()], flags={'allow_objects': True})",
+    "OmegaConf's list in a config": "OmegaConf.create({'all': [Noted()]}, flags={'allow_objects': True}).all",
+}
+
+
+@pytest.mark.parametrize("callbacks", CALLBACKS.values(), ids=CALLBACKS)
+def test_callbacks_are_what_they_are_for_lightning(searched, callbacks):
+    text = f"from omegaconf import OmegaConf\npl.Trainer(max_epochs=1, callbacks={callbacks}).fit(Net())\n"
+
+    trial = baseline_of(searched(text))
+
+    assert trial.record.failure is None
+    assert trial.log.count("noted") == 2  # in the pre-flight, and for the score
+
+
+INSTANTIATED = """
+import hydra
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+cfg = OmegaConf.create({
+    "_target_": "pytorch_lightning.Trainer",
+    "max_epochs": 2,
+})
+instantiate(cfg, callbacks=[Noted()], **GIVEN).fit(Net())
+"""
+
+
+LOGGER = "{'logger': {'_target_': 'pytorch_lightning.loggers.TensorBoardLogger', 'save_dir': 'logs'}}"
+
+
+@pytest.mark.parametrize("given", [LOGGER, "{'logger': [CSVLogger('logs')]}", "{'logger': []}", "{'devices': [0]}"])
+def test_a_trainer_that_hydra_instantiates_is_searched(searched, given):
+    trial = baseline_of(searched(INSTANTIATED.replace("GIVEN", given)))
+
+    assert trial.record.failure is None
+    assert [epoch for epoch, _ in trial.reports] == [1, 2]
+    assert list(trial.files.folder.glob("events.out.tfevents.*"))
+
+
+CLI = """
+from pytorch_lightning.cli import LightningCLI
+
+LightningCLI(Net)
+"""
+CONFIG = """
+trainer:
+  max_epochs: 2
+  logger: {{class_path: {name}, init_args: {{save_dir: logs, {more}}}}}
+"""
+LOGGERS = [
+    ("TensorBoardLogger", "name: own"),
+    ("pytorch_lightning.loggers.TensorBoardLogger", "log_graph: false, version: 3"),
+    ("pytorch_lightning.loggers.tensorboard.TensorBoardLogger", "prefix: a"),
+    ("CSVLogger", "name: own"),
+]
+
+
+@pytest.mark.parametrize(("name", "more"), LOGGERS)
+def test_a_logger_of_a_config_file_is_built(searched, name, more):
+    trial = baseline_of(searched(CLI, ["fit", "--config", "c.yaml"], c=CONFIG.format(name=name, more=more)))
+
+    assert trial.record.failure is None
+    assert [epoch for epoch, _ in trial.reports] == [1, 2]
+    assert name == "CSVLogger" or "TensorBoardLogger" in (trial.files.folder / "config.yaml").read_text()
+    assert list(trial.files.folder.glob("events.out.tfevents.*"))
+
+
+def test_the_logger_in_the_place_of_lightnings_has_its_signature(searched):
+    text = """
+import inspect
+
+class Own(TensorBoardLogger):
+    def __init__(self, place, **given):
+        super().__init__(place, **given)
+
+class Plain(TensorBoardLogger): ...
+
+print([str(inspect.signature(each)) for each in (Own, Plain, TensorBoardLogger)])
+print(TensorBoardLogger.__module__, TensorBoardLogger.__qualname__)
+print(isinstance(TensorBoardLogger("logs"), TensorBoardLogger), TensorBoardLogger("logs") is TensorBoardLogger("logs"))
+pl.Trainer(max_epochs=1, logger=Own("logs")).fit(Net())
+"""
+    trial = baseline_of(searched(text))
+
+    assert trial.record.failure is None
+    own, plain, lightnings = next(ast.literal_eval(line) for line in trial.log.splitlines() if line[:1] == "[")
+    assert own == "(place, **given)"
+    assert plain == lightnings
+    assert lightnings.startswith("(save_dir: ")
+    assert "pytorch_lightning.loggers.tensorboard TensorBoardLogger" in trial.log
+    assert "True True" in trial.log
+
+
+HYDRA = """
+import hydra
+
+@hydra.main(version_base=None, config_path=".", config_name="c")
+def main(cfg):
+    BODY
+
+main()
+"""
+FAILURES = {
+    "what hydra makes an exit of": (
+        HYDRA.replace("BODY", "raise ValueError('no such net')"),
+        [],
+        "ValueError: no such net",
+        "raise ValueError('no such net')",
+    ),
+    "another one": (HYDRA.replace("BODY", "cfg.net.width"), [], "ConfigAttributeError: Key 'net' is not in", "cfg.net"),
+    "a class that cannot be built": (
+        HYDRA.replace("BODY", "hydra.utils.instantiate({'_target_': 'torch.nn.Linear'})"),
+        [],
+        "InstantiationException: Error in call to target 'torch.nn.modules.linear.Linear'",
+        "hydra.utils.instantiate(",
+    ),
+    "a word that hydra refuses": (
+        HYDRA.replace("BODY", "pass"),
+        ["depth=3"],
+        "ConfigCompositionException: Could not override 'depth'.",
+        "main()",
+    ),
+    "a handler of the program's": (
+        "try:\n    {}['width']\nexcept KeyError:\n    sys.exit(1)",
+        [],
+        "KeyError: 'width'",
+        "{}['width']",
+    ),
+    "a config file that LightningCLI refuses": (
+        CLI,
+        ["fit", "--config", "c.yaml"],
+        "SystemExit: Subcommand 'fit' ",
+        "Light",
+    ),
+    "an argument that argparse misses": (
+        "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('--net', required=True)\n"
+        "parser.parse_args()",
+        [],
+        "SystemExit: the following arguments are required: --net",
+        "parser.parse_args()",
+    ),
+    "a text": ("try:\n    {}['width']\nexcept KeyError:\n    sys.exit('no width')", [], "SystemExit: no width", "sys"),
+}
+
+
+@pytest.mark.parametrize(("text", "args", "reason", "code"), FAILURES.values(), ids=FAILURES)
+def test_an_exit_tells_its_cause(searched, text, args, reason, code):
+    trial = baseline_of(searched(text, args, c="lr: 0.1\n"))
+
+    assert f"{trial.failure.kind}: {trial.failure.message}".startswith(reason)
+    assert trial.failure.code.startswith(code)
