@@ -36,6 +36,8 @@ FENCES = {
     "tensorboard": {"trial", "results"},
     "ruamel": {"space", "trial", "api"},
     "rich": {"cli"},
+    "hydra": {"promotion"},
+    "omegaconf": {"promotion"},
     "fsspec": {"storage"},
     "plotly": {"results"},
     "jinja2": {"results"},

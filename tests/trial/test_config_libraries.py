@@ -218,8 +218,8 @@ FAILURES = {
         "Light",
     ),
     "an argument that argparse misses": (
-        "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('--net', required=True)\n"
-        "parser.parse_args()",
+        "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('--net', required=True)"
+        + "\nparser.parse_args()",
         [],
         "SystemExit: the following arguments are required: --net",
         "parser.parse_args()",

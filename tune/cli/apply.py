@@ -42,7 +42,7 @@ def run(given: argparse.Namespace) -> int:
         _show_diff(screen, back)
         screen.line()
         if given.write:
-            note_applied(experiment.paths, {each.key: each.value for each in back.wanted if each.now is not None})
+            note_applied(experiment.paths, back.written)
             send_file(experiment.paths.applied)
             write(back.rewrites)
     screen.line(_end(back, written=given.write))
@@ -76,6 +76,12 @@ def _obstacles(back: WriteBack) -> list[str]:
                 )
             case Gone():
                 found.append(f"{each.key} is not touched: the program has no such constant any more")
+    found += [
+        f"{each.key} is not touched: {each.now.config} holds {each.now.value!r}, and {each.was!r} was searched; "
+        f"the trial had {each.value!r}"
+        for each in back.options
+        if not (each.is_as_searched or each.is_applied)
+    ]
     return found
 
 
@@ -83,9 +89,12 @@ def _end(back: WriteBack, *, written: bool) -> str:
     files = ", ".join(each.source.name for each in back.rewrites)
     if back.rewrites:
         return f"written: {files}" if written else "nothing is written yet: --write does it"
-    if back.wanted and all(each.is_applied for each in back.wanted):
-        held = ", ".join(f"{each.key}={shown(each.value)}" for each in back.wanted)
-        return f"nothing to do: {back.program.source.name} holds {held}"
+    every = (*back.wanted, *back.options)
+    if every and all(each.is_applied for each in every):
+        held = ", ".join(f"{each.key.rstrip('=')}={shown(each.value)}" for each in every)
+        configs = dict.fromkeys(each.now.config.name for each in back.options if each.now.config is not None)
+        files = ", ".join((*((back.program.source.name,) if back.wanted else ()), *configs))
+        return f"nothing to do: {files} {'holds' if ', ' not in files else 'hold'} {held}"
     return "nothing to do in the source"
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tune.errors import ApplyError
+from tune.promotion.configs.config_file import ConfigPlace, ConfigSource, rewrite_config
 from tune.promotion.found import Constant, Site, Span
 from tune.promotion.layout import Layout
 from tune.promotion.program import Program, Source
@@ -25,10 +26,20 @@ FAR_AWAY = 10**9
 class Rewrite:
     """A file with new values in it."""
 
-    source: Source
+    source: Source | ConfigSource
     """As it was read."""
     raw: bytes
     """As it is to be; differs from ``source.raw`` in literals alone."""
+
+
+def rewrite_configs(values: Mapping[ConfigPlace, Value]) -> tuple[Rewrite, ...]:
+    """Return the config files that change when the values at these places do.
+
+    Raises ApplyError where one cannot be changed alone.
+    """
+    files = dict.fromkeys(place.path for place in values)
+    held = ({place: value for place, value in values.items() if place.path == path} for path in files)
+    return tuple(Rewrite(*rewrite_config(path, each)) for path, each in zip(files, held, strict=True))
 
 
 def rewrite(program: Program, values: Mapping[Constant, Value]) -> tuple[Rewrite, ...]:
@@ -76,9 +87,9 @@ def _rewrite(source: Source, wanted: Sequence[tuple[Site, Constant, Value]]) -> 
         node = layout.expressions.get(site.span)
         assert node is not None, f"{site} is no expression: the constants are of another text"
         changes |= dict(edits(node, value, layout))
-    new = Rewrite(source, _replaced(layout, changes.items()))
-    _prove(new, changes)
-    return new
+    raw = _replaced(layout, changes.items())
+    _prove(source, raw, changes)
+    return Rewrite(source, raw)
 
 
 def _replaced(layout: Layout, changes: Iterable[Edit]) -> bytes:
@@ -118,14 +129,14 @@ def _targets(source: Source, span: Span) -> list[str]:
     return []
 
 
-def _prove(new: Rewrite, changes: Mapping[Span, str]) -> None:
+def _prove(source: Source, raw: bytes, changes: Mapping[Span, str]) -> None:
     """Parse the new text: it must be the old tree with the new expressions in it, and nothing else."""
-    before = copy.deepcopy(new.source.tree)
+    before = copy.deepcopy(source.tree)
     for node in ast.walk(before):
         for name, inner in ast.iter_fields(node):
             setattr(node, name, _exchanged(inner, changes))
     try:
-        after = ast.parse(new.raw)
+        after = ast.parse(raw)
     except SyntaxError as error:
         after = ast.Module(body=[], type_ignores=[])
         reason: Exception | None = error
@@ -133,7 +144,7 @@ def _prove(new: Rewrite, changes: Mapping[Span, str]) -> None:
         reason = None
     if ast.dump(before) != ast.dump(after):
         what = "the values cannot be written here without changing more than their literals"
-        raise ApplyError(new.source.name, what, "Write them by hand, and report this file to us.") from reason
+        raise ApplyError(source.name, what, "Write them by hand, and report this file to us.") from reason
 
 
 def _exchanged(inner: object, changes: Mapping[Span, str]) -> object:
@@ -152,8 +163,10 @@ def _diff(each: Rewrite) -> Iterator[str]:
         yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
 
 
-def _encoding(source: Source) -> str:
+def _encoding(source: Source | ConfigSource) -> str:
     """Return the encoding that keeps a byte-order mark: without it a diff that shows the first line would not fit."""
+    if isinstance(source, ConfigSource):
+        return "utf-8"
     return Layout(source).encoding.replace("utf-8-sig", "utf-8")
 
 

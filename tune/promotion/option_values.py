@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tune.errors import SpaceError
+from tune.promotion.configs.config_file import ConfigPlace, read_values
+from tune.promotion.configs.hydra_values import compose_config
 from tune.promotion.literals import Unknown
 from tune.promotion.options import Option, Parser, imported_packages
 from tune.promotion.program import Program
@@ -24,8 +26,24 @@ COMMANDS = ("fit", "validate", "test", "predict")
 CONFIG_SUFFIXES = (".yaml", ".yml", ".json", ".toml", ".ini", ".cfg")
 
 
+def option_in_force(option: Option, program: Program, args: Sequence[str], args_place: str) -> Option:
+    """Return an option with the value that it holds where ``args`` alone stand on the command line, and its place.
+
+    ``args_place``: of ``args``, which may name a config file.
+    """
+    value = value_in_force(option, program, args)
+    config = None if isinstance(value, Unknown) else _config_place(option, program, args)
+    if config is not None:
+        return replace(option, value=value, config=config, place=str(config))
+    changed = repr(value) != repr(option.value)
+    return replace(option, value=value, config=None, place=args_place if changed else option.place)
+
+
 def value_in_force(option: Option, program: Program, args: Sequence[str]) -> Value | Unknown:
     """Return what an option holds where ``args`` alone stand on the command line."""
+    if option.parser is Parser.HYDRA:
+        composed = compose_config(program, args)
+        return _by_word(option, args) if composed is None else composed.values.get(option.dest, option.value)
     if option.parser is Parser.WORDS:
         return _by_word(option, args)
     value = option.value
@@ -36,6 +54,43 @@ def value_in_force(option: Option, program: Program, args: Sequence[str]) -> Val
     else:
         found = _by_name(option, args)
     return float(found) if found is not value and option.is_float and is_int(found) else found
+
+
+def _config_place(option: Option, program: Program, args: Sequence[str]) -> ConfigPlace | None:
+    """Return where the value in force stands in a config file; None where it stands in none."""
+    if option.parser is Parser.HYDRA:
+        composed = compose_config(program, args)
+        return None if composed is None else composed.places.get(option.dest)
+    if not _reads_config(program):
+        return None
+    path, commands = option.dest.split("."), [word for word in args if word in COMMANDS]
+    place: ConfigPlace | None = None
+    for position, word in enumerate(args):
+        name, equals, text = word.partition("=")
+        if name in CONFIG:
+            file = Path(text if equals else next(iter(args[position + 1 : position + 2]), "")).absolute()
+            place = _place_in(file, path, commands, program) or place
+        elif name in option.names:
+            place = None
+    return place
+
+
+def _place_in(file: Path, path: Sequence[str], commands: Sequence[str], program: Program) -> ConfigPlace | None:
+    try:
+        held: Any = read_document(file).entries
+    except SpaceError:
+        return None
+    keys = [command for command in commands if isinstance(held.get(command), Mapping)][:1]
+    held = held[keys[0]] if keys else held
+    for key in path:
+        if isinstance(held, Mapping) and key not in held and isinstance(held.get("init_args"), Mapping):
+            keys, held = [*keys, "init_args"], held["init_args"]
+        if not isinstance(held, Mapping) or key not in held:
+            return None
+        keys, held = [*keys, key], held[key]
+    found = read_values(file).get(tuple(keys))
+    name = program.name_of(file) if file.is_relative_to(program.root) else str(file)
+    return None if found is None else ConfigPlace(path=file, name=name, keys=tuple(keys), line=found[1])
 
 
 def _by_word(option: Option, args: Sequence[str]) -> Value | Unknown:

@@ -1,12 +1,15 @@
-"""The command-line options of a script, as its source declares them: argparse, click, typer, fire, LightningCLI."""
+"""The options that a script takes on its command line: argparse, click, typer, fire, LightningCLI, hydra."""
 
 import ast
 import enum
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from tune.errors import ConstantError, did_you_mean
+from tune.promotion.configs.config_file import ConfigPlace
+from tune.promotion.configs.hydra_values import compose_config
 from tune.promotion.find.project import Foreign, Own, Project, project_of
 from tune.promotion.find.signatures import signature_of
 from tune.promotion.find.survey import Called, Survey, dotted
@@ -15,14 +18,17 @@ from tune.promotion.parameter_reads import is_parameter_read
 from tune.promotion.parser_defaults import changed_defaults
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
+from tune.space.scalar import scalar
 
-CONFIGURED = ("--optimizer.", "--lr_scheduler.")
-"""LightningCLI's own, whose names stand in no source: the class is chosen on the command line or in a config file."""
+CLASSES = ("--model.", "--data.")
+"""LightningCLI's options whose names stand in the source, where it names the class."""
 KEY_VALUE = re.compile(r"[+~]{0,2}[A-Za-z_][\w./@-]*=")
 KEY_VALUE_READERS = frozenset(
     {"hydra", "omegaconf", "sys", "fire", "absl", "lightning", "pytorch_lightning", "jsonargparse"}
 )
 """Modules that give a program its command line's ``key=value`` words."""
+HYDRA_PLAIN = re.compile(r"[A-Za-z_./\-][\w./\-]*")
+"""Text that is itself in hydra's grammar."""
 
 
 class Parser(enum.Enum):
@@ -34,8 +40,10 @@ class Parser(enum.Enum):
     FUNCTION = enum.auto()
     """Fire or typer, by a function's signature."""
     LIGHTNING_CLI = enum.auto()
+    HYDRA = enum.auto()
+    """``key=value``, over what its config files compose."""
     WORDS = enum.auto()
-    """Whatever reads ``key=value``."""
+    """Whatever else reads ``key=value``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +71,8 @@ class Option:
     """Takes no value."""
     sets: bool = True
     """What a flag that stands on the command line is worth; it is left out for the other value."""
+    config: ConfigPlace | None = None
+    """Where its value stands in a config file; None: in none, or not certain."""
 
     @property
     def where(self) -> str:
@@ -75,7 +85,8 @@ def find_options(program: Program) -> tuple[Option, ...]:
     project = project_of(program)
     changed = changed_defaults(project)
     options = [option for survey in project.surveys.values() for option in _options(survey, project)]
-    return tuple(replace(option, value=changed.value_of(option.dest, option.value)) for option in options)
+    declared = (replace(option, value=changed.value_of(option.dest, option.value)) for option in options)
+    return *declared, *_composed(program)
 
 
 def find_option(name: str, program: Program, options: tuple[Option, ...], where: str) -> Option:
@@ -88,8 +99,9 @@ def find_option(name: str, program: Program, options: tuple[Option, ...], where:
             differ = any(repr(other.value) != repr(option.value) for other in others)
             return replace(option, value=Unknown("declared more than once")) if differ else option
         case _ if KEY_VALUE.fullmatch(name) and _reads_words(program):
-            return _undeclared(name, program, Parser.WORDS)
-        case _ if name.startswith(CONFIGURED) and _has_lightning_cli(program):
+            packages = imported_packages(program)
+            return _undeclared(name, program, Parser.HYDRA if "hydra" in packages else Parser.WORDS)
+        case _ if name.startswith("--") and _has_lightning_cli(program) and not _is_misspelt(name, options):
             return _undeclared(name, program, Parser.LIGHTNING_CLI)
     listing = f"`run_search.py constants {program.source.name}` lists them all."
     near = did_you_mean(name, [way for option in options for way in option.names])
@@ -106,8 +118,12 @@ def _words_for(key: str, option: Option, value: Value) -> list[str]:
     match value:
         case _ if option.is_flag:
             return [key] if value == option.sets else []
+        case _ if option.parser is Parser.HYDRA:
+            return [f"{key}{_hydra_word(value)}"]
         case _ if key.endswith("="):
             return [f"{key}{_word(value)}"]
+        case list() | tuple() if option.parser is Parser.LIGHTNING_CLI:
+            return [f"{key}={json.dumps(value)}"]
         case list() | tuple():
             return [key, *map(_word, value)]
         case _:
@@ -116,6 +132,43 @@ def _words_for(key: str, option: Option, value: Value) -> list[str]:
 
 def _word(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
+
+
+def _hydra_word(value: Value) -> str:
+    """Return a value in hydra's grammar, in which text may need quotes."""
+    match value:
+        case str() if not HYDRA_PLAIN.fullmatch(value) or scalar(value) != value:
+            return "'" + value.replace("\\'", "\\\\'").replace("'", "\\'") + "'"
+        case list() | tuple():
+            return f"[{','.join(map(_hydra_word, value))}]"
+        case dict():
+            return f"{{{','.join(f'{key}:{_hydra_word(each)}' for key, each in value.items())}}}"
+        case _:
+            return _word(value)
+
+
+def _composed(program: Program) -> Iterator[Option]:
+    """Yield ``model.lr=`` of what hydra composes, and the config groups: ``model=``."""
+    composed = compose_config(program, ()) if "hydra" in imported_packages(program) else None
+    for dest, value in composed.values.items() if composed is not None else ():
+        config = composed.places.get(dest) if composed is not None else None
+        if dest.rpartition(".")[2].startswith("_") or (isinstance(value, Unknown) and "${" in value.text):
+            continue  # hydra's own, such as `_target_`; or it is what another value is
+        yield Option(
+            name=f"{dest}=",
+            value=value,
+            parser=Parser.HYDRA,
+            dest=dest,
+            place=program.source.name if config is None else str(config),
+            names=(f"{dest}=", f"++{dest}="),
+            config=config,
+        )
+
+
+def _is_misspelt(name: str, options: tuple[Option, ...]) -> bool:
+    """Tell whether a name like ``--model.lr`` is nearly a parameter of a class that the source names."""
+    known = [option.name for option in options if option.parser is Parser.LIGHTNING_CLI]
+    return name.startswith(CLASSES) and name.count(".") == 1 and did_you_mean(name, known) is not None
 
 
 def _options(survey: Survey, project: Project) -> Iterator[Option]:

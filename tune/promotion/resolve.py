@@ -7,7 +7,7 @@ from typing import assert_never
 from tune.errors import ConstantError, SpaceError
 from tune.promotion.constants import Constant, Form, check_together, find_constant, find_constants
 from tune.promotion.literals import Unknown
-from tune.promotion.option_values import value_in_force
+from tune.promotion.option_values import option_in_force
 from tune.promotion.options import Option, find_option, find_options
 from tune.promotion.program import Program
 from tune.space.dimensions import (
@@ -101,8 +101,7 @@ def _option(key: str, space: Space, program: Program, where: str) -> Option | No
     if not isinstance(space.shape, Script):
         raise ConstantError(where, f"{key!r} is an option, and a system has no command line", "Write `script:`.")
     option = find_option(key, program, find_options(program), where)
-    value = value_in_force(option, program, space.shape.args)
-    return option if value == option.value else replace(option, value=value, place=space.where("args"))
+    return option_in_force(option, program, space.shape.args, space.where("args"))
 
 
 def _check_unique(key: str, constant: Constant | Option, where: str, found: list[Promoted]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path, PurePath
 
 from tune.errors import ExperimentError
 from tune.paths import atomic_write, read_json, read_regular
+from tune.promotion.configs.hydra_values import program_configs
 from tune.promotion.program import Program
 
 MANIFEST = "snapshot.json"
@@ -36,9 +37,11 @@ class Snapshot:
 
 
 def take_snapshot(program: Program, folder: Path) -> Snapshot:
-    """Copy every project module that the program's import statements lead to."""
+    """Copy every project module that the program's import statements lead to, and the config files of hydra's."""
     for source in program.sources.values():
         _store(source.raw, folder / source.name)
+    for path in program_configs(program):
+        _store(path.read_bytes(), folder / program.name_of(path))
     manifest = {
         "program": program.name_of(program.path),
         "root": str(program.root),

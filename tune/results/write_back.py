@@ -1,5 +1,6 @@
 """What it takes to put a trial's values back into the source, and what stands in the way."""
 
+import contextlib
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,10 +8,11 @@ from pathlib import Path
 
 from tune.errors import ApplyError, ExperimentError, ProgramError
 from tune.paths import short
-from tune.promotion.apply import Rewrite, rewrite
+from tune.promotion.apply import Rewrite, rewrite, rewrite_configs
 from tune.promotion.found import Constant
 from tune.promotion.literals import Unknown
-from tune.promotion.options import Option, option_words
+from tune.promotion.option_values import option_in_force
+from tune.promotion.options import Option, find_option, find_options, option_words
 from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted, resolve
 from tune.promotion.standing import Edited, Gone, Same, Standing, standings
@@ -56,18 +58,50 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WantedOption:
+    """An option, the trial's value of it, and what a config file holds now."""
+
+    key: str
+    value: Value
+    was: Value | Unknown
+    """What the baseline held."""
+    now: Option
+    """As the current files say it."""
+    is_ours: bool
+    """Whether a config file holds what an earlier `apply` wrote there."""
+
+    @property
+    def is_applied(self) -> bool:
+        """Whether the config file holds the value already."""
+        return self.now.config is not None and repr(self.now.value) == repr(self.value)
+
+    @property
+    def is_as_searched(self) -> bool:
+        """Whether the value stands in a config file, as it was searched or as an earlier `apply` wrote it."""
+        return self.now.config is not None and (self.is_ours or repr(self.now.value) == repr(self.was))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WriteBack:
     """A trial's values against the source as it is now."""
 
     program: Program
     """As it is now."""
     wanted: tuple[Wanted, ...]
+    options: tuple[WantedOption, ...]
+    """Those of a script's options whose values stand in config files."""
     rewrites: tuple[Rewrite, ...]
     """What changes in the source; none: there is nothing to write."""
     elsewhere: tuple[str, ...]
     """What else changed since the search, a file each: ``net.py: 3 lines from line 12 on``."""
     command: tuple[str, ...]
-    """The program with the trial's options; empty where no option was searched."""
+    """The program with the trial's options that are in no config file; empty where there are none."""
+
+    @property
+    def written(self) -> dict[str, Value]:
+        """The values that the files hold after the rewrites, by constant."""
+        constants = {each.key: each.value for each in self.wanted if each.now is not None}
+        return constants | {each.key: each.value for each in self.options if each.is_as_searched}
 
 
 def pick(experiment: Experiment, number: int | None) -> Outcome:
@@ -104,13 +138,46 @@ def write_back(experiment: Experiment, trial: Outcome) -> WriteBack:
     )
     new = {each.now: each.value for each in wanted if each.now is not None and not each.is_applied}
     options = {item.key: item.constant for item in promoted if isinstance(item.constant, Option)}
+    configured = _configured(experiment, now, promoted, values, applied)
+    places = {
+        each.now.config: each.value
+        for each in configured
+        if each.now.config is not None and each.is_as_searched and not each.is_applied
+    }
+    options = {key: option for key, option in options.items() if key not in {each.key for each in configured}}
     return WriteBack(
         program=now,
         wanted=wanted,
-        rewrites=rewrite(now, new),
+        options=configured,
+        rewrites=(*rewrite(now, new), *rewrite_configs(places)),
         elsewhere=_elsewhere(then, now, wanted),
         command=_command(experiment, now, options, values),
     )
+
+
+def _configured(
+    experiment: Experiment,
+    now: Program,
+    promoted: Sequence[Promoted],
+    values: Mapping[str, Value],
+    applied: Applied,
+) -> tuple[WantedOption, ...]:
+    """Return the options whose values stand in config files now."""
+    shape = experiment.space.shape
+    if not isinstance(shape, Script):
+        return ()
+    found = []
+    with contextlib.chdir(experiment.folder):  # `args` may name a file from there
+        for item in promoted:
+            if not isinstance(item.constant, Option) or item.key not in values:
+                continue
+            option = find_option(item.key, now, find_options(now), "")
+            option = option_in_force(option, now, shape.args, "")
+            if option.config is None or isinstance(option.value, Unknown):
+                continue
+            was, ours = experiment.baseline_value(item), is_applied(applied, item.key, option.value)
+            found.append(WantedOption(key=item.key, value=values[item.key], was=was, now=option, is_ours=ours))
+    return tuple(found)
 
 
 def _is_ours(applied: Applied, key: str, standing: Standing) -> bool:

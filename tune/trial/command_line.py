@@ -13,7 +13,7 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Any
 
@@ -29,6 +29,9 @@ from tune.trial.task import Job
 
 CONFIG_PARSERS = (b"LightningCLI", b"jsonargparse")
 """Names in a source that show that jsonargparse reads the command line."""
+
+HYDRA_FOLDER = "hydra"
+"""Of a version: what hydra would write into ``outputs/``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +51,9 @@ class Reads:
 class CommandLine:
     """The command line of one execution."""
 
-    def __init__(self, job: Job, values: Mapping[str, Value], *, notes_reads: bool) -> None:
-        """``values``: those of the options that stand there."""
+    def __init__(self, job: Job, values: Mapping[str, Value], folder: Path, *, notes_reads: bool) -> None:
+        """``values``: those of the options that stand there. ``folder``: where the program logs."""
+        self._folder = folder
         self._options = job.options
         self._values = values
         self._program = job.program
@@ -132,6 +136,10 @@ class CommandLine:
                 other = importlib.import_module("jsonargparse").ArgumentParser
                 yield other, "error", self._error
                 yield other, "parse_args", self._parse_config
+        if any(b"hydra" in text for text in texts):
+            with contextlib.suppress(ImportError, AttributeError):
+                loader = importlib.import_module("hydra._internal.config_loader_impl").ConfigLoaderImpl
+                yield loader, "load_configuration", self._compose
         if any(b"click" in text or b"typer" in text for text in texts):
             with contextlib.suppress(ImportError):
                 click = importlib.import_module("click")
@@ -221,6 +229,20 @@ class CommandLine:
 
         return replacement
 
+    def _compose(self, before: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(before)
+        def replacement(*args: Any, **given: Any) -> Any:
+            config = before(*args, **given)
+            omegaconf = importlib.import_module("omegaconf")
+            with omegaconf.read_write(config), omegaconf.open_dict(config):
+                config.hydra.run.dir = str(self._folder / HYDRA_FOLDER)  # trials of one second would share it
+            for key, option in self._options.items():
+                for value in _composed(config, option, omegaconf.OmegaConf):
+                    self._note_value(key, value, "hydra")
+            return config
+
+        return replacement
+
     def _invoke(self, before: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(before)
         def replacement(command: Any, context: Any) -> Any:
@@ -268,6 +290,14 @@ def _in_config(held: Mapping[str, Any], option: Option) -> Iterator[Any]:
             return
         found = found[name]
     yield found
+
+
+def _composed(config: Any, option: Option, reader: Any) -> Iterator[Any]:
+    """Yield what hydra's config says of a value, or of a config group; nothing where only the program can tell."""
+    with contextlib.suppress(Exception):  # an interpolation of the program's own resolvers
+        value = config.hydra.runtime.choices.get(option.dest, reader.select(config, option.dest, default=reader))
+        if value is not reader:
+            yield reader.to_container(value, resolve=True) if reader.is_config(value) else value
 
 
 def _one_line(text: str) -> str:

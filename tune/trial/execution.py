@@ -111,7 +111,7 @@ def execute(
             seat=seat,
         )
         patches.enter_context(_patched(seat, fit))
-        command_line = CommandLine(job, order.options, notes_reads=order.notes_reads)
+        command_line = CommandLine(job, order.options, order.folder, notes_reads=order.notes_reads)
         finished = False
         try:
             if isinstance(job.shape, Script):

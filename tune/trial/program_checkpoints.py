@@ -57,7 +57,8 @@ class ProgramCheckpoints:
         return os.path.join(self._redirect(folder, [re.compile(re.escape(name))]), name)
 
     def _redirect(self, folder: str, patterns: list[re.Pattern[str]]) -> str:
-        inside = os.path.relpath(folder)
+        version = self._folder.parent.parent
+        inside = os.path.relpath(folder, version if Path(folder).is_relative_to(version) else None)
         name = inside if not inside.startswith("..") else os.path.join("elsewhere", *Path(folder).parts[1:])
         target = os.path.normpath(self._folder / name)
         if not self._patterns:

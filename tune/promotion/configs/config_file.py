@@ -1,0 +1,59 @@
+"""A YAML file that configures a program: where a value stands in it, and the file with other values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tune.errors import ApplyError
+from tune.space.dimensions import Value
+from tune.space.yaml_text import Keys, find_values, replace_value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigPlace:
+    """Where a value stands."""
+
+    path: Path
+    """The file, absolute."""
+    name: str
+    """The file as people read it: below the program's root where it lies there."""
+    keys: Keys
+    """From the top of the file."""
+    line: int
+    """Counted from 1."""
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigSource:
+    """A config file's text, as it was when it was read."""
+
+    path: Path
+    """Absolute."""
+    name: str
+    """As in its places."""
+    raw: bytes
+
+
+def read_values(path: Path) -> dict[Keys, tuple[Value, int]]:
+    """Return the values of a file with their lines; none where it cannot be read."""
+    try:
+        return find_values(path.read_bytes().decode("utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return {}
+
+
+def rewrite_config(path: Path, values: Mapping[ConfigPlace, Value]) -> tuple[ConfigSource, bytes]:
+    """Return a file as it is, and as it is to be; raise ApplyError where more than the values would change."""
+    raw = path.read_bytes()
+    text = raw.decode("utf-8")
+    name = next(iter(values)).name
+    for place, value in values.items():
+        new = replace_value(text, place.keys, value)
+        if new is None:
+            what = f"{value!r} cannot be written here without changing more than this value"
+            raise ApplyError(str(place), what, "Write it by hand, and apply the others again.")
+        text = new
+    return ConfigSource(path=path, name=name, raw=raw), text.encode("utf-8")

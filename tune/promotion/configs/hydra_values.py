@@ -1,0 +1,195 @@
+"""What hydra composes of a program's config files: hydra itself composes it, and nothing of the program runs.
+
+Values that only the program knows (structured configs that it stores, search paths that it adds) are in no file: then
+nothing is returned, and the trial's record says what hydra composed.
+"""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from tune.promotion.configs.config_file import ConfigPlace, read_values
+from tune.promotion.find.project import Foreign, project_of
+from tune.promotion.find.survey import Called, dotted
+from tune.promotion.literals import Unknown, evaluate
+from tune.promotion.program import Program
+from tune.space.dimensions import Value
+from tune.space.yaml_text import Keys
+
+MAX_FILES = 1000
+"""A folder with more YAML files is no folder of configs."""
+CONFIG_NAME = ("--config-name", "-cn")
+CONFIG_PATH = ("--config-path", "-cp")
+OVERRIDE_MARKS = ("override ", "optional ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HydraMain:
+    """What ``@hydra.main`` says."""
+
+    folder: Path
+    """Of the config files, absolute."""
+    name: str
+    """Of the primary config."""
+    version_base: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composed:
+    """A composed config, flat: ``model.net.width``; config groups among them (``model``)."""
+
+    values: Mapping[str, Value | Unknown]
+    """In its order. Unknown: an interpolation, or missing."""
+    places: Mapping[str, ConfigPlace]
+    """Where the values stand that a file says, and no word."""
+
+
+def compose_config(program: Program, args: Sequence[str]) -> Composed | None:
+    """Return what hydra composes where ``args`` stand on the command line; None where only running it can tell."""
+    main, words = _find_main(program), _read_words(args)
+    if main is None or words is None:
+        return None
+    folder = main.folder if words.folder is None else (main.folder / words.folder).resolve()
+    files = config_files(folder)
+    versions = tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in files)
+    if not files or any(b"searchpath" in path.read_bytes() for path in files):
+        return None  # a search path may name a package, which would be imported
+    return _compose(program, folder, words.name or main.name, main.version_base, words.overrides, versions)
+
+
+def config_files(folder: Path) -> tuple[Path, ...]:
+    """Return the YAML files below a folder; none where there are too many."""
+    files = [path for suffix in ("yaml", "yml") for path in sorted(folder.rglob(f"*.{suffix}")) if path.is_file()]
+    return tuple(files) if len(files) <= MAX_FILES else ()
+
+
+def program_configs(program: Program) -> tuple[Path, ...]:
+    """Return the config files of a program of hydra's that lie below its root."""
+    main = _find_main(program)
+    return () if main is None or not program.holds(main.folder / "config.py") else config_files(main.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    overrides: tuple[str, ...] = ()
+    name: str | None = None
+    folder: str | None = None
+
+
+def _read_words(args: Sequence[str]) -> _Words | None:
+    """Return what the command line says to hydra; None where it holds an option that changes more."""
+    found: dict[str, str] = {}
+    overrides: list[str] = []
+    waiting = iter(args)
+    for word in waiting:
+        name, equals, text = word.partition("=")
+        if not word.startswith("-"):
+            overrides.append(word)
+        elif name in CONFIG_NAME or name in CONFIG_PATH:
+            found["name" if name in CONFIG_NAME else "folder"] = text if equals else next(waiting, "")
+        else:
+            return None
+    return _Words(tuple(overrides), **found)
+
+
+def _find_main(program: Program) -> HydraMain | None:
+    project = project_of(program)
+    for survey in project.surveys.values():
+        for called in survey.calls:
+            path = dotted(called.node.func)
+            match project.meaning(path, survey) if path is not None else None:
+                case Foreign(path="hydra.main" | "hydra.main.main"):
+                    return _main_of(called, survey.source.path.parent)
+    return None
+
+
+def _main_of(called: Called, beside: Path) -> HydraMain | None:
+    given = dict(zip(("config_path", "config_name", "version_base"), called.node.args, strict=False))
+    given |= {keyword.arg: keyword.value for keyword in called.node.keywords if keyword.arg is not None}
+    held = {name: evaluate(node) for name, node in given.items()}
+    folder, name, version = held.get("config_path", "."), held.get("config_name"), held.get("version_base")
+    if not isinstance(folder, str) or not isinstance(name, str):
+        return None
+    base = version if isinstance(version, str) else None
+    return HydraMain(folder=(beside / folder).resolve(), name=name, version_base=base)
+
+
+@lru_cache(maxsize=8)
+def _compose(
+    program: Program, folder: Path, name: str, version_base: str | None, overrides: tuple[str, ...], versions: object
+) -> Composed | None:
+    """``versions``: of the files, so that an edited one is read again."""
+    try:
+        from hydra import compose, initialize_config_dir
+        from hydra.core.global_hydra import GlobalHydra
+        from hydra.types import RunMode
+        from omegaconf import OmegaConf
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with initialize_config_dir(str(folder), version_base=version_base):
+                loader = GlobalHydra.instance().config_loader()
+                config = compose(name, list(overrides), return_hydra_config=True)
+                defaults = loader.compute_defaults_list(name, list(overrides), RunMode.RUN).defaults
+            held: Any = OmegaConf.to_container(config, resolve=False, enum_to_str=True)
+    except Exception:  # hydra is not installed, or the files alone do not compose
+        return None
+    chosen = held.pop("hydra")["runtime"]["choices"]
+    groups = {group: choice for group, choice in chosen.items() if not group.startswith("hydra")}
+    values = {**dict(_flat(held, "")), **groups}
+    layers = [(each.package or "", _file(folder, each.config_path)) for each in defaults]
+    layers = [(package, path) for package, path in layers if package.partition(".")[0] != "hydra"]
+    changed = {word.lstrip("+~").partition("=")[0] for word in overrides}
+    parts = tuple(f"{each}." for each in changed - groups.keys())
+    places = {
+        dest: place
+        for dest, (place, value) in _places(layers, program, folder).items()
+        if dest in values and repr(values[dest]) == repr(value)
+        if dest not in changed and not dest.startswith(parts)
+    }
+    return Composed(values=values, places=places)
+
+
+def _file(folder: Path, config_path: str) -> Path:
+    path = folder / config_path
+    return path if path.suffix in (".yaml", ".yml") else path.with_name(f"{path.name}.yaml")
+
+
+def _flat(held: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Value | Unknown]]:
+    for key, value in held.items():
+        match value:
+            case dict() if value:
+                yield from _flat(value, f"{prefix}{key}.")
+            case str() if "${" in value or value == "???":
+                yield f"{prefix}{key}", Unknown(value)
+            case list() if "${" in repr(value) or any(isinstance(item, dict | list) for item in value):
+                yield f"{prefix}{key}", Unknown(repr(value))
+            case _:
+                yield f"{prefix}{key}", value
+
+
+def _places(layers: Sequence[tuple[str, Path]], program: Program, folder: Path) -> dict[str, tuple[ConfigPlace, Value]]:
+    """Return what the files say, in the order in which they are merged: the last one counts."""
+    found: dict[str, tuple[ConfigPlace, Value]] = {}
+    for package, path in layers:
+        prefix = f"{package}." if package else ""
+        if not path.is_file():  # it is stored by the program, and may say anything here
+            found = {dest: each for dest, each in found.items() if not dest.startswith(prefix)}
+        for keys, (value, line) in read_values(path).items():
+            dest = f"{prefix}{'.'.join(map(str, keys))}"
+            if keys[:1] == ("defaults",):
+                dest = _group(keys, path.parent.relative_to(folder).as_posix())
+            name = program.name_of(path) if path.is_relative_to(program.root) else str(path)
+            found[dest] = ConfigPlace(path=path, name=name, keys=keys, line=line), value
+    return found
+
+
+def _group(keys: Keys, beside: str) -> str:
+    """Return the config group that an entry of a defaults list chooses from: ``override /model`` -> ``model``."""
+    text = str(keys[-1])
+    for mark in OVERRIDE_MARKS:
+        text = text.removeprefix(mark)
+    return text.removeprefix("/") if text.startswith("/") or beside == "." else f"{beside}/{text}"
