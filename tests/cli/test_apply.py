@@ -75,6 +75,7 @@ def make(tmp_path, monkeypatch):
 
     def experiment(files, space, trials):
         for name, raw in files.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_bytes(raw if isinstance(raw, bytes) else raw.encode())
         (root / "s.yaml").write_text(space)
         found = read_space(root / "s.yaml")
@@ -261,6 +262,99 @@ to run it with its options:
   python train.py --out 'my folder' --lr=0.05 --fast
 """,
     )
+
+
+HYDRA = {
+    "src/train.py": """
+import hydra
+
+@hydra.main(version_base=None, config_path="../conf", config_name="train")
+def main(cfg): ...
+""",
+    "conf/train.yaml": "defaults:\n  - net: small  # or large\n  - _self_\nlr: 0.001  # of Adam\nrate: ${lr}\n",
+    "conf/net/small.yaml": "# @package model\nwidth: 8\nsizes: [4, 2]   # units\n",
+    "conf/net/large.yaml": "# @package model\nwidth: 64\n",
+}
+HYDRA_SPACE = """\
+script: src/train.py
+metric: m
+mode: min
+constants:
+  lr=: {loguniform: [1e-4, 1e-1]}
+  model.width=: {choice: [4, 8, 16]}
+  model.sizes=: {choice: [[4, 2], [8, 2]]}
+  rate=: {choice: [0.1, 0.2]}
+"""
+HELD = {"lr=": 1e-3, "model.width=": 8, "model.sizes=": [4, 2], "rate=": 1e-3}
+CHOSEN = {"lr=": 0.02, "model.width=": 16, "model.sizes=": [8, 2], "rate=": 0.2}
+HYDRA_TOLD = """\
+1: m = 1 in epoch 1, the hardcoded values: 2
+
+--- a/conf/train.yaml
++++ b/conf/train.yaml
+@@ -1,5 +1,5 @@
+ defaults:
+   - net: small  # or large
+   - _self_
+-lr: 0.001  # of Adam
++lr: 0.02  # of Adam
+ rate: ${lr}
+--- a/conf/net/small.yaml
++++ b/conf/net/small.yaml
+@@ -1,3 +1,3 @@
+ # @package model
+-width: 8
+-sizes: [4, 2]   # units
++width: 16
++sizes: [8, 2]   # units
+
+written: conf/train.yaml, conf/net/small.yaml
+to run it with its options:
+  python src/train.py rate=0.2
+"""
+
+
+def test_apply_when_values_stand_in_configs_of_hydra_then_writes_them_there(make, apply):
+    root = make(HYDRA, HYDRA_SPACE, [(2, HELD), (1, CHOSEN)])
+
+    assert apply("--write") == (0, HYDRA_TOLD)
+    assert "nothing to do: conf/train.yaml, conf/net/small.yaml hold lr=0.02, " in apply("--write")[1]
+    assert apply("--trial", "0", "--write")[0] == 0
+    assert {name: (root / name).read_text() for name in HYDRA} == HYDRA
+
+
+def test_apply_when_a_config_was_edited_then_the_value_is_left_alone(make, apply):
+    root = make(HYDRA, HYDRA_SPACE, [(2, HELD), (1, CHOSEN)])
+    edited = HYDRA["conf/net/small.yaml"].replace("width: 8", "width: 9")
+    (root / "conf/net/small.yaml").write_text(edited)
+
+    told = apply("--write")[1]
+
+    assert "model.width= is not touched: conf/net/small.yaml:2 holds 9, and 8 was searched; the trial had 16\n" in told
+    assert (root / "conf/net/small.yaml").read_text() == edited.replace("[4, 2]", "[8, 2]")
+
+
+def test_apply_when_values_stand_in_a_config_of_lightning_cli_then_writes_them_there(make, apply):
+    script = """
+from lightning.pytorch.cli import LightningCLI
+class Lit:
+    def __init__(self, width=32): self.width = width
+LightningCLI(Lit)
+"""
+    config = "fit:\n  model: {width: 48} # units\n  optimizer:\n    class_path: Adam\n    init_args: {lr: 1e-3}\n"
+    space = (
+        "script: train.py\nargs: [--config, c.yaml, fit]\nmetric: m\nmode: min\nconstants:\n"
+        "  --model.width: {choice: [16, 48]}\n  --optimizer.lr: {loguniform: [1e-4, 1]}\n"
+        "  --trainer.max_epochs: {choice: [1, 2]}\n"
+    )
+    held = {"--model.width": 48, "--optimizer.lr": 1e-3, "--trainer.max_epochs": 1}
+    chosen = {"--model.width": 16, "--optimizer.lr": 2.5e-05, "--trainer.max_epochs": 2}
+    root = make({"train.py": script, "c.yaml": config}, space, [(2, held), (1, chosen)])
+
+    told = apply("--write")[1]
+
+    assert told.endswith("  python train.py --config c.yaml fit --trainer.max_epochs=2\n")
+    assert (root / "c.yaml").read_text() == config.replace("48", "16").replace("1e-3", "2.5e-05")
 
 
 def test_apply_when_there_is_no_such_trial_then_lists_those_that_are(project, apply, tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from tune.promotion.literals import Unknown
-from tune.promotion.option_values import value_in_force
+from tune.promotion.option_values import option_in_force, value_in_force
 from tune.promotion.options import find_option, find_options
 
 ARGPARSE = """
@@ -57,7 +57,17 @@ class Lit:
     def __init__(self, width=32, lr: float = 1e-3): ...
 LightningCLI(Lit)
 """
-CONFIG = "model: {width: 48, lr: 1}\noptimizer: {class_path: Adam, init_args: {lr: 1e-4}}\n"
+CONFIG = """
+model: {width: 48, lr: 1}
+optimizer: {class_path: Adam, init_args: {lr: 1e-4}}
+trainer:
+  max_epochs: 6
+  callbacks:
+    - class_path: Timer
+    - class_path: EarlyStopping
+      init_args: {monitor: loss, patience: 3}
+early_stopping: {patience: 7}
+"""
 CONFIGURED = {
     "nothing": ("--model.width", ["fit"], 32),
     "a file": ("--model.width", ["fit", "--config", "c.yaml"], 48),
@@ -72,6 +82,15 @@ CONFIGURED = {
     "arguments of a class": ("--optimizer.init_args.lr", ["fit", "--config", "c.yaml"], 1e-4),
     "the same, shorter": ("--optimizer.lr", ["fit", "--config", "c.yaml"], 1e-4),
     "an argument that the file leaves out": ("--optimizer.eps", ["fit", "--config", "c.yaml"], Unknown("in c.yaml")),
+    "the trainer": ("--trainer.max_epochs", ["fit", "--config", "c.yaml"], 6),
+    "a callback that the program adds": ("--early_stopping.patience", ["fit", "--config", "c.yaml"], 7),
+    "the last of several callbacks": ("--trainer.callbacks.patience", ["fit", "--config", "c.yaml"], 3),
+    "the same, longer": ("--trainer.callbacks.init_args.patience", ["fit", "--config", "c.yaml"], 3),
+    "a callback that a word adds": (
+        "--trainer.callbacks.patience",
+        ["fit", "--config", "c.yaml", "--trainer.callbacks+=Timer"],
+        Unknown("--trainer.callbacks+ Timer"),
+    ),
     "another class": (
         "--optimizer.lr",
         ["fit", "--config", "c.yaml", "--optimizer", "SGD"],
@@ -87,6 +106,29 @@ def test_what_a_config_file_says_counts(program_of, tmp_path, monkeypatch, name,
     (tmp_path / "all.yaml").write_text("fit: {model: {width: 9}}\n")
     monkeypatch.chdir(tmp_path)
     assert repr(held(program_of(CLI), name, args)) == repr(value)
+
+
+PLACES = {
+    "a parameter": ("--model.width", [], "c.yaml:2"),
+    "arguments of a class": ("--optimizer.lr", [], "c.yaml:3"),
+    "the last of several callbacks": ("--trainer.callbacks.patience", [], "c.yaml:9"),
+    "a word behind the file": ("--model.width", ["--model.width=3"], "s.yaml:2"),
+    "a later file": ("--model.width", ["--config", "d.yaml"], "d.yaml:1"),
+}
+
+
+@pytest.mark.parametrize(("name", "more", "place"), PLACES.values(), ids=PLACES)
+def test_the_place_is_where_the_value_in_force_stands(program_of, tmp_path, monkeypatch, name, more, place):
+    (tmp_path / "c.yaml").write_text(CONFIG)
+    (tmp_path / "d.yaml").write_text("model: {width: 7}\n")
+    monkeypatch.chdir(tmp_path)
+    program = program_of(CLI)
+    option = find_option(name, program, find_options(program), "x")
+
+    found = option_in_force(option, program, ["fit", "--config", "c.yaml", *more], "s.yaml:2")
+
+    assert found.where == place
+    assert (found.config is None) is (place == "s.yaml:2")
 
 
 def held(program, name, args):

@@ -87,8 +87,23 @@ def test_an_option_with_two_defaults_has_none_that_is_certain(program_of):
     assert find_option("--lr", program, find_options(program), "x").value == Unknown("declared more than once")
 
 
-def test_options_that_lightning_cli_adds_itself_are_taken_at_their_name(program_of):
+@pytest.mark.parametrize(
+    "name",
+    [
+        "--optimizer.init_args.lr",
+        "--trainer.max_epochs",
+        "--early_stopping.patience",
+        "--model.net.init_args.width",
+        "--model.depth",
+        "--seed_everything",
+    ],
+)
+def test_options_that_only_the_help_of_lightning_cli_lists_are_taken_at_their_name(program_of, name):
     program = program_of(CLI + "LightningCLI(Lit)")
-    assert find_option("--optimizer.init_args.lr", program, find_options(program), "x").value == Unknown(
-        "not in the source"
-    )
+    assert find_option(name, program, find_options(program), "x").value == Unknown("not in the source")
+
+
+def test_a_misspelt_parameter_of_lightning_cli_is_refused(program_of):
+    program = program_of(CLI + "LightningCLI(Lit)")
+    with pytest.raises(ConstantError, match=r"Did you mean '--model\.width'"):
+        find_option("--model.widht", program, find_options(program), "x")

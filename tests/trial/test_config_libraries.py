@@ -2,10 +2,12 @@
 
 import ast
 import json
+from dataclasses import replace
 
 import pytest
 
 from tests.searched import Worker
+from tune.promotion.options import find_option, find_options
 
 NET = """
 import sys
@@ -185,6 +187,12 @@ def main(cfg):
 
 main()
 """
+MISSING = """
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--net", required=True)
+parser.parse_args()
+"""
 FAILURES = {
     "what hydra makes an exit of": (
         HYDRA.replace("BODY", "raise ValueError('no such net')"),
@@ -218,8 +226,7 @@ FAILURES = {
         "Light",
     ),
     "an argument that argparse misses": (
-        "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('--net', required=True)"
-        + "\nparser.parse_args()",
+        MISSING,
         [],
         "SystemExit: the following arguments are required: --net",
         "parser.parse_args()",
@@ -234,3 +241,55 @@ def test_an_exit_tells_its_cause(searched, text, args, reason, code):
 
     assert f"{trial.failure.kind}: {trial.failure.message}".startswith(reason)
     assert trial.failure.code.startswith(code)
+
+
+def test_hydra_writes_into_the_version(searched, tmp_path):
+    body = """train(cfg)
+
+def train(cfg):
+    from pathlib import Path
+    Path("left.txt").touch()
+    print("here", Path.cwd())
+    pl.Trainer(max_epochs=1).fit(Net(lr=cfg.lr))
+"""
+    text = HYDRA.replace("    BODY\n\nmain()\n", f"    {body}\nmain()\n")
+    before = "lr: 0.1\nhydra: {run: {dir: one}, job: {chdir: true}}\n"
+
+    worker = searched(text, ["hydra.job.name=own"], "lr=", c=before)
+    trials = [baseline_of(worker), worker.run({"lr=": 0.5}), worker.run({"lr=": 0.25})]
+
+    for trial, rate in zip(trials, (0.1, 0.5, 0.25), strict=True):
+        assert trial.record.failure is None
+        assert trial.record.in_force == {"lr=": {"value": rate, "where": "what hydra returned"}}
+        assert {path.name for path in (trial.files.folder / "hydra").iterdir()} == {".hydra", "own.log", "left.txt"}
+        assert f"here {trial.files.folder / 'hydra'}" in trial.log
+    assert sorted(path.name for path in (tmp_path / "project").iterdir() if path.name != "__pycache__") == [
+        "c.yaml",
+        "pyproject.toml",
+        "space.yaml",
+        "train.py",
+    ]
+
+
+WORDS = {
+    "a list": ("sizes=", [8, 4]),
+    "text with a comma": ("name=", "a, b"),
+    "text with quotes": ("name=", "it's \\\\ {x}"),
+    "text that looks like a number": ("name=", "10"),
+    "nothing": ("name=", None),
+}
+
+
+@pytest.mark.parametrize(("name", "value"), WORDS.values(), ids=WORDS)
+def test_hydra_gets_a_value_of_any_kind(searched, name, value):
+    text = HYDRA.replace("BODY", f"print('held', repr(cfg.{name[:-1]})); pl.Trainer(max_epochs=1).fit(Net())")
+    worker = searched(text, (), "lr=", c="lr: 0.1\nsizes: [16]\nname: x\n")
+    job = worker.job
+    options = {name: find_option(name, job.program, find_options(job.program), "")}
+    worker.job = replace(job, options=options)
+
+    trial = worker.run({name: value})
+
+    assert trial.record.failure is None
+    assert f"held {value!r}" in trial.log
+    assert trial.record.in_force[name]["value"] == value

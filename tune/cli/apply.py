@@ -11,7 +11,7 @@ from tune.promotion.apply import diff, encoded_diff, write
 from tune.promotion.standing import Edited, Gone
 from tune.results.applied import note_applied
 from tune.results.experiment import Experiment, open_experiment
-from tune.results.write_back import WriteBack, pick, write_back
+from tune.results.write_back import Wanted, WantedOption, WriteBack, pick, write_back
 from tune.storage.writer import send_file
 from tune.trial.outcome import Outcome
 
@@ -89,7 +89,7 @@ def _end(back: WriteBack, *, written: bool) -> str:
     files = ", ".join(each.source.name for each in back.rewrites)
     if back.rewrites:
         return f"written: {files}" if written else "nothing is written yet: --write does it"
-    every = (*back.wanted, *back.options)
+    every: list[Wanted | WantedOption] = [*back.wanted, *back.options]
     if every and all(each.is_applied for each in every):
         held = ", ".join(f"{each.key.rstrip('=')}={shown(each.value)}" for each in every)
         configs = dict.fromkeys(each.now.config.name for each in back.options if each.now.config is not None)

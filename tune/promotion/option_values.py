@@ -80,9 +80,11 @@ def _place_in(file: Path, path: Sequence[str], commands: Sequence[str], program:
         held: Any = read_document(file).entries
     except SpaceError:
         return None
-    keys = [command for command in commands if isinstance(held.get(command), Mapping)][:1]
+    keys: list[str | int] = [*[command for command in commands if isinstance(held.get(command), Mapping)][:1]]
     held = held[keys[0]] if keys else held
     for key in path:
+        if held is not _last_of(held):
+            keys, held = [*keys, len(held) - 1], _last_of(held)
         if isinstance(held, Mapping) and key not in held and isinstance(held.get("init_args"), Mapping):
             keys, held = [*keys, "init_args"], held["init_args"]
         if not isinstance(held, Mapping) or key not in held:
@@ -162,7 +164,7 @@ def _by_config(option: Option, args: Sequence[str]) -> Value | Unknown:
         if not name.startswith("-"):
             continue
         text = text if equals else next(iter(args[position + 1 : position + 2]), "")
-        holder = name.lstrip("-").replace("-", "_")
+        holder = name.strip("-+").replace("-", "_")
         if name in CONFIG:
             value = _in_file(text, path, commands, value)
         elif name in option.names:
@@ -184,8 +186,14 @@ def _in_file(text: str, path: Sequence[str], commands: Sequence[str], before: Va
     return _in_mapping(held, path, before, text)
 
 
+def _last_of(held: Any) -> Any:
+    """Return the last class of a list of them, which ``--trainer.callbacks.patience`` means; else what is there."""
+    return held[-1] if isinstance(held, list) and held and isinstance(held[-1], Mapping) else held
+
+
 def _in_mapping(held: Any, path: Sequence[str], before: Value | Unknown, file: str) -> Value | Unknown:
     head, *rest = path
+    held = _last_of(held)
     if not isinstance(held, Mapping) or any("." in str(key) for key in held):
         return before if held is None else Unknown(f"in {file}")
     if head not in held and "class_path" in held:

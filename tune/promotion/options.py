@@ -1,6 +1,7 @@
 """The options that a script takes on its command line: argparse, click, typer, fire, LightningCLI, hydra."""
 
 import ast
+import difflib
 import enum
 import json
 import re
@@ -27,6 +28,8 @@ KEY_VALUE_READERS = frozenset(
     {"hydra", "omegaconf", "sys", "fire", "absl", "lightning", "pytorch_lightning", "jsonargparse"}
 )
 """Modules that give a program its command line's ``key=value`` words."""
+SIMILAR = 0.75
+"""From this ratio of equal letters on a name is taken for a misspelt one; the program's parser refuses all others."""
 HYDRA_PLAIN = re.compile(r"[A-Za-z_./\-][\w./\-]*")
 """Text that is itself in hydra's grammar."""
 
@@ -167,8 +170,9 @@ def _composed(program: Program) -> Iterator[Option]:
 
 def _is_misspelt(name: str, options: tuple[Option, ...]) -> bool:
     """Tell whether a name like ``--model.lr`` is nearly a parameter of a class that the source names."""
-    known = [option.name for option in options if option.parser is Parser.LIGHTNING_CLI]
-    return name.startswith(CLASSES) and name.count(".") == 1 and did_you_mean(name, known) is not None
+    part, _, last = name.rpartition(".")
+    known = [option.dest.partition(".")[2] for option in options if option.name.startswith(f"{part}.")]
+    return f"{part}." in CLASSES and bool(difflib.get_close_matches(last, known, cutoff=SIMILAR))
 
 
 def _options(survey: Survey, project: Project) -> Iterator[Option]:

@@ -31,16 +31,10 @@ def replace_value(text: str, keys: Keys, value: Value) -> str | None:
         return None
     new = text
     for begin, end, written in sorted(_edits(node, value, text), reverse=True):
-        new = text_with(new, begin, end, written)
+        new = new[:begin] + written + new[end:]
     before = {key: _value(leaf) for key, leaf in leaves.items() if key != keys}
     after = {key: _value(leaf) for key, leaf in _leaves(new).items()}
     return new if repr(after.pop(keys, None)) == repr(value) and repr(after) == repr(before) else None
-
-
-def text_with(text: str, begin: int, end: int, written: str) -> str:
-    """Return a text with something else between two places; behind a bare ``key:`` a space comes first."""
-    space = " " if begin == end and text[begin - 1 : begin] == ":" else ""
-    return f"{text[:begin]}{space}{written}{text[end:]}"
 
 
 def _leaves(text: str) -> dict[Keys, Node]:
@@ -67,13 +61,16 @@ def _value(node: Node) -> Value:
     if isinstance(node, SequenceNode):
         return [_value(item) for item in node.value]
     text = str(node.value)
-    return text if node.style is not None else scalar(text)
+    return text if isinstance(node, ScalarNode) and node.style is not None else scalar(text)
 
 
 def _edits(node: Node, value: Value, text: str) -> Iterator[tuple[int, int, str]]:
     """Yield what is to stand between which places."""
     begin, end = int(node.start_mark.index), int(node.end_mark.index)
     match node, value:
+        case ScalarNode(value="", style=None), _ if not isinstance(value, list | tuple | dict):
+            behind_key = len(text[:begin].rstrip())
+            yield behind_key, behind_key, f" {_written(value, '')}"
         case ScalarNode(style=None | "'" | '"'), _ if not isinstance(value, list | tuple | dict):
             yield begin, end, _written(value, text[begin:end])
         case SequenceNode(), list() if len(node.value) == len(value):

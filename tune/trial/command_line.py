@@ -284,6 +284,7 @@ def _in_config(held: Mapping[str, Any], option: Option) -> Iterator[Any]:
     command = held.get("subcommand")
     found: Any = held.get(command, held) if isinstance(command, str) else held
     for name in option.dest.split("."):
+        found = found[-1] if isinstance(found, list) and found else found  # of several callbacks the last is meant
         if isinstance(found, Mapping) and name not in found and isinstance(found.get("init_args"), Mapping):
             found = found["init_args"]
         if not isinstance(found, Mapping) or name not in found:

@@ -1,0 +1,118 @@
+"""What hydra composes, seen without running the program: each value with the file and the line that it stands in."""
+
+import pytest
+
+from tune.promotion.configs.hydra_values import compose_config
+from tune.promotion.literals import Unknown
+from tune.promotion.options import find_options
+
+MAIN = """
+import hydra
+
+@hydra.main(version_base="1.3", config_path="../configs", config_name="train.yaml")
+def main(cfg):
+    print(cfg)
+
+main()
+"""
+CONFIGS = {
+    "configs/train.yaml": """
+        # @package _global_
+        defaults:
+          - _self_
+          - model: small
+          - optional local: null
+          - opt@model.optimizer: adam
+          - experiment: null
+
+        seed: 12
+        sizes: [16, 8]
+        tag: ${seed}
+        name: ???
+        """,
+    "configs/model/small.yaml": """
+        defaults:
+          - base
+          - _self_
+        net: {width: 16}
+        """,
+    "configs/model/large.yaml": "net:\n  width: 256\n",
+    "configs/model/base.yaml": "net:\n  width: 4\n  depth: 2  # layers\n",
+    "configs/opt/adam.yaml": "_target_: torch.optim.Adam\nlr: 1e-3\n",
+    "configs/experiment/wide.yaml": """
+        # @package _global_
+        defaults:
+          - override /model: large
+        model:
+          optimizer:
+            lr: 0.1
+        """,
+}
+HELD = {
+    "the primary config": ([], "seed", 12, "configs/train.yaml:9"),
+    "a list": ([], "sizes", [16, 8], "configs/train.yaml:10"),
+    "an interpolation": ([], "tag", Unknown("${seed}"), None),
+    "a missing value": ([], "name", Unknown("???"), None),
+    "a group's file over what it includes": ([], "model.net.width", 16, "configs/model/small.yaml:4"),
+    "what it includes": ([], "model.net.depth", 2, "configs/model/base.yaml:3"),
+    "another package": ([], "model.optimizer.lr", 1e-3, "configs/opt/adam.yaml:2"),
+    "a config group": ([], "model", "small", "configs/train.yaml:4"),
+    "a word": (["seed=3"], "seed", 3, None),
+    "a word for all of a part": (["model.net={width: 3}"], "model.net.width", 3, None),
+    "a chosen group": (["model=large"], "model.net.width", 256, "configs/model/large.yaml:2"),
+    "the choice itself": (["model=large"], "model", "large", None),
+    "an experiment": (["experiment=wide"], "model.optimizer.lr", 0.1, "configs/experiment/wide.yaml:6"),
+    "a group that an experiment chooses": (["experiment=wide"], "model", "large", "configs/experiment/wide.yaml:3"),
+    "another primary config": (["-cn", "model/base"], "model.net.depth", 2, "configs/model/base.yaml:3"),
+    "another folder": (["--config-path=../other"], "seed", 1, "other/train.yaml:1"),
+}
+
+
+@pytest.mark.parametrize(("args", "dest", "value", "place"), HELD.values(), ids=HELD)
+def test_compose_config_returns_a_value_and_its_place(program_of, args, dest, value, place):
+    program = program_of(MAIN, CONFIGS | {"other/train.yaml": "seed: 1\n"}, "src/train.py")
+
+    composed = compose_config(program, args)
+
+    assert repr(composed.values[dest]) == repr(value)
+    assert (str(composed.places[dest]) if dest in composed.places else None) == place
+
+
+UNKNOWN = {
+    "a config of the program's": (MAIN.replace('"../configs"', "None"), CONFIGS, []),
+    "a folder that only running it tells": (MAIN.replace('"../configs"', "folder()"), CONFIGS, []),
+    "a group that is in no file": (MAIN, CONFIGS, ["model=stored"]),
+    "several runs": (MAIN, CONFIGS, ["-m"]),
+    "a search path": (MAIN, CONFIGS | {"configs/a.yaml": "hydra: {searchpath: ['pkg://evil']}"}, []),
+    "no hydra": ("import sys", CONFIGS, []),
+}
+
+
+@pytest.mark.parametrize(("text", "others", "args"), UNKNOWN.values(), ids=UNKNOWN)
+def test_compose_config_returns_nothing_that_is_not_certain(program_of, text, others, args):
+    assert compose_config(program_of(text, others, "src/train.py"), args) is None
+
+
+def test_an_edited_config_is_read_again(program_of, tmp_path):
+    program = program_of(MAIN, CONFIGS, "src/train.py")
+    assert compose_config(program, []).values["model.net.depth"] == 2
+    (tmp_path / "configs/model/base.yaml").write_text("net: {width: 4, depth: 33}\n")
+
+    assert compose_config(program, []).values["model.net.depth"] == 33
+
+
+def test_find_options_lists_what_hydra_composes(program_of):
+    options = find_options(program_of(MAIN, CONFIGS, "src/train.py"))
+
+    assert [(option.name, repr(option.value), option.where) for option in options] == [
+        ("seed=", "12", "configs/train.yaml:9"),
+        ("sizes=", "[16, 8]", "configs/train.yaml:10"),
+        ("name=", "???", "src/train.py"),
+        ("model.net.width=", "16", "configs/model/small.yaml:4"),
+        ("model.net.depth=", "2", "configs/model/base.yaml:3"),
+        ("model.optimizer.lr=", "0.001", "configs/opt/adam.yaml:2"),
+        ("experiment=", "None", "configs/train.yaml:7"),
+        ("opt@model.optimizer=", "'adam'", "configs/train.yaml:6"),
+        ("local=", "None", "configs/train.yaml:5"),
+        ("model=", "'small'", "configs/train.yaml:4"),
+    ]
