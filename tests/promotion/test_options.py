@@ -28,6 +28,7 @@ DECLARED = [
     (CLI + "LightningCLI(Lit, Data)", "--model.width", Unknown("required")),
     (CLI + "LightningCLI(datamodule_class=Data, model_class=Lit)", "--data.batch_size", 64),
     (CLI + "class MyCLI(LightningCLI): ...\nMyCLI(Lit)", "--model.lr", 1e-3),
+    (CLI + "class Own(LightningCLI): ...\nclass MyCLI(Own): ...\nMyCLI(Lit)", "--model.lr", 1e-3),
     ("import hydra", "optimizer.lr=", Unknown("not in the source")),
     ("import sys", "lr=", Unknown("not in the source")),
 ]

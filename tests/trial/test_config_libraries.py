@@ -293,3 +293,102 @@ def test_hydra_gets_a_value_of_any_kind(searched, name, value):
     assert trial.record.failure is None
     assert f"held {value!r}" in trial.log
     assert trial.record.in_force[name]["value"] == value
+
+
+LINKED = """
+from pytorch_lightning.callbacks import EarlyStopping
+from pytorch_lightning.cli import LightningCLI
+
+class Block(torch.nn.Module):
+    def __init__(self, factor: float = 1.0):
+        super().__init__()
+        self.factor = factor
+
+class Deep(Net):
+    def __init__(self, block: Block, sizes: list[int] = [4], n: int = 1, lr: float = 0.1):
+        super().__init__(lr)
+        self.held = block.factor, sizes, n
+
+class Data(pl.LightningDataModule):
+    def __init__(self, n: int = 8):
+        super().__init__()
+        self.n = n
+
+    def train_dataloader(self):
+        return DataLoader(TensorDataset(torch.ones(self.n, 2)), batch_size=4)
+
+class Own(LightningCLI):
+    def add_arguments_to_parser(self, parser):
+        parser.add_lightning_class_args(EarlyStopping, "early_stopping")
+        parser.set_defaults({"early_stopping.monitor": "loss", "early_stopping.patience": 5})
+        parser.link_arguments("data.n", "model.n")
+
+    def before_fit(self):
+        [stopping] = [each for each in self.trainer.callbacks if isinstance(each, EarlyStopping)]
+        rate = self.model.configure_optimizers().param_groups[0]["lr"] if OPTIMIZER not in self.config_init.fit else (
+            self.config_init.fit.optimizer.init_args.lr if hasattr(self.config_init.fit.optimizer, "init_args")
+            else self.config_init.fit.optimizer.lr)
+        print("held", [*self.model.held, stopping.patience, self.trainer.max_epochs, rate])
+
+OPTIMIZER = "optimizer"
+"""
+SUBCLASSES = LINKED + "Own(Deep, Data, subclass_mode_model=True)\n"
+PLAIN = LINKED + "Own(Deep, Data)\n"
+FORCED = (
+    LINKED
+    + """
+class Forced(Own):
+    def add_arguments_to_parser(self, parser):
+        super().add_arguments_to_parser(parser)
+        parser.add_optimizer_args(torch.optim.SGD)
+Forced(Deep, Data)
+"""
+)
+DEEP = """
+model:{0}
+{1}  block: {{class_path: __main__.Block, init_args: {{factor: 2.0}}}}
+{1}  sizes: [4, 2]
+trainer: {{max_epochs: 2}}
+data: {{n: 12}}
+early_stopping: {{patience: 3}}
+optimizer: {2}
+"""
+FLAT = DEEP.format("", "", "{class_path: torch.optim.SGD, init_args: {lr: 0.01}}")
+CHOSEN = [
+    (PLAIN, FLAT, "--model.block.init_args.factor", 2.0, 4.0, 0),
+    (PLAIN, FLAT, "--model.block.factor", 2.0, 4.0, 0),
+    (PLAIN, FLAT, "--model.sizes", [4, 2], [8], 1),
+    (PLAIN, FLAT, "--data.n", 12, 16, 2),
+    (PLAIN, FLAT, "--early_stopping.patience", 3, 1, 3),
+    (PLAIN, FLAT, "--trainer.max_epochs", 2, 1, 4),
+    (PLAIN, FLAT, "--optimizer.lr", 0.01, 0.5, 5),
+    (PLAIN, FLAT, "--optimizer.init_args.lr", 0.01, 0.5, 5),
+    (FORCED, DEEP.format("", "", "{lr: 0.01}"), "--optimizer.lr", 0.01, 0.5, 5),
+    (
+        SUBCLASSES.replace('"model.n"', '"model.init_args.n"'),
+        DEEP.format("\n  class_path: __main__.Deep\n  init_args:", "  ", "{class_path: torch.optim.SGD}").replace(
+            "torch.optim.SGD}", "torch.optim.SGD, init_args: {lr: 0.01}}"
+        ),
+        "--model.sizes",
+        [4, 2],
+        [8],
+        1,
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "config", "name", "before", "value", "place"), CHOSEN)
+def test_an_option_of_lightning_cli_is_searched(searched, text, config, name, before, value, place):
+    range_ = f"{{choice: {json.dumps([before, value])}}}"
+    worker = searched(text, ["fit", "--config", "c.yaml"], f'"{name}": {range_} #', c=config)
+
+    trials = [worker.run({name: before}, preflight=True, hardcoded=True), worker.run({name: value})]
+
+    assert [item.value for item in worker.promoted] == [before]
+    for trial, held in zip(trials, (before, value), strict=True):
+        assert trial.record.failure is None
+        assert (
+            next(ast.literal_eval(line[5:]) for line in trial.log.splitlines()[::-1] if line[:5] == "held ")[place]
+            == held
+        )
+        assert trial.record.in_force[name]["value"] == held

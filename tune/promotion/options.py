@@ -12,7 +12,7 @@ from tune.errors import ConstantError, did_you_mean
 from tune.promotion.configs.config_file import ConfigPlace
 from tune.promotion.configs.hydra_values import compose_config
 from tune.promotion.find.project import Foreign, Own, Project, project_of
-from tune.promotion.find.signatures import signature_of
+from tune.promotion.find.signatures import MAX_BASES, signature_of
 from tune.promotion.find.survey import Called, Survey, dotted
 from tune.promotion.literals import Unknown, evaluate
 from tune.promotion.parameter_reads import is_parameter_read
@@ -292,13 +292,16 @@ def _dashed(name: str) -> str:
 
 
 def _is_lightning_cli(called: Called, survey: Survey, project: Project) -> bool:
-    path = dotted(called.node.func)
-    meaning = project.meaning(path, survey) if path is not None else None
-    match meaning:
+    return _descends_from_lightning_cli(called.node.func, survey, project)
+
+
+def _descends_from_lightning_cli(node: ast.expr, survey: Survey, project: Project, depth: int = 0) -> bool:
+    path = dotted(node)
+    match project.meaning(path, survey) if path is not None and depth < MAX_BASES else None:
         case Foreign(path=there):
             return there.endswith("LightningCLI")
         case Own(survey=inside, node=ast.ClassDef(bases=bases)):
-            return any("LightningCLI" in (dotted(base) or "") for base in bases) and inside is not None
+            return any(_descends_from_lightning_cli(base, inside, project, depth + 1) for base in bases)
         case _:
             return False
 
