@@ -41,7 +41,7 @@ class Worker:
         self.promoted = resolve(self.space, self.program)
         self.storage = storage
         self.server = server
-        snapshot = take_snapshot(self.program, storage / "source")
+        snapshot = take_snapshot(self.program, storage / "source", self.space.args)
         self.job = build_job(self.space, self.program, self.promoted, snapshot.folder, ONE_CORE)
         self.n_trials = 0
 

@@ -392,3 +392,27 @@ def test_an_option_of_lightning_cli_is_searched(searched, text, config, name, be
             == held
         )
         assert trial.record.in_force[name]["value"] == held
+
+
+READERS = {
+    "hydra": (HYDRA.replace("BODY", "pl.Trainer(max_epochs=1).fit(Net(cfg.lr)); print('held', cfg.lr)"), [], "lr="),
+    "LightningCLI": (
+        CLI.replace("LightningCLI(Net)", "cli = LightningCLI(Net, trainer_defaults={'max_epochs': 1})")
+        + "print('held', cli.model.lr)\n",
+        ["fit", "--config", "c.yaml"],
+        "--model.lr",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "args", "name"), READERS.values(), ids=READERS)
+def test_a_config_file_that_is_edited_meanwhile_changes_no_trial(searched, tmp_path, text, args, name):
+    config = "lr: 0.1\n" if name == "lr=" else "model:\n  lr: 0.1\n"
+    worker = searched(text, args, name, c=config)
+    (tmp_path / "project" / "c.yaml").write_text(config.replace("0.1", "0.7"))
+
+    trial = baseline_of(worker)
+
+    assert trial.record.failure is None
+    assert "held 0.1" in trial.log
+    assert (tmp_path / "project" / "c.yaml").read_text() == config.replace("0.1", "0.7")

@@ -111,7 +111,7 @@ def _source(experiment: Experiment, *, current: bool) -> tuple[Snapshot, str]:
         return experiment.snapshot, experiment.paths.source.relative_to(experiment.paths.folder).as_posix()
     program = find_program(experiment.snapshot.program.path)
     folder = experiment.paths.retrain / f"source-{digest_of(program)}"
-    return take_snapshot(program, folder), folder.relative_to(experiment.paths.folder).as_posix()
+    return take_snapshot(program, folder, experiment.space.args), folder.relative_to(experiment.paths.folder).as_posix()
 
 
 def _divided(planned: Plan, wanted: Iterable[tuple[Outcome, Request]]) -> Plan:

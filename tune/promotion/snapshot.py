@@ -1,6 +1,7 @@
 """The program's source as it was when the search began. Trials execute this text, so files may be edited meanwhile."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -36,11 +37,15 @@ class Snapshot:
         return self.program.moved_to(self.folder)
 
 
-def take_snapshot(program: Program, folder: Path) -> Snapshot:
-    """Copy every project module that the program's import statements lead to, and the config files of hydra's."""
+def take_snapshot(program: Program, folder: Path, args: Sequence[str] = ()) -> Snapshot:
+    """Copy every project module that the program's import statements lead to, and its config files.
+
+    Config files are those of hydra, and those that ``args``, the program's command line, names.
+    """
     for source in program.sources.values():
         _store(source.raw, folder / source.name)
-    for path in program_configs(program):
+    named = (Path(word.rpartition("=")[2]).absolute() for word in args if word.endswith((".yaml", ".yml")))
+    for path in (*program_configs(program), *(path for path in named if path.is_file() and program.holds(path))):
         _store(path.read_bytes(), folder / program.name_of(path))
     manifest = {
         "program": program.name_of(program.path),

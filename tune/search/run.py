@@ -115,7 +115,7 @@ def run_search(search: Search) -> Finished:
     space, paths = search.space, search.paths
     with folder_told(paths.folder):
         write_space(space, paths.space)
-        snapshot = take_snapshot(search.program, paths.source)
+        snapshot = take_snapshot(search.program, paths.source, space.args)
     job = build_job(space, search.program, search.promoted, snapshot.folder, search.resources)
     job = replace(job, session=search.session)
     gpus = visible_gpus() if search.resources.gpus_per_trial else ""  # what `retrain` sees: a cluster shows its own

@@ -76,6 +76,11 @@ class Space:
         return self.path.stem
 
     @property
+    def args(self) -> tuple[str, ...]:
+        """What a script is given on its command line."""
+        return self.shape.args if isinstance(self.shape, Script) else ()
+
+    @property
     def objectives(self) -> tuple[Objective, ...]:
         """Every metric, the leading one first."""
         return (Objective(metric=self.metric, mode=self.mode), *self.others)

@@ -29,6 +29,7 @@ from tune.trial.reseed import reseeded
 from tune.trial.script import run_script
 from tune.trial.seat import Seat
 from tune.trial.shards import shuffled_as_said
+from tune.trial.snapshot_configs import configs_of_snapshot
 from tune.trial.stopwatch import Stopwatch
 from tune.trial.system import run_system
 from tune.trial.tailor import Measured
@@ -94,6 +95,7 @@ def execute(
     own_seeds = reseeded(task.seed) if task.reseed else contextlib.nullcontext()
     snapshot = executor.snapshot.stored
     with own_seeds, executor.imports(values) as in_force, only_forked(snapshot), contextlib.ExitStack() as patches:
+        patches.enter_context(configs_of_snapshot(executor.snapshot))
         proof = Proof(job.constants, values, in_force, job.program)
         fit = Fit(
             job,
