@@ -416,3 +416,14 @@ def test_a_config_file_that_is_edited_meanwhile_changes_no_trial(searched, tmp_p
     assert trial.record.failure is None
     assert "held 0.1" in trial.log
     assert (tmp_path / "project" / "c.yaml").read_text() == config.replace("0.1", "0.7")
+
+
+def test_a_program_reads_what_it_writes_beside_its_configs(searched):
+    text = HYDRA.replace(
+        "BODY",
+        "open('c2.yaml', 'w').write('lr: 0.4'); print('held', open('c2.yaml').read())\n"
+        "    pl.Trainer(max_epochs=1).fit(Net(cfg.lr))",
+    )
+    worker = searched(text, (), "lr=", c="lr: 0.1\n", c2="lr: 0.2\n")
+
+    assert "held lr: 0.4" in baseline_of(worker).log

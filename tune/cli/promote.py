@@ -239,10 +239,10 @@ def _asked(wish: Wish) -> Metric:
     records = (read_record(VersionPaths(version)) for version in folder.iterdir() if version.is_dir())
     logged = [tag for record in records if record is not None for tag in record.logged]
     shutil.rmtree(folder)  # where the program failed, the error names files in it
-    validated = [tag for tag in logged if re.search("val|valid|eval|dev|test", tag, re.IGNORECASE)]
+    parts = [[tag for tag in logged if re.search(part, tag, re.IGNORECASE)] for part in ("val|dev", "test")]
     if not logged:
         raise MetricError(None, "the program logs nothing that could be searched by", "Log a metric with self.log.")
-    name = preferred(dict.fromkeys(validated or logged))
+    name = preferred(dict.fromkeys(parts[0] or parts[1] or logged))
     others = tuple(tag for tag in logged if tag != name)
     return Metric(name=name, mode=mode_of(name), origin="logged in a run of a batch or two", others=others)
 

@@ -5,7 +5,7 @@ import contextlib
 import functools
 import io
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,14 @@ def configs_of_snapshot(snapshot: Snapshot) -> Iterator[None]:
         yield
 
 
-def _reading_copies(before: Callable[..., Any], copies: Mapping[str, Path]) -> Callable[..., Any]:
+def _reading_copies(before: Callable[..., Any], copies: dict[str, Path]) -> Callable[..., Any]:
     @functools.wraps(before)
     def replacement(file: Any, mode: Any = "r", *args: Any, **given: Any) -> Any:
-        is_read = isinstance(file, str | os.PathLike) and isinstance(mode, str) and not set(mode) & set("wax+")
-        return before(copies.get(os.path.realpath(file), file) if is_read else file, mode, *args, **given)
+        if not isinstance(file, str | os.PathLike):
+            return before(file, mode, *args, **given)
+        path = os.path.realpath(file)
+        if set(mode) & set("wax+"):
+            copies.pop(path, None)  # the program reads what it writes
+        return before(copies.get(path, file), mode, *args, **given)
 
     return replacement

@@ -4,6 +4,7 @@ Values that only the program knows (structured configs that it stores, search pa
 nothing is returned, and the trial's record says what hydra composed.
 """
 
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,8 @@ from tune.promotion.program import Program
 from tune.space.dimensions import Value
 from tune.space.yaml_text import Keys
 
-MAX_FILES = 1000
-"""A folder with more YAML files is no folder of configs."""
+MAX_FILES = 10_000
+"""A folder with more files holds data too: it is not searched."""
 CONFIG_NAME = ("--config-name", "-cn")
 CONFIG_PATH = ("--config-path", "-cp")
 OVERRIDE_MARKS = ("override ", "optional ")
@@ -61,9 +62,16 @@ def compose_config(program: Program, args: Sequence[str]) -> Composed | None:
 
 
 def config_files(folder: Path) -> tuple[Path, ...]:
-    """Return the YAML files below a folder; none where there are too many."""
-    files = [path for suffix in ("yaml", "yml") for path in sorted(folder.rglob(f"*.{suffix}")) if path.is_file()]
-    return tuple(files) if len(files) <= MAX_FILES else ()
+    """Return the YAML files below a folder, hidden ones left out; none where there are too many files of any kind."""
+    found: list[Path] = []
+    n_files = 0
+    for here, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        n_files += len(files)
+        found += [Path(here, name) for name in sorted(files) if name.endswith((".yaml", ".yml"))]
+        if n_files > MAX_FILES:
+            return ()
+    return tuple(found)
 
 
 def program_configs(program: Program) -> tuple[Path, ...]:
