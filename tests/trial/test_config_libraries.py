@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.searched import Worker
+from tune.promotion.literals import Unknown
 from tune.promotion.options import find_option, find_options
 
 NET = """
@@ -64,7 +65,7 @@ def searched(tmp_path, monkeypatch, server):
 
     def search(text, args=(), name="LR", **files):
         root = tmp_path / "project"
-        root.mkdir()
+        root.mkdir(exist_ok=True)
         monkeypatch.chdir(root)
         (root / "pyproject.toml").touch()
         (root / "train.py").write_text(NET + text)
@@ -187,12 +188,6 @@ def main(cfg):
 
 main()
 """
-MISSING = """
-import argparse
-parser = argparse.ArgumentParser()
-parser.add_argument("--net", required=True)
-parser.parse_args()
-"""
 FAILURES = {
     "what hydra makes an exit of": (
         HYDRA.replace("BODY", "raise ValueError('no such net')"),
@@ -218,18 +213,6 @@ FAILURES = {
         [],
         "KeyError: 'width'",
         "{}['width']",
-    ),
-    "a config file that LightningCLI refuses": (
-        CLI,
-        ["fit", "--config", "c.yaml"],
-        "SystemExit: Subcommand 'fit' ",
-        "Light",
-    ),
-    "an argument that argparse misses": (
-        MISSING,
-        [],
-        "SystemExit: the following arguments are required: --net",
-        "parser.parse_args()",
     ),
     "a text": ("try:\n    {}['width']\nexcept KeyError:\n    sys.exit('no width')", [], "SystemExit: no width", "sys"),
 }
@@ -427,3 +410,60 @@ def test_a_program_reads_what_it_writes_beside_its_configs(searched):
     worker = searched(text, (), "lr=", c="lr: 0.1\n", c2="lr: 0.2\n")
 
     assert "held lr: 0.4" in baseline_of(worker).log
+
+
+PACKAGED = """
+import hydra
+import pytorch_lightning as pl
+from train import Net
+
+@hydra.main(version_base=None, config_path="conf", config_name="c")
+def main(cfg):
+    pl.Trainer(**cfg.trainer).fit(Net(cfg.lr))
+"""
+STORED = """
+from dataclasses import dataclass
+import hydra
+from hydra.core.config_store import ConfigStore
+
+@dataclass
+class Config:
+    lr: float = 0.1
+
+ConfigStore.instance().store(name="stored", node=Config)
+
+@hydra.main(version_base=None, config_name="stored")
+def main(cfg):
+    pl.Trainer(max_epochs=1).fit(Net(cfg.lr))
+
+main()
+"""
+COMPOSED = """
+from hydra import compose, initialize
+
+with initialize(version_base=None, config_path="."):
+    cfg = compose("c", overrides=sys.argv[1:])
+pl.Trainer(max_epochs=1).fit(Net(cfg.lr))
+"""
+MAINS = {
+    "in a package": ("import pack.main\nif __name__ == '__main__':\n    pack.main.main()\n", 0.1),
+    "with structured configs": (STORED, Unknown("not in the source")),
+    "with hydra's compose": (COMPOSED, Unknown("not in the source")),
+}
+
+
+@pytest.mark.parametrize(("text", "value"), MAINS.values(), ids=MAINS)
+def test_hydra_may_begin_in_other_ways(searched, tmp_path, text, value):
+    conf = tmp_path / "project" / "pack" / "conf"
+    conf.mkdir(parents=True)
+    (conf / "c.yaml").write_text("lr: 0.1\ntrainer: {max_epochs: 1}\n")
+    for folder in (conf, conf.parent):
+        (folder / "__init__.py").touch()
+    (conf.parent / "main.py").write_text(PACKAGED)
+
+    worker = searched(text, (), "lr=", c="lr: 0.1\n")
+    trials = [baseline_of(worker), worker.run({"lr=": 0.5})]
+
+    assert [item.value for item in worker.promoted] == [value]
+    assert [trial.record.failure for trial in trials] == [None, None]
+    assert [trial.record.in_force["lr="]["value"] for trial in trials] == [0.1, 0.5]

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder, SourceFileLoader
+from importlib.readers import FileReader
 from pathlib import Path, PurePath
 from types import CodeType, ModuleType
 from typing import Any
@@ -185,7 +186,7 @@ class _ProjectFinder(MetaPathFinder):
 class _SnapshotLoader(Loader):
     def __init__(self, fullname: str, path: Path, executor: Executor, in_force: InForce) -> None:
         self.name = fullname
-        self.path = str(path)  # what `inspect` and `importlib.resources` look for
+        self.path = str(path)  # what `inspect` and FileReader look for
         self._origin = path
         self._executor = executor
         self._in_force = in_force
@@ -193,6 +194,9 @@ class _SnapshotLoader(Loader):
     def exec_module(self, module: ModuleType) -> None:
         setattr(module, IN_FORCE, self._in_force)
         exec(self._executor.code_of(self._origin), module.__dict__)  # noqa: S102 - it is the user's program
+
+    def get_resource_reader(self, fullname: str) -> FileReader:
+        return FileReader(self)
 
     def get_source(self, fullname: str) -> str:
         return decode(self._executor.snapshot.read(self._origin))
