@@ -196,7 +196,7 @@ class _SnapshotLoader(Loader):
         exec(self._executor.code_of(self._origin), module.__dict__)  # noqa: S102 - it is the user's program
 
     def get_resource_reader(self, fullname: str) -> FileReader:
-        return FileReader(self)
+        return FileReader(self)  # type: ignore[arg-type]  # it takes the loader's path alone
 
     def get_source(self, fullname: str) -> str:
         return decode(self._executor.snapshot.read(self._origin))

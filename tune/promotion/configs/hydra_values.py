@@ -71,7 +71,7 @@ def config_files(folder: Path) -> tuple[Path, ...]:
         found += [Path(here, name) for name in sorted(files) if name.endswith((".yaml", ".yml"))]
         if n_files > MAX_FILES:
             return ()
-    return tuple(found)
+    return tuple(path for path in found if path.is_file())  # none that would block its reader
 
 
 def program_configs(program: Program) -> tuple[Path, ...]:
