@@ -213,6 +213,20 @@ def test_a_programs_own_words_need_be_no_unicode(experiment, capfd):
         assert read(experiment, words, capfd)[0] == 0
 
 
+@pytest.mark.parametrize("control", ["\x1b[31m", "\x1b]0;owned\x07", "\x9b31m", "\r", "\u202e"])
+@pytest.mark.parametrize("words", [["results", "exp"], ["list"], ["compare", "exp", "exp"], ["apply", "exp"], ["load"]])
+def test_no_control_character_of_an_experiment_reaches_the_terminal(experiment, capfd, words, control):
+    space = experiment.space.read_text().replace("Score/Val", json.dumps(f"Score{control}/Val")[1:-1])
+    experiment.space.write_text(space.replace("metric: ", 'metric: "', 1).replace("/Val", '/Val"', 1))
+    other = experiment.folder.with_name(f"other{control.replace('/', '')}")
+    shutil.copytree(experiment.folder, other)
+    main([*words, "--storage", str(experiment.folder.parent)])
+    told = "".join(capfd.readouterr())
+
+    assert control.strip() not in told or control == "\r"
+    assert not [each for each in told if each not in "\n\t" and (ord(each) < 32 or 127 <= ord(each) < 160)]
+
+
 JSONS = ["000,baseline/trial.json", "applied.json", "surroundings.json", "retrain/000,baseline/retrain.json"]
 ODD = {
     "nested too deep": DEEP,

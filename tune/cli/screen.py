@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tune.cli.console import open_console, open_output
+from tune.cli.streams import printable
 from tune.cli.styles import STYLES
 from tune.paths import short, word
 from tune.places import url_of
@@ -70,15 +71,17 @@ class Screen:
     def result(self, text: str, style: str | None = None) -> None:
         """Print a line that even the quiet want to see."""
         with self.lock:
-            self.console.print(Text(text, style=style or ""))
+            self.console.print(Text(printable(text), style=style or ""))
 
     def text(self, lines: Iterable[str]) -> None:
         """Print many lines without a style: rich takes a third of a millisecond for each."""
-        self._file.write("".join(f"{line}\n" for line in lines))
+        self._file.write("".join(f"{printable(line)}\n" for line in lines))
         self._file.flush()
 
     def raw(self, text: bytes) -> None:
-        """Write bytes as they are."""
+        """Write bytes as they are; to a terminal as text without control characters."""
+        if self.is_terminal:
+            text = printable(text.decode(errors="replace").replace("\r\n", "\n")).encode()
         self._file.buffer.write(text)
         self._file.flush()
 
@@ -87,6 +90,7 @@ class Screen:
         if self.is_quiet:
             return
         table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+        columns, *rows = ([printable(cell) for cell in row] for row in (columns, *rows))
         widths = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
         for place, (column, width) in enumerate(zip(columns, widths, strict=True)):
             table.add_column(column, no_wrap=place == 0, min_width=width if place == 0 else None, overflow="fold")

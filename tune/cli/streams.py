@@ -1,4 +1,4 @@
-"""Standard streams that are there, whatever the shell closed."""
+"""Standard streams that are there, whatever the shell closed, and text that does nothing to a terminal."""
 
 import os
 import sys
@@ -13,8 +13,22 @@ def ensure_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
+CONTROLS = {
+    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    for code in (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+    if code not in (0x09, 0x0A)
+}
+"""Characters, but tab and newline, that move a terminal's cursor, change what was written, or turn what follows."""
+
+
+def printable(text: str) -> str:
+    """Return text with its control characters written out: it may be somebody else's, out of an experiment's files."""
+    return text.translate(CONTROLS)
+
+
 def complain(text: str) -> None:
     """Write to standard error, if anybody hears it."""
+    text = printable(text)
     if sys.stderr is None:
         return
     try:
