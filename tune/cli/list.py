@@ -12,6 +12,7 @@ from tune.cli.storage import storage_of
 from tune.paths import short
 from tune.results.listing import Listed, experiments, listed
 from tune.search.ledger.lock import is_held
+from tune.storage.bring import bring_all
 
 UNITS_S = (("day", 86400), ("hour", 3600), ("minute", 60))
 COLUMNS = ("experiment", "state", "trials", "best", "hardcoded", "metric", "written", "size")
@@ -28,6 +29,7 @@ def parser() -> Parser:
 def run(given: argparse.Namespace) -> int:
     """Print a line for each, the one that was written last first."""
     storage = storage_of(given.storage)
+    bring_all(storage)
     found = [listed(paths, running=is_held(paths)) for paths in experiments(storage)]
     screen = Screen()
     if given.json:

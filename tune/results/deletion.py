@@ -10,6 +10,8 @@ from pathlib import Path
 
 from tune.errors import ExperimentError, suggest
 from tune.paths import ExperimentPaths, VersionPaths, short
+from tune.storage.bring import bring_all
+from tune.storage.writer import delete_at_url
 from tune.trial.record import read_record
 from tune.trial.request import read_request
 
@@ -18,6 +20,7 @@ def experiment_to_delete(name: str, storage: Path) -> ExperimentPaths:
     """Return an experiment by its name; raise ExperimentError unless it is a folder right in the storage."""
     _check_plain(name, "experiment")
     folder = storage / name
+    bring_all(storage, [name])
     if folder.is_symlink():
         what = f"{name!r} is a link, to {short(folder.readlink())}"
         raise ExperimentError(short(storage), what, "Delete the link yourself; what it leads to is not touched.")
@@ -56,7 +59,16 @@ def _check_plain(name: str, what: str) -> None:
 
 
 def delete(folder: Path) -> None:
-    """Delete a folder of ours. It leaves its name first, so that nobody sees half of it; links are not followed."""
+    """Delete a folder of ours, at its URL too if it has one; links are not followed.
+
+    It leaves its name first, so that nobody sees half of it. Raises StorageError, and it is back under its name, where
+    what lies at the URL cannot be deleted.
+    """
     aside = folder.with_name(f".deleted-{secrets.token_hex(4)}")
     folder.rename(aside)
+    try:
+        delete_at_url(folder)
+    except BaseException:
+        aside.rename(folder)
+        raise
     shutil.rmtree(aside)

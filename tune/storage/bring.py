@@ -47,6 +47,14 @@ def names_at(storage: Path) -> list[str]:
     return [] if url is None else Remote(url).folders()
 
 
+def bring_all(storage: Path, names: Iterable[str] | None = None) -> None:
+    """Bring the experiments of a storage that has a URL, all or those named; what is no experiment stays there."""
+    for name in names_at(storage) if names is None else names:
+        url = url_of(storage / name)
+        if url is not None and Remote(url).has("space.yaml"):
+            bring(storage / name)
+
+
 def bring(folder: Path) -> None:
     """Make an experiment's copy as new as what lies at its URL: all that is read of it but checkpoints and logs.
 

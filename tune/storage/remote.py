@@ -118,6 +118,10 @@ class Remote:
         for name in names:
             self._done(partial(self._fs.rm_file, self._path(name)), "written", missing=None)
 
+    def delete_folder(self) -> None:
+        """Delete all that lies here, hidden files and folders that some stores have, too."""
+        self._done(lambda: self._fs.rm(self._root, recursive=True), "written", missing=None)
+
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}" if name else str(self._root)
 

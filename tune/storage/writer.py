@@ -56,10 +56,15 @@ def sent_home(folder: Path, tell: Tell) -> Iterator[None]:
 def erase(folder: Path) -> None:
     """Remove an experiment that was not to be, here and at its URL; the caller holds it."""
     shutil.rmtree(folder)
+    delete_at_url(folder)
+
+
+def delete_at_url(folder: Path) -> None:
+    """Delete what lies at the URL of a folder, if it has one; raise StorageError where that cannot be done."""
     url = url_of(folder)
     if url is not None:
         remote = Remote(url)
-        patiently(lambda: remote.delete(remote.files()), N_TRIES)
+        patiently(remote.delete_folder, N_TRIES)
 
 
 def send_file(path: Path) -> None:
