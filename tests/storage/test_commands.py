@@ -10,7 +10,6 @@ from tune.storage.remote import Remote
 from tune.storage.writer import written
 from tune.trial.record import Failure
 
-
 FAILURE = Failure(kind="ValueError", message="no")
 TRIALS = [Trial(curve=[0.5]), Trial(curve=[0.75]), Trial(state="FAIL", failure=FAILURE, values={"LR": 0.05})]
 
