@@ -22,7 +22,7 @@ from tune.promotion.find.project import Project, Variable, project_of
 from tune.promotion.find.reads import Reads
 from tune.promotion.found import Constant, Findings, Form, Nameless, Refusal, Site, Span
 from tune.promotion.outside import check_not_outside
-from tune.promotion.pause import collector_paused
+from tune.promotion.pause import collector_paused, deep_recursion
 from tune.promotion.program import Program
 from tune.promotion.value_flow import find_value_flows
 from tune.space.spelling import normal
@@ -103,7 +103,8 @@ def check_together(constants: Iterable[Constant], where: str) -> None:
 
 @lru_cache(maxsize=2)
 def _look(project: Project) -> Findings:
-    return _findings(project)
+    with deep_recursion():
+        return _findings(project)
 
 
 def _findings(project: Project) -> Findings:

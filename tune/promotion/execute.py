@@ -23,6 +23,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from tune.promotion.constants import Site
+from tune.promotion.pause import deep_recursion
 from tune.promotion.program import Program, decode
 from tune.promotion.rewrite import IN_FORCE, Keys, rewrite
 from tune.promotion.snapshot import Snapshot
@@ -124,7 +125,8 @@ class Executor:
         if path not in self._code:
             raw = self.snapshot.read(path)
             tree = ast.parse(raw, filename=str(path))
-            rewrite(tree, self._keys.get(self.snapshot.program.name_of(path), {}))
+            with deep_recursion():
+                rewrite(tree, self._keys.get(self.snapshot.program.name_of(path), {}))
             self._code[path] = compile(tree, str(path), "exec", dont_inherit=True)
             lines = decode(raw).splitlines(keepends=True)
             linecache.cache[str(path)] = (len(raw), None, lines, str(path))  # None: never compared with the disk

@@ -34,16 +34,32 @@ class Unknown:
         return self.text
 
 
+MOST_BITS = 10_000
+"""Of an int: Python writes no longer one in decimal digits."""
+
+
 def evaluate(node: ast.expr) -> Value | Unknown:
     """Return what a literal, a container of literals, or arithmetic over literals is worth; else Unknown."""
     try:
         return _evaluate(node)
-    except (ValueError, ArithmeticError, TypeError):
-        return Unknown(ast.unparse(node))
+    except (ValueError, ArithmeticError, TypeError, RecursionError):
+        return Unknown(source_of(node))
+
+
+def source_of(node: ast.expr) -> str:
+    """Return an expression as Python writes it; what it cannot write is told in words."""
+    try:
+        return ast.unparse(node)
+    except RecursionError:
+        return "<nested too deep>"
+    except ValueError:  # an int in hexadecimal digits may have more than Python writes in decimal ones
+        return "<a number of too many digits>"
 
 
 def _evaluate(node: ast.expr) -> Value:
     match node:
+        case ast.Constant(value=int(number)) if number.bit_length() > MOST_BITS:
+            raise ValueError("too large")
         case ast.Constant(value=None | bool() | int() | float() | str() as value):
             return value
         case ast.Tuple():

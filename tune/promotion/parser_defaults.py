@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from tune.promotion.find.project import Project
 from tune.promotion.find.survey import Called, Survey
 from tune.promotion.find.walk import is_main_guard
-from tune.promotion.literals import Unknown, evaluate
+from tune.promotion.literals import Unknown, evaluate, source_of
 from tune.space.dimensions import Value
 
 
@@ -36,9 +36,9 @@ def changed_defaults(project: Project) -> ChangedDefaults:
             certain = _is_always_executed(called, survey)
             for dest, value in _given(called.node):
                 if dest is None:
-                    of_any = Unknown(ast.unparse(value))
+                    of_any = Unknown(source_of(value))
                     continue
-                text = Unknown(ast.unparse(value))
+                text = Unknown(source_of(value))
                 values[dest] = evaluate(value) if certain and dest not in values else text
     return ChangedDefaults(values, of_any)
 

@@ -5,9 +5,12 @@ Parsing and importing make them. Pauses may overlap, in several threads: it is o
 
 import contextlib
 import gc
+import sys
 import threading
 from collections.abc import Iterator
 
+DEEP = 20_000
+"""Calls within each other, for a few thousand expressions within each other."""
 _lock = threading.Lock()
 _n_pauses = 0
 _was_on = False
@@ -24,6 +27,17 @@ def collector_paused() -> Iterator[None]:
         yield
     finally:
         _end_pause()
+
+
+@contextlib.contextmanager
+def deep_recursion() -> Iterator[None]:
+    """Let functions that follow a syntax tree go as deep as Python's own parser does."""
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, DEEP))
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
 
 
 @contextlib.contextmanager

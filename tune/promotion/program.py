@@ -125,6 +125,8 @@ class Source:
         except SyntaxError as error:
             place = f"{name}:{error.lineno}" if error.lineno else name
             raise ProgramError(place, f"this is not Python: {error.msg}", "Mend the file; nothing was run.") from error
+        except (RecursionError, MemoryError) as error:
+            raise ProgramError(name, "it is nested too deep for Python", "Mend the file; nothing was run.") from error
         except ValueError as error:
             raise ProgramError(name, f"this is not Python: {error}", "Mend the file; nothing was run.") from error
 

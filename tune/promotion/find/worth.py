@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tune.promotion.find.survey import Survey, dotted
-from tune.promotion.literals import Unknown, evaluate
+from tune.promotion.literals import Unknown, evaluate, source_of
 from tune.space.dimensions import Value
 
 CONVERSIONS: dict[str, Callable[[str], Value]] = {"int": int, "float": float, "str": str}
@@ -150,11 +150,11 @@ def _environment_value(node: ast.expr) -> Value | Unknown:
             return held if isinstance(held, Unknown) else _converted(held, CONVERSIONS[name], node)
         case _:
             default = environment_default(node)
-            return Unknown(ast.unparse(node)) if default is None else evaluate(default)
+            return Unknown(source_of(node)) if default is None else evaluate(default)
 
 
 def _converted(value: Value, convert: Callable[[str], Value], node: ast.expr) -> Value | Unknown:
     try:
         return convert(value) if isinstance(value, str) else convert(str(value))
     except ValueError:
-        return Unknown(ast.unparse(node))
+        return Unknown(source_of(node))

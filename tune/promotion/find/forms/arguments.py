@@ -11,7 +11,7 @@ from tune.promotion.find.signatures import Parameter, Signature, foreign_base, s
 from tune.promotion.find.survey import Called, Scope, Survey, dotted
 from tune.promotion.find.worth import may_be_literal
 from tune.promotion.found import Constant, Form, Nameless, Site, Span
-from tune.promotion.literals import Unknown, evaluate
+from tune.promotion.literals import Unknown, evaluate, source_of
 from tune.space.dimensions import Value
 
 UNKNOWN = Unknown("")
@@ -82,7 +82,7 @@ def arguments(found: list[Call], project: Project) -> Iterator[Constant | Namele
                 computed.setdefault((call.callee, argument.name), call.survey.place(argument.value.lineno))
                 continue
             if argument.name is None:
-                text, place = ast.unparse(argument.value), call.survey.place(argument.value.lineno)
+                text, place = source_of(argument.value), call.survey.place(argument.value.lineno)
                 yield Nameless(callee=call.callee, text=text, place=place)
             else:
                 literals.append((call, argument, value))

@@ -12,6 +12,7 @@ from tune.promotion.find.signatures import is_dataclass, is_field
 from tune.promotion.find.survey import How, Survey, dotted
 from tune.promotion.find.worth import worth
 from tune.promotion.found import Constant, Form, Refusal, Site, Span
+from tune.promotion.literals import source_of
 from tune.space.spelling import normal
 
 NAMESPACES = frozenset(
@@ -184,7 +185,7 @@ def _field(
     if wrong is None and place is not None:
         wrong = f"is assigned again: {place}", "Take that assignment away; it would undo the search."
     if wrong is None and held is None:
-        wrong = computed(ast.unparse(entry.value), survey.place(entry.value.lineno))
+        wrong = computed(source_of(entry.value), survey.place(entry.value.lineno))
     names = names_of(entry.name, survey)
     if wrong is not None or held is None:
         assert wrong is not None

@@ -11,7 +11,7 @@ from tune.promotion.find.project import Project
 from tune.promotion.find.survey import Binding, Function, How, Survey, dotted
 from tune.promotion.find.worth import may_be_literal
 from tune.promotion.found import Constant, Form, Refusal, Site, Span
-from tune.promotion.literals import Unknown, evaluate
+from tune.promotion.literals import Unknown, evaluate, source_of
 from tune.space.spelling import normal
 
 KEEP_NAME = "Give the value a name of its own."
@@ -91,7 +91,7 @@ def _constant(
     values = [evaluate(value) for value, _ in held if value is not None]
     for value, binding in held:
         if wrong is None and (value is None or isinstance(evaluate(value), Unknown)):
-            wrong = computed("" if value is None else ast.unparse(value), survey.place(binding.line))
+            wrong = computed("" if value is None else source_of(value), survey.place(binding.line))
     if wrong is not None:
         return Refusal(names=names, source=survey.source.name, what=wrong[0], hint=wrong[1])
     return Constant(

@@ -18,7 +18,7 @@ from tune.promotion.find.signatures import Parameter, is_factory, signature_of
 from tune.promotion.find.survey import How, Survey, dotted
 from tune.promotion.find.worth import is_local, worth
 from tune.promotion.found import Constant, Form, Refusal, Site, Span
-from tune.promotion.literals import Unknown, evaluate
+from tune.promotion.literals import Unknown, evaluate, source_of
 from tune.space.dimensions import Value
 
 Key = tuple[int, str]
@@ -105,7 +105,7 @@ def _trouble(group: Group) -> tuple[str, str] | None:
     calls = [None] * (group.parameter.default is not None) + [call for call, _ in group.passed]
     if not any(_can_hold(*each, call) for each, call in zip(_expressions(group), calls, strict=True)):
         node, survey = next(_expressions(group))
-        return computed(ast.unparse(node), survey.place(node.lineno))
+        return computed(source_of(node), survey.place(node.lineno))
     return None
 
 
@@ -149,7 +149,7 @@ def _value(node: ast.expr, survey: Survey, call: Call | None) -> Value | Unknown
         if len(bindings) == 1 and bindings[0].how is How.ASSIGNED and bindings[0].value is not None:
             return evaluate(bindings[0].value)
     held = worth(node, survey)
-    return Unknown(ast.unparse(node)) if held is None else held.value
+    return Unknown(source_of(node)) if held is None else held.value
 
 
 def _expressions(group: Group) -> Iterator[tuple[ast.expr, Survey]]:
@@ -195,7 +195,7 @@ def _warnings(group: Group, values: list[Value | Unknown]) -> tuple[str, ...]:
     held = evaluate(default)
     if isinstance(agreed([held, *values]), Unknown):
         place = group.parameter.survey.place(default.lineno)
-        return (f"the default {ast.unparse(default)} ({place}) is not what the program passes; both take the value",)
+        return (f"the default {source_of(default)} ({place}) is not what the program passes; both take the value",)
     return ()
 
 

@@ -10,7 +10,7 @@ from tune.promotion.find.reads import Reads
 from tune.promotion.find.survey import Binding, How, Survey
 from tune.promotion.find.worth import Worth, worth
 from tune.promotion.found import Constant, Form, Refusal, Site, Span
-from tune.promotion.literals import Unknown
+from tune.promotion.literals import Unknown, source_of
 from tune.space.dimensions import Value
 
 TROUBLES = (How.GLOBAL, How.LOOPED, How.AUGMENTED, How.DELETED, How.UNPACKED)
@@ -74,7 +74,7 @@ def _variable(
     worths = [(each, _worth(each, value, survey)) for each, value in assigned]
     for each, (_, value) in zip(worths, assigned, strict=True):
         if wrong is None and each[1] is None:
-            wrong = computed(ast.unparse(value), survey.place(each[0].line))
+            wrong = computed(source_of(value), survey.place(each[0].line))
     if wrong is not None:
         return Refusal(names=names, source=survey.source.name, what=wrong[0], hint=wrong[1])
     found = [(each, value) for each, value in worths if value is not None]
@@ -101,7 +101,7 @@ def _worth(binding: Binding, value: ast.expr, survey: Survey) -> Worth | None:
     found = worth(value, survey)
     if found is None or found.node is value or not binding.chained:
         return found
-    return Worth(Unknown(ast.unparse(value)), value, found.warnings)
+    return Worth(Unknown(source_of(value)), value, found.warnings)
 
 
 def _site(binding: Binding, value: Worth, survey: Survey) -> Site:
