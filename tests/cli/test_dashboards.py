@@ -39,10 +39,11 @@ def wait_for(what):
     return found
 
 
-def asked(address, method="GET"):
+def asked(address, method="GET", headers=None):
     """Return status and text of an answer."""
+    request = urllib.request.Request(address, method=method, headers=headers or {})
     try:
-        with urllib.request.urlopen(urllib.request.Request(address, method=method), timeout=WAIT_S) as answer:
+        with urllib.request.urlopen(request, timeout=WAIT_S) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -97,6 +98,16 @@ def test_dashboards_when_a_search_goes_on_then_show_it_write_nothing_and_leave_n
     process.send_signal(signal.SIGINT)
     assert process.wait(WAIT_S) == 0
     wait_for(lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family))
+
+
+def test_dashboards_when_asked_by_a_name_that_is_not_this_machines_then_refuse(dashboards):
+    _, addresses = dashboards
+    for address in addresses.values():
+        port = address.split(":")[2].split("/")[0]
+        for host, status in ((f"127.0.0.1:{port}", 200), (f"localhost:{port}", 200), ("localhost", 200)):
+            assert asked(address, headers={"Host": host})[0] == status
+        for host in ("evil.example", f"evil.example:{port}", f"127.0.0.1.evil.example:{port}"):
+            assert asked(address, headers={"Host": host})[0] == 403
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

@@ -1,6 +1,7 @@
 """TensorBoard and optuna-dashboard on an experiment, in this process: whatever ends it leaves nothing behind."""
 
 import contextlib
+import functools
 import importlib.util
 import json
 import logging
@@ -18,6 +19,8 @@ from tune.errors import StartError
 from tune.paths import ExperimentPaths
 
 HOST = "127.0.0.1"
+OWN_NAMES = frozenset({HOST, "localhost"})
+"""Of this machine, as a browser on it asks. Another name may be one that a page's owner lets lead here."""
 OPTUNA_PORT = 8080
 """The first that is tried: optuna-dashboard's own default."""
 N_PORTS = 100
@@ -49,7 +52,7 @@ def optuna_dashboard(paths: ExperimentPaths) -> Iterator[str]:
     from optuna_dashboard import wsgi
 
     app: Wsgi = wsgi(JournalStorage(ReadOnlyJournal(str(paths.journal))))
-    server = _listening(_reading(app))
+    server = _listening(_on_this_machine(_reading(app)))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -64,7 +67,8 @@ def tensorboard(folder: Path) -> Iterator[str]:
     """Start TensorBoard on a folder; give the address."""
     from tensorboard import program
 
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    for name in ("werkzeug", "tensorboard"):  # they print what is asked for as it comes
+        logging.getLogger(name).setLevel(logging.ERROR)
     yield _launched(program, folder)  # its threads are daemons, and its data server ends with our process
 
 
@@ -72,11 +76,27 @@ def _launched(program: Any, folder: Path) -> str:
     """Take TensorBoard's usual port or one of the next, else any."""
     fast = "true" if importlib.util.find_spec("tensorboard_data_server") else "false"  # said, it prints no notice
     for port in ([], ["--port", "0"]):
-        board = program.TensorBoard()
+        board = program.TensorBoard(server_class=functools.partial(_guarded_server, program))
         board.configure(argv=["tensorboard", "--logdir", str(folder), "--host", HOST, "--load_fast", fast, *port])
         with contextlib.suppress(program.TensorBoardServerException):
             return str(board.launch())
     raise StartError(None, f"TensorBoard cannot listen on {HOST}", "Is there a free port?")
+
+
+def _guarded_server(program: Any, app: Wsgi, flags: Any) -> Any:
+    return program.create_port_scanning_werkzeug_server(_on_this_machine(app), flags)
+
+
+def _on_this_machine(app: Wsgi) -> Wsgi:
+    """Answer who asks for this machine by a name of its own; refuse all others (DNS rebinding)."""
+
+    def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ.get("HTTP_HOST", "").rpartition(":")[0] in OWN_NAMES or environ.get("HTTP_HOST") in OWN_NAMES:
+            return app(environ, start_response)
+        start_response("403 Forbidden", [("Content-Type", "text/plain")])
+        return [f"This is shown at http://{HOST} alone.\n".encode()]
+
+    return guarded
 
 
 def _listening(app: Wsgi) -> WSGIServer:
