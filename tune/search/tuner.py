@@ -2,8 +2,6 @@
 
 import contextlib
 import logging
-import signal
-import threading
 from collections.abc import Callable, Iterator
 
 import ray
@@ -15,6 +13,7 @@ from ray.tune.experiment.trial import _TrialInfo
 from tune.errors import RayLostError
 from tune.promotion.pause import collector_resumed
 from tune.search.director import Director
+from tune.search.interrupts import interrupts_end
 from tune.search.machines.client import tuner_here
 from tune.search.machines.process_server import server_of
 from tune.search.machines.ray_watch import is_lost, ray_watched
@@ -64,7 +63,7 @@ def _run_trials(director: Director, job: Job, resources: Resources) -> None:
         _no_runtime_environment(),
         _quiet(),
         collector_resumed(),
-        _politely_interrupted(director),
+        interrupts_end(director.end),
     ):
         if server is not None:
             packages = dict.fromkeys(imported_first(job.program))
@@ -128,23 +127,3 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
-
-
-@contextlib.contextmanager
-def _politely_interrupted(director: Director) -> Iterator[None]:
-    """Let the first Ctrl-C (or SIGTERM) end the search after the running epochs, the second at once."""
-
-    def interrupt(signum: int, frame: object) -> None:
-        if director.ending:
-            raise KeyboardInterrupt
-        director.end()
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray._private import services
+from ray._private import services, utils
 from ray._private.node import Node
 
 from tune.errors import StartError
 from tune.promotion.pause import collector_paused
+from tune.search.interrupts import interrupts_taken
 from tune.search.machines.cluster import environment
 from tune.search.machines.dashboard import Dashboard
 from tune.search.machines.doors_shut import make_token, on_loopback
@@ -38,7 +39,7 @@ def own_ray(resources: Resources, on_dashboard: Callable[[str], None]) -> Iterat
     imports = threading.Thread(target=importlib.import_module, args=("tune.search.lead",), daemon=True)
     imports.start()
     make_token()
-    with ray_scratch() as folder:
+    with interrupts_taken(), ray_scratch() as folder:
         yield from _own_ray(resources, dashboard, imports, folder)
 
 
@@ -52,6 +53,7 @@ def _own_ray(resources: Resources, dashboard: Dashboard, imports: threading.Thre
             _agent_on_any_port(),
             _seen_at_once(),
             _in_a_session(),
+            _without_sigterm_handler(),
             dashboard.put_off(),
         ):
             before = dict(os.environ)
@@ -133,6 +135,15 @@ def _in_a_session() -> Iterator[None]:
         return known(*arguments, **{**how, "start_new_session": True})
 
     with contextlib.nullcontext() if known is None else replaced(services, "ConsolePopen", start):
+        yield
+
+
+@contextlib.contextmanager
+def _without_sigterm_handler() -> Iterator[None]:
+    """Keep our handler of SIGTERM: Ray's ends the process wherever it is, and with half a Ray that is a crash."""
+    name = "set_sigterm_handler"
+    known = hasattr(utils, name)
+    with replaced(utils, name, lambda handler: None) if known else contextlib.nullcontext():
         yield
 
 

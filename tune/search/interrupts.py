@@ -1,0 +1,70 @@
+"""Ctrl-C and SIGTERM from the start of Ray to its end: the first one waits for the search, which ends politely.
+
+Raised while Ray starts or ends, it would leave Ray half there: a crash, or a minute of waiting.
+"""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+
+NUMBERS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupts:
+    """Takes the signals of this process; the second one is raised as KeyboardInterrupt."""
+
+    def __init__(self) -> None:
+        self.is_asked = False
+        """Whether one has come."""
+        self.on_first: Callable[[], None] = lambda: None
+        """Is called with the first one, or at once by ``hand_over`` where that has come."""
+
+    def take(self, number: int, frame: object) -> None:
+        """Be the signals' handler."""
+        if self.is_asked:
+            raise KeyboardInterrupt
+        self.is_asked = True
+        self.on_first()
+
+    def install(self) -> None:
+        """Handle the signals, whatever another library put there meanwhile; in the main thread alone."""
+        if threading.current_thread() is threading.main_thread():
+            for number in NUMBERS:
+                signal.signal(number, self.take)
+
+
+_taken: list[Interrupts] = []
+
+
+@contextlib.contextmanager
+def interrupts_taken() -> Iterator[Interrupts]:
+    """Take the signals meanwhile; within another such context, the outer one goes on."""
+    if _taken:
+        yield _taken[-1]
+        return
+    interrupts = Interrupts()
+    is_main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in NUMBERS} if is_main else {}
+    interrupts.install()
+    _taken.append(interrupts)
+    try:
+        yield interrupts
+    finally:
+        _taken.remove(interrupts)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def interrupts_end(end: Callable[[], None]) -> Iterator[None]:
+    """Call ``end`` with the first signal, at once where that has come; a second one is a KeyboardInterrupt."""
+    with interrupts_taken() as interrupts:
+        interrupts.install()
+        before, interrupts.on_first = interrupts.on_first, end
+        if interrupts.is_asked:
+            end()
+        try:
+            yield
+        finally:
+            interrupts.on_first = before
