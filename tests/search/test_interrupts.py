@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from tune.search.interrupts import interrupts_end, interrupts_taken
+from tune.search.machines.interrupts import interrupts_end, interrupts_taken
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -13,8 +13,8 @@ from ray.tune.experiment.trial import _TrialInfo
 from tune.errors import RayLostError
 from tune.promotion.pause import collector_resumed
 from tune.search.director import Director
-from tune.search.interrupts import interrupts_end
 from tune.search.machines.client import tuner_here
+from tune.search.machines.interrupts import interrupts_end
 from tune.search.machines.process_server import server_of
 from tune.search.machines.ray_watch import is_lost, ray_watched
 from tune.search.machines.resources import Resources

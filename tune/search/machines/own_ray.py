@@ -16,10 +16,10 @@ from ray._private.node import Node
 
 from tune.errors import StartError
 from tune.promotion.pause import collector_paused
-from tune.search.interrupts import interrupts_taken
 from tune.search.machines.cluster import environment
 from tune.search.machines.dashboard import Dashboard
 from tune.search.machines.doors_shut import make_token, on_loopback
+from tune.search.machines.interrupts import interrupts_taken
 from tune.search.machines.ray_watch import abandon, is_lost
 from tune.search.machines.resources import Resources
 from tune.search.machines.scratch import ray_scratch
