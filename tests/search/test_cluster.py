@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -162,7 +164,15 @@ def test_a_search_goes_on_without_the_dashboard_where_that_does_not_start():
     assert ran.stdout == "answer: 42\ndashboards: []\n", ran.stderr
 
 
-def test_the_scratch_of_a_killed_driver_is_taken_away_and_that_of_a_living_one_is_not(tmp_path, monkeypatch):
+@pytest.fixture
+def short_path():
+    """A folder whose path is short enough for Ray's sockets below it."""
+    with tempfile.TemporaryDirectory(prefix="s-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_the_scratch_of_a_killed_driver_is_taken_away_and_that_of_a_living_one_is_not(short_path, monkeypatch):
+    tmp_path = short_path
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     start = [sys.executable, "-c", HOLDS]
