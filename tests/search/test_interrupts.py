@@ -5,7 +5,14 @@ import signal
 
 import pytest
 
+from tune.search.machines import interrupts as module
 from tune.search.machines.interrupts import interrupts_end, interrupts_taken
+
+
+@pytest.fixture(autouse=True)
+def _nobody_takes_them(monkeypatch):
+    """Be as a process without a Ray of its own, whatever the session's tests have started."""
+    monkeypatch.setattr(module, "_taken", [])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -19,7 +26,7 @@ def test_signal_when_no_search_runs_yet_then_it_ends_the_search_as_it_begins(num
             assert ended == [True]
             with pytest.raises(KeyboardInterrupt):
                 os.kill(os.getpid(), number)
-    assert signal.getsignal(number) is before
+    assert signal.getsignal(number) == before
 
 
 def test_signal_when_a_search_runs_then_it_is_told_at_once_though_another_handler_was_put_there():
@@ -29,3 +36,13 @@ def test_signal_when_a_search_runs_then_it_is_told_at_once_though_another_handle
         with interrupts_end(lambda: ended.append(True)):
             os.kill(os.getpid(), signal.SIGTERM)
             assert ended == [True]
+
+
+def test_signal_when_a_search_has_ended_by_it_then_the_next_one_is_not_ended():
+    ended = []
+    with interrupts_taken():
+        for number in (1, 2):
+            with interrupts_end(lambda number=number: ended.append(number)):
+                assert ended == list(range(1, number))
+                os.kill(os.getpid(), signal.SIGTERM)
+    assert ended == [1, 2]

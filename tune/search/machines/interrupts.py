@@ -68,3 +68,4 @@ def interrupts_end(end: Callable[[], None]) -> Iterator[None]:
             yield
         finally:
             interrupts.on_first = before
+            interrupts.is_asked = False  # it was for this search
