@@ -5,7 +5,7 @@ run of the program. So the folder of each ``ModelCheckpoint`` becomes one in the
 for at the path that the program gave it is taken from there. Other files beside them stay what they are.
 """
 
-# ruff: noqa: PTH100, PTH109, PTH117, PTH118 - this is within each `open`: paths are compared as text
+# ruff: noqa: PTH100, PTH103, PTH109, PTH112, PTH118 - this is within each `open`: paths are compared as text
 
 import builtins
 import contextlib
@@ -22,9 +22,10 @@ from tune.trial.replaced import replaced
 
 DEFAULT = "checkpoints"
 """The name of Lightning's folder for a callback that is given none."""
-FIELD = re.compile(r"\\\{[^}]*\}")
+FIELD = re.compile(r"\\\{([^}:]*?)(:[^}]*?)?\\\}")
 """In the name of a checkpoint, escaped: what a metric's value takes the place of."""
-SUFFIX = r"(-v?\d+)?\.(ckpt|pt|pth)"
+SUFFIX = r"(-v?\d+)?"
+"""What Lightning adds to a name that is taken."""
 
 
 class ProgramCheckpoints:
@@ -35,6 +36,7 @@ class ProgramCheckpoints:
         self._folder = folder
         self._patterns: dict[str, list[re.Pattern[str]]] = {}  # names of files that are the trial's, by folder
         self._directories: dict[str, str] = {}  # those of the trial, by folder
+        self._listed: set[str] = set()  # the folders whose checkpoints are the trial's
         self._patches = contextlib.ExitStack()
 
     def redirect_callback(self, callback: Any) -> None:
@@ -46,7 +48,9 @@ class ProgramCheckpoints:
         if "://" in str(dirpath) or Path(dirpath).is_relative_to(self._folder):
             return
         names = [callback.filename, getattr(callback, "CHECKPOINT_NAME_LAST", "last")]
-        callback.dirpath = self._redirect(str(dirpath), [_pattern_of(name) for name in names])
+        folder = os.path.abspath(str(dirpath))
+        callback.dirpath = self._redirect(folder, [_pattern_of(name, callback) for name in names])
+        self._listed |= {folder, os.path.realpath(folder)}
 
     def redirect_file(self, path: Any) -> Any:
         """Return where a file that the program saves belongs; one inside the version stays."""
@@ -66,6 +70,8 @@ class ProgramCheckpoints:
         for each in {folder, os.path.realpath(folder)}:
             self._patterns.setdefault(each, []).extend(patterns)
             self._directories[each] = target
+        with contextlib.suppress(OSError):
+            os.makedirs(folder, exist_ok=True)  # as saving there would
         return target
 
     def close(self) -> None:
@@ -79,23 +85,69 @@ class ProgramCheckpoints:
         text = os.fspath(path)
         if not isinstance(text, str):
             return path
-        absolute = os.path.normpath(text if os.path.isabs(text) else os.path.join(os.getcwd(), text))
-        folder, name = os.path.split(absolute)
-        if any(pattern.fullmatch(name) for pattern in self._patterns.get(folder, ())):
-            return os.path.join(self._directories[folder], name)
-        return path
+        folder, name = os.path.split(os.path.normpath(os.path.join(os.getcwd(), text)))
+        if folder not in self._patterns and any(self._is_the_trials(each, name) for each in self._patterns):
+            folder = os.path.realpath(folder)
+        return os.path.join(self._directories[folder], name) if self._is_the_trials(folder, name) else path
 
-    def find_folder(self, path: Any) -> Any:
-        """Return the same for a folder whose content is wanted."""
-        if not self._directories or not isinstance(path, str | os.PathLike):
-            return path
-        return self._directories.get(os.path.abspath(os.fspath(path)), path)
+    def _is_the_trials(self, folder: str, name: str) -> bool:
+        return any(pattern.fullmatch(name) for pattern in self._patterns.get(folder, ()))
+
+    def find_folder(self, path: Any) -> str | None:
+        """Return the folder of the trial's for one whose content is wanted; None where it has none."""
+        if not self._listed or not isinstance(path, str | os.PathLike):
+            return None
+        folder = os.path.abspath(os.fsdecode(os.fspath(path)))
+        return self._directories[folder] if folder in self._listed else None
+
+    def list_with(self, function: Callable[..., Any], path: Any) -> list[Any]:
+        """Return what a folder holds: the trial's checkpoints, and what else is there."""
+        folder, target = os.path.abspath(os.fsdecode(os.fspath(path))), self.find_folder(path)
+        entries: list[Any] = []
+        if target is not None and os.path.isdir(target):
+            entries += function(os.fsencode(target) if isinstance(path, bytes) else target)
+            if not os.path.lexists(folder):
+                return entries
+        taken = {_name_of(entry) for entry in entries}
+        for entry in function(path):
+            if _name_of(entry) not in taken and not self._is_the_trials(folder, _name_of(entry)):
+                entries.append(entry)
+        return entries
 
 
-def _pattern_of(name: str | None) -> re.Pattern[str]:
+class _Listing:
+    """What ``os.scandir`` returns: an iterator that can be closed."""
+
+    def __init__(self, entries: list[Any]) -> None:
+        self._entries = iter(entries)
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._entries
+
+    def __next__(self) -> Any:
+        return next(self._entries)
+
+    def __enter__(self) -> "_Listing":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the iteration."""
+        self._entries = iter(())
+
+
+def _name_of(entry: Any) -> str:
+    return os.fsdecode(getattr(entry, "name", entry))
+
+
+def _pattern_of(name: str | None, callback: Any) -> re.Pattern[str]:
     """Return what the files are called that Lightning makes of a template; without one it is epoch and step."""
-    template = re.escape(name) if name else r"epoch=\d+\-step=\d+"
-    return re.compile(FIELD.sub("[^/]*", template) + SUFFIX)
+    template = re.escape(name) if name else r"\{epoch\}\-\{step\}"
+    field = r"\1=[^/]*" if getattr(callback, "auto_insert_metric_name", True) else "[^/]*"
+    extension = re.escape(getattr(callback, "FILE_EXTENSION", ".ckpt"))
+    return re.compile(FIELD.sub(field, template) + SUFFIX + extension)
 
 
 @contextlib.contextmanager
@@ -122,8 +174,14 @@ def _reads_redirected(checkpoints: ProgramCheckpoints) -> Iterator[None]:
             (builtins, "open", _found),
             (io, "open", _found),
             (os, "stat", _found_either),
-            (os, "listdir", _found_folder),
-            (os, "scandir", _found_folder),
+            (os, "lstat", _found),
+            (os, "access", _found),
+            (os, "remove", _found),
+            (os, "unlink", _found),
+            (os, "rename", _found),
+            (os, "replace", _found),
+            (os, "listdir", _listed),
+            (os, "scandir", _scanned),
         ):
             before = getattr(owner, name)
             replacement = wrap(before, checkpoints)
@@ -163,29 +221,51 @@ def _saved_elsewhere(save: Callable[..., None], checkpoints: ProgramCheckpoints)
 
 
 def _found(function: Callable[..., Any], checkpoints: ProgramCheckpoints) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def replacement(path: Any, *args: Any, **given: Any) -> Any:
-        return function(checkpoints.find(path), *args, **given)
-
-    return replacement
+    return _with_paths(function, checkpoints.find)
 
 
 def _found_either(function: Callable[..., Any], checkpoints: ProgramCheckpoints) -> Callable[..., Any]:
     """Find files, and folders that are nowhere but in the trial."""
 
-    @functools.wraps(function)
-    def replacement(path: Any, *args: Any, **given: Any) -> Any:
+    def find(path: Any) -> Any:
         found = checkpoints.find(path)
-        if found is path and checkpoints.find_folder(path) is not path and not os.path.lexists(path):
-            found = checkpoints.find_folder(path)
-        return function(found, *args, **given)
+        folder = checkpoints.find_folder(path) if found is path else None
+        return found if folder is None or os.path.lexists(path) else folder
+
+    return _with_paths(function, find)
+
+
+def _with_paths(function: Callable[..., Any], find: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Return a function of one path, or of two in `rename` and `replace`, that is given what each stands for."""
+    positions = 2 if function.__name__ in {"rename", "replace"} else 1
+    keywords = ("src", "dst") if positions > 1 else ("file", "path")
+
+    @functools.wraps(function)
+    def replacement(*args: Any, **given: Any) -> Any:
+        if any(given.get(name) is not None for name in ("dir_fd", "src_dir_fd", "dst_dir_fd")):
+            return function(*args, **given)
+        paths = [find(path) for path in args[:positions]]
+        given |= {name: find(given[name]) for name in keywords if name in given}
+        return function(*paths, *args[positions:], **given)
 
     return replacement
 
 
-def _found_folder(function: Callable[..., Any], checkpoints: ProgramCheckpoints) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def replacement(path: Any = ".", *args: Any, **given: Any) -> Any:
-        return function(checkpoints.find_folder(path), *args, **given)
+def _listed(listdir: Callable[..., Any], checkpoints: ProgramCheckpoints) -> Callable[..., Any]:
+    @functools.wraps(listdir)
+    def replacement(path: Any = ".") -> Any:
+        if checkpoints.find_folder(path) is None:
+            return listdir(path)
+        return checkpoints.list_with(listdir, path)
+
+    return replacement
+
+
+def _scanned(scandir: Callable[..., Any], checkpoints: ProgramCheckpoints) -> Callable[..., Any]:
+    @functools.wraps(scandir)
+    def replacement(path: Any = ".") -> Any:
+        if checkpoints.find_folder(path) is None:
+            return scandir(path)
+        return _Listing(checkpoints.list_with(scandir, path))
 
     return replacement

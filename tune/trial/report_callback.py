@@ -167,7 +167,7 @@ class ReportCallback:
         if self._pending:  # the epoch went on after all
             self._report_epoch(trainer, self._pending, within=True)
         self._pending = self._logged(trainer, "val")
-        if _validates_within_epoch(trainer) and not _is_at_end_of_epoch(trainer):
+        if not _is_at_end_of_epoch(trainer):
             pending, self._pending = self._pending, {}
             self._report_epoch(trainer, pending, within=True)
 

@@ -9,6 +9,7 @@ from filelock import FileLock, Timeout
 
 from tune.errors import ExperimentError
 from tune.paths import ExperimentPaths, atomic_write, short
+from tune.places import url_of
 from tune.storage.writer import Tell, written
 
 ANSWER_S = 1.0
@@ -62,8 +63,20 @@ def dashboard_of(paths: ExperimentPaths) -> str | None:
 
 def has_never_begun(paths: ExperimentPaths) -> bool:
     """Tell whether a search was ended before its ledger was there: its folder holds what was to run, and no trial."""
+    if url_of(paths.folder) is not None:  # what lies at the URL may be more than this copy of it
+        return False
     begun = paths.journal.exists() and paths.journal.stat().st_size > 0
-    return paths.lock.is_file() and paths.space.is_file() and not begun and not is_held(paths)
+    trained = any(paths.folder.glob("*/trial.json")) or any(paths.retrain.glob("*/trial.json"))
+    return paths.lock.is_file() and paths.space.is_file() and not begun and not trained and _is_free(paths)
+
+
+def _is_free(paths: ExperimentPaths) -> bool:
+    """Tell whether the lock can be taken; one that another user holds cannot be opened, perhaps."""
+    try:
+        with FileLock(paths.lock, timeout=0):
+            return True
+    except (Timeout, OSError):
+        return False
 
 
 def is_held(paths: ExperimentPaths) -> bool:
