@@ -4,7 +4,7 @@ import pytest
 
 from tune.errors import OptionError
 from tune.paths import DEFAULT_STORAGE, ExperimentPaths, short
-from tune.places import place, url_of
+from tune.places import KNOWN, place, url_of
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +44,34 @@ def test_a_url_without_a_bucket_is_refused():
     with pytest.raises(OptionError) as raised:
         place("s3:///folder")
     assert str(raised.value) == "--storage: the URL names no bucket, got 's3:///folder'\n  Write s3://bucket/folder."
+
+
+@pytest.mark.parametrize(
+    "url", ["S3://bucket/folder", "simplecache::s3://bucket/folder", "\x1b[31ms3://b", "s3://[b/c"]
+)
+def test_what_is_neither_a_url_that_can_be_used_nor_a_path_is_refused(url, cache):
+    with pytest.raises(OptionError) as raised:
+        place(url)
+    where, remedy = str(raised.value).split("\n")
+    assert where.startswith("--storage: no URL that can be used, ")
+    assert where.endswith(f"got {url!r}")
+    assert remedy.strip() == KNOWN
+    assert not cache.exists()
+
+
+def test_files_of_another_machine_are_not_looked_for_here(tmp_path):
+    assert place(f"file://localhost{tmp_path}") == tmp_path
+    with pytest.raises(OptionError, match="the files of another machine cannot be reached, got 'file://host/folder'"):
+        place("file://host/folder")
+
+
+def test_the_home_folder_of_nobody_is_refused():
+    with pytest.raises(OptionError) as raised:
+        place("~nosuchuser/folder")
+    assert str(raised.value) == (
+        "--storage: no user has this name, or the user has no home folder, got '~nosuchuser/folder'\n"
+        "  Write the path from the root."
+    )
 
 
 def test_a_command_takes_an_experiment_by_its_name_in_the_default_storage_and_by_its_folder_elsewhere(cache, tmp_path):

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 
 from tune.errors import SpaceError, StartError, UserError, suggest
 from tune.paths import DEFAULT_STORAGE, ExperimentPaths, claim_experiment
+from tune.places import absolute_path
 from tune.results import experiment as opened
 from tune.space.file import find_space, read_space
 from tune.space.settings import CHECKS, set_to
@@ -153,7 +154,7 @@ def _run(plan: "Plan", paths: ExperimentPaths, on_trial: Callable[[Outcome], Non
 
 
 def _storage(given: str | Path | None) -> Path:
-    return Path(given or DEFAULT_STORAGE).expanduser().absolute()
+    return absolute_path(given or DEFAULT_STORAGE, "storage")
 
 
 def _changed(space: Space, keys: dict[str, Any]) -> Space:

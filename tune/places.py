@@ -15,6 +15,7 @@ from tune.errors import OptionError
 URL = re.compile(r"[a-z][a-z0-9+.-]*://")
 MARKER = ".url"
 HASH_LENGTH = 10
+KNOWN = "Write s3://bucket/folder, gs://bucket/folder, or the path of a folder."
 UNSAFE = re.compile(r"[^\w.-]")
 
 
@@ -26,15 +27,26 @@ def is_url(text: str | Path) -> bool:
 def place(text: str | Path) -> Path:
     """Return the folder that a path or a URL means, absolute; of a URL that where it is worked on."""
     if not is_url(text):
-        return Path(text).expanduser().absolute()
+        if isinstance(text, str) and "://" in text:  # letters of another case, one URL within another
+            raise OptionError("--storage", f"no URL that can be used, got {text!r}", KNOWN)
+        return absolute_path(text, "--storage")
     url = checked(str(text))
     if url.startswith("file://"):
-        return Path(url.removeprefix("file://")).absolute()
+        return Path(url.removeprefix("file://").removeprefix("localhost")).absolute()
     name = UNSAFE.sub("_", url.rpartition("/")[2])
     folder = _cache() / f"{name}-{hashlib.sha256(url.encode()).hexdigest()[:HASH_LENGTH]}"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARKER).write_text(f"{url}\n", encoding="utf-8")
     return folder
+
+
+def absolute_path(text: str | Path, asked: str) -> Path:
+    """Return a path from the root; raise OptionError, naming what ``asked`` for it, where ``~`` names nobody."""
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:
+        what = f"no user has this name, or the user has no home folder, got {str(text)!r}"
+        raise OptionError(asked, what, "Write the path from the root.") from error
 
 
 def url_of(path: Path) -> str | None:
@@ -52,10 +64,16 @@ def url_of(path: Path) -> str | None:
 
 def checked(url: str) -> str:
     """Return a URL without what it does not need; raise OptionError where it has no bucket, or holds a secret."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise OptionError("--storage", f"no URL that can be used, {error}, got {url!r}", KNOWN) from error
     if parts.password is not None or parts.query:
         what = f"a URL with a password or a query is refused: it would be written down, got {parts.scheme}://..."
         raise OptionError("--storage", what, "Give credentials by the environment or the provider's own files.")
+    if parts.scheme == "file" and parts.netloc not in ("", "localhost"):
+        what = f"the files of another machine cannot be reached, got {url!r}"
+        raise OptionError("--storage", what, "Write file:///folder, or the path of a folder.")
     if not (parts.netloc or parts.scheme == "file"):
         raise OptionError("--storage", f"the URL names no bucket, got {url!r}", "Write s3://bucket/folder.")
     return url.rstrip("/")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tune.errors import OptionError, PromotuneError
+from tune.errors import OptionError, PromotuneError, StorageError
 from tune.storage.remote import Remote
 
 KNOWN = "Write s3://bucket/folder, gs://bucket/folder, or the path of a folder."
@@ -45,12 +45,33 @@ def test_hidden_files_are_not_listed(remote):
             f"--storage: no such protocol, got foo://\n  {KNOWN}",
         ),
         ("gs://bucket/folder", "--storage: gs:// needs a package that is not installed\n  pip install gcsfs"),
+        (
+            "reference://bucket/folder",
+            (
+                "--storage: reference:// needs more than a URL (TypeError: ReferenceFileSystem.__init__() missing 1 "
+                f"required positional argument: 'fo')\n  {KNOWN}"
+            ),
+        ),
     ],
 )
 def test_a_protocol_that_cannot_be_used_is_told_with_the_remedy(url, message):
     with pytest.raises(OptionError) as raised:
         Remote(url)
     assert str(raised.value) == message
+    assert raised.value.exit_status == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("ftp://127.0.0.1:1/x", "ConnectionRefusedError: [Errno 111] Connection refused\n  Is the network there?"),
+        ("data://text/plain,abc", f"this kind of store has no means for it\n  {KNOWN}"),
+    ],
+)
+def test_a_store_that_does_not_answer_is_told_whenever_it_is_asked_first(url, message):
+    with pytest.raises(StorageError) as raised:
+        Remote(url).folders()
+    assert str(raised.value) == f"{url}: it cannot be read: {message}"
     assert raised.value.exit_status == 2
 
 

@@ -9,6 +9,7 @@ from tune.cli.parser import Parser, add_storage
 from tune.cli.screen import INACTIVE, Screen, shown
 from tune.cli.storage import storage_of
 from tune.paths import short
+from tune.places import absolute_path
 from tune.results.comparison import History, compare
 from tune.results.experiment import Experiment, open_experiment
 from tune.trial.outcome import Outcome
@@ -46,7 +47,7 @@ def run(given: argparse.Namespace) -> int:
     screen.line()
     screen.text(chart(histories))
     if given.output is not None:
-        _write(experiments, Path(given.output).expanduser().absolute(), screen)
+        _write(experiments, absolute_path(given.output, "--output"), screen)
     return 0
 
 

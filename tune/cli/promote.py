@@ -16,6 +16,7 @@ from tune.cli.parser import Parser
 from tune.cli.screen import Screen, this_command
 from tune.errors import ConstantError, MetricError, OptionError, UserError
 from tune.paths import ExperimentPaths, VersionPaths, atomic_write
+from tune.places import absolute_path
 from tune.promotion.cautions import check_folder, check_names
 from tune.promotion.constants import Constant, check_together, find_all, find_constant
 from tune.promotion.literals import Unknown
@@ -184,7 +185,7 @@ def _held(names: Sequence[str], program: Program, shape: Shape) -> dict[str, Hel
 
 def _output(given: argparse.Namespace, program: Program) -> Path:
     if given.output is not None:
-        path = Path(given.output).expanduser().absolute()
+        path = absolute_path(given.output, "--output")
         return path if path.suffix in (".yaml", ".yml") else path.with_name(f"{path.name}.yaml")
     slug = "_".join(re.sub(r"\W+", "_", name).strip("_") for name in given.names).lower()
     return program.root / FOLDER / f"{slug[:LONGEST_NAME].rstrip('_')}.yaml"

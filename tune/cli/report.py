@@ -1,13 +1,13 @@
 """``run_search.py report EXPERIMENT``: one HTML file that says what came of it, to look at or to send."""
 
 import argparse
-from pathlib import Path
 
 from tune.cli.commands import described
 from tune.cli.parser import Parser, add_storage
 from tune.cli.screen import Screen
 from tune.cli.storage import storage_of
 from tune.paths import short
+from tune.places import absolute_path
 from tune.storage.writer import send_file
 
 
@@ -26,7 +26,7 @@ def run(given: argparse.Namespace) -> int:
     from tune.results.report.write import write_report
 
     experiment = open_experiment(given.experiment, storage_of(given.storage))
-    output = None if given.output is None else Path(given.output).expanduser().absolute()
+    output = None if given.output is None else absolute_path(given.output, "--output")
     path = write_report(experiment, output)
     send_file(path)
     Screen().line(f"report: {short(path)} ({path.stat().st_size / 1e6:.1f} MB)")

@@ -2,6 +2,7 @@
 
 import ast
 import io
+import os
 import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -150,7 +151,7 @@ def decode(raw: bytes) -> str:
 
 def find_program(path: Path) -> Program:
     """Return the program of a file; raise ProgramError when there is no such file."""
-    path = path.expanduser().absolute()
+    path = Path(os.path.expanduser(path)).absolute()  # noqa: PTH111  Path.expanduser raises on `~nobody`
     if not path.is_file():
         raise ProgramError(None, f"no program at {path}", "Give the path of a Python file.")
     if path.suffix != ".py":

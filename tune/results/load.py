@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tune.errors import ExperimentError
 from tune.paths import DEFAULT_STORAGE, ExperimentPaths, VersionPaths, short
+from tune.places import absolute_path
 from tune.promotion.constants import Constant
 from tune.promotion.execute import Executor
 from tune.promotion.resolve import resolve
@@ -44,7 +45,7 @@ def load(
     program's own hyperparameters, is refused unless ``trust_checkpoints`` says that whoever wrote it may run code here.
     Raises ExperimentError when the folder is no version, or has no checkpoint that is whole.
     """
-    version = _version_of(arrived(folder), trial, Path(storage or DEFAULT_STORAGE).expanduser().absolute())
+    version = _version_of(arrived(folder), trial, absolute_path(storage or DEFAULT_STORAGE, "storage"))
     fetch_best(version)
     if version.freed.is_file() and not version.best.is_file():
         what, _, hint = version.freed.read_text(encoding="utf-8", errors="replace").strip().partition("\n")
@@ -90,7 +91,7 @@ def _built(
 
 def _version_of(given: str | Path, trial: int | None, storage: Path) -> VersionPaths:
     """Return the version itself, or that trial's, or the best one, of an experiment."""
-    folder = Path(given).expanduser().absolute()
+    folder = absolute_path(given, "load")
     named = storage / given
     experiment = next((each for each in (folder, named) if ExperimentPaths(each).journal.is_file()), None)
     if experiment is None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from tune.errors import OptionError, StorageError
 from tune.paths import atomic_write
+from tune.places import KNOWN
 
 PACKAGES = {
     "s3": "s3fs",
@@ -56,8 +57,12 @@ class Remote:
             hint = f"pip install {package}" if package else str(error)
             raise OptionError("--storage", f"{protocol}:// needs a package that is not installed", hint) from error
         except ValueError as error:
-            known = "Write s3://bucket/folder, gs://bucket/folder, or the path of a folder."
-            raise OptionError("--storage", f"no such protocol, got {protocol}://", known) from error
+            raise OptionError("--storage", f"no such protocol, got {protocol}://", KNOWN) from error
+        except OSError as error:  # some connect at once
+            raise _told(error, url, "read") from error
+        except Exception as error:  # those that need more than a URL say so in ways of their own
+            what = f"{protocol}:// needs more than a URL ({type(error).__name__}: {error})"
+            raise OptionError("--storage", what, KNOWN) from error
 
     def files(self, below: str = "") -> dict[str, Entry]:
         """Return all files, by their names relative to ``below``; hidden ones are ours, and not among them."""
@@ -154,4 +159,6 @@ def _told(error: Exception, url: str, what: str) -> StorageError:
     if isinstance(error, PermissionError) or "Credential" in type(error).__name__:
         hint = "Credentials come from the environment or the provider's own files."
         return StorageError(url, f"it may not be {what}: {text or 'no credentials'}", hint)
+    if isinstance(error, NotImplementedError):
+        return StorageError(url, f"it cannot be {what}: this kind of store has no means for it", KNOWN)
     return StorageError(url, f"it cannot be {what}: {type(error).__name__}: {text}", "Is the network there?")
