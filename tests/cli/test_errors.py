@@ -175,6 +175,16 @@ def test_an_experiment_that_exists_is_not_touched(command, storage):
     assert list((storage / "mine").iterdir()) == []
 
 
+def test_what_is_refused_is_repeated_in_part_where_it_goes_on_for_ever(command):
+    word = f"--{'x' * 100_000}"
+    ran = command("--space", "s.yaml", word)
+
+    first, hint = ran.err.splitlines()
+    assert ran.status == 2
+    assert first == f"no such option, got '{word}'"[:2000] + "... (100,024 characters)"
+    assert hint.startswith("  Options: --address, ")
+
+
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)], ids=" ".join
 )

@@ -569,3 +569,12 @@ def test_reading_imports_nothing_heavy():
     )
 
     assert out.stdout == "[]\n"
+
+
+def test_a_space_file_that_is_none_is_refused_before_it_is_read_whole(project):
+    with pytest.raises(SpaceError) as raised:
+        read_space(write(HEAD + "  LR: {choice: [" + "0.1, " * 30_000 + "0.2]}\n"))
+    assert str(raised.value) == (
+        "search_spaces/s.yaml: a space file has 100 kB at most, got more\n"
+        "  Is this the space file? Values of a choice can be fewer, or a range."
+    )

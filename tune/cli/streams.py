@@ -21,14 +21,18 @@ CONTROLS = {
 """Characters, but tab and newline, that move a terminal's cursor, change what was written, or turn what follows."""
 
 
+LONGEST_LINE = 2000
+"""Characters of what is refused: a key of megabytes would be an error of megabytes."""
+
+
 def printable(text: str) -> str:
     """Return text with its control characters written out: it may be somebody else's, out of an experiment's files."""
     return text.translate(CONTROLS)
 
 
 def complain(text: str) -> None:
-    """Write to standard error, if anybody hears it."""
-    text = printable(text)
+    """Write to standard error, if anybody hears it; of a line that goes on for ever its beginning."""
+    text = "".join(_shortened(line) for line in printable(text).splitlines(keepends=True))
     if sys.stderr is None:
         return
     try:
@@ -36,3 +40,10 @@ def complain(text: str) -> None:
         sys.stderr.flush()
     except OSError:
         sys.stderr = None  # nor does Python's own flush at the end have to fail
+
+
+def _shortened(line: str) -> str:
+    text = line.rstrip("\n")
+    if len(text) <= LONGEST_LINE:
+        return line
+    return f"{text[:LONGEST_LINE]}... ({len(text):,} characters)\n"

@@ -17,6 +17,9 @@ CORE = "tag:yaml.org,2002:"
 PLAIN_TAGS = frozenset(CORE + name for name in ("null", "bool", "int", "float", "timestamp", "merge", "value"))
 """Tags that a loader gives to unquoted words; what they stand for is decided by ``scalar`` alone."""
 
+LARGEST = 100_000
+"""Bytes of a space file: some thousand constants. Reading YAML takes a minute for a few megabytes."""
+
 DEPTH_WITH_LINES = 2
 """``constants.LR`` has a line of its own; what lies deeper is told with the line of its entry."""
 
@@ -55,12 +58,18 @@ def read_document(path: Path) -> Document:
 
 def _read_text(path: Path) -> str:
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(LARGEST + 1)
     except IsADirectoryError as error:
         raise SpaceError(place(path, None), "this is a folder", "Give the path of a space file in it.") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise SpaceError(place(path, None), f"cannot be read: {reason}", "Give the path of a space file.") from error
+    if len(raw) > LARGEST:
+        what = f"a space file has {LARGEST // 1000} kB at most, got more"
+        raise SpaceError(
+            place(path, None), what, "Is this the space file? Values of a choice can be fewer, or a range."
+        )
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
