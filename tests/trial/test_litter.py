@@ -19,6 +19,14 @@ def test_files_are_found_below_a_folder_but_hidden_ones_and_the_experiments(tmp_
     assert files_below(tmp_path, but=tmp_path / "results") == {"a.txt", "b/c.txt"}
 
 
+def test_what_other_searches_write_into_their_experiments_is_no_file_of_the_program(tmp_path):
+    for name in ("x.txt", "runs/other/.lock", "runs/other/space.yaml", "runs/other/000,baseline/hparams.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
+    assert files_below(tmp_path, but=tmp_path / "results") == {"x.txt"}
+
+
 def test_a_folder_of_too_many_files_is_not_looked_through(tmp_path):
     for number in range(MOST + 1):
         (tmp_path / str(number)).touch()

@@ -7,10 +7,17 @@ MOST = 5_000
 """Files beyond which a working directory is not looked through: it would take longer than it is worth."""
 
 
+EXPERIMENT = {".lock", "space.yaml"}
+"""What each experiment's folder has: other searches may write while this one looks."""
+
+
 def files_below(folder: Path, but: Path) -> frozenset[str] | None:
-    """Return the files below ``folder``, less hidden ones and those below ``but``; None where there are too many."""
+    """Return the files below ``folder``, less hidden ones, experiments, and ``but``; None where there are too many."""
     found: set[str] = set()
     for place, folders, names in os.walk(folder):
+        if {*names} >= EXPERIMENT:
+            folders.clear()
+            continue
         folders[:] = [
             name for name in folders if not name.startswith((".", "__pycache__")) and Path(place, name) != but
         ]
