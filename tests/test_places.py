@@ -1,10 +1,12 @@
 """A folder or a URL: which folder of this machine stands for it, and how people read it."""
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from tune.errors import OptionError
 from tune.paths import DEFAULT_STORAGE, ExperimentPaths, short
-from tune.places import KNOWN, place, url_of
+from tune.places import KNOWN, is_url, place, url_of
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +59,21 @@ def test_what_is_neither_a_url_that_can_be_used_nor_a_path_is_refused(url, cache
     assert where.endswith(f"got {url!r}")
     assert remedy.strip() == KNOWN
     assert not cache.exists()
+
+
+@given(st.builds(str.__add__, st.sampled_from(["s3://b/", "s3://", "file://", "~", "a/", "x://[", ""]), st.text()))
+@example("s3://b/" + "x" * 300)
+@example("s3://b/a\nb")
+@example("s3://b/\ud800")
+def test_any_text_means_a_folder_or_is_refused(text):
+    try:
+        folder = place(text)
+    except OptionError:
+        return
+    assert folder.is_absolute()
+    if is_url(text) and not text.startswith("file://"):
+        assert folder.is_dir()
+        assert url_of(folder) == text.rstrip("/")
 
 
 def test_files_of_another_machine_are_not_looked_for_here(tmp_path):

@@ -15,6 +15,8 @@ from tune.errors import OptionError
 URL = re.compile(r"[a-z][a-z0-9+.-]*://")
 MARKER = ".url"
 HASH_LENGTH = 10
+LONGEST_NAME = 60
+"""Characters of a copy's folder that tell people which it is."""
 KNOWN = "Write s3://bucket/folder, gs://bucket/folder, or the path of a folder."
 UNSAFE = re.compile(r"[^\w.-]")
 
@@ -33,7 +35,7 @@ def place(text: str | Path) -> Path:
     url = checked(str(text))
     if url.startswith("file://"):
         return Path(url.removeprefix("file://").removeprefix("localhost")).absolute()
-    name = UNSAFE.sub("_", url.rpartition("/")[2])
+    name = UNSAFE.sub("_", url.rpartition("/")[2])[:LONGEST_NAME]
     folder = _cache() / f"{name}-{hashlib.sha256(url.encode()).hexdigest()[:HASH_LENGTH]}"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARKER).write_text(f"{url}\n", encoding="utf-8")
@@ -42,6 +44,8 @@ def place(text: str | Path) -> Path:
 
 def absolute_path(text: str | Path, asked: str) -> Path:
     """Return a path from the root; raise OptionError, naming what ``asked`` for it, where ``~`` names nobody."""
+    if "\0" in str(text):
+        raise OptionError(asked, f"a path has no character of value 0, got {str(text)!r}", "Delete it.")
     try:
         return Path(text).expanduser().absolute()
     except RuntimeError as error:
@@ -64,6 +68,8 @@ def url_of(path: Path) -> str | None:
 
 def checked(url: str) -> str:
     """Return a URL without what it does not need; raise OptionError where it has no bucket, or holds a secret."""
+    if not url.isprintable():
+        raise OptionError("--storage", f"no URL that can be used, it holds control characters, got {url!r}", KNOWN)
     try:
         parts = urlsplit(url)
     except ValueError as error:
