@@ -175,6 +175,39 @@ def test_an_experiment_that_exists_is_not_touched(command, storage):
     assert list((storage / "mine").iterdir()) == []
 
 
+LONG = "n" * 300
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *([name, LONG] for name in ("results", "report", "resume", "retrain", "apply")),
+        ["compare", LONG, LONG],
+        ["constants", f"{LONG}.py"],
+        ["--space", "s.yaml", "--from", LONG],
+        ["list", "--storage", f"/{LONG}"],
+    ],
+    ids=lambda words: " ".join(words).replace(LONG, "..."),
+)
+def test_a_name_that_no_file_can_have_is_told(command, arguments):
+    ran = command(*arguments, with_storage="--storage" not in arguments and "constants" not in arguments)
+
+    told, hint = ran.err.splitlines()
+    assert ran.status == 2
+    assert LONG in told
+    assert told.endswith(": File name too long")
+    assert hint == "  Write a shorter name."
+
+
+def test_a_link_that_leads_to_itself_is_told(command, storage):
+    storage.mkdir(parents=True)
+    (storage / "loop").symlink_to("loop")
+    ran = command("results", "loop")
+
+    assert ran.status == 2
+    assert "Traceback" not in ran.err
+
+
 def test_what_is_refused_is_repeated_in_part_where_it_goes_on_for_ever(command):
     word = f"--{'x' * 100_000}"
     ran = command("--space", "s.yaml", word)

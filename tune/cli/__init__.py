@@ -1,5 +1,6 @@
 """The commands, and the only place that prints."""
 
+import errno
 import gc
 import os
 import signal
@@ -9,8 +10,17 @@ from typing import NoReturn
 
 from tune.cli.commands import command_of, split
 from tune.cli.streams import complain, ensure_streams
-from tune.errors import EXIT_INTERRUPTED, PromotuneError
+from tune.errors import EXIT_INTERRUPTED, EXIT_USER, PromotuneError
 from tune.promotion.pause import collector_paused_for_long
+
+OF_THE_PATH = {
+    errno.ENAMETOOLONG: "Write a shorter name.",
+    errno.ELOOP: "Remove the link that leads to itself.",
+    errno.EACCES: "Give another path, or ask for the permission.",
+    errno.EPERM: "Give another path, or ask for the permission.",
+    errno.EROFS: "Give a path that can be written.",
+}
+"""What to do where the file system refuses a path that the user gave."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -23,6 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PromotuneError as error:
         complain(f"{error}\n")
         return error.exit_status
+    except OSError as error:
+        if error.filename is None or error.errno not in OF_THE_PATH:
+            raise
+        complain(f"{error.filename}: {error.strerror}\n  {OF_THE_PATH[error.errno]}\n")
+        return EXIT_USER
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
 
