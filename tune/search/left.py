@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tune.paths import VersionPaths
-from tune.search.autopsy import autopsy
+from tune.search.trial_death import explain_death
 from tune.trial.mail import Epoch
 from tune.trial.mark import read_mark
 from tune.trial.record import HUNG, Record, read_record
@@ -53,7 +53,10 @@ def left_in(version: VersionPaths, *, death: str | None, stopped: bool) -> Left:
     failed = death is not None or (record is not None and record.stage == "failed" and not stopped)
     died = failed and (record is None or record.stage in ("preflight", "running"))
     return Left(
-        record=autopsy(record, death or "", version) if died else record, failed=failed, died=died, version=version
+        record=explain_death(record, death or "", version) if died else record,
+        failed=failed,
+        died=died,
+        version=version,
     )
 
 

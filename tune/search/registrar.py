@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from tune.paths import VersionPaths
-from tune.search.autopsy import WORKER_DIED, failure_in
 from tune.search.causes import Causes
 from tune.search.checkpoints import Keeper
 from tune.search.ledger.ledger import Ledger
+from tune.search.trial_death import WORKER_DIED, failure_in
 from tune.space.dimensions import Value
 from tune.trial.outcome import BASELINE, Outcome, State
 from tune.trial.record import HUNG, Record

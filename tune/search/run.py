@@ -25,13 +25,13 @@ from tune.paths import ExperimentPaths, short
 from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted
 from tune.promotion.snapshot import Snapshot, take_snapshot
-from tune.search.autopsy import WORKER_DIED
 from tune.search.checkpoints import Freed
 from tune.search.job import build_job
 from tune.search.ledger.lock import announce
 from tune.search.ledger.reserve import reserved
 from tune.search.machines.cluster import local_cluster
 from tune.search.machines.resources import Resources
+from tune.search.trial_death import WORKER_DIED
 from tune.search.watch import Watch, watched
 from tune.space.file import write_space
 from tune.space.space import Space

@@ -3,7 +3,7 @@
 import pytest
 
 from tune.paths import VersionPaths
-from tune.search.autopsy import autopsy, failure_in
+from tune.search.trial_death import explain_death, failure_in
 from tune.trial.record import Record
 
 RECORD = Record(
@@ -20,9 +20,9 @@ RECORD = Record(
     ],
 )
 def test_a_process_that_died_has_its_end_as_the_reason(death, reason, tmp_path):
-    assert autopsy(RECORD, death, VersionPaths(tmp_path)).failure.reason == reason
+    assert explain_death(RECORD, death, VersionPaths(tmp_path)).failure.reason == reason
 
 
 def test_a_process_that_died_before_it_wrote_anything_has_died_all_the_same(tmp_path):
-    assert autopsy(None, "killed by SIGKILL", VersionPaths(tmp_path)) is None
+    assert explain_death(None, "killed by SIGKILL", VersionPaths(tmp_path)) is None
     assert failure_in(None, "killed by SIGKILL").reason == "the worker died: killed by SIGKILL"

@@ -15,7 +15,7 @@ from tune.trial.record import Failure, Record
 WORKER_DIED = "the worker died"
 
 
-def autopsy(record: Record | None, death: str, version: VersionPaths) -> Record | None:
+def explain_death(record: Record | None, death: str, version: VersionPaths) -> Record | None:
     """Return the record of a trial whose process died, with how it did, in words, and where, if its log says."""
     if record is None:
         return None
