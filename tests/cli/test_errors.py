@@ -1,8 +1,14 @@
 """Whatever a user gets wrong is told at once, whole, and leaves nothing behind."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from tune.cli.commands import COMMANDS
+
+ROOT = Path(__file__).parents[2]
 
 HEAVY = {"torch", "ray", "pytorch_lightning", "lightning", "optuna", "tensorboard"}
 
@@ -197,6 +203,17 @@ def test_a_name_that_no_file_can_have_is_told(command, arguments):
     assert LONG in told
     assert told.endswith(": File name too long")
     assert hint == "  Write a shorter name."
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--space", "s.yaml"], ["results", "lr_bs"]], ids=" ".join)
+def test_an_interpreter_without_our_packages_is_told(arguments):
+    without_packages = [sys.executable, "-S", ROOT / "run_search.py"]
+    ran = subprocess.run([*without_packages, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    told, hint = ran.stderr.splitlines()
+    assert ran.returncode == 2
+    assert told.endswith(f": not installed for {sys.executable}, which runs this command")
+    assert hint.endswith("or install it here: pip install -e .")
 
 
 def test_a_link_that_leads_to_itself_is_told(command, storage):

@@ -38,6 +38,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         complain(f"{error.filename}: {error.strerror}\n  {OF_THE_PATH[error.errno]}\n")
         return EXIT_USER
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == __package__.partition(".")[0]:
+            raise
+        complain(
+            f"{error.name}: not installed for {sys.executable}, which runs this command\n"
+            "  Use the Python of the environment that Promotune is installed in, or install it here: pip install -e .\n"
+        )
+        return EXIT_USER
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
 
