@@ -1,5 +1,7 @@
 """What a fit that goes on needs and Lightning's checkpoints lack: generators, metrics, and counts of its loops."""
 
+import contextlib
+import math
 import random
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -120,3 +122,13 @@ def reload_loaders_as_due(trainer: Any) -> None:
         since = trainer.current_epoch % n_epochs or n_epochs
         trainer.fit_loop._last_train_dl_reload_epoch = trainer.current_epoch - since  # noqa: SLF001 - has no other name
         trainer.fit_loop.epoch_loop.val_loop._last_val_dl_reload_epoch = trainer.current_epoch - since  # noqa: SLF001
+
+
+def restore_callback_metrics(trainer: Any, metrics: Mapping[str, float]) -> None:
+    """Let callbacks and schedulers find what was logged before the checkpoint."""
+    with contextlib.suppress(AttributeError):
+        held = trainer._logger_connector._callback_metrics  # noqa: SLF001 - Lightning has no public place for them
+        for name, value in metrics.items():
+            number = torch.tensor(value)
+            exact = float(number) == value or math.isnan(value)
+            held.setdefault(name, number if exact else torch.tensor(value, dtype=torch.float64))

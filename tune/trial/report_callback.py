@@ -5,43 +5,40 @@ validates the metric, else with that of its training. Where validation runs seve
 report. The last checkpoint is always of an epoch that is over: from there Lightning goes on as if it had not stopped.
 """
 
-import contextlib
 import math
-import os
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import torch
-
-from tune.paths import VersionPaths, atomic_write
-from tune.trial.cut import event_sizes
+from tune.paths import VersionPaths
+from tune.trial.checkpoint_writer import CheckpointWriter, make_mark
 from tune.trial.epoch_hooks import begin_next_epoch, call_at_epochs
 from tune.trial.fit_state import (
     ATTRIBUTES,
     METRICS,
     changed_numbers,
-    generator_states,
     metric_states,
     numbers_of,
     reload_loaders_as_due,
+    restore_callback_metrics,
     restore_generators,
     restore_metric_states,
     restore_validation_steps,
-    validation_steps,
 )
 from tune.trial.fits import OUTSIDE, CountedFits, FitLog, Stage, stage_of
 from tune.trial.mail import Epoch
 from tune.trial.mark import Mark
 from tune.trial.mutant import Mutant
-from tune.trial.rng import restore_rng, rng_state
-from tune.trial.room import room_told
-from tune.trial.score import Mode, best_of, better
-from tune.trial.seat import of_all_ranks
+from tune.trial.rng import restore_rng
+from tune.trial.score import Mode, best_of, better, score_of_fit
+from tune.trial.trainer_position import (
+    is_at_end_of_epoch,
+    is_last_report,
+    stop_after_epoch,
+    validates_within_epoch,
+)
 
 Report = Callable[[Epoch], bool]
 """Takes an epoch; True means: stop this trial."""
@@ -110,8 +107,7 @@ class ReportCallback:
         self._n_fits = 0
         self._fit = 0  # the number of the fit that the following are of
         self._is_reported = False  # the value of the whole fit
-        self._epoch_of_checkpoint: int | None = None  # from 0, while one is written after the end of its epoch
-        self._is_saved = True  # all reports are in the last checkpoint
+        self._checkpoints = CheckpointWriter(version)
         self._metrics: Mapping[str, Any] = {}  # states of the checkpoint, until they are restored
         self._numbers: Mapping[str, Any] = {}  # likewise of the module's attributes
         self._numbers_before: Mapping[str, Any] | None = None  # these as the first epoch of the fit began
@@ -147,7 +143,7 @@ class ReportCallback:
         if self._mark is not None and self._mark.epoch_is_over:
             begin_next_epoch(trainer)
             trainer.should_stop = trainer.should_stop or self._mark.should_stop
-            _restore_metrics(trainer, self._mark.metrics)
+            restore_callback_metrics(trainer, self._mark.metrics)
             restore_validation_steps(trainer, self._mark.validation_steps)
             reload_loaders_as_due(trainer)
 
@@ -167,7 +163,7 @@ class ReportCallback:
         if self._pending:  # the epoch went on after all
             self._report_epoch(trainer, self._pending, within=True)
         self._pending = self._logged(trainer, "val")
-        if not _is_at_end_of_epoch(trainer):
+        if not is_at_end_of_epoch(trainer):
             pending, self._pending = self._pending, {}
             self._report_epoch(trainer, pending, within=True)
 
@@ -184,8 +180,8 @@ class ReportCallback:
 
     def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Give a checkpoint that we write the number of the epoch that is over, as Lightning's own have it."""
-        if self._epoch_of_checkpoint is not None:
-            checkpoint["epoch"] = self._epoch_of_checkpoint
+        if self._checkpoints.epoch is not None:
+            checkpoint["epoch"] = self._checkpoints.epoch
             checkpoint[METRICS] = metric_states(pl_module)
             checkpoint[ATTRIBUTES] = changed_numbers(pl_module, self._numbers_before or {})
 
@@ -271,8 +267,8 @@ class ReportCallback:
         if within and self._is_counted:
             self.n_measurable += 1
         if self.stopped or self._objective.metric not in values:
-            if not within and not self._is_saved and not self.stopped:
-                self._save(trainer, self._state(trainer, within=False), is_best=False)
+            if not within and not self._checkpoints.are_up_to_date and not self.stopped:
+                self._checkpoints.write_last(trainer, self._mark_of(trainer, within=False), is_best=False)
             if not within:
                 self._send(trainer)
             return
@@ -288,8 +284,8 @@ class ReportCallback:
             self._save_best_of_fits(trainer, is_best=is_best)
             return
         others = tuple(values.get(name, math.nan) for name in self._objective.others)
-        self._add(Epoch(epoch, value, self._is_over(trainer), others))
-        self._save(trainer, self._state(trainer, within=within), is_best=is_best)
+        self._add(Epoch(epoch, value, is_last_report(trainer, is_validated=self._is_validated), others))
+        self._checkpoints.write_last(trainer, self._mark_of(trainer, within=within), is_best=is_best)
         if not within or not self._reports_epochs_whole:
             self._send(trainer)
 
@@ -311,7 +307,9 @@ class ReportCallback:
         if self._is_mean:
             self._save_best_of_fits(trainer, is_best=is_best)
         else:
-            self._save(trainer, self._state(trainer, within=False, then=(epoch, values)), is_best=True)
+            self._checkpoints.write_last(
+                trainer, self._mark_of(trainer, within=False, then=(epoch, values)), is_best=True
+            )
 
     def _report_fit(self, trainer: Any | None) -> None:
         """Report a fit as a whole: one of several, or one that the program measures behind it."""
@@ -335,18 +333,6 @@ class ReportCallback:
             self._add(Epoch(evaluated.epoch, evaluated.values[metric], True, others))
         self._send(trainer)
 
-    def _is_over(self, trainer: Any) -> bool:
-        """Tell whether no report comes after this one: the training is over, or its last validation."""
-        if trainer.state.fn in OUTSIDE or 0 < trainer.max_steps <= trainer.global_step:
-            return True
-        if trainer.should_stop and _can_stop(trainer):
-            return True
-        if trainer.validating or not trainer.max_epochs or trainer.max_epochs < 0:
-            return False
-        every = (trainer.check_val_every_n_epoch or 1) if self._is_validated else 1
-        n_epochs: int = trainer.fit_loop.epoch_progress.current.processed
-        return n_epochs + every > int(trainer.max_epochs)
-
     def _add(self, epoch: Epoch) -> None:
         self._curve.append((epoch.epoch, epoch.value))
         if epoch.others:
@@ -364,13 +350,13 @@ class ReportCallback:
             if trainer.strategy.broadcast(stops) if trainer is not None else stops:
                 self.stopped = True
                 if trainer is not None:
-                    _stop(trainer)
+                    stop_after_epoch(trainer)
                 return
 
     def _number_epoch(self, trainer: Any, *, within: bool) -> int:
         """Return the epoch from 1; where validation runs several times an epoch, the count of reports."""
         known = self.fits.get(self._fit, {})
-        number = len(known) + 1 if _validates_within_epoch(trainer) else trainer.current_epoch + within
+        number = len(known) + 1 if validates_within_epoch(trainer) else trainer.current_epoch + within
         return max(number, max(known, default=0) + 1)
 
     def _restore_reports(self, mark: Mark) -> None:
@@ -383,106 +369,27 @@ class ReportCallback:
         best = best_of(curve, self._objective.mode)
         self._best = None if best is None else curve[best]
 
-    def _state(self, trainer: Any, *, within: bool, then: tuple[int, Mapping[str, float]] | None = None) -> Mark:
+    def _mark_of(self, trainer: Any, *, within: bool, then: tuple[int, Mapping[str, float]] | None = None) -> Mark:
         """Return how far the trial is; ``then``: what is reported later, when the program is through."""
-        for logger in trainer.loggers:
-            if hasattr(logger, "flush"):
-                logger.flush()
-        n_steps = trainer.fit_loop.epoch_loop._batches_that_stepped  # noqa: SLF001 - what Lightning logs as the step
-        own = {**rng_state(), "held": generator_states(trainer)}
-        rng, *elsewhere = of_all_ranks(own, trainer.world_size)
         curve, others = list(self._curve), dict(self._measured)
         if then is not None:
             epoch, values = then
             curve.append((epoch, values[self._objective.metric]))
             others |= {epoch: tuple(values.get(name, math.nan) for name in self._objective.others)}
-        return Mark(
+        return make_mark(
+            trainer,
+            self._files.folder,
             curve=curve,
             others=others,
-            last=then is not None or self._is_over(trainer),
+            last=then is not None or is_last_report(trainer, is_validated=self._is_validated),
             fit=self._n_fits,
-            step=n_steps if trainer.validating else n_steps - 1,
-            events=event_sizes(self._files.folder),
-            rng=rng,
-            rng_elsewhere=elsewhere,
-            built=[] if self._mutant is None else self._mutant.built,
-            n_mutations=0 if self._mutant is None else self._mutant.n_mutations,
+            mutant=self._mutant,
             epoch_is_over=not within,
-            should_stop=bool(trainer.should_stop),
-            metrics=_scalars(trainer.callback_metrics),
-            validation_steps=validation_steps(trainer),
         )
-
-    def _save(self, trainer: Any, mark: Mark, *, is_best: bool) -> None:
-        """Write the last checkpoint where the epoch is over; the best has a name of its own."""
-        self._is_saved = mark.epoch_is_over
-        targets = [self._files.last] if mark.epoch_is_over else []
-        targets += [self._files.best] if is_best else []
-        if targets:
-            self._write_checkpoint(trainer, mark, targets)
 
     def _save_best_of_fits(self, trainer: Any, *, is_best: bool) -> None:
         if is_best:
-            self._write_checkpoint(trainer, self._state(trainer, within=False), [self._files.best])
-
-    def _write_checkpoint(self, trainer: Any, mark: Mark, targets: list[Path]) -> None:
-        """Write a checkpoint once, under one name or two; of several processes each takes its part."""
-        first, *more = targets
-        self._epoch_of_checkpoint = max(0, trainer.current_epoch - 1) if mark.epoch_is_over else None
-        try:
-            self._save_whole(trainer, mark, first)
-        finally:
-            self._epoch_of_checkpoint = None
-        if trainer.is_global_zero:
-            for target in more:
-                with atomic_write(target) as aside:
-                    _link(first, aside)
-
-    def _save_whole(self, trainer: Any, mark: Mark, first: Path) -> None:
-        if not trainer.is_global_zero:
-            trainer.save_checkpoint(first)
-            return
-        self._files.checkpoints.mkdir(parents=True, exist_ok=True)
-        with atomic_write(first) as aside, room_told(self._files.folder, ours=True):
-            trainer.save_checkpoint(aside)
-            mark.write_into(aside)
-
-
-def score_of_fit(curve: Mapping[int, float], mode: Mode) -> float | None:
-    """Return the value of a fit's best epoch; None where none is finite."""
-    epoch = best_of(dict(curve), mode)
-    return None if epoch is None else curve[epoch]
-
-
-def _can_stop(trainer: Any) -> bool:
-    """Tell whether the program's least numbers of epochs and steps are reached."""
-    loop = trainer.fit_loop
-    least_epochs, least_steps = loop.min_epochs, loop.epoch_loop.min_steps
-    return (not least_epochs or loop.epoch_progress.current.processed >= least_epochs) and (
-        not least_steps or trainer.global_step >= least_steps
-    )
-
-
-def _validates_within_epoch(trainer: Any) -> bool:
-    """Tell whether validation runs several times an epoch."""
-    if getattr(trainer, "_val_check_time_interval", None) is not None:
-        return True
-    n_batches = trainer.val_check_batch
-    return n_batches not in (None, math.inf) and bool(n_batches < trainer.num_training_batches)
-
-
-def _is_at_end_of_epoch(trainer: Any) -> bool:
-    """Tell whether the last batch of an epoch is done."""
-    progress = trainer.fit_loop.epoch_loop.batch_progress
-    is_last = progress.is_last_batch or progress.current.ready >= trainer.num_training_batches
-    return bool(is_last or 0 < trainer.max_steps <= trainer.global_step)
-
-
-def _stop(trainer: Any) -> None:
-    """Let the Trainer end by itself after this epoch, whatever minimum it was given."""
-    trainer.fit_loop.min_epochs = None
-    trainer.fit_loop.epoch_loop.min_steps = None
-    trainer.should_stop = True
+            self._checkpoints.write(trainer, self._mark_of(trainer, within=False), [self._files.best])
 
 
 def _end_repetition(trainer: Any) -> None:
@@ -492,33 +399,7 @@ def _end_repetition(trainer: Any) -> None:
             logger.end_repetition()
 
 
-def _scalars(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Return the metrics that are numbers; a program may put anything there."""
-    found = {}
-    for name, value in metrics.items():
-        with contextlib.suppress(TypeError, ValueError, RuntimeError):
-            found[name] = float(value)
-    return found
-
-
-def _restore_metrics(trainer: Any, metrics: Mapping[str, float]) -> None:
-    """Let callbacks and schedulers find what was logged before the checkpoint."""
-    with contextlib.suppress(AttributeError):
-        held = trainer._logger_connector._callback_metrics  # noqa: SLF001 - Lightning has no public place for them
-        for name, value in metrics.items():
-            number = torch.tensor(value)
-            exact = float(number) == value or math.isnan(value)
-            held.setdefault(name, number if exact else torch.tensor(value, dtype=torch.float64))
-
-
 @lru_cache
 def report_callback_class(package: ModuleType) -> Any:
     """Return the callback's class, below the Callback of the Lightning package that the program uses."""
     return type("ReportCallback", (ReportCallback, package.Callback), {})
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # a file system without hard links
-        shutil.copyfile(source, target)

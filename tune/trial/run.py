@@ -36,8 +36,9 @@ from tune.trial.process.link import SAID, Link
 from tune.trial.process.linux import CAN_FORK
 from tune.trial.process.packages import imported_since
 from tune.trial.record import INFINITE, NAN, NEVER_LOGGED, Failure, Record, Stage, read_record
-from tune.trial.report_callback import Report, ReportCallback, score_of_fit
+from tune.trial.report_callback import Report, ReportCallback
 from tune.trial.room import chain_of, no_room, room_told
+from tune.trial.score import score_of_fit
 from tune.trial.seat import ALONE
 from tune.trial.stopwatch import CHECKING, LOGGING, PROGRAM, TIDYING, WAITING, Lap, NoStopwatch, Stopwatch
 from tune.trial.surroundings import changed

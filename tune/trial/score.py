@@ -1,6 +1,7 @@
 """The one rule of scores: a trial is worth its best epoch, or the mean of its fits where several count."""
 
 import math
+from collections.abc import Mapping
 from typing import Literal
 
 Mode = Literal["min", "max"]
@@ -33,3 +34,9 @@ def scored_epoch(curve: dict[int, float], mode: Mode, n_fits: int | None) -> int
         return best_of(curve, mode)
     last = max(curve, default=None)
     return last if last is not None and math.isfinite(curve[last]) else None
+
+
+def score_of_fit(curve: Mapping[int, float], mode: Mode) -> float | None:
+    """Return the value of a fit's best epoch; None where none is finite."""
+    epoch = best_of(dict(curve), mode)
+    return None if epoch is None else curve[epoch]
