@@ -357,6 +357,46 @@ LightningCLI(Lit)
     assert (root / "c.yaml").read_text() == config.replace("48", "16").replace("1e-3", "2.5e-05")
 
 
+OWN = {
+    "train.py": 'import json, yaml\ncfg = yaml.safe_load(open("c.yaml"))\nmore = json.load(open("d.json"))\n',
+    "c.yaml": "optim:\n    lr: 0.001   # of Adam\nname: adam\n",
+    "d.json": '{"width": 8, "name": "a"}\n',
+}
+OWN_SPACE = """\
+script: train.py
+metric: m
+mode: min
+constants:
+  optim.lr=: {loguniform: [1e-4, 1e-1]}
+  width=: {choice: [4, 8, 16]}
+"""
+OWN_HELD, OWN_CHOSEN = {"optim.lr=": 1e-3, "width=": 8}, {"optim.lr=": 0.02, "width=": 16}
+
+
+def test_apply_when_the_program_reads_config_files_itself_then_writes_them(make, apply):
+    root = make(OWN, OWN_SPACE, [(2, OWN_HELD), (1, OWN_CHOSEN)])
+
+    told = apply("--write")[1]
+
+    assert told.endswith("\nwritten: c.yaml, d.json\n")
+    assert (root / "c.yaml").read_text() == OWN["c.yaml"].replace("0.001", "0.02")
+    assert (root / "d.json").read_text() == OWN["d.json"].replace("8", "16")
+    assert apply("--write")[1].endswith("\nnothing to do: c.yaml, d.json hold optim.lr=0.02, width=16\n")
+    assert apply("--trial", "0", "--write")[0] == 0
+    assert {name: (root / name).read_text() for name in OWN} == OWN
+
+
+def test_apply_when_a_config_file_or_its_key_is_gone_then_it_is_named(make, apply):
+    root = make(OWN, OWN_SPACE, [(2, OWN_HELD), (1, OWN_CHOSEN)])
+    (root / "c.yaml").write_text("name: adam\n")
+
+    status, told = apply("--write")
+
+    assert status == 0
+    assert "optim.lr= is not touched: no config file that the program names holds it any more\n" in told
+    assert told.endswith("\nwritten: d.json\n")
+
+
 def test_apply_when_there_is_no_such_trial_then_lists_those_that_are(project, apply, tmp_path):
     told = f"{tmp_path}/storage/exp: no trial 9\n  Trials: 0, 1, 2, 3.\n"
 

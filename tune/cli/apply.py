@@ -82,6 +82,7 @@ def _obstacles(back: WriteBack) -> list[str]:
         for each in back.options
         if not (each.is_as_searched or each.is_applied)
     ]
+    found += [f"{key} is not touched: no config file that the program names holds it any more" for key in back.gone]
     return found
 
 

@@ -17,6 +17,7 @@ from tune.promotion.constants import find_all, shortest_names
 from tune.promotion.found import Constant, Findings, Refusal
 from tune.promotion.literals import Unknown
 from tune.promotion.options import Option, find_options
+from tune.promotion.options import Parser as OptionParser
 from tune.promotion.outside import find_outside_modules, outside_warnings
 from tune.promotion.program import Program, find_program
 from tune.promotion.ranking import ConstantRanking, is_never_read
@@ -265,9 +266,8 @@ def _row(listing: Listing, held: ConstantOrOption) -> Row:
     value = _shortened(repr(held.value))
     if isinstance(held, Constant):
         return Row(listing.names[held], value, held.where, held.form.value, _reads(held))
-    return Row(
-        held.name, value, held.place, "flag" if held.is_flag else "option", NEVER_READ if is_never_read(held) else ""
-    )
+    form = "config" if held.parser is OptionParser.FILE else "flag" if held.is_flag else "option"
+    return Row(held.name, value, held.place, form, NEVER_READ if is_never_read(held) else "")
 
 
 def _reads(constant: Constant) -> str:

@@ -23,6 +23,7 @@ from tune.promotion.literals import Unknown
 from tune.promotion.monitor import Metric, Mode, find_metric, mode_of, preferred
 from tune.promotion.option_values import value_in_force
 from tune.promotion.options import Option, find_option, find_options
+from tune.promotion.options import Parser as OptionParser
 from tune.promotion.program import Program, find_program
 from tune.promotion.ranking import is_never_read
 from tune.promotion.resolve import resolve
@@ -164,12 +165,15 @@ def _is_option(name: str) -> bool:
 def _held(names: Sequence[str], program: Program, shape: Shape) -> dict[str, Held]:
     """Return what the names lead to; raise ConstantError where one leads nowhere, or two to one place."""
     constants = find_all(program).constants
+    args = shape.args if isinstance(shape, Script) else ()
+    options = find_options(program, args)
+    in_files = [option for option in options if option.parser is OptionParser.FILE]
     held: dict[str, Held] = {}
     for name in names:
         found: Held
-        if isinstance(shape, Script) and _is_option(name):
-            found = find_option(name, program, find_options(program), "")
-            value = value_in_force(found, program, shape.args)
+        if _is_option(name) and (isinstance(shape, Script) or any(name in option.names for option in in_files)):
+            found = find_option(name, program, options, "")
+            value = value_in_force(found, program, args)
             found = found if value == found.value else replace(found, value=value, place="args")
         else:
             found = find_constant(name, program, constants, "")

@@ -21,6 +21,7 @@ from tune.promotion.find.overwrites import Overwrites
 from tune.promotion.find.project import Project, Variable, project_of
 from tune.promotion.find.reads import Reads
 from tune.promotion.found import Constant, Findings, Form, Nameless, Refusal, Site, Span
+from tune.promotion.options import find_options
 from tune.promotion.outside import check_not_outside
 from tune.promotion.pause import collector_paused, deep_recursion
 from tune.promotion.program import Program
@@ -191,6 +192,10 @@ def _refuse_nameless(name: str, wanted: str, findings: Findings, where: str) -> 
 
 def _hint(name: str, constants: tuple[Constant, ...], program: Program) -> str:
     listing = f"`run_search.py constants {program.source.name}` lists them all."
+    options = [option.name for option in find_options(program)]
+    meant = next((option for option in options if name in (option.strip("-="), option.rpartition(".")[2][:-1])), None)
+    if meant is not None:
+        return f"Did you mean {meant!r}?  {listing}"
     near = did_you_mean(name, [way for constant in constants for way in constant.names])
     if near is None:
         return listing

@@ -31,6 +31,8 @@ def option_in_force(option: Option, program: Program, args: Sequence[str], args_
 
     ``args_place``: of ``args``, which may name a config file.
     """
+    if option.parser is Parser.FILE:
+        return option
     value = value_in_force(option, program, args)
     config = None if isinstance(value, Unknown) else _config_place(option, program, args)
     if config is not None:
@@ -41,6 +43,8 @@ def option_in_force(option: Option, program: Program, args: Sequence[str], args_
 
 def value_in_force(option: Option, program: Program, args: Sequence[str]) -> Value | Unknown:
     """Return what an option holds where ``args`` alone stand on the command line."""
+    if option.parser is Parser.FILE:
+        return option.value
     if option.parser is Parser.HYDRA:
         composed = compose_config(program, args)
         return _by_word(option, args) if composed is None else composed.values.get(option.dest, option.value)

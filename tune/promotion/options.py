@@ -5,12 +5,13 @@ import difflib
 import enum
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tune.errors import ConstantError, did_you_mean
 from tune.promotion.configs.config_file import ConfigPlace
 from tune.promotion.configs.hydra_values import compose_config
+from tune.promotion.configs.read_files import mentions_key, values_of_config_files
 from tune.promotion.find.project import Foreign, Own, Project, project_of
 from tune.promotion.find.signatures import MAX_BASES, signature_of
 from tune.promotion.find.survey import Called, Survey, dotted
@@ -47,11 +48,13 @@ class Parser(enum.Enum):
     """``key=value``, over what its config files compose."""
     WORDS = enum.auto()
     """Whatever else reads ``key=value``."""
+    FILE = enum.auto()
+    """The program itself, from a config file: no word stands for it, and a trial reads a copy with its value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Option:
-    """Something that a script takes on its command line."""
+    """Something that a script takes on its command line, or from a config file."""
 
     name: str
     """As a space file writes it: ``--lr``, ``--model.lr``, ``optimizer.lr=``."""
@@ -83,13 +86,16 @@ class Option:
         return self.place
 
 
-def find_options(program: Program) -> tuple[Option, ...]:
-    """Return the options that the program and its modules declare, in the order of the files."""
+def find_options(program: Program, args: Sequence[str] = ()) -> tuple[Option, ...]:
+    """Return the options that the program and its modules declare, in the order of the files; then its config files'.
+
+    ``args``: its command line, which may name config files.
+    """
     project = project_of(program)
     changed = changed_defaults(project)
     options = [option for survey in project.surveys.values() for option in _options(survey, project)]
     declared = (replace(option, value=changed.value_of(option.dest, option.value)) for option in options)
-    return *declared, *_composed(program)
+    return *declared, *_composed(program), *_in_config_files(program, args)
 
 
 def find_option(name: str, program: Program, options: tuple[Option, ...], where: str) -> Option:
@@ -119,6 +125,8 @@ def option_words(options: Mapping[str, Option], values: Mapping[str, Value]) -> 
 
 def _words_for(key: str, option: Option, value: Value) -> list[str]:
     match value:
+        case _ if option.parser is Parser.FILE:
+            return []
         case _ if option.is_flag:
             return [key] if value == option.sets else []
         case _ if option.parser is Parser.HYDRA:
@@ -165,6 +173,24 @@ def _composed(program: Program) -> Iterator[Option]:
             place=program.source.name if config is None else str(config),
             names=(f"{dest}=", f"++{dest}="),
             config=config,
+        )
+
+
+def _in_config_files(program: Program, args: Sequence[str]) -> Iterator[Option]:
+    """Yield ``optim.lr=`` of the config files that the program reads by itself."""
+    said = {word.partition("=")[0].lstrip("+~") for word in args}
+    for dest, (place, value) in values_of_config_files(program, args).items():
+        if dest in said or (isinstance(value, str) and ("${" in value or value == "???")):
+            continue  # a word says it, or another value
+        yield Option(
+            name=f"{dest}=",
+            value=value,
+            parser=Parser.FILE,
+            dest=dest,
+            is_read=mentions_key(program, place),
+            place=str(place),
+            names=(f"{dest}=",),
+            config=place,
         )
 
 

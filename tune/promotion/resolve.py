@@ -8,7 +8,7 @@ from tune.errors import ConstantError, SpaceError
 from tune.promotion.constants import Constant, Form, check_together, find_constant, find_constants
 from tune.promotion.literals import Unknown
 from tune.promotion.option_values import option_in_force
-from tune.promotion.options import Option, find_option, find_options
+from tune.promotion.options import Option, Parser, find_option, find_options
 from tune.promotion.program import Program
 from tune.space.dimensions import (
     Choice,
@@ -95,13 +95,14 @@ def doubts(promoted: Sequence[Promoted]) -> tuple[str, ...]:
 
 
 def _option(key: str, space: Space, program: Program, where: str) -> Option | None:
-    """Return the option of a script that ``--lr`` or ``optimizer.lr=`` means; None where it is no such name."""
+    """Return the option that ``--lr`` or ``optimizer.lr=`` means; None where it is no such name."""
     if not key.startswith("-") and not key.endswith("="):
         return None
-    if not isinstance(space.shape, Script):
+    options = find_options(program, space.args)
+    is_in_file = any(key in option.names for option in options if option.parser is Parser.FILE)
+    if not isinstance(space.shape, Script) and not is_in_file:
         raise ConstantError(where, f"{key!r} is an option, and a system has no command line", "Write `script:`.")
-    option = find_option(key, program, find_options(program), where)
-    return option_in_force(option, program, space.shape.args, space.where("args"))
+    return option_in_force(find_option(key, program, options, where), program, space.args, space.where("args"))
 
 
 def _check_unique(key: str, constant: Constant | Option, where: str, found: list[Promoted]) -> None:

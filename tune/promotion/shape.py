@@ -8,7 +8,7 @@ from tune.promotion.find.project import Own, Project, project_of
 from tune.promotion.find.signatures import signature_of
 from tune.promotion.find.survey import dotted
 from tune.promotion.find.walk import is_main_guard
-from tune.promotion.options import find_options
+from tune.promotion.options import Parser, find_options
 from tune.promotion.program import Program, decode
 from tune.promotion.training import FitCall, find_fits, is_trainer
 from tune.space.space import Script, Shape, System
@@ -64,7 +64,9 @@ def _trains_the_same(fits: list[FitCall], project: Project, models: list[Own]) -
     loaders = project.meaning("dataloaders", project.main)
     if not isinstance(loaders, Own) or not _is_callable(loaders, project):
         return False
-    if len(fits) > 1 or find_fits(project, as_main=False) or find_options(project.program):
+    if len(fits) > 1 or find_fits(project, as_main=False):
+        return False
+    if any(option.parser is not Parser.FILE for option in find_options(project.program)):
         return False
     trainings = (keyword.arg for fit in fits for keyword in fit.node.keywords)
     calls = [called.node for called in project.main.calls]

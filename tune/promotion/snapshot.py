@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from tune.errors import ExperimentError
 from tune.paths import atomic_write, read_json, read_regular
 from tune.promotion.configs.hydra_values import program_configs
+from tune.promotion.configs.read_files import read_config_files
 from tune.promotion.program import Program
 
 MANIFEST = "snapshot.json"
@@ -40,12 +41,11 @@ class Snapshot:
 def take_snapshot(program: Program, folder: Path, args: Sequence[str] = ()) -> Snapshot:
     """Copy every project module that the program's import statements lead to, and its config files.
 
-    Config files are those of hydra, and those that ``args``, the program's command line, names.
+    Config files are those of hydra, and those that the program or ``args``, its command line, name.
     """
     for source in program.sources.values():
         _store(source.raw, folder / source.name)
-    named = (Path(word.rpartition("=")[2]).absolute() for word in args if word.endswith((".yaml", ".yml")))
-    for path in (*program_configs(program), *(path for path in named if path.is_file() and program.holds(path))):
+    for path in dict.fromkeys((*program_configs(program), *read_config_files(program, args))):
         _store(path.read_bytes(), folder / program.name_of(path))
     manifest = {
         "program": program.name_of(program.path),

@@ -12,7 +12,7 @@ from tune.promotion.apply import Rewrite, rewrite, rewrite_configs
 from tune.promotion.found import Constant
 from tune.promotion.literals import Unknown
 from tune.promotion.option_values import option_in_force
-from tune.promotion.options import Option, find_option, find_options, option_words
+from tune.promotion.options import Option, Parser, find_option, find_options, option_words
 from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted, resolve
 from tune.promotion.standing import Edited, Gone, Same, Standing, standings
@@ -94,6 +94,8 @@ class WriteBack:
     """What changes in the source; none: there is nothing to write."""
     elsewhere: tuple[str, ...]
     """What else changed since the search, a file each: ``net.py: 3 lines from line 12 on``."""
+    gone: tuple[str, ...]
+    """Options whose values stood in a config file, and stand there no longer."""
     command: tuple[str, ...]
     """The program with the trial's options that are in no config file; empty where there are none."""
 
@@ -144,14 +146,18 @@ def write_back(experiment: Experiment, trial: Outcome) -> WriteBack:
         for each in configured
         if each.now.config is not None and each.is_as_searched and not each.is_applied
     }
-    options = {key: option for key, option in options.items() if key not in {each.key for each in configured}}
+    is_configured = {each.key for each in configured}
+    words = {
+        key: option for key, option in options.items() if key not in is_configured and option.parser is not Parser.FILE
+    }
     return WriteBack(
         program=now,
         wanted=wanted,
         options=configured,
         rewrites=(*rewrite(now, new), *rewrite_configs(places)),
         elsewhere=_elsewhere(then, now, wanted),
-        command=_command(experiment, now, options, values),
+        command=_command(experiment, now, words, values),
+        gone=tuple(key for key in options.keys() - is_configured - words.keys()),
     )
 
 
@@ -163,16 +169,16 @@ def _configured(
     applied: Applied,
 ) -> tuple[WantedOption, ...]:
     """Return the options whose values stand in config files now."""
-    shape = experiment.space.shape
-    if not isinstance(shape, Script):
-        return ()
+    args = experiment.space.args
     found = []
     with contextlib.chdir(experiment.folder):  # `args` may name a file from there
         for item in promoted:
             if not isinstance(item.constant, Option) or item.key not in values:
                 continue
-            option = find_option(item.key, now, find_options(now), "")
-            option = option_in_force(option, now, shape.args, "")
+            options = find_options(now, args)
+            if item.constant.parser is Parser.FILE and not any(item.key in option.names for option in options):
+                continue  # its file, or its key, is gone
+            option = option_in_force(find_option(item.key, now, options, ""), now, args, "")
             if option.config is None or isinstance(option.value, Unknown):
                 continue
             was, ours = experiment.baseline_value(item), is_applied(applied, item.key, option.value)

@@ -26,7 +26,7 @@ def version_name(number: int, values: Mapping[str, Value]) -> str:
 
 def _plain(key: str) -> str:
     """Return a constant's name as it is read: ``CFG.opt.lr`` is shorter than ``CFG['opt']['lr']``, too."""
-    return ENTRY.sub(r".\1", key)
+    return ENTRY.sub(r".\1", key).rstrip("=")
 
 
 def _short(value: Value) -> str:

@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from tune.errors import ProgramError, UnreadOptionError
-from tune.promotion.options import Option, option_words
+from tune.promotion.options import Option, Parser, option_words
 from tune.promotion.rewrite import IN_FORCE
 from tune.space.dimensions import Value
 from tune.space.space import Script
@@ -44,6 +44,8 @@ class Reads:
     """Options that argparse parsed, and whose value nobody took from its Namespace."""
     overwritten: frozenset[str] = frozenset()
     """Options that argparse parsed, and that the program assigned again before it read them."""
+    unopened: frozenset[str] = frozenset()
+    """Options whose values stood in a config file that nobody opened."""
     by_others: bool = False
     """Whether anything but argparse looked at the words, or at a place where they would stand."""
 
@@ -54,11 +56,11 @@ class CommandLine:
     def __init__(self, job: Job, values: Mapping[str, Value], folder: Path, *, notes_reads: bool) -> None:
         """``values``: those of the options that stand there. ``folder``: where the program logs."""
         self._folder = folder
-        self._options = job.options
-        self._values = values
+        self._options = {key: each for key, each in job.options.items() if each.parser is not Parser.FILE}
+        self._values = {key: value for key, value in values.items() if key in self._options}
         self._program = job.program
         self._words = [str(job.program.path), *(job.shape.args if isinstance(job.shape, Script) else ())]
-        self._words += option_words(job.options, values)
+        self._words += option_words(self._options, values)
         self._notes_reads = notes_reads
         self._log = ReadLog()
         self._parsed: list[tuple[dict[str, str], NamespaceLog]] = []  # of each Namespace: its names by option

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,7 +29,7 @@ from tune.trial.reseed import reseeded
 from tune.trial.script import run_script
 from tune.trial.seat import Seat
 from tune.trial.shards import shuffled_as_said
-from tune.trial.snapshot_configs import configs_of_snapshot
+from tune.trial.snapshot_configs import SnapshotConfigs
 from tune.trial.stopwatch import Stopwatch
 from tune.trial.system import run_system
 from tune.trial.tailor import Measured
@@ -95,7 +95,8 @@ def execute(
     own_seeds = reseeded(task.seed) if task.reseed else contextlib.nullcontext()
     snapshot = executor.snapshot.stored
     with own_seeds, executor.imports(values) as in_force, only_forked(snapshot), contextlib.ExitStack() as patches:
-        patches.enter_context(configs_of_snapshot(executor.snapshot))
+        configs = SnapshotConfigs(executor.snapshot, job.options, order.options, order.folder)
+        patches.enter_context(configs.in_place())
         proof = Proof(job.constants, values, in_force, job.program)
         fit = Fit(
             job,
@@ -129,8 +130,8 @@ def execute(
                 Traces(
                     fit_s=fit.fit_s,
                     taken=dict(in_force.taken),
-                    in_force={**proof.found, **command_line.found},
-                    reads=command_line.reads,
+                    in_force={**proof.found, **command_line.found, **configs.found},
+                    reads=replace(command_line.reads, unopened=configs.unread),
                     stage_ended=fit.stage_ended,
                 )
             )

@@ -166,9 +166,10 @@ class Preflight:
         for key, option in self._job.options.items():
             is_unused = key in baseline.unused and not may_read(option.dest, self._job.program)
             if is_unused or not option.is_read:
+                takes = "holds" if option.config is not None else "takes"
                 raise UnreadOptionError(
                     key,
-                    f"the program takes {key} and never reads it ({option.where})",
+                    f"the program {takes} {key} and never reads it ({option.where})",
                     f"Use {option.dest} where the program trains, or take {key} out of the space.",
                 )
         values, reads, refusal = self._probe_all(tuple(self._job.options))
@@ -181,6 +182,13 @@ class Preflight:
             name = f"--{key.strip('+~=')}" if key.endswith("=") else "a value that its parser takes"
             raise UnreadOptionError(key, what, f"Write {name}, or take it out of the space.")
         for key in values:
+            if key in reads.unopened:
+                option = self._job.options[key]
+                raise UnreadOptionError(
+                    key,
+                    f"{key} stands in {option.where}, and the program never opens that file",
+                    "Search a value of the file that it reads; `args` can name it.",
+                )
             if key in reads.unread and not baseline.by_others:
                 raise UnreadOptionError(
                     key,

@@ -1,5 +1,6 @@
 """A YAML file that configures a program: where a value stands in it, and the file with other values."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,8 +53,16 @@ def rewrite_config(path: Path, values: Mapping[ConfigPlace, Value]) -> tuple[Con
     name = next(iter(values)).name
     for place, value in values.items():
         new = replace_value(text, place.keys, value)
-        if new is None:
+        if new is None or (path.suffix == ".json" and not _is_json(new)):
             what = f"{value!r} cannot be written here without changing more than this value"
             raise ApplyError(str(place), what, "Write it by hand, and apply the others again.")
         text = new
     return ConfigSource(path=path, name=name, raw=raw), text.encode("utf-8")
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True

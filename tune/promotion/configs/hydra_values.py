@@ -61,14 +61,17 @@ def compose_config(program: Program, args: Sequence[str]) -> Composed | None:
     return _compose(program, folder, words.name or main.name, main.version_base, words.overrides, versions)
 
 
-def config_files(folder: Path) -> tuple[Path, ...]:
-    """Return the YAML files below a folder, hidden ones left out; none where there are too many files of any kind."""
+def config_files(folder: Path, suffixes: tuple[str, ...] = (".yaml", ".yml")) -> tuple[Path, ...]:
+    """Return the YAML files below a folder, hidden ones left out; none where there are too many files of any kind.
+
+    ``suffixes``: how the files' names end.
+    """
     found: list[Path] = []
     n_files = 0
     for here, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         n_files += len(files)
-        found += [Path(here, name) for name in sorted(files) if name.endswith((".yaml", ".yml"))]
+        found += [Path(here, name) for name in sorted(files) if name.endswith(suffixes)]
         if n_files > MAX_FILES:
             return ()
     return tuple(path for path in found if path.is_file())  # none that would block its reader

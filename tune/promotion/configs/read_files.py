@@ -1,0 +1,124 @@
+"""The config files that a program reads by itself: ``yaml.safe_load(open("config.yaml"))``, ``OmegaConf.load(path)``.
+
+A file counts where its name stands as text in the program, or in ``args``, and it lies in the project. Whether the
+program opens it in a trial is seen there.
+"""
+
+import ast
+import itertools
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath
+
+from tune.promotion.configs.config_file import ConfigPlace, read_values
+from tune.promotion.configs.hydra_values import program_configs
+from tune.promotion.find.survey import dotted
+from tune.promotion.program import Program
+from tune.space.dimensions import Value
+
+SUFFIXES = (".yaml", ".yml", ".json")
+MAX_BYTES = 100_000
+"""Of a file; a larger one holds data."""
+MAX_VALUES = 1_000
+"""Of a file; one with more holds data."""
+KEY = re.compile(r"[A-Za-z_][\w-]*")
+"""A key that a space file can name."""
+WRITING = frozenset("wax+")
+BY_ANY_NAME = frozenset({"getattr", "setattr", "instantiate"})
+"""Functions that may read a value whose name stands nowhere in the source."""
+
+
+def read_config_files(program: Program, args: Sequence[str] = ()) -> tuple[Path, ...]:
+    """Return the config files that the program names, those of ``args`` first; absolute, below the program's root."""
+    named = [(word.rpartition("=")[2], program.path) for word in args]
+    named += [(text, source.path) for source in program.sources.values() for text in _texts(source.tree)]
+    found = (_file(text, beside, program) for text, beside in named if text.endswith(SUFFIXES))
+    of_hydra = set(program_configs(program))
+    return tuple(dict.fromkeys(path for path in found if path is not None and path not in of_hydra))
+
+
+def values_of_config_files(program: Program, args: Sequence[str] = ()) -> dict[str, tuple[ConfigPlace, Value]]:
+    """Return the values by their keys, ``optim.lr``; of two files that hold a key the first one counts."""
+    found: dict[str, tuple[ConfigPlace, Value]] = {}
+    for path in read_config_files(program, args):
+        values = read_values(path)
+        if len(values) > MAX_VALUES:
+            continue
+        for keys, (value, line) in values.items():
+            if keys and all(isinstance(key, int) or KEY.fullmatch(key) for key in keys):
+                place = ConfigPlace(path=path, name=program.name_of(path), keys=keys, line=line)
+                found.setdefault(".".join(map(str, keys)), (place, value))
+    return found
+
+
+def mentions_key(program: Program, place: ConfigPlace) -> bool:
+    """Tell whether the source names a value's key, or may read it without naming it."""
+    names = [key for key in place.keys if isinstance(key, str)]
+    word = re.compile(rf"\b{re.escape(names[-1])}\b".encode()) if names else None
+    sources = program.sources.values()
+    return any(word is None or word.search(source.raw) for source in sources) or any(
+        _reads_any_name(node) for source in sources for node in ast.walk(source.tree)
+    )
+
+
+def _reads_any_name(node: ast.AST) -> bool:
+    match node:
+        case ast.Call(func=function, keywords=keywords):
+            name = (dotted(function) or "").rpartition(".")[2]
+            return name in BY_ANY_NAME or any(keyword.arg is None for keyword in keywords)
+        case _:
+            return False
+
+
+def _texts(tree: ast.Module) -> Iterator[str]:
+    """Yield the texts of a source, but for those that name a file which it writes."""
+    written = {id(argument) for node in ast.walk(tree) for argument in _written_names(node)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in written:
+            yield node.value
+        elif isinstance(node, ast.BinOp | ast.Call) and len(parts := _path_parts(node)) > 1:
+            yield "/".join(parts)
+
+
+def _path_parts(node: ast.expr) -> list[str]:
+    """Return the parts of a path behind the last that is no text: of ``here / "conf" / "c.yaml"`` two."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return [text]
+        case ast.BinOp(left=left, op=ast.Div(), right=ast.Constant(value=str(text))):
+            return [*_path_parts(left), text]
+        case ast.Call(func=ast.Name(id="Path" | "join") | ast.Attribute(attr="join" | "joinpath" | "Path"), args=args):
+            texts = [each.value if isinstance(each, ast.Constant) else None for each in args]
+            behind = itertools.takewhile(lambda text: isinstance(text, str), reversed(texts))
+            return [str(text) for text in behind][::-1]
+        case _:
+            return []
+
+
+def _written_names(node: ast.AST) -> Iterator[ast.expr]:
+    """Yield the file's name of ``open("metrics.json", "w")``."""
+    match node:
+        case ast.Call(func=ast.Name(id="open"), args=[name, *more], keywords=keywords):
+            modes = [*more[:1], *(keyword.value for keyword in keywords if keyword.arg == "mode")]
+            texts = [each.value for each in modes if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+            if any(WRITING & set(text) for text in texts):
+                yield name
+
+
+def _file(text: str, beside: Path, program: Program) -> Path | None:
+    """Return the file that a text names, from the working directory or a folder between the source and the root."""
+    if "\n" in text or "\0" in text or PurePath(text).suffix not in SUFFIXES:
+        return None
+    folders = [beside.parent, *beside.parent.parents]
+    folders = [folder for folder in folders if folder.is_relative_to(program.root)]
+    paths = [Path(os.path.normpath(folder / text)) for folder in (Path.cwd(), *folders)]
+    parts = PurePath(text).parts[1:] if PurePath(text).is_absolute() else ()
+    paths += [program.root.joinpath(*parts[n:]) for n in range(len(parts))]  # in a copy of the project
+    for path in paths:
+        try:
+            if path.is_relative_to(program.root) and path.is_file() and path.stat().st_size <= MAX_BYTES:
+                return path if program.holds(path) else None
+        except OSError:
+            continue
+    return None
