@@ -93,7 +93,8 @@ def _compare(twin: Twin, folder: Path, plain: PlainRunner, n_trials: int, seed: 
         difference = compare_curves(run.curves, read_curves(storage / EXPERIMENT / trial["version"]))
         row.n_trials += 1
         row.n_tags = len(run.curves)
-        tables = read_tables(project).values()  # trials share the folder of a CSVLogger
+        tables = [*read_tables(project).values()]  # trials share the folder of a CSVLogger
+        tables += read_tables(storage / EXPERIMENT / trial["version"]).values()  # hydra's folder is the version's
         row.problems += [
             f"{trial['version']}: no {path} is equal" for path in run.tables if run.tables[path] not in tables
         ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tune.cli.screen import Screen, TrialLines
 from tune.promotion.program import Program
+from tune.search.device_faults import MOST_FAULTS
 from tune.search.machines.resources import Resources
 from tune.search.scheduling.epochs import n_reports
 from tune.search.watch import Watch
@@ -24,6 +25,8 @@ class Onlooker:
     """Hears what a trial gets of a GPU, where that was measured, and what was."""
     on_preflight: Callable[[CountedFits, int | None], None]
     """Hears which fits the score comes from, and how many values a whole trial reports."""
+    on_device_left_out: Callable[[str, str], None]
+    """Hears of a GPU that gets no trial any more, ``host:device``, and of its last failure."""
     on_end: Callable[[Outcome], None]
     """Hears of each trial that ended."""
     watch: Watch | None
@@ -56,9 +59,21 @@ def looking_on(
         if (words := counted.describe(space.metric)) is not None:
             screen.line(words)
 
+    def leave_out(device: str, why: str) -> None:
+        host, _, gpu = device.rpartition(":")
+        what = f"GPU {gpu} of {host} failed {MOST_FAULTS} trials in a row: it gets no more, and they run on others"
+        screen.line(f"{what} ({why})")
+
     if not screen.can_redraw or screen.is_quiet:
         lines = TrialLines(screen, space.mode, n_trials, before)
-        yield Onlooker(on_start=lambda: None, on_share=share, on_preflight=count, on_end=lines.ended, watch=None)
+        yield Onlooker(
+            on_start=lambda: None,
+            on_share=share,
+            on_preflight=count,
+            on_device_left_out=leave_out,
+            on_end=lines.ended,
+            watch=None,
+        )
         return
     from tune.cli.live import LiveView
     from tune.search.progress import Progress
@@ -83,5 +98,10 @@ def looking_on(
 
     with LiveView(screen, progress, title=title, metric=space.metric) as view:
         yield Onlooker(
-            on_start=view.ray_runs, on_share=shared, on_preflight=counted_and_shown, on_end=view.ended, watch=view
+            on_start=view.ray_runs,
+            on_share=shared,
+            on_preflight=counted_and_shown,
+            on_device_left_out=leave_out,
+            on_end=view.ended,
+            watch=view,
         )

@@ -169,6 +169,7 @@ def _resume(
             on_start=onlooker.on_start,
             on_dashboard=partial(show_dashboard, screen),
             on_preflight=onlooker.on_preflight,
+            on_device_left_out=onlooker.on_device_left_out,
             on_end=report.prepared_by(onlooker.on_end, number - n_ended),
             watch=onlooker.watch,
         )

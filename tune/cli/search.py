@@ -160,6 +160,7 @@ def _search(
             on_dashboard=partial(show_dashboard, screen) if not rehearsal else lambda address: None,
             on_share=onlooker.on_share,
             on_preflight=onlooker.on_preflight,
+            on_device_left_out=onlooker.on_device_left_out,
             on_end=report.prepared_by(onlooker.on_end, number),
             watch=onlooker.watch,
         )

@@ -11,6 +11,7 @@ from tune.errors import PauseError
 from tune.paths import ExperimentPaths, short
 from tune.search.causes import Causes
 from tune.search.checkpoints import Freed, Keeper
+from tune.search.device_faults import DeviceFaults
 from tune.search.ledger.ledger import BASELINE, Ledger
 from tune.search.left import left_in, told_by
 from tune.search.limits import Budget, Limits
@@ -43,6 +44,7 @@ class Conductor:
         on_preflight_failed: Callable[[], None],
         on_death: OnDeath,
         on_preflight: Callable[[CountedFits], int | None] = lambda counted: None,
+        devices: DeviceFaults | None = None,
     ) -> None:
         """``on_preflight``: is given the fits that count, and returns how many values a whole trial reports."""
         self._paths = paths
@@ -54,6 +56,7 @@ class Conductor:
         self._on_preflight_failed = on_preflight_failed
         self._on_preflight = on_preflight
         self._heirs = heirs
+        self._devices = devices or DeviceFaults(0)
         self._causes = Causes(limits.give_up_after)
         self._registrar = Registrar(ledger, self._causes, keeper, on_death)
         self._running: dict[str, int] = {}  # trial numbers by Ray's ids
@@ -196,6 +199,7 @@ class Conductor:
             reported=max(self._ledger.curve(number), default=0),
             mutations=self._ledger.mutations(number),
             weights=None if weights is None else str(weights),
+            left_out=self._devices.left_out,
         )
 
     def _ask(self) -> int | None:
@@ -257,10 +261,12 @@ class Conductor:
             if self.aborted:
                 self._on_preflight_failed()
 
-    def ended(self, trial_id: str, *, death: str | None, rest: Sequence[Epoch] = ()) -> None:
-        """Close a trial in the ledger, by what it reported and by its own record."""
+    def ended(self, trial_id: str, *, death: str | None, rest: Sequence[Epoch] = (), is_refused: bool = False) -> None:
+        """Close a trial in the ledger, by what it reported and by its own record; one that was refused runs again."""
         number = self._running.pop(trial_id, None)
-        if number is not None:
+        if number is not None and is_refused:
+            self._usher.turns.add(number)
+        elif number is not None:
             with self._pausing():
                 self._take(number, rest, over=True)
                 self._end(number, death)
@@ -270,6 +276,11 @@ class Conductor:
             self._usher.rest(number)
             return
         left = left_in(self._versions.of(number), death=death, stopped=number in self._usher.stopped)
+        if left.failed and self._devices.count_failure(number, left.record):
+            self._usher.turns.add(number)
+            return
+        if not left.failed:
+            self._devices.count_success(left.record)
         if number == BASELINE and left.failed and not left.trains:
             self.baseline_death = death
             self.preflight_failed = True

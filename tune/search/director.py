@@ -39,8 +39,10 @@ class Director(Protocol):
     def pause(self, trial_id: str, error: PauseError) -> None:
         """Hear why the search has to wait; the trial that met it is stopped, to go on later."""
 
-    def ended(self, trial_id: str, *, death: str | None, rest: Sequence[Epoch] = ()) -> None:
+    def ended(self, trial_id: str, *, death: str | None, rest: Sequence[Epoch] = (), is_refused: bool = False) -> None:
         """Close a trial that ended; ``rest``: its epochs that were not told before.
+
+        ``is_refused``: it did not begin, for its place is on a device that is left out.
 
         ``death``: how its process died before it was through, in words, as far as that is known; None: it did not.
         """

@@ -8,9 +8,11 @@ from tune.errors import PauseError
 from tune.places import url_of
 from tune.search.checkpoints import Keeper
 from tune.search.conductor import Conductor
+from tune.search.device_faults import DeviceFaults
 from tune.search.ledger.ledger import Ledger, create_ledger, open_ledger
 from tune.search.limits import Limits
 from tune.search.machines.ray_watch import is_lost
+from tune.search.machines.resources import Resources
 from tune.search.scheduling.epochs import n_reports
 from tune.search.scheduling.schedulers import build_heirs, build_rule
 from tune.search.tuner import run_trials
@@ -72,4 +74,12 @@ def conductor_of(search: "Search", ledger: Ledger, job: Job) -> Conductor:
         lambda: None if is_lost() else close_gate(job.gate),
         lambda files, values, started: close_failed(files, values, job.hardcoded, started),
         preflight_passed,
+        DeviceFaults(_n_gpus(search.resources), search.on_device_left_out),
     )
+
+
+def _n_gpus(resources: Resources) -> int:
+    """Return how many GPUs trials run on."""
+    if not resources.gpus_per_trial:
+        return 0
+    return len(resources.gpus) if resources.reached is None else sum(int(each.gpus) for each in resources.reached.nodes)

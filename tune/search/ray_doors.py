@@ -17,7 +17,7 @@ from tune.search.director import Director
 from tune.trial.fits import read_counted_fits
 from tune.trial.mail import Epoch
 from tune.trial.process.link import EPOCHS, NO_ROOM, READY
-from tune.trial.trainable import DIED, REST, TASK, UNSHARED
+from tune.trial.trainable import DIED, REFUSED, REST, TASK, UNSHARED
 
 PAUSES = {NO_ROOM: NoRoomError, UNSHARED: UnsharedError}
 
@@ -50,7 +50,8 @@ class SearcherDoor(_Door, Searcher):
         """Hear that a trial ended; stopped and finished look alike here, the director knows."""
         last = result or {}
         death = "" if error else last.get(DIED)
-        self._director.ended(trial_id, death=death, rest=_epochs(last.get(REST, ())))
+        rest = _epochs(last.get(REST, ()))
+        self._director.ended(trial_id, death=death, rest=rest, is_refused=last.get(REFUSED, False))
 
     def set_max_concurrency(self, max_concurrent: int) -> bool:
         """Keep the control: the director counts."""

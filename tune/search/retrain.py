@@ -101,7 +101,7 @@ class _Director:
         self.full = error
         self.end()
 
-    def ended(self, trial_id: str, *, death: str | None, rest: Sequence[Epoch] = ()) -> None:
+    def ended(self, trial_id: str, *, death: str | None, rest: Sequence[Epoch] = (), is_refused: bool = False) -> None:
         run = self._running.pop(trial_id, None)
         if run is None:
             return

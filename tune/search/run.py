@@ -92,6 +92,8 @@ class Search:
     """Hears which fits the score comes from, and how many values a whole trial reports."""
     on_share: Callable[[Resources, str], None] = lambda resources, why: None
     """Hears what a trial gets of a GPU where that was measured, and what was."""
+    on_device_left_out: Callable[[str, str], None] = lambda device, why: None
+    """Hears of a GPU that failed trials and gets none any more: ``host:device``, and its last failure."""
     command: str | None = None
     """What was typed, for the ledger; None where nothing was."""
     watch: Watch | None = None

@@ -80,12 +80,12 @@ class Watched:
         """Hear from a trial why the search has to wait."""
         self._director.pause(trial_id, error)
 
-    def ended(self, trial_id: str, *, death: str | None, rest: Sequence[Epoch] = ()) -> None:
+    def ended(self, trial_id: str, *, death: str | None, rest: Sequence[Epoch] = (), is_refused: bool = False) -> None:
         """Hear that a trial ended."""
         number = self._numbers.pop(trial_id, None)
         if number is not None:
             self._tell(number, rest)
-        self._director.ended(trial_id, death=death, rest=rest)
+        self._director.ended(trial_id, death=death, rest=rest, is_refused=is_refused)
         if number is not None:
             self._watch.left(number)
 

@@ -218,3 +218,8 @@ def _strict(value: Any) -> Any:
 def _number(found: dict[str, Any]) -> Any:
     """Return the number that such a mapping stands for; any other as it is."""
     return float(found[FLOAT]) if found.keys() == {FLOAT} else found
+
+
+def device_name(host: str, devices: str | None) -> str:
+    """Return how a trial's devices are called here; ``devices`` as CUDA_VISIBLE_DEVICES has them."""
+    return f"{host}:{devices or ''}"

@@ -103,6 +103,8 @@ class Task:
     """How the constants changed so far: after which ``epoch``, from which ``donor``, to which ``constants``."""
     weights: str | None = None
     """The checkpoint of another trial from which the last mutation goes on."""
+    left_out: tuple[str, ...] = ()
+    """Devices that failed other trials, ``host:device``: a place on one of them does not take the trial."""
 
     def encode(self) -> str:
         """Return a Python literal."""

@@ -9,6 +9,7 @@ import os
 import platform
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from tune.trial.process.link import DONE, EPOCHS, NO_ROOM, READY
 from tune.trial.process.packages import imported_first
 from tune.trial.process.start import Start, trial_environment
 from tune.trial.process.watched import ENDED, WatchedProcess
+from tune.trial.record import device_name
 from tune.trial.site import on_site, unshared
 from tune.trial.stopwatch import CHECKING, stopwatch_of
 from tune.trial.task import Task
@@ -35,6 +37,10 @@ TRAINABLE: Any = sys.modules["ray.tune"].Trainable if "ray.tune" in sys.modules 
 
 TASK, JOB, SERVER, SHARE = "task", "job", "server", "share"
 """The keys of a trial's Ray config: the task, where its job is, its process server's socket, and what it takes."""
+REFUSED = "refused"
+"""The key of the last result of a trial that was not begun, for the device of its place is left out."""
+HOLD_S, MOST_HOLD_S = 1.0, 30.0
+"""How long a place on such a device keeps a trial: twice as long each time, so that others take it."""
 REST, DIED = "rest", "died"
 """Keys of the last result of a trial: the epochs that were not told before; how its process died."""
 UNSHARED = "unshared"
@@ -58,6 +64,7 @@ class TrialTrainable(TRAINABLE):
         self._process: WatchedProcess | None = None
         self._last_epoch_at: float | None = None
         self._asks = False
+        self._hold_s = HOLD_S
         self._place = {"pid": os.getpid(), "hostname": platform.node(), "node_ip": ray.util.get_node_ip_address()}
         threading.Thread(target=watch_raylet, name="raylet", daemon=True).start()
 
@@ -117,6 +124,10 @@ class TrialTrainable(TRAINABLE):
     def _start(self) -> dict[str, Any] | None:
         """Start the trial's process; return the result where there is none to be started."""
         task = self._task
+        if device_name(platform.node(), os.environ.get("CUDA_VISIBLE_DEVICES")) in task.left_out:
+            time.sleep(self._hold_s)
+            self._hold_s = min(2 * self._hold_s, MOST_HOLD_S)
+            return {"done": True, REFUSED: True}
         if (stranger := unshared(self._job)) is not None:
             return {UNSHARED: stranger.args}
         if self._job.counted is not None:

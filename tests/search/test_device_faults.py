@@ -1,0 +1,137 @@
+"""A GPU that fails is not a configuration that fails."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.projects import write_program
+from tune.search.device_faults import DeviceFaults, is_device_failure
+from tune.trial.record import Failure, Record
+
+ROOT = Path(__file__).parents[2]
+FAULT = Failure(kind="RuntimeError", message="CUDA error: unspecified launch failure")
+OWN = Failure(kind="RuntimeError", message="mat1 and mat2 shapes cannot be multiplied")
+
+
+def record(number, device, failure=FAULT):
+    return Record(
+        number=number,
+        version=f"{number:03d}",
+        constants={},
+        seed=0,
+        stage="failed",
+        pid=1,
+        host="node",
+        devices=device,
+        started=0.0,
+        failure=failure,
+    )
+
+
+OF_DEVICES = {
+    "CUDA error: unspecified launch failure": True,
+    "CUDA error: uncorrectable ECC error encountered": True,
+    "CUDA error: all CUDA-capable devices are busy or unavailable": True,
+    "HIP error: an illegal memory access was encountered": True,
+    "No CUDA GPUs are available": True,
+    "CUDA driver initialization failed, you might not have a CUDA gpu.": True,
+    "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR": True,
+    "CUDA error: out of memory": False,
+    "CUDA out of memory. Tried to allocate 2.00 GiB.": False,
+    "CUDA error: device-side assert triggered": False,
+    "CUDA error: invalid device ordinal": False,
+    "CUDA error: no kernel image is available for execution on the device": False,
+    "mat1 and mat2 shapes cannot be multiplied": False,
+}
+
+
+@pytest.mark.parametrize(("message", "is_one"), OF_DEVICES.items())
+def test_what_may_be_a_devices_failure(message, is_one):
+    assert is_device_failure(Failure(kind="RuntimeError", message=message)) is is_one
+
+
+def test_a_device_that_fails_twice_in_a_row_is_left_out_and_its_trials_run_again():
+    heard = []
+    devices = DeviceFaults(3, lambda *told: heard.append(told))
+
+    assert devices.count_failure(1, record(1, "1"))
+    assert devices.left_out == ()
+    assert devices.count_failure(2, record(2, "1"))
+    assert devices.left_out == ("node:1",)
+    assert heard == [("node:1", "RuntimeError: CUDA error: unspecified launch failure")]
+
+
+def test_a_success_between_two_failures_keeps_the_device():
+    devices = DeviceFaults(2)
+    devices.count_failure(1, record(1, "1"))
+    devices.count_success(record(2, "1", None))
+    devices.count_failure(3, record(3, "1"))
+
+    assert devices.left_out == ()
+
+
+def test_a_trial_that_fails_on_a_second_device_fails_by_itself():
+    devices = DeviceFaults(4)
+
+    assert devices.count_failure(1, record(1, "1"))
+    assert not devices.count_failure(1, record(1, "2"))
+    assert not devices.count_failure(1, record(1, "3"))
+
+
+@pytest.mark.parametrize(
+    ("n_devices", "device", "failure"), [(1, "0", FAULT), (2, "0", OWN), (2, None, FAULT), (2, "", FAULT)]
+)
+def test_other_failures_are_the_configurations(n_devices, device, failure):
+    assert not DeviceFaults(n_devices).count_failure(1, record(1, device, failure))
+
+
+def test_the_last_device_is_never_left_out():
+    devices = DeviceFaults(2)
+    for number in range(4):
+        devices.count_failure(number, record(number, "1"))
+    for number in range(10, 14):
+        assert not devices.count_failure(number, record(number, "0"))
+
+    assert devices.left_out == ("node:1",)
+
+
+SPACE = """\
+system: paced.py
+metric: Score/Val
+mode: max
+constants:
+  LR: {loguniform: [1e-4, 1e-1]}
+trials: 8
+trainer: {max_epochs: 2}
+scheduler: none
+"""
+BREAKS = """
+import os
+if os.environ["CUDA_VISIBLE_DEVICES"] == "1":
+    raise RuntimeError("CUDA error: unspecified launch failure")
+"""
+
+
+def test_all_trials_complete_beside_a_dead_gpu(tmp_path):
+    program = write_program(tmp_path / "project", "paced")
+    program.write_text(program.read_text() + BREAKS)
+    program.with_name("s.yaml").write_text(SPACE)
+    words = ["--space", "s.yaml", "--storage", tmp_path / "storage", "--trainer.accelerator", "cpu", "--no-report"]
+    ran = subprocess.run(
+        [sys.executable, ROOT / "run_search.py", *words, "--gpu", "0", "1", "--cpus-per-trial", "1"],
+        cwd=program.parent,
+        env={**os.environ, "PROMOTUNE_LOGICAL_GPUS": "2"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    records = [json.loads(file.read_text()) for file in sorted(tmp_path.glob("storage/s/*/trial.json"))]
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert [each["stage"] for each in records] == ["complete"] * 8
+    assert {each["devices"] for each in records} == {"0"}
+    assert ran.stdout.count(" failed 2 trials in a row: it gets no more, and they run on others (") == 1
