@@ -397,6 +397,34 @@ def test_apply_when_a_config_file_or_its_key_is_gone_then_it_is_named(make, appl
     assert told.endswith("\nwritten: d.json\n")
 
 
+ODD = """\
+import torch
+BATCH = 32 if torch.cuda.is_available() else 8  # by the machine
+class Net:
+    def __init__(self, width=5): self.width = width
+net = Net(width=10)
+"""
+ODD_SPACE = """\
+script: odd.py
+metric: m
+mode: min
+constants:
+  BATCH: {choice: [2, 4]}
+  Net.width: {choice: [5, 9]}
+"""
+
+
+def test_apply_when_the_baseline_is_written_then_each_place_holds_its_own_expression_again(make, apply):
+    root = make({"odd.py": ODD}, ODD_SPACE, [(2, {"Net.width": 10}), (1, {"BATCH": 4, "Net.width": 9})])
+
+    assert apply("--write")[1].endswith("\nwritten: odd.py\n")
+    assert "BATCH = 4  # by" in (root / "odd.py").read_text()
+    assert (root / "odd.py").read_text().count("width=9") == 2
+    assert apply("--trial", "0", "--write")[1].endswith("\nwritten: odd.py\n")
+    assert (root / "odd.py").read_text() == ODD
+    assert apply("--trial", "0", "--write")[1].endswith("nothing to do in the source\n")
+
+
 def test_apply_when_there_is_no_such_trial_then_lists_those_that_are(project, apply, tmp_path):
     told = f"{tmp_path}/storage/exp: no trial 9\n  Trials: 0, 1, 2, 3.\n"
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tune.errors import UserError
+from tune.promotion.options import option_words
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
 from tune.space.dimensions import Choice, LogUniform, QRandInt, RandInt, Uniform
@@ -53,6 +54,37 @@ def test_a_range_that_fits_has_values_of_the_constants_type(project, program, wr
 
     assert repr(found.dimension) == repr(dimension)
     assert (found.key, found.where, found.constant.where) == ("X", "s.yaml:5", "p.py:1")
+
+
+BOOL = """
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--bias", type=bool, default={default})
+"""
+
+
+@pytest.mark.parametrize(("default", "choice"), [("False", "[false, true]"), ("True", "[true]"), ("False", "[false]")])
+def test_what_every_word_is_true_to_takes_what_can_be_given(project, default, choice):
+    Path("p.py").write_text(BOOL.format(default=default))
+    Path("s.yaml").write_text(HEAD.replace("system", "script") + f'  "--bias": {{choice: {choice}}}\n')
+    space = read_space(Path("s.yaml"))
+    (item,) = resolve(space, find_program(space.program))
+
+    words = [option_words({"--bias": item.constant}, {"--bias": value}) for value in (True, False)]
+    assert words == [["--bias=true"], []]
+
+
+def test_what_every_word_is_true_to_is_never_given_false(project):
+    Path("p.py").write_text(BOOL.format(default="True"))
+    Path("s.yaml").write_text(HEAD.replace("system", "script") + '  "--bias": {choice: [false, true]}\n')
+    space = read_space(Path("s.yaml"))
+
+    with pytest.raises(UserError) as refused:
+        resolve(space, find_program(space.program))
+    assert str(refused.value) == (
+        "s.yaml:5: --bias: `type=bool` makes True of every word, so False cannot be given (p.py:4)\n"
+        "  Write `action=argparse.BooleanOptionalAction` in the program."
+    )
 
 
 MISFITS = [

@@ -512,3 +512,15 @@ def test_an_option_that_another_library_reads_is_not_refused(searched, request, 
 
     assert trial.record.failure is None
     assert trained(worker.run({option: 0.05}))["lr"] == 0.05
+
+
+def test_a_trial_whose_parser_makes_another_truth_of_its_word_fails(searched):
+    text = ARGPARSE + (
+        'parser.add_argument("--fast", type=lambda word: bool(word), default=False)\n'
+        "found = parser.parse_args()\ntrain(Net(lr=found.lr * (2 if found.fast else 1)))\n"
+    )
+    trial = searched(text, "--fast", "{choice: [true, false]}").run({"--fast": False})
+
+    assert trial.failure.message == (
+        "--fast is not in force: the search set False, and argparse made True of the word for it"
+    )

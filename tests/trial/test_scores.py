@@ -1,6 +1,8 @@
 """What a trial is worth: the values of the program's validation, whatever else the program does around it."""
 
 import json
+import subprocess
+import sys
 from textwrap import dedent, indent
 
 import pytest
@@ -154,6 +156,32 @@ CURVES = {
         module = Net(0.1)
         fit(2, module)
         module.add = 0.0
+        fit(module=module)
+        """,
+        "",
+    ),
+    "a checkpoint of the first fit": (
+        """
+        first = fit(2, Net(0.1))
+        module = Net.load_from_checkpoint(first.checkpoint_callback.best_model_path, add=0.0)
+        fit(module=module)
+        """,
+        "",
+    ),
+    "weights of the first fit": (
+        """
+        first, module = Net(0.1), Net()
+        fit(2, first)
+        module.load_state_dict(first.state_dict())
+        fit(module=module)
+        """,
+        "",
+    ),
+    "a teacher of the first fit": (
+        """
+        teacher, module = Net(0.1), Net()
+        fit(2, teacher)
+        module.teacher = teacher.net.requires_grad_(False)
         fit(module=module)
         """,
         "",
@@ -341,6 +369,101 @@ def test_score_when_each_fold_has_stages_then_it_is_the_mean_of_their_last(searc
 
     assert baseline.record.counted_fits.numbers == (3, 6)
     assert baseline.reports == [(1, 1.0), (2, 1.0625)]
+
+
+FRESH = {
+    "new modules": "for fold in range(3): fit(2, Net(fold / 8))",
+    "one module, its first weights put back": """
+        module = Net()
+        weights = {name: each.clone() for name, each in module.state_dict().items()}
+        for fold in range(3):
+            module.load_state_dict(weights)
+            module.add = fold / 8
+            fit(2, module)
+        """,
+    "one module, its weights drawn again": """
+        module = Net()
+        for fold in range(3):
+            module.net.reset_parameters()
+            module.add = fold / 8
+            fit(2, module)
+        """,
+    "all from one checkpoint": """
+        first = fit(1, Net(0.5))
+        for fold in range(3):
+            path = first.checkpoint_callback.best_model_path
+            fit(2, Net.load_from_checkpoint(path, add=fold / 8))
+        """,
+    "evaluated by a checkpoint": """
+        for fold in range(3):
+            built = fit(2, Net(fold / 8))
+            module = Net.load_from_checkpoint(built.checkpoint_callback.best_model_path, add=0.0)
+            trainer().validate(module, loader(), verbose=False)
+        """,
+}
+
+
+@pytest.mark.parametrize("body", FRESH.values(), ids=FRESH)
+def test_score_when_each_fit_begins_with_the_same_weights_or_fresh_ones_then_it_is_the_mean(searched, body):
+    worker, baseline = searched(in_main(body))
+
+    for trial in (baseline, worker.run({"LR": 0.5})):
+        assert trial.failure is None, trial.log
+        assert [(epoch, round(value, 6)) for epoch, value in trial.reports] == [(1, 0.75), (2, 0.8125), (3, 0.875)]
+
+
+RESUMED = {
+    "one module": "",
+    "a fresh module": "module = Net()",
+    "at Lightning's own path": 'path = "lightning_logs/version_0/checkpoints/epoch=1-step=8.ckpt"',
+}
+
+
+@pytest.mark.parametrize("more", RESUMED.values(), ids=RESUMED)
+@pytest.mark.parametrize("ran_before", [False, True])
+def test_score_when_a_second_trainer_goes_on_from_a_checkpoint_then_it_is_that_of_its_epochs(
+    searched, tmp_path, monkeypatch, more, ran_before
+):
+    body = f"""
+        module = Net()
+        first = fit(2, module)
+        path = first.checkpoint_callback.best_model_path
+        {more}
+        trainer(4).fit(module, loader(), loader(), ckpt_path=path)
+        print("weight", float(module.net.weight), flush=True)
+        """
+    project = tmp_path / "project"
+    project.mkdir()
+    monkeypatch.chdir(project)
+    if ran_before:  # by hand: Lightning writes to its own path
+        (project / "program.py").write_text(PROGRAM.replace("CHANGES", in_main("fit(2, Net())")))
+        subprocess.run([sys.executable, "program.py"], cwd=project, check=True, capture_output=True)
+    worker, baseline = searched(in_main(body))
+    other = worker.run({"LR": 0.01})
+
+    for trial in (baseline, other):
+        assert trial.failure is None, trial.log
+        assert trial.reports == [(3, 0.625), (4, 0.6875)]
+    assert baseline.log.rpartition("weight")[2] != other.log.rpartition("weight")[2]
+
+
+def test_proof_when_a_value_is_executed_between_two_folds_then_it_counts(tmp_path, server):
+    body = """
+        for fold in range(2):
+            fit(1, Net(fold / 8))
+            if fold == 0:
+                print("later", later(), flush=True)
+        """
+    more = "\ndef later(rate=0.5):\n    return rate\n"
+    (tmp_path / "program.py").write_text(PROGRAM.replace("CHANGES", in_main(body, more)))
+    space = tmp_path / "space.yaml"
+    space.write_text("script: program.py\nmetric: score\nmode: max\nconstants:\n  later.rate: {uniform: [0.0, 1.0]}\n")
+    worker = Worker(space, tmp_path / "experiment", server)
+    baseline, other = worker.run({"later.rate": 0.5}, preflight=True), worker.run({"later.rate": 0.25})
+
+    assert (baseline.failure, other.failure) == (None, None)
+    assert "later 0.25\n" in other.log
+    assert len(other.reports) == 2
 
 
 def test_score_when_a_constant_says_how_many_folds_there_are_then_it_is_the_mean_of_all(searched):

@@ -55,6 +55,20 @@ def rewrite(program: Program, values: Mapping[Constant, Value]) -> tuple[Rewrite
     return tuple(each for each in rewrites if each.raw != each.source.raw)
 
 
+def restore(now: Program, then: Program, constants: Mapping[Constant, Constant]) -> tuple[Rewrite, ...]:
+    """Return the files that change when constants of ``now`` get the expressions back that stood in ``then``.
+
+    ``constants``: those of ``now``, each with what it was in ``then``; their sites may have held several values.
+    """
+    before = {name: Layout(source) for name, source in then.sources.items()}
+    texts: dict[str, dict[Span, str]] = {}
+    for constant, was in constants.items():
+        for site, old in zip(constant.sites, was.sites, strict=False):
+            texts.setdefault(site.source, {})[site.span] = before[old.source].snippet(old.span)
+    rewrites = (_rewrite_texts(now.sources[name], changes) for name, changes in texts.items())
+    return tuple(each for each in rewrites if each.raw != each.source.raw)
+
+
 def diff(rewrites: Sequence[Rewrite]) -> str:
     """Return a unified diff that ``patch -p1`` takes; empty where nothing changes."""
     return "".join(line for each in rewrites for line in _diff(each))
@@ -87,7 +101,11 @@ def _rewrite(source: Source, wanted: Sequence[tuple[Site, Constant, Value]]) -> 
         node = layout.expressions.get(site.span)
         assert node is not None, f"{site} is no expression: the constants are of another text"
         changes |= dict(edits(node, value, layout))
-    raw = _replaced(layout, changes.items())
+    return _rewrite_texts(source, changes)
+
+
+def _rewrite_texts(source: Source, changes: Mapping[Span, str]) -> Rewrite:
+    raw = _replaced(Layout(source), changes.items())
     _prove(source, raw, changes)
     return Rewrite(source, raw)
 

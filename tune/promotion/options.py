@@ -77,6 +77,8 @@ class Option:
     """Takes no value."""
     sets: bool = True
     """What a flag that stands on the command line is worth; it is left out for the other value."""
+    makes_true: bool = False
+    """Every word is True to argparse's ``type=bool``: False is what it holds without one, if at all."""
     config: ConfigPlace | None = None
     """Where its value stands in a config file; None: in none, or not certain."""
 
@@ -129,6 +131,8 @@ def _words_for(key: str, option: Option, value: Value) -> list[str]:
             return []
         case _ if option.is_flag:
             return [key] if value == option.sets else []
+        case False if option.makes_true:
+            return []
         case _ if option.parser is Parser.HYDRA:
             return [f"{key}{_hydra_word(value)}"]
         case _ if key.endswith("="):
@@ -236,6 +240,7 @@ def _argparse(called: Called, survey: Survey) -> Iterator[Option]:
         names=names,
         is_flag=is_flag,
         sets=action != "store_false",
+        makes_true=isinstance(kind, ast.Name) and kind.id == "bool",
     )
 
 

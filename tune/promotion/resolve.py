@@ -64,6 +64,8 @@ def resolve(space: Space, program: Program) -> tuple[Promoted, ...]:
         constant = _option(key, space, program, where) or find_constant(key, program, constants, where)
         _check_unique(key, constant, where, found)
         fitted = _Fit(key, constant, where).dimension(dimension)
+        if isinstance(constant, Option):
+            _check_can_be_given(key, constant, fitted, where)
         found.append(Promoted(key=key, constant=constant, dimension=fitted, where=where))
     check_together([item.constant for item in found if isinstance(item.constant, Constant)], space.where("constants"))
     return tuple(found)
@@ -103,6 +105,14 @@ def _option(key: str, space: Space, program: Program, where: str) -> Option | No
     if not isinstance(space.shape, Script) and not is_in_file:
         raise ConstantError(where, f"{key!r} is an option, and a system has no command line", "Write `script:`.")
     return option_in_force(find_option(key, program, options, where), program, space.args, space.where("args"))
+
+
+def _check_can_be_given(key: str, option: Option, dimension: Dimension, where: str) -> None:
+    """Raise SpaceError where the program's parser makes another value of an option's."""
+    options = dimension.options if isinstance(dimension, Choice) else ()
+    if option.makes_true and option.value is not False and any(each is False for each in options):
+        what = f"{key}: `type=bool` makes True of every word, so False cannot be given ({option.where})"
+        raise SpaceError(where, what, "Write `action=argparse.BooleanOptionalAction` in the program.")
 
 
 def _check_unique(key: str, constant: Constant | Option, where: str, found: list[Promoted]) -> None:

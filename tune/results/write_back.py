@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tune.errors import ApplyError, ExperimentError, ProgramError
 from tune.paths import short
-from tune.promotion.apply import Rewrite, rewrite, rewrite_configs
+from tune.promotion.apply import Rewrite, restore, rewrite, rewrite_configs
 from tune.promotion.found import Constant
 from tune.promotion.literals import Unknown
 from tune.promotion.option_values import option_in_force
@@ -29,7 +29,8 @@ class Wanted:
     """A promoted constant, the trial's value of it, and what became of it in the source."""
 
     key: str
-    value: Value
+    value: Value | Unknown
+    """Unknown: the baseline's, which only running the program can tell."""
     was: Constant
     """As it was searched."""
     standing: Standing
@@ -52,7 +53,9 @@ class Wanted:
         """Whether the source holds the value already."""
         match self.standing:
             case Same(now=now) | Edited(now=now):
-                return not isinstance(now.value, Unknown) and identical(now.value, self.value)
+                if isinstance(now.value, Unknown) or isinstance(self.value, Unknown):
+                    return False
+                return identical(now.value, self.value)
             case Gone():
                 return False
 
@@ -102,7 +105,8 @@ class WriteBack:
     @property
     def written(self) -> dict[str, Value]:
         """The values that the files hold after the rewrites, by constant."""
-        constants = {each.key: each.value for each in self.wanted if each.now is not None}
+        values = {each.key: each.value for each in self.wanted if each.now is not None}
+        constants = {key: value for key, value in values.items() if not isinstance(value, Unknown)}
         return constants | {each.key: each.value for each in self.options if each.is_as_searched}
 
 
@@ -134,11 +138,10 @@ def write_back(experiment: Experiment, trial: Outcome) -> WriteBack:
     standing = standings(searched.values(), then, now)
     applied = read_applied(experiment.paths)
     wanted = tuple(
-        Wanted(key, values[key], constant, standing[constant], _is_ours(applied, key, standing[constant]))
-        for key, constant in searched.items()
-        if key in values
+        Wanted(key, values.get(key, constant.value), constant, found, _is_ours(applied, key, found))
+        for key, constant, found in ((key, constant, standing[constant]) for key, constant in searched.items())
+        if key in values or trial.is_baseline
     )
-    new = {each.now: each.value for each in wanted if each.now is not None and not each.is_applied}
     options = {item.key: item.constant for item in promoted if isinstance(item.constant, Option)}
     configured = _configured(experiment, now, promoted, values, applied)
     places = {
@@ -154,11 +157,23 @@ def write_back(experiment: Experiment, trial: Outcome) -> WriteBack:
         program=now,
         wanted=wanted,
         options=configured,
-        rewrites=(*rewrite(now, new), *rewrite_configs(places)),
+        rewrites=(*_rewrite(wanted, then, now, restores=trial.is_baseline), *rewrite_configs(places)),
         elsewhere=_elsewhere(then, now, wanted),
         command=_command(experiment, now, words, values),
         gone=tuple(key for key in options.keys() - is_configured - words.keys()),
     )
+
+
+def _rewrite(wanted: Sequence[Wanted], then: Program, now: Program, *, restores: bool) -> tuple[Rewrite, ...]:
+    """Return the files with the values in them; ``restores``: with the expressions that were searched."""
+    if restores:
+        return restore(now, then, {each.now: each.was for each in wanted if each.now is not None})
+    values = {
+        each.now: each.value
+        for each in wanted
+        if each.now is not None and not each.is_applied and not isinstance(each.value, Unknown)
+    }
+    return rewrite(now, values)
 
 
 def _configured(
@@ -230,7 +245,8 @@ def _elsewhere(then: Program, now: Program, wanted: Sequence[Wanted]) -> tuple[s
 def _held(wanted: Wanted) -> Iterator[tuple[Constant, Value]]:
     """Yield the value that the source holds where that is what an apply wrote, or would write."""
     if wanted.is_applied:
-        yield wanted.was, wanted.value
+        if not isinstance(wanted.value, Unknown):
+            yield wanted.was, wanted.value
     elif wanted.is_ours and wanted.now is not None and not isinstance(wanted.now.value, Unknown):
         yield wanted.was, wanted.now.value
 

@@ -264,6 +264,10 @@ class CommandLine:
         return replacement
 
     def _note_value(self, key: str, value: Any, parser: str) -> None:
+        wanted = self._values.get(key)
+        if isinstance(wanted, bool) and isinstance(value, bool) and value != wanted:
+            what = f"{key} is not in force: the search set {wanted}, and {parser} made {value} of the word for it"
+            raise ProgramError(self._options[key].where, what, "Let the program's parser tell true from false.")
         self.found[key] = {"value": _plain(value), "where": f"what {parser} returned"}
 
 

@@ -73,7 +73,7 @@ class Fit:
         self.stage_ended = False
         """Whether an epoch or an evaluation has ended: a limit of their batches may have had an effect."""
         self._logger: Any = None
-        self.log = FitLog()
+        self.log = FitLog(compares_weights=report is None)
         """What the program's fits logged."""
         self._observer: ObserverCallback | None = None
         self.reports: ReportCallback | None = None
@@ -122,7 +122,9 @@ class Fit:
         """Add our callbacks behind all others; ``max_epochs``: the Trainer's, as the program or the space gave it."""
         self.log.add_trainer(trainer, max_epochs)
         if self._observer is None:
-            self._observer = observer_callback_class(package)(self._proof, self._beat, self.log)
+            self._observer = observer_callback_class(package)(
+                self._proof, self._beat, self.log, shortens=self._shortens
+            )
         trainer.callbacks.append(self._observer)
         call_at_epochs(trainer, None, None, self.note_stage_end)
         follow(trainer, self.stopwatch)
@@ -140,7 +142,7 @@ class Fit:
                 counted=self._counted,
                 mark=self._mark,
                 mutant=self._mutant,
-                verify=self._proof.verify_executed,
+                verify=self._proof.verify_parameters,
                 reports_epochs_whole=self._job.pauses_trials,
             )
             self.stopwatch.time_calls(self.reports, CHECKPOINTS, "_write_checkpoint")

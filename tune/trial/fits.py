@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from tune.errors import MetricError, suggest
 from tune.trial.replaced import replaced
+from tune.trial.trained_weights import TrainedWeights
 
 Stage = Literal["train", "val", "validate", "test"]
 """Of the program: training, validation within ``Trainer.fit``, ``Trainer.validate``, ``Trainer.test``."""
@@ -28,8 +29,8 @@ class FitSummary:
 
     module: str
     """The name of the LightningModule's class."""
-    same_module: bool
-    """Whether it trained the same object as the fit before."""
+    goes_on_with: int | None
+    """The last earlier fit that trained weights which it began with; None: it trains a fresh module."""
     logged: Mapping[Stage, frozenset[str]]
     """The names of Lightning's ``callback_metrics`` that were logged, by stage."""
     max_epochs: int | None
@@ -96,7 +97,7 @@ def count_fits(fits: Sequence[FitSummary], metric: str, rule: FitsRule | None) -
     """Return which fits a trial's score comes from; ``rule`` None: what such programs mean.
 
     That is the mean where several fits train modules of one class, each a fresh one, as those of cross-validation are;
-    else the last fit that logs the metric. Of fits that train one module further, the last stands for all. Raises
+    else the last fit that logs the metric. Of fits that train the same weights further, the last stands for all. Raises
     MetricError where no fit does, or not the one that ``rule`` names.
     """
     logging = [number for number, fit in enumerate(fits, start=1) if fit.logs(metric)]
@@ -106,7 +107,7 @@ def count_fits(fits: Sequence[FitSummary], metric: str, rule: FitsRule | None) -
         raise MetricError(None, what, suggest(metric, names, what="logged"))
     last = fits[logging[-1] - 1]
     alike = [number for number in logging if fits[number - 1].module == last.module]
-    gone_on_with = {number - 1 for number in alike if fits[number - 1].same_module}
+    gone_on_with = {fits[number - 1].goes_on_with for number in logging}
     match rule:
         case int(number) if number not in logging:
             known = ", ".join(map(str, logging))
@@ -143,19 +144,21 @@ def _matches(metric: str, name: str) -> bool:
 class _Fit:
     trainer: Any
     """A weak reference."""
-    pl_module: Any
-    """A weak reference."""
     module: str
-    same_module: bool
     max_epochs: int | None
+    goes_on_with: int | None = None
     logged: dict[Stage, set[str]] = field(default_factory=dict)
 
 
 class FitLog:
     """Keeps, while a program runs, its fits and what ``LightningModule.log`` was called with in each."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, compares_weights: bool = False) -> None:
+        """``compares_weights``: whether it is noted which fits train the weights of earlier ones."""
+        self._weights = TrainedWeights() if compares_weights else None
         self._fits: list[_Fit] = []
+        self._is_restored = False
+        self._module: Callable[[], Any] = lambda: None  # of the fit before
         self._fresh: set[tuple[Stage, str]] = set()
         self._max_epochs: weakref.WeakKeyDictionary[Any, int | None] = weakref.WeakKeyDictionary()
         self._ever: set[str] = set()
@@ -176,7 +179,7 @@ class FitLog:
         return [
             FitSummary(
                 module=fit.module,
-                same_module=fit.same_module,
+                goes_on_with=fit.goes_on_with,
                 logged={stage: frozenset(names) for stage, names in fit.logged.items()},
                 max_epochs=fit.max_epochs,
             )
@@ -191,17 +194,40 @@ class FitLog:
         """Count a fit, unless the Trainer of the last one fits again."""
         if self._fits and self._fits[-1].trainer() is trainer:
             return
-        before = self._fits[-1].pl_module() if self._fits else None
         max_epochs = self._max_epochs.get(trainer)
         self._fits.append(
             _Fit(
                 trainer=weakref.ref(trainer),
-                pl_module=weakref.ref(pl_module),
                 module=type(pl_module).__qualname__,
-                same_module=before is pl_module,
                 max_epochs=max_epochs if max_epochs is not None and max_epochs > 0 else None,
             )
         )
+
+    def max_epochs_of(self, trainer: Any) -> int | None:
+        """Return the bound of a Trainer as the program, or the space, gave it."""
+        return self._max_epochs.get(trainer)
+
+    def note_restored(self) -> None:
+        """Take note that the fit that begins goes on from a checkpoint; it may be of an earlier run."""
+        self._is_restored = True
+
+    def compare_weights(self, pl_module: Any) -> None:
+        """Take note of what the fit begins with, once all is restored."""
+        if self._weights is None or self._fits[-1].goes_on_with is not None:
+            return
+        found = self._weights.begin_fit(self.current, pl_module)
+        before = self._module()
+        is_same = before is pl_module and not self._weights.are_any  # training changes nothing here
+        if found is None and (is_same or self._is_restored):
+            found = self.current - 1 or None
+        self._is_restored = False
+        self._fits[-1].goes_on_with = found
+        self._module = weakref.ref(pl_module)
+
+    def keep_weights(self, pl_module: Any) -> None:
+        """Take note of what the fit has trained so far."""
+        if self._weights is not None and self._fits:
+            self._weights.keep(self.current, pl_module)
 
     def add(self, pl_module: Any, name: str) -> None:
         """Take note of a name that a module logs, with the stage of its Trainer."""

@@ -1,7 +1,7 @@
 """The callback in every Trainer of a trial, pre-flight included: notes fits and logged names, and tells progress."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from types import ModuleType
 from typing import Any
@@ -14,7 +14,9 @@ from tune.trial.proof import Proof
 class ObserverCallback:
     """The logic of the callback, whichever Lightning it is for."""
 
-    def __init__(self, proof: Proof, beat: Callable[[], None], log: FitLog) -> None:
+    def __init__(self, proof: Proof, beat: Callable[[], None], log: FitLog, *, shortens: bool) -> None:
+        """``shortens``: of what a fit that goes on from a checkpoint has left, one epoch is trained."""
+        self._shortens = shortens
         self._proof = proof
         self._beat = beat
         self._log = log
@@ -33,8 +35,27 @@ class ObserverCallback:
         call_at_epochs(trainer, self, None, self._end_epoch)
         self._proof.when_training_begins()
 
+    def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Let a shortened fit train an epoch behind those of its checkpoint."""
+        if not trainer.training:
+            return
+        self._log.note_restored()
+        if self._shortens:
+            n_before = n_epochs_begun(checkpoint)
+            most = self._log.max_epochs_of(trainer)
+            trainer.fit_loop.max_epochs = n_before + 1 if most is None or most < 0 else min(most, n_before + 1)
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Look at the weights, now that all is restored."""
+        self._log.compare_weights(pl_module)
+
+    def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        """Note the weights that another fit may go on with."""
+        self._log.keep_weights(pl_module)
+
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
-        """Count the time."""
+        """Count the time, and note the weights."""
+        self._log.keep_weights(pl_module)
         self.fit_s += time.perf_counter() - self._began
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, *batch: Any, **more: Any) -> None:
@@ -66,6 +87,12 @@ class ObserverCallback:
 
     def _end_epoch(self, trainer: Any) -> None:
         self._log.end_stage(trainer, "train")
+
+
+def n_epochs_begun(checkpoint: Mapping[str, Any]) -> int:
+    """Return how many epochs of training a checkpoint of Lightning's has behind it, one that is not over included."""
+    progress = checkpoint.get("loops", {}).get("fit_loop", {}).get("epoch_progress", {}).get("current", {})
+    return max((int(each) for each in progress.values()), default=int(checkpoint.get("epoch", -1)) + 1)
 
 
 def _count_workers(loaders: Any) -> int:

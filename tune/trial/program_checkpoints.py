@@ -2,10 +2,11 @@
 
 Trials share a working directory. With one path for all of them, a trial would read what another wrote, or an earlier
 run of the program. So the folder of each ``ModelCheckpoint`` becomes one in the version, and what Python opens or looks
-for at the path that the program gave it is taken from there. Other files beside them stay what they are.
+for at the path that the program gave it is taken from there. Other files beside them stay what they are. The same holds
+for ``lightning_logs/version_0/checkpoints``, where Lightning writes by itself, once the trial has written such a file.
 """
 
-# ruff: noqa: PTH100, PTH103, PTH109, PTH112, PTH118 - this is within each `open`: paths are compared as text
+# ruff: noqa: PTH100, PTH103, PTH109, PTH112, PTH113, PTH118 - this is within each `open`: paths are compared as text
 
 import builtins
 import contextlib
@@ -22,6 +23,8 @@ from tune.trial.replaced import replaced
 
 DEFAULT = "checkpoints"
 """The name of Lightning's folder for a callback that is given none."""
+OF_A_VERSION = re.compile(r".*/version_\d+/checkpoints", re.DOTALL)
+"""That folder, in a plain run."""
 FIELD = re.compile(r"\\\{([^}:]*?)(:[^}]*?)?\\\}")
 """In the name of a checkpoint, escaped: what a metric's value takes the place of."""
 SUFFIX = r"(-v?\d+)?"
@@ -37,13 +40,16 @@ class ProgramCheckpoints:
         self._patterns: dict[str, list[re.Pattern[str]]] = {}  # names of files that are the trial's, by folder
         self._directories: dict[str, str] = {}  # those of the trial, by folder
         self._listed: set[str] = set()  # the folders whose checkpoints are the trial's
+        self._default: str | None = None  # the trial's folder in the place of Lightning's own
         self._patches = contextlib.ExitStack()
+        self._patches_reads = False
 
     def redirect_callback(self, callback: Any) -> None:
         """Give a ``ModelCheckpoint`` a folder of the trial's in the place of its own."""
         dirpath = callback.dirpath
         if dirpath is None:
-            callback.dirpath = str(self._folder / DEFAULT)
+            callback.dirpath = self._default = str(self._folder / DEFAULT)
+            self._patch_reads()
             return
         if "://" in str(dirpath) or Path(dirpath).is_relative_to(self._folder):
             return
@@ -65,8 +71,7 @@ class ProgramCheckpoints:
         inside = os.path.relpath(folder, version if Path(folder).is_relative_to(version) else None)
         name = inside if not inside.startswith("..") else os.path.join("elsewhere", *Path(folder).parts[1:])
         target = os.path.normpath(self._folder / name)
-        if not self._patterns:
-            self._patches.enter_context(_reads_redirected(self))
+        self._patch_reads()
         for each in {folder, os.path.realpath(folder)}:
             self._patterns.setdefault(each, []).extend(patterns)
             self._directories[each] = target
@@ -74,18 +79,28 @@ class ProgramCheckpoints:
             os.makedirs(folder, exist_ok=True)  # as saving there would
         return target
 
+    def _patch_reads(self) -> None:
+        if not self._patches_reads:
+            self._patches_reads = True
+            self._patches.enter_context(_reads_redirected(self))
+
     def close(self) -> None:
         """Let Python read what the paths say."""
         self._patches.close()
 
     def find(self, path: Any) -> Any:
         """Return the path of the trial's that a path stands for; the path itself where it stands for none."""
-        if not self._patterns or not isinstance(path, str | os.PathLike):
+        if not isinstance(path, str | os.PathLike):
             return path
         text = os.fspath(path)
         if not isinstance(text, str):
             return path
+        if not self._patterns and not text.endswith(".ckpt"):
+            return path
         folder, name = os.path.split(os.path.normpath(os.path.join(os.getcwd(), text)))
+        if self._default is not None and OF_A_VERSION.fullmatch(folder):
+            own = os.path.join(self._default, name)
+            return own if os.path.isfile(own) else path
         if folder not in self._patterns and any(self._is_the_trials(each, name) for each in self._patterns):
             folder = os.path.realpath(folder)
         return os.path.join(self._directories[folder], name) if self._is_the_trials(folder, name) else path
@@ -95,9 +110,11 @@ class ProgramCheckpoints:
 
     def find_folder(self, path: Any) -> str | None:
         """Return the folder of the trial's for one whose content is wanted; None where it has none."""
-        if not self._listed or not isinstance(path, str | os.PathLike):
+        if not isinstance(path, str | os.PathLike):
             return None
         folder = os.path.abspath(os.fsdecode(os.fspath(path)))
+        if self._default is not None and OF_A_VERSION.fullmatch(folder):
+            return self._default if os.path.isdir(self._default) else None
         return self._directories[folder] if folder in self._listed else None
 
     def list_with(self, function: Callable[..., Any], path: Any) -> list[Any]:
@@ -106,7 +123,7 @@ class ProgramCheckpoints:
         entries: list[Any] = []
         if target is not None and os.path.isdir(target):
             entries += function(os.fsencode(target) if isinstance(path, bytes) else target)
-            if not os.path.lexists(folder):
+            if target == self._default or not os.path.lexists(folder):
                 return entries
         taken = {_name_of(entry) for entry in entries}
         for entry in function(path):

@@ -33,7 +33,7 @@ class Proof:
 
     def when_training_begins(self) -> None:
         """Compare names that hold a constant with its value; a program may have assigned them again."""
-        self._check_parameters()
+        self.verify_parameters()
         modules = _project_modules()
         for key, constant in self._constants.items():
             if constant.form not in (Form.VARIABLE, Form.FIELD):
@@ -46,9 +46,9 @@ class Proof:
     def verify_executed(self) -> None:
         """Check that each promoted expression was executed, and that no parameter was given another value.
 
-        A program may do so before the second of its fits, so it is checked when the metric is first reported.
+        A program may do so before the last of its fits, or in a later epoch, so it is checked when it has ended.
         """
-        self._check_parameters()
+        self.verify_parameters()
         for key, constant in self._constants.items():
             if not self._in_force.taken[key]:
                 raise ProgramError(
@@ -58,7 +58,8 @@ class Proof:
                 )
             self.found.setdefault(key, {"value": self._values[key], "where": f"{constant.where}, executed"})
 
-    def _check_parameters(self) -> None:
+    def verify_parameters(self) -> None:
+        """Check that no parameter was given another value so far."""
         for key, held in self._in_force.displaced.items():
             raise ProgramError(
                 self._constants[key].where,
