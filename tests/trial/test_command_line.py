@@ -522,5 +522,5 @@ def test_a_trial_whose_parser_makes_another_truth_of_its_word_fails(searched):
     trial = searched(text, "--fast", "{choice: [true, false]}").run({"--fast": False})
 
     assert trial.failure.message == (
-        "--fast is not in force: the search set False, and argparse made True of the word for it"
+        "train.py:39: --fast is not in force: the search set False, and argparse made True of the word for it"
     )
