@@ -61,7 +61,7 @@ constants:
   # ACT: {choice: [relu, ...]}  # relu (net.py:5): write the other names beside it, and take the first # away
   "CFG['batch_size']": {choice: [16, 32, 64, 128]}  # 64 (net.py:6): powers of two, a quarter to twice
   # "CFG['name']": {uniform: [LOW, HIGH]}  # null (net.py:6): say what it may be beside None, and take the first # away
-  # WIDTH: {uniform: [LOW, HIGH]}  # len('abc') (net.py:7): only running the program tells its value: write its range, and take the first # away
+  # WIDTH: {randint: [LOW, HIGH]}  # len('abc') (net.py:7): only running the program tells its value: write its range, and take the first # away
   Adam.weight_decay: {loguniform: [1e-6, 1e-2]}  # 0.0 (net.py:13): 0 has no order of magnitude: trial 0 alone runs it
 trials: 20  # the first runs the values that the source holds
 trainer: {max_epochs: 10}  # the program does not say how long: look at it
@@ -386,3 +386,59 @@ def test_a_value_when_written_on_one_line_then_reads_back_the_same(value, tmp_pa
     path.write_text(f"x: {flow(value)}\n", encoding="utf-8")
 
     assert repr(read_document(path).entries["x"]) == repr(value)
+
+
+LATER = """
+import argparse
+import torch
+BATCH = 32 if torch.cuda.is_available() else 8
+parser = argparse.ArgumentParser()
+parser.add_argument("data")
+parser.add_argument("--act", choices=["relu", "tanh"], default="relu")
+parser.add_argument("--batch-size", type=int, default=8)
+"""
+
+
+def write_later(folder, monkeypatch):
+    (folder / "proj" / "examples").mkdir(parents=True)
+    (folder / "proj" / "pyproject.toml").touch()
+    (folder / "proj" / "examples" / "later.py").write_text(LATER)
+    monkeypatch.chdir(folder / "proj" / "examples")
+
+
+def test_promote_when_a_parser_names_its_choices_then_they_are_the_range(tmp_path, monkeypatch, capfd):
+    write_later(tmp_path, monkeypatch)
+    words = ["later.py", "--act", "BATCH", "--args", "data.csv", "--metric", "val_loss", "-o", "s.yaml"]
+    assert main(["promote", *words]) == 0
+
+    text = Path("s.yaml").read_text()
+    assert '  "--act": {choice: [relu, tanh]}  # relu (examples/later.py:7): all that its parser takes\n' in text
+    assert "  # BATCH: {randint: [LOW, HIGH]}  # " in text
+    assert "\nargs: [data.csv]\n" in text
+
+
+@pytest.mark.parametrize("order", range(4))
+def test_promote_takes_its_own_options_between_the_names(tmp_path, monkeypatch, order):
+    write_later(tmp_path, monkeypatch)
+    words = ["later.py", "--act", "BATCH"]
+    words[order:order] = ["--metric", "val_loss", "--args", "data.csv"]
+
+    assert main(["promote", *words, "-o", "s.yaml"]) == 0
+    assert [line.split(":")[0] for line in Path("s.yaml").read_text().splitlines()[6:8]] == ['  "--act"', "  # BATCH"]
+
+
+@pytest.mark.parametrize("output", ["../../y.yaml", "../y.yaml", "y.yaml", "deep/er/y.yaml"])
+def test_promote_when_the_output_lies_anywhere_then_the_file_leads_to_the_program(tmp_path, monkeypatch, output):
+    write_later(tmp_path, monkeypatch)
+    assert main(["promote", "later.py", "--act", "--metric", "val_loss", "-o", output]) == 0
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "proj" / "examples" / output
+
+    assert read_space(path.resolve()).program == tmp_path / "proj" / "examples" / "later.py"
+
+
+def test_promote_when_an_options_name_lacks_its_dashes_then_they_are_told(tmp_path, monkeypatch, capfd):
+    write_later(tmp_path, monkeypatch)
+    assert main(["promote", "later.py", "batch_size", "--metric", "m", "--mode", "min"]) == 2
+
+    assert "Did you mean '--batch-size'?" in capfd.readouterr().err

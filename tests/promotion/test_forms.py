@@ -300,6 +300,21 @@ CASES = {
         values=([2, 3], [4]),
         hardcoded=[1],
     ),
+    "entry of a dict that is an argument": module_level(
+        "def build(optimizer): return optimizer\nOPT = build(optimizer={'x': 3, 'y': 4})",
+        "build.optimizer['x']",
+        seen="OPT['x']",
+    ),
+    "entry of dict() that is an argument": module_level(
+        "import types\nOPT = types.SimpleNamespace(more=dict(optimizer=dict(x=3)), y=1).more",
+        "SimpleNamespace.more['optimizer']['x']",
+        seen="OPT['optimizer']['x']",
+    ),
+    "entry of dict() for a constructor": module_level(
+        "class Net:\n    def __init__(self, optimizer): self.optimizer = optimizer\nNET = Net(optimizer=dict(x=3))",
+        "Net.optimizer['x']",
+        seen="NET.optimizer['x']",
+    ),
     "click option": module_level(
         "import click",
         "--x",

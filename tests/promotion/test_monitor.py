@@ -37,6 +37,16 @@ FOUND = [
         'EarlyStopping("val_loss")\npl.callbacks.ModelCheckpoint(monitor="val_x", mode="max")\n',
         ("val_x", "max", "ModelCheckpoint, p.py:2", ()),
     ),
+    (
+        'def callbacks():\n    given = {"monitor": "val_loss", "mode": "min"}\n    return [ModelCheckpoint(**given)]\n'
+        + logging('self.log("val_acc", 1)'),
+        ("val_loss", "min", "ModelCheckpoint, p.py:3", ("val_acc",)),
+    ),
+    (
+        'given = dict(monitor="val_x", mode="max")\nEarlyStopping(**given)\n',
+        ("val_x", "max", "EarlyStopping, p.py:2", ()),
+    ),
+    ('EarlyStopping(**{"monitor": "val_x", "mode": "max"})\n', ("val_x", "max", "EarlyStopping, p.py:1", ())),
     ('EarlyStopping(monitor="val_accuracy")\n', ("val_accuracy", "max", "EarlyStopping, p.py:1", ())),
     ('EarlyStopping(monitor="val_zorp")\n', ("val_zorp", "min", "EarlyStopping, p.py:1", ())),
     ("ModelCheckpoint(save_last=True)\n" + logging('self.log("zorp", 1)'), ("zorp", None, "logged in p.py:4", ())),

@@ -15,10 +15,13 @@ class Parser(argparse.ArgumentParser):
 
     def read(self, words: Sequence[str]) -> argparse.Namespace:
         """Return what the words say; raise OptionError where they ask for what is not there."""
-        found, unknown = self.parse_known_args(words)
+        found, unknown = self._parse(words)
         if unknown:
             raise self._unknown(unknown[0])
         return found
+
+    def _parse(self, words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+        return self.parse_known_args(words)
 
     def error(self, message: str) -> NoReturn:
         """Raise OptionError."""

@@ -19,7 +19,7 @@ from tune.paths import ExperimentPaths, VersionPaths, atomic_write
 from tune.places import absolute_path
 from tune.promotion.cautions import check_folder, check_names
 from tune.promotion.constants import Constant, check_together, find_all, find_constant
-from tune.promotion.literals import Unknown
+from tune.promotion.literals import Unknown, is_whole
 from tune.promotion.monitor import Metric, Mode, find_metric, mode_of, preferred
 from tune.promotion.option_values import value_in_force
 from tune.promotion.options import Option, find_option, find_options
@@ -31,6 +31,7 @@ from tune.promotion.shape import shape_of, system_of
 from tune.promotion.value_flow import receiving_parameters
 from tune.search.machines.resources import plan_resources
 from tune.search.scheduling.epochs import epochs_constant
+from tune.space.dimensions import Choice
 from tune.space.draft import Draft, Line, drafted, flow
 from tune.space.file import FOLDER, read_space
 from tune.space.place import shown
@@ -51,6 +52,9 @@ LONGEST_NAME = 60
 
 class NamesParser(Parser):
     """Takes a script's own options as names too: ``promote train.py --lr``."""
+
+    def _parse(self, words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+        return self.parse_known_intermixed_args(words)  # options may stand between the names
 
     def read(self, words: Sequence[str]) -> argparse.Namespace:
         """Return what the words say; the names in their order."""
@@ -258,9 +262,15 @@ def _lines(wish: Wish) -> Iterator[Line]:
         value = held.value
         if isinstance(value, Unknown):
             suggestion = Suggestion(None, "only running the program tells its value: write its range")
-            yield Line(key=name, dimension=None, held=None, remark=f"{value} ({held.where}): {suggestion.remark}")
+            remark = f"{value} ({held.where}): {suggestion.remark}"
+            yield Line(key=name, dimension=None, held=None, is_whole=is_whole(value), remark=remark)
             continue
-        suggestion = suggest_range(name, value, receiving_parameters(held, flows))
+        choices = held.choices if isinstance(held, Option) else ()
+        suggestion = (
+            Suggestion(Choice(options=choices), "all that its parser takes")
+            if len(choices) > 1
+            else suggest_range(name, value, receiving_parameters(held, flows))
+        )
         dead = f"{NEVER_READ}; " if is_never_read(held) else ""
         remark = f"{flow(value)} ({held.where}): {dead}{suggestion.remark}"
         yield Line(key=name, dimension=suggestion.dimension, held=value, remark=remark)
@@ -290,7 +300,8 @@ def _draft(wish: Wish, metric: Metric, lines: Sequence[Line], path: Path) -> Dra
 def _program_from(path: Path, program: Program) -> str:
     """Return the path below the root where the space file's folder or a parent leads to it, else the whole path."""
     name = program.name_of(program.path)
-    candidates = (Path(os.path.normpath(folder / name)) for folder in path.parents)
+    whole = Path(os.path.normpath(path.absolute()))  # the parents of `../y.yaml` are no folders above it
+    candidates = (folder / name for folder in whole.parents)
     first = next((each for each in candidates if each.is_file()), None)
     return name if first is not None and first.resolve() == program.path else str(program.path)
 

@@ -192,8 +192,7 @@ def _refuse_nameless(name: str, wanted: str, findings: Findings, where: str) -> 
 
 def _hint(name: str, constants: tuple[Constant, ...], program: Program) -> str:
     listing = f"`run_search.py constants {program.source.name}` lists them all."
-    options = [option.name for option in find_options(program)]
-    meant = next((option for option in options if name in (option.strip("-="), option.rpartition(".")[2][:-1])), None)
+    meant = next((option.name for option in find_options(program) if _is_named(option.name, name)), None)
     if meant is not None:
         return f"Did you mean {meant!r}?  {listing}"
     near = did_you_mean(name, [way for constant in constants for way in constant.names])
@@ -203,3 +202,9 @@ def _hint(name: str, constants: tuple[Constant, ...], program: Program) -> str:
     place = constant.sites[0]
     line = f"line {place.span.line}" if place.source == program.source.name else str(place)
     return f"Did you mean {near!r} ({constant.value!r}, {line})?  {listing}"
+
+
+def _is_named(option: str, name: str) -> bool:
+    """Tell whether an option is what somebody means who writes ``batch_size`` or ``lr``."""
+    plain = option.strip("-=").replace("-", "_")
+    return name in (plain, plain.rpartition(".")[2] if option.endswith("=") else plain)

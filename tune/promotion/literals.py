@@ -101,3 +101,30 @@ def _number(node: ast.expr) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("no number")
     return value
+
+
+def is_whole(unknown: Unknown) -> bool:
+    """Tell whether an expression surely gives an int: ``32 if on_gpu else 8``, ``len(names)``."""
+    try:
+        node = ast.parse(unknown.text, mode="eval").body
+    except (SyntaxError, ValueError):
+        return False
+    return _is_whole(node)
+
+
+def _is_whole(node: ast.expr) -> bool:
+    match node:
+        case ast.Constant(value=int(value)):
+            return not isinstance(value, bool)
+        case ast.IfExp(body=one, orelse=other):
+            return _is_whole(one) and _is_whole(other)
+        case ast.BoolOp(values=values):
+            return all(map(_is_whole, values))
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return _is_whole(operand)
+        case ast.BinOp(op=ast.Add() | ast.Sub() | ast.Mult() | ast.FloorDiv() | ast.Mod(), left=left, right=right):
+            return _is_whole(left) and _is_whole(right)
+        case ast.Call(func=ast.Name(id="int" | "len")):
+            return True
+        case _:
+            return False

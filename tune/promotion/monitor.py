@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from tune.promotion.find.forms.fields import entries_of
 from tune.promotion.find.project import Project, project_of
 from tune.promotion.find.survey import Called, Survey, dotted
 from tune.promotion.literals import evaluate
@@ -101,7 +102,7 @@ def _of_callback(called: Called, survey: Survey) -> Metric | None:
     callback = (dotted(called.node.func) or "").rpartition(".")[2]
     if callback not in CALLBACKS:
         return None
-    given = {keyword.arg: keyword.value for keyword in called.node.keywords}
+    given = {name: value for keyword in called.node.keywords for name, value in _given(keyword, called, survey)}
     if callback == "EarlyStopping" and called.node.args:
         given.setdefault("monitor", called.node.args[0])
     name = _text(given.get("monitor"), {}, survey)
@@ -113,6 +114,26 @@ def _of_callback(called: Called, survey: Survey) -> Metric | None:
         case _:
             mode = mode_of(name) or "min"  # Lightning's default, but for a name that says otherwise
     return Metric(name=name, mode=mode, origin=f"{callback}, {survey.place(called.node.lineno)}")
+
+
+def _given(keyword: ast.keyword, called: Called, survey: Survey) -> Iterator[tuple[str, ast.expr]]:
+    """Yield what a keyword passes; of ``**`` what stands in the dict that a name was last bound to before the call."""
+    value = keyword.value
+    if keyword.arg is not None:
+        yield keyword.arg, value
+        return
+    if isinstance(value, ast.Name):
+        within = called.scope.function or survey.source.tree
+        bound = [
+            node.value
+            for node in ast.walk(within)
+            if isinstance(node, ast.Assign) and node.lineno < called.node.lineno
+            for target in node.targets
+            if isinstance(target, ast.Name) and target.id == value.id
+        ]
+        value = bound[-1] if bound else value
+    for entry in entries_of("", value):
+        yield entry.key, entry.value
 
 
 def _tags(project: Project) -> Iterator[tuple[str, str]]:

@@ -77,6 +77,8 @@ class Option:
     """Takes no value."""
     sets: bool = True
     """What a flag that stands on the command line is worth; it is left out for the other value."""
+    choices: tuple[Value, ...] = ()
+    """The values that the parser takes alone, where the source names them."""
     makes_true: bool = False
     """Every word is True to argparse's ``type=bool``: False is what it holds without one, if at all."""
     config: ConfigPlace | None = None
@@ -240,6 +242,7 @@ def _argparse(called: Called, survey: Survey) -> Iterator[Option]:
         names=names,
         is_flag=is_flag,
         sets=action != "store_false",
+        choices=_choices(_keyword(called.node, "choices")),
         makes_true=isinstance(kind, ast.Name) and kind.id == "bool",
     )
 
@@ -267,7 +270,16 @@ def _click(called: Called, survey: Survey, project: Project) -> Iterator[Option]
             place=survey.place(called.node.lineno),
             names=names,
             is_flag=is_flag,
+            choices=_choices(_click_choices(_keyword(called.node, "type"))),
         )
+
+
+def _click_choices(kind: ast.expr | None) -> ast.expr | None:
+    match kind:
+        case ast.Call(func=ast.Name(id="Choice") | ast.Attribute(attr="Choice"), args=[choices, *_]):
+            return choices
+        case _:
+            return None
 
 
 def _click_name(node: ast.Call, names: tuple[str, ...]) -> str:
@@ -355,6 +367,11 @@ def _text(node: ast.Call, name: str) -> str | None:
 def _default(node: ast.Call) -> Value | Unknown:
     value = _keyword(node, "default")
     return Unknown("no default") if value is None else evaluate(value)
+
+
+def _choices(node: ast.expr | None) -> tuple[Value, ...]:
+    held = None if node is None else evaluate(node)
+    return tuple(held) if isinstance(held, list | tuple) else ()
 
 
 def _typed(value: Value | Unknown, kind: ast.expr | None) -> Value | Unknown:

@@ -26,6 +26,8 @@ class Line:
     """None: the line is a comment until the user has written a range."""
     held: Value
     """What an unfinished line offers as its first option; None: nothing."""
+    is_whole: bool = False
+    """Whether an unfinished line is about an int."""
     remark: str
     """The value that the source holds, its place, and a word about the range."""
 
@@ -75,7 +77,8 @@ def _constant(line: Line) -> str:
     if line.dimension is not None:
         arguments = ", ".join(flow(each) for each in arguments_of(line.dimension))
         return f"  {flow(line.key)}: {{{kind_of(line.dimension)}: [{arguments}]}}  # {remark}"
-    example = "uniform: [LOW, HIGH]" if line.held is None else f"choice: [{flow(line.held)}, ...]"
+    kind = "randint" if line.is_whole else "uniform"
+    example = f"{kind}: [LOW, HIGH]" if line.held is None else f"choice: [{flow(line.held)}, ...]"
     return f"  # {flow(line.key)}: {{{example}}}  # {remark}, and take the first # away"
 
 

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tune.promotion.find.forms.fields import container_calls
+from tune.promotion.find.forms.fields import container_calls, entries_of
 from tune.promotion.find.installed import parameters_of
 from tune.promotion.find.project import Foreign, Own, Project
 from tune.promotion.find.signatures import Parameter, Signature, foreign_base, signature_of
@@ -75,6 +75,7 @@ def arguments(found: list[Call], project: Project) -> Iterator[Constant | Namele
         if call.callee in UNTOLD or id(call.node) in fields:
             continue
         for argument in call.arguments:
+            literals += [(call, *each) for each in _entries(call, argument)]
             if argument.parameter is not None:
                 continue
             value = evaluate(argument.value) if may_be_literal(argument.value) else UNKNOWN
@@ -89,6 +90,14 @@ def arguments(found: list[Call], project: Project) -> Iterator[Constant | Namele
     counts = _places(literals)
     for call, argument, value in literals:
         yield _constant(call, argument, value, counts, computed.get((call.callee, argument.name)))
+
+
+def _entries(call: Call, argument: Argument) -> Iterator[tuple[Argument, Value]]:
+    """Yield the literals in a dict that is written out as an argument: ``Net.optimizer['lr']``."""
+    for entry in () if argument.name is None else entries_of(argument.name, argument.value):
+        value = evaluate(entry.value) if may_be_literal(entry.value) else UNKNOWN
+        if not isinstance(value, Unknown | dict) and entry.trouble is None:
+            yield Argument(entry.name, entry.value), value
 
 
 def names_at(name: str, survey: Survey, span: Span, *, shared: bool) -> tuple[str, ...]:
