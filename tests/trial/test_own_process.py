@@ -20,6 +20,7 @@ from tune.trial.process.client import ForkedProcess, StartedProcess, prepare_tem
 from tune.trial.process.link import TRAINING
 from tune.trial.process.linux import is_alive
 from tune.trial.process.server import IDLE_S
+from tune.trial.process.start import trial_environment
 from tune.trial.process.watched import HangClock
 from tune.trial.record import read_record
 from tune.trial.task import Task
@@ -752,6 +753,13 @@ def test_a_process_that_is_started_ahead_has_no_variables_of_a_launcher(monkeypa
         assert LAUNCHERS.keys() & names == set()
     finally:
         process.close()
+
+
+@pytest.mark.parametrize(("sees_gpus", "visible"), [(True, "0,1"), (False, "")])
+def test_a_trial_sees_the_gpus_of_its_actor_where_it_has_one(sees_gpus, visible):
+    own = trial_environment({"CUDA_VISIBLE_DEVICES": "0,1"}, 1, sees_gpus=sees_gpus)
+
+    assert own == {"CUDA_VISIBLE_DEVICES": visible, "OMP_NUM_THREADS": "1"}
 
 
 @pytest.mark.parametrize("server_of", ["start", "prepared"])

@@ -45,6 +45,10 @@ def drop_launcher_variables(variables: Mapping[str, str]) -> dict[str, str]:
     return {name: text for name, text in variables.items() if OF_LAUNCHERS.fullmatch(name) is None}
 
 
-def trial_environment(of_actor: Mapping[str, str], n_threads: int) -> dict[str, str]:
-    """Return a trial's environment: that of its actor, as one process that nobody launched."""
-    return {**drop_launcher_variables(of_actor), "OMP_NUM_THREADS": str(n_threads)}
+def trial_environment(of_actor: Mapping[str, str], n_threads: int, *, sees_gpus: bool) -> dict[str, str]:
+    """Return a trial's environment: that of its actor, as one process that nobody launched.
+
+    Ray leaves CUDA_VISIBLE_DEVICES as it is for an actor without a GPU: such a trial would see those of all others.
+    """
+    hidden = {} if sees_gpus else {"CUDA_VISIBLE_DEVICES": ""}
+    return {**drop_launcher_variables(of_actor), "OMP_NUM_THREADS": str(n_threads), **hidden}
