@@ -33,9 +33,11 @@ def run_in_process(server, job, task, *, answer=lambda epoch: False, environment
     file = version.folder.parent / f".job-{task.number}"
     file.write_bytes(pickle.dumps(job))
 
+    sees_gpus = job.trainer.get("accelerator") != "cpu"
+
     def start(temporary):
         return Start(
-            environment=trial_environment(environment or os.environ, job.n_threads),
+            environment=trial_environment(environment or os.environ, job.n_threads, sees_gpus=sees_gpus),
             niceness=os.getpriority(os.PRIO_PROCESS, 0),
             temporary=temporary,
             job=str(file),

@@ -1,5 +1,6 @@
-"""`--address`: what is refused before Ray is loaded."""
+"""What is refused before Ray is loaded: addresses, and a command that a launcher starts several times."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -57,4 +58,25 @@ def test_an_address_that_leads_nowhere_is_refused_without_loading_ray(words, mes
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stderr) == (2, message)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_search_that_srun_starts_for_each_task_is_refused_before_anything_starts(tmp_path):
+    words = ["--space", "lr_bs.yaml", "--quiet", "--storage", tmp_path]
+    done = subprocess.run(
+        [sys.executable, ROOT / "run_search.py", *words],
+        cwd=ROOT,
+        env={**os.environ, "SLURM_PROCID": "1", "SLURM_STEP_NUM_TASKS": "4"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (
+        2,
+        (
+            "srun starts this command 4 times, and each would search on its own, got SLURM_STEP_NUM_TASKS=4\n"
+            "  Start it once, with `srun --ntasks=1`. `--workers-per-trial N` gives a trial several processes.\n"
+        ),
+    )
     assert list(tmp_path.iterdir()) == []

@@ -250,6 +250,22 @@ def test_ctrl_c_twice_is_gone_within_five_seconds(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_signal_in_the_preflight_ends_it_at_once(folder, number):
+    program = folder / "project" / "paced.py"
+    hangs = "import pathlib, time\npathlib.Path('hangs').touch()\ntime.sleep(600)\n"
+    program.write_text(f"{program.read_text()}\n\n{hangs}")
+    driver = Driver(folder, "--space", "s.yaml")
+    wait_for((folder / "project" / "hangs").exists)
+    family = driver.family()
+    driver.process.send_signal(number)
+
+    assert driver.process.wait(timeout=30) == 130
+    assert "stopped at once" in driver.told
+    wait_for(lambda: not living(family), GONE_S)
+
+
+@pytest.mark.slow
 def test_a_running_search_is_refused_to_resume(folder):
     driver = Driver(folder, "--space", "s.yaml")
     wait_for(lambda: "000,baseline" in driver.told)

@@ -234,6 +234,13 @@ def test_eight_trials_of_half_a_gpu_run_at_a_time_and_see_the_device_that_they_w
 
 
 @pytest.mark.slow
+def test_trials_on_the_cpu_of_a_machine_with_gpus_see_none_of_them(tmp_path):
+    _, records = searched(tmp_path, "--trials", "2", PROMOTUNE_LOGICAL_GPUS="4", CUDA_VISIBLE_DEVICES="0,1")
+
+    assert [each["devices"] for each in records] == ["", ""]
+
+
+@pytest.mark.slow
 def test_the_gpus_that_are_named_are_used_and_no_others(tmp_path):
     told, records = searched(tmp_path, "--gpu", "1", "3", "--trials", "4", "--cpus-per-trial", "2", OMP_NUM_THREADS="7")
 

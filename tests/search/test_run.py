@@ -1,6 +1,7 @@
 """Searches on a real Ray with two workers: what is on disk and in the journal afterwards."""
 
 import gc
+import re
 import threading
 import time
 from collections import Counter
@@ -250,6 +251,18 @@ def test_a_worker_that_dies_in_the_preflight_ends_the_search(search, tmp_path):
     assert session(version.folder).status == "STATUS_FAILURE"
     assert version.hparams.exists()
     assert {trial.state.name for trial in searched.study.trials} == {"WAITING"}
+
+
+def test_a_program_that_hangs_in_the_preflight_ends_the_search(search, tmp_path):
+    program = broken(tmp_path, "super().__init__()\n", "import time\n        time.sleep(600)\n")
+    searched = search(program, f"{SMALL}hang_after: 2s\n")
+
+    assert type(searched.error) is PreflightError
+    version = searched.paths.version("000,baseline")
+    assert re.sub(r"\d+ s;", "N s;", str(searched.error)) == (
+        "the pre-flight hung: no batch ended for N s; its stacks are in log.txt\n"
+        f"  Where it only takes long, allow more: `--hang-after 1h`.\n  All that the program said: {version.log}"
+    )
 
 
 @pytest.mark.slow

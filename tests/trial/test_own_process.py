@@ -13,12 +13,14 @@ from textwrap import dedent, indent
 
 import pytest
 
+from tests.events import by_epoch
 from tests.processes import run_in_process
 from tune.paths import VersionPaths
-from tune.trial.process.client import ForkedProcess, prepare_template, process_server
+from tune.trial.process.client import ForkedProcess, StartedProcess, prepare_template, process_server
 from tune.trial.process.link import TRAINING
 from tune.trial.process.linux import is_alive
 from tune.trial.process.server import IDLE_S
+from tune.trial.process.start import trial_environment
 from tune.trial.process.watched import HangClock
 from tune.trial.record import read_record
 from tune.trial.task import Task
@@ -73,6 +75,15 @@ def dataloaders():
     return DataLoader(data, batch_size=4, shuffle=True), DataLoader(data, batch_size=8)
 """
 PERSISTENT = "batch_size=4, num_workers=1, persistent_workers=True, shuffle=True"
+LAUNCHERS = {
+    "RANK": "1",
+    "SLURM_PROCID": "1",
+    "WORLD_SIZE": "2",
+    "OMPI_COMM_WORLD_RANK": "1",
+    "JSM_NAMESPACE_RANK": "1",
+    "FLUX_TASK_RANK": "1",
+    "PALS_RANKID": "1",
+}
 
 
 def program(*, at_import="pass", in_training="pass", loader="batch_size=4, shuffle=True"):
@@ -94,9 +105,13 @@ def start(worker):
 
 @pytest.fixture(scope="module")
 def other_server():
-    """Run a process server of this module's own."""
-    with tempfile.TemporaryDirectory(prefix="own-") as folder, process_server(Path(folder)) as path:
-        yield path
+    """Run a process server of this module's own, as the driver does that a launcher gave rank 1."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, text in LAUNCHERS.items():
+            patch.setenv(name, text)
+        with tempfile.TemporaryDirectory(prefix="own-") as folder, process_server(Path(folder)) as path:
+            patch.undo()
+            yield path
 
 
 @pytest.fixture
@@ -717,7 +732,34 @@ BEGUN = """
         process=(multiprocessing.current_process().name, multiprocessing.parent_process()),
     ))
     """
-LAUNCHERS = {"RANK": "1", "SLURM_PROCID": "1", "WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "1"}
+
+
+def test_a_trial_of_a_driver_that_a_launcher_gave_rank_1_writes_its_events_and_hyperparameters(prepared):
+    told, record, files = run(prepared(program()))
+
+    assert (told.death, record.stage) == (None, "complete")
+    assert by_epoch(files.folder)["Loss/Val"].keys() == {1, 2}
+    assert (files.folder / "hparams.yaml").is_file()
+
+
+def test_a_process_that_is_started_ahead_has_no_variables_of_a_launcher(monkeypatch):
+    for name, text in LAUNCHERS.items():
+        monkeypatch.setenv(name, text)
+    process = StartedProcess()
+    environment = Path(f"/proc/{process.pid}/environ")
+    try:
+        wait_for(lambda: b"PATH=" in environment.read_bytes())  # it is empty for a moment
+        names = {entry.partition(b"=")[0].decode() for entry in environment.read_bytes().split(b"\0")}
+        assert LAUNCHERS.keys() & names == set()
+    finally:
+        process.close()
+
+
+@pytest.mark.parametrize(("sees_gpus", "visible"), [(True, "0,1"), (False, "")])
+def test_a_trial_sees_the_gpus_of_its_actor_where_it_has_one(sees_gpus, visible):
+    own = trial_environment({"CUDA_VISIBLE_DEVICES": "0,1"}, 1, sees_gpus=sees_gpus)
+
+    assert own == {"CUDA_VISIBLE_DEVICES": visible, "OMP_NUM_THREADS": "1"}
 
 
 @pytest.mark.parametrize("server_of", ["start", "prepared"])

@@ -5,7 +5,11 @@ from types import ModuleType
 
 import pytest
 import pytorch_lightning
+import torch
+from lightning_fabric.utilities.distributed import _sync_ddp_if_available
+from torch import distributed
 
+from tune.trial.process.fork_child import ForkedChild
 from tune.trial.reduced import reduced_over_ranks
 
 CASES = [
@@ -19,6 +23,7 @@ CASES = [
     ("validation_step", {"rank_zero_only": True}, False),
     ("training_step", {"sync_dist": True}, True),
 ]
+OPS = ("mean", "mean", "sum")
 
 
 @dataclass
@@ -44,3 +49,17 @@ def test_a_metric_is_reduced_where_it_is_kept_for_an_epoch(hook, given, reduced)
 
     assert module.reduced == [reduced]
     assert Module.log is before
+
+
+def test_values_on_the_cpu_are_averaged_in_a_group_for_both_devices(tmp_path):
+    def average(rank):
+        store = distributed.FileStore(str(tmp_path / "store"), 2)
+        # stands for "cpu:gloo,cuda:nccl", for a CPU build of torch has no NCCL: neither is called "gloo"
+        distributed.init_process_group("cpu:gloo", store=store, rank=rank, world_size=2)
+        with reduced_over_ranks(pytorch_lightning):
+            logged = (torch.tensor(3.0 + rank), torch.tensor(4 + 2 * rank), torch.tensor(1.0))
+            return [_sync_ddp_if_available(value, reduce_op=op).item() for value, op in zip(logged, OPS, strict=True)]
+
+    ranks = [ForkedChild(lambda rank=rank: average(rank)) for rank in range(2)]
+    assert all(each.poll(60) for each in ranks)
+    assert [each.result for each in ranks] == [[3.5, 5, 2.0]] * 2

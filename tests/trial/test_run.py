@@ -2,6 +2,8 @@
 
 import math
 import random
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -326,6 +328,35 @@ def test_a_metric_that_is_never_logged_in_the_training_is_a_failure(worker):
 
     assert trial.record.stage == "failed"
     assert trial.failure.reason == "metric: 'xyz' was never logged"
+
+
+def sleeps(programs, asleep):
+    """Return a program that sleeps in each batch of training."""
+    text = text_of(programs).replace('self.log("Loss/Train", loss)', f"time.sleep({asleep})")
+    return text.replace("from functools", "import time\nfrom functools", 1)
+
+
+def test_a_preflight_that_hangs_is_ended_with_its_stacks(worker, programs):
+    text = sleeps(programs, "600")
+    started = worker("scripted", text)
+    started.job = replace(started.job, hang_after_s=2.0)
+    trial = started.run(preflight=True)
+
+    assert trial.failure.is_a("hang")
+    assert re.fullmatch(r"no batch ended for \d+ s; its stacks are in log\.txt", trial.failure.message)
+    assert trial.failure.hint == "Where it only takes long, allow more: `--hang-after 1h`."
+    line = 1 + text.splitlines().index("        time.sleep(600)")
+    assert f'scripted.py", line {line} in training_step' in trial.log
+    assert trial.preflights == 0
+
+
+@pytest.mark.slow
+def test_a_preflight_whose_batches_end_one_after_the_other_does_not_hang(worker, programs):
+    started = worker("scripted", sleeps(programs, "2.5 if self.trainer.limit_train_batches == 2 else 0"))
+    started.job = replace(started.job, hang_after_s=4.0)
+    trial = started.run(preflight=True)
+
+    assert (trial.preflights, trial.record.stage) == (1, "complete")
 
 
 def test_the_preflight_opens_the_gate_and_leaves_nothing(worker):

@@ -1,11 +1,15 @@
 """One process of several: what its Trainer is told, and what the program's own says is worth."""
 
+import os
+
 import pytest
 import pytorch_lightning
+import torch
 from pytorch_lightning.plugins.environments import LightningEnvironment, SLURMEnvironment
 from pytorch_lightning.strategies import DDPStrategy
+from torch import distributed
 
-from tune.trial.seat import ALONE, Seat
+from tune.trial.seat import ALONE, Seat, grouped, open_store
 
 STRATEGIES = [
     (None, "ddp"),
@@ -37,3 +41,12 @@ def test_a_strategy_of_the_programs_own_is_kept_and_its_cluster_is_not():
 
 def test_a_trial_of_one_process_is_told_nothing():
     assert ALONE.arguments({"strategy": "ddp_spawn"}, pytorch_lightning) == {}
+
+
+def test_a_trial_on_the_cpu_of_a_machine_with_gpus_talks_over_gloo_alone(monkeypatch):
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # this machine has no GPU
+    listener, port = open_store()
+
+    with grouped(Seat(), port, listener, on_cpu=True):
+        assert distributed.get_backend() == "gloo"  # by this name Lightning knows what gloo cannot do

@@ -1,9 +1,12 @@
 """What configurations take of a GPU's memory, with a gauge in the place of the GPU."""
 
+import os
+
 import pytest
 import torch
 
 from tests.searched import Worker
+from tune.search.machines.auto_share import _weigh
 from tune.trial.footprint import Footprint, Weighed
 from tune.trial.weigh import weigh
 
@@ -99,3 +102,12 @@ def test_one_that_wants_more_than_there_is_says_so_and_costs_the_others_nothing(
     ]
     assert found.footprints[1].failure.startswith("OutOfMemoryError: CUDA out of memory.")
     assert found.footprints[2].peak_bytes == 4 * 32
+
+
+def test_the_process_that_measures_is_no_task_of_slurm_s(job, monkeypatch):
+    monkeypatch.setattr("tune.trial.weigh.CudaGauge", Scale)
+    for name, text in {"SLURM_NTASKS": "4", "SLURM_JOB_NAME": "search", "RANK": "1"}.items():
+        monkeypatch.setenv(name, text)
+
+    assert _weigh(job, 0, {"as it is": {}}).footprints == (Footprint(what="as it is", peak_bytes=4 * 8),)
+    assert "RANK" not in os.environ

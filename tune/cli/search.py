@@ -169,6 +169,10 @@ def _search(
         except (UserError, StartError, NoRoomError):  # nothing was trained
             erase(paths.folder)
             raise
+        except KeyboardInterrupt:
+            if rehearsal:
+                erase(paths.folder)
+            raise
     if rehearsal:
         erase(paths.folder)
         logged = finished.baseline.logged if finished.baseline is not None else []

@@ -137,6 +137,11 @@ class Conductor:
         return self.preflight_failed or (self.full is not None and not self._ready)
 
     @property
+    def runs_preflight(self) -> bool:
+        """Whether the pre-flight runs."""
+        return BASELINE in self._running.values() and not self._ready
+
+    @property
     def given_up(self) -> Outcome | None:
         """The failure that was one too many."""
         return self._causes.last_straw

@@ -24,6 +24,10 @@ class Director(Protocol):
     def ending(self) -> bool:
         """Whether ``end`` was called."""
 
+    @property
+    def runs_preflight(self) -> bool:
+        """Whether the pre-flight runs: it has no epochs after which it could end."""
+
     def end(self) -> None:
         """Start no further trial, and let the running ones end after their epoch; from any thread."""
 

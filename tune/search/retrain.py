@@ -72,6 +72,10 @@ class _Director:
     def aborted(self) -> bool:
         return False
 
+    @property
+    def runs_preflight(self) -> bool:
+        return False
+
     def end(self) -> None:
         self.ending = True
 

@@ -42,7 +42,7 @@ from tune.trial.output import logged_to, user_streams
 from tune.trial.process.client import NO_PROCESS
 from tune.trial.process.crash import crash_places
 from tune.trial.process.link import leaves_stack
-from tune.trial.record import NEVER_LOGGED, Record, counted_before
+from tune.trial.record import HUNG, NEVER_LOGGED, Record, counted_before
 from tune.trial.room import folder_told
 from tune.trial.surroundings import Surroundings, read_surroundings, surroundings, visible_gpus, write_surroundings
 from tune.trial.task import Job
@@ -267,6 +267,10 @@ def _preflight_error(record: Record | None, search: Search, death: str | None) -
         what = f"{WORKER_DIED} in the pre-flight{how}"
         hint = f"{failure.hint}\n  " if failure.hint else ""
         return PreflightError(failure.place, what, f"{hint}All that the program said: {short(version.log)}")
+    if failure.ours and failure.kind == HUNG:
+        hint = f"{failure.hint}\n  " if failure.hint else ""
+        said = f"{hint}All that the program said: {short(version.log)}"
+        return PreflightError(None, f"the pre-flight hung: {failure.message}", said)
     if failure.ours and failure.kind in (MetricError.__name__, NEVER_LOGGED):
         return MetricError(search.space.where("metric"), failure.message, failure.hint)
     for kind in (MutationError, UnreadOptionError):

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import ray
 from ray.train._internal.storage import StorageContext
@@ -52,6 +53,13 @@ def run_trials(
         director.pause("", RayLostError(None, died[0], hint))
 
 
+def _end_by_signal(director: Director) -> None:
+    """Let the running trials end after their epoch; interrupt a pre-flight, which has none, as a second signal does."""
+    director.end()
+    if director.runs_preflight:
+        raise KeyboardInterrupt
+
+
 def _run_trials(director: Director, job: Job, resources: Resources) -> None:
     share = {"CPU": resources.cpus_per_trial, "GPU": resources.gpus_per_trial}
     with (
@@ -63,7 +71,7 @@ def _run_trials(director: Director, job: Job, resources: Resources) -> None:
         _no_runtime_environment(),
         _quiet(),
         collector_resumed(),
-        interrupts_end(director.end),
+        interrupts_end(partial(_end_by_signal, director)),
     ):
         if server is not None:
             packages = dict.fromkeys(imported_first(job.program))

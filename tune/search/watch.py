@@ -49,6 +49,11 @@ class Watched:
         """Whether ``end`` was called."""
         return self._director.ending
 
+    @property
+    def runs_preflight(self) -> bool:
+        """Whether the pre-flight runs."""
+        return self._director.runs_preflight
+
     def end(self) -> None:
         """Start no further trial, and let the running ones end after their epoch; from any thread."""
         self._director.end()

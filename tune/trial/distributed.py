@@ -90,7 +90,7 @@ class RankGroup:
         seat = Seat(n_ranks=self._job.n_ranks)
         failed, earlier = 0.0, None
         try:
-            with self._watched(on_stuck), grouped(seat, self._port, self._listener):
+            with self._watched(on_stuck), grouped(seat, self._port, self._listener, on_cpu=_is_on_cpu(self._job)):
                 try:
                     yield seat
                     self._wait()
@@ -157,6 +157,10 @@ class RankGroup:
             os._exit(SAID)
 
 
+def _is_on_cpu(job: Job) -> bool:
+    return job.trainer.get("accelerator") == "cpu"
+
+
 def _ended_badly(child: ForkedChild) -> bool:
     return child.how_it_died is not None or child.result.failure is not None
 
@@ -181,7 +185,7 @@ def _run_rank(job: Job, executor: Executor, order: Order, rank: int, port: int) 
     traces: list[Traces] = []
     failure, failed, trace = None, math.inf, ""
     try:
-        with grouped(seat, port, None):
+        with grouped(seat, port, None, on_cpu=_is_on_cpu(job)):
             cap_gpu_memory(job.gpu_share)
             execute(job, executor, order, seat, unheard, lambda: None, traces.append)
     except BaseException as error:  # the program may raise anything

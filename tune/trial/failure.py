@@ -1,6 +1,7 @@
 """An exception of the program as data: what it says, and the user's own last line in it."""
 
 import contextlib
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -14,6 +15,18 @@ from tune.trial.record import Failure
 from tune.trial.room import chain_of
 from tune.trial.task import Job
 
+CUDA_ERROR = re.compile("(CUDA|HIP) error: ")
+"""What stands in each error of the GPU's but for a full memory, behind which it works on."""
+AT_A_LATER_LINE = (
+    "CUDA may tell it at a later line than the one that caused it: "
+    "with CUDA_LAUNCH_BLOCKING=1 in the environment of the search it is told at that one."
+)
+CUDA_HINTS = {
+    "device-side assert": AT_A_LATER_LINE,
+    "illegal memory access": AT_A_LATER_LINE,
+    "invalid device ordinal": "A trial sees the GPUs that it was given alone: the first of them is cuda:0.",
+}
+"""What to do, by what an error says."""
 MOST_CHARACTERS = 2000
 """Of a message, as data: whoever looks through it, or shows it, is not to do so for minutes."""
 
@@ -52,6 +65,7 @@ def failure_of(error: BaseException, job: Job) -> Failure:
         return Failure(kind=type(ours).__name__, ours=True, message=message, hint=ours.hint)
     interrupt = (each for each in chain_of(error) if isinstance(each, KeyboardInterrupt))
     error = next(interrupt, error)  # of the program's own: Lightning makes another of it while it tears down
+    error = _find_first_error(error)
     exit_frames = program_frames(error)
     error = _cause_of_exit(error)
     kind, message = type(error).__name__, _text(error)
@@ -62,13 +76,31 @@ def failure_of(error: BaseException, job: Job) -> Failure:
     path = Path(place.tb_frame.f_code.co_filename)
     name = job.program.name_of(path) if path.is_relative_to(job.program.root) else str(path)
     code = traceback.extract_tb(place, limit=1)[0].line
-    hint = import_hint(error, frames[-1][0].tb_next)
+    hint = import_hint(error, frames[-1][0].tb_next) or _cuda_hint(message)
     return Failure(kind=kind, message=message, place=f"{name}:{line}", code=code or None, hint=hint)
 
 
 def _ours(error: BaseException) -> PromotuneError | None:
     """Return an error that we raised, also where Lightning raised another while it tore the Trainer down."""
     return next((each for each in chain_of(error) if isinstance(each, PromotuneError)), None)
+
+
+def _find_first_error(error: BaseException) -> BaseException:
+    """Return the program's error that this one only follows from, as what Lightning's teardown raises; else this one.
+
+    Behind a CUDA error the GPU answers nothing but that, so of several the first is meant.
+    """
+    chain = list(chain_of(error))
+    if CUDA_ERROR.search(_text(error)):
+        chain = [each for each in reversed(chain) if CUDA_ERROR.search(_text(each))]
+    elif program_frames(error) or error.__suppress_context__:  # what is raised `from` another says more than that one
+        return error
+    return next((each for each in chain if program_frames(each)), error)
+
+
+def _cuda_hint(message: str) -> str | None:
+    """Return what to do about a CUDA error whose own text does not say it."""
+    return next((hint for what, hint in CUDA_HINTS.items() if what in message), None)
 
 
 def _cause_of_exit(error: BaseException) -> BaseException:

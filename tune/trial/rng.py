@@ -13,13 +13,18 @@ def rng_state() -> dict[str, Any]:
     """Return the states of Python's, NumPy's and torch's generators."""
     numpy_state: Any = np.random.get_state(legacy=False)
     state = numpy_state["state"]
-    devices = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    devices = torch.cuda.get_rng_state_all() if _uses_cuda() else []
     return {
         "python": random.getstate(),
         "numpy": {**numpy_state, "state": {"key": state["key"].tolist(), "pos": int(state["pos"])}},
         "torch": _text(torch.get_rng_state()),
         "cuda": [_text(device) for device in devices],
     }
+
+
+def _uses_cuda() -> bool:
+    """Return whether this process has initialised CUDA: to ask for the states of its GPUs would initialise it."""
+    return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
 
 
 def restore_rng(state: dict[str, Any]) -> None:

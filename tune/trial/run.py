@@ -2,7 +2,9 @@
 
 import contextlib
 import math
+import mmap
 import os
+import signal
 import socket
 import statistics
 import sys
@@ -32,10 +34,11 @@ from tune.trial.mark import Mark, read_mark
 from tune.trial.old_lightning import explained
 from tune.trial.preflight import Preflight, Rehearsed, Seen
 from tune.trial.process.fork_child import ForkedChild, end_left_children
-from tune.trial.process.link import SAID, Link
+from tune.trial.process.link import BATCH, SAID, Link
 from tune.trial.process.linux import CAN_FORK
 from tune.trial.process.packages import imported_since
-from tune.trial.record import INFINITE, NAN, NEVER_LOGGED, Failure, Record, Stage, read_record
+from tune.trial.process.watched import STACKS_S, STOPPED_S, TICK_S, HangClock
+from tune.trial.record import HUNG, INFINITE, NAN, NEVER_LOGGED, Failure, Record, Stage, read_record
 from tune.trial.report_callback import Report, ReportCallback
 from tune.trial.room import chain_of, no_room, room_told
 from tune.trial.score import score_of_fit
@@ -44,9 +47,8 @@ from tune.trial.stopwatch import CHECKING, LOGGING, PROGRAM, TIDYING, WAITING, L
 from tune.trial.surroundings import changed
 from tune.trial.task import Job, Task
 
-WATCH_S = 3600.0
-"""How often, at most, a child of the pre-flight is looked for: it is waited for without an end."""
 SHORTENED = "this failed after a batch or two, which may be why: the whole program runs, to see"
+ALLOW_MORE = "Where it only takes long, allow more: `--hang-after 1h`."
 Packages = Mapping[str, str | None]
 """Modules of installed packages with their files."""
 AfterPreflight = Callable[[Packages, Mapping[str, Any]], None]
@@ -101,6 +103,7 @@ class TrialRun:
         self._owner = os.getpid()
         self._stage_ended = False  # in the last execution of the program
         self._reads = Reads()
+        self._beats = mmap.mmap(-1, 1)  # shared with the children of the pre-flight: each batch changes it
 
     def run(self, report: Report, after_preflight: AfterPreflight) -> Record:
         """Train the trial and return its record; whatever the program raises is in there.
@@ -205,7 +208,12 @@ class TrialRun:
                 reads=self._reads,
             )
 
-        return rehearse() if self._link is None or not CAN_FORK else self._run_in_child(rehearse)
+        if self._link is None:
+            return rehearse()
+        if CAN_FORK:
+            return self._run_in_child(rehearse)
+        with self._link.training():
+            return rehearse()
 
     def _run_in_child(self, function: Callable[[], Rehearsed]) -> Rehearsed:
         """Return what a function returns in a forked child; raise what it raises there, as data."""
@@ -216,8 +224,9 @@ class TrialRun:
             return how, content, self.record, self._stage_ended
 
         child = ForkedChild(answer)
-        while not child.poll(WATCH_S):
-            pass
+        if (hang := self._wait_for(child)) is not None:
+            message = f"{hang}; its stacks are in {self._files.log.name}"
+            raise ChildFailure(Failure(kind=HUNG, ours=True, message=message, hint=ALLOW_MORE), f"{message}\n")
         end_left_children()
         if child.how_it_died is not None:
             assert self._link is not None
@@ -231,6 +240,39 @@ class TrialRun:
                 raise ChildFailure(*content)
             case _:
                 return content  # type: ignore[no-any-return]
+
+    def _wait_for(self, child: ForkedChild) -> str | None:
+        """Wait for the end of a child; one that hangs is ended, and what did not come for how long is returned.
+
+        The actor watches this process for as long as it trains; of the child it sees nothing.
+        """
+        clock = HangClock(self._job.hang_after_s)
+        clock.resume()
+        beats, looked_at = self._beats[0], time.monotonic()
+        while not child.poll(TICK_S):
+            since_s = time.monotonic() - looked_at
+            looked_at += since_s
+            if since_s >= STOPPED_S:
+                clock.leave_out(since_s)
+            if self._beats[0] != beats:
+                beats = self._beats[0]
+                clock.hear(BATCH, ())
+            if (hang := clock.describe_hang()) is not None:
+                for number in (signal.SIGABRT, signal.SIGCONT):  # faulthandler writes the stacks
+                    os.kill(child.pid, number)
+                child.poll(STACKS_S)
+                child.kill()
+                return hang
+        return None
+
+    def _beat(self, order: Order) -> Callable[[], None]:
+        """Return what tells that a batch of an execution ended."""
+        if self._link is None:
+            return _nothing
+        return self._link.beat if order.reports or not CAN_FORK else self._beat_in_child
+
+    def _beat_in_child(self) -> None:
+        self._beats[0] = (self._beats[0] + 1) % 256
 
     def _answer(self, function: Callable[[], Rehearsed]) -> tuple[str, Any]:
         try:
@@ -323,7 +365,7 @@ class TrialRun:
                 order,
                 seat,
                 report or unheard,
-                self._link.beat if self._link is not None and order.reports else _nothing,
+                self._beat(order),
                 self._leave,
                 self.stopwatch if order.reports else None,
             )

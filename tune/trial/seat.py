@@ -84,8 +84,11 @@ def open_store() -> tuple[socket.socket, int]:
 
 
 @contextlib.contextmanager
-def grouped(seat: Seat, port: int, listener: socket.socket | None) -> Iterator[None]:
-    """Be one of the process group meanwhile; rank 0 brings the ``listener``. It is left in any case, or given up."""
+def grouped(seat: Seat, port: int, listener: socket.socket | None, *, on_cpu: bool) -> Iterator[None]:
+    """Be one of the process group meanwhile; rank 0 brings the ``listener``. It is left in any case, or given up.
+
+    ``on_cpu``: no process has a GPU. The group is then one of ``gloo``, which Lightning knows by that name.
+    """
     os.environ.update(seat.environment(port))
     if sys.platform == "linux":
         os.environ.update({name: os.environ.get(name, "lo") for name in INTERFACES})
@@ -99,7 +102,7 @@ def grouped(seat: Seat, port: int, listener: socket.socket | None) -> Iterator[N
         master_listen_fd=None if listener is None else listener.detach(),
     )
     distributed.init_process_group(
-        "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
+        "gloo" if on_cpu or not torch.cuda.is_available() else "cpu:gloo,cuda:nccl",
         store=store,
         rank=seat.rank,
         world_size=seat.n_ranks,

@@ -152,8 +152,10 @@ class TrialTrainable(TRAINABLE):
         return job_file(folder, self.config[JOB], self._job), dict.fromkeys(imported_first(self._job.program))
 
     def _first_message(self, temporary: str | None) -> Start:
+        # Ray may not know of a GPU that a Trainer is told to use, as where NVML does not answer
+        sees_gpus = bool(self.config[SHARE].get("GPU")) or self._job.trainer.get("accelerator") != "cpu"
         return Start(
-            environment=trial_environment(os.environ, self._job.n_threads),
+            environment=trial_environment(os.environ, self._job.n_threads, sees_gpus=sees_gpus),
             niceness=os.getpriority(os.PRIO_PROCESS, 0),
             temporary=temporary,
             job=str(job_file(self._source.folder, self.config[JOB], self._job)),

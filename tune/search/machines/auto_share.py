@@ -1,5 +1,6 @@
 """``gpus_per_trial: auto``: measure on a GPU what trials need, before the first one, and give each that share."""
 
+import os
 from collections.abc import Mapping, Sequence
 
 import ray
@@ -12,6 +13,7 @@ from tune.space.dimensions import Value
 from tune.space.heaviest import heaviest
 from tune.space.space import Space
 from tune.trial.footprint import Weighed
+from tune.trial.process.start import drop_launcher_variables
 from tune.trial.task import Job
 
 HARDCODED = "the hardcoded values"
@@ -46,6 +48,9 @@ def weigh_on_gpu(job: Job, resources: Resources, seed: int, loads: Mapping[str, 
 
 
 def _weigh(job: Job, seed: int, loads: dict[str, dict[str, Value]]) -> Weighed:
+    own = drop_launcher_variables(os.environ)  # Lightning would take this one process for a task of SLURM's
+    os.environ.clear()
+    os.environ.update(own)
     from tune.trial.weigh import weigh  # torch: in that process, not in the driver
 
     return weigh(job, seed, loads)

@@ -1,7 +1,8 @@
 """Where trials run: on this machine, or on a Ray cluster that is joined."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +13,15 @@ from tune.search.machines.address import check_answers, door_of
 from tune.search.machines.nodes import Reached
 from tune.search.machines.resources import Resources, plan_resources
 from tune.space.settings import Settings
+
+LAUNCHERS = {
+    "srun": ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "with `srun --ntasks=1`"),
+    "mpirun": ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "without mpirun"),
+    "torchrun": ("RANK", "WORLD_SIZE", "without torchrun; where nothing like it starts it, unset RANK and WORLD_SIZE"),
+}
+"""What starts a command several times: the variables that number its processes and count them; how to start it once."""
+SHELL_OF_SRUN = "SLURM_PTY_PORT"
+"""Set in a shell that ``srun --pty`` opened, which is task 0 alone, however many tasks the step has."""
 
 
 class Machine(Protocol):
@@ -62,6 +72,7 @@ class OtherMachines:
 @contextlib.contextmanager
 def machine(address: str | None, gpus: tuple[int, ...] | None, tell: Callable[[str], None]) -> Iterator[Machine]:
     """Give the machine that is meant; a cluster is left at the end. Raise OptionError at what cannot be meant."""
+    check_started_once(os.environ, on_cluster=address is not None)
     if address is None:
         yield ThisMachine(gpus)
         return
@@ -71,6 +82,26 @@ def machine(address: str | None, gpus: tuple[int, ...] | None, tell: Callable[[s
     door_of(address)
     with contextlib.ExitStack() as until:
         yield OtherMachines(address, until, tell)
+
+
+def check_started_once(variables: Mapping[str, str], *, on_cluster: bool) -> None:
+    """Raise OptionError where a launcher starts this command several times: each would take the whole machine.
+
+    One process with rank 0 may be the only one: ``ray symmetric-run`` starts its command on one node of a step that has
+    a task on each, and a shell of ``srun --pty`` is one of the step's tasks.
+    """
+    for launcher, (rank, size, once) in LAUNCHERS.items():
+        number, count = variables.get(rank, ""), variables.get(size, "")
+        if not (number.isdecimal() and count.isdecimal() and int(count) > 1):
+            continue
+        alone = on_cluster or (launcher == "srun" and SHELL_OF_SRUN in variables)
+        if int(number) == 0 and alone:
+            continue
+        raise OptionError(
+            None,
+            f"{launcher} starts this command {count} times, and each would search on its own, got {size}={count}",
+            f"Start it once, {once}. `--workers-per-trial N` gives a trial several processes.",
+        )
 
 
 def _told(reached: Reached) -> str:

@@ -21,6 +21,7 @@ from filelock import FileLock
 from tune.errors import StartError
 from tune.paths import atomic_write
 from tune.trial.process.linux import CAN_FORK, kill_tree
+from tune.trial.process.start import drop_launcher_variables
 from tune.trial.task import Job
 
 NO_PROCESS = "no process for a trial"
@@ -129,6 +130,7 @@ class StartedProcess:
                 [sys.executable, "-P", "-c", CODE.format(root=root, module="spawned"), str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
+                env=drop_launcher_variables(os.environ),
                 start_new_session=True,
             )
         self.pid = self._process.pid
@@ -299,7 +301,7 @@ def start_server(path: Path, driver: int | None) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=given,
-            env={**os.environ, **ONE_THREAD},
+            env={**drop_launcher_variables(os.environ), **ONE_THREAD},  # Lightning reads its rank as it is imported
             start_new_session=True,  # Ctrl-C is the driver's
         )
 

@@ -2,7 +2,7 @@
 
 A template serves one server (``server.py``) over a socket, one JSON message a packet. It forks a process for a trial,
 or the next template, which has also imported what the program imports and compiled the program's source. What breaks
-a forked child (a second thread, CUDA) is looked for before each fork.
+a forked child (a second thread, CUDA) is looked for after each import, and where that costs nothing before each fork.
 """
 
 import contextlib
@@ -37,6 +37,8 @@ from tune.trial.task import Job
 
 MOST_BYTES = 2**20
 """Of a message between a server and its template."""
+GPU_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+"""Files of which one is there where a GPU may be: NVIDIA's, that of Windows' Linux, AMD's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +132,30 @@ def _unfit() -> str | None:
     return "CUDA was initialised" if torch.cuda.is_initialized() else None
 
 
+def _may_use_gpus() -> bool:
+    """Return whether torch was built for GPUs, and a driver of one is there; neither CUDA nor NVML is asked.
+
+    Where NVML does not answer (MIG, many containers, ROCm), ``torch.cuda.is_available()`` counts by CUDA itself, and no
+    process that is forked later can use CUDA.
+    """
+    version: Any = sys.modules["torch"].version
+    return (version.cuda or version.hip) is not None and any(map(os.path.exists, GPU_DRIVERS))
+
+
+def _find_bad_fork() -> str | None:
+    """Return why CUDA would refuse to work in a child of this process; None: it would not, or there is no GPU.
+
+    A call that only asks CUDA for its GPUs is enough for that, and torch says so in a forked child alone.
+    """
+    if not _may_use_gpus():
+        return None
+    torch: Any = sys.modules["torch"]
+    pid = os.fork()
+    if pid == 0:
+        os._exit(getattr(torch.cuda, "_is_in_bad_fork", bool)())
+    return "CUDA was called" if os.waitpid(pid, 0)[1] else None
+
+
 def _fork_trial(
     server: socket.socket, prepared: Prepared, selector: selectors.BaseSelector, own: Sequence[socket.socket]
 ) -> int:
@@ -188,9 +214,11 @@ def _become_next(server: socket.socket, message: Mapping[str, Any], prepared: Pr
     with _told(server):
         gc.disable()
         for name, origin in message["packages"].items():
+            if name in sys.modules:
+                continue
             if (reason := _import_package(name, origin)) is not None:
                 left_out[name] = reason
-            if (broken := _unfit()) is not None:
+            if (broken := _unfit() or _find_bad_fork()) is not None:
                 _send(server, {"spoilt": name, "reason": broken})
                 os._exit(0)
         variables = {**prepared.variables, **_set_since(before)}
@@ -210,8 +238,6 @@ def _import_package(name: str, origin: str | None) -> str | None:
 
     ``origin``: the file that the program's import found, where that is known; another one is not the same module.
     """
-    if name in sys.modules:
-        return None
     try:
         if origin is not None and "." not in name:
             spec = importlib.util.find_spec(name)
@@ -226,12 +252,10 @@ def _import_package(name: str, origin: str | None) -> str | None:
 def _train_toy() -> None:
     """Train a small model once, so that what torch and Lightning make at first use is there in each trial's process.
 
-    The first training of a process takes 80 ms longer than the second (two cores, torch 2.13). With a GPU it is left
-    out: the backward pass would start a thread for each.
+    The first training of a process takes 80 ms longer than the second (two cores, torch 2.13). Where a GPU may be it is
+    left out: the backward pass would start a thread for each, and Lightning's Trainer counts them.
     """
-    import torch
-
-    if torch.cuda.is_available():
+    if _may_use_gpus():
         return
     from tune.trial.process.toy import train_toy
 

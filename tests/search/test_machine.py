@@ -1,0 +1,65 @@
+"""A search that a launcher starts several times is refused; one that is alone in its step is not."""
+
+import pytest
+
+from tune.errors import OptionError
+from tune.search.machines.machine import check_started_once
+
+SRUN = {"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "4"}
+STARTED_SEVERAL_TIMES = {
+    "srun, task 0": (
+        SRUN,
+        (
+            "srun starts this command 4 times, and each would search on its own, got SLURM_STEP_NUM_TASKS=4\n"
+            "  Start it once, with `srun --ntasks=1`. `--workers-per-trial N` gives a trial several processes."
+        ),
+    ),
+    "srun, task 3 of a shell's": (
+        {**SRUN, "SLURM_PROCID": "3", "SLURM_PTY_PORT": "34889"},
+        (
+            "srun starts this command 4 times, and each would search on its own, got SLURM_STEP_NUM_TASKS=4\n"
+            "  Start it once, with `srun --ntasks=1`. `--workers-per-trial N` gives a trial several processes."
+        ),
+    ),
+    "mpirun": (
+        {"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2"},
+        (
+            "mpirun starts this command 2 times, and each would search on its own, got OMPI_COMM_WORLD_SIZE=2\n"
+            "  Start it once, without mpirun. `--workers-per-trial N` gives a trial several processes."
+        ),
+    ),
+    "torchrun": (
+        {"RANK": "0", "WORLD_SIZE": "8"},
+        (
+            "torchrun starts this command 8 times, and each would search on its own, got WORLD_SIZE=8\n"
+            "  Start it once, without torchrun; where nothing like it starts it, unset RANK and WORLD_SIZE. "
+            "`--workers-per-trial N` gives a trial several processes."
+        ),
+    ),
+}
+STARTED_ONCE = {
+    "no launcher": {},
+    "a batch script with four tasks": {"SLURM_PROCID": "0", "SLURM_NTASKS": "4"},
+    "srun --ntasks=1": {**SRUN, "SLURM_STEP_NUM_TASKS": "1"},
+    "a shell of srun --ntasks=4 --pty": {**SRUN, "SLURM_PTY_PORT": "34889"},
+    "torchrun with one process": {"RANK": "0", "WORLD_SIZE": "1"},
+    "a size without a rank": {"WORLD_SIZE": "8"},
+}
+
+
+@pytest.mark.parametrize(("variables", "message"), STARTED_SEVERAL_TIMES.values(), ids=STARTED_SEVERAL_TIMES)
+def test_a_command_that_a_launcher_starts_several_times_is_refused(variables, message):
+    with pytest.raises(OptionError) as caught:
+        check_started_once(variables, on_cluster=False)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("variables", STARTED_ONCE.values(), ids=STARTED_ONCE)
+def test_a_command_that_is_started_once_is_not_refused(variables):
+    check_started_once(variables, on_cluster=False)
+
+
+def test_on_a_cluster_rank_0_is_not_refused_as_ray_symmetric_run_starts_it_alone():
+    check_started_once(SRUN, on_cluster=True)
+    with pytest.raises(OptionError):
+        check_started_once({**SRUN, "SLURM_PROCID": "1"}, on_cluster=True)

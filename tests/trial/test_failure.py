@@ -1,0 +1,108 @@
+"""An exception of the program as data: the user's own line is found, also behind others that follow from it."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from tune.promotion.execute import Executor
+from tune.promotion.program import find_program
+from tune.promotion.snapshot import take_snapshot
+from tune.trial.failure import failure_of
+
+SYSTEM = """
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+
+MAX_EPOCHS = 1
+
+
+class Net(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.net = torch.nn.Linear(2, 1)
+
+    def training_step(self, batch, index):
+        torch.broken = True
+        raise RuntimeError("CUDA error: invalid device ordinal")
+
+    def validation_step(self, batch, index):
+        self.log("Loss/Val", 0.0)
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+move = pl.LightningModule.cpu
+exec(\"\"\"
+def cpu(self):
+    if hasattr(torch, "broken"):
+        raise RuntimeError("CUDA error: invalid device ordinal")
+    return move(self)
+\"\"\", {"torch": torch, "move": move}, found := {})
+Net.cpu = found["cpu"]  # as Lightning's teardown on a broken GPU: no frame of it is the program's
+
+
+def dataloaders():
+    return DataLoader(torch.zeros(4, 2)), DataLoader(torch.zeros(4, 2))
+"""
+LIBRARY = """
+def fit(step):
+    try:
+        step()
+    except BaseException:
+        raise RuntimeError("CUDA error: device-side assert triggered")  # the GPU answers nothing else from then on
+"""
+SCRIPT = """
+import library
+
+def step():
+    raise RuntimeError("CUDA error: device-side assert triggered")
+
+library.fit(step)
+"""
+RAISED_BY_LIGHTNING = {  # how it raises while it handles the program's error; which of the two is told
+    "raised beside it": ("raise KeyError('teardown')", "ValueError: the program's (p.py:4)"),
+    "raised from it": ("raise KeyError('better said') from error", "KeyError: 'better said'"),
+}
+
+
+def raise_in(text, folder):
+    """Execute a program; return the error that it raises, and what makes a failure of an error."""
+    (folder / "p.py").write_text(text)
+    program = find_program(folder / "p.py")
+    executor = Executor(take_snapshot(program, folder / "snapshot"), {})
+    with pytest.raises(Exception) as caught, executor.execute({}):  # noqa: PT011 - whatever it is
+        pass
+    return caught.value, lambda error: failure_of(error, SimpleNamespace(program=program))
+
+
+def test_behind_a_cuda_error_that_tearing_down_raises_again_the_system_s_own_line_is_told(worker):
+    failure = worker("net", SYSTEM, metric="Loss/Val", mode="min").run().failure
+
+    assert failure.reason == "RuntimeError: CUDA error: invalid device ordinal (net.py:16)"
+    assert failure.code == 'raise RuntimeError("CUDA error: invalid device ordinal")'
+    assert failure.hint == "A trial sees the GPUs that it was given alone: the first of them is cuda:0."
+
+
+def test_behind_a_cuda_error_that_tearing_down_raises_again_the_script_s_own_line_is_told(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path / "site-packages"))
+    (tmp_path / "site-packages").mkdir()
+    (tmp_path / "site-packages" / "library.py").write_text(LIBRARY)
+    error, as_failure = raise_in(SCRIPT, tmp_path)
+    failure = as_failure(error)
+
+    assert failure.reason == "RuntimeError: CUDA error: device-side assert triggered (p.py:5)"
+    assert failure.hint == (
+        "CUDA may tell it at a later line than the one that caused it: "
+        "with CUDA_LAUNCH_BLOCKING=1 in the environment of the search it is told at that one."
+    )
+
+
+@pytest.mark.parametrize(("raises", "reason"), RAISED_BY_LIGHTNING.values(), ids=RAISED_BY_LIGHTNING)
+def test_an_error_of_teardown_does_not_stand_before_the_program_s_own(tmp_path, raises, reason):
+    first, as_failure = raise_in('\n\n\nraise ValueError("the program\'s")\n', tmp_path)
+    with pytest.raises(KeyError) as caught:
+        exec(f"try:\n    raise first\nexcept ValueError as error:\n    {raises}", {"first": first})
+
+    assert as_failure(caught.value).reason == reason
