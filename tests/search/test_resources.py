@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.nvml import fake_nvml
 from tests.projects import write_program
 from tune.errors import OptionError, SpaceError
 from tune.search.machines.gpus import detect_gpus
@@ -47,7 +48,18 @@ VISIBLE = {
     "-1": (),
     "2,0": ("2", "0"),
     "3, 4, 9": ("3",),
-    "GPU-5ebe, MIG-7": ("GPU-5ebe", "MIG-7"),
+    "9,3": (),
+    "0,0": (),
+    "1,GPU-5ebe": ("1",),
+    "+1gpu,2": ("1", "2"),
+    "NoDevFiles": (),
+    "none": (),
+    "void": (),
+    "all": (),
+    "9" * 5000: (),
+    "GPU-5ebe,GPU-77": ("GPU-5ebe", "GPU-77"),
+    "GPU-5ebe,0": ("GPU-5ebe",),
+    "MIG-7": ("MIG-7",),
 }
 
 
@@ -62,14 +74,28 @@ def test_gpus_that_are_not_there_are_not_seen_whatever_the_environment_names(mon
 
 
 def test_without_the_variable_those_of_the_machine_are_seen(monkeypatch):
-    import pynvml
-
     monkeypatch.delenv("PROMOTUNE_LOGICAL_GPUS")
-    monkeypatch.setattr(pynvml, "nvmlInit", lambda: None)
-    monkeypatch.setattr(pynvml, "nvmlShutdown", lambda: None)
-    monkeypatch.setattr(pynvml, "nvmlDeviceGetCount", lambda: 2)
+    fake_nvml(monkeypatch, [{"uuid": "GPU-5ebe"}, {}])  # the second one is lost, and CUDA counts it
 
     assert detect_gpus() == ("0", "1")
+
+
+NAMED = {
+    "GPU-5e": ("GPU-5ebe",),
+    "GPU-77aa,GPU-5": ("GPU-77aa", "GPU-5ebe"),
+    "GPU-7": (),
+    "GPU-5ebe,GPU-9,GPU-77aa": ("GPU-5ebe",),
+    "GPU-5ebe,GPU-5": (),
+}
+
+
+@pytest.mark.parametrize(("visible", "there"), NAMED.items())
+def test_a_gpu_is_named_by_the_start_of_its_uuid_where_no_other_starts_so(monkeypatch, visible, there):
+    monkeypatch.delenv("PROMOTUNE_LOGICAL_GPUS")
+    fake_nvml(monkeypatch, [{"uuid": "GPU-5ebe"}, {"uuid": "GPU-77aa"}, {"uuid": "GPU-77bb"}])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+
+    assert detect_gpus() == there
 
 
 FOUND = [

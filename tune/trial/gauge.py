@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import torch
 
 from tune.trial.footprint import CONTEXT_BYTES
-from tune.trial.surroundings import VISIBLE
+from tune.trial.nvml import VISIBLE
 
 
 class Gauge(Protocol):

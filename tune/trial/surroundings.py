@@ -14,6 +14,7 @@ from pathlib import Path
 from tune import __version__
 from tune.paths import ExperimentPaths, atomic_write, read_json, read_regular
 from tune.promotion.program import Program
+from tune.trial.nvml import VISIBLE
 
 PACKAGES = ("torch", "pytorch-lightning", "lightning", "numpy")
 """Distributions that every trial depends on; those that the program imports are added."""
@@ -24,7 +25,6 @@ OTHERS = frozenset({"python", "system", "processor", "GPU", "threads", "promotun
 OF_RAY = frozenset({"psutil", "colorama"})
 """Left out: once Ray is imported, its own copies of these come before those that are installed."""
 
-VISIBLE = "CUDA_VISIBLE_DEVICES"
 Surroundings = Mapping[str, str]
 """By what it is: ``torch``: ``2.13.0``; an empty text where there is none."""
 

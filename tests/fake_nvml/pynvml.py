@@ -1,0 +1,46 @@
+"""In the place of NVIDIA's module where its folder is on the path; the variable ``FAKE_NVML`` says what is there.
+
+It is JSON: a list of GPUs with any of ``uuid`` and ``name``; or a text, why NVML does not start.
+"""
+
+import json
+import os
+
+
+class NVMLError(Exception):
+    """As NVIDIA's own module has it."""
+
+
+def _told():
+    return json.loads(os.environ.get("FAKE_NVML", "[]"))
+
+
+def nvmlInit():
+    if isinstance(_told(), str):
+        raise NVMLError(_told())
+
+
+def nvmlShutdown():
+    pass
+
+
+def nvmlDeviceGetCount():
+    return len(_told())
+
+
+def nvmlDeviceGetHandleByIndex(index):
+    return _told()[index]
+
+
+def nvmlDeviceGetHandleByUUID(uuid):
+    return next(each for each in _told() if each.get("uuid") == uuid)
+
+
+def nvmlDeviceGetUUID(handle):
+    if "uuid" not in handle:
+        raise NVMLError("GPU is lost")
+    return handle["uuid"]
+
+
+def nvmlDeviceGetName(handle):
+    return handle["name"]

@@ -1,0 +1,73 @@
+"""The NVIDIA GPUs of this machine, as NVML lists them. CUDA is not asked: it needs torch, and would hinder a fork."""
+
+import contextlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+INDEX = re.compile(r"\+?([0-9]{1,9})")
+"""CUDA reads the digits that an entry begins with, and no further."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gpu:
+    """One GPU of this machine."""
+
+    uuid: str = ""
+    """``GPU-5ebe...``; empty where it is not known."""
+
+
+def list_gpus() -> tuple[Gpu, ...]:
+    """Return all GPUs, whatever is visible, in NVML's order; none where NVML does not tell."""
+    import pynvml
+
+    with contextlib.suppress(pynvml.NVMLError):
+        pynvml.nvmlInit()
+        try:
+            return tuple(_describe_gpu(index) for index in range(int(pynvml.nvmlDeviceGetCount())))
+        finally:
+            pynvml.nvmlShutdown()
+    return ()
+
+
+def _describe_gpu(index: int) -> Gpu:
+    import pynvml
+
+    with contextlib.suppress(pynvml.NVMLError):  # one that is lost is counted all the same
+        return Gpu(uuid=str(pynvml.nvmlDeviceGetUUID(pynvml.nvmlDeviceGetHandleByIndex(index))))
+    return Gpu()
+
+
+def select_visible(visible: str, gpus: Sequence[Gpu]) -> tuple[str, ...]:
+    """Return the GPUs that a value of CUDA_VISIBLE_DEVICES names, by index or by whole UUID.
+
+    The rule is CUDA's, as ``torch.cuda._parse_visible_devices`` has it: what names no GPU, or names it otherwise than
+    the first entry does, ends the list, and a GPU that is named twice makes it empty.
+    """
+    entries = [entry.strip() for entry in visible.split(",")]
+    prefix = next((each for each in ("GPU-", "MIG-") if entries[0].startswith(each)), "")
+    found: list[str] = []
+    for entry in entries:
+        name = _match_uuid(entry, prefix, gpus) if prefix else _match_index(entry, len(gpus))
+        if name is None:
+            break
+        if name in found:
+            return ()
+        found.append(name)
+    return tuple(found)
+
+
+def _match_index(entry: str, n_gpus: int) -> str | None:
+    match = INDEX.match(entry)
+    return str(int(match[1])) if match is not None and int(match[1]) < n_gpus else None
+
+
+def _match_uuid(entry: str, prefix: str, gpus: Sequence[Gpu]) -> str | None:
+    """Return the one UUID that begins so; an entry as it is where UUIDs are not known, as those of MIG devices."""
+    if not gpus or not entry.startswith(prefix):
+        return None
+    if prefix == "MIG-" or not all(gpu.uuid for gpu in gpus):
+        return entry
+    matches = [gpu.uuid for gpu in gpus if gpu.uuid.startswith(entry)]
+    return matches[0] if len(matches) == 1 else None
