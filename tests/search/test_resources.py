@@ -125,10 +125,14 @@ DIVIDED = [  # GPUs, settings, DataLoader workers; cores of a trial, trials at a
     ("0", {}, 20, 8, 1),
     ("0", {"concurrency": 4}, 3, 2, 4),
     ("0", {"cpus_per_trial": 1}, 3, 1, 8),
-    ("4", {}, 0, 1, 4),
+    ("4", {}, 0, 2, 4),  # with GPUs no core is left idle: what a trial does on the CPU would take all of a machine's
     ("4", {}, 6, 2, 4),
     ("4", {"gpus_per_trial": 0.5}, 6, 1, 8),
-    ("1", {}, 6, 6, 1),
+    ("4", {"gpus_per_trial": 0.5, "concurrency": 4}, 0, 2, 4),
+    ("4", {"cpus_per_trial": 1}, 0, 1, 4),
+    ("4", {"trials": 1}, 0, 2, 1),  # `retrain` of one trial has the threads that it had
+    ("1", {}, 6, 8, 1),
+    ("1", {}, 0, 8, 1),
     ("4", {"trainer": {"accelerator": "cpu"}}, 0, 1, 8),
 ]
 
@@ -149,6 +153,37 @@ SLOTS = [(None, 4), (1, 4), (2, 2), (3, 1), (4, 1), (0.5, 8), (0.6, 4), (0.1, 20
 @pytest.mark.parametrize(("share", "slots"), SLOTS)
 def test_as_many_trials_run_at_a_time_as_fit_on_whole_gpus(share, slots):
     assert plan_resources(Settings(gpus_per_trial=share), None).concurrency == slots
+
+
+def pack(resources):
+    """Return how many trials are on each GPU when Ray places them: on that which they fill best."""
+    free = [1.0] * len(resources.gpus)
+    for _ in range(resources.concurrency):
+        best = min((i for i, left in enumerate(free) if left > resources.gpus_per_trial - 1e-9), key=free.__getitem__)
+        free[best] -= resources.gpus_per_trial
+    return [round((1 - left) / resources.gpus_per_trial) for left in free]
+
+
+SPREAD = [  # GPUs, settings; the share of a trial, trials on each GPU
+    ("4", {"gpus_per_trial": 0.5, "concurrency": 4}, 1.0, [1, 1, 1, 1]),
+    ("4", {"gpus_per_trial": 0.25, "concurrency": 7}, 0.5, [2, 2, 2, 1]),
+    ("8", {"gpus_per_trial": 0.25}, 0.5, [2] * 8),  # 20 trials: thirds would leave a GPU idle
+    ("8", {"gpus_per_trial": 0.25, "trials": 22}, 0.3333, [3] * 7 + [1]),
+    ("8", {"gpus_per_trial": 0.25, "trials": 100}, 0.25, [4] * 8),
+    ("8", {"gpus_per_trial": 0.25, "trials": 5}, 1.0, [1] * 5 + [0] * 3),
+    ("8", {"gpus_per_trial": 0.25, "concurrency": 20}, 0.3333, [3] * 6 + [2, 0]),  # as many as the user asked for
+    ("1", {"gpus_per_trial": 0.4}, 0.5, [2]),
+]
+
+
+@pytest.mark.parametrize(("n_gpus", "asked", "share", "on_each"), SPREAD)
+def test_shares_of_fewer_trials_than_fit_become_larger_so_that_every_gpu_has_some(
+    monkeypatch, n_gpus, asked, share, on_each
+):
+    monkeypatch.setenv("PROMOTUNE_LOGICAL_GPUS", n_gpus)
+    resources = plan_resources(Settings(**asked), None)
+
+    assert (resources.gpus_per_trial, pack(resources)) == (share, on_each)
 
 
 REFUSED = [
@@ -199,6 +234,7 @@ def test_whatever_is_asked_for_is_given_or_refused(monkeypatch, n_gpus, asked, n
     assert resources.cpus_per_trial > 0
     assert resources.logical_cpus >= resources.concurrency * resources.cpus_per_trial
     if resources.gpus_per_trial:
+        assert resources.gpus_per_trial >= asked.get("gpus_per_trial", 0)
         on_each = -(-resources.concurrency // n_gpus) if resources.gpus_per_trial <= 1 else 1
         assert on_each * resources.gpus_per_trial <= max(1, resources.gpus_per_trial) + 1e-6
         assert resources.gpus_per_trial <= n_gpus
@@ -257,6 +293,15 @@ def test_eight_trials_of_half_a_gpu_run_at_a_time_and_see_the_device_that_they_w
     assert "8 trials, 8 at a time with 0.5 GPU and 50% of its memory each; " in told
     assert at_a_time(records) == 8
     assert sorted(each["devices"] for each in records) == ["0", "0", "1", "1", "2", "2", "3", "3"]
+
+
+@pytest.mark.slow
+def test_four_trials_of_half_a_gpu_are_on_four_gpus(tmp_path):
+    words = "--gpus-per-trial 0.5 --concurrency 4 --trainer.max_epochs 20 --cpus-per-trial 0.25"
+    told, records = searched(tmp_path, *words.split())
+
+    assert "8 trials, 4 at a time with 1 GPU each; " in told
+    assert {each["devices"] for each in records} == {"0", "1", "2", "3"}
 
 
 @pytest.mark.slow

@@ -82,6 +82,20 @@ def test_fewer_trials_or_cores_than_fit_make_the_share_larger(n_gpus, n_cores, c
     assert -(-at_a_time // n_gpus) * share <= 1  # Ray gives no more than a GPU
 
 
+def test_trials_that_leave_a_gpu_idle_are_fewer_at_a_time():
+    resources = apportion(weighed(1.0, 9.0), machine(8), Settings(trials=20))
+
+    assert (resources.concurrency, resources.gpus_per_trial) == (16, 0.5)
+
+
+CORES = [({}, 32), ({"concurrency": 1}, 64), ({"cpus_per_trial": 1}, 1)]
+
+
+@pytest.mark.parametrize(("asked", "cpus"), CORES)
+def test_cores_that_no_trial_asked_for_are_divided_when_it_is_known_how_many_share_a_gpu(asked, cpus):
+    assert apportion(weighed(1.0, 30.0), machine(), Settings(trials=100, **asked)).cpus_per_trial == cpus
+
+
 TOLD = [
     (weighed(1.0, 9.0), "7 trials in the 80.0 of 80.0", "1.0 GiB, BATCH_SIZE=512 9.0 GiB"),
     (weighed(72.0, OVERFLOW), "1 trial in the 80.0 of 80.0", "72.0 GiB, BATCH_SIZE=512 more than there is"),

@@ -121,8 +121,8 @@ def run_search(search: Search) -> Finished:
     gpus = visible_gpus() if search.resources.gpus_per_trial else ""  # what `retrain` sees: a cluster shows its own
     with logged_to(paths.folder / DRIVER_LOG), _cluster(search):
         search.on_start()
-        job = replace(job, surroundings=_surroundings(search, snapshot, gpus))
         search, job = _with_share(search, job)
+        job = replace(job, surroundings=_surroundings(search, snapshot, gpus))
         space = search.space
         from tune.search.lead import conductor_of, create_ledger, run_trials, suspended_at_end
 
@@ -221,7 +221,8 @@ def _with_share(search: Search, job: Job) -> tuple[Search, Job]:
     space = replace(search.space, settings=settings)
     with folder_told(search.paths.folder):
         write_space(space, search.paths.space)
-    return replace(search, space=space, resources=resources), replace(job, gpu_share=resources.gpus_per_trial)
+    job = replace(job, gpu_share=resources.gpus_per_trial, n_threads=resources.n_threads)
+    return replace(search, space=space, resources=resources), job
 
 
 def _finished(search: Search, conductor: "Conductor", ledger: "Ledger") -> Finished:

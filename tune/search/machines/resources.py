@@ -14,6 +14,8 @@ from tune.space.settings import AUTO, Settings
 if TYPE_CHECKING:
     from tune.search.machines.nodes import Reached
 
+RAY_PARTS = 10_000
+"""Ray counts a GPU in so many parts."""
 NO_AUTO = "Leave `gpus_per_trial` out, and trials run on the CPU."
 
 
@@ -72,24 +74,32 @@ class Resources:
 def plan_resources(settings: Settings, wanted: tuple[int, ...] | None, n_workers: int = 0) -> Resources:
     """Divide the machine: with GPUs one a trial, without by cores; never more trials at a time than there are.
 
+    A share of a GPU becomes larger where fewer trials run at a time than fit, so that none leaves a GPU idle.
     ``wanted``: indices of the GPUs to use, None for all. ``n_workers``: of the program's DataLoaders; cores are divided
     so that each has one. Raises OptionError when there is less than was asked for.
     """
     n_cores = len(os.sched_getaffinity(0))
     there = detect_gpus()
     gpus = choose_gpus(there, wanted)
+    are_cores_given = settings.cpus_per_trial is not None
     settings = for_team(settings, len(gpus))
     share = _share(settings, len(gpus), is_wanted=wanted is not None)
     slots = gpu_slots(share, len(gpus)) if share else None
     cpus = settings.cpus_per_trial or _cpus(n_workers, n_cores, settings.concurrency or slots or 1)
     _check_fits(settings, share, n_cores, len(gpus), slots)
+    if slots is not None and settings.gpus_per_trial != AUTO and not are_cores_given:
+        cpus = max(cpus, n_cores // (settings.concurrency or slots))
     at_a_time = settings.concurrency or (slots if slots is not None else int(n_cores / cpus))
+    at_a_time = max(1, min(at_a_time, settings.trials))
+    if 0 < share < 1:
+        at_a_time, larger = spread_trials(at_a_time, len(gpus), is_fixed=settings.concurrency is not None)
+        share = max(share, larger)
     return Resources(
         n_cores=n_cores,
         gpus=gpus if share else (),
         cpus_per_trial=cpus,
         gpus_per_trial=share,
-        concurrency=max(1, min(at_a_time, settings.trials)),
+        concurrency=at_a_time,
         workers_per_trial=team_size(settings),
         n_gpus_there=len(there),
         is_measured=settings.gpus_per_trial == AUTO,
@@ -134,3 +144,16 @@ def _check_fits(settings: Settings, share: float, n_cores: int, n_gpus: int, slo
 def gpu_slots(share: float, n_gpus: int) -> int:
     """Return how many trials fit: a share is one of a single GPU, so that of 0.6 each has one of its own."""
     return n_gpus * int(1 / share + 1e-9) if share <= 1 else int(n_gpus / share)
+
+
+def spread_trials(at_a_time: int, n_gpus: int, *, is_fixed: bool) -> tuple[int, float]:
+    """Return how many trials run at a time, and the largest share of a GPU with which they fit.
+
+    Ray fills a GPU before it takes the next: 20 trials with a third each would leave one of 8 GPUs idle. Where their
+    number is not fixed, only as many run as fill all GPUs alike: 16 with a half.
+    """
+    on_each = math.ceil(at_a_time / n_gpus)
+    if not is_fixed and on_each > 1 and at_a_time <= on_each * (n_gpus - 1):
+        on_each -= 1
+        at_a_time = on_each * n_gpus
+    return at_a_time, RAY_PARTS // on_each / RAY_PARTS
