@@ -118,6 +118,13 @@ def test_a_machine_without_gpus_says_so(monkeypatch):
     assert plan_resources(Settings(), None).found == "1 CPU core, no GPU"
 
 
+def test_where_a_process_is_tied_to_no_cores_all_are_its_own(monkeypatch):
+    monkeypatch.delattr("os.sched_getaffinity")  # as on macOS
+    monkeypatch.setattr("os.cpu_count", lambda: 6)
+
+    assert plan_resources(Settings(), None).n_cores == 6
+
+
 DIVIDED = [  # GPUs, settings, DataLoader workers; cores of a trial, trials at a time
     ("0", {}, 0, 1, 8),
     ("0", {}, 1, 1, 8),
@@ -265,6 +272,14 @@ def searched(folder, *words, **variables):
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout, [json.loads(file.read_text()) for file in sorted(folder.glob("storage/s/*/trial.json"))]
+
+
+@pytest.mark.slow
+def test_a_search_needs_nothing_that_macos_lacks(tmp_path):
+    path = os.pathsep.join([str(ROOT / "tests" / "macos"), str(ROOT)])
+    _, records = searched(tmp_path, "--trials", "2", PYTHONPATH=path, PROMOTUNE_LOGICAL_GPUS="0")
+
+    assert [each["stage"] for each in records] == ["complete"] * 2
 
 
 AUTO = [

@@ -78,7 +78,7 @@ def plan_resources(settings: Settings, wanted: tuple[int, ...] | None, n_workers
     ``wanted``: indices of the GPUs to use, None for all. ``n_workers``: of the program's DataLoaders; cores are divided
     so that each has one. Raises OptionError when there is less than was asked for.
     """
-    n_cores = len(os.sched_getaffinity(0))
+    n_cores = count_cores()
     there = detect_gpus()
     gpus = choose_gpus(there, wanted)
     are_cores_given = settings.cpus_per_trial is not None
@@ -104,6 +104,11 @@ def plan_resources(settings: Settings, wanted: tuple[int, ...] | None, n_workers
         n_gpus_there=len(there),
         is_measured=settings.gpus_per_trial == AUTO,
     )
+
+
+def count_cores() -> int:
+    """Return the cores that this process may use; on macOS, where none are set apart for a process, all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _share(settings: Settings, n_gpus: int, *, is_wanted: bool) -> float:
