@@ -6,9 +6,16 @@ It is JSON: a list of GPUs with any of ``uuid`` and ``name``; or a text, why NVM
 import json
 import os
 
+NVML_ERROR_LIBRARY_NOT_FOUND = 12
+NVML_ERROR_UNKNOWN = 999
+
 
 class NVMLError(Exception):
-    """As NVIDIA's own module has it."""
+    """As NVIDIA's own module has it, made of the text."""
+
+    @property
+    def value(self):
+        return NVML_ERROR_LIBRARY_NOT_FOUND if "Library Not Found" in str(self) else NVML_ERROR_UNKNOWN
 
 
 def _told():

@@ -125,6 +125,62 @@ def test_where_a_process_is_tied_to_no_cores_all_are_its_own(monkeypatch):
     assert plan_resources(Settings(), None).n_cores == 6
 
 
+UNLISTED = [
+    ("Driver/library version mismatch", None, "8 CPU cores, no GPU (NVML: Driver/library version mismatch)"),
+    ("NVML Shared Library Not Found", None, "8 CPU cores, no GPU"),
+    ("NVML Shared Library Not Found", "kfd", "8 CPU cores, no GPU (NVML: NVML Shared Library Not Found)"),
+    ([], "kfd", "8 CPU cores, no GPU"),
+]
+
+
+@pytest.mark.parametrize(("nvml", "device", "told"), UNLISTED)
+def test_why_a_machine_that_seems_to_have_gpus_has_none_is_told(monkeypatch, tmp_path, nvml, device, told):
+    monkeypatch.delenv("PROMOTUNE_LOGICAL_GPUS")
+    monkeypatch.setattr("tune.trial.nvml.DRIVERS", (tmp_path / "nvidiactl", tmp_path / "kfd"))
+    if device is not None:
+        (tmp_path / device).touch()
+    fake_nvml(monkeypatch, nvml)
+
+    assert plan_resources(Settings(), None).found == told
+
+
+ON_ONE_DEVICE = (
+    "concurrency: 8 trials at a time would train on one device: trainer.accelerator is 'mps', and no GPU is counted\n"
+    "  Write `concurrency: 1`, or `trainer: {accelerator: cpu}`."
+)
+
+
+def test_trials_that_would_all_train_on_a_device_that_is_not_counted_are_refused(monkeypatch):
+    monkeypatch.setenv("PROMOTUNE_LOGICAL_GPUS", "0")
+    with pytest.raises(OptionError) as refused:
+        plan_resources(Settings(trainer={"accelerator": "mps"}), None)
+
+    assert str(refused.value) == ON_ONE_DEVICE
+    assert plan_resources(Settings(trainer={"accelerator": "mps"}, concurrency=1), None).concurrency == 1
+    assert plan_resources(Settings(trainer={"accelerator": "mps"}, trials=1), None).concurrency == 1
+
+
+CPU_BUILD = (
+    "gpus_per_trial: a trial would have 1 GPU, and torch 9.9.0+cpu can use none\n"
+    "  Install a build of torch for CUDA, or write `trainer: {accelerator: cpu}`."
+)
+
+
+@pytest.mark.parametrize("trainer", [{}, {"accelerator": "gpu"}, {"accelerator": "cuda"}])
+def test_a_build_of_torch_for_the_cpu_is_refused_where_trials_would_have_gpus(monkeypatch, tmp_path, trainer):
+    monkeypatch.delenv("PROMOTUNE_LOGICAL_GPUS")
+    fake_nvml(monkeypatch, [{}])
+    (tmp_path / "torch-9.9.0.dist-info").mkdir()
+    (tmp_path / "torch-9.9.0.dist-info" / "METADATA").write_text("Name: torch\nVersion: 9.9.0+cpu\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(OptionError) as refused:
+        plan_resources(Settings(trainer=trainer), None)
+
+    assert str(refused.value) == CPU_BUILD
+    assert plan_resources(Settings(trainer={"accelerator": "cpu"}), None).gpus_per_trial == 0
+    assert plan_resources(Settings(trainer={"accelerator": "auto"}), None).gpus_per_trial == 1
+
+
 DIVIDED = [  # GPUs, settings, DataLoader workers; cores of a trial, trials at a time
     ("0", {}, 0, 1, 8),
     ("0", {}, 1, 1, 8),

@@ -15,7 +15,8 @@ def eight_cores(monkeypatch):
 def planned(n_gpus, **settings):
     """Return workers, cores, GPUs and threads of a process, and how many trials run at a time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tune.search.machines.resources.detect_gpus", lambda: tuple(map(str, range(n_gpus))))
+        patch.setenv("PROMOTUNE_LOGICAL_GPUS", str(n_gpus))
+        patch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         plan = plan_resources(Settings(**settings), None)
     return plan.workers_per_trial, plan.cpus_per_trial, plan.gpus_per_trial, plan.n_threads, plan.concurrency
 

@@ -4,8 +4,11 @@ import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
+"""Where the drivers of NVIDIA and AMD are: a machine that has one of these has a GPU."""
 INDEX = re.compile(r"\+?([0-9]{1,9})")
 """CUDA reads the digits that an entry begins with, and no further."""
 
@@ -29,6 +32,22 @@ def list_gpus() -> tuple[Gpu, ...]:
         finally:
             pynvml.nvmlShutdown()
     return ()
+
+
+def explain_no_gpu() -> str | None:
+    """Return why NVML does not list the GPUs; None where it would, and where nothing says that there are any.
+
+    Most machines without a GPU lack NVML's library: that is a reason only where there is a driver.
+    """
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        pynvml.nvmlShutdown()
+    except pynvml.NVMLError as error:
+        if error.value != pynvml.NVML_ERROR_LIBRARY_NOT_FOUND or any(driver.exists() for driver in DRIVERS):
+            return str(error)
+    return None
 
 
 def _describe_gpu(index: int) -> Gpu:

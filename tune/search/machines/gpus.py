@@ -11,12 +11,16 @@ LOGICAL = "PROMOTUNE_LOGICAL_GPUS"
 
 def detect_gpus() -> tuple[str, ...]:
     """Return the GPUs that this process may use, by index or as CUDA_VISIBLE_DEVICES has them."""
-    logical = os.environ.get(LOGICAL, "")
-    gpus = (Gpu(),) * int(logical) if logical.isdecimal() else list_gpus()
+    gpus = (Gpu(),) * int(os.environ[LOGICAL]) if are_logical() else list_gpus()
     visible = os.environ.get(VISIBLE)
     if visible is None:
         return tuple(str(index) for index in range(len(gpus)))
     return select_visible(visible, gpus)
+
+
+def are_logical() -> bool:
+    """Return whether GPUs need not be there."""
+    return os.environ.get(LOGICAL, "").isdecimal()
 
 
 def choose_gpus(there: tuple[str, ...], wanted: tuple[int, ...] | None) -> tuple[str, ...]:

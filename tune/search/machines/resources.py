@@ -1,5 +1,7 @@
 """What a trial gets, and how many run at a time."""
 
+import contextlib
+import importlib.metadata
 import math
 import os
 from collections.abc import Callable
@@ -7,15 +9,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tune.errors import OptionError
-from tune.search.machines.gpus import choose_gpus, detect_gpus
+from tune.search.machines.gpus import are_logical, choose_gpus, detect_gpus
 from tune.search.machines.team import for_team, team_size
 from tune.space.settings import AUTO, Settings
+from tune.trial.nvml import explain_no_gpu
 
 if TYPE_CHECKING:
     from tune.search.machines.nodes import Reached
 
 RAY_PARTS = 10_000
 """Ray counts a GPU in so many parts."""
+DEVICES = ("gpu", "cuda", "mps")
+"""Accelerators of the Trainer of which a process takes its first device, unless it was given another one."""
 NO_AUTO = "Leave `gpus_per_trial` out, and trials run on the CPU."
 
 
@@ -35,6 +40,8 @@ class Resources:
     """Processes that train a trial together; they share its cores, and each has a GPU of its own where it has GPUs."""
     n_gpus_there: int = 0
     """GPUs that this process sees; ``gpus`` are those of them that the search uses."""
+    why_no_gpu: str | None = None
+    """Why there are none, where there seem to be some; None: there are, or nothing speaks for one."""
     is_measured: bool = False
     """Whether a pre-flight is to tell how many trials share a GPU; until then each has one of its own."""
     reached: "Reached | None" = None
@@ -59,7 +66,7 @@ class Resources:
             return self.reached.found
         cores = f"{self.n_cores} CPU core{'s' if self.n_cores != 1 else ''}"
         if not self.n_gpus_there:
-            return f"{cores}, no GPU"
+            return f"{cores}, no GPU" + (f" (NVML: {self.why_no_gpu})" if self.why_no_gpu else "")
         gpus = f"{cores}, {self.n_gpus_there} GPU{'s' if self.n_gpus_there != 1 else ''}"
         if len(self.gpus) == self.n_gpus_there:
             return gpus
@@ -91,6 +98,7 @@ def plan_resources(settings: Settings, wanted: tuple[int, ...] | None, n_workers
         cpus = max(cpus, n_cores // (settings.concurrency or slots))
     at_a_time = settings.concurrency or (slots if slots is not None else int(n_cores / cpus))
     at_a_time = max(1, min(at_a_time, settings.trials))
+    _check_device(settings, share, at_a_time)
     if 0 < share < 1:
         at_a_time, larger = spread_trials(at_a_time, len(gpus), is_fixed=settings.concurrency is not None)
         share = max(share, larger)
@@ -102,6 +110,7 @@ def plan_resources(settings: Settings, wanted: tuple[int, ...] | None, n_workers
         concurrency=at_a_time,
         workers_per_trial=team_size(settings),
         n_gpus_there=len(there),
+        why_no_gpu=None if there or are_logical() else explain_no_gpu(),
         is_measured=settings.gpus_per_trial == AUTO,
     )
 
@@ -144,6 +153,23 @@ def _check_fits(settings: Settings, share: float, n_cores: int, n_gpus: int, slo
     if slots is not None and wanted is not None and wanted > slots:
         what = f"{wanted} trials at a time with {share:g} GPU each do not fit on {n_gpus}: {slots} do"
         raise OptionError("concurrency", what, "Ask for fewer, or give each a smaller share of a GPU.")
+
+
+def _check_device(settings: Settings, share: float, at_a_time: int) -> None:
+    """Raise OptionError where trials would all take one device, or have a GPU that torch cannot use."""
+    accelerator = settings.trainer.get("accelerator", "gpu" if share else "cpu")
+    if accelerator not in DEVICES:
+        return
+    if not share and at_a_time > 1:
+        why = f"trainer.accelerator is {accelerator!r}, and no GPU is counted"
+        what = f"{at_a_time} trials at a time would train on one device: {why}"
+        raise OptionError("concurrency", what, "Write `concurrency: 1`, or `trainer: {accelerator: cpu}`.")
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        version = importlib.metadata.version("torch")
+        if share and version.endswith("+cpu") and not are_logical():
+            what = f"a trial would have {share:g} GPU, and torch {version} can use none"
+            hint = "Install a build of torch for CUDA, or write `trainer: {accelerator: cpu}`."
+            raise OptionError("gpus_per_trial", what, hint)
 
 
 def gpu_slots(share: float, n_gpus: int) -> int:
