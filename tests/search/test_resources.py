@@ -269,6 +269,33 @@ def test_what_can_never_be_met_is_refused(asked, message):
     assert str(refused.value) == message
 
 
+def test_trials_without_a_gpu_that_would_all_train_on_the_first_one_are_refused():
+    with pytest.raises(OptionError) as refused:
+        plan_resources(Settings(gpus_per_trial=0, trials=1, trainer={"accelerator": "gpu"}), None)
+
+    assert str(refused.value) == (
+        "gpus_per_trial: trainer.accelerator is 'gpu', got 0\n"
+        "  Leave `gpus_per_trial` out, or write `trainer: {accelerator: cpu}`."
+    )
+
+
+MISSING = [
+    (None, "This machine has GPUs 0 to 3."),
+    ("2,3", "Of those that this process sees write 0 for GPU 2, 1 for GPU 3."),
+    ("", "This machine has no GPU."),
+]
+
+
+@pytest.mark.parametrize(("visible", "hint"), MISSING)
+def test_a_gpu_that_is_not_there_is_refused_with_those_that_are(monkeypatch, visible, hint):
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with pytest.raises(OptionError) as refused:
+        plan_resources(Settings(), (4,))
+
+    assert str(refused.value) == f"--gpu: no such GPU, got 4\n  {hint}"
+
+
 NUMBERS = st.floats(1e-5, 1e6) | st.integers(1, 10**9)
 
 

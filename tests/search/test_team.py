@@ -31,6 +31,8 @@ PLANS = [
     (4, {"gpus_per_trial": 2, "workers_per_trial": 1}, (1, 4, 2, 4, 2)),
     (4, {"workers_per_trial": 2, "trainer": {"accelerator": "cpu"}}, (2, 2, 0, 1, 4)),
     (4, {"gpus_per_trial": 2, "trainer": {"strategy": "fsdp"}}, (2, 4, 2, 2, 2)),
+    (4, {"trainer": {"devices": [0]}}, (1, 2, 1, 2, 4)),
+    (4, {"gpus_per_trial": 2, "trainer": {"devices": -1}}, (2, 4, 2, 2, 2)),
     (
         0,
         {"workers_per_trial": 2, "trainer": {"strategy": "ddp_static_graph", "devices": 2}},
@@ -75,6 +77,22 @@ REFUSED = [
         (
             "trainer.devices: the processes of a trial are the search's to start, got 2\n"
             "  Write `workers_per_trial: 2`, or `gpus_per_trial: 2`."
+        ),
+    ),
+    (
+        4,
+        {"trainer": {"devices": [1]}},
+        (
+            "trainer.devices: a trial sees the GPU that it is given, as device 0, and no other one, got [1]\n"
+            "  Leave it out, and write `--gpu 1`."
+        ),
+    ),
+    (
+        4,
+        {"gpus_per_trial": 2, "workers_per_trial": 1, "trainer": {"devices": -1}},
+        (
+            "trainer.devices: the processes of a trial are the search's to start, got -1\n"
+            "  Leave `workers_per_trial` out for one on each GPU, or `devices` for one alone."
         ),
     ),
     (

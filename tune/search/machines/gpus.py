@@ -29,6 +29,16 @@ def choose_gpus(there: tuple[str, ...], wanted: tuple[int, ...] | None) -> tuple
         return there
     missing = [index for index in wanted if not 0 <= index < len(there)]
     if missing:
-        have = f"GPUs 0 to {len(there) - 1}" if there else "no GPU"
-        raise OptionError("--gpu", f"no such GPU, got {missing[0]}", f"This machine has {have}.")
+        raise OptionError("--gpu", f"no such GPU, got {missing[0]}", _list_places(there))
     return tuple(there[index] for index in dict.fromkeys(wanted))
+
+
+def _list_places(there: tuple[str, ...]) -> str:
+    """Return what ``--gpu`` may name: it counts the GPUs that CUDA_VISIBLE_DEVICES leaves to this process."""
+    places = tuple(map(str, range(len(there))))
+    if not there:
+        return "This machine has no GPU."
+    if there == places:
+        return f"This machine has GPUs 0 to {places[-1]}."
+    named = ", ".join(f"{place} for GPU {name}" for place, name in zip(places, there, strict=True))
+    return f"Of those that this process sees write {named}."

@@ -1,6 +1,7 @@
 """Where trials run: on this machine, or on a Ray cluster that is joined."""
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,10 @@ class OtherMachines:
 def machine(address: str | None, gpus: tuple[int, ...] | None, tell: Callable[[str], None]) -> Iterator[Machine]:
     """Give the machine that is meant; a cluster is left at the end. Raise OptionError at what cannot be meant."""
     if address is None:
+        if gpus is not None and "ray" in sys.modules and sys.modules["ray"].is_initialized():
+            what = "Ray runs already in this process, and has its GPUs"
+            hint = "Call `ray.shutdown()` first, or start Ray with CUDA_VISIBLE_DEVICES set, and leave `gpus` out."
+            raise OptionError("--gpu", what, hint)
         yield ThisMachine(gpus)
         return
     if gpus is not None:

@@ -98,7 +98,7 @@ def plan_resources(settings: Settings, wanted: tuple[int, ...] | None, n_workers
         cpus = max(cpus, n_cores // (settings.concurrency or slots))
     at_a_time = settings.concurrency or (slots if slots is not None else int(n_cores / cpus))
     at_a_time = max(1, min(at_a_time, settings.trials))
-    _check_device(settings, share, at_a_time)
+    _check_device(settings, share, at_a_time, len(there))
     if 0 < share < 1:
         at_a_time, larger = spread_trials(at_a_time, len(gpus), is_fixed=settings.concurrency is not None)
         share = max(share, larger)
@@ -155,11 +155,14 @@ def _check_fits(settings: Settings, share: float, n_cores: int, n_gpus: int, slo
         raise OptionError("concurrency", what, "Ask for fewer, or give each a smaller share of a GPU.")
 
 
-def _check_device(settings: Settings, share: float, at_a_time: int) -> None:
+def _check_device(settings: Settings, share: float, at_a_time: int, n_gpus_there: int) -> None:
     """Raise OptionError where trials would all take one device, or have a GPU that torch cannot use."""
     accelerator = settings.trainer.get("accelerator", "gpu" if share else "cpu")
     if accelerator not in DEVICES:
         return
+    if not share and n_gpus_there:
+        what = f"trainer.accelerator is {accelerator!r}, got {settings.gpus_per_trial or 0:g}"
+        raise OptionError("gpus_per_trial", what, "Leave `gpus_per_trial` out, or write `trainer: {accelerator: cpu}`.")
     if not share and at_a_time > 1:
         why = f"trainer.accelerator is {accelerator!r}, and no GPU is counted"
         what = f"{at_a_time} trials at a time would train on one device: {why}"
