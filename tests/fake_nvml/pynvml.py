@@ -50,4 +50,4 @@ def nvmlDeviceGetUUID(handle):
 
 
 def nvmlDeviceGetName(handle):
-    return handle["name"]
+    return handle.get("name", "NVIDIA H200")

@@ -26,7 +26,7 @@ from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted
 from tune.promotion.snapshot import Snapshot, take_snapshot
 from tune.search.checkpoints import Freed
-from tune.search.job import build_job
+from tune.search.job import build_job, name_trial_gpus
 from tune.search.ledger.lock import announce
 from tune.search.ledger.reserve import reserved
 from tune.search.machines.cluster import local_cluster
@@ -44,7 +44,7 @@ from tune.trial.process.crash import crash_places
 from tune.trial.process.link import leaves_stack
 from tune.trial.record import NEVER_LOGGED, Record, counted_before
 from tune.trial.room import folder_told
-from tune.trial.surroundings import Surroundings, read_surroundings, surroundings, visible_gpus, write_surroundings
+from tune.trial.surroundings import Surroundings, read_surroundings, surroundings, write_surroundings
 from tune.trial.task import Job
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def run_search(search: Search) -> Finished:
         snapshot = take_snapshot(search.program, paths.source, space.args)
     job = build_job(space, search.program, search.promoted, snapshot.folder, search.resources)
     job = replace(job, session=search.session)
-    gpus = visible_gpus() if search.resources.gpus_per_trial else ""  # what `retrain` sees: a cluster shows its own
+    gpus = name_trial_gpus(space, search.resources)  # as `retrain` does: where a cluster is joined, it shows its own
     with logged_to(paths.folder / DRIVER_LOG), _cluster(search):
         search.on_start()
         search, job = _with_share(search, job)

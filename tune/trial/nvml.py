@@ -19,6 +19,8 @@ class Gpu:
 
     uuid: str = ""
     """``GPU-5ebe...``; empty where it is not known."""
+    name: str = ""
+    """``NVIDIA H200``; empty where it is not known."""
 
 
 def list_gpus() -> tuple[Gpu, ...]:
@@ -54,7 +56,8 @@ def _describe_gpu(index: int) -> Gpu:
     import pynvml
 
     with contextlib.suppress(pynvml.NVMLError):  # one that is lost is counted all the same
-        return Gpu(uuid=str(pynvml.nvmlDeviceGetUUID(pynvml.nvmlDeviceGetHandleByIndex(index))))
+        handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+        return Gpu(uuid=str(pynvml.nvmlDeviceGetUUID(handle)), name=str(pynvml.nvmlDeviceGetName(handle)))
     return Gpu()
 
 
@@ -83,10 +86,15 @@ def _match_index(entry: str, n_gpus: int) -> str | None:
 
 
 def _match_uuid(entry: str, prefix: str, gpus: Sequence[Gpu]) -> str | None:
-    """Return the one UUID that begins so; an entry as it is where UUIDs are not known, as those of MIG devices."""
+    """Return the one UUID that begins so; the entry as it is where it may be one that is not known."""
     if not gpus or not entry.startswith(prefix):
         return None
-    if prefix == "MIG-" or not all(gpu.uuid for gpu in gpus):
-        return entry
     matches = [gpu.uuid for gpu in gpus if gpu.uuid.startswith(entry)]
+    if not matches and (prefix == "MIG-" or not all(gpu.uuid for gpu in gpus)):
+        return entry
     return matches[0] if len(matches) == 1 else None
+
+
+def find_gpu(name: str, gpus: Sequence[Gpu]) -> Gpu | None:
+    """Return the GPU that ``select_visible`` calls so; None where it is not known."""
+    return gpus[int(name)] if name.isdecimal() else next((gpu for gpu in gpus if gpu.uuid == name), None)

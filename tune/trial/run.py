@@ -41,7 +41,7 @@ from tune.trial.room import chain_of, no_room, room_told
 from tune.trial.score import score_of_fit
 from tune.trial.seat import ALONE
 from tune.trial.stopwatch import CHECKING, LOGGING, PROGRAM, TIDYING, WAITING, Lap, NoStopwatch, Stopwatch
-from tune.trial.surroundings import changed
+from tune.trial.surroundings import changed, visible_gpus
 from tune.trial.task import Job, Task
 
 WATCH_S = 3600.0
@@ -95,7 +95,7 @@ class TrialRun:
             mutations=task.mutations,
             laps=before.laps if before else [],
             counted=counted.as_json() if counted else before.counted if before else {},
-            surroundings=changed(job.surroundings, job.n_threads, on_gpu=job.trainer.get("accelerator") == "gpu"),
+            surroundings=changed(job.surroundings, job.n_threads, gpus=visible_gpus() if job.gpu_share else ""),
         )
         self._written_at = -math.inf  # by the monotonic clock
         self._owner = os.getpid()
