@@ -91,6 +91,8 @@ class Task:
     """Run the pre-flight first, and open the gate for the others."""
     rehearsal: bool = False
     """Run nothing but the pre-flight."""
+    weighs: bool = False
+    """Whether the pre-flight is run to measure the memory that it takes."""
     gated: bool = False
     """Wait for the pre-flight of another trial first."""
     attempt: int = 1

@@ -33,7 +33,9 @@ def weigh(job: Job, seed: int, loads: Mapping[str, dict[str, Value]], gauge: Gau
     with tempfile.TemporaryDirectory(prefix=SCRATCH) as scratch:
         for number, (what, values) in enumerate(loads.items()):
             version = str(Path(scratch) / str(number))
-            task = Task(number=number, version=version, seed=seed, values=values, preflight=True, rehearsal=True)
+            task = Task(
+                number=number, version=version, seed=seed, values=values, preflight=True, rehearsal=True, weighs=True
+            )
             gauge.reset()
             record = TrialRun(job, task, executor).run(unheard, lambda *_: None)
             found.append(_footprint(what, gauge.peak(), record.failure))
