@@ -99,6 +99,13 @@ def test_each_configuration_is_trained_for_a_batch_or_two_and_nothing_of_it_stay
     assert {entry.name for entry in tmp_path.iterdir()} == {"project", "storage"}
 
 
+@pytest.mark.parametrize("text", ["CUDA error: CUBLAS_STATUS_ALLOC_FAILED", "unable to find an engine to execute this"])
+def test_memory_that_a_library_of_cuda_has_none_of_is_an_overflow(build, text):
+    job = build(PROGRAM.replace('torch.OutOfMemoryError("CUDA out of memory.")', f'RuntimeError("{text}")'), SPACE)
+
+    assert weigh(job, 0, {"too wide": {"WIDTH": 128}}, Scale()).footprints[0].overflows
+
+
 def test_one_that_wants_more_than_there_is_says_so_and_costs_the_others_nothing(job):
     found = weigh(job, 0, {"as it is": {"WIDTH": 8}, "too wide": {"WIDTH": 128}, "wide": {"WIDTH": 32}}, Scale())
 

@@ -215,13 +215,15 @@ def _with_share(search: Search, job: Job) -> tuple[Search, Job]:
         return search, job
     from tune.search.machines.auto_share import measured_share  # imports Ray
 
-    resources, why = measured_share(search.space, search.promoted, job, search.resources)
+    resources, weighed, why = measured_share(search.space, search.promoted, job, search.resources)
     search.on_share(resources, why)
     settings = replace(search.space.settings, gpus_per_trial=resources.gpus_per_trial)
     space = replace(search.space, settings=settings)
     with folder_told(search.paths.folder):
         write_space(space, search.paths.space)
     job = replace(job, gpu_share=resources.gpus_per_trial, n_threads=resources.n_threads)
+    if weighed is not None:
+        job = replace(job, context_bytes=weighed.context_bytes)
     return replace(search, space=space, resources=resources), job
 
 

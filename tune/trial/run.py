@@ -316,7 +316,7 @@ class TrialRun:
                 group = RankGroup(self._job, self._executor, order, self._die)
                 self._write(ranks=[{"rank": rank, "pid": pid} for rank, pid in group.pids.items()])
                 seat = others.enter_context(group.joined(self._keep_shares, self._fail))
-            cap_gpu_memory(self._job.gpu_share)  # it initialises CUDA, so behind all forks
+            cap_gpu_memory(self._job.gpu_share, self._job.context_bytes)  # it initialises CUDA, so behind all forks
             return execute(
                 self._job,
                 self._executor,
