@@ -1,10 +1,12 @@
 """In the place of NVIDIA's module where its folder is on the path; the variable ``FAKE_NVML`` says what is there.
 
-It is JSON: a list of GPUs with any of ``uuid`` and ``name``; or a text, why NVML does not start.
+It is JSON: a list of GPUs with any of ``uuid``, ``name``, ``gib`` and ``slices``, GPUs again, which it has where MIG is
+on; or a text, why NVML does not start.
 """
 
 import json
 import os
+from types import SimpleNamespace
 
 NVML_ERROR_LIBRARY_NOT_FOUND = 12
 NVML_ERROR_UNKNOWN = 999
@@ -40,7 +42,28 @@ def nvmlDeviceGetHandleByIndex(index):
 
 
 def nvmlDeviceGetHandleByUUID(uuid):
-    return next(each for each in _told() if each.get("uuid") == uuid)
+    all_there = [each for gpu in _told() for each in (gpu, *(gpu.get("slices") or []))]
+    return next(each for each in all_there if each.get("uuid") == uuid)
+
+
+def nvmlDeviceGetMigMode(handle):
+    if "slices" not in handle:
+        raise NVMLError("Not Supported")
+    return [int(handle["slices"] is not None), 1]
+
+
+def nvmlDeviceGetMaxMigDeviceCount(handle):
+    return 7
+
+
+def nvmlDeviceGetMigDeviceHandleByIndex(handle, index):
+    if index >= len(handle["slices"]) or not handle["slices"][index]:
+        raise NVMLError("Not Found")
+    return handle["slices"][index]
+
+
+def nvmlDeviceGetMemoryInfo(handle):
+    return SimpleNamespace(total=handle["gib"] * 2**30, free=handle["gib"] * 2**30)
 
 
 def nvmlDeviceGetUUID(handle):

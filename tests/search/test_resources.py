@@ -98,6 +98,36 @@ def test_a_gpu_is_named_by_the_start_of_its_uuid_where_no_other_starts_so(monkey
     assert detect_gpus() == there
 
 
+SLICED = [
+    {"uuid": "GPU-5ebe", "slices": [{"uuid": "MIG-a1"}, {}, {"uuid": "MIG-a2"}]},  # places of NVML may be free
+    {"uuid": "GPU-77aa"},
+    {"uuid": "GPU-77bb", "slices": []},
+    {"uuid": "GPU-9c", "slices": None},  # MIG is off there
+    {},  # lost
+]
+SLICES = {
+    None: ("MIG-a1", "MIG-a2", "GPU-77aa", "GPU-9c"),
+    "0": ("MIG-a1", "MIG-a2"),
+    "1,0": ("GPU-77aa", "MIG-a1", "MIG-a2"),
+    "2": (),
+    "GPU-5": ("MIG-a1", "MIG-a2"),
+    "MIG-a2": ("MIG-a2",),
+    "MIG-a": (),
+    "MIG-a1,GPU-77aa": ("MIG-a1",),
+    "MIG-GPU-5ebe/1/0": ("MIG-GPU-5ebe/1/0",),  # as drivers before 470 call them
+}
+
+
+@pytest.mark.parametrize(("visible", "there"), SLICES.items())
+def test_each_slice_of_a_gpu_is_one_to_give_out(monkeypatch, visible, there):
+    monkeypatch.delenv("PROMOTUNE_LOGICAL_GPUS")
+    fake_nvml(monkeypatch, SLICED)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+
+    assert detect_gpus() == there
+
+
 FOUND = [
     (None, None, "8 CPU cores, 4 GPUs"),
     (None, (1, 3), "8 CPU cores, 4 GPUs, of which 1, 3 are used"),

@@ -75,6 +75,13 @@ def test_the_gpus_that_are_named_are_those_that_may_be_used(monkeypatch, visible
     assert name_gpus(visible) == names
 
 
+def test_a_slice_has_the_name_of_its_gpu(monkeypatch):
+    fake_nvml(monkeypatch, [{"uuid": "GPU-5ebe", "name": "NVIDIA A100", "slices": [{"uuid": "MIG-a1"}]}])
+    name_gpus.cache_clear()
+
+    assert (name_gpus("MIG-a1"), name_gpus("0")) == ("NVIDIA A100",) * 2
+
+
 HAVING = [("A, B", "A", {}), ("A, B", "A, B", {}), ("A", "A, B", {"GPU": "A, B"}), ("A", "", {"GPU": ""}), ("", "", {})]
 
 

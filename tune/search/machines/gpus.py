@@ -3,7 +3,7 @@
 import os
 
 from tune.errors import OptionError
-from tune.trial.nvml import VISIBLE, Gpu, list_gpus, select_visible
+from tune.trial.nvml import VISIBLE, Gpu, list_gpus, list_names, select_visible
 
 LOGICAL = "PROMOTUNE_LOGICAL_GPUS"
 """For tests of how trials are shared out: so many GPUs are given out, and none of them need be there."""
@@ -14,7 +14,7 @@ def detect_gpus() -> tuple[str, ...]:
     gpus = (Gpu(),) * int(os.environ[LOGICAL]) if are_logical() else list_gpus()
     visible = os.environ.get(VISIBLE)
     if visible is None:
-        return tuple(str(index) for index in range(len(gpus)))
+        return list_names(gpus)
     return select_visible(visible, gpus)
 
 

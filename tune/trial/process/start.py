@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tune.trial.nvml import NVML_ORDER
 from tune.trial.stopwatch import State
 
 OF_LAUNCHERS = re.compile(
@@ -39,4 +40,4 @@ class Start:
 def trial_environment(of_actor: Mapping[str, str], n_threads: int) -> dict[str, str]:
     """Return a trial's environment: that of its actor, as one process that nobody launched."""
     own = {name: text for name, text in of_actor.items() if OF_LAUNCHERS.fullmatch(name) is None}
-    return {**own, "OMP_NUM_THREADS": str(n_threads)}
+    return {**NVML_ORDER, **own, "OMP_NUM_THREADS": str(n_threads)}
