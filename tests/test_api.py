@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,7 +12,7 @@ import tune
 from tests.ledgers import write_experiment
 from tests.projects import write_program
 from tune import Experiment
-from tune.errors import ExperimentError, SpaceError
+from tune.errors import ExperimentError, OptionError, SpaceError
 
 ROOT = Path(__file__).parents[1]
 
@@ -93,6 +94,21 @@ def test_a_key_that_is_no_setting_is_told(tmp_path, storage):
         tune.search(tmp_path / "s.yaml", trails=3)
 
     assert str(caught.value) == "search(): 'trails' is not a setting of a space file\n  Did you mean 'trials'?"
+
+
+def test_gpus_cannot_be_chosen_where_ray_runs_already(monkeypatch, tmp_path, storage):
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(is_initialized=lambda: True))
+    (tmp_path / "p.py").touch()
+    varied = {"LR": {"choice": [1, 2]}}
+
+    with pytest.raises(OptionError) as caught:
+        tune.search(system=str(tmp_path / "p.py"), metric="M", mode="max", storage=storage, gpus=[0], constants=varied)
+
+    assert str(caught.value) == (
+        "--gpu: Ray runs already in this process, and has its GPUs\n"
+        "  Call `ray.shutdown()` first, or start Ray with CUDA_VISIBLE_DEVICES set, and leave `gpus` out."
+    )
+    assert not storage.exists()
 
 
 @pytest.mark.usefixtures("ray")

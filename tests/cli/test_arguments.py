@@ -13,7 +13,7 @@ def parse(argv):
 def test_an_option_wins_over_the_space_file():
     words = (
         "--trials 5 --time-budget 1h30m --seed 3 --sampler random --scheduler none --concurrency 2 --cpus-per-trial 2 "
-        "--gpus-per-trial 0.5 --workers-per-trial 2 --repeats -g 1 3"
+        "--gpus-per-trial 0.5 --workers-per-trial 2 --repeats --hang-after 5 -g 1 3"
     )
     arguments = Arguments.of(parse(["--space", "s.yaml", *words.split()]))
 
@@ -29,6 +29,7 @@ def test_an_option_wins_over_the_space_file():
         gpus_per_trial=0.5,
         workers_per_trial=2,
         repeats=True,
+        hang_after_s=5.0,
         trainer={"max_epochs": 4, "precision": 32},
     )
     assert arguments.gpus == (1, 3)

@@ -72,6 +72,21 @@ def test_failures_of_several_causes_are_grouped_by_their_place_the_commonest_fir
     ]
 
 
+MEMORY = [
+    "CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+    "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+    "GET was unable to find an engine to execute this computation",
+    "[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes",
+]
+
+
+def test_memory_that_a_library_has_none_of_is_one_cause_by_whatever_name(tmp_path):
+    failures = [Failure(kind="RuntimeError", message=text, place=f"a.py:{n}") for n, text in enumerate(MEMORY)]
+    trials = [Trial(state="FAIL", failure=failure) for failure in (*failures, Failure(kind="MemoryError", message=""))]
+
+    assert [group.cause for group in groups_of(write_experiment(tmp_path, [fine(64), *trials]))] == ["out of memory"]
+
+
 DIMENSIONS = {"LR": LogUniform(low=1e-4, high=1.0), "WIDTH": Uniform(low=0, high=1), "OPT": Choice(options=("a", "b"))}
 
 

@@ -45,6 +45,15 @@ assert not found[0].join(10) and not found[0].is_alive()
 """
 
 
+@pytest.mark.usefixtures("ray")
+def test_a_process_of_ray_counts_gpus_as_nvml_does():
+    import ray
+
+    order = ray.remote(num_cpus=0)(lambda: os.environ.get("CUDA_DEVICE_ORDER"))
+
+    assert ray.get(order.remote()) == "PCI_BUS_ID"
+
+
 def test_ray_runs_with_its_dashboard_and_without_what_a_search_has_no_use_for():
     ran = subprocess.run([sys.executable, "-c", STARTS], capture_output=True, text=True, timeout=300, check=False)
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.nvml import fake_nvml
 from tests.projects import write_program
 from tune.errors import OptionError, SpaceError
 from tune.search.machines.gpus import detect_gpus
@@ -47,7 +48,18 @@ VISIBLE = {
     "-1": (),
     "2,0": ("2", "0"),
     "3, 4, 9": ("3",),
-    "GPU-5ebe, MIG-7": ("GPU-5ebe", "MIG-7"),
+    "9,3": (),
+    "0,0": (),
+    "1,GPU-5ebe": ("1",),
+    "+1gpu,2": ("1", "2"),
+    "NoDevFiles": (),
+    "none": (),
+    "void": (),
+    "all": (),
+    "9" * 5000: (),
+    "GPU-5ebe,GPU-77": ("GPU-5ebe", "GPU-77"),
+    "GPU-5ebe,0": ("GPU-5ebe",),
+    "MIG-7": ("MIG-7",),
 }
 
 
@@ -62,14 +74,58 @@ def test_gpus_that_are_not_there_are_not_seen_whatever_the_environment_names(mon
 
 
 def test_without_the_variable_those_of_the_machine_are_seen(monkeypatch):
-    import pynvml
-
     monkeypatch.delenv("PROMOTUNE_LOGICAL_GPUS")
-    monkeypatch.setattr(pynvml, "nvmlInit", lambda: None)
-    monkeypatch.setattr(pynvml, "nvmlShutdown", lambda: None)
-    monkeypatch.setattr(pynvml, "nvmlDeviceGetCount", lambda: 2)
+    fake_nvml(monkeypatch, [{"uuid": "GPU-5ebe"}, {}])  # the second one is lost, and CUDA counts it
 
     assert detect_gpus() == ("0", "1")
+
+
+NAMED = {
+    "GPU-5e": ("GPU-5ebe",),
+    "GPU-77aa,GPU-5": ("GPU-77aa", "GPU-5ebe"),
+    "GPU-7": (),
+    "GPU-5ebe,GPU-9,GPU-77aa": ("GPU-5ebe",),
+    "GPU-5ebe,GPU-5": (),
+}
+
+
+@pytest.mark.parametrize(("visible", "there"), NAMED.items())
+def test_a_gpu_is_named_by_the_start_of_its_uuid_where_no_other_starts_so(monkeypatch, visible, there):
+    monkeypatch.delenv("PROMOTUNE_LOGICAL_GPUS")
+    fake_nvml(monkeypatch, [{"uuid": "GPU-5ebe"}, {"uuid": "GPU-77aa"}, {"uuid": "GPU-77bb"}])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+
+    assert detect_gpus() == there
+
+
+SLICED = [
+    {"uuid": "GPU-5ebe", "slices": [{"uuid": "MIG-a1"}, {}, {"uuid": "MIG-a2"}]},  # places of NVML may be free
+    {"uuid": "GPU-77aa"},
+    {"uuid": "GPU-77bb", "slices": []},
+    {"uuid": "GPU-9c", "slices": None},  # MIG is off there
+    {},  # lost
+]
+SLICES = {
+    None: ("MIG-a1", "MIG-a2", "GPU-77aa", "GPU-9c"),
+    "0": ("MIG-a1", "MIG-a2"),
+    "1,0": ("GPU-77aa", "MIG-a1", "MIG-a2"),
+    "2": (),
+    "GPU-5": ("MIG-a1", "MIG-a2"),
+    "MIG-a2": ("MIG-a2",),
+    "MIG-a": (),
+    "MIG-a1,GPU-77aa": ("MIG-a1",),
+    "MIG-GPU-5ebe/1/0": ("MIG-GPU-5ebe/1/0",),  # as drivers before 470 call them
+}
+
+
+@pytest.mark.parametrize(("visible", "there"), SLICES.items())
+def test_each_slice_of_a_gpu_is_one_to_give_out(monkeypatch, visible, there):
+    monkeypatch.delenv("PROMOTUNE_LOGICAL_GPUS")
+    fake_nvml(monkeypatch, SLICED)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+
+    assert detect_gpus() == there
 
 
 FOUND = [
@@ -92,6 +148,69 @@ def test_a_machine_without_gpus_says_so(monkeypatch):
     assert plan_resources(Settings(), None).found == "1 CPU core, no GPU"
 
 
+def test_where_a_process_is_tied_to_no_cores_all_are_its_own(monkeypatch):
+    monkeypatch.delattr("os.sched_getaffinity")  # as on macOS
+    monkeypatch.setattr("os.cpu_count", lambda: 6)
+
+    assert plan_resources(Settings(), None).n_cores == 6
+
+
+UNLISTED = [
+    ("Driver/library version mismatch", None, "8 CPU cores, no GPU (NVML: Driver/library version mismatch)"),
+    ("NVML Shared Library Not Found", None, "8 CPU cores, no GPU"),
+    ("NVML Shared Library Not Found", "kfd", "8 CPU cores, no GPU (NVML: NVML Shared Library Not Found)"),
+    ([], "kfd", "8 CPU cores, no GPU"),
+]
+
+
+@pytest.mark.parametrize(("nvml", "device", "told"), UNLISTED)
+def test_why_a_machine_that_seems_to_have_gpus_has_none_is_told(monkeypatch, tmp_path, nvml, device, told):
+    monkeypatch.delenv("PROMOTUNE_LOGICAL_GPUS")
+    monkeypatch.setattr("tune.trial.nvml.DRIVERS", (tmp_path / "nvidiactl", tmp_path / "kfd"))
+    if device is not None:
+        (tmp_path / device).touch()
+    fake_nvml(monkeypatch, nvml)
+
+    assert plan_resources(Settings(), None).found == told
+
+
+ON_ONE_DEVICE = (
+    "concurrency: 8 trials at a time would train on one device: trainer.accelerator is 'mps', and no GPU is counted\n"
+    "  Write `concurrency: 1`, or `trainer: {accelerator: cpu}`."
+)
+
+
+def test_trials_that_would_all_train_on_a_device_that_is_not_counted_are_refused(monkeypatch):
+    monkeypatch.setenv("PROMOTUNE_LOGICAL_GPUS", "0")
+    with pytest.raises(OptionError) as refused:
+        plan_resources(Settings(trainer={"accelerator": "mps"}), None)
+
+    assert str(refused.value) == ON_ONE_DEVICE
+    assert plan_resources(Settings(trainer={"accelerator": "mps"}, concurrency=1), None).concurrency == 1
+    assert plan_resources(Settings(trainer={"accelerator": "mps"}, trials=1), None).concurrency == 1
+
+
+CPU_BUILD = (
+    "gpus_per_trial: a trial would have 1 GPU, and torch 9.9.0+cpu can use none\n"
+    "  Install a build of torch for CUDA, or write `trainer: {accelerator: cpu}`."
+)
+
+
+@pytest.mark.parametrize("trainer", [{}, {"accelerator": "gpu"}, {"accelerator": "cuda"}])
+def test_a_build_of_torch_for_the_cpu_is_refused_where_trials_would_have_gpus(monkeypatch, tmp_path, trainer):
+    monkeypatch.delenv("PROMOTUNE_LOGICAL_GPUS")
+    fake_nvml(monkeypatch, [{}])
+    (tmp_path / "torch-9.9.0.dist-info").mkdir()
+    (tmp_path / "torch-9.9.0.dist-info" / "METADATA").write_text("Name: torch\nVersion: 9.9.0+cpu\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(OptionError) as refused:
+        plan_resources(Settings(trainer=trainer), None)
+
+    assert str(refused.value) == CPU_BUILD
+    assert plan_resources(Settings(trainer={"accelerator": "cpu"}), None).gpus_per_trial == 0
+    assert plan_resources(Settings(trainer={"accelerator": "auto"}), None).gpus_per_trial == 1
+
+
 DIVIDED = [  # GPUs, settings, DataLoader workers; cores of a trial, trials at a time
     ("0", {}, 0, 1, 8),
     ("0", {}, 1, 1, 8),
@@ -99,10 +218,14 @@ DIVIDED = [  # GPUs, settings, DataLoader workers; cores of a trial, trials at a
     ("0", {}, 20, 8, 1),
     ("0", {"concurrency": 4}, 3, 2, 4),
     ("0", {"cpus_per_trial": 1}, 3, 1, 8),
-    ("4", {}, 0, 1, 4),
+    ("4", {}, 0, 2, 4),  # with GPUs no core is left idle: what a trial does on the CPU would take all of a machine's
     ("4", {}, 6, 2, 4),
     ("4", {"gpus_per_trial": 0.5}, 6, 1, 8),
-    ("1", {}, 6, 6, 1),
+    ("4", {"gpus_per_trial": 0.5, "concurrency": 4}, 0, 2, 4),
+    ("4", {"cpus_per_trial": 1}, 0, 1, 4),
+    ("4", {"trials": 1}, 0, 2, 1),  # `retrain` of one trial has the threads that it had
+    ("1", {}, 6, 8, 1),
+    ("1", {}, 0, 8, 1),
     ("4", {"trainer": {"accelerator": "cpu"}}, 0, 1, 8),
 ]
 
@@ -125,6 +248,37 @@ def test_as_many_trials_run_at_a_time_as_fit_on_whole_gpus(share, slots):
     assert plan_resources(Settings(gpus_per_trial=share), None).concurrency == slots
 
 
+def pack(resources):
+    """Return how many trials are on each GPU when Ray places them: on that which they fill best."""
+    free = [1.0] * len(resources.gpus)
+    for _ in range(resources.concurrency):
+        best = min((i for i, left in enumerate(free) if left > resources.gpus_per_trial - 1e-9), key=free.__getitem__)
+        free[best] -= resources.gpus_per_trial
+    return [round((1 - left) / resources.gpus_per_trial) for left in free]
+
+
+SPREAD = [  # GPUs, settings; the share of a trial, trials on each GPU
+    ("4", {"gpus_per_trial": 0.5, "concurrency": 4}, 1.0, [1, 1, 1, 1]),
+    ("4", {"gpus_per_trial": 0.25, "concurrency": 7}, 0.5, [2, 2, 2, 1]),
+    ("8", {"gpus_per_trial": 0.25}, 0.5, [2] * 8),  # 20 trials: thirds would leave a GPU idle
+    ("8", {"gpus_per_trial": 0.25, "trials": 22}, 0.3333, [3] * 7 + [1]),
+    ("8", {"gpus_per_trial": 0.25, "trials": 100}, 0.25, [4] * 8),
+    ("8", {"gpus_per_trial": 0.25, "trials": 5}, 1.0, [1] * 5 + [0] * 3),
+    ("8", {"gpus_per_trial": 0.25, "concurrency": 20}, 0.3333, [3] * 6 + [2, 0]),  # as many as the user asked for
+    ("1", {"gpus_per_trial": 0.4}, 0.5, [2]),
+]
+
+
+@pytest.mark.parametrize(("n_gpus", "asked", "share", "on_each"), SPREAD)
+def test_shares_of_fewer_trials_than_fit_become_larger_so_that_every_gpu_has_some(
+    monkeypatch, n_gpus, asked, share, on_each
+):
+    monkeypatch.setenv("PROMOTUNE_LOGICAL_GPUS", n_gpus)
+    resources = plan_resources(Settings(**asked), None)
+
+    assert (resources.gpus_per_trial, pack(resources)) == (share, on_each)
+
+
 REFUSED = [
     ({"gpus_per_trial": 5}, "gpus_per_trial: a trial asks for 5 GPUs, there are 4\n  Ask for fewer."),
     ({"cpus_per_trial": 9}, "cpus_per_trial: a trial asks for 9 CPU cores, there are 8\n  Ask for fewer."),
@@ -143,6 +297,33 @@ def test_what_can_never_be_met_is_refused(asked, message):
     with pytest.raises(OptionError) as refused:
         plan_resources(replace(Settings(), **asked), None)
     assert str(refused.value) == message
+
+
+def test_trials_without_a_gpu_that_would_all_train_on_the_first_one_are_refused():
+    with pytest.raises(OptionError) as refused:
+        plan_resources(Settings(gpus_per_trial=0, trials=1, trainer={"accelerator": "gpu"}), None)
+
+    assert str(refused.value) == (
+        "gpus_per_trial: trainer.accelerator is 'gpu', got 0\n"
+        "  Leave `gpus_per_trial` out, or write `trainer: {accelerator: cpu}`."
+    )
+
+
+MISSING = [
+    (None, "This machine has GPUs 0 to 3."),
+    ("2,3", "Of those that this process sees write 0 for GPU 2, 1 for GPU 3."),
+    ("", "This machine has no GPU."),
+]
+
+
+@pytest.mark.parametrize(("visible", "hint"), MISSING)
+def test_a_gpu_that_is_not_there_is_refused_with_those_that_are(monkeypatch, visible, hint):
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with pytest.raises(OptionError) as refused:
+        plan_resources(Settings(), (4,))
+
+    assert str(refused.value) == f"--gpu: no such GPU, got 4\n  {hint}"
 
 
 NUMBERS = st.floats(1e-5, 1e6) | st.integers(1, 10**9)
@@ -173,6 +354,7 @@ def test_whatever_is_asked_for_is_given_or_refused(monkeypatch, n_gpus, asked, n
     assert resources.cpus_per_trial > 0
     assert resources.logical_cpus >= resources.concurrency * resources.cpus_per_trial
     if resources.gpus_per_trial:
+        assert resources.gpus_per_trial >= asked.get("gpus_per_trial", 0)
         on_each = -(-resources.concurrency // n_gpus) if resources.gpus_per_trial <= 1 else 1
         assert on_each * resources.gpus_per_trial <= max(1, resources.gpus_per_trial) + 1e-6
         assert resources.gpus_per_trial <= n_gpus
@@ -203,6 +385,14 @@ def searched(folder, *words, **variables):
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout, [json.loads(file.read_text()) for file in sorted(folder.glob("storage/s/*/trial.json"))]
+
+
+@pytest.mark.slow
+def test_a_search_needs_nothing_that_macos_lacks(tmp_path):
+    path = os.pathsep.join([str(ROOT / "tests" / "macos"), str(ROOT)])
+    _, records = searched(tmp_path, "--trials", "2", PYTHONPATH=path, PROMOTUNE_LOGICAL_GPUS="0")
+
+    assert [each["stage"] for each in records] == ["complete"] * 2
 
 
 AUTO = [
@@ -238,6 +428,15 @@ def test_trials_on_the_cpu_of_a_machine_with_gpus_see_none_of_them(tmp_path):
     _, records = searched(tmp_path, "--trials", "2", PROMOTUNE_LOGICAL_GPUS="4", CUDA_VISIBLE_DEVICES="0,1")
 
     assert [each["devices"] for each in records] == ["", ""]
+
+
+@pytest.mark.slow
+def test_four_trials_of_half_a_gpu_are_on_four_gpus(tmp_path):
+    words = "--gpus-per-trial 0.5 --concurrency 4 --trainer.max_epochs 20 --cpus-per-trial 0.25"
+    told, records = searched(tmp_path, *words.split())
+
+    assert "8 trials, 4 at a time with 1 GPU each; " in told
+    assert {each["devices"] for each in records} == {"0", "1", "2", "3"}
 
 
 @pytest.mark.slow

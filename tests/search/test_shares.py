@@ -3,14 +3,21 @@
 import pytest
 
 from tune.errors import OptionError
+from tune.paths import ExperimentPaths
+from tune.promotion.program import find_program
+from tune.promotion.resolve import resolve
+from tune.search.job import build_job
+from tune.search.machines import auto_share
 from tune.search.machines.resources import Resources
 from tune.search.machines.shares import apportion, fitting, told, whole
+from tune.search.run import Search, _with_share
+from tune.space.dimensions import Choice
 from tune.space.settings import Settings
-from tune.trial.footprint import Footprint, Weighed
+from tune.space.space import Space, System
+from tune.trial.footprint import CONTEXT_BYTES, Footprint, Weighed
 from tune.trial.health import allocator_fraction
 
 GIB = 2**30
-MIB = 2**20
 
 
 def weighed(*peaks, total=80.0, free=None, context=0.5):
@@ -82,6 +89,20 @@ def test_fewer_trials_or_cores_than_fit_make_the_share_larger(n_gpus, n_cores, c
     assert -(-at_a_time // n_gpus) * share <= 1  # Ray gives no more than a GPU
 
 
+def test_trials_that_leave_a_gpu_idle_are_fewer_at_a_time():
+    resources = apportion(weighed(1.0, 9.0), machine(8), Settings(trials=20))
+
+    assert (resources.concurrency, resources.gpus_per_trial) == (16, 0.5)
+
+
+CORES = [({}, 32), ({"concurrency": 1}, 64), ({"cpus_per_trial": 1}, 1)]
+
+
+@pytest.mark.parametrize(("asked", "cpus"), CORES)
+def test_cores_that_no_trial_asked_for_are_divided_when_it_is_known_how_many_share_a_gpu(asked, cpus):
+    assert apportion(weighed(1.0, 30.0), machine(), Settings(trials=100, **asked)).cpus_per_trial == cpus
+
+
 TOLD = [
     (weighed(1.0, 9.0), "7 trials in the 80.0 of 80.0", "1.0 GiB, BATCH_SIZE=512 9.0 GiB"),
     (weighed(72.0, OVERFLOW), "1 trial in the 80.0 of 80.0", "72.0 GiB, BATCH_SIZE=512 more than there is"),
@@ -116,9 +137,25 @@ def test_what_could_not_be_measured_has_a_gpu_for_itself():
     assert (whole(machine(2)).gpus_per_trial, whole(machine(2)).is_measured) == (1.0, False)
 
 
-@pytest.mark.parametrize(("share", "total", "left"), [(0.5, 80 * GIB, 0.49375), (0.1, 4 * GIB, 0.05), (0.5, GIB, 0.25)])
-def test_what_cuda_itself_keeps_comes_out_of_a_share(share, total, left):
-    assert allocator_fraction(share, total) == left
+LEFT = [  # share, bytes of the GPU, bytes of CUDA itself; what torch may have of the GPU
+    (0.5, 80 * GIB, CONTEXT_BYTES, 0.49375),
+    (0.5, 80 * GIB, 4 * GIB, 0.45),
+    (0.1, 4 * GIB, CONTEXT_BYTES, 0.05),
+    (0.5, GIB, CONTEXT_BYTES, 0.25),
+]
+
+
+@pytest.mark.parametrize(("share", "total", "context", "left"), LEFT)
+def test_what_cuda_itself_keeps_comes_out_of_a_share(share, total, context, left):
+    assert allocator_fraction(share, total, context) == left
+
+
+def test_eight_shares_with_what_cuda_itself_was_measured_to_keep_are_no_more_than_the_gpu():
+    found = weighed(1.5, total=24, context=1.0)
+    share = apportion(found, machine(), Settings(trials=1000)).gpus_per_trial
+
+    assert share == 0.1111
+    assert 9 * (allocator_fraction(share, 24 * GIB, found.context_bytes) * 24 * GIB + GIB) <= 24 * GIB
 
 
 @pytest.mark.parametrize("peak", [0.2, 1.0, 3.0, 9.0, 30.0])
@@ -126,4 +163,32 @@ def test_what_a_trial_may_reserve_holds_what_was_measured(peak):
     found = weighed(peak)
     share = apportion(found, machine(), Settings(trials=1000)).gpus_per_trial
 
-    assert allocator_fraction(share, found.total_bytes) * found.total_bytes >= 1.09 * peak * GIB
+    assert allocator_fraction(share, found.total_bytes, found.context_bytes) * found.total_bytes >= 1.09 * peak * GIB
+
+
+def test_trials_get_what_was_measured(monkeypatch, tmp_path):
+    monkeypatch.setattr(auto_share, "weigh_on_gpu", lambda *_: weighed(8.0, 15.0, context=1.0))
+    (tmp_path / "net.py").write_text("WIDTH = 8\n")
+    space = Space(
+        path=tmp_path / "s.yaml",
+        program=tmp_path / "net.py",
+        shape=System(),
+        metric="M",
+        mode="min",
+        dimensions={"WIDTH": Choice(options=(8, 16))},
+        settings=Settings(trials=100, gpus_per_trial="auto"),
+        lines={},
+    )
+    program = find_program(space.program)
+    search = Search(
+        space=space,
+        program=program,
+        promoted=resolve(space, program),
+        resources=machine(),
+        paths=ExperimentPaths(tmp_path),
+        on_start=lambda: None,
+        on_end=lambda _: None,
+    )
+    _, job = _with_share(search, build_job(space, program, search.promoted, tmp_path, search.resources))
+
+    assert (job.gpu_share, job.context_bytes, job.n_threads) == (0.25, GIB, 16)

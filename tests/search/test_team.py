@@ -15,7 +15,8 @@ def eight_cores(monkeypatch):
 def planned(n_gpus, **settings):
     """Return workers, cores, GPUs and threads of a process, and how many trials run at a time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tune.search.machines.resources.detect_gpus", lambda: tuple(map(str, range(n_gpus))))
+        patch.setenv("PROMOTUNE_LOGICAL_GPUS", str(n_gpus))
+        patch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         plan = plan_resources(Settings(**settings), None)
     return plan.workers_per_trial, plan.cpus_per_trial, plan.gpus_per_trial, plan.n_threads, plan.concurrency
 
@@ -24,11 +25,14 @@ PLANS = [
     (0, {}, (1, 1, 0, 1, 8)),
     (0, {"workers_per_trial": 2}, (2, 2, 0, 1, 4)),
     (0, {"workers_per_trial": 2, "cpus_per_trial": 8}, (2, 8, 0, 4, 1)),
-    (4, {"gpus_per_trial": 2}, (2, 2, 2, 1, 2)),
-    (4, {"workers_per_trial": 4}, (4, 4, 4, 1, 1)),
-    (4, {"gpus_per_trial": 2, "workers_per_trial": 1}, (1, 1, 2, 1, 2)),
+    (4, {"gpus_per_trial": 2}, (2, 4, 2, 2, 2)),
+    (4, {"gpus_per_trial": 2, "cpus_per_trial": 1}, (2, 2, 2, 1, 2)),
+    (4, {"workers_per_trial": 4}, (4, 8, 4, 2, 1)),
+    (4, {"gpus_per_trial": 2, "workers_per_trial": 1}, (1, 4, 2, 4, 2)),
     (4, {"workers_per_trial": 2, "trainer": {"accelerator": "cpu"}}, (2, 2, 0, 1, 4)),
-    (4, {"gpus_per_trial": 2, "trainer": {"strategy": "fsdp"}}, (2, 2, 2, 1, 2)),
+    (4, {"gpus_per_trial": 2, "trainer": {"strategy": "fsdp"}}, (2, 4, 2, 2, 2)),
+    (4, {"trainer": {"devices": [0]}}, (1, 2, 1, 2, 4)),
+    (4, {"gpus_per_trial": 2, "trainer": {"devices": -1}}, (2, 4, 2, 2, 2)),
     (
         0,
         {"workers_per_trial": 2, "trainer": {"strategy": "ddp_static_graph", "devices": 2}},
@@ -73,6 +77,22 @@ REFUSED = [
         (
             "trainer.devices: the processes of a trial are the search's to start, got 2\n"
             "  Write `workers_per_trial: 2`, or `gpus_per_trial: 2`."
+        ),
+    ),
+    (
+        4,
+        {"trainer": {"devices": [1]}},
+        (
+            "trainer.devices: a trial sees the GPU that it is given, as device 0, and no other one, got [1]\n"
+            "  Leave it out, and write `--gpu 1`."
+        ),
+    ),
+    (
+        4,
+        {"gpus_per_trial": 2, "workers_per_trial": 1, "trainer": {"devices": -1}},
+        (
+            "trainer.devices: the processes of a trial are the search's to start, got -1\n"
+            "  Leave `workers_per_trial` out for one on each GPU, or `devices` for one alone."
         ),
     ),
     (

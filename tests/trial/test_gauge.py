@@ -4,6 +4,7 @@ import pynvml
 import pytest
 import torch
 
+from tests.nvml import fake_nvml
 from tune.trial.footprint import CONTEXT_BYTES
 from tune.trial.gauge import CudaGauge
 
@@ -65,6 +66,17 @@ def test_where_nvml_does_not_tell_cuda_does(nvml, monkeypatch):
 
     assert gauge.before() == (16 * GIB, 5 * GIB)
     assert gauge.context() == CONTEXT_BYTES
+
+
+@pytest.mark.parametrize(("visible", "gib"), [("0", 10), ("1", 80), ("MIG-a2", 20), (None, 10)])
+def test_a_sliced_gpu_has_the_memory_of_its_slice(monkeypatch, visible, gib):
+    slices = [{"uuid": "MIG-a1", "gib": 10}, {"uuid": "MIG-a2", "gib": 20}]
+    fake_nvml(monkeypatch, [{"uuid": "GPU-5ebe", "gib": 80, "slices": slices}, {"uuid": "GPU-77", "gib": 80}])
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+
+    assert CudaGauge().before() == (gib * GIB, gib * GIB)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")

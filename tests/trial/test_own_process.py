@@ -782,6 +782,7 @@ def test_a_trial_begins_as_a_process_of_its_own(request, server_of, end):
     assert found["title"] == "promotune: 000"
     assert found["packages"] or server_of == "start"  # which other tests may have prepared
     assert found["environment"]["MINE"] == "1"
+    assert found["environment"]["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
     assert LAUNCHERS.keys() & found["environment"].keys() == set()
     temporary = Path(found["environment"]["TMPDIR"])
     assert Path(found["temporary"]).parent == temporary

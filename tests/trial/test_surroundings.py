@@ -1,11 +1,21 @@
 """What a search ran on is written once, and a trial says only what is otherwise."""
 
+import json
 import platform
+import subprocess
+import sys
 from importlib.metadata import version
+from pathlib import Path
 
+import pytest
+
+from tests.nvml import FOLDER, fake_nvml
+from tests.projects import write_program
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
-from tune.trial.surroundings import changed, read_surroundings, surroundings, write_surroundings
+from tune.trial.surroundings import changed, name_gpus, read_surroundings, surroundings, write_surroundings
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_what_a_program_imports_is_written_with_its_version(tmp_path):
@@ -24,16 +34,16 @@ def test_a_trial_says_what_is_otherwise_and_nothing_else(tmp_path):
     (tmp_path / "p.py").touch()
     then = surroundings(find_program(tmp_path / "p.py"), 2, "")
 
-    assert changed(then, 2, on_gpu=False) == {}
-    assert changed(then, 1, on_gpu=False) == {"threads": "1"}
-    assert changed({**then, "torch": "2.4.1", "gone": "1.0"}, 2, on_gpu=False) == {
+    assert changed(then, 2, gpus="") == {}
+    assert changed(then, 1, gpus="") == {"threads": "1"}
+    assert changed({**then, "torch": "2.4.1", "gone": "1.0"}, 2, gpus="") == {
         "torch": version("torch"),
         "gone": "",
     }
 
 
 def test_nothing_is_said_where_nothing_was_written(tmp_path):
-    assert changed({}, 1, on_gpu=False) == {}
+    assert changed({}, 1, gpus="") == {}
     assert read_surroundings(ExperimentPaths(tmp_path)) == {}
 
 
@@ -41,3 +51,76 @@ def test_what_was_written_is_read(tmp_path):
     write_surroundings({"torch": "2.13"}, ExperimentPaths(tmp_path))
 
     assert read_surroundings(ExperimentPaths(tmp_path)) == {"torch": "2.13"}
+
+
+MIXED = [{"uuid": "GPU-5ebe", "name": "NVIDIA A100"}, {"uuid": "GPU-77aa", "name": "NVIDIA T1000"}, {}]
+NAMES = {
+    None: "NVIDIA A100, NVIDIA T1000",
+    "": "",
+    "-1": "",
+    "1": "NVIDIA T1000",
+    "0,0": "",
+    "1,9": "NVIDIA T1000",
+    "GPU-77": "NVIDIA T1000",
+    "GPU-5ebe,GPU-77aa": "NVIDIA A100, NVIDIA T1000",
+    "2": "",
+}
+
+
+@pytest.mark.parametrize(("visible", "names"), NAMES.items())
+def test_the_gpus_that_are_named_are_those_that_may_be_used(monkeypatch, visible, names):
+    fake_nvml(monkeypatch, MIXED)
+    name_gpus.cache_clear()
+
+    assert name_gpus(visible) == names
+
+
+def test_a_slice_has_the_name_of_its_gpu(monkeypatch):
+    fake_nvml(monkeypatch, [{"uuid": "GPU-5ebe", "name": "NVIDIA A100", "slices": [{"uuid": "MIG-a1"}]}])
+    name_gpus.cache_clear()
+
+    assert (name_gpus("MIG-a1"), name_gpus("0")) == ("NVIDIA A100",) * 2
+
+
+HAVING = [("A, B", "A", {}), ("A, B", "A, B", {}), ("A", "A, B", {"GPU": "A, B"}), ("A", "", {"GPU": ""}), ("", "", {})]
+
+
+@pytest.mark.parametrize(("then", "now", "told"), HAVING)
+def test_a_trial_on_one_of_the_gpus_of_its_search_has_no_other_gpu(then, now, told):
+    known = {"GPU": then, "threads": "2"}
+
+    assert {key: text for key, text in changed(known, 2, gpus=now).items() if key == "GPU"} == told
+
+
+TRIALS = """
+system: scripted.py
+metric: Score/Val
+mode: max
+constants: {LR: {loguniform: [1e-3, 1]}}
+trials: 2
+scheduler: none
+trainer: {accelerator: auto, max_epochs: 1}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", [["--gpu", "1"], []])
+def test_trials_ran_on_what_the_search_says_and_are_not_retrained_where_nothing_changed(monkeypatch, tmp_path, words):
+    fake_nvml(monkeypatch, MIXED[:2])
+    monkeypatch.setenv("PYTHONPATH", f"{FOLDER}:{ROOT}")
+    program = write_program(tmp_path / "project", "scripted")
+    program.with_name("s.yaml").write_text(TRIALS)
+
+    def run(*arguments):
+        command = [sys.executable, ROOT / "run_search.py", *arguments, *words, "--storage", tmp_path / "storage"]
+        ran = subprocess.run(command, cwd=program.parent, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return ran.stdout
+
+    run("--space", "s.yaml", "--no-report")
+    paths = ExperimentPaths(tmp_path / "storage" / "s")
+    names = "NVIDIA T1000" if words else "NVIDIA A100, NVIDIA T1000"
+    assert read_surroundings(paths)["GPU"] == names
+    assert [json.loads(file.read_text())["surroundings"] for file in paths.folder.glob("0*/trial.json")] == [{}] * 2
+    run("retrain", "s")
+    assert "1 of 1 runs are there already" in run("retrain", "s")

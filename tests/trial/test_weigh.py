@@ -67,14 +67,24 @@ class Scale:
 
 
 @pytest.fixture
-def job(tmp_path, monkeypatch):
+def build(tmp_path, monkeypatch):
+    """Return what makes the job of a program and its space."""
     monkeypatch.setattr(torch, "held_by_the_test", 0, raising=False)
-    (tmp_path / "project").mkdir()
-    (tmp_path / "project" / "net.py").write_text(PROGRAM)
-    space = tmp_path / "project" / "s.yaml"
-    space.write_text(SPACE)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    return Worker(space, tmp_path / "storage", server=None).job
+
+    def build(program, space):
+        (tmp_path / "project").mkdir()
+        (tmp_path / "project" / "net.py").write_text(program)
+        path = tmp_path / "project" / "s.yaml"
+        path.write_text(space)
+        return Worker(path, tmp_path / "storage", server=None).job
+
+    return build
+
+
+@pytest.fixture
+def job(build):
+    return build(PROGRAM, SPACE)
 
 
 def test_each_configuration_is_trained_for_a_batch_or_two_and_nothing_of_it_stays(job, tmp_path):
@@ -90,6 +100,13 @@ def test_each_configuration_is_trained_for_a_batch_or_two_and_nothing_of_it_stay
         ),
     )
     assert {entry.name for entry in tmp_path.iterdir()} == {"project", "storage"}
+
+
+@pytest.mark.parametrize("text", ["CUDA error: CUBLAS_STATUS_ALLOC_FAILED", "unable to find an engine to execute this"])
+def test_memory_that_a_library_of_cuda_has_none_of_is_an_overflow(build, text):
+    job = build(PROGRAM.replace('torch.OutOfMemoryError("CUDA out of memory.")', f'RuntimeError("{text}")'), SPACE)
+
+    assert weigh(job, 0, {"too wide": {"WIDTH": 128}}, Scale()).footprints[0].overflows
 
 
 def test_one_that_wants_more_than_there_is_says_so_and_costs_the_others_nothing(job):
@@ -111,3 +128,11 @@ def test_the_process_that_measures_is_no_task_of_slurm_s(job, monkeypatch):
 
     assert _weigh(job, 0, {"as it is": {}}).footprints == (Footprint(what="as it is", peak_bytes=4 * 8),)
     assert "RANK" not in os.environ
+
+
+@pytest.mark.parametrize("n_batches", [1, 4])
+def test_a_forward_is_measured_beside_the_optimizers_state_whenever_it_steps(build, n_batches):
+    program = PROGRAM.replace("WIDTH * len(batch[0])", "len(self.optimizers().optimizer.state)")
+    job = build(program, f"{SPACE}trainer: {{accumulate_grad_batches: {n_batches}}}\n")
+
+    assert [each.peak_bytes for each in weigh(job, 0, {"as it is": {}}, Scale()).footprints] == [2]  # weight and bias

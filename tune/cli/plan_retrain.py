@@ -9,6 +9,7 @@ from tune.promotion.program import find_program
 from tune.promotion.snapshot import Snapshot, take_snapshot
 from tune.results.experiment import Experiment
 from tune.results.retrained import Retrained, latest, read_retrained, reproduction, seed_of
+from tune.search.job import name_trial_gpus
 from tune.search.machines.resources import Resources
 from tune.search.rerun import Retraining, Run, fresh_seeds, retrain_name
 from tune.space.space import Space
@@ -136,7 +137,7 @@ def _divided(planned: Plan, wanted: Iterable[tuple[Outcome, Request]]) -> Plan:
 def _is_current(found: Retrained, planned: Plan) -> bool:
     """Tell whether a run counts: it is complete, and ran on what the others will run on."""
     known, resources = read_surroundings(planned.experiment.paths), planned.resources
-    now = changed(known, resources.n_threads, on_gpu=bool(resources.gpus_per_trial))
+    now = changed(known, resources.n_threads, gpus=name_trial_gpus(planned.space, resources))
     return found.is_complete and found.record is not None and found.record.surroundings == now
 
 

@@ -9,12 +9,11 @@ from tune.paths import ExperimentPaths
 from tune.results.region import Region, region_of
 from tune.space.dimensions import Value
 from tune.space.space import Space
+from tune.trial.footprint import is_out_of_memory
 from tune.trial.outcome import Outcome
 from tune.trial.record import Failure, read_record
 
 OUT_OF_MEMORY = "out of memory"
-MEMORY_KINDS = frozenset({"OutOfMemoryError", "MemoryError"})
-MEMORY_WORDS = re.compile(r"out of memory|can't allocate memory|cannot allocate memory|bad_alloc", re.IGNORECASE)
 NOT_FINITE = re.compile(r"(.+) is (?:nan|-?inf) in epoch \d+")
 VARIES = re.compile(r"0x[0-9a-f]+|\d+(?:\.\d+)?(?:e[+-]?\d+)?", re.IGNORECASE)
 """What differs between two messages of one cause: numbers and addresses."""
@@ -90,7 +89,7 @@ def _group(
 def _cause(failure: Failure | None, reason: str) -> str:
     """Return what went wrong; the place stands elsewhere."""
     text = reason if failure is None else failure.message or failure.kind
-    if (failure is not None and failure.kind in MEMORY_KINDS) or MEMORY_WORDS.search(reason):
+    if is_out_of_memory("" if failure is None else failure.kind, reason):
         return OUT_OF_MEMORY
     if not_finite := NOT_FINITE.fullmatch(text):
         return f"{not_finite[1]} is not finite"

@@ -18,6 +18,7 @@ from tune.space.feasible import N_DRAWS
 from tune.space.settings import AUTO
 from tune.space.space import Space
 from tune.space.when import only_active
+from tune.trial.surroundings import name_gpus, visible_gpus
 from tune.trial.task import Job
 
 
@@ -43,7 +44,7 @@ def build_job(
         epochs_constant=None if epochs is None else epochs.name,
         n_threads=resources.n_threads,
         n_ranks=resources.workers_per_trial,
-        gpu_share=resources.gpus_per_trial if space.settings.trainer.get("accelerator") != "cpu" else 0,
+        gpu_share=trained_share(space, resources),
         folder=Path.cwd(),
         own_folder=space.settings.own_folder,
         gate=f"preflight of {snapshot}",
@@ -51,6 +52,18 @@ def build_job(
         hang_after_s=space.settings.hang_after_s,
         travels=resources.reached is not None and resources.reached.travels,
     )
+
+
+def trained_share(space: Space, resources: Resources) -> float:
+    """Return how much of a GPU a trial trains on; one that has a GPU may train on the CPU."""
+    return resources.gpus_per_trial if space.settings.trainer.get("accelerator") != "cpu" else 0
+
+
+def name_trial_gpus(space: Space, resources: Resources) -> str:
+    """Return the names of the GPUs that trials may train on; on a cluster those of this machine."""
+    if not trained_share(space, resources):
+        return ""
+    return name_gpus(",".join(resources.gpus)) if resources.gpus else visible_gpus()
 
 
 def _mutants(promoted: Sequence[Promoted]) -> dict[str, tuple[Value, ...]]:

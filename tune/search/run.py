@@ -26,7 +26,7 @@ from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted
 from tune.promotion.snapshot import Snapshot, take_snapshot
 from tune.search.checkpoints import Freed
-from tune.search.job import build_job
+from tune.search.job import build_job, name_trial_gpus
 from tune.search.ledger.lock import announce
 from tune.search.ledger.reserve import reserved
 from tune.search.machines.cluster import local_cluster
@@ -44,7 +44,7 @@ from tune.trial.process.crash import crash_places
 from tune.trial.process.link import leaves_stack
 from tune.trial.record import HUNG, NEVER_LOGGED, Record, counted_before
 from tune.trial.room import folder_told
-from tune.trial.surroundings import Surroundings, read_surroundings, surroundings, visible_gpus, write_surroundings
+from tune.trial.surroundings import Surroundings, read_surroundings, surroundings, write_surroundings
 from tune.trial.task import Job
 
 if TYPE_CHECKING:
@@ -120,11 +120,11 @@ def run_search(search: Search) -> Finished:
         snapshot = take_snapshot(search.program, paths.source, space.args)
     job = build_job(space, search.program, search.promoted, snapshot.folder, search.resources)
     job = replace(job, session=search.session)
-    gpus = visible_gpus() if search.resources.gpus_per_trial else ""  # what `retrain` sees: a cluster shows its own
+    gpus = name_trial_gpus(space, search.resources)  # as `retrain` does: where a cluster is joined, it shows its own
     with logged_to(paths.folder / DRIVER_LOG), _cluster(search):
         search.on_start()
-        job = replace(job, surroundings=_surroundings(search, snapshot, gpus))
         search, job = _with_share(search, job)
+        job = replace(job, surroundings=_surroundings(search, snapshot, gpus))
         space = search.space
         from tune.search.lead import conductor_of, create_ledger, run_trials, suspended_at_end
 
@@ -217,13 +217,16 @@ def _with_share(search: Search, job: Job) -> tuple[Search, Job]:
         return search, job
     from tune.search.machines.auto_share import measured_share  # imports Ray
 
-    resources, why = measured_share(search.space, search.promoted, job, search.resources)
+    resources, weighed, why = measured_share(search.space, search.promoted, job, search.resources)
     search.on_share(resources, why)
     settings = replace(search.space.settings, gpus_per_trial=resources.gpus_per_trial)
     space = replace(search.space, settings=settings)
     with folder_told(search.paths.folder):
         write_space(space, search.paths.space)
-    return replace(search, space=space, resources=resources), replace(job, gpu_share=resources.gpus_per_trial)
+    job = replace(job, gpu_share=resources.gpus_per_trial, n_threads=resources.n_threads)
+    if weighed is not None:
+        job = replace(job, context_bytes=weighed.context_bytes)
+    return replace(search, space=space, resources=resources), job
 
 
 def _finished(search: Search, conductor: "Conductor", ledger: "Ledger") -> Finished:

@@ -281,8 +281,9 @@ def _time(name: str, value: Value, where: str | None) -> float:
 
 
 def _seconds(value: Value) -> float | None:
+    number = as_number(value) if isinstance(value, str) else value  # the command line has text alone
     try:
-        return float(value) if is_number(value) else _duration(str(value))
+        return float(number) if is_number(number) else _duration(str(value))
     except OverflowError:
         return None
 

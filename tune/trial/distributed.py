@@ -186,7 +186,7 @@ def _run_rank(job: Job, executor: Executor, order: Order, rank: int, port: int) 
     failure, failed, trace = None, math.inf, ""
     try:
         with grouped(seat, port, None, on_cpu=_is_on_cpu(job)):
-            cap_gpu_memory(job.gpu_share)
+            cap_gpu_memory(job.gpu_share, job.context_bytes)
             execute(job, executor, order, seat, unheard, lambda: None, traces.append)
     except BaseException as error:  # the program may raise anything
         failed, trace = time.time(), "".join(traceback.format_exception(error))

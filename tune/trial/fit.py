@@ -102,7 +102,7 @@ class Fit:
     def arguments(self, given: Mapping[str, Any], package: ModuleType) -> dict[str, Any]:
         """Return a Trainer's arguments: those given, the space's over them, and what is ours over all."""
         arguments: Mapping[str, Any] = {**given, **self._job.trainer}
-        arguments = shorten(arguments) if self._shortens else arguments
+        arguments = shorten(arguments, weighs=self._task.weighs) if self._shortens else arguments
         return {
             **arguments,
             **self.seat.arguments(arguments, package),

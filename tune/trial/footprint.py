@@ -1,7 +1,15 @@
 """What trials take of a GPU's memory: as it was measured, and nothing that would have to import torch."""
 
+import re
 from dataclasses import dataclass
 
+MEMORY_KINDS = frozenset({"OutOfMemoryError", "MemoryError"})
+MEMORY_WORDS = re.compile(
+    r"out of memory|can't allocate memory|cannot allocate memory|bad_alloc"
+    r"|CU(BLAS|DNN)_STATUS_ALLOC_FAILED|unable to find an engine",
+    re.IGNORECASE,
+)
+"""What is said where memory is wanting, the GPU's or the host's; cuDNN finds no engine that has room to work in."""
 CONTEXT_BYTES = 512 * 2**20
 """What CUDA itself keeps in each process, beside what torch counts; about that on the GPUs of the last years."""
 
@@ -32,3 +40,8 @@ class Weighed:
     """What CUDA itself took, at least CONTEXT_BYTES."""
     footprints: tuple[Footprint, ...]
     """The hardcoded values first."""
+
+
+def is_out_of_memory(kind: str, text: str) -> bool:
+    """Return whether a failure is one of memory, by its exception's type and what it says."""
+    return kind in MEMORY_KINDS or MEMORY_WORDS.search(text) is not None

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import torch
 
 from tune.trial.footprint import CONTEXT_BYTES
-from tune.trial.surroundings import VISIBLE
+from tune.trial.nvml import VISIBLE, slice_handles
 
 
 class Gauge(Protocol):
@@ -78,8 +78,12 @@ def _memory() -> tuple[int, int] | None:
 
 
 def _handle(pynvml: Any) -> Any:
-    """Return NVML's handle of the first GPU that this process may see; NVML counts all, whatever is visible."""
+    """Return NVML's handle of the first GPU that this process may see; NVML counts all, whatever is visible.
+
+    Of a sliced one that is its first slice: the GPU's own memory is that of all.
+    """
     first = os.environ.get(VISIBLE, "0").split(",")[0].strip()
     if first.isdecimal():
-        return pynvml.nvmlDeviceGetHandleByIndex(int(first))
+        handle = pynvml.nvmlDeviceGetHandleByIndex(int(first))
+        return (slice_handles(handle) or [handle])[0]
     return pynvml.nvmlDeviceGetHandleByUUID(first)

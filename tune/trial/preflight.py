@@ -24,8 +24,12 @@ N_BATCHES = 2
 """Of training, and of validation."""
 
 
-def shorten(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a Trainer's arguments for an epoch of a batch or two; nothing becomes more than the program asks for."""
+def shorten(arguments: Mapping[str, Any], *, weighs: bool = False) -> dict[str, Any]:
+    """Return a Trainer's arguments for an epoch of a batch or two; nothing becomes more than the program asks for.
+
+    ``weighs``: memory is measured, and the optimizer makes its state in its first step: it steps behind each batch, so
+    that a batch is left that has the state beside it.
+    """
     limits = {
         name: _at_most(arguments.get(name), N_BATCHES)
         for name in ("limit_train_batches", "limit_val_batches", "limit_test_batches", "limit_predict_batches")
@@ -34,6 +38,7 @@ def shorten(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **arguments,
         **limits,
+        **({"accumulate_grad_batches": 1} if weighs else {}),
         **({"overfit_batches": _at_most(arguments["overfit_batches"], N_BATCHES)} if overfits else {}),
         "max_epochs": _at_most(arguments.get("max_epochs"), 1),
         "min_epochs": None,

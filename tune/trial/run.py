@@ -44,7 +44,7 @@ from tune.trial.room import chain_of, no_room, room_told
 from tune.trial.score import score_of_fit
 from tune.trial.seat import ALONE
 from tune.trial.stopwatch import CHECKING, LOGGING, PROGRAM, TIDYING, WAITING, Lap, NoStopwatch, Stopwatch
-from tune.trial.surroundings import changed
+from tune.trial.surroundings import changed, visible_gpus
 from tune.trial.task import Job, Task
 
 SHORTENED = "this failed after a batch or two, which may be why: the whole program runs, to see"
@@ -97,7 +97,7 @@ class TrialRun:
             mutations=task.mutations,
             laps=before.laps if before else [],
             counted=counted.as_json() if counted else before.counted if before else {},
-            surroundings=changed(job.surroundings, job.n_threads, on_gpu=job.trainer.get("accelerator") == "gpu"),
+            surroundings=changed(job.surroundings, job.n_threads, gpus=visible_gpus() if job.gpu_share else ""),
         )
         self._written_at = -math.inf  # by the monotonic clock
         self._owner = os.getpid()
@@ -358,7 +358,7 @@ class TrialRun:
                 group = RankGroup(self._job, self._executor, order, self._die)
                 self._write(ranks=[{"rank": rank, "pid": pid} for rank, pid in group.pids.items()])
                 seat = others.enter_context(group.joined(self._keep_shares, self._fail))
-            cap_gpu_memory(self._job.gpu_share)  # it initialises CUDA, so behind all forks
+            cap_gpu_memory(self._job.gpu_share, self._job.context_bytes)  # it initialises CUDA, so behind all forks
             return execute(
                 self._job,
                 self._executor,

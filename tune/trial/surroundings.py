@@ -14,6 +14,7 @@ from pathlib import Path
 from tune import __version__
 from tune.paths import ExperimentPaths, atomic_write, read_json, read_regular
 from tune.promotion.program import Program
+from tune.trial.nvml import VISIBLE, find_gpu, list_gpus, select_visible
 
 PACKAGES = ("torch", "pytorch-lightning", "lightning", "numpy")
 """Distributions that every trial depends on; those that the program imports are added."""
@@ -24,7 +25,6 @@ OTHERS = frozenset({"python", "system", "processor", "GPU", "threads", "promotun
 OF_RAY = frozenset({"psutil", "colorama"})
 """Left out: once Ray is imported, its own copies of these come before those that are installed."""
 
-VISIBLE = "CUDA_VISIBLE_DEVICES"
 Surroundings = Mapping[str, str]
 """By what it is: ``torch``: ``2.13.0``; an empty text where there is none."""
 
@@ -36,13 +36,18 @@ def surroundings(program: Program, n_threads: int, gpus: str) -> dict[str, str]:
 
 def visible_gpus() -> str:
     """Return the names of the GPUs that a process of this environment may use."""
-    return _gpus(os.environ.get(VISIBLE))
+    return name_gpus(os.environ.get(VISIBLE))
 
 
-def changed(then: Surroundings, n_threads: int, *, on_gpu: bool) -> dict[str, str]:
-    """Return what is not as it was, as it is now; nothing where it was not written down."""
+def changed(then: Surroundings, n_threads: int, *, gpus: str) -> dict[str, str]:
+    """Return what is not as it was, as it is now; nothing where it was not written down.
+
+    ``gpus``: the names of those that a trial has; one of the search's is no other GPU than those.
+    """
     packages = tuple(name for name in then if name not in OTHERS)
-    return differing(_observed(packages, n_threads, visible_gpus() if on_gpu else ""), then) if then else {}
+    had = then.get("GPU", "")
+    is_of_search = bool(gpus) and {*gpus.split(", ")} <= {*had.split(", ")}
+    return differing(_observed(packages, n_threads, had if is_of_search else gpus), then) if then else {}
 
 
 def _observed(packages: tuple[str, ...], n_threads: int, gpus: str) -> dict[str, str]:
@@ -93,20 +98,11 @@ def _processor() -> str:
 
 
 @functools.cache
-def _gpus(visible: str | None) -> str:
-    """Return the names of the GPUs that may be used; asked without CUDA, which would hinder a fork."""
-    import pynvml
-
-    with contextlib.suppress(pynvml.NVMLError):
-        pynvml.nvmlInit()
-        try:
-            wanted = None if visible is None else [int(each) for each in visible.split(",") if each.strip().isdecimal()]
-            indices = wanted if wanted else range(int(pynvml.nvmlDeviceGetCount()))
-            handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in indices]
-            return ", ".join(sorted({str(pynvml.nvmlDeviceGetName(handle)) for handle in handles}))
-        finally:
-            pynvml.nvmlShutdown()
-    return ""
+def name_gpus(visible: str | None) -> str:
+    """Return the names of the GPUs that a value of CUDA_VISIBLE_DEVICES names; None: of all."""
+    gpus = list_gpus()
+    found = gpus if visible is None else [find_gpu(each, gpus) for each in select_visible(visible, gpus)]
+    return ", ".join(sorted({gpu.name for gpu in found if gpu is not None and gpu.name}))
 
 
 @functools.cache

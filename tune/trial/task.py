@@ -13,6 +13,7 @@ from tune.promotion.program import Program
 from tune.space.dimensions import Value
 from tune.space.space import Shape
 from tune.trial.fits import CountedFits, FitsRule
+from tune.trial.footprint import CONTEXT_BYTES
 from tune.trial.score import Mode
 
 
@@ -51,6 +52,8 @@ class Job:
     """Processes of a trial."""
     gpu_share: float = 0
     """Of one GPU, and of its memory; 0: none, 1 or more: whole ones."""
+    context_bytes: int = CONTEXT_BYTES
+    """What CUDA itself keeps of that memory; as it was measured, where it was."""
     trusts_checkpoints: bool = True
     """Whether a trial goes on from a checkpoint that holds more than plain data; reading such a one may run code."""
     folder: Path
@@ -91,6 +94,8 @@ class Task:
     """Run the pre-flight first, and open the gate for the others."""
     rehearsal: bool = False
     """Run nothing but the pre-flight."""
+    weighs: bool = False
+    """Whether the pre-flight is run to measure the memory that it takes."""
     gated: bool = False
     """Wait for the pre-flight of another trial first."""
     attempt: int = 1

@@ -7,9 +7,10 @@ Weights are compared by their values, so it does not matter how they came: in on
 import contextlib
 import hashlib
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 MOST_NUMBERS = 65_536
 """Of a parameter that are looked at: training changes all of it, or nearly all."""
@@ -27,21 +28,23 @@ class TrainedWeights:
         """Whether training has changed any parameter so far."""
         return bool(self._trained)
 
-    def begin_fit(self, number: int, module: torch.nn.Module) -> int | None:
+    def begin_fit(self, number: int, module: "torch.nn.Module") -> int | None:
         """Return the last earlier fit that trained what a module holds as this one begins; None where none did."""
         digests = set(_digests(module))
         found = [self._trained[each] for each in digests & self._trained.keys() if self._trained[each] != number]
         self._initial |= digests - self._trained.keys()
         return max(found, default=None)
 
-    def keep(self, number: int, module: torch.nn.Module) -> None:
+    def keep(self, number: int, module: "torch.nn.Module") -> None:
         """Remember what a fit has made of the parameters so far."""
         for digest in _digests(module):
             if digest not in self._initial:
                 self._trained[digest] = number
 
 
-def _digests(module: torch.nn.Module) -> Iterator[bytes]:
+def _digests(module: "torch.nn.Module") -> Iterator[bytes]:
+    import torch  # in the trial's process alone: others read what it found
+
     for parameter in module.parameters():
         with contextlib.suppress(RuntimeError, TypeError, ValueError):  # it may have no values yet
             values: Any = parameter.detach().reshape(-1)

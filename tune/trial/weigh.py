@@ -8,15 +8,13 @@ from tune.promotion.execute import Executor
 from tune.promotion.snapshot import Snapshot
 from tune.space.dimensions import Value
 from tune.trial.execution import unheard
-from tune.trial.footprint import Footprint, Weighed
+from tune.trial.footprint import Footprint, Weighed, is_out_of_memory
 from tune.trial.gauge import CudaGauge, Gauge
 from tune.trial.record import Failure
 from tune.trial.run import TrialRun
 from tune.trial.task import Job, Task
 
 SCRATCH = "weighed-"
-OVERFLOW = "OutOfMemoryError"
-"""torch's name for a GPU that has no memory left."""
 
 
 def weigh(job: Job, seed: int, loads: Mapping[str, dict[str, Value]], gauge: Gauge | None = None) -> Weighed:
@@ -33,7 +31,9 @@ def weigh(job: Job, seed: int, loads: Mapping[str, dict[str, Value]], gauge: Gau
     with tempfile.TemporaryDirectory(prefix=SCRATCH) as scratch:
         for number, (what, values) in enumerate(loads.items()):
             version = str(Path(scratch) / str(number))
-            task = Task(number=number, version=version, seed=seed, values=values, preflight=True, rehearsal=True)
+            task = Task(
+                number=number, version=version, seed=seed, values=values, preflight=True, rehearsal=True, weighs=True
+            )
             gauge.reset()
             record = TrialRun(job, task, executor).run(unheard, lambda *_: None)
             found.append(_footprint(what, gauge.peak(), record.failure))
@@ -43,4 +43,5 @@ def weigh(job: Job, seed: int, loads: Mapping[str, dict[str, Value]], gauge: Gau
 def _footprint(what: str, peak_bytes: int, failure: Failure | None) -> Footprint:
     if failure is None:
         return Footprint(what=what, peak_bytes=peak_bytes)
-    return Footprint(what=what, peak_bytes=peak_bytes, failure=failure.reason, overflows=failure.kind == OVERFLOW)
+    overflows = is_out_of_memory(failure.kind, failure.message)
+    return Footprint(what=what, peak_bytes=peak_bytes, failure=failure.reason, overflows=overflows)

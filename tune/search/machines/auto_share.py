@@ -19,8 +19,10 @@ from tune.trial.task import Job
 HARDCODED = "the hardcoded values"
 
 
-def measured_share(space: Space, promoted: Sequence[Promoted], job: Job, resources: Resources) -> tuple[Resources, str]:
-    """Return the resources with the share that trials need, and what was measured, in a sentence.
+def measured_share(
+    space: Space, promoted: Sequence[Promoted], job: Job, resources: Resources
+) -> tuple[Resources, Weighed | None, str]:
+    """Return the resources with the share that trials need, what was measured, and the same in a sentence.
 
     Raises OptionError where the user asked for more trials at a time than fit.
     """
@@ -29,8 +31,8 @@ def measured_share(space: Space, promoted: Sequence[Promoted], job: Job, resourc
         weighed = weigh_on_gpu(job, resources, space.settings.seed, loads)
     except RayError as error:  # the process died: the pre-flight comes next, and says why
         *_, last = str(error).strip().splitlines() or [type(error).__name__]
-        return whole(resources), f"it could not be measured: {last.strip()}"
-    return apportion(weighed, resources, space.settings), told(weighed, fitting(weighed))
+        return whole(resources), None, f"it could not be measured: {last.strip()}"
+    return apportion(weighed, resources, space.settings), weighed, told(weighed, fitting(weighed))
 
 
 def loads_of(space: Space, promoted: Sequence[Promoted]) -> dict[str, dict[str, Value]]:

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 from tune.search.machines.process_server import running_server
 from tune.search.machines.resources import Resources
+from tune.trial.nvml import NVML_ORDER
 
 DRIVER_ENVIRONMENT = {
+    **NVML_ORDER,
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # they would write a second copy of everything

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,10 @@ def machine(address: str | None, gpus: tuple[int, ...] | None, tell: Callable[[s
     """Give the machine that is meant; a cluster is left at the end. Raise OptionError at what cannot be meant."""
     check_started_once(os.environ, on_cluster=address is not None)
     if address is None:
+        if gpus is not None and "ray" in sys.modules and sys.modules["ray"].is_initialized():
+            what = "Ray runs already in this process, and has its GPUs"
+            hint = "Call `ray.shutdown()` first, or start Ray with CUDA_VISIBLE_DEVICES set, and leave `gpus` out."
+            raise OptionError("--gpu", what, hint)
         yield ThisMachine(gpus)
         return
     if gpus is not None:

@@ -1,5 +1,7 @@
 """What a trial gets, and how many run at a time."""
 
+import contextlib
+import importlib.metadata
 import math
 import os
 from collections.abc import Callable
@@ -7,13 +9,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tune.errors import OptionError
-from tune.search.machines.gpus import choose_gpus, detect_gpus
+from tune.search.machines.gpus import are_logical, choose_gpus, detect_gpus
 from tune.search.machines.team import for_team, team_size
 from tune.space.settings import AUTO, Settings
+from tune.trial.nvml import explain_no_gpu
 
 if TYPE_CHECKING:
     from tune.search.machines.nodes import Reached
 
+RAY_PARTS = 10_000
+"""Ray counts a GPU in so many parts."""
+DEVICES = ("gpu", "cuda", "mps")
+"""Accelerators of the Trainer of which a process takes its first device, unless it was given another one."""
 NO_AUTO = "Leave `gpus_per_trial` out, and trials run on the CPU."
 
 
@@ -33,6 +40,8 @@ class Resources:
     """Processes that train a trial together; they share its cores, and each has a GPU of its own where it has GPUs."""
     n_gpus_there: int = 0
     """GPUs that this process sees; ``gpus`` are those of them that the search uses."""
+    why_no_gpu: str | None = None
+    """Why there are none, where there seem to be some; None: there are, or nothing speaks for one."""
     is_measured: bool = False
     """Whether a pre-flight is to tell how many trials share a GPU; until then each has one of its own."""
     reached: "Reached | None" = None
@@ -57,7 +66,7 @@ class Resources:
             return self.reached.found
         cores = f"{self.n_cores} CPU core{'s' if self.n_cores != 1 else ''}"
         if not self.n_gpus_there:
-            return f"{cores}, no GPU"
+            return f"{cores}, no GPU" + (f" (NVML: {self.why_no_gpu})" if self.why_no_gpu else "")
         gpus = f"{cores}, {self.n_gpus_there} GPU{'s' if self.n_gpus_there != 1 else ''}"
         if len(self.gpus) == self.n_gpus_there:
             return gpus
@@ -72,28 +81,43 @@ class Resources:
 def plan_resources(settings: Settings, wanted: tuple[int, ...] | None, n_workers: int = 0) -> Resources:
     """Divide the machine: with GPUs one a trial, without by cores; never more trials at a time than there are.
 
+    A share of a GPU becomes larger where fewer trials run at a time than fit, so that none leaves a GPU idle.
     ``wanted``: indices of the GPUs to use, None for all. ``n_workers``: of the program's DataLoaders; cores are divided
     so that each has one. Raises OptionError when there is less than was asked for.
     """
-    n_cores = len(os.sched_getaffinity(0))
+    n_cores = count_cores()
     there = detect_gpus()
     gpus = choose_gpus(there, wanted)
+    are_cores_given = settings.cpus_per_trial is not None
     settings = for_team(settings, len(gpus))
     share = _share(settings, len(gpus), is_wanted=wanted is not None)
     slots = gpu_slots(share, len(gpus)) if share else None
     cpus = settings.cpus_per_trial or _cpus(n_workers, n_cores, settings.concurrency or slots or 1)
     _check_fits(settings, share, n_cores, len(gpus), slots)
+    if slots is not None and settings.gpus_per_trial != AUTO and not are_cores_given:
+        cpus = max(cpus, n_cores // (settings.concurrency or slots))
     at_a_time = settings.concurrency or (slots if slots is not None else int(n_cores / cpus))
+    at_a_time = max(1, min(at_a_time, settings.trials))
+    _check_device(settings, share, at_a_time, len(there))
+    if 0 < share < 1:
+        at_a_time, larger = spread_trials(at_a_time, len(gpus), is_fixed=settings.concurrency is not None)
+        share = max(share, larger)
     return Resources(
         n_cores=n_cores,
         gpus=gpus if share else (),
         cpus_per_trial=cpus,
         gpus_per_trial=share,
-        concurrency=max(1, min(at_a_time, settings.trials)),
+        concurrency=at_a_time,
         workers_per_trial=team_size(settings),
         n_gpus_there=len(there),
+        why_no_gpu=None if there or are_logical() else explain_no_gpu(),
         is_measured=settings.gpus_per_trial == AUTO,
     )
+
+
+def count_cores() -> int:
+    """Return the cores that this process may use; on macOS, where none are set apart for a process, all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _share(settings: Settings, n_gpus: int, *, is_wanted: bool) -> float:
@@ -131,6 +155,39 @@ def _check_fits(settings: Settings, share: float, n_cores: int, n_gpus: int, slo
         raise OptionError("concurrency", what, "Ask for fewer, or give each a smaller share of a GPU.")
 
 
+def _check_device(settings: Settings, share: float, at_a_time: int, n_gpus_there: int) -> None:
+    """Raise OptionError where trials would all take one device, or have a GPU that torch cannot use."""
+    accelerator = settings.trainer.get("accelerator", "gpu" if share else "cpu")
+    if accelerator not in DEVICES:
+        return
+    if not share and n_gpus_there:
+        what = f"trainer.accelerator is {accelerator!r}, got {settings.gpus_per_trial or 0:g}"
+        raise OptionError("gpus_per_trial", what, "Leave `gpus_per_trial` out, or write `trainer: {accelerator: cpu}`.")
+    if not share and at_a_time > 1:
+        why = f"trainer.accelerator is {accelerator!r}, and no GPU is counted"
+        what = f"{at_a_time} trials at a time would train on one device: {why}"
+        raise OptionError("concurrency", what, "Write `concurrency: 1`, or `trainer: {accelerator: cpu}`.")
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        version = importlib.metadata.version("torch")
+        if share and version.endswith("+cpu") and not are_logical():
+            what = f"a trial would have {share:g} GPU, and torch {version} can use none"
+            hint = "Install a build of torch for CUDA, or write `trainer: {accelerator: cpu}`."
+            raise OptionError("gpus_per_trial", what, hint)
+
+
 def gpu_slots(share: float, n_gpus: int) -> int:
     """Return how many trials fit: a share is one of a single GPU, so that of 0.6 each has one of its own."""
     return n_gpus * int(1 / share + 1e-9) if share <= 1 else int(n_gpus / share)
+
+
+def spread_trials(at_a_time: int, n_gpus: int, *, is_fixed: bool) -> tuple[int, float]:
+    """Return how many trials run at a time, and the largest share of a GPU with which they fit.
+
+    Ray fills a GPU before it takes the next: 20 trials with a third each would leave one of 8 GPUs idle. Where their
+    number is not fixed, only as many run as fill all GPUs alike: 16 with a half.
+    """
+    on_each = math.ceil(at_a_time / n_gpus)
+    if not is_fixed and on_each > 1 and at_a_time <= on_each * (n_gpus - 1):
+        on_each -= 1
+        at_a_time = on_each * n_gpus
+    return at_a_time, RAY_PARTS // on_each / RAY_PARTS

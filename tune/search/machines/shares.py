@@ -1,23 +1,21 @@
 """How many trials share a GPU, by what was measured of their memory. Arithmetic alone: it needs no GPU."""
 
-import math
 from dataclasses import replace
 
 from tune.errors import OptionError
-from tune.search.machines.resources import Resources
+from tune.search.machines.resources import Resources, gpu_slots, spread_trials
 from tune.space.settings import Settings
 from tune.trial.footprint import Footprint, Weighed
 
 MARGIN = 1.1
 """Of what was measured: a longer training leaves memory in pieces, and a last batch has another size."""
-RAY_PARTS = 10_000
-"""Ray counts a GPU in so many parts."""
 GIB = 2**30
 
 
 def apportion(weighed: Weighed, resources: Resources, settings: Settings) -> Resources:
     """Return the resources with the share that trials need; with fewer trials or cores than fit, a larger one.
 
+    Cores that are left over are divided among the trials, unless the user said how many a trial has.
     Raises OptionError where the user asked for more trials at a time than fit.
     """
     n_gpus, fit = len(resources.gpus), fitting(weighed)
@@ -27,10 +25,14 @@ def apportion(weighed: Weighed, resources: Resources, settings: Settings) -> Res
         raise OptionError("concurrency", what, f"Ask for {fit * n_gpus}, or make the space's largest sizes smaller.")
     by_cores = max(n_gpus, int(resources.n_cores / resources.cpus_per_trial))
     at_a_time = wanted or max(1, min(fit * n_gpus, by_cores, settings.trials))
-    on_each = math.ceil(at_a_time / n_gpus)
+    at_a_time, share = spread_trials(at_a_time, n_gpus, is_fixed=wanted is not None)
+    cpus = resources.cpus_per_trial
+    if settings.cpus_per_trial is None:
+        cpus = max(cpus, resources.n_cores // (wanted or gpu_slots(share, n_gpus)))
     return replace(
         resources,
-        gpus_per_trial=RAY_PARTS // on_each / RAY_PARTS,
+        cpus_per_trial=cpus,
+        gpus_per_trial=share,
         concurrency=at_a_time,
         is_measured=False,
     )

@@ -12,8 +12,10 @@ TOGETHER = re.compile(r"(ddp|fsdp|deepspeed)(?!.*(spawn|fork|notebook)).*")
 ON_GPUS = ("fsdp", "deepspeed")
 """Strategies that Lightning has for GPUs alone."""
 STRATEGIES = "Write `ddp`, `ddp_find_unused_parameters_true`, or `fsdp` with GPUs."
-ONE_DEVICE = (None, 1, "1", "auto", -1, "-1")
-"""What `trainer.devices` may be: a trial of one process sees one device, or is on the CPU."""
+ONE_DEVICE = (None, 1, "1", [0])
+"""What `trainer.devices` may be: a trial of one process takes one device, or is on the CPU."""
+ALL_DEVICES = ("auto", -1, "-1")
+"""What it may be, too, where a trial sees one device for each process."""
 
 
 def team_size(settings: Settings) -> int:
@@ -45,16 +47,23 @@ def for_team(settings: Settings, n_gpus: int) -> Settings:
 
 
 def _check_devices(settings: Settings, number: int) -> None:
-    """Raise OptionError where the Trainer would start processes of its own: those would not run the trial."""
-    for name in ("devices", "num_nodes"):
-        wanted = settings.trainer.get(name)
-        if wanted not in (*ONE_DEVICE, number if name == "devices" else 1) and not _is_one(wanted):
-            what = f"the processes of a trial are the search's to start, got {wanted!r}"
-            raise OptionError(f"trainer.{name}", what, "Write `workers_per_trial: 2`, or `gpus_per_trial: 2`.")
-
-
-def _is_one(wanted: Value) -> bool:
-    return isinstance(wanted, list | tuple) and len(wanted) == 1
+    """Raise OptionError where the Trainer would start processes of its own, or take a device that no trial sees."""
+    devices, num_nodes = settings.trainer.get("devices"), settings.trainer.get("num_nodes")
+    own = "the processes of a trial are the search's to start, got"
+    hint = "Write `workers_per_trial: 2`, or `gpus_per_trial: 2`."
+    if num_nodes not in (None, 1, "1"):
+        raise OptionError("trainer.num_nodes", f"{own} {num_nodes!r}", hint)
+    if devices in (*ONE_DEVICE, number):
+        return
+    if devices in ALL_DEVICES:
+        if number == 1 and team_size(replace(settings, workers_per_trial=None)) > 1:
+            hint = "Leave `workers_per_trial` out for one on each GPU, or `devices` for one alone."
+            raise OptionError("trainer.devices", f"{own} {devices!r}", hint)
+        return
+    if isinstance(devices, list) and len(devices) == 1 and str(devices[0]).isdecimal():
+        what = f"a trial sees the GPU that it is given, as device 0, and no other one, got {devices!r}"
+        raise OptionError("trainer.devices", what, f"Leave it out, and write `--gpu {devices[0]}`.")
+    raise OptionError("trainer.devices", f"{own} {devices!r}", hint)
 
 
 def _check_strategy(strategy: Value, *, on_gpus: bool) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tune.trial.nvml import NVML_ORDER
 from tune.trial.stopwatch import State
 
 OF_LAUNCHERS = re.compile(
@@ -51,4 +52,4 @@ def trial_environment(of_actor: Mapping[str, str], n_threads: int, *, sees_gpus:
     Ray leaves CUDA_VISIBLE_DEVICES as it is for an actor without a GPU: such a trial would see those of all others.
     """
     hidden = {} if sees_gpus else {"CUDA_VISIBLE_DEVICES": ""}
-    return {**drop_launcher_variables(of_actor), "OMP_NUM_THREADS": str(n_threads), **hidden}
+    return {**NVML_ORDER, **drop_launcher_variables(of_actor), "OMP_NUM_THREADS": str(n_threads), **hidden}

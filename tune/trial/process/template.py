@@ -225,7 +225,7 @@ def _become_next(server: socket.socket, message: Mapping[str, Any], prepared: Pr
         file = message["job"]
         job, executor = (prepared.job, prepared.executor) if file == prepared.file else load_job(file)
         if job is not None and executor is not None:
-            changed(job.surroundings, job.n_threads, on_gpu=False)  # remembers the versions of packages
+            changed(job.surroundings, job.n_threads, gpus="")  # remembers the versions of packages
             with contextlib.suppress(Exception):  # the trial says what is wrong with the source
                 executor.compile_all()
         if message["warm"]:

@@ -1,0 +1,76 @@
+"""In the place of NVIDIA's module where its folder is on the path; the variable ``FAKE_NVML`` says what is there.
+
+It is JSON: a list of GPUs with any of ``uuid``, ``name``, ``gib`` and ``slices``, GPUs again, which it has where MIG is
+on; or a text, why NVML does not start.
+"""
+
+import json
+import os
+from types import SimpleNamespace
+
+NVML_ERROR_LIBRARY_NOT_FOUND = 12
+NVML_ERROR_UNKNOWN = 999
+
+
+class NVMLError(Exception):
+    """As NVIDIA's own module has it, made of the text."""
+
+    @property
+    def value(self):
+        return NVML_ERROR_LIBRARY_NOT_FOUND if "Library Not Found" in str(self) else NVML_ERROR_UNKNOWN
+
+
+def _told():
+    return json.loads(os.environ.get("FAKE_NVML", "[]"))
+
+
+def nvmlInit():
+    if isinstance(_told(), str):
+        raise NVMLError(_told())
+
+
+def nvmlShutdown():
+    pass
+
+
+def nvmlDeviceGetCount():
+    return len(_told())
+
+
+def nvmlDeviceGetHandleByIndex(index):
+    return _told()[index]
+
+
+def nvmlDeviceGetHandleByUUID(uuid):
+    all_there = [each for gpu in _told() for each in (gpu, *(gpu.get("slices") or []))]
+    return next(each for each in all_there if each.get("uuid") == uuid)
+
+
+def nvmlDeviceGetMigMode(handle):
+    if "slices" not in handle:
+        raise NVMLError("Not Supported")
+    return [int(handle["slices"] is not None), 1]
+
+
+def nvmlDeviceGetMaxMigDeviceCount(handle):
+    return 7
+
+
+def nvmlDeviceGetMigDeviceHandleByIndex(handle, index):
+    if index >= len(handle["slices"]) or not handle["slices"][index]:
+        raise NVMLError("Not Found")
+    return handle["slices"][index]
+
+
+def nvmlDeviceGetMemoryInfo(handle):
+    return SimpleNamespace(total=handle["gib"] * 2**30, free=handle["gib"] * 2**30)
+
+
+def nvmlDeviceGetUUID(handle):
+    if "uuid" not in handle:
+        raise NVMLError("GPU is lost")
+    return handle["uuid"]
+
+
+def nvmlDeviceGetName(handle):
+    return handle.get("name", "NVIDIA H200")
