@@ -45,6 +45,27 @@ def test_a_generator_of_its_own_is_the_programs_affair(program_of):
     assert cautions(program_of("import torch\nrng = torch.Generator().manual_seed(0)\n"), is_script=True) == ()
 
 
+CHOICES = {
+    "an entry": 'os.environ["CUDA_VISIBLE_DEVICES"] = "0"',
+    "setdefault": 'os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")',
+    "update": 'os.environ.update(CUDA_VISIBLE_DEVICES="0")',
+    "putenv": 'os.putenv("CUDA_VISIBLE_DEVICES", "0")',
+    "in a function": 'def main(gpu): os.environ["CUDA_VISIBLE_DEVICES"] = str(gpu)',
+}
+
+
+@pytest.mark.parametrize("text", CHOICES.values(), ids=CHOICES)
+def test_a_program_that_names_its_gpu_is_told_so(program_of, text):
+    assert cautions(program_of(f"import os\n{text}\n"), is_script=True) == (
+        "train.py:2: the program names its GPU itself; a trial keeps the one that it is given",
+    )
+
+
+@pytest.mark.parametrize("text", ['x = os.environ["CUDA_VISIBLE_DEVICES"]', 'held["CUDA_VISIBLE_DEVICES"] = "0"'])
+def test_a_program_that_reads_its_gpu_is_told_nothing(program_of, text):
+    assert cautions(program_of(f"import os\n{text}\n"), is_script=True) == ()
+
+
 @pytest.mark.parametrize("others", [{"tune.py": ""}, {"tune/__init__.py": ""}, {"tune/space.py": ""}], ids=str)
 def test_a_module_of_our_packages_name_is_refused(program_of, others):
     text = "import tune.space" if "tune/space.py" in others else "import tune"

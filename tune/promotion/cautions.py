@@ -22,6 +22,7 @@ SEEDING = frozenset({"seed_everything", "torch.manual_seed", "torch.random.manua
 }
 """Calls that seed the whole process; a `torch.Generator` of the program's own is its own affair."""
 
+DEVICES = "CUDA_VISIBLE_DEVICES"
 MAX_PLACES = 3
 
 NEEDED = frozenset(
@@ -88,6 +89,8 @@ def cautions(program: Program, *, is_script: bool) -> tuple[str, ...]:
     warnings = [*outside_warnings(program)]
     if places := list(_seeds(program, is_script=is_script)):
         warnings.append(f"{_listing(places)}: the program seeds itself, so `seed` does not reach what comes after")
+    if places := list(_device_choices(program)):
+        warnings.append(f"{_listing(places)}: the program names its GPU itself; a trial keeps the one that it is given")
     if places := find_line_magics(program):
         warnings.append(
             f"{_listing(places)}: `get_ipython()` is there in a notebook alone: trials leave such lines out"
@@ -104,6 +107,23 @@ def _seeds(program: Program, *, is_script: bool) -> Iterator[str]:
         runs_guard = is_script and source is program.source
         for node in _walk(source.tree, runs_guard=runs_guard):
             if isinstance(node, ast.Call) and _is_seeding(dotted(node.func) or ""):
+                yield f"{source.name}:{node.lineno}"
+
+
+def _device_choices(program: Program) -> Iterator[str]:
+    """Yield the places where the program writes CUDA_VISIBLE_DEVICES."""
+    for source in program.sources.values():
+        for node in ast.walk(source.tree):
+            match node:
+                case ast.Assign(targets=[ast.Subscript(value=held, slice=ast.Constant(value=name))]):
+                    writes = name == DEVICES and (dotted(held) or "").endswith("environ")
+                case ast.Call(func=ast.Attribute(attr="setdefault" | "putenv"), args=[ast.Constant(value=name), *_]):
+                    writes = name == DEVICES
+                case ast.Call(func=ast.Attribute(value=held, attr="update"), keywords=keywords):
+                    writes = (dotted(held) or "").endswith("environ") and DEVICES in {each.arg for each in keywords}
+                case _:
+                    writes = False
+            if writes and isinstance(node, ast.stmt | ast.expr):
                 yield f"{source.name}:{node.lineno}"
 
 

@@ -17,6 +17,7 @@ from tune.trial.children import only_forked
 from tune.trial.command_line import CommandLine, Reads
 from tune.trial.fit import Fit
 from tune.trial.fits import CountedFits, logging_noted
+from tune.trial.kept_devices import given_devices_kept
 from tune.trial.lightning import each_lightning
 from tune.trial.mail import Epoch
 from tune.trial.mark import Mark
@@ -97,6 +98,7 @@ def execute(
     with own_seeds, executor.imports(values) as in_force, only_forked(snapshot), contextlib.ExitStack() as patches:
         configs = SnapshotConfigs(executor.snapshot, job.options, order.options, order.folder)
         patches.enter_context(configs.in_place())
+        patches.enter_context(given_devices_kept())
         proof = Proof(job.constants, values, in_force, job.program)
         fit = Fit(
             job,
