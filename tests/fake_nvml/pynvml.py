@@ -1,7 +1,7 @@
 """In the place of NVIDIA's module where its folder is on the path; the variable ``FAKE_NVML`` says what is there.
 
-It is JSON: a list of GPUs with any of ``uuid``, ``name``, ``gib`` and ``slices``, GPUs again, which it has where MIG is
-on; or a text, why NVML does not start.
+It is JSON: a list of GPUs with any of ``uuid``, ``name``, ``gib``, ``used`` and ``slices``, GPUs again, which it has
+where MIG is on; or a text, why NVML does not start.
 """
 
 import json
@@ -63,7 +63,9 @@ def nvmlDeviceGetMigDeviceHandleByIndex(handle, index):
 
 
 def nvmlDeviceGetMemoryInfo(handle):
-    return SimpleNamespace(total=handle["gib"] * 2**30, free=handle["gib"] * 2**30)
+    if "gib" not in handle:
+        raise NVMLError("Not Supported")
+    return SimpleNamespace(total=handle["gib"] * 2**30, free=(handle["gib"] - handle.get("used", 0)) * 2**30)
 
 
 def nvmlDeviceGetUUID(handle):

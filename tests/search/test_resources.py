@@ -80,6 +80,51 @@ def test_without_the_variable_those_of_the_machine_are_seen(monkeypatch):
     assert detect_gpus() == ("0", "1")
 
 
+FULL = {"uuid": "GPU-2", "name": "NVIDIA A100", "gib": 80, "used": 75}
+FREE = {"uuid": "GPU-1", "name": "NVIDIA A100", "gib": 80, "used": 3}
+LOST = {}
+
+
+def plan_with(monkeypatch, gpus, wanted=None, **asked):
+    monkeypatch.delenv("PROMOTUNE_LOGICAL_GPUS")
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "2.13.0")
+    fake_nvml(monkeypatch, gpus)
+    return plan_resources(Settings(**asked), wanted)
+
+
+def test_a_gpu_that_others_have_filled_or_that_is_lost_is_left_out(monkeypatch):
+    found = plan_with(monkeypatch, [FREE, FULL, LOST, {**FREE, "uuid": "GPU-4"}])
+
+    assert found.gpus == ("0", "3")
+    assert found.found == (
+        "8 CPU cores, 4 GPUs (3 x NVIDIA A100 with 80 GiB), of which 0, 3 are used\n"
+        "GPU 1: 75 of 80 GiB are taken by others\n"
+        "GPU 2: GPU is lost"
+    )
+
+
+def test_a_full_gpu_that_is_asked_for_is_used_and_told(monkeypatch):
+    found = plan_with(monkeypatch, [FREE, FULL], (1,))
+
+    assert found.gpus == ("1",)
+    assert found.found.endswith(", of which 1 is used\nGPU 1: 75 of 80 GiB are taken by others")
+
+
+def test_where_no_gpu_can_be_used_the_search_is_refused(monkeypatch):
+    with pytest.raises(OptionError) as refused:
+        plan_with(monkeypatch, [FULL])
+    assert str(refused.value) == (
+        "--gpu: no GPU can be used: GPU 0: 75 of 80 GiB are taken by others\n"
+        "  Wait, name one with `--gpu`, or write `trainer: {accelerator: cpu}`."
+    )
+
+
+def test_a_full_gpu_does_not_matter_on_the_cpu(monkeypatch):
+    found = plan_with(monkeypatch, [FULL], trainer={"accelerator": "cpu"})
+
+    assert found.found == "8 CPU cores, 1 GPU (NVIDIA A100 with 80 GiB), of which none is used"
+
+
 NAMED = {
     "GPU-5e": ("GPU-5ebe",),
     "GPU-77aa,GPU-5": ("GPU-77aa", "GPU-5ebe"),
@@ -199,7 +244,7 @@ CPU_BUILD = (
 @pytest.mark.parametrize("trainer", [{}, {"accelerator": "gpu"}, {"accelerator": "cuda"}])
 def test_a_build_of_torch_for_the_cpu_is_refused_where_trials_would_have_gpus(monkeypatch, tmp_path, trainer):
     monkeypatch.delenv("PROMOTUNE_LOGICAL_GPUS")
-    fake_nvml(monkeypatch, [{}])
+    fake_nvml(monkeypatch, [{"uuid": "GPU-5ebe"}])
     (tmp_path / "torch-9.9.0.dist-info").mkdir()
     (tmp_path / "torch-9.9.0.dist-info" / "METADATA").write_text("Name: torch\nVersion: 9.9.0+cpu\n")
     monkeypatch.syspath_prepend(tmp_path)

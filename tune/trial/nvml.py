@@ -28,6 +28,12 @@ class Gpu:
     """``NVIDIA H200``; empty where it is not known."""
     slices: tuple[str, ...] | None = None
     """The UUIDs of the MIG devices that it is divided into; None: it is whole."""
+    total_bytes: int = 0
+    """Of its memory; 0 where that is not known."""
+    used_bytes: int = 0
+    """Of its memory, by whatever runs on it now."""
+    fault: str | None = None
+    """What NVML says of a GPU that it counts and cannot reach."""
 
 
 def list_gpus() -> tuple[Gpu, ...]:
@@ -62,13 +68,18 @@ def explain_no_gpu() -> str | None:
 def _describe_gpu(index: int) -> Gpu:
     import pynvml
 
-    with contextlib.suppress(pynvml.NVMLError):  # one that is lost is counted all the same
+    try:
         handle = pynvml.nvmlDeviceGetHandleByIndex(index)
         handles = slice_handles(handle)
         slices = None if handles is None else tuple(str(pynvml.nvmlDeviceGetUUID(each)) for each in handles)
         uuid, name = (str(ask(handle)) for ask in (pynvml.nvmlDeviceGetUUID, pynvml.nvmlDeviceGetName))
-        return Gpu(uuid=uuid, name=name, slices=slices)
-    return Gpu()
+    except pynvml.NVMLError as error:  # one that is lost is counted all the same
+        return Gpu(fault=str(error))
+    total, free = 0, 0
+    with contextlib.suppress(pynvml.NVMLError):  # not every device tells
+        memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+        total, free = int(memory.total), int(memory.free)
+    return Gpu(uuid=uuid, name=name, slices=slices, total_bytes=total, used_bytes=total - free)
 
 
 def slice_handles(handle: Any) -> list[Any] | None:

@@ -4,12 +4,19 @@ import contextlib
 import importlib.metadata
 import math
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tune.errors import OptionError
-from tune.search.machines.gpus import are_logical, choose_gpus, detect_gpus
+from tune.search.machines.gpus import (
+    are_logical,
+    choose_gpus,
+    describe_models,
+    detect_gpus,
+    find_unusable,
+    list_machine_gpus,
+)
 from tune.search.machines.team import for_team, team_size
 from tune.space.settings import AUTO, Settings
 from tune.trial.nvml import explain_no_gpu
@@ -40,6 +47,10 @@ class Resources:
     """Processes that train a trial together; they share its cores, and each has a GPU of its own where it has GPUs."""
     n_gpus_there: int = 0
     """GPUs that this process sees; ``gpus`` are those of them that the search uses."""
+    models: str = ""
+    """Of these GPUs, with their memory; empty where that is not known."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Why GPUs are not used that could be, or will not do, by name."""
     why_no_gpu: str | None = None
     """Why there are none, where there seem to be some; None: there are, or nothing speaks for one."""
     is_measured: bool = False
@@ -68,9 +79,10 @@ class Resources:
         if not self.n_gpus_there:
             return f"{cores}, no GPU" + (f" (NVML: {self.why_no_gpu})" if self.why_no_gpu else "")
         gpus = f"{cores}, {self.n_gpus_there} GPU{'s' if self.n_gpus_there != 1 else ''}"
-        if len(self.gpus) == self.n_gpus_there:
-            return gpus
-        return f"{gpus}, of which {', '.join(self.gpus) or 'none'} {'is' if len(self.gpus) < 2 else 'are'} used"
+        gpus += f" ({self.models})" if self.models else ""
+        if len(self.gpus) < self.n_gpus_there:
+            gpus += f", of which {', '.join(self.gpus) or 'none'} {'is' if len(self.gpus) < 2 else 'are'} used"
+        return "".join([gpus, *(f"\nGPU {name}: {why}" for name, why in self.left_out.items())])
 
     @property
     def logical_cpus(self) -> int:
@@ -86,8 +98,12 @@ def plan_resources(settings: Settings, wanted: tuple[int, ...] | None, n_workers
     so that each has one. Raises OptionError when there is less than was asked for.
     """
     n_cores = count_cores()
-    there = detect_gpus()
+    known = list_machine_gpus()
+    there = detect_gpus(known)
+    unusable = find_unusable(there, known)
     gpus = choose_gpus(there, wanted)
+    if wanted is None:
+        gpus = _leave_out(gpus, unusable, settings)
     are_cores_given = settings.cpus_per_trial is not None
     settings = for_team(settings, len(gpus))
     share = _share(settings, len(gpus), is_wanted=wanted is not None)
@@ -110,9 +126,20 @@ def plan_resources(settings: Settings, wanted: tuple[int, ...] | None, n_workers
         concurrency=at_a_time,
         workers_per_trial=team_size(settings),
         n_gpus_there=len(there),
+        models=describe_models(there, known),
+        left_out={name: why for name, why in unusable.items() if share and (wanted is None or name in gpus)},
         why_no_gpu=None if there or are_logical() else explain_no_gpu(),
         is_measured=settings.gpus_per_trial == AUTO,
     )
+
+
+def _leave_out(gpus: tuple[str, ...], unusable: Mapping[str, str], settings: Settings) -> tuple[str, ...]:
+    """Return the GPUs on which trials can run; raise OptionError where that is none of them."""
+    usable = tuple(name for name in gpus if name not in unusable)
+    if gpus and not usable and settings.trainer.get("accelerator") != "cpu":
+        what = "no GPU can be used: " + "; ".join(f"GPU {name}: {why}" for name, why in unusable.items())
+        raise OptionError("--gpu", what, "Wait, name one with `--gpu`, or write `trainer: {accelerator: cpu}`.")
+    return usable
 
 
 def count_cores() -> int:
