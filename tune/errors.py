@@ -125,10 +125,16 @@ class UnreadOptionError(UserError):
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str | None:
-    """Return the known name nearest to ``wrong``, case folded first; else the only one that begins like it; or None."""
+    """Return the known name nearest to ``wrong``, case folded first; else the only one that begins like it; or None.
+
+    What Lightning or a program made of a name by a slash behind it is nearer than any other.
+    """
     by_fold: dict[str, str] = {}
     for name in known:
         by_fold.setdefault(name.casefold(), name)
+    below = [name for folded, name in by_fold.items() if folded.startswith(f"{wrong.casefold()}/")]
+    if below:  # val_loss/dataloader_idx_0
+        return below[0]
     near = difflib.get_close_matches(wrong.casefold(), by_fold, n=1)
     if near:
         return by_fold[near[0]]

@@ -26,6 +26,8 @@ DECLARED = [
     ("import fire\ndef main(batch_size=4): ...\nfire.Fire(main)", "--batch-size", 4),
     (CLI + "LightningCLI(Lit, Data)", "--model.lr", 1e-3),
     (CLI + "LightningCLI(Lit, Data)", "--model.width", Unknown("required")),
+    (CLI + "LightningCLI(Lit, trainer_defaults={'max_epochs': 3})", "--trainer.max_epochs", 3),
+    (CLI + "LightningCLI(Lit, trainer_defaults=dict(max_epochs=3))", "--trainer.max_epochs", 3),
     (CLI + "LightningCLI(datamodule_class=Data, model_class=Lit)", "--data.batch_size", 64),
     (CLI + "class MyCLI(LightningCLI): ...\nMyCLI(Lit)", "--model.lr", 1e-3),
     (CLI + "class Own(LightningCLI): ...\nclass MyCLI(Own): ...\nMyCLI(Lit)", "--model.lr", 1e-3),

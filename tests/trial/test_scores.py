@@ -484,13 +484,20 @@ def test_score_when_each_fold_is_tested_then_it_is_the_mean_of_the_tests(searche
 REFUSED = {
     "a fit that there is not": (FOLDS, {"fits": 4}, "fit 4 does not log 'score'", "These do: 1, 2, 3 of 3."),
     "no fit": ("pass", {}, "the program never calls Trainer.fit", "Logged: none."),
+    "a name without its loader": (
+        "built = trainer(); built.fit(Net(), loader(), [loader(), loader()])",
+        {},
+        "'score' is never logged",
+        "Did you mean 'score/dataloader_idx_0'?",
+    ),
     "another name": ("fit()", {"metric": "scor"}, "'scor' is never logged", "Did you mean 'score'?"),
 }
 
 
 @pytest.mark.parametrize(("body", "settings", "message", "hint"), REFUSED.values(), ids=REFUSED)
 def test_preflight_when_no_fit_counts_then_it_says_what_there_is(searched, body, settings, message, hint):
-    _, baseline = searched(in_main(body), **settings)
+    more = "class Net(Net):\n    def validation_step(self, batch, index, dataloader_idx=0): self.log('score', 0.5)\n"
+    _, baseline = searched(in_main(body, more if "[loader()" in body else ""), **settings)
 
     assert (baseline.failure.kind, baseline.failure.message, baseline.failure.hint) == ("MetricError", message, hint)
 

@@ -23,6 +23,7 @@ SEEDING = frozenset({"seed_everything", "torch.manual_seed", "torch.random.manua
 """Calls that seed the whole process; a `torch.Generator` of the program's own is its own affair."""
 
 DEVICES = "CUDA_VISIBLE_DEVICES"
+RATE_FINDERS = frozenset({"LearningRateFinder", "lr_find"})
 MAX_PLACES = 3
 
 NEEDED = frozenset(
@@ -91,6 +92,10 @@ def cautions(program: Program, *, is_script: bool) -> tuple[str, ...]:
         warnings.append(f"{_listing(places)}: the program seeds itself, so `seed` does not reach what comes after")
     if places := list(_device_choices(program)):
         warnings.append(f"{_listing(places)}: the program names its GPU itself; a trial keeps the one that it is given")
+    if places := list(_rate_finders(program)):
+        warnings.append(
+            f"{_listing(places)}: Lightning looks for the learning rate in each trial, over one that is searched"
+        )
     if places := find_line_magics(program):
         warnings.append(
             f"{_listing(places)}: `get_ipython()` is there in a notebook alone: trials leave such lines out"
@@ -124,6 +129,13 @@ def _device_choices(program: Program) -> Iterator[str]:
                 case _:
                     writes = False
             if writes and isinstance(node, ast.stmt | ast.expr):
+                yield f"{source.name}:{node.lineno}"
+
+
+def _rate_finders(program: Program) -> Iterator[str]:
+    for source in program.sources.values():
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.Call) and (dotted(node.func) or "").rpartition(".")[2] in RATE_FINDERS:
                 yield f"{source.name}:{node.lineno}"
 
 

@@ -12,6 +12,7 @@ from tune.errors import ConstantError, did_you_mean
 from tune.promotion.configs.config_file import ConfigPlace
 from tune.promotion.configs.hydra_values import compose_config
 from tune.promotion.configs.read_files import mentions_key, values_of_config_files
+from tune.promotion.find.forms.fields import entries_of
 from tune.promotion.find.project import Foreign, Own, Project, project_of
 from tune.promotion.find.signatures import MAX_BASES, signature_of
 from tune.promotion.find.survey import Called, Survey, dotted
@@ -301,6 +302,24 @@ def _lightning(called: Called, survey: Survey, project: Project) -> Iterator[Opt
                 if chosen_later or _keyword(called.node, "parser_kwargs") is not None:
                     value = Unknown("may stand in a config file")
                 yield replace(option, value=value, is_read=option.is_read or chosen_later)
+    yield from _of_trainer_defaults(_keyword(called.node, "trainer_defaults"), survey)
+
+
+def _of_trainer_defaults(node: ast.expr | None, survey: Survey) -> Iterator[Option]:
+    """Yield ``--trainer.max_epochs`` of ``trainer_defaults={"max_epochs": 3}``."""
+    for entry in () if node is None else entries_of("", node):
+        value = evaluate(entry.value)
+        if not isinstance(value, Unknown | dict | list):
+            name = f"trainer.{entry.key}"
+            yield Option(
+                name=f"--{name}",
+                value=value,
+                parser=Parser.LIGHTNING_CLI,
+                dest=name,
+                is_float=isinstance(value, float),
+                place=survey.place(entry.value.lineno),
+                names=(f"--{name}",),
+            )
 
 
 def _of_function(called: Called, survey: Survey, project: Project) -> Iterator[Option]:
