@@ -48,7 +48,7 @@ def test_a_generator_of_its_own_is_the_programs_affair(program_of):
 @pytest.mark.parametrize("text", ["pl.callbacks.LearningRateFinder()", "tuner.lr_find(model)", "LearningRateFinder()"])
 def test_a_program_that_looks_for_its_learning_rate_is_told_so(program_of, text):
     assert cautions(program_of(f"import torch\nx = {text}\n"), is_script=True) == (
-        "train.py:2: Lightning looks for the learning rate in each trial, over one that is searched",
+        "train.py:2: each trial looks for its learning rate, over one that is searched",
     )
 
 
