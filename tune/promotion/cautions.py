@@ -93,9 +93,7 @@ def cautions(program: Program, *, is_script: bool) -> tuple[str, ...]:
     if places := list(_device_choices(program)):
         warnings.append(f"{_listing(places)}: the program names its GPU itself; a trial keeps the one that it is given")
     if places := list(_rate_finders(program)):
-        warnings.append(
-            f"{_listing(places)}: Lightning looks for the learning rate in each trial, over one that is searched"
-        )
+        warnings.append(f"{_listing(places)}: each trial looks for its learning rate, over one that is searched")
     if places := find_line_magics(program):
         warnings.append(
             f"{_listing(places)}: `get_ipython()` is there in a notebook alone: trials leave such lines out"
