@@ -36,12 +36,12 @@ OPTIONS = {
     }
     | {"--trials", "--time-budget", "--seed", "--sampler", "--scheduler", "--concurrency"}
     | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures", "--give-up-after", "--hang-after"}
-    | {"--keep-checkpoints", "--workers-per-trial", "--fits"},
+    | {"--keep-checkpoints", "--checkpoints", "--workers-per-trial", "--fits"},
     "constants": HELP | {"--all", "--refused", "--json"},
     "promote": HELP | {"-o", "--output", "--force", "--script", "--system", "--args", "--metric", "--mode"},
     "resume": HELP
     | {"--space", "-q", "--quiet", "-g", "--gpu", "--address", "--storage", "--no-report", "--profile"}
-    | {"--trust-checkpoints", "--trials", "--time-budget", "--concurrency", "--keep-checkpoints"}
+    | {"--trust-checkpoints", "--trials", "--time-budget", "--concurrency", "--keep-checkpoints", "--checkpoints"}
     | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures", "--give-up-after", "--hang-after"},
     "results": HELP | {"--sort", "--json", "--csv", "--storage"},
     "report": HELP | {"-o", "--output", "--storage"},

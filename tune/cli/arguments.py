@@ -29,6 +29,7 @@ SETTINGS = {
     "hang-after": "10m: a trial that is silent for so long, and for 10 epochs, fails",
     "own-folder": "give each trial a working directory of its own",
     "keep-checkpoints": "of the best N trials, beside the baseline's and the running ones'",
+    "checkpoints": "when a trial writes them: auto, epoch, best, none or a time such as 10m",
     "repeats": "train a configuration that is drawn again once more",
 }
 """Options that have a key of the same name in the space file, and win over it."""
@@ -36,7 +37,14 @@ SETTINGS = {
 FLAGS = frozenset({"own-folder", "repeats"})
 """Settings that are true when they are given."""
 
-SHOWN = {"fits": "WHICH", "time-budget": "TIME", "hang-after": "TIME", "sampler": "NAME", "scheduler": "NAME"}
+SHOWN = {
+    "checkpoints": "WHEN",
+    "fits": "WHICH",
+    "time-budget": "TIME",
+    "hang-after": "TIME",
+    "sampler": "NAME",
+    "scheduler": "NAME",
+}
 """What stands for the value in the help, where it is no number."""
 
 
@@ -56,7 +64,7 @@ class Arguments:
     def settings(self, base: Settings) -> Settings:
         """Return ``base`` with what was given on the command line."""
         for name, text in self.given.items():
-            value = text if name in ("sampler", "scheduler", *DURATIONS) else parse_trainer_value(text)
+            value = text if name in ("sampler", "scheduler", "checkpoints", *DURATIONS) else parse_trainer_value(text)
             base = set_to(base, name, value, f"--{name.replace('_', '-')}")
         for name, text in self.trainer.items():
             base = set_to(base, "trainer", {name: parse_trainer_value(text)}, f"{TRAINER_PREFIX}{name}")

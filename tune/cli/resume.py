@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 MAY_CHANGE = (
     *("trials", "time-budget", "concurrency", "cpus-per-trial", "gpus-per-trial"),
-    *("max-failures", "give-up-after", "hang-after", "keep-checkpoints"),
+    *("max-failures", "give-up-after", "hang-after", "keep-checkpoints", "checkpoints"),
 )
 """Settings that may change in the middle of a search; a space file may change others too."""
 

@@ -82,6 +82,13 @@ def parser() -> SearchParser:
     return parser
 
 
+CHECKPOINTS_COST = {
+    "best": "checkpoints: best: a trial that is interrupted goes on from its best epoch",
+    "none": "checkpoints: none: a trial that is interrupted begins anew, and `load` takes what `retrain` trains again",
+}
+"""What a choice costs, by the setting."""
+
+
 def run(given: argparse.Namespace) -> int:
     """Check everything, then search."""
     began = time.time() if given.profile else None
@@ -98,7 +105,8 @@ def _run(plan: Plan, given: argparse.Namespace, screen: Screen, began: float | N
     unmet = baseline_doubts(plan.space.requirements, hardcoded(plan.promoted))
     told = cautions(plan.program, is_script=isinstance(plan.space.shape, Script))
     crowded = crowding(plan.workers, plan.resources.cpus_per_trial)
-    for warning in (*lint(plan.promoted), *doubts(plan.promoted), *unmet, *told, *crowded):
+    costs = [told for word, told in CHECKPOINTS_COST.items() if word == plan.space.settings.checkpoints]
+    for warning in (*lint(plan.promoted), *doubts(plan.promoted), *unmet, *told, *crowded, *costs):
         screen.line(f"warning: {warning}", style="yellow")
     known = None if given.known is None else _known(given.known, plan, screen)
     name, taken = plan.name or plan.space.name, names_at(plan.storage)

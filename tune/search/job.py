@@ -39,6 +39,7 @@ def build_job(
         mode=space.mode,
         others=tuple(each.metric for each in space.others),
         fits=None if space.settings.fits == AUTO else space.settings.fits,
+        checkpoints=space.settings.checkpoints,
         pauses_trials=space.settings.scheduler in ("hyperband", "pbt") and space.stops_early,
         trainer=_trainer(space, resources),
         epochs_constant=None if epochs is None else epochs.name,

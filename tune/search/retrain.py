@@ -12,6 +12,7 @@ from tune.search.rerun import Retraining, Run
 from tune.search.run import DRIVER_LOG
 from tune.search.watch import watched
 from tune.space.dimensions import Dimension
+from tune.space.settings import AUTO
 from tune.space.when import restored
 from tune.trial.fits import CountedFits
 from tune.trial.mail import Epoch
@@ -40,6 +41,7 @@ def retrain(retraining: Retraining) -> bool:
         folder=retraining.folder,
         surroundings=known,
         counted=None if trained is None else trained.counted_fits,
+        checkpoints=AUTO if job.checkpoints == "none" else job.checkpoints,  # a trial is trained again for its weights
     )
     director = _Director(retraining, {item.key: item.dimension for item in promoted})
     with logged_to(retraining.paths.folder / DRIVER_LOG), local_cluster(retraining.resources):

@@ -28,6 +28,9 @@ LEAST_SHARE = 1e-4
 AUTO: Literal["auto"] = "auto"
 """Of `gpus_per_trial`: as much of a GPU as the pre-flight says that a trial needs."""
 
+CHECKPOINTS = (AUTO, "epoch", "best", "none")
+"""When checkpoints are written, in words; a time is one more way to say it."""
+
 MAX_SEED = 2**32 - 1
 """NumPy takes no larger seed."""
 
@@ -76,6 +79,9 @@ class Settings:
     """Give each trial a working directory of its own; data at relative paths is not found from there."""
     keep_checkpoints: int | None = None
     """How many trials keep theirs beside the baseline and those that run, the best; None: all, while the disk lasts."""
+    checkpoints: Literal["auto", "epoch", "best", "none"] | float = AUTO
+    """When a trial writes: after each epoch, each best one, never, or at most once in so many seconds. AUTO: after each
+    epoch, unless that takes more than a twentieth of the time. The best epoch's is written whenever any is."""
     seed: int = 0
     """Of the sampler, and the program's seed in every trial: trials differ by their constants alone."""
 
@@ -199,6 +205,17 @@ def check_keep_checkpoints(value: Value, where: str | None) -> int | None:
     return _whole("keep_checkpoints", value, where, least=1, example="keep_checkpoints: 3")
 
 
+def check_checkpoints(value: Value, where: str | None) -> Value:
+    """Return when checkpoints are written: a word, or seconds, of ``10m``."""
+    if value in CHECKPOINTS:
+        return value
+    seconds = None if value is None or isinstance(value, bool) else _seconds(value)
+    if seconds is not None and 0 < seconds < math.inf:
+        return seconds
+    what = f"checkpoints: must be {', '.join(CHECKPOINTS)} or a time, got {value!r}"
+    raise _error(where, what, "Write `checkpoints: best`, or `checkpoints: 10m`.")
+
+
 def check_seed(value: Value, where: str | None) -> int:
     """Return the seed."""
     seed = _whole("seed", value, where, least=0, example="seed: 0")
@@ -241,6 +258,7 @@ CHECKS: dict[str, Callable[[Value, str | None], Value]] = {
     "fits": check_fits,
     "own_folder": check_own_folder,
     "keep_checkpoints": check_keep_checkpoints,
+    "checkpoints": check_checkpoints,
     "seed": check_seed,
 }
 """Every setting as the file writes it."""

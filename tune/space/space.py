@@ -113,6 +113,14 @@ def check_settings(space: Space) -> None:
     _check_grid(space)
     _check_several(space)
     _check_population(space)
+    _check_checkpoints(space)
+
+
+def _check_checkpoints(space: Space) -> None:
+    scheduler, checkpoints = space.settings.scheduler, space.settings.checkpoints
+    if checkpoints in ("best", "none") and scheduler in ("hyperband", "pbt") and space.stops_early:
+        what = f"checkpoints: {scheduler} pauses trials, which go on from their last checkpoint, got {checkpoints}"
+        raise SpaceError(space.where("checkpoints"), what, "Leave it out, or take another scheduler.")
 
 
 def _check_grid(space: Space) -> None:

@@ -6,7 +6,8 @@ A checkpoint of an epoch that is over is written once, under one name or two.
 import contextlib
 import os
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,28 +20,67 @@ from tune.trial.rng import rng_state
 from tune.trial.room import room_told
 from tune.trial.seat import of_all_ranks
 
+FREE_S = 0.25
+"""A checkpoint that is written in less is written after each epoch."""
+SHARE = 0.05
+"""Of its time a trial spends on others."""
+MOST_S = 600
+"""Of training that an interruption costs, where an epoch is shorter."""
+
 
 class CheckpointWriter:
     """Writes the last and the best checkpoint of a version."""
 
-    def __init__(self, files: VersionPaths) -> None:
-        """Write to the paths of ``files``."""
+    def __init__(self, files: VersionPaths, when: str | float = "epoch") -> None:
+        """Write to the paths of ``files``; ``when``: auto, epoch, best, none, or seconds between two last ones."""
         self._files = files
+        self._when = when
+        self._written_at = time.monotonic()  # the last one, or the beginning
+        self._takes_s = 0.0  # to write the last one
         self.epoch: int | None = None
         """The epoch from 0, while a checkpoint is written after the end of its epoch."""
         self.are_up_to_date = True
         """Whether all reports are in the last checkpoint."""
 
+    @property
+    def keeps_best(self) -> bool:
+        """Whether the best epoch's weights are written."""
+        return self._when != "none"
+
     def write_last(self, trainer: Any, mark: Mark, *, is_best: bool) -> None:
-        """Write the last checkpoint where the epoch is over; the best has a name of its own."""
-        self.are_up_to_date = mark.epoch_is_over
-        targets = [self._files.last] if mark.epoch_is_over else []
+        """Write the last checkpoint where the epoch is over and it is due; the best has a name of its own."""
+        is_best = is_best and self.keeps_best
+        writes_last = mark.epoch_is_over and (is_best or self._is_due(trainer, mark))
+        self.are_up_to_date = writes_last or (mark.epoch_is_over and self._when in ("best", "none"))
+        targets = [self._files.last] if writes_last else []
         targets += [self._files.best] if is_best else []
         if targets:
             self.write(trainer, mark, targets)
 
+    def write_at_stop(self, trainer: Any, make_mark: Callable[[], Mark]) -> None:
+        """Write what was not due when its epoch ended, now that the trial stops there: it may go on later."""
+        if not self.are_up_to_date:
+            self.are_up_to_date = True
+            self.write(trainer, make_mark(), [self._files.last])
+
+    def _is_due(self, trainer: Any, mark: Mark) -> bool:
+        """Tell whether an epoch that is not the best is written; of several processes they all are told the same."""
+        since_s = time.monotonic() - self._written_at
+        match self._when:
+            case "best" | "none":
+                return False
+            case "auto":
+                is_cheap = self._takes_s <= max(FREE_S, SHARE * since_s)
+                is_due = mark.last or is_cheap or since_s > MOST_S
+            case int() | float() as seconds:
+                is_due = mark.last or since_s >= seconds
+            case _:
+                return True
+        return bool(trainer.strategy.broadcast(is_due))
+
     def write(self, trainer: Any, mark: Mark, targets: list[Path]) -> None:
         """Write a checkpoint once, under one name or two; of several processes each takes its part."""
+        began = time.monotonic()
         first, *more = targets
         self.epoch = max(0, trainer.current_epoch - 1) if mark.epoch_is_over else None
         try:
@@ -51,6 +91,8 @@ class CheckpointWriter:
             for target in more:
                 with atomic_write(target) as aside:
                     _link_or_copy(first, aside)
+        self._written_at = time.monotonic()
+        self._takes_s = self._written_at - began
 
     def _write_whole(self, trainer: Any, mark: Mark, first: Path) -> None:
         if not trainer.is_global_zero:

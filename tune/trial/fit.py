@@ -144,8 +144,9 @@ class Fit:
                 mutant=self._mutant,
                 verify=self._proof.verify_parameters,
                 reports_epochs_whole=self._job.pauses_trials,
+                checkpoints=self._job.checkpoints,
             )
-            self.stopwatch.time_calls(self.reports, CHECKPOINTS, "_write_checkpoint")
+            self.stopwatch.time_calls(self.reports.checkpoints, CHECKPOINTS, "write")
         trainer.callbacks.append(self.reports)
 
     def note_stage_end(self, trainer: Any) -> None:

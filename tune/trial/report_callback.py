@@ -8,7 +8,7 @@ report. The last checkpoint is always of an epoch that is over: from there Light
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import ModuleType
 from typing import Any
 
@@ -81,12 +81,15 @@ class ReportCallback:
         mutant: Mutant | None = None,
         verify: Callable[[], None] = lambda: None,
         reports_epochs_whole: bool = False,
+        checkpoints: str | float = "epoch",
     ) -> None:
         """Report what ``counted`` says: the fits that the score comes from; None: the first that logs the metric.
 
         ``verify``: raises where the trial's values were not in force, before the first report.
 
         ``reports_epochs_whole``: reports wait for the end of their epoch, since trials are paused there.
+
+        ``checkpoints``: when they are written, as in ``Settings``.
         """
         self._objective = objective
         self._files = version
@@ -107,7 +110,8 @@ class ReportCallback:
         self._n_fits = 0
         self._fit = 0  # the number of the fit that the following are of
         self._is_reported = False  # the value of the whole fit
-        self._checkpoints = CheckpointWriter(version)
+        self.checkpoints = CheckpointWriter(version, checkpoints)
+        """Writes the last and the best."""
         self._metrics: Mapping[str, Any] = {}  # states of the checkpoint, until they are restored
         self._numbers: Mapping[str, Any] = {}  # likewise of the module's attributes
         self._numbers_before: Mapping[str, Any] | None = None  # these as the first epoch of the fit began
@@ -180,8 +184,8 @@ class ReportCallback:
 
     def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Give a checkpoint that we write the number of the epoch that is over, as Lightning's own have it."""
-        if self._checkpoints.epoch is not None:
-            checkpoint["epoch"] = self._checkpoints.epoch
+        if self.checkpoints.epoch is not None:
+            checkpoint["epoch"] = self.checkpoints.epoch
             checkpoint[METRICS] = metric_states(pl_module)
             checkpoint[ATTRIBUTES] = changed_numbers(pl_module, self._numbers_before or {})
 
@@ -267,10 +271,10 @@ class ReportCallback:
         if within and self._is_counted:
             self.n_measurable += 1
         if self.stopped or self._objective.metric not in values:
-            if not within and not self._checkpoints.are_up_to_date and not self.stopped:
-                self._checkpoints.write_last(trainer, self._mark_of(trainer, within=False), is_best=False)
+            if not within and not self.checkpoints.are_up_to_date and not self.stopped:
+                self.checkpoints.write_last(trainer, self._mark_of(trainer, within=False), is_best=False)
             if not within:
-                self._send(trainer)
+                self._send(trainer, epoch_is_over=True)
             return
         value = values[self._objective.metric]
         counts = self._is_counted
@@ -285,9 +289,9 @@ class ReportCallback:
             return
         others = tuple(values.get(name, math.nan) for name in self._objective.others)
         self._add(Epoch(epoch, value, is_last_report(trainer, is_validated=self._is_validated), others))
-        self._checkpoints.write_last(trainer, self._mark_of(trainer, within=within), is_best=is_best)
+        self.checkpoints.write_last(trainer, self._mark_of(trainer, within=within), is_best=is_best)
         if not within or not self._reports_epochs_whole:
-            self._send(trainer)
+            self._send(trainer, epoch_is_over=not within)
 
     def _evaluate(self, trainer: Any) -> None:
         """Take what was logged outside ``Trainer.fit``: it counts where the fit itself does not log the metric."""
@@ -307,7 +311,7 @@ class ReportCallback:
         if self._is_mean:
             self._save_best_of_fits(trainer, is_best=is_best)
         else:
-            self._checkpoints.write_last(
+            self.checkpoints.write_last(
                 trainer, self._mark_of(trainer, within=False, then=(epoch, values)), is_best=True
             )
 
@@ -339,7 +343,7 @@ class ReportCallback:
             self._measured[epoch.epoch] = epoch.others
         self._waiting.append(epoch)
 
-    def _send(self, trainer: Any | None) -> None:
+    def _send(self, trainer: Any | None, *, epoch_is_over: bool = False) -> None:
         """Report what waits; stop the Trainer where that is the answer."""
         waiting, self._waiting = self._waiting, []
         if waiting and self._verify is not None:
@@ -349,6 +353,8 @@ class ReportCallback:
             stops = self._report(epoch)
             if trainer.strategy.broadcast(stops) if trainer is not None else stops:
                 self.stopped = True
+                if trainer is not None and epoch_is_over:
+                    self.checkpoints.write_at_stop(trainer, partial(self._mark_of, trainer, within=False))
                 if trainer is not None:
                     stop_after_epoch(trainer)
                 return
@@ -388,8 +394,8 @@ class ReportCallback:
         )
 
     def _save_best_of_fits(self, trainer: Any, *, is_best: bool) -> None:
-        if is_best:
-            self._checkpoints.write(trainer, self._mark_of(trainer, within=False), [self._files.best])
+        if is_best and self.checkpoints.keeps_best:
+            self.checkpoints.write(trainer, self._mark_of(trainer, within=False), [self._files.best])
 
 
 def _end_repetition(trainer: Any) -> None:

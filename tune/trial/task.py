@@ -40,6 +40,8 @@ class Job:
     """Which fits count where several log the metric; None: what such programs mean."""
     counted: CountedFits | None = None
     """The fits that the score comes from, where an earlier driver's pre-flight found them."""
+    checkpoints: str | float = "auto"
+    """When a trial writes them: the setting of that name."""
     pauses_trials: bool = False
     """Whether the scheduler lets trials wait: that is possible where an epoch is over alone."""
     trainer: Mapping[str, Any]
