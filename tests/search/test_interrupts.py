@@ -15,7 +15,7 @@ def _nobody_takes_them(monkeypatch):
     monkeypatch.setattr(module, "_taken", [])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_signal_when_no_search_runs_yet_then_it_ends_the_search_as_it_begins(number):
     ended = []
     before = signal.getsignal(number)

@@ -250,7 +250,7 @@ def test_ctrl_c_twice_is_gone_within_five_seconds(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_one_signal_in_the_preflight_ends_it_at_once(folder, number):
     program = folder / "project" / "paced.py"
     hangs = "import pathlib, time\npathlib.Path('hangs').touch()\ntime.sleep(600)\n"

@@ -52,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def program() -> NoReturn:
     """Be the whole of a process; what a command makes stays until its end, but for what trials and web pages leave."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until a search takes it, it is a Ctrl-C
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.default_int_handler)  # until a search takes it, it is a Ctrl-C
     with collector_paused_for_long():
         status = main()
         gc.freeze()  # else the interpreter looks for cycles among millions of objects before it ends: a second

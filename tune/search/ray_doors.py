@@ -14,6 +14,7 @@ from ray.tune.search import Searcher
 
 from tune.errors import NoRoomError, UnsharedError
 from tune.search.director import Director
+from tune.search.machines.interrupts import retake_interrupts
 from tune.trial.fits import read_counted_fits
 from tune.trial.mail import Epoch
 from tune.trial.process.link import EPOCHS, NO_ROOM, READY
@@ -38,9 +39,13 @@ class SearcherDoor(_Door, Searcher):
         Searcher.__init__(self)
         _Door.__init__(self, director)
         self._config = dict(config)
+        self._is_first = True
 
     def suggest(self, trial_id: str) -> Any:
         """Return a trial's config, None while there is no room, or FINISHED."""
+        if self._is_first:
+            self._is_first = False
+            retake_interrupts()
         task = self._director.next_task(trial_id)
         if task is not None:
             return {TASK: task.encode(), **self._config}

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM from the start of Ray to its end: the first one waits for the search, which ends politely.
+"""Ctrl-C, SIGTERM and SIGUSR1 from the start of Ray to its end: the first waits for the search, which ends politely.
 
 Raised while Ray starts or ends, it would leave Ray half there: a crash, or a minute of waiting.
 """
@@ -8,7 +8,8 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
-NUMBERS = (signal.SIGINT, signal.SIGTERM)
+NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+"""SLURM is asked for the last one (``--signal=USR1@300``) some time before a job's end."""
 
 
 class Interrupts:
@@ -35,6 +36,12 @@ class Interrupts:
 
 
 _taken: list[Interrupts] = []
+
+
+def retake_interrupts() -> None:
+    """Handle the signals again that another library has taken: Ray Tune takes SIGUSR1 as a search begins."""
+    for interrupts in _taken[-1:]:
+        interrupts.install()
 
 
 @contextlib.contextmanager
