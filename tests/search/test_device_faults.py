@@ -134,4 +134,6 @@ def test_all_trials_complete_beside_a_dead_gpu(tmp_path):
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert [each["stage"] for each in records] == ["complete"] * 8
     assert {each["devices"] for each in records} == {"0"}
+    assert "\nhint: GPU 1 of " in ran.stdout
+    assert " failed 2 trials, which ran again: look at it, or leave it out with `--gpu`\n" in ran.stdout
     assert ran.stdout.count(" failed 2 trials in a row: it gets no more, and they run on others (") == 1

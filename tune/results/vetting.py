@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tune.errors import ExperimentError
 from tune.paths import ExperimentPaths, read_json, short
 from tune.space.dimensions import is_int, is_number
-from tune.trial.outcome import MUTATIONS
+from tune.trial.outcome import DEVICE_FAULTS, MUTATIONS
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -83,6 +83,9 @@ def _problem(noted: dict[str, Any], trial: "FrozenTrial", paths: ExperimentPaths
     mutations = noted.get(MUTATIONS, [])
     if not isinstance(mutations, list) or not all(map(_is_mutation, mutations)):
         return f"{MUTATIONS} hold an epoch, a donor and constants each, got {_cut(noted[MUTATIONS])}"
+    faults = noted.get(DEVICE_FAULTS, [])
+    if not isinstance(faults, list) or not all(isinstance(each, str) for each in faults):
+        return f"{DEVICE_FAULTS} are names of devices, got {_cut(faults)}"
     return _curve_problem(noted, trial)
 
 

@@ -11,7 +11,7 @@ from tune.errors import PauseError
 from tune.paths import ExperimentPaths, short
 from tune.search.causes import Causes
 from tune.search.checkpoints import Freed, Keeper
-from tune.search.device_faults import DeviceFaults
+from tune.search.device_faults import DeviceFaults, name_device_of
 from tune.search.ledger.ledger import BASELINE, Ledger
 from tune.search.left import left_in, told_by
 from tune.search.limits import Budget, Limits
@@ -22,7 +22,7 @@ from tune.search.usher import Usher
 from tune.search.versions import Versions
 from tune.trial.fits import CountedFits
 from tune.trial.mail import Epoch
-from tune.trial.outcome import Outcome
+from tune.trial.outcome import DEVICE_FAULTS, Outcome
 from tune.trial.record import Record
 from tune.trial.room import folder_told
 from tune.trial.task import Task
@@ -281,7 +281,9 @@ class Conductor:
             self._usher.rest(number)
             return
         left = left_in(self._versions.of(number), death=death, stopped=number in self._usher.stopped)
-        if left.failed and self._devices.count_failure(number, left.record):
+        if left.failed and left.record is not None and self._devices.count_failure(number, left.record):
+            faults = self._ledger.noted(number).get(DEVICE_FAULTS, [])
+            self._ledger.note(number, **{DEVICE_FAULTS: [*faults, name_device_of(left.record)]})
             self._usher.turns.add(number)
             return
         if not left.failed:

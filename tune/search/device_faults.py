@@ -45,13 +45,13 @@ class DeviceFaults:
     def count_success(self, record: Record | None) -> None:
         """Hear of a trial that did not fail."""
         if record is not None:
-            self._faults.pop(_device_of(record), None)
+            self._faults.pop(name_device_of(record), None)
 
     def count_failure(self, number: int, record: Record | None) -> bool:
         """Hear of a trial that failed; tell whether its device did, and the trial is to run again on another one."""
         if record is None or record.failure is None or not record.devices or not is_device_failure(record.failure):
             return False
-        device = _device_of(record)
+        device = name_device_of(record)
         failed_on = self._failed_on.setdefault(number, set())
         if failed_on - {device} or self._n_devices - len(self._left_out) < 2:  # or there is no other one
             return False
@@ -63,5 +63,6 @@ class DeviceFaults:
         return True
 
 
-def _device_of(record: Record) -> str:
+def name_device_of(record: Record) -> str:
+    """Return how the device that a trial ran on is called."""
     return device_name(record.host, record.devices)

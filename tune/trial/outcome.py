@@ -21,6 +21,8 @@ LEFT_OUT = "left_out"
 """The attribute of a trial that an edited space left out: why, and how it had ended. No other trial has it."""
 N_FITS = "n_fits"
 """The attribute of a trial whose values are running means over its fits: how many count."""
+DEVICE_FAULTS = "device_faults"
+"""The attribute of a trial that ran again, for its device failed: which ones did, ``host:device``."""
 MUTATIONS = "mutations"
 """The attribute of a trial whose constants changed while it trained: after which epoch, from whom, to what."""
 
@@ -65,6 +67,9 @@ class Outcome:
     """Where the curve is the running mean over fits, by their number: how many count; None: it is by epoch."""
     repeat_of: int | None = None
     """The trial with the same configuration that this one was taken from; it has no version of its own then."""
+
+    device_faults: tuple[str, ...] = ()
+    """Devices that failed it before, ``host:device``: it ran again."""
 
     @property
     def is_baseline(self) -> bool:
@@ -156,6 +161,7 @@ def outcome_of(trial: "FrozenTrial", mode: Mode) -> Outcome:
         ended=trial.datetime_complete.timestamp() if trial.datetime_complete else None,
         n_fits=n_fits,
         repeat_of=attributes.get("repeat_of"),
+        device_faults=tuple(attributes.get(DEVICE_FAULTS, ())),
     )
 
 
