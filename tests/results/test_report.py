@@ -17,7 +17,7 @@ from tune.errors import ExperimentError
 from tune.results.experiment import open_experiment
 from tune.results.report.clock import clock_of, spoken
 from tune.results.report.curves import curves
-from tune.results.report.timeline import Ran, lanes
+from tune.results.report.timeline import Ran, lanes, name_lanes
 from tune.results.report.write import page_of, write_report
 from tune.space.space import Objective
 from tune.trial.outcome import Outcome
@@ -263,3 +263,21 @@ def test_a_worker_that_replaces_a_dead_one_takes_over_its_lane():
     ]
 
     assert lanes(runs) == {"a:1": 0, "a:2": 1, "a:3": 0, "b:4": 2}
+
+
+LANES = {
+    "GPUs": ([("a:1", "0"), ("a:2", "1")], ["GPU 0", "GPU 1"]),
+    "two places on a GPU": ([("a:1", "0"), ("a:2", "0"), ("a:3", "1")], ["GPU 0", "GPU 0, place 2", "GPU 1"]),
+    "several GPUs each": ([("a:1", "0,1"), ("a:2", "2,3")], ["GPU 0,1", "GPU 2,3"]),
+    "the CPU": ([("a:1", ""), ("a:2", "")], ["worker 1", "worker 2"]),
+    "a place that had one GPU and then another": ([("a:1", "0"), ("a:1", "1")], ["worker 1"]),
+    "two hosts": ([("a:1", "0"), ("b:2", "0"), ("b:3", "")], ["a GPU 0", "b GPU 0", "b 3"]),
+}
+
+
+@pytest.mark.parametrize(("ran", "names"), LANES.values(), ids=LANES)
+def test_a_lane_is_called_after_its_gpu(ran, names):
+    runs = [Ran(trial=None, worker=worker, devices=devices, start=0, end=1) for worker, devices in ran]
+    several = len({worker.partition(":")[0] for worker, _ in ran}) > 1
+
+    assert [*name_lanes(runs, lanes(runs), several_hosts=several).values()] == names

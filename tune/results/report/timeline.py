@@ -16,6 +16,8 @@ class Ran:
     trial: Outcome
     worker: str
     """``host:pid``."""
+    devices: str = ""
+    """The GPUs that it had, as CUDA_VISIBLE_DEVICES names them; empty on the CPU."""
     start: float
     """Seconds since the epoch."""
     end: float
@@ -31,7 +33,8 @@ def runs_of(trials: Sequence[Outcome], records: Mapping[int, Record], now: float
             continue
         ended = record.ended or trial.ended or (now if trial.state == "running" else record.started)
         worker = record.worker or f"{record.host}:{record.pid}"
-        found.append(Ran(trial=trial, worker=worker, start=record.started, end=max(record.started, ended)))
+        end = max(record.started, ended)
+        found.append(Ran(trial=trial, worker=worker, devices=record.devices or "", start=record.started, end=end))
     return sorted(found, key=lambda each: each.start)
 
 
@@ -63,7 +66,7 @@ def timeline(runs: Sequence[Ran], clock: Clock) -> Figure | None:
         return None
     lane_of = lanes(runs)
     hosts = {worker.rpartition(":")[0] for worker in lane_of}
-    names = {lane: _name(worker, lane, several=len(hosts) > 1) for worker, lane in lane_of.items()}
+    names = name_lanes(runs, lane_of, several_hosts=len(hosts) > 1)
     unit, unit_name = clock.unit
     data = []
     for state, colour in STATE_COLOURS.items():
@@ -104,6 +107,19 @@ def timeline(runs: Sequence[Ran], clock: Clock) -> Figure | None:
     return {"data": data, "layout": layout}
 
 
-def _name(worker: str, lane: int, *, several: bool) -> str:
-    host = safe(worker.rpartition(":")[0])
-    return f"{host} {lane + 1}" if several else f"worker {lane + 1}"
+def name_lanes(runs: Sequence[Ran], lane_of: Mapping[str, int], *, several_hosts: bool) -> dict[int, str]:
+    """Return a name for each lane: its GPU's, where all that ran there had the same one, else a worker's number."""
+    devices: dict[int, set[str]] = {}
+    for each in runs:
+        devices.setdefault(lane_of[each.worker], set()).add(each.devices)
+    hosts = {lane: safe(worker.rpartition(":")[0]) for worker, lane in lane_of.items()}
+    names: dict[int, str] = {}
+    for lane, host in sorted(hosts.items()):
+        (device, *others) = devices[lane]
+        if not device or others:
+            names[lane] = f"{host} {lane + 1}" if several_hosts else f"worker {lane + 1}"
+            continue
+        name = f"{host} GPU {safe(device)}" if several_hosts else f"GPU {safe(device)}"
+        n_before = sum(known.partition(", place")[0] == name for known in names.values())
+        names[lane] = f"{name}, place {n_before + 1}" if n_before else name
+    return names
