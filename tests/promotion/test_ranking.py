@@ -113,3 +113,37 @@ def test_what_is_never_read_is_not_promising(program_of):
 
     assert not ConstantRanking(program).is_promising(dead)
     assert ConstantRanking(program).rank_of(dead) is not None
+
+
+CONFIG = """
+model:
+  lin1_size: 64
+  strength: 0.5
+  input_size: 784
+  name: plain
+optimizer: {learn_rate: 0.01}
+callbacks:
+  model_summary: {max_depth: 2}
+  early_stopping: {patience: 3, check_on_train_epoch_end: true, min_delta: 0.1}
+trainer: {max_epochs: 5, log_every_n_steps: 10, min_epochs: 1}
+logger: {size: 3}
+"""
+
+
+def test_a_config_of_parts_when_it_is_ranked_then_the_models_come_before_the_machinery(
+    program_of, monkeypatch, tmp_path
+):
+    program = program_of(
+        "import yaml\nLR = 1\ncfg = yaml.safe_load(open('c.yaml'))\nprint(LR, **cfg)\n", {"c.yaml": CONFIG}
+    )
+    monkeypatch.chdir(tmp_path)
+
+    assert promising(program)[:6] == [
+        "LR",
+        "optimizer.learn_rate=",
+        "model.lin1_size=",
+        "callbacks.early_stopping.patience=",
+        "trainer.max_epochs=",
+        "model.strength=",
+    ]
+    assert len(promising(program)) == 6

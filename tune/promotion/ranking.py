@@ -84,9 +84,11 @@ PAIRS: tuple[tuple[Rank, frozenset[str]], ...] = (
     (Rank.SCHEDULE, frozenset({"lr", "decay"})),
     (Rank.SCHEDULE, frozenset({"min", "lr"})),
     (Rank.LEARNING_RATE, frozenset({"learning", "rate"})),
+    (Rank.LEARNING_RATE, frozenset({"learn", "rate"})),
     (Rank.BATCH_SIZE, frozenset({"batch", "size"})),
     (Rank.WIDTH, frozenset({"d", "model"})),
     (Rank.WIDTH, frozenset({"kernel", "size"})),
+    *((Rank.WIDTH, frozenset({layer, "size"})) for layer in ("lin", "linear", "fc", "dense", "layer", "conv", "mlp")),
     (Rank.EPOCHS, frozenset({"max", "steps"})),
 )
 
@@ -114,6 +116,8 @@ LEAST_WIDTH = 4
 """Below this an output of a layer is a number of classes or of coordinates."""
 
 MACHINERY = frozenset({"Trainer", "EarlyStopping", "ModelCheckpoint"})
+MACHINERY_OF_CONFIGS = frozenset({"trainer", "callbacks", "logger", "loggers", "hydra", "paths", "extras"})
+"""Parts of a config, or of LightningCLI's options, that are no model's."""
 PROMISING_OF_MACHINERY = re.compile(r"max_epochs|max_steps|gradient_clip_val|accumulate_grad_batches|patience")
 
 TEXTS = frozenset({"optimizer", "optim", "opt", "activation", "act", "scheduler", "schedule", "loss"})
@@ -141,6 +145,13 @@ class ConstantRanking:
         never = NEVER - OF_THE_DATA if isinstance(held.value, tuple | list) else NEVER
         if not _is_searchable(held.value, words) or words & never or self._is_passed_on(held.value):
             return None
+        if isinstance(held, Option):
+            part, dot, _ = held.dest.partition(".")
+            last = held.dest.rpartition(".")[2]
+            if dot and part in MACHINERY_OF_CONFIGS and not PROMISING_OF_MACHINERY.fullmatch(last):
+                return None
+            if part == "model" and dot and _is_number(held.value):
+                return _rank_of_words(words) or self._rank_of_receivers(held) or Rank.OTHER
         if isinstance(held, Constant) and held.form is Form.ARGUMENT:
             return self._rank_of_argument(held, words)
         return _rank_of_words(words) or self._rank_of_receivers(held) or self._rank_in_model(held)

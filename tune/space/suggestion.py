@@ -143,7 +143,9 @@ def _checked(suggestion: Suggestion, value: float) -> Suggestion:
 def _rate(words: tuple[str, ...], value: float) -> Suggestion | None:
     """Learning rates and weight decays, by orders of magnitude."""
     decays = "wd" in words or "l2" in words or {"weight", "decay"} <= {*words}
-    learns = ("lr" in words or {"learning", "rate"} <= {*words}) and not NO_RATE & {*words}
+    learns = ("lr" in words or {"learning", "rate"} <= {*words} or {"learn", "rate"} <= {*words}) and not NO_RATE & {
+        *words
+    }
     if not (decays or learns) or value < 0 or (is_int(value) and value > 1):
         return None
     if value == 0:
