@@ -305,6 +305,6 @@ def test_rays_files_are_its_owners_alone_and_gone_with_the_search(folder):
     rays = Path(place).parent  # Ray opens its own folder to all
 
     assert rays.stat().st_mode & 0o777 == 0o700
-    assert rays.name.startswith("promotune-")
+    assert rays.name.startswith("promotune.ray-")
     assert driver.process.wait(timeout=60) == 0
     assert not rays.exists()
