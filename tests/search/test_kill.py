@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -279,6 +280,27 @@ def test_search_when_a_process_of_rays_is_killed_then_it_says_so_and_resume_goes
     assert Driver(folder, "resume", "s").process.wait() == 0
     assert books.ended.items() >= ended.items()
     books.check(8)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the processes of Ray are found by /proc")
+@pytest.mark.parametrize("agent", ["DashboardAgent", "RuntimeEnvAgent"])
+def test_search_when_an_agent_of_rays_dies_with_the_last_trial_then_resume_goes_on_and_no_death_is_counted(
+    folder, agent
+):
+    driver = Driver(folder, "--space", "s.yaml", "--trials", "1")
+    books = Books(folder / "storage" / "s")
+    wait_for(lambda: driver.process.poll() is not None or books.n_lines > 8)  # it trains
+    next(each for each in driver.family() if " ".join(each.cmdline()).startswith(f"ray::{agent}")).kill()
+
+    assert driver.process.wait(timeout=30) == 1
+    assert re.search("Ray's raylet died: exit status|an agent of Ray's died", driver.told)
+    assert f"To go on: python run_search.py resume s --storage {folder / 'storage'}" in driver.told
+    (trial,) = books.trials
+    assert trial.state.name == "WAITING"
+    assert "deaths" not in trial.user_attrs
+    assert Driver(folder, "resume", "s").process.wait() == 0
+    books.check(1)
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from tune.search.machines.cluster import environment
 from tune.search.machines.dashboard import Dashboard
 from tune.search.machines.doors_shut import make_token, on_loopback
 from tune.search.machines.interrupts import interrupts_taken
-from tune.search.machines.ray_watch import abandon, is_lost
+from tune.search.machines.ray_watch import abandon, forget_loss, is_lost
 from tune.search.machines.resources import Resources
 from tune.search.machines.scratch import ray_scratch
 from tune.trial.replaced import replaced
@@ -39,6 +39,7 @@ def own_ray(resources: Resources, on_dashboard: Callable[[str], None]) -> Iterat
     imports = threading.Thread(target=importlib.import_module, args=("tune.search.lead",), daemon=True)
     imports.start()
     make_token()
+    forget_loss()
     with interrupts_taken(), ray_scratch() as folder:
         yield from _own_ray(resources, dashboard, imports, folder)
 

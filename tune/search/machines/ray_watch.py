@@ -16,20 +16,34 @@ from typing import Any
 import ray
 from ray._private import worker
 
+from tune.trial.orphans import is_agent
 from tune.trial.process.link import describe_end
+from tune.trial.process.linux import children_of, is_alive
 
 LOOK_S = 0.5
+GRACE_S = 2 * LOOK_S
+"""For the watch to see, after an actor died, that Ray is what died."""
 STUCK_S = 5.0
 """For the main thread to come back from Ray."""
 NEEDED = ("raylet", "gcs_server")
 """The processes without which nothing goes on, as Ray calls them."""
 
-_lost: list[str] = []
+_lost = threading.Event()
 
 
 def is_lost() -> bool:
     """Tell whether this process's Ray lost one of its processes."""
-    return bool(_lost)
+    return _lost.is_set()
+
+
+def forget_loss() -> None:
+    """Begin with another Ray."""
+    _lost.clear()
+
+
+def wait_for_loss() -> bool:
+    """Return whether Ray lost a process, for an actor that died. A raylet ends its actors before it ends."""
+    return bool(_processes()) and _lost.wait(GRACE_S)
 
 
 @contextlib.contextmanager
@@ -62,21 +76,30 @@ def _watch(
     on_death: Callable[[str], None],
     on_stuck: Callable[[str], None],
 ) -> None:
+    agents: set[int] = set()
     while not over.wait(LOOK_S):
-        died = {name: status for name, process in processes.items() if (status := process.poll()) is not None}
-        if not died or over.is_set():
+        what = _find_death(processes, agents)
+        if what is None or over.is_set():
             continue
-        name, status = next(iter(died.items()))
-        how = describe_end(status) if status < 0 else f"exit status {status}"
-        _lost.append(name)
-        what = f"Ray's {name} died: {how}"
         on_death(what)
+        _lost.set()
         until = time.monotonic() + STUCK_S
         while not over.wait(LOOK_S):
             _thread.interrupt_main(signal.SIGINT)
             if time.monotonic() > until:
                 on_stuck(what)
         return
+
+
+def _find_death(processes: Mapping[str, Any], agents: set[int]) -> str | None:
+    """Return which of Ray's processes died, and how; ``agents`` fills with the raylet's, which it does not outlive."""
+    for name, process in processes.items():
+        if (status := process.poll()) is not None:
+            how = describe_end(status) if status < 0 else f"exit status {status}"
+            return f"Ray's {name} died: {how}"
+    if "raylet" in processes:
+        agents.update(filter(is_agent, children_of(processes["raylet"].pid)))
+    return None if all(map(is_alive, agents)) else "an agent of Ray's died"
 
 
 def abandon() -> None:
