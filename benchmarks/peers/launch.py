@@ -43,7 +43,6 @@ def launched(
 
     ``look`` is called all the time with the process and the folder; where it returns True the search is ended.
     """
-    # not named "promotune-...": searches sweep what earlier ones left under that name
     with tempfile.TemporaryDirectory(prefix="benchmark-", ignore_cleanup_errors=True) as place:
         folder = Path(place) / "results"
         folder.mkdir()

@@ -4,13 +4,14 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tune.search.machines.scratch import SCRATCH_AGE_S, ray_scratch, sweep
+from tune.search.machines.scratch import SCRATCH, ray_scratch, sweep
+from tune.trial.process.client import process_server
+from tune.trial.process.marker import MARKER, is_marked, mark_folder
 
 HOLDS = """
 import sys
@@ -192,16 +193,45 @@ def test_the_scratch_of_a_killed_driver_is_taken_away_and_that_of_a_living_one_i
     killed, living = [driver.stdout.readline().strip() for driver in drivers]
     drivers[0].kill()
     drivers[0].communicate()
-    (tmp_path / "promotune-young").mkdir()
-    (tmp_path / "another").mkdir()
-    old = time.time() - SCRATCH_AGE_S - 1
-    for folder in (killed, living, tmp_path / "another"):
-        os.utime(folder, (old, old))
 
     with ray_scratch() as own:
-        found = {str(entry) for entry in tmp_path.iterdir()}
-        assert found == {living, own, str(tmp_path / "promotune-young"), str(tmp_path / "another")}
+        assert {str(entry) for entry in tmp_path.iterdir()} == {living, own}
+    assert Path(killed).name.startswith(SCRATCH)
 
     drivers[1].communicate("")
     sweep(tmp_path)
-    assert {entry.name for entry in tmp_path.iterdir()} == {"promotune-young", "another"}
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["promotune-mine", f"{SCRATCH}mine", "promotune.node-0-mine"])
+@pytest.mark.parametrize("lock", [None, "", "mine"])
+def test_a_folder_of_the_users_stays_as_it_was_whatever_its_name(short_path, monkeypatch, name, lock):
+    monkeypatch.setattr("tempfile.tempdir", str(short_path))
+    folder = short_path / name.replace("-0-", f"-{os.getuid()}-")
+    folder.mkdir()
+    (folder / "notes.txt").write_text("a month's work")
+    if lock is not None:
+        (folder / ".lock").write_text(lock)
+    before = sorted(each.name for each in folder.iterdir())
+    os.utime(folder, (0, 0))
+
+    with ray_scratch() as own, process_server(Path(own)):
+        pass
+    assert sorted(each.name for each in folder.iterdir()) == before
+    assert lock is None or (folder / ".lock").read_text() == lock
+
+
+@pytest.mark.skipif(os.name != "posix" or os.getuid() != 0, reason="only root can give files to another user")
+@pytest.mark.parametrize("given", [".", MARKER])
+def test_what_another_user_marked_stays_although_root_could_remove_it(short_path, given):
+    folder = short_path / f"{SCRATCH}theirs"
+    folder.mkdir()
+    mark_folder(folder)
+    assert is_marked(folder)
+    os.chown(folder / given, 12345, 12345)
+
+    sweep(short_path)
+    assert folder.exists()
+    (short_path / f"{SCRATCH}link").symlink_to(folder)
+    sweep(short_path)
+    assert folder.exists()

@@ -1,8 +1,10 @@
 """The driver is killed at random moments, as a user would run it; nothing that was finished or reported is lost."""
 
+import contextlib
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -298,6 +300,51 @@ def test_search_when_a_process_of_rays_is_killed_then_it_says_so_and_resume_goes
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the processes of Ray are found by /proc")
+@pytest.mark.parametrize("which", ["raylet", "gcs_server"])
+def test_search_when_a_process_of_rays_is_killed_while_ray_starts_then_it_says_so_and_how_to_go_on(folder, which):
+    driver = Driver(folder, "--space", "s.yaml", "--trials", "1")
+    found = []
+    wait_for(lambda: found.extend(each for each in driver.family() if named(each) == which) or found)
+    found[0].kill()
+
+    assert driver.process.wait(timeout=20) == 1  # Ray alone would wait for a minute
+    assert f"Ray's {which} died: killed by SIGKILL" in driver.told
+    resume = f"To go on: python run_search.py resume s --storage {folder / 'storage'}"
+    again = "Nothing was searched. Give the same command again"
+    assert resume in driver.told or again in driver.told
+    words = ["resume", "s"] if resume in driver.told else ["--space", "s.yaml"]
+    assert Driver(folder, *words, "--trials", "1", "--trainer.max_epochs", "2").process.wait() == 0
+
+
+def named(process):
+    """Return a process's name; None for one that is gone."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.name()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the processes of Ray are found by /proc")
+@pytest.mark.parametrize("agent", ["DashboardAgent", "RuntimeEnvAgent"])
+def test_search_when_an_agent_of_rays_dies_with_the_last_trial_then_resume_goes_on_and_no_death_is_counted(
+    folder, agent
+):
+    driver = Driver(folder, "--space", "s.yaml", "--trials", "1")
+    books = Books(folder / "storage" / "s")
+    wait_for(lambda: driver.process.poll() is not None or books.n_lines > 8)  # it trains
+    next(each for each in driver.family() if " ".join(each.cmdline()).startswith(f"ray::{agent}")).kill()
+
+    assert driver.process.wait(timeout=30) == 1
+    assert re.search("Ray's raylet died: exit status|an agent of Ray's died", driver.told)
+    assert f"To go on: python run_search.py resume s --storage {folder / 'storage'}" in driver.told
+    (trial,) = books.trials
+    assert trial.state.name == "WAITING"
+    assert "deaths" not in trial.user_attrs
+    assert Driver(folder, "resume", "s").process.wait() == 0
+    books.check(1)
+
+
+@pytest.mark.slow
 def test_search_when_its_process_group_gets_sigterm_then_it_ends_as_with_ctrl_c(folder):
     driver = Driver(folder, "--space", "s.yaml", "--trials", "6")
     books = Books(folder / "storage" / "s")
@@ -321,6 +368,6 @@ def test_rays_files_are_its_owners_alone_and_gone_with_the_search(folder):
     rays = Path(place).parent  # Ray opens its own folder to all
 
     assert rays.stat().st_mode & 0o777 == 0o700
-    assert rays.name.startswith("promotune-")
+    assert rays.name.startswith("promotune.ray-")
     assert driver.process.wait(timeout=60) == 0
     assert not rays.exists()

@@ -52,7 +52,11 @@ def test_a_search_that_was_ended_before_its_ledger_was_there_has_never_begun(tmp
     with locked(paths):
         assert not has_never_begun(paths)
     assert has_never_begun(paths)
-    paths.journal.touch()
+    for name in ("study.journal", "driver.log", ".surroundings.json.0a1b2c3d"):
+        (tmp_path / name).touch()
     assert has_never_begun(paths)
+    (tmp_path / "notes.txt").touch()
+    assert not has_never_begun(paths)  # a search of this name would remove the user's notes
+    (tmp_path / "notes.txt").unlink()
     paths.journal.write_text("{}\n")
     assert not has_never_begun(paths)

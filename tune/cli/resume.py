@@ -18,7 +18,7 @@ from tune.cli.onlooker import looking_on
 from tune.cli.parser import Parser
 from tune.cli.profile import add_profile
 from tune.cli.screen import Screen, show_dashboard, show_space, show_tensorboard, typed_command
-from tune.cli.search import show_finished, show_stopped
+from tune.cli.search import explain_fault, show_finished, show_stopped
 from tune.cli.storage import storage_of
 from tune.errors import ConstantError, OptionError, SpaceError
 from tune.paths import ExperimentPaths, short
@@ -166,6 +166,7 @@ def _resume(
             trusts_checkpoints=trusts_checkpoints,
             session=session,
             command=typed_command(),
+            explain=partial(explain_fault, paths),
             on_start=onlooker.on_start,
             on_dashboard=partial(show_dashboard, screen),
             on_preflight=onlooker.on_preflight,

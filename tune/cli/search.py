@@ -163,6 +163,7 @@ def _search(
             rehearsal=rehearsal,
             session=session,
             command=typed_command(),
+            explain=partial(explain_fault, paths),
             knowledge=None if known is None else (known.experiment, known.trials),
             on_start=onlooker.on_start,
             on_dashboard=partial(show_dashboard, screen) if not rehearsal else lambda address: None,
@@ -232,7 +233,7 @@ def show_finished(screen: Screen, finished: "Finished", search: "Search", report
     _show_crowding(screen, finished, search)
     _show_next(screen, finished, search, best)
     if finished.fault is not None:
-        raise _explained(finished.fault, paths)
+        raise explain_fault(paths, finished.fault)
     if finished.interrupted_by_user:
         return EXIT_INTERRUPTED
     if best is None:
@@ -274,7 +275,7 @@ def _go_on(paths: ExperimentPaths) -> str:
     return f"{this_command()} resume {paths.name}{storage_option(paths)}"
 
 
-def _explained(fault: SearchError, paths: ExperimentPaths) -> SearchError:
+def explain_fault(paths: ExperimentPaths, fault: SearchError) -> SearchError:
     """Return why the search could not go on, with the command that goes on once it can."""
     if not isinstance(fault, PauseError):
         return fault

@@ -15,6 +15,7 @@ from ray.tune.search import Searcher
 from tune.errors import NoRoomError, UnsharedError
 from tune.search.director import Director
 from tune.search.machines.interrupts import retake_interrupts
+from tune.search.machines.ray_watch import wait_for_loss
 from tune.trial.fits import read_counted_fits
 from tune.trial.mail import Epoch
 from tune.trial.process.link import EPOCHS, NO_ROOM, READY
@@ -52,7 +53,12 @@ class SearcherDoor(_Door, Searcher):
         return Searcher.FINISHED if self._director.finished else None
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Hear that a trial ended; stopped and finished look alike here, the director knows."""
+        """Hear that a trial ended; stopped and finished look alike here, the director knows.
+
+        Where its actor died with Ray it goes on later, and no death is counted.
+        """
+        if error and wait_for_loss():
+            return
         last = result or {}
         death = "" if error else last.get(DIED)
         rest = _epochs(last.get(REST, ()))

@@ -3,8 +3,10 @@
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
-from tune.errors import NoRoomError, PauseError
+from tune.errors import NoRoomError, PauseError, RayLostError
+from tune.paths import short
 from tune.promotion.resolve import resolve
 from tune.search.job import build_job
 from tune.search.machines.cluster import local_cluster
@@ -44,14 +46,23 @@ def retrain(retraining: Retraining) -> bool:
         checkpoints=AUTO if job.checkpoints == "none" else job.checkpoints,  # a trial is trained again for its weights
     )
     director = _Director(retraining, {item.key: item.dimension for item in promoted})
-    with logged_to(retraining.paths.folder / DRIVER_LOG), local_cluster(retraining.resources):
+    cluster = local_cluster(retraining.resources, on_stuck=partial(_end_without_ray, retraining))
+    with logged_to(retraining.paths.folder / DRIVER_LOG), cluster:
         from tune.search.lead import run_trials
 
         retraining.on_start()
-        run_trials(watched(director, retraining.watch), job, retraining.resources)
+        stuck = partial(_end_without_ray, retraining)
+        run_trials(watched(director, retraining.watch), job, retraining.resources, stuck)
     if director.full is not None:
         raise director.full
     return not director.ending
+
+
+def _end_without_ray(retraining: Retraining, how: str) -> None:
+    from tune.search.machines.ray_watch import end_process
+
+    hint = "What was written is whole. Give the same command again: it goes on."
+    end_process(RayLostError(short(retraining.paths.folder), how, hint))
 
 
 class _Director:

@@ -4,7 +4,6 @@ What needs Optuna and Ray Tune is in ``lead.py``: both are imported while Ray st
 """
 
 import contextlib
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from tune.errors import (
     PreflightError,
     ProgramError,
     PromotuneError,
+    RayLostError,
     SearchError,
     UnreadOptionError,
 )
@@ -94,6 +94,8 @@ class Search:
     """Hears what a trial gets of a GPU where that was measured, and what was."""
     on_device_left_out: Callable[[str, str], None] = lambda device, why: None
     """Hears of a GPU that failed trials and gets none any more: ``host:device``, and its last failure."""
+    explain: Callable[[SearchError], SearchError] = lambda fault: fault
+    """Adds to why the search could not go on the command that goes on."""
     command: str | None = None
     """What was typed, for the ledger; None where nothing was."""
     watch: Watch | None = None
@@ -135,7 +137,7 @@ def run_search(search: Search) -> Finished:
             if search.knowledge is not None:
                 ledger.learn(*search.knowledge)
             conductor = conductor_of(search, ledger, job)
-            run_trials(watched(conductor, search.watch), job, search.resources, partial(end_without_ray, paths))
+            run_trials(watched(conductor, search.watch), job, search.resources, partial(end_without_ray, search))
     return _finished(search, conductor, ledger)
 
 
@@ -170,27 +172,26 @@ def resume_search(search: Search, snapshot: Snapshot) -> Finished:
         if not conductor.finished:
             with _cluster(search):
                 search.on_start()
-                run_trials(watched(conductor, search.watch), job, search.resources, partial(end_without_ray, paths))
+                run_trials(watched(conductor, search.watch), job, search.resources, partial(end_without_ray, search))
     return _finished(search, conductor, ledger)
 
 
-def end_without_ray(paths: ExperimentPaths, how: str) -> None:
+def end_without_ray(search: Search, how: str) -> None:
     """End this process, whose main thread waits for a Ray that is dead: show what there is, and how to go on.
 
     All that ended is in the ledger.
     """
-    from tune.search.machines.ray_watch import abandon
+    from tune.search.machines.ray_watch import end_process
 
-    output, errors = user_streams()
-    words = [sys.executable, *sys.argv[:1], "results", str(paths.folder)]
-    with contextlib.suppress(OSError):
-        subprocess.run(  # noqa: S603 - this program itself
-            words, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, check=False
-        )
-    hint = f"What had ended is kept, and what ran goes on from its checkpoint: resume {paths.argument}"
-    os.write(errors, f"{SearchError(short(paths.folder), how, hint)}\n".encode(errors="replace"))
-    abandon()
-    os._exit(1)
+    paths = search.paths
+    if search.command is not None and paths.journal.is_file():
+        output, errors = user_streams()
+        words = [sys.executable, *sys.argv[:1], "results", str(paths.folder)]
+        with contextlib.suppress(OSError):
+            subprocess.run(  # noqa: S603 - this program itself
+                words, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, check=False
+            )
+    end_process(search.explain(RayLostError(short(paths.folder), how, "`resume` goes on.")))
 
 
 def _surroundings(search: Search, snapshot: Snapshot, gpus: str) -> Surroundings:
@@ -208,7 +209,7 @@ def _cluster(search: Search) -> contextlib.AbstractContextManager[None]:
         announce(search.paths, address)
         search.on_dashboard(address)
 
-    return local_cluster(search.resources, found)
+    return local_cluster(search.resources, found, partial(end_without_ray, search))
 
 
 def _with_share(search: Search, job: Job) -> tuple[Search, Job]:

@@ -17,7 +17,7 @@ def watch_raylet() -> None:
     """End this process when its raylet is gone; for a thread. Ray's own check takes some seconds."""
     raylet, parent = raylet_pid(), os.getppid()
     while os.getppid() == parent and is_alive(raylet):
-        agents = [pid for pid in children_of(raylet) if _is_agent(pid)]
+        agents = [pid for pid in children_of(raylet) if is_agent(pid)]
         time.sleep(TICK_S)
     end_orphans(agents, raylet)
     os._exit(EXIT_STATUS)
@@ -32,10 +32,11 @@ def raylet_pid() -> int:
 def end_orphans(agents: list[int], raylet: int) -> None:
     """End those agents whose raylet is gone."""
     for pid in set(agents) - set(children_of(raylet)):
-        if _is_agent(pid):
+        if is_agent(pid):
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
 
 
-def _is_agent(pid: int) -> bool:
+def is_agent(pid: int) -> bool:
+    """Return whether a process is an agent of Ray's, which a raylet starts."""
     return command_of(pid).startswith(TITLES)

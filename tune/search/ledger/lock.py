@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
@@ -67,7 +68,15 @@ def has_never_begun(paths: ExperimentPaths) -> bool:
         return False
     begun = paths.journal.exists() and paths.journal.stat().st_size > 0
     trained = any(paths.folder.glob("*/trial.json")) or any(paths.retrain.glob("*/trial.json"))
-    return paths.lock.is_file() and paths.space.is_file() and not begun and not trained and _is_free(paths)
+    there = paths.lock.is_file() and paths.space.is_file() and not begun and not trained
+    return there and not any(_is_users(path, paths) for path in paths.folder.iterdir()) and _is_free(paths)
+
+
+def _is_users(path: Path, paths: ExperimentPaths) -> bool:
+    """Return whether a file in an experiment's folder is none that a search writes before its first trial."""
+    ours = (paths.lock, paths.space, paths.journal, paths.source, paths.surroundings, paths.reserve)
+    names = ("driver.log", *(each.name for each in ours))
+    return not path.name.startswith((*names, *(f".{name}." for name in names)))  # a file that was being written, too
 
 
 def _is_free(paths: ExperimentPaths) -> bool:

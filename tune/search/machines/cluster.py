@@ -32,10 +32,15 @@ FORCED = frozenset(
 
 
 @contextlib.contextmanager
-def local_cluster(resources: Resources, on_dashboard: Callable[[str], None] = lambda address: None) -> Iterator[None]:
+def local_cluster(
+    resources: Resources,
+    on_dashboard: Callable[[str], None] = lambda address: None,
+    on_stuck: Callable[[str], None] = lambda how: None,
+) -> Iterator[None]:
     """Start Ray on this machine, and end it; a Ray that runs already in this process is used, and left running.
 
     ``on_dashboard`` hears the address of its dashboard, ``127.0.0.1:8265``, once it is up: from another thread.
+    ``on_stuck`` is called in another thread where Ray died as it started, with how, and this will not return.
     """
     if "ray" in sys.modules and sys.modules["ray"].is_initialized():
         if resources.reached is not None and resources.reached.dashboard is not None:
@@ -46,7 +51,7 @@ def local_cluster(resources: Resources, on_dashboard: Callable[[str], None] = la
     with environment({**DRIVER_ENVIRONMENT, **_devices(resources)}), running_server():
         from tune.search.machines.own_ray import own_ray  # a quarter of a second, while the template imports
 
-        with own_ray(resources, on_dashboard):
+        with own_ray(resources, on_dashboard, on_stuck):
             yield
 
 

@@ -3,7 +3,6 @@
 import contextlib
 import importlib
 import logging
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from tune.search.machines.own_ray import shut_down
 from tune.search.machines.parcel import pack
 from tune.search.machines.resources import Resources
 from tune.search.machines.rounds import check_nodes, may_start
-from tune.search.machines.scratch import SCRATCH
+from tune.search.machines.scratch import ray_scratch
 from tune.space.settings import Settings
 from tune.trial.output import logged_to
 
@@ -41,7 +40,7 @@ def joined(address: str, settings: Settings, program: Program, storage: Path, n_
     door = door_of(address) or _running_here()
     with (
         environment({**DRIVER_ENVIRONMENT, **OUR_ENVIRONMENT_WINS}),
-        tempfile.TemporaryDirectory(prefix=SCRATCH) as folder,
+        ray_scratch() as folder,
     ):
         parcel = pack(program, Path(folder))
         dashboard = _connect(address, door, parcel.path, Path(folder) / "ray.log", _told_to_nodes(storage))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray._private import services, utils
+from ray._private import node, services, utils
 from ray._private.node import Node
 
 from tune.errors import StartError
@@ -20,7 +20,7 @@ from tune.search.machines.cluster import environment
 from tune.search.machines.dashboard import Dashboard
 from tune.search.machines.doors_shut import make_token, on_loopback
 from tune.search.machines.interrupts import interrupts_taken
-from tune.search.machines.ray_watch import abandon, is_lost
+from tune.search.machines.ray_watch import abandon, forget_loss, forget_processes, is_lost, note_process, ray_watched
 from tune.search.machines.resources import Resources
 from tune.search.machines.scratch import ray_scratch
 from tune.trial.replaced import replaced
@@ -30,27 +30,46 @@ OBJECT_STORE_BYTES = 100 * 2**20
 PATIENCE_S = 5
 """So long the node is looked for often."""
 LOOK_S = 0.02
+START_HINT = "Nothing was searched. Give the same command again; `ray start --head` on its own may say more."
 
 
 @contextlib.contextmanager
-def own_ray(resources: Resources, on_dashboard: Callable[[str], None]) -> Iterator[None]:
-    """Start Ray, and end it; what else the driver needs is imported meanwhile."""
+def own_ray(
+    resources: Resources, on_dashboard: Callable[[str], None], on_stuck: Callable[[str], None]
+) -> Iterator[None]:
+    """Start Ray, and end it; what else the driver needs is imported meanwhile.
+
+    ``on_stuck`` is called in another thread where Ray died as it started, and will not return.
+    """
     dashboard = Dashboard(on_dashboard)
     imports = threading.Thread(target=importlib.import_module, args=("tune.search.lead",), daemon=True)
     imports.start()
     make_token()
+    forget_loss()
     with interrupts_taken(), ray_scratch() as folder:
-        yield from _own_ray(resources, dashboard, imports, folder)
+        try:
+            yield from _own_ray(resources, dashboard, imports, folder, on_stuck)
+        finally:
+            forget_processes()
 
 
-def _own_ray(resources: Resources, dashboard: Dashboard, imports: threading.Thread, folder: str) -> Iterator[None]:
+def _own_ray(
+    resources: Resources,
+    dashboard: Dashboard,
+    imports: threading.Thread,
+    folder: str,
+    on_stuck: Callable[[str], None],
+) -> Iterator[None]:
     """Run Ray with its files in a folder."""
+    died: list[str] = []
     try:
         with (
+            ray_watched(died.append, on_stuck),
             collector_paused(),
             on_loopback() as where,
             _no_log_monitor(),
             _agent_on_any_port(),
+            _gcs_awaited_by_python(),
             _seen_at_once(),
             _in_a_session(),
             _without_sigterm_handler(),
@@ -70,8 +89,11 @@ def _own_ray(resources: Resources, dashboard: Dashboard, imports: threading.Thre
                 **where,
             )
             said = {name: value for name, value in os.environ.items() if name not in before}
-    except BaseException:
+    except BaseException as error:
         dashboard.leave()
+        if died:
+            abandon()
+            raise StartError(None, f"{died[0]}, while Ray started", START_HINT) from error
         raise
     try:
         with environment(said):  # what Ray's own processes have, so that the dashboard may talk to them
@@ -104,7 +126,7 @@ def shut_down() -> None:
 def _no_log_monitor() -> Iterator[None]:
     """Start no log monitor: it would read what Ray's workers print, for a driver that does not show it."""
     known = hasattr(Node, "start_log_monitor")
-    with replaced(Node, "start_log_monitor", lambda node: None) if known else contextlib.nullcontext():
+    with replaced(Node, "start_log_monitor", lambda _: None) if known else contextlib.nullcontext():
         yield
 
 
@@ -132,7 +154,9 @@ def _in_a_session() -> Iterator[None]:
 
     def start(*arguments: Any, **how: Any) -> Any:
         assert known is not None
-        return known(*arguments, **{**how, "start_new_session": True})
+        process = known(*arguments, **{**how, "start_new_session": True})
+        note_process(process)
+        return process
 
     with contextlib.nullcontext() if known is None else replaced(services, "ConsolePopen", start):
         yield
@@ -162,6 +186,27 @@ def _seen_at_once() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def _gcs_awaited_by_python() -> Iterator[None]:
+    """Wait for the port of the GCS in Python: Ray 2.60 waits in C++, for 30 s in which no other thread runs."""
+    name = "wait_for_persisted_port"
+    known = getattr(node, name, None)
+
+    def wait(*arguments: Any, timeout_ms: int, **how: Any) -> Any:
+        assert known is not None
+        until = time.monotonic() + timeout_ms / 1000
+        while True:
+            try:
+                return known(*arguments, timeout_ms=1, **{**how, "poll_interval_ms": 1})
+            except RuntimeError:
+                if time.monotonic() > until:
+                    raise
+            time.sleep(LOOK_S)
+
+    with contextlib.nullcontext() if known is None else replaced(node, name, wait):
+        yield
+
+
 def _wait_for(gcs_address: str, node_id: str) -> None:
     """Wait until the node is known, but not for long: Ray does that."""
     until = time.monotonic() + PATIENCE_S
@@ -177,4 +222,4 @@ def _start(**arguments: Any) -> None:
     except Exception as error:
         first = str(error).strip().partition("\n")[0]
         what = f"Ray could not be started: {type(error).__name__}: {first}"
-        raise StartError(None, what, "Nothing was searched. `ray start --head` on its own says more.") from error
+        raise StartError(None, what, START_HINT) from error

@@ -7,29 +7,59 @@ process has to end without Ray's exit functions.
 import _thread
 import atexit
 import contextlib
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import ray
 from ray._private import worker
 
+from tune.errors import SearchError
+from tune.trial.orphans import is_agent
+from tune.trial.output import user_streams
 from tune.trial.process.link import describe_end
+from tune.trial.process.linux import children_of, is_alive
 
 LOOK_S = 0.5
+GRACE_S = 2 * LOOK_S
+"""For the watch to see, after an actor died, that Ray is what died."""
 STUCK_S = 5.0
 """For the main thread to come back from Ray."""
 NEEDED = ("raylet", "gcs_server")
 """The processes without which nothing goes on, as Ray calls them."""
 
-_lost: list[str] = []
+_lost = threading.Event()
+_started: dict[str, Any] = {}
+"""The processes of the Ray that this process started last, by the names of their programs."""
 
 
 def is_lost() -> bool:
     """Tell whether this process's Ray lost one of its processes."""
-    return bool(_lost)
+    return _lost.is_set()
+
+
+def forget_loss() -> None:
+    """Begin with another Ray."""
+    _lost.clear()
+
+
+def forget_processes() -> None:
+    """Watch the processes no longer that ``note_process`` was given: their Ray has ended."""
+    _started.clear()
+
+
+def note_process(process: Any) -> None:
+    """Watch a ``Popen`` of the Ray that starts, before Ray has a list of its processes."""
+    _started[Path(process.args[0]).name] = process
+
+
+def wait_for_loss() -> bool:
+    """Return whether Ray lost a process, for an actor that died. A raylet ends its actors before it ends."""
+    return bool(_processes()) and _lost.wait(GRACE_S)
 
 
 @contextlib.contextmanager
@@ -39,11 +69,8 @@ def ray_watched(on_death: Callable[[str], None], on_stuck: Callable[[str], None]
     ``on_stuck`` is told where the main thread does not come back: it waits in Ray for the process. Both are called in
     another thread.
     """
-    processes = _processes()
     over = threading.Event()
-    thread = threading.Thread(target=_watch, args=(processes, over, on_death, on_stuck), name="ray", daemon=True)
-    if processes:
-        thread.start()
+    threading.Thread(target=_watch, args=(over, on_death, on_stuck), name="ray", daemon=True).start()
     try:
         yield
     finally:
@@ -52,25 +79,19 @@ def ray_watched(on_death: Callable[[str], None], on_stuck: Callable[[str], None]
 
 def _processes() -> Mapping[str, Any]:
     """Return the ``Popen`` of each needed process of a Ray that this process started; of another Ray, nothing."""
-    started: Mapping[str, Any] = getattr(getattr(worker, "_global_node", None), "all_processes", {})
-    return {name: info.process for name in NEEDED for info in started.get(name, ())}
+    known: Mapping[str, Any] = getattr(getattr(worker, "_global_node", None), "all_processes", {})
+    noted = {name: _started[name] for name in NEEDED if name in _started}
+    return noted or {name: info.process for name in NEEDED for info in known.get(name, ())}
 
 
-def _watch(
-    processes: Mapping[str, Any],
-    over: threading.Event,
-    on_death: Callable[[str], None],
-    on_stuck: Callable[[str], None],
-) -> None:
+def _watch(over: threading.Event, on_death: Callable[[str], None], on_stuck: Callable[[str], None]) -> None:
+    agents: set[int] = set()
     while not over.wait(LOOK_S):
-        died = {name: status for name, process in processes.items() if (status := process.poll()) is not None}
-        if not died or over.is_set():
+        what = _find_death(_processes(), agents)
+        if what is None or over.is_set():
             continue
-        name, status = next(iter(died.items()))
-        how = describe_end(status) if status < 0 else f"exit status {status}"
-        _lost.append(name)
-        what = f"Ray's {name} died: {how}"
         on_death(what)
+        _lost.set()
         until = time.monotonic() + STUCK_S
         while not over.wait(LOOK_S):
             _thread.interrupt_main(signal.SIGINT)
@@ -79,15 +100,35 @@ def _watch(
         return
 
 
+def _find_death(processes: Mapping[str, Any], agents: set[int]) -> str | None:
+    """Return which of Ray's processes died, and how; ``agents`` fills with the raylet's, which it does not outlive."""
+    for name, process in processes.items():
+        if (status := process.poll()) is not None:
+            how = describe_end(status) if status < 0 else f"exit status {status}"
+            return f"Ray's {name} died: {how}"
+    if "raylet" in processes:
+        agents.update(filter(is_agent, children_of(processes["raylet"].pid)))
+    return None if all(map(is_alive, agents)) else "an agent of Ray's died"
+
+
 def abandon() -> None:
     """End what is left of a Ray that lost a process, without asking it."""
     node = getattr(worker, "_global_node", None)
-    for infos in getattr(node, "all_processes", {}).values():
-        for info in infos:
-            with contextlib.suppress(OSError):
-                info.process.kill()
+    known = [info.process for infos in getattr(node, "all_processes", {}).values() for info in infos]
+    for process in {*known, *_started.values()}:
+        with contextlib.suppress(OSError):
+            process.kill()
     atexit.unregister(worker.shutdown)
     atexit.unregister(ray.shutdown)
     for name in ("kill_all_processes", "_cleanup_on_exit"):
         if (function := getattr(node, name, None)) is not None:
             atexit.unregister(function)
+
+
+def end_process(error: SearchError) -> NoReturn:
+    """End this process, whose main thread waits for a Ray that is dead, with the error for the user."""
+    _, errors = user_streams()
+    with contextlib.suppress(OSError):
+        os.write(errors, f"{error}\n".encode(errors="replace"))
+    abandon()
+    os._exit(error.exit_status)

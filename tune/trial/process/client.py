@@ -21,6 +21,7 @@ from filelock import FileLock
 from tune.errors import StartError
 from tune.paths import atomic_write
 from tune.trial.process.linux import CAN_FORK, kill_tree
+from tune.trial.process.marker import is_marked, mark_folder
 from tune.trial.process.start import drop_launcher_variables
 from tune.trial.task import Job
 
@@ -203,6 +204,7 @@ class ForkSource:
         folder.mkdir(mode=0o700, exist_ok=True)
         if folder.is_symlink() or folder.stat().st_uid != os.getuid():
             raise StartError(str(folder), "the folder belongs to another user", "Remove it, or set TMPDIR.")
+        mark_folder(folder)
         path = folder / SOCKET
         with FileLock(folder / ".lock"):
             try:
@@ -224,7 +226,7 @@ def _remove_left(folders: Iterable[Path]) -> None:
     """Remove the folders of servers that were killed: nobody answers there."""
     for folder in folders:
         with contextlib.suppress(OSError):
-            if folder.is_symlink() or time.time() - folder.stat().st_mtime < LEFT_S:
+            if not is_marked(folder) or time.time() - folder.stat().st_mtime < LEFT_S:
                 continue
             try:
                 _connect(folder / SOCKET).close()
