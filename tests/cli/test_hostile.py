@@ -3,14 +3,17 @@
 import copy
 import json
 import shutil
+import unicodedata
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
 
 from tests.experiments import Trial, write_experiment
 from tune.cli import main
+from tune.errors import PromotuneError
 from tune.paths import ExperimentPaths
+from tune.trial.record import Failure
 
 TRIALS = [
     Trial(curve=[0.5, 0.6]),
@@ -225,6 +228,60 @@ def test_no_control_character_of_an_experiment_reaches_the_terminal(experiment, 
 
     assert control.strip() not in told or control == "\r"
     assert not [each for each in told if each not in "\n\t" and (ord(each) < 32 or 127 <= ord(each) < 160)]
+
+
+CONTROLS = ["\x1b[31m", "\x1b]0;owned\x07", "\x9b31m", "\r", "\x00", "\x7f", "\n", "\t"]
+MARKS = ["\u202e", "\u2066", "\u200e", "\u061c", "\u2028", "\u2029", "\u200b", "\ufeff", "\U000e0041", "\u200d"]
+MARKUP = ["[/red]", "[bold]", "IoU[car]", "[link=http://e]x[/link]", ":smile:", "<script>", "%s", "{}"]
+ORDINARY = ["漢字", "é", "\U0001f4a9", "'", '"', "\\", "../..", "$(id)", "-rf", ",", "#"]
+PARTS = st.sampled_from([*CONTROLS, *MARKS, *MARKUP, *ORDINARY])
+WORDS = st.lists(PARTS | st.text(max_size=4), min_size=1, max_size=4).map("".join)
+"""Texts of all kinds that a stranger may have put anywhere."""
+UNSHRUNK = [each for each in Phase if each is not Phase.shrink]
+"""A text that does harm is short enough as it is; to look for the shortest one takes minutes."""
+HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+PEOPLES = [["results", "exp"], ["results", "exp", "exp"], ["list"], ["apply", "exp"], ["compare", "exp", "exp"]]
+MACHINES = [["results", "exp", "--json"], ["results", "exp", "--csv"], ["report", "exp", "-o", "r.html"]]
+
+
+def write_odd_experiment(folder, metric, constant, choice, reason):
+    """Write an experiment whose every name and text are somebody else's; raise SpaceError where one cannot be."""
+    program = f"LR = 0.01\nCFG = {{{constant!a}: 0.1}}\nNAME = {choice!a}\n"
+    key = f"CFG[{constant!r}]"
+    constants = {
+        "LR": {"loguniform": [1e-4, 0.1]},
+        key: {"uniform": [0, 1]},
+        "NAME": {"choice": [choice, f"{choice}2"]},
+    }
+    space = {"system": "program.py", "metric": metric, "mode": "max", "constants": constants}
+    failure = Failure(kind="Odd", message=reason, place=reason, code=reason)
+    hardcoded = {"LR": 0.01, key: 0.1, "NAME": choice}
+    trials = [
+        Trial(curve=[0.5, 0.6], values=hardcoded, only=True),
+        Trial(curve=[0.7], values={**hardcoded, "NAME": f"{choice}2"}, only=True),
+        Trial(values={**hardcoded, key: 0.5}, only=True, state="FAIL", failure=failure),
+    ]
+    return write_experiment(folder, trials, json.dumps(space), program=program)
+
+
+@settings(max_examples=25, deadline=None, phases=UNSHRUNK, suppress_health_check=list(HealthCheck))
+@given(metric=WORDS, constant=WORDS, choice=WORDS, reason=st.lists(PARTS | TEXT).map("".join))
+def test_no_text_of_an_experiment_does_anything_to_the_output(
+    tmp_path_factory, monkeypatch, capfdbinary, metric, constant, choice, reason
+):
+    folder = tmp_path_factory.mktemp("odd")
+    try:
+        write_odd_experiment(folder, metric, constant, choice, reason)
+    except PromotuneError:
+        reject()
+    monkeypatch.chdir(folder / "project")
+    for words in (*PEOPLES, *MACHINES):
+        status = main([*words, "--storage", str(folder / "storage")])
+        out, err = (each.decode() for each in capfdbinary.readouterr())
+        assert status == 0, err
+        if words in PEOPLES:
+            out = out.replace("\u200d", "")
+            assert not {each for each in out if unicodedata.category(each) in HIDDEN} - {"\n"}
 
 
 JSONS = ["000,baseline/trial.json", "applied.json", "surroundings.json", "retrain/000,baseline/retrain.json"]

@@ -2,7 +2,6 @@
 
 import argparse
 import itertools
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -96,7 +95,7 @@ def run(given: argparse.Namespace) -> int:
     listing = read_listing(find_program(Path(given.program)))
     screen = Screen()
     if given.json:
-        screen.line(json.dumps(as_json(listing), indent=2))
+        screen.json(as_json(listing))
     elif given.refused:
         show_refused(screen, listing.findings)
     else:
