@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tune.cli.streams import printable, printable_line
+from tune.cli.streams import complain, printable, printable_line
 
 WRITTEN_OUT = {
     "\x1b[31m": "\\x1b[31m",
@@ -45,6 +45,17 @@ def test_ordinary_text_of_any_language_stays_as_it_is(text):
 
 def test_a_line_has_no_second_one():
     assert printable_line("two\tcolumns\nand a line") == "two\\tcolumns\\nand a line"
+
+
+@pytest.mark.parametrize(("text", "told"), [("x" * 2001, "x" * 2000), ("\x1b" * 1_000_000, "\\x1b" * 500)])
+def test_of_a_long_line_its_beginning_is_written_and_its_length(text, told):
+    assert printable_line(text) == f"{told}... ({len(text):,} characters)"
+
+
+def test_of_an_error_of_many_lines_the_first_ones_are_written_and_how_many_there_are(capsys):
+    complain("no such folder" + "\n" * 120_000 + "x\n")
+
+    assert capsys.readouterr().err == "no such folder" + "\n" * 99 + "\n... (119,901 lines more)\n"
 
 
 @given(st.text(st.characters()))

@@ -12,6 +12,7 @@ from rich.cells import cell_len, set_cell_size
 from tune.cli.commands import described
 from tune.cli.parser import Parser
 from tune.cli.screen import Screen, this_command
+from tune.cli.streams import LONGEST_CELL, printable_line
 from tune.promotion.constants import find_all, shortest_names
 from tune.promotion.found import Constant, Findings, Refusal
 from tune.promotion.literals import Unknown
@@ -162,7 +163,7 @@ def show_refused(screen: Screen, findings: Findings) -> None:
 
 
 def show_lines(screen: Screen, rows: Sequence[Row]) -> None:
-    """Print for a file or a pipe: one line a row, however long, and every row with its file."""
+    """Print for a file or a pipe: one line a row, and every row with its file."""
     cells = [(row.name, row.value, row.where, row.form, row.reads) for row in rows]
     screen.text(aligned([("constant", "value", "where", "form", "read in line"), *cells]))
 
@@ -188,6 +189,7 @@ def show_sections(screen: Screen, rows: Sequence[Row]) -> None:
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return a line a row, each column as wide as its widest cell."""
+    rows = [[printable_line(cell, LONGEST_CELL) for cell in row] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     return [GAP.join(map(set_cell_size, row, widths)).rstrip() for row in rows]
 

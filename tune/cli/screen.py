@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tune.cli.console import open_console, open_output
-from tune.cli.streams import printable, printable_line
+from tune.cli.streams import LONGEST_CELL, printable, printable_line
 from tune.cli.styles import STYLES
 from tune.paths import short, word
 from tune.places import url_of
@@ -98,7 +98,7 @@ class Screen:
         if self.is_quiet:
             return
         table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-        columns, *rows = ([printable_line(cell) for cell in row] for row in (columns, *rows))
+        columns, *rows = ([printable_line(cell, LONGEST_CELL) for cell in row] for row in (columns, *rows))
         widths = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
         for place, (column, width) in enumerate(zip(columns, widths, strict=True)):
             table.add_column(column, no_wrap=place == 0, min_width=width if place == 0 else None, overflow="fold")

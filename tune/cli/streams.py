@@ -39,8 +39,9 @@ def _escaped(letter: str) -> str:
 SHOWN = _Shown()
 
 
-LONGEST_LINE = 2000
-"""Characters of what is refused: a key of megabytes would be an error of megabytes."""
+LONGEST_LINE = 2000  # characters; a key of megabytes would be a line of megabytes
+LONGEST_CELL = 500  # characters of a table's cell: all cells of its column are as wide
+MOST_LINES = 100  # of an error
 
 
 def printable(text: str) -> str:
@@ -48,25 +49,22 @@ def printable(text: str) -> str:
     return STRAY_JOINER.sub(lambda found: _escaped(found[0]), text).translate(SHOWN)
 
 
-def printable_line(text: str) -> str:
-    """Return the same for one line: a name with a newline in it makes no second one."""
-    return printable(text).replace("\n", "\\n").replace("\t", "\\t")
+def printable_line(text: str, longest: int = LONGEST_LINE) -> str:
+    """Return the same for one line: a name with a newline in it makes no second one. Of a longer one its beginning."""
+    line = printable(text[: longest + 1]).replace("\n", "\\n").replace("\t", "\\t")
+    return line if len(line) <= longest else f"{line[:longest]}... ({len(text):,} characters)"
 
 
 def complain(text: str) -> None:
-    """Write to standard error, if anybody hears it; of a line that goes on for ever its beginning."""
-    text = "".join(_shortened(line) for line in printable(text).splitlines(keepends=True))
+    """Write to standard error, if anybody hears it; of a text that goes on for ever its beginning."""
+    lines = text.removesuffix("\n").split("\n")
+    shown = [printable_line(line.expandtabs()) for line in lines[:MOST_LINES]]
+    if len(lines) > MOST_LINES:
+        shown.append(f"... ({len(lines) - MOST_LINES:,} lines more)")
     if sys.stderr is None:
         return
     try:
-        sys.stderr.write(text)
+        sys.stderr.write("\n".join(shown) + "\n")
         sys.stderr.flush()
     except OSError:
         sys.stderr = None  # nor does Python's own flush at the end have to fail
-
-
-def _shortened(line: str) -> str:
-    text = line.rstrip("\n")
-    if len(text) <= LONGEST_LINE:
-        return line
-    return f"{text[:LONGEST_LINE]}... ({len(text):,} characters)\n"
