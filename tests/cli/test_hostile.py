@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import shutil
 import unicodedata
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.experiments import Trial, write_experiment
 from tune.cli import main
+from tune.cli.commands import COMMANDS
 from tune.errors import PromotuneError
 from tune.paths import ExperimentPaths
 from tune.trial.record import Failure
@@ -290,6 +292,45 @@ def test_no_text_of_an_experiment_does_anything_to_the_output(
             out = out.replace("\u200d", "")
             assert not {each for each in out if unicodedata.category(each) in HIDDEN} - {"\n"}
             assert command[0] == "apply" or max(map(len, out.splitlines())) < 10_000  # its diff is for `patch`
+
+
+LATIN = os.fsdecode(b"caf\xe9")
+"""A name of bytes that are not UTF-8, as Python has it."""
+WORDS_WITH_PATHS = {
+    "constants": [f"{LATIN}.py"],
+    "promote": [f"{LATIN}.py", "LR", "--mode", "min"],
+    "search": ["--space", "s", "--storage", LATIN],
+    **{name: ["exp", "--storage", LATIN] for name in COMMANDS if name not in ("constants", "promote", "list")},
+    "list": ["--storage", LATIN],
+}
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, "search"])
+def test_a_path_that_is_not_utf8_is_refused_at_once_by_every_command(tmp_path, monkeypatch, capfd, name):
+    words = WORDS_WITH_PATHS[name]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / f"{LATIN}.py").write_text("LR = 0.1\n")
+
+    assert main(words if name == "search" else [name, *words]) == 2
+    got = next(word for word in words if LATIN in word)
+    assert capfd.readouterr() == (
+        "",
+        f"this is not UTF-8, got {got!r}\n  Give the file or the folder a name in UTF-8.\n",
+    )
+    assert [path.name for path in tmp_path.iterdir()] == [f"{LATIN}.py"]
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, "search"])
+def test_a_working_directory_that_is_not_utf8_is_refused_by_every_command(tmp_path, monkeypatch, capfd, name):
+    (tmp_path / LATIN).mkdir()
+    monkeypatch.chdir(tmp_path / LATIN)
+    words = [word.replace(LATIN, "x") for word in WORDS_WITH_PATHS[name]]
+
+    assert main(words if name == "search" else [name, *words]) == 2
+    assert capfd.readouterr().err == (
+        f"the working directory: this is not UTF-8, got {str(tmp_path / LATIN)!r}\n"
+        "  Give the file or the folder a name in UTF-8.\n"
+    )
 
 
 JSONS = ["000,baseline/trial.json", "applied.json", "surroundings.json", "retrain/000,baseline/retrain.json"]
