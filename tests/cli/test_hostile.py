@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
 
 from tests.experiments import Trial, write_experiment
+from tune import load
 from tune.cli import main
 from tune.cli.commands import COMMANDS
-from tune.errors import PromotuneError
+from tune.errors import ExperimentError, PromotuneError
 from tune.paths import ExperimentPaths
 from tune.trial.record import Failure
 
@@ -363,6 +364,50 @@ def test_a_ledger_that_is_nested_too_deep_is_no_ledger(experiment, capfd):
         (
             f"{experiment.journal}: line {n_before + 1} is no record, and records follow it\n"
             "  Take it from a backup; nothing was changed.\n"
+        ),
+    )
+
+
+DAMAGED = {
+    "a flipped byte": (
+        lambda lines: [*lines[:2], b"\xb0" + lines[2][1:], *lines[3:]],
+        "line 3 is no record, and records follow it",
+    ),
+    "a changed key": (
+        lambda lines: [*lines[:-1], lines[-1].replace(b'"study_id"', b'"study_ie"')],
+        "line {last} is no record",
+    ),
+    "no first record": (lambda lines: lines[1:], "a ledger holds one study, got 0"),
+    "nothing": (lambda lines: [], "a ledger holds one study, got 0"),
+    "a torn first record": (lambda lines: [lines[0][:20]], "a ledger holds one study, got 0"),
+}
+
+
+@pytest.mark.parametrize(("damage", "what"), DAMAGED.values(), ids=DAMAGED)
+@pytest.mark.parametrize("words", [["results"], ["apply"], ["report"], ["load"]], ids=" ".join)
+def test_a_damaged_ledger_is_told_by_its_line(experiment, capfd, words, damage, what):
+    lines = experiment.journal.read_bytes().splitlines(keepends=True)
+    experiment.journal.write_bytes(b"".join(damage(lines)))
+    message = f"{experiment.journal}: {what.format(last=len(lines))}\n  Take it from a backup; nothing was changed."
+
+    if words == ["load"]:
+        with pytest.raises(ExperimentError) as refused:
+            load(experiment.folder, 1)
+        assert str(refused.value) == message
+    else:
+        assert read(experiment, words, capfd) == (2, f"{message}\n")
+
+
+@pytest.mark.parametrize("words", [["apply"], ["report"]], ids=" ".join)
+def test_a_damaged_snapshot_is_told_by_its_own_path(experiment, capfd, words):
+    program = experiment.source / "program.py"
+    program.write_text("LR = (\n")
+
+    assert read(experiment, words, capfd) == (
+        2,
+        (
+            f"{program}:1: this is not Python: '(' was never closed\n"
+            "  It is the experiment's own copy, and was whole when the search began: take it from a backup.\n"
         ),
     )
 
