@@ -46,11 +46,11 @@ class Trial:
     failure: Failure | None = None
 
 
-def write_experiment(folder, trials, space=SPACE, name="exp"):
+def write_experiment(folder, trials, space=SPACE, name="exp", program=PROGRAM):
     """Write an experiment; return it as it is read back."""
     (folder / "project").mkdir(exist_ok=True)
     (folder / "project" / "pyproject.toml").touch()
-    (folder / "project" / "program.py").write_text(PROGRAM)
+    (folder / "project" / "program.py").write_text(program)
     (folder / "project" / "space.yaml").write_text(space)
     space = read_space(folder / "project" / "space.yaml")
     program = find_program(space.program)

@@ -1,6 +1,7 @@
 """The Python API: what a notebook uses."""
 
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,18 @@ def test_an_experiment_is_opened_by_its_name_and_by_its_folder(experiment, stora
     assert experiment.trials == again.trials
     assert [trial.number for trial in experiment.trials] == [0, 1, 2]
     assert (experiment.baseline.score, experiment.best.score, experiment.best.best_epoch) == (0.4, 0.6, 2)
+
+
+def test_a_program_in_a_folder_that_is_not_utf8_is_refused_before_anything_starts(tmp_path, monkeypatch):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    program = write_program(folder, "scripted")
+    (tmp_path / "link.py").symlink_to(program)
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(OptionError) as error:
+        tune.search(system="link.py", metric="m", mode="max", constants={"LR": {"uniform": [0, 1]}}, storage="s")
+    assert error.value.what == f"this is not UTF-8, got {str(program)!r}"
+    assert not (tmp_path / "s").exists()
 
 
 def test_an_experiment_has_curves_and_failures(experiment):

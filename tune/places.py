@@ -47,10 +47,21 @@ def absolute_path(text: str | Path, asked: str) -> Path:
     if "\0" in str(text):
         raise OptionError(asked, f"a path has no character of value 0, got {str(text)!r}", "Delete it.")
     try:
-        return Path(text).expanduser().absolute()
+        path = Path(text).expanduser().absolute()
     except RuntimeError as error:
         what = f"no user has this name, or the user has no home folder, got {str(text)!r}"
         raise OptionError(asked, what, "Write the path from the root.") from error
+    check_utf8(str(path), asked)
+    return path
+
+
+def check_utf8(text: str, asked: str | None) -> None:
+    """Raise OptionError for a path, or another word, that is not UTF-8: YAML and JSON hold none, and Ray takes none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        what = f"this is not UTF-8, got {text!r}"
+        raise OptionError(asked, what, "Give the file or the folder a name in UTF-8.") from error
 
 
 def url_of(path: Path) -> str | None:

@@ -2,15 +2,21 @@
 
 import copy
 import json
+import os
 import shutil
+import unicodedata
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
 
 from tests.experiments import Trial, write_experiment
+from tune import load
 from tune.cli import main
+from tune.cli.commands import COMMANDS
+from tune.errors import ExperimentError, PromotuneError
 from tune.paths import ExperimentPaths
+from tune.trial.record import Failure
 
 TRIALS = [
     Trial(curve=[0.5, 0.6]),
@@ -228,6 +234,107 @@ def test_no_control_character_of_an_experiment_reaches_the_terminal(experiment, 
     assert not [each for each in told if each not in "\n\t" and (ord(each) < 32 or 127 <= ord(each) < 160)]
 
 
+CONTROLS = ["\x1b[31m", "\x1b]0;owned\x07", "\x9b31m", "\r", "\x00", "\x7f", "\n", "\t"]
+MARKS = ["\u202e", "\u2066", "\u200e", "\u061c", "\u2028", "\u2029", "\u200b", "\ufeff", "\U000e0041", "\u200d"]
+MARKUP = ["[/red]", "[bold]", "IoU[car]", "[link=http://e]x[/link]", ":smile:", "<script>", "%s", "{}"]
+ORDINARY = ["漢字", "é", "\U0001f4a9", "'", '"', "\\", "../..", "$(id)", "-rf", ",", "#"]
+PARTS = st.sampled_from([*CONTROLS, *MARKS, *MARKUP, *ORDINARY])
+
+
+def words(parts):
+    return st.lists(st.tuples(parts, st.sampled_from([1, 1, 1, 1500])), min_size=1, max_size=3)
+
+
+WORDS = words(PARTS | st.text(max_size=4))
+"""Texts of all kinds that a stranger may have put anywhere: parts, and how often each is repeated."""
+UNSHRUNK = [each for each in Phase if each is not Phase.shrink]
+"""A text that does harm is short enough as it is; to look for the shortest one takes minutes."""
+HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+PEOPLES = [["results", "exp"], ["results", "exp", "exp"], ["list"], ["apply", "exp"], ["compare", "exp", "exp"]]
+MACHINES = [["results", "exp", "--json"], ["results", "exp", "--csv"], ["report", "exp", "-o", "r.html"]]
+
+
+def write_odd_experiment(folder, metric, constant, choice, reason):
+    """Write an experiment whose every name and text are somebody else's; raise SpaceError where one cannot be."""
+    program = f"LR = 0.01\nCFG = {{{constant!a}: 0.1}}\nNAME = {choice!a}\n"
+    key = f"CFG[{constant!r}]"
+    constants = {
+        "LR": {"loguniform": [1e-4, 0.1]},
+        key: {"uniform": [0, 1]},
+        "NAME": {"choice": [choice, f"{choice}2"]},
+    }
+    space = {"system": "program.py", "metric": metric, "mode": "max", "constants": constants}
+    failure = Failure(kind="Odd", message=reason, place=reason, code=reason)
+    hardcoded = {"LR": 0.01, key: 0.1, "NAME": choice}
+    trials = [
+        Trial(curve=[0.5, 0.6], values=hardcoded, only=True),
+        Trial(curve=[0.7], values={**hardcoded, "NAME": f"{choice}2"}, only=True),
+        Trial(values={**hardcoded, key: 0.5}, only=True, state="FAIL", failure=failure),
+    ]
+    return write_experiment(folder, trials, json.dumps(space), program=program)
+
+
+@settings(max_examples=25, deadline=None, phases=UNSHRUNK, suppress_health_check=list(HealthCheck))
+@given(metric=WORDS, constant=WORDS, choice=WORDS, reason=words(PARTS | TEXT))
+def test_no_text_of_an_experiment_does_anything_to_the_output(
+    tmp_path_factory, monkeypatch, capfdbinary, metric, constant, choice, reason
+):
+    folder = tmp_path_factory.mktemp("odd")
+    texts = ("".join(part * n for part, n in each) for each in (metric, constant, choice, reason))
+    try:
+        write_odd_experiment(folder, *texts)
+    except PromotuneError:
+        reject()
+    monkeypatch.chdir(folder / "project")
+    for command in (*PEOPLES, *MACHINES):
+        status = main([*command, "--storage", str(folder / "storage")])
+        out, err = (each.decode() for each in capfdbinary.readouterr())
+        assert status == 0, err
+        if command in PEOPLES:
+            out = out.replace("\u200d", "")
+            assert not {each for each in out if unicodedata.category(each) in HIDDEN} - {"\n"}
+            assert command[0] == "apply" or max(map(len, out.splitlines())) < 10_000  # its diff is for `patch`
+
+
+LATIN = os.fsdecode(b"caf\xe9")
+"""A name of bytes that are not UTF-8, as Python has it."""
+WORDS_WITH_PATHS = {
+    "constants": [f"{LATIN}.py"],
+    "promote": [f"{LATIN}.py", "LR", "--mode", "min"],
+    "search": ["--space", "s", "--storage", LATIN],
+    **{name: ["exp", "--storage", LATIN] for name in COMMANDS if name not in ("constants", "promote", "list")},
+    "list": ["--storage", LATIN],
+}
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, "search"])
+def test_a_path_that_is_not_utf8_is_refused_at_once_by_every_command(tmp_path, monkeypatch, capfd, name):
+    words = WORDS_WITH_PATHS[name]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / f"{LATIN}.py").write_text("LR = 0.1\n")
+
+    assert main(words if name == "search" else [name, *words]) == 2
+    got = next(word for word in words if LATIN in word)
+    assert capfd.readouterr() == (
+        "",
+        f"this is not UTF-8, got {got!r}\n  Give the file or the folder a name in UTF-8.\n",
+    )
+    assert [path.name for path in tmp_path.iterdir()] == [f"{LATIN}.py"]
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, "search"])
+def test_a_working_directory_that_is_not_utf8_is_refused_by_every_command(tmp_path, monkeypatch, capfd, name):
+    (tmp_path / LATIN).mkdir()
+    monkeypatch.chdir(tmp_path / LATIN)
+    words = [word.replace(LATIN, "x") for word in WORDS_WITH_PATHS[name]]
+
+    assert main(words if name == "search" else [name, *words]) == 2
+    assert capfd.readouterr().err == (
+        f"the working directory: this is not UTF-8, got {str(tmp_path / LATIN)!r}\n"
+        "  Give the file or the folder a name in UTF-8.\n"
+    )
+
+
 JSONS = ["000,baseline/trial.json", "applied.json", "surroundings.json", "retrain/000,baseline/retrain.json"]
 ODD = {
     "nested too deep": DEEP,
@@ -258,6 +365,50 @@ def test_a_ledger_that_is_nested_too_deep_is_no_ledger(experiment, capfd):
         (
             f"{experiment.journal}: line {n_before + 1} is no record, and records follow it\n"
             "  Take it from a backup; nothing was changed.\n"
+        ),
+    )
+
+
+DAMAGED = {
+    "a flipped byte": (
+        lambda lines: [*lines[:2], b"\xb0" + lines[2][1:], *lines[3:]],
+        "line 3 is no record, and records follow it",
+    ),
+    "a changed key": (
+        lambda lines: [*lines[:-1], lines[-1].replace(b'"study_id"', b'"study_ie"')],
+        "line {last} is no record",
+    ),
+    "no first record": (lambda lines: lines[1:], "a ledger holds one study, got 0"),
+    "nothing": (lambda lines: [], "a ledger holds one study, got 0"),
+    "a torn first record": (lambda lines: [lines[0][:20]], "a ledger holds one study, got 0"),
+}
+
+
+@pytest.mark.parametrize(("damage", "what"), DAMAGED.values(), ids=DAMAGED)
+@pytest.mark.parametrize("words", [["results"], ["apply"], ["report"], ["load"]], ids=" ".join)
+def test_a_damaged_ledger_is_told_by_its_line(experiment, capfd, words, damage, what):
+    lines = experiment.journal.read_bytes().splitlines(keepends=True)
+    experiment.journal.write_bytes(b"".join(damage(lines)))
+    message = f"{experiment.journal}: {what.format(last=len(lines))}\n  Take it from a backup; nothing was changed."
+
+    if words == ["load"]:
+        with pytest.raises(ExperimentError) as refused:
+            load(experiment.folder, 1)
+        assert str(refused.value) == message
+    else:
+        assert read(experiment, words, capfd) == (2, f"{message}\n")
+
+
+@pytest.mark.parametrize("words", [["apply"], ["report"]], ids=" ".join)
+def test_a_damaged_snapshot_is_told_by_its_own_path(experiment, capfd, words):
+    program = experiment.source / "program.py"
+    program.write_text("LR = (\n")
+
+    assert read(experiment, words, capfd) == (
+        2,
+        (
+            f"{program}:1: this is not Python: '(' was never closed\n"
+            "  It is the experiment's own copy, and was whole when the search began: take it from a backup.\n"
         ),
     )
 

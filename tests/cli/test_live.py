@@ -37,11 +37,12 @@ began 4 004,LR=0.03
 def view(tmp_path):
     """Return what shows these events in a terminal."""
     program = write_program(tmp_path / "project", "scripted")
-    program.with_name("s.yaml").write_text(SPACE)
+    space = program.with_name("s.yaml")
     opened = []
 
-    def show(events=EVENTS, **options):
-        words = python("-m", "tests.cli.view", program.with_name("s.yaml"))
+    def show(events=EVENTS, *, metric="Score/Val", title="exp", **options):
+        space.write_text(SPACE.replace("Score/Val", metric))
+        words = python("-m", "tests.cli.view", space, title)
         terminal = Terminal(words, cwd=ROOT, **options)
         opened.append(terminal)
         for line in events.splitlines():
@@ -143,6 +144,15 @@ def test_the_view_before_the_first_trial_says_what_goes_on(view):
     terminal.say("began 0 000,baseline preflight")
     terminal.wait_for(r"so far, pre-flight: a batch or two of the baseline$")
     terminal.wait_for(r"^000,baseline +pre-flight +0:\d\d$")
+
+
+def test_the_view_writes_out_what_a_name_would_do_to_the_terminal(view):
+    terminal = view(metric=r'"\e[31mA\u202e\n\tB"', title="e\x1b[31m\u2028p", columns=120)
+    shown = terminal.wait_for(r"^004,LR=0.03")
+
+    assert shown.split("\n")[1].startswith(r"e\x1b[31m\u2028p  ")
+    assert r"time  \x1b[31mA\u202e\n\tB" in shown
+    assert b"\x1b[31mA" not in terminal.raw
 
 
 def test_the_view_when_the_search_is_ending_says_so(view):

@@ -1,6 +1,7 @@
 """Tables and lines, whatever stands in them."""
 
 import pytest
+from rich.table import Table
 
 from tests.recorded import Recorded
 from tests.terminal import Terminal, python
@@ -34,6 +35,24 @@ def test_a_table_with_long_cells_keeps_its_first_column_and_every_word(columns, 
     assert first.startswith("NAME       plain")
     assert any(line.startswith("LR         0.1") for line in lines)
     assert sum(line.count("word") for line in lines) >= 25  # a few are broken in two
+
+
+@pytest.mark.parametrize("heading", ["[/red]", "IoU[car]", "CFG['[/red]']", ":smile:", "[link=http://x]x[/link]"])
+def test_a_heading_is_text_and_no_markup(heading, capfd):
+    Screen().table(("constant", heading), [("LR", "0.1")])
+
+    assert capfd.readouterr().out.splitlines()[0].rstrip() == f"constant   {heading}"
+
+
+def test_a_string_that_rich_gets_anywhere_is_text_and_no_markup(capfd):
+    screen = Screen()
+    screen.console.print("[/red] IoU[car] :smile:")
+    screen.console.print(Table("[/red]", title="[/b]", caption="[bold]"))
+
+    told = capfd.readouterr().out
+    assert "[/red] IoU[car] :smile:" in told
+    assert "[/b]" in told
+    assert "[bold]" in told
 
 
 def test_the_best_values_are_shown_as_the_program_has_them(tmp_path, capfd):

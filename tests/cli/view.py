@@ -13,12 +13,12 @@ from tune.trial.score import best_of
 from tune.trial.task import Task
 
 
-def main(space_file):
+def main(space_file, title):
     screen = Screen()
     space = read_space(find_space(space_file))
     resources = Resources(n_cores=2, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=2)
     screen.line("above")
-    with looking_on(screen, space, find_program(space.program), resources, title="exp", n_trials=20) as onlooker:
+    with looking_on(screen, space, find_program(space.program), resources, title=title, n_trials=20) as onlooker:
         events = Events(screen, onlooker)
         for line in sys.stdin:
             what, *rest = line.split()
@@ -79,4 +79,4 @@ def outcome(number, version, curve, state, reason):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

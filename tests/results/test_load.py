@@ -197,6 +197,19 @@ def test_lightning_loads_the_checkpoint_itself_once_the_values_are_put_back(tmp_
     assert error_of(plain()) == pytest.approx(found.trials[1].score, abs=1e-5)
 
 
+def test_a_record_that_is_damaged_is_named_and_not_the_checkpoint_beside_it(experiment):
+    trial = experiment(SYSTEM, "system", (8, 6))
+    trial.files.record.write_text(trial.files.record.read_text()[:200])
+
+    with pytest.raises(ExperimentError) as refused:
+        load(trial.files.folder)
+
+    assert str(refused.value) == (
+        f"{trial.files.record}: this file is damaged: it does not say which constants the trial had\n"
+        "  Take it from a backup; nothing else is amiss."
+    )
+
+
 def broken(path):
     path.write_bytes(b"no checkpoint")
 

@@ -66,6 +66,19 @@ def test_a_broken_record_in_the_middle_is_refused_and_nothing_is_changed(whole, 
     assert path.read_bytes() == broken
 
 
+@pytest.mark.parametrize("line", [b'{"op_code":99}\n', b'{"op_code":7,"step":1}\n', b"5\n"])
+def test_a_last_line_that_no_power_cut_tore_is_refused_too(whole, tmp_path, line):
+    path = tmp_path / "study.journal"
+    path.write_bytes(whole + line)
+
+    with pytest.raises(ExperimentError) as refused:
+        repair(path)
+
+    n_lines = len((whole + line).splitlines())
+    assert str(refused.value) == f"{path}: line {n_lines} is no record\n  Take it from a backup; nothing was changed."
+    assert path.read_bytes() == whole + line
+
+
 def test_what_a_killed_process_left_of_optunas_lock_is_taken_away(whole, tmp_path):
     path = tmp_path / "study.journal"
     path.write_bytes(whole)

@@ -181,6 +181,14 @@ BROKEN = [
         b"mode: max\nmetric: \x07\n",
         "search_spaces/s.yaml:2: this is not YAML: the character '\\x07' is not allowed\n  Delete it.",
     ),
+    (
+        'mode: max\nmetric: "\\ud83d"\n',
+        "search_spaces/s.yaml:2: half a character, got '\\ud83d'\n  Write the character itself.",
+    ),
+    (
+        'mode: max\n"\\udca9\\ud83d": 1\n',
+        "search_spaces/s.yaml:2: half a character, got '\\udca9\\ud83d'\n  Write the character itself.",
+    ),
     ("mode: &m max\n", "search_spaces/s.yaml:1: anchors are not supported, got '&m'\n  Write the value out."),
     ("mode: !max 1\n", "search_spaces/s.yaml:1: tags are not supported, got '!max'\n  Write a plain value."),
     ("? [a]\n: 1\n", "search_spaces/s.yaml:1: a key is a word, got a list\n  Write `key: value`."),
@@ -370,6 +378,12 @@ def test_several_metrics_are_read_and_written_with_their_modes(project):
     assert (space.stops_early, named.stops_early) == (False, True)
     write_space(named, project / "again.yaml")
     assert read_space(project / "again.yaml").objectives == space.objectives
+
+
+def test_an_emoji_that_json_wrote_as_two_halves_is_read_whole(project):
+    path = write(BODY.replace("Accuracy/Val", '"\\ud83d\\udca9"'))
+
+    assert read_space(path).metric == "\U0001f4a9"
 
 
 def test_every_key_of_a_space_file_is_read(project):

@@ -1,16 +1,19 @@
 """The commands, and the only place that prints."""
 
+import contextlib
 import errno
 import gc
 import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from tune.cli.commands import command_of, split
 from tune.cli.streams import complain, ensure_streams
 from tune.errors import EXIT_INTERRUPTED, EXIT_USER, PromotuneError
+from tune.places import check_utf8
 from tune.promotion.pause import collector_paused_for_long
 
 OF_THE_PATH = {
@@ -29,7 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         name, words = split(sys.argv[1:] if argv is None else argv)
         command = command_of(name)
-        return command.run(command.parser().read(words))
+        given = command.parser().read(words)
+        for word in words:
+            check_utf8(word, None)
+        with contextlib.suppress(FileNotFoundError):
+            check_utf8(str(Path.cwd()), "the working directory")
+        return command.run(given)
     except PromotuneError as error:
         complain(f"{error}\n")
         return error.exit_status

@@ -105,4 +105,4 @@ def _show_diff(screen: Screen, back: WriteBack) -> None:
         screen.raw(encoded_diff(back.rewrites))
         return
     for line in diff(back.rewrites).splitlines():
-        screen.line(line, style=STYLES.get(line[:1]))
+        screen.line(line.expandtabs(), style=STYLES.get(line[:1]))

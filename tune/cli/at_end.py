@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from tune.cli.screen import Screen, this_command
+from tune.cli.screen import Screen, one_line, this_command
 from tune.cli.storage import storage_of
 from tune.paths import ExperimentPaths, short, word
 from tune.trial.outcome import Outcome
@@ -60,7 +60,7 @@ class ReportAtEnd:
         try:
             path = write_report(open_experiment(str(self._paths.folder), self._paths.folder.parent))
         except Exception as error:  # a search is not lost by its report
-            self._screen.line(f"warning: no report: {type(error).__name__}: {error}", style="yellow")
+            self._screen.line(f"warning: no report: {type(error).__name__}: {one_line(str(error))}", style="yellow")
         else:
             self._screen.line(f"the report: {short(path)}")
 

@@ -30,7 +30,7 @@ class _Output(io.FileIO):
 
 
 class OutputConsole(Console):
-    """Rich's, with signs that the locale can show."""
+    """Rich's, with signs that the locale can show. It reads no text as markup, and no ``:name:`` as an emoji."""
 
     @property
     def encoding(self) -> str:
@@ -47,7 +47,8 @@ def open_output() -> TextIO:
 
 def open_console(file: TextIO) -> OutputConsole:
     """Return rich's console on it; in a file its lines are as long as they are."""
-    return OutputConsole(file=file, width=None if file.isatty() else WIDEST, highlight=False, soft_wrap=True)
+    width = None if file.isatty() else WIDEST
+    return OutputConsole(file=file, width=width, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def is_plain() -> bool:

@@ -2,7 +2,6 @@
 
 import argparse
 import itertools
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from rich.cells import cell_len, set_cell_size
 from tune.cli.commands import described
 from tune.cli.parser import Parser
 from tune.cli.screen import Screen, this_command
+from tune.cli.streams import LONGEST_CELL, printable_line
 from tune.promotion.constants import find_all, shortest_names
 from tune.promotion.found import Constant, Findings, Refusal
 from tune.promotion.literals import Unknown
@@ -96,7 +96,7 @@ def run(given: argparse.Namespace) -> int:
     listing = read_listing(find_program(Path(given.program)))
     screen = Screen()
     if given.json:
-        screen.line(json.dumps(as_json(listing), indent=2))
+        screen.json(as_json(listing))
     elif given.refused:
         show_refused(screen, listing.findings)
     else:
@@ -163,7 +163,7 @@ def show_refused(screen: Screen, findings: Findings) -> None:
 
 
 def show_lines(screen: Screen, rows: Sequence[Row]) -> None:
-    """Print for a file or a pipe: one line a row, however long, and every row with its file."""
+    """Print for a file or a pipe: one line a row, and every row with its file."""
     cells = [(row.name, row.value, row.where, row.form, row.reads) for row in rows]
     screen.text(aligned([("constant", "value", "where", "form", "read in line"), *cells]))
 
@@ -189,6 +189,7 @@ def show_sections(screen: Screen, rows: Sequence[Row]) -> None:
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return a line a row, each column as wide as its widest cell."""
+    rows = [[printable_line(cell, LONGEST_CELL) for cell in row] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     return [GAP.join(map(set_cell_size, row, widths)).rstrip() for row in rows]
 

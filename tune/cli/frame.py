@@ -9,6 +9,7 @@ from rich.text import Text
 from tune.cli.duration import clock, roughly
 from tune.cli.screen import one_line
 from tune.cli.sparkline import sparkline
+from tune.cli.streams import printable_line
 from tune.cli.styles import STYLES
 from tune.search.progress import Leader, Running, Standing
 from tune.trial.outcome import Outcome
@@ -54,7 +55,7 @@ class Frame:
         done = f"{standing.n_ended}/{standing.n_trials} trials"
         n_cells = min(BAR, width // 2, width - len(done) - 2)
         line = Text.assemble(*_bar(standing.share, n_cells, ascii_only), "  ", (done, "bold"))
-        title = Text(self.title, style="bold")
+        title = Text(printable_line(self.title), style="bold")
         if width < NARROW:
             yield title
         else:
@@ -101,7 +102,7 @@ class Frame:
         curve = 0 if width < NARROW else 30 if width >= WIDE else 12
         name = max(12, width - NUMBERS - curve)
         name = min(name, max(len("running"), *(len(trial.version) for trial in trials)))
-        metric = Text(self.metric)
+        metric = Text(printable_line(self.metric))
         metric.truncate(10 + curve, overflow="ellipsis")
         yield Text(f"{'running':<{name}}  {'epoch':>10}  {'time':>7}  {metric.plain}", style="dim")
         for trial in trials[:n_shown]:

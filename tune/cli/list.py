@@ -1,7 +1,6 @@
 """``run_search.py list``: the experiments of a storage."""
 
 import argparse
-import json
 import time
 from dataclasses import asdict
 
@@ -33,7 +32,7 @@ def run(given: argparse.Namespace) -> int:
     found = [listed(paths, running=is_held(paths)) for paths in experiments(storage)]
     screen = Screen()
     if given.json:
-        screen.text([json.dumps([asdict(each) for each in found], indent=2)])
+        screen.json([asdict(each) for each in found])
         return 0
     if not found:
         screen.line(f"no experiments in {short(storage)}")
@@ -41,7 +40,8 @@ def run(given: argparse.Namespace) -> int:
     screen.table(COLUMNS, [_cells(each) for each in found])
     for each in found:
         if each.error is not None:
-            screen.line(each.error, style="yellow")
+            for line in each.error.split("\n"):
+                screen.line(line, style="yellow")
     return 0
 
 

@@ -3,7 +3,6 @@
 import argparse
 import csv
 import io
-import json
 from collections import Counter
 from collections.abc import Sequence
 
@@ -52,8 +51,7 @@ def run(given: argparse.Namespace) -> int:
 def _write_json(screen: Screen, experiments: Sequence[Experiment], trials: Sequence[Sequence[Outcome]]) -> None:
     from tune.results.export import as_object
 
-    found = {"experiments": [as_object(*each) for each in zip(experiments, trials, strict=True)]}
-    screen.text([json.dumps(found, indent=2, allow_nan=False)])
+    screen.json({"experiments": [as_object(*each) for each in zip(experiments, trials, strict=True)]})
 
 
 def _write_csv(screen: Screen, experiments: Sequence[Experiment], trials: Sequence[Sequence[Outcome]]) -> None:
@@ -61,7 +59,7 @@ def _write_csv(screen: Screen, experiments: Sequence[Experiment], trials: Sequen
 
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(as_rows(zip(experiments, trials, strict=True)))
-    screen.raw(text.getvalue().encode())
+    screen.raw(text.getvalue().encode(errors="backslashreplace"))
 
 
 def _show(screen: Screen, experiment: Experiment, trials: Sequence[Outcome]) -> None:

@@ -1,5 +1,6 @@
 """What a search shows on the terminal; in a file the same lines without control characters."""
 
+import json
 import os
 import shlex
 import shutil
@@ -16,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tune.cli.console import open_console, open_output
-from tune.cli.streams import printable
+from tune.cli.streams import LONGEST_CELL, printable, printable_line
 from tune.cli.styles import STYLES
 from tune.paths import short, word
 from tune.places import url_of
@@ -71,11 +72,11 @@ class Screen:
     def result(self, text: str, style: str | None = None) -> None:
         """Print a line that even the quiet want to see."""
         with self.lock:
-            self.console.print(Text(printable(text), style=style or ""))
+            self.console.print(Text(printable_line(text), style=style or ""))
 
     def text(self, lines: Iterable[str]) -> None:
         """Print many lines without a style: rich takes a third of a millisecond for each."""
-        self._file.write("".join(f"{printable(line)}\n" for line in lines))
+        self._file.write("".join(f"{printable_line(line)}\n" for line in lines))
         self._file.flush()
 
     def raw(self, text: bytes) -> None:
@@ -85,12 +86,19 @@ class Screen:
         self._file.buffer.write(text)
         self._file.flush()
 
+    def json(self, found: object) -> None:
+        """Write what machines read."""
+        text = json.dumps(found, indent=2, allow_nan=False).replace(
+            "\x7f", "\\u007f"
+        )  # the one control that JSON leaves
+        self.raw(f"{text}\n".encode())
+
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table as wide as its cells; on a narrow terminal all but the first column go on in the next line."""
         if self.is_quiet:
             return
         table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-        columns, *rows = ([printable(cell) for cell in row] for row in (columns, *rows))
+        columns, *rows = ([printable_line(cell, LONGEST_CELL) for cell in row] for row in (columns, *rows))
         widths = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
         for place, (column, width) in enumerate(zip(columns, widths, strict=True)):
             table.add_column(column, no_wrap=place == 0, min_width=width if place == 0 else None, overflow="fold")

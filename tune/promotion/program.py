@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from tune.errors import ProgramError
+from tune.paths import short
 from tune.promotion.folders import (
     added_folders,
     find_root,
@@ -35,6 +36,8 @@ class Program:
     """The folder of the project: see ``find_root``."""
     recorded_path: tuple[Path, ...] | None = None
     """The search path that a snapshot was taken with; None: it is worked out."""
+    is_snapshot: bool = False
+    """Whether the files are an experiment's copy, and not those that the user edits."""
 
     @cached_property
     def module(self) -> str:
@@ -195,6 +198,15 @@ def _reach(program: Program) -> _Reached:
             return _Reached(found, unresolved, search_path, outside)
 
 
+def _read_copy(path: Path, name: str) -> "Source":
+    try:
+        return Source.read(path, name)
+    except ProgramError as error:
+        _, colon, line = (error.where or "").partition(":")
+        hint = "It is the experiment's own copy, and was whole when the search began: take it from a backup."
+        raise ProgramError(f"{short(path)}{colon}{line}", error.what, hint) from error
+
+
 def _follow(
     program: Program, search_path: tuple[Path, ...], read: dict[Path, Source], added: dict[Path, None]
 ) -> tuple[dict[str, Source], dict[str, str]]:
@@ -212,7 +224,7 @@ def _follow(
         if name in found:
             continue
         if path not in read:
-            read[path] = Source.read(path, name)
+            read[path] = _read_copy(path, name) if program.is_snapshot else Source.read(path, name)
             added.update(dict.fromkeys(added_folders(read[path].raw, path)))
         found[name] = read[path]
         imported = list(_imported_files(found[name], search_path, finder, unresolved))

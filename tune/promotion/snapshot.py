@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from tune.errors import ExperimentError
@@ -35,7 +35,7 @@ class Snapshot:
     @property
     def stored(self) -> Program:
         """The program as it lies in the snapshot; names of files and places in them are the same as in the original."""
-        return self.program.moved_to(self.folder)
+        return replace(self.program.moved_to(self.folder), is_snapshot=True)
 
 
 def take_snapshot(program: Program, folder: Path, args: Sequence[str] = ()) -> Snapshot:

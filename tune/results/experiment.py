@@ -16,6 +16,7 @@ from tune.space.dimensions import Value
 from tune.space.file import read_space
 from tune.space.space import Space
 from tune.storage.bring import arrived, bring, names_at
+from tune.trial.journal_records import BACKUP, count_whole_records
 from tune.trial.outcome import LEFT_OUT, Outcome, check_format, outcome_of, ranked
 
 if TYPE_CHECKING:
@@ -101,9 +102,16 @@ def _read_study(paths: ExperimentPaths) -> "optuna.Study":
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         storage = JournalStorage(JournalFileBackend(str(paths.journal)))
-        study = optuna.load_study(study_name=None, storage=storage)
+        names = [each.study_name for each in storage.get_all_studies()]
+        if len(names) != 1:
+            what = f"a ledger holds one study, got {len(names)}"
+            raise ExperimentError(short(paths.journal), what, BACKUP)
+        study = optuna.load_study(study_name=names[0], storage=storage)
         attributes, trials = study.user_attrs, study.get_trials(deepcopy=False)
     except Exception as error:  # Optuna checks no record: a wrong one raises whatever it is wrong for
+        count_whole_records(paths.journal.read_bytes(), paths.journal)
+        if isinstance(error, ExperimentError):
+            raise
         what = f"the ledger cannot be read: {type(error).__name__}: {error}"
         raise ExperimentError(short(paths.journal), what, "Is it a study of ours?") from error
     check_format(attributes.get("format"), paths)

@@ -134,6 +134,9 @@ def _source_of(version: VersionPaths, experiment: ExperimentPaths) -> Snapshot:
 
 def _missing(version: VersionPaths, paths: ExperimentPaths) -> ExperimentError:
     """Return the error that says what became of a version, and how to get it again."""
+    if version.best.is_file() and version.record.exists():
+        what = "this file is damaged: it does not say which constants the trial had"
+        return ExperimentError(short(version.record), what, "Take it from a backup; nothing else is amiss.")
     try:
         trials = open_experiment(str(paths.folder), paths.folder.parent).trials
     except ExperimentError:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tune.paths import check_name
+from tune.places import check_utf8
 from tune.promotion.cautions import check_folder, check_names
 from tune.promotion.program import Program, find_program
 from tune.promotion.resolve import Promoted, hardcoded, resolve
@@ -37,6 +38,8 @@ def prepare(space: Space, machine: Machine, storage: Path, name: str | None) -> 
     """Raise a UserError at whatever is wrong; on this machine this imports neither torch nor Ray nor Optuna."""
     check_settings(space)
     program = find_program(space.program)
+    check_utf8(str(program.path), "the program")
+    check_utf8(str(Path.cwd()), "the working directory")
     check_names(program)
     check_folder(Path.cwd())
     promoted = resolve(space, program)

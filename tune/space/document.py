@@ -119,7 +119,7 @@ class _Reader:
             case SequenceNode(tag=tag) if tag == CORE + "seq":
                 return [self.item(item, number, path) for number, item in enumerate(node.value)]
             case ScalarNode(tag=tag) if tag == CORE + "str" or (node.style is not None and tag in PLAIN_TAGS):
-                return str(node.value)
+                return self._text(node)
             case ScalarNode(tag=tag) if tag in PLAIN_TAGS:
                 return scalar(node.value)
             case _:
@@ -146,7 +146,15 @@ class _Reader:
     def _key(self, node: Node) -> str:
         if not isinstance(node, ScalarNode):
             raise self._error(node, f"a key is a word, got {_kind(node)}", "Write `key: value`.")
-        return str(node.value)
+        return self._text(node)
+
+    def _text(self, node: Node) -> str:
+        r"""Return the text; JSON writes an emoji as two halves, ``\ud83d\udca9``, and ruamel.yaml leaves them apart."""
+        text = str(node.value)
+        try:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError as error:
+            raise self._error(node, f"half a character, got {text!r}", "Write the character itself.") from error
 
     def _error(self, node: Node, what: str, hint: str) -> SpaceError:
         return SpaceError(place(self.path, _line(node)), what, hint)

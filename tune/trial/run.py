@@ -400,7 +400,7 @@ class TrialRun:
     def _give_up(self, kind: str, message: str, hint: str | None = None) -> None:
         """Write a failure that is no exception."""
         failure = Failure(kind=kind, ours=True, message=message, hint=hint)
-        self._files.error.write_text(f"{failure.reason}\n", encoding="utf-8")
+        self._files.error.write_text(f"{failure.reason}\n", encoding="utf-8", errors="backslashreplace")
         self._write(stage="failed", failure=failure)
 
     def _fail(self, error: BaseException) -> None:

@@ -139,7 +139,7 @@ def save(html: str, path: Path) -> Path:
     """Write a page whole, and return where it is; raise ExperimentError if that cannot be done."""
     try:
         with atomic_write(path) as aside:
-            aside.write_text(html, encoding="utf-8")
+            aside.write_text(html, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         what = f"the report cannot be written: {error.strerror}"
         raise ExperimentError(short(path), what, "Give another file with -o.") from error

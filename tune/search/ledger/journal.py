@@ -16,9 +16,8 @@ from typing import Any
 from optuna.storages.journal._storage import JournalOperation as Op
 from optuna.trial import TrialState
 
-from tune.errors import ExperimentError
-from tune.paths import short
 from tune.search.ledger.journal_file import JournalFile
+from tune.trial.journal_records import count_whole_records
 from tune.trial.room import folder_told
 
 SEALED = "sealed"
@@ -99,34 +98,21 @@ class Backend(JournalFile):
 def repair(journal: Path) -> int:
     """Take a torn end out of a journal; return how many bytes were lost. The caller holds the experiment's lock.
 
-    Raises ExperimentError where a record is broken that others follow: that was no power cut; and NoRoomError where not
+    Raises ExperimentError where a record is broken that no power cut tore; and NoRoomError where not
     even a newline has room.
     """
     for pattern in LOCKS:
         for left in journal.parent.glob(journal.name + pattern):
             left.unlink(missing_ok=True)
     raw = journal.read_bytes()
-    lines = raw.split(b"\n")
-    whole = [_is_record(line) for line in lines]
-    n_whole = next((number for number, good in enumerate(whole) if not good), len(lines))
-    if any(whole[n_whole:]):
-        what = f"line {n_whole + 1} is no record, and records follow it"
-        raise ExperimentError(short(journal), what, "Take it from a backup; nothing was changed.")
-    kept = b"".join(line + b"\n" for line in lines[:n_whole])
+    n_whole = count_whole_records(raw, journal)
+    kept = b"".join(line + b"\n" for line in raw.split(b"\n")[:n_whole])
     if len(kept) > len(raw):  # the last record lacks its newline alone
         with folder_told(journal.parent, ours=True), journal.open("ab") as file:
             file.write(b"\n")
     elif len(kept) < len(raw):
         os.truncate(journal, len(kept))  # in place: on a full disk there is no room for a second one
     return max(0, len(raw) - len(kept))
-
-
-def _is_record(line: bytes) -> bool:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError):  # a torn line, or the zeros that a file system puts there
-        return False
-    return isinstance(record, dict) and "op_code" in record
 
 
 def events(journal: Path, numbers: Mapping[int, int]) -> Iterator[Event]:
