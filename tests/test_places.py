@@ -21,6 +21,17 @@ def test_a_path_is_its_own_place(tmp_path):
     assert url_of(tmp_path / "a") is None
 
 
+def test_a_path_that_goes_up_is_a_folder_without_detours(tmp_path, monkeypatch):
+    (tmp_path / "real" / "deep").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real/deep")
+    monkeypatch.chdir(tmp_path / "real")
+
+    assert place("../x") == tmp_path / "x"
+    assert place("deep/../../y") == tmp_path / "y"
+    assert place(tmp_path / "link" / ".." / "z") == tmp_path / "real" / "z"
+    assert place(f"file://{tmp_path}/real/../w") == tmp_path / "w"
+
+
 def test_a_url_has_a_folder_in_the_cache_that_leads_back_to_it(cache):
     folder = place("s3://bucket/some/searches/")
 

@@ -34,7 +34,7 @@ def place(text: str | Path) -> Path:
         return absolute_path(text, "--storage")
     url = checked(str(text))
     if url.startswith("file://"):
-        return Path(url.removeprefix("file://").removeprefix("localhost")).absolute()
+        return absolute_path(url.removeprefix("file://").removeprefix("localhost"), "--storage")
     name = UNSAFE.sub("_", url.rpartition("/")[2])[:LONGEST_NAME]
     folder = _cache() / f"{name}-{hashlib.sha256(url.encode()).hexdigest()[:HASH_LENGTH]}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,6 +48,7 @@ def absolute_path(text: str | Path, asked: str) -> Path:
         raise OptionError(asked, f"a path has no character of value 0, got {str(text)!r}", "Delete it.")
     try:
         path = Path(text).expanduser().absolute()
+        path = Path(os.path.realpath(path)) if ".." in path.parts else path  # what lies below is told by its path
     except RuntimeError as error:
         what = f"no user has this name, or the user has no home folder, got {str(text)!r}"
         raise OptionError(asked, what, "Write the path from the root.") from error

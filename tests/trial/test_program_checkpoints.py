@@ -53,6 +53,13 @@ def test_a_folder_lists_the_trials_checkpoints_and_the_other_files_that_are_ther
         assert {entry.name for entry in entries} == expected
 
 
+def test_what_we_write_into_a_version_stays_there_however_its_folder_is_written(tmp_path: Path) -> None:
+    redirected = ProgramCheckpoints(tmp_path / "a" / ".." / "b" / "000,baseline" / "checkpoints" / "program")
+    ours = tmp_path / "a" / ".." / "b" / "000,baseline" / "checkpoints" / ".last.ckpt"
+
+    assert redirected.redirect_file(ours) == ours
+
+
 @pytest.mark.usefixtures("own")
 def test_what_an_earlier_run_left_is_not_there() -> None:
     assert not Path("out/epoch=3-step=9.ckpt").exists()

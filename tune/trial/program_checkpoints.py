@@ -36,7 +36,7 @@ class ProgramCheckpoints:
 
     def __init__(self, folder: Path) -> None:
         """``folder``: of the version, for these checkpoints alone."""
-        self._folder = folder
+        self._folder = Path(os.path.normpath(folder))
         self._patterns: dict[str, list[re.Pattern[str]]] = {}  # names of files that are the trial's, by folder
         self._directories: dict[str, str] = {}  # those of the trial, by folder
         self._listed: set[str] = set()  # the folders whose checkpoints are the trial's
