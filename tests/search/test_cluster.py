@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tune.search.machines import scratch
 from tune.search.machines.scratch import SCRATCH, ray_scratch, sweep
 from tune.trial.process.client import process_server
 from tune.trial.process.marker import MARKER, is_marked, mark_folder
@@ -172,8 +173,41 @@ def short_path():
         yield Path(folder)
 
 
+ENDS = """
+import subprocess
+import sys
+from tune.search.machines.process_server import end_with_driver, running_server
+from tune.search.machines.scratch import ray_scratch
+
+STARTS_CHILD = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
+with running_server(), ray_scratch() as folder:
+    first = subprocess.Popen([sys.executable, "-c", STARTS_CHILD], stdout=subprocess.DEVNULL, start_new_session=True)
+    end_with_driver(first.pid)
+    print(folder, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the process server is Linux's alone")
+def test_what_a_killed_driver_started_for_ray_ends_and_its_folder_goes_without_another_search(short_path):
+    environment = {**os.environ, "TMPDIR": str(short_path)}
+    start = [sys.executable, "-c", ENDS]
+    driver = subprocess.Popen(start, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    folder = Path(driver.stdout.readline().strip())
+    family = psutil.Process(driver.pid).children(recursive=True)
+    while not any(named(each)[-1:] == ["import time; time.sleep(60)"] for each in family):
+        family = psutil.Process(driver.pid).children(recursive=True)
+    assert folder.exists()
+    driver.kill()
+    driver.communicate()
+
+    assert psutil.wait_procs(family, timeout=10)[1] == []
+    assert not folder.exists()
+
+
 def test_the_scratch_of_a_killed_driver_is_taken_away_and_that_of_a_living_one_is_not(short_path, monkeypatch):
     tmp_path = short_path
+    monkeypatch.setattr(scratch, "_open", [])  # other tests of this process may have one
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     start = [sys.executable, "-c", HOLDS]
@@ -197,6 +231,7 @@ def test_the_scratch_of_a_killed_driver_is_taken_away_and_that_of_a_living_one_i
 @pytest.mark.parametrize("name", ["promotune-mine", f"{SCRATCH}mine", "promotune.node-0-mine"])
 @pytest.mark.parametrize("lock", [None, "", "mine"])
 def test_a_folder_of_the_users_stays_as_it_was_whatever_its_name(short_path, monkeypatch, name, lock):
+    monkeypatch.setattr(scratch, "_open", [])  # other tests of this process may have one
     monkeypatch.setattr("tempfile.tempdir", str(short_path))
     folder = short_path / name.replace("-0-", f"-{os.getuid()}-")
     folder.mkdir()

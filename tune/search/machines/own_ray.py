@@ -20,6 +20,7 @@ from tune.search.machines.cluster import environment
 from tune.search.machines.dashboard import Dashboard
 from tune.search.machines.doors_shut import make_token, on_loopback
 from tune.search.machines.interrupts import interrupts_taken
+from tune.search.machines.process_server import end_with_driver
 from tune.search.machines.ray_watch import abandon, forget_loss, forget_processes, is_lost, note_process, ray_watched
 from tune.search.machines.resources import Resources
 from tune.search.machines.scratch import ray_scratch
@@ -156,6 +157,7 @@ def _in_a_session() -> Iterator[None]:
         assert known is not None
         process = known(*arguments, **{**how, "start_new_session": True})
         note_process(process)
+        end_with_driver(process.pid)  # the raylet's agents would outlive a killed driver by a minute
         return process
 
     with contextlib.nullcontext() if known is None else replaced(services, "ConsolePopen", start):
