@@ -47,8 +47,17 @@ assert not found[0].join(10) and not found[0].is_alive()
 """
 
 
-def test_ray_runs_with_its_dashboard_and_without_what_a_search_has_no_use_for():
-    ran = subprocess.run([sys.executable, "-c", STARTS], capture_output=True, text=True, timeout=300, check=False)
+@pytest.fixture
+def short_path():
+    """A folder whose path is short enough for Ray's sockets below it."""
+    with tempfile.TemporaryDirectory(prefix="s-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_ray_runs_with_its_dashboard_and_without_what_a_search_has_no_use_for(short_path):
+    start = [sys.executable, "-c", STARTS]
+    environment = {**os.environ, "TMPDIR": str(short_path)}
+    ran = subprocess.run(start, capture_output=True, text=True, timeout=300, check=False, env=environment)
 
     assert ran.returncode == 0, ran.stderr
     processes = dict(line.split(" ", 1) for line in ran.stdout.splitlines())
@@ -57,6 +66,7 @@ def test_ray_runs_with_its_dashboard_and_without_what_a_search_has_no_use_for():
     assert [each for each in processes.values() if "tune.trial.process.server" in each]
     left = [psutil.Process(int(pid)) for pid in processes if psutil.pid_exists(int(pid))]
     assert psutil.wait_procs(left, timeout=20)[1] == []
+    assert not list(short_path.glob("promotune*")) + list(short_path.glob("pymp-*"))  # the dashboard's
 
 
 def test_a_driver_that_is_killed_while_its_dashboard_starts_takes_it_along():
@@ -164,13 +174,6 @@ def test_a_search_goes_on_without_the_dashboard_where_that_does_not_start():
     ran = subprocess.run([sys.executable, "-c", NO_DASHBOARD], capture_output=True, text=True, timeout=300, check=False)
 
     assert ran.stdout == "answer: 42\ndashboards: []\n", ran.stderr
-
-
-@pytest.fixture
-def short_path():
-    """A folder whose path is short enough for Ray's sockets below it."""
-    with tempfile.TemporaryDirectory(prefix="s-", dir="/tmp") as folder:
-        yield Path(folder)
 
 
 ENDS = """
