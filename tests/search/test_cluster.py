@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tune.search.machines import scratch
 from tune.search.machines.scratch import SCRATCH, ray_scratch, sweep
 from tune.trial.process.client import process_server
 from tune.trial.process.marker import MARKER, is_marked, mark_folder
@@ -55,8 +56,17 @@ def test_a_process_of_ray_counts_gpus_as_nvml_does():
     assert ray.get(order.remote()) == "PCI_BUS_ID"
 
 
-def test_ray_runs_with_its_dashboard_and_without_what_a_search_has_no_use_for():
-    ran = subprocess.run([sys.executable, "-c", STARTS], capture_output=True, text=True, timeout=300, check=False)
+@pytest.fixture
+def short_path():
+    """A folder whose path is short enough for Ray's sockets below it."""
+    with tempfile.TemporaryDirectory(prefix="s-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+def test_ray_runs_with_its_dashboard_and_without_what_a_search_has_no_use_for(short_path):
+    start = [sys.executable, "-c", STARTS]
+    environment = {**os.environ, "TMPDIR": str(short_path)}
+    ran = subprocess.run(start, capture_output=True, text=True, timeout=300, check=False, env=environment)
 
     assert ran.returncode == 0, ran.stderr
     processes = dict(line.split(" ", 1) for line in ran.stdout.splitlines())
@@ -65,6 +75,7 @@ def test_ray_runs_with_its_dashboard_and_without_what_a_search_has_no_use_for():
     assert [each for each in processes.values() if "tune.trial.process.server" in each]
     left = [psutil.Process(int(pid)) for pid in processes if psutil.pid_exists(int(pid))]
     assert psutil.wait_procs(left, timeout=20)[1] == []
+    assert not list(short_path.glob("promotune*")) + list(short_path.glob("pymp-*"))  # the dashboard's
 
 
 def test_a_driver_that_is_killed_while_its_dashboard_starts_takes_it_along():
@@ -174,15 +185,41 @@ def test_a_search_goes_on_without_the_dashboard_where_that_does_not_start():
     assert ran.stdout == "answer: 42\ndashboards: []\n", ran.stderr
 
 
-@pytest.fixture
-def short_path():
-    """A folder whose path is short enough for Ray's sockets below it."""
-    with tempfile.TemporaryDirectory(prefix="s-", dir="/tmp") as folder:
-        yield Path(folder)
+ENDS = """
+import subprocess
+import sys
+from tune.search.machines.process_server import end_with_driver, running_server
+from tune.search.machines.scratch import ray_scratch
+
+STARTS_CHILD = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
+with running_server(), ray_scratch() as folder:
+    first = subprocess.Popen([sys.executable, "-c", STARTS_CHILD], stdout=subprocess.DEVNULL, start_new_session=True)
+    end_with_driver(first.pid)
+    print(folder, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the process server is Linux's alone")
+def test_what_a_killed_driver_started_for_ray_ends_and_its_folder_goes_without_another_search(short_path):
+    environment = {**os.environ, "TMPDIR": str(short_path)}
+    start = [sys.executable, "-c", ENDS]
+    driver = subprocess.Popen(start, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    folder = Path(driver.stdout.readline().strip())
+    family = psutil.Process(driver.pid).children(recursive=True)
+    while not any(named(each)[-1:] == ["import time; time.sleep(60)"] for each in family):
+        family = psutil.Process(driver.pid).children(recursive=True)
+    assert folder.exists()
+    driver.kill()
+    driver.communicate()
+
+    assert psutil.wait_procs(family, timeout=10)[1] == []
+    assert not folder.exists()
 
 
 def test_the_scratch_of_a_killed_driver_is_taken_away_and_that_of_a_living_one_is_not(short_path, monkeypatch):
     tmp_path = short_path
+    monkeypatch.setattr(scratch, "_open", [])  # other tests of this process may have one
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     start = [sys.executable, "-c", HOLDS]
@@ -206,6 +243,7 @@ def test_the_scratch_of_a_killed_driver_is_taken_away_and_that_of_a_living_one_i
 @pytest.mark.parametrize("name", ["promotune-mine", f"{SCRATCH}mine", "promotune.node-0-mine"])
 @pytest.mark.parametrize("lock", [None, "", "mine"])
 def test_a_folder_of_the_users_stays_as_it_was_whatever_its_name(short_path, monkeypatch, name, lock):
+    monkeypatch.setattr(scratch, "_open", [])  # other tests of this process may have one
     monkeypatch.setattr("tempfile.tempdir", str(short_path))
     folder = short_path / name.replace("-0-", f"-{os.getuid()}-")
     folder.mkdir()

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 
@@ -63,7 +64,8 @@ def _end_by_signal(director: Director) -> None:
 def _run_trials(director: Director, job: Job, resources: Resources) -> None:
     share = {"CPU": resources.cpus_per_trial, "GPU": resources.gpus_per_trial}
     with (
-        ray_scratch() as folder,
+        ray_scratch() as scratch,
+        tempfile.TemporaryDirectory(dir=scratch, ignore_cleanup_errors=True) as folder,
         tuner_here(folder) as tuner,
         posted(job, is_lost) as place,
         server_of(resources) as server,

@@ -20,6 +20,7 @@ from tune.search.machines.cluster import environment
 from tune.search.machines.dashboard import Dashboard
 from tune.search.machines.doors_shut import make_token, on_loopback
 from tune.search.machines.interrupts import interrupts_taken
+from tune.search.machines.process_server import end_with_driver
 from tune.search.machines.ray_watch import abandon, forget_loss, forget_processes, is_lost, note_process, ray_watched
 from tune.search.machines.resources import Resources
 from tune.search.machines.scratch import ray_scratch
@@ -46,7 +47,7 @@ def own_ray(
     imports.start()
     make_token()
     forget_loss()
-    with interrupts_taken(), ray_scratch() as folder:
+    with interrupts_taken(), ray_scratch() as folder, _in_a_session(folder):
         try:
             yield from _own_ray(resources, dashboard, imports, folder, on_stuck)
         finally:
@@ -71,7 +72,6 @@ def _own_ray(
             _agent_on_any_port(),
             _gcs_awaited_by_python(),
             _seen_at_once(),
-            _in_a_session(),
             _without_sigterm_handler(),
             dashboard.put_off(),
         ):
@@ -145,17 +145,23 @@ def _agent_on_any_port() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _in_a_session() -> Iterator[None]:
+def _in_a_session(folder: str) -> Iterator[None]:
     """Start Ray's processes in a session of their own: a signal for all of the driver's group is the driver's.
 
     systemd, SLURM and supervisors send SIGTERM to the group, and running trials are to end with their epoch.
+    Temporary files go into ``folder``, but for the raylet's, whose workers hand its environment on to trials: the
+    dashboard's fork server leaves a socket.
     """
     known = getattr(services, "ConsolePopen", None)
 
     def start(*arguments: Any, **how: Any) -> Any:
         assert known is not None
-        process = known(*arguments, **{**how, "start_new_session": True})
+        command, *rest = arguments
+        if Path(command[0]).name != "raylet":
+            how["env"] = {**(how.get("env") or os.environ), "TMPDIR": folder}
+        process = known(command, *rest, **{**how, "start_new_session": True})
         note_process(process)
+        end_with_driver(process.pid)  # the raylet's agents would outlive a killed driver by a minute
         return process
 
     with contextlib.nullcontext() if known is None else replaced(services, "ConsolePopen", start):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tune.search.machines.resources import Resources
 from tune.search.machines.scratch import ray_scratch
-from tune.trial.process.client import process_server
+from tune.trial.process.client import process_server, tell_session
 
 _running: list[Path] = []
 
@@ -25,6 +25,13 @@ def running_server() -> Iterator[None]:
         finally:
             if path is not None:
                 _running.remove(path)
+
+
+def end_with_driver(session: int) -> None:
+    """Have the processes of a session ended when this process has ended, however that comes."""
+    if _running:
+        with contextlib.suppress(OSError):
+            tell_session(_running[-1], session)
 
 
 @contextlib.contextmanager

@@ -19,10 +19,9 @@ import ray
 from ray._private import worker
 
 from tune.errors import SearchError
-from tune.trial.orphans import is_agent
 from tune.trial.output import user_streams
 from tune.trial.process.link import describe_end
-from tune.trial.process.linux import children_of, is_alive
+from tune.trial.process.linux import children_of, command_of, is_alive
 
 LOOK_S = 0.5
 GRACE_S = 2 * LOOK_S
@@ -31,6 +30,8 @@ STUCK_S = 5.0
 """For the main thread to come back from Ray."""
 NEEDED = ("raylet", "gcs_server")
 """The processes without which nothing goes on, as Ray calls them."""
+AGENTS = (b"ray::DashboardAgent", b"ray::RuntimeEnvAgent")
+"""How the titles of the raylet's agents begin."""
 
 _lost = threading.Event()
 _started: dict[str, Any] = {}
@@ -107,7 +108,8 @@ def _find_death(processes: Mapping[str, Any], agents: set[int]) -> str | None:
             how = describe_end(status) if status < 0 else f"exit status {status}"
             return f"Ray's {name} died: {how}"
     if "raylet" in processes:
-        agents.update(filter(is_agent, children_of(processes["raylet"].pid)))
+        children = children_of(processes["raylet"].pid)
+        agents.update(pid for pid in children if command_of(pid).startswith(AGENTS))
     return None if all(map(is_alive, agents)) else "an agent of Ray's died"
 
 

@@ -1,36 +1,47 @@
 """Folders for files that nobody needs once a driver is gone."""
 
 import contextlib
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
-from tune.trial.process.marker import is_marked, mark_folder
+from tune.trial.process.marker import LOCK, mark_folder, remove_left
 
-SCRATCH, SCRATCH_LOCK = "promotune.ray-", ".lock"
+SCRATCH = "promotune.ray-"
 LONGEST, SHORT = 20, "/tmp"  # noqa: S108 - the folder in it has a name that nobody guesses, and is its owner's alone
 """Characters of a place for it: Ray makes sockets some 85 deeper, and the path of a socket may have 107."""
+
+_open: list[str] = []
+"""The folder of this process while it has one."""
 
 
 @contextlib.contextmanager
 def ray_scratch() -> Iterator[str]:
-    """Give a folder for Ray's own files, its owner's alone: nothing of them belongs into the experiment."""
+    """Give the folder of this process for Ray's own files, its owner's alone: nothing of them is the experiment's.
+
+    Within another such context it is the same folder, which the process server removes if this process is killed.
+    """
+    if _open:
+        yield _open[-1]
+        return
     place = tempfile.gettempdir()
     place = place if len(place) <= LONGEST else SHORT
     sweep(Path(place))
     with (
         tempfile.TemporaryDirectory(prefix=SCRATCH, dir=place, ignore_cleanup_errors=True) as folder,
-        FileLock(Path(folder) / SCRATCH_LOCK),
+        FileLock(Path(folder) / LOCK),
     ):
         mark_folder(Path(folder))  # behind the lock: a folder that is marked and not locked has no driver
-        yield folder
+        _open.append(folder)
+        try:
+            yield folder
+        finally:
+            _open.remove(folder)
 
 
 def sweep(folder: Path) -> None:
-    """Take away what drivers that were killed left of their scratch: nobody holds its lock, for the system frees it."""
-    for left in filter(is_marked, folder.glob(f"{SCRATCH}*")):
-        with contextlib.suppress(OSError, Timeout), FileLock(left / SCRATCH_LOCK, timeout=0):
-            shutil.rmtree(left)
+    """Remove what drivers that were killed left of their scratch."""
+    for left in folder.glob(f"{SCRATCH}*"):
+        remove_left(left)

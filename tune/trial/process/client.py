@@ -170,6 +170,7 @@ class ForkSource:
         ``name``: what tells this search from others of the same user.
         """
         self._server = server
+        self._driver_folder = None if server is None else server.parent
         self._name = name
         self._lease: socket.socket | None = None
 
@@ -201,6 +202,8 @@ class ForkSource:
         own = f"{NODE_FOLDER}{os.getuid()}-"
         folder = Path(tempfile.gettempdir()) / f"{own}{self._name}"
         _remove_left(folder.parent.glob(f"{own}*"))
+        if self._driver_folder is not None and self._driver_folder.is_dir():
+            folder = self._driver_folder / "node"  # it goes with the driver's
         folder.mkdir(mode=0o700, exist_ok=True)
         if folder.is_symlink() or folder.stat().st_uid != os.getuid():
             raise StartError(str(folder), "the folder belongs to another user", "Remove it, or set TMPDIR.")
@@ -282,6 +285,12 @@ def prepare_template(
         if wait_s:
             client.settimeout(wait_s)
             client.recv(65536)
+
+
+def tell_session(server: Path, session: int) -> None:
+    """Have the processes of a session ended with the server's driver; raise OSError where there is no server."""
+    with _connect(server) as client:
+        client.sendall(json.dumps({"do": "note", "session": session}).encode() + b"\n")
 
 
 def start_server(path: Path, driver: int | None) -> subprocess.Popen[bytes]:

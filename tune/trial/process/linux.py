@@ -5,7 +5,8 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 CAN_FORK = sys.platform == "linux"
@@ -15,6 +16,9 @@ TRACKER = b"multiprocessing.resource_tracker"
 """Stands in the command of the process that removes what ``multiprocessing`` left in shared memory."""
 OOM_SCORE_ADJ = 1000
 """Most likely to be ended by the system where memory is short: a trial, before the driver and Ray."""
+
+LOOK_S, MOST_LOOKS = 0.02, 100
+"""Between two looks at processes that are ended, and how often that is done."""
 
 
 def become_subreaper() -> None:
@@ -78,6 +82,30 @@ def kill_tree(pid: int) -> None:
     while descendants := [each for each in descendants_of(pid) if is_alive(each)]:
         kill_all(descendants)
     kill_all([pid])
+
+
+def kill_sessions(sessions: Collection[int]) -> None:
+    """End all processes of sessions, whoever their parents are by now."""
+    for _ in range(MOST_LOOKS):  # one that is ended may have started another meanwhile
+        found = [pid for pid in all_processes() if _session_of(pid) in sessions and is_alive(pid)]
+        if not found:
+            return
+        kill_all(found)
+        time.sleep(LOOK_S)
+
+
+def all_processes() -> list[int]:
+    """Return the processes of this machine."""
+    with contextlib.suppress(OSError):
+        return [int(each.name) for each in Path("/proc").iterdir() if each.name.isdecimal()]
+    return []
+
+
+def _session_of(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return 0
 
 
 def descendants_of(pid: int) -> list[int]:

@@ -2,12 +2,15 @@
 
 import contextlib
 import os
+import shutil
 import stat
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from tune.paths import read_regular
 
-MARKER = ".promotune"
+MARKER, LOCK = ".promotune", ".lock"
 TEXT = b"Promotune made this folder for temporary files. A search removes it once the process that made it is gone.\n"
 
 
@@ -23,3 +26,10 @@ def is_marked(folder: Path) -> bool:
         owners = {found.st_uid, (folder / MARKER).lstat().st_uid}
         return stat.S_ISDIR(found.st_mode) and owners == {os.getuid()} and read_regular(folder / MARKER) == TEXT
     return False
+
+
+def remove_left(folder: Path) -> None:
+    """Remove a marked folder if the process that made it has ended: the system has freed its lock."""
+    if is_marked(folder):
+        with contextlib.suppress(OSError, Timeout), FileLock(folder / LOCK, timeout=0):
+            shutil.rmtree(folder)

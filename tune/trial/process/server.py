@@ -3,6 +3,7 @@
 Who connects to its socket sends one line of JSON, and stays for as long as it needs what it asked for:
 
 - ``{"do": "lease"}``: that the server goes on.
+- ``{"do": "note", "session": SID}``: that the processes of a session are ended when the driver has ended.
 - ``{"do": "prepare", "job": FILE, "packages": {NAME: ORIGIN}, "warm": BOOL}``: a template that has the job and these
   modules; ``warm``: also all that the current one has, and it trains once. Answer: ``{"ready": true, "left_out": {NAME:
   REASON}}``. Where it imports anything, or is the first one of its job, who wants a process waits for it.
@@ -38,6 +39,7 @@ from tune.trial.process.linux import (
     command_of,
     is_alive,
     kill_all,
+    kill_sessions,
     reap_children,
 )
 
@@ -90,6 +92,7 @@ class Server:
         self._is_over = False
         self._strays: dict[int, float] = {}  # since when a process that outlived its trial is waited for
         self._failure: str | None = None  # why the first template cannot be made
+        self._sessions: set[int] = set()  # of processes that are to end with the driver
         self._n_lost = 0  # templates that ended by themselves, one after the other
 
     def serve(self) -> None:
@@ -111,6 +114,8 @@ class Server:
             self._end_strays()
             if self._driver is not None or self._clients:  # asked last: all of this may have been stopped for minutes
                 idle_since = time.monotonic()
+        if self._sessions:
+            kill_sessions(self._sessions)
         self._end_everything()
 
     def _handle(self, ready: Any) -> None:
@@ -144,6 +149,8 @@ class Server:
         if do == "start":
             self._starting.append(client)
             self._give()
+        elif do == "note":
+            self._sessions.add(request["session"])
         elif do == "prepare":
             request["holds"] = bool(request["packages"]) or not request["warm"]
             if request["warm"] and self._current is not None and self._current.spec is not None:
@@ -403,6 +410,10 @@ def main() -> None:
     Server(listener, None if driver == "-" else int(driver)).serve()
     if driver == "-":
         shutil.rmtree(folder, ignore_errors=True)
+    else:
+        from tune.trial.process.marker import remove_left  # 20 ms that trials need not wait for
+
+        remove_left(folder)  # of a driver that was killed: one that lives holds its lock
     os._exit(0)
 
 
