@@ -86,7 +86,9 @@ def make(tmp_path, monkeypatch):
         take_snapshot(program, paths.source)
         ledger = create_ledger(paths, found, resolve(found, program))
         for score, values in trials:
-            number, _ = ledger.ask_baseline() if values is trials[0][1] else ledger.ask()
+            draws = ledger._searcher
+            is_first = values is trials[0][1]
+            number, _ = ledger.ask_baseline() if is_first else ledger._opened(draws._drawn(draws.labels(values)))
             ledger.note(number, constants=values)
             if score is None:
                 ledger.fail(number, "out of memory")
@@ -344,7 +346,7 @@ LightningCLI(Lit)
     config = "fit:\n  model: {width: 48} # units\n  optimizer:\n    class_path: Adam\n    init_args: {lr: 1e-3}\n"
     space = (
         "script: train.py\nargs: [--config, c.yaml, fit]\nmetric: m\nmode: min\nconstants:\n"
-        "  --model.width: {choice: [16, 48]}\n  --optimizer.lr: {loguniform: [1e-4, 1]}\n"
+        "  --model.width: {choice: [16, 48]}\n  --optimizer.lr: {loguniform: [1e-5, 1]}\n"
         "  --trainer.max_epochs: {choice: [1, 2]}\n"
     )
     held = {"--model.width": 48, "--optimizer.lr": 1e-3, "--trainer.max_epochs": 1}

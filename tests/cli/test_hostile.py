@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, reject, settings
 from hypothesis import strategies as st
 
-from tests.experiments import Trial, write_experiment
+from tests.experiments import SPACE, Trial, write_experiment
 from tune import load
 from tune.cli import main
 from tune.cli.commands import COMMANDS
@@ -38,8 +38,7 @@ CANARY = "import pathlib\npathlib.Path({file!r}).write_text('run')\n"
 @pytest.fixture(scope="module")
 def original(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
-    space = (write_experiment(folder, TRIALS).paths.space).read_text()
-    (folder / "storage" / "exp" / "space.yaml").write_text(space.replace("trials: 20", "trials: 3"))
+    write_experiment(folder, TRIALS, SPACE.replace("trials: 20", "trials: 3"))
     return folder
 
 
@@ -409,6 +408,75 @@ def test_a_damaged_snapshot_is_told_by_its_own_path(experiment, capfd, words):
         (
             f"{program}:1: this is not Python: '(' was never closed\n"
             "  It is the experiment's own copy, and was whole when the search began: take it from a backup.\n"
+        ),
+    )
+
+
+CONTRADICTIONS = {
+    "a constant": (
+        "study.journal",
+        '"constants":{"LR":0.02',
+        '"constants":{"LR":0.03',
+        "trial 1: LR is 0.03, and 0.02 was drawn",
+    ),
+    "a choice": (
+        "study.journal",
+        '"OPTIMIZER":"adam"},"version":"002',
+        '"OPTIMIZER":"sgd"},"version":"002',
+        "trial 2: OPTIMIZER is 'sgd', and 'adam' was drawn",
+    ),
+    "a curve": ("study.journal", '"2":0.9', '"2":0.8', "trial 1: its score is [0.9], and its curve says [0.8]"),
+    "a torn end": ("study.journal", "", "", "torn"),
+    "a setting": ("space.yaml", "scheduler: asha", "scheduler: none", "scheduler asha -> none"),
+    "a seed": ("space.yaml", "seed: 0\n", "seed: 1\n", "seed 0 -> 1"),
+    "a metric": ("space.yaml", "Score/Val", "Score/Wal", "metric ['Score/Val'] -> ['Score/Wal']"),
+}
+
+
+@pytest.mark.parametrize(("name", "before", "after", "what"), CONTRADICTIONS.values(), ids=CONTRADICTIONS)
+@pytest.mark.parametrize("words", [["results"], ["results", "--json"], ["report"], ["apply"]], ids=" ".join)
+def test_what_the_files_contradict_is_told(experiment, capfd, words, name, before, after, what):
+    file = experiment.folder / name
+    text = file.read_text()
+    changed = text.replace(before, after, 1) if before else text + '{"op_code":8,'
+    assert changed != text
+    file.write_text(changed)
+
+    if name == "space.yaml":
+        told = f"warning: {file} is not as the search left it: {what}\n"
+    elif what == "torn":
+        told = f"warning: {file} ends in a torn record of 13 bytes; `resume` takes it out\n"
+    else:
+        told = f"warning: {file}: {what}\n"
+    assert read(experiment, words, capfd) == (0, told)
+
+
+def test_what_does_not_contradict_itself_has_no_warning(experiment, capfd):
+    assert read(experiment, ["results"], capfd) == (0, "")
+
+
+def test_a_space_file_that_is_cut_at_a_lines_end_is_told(tmp_path, capfd, monkeypatch):
+    write_experiment(tmp_path, TRIALS, f"{SPACE}scheduler: none\n")
+    monkeypatch.chdir(tmp_path / "project")
+    space = ExperimentPaths(tmp_path / "storage" / "exp").space
+    text = space.read_text()
+    space.write_text(text[: text.index("scheduler:")])
+
+    assert read(ExperimentPaths(space.parent), ["results"], capfd) == (
+        0,
+        f"warning: {space} is not as the search left it: scheduler none -> asha\n",
+    )
+
+
+def test_a_search_is_not_resumed_by_settings_that_it_never_had(experiment, capfd):
+    text = experiment.space.read_text()
+    experiment.space.write_text(text.replace("scheduler: asha", "scheduler: none"))
+
+    assert read(experiment, ["resume", "--trials", "+1"], capfd) == (
+        2,
+        (
+            f"{experiment.space}: not as the search left it: scheduler asha -> none\n"
+            "  Take it from a backup, or say what is meant with --space FILE.\n"
         ),
     )
 

@@ -4,6 +4,7 @@ import argparse
 import shlex
 
 from tune.cli.commands import described
+from tune.cli.findings import warn_of_doubts
 from tune.cli.parser import Parser, add_storage
 from tune.cli.screen import Screen, shown
 from tune.cli.storage import storage_of
@@ -33,6 +34,7 @@ def run(given: argparse.Namespace) -> int:
     experiment = open_experiment(given.experiment, storage_of(given.storage))
     trial = pick(experiment, given.trial)
     back = write_back(experiment, trial)
+    warn_of_doubts([experiment])
     screen = Screen()
     screen.line(_title(experiment, trial), style="bold")
     for line in _obstacles(back):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tune.cli.commands import described
+from tune.cli.findings import warn_of_doubts
 from tune.cli.parser import Parser, add_storage
 from tune.cli.screen import INACTIVE, Screen, shown
 from tune.cli.storage import storage_of
@@ -32,6 +33,7 @@ def run(given: argparse.Namespace) -> int:
     """Print what each came to, its best values, and how fast it was."""
     storage = storage_of(given.storage)
     experiments = [open_experiment(name, storage) for name in dict.fromkeys(given.experiments)]
+    warn_of_doubts(experiments)
     histories = compare(experiments)
     space = experiments[0].space
     screen = Screen()

@@ -1,13 +1,16 @@
 """What a search found out beside the best values: why trials failed, and what to do next."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tune.cli.screen import Screen, one_line, shown
+from tune.cli.streams import complain
 from tune.paths import short
+from tune.results.experiment import Experiment
 from tune.results.failures import FailureGroup
 from tune.results.hints import Hint
 
 MOST_GROUPS = 5
+MOST_DOUBTS = 5
 
 
 def show_failures(screen: Screen, groups: Sequence[FailureGroup]) -> None:
@@ -38,3 +41,14 @@ def show_hints(screen: Screen, hints: Sequence[Hint]) -> None:
         screen.line(f"hint: {hint.sentence}", style="cyan")
     if hints:
         screen.line()
+
+
+def warn_of_doubts(experiments: Iterable[Experiment]) -> None:
+    """Say on standard error what contradicts itself in the files, so that output for machines stays as it is."""
+    for experiment in experiments:
+        for doubt in experiment.doubts[:MOST_DOUBTS]:
+            complain(f"warning: {doubt}\n")
+        if len(experiment.doubts) > MOST_DOUBTS:
+            complain(
+                f"warning: {len(experiment.doubts) - MOST_DOUBTS} contradictions more in {experiment.paths.name}\n"
+            )

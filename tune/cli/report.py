@@ -3,6 +3,7 @@
 import argparse
 
 from tune.cli.commands import described
+from tune.cli.findings import warn_of_doubts
 from tune.cli.parser import Parser, add_storage
 from tune.cli.screen import Screen
 from tune.cli.storage import storage_of
@@ -26,6 +27,7 @@ def run(given: argparse.Namespace) -> int:
     from tune.results.report.write import write_report
 
     experiment = open_experiment(given.experiment, storage_of(given.storage))
+    warn_of_doubts([experiment])
     output = None if given.output is None else absolute_path(given.output, "--output")
     path = write_report(experiment, output)
     send_file(path)

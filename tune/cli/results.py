@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tune.cli.commands import described
-from tune.cli.findings import show_failures, show_hints
+from tune.cli.findings import show_failures, show_hints, warn_of_doubts
 from tune.cli.parser import Parser, add_storage
 from tune.cli.screen import INACTIVE, Screen, baseline_failure, show_front, shown
 from tune.cli.storage import storage_of
@@ -36,6 +36,7 @@ def run(given: argparse.Namespace) -> int:
     """Read the experiments as their files are now, and show them."""
     experiments = [open_experiment(name, storage_of(given.storage)) for name in given.experiment]
     trials = [sorted_trials(each.trials, each.space, given.sort) for each in experiments]
+    warn_of_doubts(experiments)
     screen = Screen()
     if given.json:
         _write_json(screen, experiments, trials)

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 from tune.cli.arguments import SETTINGS, Arguments, add_settings
 from tune.cli.at_end import ReportAtEnd
 from tune.cli.commands import command_of, described
+from tune.cli.findings import warn_of_doubts
 from tune.cli.onlooker import looking_on
 from tune.cli.parser import Parser
 from tune.cli.profile import add_profile
 from tune.cli.screen import Screen, show_dashboard, show_space, show_tensorboard, typed_command
 from tune.cli.search import explain_fault, show_finished, show_stopped
 from tune.cli.storage import storage_of
-from tune.errors import ConstantError, OptionError, SpaceError
+from tune.errors import ConstantError, ExperimentError, OptionError, SpaceError
 from tune.paths import ExperimentPaths, short
 from tune.places import is_url
 from tune.promotion.resolve import Promoted, doubts, hardcoded, resolve
@@ -120,6 +121,12 @@ def _resume(
         )
         screen.line(f"warning: {notice}", style="yellow")
     experiment = open_experiment(str(paths.folder), paths.folder.parent)
+    if experiment.changed and edited is None:
+        what = f"not as the search left it: {', '.join(experiment.changed)}"
+        raise ExperimentError(
+            short(paths.space), what, "Take it from a backup, or say what is meant with --space FILE."
+        )
+    warn_of_doubts([experiment])
     check_root(experiment.snapshot)
     before, program = experiment.space, experiment.snapshot.stored
     space = _changed(before if edited is None else edited_space(edited, before), before.settings, arguments)

@@ -11,6 +11,7 @@ from tune.places import is_url, place
 from tune.promotion.literals import Unknown
 from tune.promotion.resolve import Promoted, baseline_value
 from tune.promotion.snapshot import Snapshot, open_snapshot
+from tune.results.doubts import find_changed_settings, find_doubts
 from tune.results.vetting import vet, vet_study
 from tune.space.dimensions import Value
 from tune.space.file import read_space
@@ -38,6 +39,10 @@ class Experiment:
     """The working directory of its trials; the current one where that is gone."""
     commands: tuple[str, ...] = ()
     """What was typed to start it, and then to go on with it; none where nothing was."""
+    changed: tuple[str, ...] = ()
+    """The settings in space.yaml that are not those that the search ran by: ``scheduler none -> asha``."""
+    doubts: tuple[str, ...] = ()
+    """What contradicts itself in the files, a sentence each: they were damaged, or edited."""
 
     @property
     def best(self) -> Outcome | None:
@@ -61,6 +66,7 @@ def open_experiment(name: str, storage: Path) -> Experiment:
     space = read_space(paths.space, program_is_here=False)
     study = _read_study(paths)
     trials = [trial for trial in study.get_trials(deepcopy=False) if LEFT_OUT not in trial.user_attrs]
+    changed = find_changed_settings(space, study)
     noted = study.user_attrs.get("folder")
     began_in = Path(noted if isinstance(noted, str) else "")
     return Experiment(
@@ -70,6 +76,8 @@ def open_experiment(name: str, storage: Path) -> Experiment:
         trials=tuple(outcome_of(trial, space.mode) for trial in trials),
         folder=began_in if began_in.is_absolute() and began_in.is_dir() else Path.cwd(),
         commands=_commands(study.user_attrs.get("commands")),
+        changed=changed,
+        doubts=tuple(find_doubts(paths, trials, space.mode, changed)),
     )
 
 

@@ -19,6 +19,8 @@ FORMAT = 1
 
 LEFT_OUT = "left_out"
 """The attribute of a trial that an edited space left out: why, and how it had ended. No other trial has it."""
+SETTINGS = "settings"
+"""The study's attribute that holds the settings as the search began, or last went on; old ones have none."""
 N_FITS = "n_fits"
 """The attribute of a trial whose values are running means over its fits: how many count."""
 DEVICE_FAULTS = "device_faults"

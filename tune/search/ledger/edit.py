@@ -1,7 +1,7 @@
 """Go on with an edited space: which trials it keeps, and which it leaves out for which reason."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from optuna.trial import FrozenTrial
@@ -18,6 +18,7 @@ from tune.space.carry import carried
 from tune.space.dimensions import Dimension, Value
 from tune.space.space import Space
 from tune.space.when import only_active
+from tune.trial.outcome import SETTINGS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,10 @@ def kept_by(edit: Edit, paths: ExperimentPaths) -> Kept:
         trials=trials,
         fates=fates,
         marks={TRAINED_OTHERWISE: True} if edit.before.settings.trainer != edit.after.settings.trainer else {},
-        study={} if known is None else {KNOWLEDGE: {**known, "trials": still_known}},
+        study={
+            SETTINGS: asdict(edit.after.settings),
+            **({} if known is None else {KNOWLEDGE: {**known, "trials": still_known}}),
+        },
     )
     left_out: dict[str, list[int]] = {}
     for number, fate in fates.items():

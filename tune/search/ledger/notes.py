@@ -1,10 +1,13 @@
 """What the ledger holds of a search as a whole, beside its trials."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import optuna
 
 from tune.search.ledger.journal import START
+from tune.space.settings import Settings
+from tune.trial.outcome import SETTINGS
 
 
 class Notes:
@@ -20,6 +23,10 @@ class Notes:
     def start_takes(self, n_epochs: float) -> None:
         """Note what a trial takes beside its epochs, in epochs: the scheduler knows it from now on."""
         self._study.set_user_attr(START, n_epochs)
+
+    def settle(self, settings: Settings) -> None:
+        """Note the settings that trials run by from now on: a damaged space file would be filled with defaults."""
+        self._study.set_user_attr(SETTINGS, asdict(settings))
 
     @property
     def folder(self) -> Path:

@@ -1,0 +1,82 @@
+"""What contradicts itself in an experiment's files: damage that leaves each of them readable."""
+
+import json
+from ast import literal_eval
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from tune.paths import ExperimentPaths, short
+from tune.space.space import Space
+from tune.trial.journal_records import count_whole_records
+from tune.trial.outcome import BASELINE, MUTATIONS, SETTINGS, outcome_of
+from tune.trial.score import Mode
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+
+END_BYTES = 4096  # of a journal, where a torn record is looked for
+
+
+def find_doubts(
+    paths: ExperimentPaths, trials: Sequence["FrozenTrial"], mode: Mode, changed: Sequence[str]
+) -> Iterator[str]:
+    """Yield a sentence for each contradiction."""
+    if changed:
+        yield f"{short(paths.space)} is not as the search left it: {', '.join(changed)}"
+    if n_torn := _count_torn_bytes(paths):
+        yield f"{short(paths.journal)} ends in a torn record of {n_torn} bytes; `resume` takes it out"
+    for trial in trials:
+        for what in _find_contradictions(trial, mode):
+            yield f"{short(paths.journal)}: trial {trial.number}: {what}"
+
+
+def find_changed_settings(space: Space, study: "optuna.Study") -> tuple[str, ...]:
+    """Return what differs from what the ledger notes of the space; nothing where it is older than these notes."""
+    names, noted = study.metric_names, study.user_attrs.get(SETTINGS)
+    metrics = [each.metric for each in space.objectives]
+    found = [] if names in (None, metrics) else [f"metric {names} -> {metrics}"]
+    if isinstance(noted, dict):
+        held = json.loads(json.dumps(asdict(space.settings)))
+        found += [
+            f"{name.removesuffix('_s')} {noted[name]} -> {held[name]}"
+            for name in held
+            if name in noted and noted[name] != held[name]
+        ]
+    return tuple(found)
+
+
+def _count_torn_bytes(paths: ExperimentPaths) -> int:
+    with paths.journal.open("rb") as file:
+        file.seek(max(0, paths.journal.stat().st_size - END_BYTES))
+        end = file.read()
+    if end.endswith(b"\n"):
+        return 0
+    raw = paths.journal.read_bytes()
+    n_whole = count_whole_records(raw, paths.journal)
+    return len(b"\n".join(raw.split(b"\n")[n_whole:]))
+
+
+def _find_contradictions(trial: "FrozenTrial", mode: Mode) -> Iterator[str]:
+    """Yield what is written twice and differs: a constant as it was drawn and as the trial had it, and a score."""
+    held = trial.user_attrs.get("constants")
+    if trial.number != BASELINE and isinstance(held, dict) and MUTATIONS not in trial.user_attrs:
+        for name, drawn in trial.params.items():
+            if name in held and not _stands_for(drawn, held[name]):
+                yield f"{name} is {held[name]!r}, and {drawn!r} was drawn"
+    scores = outcome_of(trial, mode).scores
+    if trial.state.name == "COMPLETE" and trial.values is not None and list(scores) != trial.values:
+        yield f"its score is {trial.values}, and its curve says {list(scores)}"
+
+
+def _stands_for(drawn: Any, value: Any) -> bool:
+    """Tell whether what Optuna drew is this value: an option that it cannot store is drawn by its text."""
+    if drawn in (value, repr(value)):
+        return True
+    if not isinstance(drawn, str) or isinstance(value, str):
+        return False
+    try:
+        return bool(json.loads(json.dumps(literal_eval(drawn))) == value)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return True  # no literal, such as `nan`: it says nothing
