@@ -35,18 +35,12 @@ from tune.space.edited import changes, edited_space
 from tune.space.feasible import check_feasible
 from tune.space.file import find_space, read_space
 from tune.space.lint import lint
-from tune.space.settings import Settings
+from tune.space.settings import MAY_CHANGE, Settings
 from tune.space.space import Space
 from tune.trial.record import counted_before
 
 if TYPE_CHECKING:
     from tune.search.ledger.edit import Edit
-
-MAY_CHANGE = (
-    *("trials", "time-budget", "concurrency", "cpus-per-trial", "gpus-per-trial"),
-    *("max-failures", "give-up-after", "hang-after", "keep-checkpoints", "checkpoints"),
-)
-"""Settings that may change in the middle of a search; a space file may change others too."""
 
 
 def parser() -> Parser:
@@ -56,7 +50,7 @@ def parser() -> Parser:
     parser.add_argument("--space", metavar="FILE", help="go on with this edited space; trials that fit it are kept")
     told = "go on from checkpoints that hold more than plain data; whoever wrote them can run code here"
     parser.add_argument("--trust-checkpoints", action="store_true", help=told)
-    settings = {name: SETTINGS[name] for name in MAY_CHANGE}
+    settings = {name: text for name, text in SETTINGS.items() if name.replace("-", "_") in MAY_CHANGE}
     add_settings(parser, {**settings, "trials": "how many in all; +20: so many more than it was to have"})
     parser.add_argument("--no-report", action="store_true", help="write no report.html at the end")
     add_profile(parser)

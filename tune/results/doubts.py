@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tune.paths import ExperimentPaths, short
+from tune.space.settings import MAY_CHANGE
 from tune.space.space import Space
 from tune.trial.journal_records import count_whole_records
 from tune.trial.outcome import BASELINE, MUTATIONS, SETTINGS, outcome_of
@@ -33,7 +34,10 @@ def find_doubts(
 
 
 def find_changed_settings(space: Space, study: "optuna.Study") -> tuple[str, ...]:
-    """Return what differs from what the ledger notes of the space; nothing where it is older than these notes."""
+    """Return what differs from what the ledger notes of the space; nothing where it is older than these notes.
+
+    What `resume` may change is left out: it writes the two one after the other, and may be killed between them.
+    """
     names, noted = study.metric_names, study.user_attrs.get(SETTINGS)
     metrics = [each.metric for each in space.objectives]
     found = [] if names in (None, metrics) else [f"metric {names} -> {metrics}"]
@@ -42,7 +46,7 @@ def find_changed_settings(space: Space, study: "optuna.Study") -> tuple[str, ...
         found += [
             f"{name.removesuffix('_s')} {noted[name]} -> {held[name]}"
             for name in held
-            if name in noted and noted[name] != held[name]
+            if name in noted and noted[name] != held[name] and name.removesuffix("_s") not in MAY_CHANGE
         ]
     return tuple(found)
 

@@ -28,6 +28,12 @@ LEAST_SHARE = 1e-4
 AUTO: Literal["auto"] = "auto"
 """Of `gpus_per_trial`: as much of a GPU as the pre-flight says that a trial needs."""
 
+MAY_CHANGE = (
+    *("trials", "time_budget", "concurrency", "cpus_per_trial", "gpus_per_trial"),
+    *("max_failures", "give_up_after", "hang_after", "keep_checkpoints", "checkpoints"),
+)
+"""Settings that `resume` may change in the middle of a search; an edited space file may change others too."""
+
 CHECKPOINTS = (AUTO, "epoch", "best", "none")
 """When checkpoints are written, in words; a time is one more way to say it."""
 
