@@ -56,6 +56,27 @@ def test_a_range_that_fits_has_values_of_the_constants_type(project, program, wr
     assert (found.key, found.where, found.constant.where) == ("X", "s.yaml:5", "p.py:1")
 
 
+TOGGLE = """
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--fast", action=argparse.BooleanOptionalAction, default=True)
+"""
+
+
+BARE_TOGGLE = TOGGLE.replace("import argparse", "from argparse import *").replace("argparse.", "")
+
+
+@pytest.mark.parametrize("text", [TOGGLE, BARE_TOGGLE])
+def test_a_toggle_is_given_by_its_two_words(project, text):
+    Path("p.py").write_text(text)
+    Path("s.yaml").write_text(HEAD.replace("system", "script") + '  "--fast": {choice: [false, true]}\n')
+    space = read_space(Path("s.yaml"))
+    (item,) = resolve(space, find_program(space.program))
+
+    words = [option_words({"--fast": item.constant}, {"--fast": value}) for value in (True, False)]
+    assert words == [["--fast"], ["--no-fast"]]
+
+
 BOOL = """
 import argparse
 parser = argparse.ArgumentParser()

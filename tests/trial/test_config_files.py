@@ -177,6 +177,35 @@ def test_what_config_files_hold_is_listed(tmp_path, monkeypatch, name, held, lis
     assert [option.name for option in find_options(find_program(tmp_path / "train.py"))] == listed
 
 
+ELSEWHERE = {
+    "a folder and a default": """
+import argparse
+from pathlib import Path
+parser = argparse.ArgumentParser()
+parser.add_argument("--config", default="c.yaml")
+cfg = load(Path(__file__).parent / "conf" / parser.parse_args().config)
+""",
+    "a name that is put together": """
+import os, sys
+name = sys.argv[1] if len(sys.argv) > 1 else "c"
+cfg = load(open(os.path.join("conf/", name + ".yaml")))
+""",
+    "a folder in a constant": 'ROOT = "conf"\ncfg = load(f"{ROOT}/{NAME}.yaml", "c.yaml")\n',
+}
+
+
+@pytest.mark.parametrize("text", ELSEWHERE.values(), ids=ELSEWHERE)
+def test_a_config_file_is_found_in_a_folder_that_the_program_names(tmp_path, monkeypatch, text):
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "c.yaml").write_text("lr: 0.5\n")
+    (tmp_path / "train.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+
+    (option,) = (each for each in find_options(find_program(tmp_path / "train.py")) if each.parser is Parser.FILE)
+    assert (option.name, option.value, option.where) == ("lr=", 0.5, "conf/c.yaml:1")
+
+
 PATHS = {
     "parts of a path": 'Path(__file__).parent / "conf" / "c.yaml"',
     "parts of a path in one": 'Path(__file__).parent / "conf/c.yaml"',

@@ -447,6 +447,29 @@ def test_score_when_a_second_trainer_goes_on_from_a_checkpoint_then_it_is_that_o
     assert baseline.log.rpartition("weight")[2] != other.log.rpartition("weight")[2]
 
 
+KEPT = ['"lightning_logs/version_0/checkpoints/epoch=1-step=8.ckpt"', '"kept/epoch=1-step=8.ckpt"']
+
+
+@pytest.mark.parametrize("path", KEPT)
+def test_checkpoint_that_a_fit_goes_on_from_is_kept_as_in_a_plain_run(searched, tmp_path, monkeypatch, path):
+    folder = "None" if "logs" in path else '"kept"'
+    body = f"""
+        keep = pl.callbacks.ModelCheckpoint({folder}, monitor="score", mode="max", save_top_k=1)
+        module = Net()
+        fit(2, module, callbacks=[keep])
+        trainer(4, callbacks=[keep]).fit(module, loader(), loader(), ckpt_path={path})
+        assert Path({path}).is_file()
+        Net.load_from_checkpoint({path})
+        """
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    more = "CURVE = (0.5, 0.75, 0.8125, 0.9375)"
+    _, baseline = searched(in_main(body, more))
+
+    assert baseline.failure is None, baseline.log
+    assert baseline.reports == [(3, 0.8125), (4, 0.9375)]
+
+
 def test_proof_when_a_value_is_executed_between_two_folds_then_it_counts(tmp_path, server):
     body = """
         for fold in range(2):

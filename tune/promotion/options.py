@@ -78,6 +78,8 @@ class Option:
     """Takes no value."""
     sets: bool = True
     """What a flag that stands on the command line is worth; it is left out for the other value."""
+    off: str | None = None
+    """The word for False where True is the name alone: ``--no-fast`` of argparse's ``BooleanOptionalAction``."""
     choices: tuple[Value, ...] = ()
     """The values that the parser takes alone, where the source names them."""
     makes_true: bool = False
@@ -136,6 +138,8 @@ def _words_for(key: str, option: Option, value: Value) -> list[str]:
             return [key] if value == option.sets else []
         case False if option.makes_true:
             return []
+        case bool() if option.off is not None:
+            return [key if value else option.off]
         case _ if option.parser is Parser.HYDRA:
             return [f"{key}{_hydra_word(value)}"]
         case _ if key.endswith("="):
@@ -243,6 +247,7 @@ def _argparse(called: Called, survey: Survey) -> Iterator[Option]:
         names=names,
         is_flag=is_flag,
         sets=action != "store_false",
+        off=f"--no-{names[0][2:]}" if _is_toggle(called.node) and names[0].startswith("--") else None,
         choices=_choices(_keyword(called.node, "choices")),
         makes_true=isinstance(kind, ast.Name) and kind.id == "bool",
     )
@@ -386,6 +391,11 @@ def _text(node: ast.Call, name: str) -> str | None:
 def _default(node: ast.Call) -> Value | Unknown:
     value = _keyword(node, "default")
     return Unknown("no default") if value is None else evaluate(value)
+
+
+def _is_toggle(node: ast.Call) -> bool:
+    action = _keyword(node, "action")
+    return action is not None and (dotted(action) or "").rpartition(".")[2] == "BooleanOptionalAction"
 
 
 def _choices(node: ast.expr | None) -> tuple[Value, ...]:

@@ -142,6 +142,8 @@ class ConstantRanking:
     def rank_of(self, held: Constant | Option) -> Rank | None:
         """Return its kind; None where a search of it is not promising."""
         words = frozenset(words_of(held.name))
+        if {"batch", "size"} <= words:
+            words -= {"device", "devices"}  # per_device_train_batch_size
         never = NEVER - OF_THE_DATA if isinstance(held.value, tuple | list) else NEVER
         if not _is_searchable(held.value, words) or words & never or self._is_passed_on(held.value):
             return None

@@ -63,7 +63,7 @@ def _trainers_of(package: ModuleType, fit: Fit) -> Iterator[None]:
         init = package.Trainer.__init__
         patches.enter_context(replaced(package.Trainer, "__init__", _initialised(init, package, fit)))
         for name in STAGES:
-            stage = getattr(package.Trainer, name)
+            stage = _at_trials_checkpoint(getattr(package.Trainer, name), fit)
             wrapped = _continued(stage, fit) if name == "fit" else stage
             patches.enter_context(replaced(package.Trainer, name, _ended(wrapped, fit)))
         yield
@@ -111,6 +111,20 @@ def _ignoring_stops(leave: Callable[..., Any]) -> Callable[..., Any]:
 def _without_bars(given: Any, package: ModuleType) -> list[Any]:
     callbacks = given if isinstance(given, Iterable) else [given] if given is not None else []
     return [callback for callback in callbacks if not isinstance(callback, package.callbacks.ProgressBar)]
+
+
+def _at_trials_checkpoint(stage: Callable[..., Any], fit: Fit) -> Callable[..., Any]:
+    """Give Lightning the path of the trial's checkpoint: it keeps the file that it resumed from by comparing paths."""
+    signature = inspect.signature(stage)
+
+    @functools.wraps(stage)
+    def replacement(*args: Any, **given: Any) -> Any:
+        bound = signature.bind(*args, **given)
+        if "ckpt_path" in bound.arguments:
+            bound.arguments["ckpt_path"] = fit.program_checkpoints.find(bound.arguments["ckpt_path"])
+        return stage(*bound.args, **bound.kwargs)
+
+    return replacement
 
 
 def _continued(stage: Callable[..., Any], fit: Fit) -> Callable[..., Any]:

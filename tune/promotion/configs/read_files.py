@@ -24,6 +24,9 @@ MAX_VALUES = 1_000
 """Of a file; one with more holds data."""
 KEY = re.compile(r"[A-Za-z_][\w-]*")
 """A key that a space file can name."""
+STEM = re.compile(r"[\w-]{1,60}")
+"""A file's name without what follows the point."""
+FOLDER = re.compile(r"[\w./-]{1,100}")
 WRITING = frozenset("wax+")
 BY_ANY_NAME = frozenset({"getattr", "setattr", "instantiate"})
 """Functions that may read a value whose name stands nowhere in the source."""
@@ -33,9 +36,22 @@ def read_config_files(program: Program, args: Sequence[str] = ()) -> tuple[Path,
     """Return the config files that the program names, those of ``args`` first; absolute, below the program's root."""
     named = [(word.rpartition("=")[2], program.path) for word in args]
     named += [(text, source.path) for source in program.sources.values() for text in _texts(source.tree)]
-    found = (_file(text, beside, program) for text, beside in named if text.endswith(SUFFIXES))
+    suffixes = [text for text, _ in named if text in SUFFIXES]  # of a name that the program puts together
+    folders = [text for text, beside in named if _is_folder(text, beside, program)]
+    stems = [(f"{text}{suffix}", beside) for suffix in suffixes for text, beside in named if STEM.fullmatch(text)]
+    whole = [(text, beside) for text, beside in (*named, *stems) if text.endswith(SUFFIXES) and text not in SUFFIXES]
+    below = [(str(PurePath(folder, text)), beside) for text, beside in whole for folder in folders]
+    found = (_file(text, beside, program) for text, beside in (*whole, *below))
     of_hydra = set(program_configs(program))
     return tuple(dict.fromkeys(path for path in found if path is not None and path not in of_hydra))
+
+
+def _is_folder(text: str, beside: Path, program: Program) -> bool:
+    """Tell whether a text may be the folder of config files: one between the source and the root holds it."""
+    if not FOLDER.fullmatch(text) or set(PurePath(text).parts) <= {".", ".."}:
+        return False
+    above = (beside.parent, *beside.parent.parents)
+    return any((folder / text).is_dir() for folder in above if folder.is_relative_to(program.root))
 
 
 def values_of_config_files(program: Program, args: Sequence[str] = ()) -> dict[str, tuple[ConfigPlace, Value]]:
