@@ -131,7 +131,7 @@ class Leads:
     def report(self, trial_id, epochs):
         return epochs[-1].epoch == 2
 
-    def ended(self, trial_id, *, death, rest=()):
+    def ended(self, trial_id, *, death, rest=(), is_refused=False):
         self.left = trial_id
 
 
