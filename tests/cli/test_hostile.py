@@ -512,3 +512,26 @@ def test_who_deletes_a_version_does_not_write_through_the_links_beside_it(experi
     read(experiment, ["delete", "000,baseline", "--yes"], capfd)
 
     assert (tmp_path / "elsewhere").read_text() == "mine"
+
+
+CHANGED = {
+    "a choice": (
+        "32, 64",
+        "32, 65",
+        "constants.BATCH_SIZE choice 32, 64, 128, 256, 512 -> choice 32, 65, 128, 256, 512",
+    ),
+    "a range": ("[0.0, 0.5]", "[0.0, 0.6]", "constants.DROPOUT uniform 0 to 0.5 -> uniform 0 to 0.6"),
+    "the mode": ("mode: max", "mode: min", "mode ['max'] -> ['min']"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "told"), CHANGED.values(), ids=CHANGED)
+def test_a_space_that_is_not_what_was_searched_is_told_and_not_gone_on_with(experiment, capfd, old, new, told):
+    text = experiment.space.read_text()
+    assert old in text
+    experiment.space.write_text(text.replace(old, new, 1))
+
+    assert told in read(experiment, ["results"], capfd)[1]
+    status, refused = read(experiment, ["resume", "--trials", "4"], capfd)
+    assert status == 2
+    assert f"not as the search left it: {told}" in refused

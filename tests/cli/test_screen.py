@@ -68,3 +68,11 @@ def test_the_best_values_are_shown_as_the_program_has_them(tmp_path, capfd):
 
 def test_a_failures_line_holds_nothing_of_an_escape_code():
     assert one_line("\x1b[31mred\x1b[0m is\ttoo\nmuch\x07") == "red is too much"
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [("first line\r\nsecond", "first line second"), ("progress 10%\r", "progress 10%"), ("a\rb\x0bc", "a b c")],
+)
+def test_a_carriage_return_in_a_message_erases_nothing(said, line):
+    assert one_line(said) == line

@@ -256,7 +256,7 @@ def shown(value: object) -> str:
 
 def one_line(text: str) -> str:
     """Return what a program said, fit for a line: no control characters, and not too long."""
-    plain = Text.from_ansi(text.replace("\n", " ")).plain  # a colour is more than its first, unprintable letter
+    plain = Text.from_ansi(" ".join(text.splitlines())).plain  # a colour is more than its first, unprintable letter
     clean = "".join(letter if letter.isprintable() else " " for letter in plain)
     words = " ".join(clean.split())
     return words if len(words) <= LONGEST_REASON else f"{words[: LONGEST_REASON - 3]}..."

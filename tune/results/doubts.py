@@ -3,12 +3,11 @@
 import json
 from ast import literal_eval
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tune.paths import ExperimentPaths, short
 from tune.space.settings import MAY_CHANGE
-from tune.space.space import Space
+from tune.space.space import Space, note_space
 from tune.trial.journal_records import count_whole_records
 from tune.trial.outcome import BASELINE, MUTATIONS, SETTINGS, outcome_of
 from tune.trial.score import Mode
@@ -41,8 +40,11 @@ def find_changed_settings(space: Space, study: "optuna.Study") -> tuple[str, ...
     names, noted = study.metric_names, study.user_attrs.get(SETTINGS)
     metrics = [each.metric for each in space.objectives]
     found = [] if names in (None, metrics) else [f"metric {names} -> {metrics}"]
+    modes = [each.mode for each in space.objectives]
+    noted_modes = ["min" if each.name == "MINIMIZE" else "max" for each in study.directions]
+    found += [] if modes == noted_modes else [f"mode {noted_modes} -> {modes}"]
     if isinstance(noted, dict):
-        held = json.loads(json.dumps(asdict(space.settings)))
+        held = json.loads(json.dumps(note_space(space)))
         found += [
             f"{name.removesuffix('_s')} {noted[name]} -> {held[name]}"
             for name in held

@@ -281,7 +281,8 @@ class Conductor:
             self._usher.rest(number)
             return
         left = left_in(self._versions.of(number), death=death, stopped=number in self._usher.stopped)
-        if left.failed and left.record is not None and self._devices.count_failure(number, left.record):
+        is_of_device = left.failed and self._ready and self._devices.count_failure(number, left.record)
+        if is_of_device and left.record is not None:  # before the pre-flight the others wait in all other places
             faults = self._ledger.noted(number).get(DEVICE_FAULTS, [])
             self._ledger.note(number, **{DEVICE_FAULTS: [*faults, name_device_of(left.record)]})
             self._usher.turns.add(number)

@@ -1,8 +1,8 @@
 """A space: what may vary of which program, how it is judged and how it is searched."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from tune.errors import SpaceError
 from tune.space.dimensions import Dimension, LogUniform, Uniform, describe
@@ -105,6 +105,12 @@ class Space:
     def where(self, key: str) -> str:
         """Return ``file:line`` of an entry such as ``constants.LR``, or the file where it has none."""
         return place(self.path, self.lines.get(key))
+
+
+def note_space(space: Space) -> dict[str, Any]:
+    """Return what trials run by, for the ledger: the settings, and each constant's range in words."""
+    ranges = {f"constants.{key}": describe(dimension) for key, dimension in space.dimensions.items()}
+    return {**asdict(space.settings), **ranges}
 
 
 def check_settings(space: Space) -> None:

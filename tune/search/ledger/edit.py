@@ -1,7 +1,7 @@
 """Go on with an edited space: which trials it keeps, and which it leaves out for which reason."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from optuna.trial import FrozenTrial
@@ -16,7 +16,7 @@ from tune.search.ledger.switch import switch
 from tune.search.sampling.sampler import from_label, to_label
 from tune.space.carry import carried
 from tune.space.dimensions import Dimension, Value
-from tune.space.space import Space
+from tune.space.space import Space, note_space
 from tune.space.when import only_active
 from tune.trial.outcome import SETTINGS
 
@@ -88,7 +88,7 @@ def kept_by(edit: Edit, paths: ExperimentPaths) -> Kept:
         fates=fates,
         marks={TRAINED_OTHERWISE: True} if edit.before.settings.trainer != edit.after.settings.trainer else {},
         study={
-            SETTINGS: asdict(edit.after.settings),
+            SETTINGS: note_space(edit.after),
             **({} if known is None else {KNOWLEDGE: {**known, "trials": still_known}}),
         },
     )

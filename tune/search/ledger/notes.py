@@ -1,12 +1,11 @@
 """What the ledger holds of a search as a whole, beside its trials."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import optuna
 
 from tune.search.ledger.journal import START
-from tune.space.settings import Settings
+from tune.space.space import Space, note_space
 from tune.trial.outcome import SETTINGS
 
 
@@ -24,9 +23,9 @@ class Notes:
         """Note what a trial takes beside its epochs, in epochs: the scheduler knows it from now on."""
         self._study.set_user_attr(START, n_epochs)
 
-    def settle(self, settings: Settings) -> None:
+    def settle(self, space: Space) -> None:
         """Note the settings that trials run by from now on: a damaged space file would be filled with defaults."""
-        self._study.set_user_attr(SETTINGS, asdict(settings))
+        self._study.set_user_attr(SETTINGS, note_space(space))
 
     @property
     def folder(self) -> Path:

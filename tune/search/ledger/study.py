@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 import optuna
@@ -12,7 +11,7 @@ from tune.paths import ExperimentPaths
 from tune.search.ledger.book import Book
 from tune.search.ledger.journal import Backend
 from tune.search.sampling.memory import DIRECTIONS
-from tune.space.space import Space
+from tune.space.space import Space, note_space
 from tune.trial.outcome import FORMAT, SETTINGS, check_format
 
 KNOWLEDGE = "knowledge"
@@ -36,7 +35,7 @@ def create_study(paths: ExperimentPaths, space: Space) -> optuna.Study:
         )
         study.set_user_attr("format", FORMAT)
         study.set_user_attr("folder", str(Path.cwd()))
-        study.set_user_attr(SETTINGS, asdict(space.settings))
+        study.set_user_attr(SETTINGS, note_space(space))
         study.set_metric_names([each.metric for each in space.objectives])  # optuna-dashboard shows it
     return study
 
