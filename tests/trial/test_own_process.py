@@ -759,7 +759,7 @@ def test_a_process_that_is_started_ahead_has_no_variables_of_a_launcher(monkeypa
 def test_a_trial_sees_the_gpus_of_its_actor_where_it_has_one(sees_gpus, visible):
     own = trial_environment({"CUDA_VISIBLE_DEVICES": "0,1"}, 1, sees_gpus=sees_gpus)
 
-    assert own == {"CUDA_VISIBLE_DEVICES": visible, "OMP_NUM_THREADS": "1"}
+    assert own == {"CUDA_VISIBLE_DEVICES": visible, "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "OMP_NUM_THREADS": "1"}
 
 
 @pytest.mark.parametrize("server_of", ["start", "prepared"])
