@@ -328,3 +328,25 @@ def test_a_name_that_two_constants_have_is_refused_with_names_that_can_be_writte
     with pytest.raises(ConstantError) as refused:
         find_constant("Net.width", program, find_constants(program), "")
     assert "Net.width@2 (train.py:2), Net.width@3 (train.py:3)" in refused.value.hint
+
+
+REBOUND = {
+    "a loop": "for WIDTH in [4, 16]:\n    print(WIDTH)\n",
+    "a loop over pairs": "for i, WIDTH in enumerate([4, 16]):\n    print(WIDTH)\n",
+    "an assignment": "WIDTH = int('3')\nprint(WIDTH)\n",
+}
+
+
+@pytest.mark.parametrize("line", ["from config import *", "from config import WIDTH"])
+@pytest.mark.parametrize("text", REBOUND.values(), ids=REBOUND)
+def test_what_a_program_binds_anew_is_no_reading_of_what_it_imported(program_of, line, text):
+    program = program_of(f"{line}\n{text}", {"config.py": "WIDTH = 8\n"})
+
+    assert found(program, "config.WIDTH").reads == ()
+
+
+@pytest.mark.parametrize("line", ["from config import *", "from config import WIDTH"])
+def test_what_a_program_reads_before_it_binds_it_anew_counts(program_of, line):
+    program = program_of(f"{line}\nprint(WIDTH)\nWIDTH = int('3')\nprint(WIDTH)\n", {"config.py": "WIDTH = 8\n"})
+
+    assert found(program, "config.WIDTH").reads == ("train.py:2",)

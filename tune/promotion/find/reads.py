@@ -43,10 +43,10 @@ class Reads:
         """Yield from other files: the name imported, also by a star; as an attribute; the whole module passed on."""
         yield from self._as_attribute(name)
         for each, alias in self._aliases.get(name, ()):
-            yield from _in(each, each.name_reads.get(alias, ()))
+            yield from _read_as_imported(each, alias)
         for each, _ in self._aliases.get("*", ()):
             if each is not survey:
-                yield from _in(each, each.name_reads.get(name, ()))
+                yield from _read_as_imported(each, name)
         yield from self._whole(survey.modules[0])
 
     def _whole(self, name: str) -> Iterator[Place]:
@@ -93,6 +93,14 @@ def _by_name(tables: Iterable[tuple[Survey, dict[str, list[int]]]]) -> dict[str,
 
 def _in(survey: Survey, *lines: Iterable[int]) -> Iterator[Place]:
     return ((survey, line) for line in sorted(itertools.chain(*lines)))
+
+
+def _read_as_imported(survey: Survey, name: str) -> Iterator[Place]:
+    """Yield the places that read an imported name before the file binds it to something of its own."""
+    imported = {line for node in survey.imports for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
+    bound = [each.line for each in survey.bindings.get(name, ()) if each.line not in imported]
+    first = min(bound, default=None)
+    yield from _in(survey, (line for line in survey.name_reads.get(name, ()) if first is None or line < first))
 
 
 def _first(*places: Iterable[Place]) -> tuple[str, ...]:
