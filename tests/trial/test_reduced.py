@@ -1,16 +1,17 @@
 """What is logged for an epoch is reduced over all processes, whether the program says so or not."""
 
+import subprocess
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 import pytorch_lightning
-import torch
-from lightning_fabric.utilities.distributed import _sync_ddp_if_available
-from torch import distributed
 
-from tune.trial.process.fork_child import ForkedChild
 from tune.trial.reduced import reduced_over_ranks
+
+ROOT = Path(__file__).parents[2]
 
 CASES = [
     ("training_step", {}, False),  # by step alone, unless it says otherwise
@@ -23,7 +24,6 @@ CASES = [
     ("validation_step", {"rank_zero_only": True}, False),
     ("training_step", {"sync_dist": True}, True),
 ]
-OPS = ("mean", "mean", "sum")
 
 
 @dataclass
@@ -51,15 +51,36 @@ def test_a_metric_is_reduced_where_it_is_kept_for_an_epoch(hook, given, reduced)
     assert Module.log is before
 
 
-def test_values_on_the_cpu_are_averaged_in_a_group_for_both_devices(tmp_path):
-    def average(rank):
-        store = distributed.FileStore(str(tmp_path / "store"), 2)
-        # stands for "cpu:gloo,cuda:nccl", for a CPU build of torch has no NCCL: neither is called "gloo"
-        distributed.init_process_group("cpu:gloo", store=store, rank=rank, world_size=2)
-        with reduced_over_ranks(pytorch_lightning):
-            logged = (torch.tensor(3.0 + rank), torch.tensor(4 + 2 * rank), torch.tensor(1.0))
-            return [_sync_ddp_if_available(value, reduce_op=op).item() for value, op in zip(logged, OPS, strict=True)]
+AVERAGES = """
+import sys
 
-    ranks = [ForkedChild(lambda rank=rank: average(rank)) for rank in range(2)]
-    assert all(each.poll(60) for each in ranks)
-    assert [each.result for each in ranks] == [[3.5, 5, 2.0]] * 2
+import pytorch_lightning
+import torch
+from torch import distributed
+from lightning_fabric.utilities.distributed import _sync_ddp_if_available
+
+from tune.trial.process.fork_child import ForkedChild
+from tune.trial.reduced import reduced_over_ranks
+
+
+def average(rank):
+    store = distributed.FileStore(sys.argv[1], 2)
+    # stands for "cpu:gloo,cuda:nccl", for a CPU build of torch has no NCCL: neither is called "gloo"
+    distributed.init_process_group("cpu:gloo", store=store, rank=rank, world_size=2)
+    with reduced_over_ranks(pytorch_lightning):
+        logged = (torch.tensor(3.0 + rank), torch.tensor(4 + 2 * rank), torch.tensor(1.0))
+        ops = ("mean", "mean", "sum")
+        return [_sync_ddp_if_available(value, reduce_op=op).item() for value, op in zip(logged, ops, strict=True)]
+
+
+ranks = [ForkedChild(lambda rank=rank: average(rank)) for rank in range(2)]
+assert all(each.poll(60) for each in ranks)
+print([each.result for each in ranks])
+"""
+
+
+def test_values_on_the_cpu_are_averaged_in_a_group_for_both_devices(tmp_path):
+    words = [sys.executable, "-c", AVERAGES, str(tmp_path / "store")]  # the processes of tests have threads
+    ran = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+
+    assert ran.stdout == f"{[[3.5, 5, 2.0]] * 2}\n", ran.stderr
