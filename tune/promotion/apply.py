@@ -55,7 +55,7 @@ def rewrite(program: Program, values: Mapping[Constant, Value]) -> tuple[Rewrite
     return tuple(each for each in rewrites if each.raw != each.source.raw)
 
 
-def restore(now: Program, then: Program, constants: Mapping[Constant, Constant]) -> tuple[Rewrite, ...]:
+def restore_expressions(now: Program, then: Program, constants: Mapping[Constant, Constant]) -> tuple[Rewrite, ...]:
     """Return the files that change when constants of ``now`` get the expressions back that stood in ``then``.
 
     ``constants``: those of ``now``, each with what it was in ``then``; their sites may have held several values.

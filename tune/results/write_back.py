@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tune.errors import ApplyError, ExperimentError, ProgramError
 from tune.paths import short
-from tune.promotion.apply import Rewrite, restore, rewrite, rewrite_configs
+from tune.promotion.apply import Rewrite, restore_expressions, rewrite, rewrite_configs
 from tune.promotion.found import Constant
 from tune.promotion.literals import Unknown
 from tune.promotion.option_values import option_in_force
@@ -167,7 +167,7 @@ def write_back(experiment: Experiment, trial: Outcome) -> WriteBack:
 def _rewrite(wanted: Sequence[Wanted], then: Program, now: Program, *, restores: bool) -> tuple[Rewrite, ...]:
     """Return the files with the values in them; ``restores``: with the expressions that were searched."""
     if restores:
-        return restore(now, then, {each.now: each.was for each in wanted if each.now is not None})
+        return restore_expressions(now, then, {each.now: each.was for each in wanted if each.now is not None})
     values = {
         each.now: each.value
         for each in wanted

@@ -153,7 +153,7 @@ def resume_search(search: Search, snapshot: Snapshot) -> Finished:
     ledger = open_ledger(paths, space, search.promoted)
     with logged_to(paths.folder / DRIVER_LOG), suspended_at_end(ledger), reserved(paths.reserve):
         write_space(space, paths.space)
-        ledger.notes.settle(space)
+        ledger.notes.note_settings(space)
         for outcome in ledger.outcomes:
             if outcome.state in ("waiting", "running"):
                 fetch(paths.version(outcome.version).folder)

@@ -133,7 +133,7 @@ def execute(
                     fit_s=fit.fit_s,
                     taken=dict(in_force.taken),
                     in_force={**proof.found, **command_line.found, **configs.found},
-                    reads=replace(command_line.reads, unopened=configs.unread),
+                    reads=replace(command_line.reads, unopened=configs.unopened),
                     stage_ended=fit.stage_ended,
                 )
             )

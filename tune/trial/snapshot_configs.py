@@ -48,7 +48,7 @@ class SnapshotConfigs:
             yield
 
     @property
-    def unread(self) -> frozenset[str]:
+    def unopened(self) -> frozenset[str]:
         """The options that vary whose file was not opened."""
         return frozenset(key for key in self._values if self._place(key).name not in self._opened)
 

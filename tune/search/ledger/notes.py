@@ -23,7 +23,7 @@ class Notes:
         """Note what a trial takes beside its epochs, in epochs: the scheduler knows it from now on."""
         self._study.set_user_attr(START, n_epochs)
 
-    def settle(self, space: Space) -> None:
+    def note_settings(self, space: Space) -> None:
         """Note the settings that trials run by from now on: a damaged space file would be filled with defaults."""
         self._study.set_user_attr(SETTINGS, note_space(space))
 
