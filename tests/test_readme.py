@@ -15,7 +15,7 @@ from tune.promotion.resolve import resolve
 from tune.space.dimensions import KINDS
 from tune.space.file import KEYS, read_space
 from tune.space.settings import CHECKS, DURATIONS, Settings, check
-from tune.trial.stopwatch import PARTS
+from tune.trial.laps import PARTS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -5,11 +5,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+from tune.version import __version__
+
 if TYPE_CHECKING:
     from tune.api import Experiment, search
     from tune.results.load import load
 
-__version__ = "0.1.0"
 __all__ = ["Experiment", "__version__", "load", "search"]
 
 

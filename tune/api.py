@@ -126,7 +126,8 @@ def search(
 
 
 def _run(plan: "Plan", paths: ExperimentPaths, on_trial: Callable[[Outcome], None]) -> None:
-    from tune.search.run import DRIVER_LOG, Search, run_search
+    from tune.search.run import run_search
+    from tune.search.spec import DRIVER_LOG, Search
 
     out, err = sys.stdout, sys.stderr
 

@@ -24,7 +24,8 @@ from tune.search import tuner
 from tune.search.machines.cluster import local_cluster
 from tune.search.machines.resources import Resources, plan_resources
 from tune.search.machines.scratch import ray_scratch
-from tune.search.run import Search, run_search
+from tune.search.run import run_search
+from tune.search.spec import Search
 from tune.space.file import read_space
 from tune.space.settings import Settings
 

@@ -4,7 +4,7 @@ import pytest
 
 from tune.results.profile import breakdown
 from tune.results.profile_table import time_columns, time_rows
-from tune.trial.stopwatch import IDLE, START, TRAINING, Lap
+from tune.trial.laps import IDLE, START, TRAINING, Lap
 
 
 def lap(worker, began, ended, session=100.0):

@@ -40,7 +40,8 @@ class Searched:
 @pytest.fixture(scope="session")
 def search(ray):
     """Return what searches a program with a space of the given text."""
-    from tune.search.run import Search, run_search
+    from tune.search.run import run_search
+    from tune.search.spec import Search
 
     def run(program, text, *, shape="system", on_end=lambda outcome: None, rehearsal=False, session=None):
         file = program.with_name("space.yaml")
@@ -73,7 +74,8 @@ def resume(ray):
     """Return what goes on with an experiment."""
     from tune.results.experiment import open_experiment
     from tune.search.ledger.journal import repair
-    from tune.search.run import Search, resume_search
+    from tune.search.run import resume_search
+    from tune.search.spec import Search
 
     def run(paths, *, trials=None, on_end=lambda outcome: None):
         searched = Searched(paths)

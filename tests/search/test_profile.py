@@ -8,7 +8,7 @@ from tests.projects import write_program
 from tune.results.experiment import open_experiment
 from tune.results.profile import read_profile
 from tune.results.report.write import page_of
-from tune.trial.stopwatch import CHECKING, CHECKPOINTS, DATA, PROGRAM, START, TRAINING, VALIDATION, WAITING
+from tune.trial.laps import CHECKING, CHECKPOINTS, DATA, PROGRAM, START, TRAINING, VALIDATION, WAITING
 
 SPACE = """
 metric: Score/Val

@@ -10,7 +10,8 @@ from tune.search.job import build_job
 from tune.search.machines import auto_share
 from tune.search.machines.resources import Resources
 from tune.search.machines.shares import apportion, fitting, told, whole
-from tune.search.run import Search, _with_share
+from tune.search.run import _with_share
+from tune.search.spec import Search
 from tune.space.dimensions import Choice
 from tune.space.settings import Settings
 from tune.space.space import Space, System

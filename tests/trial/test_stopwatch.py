@@ -7,8 +7,9 @@ import pytest
 
 from tests.processes import run_in_process
 from tune.paths import VersionPaths
+from tune.trial.laps import DATA, IDLE, PROGRAM, START, TRAINING, VALIDATION, WAITING
 from tune.trial.record import read_record
-from tune.trial.stopwatch import DATA, IDLE, PROGRAM, START, TRAINING, VALIDATION, WAITING, Stopwatch
+from tune.trial.stopwatch import Stopwatch
 from tune.trial.task import Task
 
 REPORT_S = 0.1

@@ -11,7 +11,7 @@ from tune.search.machines.resources import Resources
 from tune.search.scheduling.epochs import n_reports
 from tune.search.watch import Watch
 from tune.space.space import Space
-from tune.trial.fits import CountedFits
+from tune.trial.counted_fits import CountedFits
 from tune.trial.outcome import BASELINE, Outcome
 
 

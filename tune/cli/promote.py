@@ -216,7 +216,8 @@ def _metric(given: argparse.Namespace, wish: Wish, screen: Screen) -> Metric:
 
 def _asked(wish: Wish) -> Metric:
     """Run the program for a batch or two, and choose among what it logs. Here torch and Ray are imported."""
-    from tune.search.run import Search, run_search
+    from tune.search.run import run_search
+    from tune.search.spec import Search
     from tune.trial.record import read_record
 
     check_folder(Path.cwd())

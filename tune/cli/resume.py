@@ -156,7 +156,8 @@ def _resume(
         counted=counted_before(paths, experiment.trials),
     ) as onlooker:
         show_tensorboard(screen, paths.folder.parent)
-        from tune.search.run import Search, resume_search  # takes a while: there is something to see by now
+        from tune.search.run import resume_search
+        from tune.search.spec import Search
 
         search = Search(
             space=space,

@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tune import __version__
 from tune.cli.arguments import SETTINGS, Arguments, SearchParser, add_settings
 from tune.cli.at_end import ReportAtEnd
 from tune.cli.commands import COMMANDS
@@ -49,11 +48,12 @@ from tune.space.lint import lint
 from tune.space.space import Script
 from tune.storage.bring import names_at
 from tune.storage.writer import erase
+from tune.version import __version__
 
 if TYPE_CHECKING:
     from tune.results.knowledge import Knowledge
     from tune.search.checkpoints import Freed
-    from tune.search.run import Finished, Search
+    from tune.search.spec import Finished, Search
     from tune.trial.outcome import Outcome
 
 N_BEST = 10
@@ -152,7 +152,8 @@ def _search(
     with looking_on(screen, plan.space, plan.program, plan.resources, title=paths.name, n_trials=number) as onlooker:
         if not rehearsal:
             show_tensorboard(screen, plan.storage)
-        from tune.search.run import Search, run_search  # takes a while: there is something to see by now
+        from tune.search.run import run_search
+        from tune.search.spec import Search
 
         search = Search(
             space=plan.space,

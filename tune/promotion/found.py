@@ -2,14 +2,26 @@
 
 import ast
 import enum
+from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from tune.promotion.literals import Unknown
 from tune.space.dimensions import Value
 
-if TYPE_CHECKING:
-    from tune.promotion.value_flow import ValueFlows
+ReceivingParameter = tuple[str, str]
+"""Callee and parameter: (``Adam``, ``betas``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValueFlows:
+    """Where values go, by the last name of what holds them: ``lr`` of ``self.lr`` and of ``args['lr']``."""
+
+    receivers: dict[str, dict[ReceivingParameter, None]] = field(default_factory=lambda: defaultdict(dict))
+    """The parameters that a name is given to, in the order of the files."""
+    positions: dict[str, dict[tuple[str, str, int], None]] = field(default_factory=lambda: defaultdict(dict))
+    """The same of positional arguments: callee, its dotted path in a library, and the position."""
+    names: dict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
+    """The names that it is given to: the program's own parameters, variables and attributes."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -125,5 +137,5 @@ class Findings:
     constants: tuple[Constant, ...]
     refusals: tuple[Refusal, ...]
     nameless: tuple[Nameless, ...]
-    flows: "ValueFlows"
+    flows: ValueFlows
     """Which functions take the values."""

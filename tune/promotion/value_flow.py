@@ -5,33 +5,16 @@ Values are followed by the names that hold them, whatever the scope: enough for 
 
 import ast
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
 from tune.promotion.find.forms.arguments import Call
 from tune.promotion.find.installed import parameters_of
 from tune.promotion.find.survey import Survey
-from tune.promotion.found import Constant, Form
+from tune.promotion.found import Constant, Form, ReceivingParameter, ValueFlows
 from tune.promotion.options import Option
-
-ReceivingParameter = tuple[str, str]
-"""Callee and parameter: (``Adam``, ``betas``)."""
 
 MAX_NAMES = 20
 """Names that a value is followed through."""
-
-
-@dataclass(frozen=True, slots=True)
-class ValueFlows:
-    """Where values go, by the last name of what holds them: ``lr`` of ``self.lr`` and of ``args['lr']``."""
-
-    receivers: dict[str, dict[ReceivingParameter, None]] = field(default_factory=lambda: defaultdict(dict))
-    """The parameters that a name is given to, in the order of the files."""
-    positions: dict[str, dict[tuple[str, str, int], None]] = field(default_factory=lambda: defaultdict(dict))
-    """The same of positional arguments: callee, its dotted path in a library, and the position."""
-    names: dict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
-    """The names that it is given to: the program's own parameters, variables and attributes."""
 
 
 def find_value_flows(calls: Iterable[Call], surveys: Iterable[Survey]) -> ValueFlows:

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tune.paths import ExperimentPaths
+from tune.trial.laps import IDLE, PARTS, START, Lap
 from tune.trial.outcome import Outcome
 from tune.trial.record import read_record
-from tune.trial.stopwatch import IDLE, PARTS, START, Lap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

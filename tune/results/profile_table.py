@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tune.results.profile import Breakdown
-from tune.trial.stopwatch import PARTS
+from tune.trial.laps import PARTS
 
 MOST_WORKERS = 8
 """Columns: with more workers only their sum is shown."""

@@ -20,7 +20,7 @@ from tune.search.scheduling.heirs import Heirs
 from tune.search.scheduling.rule import Rule
 from tune.search.usher import Usher
 from tune.search.versions import Versions
-from tune.trial.fits import CountedFits
+from tune.trial.counted_fits import CountedFits
 from tune.trial.mail import Epoch
 from tune.trial.outcome import DEVICE_FAULTS, Outcome
 from tune.trial.record import Record

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from tune.errors import PauseError
-from tune.trial.fits import CountedFits
+from tune.trial.counted_fits import CountedFits
 from tune.trial.mail import Epoch
 from tune.trial.task import Task
 

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from tune.errors import PauseError
 from tune.places import url_of
@@ -15,14 +14,12 @@ from tune.search.machines.ray_watch import is_lost
 from tune.search.machines.resources import Resources
 from tune.search.scheduling.epochs import n_reports
 from tune.search.scheduling.schedulers import build_heirs, build_rule
+from tune.search.spec import Search
 from tune.search.tuner import run_trials
 from tune.trial.closing import close_failed
-from tune.trial.fits import CountedFits
+from tune.trial.counted_fits import CountedFits
 from tune.trial.gate import close_gate
 from tune.trial.task import Job
-
-if TYPE_CHECKING:
-    from tune.search.run import Search
 
 __all__ = ["conductor_of", "create_ledger", "open_ledger", "run_trials", "suspended_at_end"]
 
@@ -37,7 +34,7 @@ def suspended_at_end(ledger: Ledger) -> Iterator[None]:
             ledger.suspend()
 
 
-def conductor_of(search: "Search", ledger: Ledger, job: Job) -> Conductor:
+def conductor_of(search: Search, ledger: Ledger, job: Job) -> Conductor:
     """Return what leads a search over its ledger; ``job``: with the fits that count, where a pre-flight has been."""
 
     def preflight_passed(counted: CountedFits) -> int | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tune.search.remaining import remaining_s
-from tune.trial.fits import CountedFits
+from tune.trial.counted_fits import CountedFits
 from tune.trial.outcome import BASELINE, Outcome, State
 from tune.trial.score import Mode, best_of, better, scored_epoch
 from tune.trial.task import Task

@@ -16,7 +16,7 @@ from tune.errors import NoRoomError, UnsharedError
 from tune.search.director import Director
 from tune.search.machines.interrupts import retake_interrupts
 from tune.search.machines.ray_watch import wait_for_loss
-from tune.trial.fits import read_counted_fits
+from tune.trial.counted_fits import read_counted_fits
 from tune.trial.mail import Epoch
 from tune.trial.process.link import EPOCHS, NO_ROOM, READY
 from tune.trial.trainable import DIED, REFUSED, REST, TASK, UNSHARED

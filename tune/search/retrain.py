@@ -11,12 +11,12 @@ from tune.promotion.resolve import resolve
 from tune.search.job import build_job
 from tune.search.machines.cluster import local_cluster
 from tune.search.rerun import Retraining, Run
-from tune.search.run import DRIVER_LOG
+from tune.search.spec import DRIVER_LOG
 from tune.search.watch import watched
 from tune.space.dimensions import Dimension
 from tune.space.settings import AUTO
 from tune.space.when import restored
-from tune.trial.fits import CountedFits
+from tune.trial.counted_fits import CountedFits
 from tune.trial.mail import Epoch
 from tune.trial.output import logged_to
 from tune.trial.record import read_record

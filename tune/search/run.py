@@ -6,8 +6,7 @@ What needs Optuna and Ray Tune is in ``lead.py``: both are imported while Ray st
 import contextlib
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,23 +20,17 @@ from tune.errors import (
     SearchError,
     UnreadOptionError,
 )
-from tune.paths import ExperimentPaths, short
-from tune.promotion.program import Program
-from tune.promotion.resolve import Promoted
+from tune.paths import short
 from tune.promotion.snapshot import Snapshot, take_snapshot
-from tune.search.checkpoints import Freed
 from tune.search.job import build_job, name_trial_gpus
 from tune.search.ledger.lock import announce
 from tune.search.ledger.reserve import reserved
 from tune.search.machines.cluster import local_cluster
-from tune.search.machines.resources import Resources
+from tune.search.spec import DRIVER_LOG, Finished, Search
 from tune.search.trial_death import WORKER_DIED
-from tune.search.watch import Watch, watched
+from tune.search.watch import watched
 from tune.space.file import write_space
-from tune.space.space import Space
 from tune.storage.bring import fetch
-from tune.trial.fits import CountedFits
-from tune.trial.outcome import Outcome
 from tune.trial.output import logged_to, user_streams
 from tune.trial.process.client import NO_PROCESS
 from tune.trial.process.crash import crash_places
@@ -50,64 +43,6 @@ from tune.trial.task import Job
 if TYPE_CHECKING:
     from tune.search.conductor import Conductor
     from tune.search.ledger.ledger import Ledger
-
-DRIVER_LOG = "driver.log"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
-    """A search that came to its end."""
-
-    outcomes: list[Outcome]
-    """Every trial of the ledger."""
-    baseline: Record | None
-    """The baseline's own record; None where the search was interrupted before there was one."""
-    exhausted: bool
-    """Whether a grid was visited whole."""
-    interrupted_by_user: bool
-    """Ctrl-C, before the trials were done."""
-    fault: SearchError | None
-    """Why the search could not go on; `resume` may. None where it could."""
-    freed: Freed
-    """The checkpoints that made room for better ones."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
-    """All that a search is made of."""
-
-    space: Space
-    program: Program
-    promoted: Sequence[Promoted]
-    resources: Resources
-    paths: ExperimentPaths
-    """The folder is there, and empty."""
-    on_start: Callable[[], None]
-    """Hears that Ray runs."""
-    on_end: Callable[[Outcome], None]
-    """Hears of each trial that ended."""
-    on_dashboard: Callable[[str], None] = lambda address: None
-    """Hears the address of Ray's dashboard once it is up, from another thread."""
-    on_preflight: Callable[[CountedFits, int | None], None] = lambda counted, n_whole: None
-    """Hears which fits the score comes from, and how many values a whole trial reports."""
-    on_share: Callable[[Resources, str], None] = lambda resources, why: None
-    """Hears what a trial gets of a GPU where that was measured, and what was."""
-    on_device_left_out: Callable[[str, str], None] = lambda device, why: None
-    """Hears of a GPU that failed trials and gets none any more: ``host:device``, and its last failure."""
-    explain: Callable[[SearchError], SearchError] = lambda fault: fault
-    """Adds to why the search could not go on the command that goes on."""
-    command: str | None = None
-    """What was typed, for the ledger; None where nothing was."""
-    watch: Watch | None = None
-    """Hears of all that goes on; None: nobody looks on."""
-    knowledge: tuple[str, Sequence[Outcome]] | None = None
-    """Another experiment's name, and those of its trials that say something about this space."""
-    rehearsal: bool = False
-    """Run nothing but the pre-flight."""
-    session: float | None = None
-    """When the command began, in seconds since the epoch, where trials are to say where their time goes."""
-    trusts_checkpoints: bool = False
-    """Whether a search that goes on takes checkpoints that hold more than plain data; a new one writes its own."""
 
 
 def run_search(search: Search) -> Finished:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from tune.errors import PauseError
 from tune.search.director import Director
-from tune.trial.fits import CountedFits
+from tune.trial.counted_fits import CountedFits
 from tune.trial.mail import Epoch
 from tune.trial.task import Task
 

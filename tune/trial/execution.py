@@ -15,8 +15,9 @@ from tune.space.dimensions import Value
 from tune.space.space import Script
 from tune.trial.children import only_forked
 from tune.trial.command_line import CommandLine, Reads
+from tune.trial.counted_fits import CountedFits
 from tune.trial.fit import Fit
-from tune.trial.fits import CountedFits, logging_noted
+from tune.trial.fits import logging_noted
 from tune.trial.kept_devices import given_devices_kept
 from tune.trial.lightning import each_lightning
 from tune.trial.mail import Epoch

@@ -7,9 +7,11 @@ from types import ModuleType
 from typing import Any
 
 from tune.paths import VersionPaths
+from tune.trial.counted_fits import CountedFits
 from tune.trial.cut import cut_back
 from tune.trial.epoch_hooks import call_at_epochs
-from tune.trial.fits import CountedFits, FitLog
+from tune.trial.fits import FitLog
+from tune.trial.laps import CHECKPOINTS, LOGGING
 from tune.trial.logger import OneSession, open_version_logger
 from tune.trial.mark import Mark
 from tune.trial.mutant import Mutant
@@ -20,7 +22,7 @@ from tune.trial.program_checkpoints import ProgramCheckpoints
 from tune.trial.proof import Proof
 from tune.trial.report_callback import Objective, Report, ReportCallback, report_callback_class
 from tune.trial.seat import ALONE, Seat
-from tune.trial.stopwatch import CHECKPOINTS, LOGGING, NoStopwatch, Stopwatch
+from tune.trial.stopwatch import NoStopwatch, Stopwatch
 from tune.trial.tailor import Measure, tailor
 from tune.trial.task import Job, Task
 

@@ -8,7 +8,8 @@ import functools
 import re
 from typing import Any
 
-from tune.trial.stopwatch import CHECKPOINTS, DATA, TRAINING, VALIDATION, NoStopwatch, Stopwatch
+from tune.trial.laps import CHECKPOINTS, DATA, TRAINING, VALIDATION
+from tune.trial.stopwatch import NoStopwatch, Stopwatch
 
 ACTIONS = (
     (re.compile(r".*_next"), DATA),

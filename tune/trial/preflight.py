@@ -12,8 +12,9 @@ from tune.promotion.namespace_reads import may_read
 from tune.promotion.options import option_words
 from tune.space.dimensions import Value
 from tune.trial.command_line import Reads
+from tune.trial.counted_fits import CountedFits
 from tune.trial.failure import ChildFailure, failure_of
-from tune.trial.fits import CountedFits, FitSummary, count_fits
+from tune.trial.fits import FitSummary, count_fits
 from tune.trial.litter import files_below, new_files
 from tune.trial.tailor import Measure, difference
 from tune.trial.task import Job, Task

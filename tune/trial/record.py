@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from tune.paths import ExperimentPaths, VersionPaths, atomic_write, read_json, read_regular
 from tune.space.dimensions import is_number
-from tune.trial.fits import CountedFits, read_counted_fits
+from tune.trial.counted_fits import CountedFits, read_counted_fits
+from tune.trial.laps import PARTS, Lap
 from tune.trial.outcome import Outcome
-from tune.trial.stopwatch import PARTS, Lap
 
 HUNG = "hang"
 """The kind of a trial that made no progress."""
@@ -147,7 +147,7 @@ def read_record(version: VersionPaths) -> Record | None:
         curve = [(int(epoch), float(value)) for epoch, value in data.pop("curve")]
         laps = [Lap(**lap) for lap in data.pop("laps", ())]
         record = Record(**{**data, "failure": failure, "curve": curve, "laps": laps})
-        return record if _is_ours(record) else None
+        return record if _is_our_record(record) else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
@@ -158,7 +158,7 @@ def counted_before(paths: ExperimentPaths, outcomes: Sequence[Outcome]) -> Count
     return next((record.counted_fits for record in records if record is not None), None)
 
 
-def _is_ours(record: Record) -> bool:
+def _is_our_record(record: Record) -> bool:
     """Tell whether the fields that become paths, commands and text are what we write; the file may be anybody's."""
     whole = all(type(each) is int for each in (record.number, record.pid, record.attempt, record.log_start))
     named = (

@@ -14,6 +14,7 @@ from typing import Any
 
 from tune.paths import VersionPaths
 from tune.trial.checkpoint_writer import CheckpointWriter, make_mark
+from tune.trial.counted_fits import OUTSIDE, CountedFits, Stage
 from tune.trial.epoch_hooks import begin_next_epoch, call_at_epochs
 from tune.trial.fit_state import (
     ATTRIBUTES,
@@ -27,7 +28,7 @@ from tune.trial.fit_state import (
     restore_metric_states,
     restore_validation_steps,
 )
-from tune.trial.fits import OUTSIDE, CountedFits, FitLog, Stage, stage_of
+from tune.trial.fits import FitLog, stage_of
 from tune.trial.mail import Epoch
 from tune.trial.mark import Mark
 from tune.trial.mutant import Mutant

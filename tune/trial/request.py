@@ -45,10 +45,10 @@ def read_request(version: VersionPaths) -> Request | None:
         request = Request(**read_json(read_regular(version.request)))
     except (OSError, ValueError, TypeError):
         return None
-    return request if _is_ours(request) else None
+    return request if _is_our_request(request) else None
 
 
-def _is_ours(request: Request) -> bool:
+def _is_our_request(request: Request) -> bool:
     """Tell whether its fields are what we write; its source becomes a path below the experiment's folder."""
     source = PurePath(request.source) if isinstance(request.source, str) and "\0" not in request.source else None
     return (

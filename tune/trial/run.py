@@ -21,14 +21,15 @@ from tune.space.dimensions import Value
 from tune.storage.carry import carried
 from tune.trial.closing import close_failed
 from tune.trial.command_line import Reads
+from tune.trial.counted_fits import CountedFits
 from tune.trial.cut import cut_back
 from tune.trial.distributed import RankGroup, Share
 from tune.trial.execution import Order, Traces, execute, unheard
 from tune.trial.failure import ChildFailure, failure_of, print_uncaught, trace_of
 from tune.trial.fit import Fit
-from tune.trial.fits import CountedFits
 from tune.trial.goback import gone_back
 from tune.trial.health import cap_gpu_memory
+from tune.trial.laps import CHECKING, LOGGING, PROGRAM, TIDYING, WAITING, Lap
 from tune.trial.mail import TOGETHER_S, Epoch
 from tune.trial.mark import Mark, read_mark
 from tune.trial.old_lightning import explained
@@ -43,7 +44,7 @@ from tune.trial.report_callback import Report, ReportCallback
 from tune.trial.room import chain_of, no_room, room_told
 from tune.trial.score import score_of_fit
 from tune.trial.seat import ALONE
-from tune.trial.stopwatch import CHECKING, LOGGING, PROGRAM, TIDYING, WAITING, Lap, NoStopwatch, Stopwatch
+from tune.trial.stopwatch import NoStopwatch, Stopwatch
 from tune.trial.surroundings import changed, visible_gpus
 from tune.trial.task import Job, Task
 

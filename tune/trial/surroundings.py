@@ -11,10 +11,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tune import __version__
 from tune.paths import ExperimentPaths, atomic_write, read_json, read_regular
 from tune.promotion.program import Program
 from tune.trial.nvml import VISIBLE, find_gpu, list_gpus, select_visible
+from tune.version import __version__
 
 PACKAGES = ("torch", "pytorch-lightning", "lightning", "numpy")
 """Distributions that every trial depends on; those that the program imports are added."""

@@ -13,8 +13,8 @@ from tune.promotion.rewrite import IN_FORCE
 from tune.space.space import System
 from tune.trial.command_line import CommandLine
 from tune.trial.fit import Fit
+from tune.trial.laps import DATA
 from tune.trial.lightning import descends, package_of
-from tune.trial.stopwatch import DATA
 from tune.trial.task import Job
 
 TRAINER_DEFAULTS: Mapping[str, Any] = {

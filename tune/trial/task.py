@@ -12,7 +12,7 @@ from tune.promotion.options import Option
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
 from tune.space.space import Shape
-from tune.trial.fits import CountedFits, FitsRule
+from tune.trial.counted_fits import CountedFits, FitsRule
 from tune.trial.footprint import CONTEXT_BYTES
 from tune.trial.score import Mode
 

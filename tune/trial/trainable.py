@@ -21,6 +21,7 @@ from ray.actor import _modify_class
 from tune.errors import StartError
 from tune.paths import VersionPaths
 from tune.trial.gate import look_behind_gate, open_gate, wait_for_gate
+from tune.trial.laps import CHECKING
 from tune.trial.orphans import watch_raylet
 from tune.trial.posted import fetch_job
 from tune.trial.process.client import ForkSource, StartSource, job_file, may_fork
@@ -30,7 +31,7 @@ from tune.trial.process.start import Start, trial_environment
 from tune.trial.process.watched import ENDED, WatchedProcess
 from tune.trial.record import device_name
 from tune.trial.site import on_site, unshared
-from tune.trial.stopwatch import CHECKING, stopwatch_of
+from tune.trial.stopwatch import stopwatch_of
 from tune.trial.task import Task
 
 TRAINABLE: Any = sys.modules["ray.tune"].Trainable if "ray.tune" in sys.modules else object

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from tune.trial.fits import OUTSIDE
+from tune.trial.counted_fits import OUTSIDE
 
 
 def is_last_report(trainer: Any, *, is_validated: bool) -> bool:

@@ -31,7 +31,7 @@ def parameters_of(path: str) -> tuple[str, ...] | None:
     for part in modules:
         inner = folder / part
         folder = inner if inner.is_dir() else inner.with_suffix(".py")
-    return _parameters(_file(folder), name, MAX_HOPS)
+    return _installed_parameters(_file(folder), name, MAX_HOPS)
 
 
 @cache
@@ -57,29 +57,29 @@ def _text(file: Path) -> str:
         return ""
 
 
-def _parameters(file: Path, name: str, hops: int) -> tuple[str, ...] | None:
+def _installed_parameters(file: Path, name: str, hops: int) -> tuple[str, ...] | None:
     if hops == 0:
         return None
     match _definition(file, name):
         case ast.ClassDef() as node:
-            return _constructor(node, file, hops - 1)
+            return _installed_constructor(node, file, hops - 1)
         case ast.FunctionDef() as node:
             return _positional(node, bound=False)
     for there, symbol in _origins(file, name):
-        found = _parameters(there, symbol, hops - 1)
+        found = _installed_parameters(there, symbol, hops - 1)
         if found is not None:
             return found
     return None
 
 
-def _constructor(node: ast.ClassDef, file: Path, hops: int) -> tuple[str, ...] | None:
+def _installed_constructor(node: ast.ClassDef, file: Path, hops: int) -> tuple[str, ...] | None:
     """Take the first of ``__init__`` and ``__new__``: where overloads stand before a bare ``*args``, they say more."""
     for statement in node.body:
         if isinstance(statement, ast.FunctionDef) and statement.name in ("__init__", "__new__"):
             return _positional(statement, bound=True)
     for base in node.bases:
         if isinstance(base, ast.Name):
-            found = _parameters(file, base.id, hops)
+            found = _installed_parameters(file, base.id, hops)
             if found is not None:
                 return found
     return None

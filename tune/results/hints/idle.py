@@ -7,7 +7,7 @@ from tune.results.importance import Importance
 from tune.space.space import Space
 from tune.trial.outcome import Outcome
 
-LEAST_TRIALS = 30
+IDLE_LEAST_TRIALS = 30
 LEAST_CHANCE = 0.2
 """Shuffled scores made it as important at least so often. Of constants without effect about four in five pass."""
 MOST_SHARE = 0.1
@@ -39,7 +39,7 @@ def idle_of(
     scored: Sequence[Outcome], space: Space, importance: Callable[[Sequence[Outcome], Space], tuple[Importance, ...]]
 ) -> tuple[Idle, ...]:
     """Return the constants that no score follows, where another one's are followed clearly."""
-    if len(scored) < LEAST_TRIALS or len(space.dimensions) < 2:
+    if len(scored) < IDLE_LEAST_TRIALS or len(space.dimensions) < 2:
         return ()
     judged = importance(scored, space)
     if not any(each.chance <= CLEAR for each in judged):
@@ -49,7 +49,7 @@ def idle_of(
         Idle(constant=each.constant, share=each.share, n_trials=varied[each.constant])
         for each in judged
         if each.share <= MOST_SHARE and each.chance >= LEAST_CHANCE and each.constant not in _parents(space)
-        if varied[each.constant] >= LEAST_TRIALS
+        if varied[each.constant] >= IDLE_LEAST_TRIALS
     )
 
 

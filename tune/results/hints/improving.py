@@ -7,7 +7,7 @@ from tune.space.space import Space
 from tune.trial.outcome import Outcome
 from tune.trial.score import Mode, better
 
-LEAST_TRIALS = 12
+IMPROVING_LEAST_TRIALS = 12
 LATE = 0.75
 """From this share of the trials on they are the last ones."""
 LEAST_GAIN = 0.05
@@ -37,7 +37,7 @@ class Improving:
 
 def improving_of(scored: Sequence[Outcome], space: Space, name: str) -> Improving | None:
     """Return the hint where the last quarter, in the order of the draws, brought a twentieth of the gain or more."""
-    if len(scored) < LEAST_TRIALS or space.settings.sampler == "grid":  # which ends when all was seen
+    if len(scored) < IMPROVING_LEAST_TRIALS or space.settings.sampler == "grid":  # which ends when all was seen
         return None
     scores = [trial.score for trial in sorted(scored, key=lambda trial: trial.number) if trial.score is not None]
     n_early = int(len(scores) * LATE)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from tune import __version__
 from tune.errors import ExperimentError
 from tune.paths import atomic_write, short
 from tune.results.report.bundle import packed_json, plotly_js
 from tune.results.report.difference import Row
 from tune.results.report.failures import Failed
 from tune.results.report.plot import Plot
+from tune.version import __version__
 
 ASSETS = Path(__file__).parent / "assets"
 

@@ -17,8 +17,8 @@ from tune.search.ledger.book import at_once
 from tune.search.ledger.journal import SEALED, Event, events
 from tune.search.ledger.notes import Notes
 from tune.search.ledger.study import KNOWLEDGE, REPEAT, TRAINED_OTHERWISE, create_study, open_study
-from tune.search.sampling.memory import FINISHED
 from tune.search.sampling.searcher import Draw, Searcher
+from tune.search.sampling.tpe import FINISHED
 from tune.space.dimensions import Value
 from tune.space.space import Space
 from tune.space.when import only_active, restored

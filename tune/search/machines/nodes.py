@@ -61,9 +61,9 @@ def plan_on(settings: Settings, reached: Reached, n_workers: int = 0) -> Resourc
     """
     known = (*reached.nodes, *reached.startable)
     settings = for_team(settings, int(max(node.gpus for node in known)) if known else 0)
-    share = _share(settings, known)
-    cpus = settings.cpus_per_trial or _cpus(n_workers, share, known)
-    _check_fits(cpus, share, known)
+    share = _share_of_nodes(settings, known)
+    cpus = settings.cpus_per_trial or _cpus_of_nodes(n_workers, share, known)
+    _check_fits_nodes(cpus, share, known)
     slots = _Slots(reached, cpus, share, settings.trials)
     return Resources(
         n_cores=int(sum(node.cpus for node in reached.nodes)),
@@ -77,7 +77,7 @@ def plan_on(settings: Settings, reached: Reached, n_workers: int = 0) -> Resourc
     )
 
 
-def _share(settings: Settings, known: Sequence[Node]) -> float:
+def _share_of_nodes(settings: Settings, known: Sequence[Node]) -> float:
     match settings.gpus_per_trial:
         case None:
             return float(any(node.gpus >= 1 for node in known) and settings.trainer.get("accelerator") != "cpu")
@@ -88,7 +88,7 @@ def _share(settings: Settings, known: Sequence[Node]) -> float:
             return share
 
 
-def _cpus(n_workers: int, share: float, known: Sequence[Node]) -> float:
+def _cpus_of_nodes(n_workers: int, share: float, known: Sequence[Node]) -> float:
     """Return the cores that a trial gets: one for each DataLoader worker, as far as they go round on each node."""
     taken = [(node.cpus, gpu_slots(share, int(node.gpus)) if share else 1) for node in known]
     return max(1, min([n_workers, *(int(cpus / slots) for cpus, slots in taken if slots and cpus >= 1)]))
@@ -100,7 +100,7 @@ def slots_of(node: Node, cpus: float, share: float) -> int:
     return node.count * (min(by_cpu, gpu_slots(share, int(node.gpus))) if share else by_cpu)
 
 
-def _check_fits(cpus: float, share: float, known: Sequence[Node]) -> None:
+def _check_fits_nodes(cpus: float, share: float, known: Sequence[Node]) -> None:
     if any(slots_of(node, cpus, share) for node in known):
         return
     there = "; ".join(dict.fromkeys(f"{node.name} has {node.cpus:g} and {node.gpus:g}" for node in known)) or "no node"

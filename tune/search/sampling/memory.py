@@ -14,6 +14,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
+from tune.search.sampling.tpe import FINISHED
 from tune.trial.score import Mode
 
 N_HELD = 400
@@ -21,7 +22,6 @@ N_BEST = 25
 """Of those held: the best of all trials. The others are the newest."""
 
 DIRECTIONS: dict[Mode, Literal["minimize", "maximize"]] = {"min": "minimize", "max": "maximize"}
-FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 Curve = Mapping[int, Sequence[float]]
 """The metrics by epoch."""

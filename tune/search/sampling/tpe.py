@@ -19,7 +19,8 @@ from optuna.samplers._tpe.sampler import default_gamma
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from tune.search.sampling.memory import FINISHED
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+
 
 N_MORE = 400
 """So much a column grows at least, in trials."""

@@ -7,7 +7,7 @@ from tune.promotion.constants import Constant, find_constants
 from tune.promotion.program import Program
 from tune.space.dimensions import is_int
 from tune.space.space import Script, Space
-from tune.trial.fits import CountedFits
+from tune.trial.counted_fits import CountedFits
 
 EPOCH_NAMES = ("max_epochs", "epochs", "n_epochs", "num_epochs", "nepochs")
 """Constants that stand for the Trainer's ``max_epochs``; case does not count."""

@@ -13,7 +13,6 @@ import importlib.util
 import json
 import logging
 import os
-import pickle
 import selectors
 import signal
 import socket
@@ -22,48 +21,20 @@ import tempfile
 import warnings
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tune.promotion.execute import Executor
-from tune.promotion.snapshot import Snapshot
 from tune.trial.broken_import import describe_raised
 from tune.trial.process.crash import note_exits
 from tune.trial.process.linux import n_threads, reap_children
+from tune.trial.process.prepared_job import Prepared, load_job
 from tune.trial.surroundings import changed
-from tune.trial.task import Job
 
 MOST_BYTES = 2**20
 """Of a message between a server and its template."""
 GPU_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 """Files of which one is there where a GPU may be: NVIDIA's, that of Windows' Linux, AMD's."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """What a trial's process finds in memory."""
-
-    file: str | None = None
-    """The file of ``job``; None: no job was prepared."""
-    job: Job | None = None
-    executor: Executor | None = None
-    """Holds the program's compiled source."""
-    variables: Mapping[str, str] = field(default_factory=dict)
-    """Environment variables that imported packages have set."""
-
-
-def load_job(file: str) -> tuple[Job, Executor]:
-    """Return the job in a file and what executes its program."""
-    job: Job = pickle.loads(Path(file).read_bytes())  # noqa: S301 - our own file, in a folder of ours alone
-    return job, executor_of(job)
-
-
-def executor_of(job: Job) -> Executor:
-    """Return what executes a job's program."""
-    sites = {key: constant.sites for key, constant in job.constants.items()}
-    return Executor(Snapshot(job.snapshot, job.program), sites)
 
 
 def run_first_template(server: socket.socket) -> NoReturn:

@@ -1,0 +1,76 @@
+"""What a search is made of, and what it came to."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tune.errors import (
+    SearchError,
+)
+from tune.paths import ExperimentPaths
+from tune.promotion.program import Program
+from tune.promotion.resolve import Promoted
+from tune.search.checkpoints import Freed
+from tune.search.machines.resources import Resources
+from tune.search.watch import Watch
+from tune.space.space import Space
+from tune.trial.counted_fits import CountedFits
+from tune.trial.outcome import Outcome
+from tune.trial.record import Record
+
+DRIVER_LOG = "driver.log"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A search that came to its end."""
+
+    outcomes: list[Outcome]
+    """Every trial of the ledger."""
+    baseline: Record | None
+    """The baseline's own record; None where the search was interrupted before there was one."""
+    exhausted: bool
+    """Whether a grid was visited whole."""
+    interrupted_by_user: bool
+    """Ctrl-C, before the trials were done."""
+    fault: SearchError | None
+    """Why the search could not go on; `resume` may. None where it could."""
+    freed: Freed
+    """The checkpoints that made room for better ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """All that a search is made of."""
+
+    space: Space
+    program: Program
+    promoted: Sequence[Promoted]
+    resources: Resources
+    paths: ExperimentPaths
+    """The folder is there, and empty."""
+    on_start: Callable[[], None]
+    """Hears that Ray runs."""
+    on_end: Callable[[Outcome], None]
+    """Hears of each trial that ended."""
+    on_dashboard: Callable[[str], None] = lambda address: None
+    """Hears the address of Ray's dashboard once it is up, from another thread."""
+    on_preflight: Callable[[CountedFits, int | None], None] = lambda counted, n_whole: None
+    """Hears which fits the score comes from, and how many values a whole trial reports."""
+    on_share: Callable[[Resources, str], None] = lambda resources, why: None
+    """Hears what a trial gets of a GPU where that was measured, and what was."""
+    on_device_left_out: Callable[[str, str], None] = lambda device, why: None
+    """Hears of a GPU that failed trials and gets none any more: ``host:device``, and its last failure."""
+    explain: Callable[[SearchError], SearchError] = lambda fault: fault
+    """Adds to why the search could not go on the command that goes on."""
+    command: str | None = None
+    """What was typed, for the ledger; None where nothing was."""
+    watch: Watch | None = None
+    """Hears of all that goes on; None: nobody looks on."""
+    knowledge: tuple[str, Sequence[Outcome]] | None = None
+    """Another experiment's name, and those of its trials that say something about this space."""
+    rehearsal: bool = False
+    """Run nothing but the pre-flight."""
+    session: float | None = None
+    """When the command began, in seconds since the epoch, where trials are to say where their time goes."""
+    trusts_checkpoints: bool = False
+    """Whether a search that goes on takes checkpoints that hold more than plain data; a new one writes its own."""

@@ -1,0 +1,68 @@
+"""The fits of a program that a trial's score comes from."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Stage = Literal["train", "val", "validate", "test"]
+"""Of the program: training, validation within ``Trainer.fit``, ``Trainer.validate``, ``Trainer.test``."""
+
+
+OUTSIDE: Mapping[str, Stage] = {"validate": "validate", "test": "test"}
+"""The stages outside ``Trainer.fit``, by the names of Lightning's functions."""
+
+
+FitsRule = Literal["mean", "last"] | int
+"""Which fits count where several log the metric: all, the last, or one of them by its number from 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountedFits:
+    """The fits that a trial's score comes from."""
+
+    numbers: tuple[int, ...]
+    """From 1, ascending; the score is the mean of several."""
+    n_fits: int
+    """Of the program, those included that do not count."""
+    module: str
+    """The name of the LightningModule's class that they train."""
+    stage: Stage
+    """Where the metric is logged."""
+    max_epochs: int | None = None
+    """Of each of them; None where the program says nothing."""
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether the score is a mean of several fits."""
+        return len(self.numbers) > 1
+
+    @property
+    def n_reports(self) -> int | None:
+        """How many values a whole trial reports; None where nothing says."""
+        return len(self.numbers) if self.is_mean else self.max_epochs if self.stage in ("train", "val") else 1
+
+    def describe(self, metric: str) -> str | None:
+        """Return where the score comes from, in words; None where a program fits once and validates within."""
+        if self.is_mean:
+            return f"score: the mean of {metric} over {len(self.numbers)} fits of {self.module}"
+        of_fits = f" of fit {self.numbers[0]} of {self.n_fits} ({self.module})" if self.n_fits > 1 else ""
+        outside = f", which Trainer.{self.stage} alone logs" if self.stage in OUTSIDE else ""
+        return f"score: {metric}{of_fits}{outside}" if of_fits or outside else None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what ``read_counted_fits`` reads."""
+        return asdict(self)
+
+
+def read_counted_fits(data: object) -> CountedFits | None:
+    """Return what ``as_json`` wrote; None where it did not."""
+    match data:
+        case {
+            "numbers": [*numbers],
+            "n_fits": int(n_fits),
+            "module": str(module),
+            "stage": "train" | "val" | "validate" | "test" as stage,
+            "max_epochs": None | int() as max_epochs,
+        } if numbers and all(type(each) is int and each > 0 for each in numbers):
+            return CountedFits(numbers=tuple(numbers), n_fits=n_fits, module=module, stage=stage, max_epochs=max_epochs)
+    return None
