@@ -1,9 +1,49 @@
 """The address of a cluster that is to be joined. Nothing here needs Ray."""
 
+import contextlib
+import os
 import socket
+from collections.abc import Iterator, Mapping
 
 from tune.errors import OptionError
 from tune.places import is_url
+from tune.trial.nvml import NVML_ORDER
+
+DRIVER_ENVIRONMENT = {
+    **NVML_ORDER,
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # they would write a second copy of everything
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours ends the running epochs first
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # with 1, a trial that is long in ending would keep other actors waiting
+    "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Ray's own experiment state is disposable: the ledger is ours
+    "RAY_raylet_client_connect_timeout_milliseconds": "50",  # Ray's own second makes every other start a second longer
+    "RAY_raylet_client_num_connect_attempts": "200",  # ten seconds in all, as ever
+}
+
+
+FORCED = frozenset(
+    {
+        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS",
+        "TUNE_DISABLE_SIGINT_HANDLER",
+        "CUDA_VISIBLE_DEVICES",
+    }
+)
+"""Set whatever the user's environment says."""
+
+
+@contextlib.contextmanager
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Set variables, where the user has not, and put all back as it was."""
+    before = dict(os.environ)
+    os.environ.update({name: value for name, value in variables.items() if name not in before or name in FORCED})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
 
 AUTO, CLIENT = "auto", "ray://"
 ANSWER_S = 5.0

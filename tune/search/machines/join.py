@@ -14,8 +14,7 @@ from ray._private import services
 from tune.errors import OptionError, PromotuneError, StartError
 from tune.places import url_of
 from tune.promotion.program import Program
-from tune.search.machines.address import AUTO, CLIENT, check_answers, door_of
-from tune.search.machines.cluster import DRIVER_ENVIRONMENT, environment
+from tune.search.machines.address import AUTO, CLIENT, DRIVER_ENVIRONMENT, check_answers, door_of, environment
 from tune.search.machines.nodes import Node, Reached, plan_on
 from tune.search.machines.own_ray import shut_down
 from tune.search.machines.parcel import pack

@@ -16,7 +16,7 @@ from ray._private.node import Node
 
 from tune.errors import StartError
 from tune.promotion.pause import collector_paused
-from tune.search.machines.cluster import environment
+from tune.search.machines.address import environment
 from tune.search.machines.dashboard import Dashboard
 from tune.search.machines.doors_shut import make_token, on_loopback
 from tune.search.machines.interrupts import interrupts_taken
