@@ -1,4 +1,4 @@
-"""The address of a cluster that is to be joined. Nothing here needs Ray."""
+"""How a driver reaches Ray: the address of a cluster, and the environment of a driver. Nothing here needs Ray."""
 
 import contextlib
 import os
