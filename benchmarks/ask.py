@@ -19,10 +19,10 @@ import optuna
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import Promoted, resolve
-from tune.search.ledger.ledger import Ledger, create_ledger
-from tune.search.sampling.sampler import build_sampler, distribution_of
-from tune.space.file import read_space
+from tune.search.samplers.optuna_samplers import build_sampler, distribution_of
+from tune.search.study.study import Ledger, create_ledger
 from tune.space.space import Space
+from tune.space.space_file import read_space
 
 MARKS = (100, 1_000, 5_000)
 FULL = (*MARKS, 10_000)

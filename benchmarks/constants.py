@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tune.promotion.constants import find_constants, shortest_names
+from tune.promotion.find_constants import find_constants, shortest_names
 from tune.promotion.program import find_program
 
 N_MODULES = 200

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tune.search.machines.gpus import LOGICAL, detect_gpus
+from tune.cluster.gpus import LOGICAL, detect_gpus
 
 ROOT = Path(__file__).parent.parent
 NO_GPU = "benchmarks.sharing needs an NVIDIA GPU, and this machine has none: nothing was measured"

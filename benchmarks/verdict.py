@@ -19,12 +19,12 @@ from pathlib import Path
 from scipy.stats import nct, t
 
 from tune.cli import main as promotune
-from tune.results.experiment import open_experiment
-from tune.results.retrained import read_retrained, verdicts
-from tune.results.student import CONFIDENCE
-from tune.search.machines.cluster import local_cluster
-from tune.search.machines.resources import Resources
-from tune.trial.request import Request
+from tune.cluster.local_cluster import local_cluster
+from tune.cluster.resources import Resources
+from tune.experiment.open import open_experiment
+from tune.experiment.records import Request
+from tune.results.retrain_results import read_retrained, verdicts
+from tune.results.verdict import CONFIDENCE
 
 N_SEEDS = 5
 EFFECT = 3.0  # standard deviations of a score

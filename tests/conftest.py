@@ -17,8 +17,8 @@ def programs(tmp_path):
 @pytest.fixture(scope="session")
 def server():
     """Run the one process server of the test session; searches in this process use it, too."""
-    from tune.search.machines.process_server import running_server, server_of
-    from tune.search.machines.resources import Resources
+    from tune.cluster.process_server import running_server, server_of
+    from tune.cluster.resources import Resources
 
     resources = Resources(n_cores=2, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=2)
     with running_server(), server_of(resources) as path:
@@ -28,8 +28,8 @@ def server():
 @pytest.fixture(scope="session")
 def ray(server):
     """Start the one Ray of the test session, as a search does; a search in this process then uses it."""
-    from tune.search.machines.cluster import local_cluster
-    from tune.search.machines.resources import Resources
+    from tune.cluster.local_cluster import local_cluster
+    from tune.cluster.resources import Resources
 
     resources = Resources(n_cores=2, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=2)
     with local_cluster(resources):

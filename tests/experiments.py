@@ -4,15 +4,15 @@ from dataclasses import dataclass, field
 
 from optuna.trial import TrialState, create_trial
 
+from tune.experiment.open import open_experiment
+from tune.experiment.records import Failure, Record
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
 from tune.promotion.snapshot import take_snapshot
-from tune.results.experiment import open_experiment
-from tune.search.ledger.ledger import create_ledger
-from tune.search.names import version_name
-from tune.space.file import read_space, write_space
-from tune.trial.record import Failure, Record
+from tune.search.study.study import create_ledger
+from tune.search.versions import version_name
+from tune.space.space_file import read_space, write_space
 
 PROGRAM = """\
 LR = 0.01

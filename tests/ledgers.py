@@ -1,13 +1,13 @@
 """Experiments as a search leaves them, without a search: a real ledger, real records, no training."""
 
+from tune.experiment.records import Record
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
 from tune.promotion.snapshot import take_snapshot
-from tune.search.ledger.ledger import create_ledger
-from tune.search.names import version_name
-from tune.space.file import read_space, write_space
-from tune.trial.record import Record
+from tune.search.study.study import create_ledger
+from tune.search.versions import version_name
+from tune.space.space_file import read_space, write_space
 
 SPACE = """system: {program}
 metric: {metric}

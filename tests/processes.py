@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tune.paths import VersionPaths
-from tune.trial.mail import Epoch
+from tune.trial.lightning.profiler import Stopwatch
+from tune.trial.process.channel import DONE, EPOCHS, NO_ROOM, READY, Start, trial_environment
 from tune.trial.process.client import ForkedProcess
-from tune.trial.process.link import DONE, EPOCHS, NO_ROOM, READY
-from tune.trial.process.start import Start, trial_environment
 from tune.trial.process.watched import ENDED, WatchedProcess
-from tune.trial.stopwatch import Stopwatch
+from tune.trial.reporting import Epoch
 
 
 @dataclass

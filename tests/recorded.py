@@ -6,14 +6,14 @@ import random
 from datetime import datetime
 
 from tests.projects import write_program
+from tune.experiment.records import Failure, Record
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
 from tune.promotion.snapshot import take_snapshot
-from tune.search.ledger.ledger import create_ledger
-from tune.search.names import version_name
-from tune.space.file import read_space, write_space
-from tune.trial.record import Failure, Record
+from tune.search.study.study import create_ledger
+from tune.search.versions import version_name
+from tune.space.space_file import read_space, write_space
 
 BEGAN = datetime(2026, 3, 1, 12, 0).timestamp()
 

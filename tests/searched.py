@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tests.processes import run_in_process
+from tune.cluster.resources import Resources
+from tune.experiment.records import Record, read_record
 from tune.paths import VersionPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
 from tune.promotion.snapshot import take_snapshot
 from tune.search.job import build_job
-from tune.search.machines.resources import Resources
-from tune.space.file import read_space
-from tune.trial.record import Record, read_record
-from tune.trial.task import Task
+from tune.space.space_file import read_space
+from tune.trial.messages import Task
 
 ONE_CORE = Resources(n_cores=1, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=1)
 

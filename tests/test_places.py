@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tune.errors import OptionError
 from tune.paths import DEFAULT_STORAGE, ExperimentPaths, short
-from tune.places import KNOWN, is_url, place, url_of
+from tune.storage_url import KNOWN, is_url, place, url_of
 
 
 @pytest.fixture(autouse=True)

@@ -8,14 +8,14 @@ import pytest
 from ruamel.yaml import YAML
 
 from tune.cli import main
-from tune.cli.commands import COMMANDS, SEARCH, command_of, split
-from tune.promotion.constants import find_constant, find_constants
+from tune.cli.parser import COMMANDS, SEARCH, command_of, split
+from tune.experiment.records import PARTS
+from tune.promotion.find_constants import find_constant, find_constants
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
 from tune.space.dimensions import KINDS
-from tune.space.file import KEYS, read_space
 from tune.space.settings import CHECKS, DURATIONS, Settings, check
-from tune.trial.laps import PARTS
+from tune.space.space_file import KEYS, read_space
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ from benchmarks.time_to_good.table import show, times
 from benchmarks.time_to_good.target import first_reached, target_between
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
-from tune.space.file import read_space
+from tune.space.space_file import read_space
 
 
 def test_target_when_less_is_better_then_it_lies_below_the_baseline():

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 from ruamel.yaml import YAML
 
 from tune.errors import SpaceError, StartError, UserError, suggest
+from tune.experiment import open as opened
+from tune.experiment.trial_result import Outcome
 from tune.paths import DEFAULT_STORAGE, ExperimentPaths, claim_experiment
-from tune.places import absolute_path
-from tune.results import experiment as opened
-from tune.space.file import find_space, read_space
 from tune.space.settings import CHECKS, set_to
 from tune.space.space import Space
-from tune.trial.outcome import Outcome
+from tune.space.space_file import find_space, read_space
+from tune.storage_url import absolute_path
 
 if TYPE_CHECKING:
     from pandas import DataFrame
     from pytorch_lightning import LightningModule
 
-    from tune.search.plan import Plan
+    from tune.search.prepare import Plan
 
 PLACE = "search()"
 
@@ -108,9 +108,9 @@ def search(
 
     Raises UserError where a search cannot begin, as the command line tells it, and SearchError where it cannot go on.
     """
-    from tune.search.ledger.lock import locked
-    from tune.search.machines.machine import machine
-    from tune.search.plan import prepare
+    from tune.cluster.backend import machine
+    from tune.experiment.lock import locked
+    from tune.search.prepare import prepare
 
     read = _of_keys(keys) if space is None else _changed(read_space(find_space(str(space))), keys)
     with machine(address, None if gpus is None else tuple(gpus), lambda line: None) as where:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tune.errors import ExperimentError
-from tune.places import url_of
+from tune.storage_url import url_of
 
 DEFAULT_STORAGE = Path("~/ray_results")
 ILLEGAL = re.compile(r"[^\w.=,-]")

@@ -16,18 +16,18 @@ from ray.tune import Callback, RunConfig, TuneConfig, Tuner, report, uniform, wi
 from benchmarks.ask import PROGRAM, SPACE
 from benchmarks.cost.trivial import EPOCH_S, N_EPOCHS, REPORTS, Trivial
 from tune.cli import main as command
+from tune.cluster.local_cluster import local_cluster
+from tune.cluster.process_server import ray_scratch
+from tune.cluster.resources import Resources, plan_resources
+from tune.gc_control import collector_paused_for_long
 from tune.paths import claim_experiment
-from tune.promotion.pause import collector_paused_for_long
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
-from tune.search import tuner
-from tune.search.machines.cluster import local_cluster
-from tune.search.machines.resources import Resources, plan_resources
-from tune.search.machines.scratch import ray_scratch
+from tune.search import ray_tune as tuner
 from tune.search.run import run_search
 from tune.search.spec import Search
-from tune.space.file import read_space
 from tune.space.settings import Settings
+from tune.space.space_file import read_space
 
 N_WORKERS = 2
 NAME = "cost"

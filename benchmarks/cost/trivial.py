@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from tune.experiment.records import Record
 from tune.paths import VersionPaths
-from tune.trial.gate import open_gate, wait_for_gate
-from tune.trial.mail import Epoch, Mail
-from tune.trial.process.link import EPOCHS
-from tune.trial.record import Record
-from tune.trial.task import Task
+from tune.trial.messages import Task
+from tune.trial.process.channel import EPOCHS
+from tune.trial.ray_store import open_gate, wait_for_gate
+from tune.trial.reporting import Epoch, Mail
 from tune.trial.trainable import REST, TrialTrainable
 
 REPORTS = (1, 2, 3)

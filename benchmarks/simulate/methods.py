@@ -19,17 +19,16 @@ from benchmarks.simulate.tables import Config, Table
 from tune.paths import ExperimentPaths
 from tune.promotion.program import Program, find_program
 from tune.promotion.resolve import Promoted, resolve
-from tune.search.checkpoints import Keeper
-from tune.search.conductor import Conductor
-from tune.search.ledger.ledger import Ledger
-from tune.search.limits import Limits
-from tune.search.sampling.sampler import distribution_of
-from tune.search.scheduling.epochs import n_reports
-from tune.search.scheduling.schedulers import build_heirs, build_rule
+from tune.search.checkpoint_retention import Keeper
+from tune.search.controller import Conductor, Limits
+from tune.search.samplers.optuna_samplers import distribution_of
+from tune.search.schedulers.build import build_heirs, build_rule
+from tune.search.schedulers.epochs import n_reports
+from tune.search.study.study import Ledger
 from tune.space.dimensions import Dimension, arguments_of, kind_of
-from tune.space.file import read_space
 from tune.space.space import Space
-from tune.trial.mail import Epoch
+from tune.space.space_file import read_space
+from tune.trial.reporting import Epoch
 
 METRIC = "value"
 

@@ -11,8 +11,8 @@ from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
 from tune.promotion.snapshot import take_snapshot
-from tune.search.ledger.ledger import create_ledger
-from tune.space.file import read_space, write_space
+from tune.search.study.study import create_ledger
+from tune.space.space_file import read_space, write_space
 
 NET = """\
 from config import CFG

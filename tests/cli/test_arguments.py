@@ -1,7 +1,7 @@
 """Settings may be given on the command line, and win there."""
 
 from tune.cli.arguments import Arguments
-from tune.cli.commands import command_of, split
+from tune.cli.parser import command_of, split
 from tune.space.settings import Settings
 
 

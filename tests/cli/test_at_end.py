@@ -2,11 +2,11 @@
 
 import pytest
 
-from tune.cli import at_end
-from tune.cli.at_end import READY_AFTER_S, ReportAtEnd
-from tune.cli.screen import Screen
+from tune.cli.terminal import report_at_end as at_end
+from tune.cli.terminal.report_at_end import READY_AFTER_S, ReportAtEnd
+from tune.cli.terminal.summary import Screen
+from tune.experiment.trial_result import Outcome
 from tune.paths import ExperimentPaths
-from tune.trial.outcome import Outcome
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from tune import cli
 from tune.cli import main
-from tune.cli.commands import COMMANDS, command_of
+from tune.cli.parser import COMMANDS, command_of
 
 ROOT = Path(__file__).parents[2]
 

@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from tests.recorded import Recorded
-from tune.cli import dashboards as command
 from tune.cli import main
-from tune.promotion.pause import collector_paused_for_long
+from tune.cli.commands import dashboards as command
+from tune.gc_control import collector_paused_for_long
 from tune.results import dashboards as servers
 
 ROOT = Path(__file__).parents[2]

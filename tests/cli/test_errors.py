@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tune.cli.commands import COMMANDS
+from tune.cli.parser import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 

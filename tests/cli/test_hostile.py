@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from tests.experiments import SPACE, Trial, write_experiment
 from tune import load
 from tune.cli import main
-from tune.cli.commands import COMMANDS
+from tune.cli.parser import COMMANDS
 from tune.errors import ExperimentError, PromotuneError
+from tune.experiment.records import Failure
 from tune.paths import ExperimentPaths
-from tune.trial.record import Failure
 
 TRIALS = [
     Trial(curve=[0.5, 0.6]),

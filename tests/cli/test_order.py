@@ -13,8 +13,8 @@ from tests.ledgers import write_experiment
 from tune import load
 from tune.cli import main
 from tune.errors import ExperimentError
-from tune.results.experiment import open_experiment
-from tune.search.ledger.lock import locked
+from tune.experiment.lock import locked
+from tune.experiment.open import open_experiment
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from tune.paths import ExperimentPaths
-from tune.search.ledger.lock import locked
+from tune.experiment.lock import locked
 with locked(ExperimentPaths(Path(sys.argv[1]))):
     print(flush=True)
     sys.stdin.read()

@@ -14,7 +14,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from tests.projects import write_program
 from tests.search.test_lock import HOLD
-from tune.results.experiment import open_experiment
+from tune.experiment.open import open_experiment
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,15 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tune.cli import main
-from tune.promotion.constants import shortest_names
+from tune.promotion.find_constants import shortest_names
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
-from tune.search.scheduling.epochs import check_epochs
+from tune.promotion.space_checks import lint
+from tune.search.schedulers.epochs import check_epochs
 from tune.space.dimensions import contains
-from tune.space.draft import flow
-from tune.space.file import read_space
-from tune.space.lint import lint
 from tune.space.space import System
+from tune.space.space_file import read_space
+from tune.space.template import flow
 
 ROOT = Path(__file__).parents[2]
 SYSTEMS = sorted(path for path in (ROOT / "lit").rglob("*.py") if "LightningModule" in path.read_text(encoding="utf-8"))
@@ -380,7 +380,7 @@ def test_whatever_a_program_holds_then_the_file_is_read_and_its_ranges_fit(held,
 
 @given(value=LITERALS)
 def test_a_value_when_written_on_one_line_then_reads_back_the_same(value, tmp_path_factory):
-    from tune.space.document import read_document
+    from tune.space.yaml_document import read_document
 
     path = tmp_path_factory.getbasetemp() / "flow.yaml"
     path.write_text(f"x: {flow(value)}\n", encoding="utf-8")

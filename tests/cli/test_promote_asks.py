@@ -4,7 +4,7 @@ import pytest
 
 from tests.projects import write_program
 from tune.cli import main
-from tune.space.file import read_space
+from tune.space.space_file import read_space
 
 pytestmark = pytest.mark.usefixtures("ray")
 

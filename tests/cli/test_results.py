@@ -15,7 +15,7 @@ from tests.experiments import Trial, write_experiment
 from tests.recorded import Recorded
 from tests.terminal import Terminal, python
 from tune.cli import main
-from tune.trial.record import Failure
+from tune.experiment.records import Failure
 
 ROOT = Path(__file__).parents[2]
 TWO = "metric: [Accuracy, Size]\nmode: [max, min]\nconstants: {LR: {loguniform: [1e-4, 1e-1]}}\n"

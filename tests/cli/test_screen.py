@@ -5,14 +5,14 @@ from rich.table import Table
 
 from tests.recorded import Recorded
 from tests.terminal import Terminal, python
-from tune.cli.screen import Screen, one_line, show_end
+from tune.cli.terminal.summary import Screen, one_line, show_end
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
 
 SIZES = "metric: Loss\nmode: min\nconstants:\n  SIZES: {choice: [[8, 8], [16, 16]]}\nsampler: grid\n"
 
 PRINT = """
-from tune.cli.screen import Screen
+from tune.cli.terminal.summary import Screen
 long = "choice " + ", ".join(["a word"] * 30)
 Screen().table(("constant", "hardcoded", "searched"), [("NAME", "plain", long), ("LR", "0.1", "x")])
 print("done")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tune.cli.streams import complain, printable, printable_line
+from tune.cli.terminal.streams import complain, printable, printable_line
 
 WRITTEN_OUT = {
     "\x1b[31m": "\\x1b[31m",

@@ -2,15 +2,14 @@
 
 import sys
 
-from tune.cli.onlooker import looking_on
-from tune.cli.screen import Screen
+from tune.cli.terminal.observer import looking_on
+from tune.cli.terminal.summary import Screen
+from tune.cluster.resources import Resources
+from tune.experiment.trial_result import Outcome, best_of
 from tune.promotion.program import find_program
-from tune.search.machines.resources import Resources
 from tune.search.progress import Progress
-from tune.space.file import find_space, read_space
-from tune.trial.outcome import Outcome
-from tune.trial.score import best_of
-from tune.trial.task import Task
+from tune.space.space_file import find_space, read_space
+from tune.trial.messages import Task
 
 
 def main(space_file, title):

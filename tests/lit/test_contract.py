@@ -8,9 +8,9 @@ import pytest
 
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
-from tune.search.scheduling.epochs import check_epochs
-from tune.space.file import read_space
-from tune.space.lint import lint
+from tune.promotion.space_checks import lint
+from tune.search.schedulers.epochs import check_epochs
+from tune.space.space_file import read_space
 
 ROOT = Path(__file__).parent.parent.parent
 SYSTEMS = sorted(

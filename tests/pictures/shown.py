@@ -20,13 +20,13 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tests.cli.view import outcome
 from tests.pictures import ROOT
 from tests.recorded import searched
-from tune.cli.frame import Frame
-from tune.cli.live import USUAL
-from tune.results.experiment import open_experiment
+from tune.cli.terminal.frame import Frame
+from tune.cli.terminal.live_view import USUAL
+from tune.experiment.open import open_experiment
+from tune.results.report.build import write_report
 from tune.results.report.page import ASSETS
-from tune.results.report.write import write_report
 from tune.search.progress import Leader, Running, Standing
-from tune.trial.hparams import session_start
+from tune.trial.lightning.logger import session_start
 
 SEARCHED = ("search_spaces/lr_bs.yaml", "lit/digits.py")  # what the pictures are of
 NUMBER = re.compile(r"-?\d[\d.,]*(?:e[-+]?\d+)?")

@@ -7,10 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tune.errors import ApplyError
-from tune.promotion.apply import diff, rewrite, write
-from tune.promotion.constants import find_constant, find_constants
+from tune.promotion.find_constants import find_constant, find_constants
 from tune.promotion.program import Program, find_program
-from tune.promotion.writing import identical
+from tune.promotion.source_edit import diff, identical, rewrite, write
 
 MARK = b"\xef\xbb\xbf"
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tune.errors import ProgramError
-from tune.promotion.cautions import cautions, check_names
+from tune.promotion.program_checks import cautions, check_names
 
 SEEDS = {
     "seed_everything": "import pytorch_lightning as pl\npl.seed_everything(42)\n",

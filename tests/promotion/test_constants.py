@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from tune.errors import ConstantError
-from tune.promotion.constants import (
+from tune.promotion.find.literals import Unknown
+from tune.promotion.find_constants import (
     Constant,
     Form,
     Site,
@@ -15,7 +16,6 @@ from tune.promotion.constants import (
     find_constants,
     shortest_names,
 )
-from tune.promotion.literals import Unknown
 
 WHERE = "search_spaces/x.yaml:5"
 
@@ -272,7 +272,7 @@ def test_an_expression_in_an_f_string_is_no_site(program_of):
 
 def test_finding_imports_no_heavy_library():
     code = (
-        "import sys, tune.promotion.constants, tune.promotion.apply, tune.promotion.options, tune.promotion.standing\n"
+        "import sys, tune.promotion.find_constants, tune.promotion.source_edit, tune.promotion.options.declared_options, tune.promotion.drift\n"
         "print(sorted({'torch', 'ray', 'optuna', 'pytorch_lightning', 'numpy'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

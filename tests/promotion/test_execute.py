@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tune.promotion.constants import find_constant, find_constants
 from tune.promotion.execute import Executor
+from tune.promotion.find_constants import find_constant, find_constants
 from tune.promotion.program import find_program
 from tune.promotion.snapshot import take_snapshot
 

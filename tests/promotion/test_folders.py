@@ -8,12 +8,12 @@ import textwrap
 import pytest
 
 from tune.errors import ConstantError
-from tune.promotion.cautions import cautions
-from tune.promotion.constants import find_constant, find_constants
 from tune.promotion.execute import Executor
-from tune.promotion.folders import added_folders
-from tune.promotion.outside import find_outside_modules
+from tune.promotion.find_constants import find_constant, find_constants
+from tune.promotion.outside_modules import find_outside_modules
 from tune.promotion.program import find_program
+from tune.promotion.program_checks import cautions
+from tune.promotion.project_folders import added_folders
 from tune.promotion.snapshot import open_snapshot, take_snapshot
 
 SAYS = "print(f'SEEN {X}')\n"

@@ -3,8 +3,8 @@
 import pytest
 
 from tune.promotion.configs.hydra_values import compose_config
-from tune.promotion.literals import Unknown
-from tune.promotion.options import find_options
+from tune.promotion.find.literals import Unknown
+from tune.promotion.options.declared_options import find_options
 
 MAIN = """
 import hydra

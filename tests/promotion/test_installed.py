@@ -1,6 +1,6 @@
 import pytest
 
-from tune.promotion.find.installed import parameters_of
+from tune.promotion.find.signatures import parameters_of
 
 KNOWN = [
     ("torch.nn.Dropout", 0, "p"),

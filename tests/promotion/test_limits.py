@@ -4,9 +4,9 @@ import pytest
 
 from tests.projects import write_program
 from tune.errors import ProgramError
-from tune.promotion.constants import find_constants
 from tune.promotion.execute import Executor
-from tune.promotion.literals import Unknown
+from tune.promotion.find.literals import Unknown
+from tune.promotion.find_constants import find_constants
 from tune.promotion.program import find_program
 from tune.promotion.snapshot import take_snapshot
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tune.errors import ConstantError
-from tune.promotion.constants import Form, find_constant, find_constants
+from tune.promotion.find_constants import Form, find_constant, find_constants
 
 WHERE = "space.yaml:5"
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tune.promotion.namespace_reads import may_read
-from tune.promotion.options import find_option, find_options
+from tune.promotion.options.declared_options import find_option, find_options
+from tune.promotion.options.option_reads import may_read
 
 DECLARED = """
 import argparse

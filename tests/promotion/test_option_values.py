@@ -2,9 +2,9 @@
 
 import pytest
 
-from tune.promotion.literals import Unknown
-from tune.promotion.option_values import option_in_force, value_in_force
-from tune.promotion.options import find_option, find_options
+from tune.promotion.find.literals import Unknown
+from tune.promotion.options.declared_options import find_option, find_options
+from tune.promotion.options.option_values import option_in_force, value_in_force
 
 ARGPARSE = """
 import argparse

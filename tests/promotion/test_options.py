@@ -1,8 +1,8 @@
 import pytest
 
 from tune.errors import ConstantError
-from tune.promotion.literals import Unknown
-from tune.promotion.options import find_option, find_options
+from tune.promotion.find.literals import Unknown
+from tune.promotion.options.declared_options import find_option, find_options
 
 PARSER = "import argparse\nparser = argparse.ArgumentParser()\n"
 CLI = """

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tune.promotion.pause import collector_paused, collector_paused_for_long, collector_resumed
+from tune.gc_control import collector_paused, collector_paused_for_long, collector_resumed
 
 
 @pytest.fixture(autouse=True)

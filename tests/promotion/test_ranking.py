@@ -4,9 +4,9 @@
 
 import pytest
 
-from tune.promotion.constants import find_all, shortest_names
-from tune.promotion.options import find_options
-from tune.promotion.ranking import ConstantRanking
+from tune.promotion.find_constants import find_all, shortest_names
+from tune.promotion.options.declared_options import find_options
+from tune.promotion.rank_constants import ConstantRanking
 
 HEAD = (
     "import os, argparse, logging\nimport torch\nfrom pathlib import Path\nfrom torch import nn, optim\n"

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from tune.errors import UserError
-from tune.promotion.options import option_words
+from tune.promotion.options.declared_options import option_words
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
 from tune.space.dimensions import Choice, LogUniform, QRandInt, RandInt, Uniform
-from tune.space.file import read_space
+from tune.space.space_file import read_space
 
 HEAD = "system: p.py\nmetric: m\nmode: max\nconstants:\n"
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tune.promotion.program import find_program
-from tune.promotion.shape import shape_of, trains_at_import
+from tune.promotion.program_kind import shape_of, trains_at_import
 from tune.space.space import Script, System
 
 HEAD = "import pytorch_lightning as pl\n"

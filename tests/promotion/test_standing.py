@@ -1,8 +1,8 @@
 import pytest
 
-from tune.promotion.constants import find_constants
+from tune.promotion.drift import Edited, Gone, Same, standings
+from tune.promotion.find_constants import find_constants
 from tune.promotion.program import find_program
-from tune.promotion.standing import Edited, Gone, Same, standings
 
 THEN = "import torch\nLR = 1e-3\nC = {'lr': 1}\na = torch.optim.Adam(0, lr=1)\nb = torch.optim.Adam(0, lr=2)\n"
 

@@ -3,9 +3,9 @@
 # ruff: noqa: E501 - a case is a line
 import pytest
 
-from tune.promotion.constants import find_all, find_constant
-from tune.promotion.options import find_options
-from tune.promotion.value_flow import receiving_parameters
+from tune.promotion.find.value_flow import receiving_parameters
+from tune.promotion.find_constants import find_all, find_constant
+from tune.promotion.options.declared_options import find_options
 
 HEAD = "import torch\nfrom torch import nn, optim\nfrom torch.utils.data import DataLoader\nimport argparse\n"
 REACHES = {

@@ -2,9 +2,9 @@
 
 import pytest
 
+from tune.promotion.program_checks import Workers, crowding, most_workers
 from tune.promotion.resolve import resolve
-from tune.promotion.workers import Workers, crowding, most_workers
-from tune.space.file import read_space
+from tune.space.space_file import read_space
 
 LOADER = "from torch.utils.data import DataLoader\n"
 PROGRAMS = {

@@ -9,8 +9,8 @@ from tests.recorded import searched
 from tests.results.test_report import figures
 from tune.cli import main
 from tune.errors import ExperimentError
-from tune.results.experiment import open_experiment
-from tune.results.report.compared import compared, write_comparison
+from tune.experiment.open import open_experiment
+from tune.results.report.comparison import compared, write_comparison
 
 
 @pytest.fixture

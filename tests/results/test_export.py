@@ -6,8 +6,8 @@ import math
 import pytest
 
 from tests.experiments import SPACE, Trial, write_experiment
+from tune.experiment.records import Failure
 from tune.results.export import as_object, as_rows
-from tune.trial.record import Failure
 
 TRIALS = [
     Trial(curve=[0.1, 1 / 3]),

@@ -3,10 +3,9 @@
 import pytest
 
 from tests.experiments import Trial, write_experiment
-from tune.results.failures import failures_of
-from tune.results.region import region_of
+from tune.experiment.records import Failure
+from tune.results.failures import failures_of, region_of
 from tune.space.dimensions import Choice, LogUniform, Uniform
-from tune.trial.record import Failure
 
 OOM = "CUDA out of memory. Tried to allocate {} GiB"
 

@@ -6,16 +6,8 @@ import pytest
 
 from tests.experiments import SPACE, Trial, write_experiment
 from tune.results.hints import hints_of
-from tune.results.hints.edge import _drawn_out
-from tune.space.dimensions import (
-    Choice,
-    LogRandInt,
-    LogUniform,
-    QRandInt,
-    QUniform,
-    RandInt,
-    Uniform,
-)
+from tune.results.range_hints import _drawn_out
+from tune.space.dimensions import Choice, LogRandInt, LogUniform, QRandInt, QUniform, RandInt, Uniform
 
 
 def told(experiment):

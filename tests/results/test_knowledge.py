@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 
 from tune.errors import ExperimentError
+from tune.experiment.open import open_experiment
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
 from tune.promotion.snapshot import take_snapshot
-from tune.results.experiment import open_experiment
-from tune.results.knowledge import knowledge_of
-from tune.search.ledger.ledger import create_ledger
-from tune.space.file import read_space, write_space
+from tune.results.warm_start import knowledge_of
+from tune.search.study.study import create_ledger
+from tune.space.space_file import read_space, write_space
 
 PROGRAM = "LR = 1e-2\nSIZES = (1, 2)\nOPT = 'sgd'\nMOMENTUM = 0.5\n"
 SPACE = """system: p.py

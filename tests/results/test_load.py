@@ -15,9 +15,9 @@ from tests.searched import Worker
 from tune import load, search
 from tune.cli import main
 from tune.errors import ExperimentError
+from tune.experiment.records import Request, read_request
 from tune.paths import ExperimentPaths, VersionPaths
-from tune.space.file import write_space
-from tune.trial.request import Request, read_request
+from tune.space.space_file import write_space
 
 ROOT = Path(__file__).parents[2]
 

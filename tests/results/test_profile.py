@@ -2,9 +2,8 @@
 
 import pytest
 
-from tune.results.profile import breakdown
-from tune.results.profile_table import time_columns, time_rows
-from tune.trial.laps import IDLE, START, TRAINING, Lap
+from tune.experiment.records import IDLE, START, TRAINING, Lap
+from tune.results.profile import breakdown, time_columns, time_rows
 
 
 def lap(worker, began, ended, session=100.0):

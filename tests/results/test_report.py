@@ -14,13 +14,12 @@ import pytest
 from tests.recorded import Recorded, learnt, searched
 from tune.cli import main
 from tune.errors import ExperimentError
-from tune.results.experiment import open_experiment
-from tune.results.report.clock import clock_of, spoken
-from tune.results.report.curves import curves
-from tune.results.report.timeline import Ran, lanes, name_lanes
-from tune.results.report.write import page_of, write_report
+from tune.experiment.open import open_experiment
+from tune.experiment.trial_result import Outcome
+from tune.results.report.build import page_of, write_report
+from tune.results.report.plot import clock_of, spoken
+from tune.results.report.trial_plots import Ran, curves, lanes, name_lanes
 from tune.space.space import Objective
-from tune.trial.outcome import Outcome
 
 ONE = """
 metric: Score/Val

@@ -4,8 +4,8 @@ import pytest
 
 from tests.recorded import searched
 from tests.results.test_report import several
-from tune.results.experiment import open_experiment
-from tune.results.report.write import write_report
+from tune.experiment.open import open_experiment
+from tune.results.report.build import write_report
 
 pytestmark = pytest.mark.browser
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tune.results.reproduction import Difference, compare, of_mappings
+from tune.results.retrain_results import Difference, compare, of_mappings
 
 THEN = {1: 0.5, 2: 0.6, 3: 0.7}
 OTHER = {1: 0.5, 2: 0.65, 3: 0.68}

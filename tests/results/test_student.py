@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tune.results.student import interval, spread
+from tune.results.verdict import interval, spread
 
 
 def test_a_spread_has_the_deviation_of_single_values():

@@ -7,13 +7,13 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
+from tune.cluster.resources import plan_resources
 from tune.errors import PromotuneError
+from tune.experiment.records import read_record
 from tune.paths import ExperimentPaths, claim_experiment
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
-from tune.search.machines.resources import plan_resources
-from tune.space.file import read_space
-from tune.trial.record import read_record
+from tune.space.space_file import read_space
 
 
 @dataclass
@@ -72,10 +72,10 @@ def search(ray):
 @pytest.fixture(scope="session")
 def resume(ray):
     """Return what goes on with an experiment."""
-    from tune.results.experiment import open_experiment
-    from tune.search.ledger.journal import repair
+    from tune.experiment.open import open_experiment
     from tune.search.run import resume_search
     from tune.search.spec import Search
+    from tune.search.study.journal import repair
 
     def run(paths, *, trials=None, on_end=lambda outcome: None):
         searched = Searched(paths)

@@ -7,11 +7,11 @@ import pytest
 
 from tests.projects import write_program
 from tune.promotion.program import find_program
-from tune.search.scheduling.asha import Asha, grace_period_of, latest_grace_period_of
-from tune.search.scheduling.epochs import n_reports
-from tune.search.scheduling.rule import NoStop, Verdict
-from tune.search.scheduling.schedulers import build_rule
-from tune.space.file import read_space
+from tune.search.schedulers.asha import Asha, grace_period_of, latest_grace_period_of
+from tune.search.schedulers.build import build_rule
+from tune.search.schedulers.epochs import n_reports
+from tune.search.schedulers.scheduler import NoStop, Verdict
+from tune.space.space_file import read_space
 
 
 def stops(rule, trial, epoch, value):

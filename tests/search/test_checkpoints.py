@@ -6,10 +6,10 @@ import pytest
 
 from tests.search.conftest import Searched
 from tune.errors import ExperimentError
+from tune.experiment.trial_result import Outcome
 from tune.paths import ExperimentPaths
 from tune.results.load import load
-from tune.search.checkpoints import Freed, Keeper, size_of
-from tune.trial.outcome import Outcome
+from tune.search.checkpoint_retention import Freed, Keeper, size_of
 
 SIZE = 100  # bytes of a checkpoint; best and last are one file
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tune.search.machines import scratch
-from tune.search.machines.scratch import SCRATCH, ray_scratch, sweep
+from tune.cluster import process_server as scratch
+from tune.cluster.process_server import SCRATCH, ray_scratch, sweep
 from tune.trial.process.client import process_server
 from tune.trial.process.marker import MARKER, is_marked, mark_folder
 
 HOLDS = """
 import sys
-from tune.search.machines.scratch import ray_scratch
+from tune.cluster.process_server import ray_scratch
 with ray_scratch() as folder:
     print(folder, flush=True)
     sys.stdin.read()
@@ -26,8 +26,8 @@ STARTS = """
 import socket
 import threading
 import psutil
-from tune.search.machines.cluster import local_cluster
-from tune.search.machines.resources import plan_resources
+from tune.cluster.local_cluster import local_cluster
+from tune.cluster.resources import plan_resources
 from tune.space.settings import Settings
 
 up, found = threading.Event(), []
@@ -101,8 +101,8 @@ def named(process):
 SHORT = """
 import sys
 import tune.search.run
-from tune.search.machines.cluster import local_cluster
-from tune.search.machines.resources import plan_resources
+from tune.cluster.local_cluster import local_cluster
+from tune.cluster.resources import plan_resources
 from tune.space.settings import Settings
 
 assert "ray" not in sys.modules  # the server that forks workers is started first
@@ -156,8 +156,8 @@ import threading
 import ray
 from ray._private import ray_constants, services
 from tune.search.machines import dashboard
-from tune.search.machines.cluster import local_cluster
-from tune.search.machines.resources import plan_resources
+from tune.cluster.local_cluster import local_cluster
+from tune.cluster.resources import plan_resources
 from tune.space.settings import Settings
 
 dashboard.HEAD_START_S = 0
@@ -188,8 +188,8 @@ def test_a_search_goes_on_without_the_dashboard_where_that_does_not_start():
 ENDS = """
 import subprocess
 import sys
-from tune.search.machines.process_server import end_with_driver, running_server
-from tune.search.machines.scratch import ray_scratch
+from tune.cluster.process_server import end_with_driver, running_server
+from tune.cluster.process_server import ray_scratch
 
 STARTS_CHILD = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
 with running_server(), ray_scratch() as folder:

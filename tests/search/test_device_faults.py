@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.projects import write_program
+from tune.experiment.records import Failure, Record
 from tune.search.device_faults import DeviceFaults, is_device_failure
-from tune.trial.record import Failure, Record
 
 ROOT = Path(__file__).parents[2]
 FAULT = Failure(kind="RuntimeError", message="CUDA error: unspecified launch failure")

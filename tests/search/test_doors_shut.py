@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.projects import write_program
-from tune.search.machines.doors_shut import make_token
+from tune.internals.ray_internals import make_token
 
 ROOT = Path(__file__).parents[2]
 SPACE = """

@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 
 from tune.cli import main
+from tune.experiment.open import open_experiment
+from tune.experiment.records import Record
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
 from tune.promotion.snapshot import take_snapshot
-from tune.results.experiment import open_experiment
 from tune.results.load import _space_of
-from tune.search.ledger.edit import Edit, kept_by
-from tune.search.ledger.ledger import create_ledger, open_ledger
-from tune.search.ledger.study import open_study
-from tune.search.ledger.switch import finish_switch
-from tune.space.file import read_space, write_space
-from tune.trial.record import Record
+from tune.search.study.edit_space import Edit, kept_by
+from tune.search.study.journal import open_study
+from tune.search.study.study import create_ledger, open_ledger
+from tune.search.study.switch_files import finish_switch
+from tune.space.space_file import read_space, write_space
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = "LR = 0.5\nSIZES = (1, 2)\nOPT = 'sgd'\nWIDTH = 8\n"
@@ -174,8 +174,8 @@ from pathlib import Path
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
-from tune.search.ledger.edit import Edit, kept_by
-from tune.space.file import read_space
+from tune.search.study.edit_space import Edit, kept_by
+from tune.space.space_file import read_space
 
 def go_over(paths, after, left):
     before, program = read_space(paths.space), find_program(after.program)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tune.search.scheduling.explore import explore
+from tune.search.samplers.perturb import explore
 from tune.space.dimensions import Choice, LogRandInt, LogUniform, QRandInt, QUniform, RandInt, Uniform, contains
 
 SPACE = {

@@ -13,7 +13,7 @@ from tests.search.test_kill import Driver
 from tests.search.test_resume import check_whole
 from tune.errors import NoRoomError
 from tune.paths import short
-from tune.trial.mark import read_mark
+from tune.trial.checkpoints.checkpoint_state import read_mark
 
 SPACE = """
 metric: Score/Val

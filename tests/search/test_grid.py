@@ -2,7 +2,7 @@
 
 from itertools import islice
 
-from tune.search.sampling.grid import grid_points
+from tune.search.samplers.grid import grid_points
 from tune.space.dimensions import Choice, QRandInt, QUniform, RandInt
 
 SPACE = {"A": RandInt(low=1, high=3), "B": Choice(options=("x", None)), "C": QUniform(low=0.1, high=0.7, q=0.3)}

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from tune.search.scheduling.hyperband import HyperBand
-from tune.search.scheduling.rule import Move, Verdict
+from tune.search.schedulers.hyperband import HyperBand
+from tune.search.schedulers.scheduler import Move, Verdict
 
 GO_ON, STOP, PAUSE = Verdict.GO_ON, Verdict.STOP, Verdict.PAUSE
 

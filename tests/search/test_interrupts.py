@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from tune.search.machines import interrupts as module
-from tune.search.machines.interrupts import interrupts_end, interrupts_taken
+from tune.cluster import signals as module
+from tune.cluster.signals import interrupts_end, interrupts_taken
 
 
 @pytest.fixture(autouse=True)

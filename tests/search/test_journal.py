@@ -9,7 +9,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from tune.errors import ExperimentError
-from tune.search.ledger.journal import Backend, Ended, Opened, Reported, Sealed, events, repair
+from tune.search.study.journal import Backend, Ended, Opened, Reported, Sealed, events, repair
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from optuna.storages.journal import JournalFileBackend
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
-from tune.search.ledger.ledger import create_ledger, open_ledger
-from tune.space.file import read_space
+from tune.search.study.study import create_ledger, open_ledger
+from tune.space.space_file import read_space
 
 PROGRAM = "LR = 1e-2\nBATCH_SIZE = 16\nSIZES = (1, 2)\nMAX_EPOCHS = 3\n"
 SPACE = """

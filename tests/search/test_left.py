@@ -4,11 +4,11 @@ import zipfile
 
 import pytest
 
+from tune.experiment.records import HUNG, Failure, Record
 from tune.paths import VersionPaths
-from tune.search.left import left_in
-from tune.trial.mail import Epoch
-from tune.trial.mark import Mark
-from tune.trial.record import HUNG, Failure, Record
+from tune.search.trial_end import left_in
+from tune.trial.checkpoints.checkpoint_state import Mark
+from tune.trial.reporting import Epoch
 
 
 @pytest.fixture

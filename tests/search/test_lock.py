@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from tune.errors import ExperimentError
+from tune.experiment.lock import has_never_begun, locked
 from tune.paths import ExperimentPaths
-from tune.search.ledger.lock import has_never_begun, locked
 
 ROOT = Path(__file__).parents[2]
 HOLD = """
 import sys, time
 from pathlib import Path
 from tune.paths import ExperimentPaths
-from tune.search.ledger.lock import locked
+from tune.experiment.lock import locked
 with locked(ExperimentPaths(Path(sys.argv[1]))):
     print("held", flush=True)
     time.sleep(60)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from tune.cluster.backend import check_started_once
 from tune.errors import OptionError
-from tune.search.machines.machine import check_started_once
 
 SRUN = {"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "4"}
 STARTED_SEVERAL_TIMES = {

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from tune.search.scheduling.median import Median
-from tune.search.scheduling.rule import Verdict
+from tune.search.schedulers.median import Median
+from tune.search.schedulers.scheduler import Verdict
 
 GO_ON, STOP = Verdict.GO_ON, Verdict.STOP
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tune.search.names import version_name
+from tune.search.versions import version_name
 
 NAMES = [
     (0, {}, "000,baseline"),

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from tune.cluster import resources as nodes
+from tune.cluster.node_checks import startable
+from tune.cluster.resources import Node, Reached, plan_on, slots_of
 from tune.errors import OptionError
-from tune.search.machines import nodes
-from tune.search.machines.nodes import Node, Reached, plan_on, slots_of
-from tune.search.machines.startable import startable
 from tune.space.settings import Settings
 
 

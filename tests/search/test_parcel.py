@@ -5,9 +5,9 @@ import zipfile
 
 import pytest
 
+from tune.cluster import code_archive as parcel
+from tune.cluster.code_archive import pack, project_files
 from tune.promotion.program import find_program
-from tune.search.machines import parcel
-from tune.search.machines.parcel import pack, project_files
 
 TREE = {
     ".gitignore": "*.ckpt\n/out/\n",

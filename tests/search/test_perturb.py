@@ -6,18 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tune.search.sampling.perturb import perturb
-from tune.search.sampling.sampler import distribution_of, to_label
-from tune.space.dimensions import (
-    Choice,
-    LogRandInt,
-    LogUniform,
-    QRandInt,
-    QUniform,
-    RandInt,
-    Uniform,
-    contains,
-)
+from tune.search.samplers.optuna_samplers import distribution_of, to_label
+from tune.search.samplers.perturb import perturb
+from tune.space.dimensions import Choice, LogRandInt, LogUniform, QRandInt, QUniform, RandInt, Uniform, contains
 
 low = st.floats(-1e6, 1e6)
 width = st.floats(1e-6, 1e6)

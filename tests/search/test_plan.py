@@ -4,8 +4,8 @@ import pytest
 
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
-from tune.search.plan import n_trials
-from tune.space.file import read_space
+from tune.search.prepare import n_trials
+from tune.space.space_file import read_space
 
 PROGRAM = """
 import pytorch_lightning as pl

@@ -2,8 +2,8 @@
 
 import math
 
-from tune.search.scheduling.population import Population
-from tune.search.scheduling.rule import Move, Verdict
+from tune.search.schedulers.pbt import Population
+from tune.search.schedulers.scheduler import Move, Verdict
 
 GO_ON, STOP, PAUSE = Verdict.GO_ON, Verdict.STOP, Verdict.PAUSE
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from tune.search.machines import probe
-from tune.search.machines.probe import TOKEN, Answer, Question, look, sign_of
+from tune.cluster import node_checks as probe
+from tune.cluster.node_checks import TOKEN, Answer, Question, look, sign_of
 
 FINE = Answer(sees_storage=True, write_error=None, sees_project=True, missing=())
 

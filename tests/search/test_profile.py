@@ -5,10 +5,10 @@ import time
 import pytest
 
 from tests.projects import write_program
-from tune.results.experiment import open_experiment
+from tune.experiment.open import open_experiment
+from tune.experiment.records import CHECKING, CHECKPOINTS, DATA, PROGRAM, START, TRAINING, VALIDATION, WAITING
 from tune.results.profile import read_profile
-from tune.results.report.write import page_of
-from tune.trial.laps import CHECKING, CHECKPOINTS, DATA, PROGRAM, START, TRAINING, VALIDATION, WAITING
+from tune.results.report.build import page_of
 
 SPACE = """
 metric: Score/Val

@@ -2,13 +2,11 @@
 
 import pytest
 
-from tune.search.progress import Leader, Progress
-from tune.search.remaining import remaining_s
-from tune.search.watch import Watched
-from tune.trial.mail import Epoch
-from tune.trial.outcome import Outcome
-from tune.trial.score import best_of
-from tune.trial.task import Task
+from tune.experiment.trial_result import Outcome, best_of
+from tune.search.controller_api import Watched
+from tune.search.progress import Leader, Progress, remaining_s
+from tune.trial.messages import Task
+from tune.trial.reporting import Epoch
 
 
 class Clock:

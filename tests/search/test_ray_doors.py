@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.projects import write_program
-from tune.search.ray_doors import SchedulerDoor
+from tune.search.ray_tune import SchedulerDoor
 
 SPACE = """
 metric: Score/Val

@@ -6,12 +6,12 @@ import pytest
 
 from tests.search.test_ledger import ledger, reopened  # noqa: F401 - fixtures
 from tune.paths import ExperimentPaths
-from tune.search.ledger.ledger import open_ledger
-from tune.search.scheduling.asha import Asha
-from tune.search.scheduling.hyperband import HyperBand
-from tune.search.scheduling.median import Median
-from tune.search.scheduling.replay import replay
-from tune.trial.mail import Epoch
+from tune.search.scheduler_runner import replay
+from tune.search.schedulers.asha import Asha
+from tune.search.schedulers.hyperband import HyperBand
+from tune.search.schedulers.median import Median
+from tune.search.study.study import open_ledger
+from tune.trial.reporting import Epoch
 
 RULES = {
     "asha": lambda: Asha("max"),

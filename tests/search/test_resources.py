@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from tests.nvml import fake_nvml
 from tests.projects import write_program
+from tune.cluster.gpus import detect_gpus
+from tune.cluster.resources import plan_resources
 from tune.errors import OptionError, SpaceError
-from tune.search.machines.gpus import detect_gpus
-from tune.search.machines.resources import plan_resources
 from tune.space.settings import Settings, check
 
 ROOT = Path(__file__).parents[2]
@@ -211,7 +211,7 @@ UNLISTED = [
 @pytest.mark.parametrize(("nvml", "device", "told"), UNLISTED)
 def test_why_a_machine_that_seems_to_have_gpus_has_none_is_told(monkeypatch, tmp_path, nvml, device, told):
     monkeypatch.delenv("PROMOTUNE_LOGICAL_GPUS")
-    monkeypatch.setattr("tune.trial.nvml.DRIVERS", (tmp_path / "nvidiactl", tmp_path / "kfd"))
+    monkeypatch.setattr("tune.nvml.DRIVERS", (tmp_path / "nvidiactl", tmp_path / "kfd"))
     if device is not None:
         (tmp_path / device).touch()
     fake_nvml(monkeypatch, nvml)
@@ -500,7 +500,7 @@ SCALE = """
 import sys
 from tune.cli import main
 from tune.search.machines import auto_share
-from tune.trial.footprint import Footprint, Weighed
+from tune.trial.messages import Footprint, Weighed
 
 GIB = 2**30
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from tests.search.test_probe import FINE
+from tune.cluster.node_checks import _incomplete, _unshared, _unwritable
+from tune.cluster.remote_ray import ON_NODES, _refusal, _told_to_nodes
+from tune.cluster.resources import Node
 from tune.errors import OptionError, StartError
-from tune.places import place, url_of
-from tune.search.machines.join import ON_NODES, _refusal, _told_to_nodes
-from tune.search.machines.nodes import Node
-from tune.search.machines.rounds import _incomplete, _unshared, _unwritable
+from tune.storage_url import place, url_of
 
 
 def answers(*given):

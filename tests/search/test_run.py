@@ -11,9 +11,9 @@ import pytest
 from tests.events import by_epoch, session
 from tests.projects import write_program
 from tune.errors import MetricError, PreflightError, ProgramError
+from tune.experiment.records import read_record
+from tune.gc_control import collector_paused_for_long
 from tune.paths import VersionPaths
-from tune.promotion.pause import collector_paused_for_long
-from tune.trial.record import read_record
 
 CASES = ["steady", "slow end", "better", "weak", "nan", "raises", "dies", "never built"]
 SPACE = f"""

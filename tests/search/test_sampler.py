@@ -6,18 +6,9 @@ import warnings
 import optuna
 import pytest
 
-from tune.search.sampling.grid import axis_of
-from tune.search.sampling.sampler import build_sampler, distribution_of, from_label, labels_of, to_label
-from tune.space.dimensions import (
-    Choice,
-    LogRandInt,
-    LogUniform,
-    QRandInt,
-    QUniform,
-    RandInt,
-    Uniform,
-    contains,
-)
+from tune.search.samplers.grid import axis_of
+from tune.search.samplers.optuna_samplers import build_sampler, distribution_of, from_label, labels_of, to_label
+from tune.space.dimensions import Choice, LogRandInt, LogUniform, QRandInt, QUniform, RandInt, Uniform, contains
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 

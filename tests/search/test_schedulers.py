@@ -5,7 +5,7 @@ import torch
 
 from tune.errors import MutationError, SpaceError
 from tune.paths import short
-from tune.trial.mark import read_mark
+from tune.trial.checkpoints.checkpoint_state import read_mark
 
 PROGRAM = '''
 import pytorch_lightning as pl

@@ -5,8 +5,8 @@ from optuna.trial import TrialState
 
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
-from tune.search.sampling.searcher import Searcher
-from tune.space.file import read_space
+from tune.search.samplers.searcher import Searcher
+from tune.space.space_file import read_space
 
 PROGRAM = "OPT = 'adam'\nMOMENTUM = 0.5\nNESTEROV = False\nDEPTH = 2\nSIZES = (1, 2)\n"
 CONDITIONAL = """

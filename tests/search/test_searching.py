@@ -8,15 +8,13 @@ import optuna
 import pytest
 
 from tests.projects import write_program
+from tune.cluster.resources import plan_resources
 from tune.errors import MetricError
+from tune.experiment.open import open_experiment
+from tune.experiment.records import Request, read_record
+from tune.experiment.trial_result import pareto_front
 from tune.paths import VersionPaths
-from tune.results.experiment import open_experiment
-from tune.search.machines.resources import plan_resources
-from tune.search.rerun import Retraining, Run, retrain_name
-from tune.search.retrain import retrain
-from tune.trial.outcome import pareto_front
-from tune.trial.record import read_record
-from tune.trial.request import Request
+from tune.search.retrain import Retraining, Run, retrain, retrain_name
 
 PROGRAM = '''
 """Scores what its constants say, and writes them down as Python sees them."""

@@ -2,21 +2,21 @@
 
 import pytest
 
+from tune.cluster import gpu_sharing as auto_share
+from tune.cluster.gpu_sharing import apportion, fitting, told, whole
+from tune.cluster.resources import Resources
 from tune.errors import OptionError
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
 from tune.search.job import build_job
-from tune.search.machines import auto_share
-from tune.search.machines.resources import Resources
-from tune.search.machines.shares import apportion, fitting, told, whole
 from tune.search.run import _with_share
 from tune.search.spec import Search
 from tune.space.dimensions import Choice
 from tune.space.settings import Settings
 from tune.space.space import Space, System
-from tune.trial.footprint import CONTEXT_BYTES, Footprint, Weighed
-from tune.trial.health import allocator_fraction
+from tune.trial.messages import CONTEXT_BYTES, Footprint, Weighed
+from tune.trial.process.gpu_devices import allocator_fraction
 
 GIB = 2**30
 

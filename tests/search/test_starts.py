@@ -8,12 +8,11 @@ from optuna.trial import TrialState
 from tests.search.test_ledger import ledger, reopened  # noqa: F401 - fixtures
 from tests.search.test_stopped import PROGRAM as SCORED
 from tune.paths import ExperimentPaths
-from tune.search.ledger.journal import events
-from tune.search.ledger.ledger import open_ledger
-from tune.search.scheduling.asha import Asha
-from tune.search.scheduling.replay import replay
-from tune.search.starts import Starts
-from tune.trial.mail import Epoch
+from tune.search.scheduler_runner import Starts, replay
+from tune.search.schedulers.asha import Asha
+from tune.search.study.journal import events
+from tune.search.study.study import open_ledger
+from tune.trial.reporting import Epoch
 
 PROGRAM = (
     SCORED.replace("import torch\n", "import time\n\nimport torch\n", 1)

@@ -2,8 +2,8 @@
 
 import pytest
 
+from tune.cluster.resources import plan_resources
 from tune.errors import OptionError
-from tune.search.machines.resources import plan_resources
 from tune.space.settings import Settings
 
 

@@ -4,12 +4,11 @@ import random
 
 import pytest
 
-from tune.search.scheduling.asha import Asha
-from tune.search.scheduling.exempt import Exempt
-from tune.search.scheduling.hyperband import HyperBand
-from tune.search.scheduling.median import Median
-from tune.search.scheduling.rule import NoStop, Verdict
-from tune.trial.mail import Epoch, Mail
+from tune.search.schedulers.asha import Asha
+from tune.search.schedulers.hyperband import HyperBand
+from tune.search.schedulers.median import Median
+from tune.search.schedulers.scheduler import Exempt, NoStop, Verdict
+from tune.trial.reporting import Epoch, Mail
 
 MAX_T = 81
 RULES = {

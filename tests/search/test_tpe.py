@@ -10,7 +10,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import TPESampler
 from optuna.trial import TrialState
 
-from tune.search.sampling.tpe import Tpe
+from tune.internals.optuna_internals import Tpe
 
 SPACE: dict[str, BaseDistribution] = {
     "LR": FloatDistribution(1e-5, 1e-1, log=True),

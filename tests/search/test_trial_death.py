@@ -2,9 +2,9 @@
 
 import pytest
 
+from tune.experiment.records import Record
 from tune.paths import VersionPaths
-from tune.search.trial_death import explain_death, failure_in
-from tune.trial.record import Record
+from tune.search.trial_end import explain_death, failure_in
 
 RECORD = Record(
     number=3, version="003", constants={}, seed=0, stage="running", pid=1, host="here", devices=None, started=0.0

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tune.space.accepted_range import find_accepted_range
 from tune.space.dimensions import describe
-from tune.space.suggestion import suggest_range
+from tune.space.library_args import find_accepted_range
+from tune.space.suggest_range import suggest_range
 
 RANGES = [
     ("b1", 0.5, ("Adam", "betas"), "uniform 0 to 0.99"),

@@ -4,8 +4,8 @@ import pytest
 
 from tune.promotion.program import find_program
 from tune.promotion.resolve import hardcoded, resolve
-from tune.space.carry import carried
-from tune.space.file import read_space
+from tune.space.edit import carried
+from tune.space.space_file import read_space
 
 PROGRAM = "LR = 0.1\nSIZES = (4, 2)\nOPT = 'adam'\nMOMENTUM = 0.5\nN = 2\nD = 8\nWIDTH = int('7')\n"
 VALUES = {"LR": 0.05, "SIZES": [4, 2], "OPT": "sgd", "MOMENTUM": 0.5, "D": 6}

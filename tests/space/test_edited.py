@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from tune.errors import SpaceError
-from tune.space.edited import changes, edited_space
-from tune.space.file import read_space
+from tune.space.edit import changes, edited_space
+from tune.space.space_file import read_space
 
 SPACE = """system: lit/p.py
 metric: Score

@@ -14,9 +14,9 @@ from ruamel.yaml import YAML
 
 from tune.errors import SpaceError, UserError
 from tune.space.dimensions import KINDS, Choice, LogRandInt, LogUniform, QRandInt, QUniform, RandInt, Uniform
-from tune.space.file import KEYS, find_space, read_space, write_space
 from tune.space.settings import Settings
 from tune.space.space import Objective, Script, System
+from tune.space.space_file import KEYS, find_space, read_space, write_space
 
 HEAD = "system: lit/digits.py\nmetric: Accuracy/Val\nmode: max\nconstants:\n"
 
@@ -575,7 +575,7 @@ def test_what_makes_a_loader_slip_is_refused(project, text):
 
 
 def test_reading_imports_nothing_heavy():
-    code = "import sys, tune.space.file, tune.space.lint, tune.promotion.resolve\n"
+    code = "import sys, tune.space.space_file, tune.promotion.space_checks, tune.promotion.resolve\n"
     code += "print([module for module in sys.argv[1:] if module in sys.modules])"
     heavy = ["torch", "ray", "lightning", "pytorch_lightning", "optuna", "pandas", "numpy"]
     out = subprocess.run(

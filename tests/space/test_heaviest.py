@@ -2,8 +2,8 @@
 
 import pytest
 
-from tune.space.file import read_space
-from tune.space.heaviest import heaviest
+from tune.cluster.gpu_sharing import heaviest
+from tune.space.space_file import read_space
 
 HARDCODED = {"LR": 0.1, "BATCH": 8, "WIDTH": 64, "HEADS": 4, "LAYERS": (8, 8), "ACT": "relu", "OPT": "adam"}
 SPACES = {

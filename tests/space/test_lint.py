@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from tune.promotion.space_checks import lint
 from tune.space.dimensions import Choice, Dimension, LogUniform, RandInt, Uniform
-from tune.space.lint import lint
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tune.errors import SpaceError
-from tune.space.feasible import baseline_doubts, check_feasible
-from tune.space.file import read_space, write_space
-from tune.space.require import read_requirement
+from tune.promotion.space_checks import baseline_doubts, check_feasible
+from tune.space.constraints import read_requirement
+from tune.space.space_file import read_space, write_space
 
 VALUES = {
     "D": 64,

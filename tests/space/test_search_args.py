@@ -3,9 +3,9 @@
 import pytest
 
 from tune.errors import SpaceError
-from tune.space.search_args import SAMPLER_FILES, check_search_args
+from tune.space.library_args import arguments_of_class
 from tune.space.settings import Settings
-from tune.space.signature import arguments_of_class
+from tune.space.space import SAMPLER_FILES, check_search_args
 
 
 @pytest.mark.parametrize("sampler", SAMPLER_FILES)

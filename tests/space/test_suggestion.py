@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tune.space.dimensions import Choice, LogUniform, contains, describe
-from tune.space.suggestion import suggest_range
+from tune.space.suggest_range import suggest_range
 
 SUGGESTIONS = [
     ("LR", 1e-3, "loguniform 0.0001 to 0.01"),

@@ -3,7 +3,7 @@
 import pytest
 
 from tune.errors import SpaceError
-from tune.space.trainer_args import OURS, check_trainer_args, parse_trainer_value, trainer_args
+from tune.space.library_args import OURS, check_trainer_args, parse_trainer_value, trainer_args
 
 
 def test_the_arguments_are_those_of_the_installed_lightning():

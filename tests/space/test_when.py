@@ -3,8 +3,8 @@
 import pytest
 
 from tune.errors import SpaceError
-from tune.space.file import read_space, write_space
-from tune.space.when import describe_condition, in_order, only_active
+from tune.space.conditions import describe_condition, in_order, only_active
+from tune.space.space_file import read_space, write_space
 
 HEAD = """system: p.py
 metric: m

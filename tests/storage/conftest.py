@@ -5,8 +5,8 @@ import secrets
 
 import pytest
 
-from tune.places import place
 from tune.storage.remote import Remote
+from tune.storage_url import place
 
 
 class Server:

@@ -6,10 +6,10 @@ import time
 import pytest
 
 from tune.paths import ExperimentPaths
-from tune.places import place
-from tune.storage.bring import arrived, bring, fetch, names_at
+from tune.storage.download import arrived, bring, fetch, names_at
 from tune.storage.remote import Remote
-from tune.storage.writer import written
+from tune.storage.sync import written
+from tune.storage_url import place
 
 FIRST, SECOND, OTHER = '{"op_code": 0}\n', '{"op_code": 1}\n', '{"op_code": 2}\n'
 

@@ -5,12 +5,13 @@ import time
 import pytest
 
 from tests.storage.test_bring import FIRST, SECOND, fill
-from tune.storage import carry, writer
-from tune.storage.bring import bring
-from tune.storage.carry import Carrier, carried, visible
+from tune.storage import sync as writer
+from tune.storage import upload as carry
+from tune.storage.download import bring
 from tune.storage.lease import NAME
 from tune.storage.remote import Remote
-from tune.storage.writer import erase, sent_home, written
+from tune.storage.sync import erase, sent_home, written
+from tune.storage.upload import Carrier, carried, visible
 
 
 @pytest.fixture

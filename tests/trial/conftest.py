@@ -5,16 +5,16 @@ from dataclasses import dataclass, replace
 import pytest
 
 from tests.processes import run_in_process
+from tune.cluster.resources import Resources
+from tune.experiment.records import Record, read_record
 from tune.paths import VersionPaths
-from tune.promotion.constants import find_constant, find_constants
+from tune.promotion.find_constants import find_constant, find_constants
 from tune.promotion.program import find_program
 from tune.promotion.snapshot import take_snapshot
 from tune.search.job import build_job
-from tune.search.machines.resources import Resources
 from tune.space.settings import Settings
 from tune.space.space import Space, System
-from tune.trial.record import Record, read_record
-from tune.trial.task import Task
+from tune.trial.messages import Task
 
 
 @dataclass

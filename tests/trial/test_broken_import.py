@@ -13,7 +13,7 @@ from tune.promotion.program import find_program
 from tune.promotion.snapshot import take_snapshot
 from tune.trial.broken_import import describe_raised
 from tune.trial.failure import failure_of
-from tune.trial.process.crash import crash_places
+from tune.trial.process.watched import crash_places
 
 REFIT = f"The package may be made for another torch than {metadata.version('torch')}: install it again to fit."
 MISSING = f"It is neither in the project nor installed: `{sys.executable} -m pip install {{}}`, if it is a package."
@@ -94,7 +94,7 @@ DEATHS = {
     "os._exit in a function": "import os\ndef leave(): os._exit(0)\nleave()",
 }
 START = (
-    "import faulthandler, sys; faulthandler.enable(); from tune.trial.process.crash import note_exits; note_exits(); "
+    "import faulthandler, sys; faulthandler.enable(); from tune.trial.process.watched import note_exits; note_exits(); "
 )
 
 

@@ -19,7 +19,7 @@ from torch.optim.lr_scheduler import (
     StepLR,
 )
 
-from tune.trial.built import Mutation, built
+from tune.trial.lightning.pbt import Mutation, built
 
 
 def program(optimizer, schedule=None):

@@ -11,8 +11,8 @@ from tests.searched import Worker
 from tests.trial.test_scores import PROGRAM
 from tune.errors import SpaceError
 from tune.paths import VersionPaths
-from tune.space.file import read_space
-from tune.trial.checkpoint_writer import CheckpointWriter
+from tune.space.space_file import read_space
+from tune.trial.checkpoints.checkpoint_writer import CheckpointWriter
 
 SPACE = "script: program.py\nmetric: score\nmode: max\nconstants:\n  LR: {uniform: [0.0, 1.0]}\n"
 FIT = "def main(): fit(5)\n"  # worth 0.5, 0.75, 0.625, 0.6875, 0.375

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from tests.searched import Worker
-from tune.promotion.literals import Unknown
-from tune.promotion.options import find_option, find_options
+from tune.promotion.find.literals import Unknown
+from tune.promotion.options.declared_options import find_option, find_options
 
 NET = """
 import sys

@@ -5,8 +5,8 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from tests.events import event_file, scalars
-from tune.trial.cut import cut_back
-from tune.trial.mark import Mark
+from tune.trial.checkpoints.checkpoint_state import Mark
+from tune.trial.checkpoints.event_files import cut_back
 
 
 def write_events(folder, steps):

@@ -1,7 +1,6 @@
 """When the epochs of a worker's trials end."""
 
-from tune.trial.epoch_clock import EpochClock
-from tune.trial.mail import Epoch, Mail
+from tune.trial.reporting import Epoch, EpochClock, Mail
 
 
 def clock_of(before, *moments, counts=True):

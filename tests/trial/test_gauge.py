@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from tests.nvml import fake_nvml
-from tune.trial.footprint import CONTEXT_BYTES
-from tune.trial.gauge import CudaGauge
+from tune.trial.messages import CONTEXT_BYTES
+from tune.trial.process.gpu_devices import CudaGauge
 
 GIB = 2**30
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tune.trial.kept_devices import given_devices_kept
+from tune.trial.process.gpu_devices import given_devices_kept
 
 WRITES = {
     "an entry": lambda: os.environ.__setitem__("CUDA_VISIBLE_DEVICES", "0"),

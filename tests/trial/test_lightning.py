@@ -6,7 +6,7 @@ import pytest
 import pytorch_lightning
 
 from tests.searched import Worker
-from tune.trial.lightning import each_lightning
+from tune.trial.lightning.packages import each_lightning
 
 PROGRAM = """
 import torch

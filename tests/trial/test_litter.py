@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tune.trial.litter import MOST, files_below, new_files
+from tune.trial.preflight import MOST, files_below, new_files
 
 WRITES = """
 import atexit, pathlib

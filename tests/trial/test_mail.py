@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tune.trial.mail import TOGETHER_S, Epoch, Mail
+from tune.trial.reporting import TOGETHER_S, Epoch, Mail
 
 
 class Clock:

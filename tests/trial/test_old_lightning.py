@@ -6,7 +6,7 @@ import pytest
 import pytorch_lightning as pl
 
 from tests.searched import Worker
-from tune.trial.old_lightning import TODAY
+from tune.trial.lightning.legacy_api import TODAY
 
 PROGRAM = """\
 from argparse import ArgumentParser

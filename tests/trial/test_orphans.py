@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from tune.trial.orphans import raylet_pid
 from tune.trial.process.linux import is_alive
+from tune.trial.trainable import raylet_pid
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tune.trial.outcome import Outcome, dominates, pareto_front, ranked
+from tune.experiment.trial_result import Outcome, dominates, pareto_front, ranked
 
 
 def outcome(number, *scores, state="complete"):

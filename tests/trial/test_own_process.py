@@ -15,15 +15,14 @@ import pytest
 
 from tests.events import by_epoch
 from tests.processes import run_in_process
+from tune.experiment.records import read_record
 from tune.paths import VersionPaths
+from tune.trial.messages import Task
+from tune.trial.process.channel import TRAINING, trial_environment
 from tune.trial.process.client import ForkedProcess, StartedProcess, prepare_template, process_server
-from tune.trial.process.link import TRAINING
 from tune.trial.process.linux import is_alive
 from tune.trial.process.server import IDLE_S
-from tune.trial.process.start import trial_environment
 from tune.trial.process.watched import HangClock
-from tune.trial.record import read_record
-from tune.trial.task import Task
 
 PROGRAM = """
 import os

@@ -11,9 +11,9 @@ import pytest
 from tests.events import scalars
 from tests.processes import run_in_process
 from tune.promotion.program import find_program
+from tune.trial.messages import Task
 from tune.trial.process.client import prepare_template, process_server
-from tune.trial.process.packages import imported_first, imported_since
-from tune.trial.task import Task
+from tune.trial.process.prepared import imported_first, imported_since
 
 IMPORTS = {
     "whatever happens": ("import json, numpy as np\nfrom os import path", ("json", "numpy", "os")),

@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 
-from tune.trial.plain import is_plain
+from tune.trial.checkpoints.checkpoint_loading import is_plain
 
 
 class Runs:

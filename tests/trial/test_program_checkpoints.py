@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tune.trial.program_checkpoints import ProgramCheckpoints
+from tune.trial.checkpoints.program_checkpoints import ProgramCheckpoints
 
 
 def _callback(dirpath: str, filename: str | None = None, **given: Any) -> Any:

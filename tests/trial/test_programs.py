@@ -17,12 +17,12 @@ import torch
 from tests.events import scalars
 from tests.projects import PROGRAMS
 from tests.searched import Worker
+from tune.experiment.records import read_record
 from tune.paths import VersionPaths
-from tune.promotion.constants import find_constant, find_constants
 from tune.promotion.execute import Executor
+from tune.promotion.find_constants import find_constant, find_constants
 from tune.promotion.program import find_program
 from tune.promotion.snapshot import take_snapshot
-from tune.trial.record import read_record
 
 FOLDERS = sorted(path.parent.name for path in PROGRAMS.glob("*/space.yaml"))
 

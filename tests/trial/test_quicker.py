@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics import MeanMetric
 
 from tests.events import scalars
-from tune.trial.quicker import moved_once, quicker
+from tune.internals.lightning_internals import moved_once, quicker
 
 N_STEPS, N_EPOCHS = 6, 3
 

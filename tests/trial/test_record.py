@@ -6,8 +6,8 @@ import os
 
 import pytest
 
+from tune.experiment.records import Failure, Record, read_record
 from tune.paths import VersionPaths
-from tune.trial.record import Failure, Record, read_record
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 import pytorch_lightning
 
-from tune.trial.reduced import reduced_over_ranks
+from tune.internals.lightning_internals import reduced_over_ranks
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,8 +59,8 @@ import torch
 from torch import distributed
 from lightning_fabric.utilities.distributed import _sync_ddp_if_available
 
-from tune.trial.process.fork_child import ForkedChild
-from tune.trial.reduced import reduced_over_ranks
+from tune.trial.process.child_processes import ForkedChild
+from tune.internals.lightning_internals import reduced_over_ranks
 
 
 def average(rank):

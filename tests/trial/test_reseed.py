@@ -7,7 +7,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from tune.trial.reseed import reseeded
+from tune.trial.process.seeding import reseeded
 
 
 def drawn():

@@ -9,7 +9,7 @@ from pytorch_lightning.plugins.environments import LightningEnvironment, SLURMEn
 from pytorch_lightning.strategies import DDPStrategy
 from torch import distributed
 
-from tune.trial.seat import ALONE, Seat, grouped, open_store
+from tune.trial.distributed.process_group import ALONE, Seat, grouped, open_store
 
 STRATEGIES = [
     (None, "ddp"),

@@ -6,11 +6,10 @@ from dataclasses import replace
 import pytest
 
 from tests.processes import run_in_process
+from tune.experiment.records import DATA, IDLE, PROGRAM, START, TRAINING, VALIDATION, WAITING, read_record
 from tune.paths import VersionPaths
-from tune.trial.laps import DATA, IDLE, PROGRAM, START, TRAINING, VALIDATION, WAITING
-from tune.trial.record import read_record
-from tune.trial.stopwatch import Stopwatch
-from tune.trial.task import Task
+from tune.trial.lightning.profiler import Stopwatch
+from tune.trial.messages import Task
 
 REPORT_S = 0.1
 PACE_S, MAX_EPOCHS = 0.2, 4  # as the program has it

@@ -11,9 +11,9 @@ import pytest
 
 from tests.nvml import FOLDER, fake_nvml
 from tests.projects import write_program
+from tune.experiment.environment import changed, name_gpus, read_surroundings, surroundings, write_surroundings
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
-from tune.trial.surroundings import changed, name_gpus, read_surroundings, surroundings, write_surroundings
 
 ROOT = Path(__file__).parents[2]
 

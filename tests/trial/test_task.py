@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tune.trial.task import Task
+from tune.trial.messages import Task
 
 VALUES = [
     1,

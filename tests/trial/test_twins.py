@@ -9,7 +9,7 @@ from benchmarks.twins.logged import compare_curves, read_curves, read_tables
 from benchmarks.twins.plain import plain_runner
 from benchmarks.twins.twin import PLACEHOLDER, PROGRAMS, program_names, read_twin
 from tests.searched import Worker
-from tune.trial.score import scored_epoch
+from tune.experiment.trial_result import scored_epoch
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # they are programs of users
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from tests.searched import Worker
-from tune.search.machines.auto_share import _weigh
-from tune.trial.footprint import Footprint, Weighed
-from tune.trial.weigh import weigh
+from tune.cluster.gpu_sharing import _weigh
+from tune.trial.measure_memory import weigh
+from tune.trial.messages import Footprint, Weighed
 
 PROGRAM = """
 import pytorch_lightning as pl
@@ -122,7 +122,7 @@ def test_one_that_wants_more_than_there_is_says_so_and_costs_the_others_nothing(
 
 
 def test_the_process_that_measures_is_no_task_of_slurm_s(job, monkeypatch):
-    monkeypatch.setattr("tune.trial.weigh.CudaGauge", Scale)
+    monkeypatch.setattr("tune.trial.measure_memory.CudaGauge", Scale)
     for name, text in {"SLURM_NTASKS": "4", "SLURM_JOB_NAME": "search", "RANK": "1"}.items():
         monkeypatch.setenv(name, text)
 

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from tune.cli.commands import command_of, split
-from tune.cli.streams import complain, ensure_streams
+from tune.cli.parser import command_of, split
+from tune.cli.terminal.streams import complain, ensure_streams
 from tune.errors import EXIT_INTERRUPTED, EXIT_USER, PromotuneError
-from tune.places import check_utf8
-from tune.promotion.pause import collector_paused_for_long
+from tune.gc_control import collector_paused_for_long
+from tune.storage_url import check_utf8
 
 OF_THE_PATH = {
     errno.ENAMETOOLONG: "Write a shorter name.",
@@ -65,7 +65,7 @@ def program() -> NoReturn:
     with collector_paused_for_long():
         status = main()
         gc.freeze()  # else the interpreter looks for cycles among millions of objects before it ends: a second
-    watch = sys.modules.get("tune.search.machines.ray_watch")
+    watch = sys.modules.get("tune.cluster.ray_health")
     if watch is not None and watch.is_lost():  # threads of Ray's would keep the process, or abort it
         sys.stdout.flush()
         sys.stderr.flush()

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tune.cli.parser import Parser, add_quiet, add_storage
+from tune.cluster.backend import Machine, machine
 from tune.errors import OptionError
-from tune.search.machines.machine import Machine, machine
+from tune.space.library_args import parse_trainer_value
 from tune.space.settings import DURATIONS, Settings, set_to
-from tune.space.trainer_args import parse_trainer_value
 
 TRAINER_PREFIX = "--trainer."
 

@@ -10,8 +10,9 @@ from functools import cached_property
 from pathlib import Path
 
 from tune.errors import ProgramError
+from tune.gc_control import collector_paused
 from tune.paths import short
-from tune.promotion.folders import (
+from tune.promotion.project_folders import (
     added_folders,
     find_root,
     folder_of_module,
@@ -20,7 +21,6 @@ from tune.promotion.folders import (
     package_parent,
     source_folder,
 )
-from tune.promotion.pause import collector_paused
 
 BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
 """The fields of a syntax tree's nodes that hold statements."""

@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from tune.errors import ConstantError, SpaceError
-from tune.promotion.constants import Constant, Form, check_together, find_constant, find_constants
-from tune.promotion.literals import Unknown
-from tune.promotion.option_values import option_in_force
-from tune.promotion.options import Option, Parser, find_option, find_options
+from tune.promotion.find.literals import Unknown
+from tune.promotion.find_constants import Constant, Form, check_together, find_constant, find_constants
+from tune.promotion.options.declared_options import Option, Parser, find_option, find_options
+from tune.promotion.options.option_values import option_in_force
 from tune.promotion.program import Program
+from tune.space.conditions import alike
 from tune.space.dimensions import (
     Choice,
     Dimension,
@@ -27,7 +28,6 @@ from tune.space.dimensions import (
     kind_of,
 )
 from tune.space.space import Script, Space
-from tune.space.when import alike
 
 FloatRange = Uniform | QUniform | LogUniform
 IntRange = RandInt | QRandInt | LogRandInt

@@ -7,10 +7,10 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from tune.results.experiment import Experiment
+from tune.experiment.open import Experiment
+from tune.experiment.trial_result import Outcome
 from tune.results.failures import FailureGroup, failures_of
 from tune.results.hints import hints_of
-from tune.trial.outcome import Outcome
 
 FIELDS = (
     *("experiment", "number", "version", "state", "score", "best_epoch", "n_epochs", "repeat_of", "reason"),

@@ -12,11 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tune.space.dimensions import Choice
-from tune.space.scale import place_in
+from tune.experiment.trial_result import Outcome
+from tune.space.conditions import alike
+from tune.space.dimensions import Choice, place_in
 from tune.space.space import Space
-from tune.space.when import alike
-from tune.trial.outcome import Outcome
 
 if TYPE_CHECKING:
     import optuna

@@ -5,22 +5,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tune.errors import ExperimentError
+from tune.experiment.open import Experiment, open_experiment
+from tune.experiment.records import Record, read_record, read_request
 from tune.paths import DEFAULT_STORAGE, ExperimentPaths, VersionPaths, short
-from tune.places import absolute_path
-from tune.promotion.constants import Constant
 from tune.promotion.execute import Executor
+from tune.promotion.find_constants import Constant
+from tune.promotion.program_kind import trains_at_import
 from tune.promotion.resolve import resolve
-from tune.promotion.shape import trains_at_import
 from tune.promotion.snapshot import Snapshot, open_snapshot
-from tune.results.experiment import Experiment, open_experiment
 from tune.results.write_back import pick
-from tune.space.file import read_space
+from tune.space.conditions import restored
 from tune.space.space import Space, System
-from tune.space.when import restored
-from tune.storage.bring import arrived, fetch_best
-from tune.trial.checkpoint import load_model
-from tune.trial.record import Record, read_record
-from tune.trial.request import read_request
+from tune.space.space_file import read_space
+from tune.storage.download import arrived, fetch_best
+from tune.storage_url import absolute_path
+from tune.trial.checkpoints.checkpoint_loading import load_model
 
 if TYPE_CHECKING:
     from pytorch_lightning import LightningModule

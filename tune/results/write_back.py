@@ -1,27 +1,70 @@
-"""What it takes to put a trial's values back into the source, and what stands in the way."""
+"""What it takes to put a trial's values back into the source, and what ``apply`` has written already.
+
+What it takes to put a trial's values back into the source, and what stands in the way.
+
+What ``apply`` has written into the source, noted in the experiment: such a value is ours, and no edit by hand.
+"""
 
 import contextlib
 import difflib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tune.errors import ApplyError, ExperimentError, ProgramError
-from tune.paths import short
-from tune.promotion.apply import Rewrite, restore_expressions, rewrite, rewrite_configs
-from tune.promotion.found import Constant
-from tune.promotion.literals import Unknown
-from tune.promotion.option_values import option_in_force
-from tune.promotion.options import Option, Parser, find_option, find_options, option_words
+from tune.experiment.open import Experiment
+from tune.experiment.trial_result import Outcome
+from tune.paths import ExperimentPaths, atomic_write, read_json, read_regular, short
+from tune.promotion.constant import Constant
+from tune.promotion.drift import Edited, Gone, Same, Standing, standings
+from tune.promotion.find.literals import Unknown
+from tune.promotion.options.declared_options import Option, Parser, find_option, find_options, option_words
+from tune.promotion.options.option_values import option_in_force
 from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted, resolve
-from tune.promotion.standing import Edited, Gone, Same, Standing, standings
-from tune.promotion.writing import identical
-from tune.results.applied import Applied, as_json, is_applied, read_applied
-from tune.results.experiment import Experiment
+from tune.promotion.source_edit import Rewrite, identical, restore_expressions, rewrite, rewrite_configs
 from tune.space.dimensions import Choice, Value
 from tune.space.space import Script
-from tune.trial.outcome import Outcome
+
+Applied = dict[str, list[Value]]
+"""By a constant's name in the space file every value that was written, as JSON has it."""
+
+
+def read_applied(paths: ExperimentPaths) -> Applied:
+    """Return what was noted; nothing where nothing was, or where it cannot be read."""
+    try:
+        found = read_json(read_regular(paths.applied))
+    except (OSError, ValueError):
+        return {}
+    ours = isinstance(found, dict) and all(isinstance(values, list) for values in found.values())
+    return found if ours else {}
+
+
+def note_applied(paths: ExperimentPaths, values: Mapping[str, Value]) -> None:
+    """Add what is about to be written; an experiment that cannot be written is left as it is."""
+    noted = read_applied(paths)
+    for key, value in values.items():
+        if not is_applied(noted, key, value):
+            noted.setdefault(key, []).append(as_json(value))
+    with contextlib.suppress(OSError), atomic_write(paths.applied) as aside:
+        aside.write_text(json.dumps(noted, indent=2) + "\n", encoding="utf-8")
+
+
+def is_applied(applied: Applied, key: str, value: Value) -> bool:
+    """Tell whether a value was written for a constant."""
+    return any(identical(each, as_json(value)) for each in applied.get(key, []))
+
+
+def as_json(value: Value) -> Value:
+    """Return a value with lists for tuples."""
+    match value:
+        case tuple() | list():
+            return [as_json(each) for each in value]
+        case dict():
+            return {key: as_json(each) for key, each in value.items()}
+        case _:
+            return value
 
 
 @dataclass(frozen=True, slots=True)

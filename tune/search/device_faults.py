@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
-from tune.trial.record import Failure, Record, device_name
+from tune.experiment.records import Failure, Record, device_name
 
 MOST_FAULTS = 2
 """Failures after which a device is left out."""

@@ -5,21 +5,20 @@ import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tune.promotion.constants import Constant, Form, find_constants
-from tune.promotion.literals import Unknown
-from tune.promotion.options import Option
+from tune.cluster.resources import Resources
+from tune.experiment.environment import name_gpus, visible_gpus
+from tune.promotion.find.literals import Unknown
+from tune.promotion.find_constants import Constant, Form, find_constants
+from tune.promotion.options.declared_options import Option
 from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted, hardcoded
-from tune.search.machines.resources import Resources
-from tune.search.scheduling.epochs import epochs_constant
+from tune.promotion.space_checks import N_DRAWS
+from tune.search.schedulers.epochs import epochs_constant
+from tune.space.conditions import draw, only_active
 from tune.space.dimensions import Value, extremes
-from tune.space.draw import draw
-from tune.space.feasible import N_DRAWS
 from tune.space.settings import AUTO
 from tune.space.space import Space
-from tune.space.when import only_active
-from tune.trial.surroundings import name_gpus, visible_gpus
-from tune.trial.task import Job
+from tune.trial.messages import Job
 
 
 def build_job(

@@ -1,28 +1,91 @@
-"""Train recorded configurations again: under their own seed, to see if they come out again, and under fresh ones."""
+"""Train recorded configurations again: under their own seed, or under fresh ones.
+
+Train recorded configurations again: under their own seed, to see if they come out again, and under fresh ones.
+
+What a retraining is made of: configurations that were recorded, each with a seed and a version of its own.
+"""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
+from tune.cluster.local_cluster import local_cluster
+from tune.cluster.resources import Resources
 from tune.errors import NoRoomError, PauseError, RayLostError
-from tune.paths import short
+from tune.experiment.counted_fits import CountedFits
+from tune.experiment.environment import read_surroundings
+from tune.experiment.records import Request, read_record
+from tune.experiment.trial_result import Outcome
+from tune.paths import ExperimentPaths, VersionPaths, short
 from tune.promotion.resolve import resolve
+from tune.promotion.snapshot import Snapshot
+from tune.search.controller_api import Watch, watched
 from tune.search.job import build_job
-from tune.search.machines.cluster import local_cluster
-from tune.search.rerun import Retraining, Run
 from tune.search.spec import DRIVER_LOG
-from tune.search.watch import watched
+from tune.search.versions import version_name
+from tune.space.conditions import restored
 from tune.space.dimensions import Dimension
-from tune.space.settings import AUTO
-from tune.space.when import restored
-from tune.trial.counted_fits import CountedFits
-from tune.trial.mail import Epoch
-from tune.trial.output import logged_to
-from tune.trial.record import read_record
-from tune.trial.room import folder_told
-from tune.trial.surroundings import read_surroundings
-from tune.trial.task import Task
+from tune.space.settings import AUTO, MAX_SEED
+from tune.space.space import Space
+from tune.trial.disk_space import folder_told
+from tune.trial.messages import Task
+from tune.trial.process.output import logged_to
+from tune.trial.reporting import Epoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One training."""
+
+    request: Request
+    files: VersionPaths
+    """The folder is there, with the request in it."""
+    outcome: Outcome
+    """The trial whose configuration it is."""
+    attempt: int = 1
+    """Above 1 it goes on from its last checkpoint."""
+
+    @property
+    def number(self) -> int:
+        """That its version begins with."""
+        return int(self.files.folder.name.partition(",")[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retraining:
+    """What to train again."""
+
+    space: Space
+    """As the experiment ran it, with what the command line changed."""
+    snapshot: Snapshot
+    """The source to run."""
+    paths: ExperimentPaths
+    folder: Path
+    """The working directory."""
+    resources: Resources
+    runs: tuple[Run, ...]
+    on_start: Callable[[], None] = field(default=lambda: None)
+    """Hears that Ray runs."""
+    on_end: Callable[[Run], Run | None] = field(default=lambda run: None)
+    """Hears of each run that ended, and may answer with one more."""
+    watch: Watch | None = None
+    """Hears of all else; None: nobody looks on."""
+
+
+def fresh_seeds(n: int, used: Sequence[int]) -> tuple[int, ...]:
+    """Return seeds that the search has not seen: always the same, so that a retraining can be gone on with."""
+    first = max(used, default=-1) + 1
+    return tuple((first + index) % (MAX_SEED + 1) for index in range(n))
+
+
+def retrain_name(number: int, request: Request, outcome: Outcome) -> str:
+    """Return a version's name under ``retrain/``: ``003,seed=2,LR=0.0032`` where the seed is not the trial's own."""
+    seed = {"seed": request.seed} if request.fresh else {}
+    if outcome.is_baseline:
+        return f"{version_name(number, {})},seed={request.seed}" if request.fresh else version_name(number, {})
+    return version_name(number, {**seed, **outcome.values})
 
 
 def retrain(retraining: Retraining) -> bool:
@@ -48,7 +111,7 @@ def retrain(retraining: Retraining) -> bool:
     director = _Director(retraining, {item.key: item.dimension for item in promoted})
     cluster = local_cluster(retraining.resources, on_stuck=partial(_end_without_ray, retraining))
     with logged_to(retraining.paths.folder / DRIVER_LOG), cluster:
-        from tune.search.lead import run_trials
+        from tune.search.build import run_trials
 
         retraining.on_start()
         stuck = partial(_end_without_ray, retraining)
@@ -59,7 +122,7 @@ def retrain(retraining: Retraining) -> bool:
 
 
 def _end_without_ray(retraining: Retraining, how: str) -> None:
-    from tune.search.machines.ray_watch import end_process
+    from tune.cluster.ray_health import end_process
 
     hint = "What was written is whole. Give the same command again: it goes on."
     end_process(RayLostError(short(retraining.paths.folder), how, hint))

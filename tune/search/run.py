@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tune.cluster.local_cluster import local_cluster
 from tune.errors import (
     MetricError,
     MutationError,
@@ -20,29 +21,27 @@ from tune.errors import (
     SearchError,
     UnreadOptionError,
 )
+from tune.experiment.environment import Surroundings, read_surroundings, surroundings, write_surroundings
+from tune.experiment.lock import announce
+from tune.experiment.records import HUNG, NEVER_LOGGED, Record, counted_before
 from tune.paths import short
 from tune.promotion.snapshot import Snapshot, take_snapshot
+from tune.search.controller_api import watched
 from tune.search.job import build_job, name_trial_gpus
-from tune.search.ledger.lock import announce
-from tune.search.ledger.reserve import reserved
-from tune.search.machines.cluster import local_cluster
 from tune.search.spec import DRIVER_LOG, Finished, Search
-from tune.search.trial_death import WORKER_DIED
-from tune.search.watch import watched
-from tune.space.file import write_space
-from tune.storage.bring import fetch
-from tune.trial.output import logged_to, user_streams
+from tune.search.trial_end import WORKER_DIED
+from tune.space.space_file import write_space
+from tune.storage.download import fetch
+from tune.trial.disk_space import folder_told, reserved
+from tune.trial.messages import Job
+from tune.trial.process.channel import leaves_stack
 from tune.trial.process.client import NO_PROCESS
-from tune.trial.process.crash import crash_places
-from tune.trial.process.link import leaves_stack
-from tune.trial.record import HUNG, NEVER_LOGGED, Record, counted_before
-from tune.trial.room import folder_told
-from tune.trial.surroundings import Surroundings, read_surroundings, surroundings, write_surroundings
-from tune.trial.task import Job
+from tune.trial.process.output import logged_to, user_streams
+from tune.trial.process.watched import crash_places
 
 if TYPE_CHECKING:
-    from tune.search.conductor import Conductor
-    from tune.search.ledger.ledger import Ledger
+    from tune.search.controller import Conductor
+    from tune.search.study.study import Ledger
 
 
 def run_search(search: Search) -> Finished:
@@ -63,7 +62,7 @@ def run_search(search: Search) -> Finished:
         search, job = _with_share(search, job)
         job = replace(job, surroundings=_surroundings(search, snapshot, gpus))
         space = search.space
-        from tune.search.lead import conductor_of, create_ledger, run_trials, suspended_at_end
+        from tune.search.build import conductor_of, create_ledger, run_trials, suspended_at_end
 
         ledger = create_ledger(paths, space, search.promoted)
         with suspended_at_end(ledger), reserved(paths.reserve):
@@ -82,7 +81,7 @@ def resume_search(search: Search, snapshot: Snapshot) -> Finished:
     The caller holds the experiment's lock. Ray is started only where trials are left to run.
     """
     space, paths = search.space, search.paths
-    from tune.search.lead import conductor_of, open_ledger, run_trials, suspended_at_end
+    from tune.search.build import conductor_of, open_ledger, run_trials, suspended_at_end
 
     job = build_job(space, search.program, search.promoted, snapshot.folder, search.resources)
     ledger = open_ledger(paths, space, search.promoted)
@@ -117,7 +116,7 @@ def end_without_ray(search: Search, how: str) -> None:
 
     All that ended is in the ledger.
     """
-    from tune.search.machines.ray_watch import end_process
+    from tune.cluster.ray_health import end_process
 
     paths = search.paths
     if search.command is not None and paths.journal.is_file():
@@ -152,7 +151,7 @@ def _with_share(search: Search, job: Job) -> tuple[Search, Job]:
     """Measure what a trial needs of a GPU, where that is asked for; the experiment's space holds what came of it."""
     if not search.resources.is_measured:
         return search, job
-    from tune.search.machines.auto_share import measured_share  # imports Ray
+    from tune.cluster.gpu_sharing import measured_share  # imports Ray
 
     resources, weighed, why = measured_share(search.space, search.promoted, job, search.resources)
     search.on_share(resources, why)

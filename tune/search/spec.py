@@ -3,19 +3,17 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tune.errors import (
-    SearchError,
-)
+from tune.cluster.resources import Resources
+from tune.errors import SearchError
+from tune.experiment.counted_fits import CountedFits
+from tune.experiment.records import Record
+from tune.experiment.trial_result import Outcome
 from tune.paths import ExperimentPaths
 from tune.promotion.program import Program
 from tune.promotion.resolve import Promoted
-from tune.search.checkpoints import Freed
-from tune.search.machines.resources import Resources
-from tune.search.watch import Watch
+from tune.search.checkpoint_retention import Freed
+from tune.search.controller_api import Watch
 from tune.space.space import Space
-from tune.trial.counted_fits import CountedFits
-from tune.trial.outcome import Outcome
-from tune.trial.record import Record
 
 DRIVER_LOG = "driver.log"
 

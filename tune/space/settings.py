@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from tune.errors import SpaceError, suggest
 from tune.space.dimensions import Value, is_int, is_number
-from tune.space.scalar import as_number
-from tune.space.trainer_args import check_trainer_args
+from tune.space.library_args import check_trainer_args
+from tune.space.yaml_scalar import as_number
 
 DURATIONS = ("time_budget", "hang_after")
 """Settings that are times; Settings holds them in seconds, with `_s` behind their name."""

@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from tune.space.dimensions import Value
-from tune.space.scalar import scalar
+from tune.space.yaml_scalar import scalar
 
 Keys = tuple[str | int, ...]
 """From the top of a file: keys of mappings, and places in lists from 0."""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from tune.errors import OptionError, StorageError
 from tune.paths import atomic_write
-from tune.places import KNOWN
+from tune.storage_url import KNOWN
 
 PACKAGES = {
     "s3": "s3fs",

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tune.paths import short
-from tune.trial.process.crash import is_ours
+from tune.trial.process.watched import is_ours
 
 DISTRIBUTIONS: Mapping[str, str] = {
     "PIL": "pillow",

@@ -9,11 +9,11 @@ from pathlib import Path
 from types import TracebackType
 
 from tune.errors import PromotuneError
-from tune.promotion.rewrite import IN_FORCE
+from tune.experiment.records import Failure
+from tune.promotion.execute import IN_FORCE
 from tune.trial.broken_import import import_hint
-from tune.trial.record import Failure
-from tune.trial.room import chain_of
-from tune.trial.task import Job
+from tune.trial.disk_space import chain_of
+from tune.trial.messages import Job
 
 CUDA_ERROR = re.compile("(CUDA|HIP) error: ")
 """What stands in each error of the GPU's but for a full memory, behind which it works on."""

@@ -1,5 +1,9 @@
-"""The pre-flight: a batch or two of training and validation, before any budget is spent."""
+"""The pre-flight: a batch or two of training and validation, before any budget is spent.
 
+What a program writes into the working directory, which all trials of a search share.
+"""
+
+import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -7,17 +11,45 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tune.errors import MutationError, NoRoomError, UnreadOptionError
+from tune.experiment.counted_fits import CountedFits
 from tune.paths import VersionPaths
-from tune.promotion.namespace_reads import may_read
-from tune.promotion.options import option_words
+from tune.promotion.options.declared_options import option_words
+from tune.promotion.options.option_reads import may_read
 from tune.space.dimensions import Value
-from tune.trial.command_line import Reads
-from tune.trial.counted_fits import CountedFits
 from tune.trial.failure import ChildFailure, failure_of
 from tune.trial.fits import FitSummary, count_fits
-from tune.trial.litter import files_below, new_files
-from tune.trial.tailor import Measure, difference
-from tune.trial.task import Job, Task
+from tune.trial.inputs.command_line import Reads
+from tune.trial.lightning.pbt import Measure, difference
+from tune.trial.messages import Job, Task
+
+MOST = 5_000
+"""Files beyond which a working directory is not looked through: it would take longer than it is worth."""
+
+
+EXPERIMENT = {".lock", "space.yaml"}
+"""What each experiment's folder has: other searches may write while this one looks."""
+
+
+def files_below(folder: Path, but: Path) -> frozenset[str] | None:
+    """Return the files below ``folder``, less hidden ones, experiments, and ``but``; None where there are too many."""
+    found: set[str] = set()
+    for place, folders, names in os.walk(folder):
+        if {*names} >= EXPERIMENT:
+            folders.clear()
+            continue
+        folders[:] = [
+            name for name in folders if not name.startswith((".", "__pycache__")) and Path(place, name) != but
+        ]
+        found.update(os.path.relpath(os.path.join(place, name), folder) for name in names)  # noqa: PTH118 - thousands
+        if len(found) > MOST:
+            return None
+    return frozenset(found)
+
+
+def new_files(before: frozenset[str] | None, after: frozenset[str] | None) -> list[str]:
+    """Return what was written, in order; nothing where one of the looks was given up."""
+    return [] if before is None or after is None else sorted(after - before)
+
 
 SCRATCH = ".preflight"
 MOST_NAMED = 3  # of the files that a program writes into the working directory

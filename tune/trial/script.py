@@ -15,16 +15,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from tune.internals.patch import replaced
 from tune.promotion.execute import Executor, InForce
 from tune.promotion.program import Program
-from tune.trial.command_line import CommandLine
-from tune.trial.fit import Fit
-from tune.trial.lightning import each_lightning
-from tune.trial.logger import version_logger
-from tune.trial.old_lightning import refuse_old_accelerator
-from tune.trial.process.packages import imported_first
-from tune.trial.replaced import replaced
-from tune.trial.task import Job
+from tune.trial.inputs.command_line import CommandLine
+from tune.trial.lightning.legacy_api import refuse_old_accelerator
+from tune.trial.lightning.logger import version_logger
+from tune.trial.lightning.packages import each_lightning
+from tune.trial.messages import Job
+from tune.trial.process.prepared import imported_first
+from tune.trial.trainer_setup import Fit
 
 STAGES = ("fit", "validate", "test", "predict")
 ONE_PROCESS = {"devices": 1, "num_nodes": 1, "strategy": "auto"}

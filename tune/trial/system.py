@@ -8,14 +8,13 @@ from types import ModuleType
 from typing import Any
 
 from tune.errors import ProgramError
-from tune.promotion.execute import Executor
-from tune.promotion.rewrite import IN_FORCE
+from tune.experiment.records import DATA
+from tune.promotion.execute import IN_FORCE, Executor
 from tune.space.space import System
-from tune.trial.command_line import CommandLine
-from tune.trial.fit import Fit
-from tune.trial.laps import DATA
-from tune.trial.lightning import descends, package_of
-from tune.trial.task import Job
+from tune.trial.inputs.command_line import CommandLine
+from tune.trial.lightning.packages import descends, package_of
+from tune.trial.messages import Job
+from tune.trial.trainer_setup import Fit
 
 TRAINER_DEFAULTS: Mapping[str, Any] = {
     "devices": 1,

@@ -1,8 +1,12 @@
-"""The actor of a place for trials, as Ray Tune calls it: it gives each trial a process, and passes on what that says.
+"""The actor of a place for trials, as Ray Tune calls it: it gives each trial a process.
+
+The actor of a place for trials, as Ray Tune calls it: it gives each trial a process, and passes on what that says.
 
 It is light. Ray Tune wants a class below its own ``Trainable`` in the driver; a worker that would import that class
 would import Ray Tune, with pandas and pyarrow: 0.7 s and 80 MB for each place. So the class has that base where Ray
 Tune is imported already, which is in the driver, and defines all that Ray Tune's controller calls.
+
+An actor ends with its raylet, at once.
 """
 
 import os
@@ -19,20 +23,35 @@ from ray._raylet import setproctitle  # type: ignore[attr-defined]
 from ray.actor import _modify_class
 
 from tune.errors import StartError
+from tune.experiment.records import CHECKING, device_name
 from tune.paths import VersionPaths
-from tune.trial.gate import look_behind_gate, open_gate, wait_for_gate
-from tune.trial.laps import CHECKING
-from tune.trial.orphans import watch_raylet
-from tune.trial.posted import fetch_job
+from tune.trial.inputs.project_folder import on_site, unshared
+from tune.trial.lightning.profiler import stopwatch_of
+from tune.trial.messages import Task
+from tune.trial.process.channel import DONE, EPOCHS, NO_ROOM, READY, Start, trial_environment
 from tune.trial.process.client import ForkSource, StartSource, job_file, may_fork
-from tune.trial.process.link import DONE, EPOCHS, NO_ROOM, READY
-from tune.trial.process.packages import imported_first
-from tune.trial.process.start import Start, trial_environment
+from tune.trial.process.linux import is_alive
+from tune.trial.process.prepared import imported_first
 from tune.trial.process.watched import ENDED, WatchedProcess
-from tune.trial.record import device_name
-from tune.trial.site import on_site, unshared
-from tune.trial.stopwatch import stopwatch_of
-from tune.trial.task import Task
+from tune.trial.ray_store import fetch_job, look_behind_gate, open_gate, wait_for_gate
+
+TICK_S = 0.5
+EXIT_STATUS = 70
+
+
+def watch_raylet() -> None:
+    """End this process when its raylet is gone; for a thread. Ray's own check takes some seconds."""
+    raylet, parent = raylet_pid(), os.getppid()
+    while os.getppid() == parent and is_alive(raylet):
+        time.sleep(TICK_S)
+    os._exit(EXIT_STATUS)
+
+
+def raylet_pid() -> int:
+    """Return the raylet of this actor; in a container of its own an actor does not see the one that Ray tells of."""
+    told = os.environ.get("RAY_RAYLET_PID", "")
+    return int(told) if told.isdecimal() and is_alive(int(told)) else os.getppid()
+
 
 TRAINABLE: Any = sys.modules["ray.tune"].Trainable if "ray.tune" in sys.modules else object
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from tune.promotion.configs.config_file import ConfigPlace, read_values
+from tune.promotion.find.literals import Unknown, evaluate
+from tune.promotion.find.module_scan import Called, dotted
 from tune.promotion.find.project import Foreign, project_of
-from tune.promotion.find.survey import Called, dotted
-from tune.promotion.literals import Unknown, evaluate
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
 from tune.space.yaml_text import Keys

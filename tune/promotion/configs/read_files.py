@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 
 from tune.promotion.configs.config_file import ConfigPlace, read_values
 from tune.promotion.configs.hydra_values import program_configs
-from tune.promotion.find.survey import dotted
+from tune.promotion.find.module_scan import dotted
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
 

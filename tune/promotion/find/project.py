@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from tune.promotion.find.survey import Definition, Survey, dotted
-from tune.promotion.find.walk import survey
-from tune.promotion.pause import collector_paused
+from tune.gc_control import collector_paused
+from tune.promotion.find.module_scan import Definition, Survey, dotted
+from tune.promotion.find.scan import survey
 from tune.promotion.program import Program
 
 MAX_HOPS = 12

@@ -22,20 +22,18 @@ from setproctitle import setproctitle
 from threadpoolctl import threadpool_limits
 
 from tune.errors import NoRoomError
+from tune.experiment.counted_fits import read_counted_fits
+from tune.experiment.records import IDLE, IMPORT
 from tune.paths import VersionPaths
-from tune.trial.counted_fits import read_counted_fits
-from tune.trial.epoch_clock import EpochClock
-from tune.trial.laps import IDLE, IMPORT
-from tune.trial.mail import Mail
-from tune.trial.process.crash import note_exits
-from tune.trial.process.link import NO_ROOM, READY, Link
+from tune.trial.disk_space import room_told
+from tune.trial.lightning.profiler import stopwatch_of
+from tune.trial.messages import Job, Task
+from tune.trial.process.channel import NO_ROOM, READY, Link, Start
 from tune.trial.process.linux import OOM_SCORE_ADJ, become_subreaper
-from tune.trial.process.prepared_job import Prepared, load_job
-from tune.trial.process.start import Start
-from tune.trial.room import room_told
-from tune.trial.run import TrialRun
-from tune.trial.stopwatch import stopwatch_of
-from tune.trial.task import Job, Task
+from tune.trial.process.prepared import Prepared, load_job
+from tune.trial.process.watched import note_exits
+from tune.trial.reporting import EpochClock, Mail
+from tune.trial.trial_runner import TrialRun
 
 _status = 0
 _has_begun = False

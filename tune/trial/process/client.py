@@ -20,10 +20,10 @@ from filelock import FileLock
 
 from tune.errors import StartError
 from tune.paths import atomic_write
+from tune.trial.messages import Job
+from tune.trial.process.channel import drop_launcher_variables
 from tune.trial.process.linux import CAN_FORK, kill_tree
 from tune.trial.process.marker import is_marked, mark_folder
-from tune.trial.process.start import drop_launcher_variables
-from tune.trial.task import Job
 
 NO_PROCESS = "no process for a trial"
 SOCKET = "server"

@@ -31,7 +31,7 @@ from typing import Any
 
 import setproctitle
 
-from tune.trial.process.link import describe_end
+from tune.trial.process.channel import describe_end
 from tune.trial.process.linux import (
     TRACKER,
     become_subreaper,

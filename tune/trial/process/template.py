@@ -25,11 +25,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NoReturn
 
+from tune.experiment.environment import changed
 from tune.trial.broken_import import describe_raised
-from tune.trial.process.crash import note_exits
 from tune.trial.process.linux import n_threads, reap_children
-from tune.trial.process.prepared_job import Prepared, load_job
-from tune.trial.surroundings import changed
+from tune.trial.process.prepared import Prepared, load_job
+from tune.trial.process.watched import note_exits
 
 MOST_BYTES = 2**20
 """Of a message between a server and its template."""
@@ -228,7 +228,7 @@ def _train_toy() -> None:
     """
     if _may_use_gpus():
         return
-    from tune.trial.process.toy import train_toy
+    from tune.trial.process.toy_fit import train_toy
 
     logging.disable(logging.CRITICAL)
     environment = dict(os.environ)

@@ -1,0 +1,106 @@
+"""``run_search.py apply EXPERIMENT``: a diff that puts the best values back into the source."""
+
+import argparse
+import shlex
+
+from tune.cli.parser import Parser, add_storage, described, storage_of
+from tune.cli.terminal.summary import Screen, shown, warn_of_doubts
+from tune.experiment.open import Experiment, open_experiment
+from tune.experiment.trial_result import Outcome
+from tune.promotion.drift import Edited, Gone
+from tune.promotion.source_edit import diff, encoded_diff, write
+from tune.results.write_back import Wanted, WantedOption, WriteBack, note_applied, pick, write_back
+from tune.storage.sync import send_file
+
+STYLES = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def parser() -> Parser:
+    """Return what it takes on the command line."""
+    parser = Parser(prog="run_search.py apply", description=described("apply"))
+    parser.add_argument("experiment", help="its name, or its folder")
+    parser.add_argument("--trial", type=int, metavar="N", help="that trial's values; default: the best trial's")
+    parser.add_argument("--write", action="store_true", help="write the files; without it the diff is shown alone")
+    add_storage(parser)
+    return parser
+
+
+def run(given: argparse.Namespace) -> int:
+    """Show what changes; write it if that was asked."""
+    experiment = open_experiment(given.experiment, storage_of(given.storage))
+    trial = pick(experiment, given.trial)
+    back = write_back(experiment, trial)
+    warn_of_doubts([experiment])
+    screen = Screen()
+    screen.line(_title(experiment, trial), style="bold")
+    for line in _obstacles(back):
+        screen.line(line, style="yellow")
+    if back.rewrites:
+        screen.line()
+        _show_diff(screen, back)
+        screen.line()
+        if given.write:
+            note_applied(experiment.paths, back.written)
+            send_file(experiment.paths.applied)
+            write(back.rewrites)
+    screen.line(_end(back, written=given.write))
+    if back.command:
+        screen.line("to run it with its options:")
+        screen.line(f"  python {shlex.join(back.command)}")
+    return 0
+
+
+def _title(experiment: Experiment, trial: Outcome) -> str:
+    """Return what is applied, and what it is worth. The patch program skips what stands before a diff."""
+    if trial.score is None:
+        return f"{trial.version}: {trial.state}"
+    baseline = experiment.baseline
+    gain = ""
+    if baseline is not None and baseline.final_score is not None and trial.number != baseline.number:
+        gain = f", the hardcoded values: {shown(baseline.final_score)}"
+    metric = experiment.space.metric
+    return f"{trial.version}: {metric} = {shown(trial.score)} {trial.scored_where}{gain}"
+
+
+def _obstacles(back: WriteBack) -> list[str]:
+    """Return what changed since the search: whole files first, then constants that are left alone."""
+    found = [f"changed since the search: {each}" for each in back.elsewhere]
+    for each in back.wanted:
+        match each.standing:
+            case Edited(now=now, was=was, text=text) if not (each.is_applied or each.is_ours):
+                found.append(
+                    f"{each.key} is not touched: {now.where} holds {text}, and {was} was searched; "
+                    f"the trial had {each.value!r}"
+                )
+            case Gone():
+                found.append(f"{each.key} is not touched: the program has no such constant any more")
+    found += [
+        f"{each.key} is not touched: {each.now.config} holds {each.now.value!r}, and {each.was!r} was searched; "
+        f"the trial had {each.value!r}"
+        for each in back.options
+        if not (each.is_as_searched or each.is_applied)
+    ]
+    found += [f"{key} is not touched: no config file that the program names holds it any more" for key in back.gone]
+    return found
+
+
+def _end(back: WriteBack, *, written: bool) -> str:
+    files = ", ".join(each.source.name for each in back.rewrites)
+    if back.rewrites:
+        return f"written: {files}" if written else "nothing is written yet: --write does it"
+    every: list[Wanted | WantedOption] = [*back.wanted, *back.options]
+    if every and all(each.is_applied for each in every):
+        held = ", ".join(f"{each.key.rstrip('=')}={shown(each.value)}" for each in every)
+        configs = dict.fromkeys(each.now.config.name for each in back.options if each.now.config is not None)
+        files = ", ".join((*((back.program.source.name,) if back.wanted else ()), *configs))
+        return f"nothing to do: {files} {'holds' if ', ' not in files else 'hold'} {held}"
+    return "nothing to do in the source"
+
+
+def _show_diff(screen: Screen, back: WriteBack) -> None:
+    """Show it to people, or give it to a file byte for byte, whatever the encodings: ``patch -p1`` takes it."""
+    if not screen.is_terminal:
+        screen.raw(encoded_diff(back.rewrites))
+        return
+    for line in diff(back.rewrites).splitlines():
+        screen.line(line.expandtabs(), style=STYLES.get(line[:1]))

@@ -1,0 +1,104 @@
+"""``run_search.py compare A B...``: experiments of the same metric side by side."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from tune.cli.parser import Parser, add_storage, described, storage_of
+from tune.cli.terminal.summary import INACTIVE, Screen, shown, warn_of_doubts
+from tune.experiment.open import Experiment, open_experiment
+from tune.experiment.trial_result import Outcome
+from tune.paths import short
+from tune.results.report.comparison import History, compare
+from tune.storage_url import absolute_path
+
+HEIGHT, WIDTH = 12, 60  # of the chart, in characters
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+SEVERAL = "*"  # more than one experiment
+
+
+def parser() -> Parser:
+    """Return what it takes on the command line."""
+    parser = Parser(prog="run_search.py compare", description=described("compare"))
+    parser.add_argument("experiments", metavar="EXPERIMENT", nargs="+", help="their names, or their folders")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write a report of it too: one HTML file")
+    add_storage(parser)
+    return parser
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print what each came to, its best values, and how fast it was."""
+    storage = storage_of(given.storage)
+    experiments = [open_experiment(name, storage) for name in dict.fromkeys(given.experiments)]
+    warn_of_doubts(experiments)
+    histories = compare(experiments)
+    space = experiments[0].space
+    screen = Screen()
+    screen.line(f"{space.metric} ({space.mode})", style="bold")
+    screen.table(
+        ("", "experiment", "trials", "epochs", "hardcoded", "best", "of"),
+        [_row(letter, each) for letter, each in zip(_letters(histories), histories, strict=True)],
+    )
+    screen.line()
+    constants = dict.fromkeys(name for each in experiments for name in each.space.dimensions)
+    rows = [(name, *(_value(each.best, name) for each in histories)) for name in constants]
+    screen.table(("best values", *(each.name for each in histories)), rows)
+    screen.line()
+    screen.text(chart(histories))
+    if given.output is not None:
+        _write(experiments, absolute_path(given.output, "--output"), screen)
+    return 0
+
+
+def _write(experiments: Sequence[Experiment], path: Path, screen: Screen) -> None:
+    from tune.results.report.comparison import write_comparison
+
+    write_comparison(experiments, path)
+    screen.line()
+    screen.line(f"report: {short(path)} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+def _letters(histories: Sequence[History]) -> list[str]:
+    return [LETTERS[index % len(LETTERS)] for index in range(len(histories))]
+
+
+def _row(letter: str, each: History) -> tuple[str, ...]:
+    baseline, best = (_score(trial) for trial in (each.baseline, each.best))
+    of = "-" if each.best is None else each.best.version
+    return letter, each.name, str(each.n_trials), str(each.n_epochs), baseline, best, of
+
+
+def _score(trial: Outcome | None) -> str:
+    return "-" if trial is None or trial.final_score is None else f"{trial.final_score:.5g}"
+
+
+def _value(best: Outcome | None, name: str) -> str:
+    return INACTIVE if best is None or name not in best.values else shown(best.values[name])
+
+
+def chart(histories: Sequence[History]) -> list[str]:
+    """Return lines that draw the best score so far over the trials: a letter for each experiment."""
+    scores = [score for each in histories for score in each.so_far if score is not None]
+    longest = max((len(each.so_far) for each in histories), default=0)
+    if not scores:
+        return []
+    low, high = min(scores), max(scores)
+    width = min(WIDTH, longest)
+    cells = [[" "] * width for _ in range(HEIGHT)]
+    for letter, each in zip(_letters(histories), histories, strict=True):
+        for column in range(width):
+            score = _at(each.so_far, column, width, longest)
+            if score is not None:
+                row = round((high - score) / (high - low) * (HEIGHT - 1)) if high > low else 0
+                cells[row][column] = letter if cells[row][column] == " " else SEVERAL
+    labels = {0: f"{high:.5g}", HEIGHT - 1: f"{low:.5g}"} if high > low else {0: f"{high:.5g}"}
+    margin = max(map(len, labels.values()))
+    lines = [f"{labels.get(row, ''):>{margin}} |{''.join(line)}".rstrip() for row, line in enumerate(cells)]
+    foot = f"{' ' * margin} +{'-' * width}"
+    return ["the best score so far, by trials", *lines, foot, f"{' ' * margin}  1{longest:>{max(width - 1, 2)}}"]
+
+
+def _at(so_far: Sequence[float | None], column: int, width: int, longest: int) -> float | None:
+    """Return a history's value in a column of the chart; None behind its last trial."""
+    index = round(column * (longest - 1) / max(width - 1, 1))
+    return so_far[index] if index < len(so_far) else None

@@ -1,0 +1,290 @@
+"""``run_search.py constants PROGRAM``: what a program hardcodes, and how to name it."""
+
+import argparse
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.cells import cell_len, set_cell_size
+
+from tune.cli.parser import Parser, described
+from tune.cli.terminal.streams import LONGEST_CELL, printable_line
+from tune.cli.terminal.summary import Screen, this_command
+from tune.promotion.constant import Constant, Findings, Refusal
+from tune.promotion.find.literals import Unknown
+from tune.promotion.find_constants import find_all, shortest_names
+from tune.promotion.options.declared_options import Option, find_options
+from tune.promotion.options.declared_options import Parser as OptionParser
+from tune.promotion.outside_modules import find_outside_modules, outside_warnings
+from tune.promotion.program import Program, find_program
+from tune.promotion.rank_constants import ConstantRanking, is_never_read
+from tune.space.dimensions import Value
+
+N_PLACES = 2
+"""Reading places that a row shows; `--json` has them all."""
+
+LONGEST_VALUE = 36
+"""Characters of a value that a row shows."""
+
+NEVER_READ = "never read"
+
+GAP = "  "  # between two columns
+LINE_WIDTH = 5  # characters of a line's number
+LEAST_VALUE = 8  # characters of a value that a narrow terminal shows
+
+
+ConstantOrOption = Constant | Option
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A constant or an option, as people read it."""
+
+    name: str
+    value: str
+    where: str
+    """``file:line``."""
+    form: str
+    reads: str
+
+    @property
+    def file(self) -> str:
+        """Where it stands, without the line."""
+        return self.where.rpartition(":")[0]
+
+    @property
+    def line(self) -> str:
+        """Where it stands in its file."""
+        return self.where.rpartition(":")[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """All that a program holds."""
+
+    program: Program
+    names: dict[Constant, str]
+    """Each constant by its shortest name, in the order of the files."""
+    findings: Findings
+    options: tuple[Option, ...]
+    ranking: ConstantRanking
+
+    @property
+    def by_rank(self) -> list[ConstantOrOption]:
+        """All of them: the promising ones first, then what is never read of their kinds, then the rest."""
+        every: list[ConstantOrOption] = [*self.names, *self.options]
+        ranked = [(self.ranking.rank_of(held), held) for held in every]
+        first = [(is_never_read(held), rank, number) for number, (rank, held) in enumerate(ranked) if rank is not None]
+        return [*(every[number] for *_, number in sorted(first)), *(held for rank, held in ranked if rank is None)]
+
+
+def parser() -> Parser:
+    """Return what it takes on the command line."""
+    parser = Parser(prog="run_search.py constants", description=described("constants"))
+    parser.add_argument("program", help="a Python file; the modules of its project that it imports are read too")
+    parser.add_argument("--all", action="store_true", help="what is less promising, too")
+    parser.add_argument("--refused", action="store_true", help="list the names that cannot be searched, and why")
+    parser.add_argument("--json", action="store_true", help="everything, for machines; README.md tells the fields")
+    return parser
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print what the program holds."""
+    listing = read_listing(find_program(Path(given.program)))
+    screen = Screen()
+    if given.json:
+        screen.json(as_json(listing))
+    elif given.refused:
+        show_refused(screen, listing.findings)
+    else:
+        show(screen, listing, given.program, every=given.all)
+    return 0
+
+
+def read_listing(program: Program) -> Listing:
+    """Return all that a program holds."""
+    return Listing(
+        program=program,
+        names=shortest_names(program),
+        findings=find_all(program),
+        options=find_options(program),
+        ranking=ConstantRanking(program),
+    )
+
+
+def show(screen: Screen, listing: Listing, written: str, *, every: bool) -> None:
+    """Print a table, then what is worth a word; ``written`` is the program as the user named it.
+
+    Without ``every`` the table has what is promising, and the rest where nothing is.
+    """
+    ordered = listing.by_rank
+    promising = [held for held in ordered if listing.ranking.rank_of(held) is not None]
+    shown = ordered if every or not promising else promising
+    rows = make_rows(listing, shown)
+    if rows:
+        (show_sections if screen.is_terminal else show_lines)(screen, rows)
+    else:
+        screen.line(f"{listing.program.source.name} hardcodes nothing that can be searched")
+    constants = (held for held in shown if isinstance(held, Constant))
+    warnings = [
+        f"{listing.names[constant]}: {warning} ({constant.where})"
+        for constant in constants
+        for warning in constant.warnings
+    ]
+    warnings += outside_warnings(listing.program)
+    if warnings:
+        screen.line()
+    for warning in warnings:
+        screen.line(warning, style="yellow")
+    n_behind, n_refused = len(ordered) - len(shown), len(listing.findings.refusals) + len(listing.findings.nameless)
+    command = f"{this_command()} constants {written}"
+    if n_behind or n_refused:
+        screen.line()
+    if n_behind:
+        is_, them = ("is", "it") if n_behind == 1 else ("are", "them")
+        screen.line(f"{n_behind} more {is_} less promising; {command} --all lists {them} too", style="dim")
+    if n_refused:
+        screen.line(f"{n_refused} more cannot be searched by name; {command} --refused says why", style="dim")
+
+
+def show_refused(screen: Screen, findings: Findings) -> None:
+    """Print every name that looks like a constant and is none, and what to do about it."""
+    for refusal in findings.refusals:
+        screen.line(f"{refusal.names[0]} {refusal.what}{_place(refusal)}")
+        screen.line(f"  {refusal.hint}", style="dim")
+    for each in findings.nameless:
+        screen.line(f"{each.callee} takes {each.text} by position, and its parameters are not known: {each.place}")
+        screen.line("  Write it as a keyword, if it is meant.", style="dim")
+    if not findings.refusals and not findings.nameless:
+        screen.line("nothing is refused")
+
+
+def show_lines(screen: Screen, rows: Sequence[Row]) -> None:
+    """Print for a file or a pipe: one line a row, and every row with its file."""
+    cells = [(row.name, row.value, row.where, row.form, row.reads) for row in rows]
+    screen.text(aligned([("constant", "value", "where", "form", "read in line"), *cells]))
+
+
+def show_sections(screen: Screen, rows: Sequence[Row]) -> None:
+    """Print for a terminal: a section for each file; values give way where it is narrow."""
+    files = list(dict.fromkeys(row.file for row in rows))
+    rows = sorted(rows, key=lambda row: files.index(row.file))
+    texts = [("constant", "form", "read in line"), *((row.name, row.form, row.reads) for row in rows)]
+    beside = sum(max(map(cell_len, column)) for column in zip(*texts, strict=True))
+    n_value = max(LEAST_VALUE, screen.width - beside - LINE_WIDTH - 4 * len(GAP))
+    cells = [
+        (row.name, _shortened(row.value, n_value), f"{row.line:>{LINE_WIDTH}}", row.form, row.reads) for row in rows
+    ]
+    header, *lines = aligned([("constant", "value", "line", "form", "read in line"), *cells])
+    screen.line(header, style="bold")
+    for number, (file, held) in enumerate(itertools.groupby(zip(rows, lines, strict=True), lambda pair: pair[0].file)):
+        if number:
+            screen.line()
+        screen.line(file, style="dim")
+        screen.text(line for _, line in held)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a line a row, each column as wide as its widest cell."""
+    rows = [[printable_line(cell, LONGEST_CELL) for cell in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    return [GAP.join(map(set_cell_size, row, widths)).rstrip() for row in rows]
+
+
+def as_json(listing: Listing) -> dict[str, object]:
+    """Return what `--json` prints; README.md tells the fields."""
+    findings = listing.findings
+    return {
+        "program": listing.program.source.name,
+        "root": str(listing.program.root),
+        "outside": [
+            {"name": each.name, "file": str(each.path), "where": each.place}
+            for each in find_outside_modules(listing.program)
+        ],
+        "constants": [
+            {**_constant_fields(name, constant), "promising": listing.ranking.is_promising(constant)}
+            for constant, name in listing.names.items()
+        ],
+        "options": [
+            {**_option_fields(option), "promising": listing.ranking.is_promising(option)} for option in listing.options
+        ],
+        "refused": [
+            {"names": each.names, "file": each.source, "reason": each.what, "hint": each.hint}
+            for each in findings.refusals
+        ],
+        "nameless": [{"callee": each.callee, "literal": each.text, "where": each.place} for each in findings.nameless],
+    }
+
+
+def _constant_fields(name: str, constant: Constant) -> dict[str, object]:
+    return {
+        "name": name,
+        "names": constant.names,
+        **_value_fields(constant.value),
+        "where": constant.where,
+        "sites": [
+            {
+                "file": site.source,
+                "line": site.span.line,
+                "column": site.span.column + 1,
+                "end_line": site.span.end_line,
+                "end_column": site.span.end_column + 1,
+            }
+            for site in constant.sites
+        ],
+        "form": constant.form.value,
+        "reads": constant.reads,
+        "warnings": constant.warnings,
+    }
+
+
+def _option_fields(option: Option) -> dict[str, object]:
+    return {
+        "name": option.name,
+        "names": option.names,
+        **_value_fields(option.value),
+        "where": option.place,
+        "is_flag": option.is_flag,
+    }
+
+
+def _value_fields(value: Value | Unknown) -> dict[str, object]:
+    if isinstance(value, Unknown):
+        return {"value": None, "type": None, "text": value.text}
+    finite = {"nan", "inf"}.isdisjoint(re.findall(r"\w+", repr(value)))  # JSON has neither
+    return {"value": value if finite else None, "type": type(value).__name__, "text": repr(value)}
+
+
+def make_rows(listing: Listing, shown: Sequence[ConstantOrOption]) -> list[Row]:
+    """Return a row for each."""
+    return [_row(listing, held) for held in shown]
+
+
+def _row(listing: Listing, held: ConstantOrOption) -> Row:
+    value = _shortened(repr(held.value))
+    if isinstance(held, Constant):
+        return Row(listing.names[held], value, held.where, held.form.value, _reads(held))
+    form = "config" if held.parser is OptionParser.FILE else "flag" if held.is_flag else "option"
+    return Row(held.name, value, held.place, form, NEVER_READ if is_never_read(held) else "")
+
+
+def _reads(constant: Constant) -> str:
+    """``16, 58``: lines of the constant's own file; ``train.py:12`` of another; then how many there are beside."""
+    if not constant.reads:
+        return NEVER_READ
+    own = constant.sites[0].source
+    places = [place.removeprefix(f"{own}:") for place in constant.reads[:N_PLACES]]
+    n_more = len(constant.reads) - len(places)
+    return ", ".join(places) + (f" +{n_more}" if n_more else "")
+
+
+def _shortened(text: str, n: int = LONGEST_VALUE) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= n else f"{line[: n - 3]}..."
+
+
+def _place(refusal: Refusal) -> str:
+    """Most reasons say where; the file stands for those that do not."""
+    return "" if refusal.source in refusal.what else f" ({refusal.source})"

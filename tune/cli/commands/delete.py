@@ -1,0 +1,59 @@
+"""``run_search.py delete EXPERIMENT [VERSION...]``."""
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Iterator
+
+from tune.cli.parser import Parser, add_storage, described, storage_of
+from tune.cli.terminal.summary import Screen
+from tune.errors import OptionError
+from tune.experiment.lock import locked
+from tune.paths import ExperimentPaths, short
+from tune.results.experiments import delete, experiment_to_delete, versions_to_delete
+
+
+def parser() -> Parser:
+    """Return what it takes on the command line."""
+    parser = Parser(prog="run_search.py delete", description=described("delete"))
+    parser.add_argument("experiment", help="its name")
+    parser.add_argument("versions", metavar="VERSION", nargs="*", help="of it; none: the experiment as a whole")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    add_storage(parser)
+    return parser
+
+
+def run(given: argparse.Namespace) -> int:
+    """Say what is to be deleted, ask, and delete it; a search or a retraining that runs is left alone."""
+    paths = experiment_to_delete(given.experiment, storage_of(given.storage))
+    with _both_locked(paths):
+        versions = versions_to_delete(paths, given.versions)
+        folders = [each.folder for each in versions] or [paths.folder]
+        screen = Screen()
+        for folder in folders:
+            screen.line(f"to be deleted: {short(folder)}")
+        if not given.yes and not _agreed():
+            screen.line("nothing was deleted")
+            return 0
+        for folder in folders:
+            delete(folder)
+    screen.line("deleted" if not versions else "deleted; the ledger keeps what the trials were worth")
+    return 0
+
+
+@contextlib.contextmanager
+def _both_locked(paths: ExperimentPaths) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(locked(paths))
+        if paths.retrain.is_dir() and not paths.retrain.is_symlink():
+            stack.enter_context(locked(ExperimentPaths(paths.retrain)))
+        yield
+
+
+def _agreed() -> bool:
+    """Ask on the terminal; raise OptionError where nobody could answer."""
+    if not sys.stdin.isatty():
+        raise OptionError(None, "nobody to ask whether to delete", "Write `--yes` if you are sure.")
+    sys.stdout.write("Delete? [y/N] ")
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().casefold() in ("y", "yes")

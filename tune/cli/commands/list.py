@@ -1,0 +1,70 @@
+"""``run_search.py list``: the experiments of a storage."""
+
+import argparse
+import time
+from dataclasses import asdict
+
+from tune.cli.parser import Parser, add_storage, described, storage_of
+from tune.cli.terminal.summary import Screen
+from tune.experiment.lock import is_held
+from tune.paths import short
+from tune.results.experiments import Listed, experiments, listed
+from tune.storage.download import bring_all
+
+UNITS_S = (("day", 86400), ("hour", 3600), ("minute", 60))
+COLUMNS = ("experiment", "state", "trials", "best", "hardcoded", "metric", "written", "size")
+
+
+def parser() -> Parser:
+    """Return what it takes on the command line."""
+    parser = Parser(prog="run_search.py list", description=described("list"))
+    parser.add_argument("--json", action="store_true", help="everything, for machines")
+    add_storage(parser)
+    return parser
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print a line for each, the one that was written last first."""
+    storage = storage_of(given.storage)
+    bring_all(storage)
+    found = [listed(paths, running=is_held(paths)) for paths in experiments(storage)]
+    screen = Screen()
+    if given.json:
+        screen.json([asdict(each) for each in found])
+        return 0
+    if not found:
+        screen.line(f"no experiments in {short(storage)}")
+        return 0
+    screen.table(COLUMNS, [_cells(each) for each in found])
+    for each in found:
+        if each.error is not None:
+            for line in each.error.split("\n"):
+                screen.line(line, style="yellow")
+    return 0
+
+
+def _cells(each: Listed) -> tuple[str, ...]:
+    failed = f", {each.n_failed} failed" if each.n_failed else ""
+    trials = f"{each.n_trials} of {each.n_wanted}{failed}" if each.n_wanted else "-"
+    age, size = _age(time.time() - each.changed), _size(each.n_bytes)
+    return each.name, each.state, trials, _score(each.best), _score(each.baseline), each.metric or "-", age, size
+
+
+def _score(score: float | None) -> str:
+    return "-" if score is None else f"{score:.5g}"
+
+
+def _age(seconds: float) -> str:
+    for unit, length in UNITS_S:
+        if seconds >= length:
+            n = int(seconds // length)
+            return f"{n} {unit}{'s' if n != 1 else ''} ago"
+    return "just now"
+
+
+def _size(n_bytes: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if n_bytes < 1000:
+            return f"{n_bytes:.3g} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:.3g} GB"

@@ -1,0 +1,32 @@
+"""``run_search.py report EXPERIMENT``: one HTML file that says what came of it, to look at or to send."""
+
+import argparse
+
+from tune.cli.parser import Parser, add_storage, described, storage_of
+from tune.cli.terminal.summary import Screen, warn_of_doubts
+from tune.paths import short
+from tune.storage.sync import send_file
+from tune.storage_url import absolute_path
+
+
+def parser() -> Parser:
+    """Return what it takes on the command line."""
+    parser = Parser(prog="run_search.py report", description=described("report"))
+    parser.add_argument("experiment", help="its name, or its folder")
+    parser.add_argument("-o", "--output", metavar="FILE", help="default: report.html in the experiment's folder")
+    add_storage(parser)
+    return parser
+
+
+def run(given: argparse.Namespace) -> int:
+    """Write it, and say where it is."""
+    from tune.experiment.open import open_experiment
+    from tune.results.report.build import write_report
+
+    experiment = open_experiment(given.experiment, storage_of(given.storage))
+    warn_of_doubts([experiment])
+    output = None if given.output is None else absolute_path(given.output, "--output")
+    path = write_report(experiment, output)
+    send_file(path)
+    Screen().line(f"report: {short(path)} ({path.stat().st_size / 1e6:.1f} MB)")
+    return 0

@@ -1,0 +1,243 @@
+"""``run_search.py resume EXPERIMENT``: go on from the ledger, to the number of trials that is asked for."""
+
+import argparse
+import itertools
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tune.cli.arguments import SETTINGS, Arguments, add_settings
+from tune.cli.commands.search import explain_fault, show_finished, show_stopped
+from tune.cli.parser import Parser, command_of, described, storage_of
+from tune.cli.terminal.observer import looking_on
+from tune.cli.terminal.report_at_end import ReportAtEnd
+from tune.cli.terminal.summary import (
+    Screen,
+    show_dashboard,
+    show_space,
+    show_tensorboard,
+    typed_command,
+    warn_of_doubts,
+)
+from tune.cli.terminal.trials_table import add_profile
+from tune.cluster.backend import Machine
+from tune.errors import ConstantError, ExperimentError, OptionError, SpaceError
+from tune.experiment.lock import check_links, has_never_begun, locked
+from tune.experiment.records import counted_before
+from tune.paths import ExperimentPaths, short
+from tune.promotion.program_checks import most_workers
+from tune.promotion.resolve import Promoted, doubts, hardcoded, resolve
+from tune.promotion.snapshot import Snapshot, check_root
+from tune.promotion.space_checks import check_feasible, lint
+from tune.search.prepare import n_trials
+from tune.space.edit import changes, edited_space
+from tune.space.settings import MAY_CHANGE, Settings
+from tune.space.space import Space
+from tune.space.space_file import find_space, read_space
+from tune.storage_url import is_url
+
+if TYPE_CHECKING:
+    from tune.search.study.edit_space import Edit
+
+
+def parser() -> Parser:
+    """Return what it takes on the command line."""
+    parser = Parser(prog="run_search.py resume", description=described("resume"))
+    parser.add_argument("experiment", help="its name, or its folder")
+    parser.add_argument("--space", metavar="FILE", help="go on with this edited space; trials that fit it are kept")
+    told = "go on from checkpoints that hold more than plain data; whoever wrote them can run code here"
+    parser.add_argument("--trust-checkpoints", action="store_true", help=told)
+    settings = {name: text for name, text in SETTINGS.items() if name.replace("-", "_") in MAY_CHANGE}
+    add_settings(parser, {**settings, "trials": "how many in all; +20: so many more than it was to have"})
+    parser.add_argument("--no-report", action="store_true", help="write no report.html at the end")
+    add_profile(parser)
+    return parser
+
+
+def run(given: argparse.Namespace) -> int:
+    """Take the experiment, mend its ledger if that was torn, and run what is left."""
+    from tune.experiment.open import find_experiment
+
+    began = time.time() if given.profile else None
+    storage = storage_of(given.storage)
+    if not is_url(given.experiment) and has_never_begun(ExperimentPaths(storage / given.experiment)):
+        return _begin(given, ExperimentPaths(storage / given.experiment))
+    paths = ExperimentPaths(find_experiment(given.experiment, storage))
+    check_links(paths)
+    edited = None if given.space is None else read_space(find_space(given.space), program_is_here=False)
+    screen = Screen(quiet=given.quiet)
+    arguments = Arguments.of(given)
+    with arguments.machine(screen.line) as machine, locked(paths, screen.result):
+        report = ReportAtEnd(screen, paths, wanted=not given.no_report)
+        try:
+            trusts = given.trust_checkpoints
+            return _resume(arguments, machine, paths, edited, screen, report, trusts_checkpoints=trusts, session=began)
+        except KeyboardInterrupt:
+            return show_stopped(screen, paths)
+
+
+def _begin(given: argparse.Namespace, paths: ExperimentPaths) -> int:
+    """Begin a search that was ended before its first trial, with the space that it was to search."""
+    Screen(quiet=given.quiet).line(f"{paths.name} never began: it begins now", style="yellow")
+    with tempfile.TemporaryDirectory() as folder:
+        space = Path(shutil.copy(paths.space if given.space is None else find_space(given.space), folder))
+        words = ["--space", str(space), "--name", paths.name, "--storage", str(paths.folder.parent)]
+        for name, text in Arguments.of(given).given.items():
+            words += [f"--{name.replace('_', '-')}", text.removeprefix("+")]
+        words += [*(["--quiet"] if given.quiet else []), *(["--no-report"] if given.no_report else [])]
+        command = command_of("search")
+        return command.run(command.parser().read(words))
+
+
+def _resume(
+    arguments: Arguments,
+    machine: Machine,
+    paths: ExperimentPaths,
+    edited: Space | None,
+    screen: Screen,
+    report: ReportAtEnd,
+    *,
+    trusts_checkpoints: bool,
+    session: float | None,
+) -> int:
+    from tune.experiment.open import open_experiment
+    from tune.search.study.edit_space import Edit
+    from tune.search.study.journal import repair
+    from tune.search.study.switch_files import finish_switch
+
+    finish_switch(paths)
+    if lost := repair(paths.journal):
+        notice = (
+            f"{short(paths.journal)} ended in a torn record of {lost} bytes; it was taken out, all others are there"
+        )
+        screen.line(f"warning: {notice}", style="yellow")
+    experiment = open_experiment(str(paths.folder), paths.folder.parent)
+    if experiment.changed and edited is None:
+        what = f"not as the search left it: {', '.join(experiment.changed)}"
+        raise ExperimentError(
+            short(paths.space), what, "Take it from a backup, or say what is meant with --space FILE."
+        )
+    warn_of_doubts([experiment])
+    check_root(experiment.snapshot)
+    before, program = experiment.space, experiment.snapshot.stored
+    space = _changed(before if edited is None else edited_space(edited, before), before.settings, arguments)
+    promoted = _promoted(space, before, experiment.snapshot)
+    n_workers = most_workers(program, promoted).number
+    resources = machine.resources(space.settings, experiment.snapshot.program, paths.folder.parent, n_workers)
+    if resources.is_measured:
+        what = "auto is measured when a search begins, and this one has begun"
+        raise OptionError("gpus_per_trial", what, "Give a number, such as `--gpus-per-trial 0.5`.")
+    if edited is None:
+        _check_trials("--trials", space, len(experiment.trials))
+    else:
+        check_feasible(space, {item.key: item.dimension for item in promoted}, hardcoded(promoted))
+        where = "--trials" if "trials" in arguments.given else space.where("trials")
+        _go_over(
+            screen,
+            paths,
+            Edit(before=before, after=space, promoted_before=resolve(before, program), promoted=promoted),
+            where,
+        )
+        experiment = open_experiment(str(paths.folder), paths.folder.parent)
+    show_space(screen, space, promoted, program, resources)
+    number = n_trials(space, promoted)
+    n_ended = sum(each.state not in ("waiting", "running") for each in experiment.trials)
+    with looking_on(
+        screen,
+        space,
+        program,
+        resources,
+        title=paths.name,
+        n_trials=number,
+        before=experiment.trials,
+        counted=counted_before(paths, experiment.trials),
+    ) as onlooker:
+        show_tensorboard(screen, paths.folder.parent)
+        from tune.search.run import resume_search
+        from tune.search.spec import Search
+
+        search = Search(
+            space=space,
+            program=program,
+            promoted=promoted,
+            resources=resources,
+            paths=paths,
+            trusts_checkpoints=trusts_checkpoints,
+            session=session,
+            command=typed_command(),
+            explain=partial(explain_fault, paths),
+            on_start=onlooker.on_start,
+            on_dashboard=partial(show_dashboard, screen),
+            on_preflight=onlooker.on_preflight,
+            on_device_left_out=onlooker.on_device_left_out,
+            on_end=report.prepared_by(onlooker.on_end, number - n_ended),
+            watch=onlooker.watch,
+        )
+        finished = resume_search(search, experiment.snapshot)
+    return show_finished(screen, finished, search, report)
+
+
+def _changed(space: Space, before: Settings, arguments: Arguments) -> Space:
+    """Return the space with what was given; ``--trials +20`` adds to what the search was to have."""
+    given, settings = dict(arguments.given), space.settings
+    trials = given.get("trials", "")
+    if trials.startswith("+") and trials[1:].isdecimal():
+        del given["trials"]
+        settings = replace(settings, trials=before.trials + int(trials))
+    return replace(space, settings=replace(arguments, given=given).settings(settings))
+
+
+def _check_trials(where: str, space: Space, n_there: int) -> None:
+    if space.settings.trials < n_there:
+        there = f"there are {n_there} already, got {space.settings.trials}"
+        raise OptionError(where, there, "Give a larger number, or `--trials +N` for N more.")
+
+
+def _promoted(space: Space, before: Space, snapshot: Snapshot) -> tuple[Promoted, ...]:
+    """Find the constants in the source that the trials run, whatever the program says by now."""
+    try:
+        return resolve(space, snapshot.stored)
+    except (ConstantError, SpaceError) as error:
+        if space.dimensions.keys() <= before.dimensions.keys() or not snapshot.program.path.is_file():
+            raise
+        try:
+            resolve(space, snapshot.program)
+        except (ConstantError, SpaceError):
+            raise error from None
+        what = f"{error.what}, as it was when this search began"
+        hint = f"Its trials run {short(snapshot.folder)}, and the program was edited since: start a new search."
+        raise type(error)(error.where, what, hint) from error
+
+
+def _go_over(screen: Screen, paths: ExperimentPaths, edit: "Edit", where: str) -> None:
+    """Take the edited space, and say what it changes; nothing is written where it cannot be taken."""
+    from tune.search.study.edit_space import kept_by
+
+    kept = kept_by(edit, paths)
+    _check_trials(where, edit.after, kept.n_kept)
+    for warning in (*lint(edit.promoted), *doubts(edit.promoted)):
+        screen.line(f"warning: {warning}", style="yellow")
+    if settings := changes(edit.before.settings, edit.after.settings):
+        screen.line(f"changed: {', '.join(settings)}")
+    if not edit.touches_trials:
+        return
+    kept.write(paths)
+    reasons = "; ".join(f"{_numbers(numbers)} ({why})" for why, numbers in kept.left_out.items())
+    total = kept.n_kept + sum(map(len, kept.left_out.values()))
+    screen.line(f"kept: {kept.n_kept} of {total} trials" + (f"; left out: {reasons}" if reasons else ""))
+    if kept.n_known_left_out:
+        screen.line(f"of what was known from another experiment, {kept.n_known_left_out} trials are left out")
+    screen.line()
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    """Return sorted numbers as people write them: ``3-5, 9``."""
+    runs: list[list[int]] = []
+    for _, run in itertools.groupby(enumerate(numbers), lambda each: each[1] - each[0]):
+        runs.append([number for _, number in run])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)

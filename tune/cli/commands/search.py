@@ -1,0 +1,283 @@
+"""The search itself: ``run_search.py --space FILE``."""
+
+import argparse
+import time
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tune.cli.arguments import SETTINGS, Arguments, SearchParser, add_settings
+from tune.cli.parser import COMMANDS, storage_of
+from tune.cli.terminal.observer import looking_on
+from tune.cli.terminal.report_at_end import ReportAtEnd
+from tune.cli.terminal.summary import (
+    Screen,
+    baseline_failure,
+    show_dashboard,
+    show_end,
+    show_failures,
+    show_hints,
+    show_space,
+    show_tensorboard,
+    this_command,
+    typed_command,
+)
+from tune.cli.terminal.trials_table import SCORE, add_profile, show_profile, show_trials, sorted_trials
+from tune.errors import (
+    EXIT_INTERRUPTED,
+    EXIT_SEARCH,
+    NoRoomError,
+    PauseError,
+    SearchError,
+    StartError,
+    UnsharedError,
+    UserError,
+)
+from tune.experiment.lock import has_never_begun, locked
+from tune.paths import ExperimentPaths, claim_experiment, short, word
+from tune.promotion.program_checks import Workers, cautions, crowding, most_workers
+from tune.promotion.resolve import doubts, hardcoded
+from tune.promotion.space_checks import baseline_doubts, lint
+from tune.results.failures import failures_of
+from tune.results.hints import hints_of
+from tune.search.prepare import Plan, n_trials, prepare
+from tune.space.space import Script
+from tune.space.space_file import find_space, read_space
+from tune.storage.download import names_at
+from tune.storage.sync import erase
+from tune.version import __version__
+
+if TYPE_CHECKING:
+    from tune.experiment.trial_result import Outcome
+    from tune.results.warm_start import Knowledge
+    from tune.search.checkpoint_retention import Freed
+    from tune.search.spec import Finished, Search
+
+N_BEST = 10
+"""Trials that are shown at the end of a search; `results` shows all."""
+
+UNITS = {"TB": 1e12, "GB": 1e9, "MB": 1e6, "kB": 1e3, "bytes": 0}
+
+
+def parser() -> SearchParser:
+    """Return what it takes on the command line; its help names the commands too."""
+    commands = "\n".join(f"  {name:<10} {what}" for name, what in COMMANDS.items())
+    parser = SearchParser(
+        prog="run_search.py",
+        description="Search the hyperparameters that a PyTorch Lightning program hardcodes.",
+        epilog=f"commands (run_search.py COMMAND --help):\n{commands}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"promotune {__version__}")
+    parser.add_argument("--space", metavar="FILE", required=True, help="a path, or a name in search_spaces/")
+    add_settings(parser, SETTINGS)
+    parser.add_argument("--name", help="of the experiment; default: the space file's")
+    parser.add_argument("--from", dest="known", metavar="EXPERIMENT", help="what it has learnt is known from the start")
+    parser.add_argument("--no-report", action="store_true", help="write no report.html at the end")
+    add_profile(parser)
+    parser.add_argument("--fast-dev-run", action="store_true", help="one or two batches of the baseline; keeps nothing")
+    return parser
+
+
+CHECKPOINTS_COST = {
+    "best": "checkpoints: best: a trial that is interrupted goes on from its best epoch",
+    "none": "checkpoints: none: a trial that is interrupted begins anew, and `load` takes what `retrain` trains again",
+}
+"""What a choice costs, by the setting."""
+
+
+def run(given: argparse.Namespace) -> int:
+    """Check everything, then search."""
+    began = time.time() if given.profile else None
+    arguments = Arguments.of(given)
+    space = read_space(find_space(given.space))
+    space = replace(space, settings=arguments.settings(space.settings))
+    screen = Screen(quiet=given.quiet)
+    with arguments.machine(screen.line) as machine:
+        return _run(prepare(space, machine, storage_of(given.storage), given.name), given, screen, began)
+
+
+def _run(plan: Plan, given: argparse.Namespace, screen: Screen, began: float | None) -> int:
+    show_space(screen, plan.space, plan.promoted, plan.program, plan.resources)
+    unmet = baseline_doubts(plan.space.requirements, hardcoded(plan.promoted))
+    told = cautions(plan.program, is_script=isinstance(plan.space.shape, Script))
+    crowded = crowding(plan.workers, plan.resources.cpus_per_trial)
+    costs = [told for word, told in CHECKPOINTS_COST.items() if word == plan.space.settings.checkpoints]
+    for warning in (*lint(plan.promoted), *doubts(plan.promoted), *unmet, *told, *crowded, *costs):
+        screen.line(f"warning: {warning}", style="yellow")
+    known = None if given.known is None else _known(given.known, plan, screen)
+    name, taken = plan.name or plan.space.name, names_at(plan.storage)
+    if has_never_begun(ExperimentPaths(plan.storage / name)):  # the name is free again
+        erase(plan.storage / name)
+    paths = claim_experiment(plan.storage, name, numbered=plan.name is None, taken=taken)
+    with locked(paths, screen.result):
+        try:
+            report = ReportAtEnd(screen, paths, wanted=not (given.no_report or given.fast_dev_run))
+            return _search(plan, paths, screen, known, report, rehearsal=given.fast_dev_run, session=began)
+        except KeyboardInterrupt:
+            return show_stopped(screen, paths)
+
+
+def _known(experiment: str, plan: Plan, screen: Screen) -> "Knowledge":
+    """Return what another experiment knows, and say how much of it counts."""
+    from tune.results.warm_start import knowledge_of
+
+    known = knowledge_of(experiment, plan.storage, plan.space, plan.promoted)
+    left_out = ", ".join(f"{count} {reason}" for reason, count in known.left_out.items())
+    screen.line(
+        f"known from {known.experiment}: {_trials(len(known.trials))}" + (f"; left out: {left_out}" if left_out else "")
+    )
+    screen.line()
+    return known
+
+
+def _trials(number: int) -> str:
+    return f"{number} trial{'s' if number != 1 else ''}"
+
+
+def _search(
+    plan: Plan,
+    paths: ExperimentPaths,
+    screen: Screen,
+    known: "Knowledge | None",
+    report: ReportAtEnd,
+    *,
+    rehearsal: bool,
+    session: float | None,
+) -> int:
+    number = 1 if rehearsal else n_trials(plan.space, plan.promoted)
+    with looking_on(screen, plan.space, plan.program, plan.resources, title=paths.name, n_trials=number) as onlooker:
+        if not rehearsal:
+            show_tensorboard(screen, plan.storage)
+        from tune.search.run import run_search
+        from tune.search.spec import Search
+
+        search = Search(
+            space=plan.space,
+            program=plan.program,
+            promoted=plan.promoted,
+            resources=plan.resources,
+            paths=paths,
+            rehearsal=rehearsal,
+            session=session,
+            command=typed_command(),
+            explain=partial(explain_fault, paths),
+            knowledge=None if known is None else (known.experiment, known.trials),
+            on_start=onlooker.on_start,
+            on_dashboard=partial(show_dashboard, screen) if not rehearsal else lambda address: None,
+            on_share=onlooker.on_share,
+            on_preflight=onlooker.on_preflight,
+            on_device_left_out=onlooker.on_device_left_out,
+            on_end=report.prepared_by(onlooker.on_end, number),
+            watch=onlooker.watch,
+        )
+        try:
+            finished = run_search(search)
+        except (UserError, StartError, NoRoomError):  # nothing was trained
+            erase(paths.folder)
+            raise
+        except KeyboardInterrupt:
+            if rehearsal:
+                erase(paths.folder)
+            raise
+    if rehearsal:
+        erase(paths.folder)
+        logged = finished.baseline.logged if finished.baseline is not None else []
+        screen.result("the baseline trains and validates; it logs " + ", ".join(logged), style="green")
+        return EXIT_INTERRUPTED if finished.interrupted_by_user else 0
+    return show_finished(screen, finished, search, report)
+
+
+def _freed(freed: "Freed", keep: int | None) -> str:
+    """Return one line about checkpoints that are gone."""
+    limit = "10% of the free disk was full" if keep is None else f"keep_checkpoints is {keep}"
+    n_unit, unit = next((n_bytes, unit) for unit, n_bytes in UNITS.items() if freed.n_bytes >= n_bytes)
+    size = f"{freed.n_bytes / max(n_unit, 1):.3g} {unit}"
+    return f"the checkpoints of {_trials(freed.n_trials)} were freed, {size}: {limit}"
+
+
+def show_stopped(screen: Screen, paths: ExperimentPaths) -> int:
+    """Show how to go on after a second Ctrl-C, or one before the first trial; return the exit status."""
+    if paths.journal.is_file():
+        command = _go_on(paths)
+        screen.result("stopped at once; trials that ran go on from their last checkpoint", style="yellow")
+        screen.result(f"to go on: {command}", style="bold")
+    return EXIT_INTERRUPTED
+
+
+def storage_option(paths: ExperimentPaths) -> str:
+    """Return what a command needs beside an experiment's name to find it."""
+    storage = paths.folder.parent
+    return "" if storage == storage_of(None) else f" --storage {word(storage)}"
+
+
+def show_finished(screen: Screen, finished: "Finished", search: "Search", report: ReportAtEnd) -> int:
+    """Show what came of a search and the commands that come next; return the exit status."""
+    paths, space = search.paths, search.space
+    if screen.can_redraw and not screen.is_quiet:  # elsewhere each trial had its line
+        show_trials(screen, sorted_trials(finished.outcomes, space, SCORE)[:N_BEST], space)
+    best = show_end(screen, finished.outcomes, space, search.promoted)
+    if not screen.is_quiet:
+        show_failures(screen, failures_of(finished.outcomes, space, paths))
+        show_hints(screen, hints_of(finished.outcomes, space, paths.argument))
+    if search.session is not None:
+        show_profile(screen, finished.outcomes, paths)
+    screen.result(f"everything is in {short(paths.folder)}")
+    if finished.freed.n_trials:
+        screen.line(_freed(finished.freed, space.settings.keep_checkpoints))
+    if finished.fault is None:
+        report.write(len(finished.outcomes))
+    _show_written(screen, finished)
+    _show_crowding(screen, finished, search)
+    _show_next(screen, finished, search, best)
+    if finished.fault is not None:
+        raise explain_fault(paths, finished.fault)
+    if finished.interrupted_by_user:
+        return EXIT_INTERRUPTED
+    if best is None:
+        screen.result("no trial has a score; each version's trial.json and log.txt say why", style="red")
+        return EXIT_SEARCH
+    return 0 if baseline_failure(finished.outcomes) is None else EXIT_SEARCH
+
+
+def _show_written(screen: Screen, finished: "Finished") -> None:
+    if finished.baseline is None or not finished.baseline.wrote:
+        return
+    written = ", ".join(finished.baseline.wrote)
+    screen.line(f"warning: the program writes into the working directory, and all trials share it: {written}", "yellow")
+    screen.line("         `own_folder: true` keeps them apart", "yellow")
+
+
+def _show_crowding(screen: Screen, finished: "Finished", search: "Search") -> None:
+    """Warn of DataLoader workers that only running the program could tell of."""
+    held = Workers(number=finished.baseline.n_workers if finished.baseline is not None else 0, where="the program")
+    if most_workers(search.program, search.promoted).number < held.number:
+        for warning in crowding(held, search.resources.cpus_per_trial):
+            screen.line(f"warning: {warning}", "yellow")
+
+
+def _show_next(screen: Screen, finished: "Finished", search: "Search", best: "Outcome | None") -> None:
+    """Show the commands that come next."""
+    paths = search.paths
+    option = storage_option(paths)
+    more = len(finished.outcomes) < search.space.settings.trials and not finished.exhausted
+    if more or any(outcome.state in ("waiting", "running") for outcome in finished.outcomes):
+        screen.result(f"to go on: {_go_on(paths)}", style="bold")
+    if best is not None:
+        screen.line(f"next: {this_command()} retrain {paths.name} --seeds 5{option}")
+        if not best.is_baseline:
+            screen.line(f"      {this_command()} apply {paths.name}{option}")
+
+
+def _go_on(paths: ExperimentPaths) -> str:
+    return f"{this_command()} resume {paths.name}{storage_option(paths)}"
+
+
+def explain_fault(paths: ExperimentPaths, fault: SearchError) -> SearchError:
+    """Return why the search could not go on, with the command that goes on once it can."""
+    if not isinstance(fault, PauseError):
+        return fault
+    acts = {NoRoomError: "Make room there, then", UnsharedError: "Mount it there, or take the node out, then"}
+    return type(fault)(
+        fault.where, fault.what, f"What was written is whole. {acts.get(type(fault), 'To go on')}: {_go_on(paths)}"
+    )

@@ -1,0 +1,1 @@
+"""All that is printed while a search runs, and at its end."""

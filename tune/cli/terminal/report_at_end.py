@@ -1,0 +1,71 @@
+"""The report at the end of a search: made from the files while the prompt waits, so nothing else may take its time."""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable
+
+from tune.cli.parser import storage_of
+from tune.cli.terminal.summary import Screen, one_line, this_command
+from tune.experiment.trial_result import Outcome
+from tune.paths import ExperimentPaths, short, word
+
+READY_AFTER = 0.1
+"""So much of the search passes before anything is made ready: its first trials are what one waits for."""
+READY_AFTER_S = 60
+"""Or so much time."""
+MAX_TRIALS = 1000
+"""With more the report takes seconds: it is left to `report`."""
+
+
+class ReportAtEnd:
+    """Writes the report of a search that has just ended."""
+
+    def __init__(self, screen: Screen, paths: ExperimentPaths, *, wanted: bool) -> None:
+        self._screen = screen
+        self._paths = paths
+        self._wanted = wanted
+        self._thread: threading.Thread | None = None
+
+    def prepared_by(self, on_end: Callable[[Outcome], None], n_trials: int) -> Callable[[Outcome], None]:
+        """Return ``on_end``, which makes ready for the report once some of the ``n_trials`` have ended.
+
+        Its libraries are imported in the background: that is the larger part of the time that it takes. It is more than
+        a second of CPU, and while it holds the interpreter's lock, trials wait for their answers.
+        """
+        until = time.monotonic() + READY_AFTER_S
+        ends = itertools.count(1)
+
+        def ended(outcome: Outcome) -> None:
+            is_late = next(ends) >= READY_AFTER * n_trials or time.monotonic() >= until
+            if self._wanted and self._thread is None and is_late:
+                self._thread = threading.Thread(target=_prepare, daemon=True)
+                self._thread.start()
+            on_end(outcome)
+
+        return ended
+
+    def write(self, n_trials: int) -> None:
+        """Write it, and say where it is. Whatever goes wrong with it, the search is through."""
+        if not self._wanted or not n_trials:
+            return
+        if n_trials > MAX_TRIALS:
+            storage = self._paths.folder.parent
+            option = "" if storage == storage_of(None) else f" --storage {word(storage)}"
+            self._screen.line(f"report: {this_command()} report {self._paths.name}{option}")
+            return
+        from tune.experiment.open import open_experiment
+        from tune.results.report.build import write_report
+
+        try:
+            path = write_report(open_experiment(str(self._paths.folder), self._paths.folder.parent))
+        except Exception as error:  # a search is not lost by its report
+            self._screen.line(f"warning: no report: {type(error).__name__}: {one_line(str(error))}", style="yellow")
+        else:
+            self._screen.line(f"the report: {short(path)}")
+
+
+def _prepare() -> None:
+    from tune.results.report.preload import prepare
+
+    prepare()

@@ -1,0 +1,344 @@
+"""What a search shows on the terminal: the space at the start, a line a trial, the best at the end.
+
+What a search shows on the terminal; in a file the same lines without control characters.
+
+What a search found out beside the best values: why trials failed, and what to do next.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import socket
+import sys
+import threading
+import weakref
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from rich.cells import cell_len
+from rich.table import Table
+from rich.text import Text
+
+from tune.cli.terminal.console import STYLES, open_console, open_output
+from tune.cli.terminal.streams import LONGEST_CELL, complain, printable, printable_line
+from tune.cluster.resources import Resources
+from tune.experiment.open import Experiment
+from tune.experiment.trial_result import Mode, Outcome, better, pareto_front, ranked
+from tune.paths import short, word
+from tune.promotion.find.literals import Unknown
+from tune.promotion.program import Program
+from tune.promotion.resolve import Promoted, baseline_value
+from tune.results.failures import FailureGroup
+from tune.results.hints import Hint
+from tune.search.prepare import n_trials
+from tune.space.conditions import describe_condition, restored
+from tune.space.dimensions import describe
+from tune.space.space import Space
+from tune.storage_url import url_of
+
+LONGEST_REASON = 200  # characters of why a trial failed
+TENSORBOARD_PORT = 6006
+INACTIVE = "-"  # a constant that keeps its hardcoded value, since its condition does not hold
+
+
+class Screen:
+    """A console on the process's own standard output, which stays the user's while a search runs."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._file = open_output()
+        weakref.finalize(self, self._file.close)
+        self.console = open_console(self._file)
+        self.is_quiet = quiet
+        """Whether only results are shown."""
+        self.lock = threading.RLock()
+        """Held while something is drawn: a live view has a thread of its own."""
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether somebody looks at it, in lines of a certain width; colours may be wanted elsewhere too."""
+        return self._file.isatty()
+
+    @property
+    def can_redraw(self) -> bool:
+        """Whether the cursor can be moved back."""
+        return self.is_terminal and not self.console.is_dumb_terminal
+
+    @property
+    def width(self) -> int:
+        """Characters in a line of the terminal."""
+        return self.console.width
+
+    def line(self, text: str = "", style: str | None = None) -> None:
+        """Print one line; nothing in it is markup."""
+        if not self.is_quiet:
+            self.result(text, style)
+
+    def result(self, text: str, style: str | None = None) -> None:
+        """Print a line that even the quiet want to see."""
+        with self.lock:
+            self.console.print(Text(printable_line(text), style=style or ""))
+
+    def text(self, lines: Iterable[str]) -> None:
+        """Print many lines without a style: rich takes a third of a millisecond for each."""
+        self._file.write("".join(f"{printable_line(line)}\n" for line in lines))
+        self._file.flush()
+
+    def raw(self, text: bytes) -> None:
+        """Write bytes as they are; to a terminal as text without control characters."""
+        if self.is_terminal:
+            text = printable(text.decode(errors="replace").replace("\r\n", "\n")).encode()
+        self._file.buffer.write(text)
+        self._file.flush()
+
+    def json(self, found: object) -> None:
+        """Write what machines read."""
+        text = json.dumps(found, indent=2, allow_nan=False).replace(
+            "\x7f", "\\u007f"
+        )  # the one control that JSON leaves
+        self.raw(f"{text}\n".encode())
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a table as wide as its cells; on a narrow terminal all but the first column go on in the next line."""
+        if self.is_quiet:
+            return
+        table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
+        columns, *rows = ([printable_line(cell, LONGEST_CELL) for cell in row] for row in (columns, *rows))
+        widths = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
+        for place, (column, width) in enumerate(zip(columns, widths, strict=True)):
+            table.add_column(column, no_wrap=place == 0, min_width=width if place == 0 else None, overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row))
+        whole = None if self.console.is_terminal else sum(widths) + 3 * len(widths)
+        with self.lock:
+            self.console.print(table, crop=False, width=whole)
+
+
+def show_space(
+    screen: Screen, space: Space, promoted: Sequence[Promoted], program: Program, resources: Resources
+) -> None:
+    """Show what will be searched, and how."""
+    settings = space.settings
+    screen.line(f"{program.source.name}: {space.goal}", style="bold")
+    device = f"{resources.gpus_per_trial:g} GPU" if resources.gpus_per_trial else f"{resources.cpus_per_trial:g} CPU"
+    if 0 < resources.gpus_per_trial < 1:
+        device += f" and {resources.gpus_per_trial:.0%} of its memory"
+    screen.line(resources.found)
+    together = f", in {resources.workers_per_trial} processes" if resources.workers_per_trial > 1 else ""
+    at_a_time = "as many at a time as a GPU has room for"
+    if not resources.is_measured:
+        at_a_time = f"{resources.concurrency} at a time with {device} each{together}"
+    screen.line(
+        f"{n_trials(space, promoted)} trials, {at_a_time}; "
+        f"sampler {settings.sampler}, scheduler {_scheduler(space)}, seed {settings.seed}"
+    )
+    screen.line()
+    rows = [(item.key, shown(item.constant.value), _searched(item, space)) for item in promoted]
+    screen.table(("constant", "hardcoded", "searched"), rows)
+    screen.line()
+
+
+def _scheduler(space: Space) -> str:
+    name = space.settings.scheduler
+    if space.stops_early or name == "none":
+        return name
+    return "none (of several metrics `scheduler_args: {metric: ...}` names one to stop trials by)"
+
+
+def _searched(item: Promoted, space: Space) -> str:
+    condition = space.conditions.get(item.key)
+    return describe(item.dimension) + (f"; when {describe_condition(condition)}" if condition else "")
+
+
+def show_tensorboard(screen: Screen, storage: Path) -> None:
+    """Show how to look on while it runs."""
+    port = _free_port(TENSORBOARD_PORT)
+    screen.line(f"TensorBoard    {tool('tensorboard')} --logdir {word_here(storage)} --port {port}")
+    screen.line()
+
+
+def show_dashboard(screen: Screen, address: str) -> None:
+    """Show where Ray's dashboard is, in between the lines of the trials; from any thread."""
+    with screen.lock:
+        screen.line(f"Ray dashboard  http://{address}")
+        if os.environ.get("RAY_AUTH_MODE", "").lower() == "disabled":
+            warning = "RAY_AUTH_MODE=disabled: any user of this machine can run code as you"
+            screen.result(f"warning: {warning}", style="bold red")
+        else:
+            screen.line(f"  its token    {tool('ray')} get-auth-token")
+
+
+class TrialLines:
+    """One line a trial that ended."""
+
+    def __init__(self, screen: Screen, mode: Mode, n_trials: int, before: Sequence[Outcome] = ()) -> None:
+        self._screen = screen
+        self._mode = mode
+        self._n_trials = n_trials
+        ended = ranked(before, mode)
+        self._n_ended = sum(outcome.state in ("complete", "pruned", "failed") for outcome in before)
+        self._best: float | None = ended[0].score if ended and ended[0].is_comparable else None
+
+    def ended(self, outcome: Outcome) -> None:
+        """Print a trial; the best so far carries a star."""
+        self._n_ended += 1
+        score = outcome.score if outcome.state != "failed" and outcome.is_comparable else None
+        leads = score is not None and better(self._mode, score, self._best)
+        if leads:
+            self._best = outcome.score
+        count = f"{self._n_ended:>{len(str(self._n_trials))}}/{self._n_trials}"
+        scores = " ".join(f"{value:<10.5g}" for value in outcome.scores)
+        what = one_line(outcome.reason or "") if outcome.state == "failed" else scores
+        line = f"{count} {'*' if leads else ' '} {outcome.state:<8} {outcome.length}  {what:<10}  {_version(outcome)}"
+        self._screen.line(line, style=STYLES[outcome.state])
+
+
+def _version(outcome: Outcome) -> str:
+    return outcome.version if outcome.repeat_of is None else f"{outcome.number:03d}, repeat of {outcome.version}"
+
+
+def show_end(screen: Screen, outcomes: Sequence[Outcome], space: Space, promoted: Sequence[Promoted]) -> Outcome | None:
+    """Show the best values and their gain over the hardcoded ones; return the best trial, None when there is none."""
+    screen.line()
+    if (failure := baseline_failure(outcomes)) is not None:
+        screen.result(failure, style="red")
+    counts = Counter(outcome.state for outcome in outcomes)
+    screen.line(
+        f"{len(outcomes)} trial{'s' if len(outcomes) != 1 else ''}: "
+        + ", ".join(f"{counts[state]} {state}" for state in STYLES if counts[state])
+    )
+    best = next(iter(ranked(outcomes, space.mode)), None)
+    if best is None or best.score is None:
+        return None
+    screen.result(f"best: {space.metric} = {best.score:.5g} {best.scored_where} of {best.version}", style="bold")
+    baseline = next((outcome for outcome in outcomes if outcome.is_baseline), None)
+    if baseline is not None and (reference := baseline.final_score) is not None:
+        gain = f"better by {abs(best.score - reference):.5g}" if best is not baseline else "no trial was better"
+        screen.line(f"the hardcoded values: {reference:.5g}; {gain}")
+    show_front(screen, outcomes, space)
+    screen.line()
+    trained = {} if baseline is None else baseline.values
+    screen.table(
+        ("constant", "hardcoded", "best"),
+        [
+            (item.key, shown(baseline_value(item, trained)), _best_value(item, best))
+            for item in promoted
+            if not isinstance(item.value, Unknown) or item.key in {**trained, **best.values}
+        ],
+    )
+    screen.line()
+    return best
+
+
+def baseline_failure(outcomes: Sequence[Outcome]) -> str | None:
+    """Return a line about a baseline that failed: nothing is known to be better than the hardcoded values then."""
+    failed = next((each for each in outcomes if each.is_baseline and each.state == "failed"), None)
+    if failed is None:
+        return None
+    return f"the baseline failed, so no gain is known: {one_line(failed.reason or '')}"
+
+
+def _best_value(item: Promoted, best: Outcome) -> str:
+    """Return a constant of the best trial; the ledger makes lists of tuples."""
+    return shown(restored(item.dimension, best.values[item.key])) if item.key in best.values else INACTIVE
+
+
+def show_front(screen: Screen, outcomes: Sequence[Outcome], space: Space) -> None:
+    """Show, of several metrics, the trials that no other one beats in one metric without losing in another."""
+    if not space.others:
+        return
+    front = pareto_front(outcomes, [each.mode for each in space.objectives])
+    screen.line()
+    screen.line(f"Pareto front: {len(front)} of {len(outcomes)} trials")
+    columns = (*(f"{each.metric} ({each.mode})" for each in space.objectives), "epoch", "version")
+    screen.table(columns, [(*map(shown, each.scores), str(each.best_epoch), _version(each)) for each in front])
+
+
+def shown(value: object) -> str:
+    """Return a value as people read it; a float in no more digits than it needs for that."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def one_line(text: str) -> str:
+    """Return what a program said, fit for a line: no control characters, and not too long."""
+    plain = Text.from_ansi(" ".join(text.splitlines())).plain  # a colour is more than its first, unprintable letter
+    clean = "".join(letter if letter.isprintable() else " " for letter in plain)
+    words = " ".join(clean.split())
+    return words if len(words) <= LONGEST_REASON else f"{words[: LONGEST_REASON - 3]}..."
+
+
+def word_here(path: Path) -> str:
+    """Return a path of this machine as one word, also of what is a copy."""
+    return word(path) if url_of(path) is None else shlex.quote(str(path))
+
+
+def this_command() -> str:
+    """Return how the user calls us."""
+    return "python run_search.py" if Path(sys.argv[0]).name == "run_search.py" else Path(sys.argv[0]).name
+
+
+def typed_command() -> str:
+    """Return the whole command line, as it can be typed again."""
+    return f"{this_command()} {shlex.join(sys.argv[1:])}"
+
+
+def tool(name: str) -> str:
+    """Return how the user calls a program of our environment, from the working directory."""
+    path = Path(sys.executable).with_name(name)
+    if (found := shutil.which(name)) is not None and Path(found).resolve() == path.resolve():
+        return name
+    return min(os.path.relpath(path), short(path), key=len)
+
+
+def _free_port(first: int) -> int:
+    for port in range(first, first + 100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    return first
+
+
+MOST_GROUPS = 5
+MOST_DOUBTS = 5
+
+
+def show_failures(screen: Screen, groups: Sequence[FailureGroup]) -> None:
+    """Show each cause with its place, an example, and the region, if one tells it."""
+    if not groups:
+        return
+    n_failed = sum(len(group.trials) for group in groups)
+    causes = f"{len(groups)} causes" if len(groups) > 1 else "one cause"
+    screen.line(f"{n_failed} failed, of {causes}:" if n_failed > 1 else "one failed:", style="bold")
+    for group in groups[:MOST_GROUPS]:
+        count = f"{len(group.trials)} x " if len(group.trials) > 1 else ""
+        screen.line(f"  {count}{one_line(group.cause)}", style="red")
+        if group.place is not None:
+            screen.line(f"    at {group.place}" + (f": {one_line(group.code)}" if group.code else ""))
+        if group.region is not None:
+            screen.line(f"    {group.sentence}", style="bold")
+        constants = ", ".join(f"{name}={shown(value)}" for name, value in group.constants.items())
+        screen.line(f"    such as {constants}")
+        screen.line(f"    its log: {short(group.log)}")
+    if len(groups) > MOST_GROUPS:
+        screen.line(f"  and {len(groups) - MOST_GROUPS} causes more")
+    screen.line()
+
+
+def show_hints(screen: Screen, hints: Sequence[Hint]) -> None:
+    """Show what the trials suggest."""
+    for hint in hints:
+        screen.line(f"hint: {hint.sentence}", style="cyan")
+    if hints:
+        screen.line()
+
+
+def warn_of_doubts(experiments: Iterable[Experiment]) -> None:
+    """Say on standard error what contradicts itself in the files, so that output for machines stays as it is."""
+    for experiment in experiments:
+        for doubt in experiment.doubts[:MOST_DOUBTS]:
+            complain(f"warning: {doubt}\n")
+        if len(experiment.doubts) > MOST_DOUBTS:
+            complain(
+                f"warning: {len(experiment.doubts) - MOST_DOUBTS} contradictions more in {experiment.paths.name}\n"
+            )

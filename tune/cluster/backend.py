@@ -1,0 +1,112 @@
+"""Where trials run: on this machine, or on a Ray cluster that is joined."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tune.cluster.connection import check_answers, door_of
+from tune.cluster.resources import Reached, Resources, plan_resources
+from tune.errors import OptionError
+from tune.promotion.program import Program
+from tune.space.settings import Settings
+
+LAUNCHERS = {
+    "srun": ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "with `srun --ntasks=1`"),
+    "mpirun": ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "without mpirun"),
+    "torchrun": ("RANK", "WORLD_SIZE", "without torchrun; where nothing like it starts it, unset RANK and WORLD_SIZE"),
+}
+"""What starts a command several times: the variables that number its processes and count them; how to start it once."""
+SHELL_OF_SRUN = "SLURM_PTY_PORT"
+"""Set in a shell that ``srun --pty`` opened, which is task 0 alone, however many tasks the step has."""
+
+
+class Machine(Protocol):
+    """Gives each trial its share."""
+
+    def resources(self, settings: Settings, program: Program, storage: Path, n_workers: int) -> Resources:
+        """Divide it; raise OptionError when there is less than was asked for.
+
+        ``n_workers``: of the program's DataLoaders.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class ThisMachine:
+    """The one that the command runs on."""
+
+    gpus: tuple[int, ...] | None
+    """Indices of those to use; None: all."""
+
+    def resources(self, settings: Settings, program: Program, storage: Path, n_workers: int) -> Resources:
+        """Divide it."""
+        return plan_resources(settings, self.gpus, n_workers)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherMachines:
+    """A cluster, which is joined when it is asked for its resources: what can be told without it was told by then."""
+
+    address: str
+    until: contextlib.ExitStack
+    """When the cluster is left."""
+    tell: Callable[[str], None]
+
+    def resources(self, settings: Settings, program: Program, storage: Path, n_workers: int) -> Resources:
+        """Join the cluster and divide it; raise OptionError too where its nodes cannot do what is asked."""
+        door = door_of(self.address)
+        if door is not None:
+            check_answers(door)
+        from tune.cluster.remote_ray import joined  # imports Ray
+
+        self.tell(f"joining {self.address}")
+        resources = self.until.enter_context(joined(self.address, settings, program, storage, n_workers))
+        if resources.reached is not None:
+            self.tell(_told(resources.reached))
+        return resources
+
+
+@contextlib.contextmanager
+def machine(address: str | None, gpus: tuple[int, ...] | None, tell: Callable[[str], None]) -> Iterator[Machine]:
+    """Give the machine that is meant; a cluster is left at the end. Raise OptionError at what cannot be meant."""
+    check_started_once(os.environ, on_cluster=address is not None)
+    if address is None:
+        if gpus is not None and "ray" in sys.modules and sys.modules["ray"].is_initialized():
+            what = "Ray runs already in this process, and has its GPUs"
+            hint = "Call `ray.shutdown()` first, or start Ray with CUDA_VISIBLE_DEVICES set, and leave `gpus` out."
+            raise OptionError("--gpu", what, hint)
+        yield ThisMachine(gpus)
+        return
+    if gpus is not None:
+        what = "GPUs are named by their place in one machine, and --address means a cluster"
+        raise OptionError("--gpu", what, "Say with --gpus-per-trial how many a trial takes; Ray chooses them.")
+    door_of(address)
+    with contextlib.ExitStack() as until:
+        yield OtherMachines(address, until, tell)
+
+
+def check_started_once(variables: Mapping[str, str], *, on_cluster: bool) -> None:
+    """Raise OptionError where a launcher starts this command several times: each would take the whole machine.
+
+    One process with rank 0 may be the only one: ``ray symmetric-run`` starts its command on one node of a step that has
+    a task on each, and a shell of ``srun --pty`` is one of the step's tasks.
+    """
+    for launcher, (rank, size, once) in LAUNCHERS.items():
+        number, count = variables.get(rank, ""), variables.get(size, "")
+        if not (number.isdecimal() and count.isdecimal() and int(count) > 1):
+            continue
+        alone = on_cluster or (launcher == "srun" and SHELL_OF_SRUN in variables)
+        if int(number) == 0 and alone:
+            continue
+        raise OptionError(
+            None,
+            f"{launcher} starts this command {count} times, and each would search on its own, got {size}={count}",
+            f"Start it once, {once}. `--workers-per-trial N` gives a trial several processes.",
+        )
+
+
+def _told(reached: Reached) -> str:
+    return "the project travels to the nodes" if reached.travels else "all nodes see the project's folder"

@@ -1,0 +1,37 @@
+"""The Ray that a search runs on: its own for that time, or one that runs already. Ray itself is imported late."""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
+
+from tune.cluster.connection import DRIVER_ENVIRONMENT, environment
+from tune.cluster.process_server import running_server
+from tune.cluster.resources import Resources
+
+
+@contextlib.contextmanager
+def local_cluster(
+    resources: Resources,
+    on_dashboard: Callable[[str], None] = lambda address: None,
+    on_stuck: Callable[[str], None] = lambda how: None,
+) -> Iterator[None]:
+    """Start Ray on this machine, and end it; a Ray that runs already in this process is used, and left running.
+
+    ``on_dashboard`` hears the address of its dashboard, ``127.0.0.1:8265``, once it is up: from another thread.
+    ``on_stuck`` is called in another thread where Ray died as it started, with how, and this will not return.
+    """
+    if "ray" in sys.modules and sys.modules["ray"].is_initialized():
+        if resources.reached is not None and resources.reached.dashboard is not None:
+            on_dashboard(resources.reached.dashboard)
+        with environment(DRIVER_ENVIRONMENT):
+            yield
+        return
+    with environment({**DRIVER_ENVIRONMENT, **_devices(resources)}), running_server():
+        from tune.cluster.local_ray import own_ray  # a quarter of a second, while the template imports
+
+        with own_ray(resources, on_dashboard, on_stuck):
+            yield
+
+
+def _devices(resources: Resources) -> Mapping[str, str]:
+    return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, resources.gpus))} if resources.gpus else {}

@@ -1,0 +1,230 @@
+"""A Ray of our own for the time of a search: on the loopback address as far as Ray lets us, with its token on."""
+
+import contextlib
+import importlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray._private import node, services, utils
+from ray._private.node import Node
+
+from tune.cluster.connection import environment
+from tune.cluster.process_server import end_with_driver, ray_scratch
+from tune.cluster.ray_dashboard import Dashboard
+from tune.cluster.ray_health import abandon, forget_loss, forget_processes, is_lost, note_process, ray_watched
+from tune.cluster.resources import Resources
+from tune.cluster.signals import interrupts_taken
+from tune.errors import StartError
+from tune.gc_control import collector_paused
+from tune.internals.patch import replaced
+from tune.internals.ray_internals import make_token, on_loopback
+
+OBJECT_STORE_BYTES = 100 * 2**20
+"""Trials exchange a few numbers; Ray would take 30% of the memory."""
+PATIENCE_S = 5
+"""So long the node is looked for often."""
+LOOK_S = 0.02
+START_HINT = "Nothing was searched. Give the same command again; `ray start --head` on its own may say more."
+
+
+@contextlib.contextmanager
+def own_ray(
+    resources: Resources, on_dashboard: Callable[[str], None], on_stuck: Callable[[str], None]
+) -> Iterator[None]:
+    """Start Ray, and end it; what else the driver needs is imported meanwhile.
+
+    ``on_stuck`` is called in another thread where Ray died as it started, and will not return.
+    """
+    dashboard = Dashboard(on_dashboard)
+    imports = threading.Thread(target=importlib.import_module, args=("tune.search.build",), daemon=True)
+    imports.start()
+    make_token()
+    forget_loss()
+    with interrupts_taken(), ray_scratch() as folder, _in_a_session(folder):
+        try:
+            yield from _own_ray(resources, dashboard, imports, folder, on_stuck)
+        finally:
+            forget_processes()
+
+
+def _own_ray(
+    resources: Resources,
+    dashboard: Dashboard,
+    imports: threading.Thread,
+    folder: str,
+    on_stuck: Callable[[str], None],
+) -> Iterator[None]:
+    """Run Ray with its files in a folder."""
+    died: list[str] = []
+    try:
+        with (
+            ray_watched(died.append, on_stuck),
+            collector_paused(),
+            on_loopback() as where,
+            _no_log_monitor(),
+            _agent_on_any_port(),
+            _gcs_awaited_by_python(),
+            _seen_at_once(),
+            _without_sigterm_handler(),
+            dashboard.put_off(),
+        ):
+            before = dict(os.environ)
+            _start(
+                address="local",  # whatever RAY_ADDRESS says, and whatever else runs here
+                num_cpus=resources.logical_cpus,
+                num_gpus=len(resources.gpus),
+                object_store_memory=OBJECT_STORE_BYTES,
+                include_dashboard=None,  # as True, but no search ends because its dashboard was slow to start
+                dashboard_host="127.0.0.1",
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _temp_dir=str(Path(folder) / "r"),  # Ray opens it to all, and the one around it stays its owner's
+                **where,
+            )
+            said = {name: value for name, value in os.environ.items() if name not in before}
+    except BaseException as error:
+        dashboard.leave()
+        if died:
+            abandon()
+            raise StartError(None, f"{died[0]}, while Ray started", START_HINT) from error
+        raise
+    try:
+        with environment(said):  # what Ray's own processes have, so that the dashboard may talk to them
+            imports.join()
+            dashboard.start()
+            yield
+    except BaseException:
+        dashboard.leave()
+        raise
+    finally:
+        if is_lost():
+            dashboard.leave()
+            abandon()
+        else:
+            with dashboard.ended():
+                shut_down()
+
+
+def shut_down() -> None:
+    """Leave Ray. Meanwhile nothing is collected.
+
+    A collection in another thread, as that which makes ready for the report, may free Ray's references while Ray's
+    worker goes: Ray then ends the process with status 1, without a word.
+    """
+    with collector_paused():
+        ray.shutdown()
+
+
+@contextlib.contextmanager
+def _no_log_monitor() -> Iterator[None]:
+    """Start no log monitor: it would read what Ray's workers print, for a driver that does not show it."""
+    known = hasattr(Node, "start_log_monitor")
+    with replaced(Node, "start_log_monitor", lambda _: None) if known else contextlib.nullcontext():
+        yield
+
+
+@contextlib.contextmanager
+def _agent_on_any_port() -> Iterator[None]:
+    """Let the raylet's agent take any port: where Ray's one is taken, by another search, it waits for three seconds."""
+    start = getattr(Node, "start_raylet", None)
+
+    def start_raylet(node: Any, *arguments: Any, **how: Any) -> Any:
+        node._ray_params.dashboard_agent_listen_port = 0  # noqa: SLF001
+        assert start is not None
+        return start(node, *arguments, **how)
+
+    with contextlib.nullcontext() if start is None else replaced(Node, "start_raylet", start_raylet):
+        yield
+
+
+@contextlib.contextmanager
+def _in_a_session(folder: str) -> Iterator[None]:
+    """Start Ray's processes in a session of their own: a signal for all of the driver's group is the driver's.
+
+    systemd, SLURM and supervisors send SIGTERM to the group, and running trials are to end with their epoch.
+    Temporary files go into ``folder``, but for the raylet's, whose workers hand its environment on to trials: the
+    dashboard's fork server leaves a socket.
+    """
+    known = getattr(services, "ConsolePopen", None)
+
+    def start(*arguments: Any, **how: Any) -> Any:
+        assert known is not None
+        command, *rest = arguments
+        if Path(command[0]).name != "raylet":
+            how["env"] = {**(how.get("env") or os.environ), "TMPDIR": folder}
+        process = known(command, *rest, **{**how, "start_new_session": True})
+        note_process(process)
+        end_with_driver(process.pid)  # the raylet's agents would outlive a killed driver by a minute
+        return process
+
+    with contextlib.nullcontext() if known is None else replaced(services, "ConsolePopen", start):
+        yield
+
+
+@contextlib.contextmanager
+def _without_sigterm_handler() -> Iterator[None]:
+    """Keep our handler of SIGTERM: Ray's ends the process wherever it is, and with half a Ray that is a crash."""
+    name = "set_sigterm_handler"
+    known = hasattr(utils, name)
+    with replaced(utils, name, lambda handler: None) if known else contextlib.nullcontext():
+        yield
+
+
+@contextlib.contextmanager
+def _seen_at_once() -> Iterator[None]:
+    """Let a node be seen as soon as it is known: Ray looks for it once a second."""
+    known = getattr(services, "get_node", None)
+
+    def get_node(*arguments: Any, **how: Any) -> Any:
+        with contextlib.suppress(AttributeError, KeyError, TypeError):  # another Ray answers otherwise
+            _wait_for(*arguments, **how)
+        assert known is not None
+        return known(*arguments, **how)
+
+    with contextlib.nullcontext() if known is None else replaced(services, "get_node", get_node):
+        yield
+
+
+@contextlib.contextmanager
+def _gcs_awaited_by_python() -> Iterator[None]:
+    """Wait for the port of the GCS in Python: Ray 2.60 waits in C++, for 30 s in which no other thread runs."""
+    name = "wait_for_persisted_port"
+    known = getattr(node, name, None)
+
+    def wait(*arguments: Any, timeout_ms: int, **how: Any) -> Any:
+        assert known is not None
+        until = time.monotonic() + timeout_ms / 1000
+        while True:
+            try:
+                return known(*arguments, timeout_ms=1, **{**how, "poll_interval_ms": 1})
+            except RuntimeError:
+                if time.monotonic() > until:
+                    raise
+            time.sleep(LOOK_S)
+
+    with contextlib.nullcontext() if known is None else replaced(node, name, wait):
+        yield
+
+
+def _wait_for(gcs_address: str, node_id: str) -> None:
+    """Wait until the node is known, but not for long: Ray does that."""
+    until = time.monotonic() + PATIENCE_S
+    state = ray._private.state.GlobalState()  # noqa: SLF001
+    state._initialize_global_state(services._get_gcs_client_options(gcs_address))  # noqa: SLF001
+    while node_id not in {each["NodeID"] for each in state.node_table()} and time.monotonic() < until:
+        time.sleep(LOOK_S)
+
+
+def _start(**arguments: Any) -> None:
+    try:
+        ray.init(**arguments)
+    except Exception as error:
+        first = str(error).strip().partition("\n")[0]
+        what = f"Ray could not be started: {type(error).__name__}: {first}"
+        raise StartError(None, what, START_HINT) from error

@@ -1,0 +1,136 @@
+"""Looks whether the processes of our own Ray are alive: without them Ray waits, for a minute or for ever, silently.
+
+A Ray that lost one cannot be shut down either, for that waits for it too. Its other processes are ended then, and this
+process has to end without Ray's exit functions.
+"""
+
+import _thread
+import atexit
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import ray
+from ray._private import worker
+
+from tune.errors import SearchError
+from tune.trial.process.channel import describe_end
+from tune.trial.process.linux import children_of, command_of, is_alive
+from tune.trial.process.output import user_streams
+
+LOOK_S = 0.5
+GRACE_S = 2 * LOOK_S
+"""For the watch to see, after an actor died, that Ray is what died."""
+STUCK_S = 5.0
+"""For the main thread to come back from Ray."""
+NEEDED = ("raylet", "gcs_server")
+"""The processes without which nothing goes on, as Ray calls them."""
+AGENTS = (b"ray::DashboardAgent", b"ray::RuntimeEnvAgent")
+"""How the titles of the raylet's agents begin."""
+
+_lost = threading.Event()
+_started: dict[str, Any] = {}
+"""The processes of the Ray that this process started last, by the names of their programs."""
+
+
+def is_lost() -> bool:
+    """Tell whether this process's Ray lost one of its processes."""
+    return _lost.is_set()
+
+
+def forget_loss() -> None:
+    """Begin with another Ray."""
+    _lost.clear()
+
+
+def forget_processes() -> None:
+    """Watch the processes no longer that ``note_process`` was given: their Ray has ended."""
+    _started.clear()
+
+
+def note_process(process: Any) -> None:
+    """Watch a ``Popen`` of the Ray that starts, before Ray has a list of its processes."""
+    _started[Path(process.args[0]).name] = process
+
+
+def wait_for_loss() -> bool:
+    """Return whether Ray lost a process, for an actor that died. A raylet ends its actors before it ends."""
+    return bool(_processes()) and _lost.wait(GRACE_S)
+
+
+@contextlib.contextmanager
+def ray_watched(on_death: Callable[[str], None], on_stuck: Callable[[str], None]) -> Iterator[None]:
+    """Interrupt the main thread as Ctrl-C does where a process of Ray's dies; ``on_death`` is told how it died, first.
+
+    ``on_stuck`` is told where the main thread does not come back: it waits in Ray for the process. Both are called in
+    another thread.
+    """
+    over = threading.Event()
+    threading.Thread(target=_watch, args=(over, on_death, on_stuck), name="ray", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def _processes() -> Mapping[str, Any]:
+    """Return the ``Popen`` of each needed process of a Ray that this process started; of another Ray, nothing."""
+    known: Mapping[str, Any] = getattr(getattr(worker, "_global_node", None), "all_processes", {})
+    noted = {name: _started[name] for name in NEEDED if name in _started}
+    return noted or {name: info.process for name in NEEDED for info in known.get(name, ())}
+
+
+def _watch(over: threading.Event, on_death: Callable[[str], None], on_stuck: Callable[[str], None]) -> None:
+    agents: set[int] = set()
+    while not over.wait(LOOK_S):
+        what = _find_death(_processes(), agents)
+        if what is None or over.is_set():
+            continue
+        on_death(what)
+        _lost.set()
+        until = time.monotonic() + STUCK_S
+        while not over.wait(LOOK_S):
+            _thread.interrupt_main(signal.SIGINT)
+            if time.monotonic() > until:
+                on_stuck(what)
+        return
+
+
+def _find_death(processes: Mapping[str, Any], agents: set[int]) -> str | None:
+    """Return which of Ray's processes died, and how; ``agents`` fills with the raylet's, which it does not outlive."""
+    for name, process in processes.items():
+        if (status := process.poll()) is not None:
+            how = describe_end(status) if status < 0 else f"exit status {status}"
+            return f"Ray's {name} died: {how}"
+    if "raylet" in processes:
+        children = children_of(processes["raylet"].pid)
+        agents.update(pid for pid in children if command_of(pid).startswith(AGENTS))
+    return None if all(map(is_alive, agents)) else "an agent of Ray's died"
+
+
+def abandon() -> None:
+    """End what is left of a Ray that lost a process, without asking it."""
+    node = getattr(worker, "_global_node", None)
+    known = [info.process for infos in getattr(node, "all_processes", {}).values() for info in infos]
+    for process in {*known, *_started.values()}:
+        with contextlib.suppress(OSError):
+            process.kill()
+    atexit.unregister(worker.shutdown)
+    atexit.unregister(ray.shutdown)
+    for name in ("kill_all_processes", "_cleanup_on_exit"):
+        if (function := getattr(node, name, None)) is not None:
+            atexit.unregister(function)
+
+
+def end_process(error: SearchError) -> NoReturn:
+    """End this process, whose main thread waits for a Ray that is dead, with the error for the user."""
+    _, errors = user_streams()
+    with contextlib.suppress(OSError):
+        os.write(errors, f"{error}\n".encode(errors="replace"))
+    abandon()
+    os._exit(error.exit_status)

@@ -1,0 +1,340 @@
+"""What a trial gets of a machine or of the nodes of a cluster, and how many run at a time.
+
+What a trial gets, and how many run at a time.
+
+The machines of a cluster that was joined: how many trials they take, and what they can never meet.
+"""
+
+import contextlib
+import importlib.metadata
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tune.cluster.gpus import are_logical, choose_gpus, describe_models, detect_gpus, find_unusable, list_machine_gpus
+from tune.cluster.processes_per_trial import for_team, team_size
+from tune.errors import OptionError
+from tune.nvml import explain_no_gpu
+from tune.space.settings import AUTO, Settings
+
+RAY_PARTS = 10_000
+"""Ray counts a GPU in so many parts."""
+DEVICES = ("gpu", "cuda", "mps")
+"""Accelerators of the Trainer of which a process takes its first device, unless it was given another one."""
+NO_AUTO = "Leave `gpus_per_trial` out, and trials run on the CPU."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """The share of this machine that one trial has."""
+
+    n_cores: int
+    """Cores that this process may use."""
+    gpus: tuple[str, ...]
+    """The GPUs that the search may use, as CUDA_VISIBLE_DEVICES names them."""
+    cpus_per_trial: float
+    gpus_per_trial: float
+    concurrency: int
+    """Trials at a time, as the search begins."""
+    workers_per_trial: int = 1
+    """Processes that train a trial together; they share its cores, and each has a GPU of its own where it has GPUs."""
+    n_gpus_there: int = 0
+    """GPUs that this process sees; ``gpus`` are those of them that the search uses."""
+    models: str = ""
+    """Of these GPUs, with their memory; empty where that is not known."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Why GPUs are not used that could be, or will not do, by name."""
+    why_no_gpu: str | None = None
+    """Why there are none, where there seem to be some; None: there are, or nothing speaks for one."""
+    is_measured: bool = False
+    """Whether a pre-flight is to tell how many trials share a GPU; until then each has one of its own."""
+    reached: "Reached | None" = None
+    """The cluster that the trials run on; None: a Ray of our own, on this machine."""
+    slots: Callable[[], int] | None = None
+    """How many trials fit at this moment; None: always the same number."""
+
+    @property
+    def at_a_time(self) -> int:
+        """How many trials are to run now."""
+        return self.concurrency if self.slots is None else self.slots()
+
+    @property
+    def n_threads(self) -> int:
+        """Of torch, in each process of a trial."""
+        return max(1, int(self.cpus_per_trial / self.workers_per_trial))
+
+    @property
+    def found(self) -> str:
+        """What there is, and what of it is used, in words."""
+        if self.reached is not None:
+            return self.reached.found
+        cores = f"{self.n_cores} CPU core{'s' if self.n_cores != 1 else ''}"
+        if not self.n_gpus_there:
+            return f"{cores}, no GPU" + (f" (NVML: {self.why_no_gpu})" if self.why_no_gpu else "")
+        gpus = f"{cores}, {self.n_gpus_there} GPU{'s' if self.n_gpus_there != 1 else ''}"
+        gpus += f" ({self.models})" if self.models else ""
+        if len(self.gpus) < self.n_gpus_there:
+            gpus += f", of which {', '.join(self.gpus) or 'none'} {'is' if len(self.gpus) < 2 else 'are'} used"
+        return "".join([gpus, *(f"\nGPU {name}: {why}" for name, why in self.left_out.items())])
+
+    @property
+    def logical_cpus(self) -> int:
+        """What Ray is told: enough for every trial that is to run at a time, even where the user asked for too many."""
+        return max(self.n_cores, math.ceil(self.concurrency * self.cpus_per_trial))
+
+
+def plan_resources(settings: Settings, wanted: tuple[int, ...] | None, n_workers: int = 0) -> Resources:
+    """Divide the machine: with GPUs one a trial, without by cores; never more trials at a time than there are.
+
+    A share of a GPU becomes larger where fewer trials run at a time than fit, so that none leaves a GPU idle.
+    ``wanted``: indices of the GPUs to use, None for all. ``n_workers``: of the program's DataLoaders; cores are divided
+    so that each has one. Raises OptionError when there is less than was asked for.
+    """
+    n_cores = count_cores()
+    known = list_machine_gpus()
+    there = detect_gpus(known)
+    unusable = find_unusable(there, known)
+    gpus = choose_gpus(there, wanted)
+    if wanted is None:
+        gpus = _leave_out(gpus, unusable, settings)
+    are_cores_given = settings.cpus_per_trial is not None
+    settings = for_team(settings, len(gpus))
+    share = _share(settings, len(gpus), is_wanted=wanted is not None)
+    slots = gpu_slots(share, len(gpus)) if share else None
+    cpus = settings.cpus_per_trial or _cpus(n_workers, n_cores, settings.concurrency or slots or 1)
+    _check_fits(settings, share, n_cores, len(gpus), slots)
+    if slots is not None and settings.gpus_per_trial != AUTO and not are_cores_given:
+        cpus = max(cpus, n_cores // (settings.concurrency or slots))
+    at_a_time = settings.concurrency or (slots if slots is not None else int(n_cores / cpus))
+    at_a_time = max(1, min(at_a_time, settings.trials))
+    _check_device(settings, share, at_a_time, len(there))
+    if 0 < share < 1:
+        at_a_time, larger = spread_trials(at_a_time, len(gpus), is_fixed=settings.concurrency is not None)
+        share = max(share, larger)
+    return Resources(
+        n_cores=n_cores,
+        gpus=gpus if share else (),
+        cpus_per_trial=cpus,
+        gpus_per_trial=share,
+        concurrency=at_a_time,
+        workers_per_trial=team_size(settings),
+        n_gpus_there=len(there),
+        models=describe_models(there, known),
+        left_out={name: why for name, why in unusable.items() if share and (wanted is None or name in gpus)},
+        why_no_gpu=None if there or are_logical() else explain_no_gpu(),
+        is_measured=settings.gpus_per_trial == AUTO,
+    )
+
+
+def _leave_out(gpus: tuple[str, ...], unusable: Mapping[str, str], settings: Settings) -> tuple[str, ...]:
+    """Return the GPUs on which trials can run; raise OptionError where that is none of them."""
+    usable = tuple(name for name in gpus if name not in unusable)
+    if gpus and not usable and settings.trainer.get("accelerator") != "cpu":
+        what = "no GPU can be used: " + "; ".join(f"GPU {name}: {why}" for name, why in unusable.items())
+        raise OptionError("--gpu", what, "Wait, name one with `--gpu`, or write `trainer: {accelerator: cpu}`.")
+    return usable
+
+
+def count_cores() -> int:
+    """Return the cores that this process may use; on macOS, where none are set apart for a process, all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _share(settings: Settings, n_gpus: int, *, is_wanted: bool) -> float:
+    """Return how much of a GPU a trial gets; what is to be measured has a whole one until then."""
+    on_cpu = settings.trainer.get("accelerator") == "cpu"
+    match settings.gpus_per_trial:
+        case None:
+            return float(n_gpus > 0 and (is_wanted or not on_cpu))
+        case str():
+            if not n_gpus or on_cpu:
+                why = "there is none" if not n_gpus else "the Trainer's accelerator is 'cpu'"
+                raise OptionError("gpus_per_trial", f"auto is measured on a GPU, and {why}", NO_AUTO)
+            return 1.0
+        case share:
+            return share
+
+
+def _cpus(n_workers: int, n_cores: int, at_a_time: int) -> float:
+    """Return the cores that a trial gets: one for each DataLoader worker, as far as they go round."""
+    return max(1, min(n_workers, n_cores // at_a_time))
+
+
+def _check_fits(settings: Settings, share: float, n_cores: int, n_gpus: int, slots: int | None) -> None:
+    """Raise OptionError at what this machine can never meet: Ray would wait for it for ever."""
+    if share > n_gpus:
+        there = f"there {'is' if n_gpus == 1 else 'are'} {n_gpus}"
+        raise OptionError("gpus_per_trial", f"a trial asks for {share:g} GPUs, {there}", "Ask for fewer.")
+    if settings.cpus_per_trial is not None and settings.cpus_per_trial > n_cores:
+        there = f"there {'is' if n_cores == 1 else 'are'} {n_cores}"
+        what = f"a trial asks for {settings.cpus_per_trial:g} CPU cores, {there}"
+        raise OptionError("cpus_per_trial", what, "Ask for fewer.")
+    wanted = None if settings.gpus_per_trial == AUTO else settings.concurrency
+    if slots is not None and wanted is not None and wanted > slots:
+        what = f"{wanted} trials at a time with {share:g} GPU each do not fit on {n_gpus}: {slots} do"
+        raise OptionError("concurrency", what, "Ask for fewer, or give each a smaller share of a GPU.")
+
+
+def _check_device(settings: Settings, share: float, at_a_time: int, n_gpus_there: int) -> None:
+    """Raise OptionError where trials would all take one device, or have a GPU that torch cannot use."""
+    accelerator = settings.trainer.get("accelerator", "gpu" if share else "cpu")
+    if accelerator not in DEVICES:
+        return
+    if not share and n_gpus_there:
+        what = f"trainer.accelerator is {accelerator!r}, got {settings.gpus_per_trial or 0:g}"
+        raise OptionError("gpus_per_trial", what, "Leave `gpus_per_trial` out, or write `trainer: {accelerator: cpu}`.")
+    if not share and at_a_time > 1:
+        why = f"trainer.accelerator is {accelerator!r}, and no GPU is counted"
+        what = f"{at_a_time} trials at a time would train on one device: {why}"
+        raise OptionError("concurrency", what, "Write `concurrency: 1`, or `trainer: {accelerator: cpu}`.")
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        version = importlib.metadata.version("torch")
+        if share and version.endswith("+cpu") and not are_logical():
+            what = f"a trial would have {share:g} GPU, and torch {version} can use none"
+            hint = "Install a build of torch for CUDA, or write `trainer: {accelerator: cpu}`."
+            raise OptionError("gpus_per_trial", what, hint)
+
+
+def gpu_slots(share: float, n_gpus: int) -> int:
+    """Return how many trials fit: a share is one of a single GPU, so that of 0.6 each has one of its own."""
+    return n_gpus * int(1 / share + 1e-9) if share <= 1 else int(n_gpus / share)
+
+
+def spread_trials(at_a_time: int, n_gpus: int, *, is_fixed: bool) -> tuple[int, float]:
+    """Return how many trials run at a time, and the largest share of a GPU with which they fit.
+
+    Ray fills a GPU before it takes the next: 20 trials with a third each would leave one of 8 GPUs idle. Where their
+    number is not fixed, only as many run as fill all GPUs alike: 16 with a half.
+    """
+    on_each = math.ceil(at_a_time / n_gpus)
+    if not is_fixed and on_each > 1 and at_a_time <= on_each * (n_gpus - 1):
+        on_each -= 1
+        at_a_time = on_each * n_gpus
+    return at_a_time, RAY_PARTS // on_each / RAY_PARTS
+
+
+LOOK_S = 2.0
+"""So often the nodes are counted again while trials run; Ray is asked for a next trial many times a second."""
+SLACK = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One machine, or one of a kind that the cluster's autoscaler may start."""
+
+    name: str
+    """Its address; of a kind its name in the cluster's file."""
+    identity: str = ""
+    """Ray's own name of a machine."""
+    cpus: float
+    gpus: float
+    count: int = 1
+    """How many of a kind may be started."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reached:
+    """A cluster that was joined."""
+
+    address: str
+    """As the user gave it."""
+    dashboard: str | None
+    """``10.0.0.1:8265``; None where there is none."""
+    nodes: tuple[Node, ...]
+    """As they were then."""
+    startable: tuple[Node, ...]
+    """All that there is once its autoscaler has started what it may, the head too; empty where there is none."""
+    travels: bool
+    """Whether the project came to the nodes with Ray; False where they all see its folder."""
+    living: Callable[[], Sequence[Node]]
+    """Returns the nodes as they are now."""
+
+    @property
+    def found(self) -> str:
+        """What there is, in words."""
+        cpus, gpus = sum(node.cpus for node in self.nodes), sum(node.gpus for node in self.nodes)
+        counts = [(len(self.nodes), "node"), (cpus, "CPU core"), (gpus, "GPU")]
+        return ", ".join(f"{n:g} {what}{'s' if n != 1 else ''}" if n else f"no {what}" for n, what in counts)
+
+
+def plan_on(settings: Settings, reached: Reached, n_workers: int = 0) -> Resources:
+    """Divide a cluster as ``plan_resources`` divides a machine; without `concurrency` it grows with the cluster.
+
+    Raises OptionError at what no node can ever meet, for Ray would wait for one for ever.
+    """
+    known = (*reached.nodes, *reached.startable)
+    settings = for_team(settings, int(max(node.gpus for node in known)) if known else 0)
+    share = _share_of_nodes(settings, known)
+    cpus = settings.cpus_per_trial or _cpus_of_nodes(n_workers, share, known)
+    _check_fits_nodes(cpus, share, known)
+    slots = _Slots(reached, cpus, share, settings.trials)
+    return Resources(
+        n_cores=int(sum(node.cpus for node in reached.nodes)),
+        gpus=(),  # Ray chooses on each node
+        cpus_per_trial=cpus,
+        gpus_per_trial=share,
+        concurrency=settings.concurrency or slots(),
+        workers_per_trial=team_size(settings),
+        reached=reached,
+        slots=None if settings.concurrency else slots,
+    )
+
+
+def _share_of_nodes(settings: Settings, known: Sequence[Node]) -> float:
+    match settings.gpus_per_trial:
+        case None:
+            return float(any(node.gpus >= 1 for node in known) and settings.trainer.get("accelerator") != "cpu")
+        case str():
+            what = f"{AUTO} is measured on a GPU of this machine, and --address means a cluster"
+            raise OptionError("gpus_per_trial", what, "Give a number, such as `--gpus-per-trial 0.5`.")
+        case share:
+            return share
+
+
+def _cpus_of_nodes(n_workers: int, share: float, known: Sequence[Node]) -> float:
+    """Return the cores that a trial gets: one for each DataLoader worker, as far as they go round on each node."""
+    taken = [(node.cpus, gpu_slots(share, int(node.gpus)) if share else 1) for node in known]
+    return max(1, min([n_workers, *(int(cpus / slots) for cpus, slots in taken if slots and cpus >= 1)]))
+
+
+def slots_of(node: Node, cpus: float, share: float) -> int:
+    """Return how many trials fit on a node, or on all of a kind: none is spread over two."""
+    by_cpu = int(node.cpus / cpus + SLACK)
+    return node.count * (min(by_cpu, gpu_slots(share, int(node.gpus))) if share else by_cpu)
+
+
+def _check_fits_nodes(cpus: float, share: float, known: Sequence[Node]) -> None:
+    if any(slots_of(node, cpus, share) for node in known):
+        return
+    there = "; ".join(dict.fromkeys(f"{node.name} has {node.cpus:g} and {node.gpus:g}" for node in known)) or "no node"
+    asked = f"{cpus:g} CPU cores and {share:g} GPU{'' if share == 1 else 's'}" if share else f"{cpus:g} CPU cores"
+    what = f"a trial asks for {asked}, and no node has as much (CPU cores and GPUs: {there})"
+    hint = "Ask for less with --cpus-per-trial and --gpus-per-trial, or add a node that has it."
+    raise OptionError("--address", what, hint)
+
+
+class _Slots:
+    """Counts the trials that fit at this moment; nodes that may be started count: waiting trials are why they are."""
+
+    def __init__(self, reached: Reached, cpus: float, share: float, trials: int) -> None:
+        self._reached = reached
+        self._cpus = cpus
+        self._share = share
+        self._trials = trials
+        self._looked = -math.inf
+        self._found = 1
+
+    def __call__(self) -> int:
+        if time.monotonic() - self._looked >= LOOK_S:
+            self._found = self._count()
+            self._looked = time.monotonic()
+        return self._found
+
+    def _count(self) -> int:
+        now, then = self._fitting(self._reached.living()), self._fitting(self._reached.startable)
+        return max(1, min(max(now, then), self._trials))
+
+    def _fitting(self, nodes: Sequence[Node]) -> int:
+        return sum(slots_of(node, self._cpus, self._share) for node in nodes)

@@ -1,0 +1,264 @@
+"""Open an experiment from its files: read the study, and refuse what no search writes. Imports no Ray and no torch.
+
+An experiment as its files tell it. Reads the ledger; imports no Ray and no torch.
+
+Trials of a ledger that somebody else may have written: data, of the shape that we write, or refused.
+
+A version's name becomes a path, and values become text in a program: neither may say what we would not have written.
+"""
+
+import json
+import math
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tune.errors import ExperimentError, suggest
+from tune.experiment.contradictions import BACKUP, count_whole_records, find_changed_settings, find_doubts
+from tune.experiment.trial_result import DEVICE_FAULTS, LEFT_OUT, MUTATIONS, Outcome, check_format, outcome_of, ranked
+from tune.paths import ExperimentPaths, read_json, short
+from tune.promotion.find.literals import Unknown
+from tune.promotion.resolve import Promoted, baseline_value
+from tune.promotion.snapshot import Snapshot, open_snapshot
+from tune.space.dimensions import Value, is_int, is_number
+from tune.space.space import Space
+from tune.space.space_file import read_space
+from tune.storage.download import arrived, bring, names_at
+from tune.storage_url import is_url, place
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+
+
+REASON = "reason"
+HINT = "Is it a study of ours?"
+ATTRIBUTES: dict[str, type] = {
+    REASON: str,
+    "repeat_of": int,
+    "attempt": int,
+    "deaths": int,
+    "last_epoch": int,
+    "best_epoch": int,
+}
+"""What we note of a trial, where it is read again."""
+MOST = 2**53
+"""An epoch's number is never larger."""
+LONGEST = 100  # characters of a wrong value in an error
+LONGEST_NAME = 255  # bytes of a file's name
+
+
+def vet(trials: Sequence["FrozenTrial"], paths: ExperimentPaths) -> None:
+    """Raise ExperimentError at the first trial that no search of ours wrote."""
+    for trial in trials:
+        noted: Any = trial.user_attrs  # Optuna passes on whatever the record held
+        problem = _problem(noted, trial, paths) if isinstance(noted, dict) else f"no attributes, got {noted!r}"
+        if problem is not None:
+            raise ExperimentError(short(paths.journal), f"trial {trial.number}: {problem}", HINT)
+
+
+def vet_study(attributes: Any, paths: ExperimentPaths) -> None:
+    """Raise ExperimentError where what is noted of the whole search is not as we write it."""
+    known = attributes.get("knowledge") if isinstance(attributes, dict) else None
+    if known is None or (isinstance(known, dict) and _is_known(known.get("trials"))):
+        return
+    what = "what it knows of another experiment is no list of trials"
+    raise ExperimentError(short(paths.journal), what, HINT)
+
+
+def _is_known(trials: Any) -> bool:
+    return isinstance(trials, list) and all(
+        isinstance(each, dict)
+        and isinstance(each.get("params"), dict)
+        and each.get("state") in ("COMPLETE", "PRUNED")
+        and isinstance(each.get("curve"), list)
+        and all(isinstance(point, list) and len(point) == 2 and is_int(point[0]) for point in each["curve"])
+        and isinstance(each.get("scores"), list)
+        and all(map(is_number, each["scores"]))
+        for each in trials
+    )
+
+
+def _problem(noted: dict[str, Any], trial: "FrozenTrial", paths: ExperimentPaths) -> str | None:
+    if (strange := _strangeness(noted)) is not None:
+        return strange
+    version = noted.get("version", str(trial.number))
+    if not isinstance(version, str) or not _is_plain(version):
+        return f"a version is the name of a folder in the experiment, got {_cut(version)}"
+    folder = paths.folder / version
+    if folder.is_symlink() and not folder.resolve().is_relative_to(paths.folder.resolve()):
+        return f"its version {version!r} is a link that leads out of the experiment"
+    constants = noted.get("constants", trial.params)
+    if not isinstance(constants, dict):
+        return f"constants are a mapping, got {_cut(constants)}"
+    for name, kind in ATTRIBUTES.items():
+        if noted.get(name) is not None and type(noted[name]) is not kind:
+            return f"{name} is no {kind.__name__}, got {_cut(noted[name])}"
+    mutations = noted.get(MUTATIONS, [])
+    if not isinstance(mutations, list) or not all(map(_is_mutation, mutations)):
+        return f"{MUTATIONS} hold an epoch, a donor and constants each, got {_cut(noted[MUTATIONS])}"
+    faults = noted.get(DEVICE_FAULTS, [])
+    if not isinstance(faults, list) or not all(isinstance(each, str) for each in faults):
+        return f"{DEVICE_FAULTS} are names of devices, got {_cut(faults)}"
+    return _curve_problem(noted, trial)
+
+
+def _strangeness(noted: dict[str, Any]) -> str | None:
+    """Return what no JSON of ours holds: text that is no Unicode, but for a program's, or a number that is no float."""
+    try:
+        ours = {name: value for name, value in noted.items() if name != REASON}
+        read_json(json.dumps(ours, ensure_ascii=False).encode("utf-8"))
+    except (ValueError, TypeError, RecursionError) as error:
+        return f"its attributes cannot be read: {error}"
+    return None
+
+
+def _is_mutation(each: Any) -> bool:
+    return (
+        isinstance(each, dict)
+        and is_int(each.get("epoch"))
+        and is_int(each.get("donor"))
+        and isinstance(each.get("constants"), dict)
+    )
+
+
+def _cut(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+
+
+def _curve_problem(noted: dict[str, Any], trial: "FrozenTrial") -> str | None:
+    for epoch, value in trial.intermediate_values.items():
+        if not is_int(epoch) or not 1 <= epoch <= MOST or not _is_value(value):
+            return f"an epoch has a number and a value, got {_cut(epoch)}: {_cut(value)}"
+    others = {name: value for name, value in noted.items() if name.startswith("others in epoch ")}
+    for name, values in others.items():
+        if not isinstance(values, list) or not all(map(_is_value, values)):
+            return f"{name}: numbers, got {_cut(values)}"
+    if not all(map(_is_value, trial.values or ())):
+        return f"its value is no number, got {_cut(trial.values)}"
+    if any(isinstance(value, float) and math.isnan(value) for value in trial.values or ()):
+        return "its value is NaN"
+    return None
+
+
+def _is_value(value: object) -> bool:
+    """Tell whether it is a number that a float can be."""
+    return isinstance(value, float) or (is_int(value) and abs(value) <= sys.float_info.max)
+
+
+def _is_plain(name: str) -> bool:
+    """Tell whether a name stays in its folder, on any system, and can be printed."""
+    return (
+        name not in ("", ".", "..")
+        and not {"/", "\\", "\0"} & set(name)
+        and name.isprintable()
+        and len(name.encode("utf-8")) <= LONGEST_NAME
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """One search."""
+
+    paths: ExperimentPaths
+    space: Space
+    """As it was run, everything resolved."""
+    snapshot: Snapshot
+    """The source that its trials executed."""
+    trials: tuple[Outcome, ...]
+    """Every trial of the ledger that the space, if it was edited, leaves in; in the order of their numbers."""
+    folder: Path
+    """The working directory of its trials; the current one where that is gone."""
+    commands: tuple[str, ...] = ()
+    """What was typed to start it, and then to go on with it; none where nothing was."""
+    changed: tuple[str, ...] = ()
+    """The settings in space.yaml that are not those that the search ran by: ``scheduler none -> asha``."""
+    doubts: tuple[str, ...] = ()
+    """What contradicts itself in the files, a sentence each: they were damaged, or edited."""
+
+    @property
+    def best(self) -> Outcome | None:
+        """The best trial that did not fail; None when there is none."""
+        return next(iter(ranked(self.trials, self.space.mode)), None)
+
+    @property
+    def baseline(self) -> Outcome | None:
+        """The hardcoded values' trial."""
+        return next((trial for trial in self.trials if trial.is_baseline), None)
+
+    def baseline_value(self, item: Promoted) -> Value | Unknown:
+        """Return what the baseline trained with; what the source says where it has not run."""
+        return baseline_value(item, {} if self.baseline is None else self.baseline.values)
+
+
+def open_experiment(name: str, storage: Path) -> Experiment:
+    """Return an experiment by its name in the storage, or by its folder; raise ExperimentError where there is none."""
+    folder = find_experiment(name, storage)
+    paths = ExperimentPaths(folder)
+    space = read_space(paths.space, program_is_here=False)
+    study = _read_study(paths)
+    trials = [trial for trial in study.get_trials(deepcopy=False) if LEFT_OUT not in trial.user_attrs]
+    changed = find_changed_settings(space, study)
+    noted = study.user_attrs.get("folder")
+    began_in = Path(noted if isinstance(noted, str) else "")
+    return Experiment(
+        paths=paths,
+        space=space,
+        snapshot=open_snapshot(paths.source),
+        trials=tuple(outcome_of(trial, space.mode) for trial in trials),
+        folder=began_in if began_in.is_absolute() and began_in.is_dir() else Path.cwd(),
+        commands=_commands(study.user_attrs.get("commands")),
+        changed=changed,
+        doubts=tuple(find_doubts(paths, trials, space.mode, changed)),
+    )
+
+
+def _commands(noted: object) -> tuple[str, ...]:
+    return tuple(each for each in noted if isinstance(each, str)) if isinstance(noted, list) else ()
+
+
+def find_experiment(name: str, storage: Path) -> Path:
+    """Return an experiment's folder."""
+    for folder in (arrived(name),) if is_url(name) else (storage / name, place(name)):
+        bring(folder)
+        if ExperimentPaths(folder).journal.is_file():
+            return folder
+    here = [entry.name for entry in storage.iterdir() if _is_experiment(entry)] if storage.is_dir() else []
+    there = sorted({*here, *names_at(storage)})
+    raise ExperimentError(short(storage), f"no experiment {name!r}", suggest(name, there, what="experiments"))
+
+
+def _is_experiment(folder: Path) -> bool:
+    return ExperimentPaths(folder).journal.is_file()
+
+
+def _read_study(paths: ExperimentPaths) -> "optuna.Study":
+    with warnings.catch_warnings():  # tqdm, which Optuna imports, asks for ipywidgets in every notebook
+        warnings.filterwarnings("ignore", "IProgress not found")
+        import optuna  # here: that there is no such experiment is told without it
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        storage = JournalStorage(JournalFileBackend(str(paths.journal)))
+        names = [each.study_name for each in storage.get_all_studies()]
+        if len(names) != 1:
+            what = f"a ledger holds one study, got {len(names)}"
+            raise ExperimentError(short(paths.journal), what, BACKUP)
+        study = optuna.load_study(study_name=names[0], storage=storage)
+        attributes, trials = study.user_attrs, study.get_trials(deepcopy=False)
+    except Exception as error:  # Optuna checks no record: a wrong one raises whatever it is wrong for
+        count_whole_records(paths.journal.read_bytes(), paths.journal)
+        if isinstance(error, ExperimentError):
+            raise
+        what = f"the ledger cannot be read: {type(error).__name__}: {error}"
+        raise ExperimentError(short(paths.journal), what, "Is it a study of ours?") from error
+    check_format(attributes.get("format"), paths)
+    vet_study(attributes, paths)
+    vet(trials, paths)
+    return study

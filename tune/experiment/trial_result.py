@@ -1,0 +1,250 @@
+"""How a trial ended and what it is worth: the same for the terminal, the tables and the report.
+
+How a trial ended, as the ledger tells it; the same for the terminal, the table and the report.
+
+The one rule of scores: a trial is worth its best epoch, or the mean of its fits where several count.
+"""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from tune.errors import ExperimentError
+from tune.paths import ExperimentPaths, short
+from tune.space.dimensions import Value
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+
+Mode = Literal["min", "max"]
+
+
+def better(mode: Mode, value: float, than: float | None) -> bool:
+    """Tell whether a value beats another. What is not finite beats nothing; anything finite beats None."""
+    if not math.isfinite(value):
+        return False
+    if than is None:
+        return True
+    return value > than if mode == "max" else value < than
+
+
+def best_of(curve: dict[int, float], mode: Mode) -> int | None:
+    """Return the epoch with the best value, the first of equals; None when no value is finite."""
+    best: int | None = None
+    for epoch, value in curve.items():
+        if better(mode, value, None if best is None else curve[best]):
+            best = epoch
+    return best
+
+
+def scored_epoch(curve: dict[int, float], mode: Mode, n_fits: int | None) -> int | None:
+    """Return the epoch whose value is the score; ``n_fits``: how many the values are running means of, None: none are.
+
+    None when there is no finite one.
+    """
+    if n_fits is None:
+        return best_of(curve, mode)
+    last = max(curve, default=None)
+    return last if last is not None and math.isfinite(curve[last]) else None
+
+
+def score_of_fit(curve: Mapping[int, float], mode: Mode) -> float | None:
+    """Return the value of a fit's best epoch; None where none is finite."""
+    epoch = best_of(dict(curve), mode)
+    return None if epoch is None else curve[epoch]
+
+
+FORMAT = 1
+"""Of what we write into the study beside Optuna's own; a reader refuses a number that it does not know."""
+
+LEFT_OUT = "left_out"
+"""The attribute of a trial that an edited space left out: why, and how it had ended. No other trial has it."""
+SETTINGS = "settings"
+"""The study's attribute that holds the settings as the search began, or last went on; old ones have none."""
+N_FITS = "n_fits"
+"""The attribute of a trial whose values are running means over its fits: how many count."""
+DEVICE_FAULTS = "device_faults"
+"""The attribute of a trial that ran again, for its device failed: which ones did, ``host:device``."""
+MUTATIONS = "mutations"
+"""The attribute of a trial whose constants changed while it trained: after which epoch, from whom, to what."""
+
+BASELINE = 0
+"""The number of the trial with the hardcoded values."""
+
+State = Literal["complete", "pruned", "failed", "waiting", "running"]
+STATES: dict[str, State] = {
+    "COMPLETE": "complete",
+    "PRUNED": "pruned",
+    "FAIL": "failed",
+    "WAITING": "waiting",
+    "RUNNING": "running",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One trial of the ledger."""
+
+    number: int
+    version: str
+    """The version's folder name."""
+    values: dict[str, Value]
+    """The promoted constants; where they changed while it trained, those of its best epoch."""
+    state: State
+    score: float | None
+    """The metric in the best epoch; None when no finite value was reported."""
+    best_epoch: int | None
+    """Counts from 1."""
+    curve: dict[int, float]
+    """The metric by epoch."""
+    measures: dict[int, tuple[float, ...]]
+    """All metrics by epoch, the leading one first."""
+    reason: str | None
+    """Why it failed."""
+    started: float | None = None
+    """Seconds since the epoch; None before it starts."""
+    ended: float | None = None
+    """Seconds since the epoch; None before it ends."""
+    n_fits: int | None = None
+    """Where the curve is the running mean over fits, by their number: how many count; None: it is by epoch."""
+    repeat_of: int | None = None
+    """The trial with the same configuration that this one was taken from; it has no version of its own then."""
+
+    device_faults: tuple[str, ...] = ()
+    """Devices that failed it before, ``host:device``: it ran again."""
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it ran the hardcoded values."""
+        return self.number == BASELINE
+
+    @property
+    def final_score(self) -> float | None:
+        """Its score, for comparison with others; None where it failed: what it reached before is no result."""
+        return None if self.state == "failed" else self.score
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """All metrics in the best epoch; none where there is no such epoch."""
+        return () if self.best_epoch is None else self.measures[self.best_epoch]
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether the score is of all fits that count; a constant may say how many a trial has."""
+        return self.n_fits is None or self.state == "complete" or self.n_epochs >= self.n_fits
+
+    @property
+    def scored_where(self) -> str:
+        """Where the score comes from, to be read behind it."""
+        if self.n_fits is None:
+            return f"in epoch {self.best_epoch}"
+        of_all = "" if self.is_comparable else f" of {self.n_fits}"
+        error = "" if self.standard_error is None else f" (standard error {self.standard_error:.2g})"
+        return f"as the mean of {self.n_epochs}{of_all} fits{error}"
+
+    @property
+    def standard_error(self) -> float | None:
+        """Of a score that is the mean of several fits, from what each of them adds to the running mean."""
+        means = [self.curve[number] for number in sorted(self.curve)]
+        if self.n_fits is None or len(means) < 2 or not all(map(math.isfinite, means)):
+            return None
+        sums = [number * mean for number, mean in enumerate(means, start=1)]
+        scores = [now - before for before, now in zip([0.0, *sums], sums, strict=False)]
+        return statistics.stdev(scores) / math.sqrt(len(scores))
+
+    @property
+    def length(self) -> str:
+        """How many epochs or fits were reported, of constant width up to 999."""
+        unit = "epoch" if self.n_fits is None else "fit"
+        return f"{self.n_epochs:>3} {unit}{'s' if self.n_epochs != 1 else ' '}"
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs that were reported."""
+        return len(self.curve)
+
+
+def check_format(found: object, paths: ExperimentPaths) -> None:
+    """Raise ExperimentError unless we know the format of a ledger."""
+    if found != FORMAT:
+        what = f"the ledger's format is {found!r}, this version knows {FORMAT}"
+        raise ExperimentError(short(paths.journal), what, "Use the version of Promotune that wrote it, or a newer one.")
+
+
+def others_key(epoch: int) -> str:
+    """Return the attribute of a trial that holds its further metrics in an epoch: Optuna keeps one curve a trial."""
+    return f"others in epoch {epoch}"
+
+
+def measures_of(trial: "FrozenTrial") -> dict[int, tuple[float, ...]]:
+    """Return all metrics by epoch."""
+    attributes = trial.user_attrs
+    return {
+        epoch: (value, *attributes.get(others_key(epoch), ())) for epoch, value in trial.intermediate_values.items()
+    }
+
+
+def outcome_of(trial: "FrozenTrial", mode: Mode) -> Outcome:
+    """Read one trial of a study."""
+    attributes = trial.user_attrs
+    n_fits = attributes.get(N_FITS)
+    best_epoch = scored_epoch(trial.intermediate_values, mode, n_fits)
+    return Outcome(
+        number=trial.number,
+        version=attributes.get("version", str(trial.number)),
+        values=_constants_in(best_epoch, attributes) or trial.params,
+        state=STATES[trial.state.name],
+        score=None if best_epoch is None else trial.intermediate_values[best_epoch],
+        best_epoch=best_epoch,
+        curve=dict(trial.intermediate_values),
+        measures=measures_of(trial),
+        reason=attributes.get("reason"),
+        started=trial.datetime_start.timestamp() if trial.datetime_start else None,
+        ended=trial.datetime_complete.timestamp() if trial.datetime_complete else None,
+        n_fits=n_fits,
+        repeat_of=attributes.get("repeat_of"),
+        device_faults=tuple(attributes.get(DEVICE_FAULTS, ())),
+    )
+
+
+def _constants_in(epoch: int | None, attributes: Mapping[str, Any]) -> dict[str, Value]:
+    held: dict[str, Value] = attributes.get("constants", {})
+    for mutation in attributes.get(MUTATIONS, ()):
+        if epoch is not None and mutation["epoch"] < epoch:
+            held = mutation["constants"]
+    return held
+
+
+def ranked(outcomes: Sequence[Outcome], mode: Mode) -> list[Outcome]:
+    """Return the trials with a score that did not fail, interrupted ones too, the best first; of equals the earlier.
+
+    Means of fewer fits than count come behind all others.
+    """
+    scored = [outcome for outcome in outcomes if outcome.score is not None and outcome.state != "failed"]
+    sign = -1 if mode == "max" else 1
+    return sorted(scored, key=lambda each: (not each.is_comparable, sign * (each.score or 0.0), each.number))
+
+
+def pareto_front(outcomes: Sequence[Outcome], modes: Sequence[Mode]) -> list[Outcome]:
+    """Return the trials that no other one beats in one metric without losing in another; the first metric orders them.
+
+    Of trials that are equal in all metrics the earliest stands for all.
+    """
+    signs = [-1 if mode == "max" else 1 for mode in modes]
+    scored = [each for each in ranked(outcomes, modes[0]) if all(map(math.isfinite, each.scores))]
+    scored.sort(key=lambda each: [sign * score for sign, score in zip(signs, each.scores, strict=True)])
+    front: list[Outcome] = []
+    for each in scored:  # whoever dominates it came before it
+        if not any(other.scores == each.scores or dominates(other.scores, each.scores, modes) for other in front):
+            front.append(each)
+    return front
+
+
+def dominates(one: Sequence[float], other: Sequence[float], modes: Sequence[Mode]) -> bool:
+    """Tell whether one is as good in every metric, and better in one."""
+    signs = [1 if mode == "max" else -1 for mode in modes]
+    gains = [sign * (a - b) for sign, a, b in zip(signs, one, other, strict=True)]
+    return all(gain >= 0 for gain in gains) and any(gain > 0 for gain in gains)

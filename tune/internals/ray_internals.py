@@ -1,0 +1,88 @@
+"""Patches of Ray: the addresses that it listens on, and Ray Client.
+
+Ray's doors on this machine: on the loopback address alone, and with a token that its owner alone can read.
+
+Ray Client (``ray://``): trials are run from this process there, too.
+
+Ray 2.60's Tuner sends itself to the head node when it finds a client, and there is no director there. The part of it
+that runs trials can be told to stay; what it then lacks is a folder of its own, which it takes from a node of Ray's.
+"""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray._private import services
+from ray.train._internal import storage
+from ray.tune import Tuner
+from ray.tune.impl.tuner_internal import TunerInternal
+
+LOOPBACK = "127.0.0.1"
+TOKEN_FILE = Path("~/.ray/auth_token")
+TOKEN_VARIABLES = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+"""Where the user may have put a token of his own; Ray then makes none."""
+MODE = "RAY_AUTH_MODE"
+
+
+@contextlib.contextmanager
+def on_loopback() -> Iterator[dict[str, str]]:
+    """Give arguments of ``ray.init`` that make GCS, raylet, workers, agents and metrics listen on the loopback address.
+
+    Ray 2.60 takes ``_node_ip_address``, and puts the address of the network card in the place of a loopback address,
+    for a cluster could not grow then. Ours is not to grow. Where another Ray has no such function, this does nothing.
+    """
+    name = "resolve_ip_for_localhost"
+    before = getattr(services, name, None)
+    if before is None:
+        yield {}
+        return
+    setattr(services, name, lambda host: host)
+    try:
+        yield {"_node_ip_address": LOOPBACK}
+    finally:
+        setattr(services, name, before)
+
+
+def make_token() -> None:
+    """Write Ray's token before Ray does, who would let all read it; one that is there becomes its owner's alone."""
+    if is_disabled() or any(os.environ.get(name) for name in TOKEN_VARIABLES):
+        return
+    file = TOKEN_FILE.expanduser()
+    with contextlib.suppress(OSError):  # no home to write to: Ray says what it makes of that
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            aside = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+            try:
+                with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+                    out.write(secrets.token_hex(32))
+                os.link(aside, file)  # whole, or not at all: two searches may start at a time
+            finally:
+                aside.unlink(missing_ok=True)
+        file.chmod(0o600)
+
+
+def is_disabled() -> bool:
+    """Tell whether the user turned Ray's token off."""
+    return os.environ.get(MODE, "").lower() == "disabled"
+
+
+FOLDER_OF_SESSION = "_get_ray_train_session_dir"
+
+
+@contextlib.contextmanager
+def tuner_here(folder: str) -> Iterator[Callable[..., Any]]:
+    """Give what makes a tuner that calls the director in this process; ``folder`` is for its own files."""
+    if not ray.util.client.ray.is_connected():
+        yield Tuner
+        return
+    before = getattr(storage, FOLDER_OF_SESSION)
+    setattr(storage, FOLDER_OF_SESSION, lambda: folder)
+    try:
+        yield partial(TunerInternal, _tuner_kwargs={"_remote": False})
+    finally:
+        setattr(storage, FOLDER_OF_SESSION, before)

@@ -1,0 +1,200 @@
+"""Class attributes, and the entries of dicts and namespaces that a module holds: ``CFG.lr``, ``CFG['optim']['lr']``."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tune.promotion.constant import Constant, Form, Refusal, Site, Span
+from tune.promotion.find.expressions import worth
+from tune.promotion.find.literals import source_of
+from tune.promotion.find.module_scan import How, Survey, dotted
+from tune.promotion.find.project import Project
+from tune.promotion.find.signatures import is_dataclass, is_field
+from tune.promotion.find.usages import Overwrites, Reads
+from tune.promotion.find.variables import KEEP_ONE, computed, names_of, trouble
+from tune.space.names import normal
+
+NAMESPACES = frozenset(
+    {"dict", "OrderedDict", "SimpleNamespace", "Namespace", "AttrDict", "AttributeDict", "EasyDict", "edict"}
+) | frozenset({"Munch", "munchify", "ConfigDict", "CfgNode", "CN", "DotMap", "Box", "OmegaConf.create", "DictConfig"})
+"""Calls that make a container of their keywords, or of one dict: the end of their name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A value inside a container."""
+
+    name: str
+    """As a user writes it: ``CFG['optim']['lr']``."""
+    key: str
+    value: ast.expr
+    key_line: int
+    trouble: tuple[str, str] | None = None
+
+
+def fields(project: Project, reads: Reads, overwrites: Overwrites) -> Iterator[Constant | Refusal]:
+    """Yield the entries of module-level containers and the attributes of classes, of every file."""
+    for survey in project.surveys.values():
+        yield from _of_containers(survey, reads, overwrites)
+        yield from _of_classes(survey, reads, overwrites)
+
+
+def is_container(call: ast.Call) -> bool:
+    """Tell whether a call makes a container whose entries are fields: ``SimpleNamespace(lr=1e-3)``."""
+    path = dotted(call.func) or ""
+    return path in NAMESPACES or path.rpartition(".")[2] in NAMESPACES
+
+
+def container_calls(survey: Survey) -> set[int]:
+    """Return the ``id`` of every call whose keywords are fields of a module-level name."""
+    found: set[int] = set()
+    for bindings in survey.bindings.values():
+        for binding in bindings:
+            if isinstance(binding.value, ast.Call | ast.Dict):
+                found |= {
+                    id(each) for each in ast.walk(binding.value) if isinstance(each, ast.Call) and is_container(each)
+                }
+    return found
+
+
+def _of_containers(survey: Survey, reads: Reads, overwrites: Overwrites) -> Iterator[Constant | Refusal]:
+    for name, bindings in survey.bindings.items():
+        wrong = trouble(name, bindings, survey, overwrites)
+        for binding in bindings:
+            if binding.value is None or binding.how is not How.ASSIGNED:
+                continue
+            for entry in entries_of(name, binding.value):
+                yield _field(entry, name, survey, reads, overwrites, _about(name, wrong) or entry.trouble)
+
+
+def _about(name: str, wrong: tuple[str, str] | None) -> tuple[str, str] | None:
+    return None if wrong is None else (f"lies in {name}, which {wrong[0]}", wrong[1])
+
+
+def entries_of(name: str, value: ast.expr) -> Iterator[Entry]:
+    """Yield what lies in the container that an expression makes."""
+    match value:
+        case ast.Dict():
+            yield from _dict_entries(name, value)
+        case ast.Call(args=[*positional, ast.Dict() as inner]) if is_container(value) and not positional:
+            yield from _dict_entries(name, inner)
+            yield from _keyword_entries(name, value)
+        case ast.Call() if is_container(value):
+            yield from _keyword_entries(name, value)
+
+
+def _dict_entries(name: str, node: ast.Dict) -> Iterator[Entry]:
+    """Yield the last of equal keys; a later ``**other`` may bring any key again."""
+    last_spread = max((number for number, key in enumerate(node.keys) if key is None), default=-1)
+    seen: dict[str, Entry] = {}
+    for number, (key, value) in enumerate(zip(node.keys, node.values, strict=True)):
+        match key:
+            case ast.Constant(value=str(text)):
+                path = f"{name}[{text!r}]"
+                hidden = None
+                if number < last_spread:
+                    hidden = ("may be replaced by the `**` that follows it", "Write the entry after the `**`.")
+                seen[text] = Entry(path, text, value, key.lineno, hidden)
+    for entry in seen.values():
+        yield entry
+        yield from entries_of(entry.name, entry.value)
+
+
+def _keyword_entries(name: str, call: ast.Call) -> Iterator[Entry]:
+    attribute = (dotted(call.func) or "").rpartition(".")[2] not in ("dict", "OrderedDict")
+    for keyword in call.keywords:
+        if keyword.arg is not None:
+            path = f"{name}.{keyword.arg}" if attribute else f"{name}[{keyword.arg!r}]"
+            yield Entry(path, keyword.arg, keyword.value, keyword.value.lineno)
+            yield from entries_of(path, keyword.value)
+        elif isinstance(keyword.value, ast.Dict):
+            yield from _dict_entries(name, keyword.value)
+
+
+def _of_classes(survey: Survey, reads: Reads, overwrites: Overwrites) -> Iterator[Constant | Refusal]:
+    for nodes in survey.definitions.values():
+        for node in nodes:
+            path = _class_path(node, survey) if isinstance(node, ast.ClassDef) else None
+            if path is not None and isinstance(node, ast.ClassDef):
+                again = ("is assigned more than once", KEEP_ONE) if len(nodes) > 1 else None
+                yield from _of_class(path, node, survey, reads, overwrites, again)
+
+
+def _class_path(node: ast.ClassDef, survey: Survey) -> str | None:
+    """``Config.optim`` for a class in a class; None in a function, where every call makes it anew."""
+    scope = survey.owners[id(node)]
+    if scope.function is not None:
+        return None
+    if scope.owner is None:
+        return node.name
+    outer = _class_path(scope.owner, survey)
+    return None if outer is None else f"{outer}.{node.name}"
+
+
+def _of_class(
+    path: str,
+    node: ast.ClassDef,
+    survey: Survey,
+    reads: Reads,
+    overwrites: Overwrites,
+    again: tuple[str, str] | None,
+) -> Iterator[Constant | Refusal]:
+    found: dict[str, list[ast.expr]] = {}
+    for statement in node.body:
+        for name, value in _attribute(statement, skip_fields=is_dataclass(node)):
+            found.setdefault(name, []).append(value)
+    for name, values in found.items():
+        if name.startswith("__"):
+            continue
+        wrong = again or _class_trouble(node.name, name, values, survey, overwrites)
+        entry = Entry(f"{path}.{name}", name, values[0], 0)
+        yield _field(entry, path.partition(".")[0], survey, reads, overwrites, wrong)
+        for inner in entries_of(entry.name, values[0]):
+            yield _field(inner, path.partition(".")[0], survey, reads, overwrites, wrong or inner.trouble)
+
+
+def _attribute(statement: ast.stmt, *, skip_fields: bool) -> Iterator[tuple[str, ast.expr]]:
+    match statement:
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            yield name, value
+        case ast.Assign(targets=[ast.Tuple(elts=targets)], value=ast.Tuple(elts=values)) if len(targets) == len(values):
+            for target, value in zip(targets, values, strict=True):
+                if isinstance(target, ast.Name) and not isinstance(value, ast.Starred):
+                    yield target.id, value
+        case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+            if not (skip_fields and is_field(statement)):
+                yield name, value
+
+
+def _class_trouble(
+    owner: str, name: str, values: list[ast.expr], survey: Survey, overwrites: Overwrites
+) -> tuple[str, str] | None:
+    if len(values) > 1:
+        return f"is assigned more than once: {' and '.join(survey.place(each.lineno) for each in values)}", KEEP_ONE
+    if (place := overwrites.of_self(owner, name, survey)) is not None:
+        return f"is assigned again, on the instance: {place}", "Search what is assigned there."
+    return None
+
+
+def _field(
+    entry: Entry, base: str, survey: Survey, reads: Reads, overwrites: Overwrites, wrong: tuple[str, str] | None
+) -> Constant | Refusal:
+    held = worth(entry.value, survey)
+    place = overwrites.of(normal(entry.name), survey)
+    if wrong is None and place is not None:
+        wrong = f"is assigned again: {place}", "Take that assignment away; it would undo the search."
+    if wrong is None and held is None:
+        wrong = computed(source_of(entry.value), survey.place(entry.value.lineno))
+    names = names_of(entry.name, survey)
+    if wrong is not None or held is None:
+        assert wrong is not None
+        return Refusal(names=names, source=survey.source.name, what=wrong[0], hint=wrong[1])
+    return Constant(
+        name=entry.name,
+        value=held.value,
+        sites=(Site(survey.source.name, Span.of(held.node)),),
+        names=names,
+        form=Form.FIELD,
+        reads=reads.of_field(base, entry.key, survey, entry.key_line),
+        warnings=held.warnings,
+    )

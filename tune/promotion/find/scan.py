@@ -1,0 +1,363 @@
+"""One walk over a file, which fills its scan.
+
+One walk over a file, which fills its survey.
+
+``Config = namedtuple("Config", "lr wd", defaults=(0.1,))``, seen as the class that it makes.
+"""
+
+import ast
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from tune.promotion.find.literals import Unknown, evaluate
+from tune.promotion.find.module_scan import Binding, Called, Function, How, Overwrite, Scope, Survey, dotted
+from tune.promotion.program import Source
+
+
+def made_class(name: str, call: ast.expr) -> ast.ClassDef | None:
+    """Return a NamedTuple class whose defaults are the call's own expressions; None where it is no such call."""
+    match call:
+        case ast.Call(func=ast.Name("namedtuple") | ast.Attribute(attr="namedtuple"), args=[_, fields]):
+            names = _names(fields)
+        case _:
+            return None
+    defaults = next((keyword.value for keyword in call.keywords if keyword.arg == "defaults"), None)
+    values: list[ast.expr] = []
+    if isinstance(defaults, ast.Tuple | ast.List):
+        values = defaults.elts
+    if not names or len(values) > len(names) or (defaults is not None and not values):
+        return None
+    given = [None] * (len(names) - len(values)) + values
+    return ast.copy_location(_class(name, names, given), call)
+
+
+def _class(name: str, names: list[str], defaults: list[ast.expr | None]) -> ast.ClassDef:
+    body: list[ast.stmt] = [
+        ast.AnnAssign(target=ast.Name(field, ast.Store()), annotation=ast.Constant(None), value=default, simple=1)
+        for field, default in zip(names, defaults, strict=True)
+    ]
+    return ast.ClassDef(
+        name=name, bases=[ast.Name("NamedTuple", ast.Load())], keywords=[], body=body, decorator_list=[]
+    )
+
+
+def _names(fields: ast.expr) -> list[str]:
+    held = evaluate(fields)
+    match held:
+        case str():
+            return held.replace(",", " ").split()
+        case list() | tuple():
+            return [str(name) for name in held]
+        case _:
+            assert not isinstance(held, Unknown) or held.text
+            return []
+
+
+SCOPE_READERS = frozenset({"globals", "locals", "eval", "exec"})
+SCOPE_WRITERS = frozenset({"globals", "exec"})
+
+
+def survey(source: Source, *, is_program: bool) -> Survey:
+    """Walk a file once."""
+    found = Survey(source, is_program, source.module_names)
+    walk = _Walk(found)
+    walk.statements(source.tree.body, Scope())
+    found.calls.sort(key=lambda called: (called.node.lineno, called.node.col_offset, -(called.node.end_lineno or 0)))
+    return found
+
+
+class _Walk:
+    """Statements one by one, since what encloses them matters; expressions in one fast loop, since they are many."""
+
+    def __init__(self, found: Survey) -> None:
+        self._found = found
+        self._globals: dict[int, set[str]] = {}
+        self._nonlocals: dict[int, set[str]] = {}
+        self._class_paths: dict[int, str] = {}
+        self._handlers: dict[type[ast.stmt], Callable[..., None]] = {
+            ast.Assign: self._assign,
+            ast.AnnAssign: self._annotated,
+            ast.AugAssign: self._augmented,
+            ast.Delete: self._delete,
+            ast.For: self._for,
+            ast.AsyncFor: self._for,
+            ast.While: self._while,
+            ast.If: self._if,
+            ast.Try: self._try,
+            ast.TryStar: self._try,
+            ast.With: self._with,
+            ast.AsyncWith: self._with,
+            ast.FunctionDef: self._function,
+            ast.AsyncFunctionDef: self._function,
+            ast.ClassDef: self._class,
+            ast.Import: self._import,
+            ast.ImportFrom: self._import,
+            ast.Global: self._global,
+            ast.Nonlocal: self._nonlocal,
+            ast.Match: self._match,
+        }
+
+    def statements(self, body: Iterable[ast.stmt], scope: Scope) -> None:
+        for statement in body:
+            handler = self._handlers.get(type(statement))
+            if handler is not None:
+                handler(statement, scope)
+            else:
+                self._expressions([statement], scope)
+
+    def _assign(self, node: ast.Assign, scope: Scope) -> None:
+        self._expressions([node.value], scope)
+        for target in node.targets:
+            if isinstance(target, ast.Name):
+                self._hold(target.id, node.value, scope)
+            self._targets(target, node.value, scope, chained=len(node.targets) > 1)
+
+    def _hold(self, name: str, value: ast.expr, scope: Scope) -> None:
+        self._found.held[name].append(value)
+        made = made_class(name, value)
+        if made is not None:
+            self._found.definitions[name].append(made)
+            self._found.owners[id(made)] = scope
+
+    def _annotated(self, node: ast.AnnAssign, scope: Scope) -> None:
+        if node.value is not None:  # the annotation is left out: it may never be executed
+            self._expressions([node.value], scope)
+            self._targets(node.target, node.value, scope, chained=False)
+
+    def _augmented(self, node: ast.AugAssign, scope: Scope) -> None:
+        self._expressions([node.value], scope)
+        self._bind(node.target, How.AUGMENTED, scope)
+
+    def _delete(self, node: ast.Delete, scope: Scope) -> None:
+        for target in node.targets:
+            self._bind(target, How.DELETED, scope)
+
+    def _for(self, node: ast.For | ast.AsyncFor, scope: Scope) -> None:
+        self._expressions([node.iter], scope)
+        self._bind(node.target, How.LOOPED, scope)
+        self.statements(node.body, _inside(scope, in_loop=True))
+        self.statements(node.orelse, scope)
+
+    def _while(self, node: ast.While, scope: Scope) -> None:
+        self._expressions([node.test], scope)
+        self.statements(node.body, _inside(scope, in_loop=True))
+        self.statements(node.orelse, scope)
+
+    def _if(self, node: ast.If, scope: Scope) -> None:
+        if is_main_guard(node.test) and not self._found.is_program:
+            self.statements(node.orelse, scope)  # imported: the guarded arm never runs
+            return
+        self._expressions([node.test], scope)
+        self.statements(node.body, _arm(scope, node, 0))
+        self.statements(node.orelse, _arm(scope, node, 1))
+
+    def _try(self, node: ast.Try | ast.TryStar, scope: Scope) -> None:
+        self.statements(node.body, _arm(scope, node, 0))
+        for number, handler in enumerate(node.handlers, start=1):
+            if handler.type is not None:
+                self._expressions([handler.type], scope)
+            self.statements(handler.body, _arm(scope, node, number))
+        self.statements(node.orelse, _arm(scope, node, 0))
+        self.statements(node.finalbody, scope)
+
+    def _with(self, node: ast.With | ast.AsyncWith, scope: Scope) -> None:
+        for item in node.items:
+            self._expressions([item.context_expr], scope)
+            if item.optional_vars is not None:
+                self._bind(item.optional_vars, How.OTHER, scope)
+        self.statements(node.body, scope)
+
+    def _match(self, node: ast.Match, scope: Scope) -> None:
+        self._expressions([node.subject], scope)
+        for number, case in enumerate(node.cases):
+            self._expressions([case.pattern, *([case.guard] if case.guard else [])], scope)
+            self.statements(case.body, _arm(scope, node, number))
+
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope) -> None:
+        defaults = [default for default in (*node.args.defaults, *node.args.kw_defaults) if default is not None]
+        self._expressions([*node.decorator_list, *defaults], scope)
+        is_method = scope.owner is not None and scope.function is None
+        if not is_method:
+            self._found.definitions[node.name].append(node)
+            self._found.owners[id(node)] = scope
+        self._name(node.name, node.lineno, How.OTHER, scope)
+        outer = self._found.functions.get(id(scope.function))
+        function = Function(node, f"{self._path(scope)}{node.name}", outer)
+        self._found.functions[id(node)] = function
+        for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs):
+            binding = Binding(name=argument.arg, line=argument.lineno, how=How.ARGUMENT)
+            function.bindings[argument.arg].append(binding)
+        self.statements(node.body, Scope(owner=scope.owner, function=node))
+
+    def _path(self, scope: Scope) -> str:
+        """Return what stands before the name of a definition: ``Net.``, ``main.``."""
+        if scope.function is not None:
+            return f"{self._found.functions[id(scope.function)].path}."
+        return "" if scope.owner is None else f"{self._class_paths[id(scope.owner)]}."
+
+    def _class(self, node: ast.ClassDef, scope: Scope) -> None:
+        keywords = [keyword.value for keyword in node.keywords]
+        self._expressions([*node.decorator_list, *node.bases, *keywords], scope)
+        self._found.definitions[node.name].append(node)
+        self._found.owners[id(node)] = scope
+        self._class_paths[id(node)] = f"{self._path(scope)}{node.name}"
+        self._name(node.name, node.lineno, How.OTHER, scope)
+        self.statements(node.body, Scope(owner=node, function=None))
+
+    def _import(self, node: ast.Import | ast.ImportFrom, scope: Scope) -> None:
+        self._found.imports.append(node)
+        for alias in node.names:
+            self._name(alias.asname or alias.name.partition(".")[0], node.lineno, How.OTHER, scope)
+
+    def _global(self, node: ast.Global, scope: Scope) -> None:
+        self._globals.setdefault(id(scope.function), set()).update(node.names)
+
+    def _nonlocal(self, node: ast.Nonlocal, scope: Scope) -> None:
+        self._nonlocals.setdefault(id(scope.function), set()).update(node.names)
+
+    def _targets(self, target: ast.expr, value: ast.expr, scope: Scope, *, chained: bool) -> None:
+        """Bind a target to its own expression, element by element where both sides are written out."""
+        match target, value:
+            case ast.Name(id=name), _:
+                self._name(name, target.lineno, How.ASSIGNED, scope, value, chained=chained)
+            case ((ast.Tuple() | ast.List()), (ast.Tuple() | ast.List())) if _pairs(target, value) and not chained:
+                for inner, element in zip(target.elts, value.elts, strict=True):
+                    self._targets(inner, element, scope, chained=False)
+            case ((ast.Tuple() | ast.List()), _):
+                self._bind(target, How.UNPACKED, scope)
+            case _:
+                self._bind(target, How.ASSIGNED, scope, None if chained else value)
+
+    def _bind(self, target: ast.expr, how: How, scope: Scope, value: ast.expr | None = None) -> None:
+        """Bind every name under a target, without a value that is known to be theirs."""
+        match target:
+            case ast.Name(id=name):
+                self._name(name, target.lineno, how, scope)
+            case ast.Tuple() | ast.List():
+                for inner in target.elts:
+                    self._bind(inner, how, scope)
+            case ast.Starred():
+                self._bind(target.value, how, scope)
+            case ast.Attribute() | ast.Subscript():
+                path = dotted(target)
+                if path is None and isinstance(target, ast.Subscript) and (base := dotted(target.value)) is not None:
+                    path, value = f"{base}.[]", None  # an entry that only running the program can tell
+                if path is not None:
+                    self._found.overwrites.append(Overwrite(path, target.lineno, scope, value))
+                self._expressions([target.value, *([target.slice] if isinstance(target, ast.Subscript) else [])], scope)
+
+    def _name(
+        self, name: str, line: int, how: How, scope: Scope, value: ast.expr | None = None, *, chained: bool = False
+    ) -> None:
+        bindings = self._found.bindings
+        if not scope.at_module_level:
+            if name in self._globals.get(id(scope.function), ()):
+                how, value = How.GLOBAL, None
+            elif scope.function is None:
+                return
+            else:
+                function: Function | None = self._found.functions[id(scope.function)]
+                if name in self._nonlocals.get(id(scope.function), ()):
+                    how, value = How.NONLOCAL, None
+                    function = _holder(name, function)
+                if function is None:
+                    return
+                bindings = function.bindings
+        bindings[name].append(
+            Binding(
+                name=name,
+                line=line,
+                how=how,
+                value=value,
+                chained=chained,
+                in_loop=scope.in_loop,
+                branch=scope.branch,
+            )
+        )
+
+    def _expressions(self, roots: Sequence[ast.AST], scope: Scope, *, in_text: bool = False) -> None:
+        found = self._found
+        stack = list(roots)
+        while stack:
+            node = stack.pop()
+            kind = type(node)
+            if kind is ast.Name:
+                found.name_reads[node.id].append(node.lineno)  # type: ignore[attr-defined]
+                found.bare_reads[node.id].append(node.lineno)  # type: ignore[attr-defined]
+            elif kind is ast.Constant:
+                if type(node.value) is str:  # type: ignore[attr-defined]
+                    found.strings[node.value].append(node.lineno)  # type: ignore[attr-defined]
+            elif kind is ast.Attribute:
+                found.attribute_reads[node.attr].append(node.lineno)  # type: ignore[attr-defined]
+                self._inner(node.value, stack)  # type: ignore[attr-defined]
+            elif kind is ast.Subscript:
+                stack.append(node.slice)  # type: ignore[attr-defined]
+                self._inner(node.value, stack)  # type: ignore[attr-defined]
+            elif kind is ast.JoinedStr and not in_text:
+                self._expressions([node], scope, in_text=True)
+            else:
+                self._note(node, scope, in_text=in_text)
+                stack.extend(_children(node))
+
+    def _note_scope_call(self, node: ast.Call) -> None:
+        if isinstance(node.func, ast.Name) and node.func.id in SCOPE_READERS:
+            self._found.scope_readers.append(node.lineno)
+            if node.func.id in SCOPE_WRITERS:
+                self._found.scope_writers.append(node.lineno)
+
+    def _inner(self, node: ast.expr, stack: list[ast.AST]) -> None:
+        """Note what an attribute or an entry is taken from."""
+        if isinstance(node, ast.Name):
+            self._found.name_reads[node.id].append(node.lineno)
+        else:
+            stack.append(node)
+
+    def _note(self, node: ast.AST, scope: Scope, *, in_text: bool) -> None:
+        match node:
+            case ast.Call():
+                if not in_text:
+                    self._found.calls.append(Called(node, scope))
+                self._note_scope_call(node)
+            case ast.NamedExpr(target=target):
+                self._name(target.id, node.lineno, How.OTHER, scope)
+
+
+def _holder(name: str, function: Function | None) -> Function | None:
+    """Return the function around another one that a nonlocal name is of."""
+    outer = function and function.outer
+    while outer is not None and name not in outer.bindings:
+        outer = outer.outer
+    return outer
+
+
+def is_main_guard(test: ast.expr) -> bool:
+    """Tell ``__name__ == "__main__"``, either way round."""
+    match test:
+        case ast.Compare(left=ast.Name("__name__"), ops=[ast.Eq()], comparators=[ast.Constant("__main__")]):
+            return True
+        case ast.Compare(left=ast.Constant("__main__"), ops=[ast.Eq()], comparators=[ast.Name("__name__")]):
+            return True
+        case _:
+            return False
+
+
+def _pairs(target: ast.Tuple | ast.List, value: ast.Tuple | ast.List) -> bool:
+    """Whether each element on the left takes the one on the right: as many, and no stars."""
+    starred = any(isinstance(item, ast.Starred) for item in (*target.elts, *value.elts))
+    return not starred and len(target.elts) == len(value.elts)
+
+
+def _inside(scope: Scope, *, in_loop: bool) -> Scope:
+    return Scope(scope.owner, scope.function, in_loop, scope.branch)
+
+
+def _arm(scope: Scope, statement: ast.stmt, number: int) -> Scope:
+    return Scope(scope.owner, scope.function, scope.in_loop, (*scope.branch, (id(statement), number)))
+
+
+def _children(node: ast.AST) -> Iterator[ast.AST]:
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if isinstance(value, list):
+            yield from (item for item in value if isinstance(item, ast.AST))
+        elif isinstance(value, ast.AST) and not isinstance(value, ast.expr_context):
+            yield value

@@ -1,0 +1,189 @@
+"""Where a constant may be read, and where a value is assigned to another namespace.
+
+Where a constant may be read. In doubt a place counts: a constant without any is worth a warning.
+
+Assignments that reach into another namespace: ``config.LR = 3``, ``CFG['lr'] = 3``, ``setattr``, ``update``.
+"""
+
+import ast
+import itertools
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+
+from tune.promotion.find.module_scan import Survey, dotted
+from tune.promotion.find.project import Project, Variable
+
+MAX_PLACES = 20
+"""Places kept of each constant, its own file's first: nobody reads more, and 200 modules may all read ``lr``."""
+
+Place = tuple[Survey, int]
+
+
+class Reads:
+    """The reading places of a program, as ``file:line``."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+
+    def of_variable(self, name: str, survey: Survey) -> tuple[str, ...]:
+        """Return the places that may read a module-level name of a file."""
+        own = _in(survey, survey.name_reads.get(name, ()), survey.scope_readers)
+        return _first(own, self._elsewhere(name, survey), self._as_text(name))
+
+    def of_field(self, base: str, key: str, survey: Survey, key_line: int) -> tuple[str, ...]:
+        """Return the places that may read ``base.key`` or ``base['key']``; the string at ``key_line`` defines it."""
+        texts = (place for place in self._as_text(key) if place[0] is not survey or place[1] != key_line)
+        own = _in(survey, survey.bare_reads.get(base, ()), survey.scope_readers)
+        return _first(own, self._as_attribute(key), texts, self._whole(base))
+
+    def of_parameter(self, name: str, survey: Survey, lines: range) -> tuple[str, ...]:
+        """Return the places that may read a parameter: its name within ``lines``, and attributes of that name."""
+        own = _in(survey, (line for line in survey.name_reads.get(name, ()) if line in lines))
+        return _first(own, self._as_attribute(name), self._as_text(name))
+
+    def of_attribute(self, name: str) -> tuple[str, ...]:
+        """Return the places that may read an attribute of any object."""
+        return _first(self._as_attribute(name), self._as_text(name))
+
+    def _elsewhere(self, name: str, survey: Survey) -> Iterator[Place]:
+        """Yield from other files: the name imported, also by a star; as an attribute; the whole module passed on."""
+        yield from self._as_attribute(name)
+        for each, alias in self._aliases.get(name, ()):
+            yield from _read_as_imported(each, alias)
+        for each, _ in self._aliases.get("*", ()):
+            if each is not survey:
+                yield from _read_as_imported(each, name)
+        yield from self._whole(survey.modules[0])
+
+    def _whole(self, name: str) -> Iterator[Place]:
+        """Yield the places of other files that take an imported thing as a whole: ``vars(config)``, ``**CFG``."""
+        for each, alias in self._aliases.get(name, ()):
+            yield from _in(each, each.bare_reads.get(alias, ()))
+
+    def _as_attribute(self, name: str) -> Iterator[Place]:
+        for each in self._with_attribute.get(name, ()):
+            yield from _in(each, each.attribute_reads[name])
+
+    def _as_text(self, name: str) -> Iterator[Place]:
+        """Yield the string literals that are the name: ``getattr(config, "LR")``."""
+        for each in self._with_string.get(name, ()):
+            yield from _in(each, each.strings[name])
+
+    @cached_property
+    def _with_string(self) -> dict[str, list[Survey]]:
+        return _by_name((each, each.strings) for each in self._project.surveys.values())
+
+    @cached_property
+    def _with_attribute(self) -> dict[str, list[Survey]]:
+        return _by_name((each, each.attribute_reads) for each in self._project.surveys.values())
+
+    @cached_property
+    def _aliases(self) -> dict[str, list[tuple[Survey, str]]]:
+        """Imported name -> the files that import it, and what they call it."""
+        found: dict[str, list[tuple[Survey, str]]] = {}
+        for each in self._project.surveys.values():
+            for node in each.imports:
+                for alias in node.names:
+                    last = alias.name.rpartition(".")[2]
+                    found.setdefault(last, []).append((each, alias.asname or alias.name.partition(".")[0]))
+        return found
+
+
+def _by_name(tables: Iterable[tuple[Survey, dict[str, list[int]]]]) -> dict[str, list[Survey]]:
+    found: dict[str, list[Survey]] = {}
+    for survey, table in tables:
+        for name in table:
+            found.setdefault(name, []).append(survey)
+    return found
+
+
+def _in(survey: Survey, *lines: Iterable[int]) -> Iterator[Place]:
+    return ((survey, line) for line in sorted(itertools.chain(*lines)))
+
+
+def _read_as_imported(survey: Survey, name: str) -> Iterator[Place]:
+    """Yield the places that read an imported name before the file binds it to something of its own."""
+    imported = {line for node in survey.imports for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
+    bound = [each.line for each in survey.bindings.get(name, ()) if each.line not in imported]
+    first = min(bound, default=None)
+    yield from _in(survey, (line for line in survey.name_reads.get(name, ()) if first is None or line < first))
+
+
+def _first(*places: Iterable[Place]) -> tuple[str, ...]:
+    found = dict.fromkeys(survey.place(line) for survey, line in itertools.islice(_distinct(places), MAX_PLACES))
+    return tuple(found)
+
+
+def _distinct(places: Iterable[Iterable[Place]]) -> Iterator[Place]:
+    seen: set[tuple[int, int]] = set()
+    for survey, line in itertools.chain.from_iterable(places):
+        if (id(survey), line) not in seen:
+            seen.add((id(survey), line))
+            yield survey, line
+
+
+CHANGING = frozenset(
+    {"update", "clear", "pop", "popitem", "setdefault", "merge_from_file", "merge_from_list"}
+) | frozenset({"append", "extend", "insert", "remove", "sort", "reverse"})
+"""Methods that change what they are called on."""
+
+
+class Overwrites:
+    """What the program assigns from outside, by file and path."""
+
+    def __init__(self, project: Project) -> None:
+        self._places: dict[tuple[str, str], str] = {}
+        self._inside: dict[tuple[str, str], str] = {}
+        self._of_self: dict[tuple[str, str, str], str] = {}
+        for each in project.surveys.values():
+            for path, line in (*_assigned(each), *_called(each)):
+                match project.meaning(path, each):
+                    case Variable(survey=survey, name=name):
+                        self._places.setdefault((survey.source.name, name), each.place(line))
+                        for prefix in _prefixes(name)[:-1]:
+                            self._inside.setdefault((survey.source.name, prefix), each.place(line))
+            for line, module in project.starred(each):
+                for name in module.bindings.keys() & each.bindings.keys():
+                    if any(binding.line < line for binding in each.bindings[name]):
+                        self._places.setdefault((each.source.name, name), each.place(line))
+            for overwrite in each.overwrites:
+                head, _, attribute = overwrite.path.partition(".")
+                if head in ("self", "cls") and overwrite.scope.owner is not None:
+                    key = (each.source.name, overwrite.scope.owner.name, attribute)
+                    self._of_self.setdefault(key, each.place(overwrite.line))
+
+    def of(self, path: str, survey: Survey) -> str | None:
+        """Return the place that overwrites ``path`` of a module, or something that it lies in; None: no place."""
+        found = (self._places.get((survey.source.name, prefix)) for prefix in _prefixes(path))
+        return next((place for place in found if place is not None), None)
+
+    def within(self, path: str, survey: Survey) -> str | None:
+        """Return the place that overwrites something that lies in ``path``; None: no place."""
+        return self._inside.get((survey.source.name, path))
+
+    def of_self(self, owner: str, attribute: str, survey: Survey) -> str | None:
+        """Return the place where a class's own methods assign ``self.attribute``."""
+        return self._of_self.get((survey.source.name, owner, attribute))
+
+
+def _prefixes(path: str) -> list[str]:
+    """Return ``a``, ``a.b`` and ``a.b.c`` of ``a.b.c``."""
+    parts = path.split(".")
+    return [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
+
+
+def _assigned(survey: Survey) -> Iterator[tuple[str, int]]:
+    return ((each.path, each.line) for each in survey.overwrites)
+
+
+def _called(survey: Survey) -> Iterator[tuple[str, int]]:
+    for called in survey.calls:
+        match called.node:
+            case ast.Call(func=ast.Attribute(value=base, attr=method)) if method in CHANGING:
+                path = dotted(base)
+            case ast.Call(func=ast.Name("setattr"), args=[base, ast.Constant(value=str(name)), _]):
+                path = f"{dotted(base)}.{name}"
+            case _:
+                continue
+        if path is not None:
+            yield path, called.node.lineno

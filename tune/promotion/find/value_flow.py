@@ -1,0 +1,75 @@
+"""Which parameters take a constant's value: ``B1`` reaches ``Adam.betas``, perhaps by way of others' names.
+
+Values are followed by the names that hold them, whatever the scope: enough for a range, and for what is listed first.
+"""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+
+from tune.promotion.constant import Constant, Form, ReceivingParameter, ValueFlows
+from tune.promotion.find.arguments import Call
+from tune.promotion.find.module_scan import Survey
+from tune.promotion.find.signatures import parameters_of
+from tune.promotion.options.declared_options import Option
+
+MAX_NAMES = 20
+"""Names that a value is followed through."""
+
+
+def find_value_flows(calls: Iterable[Call], surveys: Iterable[Survey]) -> ValueFlows:
+    """Return the flows of a program."""
+    flows = ValueFlows()
+    _add_calls(flows, calls)
+    _add_assignments(flows, surveys)
+    return flows
+
+
+def receiving_parameters(held: Constant | Option, flows: ValueFlows) -> tuple[ReceivingParameter, ...]:
+    """Return the parameters that a constant or an option reaches, the nearest first."""
+    words = re.findall(r"\w+", held.dest if isinstance(held, Option) else held.name.partition("@")[0])
+    if isinstance(held, Constant) and held.form is Form.ARGUMENT:
+        return ((words[-2], words[-1]),)
+    found: dict[ReceivingParameter, None] = {}
+    names = words[-1:]
+    for name in names:  # it grows
+        found |= flows.receivers.get(name, {})
+        for callee, path, position in flows.positions.get(name, ()):
+            parameters = parameters_of(path) or ()
+            found |= {(callee, parameter): None for parameter in parameters[position : position + 1]}
+        names += [each for each in flows.names.get(name, ()) if each not in names][: MAX_NAMES - len(names)]
+    return tuple(found)
+
+
+def _add_calls(flows: ValueFlows, calls: Iterable[Call]) -> None:
+    for call in calls:
+        for argument in call.arguments:
+            for name in _names(argument.value):
+                if argument.name is not None:
+                    flows.receivers[name][call.callee, argument.name] = None
+                elif argument.library is not None:
+                    flows.positions[name][call.callee, *argument.library] = None
+                if argument.parameter is not None:
+                    flows.names[name][argument.parameter.name] = None
+
+
+def _add_assignments(flows: ValueFlows, surveys: Iterable[Survey]) -> None:
+    for survey in surveys:
+        for held, values in survey.held.items():
+            for name in (name for value in values for name in _names(value)):
+                flows.names[name][held] = None
+        for overwrite in survey.overwrites:
+            for name in _names(overwrite.value) if overwrite.value is not None else ():
+                flows.names[name][overwrite.path.rpartition(".")[2]] = None
+
+
+def _names(node: ast.expr) -> Iterator[str]:
+    """Yield the last names of what an expression takes as it is; of a tuple, of each element."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name) | ast.Subscript(slice=ast.Constant(value=str(name))):
+            yield name
+        case ast.Tuple(elts=elements) | ast.List(elts=elements):
+            for each in elements:
+                yield from _names(each)
+        case ast.Call(func=ast.Name(id="float" | "int" | "tuple" | "list"), args=[inner]):
+            yield from _names(inner)

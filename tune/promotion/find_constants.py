@@ -1,0 +1,208 @@
+"""Find the hyperparameters that a program hardcodes, without importing it.
+
+A constant is a name and one or more sites. A site is an expression in a file, known by its span: promotion executes
+another value in its place, `apply` writes another literal over it, and nothing else of the program is touched.
+"""
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import lru_cache
+
+from tune.errors import ConstantError, did_you_mean
+from tune.gc_control import collector_paused, deep_recursion
+from tune.promotion.constant import Constant, Findings, Form, Nameless, Refusal, Site, Span
+from tune.promotion.find.arguments import arguments, calls
+from tune.promotion.find.fields import fields
+from tune.promotion.find.local_variables import local_variables
+from tune.promotion.find.parameters import parameters
+from tune.promotion.find.project import Project, Variable, project_of
+from tune.promotion.find.usages import Overwrites, Reads
+from tune.promotion.find.value_flow import find_value_flows
+from tune.promotion.find.variables import attributes, variables
+from tune.promotion.options.declared_options import find_options
+from tune.promotion.outside_modules import check_not_outside
+from tune.promotion.program import Program
+from tune.space.names import normal
+
+__all__ = [
+    "Constant",
+    "Form",
+    "Site",
+    "Span",
+    "check_together",
+    "find_all",
+    "find_constant",
+    "find_constants",
+    "normal",
+    "shortest_names",
+]
+
+
+def find_constants(program: Program) -> tuple[Constant, ...]:
+    """Return every constant of the program and of the project modules that it reaches, in the order of the files."""
+    return find_all(program).constants
+
+
+def find_all(program: Program) -> Findings:
+    """Return the constants, and also what looks like one and is refused."""
+    project = project_of(program)
+    with collector_paused():
+        return _look(project)
+
+
+def find_constant(name: str, program: Program, constants: tuple[Constant, ...], where: str) -> Constant:
+    """Return the one constant that ``name`` leads to; raise ConstantError, which starts with ``where``."""
+    wanted = normal(name)
+    matches = [constant for constant in constants if _is_called(constant, wanted)]
+    project = project_of(program)
+    findings = _look(project)
+    refused = [refusal for refusal in findings.refusals if _is_called(refusal, wanted)]
+    match _nearest(wanted, [*matches, *refused], project):
+        case [Constant() as constant]:
+            return constant
+        case [Refusal() as refusal]:
+            raise ConstantError(where, f"{name!r} {refusal.what}", refusal.hint)
+        case []:
+            _refuse_nameless(name, wanted, findings, where)
+            check_not_outside(name, program, where)
+            what = f"{name!r} is not a constant of {program.source.name}"
+            raise ConstantError(where, what, _hint(name, constants, program))
+        case several:
+            ways = ", ".join(_way(each, several) for each in several)
+            what = f"{name!r} is the name of {len(several)} constants"
+            raise ConstantError(where, what, f"Write the one you mean: {ways}.")
+
+
+def shortest_names(program: Program) -> dict[Constant, str]:
+    """Return each constant's shortest name that leads to it and to nothing else, in the order of the files."""
+    project, findings = project_of(program), find_all(program)
+    called: dict[str, list[Constant | Refusal]] = {}
+    every: list[Constant | Refusal] = [*findings.constants, *findings.refusals]
+    for each in every:
+        for name in {normal(name) for name in each.names}:
+            called.setdefault(name, []).append(each)
+
+    meant = {name: _nearest(name, found, project) for name, found in called.items()}
+    return {
+        constant: next((name for name in constant.names if meant[normal(name)] == [constant]), constant.names[-1])
+        for constant in findings.constants
+    }
+
+
+def check_together(constants: Iterable[Constant], where: str) -> None:
+    """Raise ConstantError where one constant's expression lies in another's: ``CFG`` and ``CFG['lr']``."""
+    for one, other in itertools.combinations(constants, 2):
+        for mine, theirs in itertools.product(one.sites, other.sites):
+            if mine.source == theirs.source and mine.span.overlaps(theirs.span) and not _apart(mine, theirs):
+                what = f"{one.name!r} and {other.name!r} are written in one expression: {mine}"
+                raise ConstantError(where, what, "Search one of them; the other would not be in force.")
+
+
+@lru_cache(maxsize=2)
+def _look(project: Project) -> Findings:
+    with deep_recursion():
+        return _findings(project)
+
+
+def _findings(project: Project) -> Findings:
+    reads, overwrites = Reads(project), Overwrites(project)
+    found_calls = list(calls(project))
+    found = [
+        *variables(project, reads, overwrites),
+        *fields(project, reads, overwrites),
+        *attributes(project, reads),
+        *local_variables(project),
+        *parameters(found_calls, project, reads),
+        *arguments(found_calls, project),
+    ]
+    order = {name: number for number, name in enumerate(project.surveys)}
+    constants = [each for each in found if isinstance(each, Constant)]
+    constants.sort(key=lambda each: (order[each.sites[0].source], each.sites[0].span))
+    refusals = [each for each in found if isinstance(each, Refusal)]
+    return Findings(
+        tuple(_add_place_to_shared_names(constants, refusals)),
+        tuple(refusals),
+        tuple(each for each in found if isinstance(each, Nameless)),
+        find_value_flows(found_calls, project.surveys.values()),
+    )
+
+
+def _add_place_to_shared_names(constants: list[Constant], refusals: list[Refusal]) -> Iterator[Constant]:
+    """Yield the constants; of those that share all their names each gets its place: ``Net.width@3``.
+
+    A parameter, an attribute and a field of one class may have one name.
+    """
+    every: list[Constant | Refusal] = [*constants, *refusals]
+    counts = Counter(each.names[-1] for each in every)
+    lines = Counter((each.names[-1], each.sites[0].span.line) for each in constants if counts[each.names[-1]] > 1)
+    for each in constants:
+        if counts[each.names[-1]] == 1:
+            yield each
+            continue
+        span = each.sites[0].span
+        column = f":{span.column + 1}" if lines[each.names[-1], span.line] > 1 else ""
+        yield replace(each, names=(*each.names, *(f"{name}@{span.line}{column}" for name in each.names)))
+
+
+def _is_called(found: Constant | Refusal, wanted: str) -> bool:
+    return any(normal(name) == wanted for name in found.names)
+
+
+def _source(found: Constant | Refusal) -> str:
+    return found.sites[0].source if isinstance(found, Constant) else found.source
+
+
+def _nearest(wanted: str, found: list[Constant | Refusal], project: Project) -> list[Constant | Refusal]:
+    """Return the program's own first, then what it imports under this name, else all."""
+    own = [each for each in found if _source(each) == project.main.source.name]
+    if own or len(found) <= 1:
+        return own or found
+    match project.meaning(wanted, project.main):
+        case Variable(survey=survey):
+            return [each for each in found if _source(each) == survey.source.name] or found
+        case _:
+            return found
+
+
+def _apart(mine: Site, theirs: Site) -> bool:
+    """Two targets of one chained assignment are set apart when it is executed."""
+    return mine.span == theirs.span and mine.target != theirs.target and None not in (mine.target, theirs.target)
+
+
+def _way(found: Constant | Refusal, several: list[Constant | Refusal]) -> str:
+    """Return the shortest name that only one of several has, and its place."""
+    others = {name for each in several if each is not found for name in each.names}
+    name = next((name for name in found.names if name not in others), found.names[-1])
+    return f"{name} ({found.where})" if isinstance(found, Constant) else f"{name} ({found.source})"
+
+
+def _refuse_nameless(name: str, wanted: str, findings: Findings, where: str) -> None:
+    callee, _, parameter = wanted.partition("@")[0].rpartition(".")
+    for each in findings.nameless:
+        if each.callee == callee:
+            what = (
+                f"{name!r}: {each.callee} takes {each.text} by position, and its parameters are not known: {each.place}"
+            )
+            raise ConstantError(where, what, f"Write `{parameter}={each.text}` in that call, if it is meant.")
+
+
+def _hint(name: str, constants: tuple[Constant, ...], program: Program) -> str:
+    listing = f"`run_search.py constants {program.source.name}` lists them all."
+    meant = next((option.name for option in find_options(program) if _is_named(option.name, name)), None)
+    if meant is not None:
+        return f"Did you mean {meant!r}?  {listing}"
+    near = did_you_mean(name, [way for constant in constants for way in constant.names])
+    if near is None:
+        return listing
+    constant = next(constant for constant in constants if near in constant.names)
+    place = constant.sites[0]
+    line = f"line {place.span.line}" if place.source == program.source.name else str(place)
+    return f"Did you mean {near!r} ({constant.value!r}, {line})?  {listing}"
+
+
+def _is_named(option: str, name: str) -> bool:
+    """Tell whether an option is what somebody means who writes ``batch_size`` or ``lr``."""
+    plain = option.strip("-=").replace("-", "_")
+    return name in (plain, plain.rpartition(".")[2] if option.endswith("=") else plain)

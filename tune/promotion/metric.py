@@ -1,0 +1,217 @@
+"""The metric that a program is judged by, as its source tells it: what its callbacks monitor, else what it logs."""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from tune.promotion.find.fields import entries_of
+from tune.promotion.find.literals import evaluate
+from tune.promotion.find.module_scan import Called, Survey, dotted
+from tune.promotion.find.project import Project, project_of
+from tune.promotion.program import Program
+
+Mode = Literal["min", "max"]
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+CALLBACKS = ("ModelCheckpoint", "EarlyStopping")
+"""Those that monitor a metric, the first counts most."""
+
+VALIDATION = frozenset(
+    {"validation_step", "on_validation_epoch_end", "validation_epoch_end", "on_validation_batch_end"}
+)
+"""Methods that log what is judged."""
+
+MAX_HOPS = 3
+"""Calls followed from ``validation_step`` to the helper that logs."""
+
+WORD = re.compile(r"[A-Z]+(?![a-z])[0-9]*|[A-Z]?[a-z]+[0-9]*|[0-9]+")
+HIGH = frozenset({"accuracy", "acc", "f1", "auc", "auroc", "auprc", "iou", "miou", "jaccard", "dice", "map", "ap"}) | {
+    *("precision", "recall", "sensitivity", "specificity", "score", "r2", "psnr", "ssim", "bleu", "rouge", "kappa"),
+    *("mcc", "top1", "top5", "correct", "hit", "ndcg", "mrr", "spearman", "pearson", "corr", "reward", "return"),
+}
+"""Words of metrics of which more is better."""
+LOW = frozenset({"loss", "ce", "nll", "bce", "crossentropy", "entropy", "mse", "mae", "rmse", "rmsle", "mape"}) | {
+    *("error", "err", "perplexity", "ppl", "wer", "cer", "kl", "kld", "fid", "cost", "lpips", "brier", "loss1"),
+    *("absrel", "distance", "dist", "deviation", "rel", "ece"),
+}
+"""Words of metrics of which less is better; they count more: ``acc_loss`` is a loss."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A name given to ``self.log``."""
+
+    name: str
+    mode: Mode | None
+    """None: the name does not tell."""
+    origin: str
+    """Where it is from: ``ModelCheckpoint, train.py:30``."""
+    others: tuple[str, ...] = ()
+    """What else is logged in validation."""
+
+
+def find_metric(program: Program) -> Metric | None:
+    """Return the metric that the source names; None where only running the program can tell."""
+    project = project_of(program)
+    tags = dict(_tags(project))
+    monitored = _monitored(project)
+    if monitored is not None:
+        others = tuple(tag for tag in tags if tag != monitored.name)
+        return Metric(name=monitored.name, mode=monitored.mode, origin=monitored.origin, others=others)
+    if not tags:
+        return None
+    name = preferred(tags)
+    others = tuple(tag for tag in tags if tag != name)
+    return Metric(name=name, mode=mode_of(name), origin=f"logged in {tags[name]}", others=others)
+
+
+def preferred(tags: Mapping[str, object]) -> str:
+    """Return the first tag of which more is better, else the first of which less is, else the first."""
+    by_mode: dict[Mode | None, str] = {}
+    for tag in tags:
+        by_mode.setdefault(mode_of(tag), tag)
+    return next(by_mode[mode] for mode in ("max", "min", None) if mode in by_mode)
+
+
+def mode_of(name: str) -> Mode | None:
+    """Return which way a metric is better, as its name says; None where it does not."""
+    words = {word.lower() for word in WORD.findall(name)}
+    words |= {word.rstrip("0123456789") for word in words}
+    if words & LOW:
+        return "min"
+    return "max" if words & HIGH else None
+
+
+def _monitored(project: Project) -> Metric | None:
+    found = [
+        metric
+        for survey in project.surveys.values()
+        for called in survey.calls
+        if (metric := _of_callback(called, survey)) is not None
+    ]
+    for callback in CALLBACKS:
+        for metric in found:
+            if metric.origin.startswith(callback):
+                return metric
+    return None
+
+
+def _of_callback(called: Called, survey: Survey) -> Metric | None:
+    callback = (dotted(called.node.func) or "").rpartition(".")[2]
+    if callback not in CALLBACKS:
+        return None
+    given = {name: value for keyword in called.node.keywords for name, value in _given(keyword, called, survey)}
+    if callback == "EarlyStopping" and called.node.args:
+        given.setdefault("monitor", called.node.args[0])
+    name = _text(given.get("monitor"), {}, survey)
+    if name is None:
+        return None
+    match _text(given.get("mode"), {}, survey):
+        case "min" | "max" as mode:
+            pass
+        case _:
+            mode = mode_of(name) or "min"  # Lightning's default, but for a name that says otherwise
+    return Metric(name=name, mode=mode, origin=f"{callback}, {survey.place(called.node.lineno)}")
+
+
+def _given(keyword: ast.keyword, called: Called, survey: Survey) -> Iterator[tuple[str, ast.expr]]:
+    """Yield what a keyword passes; of ``**`` what stands in the dict that a name was last bound to before the call."""
+    value = keyword.value
+    if keyword.arg is not None:
+        yield keyword.arg, value
+        return
+    if isinstance(value, ast.Name):
+        within = called.scope.function or survey.source.tree
+        bound = [
+            node.value
+            for node in ast.walk(within)
+            if isinstance(node, ast.Assign) and node.lineno < called.node.lineno
+            for target in node.targets
+            if isinstance(target, ast.Name) and target.id == value.id
+        ]
+        value = bound[-1] if bound else value
+    for entry in entries_of("", value):
+        yield entry.key, entry.value
+
+
+def _tags(project: Project) -> Iterator[tuple[str, str]]:
+    """Yield (tag, place) of what is logged in validation and can be read off the source."""
+    for survey in project.surveys.values():
+        for owner in ast.walk(survey.source.tree):
+            if isinstance(owner, ast.ClassDef):
+                methods = {each.name: each for each in owner.body if isinstance(each, Function)}
+                for name in methods.keys() & VALIDATION:
+                    yield from _logged(methods[name], methods, {}, survey, MAX_HOPS)
+
+
+def _logged(
+    function: Function, methods: Mapping[str, Function], known: Mapping[str, str], survey: Survey, hops: int
+) -> Iterator[tuple[str, str]]:
+    """Follow ``self.shared_step(batch, "val")``: ``known`` holds the parameters whose text the call told."""
+    calls = [node for node in ast.walk(function) if isinstance(node, ast.Call) and _is_own(node.func)]
+    for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
+        assert isinstance(call.func, ast.Attribute)
+        if call.func.attr == "log":
+            tag = _text(_first(call, "name"), known, survey)
+            if tag is not None:
+                yield tag, survey.place(call.lineno)
+        elif call.func.attr == "log_dict":
+            for tag in _keys(_first(call, "dictionary"), known, survey):
+                yield tag, survey.place(call.lineno)
+        elif call.func.attr in methods and hops:
+            helper = methods[call.func.attr]
+            yield from _logged(helper, methods, _passed(call, helper, survey), survey, hops - 1)
+
+
+def _is_own(function: ast.expr) -> bool:
+    return isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == "self"
+
+
+def _first(call: ast.Call, name: str) -> ast.expr | None:
+    keywords = (keyword.value for keyword in call.keywords if keyword.arg == name)
+    return call.args[0] if call.args else next(keywords, None)
+
+
+def _keys(node: ast.expr | None, known: Mapping[str, str], survey: Survey) -> Iterator[str]:
+    if isinstance(node, ast.Dict):
+        for key in node.keys:
+            tag = _text(key, known, survey)
+            if tag is not None:
+                yield tag
+
+
+def _passed(call: ast.Call, helper: Function, survey: Survey) -> dict[str, str]:
+    names = [argument.arg for argument in (*helper.args.posonlyargs, *helper.args.args)][1:]
+    defaults = dict(zip(reversed(names), reversed(helper.args.defaults), strict=False))
+    given = {**defaults, **dict(zip(names, call.args, strict=False))}
+    given |= {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg is not None}
+    texts = {name: _text(node, {}, survey) for name, node in given.items()}
+    return {name: text for name, text in texts.items() if text is not None}
+
+
+def _text(node: ast.expr | None, known: Mapping[str, str], survey: Survey) -> str | None:
+    """Return a text that stands in the source: a literal, a module's constant, an f-string over what is known."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.Name(id=name) if name in known:
+            return known[name]
+        case ast.Name(id=name):
+            bound = [each.value for each in survey.bindings.get(name, ()) if each.value is not None]
+            value = evaluate(bound[0]) if len(bound) == 1 else None
+            return value if isinstance(value, str) else None
+        case ast.JoinedStr(values=parts):
+            return _joined([_text(part, known, survey) for part in parts])
+        case ast.FormattedValue(value=inner, conversion=-1, format_spec=None):
+            return _text(inner, known, survey)
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _joined([_text(left, known, survey), _text(right, known, survey)])
+        case _:
+            return None
+
+
+def _joined(parts: list[str | None]) -> str | None:
+    texts = [part for part in parts if part is not None]
+    return "".join(texts) if len(texts) == len(parts) else None

@@ -1,0 +1,450 @@
+"""The options that a script takes on its command line: argparse, click, typer, fire, LightningCLI, hydra."""
+
+import ast
+import difflib
+import enum
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tune.errors import ConstantError, did_you_mean
+from tune.promotion.configs.config_file import ConfigPlace
+from tune.promotion.configs.hydra_values import compose_config
+from tune.promotion.configs.read_files import mentions_key, values_of_config_files
+from tune.promotion.find.fields import entries_of
+from tune.promotion.find.literals import Unknown, evaluate
+from tune.promotion.find.module_scan import Called, Survey, dotted
+from tune.promotion.find.project import Foreign, Own, Project, project_of
+from tune.promotion.find.signatures import MAX_BASES, signature_of
+from tune.promotion.options.option_reads import is_parameter_read
+from tune.promotion.options.parser_defaults import changed_defaults
+from tune.promotion.program import Program
+from tune.space.dimensions import Value
+from tune.space.yaml_scalar import scalar
+
+CLASSES = ("--model.", "--data.")
+"""LightningCLI's options whose names stand in the source, where it names the class."""
+KEY_VALUE = re.compile(r"[+~]{0,2}[A-Za-z_][\w./@-]*=")
+KEY_VALUE_READERS = frozenset(
+    {"hydra", "omegaconf", "sys", "fire", "absl", "lightning", "pytorch_lightning", "jsonargparse"}
+)
+"""Modules that give a program its command line's ``key=value`` words."""
+SIMILAR = 0.75
+"""From this ratio of equal letters on a name is taken for a misspelt one; the program's parser refuses all others."""
+HYDRA_PLAIN = re.compile(r"[A-Za-z_./\-][\w./\-]*")
+"""Text that is itself in hydra's grammar."""
+
+
+class Parser(enum.Enum):
+    """What reads an option from the command line."""
+
+    ARGPARSE = enum.auto()
+    """Or a parser with its interface: jsonargparse's, configargparse's."""
+    CLICK = enum.auto()
+    FUNCTION = enum.auto()
+    """Fire or typer, by a function's signature."""
+    LIGHTNING_CLI = enum.auto()
+    HYDRA = enum.auto()
+    """``key=value``, over what its config files compose."""
+    WORDS = enum.auto()
+    """Whatever else reads ``key=value``."""
+    FILE = enum.auto()
+    """The program itself, from a config file: no word stands for it, and a trial reads a copy with its value."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """Something that a script takes on its command line, or from a config file."""
+
+    name: str
+    """As a space file writes it: ``--lr``, ``--model.lr``, ``optimizer.lr=``."""
+    value: Value | Unknown
+    """What it holds where the command line does not name it; Unknown where only running the program can tell."""
+    parser: Parser
+    dest: str
+    """Its name in what the parser returns: ``lr``, ``model.lr``."""
+    is_float: bool = False
+    """Whether the parser makes a float of what is written."""
+    is_read: bool = True
+    """False where the source shows that the function which is given it never reads it."""
+    takes_several: bool = False
+    """Whether more than one word may follow its name."""
+    place: str
+    """``file:line`` of the declaration; of the program for ``key=value``."""
+    names: tuple[str, ...]
+    """All its spellings: ``--learning-rate``, ``--lr``."""
+    is_flag: bool = False
+    """Takes no value."""
+    sets: bool = True
+    """What a flag that stands on the command line is worth; it is left out for the other value."""
+    off: str | None = None
+    """The word for False where True is the name alone: ``--no-fast`` of argparse's ``BooleanOptionalAction``."""
+    choices: tuple[Value, ...] = ()
+    """The values that the parser takes alone, where the source names them."""
+    makes_true: bool = False
+    """Every word is True to argparse's ``type=bool``: False is what it holds without one, if at all."""
+    config: ConfigPlace | None = None
+    """Where its value stands in a config file; None: in none, or not certain."""
+
+    @property
+    def where(self) -> str:
+        """Its place, as of a constant."""
+        return self.place
+
+
+def find_options(program: Program, args: Sequence[str] = ()) -> tuple[Option, ...]:
+    """Return the options that the program and its modules declare, in the order of the files; then its config files'.
+
+    ``args``: its command line, which may name config files.
+    """
+    project = project_of(program)
+    changed = changed_defaults(project)
+    options = [option for survey in project.surveys.values() for option in _options(survey, project)]
+    declared = (replace(option, value=changed.value_of(option.dest, option.value)) for option in options)
+    return *declared, *_composed(program), *_in_config_files(program, args)
+
+
+def find_option(name: str, program: Program, options: tuple[Option, ...], where: str) -> Option:
+    """Return the option called ``--lr`` or ``optimizer.lr=``; raise ConstantError, which starts with ``where``.
+
+    A ``key=`` is taken at its word where the program reads such words, since their names stand in no source.
+    """
+    match [option for option in options if name in option.names]:
+        case [option, *others]:
+            differ = any(repr(other.value) != repr(option.value) for other in others)
+            return replace(option, value=Unknown("declared more than once")) if differ else option
+        case _ if KEY_VALUE.fullmatch(name) and _reads_words(program):
+            packages = imported_packages(program)
+            return _undeclared(name, program, Parser.HYDRA if "hydra" in packages else Parser.WORDS)
+        case _ if name.startswith("--") and _has_lightning_cli(program) and not _is_misspelt(name, options):
+            return _undeclared(name, program, Parser.LIGHTNING_CLI)
+    listing = f"`run_search.py constants {program.source.name}` lists them all."
+    near = did_you_mean(name, [way for option in options for way in option.names])
+    hint = listing if near is None else f"Did you mean {near!r}?  {listing}"
+    raise ConstantError(where, f"{name!r} is not an option of {program.source.name}", hint)
+
+
+def option_words(options: Mapping[str, Option], values: Mapping[str, Value]) -> list[str]:
+    """Return what stands on the command line for these options, in their order; of two the last counts, so add them."""
+    return [word for key, option in options.items() if key in values for word in _words_for(key, option, values[key])]
+
+
+def _words_for(key: str, option: Option, value: Value) -> list[str]:
+    match value:
+        case _ if option.parser is Parser.FILE:
+            return []
+        case _ if option.is_flag:
+            return [key] if value == option.sets else []
+        case False if option.makes_true:
+            return []
+        case bool() if option.off is not None:
+            return [key if value else option.off]
+        case _ if option.parser is Parser.HYDRA:
+            return [f"{key}{_hydra_word(value)}"]
+        case _ if key.endswith("="):
+            return [f"{key}{_word(value)}"]
+        case list() | tuple() if option.parser is Parser.LIGHTNING_CLI:
+            return [f"{key}={json.dumps(value)}"]
+        case list() | tuple():
+            return [key, *map(_word, value)]
+        case _:
+            return [f"{key}={_word(value)}"]  # a word of its own could begin with a minus
+
+
+def _word(value: Value) -> str:
+    return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
+
+
+def _hydra_word(value: Value) -> str:
+    """Return a value in hydra's grammar, in which text may need quotes."""
+    match value:
+        case str() if not HYDRA_PLAIN.fullmatch(value) or scalar(value) != value:
+            return "'" + value.replace("\\'", "\\\\'").replace("'", "\\'") + "'"
+        case list() | tuple():
+            return f"[{','.join(map(_hydra_word, value))}]"
+        case dict():
+            return f"{{{','.join(f'{key}:{_hydra_word(each)}' for key, each in value.items())}}}"
+        case _:
+            return _word(value)
+
+
+def _composed(program: Program) -> Iterator[Option]:
+    """Yield ``model.lr=`` of what hydra composes, and the config groups: ``model=``."""
+    composed = compose_config(program, ()) if "hydra" in imported_packages(program) else None
+    for dest, value in composed.values.items() if composed is not None else ():
+        config = composed.places.get(dest) if composed is not None else None
+        if dest.rpartition(".")[2].startswith("_") or (isinstance(value, Unknown) and "${" in value.text):
+            continue  # hydra's own, such as `_target_`; or it is what another value is
+        yield Option(
+            name=f"{dest}=",
+            value=value,
+            parser=Parser.HYDRA,
+            dest=dest,
+            place=program.source.name if config is None else str(config),
+            names=(f"{dest}=", f"++{dest}="),
+            config=config,
+        )
+
+
+def _in_config_files(program: Program, args: Sequence[str]) -> Iterator[Option]:
+    """Yield ``optim.lr=`` of the config files that the program reads by itself."""
+    said = {word.partition("=")[0].lstrip("+~") for word in args}
+    for dest, (place, value) in values_of_config_files(program, args).items():
+        if dest in said or (isinstance(value, str) and ("${" in value or value == "???")):
+            continue  # a word says it, or another value
+        yield Option(
+            name=f"{dest}=",
+            value=value,
+            parser=Parser.FILE,
+            dest=dest,
+            is_read=mentions_key(program, place),
+            place=str(place),
+            names=(f"{dest}=",),
+            config=place,
+        )
+
+
+def _is_misspelt(name: str, options: tuple[Option, ...]) -> bool:
+    """Tell whether a name like ``--model.lr`` is nearly a parameter of a class that the source names."""
+    part, _, last = name.rpartition(".")
+    known = [option.dest.partition(".")[2] for option in options if option.name.startswith(f"{part}.")]
+    return f"{part}." in CLASSES and bool(difflib.get_close_matches(last, known, cutoff=SIMILAR))
+
+
+def _options(survey: Survey, project: Project) -> Iterator[Option]:
+    for called in survey.calls:
+        match called.node.func:
+            case ast.Attribute(attr="add_argument") | ast.Attribute(attr="add"):
+                yield from _argparse(called, survey)
+            case _ if (dotted(called.node.func) or "") in ("click.option", "option", "typer.Option"):
+                yield from _click(called, survey, project)
+            case _ if _is_lightning_cli(called, survey, project):
+                yield from _lightning(called, survey, project)
+            case _ if (dotted(called.node.func) or "") in ("fire.Fire", "Fire", "typer.run"):
+                yield from _of_function(called, survey, project)
+
+
+def _argparse(called: Called, survey: Survey) -> Iterator[Option]:
+    names = _spellings(called.node)
+    if not names:
+        return  # a positional: it goes into `args:`
+    action = _text(called.node, "action")
+    is_flag = action in ("store_true", "store_false", "store_const", "count")
+    value = _default(called.node)
+    if isinstance(value, Unknown) and _keyword(called.node, "default") is None:
+        value = {"store_true": False, "store_false": True}.get(action or "")
+    kind = _keyword(called.node, "type")
+    value = _typed(value, kind)
+    yield Option(
+        name=names[0],
+        value=value,
+        parser=Parser.ARGPARSE,
+        dest=_text(called.node, "dest") or names[0].lstrip("-").replace("-", "_"),
+        is_float=isinstance(value, float) or (isinstance(kind, ast.Name) and kind.id == "float"),
+        takes_several=_keyword(called.node, "nargs") is not None,
+        place=survey.place(called.node.lineno),
+        names=names,
+        is_flag=is_flag,
+        sets=action != "store_false",
+        off=f"--no-{names[0][2:]}" if _is_toggle(called.node) and names[0].startswith("--") else None,
+        choices=_choices(_keyword(called.node, "choices")),
+        makes_true=isinstance(kind, ast.Name) and kind.id == "bool",
+    )
+
+
+def _click(called: Called, survey: Survey, project: Project) -> Iterator[Option]:
+    names = tuple(each for spelling in _spellings(called.node) for each in spelling.split("/")[:1])
+    if names:
+        is_flag = _keyword(called.node, "is_flag") is not None
+        value = _default(called.node)
+        if is_flag and isinstance(value, Unknown):
+            value = False
+        if _keyword(called.node, "envvar") is not None:
+            value = Unknown("may stand in the environment")
+        dest = _click_name(called.node, names)
+        functions = (each for found in survey.definitions.values() for each in found)
+        decorated = [each for each in functions if called.node in each.decorator_list]
+        yield Option(
+            name=names[0],
+            value=value,
+            parser=Parser.CLICK,
+            dest=dest,
+            is_read=not decorated or is_parameter_read(dest, decorated[0], survey, project),
+            is_float=isinstance(value, float),
+            takes_several=_keyword(called.node, "nargs") is not None or _keyword(called.node, "multiple") is not None,
+            place=survey.place(called.node.lineno),
+            names=names,
+            is_flag=is_flag,
+            choices=_choices(_click_choices(_keyword(called.node, "type"))),
+        )
+
+
+def _click_choices(kind: ast.expr | None) -> ast.expr | None:
+    match kind:
+        case ast.Call(func=ast.Name(id="Choice") | ast.Attribute(attr="Choice"), args=[choices, *_]):
+            return choices
+        case _:
+            return None
+
+
+def _click_name(node: ast.Call, names: tuple[str, ...]) -> str:
+    """Return the name of the function's parameter: the one that is written without dashes, else the longest."""
+    plain = [each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    bare = [text for text in plain if text.isidentifier()]
+    return bare[0] if bare else max(names, key=len).lstrip("-").replace("-", "_").lower()
+
+
+def _lightning(called: Called, survey: Survey, project: Project) -> Iterator[Option]:
+    """``--model.lr`` of ``LightningCLI(LitModel, DataModule)``: the constructors' parameters."""
+    for position, (keyword, prefix) in enumerate((("model_class", "model"), ("datamodule_class", "data"))):
+        given = called.node.args[position] if position < len(called.node.args) else _keyword(called.node, keyword)
+        meaning = project.meaning(dotted(given) or "", survey) if given is not None else None
+        if isinstance(meaning, Own):
+            chosen_later = _keyword(called.node, f"subclass_mode_{prefix}") is not None
+            for option in _of_signature(meaning, f"{prefix}.", project, Parser.LIGHTNING_CLI):
+                value = option.value
+                if chosen_later or _keyword(called.node, "parser_kwargs") is not None:
+                    value = Unknown("may stand in a config file")
+                yield replace(option, value=value, is_read=option.is_read or chosen_later)
+    yield from _of_trainer_defaults(_keyword(called.node, "trainer_defaults"), survey)
+
+
+def _of_trainer_defaults(node: ast.expr | None, survey: Survey) -> Iterator[Option]:
+    """Yield ``--trainer.max_epochs`` of ``trainer_defaults={"max_epochs": 3}``."""
+    for entry in () if node is None else entries_of("", node):
+        value = evaluate(entry.value)
+        if not isinstance(value, Unknown | dict | list):
+            name = f"trainer.{entry.key}"
+            yield Option(
+                name=f"--{name}",
+                value=value,
+                parser=Parser.LIGHTNING_CLI,
+                dest=name,
+                is_float=isinstance(value, float),
+                place=survey.place(entry.value.lineno),
+                names=(f"--{name}",),
+            )
+
+
+def _of_function(called: Called, survey: Survey, project: Project) -> Iterator[Option]:
+    meaning = project.meaning(dotted(called.node.args[0]) or "", survey) if called.node.args else None
+    if isinstance(meaning, Own):
+        yield from _of_signature(meaning, "", project, Parser.FUNCTION)
+
+
+def _of_signature(own: Own, prefix: str, project: Project, parser: Parser) -> Iterator[Option]:
+    signature = signature_of(own, project)
+    for parameter in signature.parameters if signature is not None else ():
+        default, place = parameter.default, parameter.survey.place(parameter.declared.lineno)
+        if default is not None:
+            place = parameter.survey.place(default.lineno)
+        name = f"--{prefix}{parameter.name}"
+        value = Unknown("required") if default is None else evaluate(default)
+        yield Option(
+            name=name,
+            value=value,
+            parser=parser,
+            dest=f"{prefix}{parameter.name}",
+            is_read=is_parameter_read(parameter.name, parameter.declared, parameter.survey, project),
+            is_float=isinstance(value, float),
+            place=place,
+            names=tuple(dict.fromkeys((name, _dashed(name)))),
+        )
+
+
+def _dashed(name: str) -> str:
+    """Fire and typer take dashes; LightningCLI, whose names have a dot, does not."""
+    return name if "." in name else "--" + name[2:].replace("_", "-")
+
+
+def _is_lightning_cli(called: Called, survey: Survey, project: Project) -> bool:
+    return _descends_from_lightning_cli(called.node.func, survey, project)
+
+
+def _descends_from_lightning_cli(node: ast.expr, survey: Survey, project: Project, depth: int = 0) -> bool:
+    path = dotted(node)
+    match project.meaning(path, survey) if path is not None and depth < MAX_BASES else None:
+        case Foreign(path=there):
+            return there.endswith("LightningCLI")
+        case Own(survey=inside, node=ast.ClassDef(bases=bases)):
+            return any(_descends_from_lightning_cli(base, inside, project, depth + 1) for base in bases)
+        case _:
+            return False
+
+
+def _spellings(node: ast.Call) -> tuple[str, ...]:
+    """Return the names that begin with a dash, the long ones first."""
+    texts = [each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    return tuple(sorted((text for text in texts if text.startswith("-")), key=lambda text: not text.startswith("--")))
+
+
+def _keyword(node: ast.Call, name: str) -> ast.expr | None:
+    return next((keyword.value for keyword in node.keywords if keyword.arg == name), None)
+
+
+def _text(node: ast.Call, name: str) -> str | None:
+    value = _keyword(node, name)
+    return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else None
+
+
+def _default(node: ast.Call) -> Value | Unknown:
+    value = _keyword(node, "default")
+    return Unknown("no default") if value is None else evaluate(value)
+
+
+def _is_toggle(node: ast.Call) -> bool:
+    action = _keyword(node, "action")
+    return action is not None and (dotted(action) or "").rpartition(".")[2] == "BooleanOptionalAction"
+
+
+def _choices(node: ast.expr | None) -> tuple[Value, ...]:
+    held = None if node is None else evaluate(node)
+    return tuple(held) if isinstance(held, list | tuple) else ()
+
+
+def _typed(value: Value | Unknown, kind: ast.expr | None) -> Value | Unknown:
+    """Argparse converts a default that is a text, and nothing else."""
+    match value, kind:
+        case str(), ast.Name(id="int" | "float" as name):
+            try:
+                return int(value) if name == "int" else float(value)
+            except ValueError:
+                return value
+        case _:
+            return value
+
+
+def _undeclared(name: str, program: Program, parser: Parser) -> Option:
+    """Return an option whose name stands in no source."""
+    return Option(
+        name=name,
+        value=Unknown("not in the source"),
+        parser=parser,
+        dest=name.strip("-=+~"),
+        place=program.source.name,
+        names=(name,),
+    )
+
+
+def _has_lightning_cli(program: Program) -> bool:
+    project = project_of(program)
+    return any(
+        _is_lightning_cli(called, survey, project) for survey in project.surveys.values() for called in survey.calls
+    )
+
+
+def _reads_words(program: Program) -> bool:
+    return bool(imported_packages(program) & KEY_VALUE_READERS)
+
+
+def imported_packages(program: Program) -> set[str]:
+    """Return the top-level packages that the program's files import."""
+    modules = {
+        (node.module if isinstance(node, ast.ImportFrom) else alias.name or "")
+        for source in program.sources.values()
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    return {(module or "").partition(".")[0] for module in modules}

@@ -1,0 +1,99 @@
+"""Whether a program's source may read an option or a parameter that a command line fills.
+
+Whether a program's source may read an option from its parser's Namespace, in an epoch that no pre-flight sees.
+
+Whether a function reads one of its parameters, which a command line fills; True wherever that is not certain.
+"""
+
+import ast
+from collections.abc import Iterator
+
+from tune.promotion.find.module_scan import Definition, Survey, dotted
+from tune.promotion.find.project import Foreign, Own, Project
+from tune.promotion.program import Program
+
+WHOLE = frozenset({"vars", "eval", "exec", "attrgetter"})
+"""Functions that may read any attribute of what they are given."""
+
+
+def may_read(dest: str, program: Program) -> bool:
+    """Tell whether an attribute of this name, of anything but ``self``, is read anywhere, or may be."""
+    return any(_reads(node, dest) for source in program.sources.values() for node in _nodes(source.tree))
+
+
+def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield all nodes but those of declarations: ``add_argument("--lr", dest="lr")``."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "add_argument":
+            continue
+        yield node
+        waiting.extend(ast.iter_child_nodes(node))
+
+
+def _reads(node: ast.AST, dest: str) -> bool:
+    match node:
+        case ast.Attribute(attr="__dict__"):
+            return True
+        case ast.Attribute(value=owner, attr=name, ctx=ast.Load()):
+            return name == dest and not (isinstance(owner, ast.Name) and owner.id == "self")
+        case ast.Constant(value=str(text)):
+            return text == dest
+        case ast.Name(id=name):
+            return name in WHOLE
+        case ast.Call(func=ast.Name(id="getattr"), args=[_, name, *_]):
+            return not isinstance(name, ast.Constant)
+        case ast.MatchClass(kwd_attrs=names):
+            return dest in names
+        case _:
+            return False
+
+
+LIGHTNING_BASES = frozenset({"LightningModule", "LightningDataModule"})
+READERS = frozenset(
+    {"vars", "locals", "globals", "eval", "exec", "getattr", "save_hyperparameters", "link_arguments"}
+    | {"signature", "getcallargs", "getargvalues", "currentframe", "_getframe", "stack", "params", "config"}
+)
+"""Names by which parameters are read without their own: of frames, of click's context, of LightningCLI's config."""
+DECLARING = ("option", "argument", "command", "group", "pass_context", "staticmethod", "classmethod")
+"""Decorators that pass all that they are given."""
+
+
+def is_parameter_read(name: str, declared: Definition, survey: Survey, project: Project) -> bool:
+    """Tell whether the function, or a class's constructor, may read its parameter."""
+    function = declared
+    if isinstance(declared, ast.ClassDef):
+        found = [each for each in declared.body if isinstance(each, ast.FunctionDef) and each.name == "__init__"]
+        if not found or not _has_plain_bases(declared, survey, project):
+            return True
+        function = found[0]
+    decorators = (each.func if isinstance(each, ast.Call) else each for each in function.decorator_list)
+    if any((dotted(each) or "").rpartition(".")[2] not in DECLARING for each in decorators):
+        return True
+    own = any(isinstance(node, ast.Name) and node.id == name for each in function.body for node in ast.walk(each))
+    return own or _reads_otherwise(project)
+
+
+def _has_plain_bases(node: ast.ClassDef, survey: Survey, project: Project) -> bool:
+    """Tell whether no library, metaclass or decorator may read what a constructor is given."""
+    if node.keywords or node.decorator_list:
+        return False
+    for base in node.bases:
+        match project.meaning(dotted(base) or "", survey):
+            case Foreign(path=path) if path.rpartition(".")[2] in LIGHTNING_BASES:
+                continue
+            case Own(survey=there, node=ast.ClassDef() as inner) if _has_plain_bases(inner, there, project):
+                continue
+            case _:
+                return False
+    return True
+
+
+def _reads_otherwise(project: Project) -> bool:
+    return any(
+        (isinstance(node, ast.Name) and node.id in READERS)
+        or (isinstance(node, ast.Attribute) and node.attr in READERS)
+        for survey in project.surveys.values()
+        for node in ast.walk(survey.source.tree)
+    )

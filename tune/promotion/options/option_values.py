@@ -1,0 +1,212 @@
+"""What an option holds in the baseline, which gets no word for it: by the space's ``args``, a config file, its default.
+
+Where that is not certain the value is Unknown: the sampler would learn a wrong one as the baseline's.
+"""
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tune.errors import SpaceError
+from tune.promotion.configs.config_file import ConfigPlace, read_values
+from tune.promotion.configs.hydra_values import compose_config
+from tune.promotion.find.literals import Unknown
+from tune.promotion.options.declared_options import Option, Parser, imported_packages
+from tune.promotion.program import Program
+from tune.space.dimensions import Value, is_int
+from tune.space.yaml_document import read_document
+from tune.space.yaml_scalar import scalar
+
+CONFIG = ("--config", "-c")
+"""How LightningCLI is given a config file."""
+COMMANDS = ("fit", "validate", "test", "predict")
+"""Of LightningCLI; a config file that stands before one has a part for each."""
+CONFIG_SUFFIXES = (".yaml", ".yml", ".json", ".toml", ".ini", ".cfg")
+
+
+def option_in_force(option: Option, program: Program, args: Sequence[str], args_place: str) -> Option:
+    """Return an option with the value that it holds where ``args`` alone stand on the command line, and its place.
+
+    ``args_place``: of ``args``, which may name a config file.
+    """
+    if option.parser is Parser.FILE:
+        return option
+    value = value_in_force(option, program, args)
+    config = None if isinstance(value, Unknown) else _config_place(option, program, args)
+    if config is not None:
+        return replace(option, value=value, config=config, place=str(config))
+    changed = repr(value) != repr(option.value)
+    return replace(option, value=value, config=None, place=args_place if changed else option.place)
+
+
+def value_in_force(option: Option, program: Program, args: Sequence[str]) -> Value | Unknown:
+    """Return what an option holds where ``args`` alone stand on the command line."""
+    if option.parser is Parser.FILE:
+        return option.value
+    if option.parser is Parser.HYDRA:
+        composed = compose_config(program, args)
+        return _by_word(option, args) if composed is None else composed.values.get(option.dest, option.value)
+    if option.parser is Parser.WORDS:
+        return _by_word(option, args)
+    value = option.value
+    if _reads_config(program):
+        found = _by_config(option, args)
+    elif _reads_elsewhere(program, args):
+        found = _by_name(replace(option, value=Unknown("may stand in a config file")), args)
+    else:
+        found = _by_name(option, args)
+    return float(found) if found is not value and option.is_float and is_int(found) else found
+
+
+def _config_place(option: Option, program: Program, args: Sequence[str]) -> ConfigPlace | None:
+    """Return where the value in force stands in a config file; None where it stands in none."""
+    if option.parser is Parser.HYDRA:
+        composed = compose_config(program, args)
+        return None if composed is None else composed.places.get(option.dest)
+    if not _reads_config(program):
+        return None
+    path, commands = option.dest.split("."), [word for word in args if word in COMMANDS]
+    place: ConfigPlace | None = None
+    for position, word in enumerate(args):
+        name, equals, text = word.partition("=")
+        if name in CONFIG:
+            file = Path(text if equals else next(iter(args[position + 1 : position + 2]), "")).absolute()
+            place = _place_in(file, path, commands, program) or place
+        elif name in option.names:
+            place = None
+    return place
+
+
+def _place_in(file: Path, path: Sequence[str], commands: Sequence[str], program: Program) -> ConfigPlace | None:
+    try:
+        held: Any = read_document(file).entries
+    except SpaceError:
+        return None
+    keys: list[str | int] = [*[command for command in commands if isinstance(held.get(command), Mapping)][:1]]
+    held = held[keys[0]] if keys else held
+    for key in path:
+        if held is not _last_of(held):
+            keys, held = [*keys, len(held) - 1], _last_of(held)
+        if isinstance(held, Mapping) and key not in held and isinstance(held.get("init_args"), Mapping):
+            keys, held = [*keys, "init_args"], held["init_args"]
+        if not isinstance(held, Mapping) or key not in held:
+            return None
+        keys, held = [*keys, key], held[key]
+    found = read_values(file).get(tuple(keys))
+    name = program.name_of(file) if file.is_relative_to(program.root) else str(file)
+    return None if found is None else ConfigPlace(path=file, name=name, keys=tuple(keys), line=found[1])
+
+
+def _by_word(option: Option, args: Sequence[str]) -> Value | Unknown:
+    """Return what the last ``key=value`` says."""
+    texts = [text for name, equals, text in (word.partition("=") for word in args) if f"{name}=" in option.names]
+    return scalar(texts[-1]) if texts else option.value
+
+
+def _by_name(option: Option, args: Sequence[str]) -> Value | Unknown:
+    """Return what follows an option's name, the last time that it is given."""
+    value = option.value
+    for position, word in enumerate(args):
+        name, equals, text = word.partition("=")
+        if name in option.names:
+            value = _said(option, text if equals else None, args[position + 1 :])
+        elif _may_mean(word, option):
+            value = Unknown(word)
+    return value
+
+
+def _said(option: Option, text: str | None, following: Sequence[str]) -> Value | Unknown:
+    """Return what an option that is given is worth; ``text`` stands behind its equals sign."""
+    if option.is_flag:
+        return option.sets
+    if option.takes_several or isinstance(option.value, list | tuple):
+        return Unknown("given in args")
+    if text is None:
+        return scalar(following[0]) if following else option.value
+    return scalar(text)
+
+
+def _may_mean(word: str, option: Option) -> bool:
+    """Tell whether a word may be an option's short name with its value, or the beginning of a long name."""
+    name = word.partition("=")[0]
+    short = any(len(each) == 2 and word.startswith(each) for each in option.names)
+    long = len(name) > 2 and name.startswith("--") and any(each.startswith(name) for each in option.names)
+    return short or long
+
+
+def _reads_config(program: Program) -> bool:
+    """Tell whether a parser of jsonargparse's reads the command line; LightningCLI's is one."""
+    text = b"\n".join(source.raw for source in program.sources.values())
+    return b"LightningCLI" in text or b"jsonargparse" in text
+
+
+def _reads_elsewhere(program: Program, args: Sequence[str]) -> bool:
+    """Tell whether options may come from a file, the environment, or a Namespace that is filled already."""
+    if imported_packages(program) & {"configargparse", "simple_parsing"}:
+        return True
+    return any(_fills_otherwise(node) for source in program.sources.values() for node in ast.walk(source.tree))
+
+
+def _fills_otherwise(node: ast.AST) -> bool:
+    match node:
+        case ast.keyword(arg="fromfile_prefix_chars" | "auto_envvar_prefix" | "default_map"):
+            return True
+        case ast.Call(func=ast.Attribute(attr="parse_args" | "parse_known_args"), args=args, keywords=keywords):
+            return len(args) > 1 or any(keyword.arg == "namespace" for keyword in keywords)
+        case _:
+            return False
+
+
+def _by_config(option: Option, args: Sequence[str]) -> Value | Unknown:
+    """Return what jsonargparse makes of ``args``: each word and each config file over what came before."""
+    path, value = option.dest.split("."), option.value
+    commands = [word for word in args if word in COMMANDS]
+    for position, word in enumerate(args):
+        name, equals, text = word.partition("=")
+        if not name.startswith("-"):
+            continue
+        text = text if equals else next(iter(args[position + 1 : position + 2]), "")
+        holder = name.strip("-+").replace("-", "_")
+        if name in CONFIG:
+            value = _in_file(text, path, commands, value)
+        elif name in option.names:
+            value = _said(option, text, ())
+        elif option.dest.startswith(f"{holder}.") or (holder and text.endswith(CONFIG_SUFFIXES)):
+            value = Unknown(f"{name} {text}")  # a class, or a config file, of its own
+    return value
+
+
+def _in_file(text: str, path: Sequence[str], commands: Sequence[str], before: Value | Unknown) -> Value | Unknown:
+    """Return what a config file says of an option, ``before`` where it says nothing of it."""
+    try:
+        held: Any = read_document(Path(text)).entries
+    except SpaceError:
+        return Unknown(f"in {text}")
+    for command in commands:
+        if isinstance(held.get(command), Mapping):
+            return _in_mapping(held[command], path, before, text)
+    return _in_mapping(held, path, before, text)
+
+
+def _last_of(held: Any) -> Any:
+    """Return the last class of a list of them, which ``--trainer.callbacks.patience`` means; else what is there."""
+    return held[-1] if isinstance(held, list) and held and isinstance(held[-1], Mapping) else held
+
+
+def _in_mapping(held: Any, path: Sequence[str], before: Value | Unknown, file: str) -> Value | Unknown:
+    head, *rest = path
+    held = _last_of(held)
+    if not isinstance(held, Mapping) or any("." in str(key) for key in held):
+        return before if held is None else Unknown(f"in {file}")
+    if head not in held and "class_path" in held:
+        held = held.get("init_args") or {}
+        if head not in held:
+            return Unknown(f"in {file}")  # the default of another class
+    if head not in held:
+        return before
+    if rest:
+        return _in_mapping(held[head], rest, before, file)
+    value: Value = held[head]
+    return Unknown(f"in {file}") if isinstance(value, dict) or "${" in str(value) else value

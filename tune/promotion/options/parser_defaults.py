@@ -1,0 +1,61 @@
+"""Defaults that a program gives its parser after the options are declared: ``parser.set_defaults(lr=0.3)``."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tune.promotion.find.literals import Unknown, evaluate, source_of
+from tune.promotion.find.module_scan import Called, Survey
+from tune.promotion.find.project import Project
+from tune.promotion.find.scan import is_main_guard
+from tune.space.dimensions import Value
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedDefaults:
+    """What ``set_defaults`` says in all files of a program."""
+
+    values: dict[str, Value | Unknown] = field(default_factory=dict)
+    """By the option's name in the Namespace; Unknown where only running the program can tell."""
+    of_any: Unknown | None = None
+    """The expression that may hold a default for every option: ``**config``; None where there is none."""
+
+    def value_of(self, dest: str, declared: Value | Unknown) -> Value | Unknown:
+        """Return the default of an option; ``declared``: its own."""
+        return self.values.get(dest, declared if self.of_any is None else self.of_any)
+
+
+def changed_defaults(project: Project) -> ChangedDefaults:
+    """Return what the program's calls of ``set_defaults`` change."""
+    values: dict[str, Value | Unknown] = {}
+    of_any: Unknown | None = None
+    for survey in project.surveys.values():
+        for called in survey.calls:
+            if not isinstance(called.node.func, ast.Attribute) or called.node.func.attr != "set_defaults":
+                continue
+            certain = _is_always_executed(called, survey)
+            for dest, value in _given(called.node):
+                if dest is None:
+                    of_any = Unknown(source_of(value))
+                    continue
+                text = Unknown(source_of(value))
+                values[dest] = evaluate(value) if certain and dest not in values else text
+    return ChangedDefaults(values, of_any)
+
+
+def _given(node: ast.Call) -> Iterator[tuple[str | None, ast.expr]]:
+    """Yield names with their defaults, by keyword or in jsonargparse's dictionary; None: any name."""
+    for keyword in node.keywords:
+        yield keyword.arg, keyword.value
+    for argument in node.args:
+        if isinstance(argument, ast.Dict):
+            for key, value in zip(argument.keys, argument.values, strict=True):
+                yield key.value if isinstance(key, ast.Constant) and isinstance(key.value, str) else None, value
+        else:
+            yield None, argument
+
+
+def _is_always_executed(called: Called, survey: Survey) -> bool:
+    """Tell whether no condition and no loop encloses a call; the guard of ``__main__`` is no condition."""
+    guards = {id(node) for node in survey.source.tree.body if isinstance(node, ast.If) and is_main_guard(node.test)}
+    return not called.scope.in_loop and all(statement in guards for statement, _ in called.scope.branch)

@@ -1,0 +1,234 @@
+"""What the source of a program says about a search: warnings, DataLoader workers, exported notebooks.
+
+What a program does that a search should know of before it starts, whichever constants vary.
+
+How many DataLoader workers a program asks for, as far as its source tells: a trial needs cores for them.
+
+A notebook that was exported to a script: ``jupyter nbconvert --to script`` writes magics as calls.
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tune.errors import ProgramError
+from tune.promotion.find.module_scan import dotted
+from tune.promotion.find.scan import is_main_guard
+from tune.promotion.find_constants import Constant, find_constants
+from tune.promotion.options.declared_options import Option, find_options
+from tune.promotion.outside_modules import outside_warnings
+from tune.promotion.program import Program, Source
+from tune.promotion.resolve import Promoted
+from tune.space.dimensions import extremes, is_int
+
+LAST_WORD = re.compile(r"[A-Za-z]\w*(?=\W*$)")
+NAMES = frozenset({"num_workers", "n_workers", "workers"})
+"""The last word of what programs call them: ``DataLoader.num_workers``, ``NUM_WORKERS``, ``--workers``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workers:
+    """What a DataLoader is given."""
+
+    number: int
+    where: str
+    """``lit/digits.py:95``."""
+
+
+def most_workers(program: Program, promoted: Sequence[Promoted] = ()) -> Workers:
+    """Return the most that any trial may ask for; none where the source names no number."""
+    return max(_workers(program, promoted), key=lambda each: each.number, default=Workers(number=0, where=""))
+
+
+def crowding(workers: Workers, n_cores: float) -> tuple[str, ...]:
+    """Return a warning where a trial's cores do not go round."""
+    if workers.number <= n_cores:
+        return ()
+    enough = max(1, int(n_cores))
+    cores = f"{n_cores:g} CPU core{'s' if n_cores != 1 else ''}"
+    return (f"{workers.where}: {workers.number} DataLoader workers, and a trial has {cores}: {enough} would do",)
+
+
+def _workers(program: Program, promoted: Sequence[Promoted]) -> Iterator[Workers]:
+    searched = {_identity(item.constant): extremes(item.dimension) for item in promoted}
+    every: list[Constant | Option] = [*find_constants(program), *find_options(program)]
+    for constant in every:
+        if _is_their_number(constant.name):
+            for value in (constant.value, *searched.get(_identity(constant), ())):
+                if is_int(value):
+                    yield Workers(number=value, where=constant.where)
+
+
+def _identity(constant: Constant | Option) -> object:
+    """Return what tells a constant from all others, those in its line too."""
+    return constant.sites if isinstance(constant, Constant) else constant.names
+
+
+def _is_their_number(name: str) -> bool:
+    last = LAST_WORD.search(name.partition("@")[0].replace("-", "_"))
+    return last is not None and last.group().casefold() in NAMES
+
+
+LINE_MAGICS = frozenset({"run_line_magic", "magic", "system", "getoutput"})
+"""Methods of IPython's shell that a line of a notebook becomes. A cell's magic holds the cell's code, and is kept."""
+
+
+def is_line_magic(node: ast.AST) -> bool:
+    """Tell whether a statement is a line's magic: ``get_ipython().run_line_magic('matplotlib', 'inline')``."""
+    match node:
+        case ast.Expr(ast.Call(ast.Attribute(ast.Call(ast.Name("get_ipython")), name))):
+            return name in LINE_MAGICS
+        case _:
+            return False
+
+
+def find_line_magics(program: Program) -> list[str]:
+    """Return the places of line magics: a plain Python has no ``get_ipython``."""
+    return [
+        f"{source.name}:{node.lineno}"
+        for source in program.sources.values()
+        if b"get_ipython" in source.raw
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Expr) and is_line_magic(node)
+    ]
+
+
+OWN_PACKAGE = Path(__file__).parents[1]
+
+SEEDING = frozenset({"seed_everything", "torch.manual_seed", "torch.random.manual_seed", "torch.cuda.manual_seed"}) | {
+    "torch.cuda.manual_seed_all",
+    "np.random.seed",
+    "numpy.random.seed",
+    "random.seed",
+}
+"""Calls that seed the whole process; a `torch.Generator` of the program's own is its own affair."""
+
+DEVICES = "CUDA_VISIBLE_DEVICES"
+RATE_FINDERS = frozenset({"LearningRateFinder", "lr_find"})
+MAX_PLACES = 3
+
+NEEDED = frozenset(
+    {OWN_PACKAGE.name, "ray", "torch", "lightning", "pytorch_lightning", "optuna", "numpy", "tensorboard"}
+)
+"""Modules that an actor or a trial imports, beside those of the standard library that this process has loaded."""
+
+IMPORTED_BY_LIGHTNING = frozenset({"torch", "numpy"})
+"""Those that Lightning imports, whatever the program does."""
+
+
+def check_names(program: Program) -> None:
+    """Raise ProgramError where a module of the project has our package's name, or hides a library that is needed."""
+    imported = {
+        top
+        for source in program.sources.values()
+        if source is not program.source
+        for top in _top_level_names(source, program)
+    }
+    for folder in program.search_path:
+        for entry in sorted(folder.iterdir()):
+            name = _module_name(entry)
+            if name in NEEDED - {OWN_PACKAGE.name} and (name in imported or name in IMPORTED_BY_LIGHTNING):
+                what = f"it lies where the program imports from, and hides the `{name}` that is installed"
+                raise ProgramError(_display_name(entry, program), what, "Give it another name.")
+    for source in program.sources.values():
+        if not source.path.is_relative_to(OWN_PACKAGE) and OWN_PACKAGE.name in _top_level_names(source, program):
+            what = f"the program imports its own `{OWN_PACKAGE.name}`, and that is the name of Promotune's package, too"
+            raise ProgramError(source.name, what, "Give it another name; in a trial the other one would be imported.")
+
+
+def _top_level_names(source: Source, program: Program) -> set[str]:
+    """Return the top-level names that a file may be imported under."""
+    holding = [folder for folder in program.search_path if source.path.is_relative_to(folder)]
+    return {source.path.relative_to(folder).parts[0].removesuffix(".py") for folder in holding}
+
+
+def _module_name(entry: Path) -> str | None:
+    """Return the name under which a file or a folder is imported; None where it is no module."""
+    if entry.suffix == ".py":
+        return entry.stem
+    return entry.name if (entry / "__init__.py").is_file() else None
+
+
+def _display_name(entry: Path, program: Program) -> str:
+    return program.name_of(entry if entry.is_file() else entry / "__init__.py")
+
+
+def check_folder(folder: Path) -> None:
+    """Raise ProgramError where a module in the working directory would be imported by an actor for another's.
+
+    An actor looks in the directory that the search was started from before it looks among what is installed.
+    """
+    needed = NEEDED | (sys.stdlib_module_names & sys.modules.keys())
+    for entry in sorted(folder.iterdir()):
+        name = _module_name(entry)
+        if name in needed and entry.resolve() != OWN_PACKAGE:
+            what = f"the workers would import it for the `{name}` that they need"
+            raise ProgramError(str(entry), what, "Give it another name, or start the search from another folder.")
+
+
+def cautions(program: Program, *, is_script: bool) -> tuple[str, ...]:
+    """Return warnings."""
+    warnings = [*outside_warnings(program)]
+    if places := list(_seeds(program, is_script=is_script)):
+        warnings.append(f"{_listing(places)}: the program seeds itself, so `seed` does not reach what comes after")
+    if places := list(_device_choices(program)):
+        warnings.append(f"{_listing(places)}: the program names its GPU itself; a trial keeps the one that it is given")
+    if places := list(_rate_finders(program)):
+        warnings.append(f"{_listing(places)}: each trial looks for its learning rate, over one that is searched")
+    if places := find_line_magics(program):
+        warnings.append(
+            f"{_listing(places)}: `get_ipython()` is there in a notebook alone: trials leave such lines out"
+        )
+    return tuple(warnings)
+
+
+def _listing(places: Sequence[str]) -> str:
+    return ", ".join(places[:MAX_PLACES]) + (", ..." if len(places) > MAX_PLACES else "")
+
+
+def _seeds(program: Program, *, is_script: bool) -> Iterator[str]:
+    for source in program.sources.values():
+        runs_guard = is_script and source is program.source
+        for node in _walk(source.tree, runs_guard=runs_guard):
+            if isinstance(node, ast.Call) and _is_seeding(dotted(node.func) or ""):
+                yield f"{source.name}:{node.lineno}"
+
+
+def _device_choices(program: Program) -> Iterator[str]:
+    """Yield the places where the program writes CUDA_VISIBLE_DEVICES."""
+    for source in program.sources.values():
+        for node in ast.walk(source.tree):
+            match node:
+                case ast.Assign(targets=[ast.Subscript(value=held, slice=ast.Constant(value=name))]):
+                    writes = name == DEVICES and (dotted(held) or "").endswith("environ")
+                case ast.Call(func=ast.Attribute(attr="setdefault" | "putenv"), args=[ast.Constant(value=name), *_]):
+                    writes = name == DEVICES
+                case ast.Call(func=ast.Attribute(value=held, attr="update"), keywords=keywords):
+                    writes = (dotted(held) or "").endswith("environ") and DEVICES in {each.arg for each in keywords}
+                case _:
+                    writes = False
+            if writes and isinstance(node, ast.stmt | ast.expr):
+                yield f"{source.name}:{node.lineno}"
+
+
+def _rate_finders(program: Program) -> Iterator[str]:
+    for source in program.sources.values():
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.Call) and (dotted(node.func) or "").rpartition(".")[2] in RATE_FINDERS:
+                yield f"{source.name}:{node.lineno}"
+
+
+def _is_seeding(path: str) -> bool:
+    return path in SEEDING or path.endswith(".seed_everything")
+
+
+def _walk(tree: ast.AST, *, runs_guard: bool) -> Iterator[ast.AST]:
+    """Yield the nodes that may be executed: without the main guard of what is imported."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and not runs_guard and is_main_guard(node.test):
+            continue
+        yield node
+        yield from _walk(node, runs_guard=runs_guard)

@@ -1,0 +1,247 @@
+"""Which constants are worth a search, and which of them first: by their names, and by what takes them."""
+
+import enum
+import re
+from functools import cached_property, lru_cache
+
+from tune.promotion.constant import Constant, Form
+from tune.promotion.find.literals import Unknown
+from tune.promotion.find.project import Own, project_of
+from tune.promotion.find.value_flow import receiving_parameters
+from tune.promotion.find_constants import find_all
+from tune.promotion.options.declared_options import Option, find_options
+from tune.promotion.program import Program
+from tune.space.dimensions import Value
+from tune.space.library_args import DROPOUT, LOADER, OPTIMIZER, RECURRENT, find_accepted_range
+from tune.space.suggest_range import words_of
+
+
+class Rank(enum.IntEnum):
+    """Kinds of hyperparameters, those first that make the most of a difference."""
+
+    LEARNING_RATE = enum.auto()
+    BATCH_SIZE = enum.auto()
+    WIDTH = enum.auto()
+    DROPOUT = enum.auto()
+    WEIGHT_DECAY = enum.auto()
+    SCHEDULE = enum.auto()
+    """And all else of optimizers and losses."""
+    EPOCHS = enum.auto()
+    OTHER = enum.auto()
+    """A number that the model takes."""
+
+
+NEVER = (
+    frozenset({"seed", "random", "workers", "worker", "verbose", "log", "logs", "every", "device", "devices", "gpus"})
+    | frozenset({"path", "dir", "root", "folder", "file", "name", "version", "port", "host", "project", "checkpoint"})
+    | frozenset({"classes", "labels", "input", "output", "in", "vocab", "precision", "accelerator", "nodes", "threads"})
+    | frozenset(
+        {
+            "prefetch",
+            "interval",
+            "save",
+            "top",
+            "eps",
+            "epsilon",
+            "num_sanity_val_steps",
+            "image",
+            "img",
+            "pixels",
+            "crop",
+        }
+    )
+)
+"""Words of names that no search varies: of the machine, the data and the output."""
+
+OF_THE_DATA = frozenset({"input", "output", "in"})
+"""Words of one width that the data has; of several widths they say nothing."""
+
+WORDS: tuple[tuple[Rank, frozenset[str]], ...] = (
+    (
+        Rank.SCHEDULE,
+        frozenset({"momentum", "beta", "betas", "beta1", "beta2", "b1", "b2", "gamma", "warmup", "patience", "factor"})
+        | frozenset(
+            {"schedule", "scheduler", "clip", "smoothing", "temperature", "margin", "optimizer", "optim", "opt"}
+        )
+        | frozenset({"activation", "act", "accumulate", "accumulation", "ema", "loss"}),
+    ),
+    (Rank.WEIGHT_DECAY, frozenset({"wd", "l2"})),
+    (Rank.LEARNING_RATE, frozenset({"lr", "lrs"})),
+    (Rank.BATCH_SIZE, frozenset({"bs", "batchsize"})),
+    (Rank.DROPOUT, frozenset({"dropout", "drop", "droprate"})),
+    (
+        Rank.WIDTH,
+        frozenset({"hidden", "width", "widths", "dim", "dims", "channels", "units", "features", "embed", "embedding"})
+        | frozenset({"embd", "depth", "layers", "blocks", "heads", "nhead", "filters", "neurons", "latent", "planes"}),
+    ),
+    (Rank.EPOCHS, frozenset({"epochs", "epoch"})),
+)
+"""Any of these words in a name, or all of a pair below; the first that fits counts."""
+
+PAIRS: tuple[tuple[Rank, frozenset[str]], ...] = (
+    (Rank.WEIGHT_DECAY, frozenset({"weight", "decay"})),
+    (Rank.SCHEDULE, frozenset({"step", "size"})),
+    (Rank.SCHEDULE, frozenset({"lr", "decay"})),
+    (Rank.SCHEDULE, frozenset({"min", "lr"})),
+    (Rank.LEARNING_RATE, frozenset({"learning", "rate"})),
+    (Rank.LEARNING_RATE, frozenset({"learn", "rate"})),
+    (Rank.BATCH_SIZE, frozenset({"batch", "size"})),
+    (Rank.WIDTH, frozenset({"d", "model"})),
+    (Rank.WIDTH, frozenset({"kernel", "size"})),
+    *((Rank.WIDTH, frozenset({layer, "size"})) for layer in ("lin", "linear", "fc", "dense", "layer", "conv", "mlp")),
+    (Rank.EPOCHS, frozenset({"max", "steps"})),
+)
+
+RECEIVERS: tuple[tuple[Rank, str, str], ...] = (
+    (Rank.LEARNING_RATE, OPTIMIZER, r"lr"),
+    (Rank.LEARNING_RATE, r"OneCycleLR|CyclicLR", r"max_lr|base_lr"),
+    (Rank.BATCH_SIZE, LOADER, r"batch_size"),
+    (Rank.DROPOUT, DROPOUT, r"p|drop_prob|dropout_p"),
+    (Rank.DROPOUT, RECURRENT, r"dropout|dropout_p"),
+    (Rank.WEIGHT_DECAY, OPTIMIZER, r"weight_decay"),
+    (Rank.WIDTH, r"(Lazy)?Linear|(Lazy)?Conv\w*", r"out_features|out_channels|kernel_size"),
+    (
+        Rank.WIDTH,
+        rf"{RECURRENT}|Embedding",
+        r"\w*hidden_size|num_layers|nhead|num_heads|d_model|dim_feedforward|em\w+_dim",
+    ),
+    (Rank.EPOCHS, r"Trainer", r"max_epochs|max_steps"),
+)
+"""What the functions of torch and Lightning take."""
+
+BY_ITS_CALLEE = frozenset({Rank.WIDTH, Rank.SCHEDULE})
+"""Kinds whose words, such as ``dim``, say nothing in a call of an unknown function: ``argmax.dim``."""
+
+LEAST_WIDTH = 4
+"""Below this an output of a layer is a number of classes or of coordinates."""
+
+MACHINERY = frozenset({"Trainer", "EarlyStopping", "ModelCheckpoint"})
+MACHINERY_OF_CONFIGS = frozenset({"trainer", "callbacks", "logger", "loggers", "hydra", "paths", "extras"})
+"""Parts of a config, or of LightningCLI's options, that are no model's."""
+PROMISING_OF_MACHINERY = re.compile(r"max_epochs|max_steps|gradient_clip_val|accumulate_grad_batches|patience")
+
+TEXTS = frozenset({"optimizer", "optim", "opt", "activation", "act", "scheduler", "schedule", "loss"})
+"""Words of names whose texts are worth a search."""
+
+
+TYPE = re.compile(r"(\w+\.)*[A-Z]\w*\[")
+"""``NDArray[float]``: a name for a type."""
+
+
+class ConstantRanking:
+    """How promising the constants of a program are."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._flows = find_all(program).flows
+
+    def is_promising(self, held: Constant | Option) -> bool:
+        """Tell whether a search of it may gain something."""
+        return self.rank_of(held) is not None and not is_never_read(held)
+
+    def rank_of(self, held: Constant | Option) -> Rank | None:
+        """Return its kind; None where a search of it is not promising."""
+        words = frozenset(words_of(held.name))
+        if {"batch", "size"} <= words:
+            words -= {"device", "devices"}  # per_device_train_batch_size
+        never = NEVER - OF_THE_DATA if isinstance(held.value, tuple | list) else NEVER
+        if not _is_searchable(held.value, words) or words & never or self._is_passed_on(held.value):
+            return None
+        if isinstance(held, Option):
+            part, dot, _ = held.dest.partition(".")
+            last = held.dest.rpartition(".")[2]
+            if dot and part in MACHINERY_OF_CONFIGS and not PROMISING_OF_MACHINERY.fullmatch(last):
+                return None
+            if part == "model" and dot and _is_number(held.value):
+                return _rank_of_words(words) or self._rank_of_receivers(held) or Rank.OTHER
+        if isinstance(held, Constant) and held.form is Form.ARGUMENT:
+            return self._rank_of_argument(held, words)
+        return _rank_of_words(words) or self._rank_of_receivers(held) or self._rank_in_model(held)
+
+    def _rank_of_argument(self, held: Constant, words: frozenset[str]) -> Rank | None:
+        ((callee, parameter),) = receiving_parameters(held, self._flows)
+        known = _rank_of_receiver(callee, parameter)
+        if known is Rank.WIDTH and isinstance(held.value, int) and held.value < LEAST_WIDTH:
+            return None
+        if known is not None or callee in self._models:
+            return known or Rank.OTHER
+        rank = _rank_of_words(words)
+        return None if rank in BY_ITS_CALLEE or callee in MACHINERY else rank
+
+    def _rank_of_receivers(self, held: Constant | Option) -> Rank | None:
+        receivers = receiving_parameters(held, self._flows)
+        ranks = [rank for callee, parameter in receivers if (rank := _rank_of_receiver(callee, parameter)) is not None]
+        in_model = any(callee in self._models for callee, _ in receivers) and _is_number(held.value)
+        return min(ranks, default=Rank.OTHER if in_model else None)
+
+    def _rank_in_model(self, held: Constant | Option) -> Rank | None:
+        """Return OTHER for a number that one of the program's modules holds or takes."""
+        owner = held.name.partition(".")[0]
+        return Rank.OTHER if "." in held.name and owner in self._models and _is_number(held.value) else None
+
+    def _is_passed_on(self, value: Value | Unknown) -> bool:
+        """Tell a value that another name holds: ``width``, ``self.width``, ``args.width`` of an option, a type."""
+        if not isinstance(value, Unknown):
+            return False
+        head, _, rest = value.text.partition(".")
+        return value.text.isidentifier() or head == "self" or rest in self._dests or bool(TYPE.match(value.text))
+
+    @cached_property
+    def _dests(self) -> frozenset[str]:
+        return frozenset(option.dest for option in find_options(self._program))
+
+    @cached_property
+    def _models(self) -> frozenset[str]:
+        """The names of the program's modules."""
+        project = project_of(self._program)
+        return frozenset(
+            name
+            for survey in project.surveys.values()
+            for name, nodes in survey.definitions.items()
+            if any(
+                project.descends(Own(survey, node), base) for node in nodes for base in ("LightningModule", "Module")
+            )
+        )
+
+
+def is_never_read(held: Constant | Option) -> bool:
+    """Tell whether the source shows that nothing reads it."""
+    return not held.reads if isinstance(held, Constant) else not held.is_read
+
+
+def _is_searchable(value: Value | Unknown, words: frozenset[str]) -> bool:
+    """Tell a number, several of them, or a text that is a choice: an optimizer's name."""
+    match value:
+        case bool():
+            return False
+        case str():
+            return bool(words & TEXTS)
+        case tuple() | list():
+            return bool(value) and all(map(_is_number, value))
+        case dict():
+            return False
+        case _:
+            return True
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+@lru_cache(maxsize=4096)
+def _rank_of_words(words: frozenset[str]) -> Rank | None:
+    for rank, pair in PAIRS:
+        if pair <= words:
+            return rank
+    return next((rank for rank, known in WORDS if known & words), None)
+
+
+@lru_cache(maxsize=4096)
+def _rank_of_receiver(callee: str, parameter: str) -> Rank | None:
+    for rank, callees, parameters in RECEIVERS:
+        if re.fullmatch(parameters, parameter) and re.fullmatch(callees, callee):
+            return rank
+    if callee in MACHINERY and not PROMISING_OF_MACHINERY.fullmatch(parameter):
+        return None
+    known = find_accepted_range(callee, parameter) is not None and not re.fullmatch(f"{LOADER}|Random\\w+", callee)
+    return Rank.SCHEDULE if known and not re.fullmatch(r"train_test_split|\w*Conv\w*|\w*Pool\w*", callee) else None

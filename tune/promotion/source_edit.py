@@ -1,0 +1,399 @@
+"""Write values back into the source: the literals change, and no other byte.
+
+Write values back into the source: the literals change, and not a byte beside them.
+
+How a value is written over a literal: in the user's style where that is cheap, and exactly the same value.
+
+Where a span of the syntax tree lies in a file's text, whatever its encoding and line ends.
+
+``ast`` counts columns in the UTF-8 bytes of a decoded line. For it a line ends at LF, CR LF, or CR alone: not at the
+form feeds and Unicode separators that ``str.splitlines`` also takes for line ends.
+"""
+
+import ast
+import copy
+import difflib
+import io
+import itertools
+import math
+import os
+import re
+import tempfile
+import tokenize
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+
+from tune.errors import ApplyError
+from tune.promotion.configs.config_file import ConfigPlace, ConfigSource, rewrite_config
+from tune.promotion.constant import Constant, Site, Span
+from tune.promotion.find.expressions import environment_default
+from tune.promotion.find.literals import Unknown, evaluate
+from tune.promotion.program import Program, Source
+from tune.space.dimensions import Value
+
+LINE_END = re.compile("\r\n|\r|\n")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A file's text as it stands, line ends and all."""
+
+    source: Source
+
+    @cached_property
+    def encoding(self) -> str:
+        """The file's encoding; ``utf-8-sig`` where it begins with a byte-order mark."""
+        return tokenize.detect_encoding(io.BytesIO(self.source.raw).readline)[0]
+
+    @cached_property
+    def text(self) -> str:
+        """The file decoded, its line ends as they are."""
+        return self.source.raw.decode(self.encoding)
+
+    @cached_property
+    def expressions(self) -> dict[Span, ast.expr]:
+        """The file's expressions by their span. Of several at one span the outermost stands for all."""
+        found: dict[Span, ast.expr] = {}
+        waiting: deque[ast.AST] = deque([self.source.tree])
+        while waiting:
+            node = waiting.popleft()
+            if isinstance(node, ast.expr):
+                found.setdefault(Span.of(node), node)
+            if not isinstance(node, ast.JoinedStr):  # Python 3.11 has no true columns in f-strings
+                waiting.extend(ast.iter_child_nodes(node))
+        return found
+
+    def offsets(self, span: Span) -> tuple[int, int]:
+        """Return the begin and the end of a span as indices of ``text``."""
+        return self._offset(span.line, span.column), self._offset(span.end_line, span.end_column)
+
+    def snippet(self, span: Span) -> str:
+        """Return the text of a span."""
+        begin, end = self.offsets(span)
+        return self.text[begin:end]
+
+    def can_encode(self, text: str) -> bool:
+        """Tell whether the file's encoding has every character of ``text``."""
+        try:
+            text.encode(self.encoding)
+        except UnicodeEncodeError:
+            return False
+        return True
+
+    def _offset(self, line: int, column: int) -> int:
+        start = self._line_starts[line - 1]
+        ahead = self.text[start : start + column].encode("utf-8", "surrogatepass")[
+            :column
+        ]  # a character has a byte or more
+        return start + len(ahead.decode("utf-8", "surrogatepass"))
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        return [0, *(match.end() for match in LINE_END.finditer(self.text))]
+
+
+Edit = tuple[Span, str]
+
+
+def edits(node: ast.expr, value: Value, layout: Layout) -> Iterator[Edit]:
+    """Yield the smallest changes that make an expression hold ``value``; none where it does.
+
+    Of a container of the same shape only the items that differ are written, so comments between them stay.
+    """
+    held = evaluate(node)
+    if not isinstance(held, Unknown) and identical(held, value):
+        return
+    if (items := _items(node, value)) is not None:
+        for item, inner in items:
+            yield from edits(item, inner, layout)
+        return
+    match node:
+        case ast.Call() if (default := environment_default(node)) is not None:
+            yield from _default_edit(default, value, layout)
+        case _:
+            yield Span.of(node), literal(value, layout.snippet(Span.of(node)), layout)
+
+
+def _items(node: ast.expr, value: Value) -> list[tuple[ast.expr, Value]] | None:
+    """Return the items of a container with their new values; None where the shape differs."""
+    if isinstance(node, ast.Tuple) and isinstance(value, tuple) and len(node.elts) == len(value):
+        return list(zip(node.elts, value, strict=True))
+    if isinstance(node, ast.List) and isinstance(value, list) and len(node.elts) == len(value):
+        return list(zip(node.elts, value, strict=True))
+    if isinstance(node, ast.Dict) and isinstance(value, dict) and [_key(key) for key in node.keys] == list(value):
+        return list(zip(node.values, value.values(), strict=True))
+    return None
+
+
+def identical(one: Value, other: Value) -> bool:
+    """Equal, and of equal types through and through: 1 is not 1.0, nor True."""
+    return repr(one) == repr(other)
+
+
+def literal(value: Value, old: str, layout: Layout) -> str:
+    """Return the Python text of a value, after the style of the text it replaces."""
+    match value:
+        case bool() | None:
+            return repr(value)
+        case int():
+            return f"{value:_}" if "_" in old and old.replace("_", "").lstrip("+-").isdigit() else repr(value)
+        case float():
+            return _number(value, old)
+        case str():
+            return _string(value, old, layout)
+        case tuple():
+            inner = ", ".join(literal(item, _quote_in(old), layout) for item in value)
+            return f"({inner},)" if len(value) == 1 else f"({inner})"
+        case list():
+            return f"[{', '.join(literal(item, _quote_in(old), layout) for item in value)}]"
+        case dict():
+            quote = _quote_in(old)
+            items = (f"{literal(key, quote, layout)}: {literal(item, quote, layout)}" for key, item in value.items())
+            return f"{{{', '.join(items)}}}"
+
+
+def _number(value: float, old: str) -> str:
+    """Return the shortest text that reads back the same, with an exponent where the old one has one."""
+    if not math.isfinite(value):
+        return f'float("{value}")'
+    text = repr(value)
+    if "e" in old.lower() and _is_number(old):
+        return _with_exponent(text, "E" if "E" in old else "e")
+    if old.lstrip("+-").startswith(".") and text.lstrip("-").startswith("0.") and len(text.lstrip("-")) > 2:
+        return text.replace("0.", ".", 1)
+    return text
+
+
+def _with_exponent(text: str, letter: str) -> str:
+    sign, digits, _ = Decimal(text).normalize().as_tuple()
+    mantissa = "".join(map(str, digits))
+    exponent = Decimal(text).adjusted()
+    point = f".{mantissa[1:]}" if len(mantissa) > 1 else ""
+    written = f"{'-' if sign else ''}{mantissa[0]}{point}{letter}{exponent}"
+    return written if float(written) == float(text) and float(text) != 0 else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _string(value: str, old: str, layout: Layout) -> str:
+    text = _quoted(value, _quote_in(old))
+    return text if layout.can_encode(text) else ascii(value)
+
+
+def _quoted(value: str, quote: str) -> str:
+    if quote == '"' and '"' not in value:
+        return '"' + repr("'" + value)[2:]  # with an apostrophe in it, repr takes double quotes
+    return repr(value)
+
+
+def _quote_in(old: str) -> str:
+    return next((letter for letter in old if letter in "'\""), '"')
+
+
+def _key(node: ast.expr | None) -> object:
+    return node.value if isinstance(node, ast.Constant) else None
+
+
+def _default_edit(default: ast.expr, value: Value, layout: Layout) -> Iterator[Edit]:
+    """Write the default of an environment variable, mostly a text, whatever is made of it."""
+    held = evaluate(default)
+    wanted = str(value) if isinstance(held, str) else value
+    if isinstance(held, Unknown) or not identical(held, wanted):
+        yield Span.of(default), literal(wanted, layout.snippet(Span.of(default)), layout)
+
+
+FAR_AWAY = 10**9
+"""Lines that no file has: a new expression's parts are not taken for the file's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """A file with new values in it."""
+
+    source: Source | ConfigSource
+    """As it was read."""
+    raw: bytes
+    """As it is to be; differs from ``source.raw`` in literals alone."""
+
+
+def rewrite_configs(values: Mapping[ConfigPlace, Value]) -> tuple[Rewrite, ...]:
+    """Return the config files that change when the values at these places do.
+
+    Raises ApplyError where one cannot be changed alone.
+    """
+    files = dict.fromkeys(place.path for place in values)
+    held = ({place: value for place, value in values.items() if place.path == path} for path in files)
+    return tuple(Rewrite(*rewrite_config(path, each)) for path, each in zip(files, held, strict=True))
+
+
+def rewrite(program: Program, values: Mapping[Constant, Value]) -> tuple[Rewrite, ...]:
+    """Return the files that change when the constants, found in this program, get new values; none: they stand already.
+
+    Raises ApplyError where one literal cannot be changed alone.
+    """
+    wanted: dict[str, list[tuple[Site, Constant, Value]]] = {}
+    for constant, value in values.items():
+        for site in constant.sites:
+            wanted.setdefault(site.source, []).append((site, constant, value))
+    rewrites = (_rewrite(program.sources[name], found) for name, found in wanted.items())
+    return tuple(each for each in rewrites if each.raw != each.source.raw)
+
+
+def restore_expressions(now: Program, then: Program, constants: Mapping[Constant, Constant]) -> tuple[Rewrite, ...]:
+    """Return the files that change when constants of ``now`` get the expressions back that stood in ``then``.
+
+    ``constants``: those of ``now``, each with what it was in ``then``; their sites may have held several values.
+    """
+    before = {name: Layout(source) for name, source in then.sources.items()}
+    texts: dict[str, dict[Span, str]] = {}
+    for constant, was in constants.items():
+        for site, old in zip(constant.sites, was.sites, strict=False):
+            texts.setdefault(site.source, {})[site.span] = before[old.source].snippet(old.span)
+    rewrites = (_rewrite_texts(now.sources[name], changes) for name, changes in texts.items())
+    return tuple(each for each in rewrites if each.raw != each.source.raw)
+
+
+def diff(rewrites: Sequence[Rewrite]) -> str:
+    """Return a unified diff that ``patch -p1`` takes; empty where nothing changes."""
+    return "".join(line for each in rewrites for line in _diff(each))
+
+
+def encoded_diff(rewrites: Sequence[Rewrite]) -> bytes:
+    """Return the diff in the bytes of the files, whose encodings may differ."""
+    return b"".join(diff([each]).encode(_encoding(each.source)) for each in rewrites)
+
+
+def write(rewrites: Sequence[Rewrite]) -> None:
+    """Replace the files, each whole or not at all, modes kept; raise ApplyError where one was edited meanwhile."""
+    for each in rewrites:
+        if each.source.path.read_bytes() != each.source.raw:
+            raise ApplyError(each.source.name, "the file was edited just now; nothing was written", "Apply again.")
+    written = [(each.source.path.resolve(), _aside(each.source.path.resolve(), each.raw)) for each in rewrites]
+    for path, aside in written:
+        aside.replace(path)
+
+
+def _rewrite(source: Source, wanted: Sequence[tuple[Site, Constant, Value]]) -> Rewrite:
+    layout = Layout(source)
+    if layout.text.encode(layout.encoding) != source.raw:
+        what = f"the file's encoding, {layout.encoding}, does not give its bytes back"
+        raise ApplyError(source.name, what, "Save it as UTF-8, or write the values by hand.")
+    _refuse_nested(wanted)
+    changes: dict[Span, str] = {}
+    for site, constant, value in wanted:
+        _refuse_shared(site, constant, value, wanted, source)
+        node = layout.expressions.get(site.span)
+        assert node is not None, f"{site} is no expression: the constants are of another text"
+        changes |= dict(edits(node, value, layout))
+    return _rewrite_texts(source, changes)
+
+
+def _rewrite_texts(source: Source, changes: Mapping[Span, str]) -> Rewrite:
+    raw = _replaced(Layout(source), changes.items())
+    _prove(source, raw, changes)
+    return Rewrite(source, raw)
+
+
+def _replaced(layout: Layout, changes: Iterable[Edit]) -> bytes:
+    text = layout.text
+    for span, new in sorted(changes, reverse=True):
+        begin, end = layout.offsets(span)
+        text = text[:begin] + new + text[end:]
+    return text.encode(layout.encoding)
+
+
+def _refuse_nested(wanted: Sequence[tuple[Site, Constant, Value]]) -> None:
+    ordered = sorted(wanted, key=lambda each: each[0].span)
+    for (site, one, mine), (other_site, other, theirs) in itertools.pairwise(ordered):
+        apart = not site.span.overlaps(other_site.span)
+        if not apart and not (site.span == other_site.span and (site.target or identical(mine, theirs))):
+            what = f"{one.name} and {other.name} are written in one expression"
+            raise ApplyError(str(site), what, "Apply one of them.")
+
+
+def _refuse_shared(
+    site: Site, constant: Constant, value: Value, wanted: Sequence[tuple[Site, Constant, Value]], source: Source
+) -> None:
+    """Refuse one name of ``A = B = 7``: their literal changes when every name of it gets the same value."""
+    if site.target is None:
+        return
+    same = {each.target for each, _, other in wanted if each.span == site.span and identical(other, value)}
+    others = [name for name in _targets(source, site.span) if name not in same]
+    if others:
+        what = f"{constant.name} shares its literal with {' and '.join(others)}, which would change with it"
+        raise ApplyError(str(site), what, f"Assign {constant.name} on a line of its own, then apply again.")
+
+
+def _targets(source: Source, span: Span) -> list[str]:
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Assign) and Span.of(node.value) == span:
+            return [ast.unparse(target) for target in node.targets]
+    return []
+
+
+def _prove(source: Source, raw: bytes, changes: Mapping[Span, str]) -> None:
+    """Parse the new text: it must be the old tree with the new expressions in it, and nothing else."""
+    before = copy.deepcopy(source.tree)
+    for node in ast.walk(before):
+        for name, inner in ast.iter_fields(node):
+            setattr(node, name, _exchanged(inner, changes))
+    try:
+        after = ast.parse(raw)
+    except SyntaxError as error:
+        after = ast.Module(body=[], type_ignores=[])
+        reason: Exception | None = error
+    else:
+        reason = None
+    if ast.dump(before) != ast.dump(after):
+        what = "the values cannot be written here without changing more than their literals"
+        raise ApplyError(source.name, what, "Write them by hand, and report this file to us.") from reason
+
+
+def _exchanged(inner: object, changes: Mapping[Span, str]) -> object:
+    if isinstance(inner, list):
+        return [_exchanged(item, changes) for item in inner]
+    if isinstance(inner, ast.expr) and Span.of(inner) in changes:
+        new = ast.parse(changes[Span.of(inner)], mode="eval")
+        return ast.increment_lineno(new, FAR_AWAY).body
+    return inner
+
+
+def _diff(each: Rewrite) -> Iterator[str]:
+    before, after = (raw.decode(_encoding(each.source)) for raw in (each.source.raw, each.raw))
+    name = each.source.name
+    for line in difflib.unified_diff(_lines(before), _lines(after), f"a/{name}", f"b/{name}"):
+        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+
+
+def _encoding(source: Source | ConfigSource) -> str:
+    """Return the encoding that keeps a byte-order mark: without it a diff that shows the first line would not fit."""
+    if isinstance(source, ConfigSource):
+        return "utf-8"
+    return Layout(source).encoding.replace("utf-8-sig", "utf-8")
+
+
+def _lines(text: str) -> list[str]:
+    """As ``patch`` counts them: a carriage return is part of its line."""
+    return [f"{line}\n" for line in text.split("\n")[:-1]] + ([text.rpartition("\n")[2]] if text[-1:] != "\n" else [])
+
+
+def _aside(path: Path, raw: bytes) -> Path:
+    """Write beside ``path``, on the same file system, with its mode."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    with os.fdopen(handle, "wb") as file:
+        file.write(raw)
+        file.flush()
+        os.fsync(file.fileno())
+    aside = Path(name)
+    aside.chmod(path.stat().st_mode & 0o7777)
+    return aside

@@ -1,0 +1,170 @@
+"""Checks of a space: what its author may not have meant, and whether a configuration can be drawn from it.
+
+What a space allows but its author may not have meant. Warnings, one line each, with file and line.
+
+Whether a space can be drawn from: whether its requirements leave anything, and what the baseline is to them.
+"""
+
+import random
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Protocol, TypeGuard
+
+from tune.errors import SpaceError
+from tune.space.conditions import draw
+from tune.space.constraints import Requirement
+from tune.space.dimensions import Choice, Dimension, QUniform, Uniform, Value, contains, describe, is_int, is_number
+from tune.space.space import Space
+
+LOG_NAMES = re.compile(r"(?:^|_)(?:lr|wd|learning_rate|weight_decay)$")
+LOG_SPAN = 10
+"""From this ratio of high to low on, equal steps leave the low end all but untried."""
+
+LEAST_STEPS = 3
+"""So many ordered numbers in a choice look like a range."""
+
+
+class Site(Protocol):
+    """What is known of the constant in the program."""
+
+    @property
+    def where(self) -> str:
+        """Its file and line."""
+
+
+class Entry(Protocol):
+    """An entry of a space and the constant that it leads to; ``tune.promotion.resolve.Promoted`` is one."""
+
+    @property
+    def key(self) -> str:
+        """As the space file writes it."""
+
+    @property
+    def where(self) -> str:
+        """Its file and line."""
+
+    @property
+    def dimension(self) -> Dimension:
+        """What it may be."""
+
+    @property
+    def value(self) -> object:
+        """What the source holds now; not a Value where only running the program can tell."""
+
+    @property
+    def constant(self) -> Site:
+        """Where the source holds it."""
+
+
+def lint(promoted: Iterable[Entry]) -> tuple[str, ...]:
+    """Return the warnings in the order of the space."""
+    return tuple(f"{entry.where}: {entry.key}: {warning}" for entry in promoted for warning in _warnings(entry))
+
+
+def _warnings(entry: Entry) -> Iterator[str]:
+    yield from _linear_rate(entry.key, entry.dimension)
+    yield from _value_outside(entry)
+    if isinstance(entry.dimension, Choice):
+        yield from _single_option(entry.dimension)
+        yield from _numbers_as_categories(entry.dimension)
+
+
+def _linear_rate(key: str, dimension: Dimension) -> Iterator[str]:
+    name = re.split(r"\W+", key.rstrip("'\"]"))[-1].casefold()
+    if not LOG_NAMES.search(name) or not isinstance(dimension, Uniform | QUniform):
+        return
+    if dimension.low > 0 and dimension.high < LOG_SPAN * dimension.low:
+        return
+    low = dimension.low if dimension.low > 0 else dimension.high * 1e-4
+    better = f"loguniform: [{low:g}, {dimension.high:g}]"
+    yield f"a rate is searched best on a log scale, got {describe(dimension)}; write `{better}`"
+
+
+def _value_outside(entry: Entry) -> Iterator[str]:
+    value = entry.value
+    if not _is_value(value) or contains(entry.dimension, value):
+        return
+    yield (
+        f"the hardcoded value {value!r} ({entry.constant.where}) is outside {describe(entry.dimension)}; "
+        "trial 0 runs it, the sampler never will"
+    )
+
+
+def _is_value(value: object) -> TypeGuard[Value]:
+    return value is None or isinstance(value, bool | int | float | str | tuple | list | dict)
+
+
+def _single_option(choice: Choice) -> Iterator[str]:
+    if len(choice.options) == 1:
+        yield f"a choice of one never varies, got {choice.options[0]!r}; add options or take it out"
+
+
+def _numbers_as_categories(choice: Choice) -> Iterator[str]:
+    numbers = [option for option in choice.options if is_number(option)]
+    if len(numbers) < max(LEAST_STEPS, len(choice.options)) or not _ordered(numbers) or _powers_of_two(numbers):
+        return
+    got = f"got {len(numbers)} ordered numbers"
+    yield f"a choice knows no order, {got}; a range learns faster: write `{_range(numbers)}`"
+
+
+def _ordered(numbers: list[int | float]) -> bool:
+    return all(a < b for a, b in pairwise(numbers)) or all(a > b for a, b in pairwise(numbers))
+
+
+def _powers_of_two(numbers: list[int | float]) -> bool:
+    return all(is_int(number) and number > 0 and number & (number - 1) == 0 for number in numbers)
+
+
+def _range(numbers: list[int | float]) -> str:
+    low, high = min(numbers), max(numbers)
+    log = "log" if low > 0 and high >= LOG_SPAN * low else ""
+    kind = "randint" if all(is_int(number) for number in numbers) else "uniform"
+    return f"{log}{kind}: [{low}, {high}]"
+
+
+N_DRAWS = 1000
+
+
+def check_feasible(space: Space, dimensions: Mapping[str, Dimension], hardcoded: Mapping[str, Value]) -> None:
+    """Raise SpaceError when none of 1,000 random configurations is allowed.
+
+    ``dimensions`` are in the program's types; ``hardcoded`` holds the values that the source says.
+    """
+    if not space.requirements:
+        return
+    rng = random.Random(space.settings.seed)  # noqa: S311 - no secret
+    left = set(range(len(space.requirements)))  # that no draw has met so far
+    for _ in range(N_DRAWS):
+        values = {**hardcoded, **draw(dimensions, space.conditions, rng)}
+        met = [requirement.is_met(values) for requirement in space.requirements]
+        if all(met):
+            return
+        left -= {place for place, is_met in enumerate(met) if is_met}
+    raise _infeasible([space.requirements[place] for place in sorted(left)], space, values)
+
+
+def baseline_doubts(requirements: Sequence[Requirement], hardcoded: Mapping[str, Value]) -> tuple[str, ...]:
+    """Return warnings about requirements that the hardcoded values do not meet."""
+    return tuple(
+        f"{each.where}: require: the hardcoded values do not meet {each.text!r}, {_held(each, hardcoded)}; "
+        "trial 0 runs them, the sampler never will"
+        for each in requirements
+        if not each.is_met(hardcoded)
+    )
+
+
+def _infeasible(never: list[Requirement], space: Space, values: Mapping[str, Value]) -> SpaceError:
+    hint = "Mend it, or the ranges of its constants."
+    if not never:
+        what = f"require: {len(space.requirements)} requirements that none of {N_DRAWS:,} draws meets together"
+        return SpaceError(space.where("require"), what, "Mend one, or the ranges of their constants.")
+    first = never[0]
+    why = first.failure(values)
+    cause = "" if why == "it is false" else f" ({why})"
+    what = f"require: none of {N_DRAWS:,} draws meets {first.text!r}, the last with {_held(first, values)}{cause}"
+    return SpaceError(first.where, what, hint)
+
+
+def _held(requirement: Requirement, values: Mapping[str, Value]) -> str:
+    return ", ".join(f"{key}={values[key]!r}" for key in dict.fromkeys(requirement.names.values()))

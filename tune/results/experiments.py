@@ -1,0 +1,181 @@
+"""The experiments of a storage: list them, and delete them or some of their versions.
+
+The experiments of a storage at a glance.
+
+Delete an experiment or some of its versions: what lies in the storage, and nothing that a link leads to.
+
+The ledger keeps every trial: a table shows one whose version was deleted as before, and only loading it fails.
+"""
+
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tune.errors import ExperimentError, PromotuneError, suggest
+from tune.experiment.open import Experiment, open_experiment
+from tune.experiment.records import read_record, read_request
+from tune.paths import ExperimentPaths, VersionPaths, short
+from tune.storage.download import bring_all
+from tune.storage.sync import delete_at_url
+
+State = Literal["running", "interrupted", "finished", "unreadable", "never began"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One experiment."""
+
+    name: str
+    state: State
+    """``interrupted``: `resume` would go on with it."""
+    n_trials: int
+    """Trials that ended."""
+    n_wanted: int
+    """As many as there were to be."""
+    n_failed: int
+    metric: str
+    best: float | None
+    """The best trial's score; None where no trial has one."""
+    baseline: float | None
+    """The hardcoded values' score."""
+    changed: float
+    """When the ledger was last written, in seconds since the epoch."""
+    n_bytes: int
+    """All files together; what links lead to is not counted."""
+    error: str | None = None
+    """Why it cannot be read."""
+
+
+def experiments(storage: Path) -> list[ExperimentPaths]:
+    """Return the experiments of a storage, the one that was written last first."""
+    if not storage.is_dir():
+        return []
+    found = [ExperimentPaths(folder) for folder in storage.iterdir()]
+    return sorted((each for each in found if each.is_there), key=_changed, reverse=True)
+
+
+def listed(paths: ExperimentPaths, *, running: bool) -> Listed:
+    """Describe an experiment; ``running``: a process writes it now."""
+    if not paths.journal.is_file():
+        return _without_trials(paths, "running" if running else "never began")
+    try:
+        experiment = open_experiment(str(paths.folder), paths.folder.parent)
+    except PromotuneError as error:
+        return _without_trials(paths, "running" if running else "unreadable", str(error))
+    ended = [trial for trial in experiment.trials if trial.state in ("complete", "pruned", "failed")]
+    best, baseline = experiment.best, experiment.baseline
+    return Listed(
+        name=paths.name,
+        state="running" if running else _state(experiment, len(ended)),
+        n_trials=len(ended),
+        n_wanted=experiment.space.settings.trials,
+        n_failed=sum(trial.state == "failed" for trial in ended),
+        metric=experiment.space.metric,
+        best=None if best is None else best.score,
+        baseline=None if baseline is None else baseline.final_score,
+        changed=_changed(paths),
+        n_bytes=sum(_sizes(paths.folder)),
+    )
+
+
+def _without_trials(paths: ExperimentPaths, state: State, error: str | None = None) -> Listed:
+    return Listed(
+        name=paths.name,
+        state=state,
+        n_trials=0,
+        n_wanted=0,
+        n_failed=0,
+        metric="",
+        best=None,
+        baseline=None,
+        changed=_changed(paths),
+        n_bytes=sum(_sizes(paths.folder)),
+        error=error,
+    )
+
+
+def _changed(paths: ExperimentPaths) -> float:
+    written = paths.journal if paths.journal.is_file() else paths.space
+    return written.stat().st_mtime
+
+
+def _state(experiment: Experiment, n_ended: int) -> State:
+    """Tell whether something is left to do; a grid may be through before its number of trials is."""
+    open_ones = n_ended < len(experiment.trials)
+    short_of = n_ended < experiment.space.settings.trials and experiment.space.settings.sampler != "grid"
+    return "interrupted" if open_ones or short_of else "finished"
+
+
+def _sizes(folder: Path) -> Iterator[int]:
+    """Yield the size of every file below a folder; one that goes away meanwhile does not count."""
+    try:
+        for entry in folder.iterdir():
+            if entry.is_symlink():
+                continue
+            if entry.is_dir():
+                yield from _sizes(entry)
+            else:
+                yield entry.stat().st_size
+    except OSError:
+        return
+
+
+def experiment_to_delete(name: str, storage: Path) -> ExperimentPaths:
+    """Return an experiment by its name; raise ExperimentError unless it is a folder right in the storage."""
+    _check_plain(name, "experiment")
+    folder = storage / name
+    bring_all(storage, [name])
+    if folder.is_symlink():
+        what = f"{name!r} is a link, to {short(folder.readlink())}"
+        raise ExperimentError(short(storage), what, "Delete the link yourself; what it leads to is not touched.")
+    if not ExperimentPaths(folder).is_there:
+        there = sorted(each.name for each in storage.iterdir()) if storage.is_dir() else []
+        known = [each for each in there if ExperimentPaths(storage / each).is_there]
+        raise ExperimentError(short(storage), f"no experiment {name!r}", suggest(name, known, what="experiments"))
+    return ExperimentPaths(folder)
+
+
+def versions_to_delete(paths: ExperimentPaths, names: Sequence[str]) -> tuple[VersionPaths, ...]:
+    """Return versions by their names, ``retrain/NAME`` for a retrained one; raise ExperimentError at what is none."""
+    return tuple(_version(paths, name) for name in dict.fromkeys(names))
+
+
+def _version(paths: ExperimentPaths, name: str) -> VersionPaths:
+    plain = name.removeprefix(f"{paths.retrain.name}/")
+    _check_plain(plain, "version")
+    parent = paths.folder if plain == name else paths.retrain
+    version = VersionPaths(parent / plain)
+    if version.folder.is_symlink() or parent.is_symlink():
+        what = f"{name!r} is a link, or lies behind one"
+        raise ExperimentError(short(paths.folder), what, "Delete the link yourself; what it leads to is not touched.")
+    if not version.folder.is_dir() or (read_record(version) is None and read_request(version) is None):
+        there = [each.name for each in parent.iterdir() if read_record(VersionPaths(each)) is not None]
+        raise ExperimentError(short(paths.folder), f"no version {name!r}", suggest(plain, there, what="versions"))
+    return version
+
+
+def _check_plain(name: str, what: str) -> None:
+    """Refuse whatever could lead elsewhere."""
+    if name in ("", ".", "..") or Path(name).name != name or "\\" in name or "\0" in name:
+        article = "an" if what == "experiment" else "a"
+        hint = "Give the name of its folder, without a path."
+        raise ExperimentError(None, f"not the name of {article} {what}, got {name!r}", hint)
+
+
+def delete(folder: Path) -> None:
+    """Delete a folder of ours, at its URL too if it has one; links are not followed.
+
+    It leaves its name first, so that nobody sees half of it. Raises StorageError, and it is back under its name, where
+    what lies at the URL cannot be deleted.
+    """
+    aside = folder.with_name(f".deleted-{secrets.token_hex(4)}")
+    folder.rename(aside)
+    try:
+        delete_at_url(folder)
+    except BaseException:
+        aside.rename(folder)
+        raise
+    shutil.rmtree(aside)

@@ -1,0 +1,223 @@
+"""What a search that has ended suggests to do next: small values, each with a ``sentence``.
+
+A GPU that failed trials, which ran again elsewhere.
+
+All trials are worth the same: what is searched does not reach the metric.
+
+A constant that made no difference.
+
+A search that was still improving when it ended.
+
+The best trials were still getting better in their last epoch.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tune.experiment.trial_result import Mode, Outcome, better, ranked
+from tune.results.importance import Importance, importance_of, is_scored
+from tune.results.range_hints import Edge, edges_of
+from tune.space.space import Space
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceFault:
+    """A device that failed trials."""
+
+    device: str
+    """``host:device``, as CUDA_VISIBLE_DEVICES has it."""
+    n_trials: int
+
+    @property
+    def sentence(self) -> str:
+        """What was seen, and what to do."""
+        host, _, gpu = self.device.rpartition(":")
+        trials = f"{self.n_trials} trial{'s' if self.n_trials != 1 else ''}"
+        return f"GPU {gpu} of {host} failed {trials}, which ran again: look at it, or leave it out with `--gpu`"
+
+
+def find_device_faults(trials: Sequence[Outcome]) -> tuple[DeviceFault, ...]:
+    """Return the devices that failed trials, the most often first."""
+    counts = Counter(device for trial in trials for device in trial.device_faults)
+    return tuple(DeviceFault(device=device, n_trials=n) for device, n in counts.most_common())
+
+
+LEAST = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flat:
+    """Every trial has the same score."""
+
+    metric: str
+    score: float
+    n_trials: int
+
+    @property
+    def sentence(self) -> str:
+        """What was seen, and what to look at."""
+        return (
+            f"all {self.n_trials} trials have {self.metric} = {self.score:.5g}: "
+            "look whether the metric depends on what is searched"
+        )
+
+
+def flat_of(scored: Sequence[Outcome], space: Space) -> Flat | None:
+    """Return the hint where five trials or more, stopped early or not, have one score."""
+    whole = [trial for trial in scored if trial.state == "complete"]
+    scores = {trial.score for trial in scored}
+    if len(whole) < LEAST or len(scores) != 1:
+        return None
+    return Flat(metric=space.metric, score=whole[0].score or 0.0, n_trials=len(scored))
+
+
+IDLE_LEAST_TRIALS = 30
+LEAST_CHANCE = 0.2
+"""Shuffled scores made it as important at least so often. Of constants without effect about four in five pass."""
+MOST_SHARE = 0.1
+"""Of all importance together."""
+CLEAR = 0.05
+"""Some other constant must stand out so clearly, else nothing can be told of any."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Idle:
+    """A constant without importance."""
+
+    constant: str
+    share: float
+    """Of all importance together."""
+    n_trials: int
+    """In which it varied: under a condition it may have done so in few."""
+
+    @property
+    def sentence(self) -> str:
+        """What was seen, how it was judged, and what to do."""
+        return (
+            f"{self.constant} made no difference that {self.n_trials} trials could show "
+            f"({self.share:.0%} of the importance by PED-ANOVA, no more than chance gives): take it out of the space"
+        )
+
+
+def idle_of(
+    scored: Sequence[Outcome], space: Space, importance: Callable[[Sequence[Outcome], Space], tuple[Importance, ...]]
+) -> tuple[Idle, ...]:
+    """Return the constants that no score follows, where another one's are followed clearly."""
+    if len(scored) < IDLE_LEAST_TRIALS or len(space.dimensions) < 2:
+        return ()
+    judged = importance(scored, space)
+    if not any(each.chance <= CLEAR for each in judged):
+        return ()
+    varied = {each.constant: sum(each.constant in trial.values for trial in scored) for each in judged}
+    return tuple(
+        Idle(constant=each.constant, share=each.share, n_trials=varied[each.constant])
+        for each in judged
+        if each.share <= MOST_SHARE and each.chance >= LEAST_CHANCE and each.constant not in _parents(space)
+        if varied[each.constant] >= IDLE_LEAST_TRIALS
+    )
+
+
+def _parents(space: Space) -> set[str]:
+    """Return the constants that others' conditions name: they choose what varies."""
+    return {parent for condition in space.conditions.values() for parent in condition}
+
+
+IMPROVING_LEAST_TRIALS = 12
+LATE = 0.75
+"""From this share of the trials on they are the last ones."""
+LEAST_GAIN = 0.05
+"""The last ones brought at least so much of all that was gained over the first trial."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Improving:
+    """The last quarter of the trials still gained."""
+
+    share: float
+    """What it brought of all that was gained over the first trial, the hardcoded values if those have a score."""
+    n_late: int
+    """Trials in the last quarter."""
+    experiment: str
+    n_more: int
+    """How many more to run."""
+
+    @property
+    def sentence(self) -> str:
+        """What was seen, and what to do."""
+        return (
+            f"the search was still improving: the last {self.n_late} trials brought {self.share:.0%} of the gain; "
+            f"`resume {self.experiment} --trials +{self.n_more}` goes on"
+        )
+
+
+def improving_of(scored: Sequence[Outcome], space: Space, name: str) -> Improving | None:
+    """Return the hint where the last quarter, in the order of the draws, brought a twentieth of the gain or more."""
+    if len(scored) < IMPROVING_LEAST_TRIALS or space.settings.sampler == "grid":  # which ends when all was seen
+        return None
+    scores = [trial.score for trial in sorted(scored, key=lambda trial: trial.number) if trial.score is not None]
+    n_early = int(len(scores) * LATE)
+    early, final = _best(scores[:n_early], space.mode), _best(scores, space.mode)
+    gain, late = abs(final - scores[0]), abs(final - early)
+    if gain == 0 or late / gain < LEAST_GAIN:
+        return None
+    return Improving(share=late / gain, n_late=len(scores) - n_early, experiment=name, n_more=max(10, len(scores) // 2))
+
+
+def _best(scores: Sequence[float], mode: Mode) -> float:
+    best = scores[0]
+    for score in scores:
+        best = score if better(mode, score, best) else best
+    return best
+
+
+N_BEST = 3
+LEAST_EPOCHS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LongerTraining:
+    """The best epoch of the best trials is their last."""
+
+    n_trials: int
+    """How many of the best were looked at."""
+    n_epochs: int
+    """That the best one had."""
+    experiment: str
+
+    @property
+    def sentence(self) -> str:
+        """What was seen, and what to do."""
+        return (
+            f"the {self.n_trials} best trials are best in their last epoch: "
+            f"`retrain {self.experiment} --trainer.max_epochs {2 * self.n_epochs}` shows what longer training gives"
+        )
+
+
+def longer_training_of(scored: Sequence[Outcome], space: Space, name: str) -> LongerTraining | None:
+    """Return the hint where the three best trials came to their end, and each was best there."""
+    best = ranked(scored, space.mode)[:N_BEST]
+    whole = [
+        each for each in best if each.state == "complete" and each.n_fits is None and each.n_epochs >= LEAST_EPOCHS
+    ]
+    if len(whole) < N_BEST or any(each.best_epoch != max(each.curve) for each in whole):
+        return None
+    return LongerTraining(n_trials=N_BEST, n_epochs=max(best[0].curve), experiment=name)
+
+
+Hint = DeviceFault | Flat | Edge | Improving | LongerTraining | Idle
+
+__all__ = ["DeviceFault", "Edge", "Flat", "Hint", "Idle", "Improving", "LongerTraining", "hints_of"]
+
+
+def hints_of(trials: Sequence[Outcome], space: Space, name: str) -> tuple[Hint, ...]:
+    """Return what the trials of an experiment suggest, which commands know by ``name``; nothing where all is well."""
+    scored = [trial for trial in trials if is_scored(trial)]
+    faults = find_device_faults(trials)
+    if (flat := flat_of(scored, space)) is not None:
+        return (*faults, flat)
+    idle = idle_of(scored, space, importance_of)
+    edges = edges_of(scored, space, without={each.constant for each in idle})
+    improving = improving_of(scored, space, name)
+    longer = longer_training_of(scored, space, name)
+    return (*faults, *edges, *([improving] if improving else ()), *([longer] if longer else ()), *idle)

@@ -1,0 +1,186 @@
+"""A best value on the edge of its range: better ones may lie beyond."""
+
+import itertools
+import math
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from tune.experiment.trial_result import Outcome, ranked
+from tune.space.dimensions import (
+    Choice,
+    Dimension,
+    LogRandInt,
+    LogUniform,
+    QRandInt,
+    QUniform,
+    RandInt,
+    Uniform,
+    Value,
+    arguments_of,
+    kind_of,
+    n_points,
+    numbers_of,
+    place_in,
+)
+from tune.space.space import Space
+from tune.space.template import flow
+
+LEAST_TRIALS = 10
+N_BEST = 5
+"""The best trials, of which most have to lean to the same side: three, or four where there are few values to have."""
+FEW = 5
+"""Values; with these counts a constant that does not matter is taken for one in 2 to 7 searches of 100."""
+MARGIN = 0.05
+"""So near to an end, as a share of the range on its own scale, a value lies on the edge."""
+SIDE = 0.2
+"""So near to it a value leans to that side."""
+
+NEARLY_ALL = 0.9
+"""From here on the upper end of a share is the end of all shares."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """The best trial's value of a constant lies on the edge."""
+
+    constant: str
+    value: Value
+    """The best trial's."""
+    end: str
+    """``lower`` or ``upper``."""
+    instead: Dimension
+    """What to write: the range, drawn out beyond that end."""
+
+    @property
+    def sentence(self) -> str:
+        """What was seen, and what to write."""
+        value = f"{self.value:.4g}" if isinstance(self.value, float) else str(self.value)
+        arguments = ", ".join(flow(each) for each in arguments_of(self.instead))
+        return (
+            f"the best {self.constant}, {value}, is at the {self.end} end of its range: "
+            f"write `{flow(self.constant)}: {{{kind_of(self.instead)}: [{arguments}]}}`"
+        )
+
+
+def edges_of(scored: Sequence[Outcome], space: Space, without: Collection[str]) -> tuple[Edge, ...]:
+    """Return the constants whose best value lies on an edge, where most of the best trials lean that way too.
+
+    One that varies under a condition may have varied in few of them: the others speak for no end.
+
+    Ends that nature gives are none: 0 of what starts there, 1 of a share, 1 of a count.
+    """
+    if len(scored) < LEAST_TRIALS:
+        return ()
+    best = ranked(scored, space.mode)[:N_BEST]
+    return tuple(
+        edge
+        for name, dimension in space.dimensions.items()
+        if name not in without
+        for edge in _edges(name, dimension, [trial.values[name] for trial in best if name in trial.values], len(best))
+    )
+
+
+def _edges(name: str, dimension: Dimension, values: Sequence[Value], n_best: int) -> Iterator[Edge]:
+    places = [place for value in values if (place := place_in(dimension, value)) is not None]
+    if not places or len(places) < len(values) or n_points(dimension) < 3:
+        return
+    for end, distances in (("lower", places), ("upper", [1 - place for place in places])):
+        leaning = sum(distance <= SIDE for distance in distances)
+        needed = n_best // 2 + (2 if n_points(dimension) < FEW else 1)
+        if distances[0] <= MARGIN and leaning >= needed:
+            instead = _drawn_out(dimension, upper=end == "upper")
+            if instead is not None:
+                yield Edge(constant=name, value=values[0], end=end, instead=instead)
+
+
+def _drawn_out(dimension: Dimension, *, upper: bool) -> Dimension | None:
+    """Return the range with half of its width more at one end, on its own scale; None where there is nothing beyond."""
+    match dimension:
+        case Choice():
+            return _more_options(dimension, upper=upper)
+        case LogUniform(low=low, high=high):
+            factor = _log_factor(low, high)
+            if upper:
+                return replace(dimension, high=_times(high, factor))
+            return replace(dimension, low=_times(low, 1 / factor))
+        case LogRandInt(low=low, high=high):
+            if upper:
+                return replace(dimension, high=high * 2)
+            return replace(dimension, low=max(1, low // 2)) if low > 1 else None
+        case Uniform() | QUniform():
+            return _floats_drawn_out(dimension, upper=upper)
+        case RandInt() | QRandInt():
+            return _ints_drawn_out(dimension, upper=upper)
+
+
+def _floats_drawn_out(dimension: Uniform | QUniform, *, upper: bool) -> Dimension | None:
+    """Return the range drawn out; a share stays below 1, what was positive stays so, a grid stays on its points."""
+    low, high = dimension.low, dimension.high
+    is_share = low >= 0 and high <= 1
+    if upper and is_share and high >= NEARLY_ALL:
+        return None
+    room = (1.0 - high if is_share else math.inf) if upper else (low if low >= 0 else math.inf)
+    step = min((high - low) / 2, room)
+    if isinstance(dimension, QUniform):
+        wanted = max(1, round((high - low) / 2 / dimension.q))
+        n_steps = min(
+            wanted, math.floor(min(room, high - low) / dimension.q + 1e-9)
+        )  # what rounding took is given back
+        step = float(Decimal(repr(dimension.q)) * n_steps)
+    if step <= 0:
+        return None
+    return replace(dimension, high=_plus(high, step)) if upper else replace(dimension, low=_plus(low, -step))
+
+
+def _ints_drawn_out(dimension: RandInt | QRandInt, *, upper: bool) -> Dimension | None:
+    """Return the range drawn out; what is positive stays so."""
+    low, high = dimension.low, dimension.high
+    q = dimension.q if isinstance(dimension, QRandInt) else 1
+    n_steps = max(1, round((high - low) / 2 / q))
+    if upper:
+        return replace(dimension, high=high + q * n_steps)
+    if low >= 0:
+        n_steps = min(n_steps, max(0, low - 1) // q)
+    return replace(dimension, low=low - q * n_steps) if n_steps else None
+
+
+def _more_options(choice: Choice, *, upper: bool) -> Dimension | None:
+    """Return the options with the next one, where each is as far from the one before it, or as many times as large."""
+    numbers = numbers_of(choice)
+    if numbers is None or len(numbers) < 3:
+        return None
+    following = _following(numbers if upper else numbers[::-1])
+    if following is None or following <= 0 < numbers[0]:
+        return None
+    if all(isinstance(number, int) for number in numbers):
+        if following != int(following):
+            return None
+        following = int(following)
+    options = (*choice.options, following) if upper else (following, *choice.options)
+    return Choice(options=options)
+
+
+def _following(numbers: Sequence[int | float]) -> float | None:
+    """Return what comes after numbers that are all as many times their neighbour, or as far from it; else None."""
+    pairs = list(itertools.pairwise(numbers))
+    near, last = pairs[-1]
+    if all(numbers) and all(math.isclose(b / a, last / near) for a, b in pairs):
+        following = last * last / near
+        return following if isinstance(last, int) else _times(following, 1.0)
+    return _plus(last, last - near) if all(math.isclose(b - a, last - near) for a, b in pairs) else None
+
+
+def _log_factor(low: float, high: float) -> float:
+    """Return 10 where the range spans two orders of magnitude or more, else as much as leads half as far again."""
+    return 10.0 if high / low >= 100 else math.sqrt(high / low)
+
+
+def _times(value: float, factor: float) -> float:
+    """Multiply, to a number that people would write: three digits."""
+    return float(f"{value * factor:.3g}")
+
+
+def _plus(value: float, step: float) -> float:
+    """Add as people do."""
+    return float(Decimal(repr(float(value))) + Decimal(repr(float(step))))

@@ -1,0 +1,257 @@
+"""Make the report of an experiment from its files, and write it."""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from tune.experiment.open import Experiment
+from tune.experiment.records import read_record
+from tune.experiment.trial_result import Outcome, pareto_front, ranked
+from tune.paths import short
+from tune.promotion.resolve import Promoted, resolve
+from tune.results.failures import failed, failures_of
+from tune.results.hints import hints_of
+from tune.results.importance import Importance, importance_of, is_scored
+from tune.results.profile import read_profile, time_columns, time_rows
+from tune.results.report.constant_plots import Subject, contours, fronts, parallel, slice_of
+from tune.results.report.page import Line, Page, Share, made_now, render, save
+from tune.results.report.plot import STATE_COLOURS, Clock, Figure, Plot, clock_of, spoken
+from tune.results.report.trial_plots import Ran, curves, history, runs_of, timeline
+from tune.results.report.value_table import NO_VALUE, rows_of, source_diff, text
+
+LANE_PX = 34
+MIN_FOR_IMPORTANCE = 10
+"""Trials with a score: of fewer, importance is a game of dice."""
+COMMAND = "python run_search.py"
+
+
+def write_report(experiment: Experiment, path: Path | None = None) -> Path:
+    """Write the report into the experiment, or to ``path``; return where it is. Raises ExperimentError if it cannot."""
+    return save(render(page_of(experiment)), path or experiment.paths.report)
+
+
+def page_of(experiment: Experiment) -> Page:
+    """Return everything that stands on the page."""
+    space, trials, best = experiment.space, experiment.trials, experiment.best
+    program = experiment.snapshot.stored
+    promoted = resolve(space, program)
+    runs = _runs(experiment)
+    clock = clock_of((each.start, each.end) for each in runs)
+    subjects = _subjects(experiment, promoted)
+    shares = _importance(experiment)
+    judged = [each.constant for each in shares]
+    ordered = [*judged, *(name for name in space.dimensions if name not in judged)]
+    times = read_profile(trials, experiment.paths)
+    return Page(
+        name=experiment.paths.name,
+        program=program.name_of(program.path),
+        goal=space.goal,
+        facts=_facts(experiment, clock, runs),
+        running=sum(each.state == "running" for each in trials),
+        waiting=sum(each.state == "waiting" for each in trials),
+        metric=space.metric,
+        best=None if best is None or best.score is None else f"{best.score:.5g}",
+        baseline=_score(experiment.baseline),
+        gain=_gain(experiment),
+        is_better=_is_better(experiment),
+        best_version="" if best is None else best.version,
+        front=_front_size(experiment),
+        hints=tuple(each.sentence for each in hints_of(trials, space, experiment.paths.argument)),
+        rows=tuple(rows_of(experiment, promoted)),
+        diff=source_diff(experiment, promoted),
+        overview=_overview(experiment, subjects, clock),
+        shares=tuple(Share(name=each.constant, percent=100 * each.share, chance=each.chance) for each in shares),
+        constants=_together(subjects, ordered),
+        slices=_slices(subjects, ordered, best),
+        workers=_workers(runs, clock),
+        time_columns=() if times is None else time_columns(times),
+        time_rows=() if times is None else tuple(time_rows(times)),
+        failures=tuple(failed(group) for group in failures_of(trials, space, experiment.paths)),
+        columns=(*(each.metric for each in space.objectives), *space.dimensions),
+        lines=_lines(experiment),
+        commands=experiment.commands or (f"{COMMAND} --space {experiment.paths.name}.yaml",),
+        space=experiment.paths.space.read_text(encoding="utf-8"),
+        folder=short(experiment.paths.folder),
+        loads=_loads(experiment),
+        next=_next(experiment),
+        made=made_now(),
+    )
+
+
+def _runs(experiment: Experiment) -> list[Ran]:
+    records = {}
+    for trial in experiment.trials:
+        if trial.repeat_of is None and (record := read_record(experiment.paths.version(trial.version))) is not None:
+            records[trial.number] = record
+    return runs_of(experiment.trials, records, time.time())
+
+
+def _importance(experiment: Experiment) -> tuple[Importance, ...]:
+    """Return nothing where too few trials can tell."""
+    n_scored = sum(map(is_scored, experiment.trials))
+    return importance_of(experiment.trials, experiment.space) if n_scored >= MIN_FOR_IMPORTANCE else ()
+
+
+def _subjects(experiment: Experiment, promoted: Sequence[Promoted]) -> list[Subject]:
+    scored = [each for each in experiment.trials if each.scores]
+    return [
+        Subject(
+            place=place,
+            objective=objective,
+            dimensions={item.key: item.dimension for item in promoted},
+            hardcoded={item.key: experiment.baseline_value(item) for item in promoted},
+            finished=[each for each in scored if each.state == "complete"],
+            stopped=[each for each in scored if each.state == "pruned" and len(each.scores) > place],
+        )
+        for place, objective in enumerate(experiment.space.objectives)
+    ]
+
+
+def _facts(experiment: Experiment, clock: Clock, runs: Sequence[Ran]) -> tuple[tuple[str, str], ...]:
+    trials, best = experiment.trials, experiment.best
+    counts = [(state, sum(each.state == state for each in trials)) for state in STATE_COLOURS]
+    facts = [("trials", f"{len(trials)}: " + ", ".join(f"{count} {state}" for state, count in counts if count))]
+    if runs:
+        began = datetime.fromtimestamp(runs[0].start).astimezone()
+        facts.append(("searched for", spoken(clock.total_s)))
+        facts.append(("began", f"{began:%d %b %Y, %H:%M}"))
+    if (baseline := _score(experiment.baseline)) is not None:
+        facts.append(("hardcoded values", baseline))
+    if best is not None:
+        facts.append(("best trial", f"{best.version}, {best.scored_where.removeprefix('in ')}"))
+    if (front := _front_size(experiment)) is not None:
+        facts.append(("Pareto front", f"{front} trial{'s' if front != 1 else ''}"))
+    settings = experiment.space.settings
+    facts.append(("sampler, scheduler", f"{settings.sampler}, {settings.scheduler}"))
+    facts.append(("seed", str(settings.seed)))
+    return tuple(facts)
+
+
+def _score(trial: Outcome | None) -> str | None:
+    return None if trial is None or trial.final_score is None else f"{trial.final_score:.5g}"
+
+
+def _is_better(experiment: Experiment) -> bool:
+    best = experiment.best
+    return best is not None and not best.is_baseline and _score(experiment.baseline) is not None
+
+
+def _gain(experiment: Experiment) -> str:
+    best, baseline = experiment.best, experiment.baseline
+    if best is None or best.score is None:
+        return "no trial has come to its end" if experiment.trials else "no trial has begun"
+    if baseline is None or baseline.final_score is None:
+        return "the hardcoded values have no score"
+    if best.is_baseline:
+        return "the hardcoded values; no trial was better"
+    gain = abs(best.score - baseline.final_score)
+    share = f" ({gain / abs(baseline.final_score):.1%})" if baseline.final_score else ""
+    return f"better than the hardcoded values by {gain:.5g}{share}"
+
+
+def _front_size(experiment: Experiment) -> int | None:
+    if not experiment.space.others:
+        return None
+    return len(pareto_front(experiment.trials, [each.mode for each in experiment.space.objectives]))
+
+
+def _overview(experiment: Experiment, subjects: Sequence[Subject], clock: Clock) -> tuple[Plot, ...]:
+    trials, best = experiment.trials, experiment.best
+    if best is None or best.score is None:
+        best = None
+    histories = {each.objective.metric: history(trials, each.place, each.objective, clock) for each in subjects}
+    lines = {each.objective.metric: curves(trials, each.place, each.objective, best) for each in subjects}
+    pareto = fronts(subjects[0].finished, dict(subjects[0].dimensions), experiment.space.objectives)
+    plots = [
+        _plot("history", "The best so far", histories),
+        _plot("curves", "Learning curves", lines, height=420),
+        _plot("front", "Trade-offs", pareto),
+    ]
+    return tuple(plot for plot in plots if plot is not None)
+
+
+def _plot(
+    name: str,
+    title: str,
+    figures: "dict[str, Figure | None] | dict[str, Figure]",
+    *,
+    height: int = 380,
+    min_width: int = 0,
+    wide: bool = True,
+) -> Plot | None:
+    drawn = {label: figure for label, figure in figures.items() if figure is not None}
+    if not drawn:
+        return None
+    return Plot(name=name, title=title, figures=drawn, height=height, min_width=min_width, wide=wide)
+
+
+def _together(subjects: Sequence[Subject], ordered: Sequence[str]) -> tuple[Plot, ...]:
+    lines = {each.objective.metric: parallel(each, ordered) for each in subjects}
+    n_axes = 1 + len(ordered)
+    pairs: dict[str, Figure] = {}
+    for each in subjects:
+        suffix = f", {each.objective.metric}" if len(subjects) > 1 else ""
+        pairs |= {f"{label}{suffix}": figure for label, figure in contours(each, ordered).items()}
+    plots = (
+        _plot("parallel", "Trials that came to their end, a line each", lines, min_width=90 * min(n_axes, 11)),
+        _plot("contours", "Two at a time", pairs, height=440),
+    )
+    return tuple(plot for plot in plots if plot is not None)
+
+
+def _slices(subjects: Sequence[Subject], ordered: Sequence[str], best: Outcome | None) -> tuple[Plot, ...]:
+    found = []
+    for number, name in enumerate(ordered):
+        figures = {each.objective.metric: slice_of(each, name, best) for each in subjects}
+        plot = _plot(f"slice-{number}", name, figures, height=280, wide=False)
+        if plot is not None:
+            found.append(plot)
+    return tuple(found)
+
+
+def _workers(runs: Sequence[Ran], clock: Clock) -> tuple[Plot, ...]:
+    figure = timeline(runs, clock)
+    if figure is None:
+        return ()
+    n_lanes = len(figure["layout"]["yaxis"]["categoryarray"])
+    plot = _plot("timeline", "Which trial ran when", {"": figure}, height=110 + LANE_PX * n_lanes)
+    assert plot is not None
+    return (plot,)
+
+
+def _lines(experiment: Experiment) -> tuple[Line, ...]:
+    """Return every trial: those with a score first, the best at the top."""
+    scored = ranked(experiment.trials, experiment.space.mode)
+    numbers = {each.number for each in scored}
+    rest = [each for each in experiment.trials if each.number not in numbers]
+    n_metrics = len(experiment.space.objectives)
+    best = experiment.best
+    return tuple(
+        Line(
+            number=each.number,
+            state=each.state,
+            scores=tuple(f"{score:.5g}" for score in each.scores) or (NO_VALUE,) * n_metrics,
+            epochs=NO_VALUE if each.best_epoch is None else f"{each.best_epoch} of {each.n_epochs}",
+            values=tuple(
+                text(each.values[name]) if name in each.values else NO_VALUE for name in experiment.space.dimensions
+            ),
+            version=each.version,
+            note="best" if best is not None and each.number == best.number else "hardcoded" if each.is_baseline else "",
+        )
+        for each in (*scored, *rest)
+    )
+
+
+def _loads(experiment: Experiment) -> str:
+    if experiment.best is None:
+        return ""
+    return f'from tune import load\n\nmodel = load("{short(experiment.paths.folder)}")'
+
+
+def _next(experiment: Experiment) -> tuple[str, ...]:
+    name, best = experiment.paths.argument, experiment.best
+    if best is None:
+        return ()
+    lines = [f"{COMMAND} retrain {name}"]
+    return tuple(lines if best.is_baseline else [*lines, f"{COMMAND} apply {name}"])

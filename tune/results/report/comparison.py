@@ -1,0 +1,185 @@
+"""Several experiments of one metric side by side: what each came to, with which values, and how fast.
+
+The page of several experiments side by side: what each came to, with which values, and how fast.
+
+Experiments of the same metric side by side: what each came to, and how fast.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+from tune.errors import ExperimentError
+from tune.experiment.open import Experiment
+from tune.experiment.trial_result import Outcome, better
+from tune.paths import short
+from tune.results.report.page import filled, made_now, save
+from tune.results.report.plot import DASHES, SERIES, Figure, Plot, axis, line_of, safe, value_axis
+from tune.results.report.value_table import NO_VALUE, text
+from tune.space.dimensions import describe
+from tune.space.space import Objective
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """How far a search was after so many trials."""
+
+    name: str
+    best: Outcome | None
+    baseline: Outcome | None
+    n_trials: int
+    """Trials that ended."""
+    so_far: tuple[float | None, ...]
+    """The best score among the first 1, 2, 3... trials that ended, by number; None until there is one."""
+    spent: tuple[int, ...]
+    """The epochs that those trials were trained for, all together: what it cost to come so far."""
+
+    @property
+    def n_epochs(self) -> int:
+        """Epochs of all trials together."""
+        return self.spent[-1] if self.spent else 0
+
+
+def compare(experiments: Sequence[Experiment]) -> tuple[History, ...]:
+    """Return the history of each; raise ExperimentError where they were not after the same."""
+    first, *others = experiments
+    for other in others:
+        if other.space.objectives != first.space.objectives:
+            what = f"{first.paths.name} searched {_goal(first)}, {other.paths.name} {_goal(other)}"
+            raise ExperimentError("compare", what, "Compare experiments of the same metric and mode.")
+    return tuple(_history(each) for each in experiments)
+
+
+def _goal(experiment: Experiment) -> str:
+    return " and ".join(f"{each.mode} of {each.metric}" for each in experiment.space.objectives)
+
+
+def _history(experiment: Experiment) -> History:
+    ended = [trial for trial in experiment.trials if trial.state in ("complete", "pruned", "failed")]
+    best: float | None = None
+    so_far: list[float | None] = []
+    for trial in ended:
+        if trial.state != "failed" and trial.score is not None and better(experiment.space.mode, trial.score, best):
+            best = trial.score
+        so_far.append(best)
+    return History(
+        name=experiment.paths.name,
+        best=experiment.best,
+        baseline=experiment.baseline,
+        n_trials=len(ended),
+        so_far=tuple(so_far),
+        spent=tuple(accumulate(0 if trial.repeat_of is not None else trial.n_epochs for trial in ended)),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One experiment."""
+
+    name: str
+    program: str
+    folder: str
+    cells: tuple[tuple[str, str], ...]
+    """What it came to: ``("best", "0.967")``; the same names for all."""
+    best: tuple[str, ...]
+    """Its best values, in the order of all constants; ``-`` where it has none."""
+    searched: tuple[str, ...]
+    """Its ranges, in the same order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """Everything that stands on the page."""
+
+    goal: str
+    columns: tuple[Column, ...]
+    constants: tuple[str, ...]
+    """Of all experiments together."""
+    plots: tuple[Plot, ...]
+    made: str
+
+
+def write_comparison(experiments: Sequence[Experiment], path: Path) -> Path:
+    """Write the page; return where it is. Raises ExperimentError where they were not after the same."""
+    page = compared(experiments)
+    return save(filled("compared.html", page, page.plots), path)
+
+
+def compared(experiments: Sequence[Experiment]) -> Compared:
+    """Return everything that stands on the page of experiments with the same metrics."""
+    histories = compare(experiments)
+    constants = tuple(dict.fromkeys(name for each in experiments for name in each.space.dimensions))
+    space = experiments[0].space
+    return Compared(
+        goal=space.goal,
+        columns=tuple(_column(*pair, constants) for pair in zip(experiments, histories, strict=True)),
+        constants=constants,
+        plots=_plots(histories, space.objectives[0]),
+        made=made_now(),
+    )
+
+
+def _column(experiment: Experiment, history: History, constants: Sequence[str]) -> Column:
+    best, baseline, space = history.best, history.baseline, experiment.space
+    program = experiment.snapshot.stored
+    values = {} if best is None else best.values
+    reference = None if baseline is None else baseline.final_score
+    settings = space.settings
+    return Column(
+        name=history.name,
+        program=program.name_of(program.path),
+        folder=short(experiment.paths.folder),
+        cells=(
+            ("best", NO_VALUE if best is None or best.score is None else f"{best.score:.5g}"),
+            ("hardcoded values", NO_VALUE if reference is None else f"{reference:.5g}"),
+            ("best trial", NO_VALUE if best is None else best.version),
+            ("trials that ended", str(history.n_trials)),
+            ("epochs in all", str(history.n_epochs)),
+            ("sampler, scheduler", f"{settings.sampler}, {settings.scheduler}"),
+            ("seed", str(settings.seed)),
+        ),
+        best=tuple(text(values[name]) if name in values else NO_VALUE for name in constants),
+        searched=tuple(
+            describe(space.dimensions[name]) if name in space.dimensions else NO_VALUE for name in constants
+        ),
+    )
+
+
+def _plots(histories: Sequence[History], objective: Objective) -> tuple[Plot, ...]:
+    """Return the histories over each other, by what they cost: epochs say more than trials that were stopped early."""
+    scores = [score for each in histories for score in each.so_far if score is not None]
+    if not scores:
+        return ()
+    figures = {
+        "by epochs trained": _figure(histories, objective, scores, by_epochs=True),
+        "by trials": _figure(histories, objective, scores, by_epochs=False),
+    }
+    return (Plot(name="histories", title="The best so far", figures=figures, height=420),)
+
+
+def _figure(histories: Sequence[History], objective: Objective, scores: Sequence[float], *, by_epochs: bool) -> Figure:
+    data = []
+    for place, each in enumerate(histories):
+        style = {
+            "shape": "hv",
+            "width": 2.5,
+            "dash": DASHES[place // len(SERIES) % len(DASHES)],
+        }
+        costs = each.spent if by_epochs else range(1, len(each.so_far) + 1)
+        data.append(
+            line_of(
+                safe(each.name),
+                [float(cost) for cost in costs],
+                each.so_far,
+                SERIES[place % len(SERIES)],
+                line=style,
+                hovertemplate="%{fullData.name}<br>%{x}: %{y:.5g}<extra></extra>",
+            )
+        )
+    layout = {
+        "xaxis": axis("epochs, of all trials together" if by_epochs else "trials that ended", rangemode="tozero"),
+        "yaxis": value_axis(objective.metric, scores, objective.mode),
+        "showlegend": True,
+    }
+    return {"data": data, "layout": layout}

@@ -1,0 +1,382 @@
+"""Optuna's plots of constants: slices, contours, parallel coordinates, Pareto front.
+
+Slices: each constant against a metric, with the trials that were stopped, the best one and the hardcoded value.
+
+Contours: two constants at a time, and what the metric is between the trials. Optuna's plot.
+
+Parallel coordinates: a line a trial, across an axis for each constant. Optuna's plot.
+
+The trade-offs of several metrics: Optuna's plot of the Pareto front.
+
+A search as Optuna's plots take it: a study in memory, of trials that ended, with constants as people read them.
+
+The ledger itself is not plotted: trials that were stopped have no value there, a choice may go by an odd label, and the
+hardcoded value may lie outside of its range.
+
+What Optuna's plots are made of: a metric, the constants, and the trials that ended.
+
+Trials that ran to their end count in the plots, since a score after one epoch says little beside one after ten.
+"""
+
+import itertools
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from tune.experiment.trial_result import Outcome
+from tune.promotion.find.literals import Unknown
+from tune.results.report.plot import (
+    ACCENT,
+    GOOD,
+    INK,
+    LINE,
+    MUTED,
+    STATE_COLOURS,
+    Figure,
+    axis,
+    line_of,
+    plain,
+    safe,
+    scale,
+    value_axis,
+)
+from tune.space.conditions import restored
+from tune.space.dimensions import (
+    Choice,
+    Dimension,
+    LogRandInt,
+    LogUniform,
+    QRandInt,
+    QUniform,
+    RandInt,
+    Uniform,
+    Value,
+    contains,
+    is_number,
+    same,
+)
+from tune.space.space import Mode, Objective
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.distributions import BaseDistribution
+
+
+LONGEST_LABEL = 24
+"""Characters of an option on an axis."""
+DIRECTIONS: dict[Mode, Literal["minimize", "maximize"]] = {"min": "minimize", "max": "maximize"}
+
+
+def study_of(
+    trials: Sequence[Outcome], dimensions: Mapping[str, Dimension], objectives: Mapping[int, Objective]
+) -> "optuna.Study":
+    """Return a study of these trials and metrics, which are given by their places; all trials count as complete."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        directions=[DIRECTIONS[each.mode] for each in objectives.values()], sampler=optuna.samplers.RandomSampler()
+    )
+    if len(objectives) > 1:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names([safe(each.metric) for each in objectives.values()])
+    distributions = {name: _distribution(dimension) for name, dimension in dimensions.items()}
+    for trial in trials:
+        params = _params(trial.values, dimensions)
+        study.add_trial(
+            optuna.trial.create_trial(
+                values=[trial.scores[place] for place in objectives],
+                params={safe(name): value for name, value in params.items()},
+                distributions={safe(name): distributions[name] for name in params},
+                user_attrs={"number": trial.number, "version": safe(trial.version)},
+            )
+        )
+    return study
+
+
+def labels(choice: Choice) -> list[str]:
+    """Return what stands on an axis for each option, all different."""
+    texts = [safe(_short(str(option))) for option in choice.options]
+    if len(set(texts)) < len(texts):
+        texts = [safe(_short(repr(option))) for option in choice.options]
+    if len(set(texts)) < len(texts):
+        texts = [f"{text} ({number})" for number, text in enumerate(texts, 1)]
+    return texts
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 3]}..."
+
+
+def _params(values: Mapping[str, Value], dimensions: Mapping[str, Dimension]) -> dict[str, object]:
+    """Return the values inside their ranges; a baseline outside of them is no point of the plots."""
+    found: dict[str, object] = {}
+    for name, dimension in dimensions.items():
+        value = restored(dimension, values.get(name))
+        if name not in values or not contains(dimension, value):
+            continue
+        if isinstance(dimension, Choice):
+            place = next(place for place, option in enumerate(dimension.options) if same(option, value))
+            found[name] = labels(dimension)[place]
+        else:
+            found[name] = value
+    return found
+
+
+def _distribution(dimension: Dimension) -> "BaseDistribution":
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    match dimension:
+        case Choice():
+            return CategoricalDistribution(labels(dimension))
+        case Uniform() | QUniform():
+            return FloatDistribution(dimension.low, dimension.high)
+        case LogUniform():
+            return FloatDistribution(dimension.low, dimension.high, log=True)
+        case RandInt() | QRandInt():
+            return IntDistribution(dimension.low, dimension.high)
+        case LogRandInt():
+            return IntDistribution(dimension.low, dimension.high, log=True)
+
+
+def fronts(
+    finished: Sequence[Outcome], dimensions: dict[str, Dimension], objectives: Sequence[Objective]
+) -> dict[str, Figure]:
+    """Return a figure for each further metric beside the first."""
+    if not finished:
+        return {}
+    from optuna.visualization import plot_pareto_front
+
+    found = {}
+    for place, other in enumerate(objectives[1:], 1):
+        study = study_of(finished, dimensions, {0: objectives[0], place: other})
+        figure = plain(plot_pareto_front(study))
+        versions = {trial.number: trial.user_attrs["version"] for trial in study.trials}
+        best = {trial.number for trial in study.best_trials}
+        groups = [("dominated", [n for n in versions if n not in best]), ("Pareto front", sorted(best))]
+        for trace, (name, numbers) in zip(figure["data"], groups, strict=True):
+            colour, size = (GOOD, 9) if name == "Pareto front" else (STATE_COLOURS["pruned"], 6)
+            trace |= {
+                "name": name,
+                "x": [study.trials[number].values[0] for number in numbers],
+                "y": [study.trials[number].values[1] for number in numbers],
+                "text": [versions[number] for number in numbers],
+                "hovertemplate": "%{text}<br>%{x:.5g}, %{y:.5g}<extra></extra>",
+                "marker": {"color": colour, "size": size},
+                "showlegend": True,
+            }
+        figure["layout"] = {"xaxis": axis(objectives[0].metric), "yaxis": axis(other.metric), "hovermode": "closest"}
+        found[f"{safe(objectives[0].metric)} and {safe(other.metric)}"] = figure
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A metric, and the trials that say something about it."""
+
+    place: int
+    """Of the metric among all."""
+    objective: Objective
+    dimensions: Mapping[str, Dimension]
+    """Every constant's, in the space's order."""
+    hardcoded: Mapping[str, Value | Unknown]
+    finished: Sequence[Outcome]
+    """Trials that came to their end."""
+    stopped: Sequence[Outcome]
+    """Trials that were stopped early, with a score."""
+
+    def study(self, trials: Sequence[Outcome], names: Sequence[str] | None = None) -> "optuna.Study":
+        """Return these trials as Optuna's plots take them; with these constants alone."""
+        kept = self.dimensions if names is None else {name: self.dimensions[name] for name in names}
+        return study_of(trials, kept, {self.place: self.objective})
+
+
+DECADES = 100
+"""A logarithmic axis this long gets a tick a decade; a shorter one more."""
+
+
+def slice_of(subject: Subject, name: str, best: Outcome | None) -> Figure | None:
+    """Return one constant against the metric; None where no trial that ended has it."""
+    trials = [each for each in subject.finished if name in each.values]
+    study = subject.study(trials, [name])
+    if not any(trial.params for trial in study.trials):
+        return None
+    from optuna.visualization import plot_slice
+
+    figure = plain(plot_slice(study, params=[safe(name)]))
+    (trace,) = figure["data"]
+    trace |= _points(study, name, "complete", {"color": ACCENT, "size": 8, "opacity": 0.8})
+    data = [trace]
+    faint = subject.study([each for each in subject.stopped if name in each.values], [name])
+    if any(trial.params for trial in faint.trials):
+        marker = {"color": "var(--faint)", "size": 5, "opacity": 0.7}
+        data.insert(0, _points(faint, name, "pruned", marker))
+    if best is not None and name in best.values:
+        leading = subject.study([best], [name])
+        if leading.trials[0].params:
+            star = {"color": GOOD, "size": 14, "symbol": "star", "line": {"color": "var(--card)", "width": 1}}
+            data.append(_points(leading, name, "best", star))
+    values = [each.scores[subject.place] for each in (*subject.finished, *subject.stopped)]
+    layout = {
+        "xaxis": _axis(name, subject.dimensions[name]),
+        "yaxis": value_axis(subject.objective.metric, values, subject.objective.mode),
+        "shapes": _hardcoded_line(subject, name),
+        "showlegend": False,
+    }
+    return {"data": data, "layout": layout}
+
+
+def _points(study: "optuna.Study", name: str, title: str, marker: dict[str, object]) -> dict[str, object]:
+    shown = [trial for trial in study.trials if safe(name) in trial.params]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": title,
+        "x": [trial.params[safe(name)] for trial in shown],
+        "y": [trial.value for trial in shown],
+        "text": [trial.user_attrs["version"] for trial in shown],
+        "hovertemplate": "%{text}<br>%{y:.5g}<extra></extra>",
+        "marker": marker,
+    }
+
+
+def _axis(name: str, dimension: Dimension) -> dict[str, object]:
+    match dimension:
+        case Choice():
+            order = labels(dimension)
+            return axis(
+                name, type="category", categoryorder="array", categoryarray=order, range=[-0.5, len(order) - 0.5]
+            )
+        case LogUniform() | LogRandInt():
+            return axis(name, type="log", dtick=1 if dimension.high / dimension.low >= DECADES else "D2")
+        case _:
+            return axis(name)
+
+
+def _hardcoded_line(subject: Subject, name: str) -> list[object]:
+    value, dimension = subject.hardcoded.get(name), subject.dimensions[name]
+    if isinstance(dimension, Choice) or not is_number(value):
+        return []
+    if isinstance(dimension, LogUniform | LogRandInt) and value <= 0:
+        return []
+    line = {"color": MUTED, "width": 1.5, "dash": "dash"}
+    return [{"type": "line", "yref": "paper", "x0": value, "x1": value, "y0": 0, "y1": 1, "line": line}]
+
+
+MAX_TRIALS = 120
+"""The browser fills a grid of the square of this. The best, and others spread evenly."""
+MAX_CONSTANTS = 4
+"""The most important ones: six pairs."""
+
+
+def contours(subject: Subject, ordered: Sequence[str]) -> dict[str, Figure]:
+    """Return a figure for each pair of the first of the ``ordered`` constants."""
+    if len(subject.finished) < 3:
+        return {}
+    found = {}
+    for one, other in itertools.combinations(ordered[:MAX_CONSTANTS], 2):
+        figure = _contour(subject, one, other)
+        if figure is not None:
+            found[f"{one} and {other}"] = figure
+    return found
+
+
+def _contour(subject: Subject, one: str, other: str) -> Figure | None:
+    both = [each for each in subject.finished if one in each.values and other in each.values]
+    study = subject.study(_spread(both, subject), [one, other])
+    points = {tuple(trial.params.values()) for trial in study.trials if len(trial.params) == 2}
+    if any(len(set(values)) < 2 for values in zip(*points, strict=True)) or len(points) < 3:
+        return None
+    from optuna.visualization import plot_contour
+
+    figure = plain(plot_contour(study, params=[safe(one), safe(other)], target_name=safe(subject.objective.metric)))
+    for trace in figure["data"]:
+        if trace["type"] == "contour":
+            bar = {"title": {"text": ""}, "thickness": 12, "outlinewidth": 0, "tickfont": {"color": MUTED}}
+            trace |= {"colorscale": scale(subject.objective.mode), "reversescale": False, "colorbar": bar}
+            trace["line"] = {"width": 0.5, "color": LINE}
+        else:
+            trace["marker"] = {"color": INK, "size": 5, "line": {"color": "var(--card)", "width": 1}}
+    layout = figure["layout"]
+    figure["layout"] = {
+        "xaxis": {**layout["xaxis"], "automargin": True, "zeroline": False},
+        "yaxis": {**layout["yaxis"], "automargin": True, "zeroline": False},
+        "showlegend": False,
+    }
+    return figure
+
+
+def _spread(trials: Sequence[Outcome], subject: Subject) -> list[Outcome]:
+    """Return no more trials than a contour takes: half of them the best, the others spread evenly."""
+    if len(trials) <= MAX_TRIALS:
+        return list(trials)
+    sign = -1 if subject.objective.mode == "max" else 1
+    by_score = sorted(trials, key=lambda each: sign * each.scores[subject.place])
+    half = MAX_TRIALS // 2
+    best, rest = by_score[:half], by_score[half:]
+    return best + [rest[number * len(rest) // half] for number in range(half)]
+
+
+N_SHADES = 8
+"""Colours of the lines."""
+MAX_AXES = 10
+"""Beside the metric's."""
+
+
+def parallel(subject: Subject, ordered: Sequence[str]) -> Figure | None:
+    """Return the figure with the first of the ``ordered`` constants; None where it would have nothing to say.
+
+    A constant that keeps its hardcoded value in a trial has a tick of its own there.
+    """
+    names = ordered[:MAX_AXES]
+    if len(subject.finished) < 2:
+        return None
+    from optuna.visualization import plot_parallel_coordinate
+
+    study = subject.study(subject.finished, names)
+    known = {name for trial in study.trials for name in trial.params}
+    wanted = [safe(name) for name in names if safe(name) in known]
+    if not wanted:
+        return None
+    figure = plain(plot_parallel_coordinate(study, params=wanted, target_name=safe(subject.objective.metric)))
+    lines = [trace for trace in figure["data"] if trace["mode"] == "lines"]
+    if not lines:
+        return None
+    layout = figure["layout"]
+    for shape in layout["shapes"]:
+        shape["line"]["color"] = LINE
+    for note in layout["annotations"]:
+        note["font"] = {"color": MUTED, "size": 11}
+    figure["layout"] = {
+        "xaxis": {**layout["xaxis"], "tickfont": {"color": INK, "size": 12}, "fixedrange": True},
+        "yaxis": layout["yaxis"],
+        "annotations": layout["annotations"],
+        "shapes": layout["shapes"],
+        "margin": {"l": 24, "r": 24, "t": 24, "b": 44},
+        "showlegend": False,
+    }
+    figure["data"] = _by_worth(lines, subject.objective.mode)
+    return figure
+
+
+def _by_worth(lines: Sequence[Mapping[str, Any]], mode: Mode) -> list[Mapping[str, Any]]:
+    """Return a trace a colour instead of one a trial, the better above: a browser is slow with a thousand traces."""
+    data = []
+    for shade in range(N_SHADES):
+        x: list[float | None] = []
+        y: list[float | None] = []
+        told: list[object] = []
+        for line in lines:
+            height = line["y"][0]  # on the metric's axis, from 0 to 1
+            worth = height if mode == "max" else 1 - height
+            if min(N_SHADES - 1, int(worth * N_SHADES)) == shade:
+                x += [*line["x"], None]
+                y += [*line["y"], None]
+                told += [*line["customdata"], None]
+        look = {"color": f"scale({shade / (N_SHADES - 1):.2f})", "width": 1.2 + shade / N_SHADES}
+        hover = "%{customdata[0]}: %{customdata[1]}<extra></extra>"
+        if x:
+            data.append(line_of("", x, y, "", line=look, opacity=0.75, customdata=told, hovertemplate=hover))
+    return data

@@ -1,0 +1,80 @@
+"""The hardcoded values against the best: a row a constant, and the same as a diff of the source that was searched."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tune.errors import ApplyError
+from tune.experiment.open import Experiment
+from tune.promotion.find.literals import Unknown
+from tune.promotion.find_constants import Constant
+from tune.promotion.resolve import Promoted
+from tune.promotion.source_edit import diff, rewrite
+from tune.results.write_back import in_type
+from tune.space.conditions import describe_condition
+from tune.space.dimensions import describe
+
+NO_VALUE = "-"
+"""Of a constant that keeps its hardcoded value, since its condition does not hold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A constant in words."""
+
+    name: str
+    place: str
+    """``lit/digits.py:16``."""
+    hardcoded: str
+    best: str
+    changed: bool
+    searched: str
+    """Its range, and its condition where it has one."""
+
+
+def rows_of(experiment: Experiment, promoted: Sequence[Promoted]) -> list[Row]:
+    """Return a row for each constant of the space."""
+    best = experiment.best
+    rows = []
+    for item in promoted:
+        condition = experiment.space.conditions.get(item.key)
+        held = best is not None and item.key in best.values
+        value = best.values[item.key] if best is not None and held else None
+        rows.append(
+            Row(
+                name=item.key,
+                place=item.constant.where,
+                hardcoded=text(experiment.baseline_value(item)),
+                best=text(value) if held else NO_VALUE,
+                changed=held and text(value) != text(experiment.baseline_value(item)),
+                searched=describe(item.dimension) + (f"; when {describe_condition(condition)}" if condition else ""),
+            )
+        )
+    return rows
+
+
+def source_diff(experiment: Experiment, promoted: Sequence[Promoted]) -> str:
+    """Return what the best values change in the source; empty where nothing does, or no diff can say it."""
+    best = experiment.best
+    if best is None or best.is_baseline:
+        return ""
+    wanted = {
+        item.constant: in_type(best.values[item.key], item)
+        for item in promoted
+        if isinstance(item.constant, Constant) and item.key in best.values
+    }
+    try:
+        return diff(rewrite(experiment.snapshot.stored, wanted))
+    except ApplyError:
+        return ""
+
+
+def text(value: object) -> str:
+    """Return a value as people read it."""
+    if isinstance(value, Unknown):
+        return value.text
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def values_text(values: Mapping[str, object]) -> str:
+    """Return constants on one line: ``LR=0.0044, BATCH_SIZE=16``."""
+    return ", ".join(f"{name}={text(value)}" for name, value in values.items())

@@ -1,0 +1,81 @@
+"""What leads a search: the ledger, the conductor, and Ray Tune. To import it takes a second; Ray starts meanwhile."""
+
+import contextlib
+from collections.abc import Iterator
+
+from tune.cluster.ray_health import is_lost
+from tune.cluster.resources import Resources
+from tune.errors import PauseError
+from tune.experiment.counted_fits import CountedFits
+from tune.search.checkpoint_retention import Keeper
+from tune.search.controller import Conductor, Limits
+from tune.search.device_faults import DeviceFaults
+from tune.search.ray_tune import run_trials
+from tune.search.schedulers.build import build_heirs, build_rule
+from tune.search.schedulers.epochs import n_reports
+from tune.search.spec import Search
+from tune.search.study.study import Ledger, create_ledger, open_ledger
+from tune.storage_url import url_of
+from tune.trial.checkpoints.event_files import close_failed
+from tune.trial.messages import Job
+from tune.trial.ray_store import close_gate
+
+__all__ = ["conductor_of", "create_ledger", "open_ledger", "run_trials", "suspended_at_end"]
+
+
+@contextlib.contextmanager
+def suspended_at_end(ledger: Ledger) -> Iterator[None]:
+    """Leave what did not end WAITING."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(PauseError, OSError):  # no room, or no folder: `resume` takes up what is RUNNING, too
+            ledger.suspend()
+
+
+def conductor_of(search: Search, ledger: Ledger, job: Job) -> Conductor:
+    """Return what leads a search over its ledger; ``job``: with the fits that count, where a pre-flight has been."""
+
+    def preflight_passed(counted: CountedFits) -> int | None:
+        n_whole = n_reports(search.space, search.program, counted)
+        search.on_preflight(counted, n_whole)
+        return n_whole
+
+    settings = search.space.settings
+    limits = Limits(
+        trials=1 if search.rehearsal else settings.trials,
+        time_budget_s=settings.time_budget_s,
+        concurrency=search.resources.concurrency,
+        slots=search.resources.slots,
+        max_failures=settings.max_failures,
+        give_up_after=settings.give_up_after,
+        rehearsal=search.rehearsal,
+    )
+    modes = [each.mode for each in search.space.objectives]
+    elsewhere = url_of(search.paths.folder) is not None
+    return Conductor(
+        search.paths,
+        ledger,
+        build_rule(
+            search.space,
+            search.program,
+            n_reports(search.space, search.program, job.counted),
+            is_mean=job.counted is not None and job.counted.is_mean,
+        ),
+        build_heirs(search.space, search.promoted, ledger),
+        Keeper(search.paths, modes, settings.keep_checkpoints, elsewhere=elsewhere),
+        limits,
+        settings.seed,
+        search.on_end,
+        lambda: None if is_lost() else close_gate(job.gate),
+        lambda files, values, started: close_failed(files, values, job.hardcoded, started),
+        preflight_passed,
+        DeviceFaults(_n_gpus(search.resources), search.on_device_left_out),
+    )
+
+
+def _n_gpus(resources: Resources) -> int:
+    """Return how many GPUs trials run on."""
+    if not resources.gpus_per_trial:
+        return 0
+    return len(resources.gpus) if resources.reached is None else sum(int(each.gpus) for each in resources.reached.nodes)

@@ -1,0 +1,159 @@
+"""The checkpoints that a search keeps: those of its best trials, of the baseline, and of what is not through yet."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tune.experiment.records import read_record
+from tune.experiment.trial_result import Mode, Outcome, pareto_front, ranked
+from tune.paths import ExperimentPaths, VersionPaths
+
+FREE_SHARE = 0.1
+"""Of the disk that would be free without them: so much all checkpoints may take where no number is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """What made room."""
+
+    n_trials: int
+    """Whose checkpoints are gone."""
+    n_bytes: int
+
+
+def disk_free(folder: Path) -> int:
+    """Return how many bytes are left on the folder's disk."""
+    return shutil.disk_usage(folder).free
+
+
+class Keeper:
+    """Frees checkpoints, just before the ledger says that a trial ended.
+
+    So that at no moment more ended trials have checkpoints than are to be kept. Should the driver die in between, the
+    ledger still holds the trial's curve, which makes it count among the best, and its checkpoint is there.
+    """
+
+    def __init__(
+        self,
+        paths: ExperimentPaths,
+        modes: Sequence[Mode],
+        keep: int | None,
+        *,
+        free: Callable[[Path], int] = disk_free,
+        elsewhere: bool = False,
+    ) -> None:
+        self._paths = paths
+        self._modes = modes
+        self._keep = keep
+        self._free = free
+        self._elsewhere = elsewhere  # whether a trial's checkpoints may be there though they are not here
+        self._held: dict[int, Outcome] = {}  # ended trials that have checkpoints, but the baseline
+        self._sizes: dict[int, int] = {}  # of theirs, in bytes
+        self._late: list[VersionPaths] = []  # freed, and their processes may still write there
+        self.freed = Freed(0, 0)
+        """In this process, so far."""
+
+    def recall(self, outcomes: Sequence[Outcome]) -> None:
+        """Know the trials of earlier drivers."""
+        for outcome in outcomes:
+            if outcome.state in ("complete", "pruned", "failed") and outcome.repeat_of is None:
+                self._hold(outcome)
+        self._enforce(self._sizes_of_the_others(set()))
+
+    def make_room(self, ending: Outcome, running: Sequence[VersionPaths]) -> None:
+        """Count a trial that is about to end; free what is not to be kept beside the ``running`` ones'."""
+        self._hold(ending)
+        self._enforce(self._sizes_of_the_others(set(running)), ending)
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Free once more what a trial still wrote while it was stopped."""
+        for version in self._late:
+            _remove(version)
+        self._late = [version for version in self._late if not _is_through(version)]
+
+    def _hold(self, outcome: Outcome) -> None:
+        version = self._paths.version(outcome.version)
+        size = size_of(version)
+        there = size > 0 or (self._elsewhere and outcome.n_epochs > 0 and not version.freed.is_file())
+        if there and not outcome.is_baseline:
+            self._held[outcome.number] = outcome
+            self._sizes[outcome.number] = size
+
+    def _sizes_of_the_others(self, running: set[VersionPaths]) -> int:
+        """Return the bytes of what is kept in any case."""
+        if self._keep is not None:
+            return 0
+        baseline = [self._paths.folder.glob("000,*")] if self._held else []
+        kept = {*running, *(VersionPaths(folder) for found in baseline for folder in found)}
+        return sum(size_of(version) for version in kept)
+
+    def _enforce(self, other_bytes: int, ending: Outcome | None = None) -> None:
+        if not self._held or (self._keep is not None and len(self._held) <= self._keep):
+            return
+        in_order, n_best = self._in_order()
+        n_kept = max(n_best, self._n_kept([self._sizes[each.number] for each in in_order], other_bytes))
+        for outcome in in_order[n_kept:]:
+            self._free_one(outcome, is_ending=outcome is ending)
+
+    def _in_order(self) -> tuple[list[Outcome], int]:
+        """Return the trials, the best first, and how many of them count as the best: the Pareto front."""
+        held = list(self._held.values())
+        front = pareto_front(held, self._modes)
+        numbers = {each.number for each in front}
+        others = [each for each in ranked(held, self._modes[0]) if each.number not in numbers]
+        numbers |= {each.number for each in others}
+        return [*front, *others, *(each for each in held if each.number not in numbers)], len(front)
+
+    def _n_kept(self, sizes: Sequence[int], other_bytes: int) -> int:
+        """Return how many of the best stay: the number that was asked for, or as many as fit."""
+        if self._keep is not None:
+            return self._keep
+        taken = other_bytes + sum(sizes)
+        room = FREE_SHARE * (self._free(self._paths.folder) + taken) - other_bytes
+        for count, size in enumerate(sizes):
+            room -= size
+            if room < 0:
+                return count
+        return len(sizes)
+
+    def _free_one(self, outcome: Outcome, *, is_ending: bool) -> None:
+        version = self._paths.version(outcome.version)
+        command = f"run_search.py retrain {self._paths.argument} --trial {outcome.number}"
+        version.checkpoints.mkdir(parents=True, exist_ok=True)
+        version.freed.write_text(
+            f"The checkpoints of this trial were freed: others were better.\nTo train it again: {command}\n",
+            encoding="utf-8",
+        )
+        _remove(version)
+        if is_ending and not _is_through(version):
+            self._late.append(version)
+        del self._held[outcome.number]
+        self.freed = Freed(self.freed.n_trials + 1, self.freed.n_bytes + self._sizes.pop(outcome.number))
+
+
+def size_of(version: VersionPaths) -> int:
+    """Return the bytes of a version's checkpoints; two names of one file count once."""
+    sizes = {}
+    for path in _files(version):
+        try:
+            found = path.stat()
+        except FileNotFoundError:  # its trial puts another in its place
+            continue
+        sizes[found.st_dev, found.st_ino] = found.st_size
+    return sum(sizes.values())
+
+
+def _files(version: VersionPaths) -> list[Path]:
+    return [path for path in version.checkpoints.rglob("*") if path != version.freed and path.is_file()]
+
+
+def _remove(version: VersionPaths) -> None:
+    for path in _files(version):
+        path.unlink(missing_ok=True)
+
+
+def _is_through(version: VersionPaths) -> bool:
+    record = read_record(version)
+    return record is None or record.ended is not None

@@ -1,0 +1,376 @@
+"""Decides about trials while a search runs: which comes next, when one stops, and when the search ends.
+
+What decides about trials while a search runs: which comes next, when one stops, what it was worth.
+
+Ray's searcher and scheduler are two thin doors to this one object, so that there is one truth between them.
+
+When a search ends, and what it puts up with.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from tune.errors import PauseError
+from tune.experiment.counted_fits import CountedFits
+from tune.experiment.records import Record
+from tune.experiment.trial_result import DEVICE_FAULTS, Outcome
+from tune.paths import ExperimentPaths, short
+from tune.search.checkpoint_retention import Freed, Keeper
+from tune.search.device_faults import DeviceFaults, name_device_of
+from tune.search.scheduler_runner import Usher
+from tune.search.schedulers.pbt import Heirs
+from tune.search.schedulers.scheduler import Rule
+from tune.search.study.study import BASELINE, Ledger
+from tune.search.trial_end import Causes, OnDeath, Registrar, left_in, told_by
+from tune.search.versions import Versions
+from tune.trial.disk_space import folder_told
+from tune.trial.messages import Task
+from tune.trial.reporting import Epoch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What was asked for."""
+
+    trials: int
+    """The baseline counts."""
+    time_budget_s: float | None
+    """None: no end."""
+    concurrency: int
+    """Trials at a time."""
+    max_failures: int
+    """How often a trial goes on after its process died."""
+    give_up_after: int = 5
+    """Failures in a row with one cause that end the search."""
+    rehearsal: bool = False
+    """Run nothing but the pre-flight."""
+    slots: Callable[[], int] | None = None
+    """Returns how many trials are to run now, on a cluster that grows; None: always as many."""
+
+    @property
+    def at_a_time(self) -> int:
+        """How many trials are to run now."""
+        return self.concurrency if self.slots is None else self.slots()
+
+
+class Budget:
+    """The time that a search has, from its first trial on."""
+
+    def __init__(self, budget_s: float | None) -> None:
+        self._budget_s = budget_s
+        self._began_s: float | None = None
+
+    def begin(self) -> None:
+        """Let it run; only the first call counts."""
+        if self._began_s is None:
+            self._began_s = time.monotonic()
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the time is over."""
+        if self._budget_s is None or self._began_s is None:
+            return False
+        return time.monotonic() - self._began_s >= self._budget_s
+
+
+class Conductor:
+    """Leads one search. Ray's controller calls it from the driver's main thread, alone."""
+
+    def __init__(
+        self,
+        paths: ExperimentPaths,
+        ledger: Ledger,
+        rule: Rule,
+        heirs: Heirs,
+        keeper: Keeper,
+        limits: Limits,
+        seed: int,
+        on_end: Callable[[Outcome], None],
+        on_preflight_failed: Callable[[], None],
+        on_death: OnDeath,
+        on_preflight: Callable[[CountedFits], int | None] = lambda counted: None,
+        devices: DeviceFaults | None = None,
+    ) -> None:
+        """``on_preflight``: is given the fits that count, and returns how many values a whole trial reports."""
+        self._paths = paths
+        self._ledger = ledger
+        self._keeper = keeper
+        self._limits = limits
+        self._seed = seed
+        self._on_end = on_end
+        self._on_preflight_failed = on_preflight_failed
+        self._on_preflight = on_preflight
+        self._heirs = heirs
+        self._devices = devices or DeviceFaults(0)
+        self._causes = Causes(limits.give_up_after)
+        self._registrar = Registrar(ledger, self._causes, keeper, on_death)
+        self._running: dict[str, int] = {}  # trial numbers by Ray's ids
+        self._versions = Versions(paths, ledger)
+        self._usher = Usher(ledger, rule, heirs, self._versions)
+        self._interrupted: set[int] = set()  # by the end of the search
+        self._n_asked = ledger.n_trials
+        self._n_started = 0
+        self.full: PauseError | None = None
+        """Why the search waits, most often for room on the disk: nothing more is started, and what runs ends."""
+        self._budget = Budget(limits.time_budget_s)
+        self._ending = threading.Event()
+        self._recall()
+        self._needs_preflight = not self._ready
+        self.preflight_failed = False
+        """Whether the baseline did not survive the pre-flight: every running trial is to end."""
+        self.baseline_death: str | None = None
+        """How its process died, in words, where it did."""
+
+    def _recall(self) -> None:
+        """Take up what an earlier driver left: what its scheduler knew, and its trials that did not end."""
+        self._keeper.recall(self._ledger.outcomes)
+        for number in self._ledger.reopen():
+            if (repeat := self._ledger.repeat(number, begun=True)) is not None:
+                self._on_end(repeat)
+            else:
+                self._versions.lead(number)
+        for number in self._usher.recall():
+            if not self._settle(number):
+                self._usher.turns.add(number)
+
+    def _settle(self, number: int) -> bool:
+        """Close a trial that had ended, and whose driver did not live to write it down."""
+        record = self._versions.record(number)
+        if number in self._usher.stopped:
+            self._close(number, record, failed=False)
+            return True
+        if record is None or record.attempt != self._ledger.noted(number).get("attempt", 1):
+            return False
+        failed = record.stage == "failed" and (number != BASELINE or record.trains)
+        if failed and not self._ledger.has_others:
+            self._take(number, told_by(record), over=True)
+        complete = record.stage == "complete" and dict(record.curve).keys() <= self._ledger.curve(number).keys()
+        if failed or complete:
+            self._close(number, record, failed=failed)
+        return failed or complete
+
+    @property
+    def _ready(self) -> bool:
+        """Whether the baseline passed its pre-flight."""
+        return self.baseline is not None and (self.baseline.ready or BASELINE not in self._versions)
+
+    @property
+    def baseline(self) -> Record | None:
+        """What the baseline says of itself."""
+        return self._versions.record(BASELINE)
+
+    @property
+    def finished(self) -> bool:
+        """Whether no further trial starts; while one runs, its process may die."""
+        turns = self._usher.turns
+        left = turns or turns.anyone_pauses or self._running or self._has_more
+        return self.interrupted or not left
+
+    @property
+    def _has_more(self) -> bool:
+        through = self._ledger.exhausted and self._n_asked > BASELINE  # a grid of one point has it as its baseline
+        return self._n_asked < self._limits.trials and not through
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether running trials end after their epoch."""
+        return self._ending.is_set() or self.given_up is not None or self.full is not None or self._budget.is_spent
+
+    @property
+    def aborted(self) -> bool:
+        """Whether the running trials are to end now."""
+        return self.preflight_failed or (self.full is not None and not self._ready)
+
+    @property
+    def runs_preflight(self) -> bool:
+        """Whether the pre-flight runs."""
+        return BASELINE in self._running.values() and not self._ready
+
+    @property
+    def given_up(self) -> Outcome | None:
+        """The failure that was one too many."""
+        return self._causes.last_straw
+
+    @property
+    def ending(self) -> bool:
+        """Whether ``end`` was called."""
+        return self._ending.is_set()
+
+    def preflight_passed(self, counted: CountedFits | None) -> None:
+        """Hear which fits the score comes from, before any trial trains."""
+        if counted is not None:
+            self._usher.learn_length(self._on_preflight(counted), is_mean=counted.is_mean)
+
+    def end(self) -> None:
+        """Start no further trial, and let the running ones end after their epoch; from any thread."""
+        self._ending.set()
+
+    def next_task(self, trial_id: str) -> Task | None:
+        """Open the next trial, or go on with one; None while there is no room, or none is left."""
+        if self.interrupted or len(self._running) >= self._limits.at_a_time:
+            return None
+        tasks: list[Task | None] = []
+        with self._pausing():
+            tasks.append(self._open(trial_id))
+        return tasks[0] if tasks else None
+
+    def _open(self, trial_id: str) -> Task | None:
+        if not self._has_more and self._usher.seal(self._n_asked):
+            self._move()
+        self._budget.begin()
+        if self._usher.turns:
+            number = self._usher.turns.pop()
+            attempt = self._ledger.noted(number).get("attempt", 1) + 1
+            self._ledger.note(number, attempt=attempt)
+            self._ledger.wake(number)
+        else:
+            asked, attempt = self._ask(), 1
+            if asked is None:
+                return None
+            number = asked
+        self._running[trial_id] = number
+        self._n_started += 1
+        return self._task(number, attempt)
+
+    def _task(self, number: int, attempt: int) -> Task:
+        first = number == BASELINE and self._needs_preflight and not self._ready
+        weights = self._heirs.checkpoint(number, self._versions.of)
+        return Task(
+            number=number,
+            version=str(self._versions.of(number).folder),
+            seed=self._seed,
+            values=self._ledger.values(number),
+            hardcoded=number == BASELINE,
+            preflight=first,
+            rehearsal=first and self._limits.rehearsal,
+            gated=self._needs_preflight and not first and self._n_started <= self._limits.at_a_time,
+            attempt=attempt,
+            judged_at=self._usher.judged_at(number),
+            reported=max(self._ledger.curve(number), default=0),
+            mutations=self._ledger.mutations(number),
+            weights=None if weights is None else str(weights),
+            left_out=self._devices.left_out,
+        )
+
+    def _ask(self) -> int | None:
+        """Open a trial that is to be trained; None where no more are left."""
+        while self._has_more:
+            number, _ = self._ledger.ask_baseline() if self._n_asked == BASELINE else self._ledger.ask()
+            self._n_asked += 1
+            repeat = self._ledger.repeat(number)
+            if repeat is None:
+                self._versions.lead(number)
+                self._usher.opened(number)
+                return number
+            self._on_end(repeat)
+        return None
+
+    def report(self, trial_id: str, epochs: Sequence[Epoch]) -> bool:
+        """Write epochs down; return True when the trial is to stop. One that is through anyway is not stopped.
+
+        All is on disk before the trial hears of it.
+        """
+        number = self._running[trial_id]
+        with self._pausing(number):
+            self._take(number, epochs)
+        if self.interrupted and not epochs[-1].last and number not in self._usher.stopped:
+            self._interrupted.add(number)
+        return number in self._usher.stopped or number in self._interrupted or self._usher.turns.pauses(number)
+
+    def _take(self, number: int, epochs: Sequence[Epoch], *, over: bool = False) -> None:
+        """Write epochs down, and let the scheduler judge them; it neither stops nor pauses a trial that is over."""
+        known = self._ledger.curve(number).keys()
+        new = [each for each in epochs if each.epoch not in known]
+        if not new:
+            return
+        self._ledger.report_all(number, new)
+        for each in new:
+            self._usher.judge(number, each, last=each.last or over)
+        self._move()
+
+    def _move(self) -> None:
+        """Do with paused trials what the scheduler says."""
+        for number in self._usher.moves():
+            self._close(number, self._versions.record(number), failed=False)
+
+    def pause(self, trial_id: str, error: PauseError) -> None:
+        """Hear why the search has to wait."""
+        with self._pausing(self._running.get(trial_id)):
+            raise error
+
+    @contextlib.contextmanager
+    def _pausing(self, number: int | None = None) -> Iterator[None]:
+        """Where the disk is full, end the search politely; trial ``number``, which lost something, goes on later."""
+        try:
+            with folder_told(self._paths.folder):
+                yield
+        except PauseError as error:
+            self.full = self.full or type(error)(short(self._paths.folder), error.what, error.hint)
+            if number is not None:
+                self._interrupted.add(number)
+            if self.aborted:
+                self._on_preflight_failed()
+
+    def ended(self, trial_id: str, *, death: str | None, rest: Sequence[Epoch] = (), is_refused: bool = False) -> None:
+        """Close a trial in the ledger, by what it reported and by its own record; one that was refused runs again."""
+        number = self._running.pop(trial_id, None)
+        if number is not None and is_refused:
+            self._usher.turns.add(number)
+        elif number is not None:
+            with self._pausing():
+                self._take(number, rest, over=True)
+                self._end(number, death)
+
+    def _end(self, number: int, death: str | None) -> None:
+        if self._usher.turns.pauses(number):  # however its process ended: all that counts is in its checkpoint
+            self._usher.rest(number)
+            return
+        left = left_in(self._versions.of(number), death=death, stopped=number in self._usher.stopped)
+        is_of_device = left.failed and self._ready and self._devices.count_failure(number, left.record)
+        if is_of_device and left.record is not None:  # before the pre-flight the others wait in all other places
+            faults = self._ledger.noted(number).get(DEVICE_FAULTS, [])
+            self._ledger.note(number, **{DEVICE_FAULTS: [*faults, name_device_of(left.record)]})
+            self._usher.turns.add(number)
+            return
+        if not left.failed:
+            self._devices.count_success(left.record)
+        if number == BASELINE and left.failed and not left.trains:
+            self.baseline_death = death
+            self.preflight_failed = True
+            self._on_preflight_failed()
+            if left.died:
+                self._registrar.bury(number, left.version, left.record)
+        if number in self._interrupted or self.aborted or self._limits.rehearsal:
+            return
+        if left.died and not left.hung and self._usher.revive(number, self._limits.max_failures):
+            return
+        self._take(number, left.epochs(several=self._ledger.has_others), over=True)
+        self._close(number, left.record, failed=left.failed and not left.through, death=death or "")
+
+    @property
+    def freed(self) -> Freed:
+        """Return what made room, after a last look at what was stopped late."""
+        self._keeper.sweep()
+        return self._keeper.freed
+
+    def tidy(self) -> None:
+        """Take away what only trials need that go on."""
+        self._heirs.tidy()
+
+    def _close(self, number: int, record: Record | None, *, failed: bool, death: str = "") -> None:
+        """Close a trial in the ledger; the scheduler may have waited for it."""
+        outcome = self._registrar.close(
+            number,
+            self._versions.of(number),
+            record,
+            failed=failed,
+            stopped=number in self._usher.stopped,
+            death=death,
+            busy=[self._versions.of(each) for each in self._usher.busy(self._running.values(), number)],
+        )
+        self._usher.ended(number, failed=outcome.state == "failed")
+        self._on_end(outcome)
+        self._move()

@@ -1,0 +1,147 @@
+"""What Ray Tune asks of a controller of trials, and who is called when a trial starts, reports and ends.
+
+What Ray's doors ask: who comes next, does it go on, it has ended.
+
+Who looks on while trials run, and hears of all that a director does.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from tune.errors import PauseError
+from tune.experiment.counted_fits import CountedFits
+from tune.trial.messages import Task
+from tune.trial.reporting import Epoch
+
+
+class Director(Protocol):
+    """Leads trials; a search and a retraining are two of them. Called from the driver's main thread alone."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether no further trial starts."""
+
+    @property
+    def aborted(self) -> bool:
+        """Whether the running trials are to end now."""
+
+    @property
+    def ending(self) -> bool:
+        """Whether ``end`` was called."""
+
+    @property
+    def runs_preflight(self) -> bool:
+        """Whether the pre-flight runs: it has no epochs after which it could end."""
+
+    def end(self) -> None:
+        """Start no further trial, and let the running ones end after their epoch; from any thread."""
+
+    def next_task(self, trial_id: str) -> Task | None:
+        """Open the next trial; None while there is no room, or none is left."""
+
+    def preflight_passed(self, counted: CountedFits | None) -> None:
+        """Hear which fits the score comes from, before any trial trains."""
+
+    def report(self, trial_id: str, epochs: Sequence[Epoch]) -> bool:
+        """Hear of epochs, in their order; return True when the trial is to stop."""
+
+    def pause(self, trial_id: str, error: PauseError) -> None:
+        """Hear why the search has to wait; the trial that met it is stopped, to go on later."""
+
+    def ended(self, trial_id: str, *, death: str | None, rest: Sequence[Epoch] = (), is_refused: bool = False) -> None:
+        """Close a trial that ended; ``rest``: its epochs that were not told before.
+
+        ``is_refused``: it did not begin, for its place is on a device that is left out.
+
+        ``death``: how its process died before it was through, in words, as far as that is known; None: it did not.
+        """
+
+
+class Watch(Protocol):
+    """Hears of trials, from the driver's main thread; what it does there keeps the search waiting."""
+
+    def began(self, task: Task) -> None:
+        """Hear that a trial starts, or goes on."""
+
+    def reported(self, number: int, epoch: int, value: float) -> None:
+        """Hear of an epoch."""
+
+    def left(self, number: int) -> None:
+        """Hear that a trial runs no more, however that came."""
+
+    def ending(self) -> None:
+        """Hear that no further trial starts; from a signal handler, so take no lock."""
+
+
+class Watched:
+    """A director that lets another one lead, and tells who looks on."""
+
+    def __init__(self, director: Director, watch: Watch) -> None:
+        self._director = director
+        self._watch = watch
+        self._numbers: dict[str, int] = {}  # of running trials, by Ray's ids
+
+    @property
+    def finished(self) -> bool:
+        """Whether no further trial starts."""
+        return self._director.finished
+
+    @property
+    def aborted(self) -> bool:
+        """Whether the running trials are to end now."""
+        return self._director.aborted
+
+    @property
+    def ending(self) -> bool:
+        """Whether ``end`` was called."""
+        return self._director.ending
+
+    @property
+    def runs_preflight(self) -> bool:
+        """Whether the pre-flight runs."""
+        return self._director.runs_preflight
+
+    def end(self) -> None:
+        """Start no further trial, and let the running ones end after their epoch; from any thread."""
+        self._director.end()
+        self._watch.ending()
+
+    def next_task(self, trial_id: str) -> Task | None:
+        """Open the next trial; None while there is no room, or none is left."""
+        task = self._director.next_task(trial_id)
+        if task is not None:
+            self._numbers[trial_id] = task.number
+            self._watch.began(task)
+        return task
+
+    def preflight_passed(self, counted: CountedFits | None) -> None:
+        """Hear which fits the score comes from."""
+        self._director.preflight_passed(counted)
+
+    def report(self, trial_id: str, epochs: Sequence[Epoch]) -> bool:
+        """Hear of epochs; return True when the trial is to stop."""
+        stops = self._director.report(trial_id, epochs)
+        self._tell(self._numbers[trial_id], epochs)
+        return stops
+
+    def _tell(self, number: int, epochs: Sequence[Epoch]) -> None:
+        for each in epochs:
+            self._watch.reported(number, each.epoch, each.value)
+
+    def pause(self, trial_id: str, error: PauseError) -> None:
+        """Hear from a trial why the search has to wait."""
+        self._director.pause(trial_id, error)
+
+    def ended(self, trial_id: str, *, death: str | None, rest: Sequence[Epoch] = (), is_refused: bool = False) -> None:
+        """Hear that a trial ended."""
+        number = self._numbers.pop(trial_id, None)
+        if number is not None:
+            self._tell(number, rest)
+        self._director.ended(trial_id, death=death, rest=rest, is_refused=is_refused)
+        if number is not None:
+            self._watch.left(number)
+
+
+def watched(director: Director, watch: Watch | None) -> Director:
+    """Return the director, with somebody looking on if there is anybody."""
+    return director if watch is None else Watched(director, watch)

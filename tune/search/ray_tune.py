@@ -1,0 +1,280 @@
+"""Ray Tune's Tuner, searcher, scheduler and stopper over a controller: the only place where trials are run.
+
+Ray Tune's searcher, scheduler and stopper, each a thin door to the director.
+
+Ray pickles all three, for a file that we do not need: they pickle to nothing.
+
+Ray Tune's Tuner over a director: the only place where trials are run.
+"""
+
+import contextlib
+import logging
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import ray
+from ray.train._internal.storage import StorageContext
+from ray.tune import CheckpointConfig, RunConfig, Stopper, TuneConfig
+from ray.tune.execution import class_cache
+from ray.tune.experiment import Trial
+from ray.tune.experiment.trial import _TrialInfo
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from tune.cluster.process_server import ray_scratch, server_of
+from tune.cluster.ray_health import is_lost, ray_watched, wait_for_loss
+from tune.cluster.resources import Resources
+from tune.cluster.signals import interrupts_end, retake_interrupts
+from tune.errors import NoRoomError, RayLostError, UnsharedError
+from tune.experiment.counted_fits import read_counted_fits
+from tune.gc_control import collector_resumed
+from tune.internals.patch import replaced
+from tune.internals.ray_internals import tuner_here
+from tune.search.controller_api import Director
+from tune.trial.messages import Job
+from tune.trial.process.channel import EPOCHS, NO_ROOM, READY
+from tune.trial.process.client import job_file, prepare_template
+from tune.trial.process.prepared import imported_first
+from tune.trial.ray_store import posted
+from tune.trial.reporting import Epoch
+from tune.trial.trainable import DIED, JOB, REFUSED, REST, SERVER, SHARE, TASK, UNSHARED, TrialTrainable
+
+PAUSES = {NO_ROOM: NoRoomError, UNSHARED: UnsharedError}
+
+
+class _Door:
+    def __init__(self, director: Director) -> None:
+        self._director = director
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class SearcherDoor(_Door, Searcher):
+    """Hands out trials."""
+
+    def __init__(self, director: Director, config: Mapping[str, Any]) -> None:
+        """``config``: what each trial's has beside its task."""
+        Searcher.__init__(self)
+        _Door.__init__(self, director)
+        self._config = dict(config)
+        self._is_first = True
+
+    def suggest(self, trial_id: str) -> Any:
+        """Return a trial's config, None while there is no room, or FINISHED."""
+        if self._is_first:
+            self._is_first = False
+            retake_interrupts()
+        task = self._director.next_task(trial_id)
+        if task is not None:
+            return {TASK: task.encode(), **self._config}
+        return Searcher.FINISHED if self._director.finished else None
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Hear that a trial ended; stopped and finished look alike here, the director knows.
+
+        Where its actor died with Ray it goes on later, and no death is counted.
+        """
+        if error and wait_for_loss():
+            return
+        last = result or {}
+        death = "" if error else last.get(DIED)
+        rest = _epochs(last.get(REST, ()))
+        self._director.ended(trial_id, death=death, rest=rest, is_refused=last.get(REFUSED, False))
+
+    def set_max_concurrency(self, max_concurrent: int) -> bool:
+        """Keep the control: the director counts."""
+        return True
+
+    def save(self, checkpoint_path: str) -> None:
+        """Do nothing: the ledger is the state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Do nothing: the ledger is the state."""
+
+    def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
+        """Do nothing: the ledger is the state."""
+
+
+class SchedulerDoor(_Door, FIFOScheduler):
+    """Passes epochs on, and each decision back; Ray's searcher would not hear of a stopped trial's last epoch."""
+
+    def __init__(self, director: Director) -> None:
+        FIFOScheduler.__init__(self)
+        _Door.__init__(self, director)
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """Leave it to Ray, which starts trials in their order.
+
+        Ray's schedulers name the oldest trial whose actor still starts. Ray would then give it the actor that becomes
+        free, and end the one that starts: with short trials again and again. And it would look through all trials
+        twice at each step.
+        """
+        return None
+
+    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
+        """Let Ray forget the trials that ended before this one."""
+        _forget_others_that_ended(tune_controller, trial)
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        """Let Ray forget the others that ended: this one it may start again, when its node was preempted, say."""
+        _forget_others_that_ended(tune_controller, trial)
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> Any:
+        """Decide about a trial after one epoch, or after several that were told together."""
+        for key, kind in PAUSES.items():
+            if key in result:
+                self._director.pause(trial.trial_id, kind(*result[key]))
+                return _stop(trial)
+        if READY in result:
+            self._director.preflight_passed(read_counted_fits(result[READY][0]))
+            return TrialScheduler.CONTINUE
+        stops = self._director.report(trial.trial_id, _epochs(result[EPOCHS]))
+        return _stop(trial) if stops else TrialScheduler.CONTINUE
+
+
+def _epochs(told: Iterable[tuple[Any, ...]]) -> list[Epoch]:
+    return [Epoch(*each) for each in told]
+
+
+def _stop(trial: Trial) -> Any:
+    """Stop a trial, and call its actor: Ray would do so only once it has another trial for the actor."""
+    worker = trial.temporary_state.ray_actor
+    if worker is not None:
+        worker.end_politely.remote()
+    return TrialScheduler.STOP
+
+
+def _forget_others_that_ended(controller: Any, this: Trial) -> None:
+    """Drop what Ray keeps of trials that are over, most of what one leaves in the driver: the ledger has them.
+
+    At the end Ray would write all of them down, too. Its list is replaced, for it may be going through the old one.
+    """
+    with contextlib.suppress(AttributeError):  # another Ray
+        over = {trial for trial in controller._trials if trial is not this and trial.is_finished()}  # noqa: SLF001
+        controller._trials = [trial for trial in controller._trials if trial not in over]  # noqa: SLF001
+        for name in ("_live_trials", "_stopped_trials", "_failed_trials", "_trials_to_cache"):
+            getattr(controller, name).difference_update(over)
+
+
+class StopperDoor(_Door, Stopper):
+    """Ends everything when the pre-flight failed, or found no room."""
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Stop no single trial: that is the scheduler's."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Tell whether every running trial is to end."""
+        return self._director.aborted
+
+
+def run_trials(
+    director: Director, job: Job, resources: Resources, on_stuck: Callable[[str], None] = lambda how: None
+) -> None:
+    """Run what the director hands out; Ray's own files go to a temporary folder.
+
+    ``on_stuck`` is told in another thread that Ray died, and that this function will not return.
+    """
+    died: list[str] = []
+
+    def lost(how: str) -> None:
+        died.append(how)
+        director.end()
+
+    try:
+        with ray_watched(lost, on_stuck):
+            _run_trials(director, job, resources)
+    except BaseException:  # of Ray's, that misses its process, or the interrupt
+        if not died:
+            raise
+    if died:
+        hint = "What had ended is kept, and what ran goes on from its checkpoint."
+        director.pause("", RayLostError(None, died[0], hint))
+
+
+def _end_by_signal(director: Director) -> None:
+    """Let the running trials end after their epoch; interrupt a pre-flight, which has none, as a second signal does."""
+    director.end()
+    if director.runs_preflight:
+        raise KeyboardInterrupt
+
+
+def _run_trials(director: Director, job: Job, resources: Resources) -> None:
+    share = {"CPU": resources.cpus_per_trial, "GPU": resources.gpus_per_trial}
+    with (
+        ray_scratch() as scratch,
+        tempfile.TemporaryDirectory(dir=scratch, ignore_cleanup_errors=True) as folder,
+        tuner_here(folder) as tuner,
+        posted(job, is_lost) as place,
+        server_of(resources) as server,
+        _left_out(),
+        _no_runtime_environment(),
+        _quiet(),
+        collector_resumed(),
+        interrupts_end(partial(_end_by_signal, director)),
+    ):
+        if server is not None:
+            packages = dict.fromkeys(imported_first(job.program))
+            with contextlib.suppress(OSError):  # where it is gone, the actors start another
+                prepare_template(server, job_file(server.parent, place, job), packages, warm=False)
+        config = {JOB: place, SERVER: None if server is None else str(server), SHARE: share}
+        tuner(
+            trainable=TrialTrainable,
+            tune_config=TuneConfig(
+                search_alg=SearcherDoor(director, config),
+                scheduler=SchedulerDoor(director),
+                num_samples=-1,
+                reuse_actors=True,
+                trial_dirname_creator=_dirname,
+            ),
+            run_config=RunConfig(
+                name="trials",
+                storage_path=folder,
+                stop=StopperDoor(director),
+                checkpoint_config=CheckpointConfig(checkpoint_at_end=False),  # a trial writes its own
+                verbose=0,
+            ),
+        ).fit()
+
+
+def _dirname(trial: object) -> str:
+    return str(getattr(trial, "trial_id", trial))
+
+
+@contextlib.contextmanager
+def _left_out() -> Iterator[None]:
+    """Send actors nothing that Ray Tune adds to a trial's config: they would import Ray Tune to read it."""
+    kinds = (StorageContext, _TrialInfo)
+    for kind in kinds:
+        ray.util.register_serializer(kind, serializer=lambda _: None, deserializer=lambda _: None)
+    try:
+        yield
+    finally:
+        for kind in kinds:
+            ray.util.deregister_serializer(kind)
+
+
+@contextlib.contextmanager
+def _no_runtime_environment() -> Iterator[None]:
+    """Give actors the workers that Ray started ahead: they lack ``PL_DISABLE_FORK``, which Ray Tune asks for.
+
+    It is for programs in an actor (ray#28197); ours have processes of their own.
+    """
+    known = hasattr(class_cache, "DEFAULT_ENV_VARS")
+    with replaced(class_cache, "DEFAULT_ENV_VARS", {}) if known else contextlib.nullcontext():
+        yield
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence Ray Tune's error for each failed trial and its warning for each trial: ours are in the ledger."""
+    logger = logging.getLogger("ray.tune")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

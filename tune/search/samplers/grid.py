@@ -1,0 +1,68 @@
+"""Every point of a space of finite dimensions, once each, in a random order that a seed repeats.
+
+Optuna's own GridSampler calls ``Study.stop`` when it is through, an error where trials are asked for and told, and does
+not know that the baseline is one of its points.
+"""
+
+import math
+import random
+from collections.abc import Iterator, Mapping
+from typing import Any, assert_never
+
+from tune.search.samplers.optuna_samplers import from_label, labels_of
+from tune.space.conditions import Condition, only_active
+from tune.space.dimensions import Choice, Dimension, LogRandInt, LogUniform, QRandInt, QUniform, RandInt, Uniform
+
+MAX_POINTS = 100_000
+"""So many of a larger grid are visited: nobody runs more trials, and the order must fit into memory."""
+
+
+def grid_points(
+    dimensions: Mapping[str, Dimension], conditions: Mapping[str, Condition], seed: int
+) -> Iterator[dict[str, Any]]:
+    """Yield the points, each value as Optuna knows it, without the constants that do not vary there."""
+    axes = {name: axis_of(dimension) for name, dimension in dimensions.items()}
+    size = math.prod(len(axis) for axis in axes.values())
+    rng = random.Random(seed)  # noqa: S311 - no secret
+    for number in _order(size, rng):
+        places, rest = {}, number
+        for name, axis in axes.items():
+            rest, places[name] = divmod(rest, len(axis))
+        point = {name: axes[name][place] for name, place in places.items()}
+        if not conditions:
+            yield point
+            continue
+        values = {name: from_label(dimensions[name], label) for name, label in point.items()}
+        active = only_active(values, conditions)
+        if all(places[name] == 0 for name in point.keys() - active.keys()):  # the rest is the same point again
+            yield {name: point[name] for name in active}
+
+
+def _order(size: int, rng: random.Random) -> Iterator[int]:
+    if size <= MAX_POINTS:
+        yield from rng.sample(range(size), size)
+        return
+    seen: set[int] = set()
+    while len(seen) < MAX_POINTS:
+        number = rng.randrange(size)
+        if number not in seen:
+            seen.add(number)
+            yield number
+
+
+def axis_of(dimension: Dimension) -> list[Any]:
+    """Return every value of a dimension; the space file refuses a grid over a continuous range."""
+    match dimension:
+        case Choice():
+            return list(labels_of(dimension))
+        case RandInt() | LogRandInt():
+            return list(range(dimension.low, dimension.high + 1))
+        case QRandInt():
+            return list(range(dimension.low, dimension.high + 1, dimension.q))
+        case QUniform():
+            n_steps = round((dimension.high - dimension.low) / dimension.q)
+            return [*(dimension.low + step * dimension.q for step in range(n_steps)), dimension.high]
+        case Uniform() | LogUniform():
+            raise AssertionError("the space file refuses a grid over a continuous range")
+        case _:
+            assert_never(dimension)

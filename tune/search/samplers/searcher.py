@@ -1,0 +1,291 @@
+"""Which configuration comes next: the hardcoded values, points of a grid, the sampler's draws, the best perturbed."""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from tune.errors import SearchError
+from tune.experiment.trial_result import better, dominates, measures_of
+from tune.promotion.resolve import Promoted, hardcoded
+from tune.promotion.space_checks import N_DRAWS
+from tune.search.samplers.grid import grid_points
+from tune.search.samplers.optuna_samplers import (
+    N_STARTUP_TRIALS,
+    build_sampler,
+    distribution_of,
+    from_label,
+    takes_pruned,
+    to_label,
+)
+from tune.search.samplers.perturb import SHARE, perturb
+from tune.search.samplers.trial_window import Curve, Memory
+from tune.space.conditions import draw, in_order, is_active, only_active
+from tune.space.dimensions import Value, could_draw
+from tune.space.settings import MAX_SEED
+from tune.space.space import Space
+
+N_ASKED_AGAIN = 20
+"""So often the sampler is asked again when the space's requirements refuse its draw; then a neighbour is looked for.
+
+One that learns nothing from a refusal, as a GP, would offer the same point for ever.
+"""
+
+N_NEAR = 100
+"""So many perturbations are tried: one that moves nothing would only be the best trial once more."""
+
+
+Best = tuple[float, dict[str, Value]]
+"""The leading metric, and the configuration that it was measured of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """A configuration that was drawn."""
+
+    values: dict[str, Value]
+    """Of the constants that vary in it, in the space's order; the others keep their hardcoded values."""
+    params: dict[str, Any]
+    """The same as Optuna knows them; without those outside their range, which only the baseline may have."""
+    trial: Trial
+    """In the searcher's memory."""
+    marks: dict[str, Any]
+    """What the sampler noted with it, and wants to know again when the search goes on."""
+
+
+class Searcher:
+    """Draws configurations, and hears what became of them. The ledger writes both down."""
+
+    def __init__(self, space: Space, promoted: Sequence[Promoted], *, n_past: int = 0) -> None:
+        settings = space.settings
+        self._space = space
+        self._dimensions = {item.key: item.dimension for item in promoted}
+        self._order = in_order(self._dimensions, space.conditions)
+        self.distributions: dict[str, BaseDistribution] = {
+            name: distribution_of(dimension) for name, dimension in self._dimensions.items()
+        }
+        self._hardcoded = hardcoded(promoted)
+        self._baseline = only_active(self._hardcoded, space.conditions)
+        self._memory = Memory(
+            self._sampler(n_past),
+            [each.mode for each in space.objectives],
+            takes_pruned=takes_pruned(settings.sampler),
+        )
+        self._rng = random.Random(f"{settings.seed} {n_past}")  # noqa: S311 - no secret
+        self._values: dict[int, dict[str, Value]] = {}  # of the trials that run
+        self._known: set[str] = set()  # configurations of another experiment
+        self._n_trials = 0
+        self._best: Best | None = None  # by the leading metric, of the trials that ended without a failure
+        self._leads: dict[int, Best] = {}  # the best epoch of each that runs: it may fail yet
+        self._front: list[tuple[Sequence[float], dict[str, Value]]] = []  # of several metrics, the Pareto front
+        self._grid = self._grid_points() if settings.sampler == "grid" else None
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every point of a grid was drawn."""
+        return self._grid is not None and not self._grid
+
+    def baseline(self) -> Draw:
+        """Return the hardcoded values that are known; one outside its range is no observation for the sampler."""
+        inside = self.labels(self._baseline)
+        trial = self._memory.ask(inside)
+        for name in inside:
+            self._suggest(trial, name)
+        return Draw(values=self._baseline, params=trial.params, trial=trial, marks=self._memory.marks(trial))
+
+    def draw(self) -> Draw:
+        """Return the next configuration."""
+        if self._grid is not None:
+            return self._drawn(self._grid.pop())
+        best = self._leader()
+        if best is not None and self._perturbs():
+            several = len(self._space.objectives) > 1 and self._front
+            near = self._rng.choice(self._front)[1] if several else best[1]
+            return self._drawn(self.labels(self._near(near)))
+        drawn = self._unknown()
+        for _ in range(N_ASKED_AGAIN):
+            if self.allows(drawn.values):
+                return drawn
+            self._memory.take_back(drawn.trial)
+            drawn = self._unknown()
+        if self.allows(drawn.values):
+            return drawn
+        self._memory.take_back(drawn.trial)
+        return self._drawn(self.labels(self._near(drawn.values)))
+
+    def opened(self, number: int, draw: Draw) -> None:
+        """Hear which number a configuration has in the ledger."""
+        self._n_trials += 1
+        self._values[number] = draw.values
+        self._memory.opened(number, draw.trial)
+
+    def reported(self, number: int, value: float) -> None:
+        """Hear of an epoch."""
+        best = self._better_of(self._leads.get(number), value, self._values[number])
+        if best is not None:
+            self._leads[number] = best
+
+    def closed(self, number: int, state: TrialState, curve: Curve, values: Sequence[float] | None) -> None:
+        """Hear how a trial ended; ``values`` are the metrics of a complete one."""
+        config = self._values.pop(number)
+        lead = self._leads.pop(number, None)
+        if lead is not None and state is not TrialState.FAIL:
+            self._best = self._better_of(self._best, *lead)
+        if values is not None:
+            self._note_front(values, config)
+        self._memory.closed(number, state, curve, values)
+
+    def know(self, params: Mapping[str, Any], state: TrialState, curve: Curve, ended: Sequence[float] | None) -> None:
+        """Take a trial of another experiment."""
+        values = self.values(params)
+        self._known.add(repr(values))
+        self.learn(values, state, curve, ended)
+
+    def learn(
+        self,
+        values: Mapping[str, Value],
+        state: TrialState,
+        curve: Curve,
+        ended: Sequence[float] | None,
+        marks: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Take a trial that ended elsewhere, or earlier; ``ended`` are the metrics of a complete one."""
+        self._n_trials += 1
+        labels = self.labels(values)
+        distributions = {name: self.distributions[name] for name in labels}
+        self._memory.learn(labels, distributions, state, curve, ended, marks)
+        if state is not TrialState.FAIL:
+            for epoch in curve.values():
+                self._best = self._better_of(self._best, epoch[0], values)
+        if ended is not None:
+            self._note_front(ended, values)
+
+    def recall(self, trials: Sequence[FrozenTrial]) -> dict[int, dict[str, Value]]:
+        """Know the trials of earlier drivers, those that did not end as running; return the values of each."""
+        values = {trial.number: self.values(trial.params) if trial.number else self._baseline for trial in trials}
+        for trial in trials:
+            curve = measures_of(trial)
+            if trial.state.is_finished():
+                self.learn(values[trial.number], trial.state, curve, trial.values, trial.system_attrs)
+                continue
+            again = self._drawn(trial.params) if trial.number else self.baseline()
+            self._memory.mark(again.trial, trial.system_attrs)
+            self.opened(trial.number, replace(again, values=values[trial.number]))
+            for value in trial.intermediate_values.values():
+                self.reported(trial.number, value)
+        self._skip(trials)
+        return values
+
+    def _skip(self, trials: Sequence[FrozenTrial]) -> None:
+        """Go to the place where an earlier driver was: in a grid, or in a sequence of QMC's."""
+        if self._grid is not None:
+            asked = {repr(sorted(trial.params.items())) for trial in trials}
+            self._grid = [point for point in self._grid if repr(sorted(point.items())) not in asked]
+        if self._space.settings.sampler == "qmc":
+            for _ in trials[1:]:
+                self._memory.take_back(self.draw().trial)
+
+    def labels(self, values: Mapping[str, Value]) -> dict[str, Any]:
+        """Return as Optuna knows them the values that are inside their ranges."""
+        return {
+            name: to_label(self._dimensions[name], value)
+            for name, value in values.items()
+            if could_draw(self._dimensions[name], value)
+        }
+
+    def values(self, params: Mapping[str, Any]) -> dict[str, Value]:
+        """Return, in the space's order, the values that Optuna's parameters stand for."""
+        return {name: from_label(self._dimensions[name], params[name]) for name in self._dimensions if name in params}
+
+    def _sampler(self, n_past: int) -> BaseSampler:
+        """Return the sampler; one that goes on draws other numbers than those it drew at the start."""
+        settings = self._space.settings
+        seed, arguments = settings.seed, dict(settings.sampler_args)
+        if n_past and settings.sampler not in ("qmc", "grid"):  # these two go on from their place
+            arguments.pop("seed", None)
+            seed = random.Random(f"{seed} {n_past}").randrange(MAX_SEED)  # noqa: S311 - no secret
+        return build_sampler(settings.sampler, arguments, self._dimensions, seed)
+
+    def _unknown(self) -> Draw:
+        """Draw; a sequence of QMC's begins with what another experiment of that sampler had."""
+        drawn = self._drawn({})
+        if self._space.settings.sampler == "qmc":
+            for _ in self._known:
+                if repr(drawn.values) not in self._known:
+                    break
+                self._memory.take_back(drawn.trial)
+                drawn = self._drawn({})
+        return drawn
+
+    def _drawn(self, fixed: Mapping[str, Any]) -> Draw:
+        """Draw what is not fixed, each constant after those that it depends on."""
+        trial = self._memory.ask(fixed)
+        values: dict[str, Value] = {}
+        for name in self._order:
+            if is_active(name, self._space.conditions, values):
+                values[name] = from_label(self._dimensions[name], self._suggest(trial, name))
+        in_space_order = {name: values[name] for name in self._dimensions if name in values}
+        return Draw(values=in_space_order, params=trial.params, trial=trial, marks=self._memory.marks(trial))
+
+    def _suggest(self, trial: Trial, name: str) -> Any:
+        return trial._suggest(name, self.distributions[name])  # noqa: SLF001 - as `Study.ask` does
+
+    def _grid_points(self) -> list[dict[str, Any]]:
+        """Return every point but the baseline, the last one first."""
+        baseline = self.labels(self._baseline)
+        points = grid_points(self._dimensions, self._space.conditions, self._space.settings.seed)
+        return [point for point in points if point != baseline and self.allows(self.values(point))][::-1]
+
+    def _perturbs(self) -> bool:
+        """After the sampler's start, a share of the default search stays near the best."""
+        if self._space.settings.sampler != "tpe":
+            return False
+        return self._n_trials >= N_STARTUP_TRIALS and self._rng.random() < SHARE
+
+    def _near(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """Return an allowed configuration that differs from ``values``: near them if that can be had."""
+        dimensions = {name: self._dimensions[name] for name in values}
+        for _ in range(N_NEAR):
+            near = self._completed(perturb(dimensions, values, self._rng))
+            if near != values and self.allows(near):
+                return near
+        for _ in range(100 * N_DRAWS):
+            far = draw(self._dimensions, self._space.conditions, self._rng)
+            if self.allows(far):
+                return far
+        raise SearchError(self._space.where("require"), "no further configuration is found", "Require less.")
+
+    def _completed(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """Return the values that count, with random ones for constants that vary only now."""
+        return only_active({**draw(self._dimensions, {}, self._rng), **values}, self._space.conditions)
+
+    def allows(self, values: Mapping[str, Value]) -> bool:
+        """Tell whether a configuration fulfils what the space requires."""
+        known = {**self._hardcoded, **values}
+        return all(requirement.is_met(known) for requirement in self._space.requirements)
+
+    def _leader(self) -> Best | None:
+        """Return the best of all trials, those that run too."""
+        best = self._best
+        for number in sorted(self._leads):
+            best = self._better_of(best, *self._leads[number])
+        return best
+
+    def _better_of(self, best: Best | None, value: float, values: Mapping[str, Value]) -> Best | None:
+        """Return the best so far, or a configuration inside its ranges that beats it."""
+        inside = all(could_draw(self._dimensions[name], held) for name, held in values.items())
+        beats = inside and better(self._space.mode, value, None if best is None else best[0])
+        return (value, dict(values)) if beats else best
+
+    def _note_front(self, scores: Sequence[float], values: Mapping[str, Value]) -> None:
+        """Of several metrics, keep what no other configuration beats."""
+        modes = [each.mode for each in self._space.objectives]
+        inside = all(could_draw(self._dimensions[name], held) for name, held in values.items())
+        if len(modes) == 1 or not inside or any(dominates(held, scores, modes) for held, _ in self._front):
+            return
+        self._front = [each for each in self._front if not dominates(scores, each[0], modes)]
+        self._front.append((tuple(scores), dict(values)))

@@ -1,0 +1,256 @@
+"""Carries out what the scheduler decides: who stops, who waits, who takes over whose weights and goes on.
+
+Carries out what the scheduler says: who stops, who waits, who takes over whose weights and goes on.
+
+Trials between two attempts: those whose turn it is, and those that the scheduler lets wait.
+
+What a trial takes beside its epochs: measured by each driver, and told to the scheduler once.
+
+What a scheduler said to the trials of earlier drivers: it hears all again, and says the same.
+"""
+
+import statistics
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+
+from tune.search.schedulers.pbt import Heirs
+from tune.search.schedulers.scheduler import Move, Rule, Verdict
+from tune.search.study.journal import Ended, Event, Opened, Reported, Sealed, Started
+from tune.search.study.study import Ledger
+from tune.search.versions import Versions
+from tune.trial.reporting import Epoch
+
+
+class Turns:
+    """Who goes on next. A trial that pauses is decided about by a move, which may come before its process has ended."""
+
+    def __init__(self) -> None:
+        self._next: deque[int] = deque()
+        self._paused: set[int] = set()
+        self._ending: set[int] = set()  # paused, with a process that has not ended yet
+        self._moved: set[int] = set()  # of those, the ones that go on
+
+    def __bool__(self) -> bool:
+        """Tell whether somebody goes on now."""
+        return bool(self._next)
+
+    @property
+    def anyone_pauses(self) -> bool:
+        """Whether somebody waits for the scheduler."""
+        return bool(self._paused)
+
+    @property
+    def all(self) -> set[int]:
+        """Everybody between two attempts."""
+        return {*self._next, *self._paused, *self._moved}
+
+    def add(self, trial: int) -> None:
+        """Put a trial behind those whose turn it is."""
+        self._next.append(trial)
+
+    def pop(self) -> int:
+        """Take the one whose turn it is."""
+        return self._next.popleft()
+
+    def pause(self, trial: int) -> None:
+        """Let a trial wait; its process ends with this epoch."""
+        self._paused.add(trial)
+        self._ending.add(trial)
+
+    def pauses(self, trial: int) -> bool:
+        """Tell whether a trial's attempt ends, or has ended, because it pauses."""
+        return trial in self._paused or trial in self._moved
+
+    def freed(self, trial: int) -> None:
+        """Take note that the process of a pausing trial has ended."""
+        self._ending.discard(trial)
+        if trial in self._moved:
+            self._moved.discard(trial)
+            self._next.append(trial)
+
+    def apply(self, move: Move) -> bool:
+        """Let a paused trial go on, or no longer wait; tell whether one that does not go on has ended already."""
+        if move.trial not in self._paused:
+            return False
+        self._paused.discard(move.trial)
+        if not move.goes_on:
+            return move.trial not in self._ending
+        if move.trial in self._ending:
+            self._moved.add(move.trial)
+        else:
+            self._next.append(move.trial)
+        return False
+
+
+N_MEASURED = 5
+"""Trials whose median counts, none of them the first of its actor."""
+
+
+class Starts:
+    """One for a driver. The ledger keeps when what was told, so that a search that goes on repeats it there."""
+
+    def __init__(self, ledger: Ledger, rule: Rule) -> None:
+        self._ledger = ledger
+        self._rule = rule
+        self._first: dict[int, tuple[int, float]] = {}  # by trial: which epoch it reported first, and when that ended
+        self._gaps: dict[int, float] = {}  # by trial: seconds from the last epoch of the actor's trial before to that
+        self._epoch_s: dict[int, float] = {}  # seconds of an epoch after that, by trial
+        self._told = False
+
+    def hear(self, number: int, epoch: Epoch) -> None:
+        """Hear when an epoch ended."""
+        if self._told or epoch.at is None:
+            return
+        first, at = self._first.setdefault(number, (epoch.epoch, epoch.at))
+        if epoch.epoch > first:
+            self._epoch_s[number] = (epoch.at - at) / (epoch.epoch - first)
+        elif epoch.before is not None:
+            self._gaps[number] = epoch.at - epoch.before
+        if len(self._gaps) >= N_MEASURED and self._epoch_s:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Tell what is left of the gaps without the epochs in them: an epoch takes what the trial's later ones do."""
+        usual_s = statistics.median(self._epoch_s.values())
+        if usual_s <= 0:
+            return
+        starts = [
+            gap / (self._epoch_s.get(number) or usual_s) - self._first[number][0] for number, gap in self._gaps.items()
+        ]
+        start = max(statistics.median(starts), 0.0)
+        self._ledger.notes.start_takes(start)
+        self._rule.start_takes(start)
+        self._told = True
+
+
+def replay(
+    rule: Rule,
+    history: Iterable[Event],
+    standing: dict[int, Verdict],
+    was_last: Callable[[int, int], bool],
+    take_over: Callable[[Move], None],
+) -> None:
+    """Bring ``rule`` to where it was, and into ``standing`` what it said last to each trial in it.
+
+    ``was_last`` tells of a trial and its epoch whether none was to follow: such a trial is not stopped any more.
+    """
+    for event in history:
+        match event:
+            case Opened(trial):
+                rule.opened(trial)
+            case Reported(trial, epoch, value):
+                verdict = rule.judge(trial, epoch, value)
+                if trial in standing and not was_last(trial, epoch):
+                    standing[trial] = verdict
+            case Ended(trial, failed):
+                rule.ended(trial, failed=failed)
+            case Sealed():
+                rule.seal()
+            case Started(n_epochs):
+                rule.start_takes(n_epochs)
+        for move in rule.moves():
+            if standing.get(move.trial) is Verdict.PAUSE:
+                take_over(move)
+                standing[move.trial] = Verdict.GO_ON if move.goes_on else Verdict.STOP
+
+
+class Usher:
+    """Stands between the scheduler, which only decides, and the trials."""
+
+    def __init__(self, ledger: Ledger, rule: Rule, heirs: Heirs, versions: Versions) -> None:
+        self._ledger = ledger
+        self._rule = rule
+        self._heirs = heirs
+        self._versions = versions
+        self._starts = Starts(ledger, rule)
+        self._n_sealed = 0  # trials that there were when the scheduler heard that no further one comes
+        self.turns = Turns()
+        """Trials of an earlier driver, those whose process died, and those that the scheduler lets wait."""
+        self.stopped: set[int] = set()
+        """By the scheduler."""
+
+    def recall(self) -> list[int]:
+        """Let the scheduler hear what earlier drivers told it; return the open trials that it does not let wait."""
+        standing = dict.fromkeys(self._versions.numbers, Verdict.GO_ON)
+        replay(self._rule, self._ledger.history, standing, self._was_last, self._take_over)
+        self.stopped |= {number for number, verdict in standing.items() if verdict is Verdict.STOP}
+        for number in [number for number, verdict in standing.items() if verdict is Verdict.PAUSE]:
+            self.turns.pause(number)
+            self.rest(number)
+        return [number for number, verdict in standing.items() if verdict is not Verdict.PAUSE]
+
+    def _was_last(self, number: int, epoch: int) -> bool:
+        return bool(self._ledger.noted(number).get("last_epoch") == epoch)
+
+    def learn_length(self, n_whole: int | None, *, is_mean: bool) -> None:
+        """Hear how many values a whole trial reports."""
+        self._rule.learn_length(n_whole, is_mean=is_mean)
+
+    def opened(self, number: int) -> None:
+        """Hear of a new trial."""
+        self._rule.opened(number)
+
+    def judged_at(self, number: int) -> tuple[int, ...] | None:
+        """Return the epochs at which the scheduler decides about a trial; None: any."""
+        epochs = self._rule.judged_at(number)
+        return None if epochs is None else tuple(epochs)
+
+    def seal(self, n_asked: int) -> bool:
+        """Hear that no further trial comes than those so many; tell whether that is news to the scheduler."""
+        if self._n_sealed == n_asked:
+            return False
+        self._n_sealed = n_asked
+        self._ledger.seal()
+        self._rule.seal()
+        return True
+
+    def judge(self, number: int, epoch: Epoch, *, last: bool) -> None:
+        """Ask the scheduler about a trial after an epoch; one that is through anyway is neither stopped nor waits."""
+        self._starts.hear(number, epoch)
+        verdict = self._rule.judge(number, epoch.epoch, epoch.value)
+        if verdict is Verdict.STOP and not last:
+            self.stopped.add(number)
+        if verdict is Verdict.PAUSE and not last and number not in self.stopped:
+            self.turns.pause(number)
+
+    def rest(self, number: int) -> None:
+        """Let a trial wait whose process has ended; a move may have come already."""
+        self._ledger.rest(number)
+        self.turns.freed(number)
+
+    def revive(self, number: int, max_failures: int) -> bool:
+        """Let a trial whose process died go on, unless it died too often; what dies as the search ends waits."""
+        deaths = self._ledger.noted(number).get("deaths", 0) + 1
+        self._ledger.note(number, deaths=deaths)
+        if deaths > max_failures:
+            return False
+        self.turns.add(number)
+        return True
+
+    def busy(self, running: Iterable[int], closing: int) -> set[int]:
+        """Return the trials whose checkpoints somebody needs: to go on with, or to take over."""
+        going_on = {*running, *self.turns.all} - {closing}
+        return going_on | {mutation["donor"] for each in going_on for mutation in self._ledger.mutations(each)[-1:]}
+
+    def ended(self, number: int, *, failed: bool) -> None:
+        """Is called when a trial has ended."""
+        self._rule.ended(number, failed=failed)
+
+    def moves(self) -> Iterator[int]:
+        """Do with paused trials what the scheduler says; yield those that are to be closed.
+
+        All takeovers come first: then the donors may go on.
+        """
+        moves = [move for move in self._rule.moves() if self.turns.pauses(move.trial)]  # one may be through anyway
+        for move in moves:
+            self._take_over(move)
+        for move in moves:
+            if not move.goes_on:
+                self.stopped.add(move.trial)
+            if self.turns.apply(move):
+                self._ledger.wake(move.trial)
+                yield move.trial
+
+    def _take_over(self, move: Move) -> None:
+        if move.donor is not None:
+            self._heirs.take_over(move.trial, move.donor, self._versions.of)

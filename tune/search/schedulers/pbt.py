@@ -1,0 +1,167 @@
+"""Population Based Training: the weak take over the weights of the strong, and go on with other constants.
+
+Population Based Training: the weak take over the weights of the strong, and go on from there with other constants.
+
+Jaderberg et al., "Population Based Training of Neural Networks", 2017. Every ``perturbation_interval`` epochs the whole
+population is compared at one and the same epoch; so one seed gives one search, whatever the machines' speed. Members
+take turns where fewer trials run at a time than there are members. Each is compared by its value at the milestone, not
+by its best one up to there: the weights of the milestone are taken over.
+
+What a member of a population takes over: its donor's weights of the same epoch, and mutated constants.
+"""
+
+import math
+import random
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from tune.experiment.trial_result import Mode
+from tune.paths import VersionPaths
+from tune.search.samplers.perturb import RESAMPLE_PROBABILITY, explore
+from tune.search.schedulers.scheduler import Move, Verdict
+from tune.search.study.study import Ledger
+from tune.space.dimensions import Dimension, Value
+
+PERTURBATION_INTERVAL = 4  # epochs
+QUANTILE_FRACTION = 0.25
+
+
+class Population:
+    """Decides who takes over from whom."""
+
+    def __init__(
+        self,
+        mode: Mode,
+        *,
+        seed: int,
+        perturbation_interval: int = PERTURBATION_INTERVAL,
+        quantile_fraction: float = QUANTILE_FRACTION,
+    ) -> None:
+        self._sign = 1.0 if mode == "max" else -1.0
+        self._seed = seed
+        self._interval = perturbation_interval
+        self._quantile = quantile_fraction
+        self._members: list[int] = []
+        self._rewards: dict[int, float] = {}  # of the members that wait at the milestone
+        self._milestone = perturbation_interval
+        self._sealed = False
+        self._moves: list[Move] = []
+
+    def opened(self, trial: int) -> None:
+        """Take in a member."""
+        self._members.append(trial)
+
+    def judged_at(self, trial: int) -> Sequence[int] | None:
+        """Take any epoch for a milestone: where the next one is depends on what members did meanwhile."""
+        return None
+
+    def judge(self, trial: int, epoch: int, value: float) -> Verdict:
+        """Decide about a trial after an epoch."""
+        if not math.isfinite(value):
+            self.ended(trial)
+            return Verdict.STOP
+        if epoch < self._milestone or trial not in self._members:
+            return Verdict.GO_ON
+        self._rewards[trial] = self._sign * value
+        self._compare()
+        mine = next((move for move in self._moves if move.trial == trial and move.donor is None), None)
+        if mine is None:
+            return Verdict.PAUSE
+        self._moves.remove(mine)
+        return Verdict.GO_ON
+
+    def learn_length(self, n_whole: int | None, *, is_mean: bool = False) -> None:
+        """Do nothing: its milestones are fixed."""
+
+    def start_takes(self, n_epochs: float) -> None:
+        """Do nothing: nobody ends early."""
+
+    def ended(self, trial: int, *, failed: bool = False) -> None:
+        """Go on without it."""
+        if trial in self._members:
+            self._members.remove(trial)
+            self._rewards.pop(trial, None)
+            self._compare()
+
+    def seal(self) -> None:
+        """Take the population for whole."""
+        self._sealed = True
+        self._compare()
+
+    def moves(self) -> Sequence[Move]:
+        """Return what became of paused trials since the last call."""
+        moves, self._moves = self._moves, []
+        return moves
+
+    def _compare(self) -> None:
+        """Once all wait at the milestone, let each of the worst take over from one of the best."""
+        if not (self._sealed and self._members and set(self._members) <= set(self._rewards)):
+            return
+        ordered = sorted(self._members, key=lambda trial: -self._rewards[trial])  # a tie goes to the lower number
+        n_moved = min(math.ceil(len(ordered) * self._quantile), len(ordered) // 2)
+        best, worst = ordered[:n_moved], set(ordered[len(ordered) - n_moved :])
+        rng = random.Random(f"{self._seed} {self._milestone}")  # noqa: S311 - not for secrets
+        self._moves += [
+            Move(trial=trial, goes_on=True, donor=rng.choice(best) if trial in worst else None)
+            for trial in self._members
+        ]
+        self._rewards = {}
+        self._milestone += self._interval
+
+
+VersionOf = Callable[[int], VersionPaths]
+
+N_TRIES = 100
+"""Draws until one fulfils the space's requirements; then the donor's constants stay as they are."""
+
+
+class Heirs:
+    """Writes each takeover down before anybody acts on it, so that it happens once, whenever the driver dies."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        dimensions: Mapping[str, Dimension],
+        seed: int,
+        resample_probability: float = RESAMPLE_PROBABILITY,
+    ) -> None:
+        self._ledger = ledger
+        self._dimensions = dimensions
+        self._seed = seed
+        self._resample_probability = resample_probability
+        self._kept: dict[Path, int] = {}  # the donors' checkpoints, and their epochs
+
+    def take_over(self, heir: int, donor: int, version_of: VersionOf) -> None:
+        """Keep the donor's checkpoint of the heir's last epoch, and give the heir the donor's constants, mutated."""
+        epoch = max(self._ledger.curve(heir))
+        if any(mutation["epoch"] == epoch for mutation in self._ledger.mutations(heir)):
+            return  # an earlier driver did
+        weights = version_of(donor)
+        self._tidy(epoch)
+        if not weights.after(epoch).exists():
+            weights.after(epoch).hardlink_to(weights.last)
+        self._kept[weights.after(epoch)] = epoch
+        self._ledger.mutate(heir, epoch, donor, self._mutated(heir, epoch, self._ledger.values(donor)))
+
+    def checkpoint(self, heir: int, version_of: VersionOf) -> Path | None:
+        """Return the checkpoint that an heir goes on from; None where it has its own."""
+        mutations = self._ledger.mutations(heir)
+        return version_of(mutations[-1]["donor"]).after(mutations[-1]["epoch"]) if mutations else None
+
+    def tidy(self) -> None:
+        """Delete the donors' checkpoints: nobody takes over any more."""
+        self._tidy(math.inf)
+
+    def _tidy(self, before: float) -> None:
+        """Delete those of earlier epochs: the whole population is past them."""
+        for path in [path for path, epoch in self._kept.items() if epoch < before]:
+            path.unlink(missing_ok=True)
+            del self._kept[path]
+
+    def _mutated(self, heir: int, epoch: int, values: Mapping[str, Value]) -> dict[str, Value]:
+        rng = random.Random(f"{self._seed} {heir} {epoch}")  # noqa: S311 - not for secrets
+        for _ in range(N_TRIES):
+            mutated = explore(self._dimensions, values, rng, self._resample_probability)
+            if self._ledger.allows(mutated):
+                return mutated
+        return dict(values)

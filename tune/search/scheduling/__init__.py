@@ -1,1 +1,0 @@
-"""Which trial goes on after an epoch, which stops, and which waits or takes over another one's weights."""

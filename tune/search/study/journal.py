@@ -1,0 +1,202 @@
+"""The journal as a file: made once, opened again, repaired where a power cut tore it.
+
+The journal as a file: what a power cut tore is repaired, and the order of all that happened is read back.
+
+One record a line, each a JSON object. Optuna rebuilds trials from them, but forgets in which order they reported, which
+is what a scheduler's decisions are made of.
+
+The file behind the ledger: an Optuna study in a journal, made once, and opened again by whoever goes on.
+"""
+
+import itertools
+import json
+import math
+import os
+import warnings
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages.journal._storage import JournalOperation as Op
+from optuna.trial import TrialState
+
+from tune.experiment.contradictions import count_whole_records
+from tune.experiment.trial_result import FORMAT, SETTINGS, check_format
+from tune.internals.optuna_internals import Book, JournalFile
+from tune.paths import ExperimentPaths
+from tune.search.samplers.trial_window import DIRECTIONS
+from tune.space.space import Space, note_space
+from tune.trial.disk_space import folder_told
+
+SEALED = "sealed"
+"""The study's attribute that says after how many trials no further one was to come."""
+
+START = "start"
+"""The one of what a trial takes beside its epochs, in epochs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A trial was opened."""
+
+    trial: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """An epoch was reported."""
+
+    trial: int
+    epoch: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A trial ended."""
+
+    trial: int
+    failed: bool
+    """Whether its program raised, its process died, or its metric was not finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """No further trial was to come, then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """It was known what a trial takes beside its epochs."""
+
+    n_epochs: float
+
+
+Event = Opened | Reported | Ended | Sealed | Started
+
+LOCKS = (".lock", ".lock*.rename")
+"""Behind the journal's name: what Optuna's lock leaves when its process is killed, and then waits 30 s for."""
+
+
+class Backend(JournalFile):
+    """The journal's file, which stays whole on a full disk: a record that does not fit is not there at all."""
+
+    def __init__(self, journal: Path) -> None:
+        super().__init__(str(journal))
+        self._journal = journal
+
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+        """Yield the records from that one on, and keep in memory where they end, not where each of them begins."""
+        with folder_told(self._journal.parent, ours=True):
+            yield from super().read_logs(log_number_from)
+        last = max(self._log_number_offset)
+        self._log_number_offset = {0: 0, last: self._log_number_offset[last]}
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Append records, all or none; raise NoRoomError where the disk is full."""
+        size = self._journal.stat().st_size
+        with folder_told(self._journal.parent, ours=True):
+            try:
+                super().append_logs(logs)
+            except OSError:
+                os.truncate(self._journal, size)
+                raise
+
+
+def repair(journal: Path) -> int:
+    """Take a torn end out of a journal; return how many bytes were lost. The caller holds the experiment's lock.
+
+    Raises ExperimentError where a record is broken that no power cut tore; and NoRoomError where not
+    even a newline has room.
+    """
+    for pattern in LOCKS:
+        for left in journal.parent.glob(journal.name + pattern):
+            left.unlink(missing_ok=True)
+    raw = journal.read_bytes()
+    n_whole = count_whole_records(raw, journal)
+    kept = b"".join(line + b"\n" for line in raw.split(b"\n")[:n_whole])
+    if len(kept) > len(raw):  # the last record lacks its newline alone
+        with folder_told(journal.parent, ours=True), journal.open("ab") as file:
+            file.write(b"\n")
+    elif len(kept) < len(raw):
+        os.truncate(journal, len(kept))  # in place: on a full disk there is no room for a second one
+    return max(0, len(raw) - len(kept))
+
+
+def events(journal: Path, numbers: Mapping[int, int]) -> Iterator[Event]:
+    """Yield what happened, in its order; ``numbers`` of trials by Optuna's ids, only these are told of."""
+    ids = itertools.count()
+    for record in records_of(journal):
+        op = record["op_code"]
+        trial = numbers.get(next(ids) if op == Op.CREATE_TRIAL else record.get("trial_id", -1))
+        if op == Op.SET_STUDY_USER_ATTR and SEALED in record["user_attr"]:
+            yield Sealed()
+        elif op == Op.SET_STUDY_USER_ATTR and START in record["user_attr"]:
+            yield from _started(record["user_attr"][START])
+        elif trial is None:
+            continue
+        elif op == Op.CREATE_TRIAL:
+            yield Opened(trial)
+        elif op == Op.SET_TRIAL_INTERMEDIATE_VALUE:
+            yield Reported(trial, record["step"], record["intermediate_value"])
+        elif op == Op.SET_TRIAL_STATE_VALUES and (state := TrialState(record["state"])).is_finished():
+            yield Ended(trial, state is TrialState.FAIL)
+
+
+def _started(noted: Any) -> Iterator[Started]:
+    """Yield what is as we write it; the file may be anybody's."""
+    if isinstance(noted, float) and 0 <= noted < math.inf:
+        yield Started(noted)
+
+
+def records_of(journal: Path) -> Iterator[dict[str, Any]]:
+    """Yield every record of a whole journal."""
+    with journal.open("rb") as file:
+        for line in file:
+            yield json.loads(line)
+
+
+KNOWLEDGE = "knowledge"
+"""The study's attribute that holds what was known from the start."""
+
+REPEAT = "repeat_of"
+"""The attribute of a trial that was not trained: the number of the one whose configuration it has."""
+
+TRAINED_OTHERWISE = "trained_otherwise"
+"""The attribute of a trial that was trained with other arguments of the Trainer than are given now."""
+
+
+def create_study(paths: ExperimentPaths, space: Space) -> optuna.Study:
+    """Return a new study in an experiment's folder."""
+    with _quiet():
+        study = optuna.create_study(
+            storage=Book(Backend(paths.journal)),
+            study_name=paths.name,
+            directions=[DIRECTIONS[each.mode] for each in space.objectives],
+            sampler=optuna.samplers.RandomSampler(),  # draws nothing: the searcher does
+        )
+        study.set_user_attr("format", FORMAT)
+        study.set_user_attr("folder", str(Path.cwd()))
+        study.set_user_attr(SETTINGS, note_space(space))
+        study.set_metric_names([each.metric for each in space.objectives])  # optuna-dashboard shows it
+    return study
+
+
+def open_study(paths: ExperimentPaths) -> optuna.Study:
+    """Return the study of an experiment; raise ExperimentError where its format is one that we do not know."""
+    with _quiet():
+        study = optuna.load_study(study_name=None, storage=Book(Backend(paths.journal)))
+    check_format(study.user_attrs.get("format"), paths)
+    return study
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what Optuna says of new studies, and of its parts that are experimental."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        yield

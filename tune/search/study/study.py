@@ -1,0 +1,358 @@
+"""The study of a search: an Optuna study in a journal file, the only truth about trials.
+
+The ledger: an Optuna study in a journal file, the only truth about trials. One process writes it.
+
+What the ledger holds of a search as a whole, beside its trials.
+"""
+
+# ruff: noqa: SLF001 - Optuna has no public word for WAITING, nor for going on with a trial
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from tune.experiment.trial_result import (
+    LEFT_OUT,
+    MUTATIONS,
+    N_FITS,
+    SETTINGS,
+    Outcome,
+    measures_of,
+    others_key,
+    outcome_of,
+    scored_epoch,
+)
+from tune.internals.optuna_internals import FINISHED, at_once
+from tune.paths import ExperimentPaths
+from tune.promotion.options.declared_options import Option
+from tune.promotion.resolve import Promoted
+from tune.search.samplers.searcher import Draw, Searcher
+from tune.search.study.journal import (
+    KNOWLEDGE,
+    REPEAT,
+    SEALED,
+    START,
+    TRAINED_OTHERWISE,
+    Event,
+    create_study,
+    events,
+    open_study,
+)
+from tune.space.conditions import only_active, restored
+from tune.space.dimensions import Value
+from tune.space.space import Space, note_space
+from tune.trial.reporting import Epoch
+
+
+class Notes:
+    """Those of one study."""
+
+    def __init__(self, study: optuna.Study) -> None:
+        self._study = study
+
+    def remember(self, command: str) -> None:
+        """Note what was typed to start the search, or to go on with it."""
+        self._study.set_user_attr("commands", [*self._study.user_attrs.get("commands", ()), command])
+
+    def start_takes(self, n_epochs: float) -> None:
+        """Note what a trial takes beside its epochs, in epochs: the scheduler knows it from now on."""
+        self._study.set_user_attr(START, n_epochs)
+
+    def note_settings(self, space: Space) -> None:
+        """Note the settings that trials run by from now on: a damaged space file would be filled with defaults."""
+        self._study.set_user_attr(SETTINGS, note_space(space))
+
+    @property
+    def folder(self) -> Path:
+        """The working directory of the search's first driver, and of its trials; this one's where none was noted."""
+        noted = self._study.user_attrs.get("folder")
+        return Path(noted) if isinstance(noted, str) and "\0" not in noted else Path.cwd()
+
+
+BASELINE = 0
+"""The number of the trial that holds the hardcoded values."""
+
+
+class Ledger:
+    """Writes down the configurations that are drawn, and what became of them."""
+
+    def __init__(
+        self, study: optuna.Study, space: Space, promoted: Sequence[Promoted], history: Sequence[Event] = ()
+    ) -> None:
+        self._study = study
+        self._space = space
+        self.notes = Notes(study)
+        self._open: dict[int, int] = {}  # the ids of trials, by number
+        self._finished: dict[str, Outcome] = {}  # the first trial of each configuration
+        self.history = history
+        """What happened to the trials that earlier drivers trained, in its order."""
+        self._searcher = Searcher(space, promoted, n_past=len(study.get_trials(deepcopy=False)))
+        if KNOWLEDGE in study.user_attrs:
+            self._know(study.user_attrs[KNOWLEDGE]["trials"])
+        past = self._counted
+        self._values = self._searcher.recall(past)  # of every trial; the journal makes lists of tuples
+        self._options = {item.key: item.dimension for item in promoted if isinstance(item.constant, Option)}
+        dimensions = {item.key: item.dimension for item in promoted}
+        for trial in past:
+            for mutation in trial.user_attrs.get(MUTATIONS, ()):
+                held = mutation["constants"].items()
+                self._values[trial.number] = {name: restored(dimensions[name], value) for name, value in held}
+            self._note_finished(trial)
+
+    @property
+    def n_trials(self) -> int:
+        """Trials that were ever opened, without those that an edited space left out."""
+        return len(self._counted)
+
+    @property
+    def _counted(self) -> list[FrozenTrial]:
+        return [trial for trial in self._study.get_trials(deepcopy=False) if LEFT_OUT not in trial.user_attrs]
+
+    def reopen(self) -> list[int]:
+        """Open again every trial that did not end; return their numbers."""
+        unfinished = [trial for trial in self._study.get_trials(deepcopy=False) if not trial.state.is_finished()]
+        for trial in unfinished:
+            if trial.state == TrialState.WAITING:
+                self._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
+            self._open[trial.number] = trial._trial_id
+        return [trial.number for trial in unfinished]
+
+    def learn(self, experiment: str, trials: Sequence[Outcome]) -> None:
+        """Know the trials of another experiment: noted beside ours, not among them, so that no reader counts them."""
+        known = [
+            {
+                "params": self._searcher.labels(each.values),
+                "state": each.state.upper(),
+                "curve": list(each.measures.items()),
+                "scores": each.scores,
+            }
+            for each in trials
+        ]
+        self._study.set_user_attr(KNOWLEDGE, {"experiment": experiment, "trials": known})
+        self._know(known)
+
+    def _know(self, trials: Sequence[Mapping[str, Any]]) -> None:
+        for each in trials:
+            state = TrialState[each["state"]]
+            scores = each["scores"] if state is TrialState.COMPLETE else None
+            self._searcher.know(each["params"], state, dict(each["curve"]), scores)
+
+    def ask_baseline(self) -> tuple[int, dict[str, Value]]:
+        """Open trial 0: the hardcoded values; one that only the program knows is left as it is."""
+        return self._opened(self._searcher.baseline())
+
+    def ask(self) -> tuple[int, dict[str, Value]]:
+        """Open a trial; return its number and its values. A constant that is left out keeps its hardcoded value."""
+        return self._opened(self._searcher.draw())
+
+    def seal(self) -> None:
+        """Write down that no further trial is to come: a scheduler may decide by it."""
+        self._study.set_user_attr(SEALED, self.n_trials)
+
+    def rest(self, number: int) -> None:
+        """Let an open trial wait."""
+        self._storage.set_trial_state_values(self._open[number], TrialState.WAITING)
+
+    def wake(self, number: int) -> None:
+        """Let one that waited go on; one that did not is no harm."""
+        if self._frozen(number).state == TrialState.WAITING:
+            self._storage.set_trial_state_values(self._open[number], TrialState.RUNNING)
+
+    def mutations(self, number: int) -> list[dict[str, Any]]:
+        """Return how an open trial's constants changed: after which ``epoch``, from which ``donor``, to what."""
+        return list(self.noted(number).get(MUTATIONS, ()))
+
+    def mutate(self, number: int, epoch: int, donor: int, values: Mapping[str, Value]) -> None:
+        """Change an open trial's constants."""
+        mutation = {"epoch": epoch, "donor": donor, "constants": dict(values)}
+        self.note(number, **{MUTATIONS: [*self.mutations(number), mutation]})
+        self._values[number] = dict(values)
+
+    def allows(self, values: Mapping[str, Value]) -> bool:
+        """Tell whether a configuration fulfils what the space requires."""
+        return self._searcher.allows(values)
+
+    def repeat(self, number: int, *, begun: bool = False) -> Outcome | None:
+        """Close a new trial with what an earlier one of its configuration was worth; None where there is none.
+
+        A trial depends on its constants alone: all have one seed. With ``begun`` only what an earlier driver had begun
+        to repeat is.
+        """
+        noted = self.noted(number)
+        earlier = self._finished.get(repr(self._values[number]))
+        if earlier is None or (REPEAT not in noted if begun else self._space.trains_repeats):
+            return None
+        self.note(number, **{REPEAT: earlier.number, "version": earlier.version})
+        known = self.curve(number).keys()
+        told = {epoch: measured for epoch, measured in earlier.measures.items() if epoch not in known}
+        epochs = [Epoch(at, value, others=tuple(more), n_fits=earlier.n_fits) for at, (value, *more) in told.items()]
+        self.report_all(number, epochs)
+        return self.prune(number) if earlier.state == "pruned" else self.complete(number)
+
+    @property
+    def has_others(self) -> bool:
+        """Whether trials have further metrics beside the first."""
+        return bool(self._space.others)
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every point of a grid was asked for."""
+        return self._searcher.exhausted
+
+    def note(self, number: int, **attributes: Any) -> None:
+        """Write attributes of an open trial."""
+        for name, value in attributes.items():
+            self._storage.set_trial_user_attr(self._open[number], name, value)
+
+    def noted(self, number: int) -> Mapping[str, Any]:
+        """Return the attributes of an open trial."""
+        return self._frozen(number).user_attrs
+
+    def version_of(self, number: int) -> str | None:
+        """Return the version's name of any trial; None where it has none yet."""
+        trials = self._study.get_trials(deepcopy=False)
+        return trials[number].user_attrs.get("version") if number < len(trials) else None
+
+    def values(self, number: int) -> dict[str, Value]:
+        """Return the promoted constants of a trial."""
+        return dict(self._values[number])
+
+    def report(self, number: int, epoch: int, value: float, others: Sequence[float] = ()) -> None:
+        """Write one epoch of a trial: its curve, and further metrics; it is on disk when this returns."""
+        self.report_all(number, [Epoch(epoch, value, others=tuple(others))])
+
+    def report_all(self, number: int, epochs: Sequence[Epoch]) -> None:
+        """Write several epochs of a trial, all or none.
+
+        That one is the last comes first: with it, what the scheduler decided follows from the epochs alone.
+        """
+        with at_once(self._storage):
+            for each in epochs:
+                if each.last:
+                    self.note(number, last_epoch=each.epoch)
+                if each.n_fits is not None:
+                    self.note(number, **{N_FITS: each.n_fits})
+                if each.others:
+                    self.note(number, **{others_key(each.epoch): list(each.others)})
+                self._storage.set_trial_intermediate_value(self._open[number], each.epoch, each.value)
+        for each in epochs:
+            self._searcher.reported(number, each.value)
+
+    def _scored_epoch(self, number: int) -> int | None:
+        return scored_epoch(self.curve(number), self._space.mode, self.noted(number).get(N_FITS))
+
+    def note_in_force(self, number: int, found: Mapping[str, Any]) -> None:
+        """Write down which options an open trial trained with, where its program alone knew them.
+
+        ``found``: ``value`` by constant, as a trial's record has it.
+        """
+        held = {key: restored(self._options[key], found[key]["value"]) for key in self._options if key in found}
+        values = {**self._values[number], **held}
+        in_order = {key: values[key] for key in self._space.dimensions if key in values}
+        active = only_active(in_order, self._space.conditions)
+        if active != self._values[number]:
+            self._values[number] = active
+            self.note(number, constants=active)
+
+    def curve(self, number: int) -> dict[int, float]:
+        """Return what an open trial reported, by epoch."""
+        return self._frozen(number).intermediate_values
+
+    def complete(self, number: int, **noted: Any) -> Outcome:
+        """Close a trial that came to its end, with these attributes; its value is its best epoch."""
+        best_epoch = self._scored_epoch(number)
+        assert best_epoch is not None
+        values = measures_of(self._frozen(number))[best_epoch]
+        return self._told(number, TrialState.COMPLETE, values, best_epoch=best_epoch, **noted)
+
+    def unmeasured(self, number: int) -> str | None:
+        """Return which further metric an open trial has not got in its best epoch; None where all are finite."""
+        best_epoch = self._scored_epoch(number)
+        if best_epoch is None:
+            return None
+        _, *values = measures_of(self._frozen(number))[best_epoch]
+        for objective, value in zip(self._space.others, values, strict=False):
+            if not math.isfinite(value):
+                return f"{objective.metric} is {value} in epoch {best_epoch}"
+        return None
+
+    def prune(self, number: int, **noted: Any) -> Outcome:
+        """Close a trial that the scheduler stopped; Optuna takes its curve."""
+        best_epoch = self._scored_epoch(number)
+        return self._told(number, TrialState.PRUNED, best_epoch=best_epoch, **noted)
+
+    def fail(self, number: int, reason: str, **noted: Any) -> Outcome:
+        """Close a trial that failed."""
+        return self._told(number, TrialState.FAIL, reason=reason, **noted)
+
+    def suspend(self) -> None:
+        """Leave what is open WAITING, with its curve: the search ends before it does."""
+        for trial_id in self._open.values():
+            self._storage.set_trial_state_values(trial_id, TrialState.WAITING)
+        self._open.clear()
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """Every trial so far, in the order of their numbers."""
+        return [outcome_of(trial, self._space.mode) for trial in self._counted]
+
+    def outcome(self, number: int) -> Outcome:
+        """Return an open trial as far as it is."""
+        return outcome_of(self._frozen(number), self._space.mode)
+
+    def _opened(self, draw: Draw) -> tuple[int, dict[str, Value]]:
+        """Write a trial that starts now: it enters the ledger whole, in one record."""
+        template = create_trial(
+            state=TrialState.RUNNING,
+            params=draw.params,
+            distributions={name: self._searcher.distributions[name] for name in draw.params},
+            user_attrs={"constants": draw.values, "seed": self._space.settings.seed},
+            system_attrs=draw.marks,
+        )
+        trial_id = self._storage.create_new_trial(self._study._study_id, template)
+        number = self._storage.get_trial(trial_id).number
+        self._open[number] = trial_id
+        self._values[number] = draw.values
+        self._searcher.opened(number, draw)
+        return number, dict(draw.values)
+
+    def _frozen(self, number: int) -> FrozenTrial:
+        return self._storage.get_trial(self._open[number])
+
+    def _told(self, number: int, state: TrialState, values: Sequence[float] | None = None, **noted: Any) -> Outcome:
+        with at_once(self._storage):
+            self.note(number, **noted)
+            self._study.tell(number, values, state=state)
+        trial = self._storage.get_trial(self._open.pop(number))  # not by a list of all: it grows
+        self._searcher.closed(number, state, measures_of(trial), values)
+        self._note_finished(trial)
+        return outcome_of(trial, self._space.mode)
+
+    def _note_finished(self, trial: FrozenTrial) -> None:
+        if trial.state in FINISHED and not {REPEAT, TRAINED_OTHERWISE} & trial.user_attrs.keys():
+            self._finished.setdefault(repr(self._values[trial.number]), outcome_of(trial, self._space.mode))
+
+    @property
+    def _storage(self) -> BaseStorage:
+        return self._study._storage
+
+
+def create_ledger(paths: ExperimentPaths, space: Space, promoted: Sequence[Promoted]) -> Ledger:
+    """Return a new ledger in an experiment's folder."""
+    return Ledger(create_study(paths, space), space, promoted)
+
+
+def open_ledger(paths: ExperimentPaths, space: Space, promoted: Sequence[Promoted]) -> Ledger:
+    """Return the ledger of an experiment, to go on with it; the caller holds the experiment's lock.
+
+    Raises ExperimentError where it was written in a format that we do not know.
+    """
+    study = open_study(paths)
+    trials = study.get_trials(deepcopy=False)
+    trained = {trial._trial_id: trial.number for trial in trials if not {REPEAT, LEFT_OUT} & trial.user_attrs.keys()}
+    return Ledger(study, space, promoted, list(events(paths.journal, trained)))

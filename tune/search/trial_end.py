@@ -1,0 +1,200 @@
+"""How a trial ended: what its process left on disk, how it is closed in the study, and when a search gives up.
+
+Closes trials in the ledger: by what they reported, by their own records, and by what the scheduler said.
+
+What a trial left on disk when its process ended: how it ended, and the epochs that were not reported.
+
+What a trial whose process died could not write down itself.
+
+When to give up: failures in a row with one cause, and no success between them.
+"""
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from tune.errors import ExperimentError
+from tune.experiment.records import HUNG, INFINITE, NAN, Failure, Record, read_record
+from tune.experiment.trial_result import BASELINE, Outcome, State
+from tune.paths import ExperimentPaths, VersionPaths, short
+from tune.promotion.program import Program
+from tune.promotion.snapshot import open_snapshot
+from tune.search.checkpoint_retention import Keeper
+from tune.search.study.study import Ledger
+from tune.space.dimensions import Value
+from tune.trial.checkpoints.checkpoint_state import read_mark
+from tune.trial.process.channel import leaves_stack
+from tune.trial.process.watched import crash_places
+from tune.trial.reporting import Epoch
+
+WORKER_DIED = "the worker died"
+
+
+def explain_death(record: Record | None, death: str, version: VersionPaths) -> Record | None:
+    """Return the record of a trial whose process died, with how it did, in words, and where, if its log says."""
+    if record is None:
+        return None
+    places = crash_places(version.log, record.log_start) if leaves_stack(death) else []
+    program = _program_of(version)
+    own = next((place for place in places if program is not None and program.holds(place[0])), None)
+    library = places[0] if places and places[0] != own else None
+    failure = Failure(
+        kind=WORKER_DIED,
+        ours=True,
+        message=death,
+        place=None if own is None or program is None else f"{program.name_of(own[0])}:{own[1]}",
+        hint=None if library is None else f"It died in {short(library[0])}:{library[1]}.",
+    )
+    return replace(record, ended=time.time(), failure=failure)
+
+
+def failure_in(record: Record | None, death: str) -> Failure:
+    """Return why a trial failed; ``death``: how its process died, where no record says anything."""
+    return record.failure if record and record.failure else Failure(kind=WORKER_DIED, ours=True, message=death)
+
+
+def _program_of(version: VersionPaths) -> Program | None:
+    folder = version.folder.parent
+    for paths in (ExperimentPaths(folder), ExperimentPaths(folder.parent)):  # `retrain` has a folder for its versions
+        with contextlib.suppress(ExperimentError):
+            return open_snapshot(paths.source).program
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What is known of the end of a trial's last attempt."""
+
+    record: Record | None
+    """With how the process died, if it did; None: it died before it could write anything."""
+    failed: bool
+    """Whether the program raised, or its process died."""
+    died: bool
+    """Whether its process died before the program had ended."""
+    version: VersionPaths
+
+    @property
+    def trains(self) -> bool:
+        """Whether the baseline came past the pre-flight and logged its metric."""
+        return self.record is not None and self.record.trains
+
+    @property
+    def hung(self) -> bool:
+        """Whether its process was ended because it made no progress."""
+        return self.record is not None and self.record.failure is not None and self.record.failure.is_a(HUNG)
+
+    @property
+    def through(self) -> bool:
+        """Whether the program had ended."""
+        return self.record is not None and self.record.stage == "complete"
+
+    def epochs(self, *, several: bool) -> list[Epoch]:
+        """Return what it may not have reported, from its record; if its process died, from its checkpoint too.
+
+        ``several``: a record knows the first of several metrics alone, and says too little then.
+        """
+        found = {} if several else {each.epoch: each for each in told_by(self.record)}
+        if (self.died or self.hung) and (mark := read_mark(self.version.last, whole=False)) is not None:
+            found |= {epoch: Epoch(epoch, value, others=mark.others.get(epoch, ())) for epoch, value in mark.curve}
+        return [found[epoch] for epoch in sorted(found)]
+
+
+def left_in(version: VersionPaths, *, death: str | None, stopped: bool) -> Left:
+    """Look at a version; ``death``: how its process died; ``stopped``: by the scheduler; a program may fail then."""
+    record = read_record(version)
+    failed = death is not None or (record is not None and record.stage == "failed" and not stopped)
+    died = failed and (record is None or record.stage in ("preflight", "running"))
+    return Left(
+        record=explain_death(record, death or "", version) if died else record,
+        failed=failed,
+        died=died,
+        version=version,
+    )
+
+
+def told_by(record: Record | None) -> list[Epoch]:
+    """Return the epochs in a record."""
+    return [] if record is None else [Epoch(epoch, value, n_fits=record.n_fits) for epoch, value in record.curve]
+
+
+class Causes:
+    """Counts failures. A metric that is not finite counts neither for nor against: it says something of its values."""
+
+    def __init__(self, give_up_after: int) -> None:
+        self._most = give_up_after
+        self._row: list[str] = []
+        self.last_straw: Outcome | None = None
+        """The failure that was one too many."""
+
+    def succeeded(self) -> None:
+        """Begin to count anew."""
+        self._row.clear()
+
+    def failed(self, failure: Failure, outcome: Outcome) -> None:
+        """Count a failure."""
+        if failure.is_a(NAN, INFINITE):
+            return
+        cause = f"{failure.kind} {failure.place or failure.message}"  # a message may name the values
+        self._row = [*self._row, cause] if self._row[-1:] == [cause] else [cause]
+        if len(self._row) >= self._most:
+            self.last_straw = outcome
+
+
+OnDeath = Callable[[VersionPaths, Mapping[str, Value], float], None]
+"""Completes the version of a trial whose process died; takes its constants and when it started, too."""
+
+
+class Registrar:
+    """One for a search."""
+
+    def __init__(self, ledger: Ledger, causes: Causes, keeper: Keeper, on_death: OnDeath) -> None:
+        self._ledger = ledger
+        self._causes = causes
+        self._keeper = keeper
+        self._on_death = on_death
+
+    def close(
+        self,
+        number: int,
+        version: VersionPaths,
+        record: Record | None,
+        *,
+        failed: bool,
+        stopped: bool,
+        death: str,
+        busy: Sequence[VersionPaths],
+    ) -> Outcome:
+        """Close a trial, ``stopped`` by the scheduler or not; the ``busy`` ones keep their checkpoints.
+
+        ``death``: how its process died, in words; empty where it did not, and where nobody can say.
+        """
+        if number == BASELINE and record is not None:
+            self._ledger.note_in_force(number, record.in_force)
+        noted = {} if record is None else {"worker": record.worker or f"{record.host}:{record.pid}"}
+        failure = failure_in(record, death) if failed else None
+        if failure is not None and failure.is_a(WORKER_DIED, HUNG):
+            self.bury(number, version, record)
+        reason = self._not_finite(number) if failure is None else failure.reason
+        state: State = "failed" if reason is not None else "pruned" if stopped else "complete"
+        self._keeper.make_room(replace(self._ledger.outcome(number), state=state), busy)
+        if reason is None:
+            self._causes.succeeded()
+            return self._ledger.prune(number, **noted) if stopped else self._ledger.complete(number, **noted)
+        outcome = self._ledger.fail(number, reason, **noted)
+        if failure is not None:
+            self._causes.failed(failure, outcome)
+        return outcome
+
+    def bury(self, number: int, version: VersionPaths, record: Record | None) -> None:
+        """Write the record of a trial whose process died."""
+        if record is not None and record.stage != "failed":
+            replace(record, stage="failed").write(version)
+        self._on_death(version, self._ledger.values(number), record.started if record else time.time())
+
+    def _not_finite(self, number: int) -> str | None:
+        for epoch, value in self._ledger.curve(number).items():
+            if not math.isfinite(value):
+                return f"the metric is {value} in epoch {epoch}"
+        return self._ledger.unmeasured(number)

@@ -1,0 +1,227 @@
+"""A first range for a constant, from its name and the value that the source holds. It always contains that value."""
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from itertools import pairwise
+
+from tune.space.dimensions import Choice, Dimension, LogRandInt, LogUniform, RandInt, Uniform, Value, contains, is_int
+from tune.space.library_args import AcceptedRange, find_accepted_range
+from tune.space.parse_dimension import MAX_INT
+
+WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+
+NO_RATE = frozenset(
+    {"decay", "gamma", "step", "steps", "patience", "factor", "schedule", "scheduler", "warmup", "drop"}
+)
+"""Words that make another thing of a learning rate: ``LR_PATIENCE``."""
+CHANCES = frozenset({"dropout", "drop", "droprate", "p", "prob", "probability"})
+MOMENTA = frozenset({"momentum", "beta", "beta1", "beta2", "b1", "b2"})
+EPOCHS = frozenset({"epochs", "epoch", "patience"})
+SEEDS = frozenset({"seed", "random_state"})
+
+OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop")
+STYLES = (
+    {"adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "rmsprop": "RMSprop"},
+    {name: name for name in OPTIMIZERS},
+    {name: name.upper() for name in OPTIMIZERS},
+)
+"""The usual optimizers as programs write them: as torch does, small, in capitals."""
+
+LARGE = 8
+"""From here on an int is a size, which is searched by doubling; below it is a count."""
+TINY = 0.05
+"""Below this a float is searched by orders of magnitude."""
+NEARLY_ONE = (0.99, 0.9999, 0.999999)
+"""Ends of a range that must not reach 1."""
+LARGEST = 1e300
+"""A float beyond it has no ten times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What to write into a space file."""
+
+    dimension: Dimension | None
+    """None: only the user can tell."""
+    remark: str
+    """Half a sentence for a comment: why this range, or what is to be written."""
+
+
+def suggest_range(name: str, value: Value, receivers: Iterable[tuple[str, str]] = ()) -> Suggestion:
+    """Return a range for the constant ``name`` (``LR``, ``Adam.lr@42``, ``--batch-size``) around its value.
+
+    ``receivers``: the parameters that take it, such as (``Adam``, ``betas``). The range holds what all of them accept.
+    """
+    suggestion = _suggest_by_name(name, value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return suggestion
+    for callee, parameter in receivers:
+        accepted = find_accepted_range(callee, parameter)
+        if accepted is not None and accepted.holds(value):
+            held = _checked(_clip_to_accepted(suggestion, accepted, value), value)
+            if held != suggestion:
+                remark = held.remark.removesuffix(", at most 1")
+                suggestion = replace(held, remark=f"{remark}, as {callee}.{parameter} accepts it")
+    return suggestion
+
+
+def _clip_to_accepted(suggestion: Suggestion, accepted: AcceptedRange, value: float) -> Suggestion:
+    """Return the range without what is not accepted."""
+    match suggestion.dimension:
+        case RandInt(low=0) if value == 0 and accepted.high is not None:  # a float that was written short
+            high = 0.99 if accepted.high_is_out else accepted.high / 2
+            return Suggestion(Uniform(low=0.0, high=high), "0 tells no scale: look at it")
+        case Uniform() | LogUniform() as held:
+            low, high = _accepted_low(held.low, accepted, value), _accepted_high(held.high, accepted, value)
+            return replace(suggestion, dimension=replace(held, low=low, high=high)) if low < high else suggestion
+        case RandInt() | LogRandInt() as held:
+            lowest = max(held.low, math.ceil(accepted.low))
+            return replace(suggestion, dimension=replace(held, low=lowest)) if lowest < held.high else suggestion
+        case _:
+            return suggestion
+
+
+def _accepted_low(low: float, accepted: AcceptedRange, value: float) -> float:
+    if accepted.holds(low):
+        return low
+    return _scaled(value, 0.1) if accepted.low_is_out else accepted.low
+
+
+def _accepted_high(high: float, accepted: AcceptedRange, value: float) -> float:
+    if accepted.high is None or accepted.holds(high):
+        return high
+    return next((bound for bound in NEARLY_ONE if value < bound), value) if accepted.high_is_out else accepted.high
+
+
+def _suggest_by_name(name: str, value: Value) -> Suggestion:
+    words = words_of(name)
+    match value:
+        case bool():
+            return Suggestion(Choice(options=(False, True)), "off and on")
+        case str():
+            return _text(value)
+        case int() if abs(value) <= MAX_INT // 4:
+            return _checked(_rate(words, value) or _broken_share(words, value) or _int(words, value), value)
+        case float() if math.isfinite(value) and (value == 0 or 1 / LARGEST < abs(value) < LARGEST):
+            return _checked(_rate(words, value) or _share(words, value) or _float(value), value)
+        case None:
+            return Suggestion(None, "say what it may be beside None")
+        case tuple() | list() | dict():
+            return Suggestion(None, "write other values of the same form beside it")
+        case _:
+            return Suggestion(None, "no range can be told from a number of this size")
+
+
+def words_of(name: str) -> tuple[str, ...]:
+    """Return the words of the last part: ``weight, decay`` of ``CFG['optim']['weight_decay']``."""
+    last = re.findall(r"\w+", name.partition("@")[0].replace("-", "_"))[-1:]
+    words = [word.lower() for part in last for word in WORD.findall(part)]
+    numbered = [f"{word}{number}" for word, number in pairwise(words) if number.isdecimal()]  # b1
+    return (*words, *numbered)
+
+
+def _checked(suggestion: Suggestion, value: float) -> Suggestion:
+    held = suggestion.dimension
+    inside = held is None or contains(held, value) or (value == 0 and isinstance(held, LogUniform))
+    assert inside, f"{value} is not in {held}"
+    return suggestion
+
+
+def _rate(words: tuple[str, ...], value: float) -> Suggestion | None:
+    """Learning rates and weight decays, by orders of magnitude."""
+    decays = "wd" in words or "l2" in words or {"weight", "decay"} <= {*words}
+    learns = ("lr" in words or {"learning", "rate"} <= {*words} or {"learn", "rate"} <= {*words}) and not NO_RATE & {
+        *words
+    }
+    if not (decays or learns) or value < 0 or (is_int(value) and value > 1):
+        return None
+    if value == 0:
+        high = 1e-2 if decays else 1e-1
+        return Suggestion(LogUniform(low=1e-6, high=high), "0 has no order of magnitude: trial 0 alone runs it")
+    return Suggestion(_decades(value), "a tenth to ten times")
+
+
+def _share(words: tuple[str, ...], value: float) -> Suggestion | None:
+    """Probabilities and momenta: between 0 and 1, on a linear scale."""
+    if not 0 <= value <= 1:
+        return None
+    if "keep" in words:
+        return Suggestion(Uniform(low=min(0.3, value), high=1.0), "a share that is kept")
+    if CHANCES & {*words}:
+        return Suggestion(Uniform(low=0.0, high=_up(value, (0.7, 0.95, 1.0))), "a probability")
+    if (MOMENTA & {*words} or {"ema", "decay"} <= {*words}) and value < 1:
+        low = 0.9 if value > 0.99 else 0.0
+        return Suggestion(Uniform(low=low, high=_up(value, (0.99, 0.9999, 1.0))), "below 1")
+    return None
+
+
+def _broken_share(words: tuple[str, ...], value: int) -> Suggestion | None:
+    """Return a share for an int that is a float written short: only an end like 0.7 says so of 0 or 1."""
+    suggestion = _share(words, value)
+    held = None if suggestion is None else suggestion.dimension
+    whole = isinstance(held, Uniform) and {held.low, held.high} <= {0, 1}
+    return None if whole else suggestion
+
+
+def _int(words: tuple[str, ...], value: int) -> Suggestion:
+    if SEEDS & {*words, "_".join(words)}:
+        return Suggestion(
+            RandInt(low=min(0, value), high=max(99, value)), "a seed: this finds luck, not a better program"
+        )
+    if "batch" in words or "bs" in words or "batchsize" in words:
+        return _size(value, 2)
+    if EPOCHS & {*words} and value > 0:
+        return Suggestion(RandInt(low=max(1, value // 2), high=value * 2), "half to twice")
+    if value >= LARGE:
+        return _size(value, 4)
+    if value > 0:
+        return Suggestion(RandInt(low=1, high=max(4, value * 2)), "up to twice")
+    if value == 0:
+        return Suggestion(RandInt(low=0, high=4), "0 tells no scale: look at it")
+    return Suggestion(RandInt(low=value * 2, high=0), "a negative number tells no scale: look at it")
+
+
+def _size(value: int, times: int) -> Suggestion:
+    """Return powers of two from a quarter to ``times`` the value, else the ints between."""
+    low, high, often = max(1, value // 4), max(value * times, 4), "twice" if times == 2 else "four times"
+    if value < 1:
+        return Suggestion(RandInt(low=value * 2, high=4), "tells no scale: look at it")
+    if value & (value - 1) == 0:
+        powers = tuple(2**exponent for exponent in range(low.bit_length() - 1, high.bit_length()))
+        return Suggestion(Choice(options=powers), f"powers of two, a quarter to {often}")
+    return Suggestion(LogRandInt(low=low, high=high), f"a quarter to {often}")
+
+
+def _float(value: float) -> Suggestion:
+    if value == 0:
+        return Suggestion(Uniform(low=0.0, high=1.0), "0 tells no scale: look at it")
+    if value < 0:
+        return Suggestion(Uniform(low=_scaled(value, 2), high=0.0), "a negative number tells no scale: look at it")
+    if TINY < value <= 1:
+        return Suggestion(
+            Uniform(low=_scaled(value, 0.5), high=min(1.0, _scaled(value, 2))), "half to twice, at most 1"
+        )
+    return Suggestion(_decades(value), "a tenth to ten times")
+
+
+def _text(value: str) -> Suggestion:
+    for style in STYLES:
+        if value in style.values():
+            return Suggestion(Choice(options=tuple(style.values())), "take out what the program does not know")
+    return Suggestion(None, "write the other names beside it")
+
+
+def _decades(value: float) -> LogUniform:
+    return LogUniform(low=_scaled(value, 0.1), high=_scaled(value, 10))
+
+
+def _scaled(value: float, factor: float) -> float:
+    """Multiply as people do: a tenth of 0.003 is 0.0003, not 0.00030000000000000003."""
+    return float(Decimal(repr(value)) * Decimal(repr(factor)))
+
+
+def _up(value: float, bounds: tuple[float, ...]) -> float:
+    return next(bound for bound in bounds if value <= bound)

@@ -1,0 +1,121 @@
+"""A space file as a person would write it: short, with a comment on each line that says where it comes from."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from tune.space.dimensions import Dimension, Value, arguments_of, kind_of
+from tune.space.yaml_scalar import scalar
+
+PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
+"""A string that needs no quotes, unless it is one of YAML's own words."""
+
+LONGEST_REMARK = 160
+"""Characters of a comment."""
+
+LEAST_PLAIN, MOST_PLAIN = 1e-2, 1e5
+"""Floats between are written without an exponent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One constant."""
+
+    key: str
+    dimension: Dimension | None
+    """None: the line is a comment until the user has written a range."""
+    held: Value
+    """What an unfinished line offers as its first option; None: nothing."""
+    is_whole: bool = False
+    """Whether an unfinished line is about an int."""
+    remark: str
+    """The value that the source holds, its place, and a word about the range."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """All that the file says."""
+
+    title: str
+    shape: str
+    """``system`` or ``script``."""
+    program: str
+    """Its path, as the file is to say it."""
+    args: Sequence[str] = ()
+    """What a script is given on its command line."""
+    metric: str
+    metric_remark: str
+    mode: str
+    constants: Sequence[Line]
+    max_epochs: int | None
+    """None: the program says it."""
+    epochs_remark: str = ""
+
+
+def drafted(draft: Draft) -> str:
+    """Return the file's text."""
+    return "\n".join(_lines(draft)) + "\n"
+
+
+def _lines(draft: Draft) -> Iterator[str]:
+    yield f"# {_one_line(draft.title)}"
+    yield f"{draft.shape}: {flow(draft.program)}"
+    if draft.args:
+        yield f"args: {flow(list(draft.args))}"
+    yield f"metric: {flow(draft.metric)}  # {_one_line(draft.metric_remark)}"
+    yield f"mode: {draft.mode}"
+    yield "constants:"
+    for line in draft.constants:
+        yield _constant(line)
+    yield "trials: 20  # the first runs the values that the source holds"
+    if draft.max_epochs is not None:
+        yield f"trainer: {{max_epochs: {draft.max_epochs}}}  # {_one_line(draft.epochs_remark)}"
+
+
+def _constant(line: Line) -> str:
+    remark = _one_line(line.remark)
+    if line.dimension is not None:
+        arguments = ", ".join(flow(each) for each in arguments_of(line.dimension))
+        return f"  {flow(line.key)}: {{{kind_of(line.dimension)}: [{arguments}]}}  # {remark}"
+    kind = "randint" if line.is_whole else "uniform"
+    example = f"{kind}: [LOW, HIGH]" if line.held is None else f"choice: [{flow(line.held)}, ...]"
+    return f"  # {flow(line.key)}: {{{example}}}  # {remark}, and take the first # away"
+
+
+def flow(value: Value) -> str:
+    """Return a value as YAML, on one line."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return _float(value)
+        case str():
+            return value if PLAIN.fullmatch(value) and isinstance(scalar(value), str) else _quoted(value)
+        case tuple() | list():
+            return f"[{', '.join(map(flow, value))}]"
+        case dict():
+            return "{" + ", ".join(f"{flow(key)}: {flow(item)}" for key, item in value.items()) + "}"
+        case _:
+            return str(value)
+
+
+def _float(value: float) -> str:
+    """``1e-4`` and ``0.05``: what reads back the same in the fewest characters."""
+    text = repr(value)
+    if value == 0 or LEAST_PLAIN < abs(value) < MOST_PLAIN or "n" in text:
+        return {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}.get(text, text)
+    shortest = next(text for digits in range(18) if float(text := f"{value:.{digits}e}") == value)
+    mantissa, _, exponent = shortest.partition("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(each if each.isprintable() else f"\\U{ord(each):08x}" for each in escaped) + '"'
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_REMARK else f"{line[: LONGEST_REMARK - 3]}..."

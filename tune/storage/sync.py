@@ -1,0 +1,207 @@
+"""The driver's side of an experiment at a URL: the lease, the ledger and the source, and what trials left behind."""
+
+import contextlib
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+
+from tune.errors import StorageError
+from tune.paths import ExperimentPaths, VersionPaths
+from tune.storage.download import SAME_S, refresh
+from tune.storage.lease import Holder, Lease
+from tune.storage.remote import Entry, Remote
+from tune.storage.upload import LAG_S, LOST, N_TRIES, POLL_S, is_visible, patiently, send, visible
+from tune.storage_url import url_of
+
+MOST_NAMED = 5  # of the files that could not be carried
+Tell = Callable[[str], None]
+"""Hears a line that people should read; from any thread."""
+
+
+@contextlib.contextmanager
+def written(folder: Path, tell: Tell) -> Iterator[None]:
+    """Be the one that writes an experiment at its URL, if it has one; the caller holds it on this machine."""
+    url = url_of(folder)
+    if url is None:
+        yield
+        return
+    writer = _Writer(Remote(url), folder, tell)
+    try:
+        refresh(folder)
+    except BaseException:
+        writer.let_go()
+        raise
+    writer.start()
+    try:
+        yield
+    finally:
+        writer.end()
+
+
+@contextlib.contextmanager
+def sent_home(folder: Path, tell: Tell) -> Iterator[None]:
+    """Carry in the end what was written below a folder of an experiment, if that has a URL: trials do meanwhile."""
+    url = url_of(folder)
+    try:
+        yield
+    finally:
+        if url is not None:
+            _Settlement(Remote(url), folder, tell).finish()
+
+
+def erase(folder: Path) -> None:
+    """Remove an experiment that was not to be, here and at its URL; the caller holds it."""
+    shutil.rmtree(folder)
+    delete_at_url(folder)
+
+
+def delete_at_url(folder: Path) -> None:
+    """Delete what lies at the URL of a folder, if it has one; raise StorageError where that cannot be done."""
+    url = url_of(folder)
+    if url is not None:
+        remote = Remote(url)
+        patiently(remote.delete_folder, N_TRIES)
+
+
+def send_file(path: Path) -> None:
+    """Carry one file of an experiment that has a URL, if it is there; raise StorageError where that cannot be done."""
+    url = url_of(path.parent)
+    if url is not None and path.is_file():
+        patiently(lambda: send(Remote(url), path, path.parent), N_TRIES)
+
+
+class _Settlement:
+    """Compares a folder with what lies at its URL, and carries what is missing or older there."""
+
+    def __init__(self, remote: Remote, folder: Path, tell: Tell) -> None:
+        self.remote = remote
+        self.folder = folder
+        self.tell = tell
+        self.left: list[str] = []
+        """What was to be carried when it was tried last, and was not."""
+
+    def settle(self, settled_s: float = 0.0) -> None:
+        """Carry what has not changed for so long; delete there the checkpoints that were freed here."""
+        there = self.remote.files()
+        self.left = [
+            path.relative_to(self.folder).as_posix()
+            for path in visible(self.folder)
+            if _is_behind(there.get(path.relative_to(self.folder).as_posix()), path, settled_s)
+        ]
+        for name in tuple(self.left):
+            with contextlib.suppress(FileNotFoundError):
+                send(self.remote, self.folder / name, self.folder)
+            self.left.remove(name)
+        self.remote.delete(name for name in there if self._is_freed(PurePosixPath(name)))
+
+    def _is_freed(self, name: PurePosixPath) -> bool:
+        version = VersionPaths(self.folder.joinpath(*name.parts[:-2]))
+        path = self.folder / name
+        return path.parent == version.checkpoints and version.freed.is_file() and not path.is_file()
+
+    def finish(self) -> None:
+        """Carry all that is left; name what cannot be carried, and where it is."""
+        try:
+            patiently(self.settle, N_TRIES)
+        except StorageError as error:
+            named = ", ".join(self.left[:MOST_NAMED]) + (", ..." if len(self.left) > MOST_NAMED else "")
+            self.tell(f"warning: not everything is at {self.remote.url}: {error.what}")
+            self.tell(f"         missing or old there: {named or 'unknown'}")
+            self.tell(f"         all of it is in {self.folder}; `resume` carries it there")
+
+
+class _Writer(_Settlement):
+    """Holds the lease, and settles while the search runs: the ledger soon, what trials left after a while."""
+
+    def __init__(self, remote: Remote, folder: Path, tell: Tell) -> None:
+        super().__init__(remote, folder, tell)
+        (folder / LOST).unlink(missing_ok=True)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True, name="writer")
+        self._own: dict[Path, tuple[int, int]] = {}
+        self._troubled: float | None = None  # since when nothing could be carried
+        self._lease = Lease(remote, self._on_lost)
+
+    def start(self) -> None:
+        """Begin to carry."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """Carry the rest, and let go."""
+        self._over.set()
+        self._thread.join()
+        if not self._lease.lost:
+            self.finish()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Let the next one write."""
+        self._lease.release()
+
+    def _run(self) -> None:
+        pause_s, settled = POLL_S, time.monotonic()
+        while not self._over.wait(pause_s):
+            if self._lease.lost:
+                return
+            try:
+                if not self._lease.is_sure:
+                    raise StorageError(self.remote.url, "the lease cannot be renewed", None)
+                self._carry_own()
+                if time.monotonic() - settled >= LAG_S:
+                    settled = time.monotonic()
+                    self.settle(settled_s=LAG_S)
+                self._well()
+                pause_s = POLL_S
+            except StorageError as error:
+                self._ill(error)
+                pause_s = min(2 * pause_s, LAG_S)
+
+    def _carry_own(self) -> None:
+        """Carry the ledger, the space, the source, the report: what the driver writes."""
+        own = [path for path in self.folder.iterdir() if path.is_file()] if self.folder.is_dir() else []
+        source = ExperimentPaths(self.folder).source
+        for path in [*own, *(source.rglob("*") if source.is_dir() else [])]:
+            with contextlib.suppress(FileNotFoundError):
+                found = path.stat()
+                sign = (found.st_size, found.st_mtime_ns)
+                if is_visible(path, self.folder) and path.is_file() and self._own.get(path) != sign:
+                    send(self.remote, path, self.folder)
+                    self._own[path] = sign
+
+    def _ill(self, error: StorageError) -> None:
+        if self._troubled is None:
+            self._troubled = time.monotonic()
+        elif 0 < self._troubled < time.monotonic() - LAG_S:
+            self._troubled = 0.0  # told
+            self.tell(f"warning: {error.where}: {error.what}; the search goes on in {self.folder}")
+
+    def _well(self) -> None:
+        if self._troubled == 0.0:
+            self.tell(f"{self.remote.url} is reached again")
+        self._troubled = None
+
+    def _on_lost(self, holder: Holder | None) -> None:
+        """End the search politely: another process writes the experiment now."""
+        (self.folder / LOST).touch()
+        who = "somebody" if holder is None else f"process {holder.pid} on {holder.host}"
+        self.tell(f"warning: {who} has taken {self.remote.url} over; nothing more is written there by this search")
+        self.tell(f"         what it did since then is in {self.folder}")
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def _is_behind(entry: Entry | None, path: Path, settled_s: float) -> bool:
+    """Tell whether what lies at the URL is older than a file here that has come to rest."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return False
+    if 0 <= time.time() - found.st_mtime < settled_s:
+        return False
+    if entry is None:
+        return True
+    later_s = found.st_mtime - entry.modified
+    return later_s > SAME_S or (entry.size != found.st_size and later_s >= -SAME_S)

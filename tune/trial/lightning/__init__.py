@@ -1,0 +1,1 @@
+"""What is added to each Trainer of a trial."""

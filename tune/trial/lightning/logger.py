@@ -1,0 +1,225 @@
+"""The logger of a trial: Lightning's TensorBoardLogger, ``hparams.yaml``, and the session of the HPARAMS tab.
+
+The logger of a trial: Lightning's own TensorBoardLogger, which writes one event stream into the version.
+
+A version's hyperparameters: ``hparams.yaml``, and the session of TensorBoard's HPARAMS tab.
+
+Only session starts and ends are written, never an experiment summary: without one TensorBoard infers columns, types and
+ranges from all sessions, so that new trials appear while it runs. One summary anywhere overrides all others, which is
+why torch's ``add_hparams`` is not used.
+"""
+
+import io
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+from pytorch_lightning.utilities.rank_zero import rank_zero_only  # type: ignore[attr-defined]
+from ruamel.yaml import YAML
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
+
+from tune.paths import VersionPaths, atomic_write
+from tune.space.dimensions import Value
+
+Status = Literal["success", "failed"]
+
+
+def session_start(hparams: Mapping[str, Any], started: float) -> Any:
+    """Return the Summary that opens a session; numbers are numbers, what TensorBoard has no type for is its text."""
+    start = plugin_data_pb2.SessionStartInfo(start_time_secs=started)
+    for name, value in hparams.items():
+        cell = start.hparams[name]
+        if isinstance(value, bool):
+            cell.bool_value = value
+        elif isinstance(value, int | float):
+            cell.number_value = value
+        else:
+            cell.string_value = str(value)
+    data = plugin_data_pb2.HParamsPluginData(session_start_info=start)
+    return _summary(metadata.SESSION_START_INFO_TAG, data)
+
+
+def session_end(status: Status) -> Any:
+    """Return the Summary that closes a session."""
+    codes = {"success": api_pb2.STATUS_SUCCESS, "failed": api_pb2.STATUS_FAILURE}
+    end = plugin_data_pb2.SessionEndInfo(status=codes[status], end_time_secs=time.time())
+    return _summary(metadata.SESSION_END_INFO_TAG, plugin_data_pb2.HParamsPluginData(session_end_info=end))
+
+
+def _summary(tag: str, data: Any) -> Any:
+    value = Summary.Value(tag=tag, metadata=metadata.create_summary_metadata(data), tensor=metadata.NULL_TENSOR)
+    return Summary(value=[value])
+
+
+def hparams_yaml(promoted: Mapping[str, Value], logged: Mapping[str, Any], hardcoded: Mapping[str, Value]) -> str:
+    """Return the text of ``hparams.yaml``: promoted, logged by the program itself, hardcoded; each says which it is."""
+    parts = (
+        ("promoted by the search", promoted),
+        ("logged by the program", logged),
+        ("hardcoded in the program", hardcoded),
+    )
+    seen: set[str] = set()
+    text = ""
+    for title, values in parts:
+        new = {name: _plain(value) for name, value in values.items() if name not in seen}
+        seen |= new.keys()
+        text += f"# {title}\n{_dump(new)}" if new else ""
+    return text or "{}\n"
+
+
+def _dump(values: Mapping[str, Any]) -> str:
+    yaml: Any = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.allow_unicode = True
+    yaml.sort_base_mapping_type_on_output = False
+    stream = io.StringIO()
+    yaml.dump(dict(values), stream)
+    return stream.getvalue()
+
+
+def _plain(value: Any) -> Any:
+    """Return what YAML has a word for; anything else as its text."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case list() | tuple():
+            return [_plain(item) for item in value]
+        case Mapping():
+            return {str(key): _plain(item) for key, item in value.items()}
+        case _:
+            return str(value)
+
+
+FLUSH_S = 2
+"""TensorBoard shows what is on disk: nothing that was logged waits longer than this."""
+
+
+class OneSession:
+    """What we change in a TensorBoardLogger: one session of the HPARAMS tab a trial, and our own ``hparams.yaml``."""
+
+    hparams: dict[str, Any]
+    experiment: Any
+    _experiment: Any
+
+    def log_into_version(
+        self,
+        version: VersionPaths,
+        promoted: Mapping[str, Value],
+        hardcoded: Mapping[str, Value],
+        started: float,
+        purge_step: int | None = None,
+    ) -> None:
+        """Initialise the logger. No ``__init__``: jsonargparse would list the parameters of one."""
+        folder = version.folder
+        arguments: dict[str, Any] = {
+            "save_dir": folder.parent.parent,
+            "name": folder.parent.name,
+            "version": folder.name,
+            "default_hp_metric": False,
+            "flush_secs": FLUSH_S,
+            "purge_step": purge_step,  # a TensorBoard that runs forgets what it has read of steps that come again
+        }
+        super().__init__(**arguments)  # Lightning's
+        self._files = version
+        self._promoted = promoted
+        self._hardcoded = hardcoded
+        self._started = started
+        self._session_open = purge_step is not None  # the session of a trial that goes on is open
+        self._is_written = False  # hparams.yaml, as it would be written now
+        self._repeated: list[tuple[Mapping[str, Any], int | None]] | None = None if purge_step is None else []
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Log metrics; what a trial that goes on logs before its fit does is kept back, for the version has it."""
+        if self._repeated is None:
+            super().log_metrics(metrics, step)  # type: ignore[misc]
+        else:
+            self._repeated.append((dict(metrics), step))
+
+    def end_repetition(self, *, is_new: bool = False) -> None:
+        """Log from now on; ``is_new``: the trial starts anew after all, and what was kept back is logged."""
+        repeated, self._repeated = self._repeated or [], None
+        for metrics, step in repeated if is_new else ():
+            self.log_metrics(metrics, step)
+
+    @rank_zero_only
+    def log_hyperparams(self, params: Any, metrics: Any = None, step: int | None = None) -> None:
+        """Merge what the program logs into the trial's one session; metrics given with it become scalars."""
+        if params is not None:
+            self.hparams.update(params if isinstance(params, Mapping) else vars(params))
+            self._is_written = False
+        if metrics is not None:
+            named = metrics if isinstance(metrics, dict) else {"hp_metric": metrics}
+            self.log_metrics({name: float(value) for name, value in named.items()}, step or 0)
+        self.save()
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Write ``hparams.yaml``; the promoted constants win over what the program says. Called after each metric."""
+        if not self._is_written:
+            text = hparams_yaml(self._promoted, self.hparams, self._hardcoded)
+            self._files.folder.mkdir(parents=True, exist_ok=True)  # a program may log before there is a Trainer
+            with atomic_write(self._files.hparams) as aside:
+                aside.write_text(text, encoding="utf-8")
+            self._is_written = True
+        self.flush()
+
+    @rank_zero_only
+    def begin(self) -> None:
+        """Open the session, once. TensorBoard reads its first start alone: what the program logs later is not in it."""
+        if self._session_open:
+            return
+        self._session_open = True
+        self._add(session_start({**self.hparams, **self._promoted}, self._started))
+        self.flush()
+
+    def _add(self, summary: Any) -> None:
+        """Write a summary past torch's writer, for which MLflow's autologging would begin a run of its own."""
+        self.experiment.file_writer.event_writer.add_event(Event(summary=summary, wall_time=time.time()))
+
+    @property
+    def file_name(self) -> str | None:
+        """The name of the event file, once there is one."""
+        if self._experiment is None:
+            return None
+        return Path(self._experiment.file_writer.event_writer._file_name).name  # noqa: SLF001 - there is no other word
+
+    @rank_zero_only
+    def flush(self) -> None:
+        """Put everything that was logged on disk."""
+        self.experiment.flush()
+
+    def finalize(self, status: str) -> None:
+        """Flush. The session is closed by ``end``: a program may fit several times."""
+        if self._experiment is not None:
+            self.flush()
+
+    def end(self, *, failed: bool) -> None:
+        """Close the session and the file."""
+        if self._experiment is None:
+            return
+        try:
+            self.begin()
+            self._add(session_end("failed" if failed else "success"))
+        finally:  # on a full disk, too, its thread ends and tries no more
+            self.experiment.close()
+            self._experiment = None
+
+
+@lru_cache
+def version_logger(package: ModuleType) -> Any:
+    """Return the logger's class, below the TensorBoardLogger of the Lightning package that the program uses."""
+    return type("VersionLogger", (OneSession, package.loggers.TensorBoardLogger), {})
+
+
+def open_version_logger(package: ModuleType, *arguments: Any) -> Any:
+    """Return a logger of that class; ``arguments`` are those of ``log_into_version``."""
+    logger_class = version_logger(package)
+    logger = logger_class.__new__(logger_class)
+    logger.log_into_version(*arguments)
+    return logger

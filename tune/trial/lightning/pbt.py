@@ -1,0 +1,183 @@
+"""Constants that change while a trial trains: what a model is built of, and how a change reaches what is restored.
+
+A trial whose constants change while it trains: they are put in force in what a checkpoint restores, and shown.
+
+Optimizers and learning rate schedulers: what they were built with, and how a mutation reaches them after a restore.
+
+A checkpoint brings the learning rate back that it was written with, and with it the constants that were in force then:
+a mutated one would be lost without a word (ray-project/ray#36660). So a checkpoint also says with what its optimizers
+were built; what this program built otherwise is a mutation.
+
+Takes the measure of what a program builds: its weights, optimizers and schedules, as they are when training begins.
+
+A checkpoint fits a program only where these are the same; a constant that changes them cannot change while it trains.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from tune.space.dimensions import Value, is_number
+from tune.trial.checkpoints.checkpoint_state import Built, Mark
+
+PARTS = ("_schedulers", "lr_lambdas")
+"""What schedulers may be made of, each with settings of its own."""
+
+
+def built(trainer: Any) -> Built:
+    """Return the settings as they are now; right after ``configure_optimizers``, what they were built with."""
+    return [{name: repr(value) for name, value in _settings(part).items()} for part in _parts(trainer)]
+
+
+class Mutation:
+    """What another program was built with, to be put back in force after a restore."""
+
+    def __init__(self, trainer: Any, before: Built) -> None:
+        """Compare, before the restore; ``before`` is what the checkpoint's program was built with."""
+        self._before = before
+        self._now = [dict(_settings(part)) for part in _parts(trainer)]
+
+    def put_in_force(self, trainer: Any) -> None:
+        """Change, after the restore, what was built otherwise.
+
+        A setting that a schedule has moved is scaled: a rate that had decayed to a tenth is a tenth of the new one.
+        """
+        for part, before, now in zip(_parts(trainer), self._before, self._now, strict=True):
+            restored = _settings(part)
+            for name, value in now.items():
+                if name in before and before[name] != repr(value) and name != "_last_lr":
+                    _set(part, name, _moved(restored.get(name), before[name], value))
+        for config in trainer.lr_scheduler_configs:
+            config.scheduler._last_lr = [group["lr"] for group in config.scheduler.optimizer.param_groups]  # noqa: SLF001
+
+
+def _moved(restored: Any, before: str, now: Any) -> Any:
+    if repr(restored) == before or not _is_number(restored) or not _is_number(now):
+        return now
+    try:
+        return restored * (now / float(before))
+    except (ValueError, ZeroDivisionError):
+        return now
+
+
+def _parts(trainer: Any) -> Iterator[Any]:
+    for optimizer in trainer.optimizers:
+        yield from optimizer.param_groups
+    for config in trainer.lr_scheduler_configs:
+        yield from _with_parts(config.scheduler)
+
+
+def _with_parts(scheduler: Any) -> Iterator[Any]:
+    yield scheduler
+    for name in PARTS:
+        for part in getattr(scheduler, name, ()):
+            if hasattr(part, "__dict__"):
+                yield from _with_parts(part)
+
+
+def _settings(part: Any) -> Mapping[str, Any]:
+    """Return what is plain in a param group or in a scheduler; tensors of one number count as numbers."""
+    items = part if isinstance(part, dict) else vars(part)
+    plain = {name: _number(value) for name, value in items.items() if name != "params"}
+    return {name: value for name, value in plain.items() if _is_plain(value)}
+
+
+def _number(value: Any) -> Any:
+    return value.item() if isinstance(value, torch.Tensor) and value.numel() == 1 else value
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, Counter | dict):
+        return all(map(_is_plain, value)) and all(map(_is_plain, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _set(part: Any, name: str, value: Any) -> None:
+    if not isinstance(part, dict):
+        setattr(part, name, value)
+    elif isinstance(part[name], torch.Tensor):
+        part[name].fill_(value)
+    else:
+        part[name] = value
+
+
+TAG = "constants/"
+"""Of the curves that show in the version what was in force."""
+
+
+class Mutant:
+    """One attempt: its constants are in force in the program already, not in what Lightning restores."""
+
+    def __init__(self, values: Mapping[str, Value], n_mutations: int) -> None:
+        self._values = values
+        self._mutation: Mutation | None = None
+        self.n_mutations = n_mutations
+        """How often the constants have changed."""
+        self.built: Built = []
+        """What the optimizers were built with."""
+
+    def compare(self, trainer: Any, mark: Mark | None) -> None:
+        """See, before the restore, what this program builds otherwise than the checkpoint's did."""
+        self.built = built(trainer)
+        self._mutation = Mutation(trainer, mark.built) if mark is not None and mark.built else None
+
+    def put_in_force(self, trainer: Any) -> None:
+        """Change what was restored, and show the constants in the version's curves."""
+        if self._mutation is not None:
+            self._mutation.put_in_force(trainer)
+            self._mutation = None
+        numbers = {f"{TAG}{name}": float(value) for name, value in self._values.items() if is_number(value)}
+        for logger in trainer.loggers:
+            logger.log_metrics(numbers, step=trainer.global_step)
+
+
+Measure = dict[str, Any]
+"""The parts of a program by their names."""
+
+
+class Measured(BaseException):
+    """Ends a training that was begun to be measured; not an Exception, so that no program takes it for its own."""
+
+
+class Tailor:
+    """The logic of the callback, whichever Lightning it is for."""
+
+    def __init__(self) -> None:
+        self.measure: Measure = {}
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        """Take the measure."""
+        self.measure = {
+            "the shapes of the weights": {name: list(held.shape) for name, held in pl_module.state_dict().items()},
+            "the optimizer": [
+                (_name(optimizer), [(len(group["params"]), set(group)) for group in optimizer.param_groups])
+                for optimizer in trainer.optimizers
+            ],
+            "the learning rate scheduler": [_name(config.scheduler) for config in trainer.lr_scheduler_configs],
+        }
+        raise Measured
+
+
+def _name(held: object) -> str:
+    return f"{type(held).__module__}.{type(held).__qualname__}"
+
+
+def difference(one: Measure, other: Measure) -> str | None:
+    """Return what differs, or None."""
+    return next((name for name, part in one.items() if other.get(name) != part), None)
+
+
+@lru_cache
+def tailor(package: ModuleType) -> Any:
+    """Return the callback's class, below the Callback of the Lightning package that the program uses."""
+    return type("Tailor", (Tailor, package.Callback), {})

@@ -1,0 +1,100 @@
+"""Proof that a trial's values were in force: what the program holds when training begins, and what it executed."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePath
+from types import ModuleType
+from typing import Any
+
+from tune.errors import ProgramError
+from tune.promotion.constant import Constant, Form
+from tune.promotion.execute import IN_FORCE, InForce, same
+from tune.promotion.program import Program
+from tune.space.dimensions import Value
+from tune.space.names import normal
+
+MISSING = object()
+
+
+class Proof:
+    """Checks each promoted constant twice; raises ProgramError where the program holds another value."""
+
+    def __init__(
+        self, constants: Mapping[str, Constant], values: Mapping[str, Value], in_force: InForce, program: Program
+    ) -> None:
+        self._constants = {key: constant for key, constant in constants.items() if key in values}
+        self._values = values
+        self._in_force = in_force
+        in_force.starred |= {key for key, constant in self._constants.items() if constant.starred}
+        self._program = program
+        self.found: dict[str, dict[str, Any]] = {}
+        """For trial.json, by constant: ``value`` and ``where`` it was found in force."""
+
+    def when_training_begins(self) -> None:
+        """Compare names that hold a constant with its value; a program may have assigned them again."""
+        self.verify_parameters()
+        modules = _project_modules()
+        for key, constant in self._constants.items():
+            if constant.form not in (Form.VARIABLE, Form.FIELD):
+                continue
+            for module, held in self._held(constant, modules):
+                self._compare(key, constant, held)
+                value = str(held) if isinstance(held, PurePath) else held
+                self.found[key] = {"value": value, "where": f"{module} when training began"}
+
+    def verify_executed(self) -> None:
+        """Check that each promoted expression was executed, and that no parameter was given another value.
+
+        A program may do so before the last of its fits, or in a later epoch, so it is checked when it has ended.
+        """
+        self.verify_parameters()
+        for key, constant in self._constants.items():
+            if not self._in_force.taken[key]:
+                raise ProgramError(
+                    constant.where,
+                    f"{key} was not put in force: the program trained and never executed this place",
+                    "Take it out of the space, or search the constant that the program does use.",
+                )
+            self.found.setdefault(key, {"value": self._values[key], "where": f"{constant.where}, executed"})
+
+    def verify_parameters(self) -> None:
+        """Check that no parameter was given another value so far."""
+        for key, held in self._in_force.displaced.items():
+            raise ProgramError(
+                self._constants[key].where,
+                f"{key} is not in force: the search set {self._values[key]!r}, and a call passes {held!r}",
+                "The call is none that the source shows by name; search the constant or option that it comes from.",
+            )
+
+    def _compare(self, key: str, constant: Constant, held: Any) -> None:
+        wanted = self._values[key]
+        if not same(held, wanted):
+            raise ProgramError(
+                constant.where,
+                f"{key} is not in force: the search set {wanted!r}, the program holds {held!r} when training begins",
+                "The program assigns it again somewhere; search the constant that it is assigned from.",
+            )
+
+    def _held(self, constant: Constant, modules: Sequence[ModuleType]) -> Iterator[tuple[str, Any]]:
+        """Yield what each module made of the constant's file holds under its name; a file may be loaded twice."""
+        head, *rest = normal(constant.name).split(".")
+        path = str(self._program.root / constant.sites[0].source)
+        for module in modules:
+            if module.__file__ == path and (held := _follow(vars(module).get(head, MISSING), rest)) is not MISSING:
+                yield module.__name__, held
+
+
+def _project_modules() -> list[ModuleType]:
+    return [module for module in list(sys.modules.values()) if IN_FORCE in getattr(module, "__dict__", {})]
+
+
+def _follow(held: Any, names: list[str]) -> Any:
+    """Return an attribute or entry of an object, step by step; MISSING where there is none to look at."""
+    for name in names:
+        if isinstance(held, Mapping):
+            held = held.get(name, MISSING)
+        elif isinstance(held, type) and name in getattr(held, "__slots__", ()):
+            return MISSING  # the default of a slotted dataclass lives in its constructor
+        else:
+            held = getattr(held, name, MISSING)
+    return held

@@ -1,0 +1,46 @@
+"""Train configurations for a batch or two, one after the other, and see what each takes of the GPU's memory."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from tune.experiment.records import Failure
+from tune.promotion.execute import Executor
+from tune.promotion.snapshot import Snapshot
+from tune.space.dimensions import Value
+from tune.trial.messages import Footprint, Job, Task, Weighed, is_out_of_memory
+from tune.trial.process.gpu_devices import CudaGauge, Gauge
+from tune.trial.program_run import unheard
+from tune.trial.trial_runner import TrialRun
+
+SCRATCH = "weighed-"
+
+
+def weigh(job: Job, seed: int, loads: Mapping[str, dict[str, Value]], gauge: Gauge | None = None) -> Weighed:
+    """Return what each load takes, by what it is called; this process is to end behind it, and give all back.
+
+    A load is a configuration, as a Task has it. Whatever one raises is in its footprint.
+    """
+    gauge = gauge or CudaGauge()
+    total, free = gauge.before()
+    executor = Executor(
+        Snapshot(job.snapshot, job.program), {key: constant.sites for key, constant in job.constants.items()}
+    )
+    found = []
+    with tempfile.TemporaryDirectory(prefix=SCRATCH) as scratch:
+        for number, (what, values) in enumerate(loads.items()):
+            version = str(Path(scratch) / str(number))
+            task = Task(
+                number=number, version=version, seed=seed, values=values, preflight=True, rehearsal=True, weighs=True
+            )
+            gauge.reset()
+            record = TrialRun(job, task, executor).run(unheard, lambda *_: None)
+            found.append(_footprint(what, gauge.peak(), record.failure))
+    return Weighed(total_bytes=total, free_bytes=free, context_bytes=gauge.context(), footprints=tuple(found))
+
+
+def _footprint(what: str, peak_bytes: int, failure: Failure | None) -> Footprint:
+    if failure is None:
+        return Footprint(what=what, peak_bytes=peak_bytes)
+    overflows = is_out_of_memory(failure.kind, failure.message)
+    return Footprint(what=what, peak_bytes=peak_bytes, failure=failure.reason, overflows=overflows)

@@ -1,0 +1,186 @@
+"""What is sent to run trials, and what they measured: the search's part (Job), and for each trial its own (Task).
+
+What is sent to run trials: once the search's part (Job), and for each trial its own (Task).
+
+What trials take of a GPU's memory: as it was measured, and nothing that would have to import torch.
+"""
+
+import ast
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tune.experiment.counted_fits import CountedFits, FitsRule
+from tune.experiment.trial_result import Mode
+from tune.promotion.constant import Constant
+from tune.promotion.options.declared_options import Option
+from tune.promotion.program import Program
+from tune.space.dimensions import Value
+from tune.space.space import Shape
+
+MEMORY_KINDS = frozenset({"OutOfMemoryError", "MemoryError"})
+MEMORY_WORDS = re.compile(
+    r"out of memory|can't allocate memory|cannot allocate memory|bad_alloc"
+    r"|CU(BLAS|DNN)_STATUS_ALLOC_FAILED|unable to find an engine",
+    re.IGNORECASE,
+)
+"""What is said where memory is wanting, the GPU's or the host's; cuDNN finds no engine that has room to work in."""
+CONTEXT_BYTES = 512 * 2**20
+"""What CUDA itself keeps in each process, beside what torch counts; about that on the GPUs of the last years."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footprint:
+    """What one configuration took in a batch or two of training and validation."""
+
+    what: str
+    """The configuration, in words."""
+    peak_bytes: int
+    """The most that torch had reserved."""
+    failure: str | None = None
+    """Why it did not come through; None: it did."""
+    overflows: bool = False
+    """Whether it failed for want of memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """What was measured on one GPU."""
+
+    total_bytes: int
+    """All that it has."""
+    free_bytes: int
+    """What other programs had left of it."""
+    context_bytes: int
+    """What CUDA itself took, at least CONTEXT_BYTES."""
+    footprints: tuple[Footprint, ...]
+    """The hardcoded values first."""
+
+
+def is_out_of_memory(kind: str, text: str) -> bool:
+    """Return whether a failure is one of memory, by its exception's type and what it says."""
+    return kind in MEMORY_KINDS or MEMORY_WORDS.search(text) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """The part of a search that all its trials share."""
+
+    program: Program
+    snapshot: Path
+    """The folder of the snapshot; trials execute it, never the program's own files."""
+    shape: Shape
+    """How the program is run."""
+    constants: Mapping[str, Constant]
+    """The promoted constants, by their names in the space file."""
+    options: Mapping[str, Option]
+    """The promoted options of a script, likewise."""
+    hardcoded: Mapping[str, Value]
+    """The program's other constants, for hparams.yaml."""
+    metric: str
+    mode: Mode
+    others: tuple[str, ...] = ()
+    """Further metrics."""
+    fits: FitsRule | None = None
+    """Which fits count where several log the metric; None: what such programs mean."""
+    counted: CountedFits | None = None
+    """The fits that the score comes from, where an earlier driver's pre-flight found them."""
+    checkpoints: str | float = "auto"
+    """When a trial writes them: the setting of that name."""
+    pauses_trials: bool = False
+    """Whether the scheduler lets trials wait: that is possible where an epoch is over alone."""
+    trainer: Mapping[str, Any]
+    """Arguments of the Trainer."""
+    epochs_constant: str | None
+    """The program's constant that stands for ``max_epochs`` when ``trainer`` gives none."""
+    n_threads: int
+    """Of torch, in each process of a trial."""
+    n_ranks: int = 1
+    """Processes of a trial."""
+    gpu_share: float = 0
+    """Of one GPU, and of its memory; 0: none, 1 or more: whole ones."""
+    context_bytes: int = CONTEXT_BYTES
+    """What CUDA itself keeps of that memory; as it was measured, where it was."""
+    trusts_checkpoints: bool = True
+    """Whether a trial goes on from a checkpoint that holds more than plain data; reading such a one may run code."""
+    folder: Path
+    """The working directory: the user's."""
+    own_folder: bool = False
+    """Whether each trial has a working directory of its own, in its version."""
+    surroundings: Mapping[str, str] = field(default_factory=dict)
+    """What the experiment's trials run on; a trial writes down what is otherwise with it."""
+    probes: tuple[Mapping[str, Value], ...] = ()
+    """Other values of the options than the baseline's: whether the program takes them, and reads them, is tried."""
+    gate: str
+    """The name of the gate that the pre-flight opens for the other trials."""
+    mutants: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    """Where constants change while a trial trains: some of the values that each may take."""
+    hang_after_s: float | None = None
+    """A trial that has been silent for so long fails, if it is long for it; None: never."""
+    session: float | None = None
+    """When the driver's command began, in seconds since the epoch, if trials are to say where their time goes."""
+    travels: bool = False
+    """Whether the project came to the node with Ray; False: it is at its own place."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One trial. It goes to the trial's process as a literal, so that tuples stay tuples and nothing is unpickled."""
+
+    number: int
+    version: str
+    """The version's folder, absolute."""
+    seed: int
+    reseed: bool = False
+    """Whether the seeds that the program gives to the global generators are others too: see ``reseed.py``."""
+    values: dict[str, Value] = field(default_factory=dict)
+    """The promoted constants, by their names in the space file; one that is left out keeps its hardcoded value."""
+    hardcoded: bool = False
+    """Whether it runs what the program runs without a search: none of its options stands on the command line."""
+    preflight: bool = False
+    """Run the pre-flight first, and open the gate for the others."""
+    rehearsal: bool = False
+    """Run nothing but the pre-flight."""
+    weighs: bool = False
+    """Whether the pre-flight is run to measure the memory that it takes."""
+    gated: bool = False
+    """Wait for the pre-flight of another trial first."""
+    attempt: int = 1
+    """Above 1 the trial goes on from its last checkpoint; what the process of an earlier one writes does not count."""
+    judged_at: tuple[int, ...] | None = None
+    """The epochs at which the driver may end the trial, those that it has behind it left out; None: any."""
+    reported: int = 0
+    """The last epoch that the ledger holds: it and those before it are not reported again."""
+    mutations: list[dict[str, Any]] = field(default_factory=list)
+    """How the constants changed so far: after which ``epoch``, from which ``donor``, to which ``constants``."""
+    weights: str | None = None
+    """The checkpoint of another trial from which the last mutation goes on."""
+    left_out: tuple[str, ...] = ()
+    """Devices that failed other trials, ``host:device``: a place on one of them does not take the trial."""
+
+    def encode(self) -> str:
+        """Return a Python literal."""
+        return _literal(asdict(self))
+
+    @classmethod
+    def decode(cls, text: str) -> "Task":
+        """Read what ``encode`` wrote."""
+        return cls(**ast.literal_eval(text))
+
+
+def _literal(value: Any) -> str:
+    """Return ``repr(value)``, with infinity as a number: its name is no literal."""
+    match value:
+        case float() if math.isinf(value):
+            return "1e999" if value > 0 else "-1e999"
+        case dict():
+            return "{" + ", ".join(f"{key!r}: {_literal(item)}" for key, item in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(map(_literal, value)) + "]"
+        case tuple():
+            return "(" + "".join(f"{_literal(item)}, " for item in value) + ")"
+        case _:
+            return repr(value)

@@ -1,0 +1,150 @@
+"""What a trial's process and its actor send each other: tuples, whose first word says what they are.
+
+What a trial's process and its actor say to each other: tuples, whose first word says what they are.
+
+What a trial's process is told first.
+"""
+
+import contextlib
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, NoReturn
+
+from tune.nvml import NVML_ORDER
+from tune.trial.lightning.profiler import State
+
+EPOCHS, DONE, NO_ROOM, READY, DIED = "epochs", "done", "no room", "ready", "died"
+"""To the actor. ``epochs`` is answered with True where the trial is to stop; ``ready``: the pre-flight passed."""
+TRAINING, TRAINED, EPOCH, BATCH = "training", "trained", "epoch", "batch"
+"""To the actor: that the trial makes progress, and between which moments it has to."""
+BATCH_S = 0.5
+"""A batch that ends sooner after the last one that was told is not told."""
+SAID, LOST = 70, 71
+"""Exit statuses of a process that cannot go on: it has said why; its connection is gone."""
+EXIT_CALLED = "the program called os._exit"
+FATAL = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT})
+"""Signals of a process's own mistakes."""
+
+
+class Link:
+    """The process's end. A child that the program forked is not the trial: it ends where it would speak for it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._pid = os.getpid()
+        self._batch_at = 0.0
+
+    def tell(self, what: str, *content: Any) -> None:
+        """Send a message; end where the actor is gone."""
+        if os.getpid() != self._pid:
+            os._exit(0)
+        try:
+            self._connection.send((what, *content))
+        except OSError:
+            os._exit(LOST)
+
+    def ask_epochs(self, epochs: Sequence[Any]) -> bool:
+        """Report epochs; return whether the trial is to stop."""
+        self.tell(EPOCHS, [tuple(each) for each in epochs])
+        try:
+            return bool(self._connection.recv())
+        except (EOFError, OSError):
+            os._exit(LOST)
+
+    def tell_done(self, epochs: Sequence[Any], lap_ended: tuple[float, float]) -> None:
+        """Tell that the trial is through, with the epochs that were not reported; its record says how it ended."""
+        self.tell(DONE, [tuple(each) for each in epochs], lap_ended)
+
+    def die(self, how: str) -> NoReturn:
+        """End the process, and say how."""
+        self.tell(DIED, how)
+        os._exit(SAID)
+
+    def tell_epoch(self, *, last: bool) -> None:
+        """Tell that an epoch ended; ``last``: what follows is no epoch."""
+        self.tell(EPOCH, last)
+
+    def beat(self) -> None:
+        """Tell that a batch ended, if none was told lately."""
+        now = time.monotonic()
+        if now - self._batch_at >= BATCH_S:
+            self._batch_at = now
+            self.tell(BATCH)
+
+    @contextlib.contextmanager
+    def training(self) -> Iterator[None]:
+        """Let the actor take silence for a hang meanwhile."""
+        self.tell(TRAINING)
+        try:
+            yield
+        finally:
+            self.tell(TRAINED)
+
+
+def leaves_stack(how: str) -> bool:
+    """Tell whether a process that ended so, in words of ``describe_end``, has written its stack."""
+    return how.startswith(EXIT_CALLED) or how in {signal.strsignal(number) for number in FATAL}
+
+
+def describe_end(status: int) -> str:
+    """Return how a process ended that did not say so, by its exit status; a negative one is a signal's number."""
+    if status == LOST:
+        return "the program closed its connection to the search"
+    if status >= 0:
+        return f"{EXIT_CALLED}({status})"
+    number = signal.Signals(-status)
+    if number in FATAL:
+        return signal.strsignal(number) or number.name
+    return f"killed by {number.name}"
+
+
+OF_LAUNCHERS = re.compile(
+    r"RANK|LOCAL_RANK|NODE_RANK|GROUP_RANK|ROLE_RANK|WORLD_SIZE|LOCAL_WORLD_SIZE|GROUP_WORLD_SIZE|ROLE_WORLD_SIZE"
+    r"|MASTER_(ADDR|PORT)|TORCHELASTIC_.*|OMPI_.*|PMI_.*|PMIX_.*|MPI_.*"
+    r"|SLURM_(PROCID|LOCALID|NODEID|NTASKS.*|NPROCS|STEP_.*|TASKS_PER_NODE|GTIDS|JOB_NAME)"
+    r"|JSM_NAMESPACE_.*|FLUX_TASK_(RANK|LOCAL_ID)|PALS_(RANKID|LOCAL_RANKID)"
+)
+"""Variables of torchrun, Kubernetes' PyTorchJob, MPI, SLURM, jsrun, Flux and PALS: which of several processes one is.
+
+Lightning reads them as it is imported, too: a process whose rank is not 0 writes no event files (``rank_zero_only``).
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """The first message of an actor to a process of the same user: it is pickled."""
+
+    environment: dict[str, str]
+    niceness: int
+    temporary: str | None
+    """A folder for temporary files, which is removed behind the trial; None: that of all."""
+    job: str
+    """The file of the job."""
+    task: str
+    """The task as a literal."""
+    counted: Mapping[str, Any] | None
+    """The fits that the score comes from, as JSON has them; None where no pre-flight has found them."""
+    before: float | None
+    """When the last epoch of the actor's trial before ended, by the monotonic clock; None: there was none."""
+    worker: str
+    """``host:pid`` of the actor."""
+    stopwatch: State
+
+
+def drop_launcher_variables(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment as one process has it that no launcher started."""
+    return {name: text for name, text in variables.items() if OF_LAUNCHERS.fullmatch(name) is None}
+
+
+def trial_environment(of_actor: Mapping[str, str], n_threads: int, *, sees_gpus: bool) -> dict[str, str]:
+    """Return a trial's environment: that of its actor, as one process that nobody launched.
+
+    Ray leaves CUDA_VISIBLE_DEVICES as it is for an actor without a GPU: such a trial would see those of all others.
+    """
+    hidden = {} if sees_gpus else {"CUDA_VISIBLE_DEVICES": ""}
+    return {**NVML_ORDER, **drop_launcher_variables(of_actor), "OMP_NUM_THREADS": str(n_threads), **hidden}

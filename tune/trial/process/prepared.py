@@ -1,0 +1,93 @@
+"""What a template prepares for its trials: installed packages that the program imports, and the job of the search.
+
+Installed packages that a program imports: a template imports them once, for all its trials.
+
+The job of a search as a template has it in memory, for the trials that are forked from it.
+"""
+
+import ast
+import pickle
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+
+from tune.promotion.execute import Executor
+from tune.promotion.program import Program
+from tune.promotion.snapshot import Snapshot
+from tune.trial.messages import Job
+
+ORDER_MATTERS = re.compile(rb"environ|putenv|dotenv|sys\.(path|modules|meta_path)|import_module")
+"""What a program may do before an import so that the import has another result."""
+
+
+def imported_first(program: Program) -> tuple[str, ...]:
+    """Return the modules of installed packages that the program imports whatever happens, in the order of its files.
+
+    That is each import statement at the top level of a file. None where the program changes what an import may read.
+    """
+    if _order_matters(program):
+        return ()
+    names: dict[str, None] = {}
+    own = {name for source in program.sources.values() for name in source.module_names}
+    for source in program.sources.values():
+        for node in source.tree.body:
+            match node:
+                case ast.Import():
+                    names.update(dict.fromkeys(alias.name for alias in node.names))
+                case ast.ImportFrom(level=0, module=str(module)):
+                    names[module] = None
+    return tuple(name for name in names if name not in own and name.partition(".")[0] not in own)
+
+
+def imported_since(before: Iterable[str], program: Program, changed: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the modules of installed packages that were imported since, with their files, in the order of import.
+
+    ``changed``: environment variables that were set since; where the program sets any, an import may have read it.
+    """
+    if changed and _order_matters(program):
+        return {}
+    known = {*before, "__main__"}
+    found = {name: module for name, module in list(sys.modules.items()) if name not in known}
+    return {name: _file_of(module) for name, module in found.items() if _is_installed(module, program)}
+
+
+def _order_matters(program: Program) -> bool:
+    return any(ORDER_MATTERS.search(source.raw) for source in program.sources.values())
+
+
+def _file_of(module: ModuleType) -> str | None:
+    return getattr(getattr(module, "__spec__", None), "origin", None)
+
+
+def _is_installed(module: ModuleType, program: Program) -> bool:
+    """Return whether a module comes from a file outside the project."""
+    file = _file_of(module)
+    return file is not None and not program.holds(Path(file).resolve())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What a trial's process finds in memory."""
+
+    file: str | None = None
+    """The file of ``job``; None: no job was prepared."""
+    job: Job | None = None
+    executor: Executor | None = None
+    """Holds the program's compiled source."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables that imported packages have set."""
+
+
+def load_job(file: str) -> tuple[Job, Executor]:
+    """Return the job in a file and what executes its program."""
+    job: Job = pickle.loads(Path(file).read_bytes())  # noqa: S301 - our own file, in a folder of ours alone
+    return job, executor_of(job)
+
+
+def executor_of(job: Job) -> Executor:
+    """Return what executes a job's program."""
+    sites = {key: constant.sites for key, constant in job.constants.items()}
+    return Executor(Snapshot(job.snapshot, job.program), sites)

@@ -1,0 +1,65 @@
+"""A small model, trained once in a template: what libraries import and build at first use is there in its children."""
+
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from tune.paths import VersionPaths
+from tune.trial.fits import FitLog
+from tune.trial.lightning.logger import open_version_logger
+from tune.trial.lightning.report_callback import Objective, report_callback_class
+
+N_POINTS = 4
+BATCH_SIZE = 2
+
+
+class Toy(pl.LightningModule):
+    """A batch is ``points`` (B, 2) float32 and their ``labels`` (B,) int64."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 2))
+
+    def training_step(self, batch: list[torch.Tensor], index: int) -> torch.Tensor:
+        """Return the loss of a batch."""
+        loss = nn.functional.cross_entropy(self.net(batch[0]), batch[1])
+        self.log("Loss/Train", loss, on_step=False, on_epoch=True)
+        return loss
+
+    def validation_step(self, batch: list[torch.Tensor], index: int) -> None:
+        """Log the loss of a batch."""
+        self.log("Loss/Val", nn.functional.cross_entropy(self.net(batch[0]), batch[1]))
+
+    def configure_optimizers(self) -> Any:
+        """Return an optimizer and its schedule."""
+        adam = torch.optim.Adam(self.parameters())
+        return [adam], [torch.optim.lr_scheduler.StepLR(adam, 1)]
+
+
+def train_toy(folder: Path) -> None:
+    """Train for an epoch on the CPU, as a trial does: with a version's logger, and with checkpoints in ``folder``."""
+    pl.seed_everything(0, workers=True, verbose=False)
+    data = TensorDataset(torch.zeros(N_POINTS, 2), torch.zeros(N_POINTS, dtype=torch.int64))
+    train, val = (DataLoader(data, batch_size=BATCH_SIZE, shuffle=shuffle) for shuffle in (True, False))
+    files = VersionPaths(folder)
+    logger = open_version_logger(pl, files, {"LR": 0.1}, {}, 0.0, None)
+    trainer = pl.Trainer(
+        max_epochs=1,
+        accelerator="cpu",
+        devices=1,
+        logger=logger,
+        callbacks=[
+            report_callback_class(pl)(Objective(metric="Loss/Val", mode="min"), files, lambda _: False, FitLog())
+        ],
+        default_root_dir=folder,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+    trainer.fit(Toy(), train, val)
+    logger.end(failed=False)

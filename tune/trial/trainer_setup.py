@@ -1,0 +1,243 @@
+"""What every Trainer of one execution of the program gets from us, whoever builds it."""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from tune.experiment.counted_fits import CountedFits
+from tune.experiment.records import CHECKPOINTS, LOGGING
+from tune.paths import VersionPaths
+from tune.trial.checkpoints.checkpoint_state import Mark
+from tune.trial.checkpoints.event_files import cut_back
+from tune.trial.checkpoints.program_checkpoints import ProgramCheckpoints
+from tune.trial.distributed.process_group import ALONE, Seat
+from tune.trial.fits import FitLog
+from tune.trial.lightning.epoch_loop import call_at_epochs
+from tune.trial.lightning.logger import OneSession, open_version_logger
+from tune.trial.lightning.observer_callback import ObserverCallback, observer_callback_class
+from tune.trial.lightning.pbt import Measure, Mutant, tailor
+from tune.trial.lightning.profiler import NoStopwatch, Stopwatch, follow
+from tune.trial.lightning.report_callback import Objective, Report, ReportCallback, report_callback_class
+from tune.trial.lightning.value_check import Proof
+from tune.trial.messages import Job, Task
+from tune.trial.preflight import shorten
+
+LOGGER_METHODS = ("log_metrics", "log_hyperparams", "log_graph", "save", "begin", "flush", "finalize", "end")
+"""All that takes time in a logger."""
+FINDERS = frozenset({"LearningRateFinder", "BatchSizeFinder"})
+"""The classes of Lightning's callbacks that run fits of their own first."""
+LAST = "last"
+"""Lightning's word for the last checkpoint that a ``ModelCheckpoint`` wrote."""
+
+
+class Fit:
+    """One execution of the program: in the pre-flight, or for the trial's score."""
+
+    def __init__(
+        self,
+        job: Job,
+        task: Task,
+        files: VersionPaths,
+        proof: Proof,
+        started: float,
+        report: Report | None,
+        mark: Mark | None = None,
+        beat: Callable[[], None] = lambda: None,
+        counted: CountedFits | None = None,
+        *,
+        shortens: bool = False,
+        measures: bool = False,
+        stopwatch: Stopwatch | None = None,
+        seat: Seat = ALONE,
+    ) -> None:
+        self._job = job
+        self._task = task
+        self.files = files
+        self._proof = proof
+        self._started = started
+        self._report = report
+        self._mark = mark
+        self._beat = beat
+        self._counted = counted
+        self._shortens = shortens
+        self._measures = measures
+        self.stopwatch = stopwatch or NoStopwatch()
+        self.seat = seat
+        self._tailor: Any = None
+        self._mutant = Mutant(task.values, len(task.mutations)) if job.mutants else None
+        self._n_fits = 0
+        self.program_checkpoints = ProgramCheckpoints(files.program_checkpoints)
+        """Where the program's own checkpoints are."""
+        self.stage_ended = False
+        """Whether an epoch or an evaluation has ended: a limit of their batches may have had an effect."""
+        self._logger: Any = None
+        self.log = FitLog(compares_weights=report is None)
+        """What the program's fits logged."""
+        self._observer: ObserverCallback | None = None
+        self.reports: ReportCallback | None = None
+        """What reports epochs; None where nothing does, or no Trainer was built."""
+
+    @property
+    def n_workers(self) -> int:
+        """Return the most workers that a DataLoader has."""
+        return self._observer.n_workers if self._observer is not None else 0
+
+    @property
+    def fit_s(self) -> float | None:
+        """Seconds in ``Trainer.fit``; None when there was none."""
+        return self._observer.fit_s if self._observer is not None else None
+
+    @property
+    def measure(self) -> Measure:
+        """Return what the program builds; nothing where that was not asked for."""
+        return self._tailor.measure if self._tailor is not None else {}
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a report was answered with a stop."""
+        return self.reports is not None and self.reports.stopped
+
+    def arguments(self, given: Mapping[str, Any], package: ModuleType) -> dict[str, Any]:
+        """Return a Trainer's arguments: those given, the space's over them, and what is ours over all."""
+        arguments: Mapping[str, Any] = {**given, **self._job.trainer}
+        arguments = shorten(arguments, weighs=self._task.weighs) if self._shortens else arguments
+        return {
+            **arguments,
+            **self.seat.arguments(arguments, package),
+            "logger": self._loggers(given.get("logger"), package),
+            "default_root_dir": self.files.folder,
+            "enable_progress_bar": False,
+        }
+
+    def max_epochs(self, given: Mapping[str, Any]) -> int | None:
+        """Return a Trainer's bound without the pre-flight's, the space's over the ``given``; None where it has none."""
+        arguments = {**given, **self._job.trainer}
+        bounded = any(arguments.get(name) not in (None, -1) for name in ("max_steps", "max_time"))
+        n_epochs = arguments.get("max_epochs")
+        return n_epochs if not bounded and isinstance(n_epochs, int) else None
+
+    def attach(self, trainer: Any, package: ModuleType, max_epochs: int | None) -> None:
+        """Add our callbacks behind all others; ``max_epochs``: the Trainer's, as the program or the space gave it."""
+        self.log.add_trainer(trainer, max_epochs)
+        if self._observer is None:
+            self._observer = observer_callback_class(package)(
+                self._proof, self._beat, self.log, shortens=self._shortens
+            )
+        trainer.callbacks.append(self._observer)
+        call_at_epochs(trainer, None, None, self.note_stage_end)
+        follow(trainer, self.stopwatch)
+        if self._measures:
+            self._tailor = self._tailor or tailor(package)()
+            trainer.callbacks.append(self._tailor)
+        if self._report is None:
+            return
+        if self.reports is None:
+            self.reports = report_callback_class(package)(
+                Objective(metric=self._job.metric, mode=self._job.mode, others=self._job.others),
+                self.files,
+                self._report,
+                self.log,
+                counted=self._counted,
+                mark=self._mark,
+                mutant=self._mutant,
+                verify=self._proof.verify_parameters,
+                reports_epochs_whole=self._job.pauses_trials,
+                checkpoints=self._job.checkpoints,
+            )
+            self.stopwatch.time_calls(self.reports.checkpoints, CHECKPOINTS, "write")
+        trainer.callbacks.append(self.reports)
+
+    def note_stage_end(self, trainer: Any) -> None:
+        """Take note that an epoch, or a stage, has ended."""
+        self.stage_ended = True
+
+    def going_on(self, trainer: Any, given: Any = None) -> dict[str, Any]:
+        """Return what the next ``Trainer.fit`` needs to go on from our checkpoint.
+
+        A ``given`` one wins, unless the trial wrote it: such a program goes on from its own, if there is one.
+        """
+        if self._mark is None or _is_tuned(trainer):
+            return {}
+        self._n_fits += 1
+        if self._n_fits > 1:
+            return {}
+        if not self._is_own(given) or _searches_first(trainer):
+            self._start_anew()
+            return {}
+        arguments: dict[str, Any] = {"ckpt_path": str(self.files.last)}
+        if (
+            "weights_only" in inspect.signature(trainer.fit).parameters
+        ):  # Lightning 2.6; our own file may hold any hparams
+            arguments["weights_only"] = not self._job.trusts_checkpoints
+        return arguments
+
+    def _is_own(self, given: Any) -> bool:
+        """Return whether a checkpoint is one that the trial wrote, or none."""
+        if given in (None, LAST):
+            return True
+        path = Path(self.program_checkpoints.find(given)).absolute()
+        return path.is_relative_to(self.files.folder)
+
+    def _start_anew(self) -> None:
+        """Forget our checkpoint: the program goes on from one of its own choice."""
+        if self.seat.leads:
+            current = None if self._logger is None else self._logger.file_name
+            cut_back(self.files.folder, None, but=current)
+        if self._logger is not None:
+            self._logger.end_repetition(is_new=True)
+        self._mark = None
+        if self.reports is not None:
+            self.reports.forget()
+
+    def logger(self, package: ModuleType) -> Any:
+        """Return the version's one logger."""
+        if self._logger is None:
+            self._logger = open_version_logger(package, *self._logged)
+            self.stopwatch.time_calls(self._logger, LOGGING, *LOGGER_METHODS)
+        return self._logger
+
+    def adopt(self, logger: OneSession) -> None:
+        """Point a logger of a class of the program's own at the version."""
+        logger.log_into_version(*self._logged)
+        self._logger = self._logger or logger
+
+    @property
+    def _logged(self) -> tuple[Any, ...]:
+        purge_step = None if self._mark is None else self._mark.step + 1
+        return self.files, self._task.values, self._job.hardcoded, self._started, purge_step
+
+    def finish(self) -> None:
+        """Check the proof, and report what the end of the program leaves to report."""
+        if self._observer is not None and self._observer.has_trained and not self.stopped:
+            self._proof.verify_executed()
+        if self.reports is not None:
+            self.reports.end()
+
+    def end(self, *, failed: bool) -> None:
+        """Close the version's event file."""
+        if self._logger is not None:
+            self._logger.end(failed=failed)
+
+    def _loggers(self, given: Any, package: ModuleType) -> list[Any]:
+        """Return the program's loggers, ours in the place of its TensorBoardLogger; where it has none, ours last."""
+        ours = self.logger(package)
+        loggers = list(given) if isinstance(given, Iterable) else [] if given in (None, True, False) else [given]
+        others = [logger for logger in loggers if not isinstance(logger, package.loggers.TensorBoardLogger)]
+        if not loggers or others[:1] != loggers[:1]:
+            return [ours, *others]
+        return [*others, ours]
+
+
+def _is_tuned(trainer: Any) -> bool:
+    """Return whether Lightning's Tuner calls ``Trainer.fit``, to find a learning rate or a batch size first."""
+    return any(getattr(each, "_early_exit", False) for each in trainer.callbacks)
+
+
+def _searches_first(trainer: Any) -> bool:
+    """Return whether a callback looks for a learning rate or a batch size as the fit starts.
+
+    It would do so in each attempt. Lightning then puts back what was before the search, not the checkpoint.
+    """
+    return any(kind.__name__ in FINDERS for each in trainer.callbacks for kind in type(each).__mro__)

@@ -1,0 +1,459 @@
+"""Run one trial: execute the program with its values in force, train it, and say what happened."""
+
+import contextlib
+import math
+import mmap
+import os
+import signal
+import socket
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tune.errors import MetricError, NoRoomError
+from tune.experiment.counted_fits import CountedFits
+from tune.experiment.environment import changed, visible_gpus
+from tune.experiment.records import (
+    CHECKING,
+    HUNG,
+    INFINITE,
+    LOGGING,
+    NAN,
+    NEVER_LOGGED,
+    PROGRAM,
+    TIDYING,
+    WAITING,
+    Failure,
+    Lap,
+    Record,
+    Stage,
+    read_record,
+)
+from tune.experiment.trial_result import score_of_fit
+from tune.paths import VersionPaths
+from tune.promotion.execute import Executor
+from tune.space.dimensions import Value
+from tune.storage.upload import carried
+from tune.trial.checkpoints.checkpoint_loading import gone_back
+from tune.trial.checkpoints.checkpoint_state import Mark, read_mark
+from tune.trial.checkpoints.event_files import close_failed, cut_back
+from tune.trial.disk_space import chain_of, no_room, room_told
+from tune.trial.distributed.process_group import ALONE
+from tune.trial.distributed.ranks import RankGroup, Share
+from tune.trial.failure import ChildFailure, failure_of, print_uncaught, trace_of
+from tune.trial.inputs.command_line import Reads
+from tune.trial.lightning.legacy_api import explained
+from tune.trial.lightning.profiler import NoStopwatch, Stopwatch
+from tune.trial.lightning.report_callback import Report, ReportCallback
+from tune.trial.messages import Job, Task
+from tune.trial.preflight import Preflight, Rehearsed, Seen
+from tune.trial.process.channel import BATCH, SAID, Link
+from tune.trial.process.child_processes import ForkedChild, end_left_children
+from tune.trial.process.gpu_devices import cap_gpu_memory
+from tune.trial.process.linux import CAN_FORK
+from tune.trial.process.prepared import imported_since
+from tune.trial.process.watched import STACKS_S, STOPPED_S, TICK_S, HangClock
+from tune.trial.program_run import Order, Traces, execute, unheard
+from tune.trial.reporting import TOGETHER_S, Epoch
+from tune.trial.trainer_setup import Fit
+
+SHORTENED = "this failed after a batch or two, which may be why: the whole program runs, to see"
+ALLOW_MORE = "Where it only takes long, allow more: `--hang-after 1h`."
+Packages = Mapping[str, str | None]
+"""Modules of installed packages with their files."""
+AfterPreflight = Callable[[Packages, Mapping[str, Any]], None]
+"""Takes the modules that the program imported, and the fits that the score comes from, as JSON has them."""
+
+
+class TrialRun:
+    """One trial, in its process. Its record on disk says at every moment how far it is."""
+
+    def __init__(
+        self,
+        job: Job,
+        task: Task,
+        executor: Executor,
+        stopwatch: Stopwatch | None = None,
+        link: Link | None = None,
+        worker: str = "",
+        counted: CountedFits | None = None,
+    ) -> None:
+        """``link``: to the actor; None: nobody waits, and the pre-flight runs in this process.
+
+        ``worker``: ``host:pid`` of the actor. ``counted``: the fits that the score comes from, as a pre-flight found.
+        """
+        self._job = job
+        self._task = task
+        self._executor = executor
+        self.stopwatch = stopwatch or NoStopwatch()
+        self._link = link
+        self._files = VersionPaths(Path(task.version))
+        before = read_record(self._files) if task.attempt > 1 else None
+        self.record = Record(
+            number=task.number,
+            version=self._files.folder.name,
+            constants=task.values,
+            seed=task.seed,
+            stage="running",
+            attempt=task.attempt,
+            log_start=self._files.log.stat().st_size if self._files.log.exists() else 0,
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            worker=worker,
+            devices=os.environ.get("CUDA_VISIBLE_DEVICES"),
+            started=before.started if before else time.time(),
+            ready=before.ready if before else False,
+            logged=before.logged if before else [],
+            mutations=task.mutations,
+            laps=before.laps if before else [],
+            counted=counted.as_json() if counted else before.counted if before else {},
+            surroundings=changed(job.surroundings, job.n_threads, gpus=visible_gpus() if job.gpu_share else ""),
+        )
+        self._written_at = -math.inf  # by the monotonic clock
+        self._owner = os.getpid()
+        self._stage_ended = False  # in the last execution of the program
+        self._reads = Reads()
+        self._beats = mmap.mmap(-1, 1)  # shared with the children of the pre-flight: each batch changes it
+
+    def run(self, report: Report, after_preflight: AfterPreflight) -> Record:
+        """Train the trial and return its record; whatever the program raises is in there.
+
+        ``after_preflight`` is given what the pre-flight found. Raises NoRoomError, and nothing else, where
+        the disk is full: the trial has not failed, and is to go on later.
+        """
+        try:
+            with room_told(self._files.folder), self.stopwatch.on(TIDYING):
+                return self._run(report, after_preflight)
+        except NoRoomError:
+            cut_back(self._files.folder, read_mark(self._files.last))  # an event may be written by half
+            raise
+
+    def _run(self, report: Report, after_preflight: AfterPreflight) -> Record:
+        self._files.folder.mkdir(parents=True, exist_ok=True)
+        self._write()
+        with carried(self._files.folder):
+            self._attempt(report, after_preflight)
+        if self.record.stage == "failed":
+            close_failed(self._files, self._task.values, self._job.hardcoded, self.record.started)
+        return self.record
+
+    def _attempt(self, report: Report, after_preflight: AfterPreflight) -> None:
+        try:
+            self._stations(report, after_preflight)
+        except BaseException as error:  # the program may raise anything, KeyboardInterrupt too
+            self._check_owner()
+            if (full := no_room(error, self._files.folder)) is not None:
+                raise full from error
+            if self._link is not None and any(type(each).__name__ == "SIGTERMException" for each in chain_of(error)):
+                self._link.die("killed by SIGTERM")  # Lightning made an exception of it
+            self._fail(error)
+
+    def _stations(self, report: Report, after_preflight: AfterPreflight) -> None:
+        if self._task.preflight:
+            self._write(stage="preflight")
+            with self.stopwatch.on(CHECKING):
+                packages = self._preflight()
+            after_preflight(packages, self.record.counted)
+        if not self._task.rehearsal:
+            if self._task.preflight:
+                self._write(stage="running")
+            with self.stopwatch.on(PROGRAM):
+                self._fit(report)
+
+    def _preflight(self) -> Packages:
+        """Run a batch or two of training and validation; raise what is wrong with the program."""
+        preflight = Preflight(self._job, self._task, self._files.folder, self._rehearse)
+        try:
+            seen, counted = self._check_program(preflight, shortens=True)
+        except NoRoomError:
+            raise
+        except Exception as error:
+            if self._task.rehearsal or not self._may_be_of_shortening(error):
+                raise
+            sys.stderr.write(f"{SHORTENED}: {failure_of(error, self._job).reason}\n")
+            seen, counted = self._check_program(preflight, shortens=False)
+        self._write(ready=True, counted=counted.as_json())
+        return seen.packages
+
+    def _check_program(self, preflight: Preflight, *, shortens: bool) -> tuple[Seen, CountedFits]:
+        seen = preflight.look(shortens=shortens)
+        self._write(logged=seen.logged, wrote=seen.wrote, n_workers=seen.n_workers)
+        return seen, preflight.check(seen)
+
+    def _may_be_of_shortening(self, error: Exception) -> bool:
+        """Return whether a program may fail only because the pre-flight trains a batch or two of it.
+
+        A metric whose name stands nowhere in the program is not logged by a longer training either.
+        """
+        failure = failure_of(error, self._job)
+        if not failure.ours:
+            return self._stage_ended
+        name = self._job.metric.encode()
+        return failure.is_a(MetricError.__name__) and any(
+            name in each.raw for each in self._job.program.sources.values()
+        )
+
+    def _rehearse(
+        self,
+        scratch: VersionPaths,
+        values: Mapping[str, Value],
+        options: Mapping[str, Value],
+        *,
+        shortens: bool,
+        measures: bool,
+    ) -> Rehearsed:
+        changes = {"values": values, "options": options, "shortens": shortens, "measures": measures}
+        order = self._order(scratch, **changes, notes_reads=True)
+
+        def rehearse() -> Rehearsed:
+            modules, variables = set(sys.modules), dict(os.environ)
+            fit = self._execute(order)
+            changes = {name: text for name, text in os.environ.items() if variables.get(name) != text}
+            packages = imported_since(modules, self._job.program, changes)
+            return Rehearsed(
+                fits=fit.log.summaries,
+                n_workers=fit.n_workers,
+                measure=fit.measure,
+                packages=packages,
+                reads=self._reads,
+            )
+
+        if self._link is None:
+            return rehearse()
+        if CAN_FORK:
+            return self._run_in_child(rehearse)
+        with self._link.training():
+            return rehearse()
+
+    def _run_in_child(self, function: Callable[[], Rehearsed]) -> Rehearsed:
+        """Return what a function returns in a forked child; raise what it raises there, as data."""
+
+        def answer() -> tuple[str, Any, Record, bool]:
+            self._owner = os.getpid()
+            how, content = self._answer(function)
+            return how, content, self.record, self._stage_ended
+
+        child = ForkedChild(answer)
+        if (hang := self._wait_for(child)) is not None:
+            message = f"{hang}; its stacks are in {self._files.log.name}"
+            raise ChildFailure(Failure(kind=HUNG, ours=True, message=message, hint=ALLOW_MORE), f"{message}\n")
+        end_left_children()
+        if child.how_it_died is not None:
+            assert self._link is not None
+            self._link.die(child.how_it_died)
+        how, content, record, self._stage_ended = child.result
+        self.record = replace(self.record, taken=record.taken, in_force=record.in_force, ranks=record.ranks)
+        match how:
+            case "full":
+                raise NoRoomError(*content)
+            case "failed":
+                raise ChildFailure(*content)
+            case _:
+                return content  # type: ignore[no-any-return]
+
+    def _wait_for(self, child: ForkedChild) -> str | None:
+        """Wait for the end of a child; one that hangs is ended, and what did not come for how long is returned.
+
+        The actor watches this process for as long as it trains; of the child it sees nothing.
+        """
+        clock = HangClock(self._job.hang_after_s)
+        clock.resume()
+        beats, looked_at = self._beats[0], time.monotonic()
+        while not child.poll(TICK_S):
+            since_s = time.monotonic() - looked_at
+            looked_at += since_s
+            if since_s >= STOPPED_S:
+                clock.leave_out(since_s)
+            if self._beats[0] != beats:
+                beats = self._beats[0]
+                clock.hear(BATCH, ())
+            if (hang := clock.describe_hang()) is not None:
+                for number in (signal.SIGABRT, signal.SIGCONT):  # faulthandler writes the stacks
+                    os.kill(child.pid, number)
+                child.poll(STACKS_S)
+                child.kill()
+                return hang
+        return None
+
+    def _beat(self, order: Order) -> Callable[[], None]:
+        """Return what tells that a batch of an execution ended."""
+        if self._link is None:
+            return _nothing
+        return self._link.beat if order.reports or not CAN_FORK else self._beat_in_child
+
+    def _beat_in_child(self) -> None:
+        self._beats[0] = (self._beats[0] + 1) % 256
+
+    def _answer(self, function: Callable[[], Rehearsed]) -> tuple[str, Any]:
+        try:
+            return "returned", function()
+        except BaseException as error:  # the program may raise anything
+            if (full := no_room(error, self._files.folder)) is not None:
+                return "full", full.args
+            print_uncaught(error)
+            return "failed", (failure_of(error, self._job), trace_of(error))
+
+    def _fit(self, report: Report) -> None:
+        """Train; in a later attempt on from the last checkpoint, or from the start where there is none."""
+        mark = self._gone_back() if self._task.attempt > 1 else None
+        known = dict(self.record.curve)
+        over = mark is not None and mark.last
+
+        def watched(epoch: Epoch) -> bool:
+            if over:  # only what the program does after its training was left
+                return False
+            if epoch.epoch not in known:
+                self._learn((epoch.epoch, epoch.value))
+            if self._link is not None:
+                self._link.tell_epoch(last=epoch.last)
+            with self.stopwatch.on(WAITING):
+                return epoch.epoch > self._task.reported and report(epoch)
+
+        if mark is not None and self._catch_up(mark, report):
+            self._conclude(stopped=True)
+            return
+        with contextlib.nullcontext() if self._link is None else self._link.training():
+            fit = self._execute(self._order(self._files, reports=True, mark=mark), watched)
+        if fit.reports is not None:
+            self._keep_fits(fit.reports)
+        self._conclude(stopped=fit.stopped)
+
+    def _keep_fits(self, reports: ReportCallback) -> None:
+        """Write down what each fit was worth, where there are several."""
+        counted = self.record.counted_fits
+        scores = {number: score_of_fit(curve, self._job.mode) for number, curve in reports.fits.items()}
+        fits = [
+            {"number": number, "curve": list(curve.items()), "score": scores[number]}
+            for number, curve in reports.fits.items()
+        ]
+        values = [] if counted is None else [scores.get(number) for number in counted.numbers]
+        finite = [value for value in values if value is not None]
+        error = statistics.stdev(finite) / math.sqrt(len(finite)) if len(finite) > 1 else None
+        warnings = []
+        if len(self.record.curve) > reports.n_measurable and self.record.n_fits is None:
+            warnings = [f"{len(self.record.curve)} values were reported in {reports.n_measurable} epochs"]
+        if len(fits) > 1 or warnings:
+            self.record = replace(self.record, fits=fits, standard_error=error, warnings=warnings)
+
+    def _gone_back(self) -> Mark | None:
+        mark = gone_back(self._files, self._task, trusts_checkpoints=self._job.trusts_checkpoints)
+        self._write(curve=[] if mark is None else mark.curve)
+        return mark
+
+    def _catch_up(self, mark: Mark, report: Report) -> bool:
+        """Report what was kept in the checkpoint and never reached the ledger; tell whether the trial is to stop."""
+        missing = [(epoch, value) for epoch, value in mark.curve if epoch > self._task.reported]
+        stops = [
+            report(Epoch(epoch, value, mark.last and epoch == mark.epoch, mark.others.get(epoch, ())))
+            for epoch, value in missing
+        ]
+        return any(stops)
+
+    def _order(self, files: VersionPaths, **more: Any) -> Order:
+        options = {} if self._task.hardcoded else self._task.values
+        given = {
+            "values": self._task.values,
+            "options": options,
+            "reports": False,
+            "counted": self.record.counted_fits,
+            **more,
+        }
+        return Order(task=self._task, folder=files.folder, started=self.record.started, **given)
+
+    def _execute(self, order: Order, report: Report | None = None) -> Fit:
+        """Execute the program, in this process and in those of the other ranks; none is forked from here on."""
+        with contextlib.ExitStack() as others:
+            seat = ALONE
+            if self._job.n_ranks > 1:
+                group = RankGroup(self._job, self._executor, order, self._die)
+                self._write(ranks=[{"rank": rank, "pid": pid} for rank, pid in group.pids.items()])
+                seat = others.enter_context(group.joined(self._keep_shares, self._fail))
+            cap_gpu_memory(self._job.gpu_share, self._job.context_bytes)  # it initialises CUDA, so behind all forks
+            return execute(
+                self._job,
+                self._executor,
+                order,
+                seat,
+                report or unheard,
+                self._beat(order),
+                self._leave,
+                self.stopwatch if order.reports else None,
+            )
+
+    def _die(self, how: str) -> None:
+        """End this process for another one of the trial's that died."""
+        if self._link is not None and os.getpid() == self.record.pid:
+            self._link.die(how)  # else it is a child of the pre-flight, and its parent says how it ended
+        sys.stderr.write(f"{how}\n")
+        os._exit(SAID)
+
+    def _leave(self, traces: Traces) -> None:
+        self._reads = traces.reads
+        self.record = replace(self.record, fit_s=traces.fit_s, taken=traces.taken, in_force=traces.in_force)
+        self._stage_ended = traces.stage_ended
+
+    def _keep_shares(self, shares: Sequence[Share]) -> None:
+        proofs = ("rank", "pid", "taken", "in_force")
+        self.record = replace(self.record, ranks=[{name: getattr(each, name) for name in proofs} for each in shares])
+
+    def _conclude(self, *, stopped: bool) -> None:
+        if not self.record.curve:
+            hint = f"Logged: {', '.join(self.record.logged)}." if self.record.logged else None
+            self._give_up(NEVER_LOGGED, f"{self._job.metric!r} was never logged", hint)
+            return
+        epoch, value = self.record.curve[-1]
+        if math.isfinite(value):
+            self._write(stage="stopped" if stopped else "complete")
+            return
+        self._give_up(NAN if math.isnan(value) else INFINITE, f"{self._job.metric} is {value} in epoch {epoch}")
+
+    def _give_up(self, kind: str, message: str, hint: str | None = None) -> None:
+        """Write a failure that is no exception."""
+        failure = Failure(kind=kind, ours=True, message=message, hint=hint)
+        self._files.error.write_text(f"{failure.reason}\n", encoding="utf-8", errors="backslashreplace")
+        self._write(stage="failed", failure=failure)
+
+    def _fail(self, error: BaseException) -> None:
+        trace = trace_of(error)
+        if not isinstance(error, ChildFailure):  # it has been printed where it was raised
+            print_uncaught(error)
+        self._files.error.write_text(trace, encoding="utf-8", errors="backslashreplace")
+        failure = explained(failure_of(error, self._job), self._executor.snapshot.stored)
+        self._write(stage="failed", failure=failure)
+
+    def _check_owner(self) -> None:
+        """End a process that the program forked, and that came here by the program's code: it is not the trial."""
+        if os.getpid() != self._owner:
+            os._exit(1)
+
+    def _write(self, **changes: Any) -> None:
+        """Change the record, on disk too; an end has a time."""
+        self._check_owner()
+        stage: Stage = changes.get("stage", self.record.stage)
+        if stage in ("complete", "stopped", "failed"):
+            changes["ended"] = time.time()
+            changes["laps"] = self._laps()
+        self.record = replace(self.record, **changes)
+        with room_told(self._files.folder, ours=True), self.stopwatch.on(LOGGING):
+            self.record.write(self._files)
+        self._written_at = time.monotonic()
+
+    def _learn(self, epoch: tuple[int, float]) -> None:
+        """Write an epoch down, in short trials with those that follow: its checkpoint holds it already."""
+        curve = [*self.record.curve, epoch]
+        if time.monotonic() - self._written_at >= TOGETHER_S:
+            self._write(curve=curve)
+        else:
+            self.record = replace(self.record, curve=curve)
+
+    def _laps(self) -> list[Lap]:
+        lap = self.stopwatch.lap()
+        return self.record.laps if lap is None else [*self.record.laps, lap]
+
+
+def _nothing() -> None:
+    """Tell nobody that a batch is done."""
