@@ -98,7 +98,7 @@ class Command(Protocol):
 def command_of(name: str) -> Command:
     """Return the command called ``name``, or the search."""
     assert name in (*COMMANDS, SEARCH)
-    return cast("Command", import_module(f"tune.cli.{name}"))
+    return cast("Command", import_module(f"tune.cli.commands.{name}"))
 
 
 def split(argv: Sequence[str]) -> tuple[str, list[str]]:
