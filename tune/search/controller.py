@@ -24,8 +24,8 @@ from tune.search.scheduler_runner import Usher
 from tune.search.schedulers.pbt import Heirs
 from tune.search.schedulers.scheduler import Rule
 from tune.search.study.study import BASELINE, Ledger
+from tune.search.study.version_folders import Versions
 from tune.search.trial_end import Causes, OnDeath, Registrar, left_in, told_by
-from tune.search.versions import Versions
 from tune.trial.disk_space import folder_told
 from tune.trial.messages import Task
 from tune.trial.reporting import Epoch

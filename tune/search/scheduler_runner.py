@@ -17,7 +17,7 @@ from tune.search.schedulers.pbt import Heirs
 from tune.search.schedulers.scheduler import Move, Rule, Verdict
 from tune.search.study.journal import Ended, Event, Opened, Reported, Sealed, Started
 from tune.search.study.study import Ledger
-from tune.search.versions import Versions
+from tune.search.study.version_folders import Versions
 from tune.trial.reporting import Epoch
 
 
