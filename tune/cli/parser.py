@@ -1,11 +1,4 @@
-"""The words of the command line: a parser that raises, and the commands, each imported when it is asked for.
-
-A parser of words that raises what argparse would print, and offers the option that was meant.
-
-The words that may stand first on the command line. Each is a module of its name, imported when it is asked for.
-
-Where experiments lie.
-"""
+"""The words of the command line: a parser that raises, and the commands, each imported when it is asked for."""
 
 import argparse
 from collections.abc import Sequence

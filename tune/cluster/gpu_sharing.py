@@ -1,11 +1,4 @@
-"""How many trials share a GPU (``gpus_per_trial: auto``): measured on the largest configurations.
-
-``gpus_per_trial: auto``: measure on a GPU what trials need, before the first one, and give each that share.
-
-How many trials share a GPU, by what was measured of their memory. Arithmetic alone: it needs no GPU.
-
-The configuration of a space that should want the most memory: batches, widths and depths at their largest.
-"""
+"""How many trials share a GPU (``gpus_per_trial: auto``): measured on the largest configurations."""
 
 import math
 import os

@@ -1,11 +1,4 @@
-"""What each node of a cluster is asked before a search: packages, storage, project.
-
-A round over the nodes of a cluster before a search: what they cannot do is told before anything is trained.
-
-What a node of a cluster sees: the storage, and the project; and which packages it has.
-
-What the autoscaler of a cluster may start, as the file says with which Ray's launcher started the head node.
-"""
+"""What each node of a cluster is asked before a search: packages, storage, project."""
 
 import contextlib
 import importlib.util

@@ -1,9 +1,4 @@
-"""The process server of this machine, and folders for files that nobody needs once a driver is gone.
-
-The process server of this machine: the one that runs already, or one for the time of a search.
-
-Folders for files that nobody needs once a driver is gone.
-"""
+"""The process server of this machine, and folders for files that nobody needs once a driver is gone."""
 
 import contextlib
 import tempfile

@@ -1,9 +1,4 @@
-"""What a trial gets of a machine or of the nodes of a cluster, and how many run at a time.
-
-What a trial gets, and how many run at a time.
-
-The machines of a cluster that was joined: how many trials they take, and what they can never meet.
-"""
+"""What a trial gets of a machine or of the nodes of a cluster, and how many run at a time."""
 
 import contextlib
 import importlib.metadata

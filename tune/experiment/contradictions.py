@@ -1,7 +1,4 @@
-"""What contradicts itself in an experiment's files: damage that leaves each of them readable.
-
-Which lines of a ledger's journal are records: what a power cut tore is at its end, all else is damage.
-"""
+"""What contradicts itself in an experiment's files: damage that leaves each of them readable."""
 
 import json
 from ast import literal_eval

@@ -1,9 +1,4 @@
-"""One process writes an experiment: a lock that the operating system holds; and links that lead out of it.
-
-One process writes an experiment. The operating system holds the lock, so that a dead process cannot.
-
-Links in an experiment that lead out of it: whoever made one, trials would write through it.
-"""
+"""One process writes an experiment: a lock that the operating system holds; and links that lead out of it."""
 
 import contextlib
 import os

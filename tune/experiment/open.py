@@ -1,7 +1,5 @@
 """Open an experiment from its files: read the study, and refuse what no search writes. Imports no Ray and no torch.
 
-An experiment as its files tell it. Reads the ledger; imports no Ray and no torch.
-
 Trials of a ledger that somebody else may have written: data, of the shape that we write, or refused.
 
 A version's name becomes a path, and values become text in a program: neither may say what we would not have written.

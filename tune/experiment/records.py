@@ -1,11 +1,4 @@
-"""What a trial writes of itself into ``trial.json``, and what a retraining was to be, in ``retrain.json``.
-
-What a trial says of itself, in its version's ``trial.json``. Written by its process, read by everyone.
-
-What a version under ``retrain/`` was to be, in its ``retrain.json``: written before it trains, by the driver.
-
-Where a worker's time went: its parts, and a lap for each trial.
-"""
+"""What a trial writes of itself into ``trial.json``, and what a retraining was to be, in ``retrain.json``."""
 
 import hashlib
 import json

@@ -1,9 +1,4 @@
-"""How a trial ended and what it is worth: the same for the terminal, the tables and the report.
-
-How a trial ended, as the ledger tells it; the same for the terminal, the table and the report.
-
-The one rule of scores: a trial is worth its best epoch, or the mean of its fits where several count.
-"""
+"""How a trial ended and what it is worth: the same for the terminal, the tables and the report."""
 
 import math
 import statistics

@@ -1,7 +1,5 @@
 """Patches of Ray: the addresses that it listens on, and Ray Client.
 
-Ray's doors on this machine: on the loopback address alone, and with a token that its owner alone can read.
-
 Ray Client (``ray://``): trials are run from this process there, too.
 
 Ray 2.60's Tuner sends itself to the head node when it finds a client, and there is no director there. The part of it

@@ -1,13 +1,9 @@
 """Execute a program with a trial's values in force before its modules' bodies run.
 
-Execute a program with a trial's values in force before its modules' bodies run.
-
 The expression at each site of a promoted constant is compiled as ``__promoted__[key] if key in __promoted__ else
 <the expression>``. So everything that follows from the constant follows: derived constants, default arguments, class
 bodies, module-level partials, ``from config import LR``, and one file under two module names. The code is compiled once
 in a template; each trial executes it afresh.
-
-Rewrite a file's syntax tree so that its promoted expressions take a trial's values, where there are any.
 """
 
 import ast

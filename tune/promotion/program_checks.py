@@ -1,11 +1,4 @@
-"""What the source of a program says about a search: warnings, DataLoader workers, exported notebooks.
-
-What a program does that a search should know of before it starts, whichever constants vary.
-
-How many DataLoader workers a program asks for, as far as its source tells: a trial needs cores for them.
-
-A notebook that was exported to a script: ``jupyter nbconvert --to script`` writes magics as calls.
-"""
+"""What the source of a program says about a search: warnings, DataLoader workers, exported notebooks."""
 
 import ast
 import re

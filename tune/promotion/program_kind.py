@@ -1,9 +1,4 @@
-"""Whether a program is a system or a script, and where it trains, as far as its source tells.
-
-Whether a program is a system or a script, as far as its source tells.
-
-Where a program trains: the calls of ``Trainer.fit`` that it makes when it is run or imported, by its source.
-"""
+"""Whether a program is a system or a script, and where it trains, as far as its source tells."""
 
 import ast
 import symtable

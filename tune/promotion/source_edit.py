@@ -1,9 +1,5 @@
 """Write values back into the source: the literals change, and no other byte.
 
-Write values back into the source: the literals change, and not a byte beside them.
-
-How a value is written over a literal: in the user's style where that is cheap, and exactly the same value.
-
 Where a span of the syntax tree lies in a file's text, whatever its encoding and line ends.
 
 ``ast`` counts columns in the UTF-8 bytes of a decoded line. For it a line ends at LF, CR LF, or CR alone: not at the

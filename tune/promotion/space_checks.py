@@ -1,9 +1,4 @@
-"""Checks of a space: what its author may not have meant, and whether a configuration can be drawn from it.
-
-What a space allows but its author may not have meant. Warnings, one line each, with file and line.
-
-Whether a space can be drawn from: whether its requirements leave anything, and what the baseline is to them.
-"""
+"""Checks of a space: what its author may not have meant, and whether a configuration can be drawn from it."""
 
 import random
 import re

@@ -1,7 +1,5 @@
 """The experiments of a storage: list them, and delete them or some of their versions.
 
-The experiments of a storage at a glance.
-
 Delete an experiment or some of its versions: what lies in the storage, and nothing that a link leads to.
 
 The ledger keeps every trial: a table shows one whose version was deleted as before, and only loading it fails.

@@ -1,9 +1,4 @@
-"""Why trials failed: by cause, each with the place, an example, and the region of the space where it happens.
-
-Where in the space something happens, and nothing else does: a bound of one constant that tells trials apart.
-
-What failed, in words: a group a cause.
-"""
+"""Why trials failed: by cause, each with the place, an example, and the region of the space where it happens."""
 
 import math
 import re

@@ -1,15 +1,4 @@
-"""What a search that has ended suggests to do next: small values, each with a ``sentence``.
-
-A GPU that failed trials, which ran again elsewhere.
-
-All trials are worth the same: what is searched does not reach the metric.
-
-A constant that made no difference.
-
-A search that was still improving when it ended.
-
-The best trials were still getting better in their last epoch.
-"""
+"""What a search that has ended suggests to do next: small values, each with a ``sentence``."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence

@@ -1,9 +1,4 @@
-"""Where the time of a search went, by worker, from what its trials recorded; and the same as a table.
-
-Where the time of a search went, by worker (an actor), from what its trials recorded.
-
-The breakdown of a search's time as a table, for the terminal and for the report.
-"""
+"""Where the time of a search went, by worker, from what its trials recorded; and the same as a table."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence

@@ -1,9 +1,4 @@
-"""The versions under ``retrain/``: what came of each, and whether a trial came out again.
-
-The versions under ``retrain/``: what each was to be and what came of it, and what they say of the trials.
-
-Did a trial come out again? Its curve in the search against that of a retraining with the same seed.
-"""
+"""The versions under ``retrain/``: what came of each, and whether a trial came out again."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence

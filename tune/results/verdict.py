@@ -1,11 +1,7 @@
 """Is the gain real? Retrainings of two configurations under the same fresh seeds, compared in pairs.
 
-Is the gain real? Retrainings of two configurations under the same fresh seeds, compared pair by pair.
-
 The search took the best of many trials, so its score is too good (the winner's curse). None of the seeds here was seen
 by the search, and both configurations are worth their best epoch: what that adds by luck, it adds to both.
-
-Student's interval of a mean, and of what it is made: "The Probable Error of a Mean", Biometrika 6, 1908.
 """
 
 import math

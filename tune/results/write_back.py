@@ -1,9 +1,4 @@
-"""What it takes to put a trial's values back into the source, and what ``apply`` has written already.
-
-What it takes to put a trial's values back into the source, and what stands in the way.
-
-What ``apply`` has written into the source, noted in the experiment: such a value is ours, and no edit by hand.
-"""
+"""What it takes to put a trial's values back into the source, and what ``apply`` has written already."""
 
 import contextlib
 import difflib

@@ -1,10 +1,6 @@
 """Decides about trials while a search runs: which comes next, when one stops, and when the search ends.
 
-What decides about trials while a search runs: which comes next, when one stops, what it was worth.
-
 Ray's searcher and scheduler are two thin doors to this one object, so that there is one truth between them.
-
-When a search ends, and what it puts up with.
 """
 
 import contextlib

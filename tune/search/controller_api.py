@@ -1,9 +1,4 @@
-"""What Ray Tune asks of a controller of trials, and who is called when a trial starts, reports and ends.
-
-What Ray's doors ask: who comes next, does it go on, it has ended.
-
-Who looks on while trials run, and hears of all that a director does.
-"""
+"""What Ray Tune asks of a controller of trials, and who is called when a trial starts, reports and ends."""
 
 from collections.abc import Sequence
 from typing import Protocol

@@ -1,7 +1,4 @@
-"""How far a search is: what runs, what has ended, the best so far, and how long it may still take.
-
-How long a search may still take. An estimate: trials are stopped early, and nobody knows which.
-"""
+"""How far a search is: what runs, what has ended, the best so far, and how long it may still take."""
 
 import threading
 import time

@@ -1,10 +1,6 @@
 """Ray Tune's Tuner, searcher, scheduler and stopper over a controller: the only place where trials are run.
 
-Ray Tune's searcher, scheduler and stopper, each a thin door to the director.
-
 Ray pickles all three, for a file that we do not need: they pickle to nothing.
-
-Ray Tune's Tuner over a director: the only place where trials are run.
 """
 
 import contextlib

@@ -1,9 +1,4 @@
-"""Train recorded configurations again: under their own seed, or under fresh ones.
-
-Train recorded configurations again: under their own seed, to see if they come out again, and under fresh ones.
-
-What a retraining is made of: configurations that were recorded, each with a seed and a version of its own.
-"""
+"""Train recorded configurations again: under their own seed, or under fresh ones."""
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence

@@ -1,13 +1,4 @@
-"""Carries out what the scheduler decides: who stops, who waits, who takes over whose weights and goes on.
-
-Carries out what the scheduler says: who stops, who waits, who takes over whose weights and goes on.
-
-Trials between two attempts: those whose turn it is, and those that the scheduler lets wait.
-
-What a trial takes beside its epochs: measured by each driver, and told to the scheduler once.
-
-What a scheduler said to the trials of earlier drivers: it hears all again, and says the same.
-"""
+"""Carries out what the scheduler decides: who stops, who waits, who takes over whose weights and goes on."""
 
 import statistics
 from collections import deque

@@ -1,13 +1,4 @@
-"""How a trial ended: what its process left on disk, how it is closed in the study, and when a search gives up.
-
-Closes trials in the ledger: by what they reported, by their own records, and by what the scheduler said.
-
-What a trial left on disk when its process ended: how it ended, and the epochs that were not reported.
-
-What a trial whose process died could not write down itself.
-
-When to give up: failures in a row with one cause, and no success between them.
-"""
+"""How a trial ended: what its process left on disk, how it is closed in the study, and when a search gives up."""
 
 import contextlib
 import math

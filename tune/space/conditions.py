@@ -1,9 +1,4 @@
-"""Conditions of constants (`when:`), and random configurations of a space.
-
-Conditions: `when:` others have certain values a constant varies; else it keeps its hardcoded value.
-
-Random draws from a space, without Optuna: to see whether it can be drawn from, and where a sampler gives up.
-"""
+"""Conditions of constants (`when:`), and random configurations of a space."""
 
 import math
 import random

@@ -1,8 +1,6 @@
 """What one constant may be: the seven kinds of range, named as in Ray Tune, and where a value lies in its range.
 
-What one constant may be: the seven kinds of range, named as in Ray Tune. Both ends of every range are included.
-
-Where a value lies in its range, on the range's own scale.
+Both ends of every range are included.
 """
 
 import math

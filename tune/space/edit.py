@@ -1,9 +1,4 @@
-"""An edited space file against the space of a search that goes on with it.
-
-An edited space file against the space of a search that goes on with it: what may differ, and what it leaves open.
-
-What a configuration of one space is in another: an edited space keeps the trials that it could have drawn.
-"""
+"""An edited space file against the space of a search that goes on with it."""
 
 from collections.abc import Mapping
 from dataclasses import fields, replace

@@ -1,10 +1,6 @@
 """The arguments that classes of libraries take, read from the installed source, and the numbers that they accept.
 
 The arguments of a library's class, read from the installed file with `ast`: importing it takes seconds.
-
-The arguments of the Lightning Trainer.
-
-Which numbers the functions of torch and Lightning accept: what lies outside ends a trial, or trains nothing.
 """
 
 import ast

@@ -1,9 +1,4 @@
-"""How names of constants are compared, and how a place in a file is written.
-
-The one spelling that names of constants are compared in.
-
-How a place in a file is shown to people.
-"""
+"""How names of constants are compared, and how a place in a file is written."""
 
 import os
 import re

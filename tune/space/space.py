@@ -1,7 +1,4 @@
-"""A space: what may vary of which program, how it is judged and how it is searched.
-
-The keys `sampler_args` and `scheduler_args`: what they may hold depends on the sampler and on the scheduler.
-"""
+"""A space: what may vary of which program, how it is judged and how it is searched."""
 
 import math
 from dataclasses import asdict, dataclass, field

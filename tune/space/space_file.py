@@ -1,7 +1,4 @@
-"""Find, read and write a space file: `search_spaces/*.yaml`.
-
-Which file the `system:` or `script:` line of a space file means.
-"""
+"""Find, read and write a space file: `search_spaces/*.yaml`."""
 
 import os
 import re

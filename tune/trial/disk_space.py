@@ -1,9 +1,4 @@
-"""A full disk is told from every other error; room that a search keeps, to write down how it ended.
-
-A full disk is told from every other error: then the search waits for room, and no trial has failed.
-
-Room on the disk that a search keeps to itself, to write down how it ended where all other room is gone.
-"""
+"""A full disk is told from every other error; room that a search keeps, to write down how it ended."""
 
 import contextlib
 import errno

@@ -1,7 +1,5 @@
 """The fits of a program, what each of them logged, and which of them a trial's score comes from.
 
-The fits of a program, what each of them logged, and which of them a trial's score comes from.
-
 A fit is one ``Trainer.fit`` with what the program evaluates behind it; further fits of the same Trainer belong to it.
 
 Whether a fit begins with weights that an earlier fit trained: fine-tuning does, a fold of cross-validation does not.

@@ -1,9 +1,4 @@
-"""What is sent to run trials, and what they measured: the search's part (Job), and for each trial its own (Task).
-
-What is sent to run trials: once the search's part (Job), and for each trial its own (Task).
-
-What trials take of a GPU's memory: as it was measured, and nothing that would have to import torch.
-"""
+"""What is sent to run trials, and what they measured: the search's part (Job), and for each trial its own (Task)."""
 
 import ast
 import math

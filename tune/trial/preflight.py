@@ -1,7 +1,4 @@
-"""The pre-flight: a batch or two of training and validation, before any budget is spent.
-
-What a program writes into the working directory, which all trials of a search share.
-"""
+"""The pre-flight: a batch or two of training and validation, before any budget is spent."""
 
 import os
 import shutil

@@ -3,8 +3,6 @@
 The job of a search, left where every actor finds it once.
 
 In each trial's config, a large program's source would go along each time.
-
-A gate that the pre-flight opens, or closes, for the actors that wait, on any machine of the cluster.
 """
 
 import contextlib

@@ -1,12 +1,8 @@
 """What a trial reports to its driver: its epochs, and when they ended.
 
-What a trial tells its driver: its epochs, and those that are left when it is through.
-
 The driver needs milliseconds for a message, and the trial waits for its answer: with short epochs both would do little
 else. So epochs that no decision waits for travel together, and a short trial is one message. Nothing is lost by that:
 an epoch is in its checkpoint before it is told, and `resume` finds it there.
-
-When the epochs of an actor's trials end: what a trial takes beside its epochs follows from that.
 """
 
 import math

@@ -1,12 +1,8 @@
 """The actor of a place for trials, as Ray Tune calls it: it gives each trial a process.
 
-The actor of a place for trials, as Ray Tune calls it: it gives each trial a process, and passes on what that says.
-
 It is light. Ray Tune wants a class below its own ``Trainable`` in the driver; a worker that would import that class
 would import Ray Tune, with pandas and pyarrow: 0.7 s and 80 MB for each place. So the class has that base where Ray
 Tune is imported already, which is in the driver, and defines all that Ray Tune's controller calls.
-
-An actor ends with its raylet, at once.
 """
 
 import os

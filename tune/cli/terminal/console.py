@@ -1,9 +1,4 @@
-"""The process's own standard output: what it can show, in which colours, and what becomes of it when nobody reads.
-
-The process's own standard output: what it can show, and what becomes of it when nobody reads any more.
-
-The colours of states; the only place that names them.
-"""
+"""The process's own standard output: what it can show, in which colours, and what becomes of it when nobody reads."""
 
 import errno
 import io

@@ -1,11 +1,4 @@
-"""The picture of a search that runs, for a terminal of any size; durations and sparklines.
-
-The picture of a search that runs, for a terminal of any size.
-
-A curve in one line of a terminal.
-
-Times as people read them.
-"""
+"""The picture of a search that runs, for a terminal of any size; durations and sparklines."""
 
 import math
 from collections.abc import Iterator, Sequence

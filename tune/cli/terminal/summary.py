@@ -1,9 +1,4 @@
-"""What a search shows on the terminal: the space at the start, a line a trial, the best at the end.
-
-What a search shows on the terminal; in a file the same lines without control characters.
-
-What a search found out beside the best values: why trials failed, and what to do next.
-"""
+"""What a search shows on the terminal: the space at the start, a line a trial, the best at the end."""
 
 import json
 import os

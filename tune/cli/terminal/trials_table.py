@@ -1,9 +1,4 @@
-"""Trials as a table, and where the time of a search went.
-
-Trials as a table: one row each, its constants in columns where the terminal is wide enough.
-
-``--profile``: where the time of a search went, once it is through.
-"""
+"""Trials as a table, and where the time of a search went."""
 
 import math
 from collections.abc import Callable, Sequence

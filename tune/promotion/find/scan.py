@@ -1,9 +1,4 @@
-"""One walk over a file, which fills its scan.
-
-One walk over a file, which fills its survey.
-
-``Config = namedtuple("Config", "lr wd", defaults=(0.1,))``, seen as the class that it makes.
-"""
+"""One walk over a file, which fills its scan."""
 
 import ast
 from collections.abc import Callable, Iterable, Iterator, Sequence

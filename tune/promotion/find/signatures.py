@@ -1,9 +1,5 @@
 """The parameters of the program's own and of installed functions and classes, read from their source.
 
-The parameters of the program's own functions and classes, as their definitions write them.
-
-The parameters of installed functions and classes, read from their source without importing it.
-
 Only what a positional literal needs is read, and only its own lines are parsed: ``nn.Dropout(0.2)`` costs two small
 files. Packages are found by their top-level name alone, since ``find_spec`` of a submodule would import its parents.
 """

@@ -1,8 +1,6 @@
 """Where a constant may be read, and where a value is assigned to another namespace.
 
 Where a constant may be read. In doubt a place counts: a constant without any is worth a warning.
-
-Assignments that reach into another namespace: ``config.LR = 3``, ``CFG['lr'] = 3``, ``setattr``, ``update``.
 """
 
 import ast

@@ -1,9 +1,4 @@
-"""Names that a module binds at its own level, and attributes that methods give a literal.
-
-Names that a module binds at its own level: plain, annotated, unpacked, chained, under ``if``, ``try``, ``with``.
-
-Attributes that methods give a literal: ``self.lr = 1e-3`` in ``LitModel.__init__`` is ``LitModel.lr``.
-"""
+"""Names that a module binds at its own level, and attributes that methods give a literal."""
 
 import ast
 import itertools

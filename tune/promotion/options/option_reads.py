@@ -1,9 +1,4 @@
-"""Whether a program's source may read an option or a parameter that a command line fills.
-
-Whether a program's source may read an option from its parser's Namespace, in an epoch that no pre-flight sees.
-
-Whether a function reads one of its parameters, which a command line fills; True wherever that is not certain.
-"""
+"""Whether a program's source may read an option or a parameter that a command line fills."""
 
 import ast
 from collections.abc import Iterator

@@ -1,9 +1,4 @@
-"""Several experiments of one metric side by side: what each came to, with which values, and how fast.
-
-The page of several experiments side by side: what each came to, with which values, and how fast.
-
-Experiments of the same metric side by side: what each came to, and how fast.
-"""
+"""Several experiments of one metric side by side: what each came to, with which values, and how fast."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

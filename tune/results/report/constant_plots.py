@@ -1,13 +1,5 @@
 """Optuna's plots of constants: slices, contours, parallel coordinates, Pareto front.
 
-Slices: each constant against a metric, with the trials that were stopped, the best one and the hardcoded value.
-
-Contours: two constants at a time, and what the metric is between the trials. Optuna's plot.
-
-Parallel coordinates: a line a trial, across an axis for each constant. Optuna's plot.
-
-The trade-offs of several metrics: Optuna's plot of the Pareto front.
-
 A search as Optuna's plots take it: a study in memory, of trials that ended, with constants as people read them.
 
 The ledger itself is not plotted: trials that were stopped have no value there, a choice may go by an odd label, and the

@@ -1,9 +1,4 @@
-"""The page: what stands on it, its template, and plotly.js as it goes into it.
-
-The page: what stands on it, and the template that makes HTML of it, which escapes whatever it is given.
-
-plotly.js as it goes into the page: compressed, since every browser of 2023 or newer can open that.
-"""
+"""The page: what stands on it, its template, and plotly.js as it goes into it."""
 
 import base64
 import gzip

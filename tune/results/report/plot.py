@@ -1,10 +1,6 @@
 """A plot of the report as plotly.js takes it, and the clock of a search that stands on its axis.
 
-A plot of the report: figures as plotly.js takes them, in colours that the page's style sheet decides.
-
 A figure names its colours as the style sheet does, ``var(--ink)``, so that the page draws it light or dark.
-
-The clock of a search: how long it had run at a moment, without the time in which nobody searched.
 """
 
 import json

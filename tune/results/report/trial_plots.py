@@ -4,10 +4,6 @@ Optimization history: what each trial was worth, and the best so far, over the t
 
 The axis holds the trials that came to their end. Those that were stopped early may lie outside: after one epoch of ten
 they are far away, and would press all others into one line.
-
-Learning curves: a metric by epoch, a line a trial, coloured by how the trial ended.
-
-Timeline: which trial each worker ran when, and where workers were idle.
 """
 
 import math

@@ -1,7 +1,5 @@
 """Perturbations: of the best configuration so far, and of what a member of a population took over.
 
-Perturbations of the best configuration so far: a quarter of the default search's suggestions after its start.
-
 Chosen by measurement (half the time to the value that Ray's default ends with, in the median): half of the numbers
 move, by a standard deviation of 0.2 of their range, in log space where the range is; a choice changes in 3 of 10.
 

@@ -1,13 +1,9 @@
 """Population Based Training: the weak take over the weights of the strong, and go on with other constants.
 
-Population Based Training: the weak take over the weights of the strong, and go on from there with other constants.
-
 Jaderberg et al., "Population Based Training of Neural Networks", 2017. Every ``perturbation_interval`` epochs the whole
 population is compared at one and the same epoch; so one seed gives one search, whatever the machines' speed. Members
 take turns where fewer trials run at a time than there are members. Each is compared by its value at the milestone, not
 by its best one up to there: the weights of the milestone are taken over.
-
-What a member of a population takes over: its donor's weights of the same epoch, and mutated constants.
 """
 
 import math

@@ -1,7 +1,4 @@
-"""What decides after each epoch whether a trial goes on: what all schedulers are, and the one that stops none.
-
-The baseline trains to its end, whatever the scheduler: every gain is one over all its epochs.
-"""
+"""What decides after each epoch whether a trial goes on: what all schedulers are, and the one that stops none."""
 
 import math
 from collections.abc import Sequence

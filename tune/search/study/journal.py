@@ -4,8 +4,6 @@ The journal as a file: what a power cut tore is repaired, and the order of all t
 
 One record a line, each a JSON object. Optuna rebuilds trials from them, but forgets in which order they reported, which
 is what a scheduler's decisions are made of.
-
-The file behind the ledger: an Optuna study in a journal, made once, and opened again by whoever goes on.
 """
 
 import itertools

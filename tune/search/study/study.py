@@ -1,9 +1,4 @@
-"""The study of a search: an Optuna study in a journal file, the only truth about trials.
-
-The ledger: an Optuna study in a journal file, the only truth about trials. One process writes it.
-
-What the ledger holds of a search as a whole, beside its trials.
-"""
+"""The study of a search: an Optuna study in a journal file, the only truth about trials."""
 
 # ruff: noqa: SLF001 - Optuna has no public word for WAITING, nor for going on with a trial
 

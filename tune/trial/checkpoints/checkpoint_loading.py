@@ -1,11 +1,4 @@
-"""Weights out of a checkpoint, into a model of the class that the program defines; back to the last checkpoint.
-
-Weights out of a checkpoint, into a model of the class that the program defines.
-
-Whether a checkpoint is data alone.
-
-A trial goes back to its last checkpoint: what its version holds of later steps is cut off.
-"""
+"""Weights out of a checkpoint, into a model of the class that the program defines; back to the last checkpoint."""
 
 import contextlib
 import inspect

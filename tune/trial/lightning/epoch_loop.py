@@ -4,8 +4,6 @@ Calls at the beginning of a training epoch, before all hooks, and at its end, af
 
 Lightning's callbacks come earlier: what a module logs in ``on_train_epoch_end``, the schedulers of learning rates, and
 the counting of the epoch follow them. A checkpoint that is written after all of it is of an epoch that is over.
-
-Where a Lightning Trainer is in its epochs, read and set in its loops.
 """
 
 import functools

@@ -1,9 +1,5 @@
 """The logger of a trial: Lightning's TensorBoardLogger, ``hparams.yaml``, and the session of the HPARAMS tab.
 
-The logger of a trial: Lightning's own TensorBoardLogger, which writes one event stream into the version.
-
-A version's hyperparameters: ``hparams.yaml``, and the session of TensorBoard's HPARAMS tab.
-
 Only session starts and ends are written, never an experiment summary: without one TensorBoard infers columns, types and
 ranges from all sessions, so that new trials appear while it runs. One summary anywhere overrides all others, which is
 why torch's ``add_hparams`` is not used.

@@ -1,7 +1,5 @@
 """Constants that change while a trial trains: what a model is built of, and how a change reaches what is restored.
 
-A trial whose constants change while it trains: they are put in force in what a checkpoint restores, and shown.
-
 Optimizers and learning rate schedulers: what they were built with, and how a mutation reaches them after a restore.
 
 A checkpoint brings the learning rate back that it was written with, and with it the constants that were in force then:

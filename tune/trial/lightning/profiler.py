@@ -5,8 +5,6 @@ Which part of a trial's time each action of a Trainer belongs to, for ``--profil
 Lightning tells the Trainer's profiler of all that it does, by name. We listen to the one that the Trainer has, be it
 the program's own, and time its loops, which it does not tell of as a whole.
 
-Where a worker's time goes, for ``--profile``: at every moment exactly one part counts, so that all add up.
-
 A worker is an actor. Its stopwatch is handed to the process of each trial, and comes back with its end.
 """
 

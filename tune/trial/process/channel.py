@@ -1,9 +1,4 @@
-"""What a trial's process and its actor send each other: tuples, whose first word says what they are.
-
-What a trial's process and its actor say to each other: tuples, whose first word says what they are.
-
-What a trial's process is told first.
-"""
+"""What a trial's process and its actor send each other: tuples, whose first word says what they are."""
 
 import contextlib
 import os

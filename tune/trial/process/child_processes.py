@@ -1,9 +1,4 @@
-"""Child processes of a trial: functions in a forked child, and children that would import the source on disk.
-
-A function in a forked child of a trial's process, its result or its failure brought back as plain data.
-
-Child processes of a trial: a forked one has its values, any other would import the source on disk and is refused.
-"""
+"""Child processes of a trial: functions in a forked child, and children that would import the source on disk."""
 
 import ast
 import atexit

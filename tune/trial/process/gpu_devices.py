@@ -1,9 +1,5 @@
 """The GPUs of a trial: those that it keeps, what it may take of their memory, and what it took.
 
-Reads a GPU's memory: what torch reserved of it at most, and what it gave out to whom.
-
-What a trial may take of a GPU's memory.
-
 A trial keeps the GPUs that it was given, whatever its program writes into CUDA_VISIBLE_DEVICES.
 
 With ``os.environ["CUDA_VISIBLE_DEVICES"] = "0"`` in their source all trials would train on one GPU, and the others be

@@ -1,9 +1,4 @@
-"""What a template prepares for its trials: installed packages that the program imports, and the job of the search.
-
-Installed packages that a program imports: a template imports them once, for all its trials.
-
-The job of a search as a template has it in memory, for the trials that are forked from it.
-"""
+"""What a template prepares for its trials: installed packages that the program imports, and the job of the search."""
 
 import ast
 import pickle

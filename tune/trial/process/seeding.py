@@ -1,7 +1,5 @@
 """The states of the random number generators, and a seed that is put in force in a program that seeds itself.
 
-The states of the random number generators, as JSON has them.
-
 Put a seed in force in a program that seeds itself: its own seeds become others, one for each of ours.
 
 What varies is what the *global* generators decide (Python's, NumPy's, torch's): initial weights, the order of batches,
