@@ -18,9 +18,9 @@ import optuna
 
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
-from tune.promotion.resolve import Promoted, resolve
+from tune.promotion.resolve import PromotedConstant, resolve
 from tune.search.samplers.optuna_samplers import build_sampler, distribution_of
-from tune.search.study.study import Ledger, create_ledger
+from tune.search.study.study import SearchStudy, create_ledger
 from tune.space.space import Space
 from tune.space.space_file import read_space
 
@@ -70,14 +70,14 @@ def main() -> None:
                 )
 
 
-def _space(folder: Path, sampler: str) -> tuple[Space, tuple[Promoted, ...]]:
+def _space(folder: Path, sampler: str) -> tuple[Space, tuple[PromotedConstant, ...]]:
     (folder / "program.py").write_text(PROGRAM)
     (folder / "space.yaml").write_text(f"{SPACE}sampler: {sampler}\n")
     space = read_space(folder / "space.yaml")
     return space, resolve(space, find_program(space.program))
 
 
-def _trial(ledger: Ledger, number: int, rng: random.Random) -> tuple[float, float]:
+def _trial(ledger: SearchStudy, number: int, rng: random.Random) -> tuple[float, float]:
     """Run a trial without training; return the milliseconds of its ask, and of its reports and end."""
     started = time.perf_counter()
     asked, values = ledger.ask() if number else ledger.ask_baseline()
@@ -89,7 +89,7 @@ def _trial(ledger: Ledger, number: int, rng: random.Random) -> tuple[float, floa
     return (ended - started) * 1000, (time.perf_counter() - ended) * 1000
 
 
-def _plain_ask_ms(paths: ExperimentPaths, space: Space, promoted: tuple[Promoted, ...]) -> float:
+def _plain_ask_ms(paths: ExperimentPaths, space: Space, promoted: tuple[PromotedConstant, ...]) -> float:
     storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(paths.journal)))
     trials = optuna.load_study(study_name=None, storage=storage).get_trials(deepcopy=False)
     dimensions = {item.key: item.dimension for item in promoted}

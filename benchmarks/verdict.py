@@ -22,7 +22,7 @@ from tune.cli import main as promotune
 from tune.cluster.local_cluster import local_cluster
 from tune.cluster.resources import Resources
 from tune.experiment.open import open_experiment
-from tune.experiment.records import Request
+from tune.experiment.records import RetrainRequest
 from tune.results.retrain_results import read_retrained, verdicts
 from tune.results.verdict import CONFIDENCE
 
@@ -103,7 +103,7 @@ def _judged(project: Path, constants: str, n_trials: int, seed: int) -> tuple[st
     _quietly("retrain", "s", "--seeds", str(N_SEEDS), *storage)
     experiment = open_experiment("s", project / "storage")
     retrained = read_retrained(experiment.paths)
-    requests: list[Request] = [each.request for each in retrained]
+    requests: list[RetrainRequest] = [each.request for each in retrained]
     ((_, verdict),) = verdicts(retrained, experiment, requests).items()
     return verdict.finding, verdict.words
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from optuna.trial import TrialState, create_trial
 
 from tune.experiment.open import open_experiment
-from tune.experiment.records import Failure, Record
+from tune.experiment.records import Failure, TrialRecord
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
@@ -88,7 +88,7 @@ def _frozen(number, trial, space, ledger, paths):
 def _write_record(number, version, values, failure, paths):
     files = paths.version(version)
     files.folder.mkdir()
-    Record(
+    TrialRecord(
         number=number,
         version=version,
         constants=values,

@@ -1,6 +1,6 @@
 """Experiments as a search leaves them, without a search: a real ledger, real records, no training."""
 
-from tune.experiment.records import Record
+from tune.experiment.records import TrialRecord
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
@@ -37,7 +37,7 @@ def write_experiment(storage, name, curves, *, metric="Score/Val", mode="max", t
         ledger.note(number, version=version)
         paths.version(version).folder.mkdir()
         reached = list(enumerate(curve or [], start=1))
-        record = Record(
+        record = TrialRecord(
             number=number,
             version=version,
             constants=values,

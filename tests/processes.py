@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tune.paths import VersionPaths
 from tune.trial.lightning.profiler import Stopwatch
-from tune.trial.process.channel import DONE, EPOCHS, NO_ROOM, READY, Start, trial_environment
+from tune.trial.process.channel import DONE, EPOCHS, NO_ROOM, READY, TrialStart, trial_environment
 from tune.trial.process.client import ForkedProcess
 from tune.trial.process.watched import ENDED, WatchedProcess
-from tune.trial.reporting import Epoch
+from tune.trial.reporting import EpochReport
 
 
 @dataclass
@@ -35,7 +35,7 @@ def run_in_process(server, job, task, *, answer=lambda epoch: False, environment
     sees_gpus = job.trainer.get("accelerator") != "cpu"
 
     def start(temporary):
-        return Start(
+        return TrialStart(
             environment=trial_environment(environment or os.environ, job.n_threads, sees_gpus=sees_gpus),
             niceness=os.getpriority(os.PRIO_PROCESS, 0),
             temporary=temporary,
@@ -52,7 +52,7 @@ def run_in_process(server, job, task, *, answer=lambda epoch: False, environment
     while True:
         what, *content = process.next_message()
         if what == EPOCHS:
-            epochs = [Epoch(*each) for each in content[0]]
+            epochs = [EpochReport(*each) for each in content[0]]
             told.epochs += epochs
             answers = [answer(each) for each in epochs]
             process.answer(stop=any(answers))
@@ -61,7 +61,7 @@ def run_in_process(server, job, task, *, answer=lambda epoch: False, environment
         elif what == NO_ROOM:
             told.no_room = content[0]
         elif what == DONE:
-            told.rest = [Epoch(*each) for each in content[0]]
+            told.rest = [EpochReport(*each) for each in content[0]]
         elif what == ENDED:
             told.death = content[0]
             file.unlink()

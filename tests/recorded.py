@@ -6,7 +6,7 @@ import random
 from datetime import datetime
 
 from tests.projects import write_program
-from tune.experiment.records import Failure, Record
+from tune.experiment.records import Failure, TrialRecord
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
@@ -53,7 +53,7 @@ class Recorded:
             self.ledger.report(number, epoch, value, () if others is None else others(values, epoch))
         files = self.paths.version(version)
         files.folder.mkdir()
-        Record(
+        TrialRecord(
             number=number,
             version=version,
             constants=values,

@@ -5,21 +5,21 @@ from dataclasses import dataclass, replace
 
 from tests.processes import run_in_process
 from tune.cluster.resources import Resources
-from tune.experiment.records import Record, read_record
+from tune.experiment.records import TrialRecord, read_record
 from tune.paths import VersionPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
 from tune.promotion.snapshot import take_snapshot
 from tune.search.job import build_job
 from tune.space.space_file import read_space
-from tune.trial.messages import Task
+from tune.trial.messages import TrialTask
 
 ONE_CORE = Resources(n_cores=1, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=1)
 
 
 @dataclass
 class Trial:
-    record: Record
+    record: TrialRecord
     files: VersionPaths
     reports: list  # (epoch, value)
 
@@ -48,7 +48,7 @@ class Worker:
     def run(self, values=(), *, preflight=False, hardcoded=False):
         number, self.n_trials = self.n_trials, self.n_trials + 1
         files = VersionPaths(self.storage / f"{number:03d}")
-        task = Task(
+        task = TrialTask(
             number=number,
             version=str(files.folder),
             seed=0,
@@ -70,7 +70,7 @@ class Worker:
         job = replace(self.job, pauses_trials=True)
         reports = []
         for attempt, stop in enumerate((*stops, None), start=1):
-            task = Task(
+            task = TrialTask(
                 number=number,
                 version=str(files.folder),
                 seed=0,

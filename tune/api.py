@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from tune.errors import SpaceError, StartError, UserError, suggest
 from tune.experiment import open as opened
-from tune.experiment.trial_result import Outcome
+from tune.experiment.trial_result import TrialResult
 from tune.paths import DEFAULT_STORAGE, ExperimentPaths, claim_experiment
 from tune.space.settings import CHECKS, set_to
 from tune.space.space import Space
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from pytorch_lightning import LightningModule
 
-    from tune.search.prepare import Plan
+    from tune.search.prepare import SearchPlan
 
 PLACE = "search()"
 
 
-class Experiment(opened.Experiment):
+class Experiment(opened.StoredExperiment):
     """A search, as its files tell it at this moment: ``Experiment("lr_bs").best.values``.
 
-    ``trials`` holds an ``Outcome`` for each trial; ``best`` and ``baseline`` are two of them, or None.
+    ``trials`` holds an ``TrialResult`` for each trial; ``best`` and ``baseline`` are two of them, or None.
     """
 
     __slots__ = ()
@@ -58,7 +58,7 @@ class Experiment(opened.Experiment):
         return {trial.number: dict(trial.curve) for trial in self.trials if trial.curve}
 
     @property
-    def failures(self) -> tuple[Outcome, ...]:
+    def failures(self) -> tuple[TrialResult, ...]:
         """The trials that failed; each one's ``reason`` says why."""
         return tuple(trial for trial in self.trials if trial.state == "failed")
 
@@ -96,7 +96,7 @@ def search(
     storage: str | Path | None = None,
     gpus: Sequence[int] | None = None,
     address: str | None = None,
-    on_trial: Callable[[Outcome], None] = lambda outcome: None,
+    on_trial: Callable[[TrialResult], None] = lambda outcome: None,
     **keys: Any,
 ) -> Experiment:
     """Search, and return the experiment; it prints nothing.
@@ -125,13 +125,13 @@ def search(
     return Experiment(paths.folder)
 
 
-def _run(plan: "Plan", paths: ExperimentPaths, on_trial: Callable[[Outcome], None]) -> None:
+def _run(plan: "SearchPlan", paths: ExperimentPaths, on_trial: Callable[[TrialResult], None]) -> None:
     from tune.search.run import run_search
     from tune.search.spec import DRIVER_LOG, Search
 
     out, err = sys.stdout, sys.stderr
 
-    def heard(outcome: Outcome) -> None:
+    def heard(outcome: TrialResult) -> None:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             on_trial(outcome)
 

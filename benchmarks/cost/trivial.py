@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from tune.experiment.records import Record
+from tune.experiment.records import TrialRecord
 from tune.paths import VersionPaths
-from tune.trial.messages import Task
+from tune.trial.messages import TrialTask
 from tune.trial.process.channel import EPOCHS
 from tune.trial.ray_store import open_gate, wait_for_gate
-from tune.trial.reporting import Epoch, Mail
+from tune.trial.reporting import EpochReport, EpochReporter
 from tune.trial.trainable import REST, TrialTrainable
 
 REPORTS = (1, 2, 3)
@@ -31,7 +31,7 @@ class Trivial(TrialTrainable):
             self._trial = self._run(self._task, self._version)
         return next(self._trial)
 
-    def _run(self, task: Task, files: VersionPaths) -> Iterator[dict[str, Any]]:
+    def _run(self, task: TrialTask, files: VersionPaths) -> Iterator[dict[str, Any]]:
         """Yield the results of a trial."""
         if task.gated:
             wait_for_gate(self._job.gate)
@@ -40,15 +40,15 @@ class Trivial(TrialTrainable):
         record.write(files)
         if task.preflight:
             open_gate(self._job.gate, {})
-        sent: list[list[Epoch]] = []
-        mail = Mail(lambda epochs: bool(sent.append(epochs)), task.judged_at)
+        sent: list[list[EpochReport]] = []
+        mail = EpochReporter(lambda epochs: bool(sent.append(epochs)), task.judged_at)
         n_epochs = int(os.environ.get(N_EPOCHS, len(REPORTS)))
         for epoch in range(1, n_epochs + 1):
             time.sleep(float(os.environ.get(EPOCH_S, 0)))
             value = 1 - abs(float(str(task.values["DROPOUT"])) - 0.2) - 1 / epoch
             record = replace(record, curve=[*record.curve, (epoch, value)])
             record.write(files)
-            mail.report(Epoch(epoch, value, epoch == n_epochs, ()))
+            mail.report(EpochReport(epoch, value, epoch == n_epochs, ()))
             while sent:
                 yield {EPOCHS: [tuple(each) for each in sent.pop()]}
             if self._is_stopped:
@@ -66,8 +66,8 @@ class Trivial(TrialTrainable):
         self._trial, self._is_stopped = None, False
 
 
-def _record(task: Task, files: VersionPaths) -> Record:
-    return Record(
+def _record(task: TrialTask, files: VersionPaths) -> TrialRecord:
+    return TrialRecord(
         number=task.number,
         version=files.folder.name,
         constants=task.values,

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.simulate.methods import Method
 from benchmarks.simulate.tables import Floats, Table
-from tune.trial.reporting import Epoch
+from tune.trial.reporting import EpochReport
 
 N_MOMENTS = 80
 """At so many moments, as far from each other, the best value is looked at."""
@@ -64,7 +64,7 @@ def simulate(table: Table, method: Method, n_workers: int, budget_s: float) -> R
         if not math.isfinite(value):
             failed.add(trial)
         started = time.process_time()
-        ends = method.report(trial, Epoch(epoch, value, epoch == table.n_epochs, at=now, before=before[trial]))
+        ends = method.report(trial, EpochReport(epoch, value, epoch == table.n_epochs, at=now, before=before[trial]))
         method_s += time.process_time() - started
         if ends:
             del curves[trial], before[trial]

@@ -18,17 +18,17 @@ from benchmarks.simulate.haste import hasten
 from benchmarks.simulate.tables import Config, Table
 from tune.paths import ExperimentPaths
 from tune.promotion.program import Program, find_program
-from tune.promotion.resolve import Promoted, resolve
-from tune.search.checkpoint_retention import Keeper
-from tune.search.controller import Conductor, Limits
+from tune.promotion.resolve import PromotedConstant, resolve
+from tune.search.checkpoint_retention import CheckpointRetention
+from tune.search.controller import SearchController, SearchLimits
 from tune.search.samplers.optuna_samplers import distribution_of
 from tune.search.schedulers.build import build_heirs, build_rule
 from tune.search.schedulers.epochs import n_reports
-from tune.search.study.study import Ledger
+from tune.search.study.study import SearchStudy
 from tune.space.dimensions import Dimension, arguments_of, kind_of
 from tune.space.space import Space
 from tune.space.space_file import read_space
-from tune.trial.reporting import Epoch
+from tune.trial.reporting import EpochReport
 
 METRIC = "value"
 
@@ -39,7 +39,7 @@ class Method(Protocol):
     def ask(self, trial: str) -> Config:
         """Return the configuration of a new trial."""
 
-    def report(self, trial: str, epoch: Epoch) -> bool:
+    def report(self, trial: str, epoch: EpochReport) -> bool:
         """Hear of an epoch; return whether the trial ends with it, as it does with its last."""
 
 
@@ -51,14 +51,16 @@ class Ours:
         with tempfile.TemporaryDirectory() as folder:
             space, program, promoted = _written_and_read(table, Path(folder), f"seed: {seed}\n{settings}\n")
         study = optuna.create_study(direction="minimize", sampler=RandomSampler())  # in memory; it draws nothing
-        paths, ledger = ExperimentPaths(Path(folder)), Ledger(study, space, promoted)
-        self._conductor = Conductor(
+        paths, ledger = ExperimentPaths(Path(folder)), SearchStudy(study, space, promoted)
+        self._conductor = SearchController(
             paths,
             ledger,
             build_rule(space, program, n_reports(space, program, None)),
             build_heirs(space, promoted, ledger),
-            Keeper(paths, [space.mode], None, free=lambda folder: 10**18),
-            Limits(trials=10**9, time_budget_s=None, concurrency=concurrency, max_failures=0, give_up_after=10**9),
+            CheckpointRetention(paths, [space.mode], None, free=lambda folder: 10**18),
+            SearchLimits(
+                trials=10**9, time_budget_s=None, concurrency=concurrency, max_failures=0, give_up_after=10**9
+            ),
             seed,
             on_end=lambda outcome: None,
             on_preflight_failed=lambda: None,
@@ -71,7 +73,7 @@ class Ours:
         assert task is not None
         return {**self._hardcoded, **task.values}
 
-    def report(self, trial: str, epoch: Epoch) -> bool:
+    def report(self, trial: str, epoch: EpochReport) -> bool:
         """Hear of an epoch."""
         ends = self._conductor.report(trial, [epoch]) or epoch.last
         if ends:
@@ -103,7 +105,7 @@ class Rays:
         self._scheduler.on_trial_add(None, self._trials[trial])
         return config
 
-    def report(self, trial: str, epoch: Epoch) -> bool:
+    def report(self, trial: str, epoch: EpochReport) -> bool:
         """Hear of an epoch."""
         result = {METRIC: epoch.value, "training_iteration": epoch.epoch}
         decision = self._scheduler.on_trial_result(None, self._trials[trial], result)
@@ -133,7 +135,7 @@ class Optunas:
         self._trials[trial] = self._study.ask(self._distributions)
         return self._trials[trial].params
 
-    def report(self, trial: str, epoch: Epoch) -> bool:
+    def report(self, trial: str, epoch: EpochReport) -> bool:
         """Hear of an epoch."""
         asked = self._trials[trial]
         asked.report(epoch.value, epoch.epoch)
@@ -185,7 +187,7 @@ def _distributions(table: Table) -> dict[str, Any]:
     return {name: distribution_of(dimension) for name, dimension in table.dimensions.items()}
 
 
-def _written_and_read(table: Table, folder: Path, settings: str) -> tuple[Space, Program, tuple[Promoted, ...]]:
+def _written_and_read(table: Table, folder: Path, settings: str) -> tuple[Space, Program, tuple[PromotedConstant, ...]]:
     """Write the table as a program and a space, and read them as a search does."""
     constants = {"MAX_EPOCHS": table.n_epochs, **table.hardcoded}
     (folder / "program.py").write_text("".join(f"{name} = {value!r}\n" for name, value in constants.items()))

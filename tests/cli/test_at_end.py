@@ -5,7 +5,7 @@ import pytest
 from tune.cli.terminal import report_at_end as at_end
 from tune.cli.terminal.report_at_end import READY_AFTER_S, ReportAtEnd
 from tune.cli.terminal.summary import Screen
-from tune.experiment.trial_result import Outcome
+from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths
 
 
@@ -31,7 +31,7 @@ def ended(tmp_path, monkeypatch):
 
 
 def outcome(number):
-    return Outcome(
+    return TrialResult(
         number=number,
         version=f"{number:03}",
         values={},

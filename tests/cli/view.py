@@ -5,11 +5,11 @@ import sys
 from tune.cli.terminal.observer import looking_on
 from tune.cli.terminal.summary import Screen
 from tune.cluster.resources import Resources
-from tune.experiment.trial_result import Outcome, best_of
+from tune.experiment.trial_result import TrialResult, best_of
 from tune.promotion.program import find_program
 from tune.search.progress import Progress
 from tune.space.space_file import find_space, read_space
-from tune.trial.messages import Task
+from tune.trial.messages import TrialTask
 
 
 def main(space_file, title):
@@ -44,7 +44,7 @@ class Events:
 
     def began(self, number, version, *preflight):
         self._versions[number], self._curves[number] = version, {}
-        self._watch.began(Task(number=int(number), version=f"/{version}", seed=0, preflight=bool(preflight)))
+        self._watch.began(TrialTask(number=int(number), version=f"/{version}", seed=0, preflight=bool(preflight)))
 
     def epoch(self, number, value):
         curve = self._curves[number]
@@ -64,7 +64,7 @@ def mute():
 
 def outcome(number, version, curve, state, reason):
     best = best_of(curve, "max")
-    return Outcome(
+    return TrialResult(
         number=number,
         version=version,
         values={},

@@ -25,7 +25,7 @@ from tune.cli.terminal.live_view import USUAL
 from tune.experiment.open import open_experiment
 from tune.results.report.build import write_report
 from tune.results.report.page import ASSETS
-from tune.search.progress import Leader, Running, Standing
+from tune.search.progress import BestTrial, Running, SearchStatus
 from tune.trial.lightning.logger import session_start
 
 SEARCHED = ("search_spaces/lr_bs.yaml", "lit/digits.py")  # what the pictures are of
@@ -45,7 +45,7 @@ def terminal():
     """Return the live view of made-up trials, with its colours."""
     curve = {1: 0.5, 2: 0.75, 3: 0.7}
     ended = [outcome(0, "000,baseline", curve, "complete", ""), outcome(1, "001,LR=0.1", {1: 0.1}, "pruned", "")]
-    standing = Standing(
+    standing = SearchStatus(
         n_trials=20,
         counts=Counter(complete=1, pruned=1, failed=1, running=2),
         running=(
@@ -53,8 +53,8 @@ def terminal():
             Running(number=5, version="005,LR=0.03", started=99.0, in_preflight=False),
         ),
         latest=(*ended, outcome(2, "002,LR=1", {}, "failed", "ValueError: no")),
-        best=Leader(version="004,LR=0.02", score=0.75, epoch=2),
-        baseline=Leader(version="000,baseline", score=0.7, epoch=3),
+        best=BestTrial(version="004,LR=0.02", score=0.75, epoch=2),
+        baseline=BestTrial(version="000,baseline", score=0.7, epoch=3),
         has_ended=False,
         elapsed_s=30.0,
         left_s=60.0,

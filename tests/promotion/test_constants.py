@@ -5,17 +5,9 @@ import sys
 import pytest
 
 from tune.errors import ConstantError
+from tune.promotion.constant import Constant, ConstantKind, Site, Span
 from tune.promotion.find.literals import Unknown
-from tune.promotion.find_constants import (
-    Constant,
-    Form,
-    Site,
-    Span,
-    check_together,
-    find_constant,
-    find_constants,
-    shortest_names,
-)
+from tune.promotion.find_constants import check_together, find_constant, find_constants, shortest_names
 
 WHERE = "search_spaces/x.yaml:5"
 
@@ -128,7 +120,7 @@ def test_a_parameter_holds_its_default_and_all_that_is_passed(program_of, text, 
     program = program_of(text)
     constant = found(program, name)
     assert repr(constant.value) == repr(value)
-    assert constant.form is Form.PARAMETER
+    assert constant.form is ConstantKind.PARAMETER
     assert [text_at(program, site) for site in constant.sites] == expressions
 
 
@@ -136,7 +128,7 @@ def test_a_parameter_holds_its_default_and_all_that_is_passed(program_of, text, 
 def test_a_literal_in_a_call_is_found_by_the_callee_and_the_parameter(program_of, text, name, value):
     constant = found(program_of(text), name)
     assert repr(constant.value) == repr(value)
-    assert constant.form is Form.ARGUMENT
+    assert constant.form is ConstantKind.ARGUMENT
     assert found(program_of(text), f"{name}@{constant.sites[0].span.line}") == constant
 
 

@@ -3,7 +3,8 @@
 import pytest
 
 from tune.errors import ConstantError
-from tune.promotion.find_constants import Form, find_constant, find_constants
+from tune.promotion.constant import ConstantKind
+from tune.promotion.find_constants import find_constant, find_constants
 
 WHERE = "space.yaml:5"
 
@@ -39,7 +40,7 @@ def test_constant_when_a_function_assigns_a_literal_once_then_its_name_begins_wi
     constant = found(program_of(text), name)
 
     assert constant.value == value
-    assert constant.form is (Form.PARAMETER if name == "Net.lr" else Form.LOCAL)
+    assert constant.form is (ConstantKind.PARAMETER if name == "Net.lr" else ConstantKind.LOCAL)
 
 
 def test_constant_of_a_module_when_a_function_has_the_same_name_then_it_is_still_meant(program_of):
@@ -75,10 +76,10 @@ def test_constant_when_a_function_changes_it_then_it_is_refused_with_the_line(pr
 def test_argument_when_its_function_assigns_it_then_it_is_a_parameter_alone(program_of):
     program = program_of("def main(lr=0.5):\n    lr = 0.25\n    fit(lr)\n")
 
-    assert [each.form for each in find_constants(program) if each.name == "main.lr"] == [Form.PARAMETER]
+    assert [each.form for each in find_constants(program) if each.name == "main.lr"] == [ConstantKind.PARAMETER]
 
 
 def test_names_of_a_module_are_no_locals_of_its_functions(program_of):
     program = program_of("def main():\n    global LR\n    LR = 0.5\nLR = 1\n")
 
-    assert not [each for each in find_constants(program) if each.form is Form.LOCAL]
+    assert not [each for each in find_constants(program) if each.form is ConstantKind.LOCAL]

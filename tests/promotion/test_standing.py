@@ -1,6 +1,6 @@
 import pytest
 
-from tune.promotion.drift import Edited, Gone, Same, standings
+from tune.promotion.drift import Edited, Removed, Unchanged, standings
 from tune.promotion.find_constants import find_constants
 from tune.promotion.program import find_program
 
@@ -30,10 +30,10 @@ def test_a_constant_of_an_edited_source_is_found_again_or_not(tmp_path, name, no
         programs.append(find_program(tmp_path / folder / "train.py"))
     (constant,) = (each for each in find_constants(programs[0]) if name in each.names)
     match standings([constant], *programs)[constant]:
-        case Same(now=there):
+        case Unchanged(now=there):
             got = f"same {there.where}"
         case Edited(now=there, was=was, text=text):
             got = f"edited {there.where}: {was} -> {text}"
-        case Gone():
+        case Removed():
             got = "gone"
     assert got == expected

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tune.promotion.program_checks import Workers, crowding, most_workers
+from tune.promotion.program_checks import DataLoaderWorkers, crowding, most_workers
 from tune.promotion.resolve import resolve
 from tune.space.space_file import read_space
 
@@ -24,7 +24,7 @@ PROGRAMS = {
 
 @pytest.mark.parametrize(("text", "number", "line"), PROGRAMS.values(), ids=PROGRAMS)
 def test_the_number_is_found_wherever_it_is_written(program_of, text, number, line):
-    assert most_workers(program_of(LOADER + text)) == Workers(number=number, where=f"train.py:{line}")
+    assert most_workers(program_of(LOADER + text)) == DataLoaderWorkers(number=number, where=f"train.py:{line}")
 
 
 NONE = {
@@ -37,7 +37,7 @@ NONE = {
 
 @pytest.mark.parametrize("text", NONE.values(), ids=NONE)
 def test_what_is_no_number_of_workers_is_not_taken_for_one(program_of, text):
-    assert most_workers(program_of(LOADER + text)) == Workers(number=0, where="")
+    assert most_workers(program_of(LOADER + text)) == DataLoaderWorkers(number=0, where="")
 
 
 def test_a_number_that_is_searched_counts_with_the_most_that_it_may_be(program_of):
@@ -47,7 +47,7 @@ def test_a_number_that_is_searched_counts_with_the_most_that_it_may_be(program_o
         "system: train.py\nmetric: m\nmode: max\nconstants: {WORKERS: {randint: [0, 5]}, LR: {uniform: [0, 9]}}"
     )
 
-    assert most_workers(program, resolve(read_space(space), program)) == Workers(number=5, where="train.py:2")
+    assert most_workers(program, resolve(read_space(space), program)) == DataLoaderWorkers(number=5, where="train.py:2")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_number_that_is_searched_counts_with_the_most_that_it_may_be(program_o
     ],
 )
 def test_more_workers_than_cores_are_told_with_the_number_to_use(n_cores, told):
-    assert crowding(Workers(number=4, where="train.py:2"), n_cores) == told
+    assert crowding(DataLoaderWorkers(number=4, where="train.py:2"), n_cores) == told
 
 
 LINES = {

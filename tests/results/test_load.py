@@ -15,7 +15,7 @@ from tests.searched import Worker
 from tune import load, search
 from tune.cli import main
 from tune.errors import ExperimentError
-from tune.experiment.records import Request, read_request
+from tune.experiment.records import RetrainRequest, read_request
 from tune.paths import ExperimentPaths, VersionPaths
 from tune.space.space_file import write_space
 
@@ -261,7 +261,7 @@ def test_a_function_that_a_checkpoint_names_is_not_called(experiment, key, tmp_p
 @pytest.mark.parametrize("source", ["/etc", "../elsewhere", "a/../../b", 5])
 def test_a_retrained_version_whose_source_lies_outside_is_not_loaded_from_there(tmp_path, source):
     version = VersionPaths(tmp_path)
-    request = Request(trial=0, seed=0, fresh=False, trainer={}, source=source, digest="")
+    request = RetrainRequest(trial=0, seed=0, fresh=False, trainer={}, source=source, digest="")
     request.write(version)
 
     assert read_request(version) is None

@@ -15,10 +15,10 @@ from tests.recorded import Recorded, learnt, searched
 from tune.cli import main
 from tune.errors import ExperimentError
 from tune.experiment.open import open_experiment
-from tune.experiment.trial_result import Outcome
+from tune.experiment.trial_result import TrialResult
 from tune.results.report.build import page_of, write_report
 from tune.results.report.plot import clock_of, spoken
-from tune.results.report.trial_plots import Ran, curves, lanes, name_lanes
+from tune.results.report.trial_plots import TrialSpan, curves, lanes, name_lanes
 from tune.space.space import Objective
 
 ONE = """
@@ -187,7 +187,7 @@ def test_a_search_that_has_little_to_show_when_it_is_reported_then_says_so(trial
 
 def test_long_curves_when_they_are_drawn_then_are_thinned_out_and_keep_their_ends():
     curve = {epoch: epoch / 20_000 for epoch in range(1, 20_001)}
-    trial = Outcome(
+    trial = TrialResult(
         number=1,
         version="001",
         values={},
@@ -257,7 +257,7 @@ def test_a_duration_is_said_as_people_say_it(seconds, words):
 
 def test_a_worker_that_replaces_a_dead_one_takes_over_its_lane():
     runs = [
-        Ran(trial=None, worker=worker, start=start, end=end)
+        TrialSpan(trial=None, worker=worker, start=start, end=end)
         for worker, start, end in [("a:1", 0, 5), ("a:2", 0, 9), ("a:1", 5, 6), ("a:3", 7, 8), ("b:4", 7, 8)]
     ]
 
@@ -276,7 +276,7 @@ LANES = {
 
 @pytest.mark.parametrize(("ran", "names"), LANES.values(), ids=LANES)
 def test_a_lane_is_called_after_its_gpu(ran, names):
-    runs = [Ran(trial=None, worker=worker, devices=devices, start=0, end=1) for worker, devices in ran]
+    runs = [TrialSpan(trial=None, worker=worker, devices=devices, start=0, end=1) for worker, devices in ran]
     several = len({worker.partition(":")[0] for worker, _ in ran}) > 1
 
     assert [*name_lanes(runs, lanes(runs), several_hosts=several).values()] == names

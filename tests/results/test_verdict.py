@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from tune.results.verdict import Rerun, judge
+from tune.results.verdict import SeedRun, judge
 
 
 def runs(scores, first=1):
-    return {seed: Rerun(curve={1: score - 1, 2: score}) for seed, score in enumerate(scores, first)}
+    return {seed: SeedRun(curve={1: score - 1, 2: score}) for seed, score in enumerate(scores, first)}
 
 
 LOW, HIGH = [0.80, 0.82, 0.81, 0.79, 0.83], [0.90, 0.91, 0.92, 0.90, 0.92]
@@ -70,12 +70,12 @@ def test_a_configuration_that_never_varies_is_compared_all_the_same():
 def test_a_score_is_the_best_epoch():
     curve = {1: 0.5, 2: 0.9, 3: 0.7}
 
-    assert Rerun(curve=curve).score("max") == 0.9
-    assert Rerun(curve=curve).score("min") == 0.5
+    assert SeedRun(curve=curve).score("max") == 0.9
+    assert SeedRun(curve=curve).score("min") == 0.5
 
 
 def test_a_run_that_failed_leaves_no_verdict_and_is_named():
-    ours = runs(HIGH) | {3: Rerun(curve={}, failure="NaN: Score/Val is nan in epoch 1")}
+    ours = runs(HIGH) | {3: SeedRun(curve={}, failure="NaN: Score/Val is nan in epoch 1")}
     found = judge(runs(LOW), ours, "max")
 
     assert found.finding == "incomplete"

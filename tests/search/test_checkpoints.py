@@ -6,16 +6,16 @@ import pytest
 
 from tests.search.conftest import Searched
 from tune.errors import ExperimentError
-from tune.experiment.trial_result import Outcome
+from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths
 from tune.results.load import load
-from tune.search.checkpoint_retention import Freed, Keeper, size_of
+from tune.search.checkpoint_retention import CheckpointRetention, FreedCheckpoints, size_of
 
 SIZE = 100  # bytes of a checkpoint; best and last are one file
 
 
 def outcome(number, *scores, state="complete"):
-    return Outcome(
+    return TrialResult(
         number=number,
         version=f"{number:03d},baseline" if number == 0 else f"{number:03d}",
         values={},
@@ -47,7 +47,7 @@ def ended(tmp_path):
     paths = ExperimentPaths(tmp_path)
 
     def run(trials, *, keep=None, modes=("max",), free=0, running=()):
-        keeper = Keeper(paths, modes, keep, free=lambda folder: free)
+        keeper = CheckpointRetention(paths, modes, keep, free=lambda folder: free)
         at_work = [write_checkpoints(paths, each) for each in running]
         steps = []
         for trial in trials:
@@ -63,7 +63,7 @@ def test_the_best_keep_theirs_and_the_baseline_whatever_it_is_worth(ended):
     keeper, steps = ended([outcome(number, score) for number, score in enumerate([0.0, 5, 1, 7, 6])], keep=2)
 
     assert steps == [{0}, {0, 1}, {0, 1, 2}, {0, 1, 3}, {0, 3, 4}]
-    assert keeper.freed == Freed(2, 2 * SIZE)
+    assert keeper.freed == FreedCheckpoints(2, 2 * SIZE)
 
 
 def test_what_failed_makes_room_before_the_worst(ended):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.projects import write_program
-from tune.experiment.records import Failure, Record
+from tune.experiment.records import Failure, TrialRecord
 from tune.search.device_faults import DeviceFaults, is_device_failure
 
 ROOT = Path(__file__).parents[2]
@@ -18,7 +18,7 @@ OWN = Failure(kind="RuntimeError", message="mat1 and mat2 shapes cannot be multi
 
 
 def record(number, device, failure=FAULT):
-    return Record(
+    return TrialRecord(
         number=number,
         version=f"{number:03d}",
         constants={},

@@ -11,13 +11,13 @@ import pytest
 
 from tune.cli import main
 from tune.experiment.open import open_experiment
-from tune.experiment.records import Record
+from tune.experiment.records import TrialRecord
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve
 from tune.promotion.snapshot import take_snapshot
 from tune.results.load import _space_of
-from tune.search.study.edit_space import Edit, kept_by
+from tune.search.study.edit_space import SpaceEdit, kept_by
 from tune.search.study.journal import open_study
 from tune.search.study.study import create_ledger, open_ledger
 from tune.search.study.switch_files import finish_switch
@@ -85,7 +85,7 @@ def edit(experiment, space):
         before = read_space(experiment.space, program_is_here=False)
         after, promoted = space(text, "edited.yaml")
         program = find_program(after.program)
-        change = Edit(before=before, after=after, promoted_before=resolve(before, program), promoted=promoted)
+        change = SpaceEdit(before=before, after=after, promoted_before=resolve(before, program), promoted=promoted)
         return kept_by(change, experiment)
 
     return make
@@ -157,11 +157,12 @@ def test_with_other_trainer_arguments_what_has_finished_is_no_repeat(experiment,
 def test_a_version_is_loaded_with_the_space_that_it_ran_in(experiment, edit):
     edit(EDITED.replace("  SIZES: {choice: [[1, 2], [4]]}\n", "")).write(experiment)
     shared = {"number": 3, "version": "003,v", "seed": 0, "stage": "complete", "pid": 1, "host": "h"}
-    record = Record(**shared, constants={"LR": 0.1, "SIZES": [3]}, devices=None, started=0.0)
+    record = TrialRecord(**shared, constants={"LR": 0.1, "SIZES": [3]}, devices=None, started=0.0)
 
     assert "SIZES" in _space_of(record, experiment).dimensions
     assert (
-        "WIDTH" in _space_of(Record(**shared, constants={"LR": 0.1}, devices=None, started=0.0), experiment).dimensions
+        "WIDTH"
+        in _space_of(TrialRecord(**shared, constants={"LR": 0.1}, devices=None, started=0.0), experiment).dimensions
     )
 
 

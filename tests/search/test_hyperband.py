@@ -5,9 +5,9 @@ import math
 import pytest
 
 from tune.search.schedulers.hyperband import HyperBand
-from tune.search.schedulers.scheduler import Move, Verdict
+from tune.search.schedulers.scheduler import Move, SchedulerDecision
 
-GO_ON, STOP, PAUSE = Verdict.GO_ON, Verdict.STOP, Verdict.PAUSE
+GO_ON, STOP, PAUSE = SchedulerDecision.GO_ON, SchedulerDecision.STOP, SchedulerDecision.PAUSE
 
 
 def opened(rule, n):

@@ -9,7 +9,15 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from tune.errors import ExperimentError
-from tune.search.study.journal import Backend, Ended, Opened, Reported, Sealed, events, repair
+from tune.search.study.journal import (
+    RepairedJournalBackend,
+    TrialEnded,
+    TrialOpened,
+    TrialReported,
+    TrialSealed,
+    events,
+    repair,
+)
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +106,9 @@ def test_what_happened_to_wanted_trials_is_read_back_in_its_order(whole, tmp_pat
     study.set_user_attr("sealed", 4)
 
     assert list(events(path, {0: 0, 2: 7})) == [
-        *(Opened(0), Reported(0, 1, 0.1), Reported(0, 2, 0.2), Ended(0, failed=False)),
-        *(Opened(7), Reported(7, 1, 2.1), Reported(7, 2, 2.2), Ended(7, failed=False)),
-        Sealed(),
+        *(TrialOpened(0), TrialReported(0, 1, 0.1), TrialReported(0, 2, 0.2), TrialEnded(0, failed=False)),
+        *(TrialOpened(7), TrialReported(7, 1, 2.1), TrialReported(7, 2, 2.2), TrialEnded(7, failed=False)),
+        TrialSealed(),
     ]
 
 
@@ -112,8 +120,8 @@ def test_events_say_whether_a_trial_failed(whole, tmp_path):
         study.tell(study.ask(), state=state)
 
     assert list(events(path, {4: 4, 5: 5})) == [
-        *(Opened(4), Ended(4, failed=True)),
-        *(Opened(5), Ended(5, failed=False)),
+        *(TrialOpened(4), TrialEnded(4, failed=True)),
+        *(TrialOpened(5), TrialEnded(5, failed=False)),
     ]
 
 
@@ -121,7 +129,7 @@ def test_a_backend_remembers_the_journals_end_and_reads_from_any_record(whole, t
     path = tmp_path / "study.journal"
     path.write_bytes(whole)
     records = [json.loads(line) for line in whole.splitlines()]
-    backend = Backend(path)
+    backend = RepairedJournalBackend(path)
 
     assert list(backend.read_logs(0)) == records
     assert list(backend.read_logs(len(records))) == []

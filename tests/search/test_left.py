@@ -4,11 +4,11 @@ import zipfile
 
 import pytest
 
-from tune.experiment.records import HUNG, Failure, Record
+from tune.experiment.records import HUNG, Failure, TrialRecord
 from tune.paths import VersionPaths
 from tune.search.trial_end import left_in
-from tune.trial.checkpoints.checkpoint_state import Mark
-from tune.trial.reporting import Epoch
+from tune.trial.checkpoints.checkpoint_state import CheckpointState
+from tune.trial.reporting import EpochReport
 
 
 @pytest.fixture
@@ -18,14 +18,14 @@ def files(tmp_path):
 
 def write_record(files, **changes):
     fields = {"number": 7, "version": "007", "constants": {}, "seed": 0, "stage": "running", "pid": 1, "host": "h"}
-    Record(**{**fields, "devices": None, "started": 1.5, "curve": [(1, 0.1), (2, 0.2)], **changes}).write(files)
+    TrialRecord(**{**fields, "devices": None, "started": 1.5, "curve": [(1, 0.1), (2, 0.2)], **changes}).write(files)
 
 
 def write_checkpoint(files, curve, others=None):
     files.checkpoints.mkdir()
     with zipfile.ZipFile(files.last, "w") as archive:
         archive.writestr("last/data.pkl", b"")
-    Mark(curve=curve, others=others or {}, last=False, fit=1, step=9, events={}).write_into(files.last)
+    CheckpointState(curve=curve, others=others or {}, last=False, fit=1, step=9, events={}).write_into(files.last)
 
 
 def test_nothing_at_all_is_a_worker_that_died(files):
@@ -40,7 +40,7 @@ def test_a_worker_that_died_behind_its_trials_end_takes_nothing_along(files):
     left = left_in(files, death="", stopped=False)
 
     assert (left.failed, left.died, left.through) == (True, False, True)
-    assert left.epochs(several=False) == [Epoch(1, 0.1), Epoch(2, 0.2)]
+    assert left.epochs(several=False) == [EpochReport(1, 0.1), EpochReport(2, 0.2)]
 
 
 def test_of_a_worker_that_died_the_checkpoint_knows_more_than_the_record(files):
@@ -49,14 +49,14 @@ def test_of_a_worker_that_died_the_checkpoint_knows_more_than_the_record(files):
     left = left_in(files, death="", stopped=False)
 
     assert left.died
-    assert left.epochs(several=False) == [Epoch(1, 0.1), Epoch(2, 0.2), Epoch(3, 0.3)]
+    assert left.epochs(several=False) == [EpochReport(1, 0.1), EpochReport(2, 0.2), EpochReport(3, 0.3)]
 
 
 def test_of_several_metrics_only_the_checkpoint_counts(files):
     write_record(files)
     write_checkpoint(files, [(1, 0.1)], others={1: (5.0,)})
 
-    assert left_in(files, death="", stopped=False).epochs(several=True) == [Epoch(1, 0.1, others=(5.0,))]
+    assert left_in(files, death="", stopped=False).epochs(several=True) == [EpochReport(1, 0.1, others=(5.0,))]
     assert left_in(files, death=None, stopped=False).epochs(several=True) == []
 
 
@@ -68,7 +68,7 @@ def test_a_checkpoint_that_is_broken_elsewhere_still_tells_its_curve(files):
     whole = files.last.read_bytes()
     files.last.write_bytes(whole.replace(b"weightsweights", b"weightsWEIGHTS", 1))
 
-    assert left_in(files, death="", stopped=False).epochs(several=False) == [Epoch(1, 0.1)]
+    assert left_in(files, death="", stopped=False).epochs(several=False) == [EpochReport(1, 0.1)]
 
 
 @pytest.mark.parametrize(("stopped", "failed"), [(False, True), (True, False)])
@@ -90,4 +90,4 @@ def test_of_a_worker_that_hung_the_checkpoint_knows_more_than_the_record(files):
     write_record(files, stage="failed", curve=[], failure=Failure(kind=HUNG, ours=True, message="no batch"))
     write_checkpoint(files, [(1, 0.1)])
 
-    assert left_in(files, death="Aborted", stopped=False).epochs(several=False) == [Epoch(1, 0.1)]
+    assert left_in(files, death="Aborted", stopped=False).epochs(several=False) == [EpochReport(1, 0.1)]

@@ -5,9 +5,9 @@ import math
 import pytest
 
 from tune.search.schedulers.median import Median
-from tune.search.schedulers.scheduler import Verdict
+from tune.search.schedulers.scheduler import SchedulerDecision
 
-GO_ON, STOP = Verdict.GO_ON, Verdict.STOP
+GO_ON, STOP = SchedulerDecision.GO_ON, SchedulerDecision.STOP
 
 
 def told(rule, *curves):

@@ -6,7 +6,7 @@ import pytest
 
 from tune.cluster import resources as nodes
 from tune.cluster.node_checks import startable
-from tune.cluster.resources import Node, Reached, plan_on, slots_of
+from tune.cluster.resources import JoinedCluster, Node, plan_on, slots_of
 from tune.errors import OptionError
 from tune.space.settings import Settings
 
@@ -17,7 +17,7 @@ def node(cpus, gpus=0, *, name="10.0.0.1", count=1):
 
 def reached(*there, startable=()):
     now = list(there)
-    found = Reached(
+    found = JoinedCluster(
         address="auto", dashboard=None, nodes=there, startable=startable, travels=False, living=lambda: tuple(now)
     )
     return found, now

@@ -3,9 +3,9 @@
 import math
 
 from tune.search.schedulers.pbt import Population
-from tune.search.schedulers.scheduler import Move, Verdict
+from tune.search.schedulers.scheduler import Move, SchedulerDecision
 
-GO_ON, STOP, PAUSE = Verdict.GO_ON, Verdict.STOP, Verdict.PAUSE
+GO_ON, STOP, PAUSE = SchedulerDecision.GO_ON, SchedulerDecision.STOP, SchedulerDecision.PAUSE
 
 
 def population(n, **arguments):

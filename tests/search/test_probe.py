@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from tune.cluster import node_checks as probe
-from tune.cluster.node_checks import TOKEN, Answer, Question, look, sign_of
+from tune.cluster.node_checks import TOKEN, NodeAnswer, NodeQuestion, look, sign_of
 
-FINE = Answer(sees_storage=True, write_error=None, sees_project=True, missing=())
+FINE = NodeAnswer(sees_storage=True, write_error=None, sees_project=True, missing=())
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def question(tmp_path, monkeypatch):
     (tmp_path / TOKEN).write_text("abc")
     program = tmp_path / "train.py"
     program.write_text("LR = 1\n")
-    return Question(
+    return NodeQuestion(
         folder=tmp_path, token="abc", program=program, sign=sign_of(program), packages=("torch", "ruamel.yaml")
     )
 

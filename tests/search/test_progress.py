@@ -2,11 +2,11 @@
 
 import pytest
 
-from tune.experiment.trial_result import Outcome, best_of
-from tune.search.controller_api import Watched
-from tune.search.progress import Leader, Progress, remaining_s
-from tune.trial.messages import Task
-from tune.trial.reporting import Epoch
+from tune.experiment.trial_result import TrialResult, best_of
+from tune.search.controller_api import ObservedController
+from tune.search.progress import BestTrial, Progress, remaining_s
+from tune.trial.messages import TrialTask
+from tune.trial.reporting import EpochReport
 
 
 class Clock:
@@ -27,12 +27,12 @@ def progress_of(clock, mode="max", **options):
 
 
 def task(number, *, preflight=False):
-    return Task(number=number, version=f"/exp/{number:03d}", seed=0, preflight=preflight)
+    return TrialTask(number=number, version=f"/exp/{number:03d}", seed=0, preflight=preflight)
 
 
 def outcome(number, curve, state="complete", mode="max"):
     best = best_of(curve, mode)
-    return Outcome(
+    return TrialResult(
         number=number,
         version=f"{number:03d}",
         values={},
@@ -54,8 +54,8 @@ def test_the_best_so_far_is_the_best_epoch_of_any_trial_running_ones_included(cl
     progress.reported(1, 2, 0.4)
     standing = progress.now()
 
-    assert standing.best == Leader(version="001", score=0.2, epoch=1)
-    assert standing.baseline == Leader(version="000", score=0.5, epoch=1)
+    assert standing.best == BestTrial(version="001", score=0.2, epoch=1)
+    assert standing.baseline == BestTrial(version="000", score=0.5, epoch=1)
     assert [(trial.version, trial.share) for trial in standing.running] == [("000", 0.25), ("001", 0.5)]
     assert standing.share == pytest.approx(0.075)
 
@@ -68,7 +68,7 @@ def test_a_trial_that_failed_leads_no_more(clock):
     progress.left(1)
     progress.ended(outcome(1, {1: 0.9}, "failed"))
 
-    assert progress.now().best == Leader(version="000", score=0.1, epoch=1)
+    assert progress.now().best == BestTrial(version="000", score=0.1, epoch=1)
 
 
 def test_trials_of_an_earlier_driver_count(clock):
@@ -76,7 +76,7 @@ def test_trials_of_an_earlier_driver_count(clock):
     standing = progress.now()
 
     assert (standing.n_ended, standing.counts["waiting"]) == (1, 0)
-    assert standing.best == Leader(version="001", score=0.5, epoch=1)
+    assert standing.best == BestTrial(version="001", score=0.5, epoch=1)
 
 
 def test_a_worker_that_died_leaves_its_trial_running_no_more(clock):
@@ -140,12 +140,12 @@ class Hears(list):
 
 def test_who_looks_on_hears_of_all_and_changes_nothing():
     leads, hears = Leads(), Hears()
-    director = Watched(leads, hears)
+    director = ObservedController(leads, hears)
 
     assert director.next_task("a") == task(7)
     assert director.next_task("b") is None
-    assert [director.report("a", [Epoch(epoch, 0.5)]) for epoch in (1, 2)] == [False, True]
-    director.ended("a", death=None, rest=[Epoch(3, 0.6)])
+    assert [director.report("a", [EpochReport(epoch, 0.5)]) for epoch in (1, 2)] == [False, True]
+    director.ended("a", death=None, rest=[EpochReport(3, 0.6)])
     director.ended("b", death="")
     director.end()
 

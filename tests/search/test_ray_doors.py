@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.projects import write_program
-from tune.search.ray_tune import SchedulerDoor
+from tune.search.ray_tune import ControllerScheduler
 
 SPACE = """
 metric: Score/Val
@@ -34,13 +34,13 @@ def kept(monkeypatch):
     numbers = []
 
     def spy(name):
-        told = getattr(SchedulerDoor, name)
+        told = getattr(ControllerScheduler, name)
 
         def spied(door, controller, *args):
             told(door, controller, *args)
             numbers.append([len(getattr(controller, record)) for record in KEPT])
 
-        monkeypatch.setattr(SchedulerDoor, name, spied)
+        monkeypatch.setattr(ControllerScheduler, name, spied)
 
     spy("on_trial_complete")
     spy("on_trial_error")
@@ -61,7 +61,7 @@ def test_ray_keeps_a_trial_that_it_may_start_again(name):
     this, other = Ended(), Ended()
     controller = SimpleNamespace(**{each: {this, other} for each in KEPT})
 
-    SchedulerDoor(None).on_trial_error(controller, this)
+    ControllerScheduler(None).on_trial_error(controller, this)
 
     assert set(getattr(controller, name)) == {this}
 
@@ -70,6 +70,6 @@ def test_ray_keeps_a_trial_that_it_may_start_again(name):
 def test_another_ray_that_lacks_one_of_its_records_is_let_be(missing):
     controller = SimpleNamespace(**{each: {Ended()} for each in KEPT if each != missing})
 
-    SchedulerDoor(None).on_trial_error(controller, Ended())
+    ControllerScheduler(None).on_trial_error(controller, Ended())
 
     assert not hasattr(controller, missing)

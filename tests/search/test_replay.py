@@ -11,7 +11,7 @@ from tune.search.schedulers.asha import Asha
 from tune.search.schedulers.hyperband import HyperBand
 from tune.search.schedulers.median import Median
 from tune.search.study.study import open_ledger
-from tune.trial.reporting import Epoch
+from tune.trial.reporting import EpochReport
 
 RULES = {
     "asha": lambda: Asha("max"),
@@ -27,7 +27,7 @@ def rehearsed(make, book, tmp_path):
         book.ask_baseline() if number == 0 else book.ask()
         live.opened(number)
         for epoch in (1, 2):
-            book.report_all(number, [Epoch(epoch, 9.0 - number)])
+            book.report_all(number, [EpochReport(epoch, 9.0 - number)])
             live.judge(number, epoch, 9.0 - number)
     book.complete(0)
     live.ended(0)

@@ -11,10 +11,10 @@ from tests.projects import write_program
 from tune.cluster.resources import plan_resources
 from tune.errors import MetricError
 from tune.experiment.open import open_experiment
-from tune.experiment.records import Request, read_record
+from tune.experiment.records import RetrainRequest, read_record
 from tune.experiment.trial_result import pareto_front
 from tune.paths import VersionPaths
-from tune.search.retrain import Retraining, Run, retrain, retrain_name
+from tune.search.retrain import Retraining, RetrainRun, retrain, retrain_name
 
 PROGRAM = '''
 """Scores what its constants say, and writes them down as Python sees them."""
@@ -142,7 +142,7 @@ def test_a_retrained_configuration_holds_its_options_in_the_programs_types(twice
     trial = experiment.best
     resources = plan_resources(experiment.space.settings, None)
     seed = experiment.space.settings.seed
-    request = Request(trial=trial.number, seed=seed, fresh=False, trainer={}, source="source", digest="")
+    request = RetrainRequest(trial=trial.number, seed=seed, fresh=False, trainer={}, source="source", digest="")
     files = VersionPaths(paths.retrain / retrain_name(0, request, trial))
     files.folder.mkdir(parents=True)
 
@@ -153,7 +153,7 @@ def test_a_retrained_configuration_holds_its_options_in_the_programs_types(twice
             paths=paths,
             folder=Path.cwd(),
             resources=resources,
-            runs=(Run(request=request, files=files, outcome=trial),),
+            runs=(RetrainRun(request=request, files=files, outcome=trial),),
         )
     )
 

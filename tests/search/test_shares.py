@@ -15,7 +15,7 @@ from tune.search.spec import Search
 from tune.space.dimensions import Choice
 from tune.space.settings import Settings
 from tune.space.space import Space, System
-from tune.trial.messages import CONTEXT_BYTES, Footprint, Weighed
+from tune.trial.messages import CONTEXT_BYTES, MemoryFootprint, Weighed
 from tune.trial.process.gpu_devices import allocator_fraction
 
 GIB = 2**30
@@ -29,7 +29,7 @@ def weighed(*peaks, total=80.0, free=None, context=0.5):
         free_bytes=int((total if free is None else free) * GIB),
         context_bytes=int(context * GIB),
         footprints=tuple(
-            peak if isinstance(peak, Footprint) else Footprint(what=name, peak_bytes=int(peak * GIB))
+            peak if isinstance(peak, MemoryFootprint) else MemoryFootprint(what=name, peak_bytes=int(peak * GIB))
             for name, peak in zip(names, peaks, strict=False)
         ),
     )
@@ -48,8 +48,8 @@ def machine(n_gpus=1, n_cores=64, cpus=1):
     )
 
 
-OVERFLOW = Footprint(what="BATCH_SIZE=512", peak_bytes=79 * GIB, failure="OutOfMemoryError: ...", overflows=True)
-BROKEN = Footprint(what="BATCH_SIZE=512", peak_bytes=60 * GIB, failure="ValueError: no batch")
+OVERFLOW = MemoryFootprint(what="BATCH_SIZE=512", peak_bytes=79 * GIB, failure="OutOfMemoryError: ...", overflows=True)
+BROKEN = MemoryFootprint(what="BATCH_SIZE=512", peak_bytes=60 * GIB, failure="ValueError: no batch")
 FIT = [  # GiB on an 80 GiB GPU, unless it says otherwise; trials
     (weighed(1.0), 50),  # 80 / (1.1 * 1 + 0.5)
     (weighed(1.0, 9.0), 7),  # the heaviest counts: 80 / 10.4
@@ -60,7 +60,7 @@ FIT = [  # GiB on an 80 GiB GPU, unless it says otherwise; trials
     (weighed(3.0, total=15.8, context=0.6), 4),  # a T4
     (weighed(1.0, OVERFLOW), 1),
     (weighed(1.0, BROKEN), 50),
-    (weighed(Footprint(what="", peak_bytes=GIB, failure="ValueError: broken"), 1.0), 1),
+    (weighed(MemoryFootprint(what="", peak_bytes=GIB, failure="ValueError: broken"), 1.0), 1),
 ]
 
 

@@ -8,11 +8,11 @@ from optuna.trial import TrialState
 from tests.search.test_ledger import ledger, reopened  # noqa: F401 - fixtures
 from tests.search.test_stopped import PROGRAM as SCORED
 from tune.paths import ExperimentPaths
-from tune.search.scheduler_runner import Starts, replay
+from tune.search.scheduler_runner import StartupTimes, replay
 from tune.search.schedulers.asha import Asha
 from tune.search.study.journal import events
 from tune.search.study.study import open_ledger
-from tune.trial.reporting import Epoch
+from tune.trial.reporting import EpochReport
 
 PROGRAM = (
     SCORED.replace("import torch\n", "import time\n\nimport torch\n", 1)
@@ -44,18 +44,18 @@ class Told(Asha):
 def trial(starts, number, before, *ends, step=1):
     """Let a trial's epochs be heard: one that validates in each ``step``th."""
     for epoch, at in enumerate(ends, 1):
-        starts.hear(number, Epoch(step * epoch, 0.5, at=at, before=before))
+        starts.hear(number, EpochReport(step * epoch, 0.5, at=at, before=before))
 
 
 def test_what_is_left_of_the_gaps_between_trials_is_told_once(ledger):  # noqa: F811
     rule = Told()
-    starts = Starts(ledger(), rule)
+    starts = StartupTimes(ledger(), rule)
     trial(starts, 0, None, 100.0, 102.0, 104.0)  # epochs of 2 s
     trial(starts, 7, None, 100.0, 102.0)
     trial(starts, 1, 0.0, 8.0)  # so this is 3 epochs and one
     trial(starts, 2, 8.0, 12.0)
     trial(starts, 3, 20.0, 28.0)
-    starts.hear(3, Epoch(3, 0.5, at=36.0, before=20.0))  # its own take 4 s: this is one and one
+    starts.hear(3, EpochReport(3, 0.5, at=36.0, before=20.0))  # its own take 4 s: this is one and one
     trial(starts, 4, 40.0, 90.0)
     assert rule.starts == []
 
@@ -66,7 +66,7 @@ def test_what_is_left_of_the_gaps_between_trials_is_told_once(ledger):  # noqa: 
 
 def test_trials_that_validate_seldom_have_a_start_in_epochs_all_the_same(ledger):  # noqa: F811
     rule = Told()
-    starts = Starts(ledger(), rule)
+    starts = StartupTimes(ledger(), rule)
     trial(starts, 0, None, 10.0, 20.0, step=5)  # 2 s an epoch
     for number in range(1, 6):
         trial(starts, number, 100.0 * number, 100.0 * number + 16.0, step=5)
@@ -77,17 +77,17 @@ def test_trials_that_validate_seldom_have_a_start_in_epochs_all_the_same(ledger)
 @pytest.mark.parametrize("ends", [(10.0,), (10.0, 10.0)], ids=["one epoch", "all at one moment"])
 def test_where_no_epoch_takes_a_time_nothing_is_told(ledger, ends):  # noqa: F811
     rule = Told()
-    starts = Starts(ledger(), rule)
+    starts = StartupTimes(ledger(), rule)
     for number in range(10):
         trial(starts, number, 1.0, *ends)
-        starts.hear(number, Epoch(1, 0.5))
+        starts.hear(number, EpochReport(1, 0.5))
 
     assert rule.starts == []
 
 
 def test_trials_that_train_faster_than_others_have_no_negative_start(ledger):  # noqa: F811
     rule = Told()
-    starts = Starts(ledger(), rule)
+    starts = StartupTimes(ledger(), rule)
     trial(starts, 0, None, 10.0, 20.0)
     for number in range(1, 6):
         trial(starts, number, 100.0, 101.0)

@@ -7,17 +7,17 @@ import pytest
 from tune.search.schedulers.asha import Asha
 from tune.search.schedulers.hyperband import HyperBand
 from tune.search.schedulers.median import Median
-from tune.search.schedulers.scheduler import Exempt, NoStop, Verdict
-from tune.trial.reporting import Epoch, Mail
+from tune.search.schedulers.scheduler import BaselineExempt, NoStopping, SchedulerDecision
+from tune.trial.reporting import EpochReport, EpochReporter
 
 MAX_T = 81
 RULES = {
-    "none": NoStop,
-    "asha": lambda: Exempt(Asha("max")),
-    "asha, later": lambda: Exempt(Asha("max", grace_period=3, reduction_factor=2)),
-    "asha, in small steps": lambda: Exempt(Asha("max", reduction_factor=1.1)),
-    "median": lambda: Exempt(Median("max")),
-    "hyperband": lambda: Exempt(HyperBand("max", max_t=MAX_T)),
+    "none": NoStopping,
+    "asha": lambda: BaselineExempt(Asha("max")),
+    "asha, later": lambda: BaselineExempt(Asha("max", grace_period=3, reduction_factor=2)),
+    "asha, in small steps": lambda: BaselineExempt(Asha("max", reduction_factor=1.1)),
+    "median": lambda: BaselineExempt(Median("max")),
+    "hyperband": lambda: BaselineExempt(HyperBand("max", max_t=MAX_T)),
 }
 
 
@@ -39,18 +39,18 @@ class Search:
     def run(self, trial):
         """Train until a decision; yield what was told with each message, and what the scheduler said to its epochs."""
         sent = []
-        mail = Mail(sent.append, self.rule.judged_at(trial), clock=lambda: 0.0)
+        mail = EpochReporter(sent.append, self.rule.judged_at(trial), clock=lambda: 0.0)
         while self.epoch[trial] + self.pace[trial] <= MAX_T:
             self.epoch[trial] += self.pace[trial]
-            mail.report(Epoch(self.epoch[trial], self.worth[trial] + 0.1 * self.rng.random(), False, ()))
+            mail.report(EpochReport(self.epoch[trial], self.worth[trial] + 0.1 * self.rng.random(), False, ()))
             for batch in sent:
                 verdicts = [self.rule.judge(trial, each.epoch, each.value) for each in batch]
                 self.verdicts.append(verdicts)
-                if verdicts[-1] is not Verdict.GO_ON:
+                if verdicts[-1] is not SchedulerDecision.GO_ON:
                     return verdicts[-1]
             sent.clear()
         self.rule.ended(trial)
-        return Verdict.STOP
+        return SchedulerDecision.STOP
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -63,9 +63,9 @@ def test_only_the_last_epoch_of_a_message_decides(name, seed):
     search.rule.seal()
     while waiting:
         trial = waiting.pop(0)
-        if search.run(trial) is Verdict.STOP:
+        if search.run(trial) is SchedulerDecision.STOP:
             search.rule.ended(trial)
         waiting += [move.trial for move in search.rule.moves() if move.goes_on]
 
-    assert any(verdicts[-1] is not Verdict.GO_ON for verdicts in search.verdicts) == (name != "none")
-    assert {verdict for verdicts in search.verdicts for verdict in verdicts[:-1]} <= {Verdict.GO_ON}
+    assert any(verdicts[-1] is not SchedulerDecision.GO_ON for verdicts in search.verdicts) == (name != "none")
+    assert {verdict for verdicts in search.verdicts for verdict in verdicts[:-1]} <= {SchedulerDecision.GO_ON}

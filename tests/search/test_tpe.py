@@ -10,7 +10,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import TPESampler
 from optuna.trial import TrialState
 
-from tune.internals.optuna_internals import Tpe
+from tune.internals.optuna_internals import CachedTPESampler
 
 SPACE: dict[str, BaseDistribution] = {
     "LR": FloatDistribution(1e-5, 1e-1, log=True),
@@ -67,11 +67,11 @@ def end(study: optuna.Study, trial: optuna.Trial, rng: random.Random) -> None:
 )
 def test_tpe_draws_what_optunas_own_draws(arguments, directions):
     arguments = {"seed": 3, **arguments}
-    assert searched(Tpe(**arguments), directions) == searched(TPESampler(**arguments), directions)
+    assert searched(CachedTPESampler(**arguments), directions) == searched(TPESampler(**arguments), directions)
 
 
 def test_tpe_that_goes_on_in_another_study_forgets_the_first():
-    tpe, own = Tpe(seed=3, **UNIVARIATE), TPESampler(seed=3, **UNIVARIATE)
+    tpe, own = CachedTPESampler(seed=3, **UNIVARIATE), TPESampler(seed=3, **UNIVARIATE)
     for _ in range(2):
         assert searched(tpe, ["minimize"]) == searched(own, ["minimize"])
 
@@ -85,6 +85,6 @@ def test_tpe_reads_each_trial_once(monkeypatch):
         return value
 
     monkeypatch.setattr(FloatDistribution, "to_internal_repr", counted)
-    searched(Tpe(seed=3, **UNIVARIATE), ["minimize"])
+    searched(CachedTPESampler(seed=3, **UNIVARIATE), ["minimize"])
     n_suggested = 2 * N_TRIALS  # each is read once more as it is written
     assert n_read < 2 * n_suggested

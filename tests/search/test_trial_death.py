@@ -2,11 +2,11 @@
 
 import pytest
 
-from tune.experiment.records import Record
+from tune.experiment.records import TrialRecord
 from tune.paths import VersionPaths
 from tune.search.trial_end import explain_death, failure_in
 
-RECORD = Record(
+RECORD = TrialRecord(
     number=3, version="003", constants={}, seed=0, stage="running", pid=1, host="here", devices=None, started=0.0
 )
 

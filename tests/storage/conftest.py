@@ -5,7 +5,7 @@ import secrets
 
 import pytest
 
-from tune.storage.remote import Remote
+from tune.storage.remote import RemoteFolder
 from tune.storage_url import place
 
 
@@ -66,7 +66,7 @@ def url(reach):
 
 @pytest.fixture
 def remote(url):
-    return Remote(url)
+    return RemoteFolder(url)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from tune.paths import ExperimentPaths
 from tune.storage.download import arrived, bring, fetch, names_at
-from tune.storage.remote import Remote
+from tune.storage.remote import RemoteFolder
 from tune.storage.sync import written
 from tune.storage_url import place
 
@@ -95,7 +95,7 @@ def test_the_end_of_a_journal_that_is_being_written_is_left_for_later(machine, r
     fill(folder, FIRST + SECOND[:5])
     carry(folder)
 
-    assert Remote(f"{remote.url}/exp").read("study.journal").decode() == FIRST
+    assert RemoteFolder(f"{remote.url}/exp").read("study.journal").decode() == FIRST
 
 
 def test_an_experiment_and_its_versions_have_urls(ours, machine, url):

@@ -9,9 +9,9 @@ from tune.storage import sync as writer
 from tune.storage import upload as carry
 from tune.storage.download import bring
 from tune.storage.lease import NAME
-from tune.storage.remote import Remote
+from tune.storage.remote import RemoteFolder
 from tune.storage.sync import erase, sent_home, written
-from tune.storage.upload import Carrier, carried, visible
+from tune.storage.upload import Uploader, carried, visible
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def quick(monkeypatch):
 
 @pytest.fixture
 def there(url):
-    return Remote(f"{url}/exp")
+    return RemoteFolder(f"{url}/exp")
 
 
 def wait_for(true):
@@ -48,7 +48,7 @@ def test_a_trial_is_carried_while_it_runs_and_whole_when_it_ends(machine, there,
 def test_only_what_changed_is_carried_and_what_was_freed_goes(machine, there, tmp_path):
     folder = machine("first")
     fill(folder, FIRST, a="1", b="1")
-    carrier = Carrier(there, folder, lambda: visible(folder))
+    carrier = Uploader(there, folder, lambda: visible(folder))
     carrier.carry()
     there.delete(["a"])
     (folder / "b").unlink()

@@ -7,7 +7,7 @@ import pytest
 from tests.experiments import Trial, write_experiment
 from tune.cli import main
 from tune.experiment.records import Failure
-from tune.storage.remote import Remote
+from tune.storage.remote import RemoteFolder
 from tune.storage.sync import written
 
 FAILURE = Failure(kind="ValueError", message="no")
@@ -39,7 +39,7 @@ def test_delete_when_an_experiment_lies_at_a_url_then_it_is_gone_there(there, ur
     assert main(["delete", "exp", "--yes", "--storage", url]) == 0
 
     assert remote.files() == {}
-    assert Remote(f"{url}/exp").folders() == []
+    assert RemoteFolder(f"{url}/exp").folders() == []
     assert main(["results", "exp", "--storage", url]) == 2
     assert "no experiment 'exp'\n  Experiments: none." in capfd.readouterr().err
 

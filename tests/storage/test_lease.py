@@ -10,7 +10,7 @@ import pytest
 
 from tune.errors import ExperimentError
 from tune.storage import lease
-from tune.storage.lease import LAPSE_S, NAME, Holder, Lease
+from tune.storage.lease import LAPSE_S, NAME, Lease, LeaseHolder
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def take(remote):
 
 def write(remote, **changes):
     holder = {"id": "theirs", "host": "elsewhere", "pid": 7, "time": time.time()}
-    remote.write(NAME, Holder(**{**holder, **changes}).encode())
+    remote.write(NAME, LeaseHolder(**{**holder, **changes}).encode())
 
 
 def test_a_second_driver_is_refused_until_the_first_lets_go(take, remote):

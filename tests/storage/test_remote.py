@@ -3,7 +3,7 @@
 import pytest
 
 from tune.errors import OptionError, PromotuneError, StorageError
-from tune.storage.remote import Remote
+from tune.storage.remote import RemoteFolder
 
 KNOWN = "Write s3://bucket/folder, gs://bucket/folder, or the path of a folder."
 
@@ -56,7 +56,7 @@ def test_hidden_files_are_not_listed(remote):
 )
 def test_a_protocol_that_cannot_be_used_is_told_with_the_remedy(url, message):
     with pytest.raises(OptionError) as raised:
-        Remote(url)
+        RemoteFolder(url)
     assert str(raised.value) == message
     assert raised.value.exit_status == 2
 
@@ -70,15 +70,15 @@ def test_a_protocol_that_cannot_be_used_is_told_with_the_remedy(url, message):
 )
 def test_a_store_that_does_not_answer_is_told_whenever_it_is_asked_first(url, message):
     with pytest.raises(StorageError) as raised:
-        Remote(url).folders()
+        RemoteFolder(url).folders()
     assert str(raised.value) == f"{url}: it cannot be read: {message}"
     assert raised.value.exit_status == 2
 
 
-@pytest.mark.parametrize("act", [Remote.folders, Remote.files, lambda remote: remote.write("a", b"")])
+@pytest.mark.parametrize("act", [RemoteFolder.folders, RemoteFolder.files, lambda remote: remote.write("a", b"")])
 def test_a_missing_bucket_is_told(reach, act):
     with pytest.raises(PromotuneError) as raised:
-        act(Remote("s3://there-is-none/folder"))
+        act(RemoteFolder("s3://there-is-none/folder"))
     done = "written" if "lambda" in act.__name__ else "read"
     assert str(raised.value) == (
         f"s3://there-is-none/folder: it cannot be {done}: The specified bucket does not exist\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.projects import write_program
-from tune.storage.remote import Remote
+from tune.storage.remote import RemoteFolder
 
 ROOT = Path(__file__).parents[2]
 SPACE = """
@@ -61,7 +61,7 @@ def test_a_search_at_a_url_gives_the_same_table_and_every_command_works_from_the
     assert table(at_url) == table(in_folder)
     assert f"everything is in {url}/s" in at_url
 
-    carried = Remote(f"{url}/s").files()
+    carried = RemoteFolder(f"{url}/s").files()
     here = tmp_path / "storage" / "s"
     ours = {path.relative_to(here).as_posix() for path in here.rglob("*") if path.is_file() and path.name[0] != "."}
     assert {_plain(name) for name in carried} == {_plain(name) for name in ours}
@@ -77,7 +77,7 @@ def test_a_search_at_a_url_gives_the_same_table_and_every_command_works_from_the
     retrained = command("third", "retrain", f"{url}/s")
     version = next(line for line in retrained if line.startswith("checkpoint: ")).removeprefix("checkpoint: ")
     assert version.startswith(f"{url}/s/retrain/000,")
-    assert Remote(f"{url}/s/retrain").has(version.removeprefix(f"{url}/s/retrain/"))
+    assert RemoteFolder(f"{url}/s/retrain").has(version.removeprefix(f"{url}/s/retrain/"))
 
     resumed = command("fourth", "resume", "s", "--storage", url, "--trials", "+1")
     assert "6 trials: " in "\n".join(resumed)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.processes import run_in_process
 from tune.cluster.resources import Resources
-from tune.experiment.records import Record, read_record
+from tune.experiment.records import TrialRecord, read_record
 from tune.paths import VersionPaths
 from tune.promotion.find_constants import find_constant, find_constants
 from tune.promotion.program import find_program
@@ -14,12 +14,12 @@ from tune.promotion.snapshot import take_snapshot
 from tune.search.job import build_job
 from tune.space.settings import Settings
 from tune.space.space import Space, System
-from tune.trial.messages import Task
+from tune.trial.messages import TrialTask
 
 
 @dataclass
 class Trial:
-    record: Record
+    record: TrialRecord
     files: VersionPaths
     reports: list  # (epoch, value, last)
     preflights: int  # how often the gate was opened
@@ -63,7 +63,7 @@ class Worker:
         """Run the next trial; answer its report of epoch ``stop_at`` with a stop."""
         number, self.n_trials = self.n_trials, self.n_trials + 1
         files = VersionPaths(self.storage / f"{number:03d}")
-        task = Task(number=number, version=str(files.folder), seed=0, values=values, preflight=preflight)
+        task = TrialTask(number=number, version=str(files.folder), seed=0, values=values, preflight=preflight)
         reports = []
 
         def answer(epoch):

@@ -8,7 +8,7 @@ from tests.searched import Worker
 from tests.trial.test_config_libraries import NET, searched  # noqa: F401 - a fixture
 from tune.errors import ApplyError, ConstantError
 from tune.promotion.configs.config_file import ConfigPlace, rewrite_config
-from tune.promotion.options.declared_options import Parser, find_options
+from tune.promotion.options.declared_options import OptionParser, find_options
 from tune.promotion.program import find_program
 
 CONFIG = "optim:\n  lr: 0.5  # of SGD\n  betas: [0.9, 0.99]\nmax_epochs: 1\n"
@@ -114,7 +114,7 @@ cfg = OmegaConf.merge(OmegaConf.load("c.yaml"), OmegaConf.from_cli())
 """
     worker = searched(text + FIT, ["optim.lr=0.25"], name='"optim.lr="', c=CONFIG)
 
-    assert worker.promoted[0].constant.parser is Parser.WORDS
+    assert worker.promoted[0].constant.parser is OptionParser.WORDS
     assert worker.promoted[0].value == 0.25
     assert "rate 0.125\n" in worker.run({"optim.lr=": 0.125}).log
 
@@ -202,7 +202,7 @@ def test_a_config_file_is_found_in_a_folder_that_the_program_names(tmp_path, mon
     (tmp_path / "train.py").write_text(text)
     monkeypatch.chdir(tmp_path)
 
-    (option,) = (each for each in find_options(find_program(tmp_path / "train.py")) if each.parser is Parser.FILE)
+    (option,) = (each for each in find_options(find_program(tmp_path / "train.py")) if each.parser is OptionParser.FILE)
     assert (option.name, option.value, option.where) == ("lr=", 0.5, "conf/c.yaml:1")
 
 

@@ -5,7 +5,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from tests.events import event_file, scalars
-from tune.trial.checkpoints.checkpoint_state import Mark
+from tune.trial.checkpoints.checkpoint_state import CheckpointState
 from tune.trial.checkpoints.event_files import cut_back
 
 
@@ -24,7 +24,7 @@ def write_events(folder, steps):
 
 
 def mark(file, size):
-    return Mark(curve=[(1, 0.5)], last=False, fit=1, step=1, events={file.name: size})
+    return CheckpointState(curve=[(1, 0.5)], last=False, fit=1, step=1, events={file.name: size})
 
 
 def test_what_came_after_the_checkpoint_is_gone_but_what_its_own_step_still_logged(tmp_path):

@@ -1,6 +1,6 @@
 """When the epochs of a worker's trials end."""
 
-from tune.trial.reporting import Epoch, EpochClock, Mail
+from tune.trial.reporting import EpochClock, EpochReport, EpochReporter
 
 
 def clock_of(before, *moments, counts=True):
@@ -24,8 +24,8 @@ def test_one_that_goes_on_says_nothing():
 
 def test_epochs_are_told_with_their_ends():
     told = []
-    mail = Mail(told.extend, None, epochs=clock_of(1.0, 3.0, 4.0))
-    mail.report(Epoch(1, 0.5, False, ()))
-    mail.report(Epoch(2, 0.5, True, ()))
+    mail = EpochReporter(told.extend, None, epochs=clock_of(1.0, 3.0, 4.0))
+    mail.report(EpochReport(1, 0.5, False, ()))
+    mail.report(EpochReport(2, 0.5, True, ()))
 
     assert [(each.at, each.before) for each in told] == [(3.0, 1.0), (4.0, 1.0)]

@@ -6,7 +6,7 @@ import torch
 
 from tests.nvml import fake_nvml
 from tune.trial.messages import CONTEXT_BYTES
-from tune.trial.process.gpu_devices import CudaGauge
+from tune.trial.process.gpu_devices import CudaMemoryReader
 
 GIB = 2**30
 
@@ -36,7 +36,7 @@ def nvml(monkeypatch):
 
 def test_what_others_took_before_is_not_free_and_not_ours(nvml, monkeypatch):
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 2 * GIB)
-    gauge = CudaGauge()
+    gauge = CudaMemoryReader()
 
     assert gauge.before() == (16 * GIB, 15 * GIB)
     nvml.used = int(3.75 * GIB)
@@ -51,7 +51,7 @@ def test_the_gpu_that_is_asked_is_the_first_that_may_be_seen(nvml, monkeypatch, 
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
 
-    CudaGauge().before()
+    CudaMemoryReader().before()
 
     assert nvml.asked == [asked]
 
@@ -62,7 +62,7 @@ def test_where_nvml_does_not_tell_cuda_does(nvml, monkeypatch):
 
     monkeypatch.setattr(pynvml, "nvmlInit", refuse)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (5 * GIB, 16 * GIB))
-    gauge = CudaGauge()
+    gauge = CudaMemoryReader()
 
     assert gauge.before() == (16 * GIB, 5 * GIB)
     assert gauge.context() == CONTEXT_BYTES
@@ -76,10 +76,10 @@ def test_a_sliced_gpu_has_the_memory_of_its_slice(monkeypatch, visible, gib):
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
 
-    assert CudaGauge().before() == (gib * GIB, gib * GIB)
+    assert CudaMemoryReader().before() == (gib * GIB, gib * GIB)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_without_a_gpu_a_measurement_does_not_begin():
     with pytest.raises((RuntimeError, AssertionError)):
-        CudaGauge().reset()
+        CudaMemoryReader().reset()

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from tune.experiment.trial_result import Outcome, dominates, pareto_front, ranked
+from tune.experiment.trial_result import TrialResult, dominates, pareto_front, ranked
 
 
 def outcome(number, *scores, state="complete"):
-    return Outcome(
+    return TrialResult(
         number=number,
         version=f"{number:03d}",
         values={},

@@ -17,7 +17,7 @@ from tests.events import by_epoch
 from tests.processes import run_in_process
 from tune.experiment.records import read_record
 from tune.paths import VersionPaths
-from tune.trial.messages import Task
+from tune.trial.messages import TrialTask
 from tune.trial.process.channel import TRAINING, trial_environment
 from tune.trial.process.client import ForkedProcess, StartedProcess, prepare_template, process_server
 from tune.trial.process.linux import is_alive
@@ -134,7 +134,7 @@ def run(begun, *, hang_after_s=None, environment=None, **values):
     """Run the next trial, which may die: return what its process said, its record, and its files."""
     number, begun.n_trials = begun.n_trials, begun.n_trials + 1
     files = VersionPaths(begun.storage / f"{number:03d}")
-    task = Task(number=number, version=str(files.folder), seed=0, values=values)
+    task = TrialTask(number=number, version=str(files.folder), seed=0, values=values)
     told = run_in_process(begun.server, begun.job, task, hang_after_s=hang_after_s, environment=environment)
     return told, read_record(files), files
 

@@ -11,7 +11,7 @@ import pytest
 from tests.events import scalars
 from tests.processes import run_in_process
 from tune.promotion.program import find_program
-from tune.trial.messages import Task
+from tune.trial.messages import TrialTask
 from tune.trial.process.client import prepare_template, process_server
 from tune.trial.process.prepared import imported_first, imported_since
 
@@ -127,7 +127,7 @@ def test_a_package_that_was_prepared_costs_a_trial_no_import_unless_it_breaks_a_
     file.write_bytes(pickle.dumps(begun.job))
     prepare_template(server, file, {"slow_package": None}, warm=True, wait_s=60)
 
-    told = run_in_process(server, begun.job, Task(number=0, version=str(begun.storage / "000"), seed=0))
+    told = run_in_process(server, begun.job, TrialTask(number=0, version=str(begun.storage / "000"), seed=0))
 
     (epoch,) = told.epochs
     assert (epoch.value < SLOW_S / 2) == (kind not in BREAK_FORKS)

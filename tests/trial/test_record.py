@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tune.experiment.records import Failure, Record, read_record
+from tune.experiment.records import Failure, TrialRecord, read_record
 from tune.paths import VersionPaths
 
 
@@ -17,7 +17,7 @@ def files(tmp_path):
 
 def record(**changes):
     fields = {"number": 7, "version": "007", "constants": {"LR": 0.1, "SIZES": [1, 2]}, "seed": 0, "stage": "running"}
-    return Record(**{**fields, "pid": 1, "host": "h", "devices": None, "started": 1.5, **changes})
+    return TrialRecord(**{**fields, "pid": 1, "host": "h", "devices": None, "started": 1.5, **changes})
 
 
 RECORDS = [

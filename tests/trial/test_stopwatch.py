@@ -9,7 +9,7 @@ from tests.processes import run_in_process
 from tune.experiment.records import DATA, IDLE, PROGRAM, START, TRAINING, VALIDATION, WAITING, read_record
 from tune.paths import VersionPaths
 from tune.trial.lightning.profiler import Stopwatch
-from tune.trial.messages import Task
+from tune.trial.messages import TrialTask
 
 REPORT_S = 0.1
 PACE_S, MAX_EPOCHS = 0.2, 4  # as the program has it
@@ -68,7 +68,7 @@ def profiled(worker, server):
     held = worker("paced")
 
     def run(session):
-        task = Task(number=0, version=str(held.storage / "000"), seed=0)
+        task = TrialTask(number=0, version=str(held.storage / "000"), seed=0)
         run_in_process(server, replace(held.job, session=session), task, answer=lambda _: time.sleep(REPORT_S))
         return read_record(VersionPaths(held.storage / "000"))
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tune.trial.messages import Task
+from tune.trial.messages import TrialTask
 
 VALUES = [
     1,
@@ -25,9 +25,9 @@ VALUES = [
 
 @pytest.mark.parametrize("value", [*VALUES, VALUES, {"x": [(math.inf,)]}], ids=repr)
 def test_a_value_arrives_in_its_type(value):
-    task = Task(number=7, version="/a b/007,X=1", seed=3, values={"X": value, "CFG['lr']": 1}, gated=True)
+    task = TrialTask(number=7, version="/a b/007,X=1", seed=3, values={"X": value, "CFG['lr']": 1}, gated=True)
 
-    arrived = Task.decode(task.encode())
+    arrived = TrialTask.decode(task.encode())
 
     assert arrived == task
     assert repr(arrived) == repr(task)

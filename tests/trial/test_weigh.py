@@ -8,7 +8,7 @@ import torch
 from tests.searched import Worker
 from tune.cluster.gpu_sharing import _weigh
 from tune.trial.measure_memory import weigh
-from tune.trial.messages import Footprint, Weighed
+from tune.trial.messages import MemoryFootprint, Weighed
 
 PROGRAM = """
 import pytorch_lightning as pl
@@ -95,8 +95,8 @@ def test_each_configuration_is_trained_for_a_batch_or_two_and_nothing_of_it_stay
         free_bytes=900,
         context_bytes=50,
         footprints=(
-            Footprint(what="as it is", peak_bytes=4 * 8),
-            Footprint(what="the corner", peak_bytes=16 * 32),
+            MemoryFootprint(what="as it is", peak_bytes=4 * 8),
+            MemoryFootprint(what="the corner", peak_bytes=16 * 32),
         ),
     )
     assert {entry.name for entry in tmp_path.iterdir()} == {"project", "storage"}
@@ -126,7 +126,7 @@ def test_the_process_that_measures_is_no_task_of_slurm_s(job, monkeypatch):
     for name, text in {"SLURM_NTASKS": "4", "SLURM_JOB_NAME": "search", "RANK": "1"}.items():
         monkeypatch.setenv(name, text)
 
-    assert _weigh(job, 0, {"as it is": {}}).footprints == (Footprint(what="as it is", peak_bytes=4 * 8),)
+    assert _weigh(job, 0, {"as it is": {}}).footprints == (MemoryFootprint(what="as it is", peak_bytes=4 * 8),)
     assert "RANK" not in os.environ
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tune.cli.parser import Parser, add_quiet, add_storage
-from tune.cluster.backend import Machine, machine
+from tune.cluster.backend import Backend, machine
 from tune.errors import OptionError
 from tune.space.library_args import parse_trainer_value
 from tune.space.settings import DURATIONS, Settings, set_to
@@ -81,7 +81,7 @@ class Arguments:
             address=given.address,
         )
 
-    def machine(self, tell: Callable[[str], None]) -> contextlib.AbstractContextManager[Machine]:
+    def machine(self, tell: Callable[[str], None]) -> contextlib.AbstractContextManager[Backend]:
         """Return where trials run; ``tell`` hears of a cluster that is joined."""
         return machine(self.address, self.gpus, tell)
 

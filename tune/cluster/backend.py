@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tune.cluster.connection import check_answers, door_of
-from tune.cluster.resources import Reached, Resources, plan_resources
+from tune.cluster.resources import JoinedCluster, Resources, plan_resources
 from tune.errors import OptionError
 from tune.promotion.program import Program
 from tune.space.settings import Settings
@@ -24,7 +24,7 @@ SHELL_OF_SRUN = "SLURM_PTY_PORT"
 """Set in a shell that ``srun --pty`` opened, which is task 0 alone, however many tasks the step has."""
 
 
-class Machine(Protocol):
+class Backend(Protocol):
     """Gives each trial its share."""
 
     def resources(self, settings: Settings, program: Program, storage: Path, n_workers: int) -> Resources:
@@ -35,7 +35,7 @@ class Machine(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class ThisMachine:
+class LocalBackend:
     """The one that the command runs on."""
 
     gpus: tuple[int, ...] | None
@@ -47,7 +47,7 @@ class ThisMachine:
 
 
 @dataclass(frozen=True, slots=True)
-class OtherMachines:
+class ClusterBackend:
     """A cluster, which is joined when it is asked for its resources: what can be told without it was told by then."""
 
     address: str
@@ -70,7 +70,7 @@ class OtherMachines:
 
 
 @contextlib.contextmanager
-def machine(address: str | None, gpus: tuple[int, ...] | None, tell: Callable[[str], None]) -> Iterator[Machine]:
+def machine(address: str | None, gpus: tuple[int, ...] | None, tell: Callable[[str], None]) -> Iterator[Backend]:
     """Give the machine that is meant; a cluster is left at the end. Raise OptionError at what cannot be meant."""
     check_started_once(os.environ, on_cluster=address is not None)
     if address is None:
@@ -78,14 +78,14 @@ def machine(address: str | None, gpus: tuple[int, ...] | None, tell: Callable[[s
             what = "Ray runs already in this process, and has its GPUs"
             hint = "Call `ray.shutdown()` first, or start Ray with CUDA_VISIBLE_DEVICES set, and leave `gpus` out."
             raise OptionError("--gpu", what, hint)
-        yield ThisMachine(gpus)
+        yield LocalBackend(gpus)
         return
     if gpus is not None:
         what = "GPUs are named by their place in one machine, and --address means a cluster"
         raise OptionError("--gpu", what, "Say with --gpus-per-trial how many a trial takes; Ray chooses them.")
     door_of(address)
     with contextlib.ExitStack() as until:
-        yield OtherMachines(address, until, tell)
+        yield ClusterBackend(address, until, tell)
 
 
 def check_started_once(variables: Mapping[str, str], *, on_cluster: bool) -> None:
@@ -108,5 +108,5 @@ def check_started_once(variables: Mapping[str, str], *, on_cluster: bool) -> Non
         )
 
 
-def _told(reached: Reached) -> str:
+def _told(reached: JoinedCluster) -> str:
     return "the project travels to the nodes" if reached.travels else "all nodes see the project's folder"

@@ -32,7 +32,7 @@ ENVIRONMENT = "pyvenv.cfg"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parcel:
+class CodeArchive:
     """An archive that was packed."""
 
     path: Path
@@ -42,7 +42,7 @@ class Parcel:
     """Why the project is not in it; it may be that the nodes see its folder anyway."""
 
 
-def pack(program: Program, folder: Path) -> Parcel:
+def pack(program: Program, folder: Path) -> CodeArchive:
     """Pack what travels into a file in ``folder``."""
     path, refused, files = folder / "promotune.zip", None, list[Path]()
     try:
@@ -56,7 +56,7 @@ def pack(program: Program, folder: Path) -> Parcel:
                 _add(archive, file, f"{package.name}/{file.relative_to(package).as_posix()}")
         for file in sorted(files):
             _add(archive, file, f"{PROJECT}/{file.relative_to(program.root).as_posix()}")
-    return Parcel(path=path, n_bytes=sum(file.stat().st_size for file in files), refused=refused)
+    return CodeArchive(path=path, n_bytes=sum(file.stat().st_size for file in files), refused=refused)
 
 
 def project_files(root: Path) -> Iterator[Path]:

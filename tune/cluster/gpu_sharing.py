@@ -11,12 +11,12 @@ from ray.exceptions import RayError
 
 from tune.cluster.resources import Resources, gpu_slots, spread_trials
 from tune.errors import OptionError
-from tune.promotion.resolve import Promoted, hardcoded
+from tune.promotion.resolve import PromotedConstant, hardcoded
 from tune.space.conditions import draw, only_active
 from tune.space.dimensions import Dimension, Value, extremes, is_int
 from tune.space.settings import Settings
 from tune.space.space import Space
-from tune.trial.messages import Footprint, Job, Weighed
+from tune.trial.messages import Job, MemoryFootprint, Weighed
 from tune.trial.process.channel import drop_launcher_variables
 
 MARGIN = 1.1
@@ -72,14 +72,14 @@ def told(weighed: Weighed, fit: int) -> str:
     return f"a GPU has room for {trials} in the {free}; measured: {', '.join([*taken, context])}"
 
 
-def _heaviest(weighed: Weighed) -> Footprint | None:
+def _heaviest(weighed: Weighed) -> MemoryFootprint | None:
     """Return what took most; None where the hardcoded values did not even train, of which the pre-flight will tell."""
     if weighed.footprints[0].failure is not None:
         return None
     return max((each for each in weighed.footprints if each.failure is None), key=lambda each: each.peak_bytes)
 
 
-def _taken(footprint: Footprint) -> str:
+def _taken(footprint: MemoryFootprint) -> str:
     if footprint.overflows:
         return f"{footprint.what} more than there is"
     if footprint.failure is not None:
@@ -129,7 +129,7 @@ HARDCODED = "the hardcoded values"
 
 
 def measured_share(
-    space: Space, promoted: Sequence[Promoted], job: Job, resources: Resources
+    space: Space, promoted: Sequence[PromotedConstant], job: Job, resources: Resources
 ) -> tuple[Resources, Weighed | None, str]:
     """Return the resources with the share that trials need, what was measured, and the same in a sentence.
 
@@ -144,7 +144,7 @@ def measured_share(
     return apportion(weighed, resources, space.settings), weighed, told(weighed, fitting(weighed))
 
 
-def loads_of(space: Space, promoted: Sequence[Promoted]) -> dict[str, dict[str, Value]]:
+def loads_of(space: Space, promoted: Sequence[PromotedConstant]) -> dict[str, dict[str, Value]]:
     """Return the configurations to measure by what they are called: the hardcoded one, and the heaviest corner."""
     corner = heaviest(space, {item.key: item.dimension for item in promoted}, hardcoded(promoted))
     named = ", ".join(f"{name}={value}" for name, value in corner.items())

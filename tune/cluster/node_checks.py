@@ -31,7 +31,7 @@ Sign = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class NodeQuestion:
     """What is asked of every node."""
 
     folder: Path
@@ -45,7 +45,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class NodeAnswer:
     """What a node says."""
 
     sees_storage: bool
@@ -56,11 +56,11 @@ class Answer:
     """Modules that are not installed."""
 
 
-def look(question: Question, name: str) -> Answer:
+def look(question: NodeQuestion, name: str) -> NodeAnswer:
     """Answer on a node; leaves a file of this name beside the driver's."""
     sees = _sees(question.folder / TOKEN, question.token)
     missing = tuple(each for each in question.packages if not _is_installed(each))
-    return Answer(
+    return NodeAnswer(
         sees_storage=sees,
         write_error=_write(question.folder / name, question.token) if sees else None,
         sees_project=sign_of(question.program) == question.sign,
@@ -168,7 +168,7 @@ def check_nodes(resources: Resources, program: Program, storage: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _question(program: Program, storage: Path) -> Iterator[Question]:
+def _question(program: Program, storage: Path) -> Iterator[NodeQuestion]:
     """Write the file that the nodes look for."""
     token = secrets.token_hex(8)
     folder = storage / f".probe-{token}"
@@ -181,7 +181,7 @@ def _question(program: Program, storage: Path) -> Iterator[Question]:
     url = url_of(storage)
     protocol = "" if url is None else url.partition("://")[0]
     try:
-        yield Question(
+        yield NodeQuestion(
             folder=folder,
             token=token,
             program=program.path,
@@ -192,7 +192,7 @@ def _question(program: Program, storage: Path) -> Iterator[Question]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _asked(nodes: Sequence[Node], question: Question) -> Iterator[tuple[Node, Answer]]:
+def _asked(nodes: Sequence[Node], question: NodeQuestion) -> Iterator[tuple[Node, NodeAnswer]]:
     """Ask the nodes side by side; one that leaves the cluster meanwhile is none."""
     task = ray.remote(num_cpus=0, max_retries=0)(look)
     waiting = [(node, task.options(scheduling_strategy=_on(node)).remote(question, node.identity)) for node in nodes]
@@ -214,7 +214,7 @@ def _on(node: Node) -> NodeAffinitySchedulingStrategy:
     return NodeAffinitySchedulingStrategy(node.identity, soft=False)
 
 
-def _unshared(answers: Sequence[tuple[Node, Answer]], storage: Path) -> PromotuneError | None:
+def _unshared(answers: Sequence[tuple[Node, NodeAnswer]], storage: Path) -> PromotuneError | None:
     blind = [node for node, answer in answers if not answer.sees_storage]
     if not blind:
         return None
@@ -228,7 +228,7 @@ def _unshared(answers: Sequence[tuple[Node, Answer]], storage: Path) -> Promotun
     return OptionError("--storage", what, hint)
 
 
-def _unwritable(answers: Sequence[tuple[Node, Answer]], storage: Path) -> PromotuneError | None:
+def _unwritable(answers: Sequence[tuple[Node, NodeAnswer]], storage: Path) -> PromotuneError | None:
     for node, answer in answers:
         if answer.write_error is not None:
             what = f"the node {node.name} cannot write to {short(storage)}: {answer.write_error}"
@@ -236,7 +236,7 @@ def _unwritable(answers: Sequence[tuple[Node, Answer]], storage: Path) -> Promot
     return None
 
 
-def _incomplete(answers: Sequence[tuple[Node, Answer]]) -> PromotuneError | None:
+def _incomplete(answers: Sequence[tuple[Node, NodeAnswer]]) -> PromotuneError | None:
     for node, answer in answers:
         if answer.missing:
             what = f"the node {node.name} lacks {', '.join(answer.missing)}"

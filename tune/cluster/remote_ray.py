@@ -16,7 +16,7 @@ from tune.cluster.connection import AUTO, CLIENT, DRIVER_ENVIRONMENT, check_answ
 from tune.cluster.local_ray import shut_down
 from tune.cluster.node_checks import check_nodes, may_start
 from tune.cluster.process_server import ray_scratch
-from tune.cluster.resources import Node, Reached, Resources, plan_on
+from tune.cluster.resources import JoinedCluster, Node, Resources, plan_on
 from tune.errors import OptionError, PromotuneError, StartError
 from tune.promotion.program import Program
 from tune.space.settings import Settings
@@ -44,7 +44,7 @@ def joined(address: str, settings: Settings, program: Program, storage: Path, n_
         dashboard = _connect(address, door, parcel.path, Path(folder) / "ray.log", _told_to_nodes(storage))
         try:
             importlib.import_module("ray.tune")
-            reached = Reached(
+            reached = JoinedCluster(
                 address=address,
                 dashboard=dashboard,
                 nodes=living(),

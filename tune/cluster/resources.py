@@ -45,7 +45,7 @@ class Resources:
     """Why there are none, where there seem to be some; None: there are, or nothing speaks for one."""
     is_measured: bool = False
     """Whether a pre-flight is to tell how many trials share a GPU; until then each has one of its own."""
-    reached: "Reached | None" = None
+    reached: "JoinedCluster | None" = None
     """The cluster that the trials run on; None: a Ray of our own, on this machine."""
     slots: Callable[[], int] | None = None
     """How many trials fit at this moment; None: always the same number."""
@@ -230,7 +230,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reached:
+class JoinedCluster:
     """A cluster that was joined."""
 
     address: str
@@ -254,7 +254,7 @@ class Reached:
         return ", ".join(f"{n:g} {what}{'s' if n != 1 else ''}" if n else f"no {what}" for n, what in counts)
 
 
-def plan_on(settings: Settings, reached: Reached, n_workers: int = 0) -> Resources:
+def plan_on(settings: Settings, reached: JoinedCluster, n_workers: int = 0) -> Resources:
     """Divide a cluster as ``plan_resources`` divides a machine; without `concurrency` it grows with the cluster.
 
     Raises OptionError at what no node can ever meet, for Ray would wait for one for ever.
@@ -313,7 +313,7 @@ def _check_fits_nodes(cpus: float, share: float, known: Sequence[Node]) -> None:
 class _Slots:
     """Counts the trials that fit at this moment; nodes that may be started count: waiting trials are why they are."""
 
-    def __init__(self, reached: Reached, cpus: float, share: float, trials: int) -> None:
+    def __init__(self, reached: JoinedCluster, cpus: float, share: float, trials: int) -> None:
         self._reached = reached
         self._cpus = cpus
         self._share = share

@@ -12,7 +12,7 @@ NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 """SLURM is asked for the last one (``--signal=USR1@300``) some time before a job's end."""
 
 
-class Interrupts:
+class InterruptHandler:
     """Takes the signals of this process; the second one is raised as KeyboardInterrupt."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Interrupts:
                 signal.signal(number, self.take)
 
 
-_taken: list[Interrupts] = []
+_taken: list[InterruptHandler] = []
 
 
 def retake_interrupts() -> None:
@@ -45,12 +45,12 @@ def retake_interrupts() -> None:
 
 
 @contextlib.contextmanager
-def interrupts_taken() -> Iterator[Interrupts]:
+def interrupts_taken() -> Iterator[InterruptHandler]:
     """Take the signals meanwhile; within another such context, the outer one goes on."""
     if _taken:
         yield _taken[-1]
         return
-    interrupts = Interrupts()
+    interrupts = InterruptHandler()
     is_main = threading.current_thread() is threading.main_thread()
     before = {number: signal.getsignal(number) for number in NUMBERS} if is_main else {}
     interrupts.install()

@@ -16,10 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 from tune.errors import ExperimentError, suggest
 from tune.experiment.contradictions import BACKUP, count_whole_records, find_changed_settings, find_doubts
-from tune.experiment.trial_result import DEVICE_FAULTS, LEFT_OUT, MUTATIONS, Outcome, check_format, outcome_of, ranked
+from tune.experiment.trial_result import (
+    DEVICE_FAULTS,
+    LEFT_OUT,
+    MUTATIONS,
+    TrialResult,
+    check_format,
+    outcome_of,
+    ranked,
+)
 from tune.paths import ExperimentPaths, read_json, short
 from tune.promotion.find.literals import Unknown
-from tune.promotion.resolve import Promoted, baseline_value
+from tune.promotion.resolve import PromotedConstant, baseline_value
 from tune.promotion.snapshot import Snapshot, open_snapshot
 from tune.space.dimensions import Value, is_int, is_number
 from tune.space.space import Space
@@ -159,7 +167,7 @@ def _is_plain(name: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Experiment:
+class StoredExperiment:
     """One search."""
 
     paths: ExperimentPaths
@@ -167,7 +175,7 @@ class Experiment:
     """As it was run, everything resolved."""
     snapshot: Snapshot
     """The source that its trials executed."""
-    trials: tuple[Outcome, ...]
+    trials: tuple[TrialResult, ...]
     """Every trial of the ledger that the space, if it was edited, leaves in; in the order of their numbers."""
     folder: Path
     """The working directory of its trials; the current one where that is gone."""
@@ -179,21 +187,21 @@ class Experiment:
     """What contradicts itself in the files, a sentence each: they were damaged, or edited."""
 
     @property
-    def best(self) -> Outcome | None:
+    def best(self) -> TrialResult | None:
         """The best trial that did not fail; None when there is none."""
         return next(iter(ranked(self.trials, self.space.mode)), None)
 
     @property
-    def baseline(self) -> Outcome | None:
+    def baseline(self) -> TrialResult | None:
         """The hardcoded values' trial."""
         return next((trial for trial in self.trials if trial.is_baseline), None)
 
-    def baseline_value(self, item: Promoted) -> Value | Unknown:
+    def baseline_value(self, item: PromotedConstant) -> Value | Unknown:
         """Return what the baseline trained with; what the source says where it has not run."""
         return baseline_value(item, {} if self.baseline is None else self.baseline.values)
 
 
-def open_experiment(name: str, storage: Path) -> Experiment:
+def open_experiment(name: str, storage: Path) -> StoredExperiment:
     """Return an experiment by its name in the storage, or by its folder; raise ExperimentError where there is none."""
     folder = find_experiment(name, storage)
     paths = ExperimentPaths(folder)
@@ -203,7 +211,7 @@ def open_experiment(name: str, storage: Path) -> Experiment:
     changed = find_changed_settings(space, study)
     noted = study.user_attrs.get("folder")
     began_in = Path(noted if isinstance(noted, str) else "")
-    return Experiment(
+    return StoredExperiment(
         paths=paths,
         space=space,
         snapshot=open_snapshot(paths.source),

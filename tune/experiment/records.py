@@ -9,14 +9,14 @@ from pathlib import PurePath
 from typing import Any, Literal
 
 from tune.experiment.counted_fits import CountedFits, read_counted_fits
-from tune.experiment.trial_result import Outcome
+from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths, VersionPaths, atomic_write, read_json, read_regular
 from tune.promotion.program import Program
 from tune.space.dimensions import is_number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class RetrainRequest:
     """One training of a recorded configuration."""
 
     trial: int
@@ -44,16 +44,16 @@ class Request:
             aside.write_text(json.dumps(asdict(self), indent=2, default=str) + "\n", encoding="utf-8")
 
 
-def read_request(version: VersionPaths) -> Request | None:
+def read_request(version: VersionPaths) -> RetrainRequest | None:
     """Return what a version was to be, or None where it was no retraining."""
     try:
-        request = Request(**read_json(read_regular(version.request)))
+        request = RetrainRequest(**read_json(read_regular(version.request)))
     except (OSError, ValueError, TypeError):
         return None
     return request if _is_our_request(request) else None
 
 
-def _is_our_request(request: Request) -> bool:
+def _is_our_request(request: RetrainRequest) -> bool:
     """Tell whether its fields are what we write; its source becomes a path below the experiment's folder."""
     source = PurePath(request.source) if isinstance(request.source, str) and "\0" not in request.source else None
     return (
@@ -158,7 +158,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class TrialRecord:
     """The file ``trial.json``."""
 
     number: int
@@ -244,26 +244,26 @@ class Record:
             aside.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
-def read_record(version: VersionPaths) -> Record | None:
+def read_record(version: VersionPaths) -> TrialRecord | None:
     """Return a version's record, or None where there is none that we wrote."""
     try:
         data = read_json(read_regular(version.record), object_hook=_number)
         failure = Failure(**data.pop("failure")) if data.get("failure") else None
         curve = [(int(epoch), float(value)) for epoch, value in data.pop("curve")]
         laps = [Lap(**lap) for lap in data.pop("laps", ())]
-        record = Record(**{**data, "failure": failure, "curve": curve, "laps": laps})
+        record = TrialRecord(**{**data, "failure": failure, "curve": curve, "laps": laps})
         return record if _is_our_record(record) else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
-def counted_before(paths: ExperimentPaths, outcomes: Sequence[Outcome]) -> CountedFits | None:
+def counted_before(paths: ExperimentPaths, outcomes: Sequence[TrialResult]) -> CountedFits | None:
     """Return the fits that the score comes from, as the baseline of an experiment says; None where it does not."""
     records = (read_record(paths.version(outcome.version)) for outcome in outcomes[:1])
     return next((record.counted_fits for record in records if record is not None), None)
 
 
-def _is_our_record(record: Record) -> bool:
+def _is_our_record(record: TrialRecord) -> bool:
     """Tell whether the fields that become paths, commands and text are what we write; the file may be anybody's."""
     whole = all(type(each) is int for each in (record.number, record.pid, record.attempt, record.log_start))
     named = (

@@ -80,7 +80,7 @@ STATES: dict[str, State] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class TrialResult:
     """One trial of the ledger."""
 
     number: int
@@ -182,12 +182,12 @@ def measures_of(trial: "FrozenTrial") -> dict[int, tuple[float, ...]]:
     }
 
 
-def outcome_of(trial: "FrozenTrial", mode: Mode) -> Outcome:
+def outcome_of(trial: "FrozenTrial", mode: Mode) -> TrialResult:
     """Read one trial of a study."""
     attributes = trial.user_attrs
     n_fits = attributes.get(N_FITS)
     best_epoch = scored_epoch(trial.intermediate_values, mode, n_fits)
-    return Outcome(
+    return TrialResult(
         number=trial.number,
         version=attributes.get("version", str(trial.number)),
         values=_constants_in(best_epoch, attributes) or trial.params,
@@ -213,7 +213,7 @@ def _constants_in(epoch: int | None, attributes: Mapping[str, Any]) -> dict[str,
     return held
 
 
-def ranked(outcomes: Sequence[Outcome], mode: Mode) -> list[Outcome]:
+def ranked(outcomes: Sequence[TrialResult], mode: Mode) -> list[TrialResult]:
     """Return the trials with a score that did not fail, interrupted ones too, the best first; of equals the earlier.
 
     Means of fewer fits than count come behind all others.
@@ -223,7 +223,7 @@ def ranked(outcomes: Sequence[Outcome], mode: Mode) -> list[Outcome]:
     return sorted(scored, key=lambda each: (not each.is_comparable, sign * (each.score or 0.0), each.number))
 
 
-def pareto_front(outcomes: Sequence[Outcome], modes: Sequence[Mode]) -> list[Outcome]:
+def pareto_front(outcomes: Sequence[TrialResult], modes: Sequence[Mode]) -> list[TrialResult]:
     """Return the trials that no other one beats in one metric without losing in another; the first metric orders them.
 
     Of trials that are equal in all metrics the earliest stands for all.
@@ -231,7 +231,7 @@ def pareto_front(outcomes: Sequence[Outcome], modes: Sequence[Mode]) -> list[Out
     signs = [-1 if mode == "max" else 1 for mode in modes]
     scored = [each for each in ranked(outcomes, modes[0]) if all(map(math.isfinite, each.scores))]
     scored.sort(key=lambda each: [sign * score for sign, score in zip(signs, each.scores, strict=True)])
-    front: list[Outcome] = []
+    front: list[TrialResult] = []
     for each in scored:  # whoever dominates it came before it
         if not any(other.scores == each.scores or dominates(other.scores, each.scores, modes) for other in front):
             front.append(each)

@@ -40,7 +40,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 
-class Book(JournalStorage):
+class BatchedJournalStorage(JournalStorage):
     """The study's file."""
 
     _held: list[dict[str, Any]] | None = None
@@ -72,7 +72,7 @@ class Book(JournalStorage):
 
 def at_once(storage: BaseStorage) -> contextlib.AbstractContextManager[None]:
     """Write several records in one piece, where the study is in a file."""
-    return storage.at_once() if isinstance(storage, Book) else contextlib.nullcontext()
+    return storage.at_once() if isinstance(storage, BatchedJournalStorage) else contextlib.nullcontext()
 
 
 DESCRIBING = (JournalOperation.CREATE_TRIAL, JournalOperation.SET_TRIAL_USER_ATTR)
@@ -80,7 +80,7 @@ LASTING_NOTE = "version"
 """The note that ends a trial's opening: with it, no trial begins that the journal could lose."""
 
 
-class JournalFile(JournalFileBackend):
+class DurableJournalBackend(JournalFileBackend):
     """Appends records; an epoch, an end and an opening are on disk when this returns."""
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
@@ -107,7 +107,7 @@ Numbers = NDArray[np.int64]
 """Of trials in the study, in ascending order."""
 
 
-class Tpe(TPESampler):
+class CachedTPESampler(TPESampler):
     """Takes Optuna's arguments; gains time where they ask for one constant at a time, with one metric."""
 
     def __init__(self, **arguments: Any) -> None:

@@ -66,7 +66,7 @@ class Site:
         return f"{self.source}:{self.span.line}"
 
 
-class Form(enum.Enum):
+class ConstantKind(enum.Enum):
     """How the program writes a constant; each value is how a table of constants calls it."""
 
     VARIABLE = "module level"
@@ -89,7 +89,7 @@ class Constant:
     """In the order of the file; the first is the one that is shown. All of them take a promoted value."""
     names: tuple[str, ...]
     """Every way to write it, the shortest first: ``LR``, ``digits.LR``, ``lit.digits.LR``."""
-    form: Form = Form.VARIABLE
+    form: ConstantKind = ConstantKind.VARIABLE
     """VARIABLE: found in a module's namespace by ``name``; the others only where their expression is executed."""
     reads: tuple[str, ...] = ()
     """``file:line`` of every place that may read it; none: searching it would change nothing."""
@@ -105,7 +105,7 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class UnsupportedConstant:
     """A name that looks like a constant and cannot be promoted."""
 
     names: tuple[str, ...]
@@ -119,7 +119,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Nameless:
+class UnnamedLiteral:
     """A literal given by position to a callee whose parameters are not known."""
 
     callee: str
@@ -131,11 +131,11 @@ class Nameless:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class ConstantScan:
     """All that one look at a program gives."""
 
     constants: tuple[Constant, ...]
-    refusals: tuple[Refusal, ...]
-    nameless: tuple[Nameless, ...]
+    refusals: tuple[UnsupportedConstant, ...]
+    nameless: tuple[UnnamedLiteral, ...]
     flows: ValueFlows
     """Which functions take the values."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from tune.promotion.constant import Constant
 from tune.promotion.find_constants import find_constants
 from tune.promotion.program import Program
-from tune.promotion.source_edit import Layout
+from tune.promotion.source_edit import SourceText
 
 
 @dataclass(frozen=True, slots=True)
-class Same:
+class Unchanged:
     """The source still holds what was searched, perhaps on another line."""
 
     now: Constant
@@ -30,11 +30,11 @@ class Edited:
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class Removed:
     """No constant of the current source is known to be this one."""
 
 
-Standing = Same | Edited | Gone
+Standing = Unchanged | Edited | Removed
 
 
 def standings(constants: Iterable[Constant], then: Program, now: Program) -> dict[Constant, Standing]:
@@ -45,10 +45,10 @@ def standings(constants: Iterable[Constant], then: Program, now: Program) -> dic
     for constant in constants:
         match = _match(constant, old, new)
         if match is None:
-            found[constant] = Gone()
+            found[constant] = Removed()
             continue
         was, text = before.of(constant), after.of(match)
-        found[constant] = Same(match) if was == text else Edited(match, was, text)
+        found[constant] = Unchanged(match) if was == text else Edited(match, was, text)
     return found
 
 
@@ -71,7 +71,7 @@ def _alike(constant: Constant, known: tuple[Constant, ...]) -> list[Constant]:
 
 class _Texts:
     def __init__(self, program: Program) -> None:
-        self._layouts = {name: Layout(source) for name, source in program.sources.items()}
+        self._layouts = {name: SourceText(source) for name, source in program.sources.items()}
 
     def of(self, constant: Constant) -> str:
         nodes = (self._layouts[site.source].expressions[site.span] for site in constant.sites)

@@ -23,7 +23,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from tune.gc_control import deep_recursion
-from tune.promotion.find_constants import Site, Span
+from tune.promotion.constant import Site, Span
 from tune.promotion.program import Program, decode
 from tune.promotion.program_checks import is_line_magic
 from tune.promotion.snapshot import Snapshot
@@ -116,7 +116,7 @@ def _promoted(key: str, node: ast.expr) -> ast.expr:
 OWN_PACKAGE = __name__.partition(".")[0]
 
 
-class InForce(Mapping[str, Value]):
+class PromotedValues(Mapping[str, Value]):
     """A trial's values. Each look-up gives a copy, and is counted: proof that the program took the value."""
 
     def __init__(self, values: Mapping[str, Value]) -> None:
@@ -172,20 +172,20 @@ class Executor:
         self._code: dict[Path, CodeType] = {}
 
     @contextlib.contextmanager
-    def execute(self, values: Mapping[str, Value]) -> Iterator[tuple[ModuleType, InForce]]:
+    def execute(self, values: Mapping[str, Value]) -> Iterator[tuple[ModuleType, PromotedValues]]:
         """Import the program with ``values`` in force; on leaving, every module of it is forgotten."""
         with self.imports(values) as in_force:
             yield importlib.import_module(self.snapshot.program.module), in_force
 
     @contextlib.contextmanager
-    def imports(self, values: Mapping[str, Value]) -> Iterator[InForce]:
+    def imports(self, values: Mapping[str, Value]) -> Iterator[PromotedValues]:
         """Put ``values`` in force for whatever is imported of the project; on leaving, all of it is forgotten."""
         program = self.snapshot.program
-        in_force = InForce(values)
+        in_force = PromotedValues(values)
         with _import_path(program), _hidden(_shadowed(program)), _ProjectFinder(self, in_force):
             yield in_force
 
-    def execute_main(self, in_force: InForce) -> None:
+    def execute_main(self, in_force: PromotedValues) -> None:
         """Execute the program under the name ``__main__``; within ``imports``.
 
         As ``python file.py`` would, and one with relative imports as ``python -m package.file`` would: its package's
@@ -226,7 +226,7 @@ class Executor:
 class _ProjectFinder(MetaPathFinder):
     """Imports project modules from the snapshot, and forgets them on leaving."""
 
-    def __init__(self, executor: Executor, in_force: InForce) -> None:
+    def __init__(self, executor: Executor, in_force: PromotedValues) -> None:
         self._executor = executor
         self._in_force = in_force
         self._claimed: set[str] = set()
@@ -270,7 +270,7 @@ class _ProjectFinder(MetaPathFinder):
 
 
 class _SnapshotLoader(Loader):
-    def __init__(self, fullname: str, path: Path, executor: Executor, in_force: InForce) -> None:
+    def __init__(self, fullname: str, path: Path, executor: Executor, in_force: PromotedValues) -> None:
         self.name = fullname
         self.path = str(path)  # what `inspect` and FileReader look for
         self._origin = path

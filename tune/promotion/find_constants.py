@@ -12,13 +12,19 @@ from functools import lru_cache
 
 from tune.errors import ConstantError, did_you_mean
 from tune.gc_control import collector_paused, deep_recursion
-from tune.promotion.constant import Constant, Findings, Form, Nameless, Refusal, Site, Span
+from tune.promotion.constant import (
+    Constant,
+    ConstantScan,
+    Site,
+    UnnamedLiteral,
+    UnsupportedConstant,
+)
 from tune.promotion.find.arguments import arguments, calls
 from tune.promotion.find.fields import fields
 from tune.promotion.find.local_variables import local_variables
 from tune.promotion.find.parameters import parameters
 from tune.promotion.find.project import Project, Variable, project_of
-from tune.promotion.find.usages import Overwrites, Reads
+from tune.promotion.find.usages import ConstantReads, NamespaceAssignments
 from tune.promotion.find.value_flow import find_value_flows
 from tune.promotion.find.variables import attributes, variables
 from tune.promotion.options.declared_options import find_options
@@ -26,26 +32,13 @@ from tune.promotion.outside_modules import check_not_outside
 from tune.promotion.program import Program
 from tune.space.names import normal
 
-__all__ = [
-    "Constant",
-    "Form",
-    "Site",
-    "Span",
-    "check_together",
-    "find_all",
-    "find_constant",
-    "find_constants",
-    "normal",
-    "shortest_names",
-]
-
 
 def find_constants(program: Program) -> tuple[Constant, ...]:
     """Return every constant of the program and of the project modules that it reaches, in the order of the files."""
     return find_all(program).constants
 
 
-def find_all(program: Program) -> Findings:
+def find_all(program: Program) -> ConstantScan:
     """Return the constants, and also what looks like one and is refused."""
     project = project_of(program)
     with collector_paused():
@@ -62,7 +55,7 @@ def find_constant(name: str, program: Program, constants: tuple[Constant, ...], 
     match _nearest(wanted, [*matches, *refused], project):
         case [Constant() as constant]:
             return constant
-        case [Refusal() as refusal]:
+        case [UnsupportedConstant() as refusal]:
             raise ConstantError(where, f"{name!r} {refusal.what}", refusal.hint)
         case []:
             _refuse_nameless(name, wanted, findings, where)
@@ -78,8 +71,8 @@ def find_constant(name: str, program: Program, constants: tuple[Constant, ...], 
 def shortest_names(program: Program) -> dict[Constant, str]:
     """Return each constant's shortest name that leads to it and to nothing else, in the order of the files."""
     project, findings = project_of(program), find_all(program)
-    called: dict[str, list[Constant | Refusal]] = {}
-    every: list[Constant | Refusal] = [*findings.constants, *findings.refusals]
+    called: dict[str, list[Constant | UnsupportedConstant]] = {}
+    every: list[Constant | UnsupportedConstant] = [*findings.constants, *findings.refusals]
     for each in every:
         for name in {normal(name) for name in each.names}:
             called.setdefault(name, []).append(each)
@@ -101,13 +94,13 @@ def check_together(constants: Iterable[Constant], where: str) -> None:
 
 
 @lru_cache(maxsize=2)
-def _look(project: Project) -> Findings:
+def _look(project: Project) -> ConstantScan:
     with deep_recursion():
         return _findings(project)
 
 
-def _findings(project: Project) -> Findings:
-    reads, overwrites = Reads(project), Overwrites(project)
+def _findings(project: Project) -> ConstantScan:
+    reads, overwrites = ConstantReads(project), NamespaceAssignments(project)
     found_calls = list(calls(project))
     found = [
         *variables(project, reads, overwrites),
@@ -120,21 +113,21 @@ def _findings(project: Project) -> Findings:
     order = {name: number for number, name in enumerate(project.surveys)}
     constants = [each for each in found if isinstance(each, Constant)]
     constants.sort(key=lambda each: (order[each.sites[0].source], each.sites[0].span))
-    refusals = [each for each in found if isinstance(each, Refusal)]
-    return Findings(
+    refusals = [each for each in found if isinstance(each, UnsupportedConstant)]
+    return ConstantScan(
         tuple(_add_place_to_shared_names(constants, refusals)),
         tuple(refusals),
-        tuple(each for each in found if isinstance(each, Nameless)),
+        tuple(each for each in found if isinstance(each, UnnamedLiteral)),
         find_value_flows(found_calls, project.surveys.values()),
     )
 
 
-def _add_place_to_shared_names(constants: list[Constant], refusals: list[Refusal]) -> Iterator[Constant]:
+def _add_place_to_shared_names(constants: list[Constant], refusals: list[UnsupportedConstant]) -> Iterator[Constant]:
     """Yield the constants; of those that share all their names each gets its place: ``Net.width@3``.
 
     A parameter, an attribute and a field of one class may have one name.
     """
-    every: list[Constant | Refusal] = [*constants, *refusals]
+    every: list[Constant | UnsupportedConstant] = [*constants, *refusals]
     counts = Counter(each.names[-1] for each in every)
     lines = Counter((each.names[-1], each.sites[0].span.line) for each in constants if counts[each.names[-1]] > 1)
     for each in constants:
@@ -146,15 +139,17 @@ def _add_place_to_shared_names(constants: list[Constant], refusals: list[Refusal
         yield replace(each, names=(*each.names, *(f"{name}@{span.line}{column}" for name in each.names)))
 
 
-def _is_called(found: Constant | Refusal, wanted: str) -> bool:
+def _is_called(found: Constant | UnsupportedConstant, wanted: str) -> bool:
     return any(normal(name) == wanted for name in found.names)
 
 
-def _source(found: Constant | Refusal) -> str:
+def _source(found: Constant | UnsupportedConstant) -> str:
     return found.sites[0].source if isinstance(found, Constant) else found.source
 
 
-def _nearest(wanted: str, found: list[Constant | Refusal], project: Project) -> list[Constant | Refusal]:
+def _nearest(
+    wanted: str, found: list[Constant | UnsupportedConstant], project: Project
+) -> list[Constant | UnsupportedConstant]:
     """Return the program's own first, then what it imports under this name, else all."""
     own = [each for each in found if _source(each) == project.main.source.name]
     if own or len(found) <= 1:
@@ -171,14 +166,14 @@ def _apart(mine: Site, theirs: Site) -> bool:
     return mine.span == theirs.span and mine.target != theirs.target and None not in (mine.target, theirs.target)
 
 
-def _way(found: Constant | Refusal, several: list[Constant | Refusal]) -> str:
+def _way(found: Constant | UnsupportedConstant, several: list[Constant | UnsupportedConstant]) -> str:
     """Return the shortest name that only one of several has, and its place."""
     others = {name for each in several if each is not found for name in each.names}
     name = next((name for name in found.names if name not in others), found.names[-1])
     return f"{name} ({found.where})" if isinstance(found, Constant) else f"{name} ({found.source})"
 
 
-def _refuse_nameless(name: str, wanted: str, findings: Findings, where: str) -> None:
+def _refuse_nameless(name: str, wanted: str, findings: ConstantScan, where: str) -> None:
     callee, _, parameter = wanted.partition("@")[0].rpartition(".")
     for each in findings.nameless:
         if each.callee == callee:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from tune.promotion.find.fields import entries_of
 from tune.promotion.find.literals import evaluate
-from tune.promotion.find.module_scan import Called, Survey, dotted
+from tune.promotion.find.module_scan import CallSite, ModuleScan, dotted
 from tune.promotion.find.project import Project, project_of
 from tune.promotion.program import Program
 
@@ -98,7 +98,7 @@ def _monitored(project: Project) -> Metric | None:
     return None
 
 
-def _of_callback(called: Called, survey: Survey) -> Metric | None:
+def _of_callback(called: CallSite, survey: ModuleScan) -> Metric | None:
     callback = (dotted(called.node.func) or "").rpartition(".")[2]
     if callback not in CALLBACKS:
         return None
@@ -116,7 +116,7 @@ def _of_callback(called: Called, survey: Survey) -> Metric | None:
     return Metric(name=name, mode=mode, origin=f"{callback}, {survey.place(called.node.lineno)}")
 
 
-def _given(keyword: ast.keyword, called: Called, survey: Survey) -> Iterator[tuple[str, ast.expr]]:
+def _given(keyword: ast.keyword, called: CallSite, survey: ModuleScan) -> Iterator[tuple[str, ast.expr]]:
     """Yield what a keyword passes; of ``**`` what stands in the dict that a name was last bound to before the call."""
     value = keyword.value
     if keyword.arg is not None:
@@ -147,7 +147,7 @@ def _tags(project: Project) -> Iterator[tuple[str, str]]:
 
 
 def _logged(
-    function: Function, methods: Mapping[str, Function], known: Mapping[str, str], survey: Survey, hops: int
+    function: Function, methods: Mapping[str, Function], known: Mapping[str, str], survey: ModuleScan, hops: int
 ) -> Iterator[tuple[str, str]]:
     """Follow ``self.shared_step(batch, "val")``: ``known`` holds the parameters whose text the call told."""
     calls = [node for node in ast.walk(function) if isinstance(node, ast.Call) and _is_own(node.func)]
@@ -174,7 +174,7 @@ def _first(call: ast.Call, name: str) -> ast.expr | None:
     return call.args[0] if call.args else next(keywords, None)
 
 
-def _keys(node: ast.expr | None, known: Mapping[str, str], survey: Survey) -> Iterator[str]:
+def _keys(node: ast.expr | None, known: Mapping[str, str], survey: ModuleScan) -> Iterator[str]:
     if isinstance(node, ast.Dict):
         for key in node.keys:
             tag = _text(key, known, survey)
@@ -182,7 +182,7 @@ def _keys(node: ast.expr | None, known: Mapping[str, str], survey: Survey) -> It
                 yield tag
 
 
-def _passed(call: ast.Call, helper: Function, survey: Survey) -> dict[str, str]:
+def _passed(call: ast.Call, helper: Function, survey: ModuleScan) -> dict[str, str]:
     names = [argument.arg for argument in (*helper.args.posonlyargs, *helper.args.args)][1:]
     defaults = dict(zip(reversed(names), reversed(helper.args.defaults), strict=False))
     given = {**defaults, **dict(zip(names, call.args, strict=False))}
@@ -191,7 +191,7 @@ def _passed(call: ast.Call, helper: Function, survey: Survey) -> dict[str, str]:
     return {name: text for name, text in texts.items() if text is not None}
 
 
-def _text(node: ast.expr | None, known: Mapping[str, str], survey: Survey) -> str | None:
+def _text(node: ast.expr | None, known: Mapping[str, str], survey: ModuleScan) -> str | None:
     """Return a text that stands in the source: a literal, a module's constant, an f-string over what is known."""
     match node:
         case ast.Constant(value=str(text)):

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tune.errors import ProgramError
+from tune.promotion.constant import Constant
 from tune.promotion.find.module_scan import dotted
 from tune.promotion.find.scan import is_main_guard
-from tune.promotion.find_constants import Constant, find_constants
+from tune.promotion.find_constants import find_constants
 from tune.promotion.options.declared_options import Option, find_options
 from tune.promotion.outside_modules import outside_warnings
 from tune.promotion.program import Program, Source
-from tune.promotion.resolve import Promoted
+from tune.promotion.resolve import PromotedConstant
 from tune.space.dimensions import extremes, is_int
 
 LAST_WORD = re.compile(r"[A-Za-z]\w*(?=\W*$)")
@@ -23,7 +24,7 @@ NAMES = frozenset({"num_workers", "n_workers", "workers"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workers:
+class DataLoaderWorkers:
     """What a DataLoader is given."""
 
     number: int
@@ -31,12 +32,12 @@ class Workers:
     """``lit/digits.py:95``."""
 
 
-def most_workers(program: Program, promoted: Sequence[Promoted] = ()) -> Workers:
+def most_workers(program: Program, promoted: Sequence[PromotedConstant] = ()) -> DataLoaderWorkers:
     """Return the most that any trial may ask for; none where the source names no number."""
-    return max(_workers(program, promoted), key=lambda each: each.number, default=Workers(number=0, where=""))
+    return max(_workers(program, promoted), key=lambda each: each.number, default=DataLoaderWorkers(number=0, where=""))
 
 
-def crowding(workers: Workers, n_cores: float) -> tuple[str, ...]:
+def crowding(workers: DataLoaderWorkers, n_cores: float) -> tuple[str, ...]:
     """Return a warning where a trial's cores do not go round."""
     if workers.number <= n_cores:
         return ()
@@ -45,14 +46,14 @@ def crowding(workers: Workers, n_cores: float) -> tuple[str, ...]:
     return (f"{workers.where}: {workers.number} DataLoader workers, and a trial has {cores}: {enough} would do",)
 
 
-def _workers(program: Program, promoted: Sequence[Promoted]) -> Iterator[Workers]:
+def _workers(program: Program, promoted: Sequence[PromotedConstant]) -> Iterator[DataLoaderWorkers]:
     searched = {_identity(item.constant): extremes(item.dimension) for item in promoted}
     every: list[Constant | Option] = [*find_constants(program), *find_options(program)]
     for constant in every:
         if _is_their_number(constant.name):
             for value in (constant.value, *searched.get(_identity(constant), ())):
                 if is_int(value):
-                    yield Workers(number=value, where=constant.where)
+                    yield DataLoaderWorkers(number=value, where=constant.where)
 
 
 def _identity(constant: Constant | Option) -> object:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from tune.promotion.find.module_scan import Survey, dotted
-from tune.promotion.find.project import Own, Project, Variable, project_of
+from tune.promotion.find.module_scan import ModuleScan, dotted
+from tune.promotion.find.project import Project, ProjectSymbol, Variable, project_of
 from tune.promotion.find.scan import is_main_guard
 from tune.promotion.find.signatures import signature_of
-from tune.promotion.options.declared_options import Parser, find_options
+from tune.promotion.options.declared_options import OptionParser, find_options
 from tune.promotion.program import Program, decode
 from tune.space.space import Script, Shape, System
 
@@ -26,7 +26,7 @@ class FitCall:
     """A call that trains."""
 
     node: ast.Call
-    survey: Survey
+    survey: ModuleScan
 
 
 def find_fits(project: Project, *, as_main: bool) -> list[FitCall]:
@@ -43,14 +43,14 @@ class _ExecutedCalls:
     def __init__(self, project: Project, *, as_main: bool) -> None:
         self._project = project
         self._seen: set[int] = set()
-        self._waiting: list[tuple[Survey, Iterable[ast.AST]]] = []
+        self._waiting: list[tuple[ModuleScan, Iterable[ast.AST]]] = []
         for survey in project.surveys.values():
             runs_guard = as_main and survey is project.main
             self._waiting.append((survey, list(_walk_executed(survey.source.tree.body, runs_guard=runs_guard))))
         if as_main:  # a command of click, typer or hydra
             for node in project.main.source.tree.body:
                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.decorator_list:
-                    self._enter(Own(project.main, node))
+                    self._enter(ProjectSymbol(project.main, node))
 
     def fits(self) -> Iterator[FitCall]:
         while self._waiting:
@@ -61,15 +61,15 @@ class _ExecutedCalls:
                         yield FitCall(node, survey)
                     self._follow(node, survey)
 
-    def _follow(self, call: ast.Call, survey: Survey) -> None:
+    def _follow(self, call: ast.Call, survey: ModuleScan) -> None:
         self._enter_method(call.func, survey)
         for node in (call.func, *call.args, *(keyword.value for keyword in call.keywords)):
             path = dotted(node)
             meaning = self._project.meaning(path, survey) if path is not None else None
-            if isinstance(meaning, Own):
+            if isinstance(meaning, ProjectSymbol):
                 self._enter(meaning, whole=node is not call.func)
 
-    def _enter(self, own: Own, *, whole: bool = False) -> None:
+    def _enter(self, own: ProjectSymbol, *, whole: bool = False) -> None:
         """Enter a function, or the constructor of a class; ``whole``: every method of it."""
         if not isinstance(own.node, ast.ClassDef):
             self._enter_function(own.survey, own.node)
@@ -78,7 +78,7 @@ class _ExecutedCalls:
             if isinstance(each, ast.FunctionDef) and (whole or each.name in ("__init__", "__post_init__", "__call__")):
                 self._enter_function(own.survey, each)
 
-    def _enter_method(self, function: ast.expr, survey: Survey) -> None:
+    def _enter_method(self, function: ast.expr, survey: ModuleScan) -> None:
         """Enter the methods that ``App().run()`` may call; of an object that is not known those of any class."""
         if not isinstance(function, ast.Attribute):
             return
@@ -89,12 +89,12 @@ class _ExecutedCalls:
                     self._enter_function(own.survey, method)
 
     @cached_property
-    def _own_classes(self) -> list[Own]:
+    def _own_classes(self) -> list[ProjectSymbol]:
         surveys = self._project.surveys.values()
-        found = (Own(each, node) for each in surveys for nodes in each.definitions.values() for node in nodes)
+        found = (ProjectSymbol(each, node) for each in surveys for nodes in each.definitions.values() for node in nodes)
         return [own for own in found if isinstance(own.node, ast.ClassDef)]
 
-    def _enter_function(self, survey: Survey, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    def _enter_function(self, survey: ModuleScan, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         if id(node) not in self._seen:
             self._seen.add(id(node))
             self._waiting.append((survey, [each for part in node.body for each in ast.walk(part)]))
@@ -118,7 +118,7 @@ def _walk_executed(body: list[ast.stmt], *, runs_guard: bool) -> Iterator[ast.AS
         waiting.extend(ast.iter_child_nodes(node))
 
 
-def _is_fit(call: ast.Call, survey: Survey, project: Project) -> bool:
+def _is_fit(call: ast.Call, survey: ModuleScan, project: Project) -> bool:
     """Tell ``trainer.fit(...)`` and ``LightningCLI(...)``, and not the `fit` of a scaler."""
     match call.func:
         case ast.Attribute(value=trainer, attr="fit"):
@@ -132,7 +132,7 @@ def _is_fit(call: ast.Call, survey: Survey, project: Project) -> bool:
             return _is_class(function, "LightningCLI", survey, project)
 
 
-def is_trainer(node: ast.expr, survey: Survey, project: Project, hops: int = MAX_HOPS) -> bool:
+def is_trainer(node: ast.expr, survey: ModuleScan, project: Project, hops: int = MAX_HOPS) -> bool:
     """Tell whether an expression is a Trainer: a call of its class, or a name or attribute that holds one."""
     if hops == 0:
         return False
@@ -142,7 +142,7 @@ def is_trainer(node: ast.expr, survey: Survey, project: Project, hops: int = MAX
             if name == "from_argparse_args" or _is_class(function, "Trainer", survey, project):
                 return True
             meaning = project.meaning(dotted(function) or "", survey)
-            return isinstance(meaning, Own) and any(
+            return isinstance(meaning, ProjectSymbol) and any(
                 is_trainer(each.value, meaning.survey, project, hops - 1)
                 for each in ast.walk(meaning.node)
                 if isinstance(each, ast.Return) and each.value is not None
@@ -157,7 +157,7 @@ def is_trainer(node: ast.expr, survey: Survey, project: Project, hops: int = MAX
             return False
 
 
-def _is_unknown_name(node: ast.expr, survey: Survey, project: Project) -> bool:
+def _is_unknown_name(node: ast.expr, survey: ModuleScan, project: Project) -> bool:
     """Tell a name of which the source does not tell what it holds: a parameter."""
     return (
         isinstance(node, ast.Name)
@@ -171,22 +171,22 @@ def _builds_a_trainer(project: Project) -> bool:
     return any(_is_class(called.node.func, "Trainer", each, project) for each in surveys for called in each.calls)
 
 
-def _is_module(node: ast.expr, survey: Survey, project: Project) -> bool:
+def _is_module(node: ast.expr, survey: ModuleScan, project: Project) -> bool:
     """Tell whether an expression is an instance of one of the program's LightningModules."""
     return any(project.descends(own, "LightningModule") for own in _classes_of(node, survey, project))
 
 
-def _classes_of(node: ast.expr, survey: Survey, project: Project) -> Iterator[Own]:
+def _classes_of(node: ast.expr, survey: ModuleScan, project: Project) -> Iterator[ProjectSymbol]:
     """Yield the program's classes of which an expression may be an instance."""
     values = [(survey, node), *_assigned_values(node, survey, project)]
     for there, value in values:
         if isinstance(value, ast.Call):
             meaning = project.meaning(dotted(value.func) or "", there)
-            if isinstance(meaning, Own) and isinstance(meaning.node, ast.ClassDef):
+            if isinstance(meaning, ProjectSymbol) and isinstance(meaning.node, ast.ClassDef):
                 yield meaning
 
 
-def _assigned_values(node: ast.expr, survey: Survey, project: Project) -> Iterator[tuple[Survey, ast.expr]]:
+def _assigned_values(node: ast.expr, survey: ModuleScan, project: Project) -> Iterator[tuple[ModuleScan, ast.expr]]:
     """Yield what a name or an attribute is assigned, in any scope of its file."""
     path = dotted(node) or ""
     match project.meaning(path, survey) if path else None:
@@ -197,13 +197,13 @@ def _assigned_values(node: ast.expr, survey: Survey, project: Project) -> Iterat
     yield from ((survey, each.value) for each in survey.overwrites if each.path == path and each.value is not None)
 
 
-def _is_class(function: ast.expr, name: str, survey: Survey, project: Project) -> bool:
+def _is_class(function: ast.expr, name: str, survey: ModuleScan, project: Project) -> bool:
     """Tell whether a callee is a library's class ``name``, or one of the program that descends from it."""
     path = dotted(function) or ""
     if path.rpartition(".")[2] == name:
         return True
     match project.meaning(path, survey) if path else None:
-        case Own() as own:
+        case ProjectSymbol() as own:
             return project.descends(own, name)
         case None:
             return False
@@ -257,14 +257,14 @@ def trains_at_import(program: Program) -> bool:
     return bool(find_fits(project_of(program), as_main=False))
 
 
-def _trains_the_same(fits: list[FitCall], project: Project, models: list[Own]) -> bool:
+def _trains_the_same(fits: list[FitCall], project: Project, models: list[ProjectSymbol]) -> bool:
     """Tell whether a search of a system would train what the program trains, with its own Trainer."""
     loaders = project.meaning("dataloaders", project.main)
-    if not isinstance(loaders, Own) or not _is_callable(loaders, project):
+    if not isinstance(loaders, ProjectSymbol) or not _is_callable(loaders, project):
         return False
     if len(fits) > 1 or find_fits(project, as_main=False):
         return False
-    if any(option.parser is not Parser.FILE for option in find_options(project.program)):
+    if any(option.parser is not OptionParser.FILE for option in find_options(project.program)):
         return False
     trainings = (keyword.arg for fit in fits for keyword in fit.node.keywords)
     calls = [called.node for called in project.main.calls]
@@ -309,37 +309,39 @@ def _does_something(project: Project) -> bool:
     )
 
 
-def _models(project: Project) -> list[Own]:
+def _models(project: Project) -> list[ProjectSymbol]:
     return [own for own in _classes(project) if project.descends(own, "LightningModule")]
 
 
-def _buildable(project: Project) -> list[Own]:
+def _buildable(project: Project) -> list[ProjectSymbol]:
     """Return the LightningModules that can be built without arguments."""
     return [own for own in _models(project) if _is_callable(own, project)]
 
 
-def _classes(project: Project) -> list[Own]:
+def _classes(project: Project) -> list[ProjectSymbol]:
     """Return the program's own classes; where it has no LightningModule of its own, those that it imports."""
-    own = [Own(project.main, node) for node in project.main.source.tree.body if isinstance(node, ast.ClassDef)]
+    own = [
+        ProjectSymbol(project.main, node) for node in project.main.source.tree.body if isinstance(node, ast.ClassDef)
+    ]
     if any(project.descends(each, "LightningModule") for each in own):
         return own
     imported = [alias for node in project.main.imports for alias in node.names]
     meanings = [project.meaning(alias.asname or alias.name, project.main) for alias in imported if alias.name != "*"]
-    return own + [each for each in meanings if isinstance(each, Own)]
+    return own + [each for each in meanings if isinstance(each, ProjectSymbol)]
 
 
-def _is_base(own: Own, other: Own, project: Project) -> bool:
+def _is_base(own: ProjectSymbol, other: ProjectSymbol, project: Project) -> bool:
     assert isinstance(other.node, ast.ClassDef)
     return any(project.meaning(dotted(base) or "", other.survey) == own for base in other.node.bases)
 
 
-def _is_callable(own: Own, project: Project) -> bool:
+def _is_callable(own: ProjectSymbol, project: Project) -> bool:
     """Tell whether a class or function can be called without arguments."""
     signature = signature_of(own, project)
     return signature is None or all(each.default is not None for each in signature.parameters)
 
 
-def _has_data(project: Project, models: list[Own]) -> bool:
+def _has_data(project: Project, models: list[ProjectSymbol]) -> bool:
     if "dataloaders" in project.main.definitions or "dataloaders" in project.main.bindings:
         return True
     modules = [own for own in _data_classes(project) if _is_callable(own, project)]
@@ -347,16 +349,18 @@ def _has_data(project: Project, models: list[Own]) -> bool:
     return bool(modules) or any(loaders)
 
 
-def _data_classes(project: Project) -> list[Own]:
+def _data_classes(project: Project) -> list[ProjectSymbol]:
     names = [*project.main.definitions, *(name for name in project.main.bindings)]
     meanings = [project.meaning(name, project.main) for name in dict.fromkeys(names)]
-    return [each for each in meanings if isinstance(each, Own) and project.descends(each, "LightningDataModule")]
+    return [
+        each for each in meanings if isinstance(each, ProjectSymbol) and project.descends(each, "LightningDataModule")
+    ]
 
 
-def _has_method(own: Own, name: str, project: Project, hops: int = MAX_BASES) -> bool:
+def _has_method(own: ProjectSymbol, name: str, project: Project, hops: int = MAX_BASES) -> bool:
     if not isinstance(own.node, ast.ClassDef) or not hops:
         return False
     if any(isinstance(each, ast.FunctionDef) and each.name == name for each in own.node.body):
         return True
     bases = (project.meaning(dotted(base) or "", own.survey) for base in own.node.bases)
-    return any(_has_method(base, name, project, hops - 1) for base in bases if isinstance(base, Own))
+    return any(_has_method(base, name, project, hops - 1) for base in bases if isinstance(base, ProjectSymbol))

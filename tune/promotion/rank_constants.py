@@ -4,9 +4,9 @@ import enum
 import re
 from functools import cached_property, lru_cache
 
-from tune.promotion.constant import Constant, Form
+from tune.promotion.constant import Constant, ConstantKind
 from tune.promotion.find.literals import Unknown
-from tune.promotion.find.project import Own, project_of
+from tune.promotion.find.project import ProjectSymbol, project_of
 from tune.promotion.find.value_flow import receiving_parameters
 from tune.promotion.find_constants import find_all
 from tune.promotion.options.declared_options import Option, find_options
@@ -154,7 +154,7 @@ class ConstantRanking:
                 return None
             if part == "model" and dot and _is_number(held.value):
                 return _rank_of_words(words) or self._rank_of_receivers(held) or Rank.OTHER
-        if isinstance(held, Constant) and held.form is Form.ARGUMENT:
+        if isinstance(held, Constant) and held.form is ConstantKind.ARGUMENT:
             return self._rank_of_argument(held, words)
         return _rank_of_words(words) or self._rank_of_receivers(held) or self._rank_in_model(held)
 
@@ -199,7 +199,9 @@ class ConstantRanking:
             for survey in project.surveys.values()
             for name, nodes in survey.definitions.items()
             if any(
-                project.descends(Own(survey, node), base) for node in nodes for base in ("LightningModule", "Module")
+                project.descends(ProjectSymbol(survey, node), base)
+                for node in nodes
+                for base in ("LightningModule", "Module")
             )
         )
 

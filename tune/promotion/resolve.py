@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from tune.errors import ConstantError, SpaceError
+from tune.promotion.constant import Constant, ConstantKind
 from tune.promotion.find.literals import Unknown
-from tune.promotion.find_constants import Constant, Form, check_together, find_constant, find_constants
-from tune.promotion.options.declared_options import Option, Parser, find_option, find_options
+from tune.promotion.find_constants import check_together, find_constant, find_constants
+from tune.promotion.options.declared_options import Option, OptionParser, find_option, find_options
 from tune.promotion.options.option_values import option_in_force
 from tune.promotion.program import Program
 from tune.space.conditions import alike
@@ -37,7 +38,7 @@ FLOAT_KIND = {"randint": "quniform", "qrandint": "quniform", "lograndint": "logu
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Promoted:
+class PromotedConstant:
     """One constant that varies."""
 
     key: str
@@ -55,28 +56,28 @@ class Promoted:
         return self.constant.value
 
 
-def resolve(space: Space, program: Program) -> tuple[Promoted, ...]:
+def resolve(space: Space, program: Program) -> tuple[PromotedConstant, ...]:
     """Return the space's constants in its order; raise ConstantError or SpaceError at the first that does not fit."""
     constants = find_constants(program)
-    found: list[Promoted] = []
+    found: list[PromotedConstant] = []
     for key, dimension in space.dimensions.items():
         where = space.where(f"constants.{key}")
         constant = _option(key, space, program, where) or find_constant(key, program, constants, where)
         _check_unique(key, constant, where, found)
-        fitted = _Fit(key, constant, where).dimension(dimension)
+        fitted = _RangeFit(key, constant, where).dimension(dimension)
         if isinstance(constant, Option):
             _check_can_be_given(key, constant, fitted, where)
-        found.append(Promoted(key=key, constant=constant, dimension=fitted, where=where))
+        found.append(PromotedConstant(key=key, constant=constant, dimension=fitted, where=where))
     check_together([item.constant for item in found if isinstance(item.constant, Constant)], space.where("constants"))
     return tuple(found)
 
 
-def hardcoded(promoted: Sequence[Promoted]) -> dict[str, Value]:
+def hardcoded(promoted: Sequence[PromotedConstant]) -> dict[str, Value]:
     """Return the values that the source says, without those that only running the program can tell."""
     return {item.key: value for item in promoted if not isinstance(value := item.value, Unknown)}
 
 
-def baseline_value(item: Promoted, trained: Mapping[str, Value]) -> Value | Unknown:
+def baseline_value(item: PromotedConstant, trained: Mapping[str, Value]) -> Value | Unknown:
     """Return what the baseline ``trained`` with, by the ledger; where that says nothing else, what the source holds."""
     if item.key not in trained:
         return item.value
@@ -84,13 +85,13 @@ def baseline_value(item: Promoted, trained: Mapping[str, Value]) -> Value | Unkn
     return held if isinstance(item.value, Unknown) or not alike(held, item.value) else item.value
 
 
-def doubts(promoted: Sequence[Promoted]) -> tuple[str, ...]:
+def doubts(promoted: Sequence[PromotedConstant]) -> tuple[str, ...]:
     """Return warnings about constants that are legal, and may not do what a search wants."""
     found: list[str] = []
     for item in promoted:
         if not isinstance(item.constant, Constant):
             continue
-        if item.constant.form is Form.VARIABLE and not item.constant.reads:
+        if item.constant.form is ConstantKind.VARIABLE and not item.constant.reads:
             found.append(f"{item.where}: {item.key}: nothing in the program reads it ({item.constant.where})")
         found += [f"{item.where}: {item.key}: {warning}" for warning in item.constant.warnings]
     return tuple(found)
@@ -101,7 +102,7 @@ def _option(key: str, space: Space, program: Program, where: str) -> Option | No
     if not key.startswith("-") and not key.endswith("="):
         return None
     options = find_options(program, space.args)
-    is_in_file = any(key in option.names for option in options if option.parser is Parser.FILE)
+    is_in_file = any(key in option.names for option in options if option.parser is OptionParser.FILE)
     if not isinstance(space.shape, Script) and not is_in_file:
         raise ConstantError(where, f"{key!r} is an option, and a system has no command line", "Write `script:`.")
     return option_in_force(find_option(key, program, options, where), program, space.args, space.where("args"))
@@ -115,14 +116,14 @@ def _check_can_be_given(key: str, option: Option, dimension: Dimension, where: s
         raise SpaceError(where, what, "Write `action=argparse.BooleanOptionalAction` in the program.")
 
 
-def _check_unique(key: str, constant: Constant | Option, where: str, found: list[Promoted]) -> None:
+def _check_unique(key: str, constant: Constant | Option, where: str, found: list[PromotedConstant]) -> None:
     for other in found:
         if set(other.constant.names) & set(constant.names) and other.constant.where == constant.where:
             what = f"{key}: {other.key!r} ({other.where}) is the same constant, {constant.where}"
             raise SpaceError(where, what, "Keep one of the two.")
 
 
-class _Fit:
+class _RangeFit:
     """One entry's range against its constant."""
 
     def __init__(self, key: str, constant: Constant | Option, where: str) -> None:

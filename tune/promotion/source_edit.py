@@ -35,7 +35,7 @@ LINE_END = re.compile("\r\n|\r|\n")
 
 
 @dataclass(frozen=True)
-class Layout:
+class SourceText:
     """A file's text as it stands, line ends and all."""
 
     source: Source
@@ -95,7 +95,7 @@ class Layout:
 Edit = tuple[Span, str]
 
 
-def edits(node: ast.expr, value: Value, layout: Layout) -> Iterator[Edit]:
+def edits(node: ast.expr, value: Value, layout: SourceText) -> Iterator[Edit]:
     """Yield the smallest changes that make an expression hold ``value``; none where it does.
 
     Of a container of the same shape only the items that differ are written, so comments between them stay.
@@ -130,7 +130,7 @@ def identical(one: Value, other: Value) -> bool:
     return repr(one) == repr(other)
 
 
-def literal(value: Value, old: str, layout: Layout) -> str:
+def literal(value: Value, old: str, layout: SourceText) -> str:
     """Return the Python text of a value, after the style of the text it replaces."""
     match value:
         case bool() | None:
@@ -181,7 +181,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _string(value: str, old: str, layout: Layout) -> str:
+def _string(value: str, old: str, layout: SourceText) -> str:
     text = _quoted(value, _quote_in(old))
     return text if layout.can_encode(text) else ascii(value)
 
@@ -200,7 +200,7 @@ def _key(node: ast.expr | None) -> object:
     return node.value if isinstance(node, ast.Constant) else None
 
 
-def _default_edit(default: ast.expr, value: Value, layout: Layout) -> Iterator[Edit]:
+def _default_edit(default: ast.expr, value: Value, layout: SourceText) -> Iterator[Edit]:
     """Write the default of an environment variable, mostly a text, whatever is made of it."""
     held = evaluate(default)
     wanted = str(value) if isinstance(held, str) else value
@@ -250,7 +250,7 @@ def restore_expressions(now: Program, then: Program, constants: Mapping[Constant
 
     ``constants``: those of ``now``, each with what it was in ``then``; their sites may have held several values.
     """
-    before = {name: Layout(source) for name, source in then.sources.items()}
+    before = {name: SourceText(source) for name, source in then.sources.items()}
     texts: dict[str, dict[Span, str]] = {}
     for constant, was in constants.items():
         for site, old in zip(constant.sites, was.sites, strict=False):
@@ -280,7 +280,7 @@ def write(rewrites: Sequence[Rewrite]) -> None:
 
 
 def _rewrite(source: Source, wanted: Sequence[tuple[Site, Constant, Value]]) -> Rewrite:
-    layout = Layout(source)
+    layout = SourceText(source)
     if layout.text.encode(layout.encoding) != source.raw:
         what = f"the file's encoding, {layout.encoding}, does not give its bytes back"
         raise ApplyError(source.name, what, "Save it as UTF-8, or write the values by hand.")
@@ -295,12 +295,12 @@ def _rewrite(source: Source, wanted: Sequence[tuple[Site, Constant, Value]]) -> 
 
 
 def _rewrite_texts(source: Source, changes: Mapping[Span, str]) -> Rewrite:
-    raw = _replaced(Layout(source), changes.items())
+    raw = _replaced(SourceText(source), changes.items())
     _prove(source, raw, changes)
     return Rewrite(source, raw)
 
 
-def _replaced(layout: Layout, changes: Iterable[Edit]) -> bytes:
+def _replaced(layout: SourceText, changes: Iterable[Edit]) -> bytes:
     text = layout.text
     for span, new in sorted(changes, reverse=True):
         begin, end = layout.offsets(span)
@@ -375,7 +375,7 @@ def _encoding(source: Source | ConfigSource) -> str:
     """Return the encoding that keeps a byte-order mark: without it a diff that shows the first line would not fit."""
     if isinstance(source, ConfigSource):
         return "utf-8"
-    return Layout(source).encoding.replace("utf-8-sig", "utf-8")
+    return SourceText(source).encoding.replace("utf-8-sig", "utf-8")
 
 
 def _lines(text: str) -> list[str]:

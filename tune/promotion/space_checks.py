@@ -20,7 +20,7 @@ LEAST_STEPS = 3
 """So many ordered numbers in a choice look like a range."""
 
 
-class Site(Protocol):
+class CheckedSite(Protocol):
     """What is known of the constant in the program."""
 
     @property
@@ -28,8 +28,8 @@ class Site(Protocol):
         """Its file and line."""
 
 
-class Entry(Protocol):
-    """An entry of a space and the constant that it leads to; ``tune.promotion.resolve.Promoted`` is one."""
+class CheckedEntry(Protocol):
+    """An entry of a space and the constant that it leads to; ``tune.promotion.resolve.PromotedConstant`` is one."""
 
     @property
     def key(self) -> str:
@@ -48,16 +48,16 @@ class Entry(Protocol):
         """What the source holds now; not a Value where only running the program can tell."""
 
     @property
-    def constant(self) -> Site:
+    def constant(self) -> CheckedSite:
         """Where the source holds it."""
 
 
-def lint(promoted: Iterable[Entry]) -> tuple[str, ...]:
+def lint(promoted: Iterable[CheckedEntry]) -> tuple[str, ...]:
     """Return the warnings in the order of the space."""
     return tuple(f"{entry.where}: {entry.key}: {warning}" for entry in promoted for warning in _warnings(entry))
 
 
-def _warnings(entry: Entry) -> Iterator[str]:
+def _warnings(entry: CheckedEntry) -> Iterator[str]:
     yield from _linear_rate(entry.key, entry.dimension)
     yield from _value_outside(entry)
     if isinstance(entry.dimension, Choice):
@@ -76,7 +76,7 @@ def _linear_rate(key: str, dimension: Dimension) -> Iterator[str]:
     yield f"a rate is searched best on a log scale, got {describe(dimension)}; write `{better}`"
 
 
-def _value_outside(entry: Entry) -> Iterator[str]:
+def _value_outside(entry: CheckedEntry) -> Iterator[str]:
     value = entry.value
     if not _is_value(value) or contains(entry.dimension, value):
         return

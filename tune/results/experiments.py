@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from tune.errors import ExperimentError, PromotuneError, suggest
-from tune.experiment.open import Experiment, open_experiment
+from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.records import read_record, read_request
 from tune.paths import ExperimentPaths, VersionPaths, short
 from tune.storage.download import bring_all
@@ -23,7 +23,7 @@ State = Literal["running", "interrupted", "finished", "unreadable", "never began
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class ExperimentSummary:
     """One experiment."""
 
     name: str
@@ -55,7 +55,7 @@ def experiments(storage: Path) -> list[ExperimentPaths]:
     return sorted((each for each in found if each.is_there), key=_changed, reverse=True)
 
 
-def listed(paths: ExperimentPaths, *, running: bool) -> Listed:
+def listed(paths: ExperimentPaths, *, running: bool) -> ExperimentSummary:
     """Describe an experiment; ``running``: a process writes it now."""
     if not paths.journal.is_file():
         return _without_trials(paths, "running" if running else "never began")
@@ -65,7 +65,7 @@ def listed(paths: ExperimentPaths, *, running: bool) -> Listed:
         return _without_trials(paths, "running" if running else "unreadable", str(error))
     ended = [trial for trial in experiment.trials if trial.state in ("complete", "pruned", "failed")]
     best, baseline = experiment.best, experiment.baseline
-    return Listed(
+    return ExperimentSummary(
         name=paths.name,
         state="running" if running else _state(experiment, len(ended)),
         n_trials=len(ended),
@@ -79,8 +79,8 @@ def listed(paths: ExperimentPaths, *, running: bool) -> Listed:
     )
 
 
-def _without_trials(paths: ExperimentPaths, state: State, error: str | None = None) -> Listed:
-    return Listed(
+def _without_trials(paths: ExperimentPaths, state: State, error: str | None = None) -> ExperimentSummary:
+    return ExperimentSummary(
         name=paths.name,
         state=state,
         n_trials=0,
@@ -100,7 +100,7 @@ def _changed(paths: ExperimentPaths) -> float:
     return written.stat().st_mtime
 
 
-def _state(experiment: Experiment, n_ended: int) -> State:
+def _state(experiment: StoredExperiment, n_ended: int) -> State:
     """Tell whether something is left to do; a grid may be through before its number of trials is."""
     open_ones = n_ended < len(experiment.trials)
     short_of = n_ended < experiment.space.settings.trials and experiment.space.settings.sampler != "grid"

@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from tune.experiment.open import Experiment
-from tune.experiment.trial_result import Outcome
+from tune.experiment.open import StoredExperiment
+from tune.experiment.trial_result import TrialResult
 from tune.results.failures import FailureGroup, failures_of
 from tune.results.hints import hints_of
 
@@ -19,7 +19,7 @@ FIELDS = (
 """The columns that every table has, in their order."""
 
 
-def as_object(experiment: Experiment, trials: Sequence[Outcome]) -> dict[str, Any]:
+def as_object(experiment: StoredExperiment, trials: Sequence[TrialResult]) -> dict[str, Any]:
     """Return the experiment with these of its trials, in this order; what is not finite is None."""
     space, best = experiment.space, experiment.best
     failures = failures_of(experiment.trials, space, experiment.paths)
@@ -39,7 +39,7 @@ def as_object(experiment: Experiment, trials: Sequence[Outcome]) -> dict[str, An
     }
 
 
-def as_rows(tables: Iterable[tuple[Experiment, Sequence[Outcome]]]) -> Iterator[list[Any]]:
+def as_rows(tables: Iterable[tuple[StoredExperiment, Sequence[TrialResult]]]) -> Iterator[list[Any]]:
     """Yield a header, and a row for each trial of several experiments; a column that one does not have stays empty."""
     objects = [_trial(experiment, trial) for experiment, trials in tables for trial in trials]
     scores = dict.fromkeys(name for each in objects for name in each["scores"])
@@ -53,7 +53,7 @@ def as_rows(tables: Iterable[tuple[Experiment, Sequence[Outcome]]]) -> Iterator[
         ]
 
 
-def _trial(experiment: Experiment, trial: Outcome) -> dict[str, Any]:
+def _trial(experiment: StoredExperiment, trial: TrialResult) -> dict[str, Any]:
     names = [each.metric for each in experiment.space.objectives]
     scores = [*trial.scores, *[None] * len(names)]
     return {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tune.experiment.records import Failure, read_record
-from tune.experiment.trial_result import Outcome
+from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths, short
 from tune.results.report.value_table import values_text
 from tune.space.conditions import alike
@@ -109,7 +109,7 @@ class FailureGroup:
     """``out of memory``, ``Loss/Val is not finite``, ``ValueError: too wide``: of a message, the example's."""
     trials: tuple[int, ...]
     """Their numbers."""
-    example: Outcome
+    example: TrialResult
     """The first of them."""
     place: str | None
     """The user's own last frame in the example: ``lit/digits.py:41``; None where none of it is the program's."""
@@ -135,11 +135,11 @@ class FailureGroup:
         return self.example.values
 
 
-def failures_of(trials: Sequence[Outcome], space: Space, paths: ExperimentPaths) -> tuple[FailureGroup, ...]:
+def failures_of(trials: Sequence[TrialResult], space: Space, paths: ExperimentPaths) -> tuple[FailureGroup, ...]:
     """Return the causes, the commonest first; trials are those of the ledger."""
     trained = [trial for trial in trials if trial.repeat_of is None]
     sound = [trial.values for trial in trained if trial.state in ("complete", "pruned")]
-    groups: dict[str, list[tuple[Outcome, Failure | None, str]]] = {}
+    groups: dict[str, list[tuple[TrialResult, Failure | None, str]]] = {}
     for trial in trained:
         if trial.state == "failed":
             record = read_record(paths.version(trial.version))
@@ -151,7 +151,7 @@ def failures_of(trials: Sequence[Outcome], space: Space, paths: ExperimentPaths)
 
 
 def _group(
-    members: Sequence[tuple[Outcome, Failure | None, str]],
+    members: Sequence[tuple[TrialResult, Failure | None, str]],
     sound: Sequence[dict[str, Value]],
     space: Space,
     paths: ExperimentPaths,

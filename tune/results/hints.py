@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tune.experiment.trial_result import Mode, Outcome, better, ranked
+from tune.experiment.trial_result import Mode, TrialResult, better, ranked
 from tune.results.importance import Importance, importance_of, is_scored
 from tune.results.range_hints import Edge, edges_of
 from tune.space.space import Space
@@ -26,7 +26,7 @@ class DeviceFault:
         return f"GPU {gpu} of {host} failed {trials}, which ran again: look at it, or leave it out with `--gpu`"
 
 
-def find_device_faults(trials: Sequence[Outcome]) -> tuple[DeviceFault, ...]:
+def find_device_faults(trials: Sequence[TrialResult]) -> tuple[DeviceFault, ...]:
     """Return the devices that failed trials, the most often first."""
     counts = Counter(device for trial in trials for device in trial.device_faults)
     return tuple(DeviceFault(device=device, n_trials=n) for device, n in counts.most_common())
@@ -52,7 +52,7 @@ class Flat:
         )
 
 
-def flat_of(scored: Sequence[Outcome], space: Space) -> Flat | None:
+def flat_of(scored: Sequence[TrialResult], space: Space) -> Flat | None:
     """Return the hint where five trials or more, stopped early or not, have one score."""
     whole = [trial for trial in scored if trial.state == "complete"]
     scores = {trial.score for trial in scored}
@@ -90,7 +90,9 @@ class Idle:
 
 
 def idle_of(
-    scored: Sequence[Outcome], space: Space, importance: Callable[[Sequence[Outcome], Space], tuple[Importance, ...]]
+    scored: Sequence[TrialResult],
+    space: Space,
+    importance: Callable[[Sequence[TrialResult], Space], tuple[Importance, ...]],
 ) -> tuple[Idle, ...]:
     """Return the constants that no score follows, where another one's are followed clearly."""
     if len(scored) < IDLE_LEAST_TRIALS or len(space.dimensions) < 2:
@@ -140,7 +142,7 @@ class Improving:
         )
 
 
-def improving_of(scored: Sequence[Outcome], space: Space, name: str) -> Improving | None:
+def improving_of(scored: Sequence[TrialResult], space: Space, name: str) -> Improving | None:
     """Return the hint where the last quarter, in the order of the draws, brought a twentieth of the gain or more."""
     if len(scored) < IMPROVING_LEAST_TRIALS or space.settings.sampler == "grid":  # which ends when all was seen
         return None
@@ -183,7 +185,7 @@ class LongerTraining:
         )
 
 
-def longer_training_of(scored: Sequence[Outcome], space: Space, name: str) -> LongerTraining | None:
+def longer_training_of(scored: Sequence[TrialResult], space: Space, name: str) -> LongerTraining | None:
     """Return the hint where the three best trials came to their end, and each was best there."""
     best = ranked(scored, space.mode)[:N_BEST]
     whole = [
@@ -199,7 +201,7 @@ Hint = DeviceFault | Flat | Edge | Improving | LongerTraining | Idle
 __all__ = ["DeviceFault", "Edge", "Flat", "Hint", "Idle", "Improving", "LongerTraining", "hints_of"]
 
 
-def hints_of(trials: Sequence[Outcome], space: Space, name: str) -> tuple[Hint, ...]:
+def hints_of(trials: Sequence[TrialResult], space: Space, name: str) -> tuple[Hint, ...]:
     """Return what the trials of an experiment suggest, which commands know by ``name``; nothing where all is well."""
     scored = [trial for trial in trials if is_scored(trial)]
     faults = find_device_faults(trials)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tune.experiment.trial_result import Outcome
+from tune.experiment.trial_result import TrialResult
 from tune.space.conditions import alike
 from tune.space.dimensions import Choice, place_in
 from tune.space.space import Space
@@ -38,7 +38,7 @@ class Importance:
     """How often it was at least as important when the scores were shuffled among the trials."""
 
 
-def importance_of(trials: Sequence[Outcome], space: Space) -> tuple[Importance, ...]:
+def importance_of(trials: Sequence[TrialResult], space: Space) -> tuple[Importance, ...]:
     """Return every constant, the most important first; nothing where the scores do not differ."""
     scored = sampled([trial for trial in trials if is_scored(trial)], MOST_TRIALS)
     scores = [trial.score or 0.0 for trial in scored]
@@ -84,17 +84,17 @@ def _judged(
     return tuple(sorted(found, key=lambda each: -each.share))
 
 
-def is_scored(trial: Outcome) -> bool:
+def is_scored(trial: TrialResult) -> bool:
     """Tell whether a trial ended with a score of its own."""
     return trial.state in ("complete", "pruned") and trial.score is not None and trial.repeat_of is None
 
 
-def sampled(trials: Sequence[Outcome], most: int) -> Sequence[Outcome]:
+def sampled(trials: Sequence[TrialResult], most: int) -> Sequence[TrialResult]:
     """Return the trials, or as many of them, evenly spaced, as may be."""
     return trials if len(trials) <= most else [trials[place * len(trials) // most] for place in range(most)]
 
 
-def _params(trial: Outcome, space: Space) -> dict[str, float]:
+def _params(trial: TrialResult, space: Space) -> dict[str, float]:
     """Return where a trial's values lie; one that is outside of its range (the baseline's may be) is left out."""
     found: dict[str, float] = {}
     place: float | None

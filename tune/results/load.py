@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tune.errors import ExperimentError
-from tune.experiment.open import Experiment, open_experiment
-from tune.experiment.records import Record, read_record, read_request
+from tune.experiment.open import StoredExperiment, open_experiment
+from tune.experiment.records import TrialRecord, read_record, read_request
 from tune.paths import DEFAULT_STORAGE, ExperimentPaths, VersionPaths, short
+from tune.promotion.constant import Constant
 from tune.promotion.execute import Executor
-from tune.promotion.find_constants import Constant
 from tune.promotion.program_kind import trains_at_import
 from tune.promotion.resolve import resolve
 from tune.promotion.snapshot import Snapshot, open_snapshot
@@ -59,7 +59,7 @@ def load(
 
 def _built(
     version: VersionPaths,
-    record: Record,
+    record: TrialRecord,
     experiment: ExperimentPaths,
     snapshot: Snapshot,
     arguments: Mapping[str, Any],
@@ -103,14 +103,14 @@ def _version_of(given: str | Path, trial: int | None, storage: Path) -> VersionP
 _GIVE = "Give an experiment's name or folder, or the folder of one version."
 
 
-def version_of(experiment: Experiment, trial: int | None) -> VersionPaths:
+def version_of(experiment: StoredExperiment, trial: int | None) -> VersionPaths:
     """Return the version of a trial, or of the best one."""
     if trial is None and experiment.best is None:
         raise ExperimentError(short(experiment.paths.folder), "no trial came to an end", _GIVE)
     return experiment.paths.version(pick(experiment, trial).version)
 
 
-def _space_of(record: Record, experiment: ExperimentPaths) -> Space:
+def _space_of(record: TrialRecord, experiment: ExperimentPaths) -> Space:
     """Return the space that a version ran in: an edited one may have left its constants out."""
     newest = read_space(experiment.space, program_is_here=False)
     earlier = (read_space(path, program_is_here=False) for path in reversed(experiment.earlier_spaces))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tune.experiment.records import IDLE, PARTS, START, Lap, read_record
-from tune.experiment.trial_result import Outcome
+from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths
 
 
@@ -29,7 +29,7 @@ class Breakdown:
         return tuple(sum(worker.values()) for worker in self.workers)
 
 
-def read_profile(trials: Sequence[Outcome], paths: ExperimentPaths) -> Breakdown | None:
+def read_profile(trials: Sequence[TrialResult], paths: ExperimentPaths) -> Breakdown | None:
     """Return the breakdown of an experiment; None where it was not profiled."""
     records = (read_record(paths.version(each.version)) for each in trials if each.repeat_of is None)
     laps = [record.laps for record in records if record is not None and record.laps]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from tune.experiment.trial_result import Outcome, ranked
+from tune.experiment.trial_result import TrialResult, ranked
 from tune.space.dimensions import (
     Choice,
     Dimension,
@@ -63,7 +63,7 @@ class Edge:
         )
 
 
-def edges_of(scored: Sequence[Outcome], space: Space, without: Collection[str]) -> tuple[Edge, ...]:
+def edges_of(scored: Sequence[TrialResult], space: Space, without: Collection[str]) -> tuple[Edge, ...]:
     """Return the constants whose best value lies on an edge, where most of the best trials lean that way too.
 
     One that varies under a condition may have varied in few of them: the others speak for no end.

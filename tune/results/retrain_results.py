@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from tune.errors import PromotuneError
 from tune.experiment.environment import read_surroundings
-from tune.experiment.open import Experiment
-from tune.experiment.records import Record, Request, digest_of, read_record, read_request
-from tune.experiment.trial_result import Outcome
+from tune.experiment.open import StoredExperiment
+from tune.experiment.records import RetrainRequest, TrialRecord, digest_of, read_record, read_request
+from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths, VersionPaths
 from tune.promotion.program import Program
 from tune.promotion.snapshot import open_snapshot
-from tune.results.verdict import Rerun, Verdict, judge
+from tune.results.verdict import SeedRun, Verdict, judge
 from tune.results.write_back import lines_changed
 
 RELATIVE, ABSOLUTE = 1e-5, 1e-7
@@ -132,12 +132,12 @@ UNFINISHED = "it did not come to its end"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retrained:
+class RetrainedVersion:
     """One version under ``retrain/``."""
 
     files: VersionPaths
-    request: Request
-    record: Record | None
+    request: RetrainRequest
+    record: TrialRecord | None
     """None where it never began."""
 
     @property
@@ -156,11 +156,11 @@ class Retrained:
         return {} if self.record is None else dict(self.record.curve)
 
     @property
-    def rerun(self) -> Rerun:
+    def rerun(self) -> SeedRun:
         """For the verdict: a run that was interrupted has no score."""
         if self.record is not None and self.record.failure is not None:
-            return Rerun(curve={}, failure=self.record.failure.reason)
-        return Rerun(curve=self.curve if self.is_complete else {}, n_fits=self.n_fits)
+            return SeedRun(curve={}, failure=self.record.failure.reason)
+        return SeedRun(curve=self.curve if self.is_complete else {}, n_fits=self.n_fits)
 
     @property
     def n_fits(self) -> int | None:
@@ -168,13 +168,13 @@ class Retrained:
         return None if self.record is None else self.record.n_fits
 
 
-def read_retrained(paths: ExperimentPaths) -> tuple[Retrained, ...]:
+def read_retrained(paths: ExperimentPaths) -> tuple[RetrainedVersion, ...]:
     """Return all that were retrained, in the order of their numbers."""
     if not paths.retrain.is_dir():
         return ()
     files = [VersionPaths(folder) for folder in sorted(paths.retrain.iterdir(), key=lambda folder: _order(folder.name))]
     found = [(each, request, read_record(each)) for each in files if (request := read_request(each)) is not None]
-    return tuple(Retrained(files=each, request=request, record=record) for each, request, record in found)
+    return tuple(RetrainedVersion(files=each, request=request, record=record) for each, request, record in found)
 
 
 def _order(name: str) -> tuple[int, str]:
@@ -182,24 +182,26 @@ def _order(name: str) -> tuple[int, str]:
     return (int(digits), name) if digits.isdecimal() else (-1, name)
 
 
-def latest(retrained: Sequence[Retrained], request: Request) -> Retrained | None:
+def latest(retrained: Sequence[RetrainedVersion], request: RetrainRequest) -> RetrainedVersion | None:
     """Return the version that a request led to; of several the last."""
     return next((each for each in reversed(retrained) if each.request.key == request.key), None)
 
 
-def verdicts(retrained: Sequence[Retrained], experiment: Experiment, requests: Sequence[Request]) -> dict[int, Verdict]:
+def verdicts(
+    retrained: Sequence[RetrainedVersion], experiment: StoredExperiment, requests: Sequence[RetrainRequest]
+) -> dict[int, Verdict]:
     """Return the verdict on each trial that was trained with fresh seeds, the baseline's own aside, by its number."""
-    runs: dict[int, dict[int, Rerun]] = {}
+    runs: dict[int, dict[int, SeedRun]] = {}
     for request in requests:
         if request.fresh:
             found = latest(retrained, request)
-            runs.setdefault(request.trial, {})[request.seed] = Rerun(curve={}) if found is None else found.rerun
+            runs.setdefault(request.trial, {})[request.seed] = SeedRun(curve={}) if found is None else found.rerun
     baseline = runs.pop(0, {})
     return {number: judge(baseline, each, experiment.space.mode, n_compared=len(runs)) for number, each in runs.items()}
 
 
 def reproduction(
-    experiment: Experiment, trial: Outcome, once: Retrained, again: Retrained | None = None
+    experiment: StoredExperiment, trial: TrialResult, once: RetrainedVersion, again: RetrainedVersion | None = None
 ) -> Reproduction:
     """Compare a trial with its repetition, and say what is otherwise."""
     return compare(
@@ -207,7 +209,7 @@ def reproduction(
     )
 
 
-def _differences(experiment: Experiment, trial: Outcome, once: Retrained) -> list[Difference]:
+def _differences(experiment: StoredExperiment, trial: TrialResult, once: RetrainedVersion) -> list[Difference]:
     known, request = read_surroundings(experiment.paths), once.request
     then = read_record(experiment.paths.version(trial.version))
     was = {**known, **(then.surroundings if then else {})}
@@ -221,13 +223,13 @@ def _differences(experiment: Experiment, trial: Outcome, once: Retrained) -> lis
     return found
 
 
-def seed_of(experiment: Experiment, trial: Outcome) -> int:
+def seed_of(experiment: StoredExperiment, trial: TrialResult) -> int:
     """Return the seed that a trial was trained with."""
     record = read_record(experiment.paths.version(trial.version))
     return experiment.space.settings.seed if record is None else record.seed
 
 
-def _of_the_source(experiment: Experiment, request: Request) -> list[Difference]:
+def _of_the_source(experiment: StoredExperiment, request: RetrainRequest) -> list[Difference]:
     then = experiment.snapshot.stored
     if digest_of(then) == request.digest:
         return []

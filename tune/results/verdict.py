@@ -24,7 +24,7 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class SampleStatistics:
     """A sample's mean and standard deviation."""
 
     mean: float
@@ -32,9 +32,9 @@ class Spread:
     """Of single values, with n - 1; None of one value."""
 
 
-def spread(values: Sequence[float]) -> Spread:
+def spread(values: Sequence[float]) -> SampleStatistics:
     """Describe one value or more."""
-    return Spread(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
+    return SampleStatistics(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
 
 
 def interval(values: Sequence[float], *, n_intervals: int = 1) -> Interval:
@@ -55,7 +55,7 @@ Finding = Literal["gain", "loss", "noise", "one seed", "no seed", "incomplete"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rerun:
+class SeedRun:
     """What came of one seed."""
 
     curve: Mapping[int, float]
@@ -80,9 +80,9 @@ class Verdict:
     ``no seed``: all runs of both were the very same. ``incomplete``: a run failed or is missing."""
     seeds: tuple[int, ...]
     """Those that both were trained with."""
-    baseline: Spread | None
+    baseline: SampleStatistics | None
     """Of the hardcoded values' scores; None where there is none."""
-    candidate: Spread | None
+    candidate: SampleStatistics | None
     gain: float | None
     """The mean of the paired differences; above 0 the candidate is better, whatever the mode."""
     interval: Interval | None
@@ -98,7 +98,9 @@ class Verdict:
         return _words(self)
 
 
-def judge(baseline: Mapping[int, Rerun], candidate: Mapping[int, Rerun], mode: Mode, *, n_compared: int = 1) -> Verdict:
+def judge(
+    baseline: Mapping[int, SeedRun], candidate: Mapping[int, SeedRun], mode: Mode, *, n_compared: int = 1
+) -> Verdict:
     """Compare runs by seed."""
     named = (("baseline", baseline), ("candidate", candidate))
     failures = tuple((name, seed, run.failure) for name, runs in named for seed, run in runs.items() if run.failure)
@@ -121,7 +123,7 @@ def judge(baseline: Mapping[int, Rerun], candidate: Mapping[int, Rerun], mode: M
     )
 
 
-def _in_force(runs: Mapping[int, Rerun]) -> bool:
+def _in_force(runs: Mapping[int, SeedRun]) -> bool:
     """Tell whether a seed changes anything: two runs that are equal in every epoch had the same random numbers."""
     curves = [tuple(run.curve.items()) for run in runs.values()]
     return len(set(curves)) > 1

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tune.errors import ExperimentError
-from tune.experiment.open import Experiment, open_experiment
-from tune.experiment.trial_result import Outcome
-from tune.promotion.resolve import Promoted, hardcoded
+from tune.experiment.open import StoredExperiment, open_experiment
+from tune.experiment.trial_result import TrialResult
+from tune.promotion.resolve import PromotedConstant, hardcoded
 from tune.space.conditions import only_active, restored
 from tune.space.dimensions import Dimension, Value, could_draw
 from tune.space.space import Space
@@ -19,22 +19,22 @@ REFUSED = "against what is required here"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Knowledge:
+class PriorTrials:
     """Trials of another experiment."""
 
     experiment: str
     """Its name."""
-    trials: tuple[Outcome, ...]
+    trials: tuple[TrialResult, ...]
     """Those that count here, their values as this space knows them."""
     left_out: dict[str, int]
     """How many do not count, by the reason."""
 
 
-def knowledge_of(name: str, storage: Path, space: Space, promoted: Sequence[Promoted]) -> Knowledge:
+def knowledge_of(name: str, storage: Path, space: Space, promoted: Sequence[PromotedConstant]) -> PriorTrials:
     """Return what an experiment knows; raise ExperimentError where it searched something else."""
     other = open_experiment(name, storage)
     _check_same(other, space)
-    taken: list[Outcome] = []
+    taken: list[TrialResult] = []
     left_out: Counter[str] = Counter()
     for trial in other.trials:
         if trial.repeat_of is not None:
@@ -45,10 +45,10 @@ def knowledge_of(name: str, storage: Path, space: Space, promoted: Sequence[Prom
             taken.append(replace(trial, values=values))
         else:
             left_out[reason or OUTSIDE] += 1
-    return Knowledge(experiment=other.paths.name, trials=tuple(taken), left_out=dict(left_out))
+    return PriorTrials(experiment=other.paths.name, trials=tuple(taken), left_out=dict(left_out))
 
 
-def _check_same(other: Experiment, space: Space) -> None:
+def _check_same(other: StoredExperiment, space: Space) -> None:
     theirs, ours = other.space, space
     if theirs.dimensions.keys() != ours.dimensions.keys():
         what = f"{other.paths.name} searched {', '.join(theirs.dimensions)}, this space {', '.join(ours.dimensions)}"
@@ -62,7 +62,9 @@ def _goal(space: Space) -> str:
     return " and ".join(f"{each.mode} of {each.metric}" for each in space.objectives)
 
 
-def _reason(trial: Outcome, values: Mapping[str, Value] | None, space: Space, known: Mapping[str, Value]) -> str | None:
+def _reason(
+    trial: TrialResult, values: Mapping[str, Value] | None, space: Space, known: Mapping[str, Value]
+) -> str | None:
     """Return why a trial does not count, or None."""
     if trial.state == "failed":
         return FAILED

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tune.errors import ApplyError, ExperimentError, ProgramError
-from tune.experiment.open import Experiment
-from tune.experiment.trial_result import Outcome
+from tune.experiment.open import StoredExperiment
+from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths, atomic_write, read_json, read_regular, short
 from tune.promotion.constant import Constant
-from tune.promotion.drift import Edited, Gone, Same, Standing, standings
+from tune.promotion.drift import Edited, Removed, Standing, Unchanged, standings
 from tune.promotion.find.literals import Unknown
-from tune.promotion.options.declared_options import Option, Parser, find_option, find_options, option_words
+from tune.promotion.options.declared_options import Option, OptionParser, find_option, find_options, option_words
 from tune.promotion.options.option_values import option_in_force
 from tune.promotion.program import Program
-from tune.promotion.resolve import Promoted, resolve
+from tune.promotion.resolve import PromotedConstant, resolve
 from tune.promotion.source_edit import Rewrite, identical, restore_expressions, rewrite, rewrite_configs
 from tune.space.dimensions import Choice, Value
 from tune.space.space import Script
@@ -63,7 +63,7 @@ def as_json(value: Value) -> Value:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ConstantUpdate:
     """A promoted constant, the trial's value of it, and what became of it in the source."""
 
     key: str
@@ -79,7 +79,7 @@ class Wanted:
     def now(self) -> Constant | None:
         """The constant as it may be rewritten; None where it was edited by hand, or is gone."""
         match self.standing:
-            case Same(now=now):
+            case Unchanged(now=now):
                 return now
             case Edited(now=now) if self.is_ours:
                 return now
@@ -90,16 +90,16 @@ class Wanted:
     def is_applied(self) -> bool:
         """Whether the source holds the value already."""
         match self.standing:
-            case Same(now=now) | Edited(now=now):
+            case Unchanged(now=now) | Edited(now=now):
                 if isinstance(now.value, Unknown) or isinstance(self.value, Unknown):
                     return False
                 return identical(now.value, self.value)
-            case Gone():
+            case Removed():
                 return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WantedOption:
+class OptionUpdate:
     """An option, the trial's value of it, and what a config file holds now."""
 
     key: str
@@ -128,8 +128,8 @@ class WriteBack:
 
     program: Program
     """As it is now."""
-    wanted: tuple[Wanted, ...]
-    options: tuple[WantedOption, ...]
+    wanted: tuple[ConstantUpdate, ...]
+    options: tuple[OptionUpdate, ...]
     """Those of a script's options whose values stand in config files."""
     rewrites: tuple[Rewrite, ...]
     """What changes in the source; none: there is nothing to write."""
@@ -148,7 +148,7 @@ class WriteBack:
         return constants | {each.key: each.value for each in self.options if each.is_as_searched}
 
 
-def pick(experiment: Experiment, number: int | None) -> Outcome:
+def pick(experiment: StoredExperiment, number: int | None) -> TrialResult:
     """Return the trial of this number, else the best; raise ExperimentError where there is none."""
     folder = short(experiment.paths.folder)
     if number is None:
@@ -162,7 +162,7 @@ def pick(experiment: Experiment, number: int | None) -> Outcome:
     raise ExperimentError(folder, f"no trial {number}", f"Trials: {numbers}.")
 
 
-def write_back(experiment: Experiment, trial: Outcome) -> WriteBack:
+def write_back(experiment: StoredExperiment, trial: TrialResult) -> WriteBack:
     """Return what changes in the source, which is not touched.
 
     Only what still stands there as it was searched, or as an earlier `apply` wrote it, is rewritten. Raises
@@ -176,7 +176,7 @@ def write_back(experiment: Experiment, trial: Outcome) -> WriteBack:
     standing = standings(searched.values(), then, now)
     applied = read_applied(experiment.paths)
     wanted = tuple(
-        Wanted(key, values.get(key, constant.value), constant, found, _is_ours(applied, key, found))
+        ConstantUpdate(key, values.get(key, constant.value), constant, found, _is_ours(applied, key, found))
         for key, constant, found in ((key, constant, standing[constant]) for key, constant in searched.items())
         if key in values or trial.is_baseline
     )
@@ -189,7 +189,9 @@ def write_back(experiment: Experiment, trial: Outcome) -> WriteBack:
     }
     is_configured = {each.key for each in configured}
     words = {
-        key: option for key, option in options.items() if key not in is_configured and option.parser is not Parser.FILE
+        key: option
+        for key, option in options.items()
+        if key not in is_configured and option.parser is not OptionParser.FILE
     }
     return WriteBack(
         program=now,
@@ -202,7 +204,7 @@ def write_back(experiment: Experiment, trial: Outcome) -> WriteBack:
     )
 
 
-def _rewrite(wanted: Sequence[Wanted], then: Program, now: Program, *, restores: bool) -> tuple[Rewrite, ...]:
+def _rewrite(wanted: Sequence[ConstantUpdate], then: Program, now: Program, *, restores: bool) -> tuple[Rewrite, ...]:
     """Return the files with the values in them; ``restores``: with the expressions that were searched."""
     if restores:
         return restore_expressions(now, then, {each.now: each.was for each in wanted if each.now is not None})
@@ -215,12 +217,12 @@ def _rewrite(wanted: Sequence[Wanted], then: Program, now: Program, *, restores:
 
 
 def _configured(
-    experiment: Experiment,
+    experiment: StoredExperiment,
     now: Program,
-    promoted: Sequence[Promoted],
+    promoted: Sequence[PromotedConstant],
     values: Mapping[str, Value],
     applied: Applied,
-) -> tuple[WantedOption, ...]:
+) -> tuple[OptionUpdate, ...]:
     """Return the options whose values stand in config files now."""
     args = experiment.space.args
     found = []
@@ -229,13 +231,13 @@ def _configured(
             if not isinstance(item.constant, Option) or item.key not in values:
                 continue
             options = find_options(now, args)
-            if item.constant.parser is Parser.FILE and not any(item.key in option.names for option in options):
+            if item.constant.parser is OptionParser.FILE and not any(item.key in option.names for option in options):
                 continue  # its file, or its key, is gone
             option = option_in_force(find_option(item.key, now, options, ""), now, args, "")
             if option.config is None or isinstance(option.value, Unknown):
                 continue
             was, ours = experiment.baseline_value(item), is_applied(applied, item.key, option.value)
-            found.append(WantedOption(key=item.key, value=values[item.key], was=was, now=option, is_ours=ours))
+            found.append(OptionUpdate(key=item.key, value=values[item.key], was=was, now=option, is_ours=ours))
     return tuple(found)
 
 
@@ -253,7 +255,7 @@ def _current(program: Program) -> Program:
     raise ProgramError(None, f"the program is gone: {program.path}", "Put it back where it was searched.")
 
 
-def in_type(value: Value, item: Promoted) -> Value:
+def in_type(value: Value, item: PromotedConstant) -> Value:
     """Return a value as the program's type: the ledger is JSON, which writes a tuple as a list."""
     known = [*item.dimension.options] if isinstance(item.dimension, Choice) else []
     if not isinstance(item.value, Unknown):
@@ -261,7 +263,7 @@ def in_type(value: Value, item: Promoted) -> Value:
     return next((each for each in known if identical(as_json(each), as_json(value))), value)
 
 
-def _elsewhere(then: Program, now: Program, wanted: Sequence[Wanted]) -> tuple[str, ...]:
+def _elsewhere(then: Program, now: Program, wanted: Sequence[ConstantUpdate]) -> tuple[str, ...]:
     """Compare the files with what was searched, and with that after an apply: our own literals are no change."""
     held = dict(pair for each in wanted for pair in _held(each))
     try:
@@ -280,7 +282,7 @@ def _elsewhere(then: Program, now: Program, wanted: Sequence[Wanted]) -> tuple[s
     return tuple(found)
 
 
-def _held(wanted: Wanted) -> Iterator[tuple[Constant, Value]]:
+def _held(wanted: ConstantUpdate) -> Iterator[tuple[Constant, Value]]:
     """Yield the value that the source holds where that is what an apply wrote, or would write."""
     if wanted.is_applied:
         if not isinstance(wanted.value, Unknown):
@@ -301,7 +303,7 @@ def lines_changed(before: bytes, after: bytes) -> str:
 
 
 def _command(
-    experiment: Experiment, now: Program, options: Mapping[str, Option], values: Mapping[str, Value]
+    experiment: StoredExperiment, now: Program, options: Mapping[str, Option], values: Mapping[str, Value]
 ) -> tuple[str, ...]:
     if not options:
         return ()

@@ -7,14 +7,14 @@ from tune.cluster.ray_health import is_lost
 from tune.cluster.resources import Resources
 from tune.errors import PauseError
 from tune.experiment.counted_fits import CountedFits
-from tune.search.checkpoint_retention import Keeper
-from tune.search.controller import Conductor, Limits
+from tune.search.checkpoint_retention import CheckpointRetention
+from tune.search.controller import SearchController, SearchLimits
 from tune.search.device_faults import DeviceFaults
 from tune.search.ray_tune import run_trials
 from tune.search.schedulers.build import build_heirs, build_rule
 from tune.search.schedulers.epochs import n_reports
 from tune.search.spec import Search
-from tune.search.study.study import Ledger, create_ledger, open_ledger
+from tune.search.study.study import SearchStudy, create_ledger, open_ledger
 from tune.storage_url import url_of
 from tune.trial.checkpoints.event_files import close_failed
 from tune.trial.messages import Job
@@ -24,7 +24,7 @@ __all__ = ["conductor_of", "create_ledger", "open_ledger", "run_trials", "suspen
 
 
 @contextlib.contextmanager
-def suspended_at_end(ledger: Ledger) -> Iterator[None]:
+def suspended_at_end(ledger: SearchStudy) -> Iterator[None]:
     """Leave what did not end WAITING."""
     try:
         yield
@@ -33,7 +33,7 @@ def suspended_at_end(ledger: Ledger) -> Iterator[None]:
             ledger.suspend()
 
 
-def conductor_of(search: Search, ledger: Ledger, job: Job) -> Conductor:
+def conductor_of(search: Search, ledger: SearchStudy, job: Job) -> SearchController:
     """Return what leads a search over its ledger; ``job``: with the fits that count, where a pre-flight has been."""
 
     def preflight_passed(counted: CountedFits) -> int | None:
@@ -42,7 +42,7 @@ def conductor_of(search: Search, ledger: Ledger, job: Job) -> Conductor:
         return n_whole
 
     settings = search.space.settings
-    limits = Limits(
+    limits = SearchLimits(
         trials=1 if search.rehearsal else settings.trials,
         time_budget_s=settings.time_budget_s,
         concurrency=search.resources.concurrency,
@@ -53,7 +53,7 @@ def conductor_of(search: Search, ledger: Ledger, job: Job) -> Conductor:
     )
     modes = [each.mode for each in search.space.objectives]
     elsewhere = url_of(search.paths.folder) is not None
-    return Conductor(
+    return SearchController(
         search.paths,
         ledger,
         build_rule(
@@ -63,7 +63,7 @@ def conductor_of(search: Search, ledger: Ledger, job: Job) -> Conductor:
             is_mean=job.counted is not None and job.counted.is_mean,
         ),
         build_heirs(search.space, search.promoted, ledger),
-        Keeper(search.paths, modes, settings.keep_checkpoints, elsewhere=elsewhere),
+        CheckpointRetention(search.paths, modes, settings.keep_checkpoints, elsewhere=elsewhere),
         limits,
         settings.seed,
         search.on_end,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tune.experiment.records import read_record
-from tune.experiment.trial_result import Mode, Outcome, pareto_front, ranked
+from tune.experiment.trial_result import Mode, TrialResult, pareto_front, ranked
 from tune.paths import ExperimentPaths, VersionPaths
 
 FREE_SHARE = 0.1
@@ -14,7 +14,7 @@ FREE_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Freed:
+class FreedCheckpoints:
     """What made room."""
 
     n_trials: int
@@ -27,7 +27,7 @@ def disk_free(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-class Keeper:
+class CheckpointRetention:
     """Frees checkpoints, just before the ledger says that a trial ended.
 
     So that at no moment more ended trials have checkpoints than are to be kept. Should the driver die in between, the
@@ -48,20 +48,20 @@ class Keeper:
         self._keep = keep
         self._free = free
         self._elsewhere = elsewhere  # whether a trial's checkpoints may be there though they are not here
-        self._held: dict[int, Outcome] = {}  # ended trials that have checkpoints, but the baseline
+        self._held: dict[int, TrialResult] = {}  # ended trials that have checkpoints, but the baseline
         self._sizes: dict[int, int] = {}  # of theirs, in bytes
         self._late: list[VersionPaths] = []  # freed, and their processes may still write there
-        self.freed = Freed(0, 0)
+        self.freed = FreedCheckpoints(0, 0)
         """In this process, so far."""
 
-    def recall(self, outcomes: Sequence[Outcome]) -> None:
+    def recall(self, outcomes: Sequence[TrialResult]) -> None:
         """Know the trials of earlier drivers."""
         for outcome in outcomes:
             if outcome.state in ("complete", "pruned", "failed") and outcome.repeat_of is None:
                 self._hold(outcome)
         self._enforce(self._sizes_of_the_others(set()))
 
-    def make_room(self, ending: Outcome, running: Sequence[VersionPaths]) -> None:
+    def make_room(self, ending: TrialResult, running: Sequence[VersionPaths]) -> None:
         """Count a trial that is about to end; free what is not to be kept beside the ``running`` ones'."""
         self._hold(ending)
         self._enforce(self._sizes_of_the_others(set(running)), ending)
@@ -73,7 +73,7 @@ class Keeper:
             _remove(version)
         self._late = [version for version in self._late if not _is_through(version)]
 
-    def _hold(self, outcome: Outcome) -> None:
+    def _hold(self, outcome: TrialResult) -> None:
         version = self._paths.version(outcome.version)
         size = size_of(version)
         there = size > 0 or (self._elsewhere and outcome.n_epochs > 0 and not version.freed.is_file())
@@ -89,7 +89,7 @@ class Keeper:
         kept = {*running, *(VersionPaths(folder) for found in baseline for folder in found)}
         return sum(size_of(version) for version in kept)
 
-    def _enforce(self, other_bytes: int, ending: Outcome | None = None) -> None:
+    def _enforce(self, other_bytes: int, ending: TrialResult | None = None) -> None:
         if not self._held or (self._keep is not None and len(self._held) <= self._keep):
             return
         in_order, n_best = self._in_order()
@@ -97,7 +97,7 @@ class Keeper:
         for outcome in in_order[n_kept:]:
             self._free_one(outcome, is_ending=outcome is ending)
 
-    def _in_order(self) -> tuple[list[Outcome], int]:
+    def _in_order(self) -> tuple[list[TrialResult], int]:
         """Return the trials, the best first, and how many of them count as the best: the Pareto front."""
         held = list(self._held.values())
         front = pareto_front(held, self._modes)
@@ -118,7 +118,7 @@ class Keeper:
                 return count
         return len(sizes)
 
-    def _free_one(self, outcome: Outcome, *, is_ending: bool) -> None:
+    def _free_one(self, outcome: TrialResult, *, is_ending: bool) -> None:
         version = self._paths.version(outcome.version)
         command = f"run_search.py retrain {self._paths.argument} --trial {outcome.number}"
         version.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -130,7 +130,7 @@ class Keeper:
         if is_ending and not _is_through(version):
             self._late.append(version)
         del self._held[outcome.number]
-        self.freed = Freed(self.freed.n_trials + 1, self.freed.n_bytes + self._sizes.pop(outcome.number))
+        self.freed = FreedCheckpoints(self.freed.n_trials + 1, self.freed.n_bytes + self._sizes.pop(outcome.number))
 
 
 def size_of(version: VersionPaths) -> int:

@@ -11,24 +11,24 @@ from dataclasses import dataclass
 
 from tune.errors import PauseError
 from tune.experiment.counted_fits import CountedFits
-from tune.experiment.records import Record
-from tune.experiment.trial_result import DEVICE_FAULTS, Outcome
+from tune.experiment.records import TrialRecord
+from tune.experiment.trial_result import DEVICE_FAULTS, TrialResult
 from tune.paths import ExperimentPaths, short
-from tune.search.checkpoint_retention import Freed, Keeper
+from tune.search.checkpoint_retention import CheckpointRetention, FreedCheckpoints
 from tune.search.device_faults import DeviceFaults, name_device_of
-from tune.search.scheduler_runner import Usher
-from tune.search.schedulers.pbt import Heirs
-from tune.search.schedulers.scheduler import Rule
-from tune.search.study.study import BASELINE, Ledger
-from tune.search.study.version_folders import Versions
-from tune.search.trial_end import Causes, OnDeath, Registrar, left_in, told_by
+from tune.search.scheduler_runner import SchedulerRunner
+from tune.search.schedulers.pbt import PbtExploit
+from tune.search.schedulers.scheduler import TrialScheduler
+from tune.search.study.study import BASELINE, SearchStudy
+from tune.search.study.version_folders import VersionFolders
+from tune.search.trial_end import FailureStreak, OnDeath, TrialCloser, left_in, told_by
 from tune.trial.disk_space import folder_told
-from tune.trial.messages import Task
-from tune.trial.reporting import Epoch
+from tune.trial.messages import TrialTask
+from tune.trial.reporting import EpochReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class SearchLimits:
     """What was asked for."""
 
     trials: int
@@ -72,19 +72,19 @@ class Budget:
         return time.monotonic() - self._began_s >= self._budget_s
 
 
-class Conductor:
+class SearchController:
     """Leads one search. Ray's controller calls it from the driver's main thread, alone."""
 
     def __init__(
         self,
         paths: ExperimentPaths,
-        ledger: Ledger,
-        rule: Rule,
-        heirs: Heirs,
-        keeper: Keeper,
-        limits: Limits,
+        ledger: SearchStudy,
+        rule: TrialScheduler,
+        heirs: PbtExploit,
+        keeper: CheckpointRetention,
+        limits: SearchLimits,
         seed: int,
-        on_end: Callable[[Outcome], None],
+        on_end: Callable[[TrialResult], None],
         on_preflight_failed: Callable[[], None],
         on_death: OnDeath,
         on_preflight: Callable[[CountedFits], int | None] = lambda counted: None,
@@ -101,11 +101,11 @@ class Conductor:
         self._on_preflight = on_preflight
         self._heirs = heirs
         self._devices = devices or DeviceFaults(0)
-        self._causes = Causes(limits.give_up_after)
-        self._registrar = Registrar(ledger, self._causes, keeper, on_death)
+        self._causes = FailureStreak(limits.give_up_after)
+        self._registrar = TrialCloser(ledger, self._causes, keeper, on_death)
         self._running: dict[str, int] = {}  # trial numbers by Ray's ids
-        self._versions = Versions(paths, ledger)
-        self._usher = Usher(ledger, rule, heirs, self._versions)
+        self._versions = VersionFolders(paths, ledger)
+        self._usher = SchedulerRunner(ledger, rule, heirs, self._versions)
         self._interrupted: set[int] = set()  # by the end of the search
         self._n_asked = ledger.n_trials
         self._n_started = 0
@@ -154,7 +154,7 @@ class Conductor:
         return self.baseline is not None and (self.baseline.ready or BASELINE not in self._versions)
 
     @property
-    def baseline(self) -> Record | None:
+    def baseline(self) -> TrialRecord | None:
         """What the baseline says of itself."""
         return self._versions.record(BASELINE)
 
@@ -186,7 +186,7 @@ class Conductor:
         return BASELINE in self._running.values() and not self._ready
 
     @property
-    def given_up(self) -> Outcome | None:
+    def given_up(self) -> TrialResult | None:
         """The failure that was one too many."""
         return self._causes.last_straw
 
@@ -204,16 +204,16 @@ class Conductor:
         """Start no further trial, and let the running ones end after their epoch; from any thread."""
         self._ending.set()
 
-    def next_task(self, trial_id: str) -> Task | None:
+    def next_task(self, trial_id: str) -> TrialTask | None:
         """Open the next trial, or go on with one; None while there is no room, or none is left."""
         if self.interrupted or len(self._running) >= self._limits.at_a_time:
             return None
-        tasks: list[Task | None] = []
+        tasks: list[TrialTask | None] = []
         with self._pausing():
             tasks.append(self._open(trial_id))
         return tasks[0] if tasks else None
 
-    def _open(self, trial_id: str) -> Task | None:
+    def _open(self, trial_id: str) -> TrialTask | None:
         if not self._has_more and self._usher.seal(self._n_asked):
             self._move()
         self._budget.begin()
@@ -231,10 +231,10 @@ class Conductor:
         self._n_started += 1
         return self._task(number, attempt)
 
-    def _task(self, number: int, attempt: int) -> Task:
+    def _task(self, number: int, attempt: int) -> TrialTask:
         first = number == BASELINE and self._needs_preflight and not self._ready
         weights = self._heirs.checkpoint(number, self._versions.of)
-        return Task(
+        return TrialTask(
             number=number,
             version=str(self._versions.of(number).folder),
             seed=self._seed,
@@ -264,7 +264,7 @@ class Conductor:
             self._on_end(repeat)
         return None
 
-    def report(self, trial_id: str, epochs: Sequence[Epoch]) -> bool:
+    def report(self, trial_id: str, epochs: Sequence[EpochReport]) -> bool:
         """Write epochs down; return True when the trial is to stop. One that is through anyway is not stopped.
 
         All is on disk before the trial hears of it.
@@ -276,7 +276,7 @@ class Conductor:
             self._interrupted.add(number)
         return number in self._usher.stopped or number in self._interrupted or self._usher.turns.pauses(number)
 
-    def _take(self, number: int, epochs: Sequence[Epoch], *, over: bool = False) -> None:
+    def _take(self, number: int, epochs: Sequence[EpochReport], *, over: bool = False) -> None:
         """Write epochs down, and let the scheduler judge them; it neither stops nor pauses a trial that is over."""
         known = self._ledger.curve(number).keys()
         new = [each for each in epochs if each.epoch not in known]
@@ -310,7 +310,9 @@ class Conductor:
             if self.aborted:
                 self._on_preflight_failed()
 
-    def ended(self, trial_id: str, *, death: str | None, rest: Sequence[Epoch] = (), is_refused: bool = False) -> None:
+    def ended(
+        self, trial_id: str, *, death: str | None, rest: Sequence[EpochReport] = (), is_refused: bool = False
+    ) -> None:
         """Close a trial in the ledger, by what it reported and by its own record; one that was refused runs again."""
         number = self._running.pop(trial_id, None)
         if number is not None and is_refused:
@@ -347,7 +349,7 @@ class Conductor:
         self._close(number, left.record, failed=left.failed and not left.through, death=death or "")
 
     @property
-    def freed(self) -> Freed:
+    def freed(self) -> FreedCheckpoints:
         """Return what made room, after a last look at what was stopped late."""
         self._keeper.sweep()
         return self._keeper.freed
@@ -356,7 +358,7 @@ class Conductor:
         """Take away what only trials need that go on."""
         self._heirs.tidy()
 
-    def _close(self, number: int, record: Record | None, *, failed: bool, death: str = "") -> None:
+    def _close(self, number: int, record: TrialRecord | None, *, failed: bool, death: str = "") -> None:
         """Close a trial in the ledger; the scheduler may have waited for it."""
         outcome = self._registrar.close(
             number,

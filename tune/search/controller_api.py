@@ -5,11 +5,11 @@ from typing import Protocol
 
 from tune.errors import PauseError
 from tune.experiment.counted_fits import CountedFits
-from tune.trial.messages import Task
-from tune.trial.reporting import Epoch
+from tune.trial.messages import TrialTask
+from tune.trial.reporting import EpochReport
 
 
-class Director(Protocol):
+class TrialController(Protocol):
     """Leads trials; a search and a retraining are two of them. Called from the driver's main thread alone."""
 
     @property
@@ -31,19 +31,21 @@ class Director(Protocol):
     def end(self) -> None:
         """Start no further trial, and let the running ones end after their epoch; from any thread."""
 
-    def next_task(self, trial_id: str) -> Task | None:
+    def next_task(self, trial_id: str) -> TrialTask | None:
         """Open the next trial; None while there is no room, or none is left."""
 
     def preflight_passed(self, counted: CountedFits | None) -> None:
         """Hear which fits the score comes from, before any trial trains."""
 
-    def report(self, trial_id: str, epochs: Sequence[Epoch]) -> bool:
+    def report(self, trial_id: str, epochs: Sequence[EpochReport]) -> bool:
         """Hear of epochs, in their order; return True when the trial is to stop."""
 
     def pause(self, trial_id: str, error: PauseError) -> None:
         """Hear why the search has to wait; the trial that met it is stopped, to go on later."""
 
-    def ended(self, trial_id: str, *, death: str | None, rest: Sequence[Epoch] = (), is_refused: bool = False) -> None:
+    def ended(
+        self, trial_id: str, *, death: str | None, rest: Sequence[EpochReport] = (), is_refused: bool = False
+    ) -> None:
         """Close a trial that ended; ``rest``: its epochs that were not told before.
 
         ``is_refused``: it did not begin, for its place is on a device that is left out.
@@ -52,10 +54,10 @@ class Director(Protocol):
         """
 
 
-class Watch(Protocol):
+class TrialListener(Protocol):
     """Hears of trials, from the driver's main thread; what it does there keeps the search waiting."""
 
-    def began(self, task: Task) -> None:
+    def began(self, task: TrialTask) -> None:
         """Hear that a trial starts, or goes on."""
 
     def reported(self, number: int, epoch: int, value: float) -> None:
@@ -68,10 +70,10 @@ class Watch(Protocol):
         """Hear that no further trial starts; from a signal handler, so take no lock."""
 
 
-class Watched:
+class ObservedController:
     """A director that lets another one lead, and tells who looks on."""
 
-    def __init__(self, director: Director, watch: Watch) -> None:
+    def __init__(self, director: TrialController, watch: TrialListener) -> None:
         self._director = director
         self._watch = watch
         self._numbers: dict[str, int] = {}  # of running trials, by Ray's ids
@@ -101,7 +103,7 @@ class Watched:
         self._director.end()
         self._watch.ending()
 
-    def next_task(self, trial_id: str) -> Task | None:
+    def next_task(self, trial_id: str) -> TrialTask | None:
         """Open the next trial; None while there is no room, or none is left."""
         task = self._director.next_task(trial_id)
         if task is not None:
@@ -113,13 +115,13 @@ class Watched:
         """Hear which fits the score comes from."""
         self._director.preflight_passed(counted)
 
-    def report(self, trial_id: str, epochs: Sequence[Epoch]) -> bool:
+    def report(self, trial_id: str, epochs: Sequence[EpochReport]) -> bool:
         """Hear of epochs; return True when the trial is to stop."""
         stops = self._director.report(trial_id, epochs)
         self._tell(self._numbers[trial_id], epochs)
         return stops
 
-    def _tell(self, number: int, epochs: Sequence[Epoch]) -> None:
+    def _tell(self, number: int, epochs: Sequence[EpochReport]) -> None:
         for each in epochs:
             self._watch.reported(number, each.epoch, each.value)
 
@@ -127,7 +129,9 @@ class Watched:
         """Hear from a trial why the search has to wait."""
         self._director.pause(trial_id, error)
 
-    def ended(self, trial_id: str, *, death: str | None, rest: Sequence[Epoch] = (), is_refused: bool = False) -> None:
+    def ended(
+        self, trial_id: str, *, death: str | None, rest: Sequence[EpochReport] = (), is_refused: bool = False
+    ) -> None:
         """Hear that a trial ended."""
         number = self._numbers.pop(trial_id, None)
         if number is not None:
@@ -137,6 +141,6 @@ class Watched:
             self._watch.left(number)
 
 
-def watched(director: Director, watch: Watch | None) -> Director:
+def watched(director: TrialController, watch: TrialListener | None) -> TrialController:
     """Return the director, with somebody looking on if there is anybody."""
-    return director if watch is None else Watched(director, watch)
+    return director if watch is None else ObservedController(director, watch)

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
-from tune.experiment.records import Failure, Record, device_name
+from tune.experiment.records import Failure, TrialRecord, device_name
 
 MOST_FAULTS = 2
 """Failures after which a device is left out."""
@@ -42,12 +42,12 @@ class DeviceFaults:
         """The devices that get no trial any more: ``host:device``."""
         return tuple(self._left_out)
 
-    def count_success(self, record: Record | None) -> None:
+    def count_success(self, record: TrialRecord | None) -> None:
         """Hear of a trial that did not fail."""
         if record is not None:
             self._faults.pop(name_device_of(record), None)
 
-    def count_failure(self, number: int, record: Record | None) -> bool:
+    def count_failure(self, number: int, record: TrialRecord | None) -> bool:
         """Hear of a trial that failed; tell whether its device did, and the trial is to run again on another one."""
         if record is None or record.failure is None or not record.devices or not is_device_failure(record.failure):
             return False
@@ -63,6 +63,6 @@ class DeviceFaults:
         return True
 
 
-def name_device_of(record: Record) -> str:
+def name_device_of(record: TrialRecord) -> str:
     """Return how the device that a trial ran on is called."""
     return device_name(record.host, record.devices)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from tune.cluster.resources import Resources
 from tune.experiment.environment import name_gpus, visible_gpus
+from tune.promotion.constant import Constant, ConstantKind
 from tune.promotion.find.literals import Unknown
-from tune.promotion.find_constants import Constant, Form, find_constants
+from tune.promotion.find_constants import find_constants
 from tune.promotion.options.declared_options import Option
 from tune.promotion.program import Program
-from tune.promotion.resolve import Promoted, hardcoded
+from tune.promotion.resolve import PromotedConstant, hardcoded
 from tune.promotion.space_checks import N_DRAWS
 from tune.search.schedulers.epochs import epochs_constant
 from tune.space.conditions import draw, only_active
@@ -22,7 +23,7 @@ from tune.trial.messages import Job
 
 
 def build_job(
-    space: Space, program: Program, promoted: Sequence[Promoted], snapshot: Path, resources: Resources
+    space: Space, program: Program, promoted: Sequence[PromotedConstant], snapshot: Path, resources: Resources
 ) -> Job:
     """Return the part of a search that all its trials share."""
     epochs = epochs_constant(program)
@@ -66,12 +67,12 @@ def name_trial_gpus(space: Space, resources: Resources) -> str:
     return name_gpus(",".join(resources.gpus)) if resources.gpus else visible_gpus()
 
 
-def _mutants(promoted: Sequence[Promoted]) -> dict[str, tuple[Value, ...]]:
+def _mutants(promoted: Sequence[PromotedConstant]) -> dict[str, tuple[Value, ...]]:
     """Return what may tell whether a constant can change while a trial trains: a range's ends, a choice's values."""
     return {item.key: extremes(item.dimension) for item in promoted}
 
 
-def _probes(space: Space, promoted: Sequence[Promoted]) -> tuple[dict[str, Value], ...]:
+def _probes(space: Space, promoted: Sequence[PromotedConstant]) -> tuple[dict[str, Value], ...]:
     """Return values for the options that vary, others than the baseline's: the first of their ranges, and the last.
 
     Where the space's requirements refuse those, it is an allowed one of 1,000 draws.
@@ -100,13 +101,13 @@ def _trainer(space: Space, resources: Resources) -> dict[str, Value]:
     return {**accelerator, **space.settings.trainer}
 
 
-def _hardcoded(program: Program, promoted: Sequence[Promoted]) -> dict[str, Value]:
+def _hardcoded(program: Program, promoted: Sequence[PromotedConstant]) -> dict[str, Value]:
     taken = {item.constant.sites for item in promoted if isinstance(item.constant, Constant)}
     return {
         constant.name: constant.value
         for constant in find_constants(program)
         if constant.sites[0].source == program.source.name
-        and constant.form in (Form.VARIABLE, Form.FIELD)
+        and constant.form in (ConstantKind.VARIABLE, ConstantKind.FIELD)
         and constant.sites not in taken
         and not isinstance(constant.value, Unknown)
     }

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tune.cluster.backend import Machine
+from tune.cluster.backend import Backend
 from tune.cluster.resources import Resources
 from tune.paths import check_name
 from tune.promotion.program import Program, find_program
-from tune.promotion.program_checks import Workers, check_folder, check_names, most_workers
-from tune.promotion.resolve import Promoted, hardcoded, resolve
+from tune.promotion.program_checks import DataLoaderWorkers, check_folder, check_names, most_workers
+from tune.promotion.resolve import PromotedConstant, hardcoded, resolve
 from tune.promotion.space_checks import check_feasible
 from tune.search.schedulers.epochs import check_epochs
 from tune.space.dimensions import could_draw, n_points
@@ -19,21 +19,21 @@ from tune.storage_url import check_utf8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class SearchPlan:
     """A search without errors, as far as can be told without running the program."""
 
     space: Space
     program: Program
-    promoted: tuple[Promoted, ...]
+    promoted: tuple[PromotedConstant, ...]
     resources: Resources
-    workers: Workers
+    workers: DataLoaderWorkers
     """Of the program's DataLoaders."""
     storage: Path
     name: str | None
     """None: the space file's name, with a number if that is taken."""
 
 
-def prepare(space: Space, machine: Machine, storage: Path, name: str | None) -> Plan:
+def prepare(space: Space, machine: Backend, storage: Path, name: str | None) -> SearchPlan:
     """Raise a UserError at whatever is wrong; on this machine this imports neither torch nor Ray nor Optuna."""
     check_settings(space)
     program = find_program(space.program)
@@ -46,7 +46,7 @@ def prepare(space: Space, machine: Machine, storage: Path, name: str | None) -> 
     check_epochs(space, program)
     workers = most_workers(program, promoted)
     checked_name = None if name is None else check_name(name)
-    return Plan(
+    return SearchPlan(
         space=space,
         program=program,
         promoted=promoted,
@@ -57,7 +57,7 @@ def prepare(space: Space, machine: Machine, storage: Path, name: str | None) -> 
     )
 
 
-def n_trials(space: Space, promoted: Sequence[Promoted]) -> int:
+def n_trials(space: Space, promoted: Sequence[PromotedConstant]) -> int:
     """Return how many trials a search will have: a grid may have fewer points than trials were asked for.
 
     Conditions and requirements may leave out some more; that only visiting them tells.

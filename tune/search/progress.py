@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tune.experiment.counted_fits import CountedFits
-from tune.experiment.trial_result import BASELINE, Mode, Outcome, State, best_of, better, scored_epoch
-from tune.trial.messages import Task
+from tune.experiment.trial_result import BASELINE, Mode, State, TrialResult, best_of, better, scored_epoch
+from tune.trial.messages import TrialTask
 
 WARM_UP_TRIALS = 3
 """Once 3 more trials have ended than run at a time, the first ones are ignored: they include the import of torch."""
@@ -73,7 +73,7 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leader:
+class BestTrial:
     """A trial with its best epoch."""
 
     version: str
@@ -82,7 +82,7 @@ class Leader:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class SearchStatus:
     """How far the search is at one moment."""
 
     n_trials: int
@@ -91,11 +91,11 @@ class Standing:
     """Trials by state, those of earlier drivers included."""
     running: tuple[Running, ...]
     """In the order of their numbers."""
-    latest: tuple[Outcome, ...]
+    latest: tuple[TrialResult, ...]
     """Those that ended last, the latest first."""
-    best: Leader | None
+    best: BestTrial | None
     """Running trials count too; None before the first epoch."""
-    baseline: Leader | None
+    baseline: BestTrial | None
     """The hardcoded values; None before their first epoch."""
     has_ended: bool
     """Whether no further trial starts: Ctrl-C, or the time is over."""
@@ -126,7 +126,7 @@ class Progress:
         *,
         n_epochs: int | None = None,
         time_budget_s: float | None = None,
-        before: Sequence[Outcome] = (),
+        before: Sequence[TrialResult] = (),
         baseline: int | None = BASELINE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -145,15 +145,15 @@ class Progress:
         self._running: dict[int, Running] = {}
         self._durations: list[float] = []  # of trials that ended here, in seconds
         self._counts: Counter[State] = Counter(each.state for each in before if each.state in ENDED)
-        self._latest: list[Outcome] = []
-        self._leaders: dict[int, Leader] = {}  # the best epoch of each trial that has one and did not fail
+        self._latest: list[TrialResult] = []
+        self._leaders: dict[int, BestTrial] = {}  # the best epoch of each trial that has one and did not fail
         self._best: int | None = None
         self._has_ended = False  # set by a signal handler: without the lock
         for outcome in before:
             if outcome.state != "failed":
                 self._lead(outcome.number, outcome.version, outcome.curve)
 
-    def began(self, task: Task) -> None:
+    def began(self, task: TrialTask) -> None:
         """Hear that a trial starts, or goes on."""
         with self._lock:
             now = self._clock()
@@ -188,7 +188,7 @@ class Progress:
             if (trial := self._running.pop(number, None)) is not None:
                 self._durations.append(self._clock() - trial.started)
 
-    def ended(self, outcome: Outcome) -> None:
+    def ended(self, outcome: TrialResult) -> None:
         """Hear what became of a trial; of one that was never trained too."""
         with self._lock:
             self._counts[outcome.state] += 1
@@ -202,7 +202,7 @@ class Progress:
         """Hear that no further trial starts."""
         self._has_ended = True
 
-    def now(self) -> Standing:
+    def now(self) -> SearchStatus:
         """Return how far the search is."""
         with self._lock:
             now = self._clock()
@@ -211,7 +211,7 @@ class Progress:
             if running:
                 counts["running"] = len(running)
             budget_left = None if self._time_budget_s is None else max(0.0, self._time_budget_s - self._spent(now))
-            return Standing(
+            return SearchStatus(
                 n_trials=max(self._n_trials, sum(counts.values())),
                 counts=counts,
                 running=running,
@@ -241,7 +241,7 @@ class Progress:
         epoch = scored_epoch(curve, self._mode, self._n_fits)
         if epoch is None or len(curve) < (self._n_fits or 0):
             return
-        self._leaders[number] = Leader(version=version, score=curve[epoch], epoch=epoch)
+        self._leaders[number] = BestTrial(version=version, score=curve[epoch], epoch=epoch)
         if better(self._mode, curve[epoch], None if self._best is None else self._leaders[self._best].score):
             self._best = number
 

@@ -28,33 +28,33 @@ from tune.experiment.counted_fits import read_counted_fits
 from tune.gc_control import collector_resumed
 from tune.internals.patch import replaced
 from tune.internals.ray_internals import tuner_here
-from tune.search.controller_api import Director
+from tune.search.controller_api import TrialController
 from tune.trial.messages import Job
 from tune.trial.process.channel import EPOCHS, NO_ROOM, READY
 from tune.trial.process.client import job_file, prepare_template
 from tune.trial.process.prepared import imported_first
 from tune.trial.ray_store import posted
-from tune.trial.reporting import Epoch
+from tune.trial.reporting import EpochReport
 from tune.trial.trainable import DIED, JOB, REFUSED, REST, SERVER, SHARE, TASK, UNSHARED, TrialTrainable
 
 PAUSES = {NO_ROOM: NoRoomError, UNSHARED: UnsharedError}
 
 
-class _Door:
-    def __init__(self, director: Director) -> None:
+class _ControllerAdapter:
+    def __init__(self, director: TrialController) -> None:
         self._director = director
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
 
 
-class SearcherDoor(_Door, Searcher):
+class ControllerSearcher(_ControllerAdapter, Searcher):
     """Hands out trials."""
 
-    def __init__(self, director: Director, config: Mapping[str, Any]) -> None:
+    def __init__(self, director: TrialController, config: Mapping[str, Any]) -> None:
         """``config``: what each trial's has beside its task."""
         Searcher.__init__(self)
-        _Door.__init__(self, director)
+        _ControllerAdapter.__init__(self, director)
         self._config = dict(config)
         self._is_first = True
 
@@ -94,12 +94,12 @@ class SearcherDoor(_Door, Searcher):
         """Do nothing: the ledger is the state."""
 
 
-class SchedulerDoor(_Door, FIFOScheduler):
+class ControllerScheduler(_ControllerAdapter, FIFOScheduler):
     """Passes epochs on, and each decision back; Ray's searcher would not hear of a stopped trial's last epoch."""
 
-    def __init__(self, director: Director) -> None:
+    def __init__(self, director: TrialController) -> None:
         FIFOScheduler.__init__(self)
-        _Door.__init__(self, director)
+        _ControllerAdapter.__init__(self, director)
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """Leave it to Ray, which starts trials in their order.
@@ -131,8 +131,8 @@ class SchedulerDoor(_Door, FIFOScheduler):
         return _stop(trial) if stops else TrialScheduler.CONTINUE
 
 
-def _epochs(told: Iterable[tuple[Any, ...]]) -> list[Epoch]:
-    return [Epoch(*each) for each in told]
+def _epochs(told: Iterable[tuple[Any, ...]]) -> list[EpochReport]:
+    return [EpochReport(*each) for each in told]
 
 
 def _stop(trial: Trial) -> Any:
@@ -155,7 +155,7 @@ def _forget_others_that_ended(controller: Any, this: Trial) -> None:
             getattr(controller, name).difference_update(over)
 
 
-class StopperDoor(_Door, Stopper):
+class ControllerStopper(_ControllerAdapter, Stopper):
     """Ends everything when the pre-flight failed, or found no room."""
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
@@ -168,7 +168,7 @@ class StopperDoor(_Door, Stopper):
 
 
 def run_trials(
-    director: Director, job: Job, resources: Resources, on_stuck: Callable[[str], None] = lambda how: None
+    director: TrialController, job: Job, resources: Resources, on_stuck: Callable[[str], None] = lambda how: None
 ) -> None:
     """Run what the director hands out; Ray's own files go to a temporary folder.
 
@@ -191,14 +191,14 @@ def run_trials(
         director.pause("", RayLostError(None, died[0], hint))
 
 
-def _end_by_signal(director: Director) -> None:
+def _end_by_signal(director: TrialController) -> None:
     """Let the running trials end after their epoch; interrupt a pre-flight, which has none, as a second signal does."""
     director.end()
     if director.runs_preflight:
         raise KeyboardInterrupt
 
 
-def _run_trials(director: Director, job: Job, resources: Resources) -> None:
+def _run_trials(director: TrialController, job: Job, resources: Resources) -> None:
     share = {"CPU": resources.cpus_per_trial, "GPU": resources.gpus_per_trial}
     with (
         ray_scratch() as scratch,
@@ -220,8 +220,8 @@ def _run_trials(director: Director, job: Job, resources: Resources) -> None:
         tuner(
             trainable=TrialTrainable,
             tune_config=TuneConfig(
-                search_alg=SearcherDoor(director, config),
-                scheduler=SchedulerDoor(director),
+                search_alg=ControllerSearcher(director, config),
+                scheduler=ControllerScheduler(director),
                 num_samples=-1,
                 reuse_actors=True,
                 trial_dirname_creator=_dirname,
@@ -229,7 +229,7 @@ def _run_trials(director: Director, job: Job, resources: Resources) -> None:
             run_config=RunConfig(
                 name="trials",
                 storage_path=folder,
-                stop=StopperDoor(director),
+                stop=ControllerStopper(director),
                 checkpoint_config=CheckpointConfig(checkpoint_at_end=False),  # a trial writes its own
                 verbose=0,
             ),

@@ -11,12 +11,12 @@ from tune.cluster.resources import Resources
 from tune.errors import NoRoomError, PauseError, RayLostError
 from tune.experiment.counted_fits import CountedFits
 from tune.experiment.environment import read_surroundings
-from tune.experiment.records import Request, read_record
-from tune.experiment.trial_result import Outcome
+from tune.experiment.records import RetrainRequest, read_record
+from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths, VersionPaths, short
 from tune.promotion.resolve import resolve
 from tune.promotion.snapshot import Snapshot
-from tune.search.controller_api import Watch, watched
+from tune.search.controller_api import TrialListener, watched
 from tune.search.job import build_job
 from tune.search.spec import DRIVER_LOG
 from tune.search.versions import version_name
@@ -25,19 +25,19 @@ from tune.space.dimensions import Dimension
 from tune.space.settings import AUTO, MAX_SEED
 from tune.space.space import Space
 from tune.trial.disk_space import folder_told
-from tune.trial.messages import Task
+from tune.trial.messages import TrialTask
 from tune.trial.process.output import logged_to
-from tune.trial.reporting import Epoch
+from tune.trial.reporting import EpochReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class RetrainRun:
     """One training."""
 
-    request: Request
+    request: RetrainRequest
     files: VersionPaths
     """The folder is there, with the request in it."""
-    outcome: Outcome
+    outcome: TrialResult
     """The trial whose configuration it is."""
     attempt: int = 1
     """Above 1 it goes on from its last checkpoint."""
@@ -60,12 +60,12 @@ class Retraining:
     folder: Path
     """The working directory."""
     resources: Resources
-    runs: tuple[Run, ...]
+    runs: tuple[RetrainRun, ...]
     on_start: Callable[[], None] = field(default=lambda: None)
     """Hears that Ray runs."""
-    on_end: Callable[[Run], Run | None] = field(default=lambda run: None)
+    on_end: Callable[[RetrainRun], RetrainRun | None] = field(default=lambda run: None)
     """Hears of each run that ended, and may answer with one more."""
-    watch: Watch | None = None
+    watch: TrialListener | None = None
     """Hears of all else; None: nobody looks on."""
 
 
@@ -75,7 +75,7 @@ def fresh_seeds(n: int, used: Sequence[int]) -> tuple[int, ...]:
     return tuple((first + index) % (MAX_SEED + 1) for index in range(n))
 
 
-def retrain_name(number: int, request: Request, outcome: Outcome) -> str:
+def retrain_name(number: int, request: RetrainRequest, outcome: TrialResult) -> str:
     """Return a version's name under ``retrain/``: ``003,seed=2,LR=0.0032`` where the seed is not the trial's own."""
     seed = {"seed": request.seed} if request.fresh else {}
     if outcome.is_baseline:
@@ -103,7 +103,7 @@ def retrain(retraining: Retraining) -> bool:
         counted=None if trained is None else trained.counted_fits,
         checkpoints=AUTO if job.checkpoints == "none" else job.checkpoints,  # a trial is trained again for its weights
     )
-    director = _Director(retraining, {item.key: item.dimension for item in promoted})
+    director = _RetrainController(retraining, {item.key: item.dimension for item in promoted})
     cluster = local_cluster(retraining.resources, on_stuck=partial(_end_without_ray, retraining))
     with logged_to(retraining.paths.folder / DRIVER_LOG), cluster:
         from tune.search.build import run_trials
@@ -123,14 +123,14 @@ def _end_without_ray(retraining: Retraining, how: str) -> None:
     end_process(RayLostError(short(retraining.paths.folder), how, hint))
 
 
-class _Director:
+class _RetrainController:
     """Hands out a list of runs, and stops nothing."""
 
     def __init__(self, retraining: Retraining, dimensions: Mapping[str, Dimension]) -> None:
         self._retraining = retraining
         self._dimensions = dimensions
         self._waiting = deque(retraining.runs)
-        self._running: dict[str, Run] = {}
+        self._running: dict[str, RetrainRun] = {}
         self.ending = False
         self.full: PauseError | None = None
 
@@ -150,12 +150,12 @@ class _Director:
     def end(self) -> None:
         self.ending = True
 
-    def next_task(self, trial_id: str) -> Task | None:
+    def next_task(self, trial_id: str) -> TrialTask | None:
         if self.ending or not self._waiting or len(self._running) >= self._retraining.resources.at_a_time:
             return None
         run = self._waiting.popleft()
         self._running[trial_id] = run
-        return Task(
+        return TrialTask(
             number=run.number,
             version=str(run.files.folder),
             seed=run.request.seed,
@@ -169,14 +169,16 @@ class _Director:
     def preflight_passed(self, counted: CountedFits | None) -> None:
         pass  # no retraining has a pre-flight
 
-    def report(self, trial_id: str, epochs: Sequence[Epoch]) -> bool:
+    def report(self, trial_id: str, epochs: Sequence[EpochReport]) -> bool:
         return self.ending and not epochs[-1].last
 
     def pause(self, trial_id: str, error: PauseError) -> None:
         self.full = error
         self.end()
 
-    def ended(self, trial_id: str, *, death: str | None, rest: Sequence[Epoch] = (), is_refused: bool = False) -> None:
+    def ended(
+        self, trial_id: str, *, death: str | None, rest: Sequence[EpochReport] = (), is_refused: bool = False
+    ) -> None:
         run = self._running.pop(trial_id, None)
         if run is None:
             return

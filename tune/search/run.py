@@ -23,12 +23,12 @@ from tune.errors import (
 )
 from tune.experiment.environment import Surroundings, read_surroundings, surroundings, write_surroundings
 from tune.experiment.lock import announce
-from tune.experiment.records import HUNG, NEVER_LOGGED, Record, counted_before
+from tune.experiment.records import HUNG, NEVER_LOGGED, TrialRecord, counted_before
 from tune.paths import short
 from tune.promotion.snapshot import Snapshot, take_snapshot
 from tune.search.controller_api import watched
 from tune.search.job import build_job, name_trial_gpus
-from tune.search.spec import DRIVER_LOG, Finished, Search
+from tune.search.spec import DRIVER_LOG, Search, SearchResult
 from tune.search.trial_end import WORKER_DIED
 from tune.space.space_file import write_space
 from tune.storage.download import fetch
@@ -40,11 +40,11 @@ from tune.trial.process.output import logged_to, user_streams
 from tune.trial.process.watched import crash_places
 
 if TYPE_CHECKING:
-    from tune.search.controller import Conductor
-    from tune.search.study.study import Ledger
+    from tune.search.controller import SearchController
+    from tune.search.study.study import SearchStudy
 
 
-def run_search(search: Search) -> Finished:
+def run_search(search: Search) -> SearchResult:
     """Search.
 
     Raises PreflightError when the baseline fails before its training begins, and MetricError or ProgramError when what
@@ -75,7 +75,7 @@ def run_search(search: Search) -> Finished:
     return _finished(search, conductor, ledger)
 
 
-def resume_search(search: Search, snapshot: Snapshot) -> Finished:
+def resume_search(search: Search, snapshot: Snapshot) -> SearchResult:
     """Go on with a search from its ledger; its program is the snapshot's. Raises what ``run_search`` does.
 
     The caller holds the experiment's lock. Ray is started only where trials are left to run.
@@ -165,14 +165,14 @@ def _with_share(search: Search, job: Job) -> tuple[Search, Job]:
     return replace(search, space=space, resources=resources), job
 
 
-def _finished(search: Search, conductor: "Conductor", ledger: "Ledger") -> Finished:
+def _finished(search: Search, conductor: "SearchController", ledger: "SearchStudy") -> SearchResult:
     baseline = conductor.baseline
     never_ran = baseline is None and not any(each.state == "complete" for each in ledger.outcomes[:1])
     if conductor.preflight_failed or (never_ran and not conductor.ending and conductor.full is None):
         raise _preflight_error(baseline, search, conductor.baseline_death)
     if conductor.finished and not conductor.interrupted:
         conductor.tidy()
-    return Finished(
+    return SearchResult(
         outcomes=ledger.outcomes,
         baseline=baseline,
         exhausted=ledger.exhausted,
@@ -182,7 +182,7 @@ def _finished(search: Search, conductor: "Conductor", ledger: "Ledger") -> Finis
     )
 
 
-def _given_up(conductor: "Conductor", search: Search) -> SearchError | None:
+def _given_up(conductor: "SearchController", search: Search) -> SearchError | None:
     if (last := conductor.given_up) is None:
         return None
     what = f"{search.space.settings.give_up_after} trials in a row failed with one cause: {last.reason}"
@@ -190,7 +190,7 @@ def _given_up(conductor: "Conductor", search: Search) -> SearchError | None:
     return SearchError(None, what, f"The last one's log: {log}. `resume` goes on, `--give-up-after` allows more.")
 
 
-def _preflight_error(record: Record | None, search: Search, death: str | None) -> PromotuneError:
+def _preflight_error(record: TrialRecord | None, search: Search, death: str | None) -> PromotuneError:
     failure = record.failure if record else None
     if record is None or failure is None:
         log = search.paths.folder / DRIVER_LOG

@@ -4,15 +4,15 @@ import statistics
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
-from tune.search.schedulers.pbt import Heirs
-from tune.search.schedulers.scheduler import Move, Rule, Verdict
-from tune.search.study.journal import Ended, Event, Opened, Reported, Sealed, Started
-from tune.search.study.study import Ledger
-from tune.search.study.version_folders import Versions
-from tune.trial.reporting import Epoch
+from tune.search.schedulers.pbt import PbtExploit
+from tune.search.schedulers.scheduler import Move, SchedulerDecision, TrialScheduler
+from tune.search.study.journal import DriverStarted, Event, TrialEnded, TrialOpened, TrialReported, TrialSealed
+from tune.search.study.study import SearchStudy
+from tune.search.study.version_folders import VersionFolders
+from tune.trial.reporting import EpochReport
 
 
-class Turns:
+class TrialQueue:
     """Who goes on next. A trial that pauses is decided about by a move, which may come before its process has ended."""
 
     def __init__(self) -> None:
@@ -77,10 +77,10 @@ N_MEASURED = 5
 """Trials whose median counts, none of them the first of its actor."""
 
 
-class Starts:
+class StartupTimes:
     """One for a driver. The ledger keeps when what was told, so that a search that goes on repeats it there."""
 
-    def __init__(self, ledger: Ledger, rule: Rule) -> None:
+    def __init__(self, ledger: SearchStudy, rule: TrialScheduler) -> None:
         self._ledger = ledger
         self._rule = rule
         self._first: dict[int, tuple[int, float]] = {}  # by trial: which epoch it reported first, and when that ended
@@ -88,7 +88,7 @@ class Starts:
         self._epoch_s: dict[int, float] = {}  # seconds of an epoch after that, by trial
         self._told = False
 
-    def hear(self, number: int, epoch: Epoch) -> None:
+    def hear(self, number: int, epoch: EpochReport) -> None:
         """Hear when an epoch ended."""
         if self._told or epoch.at is None:
             return
@@ -115,9 +115,9 @@ class Starts:
 
 
 def replay(
-    rule: Rule,
+    rule: TrialScheduler,
     history: Iterable[Event],
-    standing: dict[int, Verdict],
+    standing: dict[int, SchedulerDecision],
     was_last: Callable[[int, int], bool],
     take_over: Callable[[Move], None],
 ) -> None:
@@ -127,48 +127,48 @@ def replay(
     """
     for event in history:
         match event:
-            case Opened(trial):
+            case TrialOpened(trial):
                 rule.opened(trial)
-            case Reported(trial, epoch, value):
+            case TrialReported(trial, epoch, value):
                 verdict = rule.judge(trial, epoch, value)
                 if trial in standing and not was_last(trial, epoch):
                     standing[trial] = verdict
-            case Ended(trial, failed):
+            case TrialEnded(trial, failed):
                 rule.ended(trial, failed=failed)
-            case Sealed():
+            case TrialSealed():
                 rule.seal()
-            case Started(n_epochs):
+            case DriverStarted(n_epochs):
                 rule.start_takes(n_epochs)
         for move in rule.moves():
-            if standing.get(move.trial) is Verdict.PAUSE:
+            if standing.get(move.trial) is SchedulerDecision.PAUSE:
                 take_over(move)
-                standing[move.trial] = Verdict.GO_ON if move.goes_on else Verdict.STOP
+                standing[move.trial] = SchedulerDecision.GO_ON if move.goes_on else SchedulerDecision.STOP
 
 
-class Usher:
+class SchedulerRunner:
     """Stands between the scheduler, which only decides, and the trials."""
 
-    def __init__(self, ledger: Ledger, rule: Rule, heirs: Heirs, versions: Versions) -> None:
+    def __init__(self, ledger: SearchStudy, rule: TrialScheduler, heirs: PbtExploit, versions: VersionFolders) -> None:
         self._ledger = ledger
         self._rule = rule
         self._heirs = heirs
         self._versions = versions
-        self._starts = Starts(ledger, rule)
+        self._starts = StartupTimes(ledger, rule)
         self._n_sealed = 0  # trials that there were when the scheduler heard that no further one comes
-        self.turns = Turns()
+        self.turns = TrialQueue()
         """Trials of an earlier driver, those whose process died, and those that the scheduler lets wait."""
         self.stopped: set[int] = set()
         """By the scheduler."""
 
     def recall(self) -> list[int]:
         """Let the scheduler hear what earlier drivers told it; return the open trials that it does not let wait."""
-        standing = dict.fromkeys(self._versions.numbers, Verdict.GO_ON)
+        standing = dict.fromkeys(self._versions.numbers, SchedulerDecision.GO_ON)
         replay(self._rule, self._ledger.history, standing, self._was_last, self._take_over)
-        self.stopped |= {number for number, verdict in standing.items() if verdict is Verdict.STOP}
-        for number in [number for number, verdict in standing.items() if verdict is Verdict.PAUSE]:
+        self.stopped |= {number for number, verdict in standing.items() if verdict is SchedulerDecision.STOP}
+        for number in [number for number, verdict in standing.items() if verdict is SchedulerDecision.PAUSE]:
             self.turns.pause(number)
             self.rest(number)
-        return [number for number, verdict in standing.items() if verdict is not Verdict.PAUSE]
+        return [number for number, verdict in standing.items() if verdict is not SchedulerDecision.PAUSE]
 
     def _was_last(self, number: int, epoch: int) -> bool:
         return bool(self._ledger.noted(number).get("last_epoch") == epoch)
@@ -195,13 +195,13 @@ class Usher:
         self._rule.seal()
         return True
 
-    def judge(self, number: int, epoch: Epoch, *, last: bool) -> None:
+    def judge(self, number: int, epoch: EpochReport, *, last: bool) -> None:
         """Ask the scheduler about a trial after an epoch; one that is through anyway is neither stopped nor waits."""
         self._starts.hear(number, epoch)
         verdict = self._rule.judge(number, epoch.epoch, epoch.value)
-        if verdict is Verdict.STOP and not last:
+        if verdict is SchedulerDecision.STOP and not last:
             self.stopped.add(number)
-        if verdict is Verdict.PAUSE and not last and number not in self.stopped:
+        if verdict is SchedulerDecision.PAUSE and not last and number not in self.stopped:
             self.turns.pause(number)
 
     def rest(self, number: int) -> None:

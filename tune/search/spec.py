@@ -6,25 +6,25 @@ from dataclasses import dataclass
 from tune.cluster.resources import Resources
 from tune.errors import SearchError
 from tune.experiment.counted_fits import CountedFits
-from tune.experiment.records import Record
-from tune.experiment.trial_result import Outcome
+from tune.experiment.records import TrialRecord
+from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths
 from tune.promotion.program import Program
-from tune.promotion.resolve import Promoted
-from tune.search.checkpoint_retention import Freed
-from tune.search.controller_api import Watch
+from tune.promotion.resolve import PromotedConstant
+from tune.search.checkpoint_retention import FreedCheckpoints
+from tune.search.controller_api import TrialListener
 from tune.space.space import Space
 
 DRIVER_LOG = "driver.log"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
+class SearchResult:
     """A search that came to its end."""
 
-    outcomes: list[Outcome]
+    outcomes: list[TrialResult]
     """Every trial of the ledger."""
-    baseline: Record | None
+    baseline: TrialRecord | None
     """The baseline's own record; None where the search was interrupted before there was one."""
     exhausted: bool
     """Whether a grid was visited whole."""
@@ -32,7 +32,7 @@ class Finished:
     """Ctrl-C, before the trials were done."""
     fault: SearchError | None
     """Why the search could not go on; `resume` may. None where it could."""
-    freed: Freed
+    freed: FreedCheckpoints
     """The checkpoints that made room for better ones."""
 
 
@@ -42,13 +42,13 @@ class Search:
 
     space: Space
     program: Program
-    promoted: Sequence[Promoted]
+    promoted: Sequence[PromotedConstant]
     resources: Resources
     paths: ExperimentPaths
     """The folder is there, and empty."""
     on_start: Callable[[], None]
     """Hears that Ray runs."""
-    on_end: Callable[[Outcome], None]
+    on_end: Callable[[TrialResult], None]
     """Hears of each trial that ended."""
     on_dashboard: Callable[[str], None] = lambda address: None
     """Hears the address of Ray's dashboard once it is up, from another thread."""
@@ -62,9 +62,9 @@ class Search:
     """Adds to why the search could not go on the command that goes on."""
     command: str | None = None
     """What was typed, for the ledger; None where nothing was."""
-    watch: Watch | None = None
+    watch: TrialListener | None = None
     """Hears of all that goes on; None: nobody looks on."""
-    knowledge: tuple[str, Sequence[Outcome]] | None = None
+    knowledge: tuple[str, Sequence[TrialResult]] | None = None
     """Another experiment's name, and those of its trials that say something about this space."""
     rehearsal: bool = False
     """Run nothing but the pre-flight."""

@@ -7,23 +7,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tune.errors import ExperimentError
-from tune.experiment.records import HUNG, INFINITE, NAN, Failure, Record, read_record
-from tune.experiment.trial_result import BASELINE, Outcome, State
+from tune.experiment.records import HUNG, INFINITE, NAN, Failure, TrialRecord, read_record
+from tune.experiment.trial_result import BASELINE, State, TrialResult
 from tune.paths import ExperimentPaths, VersionPaths, short
 from tune.promotion.program import Program
 from tune.promotion.snapshot import open_snapshot
-from tune.search.checkpoint_retention import Keeper
-from tune.search.study.study import Ledger
+from tune.search.checkpoint_retention import CheckpointRetention
+from tune.search.study.study import SearchStudy
 from tune.space.dimensions import Value
 from tune.trial.checkpoints.checkpoint_state import read_mark
 from tune.trial.process.channel import leaves_stack
 from tune.trial.process.watched import crash_places
-from tune.trial.reporting import Epoch
+from tune.trial.reporting import EpochReport
 
 WORKER_DIED = "the worker died"
 
 
-def explain_death(record: Record | None, death: str, version: VersionPaths) -> Record | None:
+def explain_death(record: TrialRecord | None, death: str, version: VersionPaths) -> TrialRecord | None:
     """Return the record of a trial whose process died, with how it did, in words, and where, if its log says."""
     if record is None:
         return None
@@ -41,7 +41,7 @@ def explain_death(record: Record | None, death: str, version: VersionPaths) -> R
     return replace(record, ended=time.time(), failure=failure)
 
 
-def failure_in(record: Record | None, death: str) -> Failure:
+def failure_in(record: TrialRecord | None, death: str) -> Failure:
     """Return why a trial failed; ``death``: how its process died, where no record says anything."""
     return record.failure if record and record.failure else Failure(kind=WORKER_DIED, ours=True, message=death)
 
@@ -55,10 +55,10 @@ def _program_of(version: VersionPaths) -> Program | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
+class AttemptRemains:
     """What is known of the end of a trial's last attempt."""
 
-    record: Record | None
+    record: TrialRecord | None
     """With how the process died, if it did; None: it died before it could write anything."""
     failed: bool
     """Whether the program raised, or its process died."""
@@ -81,23 +81,25 @@ class Left:
         """Whether the program had ended."""
         return self.record is not None and self.record.stage == "complete"
 
-    def epochs(self, *, several: bool) -> list[Epoch]:
+    def epochs(self, *, several: bool) -> list[EpochReport]:
         """Return what it may not have reported, from its record; if its process died, from its checkpoint too.
 
         ``several``: a record knows the first of several metrics alone, and says too little then.
         """
         found = {} if several else {each.epoch: each for each in told_by(self.record)}
         if (self.died or self.hung) and (mark := read_mark(self.version.last, whole=False)) is not None:
-            found |= {epoch: Epoch(epoch, value, others=mark.others.get(epoch, ())) for epoch, value in mark.curve}
+            found |= {
+                epoch: EpochReport(epoch, value, others=mark.others.get(epoch, ())) for epoch, value in mark.curve
+            }
         return [found[epoch] for epoch in sorted(found)]
 
 
-def left_in(version: VersionPaths, *, death: str | None, stopped: bool) -> Left:
+def left_in(version: VersionPaths, *, death: str | None, stopped: bool) -> AttemptRemains:
     """Look at a version; ``death``: how its process died; ``stopped``: by the scheduler; a program may fail then."""
     record = read_record(version)
     failed = death is not None or (record is not None and record.stage == "failed" and not stopped)
     died = failed and (record is None or record.stage in ("preflight", "running"))
-    return Left(
+    return AttemptRemains(
         record=explain_death(record, death or "", version) if died else record,
         failed=failed,
         died=died,
@@ -105,25 +107,25 @@ def left_in(version: VersionPaths, *, death: str | None, stopped: bool) -> Left:
     )
 
 
-def told_by(record: Record | None) -> list[Epoch]:
+def told_by(record: TrialRecord | None) -> list[EpochReport]:
     """Return the epochs in a record."""
-    return [] if record is None else [Epoch(epoch, value, n_fits=record.n_fits) for epoch, value in record.curve]
+    return [] if record is None else [EpochReport(epoch, value, n_fits=record.n_fits) for epoch, value in record.curve]
 
 
-class Causes:
+class FailureStreak:
     """Counts failures. A metric that is not finite counts neither for nor against: it says something of its values."""
 
     def __init__(self, give_up_after: int) -> None:
         self._most = give_up_after
         self._row: list[str] = []
-        self.last_straw: Outcome | None = None
+        self.last_straw: TrialResult | None = None
         """The failure that was one too many."""
 
     def succeeded(self) -> None:
         """Begin to count anew."""
         self._row.clear()
 
-    def failed(self, failure: Failure, outcome: Outcome) -> None:
+    def failed(self, failure: Failure, outcome: TrialResult) -> None:
         """Count a failure."""
         if failure.is_a(NAN, INFINITE):
             return
@@ -137,10 +139,12 @@ OnDeath = Callable[[VersionPaths, Mapping[str, Value], float], None]
 """Completes the version of a trial whose process died; takes its constants and when it started, too."""
 
 
-class Registrar:
+class TrialCloser:
     """One for a search."""
 
-    def __init__(self, ledger: Ledger, causes: Causes, keeper: Keeper, on_death: OnDeath) -> None:
+    def __init__(
+        self, ledger: SearchStudy, causes: FailureStreak, keeper: CheckpointRetention, on_death: OnDeath
+    ) -> None:
         self._ledger = ledger
         self._causes = causes
         self._keeper = keeper
@@ -150,13 +154,13 @@ class Registrar:
         self,
         number: int,
         version: VersionPaths,
-        record: Record | None,
+        record: TrialRecord | None,
         *,
         failed: bool,
         stopped: bool,
         death: str,
         busy: Sequence[VersionPaths],
-    ) -> Outcome:
+    ) -> TrialResult:
         """Close a trial, ``stopped`` by the scheduler or not; the ``busy`` ones keep their checkpoints.
 
         ``death``: how its process died, in words; empty where it did not, and where nobody can say.
@@ -178,7 +182,7 @@ class Registrar:
             self._causes.failed(failure, outcome)
         return outcome
 
-    def bury(self, number: int, version: VersionPaths, record: Record | None) -> None:
+    def bury(self, number: int, version: VersionPaths, record: TrialRecord | None) -> None:
         """Write the record of a trial whose process died."""
         if record is not None and record.stage != "failed":
             replace(record, stage="failed").write(version)

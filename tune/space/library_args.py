@@ -19,7 +19,7 @@ SIMPLE = frozenset({"int", "float", "bool", "str", "None"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Argument:
+class LibraryArgument:
     """One argument of a constructor."""
 
     name: str
@@ -29,18 +29,23 @@ class Argument:
 
 
 @cache
-def arguments_of_class(package: str, file: str, name: str) -> dict[str, Argument]:
+def arguments_of_class(package: str, file: str, name: str) -> dict[str, LibraryArgument]:
     """Return the arguments of ``name.__init__`` in the library's order; none where it is not installed."""
     path = _installed(package, file)
     if path is None:
         return {}
     init = _constructor(ast.parse(path.read_bytes()), name)
     arguments = [*init.args.args[1:], *init.args.kwonlyargs]
-    return {each.arg: Argument(name=each.arg, kinds=_kinds(each.annotation)) for each in arguments}
+    return {each.arg: LibraryArgument(name=each.arg, kinds=_kinds(each.annotation)) for each in arguments}
 
 
 def check_argument(
-    name: str, value: Value, known: Mapping[str, Argument], ours: Mapping[str, str], owner: str, where: str | None
+    name: str,
+    value: Value,
+    known: Mapping[str, LibraryArgument],
+    ours: Mapping[str, str],
+    owner: str,
+    where: str | None,
 ) -> None:
     """Raise SpaceError at an argument of the ``ours`` (name: why), an unknown one, or a value of the wrong type.
 
@@ -109,7 +114,7 @@ OURS = {
 """Arguments that the search sets, with the reason."""
 
 
-def trainer_args() -> dict[str, Argument]:
+def trainer_args() -> dict[str, LibraryArgument]:
     """Return the arguments by name, in Lightning's order; none where no Lightning is installed."""
     found = (arguments_of_class(package, file, "Trainer") for package, file in TRAINER_FILES.items())
     return next((arguments for arguments in found if arguments), {})

@@ -9,7 +9,7 @@ from tune.errors import SpaceError
 from tune.space.conditions import Condition
 from tune.space.constraints import Requirement
 from tune.space.dimensions import Dimension, LogUniform, Uniform, Value, describe
-from tune.space.library_args import Argument, arguments_of_class, check_argument
+from tune.space.library_args import LibraryArgument, arguments_of_class, check_argument
 from tune.space.names import place
 from tune.space.settings import Settings
 
@@ -27,12 +27,12 @@ OURS = {"seed": "`seed:` sets it", "search_space": "it is the space's constants"
 """Arguments of samplers that the search sets, with the reason."""
 
 
-def _argument(name: str, *kinds: str) -> dict[str, Argument]:
-    return {name: Argument(name=name, kinds=frozenset(kinds))}
+def _argument(name: str, *kinds: str) -> dict[str, LibraryArgument]:
+    return {name: LibraryArgument(name=name, kinds=frozenset(kinds))}
 
 
 _METRIC = _argument("metric", "str")
-SCHEDULER_ARGS: dict[str, dict[str, Argument]] = {
+SCHEDULER_ARGS: dict[str, dict[str, LibraryArgument]] = {
     "asha": {**_argument("grace_period", "int"), **_argument("reduction_factor", "int", "float"), **_METRIC},
     "hyperband": {**_argument("max_t", "int"), **_argument("reduction_factor", "int", "float"), **_METRIC},
     "median": {**_argument("grace_period", "int"), **_argument("min_samples_required", "int"), **_METRIC},

@@ -18,7 +18,7 @@ LEAST_PLAIN, MOST_PLAIN = 1e-2, 1e5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class TemplateLine:
     """One constant."""
 
     key: str
@@ -33,7 +33,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class SpaceTemplate:
     """All that the file says."""
 
     title: str
@@ -46,18 +46,18 @@ class Draft:
     metric: str
     metric_remark: str
     mode: str
-    constants: Sequence[Line]
+    constants: Sequence[TemplateLine]
     max_epochs: int | None
     """None: the program says it."""
     epochs_remark: str = ""
 
 
-def drafted(draft: Draft) -> str:
+def drafted(draft: SpaceTemplate) -> str:
     """Return the file's text."""
     return "\n".join(_lines(draft)) + "\n"
 
 
-def _lines(draft: Draft) -> Iterator[str]:
+def _lines(draft: SpaceTemplate) -> Iterator[str]:
     yield f"# {_one_line(draft.title)}"
     yield f"{draft.shape}: {flow(draft.program)}"
     if draft.args:
@@ -72,7 +72,7 @@ def _lines(draft: Draft) -> Iterator[str]:
         yield f"trainer: {{max_epochs: {draft.max_epochs}}}  # {_one_line(draft.epochs_remark)}"
 
 
-def _constant(line: Line) -> str:
+def _constant(line: TemplateLine) -> str:
     remark = _one_line(line.remark)
     if line.dimension is not None:
         arguments = ", ".join(flow(each) for each in arguments_of(line.dimension))

@@ -12,7 +12,7 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from tune.paths import ExperimentPaths, VersionPaths
-from tune.storage.remote import Entry, Remote
+from tune.storage.remote import RemoteFile, RemoteFolder
 from tune.storage_url import checked, is_url, place, url_of
 
 SET_ASIDE = ".set-aside"
@@ -44,14 +44,14 @@ def arrived(name: str | Path) -> Path:
 def names_at(storage: Path) -> list[str]:
     """Return the names of the experiments that lie at the URL of a storage; none where it is a folder."""
     url = url_of(storage)
-    return [] if url is None else Remote(url).folders()
+    return [] if url is None else RemoteFolder(url).folders()
 
 
 def bring_all(storage: Path, names: Iterable[str] | None = None) -> None:
     """Bring the experiments of a storage that has a URL, all or those named; what is no experiment stays there."""
     for name in names_at(storage) if names is None else names:
         url = url_of(storage / name)
-        if url is not None and Remote(url).has("space.yaml"):
+        if url is not None and RemoteFolder(url).has("space.yaml"):
             bring(storage / name)
 
 
@@ -70,7 +70,7 @@ def refresh(folder: Path) -> None:
     url = url_of(folder)
     if url is None:
         return
-    remote = Remote(url)
+    remote = RemoteFolder(url)
     there = remote.files()
     journal = ExperimentPaths(folder).journal
     standing = _standing(remote, journal, there.get(journal.name))
@@ -86,7 +86,7 @@ def fetch(folder: Path, names: Iterable[str] = ()) -> None:
     url = url_of(folder)
     if url is None:
         return
-    remote = Remote(url)
+    remote = RemoteFolder(url)
     there = remote.files()
     chosen = set(names) or there.keys()
     _get(remote, folder, {name: entry for name, entry in there.items() if name in chosen}, all_changed=False)
@@ -102,7 +102,7 @@ def _experiment_above(url: str) -> str:
     """Return the URL of the experiment that another one is of or in; the same where none is found."""
     at = url
     while at.count("/") > 3:  # the slashes of s3://bucket/name
-        if Remote(at).has(ExperimentPaths(Path()).journal.name):
+        if RemoteFolder(at).has(ExperimentPaths(Path()).journal.name):
             return at
         at = at.rpartition("/")[0]
     return url
@@ -119,7 +119,7 @@ def _is_read(name: PurePosixPath) -> bool:
     )
 
 
-def _standing(remote: Remote, journal: Path, there: Entry | None) -> Standing:
+def _standing(remote: RemoteFolder, journal: Path, there: RemoteFile | None) -> Standing:
     if there is None:
         return "newer here"
     if not journal.is_file():
@@ -133,13 +133,13 @@ def _standing(remote: Remote, journal: Path, there: Entry | None) -> Standing:
     return "newer here" if ours.startswith(theirs) else "parted"
 
 
-def _is_same(entry: Entry, path: Path) -> bool:
+def _is_same(entry: RemoteFile, path: Path) -> bool:
     """Tell whether a file is one that was brought, and that nobody changed since."""
     found = path.stat()
     return entry.size == found.st_size and abs(entry.modified - found.st_mtime) < EXACT_S
 
 
-def _get(remote: Remote, folder: Path, files: Mapping[str, Entry], *, all_changed: bool) -> None:
+def _get(remote: RemoteFolder, folder: Path, files: Mapping[str, RemoteFile], *, all_changed: bool) -> None:
     newer = {name: folder / name for name, entry in files.items() if _is_newer(entry, folder / name, all_changed)}
     remote.get(newer)
     for name, path in newer.items():
@@ -147,7 +147,7 @@ def _get(remote: Remote, folder: Path, files: Mapping[str, Entry], *, all_change
         os.utime(path, (modified, modified))
 
 
-def _is_newer(entry: Entry, path: Path, all_changed: bool) -> bool:
+def _is_newer(entry: RemoteFile, path: Path, all_changed: bool) -> bool:
     """Tell whether a file is to be brought. One that was carried there from here is younger there, and as long."""
     if not path.is_file():
         return True

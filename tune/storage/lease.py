@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from tune.errors import ExperimentError, StorageError
-from tune.storage.remote import Remote
+from tune.storage.remote import RemoteFolder
 
 NAME = ".lease.json"
 RENEW_S = 20.0
@@ -27,7 +27,7 @@ SETTLE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holder:
+class LeaseHolder:
     """Who writes an experiment."""
 
     id: str
@@ -45,7 +45,7 @@ class Holder:
 class Lease:
     """Held from its making to its release, or until another process has taken it over."""
 
-    def __init__(self, remote: Remote, on_lost: Callable[[Holder | None], None]) -> None:
+    def __init__(self, remote: RemoteFolder, on_lost: Callable[[LeaseHolder | None], None]) -> None:
         """Take it; raise ExperimentError where another process has it."""
         self._remote = remote
         self._on_lost = on_lost
@@ -83,14 +83,14 @@ class Lease:
         if not self._is_ours():
             raise self._refusal(self._read())
 
-    def _check_lapsed(self, holder: Holder) -> None:
+    def _check_lapsed(self, holder: LeaseHolder) -> None:
         if time.time() - holder.time >= LAPSE_S:
             return
         if holder.host == socket.gethostname() and not _lives(holder.pid):
             return
         raise self._refusal(holder)
 
-    def _refusal(self, holder: Holder | None) -> ExperimentError:
+    def _refusal(self, holder: LeaseHolder | None) -> ExperimentError:
         who = "" if holder is None else f" (process {holder.pid} on {holder.host})"
         hint = f"Wait for it, or end it with Ctrl-C; after a crash the way is free within {LAPSE_S:.0f} s."
         return ExperimentError(self._remote.url, f"this search is running{who}", hint)
@@ -117,14 +117,14 @@ class Lease:
         holder = self._read()
         return holder is not None and holder.id == self._id
 
-    def _read(self) -> Holder | None:
+    def _read(self) -> LeaseHolder | None:
         try:
-            return Holder(**json.loads(self._remote.read(NAME) or b""))
+            return LeaseHolder(**json.loads(self._remote.read(NAME) or b""))
         except (ValueError, TypeError):
             return None
 
-    def _holder(self) -> Holder:
-        return Holder(id=self._id, host=socket.gethostname(), pid=os.getpid(), time=time.time())
+    def _holder(self) -> LeaseHolder:
+        return LeaseHolder(id=self._id, host=socket.gethostname(), pid=os.getpid(), time=time.time())
 
 
 def _lives(pid: int) -> bool:

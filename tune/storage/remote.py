@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RemoteFile:
     """A file at a URL."""
 
     size: int
@@ -42,7 +42,7 @@ class Entry:
     """Seconds since the epoch, by the store's clock; 0 where it does not say."""
 
 
-class Remote:
+class RemoteFolder:
     """One folder. Raises StorageError where the store does not answer, or not as it should."""
 
     def __init__(self, url: str) -> None:
@@ -64,7 +64,7 @@ class Remote:
             what = f"{protocol}:// needs more than a URL ({type(error).__name__}: {error})"
             raise OptionError("--storage", what, KNOWN) from error
 
-    def files(self, below: str = "") -> dict[str, Entry]:
+    def files(self, below: str = "") -> dict[str, RemoteFile]:
         """Return all files, by their names relative to ``below``; hidden ones are ours, and not among them."""
         root = self._path(below)
         found = self._done(lambda: self._fs.find(root, detail=True), "read", missing={})
@@ -72,7 +72,7 @@ class Remote:
         for path, info in found.items():
             name = path.removeprefix(root).lstrip("/")
             if name and not any(part.startswith(".") for part in name.split("/")):
-                entries[name] = Entry(int(info.get("size") or 0), _modified(info))
+                entries[name] = RemoteFile(int(info.get("size") or 0), _modified(info))
         return entries
 
     def folders(self) -> list[str]:

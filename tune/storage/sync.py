@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 from tune.errors import StorageError
 from tune.paths import ExperimentPaths, VersionPaths
 from tune.storage.download import SAME_S, refresh
-from tune.storage.lease import Holder, Lease
-from tune.storage.remote import Entry, Remote
+from tune.storage.lease import Lease, LeaseHolder
+from tune.storage.remote import RemoteFile, RemoteFolder
 from tune.storage.upload import LAG_S, LOST, N_TRIES, POLL_S, is_visible, patiently, send, visible
 from tune.storage_url import url_of
 
@@ -29,7 +29,7 @@ def written(folder: Path, tell: Tell) -> Iterator[None]:
     if url is None:
         yield
         return
-    writer = _Writer(Remote(url), folder, tell)
+    writer = _Writer(RemoteFolder(url), folder, tell)
     try:
         refresh(folder)
     except BaseException:
@@ -50,7 +50,7 @@ def sent_home(folder: Path, tell: Tell) -> Iterator[None]:
         yield
     finally:
         if url is not None:
-            _Settlement(Remote(url), folder, tell).finish()
+            _Settlement(RemoteFolder(url), folder, tell).finish()
 
 
 def erase(folder: Path) -> None:
@@ -63,7 +63,7 @@ def delete_at_url(folder: Path) -> None:
     """Delete what lies at the URL of a folder, if it has one; raise StorageError where that cannot be done."""
     url = url_of(folder)
     if url is not None:
-        remote = Remote(url)
+        remote = RemoteFolder(url)
         patiently(remote.delete_folder, N_TRIES)
 
 
@@ -71,13 +71,13 @@ def send_file(path: Path) -> None:
     """Carry one file of an experiment that has a URL, if it is there; raise StorageError where that cannot be done."""
     url = url_of(path.parent)
     if url is not None and path.is_file():
-        patiently(lambda: send(Remote(url), path, path.parent), N_TRIES)
+        patiently(lambda: send(RemoteFolder(url), path, path.parent), N_TRIES)
 
 
 class _Settlement:
     """Compares a folder with what lies at its URL, and carries what is missing or older there."""
 
-    def __init__(self, remote: Remote, folder: Path, tell: Tell) -> None:
+    def __init__(self, remote: RemoteFolder, folder: Path, tell: Tell) -> None:
         self.remote = remote
         self.folder = folder
         self.tell = tell
@@ -117,7 +117,7 @@ class _Settlement:
 class _Writer(_Settlement):
     """Holds the lease, and settles while the search runs: the ledger soon, what trials left after a while."""
 
-    def __init__(self, remote: Remote, folder: Path, tell: Tell) -> None:
+    def __init__(self, remote: RemoteFolder, folder: Path, tell: Tell) -> None:
         super().__init__(remote, folder, tell)
         (folder / LOST).unlink(missing_ok=True)
         self._over = threading.Event()
@@ -184,7 +184,7 @@ class _Writer(_Settlement):
             self.tell(f"{self.remote.url} is reached again")
         self._troubled = None
 
-    def _on_lost(self, holder: Holder | None) -> None:
+    def _on_lost(self, holder: LeaseHolder | None) -> None:
         """End the search politely: another process writes the experiment now."""
         (self.folder / LOST).touch()
         who = "somebody" if holder is None else f"process {holder.pid} on {holder.host}"
@@ -193,7 +193,7 @@ class _Writer(_Settlement):
         os.kill(os.getpid(), signal.SIGINT)
 
 
-def _is_behind(entry: Entry | None, path: Path, settled_s: float) -> bool:
+def _is_behind(entry: RemoteFile | None, path: Path, settled_s: float) -> bool:
     """Tell whether what lies at the URL is older than a file here that has come to rest."""
     try:
         found = path.stat()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tune.errors import StorageError
 from tune.paths import ExperimentPaths
-from tune.storage.remote import Remote
+from tune.storage.remote import RemoteFolder
 from tune.storage_url import url_of
 
 POLL_S = 5.0
@@ -26,10 +26,10 @@ LOST = ".lease-lost"
 """In the experiment's folder: another process writes at the URL now."""
 
 
-class Carrier:
+class Uploader:
     """Carries the files that ``files`` gives, by their names relative to the folder."""
 
-    def __init__(self, remote: Remote, folder: Path, files: Callable[[], Iterable[Path]]) -> None:
+    def __init__(self, remote: RemoteFolder, folder: Path, files: Callable[[], Iterable[Path]]) -> None:
         self._remote = remote
         self._folder = folder
         self._files = files
@@ -84,7 +84,7 @@ def carried(folder: Path) -> Iterator[None]:
         yield
         return
     stopped = folder.parent / LOST
-    carrier = Carrier(Remote(url), folder, lambda: () if stopped.exists() else visible(folder))
+    carrier = Uploader(RemoteFolder(url), folder, lambda: () if stopped.exists() else visible(folder))
     carrier.start()
     try:
         yield
@@ -106,7 +106,7 @@ def patiently(act: Callable[[], None], n_tries: int) -> None:
             return
 
 
-def send(remote: Remote, path: Path, folder: Path) -> None:
+def send(remote: RemoteFolder, path: Path, folder: Path) -> None:
     """Carry one file; of a journal that is being written the whole records."""
     name = path.relative_to(folder).as_posix()
     if path.name == ExperimentPaths(folder).journal.name:

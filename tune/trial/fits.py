@@ -132,7 +132,7 @@ def _matches(metric: str, name: str) -> bool:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Fit:
+class _LoggedFit:
     trainer: Any
     """A weak reference."""
     module: str
@@ -147,7 +147,7 @@ class FitLog:
     def __init__(self, *, compares_weights: bool = False) -> None:
         """``compares_weights``: whether it is noted which fits train the weights of earlier ones."""
         self._weights = TrainedWeights() if compares_weights else None
-        self._fits: list[_Fit] = []
+        self._fits: list[_LoggedFit] = []
         self._is_restored = False
         self._module: Callable[[], Any] = lambda: None  # of the fit before
         self._fresh: set[tuple[Stage, str]] = set()
@@ -187,7 +187,7 @@ class FitLog:
             return
         max_epochs = self._max_epochs.get(trainer)
         self._fits.append(
-            _Fit(
+            _LoggedFit(
                 trainer=weakref.ref(trainer),
                 module=type(pl_module).__qualname__,
                 max_epochs=max_epochs if max_epochs is not None and max_epochs > 0 else None,

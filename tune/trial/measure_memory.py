@@ -8,20 +8,20 @@ from tune.experiment.records import Failure
 from tune.promotion.execute import Executor
 from tune.promotion.snapshot import Snapshot
 from tune.space.dimensions import Value
-from tune.trial.messages import Footprint, Job, Task, Weighed, is_out_of_memory
-from tune.trial.process.gpu_devices import CudaGauge, Gauge
+from tune.trial.messages import Job, MemoryFootprint, TrialTask, Weighed, is_out_of_memory
+from tune.trial.process.gpu_devices import CudaMemoryReader, MemoryReader
 from tune.trial.program_run import unheard
-from tune.trial.trial_runner import TrialRun
+from tune.trial.trial_runner import TrialRunner
 
 SCRATCH = "weighed-"
 
 
-def weigh(job: Job, seed: int, loads: Mapping[str, dict[str, Value]], gauge: Gauge | None = None) -> Weighed:
+def weigh(job: Job, seed: int, loads: Mapping[str, dict[str, Value]], gauge: MemoryReader | None = None) -> Weighed:
     """Return what each load takes, by what it is called; this process is to end behind it, and give all back.
 
     A load is a configuration, as a Task has it. Whatever one raises is in its footprint.
     """
-    gauge = gauge or CudaGauge()
+    gauge = gauge or CudaMemoryReader()
     total, free = gauge.before()
     executor = Executor(
         Snapshot(job.snapshot, job.program), {key: constant.sites for key, constant in job.constants.items()}
@@ -30,17 +30,17 @@ def weigh(job: Job, seed: int, loads: Mapping[str, dict[str, Value]], gauge: Gau
     with tempfile.TemporaryDirectory(prefix=SCRATCH) as scratch:
         for number, (what, values) in enumerate(loads.items()):
             version = str(Path(scratch) / str(number))
-            task = Task(
+            task = TrialTask(
                 number=number, version=version, seed=seed, values=values, preflight=True, rehearsal=True, weighs=True
             )
             gauge.reset()
-            record = TrialRun(job, task, executor).run(unheard, lambda *_: None)
+            record = TrialRunner(job, task, executor).run(unheard, lambda *_: None)
             found.append(_footprint(what, gauge.peak(), record.failure))
     return Weighed(total_bytes=total, free_bytes=free, context_bytes=gauge.context(), footprints=tuple(found))
 
 
-def _footprint(what: str, peak_bytes: int, failure: Failure | None) -> Footprint:
+def _footprint(what: str, peak_bytes: int, failure: Failure | None) -> MemoryFootprint:
     if failure is None:
-        return Footprint(what=what, peak_bytes=peak_bytes)
+        return MemoryFootprint(what=what, peak_bytes=peak_bytes)
     overflows = is_out_of_memory(failure.kind, failure.message)
-    return Footprint(what=what, peak_bytes=peak_bytes, failure=failure.reason, overflows=overflows)
+    return MemoryFootprint(what=what, peak_bytes=peak_bytes, failure=failure.reason, overflows=overflows)

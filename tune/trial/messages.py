@@ -28,7 +28,7 @@ CONTEXT_BYTES = 512 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Footprint:
+class MemoryFootprint:
     """What one configuration took in a batch or two of training and validation."""
 
     what: str
@@ -51,7 +51,7 @@ class Weighed:
     """What other programs had left of it."""
     context_bytes: int
     """What CUDA itself took, at least CONTEXT_BYTES."""
-    footprints: tuple[Footprint, ...]
+    footprints: tuple[MemoryFootprint, ...]
     """The hardcoded values first."""
 
 
@@ -122,7 +122,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class TrialTask:
     """One trial. It goes to the trial's process as a literal, so that tuples stay tuples and nothing is unpickled."""
 
     number: int
@@ -161,7 +161,7 @@ class Task:
         return _literal(asdict(self))
 
     @classmethod
-    def decode(cls, text: str) -> "Task":
+    def decode(cls, text: str) -> "TrialTask":
         """Read what ``encode`` wrote."""
         return cls(**ast.literal_eval(text))
 

@@ -15,9 +15,9 @@ from tune.promotion.options.option_reads import may_read
 from tune.space.dimensions import Value
 from tune.trial.failure import ChildFailure, failure_of
 from tune.trial.fits import FitSummary, count_fits
-from tune.trial.inputs.command_line import Reads
+from tune.trial.inputs.command_line import OptionReads
 from tune.trial.lightning.pbt import Measure, difference
-from tune.trial.messages import Job, Task
+from tune.trial.messages import Job, TrialTask
 
 MOST = 5_000
 """Files beyond which a working directory is not looked through: it would take longer than it is worth."""
@@ -99,7 +99,7 @@ class Rehearsed:
     """What it builds; nothing where that was not asked for."""
     packages: dict[str, str | None]
     """The modules of installed packages that it imported, with their files."""
-    reads: Reads = field(default_factory=Reads)
+    reads: OptionReads = field(default_factory=OptionReads)
     """What it read of its command line."""
 
 
@@ -134,14 +134,14 @@ class Seen:
     """The most that a DataLoader of it has."""
     packages: dict[str, str | None]
     """The modules of installed packages that it imported, with their files."""
-    reads: Reads
+    reads: OptionReads
     """What it read of its command line."""
 
 
 class Preflight:
     """Looks at the program as it stands, and says what no trial of it would survive."""
 
-    def __init__(self, job: Job, task: Task, version: Path, rehearse: Rehearse) -> None:
+    def __init__(self, job: Job, task: TrialTask, version: Path, rehearse: Rehearse) -> None:
         self._job = job
         self._task = task
         self._version = version
@@ -196,7 +196,7 @@ class Preflight:
         own = self._task.values if self._task.hardcoded else {}
         return {key: value for key, value in values.items() if key not in own or own[key] != value}
 
-    def _check_options(self, baseline: Reads) -> None:
+    def _check_options(self, baseline: OptionReads) -> None:
         """Raise UnreadOptionError where an option's value certainly cannot reach what the program trains."""
         for key, option in self._job.options.items():
             is_unused = key in baseline.unused and not may_read(option.dest, self._job.program)
@@ -237,34 +237,34 @@ class Preflight:
                     "Search what it is assigned from, or take it out of the space.",
                 )
 
-    def _reads_with(self, key: str) -> Iterator[Reads]:
+    def _reads_with(self, key: str) -> Iterator[OptionReads]:
         """Yield what the program reads with each of the values that are tried of an option."""
         for values in self._job.probes:
             if key in values:
                 yield self._probe(values)[0]
 
-    def _probe_all(self, keys: Collection[str]) -> tuple[Mapping[str, Value], Reads, str | None]:
+    def _probe_all(self, keys: Collection[str]) -> tuple[Mapping[str, Value], OptionReads, str | None]:
         """Return values that the program's parser takes, what was read of them, and why it refused them, if it did."""
-        tried: list[tuple[Mapping[str, Value], Reads, str | None]] = []
+        tried: list[tuple[Mapping[str, Value], OptionReads, str | None]] = []
         for values in self._job.probes:
             options = {key: value for key, value in values.items() if key in keys}
             reads, refusal = self._probe(options)
             if refusal is None:
                 return options, reads, None
             tried.append((options, reads, refusal))
-        return tried[0] if tried else ({}, Reads(), None)
+        return tried[0] if tried else ({}, OptionReads(), None)
 
-    def _probe(self, options: Mapping[str, Value]) -> tuple[Reads, str | None]:
+    def _probe(self, options: Mapping[str, Value]) -> tuple[OptionReads, str | None]:
         """Build the program with other values of its options; return what it read, or why its parser refused them."""
         try:
             return self._run(self._task.values, options, measures=True).reads, None
         except (ChildFailure, UnreadOptionError) as error:
             failure = failure_of(error, self._job)
-            return Reads(), failure.message if failure.is_a(UnreadOptionError.__name__) else None
+            return OptionReads(), failure.message if failure.is_a(UnreadOptionError.__name__) else None
         except NoRoomError:
             raise
         except (Exception, SystemExit):  # by a value, as a trial's may: it is no word that the program does not take
-            return Reads(), None
+            return OptionReads(), None
 
     def _run(
         self,

@@ -15,32 +15,32 @@ from tune.paths import VersionPaths
 from tune.promotion.execute import Executor
 from tune.space.dimensions import Value
 from tune.space.space import Script
-from tune.trial.checkpoints.checkpoint_state import Mark
+from tune.trial.checkpoints.checkpoint_state import CheckpointState
 from tune.trial.checkpoints.program_checkpoints import checkpoints_redirected
-from tune.trial.distributed.process_group import Seat
+from tune.trial.distributed.process_group import DistributedContext
 from tune.trial.fits import logging_noted
-from tune.trial.inputs.command_line import CommandLine, Reads
+from tune.trial.inputs.command_line import CommandLine, OptionReads
 from tune.trial.inputs.config_files import SnapshotConfigs
 from tune.trial.lightning.packages import each_lightning
-from tune.trial.lightning.pbt import Measured
+from tune.trial.lightning.pbt import ModelSignature
 from tune.trial.lightning.profiler import Stopwatch
 from tune.trial.lightning.report_callback import Report
-from tune.trial.lightning.value_check import Proof
-from tune.trial.messages import Job, Task
+from tune.trial.lightning.value_check import PromotedValueCheck
+from tune.trial.messages import Job, TrialTask
 from tune.trial.process.child_processes import only_forked
 from tune.trial.process.gpu_devices import given_devices_kept
 from tune.trial.process.seeding import reseeded
-from tune.trial.reporting import Epoch
+from tune.trial.reporting import EpochReport
 from tune.trial.script import run_script
 from tune.trial.system import run_system
-from tune.trial.trainer_setup import Fit
+from tune.trial.trainer_setup import TrainerSetup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class ProgramRun:
     """What is to be executed; it goes to every process of the trial."""
 
-    task: Task
+    task: TrialTask
     values: Mapping[str, Value]
     """The promoted constants; where the program is measured, not the task's."""
     options: Mapping[str, Value]
@@ -51,7 +51,7 @@ class Order:
     """When the trial did, in seconds since the epoch."""
     reports: bool
     """Whether its epochs count."""
-    mark: Mark | None = None
+    mark: CheckpointState | None = None
     """The checkpoint from which it goes on; None: from the start."""
     counted: CountedFits | None = None
     """The fits that the score comes from; None: nobody knows yet."""
@@ -64,7 +64,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Traces:
+class ProgramTraces:
     """What one execution leaves, however it ends."""
 
     fit_s: float | None
@@ -73,7 +73,7 @@ class Traces:
     """How often each promoted expression was executed."""
     in_force: dict[str, Any]
     """The proof, by constant; of options what the program's parser returned."""
-    reads: Reads
+    reads: OptionReads
     """What was read of the command line; nothing where that was not noted."""
     stage_ended: bool
     """Whether an epoch or an evaluation had ended: a limit of their batches may have had an effect."""
@@ -82,13 +82,13 @@ class Traces:
 def execute(
     job: Job,
     executor: Executor,
-    order: Order,
-    seat: Seat,
+    order: ProgramRun,
+    seat: DistributedContext,
     report: Report,
     beat: Callable[[], None],
-    leave: Callable[[Traces], None],
+    leave: Callable[[ProgramTraces], None],
     stopwatch: Stopwatch | None = None,
-) -> Fit:
+) -> TrainerSetup:
     """Execute the program afresh, to its end; return what its Trainers had from us. ``leave`` hears of any end."""
     task, values = order.task, order.values
     pytorch_lightning.seed_everything(task.seed, workers=True, verbose=False)
@@ -98,8 +98,8 @@ def execute(
         configs = SnapshotConfigs(executor.snapshot, job.options, order.options, order.folder)
         patches.enter_context(configs.in_place())
         patches.enter_context(given_devices_kept())
-        proof = Proof(job.constants, values, in_force, job.program)
-        fit = Fit(
+        proof = PromotedValueCheck(job.constants, values, in_force, job.program)
+        fit = TrainerSetup(
             job,
             task,
             VersionPaths(order.folder),
@@ -124,11 +124,11 @@ def execute(
                 run_system(executor, job, command_line, fit)
             fit.finish()
             finished = True
-        except Measured:
+        except ModelSignature:
             finished = True
         finally:
             leave(
-                Traces(
+                ProgramTraces(
                     fit_s=fit.fit_s,
                     taken=dict(in_force.taken),
                     in_force={**proof.found, **command_line.found, **configs.found},
@@ -140,13 +140,13 @@ def execute(
     return fit
 
 
-def unheard(epoch: Epoch) -> bool:
+def unheard(epoch: EpochReport) -> bool:
     """Report nothing, and stop nothing."""
     return False
 
 
 @contextlib.contextmanager
-def _patched(seat: Seat, fit: Fit) -> Iterator[None]:
+def _patched(seat: DistributedContext, fit: TrainerSetup) -> Iterator[None]:
     """Note what is logged, keep the program's checkpoints apart, and let Lightning lose no time.
 
     Several processes do what one would: they share the data, and log what it is in all.

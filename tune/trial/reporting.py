@@ -35,7 +35,7 @@ TOGETHER_S = 0.5
 """An epoch that ends later than this after the last message is told at once, with those that wait."""
 
 
-class Epoch(NamedTuple):
+class EpochReport(NamedTuple):
     """An epoch as the driver hears of it."""
 
     epoch: int
@@ -54,12 +54,12 @@ class Epoch(NamedTuple):
     """Where ``value`` is the mean of the first ``epoch`` fits: how many count; None: it is an epoch's."""
 
 
-class Mail:
+class EpochReporter:
     """Between one trial and the driver."""
 
     def __init__(
         self,
-        send: Callable[[list[Epoch]], bool],
+        send: Callable[[list[EpochReport]], bool],
         judged_at: Sequence[int] | None,
         clock: Callable[[], float] = time.monotonic,
         epochs: EpochClock | None = None,
@@ -76,12 +76,12 @@ class Mail:
         self._send = send
         self._clock = clock
         self._sent_at = clock()
-        self.held: list[Epoch] = []
+        self.held: list[EpochReport] = []
         """Epochs that were not told yet."""
         self.stopped = False
         """Whether an answer was a stop."""
 
-    def report(self, epoch: Epoch) -> bool:
+    def report(self, epoch: EpochReport) -> bool:
         """Tell an epoch, now or later; return True when the trial is to stop."""
         matters = self._matters(epoch.epoch, epoch.value)
         at, before = (None, None) if self._epochs is None else self._epochs.tick()

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from tune.internals.patch import replaced
-from tune.promotion.execute import Executor, InForce
+from tune.promotion.execute import Executor, PromotedValues
 from tune.promotion.program import Program
 from tune.trial.inputs.command_line import CommandLine
 from tune.trial.lightning.legacy_api import refuse_old_accelerator
@@ -24,7 +24,7 @@ from tune.trial.lightning.logger import version_logger
 from tune.trial.lightning.packages import each_lightning
 from tune.trial.messages import Job
 from tune.trial.process.prepared import imported_first
-from tune.trial.trainer_setup import Fit
+from tune.trial.trainer_setup import TrainerSetup
 
 STAGES = ("fit", "validate", "test", "predict")
 ONE_PROCESS = {"devices": 1, "num_nodes": 1, "strategy": "auto"}
@@ -38,7 +38,9 @@ class StoppedScript(SystemExit):
     """Ends a script whose trial was stopped: what it would do after ``fit`` is not wanted any more."""
 
 
-def run_script(executor: Executor, in_force: InForce, job: Job, command_line: CommandLine, fit: Fit) -> None:
+def run_script(
+    executor: Executor, in_force: PromotedValues, job: Job, command_line: CommandLine, fit: TrainerSetup
+) -> None:
     """Run the program with its options and the trial's; ``sys.exit(0)`` is a success."""
 
     @contextlib.contextmanager
@@ -58,7 +60,7 @@ def run_script(executor: Executor, in_force: InForce, job: Job, command_line: Co
 
 
 @contextlib.contextmanager
-def _trainers_of(package: ModuleType, fit: Fit) -> Iterator[None]:
+def _trainers_of(package: ModuleType, fit: TrainerSetup) -> Iterator[None]:
     with contextlib.ExitStack() as patches:
         init = package.Trainer.__init__
         patches.enter_context(replaced(package.Trainer, "__init__", _initialised(init, package, fit)))
@@ -69,7 +71,7 @@ def _trainers_of(package: ModuleType, fit: Fit) -> Iterator[None]:
         yield
 
 
-def _initialised(init: Callable[..., None], package: ModuleType, fit: Fit) -> Callable[..., None]:
+def _initialised(init: Callable[..., None], package: ModuleType, fit: TrainerSetup) -> Callable[..., None]:
     @functools.wraps(init)
     def replacement(trainer: Any, *args: Any, **given: Any) -> None:
         refuse_old_accelerator(given.get("accelerator"))
@@ -113,7 +115,7 @@ def _without_bars(given: Any, package: ModuleType) -> list[Any]:
     return [callback for callback in callbacks if not isinstance(callback, package.callbacks.ProgressBar)]
 
 
-def _at_trials_checkpoint(stage: Callable[..., Any], fit: Fit) -> Callable[..., Any]:
+def _at_trials_checkpoint(stage: Callable[..., Any], fit: TrainerSetup) -> Callable[..., Any]:
     """Give Lightning the path of the trial's checkpoint: it keeps the file that it resumed from by comparing paths."""
     signature = inspect.signature(stage)
 
@@ -127,7 +129,7 @@ def _at_trials_checkpoint(stage: Callable[..., Any], fit: Fit) -> Callable[..., 
     return replacement
 
 
-def _continued(stage: Callable[..., Any], fit: Fit) -> Callable[..., Any]:
+def _continued(stage: Callable[..., Any], fit: TrainerSetup) -> Callable[..., Any]:
     signature = inspect.signature(stage)
 
     @functools.wraps(stage)
@@ -139,7 +141,7 @@ def _continued(stage: Callable[..., Any], fit: Fit) -> Callable[..., Any]:
     return replacement
 
 
-def _ended(stage: Callable[..., Any], fit: Fit) -> Callable[..., Any]:
+def _ended(stage: Callable[..., Any], fit: TrainerSetup) -> Callable[..., Any]:
     @functools.wraps(stage)
     def replacement(*args: Any, **given: Any) -> Any:
         result = stage(*args, **given)
@@ -152,7 +154,7 @@ def _ended(stage: Callable[..., Any], fit: Fit) -> Callable[..., Any]:
 
 
 @contextlib.contextmanager
-def _loggers_of(package: ModuleType, fit: Fit) -> Iterator[None]:
+def _loggers_of(package: ModuleType, fit: TrainerSetup) -> Iterator[None]:
     """Let the program's every TensorBoardLogger be the version's, wherever it imports the class from.
 
     The class in its place has the name and the signature of the original: LightningCLI inspects it.

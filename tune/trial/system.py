@@ -14,7 +14,7 @@ from tune.space.space import System
 from tune.trial.inputs.command_line import CommandLine
 from tune.trial.lightning.packages import descends, package_of
 from tune.trial.messages import Job
-from tune.trial.trainer_setup import Fit
+from tune.trial.trainer_setup import TrainerSetup
 
 TRAINER_DEFAULTS: Mapping[str, Any] = {
     "devices": 1,
@@ -25,7 +25,7 @@ TRAINER_DEFAULTS: Mapping[str, Any] = {
 }
 
 
-def run_system(executor: Executor, job: Job, command_line: CommandLine, fit: Fit) -> None:
+def run_system(executor: Executor, job: Job, command_line: CommandLine, fit: TrainerSetup) -> None:
     """Import the program and train what it exposes; raise ProgramError when that is not one LightningModule."""
     module = _import_program(executor.snapshot.program.module, command_line)
     place = job.program.name_of(job.program.path)

@@ -23,8 +23,8 @@ from tune.experiment.records import CHECKING, device_name
 from tune.paths import VersionPaths
 from tune.trial.inputs.project_folder import on_site, unshared
 from tune.trial.lightning.profiler import stopwatch_of
-from tune.trial.messages import Task
-from tune.trial.process.channel import DONE, EPOCHS, NO_ROOM, READY, Start, trial_environment
+from tune.trial.messages import TrialTask
+from tune.trial.process.channel import DONE, EPOCHS, NO_ROOM, READY, TrialStart, trial_environment
 from tune.trial.process.client import ForkSource, StartSource, job_file, may_fork
 from tune.trial.process.linux import is_alive
 from tune.trial.process.prepared import imported_first
@@ -96,8 +96,8 @@ class TrialTrainable(TRAINABLE):
         return self._version.folder.name
 
     @property
-    def _task(self) -> Task:
-        return Task.decode(self.config[TASK])
+    def _task(self) -> TrialTask:
+        return TrialTask.decode(self.config[TASK])
 
     @property
     def _version(self) -> VersionPaths:
@@ -167,10 +167,10 @@ class TrialTrainable(TRAINABLE):
     def _spec(self, folder: Path) -> tuple[Path, dict[str, str | None]]:
         return job_file(folder, self.config[JOB], self._job), dict.fromkeys(imported_first(self._job.program))
 
-    def _first_message(self, temporary: str | None) -> Start:
+    def _first_message(self, temporary: str | None) -> TrialStart:
         # Ray may not know of a GPU that a Trainer is told to use, as where NVML does not answer
         sees_gpus = bool(self.config[SHARE].get("GPU")) or self._job.trainer.get("accelerator") != "cpu"
-        return Start(
+        return TrialStart(
             environment=trial_environment(os.environ, self._job.n_threads, sees_gpus=sees_gpus),
             niceness=os.getpriority(os.PRIO_PROCESS, 0),
             temporary=temporary,

@@ -9,19 +9,19 @@ from typing import Any
 from tune.experiment.counted_fits import CountedFits
 from tune.experiment.records import CHECKPOINTS, LOGGING
 from tune.paths import VersionPaths
-from tune.trial.checkpoints.checkpoint_state import Mark
+from tune.trial.checkpoints.checkpoint_state import CheckpointState
 from tune.trial.checkpoints.event_files import cut_back
 from tune.trial.checkpoints.program_checkpoints import ProgramCheckpoints
-from tune.trial.distributed.process_group import ALONE, Seat
+from tune.trial.distributed.process_group import ALONE, DistributedContext
 from tune.trial.fits import FitLog
 from tune.trial.lightning.epoch_loop import call_at_epochs
-from tune.trial.lightning.logger import OneSession, open_version_logger
+from tune.trial.lightning.logger import VersionLogger, open_version_logger
 from tune.trial.lightning.observer_callback import ObserverCallback, observer_callback_class
-from tune.trial.lightning.pbt import Measure, Mutant, tailor
+from tune.trial.lightning.pbt import Measure, PbtState, tailor
 from tune.trial.lightning.profiler import NoStopwatch, Stopwatch, follow
-from tune.trial.lightning.report_callback import Objective, Report, ReportCallback, report_callback_class
-from tune.trial.lightning.value_check import Proof
-from tune.trial.messages import Job, Task
+from tune.trial.lightning.report_callback import Report, ReportCallback, TrialObjective, report_callback_class
+from tune.trial.lightning.value_check import PromotedValueCheck
+from tune.trial.messages import Job, TrialTask
 from tune.trial.preflight import shorten
 
 LOGGER_METHODS = ("log_metrics", "log_hyperparams", "log_graph", "save", "begin", "flush", "finalize", "end")
@@ -32,25 +32,25 @@ LAST = "last"
 """Lightning's word for the last checkpoint that a ``ModelCheckpoint`` wrote."""
 
 
-class Fit:
+class TrainerSetup:
     """One execution of the program: in the pre-flight, or for the trial's score."""
 
     def __init__(
         self,
         job: Job,
-        task: Task,
+        task: TrialTask,
         files: VersionPaths,
-        proof: Proof,
+        proof: PromotedValueCheck,
         started: float,
         report: Report | None,
-        mark: Mark | None = None,
+        mark: CheckpointState | None = None,
         beat: Callable[[], None] = lambda: None,
         counted: CountedFits | None = None,
         *,
         shortens: bool = False,
         measures: bool = False,
         stopwatch: Stopwatch | None = None,
-        seat: Seat = ALONE,
+        seat: DistributedContext = ALONE,
     ) -> None:
         self._job = job
         self._task = task
@@ -66,7 +66,7 @@ class Fit:
         self.stopwatch = stopwatch or NoStopwatch()
         self.seat = seat
         self._tailor: Any = None
-        self._mutant = Mutant(task.values, len(task.mutations)) if job.mutants else None
+        self._mutant = PbtState(task.values, len(task.mutations)) if job.mutants else None
         self._n_fits = 0
         self.program_checkpoints = ProgramCheckpoints(files.program_checkpoints)
         """Where the program's own checkpoints are."""
@@ -135,7 +135,7 @@ class Fit:
             return
         if self.reports is None:
             self.reports = report_callback_class(package)(
-                Objective(metric=self._job.metric, mode=self._job.mode, others=self._job.others),
+                TrialObjective(metric=self._job.metric, mode=self._job.mode, others=self._job.others),
                 self.files,
                 self._report,
                 self.log,
@@ -198,7 +198,7 @@ class Fit:
             self.stopwatch.time_calls(self._logger, LOGGING, *LOGGER_METHODS)
         return self._logger
 
-    def adopt(self, logger: OneSession) -> None:
+    def adopt(self, logger: VersionLogger) -> None:
         """Point a logger of a class of the program's own at the version."""
         logger.log_into_version(*self._logged)
         self._logger = self._logger or logger

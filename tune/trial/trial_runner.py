@@ -29,8 +29,8 @@ from tune.experiment.records import (
     WAITING,
     Failure,
     Lap,
-    Record,
     Stage,
+    TrialRecord,
     read_record,
 )
 from tune.experiment.trial_result import score_of_fit
@@ -39,27 +39,27 @@ from tune.promotion.execute import Executor
 from tune.space.dimensions import Value
 from tune.storage.upload import carried
 from tune.trial.checkpoints.checkpoint_loading import gone_back
-from tune.trial.checkpoints.checkpoint_state import Mark, read_mark
+from tune.trial.checkpoints.checkpoint_state import CheckpointState, read_mark
 from tune.trial.checkpoints.event_files import close_failed, cut_back
 from tune.trial.disk_space import chain_of, no_room, room_told
 from tune.trial.distributed.process_group import ALONE
-from tune.trial.distributed.ranks import RankGroup, Share
+from tune.trial.distributed.ranks import RankGroup, RankResult
 from tune.trial.failure import ChildFailure, failure_of, print_uncaught, trace_of
-from tune.trial.inputs.command_line import Reads
+from tune.trial.inputs.command_line import OptionReads
 from tune.trial.lightning.legacy_api import explained
 from tune.trial.lightning.profiler import NoStopwatch, Stopwatch
 from tune.trial.lightning.report_callback import Report, ReportCallback
-from tune.trial.messages import Job, Task
+from tune.trial.messages import Job, TrialTask
 from tune.trial.preflight import Preflight, Rehearsed, Seen
-from tune.trial.process.channel import BATCH, SAID, Link
+from tune.trial.process.channel import BATCH, SAID, Channel
 from tune.trial.process.child_processes import ForkedChild, end_left_children
 from tune.trial.process.gpu_devices import cap_gpu_memory
 from tune.trial.process.linux import CAN_FORK
 from tune.trial.process.prepared import imported_since
 from tune.trial.process.watched import STACKS_S, STOPPED_S, TICK_S, HangClock
-from tune.trial.program_run import Order, Traces, execute, unheard
-from tune.trial.reporting import TOGETHER_S, Epoch
-from tune.trial.trainer_setup import Fit
+from tune.trial.program_run import ProgramRun, ProgramTraces, execute, unheard
+from tune.trial.reporting import TOGETHER_S, EpochReport
+from tune.trial.trainer_setup import TrainerSetup
 
 SHORTENED = "this failed after a batch or two, which may be why: the whole program runs, to see"
 ALLOW_MORE = "Where it only takes long, allow more: `--hang-after 1h`."
@@ -69,16 +69,16 @@ AfterPreflight = Callable[[Packages, Mapping[str, Any]], None]
 """Takes the modules that the program imported, and the fits that the score comes from, as JSON has them."""
 
 
-class TrialRun:
+class TrialRunner:
     """One trial, in its process. Its record on disk says at every moment how far it is."""
 
     def __init__(
         self,
         job: Job,
-        task: Task,
+        task: TrialTask,
         executor: Executor,
         stopwatch: Stopwatch | None = None,
-        link: Link | None = None,
+        link: Channel | None = None,
         worker: str = "",
         counted: CountedFits | None = None,
     ) -> None:
@@ -93,7 +93,7 @@ class TrialRun:
         self._link = link
         self._files = VersionPaths(Path(task.version))
         before = read_record(self._files) if task.attempt > 1 else None
-        self.record = Record(
+        self.record = TrialRecord(
             number=task.number,
             version=self._files.folder.name,
             constants=task.values,
@@ -116,10 +116,10 @@ class TrialRun:
         self._written_at = -math.inf  # by the monotonic clock
         self._owner = os.getpid()
         self._stage_ended = False  # in the last execution of the program
-        self._reads = Reads()
+        self._reads = OptionReads()
         self._beats = mmap.mmap(-1, 1)  # shared with the children of the pre-flight: each batch changes it
 
-    def run(self, report: Report, after_preflight: AfterPreflight) -> Record:
+    def run(self, report: Report, after_preflight: AfterPreflight) -> TrialRecord:
         """Train the trial and return its record; whatever the program raises is in there.
 
         ``after_preflight`` is given what the pre-flight found. Raises NoRoomError, and nothing else, where
@@ -132,7 +132,7 @@ class TrialRun:
             cut_back(self._files.folder, read_mark(self._files.last))  # an event may be written by half
             raise
 
-    def _run(self, report: Report, after_preflight: AfterPreflight) -> Record:
+    def _run(self, report: Report, after_preflight: AfterPreflight) -> TrialRecord:
         self._files.folder.mkdir(parents=True, exist_ok=True)
         self._write()
         with carried(self._files.folder):
@@ -232,7 +232,7 @@ class TrialRun:
     def _run_in_child(self, function: Callable[[], Rehearsed]) -> Rehearsed:
         """Return what a function returns in a forked child; raise what it raises there, as data."""
 
-        def answer() -> tuple[str, Any, Record, bool]:
+        def answer() -> tuple[str, Any, TrialRecord, bool]:
             self._owner = os.getpid()
             how, content = self._answer(function)
             return how, content, self.record, self._stage_ended
@@ -279,7 +279,7 @@ class TrialRun:
                 return hang
         return None
 
-    def _beat(self, order: Order) -> Callable[[], None]:
+    def _beat(self, order: ProgramRun) -> Callable[[], None]:
         """Return what tells that a batch of an execution ended."""
         if self._link is None:
             return _nothing
@@ -303,7 +303,7 @@ class TrialRun:
         known = dict(self.record.curve)
         over = mark is not None and mark.last
 
-        def watched(epoch: Epoch) -> bool:
+        def watched(epoch: EpochReport) -> bool:
             if over:  # only what the program does after its training was left
                 return False
             if epoch.epoch not in known:
@@ -339,21 +339,21 @@ class TrialRun:
         if len(fits) > 1 or warnings:
             self.record = replace(self.record, fits=fits, standard_error=error, warnings=warnings)
 
-    def _gone_back(self) -> Mark | None:
+    def _gone_back(self) -> CheckpointState | None:
         mark = gone_back(self._files, self._task, trusts_checkpoints=self._job.trusts_checkpoints)
         self._write(curve=[] if mark is None else mark.curve)
         return mark
 
-    def _catch_up(self, mark: Mark, report: Report) -> bool:
+    def _catch_up(self, mark: CheckpointState, report: Report) -> bool:
         """Report what was kept in the checkpoint and never reached the ledger; tell whether the trial is to stop."""
         missing = [(epoch, value) for epoch, value in mark.curve if epoch > self._task.reported]
         stops = [
-            report(Epoch(epoch, value, mark.last and epoch == mark.epoch, mark.others.get(epoch, ())))
+            report(EpochReport(epoch, value, mark.last and epoch == mark.epoch, mark.others.get(epoch, ())))
             for epoch, value in missing
         ]
         return any(stops)
 
-    def _order(self, files: VersionPaths, **more: Any) -> Order:
+    def _order(self, files: VersionPaths, **more: Any) -> ProgramRun:
         options = {} if self._task.hardcoded else self._task.values
         given = {
             "values": self._task.values,
@@ -362,9 +362,9 @@ class TrialRun:
             "counted": self.record.counted_fits,
             **more,
         }
-        return Order(task=self._task, folder=files.folder, started=self.record.started, **given)
+        return ProgramRun(task=self._task, folder=files.folder, started=self.record.started, **given)
 
-    def _execute(self, order: Order, report: Report | None = None) -> Fit:
+    def _execute(self, order: ProgramRun, report: Report | None = None) -> TrainerSetup:
         """Execute the program, in this process and in those of the other ranks; none is forked from here on."""
         with contextlib.ExitStack() as others:
             seat = ALONE
@@ -391,12 +391,12 @@ class TrialRun:
         sys.stderr.write(f"{how}\n")
         os._exit(SAID)
 
-    def _leave(self, traces: Traces) -> None:
+    def _leave(self, traces: ProgramTraces) -> None:
         self._reads = traces.reads
         self.record = replace(self.record, fit_s=traces.fit_s, taken=traces.taken, in_force=traces.in_force)
         self._stage_ended = traces.stage_ended
 
-    def _keep_shares(self, shares: Sequence[Share]) -> None:
+    def _keep_shares(self, shares: Sequence[RankResult]) -> None:
         proofs = ("rank", "pid", "taken", "in_force")
         self.record = replace(self.record, ranks=[{name: getattr(each, name) for name in proofs} for each in shares])
 

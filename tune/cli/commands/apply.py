@@ -5,11 +5,11 @@ import shlex
 
 from tune.cli.parser import Parser, add_storage, described, storage_of
 from tune.cli.terminal.summary import Screen, shown, warn_of_doubts
-from tune.experiment.open import Experiment, open_experiment
-from tune.experiment.trial_result import Outcome
-from tune.promotion.drift import Edited, Gone
+from tune.experiment.open import StoredExperiment, open_experiment
+from tune.experiment.trial_result import TrialResult
+from tune.promotion.drift import Edited, Removed
 from tune.promotion.source_edit import diff, encoded_diff, write
-from tune.results.write_back import Wanted, WantedOption, WriteBack, note_applied, pick, write_back
+from tune.results.write_back import ConstantUpdate, OptionUpdate, WriteBack, note_applied, pick, write_back
 from tune.storage.sync import send_file
 
 STYLES = {"+": "green", "-": "red", "@": "cyan"}
@@ -50,7 +50,7 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _title(experiment: Experiment, trial: Outcome) -> str:
+def _title(experiment: StoredExperiment, trial: TrialResult) -> str:
     """Return what is applied, and what it is worth. The patch program skips what stands before a diff."""
     if trial.score is None:
         return f"{trial.version}: {trial.state}"
@@ -72,7 +72,7 @@ def _obstacles(back: WriteBack) -> list[str]:
                     f"{each.key} is not touched: {now.where} holds {text}, and {was} was searched; "
                     f"the trial had {each.value!r}"
                 )
-            case Gone():
+            case Removed():
                 found.append(f"{each.key} is not touched: the program has no such constant any more")
     found += [
         f"{each.key} is not touched: {each.now.config} holds {each.now.value!r}, and {each.was!r} was searched; "
@@ -88,7 +88,7 @@ def _end(back: WriteBack, *, written: bool) -> str:
     files = ", ".join(each.source.name for each in back.rewrites)
     if back.rewrites:
         return f"written: {files}" if written else "nothing is written yet: --write does it"
-    every: list[Wanted | WantedOption] = [*back.wanted, *back.options]
+    every: list[ConstantUpdate | OptionUpdate] = [*back.wanted, *back.options]
     if every and all(each.is_applied for each in every):
         held = ", ".join(f"{each.key.rstrip('=')}={shown(each.value)}" for each in every)
         configs = dict.fromkeys(each.now.config.name for each in back.options if each.now.config is not None)

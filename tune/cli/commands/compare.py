@@ -6,10 +6,10 @@ from pathlib import Path
 
 from tune.cli.parser import Parser, add_storage, described, storage_of
 from tune.cli.terminal.summary import INACTIVE, Screen, shown, warn_of_doubts
-from tune.experiment.open import Experiment, open_experiment
-from tune.experiment.trial_result import Outcome
+from tune.experiment.open import StoredExperiment, open_experiment
+from tune.experiment.trial_result import TrialResult
 from tune.paths import short
-from tune.results.report.comparison import History, compare
+from tune.results.report.comparison import SearchHistory, compare
 from tune.storage_url import absolute_path
 
 HEIGHT, WIDTH = 12, 60  # of the chart, in characters
@@ -50,7 +50,7 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _write(experiments: Sequence[Experiment], path: Path, screen: Screen) -> None:
+def _write(experiments: Sequence[StoredExperiment], path: Path, screen: Screen) -> None:
     from tune.results.report.comparison import write_comparison
 
     write_comparison(experiments, path)
@@ -58,25 +58,25 @@ def _write(experiments: Sequence[Experiment], path: Path, screen: Screen) -> Non
     screen.line(f"report: {short(path)} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
-def _letters(histories: Sequence[History]) -> list[str]:
+def _letters(histories: Sequence[SearchHistory]) -> list[str]:
     return [LETTERS[index % len(LETTERS)] for index in range(len(histories))]
 
 
-def _row(letter: str, each: History) -> tuple[str, ...]:
+def _row(letter: str, each: SearchHistory) -> tuple[str, ...]:
     baseline, best = (_score(trial) for trial in (each.baseline, each.best))
     of = "-" if each.best is None else each.best.version
     return letter, each.name, str(each.n_trials), str(each.n_epochs), baseline, best, of
 
 
-def _score(trial: Outcome | None) -> str:
+def _score(trial: TrialResult | None) -> str:
     return "-" if trial is None or trial.final_score is None else f"{trial.final_score:.5g}"
 
 
-def _value(best: Outcome | None, name: str) -> str:
+def _value(best: TrialResult | None, name: str) -> str:
     return INACTIVE if best is None or name not in best.values else shown(best.values[name])
 
 
-def chart(histories: Sequence[History]) -> list[str]:
+def chart(histories: Sequence[SearchHistory]) -> list[str]:
     """Return lines that draw the best score so far over the trials: a letter for each experiment."""
     scores = [score for each in histories for score in each.so_far if score is not None]
     longest = max((len(each.so_far) for each in histories), default=0)

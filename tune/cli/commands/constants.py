@@ -12,11 +12,10 @@ from rich.cells import cell_len, set_cell_size
 from tune.cli.parser import Parser, described
 from tune.cli.terminal.streams import LONGEST_CELL, printable_line
 from tune.cli.terminal.summary import Screen, this_command
-from tune.promotion.constant import Constant, Findings, Refusal
+from tune.promotion.constant import Constant, ConstantScan, UnsupportedConstant
 from tune.promotion.find.literals import Unknown
 from tune.promotion.find_constants import find_all, shortest_names
-from tune.promotion.options.declared_options import Option, find_options
-from tune.promotion.options.declared_options import Parser as OptionParser
+from tune.promotion.options.declared_options import Option, OptionParser, find_options
 from tune.promotion.outside_modules import find_outside_modules, outside_warnings
 from tune.promotion.program import Program, find_program
 from tune.promotion.rank_constants import ConstantRanking, is_never_read
@@ -39,7 +38,7 @@ ConstantOrOption = Constant | Option
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ConstantRow:
     """A constant or an option, as people read it."""
 
     name: str
@@ -67,7 +66,7 @@ class Listing:
     program: Program
     names: dict[Constant, str]
     """Each constant by its shortest name, in the order of the files."""
-    findings: Findings
+    findings: ConstantScan
     options: tuple[Option, ...]
     ranking: ConstantRanking
 
@@ -149,7 +148,7 @@ def show(screen: Screen, listing: Listing, written: str, *, every: bool) -> None
         screen.line(f"{n_refused} more cannot be searched by name; {command} --refused says why", style="dim")
 
 
-def show_refused(screen: Screen, findings: Findings) -> None:
+def show_refused(screen: Screen, findings: ConstantScan) -> None:
     """Print every name that looks like a constant and is none, and what to do about it."""
     for refusal in findings.refusals:
         screen.line(f"{refusal.names[0]} {refusal.what}{_place(refusal)}")
@@ -161,13 +160,13 @@ def show_refused(screen: Screen, findings: Findings) -> None:
         screen.line("nothing is refused")
 
 
-def show_lines(screen: Screen, rows: Sequence[Row]) -> None:
+def show_lines(screen: Screen, rows: Sequence[ConstantRow]) -> None:
     """Print for a file or a pipe: one line a row, and every row with its file."""
     cells = [(row.name, row.value, row.where, row.form, row.reads) for row in rows]
     screen.text(aligned([("constant", "value", "where", "form", "read in line"), *cells]))
 
 
-def show_sections(screen: Screen, rows: Sequence[Row]) -> None:
+def show_sections(screen: Screen, rows: Sequence[ConstantRow]) -> None:
     """Print for a terminal: a section for each file; values give way where it is narrow."""
     files = list(dict.fromkeys(row.file for row in rows))
     rows = sorted(rows, key=lambda row: files.index(row.file))
@@ -257,17 +256,17 @@ def _value_fields(value: Value | Unknown) -> dict[str, object]:
     return {"value": value if finite else None, "type": type(value).__name__, "text": repr(value)}
 
 
-def make_rows(listing: Listing, shown: Sequence[ConstantOrOption]) -> list[Row]:
+def make_rows(listing: Listing, shown: Sequence[ConstantOrOption]) -> list[ConstantRow]:
     """Return a row for each."""
     return [_row(listing, held) for held in shown]
 
 
-def _row(listing: Listing, held: ConstantOrOption) -> Row:
+def _row(listing: Listing, held: ConstantOrOption) -> ConstantRow:
     value = _shortened(repr(held.value))
     if isinstance(held, Constant):
-        return Row(listing.names[held], value, held.where, held.form.value, _reads(held))
+        return ConstantRow(listing.names[held], value, held.where, held.form.value, _reads(held))
     form = "config" if held.parser is OptionParser.FILE else "flag" if held.is_flag else "option"
-    return Row(held.name, value, held.place, form, NEVER_READ if is_never_read(held) else "")
+    return ConstantRow(held.name, value, held.place, form, NEVER_READ if is_never_read(held) else "")
 
 
 def _reads(constant: Constant) -> str:
@@ -285,6 +284,6 @@ def _shortened(text: str, n: int = LONGEST_VALUE) -> str:
     return line if len(line) <= n else f"{line[: n - 3]}..."
 
 
-def _place(refusal: Refusal) -> str:
+def _place(refusal: UnsupportedConstant) -> str:
     """Most reasons say where; the file stands for those that do not."""
     return "" if refusal.source in refusal.what else f" ({refusal.source})"

@@ -8,7 +8,7 @@ from tune.cli.parser import Parser, add_storage, described, storage_of
 from tune.cli.terminal.summary import Screen
 from tune.experiment.lock import is_held
 from tune.paths import short
-from tune.results.experiments import Listed, experiments, listed
+from tune.results.experiments import ExperimentSummary, experiments, listed
 from tune.storage.download import bring_all
 
 UNITS_S = (("day", 86400), ("hour", 3600), ("minute", 60))
@@ -43,7 +43,7 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _cells(each: Listed) -> tuple[str, ...]:
+def _cells(each: ExperimentSummary) -> tuple[str, ...]:
     failed = f", {each.n_failed} failed" if each.n_failed else ""
     trials = f"{each.n_trials} of {each.n_wanted}{failed}" if each.n_wanted else "-"
     age, size = _age(time.time() - each.changed), _size(each.n_bytes)

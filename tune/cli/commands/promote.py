@@ -16,12 +16,12 @@ from tune.cli.terminal.summary import Screen, this_command
 from tune.cluster.resources import plan_resources
 from tune.errors import ConstantError, MetricError, OptionError, UserError
 from tune.paths import ExperimentPaths, VersionPaths, atomic_write
+from tune.promotion.constant import Constant
 from tune.promotion.find.literals import Unknown, is_whole
 from tune.promotion.find.value_flow import receiving_parameters
-from tune.promotion.find_constants import Constant, check_together, find_all, find_constant
+from tune.promotion.find_constants import check_together, find_all, find_constant
 from tune.promotion.metric import Metric, Mode, find_metric, mode_of, preferred
-from tune.promotion.options.declared_options import Option, find_option, find_options
-from tune.promotion.options.declared_options import Parser as OptionParser
+from tune.promotion.options.declared_options import Option, OptionParser, find_option, find_options
 from tune.promotion.options.option_values import value_in_force
 from tune.promotion.program import Program, find_program
 from tune.promotion.program_checks import check_folder, check_names
@@ -35,7 +35,7 @@ from tune.space.settings import Settings
 from tune.space.space import Script, Shape, Space, System
 from tune.space.space_file import FOLDER, read_space
 from tune.space.suggest_range import Suggestion, suggest_range
-from tune.space.template import Draft, Line, drafted, flow
+from tune.space.template import SpaceTemplate, TemplateLine, drafted, flow
 from tune.storage_url import absolute_path
 
 Held = Constant | Option
@@ -80,7 +80,7 @@ def _join_args_option(words: Sequence[str]) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class PromoteRequest:
     """What the user wants to search."""
 
     program: Program
@@ -120,7 +120,7 @@ def run(given: argparse.Namespace) -> int:
     program = find_program(Path(given.program))
     check_names(program)
     shape = _choose_shape(given, program)
-    wish = Wish(program=program, shape=shape, held=_held(given.names, program, shape))
+    wish = PromoteRequest(program=program, shape=shape, held=_held(given.names, program, shape))
     path = _output(given, program)
     if path.exists() and not given.force:
         raise OptionError(shown(path), "the file is there already", "Give --force to replace it, or another -o FILE.")
@@ -198,7 +198,7 @@ def _output(given: argparse.Namespace, program: Program) -> Path:
     return program.root / FOLDER / f"{slug[:LONGEST_NAME].rstrip('_')}.yaml"
 
 
-def _metric(given: argparse.Namespace, wish: Wish, screen: Screen) -> Metric:
+def _metric(given: argparse.Namespace, wish: PromoteRequest, screen: Screen) -> Metric:
     found = find_metric(wish.program)
     if given.metric is not None:
         same = found if found is not None and found.name == given.metric else None
@@ -213,7 +213,7 @@ def _metric(given: argparse.Namespace, wish: Wish, screen: Screen) -> Metric:
     return Metric(name=found.name, mode=mode, origin=found.origin, others=found.others)
 
 
-def _asked(wish: Wish) -> Metric:
+def _asked(wish: PromoteRequest) -> Metric:
     """Run the program for a batch or two, and choose among what it logs. Here torch and Ray are imported."""
     from tune.experiment.records import read_record
     from tune.search.run import run_search
@@ -256,14 +256,14 @@ def _asked(wish: Wish) -> Metric:
     return Metric(name=name, mode=mode_of(name), origin="logged in a run of a batch or two", others=others)
 
 
-def _lines(wish: Wish) -> Iterator[Line]:
+def _lines(wish: PromoteRequest) -> Iterator[TemplateLine]:
     flows = find_all(wish.program).flows
     for name, held in wish.held.items():
         value = held.value
         if isinstance(value, Unknown):
             suggestion = Suggestion(None, "only running the program tells its value: write its range")
             remark = f"{value} ({held.where}): {suggestion.remark}"
-            yield Line(key=name, dimension=None, held=None, is_whole=is_whole(value), remark=remark)
+            yield TemplateLine(key=name, dimension=None, held=None, is_whole=is_whole(value), remark=remark)
             continue
         choices = held.choices if isinstance(held, Option) else ()
         suggestion = (
@@ -273,17 +273,17 @@ def _lines(wish: Wish) -> Iterator[Line]:
         )
         dead = f"{NEVER_READ}; " if is_never_read(held) else ""
         remark = f"{flow(value)} ({held.where}): {dead}{suggestion.remark}"
-        yield Line(key=name, dimension=suggestion.dimension, held=value, remark=remark)
+        yield TemplateLine(key=name, dimension=suggestion.dimension, held=value, remark=remark)
 
 
-def _draft(wish: Wish, metric: Metric, lines: Sequence[Line], path: Path) -> Draft:
+def _draft(wish: PromoteRequest, metric: Metric, lines: Sequence[TemplateLine], path: Path) -> SpaceTemplate:
     assert metric.mode is not None
     program = _program_from(path, wish.program)
     if isinstance(wish.shape, System) and wish.shape.class_name is not None:
         program = f"{program}:{wish.shape.class_name}"
     others = f"; also logged: {', '.join(metric.others)}" if metric.others else ""
     epochs = wish.epochs
-    return Draft(
+    return SpaceTemplate(
         title="Written by `promote`: the ranges are suggestions, from names and values. Change what you know better.",
         shape="script" if isinstance(wish.shape, Script) else "system",
         args=wish.shape.args if isinstance(wish.shape, Script) else (),
@@ -327,7 +327,7 @@ def _check_space_file(aside: Path) -> None:
         raise type(error)(None, error.what, error.hint) from error
 
 
-def _show(screen: Screen, path: Path, lines: Sequence[Line]) -> None:
+def _show(screen: Screen, path: Path, lines: Sequence[TemplateLine]) -> None:
     screen.line(f"{shown(path)}: {', '.join(line.key for line in lines)}", style="bold")
     screen.line()
     screen.text(path.read_text(encoding="utf-8").splitlines())

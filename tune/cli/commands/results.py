@@ -19,8 +19,8 @@ from tune.cli.terminal.summary import (
     warn_of_doubts,
 )
 from tune.cli.terminal.trials_table import SCORE, show_trials, sorted_trials
-from tune.experiment.open import Experiment, open_experiment
-from tune.experiment.trial_result import Outcome
+from tune.experiment.open import StoredExperiment, open_experiment
+from tune.experiment.trial_result import TrialResult
 from tune.paths import short
 from tune.results.failures import failures_of
 from tune.results.hints import hints_of
@@ -55,13 +55,17 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _write_json(screen: Screen, experiments: Sequence[Experiment], trials: Sequence[Sequence[Outcome]]) -> None:
+def _write_json(
+    screen: Screen, experiments: Sequence[StoredExperiment], trials: Sequence[Sequence[TrialResult]]
+) -> None:
     from tune.results.export import as_object
 
     screen.json({"experiments": [as_object(*each) for each in zip(experiments, trials, strict=True)]})
 
 
-def _write_csv(screen: Screen, experiments: Sequence[Experiment], trials: Sequence[Sequence[Outcome]]) -> None:
+def _write_csv(
+    screen: Screen, experiments: Sequence[StoredExperiment], trials: Sequence[Sequence[TrialResult]]
+) -> None:
     from tune.results.export import as_rows
 
     text = io.StringIO()
@@ -69,7 +73,7 @@ def _write_csv(screen: Screen, experiments: Sequence[Experiment], trials: Sequen
     screen.raw(text.getvalue().encode(errors="backslashreplace"))
 
 
-def _show(screen: Screen, experiment: Experiment, trials: Sequence[Outcome]) -> None:
+def _show(screen: Screen, experiment: StoredExperiment, trials: Sequence[TrialResult]) -> None:
     space, best, baseline = experiment.space, experiment.best, experiment.baseline
     screen.line(f"{experiment.paths.name}: {space.goal}", style="bold")
     if (failure := baseline_failure(experiment.trials)) is not None:
@@ -89,7 +93,7 @@ def _show(screen: Screen, experiment: Experiment, trials: Sequence[Outcome]) -> 
     screen.line(f"everything is in {short(experiment.paths.folder)}")
 
 
-def _show_side_by_side(screen: Screen, experiments: Sequence[Experiment]) -> None:
+def _show_side_by_side(screen: Screen, experiments: Sequence[StoredExperiment]) -> None:
     """Show a column for each experiment; a constant that one does not search is `-` there."""
     constants = dict.fromkeys(name for each in experiments for name in each.space.dimensions)
     rows = [
@@ -104,27 +108,27 @@ def _show_side_by_side(screen: Screen, experiments: Sequence[Experiment]) -> Non
     screen.table(("", *(each.paths.name for each in experiments)), rows)
 
 
-def _counted(experiment: Experiment) -> str:
+def _counted(experiment: StoredExperiment) -> str:
     counts = Counter(trial.state for trial in experiment.trials)
     states = ", ".join(f"{counts[state]} {state}" for state in STYLES if counts[state])
     return f"{len(experiment.trials)} of {experiment.space.settings.trials} trials" + (f": {states}" if states else "")
 
 
-def _best(experiment: Experiment) -> str:
+def _best(experiment: StoredExperiment) -> str:
     return f"{experiment.space.metric} = {_score(experiment.best)}"
 
 
-def _score(trial: Outcome | None) -> str:
+def _score(trial: TrialResult | None) -> str:
     return INACTIVE if trial is None or trial.final_score is None else f"{trial.final_score:.5g}"
 
 
-def _gain(experiment: Experiment) -> str:
+def _gain(experiment: StoredExperiment) -> str:
     best, baseline = experiment.best, experiment.baseline
     if best is None or best.score is None or baseline is None or baseline.final_score is None:
         return INACTIVE
     return "no trial was better" if best is baseline else f"better by {abs(best.score - baseline.final_score):.5g}"
 
 
-def _constant(experiment: Experiment, name: str) -> str:
+def _constant(experiment: StoredExperiment, name: str) -> str:
     best = experiment.best
     return shown(best.values[name]) if best is not None and name in best.values else INACTIVE

@@ -25,13 +25,13 @@ from tune.cli.terminal.summary import (
     warn_of_doubts,
 )
 from tune.cli.terminal.trials_table import add_profile
-from tune.cluster.backend import Machine
+from tune.cluster.backend import Backend
 from tune.errors import ConstantError, ExperimentError, OptionError, SpaceError
 from tune.experiment.lock import check_links, has_never_begun, locked
 from tune.experiment.records import counted_before
 from tune.paths import ExperimentPaths, short
 from tune.promotion.program_checks import most_workers
-from tune.promotion.resolve import Promoted, doubts, hardcoded, resolve
+from tune.promotion.resolve import PromotedConstant, doubts, hardcoded, resolve
 from tune.promotion.snapshot import Snapshot, check_root
 from tune.promotion.space_checks import check_feasible, lint
 from tune.search.prepare import n_trials
@@ -42,7 +42,7 @@ from tune.space.space_file import find_space, read_space
 from tune.storage_url import is_url
 
 if TYPE_CHECKING:
-    from tune.search.study.edit_space import Edit
+    from tune.search.study.edit_space import SpaceEdit
 
 
 def parser() -> Parser:
@@ -96,7 +96,7 @@ def _begin(given: argparse.Namespace, paths: ExperimentPaths) -> int:
 
 def _resume(
     arguments: Arguments,
-    machine: Machine,
+    machine: Backend,
     paths: ExperimentPaths,
     edited: Space | None,
     screen: Screen,
@@ -106,7 +106,7 @@ def _resume(
     session: float | None,
 ) -> int:
     from tune.experiment.open import open_experiment
-    from tune.search.study.edit_space import Edit
+    from tune.search.study.edit_space import SpaceEdit
     from tune.search.study.journal import repair
     from tune.search.study.switch_files import finish_switch
 
@@ -140,7 +140,7 @@ def _resume(
         _go_over(
             screen,
             paths,
-            Edit(before=before, after=space, promoted_before=resolve(before, program), promoted=promoted),
+            SpaceEdit(before=before, after=space, promoted_before=resolve(before, program), promoted=promoted),
             where,
         )
         experiment = open_experiment(str(paths.folder), paths.folder.parent)
@@ -198,7 +198,7 @@ def _check_trials(where: str, space: Space, n_there: int) -> None:
         raise OptionError(where, there, "Give a larger number, or `--trials +N` for N more.")
 
 
-def _promoted(space: Space, before: Space, snapshot: Snapshot) -> tuple[Promoted, ...]:
+def _promoted(space: Space, before: Space, snapshot: Snapshot) -> tuple[PromotedConstant, ...]:
     """Find the constants in the source that the trials run, whatever the program says by now."""
     try:
         return resolve(space, snapshot.stored)
@@ -214,7 +214,7 @@ def _promoted(space: Space, before: Space, snapshot: Snapshot) -> tuple[Promoted
         raise type(error)(error.where, what, hint) from error
 
 
-def _go_over(screen: Screen, paths: ExperimentPaths, edit: "Edit", where: str) -> None:
+def _go_over(screen: Screen, paths: ExperimentPaths, edit: "SpaceEdit", where: str) -> None:
     """Take the edited space, and say what it changes; nothing is written where it cannot be taken."""
     from tune.search.study.edit_space import kept_by
 

@@ -4,23 +4,23 @@ import argparse
 from dataclasses import replace
 
 from tune.cli.arguments import Arguments, SearchParser, add_settings
-from tune.cli.commands.retrain_plan import Plan, plan
+from tune.cli.commands.retrain_plan import RetrainPlan, plan
 from tune.cli.parser import described, storage_of
 from tune.cli.terminal.console import STYLES
-from tune.cli.terminal.observer import Onlooker, looking_on
+from tune.cli.terminal.observer import SearchObserver, looking_on
 from tune.cli.terminal.summary import Screen, one_line, shown
-from tune.cluster.backend import Machine
+from tune.cluster.backend import Backend
 from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, ExperimentError, NoRoomError, OptionError
 from tune.experiment.lock import check_links, held_here
-from tune.experiment.open import Experiment, open_experiment
-from tune.experiment.trial_result import Mode, Outcome, ranked, scored_epoch
+from tune.experiment.open import StoredExperiment, open_experiment
+from tune.experiment.trial_result import Mode, TrialResult, ranked, scored_epoch
 from tune.paths import ExperimentPaths, short
 from tune.promotion.program_checks import most_workers
 from tune.promotion.snapshot import check_root
-from tune.results.retrain_results import Retrained, latest, read_retrained, reproduction, verdicts
-from tune.results.verdict import Spread
+from tune.results.retrain_results import RetrainedVersion, latest, read_retrained, reproduction, verdicts
+from tune.results.verdict import SampleStatistics
 from tune.results.write_back import pick
-from tune.search.retrain import Run
+from tune.search.retrain import RetrainRun
 from tune.space.settings import MAX_SEED
 from tune.storage.sync import sent_home
 from tune.trial.disk_space import room_told
@@ -53,7 +53,7 @@ def run(given: argparse.Namespace) -> int:
         return _run(given, arguments, machine, screen)
 
 
-def _run(given: argparse.Namespace, arguments: Arguments, machine: Machine, screen: Screen) -> int:
+def _run(given: argparse.Namespace, arguments: Arguments, machine: Backend, screen: Screen) -> int:
     experiment = open_experiment(given.experiment, storage_of(given.storage))
     check_links(experiment.paths)
     check_root(experiment.snapshot)
@@ -80,7 +80,7 @@ def _run(given: argparse.Namespace, arguments: Arguments, machine: Machine, scre
     return _show(screen, planned, trials) if whole else EXIT_INTERRUPTED
 
 
-def _train(screen: Screen, planned: Plan) -> bool:
+def _train(screen: Screen, planned: RetrainPlan) -> bool:
     """Run what is to be run, looked on; return whether all came to an end."""
     if not planned.runs:
         return True
@@ -109,7 +109,7 @@ def _check(given: argparse.Namespace) -> None:
         raise OptionError("--seed", f"must be 0 to {MAX_SEED}, got {given.own_seed}", "Write `--seed 1`.")
 
 
-def _wanted(experiment: Experiment, given: argparse.Namespace) -> list[Outcome]:
+def _wanted(experiment: StoredExperiment, given: argparse.Namespace) -> list[TrialResult]:
     """Return the trials to retrain, the best first."""
     if given.top is None:
         return [pick(experiment, given.trial)]
@@ -120,7 +120,7 @@ def _wanted(experiment: Experiment, given: argparse.Namespace) -> list[Outcome]:
     return best
 
 
-def _show_plan(screen: Screen, planned: Plan, trials: list[Outcome]) -> None:
+def _show_plan(screen: Screen, planned: RetrainPlan, trials: list[TrialResult]) -> None:
     for trial in trials:
         values = ", ".join(f"{name}={shown(value)}" for name, value in trial.values.items())
         screen.line(f"retraining {trial.version}: {values}", style="bold")
@@ -134,13 +134,13 @@ def _show_plan(screen: Screen, planned: Plan, trials: list[Outcome]) -> None:
 class _Reporter:
     """Tells of each run that ended; asks for the same again where a trial did not come out again for no reason."""
 
-    def __init__(self, screen: Screen, planned: Plan, onlooker: Onlooker) -> None:
+    def __init__(self, screen: Screen, planned: RetrainPlan, onlooker: SearchObserver) -> None:
         self._screen = screen
         self._planned = planned
         self._onlooker = onlooker
-        self._kept: list[Retrained] = []  # a live view shows those that ended last; all have their line after it
+        self._kept: list[RetrainedVersion] = []  # a live view shows those that ended last; all have their line after it
 
-    def ended(self, run: Run) -> Run | None:
+    def ended(self, run: RetrainRun) -> RetrainRun | None:
         """Hear of a run."""
         found = latest(read_retrained(self._planned.experiment.paths), run.request)
         if found is None or not (found.is_complete or found.has_failed):
@@ -157,12 +157,12 @@ class _Reporter:
         for found in self._kept:
             self._show(found)
 
-    def _show(self, found: Retrained) -> None:
+    def _show(self, found: RetrainedVersion) -> None:
         say = self._screen.result if found.has_failed else self._screen.line
         say(_run_line(found, self._planned), STYLES["failed"] if found.has_failed else None)
 
 
-def _outcome(run: Run, found: Retrained, mode: Mode) -> Outcome:
+def _outcome(run: RetrainRun, found: RetrainedVersion, mode: Mode) -> TrialResult:
     """Return a run as a live view knows trials."""
     epoch = scored_epoch(found.curve, mode, found.n_fits)
     failure = None if found.record is None else found.record.failure
@@ -181,11 +181,11 @@ def _outcome(run: Run, found: Retrained, mode: Mode) -> Outcome:
     )
 
 
-def _scored_where(found: Retrained, epoch: int | None) -> str:
+def _scored_where(found: RetrainedVersion, epoch: int | None) -> str:
     return f"as the mean of {found.n_fits} fits" if found.n_fits else f"in epoch {epoch} of {len(found.curve)}"
 
 
-def _run_line(found: Retrained, planned: Plan) -> str:
+def _run_line(found: RetrainedVersion, planned: RetrainPlan) -> str:
     what = f"retrain/{found.files.folder.name}"
     if found.record is not None and found.record.failure is not None:
         return f"failed      {what}: {one_line(found.record.failure.reason)}"
@@ -194,7 +194,7 @@ def _run_line(found: Retrained, planned: Plan) -> str:
     return f"{score}  {what}"
 
 
-def _show(screen: Screen, planned: Plan, trials: list[Outcome]) -> int:
+def _show(screen: Screen, planned: RetrainPlan, trials: list[TrialResult]) -> int:
     retrained = read_retrained(planned.experiment.paths)
     screen.line()
     _show_reproductions(screen, planned, trials, retrained)
@@ -203,7 +203,9 @@ def _show(screen: Screen, planned: Plan, trials: list[Outcome]) -> int:
     return _show_best(screen, planned, retrained)
 
 
-def _show_reproductions(screen: Screen, planned: Plan, trials: list[Outcome], retrained: tuple[Retrained, ...]) -> None:
+def _show_reproductions(
+    screen: Screen, planned: RetrainPlan, trials: list[TrialResult], retrained: tuple[RetrainedVersion, ...]
+) -> None:
     for trial in trials:
         once, again = planned.own_of(trial, retrained), planned.own_of(trial, retrained, again=True)
         if once is None or not once.is_complete:
@@ -215,7 +217,9 @@ def _show_reproductions(screen: Screen, planned: Plan, trials: list[Outcome], re
             screen.result(f"  {line}", style="yellow")
 
 
-def _show_verdicts(screen: Screen, planned: Plan, trials: list[Outcome], retrained: tuple[Retrained, ...]) -> None:
+def _show_verdicts(
+    screen: Screen, planned: RetrainPlan, trials: list[TrialResult], retrained: tuple[RetrainedVersion, ...]
+) -> None:
     found = verdicts(retrained, planned.experiment, planned.requests)
     if not found:
         screen.line("the hardcoded values are the best: there is nothing to compare them with")
@@ -232,13 +236,13 @@ def _show_verdicts(screen: Screen, planned: Plan, trials: list[Outcome], retrain
         screen.result(f"{who}{verdict.words}", style=FOUND.get(verdict.finding, "yellow"))
 
 
-def _cells(spread: Spread | None) -> tuple[str, str]:
+def _cells(spread: SampleStatistics | None) -> tuple[str, str]:
     if spread is None:
         return "-", "-"
     return f"{spread.mean:.5g}", "-" if spread.deviation is None else f"{spread.deviation:.3g}"
 
 
-def _show_best(screen: Screen, planned: Plan, retrained: tuple[Retrained, ...]) -> int:
+def _show_best(screen: Screen, planned: RetrainPlan, retrained: tuple[RetrainedVersion, ...]) -> int:
     """Show the checkpoint of the best run of what was asked for, and how to load it."""
     runs = [each for request in planned.requests if (each := latest(retrained, request)) is not None]
     asked = {trial.number for trial in planned.trials}

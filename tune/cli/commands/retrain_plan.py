@@ -3,42 +3,42 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from tune.cli.terminal.observer import Onlooker
+from tune.cli.terminal.observer import SearchObserver
 from tune.cluster.resources import Resources
 from tune.experiment.environment import changed, read_surroundings
-from tune.experiment.open import Experiment
-from tune.experiment.records import Request, digest_of
-from tune.experiment.trial_result import Outcome
+from tune.experiment.open import StoredExperiment
+from tune.experiment.records import RetrainRequest, digest_of
+from tune.experiment.trial_result import TrialResult
 from tune.paths import VersionPaths
 from tune.promotion.program import find_program
 from tune.promotion.snapshot import Snapshot, take_snapshot
-from tune.results.retrain_results import Retrained, latest, read_retrained, reproduction, seed_of
+from tune.results.retrain_results import RetrainedVersion, latest, read_retrained, reproduction, seed_of
 from tune.search.job import name_trial_gpus
-from tune.search.retrain import Retraining, Run, fresh_seeds, retrain_name
+from tune.search.retrain import Retraining, RetrainRun, fresh_seeds, retrain_name
 from tune.space.space import Space
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class RetrainPlan:
     """A retraining."""
 
-    experiment: Experiment
+    experiment: StoredExperiment
     space: Space
     """With what the command line changed."""
     snapshot: Snapshot
     resources: Resources
-    trials: tuple[Outcome, ...]
+    trials: tuple[TrialResult, ...]
     """What is to be retrained; the hardcoded values, trained for comparison, are not among them."""
     seeds: tuple[int, ...]
     """The fresh ones."""
-    requests: tuple[Request, ...]
+    requests: tuple[RetrainRequest, ...]
     """Every run that belongs to it."""
-    reused: tuple[Retrained, ...]
+    reused: tuple[RetrainedVersion, ...]
     """Those that are there already."""
-    runs: tuple[Run, ...]
+    runs: tuple[RetrainRun, ...]
     """Those to be run."""
 
-    def retraining(self, onlooker: Onlooker, on_end: Callable[[Run], Run | None]) -> Retraining:
+    def retraining(self, onlooker: SearchObserver, on_end: Callable[[RetrainRun], RetrainRun | None]) -> Retraining:
         """Return what the search side runs."""
         return Retraining(
             space=self.space,
@@ -52,12 +52,14 @@ class Plan:
             watch=onlooker.watch,
         )
 
-    def own_of(self, trial: Outcome, retrained: Sequence[Retrained], *, again: bool = False) -> Retrained | None:
+    def own_of(
+        self, trial: TrialResult, retrained: Sequence[RetrainedVersion], *, again: bool = False
+    ) -> RetrainedVersion | None:
         """Return the run of a trial with its own seed; with ``again`` the one that repeats that."""
         own = next((each for each in self.requests if each.trial == trial.number and not each.fresh), None)
         return None if own is None else latest(retrained, replace(own, again=again))
 
-    def once_more(self, trial: Outcome, found: Retrained) -> Run | None:
+    def once_more(self, trial: TrialResult, found: RetrainedVersion) -> RetrainRun | None:
         """Return the same run again where a trial did not come out again, and nothing tells why."""
         if found.request.fresh or found.request.again or not found.is_complete:
             return None
@@ -70,29 +72,29 @@ class Plan:
 
 
 def plan(
-    experiment: Experiment,
+    experiment: StoredExperiment,
     space: Space,
     resources: Resources,
-    trials: Sequence[Outcome],
+    trials: Sequence[TrialResult],
     n_seeds: int,
     seed: int | None,
     *,
     current: bool,
-) -> Plan:
+) -> RetrainPlan:
     """Return the runs: each trial with its own seed, then each fresh seed with the hardcoded values and each trial."""
     snapshot, source = _source(experiment, current=current)
     seeds = fresh_seeds(n_seeds, [seed_of(experiment, each) for each in (*experiment.trials, *trials)])
     digest = digest_of(snapshot.stored)
 
-    def request(trial: Outcome, seed: int, *, fresh: bool) -> Request:
+    def request(trial: TrialResult, seed: int, *, fresh: bool) -> RetrainRequest:
         trainer = dict(space.settings.trainer)
-        return Request(trial=trial.number, seed=seed, fresh=fresh, trainer=trainer, source=source, digest=digest)
+        return RetrainRequest(trial=trial.number, seed=seed, fresh=fresh, trainer=trainer, source=source, digest=digest)
 
     own = [(each, request(each, seed_of(experiment, each) if seed is None else seed, fresh=False)) for each in trials]
     baseline = [each for each in experiment.trials if each.is_baseline]
     compared = [each for each in trials if not each.is_baseline]
     fresh = [(each, request(each, at, fresh=True)) for at in seeds for each in (*baseline, *compared)]
-    planned = Plan(
+    planned = RetrainPlan(
         experiment=experiment,
         space=space,
         snapshot=snapshot,
@@ -106,7 +108,7 @@ def plan(
     return _divided(planned, [*own, *fresh])
 
 
-def _source(experiment: Experiment, *, current: bool) -> tuple[Snapshot, str]:
+def _source(experiment: StoredExperiment, *, current: bool) -> tuple[Snapshot, str]:
     """Return the source to run, and its folder's name below the experiment's."""
     if not current:
         return experiment.snapshot, experiment.paths.source.relative_to(experiment.paths.folder).as_posix()
@@ -115,11 +117,11 @@ def _source(experiment: Experiment, *, current: bool) -> tuple[Snapshot, str]:
     return take_snapshot(program, folder, experiment.space.args), folder.relative_to(experiment.paths.folder).as_posix()
 
 
-def _divided(planned: Plan, wanted: Iterable[tuple[Outcome, Request]]) -> Plan:
+def _divided(planned: RetrainPlan, wanted: Iterable[tuple[TrialResult, RetrainRequest]]) -> RetrainPlan:
     """Tell what is there from what is to be run; a run that was interrupted goes on."""
     retrained = read_retrained(planned.experiment.paths)
-    reused: list[Retrained] = []
-    runs: list[Run] = []
+    reused: list[RetrainedVersion] = []
+    runs: list[RetrainRun] = []
     for trial, request in wanted:
         found = latest(retrained, request)
         if found is not None and _is_current(found, planned):
@@ -128,24 +130,24 @@ def _divided(planned: Plan, wanted: Iterable[tuple[Outcome, Request]]) -> Plan:
                 runs.append(more)
         elif found is not None and not (found.is_complete or found.has_failed):
             attempt = 1 if found.record is None else found.record.attempt + 1
-            runs.append(Run(request=request, files=found.files, outcome=trial, attempt=attempt))
+            runs.append(RetrainRun(request=request, files=found.files, outcome=trial, attempt=attempt))
         else:
             runs.append(_new(planned.experiment, request, trial))
     return replace(planned, reused=tuple(reused), runs=tuple(runs))
 
 
-def _is_current(found: Retrained, planned: Plan) -> bool:
+def _is_current(found: RetrainedVersion, planned: RetrainPlan) -> bool:
     """Tell whether a run counts: it is complete, and ran on what the others will run on."""
     known, resources = read_surroundings(planned.experiment.paths), planned.resources
     now = changed(known, resources.n_threads, gpus=name_trial_gpus(planned.space, resources))
     return found.is_complete and found.record is not None and found.record.surroundings == now
 
 
-def _new(experiment: Experiment, request: Request, trial: Outcome) -> Run:
+def _new(experiment: StoredExperiment, request: RetrainRequest, trial: TrialResult) -> RetrainRun:
     """Return a run in a version that is taken for it at once: another one may ask for a number meanwhile."""
     names = [entry.name.partition(",")[0] for entry in experiment.paths.retrain.iterdir()]
     number = 1 + max((int(name) for name in names if name.isdecimal()), default=-1)
     files = VersionPaths(experiment.paths.retrain / retrain_name(number, request, trial))
     files.folder.mkdir()
     request.write(files)
-    return Run(request=request, files=files, outcome=trial)
+    return RetrainRun(request=request, files=files, outcome=trial)

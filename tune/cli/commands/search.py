@@ -35,12 +35,12 @@ from tune.errors import (
 )
 from tune.experiment.lock import has_never_begun, locked
 from tune.paths import ExperimentPaths, claim_experiment, short, word
-from tune.promotion.program_checks import Workers, cautions, crowding, most_workers
+from tune.promotion.program_checks import DataLoaderWorkers, cautions, crowding, most_workers
 from tune.promotion.resolve import doubts, hardcoded
 from tune.promotion.space_checks import baseline_doubts, lint
 from tune.results.failures import failures_of
 from tune.results.hints import hints_of
-from tune.search.prepare import Plan, n_trials, prepare
+from tune.search.prepare import SearchPlan, n_trials, prepare
 from tune.space.space import Script
 from tune.space.space_file import find_space, read_space
 from tune.storage.download import names_at
@@ -48,10 +48,10 @@ from tune.storage.sync import erase
 from tune.version import __version__
 
 if TYPE_CHECKING:
-    from tune.experiment.trial_result import Outcome
-    from tune.results.warm_start import Knowledge
-    from tune.search.checkpoint_retention import Freed
-    from tune.search.spec import Finished, Search
+    from tune.experiment.trial_result import TrialResult
+    from tune.results.warm_start import PriorTrials
+    from tune.search.checkpoint_retention import FreedCheckpoints
+    from tune.search.spec import Search, SearchResult
 
 N_BEST = 10
 """Trials that are shown at the end of a search; `results` shows all."""
@@ -97,7 +97,7 @@ def run(given: argparse.Namespace) -> int:
         return _run(prepare(space, machine, storage_of(given.storage), given.name), given, screen, began)
 
 
-def _run(plan: Plan, given: argparse.Namespace, screen: Screen, began: float | None) -> int:
+def _run(plan: SearchPlan, given: argparse.Namespace, screen: Screen, began: float | None) -> int:
     show_space(screen, plan.space, plan.promoted, plan.program, plan.resources)
     unmet = baseline_doubts(plan.space.requirements, hardcoded(plan.promoted))
     told = cautions(plan.program, is_script=isinstance(plan.space.shape, Script))
@@ -118,7 +118,7 @@ def _run(plan: Plan, given: argparse.Namespace, screen: Screen, began: float | N
             return show_stopped(screen, paths)
 
 
-def _known(experiment: str, plan: Plan, screen: Screen) -> "Knowledge":
+def _known(experiment: str, plan: SearchPlan, screen: Screen) -> "PriorTrials":
     """Return what another experiment knows, and say how much of it counts."""
     from tune.results.warm_start import knowledge_of
 
@@ -136,10 +136,10 @@ def _trials(number: int) -> str:
 
 
 def _search(
-    plan: Plan,
+    plan: SearchPlan,
     paths: ExperimentPaths,
     screen: Screen,
-    known: "Knowledge | None",
+    known: "PriorTrials | None",
     report: ReportAtEnd,
     *,
     rehearsal: bool,
@@ -188,7 +188,7 @@ def _search(
     return show_finished(screen, finished, search, report)
 
 
-def _freed(freed: "Freed", keep: int | None) -> str:
+def _freed(freed: "FreedCheckpoints", keep: int | None) -> str:
     """Return one line about checkpoints that are gone."""
     limit = "10% of the free disk was full" if keep is None else f"keep_checkpoints is {keep}"
     n_unit, unit = next((n_bytes, unit) for unit, n_bytes in UNITS.items() if freed.n_bytes >= n_bytes)
@@ -211,7 +211,7 @@ def storage_option(paths: ExperimentPaths) -> str:
     return "" if storage == storage_of(None) else f" --storage {word(storage)}"
 
 
-def show_finished(screen: Screen, finished: "Finished", search: "Search", report: ReportAtEnd) -> int:
+def show_finished(screen: Screen, finished: "SearchResult", search: "Search", report: ReportAtEnd) -> int:
     """Show what came of a search and the commands that come next; return the exit status."""
     paths, space = search.paths, search.space
     if screen.can_redraw and not screen.is_quiet:  # elsewhere each trial had its line
@@ -240,7 +240,7 @@ def show_finished(screen: Screen, finished: "Finished", search: "Search", report
     return 0 if baseline_failure(finished.outcomes) is None else EXIT_SEARCH
 
 
-def _show_written(screen: Screen, finished: "Finished") -> None:
+def _show_written(screen: Screen, finished: "SearchResult") -> None:
     if finished.baseline is None or not finished.baseline.wrote:
         return
     written = ", ".join(finished.baseline.wrote)
@@ -248,15 +248,17 @@ def _show_written(screen: Screen, finished: "Finished") -> None:
     screen.line("         `own_folder: true` keeps them apart", "yellow")
 
 
-def _show_crowding(screen: Screen, finished: "Finished", search: "Search") -> None:
+def _show_crowding(screen: Screen, finished: "SearchResult", search: "Search") -> None:
     """Warn of DataLoader workers that only running the program could tell of."""
-    held = Workers(number=finished.baseline.n_workers if finished.baseline is not None else 0, where="the program")
+    held = DataLoaderWorkers(
+        number=finished.baseline.n_workers if finished.baseline is not None else 0, where="the program"
+    )
     if most_workers(search.program, search.promoted).number < held.number:
         for warning in crowding(held, search.resources.cpus_per_trial):
             screen.line(f"warning: {warning}", "yellow")
 
 
-def _show_next(screen: Screen, finished: "Finished", search: "Search", best: "Outcome | None") -> None:
+def _show_next(screen: Screen, finished: "SearchResult", search: "Search", best: "TrialResult | None") -> None:
     """Show the commands that come next."""
     paths = search.paths
     option = storage_option(paths)

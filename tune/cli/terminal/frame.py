@@ -10,8 +10,8 @@ from rich.text import Text
 from tune.cli.terminal.console import STYLES
 from tune.cli.terminal.streams import printable_line
 from tune.cli.terminal.summary import one_line
-from tune.experiment.trial_result import Outcome
-from tune.search.progress import Leader, Running, Standing
+from tune.experiment.trial_result import TrialResult
+from tune.search.progress import BestTrial, Running, SearchStatus
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII = "_.-=+*#@"
@@ -82,7 +82,7 @@ class Frame:
     title: str
     """The experiment's name."""
     metric: str
-    standing: Standing
+    standing: SearchStatus
     now: float
     """On the clock of the standing's trials."""
     phase: str
@@ -134,7 +134,7 @@ class Frame:
             better = f"the best is better by {gain:.5g}" if best.version != baseline.version else "none is better yet"
             yield Text.assemble((f"{'hardcoded':<{LABEL}}", "dim"), f"{baseline.score:<9.5g}  ", better)
 
-    def _leader(self, label: str, leader: Leader, style: str) -> Text:
+    def _leader(self, label: str, leader: BestTrial, style: str) -> Text:
         where = f"epoch {leader.epoch} of {leader.version}"
         return Text.assemble((f"{label:<{LABEL}}", "dim"), (f"{leader.score:<9.5g}", style), f"  {where}")
 
@@ -199,7 +199,7 @@ def _epoch(trial: Running) -> str:
     return f"{max(trial.curve)}/{trial.n_epochs}" if trial.n_epochs else str(max(trial.curve))
 
 
-def _ended(outcome: Outcome) -> Text:
+def _ended(outcome: TrialResult) -> Text:
     style = STYLES[outcome.state]
     if outcome.state == "failed":
         return Text.assemble(

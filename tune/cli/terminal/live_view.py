@@ -6,10 +6,10 @@ from types import TracebackType
 
 from tune.cli.terminal.frame import Frame
 from tune.cli.terminal.summary import Screen
-from tune.experiment.trial_result import Outcome
+from tune.experiment.trial_result import TrialResult
 from tune.internals.rich_internals import ReflowingLive
 from tune.search.progress import Progress
-from tune.trial.messages import Task
+from tune.trial.messages import TrialTask
 
 TICK_S = 0.25
 """How soon an event is seen, at the latest."""
@@ -52,7 +52,7 @@ class LiveView:
         self._phase = WARMING
         self._changed = True
 
-    def began(self, task: Task) -> None:
+    def began(self, task: TrialTask) -> None:
         """Hear that a trial starts, or goes on."""
         if task.preflight:
             self._phase = PREFLIGHT
@@ -70,7 +70,7 @@ class LiveView:
         self._progress.left(number)
         self._changed = True
 
-    def ended(self, outcome: Outcome) -> None:
+    def ended(self, outcome: TrialResult) -> None:
         """Hear what became of a trial."""
         self._progress.ended(outcome)
         self._changed = True

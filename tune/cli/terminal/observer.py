@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from tune.cli.terminal.summary import Screen, TrialLines
 from tune.cluster.resources import Resources
 from tune.experiment.counted_fits import CountedFits
-from tune.experiment.trial_result import BASELINE, Outcome
+from tune.experiment.trial_result import BASELINE, TrialResult
 from tune.promotion.program import Program
-from tune.search.controller_api import Watch
+from tune.search.controller_api import TrialListener
 from tune.search.device_faults import MOST_FAULTS
 from tune.search.schedulers.epochs import n_reports
 from tune.space.space import Space
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Onlooker:
+class SearchObserver:
     """The ears of a search."""
 
     on_start: Callable[[], None]
@@ -27,9 +27,9 @@ class Onlooker:
     """Hears which fits the score comes from, and how many values a whole trial reports."""
     on_device_left_out: Callable[[str, str], None]
     """Hears of a GPU that gets no trial any more, ``host:device``, and of its last failure."""
-    on_end: Callable[[Outcome], None]
+    on_end: Callable[[TrialResult], None]
     """Hears of each trial that ended."""
-    watch: Watch | None
+    watch: TrialListener | None
     """Hears of all else; None where nobody would see it."""
 
 
@@ -42,10 +42,10 @@ def looking_on(
     *,
     title: str,
     n_trials: int,
-    before: Sequence[Outcome] = (),
+    before: Sequence[TrialResult] = (),
     baseline: int | None = BASELINE,
     counted: CountedFits | None = None,
-) -> Iterator[Onlooker]:
+) -> Iterator[SearchObserver]:
     """Show what goes on within; whatever is printed meanwhile stands above it.
 
     ``baseline`` is the number of the trial with the hardcoded values; None: the others are not held against one.
@@ -66,7 +66,7 @@ def looking_on(
 
     if not screen.can_redraw or screen.is_quiet:
         lines = TrialLines(screen, space.mode, n_trials, before)
-        yield Onlooker(
+        yield SearchObserver(
             on_start=lambda: None,
             on_share=share,
             on_preflight=count,
@@ -97,7 +97,7 @@ def looking_on(
         count(counted, n_whole)
 
     with LiveView(screen, progress, title=title, metric=space.metric) as view:
-        yield Onlooker(
+        yield SearchObserver(
             on_start=view.ray_runs,
             on_share=shared,
             on_preflight=counted_and_shown,

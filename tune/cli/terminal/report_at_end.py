@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from tune.cli.parser import storage_of
 from tune.cli.terminal.summary import Screen, one_line, this_command
-from tune.experiment.trial_result import Outcome
+from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths, short, word
 
 READY_AFTER = 0.1
@@ -27,7 +27,7 @@ class ReportAtEnd:
         self._wanted = wanted
         self._thread: threading.Thread | None = None
 
-    def prepared_by(self, on_end: Callable[[Outcome], None], n_trials: int) -> Callable[[Outcome], None]:
+    def prepared_by(self, on_end: Callable[[TrialResult], None], n_trials: int) -> Callable[[TrialResult], None]:
         """Return ``on_end``, which makes ready for the report once some of the ``n_trials`` have ended.
 
         Its libraries are imported in the background: that is the larger part of the time that it takes. It is more than
@@ -36,7 +36,7 @@ class ReportAtEnd:
         until = time.monotonic() + READY_AFTER_S
         ends = itertools.count(1)
 
-        def ended(outcome: Outcome) -> None:
+        def ended(outcome: TrialResult) -> None:
             is_late = next(ends) >= READY_AFTER * n_trials or time.monotonic() >= until
             if self._wanted and self._thread is None and is_late:
                 self._thread = threading.Thread(target=_prepare, daemon=True)

@@ -19,12 +19,12 @@ from rich.text import Text
 from tune.cli.terminal.console import STYLES, open_console, open_output
 from tune.cli.terminal.streams import LONGEST_CELL, complain, printable, printable_line
 from tune.cluster.resources import Resources
-from tune.experiment.open import Experiment
-from tune.experiment.trial_result import Mode, Outcome, better, pareto_front, ranked
+from tune.experiment.open import StoredExperiment
+from tune.experiment.trial_result import Mode, TrialResult, better, pareto_front, ranked
 from tune.paths import short, word
 from tune.promotion.find.literals import Unknown
 from tune.promotion.program import Program
-from tune.promotion.resolve import Promoted, baseline_value
+from tune.promotion.resolve import PromotedConstant, baseline_value
 from tune.results.failures import FailureGroup
 from tune.results.hints import Hint
 from tune.search.prepare import n_trials
@@ -111,7 +111,7 @@ class Screen:
 
 
 def show_space(
-    screen: Screen, space: Space, promoted: Sequence[Promoted], program: Program, resources: Resources
+    screen: Screen, space: Space, promoted: Sequence[PromotedConstant], program: Program, resources: Resources
 ) -> None:
     """Show what will be searched, and how."""
     settings = space.settings
@@ -141,7 +141,7 @@ def _scheduler(space: Space) -> str:
     return "none (of several metrics `scheduler_args: {metric: ...}` names one to stop trials by)"
 
 
-def _searched(item: Promoted, space: Space) -> str:
+def _searched(item: PromotedConstant, space: Space) -> str:
     condition = space.conditions.get(item.key)
     return describe(item.dimension) + (f"; when {describe_condition(condition)}" if condition else "")
 
@@ -167,7 +167,7 @@ def show_dashboard(screen: Screen, address: str) -> None:
 class TrialLines:
     """One line a trial that ended."""
 
-    def __init__(self, screen: Screen, mode: Mode, n_trials: int, before: Sequence[Outcome] = ()) -> None:
+    def __init__(self, screen: Screen, mode: Mode, n_trials: int, before: Sequence[TrialResult] = ()) -> None:
         self._screen = screen
         self._mode = mode
         self._n_trials = n_trials
@@ -175,7 +175,7 @@ class TrialLines:
         self._n_ended = sum(outcome.state in ("complete", "pruned", "failed") for outcome in before)
         self._best: float | None = ended[0].score if ended and ended[0].is_comparable else None
 
-    def ended(self, outcome: Outcome) -> None:
+    def ended(self, outcome: TrialResult) -> None:
         """Print a trial; the best so far carries a star."""
         self._n_ended += 1
         score = outcome.score if outcome.state != "failed" and outcome.is_comparable else None
@@ -189,11 +189,13 @@ class TrialLines:
         self._screen.line(line, style=STYLES[outcome.state])
 
 
-def _version(outcome: Outcome) -> str:
+def _version(outcome: TrialResult) -> str:
     return outcome.version if outcome.repeat_of is None else f"{outcome.number:03d}, repeat of {outcome.version}"
 
 
-def show_end(screen: Screen, outcomes: Sequence[Outcome], space: Space, promoted: Sequence[Promoted]) -> Outcome | None:
+def show_end(
+    screen: Screen, outcomes: Sequence[TrialResult], space: Space, promoted: Sequence[PromotedConstant]
+) -> TrialResult | None:
     """Show the best values and their gain over the hardcoded ones; return the best trial, None when there is none."""
     screen.line()
     if (failure := baseline_failure(outcomes)) is not None:
@@ -226,7 +228,7 @@ def show_end(screen: Screen, outcomes: Sequence[Outcome], space: Space, promoted
     return best
 
 
-def baseline_failure(outcomes: Sequence[Outcome]) -> str | None:
+def baseline_failure(outcomes: Sequence[TrialResult]) -> str | None:
     """Return a line about a baseline that failed: nothing is known to be better than the hardcoded values then."""
     failed = next((each for each in outcomes if each.is_baseline and each.state == "failed"), None)
     if failed is None:
@@ -234,12 +236,12 @@ def baseline_failure(outcomes: Sequence[Outcome]) -> str | None:
     return f"the baseline failed, so no gain is known: {one_line(failed.reason or '')}"
 
 
-def _best_value(item: Promoted, best: Outcome) -> str:
+def _best_value(item: PromotedConstant, best: TrialResult) -> str:
     """Return a constant of the best trial; the ledger makes lists of tuples."""
     return shown(restored(item.dimension, best.values[item.key])) if item.key in best.values else INACTIVE
 
 
-def show_front(screen: Screen, outcomes: Sequence[Outcome], space: Space) -> None:
+def show_front(screen: Screen, outcomes: Sequence[TrialResult], space: Space) -> None:
     """Show, of several metrics, the trials that no other one beats in one metric without losing in another."""
     if not space.others:
         return
@@ -328,7 +330,7 @@ def show_hints(screen: Screen, hints: Sequence[Hint]) -> None:
         screen.line()
 
 
-def warn_of_doubts(experiments: Iterable[Experiment]) -> None:
+def warn_of_doubts(experiments: Iterable[StoredExperiment]) -> None:
     """Say on standard error what contradicts itself in the files, so that output for machines stays as it is."""
     for experiment in experiments:
         for doubt in experiment.doubts[:MOST_DOUBTS]:

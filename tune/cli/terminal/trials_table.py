@@ -9,14 +9,14 @@ from tune.cli.parser import Parser
 from tune.cli.terminal.console import STYLES
 from tune.cli.terminal.summary import INACTIVE, Screen, one_line, shown
 from tune.errors import OptionError, suggest
-from tune.experiment.trial_result import Mode, Outcome, ranked
+from tune.experiment.trial_result import Mode, TrialResult, ranked
 from tune.paths import ExperimentPaths
 from tune.results.profile import read_profile, time_columns, time_rows
 from tune.space.dimensions import Value, is_number
 from tune.space.space import Space
 
 GAP = 3  # cells between two columns
-FIELDS: dict[str, Callable[[Outcome], object]] = {
+FIELDS: dict[str, Callable[[TrialResult], object]] = {
     "number": lambda trial: trial.number,
     "state": lambda trial: list(STYLES).index(trial.state),
     "epochs": lambda trial: -trial.n_epochs,
@@ -25,7 +25,7 @@ FIELDS: dict[str, Callable[[Outcome], object]] = {
 SCORE = "score"
 
 
-def sorted_trials(trials: Sequence[Outcome], space: Space, by: str) -> list[Outcome]:
+def sorted_trials(trials: Sequence[TrialResult], space: Space, by: str) -> list[TrialResult]:
     """Return the trials in order, by ``score`` the best first; what has no such value comes last.
 
     Raises OptionError where there is nothing of that name.
@@ -46,7 +46,7 @@ def sorted_trials(trials: Sequence[Outcome], space: Space, by: str) -> list[Outc
     raise OptionError("--sort", f"there is no column {by!r}", suggest(by, known, what="columns"))
 
 
-def show_trials(screen: Screen, trials: Sequence[Outcome], space: Space) -> None:
+def show_trials(screen: Screen, trials: Sequence[TrialResult], space: Space) -> None:
     """Show the trials in this order."""
     best = next(iter(ranked(trials, space.mode)), None)
     metrics = [each.metric for each in space.objectives]
@@ -64,21 +64,21 @@ def show_trials(screen: Screen, trials: Sequence[Outcome], space: Space) -> None
     screen.table(columns, wide)
 
 
-def _name(trial: Outcome, best: Outcome | None) -> str:
+def _name(trial: TrialResult, best: TrialResult | None) -> str:
     mark = "*" if best is not None and trial.number == best.number else " "
     return f"{trial.number:03d} {mark}"
 
 
-def _scores(trial: Outcome, n_metrics: int) -> list[str]:
+def _scores(trial: TrialResult, n_metrics: int) -> list[str]:
     scores = [f"{score:.5g}" for score in trial.scores] or [INACTIVE] * n_metrics
     return [*scores, str(trial.best_epoch or INACTIVE)]
 
 
-def _constant(trial: Outcome, name: str) -> str:
+def _constant(trial: TrialResult, name: str) -> str:
     return shown(trial.values[name]) if name in trial.values else INACTIVE
 
 
-def _last(trial: Outcome) -> str:
+def _last(trial: TrialResult) -> str:
     if trial.state == "failed":
         return one_line(trial.reason or "")
     return trial.version if trial.repeat_of is None else f"repeat of {trial.version}"
@@ -110,7 +110,7 @@ def add_profile(parser: Parser) -> None:
     parser.add_argument("--profile", action="store_true", help="say at the end where each worker's time went")
 
 
-def show_profile(screen: Screen, outcomes: Sequence[Outcome], paths: ExperimentPaths) -> None:
+def show_profile(screen: Screen, outcomes: Sequence[TrialResult], paths: ExperimentPaths) -> None:
     """Show the table; nothing where no trial came to its end."""
     found = read_profile(outcomes, paths)
     if found is not None:

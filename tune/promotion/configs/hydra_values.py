@@ -14,8 +14,8 @@ from typing import Any
 
 from tune.promotion.configs.config_file import ConfigPlace, read_values
 from tune.promotion.find.literals import Unknown, evaluate
-from tune.promotion.find.module_scan import Called, dotted
-from tune.promotion.find.project import Foreign, project_of
+from tune.promotion.find.module_scan import CallSite, dotted
+from tune.promotion.find.project import LibrarySymbol, project_of
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
 from tune.space.yaml_text import Keys
@@ -112,12 +112,12 @@ def _find_main(program: Program) -> HydraMain | None:
         for called in survey.calls:
             path = dotted(called.node.func)
             match project.meaning(path, survey) if path is not None else None:
-                case Foreign(path="hydra.main" | "hydra.main.main"):
+                case LibrarySymbol(path="hydra.main" | "hydra.main.main"):
                     return _main_of(called, survey.source.path.parent)
     return None
 
 
-def _main_of(called: Called, beside: Path) -> HydraMain | None:
+def _main_of(called: CallSite, beside: Path) -> HydraMain | None:
     given = dict(zip(("config_path", "config_name", "version_base"), called.node.args, strict=False))
     given |= {keyword.arg: keyword.value for keyword in called.node.keywords if keyword.arg is not None}
     held = {name: evaluate(node) for name, node in given.items()}

@@ -4,12 +4,12 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tune.promotion.constant import Constant, Form, Nameless, Site, Span
+from tune.promotion.constant import Constant, ConstantKind, Site, Span, UnnamedLiteral
 from tune.promotion.find.expressions import may_be_literal
 from tune.promotion.find.fields import container_calls, entries_of
 from tune.promotion.find.literals import Unknown, evaluate, source_of
-from tune.promotion.find.module_scan import Called, Scope, Survey, dotted
-from tune.promotion.find.project import Foreign, Own, Project
+from tune.promotion.find.module_scan import CallSite, ModuleScan, Scope, dotted
+from tune.promotion.find.project import LibrarySymbol, Project, ProjectSymbol
 from tune.promotion.find.signatures import Parameter, Signature, foreign_base, parameters_of, signature_of
 from tune.space.dimensions import Value
 
@@ -25,7 +25,7 @@ UNTOLD = (
 
 
 @dataclass(frozen=True, slots=True)
-class Argument:
+class CallArgument:
     """One argument of a call."""
 
     name: str | None
@@ -41,14 +41,14 @@ class Argument:
 class Call:
     """A call whose callee has a name."""
 
-    survey: Survey
+    survey: ModuleScan
     node: ast.Call
     scope: Scope
     callee: str
     """The callee's own name, whatever it is imported as: ``Adam``."""
     signature: Signature | None
     """Of a callee of the project."""
-    arguments: tuple[Argument, ...]
+    arguments: tuple[CallArgument, ...]
     open_ended: bool
     """Whether ``*args`` or ``**kwargs`` may pass more."""
     partial: bool
@@ -65,9 +65,9 @@ def calls(project: Project) -> Iterator[Call]:
                 yield call
 
 
-def arguments(found: list[Call], project: Project) -> Iterator[Constant | Nameless]:
+def arguments(found: list[Call], project: Project) -> Iterator[Constant | UnnamedLiteral]:
     """Yield the literals in calls that belong to no constructor or function of the project."""
-    literals: list[tuple[Call, Argument, Value]] = []
+    literals: list[tuple[Call, CallArgument, Value]] = []
     computed: dict[tuple[str, str | None], str] = {}
     fields = {id_ for survey in project.surveys.values() for id_ in container_calls(survey)}
     for call in found:
@@ -83,7 +83,7 @@ def arguments(found: list[Call], project: Project) -> Iterator[Constant | Namele
                 continue
             if argument.name is None:
                 text, place = source_of(argument.value), call.survey.place(argument.value.lineno)
-                yield Nameless(callee=call.callee, text=text, place=place)
+                yield UnnamedLiteral(callee=call.callee, text=text, place=place)
             else:
                 literals.append((call, argument, value))
     counts = _places(literals)
@@ -91,22 +91,22 @@ def arguments(found: list[Call], project: Project) -> Iterator[Constant | Namele
         yield _constant(call, argument, value, counts, computed.get((call.callee, argument.name)))
 
 
-def _entries(call: Call, argument: Argument) -> Iterator[tuple[Argument, Value]]:
+def _entries(call: Call, argument: CallArgument) -> Iterator[tuple[CallArgument, Value]]:
     """Yield the literals in a dict that is written out as an argument: ``Net.optimizer['lr']``."""
     for entry in () if argument.name is None else entries_of(argument.name, argument.value):
         value = evaluate(entry.value) if may_be_literal(entry.value) else UNKNOWN
         if not isinstance(value, Unknown | dict) and entry.trouble is None:
-            yield Argument(entry.name, entry.value), value
+            yield CallArgument(entry.name, entry.value), value
 
 
-def names_at(name: str, survey: Survey, span: Span, *, shared: bool) -> tuple[str, ...]:
+def names_at(name: str, survey: ModuleScan, span: Span, *, shared: bool) -> tuple[str, ...]:
     """Return ``Adam.lr``, ``train.Adam.lr``, both with the place: ``@42``, or ``@42:7`` where a line has several."""
     place = f"@{span.line}:{span.column + 1}" if shared else f"@{span.line}"
     plain = (name, *(f"{module}.{name}" for module in survey.modules))
     return (*plain, *(f"{each}{place}" for each in plain))
 
 
-def _places(literals: list[tuple[Call, Argument, Value]]) -> Mapping[tuple[str, str, str | None, int], int]:
+def _places(literals: list[tuple[Call, CallArgument, Value]]) -> Mapping[tuple[str, str, str | None, int], int]:
     counts: dict[tuple[str, str, str | None, int], int] = {}
     for call, argument, _ in literals:
         key = (call.survey.source.name, call.callee, argument.name, argument.value.lineno)
@@ -116,7 +116,7 @@ def _places(literals: list[tuple[Call, Argument, Value]]) -> Mapping[tuple[str, 
 
 def _constant(
     call: Call,
-    argument: Argument,
+    argument: CallArgument,
     value: Value,
     counts: Mapping[tuple[str, str, str | None, int], int],
     elsewhere: str | None,
@@ -130,19 +130,19 @@ def _constant(
         value=value,
         sites=(Site(source, span),),
         names=names_at(f"{call.callee}.{argument.name}", call.survey, span, shared=shared),
-        form=Form.ARGUMENT,
+        form=ConstantKind.ARGUMENT,
         reads=(call.survey.place(call.node.lineno),),
         warnings=() if elsewhere is None else (f"another call of {call.callee} computes its own: {elsewhere}",),
     )
 
 
-def _partials(survey: Survey) -> dict[str, Called]:
+def _partials(survey: ModuleScan) -> dict[str, CallSite]:
     """Return the names that hold ``partial(callee, ...)`` and nothing else in the file."""
     values = {id(called.node): called for called in survey.calls if (dotted(called.node.func) or "") in PARTIALS}
     return {name: values[id(held[0])] for name, held in survey.held.items() if len(held) == 1 and id(held[0]) in values}
 
 
-def _call(called: Called, survey: Survey, project: Project, partials: Mapping[str, Called]) -> Call | None:
+def _call(called: CallSite, survey: ModuleScan, project: Project, partials: Mapping[str, CallSite]) -> Call | None:
     node, function, positional = called.node, called.node.func, list(called.node.args)
     partial = (dotted(function) or "") in PARTIALS and bool(positional)
     skip = 0
@@ -163,7 +163,7 @@ def _call(called: Called, survey: Survey, project: Project, partials: Mapping[st
 
 
 def _callee(
-    function: ast.expr, called: Called, survey: Survey, project: Project
+    function: ast.expr, called: CallSite, survey: ModuleScan, project: Project
 ) -> tuple[str | None, Signature | None, str | None]:
     """Return the callee's name, its signature in the project, and its dotted path in a library."""
     match function:
@@ -175,37 +175,37 @@ def _callee(
     if path is None:
         return None, None, None
     match project.meaning(path, survey):
-        case Own() as own:
+        case ProjectSymbol() as own:
             base = foreign_base(own, project)
             return own.node.name, signature_of(own, project), base.path if base else None
-        case Foreign() as foreign:
+        case LibrarySymbol() as foreign:
             return foreign.name, None, foreign.path
         case _:
             return path.rpartition(".")[2], None, None
 
 
-def _super(called: Called, survey: Survey, project: Project) -> tuple[str | None, Signature | None, str | None]:
+def _super(called: CallSite, survey: ModuleScan, project: Project) -> tuple[str | None, Signature | None, str | None]:
     """``super().__init__``: the first base that has a constructor, as a class with one base has it."""
     owner = called.scope.owner
     for base in owner.bases if owner is not None else ():
         match project.meaning(dotted(base) or "", survey):
-            case Own() as own if (signature := signature_of(own, project)) is not None:
+            case ProjectSymbol() as own if (signature := signature_of(own, project)) is not None:
                 return own.node.name, signature, None
-            case Foreign() as foreign:
+            case LibrarySymbol() as foreign:
                 return foreign.name, None, foreign.path
     return None, None, None
 
 
 def _arguments(
     node: ast.Call, positional: list[ast.expr], skip: int, signature: Signature | None, library: str | None
-) -> Iterator[Argument]:
+) -> Iterator[CallArgument]:
     for position, value in enumerate(positional, start=skip):
         if isinstance(value, ast.Starred):
             break  # the positions after it are not known
         yield _positional(position, value, signature, library)
     for name, given in _keywords(node):
         parameter = signature.by_name(name) if signature is not None else None
-        yield Argument(name, given, parameter)
+        yield CallArgument(name, given, parameter)
 
 
 def _keywords(node: ast.Call) -> Iterator[tuple[str, ast.expr]]:
@@ -228,11 +228,11 @@ def _is_open(keyword: ast.keyword) -> bool:
     )
 
 
-def _positional(position: int, value: ast.expr, signature: Signature | None, library: str | None) -> Argument:
+def _positional(position: int, value: ast.expr, signature: Signature | None, library: str | None) -> CallArgument:
     if signature is not None:
         parameter = signature.by_position(position)
-        return Argument(parameter.name if parameter else None, value, parameter)
+        return CallArgument(parameter.name if parameter else None, value, parameter)
     if library is not None and not may_be_literal(value):
-        return Argument(None, value, library=(library, position))
+        return CallArgument(None, value, library=(library, position))
     names = parameters_of(library) if library is not None else None
-    return Argument(names[position] if names and position < len(names) else None, value)
+    return CallArgument(names[position] if names and position < len(names) else None, value)

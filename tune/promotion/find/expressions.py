@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tune.promotion.find.literals import Unknown, evaluate, source_of
-from tune.promotion.find.module_scan import Survey, dotted
+from tune.promotion.find.module_scan import ModuleScan, dotted
 from tune.space.dimensions import Value
 
 CONVERSIONS: dict[str, Callable[[str], Value]] = {"int": int, "float": float, "str": str}
@@ -50,7 +50,7 @@ PLAIN_NODES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Worth:
+class PromotableExpression:
     """What can be promoted of an assigned expression."""
 
     value: Value | Unknown
@@ -64,23 +64,23 @@ def may_be_literal(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant | ast.Tuple | ast.List | ast.Dict | ast.UnaryOp | ast.BinOp)
 
 
-def worth(node: ast.expr, survey: Survey) -> Worth | None:
+def worth(node: ast.expr, survey: ModuleScan) -> PromotableExpression | None:
     """Return what an expression is worth; None where it makes something that no space file can write down."""
     value = evaluate(node)
     if not isinstance(value, Unknown):
-        return Worth(value, node)
+        return PromotableExpression(value, node)
     match node:
         case ast.Call(func=function, args=[ast.Constant(value=str(text)) as inner], keywords=[]) if (
             dotted(function) in PATHS
         ):
-            return Worth(text, inner)
+            return PromotableExpression(text, inner)
     if (found := _environment(node)) is not None:
         warning = f"the environment variable {found[0]} no longer counts once it is searched"
-        return Worth(_environment_value(node), node, (warning,))
-    return Worth(value, node) if is_plain(node, survey) else None
+        return PromotableExpression(_environment_value(node), node, (warning,))
+    return PromotableExpression(value, node) if is_plain(node, survey) else None
 
 
-def is_plain(node: ast.expr, survey: Survey) -> bool:
+def is_plain(node: ast.expr, survey: ModuleScan) -> bool:
     """Tell whether an expression makes plain values: conditions, ``min()``, arithmetic, paths."""
     return all(isinstance(each, PLAIN_NODES) and _is_plain_part(each, survey) for each in ast.walk(node))
 
@@ -95,7 +95,7 @@ def is_local(name: str, function: ast.FunctionDef | ast.AsyncFunctionDef | None)
     )
 
 
-def _is_plain_part(node: ast.AST, survey: Survey) -> bool:
+def _is_plain_part(node: ast.AST, survey: ModuleScan) -> bool:
     match node:
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
             return name in PLAIN_CALLS or (dotted(node.func) or "") in ENVIRONMENT
@@ -109,14 +109,14 @@ def _is_plain_part(node: ast.AST, survey: Survey) -> bool:
             return True
 
 
-def _is_plain_name(name: str, survey: Survey) -> bool:
+def _is_plain_name(name: str, survey: ModuleScan) -> bool:
     """Tell an imported module, ``__file__``, a name in capitals, or one that the module gives a literal."""
     bound = survey.bindings.get(name, [])
     literal = any(each.value is not None and not isinstance(evaluate(each.value), Unknown) for each in bound)
     return literal or name.isupper() or name.startswith("__") or _is_imported(name, survey)
 
 
-def _is_imported(name: str, survey: Survey) -> bool:
+def _is_imported(name: str, survey: ModuleScan) -> bool:
     return any(
         (alias.asname or alias.name.partition(".")[0]) == name for node in survey.imports for alias in node.names
     )

@@ -4,13 +4,13 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tune.promotion.constant import Constant, Form, Refusal, Site, Span
+from tune.promotion.constant import Constant, ConstantKind, Site, Span, UnsupportedConstant
 from tune.promotion.find.expressions import worth
 from tune.promotion.find.literals import source_of
-from tune.promotion.find.module_scan import How, Survey, dotted
+from tune.promotion.find.module_scan import BindingKind, ModuleScan, dotted
 from tune.promotion.find.project import Project
 from tune.promotion.find.signatures import is_dataclass, is_field
-from tune.promotion.find.usages import Overwrites, Reads
+from tune.promotion.find.usages import ConstantReads, NamespaceAssignments
 from tune.promotion.find.variables import KEEP_ONE, computed, names_of, trouble
 from tune.space.names import normal
 
@@ -21,7 +21,7 @@ NAMESPACES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ContainerEntry:
     """A value inside a container."""
 
     name: str
@@ -32,7 +32,9 @@ class Entry:
     trouble: tuple[str, str] | None = None
 
 
-def fields(project: Project, reads: Reads, overwrites: Overwrites) -> Iterator[Constant | Refusal]:
+def fields(
+    project: Project, reads: ConstantReads, overwrites: NamespaceAssignments
+) -> Iterator[Constant | UnsupportedConstant]:
     """Yield the entries of module-level containers and the attributes of classes, of every file."""
     for survey in project.surveys.values():
         yield from _of_containers(survey, reads, overwrites)
@@ -45,7 +47,7 @@ def is_container(call: ast.Call) -> bool:
     return path in NAMESPACES or path.rpartition(".")[2] in NAMESPACES
 
 
-def container_calls(survey: Survey) -> set[int]:
+def container_calls(survey: ModuleScan) -> set[int]:
     """Return the ``id`` of every call whose keywords are fields of a module-level name."""
     found: set[int] = set()
     for bindings in survey.bindings.values():
@@ -57,11 +59,13 @@ def container_calls(survey: Survey) -> set[int]:
     return found
 
 
-def _of_containers(survey: Survey, reads: Reads, overwrites: Overwrites) -> Iterator[Constant | Refusal]:
+def _of_containers(
+    survey: ModuleScan, reads: ConstantReads, overwrites: NamespaceAssignments
+) -> Iterator[Constant | UnsupportedConstant]:
     for name, bindings in survey.bindings.items():
         wrong = trouble(name, bindings, survey, overwrites)
         for binding in bindings:
-            if binding.value is None or binding.how is not How.ASSIGNED:
+            if binding.value is None or binding.how is not BindingKind.ASSIGNED:
                 continue
             for entry in entries_of(name, binding.value):
                 yield _field(entry, name, survey, reads, overwrites, _about(name, wrong) or entry.trouble)
@@ -71,7 +75,7 @@ def _about(name: str, wrong: tuple[str, str] | None) -> tuple[str, str] | None:
     return None if wrong is None else (f"lies in {name}, which {wrong[0]}", wrong[1])
 
 
-def entries_of(name: str, value: ast.expr) -> Iterator[Entry]:
+def entries_of(name: str, value: ast.expr) -> Iterator[ContainerEntry]:
     """Yield what lies in the container that an expression makes."""
     match value:
         case ast.Dict():
@@ -83,10 +87,10 @@ def entries_of(name: str, value: ast.expr) -> Iterator[Entry]:
             yield from _keyword_entries(name, value)
 
 
-def _dict_entries(name: str, node: ast.Dict) -> Iterator[Entry]:
+def _dict_entries(name: str, node: ast.Dict) -> Iterator[ContainerEntry]:
     """Yield the last of equal keys; a later ``**other`` may bring any key again."""
     last_spread = max((number for number, key in enumerate(node.keys) if key is None), default=-1)
-    seen: dict[str, Entry] = {}
+    seen: dict[str, ContainerEntry] = {}
     for number, (key, value) in enumerate(zip(node.keys, node.values, strict=True)):
         match key:
             case ast.Constant(value=str(text)):
@@ -94,24 +98,26 @@ def _dict_entries(name: str, node: ast.Dict) -> Iterator[Entry]:
                 hidden = None
                 if number < last_spread:
                     hidden = ("may be replaced by the `**` that follows it", "Write the entry after the `**`.")
-                seen[text] = Entry(path, text, value, key.lineno, hidden)
+                seen[text] = ContainerEntry(path, text, value, key.lineno, hidden)
     for entry in seen.values():
         yield entry
         yield from entries_of(entry.name, entry.value)
 
 
-def _keyword_entries(name: str, call: ast.Call) -> Iterator[Entry]:
+def _keyword_entries(name: str, call: ast.Call) -> Iterator[ContainerEntry]:
     attribute = (dotted(call.func) or "").rpartition(".")[2] not in ("dict", "OrderedDict")
     for keyword in call.keywords:
         if keyword.arg is not None:
             path = f"{name}.{keyword.arg}" if attribute else f"{name}[{keyword.arg!r}]"
-            yield Entry(path, keyword.arg, keyword.value, keyword.value.lineno)
+            yield ContainerEntry(path, keyword.arg, keyword.value, keyword.value.lineno)
             yield from entries_of(path, keyword.value)
         elif isinstance(keyword.value, ast.Dict):
             yield from _dict_entries(name, keyword.value)
 
 
-def _of_classes(survey: Survey, reads: Reads, overwrites: Overwrites) -> Iterator[Constant | Refusal]:
+def _of_classes(
+    survey: ModuleScan, reads: ConstantReads, overwrites: NamespaceAssignments
+) -> Iterator[Constant | UnsupportedConstant]:
     for nodes in survey.definitions.values():
         for node in nodes:
             path = _class_path(node, survey) if isinstance(node, ast.ClassDef) else None
@@ -120,7 +126,7 @@ def _of_classes(survey: Survey, reads: Reads, overwrites: Overwrites) -> Iterato
                 yield from _of_class(path, node, survey, reads, overwrites, again)
 
 
-def _class_path(node: ast.ClassDef, survey: Survey) -> str | None:
+def _class_path(node: ast.ClassDef, survey: ModuleScan) -> str | None:
     """``Config.optim`` for a class in a class; None in a function, where every call makes it anew."""
     scope = survey.owners[id(node)]
     if scope.function is not None:
@@ -134,11 +140,11 @@ def _class_path(node: ast.ClassDef, survey: Survey) -> str | None:
 def _of_class(
     path: str,
     node: ast.ClassDef,
-    survey: Survey,
-    reads: Reads,
-    overwrites: Overwrites,
+    survey: ModuleScan,
+    reads: ConstantReads,
+    overwrites: NamespaceAssignments,
     again: tuple[str, str] | None,
-) -> Iterator[Constant | Refusal]:
+) -> Iterator[Constant | UnsupportedConstant]:
     found: dict[str, list[ast.expr]] = {}
     for statement in node.body:
         for name, value in _attribute(statement, skip_fields=is_dataclass(node)):
@@ -147,7 +153,7 @@ def _of_class(
         if name.startswith("__"):
             continue
         wrong = again or _class_trouble(node.name, name, values, survey, overwrites)
-        entry = Entry(f"{path}.{name}", name, values[0], 0)
+        entry = ContainerEntry(f"{path}.{name}", name, values[0], 0)
         yield _field(entry, path.partition(".")[0], survey, reads, overwrites, wrong)
         for inner in entries_of(entry.name, values[0]):
             yield _field(inner, path.partition(".")[0], survey, reads, overwrites, wrong or inner.trouble)
@@ -167,7 +173,7 @@ def _attribute(statement: ast.stmt, *, skip_fields: bool) -> Iterator[tuple[str,
 
 
 def _class_trouble(
-    owner: str, name: str, values: list[ast.expr], survey: Survey, overwrites: Overwrites
+    owner: str, name: str, values: list[ast.expr], survey: ModuleScan, overwrites: NamespaceAssignments
 ) -> tuple[str, str] | None:
     if len(values) > 1:
         return f"is assigned more than once: {' and '.join(survey.place(each.lineno) for each in values)}", KEEP_ONE
@@ -177,8 +183,13 @@ def _class_trouble(
 
 
 def _field(
-    entry: Entry, base: str, survey: Survey, reads: Reads, overwrites: Overwrites, wrong: tuple[str, str] | None
-) -> Constant | Refusal:
+    entry: ContainerEntry,
+    base: str,
+    survey: ModuleScan,
+    reads: ConstantReads,
+    overwrites: NamespaceAssignments,
+    wrong: tuple[str, str] | None,
+) -> Constant | UnsupportedConstant:
     held = worth(entry.value, survey)
     place = overwrites.of(normal(entry.name), survey)
     if wrong is None and place is not None:
@@ -188,13 +199,13 @@ def _field(
     names = names_of(entry.name, survey)
     if wrong is not None or held is None:
         assert wrong is not None
-        return Refusal(names=names, source=survey.source.name, what=wrong[0], hint=wrong[1])
+        return UnsupportedConstant(names=names, source=survey.source.name, what=wrong[0], hint=wrong[1])
     return Constant(
         name=entry.name,
         value=held.value,
         sites=(Site(survey.source.name, Span.of(held.node)),),
         names=names,
-        form=Form.FIELD,
+        form=ConstantKind.FIELD,
         reads=reads.of_field(base, entry.key, survey, entry.key_line),
         warnings=held.warnings,
     )

@@ -4,11 +4,11 @@ import ast
 import itertools
 from collections.abc import Iterator, Sequence
 
-from tune.promotion.constant import Constant, Form, Refusal, Site, Span
+from tune.promotion.constant import Constant, ConstantKind, Site, Span, UnsupportedConstant
 from tune.promotion.find.expressions import may_be_literal
 from tune.promotion.find.fields import entries_of
 from tune.promotion.find.literals import Unknown, evaluate, source_of
-from tune.promotion.find.module_scan import Binding, Function, How, Survey, dotted
+from tune.promotion.find.module_scan import Binding, BindingKind, Function, ModuleScan, dotted
 from tune.promotion.find.project import Project
 from tune.promotion.find.usages import CHANGING
 from tune.promotion.find.variables import HINTS, KEEP_ONE, TROUBLES, agreed, computed, names_of
@@ -17,18 +17,18 @@ from tune.space.names import normal
 KEEP_NAME = "Give the value a name of its own."
 
 
-def local_variables(project: Project) -> Iterator[Constant | Refusal]:
+def local_variables(project: Project) -> Iterator[Constant | UnsupportedConstant]:
     """Yield the names to which a function assigns a literal, and what lies in its containers."""
     for survey in project.surveys.values():
         changes = _changes(survey)
         for number, function in survey.functions.items():
             for name, bindings in function.bindings.items():
-                is_argument = any(each.how is How.ARGUMENT for each in bindings)  # a constant of its own
+                is_argument = any(each.how is BindingKind.ARGUMENT for each in bindings)  # a constant of its own
                 if not name.startswith("_") and not is_argument and any(map(_is_literal, bindings)):
                     yield from _variable(name, bindings, function, survey, changes.get(number, {}))
 
 
-def find_local(name: str, function: ast.AST | None, survey: Survey) -> tuple[str, Binding] | None:
+def find_local(name: str, function: ast.AST | None, survey: ModuleScan) -> tuple[str, Binding] | None:
     """Return the path and the one binding of a name that a function, or one around it, gives a literal."""
     found = survey.functions.get(id(function))
     while found is not None and name not in found.bindings:
@@ -42,15 +42,15 @@ def find_local(name: str, function: ast.AST | None, survey: Survey) -> tuple[str
 
 def _is_literal(binding: Binding) -> bool:
     value = binding.value
-    if binding.how is not How.ASSIGNED or value is None or not may_be_literal(value):
+    if binding.how is not BindingKind.ASSIGNED or value is None or not may_be_literal(value):
         return False
     held = evaluate(value)
     return held is not None and not isinstance(held, Unknown)
 
 
 def _variable(
-    name: str, bindings: Sequence[Binding], function: Function, survey: Survey, changes: dict[str, int]
-) -> Iterator[Constant | Refusal]:
+    name: str, bindings: Sequence[Binding], function: Function, survey: ModuleScan, changes: dict[str, int]
+) -> Iterator[Constant | UnsupportedConstant]:
     path = f"{function.path}.{name}"
     wrong = _trouble(bindings, survey)
     inside = next((line for changed, line in changes.items() if changed.startswith(f"{name}.")), None)
@@ -68,8 +68,8 @@ def _variable(
             yield _constant(entry.name, path, [(entry.value, binding)], trouble, function, survey, name)
 
 
-def _trouble(bindings: Sequence[Binding], survey: Survey) -> tuple[str, str] | None:
-    for how in (How.NONLOCAL, *TROUBLES):
+def _trouble(bindings: Sequence[Binding], survey: ModuleScan) -> tuple[str, str] | None:
+    for how in (BindingKind.NONLOCAL, *TROUBLES):
         for each in bindings:
             if each.how is how:
                 return f"is {how.value}: {survey.place(each.line)}", HINTS.get(how, KEEP_NAME)
@@ -84,16 +84,16 @@ def _constant(
     held: Sequence[tuple[ast.expr | None, Binding]],
     wrong: tuple[str, str] | None,
     function: Function,
-    survey: Survey,
+    survey: ModuleScan,
     variable: str,
-) -> Constant | Refusal:
+) -> Constant | UnsupportedConstant:
     names = names_of(name, survey)
     values = [evaluate(value) for value, _ in held if value is not None]
     for value, binding in held:
         if wrong is None and (value is None or isinstance(evaluate(value), Unknown)):
             wrong = computed("" if value is None else source_of(value), survey.place(binding.line))
     if wrong is not None:
-        return Refusal(names=names, source=survey.source.name, what=wrong[0], hint=wrong[1])
+        return UnsupportedConstant(names=names, source=survey.source.name, what=wrong[0], hint=wrong[1])
     return Constant(
         name=name,
         value=agreed(values),
@@ -103,17 +103,17 @@ def _constant(
             if value is not None
         ),
         names=names,
-        form=Form.LOCAL,
+        form=ConstantKind.LOCAL,
         reads=_reads(variable, function, survey),
     )
 
 
-def _reads(name: str, function: Function, survey: Survey) -> tuple[str, ...]:
+def _reads(name: str, function: Function, survey: ModuleScan) -> tuple[str, ...]:
     lines = range(function.node.lineno, (function.node.end_lineno or function.node.lineno) + 1)
     return tuple(survey.place(line) for line in sorted(set(survey.name_reads.get(name, ()))) if line in lines)
 
 
-def _changes(survey: Survey) -> dict[int, dict[str, int]]:
+def _changes(survey: ModuleScan) -> dict[int, dict[str, int]]:
     """Return the lines that change what lies in names, by path (``config.lr``), for each function and those around."""
     found: dict[int, dict[str, int]] = {}
     changed = [(each.path, each.line, each.scope) for each in survey.overwrites]

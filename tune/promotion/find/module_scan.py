@@ -11,7 +11,7 @@ Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 Branch = tuple[tuple[int, int], ...]
 
 
-class How(enum.Enum):
+class BindingKind(enum.Enum):
     """What a binding does to a name; each value is a verb for an error."""
 
     ASSIGNED = "assigned"
@@ -31,7 +31,7 @@ class Binding:
 
     name: str
     line: int
-    how: How
+    how: BindingKind
     value: ast.expr | None = None
     """The expression that this name alone takes; None where there is none."""
     chained: bool = False
@@ -64,7 +64,7 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
+class CallSite:
     """A call, and what encloses it."""
 
     node: ast.Call
@@ -72,7 +72,7 @@ class Called:
 
 
 @dataclass(frozen=True, slots=True)
-class Overwrite:
+class AttributeAssignment:
     """An assignment to an attribute or an entry: ``CFG.lr = 3``, ``CFG['lr'] += 1``, ``self.lr = 3``."""
 
     path: str
@@ -95,7 +95,7 @@ class Function:
 
 
 @dataclass(slots=True)
-class Survey:
+class ModuleScan:
     """What one file holds. Lines are the places."""
 
     source: Source
@@ -113,9 +113,9 @@ class Survey:
     imports: list[ast.Import | ast.ImportFrom] = field(default_factory=list)
     held: dict[str, list[ast.expr]] = field(default_factory=lambda: defaultdict(list))
     """What names are given in any scope: enough to follow ``loader = partial(DataLoader, batch_size=9)``."""
-    calls: list[Called] = field(default_factory=list)
+    calls: list[CallSite] = field(default_factory=list)
     """In the order of the file; none inside an f-string, where Python 3.11 gives no true columns."""
-    overwrites: list[Overwrite] = field(default_factory=list)
+    overwrites: list[AttributeAssignment] = field(default_factory=list)
     name_reads: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     bare_reads: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     """The name reads that take the thing as a whole: ``dump(CFG)``, ``**CFG``; not ``CFG.lr`` or ``CFG['lr']``."""

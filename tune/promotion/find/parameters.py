@@ -9,15 +9,15 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tune.promotion.constant import Constant, Form, Refusal, Site, Span
-from tune.promotion.find.arguments import Argument, Call, names_at
+from tune.promotion.constant import Constant, ConstantKind, Site, Span, UnsupportedConstant
+from tune.promotion.find.arguments import Call, CallArgument, names_at
 from tune.promotion.find.expressions import is_local, worth
 from tune.promotion.find.literals import Unknown, evaluate, source_of
 from tune.promotion.find.local_variables import find_local
-from tune.promotion.find.module_scan import How, Survey, dotted
-from tune.promotion.find.project import Own, Project
+from tune.promotion.find.module_scan import BindingKind, ModuleScan, dotted
+from tune.promotion.find.project import Project, ProjectSymbol
 from tune.promotion.find.signatures import Parameter, is_factory, signature_of
-from tune.promotion.find.usages import Reads
+from tune.promotion.find.usages import ConstantReads
 from tune.promotion.find.variables import agreed, computed
 from tune.space.dimensions import Value
 
@@ -25,20 +25,20 @@ Key = tuple[int, str]
 
 
 @dataclass(slots=True)
-class Group:
+class ParameterUsage:
     """A parameter, and what the program gives it."""
 
     parameter: Parameter
-    owners: list[Own]
+    owners: list[ProjectSymbol]
     """What may be called with it; the one that declares it first, if it can be called."""
-    passed: list[tuple[Call, Argument]] = field(default_factory=list)
+    passed: list[tuple[Call, CallArgument]] = field(default_factory=list)
     relied: bool = False
     """Whether a call leaves it to the default."""
     hidden: str | None = None
     """The place of a call that may pass it unseen, by ``*`` or ``**``."""
 
 
-def parameters(found: list[Call], project: Project, reads: Reads) -> Iterator[Constant | Refusal]:
+def parameters(found: list[Call], project: Project, reads: ConstantReads) -> Iterator[Constant | UnsupportedConstant]:
     """Yield the parameters that hold a value somewhere: a default, or what a call passes."""
     groups = _groups(project)
     _fill(groups, found)
@@ -47,16 +47,16 @@ def parameters(found: list[Call], project: Project, reads: Reads) -> Iterator[Co
             yield from _constants(group, reads)
 
 
-def _groups(project: Project) -> dict[Key, Group]:
-    groups: dict[Key, Group] = {}
+def _groups(project: Project) -> dict[Key, ParameterUsage]:
+    groups: dict[Key, ParameterUsage] = {}
     for survey in project.surveys.values():
         for nodes in survey.definitions.values():
             if len(nodes) > 1:
                 continue  # defined twice: which one a call means cannot be told
-            own = Own(survey, nodes[0])
+            own = ProjectSymbol(survey, nodes[0])
             signature = signature_of(own, project)
             for parameter in signature.parameters if signature is not None else ():
-                group = groups.setdefault(_key(parameter), Group(parameter, []))
+                group = groups.setdefault(_key(parameter), ParameterUsage(parameter, []))
                 group.owners.insert(0 if own.node is parameter.declared else len(group.owners), own)
     return groups
 
@@ -65,7 +65,7 @@ def _key(parameter: Parameter) -> Key:
     return id(parameter.declared), parameter.name
 
 
-def _fill(groups: dict[Key, Group], found: list[Call]) -> None:
+def _fill(groups: dict[Key, ParameterUsage], found: list[Call]) -> None:
     for call in found:
         if call.signature is None:
             continue
@@ -83,7 +83,7 @@ def _fill(groups: dict[Key, Group], found: list[Call]) -> None:
                 group.relied = True
 
 
-def _constants(group: Group, reads: Reads) -> Iterator[Constant | Refusal]:
+def _constants(group: ParameterUsage, reads: ConstantReads) -> Iterator[Constant | UnsupportedConstant]:
     parameter, names = group.parameter, tuple(_names(group))
     trouble = _trouble(group)
     values = _values(group)
@@ -93,12 +93,12 @@ def _constants(group: Group, reads: Reads) -> Iterator[Constant | Refusal]:
         ways = ", ".join(f"{each.name} ({each.value!r})" for each in singles)
         trouble = "has a value of its own at each of several places", f"Write the one you mean: {ways}."
     if trouble is not None:
-        yield Refusal(names=names, source=parameter.survey.source.name, what=trouble[0], hint=trouble[1])
+        yield UnsupportedConstant(names=names, source=parameter.survey.source.name, what=trouble[0], hint=trouble[1])
     else:
         yield _constant(group, values, names, reads)
 
 
-def _trouble(group: Group) -> tuple[str, str] | None:
+def _trouble(group: ParameterUsage) -> tuple[str, str] | None:
     if is_factory(group.parameter.default):
         place = group.parameter.survey.place(group.parameter.declared.lineno)
         return f"has a default that a factory makes: {place}", "Write `lambda: [...]` with the value, or pass it."
@@ -109,7 +109,7 @@ def _trouble(group: Group) -> tuple[str, str] | None:
     return None
 
 
-def _can_hold(node: ast.expr, survey: Survey, call: Call | None) -> bool:
+def _can_hold(node: ast.expr, survey: ModuleScan, call: Call | None) -> bool:
     """Whether a number or a text may be meant: a plain value, or one taken from a configuration (``args.lr``)."""
     taken = isinstance(node, ast.Attribute | ast.Subscript) and dotted(node) is not None
     return taken or worth(node, survey) is not None or _local(node, call) is not None
@@ -123,7 +123,7 @@ def _local(node: ast.expr, call: Call | None) -> ast.expr | None:
     return None if found is None else found[1].value
 
 
-def _names(group: Group) -> Iterator[str]:
+def _names(group: ParameterUsage) -> Iterator[str]:
     for own in group.owners:
         yield f"{own.node.name}.{group.parameter.name}"
     for own in group.owners:
@@ -131,7 +131,7 @@ def _names(group: Group) -> Iterator[str]:
             yield f"{module}.{own.node.name}.{group.parameter.name}"
 
 
-def _values(group: Group) -> list[Value | Unknown]:
+def _values(group: ParameterUsage) -> list[Value | Unknown]:
     """Return what may be in force: all that is passed, and the default where a call leaves it out, or none is."""
     values = [_value(argument.value, call.survey, call) for call, argument in group.passed]
     default = group.parameter.default
@@ -140,19 +140,19 @@ def _values(group: Group) -> list[Value | Unknown]:
     return values
 
 
-def _value(node: ast.expr, survey: Survey, call: Call | None) -> Value | Unknown:
+def _value(node: ast.expr, survey: ModuleScan, call: Call | None) -> Value | Unknown:
     """Return the literal, or that of the one constant which is passed, of the module or of a function."""
     if (literal := _local(node, call)) is not None:
         return evaluate(literal)
     if isinstance(node, ast.Name) and (call is None or not is_local(node.id, call.scope.function)):
         bindings = survey.bindings.get(node.id, [])
-        if len(bindings) == 1 and bindings[0].how is How.ASSIGNED and bindings[0].value is not None:
+        if len(bindings) == 1 and bindings[0].how is BindingKind.ASSIGNED and bindings[0].value is not None:
             return evaluate(bindings[0].value)
     held = worth(node, survey)
     return Unknown(source_of(node)) if held is None else held.value
 
 
-def _expressions(group: Group) -> Iterator[tuple[ast.expr, Survey]]:
+def _expressions(group: ParameterUsage) -> Iterator[tuple[ast.expr, ModuleScan]]:
     """Every site, the default first."""
     if group.parameter.default is not None:
         yield group.parameter.default, group.parameter.survey
@@ -160,7 +160,7 @@ def _expressions(group: Group) -> Iterator[tuple[ast.expr, Survey]]:
         yield argument.value, call.survey
 
 
-def _each(group: Group) -> Iterator[tuple[Span, Survey, Value | Unknown]]:
+def _each(group: ParameterUsage) -> Iterator[tuple[Span, ModuleScan, Value | Unknown]]:
     """Every site, the default first, with what it holds."""
     calls: list[Call | None] = [call for call, _ in group.passed]
     calls = [None, *calls] if group.parameter.default is not None else calls
@@ -168,27 +168,29 @@ def _each(group: Group) -> Iterator[tuple[Span, Survey, Value | Unknown]]:
         yield Span.of(node), survey, _value(node, survey, call)
 
 
-def _constant(group: Group, values: list[Value | Unknown], names: tuple[str, ...], reads: Reads) -> Constant:
+def _constant(
+    group: ParameterUsage, values: list[Value | Unknown], names: tuple[str, ...], reads: ConstantReads
+) -> Constant:
     each = list(_each(group))
     return Constant(
         name=names[0],
         value=agreed(values),
         sites=tuple(Site(survey.source.name, span) for span, survey, _ in each),
         names=names,
-        form=Form.PARAMETER,
+        form=ConstantKind.PARAMETER,
         reads=_reads(group, reads),
         warnings=(*_of_star(group), *_warnings(group, values)),
         starred=group.hidden is not None,
     )
 
 
-def _of_star(group: Group) -> tuple[str, ...]:
+def _of_star(group: ParameterUsage) -> tuple[str, ...]:
     if group.hidden is None:
         return ()
     return (f"a star may pass it ({group.hidden}): if so, the pre-flight tells, and what is passed is to be searched",)
 
 
-def _warnings(group: Group, values: list[Value | Unknown]) -> tuple[str, ...]:
+def _warnings(group: ParameterUsage, values: list[Value | Unknown]) -> tuple[str, ...]:
     default = group.parameter.default
     if default is None or not group.passed:
         return ()
@@ -199,7 +201,7 @@ def _warnings(group: Group, values: list[Value | Unknown]) -> tuple[str, ...]:
     return ()
 
 
-def _single(group: Group, reads: Reads) -> Iterator[Constant]:
+def _single(group: ParameterUsage, reads: ConstantReads) -> Iterator[Constant]:
     """Each place by itself: ``Net.width@42``."""
     each = list(_each(group))
     lines = [(survey.source.name, span.line) for span, survey, _ in each]
@@ -212,12 +214,12 @@ def _single(group: Group, reads: Reads) -> Iterator[Constant]:
             value=value,
             sites=(Site(survey.source.name, span),),
             names=names,
-            form=Form.PARAMETER,
+            form=ConstantKind.PARAMETER,
             reads=_reads(group, reads),
         )
 
 
-def _reads(group: Group, reads: Reads) -> tuple[str, ...]:
+def _reads(group: ParameterUsage, reads: ConstantReads) -> tuple[str, ...]:
     declared = group.parameter.declared
     lines = range(declared.lineno, (declared.end_lineno or declared.lineno) + 1)
     return reads.of_parameter(group.parameter.name, group.parameter.survey, lines)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from tune.gc_control import collector_paused
-from tune.promotion.find.module_scan import Definition, Survey, dotted
+from tune.promotion.find.module_scan import Definition, ModuleScan, dotted
 from tune.promotion.find.scan import survey
 from tune.promotion.program import Program
 
@@ -15,16 +15,16 @@ MAX_HOPS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
+class ProjectSymbol:
     """A function or class of the project."""
 
-    survey: Survey
+    survey: ModuleScan
     """The file that defines it."""
     node: Definition
 
 
 @dataclass(frozen=True, slots=True)
-class Foreign:
+class LibrarySymbol:
     """Something imported from outside of the project."""
 
     path: str
@@ -40,11 +40,11 @@ class Foreign:
 class Variable:
     """A name that a module of the project binds at its own level."""
 
-    survey: Survey
+    survey: ModuleScan
     name: str
 
 
-Meaning = Own | Foreign | Variable
+Meaning = ProjectSymbol | LibrarySymbol | Variable
 
 
 class Project:
@@ -59,7 +59,7 @@ class Project:
         self.main = self.surveys[main]
         """The survey of the program's own file."""
 
-    def meaning(self, name: str, seen_in: Survey, hops: int = MAX_HOPS) -> Meaning | None:
+    def meaning(self, name: str, seen_in: ModuleScan, hops: int = MAX_HOPS) -> Meaning | None:
         """Return what a dotted name leads to; None for a local variable, or where it cannot be told."""
         head, _, rest = name.partition(".")
         if head in seen_in.definitions and not rest:
@@ -78,17 +78,17 @@ class Project:
                     return found
         return None
 
-    def descends(self, own: Own, name: str, hops: int = MAX_HOPS) -> bool:
+    def descends(self, own: ProjectSymbol, name: str, hops: int = MAX_HOPS) -> bool:
         """Tell whether a class has a base of this name, such as ``LightningModule``, near or far."""
         if not isinstance(own.node, ast.ClassDef) or hops == 0:
             return False
         for base in own.node.bases:
             path = dotted(base) or ""
             match self.meaning(path, own.survey):
-                case Own() as inner:
+                case ProjectSymbol() as inner:
                     if self.descends(inner, name, hops - 1):
                         return True
-                case Foreign(path=library):
+                case LibrarySymbol(path=library):
                     if library.rpartition(".")[2] == name:
                         return True
                 case _:
@@ -96,11 +96,11 @@ class Project:
                         return True
         return False
 
-    def module(self, path: str) -> Survey | None:
+    def module(self, path: str) -> ModuleScan | None:
         """Return the file of an absolute dotted module name."""
         return self._modules.get(path)
 
-    def starred(self, seen_in: Survey) -> Iterator[tuple[int, Survey]]:
+    def starred(self, seen_in: ModuleScan) -> Iterator[tuple[int, ModuleScan]]:
         """Yield (line, file) of every ``from file import *`` of a project module."""
         for node in seen_in.imports:
             if any(alias.name == "*" for alias in node.names):
@@ -115,12 +115,12 @@ class Project:
             if module is not None:
                 rest = ".".join(parts[end:])
                 return self.meaning(rest, module, hops) if rest else None
-        return Foreign(path)
+        return LibrarySymbol(path)
 
     @cached_property
-    def _modules(self) -> dict[str, Survey]:
+    def _modules(self) -> dict[str, ModuleScan]:
         """Every dotted name that a file may be imported under, in the order of the search path."""
-        found: dict[str, Survey] = {}
+        found: dict[str, ModuleScan] = {}
         for folder in self.program.search_path:
             for each in self.surveys.values():
                 path = each.source.path
@@ -162,16 +162,16 @@ def _survey(read: _Read) -> Project:
     return Project(read.program)
 
 
-def _only(seen_in: Survey, name: str) -> Own | None:
+def _only(seen_in: ModuleScan, name: str) -> ProjectSymbol | None:
     nodes = seen_in.definitions[name]
-    return Own(seen_in, nodes[0]) if len(nodes) == 1 else None
+    return ProjectSymbol(seen_in, nodes[0]) if len(nodes) == 1 else None
 
 
 def _module_name(path: str) -> str:
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def _imported(each: Survey) -> Iterator[tuple[str, str]]:
+def _imported(each: ModuleScan) -> Iterator[tuple[str, str]]:
     """Yield (name here, absolute dotted path) of every import but stars."""
     for node in each.imports:
         module = _module_of(node, each)
@@ -182,14 +182,14 @@ def _imported(each: Survey) -> Iterator[tuple[str, str]]:
                 yield alias.asname or alias.name, f"{module}.{alias.name}".lstrip(".")
 
 
-def _starred(each: Survey) -> Iterator[str]:
+def _starred(each: ModuleScan) -> Iterator[str]:
     for node in each.imports:
         module = _module_of(node, each)
         if module is not None and any(alias.name == "*" for alias in node.names):
             yield module
 
 
-def _module_of(node: object, each: Survey) -> str | None:
+def _module_of(node: object, each: ModuleScan) -> str | None:
     """Return the absolute module of a ``from`` import; None for a plain import."""
     level, module = getattr(node, "level", None), getattr(node, "module", None)
     if level is None:

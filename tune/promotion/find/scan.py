@@ -4,7 +4,16 @@ import ast
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from tune.promotion.find.literals import Unknown, evaluate
-from tune.promotion.find.module_scan import Binding, Called, Function, How, Overwrite, Scope, Survey, dotted
+from tune.promotion.find.module_scan import (
+    AttributeAssignment,
+    Binding,
+    BindingKind,
+    CallSite,
+    Function,
+    ModuleScan,
+    Scope,
+    dotted,
+)
 from tune.promotion.program import Source
 
 
@@ -51,19 +60,19 @@ SCOPE_READERS = frozenset({"globals", "locals", "eval", "exec"})
 SCOPE_WRITERS = frozenset({"globals", "exec"})
 
 
-def survey(source: Source, *, is_program: bool) -> Survey:
+def survey(source: Source, *, is_program: bool) -> ModuleScan:
     """Walk a file once."""
-    found = Survey(source, is_program, source.module_names)
-    walk = _Walk(found)
+    found = ModuleScan(source, is_program, source.module_names)
+    walk = _Scanner(found)
     walk.statements(source.tree.body, Scope())
     found.calls.sort(key=lambda called: (called.node.lineno, called.node.col_offset, -(called.node.end_lineno or 0)))
     return found
 
 
-class _Walk:
+class _Scanner:
     """Statements one by one, since what encloses them matters; expressions in one fast loop, since they are many."""
 
-    def __init__(self, found: Survey) -> None:
+    def __init__(self, found: ModuleScan) -> None:
         self._found = found
         self._globals: dict[int, set[str]] = {}
         self._nonlocals: dict[int, set[str]] = {}
@@ -120,15 +129,15 @@ class _Walk:
 
     def _augmented(self, node: ast.AugAssign, scope: Scope) -> None:
         self._expressions([node.value], scope)
-        self._bind(node.target, How.AUGMENTED, scope)
+        self._bind(node.target, BindingKind.AUGMENTED, scope)
 
     def _delete(self, node: ast.Delete, scope: Scope) -> None:
         for target in node.targets:
-            self._bind(target, How.DELETED, scope)
+            self._bind(target, BindingKind.DELETED, scope)
 
     def _for(self, node: ast.For | ast.AsyncFor, scope: Scope) -> None:
         self._expressions([node.iter], scope)
-        self._bind(node.target, How.LOOPED, scope)
+        self._bind(node.target, BindingKind.LOOPED, scope)
         self.statements(node.body, _inside(scope, in_loop=True))
         self.statements(node.orelse, scope)
 
@@ -158,7 +167,7 @@ class _Walk:
         for item in node.items:
             self._expressions([item.context_expr], scope)
             if item.optional_vars is not None:
-                self._bind(item.optional_vars, How.OTHER, scope)
+                self._bind(item.optional_vars, BindingKind.OTHER, scope)
         self.statements(node.body, scope)
 
     def _match(self, node: ast.Match, scope: Scope) -> None:
@@ -174,12 +183,12 @@ class _Walk:
         if not is_method:
             self._found.definitions[node.name].append(node)
             self._found.owners[id(node)] = scope
-        self._name(node.name, node.lineno, How.OTHER, scope)
+        self._name(node.name, node.lineno, BindingKind.OTHER, scope)
         outer = self._found.functions.get(id(scope.function))
         function = Function(node, f"{self._path(scope)}{node.name}", outer)
         self._found.functions[id(node)] = function
         for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs):
-            binding = Binding(name=argument.arg, line=argument.lineno, how=How.ARGUMENT)
+            binding = Binding(name=argument.arg, line=argument.lineno, how=BindingKind.ARGUMENT)
             function.bindings[argument.arg].append(binding)
         self.statements(node.body, Scope(owner=scope.owner, function=node))
 
@@ -195,13 +204,13 @@ class _Walk:
         self._found.definitions[node.name].append(node)
         self._found.owners[id(node)] = scope
         self._class_paths[id(node)] = f"{self._path(scope)}{node.name}"
-        self._name(node.name, node.lineno, How.OTHER, scope)
+        self._name(node.name, node.lineno, BindingKind.OTHER, scope)
         self.statements(node.body, Scope(owner=node, function=None))
 
     def _import(self, node: ast.Import | ast.ImportFrom, scope: Scope) -> None:
         self._found.imports.append(node)
         for alias in node.names:
-            self._name(alias.asname or alias.name.partition(".")[0], node.lineno, How.OTHER, scope)
+            self._name(alias.asname or alias.name.partition(".")[0], node.lineno, BindingKind.OTHER, scope)
 
     def _global(self, node: ast.Global, scope: Scope) -> None:
         self._globals.setdefault(id(scope.function), set()).update(node.names)
@@ -213,16 +222,16 @@ class _Walk:
         """Bind a target to its own expression, element by element where both sides are written out."""
         match target, value:
             case ast.Name(id=name), _:
-                self._name(name, target.lineno, How.ASSIGNED, scope, value, chained=chained)
+                self._name(name, target.lineno, BindingKind.ASSIGNED, scope, value, chained=chained)
             case ((ast.Tuple() | ast.List()), (ast.Tuple() | ast.List())) if _pairs(target, value) and not chained:
                 for inner, element in zip(target.elts, value.elts, strict=True):
                     self._targets(inner, element, scope, chained=False)
             case ((ast.Tuple() | ast.List()), _):
-                self._bind(target, How.UNPACKED, scope)
+                self._bind(target, BindingKind.UNPACKED, scope)
             case _:
-                self._bind(target, How.ASSIGNED, scope, None if chained else value)
+                self._bind(target, BindingKind.ASSIGNED, scope, None if chained else value)
 
-    def _bind(self, target: ast.expr, how: How, scope: Scope, value: ast.expr | None = None) -> None:
+    def _bind(self, target: ast.expr, how: BindingKind, scope: Scope, value: ast.expr | None = None) -> None:
         """Bind every name under a target, without a value that is known to be theirs."""
         match target:
             case ast.Name(id=name):
@@ -237,22 +246,29 @@ class _Walk:
                 if path is None and isinstance(target, ast.Subscript) and (base := dotted(target.value)) is not None:
                     path, value = f"{base}.[]", None  # an entry that only running the program can tell
                 if path is not None:
-                    self._found.overwrites.append(Overwrite(path, target.lineno, scope, value))
+                    self._found.overwrites.append(AttributeAssignment(path, target.lineno, scope, value))
                 self._expressions([target.value, *([target.slice] if isinstance(target, ast.Subscript) else [])], scope)
 
     def _name(
-        self, name: str, line: int, how: How, scope: Scope, value: ast.expr | None = None, *, chained: bool = False
+        self,
+        name: str,
+        line: int,
+        how: BindingKind,
+        scope: Scope,
+        value: ast.expr | None = None,
+        *,
+        chained: bool = False,
     ) -> None:
         bindings = self._found.bindings
         if not scope.at_module_level:
             if name in self._globals.get(id(scope.function), ()):
-                how, value = How.GLOBAL, None
+                how, value = BindingKind.GLOBAL, None
             elif scope.function is None:
                 return
             else:
                 function: Function | None = self._found.functions[id(scope.function)]
                 if name in self._nonlocals.get(id(scope.function), ()):
-                    how, value = How.NONLOCAL, None
+                    how, value = BindingKind.NONLOCAL, None
                     function = _holder(name, function)
                 if function is None:
                     return
@@ -310,10 +326,10 @@ class _Walk:
         match node:
             case ast.Call():
                 if not in_text:
-                    self._found.calls.append(Called(node, scope))
+                    self._found.calls.append(CallSite(node, scope))
                 self._note_scope_call(node)
             case ast.NamedExpr(target=target):
-                self._name(target.id, node.lineno, How.OTHER, scope)
+                self._name(target.id, node.lineno, BindingKind.OTHER, scope)
 
 
 def _holder(name: str, function: Function | None) -> Function | None:

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tune.promotion.find.module_scan import Definition, Survey, dotted
-from tune.promotion.find.project import Foreign, Own, Project
+from tune.promotion.find.module_scan import Definition, ModuleScan, dotted
+from tune.promotion.find.project import LibrarySymbol, Project, ProjectSymbol
 
 DATACLASS_DECORATORS = frozenset({"dataclass", "define", "frozen", "mutable", "attrs", "attr.s"})
 FIELD_FUNCTIONS = frozenset({"field", "Field", "ib", "attrib"})
 MODEL_BASES = frozenset({"NamedTuple", "BaseModel", "BaseSettings"})
 MAX_BASES = 12
 
-Base = tuple[Survey, ast.ClassDef]
+Base = tuple[ModuleScan, ast.ClassDef]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class Parameter:
     """None: required."""
     by_position: bool
     """Whether it may be given without its name."""
-    survey: Survey
+    survey: ModuleScan
     """The file that declares it."""
     declared: Definition
     """The function or class that declares it; one that inherits its constructor shares the parameter."""
@@ -54,7 +54,7 @@ class Signature:
         return next((each for each in self.parameters if each.name == name), None)
 
 
-def signature_of(own: Own, project: Project) -> Signature | None:
+def signature_of(own: ProjectSymbol, project: Project) -> Signature | None:
     """Return a function's parameters or a class's constructor's; None where a library decides them."""
     known = project.signatures
     if id(own.node) not in known:
@@ -64,21 +64,21 @@ def signature_of(own: Own, project: Project) -> Signature | None:
     return found
 
 
-def _signature(own: Own, project: Project) -> Signature | None:
+def _signature(own: ProjectSymbol, project: Project) -> Signature | None:
     if isinstance(own.node, ast.ClassDef):
         return _constructor(own.survey, own.node, project, MAX_BASES)
     return Signature(tuple(_parameters(own.node.args, own.survey, own.node, bound=False)))
 
 
-def foreign_base(own: Own, project: Project) -> Foreign | None:
+def foreign_base(own: ProjectSymbol, project: Project) -> LibrarySymbol | None:
     """Return the library class that gives a class its constructor; None where the project has it."""
     if not isinstance(own.node, ast.ClassDef) or signature_of(own, project) is not None:
         return None
     for base in own.node.bases:
         match project.meaning(dotted(base) or "", own.survey):
-            case Foreign() as foreign:
+            case LibrarySymbol() as foreign:
                 return foreign
-            case Own() as inner:
+            case ProjectSymbol() as inner:
                 return foreign_base(inner, project)
     return None
 
@@ -115,7 +115,7 @@ def is_field(statement: ast.stmt) -> bool:
             return False
 
 
-def _constructor(survey: Survey, node: ast.ClassDef, project: Project, depth: int) -> Signature | None:
+def _constructor(survey: ModuleScan, node: ast.ClassDef, project: Project, depth: int) -> Signature | None:
     for statement in node.body:
         if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
             return Signature(tuple(_parameters(statement.args, survey, node, bound=True)))
@@ -128,7 +128,7 @@ def _constructor(survey: Survey, node: ast.ClassDef, project: Project, depth: in
     return next((found for found in signatures if found is not None), None)
 
 
-def _fields(survey: Survey, node: ast.ClassDef, bases: Sequence[Base], project: Project, depth: int) -> Signature:
+def _fields(survey: ModuleScan, node: ast.ClassDef, bases: Sequence[Base], project: Project, depth: int) -> Signature:
     """Return a dataclass's parameters: the bases' first, a name declared again in its first place."""
     found: dict[str, Parameter] = {}
     for there, base in bases:
@@ -146,14 +146,16 @@ def _fields(survey: Survey, node: ast.ClassDef, bases: Sequence[Base], project: 
     return Signature(tuple(found.values()))
 
 
-def _own_bases(survey: Survey, node: ast.ClassDef, project: Project) -> Iterator[Base]:
+def _own_bases(survey: ModuleScan, node: ast.ClassDef, project: Project) -> Iterator[Base]:
     for base in node.bases:
         match project.meaning(dotted(base) or "", survey):
-            case Own(survey=there, node=ast.ClassDef() as inner) if inner is not node:
+            case ProjectSymbol(survey=there, node=ast.ClassDef() as inner) if inner is not node:
                 yield there, inner
 
 
-def _parameters(arguments: ast.arguments, survey: Survey, declared: Definition, *, bound: bool) -> Iterator[Parameter]:
+def _parameters(
+    arguments: ast.arguments, survey: ModuleScan, declared: Definition, *, bound: bool
+) -> Iterator[Parameter]:
     """Yield what may be passed by name or place; ``bound`` leaves out ``self``."""
     positional = [*arguments.posonlyargs, *arguments.args]
     defaults = [None] * (len(positional) - len(arguments.defaults)) + list(arguments.defaults)

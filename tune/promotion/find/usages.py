@@ -8,33 +8,33 @@ import itertools
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from tune.promotion.find.module_scan import Survey, dotted
+from tune.promotion.find.module_scan import ModuleScan, dotted
 from tune.promotion.find.project import Project, Variable
 
 MAX_PLACES = 20
 """Places kept of each constant, its own file's first: nobody reads more, and 200 modules may all read ``lr``."""
 
-Place = tuple[Survey, int]
+Place = tuple[ModuleScan, int]
 
 
-class Reads:
+class ConstantReads:
     """The reading places of a program, as ``file:line``."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
 
-    def of_variable(self, name: str, survey: Survey) -> tuple[str, ...]:
+    def of_variable(self, name: str, survey: ModuleScan) -> tuple[str, ...]:
         """Return the places that may read a module-level name of a file."""
         own = _in(survey, survey.name_reads.get(name, ()), survey.scope_readers)
         return _first(own, self._elsewhere(name, survey), self._as_text(name))
 
-    def of_field(self, base: str, key: str, survey: Survey, key_line: int) -> tuple[str, ...]:
+    def of_field(self, base: str, key: str, survey: ModuleScan, key_line: int) -> tuple[str, ...]:
         """Return the places that may read ``base.key`` or ``base['key']``; the string at ``key_line`` defines it."""
         texts = (place for place in self._as_text(key) if place[0] is not survey or place[1] != key_line)
         own = _in(survey, survey.bare_reads.get(base, ()), survey.scope_readers)
         return _first(own, self._as_attribute(key), texts, self._whole(base))
 
-    def of_parameter(self, name: str, survey: Survey, lines: range) -> tuple[str, ...]:
+    def of_parameter(self, name: str, survey: ModuleScan, lines: range) -> tuple[str, ...]:
         """Return the places that may read a parameter: its name within ``lines``, and attributes of that name."""
         own = _in(survey, (line for line in survey.name_reads.get(name, ()) if line in lines))
         return _first(own, self._as_attribute(name), self._as_text(name))
@@ -43,7 +43,7 @@ class Reads:
         """Return the places that may read an attribute of any object."""
         return _first(self._as_attribute(name), self._as_text(name))
 
-    def _elsewhere(self, name: str, survey: Survey) -> Iterator[Place]:
+    def _elsewhere(self, name: str, survey: ModuleScan) -> Iterator[Place]:
         """Yield from other files: the name imported, also by a star; as an attribute; the whole module passed on."""
         yield from self._as_attribute(name)
         for each, alias in self._aliases.get(name, ()):
@@ -68,17 +68,17 @@ class Reads:
             yield from _in(each, each.strings[name])
 
     @cached_property
-    def _with_string(self) -> dict[str, list[Survey]]:
+    def _with_string(self) -> dict[str, list[ModuleScan]]:
         return _by_name((each, each.strings) for each in self._project.surveys.values())
 
     @cached_property
-    def _with_attribute(self) -> dict[str, list[Survey]]:
+    def _with_attribute(self) -> dict[str, list[ModuleScan]]:
         return _by_name((each, each.attribute_reads) for each in self._project.surveys.values())
 
     @cached_property
-    def _aliases(self) -> dict[str, list[tuple[Survey, str]]]:
+    def _aliases(self) -> dict[str, list[tuple[ModuleScan, str]]]:
         """Imported name -> the files that import it, and what they call it."""
-        found: dict[str, list[tuple[Survey, str]]] = {}
+        found: dict[str, list[tuple[ModuleScan, str]]] = {}
         for each in self._project.surveys.values():
             for node in each.imports:
                 for alias in node.names:
@@ -87,19 +87,19 @@ class Reads:
         return found
 
 
-def _by_name(tables: Iterable[tuple[Survey, dict[str, list[int]]]]) -> dict[str, list[Survey]]:
-    found: dict[str, list[Survey]] = {}
+def _by_name(tables: Iterable[tuple[ModuleScan, dict[str, list[int]]]]) -> dict[str, list[ModuleScan]]:
+    found: dict[str, list[ModuleScan]] = {}
     for survey, table in tables:
         for name in table:
             found.setdefault(name, []).append(survey)
     return found
 
 
-def _in(survey: Survey, *lines: Iterable[int]) -> Iterator[Place]:
+def _in(survey: ModuleScan, *lines: Iterable[int]) -> Iterator[Place]:
     return ((survey, line) for line in sorted(itertools.chain(*lines)))
 
 
-def _read_as_imported(survey: Survey, name: str) -> Iterator[Place]:
+def _read_as_imported(survey: ModuleScan, name: str) -> Iterator[Place]:
     """Yield the places that read an imported name before the file binds it to something of its own."""
     imported = {line for node in survey.imports for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
     bound = [each.line for each in survey.bindings.get(name, ()) if each.line not in imported]
@@ -126,7 +126,7 @@ CHANGING = frozenset(
 """Methods that change what they are called on."""
 
 
-class Overwrites:
+class NamespaceAssignments:
     """What the program assigns from outside, by file and path."""
 
     def __init__(self, project: Project) -> None:
@@ -150,16 +150,16 @@ class Overwrites:
                     key = (each.source.name, overwrite.scope.owner.name, attribute)
                     self._of_self.setdefault(key, each.place(overwrite.line))
 
-    def of(self, path: str, survey: Survey) -> str | None:
+    def of(self, path: str, survey: ModuleScan) -> str | None:
         """Return the place that overwrites ``path`` of a module, or something that it lies in; None: no place."""
         found = (self._places.get((survey.source.name, prefix)) for prefix in _prefixes(path))
         return next((place for place in found if place is not None), None)
 
-    def within(self, path: str, survey: Survey) -> str | None:
+    def within(self, path: str, survey: ModuleScan) -> str | None:
         """Return the place that overwrites something that lies in ``path``; None: no place."""
         return self._inside.get((survey.source.name, path))
 
-    def of_self(self, owner: str, attribute: str, survey: Survey) -> str | None:
+    def of_self(self, owner: str, attribute: str, survey: ModuleScan) -> str | None:
         """Return the place where a class's own methods assign ``self.attribute``."""
         return self._of_self.get((survey.source.name, owner, attribute))
 
@@ -170,11 +170,11 @@ def _prefixes(path: str) -> list[str]:
     return [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
 
 
-def _assigned(survey: Survey) -> Iterator[tuple[str, int]]:
+def _assigned(survey: ModuleScan) -> Iterator[tuple[str, int]]:
     return ((each.path, each.line) for each in survey.overwrites)
 
 
-def _called(survey: Survey) -> Iterator[tuple[str, int]]:
+def _called(survey: ModuleScan) -> Iterator[tuple[str, int]]:
     for called in survey.calls:
         match called.node:
             case ast.Call(func=ast.Attribute(value=base, attr=method)) if method in CHANGING:

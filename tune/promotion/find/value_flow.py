@@ -7,9 +7,9 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 
-from tune.promotion.constant import Constant, Form, ReceivingParameter, ValueFlows
+from tune.promotion.constant import Constant, ConstantKind, ReceivingParameter, ValueFlows
 from tune.promotion.find.arguments import Call
-from tune.promotion.find.module_scan import Survey
+from tune.promotion.find.module_scan import ModuleScan
 from tune.promotion.find.signatures import parameters_of
 from tune.promotion.options.declared_options import Option
 
@@ -17,7 +17,7 @@ MAX_NAMES = 20
 """Names that a value is followed through."""
 
 
-def find_value_flows(calls: Iterable[Call], surveys: Iterable[Survey]) -> ValueFlows:
+def find_value_flows(calls: Iterable[Call], surveys: Iterable[ModuleScan]) -> ValueFlows:
     """Return the flows of a program."""
     flows = ValueFlows()
     _add_calls(flows, calls)
@@ -28,7 +28,7 @@ def find_value_flows(calls: Iterable[Call], surveys: Iterable[Survey]) -> ValueF
 def receiving_parameters(held: Constant | Option, flows: ValueFlows) -> tuple[ReceivingParameter, ...]:
     """Return the parameters that a constant or an option reaches, the nearest first."""
     words = re.findall(r"\w+", held.dest if isinstance(held, Option) else held.name.partition("@")[0])
-    if isinstance(held, Constant) and held.form is Form.ARGUMENT:
+    if isinstance(held, Constant) and held.form is ConstantKind.ARGUMENT:
         return ((words[-2], words[-1]),)
     found: dict[ReceivingParameter, None] = {}
     names = words[-1:]
@@ -53,7 +53,7 @@ def _add_calls(flows: ValueFlows, calls: Iterable[Call]) -> None:
                     flows.names[name][argument.parameter.name] = None
 
 
-def _add_assignments(flows: ValueFlows, surveys: Iterable[Survey]) -> None:
+def _add_assignments(flows: ValueFlows, surveys: Iterable[ModuleScan]) -> None:
     for survey in surveys:
         for held, values in survey.held.items():
             for name in (name for value in values for name in _names(value)):

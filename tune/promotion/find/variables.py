@@ -4,46 +4,50 @@ import ast
 import itertools
 from collections.abc import Iterator, Sequence
 
-from tune.promotion.constant import Constant, Form, Refusal, Site, Span
-from tune.promotion.find.expressions import Worth, is_local, worth
+from tune.promotion.constant import Constant, ConstantKind, Site, Span, UnsupportedConstant
+from tune.promotion.find.expressions import PromotableExpression, is_local, worth
 from tune.promotion.find.literals import Unknown, source_of
-from tune.promotion.find.module_scan import Binding, How, Overwrite, Survey
+from tune.promotion.find.module_scan import AttributeAssignment, Binding, BindingKind, ModuleScan
 from tune.promotion.find.project import Project
-from tune.promotion.find.usages import Overwrites, Reads
+from tune.promotion.find.usages import ConstantReads, NamespaceAssignments
 from tune.space.dimensions import Value
 
-TROUBLES = (How.GLOBAL, How.LOOPED, How.AUGMENTED, How.DELETED, How.UNPACKED)
+TROUBLES = (BindingKind.GLOBAL, BindingKind.LOOPED, BindingKind.AUGMENTED, BindingKind.DELETED, BindingKind.UNPACKED)
 """What keeps a name from being a constant, the worst first."""
 
 KEEP_ONE = "Keep one assignment; which of them would count?"
 HINTS = {
-    How.GLOBAL: "Take the name out of `global`, or search a constant that the function reads.",
-    How.LOOPED: "Give the value a name of its own, outside of the loop.",
-    How.AUGMENTED: "Write the value once, or compute it under another name.",
-    How.DELETED: "Take the `del` away.",
-    How.UNPACKED: "Assign it on a line of its own.",
+    BindingKind.GLOBAL: "Take the name out of `global`, or search a constant that the function reads.",
+    BindingKind.LOOPED: "Give the value a name of its own, outside of the loop.",
+    BindingKind.AUGMENTED: "Write the value once, or compute it under another name.",
+    BindingKind.DELETED: "Take the `del` away.",
+    BindingKind.UNPACKED: "Assign it on a line of its own.",
 }
 
 
-def variables(project: Project, reads: Reads, overwrites: Overwrites) -> Iterator[Constant | Refusal]:
+def variables(
+    project: Project, reads: ConstantReads, overwrites: NamespaceAssignments
+) -> Iterator[Constant | UnsupportedConstant]:
     """Yield the module-level names of every file."""
     for survey in project.surveys.values():
         for name, bindings in survey.bindings.items():
-            if name.startswith("__") or name == "_" or all(each.how is How.OTHER for each in bindings):
+            if name.startswith("__") or name == "_" or all(each.how is BindingKind.OTHER for each in bindings):
                 continue
             yield _variable(name, bindings, survey, reads, overwrites)
 
 
-def trouble(name: str, bindings: Sequence[Binding], survey: Survey, overwrites: Overwrites) -> tuple[str, str] | None:
+def trouble(
+    name: str, bindings: Sequence[Binding], survey: ModuleScan, overwrites: NamespaceAssignments
+) -> tuple[str, str] | None:
     """Return (what is wrong with a module-level name, what to do), or None where its assignment stands."""
     for how in TROUBLES:
         for each in bindings:
             if each.how is how:
                 return f"is {how.value}: {survey.place(each.line)}", HINTS[how]
-    assigned = [each for each in bindings if each.how is How.ASSIGNED]
+    assigned = [each for each in bindings if each.how is BindingKind.ASSIGNED]
     for each in assigned:
         if each.in_loop:
-            return f"is assigned in a loop: {survey.place(each.line)}", HINTS[How.LOOPED]
+            return f"is assigned in a loop: {survey.place(each.line)}", HINTS[BindingKind.LOOPED]
     if not all(one.excludes(other) for one, other in itertools.combinations(bindings, 2)):
         return f"is assigned more than once: {_lines(bindings, survey)}", KEEP_ONE
     if (place := overwrites.of(name, survey)) is not None:
@@ -57,25 +61,25 @@ def computed(text: str, place: str) -> tuple[str, str]:
     return f"is computed: {short} ({place})", "Search what it is computed from."
 
 
-def names_of(name: str, survey: Survey) -> tuple[str, ...]:
+def names_of(name: str, survey: ModuleScan) -> tuple[str, ...]:
     """Return every way to write a name of a module, the shortest first."""
     return (name, *(f"{module}.{name}" for module in survey.modules))
 
 
 def _variable(
-    name: str, bindings: Sequence[Binding], survey: Survey, reads: Reads, overwrites: Overwrites
-) -> Constant | Refusal:
+    name: str, bindings: Sequence[Binding], survey: ModuleScan, reads: ConstantReads, overwrites: NamespaceAssignments
+) -> Constant | UnsupportedConstant:
     names = names_of(name, survey)
     wrong = trouble(name, bindings, survey, overwrites)
     if wrong is None and (place := overwrites.within(name, survey)) is not None:
         wrong = f"is changed in place: {place}", "Search its entries, or take that assignment away."
-    assigned = [(each, each.value) for each in bindings if each.how is How.ASSIGNED and each.value is not None]
+    assigned = [(each, each.value) for each in bindings if each.how is BindingKind.ASSIGNED and each.value is not None]
     worths = [(each, _worth(each, value, survey)) for each, value in assigned]
     for each, (_, value) in zip(worths, assigned, strict=True):
         if wrong is None and each[1] is None:
             wrong = computed(source_of(value), survey.place(each[0].line))
     if wrong is not None:
-        return Refusal(names=names, source=survey.source.name, what=wrong[0], hint=wrong[1])
+        return UnsupportedConstant(names=names, source=survey.source.name, what=wrong[0], hint=wrong[1])
     found = [(each, value) for each, value in worths if value is not None]
     places = reads.of_variable(name, survey)
     return Constant(
@@ -83,27 +87,27 @@ def _variable(
         value=agreed([value.value for _, value in found]),
         sites=tuple(_site(each, value, survey) for each, value in found),
         names=names,
-        form=Form.VARIABLE,
+        form=ConstantKind.VARIABLE,
         reads=places,
         warnings=(*dict.fromkeys(warning for _, value in found for warning in value.warnings), *_doubts(survey)),
     )
 
 
-def _doubts(survey: Survey) -> tuple[str, ...]:
+def _doubts(survey: ModuleScan) -> tuple[str, ...]:
     if not survey.scope_writers:
         return ()
     return (f"`globals()` or `exec` may assign it again: {survey.place(survey.scope_writers[0])}",)
 
 
-def _worth(binding: Binding, value: ast.expr, survey: Survey) -> Worth | None:
+def _worth(binding: Binding, value: ast.expr, survey: ModuleScan) -> PromotableExpression | None:
     """Weigh an expression; a chained assignment is split around the whole of it, so a part is no site."""
     found = worth(value, survey)
     if found is None or found.node is value or not binding.chained:
         return found
-    return Worth(Unknown(source_of(value)), value, found.warnings)
+    return PromotableExpression(Unknown(source_of(value)), value, found.warnings)
 
 
-def _site(binding: Binding, value: Worth, survey: Survey) -> Site:
+def _site(binding: Binding, value: PromotableExpression, survey: ModuleScan) -> Site:
     return Site(survey.source.name, Span.of(value.node), binding.name if binding.chained else None)
 
 
@@ -122,11 +126,11 @@ def alike(one: Value | Unknown, other: Value | Unknown) -> bool:
     return type(one) is type(other) and one == other
 
 
-def _lines(bindings: Sequence[Binding], survey: Survey) -> str:
+def _lines(bindings: Sequence[Binding], survey: ModuleScan) -> str:
     return " and ".join(survey.place(each.line) for each in bindings)
 
 
-def attributes(project: Project, reads: Reads) -> Iterator[Constant | Refusal]:
+def attributes(project: Project, reads: ConstantReads) -> Iterator[Constant | UnsupportedConstant]:
     """Yield what is assigned to ``self`` once in its class, in ``__init__``; a second assignment is a refusal."""
     for survey in project.surveys.values():
         for (owner, name), assigned in _by_class(survey).items():
@@ -140,8 +144,8 @@ def attributes(project: Project, reads: Reads) -> Iterator[Constant | Refusal]:
             yield _attribute(f"{owner}.{name}", name, held, assigned, survey, reads)
 
 
-def _by_class(survey: Survey) -> dict[tuple[str, str], list[Overwrite]]:
-    found: dict[tuple[str, str], list[Overwrite]] = {}
+def _by_class(survey: ModuleScan) -> dict[tuple[str, str], list[AttributeAssignment]]:
+    found: dict[tuple[str, str], list[AttributeAssignment]] = {}
     for overwrite in survey.overwrites:
         head, _, name = overwrite.path.partition(".")
         if head == "self" and overwrite.scope.owner is not None and "." not in name:
@@ -159,19 +163,24 @@ def _in_body(owner: ast.ClassDef | None, name: str) -> bool:
 
 
 def _attribute(
-    path: str, name: str, held: Worth, assigned: list[Overwrite], survey: Survey, reads: Reads
-) -> Constant | Refusal:
+    path: str,
+    name: str,
+    held: PromotableExpression,
+    assigned: list[AttributeAssignment],
+    survey: ModuleScan,
+    reads: ConstantReads,
+) -> Constant | UnsupportedConstant:
     names = names_of(path, survey)
     if len(assigned) > 1 or assigned[0].scope.in_loop:
         places = " and ".join(survey.place(each.line) for each in assigned)
         what = f"is assigned more than once: {places}"
-        return Refusal(names=names, source=survey.source.name, what=what, hint=KEEP_ONE)
+        return UnsupportedConstant(names=names, source=survey.source.name, what=what, hint=KEEP_ONE)
     return Constant(
         name=path,
         value=held.value,
         sites=(Site(survey.source.name, Span.of(held.node)),),
         names=names,
-        form=Form.ATTRIBUTE,
+        form=ConstantKind.ATTRIBUTE,
         reads=reads.of_attribute(name),
         warnings=held.warnings,
     )

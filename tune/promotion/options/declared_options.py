@@ -14,8 +14,8 @@ from tune.promotion.configs.hydra_values import compose_config
 from tune.promotion.configs.read_files import mentions_key, values_of_config_files
 from tune.promotion.find.fields import entries_of
 from tune.promotion.find.literals import Unknown, evaluate
-from tune.promotion.find.module_scan import Called, Survey, dotted
-from tune.promotion.find.project import Foreign, Own, Project, project_of
+from tune.promotion.find.module_scan import CallSite, ModuleScan, dotted
+from tune.promotion.find.project import LibrarySymbol, Project, ProjectSymbol, project_of
 from tune.promotion.find.signatures import MAX_BASES, signature_of
 from tune.promotion.options.option_reads import is_parameter_read
 from tune.promotion.options.parser_defaults import changed_defaults
@@ -36,7 +36,7 @@ HYDRA_PLAIN = re.compile(r"[A-Za-z_./\-][\w./\-]*")
 """Text that is itself in hydra's grammar."""
 
 
-class Parser(enum.Enum):
+class OptionParser(enum.Enum):
     """What reads an option from the command line."""
 
     ARGPARSE = enum.auto()
@@ -61,7 +61,7 @@ class Option:
     """As a space file writes it: ``--lr``, ``--model.lr``, ``optimizer.lr=``."""
     value: Value | Unknown
     """What it holds where the command line does not name it; Unknown where only running the program can tell."""
-    parser: Parser
+    parser: OptionParser
     dest: str
     """Its name in what the parser returns: ``lr``, ``model.lr``."""
     is_float: bool = False
@@ -116,9 +116,9 @@ def find_option(name: str, program: Program, options: tuple[Option, ...], where:
             return replace(option, value=Unknown("declared more than once")) if differ else option
         case _ if KEY_VALUE.fullmatch(name) and _reads_words(program):
             packages = imported_packages(program)
-            return _undeclared(name, program, Parser.HYDRA if "hydra" in packages else Parser.WORDS)
+            return _undeclared(name, program, OptionParser.HYDRA if "hydra" in packages else OptionParser.WORDS)
         case _ if name.startswith("--") and _has_lightning_cli(program) and not _is_misspelt(name, options):
-            return _undeclared(name, program, Parser.LIGHTNING_CLI)
+            return _undeclared(name, program, OptionParser.LIGHTNING_CLI)
     listing = f"`run_search.py constants {program.source.name}` lists them all."
     near = did_you_mean(name, [way for option in options for way in option.names])
     hint = listing if near is None else f"Did you mean {near!r}?  {listing}"
@@ -132,7 +132,7 @@ def option_words(options: Mapping[str, Option], values: Mapping[str, Value]) -> 
 
 def _words_for(key: str, option: Option, value: Value) -> list[str]:
     match value:
-        case _ if option.parser is Parser.FILE:
+        case _ if option.parser is OptionParser.FILE:
             return []
         case _ if option.is_flag:
             return [key] if value == option.sets else []
@@ -140,11 +140,11 @@ def _words_for(key: str, option: Option, value: Value) -> list[str]:
             return []
         case bool() if option.off is not None:
             return [key if value else option.off]
-        case _ if option.parser is Parser.HYDRA:
+        case _ if option.parser is OptionParser.HYDRA:
             return [f"{key}{_hydra_word(value)}"]
         case _ if key.endswith("="):
             return [f"{key}{_word(value)}"]
-        case list() | tuple() if option.parser is Parser.LIGHTNING_CLI:
+        case list() | tuple() if option.parser is OptionParser.LIGHTNING_CLI:
             return [f"{key}={json.dumps(value)}"]
         case list() | tuple():
             return [key, *map(_word, value)]
@@ -179,7 +179,7 @@ def _composed(program: Program) -> Iterator[Option]:
         yield Option(
             name=f"{dest}=",
             value=value,
-            parser=Parser.HYDRA,
+            parser=OptionParser.HYDRA,
             dest=dest,
             place=program.source.name if config is None else str(config),
             names=(f"{dest}=", f"++{dest}="),
@@ -196,7 +196,7 @@ def _in_config_files(program: Program, args: Sequence[str]) -> Iterator[Option]:
         yield Option(
             name=f"{dest}=",
             value=value,
-            parser=Parser.FILE,
+            parser=OptionParser.FILE,
             dest=dest,
             is_read=mentions_key(program, place),
             place=str(place),
@@ -212,7 +212,7 @@ def _is_misspelt(name: str, options: tuple[Option, ...]) -> bool:
     return f"{part}." in CLASSES and bool(difflib.get_close_matches(last, known, cutoff=SIMILAR))
 
 
-def _options(survey: Survey, project: Project) -> Iterator[Option]:
+def _options(survey: ModuleScan, project: Project) -> Iterator[Option]:
     for called in survey.calls:
         match called.node.func:
             case ast.Attribute(attr="add_argument") | ast.Attribute(attr="add"):
@@ -225,7 +225,7 @@ def _options(survey: Survey, project: Project) -> Iterator[Option]:
                 yield from _of_function(called, survey, project)
 
 
-def _argparse(called: Called, survey: Survey) -> Iterator[Option]:
+def _argparse(called: CallSite, survey: ModuleScan) -> Iterator[Option]:
     names = _spellings(called.node)
     if not names:
         return  # a positional: it goes into `args:`
@@ -239,7 +239,7 @@ def _argparse(called: Called, survey: Survey) -> Iterator[Option]:
     yield Option(
         name=names[0],
         value=value,
-        parser=Parser.ARGPARSE,
+        parser=OptionParser.ARGPARSE,
         dest=_text(called.node, "dest") or names[0].lstrip("-").replace("-", "_"),
         is_float=isinstance(value, float) or (isinstance(kind, ast.Name) and kind.id == "float"),
         takes_several=_keyword(called.node, "nargs") is not None,
@@ -253,7 +253,7 @@ def _argparse(called: Called, survey: Survey) -> Iterator[Option]:
     )
 
 
-def _click(called: Called, survey: Survey, project: Project) -> Iterator[Option]:
+def _click(called: CallSite, survey: ModuleScan, project: Project) -> Iterator[Option]:
     names = tuple(each for spelling in _spellings(called.node) for each in spelling.split("/")[:1])
     if names:
         is_flag = _keyword(called.node, "is_flag") is not None
@@ -268,7 +268,7 @@ def _click(called: Called, survey: Survey, project: Project) -> Iterator[Option]
         yield Option(
             name=names[0],
             value=value,
-            parser=Parser.CLICK,
+            parser=OptionParser.CLICK,
             dest=dest,
             is_read=not decorated or is_parameter_read(dest, decorated[0], survey, project),
             is_float=isinstance(value, float),
@@ -295,14 +295,14 @@ def _click_name(node: ast.Call, names: tuple[str, ...]) -> str:
     return bare[0] if bare else max(names, key=len).lstrip("-").replace("-", "_").lower()
 
 
-def _lightning(called: Called, survey: Survey, project: Project) -> Iterator[Option]:
+def _lightning(called: CallSite, survey: ModuleScan, project: Project) -> Iterator[Option]:
     """``--model.lr`` of ``LightningCLI(LitModel, DataModule)``: the constructors' parameters."""
     for position, (keyword, prefix) in enumerate((("model_class", "model"), ("datamodule_class", "data"))):
         given = called.node.args[position] if position < len(called.node.args) else _keyword(called.node, keyword)
         meaning = project.meaning(dotted(given) or "", survey) if given is not None else None
-        if isinstance(meaning, Own):
+        if isinstance(meaning, ProjectSymbol):
             chosen_later = _keyword(called.node, f"subclass_mode_{prefix}") is not None
-            for option in _of_signature(meaning, f"{prefix}.", project, Parser.LIGHTNING_CLI):
+            for option in _of_signature(meaning, f"{prefix}.", project, OptionParser.LIGHTNING_CLI):
                 value = option.value
                 if chosen_later or _keyword(called.node, "parser_kwargs") is not None:
                     value = Unknown("may stand in a config file")
@@ -310,7 +310,7 @@ def _lightning(called: Called, survey: Survey, project: Project) -> Iterator[Opt
     yield from _of_trainer_defaults(_keyword(called.node, "trainer_defaults"), survey)
 
 
-def _of_trainer_defaults(node: ast.expr | None, survey: Survey) -> Iterator[Option]:
+def _of_trainer_defaults(node: ast.expr | None, survey: ModuleScan) -> Iterator[Option]:
     """Yield ``--trainer.max_epochs`` of ``trainer_defaults={"max_epochs": 3}``."""
     for entry in () if node is None else entries_of("", node):
         value = evaluate(entry.value)
@@ -319,7 +319,7 @@ def _of_trainer_defaults(node: ast.expr | None, survey: Survey) -> Iterator[Opti
             yield Option(
                 name=f"--{name}",
                 value=value,
-                parser=Parser.LIGHTNING_CLI,
+                parser=OptionParser.LIGHTNING_CLI,
                 dest=name,
                 is_float=isinstance(value, float),
                 place=survey.place(entry.value.lineno),
@@ -327,13 +327,13 @@ def _of_trainer_defaults(node: ast.expr | None, survey: Survey) -> Iterator[Opti
             )
 
 
-def _of_function(called: Called, survey: Survey, project: Project) -> Iterator[Option]:
+def _of_function(called: CallSite, survey: ModuleScan, project: Project) -> Iterator[Option]:
     meaning = project.meaning(dotted(called.node.args[0]) or "", survey) if called.node.args else None
-    if isinstance(meaning, Own):
-        yield from _of_signature(meaning, "", project, Parser.FUNCTION)
+    if isinstance(meaning, ProjectSymbol):
+        yield from _of_signature(meaning, "", project, OptionParser.FUNCTION)
 
 
-def _of_signature(own: Own, prefix: str, project: Project, parser: Parser) -> Iterator[Option]:
+def _of_signature(own: ProjectSymbol, prefix: str, project: Project, parser: OptionParser) -> Iterator[Option]:
     signature = signature_of(own, project)
     for parameter in signature.parameters if signature is not None else ():
         default, place = parameter.default, parameter.survey.place(parameter.declared.lineno)
@@ -358,16 +358,16 @@ def _dashed(name: str) -> str:
     return name if "." in name else "--" + name[2:].replace("_", "-")
 
 
-def _is_lightning_cli(called: Called, survey: Survey, project: Project) -> bool:
+def _is_lightning_cli(called: CallSite, survey: ModuleScan, project: Project) -> bool:
     return _descends_from_lightning_cli(called.node.func, survey, project)
 
 
-def _descends_from_lightning_cli(node: ast.expr, survey: Survey, project: Project, depth: int = 0) -> bool:
+def _descends_from_lightning_cli(node: ast.expr, survey: ModuleScan, project: Project, depth: int = 0) -> bool:
     path = dotted(node)
     match project.meaning(path, survey) if path is not None and depth < MAX_BASES else None:
-        case Foreign(path=there):
+        case LibrarySymbol(path=there):
             return there.endswith("LightningCLI")
-        case Own(survey=inside, node=ast.ClassDef(bases=bases)):
+        case ProjectSymbol(survey=inside, node=ast.ClassDef(bases=bases)):
             return any(_descends_from_lightning_cli(base, inside, project, depth + 1) for base in bases)
         case _:
             return False
@@ -415,7 +415,7 @@ def _typed(value: Value | Unknown, kind: ast.expr | None) -> Value | Unknown:
             return value
 
 
-def _undeclared(name: str, program: Program, parser: Parser) -> Option:
+def _undeclared(name: str, program: Program, parser: OptionParser) -> Option:
     """Return an option whose name stands in no source."""
     return Option(
         name=name,

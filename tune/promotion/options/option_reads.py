@@ -3,8 +3,8 @@
 import ast
 from collections.abc import Iterator
 
-from tune.promotion.find.module_scan import Definition, Survey, dotted
-from tune.promotion.find.project import Foreign, Own, Project
+from tune.promotion.find.module_scan import Definition, ModuleScan, dotted
+from tune.promotion.find.project import LibrarySymbol, Project, ProjectSymbol
 from tune.promotion.program import Program
 
 WHOLE = frozenset({"vars", "eval", "exec", "attrgetter"})
@@ -55,7 +55,7 @@ DECLARING = ("option", "argument", "command", "group", "pass_context", "staticme
 """Decorators that pass all that they are given."""
 
 
-def is_parameter_read(name: str, declared: Definition, survey: Survey, project: Project) -> bool:
+def is_parameter_read(name: str, declared: Definition, survey: ModuleScan, project: Project) -> bool:
     """Tell whether the function, or a class's constructor, may read its parameter."""
     function = declared
     if isinstance(declared, ast.ClassDef):
@@ -70,15 +70,15 @@ def is_parameter_read(name: str, declared: Definition, survey: Survey, project: 
     return own or _reads_otherwise(project)
 
 
-def _has_plain_bases(node: ast.ClassDef, survey: Survey, project: Project) -> bool:
+def _has_plain_bases(node: ast.ClassDef, survey: ModuleScan, project: Project) -> bool:
     """Tell whether no library, metaclass or decorator may read what a constructor is given."""
     if node.keywords or node.decorator_list:
         return False
     for base in node.bases:
         match project.meaning(dotted(base) or "", survey):
-            case Foreign(path=path) if path.rpartition(".")[2] in LIGHTNING_BASES:
+            case LibrarySymbol(path=path) if path.rpartition(".")[2] in LIGHTNING_BASES:
                 continue
-            case Own(survey=there, node=ast.ClassDef() as inner) if _has_plain_bases(inner, there, project):
+            case ProjectSymbol(survey=there, node=ast.ClassDef() as inner) if _has_plain_bases(inner, there, project):
                 continue
             case _:
                 return False

@@ -13,7 +13,7 @@ from tune.errors import SpaceError
 from tune.promotion.configs.config_file import ConfigPlace, read_values
 from tune.promotion.configs.hydra_values import compose_config
 from tune.promotion.find.literals import Unknown
-from tune.promotion.options.declared_options import Option, Parser, imported_packages
+from tune.promotion.options.declared_options import Option, OptionParser, imported_packages
 from tune.promotion.program import Program
 from tune.space.dimensions import Value, is_int
 from tune.space.yaml_document import read_document
@@ -31,7 +31,7 @@ def option_in_force(option: Option, program: Program, args: Sequence[str], args_
 
     ``args_place``: of ``args``, which may name a config file.
     """
-    if option.parser is Parser.FILE:
+    if option.parser is OptionParser.FILE:
         return option
     value = value_in_force(option, program, args)
     config = None if isinstance(value, Unknown) else _config_place(option, program, args)
@@ -43,12 +43,12 @@ def option_in_force(option: Option, program: Program, args: Sequence[str], args_
 
 def value_in_force(option: Option, program: Program, args: Sequence[str]) -> Value | Unknown:
     """Return what an option holds where ``args`` alone stand on the command line."""
-    if option.parser is Parser.FILE:
+    if option.parser is OptionParser.FILE:
         return option.value
-    if option.parser is Parser.HYDRA:
+    if option.parser is OptionParser.HYDRA:
         composed = compose_config(program, args)
         return _by_word(option, args) if composed is None else composed.values.get(option.dest, option.value)
-    if option.parser is Parser.WORDS:
+    if option.parser is OptionParser.WORDS:
         return _by_word(option, args)
     value = option.value
     if _reads_config(program):
@@ -62,7 +62,7 @@ def value_in_force(option: Option, program: Program, args: Sequence[str]) -> Val
 
 def _config_place(option: Option, program: Program, args: Sequence[str]) -> ConfigPlace | None:
     """Return where the value in force stands in a config file; None where it stands in none."""
-    if option.parser is Parser.HYDRA:
+    if option.parser is OptionParser.HYDRA:
         composed = compose_config(program, args)
         return None if composed is None else composed.places.get(option.dest)
     if not _reads_config(program):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tune.promotion.find.literals import Unknown, evaluate, source_of
-from tune.promotion.find.module_scan import Called, Survey
+from tune.promotion.find.module_scan import CallSite, ModuleScan
 from tune.promotion.find.project import Project
 from tune.promotion.find.scan import is_main_guard
 from tune.space.dimensions import Value
@@ -55,7 +55,7 @@ def _given(node: ast.Call) -> Iterator[tuple[str | None, ast.expr]]:
             yield None, argument
 
 
-def _is_always_executed(called: Called, survey: Survey) -> bool:
+def _is_always_executed(called: CallSite, survey: ModuleScan) -> bool:
     """Tell whether no condition and no loop encloses a call; the guard of ``__main__`` is no condition."""
     guards = {id(node) for node in survey.source.tree.body if isinstance(node, ast.If) and is_main_guard(node.test)}
     return not called.scope.in_loop and all(statement in guards for statement, _ in called.scope.branch)

@@ -5,19 +5,19 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from tune.experiment.open import Experiment
+from tune.experiment.open import StoredExperiment
 from tune.experiment.records import read_record
-from tune.experiment.trial_result import Outcome, pareto_front, ranked
+from tune.experiment.trial_result import TrialResult, pareto_front, ranked
 from tune.paths import short
-from tune.promotion.resolve import Promoted, resolve
+from tune.promotion.resolve import PromotedConstant, resolve
 from tune.results.failures import failed, failures_of
 from tune.results.hints import hints_of
 from tune.results.importance import Importance, importance_of, is_scored
 from tune.results.profile import read_profile, time_columns, time_rows
-from tune.results.report.constant_plots import Subject, contours, fronts, parallel, slice_of
-from tune.results.report.page import Line, Page, Share, made_now, render, save
+from tune.results.report.constant_plots import PlotData, contours, fronts, parallel, slice_of
+from tune.results.report.page import ImportanceRow, Page, TrialRow, made_now, render, save
 from tune.results.report.plot import STATE_COLOURS, Clock, Figure, Plot, clock_of, spoken
-from tune.results.report.trial_plots import Ran, curves, history, runs_of, timeline
+from tune.results.report.trial_plots import TrialSpan, curves, history, runs_of, timeline
 from tune.results.report.value_table import NO_VALUE, rows_of, source_diff, text
 
 LANE_PX = 34
@@ -26,12 +26,12 @@ MIN_FOR_IMPORTANCE = 10
 COMMAND = "python run_search.py"
 
 
-def write_report(experiment: Experiment, path: Path | None = None) -> Path:
+def write_report(experiment: StoredExperiment, path: Path | None = None) -> Path:
     """Write the report into the experiment, or to ``path``; return where it is. Raises ExperimentError if it cannot."""
     return save(render(page_of(experiment)), path or experiment.paths.report)
 
 
-def page_of(experiment: Experiment) -> Page:
+def page_of(experiment: StoredExperiment) -> Page:
     """Return everything that stands on the page."""
     space, trials, best = experiment.space, experiment.trials, experiment.best
     program = experiment.snapshot.stored
@@ -61,7 +61,9 @@ def page_of(experiment: Experiment) -> Page:
         rows=tuple(rows_of(experiment, promoted)),
         diff=source_diff(experiment, promoted),
         overview=_overview(experiment, subjects, clock),
-        shares=tuple(Share(name=each.constant, percent=100 * each.share, chance=each.chance) for each in shares),
+        shares=tuple(
+            ImportanceRow(name=each.constant, percent=100 * each.share, chance=each.chance) for each in shares
+        ),
         constants=_together(subjects, ordered),
         slices=_slices(subjects, ordered, best),
         workers=_workers(runs, clock),
@@ -79,7 +81,7 @@ def page_of(experiment: Experiment) -> Page:
     )
 
 
-def _runs(experiment: Experiment) -> list[Ran]:
+def _runs(experiment: StoredExperiment) -> list[TrialSpan]:
     records = {}
     for trial in experiment.trials:
         if trial.repeat_of is None and (record := read_record(experiment.paths.version(trial.version))) is not None:
@@ -87,16 +89,16 @@ def _runs(experiment: Experiment) -> list[Ran]:
     return runs_of(experiment.trials, records, time.time())
 
 
-def _importance(experiment: Experiment) -> tuple[Importance, ...]:
+def _importance(experiment: StoredExperiment) -> tuple[Importance, ...]:
     """Return nothing where too few trials can tell."""
     n_scored = sum(map(is_scored, experiment.trials))
     return importance_of(experiment.trials, experiment.space) if n_scored >= MIN_FOR_IMPORTANCE else ()
 
 
-def _subjects(experiment: Experiment, promoted: Sequence[Promoted]) -> list[Subject]:
+def _subjects(experiment: StoredExperiment, promoted: Sequence[PromotedConstant]) -> list[PlotData]:
     scored = [each for each in experiment.trials if each.scores]
     return [
-        Subject(
+        PlotData(
             place=place,
             objective=objective,
             dimensions={item.key: item.dimension for item in promoted},
@@ -108,7 +110,7 @@ def _subjects(experiment: Experiment, promoted: Sequence[Promoted]) -> list[Subj
     ]
 
 
-def _facts(experiment: Experiment, clock: Clock, runs: Sequence[Ran]) -> tuple[tuple[str, str], ...]:
+def _facts(experiment: StoredExperiment, clock: Clock, runs: Sequence[TrialSpan]) -> tuple[tuple[str, str], ...]:
     trials, best = experiment.trials, experiment.best
     counts = [(state, sum(each.state == state for each in trials)) for state in STATE_COLOURS]
     facts = [("trials", f"{len(trials)}: " + ", ".join(f"{count} {state}" for state, count in counts if count))]
@@ -128,16 +130,16 @@ def _facts(experiment: Experiment, clock: Clock, runs: Sequence[Ran]) -> tuple[t
     return tuple(facts)
 
 
-def _score(trial: Outcome | None) -> str | None:
+def _score(trial: TrialResult | None) -> str | None:
     return None if trial is None or trial.final_score is None else f"{trial.final_score:.5g}"
 
 
-def _is_better(experiment: Experiment) -> bool:
+def _is_better(experiment: StoredExperiment) -> bool:
     best = experiment.best
     return best is not None and not best.is_baseline and _score(experiment.baseline) is not None
 
 
-def _gain(experiment: Experiment) -> str:
+def _gain(experiment: StoredExperiment) -> str:
     best, baseline = experiment.best, experiment.baseline
     if best is None or best.score is None:
         return "no trial has come to its end" if experiment.trials else "no trial has begun"
@@ -150,13 +152,13 @@ def _gain(experiment: Experiment) -> str:
     return f"better than the hardcoded values by {gain:.5g}{share}"
 
 
-def _front_size(experiment: Experiment) -> int | None:
+def _front_size(experiment: StoredExperiment) -> int | None:
     if not experiment.space.others:
         return None
     return len(pareto_front(experiment.trials, [each.mode for each in experiment.space.objectives]))
 
 
-def _overview(experiment: Experiment, subjects: Sequence[Subject], clock: Clock) -> tuple[Plot, ...]:
+def _overview(experiment: StoredExperiment, subjects: Sequence[PlotData], clock: Clock) -> tuple[Plot, ...]:
     trials, best = experiment.trials, experiment.best
     if best is None or best.score is None:
         best = None
@@ -186,7 +188,7 @@ def _plot(
     return Plot(name=name, title=title, figures=drawn, height=height, min_width=min_width, wide=wide)
 
 
-def _together(subjects: Sequence[Subject], ordered: Sequence[str]) -> tuple[Plot, ...]:
+def _together(subjects: Sequence[PlotData], ordered: Sequence[str]) -> tuple[Plot, ...]:
     lines = {each.objective.metric: parallel(each, ordered) for each in subjects}
     n_axes = 1 + len(ordered)
     pairs: dict[str, Figure] = {}
@@ -200,7 +202,7 @@ def _together(subjects: Sequence[Subject], ordered: Sequence[str]) -> tuple[Plot
     return tuple(plot for plot in plots if plot is not None)
 
 
-def _slices(subjects: Sequence[Subject], ordered: Sequence[str], best: Outcome | None) -> tuple[Plot, ...]:
+def _slices(subjects: Sequence[PlotData], ordered: Sequence[str], best: TrialResult | None) -> tuple[Plot, ...]:
     found = []
     for number, name in enumerate(ordered):
         figures = {each.objective.metric: slice_of(each, name, best) for each in subjects}
@@ -210,7 +212,7 @@ def _slices(subjects: Sequence[Subject], ordered: Sequence[str], best: Outcome |
     return tuple(found)
 
 
-def _workers(runs: Sequence[Ran], clock: Clock) -> tuple[Plot, ...]:
+def _workers(runs: Sequence[TrialSpan], clock: Clock) -> tuple[Plot, ...]:
     figure = timeline(runs, clock)
     if figure is None:
         return ()
@@ -220,7 +222,7 @@ def _workers(runs: Sequence[Ran], clock: Clock) -> tuple[Plot, ...]:
     return (plot,)
 
 
-def _lines(experiment: Experiment) -> tuple[Line, ...]:
+def _lines(experiment: StoredExperiment) -> tuple[TrialRow, ...]:
     """Return every trial: those with a score first, the best at the top."""
     scored = ranked(experiment.trials, experiment.space.mode)
     numbers = {each.number for each in scored}
@@ -228,7 +230,7 @@ def _lines(experiment: Experiment) -> tuple[Line, ...]:
     n_metrics = len(experiment.space.objectives)
     best = experiment.best
     return tuple(
-        Line(
+        TrialRow(
             number=each.number,
             state=each.state,
             scores=tuple(f"{score:.5g}" for score in each.scores) or (NO_VALUE,) * n_metrics,
@@ -243,13 +245,13 @@ def _lines(experiment: Experiment) -> tuple[Line, ...]:
     )
 
 
-def _loads(experiment: Experiment) -> str:
+def _loads(experiment: StoredExperiment) -> str:
     if experiment.best is None:
         return ""
     return f'from tune import load\n\nmodel = load("{short(experiment.paths.folder)}")'
 
 
-def _next(experiment: Experiment) -> tuple[str, ...]:
+def _next(experiment: StoredExperiment) -> tuple[str, ...]:
     name, best = experiment.paths.argument, experiment.best
     if best is None:
         return ()

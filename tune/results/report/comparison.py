@@ -6,8 +6,8 @@ from itertools import accumulate
 from pathlib import Path
 
 from tune.errors import ExperimentError
-from tune.experiment.open import Experiment
-from tune.experiment.trial_result import Outcome, better
+from tune.experiment.open import StoredExperiment
+from tune.experiment.trial_result import TrialResult, better
 from tune.paths import short
 from tune.results.report.page import filled, made_now, save
 from tune.results.report.plot import DASHES, SERIES, Figure, Plot, axis, line_of, safe, value_axis
@@ -17,12 +17,12 @@ from tune.space.space import Objective
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class History:
+class SearchHistory:
     """How far a search was after so many trials."""
 
     name: str
-    best: Outcome | None
-    baseline: Outcome | None
+    best: TrialResult | None
+    baseline: TrialResult | None
     n_trials: int
     """Trials that ended."""
     so_far: tuple[float | None, ...]
@@ -36,7 +36,7 @@ class History:
         return self.spent[-1] if self.spent else 0
 
 
-def compare(experiments: Sequence[Experiment]) -> tuple[History, ...]:
+def compare(experiments: Sequence[StoredExperiment]) -> tuple[SearchHistory, ...]:
     """Return the history of each; raise ExperimentError where they were not after the same."""
     first, *others = experiments
     for other in others:
@@ -46,11 +46,11 @@ def compare(experiments: Sequence[Experiment]) -> tuple[History, ...]:
     return tuple(_history(each) for each in experiments)
 
 
-def _goal(experiment: Experiment) -> str:
+def _goal(experiment: StoredExperiment) -> str:
     return " and ".join(f"{each.mode} of {each.metric}" for each in experiment.space.objectives)
 
 
-def _history(experiment: Experiment) -> History:
+def _history(experiment: StoredExperiment) -> SearchHistory:
     ended = [trial for trial in experiment.trials if trial.state in ("complete", "pruned", "failed")]
     best: float | None = None
     so_far: list[float | None] = []
@@ -58,7 +58,7 @@ def _history(experiment: Experiment) -> History:
         if trial.state != "failed" and trial.score is not None and better(experiment.space.mode, trial.score, best):
             best = trial.score
         so_far.append(best)
-    return History(
+    return SearchHistory(
         name=experiment.paths.name,
         best=experiment.best,
         baseline=experiment.baseline,
@@ -84,7 +84,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Compared:
+class ComparedExperiment:
     """Everything that stands on the page."""
 
     goal: str
@@ -95,18 +95,18 @@ class Compared:
     made: str
 
 
-def write_comparison(experiments: Sequence[Experiment], path: Path) -> Path:
+def write_comparison(experiments: Sequence[StoredExperiment], path: Path) -> Path:
     """Write the page; return where it is. Raises ExperimentError where they were not after the same."""
     page = compared(experiments)
     return save(filled("compared.html", page, page.plots), path)
 
 
-def compared(experiments: Sequence[Experiment]) -> Compared:
+def compared(experiments: Sequence[StoredExperiment]) -> ComparedExperiment:
     """Return everything that stands on the page of experiments with the same metrics."""
     histories = compare(experiments)
     constants = tuple(dict.fromkeys(name for each in experiments for name in each.space.dimensions))
     space = experiments[0].space
-    return Compared(
+    return ComparedExperiment(
         goal=space.goal,
         columns=tuple(_column(*pair, constants) for pair in zip(experiments, histories, strict=True)),
         constants=constants,
@@ -115,7 +115,7 @@ def compared(experiments: Sequence[Experiment]) -> Compared:
     )
 
 
-def _column(experiment: Experiment, history: History, constants: Sequence[str]) -> Column:
+def _column(experiment: StoredExperiment, history: SearchHistory, constants: Sequence[str]) -> Column:
     best, baseline, space = history.best, history.baseline, experiment.space
     program = experiment.snapshot.stored
     values = {} if best is None else best.values
@@ -141,7 +141,7 @@ def _column(experiment: Experiment, history: History, constants: Sequence[str]) 
     )
 
 
-def _plots(histories: Sequence[History], objective: Objective) -> tuple[Plot, ...]:
+def _plots(histories: Sequence[SearchHistory], objective: Objective) -> tuple[Plot, ...]:
     """Return the histories over each other, by what they cost: epochs say more than trials that were stopped early."""
     scores = [score for each in histories for score in each.so_far if score is not None]
     if not scores:
@@ -153,7 +153,9 @@ def _plots(histories: Sequence[History], objective: Objective) -> tuple[Plot, ..
     return (Plot(name="histories", title="The best so far", figures=figures, height=420),)
 
 
-def _figure(histories: Sequence[History], objective: Objective, scores: Sequence[float], *, by_epochs: bool) -> Figure:
+def _figure(
+    histories: Sequence[SearchHistory], objective: Objective, scores: Sequence[float], *, by_epochs: bool
+) -> Figure:
     data = []
     for place, each in enumerate(histories):
         style = {

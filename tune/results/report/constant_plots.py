@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from tune.experiment.trial_result import Outcome
+from tune.experiment.trial_result import TrialResult
 from tune.promotion.find.literals import Unknown
 from tune.results.report.plot import (
     ACCENT,
@@ -61,7 +61,7 @@ DIRECTIONS: dict[Mode, Literal["minimize", "maximize"]] = {"min": "minimize", "m
 
 
 def study_of(
-    trials: Sequence[Outcome], dimensions: Mapping[str, Dimension], objectives: Mapping[int, Objective]
+    trials: Sequence[TrialResult], dimensions: Mapping[str, Dimension], objectives: Mapping[int, Objective]
 ) -> "optuna.Study":
     """Return a study of these trials and metrics, which are given by their places; all trials count as complete."""
     import optuna
@@ -134,7 +134,7 @@ def _distribution(dimension: Dimension) -> "BaseDistribution":
 
 
 def fronts(
-    finished: Sequence[Outcome], dimensions: dict[str, Dimension], objectives: Sequence[Objective]
+    finished: Sequence[TrialResult], dimensions: dict[str, Dimension], objectives: Sequence[Objective]
 ) -> dict[str, Figure]:
     """Return a figure for each further metric beside the first."""
     if not finished:
@@ -165,7 +165,7 @@ def fronts(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class PlotData:
     """A metric, and the trials that say something about it."""
 
     place: int
@@ -174,12 +174,12 @@ class Subject:
     dimensions: Mapping[str, Dimension]
     """Every constant's, in the space's order."""
     hardcoded: Mapping[str, Value | Unknown]
-    finished: Sequence[Outcome]
+    finished: Sequence[TrialResult]
     """Trials that came to their end."""
-    stopped: Sequence[Outcome]
+    stopped: Sequence[TrialResult]
     """Trials that were stopped early, with a score."""
 
-    def study(self, trials: Sequence[Outcome], names: Sequence[str] | None = None) -> "optuna.Study":
+    def study(self, trials: Sequence[TrialResult], names: Sequence[str] | None = None) -> "optuna.Study":
         """Return these trials as Optuna's plots take them; with these constants alone."""
         kept = self.dimensions if names is None else {name: self.dimensions[name] for name in names}
         return study_of(trials, kept, {self.place: self.objective})
@@ -189,7 +189,7 @@ DECADES = 100
 """A logarithmic axis this long gets a tick a decade; a shorter one more."""
 
 
-def slice_of(subject: Subject, name: str, best: Outcome | None) -> Figure | None:
+def slice_of(subject: PlotData, name: str, best: TrialResult | None) -> Figure | None:
     """Return one constant against the metric; None where no trial that ended has it."""
     trials = [each for each in subject.finished if name in each.values]
     study = subject.study(trials, [name])
@@ -247,7 +247,7 @@ def _axis(name: str, dimension: Dimension) -> dict[str, object]:
             return axis(name)
 
 
-def _hardcoded_line(subject: Subject, name: str) -> list[object]:
+def _hardcoded_line(subject: PlotData, name: str) -> list[object]:
     value, dimension = subject.hardcoded.get(name), subject.dimensions[name]
     if isinstance(dimension, Choice) or not is_number(value):
         return []
@@ -263,7 +263,7 @@ MAX_CONSTANTS = 4
 """The most important ones: six pairs."""
 
 
-def contours(subject: Subject, ordered: Sequence[str]) -> dict[str, Figure]:
+def contours(subject: PlotData, ordered: Sequence[str]) -> dict[str, Figure]:
     """Return a figure for each pair of the first of the ``ordered`` constants."""
     if len(subject.finished) < 3:
         return {}
@@ -275,7 +275,7 @@ def contours(subject: Subject, ordered: Sequence[str]) -> dict[str, Figure]:
     return found
 
 
-def _contour(subject: Subject, one: str, other: str) -> Figure | None:
+def _contour(subject: PlotData, one: str, other: str) -> Figure | None:
     both = [each for each in subject.finished if one in each.values and other in each.values]
     study = subject.study(_spread(both, subject), [one, other])
     points = {tuple(trial.params.values()) for trial in study.trials if len(trial.params) == 2}
@@ -300,7 +300,7 @@ def _contour(subject: Subject, one: str, other: str) -> Figure | None:
     return figure
 
 
-def _spread(trials: Sequence[Outcome], subject: Subject) -> list[Outcome]:
+def _spread(trials: Sequence[TrialResult], subject: PlotData) -> list[TrialResult]:
     """Return no more trials than a contour takes: half of them the best, the others spread evenly."""
     if len(trials) <= MAX_TRIALS:
         return list(trials)
@@ -317,7 +317,7 @@ MAX_AXES = 10
 """Beside the metric's."""
 
 
-def parallel(subject: Subject, ordered: Sequence[str]) -> Figure | None:
+def parallel(subject: PlotData, ordered: Sequence[str]) -> Figure | None:
     """Return the figure with the first of the ``ordered`` constants; None where it would have nothing to say.
 
     A constant that keeps its hardcoded value in a trial has a tick of its own there.

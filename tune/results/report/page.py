@@ -17,7 +17,7 @@ from tune.errors import ExperimentError
 from tune.paths import atomic_write, short
 from tune.results.failures import Failed
 from tune.results.report.plot import Plot
-from tune.results.report.value_table import Row
+from tune.results.report.value_table import ValueRow
 from tune.version import __version__
 
 LEVEL = 6
@@ -59,7 +59,7 @@ ASSETS = Path(__file__).parent / "assets"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+class ImportanceRow:
     """The importance of a constant."""
 
     name: str
@@ -69,7 +69,7 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class TrialRow:
     """A trial in a table."""
 
     number: int
@@ -108,11 +108,11 @@ class Page:
     front: int | None
     """Trials on the Pareto front; None where there is one metric."""
     hints: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[ValueRow, ...]
     diff: str
     overview: tuple[Plot, ...]
     """History, curves, the Pareto front."""
-    shares: tuple[Share, ...]
+    shares: tuple[ImportanceRow, ...]
     constants: tuple[Plot, ...]
     """Parallel coordinates and contours."""
     slices: tuple[Plot, ...]
@@ -123,7 +123,7 @@ class Page:
     failures: tuple[Failed, ...]
     columns: tuple[str, ...]
     """Of the table of trials: metrics, then constants."""
-    lines: tuple[Line, ...]
+    lines: tuple[TrialRow, ...]
     """Every trial, the best first."""
     commands: tuple[str, ...]
     """What was typed."""

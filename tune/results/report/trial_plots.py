@@ -10,8 +10,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tune.experiment.records import Record
-from tune.experiment.trial_result import Outcome, State, better
+from tune.experiment.records import TrialRecord
+from tune.experiment.trial_result import State, TrialResult, better
 from tune.results.report.plot import (
     GOOD,
     INK,
@@ -31,7 +31,7 @@ from tune.space.space import Objective
 SHOWN: tuple[State, ...] = ("complete", "pruned")
 
 
-def history(trials: Sequence[Outcome], place: int, objective: Objective, clock: Clock) -> Figure | None:
+def history(trials: Sequence[TrialResult], place: int, objective: Objective, clock: Clock) -> Figure | None:
     """Return the figure of one metric, the ``place``-th; None where no trial has ended with a score."""
     ended = [each for each in trials if each.state in SHOWN and each.ended is not None and each.scores]
     ended.sort(key=lambda each: each.ended or 0.0)
@@ -67,7 +67,7 @@ def history(trials: Sequence[Outcome], place: int, objective: Objective, clock: 
     return {"data": data, "layout": layout}
 
 
-def _best_so_far(ended: Sequence[Outcome], place: int, objective: Objective, clock: Clock) -> object:
+def _best_so_far(ended: Sequence[TrialResult], place: int, objective: Objective, clock: Clock) -> object:
     unit, _ = clock.unit
     x: list[float | None] = []
     y: list[float | None] = []
@@ -104,7 +104,7 @@ MAX_TICKS = 12
 """Epochs that get a tick each; plotly.js would write halves of them."""
 
 
-def curves(trials: Sequence[Outcome], place: int, objective: Objective, best: Outcome | None) -> Figure | None:
+def curves(trials: Sequence[TrialResult], place: int, objective: Objective, best: TrialResult | None) -> Figure | None:
     """Return the figure of one metric, the ``place``-th; None where nothing finite was reported."""
     drawn = [each for each in trials if each.repeat_of is None and any(map(math.isfinite, each.curve.values()))]
     if not drawn:
@@ -144,7 +144,7 @@ def curves(trials: Sequence[Outcome], place: int, objective: Objective, best: Ou
 
 def _lines(
     name: str,
-    group: Sequence[Outcome],
+    group: Sequence[TrialResult],
     place: int,
     n_points: int,
     colour: str,
@@ -177,7 +177,7 @@ def _lines(
     )
 
 
-def _points(trial: Outcome, place: int, n_points: int) -> Iterator[tuple[int, float]]:
+def _points(trial: TrialResult, place: int, n_points: int) -> Iterator[tuple[int, float]]:
     """Yield epochs and values, evenly thinned out to ``n_points``; first, last and best epoch are among them."""
     epochs = sorted(trial.measures)
     step = max(1, math.ceil(len(epochs) / n_points))
@@ -188,10 +188,10 @@ def _points(trial: Outcome, place: int, n_points: int) -> Iterator[tuple[int, fl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ran:
+class TrialSpan:
     """A trial on a worker."""
 
-    trial: Outcome
+    trial: TrialResult
     worker: str
     """``host:pid``."""
     devices: str = ""
@@ -202,7 +202,7 @@ class Ran:
     """Seconds since the epoch; of a trial that runs, now."""
 
 
-def runs_of(trials: Sequence[Outcome], records: Mapping[int, Record], now: float) -> list[Ran]:
+def runs_of(trials: Sequence[TrialResult], records: Mapping[int, TrialRecord], now: float) -> list[TrialSpan]:
     """Return when trials ran, by the records of their versions; a trial that went on counts from its last start."""
     found = []
     for trial in trials:
@@ -212,11 +212,11 @@ def runs_of(trials: Sequence[Outcome], records: Mapping[int, Record], now: float
         ended = record.ended or trial.ended or (now if trial.state == "running" else record.started)
         worker = record.worker or f"{record.host}:{record.pid}"
         end = max(record.started, ended)
-        found.append(Ran(trial=trial, worker=worker, devices=record.devices or "", start=record.started, end=end))
+        found.append(TrialSpan(trial=trial, worker=worker, devices=record.devices or "", start=record.started, end=end))
     return sorted(found, key=lambda each: each.start)
 
 
-def lanes(runs: Sequence[Ran]) -> dict[str, int]:
+def lanes(runs: Sequence[TrialSpan]) -> dict[str, int]:
     """Return a lane for each worker, from 0; one that begins when another of its host has ended takes its lane."""
     last_seen = {each.worker: each.end for each in runs}
     for each in runs:
@@ -238,7 +238,7 @@ def lanes(runs: Sequence[Ran]) -> dict[str, int]:
     return lane_of
 
 
-def timeline(runs: Sequence[Ran], clock: Clock) -> Figure | None:
+def timeline(runs: Sequence[TrialSpan], clock: Clock) -> Figure | None:
     """Return the figure; None where no trial is known to have run."""
     if not runs:
         return None
@@ -285,7 +285,7 @@ def timeline(runs: Sequence[Ran], clock: Clock) -> Figure | None:
     return {"data": data, "layout": layout}
 
 
-def name_lanes(runs: Sequence[Ran], lane_of: Mapping[str, int], *, several_hosts: bool) -> dict[int, str]:
+def name_lanes(runs: Sequence[TrialSpan], lane_of: Mapping[str, int], *, several_hosts: bool) -> dict[int, str]:
     """Return a name for each lane: its GPU's, where all that ran there had the same one, else a worker's number."""
     devices: dict[int, set[str]] = {}
     for each in runs:

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tune.errors import ApplyError
-from tune.experiment.open import Experiment
+from tune.experiment.open import StoredExperiment
+from tune.promotion.constant import Constant
 from tune.promotion.find.literals import Unknown
-from tune.promotion.find_constants import Constant
-from tune.promotion.resolve import Promoted
+from tune.promotion.resolve import PromotedConstant
 from tune.promotion.source_edit import diff, rewrite
 from tune.results.write_back import in_type
 from tune.space.conditions import describe_condition
@@ -18,7 +18,7 @@ NO_VALUE = "-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class ValueRow:
     """A constant in words."""
 
     name: str
@@ -31,7 +31,7 @@ class Row:
     """Its range, and its condition where it has one."""
 
 
-def rows_of(experiment: Experiment, promoted: Sequence[Promoted]) -> list[Row]:
+def rows_of(experiment: StoredExperiment, promoted: Sequence[PromotedConstant]) -> list[ValueRow]:
     """Return a row for each constant of the space."""
     best = experiment.best
     rows = []
@@ -40,7 +40,7 @@ def rows_of(experiment: Experiment, promoted: Sequence[Promoted]) -> list[Row]:
         held = best is not None and item.key in best.values
         value = best.values[item.key] if best is not None and held else None
         rows.append(
-            Row(
+            ValueRow(
                 name=item.key,
                 place=item.constant.where,
                 hardcoded=text(experiment.baseline_value(item)),
@@ -52,7 +52,7 @@ def rows_of(experiment: Experiment, promoted: Sequence[Promoted]) -> list[Row]:
     return rows
 
 
-def source_diff(experiment: Experiment, promoted: Sequence[Promoted]) -> str:
+def source_diff(experiment: StoredExperiment, promoted: Sequence[PromotedConstant]) -> str:
     """Return what the best values change in the source; empty where nothing does, or no diff can say it."""
     best = experiment.best
     if best is None or best.is_baseline:

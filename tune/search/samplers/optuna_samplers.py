@@ -8,7 +8,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler
 
-from tune.internals.optuna_internals import Tpe
+from tune.internals.optuna_internals import CachedTPESampler
 from tune.space.dimensions import (
     Choice,
     Dimension,
@@ -83,7 +83,7 @@ def build_sampler(
         case "tpe":
             # Univariate: with early stopping, Optuna 5's multivariate default ends behind random search.
             defaults = {"multivariate": False, "constant_liar": False, "n_startup_trials": N_STARTUP_TRIALS}
-            return Tpe(**{**defaults, "seed": seed, **arguments})
+            return CachedTPESampler(**{**defaults, "seed": seed, **arguments})
         case "gp":
             return optuna.samplers.GPSampler(**{"seed": seed, "warn_independent_sampling": False, **arguments})
         case "cmaes":

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tune.errors import SearchError
 from tune.experiment.trial_result import better, dominates, measures_of
-from tune.promotion.resolve import Promoted, hardcoded
+from tune.promotion.resolve import PromotedConstant, hardcoded
 from tune.promotion.space_checks import N_DRAWS
 from tune.search.samplers.grid import grid_points
 from tune.search.samplers.optuna_samplers import (
@@ -23,7 +23,7 @@ from tune.search.samplers.optuna_samplers import (
     to_label,
 )
 from tune.search.samplers.perturb import SHARE, perturb
-from tune.search.samplers.trial_window import Curve, Memory
+from tune.search.samplers.trial_window import Curve, TrialWindow
 from tune.space.conditions import draw, in_order, is_active, only_active
 from tune.space.dimensions import Value, could_draw
 from tune.space.settings import MAX_SEED
@@ -44,7 +44,7 @@ Best = tuple[float, dict[str, Value]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draw:
+class SuggestedConfig:
     """A configuration that was drawn."""
 
     values: dict[str, Value]
@@ -60,7 +60,7 @@ class Draw:
 class Searcher:
     """Draws configurations, and hears what became of them. The ledger writes both down."""
 
-    def __init__(self, space: Space, promoted: Sequence[Promoted], *, n_past: int = 0) -> None:
+    def __init__(self, space: Space, promoted: Sequence[PromotedConstant], *, n_past: int = 0) -> None:
         settings = space.settings
         self._space = space
         self._dimensions = {item.key: item.dimension for item in promoted}
@@ -70,7 +70,7 @@ class Searcher:
         }
         self._hardcoded = hardcoded(promoted)
         self._baseline = only_active(self._hardcoded, space.conditions)
-        self._memory = Memory(
+        self._memory = TrialWindow(
             self._sampler(n_past),
             [each.mode for each in space.objectives],
             takes_pruned=takes_pruned(settings.sampler),
@@ -89,15 +89,15 @@ class Searcher:
         """Whether every point of a grid was drawn."""
         return self._grid is not None and not self._grid
 
-    def baseline(self) -> Draw:
+    def baseline(self) -> SuggestedConfig:
         """Return the hardcoded values that are known; one outside its range is no observation for the sampler."""
         inside = self.labels(self._baseline)
         trial = self._memory.ask(inside)
         for name in inside:
             self._suggest(trial, name)
-        return Draw(values=self._baseline, params=trial.params, trial=trial, marks=self._memory.marks(trial))
+        return SuggestedConfig(values=self._baseline, params=trial.params, trial=trial, marks=self._memory.marks(trial))
 
-    def draw(self) -> Draw:
+    def draw(self) -> SuggestedConfig:
         """Return the next configuration."""
         if self._grid is not None:
             return self._drawn(self._grid.pop())
@@ -117,7 +117,7 @@ class Searcher:
         self._memory.take_back(drawn.trial)
         return self._drawn(self.labels(self._near(drawn.values)))
 
-    def opened(self, number: int, draw: Draw) -> None:
+    def opened(self, number: int, draw: SuggestedConfig) -> None:
         """Hear which number a configuration has in the ledger."""
         self._n_trials += 1
         self._values[number] = draw.values
@@ -210,7 +210,7 @@ class Searcher:
             seed = random.Random(f"{seed} {n_past}").randrange(MAX_SEED)  # noqa: S311 - no secret
         return build_sampler(settings.sampler, arguments, self._dimensions, seed)
 
-    def _unknown(self) -> Draw:
+    def _unknown(self) -> SuggestedConfig:
         """Draw; a sequence of QMC's begins with what another experiment of that sampler had."""
         drawn = self._drawn({})
         if self._space.settings.sampler == "qmc":
@@ -221,7 +221,7 @@ class Searcher:
                 drawn = self._drawn({})
         return drawn
 
-    def _drawn(self, fixed: Mapping[str, Any]) -> Draw:
+    def _drawn(self, fixed: Mapping[str, Any]) -> SuggestedConfig:
         """Draw what is not fixed, each constant after those that it depends on."""
         trial = self._memory.ask(fixed)
         values: dict[str, Value] = {}
@@ -229,7 +229,7 @@ class Searcher:
             if is_active(name, self._space.conditions, values):
                 values[name] = from_label(self._dimensions[name], self._suggest(trial, name))
         in_space_order = {name: values[name] for name in self._dimensions if name in values}
-        return Draw(values=in_space_order, params=trial.params, trial=trial, marks=self._memory.marks(trial))
+        return SuggestedConfig(values=in_space_order, params=trial.params, trial=trial, marks=self._memory.marks(trial))
 
     def _suggest(self, trial: Trial, name: str) -> Any:
         return trial._suggest(name, self.distributions[name])  # noqa: SLF001 - as `Study.ask` does

@@ -33,7 +33,7 @@ MARKS = (GENERATION, "x_for_tell")
 """What the ledger holds of that. The state is no part of it: it is found again from the generations' trials."""
 
 
-class Memory:
+class TrialWindow:
     """A study that no file holds. Numbers are those of the ledger; the study's own change."""
 
     def __init__(

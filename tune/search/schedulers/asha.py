@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 
 from tune.experiment.trial_result import Mode
-from tune.search.schedulers.scheduler import Stopping, Verdict
+from tune.search.schedulers.scheduler import SchedulerDecision, Stopping
 
 GRACE_PERIODS = (1, 3)
 GRACE_DIVISOR = 6  # by measurement: benchmarks/README.md
@@ -112,21 +112,21 @@ class Asha(Stopping):
         highest = max((epoch for epoch, rung in self._rungs.items() if trial in rung.rewards), default=0)
         return sorted({epoch for epoch in epochs if epoch > highest})
 
-    def judge(self, trial: int, epoch: int, value: float) -> Verdict:
+    def judge(self, trial: int, epoch: int, value: float) -> SchedulerDecision:
         """Decide about a trial after an epoch; it is judged once on each rung, by its best epoch up to there."""
         if not math.isfinite(value):
             self._remove(trial)
-            return Verdict.STOP
+            return SchedulerDecision.STOP
         reward = self._sign * value
         if not self._is_mean:
             reward = self._best[trial] = max(reward, self._best.get(trial, -math.inf))
         below = max(takewhile(lambda rung: rung <= epoch, self._epochs(trial)), default=None)
         if below is None:
-            return Verdict.GO_ON
+            return SchedulerDecision.GO_ON
         rung = self._rungs.setdefault(below, _Rung())
         if trial in rung.rewards or self._passes(rung, trial, reward):
-            return Verdict.GO_ON
-        return Verdict.STOP
+            return SchedulerDecision.GO_ON
+        return SchedulerDecision.STOP
 
     def ended(self, trial: int, *, failed: bool = False) -> None:
         """Forget the trial's rungs. The values of a failed trial are removed from them: they are worth nothing."""

@@ -4,21 +4,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from tune.promotion.program import Program
-from tune.promotion.resolve import Promoted
+from tune.promotion.resolve import PromotedConstant
 from tune.search.schedulers.asha import Asha, grace_period_of, latest_grace_period_of
 from tune.search.schedulers.epochs import n_epochs
 from tune.search.schedulers.hyperband import HyperBand
 from tune.search.schedulers.median import Median
-from tune.search.schedulers.pbt import Heirs, Population
-from tune.search.schedulers.scheduler import Exempt, NoStop, Rule
-from tune.search.study.study import Ledger
+from tune.search.schedulers.pbt import PbtExploit, Population
+from tune.search.schedulers.scheduler import BaselineExempt, NoStopping, TrialScheduler
+from tune.search.study.study import SearchStudy
 from tune.space.space import Space
 
 NOT_OF_THE_RULE = frozenset({"metric", "resample_probability"})
 """Arguments that say something to others: which metric, and how heirs mutate."""
 
 
-def build_rule(space: Space, program: Program, n_whole: int | None, *, is_mean: bool = False) -> Rule:
+def build_rule(space: Space, program: Program, n_whole: int | None, *, is_mean: bool = False) -> TrialScheduler:
     """Return what decides which trials go on.
 
     ``n_whole``: how many values a whole trial reports, if known; ``is_mean``: each is the mean of the fits so far.
@@ -27,25 +27,25 @@ def build_rule(space: Space, program: Program, n_whole: int | None, *, is_mean: 
         name: value for name, value in space.settings.scheduler_args.items() if name not in NOT_OF_THE_RULE
     }
     if not space.stops_early:
-        return NoStop()
+        return NoStopping()
     match space.settings.scheduler:
         case "asha":
             if "grace_period" not in arguments:
                 arguments |= {"grace_period": grace_period_of(n_whole), "latest": latest_grace_period_of(n_whole)}
-            return Exempt(Asha(space.mode, is_mean=is_mean, **arguments))
+            return BaselineExempt(Asha(space.mode, is_mean=is_mean, **arguments))
         case "median":
-            return Exempt(Median(space.mode, **arguments))
+            return BaselineExempt(Median(space.mode, **arguments))
         case "hyperband":
-            return Exempt(HyperBand(space.mode, **{"max_t": n_epochs(space, program), **arguments}))
+            return BaselineExempt(HyperBand(space.mode, **{"max_t": n_epochs(space, program), **arguments}))
         case "pbt":
-            return Exempt(Population(space.mode, seed=space.settings.seed, **arguments))
+            return BaselineExempt(Population(space.mode, seed=space.settings.seed, **arguments))
         case name:
             raise AssertionError(f"the space file let {name!r} pass")
 
 
-def build_heirs(space: Space, promoted: Sequence[Promoted], ledger: Ledger) -> Heirs:
+def build_heirs(space: Space, promoted: Sequence[PromotedConstant], ledger: SearchStudy) -> PbtExploit:
     """Return what the members of a population take over."""
     arguments: dict[str, Any] = {
         name: value for name, value in space.settings.scheduler_args.items() if name == "resample_probability"
     }
-    return Heirs(ledger, {item.key: item.dimension for item in promoted}, space.settings.seed, **arguments)
+    return PbtExploit(ledger, {item.key: item.dimension for item in promoted}, space.settings.seed, **arguments)

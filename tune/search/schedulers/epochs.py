@@ -4,7 +4,8 @@ import re
 
 from tune.errors import SpaceError
 from tune.experiment.counted_fits import CountedFits
-from tune.promotion.find_constants import Constant, find_constants
+from tune.promotion.constant import Constant
+from tune.promotion.find_constants import find_constants
 from tune.promotion.program import Program
 from tune.space.dimensions import is_int
 from tune.space.space import Script, Space

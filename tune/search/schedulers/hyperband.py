@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from tune.experiment.trial_result import Mode
-from tune.search.schedulers.scheduler import Move, Verdict
+from tune.search.schedulers.scheduler import Move, SchedulerDecision
 
 REDUCTION_FACTOR = 3.0
 
@@ -39,20 +39,20 @@ class HyperBand:
         bracket = self._bracket_of.get(trial)
         return () if bracket is None else bracket.milestones
 
-    def judge(self, trial: int, epoch: int, value: float) -> Verdict:
+    def judge(self, trial: int, epoch: int, value: float) -> SchedulerDecision:
         """Decide about a trial after an epoch."""
         if not math.isfinite(value):
             self.ended(trial, failed=True)
-            return Verdict.STOP
+            return SchedulerDecision.STOP
         bracket = self._bracket_of.get(trial)
         if bracket is None or not bracket.arrives(trial, epoch, self._sign * value):
-            return Verdict.GO_ON
+            return SchedulerDecision.GO_ON
         self._moves += bracket.halve()
         mine = next((move for move in self._moves if move.trial == trial), None)
         if mine is None:
-            return Verdict.PAUSE
+            return SchedulerDecision.PAUSE
         self._moves.remove(mine)
-        return Verdict.GO_ON if mine.goes_on else Verdict.STOP
+        return SchedulerDecision.GO_ON if mine.goes_on else SchedulerDecision.STOP
 
     def learn_length(self, n_whole: int | None, *, is_mean: bool = False) -> None:
         """Do nothing: its milestones are fixed."""

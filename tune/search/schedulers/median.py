@@ -8,7 +8,7 @@ import statistics
 from collections.abc import Sequence
 
 from tune.experiment.trial_result import Mode
-from tune.search.schedulers.scheduler import Stopping, Verdict
+from tune.search.schedulers.scheduler import SchedulerDecision, Stopping
 
 GRACE_PERIOD = 1
 MIN_SAMPLES_REQUIRED = 3
@@ -29,17 +29,17 @@ class Median(Stopping):
         """Compare at every epoch."""
         return None
 
-    def judge(self, trial: int, epoch: int, value: float) -> Verdict:
+    def judge(self, trial: int, epoch: int, value: float) -> SchedulerDecision:
         """Decide about a trial after an epoch; there is no judgement before ``grace_period`` epochs."""
         if not math.isfinite(value):
             self.ended(trial, failed=True)
-            return Verdict.STOP
+            return SchedulerDecision.STOP
         curve = self._curves.setdefault(trial, {})
         curve[epoch] = self._sign * value
         averages = self._averages(but=trial, epoch=epoch)
         if epoch < self._grace_period or len(averages) < self._n_required:
-            return Verdict.GO_ON
-        return Verdict.STOP if max(curve.values()) < statistics.median(averages) else Verdict.GO_ON
+            return SchedulerDecision.GO_ON
+        return SchedulerDecision.STOP if max(curve.values()) < statistics.median(averages) else SchedulerDecision.GO_ON
 
     def ended(self, trial: int, *, failed: bool = False) -> None:
         """Remove the values of a failed trial: they are worth nothing."""

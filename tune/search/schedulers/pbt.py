@@ -14,8 +14,8 @@ from pathlib import Path
 from tune.experiment.trial_result import Mode
 from tune.paths import VersionPaths
 from tune.search.samplers.perturb import RESAMPLE_PROBABILITY, explore
-from tune.search.schedulers.scheduler import Move, Verdict
-from tune.search.study.study import Ledger
+from tune.search.schedulers.scheduler import Move, SchedulerDecision
+from tune.search.study.study import SearchStudy
 from tune.space.dimensions import Dimension, Value
 
 PERTURBATION_INTERVAL = 4  # epochs
@@ -51,20 +51,20 @@ class Population:
         """Take any epoch for a milestone: where the next one is depends on what members did meanwhile."""
         return None
 
-    def judge(self, trial: int, epoch: int, value: float) -> Verdict:
+    def judge(self, trial: int, epoch: int, value: float) -> SchedulerDecision:
         """Decide about a trial after an epoch."""
         if not math.isfinite(value):
             self.ended(trial)
-            return Verdict.STOP
+            return SchedulerDecision.STOP
         if epoch < self._milestone or trial not in self._members:
-            return Verdict.GO_ON
+            return SchedulerDecision.GO_ON
         self._rewards[trial] = self._sign * value
         self._compare()
         mine = next((move for move in self._moves if move.trial == trial and move.donor is None), None)
         if mine is None:
-            return Verdict.PAUSE
+            return SchedulerDecision.PAUSE
         self._moves.remove(mine)
-        return Verdict.GO_ON
+        return SchedulerDecision.GO_ON
 
     def learn_length(self, n_whole: int | None, *, is_mean: bool = False) -> None:
         """Do nothing: its milestones are fixed."""
@@ -111,12 +111,12 @@ N_TRIES = 100
 """Draws until one fulfils the space's requirements; then the donor's constants stay as they are."""
 
 
-class Heirs:
+class PbtExploit:
     """Writes each takeover down before anybody acts on it, so that it happens once, whenever the driver dies."""
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: SearchStudy,
         dimensions: Mapping[str, Dimension],
         seed: int,
         resample_probability: float = RESAMPLE_PROBABILITY,

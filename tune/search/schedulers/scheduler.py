@@ -9,7 +9,7 @@ from typing import Protocol
 from tune.search.study.study import BASELINE
 
 
-class Verdict(Enum):
+class SchedulerDecision(Enum):
     """What becomes of a trial after an epoch."""
 
     GO_ON = "goes on"
@@ -28,7 +28,7 @@ class Move:
     """The trial whose weights and constants it takes over, those at the same epoch; None: its own."""
 
 
-class Rule(Protocol):
+class TrialScheduler(Protocol):
     """A scheduler, as the conductor knows it. What it decides follows from the calls alone, in their order.
 
     So a search that goes on repeats the calls of its earlier drivers, and stands where they stood.
@@ -44,7 +44,7 @@ class Rule(Protocol):
         always ends it.
         """
 
-    def judge(self, trial: int, epoch: int, value: float) -> Verdict:
+    def judge(self, trial: int, epoch: int, value: float) -> SchedulerDecision:
         """Decide about a trial after an epoch. A value that is not finite ends the trial, as a failed one."""
 
     def learn_length(self, n_whole: int | None, *, is_mean: bool = False) -> None:
@@ -92,22 +92,22 @@ class Stopping:
         return ()
 
 
-class NoStop(Stopping):
+class NoStopping(Stopping):
     """Lets every trial run to its end, unless its metric is not finite."""
 
     def judged_at(self, trial: int) -> Sequence[int] | None:
         """Return nothing."""
         return ()
 
-    def judge(self, trial: int, epoch: int, value: float) -> Verdict:
+    def judge(self, trial: int, epoch: int, value: float) -> SchedulerDecision:
         """Decide about a trial after an epoch."""
-        return Verdict.GO_ON if math.isfinite(value) else Verdict.STOP
+        return SchedulerDecision.GO_ON if math.isfinite(value) else SchedulerDecision.STOP
 
 
-class Exempt:
+class BaselineExempt:
     """A scheduler that hears what the baseline is worth, and never lets it wait, or end."""
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: TrialScheduler) -> None:
         self._rule = rule
 
     def opened(self, trial: int) -> None:
@@ -119,10 +119,10 @@ class Exempt:
         """Return the epochs with which a trial may end; the baseline's worth is heard as soon as that of others."""
         return self._rule.judged_at(trial)
 
-    def judge(self, trial: int, epoch: int, value: float) -> Verdict:
+    def judge(self, trial: int, epoch: int, value: float) -> SchedulerDecision:
         """Decide about a trial after an epoch; a baseline that is not finite ends, as all do."""
         verdict = self._rule.judge(trial, epoch, value)
-        return Verdict.GO_ON if trial == BASELINE and math.isfinite(value) else verdict
+        return SchedulerDecision.GO_ON if trial == BASELINE and math.isfinite(value) else verdict
 
     def learn_length(self, n_whole: int | None, *, is_mean: bool = False) -> None:
         """Hear how many values a whole trial reports."""

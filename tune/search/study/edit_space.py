@@ -8,10 +8,10 @@ from optuna.trial import FrozenTrial
 
 from tune.experiment.trial_result import SETTINGS
 from tune.paths import ExperimentPaths
-from tune.promotion.resolve import Promoted, hardcoded
+from tune.promotion.resolve import PromotedConstant, hardcoded
 from tune.search.samplers.optuna_samplers import from_label, to_label
 from tune.search.study.journal import KNOWLEDGE, TRAINED_OTHERWISE, open_study, records_of
-from tune.search.study.rewrite_journal import Fate, Recast
+from tune.search.study.rewrite_journal import Fate, RewrittenJournal
 from tune.search.study.study import BASELINE
 from tune.search.study.switch_files import switch
 from tune.space.conditions import only_active
@@ -21,13 +21,13 @@ from tune.space.space import Space, note_space
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
+class SpaceEdit:
     """A search's space before and after, with what both promote in the snapshot."""
 
     before: Space
     after: Space
-    promoted_before: Sequence[Promoted]
-    promoted: Sequence[Promoted]
+    promoted_before: Sequence[PromotedConstant]
+    promoted: Sequence[PromotedConstant]
 
     @property
     def touches_trials(self) -> bool:
@@ -58,11 +58,11 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class KeptTrials:
     """What comes of the past trials; nothing is written before ``write``."""
 
-    edit: Edit
-    recast: Recast
+    edit: SpaceEdit
+    recast: RewrittenJournal
     n_kept: int
     left_out: dict[str, list[int]]
     """The numbers of those that do not count any more, by the reason."""
@@ -74,14 +74,14 @@ class Kept:
         switch(paths, self.edit.after, self.recast.records(records_of(paths.journal)))
 
 
-def kept_by(edit: Edit, paths: ExperimentPaths) -> Kept:
+def kept_by(edit: SpaceEdit, paths: ExperimentPaths) -> KeptTrials:
     """Return what the edited space makes of an experiment's trials."""
     study = open_study(paths)
     trials = study.get_trials(deepcopy=False)
     fates = {trial.number: _fate(trial, edit) for trial in trials}
     known = study.user_attrs.get(KNOWLEDGE)
     still_known = [] if known is None else _known(known["trials"], edit)
-    recast = Recast(
+    recast = RewrittenJournal(
         dimensions=edit.dimensions,
         trials=trials,
         fates=fates,
@@ -97,7 +97,7 @@ def kept_by(edit: Edit, paths: ExperimentPaths) -> Kept:
             left_out.setdefault(fate, []).append(number)
     n_left_out = sum(map(len, left_out.values()))
     n_known = 0 if known is None else len(known["trials"])
-    return Kept(
+    return KeptTrials(
         edit=edit,
         recast=recast,
         n_kept=len(trials) - n_left_out,
@@ -106,14 +106,14 @@ def kept_by(edit: Edit, paths: ExperimentPaths) -> Kept:
     )
 
 
-def _fate(trial: FrozenTrial, edit: Edit) -> Fate:
+def _fate(trial: FrozenTrial, edit: SpaceEdit) -> Fate:
     """Return what becomes of a trial; the baseline holds the hardcoded values, whatever the ranges are."""
     if trial.number == BASELINE:
         return only_active(hardcoded(edit.promoted), edit.after.conditions)
     return edit.fate(trial.user_attrs["constants"])
 
 
-def _known(trials: Sequence[Mapping[str, Any]], edit: Edit) -> list[dict[str, Any]]:
+def _known(trials: Sequence[Mapping[str, Any]], edit: SpaceEdit) -> list[dict[str, Any]]:
     """Return those trials of another experiment that say something about the edited space, as it knows them."""
     before = {item.key: item.dimension for item in edit.promoted_before}
     found = []

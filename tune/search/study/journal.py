@@ -23,7 +23,7 @@ from optuna.trial import TrialState
 
 from tune.experiment.contradictions import count_whole_records
 from tune.experiment.trial_result import FORMAT, SETTINGS, check_format
-from tune.internals.optuna_internals import Book, JournalFile
+from tune.internals.optuna_internals import BatchedJournalStorage, DurableJournalBackend
 from tune.paths import ExperimentPaths
 from tune.search.samplers.trial_window import DIRECTIONS
 from tune.space.space import Space, note_space
@@ -37,14 +37,14 @@ START = "start"
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class TrialOpened:
     """A trial was opened."""
 
     trial: int
 
 
 @dataclass(frozen=True, slots=True)
-class Reported:
+class TrialReported:
     """An epoch was reported."""
 
     trial: int
@@ -53,7 +53,7 @@ class Reported:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class TrialEnded:
     """A trial ended."""
 
     trial: int
@@ -62,24 +62,24 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class TrialSealed:
     """No further trial was to come, then."""
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
+class DriverStarted:
     """It was known what a trial takes beside its epochs."""
 
     n_epochs: float
 
 
-Event = Opened | Reported | Ended | Sealed | Started
+Event = TrialOpened | TrialReported | TrialEnded | TrialSealed | DriverStarted
 
 LOCKS = (".lock", ".lock*.rename")
 """Behind the journal's name: what Optuna's lock leaves when its process is killed, and then waits 30 s for."""
 
 
-class Backend(JournalFile):
+class RepairedJournalBackend(DurableJournalBackend):
     """The journal's file, which stays whole on a full disk: a record that does not fit is not there at all."""
 
     def __init__(self, journal: Path) -> None:
@@ -131,23 +131,23 @@ def events(journal: Path, numbers: Mapping[int, int]) -> Iterator[Event]:
         op = record["op_code"]
         trial = numbers.get(next(ids) if op == Op.CREATE_TRIAL else record.get("trial_id", -1))
         if op == Op.SET_STUDY_USER_ATTR and SEALED in record["user_attr"]:
-            yield Sealed()
+            yield TrialSealed()
         elif op == Op.SET_STUDY_USER_ATTR and START in record["user_attr"]:
             yield from _started(record["user_attr"][START])
         elif trial is None:
             continue
         elif op == Op.CREATE_TRIAL:
-            yield Opened(trial)
+            yield TrialOpened(trial)
         elif op == Op.SET_TRIAL_INTERMEDIATE_VALUE:
-            yield Reported(trial, record["step"], record["intermediate_value"])
+            yield TrialReported(trial, record["step"], record["intermediate_value"])
         elif op == Op.SET_TRIAL_STATE_VALUES and (state := TrialState(record["state"])).is_finished():
-            yield Ended(trial, state is TrialState.FAIL)
+            yield TrialEnded(trial, state is TrialState.FAIL)
 
 
-def _started(noted: Any) -> Iterator[Started]:
+def _started(noted: Any) -> Iterator[DriverStarted]:
     """Yield what is as we write it; the file may be anybody's."""
     if isinstance(noted, float) and 0 <= noted < math.inf:
-        yield Started(noted)
+        yield DriverStarted(noted)
 
 
 def records_of(journal: Path) -> Iterator[dict[str, Any]]:
@@ -171,7 +171,7 @@ def create_study(paths: ExperimentPaths, space: Space) -> optuna.Study:
     """Return a new study in an experiment's folder."""
     with _quiet():
         study = optuna.create_study(
-            storage=Book(Backend(paths.journal)),
+            storage=BatchedJournalStorage(RepairedJournalBackend(paths.journal)),
             study_name=paths.name,
             directions=[DIRECTIONS[each.mode] for each in space.objectives],
             sampler=optuna.samplers.RandomSampler(),  # draws nothing: the searcher does
@@ -186,7 +186,7 @@ def create_study(paths: ExperimentPaths, space: Space) -> optuna.Study:
 def open_study(paths: ExperimentPaths) -> optuna.Study:
     """Return the study of an experiment; raise ExperimentError where its format is one that we do not know."""
     with _quiet():
-        study = optuna.load_study(study_name=None, storage=Book(Backend(paths.journal)))
+        study = optuna.load_study(study_name=None, storage=BatchedJournalStorage(RepairedJournalBackend(paths.journal)))
     check_format(study.user_attrs.get("format"), paths)
     return study
 

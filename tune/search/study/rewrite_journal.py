@@ -29,7 +29,7 @@ WORKER = "edited space"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recast:
+class RewrittenJournal:
     """What becomes of a study."""
 
     dimensions: Mapping[str, Dimension]

@@ -16,7 +16,7 @@ from tune.experiment.trial_result import (
     MUTATIONS,
     N_FITS,
     SETTINGS,
-    Outcome,
+    TrialResult,
     measures_of,
     others_key,
     outcome_of,
@@ -25,8 +25,8 @@ from tune.experiment.trial_result import (
 from tune.internals.optuna_internals import FINISHED, at_once
 from tune.paths import ExperimentPaths
 from tune.promotion.options.declared_options import Option
-from tune.promotion.resolve import Promoted
-from tune.search.samplers.searcher import Draw, Searcher
+from tune.promotion.resolve import PromotedConstant
+from tune.search.samplers.searcher import Searcher, SuggestedConfig
 from tune.search.study.journal import (
     KNOWLEDGE,
     REPEAT,
@@ -41,10 +41,10 @@ from tune.search.study.journal import (
 from tune.space.conditions import only_active, restored
 from tune.space.dimensions import Value
 from tune.space.space import Space, note_space
-from tune.trial.reporting import Epoch
+from tune.trial.reporting import EpochReport
 
 
-class Notes:
+class StudyNotes:
     """Those of one study."""
 
     def __init__(self, study: optuna.Study) -> None:
@@ -73,17 +73,17 @@ BASELINE = 0
 """The number of the trial that holds the hardcoded values."""
 
 
-class Ledger:
+class SearchStudy:
     """Writes down the configurations that are drawn, and what became of them."""
 
     def __init__(
-        self, study: optuna.Study, space: Space, promoted: Sequence[Promoted], history: Sequence[Event] = ()
+        self, study: optuna.Study, space: Space, promoted: Sequence[PromotedConstant], history: Sequence[Event] = ()
     ) -> None:
         self._study = study
         self._space = space
-        self.notes = Notes(study)
+        self.notes = StudyNotes(study)
         self._open: dict[int, int] = {}  # the ids of trials, by number
-        self._finished: dict[str, Outcome] = {}  # the first trial of each configuration
+        self._finished: dict[str, TrialResult] = {}  # the first trial of each configuration
         self.history = history
         """What happened to the trials that earlier drivers trained, in its order."""
         self._searcher = Searcher(space, promoted, n_past=len(study.get_trials(deepcopy=False)))
@@ -117,7 +117,7 @@ class Ledger:
             self._open[trial.number] = trial._trial_id
         return [trial.number for trial in unfinished]
 
-    def learn(self, experiment: str, trials: Sequence[Outcome]) -> None:
+    def learn(self, experiment: str, trials: Sequence[TrialResult]) -> None:
         """Know the trials of another experiment: noted beside ours, not among them, so that no reader counts them."""
         known = [
             {
@@ -172,7 +172,7 @@ class Ledger:
         """Tell whether a configuration fulfils what the space requires."""
         return self._searcher.allows(values)
 
-    def repeat(self, number: int, *, begun: bool = False) -> Outcome | None:
+    def repeat(self, number: int, *, begun: bool = False) -> TrialResult | None:
         """Close a new trial with what an earlier one of its configuration was worth; None where there is none.
 
         A trial depends on its constants alone: all have one seed. With ``begun`` only what an earlier driver had begun
@@ -185,7 +185,9 @@ class Ledger:
         self.note(number, **{REPEAT: earlier.number, "version": earlier.version})
         known = self.curve(number).keys()
         told = {epoch: measured for epoch, measured in earlier.measures.items() if epoch not in known}
-        epochs = [Epoch(at, value, others=tuple(more), n_fits=earlier.n_fits) for at, (value, *more) in told.items()]
+        epochs = [
+            EpochReport(at, value, others=tuple(more), n_fits=earlier.n_fits) for at, (value, *more) in told.items()
+        ]
         self.report_all(number, epochs)
         return self.prune(number) if earlier.state == "pruned" else self.complete(number)
 
@@ -219,9 +221,9 @@ class Ledger:
 
     def report(self, number: int, epoch: int, value: float, others: Sequence[float] = ()) -> None:
         """Write one epoch of a trial: its curve, and further metrics; it is on disk when this returns."""
-        self.report_all(number, [Epoch(epoch, value, others=tuple(others))])
+        self.report_all(number, [EpochReport(epoch, value, others=tuple(others))])
 
-    def report_all(self, number: int, epochs: Sequence[Epoch]) -> None:
+    def report_all(self, number: int, epochs: Sequence[EpochReport]) -> None:
         """Write several epochs of a trial, all or none.
 
         That one is the last comes first: with it, what the scheduler decided follows from the epochs alone.
@@ -258,7 +260,7 @@ class Ledger:
         """Return what an open trial reported, by epoch."""
         return self._frozen(number).intermediate_values
 
-    def complete(self, number: int, **noted: Any) -> Outcome:
+    def complete(self, number: int, **noted: Any) -> TrialResult:
         """Close a trial that came to its end, with these attributes; its value is its best epoch."""
         best_epoch = self._scored_epoch(number)
         assert best_epoch is not None
@@ -276,12 +278,12 @@ class Ledger:
                 return f"{objective.metric} is {value} in epoch {best_epoch}"
         return None
 
-    def prune(self, number: int, **noted: Any) -> Outcome:
+    def prune(self, number: int, **noted: Any) -> TrialResult:
         """Close a trial that the scheduler stopped; Optuna takes its curve."""
         best_epoch = self._scored_epoch(number)
         return self._told(number, TrialState.PRUNED, best_epoch=best_epoch, **noted)
 
-    def fail(self, number: int, reason: str, **noted: Any) -> Outcome:
+    def fail(self, number: int, reason: str, **noted: Any) -> TrialResult:
         """Close a trial that failed."""
         return self._told(number, TrialState.FAIL, reason=reason, **noted)
 
@@ -292,15 +294,15 @@ class Ledger:
         self._open.clear()
 
     @property
-    def outcomes(self) -> list[Outcome]:
+    def outcomes(self) -> list[TrialResult]:
         """Every trial so far, in the order of their numbers."""
         return [outcome_of(trial, self._space.mode) for trial in self._counted]
 
-    def outcome(self, number: int) -> Outcome:
+    def outcome(self, number: int) -> TrialResult:
         """Return an open trial as far as it is."""
         return outcome_of(self._frozen(number), self._space.mode)
 
-    def _opened(self, draw: Draw) -> tuple[int, dict[str, Value]]:
+    def _opened(self, draw: SuggestedConfig) -> tuple[int, dict[str, Value]]:
         """Write a trial that starts now: it enters the ledger whole, in one record."""
         template = create_trial(
             state=TrialState.RUNNING,
@@ -319,7 +321,7 @@ class Ledger:
     def _frozen(self, number: int) -> FrozenTrial:
         return self._storage.get_trial(self._open[number])
 
-    def _told(self, number: int, state: TrialState, values: Sequence[float] | None = None, **noted: Any) -> Outcome:
+    def _told(self, number: int, state: TrialState, values: Sequence[float] | None = None, **noted: Any) -> TrialResult:
         with at_once(self._storage):
             self.note(number, **noted)
             self._study.tell(number, values, state=state)
@@ -337,12 +339,12 @@ class Ledger:
         return self._study._storage
 
 
-def create_ledger(paths: ExperimentPaths, space: Space, promoted: Sequence[Promoted]) -> Ledger:
+def create_ledger(paths: ExperimentPaths, space: Space, promoted: Sequence[PromotedConstant]) -> SearchStudy:
     """Return a new ledger in an experiment's folder."""
-    return Ledger(create_study(paths, space), space, promoted)
+    return SearchStudy(create_study(paths, space), space, promoted)
 
 
-def open_ledger(paths: ExperimentPaths, space: Space, promoted: Sequence[Promoted]) -> Ledger:
+def open_ledger(paths: ExperimentPaths, space: Space, promoted: Sequence[PromotedConstant]) -> SearchStudy:
     """Return the ledger of an experiment, to go on with it; the caller holds the experiment's lock.
 
     Raises ExperimentError where it was written in a format that we do not know.
@@ -350,4 +352,4 @@ def open_ledger(paths: ExperimentPaths, space: Space, promoted: Sequence[Promote
     study = open_study(paths)
     trials = study.get_trials(deepcopy=False)
     trained = {trial._trial_id: trial.number for trial in trials if not {REPEAT, LEFT_OUT} & trial.user_attrs.keys()}
-    return Ledger(study, space, promoted, list(events(paths.journal, trained)))
+    return SearchStudy(study, space, promoted, list(events(paths.journal, trained)))

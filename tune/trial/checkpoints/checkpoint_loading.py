@@ -16,10 +16,10 @@ import torch
 
 from tune.errors import ExperimentError, suggest
 from tune.paths import VersionPaths, short
-from tune.trial.checkpoints.checkpoint_state import Mark, read_mark
+from tune.trial.checkpoints.checkpoint_state import CheckpointState, read_mark
 from tune.trial.checkpoints.event_files import cut_back
 from tune.trial.lightning.packages import PACKAGES
-from tune.trial.messages import Task
+from tune.trial.messages import TrialTask
 from tune.trial.system import find_model_class
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def is_plain(checkpoint: Path) -> bool:
 TRUST = "With `--trust-checkpoints` it would have gone on from there, and run what code that file may hold."
 
 
-def gone_back(files: VersionPaths, task: Task, *, trusts_checkpoints: bool) -> Mark | None:
+def gone_back(files: VersionPaths, task: TrialTask, *, trusts_checkpoints: bool) -> CheckpointState | None:
     """Put a version back to its last checkpoint, and return where that is; None: the trial starts anew.
 
     Where it has another trial's weights to take over, and has not yet, the checkpoint is made of them.

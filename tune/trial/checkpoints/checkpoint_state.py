@@ -22,7 +22,7 @@ Built = list[dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class CheckpointState:
     """How far a trial was."""
 
     curve: list[tuple[int, float]]
@@ -77,7 +77,7 @@ class Mark:
         """Return what ``asdict`` would, which copies each of a random state's numbers: milliseconds an epoch."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
-    def adopt(self, weights: Path, checkpoint: Path, n_mutations: int) -> "Mark":
+    def adopt(self, weights: Path, checkpoint: Path, n_mutations: int) -> "CheckpointState":
         """Put another trial's ``weights`` into a ``checkpoint`` of this mark, and return the one that it has now."""
         donor = read_mark(weights)
         adopted = replace(self, built=donor.built if donor else [], n_mutations=n_mutations)
@@ -87,7 +87,7 @@ class Mark:
         return adopted
 
 
-def read_mark(checkpoint: Path, *, whole: bool = True) -> Mark | None:
+def read_mark(checkpoint: Path, *, whole: bool = True) -> CheckpointState | None:
     """Return a checkpoint's last mark, or None where there is none that is whole.
 
     ``whole``: all of the checkpoint has to be, so all of it is read: somebody is to go on from it.
@@ -100,7 +100,7 @@ def read_mark(checkpoint: Path, *, whole: bool = True) -> Mark | None:
             data = read_json(archive.read(name))
         curve = [(int(epoch), float(value)) for epoch, value in data.pop("curve")]
         others = {int(epoch): tuple(values) for epoch, values in data.pop("others", {}).items()}
-        mark = Mark(**{**data, "curve": curve, "others": others}) if curve else None
+        mark = CheckpointState(**{**data, "curve": curve, "others": others}) if curve else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError, StopIteration, zipfile.BadZipFile):
         return None
     except (NotImplementedError, zlib.error, RuntimeError):  # of an archive that others wrote: encrypted, or broken
@@ -108,7 +108,7 @@ def read_mark(checkpoint: Path, *, whole: bool = True) -> Mark | None:
     return mark if mark is not None and _is_ours(mark) else None
 
 
-def _is_ours(mark: Mark) -> bool:
+def _is_ours(mark: CheckpointState) -> bool:
     """Tell whether its fields are what we write; a trial that goes on believes them."""
     return (
         isinstance(mark.events, dict)

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from tune.paths import VersionPaths, atomic_write
-from tune.trial.checkpoints.checkpoint_state import Mark
+from tune.trial.checkpoints.checkpoint_state import CheckpointState
 from tune.trial.checkpoints.event_files import event_sizes
 from tune.trial.checkpoints.fit_state import generator_states, validation_steps
 from tune.trial.disk_space import room_told
 from tune.trial.distributed.process_group import of_all_ranks
-from tune.trial.lightning.pbt import Mutant
+from tune.trial.lightning.pbt import PbtState
 from tune.trial.process.seeding import rng_state
 
 FREE_S = 0.25
@@ -47,7 +47,7 @@ class CheckpointWriter:
         """Whether the best epoch's weights are written."""
         return self._when != "none"
 
-    def write_last(self, trainer: Any, mark: Mark, *, is_best: bool) -> None:
+    def write_last(self, trainer: Any, mark: CheckpointState, *, is_best: bool) -> None:
         """Write the last checkpoint where the epoch is over and it is due; the best has a name of its own."""
         is_best = is_best and self.keeps_best
         writes_last = mark.epoch_is_over and (is_best or self._is_due(trainer, mark))
@@ -57,13 +57,13 @@ class CheckpointWriter:
         if targets:
             self.write(trainer, mark, targets)
 
-    def write_at_stop(self, trainer: Any, make_mark: Callable[[], Mark]) -> None:
+    def write_at_stop(self, trainer: Any, make_mark: Callable[[], CheckpointState]) -> None:
         """Write what was not due when its epoch ended, now that the trial stops there: it may go on later."""
         if not self.are_up_to_date:
             self.are_up_to_date = True
             self.write(trainer, make_mark(), [self._files.last])
 
-    def _is_due(self, trainer: Any, mark: Mark) -> bool:
+    def _is_due(self, trainer: Any, mark: CheckpointState) -> bool:
         """Tell whether an epoch that is not the best is written; of several processes they all are told the same."""
         since_s = time.monotonic() - self._written_at
         match self._when:
@@ -78,7 +78,7 @@ class CheckpointWriter:
                 return True
         return bool(trainer.strategy.broadcast(is_due))
 
-    def write(self, trainer: Any, mark: Mark, targets: list[Path]) -> None:
+    def write(self, trainer: Any, mark: CheckpointState, targets: list[Path]) -> None:
         """Write a checkpoint once, under one name or two; of several processes each takes its part."""
         began = time.monotonic()
         first, *more = targets
@@ -94,7 +94,7 @@ class CheckpointWriter:
         self._written_at = time.monotonic()
         self._takes_s = self._written_at - began
 
-    def _write_whole(self, trainer: Any, mark: Mark, first: Path) -> None:
+    def _write_whole(self, trainer: Any, mark: CheckpointState, first: Path) -> None:
         if not trainer.is_global_zero:
             trainer.save_checkpoint(first)
             return
@@ -112,10 +112,10 @@ def make_mark(
     others: dict[int, tuple[float, ...]],
     last: bool,
     fit: int,
-    mutant: Mutant | None,
+    mutant: PbtState | None,
     epoch_is_over: bool,
-) -> Mark:
-    """Return how far the trial is, of all ranks; the arguments are the fields of :class:`Mark`.
+) -> CheckpointState:
+    """Return how far the trial is, of all ranks; the arguments are the fields of :class:`CheckpointState`.
 
     ``folder``: the version's, whose event files are written out first.
     """
@@ -125,7 +125,7 @@ def make_mark(
     n_steps = trainer.fit_loop.epoch_loop._batches_that_stepped  # noqa: SLF001 - what Lightning logs as the step
     own = {**rng_state(), "held": generator_states(trainer)}
     rng, *elsewhere = of_all_ranks(own, trainer.world_size)
-    return Mark(
+    return CheckpointState(
         curve=curve,
         others=others,
         last=last,

@@ -25,7 +25,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from tune.paths import VersionPaths, atomic_write
 from tune.space.dimensions import Value
-from tune.trial.checkpoints.checkpoint_state import Mark
+from tune.trial.checkpoints.checkpoint_state import CheckpointState
 from tune.trial.lightning.logger import hparams_yaml, session_end, session_start
 
 PATTERN = "events.out.tfevents.*"
@@ -43,7 +43,7 @@ def event_sizes(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_size for path in event_files(folder)}
 
 
-def cut_back(folder: Path, mark: Mark | None, *, but: str | None = None) -> None:
+def cut_back(folder: Path, mark: CheckpointState | None, *, but: str | None = None) -> None:
     """Take out of the event files, ``but`` one, what came after the checkpoint of ``mark``; None: everything.
 
     What the checkpoint's own epoch still logged behind it (the means of its training steps) stays: an epoch that is

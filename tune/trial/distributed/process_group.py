@@ -35,7 +35,7 @@ LEAVING_S = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seat:
+class DistributedContext:
     """One process of a trial."""
 
     rank: int = 0
@@ -71,7 +71,7 @@ class Seat:
         }
 
 
-ALONE = Seat()
+ALONE = DistributedContext()
 """The whole trial is this process."""
 
 
@@ -84,7 +84,7 @@ def open_store() -> tuple[socket.socket, int]:
 
 
 @contextlib.contextmanager
-def grouped(seat: Seat, port: int, listener: socket.socket | None, *, on_cpu: bool) -> Iterator[None]:
+def grouped(seat: DistributedContext, port: int, listener: socket.socket | None, *, on_cpu: bool) -> Iterator[None]:
     """Be one of the process group meanwhile; rank 0 brings the ``listener``. It is left in any case, or given up.
 
     ``on_cpu``: no process has a GPU. The group is then one of ``gloo``, which Lightning knows by that name.

@@ -27,14 +27,14 @@ from setproctitle import setproctitle
 
 from tune.experiment.records import HUNG, Failure
 from tune.promotion.execute import Executor
-from tune.trial.distributed.process_group import Seat, grouped, open_store
+from tune.trial.distributed.process_group import DistributedContext, grouped, open_store
 from tune.trial.failure import ChildFailure, failure_of, print_uncaught
 from tune.trial.lightning.legacy_api import explained
 from tune.trial.messages import Job
 from tune.trial.process.channel import SAID
 from tune.trial.process.child_processes import ForkedChild
 from tune.trial.process.gpu_devices import cap_gpu_memory
-from tune.trial.program_run import Order, Traces, execute, unheard
+from tune.trial.program_run import ProgramRun, ProgramTraces, execute, unheard
 
 TICK_S = 0.2
 GRACE_S = 10
@@ -44,7 +44,7 @@ LAST_S = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+class RankResult:
     """What one execution was in one process: plain data, since what the program holds and raises may not travel."""
 
     rank: int
@@ -64,7 +64,7 @@ class Share:
 class RankGroup:
     """The other ranks of one execution."""
 
-    def __init__(self, job: Job, executor: Executor, order: Order, die: Callable[[str], None]) -> None:
+    def __init__(self, job: Job, executor: Executor, order: ProgramRun, die: Callable[[str], None]) -> None:
         """Fork them; ``die`` ends this process, for the reason that it is given."""
         self._job = job
         self._die = die
@@ -81,13 +81,13 @@ class RankGroup:
 
     @contextlib.contextmanager
     def joined(
-        self, on_end: Callable[[Sequence[Share]], None], on_stuck: Callable[[BaseException], None]
-    ) -> Iterator[Seat]:
+        self, on_end: Callable[[Sequence[RankResult]], None], on_stuck: Callable[[BaseException], None]
+    ) -> Iterator[DistributedContext]:
         """Be rank 0 of the process group meanwhile; ``on_end`` is given what the others did.
 
         Raises ChildFailure where another rank failed first; where this process cannot raise it, ``on_stuck`` takes it.
         """
-        seat = Seat(n_ranks=self._job.n_ranks)
+        seat = DistributedContext(n_ranks=self._job.n_ranks)
         failed, earlier = 0.0, None
         try:
             with self._watched(on_stuck), grouped(seat, self._port, self._listener, on_cpu=_is_on_cpu(self._job)):
@@ -171,18 +171,18 @@ def _describe_death(rank: int, child: ForkedChild) -> str:
     return how if how.startswith("the program called") else f"rank {rank} of the trial died: {how}"
 
 
-def _failure_of(share: Share) -> ChildFailure:
+def _failure_of(share: RankResult) -> ChildFailure:
     assert share.failure is not None
     return ChildFailure(replace(share.failure, message=f"{share.failure.message} (rank {share.rank})"), share.trace)
 
 
-def _run_rank(job: Job, executor: Executor, order: Order, rank: int, port: int) -> Share:
+def _run_rank(job: Job, executor: Executor, order: ProgramRun, rank: int, port: int) -> RankResult:
     """Execute an order in a forked process of another rank; whatever goes wrong is in the answer."""
     setproctitle(f"promotune: {Path(order.task.version).name}, rank {rank}")
     rank_zero: Any = importlib.import_module("pytorch_lightning.utilities.rank_zero")
     rank_zero.rank_zero_only.rank = rank
-    seat = Seat(rank=rank, n_ranks=job.n_ranks)
-    traces: list[Traces] = []
+    seat = DistributedContext(rank=rank, n_ranks=job.n_ranks)
+    traces: list[ProgramTraces] = []
     failure, failed, trace = None, math.inf, ""
     try:
         with grouped(seat, port, None, on_cpu=_is_on_cpu(job)):
@@ -192,7 +192,7 @@ def _run_rank(job: Job, executor: Executor, order: Order, rank: int, port: int) 
         failed, trace = time.time(), "".join(traceback.format_exception(error))
         failure = explained(failure_of(error, job), executor.snapshot.stored)
         print_uncaught(error)
-    return Share(
+    return RankResult(
         rank=rank,
         pid=os.getpid(),
         taken=traces[0].taken if traces else {},

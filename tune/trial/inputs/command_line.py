@@ -20,7 +20,7 @@ from typing import Any
 from tune.errors import ProgramError, UnreadOptionError
 from tune.internals.patch import replaced
 from tune.promotion.execute import IN_FORCE
-from tune.promotion.options.declared_options import Option, Parser, option_words
+from tune.promotion.options.declared_options import Option, OptionParser, option_words
 from tune.space.dimensions import Value
 from tune.space.space import Script
 from tune.trial.failure import program_frames
@@ -35,7 +35,7 @@ HYDRA_FOLDER = "hydra"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reads:
+class OptionReads:
     """What one execution of the program read of its command line. Options are named as in the space file."""
 
     unread: frozenset[str] = frozenset()
@@ -56,7 +56,7 @@ class CommandLine:
     def __init__(self, job: Job, values: Mapping[str, Value], folder: Path, *, notes_reads: bool) -> None:
         """``values``: those of the options that stand there. ``folder``: where the program logs."""
         self._folder = folder
-        self._options = {key: each for key, each in job.options.items() if each.parser is not Parser.FILE}
+        self._options = {key: each for key, each in job.options.items() if each.parser is not OptionParser.FILE}
         self._values = {key: value for key, value in values.items() if key in self._options}
         self._program = job.program
         self._words = [str(job.program.path), *(job.shape.args if isinstance(job.shape, Script) else ())]
@@ -83,15 +83,15 @@ class CommandLine:
             yield
 
     @property
-    def reads(self) -> Reads:
+    def reads(self) -> OptionReads:
         """What was read so far."""
         if not self._notes_reads:
-            return Reads()
+            return OptionReads()
         words = {key: option_words({key: self._options[key]}, self._values) for key in self._options}
         parsed = [(key, dest, log) for dests, log in self._parsed for key, dest in dests.items()]
         used = {key for key, dest, log in parsed if {dest, ANY} & log.read}
         kept = {key for key, dest, log in parsed if dest not in log.overwritten}
-        return Reads(
+        return OptionReads(
             unread=frozenset(key for key, each in words.items() if each and not self._log.words & set(each)),
             unused=frozenset(key for key, _, _ in parsed if key not in used),
             overwritten=frozenset(key for key, _, _ in parsed if key not in kept),

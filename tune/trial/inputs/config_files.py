@@ -17,7 +17,7 @@ from tune.paths import atomic_write
 from tune.promotion.configs.config_file import ConfigPlace, rewrite_config
 from tune.promotion.configs.hydra_values import config_files
 from tune.promotion.configs.read_files import SUFFIXES
-from tune.promotion.options.declared_options import Option, Parser
+from tune.promotion.options.declared_options import Option, OptionParser
 from tune.promotion.snapshot import MANIFEST, Snapshot
 from tune.space.dimensions import Value
 
@@ -33,7 +33,7 @@ class SnapshotConfigs:
     ) -> None:
         """``values``: of the options that vary. ``folder``: of the version, for files with other values."""
         self._snapshot = snapshot
-        self._options = {key: option for key, option in options.items() if option.parser is Parser.FILE}
+        self._options = {key: option for key, option in options.items() if option.parser is OptionParser.FILE}
         self._values = {key: value for key, value in values.items() if key in self._options}
         self._folder = folder / FOLDER
         self._opened: set[str] = set()  # names of the files that were opened

@@ -130,7 +130,7 @@ STRATEGIES = frozenset({"ddp", "dp", "ddp2", "ddp_cpu", "ddp_spawn", "horovod"})
 
 
 @dataclass(frozen=True, slots=True)
-class Old:
+class LegacyName:
     """A name of Lightning 1."""
 
     name: str
@@ -157,14 +157,14 @@ def explained(failure: Failure, program: Program) -> Failure:
     return replace(failure, hint=hint, place=place, code=code)
 
 
-def _old(message: str) -> Old | None:
+def _old(message: str) -> LegacyName | None:
     for saying in SAYINGS:
         if (said := saying.search(message)) is None:
             continue
         name, owner = said["name"], said.groupdict().get("owner")
         for key in (f"{owner}.{name}", name, *_packages(name)):
             if key in TODAY:
-                return Old(key if key != name and "." in name else name, TODAY[key])
+                return LegacyName(key if key != name and "." in name else name, TODAY[key])
     return None
 
 

@@ -95,7 +95,7 @@ FLUSH_S = 2
 """TensorBoard shows what is on disk: nothing that was logged waits longer than this."""
 
 
-class OneSession:
+class VersionLogger:
     """What we change in a TensorBoardLogger: one session of the HPARAMS tab a trial, and our own ``hparams.yaml``."""
 
     hparams: dict[str, Any]
@@ -210,7 +210,7 @@ class OneSession:
 @lru_cache
 def version_logger(package: ModuleType) -> Any:
     """Return the logger's class, below the TensorBoardLogger of the Lightning package that the program uses."""
-    return type("VersionLogger", (OneSession, package.loggers.TensorBoardLogger), {})
+    return type("VersionLogger", (VersionLogger, package.loggers.TensorBoardLogger), {})
 
 
 def open_version_logger(package: ModuleType, *arguments: Any) -> Any:

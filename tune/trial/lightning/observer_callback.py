@@ -8,13 +8,13 @@ from typing import Any
 
 from tune.trial.fits import FitLog, stage_of
 from tune.trial.lightning.epoch_loop import call_at_epochs
-from tune.trial.lightning.value_check import Proof
+from tune.trial.lightning.value_check import PromotedValueCheck
 
 
 class ObserverCallback:
     """The logic of the callback, whichever Lightning it is for."""
 
-    def __init__(self, proof: Proof, beat: Callable[[], None], log: FitLog, *, shortens: bool) -> None:
+    def __init__(self, proof: PromotedValueCheck, beat: Callable[[], None], log: FitLog, *, shortens: bool) -> None:
         """``shortens``: of what a fit that goes on from a checkpoint has left, one epoch is trained."""
         self._shortens = shortens
         self._proof = proof

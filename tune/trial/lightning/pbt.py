@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from tune.space.dimensions import Value, is_number
-from tune.trial.checkpoints.checkpoint_state import Built, Mark
+from tune.trial.checkpoints.checkpoint_state import Built, CheckpointState
 
 PARTS = ("_schedulers", "lr_lambdas")
 """What schedulers may be made of, each with settings of its own."""
@@ -113,7 +113,7 @@ TAG = "constants/"
 """Of the curves that show in the version what was in force."""
 
 
-class Mutant:
+class PbtState:
     """One attempt: its constants are in force in the program already, not in what Lightning restores."""
 
     def __init__(self, values: Mapping[str, Value], n_mutations: int) -> None:
@@ -124,7 +124,7 @@ class Mutant:
         self.built: Built = []
         """What the optimizers were built with."""
 
-    def compare(self, trainer: Any, mark: Mark | None) -> None:
+    def compare(self, trainer: Any, mark: CheckpointState | None) -> None:
         """See, before the restore, what this program builds otherwise than the checkpoint's did."""
         self.built = built(trainer)
         self._mutation = Mutation(trainer, mark.built) if mark is not None and mark.built else None
@@ -143,11 +143,11 @@ Measure = dict[str, Any]
 """The parts of a program by their names."""
 
 
-class Measured(BaseException):
+class ModelSignature(BaseException):
     """Ends a training that was begun to be measured; not an Exception, so that no program takes it for its own."""
 
 
-class Tailor:
+class SignatureCallback:
     """The logic of the callback, whichever Lightning it is for."""
 
     def __init__(self) -> None:
@@ -163,7 +163,7 @@ class Tailor:
             ],
             "the learning rate scheduler": [_name(config.scheduler) for config in trainer.lr_scheduler_configs],
         }
-        raise Measured
+        raise ModelSignature
 
 
 def _name(held: object) -> str:
@@ -178,4 +178,4 @@ def difference(one: Measure, other: Measure) -> str | None:
 @lru_cache
 def tailor(package: ModuleType) -> Any:
     """Return the callback's class, below the Callback of the Lightning package that the program uses."""
-    return type("Tailor", (Tailor, package.Callback), {})
+    return type("Tailor", (SignatureCallback, package.Callback), {})

@@ -15,7 +15,7 @@ from typing import Any
 from tune.experiment.counted_fits import OUTSIDE, CountedFits, Stage
 from tune.experiment.trial_result import Mode, best_of, better, score_of_fit
 from tune.paths import VersionPaths
-from tune.trial.checkpoints.checkpoint_state import Mark
+from tune.trial.checkpoints.checkpoint_state import CheckpointState
 from tune.trial.checkpoints.checkpoint_writer import CheckpointWriter, make_mark
 from tune.trial.checkpoints.fit_state import (
     ATTRIBUTES,
@@ -38,16 +38,16 @@ from tune.trial.lightning.epoch_loop import (
     stop_after_epoch,
     validates_within_epoch,
 )
-from tune.trial.lightning.pbt import Mutant
+from tune.trial.lightning.pbt import PbtState
 from tune.trial.process.seeding import restore_rng
-from tune.trial.reporting import Epoch
+from tune.trial.reporting import EpochReport
 
-Report = Callable[[Epoch], bool]
+Report = Callable[[EpochReport], bool]
 """Takes an epoch; True means: stop this trial."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Objective:
+class TrialObjective:
     """What is reported."""
 
     metric: str
@@ -73,14 +73,14 @@ class ReportCallback:
 
     def __init__(
         self,
-        objective: Objective,
+        objective: TrialObjective,
         version: VersionPaths,
         report: Report,
         log: FitLog,
         *,
         counted: CountedFits | None = None,
-        mark: Mark | None = None,
-        mutant: Mutant | None = None,
+        mark: CheckpointState | None = None,
+        mutant: PbtState | None = None,
         verify: Callable[[], None] = lambda: None,
         reports_epochs_whole: bool = False,
         checkpoints: str | float = "epoch",
@@ -102,7 +102,7 @@ class ReportCallback:
         self._mutant = mutant
         self._verify: Callable[[], None] | None = verify
         self._reports_epochs_whole = reports_epochs_whole
-        self._waiting: list[Epoch] = []  # reports within an epoch that is not over
+        self._waiting: list[EpochReport] = []  # reports within an epoch that is not over
         self._best: float | None = None
         self._curve: list[tuple[int, float]] = []  # all reports
         self._measured: dict[int, tuple[float, ...]] = {}  # further metrics, by epoch
@@ -215,7 +215,7 @@ class ReportCallback:
             if self._mark.epoch_is_over or not trainer.fit_loop.restarting:
                 self._mark = None
 
-    def _restore_state(self, trainer: Any, mark: Mark) -> None:
+    def _restore_state(self, trainer: Any, mark: CheckpointState) -> None:
         """Put back what Lightning's checkpoints lack, after all that the program does as its fit starts."""
         state = mark.rng_of(trainer.global_rank)
         restore_rng(state)
@@ -290,7 +290,7 @@ class ReportCallback:
             self._save_best_of_fits(trainer, is_best=is_best)
             return
         others = tuple(values.get(name, math.nan) for name in self._objective.others)
-        self._add(Epoch(epoch, value, is_last_report(trainer, is_validated=self._is_validated), others))
+        self._add(EpochReport(epoch, value, is_last_report(trainer, is_validated=self._is_validated), others))
         self.checkpoints.write_last(trainer, self._mark_of(trainer, within=within), is_best=is_best)
         if not within or not self._reports_epochs_whole:
             self._send(trainer, epoch_is_over=not within)
@@ -333,13 +333,13 @@ class ReportCallback:
             if not known or not curve:
                 return
             n_fits = len(self._counted.numbers)
-            self._add(Epoch(len(scores), math.fsum(known) / len(known), len(scores) >= n_fits, n_fits=n_fits))
+            self._add(EpochReport(len(scores), math.fsum(known) / len(known), len(scores) >= n_fits, n_fits=n_fits))
         elif evaluated is not None:
             others = tuple(evaluated.values.get(name, math.nan) for name in self._objective.others)
-            self._add(Epoch(evaluated.epoch, evaluated.values[metric], True, others))
+            self._add(EpochReport(evaluated.epoch, evaluated.values[metric], True, others))
         self._send(trainer)
 
-    def _add(self, epoch: Epoch) -> None:
+    def _add(self, epoch: EpochReport) -> None:
         self._curve.append((epoch.epoch, epoch.value))
         if epoch.others:
             self._measured[epoch.epoch] = epoch.others
@@ -367,7 +367,7 @@ class ReportCallback:
         number = len(known) + 1 if validates_within_epoch(trainer) else trainer.current_epoch + within
         return max(number, max(known, default=0) + 1)
 
-    def _restore_reports(self, mark: Mark) -> None:
+    def _restore_reports(self, mark: CheckpointState) -> None:
         """Know what was reported before the checkpoint. In a trial that goes on only its first fit does."""
         self._curve = list(mark.curve)
         self._measured = dict(mark.others)
@@ -377,7 +377,9 @@ class ReportCallback:
         best = best_of(curve, self._objective.mode)
         self._best = None if best is None else curve[best]
 
-    def _mark_of(self, trainer: Any, *, within: bool, then: tuple[int, Mapping[str, float]] | None = None) -> Mark:
+    def _mark_of(
+        self, trainer: Any, *, within: bool, then: tuple[int, Mapping[str, float]] | None = None
+    ) -> CheckpointState:
         """Return how far the trial is; ``then``: what is reported later, when the program is through."""
         curve, others = list(self._curve), dict(self._measured)
         if then is not None:

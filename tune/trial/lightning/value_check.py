@@ -7,8 +7,8 @@ from types import ModuleType
 from typing import Any
 
 from tune.errors import ProgramError
-from tune.promotion.constant import Constant, Form
-from tune.promotion.execute import IN_FORCE, InForce, same
+from tune.promotion.constant import Constant, ConstantKind
+from tune.promotion.execute import IN_FORCE, PromotedValues, same
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
 from tune.space.names import normal
@@ -16,11 +16,11 @@ from tune.space.names import normal
 MISSING = object()
 
 
-class Proof:
+class PromotedValueCheck:
     """Checks each promoted constant twice; raises ProgramError where the program holds another value."""
 
     def __init__(
-        self, constants: Mapping[str, Constant], values: Mapping[str, Value], in_force: InForce, program: Program
+        self, constants: Mapping[str, Constant], values: Mapping[str, Value], in_force: PromotedValues, program: Program
     ) -> None:
         self._constants = {key: constant for key, constant in constants.items() if key in values}
         self._values = values
@@ -35,7 +35,7 @@ class Proof:
         self.verify_parameters()
         modules = _project_modules()
         for key, constant in self._constants.items():
-            if constant.form not in (Form.VARIABLE, Form.FIELD):
+            if constant.form not in (ConstantKind.VARIABLE, ConstantKind.FIELD):
                 continue
             for module, held in self._held(constant, modules):
                 self._compare(key, constant, held)

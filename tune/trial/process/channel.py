@@ -26,7 +26,7 @@ FATAL = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, 
 """Signals of a process's own mistakes."""
 
 
-class Link:
+class Channel:
     """The process's end. A child that the program forked is not the trial: it ends where it would speak for it."""
 
     def __init__(self, connection: Connection) -> None:
@@ -111,7 +111,7 @@ Lightning reads them as it is imported, too: a process whose rank is not 0 write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+class TrialStart:
     """The first message of an actor to a process of the same user: it is pickled."""
 
     environment: dict[str, str]

@@ -27,13 +27,13 @@ from tune.experiment.records import IDLE, IMPORT
 from tune.paths import VersionPaths
 from tune.trial.disk_space import room_told
 from tune.trial.lightning.profiler import stopwatch_of
-from tune.trial.messages import Job, Task
-from tune.trial.process.channel import NO_ROOM, READY, Link, Start
+from tune.trial.messages import Job, TrialTask
+from tune.trial.process.channel import NO_ROOM, READY, Channel, TrialStart
 from tune.trial.process.linux import OOM_SCORE_ADJ, become_subreaper
 from tune.trial.process.prepared import Prepared, load_job
 from tune.trial.process.watched import note_exits
-from tune.trial.reporting import EpochClock, Mail
-from tune.trial.trial_runner import TrialRun
+from tune.trial.reporting import EpochClock, EpochReporter
+from tune.trial.trial_runner import TrialRunner
 
 _status = 0
 _has_begun = False
@@ -43,12 +43,12 @@ def run_child(connection: Connection, prepared: Prepared) -> NoReturn:
     """Run the trial that the first message names; end without a word where none comes."""
     global _status
     try:
-        start: Start = connection.recv()
+        start: TrialStart = connection.recv()
     except (EOFError, OSError):
         os._exit(0)
     _status = 1
     _become_own_process(start, prepared.variables)
-    link = Link(connection)
+    link = Channel(connection)
     try:
         _run(start, prepared, link)
     except BaseException as error:  # none of the program's; or it has replaced what its end is written with
@@ -60,24 +60,24 @@ def run_child(connection: Connection, prepared: Prepared) -> NoReturn:
     raise SystemExit(0)  # as any program ends: threads that are no daemons are waited for, exit functions are called
 
 
-def _begin(start: Start, prepared: Prepared, link: Link) -> tuple[TrialRun, Mail]:
+def _begin(start: TrialStart, prepared: Prepared, link: Channel) -> tuple[TrialRunner, EpochReporter]:
     """Enter the trial's version; return what runs the trial, and what tells its epochs."""
     job, executor = (prepared.job, prepared.executor) if start.job == prepared.file else load_job(start.job)
     assert job is not None
     assert executor is not None
-    task = Task.decode(start.task)
+    task = TrialTask.decode(start.task)
     version = VersionPaths(Path(task.version))
     setproctitle(f"promotune: {version.folder.name}")
     with room_told(version.folder):
         enter_version(version, job)
     sys.argv[:] = [str(job.program.path)]
     stopwatch = stopwatch_of(job.session, start.stopwatch, IMPORT if prepared.file is None else IDLE)
-    trial = TrialRun(job, task, executor, stopwatch, link, start.worker, read_counted_fits(start.counted))
+    trial = TrialRunner(job, task, executor, stopwatch, link, start.worker, read_counted_fits(start.counted))
     clock = EpochClock(start.before, counts=task.attempt == 1)
-    return trial, Mail(link.ask_epochs, None if job.others else task.judged_at, epochs=clock)
+    return trial, EpochReporter(link.ask_epochs, None if job.others else task.judged_at, epochs=clock)
 
 
-def _run(start: Start, prepared: Prepared, link: Link) -> None:
+def _run(start: TrialStart, prepared: Prepared, link: Channel) -> None:
     """Run a trial, and tell the actor its epochs, and that it is through."""
     global _has_begun
     try:
@@ -108,7 +108,7 @@ def enter_version(version: VersionPaths, job: Job) -> None:
         threadpool_limits(job.n_threads)  # of NumPy's and SciPy's libraries: the template has one thread
 
 
-def _become_own_process(start: Start, variables: Mapping[str, str]) -> None:
+def _become_own_process(start: TrialStart, variables: Mapping[str, str]) -> None:
     """Be what a process that was just started is: a session, signals, streams, limits and an environment of its own."""
     with contextlib.suppress(OSError):
         os.setsid()

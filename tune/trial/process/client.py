@@ -50,7 +50,7 @@ NODE_FOLDER = "promotune.node-"
 MOST_WAITING = 1024
 
 
-class Process(Protocol):
+class TrialProcess(Protocol):
     """A process that waits for a trial."""
 
     pid: int
@@ -179,7 +179,7 @@ class ForkSource:
         """Where temporary files may lie."""
         return Path(tempfile.gettempdir()) if self._server is None else self._server.parent
 
-    def take(self, spec: Callable[[Path], tuple[Path, Mapping[str, str | None]]]) -> Process:
+    def take(self, spec: Callable[[Path], tuple[Path, Mapping[str, str | None]]]) -> TrialProcess:
         """Return a process; raise StartError where there is none to be had.
 
         ``spec``: gives the file of a job, in a folder, and packages: what the template of a new server is to prepare.
@@ -244,7 +244,7 @@ class StartSource:
         self._spare = StartedProcess()
         self.folder = Path(tempfile.mkdtemp(prefix=NODE_FOLDER))
 
-    def take(self, spec: Callable[[Path], tuple[Path, Mapping[str, str | None]]]) -> Process:
+    def take(self, spec: Callable[[Path], tuple[Path, Mapping[str, str | None]]]) -> TrialProcess:
         """Return a process, and start the next one."""
         taken, self._spare = self._spare, StartedProcess()
         return taken

@@ -18,7 +18,7 @@ from tune.nvml import VISIBLE, slice_handles
 from tune.trial.messages import CONTEXT_BYTES
 
 
-class Gauge(Protocol):
+class MemoryReader(Protocol):
     """What is asked of a GPU."""
 
     def before(self) -> tuple[int, int]:
@@ -34,7 +34,7 @@ class Gauge(Protocol):
         """Return the bytes that this process holds beside what torch counts."""
 
 
-class CudaGauge:
+class CudaMemoryReader:
     """The GPU that Ray gave to this process: the first that it may see."""
 
     def __init__(self) -> None:

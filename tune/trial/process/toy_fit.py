@@ -11,13 +11,13 @@ from torch.utils.data import DataLoader, TensorDataset
 from tune.paths import VersionPaths
 from tune.trial.fits import FitLog
 from tune.trial.lightning.logger import open_version_logger
-from tune.trial.lightning.report_callback import Objective, report_callback_class
+from tune.trial.lightning.report_callback import TrialObjective, report_callback_class
 
 N_POINTS = 4
 BATCH_SIZE = 2
 
 
-class Toy(pl.LightningModule):
+class ToyModule(pl.LightningModule):
     """A batch is ``points`` (B, 2) float32 and their ``labels`` (B,) int64."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ def train_toy(folder: Path) -> None:
         devices=1,
         logger=logger,
         callbacks=[
-            report_callback_class(pl)(Objective(metric="Loss/Val", mode="min"), files, lambda _: False, FitLog())
+            report_callback_class(pl)(TrialObjective(metric="Loss/Val", mode="min"), files, lambda _: False, FitLog())
         ],
         default_root_dir=folder,
         enable_checkpointing=False,
@@ -61,5 +61,5 @@ def train_toy(folder: Path) -> None:
         enable_model_summary=False,
         num_sanity_val_steps=0,
     )
-    trainer.fit(Toy(), train, val)
+    trainer.fit(ToyModule(), train, val)
     logger.end(failed=False)

@@ -27,7 +27,7 @@ from tune.experiment.records import HUNG, Failure, read_record
 from tune.paths import VersionPaths
 from tune.promotion.project_folders import FOREIGN_FOLDERS, STANDARD_LIBRARY
 from tune.trial.process.channel import BATCH, DIED, DONE, EPOCH, EPOCHS, TRAINED, TRAINING, describe_end
-from tune.trial.process.client import Process
+from tune.trial.process.client import TrialProcess
 from tune.trial.process.linux import count_oom_kills
 
 TICK_S = 0.5
@@ -95,7 +95,7 @@ class WatchedProcess:
 
     def __init__(
         self,
-        process: Process,
+        process: TrialProcess,
         start: Callable[[str | None], Any],
         temporary: Path,
         version: VersionPaths,

@@ -1,0 +1,42 @@
+"""Which folder each trial of a search has."""
+
+from tune.experiment.records import TrialRecord, read_record
+from tune.paths import ExperimentPaths, VersionPaths
+from tune.search.study.study import BASELINE, SearchStudy
+from tune.search.versions import version_name
+
+
+class VersionFolders:
+    """The versions of the trials that this driver leads; of earlier ones the ledger tells."""
+
+    def __init__(self, paths: ExperimentPaths, ledger: SearchStudy) -> None:
+        self._paths = paths
+        self._ledger = ledger
+        self._led: dict[int, VersionPaths] = {}
+
+    def __contains__(self, number: int) -> bool:
+        """Tell whether this driver leads a trial, or has."""
+        return number in self._led
+
+    @property
+    def numbers(self) -> list[int]:
+        """The trials that this driver leads or has led, in that order."""
+        return list(self._led)
+
+    def lead(self, number: int) -> None:
+        """Find the version of an open trial, or give it one."""
+        held = self._ledger.noted(number).get("version")
+        name = held or version_name(number, {} if number == BASELINE else self._ledger.values(number))
+        if held is None:
+            self._ledger.note(number, version=name)
+        self._led[number] = self._paths.version(name)
+
+    def of(self, number: int) -> VersionPaths:
+        """Return the version of any trial."""
+        return self._led.get(number) or self._paths.version(self._ledger.version_of(number) or str(number))
+
+    def record(self, number: int) -> TrialRecord | None:
+        """Return what a trial says of itself; None where it says nothing."""
+        if number not in self._led and self._ledger.version_of(number) is None:
+            return None
+        return read_record(self.of(number))
