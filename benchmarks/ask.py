@@ -18,7 +18,7 @@ import optuna
 
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
-from tune.promotion.resolve import PromotedConstant, resolve
+from tune.promotion.resolve import PromotedConstant, resolve_constants
 from tune.search.samplers.optuna_samplers import build_sampler, distribution_of
 from tune.search.study.study import SearchStudy, create_ledger
 from tune.space.space import Space
@@ -74,7 +74,7 @@ def _space(folder: Path, sampler: str) -> tuple[Space, tuple[PromotedConstant, .
     (folder / "program.py").write_text(PROGRAM)
     (folder / "space.yaml").write_text(f"{SPACE}sampler: {sampler}\n")
     space = read_space(folder / "space.yaml")
-    return space, resolve(space, find_program(space.program))
+    return space, resolve_constants(space, find_program(space.program))
 
 
 def _trial(ledger: SearchStudy, number: int, rng: random.Random) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from tune.experiment.open import open_experiment
 from tune.experiment.records import Failure, TrialRecord
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
-from tune.promotion.resolve import resolve
+from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import take_snapshot
 from tune.search.study.study import create_ledger
 from tune.search.versions import version_name
@@ -58,7 +58,7 @@ def write_experiment(folder, trials, space=SPACE, name="exp", program=PROGRAM):
     paths.folder.mkdir(parents=True)
     write_space(space, paths.space)
     take_snapshot(program, paths.source)
-    promoted = resolve(space, program)
+    promoted = resolve_constants(space, program)
     ledger = create_ledger(paths, space, promoted)
     for number, trial in enumerate(trials):
         ledger._study.add_trial(_frozen(number, trial, space, ledger, paths))

@@ -3,7 +3,7 @@
 from tune.experiment.records import TrialRecord
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
-from tune.promotion.resolve import resolve
+from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import take_snapshot
 from tune.search.study.study import create_ledger
 from tune.search.versions import version_name
@@ -30,7 +30,7 @@ def write_experiment(storage, name, curves, *, metric="Score/Val", mode="max", t
     paths.folder.mkdir(parents=True)
     write_space(space, paths.space)
     take_snapshot(found, paths.source)
-    ledger = create_ledger(paths, space, resolve(space, found))
+    ledger = create_ledger(paths, space, resolve_constants(space, found))
     for number, curve in enumerate(curves):
         _, values = ledger.ask() if number else ledger.ask_baseline()
         version = version_name(number, values if number else {})

@@ -9,7 +9,7 @@ from tests.projects import write_program
 from tune.experiment.records import Failure, TrialRecord
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
-from tune.promotion.resolve import resolve
+from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import take_snapshot
 from tune.search.study.study import create_ledger
 from tune.search.versions import version_name
@@ -27,7 +27,7 @@ class Recorded:
         space_file.write_text(f"system: {file.name}\n{text}")
         self.space = read_space(space_file)
         found = find_program(self.space.program)
-        promoted = resolve(self.space, found)
+        promoted = resolve_constants(self.space, found)
         self.paths = ExperimentPaths(folder / "storage" / name)
         self.paths.folder.mkdir(parents=True)
         write_space(self.space, self.paths.space)

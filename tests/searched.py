@@ -8,7 +8,7 @@ from tune.cluster.resources import Resources
 from tune.experiment.records import TrialRecord, read_record
 from tune.paths import VersionPaths
 from tune.promotion.program import find_program
-from tune.promotion.resolve import resolve
+from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import take_snapshot
 from tune.search.job import build_job
 from tune.space.space_file import read_space
@@ -38,7 +38,7 @@ class Worker:
     def __init__(self, space_file, storage, server):
         self.space = read_space(space_file)
         self.program = find_program(self.space.program)
-        self.promoted = resolve(self.space, self.program)
+        self.promoted = resolve_constants(self.space, self.program)
         self.storage = storage
         self.server = server
         snapshot = take_snapshot(self.program, storage / "source", self.space.args)

@@ -5,8 +5,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tune.errors import OptionError
-from tune.paths import DEFAULT_STORAGE, ExperimentPaths, short
-from tune.storage_url import KNOWN, is_url, place, url_of
+from tune.paths import DEFAULT_STORAGE, ExperimentPaths, display_path
+from tune.storage_url import KNOWN, is_url, local_folder_of, url_of
 
 
 @pytest.fixture(autouse=True)
@@ -16,8 +16,8 @@ def cache(monkeypatch, tmp_path):
 
 
 def test_a_path_is_its_own_place(tmp_path):
-    assert place(tmp_path / "a") == tmp_path / "a"
-    assert place(f"file://{tmp_path}/a/") == tmp_path / "a"
+    assert local_folder_of(tmp_path / "a") == tmp_path / "a"
+    assert local_folder_of(f"file://{tmp_path}/a/") == tmp_path / "a"
     assert url_of(tmp_path / "a") is None
 
 
@@ -26,26 +26,26 @@ def test_a_path_that_goes_up_is_a_folder_without_detours(tmp_path, monkeypatch):
     (tmp_path / "link").symlink_to("real/deep")
     monkeypatch.chdir(tmp_path / "real")
 
-    assert place("../x") == tmp_path / "x"
-    assert place("deep/../../y") == tmp_path / "y"
-    assert place(tmp_path / "link" / ".." / "z") == tmp_path / "real" / "z"
-    assert place(f"file://{tmp_path}/real/../w") == tmp_path / "w"
+    assert local_folder_of("../x") == tmp_path / "x"
+    assert local_folder_of("deep/../../y") == tmp_path / "y"
+    assert local_folder_of(tmp_path / "link" / ".." / "z") == tmp_path / "real" / "z"
+    assert local_folder_of(f"file://{tmp_path}/real/../w") == tmp_path / "w"
 
 
 def test_a_url_has_a_folder_in_the_cache_that_leads_back_to_it(cache):
-    folder = place("s3://bucket/some/searches/")
+    folder = local_folder_of("s3://bucket/some/searches/")
 
     assert folder.is_relative_to(cache)
     assert folder.is_dir()
-    assert folder == place("s3://bucket/some/searches") != place("s3://other/searches")
+    assert folder == local_folder_of("s3://bucket/some/searches") != local_folder_of("s3://other/searches")
     assert url_of(folder / "lr" / "000,baseline") == "s3://bucket/some/searches/lr/000,baseline"
-    assert short(folder / "lr") == "s3://bucket/some/searches/lr"
+    assert display_path(folder / "lr") == "s3://bucket/some/searches/lr"
 
 
 @pytest.mark.parametrize("url", ["ftp://me:secret@host/folder", "https://host/folder?sig=secret"])
 def test_a_url_that_holds_a_secret_is_refused_without_repeating_it(url, cache):
     with pytest.raises(OptionError) as raised:
-        place(url)
+        local_folder_of(url)
     assert str(raised.value) == (
         "--storage: a URL with a password or a query is refused: it would be written down, "
         f"got {url.partition(':')[0]}://...\n  Give credentials by the environment or the provider's own files."
@@ -55,7 +55,7 @@ def test_a_url_that_holds_a_secret_is_refused_without_repeating_it(url, cache):
 
 def test_a_url_without_a_bucket_is_refused():
     with pytest.raises(OptionError) as raised:
-        place("s3:///folder")
+        local_folder_of("s3:///folder")
     assert str(raised.value) == "--storage: the URL names no bucket, got 's3:///folder'\n  Write s3://bucket/folder."
 
 
@@ -64,7 +64,7 @@ def test_a_url_without_a_bucket_is_refused():
 )
 def test_what_is_neither_a_url_that_can_be_used_nor_a_path_is_refused(url, cache):
     with pytest.raises(OptionError) as raised:
-        place(url)
+        local_folder_of(url)
     where, remedy = str(raised.value).split("\n")
     assert where.startswith("--storage: no URL that can be used, ")
     assert where.endswith(f"got {url!r}")
@@ -78,7 +78,7 @@ def test_what_is_neither_a_url_that_can_be_used_nor_a_path_is_refused(url, cache
 @example("s3://b/\ud800")
 def test_any_text_means_a_folder_or_is_refused(text):
     try:
-        folder = place(text)
+        folder = local_folder_of(text)
     except OptionError:
         return
     assert folder.is_absolute()
@@ -88,14 +88,14 @@ def test_any_text_means_a_folder_or_is_refused(text):
 
 
 def test_files_of_another_machine_are_not_looked_for_here(tmp_path):
-    assert place(f"file://localhost{tmp_path}") == tmp_path
+    assert local_folder_of(f"file://localhost{tmp_path}") == tmp_path
     with pytest.raises(OptionError, match="the files of another machine cannot be reached, got 'file://host/folder'"):
-        place("file://host/folder")
+        local_folder_of("file://host/folder")
 
 
 def test_the_home_folder_of_nobody_is_refused():
     with pytest.raises(OptionError) as raised:
-        place("~nosuchuser/folder")
+        local_folder_of("~nosuchuser/folder")
     assert str(raised.value) == (
         "--storage: no user has this name, or the user has no home folder, got '~nosuchuser/folder'\n"
         "  Write the path from the root."
@@ -103,7 +103,11 @@ def test_the_home_folder_of_nobody_is_refused():
 
 
 def test_a_command_takes_an_experiment_by_its_name_in_the_default_storage_and_by_its_folder_elsewhere(cache, tmp_path):
-    folders = [DEFAULT_STORAGE.expanduser() / "lr_bs", tmp_path / "my results" / "lr_bs", place("s3://bucket/lr_bs")]
+    folders = [
+        DEFAULT_STORAGE.expanduser() / "lr_bs",
+        tmp_path / "my results" / "lr_bs",
+        local_folder_of("s3://bucket/lr_bs"),
+    ]
 
     assert [ExperimentPaths(folder).argument for folder in folders] == [
         "lr_bs",

@@ -12,9 +12,9 @@ from tune.cli.parser import COMMANDS, SEARCH, command_of, split
 from tune.experiment.records import PARTS
 from tune.promotion.find_constants import find_constant, find_constants
 from tune.promotion.program import find_program
-from tune.promotion.resolve import resolve
+from tune.promotion.resolve import resolve_constants
 from tune.space.dimensions import KINDS
-from tune.space.settings import CHECKS, DURATIONS, Settings, check
+from tune.space.settings import CHECKS, DURATIONS, Settings, check_setting
 from tune.space.space_file import KEYS, read_space
 
 ROOT = Path(__file__).parents[1]
@@ -78,7 +78,7 @@ def test_a_setting_when_the_readme_tells_its_default_then_that_is_the_default(ro
     (name,) = quoted(row[0])
     default = getattr(DEFAULTS, f"{name}_s" if name in DURATIONS else name)
     told = [YAML(typ="safe").load(text) for text in quoted(row[2])]
-    assert [check(name, value, None) for value in told] == ([] if default is None else [default])
+    assert [check_setting(name, value, None) for value in told] == ([] if default is None else [default])
 
 
 def test_the_kinds_when_compared_with_the_code_then_are_all_there_and_their_examples_are_read(tmp_path):
@@ -124,7 +124,7 @@ def test_a_space_file_when_it_stands_in_the_readme_then_it_is_read_and_its_const
     path = tmp_path / "space.yaml"
     path.write_text(text.replace("system: ", f"system: {ROOT}/"))
     space = read_space(path)
-    assert len(resolve(space, find_program(space.program))) == len(space.dimensions)
+    assert len(resolve_constants(space, find_program(space.program))) == len(space.dimensions)
 
 
 def test_the_space_file_that_ships_when_compared_with_the_readme_then_stands_there():

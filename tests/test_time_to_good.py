@@ -15,7 +15,7 @@ from benchmarks.time_to_good.problems import PROBLEMS
 from benchmarks.time_to_good.table import show, times
 from benchmarks.time_to_good.target import first_reached, target_between
 from tune.promotion.program import find_program
-from tune.promotion.resolve import resolve
+from tune.promotion.resolve import resolve_constants
 from tune.space.space_file import read_space
 
 
@@ -44,7 +44,7 @@ def test_draws_when_the_seed_is_one_then_they_are_the_same_and_in_range():
 def test_problem_when_our_command_reads_it_then_all_constants_are_found(tmp_path, name):
     command(replace(PROBLEMS[name], folder=str(tmp_path)), tmp_path / "space.yaml")
     space = read_space(tmp_path / "space.yaml")
-    assert [each.key for each in resolve(space, find_program(space.program))] == [*PROBLEMS[name].constants]
+    assert [each.key for each in resolve_constants(space, find_program(space.program))] == [*PROBLEMS[name].constants]
 
 
 @pytest.mark.parametrize("name", PROBLEMS)

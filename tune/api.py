@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
-from tune.errors import SpaceError, StartError, UserError, suggest
+from tune.errors import SpaceError, StartError, UserError, suggest_name
 from tune.experiment import open as opened
 from tune.experiment.trial_result import TrialResult
 from tune.paths import DEFAULT_STORAGE, ExperimentPaths, claim_experiment
@@ -162,7 +162,9 @@ def _changed(space: Space, keys: dict[str, Any]) -> Space:
     settings = space.settings
     for key, value in keys.items():
         if key not in CHECKS:
-            raise SpaceError(PLACE, f"{key!r} is not a setting of a space file", suggest(key, CHECKS, what="settings"))
+            raise SpaceError(
+                PLACE, f"{key!r} is not a setting of a space file", suggest_name(key, CHECKS, what="settings")
+            )
         settings = set_to(settings, key, value, PLACE)
     return replace(space, settings=settings)
 

@@ -142,7 +142,7 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str | None:
     return longer[0] if len(longer) == 1 else None
 
 
-def suggest(wrong: str, known: Iterable[str], *, what: str = "known") -> str:
+def suggest_name(wrong: str, known: Iterable[str], *, what: str = "known") -> str:
     """Return a hint: one near name, else the whole list."""
     names = sorted(known)
     near = did_you_mean(wrong, names)

@@ -22,7 +22,7 @@ _n_long = 0
 @contextlib.contextmanager
 def collector_paused() -> Iterator[None]:
     """Pause Python's cyclic collector, if it was on."""
-    _pause()
+    _pause_collector()
     try:
         yield
     finally:
@@ -63,10 +63,10 @@ def collector_resumed() -> Iterator[None]:
     try:
         yield
     finally:
-        _pause()
+        _pause_collector()
 
 
-def _pause() -> None:
+def _pause_collector() -> None:
     global _n_pauses, _was_on
     with _lock:
         if not _n_pauses:

@@ -34,19 +34,19 @@ class ExperimentPaths:
         return self.folder.name
 
     @property
-    def argument(self) -> str:
+    def cli_argument(self) -> str:
         """What a command takes for it, wherever it is typed: the name, outside of the default storage the folder."""
-        return self.name if self.folder.parent == DEFAULT_STORAGE.expanduser() else word(self.folder)
+        return self.name if self.folder.parent == DEFAULT_STORAGE.expanduser() else shell_word(self.folder)
 
     @property
     def space(self) -> Path:
         """The space as run, everything resolved."""
-        return self._newest("space.yaml")
+        return self._newest_file("space.yaml")
 
     @property
     def journal(self) -> Path:
         """The Optuna study: the ledger."""
-        return self._newest("study.journal")
+        return self._newest_file("study.journal")
 
     @property
     def is_there(self) -> bool:
@@ -54,18 +54,20 @@ class ExperimentPaths:
         return self.journal.is_file() or self.space.is_file()
 
     @property
-    def switched(self) -> Path:
+    def pending_edit(self) -> Path:
         """Files that take the place of the experiment's own: there only while it goes over to an edited space."""
         return self.folder / ".switched"
 
-    def earlier(self, number: int) -> tuple[Path, Path]:
+    def files_before_edit(self, number: int) -> tuple[Path, Path]:
         """Return the space and the study as they were before the so-manieth edited space, counted from 1."""
         return self.folder / f"space-{number}.yaml", self.folder / f"study-{number}.journal"
 
     @property
     def earlier_spaces(self) -> list[Path]:
         """The spaces before the edited ones, the first first."""
-        return [space for number in range(1, self.n_earlier + 1) if (space := self.earlier(number)[0]).is_file()]
+        return [
+            space for number in range(1, self.n_earlier + 1) if (space := self.files_before_edit(number)[0]).is_file()
+        ]
 
     @property
     def n_earlier(self) -> int:
@@ -88,33 +90,33 @@ class ExperimentPaths:
         return self.folder / ".lock"
 
     @property
-    def holder(self) -> Path:
+    def lock_holder(self) -> Path:
         """Who holds the lock, for people."""
         return self.folder / ".lock.holder"
 
     @property
-    def surroundings(self) -> Path:
+    def environment_file(self) -> Path:
         """What the trials ran on."""
         return self.folder / "surroundings.json"
 
     @property
-    def reserve(self) -> Path:
+    def disk_reserve(self) -> Path:
         """Room that a running search keeps for its last records."""
         return self.folder / ".reserve"
 
     @property
-    def applied(self) -> Path:
+    def applied_values(self) -> Path:
         """The values that `apply` has written into the source."""
         return self.folder / "applied.json"
 
     @property
-    def retrain(self) -> Path:
+    def retrain_folder(self) -> Path:
         """Versions of retrained configurations."""
         return self.folder / "retrain"
 
-    def _newest(self, name: str) -> Path:
+    def _newest_file(self, name: str) -> Path:
         """Whoever reads while files are being moved to their places sees all of them new."""
-        moving = self.switched / name
+        moving = self.pending_edit / name
         return moving if moving.exists() else self.folder / name
 
     def version(self, name: str) -> "VersionPaths":
@@ -139,16 +141,16 @@ class VersionPaths:
         return self.folder / "checkpoints"
 
     @property
-    def best(self) -> Path:
+    def best_checkpoint(self) -> Path:
         """The checkpoint of the best epoch."""
         return self.checkpoints / "best.ckpt"
 
     @property
-    def last(self) -> Path:
+    def last_checkpoint(self) -> Path:
         """The checkpoint of the last epoch that was reported."""
         return self.checkpoints / "last.ckpt"
 
-    def after(self, epoch: int) -> Path:
+    def donor_checkpoint(self, epoch: int) -> Path:
         """Return the checkpoint after an epoch, kept while another trial may go on from it."""
         return self.checkpoints / f"after-{epoch}.ckpt"
 
@@ -158,12 +160,12 @@ class VersionPaths:
         return self.checkpoints / "program"
 
     @property
-    def freed(self) -> Path:
+    def freed_note(self) -> Path:
         """Stands in the place of checkpoints that made room for better ones, and says how to train the trial again."""
         return self.checkpoints / "freed.txt"
 
     @property
-    def own(self) -> Path:
+    def working_folder(self) -> Path:
         """The trial's working directory, where it has one of its own."""
         return self.folder / "files"
 
@@ -173,7 +175,7 @@ class VersionPaths:
         return self.folder / "trial.json"
 
     @property
-    def request(self) -> Path:
+    def retrain_request(self) -> Path:
         """Of a retrained configuration: what was asked for."""
         return self.folder / "retrain.json"
 
@@ -233,7 +235,7 @@ def _check_numbers(value: Any) -> None:
                 _check_numbers(item)
 
 
-def short(path: Path) -> str:
+def display_path(path: Path) -> str:
     """Return a path as people write it: with ``~`` for the home folder, and what is a copy by its URL."""
     if (url := url_of(path)) is not None:
         return url
@@ -243,9 +245,9 @@ def short(path: Path) -> str:
         return str(path)
 
 
-def word(path: Path) -> str:
+def shell_word(path: Path) -> str:
     """Return a path as one word of a command line."""
-    text = short(path)
+    text = display_path(path)
     return (
         text
         if shlex.quote(text.removeprefix("~")) == text.removeprefix("~")
@@ -269,11 +271,11 @@ def claim_experiment(storage: Path, name: str, *, numbered: bool, taken: Contain
         except FileExistsError as error:
             if not numbered:
                 raise ExperimentError(
-                    short(folder), "there is an experiment of this name", "Give another --name, or none."
+                    display_path(folder), "there is an experiment of this name", "Give another --name, or none."
                 ) from error
         except OSError as error:
             raise ExperimentError(
-                short(folder), f"the folder cannot be made: {error.strerror}", "Give another --storage."
+                display_path(folder), f"the folder cannot be made: {error.strerror}", "Give another --storage."
             ) from error
         else:
             return ExperimentPaths(folder)

@@ -26,17 +26,17 @@ def is_url(text: str | Path) -> bool:
     return isinstance(text, str) and URL.match(text) is not None
 
 
-def place(text: str | Path) -> Path:
+def local_folder_of(text: str | Path) -> Path:
     """Return the folder that a path or a URL means, absolute; of a URL that where it is worked on."""
     if not is_url(text):
         if isinstance(text, str) and "://" in text:  # letters of another case, one URL within another
             raise OptionError("--storage", f"no URL that can be used, got {text!r}", KNOWN)
         return absolute_path(text, "--storage")
-    url = checked(str(text))
+    url = check_url(str(text))
     if url.startswith("file://"):
         return absolute_path(url.removeprefix("file://").removeprefix("localhost"), "--storage")
     name = UNSAFE.sub("_", url.rpartition("/")[2])[:LONGEST_NAME]
-    folder = _cache() / f"{name}-{hashlib.sha256(url.encode()).hexdigest()[:HASH_LENGTH]}"
+    folder = _copies_folder() / f"{name}-{hashlib.sha256(url.encode()).hexdigest()[:HASH_LENGTH]}"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARKER).write_text(f"{url}\n", encoding="utf-8")
     return folder
@@ -67,7 +67,7 @@ def check_utf8(text: str, asked: str | None) -> None:
 
 def url_of(path: Path) -> str | None:
     """Return the URL of what a path of this machine is a copy of; None where it is no copy."""
-    cache = _cache()
+    cache = _copies_folder()
     if not path.is_relative_to(cache) or path == cache:
         return None
     copy, *rest = path.relative_to(cache).parts
@@ -78,7 +78,7 @@ def url_of(path: Path) -> str | None:
     return "/".join([root, *rest])
 
 
-def checked(url: str) -> str:
+def check_url(url: str) -> str:
     """Return a URL without what it does not need; raise OptionError where it has no bucket, or holds a secret."""
     if not url.isprintable():
         raise OptionError("--storage", f"no URL that can be used, it holds control characters, got {url!r}", KNOWN)
@@ -97,6 +97,6 @@ def checked(url: str) -> str:
     return url.rstrip("/")
 
 
-def _cache() -> Path:
+def _copies_folder() -> Path:
     """Return where the copies lie: the user's cache, as the XDG base directories have it."""
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser().absolute() / "promotune"

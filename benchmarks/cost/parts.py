@@ -22,7 +22,7 @@ from tune.cluster.resources import Resources, plan_resources
 from tune.gc_control import collector_paused_for_long
 from tune.paths import claim_experiment
 from tune.promotion.program import find_program
-from tune.promotion.resolve import resolve
+from tune.promotion.resolve import resolve_constants
 from tune.search import ray_tune as tuner
 from tune.search.run import run_search
 from tune.search.spec import Search
@@ -82,7 +82,7 @@ def search(
     wanted = Search(
         space=space,
         program=program,
-        promoted=resolve(space, program),
+        promoted=resolve_constants(space, program),
         resources=_resources(space.settings, n_workers),
         paths=claim_experiment(folder, NAME, numbered=False),
         on_start=lambda: None,

@@ -18,7 +18,7 @@ from benchmarks.simulate.haste import hasten
 from benchmarks.simulate.tables import Config, Table
 from tune.paths import ExperimentPaths
 from tune.promotion.program import Program, find_program
-from tune.promotion.resolve import PromotedConstant, resolve
+from tune.promotion.resolve import PromotedConstant, resolve_constants
 from tune.search.checkpoint_retention import CheckpointRetention
 from tune.search.controller import SearchController, SearchLimits
 from tune.search.samplers.optuna_samplers import distribution_of
@@ -196,7 +196,7 @@ def _written_and_read(table: Table, folder: Path, settings: str) -> tuple[Space,
     (folder / "space.yaml").write_text(text)
     space = read_space(folder / "space.yaml")
     program = find_program(space.program)
-    return space, program, resolve(space, program)
+    return space, program, resolve_constants(space, program)
 
 
 def _entry(dimension: Dimension) -> str:

@@ -9,7 +9,7 @@ import pytest
 from tune.cli import main
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
-from tune.promotion.resolve import resolve
+from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import take_snapshot
 from tune.search.study.study import create_ledger
 from tune.space.space_file import read_space, write_space
@@ -84,7 +84,7 @@ def make(tmp_path, monkeypatch):
         paths.folder.mkdir(parents=True)
         write_space(found, paths.space)
         take_snapshot(program, paths.source)
-        ledger = create_ledger(paths, found, resolve(found, program))
+        ledger = create_ledger(paths, found, resolve_constants(found, program))
         for score, values in trials:
             draws = ledger._searcher
             is_first = values is trials[0][1]

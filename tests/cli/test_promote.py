@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from tune.cli import main
 from tune.promotion.find_constants import shortest_names
 from tune.promotion.program import find_program
-from tune.promotion.resolve import resolve
-from tune.promotion.space_checks import lint
+from tune.promotion.resolve import resolve_constants
+from tune.promotion.space_checks import space_warnings
 from tune.search.schedulers.epochs import check_epochs
-from tune.space.dimensions import contains
+from tune.space.dimensions import is_in_dimension
 from tune.space.space import System
 from tune.space.space_file import read_space
-from tune.space.template import flow
+from tune.space.template import format_inline_yaml
 
 ROOT = Path(__file__).parents[2]
 SYSTEMS = sorted(path for path in (ROOT / "lit").rglob("*.py") if "LightningModule" in path.read_text(encoding="utf-8"))
@@ -93,7 +93,7 @@ def resolved(path):
     space = read_space(path)
     program = find_program(space.program)
     check_epochs(space, program)
-    return resolve(space, program)
+    return resolve_constants(space, program)
 
 
 def test_promote_when_names_are_given_then_writes_a_line_for_each_with_its_value_and_place(project, capfd):
@@ -344,8 +344,8 @@ def test_every_constant_of_a_system_of_lit_can_be_promoted(path, tmp_path):
 
     assert main(["promote", str(path), *names, "-o", str(tmp_path / "all.yaml")]) == 0
     promoted = resolved(tmp_path / "all.yaml")
-    assert all(contains(item.dimension, item.value) for item in promoted)
-    assert lint(promoted) == ()
+    assert all(is_in_dimension(item.dimension, item.value) for item in promoted)
+    assert space_warnings(promoted) == ()
 
 
 LITERALS = st.recursive(
@@ -375,7 +375,7 @@ def test_whatever_a_program_holds_then_the_file_is_read_and_its_ranges_fit(held,
     text = (folder / "s.yaml").read_text(encoding="utf-8")
     if any(line.startswith("  ") and not line.startswith("  #") for line in text.splitlines()):
         for item in resolved(folder / "s.yaml"):
-            assert contains(item.dimension, item.value) or item.value == 0
+            assert is_in_dimension(item.dimension, item.value) or item.value == 0
 
 
 @given(value=LITERALS)
@@ -383,7 +383,7 @@ def test_a_value_when_written_on_one_line_then_reads_back_the_same(value, tmp_pa
     from tune.space.yaml_document import read_document
 
     path = tmp_path_factory.getbasetemp() / "flow.yaml"
-    path.write_text(f"x: {flow(value)}\n", encoding="utf-8")
+    path.write_text(f"x: {format_inline_yaml(value)}\n", encoding="utf-8")
 
     assert repr(read_document(path).entries["x"]) == repr(value)
 

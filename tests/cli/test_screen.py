@@ -7,7 +7,7 @@ from tests.recorded import Recorded
 from tests.terminal import Terminal, python
 from tune.cli.terminal.summary import Screen, one_line, show_end
 from tune.promotion.program import find_program
-from tune.promotion.resolve import resolve
+from tune.promotion.resolve import resolve_constants
 
 SIZES = "metric: Loss\nmode: min\nconstants:\n  SIZES: {choice: [[8, 8], [16, 16]]}\nsampler: grid\n"
 
@@ -59,7 +59,7 @@ def test_the_best_values_are_shown_as_the_program_has_them(tmp_path, capfd):
     recorded = Recorded(tmp_path, SIZES, program="sized", source="SIZES = (8, 8)\nMAX_EPOCHS = 1\n")
     for score in (1.0, 0.5):
         recorded.trial([score])
-    promoted = resolve(recorded.space, find_program(recorded.space.program))
+    promoted = resolve_constants(recorded.space, find_program(recorded.space.program))
 
     show_end(Screen(), recorded.ledger.outcomes, recorded.space, promoted)
     row = next(line for line in capfd.readouterr().out.splitlines() if line.startswith("SIZES"))

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tune.promotion.program import find_program
-from tune.promotion.resolve import resolve
-from tune.promotion.space_checks import lint
+from tune.promotion.resolve import resolve_constants
+from tune.promotion.space_checks import space_warnings
 from tune.search.schedulers.epochs import check_epochs
 from tune.space.space_file import read_space
 
@@ -54,10 +54,10 @@ def test_a_space_file_fits_its_program(path):
     space = read_space(path)
     program = find_program(space.program)
 
-    promoted = resolve(space, program)
+    promoted = resolve_constants(space, program)
 
     check_epochs(space, program)
-    assert lint(promoted) == ()
+    assert space_warnings(promoted) == ()
     assert path.read_text(encoding="utf-8").startswith("# ")  # what it is for
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tune.errors import ApplyError
 from tune.promotion.find_constants import find_constant, find_constants
 from tune.promotion.program import Program, find_program
-from tune.promotion.source_edit import diff, identical, rewrite, write
+from tune.promotion.source_edit import build_diff, has_same_repr, rewrite_sources, write_files
 
 MARK = b"\xef\xbb\xbf"
 
@@ -23,7 +23,7 @@ def program_with(folder, raw: bytes) -> Program:
 def applied(program, **values) -> bytes:
     constants = find_constants(program)
     wanted = {find_constant(name, program, constants, "x"): value for name, value in values.items()}
-    rewrites = rewrite(program, wanted)
+    rewrites = rewrite_sources(program, wanted)
     return rewrites[0].raw if rewrites else program.source.raw
 
 
@@ -89,8 +89,8 @@ def test_a_character_that_the_encoding_lacks_is_escaped(tmp_path):
 def test_when_the_values_stand_there_is_nothing_to_do(tmp_path):
     program = program_with(tmp_path, b"LR = 1e-3\nS = [1, 2]\n")
     values = {constant: constant.value for constant in find_constants(program)}
-    assert rewrite(program, values) == ()
-    assert diff(()) == ""
+    assert rewrite_sources(program, values) == ()
+    assert build_diff(()) == ""
 
 
 def test_one_name_of_a_chain_is_refused(tmp_path):
@@ -111,7 +111,7 @@ def test_a_container_and_its_entry_are_not_written_together(tmp_path):
 def test_the_diff_is_unified_and_marks_a_missing_line_end(tmp_path):
     program = program_with(tmp_path, b"import os\nLR = 1e-3")
     (constant,) = find_constants(program)
-    assert diff(rewrite(program, {constant: 0.01})) == (
+    assert build_diff(rewrite_sources(program, {constant: 0.01})) == (
         "--- a/train.py\n+++ b/train.py\n@@ -1,2 +1,2 @@\n import os\n"
         "-LR = 1e-3\n\\ No newline at end of file\n+LR = 1e-2\n\\ No newline at end of file\n"
     )
@@ -124,7 +124,7 @@ def test_writing_keeps_the_mode_and_follows_a_link(tmp_path):
     (tmp_path / "train.py").symlink_to(target)
     program = find_program(tmp_path / "train.py")
     (constant,) = find_constants(program)
-    write(rewrite(program, {constant: 2}))
+    write_files(rewrite_sources(program, {constant: 2}))
     assert target.read_bytes() == b"LR = 2\n"
     assert target.stat().st_mode & 0o777 == 0o755
     assert (tmp_path / "train.py").is_symlink()
@@ -134,10 +134,10 @@ def test_writing_keeps_the_mode_and_follows_a_link(tmp_path):
 def test_a_file_that_was_edited_meanwhile_is_not_written(tmp_path):
     program = program_with(tmp_path, b"LR = 1\n")
     (constant,) = find_constants(program)
-    rewrites = rewrite(program, {constant: 2})
+    rewrites = rewrite_sources(program, {constant: 2})
     program.path.write_bytes(b"LR = 1  # mine\n")
     with pytest.raises(ApplyError) as caught:
-        write(rewrites)
+        write_files(rewrites)
     assert str(caught.value) == "train.py: the file was edited just now; nothing was written\n  Apply again."
     assert program.path.read_bytes() == b"LR = 1  # mine\n"
 
@@ -191,12 +191,12 @@ def test_apply_round_trips(tmp_path, raw, data):
     wanted = re.compile(r"V\d|DV\d\['é'\]")
     constants = [each for each in find_constants(program) if wanted.fullmatch(each.name)]
     values = {constant: data.draw(VALUES, label=constant.name) for constant in constants}
-    write(rewrite(program, values))
+    write_files(rewrite_sources(program, values))
     after = find_program(program.path)
     now = {constant.name: constant for constant in find_constants(after)}
     for constant, value in values.items():
-        assert identical(now[constant.name].value, value)
-    assert rewrite(after, {now[constant.name]: value for constant, value in values.items()}) == ()
+        assert has_same_repr(now[constant.name].value, value)
+    assert rewrite_sources(after, {now[constant.name]: value for constant, value in values.items()}) == ()
     assert _outside(after, [now[constant.name] for constant in values]) == _outside(program, list(values))
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tune.errors import ProgramError
-from tune.promotion.program_checks import cautions, check_names
+from tune.promotion.program_checks import check_names, program_warnings
 
 SEEDS = {
     "seed_everything": "import pytorch_lightning as pl\npl.seed_everything(42)\n",
@@ -17,13 +17,13 @@ SEEDS = {
 
 @pytest.mark.parametrize("text", SEEDS.values(), ids=SEEDS)
 def test_a_program_that_seeds_itself_is_told_so(program_of, text):
-    (warning,) = cautions(program_of(text), is_script=True)
+    (warning,) = program_warnings(program_of(text), is_script=True)
 
     assert warning == "train.py:2: the program seeds itself, so `seed` does not reach what comes after"
 
 
 def test_a_few_places_are_named(program_of):
-    (warning,) = cautions(program_of("import torch\n" + "torch.manual_seed(1)\n" * 5), is_script=True)
+    (warning,) = program_warnings(program_of("import torch\n" + "torch.manual_seed(1)\n" * 5), is_script=True)
 
     assert warning.startswith("train.py:2, train.py:3, train.py:4, ...: the program seeds itself")
 
@@ -31,23 +31,23 @@ def test_a_few_places_are_named(program_of):
 def test_a_seed_of_an_imported_module_counts(program_of):
     program = program_of("import util\n", {"util.py": "import torch\ntorch.manual_seed(1)\n"})
 
-    assert cautions(program, is_script=True)[0].startswith("util.py:2: ")
+    assert program_warnings(program, is_script=True)[0].startswith("util.py:2: ")
 
 
 @pytest.mark.parametrize(("is_script", "n"), [(True, 1), (False, 0)])
 def test_a_seed_under_the_main_guard_is_that_of_a_script(program_of, is_script, n):
     program = program_of("import torch\nif __name__ == '__main__':\n    torch.manual_seed(1)\n")
 
-    assert len(cautions(program, is_script=is_script)) == n
+    assert len(program_warnings(program, is_script=is_script)) == n
 
 
 def test_a_generator_of_its_own_is_the_programs_affair(program_of):
-    assert cautions(program_of("import torch\nrng = torch.Generator().manual_seed(0)\n"), is_script=True) == ()
+    assert program_warnings(program_of("import torch\nrng = torch.Generator().manual_seed(0)\n"), is_script=True) == ()
 
 
 @pytest.mark.parametrize("text", ["pl.callbacks.LearningRateFinder()", "tuner.lr_find(model)", "LearningRateFinder()"])
 def test_a_program_that_looks_for_its_learning_rate_is_told_so(program_of, text):
-    assert cautions(program_of(f"import torch\nx = {text}\n"), is_script=True) == (
+    assert program_warnings(program_of(f"import torch\nx = {text}\n"), is_script=True) == (
         "train.py:2: each trial looks for its learning rate, over one that is searched",
     )
 
@@ -63,14 +63,14 @@ CHOICES = {
 
 @pytest.mark.parametrize("text", CHOICES.values(), ids=CHOICES)
 def test_a_program_that_names_its_gpu_is_told_so(program_of, text):
-    assert cautions(program_of(f"import os\n{text}\n"), is_script=True) == (
+    assert program_warnings(program_of(f"import os\n{text}\n"), is_script=True) == (
         "train.py:2: the program names its GPU itself; a trial keeps the one that it is given",
     )
 
 
 @pytest.mark.parametrize("text", ['x = os.environ["CUDA_VISIBLE_DEVICES"]', 'held["CUDA_VISIBLE_DEVICES"] = "0"'])
 def test_a_program_that_reads_its_gpu_is_told_nothing(program_of, text):
-    assert cautions(program_of(f"import os\n{text}\n"), is_script=True) == ()
+    assert program_warnings(program_of(f"import os\n{text}\n"), is_script=True) == ()
 
 
 @pytest.mark.parametrize("others", [{"tune.py": ""}, {"tune/__init__.py": ""}, {"tune/space.py": ""}], ids=str)

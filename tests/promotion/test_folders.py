@@ -12,7 +12,7 @@ from tune.promotion.execute import Executor
 from tune.promotion.find_constants import find_constant, find_constants
 from tune.promotion.outside_modules import find_outside_modules
 from tune.promotion.program import find_program
-from tune.promotion.program_checks import cautions
+from tune.promotion.program_checks import program_warnings
 from tune.promotion.project_folders import added_folders
 from tune.promotion.snapshot import open_snapshot, take_snapshot
 
@@ -270,7 +270,7 @@ def test_a_module_outside_is_named_with_the_line_that_imports_it(write, tmp_path
         ("shared.config", "train.py:2"),
         ("shared.other", "train.py:3"),
     ]
-    (warning,) = cautions(program, is_script=True)
+    (warning,) = program_warnings(program, is_script=True)
     assert warning == (
         f"train.py:2: shared.config ({tmp_path}/libraries/shared/config.py) lies outside of the project {project}: "
         "nothing of it is searched"
@@ -325,7 +325,7 @@ def test_a_notebooks_line_magics_are_left_out_and_named(write, tmp_path, capsys)
     executor = executor_of(project / "train.py", tmp_path / "snapshot", "X")
 
     assert run_main(executor, capsys, X=7) == "None 7\n"
-    assert cautions(executor.snapshot.program, is_script=True) == (
+    assert program_warnings(executor.snapshot.program, is_script=True) == (
         "train.py:2, train.py:3: `get_ipython()` is there in a notebook alone: trials leave such lines out",
     )
 

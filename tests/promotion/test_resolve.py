@@ -7,7 +7,7 @@ import pytest
 from tune.errors import UserError
 from tune.promotion.options.declared_options import option_words
 from tune.promotion.program import find_program
-from tune.promotion.resolve import resolve
+from tune.promotion.resolve import resolve_constants
 from tune.space.dimensions import Choice, LogUniform, QRandInt, RandInt, Uniform
 from tune.space.space_file import read_space
 
@@ -24,7 +24,7 @@ def promoted(program, entries):
     Path("p.py").write_text(program)
     Path("s.yaml").write_text(HEAD + "".join(f"  {entry}\n" for entry in entries))
     space = read_space(Path("s.yaml"))
-    return resolve(space, find_program(space.program))
+    return resolve_constants(space, find_program(space.program))
 
 
 FITS = [
@@ -71,7 +71,7 @@ def test_a_toggle_is_given_by_its_two_words(project, text):
     Path("p.py").write_text(text)
     Path("s.yaml").write_text(HEAD.replace("system", "script") + '  "--fast": {choice: [false, true]}\n')
     space = read_space(Path("s.yaml"))
-    (item,) = resolve(space, find_program(space.program))
+    (item,) = resolve_constants(space, find_program(space.program))
 
     words = [option_words({"--fast": item.constant}, {"--fast": value}) for value in (True, False)]
     assert words == [["--fast"], ["--no-fast"]]
@@ -89,7 +89,7 @@ def test_what_every_word_is_true_to_takes_what_can_be_given(project, default, ch
     Path("p.py").write_text(BOOL.format(default=default))
     Path("s.yaml").write_text(HEAD.replace("system", "script") + f'  "--bias": {{choice: {choice}}}\n')
     space = read_space(Path("s.yaml"))
-    (item,) = resolve(space, find_program(space.program))
+    (item,) = resolve_constants(space, find_program(space.program))
 
     words = [option_words({"--bias": item.constant}, {"--bias": value}) for value in (True, False)]
     assert words == [["--bias=true"], []]
@@ -101,7 +101,7 @@ def test_what_every_word_is_true_to_is_never_given_false(project):
     space = read_space(Path("s.yaml"))
 
     with pytest.raises(UserError) as refused:
-        resolve(space, find_program(space.program))
+        resolve_constants(space, find_program(space.program))
     assert str(refused.value) == (
         "s.yaml:5: --bias: `type=bool` makes True of every word, so False cannot be given (p.py:4)\n"
         "  Write `action=argparse.BooleanOptionalAction` in the program."

@@ -1,6 +1,6 @@
 import pytest
 
-from tune.promotion.drift import Edited, Removed, Unchanged, standings
+from tune.promotion.drift import Edited, Removed, Unchanged, find_drift
 from tune.promotion.find_constants import find_constants
 from tune.promotion.program import find_program
 
@@ -29,7 +29,7 @@ def test_a_constant_of_an_edited_source_is_found_again_or_not(tmp_path, name, no
         (tmp_path / folder / "train.py").write_text(text)
         programs.append(find_program(tmp_path / folder / "train.py"))
     (constant,) = (each for each in find_constants(programs[0]) if name in each.names)
-    match standings([constant], *programs)[constant]:
+    match find_drift([constant], *programs)[constant]:
         case Unchanged(now=there):
             got = f"same {there.where}"
         case Edited(now=there, was=was, text=text):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tune.promotion.program_checks import DataLoaderWorkers, crowding, most_workers
-from tune.promotion.resolve import resolve
+from tune.promotion.program_checks import DataLoaderWorkers, core_shortage_warnings, most_workers
+from tune.promotion.resolve import resolve_constants
 from tune.space.space_file import read_space
 
 LOADER = "from torch.utils.data import DataLoader\n"
@@ -47,7 +47,9 @@ def test_a_number_that_is_searched_counts_with_the_most_that_it_may_be(program_o
         "system: train.py\nmetric: m\nmode: max\nconstants: {WORKERS: {randint: [0, 5]}, LR: {uniform: [0, 9]}}"
     )
 
-    assert most_workers(program, resolve(read_space(space), program)) == DataLoaderWorkers(number=5, where="train.py:2")
+    assert most_workers(program, resolve_constants(read_space(space), program)) == DataLoaderWorkers(
+        number=5, where="train.py:2"
+    )
 
 
 @pytest.mark.parametrize(
@@ -60,7 +62,7 @@ def test_a_number_that_is_searched_counts_with_the_most_that_it_may_be(program_o
     ],
 )
 def test_more_workers_than_cores_are_told_with_the_number_to_use(n_cores, told):
-    assert crowding(DataLoaderWorkers(number=4, where="train.py:2"), n_cores) == told
+    assert core_shortage_warnings(DataLoaderWorkers(number=4, where="train.py:2"), n_cores) == told
 
 
 LINES = {
@@ -98,7 +100,7 @@ def test_a_searched_constant_in_the_line_of_the_workers_is_not_taken_for_them(pr
     space = program.path.with_name("s.yaml")
     space.write_text(f'script: train.py\nmetric: m\nmode: max\nconstants: {{"{key}": {{{entry}}}}}\n')
 
-    assert most_workers(program, resolve(read_space(space), program)).number == number
+    assert most_workers(program, resolve_constants(read_space(space), program)).number == number
 
 
 def test_options_in_one_line_are_not_taken_for_each_other(program_of):
@@ -107,4 +109,4 @@ def test_options_in_one_line_are_not_taken_for_each_other(program_of):
     space = program.path.with_name("s.yaml")
     space.write_text('script: train.py\nmetric: m\nmode: max\nconstants: {"--batch": {choice: [16, 64]}}\n')
 
-    assert most_workers(program, resolve(read_space(space), program)).number == 1
+    assert most_workers(program, resolve_constants(read_space(space), program)).number == 1

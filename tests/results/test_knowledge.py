@@ -8,7 +8,7 @@ from tune.errors import ExperimentError
 from tune.experiment.open import open_experiment
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
-from tune.promotion.resolve import resolve
+from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import take_snapshot
 from tune.results.warm_start import knowledge_of
 from tune.search.study.study import create_ledger
@@ -32,7 +32,7 @@ def space(tmp_path):
         (tmp_path / "p.py").write_text(PROGRAM)
         (tmp_path / "s.yaml").write_text(text)
         space = read_space(tmp_path / "s.yaml")
-        return space, resolve(space, find_program(space.program))
+        return space, resolve_constants(space, find_program(space.program))
 
     return read
 

@@ -12,7 +12,7 @@ from tune.errors import PromotuneError
 from tune.experiment.records import read_record
 from tune.paths import ExperimentPaths, claim_experiment
 from tune.promotion.program import find_program
-from tune.promotion.resolve import resolve
+from tune.promotion.resolve import resolve_constants
 from tune.space.space_file import read_space
 
 
@@ -52,7 +52,7 @@ def search(ray):
         search = Search(
             space=space,
             program=found,
-            promoted=resolve(space, found),
+            promoted=resolve_constants(space, found),
             resources=plan_resources(space.settings, None),
             paths=searched.paths,
             on_start=lambda: None,
@@ -88,7 +88,7 @@ def resume(ray):
             search = Search(
                 space=space,
                 program=program,
-                promoted=resolve(space, program),
+                promoted=resolve_constants(space, program),
                 resources=plan_resources(space.settings, None),
                 paths=paths,
                 on_start=lambda: None,

@@ -14,7 +14,7 @@ from tune.experiment.open import open_experiment
 from tune.experiment.records import TrialRecord
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
-from tune.promotion.resolve import resolve
+from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import take_snapshot
 from tune.results.load import _space_of
 from tune.search.study.edit_space import SpaceEdit, kept_by
@@ -49,7 +49,7 @@ def space(tmp_path):
         (tmp_path / "p.py").write_text(PROGRAM)
         (tmp_path / name).write_text(text)
         found = read_space(tmp_path / name)
-        return found, resolve(found, find_program(found.program))
+        return found, resolve_constants(found, find_program(found.program))
 
     return read
 
@@ -85,7 +85,9 @@ def edit(experiment, space):
         before = read_space(experiment.space, program_is_here=False)
         after, promoted = space(text, "edited.yaml")
         program = find_program(after.program)
-        change = SpaceEdit(before=before, after=after, promoted_before=resolve(before, program), promoted=promoted)
+        change = SpaceEdit(
+            before=before, after=after, promoted_before=resolve_constants(before, program), promoted=promoted
+        )
         return kept_by(change, experiment)
 
     return make

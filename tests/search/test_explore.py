@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tune.search.samplers.perturb import explore
-from tune.space.dimensions import Choice, LogRandInt, LogUniform, QRandInt, QUniform, RandInt, Uniform, contains
+from tune.space.dimensions import Choice, LogRandInt, LogUniform, QRandInt, QUniform, RandInt, Uniform, is_in_dimension
 
 SPACE = {
     "uniform": Uniform(low=-1.0, high=2.0),
@@ -63,7 +63,7 @@ def test_whatever_is_done_to_them_values_stay_in_their_ranges(seed, n):
     for _ in range(n):
         values = explore(SPACE, values, rng)
 
-    assert all(contains(SPACE[name], value) for name, value in values.items())
+    assert all(is_in_dimension(SPACE[name], value) for name, value in values.items())
     on_grid = (values["quniform"] - 0.1) / 0.1
     assert abs(on_grid - round(on_grid)) < 1e-6
     assert values["qrandint"] % 8 == 0

@@ -12,7 +12,7 @@ from tests.projects import write_program
 from tests.search.test_kill import Driver
 from tests.search.test_resume import check_whole
 from tune.errors import NoRoomError
-from tune.paths import short
+from tune.paths import display_path
 from tune.trial.checkpoints.checkpoint_state import read_mark
 
 SPACE = """
@@ -88,7 +88,7 @@ def check_undamaged(paths):
 def check_paused(searched):
     assert searched.error is None
     assert type(searched.finished.fault) is NoRoomError
-    assert searched.finished.fault.where == short(searched.paths.folder)
+    assert searched.finished.fault.where == display_path(searched.paths.folder)
     assert searched.finished.fault.what.startswith("no room is left on its disk: ")
     states = {trial.state.name for trial in searched.study.trials}
     assert states <= {"COMPLETE", "WAITING"}
@@ -105,7 +105,7 @@ def test_checkpoints_that_fill_the_disk_pause_the_search_until_there_is_room(sea
     refused = resume(searched.paths)
     assert type(refused.error) is NoRoomError
     assert str(refused.error) == (
-        f"{short(searched.paths.folder)}: no room is left on its disk: 0 KB free\n  Make room there."
+        f"{display_path(searched.paths.folder)}: no room is left on its disk: 0 KB free\n  Make room there."
     )
     check_undamaged(searched.paths)
     make_room(small_disk)
@@ -149,7 +149,7 @@ def test_the_command_says_which_disk_is_full_and_how_to_go_on(small_disk):
 
     first = Driver(folder, "--space", "s.yaml")
     assert first.process.wait() == 1
-    go_on = f"python run_search.py resume s --storage {short(small_disk)}"
+    go_on = f"python run_search.py resume s --storage {display_path(small_disk)}"
     assert f"\nto go on: {go_on}\n" in first.told
     *_, what, hint = first.told.splitlines()
     assert re.fullmatch(rf"{small_disk / 's'}: no room is left on its disk: [\d.]+ [KM]B free", what)

@@ -9,7 +9,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
-from tune.promotion.resolve import resolve
+from tune.promotion.resolve import resolve_constants
 from tune.search.study.study import create_ledger, open_ledger
 from tune.space.space_file import read_space
 
@@ -36,7 +36,7 @@ def ledger(tmp_path):
         (tmp_path / "p.py").write_text(program)
         (tmp_path / "s.yaml").write_text(SPACE.format(mode=mode, rest=rest, lr=lr))
         space = read_space(tmp_path / "s.yaml")
-        return create_ledger(paths, space, resolve(space, find_program(space.program)))
+        return create_ledger(paths, space, resolve_constants(space, find_program(space.program)))
 
     return create
 
@@ -261,7 +261,7 @@ def two(tmp_path):
     (tmp_path / "p.py").write_text(PROGRAM)
     (tmp_path / "s.yaml").write_text(TWO)
     space = read_space(tmp_path / "s.yaml")
-    promoted = resolve(space, find_program(space.program))
+    promoted = resolve_constants(space, find_program(space.program))
     paths = ExperimentPaths(tmp_path / "exp")
     paths.folder.mkdir()
     return lambda make: make(paths, space, promoted)
@@ -317,7 +317,7 @@ def test_cma_es_goes_on_from_where_it_was(tmp_path, arguments):
     text = f"system: p.py\nmetric: m\nmode: min\nconstants: {constants}\nsampler: cmaes\nsampler_args: {arguments}\n"
     (tmp_path / "s.yaml").write_text(text)
     space = read_space(tmp_path / "s.yaml")
-    promoted = resolve(space, find_program(space.program))
+    promoted = resolve_constants(space, find_program(space.program))
     paths = ExperimentPaths(tmp_path / "exp")
     paths.folder.mkdir()
     book = create_ledger(paths, space, promoted)

@@ -16,7 +16,7 @@ from tests.projects import write_program
 from tune.cluster.gpus import detect_gpus
 from tune.cluster.resources import plan_resources
 from tune.errors import OptionError, SpaceError
-from tune.space.settings import Settings, check
+from tune.space.settings import Settings, check_setting
 
 ROOT = Path(__file__).parents[2]
 N_CORES = len(os.sched_getaffinity(0))
@@ -391,7 +391,7 @@ NUMBERS = st.floats(1e-5, 1e6) | st.integers(1, 10**9)
 def test_whatever_is_asked_for_is_given_or_refused(monkeypatch, n_gpus, asked, n_workers):
     monkeypatch.setenv("PROMOTUNE_LOGICAL_GPUS", str(n_gpus))
     try:
-        wanted = Settings(**{name: check(name, value, None) for name, value in asked.items()})
+        wanted = Settings(**{name: check_setting(name, value, None) for name, value in asked.items()})
         resources = plan_resources(wanted, None, n_workers)
     except (OptionError, SpaceError):
         return

@@ -9,7 +9,7 @@ from tune.cluster.node_checks import _incomplete, _unshared, _unwritable
 from tune.cluster.remote_ray import ON_NODES, _refusal, _told_to_nodes
 from tune.cluster.resources import Node
 from tune.errors import OptionError, StartError
-from tune.storage_url import place, url_of
+from tune.storage_url import local_folder_of, url_of
 
 
 def answers(*given):
@@ -32,7 +32,7 @@ def test_a_folder_that_some_do_not_see_is_told_with_their_names(tmp_path):
 
 def test_of_a_url_it_is_the_copy_that_has_to_be_shared(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    storage = place("s3://bucket/folder")
+    storage = local_folder_of("s3://bucket/folder")
     refused = _unshared(answers(FINE, replace(FINE, sees_storage=False)), storage)
     assert str(refused) == (
         f"--storage: the copy of s3://bucket/folder in {storage} is not shared: "
@@ -43,7 +43,7 @@ def test_of_a_url_it_is_the_copy_that_has_to_be_shared(tmp_path, monkeypatch):
 
 def test_nodes_know_by_their_environment_which_url_a_copy_is_of(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "shared"))
-    storage = place("s3://bucket/folder")
+    storage = local_folder_of("s3://bucket/folder")
     told = _told_to_nodes(storage)
     monkeypatch.setenv("XDG_CACHE_HOME", told["XDG_CACHE_HOME"])
     assert url_of(storage / "exp") == "s3://bucket/folder/exp"

@@ -8,7 +8,7 @@ import pytest
 
 from tune.search.samplers.grid import axis_of
 from tune.search.samplers.optuna_samplers import build_sampler, distribution_of, from_label, labels_of, to_label
-from tune.space.dimensions import Choice, LogRandInt, LogUniform, QRandInt, QUniform, RandInt, Uniform, contains
+from tune.space.dimensions import Choice, LogRandInt, LogUniform, QRandInt, QUniform, RandInt, Uniform, is_in_dimension
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -41,7 +41,7 @@ def test_every_point_is_drawn_both_ends_included(dimension, points):
 def test_a_continuous_range_is_drawn_from_end_to_end(dimension):
     values = drawn(dimension, 2000)
 
-    assert all(contains(dimension, value) for value in values)
+    assert all(is_in_dimension(dimension, value) for value in values)
     if isinstance(dimension, LogUniform):
         assert min(values) < dimension.low * 1.02
         assert max(values) > dimension.high / 1.02

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tune.errors import MutationError, SpaceError
-from tune.paths import short
+from tune.paths import display_path
 from tune.trial.checkpoints.checkpoint_state import read_mark
 
 PROGRAM = '''
@@ -135,7 +135,7 @@ def test_a_constant_that_changes_shapes_is_refused_before_any_training(search, p
 
     assert isinstance(error, MutationError)
     assert str(error) == (
-        f"{short(program.with_name('space.yaml'))}:6: pbt changes constants while a trial trains, and WIDTH = 4 "
+        f"{display_path(program.with_name('space.yaml'))}:6: pbt changes constants while a trial trains, and WIDTH = 4 "
         "changes the shapes of the weights\n  Take it out of the space, or take another scheduler."
     )
 

@@ -4,7 +4,7 @@ import pytest
 from optuna.trial import TrialState
 
 from tune.promotion.program import find_program
-from tune.promotion.resolve import resolve
+from tune.promotion.resolve import resolve_constants
 from tune.search.samplers.searcher import Searcher
 from tune.space.space_file import read_space
 
@@ -23,7 +23,7 @@ def searcher(tmp_path):
         text = f"system: p.py\nmetric: m\nmode: max\nconstants:{constants}\n{rest}\n"
         (tmp_path / "s.yaml").write_text(text)
         space = read_space(tmp_path / "s.yaml")
-        return Searcher(space, resolve(space, find_program(space.program)), **arguments)
+        return Searcher(space, resolve_constants(space, find_program(space.program)), **arguments)
 
     return create
 

@@ -8,7 +8,7 @@ from tune.cluster.resources import Resources
 from tune.errors import OptionError
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
-from tune.promotion.resolve import resolve
+from tune.promotion.resolve import resolve_constants
 from tune.search.job import build_job
 from tune.search.run import _with_share
 from tune.search.spec import Search
@@ -184,7 +184,7 @@ def test_trials_get_what_was_measured(monkeypatch, tmp_path):
     search = Search(
         space=space,
         program=program,
-        promoted=resolve(space, program),
+        promoted=resolve_constants(space, program),
         resources=machine(),
         paths=ExperimentPaths(tmp_path),
         on_start=lambda: None,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tune.space.dimensions import describe
+from tune.space.dimensions import describe_dimension
 from tune.space.library_args import find_accepted_range
 from tune.space.suggest_range import suggest_range
 
@@ -38,7 +38,7 @@ def test_a_range_when_a_library_takes_the_value_then_holds_what_it_accepts_alone
     dimension = suggest_range(name, value, [receiver]).dimension
 
     assert dimension is not None
-    assert describe(dimension) == described
+    assert describe_dimension(dimension) == described
 
 
 def test_a_range_that_a_library_bounds_says_so():
@@ -62,7 +62,7 @@ def test_a_name_with_a_number_in_it_says_what_it_is(name, value, described):
     dimension = suggest_range(name, value).dimension
 
     assert dimension is not None
-    assert describe(dimension) == described
+    assert describe_dimension(dimension) == described
 
 
 @pytest.mark.parametrize("name", ["Adam", "AdamW", "NAdam", "SGD", "RMSprop", "Adadelta", "Adagrad"])

@@ -3,8 +3,8 @@
 import pytest
 
 from tune.promotion.program import find_program
-from tune.promotion.resolve import hardcoded, resolve
-from tune.space.edit import carried
+from tune.promotion.resolve import hardcoded_values, resolve_constants
+from tune.space.edit import convert_config
 from tune.space.space_file import read_space
 
 PROGRAM = "LR = 0.1\nSIZES = (4, 2)\nOPT = 'adam'\nMOMENTUM = 0.5\nN = 2\nD = 8\nWIDTH = int('7')\n"
@@ -43,9 +43,9 @@ def test_a_trial_is_kept_with_its_values_or_left_out_with_the_reason(constants, 
     (tmp_path / "s.yaml").write_text(f"system: p.py\nmetric: m\nmode: max\nconstants:{constants}")
     space = read_space(tmp_path / "s.yaml")
     program = find_program(space.program)
-    promoted = resolve(space, program)
-    known = {"LR": 0.1, "SIZES": (4, 2), "OPT": "adam", "MOMENTUM": 0.5, "D": 8, **hardcoded(promoted)}
+    promoted = resolve_constants(space, program)
+    known = {"LR": 0.1, "SIZES": (4, 2), "OPT": "adam", "MOMENTUM": 0.5, "D": 8, **hardcoded_values(promoted)}
     if fate == "drop MOMENTUM":
         fate = {name: value for name, value in {**VALUES, "SIZES": (4, 2)}.items() if name != "MOMENTUM"}
 
-    assert carried(VALUES, space, {item.key: item.dimension for item in promoted}, known) == fate
+    assert convert_config(VALUES, space, {item.key: item.dimension for item in promoted}, known) == fate

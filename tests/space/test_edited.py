@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tune.errors import SpaceError
-from tune.space.edit import changes, edited_space
+from tune.space.edit import describe_changes, edited_space
 from tune.space.space_file import read_space
 
 SPACE = """system: lit/p.py
@@ -47,7 +47,7 @@ def test_what_the_file_names_is_the_files_and_arguments_of_another_sampler_do_no
     text = SPACE + "trials: 60\nsampler: random\ntrainer: {max_epochs: 4}\ntime_budget: 30m\nscheduler: none\n"
     space = edited_space(read(text, "e.yaml"), before)
 
-    assert changes(before.settings, space.settings) == [
+    assert describe_changes(before.settings, space.settings) == [
         "trials 50 -> 60",
         "time_budget None -> 1800.0",
         "sampler tpe -> random",

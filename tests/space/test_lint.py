@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tune.promotion.space_checks import lint
+from tune.promotion.space_checks import space_warnings
 from tune.space.dimensions import Choice, Dimension, LogUniform, RandInt, Uniform
 
 
@@ -66,7 +66,7 @@ def numbers(*options):
     ],
 )
 def test_what_may_not_be_meant_is_told(key, dimension, value, warning):
-    assert lint([Entry(key, dimension, value)]) == (f"s.yaml:5: {key}: {warning}",)
+    assert space_warnings([Entry(key, dimension, value)]) == (f"s.yaml:5: {key}: {warning}",)
 
 
 @pytest.mark.parametrize(
@@ -84,4 +84,4 @@ def test_what_may_not_be_meant_is_told(key, dimension, value, warning):
     ],
 )
 def test_what_is_in_order_is_not_told(key, dimension, value):
-    assert lint([Entry(key, dimension, value)]) == ()
+    assert space_warnings([Entry(key, dimension, value)]) == ()

@@ -3,7 +3,7 @@
 import pytest
 
 from tune.errors import SpaceError
-from tune.space.settings import CHECKS, Settings, check, set_to
+from tune.space.settings import CHECKS, Settings, check_setting, set_to
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from tune.space.settings import CHECKS, Settings, check, set_to
     ],
 )
 def test_a_time_budget_becomes_seconds(written, seconds):
-    assert check("time_budget", written, None) == seconds
+    assert check_setting("time_budget", written, None) == seconds
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_time_budget_becomes_seconds(written, seconds):
 )
 def test_a_time_budget_that_is_no_time_is_refused(written):
     with pytest.raises(SpaceError, match="time_budget: must be a time above 0"):
-        check("time_budget", written, None)
+        check_setting("time_budget", written, None)
 
 
 def test_a_setting_of_the_command_line_wins_and_arguments_are_added():
@@ -65,7 +65,7 @@ def test_a_setting_of_the_command_line_wins_and_arguments_are_added():
 
 def test_an_error_begins_with_the_option():
     with pytest.raises(SpaceError) as error:
-        check("sampler", "TPEE", "--sampler")
+        check_setting("sampler", "TPEE", "--sampler")
 
     assert str(error.value) == "--sampler: sampler: no such sampler, got 'TPEE'\n  Did you mean 'tpe'?"
 
@@ -73,4 +73,4 @@ def test_an_error_begins_with_the_option():
 @pytest.mark.parametrize("name", CHECKS)
 def test_a_value_of_no_sensible_type_is_refused_by_every_setting(name):
     with pytest.raises(SpaceError, match=f"^nowhere: {name}: "):
-        check(name, (), "nowhere")
+        check_setting(name, (), "nowhere")

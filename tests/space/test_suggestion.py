@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tune.space.dimensions import Choice, LogUniform, contains, describe
+from tune.space.dimensions import Choice, LogUniform, describe_dimension, is_in_dimension
 from tune.space.suggest_range import suggest_range
 
 SUGGESTIONS = [
@@ -53,7 +53,7 @@ def test_a_constant_when_its_name_says_what_it_is_then_its_range_fits_that(name,
     dimension = suggest_range(name, value).dimension
 
     assert dimension is not None
-    assert describe(dimension) == described
+    assert describe_dimension(dimension) == described
 
 
 @pytest.mark.parametrize("value", [None, "relu", (0.9, 0.999), [64, 64], {}, 10**20, float("inf"), float("nan"), 1e305])
@@ -73,5 +73,5 @@ def test_any_number_when_it_gets_a_range_then_lies_in_it(name, value):
 
     if dimension is None:
         return
-    assert contains(dimension, value) or (value == 0 and isinstance(dimension, LogUniform))
+    assert is_in_dimension(dimension, value) or (value == 0 and isinstance(dimension, LogUniform))
     assert not isinstance(dimension, Choice) or len(dimension.options) > 1

@@ -6,7 +6,7 @@ import secrets
 import pytest
 
 from tune.storage.remote import RemoteFolder
-from tune.storage_url import place
+from tune.storage_url import local_folder_of
 
 
 class Server:
@@ -75,6 +75,6 @@ def machine(url, monkeypatch, tmp_path):
 
     def become(name):
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / name))
-        return place(url) / "exp"
+        return local_folder_of(url) / "exp"
 
     return become

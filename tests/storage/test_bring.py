@@ -9,7 +9,7 @@ from tune.paths import ExperimentPaths
 from tune.storage.download import arrived, bring, fetch, names_at
 from tune.storage.remote import RemoteFolder
 from tune.storage.sync import written
-from tune.storage_url import place
+from tune.storage_url import local_folder_of
 
 FIRST, SECOND, OTHER = '{"op_code": 0}\n', '{"op_code": 1}\n', '{"op_code": 2}\n'
 
@@ -103,5 +103,5 @@ def test_an_experiment_and_its_versions_have_urls(ours, machine, url):
 
     assert arrived(f"{url}/exp") == theirs
     assert arrived(f"{url}/exp/000") == theirs / "000"
-    assert names_at(place(url)) == ["exp"]
+    assert names_at(local_folder_of(url)) == ["exp"]
     assert journal(theirs) == FIRST

@@ -6,9 +6,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn, Protocol, cast
 
-from tune.errors import OptionError, suggest
+from tune.errors import OptionError, suggest_name
 from tune.paths import DEFAULT_STORAGE
-from tune.storage_url import place
+from tune.storage_url import local_folder_of
 
 
 class Parser(argparse.ArgumentParser):
@@ -41,7 +41,7 @@ class Parser(argparse.ArgumentParser):
         if not option.startswith("-"):
             return OptionError(None, f"one word too many, got {word!r}", f"`{self.prog} --help` shows what goes where.")
         known = [text for text in self.options if text.startswith("--")]
-        return OptionError(None, f"no such option, got {option!r}", suggest(option, known, what="options"))
+        return OptionError(None, f"no such option, got {option!r}", suggest_name(option, known, what="options"))
 
 
 def add_quiet(parser: Parser) -> None:
@@ -99,7 +99,7 @@ def split(argv: Sequence[str]) -> tuple[str, list[str]]:
     if not argv or argv[0].startswith("-"):
         return SEARCH, list(argv)
     if argv[0] not in COMMANDS:
-        hint = suggest(argv[0], COMMANDS, what="commands")
+        hint = suggest_name(argv[0], COMMANDS, what="commands")
         if Path(argv[0]).suffix in (".yaml", ".yml"):
             hint = f"To search a space: run_search.py --space {argv[0]}"
         raise OptionError(None, f"no such command, got {argv[0]!r}", hint)
@@ -108,4 +108,4 @@ def split(argv: Sequence[str]) -> tuple[str, list[str]]:
 
 def storage_of(given: str | None) -> Path:
     """Return the folder of all experiments, absolute; of a URL the folder where they are worked on."""
-    return place(given or DEFAULT_STORAGE)
+    return local_folder_of(given or DEFAULT_STORAGE)

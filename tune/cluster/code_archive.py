@@ -16,7 +16,7 @@ from pathlib import Path
 
 import tune
 from tune.errors import OptionError, UserError
-from tune.paths import ExperimentPaths, short
+from tune.paths import ExperimentPaths, display_path
 from tune.promotion.program import Program
 from tune.promotion.project_folders import FOREIGN_FOLDERS
 from tune.trial.inputs.project_folder import PROJECT
@@ -86,7 +86,7 @@ def _unignored(root: Path) -> Iterable[str]:
     """Ask git; where the folder is in no repository, in one that is empty and elsewhere."""
     if shutil.which("git") is None:
         if next(root.rglob(".gitignore"), None) is not None:
-            what = f"{short(root)} has a .gitignore, and git, which can read it, is not installed"
+            what = f"{display_path(root)} has a .gitignore, and git, which can read it, is not installed"
             raise OptionError("--address", what, "Install git.")
         return [path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()]
     found = _asked(root, [])
@@ -120,7 +120,7 @@ def _light_enough(root: Path, files: Iterable[Path]) -> list[Path]:
         return found
     largest = ", ".join(f"{name} ({size / MB:.1f} MB)" for name, size in sizes.most_common(MOST_NAMED))
     what = (
-        f"the project {short(root)} is too large to travel to the nodes: {n_bytes / MB:.1f} MB in {len(found)} files, "
+        f"the project {display_path(root)} is too large to travel to the nodes: {n_bytes / MB:.1f} MB in {len(found)} files, "
         f"at most {MOST_BYTES // MB} MB in {MOST_FILES}"
     )
     hint = f"The largest: {largest}. List in .gitignore what no trial reads, or let all nodes mount the project."

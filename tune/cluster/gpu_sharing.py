@@ -11,9 +11,9 @@ from ray.exceptions import RayError
 
 from tune.cluster.resources import Resources, gpu_slots, spread_trials
 from tune.errors import OptionError
-from tune.promotion.resolve import PromotedConstant, hardcoded
-from tune.space.conditions import draw, only_active
-from tune.space.dimensions import Dimension, Value, extremes, is_int
+from tune.promotion.resolve import PromotedConstant, hardcoded_values
+from tune.space.conditions import draw_config, only_active
+from tune.space.dimensions import Dimension, Value, extreme_values, is_int
 from tune.space.settings import Settings
 from tune.space.space import Space
 from tune.trial.messages import Job, MemoryFootprint, Weighed
@@ -96,12 +96,12 @@ def heaviest(space: Space, dimensions: Mapping[str, Dimension], hardcoded: Mappi
     A size is whatever is a whole number, or a list of such. Where the space's requirements refuse the corner, it is
     the allowed one of 1,000 draws whose sizes have the largest product.
     """
-    sizes = {name: each for name, each in dimensions.items() if all(_size(value) for value in extremes(each))}
-    corner = _allowed(space, {name: max(extremes(each), key=_size) for name, each in sizes.items()}, hardcoded)
+    sizes = {name: each for name, each in dimensions.items() if all(_size(value) for value in extreme_values(each))}
+    corner = _allowed(space, {name: max(extreme_values(each), key=_size) for name, each in sizes.items()}, hardcoded)
     if corner is not None:
         return corner
     rng = random.Random(space.settings.seed)  # noqa: S311 - no secret
-    draws = (_allowed(space, draw(sizes, {}, rng), hardcoded) for _ in range(N_DRAWS))
+    draws = (_allowed(space, draw_config(sizes, {}, rng), hardcoded) for _ in range(N_DRAWS))
     return max((each for each in draws if each is not None), key=_weight, default={})
 
 
@@ -146,7 +146,7 @@ def measured_share(
 
 def loads_of(space: Space, promoted: Sequence[PromotedConstant]) -> dict[str, dict[str, Value]]:
     """Return the configurations to measure by what they are called: the hardcoded one, and the heaviest corner."""
-    corner = heaviest(space, {item.key: item.dimension for item in promoted}, hardcoded(promoted))
+    corner = heaviest(space, {item.key: item.dimension for item in promoted}, hardcoded_values(promoted))
     named = ", ".join(f"{name}={value}" for name, value in corner.items())
     return {HARDCODED: {}, **({named: corner} if corner else {})}
 

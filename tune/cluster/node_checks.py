@@ -17,7 +17,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from tune.cluster.resources import Node, Resources, slots_of
 from tune.errors import ExperimentError, OptionError, PromotuneError, StartError
-from tune.paths import short
+from tune.paths import display_path
 from tune.promotion.program import Program
 from tune.storage.remote import PACKAGES
 from tune.storage_url import url_of
@@ -177,7 +177,7 @@ def _question(program: Program, storage: Path) -> Iterator[NodeQuestion]:
         (folder / TOKEN).write_text(token, encoding="utf-8")
     except OSError as error:
         what = f"the folder cannot be written: {error.strerror}"
-        raise ExperimentError(short(storage), what, "Give another --storage.") from error
+        raise ExperimentError(display_path(storage), what, "Give another --storage.") from error
     url = url_of(storage)
     protocol = "" if url is None else url.partition("://")[0]
     try:
@@ -219,7 +219,7 @@ def _unshared(answers: Sequence[tuple[Node, NodeAnswer]], storage: Path) -> Prom
     if not blind:
         return None
     hint = "Give a folder that all nodes mount at this path (NFS, EFS, Filestore): --storage /mnt/shared/ray_results"
-    where = short(storage)
+    where = display_path(storage)
     if url_of(storage) is not None:
         where = f"the copy of {url_of(storage)} in {storage}"
         hint = "Set XDG_CACHE_HOME to a folder that all nodes mount: trials write there, and it is carried to the URL."
@@ -231,7 +231,7 @@ def _unshared(answers: Sequence[tuple[Node, NodeAnswer]], storage: Path) -> Prom
 def _unwritable(answers: Sequence[tuple[Node, NodeAnswer]], storage: Path) -> PromotuneError | None:
     for node, answer in answers:
         if answer.write_error is not None:
-            what = f"the node {node.name} cannot write to {short(storage)}: {answer.write_error}"
+            what = f"the node {node.name} cannot write to {display_path(storage)}: {answer.write_error}"
             return OptionError("--storage", what, "Let the user that Ray runs as there write to it.")
     return None
 

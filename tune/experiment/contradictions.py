@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tune.errors import ExperimentError
 from tune.experiment.trial_result import BASELINE, MUTATIONS, SETTINGS, Mode, outcome_of
-from tune.paths import ExperimentPaths, short
+from tune.paths import ExperimentPaths, display_path
 from tune.space.settings import MAY_CHANGE
 from tune.space.space import Space, note_space
 
@@ -43,9 +43,9 @@ def count_whole_records(raw: bytes, journal: Path) -> int:
     n_whole = next((number for number, each in enumerate(found) if not _is_record(each)), len(lines))
     if any(each is not None for each in found[n_whole + 1 :]):
         what = f"line {n_whole + 1} is no record, and records follow it"
-        raise ExperimentError(short(journal), what, BACKUP)
+        raise ExperimentError(display_path(journal), what, BACKUP)
     if n_whole < len(lines) and found[n_whole] is not None:
-        raise ExperimentError(short(journal), f"line {n_whole + 1} is no record", BACKUP)
+        raise ExperimentError(display_path(journal), f"line {n_whole + 1} is no record", BACKUP)
     return n_whole
 
 
@@ -71,12 +71,12 @@ def find_doubts(
 ) -> Iterator[str]:
     """Yield a sentence for each contradiction."""
     if changed:
-        yield f"{short(paths.space)} is not as the search left it: {', '.join(changed)}"
+        yield f"{display_path(paths.space)} is not as the search left it: {', '.join(changed)}"
     if n_torn := _count_torn_bytes(paths):
-        yield f"{short(paths.journal)} ends in a torn record of {n_torn} bytes; `resume` takes it out"
+        yield f"{display_path(paths.journal)} ends in a torn record of {n_torn} bytes; `resume` takes it out"
     for trial in trials:
         for what in _find_contradictions(trial, mode):
-            yield f"{short(paths.journal)}: trial {trial.number}: {what}"
+            yield f"{display_path(paths.journal)}: trial {trial.number}: {what}"
 
 
 def find_changed_settings(space: Space, study: "optuna.Study") -> tuple[str, ...]:

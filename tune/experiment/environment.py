@@ -67,14 +67,14 @@ def differing(now: Surroundings, then: Surroundings) -> dict[str, str]:
 
 def write_surroundings(found: Surroundings, paths: ExperimentPaths) -> None:
     """Write what the trials of an experiment run on; a trial says for itself what is not so."""
-    with atomic_write(paths.surroundings) as aside:
+    with atomic_write(paths.environment_file) as aside:
         aside.write_text(json.dumps(dict(found), indent=2) + "\n", encoding="utf-8")
 
 
 def read_surroundings(paths: ExperimentPaths) -> dict[str, str]:
     """Return what an experiment's trials ran on; nothing where it was not written."""
     try:
-        found = read_json(read_regular(paths.surroundings))
+        found = read_json(read_regular(paths.environment_file))
         return {str(name): str(text) for name, text in found.items()}
     except (OSError, ValueError, AttributeError):
         return {}

@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from tune.errors import ExperimentError
-from tune.paths import ExperimentPaths, atomic_write, short
+from tune.paths import ExperimentPaths, atomic_write, display_path
 from tune.storage.sync import Tell, written
 from tune.storage_url import url_of
 
@@ -33,22 +33,22 @@ def held_here(paths: ExperimentPaths) -> Iterator[None]:
     except Timeout as error:
         holder = _holder(paths)
         hint = "Wait for it, or end it with Ctrl-C."
-        raise ExperimentError(short(paths.folder), f"this search is running{holder}", hint) from error
+        raise ExperimentError(display_path(paths.folder), f"this search is running{holder}", hint) from error
     try:
         # of a full disk something better is said; a link of that name is replaced, not followed
-        with contextlib.suppress(OSError), atomic_write(paths.holder) as aside:
+        with contextlib.suppress(OSError), atomic_write(paths.lock_holder) as aside:
             aside.write_text(f"process {os.getpid()} on {socket.gethostname()}\n", encoding="utf-8")
         yield
     finally:
         with contextlib.suppress(OSError):  # the folder may be gone, or read-only: what ended the search says so
-            paths.holder.unlink(missing_ok=True)
+            paths.lock_holder.unlink(missing_ok=True)
         lock.release()
 
 
 def announce(paths: ExperimentPaths, dashboard: str) -> None:
     """Note beside the lock, if it is held, where Ray's dashboard is: ``127.0.0.1:8265``."""
-    if paths.holder.exists():
-        with paths.holder.open("a", encoding="utf-8") as file:
+    if paths.lock_holder.exists():
+        with paths.lock_holder.open("a", encoding="utf-8") as file:
             file.write(f"{dashboard}\n")
 
 
@@ -67,14 +67,14 @@ def has_never_begun(paths: ExperimentPaths) -> bool:
     if url_of(paths.folder) is not None:  # what lies at the URL may be more than this copy of it
         return False
     begun = paths.journal.exists() and paths.journal.stat().st_size > 0
-    trained = any(paths.folder.glob("*/trial.json")) or any(paths.retrain.glob("*/trial.json"))
+    trained = any(paths.folder.glob("*/trial.json")) or any(paths.retrain_folder.glob("*/trial.json"))
     there = paths.lock.is_file() and paths.space.is_file() and not begun and not trained
     return there and not any(_is_users(path, paths) for path in paths.folder.iterdir()) and _is_free(paths)
 
 
 def _is_users(path: Path, paths: ExperimentPaths) -> bool:
     """Return whether a file in an experiment's folder is none that a search writes before its first trial."""
-    ours = (paths.lock, paths.space, paths.journal, paths.source, paths.surroundings, paths.reserve)
+    ours = (paths.lock, paths.space, paths.journal, paths.source, paths.environment_file, paths.disk_reserve)
     names = ("driver.log", *(each.name for each in ours))
     return not path.name.startswith((*names, *(f".{name}." for name in names)))  # a file that was being written, too
 
@@ -111,7 +111,7 @@ def _holder(paths: ExperimentPaths) -> str:
 def _lines(paths: ExperimentPaths) -> list[str]:
     """Return what the holder wrote; at least one line, empty where there is none."""
     with contextlib.suppress(OSError):
-        return paths.holder.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
+        return paths.lock_holder.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
     return [""]
 
 
@@ -120,8 +120,10 @@ def check_links(paths: ExperimentPaths) -> None:
     home = paths.folder.resolve()
     for link in _links(paths.folder):
         if not link.resolve().is_relative_to(home):
-            what = f"a link that leads out of the experiment, to {short(link.resolve())}"
-            raise ExperimentError(short(link), what, "What trains here would write there. Put a copy in its place.")
+            what = f"a link that leads out of the experiment, to {display_path(link.resolve())}"
+            raise ExperimentError(
+                display_path(link), what, "What trains here would write there. Put a copy in its place."
+            )
 
 
 def _links(folder: Path) -> Iterator[Path]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tune.errors import ExperimentError, suggest
+from tune.errors import ExperimentError, suggest_name
 from tune.experiment.contradictions import BACKUP, count_whole_records, find_changed_settings, find_doubts
 from tune.experiment.trial_result import (
     DEVICE_FAULTS,
@@ -25,7 +25,7 @@ from tune.experiment.trial_result import (
     outcome_of,
     ranked,
 )
-from tune.paths import ExperimentPaths, read_json, short
+from tune.paths import ExperimentPaths, display_path, read_json
 from tune.promotion.find.literals import Unknown
 from tune.promotion.resolve import PromotedConstant, baseline_value
 from tune.promotion.snapshot import Snapshot, open_snapshot
@@ -33,7 +33,7 @@ from tune.space.dimensions import Value, is_int, is_number
 from tune.space.space import Space
 from tune.space.space_file import read_space
 from tune.storage.download import arrived, bring, names_at
-from tune.storage_url import is_url, place
+from tune.storage_url import is_url, local_folder_of
 
 if TYPE_CHECKING:
     import optuna
@@ -63,7 +63,7 @@ def vet(trials: Sequence["FrozenTrial"], paths: ExperimentPaths) -> None:
         noted: Any = trial.user_attrs  # Optuna passes on whatever the record held
         problem = _problem(noted, trial, paths) if isinstance(noted, dict) else f"no attributes, got {noted!r}"
         if problem is not None:
-            raise ExperimentError(short(paths.journal), f"trial {trial.number}: {problem}", HINT)
+            raise ExperimentError(display_path(paths.journal), f"trial {trial.number}: {problem}", HINT)
 
 
 def vet_study(attributes: Any, paths: ExperimentPaths) -> None:
@@ -72,7 +72,7 @@ def vet_study(attributes: Any, paths: ExperimentPaths) -> None:
     if known is None or (isinstance(known, dict) and _is_known(known.get("trials"))):
         return
     what = "what it knows of another experiment is no list of trials"
-    raise ExperimentError(short(paths.journal), what, HINT)
+    raise ExperimentError(display_path(paths.journal), what, HINT)
 
 
 def _is_known(trials: Any) -> bool:
@@ -229,13 +229,15 @@ def _commands(noted: object) -> tuple[str, ...]:
 
 def find_experiment(name: str, storage: Path) -> Path:
     """Return an experiment's folder."""
-    for folder in (arrived(name),) if is_url(name) else (storage / name, place(name)):
+    for folder in (arrived(name),) if is_url(name) else (storage / name, local_folder_of(name)):
         bring(folder)
         if ExperimentPaths(folder).journal.is_file():
             return folder
     here = [entry.name for entry in storage.iterdir() if _is_experiment(entry)] if storage.is_dir() else []
     there = sorted({*here, *names_at(storage)})
-    raise ExperimentError(short(storage), f"no experiment {name!r}", suggest(name, there, what="experiments"))
+    raise ExperimentError(
+        display_path(storage), f"no experiment {name!r}", suggest_name(name, there, what="experiments")
+    )
 
 
 def _is_experiment(folder: Path) -> bool:
@@ -255,7 +257,7 @@ def _read_study(paths: ExperimentPaths) -> "optuna.Study":
         names = [each.study_name for each in storage.get_all_studies()]
         if len(names) != 1:
             what = f"a ledger holds one study, got {len(names)}"
-            raise ExperimentError(short(paths.journal), what, BACKUP)
+            raise ExperimentError(display_path(paths.journal), what, BACKUP)
         study = optuna.load_study(study_name=names[0], storage=storage)
         attributes, trials = study.user_attrs, study.get_trials(deepcopy=False)
     except Exception as error:  # Optuna checks no record: a wrong one raises whatever it is wrong for
@@ -263,7 +265,7 @@ def _read_study(paths: ExperimentPaths) -> "optuna.Study":
         if isinstance(error, ExperimentError):
             raise
         what = f"the ledger cannot be read: {type(error).__name__}: {error}"
-        raise ExperimentError(short(paths.journal), what, "Is it a study of ours?") from error
+        raise ExperimentError(display_path(paths.journal), what, "Is it a study of ours?") from error
     check_format(attributes.get("format"), paths)
     vet_study(attributes, paths)
     vet(trials, paths)

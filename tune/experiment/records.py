@@ -40,14 +40,14 @@ class RetrainRequest:
 
     def write(self, version: VersionPaths) -> None:
         """Write the file."""
-        with atomic_write(version.request) as aside:
+        with atomic_write(version.retrain_request) as aside:
             aside.write_text(json.dumps(asdict(self), indent=2, default=str) + "\n", encoding="utf-8")
 
 
 def read_request(version: VersionPaths) -> RetrainRequest | None:
     """Return what a version was to be, or None where it was no retraining."""
     try:
-        request = RetrainRequest(**read_json(read_regular(version.request)))
+        request = RetrainRequest(**read_json(read_regular(version.retrain_request)))
     except (OSError, ValueError, TypeError):
         return None
     return request if _is_our_request(request) else None

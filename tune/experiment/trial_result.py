@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from tune.errors import ExperimentError
-from tune.paths import ExperimentPaths, short
+from tune.paths import ExperimentPaths, display_path
 from tune.space.dimensions import Value
 
 if TYPE_CHECKING:
@@ -166,7 +166,9 @@ def check_format(found: object, paths: ExperimentPaths) -> None:
     """Raise ExperimentError unless we know the format of a ledger."""
     if found != FORMAT:
         what = f"the ledger's format is {found!r}, this version knows {FORMAT}"
-        raise ExperimentError(short(paths.journal), what, "Use the version of Promotune that wrote it, or a newer one.")
+        raise ExperimentError(
+            display_path(paths.journal), what, "Use the version of Promotune that wrote it, or a newer one."
+        )
 
 
 def others_key(epoch: int) -> str:

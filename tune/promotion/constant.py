@@ -34,13 +34,13 @@ class Span:
     end_column: int
 
     @classmethod
-    def of(cls, node: ast.expr) -> "Span":
+    def from_node(cls, node: ast.expr) -> "Span":
         """Return the span of a parsed expression."""
         assert node.end_lineno is not None
         assert node.end_col_offset is not None
         return cls(node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
 
-    def overlaps(self, other: "Span") -> bool:
+    def is_overlapping(self, other: "Span") -> bool:
         """Tell whether the two share text; of two expressions one then lies in the other."""
         return (self.line, self.column) < (other.end_line, other.end_column) and (other.line, other.column) < (
             self.end_line,

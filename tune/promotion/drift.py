@@ -37,30 +37,30 @@ class Removed:
 Standing = Unchanged | Edited | Removed
 
 
-def standings(constants: Iterable[Constant], then: Program, now: Program) -> dict[Constant, Standing]:
+def find_drift(constants: Iterable[Constant], then: Program, now: Program) -> dict[Constant, Standing]:
     """Return what each constant of the searched program ``then`` is in the current program ``now``."""
     old, new = find_constants(then), find_constants(now)
     before, after = _Texts(then), _Texts(now)
     found: dict[Constant, Standing] = {}
     for constant in constants:
-        match = _match(constant, old, new)
+        match = _find_match(constant, old, new)
         if match is None:
             found[constant] = Removed()
             continue
-        was, text = before.of(constant), after.of(match)
+        was, text = before.expression_text(constant), after.expression_text(match)
         found[constant] = Unchanged(match) if was == text else Edited(match, was, text)
     return found
 
 
-def _match(constant: Constant, old: tuple[Constant, ...], new: tuple[Constant, ...]) -> Constant | None:
+def _find_match(constant: Constant, old: tuple[Constant, ...], new: tuple[Constant, ...]) -> Constant | None:
     """Return the one of the same name and file; of several, where they are as many as before, the one in its place."""
-    alike, candidates = _alike(constant, old), _alike(constant, new)
+    alike, candidates = _find_same_named(constant, old), _find_same_named(constant, new)
     if len(alike) != len(candidates) or constant not in alike:
         return None
     return candidates[alike.index(constant)]
 
 
-def _alike(constant: Constant, known: tuple[Constant, ...]) -> list[Constant]:
+def _find_same_named(constant: Constant, known: tuple[Constant, ...]) -> list[Constant]:
     """Without the place: ``Adam.lr@42`` may have moved."""
 
     def key(each: Constant) -> tuple[str, str, object]:
@@ -73,6 +73,6 @@ class _Texts:
     def __init__(self, program: Program) -> None:
         self._layouts = {name: SourceText(source) for name, source in program.sources.items()}
 
-    def of(self, constant: Constant) -> str:
+    def expression_text(self, constant: Constant) -> str:
         nodes = (self._layouts[site.source].expressions[site.span] for site in constant.sites)
         return ", ".join(map(ast.unparse, nodes))

@@ -24,7 +24,7 @@ from typing import Any
 
 from tune.gc_control import deep_recursion
 from tune.promotion.constant import Site, Span
-from tune.promotion.program import Program, decode
+from tune.promotion.program import Program, decode_source
 from tune.promotion.program_checks import is_line_magic
 from tune.promotion.snapshot import Snapshot
 from tune.space.dimensions import Value
@@ -39,7 +39,7 @@ Keys = dict[tuple[Span, str | None], str]
 """The promoted expressions of a file: (place, the one target that is meant of several) -> the constant's key."""
 
 
-def rewrite(tree: ast.Module, keys: Keys) -> None:
+def promote_expressions(tree: ast.Module, keys: Keys) -> None:
     """Change the tree in place."""
     _Promotion(keys).visit(tree)
     ast.fix_missing_locations(tree)
@@ -52,10 +52,10 @@ class _Promotion(ast.NodeTransformer):
         self._keys = keys
 
     def visit(self, node: ast.AST) -> Any:
-        key = self._keys.get((Span.of(node), None)) if isinstance(node, ast.expr) else None
+        key = self._keys.get((Span.from_node(node), None)) if isinstance(node, ast.expr) else None
         if key is None or not isinstance(node, ast.expr):
             return super().visit(node)
-        return _promoted(key, node)
+        return _build_lookup(key, node)
 
     def visit_Expr(self, node: ast.Expr) -> Any:
         """Leave a notebook's line magic out."""
@@ -64,9 +64,9 @@ class _Promotion(ast.NodeTransformer):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
         """Have a function tell what its promoted parameters hold, each time that it is called."""
         heard = [
-            ast.copy_location(_received(key, parameter.arg), node.body[0])
-            for parameter, default in _defaults(node.args)
-            if (key := self._keys.get((Span.of(default), None))) is not None and SINGLE not in key
+            ast.copy_location(_build_parameter_check(key, parameter.arg), node.body[0])
+            for parameter, default in _find_defaults(node.args)
+            if (key := self._keys.get((Span.from_node(default), None))) is not None and SINGLE not in key
         ]
         visited: Any = self.generic_visit(node)
         start = 1 if ast.get_docstring(node, clean=False) is not None else 0
@@ -75,7 +75,7 @@ class _Promotion(ast.NodeTransformer):
 
     def visit_Assign(self, node: ast.Assign) -> Any:
         """Split ``A = B = 7`` where A alone is promoted: ``held = 7``, ``A = promoted``, ``B = held``."""
-        span = Span.of(node.value)
+        span = Span.from_node(node.value)
         keys = {target: key for (place, target), key in self._keys.items() if place == span and target is not None}
         if not keys:
             return self.generic_visit(node)
@@ -84,13 +84,15 @@ class _Promotion(ast.NodeTransformer):
         statements: list[ast.stmt] = [ast.Assign([ast.Name(HELD, ast.Store())], value)]
         for target in node.targets:
             key = keys.get(ast.unparse(target))
-            taken = held if key is None else _promoted(key, ast.copy_location(ast.Name(HELD, ast.Load()), node.value))
+            taken = (
+                held if key is None else _build_lookup(key, ast.copy_location(ast.Name(HELD, ast.Load()), node.value))
+            )
             statements.append(ast.Assign([target], taken))
         statements.append(ast.Delete([ast.Name(HELD, ast.Del())]))
         return [ast.copy_location(statement, node) for statement in statements]
 
 
-def _defaults(arguments: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr]]:
+def _find_defaults(arguments: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr]]:
     """Yield the parameters that have a default."""
     positional = [*arguments.posonlyargs, *arguments.args]
     yield from zip(positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True)
@@ -99,13 +101,13 @@ def _defaults(arguments: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr]]:
             yield parameter, default
 
 
-def _received(key: str, name: str) -> ast.stmt:
-    """Return ``__promoted__.received(key, name)``."""
-    function = ast.Attribute(ast.Name(IN_FORCE, ast.Load()), "received", ast.Load())
+def _build_parameter_check(key: str, name: str) -> ast.stmt:
+    """Return ``__promoted__.check_parameter(key, name)``."""
+    function = ast.Attribute(ast.Name(IN_FORCE, ast.Load()), "check_parameter", ast.Load())
     return ast.Expr(ast.Call(function, [ast.Constant(key), ast.Name(name, ast.Load())], []))
 
 
-def _promoted(key: str, node: ast.expr) -> ast.expr:
+def _build_lookup(key: str, node: ast.expr) -> ast.expr:
     """Return ``__promoted__[key] if key in __promoted__ else node``."""
     table = ast.Name(IN_FORCE, ast.Load())
     taken = ast.Subscript(table, ast.Constant(key), ast.Load())
@@ -127,12 +129,14 @@ class PromotedValues(Mapping[str, Value]):
         self.starred: set[str] = set()
         """The parameters that a star may pass: a float that is equal, and another object, is no proof."""
 
-    def received(self, key: str, value: Any) -> None:
+    def check_parameter(self, key: str, value: Any) -> None:
         """Hear what a parameter holds as its function begins."""
         if key not in self._values:
             return
         ours = self._values[key]
-        if not same(value, ours) or (key in self.starred and isinstance(ours, float) and value is not ours):
+        if not is_expected_value(value, ours) or (
+            key in self.starred and isinstance(ours, float) and value is not ours
+        ):
             self.displaced.setdefault(key, value)
 
     def __getitem__(self, key: str) -> Value:
@@ -150,7 +154,7 @@ class PromotedValues(Mapping[str, Value]):
         return len(self._values)
 
 
-def same(held: Any, wanted: Value) -> bool:
+def is_expected_value(held: Any, wanted: Value) -> bool:
     """Tell whether what a program holds is the value that was set."""
     try:
         if isinstance(held, PurePath) and isinstance(wanted, str):
@@ -172,17 +176,17 @@ class Executor:
         self._code: dict[Path, CodeType] = {}
 
     @contextlib.contextmanager
-    def execute(self, values: Mapping[str, Value]) -> Iterator[tuple[ModuleType, PromotedValues]]:
+    def import_program(self, values: Mapping[str, Value]) -> Iterator[tuple[ModuleType, PromotedValues]]:
         """Import the program with ``values`` in force; on leaving, every module of it is forgotten."""
-        with self.imports(values) as in_force:
+        with self.promoted_imports(values) as in_force:
             yield importlib.import_module(self.snapshot.program.module), in_force
 
     @contextlib.contextmanager
-    def imports(self, values: Mapping[str, Value]) -> Iterator[PromotedValues]:
+    def promoted_imports(self, values: Mapping[str, Value]) -> Iterator[PromotedValues]:
         """Put ``values`` in force for whatever is imported of the project; on leaving, all of it is forgotten."""
         program = self.snapshot.program
         in_force = PromotedValues(values)
-        with _import_path(program), _hidden(_shadowed(program)), _ProjectFinder(self, in_force):
+        with _import_path(program), _hide_modules(_find_shadowed_modules(program)), _ProjectFinder(self, in_force):
             yield in_force
 
     def execute_main(self, in_force: PromotedValues) -> None:
@@ -207,19 +211,19 @@ class Executor:
     def code_of(self, path: Path) -> CodeType:
         """Return a project file's code, promoted expressions replaced."""
         if path not in self._code:
-            raw = self.snapshot.read(path)
+            raw = self.snapshot.read_source(path)
             tree = ast.parse(raw, filename=str(path))
             with deep_recursion():
-                rewrite(tree, self._keys.get(self.snapshot.program.name_of(path), {}))
+                promote_expressions(tree, self._keys.get(self.snapshot.program.name_of(path), {}))
             self._code[path] = compile(tree, str(path), "exec", dont_inherit=True)
-            lines = decode(raw).splitlines(keepends=True)
+            lines = decode_source(raw).splitlines(keepends=True)
             linecache.cache[str(path)] = (len(raw), None, lines, str(path))  # None: never compared with the disk
         return self._code[path]
 
     def compile_all(self) -> None:
         """Compile all files of the snapshot, so that a process forked later need not."""
         root = self.snapshot.program.root
-        for name in self.snapshot.stored.sources:
+        for name in self.snapshot.stored_program.sources:
             self.code_of(root / name)
 
 
@@ -250,11 +254,11 @@ class _ProjectFinder(MetaPathFinder):
         program = self._executor.snapshot.program
         if spec.origin is None:  # a namespace package
             locations = [Path(place) for place in spec.submodule_search_locations or ()]
-            if any(program.holds(place / "__init__.py") for place in locations):
+            if any(program.is_project_file(place / "__init__.py") for place in locations):
                 self._claimed.add(fullname)
             return spec
         origin = Path(spec.origin).resolve()
-        if not isinstance(spec.loader, SourceFileLoader) or not program.holds(origin):
+        if not isinstance(spec.loader, SourceFileLoader) or not program.is_project_file(origin):
             return None
         self._claimed.add(fullname)
         spec.loader = _SnapshotLoader(fullname, origin, self._executor, self._in_force)
@@ -285,7 +289,7 @@ class _SnapshotLoader(Loader):
         return FileReader(self)  # type: ignore[arg-type]  # it takes the loader's path alone
 
     def get_source(self, fullname: str) -> str:
-        return decode(self._executor.snapshot.read(self._origin))
+        return decode_source(self._executor.snapshot.read_source(self._origin))
 
 
 @contextlib.contextmanager
@@ -300,7 +304,7 @@ def _import_path(program: Program) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _hidden(names: Sequence[str]) -> Iterator[None]:
+def _hide_modules(names: Sequence[str]) -> Iterator[None]:
     """Take modules out of sight, so that the project's of the same name are imported."""
     hidden = {name: sys.modules.pop(name) for name in names}
     try:
@@ -309,7 +313,7 @@ def _hidden(names: Sequence[str]) -> Iterator[None]:
         sys.modules.update(hidden)
 
 
-def _shadowed(program: Program) -> list[str]:
+def _find_shadowed_modules(program: Program) -> list[str]:
     """Return the loaded modules from elsewhere that the project's own would shadow in a run of its own."""
     own = {
         entry.stem

@@ -19,18 +19,18 @@ from tune.promotion.constant import (
     UnnamedLiteral,
     UnsupportedConstant,
 )
-from tune.promotion.find.arguments import arguments, calls
-from tune.promotion.find.fields import fields
+from tune.promotion.find.arguments import find_arguments, find_calls
+from tune.promotion.find.fields import find_fields
 from tune.promotion.find.local_variables import local_variables
-from tune.promotion.find.parameters import parameters
+from tune.promotion.find.parameters import find_parameters
 from tune.promotion.find.project import Project, Variable, project_of
 from tune.promotion.find.usages import ConstantReads, NamespaceAssignments
 from tune.promotion.find.value_flow import find_value_flows
-from tune.promotion.find.variables import attributes, variables
+from tune.promotion.find.variables import find_attributes, find_variables
 from tune.promotion.options.declared_options import find_options
 from tune.promotion.outside_modules import check_not_outside
 from tune.promotion.program import Program
-from tune.space.names import normal
+from tune.space.names import canonical_name
 
 
 def find_constants(program: Program) -> tuple[Constant, ...]:
@@ -42,17 +42,17 @@ def find_all(program: Program) -> ConstantScan:
     """Return the constants, and also what looks like one and is refused."""
     project = project_of(program)
     with collector_paused():
-        return _look(project)
+        return _scan_project(project)
 
 
 def find_constant(name: str, program: Program, constants: tuple[Constant, ...], where: str) -> Constant:
     """Return the one constant that ``name`` leads to; raise ConstantError, which starts with ``where``."""
-    wanted = normal(name)
+    wanted = canonical_name(name)
     matches = [constant for constant in constants if _is_called(constant, wanted)]
     project = project_of(program)
-    findings = _look(project)
+    findings = _scan_project(project)
     refused = [refusal for refusal in findings.refusals if _is_called(refusal, wanted)]
-    match _nearest(wanted, [*matches, *refused], project):
+    match _select_nearest(wanted, [*matches, *refused], project):
         case [Constant() as constant]:
             return constant
         case [UnsupportedConstant() as refusal]:
@@ -61,9 +61,9 @@ def find_constant(name: str, program: Program, constants: tuple[Constant, ...], 
             _refuse_nameless(name, wanted, findings, where)
             check_not_outside(name, program, where)
             what = f"{name!r} is not a constant of {program.source.name}"
-            raise ConstantError(where, what, _hint(name, constants, program))
+            raise ConstantError(where, what, _build_hint(name, constants, program))
         case several:
-            ways = ", ".join(_way(each, several) for each in several)
+            ways = ", ".join(_describe_candidate(each, several) for each in several)
             what = f"{name!r} is the name of {len(several)} constants"
             raise ConstantError(where, what, f"Write the one you mean: {ways}.")
 
@@ -74,12 +74,14 @@ def shortest_names(program: Program) -> dict[Constant, str]:
     called: dict[str, list[Constant | UnsupportedConstant]] = {}
     every: list[Constant | UnsupportedConstant] = [*findings.constants, *findings.refusals]
     for each in every:
-        for name in {normal(name) for name in each.names}:
+        for name in {canonical_name(name) for name in each.names}:
             called.setdefault(name, []).append(each)
 
-    meant = {name: _nearest(name, found, project) for name, found in called.items()}
+    meant = {name: _select_nearest(name, found, project) for name, found in called.items()}
     return {
-        constant: next((name for name in constant.names if meant[normal(name)] == [constant]), constant.names[-1])
+        constant: next(
+            (name for name in constant.names if meant[canonical_name(name)] == [constant]), constant.names[-1]
+        )
         for constant in findings.constants
     }
 
@@ -88,27 +90,31 @@ def check_together(constants: Iterable[Constant], where: str) -> None:
     """Raise ConstantError where one constant's expression lies in another's: ``CFG`` and ``CFG['lr']``."""
     for one, other in itertools.combinations(constants, 2):
         for mine, theirs in itertools.product(one.sites, other.sites):
-            if mine.source == theirs.source and mine.span.overlaps(theirs.span) and not _apart(mine, theirs):
+            if (
+                mine.source == theirs.source
+                and mine.span.is_overlapping(theirs.span)
+                and not _is_set_apart(mine, theirs)
+            ):
                 what = f"{one.name!r} and {other.name!r} are written in one expression: {mine}"
                 raise ConstantError(where, what, "Search one of them; the other would not be in force.")
 
 
 @lru_cache(maxsize=2)
-def _look(project: Project) -> ConstantScan:
+def _scan_project(project: Project) -> ConstantScan:
     with deep_recursion():
-        return _findings(project)
+        return _scan_constants(project)
 
 
-def _findings(project: Project) -> ConstantScan:
+def _scan_constants(project: Project) -> ConstantScan:
     reads, overwrites = ConstantReads(project), NamespaceAssignments(project)
-    found_calls = list(calls(project))
+    found_calls = list(find_calls(project))
     found = [
-        *variables(project, reads, overwrites),
-        *fields(project, reads, overwrites),
-        *attributes(project, reads),
+        *find_variables(project, reads, overwrites),
+        *find_fields(project, reads, overwrites),
+        *find_attributes(project, reads),
         *local_variables(project),
-        *parameters(found_calls, project, reads),
-        *arguments(found_calls, project),
+        *find_parameters(found_calls, project, reads),
+        *find_arguments(found_calls, project),
     ]
     order = {name: number for number, name in enumerate(project.surveys)}
     constants = [each for each in found if isinstance(each, Constant)]
@@ -140,33 +146,33 @@ def _add_place_to_shared_names(constants: list[Constant], refusals: list[Unsuppo
 
 
 def _is_called(found: Constant | UnsupportedConstant, wanted: str) -> bool:
-    return any(normal(name) == wanted for name in found.names)
+    return any(canonical_name(name) == wanted for name in found.names)
 
 
-def _source(found: Constant | UnsupportedConstant) -> str:
+def _source_of(found: Constant | UnsupportedConstant) -> str:
     return found.sites[0].source if isinstance(found, Constant) else found.source
 
 
-def _nearest(
+def _select_nearest(
     wanted: str, found: list[Constant | UnsupportedConstant], project: Project
 ) -> list[Constant | UnsupportedConstant]:
     """Return the program's own first, then what it imports under this name, else all."""
-    own = [each for each in found if _source(each) == project.main.source.name]
+    own = [each for each in found if _source_of(each) == project.main.source.name]
     if own or len(found) <= 1:
         return own or found
-    match project.meaning(wanted, project.main):
+    match project.resolve_name(wanted, project.main):
         case Variable(survey=survey):
-            return [each for each in found if _source(each) == survey.source.name] or found
+            return [each for each in found if _source_of(each) == survey.source.name] or found
         case _:
             return found
 
 
-def _apart(mine: Site, theirs: Site) -> bool:
+def _is_set_apart(mine: Site, theirs: Site) -> bool:
     """Two targets of one chained assignment are set apart when it is executed."""
     return mine.span == theirs.span and mine.target != theirs.target and None not in (mine.target, theirs.target)
 
 
-def _way(found: Constant | UnsupportedConstant, several: list[Constant | UnsupportedConstant]) -> str:
+def _describe_candidate(found: Constant | UnsupportedConstant, several: list[Constant | UnsupportedConstant]) -> str:
     """Return the shortest name that only one of several has, and its place."""
     others = {name for each in several if each is not found for name in each.names}
     name = next((name for name in found.names if name not in others), found.names[-1])
@@ -183,7 +189,7 @@ def _refuse_nameless(name: str, wanted: str, findings: ConstantScan, where: str)
             raise ConstantError(where, what, f"Write `{parameter}={each.text}` in that call, if it is meant.")
 
 
-def _hint(name: str, constants: tuple[Constant, ...], program: Program) -> str:
+def _build_hint(name: str, constants: tuple[Constant, ...], program: Program) -> str:
     listing = f"`run_search.py constants {program.source.name}` lists them all."
     meant = next((option.name for option in find_options(program) if _is_named(option.name, name)), None)
     if meant is not None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tune.promotion.find.fields import entries_of
-from tune.promotion.find.literals import evaluate
-from tune.promotion.find.module_scan import CallSite, ModuleScan, dotted
+from tune.promotion.find.literals import evaluate_literal
+from tune.promotion.find.module_scan import CallSite, ModuleScan, dotted_path
 from tune.promotion.find.project import Project, project_of
 from tune.promotion.program import Program
 
@@ -55,19 +55,19 @@ class Metric:
 def find_metric(program: Program) -> Metric | None:
     """Return the metric that the source names; None where only running the program can tell."""
     project = project_of(program)
-    tags = dict(_tags(project))
-    monitored = _monitored(project)
+    tags = dict(_find_logged_tags(project))
+    monitored = _find_monitored(project)
     if monitored is not None:
         others = tuple(tag for tag in tags if tag != monitored.name)
         return Metric(name=monitored.name, mode=monitored.mode, origin=monitored.origin, others=others)
     if not tags:
         return None
-    name = preferred(tags)
+    name = select_preferred_tag(tags)
     others = tuple(tag for tag in tags if tag != name)
     return Metric(name=name, mode=mode_of(name), origin=f"logged in {tags[name]}", others=others)
 
 
-def preferred(tags: Mapping[str, object]) -> str:
+def select_preferred_tag(tags: Mapping[str, object]) -> str:
     """Return the first tag of which more is better, else the first of which less is, else the first."""
     by_mode: dict[Mode | None, str] = {}
     for tag in tags:
@@ -84,7 +84,7 @@ def mode_of(name: str) -> Mode | None:
     return "max" if words & HIGH else None
 
 
-def _monitored(project: Project) -> Metric | None:
+def _find_monitored(project: Project) -> Metric | None:
     found = [
         metric
         for survey in project.surveys.values()
@@ -99,24 +99,26 @@ def _monitored(project: Project) -> Metric | None:
 
 
 def _of_callback(called: CallSite, survey: ModuleScan) -> Metric | None:
-    callback = (dotted(called.node.func) or "").rpartition(".")[2]
+    callback = (dotted_path(called.node.func) or "").rpartition(".")[2]
     if callback not in CALLBACKS:
         return None
-    given = {name: value for keyword in called.node.keywords for name, value in _given(keyword, called, survey)}
+    given = {
+        name: value for keyword in called.node.keywords for name, value in _find_keyword_values(keyword, called, survey)
+    }
     if callback == "EarlyStopping" and called.node.args:
         given.setdefault("monitor", called.node.args[0])
-    name = _text(given.get("monitor"), {}, survey)
+    name = _evaluate_text(given.get("monitor"), {}, survey)
     if name is None:
         return None
-    match _text(given.get("mode"), {}, survey):
+    match _evaluate_text(given.get("mode"), {}, survey):
         case "min" | "max" as mode:
             pass
         case _:
             mode = mode_of(name) or "min"  # Lightning's default, but for a name that says otherwise
-    return Metric(name=name, mode=mode, origin=f"{callback}, {survey.place(called.node.lineno)}")
+    return Metric(name=name, mode=mode, origin=f"{callback}, {survey.place_of_line(called.node.lineno)}")
 
 
-def _given(keyword: ast.keyword, called: CallSite, survey: ModuleScan) -> Iterator[tuple[str, ast.expr]]:
+def _find_keyword_values(keyword: ast.keyword, called: CallSite, survey: ModuleScan) -> Iterator[tuple[str, ast.expr]]:
     """Yield what a keyword passes; of ``**`` what stands in the dict that a name was last bound to before the call."""
     value = keyword.value
     if keyword.arg is not None:
@@ -136,17 +138,17 @@ def _given(keyword: ast.keyword, called: CallSite, survey: ModuleScan) -> Iterat
         yield entry.key, entry.value
 
 
-def _tags(project: Project) -> Iterator[tuple[str, str]]:
+def _find_logged_tags(project: Project) -> Iterator[tuple[str, str]]:
     """Yield (tag, place) of what is logged in validation and can be read off the source."""
     for survey in project.surveys.values():
         for owner in ast.walk(survey.source.tree):
             if isinstance(owner, ast.ClassDef):
                 methods = {each.name: each for each in owner.body if isinstance(each, Function)}
                 for name in methods.keys() & VALIDATION:
-                    yield from _logged(methods[name], methods, {}, survey, MAX_HOPS)
+                    yield from _follow_log_calls(methods[name], methods, {}, survey, MAX_HOPS)
 
 
-def _logged(
+def _follow_log_calls(
     function: Function, methods: Mapping[str, Function], known: Mapping[str, str], survey: ModuleScan, hops: int
 ) -> Iterator[tuple[str, str]]:
     """Follow ``self.shared_step(batch, "val")``: ``known`` holds the parameters whose text the call told."""
@@ -154,44 +156,44 @@ def _logged(
     for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
         assert isinstance(call.func, ast.Attribute)
         if call.func.attr == "log":
-            tag = _text(_first(call, "name"), known, survey)
+            tag = _evaluate_text(_first_argument(call, "name"), known, survey)
             if tag is not None:
-                yield tag, survey.place(call.lineno)
+                yield tag, survey.place_of_line(call.lineno)
         elif call.func.attr == "log_dict":
-            for tag in _keys(_first(call, "dictionary"), known, survey):
-                yield tag, survey.place(call.lineno)
+            for tag in _find_keys(_first_argument(call, "dictionary"), known, survey):
+                yield tag, survey.place_of_line(call.lineno)
         elif call.func.attr in methods and hops:
             helper = methods[call.func.attr]
-            yield from _logged(helper, methods, _passed(call, helper, survey), survey, hops - 1)
+            yield from _follow_log_calls(helper, methods, _bind_texts(call, helper, survey), survey, hops - 1)
 
 
 def _is_own(function: ast.expr) -> bool:
     return isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == "self"
 
 
-def _first(call: ast.Call, name: str) -> ast.expr | None:
+def _first_argument(call: ast.Call, name: str) -> ast.expr | None:
     keywords = (keyword.value for keyword in call.keywords if keyword.arg == name)
     return call.args[0] if call.args else next(keywords, None)
 
 
-def _keys(node: ast.expr | None, known: Mapping[str, str], survey: ModuleScan) -> Iterator[str]:
+def _find_keys(node: ast.expr | None, known: Mapping[str, str], survey: ModuleScan) -> Iterator[str]:
     if isinstance(node, ast.Dict):
         for key in node.keys:
-            tag = _text(key, known, survey)
+            tag = _evaluate_text(key, known, survey)
             if tag is not None:
                 yield tag
 
 
-def _passed(call: ast.Call, helper: Function, survey: ModuleScan) -> dict[str, str]:
+def _bind_texts(call: ast.Call, helper: Function, survey: ModuleScan) -> dict[str, str]:
     names = [argument.arg for argument in (*helper.args.posonlyargs, *helper.args.args)][1:]
     defaults = dict(zip(reversed(names), reversed(helper.args.defaults), strict=False))
     given = {**defaults, **dict(zip(names, call.args, strict=False))}
     given |= {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg is not None}
-    texts = {name: _text(node, {}, survey) for name, node in given.items()}
+    texts = {name: _evaluate_text(node, {}, survey) for name, node in given.items()}
     return {name: text for name, text in texts.items() if text is not None}
 
 
-def _text(node: ast.expr | None, known: Mapping[str, str], survey: ModuleScan) -> str | None:
+def _evaluate_text(node: ast.expr | None, known: Mapping[str, str], survey: ModuleScan) -> str | None:
     """Return a text that stands in the source: a literal, a module's constant, an f-string over what is known."""
     match node:
         case ast.Constant(value=str(text)):
@@ -200,18 +202,18 @@ def _text(node: ast.expr | None, known: Mapping[str, str], survey: ModuleScan) -
             return known[name]
         case ast.Name(id=name):
             bound = [each.value for each in survey.bindings.get(name, ()) if each.value is not None]
-            value = evaluate(bound[0]) if len(bound) == 1 else None
+            value = evaluate_literal(bound[0]) if len(bound) == 1 else None
             return value if isinstance(value, str) else None
         case ast.JoinedStr(values=parts):
-            return _joined([_text(part, known, survey) for part in parts])
+            return _join_texts([_evaluate_text(part, known, survey) for part in parts])
         case ast.FormattedValue(value=inner, conversion=-1, format_spec=None):
-            return _text(inner, known, survey)
+            return _evaluate_text(inner, known, survey)
         case ast.BinOp(left=left, op=ast.Add(), right=right):
-            return _joined([_text(left, known, survey), _text(right, known, survey)])
+            return _join_texts([_evaluate_text(left, known, survey), _evaluate_text(right, known, survey)])
         case _:
             return None
 
 
-def _joined(parts: list[str | None]) -> str | None:
+def _join_texts(parts: list[str | None]) -> str | None:
     texts = [part for part in parts if part is not None]
     return "".join(texts) if len(texts) == len(parts) else None

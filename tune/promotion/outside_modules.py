@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tune.errors import ConstantError
-from tune.paths import short
+from tune.paths import display_path
 from tune.promotion.program import Program, find_module
 
 OWN_FOLDER = Path(__file__).parents[2]
@@ -28,7 +28,7 @@ class OutsideModule:
 def find_outside_modules(program: Program) -> tuple[OutsideModule, ...]:
     """Return them in the order of the files that import them."""
     found: dict[Path, OutsideModule] = {}
-    for name, place in program.unresolved.items():
+    for name, place in program.unresolved_imports.items():
         folder = program.outside_folders.get(name.partition(".")[0])
         if folder is not None and folder != OWN_FOLDER and (path := find_module(name, folder)) is not None:
             found.setdefault(path, OutsideModule(name=name, path=path, place=place))
@@ -39,7 +39,7 @@ def outside_warnings(program: Program) -> tuple[str, ...]:
     """Return a warning for each top-level module or package."""
     tops: dict[str, str] = {}
     for each in find_outside_modules(program):
-        what = f"{each.name} ({short(each.path)}) lies outside of the project {short(program.root)}"
+        what = f"{each.name} ({display_path(each.path)}) lies outside of the project {display_path(program.root)}"
         tops.setdefault(each.name.partition(".")[0], f"{each.place}: {what}: nothing of it is searched")
     return tuple(tops.values())
 
@@ -54,8 +54,6 @@ def check_not_outside(written: str, program: Program, where: str) -> None:
         for node in source.tree.body:
             targets = getattr(node, "targets", [getattr(node, "target", None)])
             if name in {getattr(target, "id", None) for target in targets}:
-                what = (
-                    f"{written!r} lies outside of the project {short(program.root)}: {short(each.path)}:{node.lineno}"
-                )
+                what = f"{written!r} lies outside of the project {display_path(program.root)}: {display_path(each.path)}:{node.lineno}"
                 hint = f"{each.place} imports it. Move it into the project, or assign it there."
                 raise ConstantError(where, what, hint)

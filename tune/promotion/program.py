@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tune.errors import ProgramError
 from tune.gc_control import collector_paused
-from tune.paths import short
+from tune.paths import display_path
 from tune.promotion.project_folders import (
     added_folders,
     find_root,
@@ -67,27 +67,27 @@ class Program:
         ``sys.path``; ``src``; the root. For a file of a package its own folder is the last one, as for ``python -m``,
         and the folder above the topmost package the first.
         """
-        return self._reached.search_path if self.recorded_path is None else self.recorded_path
+        return self._reached_files.search_path if self.recorded_path is None else self.recorded_path
 
     @property
     def sources(self) -> dict[str, "Source"]:
         """The project modules that it reaches, by their path below the root; the program itself first."""
-        return self._reached.sources
+        return self._reached_files.sources
 
     @property
-    def unresolved(self) -> dict[str, str]:
+    def unresolved_imports(self) -> dict[str, str]:
         """The names that it imports and that are no modules of the project, with the first line of each."""
-        return self._reached.unresolved
+        return self._reached_files.unresolved
 
     @property
     def outside_folders(self) -> dict[str, Path]:
         """The folders outside of the project that its imports lead to, by top-level name; none that pip installed."""
-        return self._reached.outside_folders
+        return self._reached_files.outside_folders
 
     @cached_property
-    def _reached(self) -> "_Reached":
+    def _reached_files(self) -> "_ReachedFiles":
         with collector_paused():
-            return _reach(self)
+            return _resolve_imports(self)
 
     def moved_to(self, root: Path) -> "Program":
         """Return the program of a copy of the project."""
@@ -103,7 +103,7 @@ class Program:
         """Return the path below the root, with forward slashes."""
         return path.relative_to(self.root).as_posix()
 
-    def holds(self, path: Path) -> bool:
+    def is_project_file(self, path: Path) -> bool:
         """Tell whether ``path`` is a project module: below the root and not in an environment's packages."""
         return path.is_relative_to(self.root) and not is_foreign(path, self.root)
 
@@ -121,7 +121,7 @@ class Source:
     tree: ast.Module
 
     @classmethod
-    def read(cls, path: Path, name: str) -> "Source":
+    def parse_file(cls, path: Path, name: str) -> "Source":
         """Parse a file; raise ProgramError with the place where it is not Python."""
         raw = path.read_bytes()
         try:
@@ -137,7 +137,7 @@ class Source:
     @cached_property
     def text(self) -> str:
         """The file decoded as Python would."""
-        return decode(self.raw)
+        return decode_source(self.raw)
 
     @property
     def module_names(self) -> tuple[str, ...]:
@@ -146,7 +146,7 @@ class Source:
         return tuple(".".join(parts[start:]) for start in reversed(range(len(parts))))
 
 
-def decode(raw: bytes) -> str:
+def decode_source(raw: bytes) -> str:
     """Return a source file's text: its own encoding line or byte-order mark, else UTF-8; each line end a newline."""
     encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
     return io.IncrementalNewlineDecoder(None, translate=True).decode(raw.decode(encoding))
@@ -173,7 +173,7 @@ def find_module(dotted: str, folder: Path) -> Path | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reached:
+class _ReachedFiles:
     """What the import statements of a program lead to."""
 
     sources: dict[str, Source]
@@ -182,32 +182,34 @@ class _Reached:
     outside_folders: dict[str, Path]
 
 
-def _reach(program: Program) -> _Reached:
+def _resolve_imports(program: Program) -> _ReachedFiles:
     """Follow the imports; again from the start, as long as they lead to another folder of the project."""
     read: dict[Path, Source] = {}
     added: dict[Path, None] = {}
     while True:
         is_fixed, n_added = program.recorded_path is not None, len(added)
         search_path = program.recorded_path or _search_path(program, list(added))
-        found, unresolved = _follow(program, search_path, read, added)
+        found, unresolved = _follow_imports(program, search_path, read, added)
         outside = (
-            {} if is_fixed else _outside_folders(unresolved, [each for each in added if not _holds(program, each)])
+            {}
+            if is_fixed
+            else _outside_folders(unresolved, [each for each in added if not _is_project_folder(program, each)])
         )
-        added.update({folder: None for folder in outside.values() if _holds(program, folder)})
+        added.update({folder: None for folder in outside.values() if _is_project_folder(program, folder)})
         if is_fixed or len(added) == n_added:
-            return _Reached(found, unresolved, search_path, outside)
+            return _ReachedFiles(found, unresolved, search_path, outside)
 
 
 def _read_copy(path: Path, name: str) -> "Source":
     try:
-        return Source.read(path, name)
+        return Source.parse_file(path, name)
     except ProgramError as error:
         _, colon, line = (error.where or "").partition(":")
         hint = "It is the experiment's own copy, and was whole when the search began: take it from a backup."
-        raise ProgramError(f"{short(path)}{colon}{line}", error.what, hint) from error
+        raise ProgramError(f"{display_path(path)}{colon}{line}", error.what, hint) from error
 
 
-def _follow(
+def _follow_imports(
     program: Program, search_path: tuple[Path, ...], read: dict[Path, Source], added: dict[Path, None]
 ) -> tuple[dict[str, Source], dict[str, str]]:
     """Return the files that imports lead to, and the imports that lead to none.
@@ -224,7 +226,7 @@ def _follow(
         if name in found:
             continue
         if path not in read:
-            read[path] = _read_copy(path, name) if program.is_snapshot else Source.read(path, name)
+            read[path] = _read_copy(path, name) if program.is_snapshot else Source.parse_file(path, name)
             added.update(dict.fromkeys(added_folders(read[path].raw, path)))
         found[name] = read[path]
         imported = list(_imported_files(found[name], search_path, finder, unresolved))
@@ -243,8 +245,8 @@ def _outside_folders(unresolved: dict[str, str], added: list[Path]) -> dict[str,
     return found
 
 
-def _holds(program: Program, folder: Path) -> bool:
-    return program.holds(folder / "module.py")
+def _is_project_folder(program: Program, folder: Path) -> bool:
+    return program.is_project_file(folder / "module.py")
 
 
 def _search_path(program: Program, added: list[Path]) -> tuple[Path, ...]:
@@ -253,7 +255,7 @@ def _search_path(program: Program, added: list[Path]) -> tuple[Path, ...]:
     between = [*added, *import_path(), *([] if source is None else [source]), root]
     is_packaged = (own / "__init__.py").is_file()
     folders = [package_parent(program.path), *between, own] if is_packaged else [own, *between]
-    return tuple(dict.fromkeys(folder for folder in folders if _holds(program, folder)))
+    return tuple(dict.fromkeys(folder for folder in folders if _is_project_folder(program, folder)))
 
 
 class _ModuleFinder:
@@ -263,26 +265,26 @@ class _ModuleFinder:
         self._program = program
         self._found: dict[tuple[tuple[Path, ...], str], tuple[tuple[Path, ...], tuple[Path, ...]]] = {}
 
-    def find(self, dotted: str, folders: tuple[Path, ...]) -> tuple[Path, ...]:
+    def find_files(self, dotted: str, folders: tuple[Path, ...]) -> tuple[Path, ...]:
         """Return the files of every package on the way and of the module itself."""
-        return self._locate(dotted, folders)[0]
+        return self._locate_module(dotted, folders)[0]
 
-    def _locate(self, dotted: str, folders: tuple[Path, ...]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    def _locate_module(self, dotted: str, folders: tuple[Path, ...]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
         """Return the files of a module, and the folders that its submodules are looked for in."""
         key = folders, dotted
         if key not in self._found:
             parent, _, name = dotted.rpartition(".")
-            above, places = self._locate(parent, folders) if parent else ((), folders)
-            self._found[key] = self._look(name, above, places)
+            above, places = self._locate_module(parent, folders) if parent else ((), folders)
+            self._found[key] = self._find_in_places(name, above, places)
         return self._found[key]
 
-    def _look(
+    def _find_in_places(
         self, name: str, above: tuple[Path, ...], places: tuple[Path, ...]
     ) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
         """Take the first module or package; where there is none, all folders of the name are a namespace package."""
         for place in places:
             if (path := find_module(name, place)) is not None:
-                held = self._program.holds(path.resolve())
+                held = self._program.is_project_file(path.resolve())
                 return ((*above, path.resolve()), (place / name,)) if held else ((), ())
         return above, tuple(place / name for place in places if (place / name).is_dir())
 
@@ -294,26 +296,26 @@ def _imported_files(
 
     Names that lead to none are put into ``unresolved``, with their line.
     """
-    for node in _statements(source.tree):
+    for node in _walk_statements(source.tree):
         match node:
             case ast.Import():
                 names, where = [[alias.name] for alias in node.names], folders
             case ast.ImportFrom(level=0, module=str(module)):
-                names, where = [[module, *_members(module, node)]], folders
+                names, where = [[module, *_imported_members(module, node)]], folders
             case ast.ImportFrom(level=level, module=relative) if level <= len(source.path.parents):
-                names = [[*([relative] if relative else []), *_members(relative or "", node)]]
+                names = [[*([relative] if relative else []), *_imported_members(relative or "", node)]]
                 where = (source.path.parents[level - 1],)
             case _:
                 continue
         for together in names:
-            paths = [path for name in together for path in finder.find(name, where)]
+            paths = [path for name in together for path in finder.find_files(name, where)]
             yield from paths
             if not paths and where is folders:
                 for name in together:
                     unresolved.setdefault(name, f"{source.name}:{node.lineno}")
 
 
-def _members(module: str, node: ast.ImportFrom) -> list[str]:
+def _imported_members(module: str, node: ast.ImportFrom) -> list[str]:
     """Return what ``from module import name`` would import if ``name`` is a module."""
     return [f"{module}.{alias.name}" if module else alias.name for alias in node.names if alias.name != "*"]
 
@@ -321,12 +323,12 @@ def _members(module: str, node: ast.ImportFrom) -> list[str]:
 def _packages_of(path: Path, program: Program) -> Iterator[Path]:
     """Yield the ``__init__.py`` of the packages that a file lies in: importing it executes them first."""
     for folder in path.parents:
-        if not program.holds(folder / "__init__.py") or not (folder / "__init__.py").is_file():
+        if not program.is_project_file(folder / "__init__.py") or not (folder / "__init__.py").is_file():
             return
         yield folder / "__init__.py"
 
 
-def _statements(tree: ast.Module) -> Iterator[ast.stmt]:
+def _walk_statements(tree: ast.Module) -> Iterator[ast.stmt]:
     """Yield every statement, wherever it stands; expressions hold none, and are most of a tree."""
     waiting: list[ast.AST] = [tree]
     while waiting:

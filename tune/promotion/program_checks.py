@@ -9,14 +9,14 @@ from pathlib import Path
 
 from tune.errors import ProgramError
 from tune.promotion.constant import Constant
-from tune.promotion.find.module_scan import dotted
+from tune.promotion.find.module_scan import dotted_path
 from tune.promotion.find.scan import is_main_guard
 from tune.promotion.find_constants import find_constants
 from tune.promotion.options.declared_options import Option, find_options
 from tune.promotion.outside_modules import outside_warnings
 from tune.promotion.program import Program, Source
 from tune.promotion.resolve import PromotedConstant
-from tune.space.dimensions import extremes, is_int
+from tune.space.dimensions import extreme_values, is_int
 
 LAST_WORD = re.compile(r"[A-Za-z]\w*(?=\W*$)")
 NAMES = frozenset({"num_workers", "n_workers", "workers"})
@@ -34,10 +34,12 @@ class DataLoaderWorkers:
 
 def most_workers(program: Program, promoted: Sequence[PromotedConstant] = ()) -> DataLoaderWorkers:
     """Return the most that any trial may ask for; none where the source names no number."""
-    return max(_workers(program, promoted), key=lambda each: each.number, default=DataLoaderWorkers(number=0, where=""))
+    return max(
+        _find_workers(program, promoted), key=lambda each: each.number, default=DataLoaderWorkers(number=0, where="")
+    )
 
 
-def crowding(workers: DataLoaderWorkers, n_cores: float) -> tuple[str, ...]:
+def core_shortage_warnings(workers: DataLoaderWorkers, n_cores: float) -> tuple[str, ...]:
     """Return a warning where a trial's cores do not go round."""
     if workers.number <= n_cores:
         return ()
@@ -46,17 +48,17 @@ def crowding(workers: DataLoaderWorkers, n_cores: float) -> tuple[str, ...]:
     return (f"{workers.where}: {workers.number} DataLoader workers, and a trial has {cores}: {enough} would do",)
 
 
-def _workers(program: Program, promoted: Sequence[PromotedConstant]) -> Iterator[DataLoaderWorkers]:
-    searched = {_identity(item.constant): extremes(item.dimension) for item in promoted}
+def _find_workers(program: Program, promoted: Sequence[PromotedConstant]) -> Iterator[DataLoaderWorkers]:
+    searched = {_identity_of(item.constant): extreme_values(item.dimension) for item in promoted}
     every: list[Constant | Option] = [*find_constants(program), *find_options(program)]
     for constant in every:
         if _is_their_number(constant.name):
-            for value in (constant.value, *searched.get(_identity(constant), ())):
+            for value in (constant.value, *searched.get(_identity_of(constant), ())):
                 if is_int(value):
                     yield DataLoaderWorkers(number=value, where=constant.where)
 
 
-def _identity(constant: Constant | Option) -> object:
+def _identity_of(constant: Constant | Option) -> object:
     """Return what tells a constant from all others, those in its line too."""
     return constant.sites if isinstance(constant, Constant) else constant.names
 
@@ -163,31 +165,33 @@ def check_folder(folder: Path) -> None:
             raise ProgramError(str(entry), what, "Give it another name, or start the search from another folder.")
 
 
-def cautions(program: Program, *, is_script: bool) -> tuple[str, ...]:
+def program_warnings(program: Program, *, is_script: bool) -> tuple[str, ...]:
     """Return warnings."""
     warnings = [*outside_warnings(program)]
-    if places := list(_seeds(program, is_script=is_script)):
-        warnings.append(f"{_listing(places)}: the program seeds itself, so `seed` does not reach what comes after")
+    if places := list(_find_seeding(program, is_script=is_script)):
+        warnings.append(f"{_join_places(places)}: the program seeds itself, so `seed` does not reach what comes after")
     if places := list(_device_choices(program)):
-        warnings.append(f"{_listing(places)}: the program names its GPU itself; a trial keeps the one that it is given")
+        warnings.append(
+            f"{_join_places(places)}: the program names its GPU itself; a trial keeps the one that it is given"
+        )
     if places := list(_rate_finders(program)):
-        warnings.append(f"{_listing(places)}: each trial looks for its learning rate, over one that is searched")
+        warnings.append(f"{_join_places(places)}: each trial looks for its learning rate, over one that is searched")
     if places := find_line_magics(program):
         warnings.append(
-            f"{_listing(places)}: `get_ipython()` is there in a notebook alone: trials leave such lines out"
+            f"{_join_places(places)}: `get_ipython()` is there in a notebook alone: trials leave such lines out"
         )
     return tuple(warnings)
 
 
-def _listing(places: Sequence[str]) -> str:
+def _join_places(places: Sequence[str]) -> str:
     return ", ".join(places[:MAX_PLACES]) + (", ..." if len(places) > MAX_PLACES else "")
 
 
-def _seeds(program: Program, *, is_script: bool) -> Iterator[str]:
+def _find_seeding(program: Program, *, is_script: bool) -> Iterator[str]:
     for source in program.sources.values():
         runs_guard = is_script and source is program.source
-        for node in _walk(source.tree, runs_guard=runs_guard):
-            if isinstance(node, ast.Call) and _is_seeding(dotted(node.func) or ""):
+        for node in _walk_executable(source.tree, runs_guard=runs_guard):
+            if isinstance(node, ast.Call) and _is_seeding(dotted_path(node.func) or ""):
                 yield f"{source.name}:{node.lineno}"
 
 
@@ -197,11 +201,13 @@ def _device_choices(program: Program) -> Iterator[str]:
         for node in ast.walk(source.tree):
             match node:
                 case ast.Assign(targets=[ast.Subscript(value=held, slice=ast.Constant(value=name))]):
-                    writes = name == DEVICES and (dotted(held) or "").endswith("environ")
+                    writes = name == DEVICES and (dotted_path(held) or "").endswith("environ")
                 case ast.Call(func=ast.Attribute(attr="setdefault" | "putenv"), args=[ast.Constant(value=name), *_]):
                     writes = name == DEVICES
                 case ast.Call(func=ast.Attribute(value=held, attr="update"), keywords=keywords):
-                    writes = (dotted(held) or "").endswith("environ") and DEVICES in {each.arg for each in keywords}
+                    writes = (dotted_path(held) or "").endswith("environ") and DEVICES in {
+                        each.arg for each in keywords
+                    }
                 case _:
                     writes = False
             if writes and isinstance(node, ast.stmt | ast.expr):
@@ -211,7 +217,7 @@ def _device_choices(program: Program) -> Iterator[str]:
 def _rate_finders(program: Program) -> Iterator[str]:
     for source in program.sources.values():
         for node in ast.walk(source.tree):
-            if isinstance(node, ast.Call) and (dotted(node.func) or "").rpartition(".")[2] in RATE_FINDERS:
+            if isinstance(node, ast.Call) and (dotted_path(node.func) or "").rpartition(".")[2] in RATE_FINDERS:
                 yield f"{source.name}:{node.lineno}"
 
 
@@ -219,10 +225,10 @@ def _is_seeding(path: str) -> bool:
     return path in SEEDING or path.endswith(".seed_everything")
 
 
-def _walk(tree: ast.AST, *, runs_guard: bool) -> Iterator[ast.AST]:
+def _walk_executable(tree: ast.AST, *, runs_guard: bool) -> Iterator[ast.AST]:
     """Yield the nodes that may be executed: without the main guard of what is imported."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and not runs_guard and is_main_guard(node.test):
             continue
         yield node
-        yield from _walk(node, runs_guard=runs_guard)
+        yield from _walk_executable(node, runs_guard=runs_guard)

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from tune.promotion.find.module_scan import ModuleScan, dotted
+from tune.promotion.find.module_scan import ModuleScan, dotted_path
 from tune.promotion.find.project import Project, ProjectSymbol, Variable, project_of
 from tune.promotion.find.scan import is_main_guard
 from tune.promotion.find.signatures import signature_of
 from tune.promotion.options.declared_options import OptionParser, find_options
-from tune.promotion.program import Program, decode
+from tune.promotion.program import Program, decode_source
 from tune.space.space import Script, Shape, System
 
 FIT_KEYWORDS = frozenset({"datamodule", "train_dataloaders", "val_dataloaders", "ckpt_path"})
@@ -34,7 +34,7 @@ def find_fits(project: Project, *, as_main: bool) -> list[FitCall]:
 
     Calls of the program's own functions are followed, and functions that are passed on: ``study.optimize(objective)``.
     """
-    return list(_ExecutedCalls(project, as_main=as_main).fits())
+    return list(_ExecutedCalls(project, as_main=as_main).find_fit_calls())
 
 
 class _ExecutedCalls:
@@ -50,26 +50,26 @@ class _ExecutedCalls:
         if as_main:  # a command of click, typer or hydra
             for node in project.main.source.tree.body:
                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.decorator_list:
-                    self._enter(ProjectSymbol(project.main, node))
+                    self._enter_definition(ProjectSymbol(project.main, node))
 
-    def fits(self) -> Iterator[FitCall]:
+    def find_fit_calls(self) -> Iterator[FitCall]:
         while self._waiting:
             survey, nodes = self._waiting.pop()
             for node in nodes:
                 if isinstance(node, ast.Call):
                     if _is_fit(node, survey, self._project):
                         yield FitCall(node, survey)
-                    self._follow(node, survey)
+                    self._follow_call(node, survey)
 
-    def _follow(self, call: ast.Call, survey: ModuleScan) -> None:
+    def _follow_call(self, call: ast.Call, survey: ModuleScan) -> None:
         self._enter_method(call.func, survey)
         for node in (call.func, *call.args, *(keyword.value for keyword in call.keywords)):
-            path = dotted(node)
-            meaning = self._project.meaning(path, survey) if path is not None else None
+            path = dotted_path(node)
+            meaning = self._project.resolve_name(path, survey) if path is not None else None
             if isinstance(meaning, ProjectSymbol):
-                self._enter(meaning, whole=node is not call.func)
+                self._enter_definition(meaning, whole=node is not call.func)
 
-    def _enter(self, own: ProjectSymbol, *, whole: bool = False) -> None:
+    def _enter_definition(self, own: ProjectSymbol, *, whole: bool = False) -> None:
         """Enter a function, or the constructor of a class; ``whole``: every method of it."""
         if not isinstance(own.node, ast.ClassDef):
             self._enter_function(own.survey, own.node)
@@ -138,10 +138,10 @@ def is_trainer(node: ast.expr, survey: ModuleScan, project: Project, hops: int =
         return False
     match node:
         case ast.Call(func=function):
-            name = (dotted(function) or "").rpartition(".")[2]
+            name = (dotted_path(function) or "").rpartition(".")[2]
             if name == "from_argparse_args" or _is_class(function, "Trainer", survey, project):
                 return True
-            meaning = project.meaning(dotted(function) or "", survey)
+            meaning = project.resolve_name(dotted_path(function) or "", survey)
             return isinstance(meaning, ProjectSymbol) and any(
                 is_trainer(each.value, meaning.survey, project, hops - 1)
                 for each in ast.walk(meaning.node)
@@ -162,7 +162,7 @@ def _is_unknown_name(node: ast.expr, survey: ModuleScan, project: Project) -> bo
     return (
         isinstance(node, ast.Name)
         and not any(_assigned_values(node, survey, project))
-        and not project.meaning(node.id, survey)
+        and not project.resolve_name(node.id, survey)
     )
 
 
@@ -173,7 +173,7 @@ def _builds_a_trainer(project: Project) -> bool:
 
 def _is_module(node: ast.expr, survey: ModuleScan, project: Project) -> bool:
     """Tell whether an expression is an instance of one of the program's LightningModules."""
-    return any(project.descends(own, "LightningModule") for own in _classes_of(node, survey, project))
+    return any(project.has_base(own, "LightningModule") for own in _classes_of(node, survey, project))
 
 
 def _classes_of(node: ast.expr, survey: ModuleScan, project: Project) -> Iterator[ProjectSymbol]:
@@ -181,15 +181,15 @@ def _classes_of(node: ast.expr, survey: ModuleScan, project: Project) -> Iterato
     values = [(survey, node), *_assigned_values(node, survey, project)]
     for there, value in values:
         if isinstance(value, ast.Call):
-            meaning = project.meaning(dotted(value.func) or "", there)
+            meaning = project.resolve_name(dotted_path(value.func) or "", there)
             if isinstance(meaning, ProjectSymbol) and isinstance(meaning.node, ast.ClassDef):
                 yield meaning
 
 
 def _assigned_values(node: ast.expr, survey: ModuleScan, project: Project) -> Iterator[tuple[ModuleScan, ast.expr]]:
     """Yield what a name or an attribute is assigned, in any scope of its file."""
-    path = dotted(node) or ""
-    match project.meaning(path, survey) if path else None:
+    path = dotted_path(node) or ""
+    match project.resolve_name(path, survey) if path else None:
         case Variable(survey=there, name=name):
             yield from ((there, value) for value in there.held.get(name, ()))
         case _:
@@ -199,12 +199,12 @@ def _assigned_values(node: ast.expr, survey: ModuleScan, project: Project) -> It
 
 def _is_class(function: ast.expr, name: str, survey: ModuleScan, project: Project) -> bool:
     """Tell whether a callee is a library's class ``name``, or one of the program that descends from it."""
-    path = dotted(function) or ""
+    path = dotted_path(function) or ""
     if path.rpartition(".")[2] == name:
         return True
-    match project.meaning(path, survey) if path else None:
+    match project.resolve_name(path, survey) if path else None:
         case ProjectSymbol() as own:
-            return project.descends(own, name)
+            return project.has_base(own, name)
         case None:
             return False
         case meaning:
@@ -233,7 +233,7 @@ def shape_of(program: Program) -> Shape:
     a system only if it offers ``dataloaders()``, and the search would train the same.
     """
     project = project_of(program)
-    buildable = _buildable(project)
+    buildable = _find_buildable_models(project)
     system = system_of(program)
     if _needs_the_guard(project):
         return Script()
@@ -247,9 +247,9 @@ def shape_of(program: Program) -> Shape:
 def system_of(program: Program) -> System:
     """Return the program as a system. One of several LightningModules is named: the first that can be built."""
     project = project_of(program)
-    buildable = _buildable(project)
+    buildable = _find_buildable_models(project)
     leaves = [own for own in buildable if not any(_is_base(own, other, project) for other in buildable)]
-    return System(class_name=leaves[0].node.name if len(_models(project)) > 1 and leaves else None)
+    return System(class_name=leaves[0].node.name if len(_find_models(project)) > 1 and leaves else None)
 
 
 def trains_at_import(program: Program) -> bool:
@@ -259,7 +259,7 @@ def trains_at_import(program: Program) -> bool:
 
 def _trains_the_same(fits: list[FitCall], project: Project, models: list[ProjectSymbol]) -> bool:
     """Tell whether a search of a system would train what the program trains, with its own Trainer."""
-    loaders = project.meaning("dataloaders", project.main)
+    loaders = project.resolve_name("dataloaders", project.main)
     if not isinstance(loaders, ProjectSymbol) or not _is_callable(loaders, project):
         return False
     if len(fits) > 1 or find_fits(project, as_main=False):
@@ -270,7 +270,7 @@ def _trains_the_same(fits: list[FitCall], project: Project, models: list[Project
     calls = [called.node for called in project.main.calls]
     trainers = [call for call in calls if is_trainer(call, project.main, project)]
     arguments = (keyword.arg for call in trainers for keyword in call.keywords)
-    built = (call for call in calls if dotted(call.func) in {own.node.name for own in models})
+    built = (call for call in calls if dotted_path(call.func) in {own.node.name for own in models})
     return (
         all(name in PLAIN_FIT for name in trainings)
         and all(name in SET_BY_THE_SEARCH for name in arguments)
@@ -288,7 +288,7 @@ def _needs_the_guard(project: Project) -> bool:
         return False
     lines = {line for node in guards for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
     source = project.main.source
-    table = symtable.symtable(decode(source.raw), source.name, "exec")
+    table = symtable.symtable(decode_source(source.raw), source.name, "exec")
     return not bound.isdisjoint(_read_globals(each for each in table.get_children() if each.get_lineno() not in lines))
 
 
@@ -309,30 +309,32 @@ def _does_something(project: Project) -> bool:
     )
 
 
-def _models(project: Project) -> list[ProjectSymbol]:
-    return [own for own in _classes(project) if project.descends(own, "LightningModule")]
+def _find_models(project: Project) -> list[ProjectSymbol]:
+    return [own for own in _find_classes(project) if project.has_base(own, "LightningModule")]
 
 
-def _buildable(project: Project) -> list[ProjectSymbol]:
+def _find_buildable_models(project: Project) -> list[ProjectSymbol]:
     """Return the LightningModules that can be built without arguments."""
-    return [own for own in _models(project) if _is_callable(own, project)]
+    return [own for own in _find_models(project) if _is_callable(own, project)]
 
 
-def _classes(project: Project) -> list[ProjectSymbol]:
+def _find_classes(project: Project) -> list[ProjectSymbol]:
     """Return the program's own classes; where it has no LightningModule of its own, those that it imports."""
     own = [
         ProjectSymbol(project.main, node) for node in project.main.source.tree.body if isinstance(node, ast.ClassDef)
     ]
-    if any(project.descends(each, "LightningModule") for each in own):
+    if any(project.has_base(each, "LightningModule") for each in own):
         return own
     imported = [alias for node in project.main.imports for alias in node.names]
-    meanings = [project.meaning(alias.asname or alias.name, project.main) for alias in imported if alias.name != "*"]
+    meanings = [
+        project.resolve_name(alias.asname or alias.name, project.main) for alias in imported if alias.name != "*"
+    ]
     return own + [each for each in meanings if isinstance(each, ProjectSymbol)]
 
 
 def _is_base(own: ProjectSymbol, other: ProjectSymbol, project: Project) -> bool:
     assert isinstance(other.node, ast.ClassDef)
-    return any(project.meaning(dotted(base) or "", other.survey) == own for base in other.node.bases)
+    return any(project.resolve_name(dotted_path(base) or "", other.survey) == own for base in other.node.bases)
 
 
 def _is_callable(own: ProjectSymbol, project: Project) -> bool:
@@ -351,9 +353,9 @@ def _has_data(project: Project, models: list[ProjectSymbol]) -> bool:
 
 def _data_classes(project: Project) -> list[ProjectSymbol]:
     names = [*project.main.definitions, *(name for name in project.main.bindings)]
-    meanings = [project.meaning(name, project.main) for name in dict.fromkeys(names)]
+    meanings = [project.resolve_name(name, project.main) for name in dict.fromkeys(names)]
     return [
-        each for each in meanings if isinstance(each, ProjectSymbol) and project.descends(each, "LightningDataModule")
+        each for each in meanings if isinstance(each, ProjectSymbol) and project.has_base(each, "LightningDataModule")
     ]
 
 
@@ -362,5 +364,5 @@ def _has_method(own: ProjectSymbol, name: str, project: Project, hops: int = MAX
         return False
     if any(isinstance(each, ast.FunctionDef) and each.name == name for each in own.node.body):
         return True
-    bases = (project.meaning(dotted(base) or "", own.survey) for base in own.node.bases)
+    bases = (project.resolve_name(dotted_path(base) or "", own.survey) for base in own.node.bases)
     return any(_has_method(base, name, project, hops - 1) for base in bases if isinstance(base, ProjectSymbol))

@@ -109,9 +109,9 @@ def added_folders(raw: bytes, path: Path) -> list[Path]:
         if isinstance(target, ast.Name)
     }
     found: dict[Path, None] = {}
-    for entry in (entry for node in ast.walk(tree) for entry in _entries(node)):
+    for entry in (entry for node in ast.walk(tree) for entry in _find_path_entries(node)):
         for here in (Path.cwd(), path.parent):
-            text = _FolderReader(path, here, names).read(entry, MAX_HOPS)
+            text = _FolderReader(path, here, names).read_path(entry, MAX_HOPS)
             if text and (folder := Path(here, text).resolve()).is_dir():
                 found[folder] = None
     return list(found)
@@ -121,7 +121,7 @@ def _is_marked(folder: Path) -> bool:
     return any((folder / marker).exists() for marker in ROOT_MARKERS)
 
 
-def _entries(node: ast.AST) -> list[ast.expr]:
+def _find_path_entries(node: ast.AST) -> list[ast.expr]:
     """Return what a statement or a call adds to ``sys.path``."""
     match node:
         case ast.Call(func=ast.Attribute(value=owner, attr="append"), args=[entry]) if _is_path(owner):
@@ -157,7 +157,7 @@ class _FolderReader:
         self._here = here
         self._names = names
 
-    def read(self, node: ast.expr, hops: int) -> str | None:
+    def read_path(self, node: ast.expr, hops: int) -> str | None:
         """Return the path as text; None where it cannot be told."""
         match node:
             case ast.Constant(value=str(text)):
@@ -165,27 +165,27 @@ class _FolderReader:
             case ast.Name(id="__file__"):
                 return str(self._path)
             case ast.Name(id=name) if name in self._names and hops:
-                return self.read(self._names[name], hops - 1)
+                return self.read_path(self._names[name], hops - 1)
             case ast.Attribute(attr="pardir" | "curdir" as name):
                 return os.pardir if name == "pardir" else os.curdir
             case ast.Attribute(value=inner, attr="parent"):
-                return self._parent(inner, 0, hops)
+                return self._read_parent(inner, 0, hops)
             case ast.Subscript(value=ast.Attribute(value=inner, attr="parents"), slice=ast.Constant(value=int(number))):
-                return self._parent(inner, number, hops)
+                return self._read_parent(inner, number, hops)
             case ast.BinOp(left=left, op=operator, right=right):
-                return self._operation(left, operator, right, hops)
+                return self._read_operation(left, operator, right, hops)
             case ast.Call(func=function, args=arguments):
-                return self._call(function, arguments, hops)
+                return self._read_call(function, arguments, hops)
             case _:
                 return None
 
-    def _operation(self, left: ast.expr, operator: ast.operator, right: ast.expr, hops: int) -> str | None:
+    def _read_operation(self, left: ast.expr, operator: ast.operator, right: ast.expr, hops: int) -> str | None:
         if isinstance(operator, ast.Div):
-            return self._joined([left, right], hops)
-        first, second = self.read(left, hops), self.read(right, hops)
+            return self._join_parts([left, right], hops)
+        first, second = self.read_path(left, hops), self.read_path(right, hops)
         return first + second if isinstance(operator, ast.Add) and first is not None and second is not None else None
 
-    def _call(self, function: ast.expr, arguments: list[ast.expr], hops: int) -> str | None:
+    def _read_call(self, function: ast.expr, arguments: list[ast.expr], hops: int) -> str | None:
         owner = function.value if isinstance(function, ast.Attribute) else None
         match function:
             case ast.Attribute(attr=name) | ast.Name(id=name):
@@ -198,28 +198,28 @@ class _FolderReader:
             case (("Path" | "PurePath"), []):
                 return os.curdir
             case (("Path" | "PurePath" | "join"), _):
-                return self._joined(arguments, hops)
+                return self._join_parts(arguments, hops)
             case "joinpath", _ if owner is not None:
-                return self._joined([owner, *arguments], hops)
+                return self._join_parts([owner, *arguments], hops)
             case "dirname", [inner]:
-                text = self.read(inner, hops)
+                text = self.read_path(inner, hops)
                 return None if text is None else str(Path(text).parent)
             case (("abspath" | "realpath" | "normpath" | "str" | "fspath" | "expanduser"), [inner]):
-                text = self.read(inner, hops)
+                text = self.read_path(inner, hops)
             case (("resolve" | "absolute" | "as_posix" | "expanduser"), _) if owner is not None:
-                text = self.read(owner, hops)
+                text = self.read_path(owner, hops)
             case _:
                 return None
         if text is None or name in ("str", "fspath", "as_posix"):
             return text
         return os.path.normpath(self._here / os.path.expanduser(text))  # noqa: PTH111  Path's raises on `~nobody`
 
-    def _joined(self, parts: list[ast.expr], hops: int) -> str | None:
-        texts = [self.read(part, hops) for part in parts]
+    def _join_parts(self, parts: list[ast.expr], hops: int) -> str | None:
+        texts = [self.read_path(part, hops) for part in parts]
         known = [text for text in texts if text is not None]
         return str(Path(*known)) if len(known) == len(texts) else None
 
-    def _parent(self, inner: ast.expr, number: int, hops: int) -> str | None:
-        text = self.read(inner, hops)
+    def _read_parent(self, inner: ast.expr, number: int, hops: int) -> str | None:
+        text = self.read_path(inner, hops)
         parents = [] if text is None else list(Path(text).parents)
         return str(parents[number]) if 0 <= number < len(parents) else None

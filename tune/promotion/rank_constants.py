@@ -163,7 +163,7 @@ class ConstantRanking:
         known = _rank_of_receiver(callee, parameter)
         if known is Rank.WIDTH and isinstance(held.value, int) and held.value < LEAST_WIDTH:
             return None
-        if known is not None or callee in self._models:
+        if known is not None or callee in self._torch_module_names:
             return known or Rank.OTHER
         rank = _rank_of_words(words)
         return None if rank in BY_ITS_CALLEE or callee in MACHINERY else rank
@@ -171,27 +171,27 @@ class ConstantRanking:
     def _rank_of_receivers(self, held: Constant | Option) -> Rank | None:
         receivers = receiving_parameters(held, self._flows)
         ranks = [rank for callee, parameter in receivers if (rank := _rank_of_receiver(callee, parameter)) is not None]
-        in_model = any(callee in self._models for callee, _ in receivers) and _is_number(held.value)
+        in_model = any(callee in self._torch_module_names for callee, _ in receivers) and _is_number(held.value)
         return min(ranks, default=Rank.OTHER if in_model else None)
 
     def _rank_in_model(self, held: Constant | Option) -> Rank | None:
         """Return OTHER for a number that one of the program's modules holds or takes."""
         owner = held.name.partition(".")[0]
-        return Rank.OTHER if "." in held.name and owner in self._models and _is_number(held.value) else None
+        return Rank.OTHER if "." in held.name and owner in self._torch_module_names and _is_number(held.value) else None
 
     def _is_passed_on(self, value: Value | Unknown) -> bool:
         """Tell a value that another name holds: ``width``, ``self.width``, ``args.width`` of an option, a type."""
         if not isinstance(value, Unknown):
             return False
         head, _, rest = value.text.partition(".")
-        return value.text.isidentifier() or head == "self" or rest in self._dests or bool(TYPE.match(value.text))
+        return value.text.isidentifier() or head == "self" or rest in self._option_dests or bool(TYPE.match(value.text))
 
     @cached_property
-    def _dests(self) -> frozenset[str]:
+    def _option_dests(self) -> frozenset[str]:
         return frozenset(option.dest for option in find_options(self._program))
 
     @cached_property
-    def _models(self) -> frozenset[str]:
+    def _torch_module_names(self) -> frozenset[str]:
         """The names of the program's modules."""
         project = project_of(self._program)
         return frozenset(
@@ -199,7 +199,7 @@ class ConstantRanking:
             for survey in project.surveys.values()
             for name, nodes in survey.definitions.items()
             if any(
-                project.descends(ProjectSymbol(survey, node), base)
+                project.has_base(ProjectSymbol(survey, node), base)
                 for node in nodes
                 for base in ("LightningModule", "Module")
             )

@@ -11,7 +11,7 @@ from tune.promotion.find_constants import check_together, find_constant, find_co
 from tune.promotion.options.declared_options import Option, OptionParser, find_option, find_options
 from tune.promotion.options.option_values import option_in_force
 from tune.promotion.program import Program
-from tune.space.conditions import alike
+from tune.space.conditions import is_same_yaml_value
 from tune.space.dimensions import (
     Choice,
     Dimension,
@@ -23,7 +23,7 @@ from tune.space.dimensions import (
     Uniform,
     Value,
     arguments_of,
-    describe,
+    describe_dimension,
     is_int,
     is_number,
     kind_of,
@@ -56,23 +56,25 @@ class PromotedConstant:
         return self.constant.value
 
 
-def resolve(space: Space, program: Program) -> tuple[PromotedConstant, ...]:
+def resolve_constants(space: Space, program: Program) -> tuple[PromotedConstant, ...]:
     """Return the space's constants in its order; raise ConstantError or SpaceError at the first that does not fit."""
     constants = find_constants(program)
     found: list[PromotedConstant] = []
     for key, dimension in space.dimensions.items():
-        where = space.where(f"constants.{key}")
-        constant = _option(key, space, program, where) or find_constant(key, program, constants, where)
+        where = space.place_of_entry(f"constants.{key}")
+        constant = _find_option_in_force(key, space, program, where) or find_constant(key, program, constants, where)
         _check_unique(key, constant, where, found)
-        fitted = _RangeFit(key, constant, where).dimension(dimension)
+        fitted = _RangeFit(key, constant, where).fit_dimension(dimension)
         if isinstance(constant, Option):
             _check_can_be_given(key, constant, fitted, where)
         found.append(PromotedConstant(key=key, constant=constant, dimension=fitted, where=where))
-    check_together([item.constant for item in found if isinstance(item.constant, Constant)], space.where("constants"))
+    check_together(
+        [item.constant for item in found if isinstance(item.constant, Constant)], space.place_of_entry("constants")
+    )
     return tuple(found)
 
 
-def hardcoded(promoted: Sequence[PromotedConstant]) -> dict[str, Value]:
+def hardcoded_values(promoted: Sequence[PromotedConstant]) -> dict[str, Value]:
     """Return the values that the source says, without those that only running the program can tell."""
     return {item.key: value for item in promoted if not isinstance(value := item.value, Unknown)}
 
@@ -82,10 +84,10 @@ def baseline_value(item: PromotedConstant, trained: Mapping[str, Value]) -> Valu
     if item.key not in trained:
         return item.value
     held = trained[item.key]
-    return held if isinstance(item.value, Unknown) or not alike(held, item.value) else item.value
+    return held if isinstance(item.value, Unknown) or not is_same_yaml_value(held, item.value) else item.value
 
 
-def doubts(promoted: Sequence[PromotedConstant]) -> tuple[str, ...]:
+def constant_warnings(promoted: Sequence[PromotedConstant]) -> tuple[str, ...]:
     """Return warnings about constants that are legal, and may not do what a search wants."""
     found: list[str] = []
     for item in promoted:
@@ -97,7 +99,7 @@ def doubts(promoted: Sequence[PromotedConstant]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _option(key: str, space: Space, program: Program, where: str) -> Option | None:
+def _find_option_in_force(key: str, space: Space, program: Program, where: str) -> Option | None:
     """Return the option that ``--lr`` or ``optimizer.lr=`` means; None where it is no such name."""
     if not key.startswith("-") and not key.endswith("="):
         return None
@@ -105,7 +107,7 @@ def _option(key: str, space: Space, program: Program, where: str) -> Option | No
     is_in_file = any(key in option.names for option in options if option.parser is OptionParser.FILE)
     if not isinstance(space.shape, Script) and not is_in_file:
         raise ConstantError(where, f"{key!r} is an option, and a system has no command line", "Write `script:`.")
-    return option_in_force(find_option(key, program, options, where), program, space.args, space.where("args"))
+    return option_in_force(find_option(key, program, options, where), program, space.args, space.place_of_entry("args"))
 
 
 def _check_can_be_given(key: str, option: Option, dimension: Dimension, where: str) -> None:
@@ -131,58 +133,60 @@ class _RangeFit:
         self.constant = constant
         self.where = where
 
-    def dimension(self, dimension: Dimension) -> Dimension:
+    def fit_dimension(self, dimension: Dimension) -> Dimension:
         """Return the range in the constant's type."""
         match self.constant.value:
             case Unknown() | None:
                 return dimension
             case bool():
-                return self._options(dimension, bool, "choice: [true, false]")
+                return self._fit_options(dimension, bool, "choice: [true, false]")
             case int(value):
-                return self._float(dimension) if _means_a_float(value, dimension) else self._int(dimension)
+                return self._fit_float(dimension) if _means_a_float(value, dimension) else self._fit_int(dimension)
             case float():
-                return self._float(dimension)
+                return self._fit_float(dimension)
             case str(text):
-                return self._options(dimension, str, f"choice: [{text}, ...]")
+                return self._fit_options(dimension, str, f"choice: [{text}, ...]")
             case tuple():
-                choice = self._options(dimension, list, "choice: [[...], [...]]")
+                choice = self._fit_options(dimension, list, "choice: [[...], [...]]")
                 return Choice(options=tuple(tuple(each) if isinstance(each, list) else each for each in choice.options))
             case list():
-                return self._options(dimension, list, "choice: [[...], [...]]")
+                return self._fit_options(dimension, list, "choice: [[...], [...]]")
             case dict():
-                return self._options(dimension, dict, "choice: [{...}, {...}]")
+                return self._fit_options(dimension, dict, "choice: [{...}, {...}]")
             case _:
                 assert_never(self.constant.value)
 
-    def _options(self, dimension: Dimension, kind: type, example: str) -> Choice:
+    def _fit_options(self, dimension: Dimension, kind: type, example: str) -> Choice:
         """Return a choice whose options are all of one type; null is "off" and fits every constant."""
         if not isinstance(dimension, Choice):
-            raise self._error(f"{self._article()} constant takes a choice alone", dimension, f"Write `{example}`.")
+            raise self._build_error(
+                f"{self._type_with_article()} constant takes a choice alone", dimension, f"Write `{example}`."
+            )
         for option in dimension.options:
             if option is not None and type(option) is not kind:
                 raise self._option_error(option)
         return dimension
 
-    def _int(self, dimension: Dimension) -> Dimension:
+    def _fit_int(self, dimension: Dimension) -> Dimension:
         match dimension:
             case RandInt() | QRandInt() | LogRandInt():
                 return dimension
             case Choice():
-                return self._options(dimension, int, "choice: [...]")
+                return self._fit_options(dimension, int, "choice: [...]")
             case Uniform() | QUniform() | LogUniform():
-                raise self._error("an int constant gets no float range", dimension, self._int_hint(dimension))
+                raise self._build_error("an int constant gets no float range", dimension, self._int_hint(dimension))
             case _:
                 assert_never(dimension)
 
-    def _float(self, dimension: Dimension) -> Dimension:
+    def _fit_float(self, dimension: Dimension) -> Dimension:
         match dimension:
             case Uniform() | QUniform() | LogUniform():
                 return dimension
             case Choice():
                 return self._float_options(dimension)
             case RandInt() | QRandInt() | LogRandInt():
-                written = _written(FLOAT_KIND[kind_of(dimension)], _float_arguments(dimension))
-                raise self._error("a float constant gets no int range", dimension, f"Write `{written}`.")
+                written = _format_range(FLOAT_KIND[kind_of(dimension)], _float_arguments(dimension))
+                raise self._build_error("a float constant gets no int range", dimension, f"Write `{written}`.")
             case _:
                 assert_never(dimension)
 
@@ -195,34 +199,36 @@ class _RangeFit:
         return replace(choice, options=tuple(options))
 
     def _int_hint(self, dimension: FloatRange) -> str:
-        as_float = f"write {float(self._number())!r} in the program if it is a float"
+        as_float = f"write {float(self._int_value())!r} in the program if it is a float"
         arguments = arguments_of(dimension)
         if not all(isinstance(number, float) and number.is_integer() for number in arguments):
             return f"Write `{INT_KIND[kind_of(dimension)]}` with whole numbers, or {as_float}."
         whole = [int(number) for number in arguments if is_number(number)]
-        return f"Write `{_written(INT_KIND[kind_of(dimension)], whole)}`, or {as_float}."
+        return f"Write `{_format_range(INT_KIND[kind_of(dimension)], whole)}`, or {as_float}."
 
-    def _number(self) -> int:
+    def _int_value(self) -> int:
         assert is_int(self.constant.value)
         return self.constant.value
 
-    def _article(self) -> str:
+    def _type_with_article(self) -> str:
         name = type(self.constant.value).__name__
         return f"an {name}" if name[0] in "aeiou" else f"a {name}"
 
-    def _error(self, rule: str, dimension: Dimension, hint: str) -> SpaceError:
-        return SpaceError(self.where, f"{self.key}: {rule}, got {describe(dimension)} for {self._held()}", hint)
+    def _build_error(self, rule: str, dimension: Dimension, hint: str) -> SpaceError:
+        return SpaceError(
+            self.where, f"{self.key}: {rule}, got {describe_dimension(dimension)} for {self._describe_constant()}", hint
+        )
 
     def _option_error(self, option: Value) -> SpaceError:
         kind = type(self.constant.value).__name__
-        what = f"{self.key}: an option must be of the constant's type, {kind}, got {option!r} for {self._held()}"
-        hint = f"Write every option as {self._article()}"
+        what = f"{self.key}: an option must be of the constant's type, {kind}, got {option!r} for {self._describe_constant()}"
+        hint = f"Write every option as {self._type_with_article()}"
         as_float = isinstance(option, float) and is_int(self.constant.value)
         return SpaceError(
-            self.where, what, f"{hint}, or {float(self._number())!r} in the program." if as_float else f"{hint}."
+            self.where, what, f"{hint}, or {float(self._int_value())!r} in the program." if as_float else f"{hint}."
         )
 
-    def _held(self) -> str:
+    def _describe_constant(self) -> str:
         return f"{self.constant.name} = {self.constant.value!r} ({self.constant.where})"
 
 
@@ -239,5 +245,5 @@ def _float_arguments(dimension: IntRange) -> list[int]:
     return [number for number in arguments_of(dimension) if is_int(number)] + step
 
 
-def _written(kind: str, arguments: list[int]) -> str:
+def _format_range(kind: str, arguments: list[int]) -> str:
     return f"{kind}: [{', '.join(str(number) for number in arguments)}]"

@@ -22,18 +22,18 @@ class Snapshot:
     program: Program
     """Where the files stood: trials see these paths as ``__file__``, so data beside them is found."""
 
-    def read(self, path: Path) -> bytes:
+    def read_source(self, path: Path) -> bytes:
         """Return the text of a project file as it was first seen.
 
         A file that no import statement led to (``import_module(name)``) is copied when the first trial imports it.
         """
         copy = self.folder / self.program.name_of(path)
         if not copy.exists():
-            _store(path.read_bytes(), copy)
+            _store_copy(path.read_bytes(), copy)
         return copy.read_bytes()
 
     @property
-    def stored(self) -> Program:
+    def stored_program(self) -> Program:
         """The program as it lies in the snapshot; names of files and places in them are the same as in the original."""
         return replace(self.program.moved_to(self.folder), is_snapshot=True)
 
@@ -44,9 +44,9 @@ def take_snapshot(program: Program, folder: Path, args: Sequence[str] = ()) -> S
     Config files are those of hydra, and those that the program or ``args``, its command line, name.
     """
     for source in program.sources.values():
-        _store(source.raw, folder / source.name)
+        _store_copy(source.raw, folder / source.name)
     for path in dict.fromkeys((*program_configs(program), *read_config_files(program, args))):
-        _store(path.read_bytes(), folder / program.name_of(path))
+        _store_copy(path.read_bytes(), folder / program.name_of(path))
     manifest = {
         "program": program.name_of(program.path),
         "root": str(program.root),
@@ -68,7 +68,7 @@ def open_snapshot(folder: Path) -> Snapshot:
         for name in (manifest["program"], *(recorded or ())):
             if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
                 raise ValueError(f"its program lies outside of it, got {name!r}")
-        root = _root(Path(manifest["root"]), manifest["program"])
+        root = _find_project_root(Path(manifest["root"]), manifest["program"])
         read_regular(folder / manifest["program"])
         search_path = None if recorded is None else tuple(root / name for name in recorded)
         return Snapshot(folder, Program(root / manifest["program"], root, search_path))
@@ -84,14 +84,14 @@ def check_root(snapshot: Snapshot) -> None:
         raise ExperimentError(str(snapshot.folder), f"the project that was searched is gone: {root}", hint)
 
 
-def _root(recorded: Path, program: str) -> Path:
+def _find_project_root(recorded: Path, program: str) -> Path:
     if recorded.is_dir():
         return recorded
     here = Path.cwd()
     return next((folder for folder in (here, *here.parents) if (folder / program).is_file()), recorded)
 
 
-def _store(raw: bytes, copy: Path) -> None:
+def _store_copy(raw: bytes, copy: Path) -> None:
     copy.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(copy) as aside:
         aside.write_bytes(raw)

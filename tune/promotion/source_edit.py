@@ -27,7 +27,7 @@ from tune.errors import ApplyError
 from tune.promotion.configs.config_file import ConfigPlace, ConfigSource, rewrite_config
 from tune.promotion.constant import Constant, Site, Span
 from tune.promotion.find.expressions import environment_default
-from tune.promotion.find.literals import Unknown, evaluate
+from tune.promotion.find.literals import Unknown, evaluate_literal
 from tune.promotion.program import Program, Source
 from tune.space.dimensions import Value
 
@@ -58,18 +58,18 @@ class SourceText:
         while waiting:
             node = waiting.popleft()
             if isinstance(node, ast.expr):
-                found.setdefault(Span.of(node), node)
+                found.setdefault(Span.from_node(node), node)
             if not isinstance(node, ast.JoinedStr):  # Python 3.11 has no true columns in f-strings
                 waiting.extend(ast.iter_child_nodes(node))
         return found
 
-    def offsets(self, span: Span) -> tuple[int, int]:
+    def offsets_of(self, span: Span) -> tuple[int, int]:
         """Return the begin and the end of a span as indices of ``text``."""
-        return self._offset(span.line, span.column), self._offset(span.end_line, span.end_column)
+        return self._offset_of(span.line, span.column), self._offset_of(span.end_line, span.end_column)
 
-    def snippet(self, span: Span) -> str:
+    def snippet_of(self, span: Span) -> str:
         """Return the text of a span."""
-        begin, end = self.offsets(span)
+        begin, end = self.offsets_of(span)
         return self.text[begin:end]
 
     def can_encode(self, text: str) -> bool:
@@ -80,7 +80,7 @@ class SourceText:
             return False
         return True
 
-    def _offset(self, line: int, column: int) -> int:
+    def _offset_of(self, line: int, column: int) -> int:
         start = self._line_starts[line - 1]
         ahead = self.text[start : start + column].encode("utf-8", "surrogatepass")[
             :column
@@ -95,42 +95,46 @@ class SourceText:
 Edit = tuple[Span, str]
 
 
-def edits(node: ast.expr, value: Value, layout: SourceText) -> Iterator[Edit]:
+def find_edits(node: ast.expr, value: Value, layout: SourceText) -> Iterator[Edit]:
     """Yield the smallest changes that make an expression hold ``value``; none where it does.
 
     Of a container of the same shape only the items that differ are written, so comments between them stay.
     """
-    held = evaluate(node)
-    if not isinstance(held, Unknown) and identical(held, value):
+    held = evaluate_literal(node)
+    if not isinstance(held, Unknown) and has_same_repr(held, value):
         return
-    if (items := _items(node, value)) is not None:
+    if (items := _pair_items(node, value)) is not None:
         for item, inner in items:
-            yield from edits(item, inner, layout)
+            yield from find_edits(item, inner, layout)
         return
     match node:
         case ast.Call() if (default := environment_default(node)) is not None:
             yield from _default_edit(default, value, layout)
         case _:
-            yield Span.of(node), literal(value, layout.snippet(Span.of(node)), layout)
+            yield Span.from_node(node), format_literal(value, layout.snippet_of(Span.from_node(node)), layout)
 
 
-def _items(node: ast.expr, value: Value) -> list[tuple[ast.expr, Value]] | None:
+def _pair_items(node: ast.expr, value: Value) -> list[tuple[ast.expr, Value]] | None:
     """Return the items of a container with their new values; None where the shape differs."""
     if isinstance(node, ast.Tuple) and isinstance(value, tuple) and len(node.elts) == len(value):
         return list(zip(node.elts, value, strict=True))
     if isinstance(node, ast.List) and isinstance(value, list) and len(node.elts) == len(value):
         return list(zip(node.elts, value, strict=True))
-    if isinstance(node, ast.Dict) and isinstance(value, dict) and [_key(key) for key in node.keys] == list(value):
+    if (
+        isinstance(node, ast.Dict)
+        and isinstance(value, dict)
+        and [_key_of_node(key) for key in node.keys] == list(value)
+    ):
         return list(zip(node.values, value.values(), strict=True))
     return None
 
 
-def identical(one: Value, other: Value) -> bool:
+def has_same_repr(one: Value, other: Value) -> bool:
     """Equal, and of equal types through and through: 1 is not 1.0, nor True."""
     return repr(one) == repr(other)
 
 
-def literal(value: Value, old: str, layout: SourceText) -> str:
+def format_literal(value: Value, old: str, layout: SourceText) -> str:
     """Return the Python text of a value, after the style of the text it replaces."""
     match value:
         case bool() | None:
@@ -138,21 +142,24 @@ def literal(value: Value, old: str, layout: SourceText) -> str:
         case int():
             return f"{value:_}" if "_" in old and old.replace("_", "").lstrip("+-").isdigit() else repr(value)
         case float():
-            return _number(value, old)
+            return _format_number(value, old)
         case str():
-            return _string(value, old, layout)
+            return _format_string(value, old, layout)
         case tuple():
-            inner = ", ".join(literal(item, _quote_in(old), layout) for item in value)
+            inner = ", ".join(format_literal(item, _quote_in(old), layout) for item in value)
             return f"({inner},)" if len(value) == 1 else f"({inner})"
         case list():
-            return f"[{', '.join(literal(item, _quote_in(old), layout) for item in value)}]"
+            return f"[{', '.join(format_literal(item, _quote_in(old), layout) for item in value)}]"
         case dict():
             quote = _quote_in(old)
-            items = (f"{literal(key, quote, layout)}: {literal(item, quote, layout)}" for key, item in value.items())
+            items = (
+                f"{format_literal(key, quote, layout)}: {format_literal(item, quote, layout)}"
+                for key, item in value.items()
+            )
             return f"{{{', '.join(items)}}}"
 
 
-def _number(value: float, old: str) -> str:
+def _format_number(value: float, old: str) -> str:
     """Return the shortest text that reads back the same, with an exponent where the old one has one."""
     if not math.isfinite(value):
         return f'float("{value}")'
@@ -181,12 +188,12 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _string(value: str, old: str, layout: SourceText) -> str:
-    text = _quoted(value, _quote_in(old))
+def _format_string(value: str, old: str, layout: SourceText) -> str:
+    text = _quote_string(value, _quote_in(old))
     return text if layout.can_encode(text) else ascii(value)
 
 
-def _quoted(value: str, quote: str) -> str:
+def _quote_string(value: str, quote: str) -> str:
     if quote == '"' and '"' not in value:
         return '"' + repr("'" + value)[2:]  # with an apostrophe in it, repr takes double quotes
     return repr(value)
@@ -196,16 +203,16 @@ def _quote_in(old: str) -> str:
     return next((letter for letter in old if letter in "'\""), '"')
 
 
-def _key(node: ast.expr | None) -> object:
+def _key_of_node(node: ast.expr | None) -> object:
     return node.value if isinstance(node, ast.Constant) else None
 
 
 def _default_edit(default: ast.expr, value: Value, layout: SourceText) -> Iterator[Edit]:
     """Write the default of an environment variable, mostly a text, whatever is made of it."""
-    held = evaluate(default)
+    held = evaluate_literal(default)
     wanted = str(value) if isinstance(held, str) else value
-    if isinstance(held, Unknown) or not identical(held, wanted):
-        yield Span.of(default), literal(wanted, layout.snippet(Span.of(default)), layout)
+    if isinstance(held, Unknown) or not has_same_repr(held, wanted):
+        yield Span.from_node(default), format_literal(wanted, layout.snippet_of(Span.from_node(default)), layout)
 
 
 FAR_AWAY = 10**9
@@ -232,7 +239,7 @@ def rewrite_configs(values: Mapping[ConfigPlace, Value]) -> tuple[Rewrite, ...]:
     return tuple(Rewrite(*rewrite_config(path, each)) for path, each in zip(files, held, strict=True))
 
 
-def rewrite(program: Program, values: Mapping[Constant, Value]) -> tuple[Rewrite, ...]:
+def rewrite_sources(program: Program, values: Mapping[Constant, Value]) -> tuple[Rewrite, ...]:
     """Return the files that change when the constants, found in this program, get new values; none: they stand already.
 
     Raises ApplyError where one literal cannot be changed alone.
@@ -241,7 +248,7 @@ def rewrite(program: Program, values: Mapping[Constant, Value]) -> tuple[Rewrite
     for constant, value in values.items():
         for site in constant.sites:
             wanted.setdefault(site.source, []).append((site, constant, value))
-    rewrites = (_rewrite(program.sources[name], found) for name, found in wanted.items())
+    rewrites = (_rewrite_source(program.sources[name], found) for name, found in wanted.items())
     return tuple(each for each in rewrites if each.raw != each.source.raw)
 
 
@@ -254,32 +261,32 @@ def restore_expressions(now: Program, then: Program, constants: Mapping[Constant
     texts: dict[str, dict[Span, str]] = {}
     for constant, was in constants.items():
         for site, old in zip(constant.sites, was.sites, strict=False):
-            texts.setdefault(site.source, {})[site.span] = before[old.source].snippet(old.span)
+            texts.setdefault(site.source, {})[site.span] = before[old.source].snippet_of(old.span)
     rewrites = (_rewrite_texts(now.sources[name], changes) for name, changes in texts.items())
     return tuple(each for each in rewrites if each.raw != each.source.raw)
 
 
-def diff(rewrites: Sequence[Rewrite]) -> str:
+def build_diff(rewrites: Sequence[Rewrite]) -> str:
     """Return a unified diff that ``patch -p1`` takes; empty where nothing changes."""
-    return "".join(line for each in rewrites for line in _diff(each))
+    return "".join(line for each in rewrites for line in _diff_lines(each))
 
 
 def encoded_diff(rewrites: Sequence[Rewrite]) -> bytes:
     """Return the diff in the bytes of the files, whose encodings may differ."""
-    return b"".join(diff([each]).encode(_encoding(each.source)) for each in rewrites)
+    return b"".join(build_diff([each]).encode(_encoding_of(each.source)) for each in rewrites)
 
 
-def write(rewrites: Sequence[Rewrite]) -> None:
+def write_files(rewrites: Sequence[Rewrite]) -> None:
     """Replace the files, each whole or not at all, modes kept; raise ApplyError where one was edited meanwhile."""
     for each in rewrites:
         if each.source.path.read_bytes() != each.source.raw:
             raise ApplyError(each.source.name, "the file was edited just now; nothing was written", "Apply again.")
-    written = [(each.source.path.resolve(), _aside(each.source.path.resolve(), each.raw)) for each in rewrites]
+    written = [(each.source.path.resolve(), _write_beside(each.source.path.resolve(), each.raw)) for each in rewrites]
     for path, aside in written:
         aside.replace(path)
 
 
-def _rewrite(source: Source, wanted: Sequence[tuple[Site, Constant, Value]]) -> Rewrite:
+def _rewrite_source(source: Source, wanted: Sequence[tuple[Site, Constant, Value]]) -> Rewrite:
     layout = SourceText(source)
     if layout.text.encode(layout.encoding) != source.raw:
         what = f"the file's encoding, {layout.encoding}, does not give its bytes back"
@@ -290,20 +297,20 @@ def _rewrite(source: Source, wanted: Sequence[tuple[Site, Constant, Value]]) -> 
         _refuse_shared(site, constant, value, wanted, source)
         node = layout.expressions.get(site.span)
         assert node is not None, f"{site} is no expression: the constants are of another text"
-        changes |= dict(edits(node, value, layout))
+        changes |= dict(find_edits(node, value, layout))
     return _rewrite_texts(source, changes)
 
 
 def _rewrite_texts(source: Source, changes: Mapping[Span, str]) -> Rewrite:
-    raw = _replaced(SourceText(source), changes.items())
-    _prove(source, raw, changes)
+    raw = _replace_spans(SourceText(source), changes.items())
+    _check_only_literals_changed(source, raw, changes)
     return Rewrite(source, raw)
 
 
-def _replaced(layout: SourceText, changes: Iterable[Edit]) -> bytes:
+def _replace_spans(layout: SourceText, changes: Iterable[Edit]) -> bytes:
     text = layout.text
     for span, new in sorted(changes, reverse=True):
-        begin, end = layout.offsets(span)
+        begin, end = layout.offsets_of(span)
         text = text[:begin] + new + text[end:]
     return text.encode(layout.encoding)
 
@@ -311,8 +318,8 @@ def _replaced(layout: SourceText, changes: Iterable[Edit]) -> bytes:
 def _refuse_nested(wanted: Sequence[tuple[Site, Constant, Value]]) -> None:
     ordered = sorted(wanted, key=lambda each: each[0].span)
     for (site, one, mine), (other_site, other, theirs) in itertools.pairwise(ordered):
-        apart = not site.span.overlaps(other_site.span)
-        if not apart and not (site.span == other_site.span and (site.target or identical(mine, theirs))):
+        apart = not site.span.is_overlapping(other_site.span)
+        if not apart and not (site.span == other_site.span and (site.target or has_same_repr(mine, theirs))):
             what = f"{one.name} and {other.name} are written in one expression"
             raise ApplyError(str(site), what, "Apply one of them.")
 
@@ -323,26 +330,26 @@ def _refuse_shared(
     """Refuse one name of ``A = B = 7``: their literal changes when every name of it gets the same value."""
     if site.target is None:
         return
-    same = {each.target for each, _, other in wanted if each.span == site.span and identical(other, value)}
-    others = [name for name in _targets(source, site.span) if name not in same]
+    same = {each.target for each, _, other in wanted if each.span == site.span and has_same_repr(other, value)}
+    others = [name for name in _find_targets(source, site.span) if name not in same]
     if others:
         what = f"{constant.name} shares its literal with {' and '.join(others)}, which would change with it"
         raise ApplyError(str(site), what, f"Assign {constant.name} on a line of its own, then apply again.")
 
 
-def _targets(source: Source, span: Span) -> list[str]:
+def _find_targets(source: Source, span: Span) -> list[str]:
     for node in ast.walk(source.tree):
-        if isinstance(node, ast.Assign) and Span.of(node.value) == span:
+        if isinstance(node, ast.Assign) and Span.from_node(node.value) == span:
             return [ast.unparse(target) for target in node.targets]
     return []
 
 
-def _prove(source: Source, raw: bytes, changes: Mapping[Span, str]) -> None:
+def _check_only_literals_changed(source: Source, raw: bytes, changes: Mapping[Span, str]) -> None:
     """Parse the new text: it must be the old tree with the new expressions in it, and nothing else."""
     before = copy.deepcopy(source.tree)
     for node in ast.walk(before):
         for name, inner in ast.iter_fields(node):
-            setattr(node, name, _exchanged(inner, changes))
+            setattr(node, name, _substitute_literals(inner, changes))
     try:
         after = ast.parse(raw)
     except SyntaxError as error:
@@ -355,35 +362,35 @@ def _prove(source: Source, raw: bytes, changes: Mapping[Span, str]) -> None:
         raise ApplyError(source.name, what, "Write them by hand, and report this file to us.") from reason
 
 
-def _exchanged(inner: object, changes: Mapping[Span, str]) -> object:
+def _substitute_literals(inner: object, changes: Mapping[Span, str]) -> object:
     if isinstance(inner, list):
-        return [_exchanged(item, changes) for item in inner]
-    if isinstance(inner, ast.expr) and Span.of(inner) in changes:
-        new = ast.parse(changes[Span.of(inner)], mode="eval")
+        return [_substitute_literals(item, changes) for item in inner]
+    if isinstance(inner, ast.expr) and Span.from_node(inner) in changes:
+        new = ast.parse(changes[Span.from_node(inner)], mode="eval")
         return ast.increment_lineno(new, FAR_AWAY).body
     return inner
 
 
-def _diff(each: Rewrite) -> Iterator[str]:
-    before, after = (raw.decode(_encoding(each.source)) for raw in (each.source.raw, each.raw))
+def _diff_lines(each: Rewrite) -> Iterator[str]:
+    before, after = (raw.decode(_encoding_of(each.source)) for raw in (each.source.raw, each.raw))
     name = each.source.name
-    for line in difflib.unified_diff(_lines(before), _lines(after), f"a/{name}", f"b/{name}"):
+    for line in difflib.unified_diff(_split_lines(before), _split_lines(after), f"a/{name}", f"b/{name}"):
         yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
 
 
-def _encoding(source: Source | ConfigSource) -> str:
+def _encoding_of(source: Source | ConfigSource) -> str:
     """Return the encoding that keeps a byte-order mark: without it a diff that shows the first line would not fit."""
     if isinstance(source, ConfigSource):
         return "utf-8"
     return SourceText(source).encoding.replace("utf-8-sig", "utf-8")
 
 
-def _lines(text: str) -> list[str]:
+def _split_lines(text: str) -> list[str]:
     """As ``patch`` counts them: a carriage return is part of its line."""
     return [f"{line}\n" for line in text.split("\n")[:-1]] + ([text.rpartition("\n")[2]] if text[-1:] != "\n" else [])
 
 
-def _aside(path: Path, raw: bytes) -> Path:
+def _write_beside(path: Path, raw: bytes) -> Path:
     """Write beside ``path``, on the same file system, with its mode."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     with os.fdopen(handle, "wb") as file:

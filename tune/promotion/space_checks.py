@@ -7,9 +7,19 @@ from itertools import pairwise
 from typing import Protocol, TypeGuard
 
 from tune.errors import SpaceError
-from tune.space.conditions import draw
+from tune.space.conditions import draw_config
 from tune.space.constraints import Requirement
-from tune.space.dimensions import Choice, Dimension, QUniform, Uniform, Value, contains, describe, is_int, is_number
+from tune.space.dimensions import (
+    Choice,
+    Dimension,
+    QUniform,
+    Uniform,
+    Value,
+    describe_dimension,
+    is_in_dimension,
+    is_int,
+    is_number,
+)
 from tune.space.space import Space
 
 LOG_NAMES = re.compile(r"(?:^|_)(?:lr|wd|learning_rate|weight_decay)$")
@@ -52,12 +62,12 @@ class CheckedEntry(Protocol):
         """Where the source holds it."""
 
 
-def lint(promoted: Iterable[CheckedEntry]) -> tuple[str, ...]:
+def space_warnings(promoted: Iterable[CheckedEntry]) -> tuple[str, ...]:
     """Return the warnings in the order of the space."""
-    return tuple(f"{entry.where}: {entry.key}: {warning}" for entry in promoted for warning in _warnings(entry))
+    return tuple(f"{entry.where}: {entry.key}: {warning}" for entry in promoted for warning in _entry_warnings(entry))
 
 
-def _warnings(entry: CheckedEntry) -> Iterator[str]:
+def _entry_warnings(entry: CheckedEntry) -> Iterator[str]:
     yield from _linear_rate(entry.key, entry.dimension)
     yield from _value_outside(entry)
     if isinstance(entry.dimension, Choice):
@@ -73,15 +83,15 @@ def _linear_rate(key: str, dimension: Dimension) -> Iterator[str]:
         return
     low = dimension.low if dimension.low > 0 else dimension.high * 1e-4
     better = f"loguniform: [{low:g}, {dimension.high:g}]"
-    yield f"a rate is searched best on a log scale, got {describe(dimension)}; write `{better}`"
+    yield f"a rate is searched best on a log scale, got {describe_dimension(dimension)}; write `{better}`"
 
 
 def _value_outside(entry: CheckedEntry) -> Iterator[str]:
     value = entry.value
-    if not _is_value(value) or contains(entry.dimension, value):
+    if not _is_value(value) or is_in_dimension(entry.dimension, value):
         return
     yield (
-        f"the hardcoded value {value!r} ({entry.constant.where}) is outside {describe(entry.dimension)}; "
+        f"the hardcoded value {value!r} ({entry.constant.where}) is outside {describe_dimension(entry.dimension)}; "
         "trial 0 runs it, the sampler never will"
     )
 
@@ -97,13 +107,13 @@ def _single_option(choice: Choice) -> Iterator[str]:
 
 def _numbers_as_categories(choice: Choice) -> Iterator[str]:
     numbers = [option for option in choice.options if is_number(option)]
-    if len(numbers) < max(LEAST_STEPS, len(choice.options)) or not _ordered(numbers) or _powers_of_two(numbers):
+    if len(numbers) < max(LEAST_STEPS, len(choice.options)) or not _is_monotonic(numbers) or _powers_of_two(numbers):
         return
     got = f"got {len(numbers)} ordered numbers"
-    yield f"a choice knows no order, {got}; a range learns faster: write `{_range(numbers)}`"
+    yield f"a choice knows no order, {got}; a range learns faster: write `{_format_enclosing_range(numbers)}`"
 
 
-def _ordered(numbers: list[int | float]) -> bool:
+def _is_monotonic(numbers: list[int | float]) -> bool:
     return all(a < b for a, b in pairwise(numbers)) or all(a > b for a, b in pairwise(numbers))
 
 
@@ -111,7 +121,7 @@ def _powers_of_two(numbers: list[int | float]) -> bool:
     return all(is_int(number) and number > 0 and number & (number - 1) == 0 for number in numbers)
 
 
-def _range(numbers: list[int | float]) -> str:
+def _format_enclosing_range(numbers: list[int | float]) -> str:
     low, high = min(numbers), max(numbers)
     log = "log" if low > 0 and high >= LOG_SPAN * low else ""
     kind = "randint" if all(is_int(number) for number in numbers) else "uniform"
@@ -131,35 +141,35 @@ def check_feasible(space: Space, dimensions: Mapping[str, Dimension], hardcoded:
     rng = random.Random(space.settings.seed)  # noqa: S311 - no secret
     left = set(range(len(space.requirements)))  # that no draw has met so far
     for _ in range(N_DRAWS):
-        values = {**hardcoded, **draw(dimensions, space.conditions, rng)}
+        values = {**hardcoded, **draw_config(dimensions, space.conditions, rng)}
         met = [requirement.is_met(values) for requirement in space.requirements]
         if all(met):
             return
         left -= {place for place, is_met in enumerate(met) if is_met}
-    raise _infeasible([space.requirements[place] for place in sorted(left)], space, values)
+    raise _build_infeasible_error([space.requirements[place] for place in sorted(left)], space, values)
 
 
 def baseline_doubts(requirements: Sequence[Requirement], hardcoded: Mapping[str, Value]) -> tuple[str, ...]:
     """Return warnings about requirements that the hardcoded values do not meet."""
     return tuple(
-        f"{each.where}: require: the hardcoded values do not meet {each.text!r}, {_held(each, hardcoded)}; "
+        f"{each.where}: require: the hardcoded values do not meet {each.text!r}, {_describe_values(each, hardcoded)}; "
         "trial 0 runs them, the sampler never will"
         for each in requirements
         if not each.is_met(hardcoded)
     )
 
 
-def _infeasible(never: list[Requirement], space: Space, values: Mapping[str, Value]) -> SpaceError:
+def _build_infeasible_error(never: list[Requirement], space: Space, values: Mapping[str, Value]) -> SpaceError:
     hint = "Mend it, or the ranges of its constants."
     if not never:
         what = f"require: {len(space.requirements)} requirements that none of {N_DRAWS:,} draws meets together"
-        return SpaceError(space.where("require"), what, "Mend one, or the ranges of their constants.")
+        return SpaceError(space.place_of_entry("require"), what, "Mend one, or the ranges of their constants.")
     first = never[0]
-    why = first.failure(values)
+    why = first.explain_failure(values)
     cause = "" if why == "it is false" else f" ({why})"
-    what = f"require: none of {N_DRAWS:,} draws meets {first.text!r}, the last with {_held(first, values)}{cause}"
+    what = f"require: none of {N_DRAWS:,} draws meets {first.text!r}, the last with {_describe_values(first, values)}{cause}"
     return SpaceError(first.where, what, hint)
 
 
-def _held(requirement: Requirement, values: Mapping[str, Value]) -> str:
+def _describe_values(requirement: Requirement, values: Mapping[str, Value]) -> str:
     return ", ".join(f"{key}={values[key]!r}" for key in dict.fromkeys(requirement.names.values()))

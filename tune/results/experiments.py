@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tune.errors import ExperimentError, PromotuneError, suggest
+from tune.errors import ExperimentError, PromotuneError, suggest_name
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.records import read_record, read_request
-from tune.paths import ExperimentPaths, VersionPaths, short
+from tune.paths import ExperimentPaths, VersionPaths, display_path
 from tune.storage.download import bring_all
 from tune.storage.sync import delete_at_url
 
@@ -127,12 +127,14 @@ def experiment_to_delete(name: str, storage: Path) -> ExperimentPaths:
     folder = storage / name
     bring_all(storage, [name])
     if folder.is_symlink():
-        what = f"{name!r} is a link, to {short(folder.readlink())}"
-        raise ExperimentError(short(storage), what, "Delete the link yourself; what it leads to is not touched.")
+        what = f"{name!r} is a link, to {display_path(folder.readlink())}"
+        raise ExperimentError(display_path(storage), what, "Delete the link yourself; what it leads to is not touched.")
     if not ExperimentPaths(folder).is_there:
         there = sorted(each.name for each in storage.iterdir()) if storage.is_dir() else []
         known = [each for each in there if ExperimentPaths(storage / each).is_there]
-        raise ExperimentError(short(storage), f"no experiment {name!r}", suggest(name, known, what="experiments"))
+        raise ExperimentError(
+            display_path(storage), f"no experiment {name!r}", suggest_name(name, known, what="experiments")
+        )
     return ExperimentPaths(folder)
 
 
@@ -142,16 +144,20 @@ def versions_to_delete(paths: ExperimentPaths, names: Sequence[str]) -> tuple[Ve
 
 
 def _version(paths: ExperimentPaths, name: str) -> VersionPaths:
-    plain = name.removeprefix(f"{paths.retrain.name}/")
+    plain = name.removeprefix(f"{paths.retrain_folder.name}/")
     _check_plain(plain, "version")
-    parent = paths.folder if plain == name else paths.retrain
+    parent = paths.folder if plain == name else paths.retrain_folder
     version = VersionPaths(parent / plain)
     if version.folder.is_symlink() or parent.is_symlink():
         what = f"{name!r} is a link, or lies behind one"
-        raise ExperimentError(short(paths.folder), what, "Delete the link yourself; what it leads to is not touched.")
+        raise ExperimentError(
+            display_path(paths.folder), what, "Delete the link yourself; what it leads to is not touched."
+        )
     if not version.folder.is_dir() or (read_record(version) is None and read_request(version) is None):
         there = [each.name for each in parent.iterdir() if read_record(VersionPaths(each)) is not None]
-        raise ExperimentError(short(paths.folder), f"no version {name!r}", suggest(plain, there, what="versions"))
+        raise ExperimentError(
+            display_path(paths.folder), f"no version {name!r}", suggest_name(plain, there, what="versions")
+        )
     return version
 
 

@@ -34,7 +34,7 @@ def as_object(experiment: StoredExperiment, trials: Sequence[TrialResult]) -> di
         "failures": [_failure(group) for group in failures],
         "hints": [
             {"kind": type(hint).__name__, "sentence": hint.sentence}
-            for hint in hints_of(experiment.trials, space, experiment.paths.argument)
+            for hint in hints_of(experiment.trials, space, experiment.paths.cli_argument)
         ],
     }
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from tune.experiment.records import Failure, read_record
 from tune.experiment.trial_result import TrialResult
-from tune.paths import ExperimentPaths, short
+from tune.paths import ExperimentPaths, display_path
 from tune.results.report.value_table import values_text
-from tune.space.conditions import alike
+from tune.space.conditions import is_same_yaml_value
 from tune.space.dimensions import Choice, Dimension, Value, is_number, numbers_of
 from tune.space.space import Space
 from tune.trial.messages import is_out_of_memory
@@ -78,8 +78,8 @@ def _bounds(
     theirs = [values[name] for values in outside if name in values]
     counts = {"n_inside": len(inside), "n_outside": len(outside)}
     if isinstance(dimension, Choice) and numbers_of(dimension) is None:
-        one = all(alike(value, ours[0]) for value in ours)
-        if one and theirs and not any(alike(value, ours[0]) for value in theirs):
+        one = all(is_same_yaml_value(value, ours[0]) for value in ours)
+        if one and theirs and not any(is_same_yaml_value(value, ours[0]) for value in theirs):
             yield 0.0, Region(constant=name, relation="=", bound=ours[0], **counts)
         return
     numbers, others = [each for each in ours if is_number(each)], [each for each in theirs if is_number(each)]
@@ -211,5 +211,5 @@ def failed(group: FailureGroup) -> Failed:
         place=": ".join(text for text in (group.place, group.code) if text),
         region=group.sentence if group.region is not None else "",
         constants=values_text(group.constants),
-        log=short(group.log),
+        log=display_path(group.log),
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tune.experiment.trial_result import TrialResult
-from tune.space.conditions import alike
+from tune.space.conditions import is_same_yaml_value
 from tune.space.dimensions import Choice, place_in
 from tune.space.space import Space
 
@@ -102,7 +102,10 @@ def _params(trial: TrialResult, space: Space) -> dict[str, float]:
         if name not in trial.values:
             continue
         if isinstance(dimension, Choice):
-            place = next((n for n, option in enumerate(dimension.options) if alike(option, trial.values[name])), None)
+            place = next(
+                (n for n, option in enumerate(dimension.options) if is_same_yaml_value(option, trial.values[name])),
+                None,
+            )
         else:
             place = place_in(dimension, trial.values[name])
         if place is not None:

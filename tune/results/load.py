@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 from tune.errors import ExperimentError
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.records import TrialRecord, read_record, read_request
-from tune.paths import DEFAULT_STORAGE, ExperimentPaths, VersionPaths, short
+from tune.paths import DEFAULT_STORAGE, ExperimentPaths, VersionPaths, display_path
 from tune.promotion.constant import Constant
 from tune.promotion.execute import Executor
 from tune.promotion.program_kind import trains_at_import
-from tune.promotion.resolve import resolve
+from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import Snapshot, open_snapshot
 from tune.results.write_back import pick
-from tune.space.conditions import restored
+from tune.space.conditions import restore_value
 from tune.space.space import Space, System
 from tune.space.space_file import read_space
 from tune.storage.download import arrived, fetch_best
@@ -46,12 +46,12 @@ def load(
     """
     version = _version_of(arrived(folder), trial, absolute_path(storage or DEFAULT_STORAGE, "storage"))
     fetch_best(version)
-    if version.freed.is_file() and not version.best.is_file():
-        what, _, hint = version.freed.read_text(encoding="utf-8", errors="replace").strip().partition("\n")
-        raise ExperimentError(short(version.folder), what or "its checkpoints were freed", hint or _GIVE)
+    if version.freed_note.is_file() and not version.best_checkpoint.is_file():
+        what, _, hint = version.freed_note.read_text(encoding="utf-8", errors="replace").strip().partition("\n")
+        raise ExperimentError(display_path(version.folder), what or "its checkpoints were freed", hint or _GIVE)
     experiment = _experiment_of(version)
     record = read_record(version)
-    if record is None or not version.best.is_file():
+    if record is None or not version.best_checkpoint.is_file():
         raise _missing(version, experiment)
     source = _source_of(version, experiment)
     return _built(version, record, experiment, source, arguments, trust=trust_checkpoints)
@@ -67,13 +67,13 @@ def _built(
     trust: bool,
 ) -> "LightningModule":
     space = _space_of(record, experiment)
-    program = snapshot.stored
+    program = snapshot.stored_program
     if trains_at_import(program):
         name = snapshot.program.name_of(snapshot.program.path)
         what = "to build its model the program would be imported, and that would train"
-        hint = f"Put the training under a main guard, or load {short(version.best)} with the class itself."
+        hint = f"Put the training under a main guard, or load {display_path(version.best_checkpoint)} with the class itself."
         raise ExperimentError(name, what, hint)
-    promoted = resolve(space, program)
+    promoted = resolve_constants(space, program)
     executor = Executor(
         snapshot, {item.key: item.constant.sites for item in promoted if isinstance(item.constant, Constant)}
     )
@@ -81,11 +81,11 @@ def _built(
     dimensions = {item.key: item.dimension for item in promoted}
     if unknown := record.constants.keys() - dimensions.keys():
         what = f"its constants are not those of the experiment's space: {', '.join(map(repr, sorted(unknown)))}"
-        raise ExperimentError(short(version.record), what, "Is it a version of this experiment?")
-    values = {name: restored(dimensions[name], value) for name, value in record.constants.items()}
-    with executor.execute(values) as (module, _):
+        raise ExperimentError(display_path(version.record), what, "Is it a version of this experiment?")
+    values = {name: restore_value(dimensions[name], value) for name, value in record.constants.items()}
+    with executor.import_program(values) as (module, _):
         name = snapshot.program.name_of(snapshot.program.path)
-        return load_model(module, wanted, name, version.best, arguments, trust=trust)
+        return load_model(module, wanted, name, version.best_checkpoint, arguments, trust=trust)
 
 
 def _version_of(given: str | Path, trial: int | None, storage: Path) -> VersionPaths:
@@ -96,7 +96,7 @@ def _version_of(given: str | Path, trial: int | None, storage: Path) -> VersionP
     if experiment is None:
         if trial is None:
             return VersionPaths(folder if folder.exists() or not named.exists() else named)
-        raise ExperimentError(short(folder), f"trial {trial} is asked for, and this is no experiment", _GIVE)
+        raise ExperimentError(display_path(folder), f"trial {trial} is asked for, and this is no experiment", _GIVE)
     return version_of(open_experiment(str(experiment), experiment.parent), trial)
 
 
@@ -106,7 +106,7 @@ _GIVE = "Give an experiment's name or folder, or the folder of one version."
 def version_of(experiment: StoredExperiment, trial: int | None) -> VersionPaths:
     """Return the version of a trial, or of the best one."""
     if trial is None and experiment.best is None:
-        raise ExperimentError(short(experiment.paths.folder), "no trial came to an end", _GIVE)
+        raise ExperimentError(display_path(experiment.paths.folder), "no trial came to an end", _GIVE)
     return experiment.paths.version(pick(experiment, trial).version)
 
 
@@ -122,7 +122,7 @@ def _experiment_of(version: VersionPaths) -> ExperimentPaths:
     for folder in version.folder.parents:
         if ExperimentPaths(folder).journal.is_file():
             return ExperimentPaths(folder)
-    raise ExperimentError(short(version.folder), "no version with a checkpoint", _GIVE)
+    raise ExperimentError(display_path(version.folder), "no version with a checkpoint", _GIVE)
 
 
 def _source_of(version: VersionPaths, experiment: ExperimentPaths) -> Snapshot:
@@ -133,17 +133,17 @@ def _source_of(version: VersionPaths, experiment: ExperimentPaths) -> Snapshot:
 
 def _missing(version: VersionPaths, paths: ExperimentPaths) -> ExperimentError:
     """Return the error that says what became of a version, and how to get it again."""
-    if version.best.is_file() and version.record.exists():
+    if version.best_checkpoint.is_file() and version.record.exists():
         what = "this file is damaged: it does not say which constants the trial had"
-        return ExperimentError(short(version.record), what, "Take it from a backup; nothing else is amiss.")
+        return ExperimentError(display_path(version.record), what, "Take it from a backup; nothing else is amiss.")
     try:
         trials = open_experiment(str(paths.folder), paths.folder.parent).trials
     except ExperimentError:
         trials = ()
     trial = next((each for each in trials if each.version == version.folder.name), None)
     if trial is None or version.folder.parent != paths.folder:
-        return ExperimentError(short(version.folder), "no version with a checkpoint", _GIVE)
-    hint = f"To train it again: run_search.py retrain {paths.argument} --trial {trial.number}"
+        return ExperimentError(display_path(version.folder), "no version with a checkpoint", _GIVE)
+    hint = f"To train it again: run_search.py retrain {paths.cli_argument} --trial {trial.number}"
     if not version.folder.exists():
-        return ExperimentError(short(version.folder), "this version was deleted", hint)
-    return ExperimentError(short(version.folder), "this version has no checkpoint", hint)
+        return ExperimentError(display_path(version.folder), "this version was deleted", hint)
+    return ExperimentError(display_path(version.folder), "this version has no checkpoint", hint)

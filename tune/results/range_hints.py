@@ -24,7 +24,7 @@ from tune.space.dimensions import (
     place_in,
 )
 from tune.space.space import Space
-from tune.space.template import flow
+from tune.space.template import format_inline_yaml
 
 LEAST_TRIALS = 10
 N_BEST = 5
@@ -56,10 +56,10 @@ class Edge:
     def sentence(self) -> str:
         """What was seen, and what to write."""
         value = f"{self.value:.4g}" if isinstance(self.value, float) else str(self.value)
-        arguments = ", ".join(flow(each) for each in arguments_of(self.instead))
+        arguments = ", ".join(format_inline_yaml(each) for each in arguments_of(self.instead))
         return (
             f"the best {self.constant}, {value}, is at the {self.end} end of its range: "
-            f"write `{flow(self.constant)}: {{{kind_of(self.instead)}: [{arguments}]}}`"
+            f"write `{format_inline_yaml(self.constant)}: {{{kind_of(self.instead)}: [{arguments}]}}`"
         )
 
 

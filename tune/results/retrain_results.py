@@ -170,9 +170,12 @@ class RetrainedVersion:
 
 def read_retrained(paths: ExperimentPaths) -> tuple[RetrainedVersion, ...]:
     """Return all that were retrained, in the order of their numbers."""
-    if not paths.retrain.is_dir():
+    if not paths.retrain_folder.is_dir():
         return ()
-    files = [VersionPaths(folder) for folder in sorted(paths.retrain.iterdir(), key=lambda folder: _order(folder.name))]
+    files = [
+        VersionPaths(folder)
+        for folder in sorted(paths.retrain_folder.iterdir(), key=lambda folder: _order(folder.name))
+    ]
     found = [(each, request, read_record(each)) for each in files if (request := read_request(each)) is not None]
     return tuple(RetrainedVersion(files=each, request=request, record=record) for each, request, record in found)
 
@@ -230,11 +233,11 @@ def seed_of(experiment: StoredExperiment, trial: TrialResult) -> int:
 
 
 def _of_the_source(experiment: StoredExperiment, request: RetrainRequest) -> list[Difference]:
-    then = experiment.snapshot.stored
+    then = experiment.snapshot.stored_program
     if digest_of(then) == request.digest:
         return []
     try:
-        now = open_snapshot(experiment.paths.folder / request.source).stored
+        now = open_snapshot(experiment.paths.folder / request.source).stored_program
         return [Difference(f"source: {line}", "", "") for line in source_changes(then, now)]
     except (PromotuneError, OSError):
         return [Difference("source: it was edited", "", "")]

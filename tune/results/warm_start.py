@@ -8,8 +8,8 @@ from pathlib import Path
 from tune.errors import ExperimentError
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.trial_result import TrialResult
-from tune.promotion.resolve import PromotedConstant, hardcoded
-from tune.space.conditions import only_active, restored
+from tune.promotion.resolve import PromotedConstant, hardcoded_values
+from tune.space.conditions import only_active, restore_value
 from tune.space.dimensions import Dimension, Value, could_draw
 from tune.space.space import Space
 
@@ -40,7 +40,7 @@ def knowledge_of(name: str, storage: Path, space: Space, promoted: Sequence[Prom
         if trial.repeat_of is not None:
             continue  # the one that it repeats is there
         values = _fitted(trial.values, {item.key: item.dimension for item in promoted}, space)
-        reason = _reason(trial, values, space, hardcoded(promoted))
+        reason = _reason(trial, values, space, hardcoded_values(promoted))
         if reason is None and values is not None:
             taken.append(replace(trial, values=values))
         else:
@@ -82,7 +82,7 @@ def _fitted(values: Mapping[str, Value], dimensions: Mapping[str, Dimension], sp
     fitted: dict[str, Value] = {}
     for name, dimension in dimensions.items():
         if name in values:
-            fitted[name] = restored(dimension, values[name])
+            fitted[name] = restore_value(dimension, values[name])
             if not could_draw(dimension, fitted[name]):
                 return None
     complete = only_active({**dict.fromkeys(dimensions), **fitted}, space.conditions)

@@ -10,15 +10,15 @@ from pathlib import Path
 from tune.errors import ApplyError, ExperimentError, ProgramError
 from tune.experiment.open import StoredExperiment
 from tune.experiment.trial_result import TrialResult
-from tune.paths import ExperimentPaths, atomic_write, read_json, read_regular, short
+from tune.paths import ExperimentPaths, atomic_write, display_path, read_json, read_regular
 from tune.promotion.constant import Constant
-from tune.promotion.drift import Edited, Removed, Standing, Unchanged, standings
+from tune.promotion.drift import Edited, Removed, Standing, Unchanged, find_drift
 from tune.promotion.find.literals import Unknown
 from tune.promotion.options.declared_options import Option, OptionParser, find_option, find_options, option_words
 from tune.promotion.options.option_values import option_in_force
 from tune.promotion.program import Program
-from tune.promotion.resolve import PromotedConstant, resolve
-from tune.promotion.source_edit import Rewrite, identical, restore_expressions, rewrite, rewrite_configs
+from tune.promotion.resolve import PromotedConstant, resolve_constants
+from tune.promotion.source_edit import Rewrite, has_same_repr, restore_expressions, rewrite_configs, rewrite_sources
 from tune.space.dimensions import Choice, Value
 from tune.space.space import Script
 
@@ -29,7 +29,7 @@ Applied = dict[str, list[Value]]
 def read_applied(paths: ExperimentPaths) -> Applied:
     """Return what was noted; nothing where nothing was, or where it cannot be read."""
     try:
-        found = read_json(read_regular(paths.applied))
+        found = read_json(read_regular(paths.applied_values))
     except (OSError, ValueError):
         return {}
     ours = isinstance(found, dict) and all(isinstance(values, list) for values in found.values())
@@ -42,13 +42,13 @@ def note_applied(paths: ExperimentPaths, values: Mapping[str, Value]) -> None:
     for key, value in values.items():
         if not is_applied(noted, key, value):
             noted.setdefault(key, []).append(as_json(value))
-    with contextlib.suppress(OSError), atomic_write(paths.applied) as aside:
+    with contextlib.suppress(OSError), atomic_write(paths.applied_values) as aside:
         aside.write_text(json.dumps(noted, indent=2) + "\n", encoding="utf-8")
 
 
 def is_applied(applied: Applied, key: str, value: Value) -> bool:
     """Tell whether a value was written for a constant."""
-    return any(identical(each, as_json(value)) for each in applied.get(key, []))
+    return any(has_same_repr(each, as_json(value)) for each in applied.get(key, []))
 
 
 def as_json(value: Value) -> Value:
@@ -93,7 +93,7 @@ class ConstantUpdate:
             case Unchanged(now=now) | Edited(now=now):
                 if isinstance(now.value, Unknown) or isinstance(self.value, Unknown):
                     return False
-                return identical(now.value, self.value)
+                return has_same_repr(now.value, self.value)
             case Removed():
                 return False
 
@@ -150,7 +150,7 @@ class WriteBack:
 
 def pick(experiment: StoredExperiment, number: int | None) -> TrialResult:
     """Return the trial of this number, else the best; raise ExperimentError where there is none."""
-    folder = short(experiment.paths.folder)
+    folder = display_path(experiment.paths.folder)
     if number is None:
         if experiment.best is None:
             raise ExperimentError(folder, "no trial came to an end", "Search again, or name one with --trial.")
@@ -169,11 +169,11 @@ def write_back(experiment: StoredExperiment, trial: TrialResult) -> WriteBack:
     ProgramError where the program is gone or no longer Python, and ApplyError where a value cannot be written without
     changing more than a literal.
     """
-    then, now = experiment.snapshot.stored, _current(experiment.snapshot.program)
-    promoted = resolve(experiment.space, then)
+    then, now = experiment.snapshot.stored_program, _current(experiment.snapshot.program)
+    promoted = resolve_constants(experiment.space, then)
     values = {item.key: in_type(trial.values[item.key], item) for item in promoted if item.key in trial.values}
     searched = {item.key: item.constant for item in promoted if isinstance(item.constant, Constant)}
-    standing = standings(searched.values(), then, now)
+    standing = find_drift(searched.values(), then, now)
     applied = read_applied(experiment.paths)
     wanted = tuple(
         ConstantUpdate(key, values.get(key, constant.value), constant, found, _is_ours(applied, key, found))
@@ -213,7 +213,7 @@ def _rewrite(wanted: Sequence[ConstantUpdate], then: Program, now: Program, *, r
         for each in wanted
         if each.now is not None and not each.is_applied and not isinstance(each.value, Unknown)
     }
-    return rewrite(now, values)
+    return rewrite_sources(now, values)
 
 
 def _configured(
@@ -260,14 +260,14 @@ def in_type(value: Value, item: PromotedConstant) -> Value:
     known = [*item.dimension.options] if isinstance(item.dimension, Choice) else []
     if not isinstance(item.value, Unknown):
         known.append(item.value)
-    return next((each for each in known if identical(as_json(each), as_json(value))), value)
+    return next((each for each in known if has_same_repr(as_json(each), as_json(value))), value)
 
 
 def _elsewhere(then: Program, now: Program, wanted: Sequence[ConstantUpdate]) -> tuple[str, ...]:
     """Compare the files with what was searched, and with that after an apply: our own literals are no change."""
     held = dict(pair for each in wanted for pair in _held(each))
     try:
-        applied = {each.source.name: each.raw for each in rewrite(then, held)}
+        applied = {each.source.name: each.raw for each in rewrite_sources(then, held)}
     except ApplyError:
         applied = {}
     found = []

@@ -76,7 +76,7 @@ class CheckpointRetention:
     def _hold(self, outcome: TrialResult) -> None:
         version = self._paths.version(outcome.version)
         size = size_of(version)
-        there = size > 0 or (self._elsewhere and outcome.n_epochs > 0 and not version.freed.is_file())
+        there = size > 0 or (self._elsewhere and outcome.n_epochs > 0 and not version.freed_note.is_file())
         if there and not outcome.is_baseline:
             self._held[outcome.number] = outcome
             self._sizes[outcome.number] = size
@@ -120,9 +120,9 @@ class CheckpointRetention:
 
     def _free_one(self, outcome: TrialResult, *, is_ending: bool) -> None:
         version = self._paths.version(outcome.version)
-        command = f"run_search.py retrain {self._paths.argument} --trial {outcome.number}"
+        command = f"run_search.py retrain {self._paths.cli_argument} --trial {outcome.number}"
         version.checkpoints.mkdir(parents=True, exist_ok=True)
-        version.freed.write_text(
+        version.freed_note.write_text(
             f"The checkpoints of this trial were freed: others were better.\nTo train it again: {command}\n",
             encoding="utf-8",
         )
@@ -146,7 +146,7 @@ def size_of(version: VersionPaths) -> int:
 
 
 def _files(version: VersionPaths) -> list[Path]:
-    return [path for path in version.checkpoints.rglob("*") if path != version.freed and path.is_file()]
+    return [path for path in version.checkpoints.rglob("*") if path != version.freed_note and path.is_file()]
 
 
 def _remove(version: VersionPaths) -> None:

@@ -13,7 +13,7 @@ from tune.errors import PauseError
 from tune.experiment.counted_fits import CountedFits
 from tune.experiment.records import TrialRecord
 from tune.experiment.trial_result import DEVICE_FAULTS, TrialResult
-from tune.paths import ExperimentPaths, short
+from tune.paths import ExperimentPaths, display_path
 from tune.search.checkpoint_retention import CheckpointRetention, FreedCheckpoints
 from tune.search.device_faults import DeviceFaults, name_device_of
 from tune.search.scheduler_runner import SchedulerRunner
@@ -304,7 +304,7 @@ class SearchController:
             with folder_told(self._paths.folder):
                 yield
         except PauseError as error:
-            self.full = self.full or type(error)(short(self._paths.folder), error.what, error.hint)
+            self.full = self.full or type(error)(display_path(self._paths.folder), error.what, error.hint)
             if number is not None:
                 self._interrupted.add(number)
             if self.aborted:

@@ -12,11 +12,11 @@ from tune.promotion.find.literals import Unknown
 from tune.promotion.find_constants import find_constants
 from tune.promotion.options.declared_options import Option
 from tune.promotion.program import Program
-from tune.promotion.resolve import PromotedConstant, hardcoded
+from tune.promotion.resolve import PromotedConstant, hardcoded_values
 from tune.promotion.space_checks import N_DRAWS
 from tune.search.schedulers.epochs import epochs_constant
-from tune.space.conditions import draw, only_active
-from tune.space.dimensions import Value, extremes
+from tune.space.conditions import draw_config, only_active
+from tune.space.dimensions import Value, extreme_values
 from tune.space.settings import AUTO
 from tune.space.space import Space
 from tune.trial.messages import Job
@@ -69,7 +69,7 @@ def name_trial_gpus(space: Space, resources: Resources) -> str:
 
 def _mutants(promoted: Sequence[PromotedConstant]) -> dict[str, tuple[Value, ...]]:
     """Return what may tell whether a constant can change while a trial trains: a range's ends, a choice's values."""
-    return {item.key: extremes(item.dimension) for item in promoted}
+    return {item.key: extreme_values(item.dimension) for item in promoted}
 
 
 def _probes(space: Space, promoted: Sequence[PromotedConstant]) -> tuple[dict[str, Value], ...]:
@@ -77,14 +77,14 @@ def _probes(space: Space, promoted: Sequence[PromotedConstant]) -> tuple[dict[st
 
     Where the space's requirements refuse those, it is an allowed one of 1,000 draws.
     """
-    known = hardcoded(promoted)
+    known = hardcoded_values(promoted)
     dimensions = {item.key: item.dimension for item in promoted if isinstance(item.constant, Option)}
     if not dimensions:
         return ()
-    others = {key: [v for v in extremes(each) if v != known.get(key)] for key, each in dimensions.items()}
+    others = {key: [v for v in extreme_values(each) if v != known.get(key)] for key, each in dimensions.items()}
     ends = [{key: each[place] for key, each in others.items() if each} for place in (0, -1)]
     rng = random.Random(space.settings.seed)  # noqa: S311 - no secret
-    drawn = [draw(dimensions, {}, rng) for _ in range(N_DRAWS)] if space.requirements else []
+    drawn = [draw_config(dimensions, {}, rng) for _ in range(N_DRAWS)] if space.requirements else []
     allowed = (_active(space, known, values) for values in (*ends, *drawn))
     return tuple(itertools.islice((values for values in allowed if values), 2))
 

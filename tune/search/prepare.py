@@ -10,7 +10,7 @@ from tune.cluster.resources import Resources
 from tune.paths import check_name
 from tune.promotion.program import Program, find_program
 from tune.promotion.program_checks import DataLoaderWorkers, check_folder, check_names, most_workers
-from tune.promotion.resolve import PromotedConstant, hardcoded, resolve
+from tune.promotion.resolve import PromotedConstant, hardcoded_values, resolve_constants
 from tune.promotion.space_checks import check_feasible
 from tune.search.schedulers.epochs import check_epochs
 from tune.space.dimensions import could_draw, n_points
@@ -41,8 +41,8 @@ def prepare(space: Space, machine: Backend, storage: Path, name: str | None) -> 
     check_utf8(str(Path.cwd()), "the working directory")
     check_names(program)
     check_folder(Path.cwd())
-    promoted = resolve(space, program)
-    check_feasible(space, {item.key: item.dimension for item in promoted}, hardcoded(promoted))
+    promoted = resolve_constants(space, program)
+    check_feasible(space, {item.key: item.dimension for item in promoted}, hardcoded_values(promoted))
     check_epochs(space, program)
     workers = most_workers(program, promoted)
     checked_name = None if name is None else check_name(name)
@@ -64,7 +64,7 @@ def n_trials(space: Space, promoted: Sequence[PromotedConstant]) -> int:
     """
     if space.settings.sampler != "grid":
         return space.settings.trials
-    known = hardcoded(promoted)
+    known = hardcoded_values(promoted)
     on_grid = all(item.key in known and could_draw(item.dimension, known[item.key]) for item in promoted)
     n = math.prod(n_points(item.dimension) for item in promoted)
     return int(min(space.settings.trials, n if on_grid else n + 1))  # the baseline is trained, too

@@ -13,14 +13,14 @@ from tune.experiment.counted_fits import CountedFits
 from tune.experiment.environment import read_surroundings
 from tune.experiment.records import RetrainRequest, read_record
 from tune.experiment.trial_result import TrialResult
-from tune.paths import ExperimentPaths, VersionPaths, short
-from tune.promotion.resolve import resolve
+from tune.paths import ExperimentPaths, VersionPaths, display_path
+from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import Snapshot
 from tune.search.controller_api import TrialListener, watched
 from tune.search.job import build_job
 from tune.search.spec import DRIVER_LOG
 from tune.search.versions import version_name
-from tune.space.conditions import restored
+from tune.space.conditions import restore_value
 from tune.space.dimensions import Dimension
 from tune.space.settings import AUTO, MAX_SEED
 from tune.space.space import Space
@@ -90,8 +90,8 @@ def retrain(retraining: Retraining) -> bool:
     """
     if not retraining.runs:
         return True
-    space, program = retraining.space, retraining.snapshot.stored
-    promoted = resolve(space, program)
+    space, program = retraining.space, retraining.snapshot.stored_program
+    promoted = resolve_constants(space, program)
     job = build_job(space, program, promoted, retraining.snapshot.folder, retraining.resources)
     known = read_surroundings(retraining.paths)
     trained = read_record(retraining.paths.version(retraining.runs[0].outcome.version))
@@ -120,7 +120,7 @@ def _end_without_ray(retraining: Retraining, how: str) -> None:
     from tune.cluster.ray_health import end_process
 
     hint = "What was written is whole. Give the same command again: it goes on."
-    end_process(RayLostError(short(retraining.paths.folder), how, hint))
+    end_process(RayLostError(display_path(retraining.paths.folder), how, hint))
 
 
 class _RetrainController:
@@ -160,7 +160,7 @@ class _RetrainController:
             version=str(run.files.folder),
             seed=run.request.seed,
             reseed=run.request.fresh,
-            values={name: restored(self._dimensions[name], value) for name, value in run.outcome.values.items()},
+            values={name: restore_value(self._dimensions[name], value) for name, value in run.outcome.values.items()},
             hardcoded=run.outcome.is_baseline,
             attempt=run.attempt,
             judged_at=(),

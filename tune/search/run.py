@@ -24,7 +24,7 @@ from tune.errors import (
 from tune.experiment.environment import Surroundings, read_surroundings, surroundings, write_surroundings
 from tune.experiment.lock import announce
 from tune.experiment.records import HUNG, NEVER_LOGGED, TrialRecord, counted_before
-from tune.paths import short
+from tune.paths import display_path
 from tune.promotion.snapshot import Snapshot, take_snapshot
 from tune.search.controller_api import watched
 from tune.search.job import build_job, name_trial_gpus
@@ -65,7 +65,7 @@ def run_search(search: Search) -> SearchResult:
         from tune.search.build import conductor_of, create_ledger, run_trials, suspended_at_end
 
         ledger = create_ledger(paths, space, search.promoted)
-        with suspended_at_end(ledger), reserved(paths.reserve):
+        with suspended_at_end(ledger), reserved(paths.disk_reserve):
             if search.command is not None:
                 ledger.notes.remember(search.command)
             if search.knowledge is not None:
@@ -85,7 +85,7 @@ def resume_search(search: Search, snapshot: Snapshot) -> SearchResult:
 
     job = build_job(space, search.program, search.promoted, snapshot.folder, search.resources)
     ledger = open_ledger(paths, space, search.promoted)
-    with logged_to(paths.folder / DRIVER_LOG), suspended_at_end(ledger), reserved(paths.reserve):
+    with logged_to(paths.folder / DRIVER_LOG), suspended_at_end(ledger), reserved(paths.disk_reserve):
         write_space(space, paths.space)
         ledger.notes.note_settings(space)
         for outcome in ledger.outcomes:
@@ -126,12 +126,12 @@ def end_without_ray(search: Search, how: str) -> None:
             subprocess.run(  # noqa: S603 - this program itself
                 words, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, check=False
             )
-    end_process(search.explain(RayLostError(short(paths.folder), how, "`resume` goes on.")))
+    end_process(search.explain(RayLostError(display_path(paths.folder), how, "`resume` goes on.")))
 
 
 def _surroundings(search: Search, snapshot: Snapshot, gpus: str) -> Surroundings:
     """Write down what trials run on. It takes a tenth of a second: meanwhile the process server's template imports."""
-    found = surroundings(snapshot.stored, search.resources.n_threads, gpus)
+    found = surroundings(snapshot.stored_program, search.resources.n_threads, gpus)
     with folder_told(search.paths.folder):
         write_surroundings(found, search.paths)
     return found
@@ -186,7 +186,7 @@ def _given_up(conductor: "SearchController", search: Search) -> SearchError | No
     if (last := conductor.given_up) is None:
         return None
     what = f"{search.space.settings.give_up_after} trials in a row failed with one cause: {last.reason}"
-    log = short(search.paths.version(last.version).log)
+    log = display_path(search.paths.version(last.version).log)
     return SearchError(None, what, f"The last one's log: {log}. `resume` goes on, `--give-up-after` allows more.")
 
 
@@ -194,10 +194,10 @@ def _preflight_error(record: TrialRecord | None, search: Search, death: str | No
     failure = record.failure if record else None
     if record is None or failure is None:
         log = search.paths.folder / DRIVER_LOG
-        hint = f"More may be said in {short(log)}"
+        hint = f"More may be said in {display_path(log)}"
         if death is not None and death.startswith(NO_PROCESS):
             places = crash_places(log) if leaves_stack(death.rpartition(": ")[2]) else []
-            return PreflightError(f"{short(places[0][0])}:{places[0][1]}" if places else None, death, hint)
+            return PreflightError(f"{display_path(places[0][0])}:{places[0][1]}" if places else None, death, hint)
         how = f": {death}" if death else ""
         return PreflightError(None, f"{WORKER_DIED} before the pre-flight{how}", hint)
     version = search.paths.version(record.version)
@@ -205,20 +205,20 @@ def _preflight_error(record: TrialRecord | None, search: Search, death: str | No
         how = f": {failure.message}" if failure.message else ""
         what = f"{WORKER_DIED} in the pre-flight{how}"
         hint = f"{failure.hint}\n  " if failure.hint else ""
-        return PreflightError(failure.place, what, f"{hint}All that the program said: {short(version.log)}")
+        return PreflightError(failure.place, what, f"{hint}All that the program said: {display_path(version.log)}")
     if failure.ours and failure.kind == HUNG:
         hint = f"{failure.hint}\n  " if failure.hint else ""
-        said = f"{hint}All that the program said: {short(version.log)}"
+        said = f"{hint}All that the program said: {display_path(version.log)}"
         return PreflightError(None, f"the pre-flight hung: {failure.message}", said)
     if failure.ours and failure.kind in (MetricError.__name__, NEVER_LOGGED):
-        return MetricError(search.space.where("metric"), failure.message, failure.hint)
+        return MetricError(search.space.place_of_entry("metric"), failure.message, failure.hint)
     for kind in (MutationError, UnreadOptionError):
         if failure.is_a(kind.__name__):
             name, _, what = failure.message.partition(": ")
-            return kind(search.space.where(f"constants.{name}"), what, failure.hint)
+            return kind(search.space.place_of_entry(f"constants.{name}"), what, failure.hint)
     if failure.ours and failure.kind == ProgramError.__name__:
         return ProgramError(None, failure.message, failure.hint)
     code = "".join(f"{line}\n  " for line in (failure.code, failure.hint) if line)
     what = f"the baseline failed in the pre-flight: {failure.kind}: {failure.message}"
     where = failure.place or search.program.name_of(search.program.path)
-    return PreflightError(where, what, f"{code}The whole traceback: {short(version.error)}")
+    return PreflightError(where, what, f"{code}The whole traceback: {display_path(version.error)}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from tune.errors import ExperimentError
 from tune.experiment.records import HUNG, INFINITE, NAN, Failure, TrialRecord, read_record
 from tune.experiment.trial_result import BASELINE, State, TrialResult
-from tune.paths import ExperimentPaths, VersionPaths, short
+from tune.paths import ExperimentPaths, VersionPaths, display_path
 from tune.promotion.program import Program
 from tune.promotion.snapshot import open_snapshot
 from tune.search.checkpoint_retention import CheckpointRetention
@@ -29,14 +29,14 @@ def explain_death(record: TrialRecord | None, death: str, version: VersionPaths)
         return None
     places = crash_places(version.log, record.log_start) if leaves_stack(death) else []
     program = _program_of(version)
-    own = next((place for place in places if program is not None and program.holds(place[0])), None)
+    own = next((place for place in places if program is not None and program.is_project_file(place[0])), None)
     library = places[0] if places and places[0] != own else None
     failure = Failure(
         kind=WORKER_DIED,
         ours=True,
         message=death,
         place=None if own is None or program is None else f"{program.name_of(own[0])}:{own[1]}",
-        hint=None if library is None else f"It died in {short(library[0])}:{library[1]}.",
+        hint=None if library is None else f"It died in {display_path(library[0])}:{library[1]}.",
     )
     return replace(record, ended=time.time(), failure=failure)
 
@@ -87,7 +87,7 @@ class AttemptRemains:
         ``several``: a record knows the first of several metrics alone, and says too little then.
         """
         found = {} if several else {each.epoch: each for each in told_by(self.record)}
-        if (self.died or self.hung) and (mark := read_mark(self.version.last, whole=False)) is not None:
+        if (self.died or self.hung) and (mark := read_mark(self.version.last_checkpoint, whole=False)) is not None:
             found |= {
                 epoch: EpochReport(epoch, value, others=mark.others.get(epoch, ())) for epoch, value in mark.curve
             }

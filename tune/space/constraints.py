@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tune.errors import SpaceError, suggest
+from tune.errors import SpaceError, suggest_name
 from tune.space.dimensions import Value, is_number
-from tune.space.names import normal
+from tune.space.names import canonical_name
 
 ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -67,12 +67,12 @@ class Requirement:
         """
         if any(key not in values for key in self.names.values()):
             return True
-        return self.failure(values) is None
+        return self.explain_failure(values) is None
 
-    def failure(self, values: Mapping[str, Value]) -> str | None:
+    def explain_failure(self, values: Mapping[str, Value]) -> str | None:
         """Return why it is not true, or None. Every name must have a value."""
         try:
-            result = _evaluate(self.tree, {spelled: values[key] for spelled, key in self.names.items()})
+            result = _evaluate_node(self.tree, {spelled: values[key] for spelled, key in self.names.items()})
         except (ArithmeticError, TypeError, ValueError) as error:
             return f"{type(error).__name__}: {error}"
         return None if result else "it is false"
@@ -80,7 +80,7 @@ class Requirement:
 
 def read_requirement(text: str, constants: Iterable[str], where: str) -> Requirement:
     """Return an expression over a space's constants; raise SpaceError, with line and column, at what is no such."""
-    return _Reader(text, list(constants), where).read()
+    return _Reader(text, list(constants), where).build_requirement()
 
 
 class _Reader:
@@ -90,36 +90,38 @@ class _Reader:
         self.text = text.strip()
         self.where = where
         self.constants = constants
-        self.keys = {normal(key): key for key in constants}
+        self.keys = {canonical_name(key): key for key in constants}
         self.used: dict[str, str] = {}
         self.stand_ins: dict[str, str] = {}
 
-    def read(self) -> Requirement:
-        tree = self.parse()
-        self.truth(tree)
+    def build_requirement(self) -> Requirement:
+        tree = self.parse_expression()
+        self.check_condition(tree)
         return Requirement(text=self.text, where=self.where, tree=tree, names=self.used)
 
-    def error(self, node: ast.AST | int, what: str, hint: str) -> SpaceError:
-        column = node if isinstance(node, int) else self.column(node)
+    def build_error(self, node: ast.AST | int, what: str, hint: str) -> SpaceError:
+        column = node if isinstance(node, int) else self.column_of(node)
         return SpaceError(self.where, f"require: {what} in column {column} of {self.text!r}", hint)
 
-    def column(self, node: ast.AST) -> int:
+    def column_of(self, node: ast.AST) -> int:
         """Return where a node begins, in characters from 1; ``ast`` counts bytes."""
         before = self.text.encode()[: getattr(node, "col_offset", 0)]
         return len(before.decode(errors="ignore")) + 1
 
-    def parse(self) -> ast.expr:
+    def parse_expression(self) -> ast.expr:
         if len(self.text) > MAX_LENGTH:
-            raise self.error(1, f"at most {MAX_LENGTH} characters, got {len(self.text)}", "Write several requirements.")
+            raise self.build_error(
+                1, f"at most {MAX_LENGTH} characters, got {len(self.text)}", "Write several requirements."
+            )
         try:
             tree = ast.parse(self.with_stand_ins(), mode="eval").body
         except SyntaxError as error:
             message = error.msg.removeprefix("invalid syntax").strip(" .:") or "no expression"
-            raise self.error(error.offset or 1, message, "Write one such as `D_MODEL % N_HEADS == 0`.") from error
+            raise self.build_error(error.offset or 1, message, "Write one such as `D_MODEL % N_HEADS == 0`.") from error
         except (ValueError, RecursionError, MemoryError) as error:
-            raise self.error(1, "no expression", "Write one such as `D_MODEL % N_HEADS == 0`.") from error
-        if _depth(tree) > MAX_DEPTH:
-            raise self.error(1, f"at most {MAX_DEPTH} parts within parts", "Write several requirements.")
+            raise self.build_error(1, "no expression", "Write one such as `D_MODEL % N_HEADS == 0`.") from error
+        if _tree_depth(tree) > MAX_DEPTH:
+            raise self.build_error(1, f"at most {MAX_DEPTH} parts within parts", "Write several requirements.")
         return tree
 
     def with_stand_ins(self) -> str:
@@ -133,41 +135,43 @@ class _Reader:
             text = re.sub(rf"(?<![\w.]){re.escape(key)}(?!\w)", word, text)
         return text
 
-    def truth(self, node: ast.expr) -> None:
+    def check_condition(self, node: ast.expr) -> None:
         """Check what has to be true or false: `A % B` alone would be true where B does not divide A."""
         match node:
             case ast.BoolOp(values=parts):
                 for part in parts:
-                    self.truth(part)
+                    self.check_condition(part)
             case ast.UnaryOp(op=ast.Not(), operand=operand):
-                self.truth(operand)
+                self.check_condition(operand)
             case ast.BinOp() | ast.Call() | ast.List() | ast.Tuple() | ast.UnaryOp():
                 got = ast.get_source_segment(self.text, node) or "this"
-                raise self.error(node, f"{got!r} is neither true nor false", "Compare it: `D_MODEL % N_HEADS == 0`.")
+                raise self.build_error(
+                    node, f"{got!r} is neither true nor false", "Compare it: `D_MODEL % N_HEADS == 0`."
+                )
             case _:
-                self.value(node)
+                self.check_value(node)
 
-    def value(self, node: ast.expr) -> None:
+    def check_value(self, node: ast.expr) -> None:
         match node:
             case ast.Constant(value=None | bool() | int() | float() | str()):
                 return
             case ast.Name() | ast.Attribute() | ast.Subscript():
-                self.name(node)
+                self.register_name(node)
             case ast.UnaryOp(op=ast.Not()) | ast.BoolOp():
-                self.truth(node)
+                self.check_condition(node)
             case ast.Call(func=function, args=args, keywords=keywords):
                 if ast.unparse(function) not in FUNCTIONS or keywords or not args:
                     got = ast.unparse(node)
-                    raise self.error(node, f"no such function, got {got!r}", "There are min, max, abs and len.")
-                self.values(args)
+                    raise self.build_error(node, f"no such function, got {got!r}", "There are min, max, abs and len.")
+                self.check_values(args)
             case _:
-                self.values(self.parts(node))
+                self.check_values(self.operands_of(node))
 
-    def values(self, nodes: list[ast.expr]) -> None:
+    def check_values(self, nodes: list[ast.expr]) -> None:
         for node in nodes:
-            self.value(node)
+            self.check_value(node)
 
-    def parts(self, node: ast.expr) -> list[ast.expr]:
+    def operands_of(self, node: ast.expr) -> list[ast.expr]:
         match node:
             case ast.BinOp(left=left, op=op, right=right) if type(op) in ARITHMETIC:
                 return [left, right]
@@ -179,18 +183,18 @@ class _Reader:
                 return items
             case _:
                 got = ast.get_source_segment(self.text, node) or ast.unparse(node)
-                raise self.error(node, f"this language has no such expression, got {got!r}", LANGUAGE)
+                raise self.build_error(node, f"this language has no such expression, got {got!r}", LANGUAGE)
 
-    def name(self, node: ast.expr) -> None:
+    def register_name(self, node: ast.expr) -> None:
         spelled = ast.unparse(node)
-        key = self.stand_ins.get(spelled) or self.keys.get(normal(spelled))
+        key = self.stand_ins.get(spelled) or self.keys.get(canonical_name(spelled))
         if key is None:
-            hint = suggest(spelled, self.constants, what="constants of the space")
-            raise self.error(node, f"no such constant in this space, got {spelled!r}", hint)
+            hint = suggest_name(spelled, self.constants, what="constants of the space")
+            raise self.build_error(node, f"no such constant in this space, got {spelled!r}", hint)
         self.used[spelled] = key
 
 
-def _depth(tree: ast.expr) -> int:
+def _tree_depth(tree: ast.expr) -> int:
     depth, level = 0, [tree]
     while level:
         depth += 1
@@ -198,7 +202,7 @@ def _depth(tree: ast.expr) -> int:
     return depth
 
 
-def _evaluate(node: ast.expr, values: Mapping[str, Any]) -> Any:
+def _evaluate_node(node: ast.expr, values: Mapping[str, Any]) -> Any:
     """Return an expression's value; ``values`` are by spelling."""
     match node:
         case ast.Constant(value=value):
@@ -206,35 +210,35 @@ def _evaluate(node: ast.expr, values: Mapping[str, Any]) -> Any:
         case ast.Name() | ast.Attribute() | ast.Subscript():
             return values[ast.unparse(node)]
         case ast.BoolOp(op=op, values=parts):
-            return (all if isinstance(op, ast.And) else any)(_evaluate(part, values) for part in parts)
+            return (all if isinstance(op, ast.And) else any)(_evaluate_node(part, values) for part in parts)
         case ast.UnaryOp(op=ast.Not(), operand=operand):
-            return not _evaluate(operand, values)
+            return not _evaluate_node(operand, values)
         case ast.UnaryOp(op=sign, operand=operand):
-            return SIGNS[type(sign)](_number(_evaluate(operand, values)))
+            return SIGNS[type(sign)](_check_number(_evaluate_node(operand, values)))
         case ast.BinOp(left=left, op=sign, right=right):
-            return _arithmetic(type(sign), _evaluate(left, values), _evaluate(right, values))
+            return _evaluate_arithmetic(type(sign), _evaluate_node(left, values), _evaluate_node(right, values))
         case ast.Compare():
-            return _compare(node, values)
+            return _evaluate_comparison(node, values)
         case ast.List(elts=items) | ast.Tuple(elts=items):
-            return [_evaluate(item, values) for item in items]
+            return [_evaluate_node(item, values) for item in items]
         case ast.Call(func=ast.Name(id=name), args=args):
-            return FUNCTIONS[name](*(_evaluate(each, values) for each in args))
+            return FUNCTIONS[name](*(_evaluate_node(each, values) for each in args))
         case _:
             raise AssertionError(f"the reader let {ast.dump(node)} pass")
 
 
-def _compare(node: ast.Compare, values: Mapping[str, Any]) -> bool:
-    left = _plain(_evaluate(node.left, values))
+def _evaluate_comparison(node: ast.Compare, values: Mapping[str, Any]) -> bool:
+    left = _tuples_to_lists(_evaluate_node(node.left, values))
     for op, other in zip(node.ops, node.comparators, strict=True):
-        right = _plain(_evaluate(other, values))
+        right = _tuples_to_lists(_evaluate_node(other, values))
         if not COMPARISONS[type(op)](left, right):
             return False
         left = right
     return True
 
 
-def _arithmetic(op: type[ast.operator], left: Any, right: Any) -> Any:
-    a, b = _number(left), _number(right)
+def _evaluate_arithmetic(op: type[ast.operator], left: Any, right: Any) -> Any:
+    a, b = _check_number(left), _check_number(right)
     if op is ast.Pow and abs(b) > MAX_POWER:
         raise ValueError(f"an exponent of at most {MAX_POWER}, got {b}")
     result = ARITHMETIC[op](a, b)
@@ -243,12 +247,12 @@ def _arithmetic(op: type[ast.operator], left: Any, right: Any) -> Any:
     return result
 
 
-def _number(value: Any) -> Any:
+def _check_number(value: Any) -> Any:
     if is_number(value) or isinstance(value, bool):
         return value
     raise TypeError(f"a number is needed, got {value!r}")
 
 
-def _plain(value: Any) -> Any:
+def _tuples_to_lists(value: Any) -> Any:
     """Return a tuple as a list, so that both compare as in YAML."""
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+    return [_tuples_to_lists(item) for item in value] if isinstance(value, list | tuple) else value

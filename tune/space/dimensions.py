@@ -117,7 +117,7 @@ def arguments_of(dimension: Dimension) -> list[Value]:
             assert_never(dimension)
 
 
-def describe(dimension: Dimension) -> str:
+def describe_dimension(dimension: Dimension) -> str:
     """Return the range on one line, as the terminal shows it: ``loguniform 0.0001 to 0.1``."""
     if isinstance(dimension, Choice):
         return "choice " + ", ".join(str(option) for option in dimension.options)
@@ -125,16 +125,16 @@ def describe(dimension: Dimension) -> str:
     return f"{kind_of(dimension)} {low:g} to {high:g}" + (f" by {step[0]:g}" if step else "")
 
 
-def extremes(dimension: Dimension) -> tuple[Value, ...]:
+def extreme_values(dimension: Dimension) -> tuple[Value, ...]:
     """Return the ends of a range, or all of a choice."""
     return dimension.options if isinstance(dimension, Choice) else (dimension.low, dimension.high)
 
 
-def contains(dimension: Dimension, value: Value) -> bool:
+def is_in_dimension(dimension: Dimension, value: Value) -> bool:
     """Tell whether ``value`` is inside. A grid counts as its whole range. 1 and True are different values."""
     match dimension:
         case Choice():
-            return any(same(value, option) for option in dimension.options)
+            return any(is_same_value(value, option) for option in dimension.options)
         case Uniform() | QUniform() | LogUniform():
             return is_number(value) and dimension.low <= value <= dimension.high
         case RandInt() | QRandInt() | LogRandInt():
@@ -145,7 +145,7 @@ def contains(dimension: Dimension, value: Value) -> bool:
 
 def could_draw(dimension: Dimension, value: Value) -> bool:
     """Tell whether a sampler could draw a value: inside of the range, and on its grid."""
-    if not contains(dimension, value):
+    if not is_in_dimension(dimension, value):
         return False
     if not isinstance(dimension, QUniform | QRandInt):
         return True
@@ -169,7 +169,7 @@ def n_points(dimension: Dimension) -> float:
             assert_never(dimension)
 
 
-def same(a: Value, b: Value) -> bool:
+def is_same_value(a: Value, b: Value) -> bool:
     """Equal, and a bool is no number."""
     return a == b and isinstance(a, bool) == isinstance(b, bool)
 

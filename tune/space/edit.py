@@ -6,8 +6,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from tune.errors import SpaceError
-from tune.space.conditions import alike, is_active, only_active, restored
-from tune.space.dimensions import Dimension, Value, could_draw, describe
+from tune.space.conditions import is_active, is_same_yaml_value, only_active, restore_value
+from tune.space.dimensions import Dimension, Value, could_draw, describe_dimension
 from tune.space.settings import Settings
 from tune.space.space import Script, Space, System, check_settings
 
@@ -26,18 +26,18 @@ def edited_space(edited: Space, before: Space) -> Space:
     ):
         if old != new:
             what = f"{key}: the search went by {' and '.join(old)}, got {' and '.join(new)}"
-            raise SpaceError(edited.where(key), what, NEW_SEARCH)
-    settings = _merged(edited, before.settings)
+            raise SpaceError(edited.place_of_entry(key), what, NEW_SEARCH)
+    settings = _merge_settings(edited, before.settings)
     for key in ("seed", "fits"):
         old, new = getattr(before.settings, key), getattr(settings, key)
         if old != new:
-            raise SpaceError(edited.where(key), f"{key}: the trials had {old}, got {new}", NEW_SEARCH)
+            raise SpaceError(edited.place_of_entry(key), f"{key}: the trials had {old}, got {new}", NEW_SEARCH)
     space = replace(edited, program=before.program, shape=before.shape, settings=settings)
     check_settings(space)
     return space
 
 
-def changes(before: Settings, after: Settings) -> list[str]:
+def describe_changes(before: Settings, after: Settings) -> list[str]:
     """Return what differs, a setting each: ``sampler tpe -> random``."""
     found = []
     for field in fields(Settings):
@@ -50,7 +50,7 @@ def changes(before: Settings, after: Settings) -> list[str]:
     return found
 
 
-def _merged(edited: Space, before: Settings) -> Settings:
+def _merge_settings(edited: Space, before: Settings) -> Settings:
     """Return the settings: those that the file names are its own; of another sampler no arguments stay."""
     named: dict[str, Any] = {
         field.name: getattr(edited.settings, field.name)
@@ -68,14 +68,14 @@ def _check_program(edited: Space, before: Space) -> None:
     key = "script" if isinstance(edited.shape, Script) else "system"
     if type(edited.shape) is not type(before.shape) or not _ends_with(before.program, edited.program):
         what = f"{key}: the search ran {before.program}, got {edited.program}"
-        raise SpaceError(edited.where(key), what, "Start a new search for another program.")
+        raise SpaceError(edited.place_of_entry(key), what, "Start a new search for another program.")
     match edited.shape, before.shape:
         case System(class_name=new), System(class_name=old) if new != old:
             what = f"system: the search ran the class {old}, got {new}"
-            raise SpaceError(edited.where("system"), what, NEW_SEARCH)
+            raise SpaceError(edited.place_of_entry("system"), what, NEW_SEARCH)
         case Script(args=now), Script(args=then) if now != then:
             what = f"args: the search ran the script with {list(then)}, got {list(now)}"
-            raise SpaceError(edited.where("args"), what, NEW_SEARCH)
+            raise SpaceError(edited.place_of_entry("args"), what, NEW_SEARCH)
         case _:
             pass
 
@@ -91,7 +91,7 @@ def _ends_with(program: Path, written: Path) -> bool:
     return list(program.parts[-len(parts) :]) == parts
 
 
-def carried(
+def convert_config(
     values: Mapping[str, Value], space: Space, dimensions: Mapping[str, Dimension], hardcoded: Mapping[str, Value]
 ) -> dict[str, Value] | str:
     """Return a trial's values as ``space`` knows them, or the reason why it could not have drawn them.
@@ -100,17 +100,17 @@ def carried(
     space's, in the program's types; ``hardcoded`` is what the source says of the constants of both spaces.
     """
     full = {**hardcoded, **values}
-    known = {name: restored(dimension, full[name]) for name, dimension in dimensions.items() if name in full}
+    known = {name: restore_value(dimension, full[name]) for name, dimension in dimensions.items() if name in full}
     active = only_active(known, space.conditions)
     for name in dimensions:
         if name not in full and is_active(name, space.conditions, active):
             return f"only the program knows what {name} was"
     for name, value in values.items():
-        if name not in active and not (name in hardcoded and alike(value, hardcoded[name])):
+        if name not in active and not (name in hardcoded and is_same_yaml_value(value, hardcoded[name])):
             return _no_longer(name, dimensions, hardcoded)
     for name, value in active.items():
         if not could_draw(dimensions[name], value):
-            return f"{name} outside of {describe(dimensions[name])}"
+            return f"{name} outside of {describe_dimension(dimensions[name])}"
     for requirement in space.requirements:
         if not requirement.is_met({**hardcoded, **active}):
             return f"against `{requirement.text}`"

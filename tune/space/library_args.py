@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tune.errors import SpaceError, suggest
+from tune.errors import SpaceError, suggest_name
 from tune.space.dimensions import Value, is_number
-from tune.space.yaml_scalar import scalar
+from tune.space.yaml_scalar import parse_scalar
 
 SIMPLE = frozenset({"int", "float", "bool", "str", "None"})
 
@@ -31,12 +31,12 @@ class LibraryArgument:
 @cache
 def arguments_of_class(package: str, file: str, name: str) -> dict[str, LibraryArgument]:
     """Return the arguments of ``name.__init__`` in the library's order; none where it is not installed."""
-    path = _installed(package, file)
+    path = _find_source_file(package, file)
     if path is None:
         return {}
-    init = _constructor(ast.parse(path.read_bytes()), name)
+    init = _find_constructor(ast.parse(path.read_bytes()), name)
     arguments = [*init.args.args[1:], *init.args.kwonlyargs]
-    return {each.arg: LibraryArgument(name=each.arg, kinds=_kinds(each.annotation)) for each in arguments}
+    return {each.arg: LibraryArgument(name=each.arg, kinds=_simple_types_of(each.annotation)) for each in arguments}
 
 
 def check_argument(
@@ -56,29 +56,29 @@ def check_argument(
     if not known:
         return
     if name not in known:
-        hint = suggest(name, known.keys() - ours.keys(), what="arguments")
+        hint = suggest_name(name, known.keys() - ours.keys(), what="arguments")
         raise SpaceError(where, f"{owner}: no such argument, got {name!r}", hint)
     kinds = known[name].kinds
-    if kinds and not _fits(value, kinds):
+    if kinds and not _is_of_kinds(value, kinds):
         expected = " or ".join(sorted(kinds - {"None"}))
         raise SpaceError(
             where, f"{owner}: {name} takes {expected}, got {value!r}", f"Write a value of type {expected}."
         )
 
 
-def _installed(package: str, file: str) -> Path | None:
+def _find_source_file(package: str, file: str) -> Path | None:
     spec = importlib.util.find_spec(package)  # of a top-level name: imports nothing
     folders = (spec.submodule_search_locations or []) if spec else []
     return next((Path(folder) / file for folder in folders if (Path(folder) / file).is_file()), None)
 
 
-def _constructor(tree: ast.Module, name: str) -> ast.FunctionDef:
+def _find_constructor(tree: ast.Module, name: str) -> ast.FunctionDef:
     classes = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
     functions = (node for each in classes for node in each.body if isinstance(node, ast.FunctionDef))
     return next(node for node in functions if node.name == "__init__")
 
 
-def _kinds(annotation: ast.expr | None) -> frozenset[str]:
+def _simple_types_of(annotation: ast.expr | None) -> frozenset[str]:
     """Return the simple types of ``Optional[Union[int, str]]``; nothing where there are others."""
     names = frozenset(_type_names(annotation)) if annotation is not None else frozenset()
     return names if names <= SIMPLE else frozenset()
@@ -96,7 +96,7 @@ def _type_names(node: ast.expr) -> list[str]:
             return [ast.unparse(node)]
 
 
-def _fits(value: Value, kinds: frozenset[str]) -> bool:
+def _is_of_kinds(value: Value, kinds: frozenset[str]) -> bool:
     name = "None" if value is None else type(value).__name__
     return name in kinds or (is_number(value) and name == "int" and "float" in kinds)
 
@@ -135,7 +135,7 @@ def parse_trainer_value(text: str) -> Value:
     """Return what a word on the command line stands for: YAML's scalars, and Python's None. Nothing is a string."""
     if text in ("", "None"):
         return None if text else ""
-    return scalar(text)
+    return parse_scalar(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +149,7 @@ class AcceptedRange:
     """Whether ``low`` itself is refused."""
     high_is_out: bool = False
 
-    def holds(self, value: float) -> bool:
+    def is_accepted(self, value: float) -> bool:
         """Tell whether a number is accepted."""
         above = value > self.low or (value == self.low and not self.low_is_out)
         return above and (self.high is None or value < self.high or (value == self.high and not self.high_is_out))

@@ -3,7 +3,7 @@
 import math
 from fractions import Fraction
 
-from tune.errors import SpaceError, suggest
+from tune.errors import SpaceError, suggest_name
 from tune.space.dimensions import (
     KINDS,
     Choice,
@@ -17,7 +17,7 @@ from tune.space.dimensions import (
     Value,
     is_int,
     is_number,
-    same,
+    is_same_value,
 )
 from tune.space.yaml_scalar import as_number
 
@@ -37,7 +37,7 @@ EXAMPLES = {
 
 def read_dimension(key: str, written: Value, where: str) -> Dimension:
     """Return the range that ``{loguniform: [1e-4, 1e-1]}`` writes; raise SpaceError, which starts with ``where``."""
-    return _Entry(key, where).dimension(written)
+    return _Entry(key, where).build_dimension(written)
 
 
 class _Entry:
@@ -47,109 +47,113 @@ class _Entry:
         self.key = key
         self.where = where
 
-    def error(self, what: str, hint: str) -> SpaceError:
+    def build_error(self, what: str, hint: str) -> SpaceError:
         return SpaceError(self.where, f"{self.key}: {what}", hint)
 
-    def dimension(self, written: Value) -> Dimension:
+    def build_dimension(self, written: Value) -> Dimension:
         kind, arguments = self._kind_and_arguments(written)
         if KINDS[kind] is Choice:
-            return self._choice(arguments)
-        return self._range(kind, arguments)
+            return self._read_choice(arguments)
+        return self._read_range(kind, arguments)
 
     def _kind_and_arguments(self, written: Value) -> tuple[str, list[Value]]:
         form = f"Write a kind and its arguments, such as `{self.key}: {{loguniform: [1e-4, 1e-1]}}`."
         if not isinstance(written, dict) or not written:
-            raise self.error(f"no range, got {written!r}", form)
+            raise self.build_error(f"no range, got {written!r}", form)
         written = {kind: arguments for kind, arguments in written.items() if kind != "when"}
         if not written:
-            raise self.error("no range, got `when` alone", form)
+            raise self.build_error("no range, got `when` alone", form)
         for kind in written:
             if kind not in KINDS:
-                raise self.error(f"no such kind of range, got {kind!r}", suggest(kind, KINDS, what="kinds"))
+                raise self.build_error(f"no such kind of range, got {kind!r}", suggest_name(kind, KINDS, what="kinds"))
         if len(written) > 1:
-            raise self.error(f"one kind of range at a time, got {' and '.join(written)}", "Keep one of them.")
+            raise self.build_error(f"one kind of range at a time, got {' and '.join(written)}", "Keep one of them.")
         ((kind, arguments),) = written.items()
         if not isinstance(arguments, list):
-            raise self.error(f"{kind} takes a list, got {arguments!r}", f"Write `{kind}: {EXAMPLES[kind]}`.")
+            raise self.build_error(f"{kind} takes a list, got {arguments!r}", f"Write `{kind}: {EXAMPLES[kind]}`.")
         return kind, arguments
 
-    def _choice(self, options: list[Value]) -> Choice:
+    def _read_choice(self, options: list[Value]) -> Choice:
         if not options:
-            raise self.error("choice needs at least one option, got []", "Write `choice: [16, 32, 64]`.")
+            raise self.build_error("choice needs at least one option, got []", "Write `choice: [16, 32, 64]`.")
         for place, option in enumerate(options):
             if isinstance(option, float) and math.isnan(option):
-                raise self.error("an option must equal itself, got nan", "Take it out.")
-            if any(same(option, other) for other in options[:place]):
-                raise self.error(f"choice holds the same option twice, got {option!r}", "Keep one of the two.")
+                raise self.build_error("an option must equal itself, got nan", "Take it out.")
+            if any(is_same_value(option, other) for other in options[:place]):
+                raise self.build_error(f"choice holds the same option twice, got {option!r}", "Keep one of the two.")
         return Choice(options=tuple(options))
 
-    def _range(self, kind: str, arguments: list[Value]) -> Dimension:
+    def _read_range(self, kind: str, arguments: list[Value]) -> Dimension:
         names = ("low", "high", "q") if kind.startswith("q") else ("low", "high")
         if len(arguments) != len(names):
             got = ", ".join(repr(argument) for argument in arguments)
-            raise self.error(
+            raise self.build_error(
                 f"{kind} takes {len(names)} numbers, {', '.join(names)}, got [{got}]",
                 f"Write `{kind}: {EXAMPLES[kind]}`.",
             )
-        read = self._int if kind.endswith("randint") else self._float
+        read = self._read_int if kind.endswith("randint") else self._read_float
         numbers = [read(kind, name, argument) for name, argument in zip(names, arguments, strict=True)]
         self._check_order(*numbers[:2])
         if "log" in kind:
             self._check_log(kind, numbers[0])
         if kind.startswith("q"):
             self._check_grid(*numbers)
-        return _build(KINDS[kind], numbers)
+        return _build_range(KINDS[kind], numbers)
 
-    def _float(self, kind: str, name: str, written: Value) -> float:
-        number = self._number(kind, name, written)
+    def _read_float(self, kind: str, name: str, written: Value) -> float:
+        number = self._read_number(kind, name, written)
         try:
             value = float(number)
         except OverflowError:
             value = math.inf
         if not math.isfinite(value):
-            raise self.error(f"{name} must be finite, got {name}={number}", "Write a number that a trial could try.")
+            raise self.build_error(
+                f"{name} must be finite, got {name}={number}", "Write a number that a trial could try."
+            )
         return value
 
-    def _int(self, kind: str, name: str, written: Value) -> int:
-        number = self._number(kind, name, written)
+    def _read_int(self, kind: str, name: str, written: Value) -> int:
+        number = self._read_number(kind, name, written)
         if isinstance(number, float) and not number.is_integer():  # 1e2 is a whole number, inf and nan are not
-            raise self.error(
+            raise self.build_error(
                 f"{name} of {kind} must be a whole number, got {name}={number}",
                 f"Write a whole number, or `{kind.replace('randint', 'uniform')}` for a float.",
             )
         if abs(number) > MAX_INT:
-            raise self.error(f"{name} must be at most 2**53 in size, got {name}={number}", "Write a smaller one.")
+            raise self.build_error(f"{name} must be at most 2**53 in size, got {name}={number}", "Write a smaller one.")
         return int(number)
 
-    def _number(self, kind: str, name: str, written: Value) -> int | float:
+    def _read_number(self, kind: str, name: str, written: Value) -> int | float:
         if is_int(written) or is_number(written):
             return written
         what = f"{name} of {kind} must be a number, got {name}={written!r}"
-        raise self.error(what, _number_hint(kind, written))
+        raise self.build_error(what, _number_hint(kind, written))
 
     def _check_order(self, low: float, high: float) -> None:
         if low > high:
-            raise self.error(f"low must be below high, got low={low} high={high}", "Swap them.")
+            raise self.build_error(f"low must be below high, got low={low} high={high}", "Swap them.")
         if low == high:
             what = f"low must be below high, got low={low} high={high}"
-            raise self.error(what, "A single value is no range: take it out of the space and write it in the program.")
+            raise self.build_error(
+                what, "A single value is no range: take it out of the space and write it in the program."
+            )
 
     def _check_log(self, kind: str, low: float) -> None:
         if low > 0:
             return
         linear = kind.removeprefix("log")
         least = "at least 1" if kind == "lograndint" else "above 0"
-        raise self.error(f"low of {kind} must be {least}, got low={low}", f"Write a low {least}, or `{linear}`.")
+        raise self.build_error(f"low of {kind} must be {least}, got low={low}", f"Write a low {least}, or `{linear}`.")
 
     def _check_grid(self, low: float, high: float, q: float) -> None:
         if q <= 0:
-            raise self.error(f"q must be above 0, got q={q}", "Write the distance between two values.")
+            raise self.build_error(f"q must be above 0, got q={q}", "Write the distance between two values.")
         start, end, step = (Fraction(str(number)) for number in (low, high, q))  # as written: 0.3 is 3/10
         if (end - start) % step == 0:
             return
         nearest = start + max(1, round((end - start) / step)) * step
         shown = nearest if isinstance(high, int) else float(nearest)
-        raise self.error(
+        raise self.build_error(
             f"high must be low and a multiple of q, got low={low} high={high} q={q}", f"Write high={shown}."
         )
 
@@ -160,7 +164,7 @@ def _number_hint(kind: str, written: Value) -> str:
     return f"Write `{kind}: {EXAMPLES[kind]}`."
 
 
-def _build(kind: type[Dimension], numbers: list[int] | list[float]) -> Dimension:
+def _build_range(kind: type[Dimension], numbers: list[int] | list[float]) -> Dimension:
     """Return the range of checked numbers; those of an int kind are ints."""
     low, high, *step = numbers
     if issubclass(kind, RandInt | LogRandInt):

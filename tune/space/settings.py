@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from tune.errors import SpaceError, suggest
+from tune.errors import SpaceError, suggest_name
 from tune.space.dimensions import Value, is_int, is_number
 from tune.space.library_args import check_trainer_args
 from tune.space.yaml_scalar import as_number
@@ -92,14 +92,14 @@ class Settings:
     """Of the sampler, and the program's seed in every trial: trials differ by their constants alone."""
 
 
-def check(name: str, value: Value, where: str | None) -> Value:
+def check_setting(name: str, value: Value, where: str | None) -> Value:
     """Return a setting as Settings holds it; ``name`` as the file writes it. Raise SpaceError at ``where``."""
     return CHECKS[name](value, where)
 
 
 def set_to(settings: Settings, name: str, value: Value, where: str | None) -> Settings:
     """Return the settings with one more checked; entries of `trainer` and the `_args` are added to those there."""
-    checked = check(name, value, where)
+    checked = check_setting(name, value, where)
     field_name = f"{name}_s" if name in DURATIONS else name
     if isinstance(checked, dict):
         checked = {**getattr(settings, field_name), **checked}
@@ -109,22 +109,22 @@ def set_to(settings: Settings, name: str, value: Value, where: str | None) -> Se
 
 def check_trials(value: Value, where: str | None) -> int:
     """Return how many trials to run."""
-    return _whole("trials", value, where, least=1, example="trials: 20")
+    return _check_whole_number("trials", value, where, least=1, example="trials: 20")
 
 
 def check_time_budget(value: Value, where: str | None) -> float | None:
     """Return seconds, of ``1h30m``, ``90s`` or a plain number of them."""
-    return None if value is None else _time("time_budget", value, where)
+    return None if value is None else _check_time("time_budget", value, where)
 
 
 def check_hang_after(value: Value, where: str | None) -> float:
     """Return seconds."""
-    return _time("hang_after", value, where)
+    return _check_time("hang_after", value, where)
 
 
 def check_give_up_after(value: Value, where: str | None) -> int:
     """Return how many failures in a row end the search."""
-    return _whole("give_up_after", value, where, least=1, example="give_up_after: 5")
+    return _check_whole_number("give_up_after", value, where, least=1, example="give_up_after: 5")
 
 
 def check_sampler(value: Value, where: str | None) -> str:
@@ -143,7 +143,7 @@ def check_cpus_per_trial(value: Value, where: str | None) -> float | None:
         return None
     if is_number(value) and LEAST_SHARE <= value < math.inf:
         return value
-    raise _error(where, f"cpus_per_trial: must be a number above 0, got {value!r}", "Write `cpus_per_trial: 1`.")
+    raise _build_error(where, f"cpus_per_trial: must be a number above 0, got {value!r}", "Write `cpus_per_trial: 1`.")
 
 
 def check_gpus_per_trial(value: Value, where: str | None) -> float | Literal["auto"] | None:
@@ -154,12 +154,14 @@ def check_gpus_per_trial(value: Value, where: str | None) -> float | Literal["au
         return AUTO
     if not is_number(value) or not 0 <= value < math.inf:
         what = f"gpus_per_trial: must be 0 or more, or auto, got {value!r}"
-        raise _error(where, what, "Write `gpus_per_trial: 0.5`.")
+        raise _build_error(where, what, "Write `gpus_per_trial: 0.5`.")
     if 0 < value < LEAST_SHARE:
-        raise _error(where, f"gpus_per_trial: no share is that small, got {value!r}", "Write `gpus_per_trial: 0.1`.")
+        raise _build_error(
+            where, f"gpus_per_trial: no share is that small, got {value!r}", "Write `gpus_per_trial: 0.1`."
+        )
     if value > 1 and value != int(value):
         what = f"gpus_per_trial: above 1 only whole GPUs can be given out, got {value}"
-        raise _error(where, what, f"Write {int(value)} or {int(value) + 1}.")
+        raise _build_error(where, what, f"Write {int(value)} or {int(value) + 1}.")
     return value
 
 
@@ -167,26 +169,26 @@ def check_workers_per_trial(value: Value, where: str | None) -> int | None:
     """Return how many processes train a trial together."""
     if value is None:
         return None
-    return _whole("workers_per_trial", value, where, least=1, example="workers_per_trial: 2")
+    return _check_whole_number("workers_per_trial", value, where, least=1, example="workers_per_trial: 2")
 
 
 def check_concurrency(value: Value, where: str | None) -> int | None:
     """Return how many trials run at once."""
     if value is None:
         return None
-    return _whole("concurrency", value, where, least=1, example="concurrency: 2")
+    return _check_whole_number("concurrency", value, where, least=1, example="concurrency: 2")
 
 
 def check_repeats(value: Value, where: str | None) -> bool:
     """Return whether a configuration that is drawn again is trained again."""
     if isinstance(value, bool):
         return value
-    raise _error(where, f"repeats: must be true or false, got {value!r}", "Write `repeats: true`.")
+    raise _build_error(where, f"repeats: must be true or false, got {value!r}", "Write `repeats: true`.")
 
 
 def check_max_failures(value: Value, where: str | None) -> int:
     """Return how often a trial goes on after its process died."""
-    return _whole("max_failures", value, where, least=0, example="max_failures: 1")
+    return _check_whole_number("max_failures", value, where, least=0, example="max_failures: 1")
 
 
 def check_fits(value: Value, where: str | None) -> Value:
@@ -194,55 +196,57 @@ def check_fits(value: Value, where: str | None) -> Value:
     if value in ("auto", "mean", "last") or (is_int(value) and value >= 1):
         return value
     what = f"fits: must be auto, mean, last or the number of a fit, got {value!r}"
-    raise _error(where, what, "Write `fits: mean`.")
+    raise _build_error(where, what, "Write `fits: mean`.")
 
 
 def check_own_folder(value: Value, where: str | None) -> bool:
     """Return whether each trial has a working directory of its own."""
     if isinstance(value, bool):
         return value
-    raise _error(where, f"own_folder: must be true or false, got {value!r}", "Write `own_folder: true`.")
+    raise _build_error(where, f"own_folder: must be true or false, got {value!r}", "Write `own_folder: true`.")
 
 
 def check_keep_checkpoints(value: Value, where: str | None) -> int | None:
     """Return how many trials keep their checkpoints."""
     if value is None:
         return None
-    return _whole("keep_checkpoints", value, where, least=1, example="keep_checkpoints: 3")
+    return _check_whole_number("keep_checkpoints", value, where, least=1, example="keep_checkpoints: 3")
 
 
 def check_checkpoints(value: Value, where: str | None) -> Value:
     """Return when checkpoints are written: a word, or seconds, of ``10m``."""
     if value in CHECKPOINTS:
         return value
-    seconds = None if value is None or isinstance(value, bool) else _seconds(value)
+    seconds = None if value is None or isinstance(value, bool) else _parse_seconds(value)
     if seconds is not None and 0 < seconds < math.inf:
         return seconds
     what = f"checkpoints: must be {', '.join(CHECKPOINTS)} or a time, got {value!r}"
-    raise _error(where, what, "Write `checkpoints: best`, or `checkpoints: 10m`.")
+    raise _build_error(where, what, "Write `checkpoints: best`, or `checkpoints: 10m`.")
 
 
 def check_seed(value: Value, where: str | None) -> int:
     """Return the seed."""
-    seed = _whole("seed", value, where, least=0, example="seed: 0")
+    seed = _check_whole_number("seed", value, where, least=0, example="seed: 0")
     if seed > MAX_SEED:
-        raise _error(where, f"seed: must be at most {MAX_SEED}, got {seed}", "Write a smaller one, such as `seed: 0`.")
+        raise _build_error(
+            where, f"seed: must be at most {MAX_SEED}, got {seed}", "Write a smaller one, such as `seed: 0`."
+        )
     return seed
 
 
 def check_trainer(value: Value, where: str | None) -> dict[str, Value]:
     """Return the Trainer's arguments."""
-    arguments = _mapping("trainer", value, where, example="trainer: {max_epochs: 10}")
+    arguments = _check_mapping("trainer", value, where, example="trainer: {max_epochs: 10}")
     check_trainer_args(arguments, where)
     return arguments
 
 
 def _sampler_args(value: Value, where: str | None) -> dict[str, Value]:
-    return _mapping("sampler_args", value, where, example="sampler_args: {n_startup_trials: 10}")
+    return _check_mapping("sampler_args", value, where, example="sampler_args: {n_startup_trials: 10}")
 
 
 def _scheduler_args(value: Value, where: str | None) -> dict[str, Value]:
-    return _mapping("scheduler_args", value, where, example="scheduler_args: {grace_period: 2}")
+    return _check_mapping("scheduler_args", value, where, example="scheduler_args: {grace_period: 2}")
 
 
 CHECKS: dict[str, Callable[[Value, str | None], Value]] = {
@@ -270,49 +274,51 @@ CHECKS: dict[str, Callable[[Value, str | None], Value]] = {
 """Every setting as the file writes it."""
 
 
-def _error(where: str | None, what: str, hint: str) -> SpaceError:
+def _build_error(where: str | None, what: str, hint: str) -> SpaceError:
     return SpaceError(where, what, hint)
 
 
-def _whole(name: str, value: Value, where: str | None, *, least: int, example: str) -> int:
+def _check_whole_number(name: str, value: Value, where: str | None, *, least: int, example: str) -> int:
     if is_int(value) and value >= least:
         return value
-    raise _error(where, f"{name}: must be a whole number, {least} or more, got {value!r}", f"Write `{example}`.")
+    raise _build_error(where, f"{name}: must be a whole number, {least} or more, got {value!r}", f"Write `{example}`.")
 
 
 def _one_of(name: str, value: Value, where: str | None, known: tuple[str, ...]) -> str:
     if value is None:
-        raise _error(where, f"{name}: no name, got null", f"{name.capitalize()}s: {', '.join(known)}.")
+        raise _build_error(where, f"{name}: no name, got null", f"{name.capitalize()}s: {', '.join(known)}.")
     if not isinstance(value, str) or value not in known:
-        raise _error(where, f"{name}: no such {name}, got {value!r}", suggest(str(value), known, what=f"{name}s"))
+        raise _build_error(
+            where, f"{name}: no such {name}, got {value!r}", suggest_name(str(value), known, what=f"{name}s")
+        )
     if value not in IMPLEMENTED:
         able = ", ".join(each for each in known if each in IMPLEMENTED)
-        raise _error(where, f"{name}: not supported yet, got {value!r}", f"Supported: {able}.")
+        raise _build_error(where, f"{name}: not supported yet, got {value!r}", f"Supported: {able}.")
     return value
 
 
-def _mapping(name: str, value: Value, where: str | None, *, example: str) -> dict[str, Value]:
+def _check_mapping(name: str, value: Value, where: str | None, *, example: str) -> dict[str, Value]:
     if isinstance(value, dict):
         return value
-    raise _error(where, f"{name}: must be a mapping, got {value!r}", f"Write `{example}`.")
+    raise _build_error(where, f"{name}: must be a mapping, got {value!r}", f"Write `{example}`.")
 
 
-def _time(name: str, value: Value, where: str | None) -> float:
-    seconds = None if value is None else _seconds(value)
+def _check_time(name: str, value: Value, where: str | None) -> float:
+    seconds = None if value is None else _parse_seconds(value)
     if seconds is None or not 0 < seconds < math.inf:
-        raise _error(where, f"{name}: must be a time above 0, got {value!r}", "Write `30m`, `1h30m` or seconds.")
+        raise _build_error(where, f"{name}: must be a time above 0, got {value!r}", "Write `30m`, `1h30m` or seconds.")
     return seconds
 
 
-def _seconds(value: Value) -> float | None:
+def _parse_seconds(value: Value) -> float | None:
     number = as_number(value) if isinstance(value, str) else value  # the command line has text alone
     try:
-        return float(number) if is_number(number) else _duration(str(value))
+        return float(number) if is_number(number) else _parse_duration(str(value))
     except OverflowError:
         return None
 
 
-def _duration(text: str) -> float | None:
+def _parse_duration(text: str) -> float | None:
     match = DURATION.fullmatch(text)
     if match is None or not text:
         return None

@@ -8,9 +8,9 @@ from typing import Any, Literal
 from tune.errors import SpaceError
 from tune.space.conditions import Condition
 from tune.space.constraints import Requirement
-from tune.space.dimensions import Dimension, LogUniform, Uniform, Value, describe
+from tune.space.dimensions import Dimension, LogUniform, Uniform, Value, describe_dimension
 from tune.space.library_args import LibraryArgument, arguments_of_class, check_argument
-from tune.space.names import place
+from tune.space.names import file_and_line
 from tune.space.settings import Settings
 
 SAMPLER_FILES = {
@@ -27,19 +27,23 @@ OURS = {"seed": "`seed:` sets it", "search_space": "it is the space's constants"
 """Arguments of samplers that the search sets, with the reason."""
 
 
-def _argument(name: str, *kinds: str) -> dict[str, LibraryArgument]:
+def _build_argument(name: str, *kinds: str) -> dict[str, LibraryArgument]:
     return {name: LibraryArgument(name=name, kinds=frozenset(kinds))}
 
 
-_METRIC = _argument("metric", "str")
+_METRIC = _build_argument("metric", "str")
 SCHEDULER_ARGS: dict[str, dict[str, LibraryArgument]] = {
-    "asha": {**_argument("grace_period", "int"), **_argument("reduction_factor", "int", "float"), **_METRIC},
-    "hyperband": {**_argument("max_t", "int"), **_argument("reduction_factor", "int", "float"), **_METRIC},
-    "median": {**_argument("grace_period", "int"), **_argument("min_samples_required", "int"), **_METRIC},
+    "asha": {
+        **_build_argument("grace_period", "int"),
+        **_build_argument("reduction_factor", "int", "float"),
+        **_METRIC,
+    },
+    "hyperband": {**_build_argument("max_t", "int"), **_build_argument("reduction_factor", "int", "float"), **_METRIC},
+    "median": {**_build_argument("grace_period", "int"), **_build_argument("min_samples_required", "int"), **_METRIC},
     "pbt": {
-        **_argument("perturbation_interval", "int"),
-        **_argument("quantile_fraction", "float"),
-        **_argument("resample_probability", "int", "float"),
+        **_build_argument("perturbation_interval", "int"),
+        **_build_argument("quantile_fraction", "float"),
+        **_build_argument("resample_probability", "int", "float"),
         **_METRIC,
     },
     "none": {},
@@ -171,20 +175,20 @@ class Space:
         """Whether a configuration that has finished is trained once more: the members of a population part later."""
         return self.settings.repeats or self.settings.scheduler == "pbt"
 
-    def where(self, key: str) -> str:
+    def place_of_entry(self, key: str) -> str:
         """Return ``file:line`` of an entry such as ``constants.LR``, or the file where it has none."""
-        return place(self.path, self.lines.get(key))
+        return file_and_line(self.path, self.lines.get(key))
 
 
 def note_space(space: Space) -> dict[str, Any]:
     """Return what trials run by, for the ledger: the settings, and each constant's range in words."""
-    ranges = {f"constants.{key}": describe(dimension) for key, dimension in space.dimensions.items()}
+    ranges = {f"constants.{key}": describe_dimension(dimension) for key, dimension in space.dimensions.items()}
     return {**asdict(space.settings), **ranges}
 
 
 def check_settings(space: Space) -> None:
     """Raise SpaceError where settings do not go together; once for the file, and again with the command line's."""
-    check_search_args(space.settings, space.where("sampler_args"), space.where("scheduler_args"))
+    check_search_args(space.settings, space.place_of_entry("sampler_args"), space.place_of_entry("scheduler_args"))
     _check_grid(space)
     _check_several(space)
     _check_population(space)
@@ -195,7 +199,7 @@ def _check_checkpoints(space: Space) -> None:
     scheduler, checkpoints = space.settings.scheduler, space.settings.checkpoints
     if checkpoints in ("best", "none") and scheduler in ("hyperband", "pbt") and space.stops_early:
         what = f"checkpoints: {scheduler} pauses trials, which go on from their last checkpoint, got {checkpoints}"
-        raise SpaceError(space.where("checkpoints"), what, "Leave it out, or take another scheduler.")
+        raise SpaceError(space.place_of_entry("checkpoints"), what, "Leave it out, or take another scheduler.")
 
 
 def _check_grid(space: Space) -> None:
@@ -203,9 +207,9 @@ def _check_grid(space: Space) -> None:
         return
     for key, dimension in space.dimensions.items():
         if isinstance(dimension, Uniform | LogUniform):
-            what = f"sampler: a grid has no points on a continuous range, got {key}: {describe(dimension)}"
+            what = f"sampler: a grid has no points on a continuous range, got {key}: {describe_dimension(dimension)}"
             hint = f"Write {key} as a choice, an int range or `quniform: [low, high, q]`, or take another sampler."
-            raise SpaceError(space.where("sampler"), what, hint)
+            raise SpaceError(space.place_of_entry("sampler"), what, hint)
 
 
 def _check_several(space: Space) -> None:
@@ -214,14 +218,16 @@ def _check_several(space: Space) -> None:
         owner = f"scheduler_args of {space.settings.scheduler}"
         what = f"{owner}: trials are compared by the first metric, {space.metric}, got metric={named!r}"
         hint = "Put it first under `metric`." if named in {each.metric for each in space.others} else "Take it out."
-        raise SpaceError(space.where("scheduler_args"), what, hint)
+        raise SpaceError(space.place_of_entry("scheduler_args"), what, hint)
     if space.others and space.settings.sampler == "cmaes":
         what = f"sampler: cmaes follows one metric, got {1 + len(space.others)}"
-        raise SpaceError(space.where("sampler"), what, "Take tpe, gp, qmc, random or grid.")
+        raise SpaceError(space.place_of_entry("sampler"), what, "Take tpe, gp, qmc, random or grid.")
 
 
 def _check_population(space: Space) -> None:
     if space.settings.scheduler == "pbt" and space.conditions:
         name = next(iter(space.conditions))
         what = f"constants: pbt changes every constant while a trial trains, and knows no `when`, got one at {name}"
-        raise SpaceError(space.where(f"constants.{name}"), what, "Take the condition out, or take another scheduler.")
+        raise SpaceError(
+            space.place_of_entry(f"constants.{name}"), what, "Take the condition out, or take another scheduler."
+        )

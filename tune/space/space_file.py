@@ -10,17 +10,17 @@ from ruamel.yaml import YAML
 from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import SafeRepresenter
 
-from tune.errors import SpaceError, did_you_mean, suggest
+from tune.errors import SpaceError, did_you_mean, suggest_name
 from tune.space.conditions import Condition, read_conditions
 from tune.space.constraints import Requirement, read_requirement
 from tune.space.dimensions import Dimension, Value, arguments_of, kind_of
 from tune.space.library_args import check_trainer_arg
-from tune.space.names import shown
+from tune.space.names import relative_if_shorter
 from tune.space.parse_dimension import read_dimension
 from tune.space.settings import CHECKS, Settings, set_to
 from tune.space.space import Mode, Objective, Script, Shape, Space, System, check_settings
 from tune.space.yaml_document import Document, read_document
-from tune.space.yaml_scalar import scalar
+from tune.space.yaml_scalar import parse_scalar
 
 
 def find_program_file(key: str, name: str, space_file: Path, where: str) -> Path:
@@ -30,11 +30,11 @@ def find_program_file(key: str, name: str, space_file: Path, where: str) -> Path
     which starts with ``where`` and lists what was tried.
     """
     folders = dict.fromkeys((*space_file.parents, Path.cwd()))
-    tried = list(dict.fromkeys(path for folder in folders for path in _candidates(name, folder)))
+    tried = list(dict.fromkeys(path for folder in folders for path in _candidate_paths(name, folder)))
     for path in tried:
         if is_file(path):
             return path
-    listing = ", ".join(shown(path) for path in tried)
+    listing = ", ".join(relative_if_shorter(path) for path in tried)
     raise SpaceError(
         where, f"{key}: no such program, got {name!r}; tried {listing}", "Write its path, such as `lit/digits.py`."
     )
@@ -54,15 +54,15 @@ def split_class(written: str) -> tuple[str, str | None]:
     return (name, class_name) if colon and class_name.isidentifier() else (written, None)
 
 
-def _candidates(name: str, folder: Path) -> list[Path]:
+def _candidate_paths(name: str, folder: Path) -> list[Path]:
     """Return the paths that a name could mean below a folder: itself, or a dotted module's file or package."""
     if name.endswith(".py") or "/" in name or os.sep in name:
-        return [_below(folder, name)]
+        return [_path_below(folder, name)]
     module = name.replace(".", "/")
-    return [_below(folder, f"{module}.py"), _below(folder, f"{module}/__init__.py")]
+    return [_path_below(folder, f"{module}.py"), _path_below(folder, f"{module}/__init__.py")]
 
 
-def _below(folder: Path, name: str) -> Path:
+def _path_below(folder: Path, name: str) -> Path:
     return Path(os.path.normpath(folder / os.path.expanduser(name)))  # noqa: PTH111  Path.expanduser raises on `~nobody`
 
 
@@ -101,7 +101,7 @@ def find_space(name: str, folders: Iterable[Path] | None = None) -> Path:
     for path in tried:
         if is_file(path):
             return path
-    listing = ", ".join(shown(path) for path in dict.fromkeys(tried))
+    listing = ", ".join(relative_if_shorter(path) for path in dict.fromkeys(tried))
     raise SpaceError(None, f"no space file, got {name!r}; tried {listing}", _known_spaces(name, homes))
 
 
@@ -136,11 +136,11 @@ def write_space(space: Space, path: Path) -> None:
     """Write the space with everything resolved: the program's absolute path, and every setting."""
     aside = path.with_name(f".{path.name}.new")
     with aside.open("w", encoding="utf-8") as file:
-        _writer().dump(_entries(space), file)
+        _build_writer().dump(_build_entries(space), file)
     aside.replace(path)
 
 
-def _writer() -> YAML:
+def _build_writer() -> YAML:
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = None  # leaves on one line, the rest in blocks
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
@@ -157,7 +157,7 @@ class _Plain(SafeRepresenter):
 
     def represent_str(self, data: str) -> ScalarNode:
         # ruamel.yaml 0.19 leaves `?0` unquoted in a list, which reads back as a mapping
-        is_word = WORD.fullmatch(data) and isinstance(scalar(data), str)
+        is_word = WORD.fullmatch(data) and isinstance(parse_scalar(data), str)
         return self.represent_scalar("tag:yaml.org,2002:str", data, style=None if is_word else '"')
 
 
@@ -187,34 +187,38 @@ def _check_keys(document: Document) -> None:
     for key in entries:
         if key not in KEYS:
             raise SpaceError(
-                document.where(key), f"{key!r} is not a key of a space file", suggest(key, KEYS, what="keys")
+                document.place_of_entry(key),
+                f"{key!r} is not a key of a space file",
+                suggest_name(key, KEYS, what="keys"),
             )
     if "system" in entries and "script" in entries:
         what = f"either a system or a script, got both (the other in line {document.lines['system']})"
-        raise SpaceError(document.where("script"), what, "Keep one of them.")
+        raise SpaceError(document.place_of_entry("script"), what, "Keep one of them.")
     for key, example in EXAMPLES.items():
         if key not in entries and not (key == "system" and "script" in entries):
             missing = "'system' (or 'script')" if key == "system" else repr(key)
-            raise SpaceError(shown(document.path), f"{missing} is missing", f"Write a line such as `{example}`.")
+            raise SpaceError(
+                relative_if_shorter(document.path), f"{missing} is missing", f"Write a line such as `{example}`."
+            )
 
 
 def _read_program(document: Document, *, look_up: bool) -> tuple[Path, Shape]:
     key = "script" if "script" in document.entries else "system"
-    written = _text(document, key, f"{key}: lit/digits.py")
+    written = _read_name(document, key, f"{key}: lit/digits.py")
     name, class_name = split_class(written)
-    program = find_program_file(key, name, document.path, document.where(key)) if look_up else Path(name)
+    program = find_program_file(key, name, document.path, document.place_of_entry(key)) if look_up else Path(name)
     if key == "system":
-        return program, _system(document, class_name)
+        return program, _read_system(document, class_name)
     if class_name is not None:
         what = f"script: a script is run whole, got the class {class_name!r}"
-        raise SpaceError(document.where("script"), what, "Write the path alone, or `system:` for a class.")
+        raise SpaceError(document.place_of_entry("script"), what, "Write the path alone, or `system:` for a class.")
     return program, Script(args=_read_args(document))
 
 
-def _system(document: Document, class_name: str | None) -> System:
+def _read_system(document: Document, class_name: str | None) -> System:
     if "args" in document.entries:
         what = f"args: only a script takes arguments, got {document.entries['args']!r}"
-        raise SpaceError(document.where("args"), what, "Take them out, or write `script:`.")
+        raise SpaceError(document.place_of_entry("args"), what, "Take them out, or write `script:`.")
     return System(class_name=class_name)
 
 
@@ -223,27 +227,35 @@ def _read_args(document: Document) -> tuple[str, ...]:
     if isinstance(args, list) and all(isinstance(arg, str) for arg in args):
         return tuple(str(arg) for arg in args)
     what = f"args: must be a list of strings, got {args!r}"
-    raise SpaceError(document.where("args"), what, "Write `args: [--epochs, '5']`: quote what is a number.")
+    raise SpaceError(document.place_of_entry("args"), what, "Write `args: [--epochs, '5']`: quote what is a number.")
 
 
 def _read_objectives(document: Document) -> tuple[Objective, ...]:
     metrics, modes = document.entries["metric"], document.entries["mode"]
     if not isinstance(metrics, list):
-        return (Objective(metric=_text(document, "metric", EXAMPLES["metric"]), mode=_mode(document, modes)),)
+        return (Objective(metric=_read_name(document, "metric", EXAMPLES["metric"]), mode=_read_mode(document, modes)),)
     if not metrics or not all(isinstance(metric, str) and metric.strip() for metric in metrics):
         raise SpaceError(
-            document.where("metric"), f"metric: must be a list of names, got {metrics!r}", f"Write `{SEVERAL}`."
+            document.place_of_entry("metric"),
+            f"metric: must be a list of names, got {metrics!r}",
+            f"Write `{SEVERAL}`.",
         )
     names = [str(metric) for metric in metrics]
     if len(set(names)) < len(names):
-        raise SpaceError(document.where("metric"), f"metric: one of them stands twice, got {names}", "Keep one.")
+        raise SpaceError(
+            document.place_of_entry("metric"), f"metric: one of them stands twice, got {names}", "Keep one."
+        )
     if not isinstance(modes, list) or len(modes) != len(names):
         what = f"mode: {len(names)} metrics need a list of as many modes, got {modes!r}"
-        raise SpaceError(document.where("mode"), what, "Write `mode: [max, min]`, in the order of the metrics.")
-    return tuple(Objective(metric=name, mode=_mode(document, mode)) for name, mode in zip(names, modes, strict=True))
+        raise SpaceError(
+            document.place_of_entry("mode"), what, "Write `mode: [max, min]`, in the order of the metrics."
+        )
+    return tuple(
+        Objective(metric=name, mode=_read_mode(document, mode)) for name, mode in zip(names, modes, strict=True)
+    )
 
 
-def _mode(document: Document, written: Value) -> Mode:
+def _read_mode(document: Document, written: Value) -> Mode:
     match written:
         case "min":
             return "min"
@@ -251,30 +263,37 @@ def _mode(document: Document, written: Value) -> Mode:
             return "max"
         case other:
             raise SpaceError(
-                document.where("mode"), f"mode: must be min or max, got {other!r}", "Write `max` where more is better."
+                document.place_of_entry("mode"),
+                f"mode: must be min or max, got {other!r}",
+                "Write `max` where more is better.",
             )
 
 
-def _text(document: Document, key: str, example: str) -> str:
+def _read_name(document: Document, key: str, example: str) -> str:
     written = document.entries[key]
     if isinstance(written, str) and written.strip():
         return written
-    raise SpaceError(document.where(key), f"{key}: must be a name, got {written!r}", f"Write `{example}`.")
+    raise SpaceError(document.place_of_entry(key), f"{key}: must be a name, got {written!r}", f"Write `{example}`.")
 
 
 def _read_constants(document: Document) -> dict[str, Dimension]:
     constants = document.entries["constants"]
     if not isinstance(constants, dict) or not constants:
         what = f"constants: at least one constant must vary, got {constants!r}"
-        raise SpaceError(document.where("constants"), what, _constants_hint(document))
-    return {key: read_dimension(key, written, document.where(f"constants.{key}")) for key, written in constants.items()}
+        raise SpaceError(document.place_of_entry("constants"), what, _constants_hint(document))
+    return {
+        key: read_dimension(key, written, document.place_of_entry(f"constants.{key}"))
+        for key, written in constants.items()
+    }
 
 
 def _read_conditions(document: Document, dimensions: dict[str, Dimension]) -> dict[str, Condition]:
     constants = document.entries["constants"]
     assert isinstance(constants, dict)
     written = {key: each["when"] for key, each in constants.items() if isinstance(each, dict) and "when" in each}
-    return read_conditions(dimensions, written, {key: document.where(f"constants.{key}") for key in dimensions})
+    return read_conditions(
+        dimensions, written, {key: document.place_of_entry(f"constants.{key}") for key in dimensions}
+    )
 
 
 def _read_requirements(document: Document, dimensions: dict[str, Dimension]) -> tuple[Requirement, ...]:
@@ -282,7 +301,7 @@ def _read_requirements(document: Document, dimensions: dict[str, Dimension]) -> 
     texts = written if isinstance(written, list) else [written]
     found = []
     for number, text in enumerate(texts):
-        where = document.where(f"require[{number}]" if isinstance(written, list) else "require")
+        where = document.place_of_entry(f"require[{number}]" if isinstance(written, list) else "require")
         if not isinstance(text, str):
             what = f"require: an expression is a string, got {text!r}"
             raise SpaceError(where, what, 'Write `require: ["D_MODEL % N_HEADS == 0"]`.')
@@ -308,12 +327,12 @@ def _read_settings(document: Document) -> Settings:
         written = document.entries[name]
         if name == "trainer" and isinstance(written, dict):
             for argument, value in written.items():
-                check_trainer_arg(argument, value, document.where(f"trainer.{argument}"))
-        settings = set_to(settings, name, written, document.where(name))
+                check_trainer_arg(argument, value, document.place_of_entry(f"trainer.{argument}"))
+        settings = set_to(settings, name, written, document.place_of_entry(name))
     return settings
 
 
-def _entries(space: Space) -> dict[str, Value]:
+def _build_entries(space: Space) -> dict[str, Value]:
     return {
         **_program_entries(space),
         "metric": [each.metric for each in space.objectives] if space.others else space.metric,

@@ -7,7 +7,17 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
 
-from tune.space.dimensions import Choice, Dimension, LogRandInt, LogUniform, RandInt, Uniform, Value, contains, is_int
+from tune.space.dimensions import (
+    Choice,
+    Dimension,
+    LogRandInt,
+    LogUniform,
+    RandInt,
+    Uniform,
+    Value,
+    is_in_dimension,
+    is_int,
+)
 from tune.space.library_args import AcceptedRange, find_accepted_range
 from tune.space.parse_dimension import MAX_INT
 
@@ -60,8 +70,8 @@ def suggest_range(name: str, value: Value, receivers: Iterable[tuple[str, str]] 
         return suggestion
     for callee, parameter in receivers:
         accepted = find_accepted_range(callee, parameter)
-        if accepted is not None and accepted.holds(value):
-            held = _checked(_clip_to_accepted(suggestion, accepted, value), value)
+        if accepted is not None and accepted.is_accepted(value):
+            held = _check_suggestion(_clip_to_accepted(suggestion, accepted, value), value)
             if held != suggestion:
                 remark = held.remark.removesuffix(", at most 1")
                 suggestion = replace(held, remark=f"{remark}, as {callee}.{parameter} accepts it")
@@ -85,13 +95,13 @@ def _clip_to_accepted(suggestion: Suggestion, accepted: AcceptedRange, value: fl
 
 
 def _accepted_low(low: float, accepted: AcceptedRange, value: float) -> float:
-    if accepted.holds(low):
+    if accepted.is_accepted(low):
         return low
-    return _scaled(value, 0.1) if accepted.low_is_out else accepted.low
+    return _scale_decimal(value, 0.1) if accepted.low_is_out else accepted.low
 
 
 def _accepted_high(high: float, accepted: AcceptedRange, value: float) -> float:
-    if accepted.high is None or accepted.holds(high):
+    if accepted.high is None or accepted.is_accepted(high):
         return high
     return next((bound for bound in NEARLY_ONE if value < bound), value) if accepted.high_is_out else accepted.high
 
@@ -102,11 +112,15 @@ def _suggest_by_name(name: str, value: Value) -> Suggestion:
         case bool():
             return Suggestion(Choice(options=(False, True)), "off and on")
         case str():
-            return _text(value)
+            return _suggest_names(value)
         case int() if abs(value) <= MAX_INT // 4:
-            return _checked(_rate(words, value) or _broken_share(words, value) or _int(words, value), value)
+            return _check_suggestion(
+                _suggest_rate(words, value) or _broken_share(words, value) or _suggest_int(words, value), value
+            )
         case float() if math.isfinite(value) and (value == 0 or 1 / LARGEST < abs(value) < LARGEST):
-            return _checked(_rate(words, value) or _share(words, value) or _float(value), value)
+            return _check_suggestion(
+                _suggest_rate(words, value) or _suggest_share(words, value) or _suggest_float(value), value
+            )
         case None:
             return Suggestion(None, "say what it may be beside None")
         case tuple() | list() | dict():
@@ -123,14 +137,14 @@ def words_of(name: str) -> tuple[str, ...]:
     return (*words, *numbered)
 
 
-def _checked(suggestion: Suggestion, value: float) -> Suggestion:
+def _check_suggestion(suggestion: Suggestion, value: float) -> Suggestion:
     held = suggestion.dimension
-    inside = held is None or contains(held, value) or (value == 0 and isinstance(held, LogUniform))
+    inside = held is None or is_in_dimension(held, value) or (value == 0 and isinstance(held, LogUniform))
     assert inside, f"{value} is not in {held}"
     return suggestion
 
 
-def _rate(words: tuple[str, ...], value: float) -> Suggestion | None:
+def _suggest_rate(words: tuple[str, ...], value: float) -> Suggestion | None:
     """Learning rates and weight decays, by orders of magnitude."""
     decays = "wd" in words or "l2" in words or {"weight", "decay"} <= {*words}
     learns = ("lr" in words or {"learning", "rate"} <= {*words} or {"learn", "rate"} <= {*words}) and not NO_RATE & {
@@ -141,42 +155,42 @@ def _rate(words: tuple[str, ...], value: float) -> Suggestion | None:
     if value == 0:
         high = 1e-2 if decays else 1e-1
         return Suggestion(LogUniform(low=1e-6, high=high), "0 has no order of magnitude: trial 0 alone runs it")
-    return Suggestion(_decades(value), "a tenth to ten times")
+    return Suggestion(_decades_around(value), "a tenth to ten times")
 
 
-def _share(words: tuple[str, ...], value: float) -> Suggestion | None:
+def _suggest_share(words: tuple[str, ...], value: float) -> Suggestion | None:
     """Probabilities and momenta: between 0 and 1, on a linear scale."""
     if not 0 <= value <= 1:
         return None
     if "keep" in words:
         return Suggestion(Uniform(low=min(0.3, value), high=1.0), "a share that is kept")
     if CHANCES & {*words}:
-        return Suggestion(Uniform(low=0.0, high=_up(value, (0.7, 0.95, 1.0))), "a probability")
+        return Suggestion(Uniform(low=0.0, high=_round_up(value, (0.7, 0.95, 1.0))), "a probability")
     if (MOMENTA & {*words} or {"ema", "decay"} <= {*words}) and value < 1:
         low = 0.9 if value > 0.99 else 0.0
-        return Suggestion(Uniform(low=low, high=_up(value, (0.99, 0.9999, 1.0))), "below 1")
+        return Suggestion(Uniform(low=low, high=_round_up(value, (0.99, 0.9999, 1.0))), "below 1")
     return None
 
 
 def _broken_share(words: tuple[str, ...], value: int) -> Suggestion | None:
     """Return a share for an int that is a float written short: only an end like 0.7 says so of 0 or 1."""
-    suggestion = _share(words, value)
+    suggestion = _suggest_share(words, value)
     held = None if suggestion is None else suggestion.dimension
     whole = isinstance(held, Uniform) and {held.low, held.high} <= {0, 1}
     return None if whole else suggestion
 
 
-def _int(words: tuple[str, ...], value: int) -> Suggestion:
+def _suggest_int(words: tuple[str, ...], value: int) -> Suggestion:
     if SEEDS & {*words, "_".join(words)}:
         return Suggestion(
             RandInt(low=min(0, value), high=max(99, value)), "a seed: this finds luck, not a better program"
         )
     if "batch" in words or "bs" in words or "batchsize" in words:
-        return _size(value, 2)
+        return _suggest_size(value, 2)
     if EPOCHS & {*words} and value > 0:
         return Suggestion(RandInt(low=max(1, value // 2), high=value * 2), "half to twice")
     if value >= LARGE:
-        return _size(value, 4)
+        return _suggest_size(value, 4)
     if value > 0:
         return Suggestion(RandInt(low=1, high=max(4, value * 2)), "up to twice")
     if value == 0:
@@ -184,7 +198,7 @@ def _int(words: tuple[str, ...], value: int) -> Suggestion:
     return Suggestion(RandInt(low=value * 2, high=0), "a negative number tells no scale: look at it")
 
 
-def _size(value: int, times: int) -> Suggestion:
+def _suggest_size(value: int, times: int) -> Suggestion:
     """Return powers of two from a quarter to ``times`` the value, else the ints between."""
     low, high, often = max(1, value // 4), max(value * times, 4), "twice" if times == 2 else "four times"
     if value < 1:
@@ -195,33 +209,35 @@ def _size(value: int, times: int) -> Suggestion:
     return Suggestion(LogRandInt(low=low, high=high), f"a quarter to {often}")
 
 
-def _float(value: float) -> Suggestion:
+def _suggest_float(value: float) -> Suggestion:
     if value == 0:
         return Suggestion(Uniform(low=0.0, high=1.0), "0 tells no scale: look at it")
     if value < 0:
-        return Suggestion(Uniform(low=_scaled(value, 2), high=0.0), "a negative number tells no scale: look at it")
+        return Suggestion(
+            Uniform(low=_scale_decimal(value, 2), high=0.0), "a negative number tells no scale: look at it"
+        )
     if TINY < value <= 1:
         return Suggestion(
-            Uniform(low=_scaled(value, 0.5), high=min(1.0, _scaled(value, 2))), "half to twice, at most 1"
+            Uniform(low=_scale_decimal(value, 0.5), high=min(1.0, _scale_decimal(value, 2))), "half to twice, at most 1"
         )
-    return Suggestion(_decades(value), "a tenth to ten times")
+    return Suggestion(_decades_around(value), "a tenth to ten times")
 
 
-def _text(value: str) -> Suggestion:
+def _suggest_names(value: str) -> Suggestion:
     for style in STYLES:
         if value in style.values():
             return Suggestion(Choice(options=tuple(style.values())), "take out what the program does not know")
     return Suggestion(None, "write the other names beside it")
 
 
-def _decades(value: float) -> LogUniform:
-    return LogUniform(low=_scaled(value, 0.1), high=_scaled(value, 10))
+def _decades_around(value: float) -> LogUniform:
+    return LogUniform(low=_scale_decimal(value, 0.1), high=_scale_decimal(value, 10))
 
 
-def _scaled(value: float, factor: float) -> float:
+def _scale_decimal(value: float, factor: float) -> float:
     """Multiply as people do: a tenth of 0.003 is 0.0003, not 0.00030000000000000003."""
     return float(Decimal(repr(value)) * Decimal(repr(factor)))
 
 
-def _up(value: float, bounds: tuple[float, ...]) -> float:
+def _round_up(value: float, bounds: tuple[float, ...]) -> float:
     return next(bound for bound in bounds if value <= bound)

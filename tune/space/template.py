@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tune.space.dimensions import Dimension, Value, arguments_of, kind_of
-from tune.space.yaml_scalar import scalar
+from tune.space.yaml_scalar import parse_scalar
 
 PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
 """A string that needs no quotes, unless it is one of YAML's own words."""
@@ -52,37 +52,37 @@ class SpaceTemplate:
     epochs_remark: str = ""
 
 
-def drafted(draft: SpaceTemplate) -> str:
+def render_space_template(draft: SpaceTemplate) -> str:
     """Return the file's text."""
-    return "\n".join(_lines(draft)) + "\n"
+    return "\n".join(_render_lines(draft)) + "\n"
 
 
-def _lines(draft: SpaceTemplate) -> Iterator[str]:
+def _render_lines(draft: SpaceTemplate) -> Iterator[str]:
     yield f"# {_one_line(draft.title)}"
-    yield f"{draft.shape}: {flow(draft.program)}"
+    yield f"{draft.shape}: {format_inline_yaml(draft.program)}"
     if draft.args:
-        yield f"args: {flow(list(draft.args))}"
-    yield f"metric: {flow(draft.metric)}  # {_one_line(draft.metric_remark)}"
+        yield f"args: {format_inline_yaml(list(draft.args))}"
+    yield f"metric: {format_inline_yaml(draft.metric)}  # {_one_line(draft.metric_remark)}"
     yield f"mode: {draft.mode}"
     yield "constants:"
     for line in draft.constants:
-        yield _constant(line)
+        yield _render_constant(line)
     yield "trials: 20  # the first runs the values that the source holds"
     if draft.max_epochs is not None:
         yield f"trainer: {{max_epochs: {draft.max_epochs}}}  # {_one_line(draft.epochs_remark)}"
 
 
-def _constant(line: TemplateLine) -> str:
+def _render_constant(line: TemplateLine) -> str:
     remark = _one_line(line.remark)
     if line.dimension is not None:
-        arguments = ", ".join(flow(each) for each in arguments_of(line.dimension))
-        return f"  {flow(line.key)}: {{{kind_of(line.dimension)}: [{arguments}]}}  # {remark}"
+        arguments = ", ".join(format_inline_yaml(each) for each in arguments_of(line.dimension))
+        return f"  {format_inline_yaml(line.key)}: {{{kind_of(line.dimension)}: [{arguments}]}}  # {remark}"
     kind = "randint" if line.is_whole else "uniform"
-    example = f"{kind}: [LOW, HIGH]" if line.held is None else f"choice: [{flow(line.held)}, ...]"
-    return f"  # {flow(line.key)}: {{{example}}}  # {remark}, and take the first # away"
+    example = f"{kind}: [LOW, HIGH]" if line.held is None else f"choice: [{format_inline_yaml(line.held)}, ...]"
+    return f"  # {format_inline_yaml(line.key)}: {{{example}}}  # {remark}, and take the first # away"
 
 
-def flow(value: Value) -> str:
+def format_inline_yaml(value: Value) -> str:
     """Return a value as YAML, on one line."""
     match value:
         case None:
@@ -90,18 +90,22 @@ def flow(value: Value) -> str:
         case bool():
             return "true" if value else "false"
         case float():
-            return _float(value)
+            return _format_float(value)
         case str():
-            return value if PLAIN.fullmatch(value) and isinstance(scalar(value), str) else _quoted(value)
+            return value if PLAIN.fullmatch(value) and isinstance(parse_scalar(value), str) else _quote_text(value)
         case tuple() | list():
-            return f"[{', '.join(map(flow, value))}]"
+            return f"[{', '.join(map(format_inline_yaml, value))}]"
         case dict():
-            return "{" + ", ".join(f"{flow(key)}: {flow(item)}" for key, item in value.items()) + "}"
+            return (
+                "{"
+                + ", ".join(f"{format_inline_yaml(key)}: {format_inline_yaml(item)}" for key, item in value.items())
+                + "}"
+            )
         case _:
             return str(value)
 
 
-def _float(value: float) -> str:
+def _format_float(value: float) -> str:
     """``1e-4`` and ``0.05``: what reads back the same in the fewest characters."""
     text = repr(value)
     if value == 0 or LEAST_PLAIN < abs(value) < MOST_PLAIN or "n" in text:
@@ -111,7 +115,7 @@ def _float(value: float) -> str:
     return f"{mantissa}e{int(exponent)}"
 
 
-def _quoted(text: str) -> str:
+def _quote_text(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + "".join(each if each.isprintable() else f"\\U{ord(each):08x}" for each in escaped) + '"'
 

@@ -10,12 +10,12 @@ from ruamel.yaml.reader import ReaderError
 
 from tune.errors import SpaceError
 from tune.space.dimensions import Value
-from tune.space.names import place
-from tune.space.yaml_scalar import scalar
+from tune.space.names import file_and_line
+from tune.space.yaml_scalar import parse_scalar
 
 CORE = "tag:yaml.org,2002:"
 PLAIN_TAGS = frozenset(CORE + name for name in ("null", "bool", "int", "float", "timestamp", "merge", "value"))
-"""Tags that a loader gives to unquoted words; what they stand for is decided by ``scalar`` alone."""
+"""Tags that a loader gives to unquoted words; what they stand for is decided by ``parse_scalar`` alone."""
 
 LARGEST = 100_000
 """Bytes of a space file: some thousand constants. Reading YAML takes a minute for a few megabytes."""
@@ -35,24 +35,26 @@ class Document:
     lines: dict[str, int]
     """The line of ``constants``, of ``constants.LR`` and of ``require[0]``, counted from 1."""
 
-    def where(self, key: str) -> str:
+    def place_of_entry(self, key: str) -> str:
         """Return ``file:line`` of an entry, or the file where there is no such entry."""
-        return place(self.path, self.lines.get(key))
+        return file_and_line(self.path, self.lines.get(key))
 
 
 def read_document(path: Path) -> Document:
     """Return what the file says; raise SpaceError where it cannot be read, is no YAML or holds no mapping."""
-    node = _compose(path, _read_text(path))
+    node = _parse_yaml(path, _read_text(path))
     if node is None:
-        raise SpaceError(place(path, 1), "the file is empty", "Start with `system:`, `metric:`, `mode:`, `constants:`.")
+        raise SpaceError(
+            file_and_line(path, 1), "the file is empty", "Start with `system:`, `metric:`, `mode:`, `constants:`."
+        )
     if not isinstance(node, MappingNode):
         raise SpaceError(
-            place(path, _line(node)),
-            f"a space file holds `key: value` lines, got {_kind(node)}",
+            file_and_line(path, _line_of(node)),
+            f"a space file holds `key: value` lines, got {_describe_kind(node)}",
             "Start with `system:`.",
         )
     reader = _Reader(path)
-    entries = reader.mapping(node, ())
+    entries = reader.read_mapping(node, ())
     return Document(path=path, entries=entries, lines=reader.lines)
 
 
@@ -61,38 +63,44 @@ def _read_text(path: Path) -> str:
         with path.open("rb") as file:
             raw = file.read(LARGEST + 1)
     except IsADirectoryError as error:
-        raise SpaceError(place(path, None), "this is a folder", "Give the path of a space file in it.") from error
+        raise SpaceError(
+            file_and_line(path, None), "this is a folder", "Give the path of a space file in it."
+        ) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise SpaceError(place(path, None), f"cannot be read: {reason}", "Give the path of a space file.") from error
+        raise SpaceError(
+            file_and_line(path, None), f"cannot be read: {reason}", "Give the path of a space file."
+        ) from error
     if len(raw) > LARGEST:
         what = f"a space file has {LARGEST // 1000} kB at most, got more"
         raise SpaceError(
-            place(path, None), what, "Is this the space file? Values of a choice can be fewer, or a range."
+            file_and_line(path, None), what, "Is this the space file? Values of a choice can be fewer, or a range."
         )
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         what = f"this is not UTF-8, got the byte 0x{raw[error.start]:02x}"
-        raise SpaceError(place(path, line), what, "Save the file as UTF-8.") from error
+        raise SpaceError(file_and_line(path, line), what, "Save the file as UTF-8.") from error
 
 
-def _compose(path: Path, text: str) -> Node | None:
+def _parse_yaml(path: Path, text: str) -> Node | None:
     try:
         node: Node | None = YAML().compose(text)
     except ReaderError as error:
         line = text[: error.position].count("\n") + 1
         what = f"this is not YAML: the character {chr(error.character)!r} is not allowed"
-        raise SpaceError(place(path, line), what, "Delete it.") from error
+        raise SpaceError(file_and_line(path, line), what, "Delete it.") from error
     except MarkedYAMLError as error:
         raise _syntax_error(path, error) from error
     except RecursionError as error:
-        raise SpaceError(place(path, None), "nested too deep", "No space needs more than a few levels.") from error
+        raise SpaceError(
+            file_and_line(path, None), "nested too deep", "No space needs more than a few levels."
+        ) from error
     except (YAMLError, ValueError, LookupError, AttributeError, AssertionError, TypeError) as error:
         # ruamel.yaml 0.19 lets its own slips out on some malformed files, such as a `%YAML x` line
         what = f"this is not YAML: {str(error).strip() or type(error).__name__}"
-        raise SpaceError(place(path, None), what.splitlines()[0], "Mend the file.") from error
+        raise SpaceError(file_and_line(path, None), what.splitlines()[0], "Mend the file.") from error
     return node
 
 
@@ -100,7 +108,7 @@ def _syntax_error(path: Path, error: MarkedYAMLError) -> SpaceError:
     mark = error.problem_mark or error.context_mark
     problem = error.problem or error.context or "unreadable"
     hint = "Indent with spaces; YAML takes no tabs." if "\\t" in problem else "Mend the line, or the one before it."
-    return SpaceError(place(path, mark.line + 1 if mark else None), f"this is not YAML: {problem}", hint)
+    return SpaceError(file_and_line(path, mark.line + 1 if mark else None), f"this is not YAML: {problem}", hint)
 
 
 class _Reader:
@@ -110,61 +118,63 @@ class _Reader:
         self.path = path
         self.lines: dict[str, int] = {}
 
-    def value(self, node: Node, path: tuple[str, ...]) -> Value:
+    def read_value(self, node: Node, path: tuple[str, ...]) -> Value:
         if node.anchor is not None:
-            raise self._error(node, f"anchors are not supported, got '&{node.anchor}'", "Write the value out.")
+            raise self._build_error(node, f"anchors are not supported, got '&{node.anchor}'", "Write the value out.")
         match node:
             case MappingNode(tag=tag) if tag == CORE + "map":
-                return self.mapping(node, path)
+                return self.read_mapping(node, path)
             case SequenceNode(tag=tag) if tag == CORE + "seq":
-                return [self.item(item, number, path) for number, item in enumerate(node.value)]
+                return [self.read_item(item, number, path) for number, item in enumerate(node.value)]
             case ScalarNode(tag=tag) if tag == CORE + "str" or (node.style is not None and tag in PLAIN_TAGS):
-                return self._text(node)
+                return self._join_surrogates(node)
             case ScalarNode(tag=tag) if tag in PLAIN_TAGS:
-                return scalar(node.value)
+                return parse_scalar(node.value)
             case _:
-                raise self._error(node, f"tags are not supported, got {node.tag!r}", "Write a plain value.")
+                raise self._build_error(node, f"tags are not supported, got {node.tag!r}", "Write a plain value.")
 
-    def item(self, node: Node, number: int, path: tuple[str, ...]) -> Value:
+    def read_item(self, node: Node, number: int, path: tuple[str, ...]) -> Value:
         if len(path) < DEPTH_WITH_LINES:
-            self.lines[f"{'.'.join(path)}[{number}]"] = _line(node)
-        return self.value(node, (*path, "[]"))
+            self.lines[f"{'.'.join(path)}[{number}]"] = _line_of(node)
+        return self.read_value(node, (*path, "[]"))
 
-    def mapping(self, node: MappingNode, path: tuple[str, ...]) -> dict[str, Value]:
+    def read_mapping(self, node: MappingNode, path: tuple[str, ...]) -> dict[str, Value]:
         entries: dict[str, Value] = {}
         first: dict[str, int] = {}
         for key_node, value_node in node.value:
-            key = self._key(key_node)
+            key = self._read_key(key_node)
             if key in entries:
-                raise self._error(key_node, f"{key!r} stands twice, first in line {first[key]}", "Keep one of the two.")
-            first[key] = _line(key_node)
+                raise self._build_error(
+                    key_node, f"{key!r} stands twice, first in line {first[key]}", "Keep one of the two."
+                )
+            first[key] = _line_of(key_node)
             if len(path) < DEPTH_WITH_LINES:
                 self.lines[".".join((*path, key))] = first[key]
-            entries[key] = self.value(value_node, (*path, key))
+            entries[key] = self.read_value(value_node, (*path, key))
         return entries
 
-    def _key(self, node: Node) -> str:
+    def _read_key(self, node: Node) -> str:
         if not isinstance(node, ScalarNode):
-            raise self._error(node, f"a key is a word, got {_kind(node)}", "Write `key: value`.")
-        return self._text(node)
+            raise self._build_error(node, f"a key is a word, got {_describe_kind(node)}", "Write `key: value`.")
+        return self._join_surrogates(node)
 
-    def _text(self, node: Node) -> str:
+    def _join_surrogates(self, node: Node) -> str:
         r"""Return the text; JSON writes an emoji as two halves, ``\ud83d\udca9``, and ruamel.yaml leaves them apart."""
         text = str(node.value)
         try:
             return text.encode("utf-16", "surrogatepass").decode("utf-16")
         except UnicodeDecodeError as error:
-            raise self._error(node, f"half a character, got {text!r}", "Write the character itself.") from error
+            raise self._build_error(node, f"half a character, got {text!r}", "Write the character itself.") from error
 
-    def _error(self, node: Node, what: str, hint: str) -> SpaceError:
-        return SpaceError(place(self.path, _line(node)), what, hint)
+    def _build_error(self, node: Node, what: str, hint: str) -> SpaceError:
+        return SpaceError(file_and_line(self.path, _line_of(node)), what, hint)
 
 
-def _line(node: Node) -> int:
+def _line_of(node: Node) -> int:
     return int(node.start_mark.line) + 1
 
 
-def _kind(node: Node) -> str:
+def _describe_kind(node: Node) -> str:
     match node:
         case MappingNode():
             return "a mapping"

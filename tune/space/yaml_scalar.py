@@ -22,7 +22,7 @@ MAX_DIGITS = 400
 """A longer number stays a string: no float holds it, and Python refuses to read an int of some thousands of digits."""
 
 
-def scalar(text: str) -> bool | int | float | str | None:
+def parse_scalar(text: str) -> bool | int | float | str | None:
     """Return None, a bool, an int, a float, or ``text`` itself."""
     if text in WORDS:
         return WORDS[text]

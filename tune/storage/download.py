@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from tune.paths import ExperimentPaths, VersionPaths
 from tune.storage.remote import RemoteFile, RemoteFolder
-from tune.storage_url import checked, is_url, place, url_of
+from tune.storage_url import check_url, is_url, local_folder_of, url_of
 
 SET_ASIDE = ".set-aside"
 """Beside the experiments: copies that went another way than what lies at the URL."""
@@ -30,13 +30,13 @@ Standing = Literal["same", "newer there", "newer here", "parted"]
 def arrived(name: str | Path) -> Path:
     """Return the folder of an experiment, or of one of its versions, by path or URL; what lies at a URL is brought."""
     if not is_url(name):
-        return place(name)
-    url = checked(str(name))
+        return local_folder_of(name)
+    url = check_url(str(name))
     if url.startswith("file://"):
-        return place(url)
+        return local_folder_of(url)
     experiment = _experiment_above(url)
     storage, _, own_name = experiment.rpartition("/")
-    folder = place(storage) / own_name
+    folder = local_folder_of(storage) / own_name
     bring(folder)
     return folder.joinpath(*url.removeprefix(experiment).strip("/").split("/")) if url != experiment else folder
 
@@ -94,7 +94,7 @@ def fetch(folder: Path, names: Iterable[str] = ()) -> None:
 
 def fetch_best(version: VersionPaths) -> None:
     """Bring what it takes to load a version's model."""
-    paths = (version.record, version.best, version.freed)
+    paths = (version.record, version.best_checkpoint, version.freed_note)
     fetch(version.folder, [path.relative_to(version.folder).as_posix() for path in paths])
 
 
@@ -115,7 +115,7 @@ def _is_read(name: PurePosixPath) -> bool:
         len(name.parts) == 1
         or name.parts[0] == "source"
         or name.name == version.record.name
-        or name.parts[-2:] == version.freed.parts[-2:]
+        or name.parts[-2:] == version.freed_note.parts[-2:]
     )
 
 

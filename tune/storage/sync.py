@@ -101,7 +101,7 @@ class _Settlement:
     def _is_freed(self, name: PurePosixPath) -> bool:
         version = VersionPaths(self.folder.joinpath(*name.parts[:-2]))
         path = self.folder / name
-        return path.parent == version.checkpoints and version.freed.is_file() and not path.is_file()
+        return path.parent == version.checkpoints and version.freed_note.is_file() and not path.is_file()
 
     def finish(self) -> None:
         """Carry all that is left; name what cannot be carried, and where it is."""

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 
-from tune.paths import short
+from tune.paths import display_path
 from tune.trial.process.watched import is_ours
 
 DISTRIBUTIONS: Mapping[str, str] = {
@@ -38,7 +38,7 @@ def import_hint(error: BaseException, inner: TracebackType | None) -> str | None
     """
     if isinstance(error, ModuleNotFoundError) and error.name and _is_missing(error.name):
         top = error.name.partition(".")[0]
-        command = f"{short(Path(sys.executable))} -m pip install {DISTRIBUTIONS.get(top, top)}"
+        command = f"{display_path(Path(sys.executable))} -m pip install {DISTRIBUTIONS.get(top, top)}"
         return f"{_raised_in(inner)}It is neither in the project nor installed: `{command}`, if it is a package."
     if inner is None or not (isinstance(error, ImportError) or inner.tb_frame.f_code.co_name == "<module>"):
         return None
@@ -70,7 +70,7 @@ def _last_place(trace: TracebackType | None) -> str | None:
     """Return the innermost line that is neither ours nor the standard library's."""
     frames = [each for each in traceback.extract_tb(trace) if not each.filename.startswith("<")]
     frames = [each for each in frames if not is_ours(Path(each.filename))] or frames
-    return f"{short(Path(frames[-1].filename))}:{frames[-1].lineno}" if frames else None
+    return f"{display_path(Path(frames[-1].filename))}:{frames[-1].lineno}" if frames else None
 
 
 def _torch_hint(message: str) -> str:

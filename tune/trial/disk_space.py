@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tune.errors import LostFolderError, NoRoomError
-from tune.paths import short
+from tune.paths import display_path
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 TORCH_WRITES = "PytorchStreamWriter failed writing file"
@@ -34,7 +34,7 @@ def folder_told(folder: Path, *, ours: bool = False) -> Iterator[None]:
         if error.errno not in LOST or not (ours or _is_below(error, folder)):
             raise
         hint = "Put it back, or let it be written again: `resume` goes on then."
-        raise LostFolderError(short(folder), f"it cannot be written any more: {error.strerror}", hint) from error
+        raise LostFolderError(display_path(folder), f"it cannot be written any more: {error.strerror}", hint) from error
 
 
 @contextlib.contextmanager
@@ -67,7 +67,7 @@ def no_room(error: BaseException, folder: Path, *, ours: bool = False) -> NoRoom
     free = shutil.disk_usage(there).free
     if not ours and free >= LITTLE_BYTES and not any(_is_below(each, folder) for each in writes):
         return None  # another disk is full, such as that of the program's data
-    return NoRoomError(short(folder), f"no room is left on its disk: {_size(free)} free", "Make room there.")
+    return NoRoomError(display_path(folder), f"no room is left on its disk: {_size(free)} free", "Make room there.")
 
 
 def _is_write(error: BaseException) -> bool:

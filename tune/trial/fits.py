@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from tune.errors import MetricError, suggest
+from tune.errors import MetricError, suggest_name
 from tune.experiment.counted_fits import OUTSIDE, CountedFits, FitsRule, Stage
 from tune.internals.patch import replaced
 
@@ -95,7 +95,7 @@ def count_fits(fits: Sequence[FitSummary], metric: str, rule: FitsRule | None) -
     names = sorted({name for fit in fits for logged in fit.logged.values() for name in logged})
     if not logging:
         what = f"{metric!r} is never logged" if fits else "the program never calls Trainer.fit"
-        raise MetricError(None, what, suggest(metric, names, what="logged"))
+        raise MetricError(None, what, suggest_name(metric, names, what="logged"))
     last = fits[logging[-1] - 1]
     alike = [number for number in logging if fits[number - 1].module == last.module]
     gone_on_with = {fits[number - 1].goes_on_with for number in logging}

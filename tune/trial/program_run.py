@@ -93,8 +93,13 @@ def execute(
     task, values = order.task, order.values
     pytorch_lightning.seed_everything(task.seed, workers=True, verbose=False)
     own_seeds = reseeded(task.seed) if task.reseed else contextlib.nullcontext()
-    snapshot = executor.snapshot.stored
-    with own_seeds, executor.imports(values) as in_force, only_forked(snapshot), contextlib.ExitStack() as patches:
+    snapshot = executor.snapshot.stored_program
+    with (
+        own_seeds,
+        executor.promoted_imports(values) as in_force,
+        only_forked(snapshot),
+        contextlib.ExitStack() as patches,
+    ):
         configs = SnapshotConfigs(executor.snapshot, job.options, order.options, order.folder)
         patches.enter_context(configs.in_place())
         patches.enter_context(given_devices_kept())

@@ -166,7 +166,7 @@ class TrainerSetup:
         if not self._is_own(given) or _searches_first(trainer):
             self._start_anew()
             return {}
-        arguments: dict[str, Any] = {"ckpt_path": str(self.files.last)}
+        arguments: dict[str, Any] = {"ckpt_path": str(self.files.last_checkpoint)}
         if (
             "weights_only" in inspect.signature(trainer.fit).parameters
         ):  # Lightning 2.6; our own file may hold any hparams

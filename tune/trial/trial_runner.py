@@ -129,7 +129,7 @@ class TrialRunner:
             with room_told(self._files.folder), self.stopwatch.on(TIDYING):
                 return self._run(report, after_preflight)
         except NoRoomError:
-            cut_back(self._files.folder, read_mark(self._files.last))  # an event may be written by half
+            cut_back(self._files.folder, read_mark(self._files.last_checkpoint))  # an event may be written by half
             raise
 
     def _run(self, report: Report, after_preflight: AfterPreflight) -> TrialRecord:
@@ -422,7 +422,7 @@ class TrialRunner:
         if not isinstance(error, ChildFailure):  # it has been printed where it was raised
             print_uncaught(error)
         self._files.error.write_text(trace, encoding="utf-8", errors="backslashreplace")
-        failure = explained(failure_of(error, self._job), self._executor.snapshot.stored)
+        failure = explained(failure_of(error, self._job), self._executor.snapshot.stored_program)
         self._write(stage="failed", failure=failure)
 
     def _check_owner(self) -> None:

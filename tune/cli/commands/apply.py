@@ -8,7 +8,7 @@ from tune.cli.terminal.summary import Screen, shown, warn_of_doubts
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.trial_result import TrialResult
 from tune.promotion.drift import Edited, Removed
-from tune.promotion.source_edit import diff, encoded_diff, write
+from tune.promotion.source_edit import build_diff, encoded_diff, write_files
 from tune.results.write_back import ConstantUpdate, OptionUpdate, WriteBack, note_applied, pick, write_back
 from tune.storage.sync import send_file
 
@@ -41,8 +41,8 @@ def run(given: argparse.Namespace) -> int:
         screen.line()
         if given.write:
             note_applied(experiment.paths, back.written)
-            send_file(experiment.paths.applied)
-            write(back.rewrites)
+            send_file(experiment.paths.applied_values)
+            write_files(back.rewrites)
     screen.line(_end(back, written=given.write))
     if back.command:
         screen.line("to run it with its options:")
@@ -102,5 +102,5 @@ def _show_diff(screen: Screen, back: WriteBack) -> None:
     if not screen.is_terminal:
         screen.raw(encoded_diff(back.rewrites))
         return
-    for line in diff(back.rewrites).splitlines():
+    for line in build_diff(back.rewrites).splitlines():
         screen.line(line.expandtabs(), style=STYLES.get(line[:1]))

@@ -8,7 +8,7 @@ from tune.cli.parser import Parser, add_storage, described, storage_of
 from tune.cli.terminal.summary import INACTIVE, Screen, shown, warn_of_doubts
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.trial_result import TrialResult
-from tune.paths import short
+from tune.paths import display_path
 from tune.results.report.comparison import SearchHistory, compare
 from tune.storage_url import absolute_path
 
@@ -55,7 +55,7 @@ def _write(experiments: Sequence[StoredExperiment], path: Path, screen: Screen) 
 
     write_comparison(experiments, path)
     screen.line()
-    screen.line(f"report: {short(path)} ({path.stat().st_size / 1e6:.1f} MB)")
+    screen.line(f"report: {display_path(path)} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
 def _letters(histories: Sequence[SearchHistory]) -> list[str]:

@@ -9,7 +9,7 @@ from tune.cli.parser import Parser, add_storage, described, storage_of
 from tune.cli.terminal.summary import Screen
 from tune.errors import OptionError
 from tune.experiment.lock import locked
-from tune.paths import ExperimentPaths, short
+from tune.paths import ExperimentPaths, display_path
 from tune.results.experiments import delete, experiment_to_delete, versions_to_delete
 
 
@@ -31,7 +31,7 @@ def run(given: argparse.Namespace) -> int:
         folders = [each.folder for each in versions] or [paths.folder]
         screen = Screen()
         for folder in folders:
-            screen.line(f"to be deleted: {short(folder)}")
+            screen.line(f"to be deleted: {display_path(folder)}")
         if not given.yes and not _agreed():
             screen.line("nothing was deleted")
             return 0
@@ -45,8 +45,8 @@ def run(given: argparse.Namespace) -> int:
 def _both_locked(paths: ExperimentPaths) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(locked(paths))
-        if paths.retrain.is_dir() and not paths.retrain.is_symlink():
-            stack.enter_context(locked(ExperimentPaths(paths.retrain)))
+        if paths.retrain_folder.is_dir() and not paths.retrain_folder.is_symlink():
+            stack.enter_context(locked(ExperimentPaths(paths.retrain_folder)))
         yield
 
 

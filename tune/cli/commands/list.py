@@ -7,7 +7,7 @@ from dataclasses import asdict
 from tune.cli.parser import Parser, add_storage, described, storage_of
 from tune.cli.terminal.summary import Screen
 from tune.experiment.lock import is_held
-from tune.paths import short
+from tune.paths import display_path
 from tune.results.experiments import ExperimentSummary, experiments, listed
 from tune.storage.download import bring_all
 
@@ -33,7 +33,7 @@ def run(given: argparse.Namespace) -> int:
         screen.json([asdict(each) for each in found])
         return 0
     if not found:
-        screen.line(f"no experiments in {short(storage)}")
+        screen.line(f"no experiments in {display_path(storage)}")
         return 0
     screen.table(COLUMNS, [_cells(each) for each in found])
     for each in found:

@@ -20,22 +20,22 @@ from tune.promotion.constant import Constant
 from tune.promotion.find.literals import Unknown, is_whole
 from tune.promotion.find.value_flow import receiving_parameters
 from tune.promotion.find_constants import check_together, find_all, find_constant
-from tune.promotion.metric import Metric, Mode, find_metric, mode_of, preferred
+from tune.promotion.metric import Metric, Mode, find_metric, mode_of, select_preferred_tag
 from tune.promotion.options.declared_options import Option, OptionParser, find_option, find_options
 from tune.promotion.options.option_values import value_in_force
 from tune.promotion.program import Program, find_program
 from tune.promotion.program_checks import check_folder, check_names
 from tune.promotion.program_kind import shape_of, system_of
 from tune.promotion.rank_constants import is_never_read
-from tune.promotion.resolve import resolve
+from tune.promotion.resolve import resolve_constants
 from tune.search.schedulers.epochs import epochs_constant
 from tune.space.dimensions import Choice
-from tune.space.names import shown
+from tune.space.names import relative_if_shorter
 from tune.space.settings import Settings
 from tune.space.space import Script, Shape, Space, System
 from tune.space.space_file import FOLDER, read_space
 from tune.space.suggest_range import Suggestion, suggest_range
-from tune.space.template import SpaceTemplate, TemplateLine, drafted, flow
+from tune.space.template import SpaceTemplate, TemplateLine, format_inline_yaml, render_space_template
 from tune.storage_url import absolute_path
 
 Held = Constant | Option
@@ -123,12 +123,14 @@ def run(given: argparse.Namespace) -> int:
     wish = PromoteRequest(program=program, shape=shape, held=_held(given.names, program, shape))
     path = _output(given, program)
     if path.exists() and not given.force:
-        raise OptionError(shown(path), "the file is there already", "Give --force to replace it, or another -o FILE.")
+        raise OptionError(
+            relative_if_shorter(path), "the file is there already", "Give --force to replace it, or another -o FILE."
+        )
     screen = Screen()
     metric = _metric(given, wish, screen)
     lines = list(_lines(wish))
     draft = _draft(wish, metric, lines, path)
-    _write(drafted(draft), path, checked=any(line.dimension is not None for line in lines))
+    _write(render_space_template(draft), path, checked=any(line.dimension is not None for line in lines))
     _show(screen, path, lines)
     for name, held in wish.held.items():
         if is_never_read(held):
@@ -251,7 +253,7 @@ def _asked(wish: PromoteRequest) -> Metric:
     parts = [[tag for tag in logged if re.search(part, tag, re.IGNORECASE)] for part in ("val|dev", "test")]
     if not logged:
         raise MetricError(None, "the program logs nothing that could be searched by", "Log a metric with self.log.")
-    name = preferred(dict.fromkeys(parts[0] or parts[1] or logged))
+    name = select_preferred_tag(dict.fromkeys(parts[0] or parts[1] or logged))
     others = tuple(tag for tag in logged if tag != name)
     return Metric(name=name, mode=mode_of(name), origin="logged in a run of a batch or two", others=others)
 
@@ -272,7 +274,7 @@ def _lines(wish: PromoteRequest) -> Iterator[TemplateLine]:
             else suggest_range(name, value, receiving_parameters(held, flows))
         )
         dead = f"{NEVER_READ}; " if is_never_read(held) else ""
-        remark = f"{flow(value)} ({held.where}): {dead}{suggestion.remark}"
+        remark = f"{format_inline_yaml(value)} ({held.where}): {dead}{suggestion.remark}"
         yield TemplateLine(key=name, dimension=suggestion.dimension, held=value, remark=remark)
 
 
@@ -315,20 +317,22 @@ def _write(text: str, path: Path, *, checked: bool) -> None:
             if checked:
                 _check_space_file(aside)
     except OSError as error:
-        raise OptionError(shown(path), f"cannot be written: {error.strerror}", "Give another -o FILE.") from error
+        raise OptionError(
+            relative_if_shorter(path), f"cannot be written: {error.strerror}", "Give another -o FILE."
+        ) from error
 
 
 def _check_space_file(aside: Path) -> None:
     """Raise what the search would raise, without the place: the file is not there then."""
     try:
         space = read_space(aside)
-        resolve(space, find_program(space.program))
+        resolve_constants(space, find_program(space.program))
     except UserError as error:
         raise type(error)(None, error.what, error.hint) from error
 
 
 def _show(screen: Screen, path: Path, lines: Sequence[TemplateLine]) -> None:
-    screen.line(f"{shown(path)}: {', '.join(line.key for line in lines)}", style="bold")
+    screen.line(f"{relative_if_shorter(path)}: {', '.join(line.key for line in lines)}", style="bold")
     screen.line()
     screen.text(path.read_text(encoding="utf-8").splitlines())
     screen.line()
@@ -336,5 +340,5 @@ def _show(screen: Screen, path: Path, lines: Sequence[TemplateLine]) -> None:
     if left:
         screen.line(f"left to you: {', '.join(left)}; the comment in the file says what to write", style="yellow")
     if len(left) < len(lines):
-        name = path.name if path.parent == Path.cwd() / FOLDER else shown(path)
+        name = path.name if path.parent == Path.cwd() / FOLDER else relative_if_shorter(path)
         screen.line(f"next: {this_command()} --space {shlex.quote(name)}")

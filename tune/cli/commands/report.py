@@ -4,7 +4,7 @@ import argparse
 
 from tune.cli.parser import Parser, add_storage, described, storage_of
 from tune.cli.terminal.summary import Screen, warn_of_doubts
-from tune.paths import short
+from tune.paths import display_path
 from tune.storage.sync import send_file
 from tune.storage_url import absolute_path
 
@@ -28,5 +28,5 @@ def run(given: argparse.Namespace) -> int:
     output = None if given.output is None else absolute_path(given.output, "--output")
     path = write_report(experiment, output)
     send_file(path)
-    Screen().line(f"report: {short(path)} ({path.stat().st_size / 1e6:.1f} MB)")
+    Screen().line(f"report: {display_path(path)} ({path.stat().st_size / 1e6:.1f} MB)")
     return 0

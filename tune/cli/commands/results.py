@@ -21,7 +21,7 @@ from tune.cli.terminal.summary import (
 from tune.cli.terminal.trials_table import SCORE, show_trials, sorted_trials
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.trial_result import TrialResult
-from tune.paths import short
+from tune.paths import display_path
 from tune.results.failures import failures_of
 from tune.results.hints import hints_of
 
@@ -89,8 +89,8 @@ def _show(screen: Screen, experiment: StoredExperiment, trials: Sequence[TrialRe
         show_front(screen, experiment.trials, space)
         screen.line()
     show_failures(screen, failures_of(experiment.trials, space, experiment.paths))
-    show_hints(screen, hints_of(experiment.trials, space, experiment.paths.argument))
-    screen.line(f"everything is in {short(experiment.paths.folder)}")
+    show_hints(screen, hints_of(experiment.trials, space, experiment.paths.cli_argument))
+    screen.line(f"everything is in {display_path(experiment.paths.folder)}")
 
 
 def _show_side_by_side(screen: Screen, experiments: Sequence[StoredExperiment]) -> None:

@@ -29,13 +29,13 @@ from tune.cluster.backend import Backend
 from tune.errors import ConstantError, ExperimentError, OptionError, SpaceError
 from tune.experiment.lock import check_links, has_never_begun, locked
 from tune.experiment.records import counted_before
-from tune.paths import ExperimentPaths, short
+from tune.paths import ExperimentPaths, display_path
 from tune.promotion.program_checks import most_workers
-from tune.promotion.resolve import PromotedConstant, doubts, hardcoded, resolve
+from tune.promotion.resolve import PromotedConstant, constant_warnings, hardcoded_values, resolve_constants
 from tune.promotion.snapshot import Snapshot, check_root
-from tune.promotion.space_checks import check_feasible, lint
+from tune.promotion.space_checks import check_feasible, space_warnings
 from tune.search.prepare import n_trials
-from tune.space.edit import changes, edited_space
+from tune.space.edit import describe_changes, edited_space
 from tune.space.settings import MAY_CHANGE, Settings
 from tune.space.space import Space
 from tune.space.space_file import find_space, read_space
@@ -112,19 +112,17 @@ def _resume(
 
     finish_switch(paths)
     if lost := repair(paths.journal):
-        notice = (
-            f"{short(paths.journal)} ended in a torn record of {lost} bytes; it was taken out, all others are there"
-        )
+        notice = f"{display_path(paths.journal)} ended in a torn record of {lost} bytes; it was taken out, all others are there"
         screen.line(f"warning: {notice}", style="yellow")
     experiment = open_experiment(str(paths.folder), paths.folder.parent)
     if experiment.changed and edited is None:
         what = f"not as the search left it: {', '.join(experiment.changed)}"
         raise ExperimentError(
-            short(paths.space), what, "Take it from a backup, or say what is meant with --space FILE."
+            display_path(paths.space), what, "Take it from a backup, or say what is meant with --space FILE."
         )
     warn_of_doubts([experiment])
     check_root(experiment.snapshot)
-    before, program = experiment.space, experiment.snapshot.stored
+    before, program = experiment.space, experiment.snapshot.stored_program
     space = _changed(before if edited is None else edited_space(edited, before), before.settings, arguments)
     promoted = _promoted(space, before, experiment.snapshot)
     n_workers = most_workers(program, promoted).number
@@ -135,12 +133,14 @@ def _resume(
     if edited is None:
         _check_trials("--trials", space, len(experiment.trials))
     else:
-        check_feasible(space, {item.key: item.dimension for item in promoted}, hardcoded(promoted))
-        where = "--trials" if "trials" in arguments.given else space.where("trials")
+        check_feasible(space, {item.key: item.dimension for item in promoted}, hardcoded_values(promoted))
+        where = "--trials" if "trials" in arguments.given else space.place_of_entry("trials")
         _go_over(
             screen,
             paths,
-            SpaceEdit(before=before, after=space, promoted_before=resolve(before, program), promoted=promoted),
+            SpaceEdit(
+                before=before, after=space, promoted_before=resolve_constants(before, program), promoted=promoted
+            ),
             where,
         )
         experiment = open_experiment(str(paths.folder), paths.folder.parent)
@@ -201,16 +201,16 @@ def _check_trials(where: str, space: Space, n_there: int) -> None:
 def _promoted(space: Space, before: Space, snapshot: Snapshot) -> tuple[PromotedConstant, ...]:
     """Find the constants in the source that the trials run, whatever the program says by now."""
     try:
-        return resolve(space, snapshot.stored)
+        return resolve_constants(space, snapshot.stored_program)
     except (ConstantError, SpaceError) as error:
         if space.dimensions.keys() <= before.dimensions.keys() or not snapshot.program.path.is_file():
             raise
         try:
-            resolve(space, snapshot.program)
+            resolve_constants(space, snapshot.program)
         except (ConstantError, SpaceError):
             raise error from None
         what = f"{error.what}, as it was when this search began"
-        hint = f"Its trials run {short(snapshot.folder)}, and the program was edited since: start a new search."
+        hint = f"Its trials run {display_path(snapshot.folder)}, and the program was edited since: start a new search."
         raise type(error)(error.where, what, hint) from error
 
 
@@ -220,9 +220,9 @@ def _go_over(screen: Screen, paths: ExperimentPaths, edit: "SpaceEdit", where: s
 
     kept = kept_by(edit, paths)
     _check_trials(where, edit.after, kept.n_kept)
-    for warning in (*lint(edit.promoted), *doubts(edit.promoted)):
+    for warning in (*space_warnings(edit.promoted), *constant_warnings(edit.promoted)):
         screen.line(f"warning: {warning}", style="yellow")
-    if settings := changes(edit.before.settings, edit.after.settings):
+    if settings := describe_changes(edit.before.settings, edit.after.settings):
         screen.line(f"changed: {', '.join(settings)}")
     if not edit.touches_trials:
         return

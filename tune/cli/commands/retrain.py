@@ -14,7 +14,7 @@ from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, ExperimentError, NoRoomEr
 from tune.experiment.lock import check_links, held_here
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.trial_result import Mode, TrialResult, ranked, scored_epoch
-from tune.paths import ExperimentPaths, short
+from tune.paths import ExperimentPaths, display_path
 from tune.promotion.program_checks import most_workers
 from tune.promotion.snapshot import check_root
 from tune.results.retrain_results import RetrainedVersion, latest, read_retrained, reproduction, verdicts
@@ -62,12 +62,12 @@ def _run(given: argparse.Namespace, arguments: Arguments, machine: Backend, scre
     paths = experiment.paths
     n_runs = len(trials) * (1 + 2 * (given.seeds or 0))
     settings = replace(space.settings, trials=n_runs)
-    n_workers = most_workers(experiment.snapshot.stored).number
+    n_workers = most_workers(experiment.snapshot.stored_program).number
     resources = machine.resources(settings, experiment.snapshot.program, paths.folder.parent, n_workers)
     try:
         with room_told(paths.folder):
-            paths.retrain.mkdir(exist_ok=True)
-        with held_here(ExperimentPaths(paths.retrain)), sent_home(paths.retrain, screen.result):
+            paths.retrain_folder.mkdir(exist_ok=True)
+        with held_here(ExperimentPaths(paths.retrain_folder)), sent_home(paths.retrain_folder, screen.result):
             with room_told(paths.folder):
                 planned = plan(
                     experiment, space, resources, trials, given.seeds or 0, given.own_seed, current=given.current_source
@@ -76,7 +76,7 @@ def _run(given: argparse.Namespace, arguments: Arguments, machine: Backend, scre
             whole = _train(screen, planned)
     except NoRoomError as error:
         hint = "What was written is whole. Make room there, and give the same command again: it goes on."
-        raise NoRoomError(short(paths.folder), error.what, hint) from error
+        raise NoRoomError(display_path(paths.folder), error.what, hint) from error
     return _show(screen, planned, trials) if whole else EXIT_INTERRUPTED
 
 
@@ -87,7 +87,7 @@ def _train(screen: Screen, planned: RetrainPlan) -> bool:
     timeless = replace(planned.space, settings=replace(planned.space.settings, time_budget_s=None))
     title = f"{planned.experiment.paths.name} again"
     n_runs = len(planned.runs)
-    program = planned.snapshot.stored
+    program = planned.snapshot.stored_program
     with looking_on(
         screen, timeless, program, planned.resources, title=title, n_trials=n_runs, baseline=None
     ) as onlooker:
@@ -116,7 +116,7 @@ def _wanted(experiment: StoredExperiment, given: argparse.Namespace) -> list[Tri
     originals = [each for each in experiment.trials if each.repeat_of is None and not each.is_baseline]
     best = ranked(originals, experiment.space.mode)[: given.top]
     if not best:
-        raise ExperimentError(short(experiment.paths.folder), "no trial came to an end", "Search again.")
+        raise ExperimentError(display_path(experiment.paths.folder), "no trial came to an end", "Search again.")
     return best
 
 
@@ -257,16 +257,16 @@ def _show_best(screen: Screen, planned: RetrainPlan, retrained: tuple[RetrainedV
         epoch = scored_epoch(best.curve, planned.space.mode, best.n_fits)
         screen.line()
         screen.result(f"the best run: {planned.space.metric} = {score:.5g} {_scored_where(best, epoch)}", "bold")
-        screen.result(f"checkpoint: {short(best.files.best)}")
+        screen.result(f"checkpoint: {display_path(best.files.best_checkpoint)}")
         screen.line()
         screen.line("from tune import load")
-        screen.line(f'model = load("{short(best.files.folder)}")')
+        screen.line(f'model = load("{display_path(best.files.folder)}")')
     failed = [each for each in runs if each.has_failed]
     for each in failed:
-        screen.result(f"the whole traceback: {short(each.files.error)}", style="red")
+        screen.result(f"the whole traceback: {display_path(each.files.error)}", style="red")
     lost = [each for each in runs if not (each.is_complete or each.has_failed)]
     for each in lost:
         screen.result(
-            f"its worker died: retrain/{each.files.folder.name}; its last words: {short(each.files.log)}", "red"
+            f"its worker died: retrain/{each.files.folder.name}; its last words: {display_path(each.files.log)}", "red"
         )
     return EXIT_SEARCH if failed or lost else 0

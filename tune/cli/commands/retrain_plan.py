@@ -84,7 +84,7 @@ def plan(
     """Return the runs: each trial with its own seed, then each fresh seed with the hardcoded values and each trial."""
     snapshot, source = _source(experiment, current=current)
     seeds = fresh_seeds(n_seeds, [seed_of(experiment, each) for each in (*experiment.trials, *trials)])
-    digest = digest_of(snapshot.stored)
+    digest = digest_of(snapshot.stored_program)
 
     def request(trial: TrialResult, seed: int, *, fresh: bool) -> RetrainRequest:
         trainer = dict(space.settings.trainer)
@@ -113,7 +113,7 @@ def _source(experiment: StoredExperiment, *, current: bool) -> tuple[Snapshot, s
     if not current:
         return experiment.snapshot, experiment.paths.source.relative_to(experiment.paths.folder).as_posix()
     program = find_program(experiment.snapshot.program.path)
-    folder = experiment.paths.retrain / f"source-{digest_of(program)}"
+    folder = experiment.paths.retrain_folder / f"source-{digest_of(program)}"
     return take_snapshot(program, folder, experiment.space.args), folder.relative_to(experiment.paths.folder).as_posix()
 
 
@@ -145,9 +145,9 @@ def _is_current(found: RetrainedVersion, planned: RetrainPlan) -> bool:
 
 def _new(experiment: StoredExperiment, request: RetrainRequest, trial: TrialResult) -> RetrainRun:
     """Return a run in a version that is taken for it at once: another one may ask for a number meanwhile."""
-    names = [entry.name.partition(",")[0] for entry in experiment.paths.retrain.iterdir()]
+    names = [entry.name.partition(",")[0] for entry in experiment.paths.retrain_folder.iterdir()]
     number = 1 + max((int(name) for name in names if name.isdecimal()), default=-1)
-    files = VersionPaths(experiment.paths.retrain / retrain_name(number, request, trial))
+    files = VersionPaths(experiment.paths.retrain_folder / retrain_name(number, request, trial))
     files.folder.mkdir()
     request.write(files)
     return RetrainRun(request=request, files=files, outcome=trial)

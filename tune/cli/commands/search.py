@@ -34,10 +34,10 @@ from tune.errors import (
     UserError,
 )
 from tune.experiment.lock import has_never_begun, locked
-from tune.paths import ExperimentPaths, claim_experiment, short, word
-from tune.promotion.program_checks import DataLoaderWorkers, cautions, crowding, most_workers
-from tune.promotion.resolve import doubts, hardcoded
-from tune.promotion.space_checks import baseline_doubts, lint
+from tune.paths import ExperimentPaths, claim_experiment, display_path, shell_word
+from tune.promotion.program_checks import DataLoaderWorkers, core_shortage_warnings, most_workers, program_warnings
+from tune.promotion.resolve import constant_warnings, hardcoded_values
+from tune.promotion.space_checks import baseline_doubts, space_warnings
 from tune.results.failures import failures_of
 from tune.results.hints import hints_of
 from tune.search.prepare import SearchPlan, n_trials, prepare
@@ -99,11 +99,11 @@ def run(given: argparse.Namespace) -> int:
 
 def _run(plan: SearchPlan, given: argparse.Namespace, screen: Screen, began: float | None) -> int:
     show_space(screen, plan.space, plan.promoted, plan.program, plan.resources)
-    unmet = baseline_doubts(plan.space.requirements, hardcoded(plan.promoted))
-    told = cautions(plan.program, is_script=isinstance(plan.space.shape, Script))
-    crowded = crowding(plan.workers, plan.resources.cpus_per_trial)
+    unmet = baseline_doubts(plan.space.requirements, hardcoded_values(plan.promoted))
+    told = program_warnings(plan.program, is_script=isinstance(plan.space.shape, Script))
+    crowded = core_shortage_warnings(plan.workers, plan.resources.cpus_per_trial)
     costs = [told for word, told in CHECKPOINTS_COST.items() if word == plan.space.settings.checkpoints]
-    for warning in (*lint(plan.promoted), *doubts(plan.promoted), *unmet, *told, *crowded, *costs):
+    for warning in (*space_warnings(plan.promoted), *constant_warnings(plan.promoted), *unmet, *told, *crowded, *costs):
         screen.line(f"warning: {warning}", style="yellow")
     known = None if given.known is None else _known(given.known, plan, screen)
     name, taken = plan.name or plan.space.name, names_at(plan.storage)
@@ -208,7 +208,7 @@ def show_stopped(screen: Screen, paths: ExperimentPaths) -> int:
 def storage_option(paths: ExperimentPaths) -> str:
     """Return what a command needs beside an experiment's name to find it."""
     storage = paths.folder.parent
-    return "" if storage == storage_of(None) else f" --storage {word(storage)}"
+    return "" if storage == storage_of(None) else f" --storage {shell_word(storage)}"
 
 
 def show_finished(screen: Screen, finished: "SearchResult", search: "Search", report: ReportAtEnd) -> int:
@@ -219,10 +219,10 @@ def show_finished(screen: Screen, finished: "SearchResult", search: "Search", re
     best = show_end(screen, finished.outcomes, space, search.promoted)
     if not screen.is_quiet:
         show_failures(screen, failures_of(finished.outcomes, space, paths))
-        show_hints(screen, hints_of(finished.outcomes, space, paths.argument))
+        show_hints(screen, hints_of(finished.outcomes, space, paths.cli_argument))
     if search.session is not None:
         show_profile(screen, finished.outcomes, paths)
-    screen.result(f"everything is in {short(paths.folder)}")
+    screen.result(f"everything is in {display_path(paths.folder)}")
     if finished.freed.n_trials:
         screen.line(_freed(finished.freed, space.settings.keep_checkpoints))
     if finished.fault is None:
@@ -254,7 +254,7 @@ def _show_crowding(screen: Screen, finished: "SearchResult", search: "Search") -
         number=finished.baseline.n_workers if finished.baseline is not None else 0, where="the program"
     )
     if most_workers(search.program, search.promoted).number < held.number:
-        for warning in crowding(held, search.resources.cpus_per_trial):
+        for warning in core_shortage_warnings(held, search.resources.cpus_per_trial):
             screen.line(f"warning: {warning}", "yellow")
 
 

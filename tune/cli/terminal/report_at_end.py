@@ -8,7 +8,7 @@ from collections.abc import Callable
 from tune.cli.parser import storage_of
 from tune.cli.terminal.summary import Screen, one_line, this_command
 from tune.experiment.trial_result import TrialResult
-from tune.paths import ExperimentPaths, short, word
+from tune.paths import ExperimentPaths, display_path, shell_word
 
 READY_AFTER = 0.1
 """So much of the search passes before anything is made ready: its first trials are what one waits for."""
@@ -51,7 +51,7 @@ class ReportAtEnd:
             return
         if n_trials > MAX_TRIALS:
             storage = self._paths.folder.parent
-            option = "" if storage == storage_of(None) else f" --storage {word(storage)}"
+            option = "" if storage == storage_of(None) else f" --storage {shell_word(storage)}"
             self._screen.line(f"report: {this_command()} report {self._paths.name}{option}")
             return
         from tune.experiment.open import open_experiment
@@ -62,7 +62,7 @@ class ReportAtEnd:
         except Exception as error:  # a search is not lost by its report
             self._screen.line(f"warning: no report: {type(error).__name__}: {one_line(str(error))}", style="yellow")
         else:
-            self._screen.line(f"the report: {short(path)}")
+            self._screen.line(f"the report: {display_path(path)}")
 
 
 def _prepare() -> None:

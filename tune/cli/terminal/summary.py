@@ -21,15 +21,15 @@ from tune.cli.terminal.streams import LONGEST_CELL, complain, printable, printab
 from tune.cluster.resources import Resources
 from tune.experiment.open import StoredExperiment
 from tune.experiment.trial_result import Mode, TrialResult, better, pareto_front, ranked
-from tune.paths import short, word
+from tune.paths import display_path, shell_word
 from tune.promotion.find.literals import Unknown
 from tune.promotion.program import Program
 from tune.promotion.resolve import PromotedConstant, baseline_value
 from tune.results.failures import FailureGroup
 from tune.results.hints import Hint
 from tune.search.prepare import n_trials
-from tune.space.conditions import describe_condition, restored
-from tune.space.dimensions import describe
+from tune.space.conditions import describe_condition, restore_value
+from tune.space.dimensions import describe_dimension
 from tune.space.space import Space
 from tune.storage_url import url_of
 
@@ -143,7 +143,7 @@ def _scheduler(space: Space) -> str:
 
 def _searched(item: PromotedConstant, space: Space) -> str:
     condition = space.conditions.get(item.key)
-    return describe(item.dimension) + (f"; when {describe_condition(condition)}" if condition else "")
+    return describe_dimension(item.dimension) + (f"; when {describe_condition(condition)}" if condition else "")
 
 
 def show_tensorboard(screen: Screen, storage: Path) -> None:
@@ -238,7 +238,7 @@ def baseline_failure(outcomes: Sequence[TrialResult]) -> str | None:
 
 def _best_value(item: PromotedConstant, best: TrialResult) -> str:
     """Return a constant of the best trial; the ledger makes lists of tuples."""
-    return shown(restored(item.dimension, best.values[item.key])) if item.key in best.values else INACTIVE
+    return shown(restore_value(item.dimension, best.values[item.key])) if item.key in best.values else INACTIVE
 
 
 def show_front(screen: Screen, outcomes: Sequence[TrialResult], space: Space) -> None:
@@ -267,7 +267,7 @@ def one_line(text: str) -> str:
 
 def word_here(path: Path) -> str:
     """Return a path of this machine as one word, also of what is a copy."""
-    return word(path) if url_of(path) is None else shlex.quote(str(path))
+    return shell_word(path) if url_of(path) is None else shlex.quote(str(path))
 
 
 def this_command() -> str:
@@ -285,7 +285,7 @@ def tool(name: str) -> str:
     path = Path(sys.executable).with_name(name)
     if (found := shutil.which(name)) is not None and Path(found).resolve() == path.resolve():
         return name
-    return min(os.path.relpath(path), short(path), key=len)
+    return min(os.path.relpath(path), display_path(path), key=len)
 
 
 def _free_port(first: int) -> int:
@@ -316,7 +316,7 @@ def show_failures(screen: Screen, groups: Sequence[FailureGroup]) -> None:
             screen.line(f"    {group.sentence}", style="bold")
         constants = ", ".join(f"{name}={shown(value)}" for name, value in group.constants.items())
         screen.line(f"    such as {constants}")
-        screen.line(f"    its log: {short(group.log)}")
+        screen.line(f"    its log: {display_path(group.log)}")
     if len(groups) > MOST_GROUPS:
         screen.line(f"  and {len(groups) - MOST_GROUPS} causes more")
     screen.line()

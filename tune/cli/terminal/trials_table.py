@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from tune.cli.parser import Parser
 from tune.cli.terminal.console import STYLES
 from tune.cli.terminal.summary import INACTIVE, Screen, one_line, shown
-from tune.errors import OptionError, suggest
+from tune.errors import OptionError, suggest_name
 from tune.experiment.trial_result import Mode, TrialResult, ranked
 from tune.paths import ExperimentPaths
 from tune.results.profile import read_profile, time_columns, time_rows
@@ -43,7 +43,7 @@ def sorted_trials(trials: Sequence[TrialResult], space: Space, by: str) -> list[
     if by in space.dimensions:
         return sorted(trials, key=lambda trial: _order(trial.values.get(by)))
     known = [SCORE, *FIELDS, *metrics, *space.dimensions]
-    raise OptionError("--sort", f"there is no column {by!r}", suggest(by, known, what="columns"))
+    raise OptionError("--sort", f"there is no column {by!r}", suggest_name(by, known, what="columns"))
 
 
 def show_trials(screen: Screen, trials: Sequence[TrialResult], space: Space) -> None:

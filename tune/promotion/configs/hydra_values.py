@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tune.promotion.configs.config_file import ConfigPlace, read_values
-from tune.promotion.find.literals import Unknown, evaluate
-from tune.promotion.find.module_scan import CallSite, dotted
+from tune.promotion.find.literals import Unknown, evaluate_literal
+from tune.promotion.find.module_scan import CallSite, dotted_path
 from tune.promotion.find.project import LibrarySymbol, project_of
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
@@ -39,7 +39,7 @@ class HydraMain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Composed:
+class ComposedConfig:
     """A composed config, flat: ``model.net.width``; config groups among them (``model``)."""
 
     values: Mapping[str, Value | Unknown]
@@ -48,7 +48,7 @@ class Composed:
     """Where the values stand that a file says, and no word."""
 
 
-def compose_config(program: Program, args: Sequence[str]) -> Composed | None:
+def compose_config(program: Program, args: Sequence[str]) -> ComposedConfig | None:
     """Return what hydra composes where ``args`` stand on the command line; None where only running it can tell."""
     main, words = _find_main(program), _read_words(args)
     if main is None or words is None:
@@ -58,7 +58,7 @@ def compose_config(program: Program, args: Sequence[str]) -> Composed | None:
     versions = tuple((path, path.stat().st_mtime_ns, path.stat().st_size) for path in files)
     if not files or any(b"searchpath" in path.read_bytes() for path in files):
         return None  # a search path may name a package, which would be imported
-    return _compose(program, folder, words.name or main.name, main.version_base, words.overrides, versions)
+    return _compose_files(program, folder, words.name or main.name, main.version_base, words.overrides, versions)
 
 
 def config_files(folder: Path, suffixes: tuple[str, ...] = (".yaml", ".yml")) -> tuple[Path, ...]:
@@ -80,7 +80,7 @@ def config_files(folder: Path, suffixes: tuple[str, ...] = (".yaml", ".yml")) ->
 def program_configs(program: Program) -> tuple[Path, ...]:
     """Return the config files of a program of hydra's that lie below its root."""
     main = _find_main(program)
-    return () if main is None or not program.holds(main.folder / "config.py") else config_files(main.folder)
+    return () if main is None or not program.is_project_file(main.folder / "config.py") else config_files(main.folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,8 @@ def _find_main(program: Program) -> HydraMain | None:
     project = project_of(program)
     for survey in project.surveys.values():
         for called in survey.calls:
-            path = dotted(called.node.func)
-            match project.meaning(path, survey) if path is not None else None:
+            path = dotted_path(called.node.func)
+            match project.resolve_name(path, survey) if path is not None else None:
                 case LibrarySymbol(path="hydra.main" | "hydra.main.main"):
                     return _main_of(called, survey.source.path.parent)
     return None
@@ -120,7 +120,7 @@ def _find_main(program: Program) -> HydraMain | None:
 def _main_of(called: CallSite, beside: Path) -> HydraMain | None:
     given = dict(zip(("config_path", "config_name", "version_base"), called.node.args, strict=False))
     given |= {keyword.arg: keyword.value for keyword in called.node.keywords if keyword.arg is not None}
-    held = {name: evaluate(node) for name, node in given.items()}
+    held = {name: evaluate_literal(node) for name, node in given.items()}
     folder, name, version = held.get("config_path", "."), held.get("config_name"), held.get("version_base")
     if not isinstance(folder, str) or not isinstance(name, str):
         return None
@@ -129,9 +129,9 @@ def _main_of(called: CallSite, beside: Path) -> HydraMain | None:
 
 
 @lru_cache(maxsize=8)
-def _compose(
+def _compose_files(
     program: Program, folder: Path, name: str, version_base: str | None, overrides: tuple[str, ...], versions: object
-) -> Composed | None:
+) -> ComposedConfig | None:
     """``versions``: of the files, so that an edited one is read again."""
     try:
         from hydra import compose, initialize_config_dir
@@ -150,30 +150,30 @@ def _compose(
         return None
     chosen = held.pop("hydra")["runtime"]["choices"]
     groups = {group: choice for group, choice in chosen.items() if not group.startswith("hydra")}
-    values = {**dict(_flat(held, "")), **groups}
-    layers = [(each.package or "", _file(folder, each.config_path)) for each in defaults]
+    values = {**dict(_flatten_config(held, "")), **groups}
+    layers = [(each.package or "", _main_config_file(folder, each.config_path)) for each in defaults]
     layers = [(package, path) for package, path in layers if package.partition(".")[0] != "hydra"]
     changed = {word.lstrip("+~").partition("=")[0] for word in overrides}
     parts = tuple(f"{each}." for each in changed - groups.keys())
     places = {
         dest: place
-        for dest, (place, value) in _places(layers, program, folder).items()
+        for dest, (place, value) in _find_places(layers, program, folder).items()
         if dest in values and repr(values[dest]) == repr(value)
         if dest not in changed and not dest.startswith(parts)
     }
-    return Composed(values=values, places=places)
+    return ComposedConfig(values=values, places=places)
 
 
-def _file(folder: Path, config_path: str) -> Path:
+def _main_config_file(folder: Path, config_path: str) -> Path:
     path = folder / config_path
     return path if path.suffix in (".yaml", ".yml") else path.with_name(f"{path.name}.yaml")
 
 
-def _flat(held: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Value | Unknown]]:
+def _flatten_config(held: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Value | Unknown]]:
     for key, value in held.items():
         match value:
             case dict() if value:
-                yield from _flat(value, f"{prefix}{key}.")
+                yield from _flatten_config(value, f"{prefix}{key}.")
             case str() if "${" in value or value == "???":
                 yield f"{prefix}{key}", Unknown(value)
             case list() if "${" in repr(value) or any(isinstance(item, dict | list) for item in value):
@@ -182,7 +182,9 @@ def _flat(held: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Value | U
                 yield f"{prefix}{key}", value
 
 
-def _places(layers: Sequence[tuple[str, Path]], program: Program, folder: Path) -> dict[str, tuple[ConfigPlace, Value]]:
+def _find_places(
+    layers: Sequence[tuple[str, Path]], program: Program, folder: Path
+) -> dict[str, tuple[ConfigPlace, Value]]:
     """Return what the files say, in the order in which they are merged: the last one counts."""
     found: dict[str, tuple[ConfigPlace, Value]] = {}
     for package, path in layers:
@@ -192,13 +194,13 @@ def _places(layers: Sequence[tuple[str, Path]], program: Program, folder: Path) 
         for keys, (value, line) in read_values(path).items():
             dest = f"{prefix}{'.'.join(map(str, keys))}"
             if keys[:1] == ("defaults",):
-                dest = _group(keys, path.parent.relative_to(folder).as_posix())
+                dest = _group_of_entry(keys, path.parent.relative_to(folder).as_posix())
             name = program.name_of(path) if path.is_relative_to(program.root) else str(path)
             found[dest] = ConfigPlace(path=path, name=name, keys=keys, line=line), value
     return found
 
 
-def _group(keys: Keys, beside: str) -> str:
+def _group_of_entry(keys: Keys, beside: str) -> str:
     """Return the config group that an entry of a defaults list chooses from: ``override /model`` -> ``model``."""
     text = str(keys[-1])
     for mark in OVERRIDE_MARKS:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 
 from tune.promotion.configs.config_file import ConfigPlace, read_values
 from tune.promotion.configs.hydra_values import program_configs
-from tune.promotion.find.module_scan import dotted
+from tune.promotion.find.module_scan import dotted_path
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
 
@@ -35,13 +35,13 @@ BY_ANY_NAME = frozenset({"getattr", "setattr", "instantiate"})
 def read_config_files(program: Program, args: Sequence[str] = ()) -> tuple[Path, ...]:
     """Return the config files that the program names, those of ``args`` first; absolute, below the program's root."""
     named = [(word.rpartition("=")[2], program.path) for word in args]
-    named += [(text, source.path) for source in program.sources.values() for text in _texts(source.tree)]
+    named += [(text, source.path) for source in program.sources.values() for text in _find_texts(source.tree)]
     suffixes = [text for text, _ in named if text in SUFFIXES]  # of a name that the program puts together
     folders = [text for text, beside in named if _is_folder(text, beside, program)]
     stems = [(f"{text}{suffix}", beside) for suffix in suffixes for text, beside in named if STEM.fullmatch(text)]
     whole = [(text, beside) for text, beside in (*named, *stems) if text.endswith(SUFFIXES) and text not in SUFFIXES]
     below = [(str(PurePath(folder, text)), beside) for text, beside in whole for folder in folders]
-    found = (_file(text, beside, program) for text, beside in (*whole, *below))
+    found = (_find_named_file(text, beside, program) for text, beside in (*whole, *below))
     of_hydra = set(program_configs(program))
     return tuple(dict.fromkeys(path for path in found if path is not None and path not in of_hydra))
 
@@ -81,13 +81,13 @@ def mentions_key(program: Program, place: ConfigPlace) -> bool:
 def _reads_any_name(node: ast.AST) -> bool:
     match node:
         case ast.Call(func=function, keywords=keywords):
-            name = (dotted(function) or "").rpartition(".")[2]
+            name = (dotted_path(function) or "").rpartition(".")[2]
             return name in BY_ANY_NAME or any(keyword.arg is None for keyword in keywords)
         case _:
             return False
 
 
-def _texts(tree: ast.Module) -> Iterator[str]:
+def _find_texts(tree: ast.Module) -> Iterator[str]:
     """Yield the texts of a source, but for those that name a file which it writes."""
     written = {id(argument) for node in ast.walk(tree) for argument in _written_names(node)}
     for node in ast.walk(tree):
@@ -122,7 +122,7 @@ def _written_names(node: ast.AST) -> Iterator[ast.expr]:
                 yield name
 
 
-def _file(text: str, beside: Path, program: Program) -> Path | None:
+def _find_named_file(text: str, beside: Path, program: Program) -> Path | None:
     """Return the file that a text names, from the working directory or a folder between the source and the root."""
     if "\n" in text or "\0" in text or PurePath(text).suffix not in SUFFIXES:
         return None
@@ -134,7 +134,7 @@ def _file(text: str, beside: Path, program: Program) -> Path | None:
     for path in paths:
         try:
             if path.is_relative_to(program.root) and path.is_file() and path.stat().st_size <= MAX_BYTES:
-                return path if program.holds(path) else None
+                return path if program.is_project_file(path) else None
         except OSError:
             continue
     return None

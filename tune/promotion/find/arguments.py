@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from tune.promotion.constant import Constant, ConstantKind, Site, Span, UnnamedLiteral
 from tune.promotion.find.expressions import may_be_literal
 from tune.promotion.find.fields import container_calls, entries_of
-from tune.promotion.find.literals import Unknown, evaluate, source_of
-from tune.promotion.find.module_scan import CallSite, ModuleScan, Scope, dotted
+from tune.promotion.find.literals import Unknown, evaluate_literal, source_of
+from tune.promotion.find.module_scan import CallSite, ModuleScan, Scope, dotted_path
 from tune.promotion.find.project import LibrarySymbol, Project, ProjectSymbol
 from tune.promotion.find.signatures import Parameter, Signature, foreign_base, parameters_of, signature_of
 from tune.space.dimensions import Value
@@ -55,17 +55,17 @@ class Call:
     """Whether some arguments come in another call."""
 
 
-def calls(project: Project) -> Iterator[Call]:
+def find_calls(project: Project) -> Iterator[Call]:
     """Yield every call of the program that can be named, in the order of the files."""
     for survey in project.surveys.values():
-        partials = _partials(survey)
+        partials = _find_partials(survey)
         for called in survey.calls:
-            call = _call(called, survey, project, partials)
+            call = _resolve_call(called, survey, project, partials)
             if call is not None:
                 yield call
 
 
-def arguments(found: list[Call], project: Project) -> Iterator[Constant | UnnamedLiteral]:
+def find_arguments(found: list[Call], project: Project) -> Iterator[Constant | UnnamedLiteral]:
     """Yield the literals in calls that belong to no constructor or function of the project."""
     literals: list[tuple[Call, CallArgument, Value]] = []
     computed: dict[tuple[str, str | None], str] = {}
@@ -74,27 +74,27 @@ def arguments(found: list[Call], project: Project) -> Iterator[Constant | Unname
         if call.callee in UNTOLD or id(call.node) in fields:
             continue
         for argument in call.arguments:
-            literals += [(call, *each) for each in _entries(call, argument)]
+            literals += [(call, *each) for each in _find_entries(call, argument)]
             if argument.parameter is not None:
                 continue
-            value = evaluate(argument.value) if may_be_literal(argument.value) else UNKNOWN
+            value = evaluate_literal(argument.value) if may_be_literal(argument.value) else UNKNOWN
             if isinstance(value, Unknown):
-                computed.setdefault((call.callee, argument.name), call.survey.place(argument.value.lineno))
+                computed.setdefault((call.callee, argument.name), call.survey.place_of_line(argument.value.lineno))
                 continue
             if argument.name is None:
-                text, place = source_of(argument.value), call.survey.place(argument.value.lineno)
+                text, place = source_of(argument.value), call.survey.place_of_line(argument.value.lineno)
                 yield UnnamedLiteral(callee=call.callee, text=text, place=place)
             else:
                 literals.append((call, argument, value))
-    counts = _places(literals)
+    counts = _count_places(literals)
     for call, argument, value in literals:
-        yield _constant(call, argument, value, counts, computed.get((call.callee, argument.name)))
+        yield _build_constant(call, argument, value, counts, computed.get((call.callee, argument.name)))
 
 
-def _entries(call: Call, argument: CallArgument) -> Iterator[tuple[CallArgument, Value]]:
+def _find_entries(call: Call, argument: CallArgument) -> Iterator[tuple[CallArgument, Value]]:
     """Yield the literals in a dict that is written out as an argument: ``Net.optimizer['lr']``."""
     for entry in () if argument.name is None else entries_of(argument.name, argument.value):
-        value = evaluate(entry.value) if may_be_literal(entry.value) else UNKNOWN
+        value = evaluate_literal(entry.value) if may_be_literal(entry.value) else UNKNOWN
         if not isinstance(value, Unknown | dict) and entry.trouble is None:
             yield CallArgument(entry.name, entry.value), value
 
@@ -106,7 +106,7 @@ def names_at(name: str, survey: ModuleScan, span: Span, *, shared: bool) -> tupl
     return (*plain, *(f"{each}{place}" for each in plain))
 
 
-def _places(literals: list[tuple[Call, CallArgument, Value]]) -> Mapping[tuple[str, str, str | None, int], int]:
+def _count_places(literals: list[tuple[Call, CallArgument, Value]]) -> Mapping[tuple[str, str, str | None, int], int]:
     counts: dict[tuple[str, str, str | None, int], int] = {}
     for call, argument, _ in literals:
         key = (call.survey.source.name, call.callee, argument.name, argument.value.lineno)
@@ -114,7 +114,7 @@ def _places(literals: list[tuple[Call, CallArgument, Value]]) -> Mapping[tuple[s
     return counts
 
 
-def _constant(
+def _build_constant(
     call: Call,
     argument: CallArgument,
     value: Value,
@@ -122,7 +122,7 @@ def _constant(
     elsewhere: str | None,
 ) -> Constant:
     assert argument.name is not None
-    span = Span.of(argument.value)
+    span = Span.from_node(argument.value)
     source = call.survey.source.name
     shared = counts[source, call.callee, argument.name, span.line] > 1
     return Constant(
@@ -131,20 +131,22 @@ def _constant(
         sites=(Site(source, span),),
         names=names_at(f"{call.callee}.{argument.name}", call.survey, span, shared=shared),
         form=ConstantKind.ARGUMENT,
-        reads=(call.survey.place(call.node.lineno),),
+        reads=(call.survey.place_of_line(call.node.lineno),),
         warnings=() if elsewhere is None else (f"another call of {call.callee} computes its own: {elsewhere}",),
     )
 
 
-def _partials(survey: ModuleScan) -> dict[str, CallSite]:
+def _find_partials(survey: ModuleScan) -> dict[str, CallSite]:
     """Return the names that hold ``partial(callee, ...)`` and nothing else in the file."""
-    values = {id(called.node): called for called in survey.calls if (dotted(called.node.func) or "") in PARTIALS}
+    values = {id(called.node): called for called in survey.calls if (dotted_path(called.node.func) or "") in PARTIALS}
     return {name: values[id(held[0])] for name, held in survey.held.items() if len(held) == 1 and id(held[0]) in values}
 
 
-def _call(called: CallSite, survey: ModuleScan, project: Project, partials: Mapping[str, CallSite]) -> Call | None:
+def _resolve_call(
+    called: CallSite, survey: ModuleScan, project: Project, partials: Mapping[str, CallSite]
+) -> Call | None:
     node, function, positional = called.node, called.node.func, list(called.node.args)
-    partial = (dotted(function) or "") in PARTIALS and bool(positional)
+    partial = (dotted_path(function) or "") in PARTIALS and bool(positional)
     skip = 0
     if partial:
         function, positional = positional[0], positional[1:]
@@ -153,28 +155,28 @@ def _call(called: CallSite, survey: ModuleScan, project: Project, partials: Mapp
         function, skip, partial = before[0], len(before) - 1, True
         if any(isinstance(each, ast.Starred) for each in before):
             return None
-    callee, signature, library = _callee(function, called, survey, project)
+    callee, signature, library = _resolve_callee(function, called, survey, project)
     if callee is None:
         return None
-    found = list(_arguments(node, positional, skip, signature, library))
+    found = list(_bind_arguments(node, positional, skip, signature, library))
     starred = any(isinstance(each, ast.Starred) for each in positional)
     spread = any(_is_open(keyword) for keyword in node.keywords)
     return Call(survey, node, called.scope, callee, signature, tuple(found), starred or spread, partial)
 
 
-def _callee(
+def _resolve_callee(
     function: ast.expr, called: CallSite, survey: ModuleScan, project: Project
 ) -> tuple[str | None, Signature | None, str | None]:
     """Return the callee's name, its signature in the project, and its dotted path in a library."""
     match function:
         case ast.Attribute(value=ast.Call(func=ast.Name("super")), attr="__init__"):
-            return _super(called, survey, project)
-        case ast.Attribute(attr=method) if dotted(function) is None:
+            return _resolve_super(called, survey, project)
+        case ast.Attribute(attr=method) if dotted_path(function) is None:
             return method, None, None
-    path = dotted(function)
+    path = dotted_path(function)
     if path is None:
         return None, None, None
-    match project.meaning(path, survey):
+    match project.resolve_name(path, survey):
         case ProjectSymbol() as own:
             base = foreign_base(own, project)
             return own.node.name, signature_of(own, project), base.path if base else None
@@ -184,11 +186,13 @@ def _callee(
             return path.rpartition(".")[2], None, None
 
 
-def _super(called: CallSite, survey: ModuleScan, project: Project) -> tuple[str | None, Signature | None, str | None]:
+def _resolve_super(
+    called: CallSite, survey: ModuleScan, project: Project
+) -> tuple[str | None, Signature | None, str | None]:
     """``super().__init__``: the first base that has a constructor, as a class with one base has it."""
     owner = called.scope.owner
     for base in owner.bases if owner is not None else ():
-        match project.meaning(dotted(base) or "", survey):
+        match project.resolve_name(dotted_path(base) or "", survey):
             case ProjectSymbol() as own if (signature := signature_of(own, project)) is not None:
                 return own.node.name, signature, None
             case LibrarySymbol() as foreign:
@@ -196,19 +200,19 @@ def _super(called: CallSite, survey: ModuleScan, project: Project) -> tuple[str 
     return None, None, None
 
 
-def _arguments(
+def _bind_arguments(
     node: ast.Call, positional: list[ast.expr], skip: int, signature: Signature | None, library: str | None
 ) -> Iterator[CallArgument]:
     for position, value in enumerate(positional, start=skip):
         if isinstance(value, ast.Starred):
             break  # the positions after it are not known
-        yield _positional(position, value, signature, library)
-    for name, given in _keywords(node):
+        yield _bind_positional(position, value, signature, library)
+    for name, given in _find_keywords(node):
         parameter = signature.by_name(name) if signature is not None else None
         yield CallArgument(name, given, parameter)
 
 
-def _keywords(node: ast.Call) -> Iterator[tuple[str, ast.expr]]:
+def _find_keywords(node: ast.Call) -> Iterator[tuple[str, ast.expr]]:
     """Yield the keywords of a call, also those of a dict written out after ``**``."""
     for keyword in node.keywords:
         if keyword.arg is not None:
@@ -228,7 +232,7 @@ def _is_open(keyword: ast.keyword) -> bool:
     )
 
 
-def _positional(position: int, value: ast.expr, signature: Signature | None, library: str | None) -> CallArgument:
+def _bind_positional(position: int, value: ast.expr, signature: Signature | None, library: str | None) -> CallArgument:
     if signature is not None:
         parameter = signature.by_position(position)
         return CallArgument(parameter.name if parameter else None, value, parameter)

@@ -4,8 +4,8 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tune.promotion.find.literals import Unknown, evaluate, source_of
-from tune.promotion.find.module_scan import ModuleScan, dotted
+from tune.promotion.find.literals import Unknown, evaluate_literal, source_of
+from tune.promotion.find.module_scan import ModuleScan, dotted_path
 from tune.space.dimensions import Value
 
 CONVERSIONS: dict[str, Callable[[str], Value]] = {"int": int, "float": float, "str": str}
@@ -60,21 +60,21 @@ class PromotableExpression:
 
 
 def may_be_literal(node: ast.expr) -> bool:
-    """Tell at a glance whether ``evaluate`` has a chance; it writes out what it cannot."""
+    """Tell at a glance whether ``evaluate_literal`` has a chance; it writes out what it cannot."""
     return isinstance(node, ast.Constant | ast.Tuple | ast.List | ast.Dict | ast.UnaryOp | ast.BinOp)
 
 
-def worth(node: ast.expr, survey: ModuleScan) -> PromotableExpression | None:
+def find_promotable(node: ast.expr, survey: ModuleScan) -> PromotableExpression | None:
     """Return what an expression is worth; None where it makes something that no space file can write down."""
-    value = evaluate(node)
+    value = evaluate_literal(node)
     if not isinstance(value, Unknown):
         return PromotableExpression(value, node)
     match node:
         case ast.Call(func=function, args=[ast.Constant(value=str(text)) as inner], keywords=[]) if (
-            dotted(function) in PATHS
+            dotted_path(function) in PATHS
         ):
             return PromotableExpression(text, inner)
-    if (found := _environment(node)) is not None:
+    if (found := _find_environment_read(node)) is not None:
         warning = f"the environment variable {found[0]} no longer counts once it is searched"
         return PromotableExpression(_environment_value(node), node, (warning,))
     return PromotableExpression(value, node) if is_plain(node, survey) else None
@@ -98,7 +98,7 @@ def is_local(name: str, function: ast.FunctionDef | ast.AsyncFunctionDef | None)
 def _is_plain_part(node: ast.AST, survey: ModuleScan) -> bool:
     match node:
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)):
-            return name in PLAIN_CALLS or (dotted(node.func) or "") in ENVIRONMENT
+            return name in PLAIN_CALLS or (dotted_path(node.func) or "") in ENVIRONMENT
         case ast.Call():
             return False
         case ast.Subscript(value=ast.Name(id=name)) if name in TYPES:
@@ -112,7 +112,7 @@ def _is_plain_part(node: ast.AST, survey: ModuleScan) -> bool:
 def _is_plain_name(name: str, survey: ModuleScan) -> bool:
     """Tell an imported module, ``__file__``, a name in capitals, or one that the module gives a literal."""
     bound = survey.bindings.get(name, [])
-    literal = any(each.value is not None and not isinstance(evaluate(each.value), Unknown) for each in bound)
+    literal = any(each.value is not None and not isinstance(evaluate_literal(each.value), Unknown) for each in bound)
     return literal or name.isupper() or name.startswith("__") or _is_imported(name, survey)
 
 
@@ -124,17 +124,17 @@ def _is_imported(name: str, survey: ModuleScan) -> bool:
 
 def environment_default(node: ast.expr) -> ast.expr | None:
     """Return the default that stands in ``float(os.environ.get("LR", "1e-3"))``; None: there is none."""
-    found = _environment(node)
+    found = _find_environment_read(node)
     return None if found is None else found[1]
 
 
-def _environment(node: ast.expr) -> tuple[str, ast.expr | None] | None:
+def _find_environment_read(node: ast.expr) -> tuple[str, ast.expr | None] | None:
     """Return (variable, its default's expression)."""
     match node:
         case ast.Call(func=ast.Name(id=name), args=[inner], keywords=[]) if name in CONVERSIONS:
-            return _environment(inner)
+            return _find_environment_read(inner)
         case ast.Call(func=function, args=[ast.Constant(value=str(variable)), *rest], keywords=keywords) if (
-            dotted(function) in ENVIRONMENT
+            dotted_path(function) in ENVIRONMENT
         ):
             defaults = [*rest, *(keyword.value for keyword in keywords)]
             return variable, defaults[0] if defaults else None
@@ -147,13 +147,13 @@ def _environment_value(node: ast.expr) -> Value | Unknown:
     match node:
         case ast.Call(func=ast.Name(id=name), args=[inner], keywords=[]) if name in CONVERSIONS:
             held = _environment_value(inner)
-            return held if isinstance(held, Unknown) else _converted(held, CONVERSIONS[name], node)
+            return held if isinstance(held, Unknown) else _convert_value(held, CONVERSIONS[name], node)
         case _:
             default = environment_default(node)
-            return Unknown(source_of(node)) if default is None else evaluate(default)
+            return Unknown(source_of(node)) if default is None else evaluate_literal(default)
 
 
-def _converted(value: Value, convert: Callable[[str], Value], node: ast.expr) -> Value | Unknown:
+def _convert_value(value: Value, convert: Callable[[str], Value], node: ast.expr) -> Value | Unknown:
     try:
         return convert(value) if isinstance(value, str) else convert(str(value))
     except ValueError:

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tune.promotion.constant import Constant, ConstantKind, Site, Span, UnsupportedConstant
-from tune.promotion.find.expressions import worth
+from tune.promotion.find.expressions import find_promotable
 from tune.promotion.find.literals import source_of
-from tune.promotion.find.module_scan import BindingKind, ModuleScan, dotted
+from tune.promotion.find.module_scan import BindingKind, ModuleScan, dotted_path
 from tune.promotion.find.project import Project
 from tune.promotion.find.signatures import is_dataclass, is_field
 from tune.promotion.find.usages import ConstantReads, NamespaceAssignments
-from tune.promotion.find.variables import KEEP_ONE, computed, names_of, trouble
-from tune.space.names import normal
+from tune.promotion.find.variables import KEEP_ONE, explain_computed, names_of, reason_not_constant
+from tune.space.names import canonical_name
 
 NAMESPACES = frozenset(
     {"dict", "OrderedDict", "SimpleNamespace", "Namespace", "AttrDict", "AttributeDict", "EasyDict", "edict"}
@@ -32,7 +32,7 @@ class ContainerEntry:
     trouble: tuple[str, str] | None = None
 
 
-def fields(
+def find_fields(
     project: Project, reads: ConstantReads, overwrites: NamespaceAssignments
 ) -> Iterator[Constant | UnsupportedConstant]:
     """Yield the entries of module-level containers and the attributes of classes, of every file."""
@@ -43,7 +43,7 @@ def fields(
 
 def is_container(call: ast.Call) -> bool:
     """Tell whether a call makes a container whose entries are fields: ``SimpleNamespace(lr=1e-3)``."""
-    path = dotted(call.func) or ""
+    path = dotted_path(call.func) or ""
     return path in NAMESPACES or path.rpartition(".")[2] in NAMESPACES
 
 
@@ -63,15 +63,17 @@ def _of_containers(
     survey: ModuleScan, reads: ConstantReads, overwrites: NamespaceAssignments
 ) -> Iterator[Constant | UnsupportedConstant]:
     for name, bindings in survey.bindings.items():
-        wrong = trouble(name, bindings, survey, overwrites)
+        wrong = reason_not_constant(name, bindings, survey, overwrites)
         for binding in bindings:
             if binding.value is None or binding.how is not BindingKind.ASSIGNED:
                 continue
             for entry in entries_of(name, binding.value):
-                yield _field(entry, name, survey, reads, overwrites, _about(name, wrong) or entry.trouble)
+                yield _build_field(
+                    entry, name, survey, reads, overwrites, _reason_of_container(name, wrong) or entry.trouble
+                )
 
 
-def _about(name: str, wrong: tuple[str, str] | None) -> tuple[str, str] | None:
+def _reason_of_container(name: str, wrong: tuple[str, str] | None) -> tuple[str, str] | None:
     return None if wrong is None else (f"lies in {name}, which {wrong[0]}", wrong[1])
 
 
@@ -105,7 +107,7 @@ def _dict_entries(name: str, node: ast.Dict) -> Iterator[ContainerEntry]:
 
 
 def _keyword_entries(name: str, call: ast.Call) -> Iterator[ContainerEntry]:
-    attribute = (dotted(call.func) or "").rpartition(".")[2] not in ("dict", "OrderedDict")
+    attribute = (dotted_path(call.func) or "").rpartition(".")[2] not in ("dict", "OrderedDict")
     for keyword in call.keywords:
         if keyword.arg is not None:
             path = f"{name}.{keyword.arg}" if attribute else f"{name}[{keyword.arg!r}]"
@@ -147,19 +149,19 @@ def _of_class(
 ) -> Iterator[Constant | UnsupportedConstant]:
     found: dict[str, list[ast.expr]] = {}
     for statement in node.body:
-        for name, value in _attribute(statement, skip_fields=is_dataclass(node)):
+        for name, value in _find_assigned_names(statement, skip_fields=is_dataclass(node)):
             found.setdefault(name, []).append(value)
     for name, values in found.items():
         if name.startswith("__"):
             continue
         wrong = again or _class_trouble(node.name, name, values, survey, overwrites)
         entry = ContainerEntry(f"{path}.{name}", name, values[0], 0)
-        yield _field(entry, path.partition(".")[0], survey, reads, overwrites, wrong)
+        yield _build_field(entry, path.partition(".")[0], survey, reads, overwrites, wrong)
         for inner in entries_of(entry.name, values[0]):
-            yield _field(inner, path.partition(".")[0], survey, reads, overwrites, wrong or inner.trouble)
+            yield _build_field(inner, path.partition(".")[0], survey, reads, overwrites, wrong or inner.trouble)
 
 
-def _attribute(statement: ast.stmt, *, skip_fields: bool) -> Iterator[tuple[str, ast.expr]]:
+def _find_assigned_names(statement: ast.stmt, *, skip_fields: bool) -> Iterator[tuple[str, ast.expr]]:
     match statement:
         case ast.Assign(targets=[ast.Name(id=name)], value=value):
             yield name, value
@@ -176,13 +178,16 @@ def _class_trouble(
     owner: str, name: str, values: list[ast.expr], survey: ModuleScan, overwrites: NamespaceAssignments
 ) -> tuple[str, str] | None:
     if len(values) > 1:
-        return f"is assigned more than once: {' and '.join(survey.place(each.lineno) for each in values)}", KEEP_ONE
+        return (
+            f"is assigned more than once: {' and '.join(survey.place_of_line(each.lineno) for each in values)}",
+            KEEP_ONE,
+        )
     if (place := overwrites.of_self(owner, name, survey)) is not None:
         return f"is assigned again, on the instance: {place}", "Search what is assigned there."
     return None
 
 
-def _field(
+def _build_field(
     entry: ContainerEntry,
     base: str,
     survey: ModuleScan,
@@ -190,12 +195,12 @@ def _field(
     overwrites: NamespaceAssignments,
     wrong: tuple[str, str] | None,
 ) -> Constant | UnsupportedConstant:
-    held = worth(entry.value, survey)
-    place = overwrites.of(normal(entry.name), survey)
+    held = find_promotable(entry.value, survey)
+    place = overwrites.find_overwrite(canonical_name(entry.name), survey)
     if wrong is None and place is not None:
         wrong = f"is assigned again: {place}", "Take that assignment away; it would undo the search."
     if wrong is None and held is None:
-        wrong = computed(source_of(entry.value), survey.place(entry.value.lineno))
+        wrong = explain_computed(source_of(entry.value), survey.place_of_line(entry.value.lineno))
     names = names_of(entry.name, survey)
     if wrong is not None or held is None:
         assert wrong is not None
@@ -203,7 +208,7 @@ def _field(
     return Constant(
         name=entry.name,
         value=held.value,
-        sites=(Site(survey.source.name, Span.of(held.node)),),
+        sites=(Site(survey.source.name, Span.from_node(held.node)),),
         names=names,
         form=ConstantKind.FIELD,
         reads=reads.of_field(base, entry.key, survey, entry.key_line),

@@ -38,10 +38,10 @@ MOST_BITS = 10_000
 """Of an int: Python writes no longer one in decimal digits."""
 
 
-def evaluate(node: ast.expr) -> Value | Unknown:
+def evaluate_literal(node: ast.expr) -> Value | Unknown:
     """Return what a literal, a container of literals, or arithmetic over literals is worth; else Unknown."""
     try:
-        return _evaluate(node)
+        return _evaluate_node(node)
     except (ValueError, ArithmeticError, TypeError, RecursionError):
         return Unknown(source_of(node))
 
@@ -56,29 +56,29 @@ def source_of(node: ast.expr) -> str:
         return "<a number of too many digits>"
 
 
-def _evaluate(node: ast.expr) -> Value:
+def _evaluate_node(node: ast.expr) -> Value:
     match node:
         case ast.Constant(value=int(number)) if number.bit_length() > MOST_BITS:
             raise ValueError("too large")
         case ast.Constant(value=None | bool() | int() | float() | str() as value):
             return value
         case ast.Tuple():
-            return tuple(_evaluate(item) for item in node.elts)
+            return tuple(_evaluate_node(item) for item in node.elts)
         case ast.List():
-            return [_evaluate(item) for item in node.elts]
+            return [_evaluate_node(item) for item in node.elts]
         case ast.Dict():
-            return dict(zip(map(_key, node.keys), map(_evaluate, node.values), strict=True))
+            return dict(zip(map(_evaluate_key, node.keys), map(_evaluate_node, node.values), strict=True))
         case ast.UnaryOp(op=ast.USub()):
-            return -_number(node.operand)
+            return -_evaluate_number(node.operand)
         case ast.UnaryOp(op=ast.UAdd()):
-            return +_number(node.operand)
+            return +_evaluate_number(node.operand)
         case ast.BinOp():
-            return _arithmetic(node)
+            return _evaluate_arithmetic(node)
         case _:
             raise ValueError(f"no literal: {type(node).__name__}")
 
 
-def _key(node: ast.expr | None) -> str:
+def _evaluate_key(node: ast.expr | None) -> str:
     match node:
         case ast.Constant(value=str(key)):
             return key
@@ -86,8 +86,8 @@ def _key(node: ast.expr | None) -> str:
             raise ValueError("no string key")
 
 
-def _arithmetic(node: ast.BinOp) -> Value:
-    left, right = _number(node.left), _number(node.right)
+def _evaluate_arithmetic(node: ast.BinOp) -> Value:
+    left, right = _evaluate_number(node.left), _evaluate_number(node.right)
     if isinstance(node.op, ast.Pow | ast.LShift) and abs(right) > 1024:
         raise ValueError("too large")
     result = OPERATORS[type(node.op)](left, right) if type(node.op) in OPERATORS else None
@@ -96,8 +96,8 @@ def _arithmetic(node: ast.BinOp) -> Value:
     return result
 
 
-def _number(node: ast.expr) -> int | float:
-    value = _evaluate(node)
+def _evaluate_number(node: ast.expr) -> int | float:
+    value = _evaluate_node(node)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("no number")
     return value

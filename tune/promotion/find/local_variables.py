@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from tune.promotion.constant import Constant, ConstantKind, Site, Span, UnsupportedConstant
 from tune.promotion.find.expressions import may_be_literal
 from tune.promotion.find.fields import entries_of
-from tune.promotion.find.literals import Unknown, evaluate, source_of
-from tune.promotion.find.module_scan import Binding, BindingKind, Function, ModuleScan, dotted
+from tune.promotion.find.literals import Unknown, evaluate_literal, source_of
+from tune.promotion.find.module_scan import Binding, BindingKind, Function, ModuleScan, dotted_path
 from tune.promotion.find.project import Project
 from tune.promotion.find.usages import CHANGING
-from tune.promotion.find.variables import HINTS, KEEP_ONE, TROUBLES, agreed, computed, names_of
-from tune.space.names import normal
+from tune.promotion.find.variables import HINTS, KEEP_ONE, TROUBLES, common_value, explain_computed, names_of
+from tune.space.names import canonical_name
 
 KEEP_NAME = "Give the value a name of its own."
 
@@ -20,12 +20,12 @@ KEEP_NAME = "Give the value a name of its own."
 def local_variables(project: Project) -> Iterator[Constant | UnsupportedConstant]:
     """Yield the names to which a function assigns a literal, and what lies in its containers."""
     for survey in project.surveys.values():
-        changes = _changes(survey)
+        changes = _find_changes(survey)
         for number, function in survey.functions.items():
             for name, bindings in function.bindings.items():
                 is_argument = any(each.how is BindingKind.ARGUMENT for each in bindings)  # a constant of its own
                 if not name.startswith("_") and not is_argument and any(map(_is_literal, bindings)):
-                    yield from _variable(name, bindings, function, survey, changes.get(number, {}))
+                    yield from _constants_of_variable(name, bindings, function, survey, changes.get(number, {}))
 
 
 def find_local(name: str, function: ast.AST | None, survey: ModuleScan) -> tuple[str, Binding] | None:
@@ -44,41 +44,44 @@ def _is_literal(binding: Binding) -> bool:
     value = binding.value
     if binding.how is not BindingKind.ASSIGNED or value is None or not may_be_literal(value):
         return False
-    held = evaluate(value)
+    held = evaluate_literal(value)
     return held is not None and not isinstance(held, Unknown)
 
 
-def _variable(
+def _constants_of_variable(
     name: str, bindings: Sequence[Binding], function: Function, survey: ModuleScan, changes: dict[str, int]
 ) -> Iterator[Constant | UnsupportedConstant]:
     path = f"{function.path}.{name}"
-    wrong = _trouble(bindings, survey)
+    wrong = _reason_not_constant(bindings, survey)
     inside = next((line for changed, line in changes.items() if changed.startswith(f"{name}.")), None)
     whole = changes.get(name, inside)
-    about = wrong if wrong or whole is None else (f"is changed in place: {survey.place(whole)}", KEEP_NAME)
-    yield _constant(path, path, [(each.value, each) for each in bindings], about, function, survey, name)
+    about = wrong if wrong or whole is None else (f"is changed in place: {survey.place_of_line(whole)}", KEEP_NAME)
+    yield _build_constant(path, path, [(each.value, each) for each in bindings], about, function, survey, name)
     for binding in bindings:
         if binding.value is None or len(bindings) > 1:
             continue
         for entry in entries_of(path, binding.value):
-            key = normal(entry.name).removeprefix(f"{function.path}.")
+            key = canonical_name(entry.name).removeprefix(f"{function.path}.")
             line = next((changes[each] for each in (name, key) if each in changes), None)
-            again = None if line is None else (f"is assigned again: {survey.place(line)}", KEEP_NAME)
+            again = None if line is None else (f"is assigned again: {survey.place_of_line(line)}", KEEP_NAME)
             trouble = (f"lies in {path}, which {wrong[0]}", wrong[1]) if wrong else entry.trouble or again
-            yield _constant(entry.name, path, [(entry.value, binding)], trouble, function, survey, name)
+            yield _build_constant(entry.name, path, [(entry.value, binding)], trouble, function, survey, name)
 
 
-def _trouble(bindings: Sequence[Binding], survey: ModuleScan) -> tuple[str, str] | None:
+def _reason_not_constant(bindings: Sequence[Binding], survey: ModuleScan) -> tuple[str, str] | None:
     for how in (BindingKind.NONLOCAL, *TROUBLES):
         for each in bindings:
             if each.how is how:
-                return f"is {how.value}: {survey.place(each.line)}", HINTS.get(how, KEEP_NAME)
-    if not all(one.excludes(other) for one, other in itertools.combinations(bindings, 2)):
-        return f"is assigned more than once: {' and '.join(survey.place(each.line) for each in bindings)}", KEEP_ONE
+                return f"is {how.value}: {survey.place_of_line(each.line)}", HINTS.get(how, KEEP_NAME)
+    if not all(one.is_exclusive_with(other) for one, other in itertools.combinations(bindings, 2)):
+        return (
+            f"is assigned more than once: {' and '.join(survey.place_of_line(each.line) for each in bindings)}",
+            KEEP_ONE,
+        )
     return None
 
 
-def _constant(
+def _build_constant(
     name: str,
     path: str,
     held: Sequence[tuple[ast.expr | None, Binding]],
@@ -88,39 +91,39 @@ def _constant(
     variable: str,
 ) -> Constant | UnsupportedConstant:
     names = names_of(name, survey)
-    values = [evaluate(value) for value, _ in held if value is not None]
+    values = [evaluate_literal(value) for value, _ in held if value is not None]
     for value, binding in held:
-        if wrong is None and (value is None or isinstance(evaluate(value), Unknown)):
-            wrong = computed("" if value is None else source_of(value), survey.place(binding.line))
+        if wrong is None and (value is None or isinstance(evaluate_literal(value), Unknown)):
+            wrong = explain_computed("" if value is None else source_of(value), survey.place_of_line(binding.line))
     if wrong is not None:
         return UnsupportedConstant(names=names, source=survey.source.name, what=wrong[0], hint=wrong[1])
     return Constant(
         name=name,
-        value=agreed(values),
+        value=common_value(values),
         sites=tuple(
-            Site(survey.source.name, Span.of(value), binding.name if binding.chained else None)
+            Site(survey.source.name, Span.from_node(value), binding.name if binding.chained else None)
             for value, binding in held
             if value is not None
         ),
         names=names,
         form=ConstantKind.LOCAL,
-        reads=_reads(variable, function, survey),
+        reads=_find_reads(variable, function, survey),
     )
 
 
-def _reads(name: str, function: Function, survey: ModuleScan) -> tuple[str, ...]:
+def _find_reads(name: str, function: Function, survey: ModuleScan) -> tuple[str, ...]:
     lines = range(function.node.lineno, (function.node.end_lineno or function.node.lineno) + 1)
-    return tuple(survey.place(line) for line in sorted(set(survey.name_reads.get(name, ()))) if line in lines)
+    return tuple(survey.place_of_line(line) for line in sorted(set(survey.name_reads.get(name, ()))) if line in lines)
 
 
-def _changes(survey: ModuleScan) -> dict[int, dict[str, int]]:
+def _find_changes(survey: ModuleScan) -> dict[int, dict[str, int]]:
     """Return the lines that change what lies in names, by path (``config.lr``), for each function and those around."""
     found: dict[int, dict[str, int]] = {}
     changed = [(each.path, each.line, each.scope) for each in survey.overwrites]
     for called in survey.calls:
         match called.node:
             case ast.Call(func=ast.Attribute(value=base, attr=method)) if method in CHANGING:
-                if (path := dotted(base)) is not None:
+                if (path := dotted_path(base)) is not None:
                     changed.append((path, called.node.lineno, called.scope))
     for path, line, scope in changed:
         function = survey.functions.get(id(scope.function))

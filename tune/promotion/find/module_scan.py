@@ -40,7 +40,7 @@ class Binding:
     branch: Branch = ()
     """The arms it stands under, outermost first: (an identity of the if or try, the arm's number)."""
 
-    def excludes(self, other: "Binding") -> bool:
+    def is_exclusive_with(self, other: "Binding") -> bool:
         """Tell whether only one of the two can be executed: they stand in different arms of one statement."""
         mine, theirs = dict(self.branch), dict(other.branch)
         return any(mine[key] != theirs[key] for key in mine.keys() & theirs.keys())
@@ -127,12 +127,12 @@ class ModuleScan:
     scope_writers: list[int] = field(default_factory=list)
     """Those that may also assign any: ``exec(open("configurator.py").read())``."""
 
-    def place(self, line: int) -> str:
+    def place_of_line(self, line: int) -> str:
         """Return ``file:line``."""
         return f"{self.source.name}:{line}"
 
 
-def dotted(node: ast.expr) -> str | None:
+def dotted_path(node: ast.expr) -> str | None:
     """Return ``a.b['c']`` as ``a.b.c``; None for an expression that is no such path."""
     parts: list[str] = []
     while True:

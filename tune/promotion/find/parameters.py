@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 
 from tune.promotion.constant import Constant, ConstantKind, Site, Span, UnsupportedConstant
 from tune.promotion.find.arguments import Call, CallArgument, names_at
-from tune.promotion.find.expressions import is_local, worth
-from tune.promotion.find.literals import Unknown, evaluate, source_of
+from tune.promotion.find.expressions import find_promotable, is_local
+from tune.promotion.find.literals import Unknown, evaluate_literal, source_of
 from tune.promotion.find.local_variables import find_local
-from tune.promotion.find.module_scan import BindingKind, ModuleScan, dotted
+from tune.promotion.find.module_scan import BindingKind, ModuleScan, dotted_path
 from tune.promotion.find.project import Project, ProjectSymbol
 from tune.promotion.find.signatures import Parameter, is_factory, signature_of
 from tune.promotion.find.usages import ConstantReads
-from tune.promotion.find.variables import agreed, computed
+from tune.promotion.find.variables import common_value, explain_computed
 from tune.space.dimensions import Value
 
 Key = tuple[int, str]
@@ -38,16 +38,18 @@ class ParameterUsage:
     """The place of a call that may pass it unseen, by ``*`` or ``**``."""
 
 
-def parameters(found: list[Call], project: Project, reads: ConstantReads) -> Iterator[Constant | UnsupportedConstant]:
+def find_parameters(
+    found: list[Call], project: Project, reads: ConstantReads
+) -> Iterator[Constant | UnsupportedConstant]:
     """Yield the parameters that hold a value somewhere: a default, or what a call passes."""
-    groups = _groups(project)
-    _fill(groups, found)
+    groups = _group_parameters(project)
+    _add_passed_arguments(groups, found)
     for group in groups.values():
         if group.parameter.default is not None or group.passed:
-            yield from _constants(group, reads)
+            yield from _build_constants(group, reads)
 
 
-def _groups(project: Project) -> dict[Key, ParameterUsage]:
+def _group_parameters(project: Project) -> dict[Key, ParameterUsage]:
     groups: dict[Key, ParameterUsage] = {}
     for survey in project.surveys.values():
         for nodes in survey.definitions.values():
@@ -56,66 +58,66 @@ def _groups(project: Project) -> dict[Key, ParameterUsage]:
             own = ProjectSymbol(survey, nodes[0])
             signature = signature_of(own, project)
             for parameter in signature.parameters if signature is not None else ():
-                group = groups.setdefault(_key(parameter), ParameterUsage(parameter, []))
+                group = groups.setdefault(_key_of(parameter), ParameterUsage(parameter, []))
                 group.owners.insert(0 if own.node is parameter.declared else len(group.owners), own)
     return groups
 
 
-def _key(parameter: Parameter) -> Key:
+def _key_of(parameter: Parameter) -> Key:
     return id(parameter.declared), parameter.name
 
 
-def _fill(groups: dict[Key, ParameterUsage], found: list[Call]) -> None:
+def _add_passed_arguments(groups: dict[Key, ParameterUsage], found: list[Call]) -> None:
     for call in found:
         if call.signature is None:
             continue
-        given = {_key(argument.parameter): argument for argument in call.arguments if argument.parameter is not None}
+        given = {_key_of(argument.parameter): argument for argument in call.arguments if argument.parameter is not None}
         for parameter in call.signature.parameters:
-            group = groups.get(_key(parameter))
+            group = groups.get(_key_of(parameter))
             if group is None:
                 continue
-            argument = given.get(_key(parameter))
+            argument = given.get(_key_of(parameter))
             if argument is not None:
                 group.passed.append((call, argument))
             elif call.open_ended:
-                group.hidden = group.hidden or call.survey.place(call.node.lineno)
+                group.hidden = group.hidden or call.survey.place_of_line(call.node.lineno)
             elif not call.partial:
                 group.relied = True
 
 
-def _constants(group: ParameterUsage, reads: ConstantReads) -> Iterator[Constant | UnsupportedConstant]:
-    parameter, names = group.parameter, tuple(_names(group))
-    trouble = _trouble(group)
-    values = _values(group)
-    if trouble is None and len(values) > 1 and isinstance(agreed(values), Unknown):
-        singles = list(_single(group, reads))
+def _build_constants(group: ParameterUsage, reads: ConstantReads) -> Iterator[Constant | UnsupportedConstant]:
+    parameter, names = group.parameter, tuple(_names_of(group))
+    trouble = _reason_not_constant(group)
+    values = _collect_values(group)
+    if trouble is None and len(values) > 1 and isinstance(common_value(values), Unknown):
+        singles = list(_split_by_place(group, reads))
         yield from singles
         ways = ", ".join(f"{each.name} ({each.value!r})" for each in singles)
         trouble = "has a value of its own at each of several places", f"Write the one you mean: {ways}."
     if trouble is not None:
         yield UnsupportedConstant(names=names, source=parameter.survey.source.name, what=trouble[0], hint=trouble[1])
     else:
-        yield _constant(group, values, names, reads)
+        yield _build_constant(group, values, names, reads)
 
 
-def _trouble(group: ParameterUsage) -> tuple[str, str] | None:
+def _reason_not_constant(group: ParameterUsage) -> tuple[str, str] | None:
     if is_factory(group.parameter.default):
-        place = group.parameter.survey.place(group.parameter.declared.lineno)
+        place = group.parameter.survey.place_of_line(group.parameter.declared.lineno)
         return f"has a default that a factory makes: {place}", "Write `lambda: [...]` with the value, or pass it."
     calls = [None] * (group.parameter.default is not None) + [call for call, _ in group.passed]
-    if not any(_can_hold(*each, call) for each, call in zip(_expressions(group), calls, strict=True)):
-        node, survey = next(_expressions(group))
-        return computed(source_of(node), survey.place(node.lineno))
+    if not any(_can_hold(*each, call) for each, call in zip(_find_expressions(group), calls, strict=True)):
+        node, survey = next(_find_expressions(group))
+        return explain_computed(source_of(node), survey.place_of_line(node.lineno))
     return None
 
 
 def _can_hold(node: ast.expr, survey: ModuleScan, call: Call | None) -> bool:
     """Whether a number or a text may be meant: a plain value, or one taken from a configuration (``args.lr``)."""
-    taken = isinstance(node, ast.Attribute | ast.Subscript) and dotted(node) is not None
-    return taken or worth(node, survey) is not None or _local(node, call) is not None
+    taken = isinstance(node, ast.Attribute | ast.Subscript) and dotted_path(node) is not None
+    return taken or find_promotable(node, survey) is not None or _find_local_literal(node, call) is not None
 
 
-def _local(node: ast.expr, call: Call | None) -> ast.expr | None:
+def _find_local_literal(node: ast.expr, call: Call | None) -> ast.expr | None:
     """Return the literal of a function's own variable that a call passes; None where it passes something else."""
     if not isinstance(node, ast.Name) or call is None:
         return None
@@ -123,7 +125,7 @@ def _local(node: ast.expr, call: Call | None) -> ast.expr | None:
     return None if found is None else found[1].value
 
 
-def _names(group: ParameterUsage) -> Iterator[str]:
+def _names_of(group: ParameterUsage) -> Iterator[str]:
     for own in group.owners:
         yield f"{own.node.name}.{group.parameter.name}"
     for own in group.owners:
@@ -131,28 +133,28 @@ def _names(group: ParameterUsage) -> Iterator[str]:
             yield f"{module}.{own.node.name}.{group.parameter.name}"
 
 
-def _values(group: ParameterUsage) -> list[Value | Unknown]:
+def _collect_values(group: ParameterUsage) -> list[Value | Unknown]:
     """Return what may be in force: all that is passed, and the default where a call leaves it out, or none is."""
-    values = [_value(argument.value, call.survey, call) for call, argument in group.passed]
+    values = [_evaluate_passed(argument.value, call.survey, call) for call, argument in group.passed]
     default = group.parameter.default
     if default is not None and (group.relied or not group.passed):
-        values.append(_value(default, group.parameter.survey, None))
+        values.append(_evaluate_passed(default, group.parameter.survey, None))
     return values
 
 
-def _value(node: ast.expr, survey: ModuleScan, call: Call | None) -> Value | Unknown:
+def _evaluate_passed(node: ast.expr, survey: ModuleScan, call: Call | None) -> Value | Unknown:
     """Return the literal, or that of the one constant which is passed, of the module or of a function."""
-    if (literal := _local(node, call)) is not None:
-        return evaluate(literal)
+    if (literal := _find_local_literal(node, call)) is not None:
+        return evaluate_literal(literal)
     if isinstance(node, ast.Name) and (call is None or not is_local(node.id, call.scope.function)):
         bindings = survey.bindings.get(node.id, [])
         if len(bindings) == 1 and bindings[0].how is BindingKind.ASSIGNED and bindings[0].value is not None:
-            return evaluate(bindings[0].value)
-    held = worth(node, survey)
+            return evaluate_literal(bindings[0].value)
+    held = find_promotable(node, survey)
     return Unknown(source_of(node)) if held is None else held.value
 
 
-def _expressions(group: ParameterUsage) -> Iterator[tuple[ast.expr, ModuleScan]]:
+def _find_expressions(group: ParameterUsage) -> Iterator[tuple[ast.expr, ModuleScan]]:
     """Every site, the default first."""
     if group.parameter.default is not None:
         yield group.parameter.default, group.parameter.survey
@@ -160,26 +162,26 @@ def _expressions(group: ParameterUsage) -> Iterator[tuple[ast.expr, ModuleScan]]
         yield argument.value, call.survey
 
 
-def _each(group: ParameterUsage) -> Iterator[tuple[Span, ModuleScan, Value | Unknown]]:
+def _evaluate_sites(group: ParameterUsage) -> Iterator[tuple[Span, ModuleScan, Value | Unknown]]:
     """Every site, the default first, with what it holds."""
     calls: list[Call | None] = [call for call, _ in group.passed]
     calls = [None, *calls] if group.parameter.default is not None else calls
-    for (node, survey), call in zip(_expressions(group), calls, strict=True):
-        yield Span.of(node), survey, _value(node, survey, call)
+    for (node, survey), call in zip(_find_expressions(group), calls, strict=True):
+        yield Span.from_node(node), survey, _evaluate_passed(node, survey, call)
 
 
-def _constant(
+def _build_constant(
     group: ParameterUsage, values: list[Value | Unknown], names: tuple[str, ...], reads: ConstantReads
 ) -> Constant:
-    each = list(_each(group))
+    each = list(_evaluate_sites(group))
     return Constant(
         name=names[0],
-        value=agreed(values),
+        value=common_value(values),
         sites=tuple(Site(survey.source.name, span) for span, survey, _ in each),
         names=names,
         form=ConstantKind.PARAMETER,
-        reads=_reads(group, reads),
-        warnings=(*_of_star(group), *_warnings(group, values)),
+        reads=_find_reads(group, reads),
+        warnings=(*_of_star(group), *_default_warnings(group, values)),
         starred=group.hidden is not None,
     )
 
@@ -190,20 +192,20 @@ def _of_star(group: ParameterUsage) -> tuple[str, ...]:
     return (f"a star may pass it ({group.hidden}): if so, the pre-flight tells, and what is passed is to be searched",)
 
 
-def _warnings(group: ParameterUsage, values: list[Value | Unknown]) -> tuple[str, ...]:
+def _default_warnings(group: ParameterUsage, values: list[Value | Unknown]) -> tuple[str, ...]:
     default = group.parameter.default
     if default is None or not group.passed:
         return ()
-    held = evaluate(default)
-    if isinstance(agreed([held, *values]), Unknown):
-        place = group.parameter.survey.place(default.lineno)
+    held = evaluate_literal(default)
+    if isinstance(common_value([held, *values]), Unknown):
+        place = group.parameter.survey.place_of_line(default.lineno)
         return (f"the default {source_of(default)} ({place}) is not what the program passes; both take the value",)
     return ()
 
 
-def _single(group: ParameterUsage, reads: ConstantReads) -> Iterator[Constant]:
+def _split_by_place(group: ParameterUsage, reads: ConstantReads) -> Iterator[Constant]:
     """Each place by itself: ``Net.width@42``."""
-    each = list(_each(group))
+    each = list(_evaluate_sites(group))
     lines = [(survey.source.name, span.line) for span, survey, _ in each]
     plain = f"{group.owners[0].node.name}.{group.parameter.name}"
     for span, survey, value in each:
@@ -215,11 +217,11 @@ def _single(group: ParameterUsage, reads: ConstantReads) -> Iterator[Constant]:
             sites=(Site(survey.source.name, span),),
             names=names,
             form=ConstantKind.PARAMETER,
-            reads=_reads(group, reads),
+            reads=_find_reads(group, reads),
         )
 
 
-def _reads(group: ParameterUsage, reads: ConstantReads) -> tuple[str, ...]:
+def _find_reads(group: ParameterUsage, reads: ConstantReads) -> tuple[str, ...]:
     declared = group.parameter.declared
     lines = range(declared.lineno, (declared.end_lineno or declared.lineno) + 1)
     return reads.of_parameter(group.parameter.name, group.parameter.survey, lines)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from tune.gc_control import collector_paused
-from tune.promotion.find.module_scan import Definition, ModuleScan, dotted
-from tune.promotion.find.scan import survey
+from tune.promotion.find.module_scan import Definition, ModuleScan, dotted_path
+from tune.promotion.find.scan import scan_module
 from tune.promotion.program import Program
 
 MAX_HOPS = 12
@@ -55,38 +55,38 @@ class Project:
         self.signatures: dict[int, object] = {}
         """What ``signature_of`` has worked out, by the ``id`` of a definition."""
         main = program.name_of(program.path)
-        self.surveys = {name: survey(source, is_program=name == main) for name, source in program.sources.items()}
+        self.surveys = {name: scan_module(source, is_program=name == main) for name, source in program.sources.items()}
         self.main = self.surveys[main]
         """The survey of the program's own file."""
 
-    def meaning(self, name: str, seen_in: ModuleScan, hops: int = MAX_HOPS) -> Meaning | None:
+    def resolve_name(self, name: str, seen_in: ModuleScan, hops: int = MAX_HOPS) -> Meaning | None:
         """Return what a dotted name leads to; None for a local variable, or where it cannot be told."""
         head, _, rest = name.partition(".")
         if head in seen_in.definitions and not rest:
-            return _only(seen_in, head)
+            return _find_only_definition(seen_in, head)
         if hops == 0:
             return None
-        imported = self._imports[seen_in.source.name].get(head)
+        imported = self._imports_by_file[seen_in.source.name].get(head)
         if imported is not None:
-            return self._absolute(f"{imported}.{rest}" if rest else imported, hops - 1)
+            return self._resolve_absolute(f"{imported}.{rest}" if rest else imported, hops - 1)
         if head in seen_in.bindings:
             return Variable(seen_in, name)
-        for module in self._stars[seen_in.source.name]:
-            if module in self._modules:
-                found = self.meaning(name, self._modules[module], hops - 1)
+        for module in self._stars_by_file[seen_in.source.name]:
+            if module in self._modules_by_name:
+                found = self.resolve_name(name, self._modules_by_name[module], hops - 1)
                 if found is not None:
                     return found
         return None
 
-    def descends(self, own: ProjectSymbol, name: str, hops: int = MAX_HOPS) -> bool:
+    def has_base(self, own: ProjectSymbol, name: str, hops: int = MAX_HOPS) -> bool:
         """Tell whether a class has a base of this name, such as ``LightningModule``, near or far."""
         if not isinstance(own.node, ast.ClassDef) or hops == 0:
             return False
         for base in own.node.bases:
-            path = dotted(base) or ""
-            match self.meaning(path, own.survey):
+            path = dotted_path(base) or ""
+            match self.resolve_name(path, own.survey):
                 case ProjectSymbol() as inner:
-                    if self.descends(inner, name, hops - 1):
+                    if self.has_base(inner, name, hops - 1):
                         return True
                 case LibrarySymbol(path=library):
                     if library.rpartition(".")[2] == name:
@@ -96,29 +96,29 @@ class Project:
                         return True
         return False
 
-    def module(self, path: str) -> ModuleScan | None:
+    def scan_of_module(self, path: str) -> ModuleScan | None:
         """Return the file of an absolute dotted module name."""
-        return self._modules.get(path)
+        return self._modules_by_name.get(path)
 
-    def starred(self, seen_in: ModuleScan) -> Iterator[tuple[int, ModuleScan]]:
+    def star_imports(self, seen_in: ModuleScan) -> Iterator[tuple[int, ModuleScan]]:
         """Yield (line, file) of every ``from file import *`` of a project module."""
         for node in seen_in.imports:
             if any(alias.name == "*" for alias in node.names):
-                module = self._modules.get(_module_of(node, seen_in) or "")
+                module = self._modules_by_name.get(_module_of(node, seen_in) or "")
                 if module is not None:
                     yield node.lineno, module
 
-    def _absolute(self, path: str, hops: int) -> Meaning | None:
+    def _resolve_absolute(self, path: str, hops: int) -> Meaning | None:
         parts = path.split(".")
         for end in range(len(parts), 0, -1):
-            module = self._modules.get(".".join(parts[:end]))
+            module = self._modules_by_name.get(".".join(parts[:end]))
             if module is not None:
                 rest = ".".join(parts[end:])
-                return self.meaning(rest, module, hops) if rest else None
+                return self.resolve_name(rest, module, hops) if rest else None
         return LibrarySymbol(path)
 
     @cached_property
-    def _modules(self) -> dict[str, ModuleScan]:
+    def _modules_by_name(self) -> dict[str, ModuleScan]:
         """Every dotted name that a file may be imported under, in the order of the search path."""
         found: dict[str, ModuleScan] = {}
         for folder in self.program.search_path:
@@ -129,21 +129,21 @@ class Project:
         return found
 
     @cached_property
-    def _imports(self) -> dict[str, dict[str, str]]:
-        return {name: dict(_imported(each)) for name, each in self.surveys.items()}
+    def _imports_by_file(self) -> dict[str, dict[str, str]]:
+        return {name: dict(_find_imported_names(each)) for name, each in self.surveys.items()}
 
     @cached_property
-    def _stars(self) -> dict[str, list[str]]:
-        return {name: list(_starred(each)) for name, each in self.surveys.items()}
+    def _stars_by_file(self) -> dict[str, list[str]]:
+        return {name: list(_find_star_modules(each)) for name, each in self.surveys.items()}
 
 
 def project_of(program: Program) -> Project:
     """Return the project of a program, surveyed once for as long as its sources are those that were read."""
     with collector_paused():
-        return _survey(_Read(program))
+        return _scan_program(_SourcesKey(program))
 
 
-class _Read:
+class _SourcesKey:
     """A program as it was read: two are one if they hold the same texts, so that one look serves many questions."""
 
     def __init__(self, program: Program) -> None:
@@ -154,15 +154,15 @@ class _Read:
         return id(self._sources)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Read) and other._sources is self._sources
+        return isinstance(other, _SourcesKey) and other._sources is self._sources
 
 
 @lru_cache(maxsize=2)
-def _survey(read: _Read) -> Project:
+def _scan_program(read: _SourcesKey) -> Project:
     return Project(read.program)
 
 
-def _only(seen_in: ModuleScan, name: str) -> ProjectSymbol | None:
+def _find_only_definition(seen_in: ModuleScan, name: str) -> ProjectSymbol | None:
     nodes = seen_in.definitions[name]
     return ProjectSymbol(seen_in, nodes[0]) if len(nodes) == 1 else None
 
@@ -171,7 +171,7 @@ def _module_name(path: str) -> str:
     return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def _imported(each: ModuleScan) -> Iterator[tuple[str, str]]:
+def _find_imported_names(each: ModuleScan) -> Iterator[tuple[str, str]]:
     """Yield (name here, absolute dotted path) of every import but stars."""
     for node in each.imports:
         module = _module_of(node, each)
@@ -182,7 +182,7 @@ def _imported(each: ModuleScan) -> Iterator[tuple[str, str]]:
                 yield alias.asname or alias.name, f"{module}.{alias.name}".lstrip(".")
 
 
-def _starred(each: ModuleScan) -> Iterator[str]:
+def _find_star_modules(each: ModuleScan) -> Iterator[str]:
     for node in each.imports:
         module = _module_of(node, each)
         if module is not None and any(alias.name == "*" for alias in node.names):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tune.promotion.find.module_scan import Definition, ModuleScan, dotted
+from tune.promotion.find.module_scan import Definition, ModuleScan, dotted_path
 from tune.promotion.find.project import LibrarySymbol, Project, ProjectSymbol
 
 DATACLASS_DECORATORS = frozenset({"dataclass", "define", "frozen", "mutable", "attrs", "attr.s"})
@@ -58,16 +58,16 @@ def signature_of(own: ProjectSymbol, project: Project) -> Signature | None:
     """Return a function's parameters or a class's constructor's; None where a library decides them."""
     known = project.signatures
     if id(own.node) not in known:
-        known[id(own.node)] = _signature(own, project)
+        known[id(own.node)] = _find_signature(own, project)
     found = known[id(own.node)]
     assert found is None or isinstance(found, Signature)
     return found
 
 
-def _signature(own: ProjectSymbol, project: Project) -> Signature | None:
+def _find_signature(own: ProjectSymbol, project: Project) -> Signature | None:
     if isinstance(own.node, ast.ClassDef):
-        return _constructor(own.survey, own.node, project, MAX_BASES)
-    return Signature(tuple(_parameters(own.node.args, own.survey, own.node, bound=False)))
+        return _constructor_signature(own.survey, own.node, project, MAX_BASES)
+    return Signature(tuple(_build_parameters(own.node.args, own.survey, own.node, bound=False)))
 
 
 def foreign_base(own: ProjectSymbol, project: Project) -> LibrarySymbol | None:
@@ -75,7 +75,7 @@ def foreign_base(own: ProjectSymbol, project: Project) -> LibrarySymbol | None:
     if not isinstance(own.node, ast.ClassDef) or signature_of(own, project) is not None:
         return None
     for base in own.node.bases:
-        match project.meaning(dotted(base) or "", own.survey):
+        match project.resolve_name(dotted_path(base) or "", own.survey):
             case LibrarySymbol() as foreign:
                 return foreign
             case ProjectSymbol() as inner:
@@ -100,10 +100,10 @@ def is_factory(default: ast.expr | None) -> bool:
 def is_dataclass(node: ast.ClassDef) -> bool:
     """Tell whether a class's annotated names become its constructor's parameters."""
     decorators = [each.func if isinstance(each, ast.Call) else each for each in node.decorator_list]
-    names = [dotted(each) or "" for each in decorators]
+    names = [dotted_path(each) or "" for each in decorators]
     if any(name in DATACLASS_DECORATORS or name.rpartition(".")[2] in DATACLASS_DECORATORS for name in names):
         return True
-    return any((dotted(base) or "").rpartition(".")[2] in MODEL_BASES for base in node.bases)
+    return any((dotted_path(base) or "").rpartition(".")[2] in MODEL_BASES for base in node.bases)
 
 
 def is_field(statement: ast.stmt) -> bool:
@@ -115,24 +115,26 @@ def is_field(statement: ast.stmt) -> bool:
             return False
 
 
-def _constructor(survey: ModuleScan, node: ast.ClassDef, project: Project, depth: int) -> Signature | None:
+def _constructor_signature(survey: ModuleScan, node: ast.ClassDef, project: Project, depth: int) -> Signature | None:
     for statement in node.body:
         if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
-            return Signature(tuple(_parameters(statement.args, survey, node, bound=True)))
+            return Signature(tuple(_build_parameters(statement.args, survey, node, bound=True)))
     if depth == 0:
         return None
     bases = list(_own_bases(survey, node, project))
     if is_dataclass(node):
-        return _fields(survey, node, bases, project, depth)
-    signatures = (_constructor(there, base, project, depth - 1) for there, base in bases)
+        return _dataclass_signature(survey, node, bases, project, depth)
+    signatures = (_constructor_signature(there, base, project, depth - 1) for there, base in bases)
     return next((found for found in signatures if found is not None), None)
 
 
-def _fields(survey: ModuleScan, node: ast.ClassDef, bases: Sequence[Base], project: Project, depth: int) -> Signature:
+def _dataclass_signature(
+    survey: ModuleScan, node: ast.ClassDef, bases: Sequence[Base], project: Project, depth: int
+) -> Signature:
     """Return a dataclass's parameters: the bases' first, a name declared again in its first place."""
     found: dict[str, Parameter] = {}
     for there, base in bases:
-        inherited = _constructor(there, base, project, depth - 1)
+        inherited = _constructor_signature(there, base, project, depth - 1)
         found |= {each.name: each for each in (inherited.parameters if inherited else ())}
     by_position = not any("kw_only=True" in ast.unparse(each) for each in node.decorator_list)
     for statement in node.body:
@@ -148,12 +150,12 @@ def _fields(survey: ModuleScan, node: ast.ClassDef, bases: Sequence[Base], proje
 
 def _own_bases(survey: ModuleScan, node: ast.ClassDef, project: Project) -> Iterator[Base]:
     for base in node.bases:
-        match project.meaning(dotted(base) or "", survey):
+        match project.resolve_name(dotted_path(base) or "", survey):
             case ProjectSymbol(survey=there, node=ast.ClassDef() as inner) if inner is not node:
                 yield there, inner
 
 
-def _parameters(
+def _build_parameters(
     arguments: ast.arguments, survey: ModuleScan, declared: Definition, *, bound: bool
 ) -> Iterator[Parameter]:
     """Yield what may be passed by name or place; ``bound`` leaves out ``self``."""
@@ -166,7 +168,7 @@ def _parameters(
 
 
 def _is_field_call(call: ast.Call) -> bool:
-    return (dotted(call.func) or "").rpartition(".")[2] in FIELD_FUNCTIONS
+    return (dotted_path(call.func) or "").rpartition(".")[2] in FIELD_FUNCTIONS
 
 
 def _field_default(call: ast.Call) -> ast.expr | None:
@@ -202,18 +204,18 @@ NEXT_STATEMENT = re.compile(r"^[^\s#)\]}]", re.MULTILINE)
 def parameters_of(path: str) -> tuple[str, ...] | None:
     """Return the positional parameters of ``torch.nn.Dropout``, in order, without ``self``; None: unknown."""
     package, _, rest = path.partition(".")
-    folder = _folder(package)
+    folder = _find_package_folder(package)
     if folder is None or not rest:
         return None
     *modules, name = rest.split(".")
     for part in modules:
         inner = folder / part
         folder = inner if inner.is_dir() else inner.with_suffix(".py")
-    return _installed_parameters(_file(folder), name, MAX_HOPS)
+    return _installed_parameters(_source_file_of(folder), name, MAX_HOPS)
 
 
 @cache
-def _folder(package: str) -> Path | None:
+def _find_package_folder(package: str) -> Path | None:
     if package not in PACKAGES:
         return None
     try:
@@ -223,12 +225,12 @@ def _folder(package: str) -> Path | None:
     return Path(spec.origin).parent if spec is not None and spec.origin else None
 
 
-def _file(module: Path) -> Path:
+def _source_file_of(module: Path) -> Path:
     return module if module.suffix == ".py" else module / "__init__.py"
 
 
 @cache
-def _text(file: Path) -> str:
+def _read_source(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
@@ -238,12 +240,12 @@ def _text(file: Path) -> str:
 def _installed_parameters(file: Path, name: str, hops: int) -> tuple[str, ...] | None:
     if hops == 0:
         return None
-    match _definition(file, name):
+    match _parse_definition(file, name):
         case ast.ClassDef() as node:
             return _installed_constructor(node, file, hops - 1)
         case ast.FunctionDef() as node:
-            return _positional(node, bound=False)
-    for there, symbol in _origins(file, name):
+            return _positional_names(node, bound=False)
+    for there, symbol in _find_origins(file, name):
         found = _installed_parameters(there, symbol, hops - 1)
         if found is not None:
             return found
@@ -254,7 +256,7 @@ def _installed_constructor(node: ast.ClassDef, file: Path, hops: int) -> tuple[s
     """Take the first of ``__init__`` and ``__new__``: where overloads stand before a bare ``*args``, they say more."""
     for statement in node.body:
         if isinstance(statement, ast.FunctionDef) and statement.name in ("__init__", "__new__"):
-            return _positional(statement, bound=True)
+            return _positional_names(statement, bound=True)
     for base in node.bases:
         if isinstance(base, ast.Name):
             found = _installed_parameters(file, base.id, hops)
@@ -263,13 +265,13 @@ def _installed_constructor(node: ast.ClassDef, file: Path, hops: int) -> tuple[s
     return None
 
 
-def _positional(node: ast.FunctionDef, *, bound: bool) -> tuple[str, ...]:
+def _positional_names(node: ast.FunctionDef, *, bound: bool) -> tuple[str, ...]:
     return tuple(argument.arg for argument in (*node.args.posonlyargs, *node.args.args))[bound:]
 
 
-def _definition(file: Path, name: str) -> ast.stmt | None:
+def _parse_definition(file: Path, name: str) -> ast.stmt | None:
     """Parse the lines of one definition alone; the file as a whole where they cannot be told apart."""
-    text = _text(file)
+    text = _read_source(file)
     start = re.search(DEFINITION.format(name=re.escape(name)), text, re.MULTILINE)
     if start is None:
         return None
@@ -281,9 +283,9 @@ def _definition(file: Path, name: str) -> ast.stmt | None:
     return next((node for node in tree.body if getattr(node, "name", None) == name), None)
 
 
-def _origins(file: Path, name: str) -> Iterator[tuple[Path, str]]:
+def _find_origins(file: Path, name: str) -> Iterator[tuple[Path, str]]:
     """Yield the (file, name there) that an import of ``name`` in ``file`` may lead to."""
-    for match in FROM.finditer(_text(file)):
+    for match in FROM.finditer(_read_source(file)):
         there = _module_file(match[1], file)
         if there is None:
             continue
@@ -300,7 +302,7 @@ def _module_file(module: str, file: Path) -> Path | None:
     if level:
         folder: Path | None = file.parents[level - 1]
     else:
-        folder, parts = _folder(parts[0]), parts[1:]
+        folder, parts = _find_package_folder(parts[0]), parts[1:]
     if folder is None:
         return None
     path = folder.joinpath(*parts)

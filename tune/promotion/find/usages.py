@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from tune.promotion.find.module_scan import ModuleScan, dotted
+from tune.promotion.find.module_scan import ModuleScan, dotted_path
 from tune.promotion.find.project import Project, Variable
 
 MAX_PLACES = 20
@@ -25,47 +25,47 @@ class ConstantReads:
 
     def of_variable(self, name: str, survey: ModuleScan) -> tuple[str, ...]:
         """Return the places that may read a module-level name of a file."""
-        own = _in(survey, survey.name_reads.get(name, ()), survey.scope_readers)
-        return _first(own, self._elsewhere(name, survey), self._as_text(name))
+        own = _places_in(survey, survey.name_reads.get(name, ()), survey.scope_readers)
+        return _first_places(own, self._find_elsewhere(name, survey), self._as_text(name))
 
     def of_field(self, base: str, key: str, survey: ModuleScan, key_line: int) -> tuple[str, ...]:
         """Return the places that may read ``base.key`` or ``base['key']``; the string at ``key_line`` defines it."""
         texts = (place for place in self._as_text(key) if place[0] is not survey or place[1] != key_line)
-        own = _in(survey, survey.bare_reads.get(base, ()), survey.scope_readers)
-        return _first(own, self._as_attribute(key), texts, self._whole(base))
+        own = _places_in(survey, survey.bare_reads.get(base, ()), survey.scope_readers)
+        return _first_places(own, self._as_attribute(key), texts, self._find_whole_reads(base))
 
     def of_parameter(self, name: str, survey: ModuleScan, lines: range) -> tuple[str, ...]:
         """Return the places that may read a parameter: its name within ``lines``, and attributes of that name."""
-        own = _in(survey, (line for line in survey.name_reads.get(name, ()) if line in lines))
-        return _first(own, self._as_attribute(name), self._as_text(name))
+        own = _places_in(survey, (line for line in survey.name_reads.get(name, ()) if line in lines))
+        return _first_places(own, self._as_attribute(name), self._as_text(name))
 
     def of_attribute(self, name: str) -> tuple[str, ...]:
         """Return the places that may read an attribute of any object."""
-        return _first(self._as_attribute(name), self._as_text(name))
+        return _first_places(self._as_attribute(name), self._as_text(name))
 
-    def _elsewhere(self, name: str, survey: ModuleScan) -> Iterator[Place]:
+    def _find_elsewhere(self, name: str, survey: ModuleScan) -> Iterator[Place]:
         """Yield from other files: the name imported, also by a star; as an attribute; the whole module passed on."""
         yield from self._as_attribute(name)
-        for each, alias in self._aliases.get(name, ()):
+        for each, alias in self._aliases_by_name.get(name, ()):
             yield from _read_as_imported(each, alias)
-        for each, _ in self._aliases.get("*", ()):
+        for each, _ in self._aliases_by_name.get("*", ()):
             if each is not survey:
                 yield from _read_as_imported(each, name)
-        yield from self._whole(survey.modules[0])
+        yield from self._find_whole_reads(survey.modules[0])
 
-    def _whole(self, name: str) -> Iterator[Place]:
+    def _find_whole_reads(self, name: str) -> Iterator[Place]:
         """Yield the places of other files that take an imported thing as a whole: ``vars(config)``, ``**CFG``."""
-        for each, alias in self._aliases.get(name, ()):
-            yield from _in(each, each.bare_reads.get(alias, ()))
+        for each, alias in self._aliases_by_name.get(name, ()):
+            yield from _places_in(each, each.bare_reads.get(alias, ()))
 
     def _as_attribute(self, name: str) -> Iterator[Place]:
         for each in self._with_attribute.get(name, ()):
-            yield from _in(each, each.attribute_reads[name])
+            yield from _places_in(each, each.attribute_reads[name])
 
     def _as_text(self, name: str) -> Iterator[Place]:
         """Yield the string literals that are the name: ``getattr(config, "LR")``."""
         for each in self._with_string.get(name, ()):
-            yield from _in(each, each.strings[name])
+            yield from _places_in(each, each.strings[name])
 
     @cached_property
     def _with_string(self) -> dict[str, list[ModuleScan]]:
@@ -76,7 +76,7 @@ class ConstantReads:
         return _by_name((each, each.attribute_reads) for each in self._project.surveys.values())
 
     @cached_property
-    def _aliases(self) -> dict[str, list[tuple[ModuleScan, str]]]:
+    def _aliases_by_name(self) -> dict[str, list[tuple[ModuleScan, str]]]:
         """Imported name -> the files that import it, and what they call it."""
         found: dict[str, list[tuple[ModuleScan, str]]] = {}
         for each in self._project.surveys.values():
@@ -95,7 +95,7 @@ def _by_name(tables: Iterable[tuple[ModuleScan, dict[str, list[int]]]]) -> dict[
     return found
 
 
-def _in(survey: ModuleScan, *lines: Iterable[int]) -> Iterator[Place]:
+def _places_in(survey: ModuleScan, *lines: Iterable[int]) -> Iterator[Place]:
     return ((survey, line) for line in sorted(itertools.chain(*lines)))
 
 
@@ -104,15 +104,17 @@ def _read_as_imported(survey: ModuleScan, name: str) -> Iterator[Place]:
     imported = {line for node in survey.imports for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
     bound = [each.line for each in survey.bindings.get(name, ()) if each.line not in imported]
     first = min(bound, default=None)
-    yield from _in(survey, (line for line in survey.name_reads.get(name, ()) if first is None or line < first))
+    yield from _places_in(survey, (line for line in survey.name_reads.get(name, ()) if first is None or line < first))
 
 
-def _first(*places: Iterable[Place]) -> tuple[str, ...]:
-    found = dict.fromkeys(survey.place(line) for survey, line in itertools.islice(_distinct(places), MAX_PLACES))
+def _first_places(*places: Iterable[Place]) -> tuple[str, ...]:
+    found = dict.fromkeys(
+        survey.place_of_line(line) for survey, line in itertools.islice(_drop_duplicates(places), MAX_PLACES)
+    )
     return tuple(found)
 
 
-def _distinct(places: Iterable[Iterable[Place]]) -> Iterator[Place]:
+def _drop_duplicates(places: Iterable[Iterable[Place]]) -> Iterator[Place]:
     seen: set[tuple[int, int]] = set()
     for survey, line in itertools.chain.from_iterable(places):
         if (id(survey), line) not in seen:
@@ -134,28 +136,28 @@ class NamespaceAssignments:
         self._inside: dict[tuple[str, str], str] = {}
         self._of_self: dict[tuple[str, str, str], str] = {}
         for each in project.surveys.values():
-            for path, line in (*_assigned(each), *_called(each)):
-                match project.meaning(path, each):
+            for path, line in (*_find_assignments(each), *_find_changing_calls(each)):
+                match project.resolve_name(path, each):
                     case Variable(survey=survey, name=name):
-                        self._places.setdefault((survey.source.name, name), each.place(line))
-                        for prefix in _prefixes(name)[:-1]:
-                            self._inside.setdefault((survey.source.name, prefix), each.place(line))
-            for line, module in project.starred(each):
+                        self._places.setdefault((survey.source.name, name), each.place_of_line(line))
+                        for prefix in _path_prefixes(name)[:-1]:
+                            self._inside.setdefault((survey.source.name, prefix), each.place_of_line(line))
+            for line, module in project.star_imports(each):
                 for name in module.bindings.keys() & each.bindings.keys():
                     if any(binding.line < line for binding in each.bindings[name]):
-                        self._places.setdefault((each.source.name, name), each.place(line))
+                        self._places.setdefault((each.source.name, name), each.place_of_line(line))
             for overwrite in each.overwrites:
                 head, _, attribute = overwrite.path.partition(".")
                 if head in ("self", "cls") and overwrite.scope.owner is not None:
                     key = (each.source.name, overwrite.scope.owner.name, attribute)
-                    self._of_self.setdefault(key, each.place(overwrite.line))
+                    self._of_self.setdefault(key, each.place_of_line(overwrite.line))
 
-    def of(self, path: str, survey: ModuleScan) -> str | None:
+    def find_overwrite(self, path: str, survey: ModuleScan) -> str | None:
         """Return the place that overwrites ``path`` of a module, or something that it lies in; None: no place."""
-        found = (self._places.get((survey.source.name, prefix)) for prefix in _prefixes(path))
+        found = (self._places.get((survey.source.name, prefix)) for prefix in _path_prefixes(path))
         return next((place for place in found if place is not None), None)
 
-    def within(self, path: str, survey: ModuleScan) -> str | None:
+    def find_overwrite_within(self, path: str, survey: ModuleScan) -> str | None:
         """Return the place that overwrites something that lies in ``path``; None: no place."""
         return self._inside.get((survey.source.name, path))
 
@@ -164,23 +166,23 @@ class NamespaceAssignments:
         return self._of_self.get((survey.source.name, owner, attribute))
 
 
-def _prefixes(path: str) -> list[str]:
+def _path_prefixes(path: str) -> list[str]:
     """Return ``a``, ``a.b`` and ``a.b.c`` of ``a.b.c``."""
     parts = path.split(".")
     return [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
 
 
-def _assigned(survey: ModuleScan) -> Iterator[tuple[str, int]]:
+def _find_assignments(survey: ModuleScan) -> Iterator[tuple[str, int]]:
     return ((each.path, each.line) for each in survey.overwrites)
 
 
-def _called(survey: ModuleScan) -> Iterator[tuple[str, int]]:
+def _find_changing_calls(survey: ModuleScan) -> Iterator[tuple[str, int]]:
     for called in survey.calls:
         match called.node:
             case ast.Call(func=ast.Attribute(value=base, attr=method)) if method in CHANGING:
-                path = dotted(base)
+                path = dotted_path(base)
             case ast.Call(func=ast.Name("setattr"), args=[base, ast.Constant(value=str(name)), _]):
-                path = f"{dotted(base)}.{name}"
+                path = f"{dotted_path(base)}.{name}"
             case _:
                 continue
         if path is not None:

@@ -44,7 +44,7 @@ def receiving_parameters(held: Constant | Option, flows: ValueFlows) -> tuple[Re
 def _add_calls(flows: ValueFlows, calls: Iterable[Call]) -> None:
     for call in calls:
         for argument in call.arguments:
-            for name in _names(argument.value):
+            for name in _find_last_names(argument.value):
                 if argument.name is not None:
                     flows.receivers[name][call.callee, argument.name] = None
                 elif argument.library is not None:
@@ -56,20 +56,20 @@ def _add_calls(flows: ValueFlows, calls: Iterable[Call]) -> None:
 def _add_assignments(flows: ValueFlows, surveys: Iterable[ModuleScan]) -> None:
     for survey in surveys:
         for held, values in survey.held.items():
-            for name in (name for value in values for name in _names(value)):
+            for name in (name for value in values for name in _find_last_names(value)):
                 flows.names[name][held] = None
         for overwrite in survey.overwrites:
-            for name in _names(overwrite.value) if overwrite.value is not None else ():
+            for name in _find_last_names(overwrite.value) if overwrite.value is not None else ():
                 flows.names[name][overwrite.path.rpartition(".")[2]] = None
 
 
-def _names(node: ast.expr) -> Iterator[str]:
+def _find_last_names(node: ast.expr) -> Iterator[str]:
     """Yield the last names of what an expression takes as it is; of a tuple, of each element."""
     match node:
         case ast.Name(id=name) | ast.Attribute(attr=name) | ast.Subscript(slice=ast.Constant(value=str(name))):
             yield name
         case ast.Tuple(elts=elements) | ast.List(elts=elements):
             for each in elements:
-                yield from _names(each)
+                yield from _find_last_names(each)
         case ast.Call(func=ast.Name(id="float" | "int" | "tuple" | "list"), args=[inner]):
-            yield from _names(inner)
+            yield from _find_last_names(inner)

@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from tune.promotion.constant import Constant, ConstantKind, Site, Span, UnsupportedConstant
-from tune.promotion.find.expressions import PromotableExpression, is_local, worth
+from tune.promotion.find.expressions import PromotableExpression, find_promotable, is_local
 from tune.promotion.find.literals import Unknown, source_of
 from tune.promotion.find.module_scan import AttributeAssignment, Binding, BindingKind, ModuleScan
 from tune.promotion.find.project import Project
@@ -25,7 +25,7 @@ HINTS = {
 }
 
 
-def variables(
+def find_variables(
     project: Project, reads: ConstantReads, overwrites: NamespaceAssignments
 ) -> Iterator[Constant | UnsupportedConstant]:
     """Yield the module-level names of every file."""
@@ -33,29 +33,29 @@ def variables(
         for name, bindings in survey.bindings.items():
             if name.startswith("__") or name == "_" or all(each.how is BindingKind.OTHER for each in bindings):
                 continue
-            yield _variable(name, bindings, survey, reads, overwrites)
+            yield _build_variable(name, bindings, survey, reads, overwrites)
 
 
-def trouble(
+def reason_not_constant(
     name: str, bindings: Sequence[Binding], survey: ModuleScan, overwrites: NamespaceAssignments
 ) -> tuple[str, str] | None:
     """Return (what is wrong with a module-level name, what to do), or None where its assignment stands."""
     for how in TROUBLES:
         for each in bindings:
             if each.how is how:
-                return f"is {how.value}: {survey.place(each.line)}", HINTS[how]
+                return f"is {how.value}: {survey.place_of_line(each.line)}", HINTS[how]
     assigned = [each for each in bindings if each.how is BindingKind.ASSIGNED]
     for each in assigned:
         if each.in_loop:
-            return f"is assigned in a loop: {survey.place(each.line)}", HINTS[BindingKind.LOOPED]
-    if not all(one.excludes(other) for one, other in itertools.combinations(bindings, 2)):
-        return f"is assigned more than once: {_lines(bindings, survey)}", KEEP_ONE
-    if (place := overwrites.of(name, survey)) is not None:
+            return f"is assigned in a loop: {survey.place_of_line(each.line)}", HINTS[BindingKind.LOOPED]
+    if not all(one.is_exclusive_with(other) for one, other in itertools.combinations(bindings, 2)):
+        return f"is assigned more than once: {_join_places(bindings, survey)}", KEEP_ONE
+    if (place := overwrites.find_overwrite(name, survey)) is not None:
         return f"is assigned again: {place}", "Take that assignment away; it would undo the search."
     return None
 
 
-def computed(text: str, place: str) -> tuple[str, str]:
+def explain_computed(text: str, place: str) -> tuple[str, str]:
     """Return (what is wrong, what to do) with a value that only the program can make."""
     short = text if len(text) <= 60 else text[:57] + "..."
     return f"is computed: {short} ({place})", "Search what it is computed from."
@@ -66,82 +66,85 @@ def names_of(name: str, survey: ModuleScan) -> tuple[str, ...]:
     return (name, *(f"{module}.{name}" for module in survey.modules))
 
 
-def _variable(
+def _build_variable(
     name: str, bindings: Sequence[Binding], survey: ModuleScan, reads: ConstantReads, overwrites: NamespaceAssignments
 ) -> Constant | UnsupportedConstant:
     names = names_of(name, survey)
-    wrong = trouble(name, bindings, survey, overwrites)
-    if wrong is None and (place := overwrites.within(name, survey)) is not None:
+    wrong = reason_not_constant(name, bindings, survey, overwrites)
+    if wrong is None and (place := overwrites.find_overwrite_within(name, survey)) is not None:
         wrong = f"is changed in place: {place}", "Search its entries, or take that assignment away."
     assigned = [(each, each.value) for each in bindings if each.how is BindingKind.ASSIGNED and each.value is not None]
-    worths = [(each, _worth(each, value, survey)) for each, value in assigned]
+    worths = [(each, _promotable_of_binding(each, value, survey)) for each, value in assigned]
     for each, (_, value) in zip(worths, assigned, strict=True):
         if wrong is None and each[1] is None:
-            wrong = computed(source_of(value), survey.place(each[0].line))
+            wrong = explain_computed(source_of(value), survey.place_of_line(each[0].line))
     if wrong is not None:
         return UnsupportedConstant(names=names, source=survey.source.name, what=wrong[0], hint=wrong[1])
     found = [(each, value) for each, value in worths if value is not None]
     places = reads.of_variable(name, survey)
     return Constant(
         name=name,
-        value=agreed([value.value for _, value in found]),
-        sites=tuple(_site(each, value, survey) for each, value in found),
+        value=common_value([value.value for _, value in found]),
+        sites=tuple(_build_site(each, value, survey) for each, value in found),
         names=names,
         form=ConstantKind.VARIABLE,
         reads=places,
-        warnings=(*dict.fromkeys(warning for _, value in found for warning in value.warnings), *_doubts(survey)),
+        warnings=(
+            *dict.fromkeys(warning for _, value in found for warning in value.warnings),
+            *_rebinding_warnings(survey),
+        ),
     )
 
 
-def _doubts(survey: ModuleScan) -> tuple[str, ...]:
+def _rebinding_warnings(survey: ModuleScan) -> tuple[str, ...]:
     if not survey.scope_writers:
         return ()
-    return (f"`globals()` or `exec` may assign it again: {survey.place(survey.scope_writers[0])}",)
+    return (f"`globals()` or `exec` may assign it again: {survey.place_of_line(survey.scope_writers[0])}",)
 
 
-def _worth(binding: Binding, value: ast.expr, survey: ModuleScan) -> PromotableExpression | None:
+def _promotable_of_binding(binding: Binding, value: ast.expr, survey: ModuleScan) -> PromotableExpression | None:
     """Weigh an expression; a chained assignment is split around the whole of it, so a part is no site."""
-    found = worth(value, survey)
+    found = find_promotable(value, survey)
     if found is None or found.node is value or not binding.chained:
         return found
     return PromotableExpression(Unknown(source_of(value)), value, found.warnings)
 
 
-def _site(binding: Binding, value: PromotableExpression, survey: ModuleScan) -> Site:
-    return Site(survey.source.name, Span.of(value.node), binding.name if binding.chained else None)
+def _build_site(binding: Binding, value: PromotableExpression, survey: ModuleScan) -> Site:
+    return Site(survey.source.name, Span.from_node(value.node), binding.name if binding.chained else None)
 
 
-def agreed(values: Sequence[Value | Unknown]) -> Value | Unknown:
+def common_value(values: Sequence[Value | Unknown]) -> Value | Unknown:
     """Return the one value of several places; Unknown where they differ."""
     first, *others = values
-    if all(alike(first, other) for other in others):
+    if all(is_same_result(first, other) for other in others):
         return first
     return Unknown(" or ".join(dict.fromkeys(map(repr, values))))
 
 
-def alike(one: Value | Unknown, other: Value | Unknown) -> bool:
+def is_same_result(one: Value | Unknown, other: Value | Unknown) -> bool:
     """Tell whether two values are one: of the same type, too."""
     if isinstance(one, Unknown) or isinstance(other, Unknown):
         return one == other
     return type(one) is type(other) and one == other
 
 
-def _lines(bindings: Sequence[Binding], survey: ModuleScan) -> str:
-    return " and ".join(survey.place(each.line) for each in bindings)
+def _join_places(bindings: Sequence[Binding], survey: ModuleScan) -> str:
+    return " and ".join(survey.place_of_line(each.line) for each in bindings)
 
 
-def attributes(project: Project, reads: ConstantReads) -> Iterator[Constant | UnsupportedConstant]:
+def find_attributes(project: Project, reads: ConstantReads) -> Iterator[Constant | UnsupportedConstant]:
     """Yield what is assigned to ``self`` once in its class, in ``__init__``; a second assignment is a refusal."""
     for survey in project.surveys.values():
         for (owner, name), assigned in _by_class(survey).items():
             first = assigned[0]
-            held = worth(first.value, survey) if first.value is not None else None
+            held = find_promotable(first.value, survey) if first.value is not None else None
             function = first.scope.function
             if held is None or function is None or function.name != "__init__" or _in_body(first.scope.owner, name):
                 continue
             if any(isinstance(each, ast.Name) and is_local(each.id, function) for each in ast.walk(held.node)):
                 continue
-            yield _attribute(f"{owner}.{name}", name, held, assigned, survey, reads)
+            yield _build_attribute(f"{owner}.{name}", name, held, assigned, survey, reads)
 
 
 def _by_class(survey: ModuleScan) -> dict[tuple[str, str], list[AttributeAssignment]]:
@@ -162,7 +165,7 @@ def _in_body(owner: ast.ClassDef | None, name: str) -> bool:
     return False
 
 
-def _attribute(
+def _build_attribute(
     path: str,
     name: str,
     held: PromotableExpression,
@@ -172,13 +175,13 @@ def _attribute(
 ) -> Constant | UnsupportedConstant:
     names = names_of(path, survey)
     if len(assigned) > 1 or assigned[0].scope.in_loop:
-        places = " and ".join(survey.place(each.line) for each in assigned)
+        places = " and ".join(survey.place_of_line(each.line) for each in assigned)
         what = f"is assigned more than once: {places}"
         return UnsupportedConstant(names=names, source=survey.source.name, what=what, hint=KEEP_ONE)
     return Constant(
         name=path,
         value=held.value,
-        sites=(Site(survey.source.name, Span.of(held.node)),),
+        sites=(Site(survey.source.name, Span.from_node(held.node)),),
         names=names,
         form=ConstantKind.ATTRIBUTE,
         reads=reads.of_attribute(name),

@@ -13,15 +13,15 @@ from tune.promotion.configs.config_file import ConfigPlace
 from tune.promotion.configs.hydra_values import compose_config
 from tune.promotion.configs.read_files import mentions_key, values_of_config_files
 from tune.promotion.find.fields import entries_of
-from tune.promotion.find.literals import Unknown, evaluate
-from tune.promotion.find.module_scan import CallSite, ModuleScan, dotted
+from tune.promotion.find.literals import Unknown, evaluate_literal
+from tune.promotion.find.module_scan import CallSite, ModuleScan, dotted_path
 from tune.promotion.find.project import LibrarySymbol, Project, ProjectSymbol, project_of
 from tune.promotion.find.signatures import MAX_BASES, signature_of
 from tune.promotion.options.option_reads import is_parameter_read
 from tune.promotion.options.parser_defaults import changed_defaults
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
-from tune.space.yaml_scalar import scalar
+from tune.space.yaml_scalar import parse_scalar
 
 CLASSES = ("--model.", "--data.")
 """LightningCLI's options whose names stand in the source, where it names the class."""
@@ -100,9 +100,9 @@ def find_options(program: Program, args: Sequence[str] = ()) -> tuple[Option, ..
     """
     project = project_of(program)
     changed = changed_defaults(project)
-    options = [option for survey in project.surveys.values() for option in _options(survey, project)]
+    options = [option for survey in project.surveys.values() for option in _find_module_options(survey, project)]
     declared = (replace(option, value=changed.value_of(option.dest, option.value)) for option in options)
-    return *declared, *_composed(program), *_in_config_files(program, args)
+    return *declared, *_find_hydra_options(program), *_in_config_files(program, args)
 
 
 def find_option(name: str, program: Program, options: tuple[Option, ...], where: str) -> Option:
@@ -116,9 +116,9 @@ def find_option(name: str, program: Program, options: tuple[Option, ...], where:
             return replace(option, value=Unknown("declared more than once")) if differ else option
         case _ if KEY_VALUE.fullmatch(name) and _reads_words(program):
             packages = imported_packages(program)
-            return _undeclared(name, program, OptionParser.HYDRA if "hydra" in packages else OptionParser.WORDS)
+            return _build_undeclared(name, program, OptionParser.HYDRA if "hydra" in packages else OptionParser.WORDS)
         case _ if name.startswith("--") and _has_lightning_cli(program) and not _is_misspelt(name, options):
-            return _undeclared(name, program, OptionParser.LIGHTNING_CLI)
+            return _build_undeclared(name, program, OptionParser.LIGHTNING_CLI)
     listing = f"`run_search.py constants {program.source.name}` lists them all."
     near = did_you_mean(name, [way for option in options for way in option.names])
     hint = listing if near is None else f"Did you mean {near!r}?  {listing}"
@@ -143,33 +143,33 @@ def _words_for(key: str, option: Option, value: Value) -> list[str]:
         case _ if option.parser is OptionParser.HYDRA:
             return [f"{key}{_hydra_word(value)}"]
         case _ if key.endswith("="):
-            return [f"{key}{_word(value)}"]
+            return [f"{key}{_format_word(value)}"]
         case list() | tuple() if option.parser is OptionParser.LIGHTNING_CLI:
             return [f"{key}={json.dumps(value)}"]
         case list() | tuple():
-            return [key, *map(_word, value)]
+            return [key, *map(_format_word, value)]
         case _:
-            return [f"{key}={_word(value)}"]  # a word of its own could begin with a minus
+            return [f"{key}={_format_word(value)}"]  # a word of its own could begin with a minus
 
 
-def _word(value: Value) -> str:
+def _format_word(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
 
 
 def _hydra_word(value: Value) -> str:
     """Return a value in hydra's grammar, in which text may need quotes."""
     match value:
-        case str() if not HYDRA_PLAIN.fullmatch(value) or scalar(value) != value:
+        case str() if not HYDRA_PLAIN.fullmatch(value) or parse_scalar(value) != value:
             return "'" + value.replace("\\'", "\\\\'").replace("'", "\\'") + "'"
         case list() | tuple():
             return f"[{','.join(map(_hydra_word, value))}]"
         case dict():
             return f"{{{','.join(f'{key}:{_hydra_word(each)}' for key, each in value.items())}}}"
         case _:
-            return _word(value)
+            return _format_word(value)
 
 
-def _composed(program: Program) -> Iterator[Option]:
+def _find_hydra_options(program: Program) -> Iterator[Option]:
     """Yield ``model.lr=`` of what hydra composes, and the config groups: ``model=``."""
     composed = compose_config(program, ()) if "hydra" in imported_packages(program) else None
     for dest, value in composed.values.items() if composed is not None else ():
@@ -212,55 +212,55 @@ def _is_misspelt(name: str, options: tuple[Option, ...]) -> bool:
     return f"{part}." in CLASSES and bool(difflib.get_close_matches(last, known, cutoff=SIMILAR))
 
 
-def _options(survey: ModuleScan, project: Project) -> Iterator[Option]:
+def _find_module_options(survey: ModuleScan, project: Project) -> Iterator[Option]:
     for called in survey.calls:
         match called.node.func:
             case ast.Attribute(attr="add_argument") | ast.Attribute(attr="add"):
-                yield from _argparse(called, survey)
-            case _ if (dotted(called.node.func) or "") in ("click.option", "option", "typer.Option"):
-                yield from _click(called, survey, project)
+                yield from _find_argparse_options(called, survey)
+            case _ if (dotted_path(called.node.func) or "") in ("click.option", "option", "typer.Option"):
+                yield from _find_click_options(called, survey, project)
             case _ if _is_lightning_cli(called, survey, project):
-                yield from _lightning(called, survey, project)
-            case _ if (dotted(called.node.func) or "") in ("fire.Fire", "Fire", "typer.run"):
+                yield from _find_lightning_options(called, survey, project)
+            case _ if (dotted_path(called.node.func) or "") in ("fire.Fire", "Fire", "typer.run"):
                 yield from _of_function(called, survey, project)
 
 
-def _argparse(called: CallSite, survey: ModuleScan) -> Iterator[Option]:
-    names = _spellings(called.node)
+def _find_argparse_options(called: CallSite, survey: ModuleScan) -> Iterator[Option]:
+    names = _find_spellings(called.node)
     if not names:
         return  # a positional: it goes into `args:`
-    action = _text(called.node, "action")
+    action = _find_keyword_text(called.node, "action")
     is_flag = action in ("store_true", "store_false", "store_const", "count")
-    value = _default(called.node)
-    if isinstance(value, Unknown) and _keyword(called.node, "default") is None:
+    value = _evaluate_default(called.node)
+    if isinstance(value, Unknown) and _find_keyword(called.node, "default") is None:
         value = {"store_true": False, "store_false": True}.get(action or "")
-    kind = _keyword(called.node, "type")
-    value = _typed(value, kind)
+    kind = _find_keyword(called.node, "type")
+    value = _convert_default(value, kind)
     yield Option(
         name=names[0],
         value=value,
         parser=OptionParser.ARGPARSE,
-        dest=_text(called.node, "dest") or names[0].lstrip("-").replace("-", "_"),
+        dest=_find_keyword_text(called.node, "dest") or names[0].lstrip("-").replace("-", "_"),
         is_float=isinstance(value, float) or (isinstance(kind, ast.Name) and kind.id == "float"),
-        takes_several=_keyword(called.node, "nargs") is not None,
-        place=survey.place(called.node.lineno),
+        takes_several=_find_keyword(called.node, "nargs") is not None,
+        place=survey.place_of_line(called.node.lineno),
         names=names,
         is_flag=is_flag,
         sets=action != "store_false",
         off=f"--no-{names[0][2:]}" if _is_toggle(called.node) and names[0].startswith("--") else None,
-        choices=_choices(_keyword(called.node, "choices")),
+        choices=_evaluate_choices(_find_keyword(called.node, "choices")),
         makes_true=isinstance(kind, ast.Name) and kind.id == "bool",
     )
 
 
-def _click(called: CallSite, survey: ModuleScan, project: Project) -> Iterator[Option]:
-    names = tuple(each for spelling in _spellings(called.node) for each in spelling.split("/")[:1])
+def _find_click_options(called: CallSite, survey: ModuleScan, project: Project) -> Iterator[Option]:
+    names = tuple(each for spelling in _find_spellings(called.node) for each in spelling.split("/")[:1])
     if names:
-        is_flag = _keyword(called.node, "is_flag") is not None
-        value = _default(called.node)
+        is_flag = _find_keyword(called.node, "is_flag") is not None
+        value = _evaluate_default(called.node)
         if is_flag and isinstance(value, Unknown):
             value = False
-        if _keyword(called.node, "envvar") is not None:
+        if _find_keyword(called.node, "envvar") is not None:
             value = Unknown("may stand in the environment")
         dest = _click_name(called.node, names)
         functions = (each for found in survey.definitions.values() for each in found)
@@ -272,11 +272,12 @@ def _click(called: CallSite, survey: ModuleScan, project: Project) -> Iterator[O
             dest=dest,
             is_read=not decorated or is_parameter_read(dest, decorated[0], survey, project),
             is_float=isinstance(value, float),
-            takes_several=_keyword(called.node, "nargs") is not None or _keyword(called.node, "multiple") is not None,
-            place=survey.place(called.node.lineno),
+            takes_several=_find_keyword(called.node, "nargs") is not None
+            or _find_keyword(called.node, "multiple") is not None,
+            place=survey.place_of_line(called.node.lineno),
             names=names,
             is_flag=is_flag,
-            choices=_choices(_click_choices(_keyword(called.node, "type"))),
+            choices=_evaluate_choices(_click_choices(_find_keyword(called.node, "type"))),
         )
 
 
@@ -295,25 +296,25 @@ def _click_name(node: ast.Call, names: tuple[str, ...]) -> str:
     return bare[0] if bare else max(names, key=len).lstrip("-").replace("-", "_").lower()
 
 
-def _lightning(called: CallSite, survey: ModuleScan, project: Project) -> Iterator[Option]:
+def _find_lightning_options(called: CallSite, survey: ModuleScan, project: Project) -> Iterator[Option]:
     """``--model.lr`` of ``LightningCLI(LitModel, DataModule)``: the constructors' parameters."""
     for position, (keyword, prefix) in enumerate((("model_class", "model"), ("datamodule_class", "data"))):
-        given = called.node.args[position] if position < len(called.node.args) else _keyword(called.node, keyword)
-        meaning = project.meaning(dotted(given) or "", survey) if given is not None else None
+        given = called.node.args[position] if position < len(called.node.args) else _find_keyword(called.node, keyword)
+        meaning = project.resolve_name(dotted_path(given) or "", survey) if given is not None else None
         if isinstance(meaning, ProjectSymbol):
-            chosen_later = _keyword(called.node, f"subclass_mode_{prefix}") is not None
+            chosen_later = _find_keyword(called.node, f"subclass_mode_{prefix}") is not None
             for option in _of_signature(meaning, f"{prefix}.", project, OptionParser.LIGHTNING_CLI):
                 value = option.value
-                if chosen_later or _keyword(called.node, "parser_kwargs") is not None:
+                if chosen_later or _find_keyword(called.node, "parser_kwargs") is not None:
                     value = Unknown("may stand in a config file")
                 yield replace(option, value=value, is_read=option.is_read or chosen_later)
-    yield from _of_trainer_defaults(_keyword(called.node, "trainer_defaults"), survey)
+    yield from _of_trainer_defaults(_find_keyword(called.node, "trainer_defaults"), survey)
 
 
 def _of_trainer_defaults(node: ast.expr | None, survey: ModuleScan) -> Iterator[Option]:
     """Yield ``--trainer.max_epochs`` of ``trainer_defaults={"max_epochs": 3}``."""
     for entry in () if node is None else entries_of("", node):
-        value = evaluate(entry.value)
+        value = evaluate_literal(entry.value)
         if not isinstance(value, Unknown | dict | list):
             name = f"trainer.{entry.key}"
             yield Option(
@@ -322,13 +323,13 @@ def _of_trainer_defaults(node: ast.expr | None, survey: ModuleScan) -> Iterator[
                 parser=OptionParser.LIGHTNING_CLI,
                 dest=name,
                 is_float=isinstance(value, float),
-                place=survey.place(entry.value.lineno),
+                place=survey.place_of_line(entry.value.lineno),
                 names=(f"--{name}",),
             )
 
 
 def _of_function(called: CallSite, survey: ModuleScan, project: Project) -> Iterator[Option]:
-    meaning = project.meaning(dotted(called.node.args[0]) or "", survey) if called.node.args else None
+    meaning = project.resolve_name(dotted_path(called.node.args[0]) or "", survey) if called.node.args else None
     if isinstance(meaning, ProjectSymbol):
         yield from _of_signature(meaning, "", project, OptionParser.FUNCTION)
 
@@ -336,11 +337,11 @@ def _of_function(called: CallSite, survey: ModuleScan, project: Project) -> Iter
 def _of_signature(own: ProjectSymbol, prefix: str, project: Project, parser: OptionParser) -> Iterator[Option]:
     signature = signature_of(own, project)
     for parameter in signature.parameters if signature is not None else ():
-        default, place = parameter.default, parameter.survey.place(parameter.declared.lineno)
+        default, place = parameter.default, parameter.survey.place_of_line(parameter.declared.lineno)
         if default is not None:
-            place = parameter.survey.place(default.lineno)
+            place = parameter.survey.place_of_line(default.lineno)
         name = f"--{prefix}{parameter.name}"
-        value = Unknown("required") if default is None else evaluate(default)
+        value = Unknown("required") if default is None else evaluate_literal(default)
         yield Option(
             name=name,
             value=value,
@@ -349,11 +350,11 @@ def _of_signature(own: ProjectSymbol, prefix: str, project: Project, parser: Opt
             is_read=is_parameter_read(parameter.name, parameter.declared, parameter.survey, project),
             is_float=isinstance(value, float),
             place=place,
-            names=tuple(dict.fromkeys((name, _dashed(name)))),
+            names=tuple(dict.fromkeys((name, _to_dashes(name)))),
         )
 
 
-def _dashed(name: str) -> str:
+def _to_dashes(name: str) -> str:
     """Fire and typer take dashes; LightningCLI, whose names have a dot, does not."""
     return name if "." in name else "--" + name[2:].replace("_", "-")
 
@@ -363,8 +364,8 @@ def _is_lightning_cli(called: CallSite, survey: ModuleScan, project: Project) ->
 
 
 def _descends_from_lightning_cli(node: ast.expr, survey: ModuleScan, project: Project, depth: int = 0) -> bool:
-    path = dotted(node)
-    match project.meaning(path, survey) if path is not None and depth < MAX_BASES else None:
+    path = dotted_path(node)
+    match project.resolve_name(path, survey) if path is not None and depth < MAX_BASES else None:
         case LibrarySymbol(path=there):
             return there.endswith("LightningCLI")
         case ProjectSymbol(survey=inside, node=ast.ClassDef(bases=bases)):
@@ -373,37 +374,37 @@ def _descends_from_lightning_cli(node: ast.expr, survey: ModuleScan, project: Pr
             return False
 
 
-def _spellings(node: ast.Call) -> tuple[str, ...]:
+def _find_spellings(node: ast.Call) -> tuple[str, ...]:
     """Return the names that begin with a dash, the long ones first."""
     texts = [each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
     return tuple(sorted((text for text in texts if text.startswith("-")), key=lambda text: not text.startswith("--")))
 
 
-def _keyword(node: ast.Call, name: str) -> ast.expr | None:
+def _find_keyword(node: ast.Call, name: str) -> ast.expr | None:
     return next((keyword.value for keyword in node.keywords if keyword.arg == name), None)
 
 
-def _text(node: ast.Call, name: str) -> str | None:
-    value = _keyword(node, name)
+def _find_keyword_text(node: ast.Call, name: str) -> str | None:
+    value = _find_keyword(node, name)
     return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else None
 
 
-def _default(node: ast.Call) -> Value | Unknown:
-    value = _keyword(node, "default")
-    return Unknown("no default") if value is None else evaluate(value)
+def _evaluate_default(node: ast.Call) -> Value | Unknown:
+    value = _find_keyword(node, "default")
+    return Unknown("no default") if value is None else evaluate_literal(value)
 
 
 def _is_toggle(node: ast.Call) -> bool:
-    action = _keyword(node, "action")
-    return action is not None and (dotted(action) or "").rpartition(".")[2] == "BooleanOptionalAction"
+    action = _find_keyword(node, "action")
+    return action is not None and (dotted_path(action) or "").rpartition(".")[2] == "BooleanOptionalAction"
 
 
-def _choices(node: ast.expr | None) -> tuple[Value, ...]:
-    held = None if node is None else evaluate(node)
+def _evaluate_choices(node: ast.expr | None) -> tuple[Value, ...]:
+    held = None if node is None else evaluate_literal(node)
     return tuple(held) if isinstance(held, list | tuple) else ()
 
 
-def _typed(value: Value | Unknown, kind: ast.expr | None) -> Value | Unknown:
+def _convert_default(value: Value | Unknown, kind: ast.expr | None) -> Value | Unknown:
     """Argparse converts a default that is a text, and nothing else."""
     match value, kind:
         case str(), ast.Name(id="int" | "float" as name):
@@ -415,7 +416,7 @@ def _typed(value: Value | Unknown, kind: ast.expr | None) -> Value | Unknown:
             return value
 
 
-def _undeclared(name: str, program: Program, parser: OptionParser) -> Option:
+def _build_undeclared(name: str, program: Program, parser: OptionParser) -> Option:
     """Return an option whose name stands in no source."""
     return Option(
         name=name,

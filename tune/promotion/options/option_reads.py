@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from tune.promotion.find.module_scan import Definition, ModuleScan, dotted
+from tune.promotion.find.module_scan import Definition, ModuleScan, dotted_path
 from tune.promotion.find.project import LibrarySymbol, Project, ProjectSymbol
 from tune.promotion.program import Program
 
@@ -13,10 +13,14 @@ WHOLE = frozenset({"vars", "eval", "exec", "attrgetter"})
 
 def may_read(dest: str, program: Program) -> bool:
     """Tell whether an attribute of this name, of anything but ``self``, is read anywhere, or may be."""
-    return any(_reads(node, dest) for source in program.sources.values() for node in _nodes(source.tree))
+    return any(
+        _is_read_of(node, dest)
+        for source in program.sources.values()
+        for node in _walk_without_declarations(source.tree)
+    )
 
 
-def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
+def _walk_without_declarations(tree: ast.AST) -> Iterator[ast.AST]:
     """Yield all nodes but those of declarations: ``add_argument("--lr", dest="lr")``."""
     waiting: list[ast.AST] = [tree]
     while waiting:
@@ -27,7 +31,7 @@ def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
         waiting.extend(ast.iter_child_nodes(node))
 
 
-def _reads(node: ast.AST, dest: str) -> bool:
+def _is_read_of(node: ast.AST, dest: str) -> bool:
     match node:
         case ast.Attribute(attr="__dict__"):
             return True
@@ -64,7 +68,7 @@ def is_parameter_read(name: str, declared: Definition, survey: ModuleScan, proje
             return True
         function = found[0]
     decorators = (each.func if isinstance(each, ast.Call) else each for each in function.decorator_list)
-    if any((dotted(each) or "").rpartition(".")[2] not in DECLARING for each in decorators):
+    if any((dotted_path(each) or "").rpartition(".")[2] not in DECLARING for each in decorators):
         return True
     own = any(isinstance(node, ast.Name) and node.id == name for each in function.body for node in ast.walk(each))
     return own or _reads_otherwise(project)
@@ -75,7 +79,7 @@ def _has_plain_bases(node: ast.ClassDef, survey: ModuleScan, project: Project) -
     if node.keywords or node.decorator_list:
         return False
     for base in node.bases:
-        match project.meaning(dotted(base) or "", survey):
+        match project.resolve_name(dotted_path(base) or "", survey):
             case LibrarySymbol(path=path) if path.rpartition(".")[2] in LIGHTNING_BASES:
                 continue
             case ProjectSymbol(survey=there, node=ast.ClassDef() as inner) if _has_plain_bases(inner, there, project):

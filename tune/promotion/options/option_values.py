@@ -17,7 +17,7 @@ from tune.promotion.options.declared_options import Option, OptionParser, import
 from tune.promotion.program import Program
 from tune.space.dimensions import Value, is_int
 from tune.space.yaml_document import read_document
-from tune.space.yaml_scalar import scalar
+from tune.space.yaml_scalar import parse_scalar
 
 CONFIG = ("--config", "-c")
 """How LightningCLI is given a config file."""
@@ -102,7 +102,7 @@ def _place_in(file: Path, path: Sequence[str], commands: Sequence[str], program:
 def _by_word(option: Option, args: Sequence[str]) -> Value | Unknown:
     """Return what the last ``key=value`` says."""
     texts = [text for name, equals, text in (word.partition("=") for word in args) if f"{name}=" in option.names]
-    return scalar(texts[-1]) if texts else option.value
+    return parse_scalar(texts[-1]) if texts else option.value
 
 
 def _by_name(option: Option, args: Sequence[str]) -> Value | Unknown:
@@ -111,21 +111,21 @@ def _by_name(option: Option, args: Sequence[str]) -> Value | Unknown:
     for position, word in enumerate(args):
         name, equals, text = word.partition("=")
         if name in option.names:
-            value = _said(option, text if equals else None, args[position + 1 :])
+            value = _parse_given_value(option, text if equals else None, args[position + 1 :])
         elif _may_mean(word, option):
             value = Unknown(word)
     return value
 
 
-def _said(option: Option, text: str | None, following: Sequence[str]) -> Value | Unknown:
+def _parse_given_value(option: Option, text: str | None, following: Sequence[str]) -> Value | Unknown:
     """Return what an option that is given is worth; ``text`` stands behind its equals sign."""
     if option.is_flag:
         return option.sets
     if option.takes_several or isinstance(option.value, list | tuple):
         return Unknown("given in args")
     if text is None:
-        return scalar(following[0]) if following else option.value
-    return scalar(text)
+        return parse_scalar(following[0]) if following else option.value
+    return parse_scalar(text)
 
 
 def _may_mean(word: str, option: Option) -> bool:
@@ -172,7 +172,7 @@ def _by_config(option: Option, args: Sequence[str]) -> Value | Unknown:
         if name in CONFIG:
             value = _in_file(text, path, commands, value)
         elif name in option.names:
-            value = _said(option, text, ())
+            value = _parse_given_value(option, text, ())
         elif option.dest.startswith(f"{holder}.") or (holder and text.endswith(CONFIG_SUFFIXES)):
             value = Unknown(f"{name} {text}")  # a class, or a config file, of its own
     return value

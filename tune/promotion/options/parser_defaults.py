@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tune.promotion.find.literals import Unknown, evaluate, source_of
+from tune.promotion.find.literals import Unknown, evaluate_literal, source_of
 from tune.promotion.find.module_scan import CallSite, ModuleScan
 from tune.promotion.find.project import Project
 from tune.promotion.find.scan import is_main_guard
@@ -34,16 +34,16 @@ def changed_defaults(project: Project) -> ChangedDefaults:
             if not isinstance(called.node.func, ast.Attribute) or called.node.func.attr != "set_defaults":
                 continue
             certain = _is_always_executed(called, survey)
-            for dest, value in _given(called.node):
+            for dest, value in _find_set_defaults(called.node):
                 if dest is None:
                     of_any = Unknown(source_of(value))
                     continue
                 text = Unknown(source_of(value))
-                values[dest] = evaluate(value) if certain and dest not in values else text
+                values[dest] = evaluate_literal(value) if certain and dest not in values else text
     return ChangedDefaults(values, of_any)
 
 
-def _given(node: ast.Call) -> Iterator[tuple[str | None, ast.expr]]:
+def _find_set_defaults(node: ast.Call) -> Iterator[tuple[str | None, ast.expr]]:
     """Yield names with their defaults, by keyword or in jsonargparse's dictionary; None: any name."""
     for keyword in node.keywords:
         yield keyword.arg, keyword.value

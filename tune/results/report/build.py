@@ -8,8 +8,8 @@ from pathlib import Path
 from tune.experiment.open import StoredExperiment
 from tune.experiment.records import read_record
 from tune.experiment.trial_result import TrialResult, pareto_front, ranked
-from tune.paths import short
-from tune.promotion.resolve import PromotedConstant, resolve
+from tune.paths import display_path
+from tune.promotion.resolve import PromotedConstant, resolve_constants
 from tune.results.failures import failed, failures_of
 from tune.results.hints import hints_of
 from tune.results.importance import Importance, importance_of, is_scored
@@ -34,8 +34,8 @@ def write_report(experiment: StoredExperiment, path: Path | None = None) -> Path
 def page_of(experiment: StoredExperiment) -> Page:
     """Return everything that stands on the page."""
     space, trials, best = experiment.space, experiment.trials, experiment.best
-    program = experiment.snapshot.stored
-    promoted = resolve(space, program)
+    program = experiment.snapshot.stored_program
+    promoted = resolve_constants(space, program)
     runs = _runs(experiment)
     clock = clock_of((each.start, each.end) for each in runs)
     subjects = _subjects(experiment, promoted)
@@ -57,7 +57,7 @@ def page_of(experiment: StoredExperiment) -> Page:
         is_better=_is_better(experiment),
         best_version="" if best is None else best.version,
         front=_front_size(experiment),
-        hints=tuple(each.sentence for each in hints_of(trials, space, experiment.paths.argument)),
+        hints=tuple(each.sentence for each in hints_of(trials, space, experiment.paths.cli_argument)),
         rows=tuple(rows_of(experiment, promoted)),
         diff=source_diff(experiment, promoted),
         overview=_overview(experiment, subjects, clock),
@@ -74,7 +74,7 @@ def page_of(experiment: StoredExperiment) -> Page:
         lines=_lines(experiment),
         commands=experiment.commands or (f"{COMMAND} --space {experiment.paths.name}.yaml",),
         space=experiment.paths.space.read_text(encoding="utf-8"),
-        folder=short(experiment.paths.folder),
+        folder=display_path(experiment.paths.folder),
         loads=_loads(experiment),
         next=_next(experiment),
         made=made_now(),
@@ -248,11 +248,11 @@ def _lines(experiment: StoredExperiment) -> tuple[TrialRow, ...]:
 def _loads(experiment: StoredExperiment) -> str:
     if experiment.best is None:
         return ""
-    return f'from tune import load\n\nmodel = load("{short(experiment.paths.folder)}")'
+    return f'from tune import load\n\nmodel = load("{display_path(experiment.paths.folder)}")'
 
 
 def _next(experiment: StoredExperiment) -> tuple[str, ...]:
-    name, best = experiment.paths.argument, experiment.best
+    name, best = experiment.paths.cli_argument, experiment.best
     if best is None:
         return ()
     lines = [f"{COMMAND} retrain {name}"]

@@ -8,11 +8,11 @@ from pathlib import Path
 from tune.errors import ExperimentError
 from tune.experiment.open import StoredExperiment
 from tune.experiment.trial_result import TrialResult, better
-from tune.paths import short
+from tune.paths import display_path
 from tune.results.report.page import filled, made_now, save
 from tune.results.report.plot import DASHES, SERIES, Figure, Plot, axis, line_of, safe, value_axis
 from tune.results.report.value_table import NO_VALUE, text
-from tune.space.dimensions import describe
+from tune.space.dimensions import describe_dimension
 from tune.space.space import Objective
 
 
@@ -117,14 +117,14 @@ def compared(experiments: Sequence[StoredExperiment]) -> ComparedExperiment:
 
 def _column(experiment: StoredExperiment, history: SearchHistory, constants: Sequence[str]) -> Column:
     best, baseline, space = history.best, history.baseline, experiment.space
-    program = experiment.snapshot.stored
+    program = experiment.snapshot.stored_program
     values = {} if best is None else best.values
     reference = None if baseline is None else baseline.final_score
     settings = space.settings
     return Column(
         name=history.name,
         program=program.name_of(program.path),
-        folder=short(experiment.paths.folder),
+        folder=display_path(experiment.paths.folder),
         cells=(
             ("best", NO_VALUE if best is None or best.score is None else f"{best.score:.5g}"),
             ("hardcoded values", NO_VALUE if reference is None else f"{reference:.5g}"),
@@ -136,7 +136,7 @@ def _column(experiment: StoredExperiment, history: SearchHistory, constants: Seq
         ),
         best=tuple(text(values[name]) if name in values else NO_VALUE for name in constants),
         searched=tuple(
-            describe(space.dimensions[name]) if name in space.dimensions else NO_VALUE for name in constants
+            describe_dimension(space.dimensions[name]) if name in space.dimensions else NO_VALUE for name in constants
         ),
     )
 

@@ -33,7 +33,7 @@ from tune.results.report.plot import (
     scale,
     value_axis,
 )
-from tune.space.conditions import restored
+from tune.space.conditions import restore_value
 from tune.space.dimensions import (
     Choice,
     Dimension,
@@ -44,9 +44,9 @@ from tune.space.dimensions import (
     RandInt,
     Uniform,
     Value,
-    contains,
+    is_in_dimension,
     is_number,
-    same,
+    is_same_value,
 )
 from tune.space.space import Mode, Objective
 
@@ -106,11 +106,11 @@ def _params(values: Mapping[str, Value], dimensions: Mapping[str, Dimension]) ->
     """Return the values inside their ranges; a baseline outside of them is no point of the plots."""
     found: dict[str, object] = {}
     for name, dimension in dimensions.items():
-        value = restored(dimension, values.get(name))
-        if name not in values or not contains(dimension, value):
+        value = restore_value(dimension, values.get(name))
+        if name not in values or not is_in_dimension(dimension, value):
             continue
         if isinstance(dimension, Choice):
-            place = next(place for place, option in enumerate(dimension.options) if same(option, value))
+            place = next(place for place, option in enumerate(dimension.options) if is_same_value(option, value))
             found[name] = labels(dimension)[place]
         else:
             found[name] = value

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tune.errors import ExperimentError
-from tune.paths import atomic_write, short
+from tune.paths import atomic_write, display_path
 from tune.results.failures import Failed
 from tune.results.report.plot import Plot
 from tune.results.report.value_table import ValueRow
@@ -183,5 +183,5 @@ def save(html: str, path: Path) -> Path:
             aside.write_text(html, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         what = f"the report cannot be written: {error.strerror}"
-        raise ExperimentError(short(path), what, "Give another file with -o.") from error
+        raise ExperimentError(display_path(path), what, "Give another file with -o.") from error
     return path

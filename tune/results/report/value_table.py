@@ -8,10 +8,10 @@ from tune.experiment.open import StoredExperiment
 from tune.promotion.constant import Constant
 from tune.promotion.find.literals import Unknown
 from tune.promotion.resolve import PromotedConstant
-from tune.promotion.source_edit import diff, rewrite
+from tune.promotion.source_edit import build_diff, rewrite_sources
 from tune.results.write_back import in_type
 from tune.space.conditions import describe_condition
-from tune.space.dimensions import describe
+from tune.space.dimensions import describe_dimension
 
 NO_VALUE = "-"
 """Of a constant that keeps its hardcoded value, since its condition does not hold."""
@@ -46,7 +46,8 @@ def rows_of(experiment: StoredExperiment, promoted: Sequence[PromotedConstant]) 
                 hardcoded=text(experiment.baseline_value(item)),
                 best=text(value) if held else NO_VALUE,
                 changed=held and text(value) != text(experiment.baseline_value(item)),
-                searched=describe(item.dimension) + (f"; when {describe_condition(condition)}" if condition else ""),
+                searched=describe_dimension(item.dimension)
+                + (f"; when {describe_condition(condition)}" if condition else ""),
             )
         )
     return rows
@@ -63,7 +64,7 @@ def source_diff(experiment: StoredExperiment, promoted: Sequence[PromotedConstan
         if isinstance(item.constant, Constant) and item.key in best.values
     }
     try:
-        return diff(rewrite(experiment.snapshot.stored, wanted))
+        return build_diff(rewrite_sources(experiment.snapshot.stored_program, wanted))
     except ApplyError:
         return ""
 

@@ -19,7 +19,7 @@ from tune.space.dimensions import (
     RandInt,
     Uniform,
     Value,
-    same,
+    is_same_value,
 )
 
 N_STARTUP_TRIALS = 10
@@ -62,7 +62,7 @@ def to_label(dimension: Dimension, value: Value) -> Any:
     """Return a value as Optuna knows it."""
     if not isinstance(dimension, Choice):
         return value
-    return next(label for label, option in labels_of(dimension).items() if same(option, value))
+    return next(label for label, option in labels_of(dimension).items() if is_same_value(option, value))
 
 
 def from_label(dimension: Dimension, label: Any) -> Value:

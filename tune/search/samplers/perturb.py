@@ -14,7 +14,7 @@ import random
 from collections.abc import Mapping
 from typing import assert_never
 
-from tune.space.conditions import draw
+from tune.space.conditions import draw_config
 from tune.space.dimensions import (
     Choice,
     Dimension,
@@ -26,7 +26,7 @@ from tune.space.dimensions import (
     Uniform,
     Value,
     is_number,
-    same,
+    is_same_value,
 )
 
 SHARE = 0.25
@@ -85,7 +85,7 @@ def explore(
     resample_probability: float = RESAMPLE_PROBABILITY,
 ) -> dict[str, Value]:
     """Return other values of the same constants."""
-    anew = draw(dimensions, {}, rng)
+    anew = draw_config(dimensions, {}, rng)
     return {
         name: anew[name] if rng.random() < resample_probability else _near(dimensions[name], value, rng)
         for name, value in values.items()
@@ -116,6 +116,6 @@ def _other(moved: int, value: int, rng: random.Random) -> int:
 
 
 def _neighbour(dimension: Choice, value: Value, rng: random.Random) -> Value:
-    place = next(index for index, option in enumerate(dimension.options) if same(value, option))
+    place = next(index for index, option in enumerate(dimension.options) if is_same_value(value, option))
     there = min(max(place + rng.choice((-1, 1)), 0), len(dimension.options) - 1)
     return dimension.options[there]

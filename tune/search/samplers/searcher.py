@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tune.errors import SearchError
 from tune.experiment.trial_result import better, dominates, measures_of
-from tune.promotion.resolve import PromotedConstant, hardcoded
+from tune.promotion.resolve import PromotedConstant, hardcoded_values
 from tune.promotion.space_checks import N_DRAWS
 from tune.search.samplers.grid import grid_points
 from tune.search.samplers.optuna_samplers import (
@@ -24,7 +24,7 @@ from tune.search.samplers.optuna_samplers import (
 )
 from tune.search.samplers.perturb import SHARE, perturb
 from tune.search.samplers.trial_window import Curve, TrialWindow
-from tune.space.conditions import draw, in_order, is_active, only_active
+from tune.space.conditions import draw_config, in_order, is_active, only_active
 from tune.space.dimensions import Value, could_draw
 from tune.space.settings import MAX_SEED
 from tune.space.space import Space
@@ -68,7 +68,7 @@ class Searcher:
         self.distributions: dict[str, BaseDistribution] = {
             name: distribution_of(dimension) for name, dimension in self._dimensions.items()
         }
-        self._hardcoded = hardcoded(promoted)
+        self._hardcoded = hardcoded_values(promoted)
         self._baseline = only_active(self._hardcoded, space.conditions)
         self._memory = TrialWindow(
             self._sampler(n_past),
@@ -254,14 +254,14 @@ class Searcher:
             if near != values and self.allows(near):
                 return near
         for _ in range(100 * N_DRAWS):
-            far = draw(self._dimensions, self._space.conditions, self._rng)
+            far = draw_config(self._dimensions, self._space.conditions, self._rng)
             if self.allows(far):
                 return far
-        raise SearchError(self._space.where("require"), "no further configuration is found", "Require less.")
+        raise SearchError(self._space.place_of_entry("require"), "no further configuration is found", "Require less.")
 
     def _completed(self, values: Mapping[str, Value]) -> dict[str, Value]:
         """Return the values that count, with random ones for constants that vary only now."""
-        return only_active({**draw(self._dimensions, {}, self._rng), **values}, self._space.conditions)
+        return only_active({**draw_config(self._dimensions, {}, self._rng), **values}, self._space.conditions)
 
     def allows(self, values: Mapping[str, Value]) -> bool:
         """Tell whether a configuration fulfils what the space requires."""

@@ -32,7 +32,7 @@ def check_epochs(space: Space, program: Program) -> None:
     if BOUNDS & space.settings.trainer.keys() or epochs_constant(program) is not None:
         return
     raise SpaceError(
-        space.where("trainer"),
+        space.place_of_entry("trainer"),
         f"nothing says how many epochs a trial has, and {program.source.name} has no MAX_EPOCHS",
         "Write `trainer: {max_epochs: 10}`, or give --trainer.max_epochs 10.",
     )
@@ -64,7 +64,7 @@ def _check_hyperband(space: Space, program: Program) -> None:
     settings = space.settings
     if settings.scheduler == "hyperband" and "max_t" not in settings.scheduler_args and not n_epochs(space, program):
         raise SpaceError(
-            space.where("scheduler"),
+            space.place_of_entry("scheduler"),
             "hyperband: nothing says how many epochs a whole trial has",
             "Write `scheduler_args: {max_t: 27}`, or `trainer: {max_epochs: 27}`.",
         )

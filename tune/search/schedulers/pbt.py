@@ -134,15 +134,15 @@ class PbtExploit:
             return  # an earlier driver did
         weights = version_of(donor)
         self._tidy(epoch)
-        if not weights.after(epoch).exists():
-            weights.after(epoch).hardlink_to(weights.last)
-        self._kept[weights.after(epoch)] = epoch
+        if not weights.donor_checkpoint(epoch).exists():
+            weights.donor_checkpoint(epoch).hardlink_to(weights.last_checkpoint)
+        self._kept[weights.donor_checkpoint(epoch)] = epoch
         self._ledger.mutate(heir, epoch, donor, self._mutated(heir, epoch, self._ledger.values(donor)))
 
     def checkpoint(self, heir: int, version_of: VersionOf) -> Path | None:
         """Return the checkpoint that an heir goes on from; None where it has its own."""
         mutations = self._ledger.mutations(heir)
-        return version_of(mutations[-1]["donor"]).after(mutations[-1]["epoch"]) if mutations else None
+        return version_of(mutations[-1]["donor"]).donor_checkpoint(mutations[-1]["epoch"]) if mutations else None
 
     def tidy(self) -> None:
         """Delete the donors' checkpoints: nobody takes over any more."""

@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial
 
 from tune.experiment.trial_result import SETTINGS
 from tune.paths import ExperimentPaths
-from tune.promotion.resolve import PromotedConstant, hardcoded
+from tune.promotion.resolve import PromotedConstant, hardcoded_values
 from tune.search.samplers.optuna_samplers import from_label, to_label
 from tune.search.study.journal import KNOWLEDGE, TRAINED_OTHERWISE, open_study, records_of
 from tune.search.study.rewrite_journal import Fate, RewrittenJournal
@@ -16,7 +16,7 @@ from tune.search.study.study import BASELINE
 from tune.search.study.switch_files import switch
 from tune.space.conditions import only_active
 from tune.space.dimensions import Dimension, Value
-from tune.space.edit import carried
+from tune.space.edit import convert_config
 from tune.space.space import Space, note_space
 
 
@@ -45,7 +45,7 @@ class SpaceEdit:
     @property
     def hardcoded(self) -> dict[str, Value]:
         """What the source says of the constants of both."""
-        return {**hardcoded(self.promoted_before), **hardcoded(self.promoted)}
+        return {**hardcoded_values(self.promoted_before), **hardcoded_values(self.promoted)}
 
     @property
     def dimensions(self) -> dict[str, Dimension]:
@@ -54,7 +54,7 @@ class SpaceEdit:
 
     def fate(self, values: Mapping[str, Value]) -> Fate:
         """Return what a configuration is in the edited space, or why it is none."""
-        return carried(values, self.after, self.dimensions, self.hardcoded)
+        return convert_config(values, self.after, self.dimensions, self.hardcoded)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +109,7 @@ def kept_by(edit: SpaceEdit, paths: ExperimentPaths) -> KeptTrials:
 def _fate(trial: FrozenTrial, edit: SpaceEdit) -> Fate:
     """Return what becomes of a trial; the baseline holds the hardcoded values, whatever the ranges are."""
     if trial.number == BASELINE:
-        return only_active(hardcoded(edit.promoted), edit.after.conditions)
+        return only_active(hardcoded_values(edit.promoted), edit.after.conditions)
     return edit.fate(trial.user_attrs["constants"])
 
 

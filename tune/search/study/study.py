@@ -38,7 +38,7 @@ from tune.search.study.journal import (
     events,
     open_study,
 )
-from tune.space.conditions import only_active, restored
+from tune.space.conditions import only_active, restore_value
 from tune.space.dimensions import Value
 from tune.space.space import Space, note_space
 from tune.trial.reporting import EpochReport
@@ -96,7 +96,7 @@ class SearchStudy:
         for trial in past:
             for mutation in trial.user_attrs.get(MUTATIONS, ()):
                 held = mutation["constants"].items()
-                self._values[trial.number] = {name: restored(dimensions[name], value) for name, value in held}
+                self._values[trial.number] = {name: restore_value(dimensions[name], value) for name, value in held}
             self._note_finished(trial)
 
     @property
@@ -248,7 +248,7 @@ class SearchStudy:
 
         ``found``: ``value`` by constant, as a trial's record has it.
         """
-        held = {key: restored(self._options[key], found[key]["value"]) for key in self._options if key in found}
+        held = {key: restore_value(self._options[key], found[key]["value"]) for key in self._options if key in found}
         values = {**self._values[number], **held}
         in_order = {key: values[key] for key in self._space.dimensions if key in values}
         active = only_active(in_order, self._space.conditions)

@@ -18,10 +18,10 @@ def switch(paths: ExperimentPaths, space: Space, records: Iterable[Record]) -> N
     Killed before the folder is renamed, nothing has changed; after it, every reader sees the new files, and
     ``finish_switch`` moves to their places those that still are in it.
     """
-    aside = paths.folder / f"{paths.switched.name}.new"
+    aside = paths.folder / f"{paths.pending_edit.name}.new"
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
-    earlier_space, earlier_journal = paths.earlier(paths.n_earlier + 1)
+    earlier_space, earlier_journal = paths.files_before_edit(paths.n_earlier + 1)
     shutil.copyfile(paths.space, aside / earlier_space.name)
     shutil.copyfile(paths.journal, aside / earlier_journal.name)
     write_space(space, aside / paths.space.name)
@@ -29,19 +29,19 @@ def switch(paths: ExperimentPaths, space: Space, records: Iterable[Record]) -> N
         file.writelines(json.dumps(record, separators=(",", ":")) + "\n" for record in records)
     for path in (*aside.iterdir(), aside):
         _to_disk(path)
-    aside.rename(paths.switched)
+    aside.rename(paths.pending_edit)
     _to_disk(paths.folder)
     finish_switch(paths)
 
 
 def finish_switch(paths: ExperimentPaths) -> None:
     """Move to their places the files of a switch that was decided; forget one that was not."""
-    shutil.rmtree(paths.folder / f"{paths.switched.name}.new", ignore_errors=True)
-    if not paths.switched.is_dir():
+    shutil.rmtree(paths.folder / f"{paths.pending_edit.name}.new", ignore_errors=True)
+    if not paths.pending_edit.is_dir():
         return
-    for path in sorted(paths.switched.iterdir()):
+    for path in sorted(paths.pending_edit.iterdir()):
         path.replace(paths.folder / path.name)
-    paths.switched.rmdir()
+    paths.pending_edit.rmdir()
     _to_disk(paths.folder)
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from tune.errors import ExperimentError, suggest
-from tune.paths import VersionPaths, short
+from tune.errors import ExperimentError, suggest_name
+from tune.paths import VersionPaths, display_path
 from tune.trial.checkpoints.checkpoint_state import CheckpointState, read_mark
 from tune.trial.checkpoints.event_files import cut_back
 from tune.trial.lightning.packages import PACKAGES
@@ -65,11 +65,11 @@ def load_model(
     except pickle.UnpicklingError as error:
         what = f"the checkpoint holds more than weights and plain values: {_what(error)}"
         hint = "Unpickling it may run code. If you trust whoever trained it: load(..., trust_checkpoints=True)."
-        raise ExperimentError(short(path), what, hint) from error
+        raise ExperimentError(display_path(path), what, hint) from error
     except ExperimentError:
         raise
     except Exception as error:  # the file may hold anything, and Lightning and the program's own class read it
-        raise ExperimentError(short(path), *_reason(error, model_class, held, arguments)) from error
+        raise ExperimentError(display_path(path), *_reason(error, model_class, held, arguments)) from error
     return model.eval()
 
 
@@ -84,7 +84,7 @@ def _check_arguments(model_class: type, arguments: Mapping[str, Any], path: Path
     for name in arguments:
         if name not in (known := _parameters(model_class)):
             what = f"{model_class.__name__} has no argument {name!r}"
-            raise ExperimentError(short(path), what, suggest(name, known, what="it has"))
+            raise ExperimentError(display_path(path), what, suggest_name(name, known, what="it has"))
 
 
 def _check_whole(path: Path) -> None:
@@ -95,7 +95,7 @@ def _check_whole(path: Path) -> None:
         member = archive.testzip()
     if member is not None:
         what = f"no model comes of this checkpoint: it is damaged at {member}"
-        raise ExperimentError(short(path), what, _OURS)
+        raise ExperimentError(display_path(path), what, _OURS)
 
 
 @contextlib.contextmanager
@@ -169,7 +169,7 @@ def _check_inert(held: Mapping[str, Any], path: Path) -> None:
         if function is not None and function not in INSTANTIATORS:
             what = f"the checkpoint names a function to make the model, and it is not LightningCLI's: {function!r}"
             hint = "Calling it may run code. If you trust whoever trained it: load(..., trust_checkpoints=True)."
-            raise ExperimentError(short(path), what, hint)
+            raise ExperimentError(display_path(path), what, hint)
 
 
 def _first_line(error: Exception) -> str:
@@ -201,15 +201,15 @@ def gone_back(files: VersionPaths, task: TrialTask, *, trusts_checkpoints: bool)
     """
     for left in files.checkpoints.glob(".*"):  # a checkpoint that was being written
         left.unlink(missing_ok=True)
-    files.freed.unlink(missing_ok=True)
-    mark = read_mark(files.last)
+    files.freed_note.unlink(missing_ok=True)
+    mark = read_mark(files.last_checkpoint)
     if mark is not None and mark.fit > 1:
         mark = None  # the fits before it would have to be repeated: all is
     n_mutations = len(task.mutations)
     if mark is not None and task.weights is not None and mark.n_mutations < n_mutations:
-        mark = mark.adopt(Path(task.weights), files.last, n_mutations)
-    if mark is not None and not trusts_checkpoints and not is_plain(files.last):
-        sys.stderr.write(f"{files.last.name} holds more than plain data; the trial starts anew. {TRUST}\n")
+        mark = mark.adopt(Path(task.weights), files.last_checkpoint, n_mutations)
+    if mark is not None and not trusts_checkpoints and not is_plain(files.last_checkpoint):
+        sys.stderr.write(f"{files.last_checkpoint.name} holds more than plain data; the trial starts anew. {TRUST}\n")
         mark = None
     if mark is None:
         shutil.rmtree(files.program_checkpoints, ignore_errors=True)

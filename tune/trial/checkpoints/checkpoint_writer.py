@@ -52,8 +52,8 @@ class CheckpointWriter:
         is_best = is_best and self.keeps_best
         writes_last = mark.epoch_is_over and (is_best or self._is_due(trainer, mark))
         self.are_up_to_date = writes_last or (mark.epoch_is_over and self._when in ("best", "none"))
-        targets = [self._files.last] if writes_last else []
-        targets += [self._files.best] if is_best else []
+        targets = [self._files.last_checkpoint] if writes_last else []
+        targets += [self._files.best_checkpoint] if is_best else []
         if targets:
             self.write(trainer, mark, targets)
 
@@ -61,7 +61,7 @@ class CheckpointWriter:
         """Write what was not due when its epoch ended, now that the trial stops there: it may go on later."""
         if not self.are_up_to_date:
             self.are_up_to_date = True
-            self.write(trainer, make_mark(), [self._files.last])
+            self.write(trainer, make_mark(), [self._files.last_checkpoint])
 
     def _is_due(self, trainer: Any, mark: CheckpointState) -> bool:
         """Tell whether an epoch that is not the best is written; of several processes they all are told the same."""

@@ -190,7 +190,7 @@ def _run_rank(job: Job, executor: Executor, order: ProgramRun, rank: int, port: 
             execute(job, executor, order, seat, unheard, lambda: None, traces.append)
     except BaseException as error:  # the program may raise anything
         failed, trace = time.time(), "".join(traceback.format_exception(error))
-        failure = explained(failure_of(error, job), executor.snapshot.stored)
+        failure = explained(failure_of(error, job), executor.snapshot.stored_program)
         print_uncaught(error)
     return RankResult(
         rank=rank,

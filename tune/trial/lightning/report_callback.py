@@ -399,7 +399,7 @@ class ReportCallback:
 
     def _save_best_of_fits(self, trainer: Any, *, is_best: bool) -> None:
         if is_best and self.checkpoints.keeps_best:
-            self.checkpoints.write(trainer, self._mark_of(trainer, within=False), [self._files.best])
+            self.checkpoints.write(trainer, self._mark_of(trainer, within=False), [self._files.best_checkpoint])
 
 
 def _end_repetition(trainer: Any) -> None:

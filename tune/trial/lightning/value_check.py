@@ -8,10 +8,10 @@ from typing import Any
 
 from tune.errors import ProgramError
 from tune.promotion.constant import Constant, ConstantKind
-from tune.promotion.execute import IN_FORCE, PromotedValues, same
+from tune.promotion.execute import IN_FORCE, PromotedValues, is_expected_value
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
-from tune.space.names import normal
+from tune.space.names import canonical_name
 
 MISSING = object()
 
@@ -68,7 +68,7 @@ class PromotedValueCheck:
 
     def _compare(self, key: str, constant: Constant, held: Any) -> None:
         wanted = self._values[key]
-        if not same(held, wanted):
+        if not is_expected_value(held, wanted):
             raise ProgramError(
                 constant.where,
                 f"{key} is not in force: the search set {wanted!r}, the program holds {held!r} when training begins",
@@ -77,7 +77,7 @@ class PromotedValueCheck:
 
     def _held(self, constant: Constant, modules: Sequence[ModuleType]) -> Iterator[tuple[str, Any]]:
         """Yield what each module made of the constant's file holds under its name; a file may be loaded twice."""
-        head, *rest = normal(constant.name).split(".")
+        head, *rest = canonical_name(constant.name).split(".")
         path = str(self._program.root / constant.sites[0].source)
         for module in modules:
             if module.__file__ == path and (held := _follow(vars(module).get(head, MISSING), rest)) is not MISSING:

@@ -101,8 +101,8 @@ def enter_version(version: VersionPaths, job: Job) -> None:
     os.dup2(log, 2)
     os.close(log)
     if job.own_folder:
-        version.own.mkdir(exist_ok=True)
-    os.chdir(version.own if job.own_folder else job.folder)
+        version.working_folder.mkdir(exist_ok=True)
+    os.chdir(version.working_folder if job.own_folder else job.folder)
     torch.set_num_threads(job.n_threads)
     if job.n_threads > 1:
         threadpool_limits(job.n_threads)  # of NumPy's and SciPy's libraries: the template has one thread

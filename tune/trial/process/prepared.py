@@ -60,7 +60,7 @@ def _file_of(module: ModuleType) -> str | None:
 def _is_installed(module: ModuleType, program: Program) -> bool:
     """Return whether a module comes from a file outside the project."""
     file = _file_of(module)
-    return file is not None and not program.holds(Path(file).resolve())
+    return file is not None and not program.is_project_file(Path(file).resolve())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
