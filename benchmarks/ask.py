@@ -20,7 +20,7 @@ from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import PromotedConstant, resolve_constants
 from tune.search.samplers.optuna_samplers import build_sampler, distribution_of
-from tune.search.study.study import SearchStudy, create_ledger
+from tune.search.study.study import SearchStudy, create_search_study
 from tune.space.space import Space
 from tune.space.space_file import read_space
 
@@ -52,7 +52,7 @@ def main() -> None:
         space, promoted = _space(Path(folder), options.sampler)
         paths = ExperimentPaths(Path(folder) / "bench")
         paths.folder.mkdir()
-        ledger = create_ledger(paths, space, promoted)
+        ledger = create_search_study(paths, space, promoted)
         print(f"{options.sampler}: {'trials':>8} {'ask, ms':>10} {'ends, ms':>10} {'Optuna holding all, ask, ms':>30}")
         asks: list[float] = []
         ends: list[float] = []
@@ -80,12 +80,12 @@ def _space(folder: Path, sampler: str) -> tuple[Space, tuple[PromotedConstant, .
 def _trial(ledger: SearchStudy, number: int, rng: random.Random) -> tuple[float, float]:
     """Run a trial without training; return the milliseconds of its ask, and of its reports and end."""
     started = time.perf_counter()
-    asked, values = ledger.ask() if number else ledger.ask_baseline()
+    asked, values = ledger.ask_trial() if number else ledger.ask_baseline()
     ended = time.perf_counter()
     score = 1 - abs(float(str(values["DROPOUT"])) - 0.2) - 0.05 * rng.random()
     for epoch in (1, 2, 3):
-        ledger.report(asked, epoch, score - 1 / epoch)
-    _ = ledger.prune(asked) if number % 2 else ledger.complete(asked)
+        ledger.write_epoch(asked, epoch, score - 1 / epoch)
+    _ = ledger.prune_trial(asked) if number % 2 else ledger.complete_trial(asked)
     return (ended - started) * 1000, (time.perf_counter() - ended) * 1000
 
 

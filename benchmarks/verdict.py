@@ -23,7 +23,7 @@ from tune.cluster.local_cluster import local_cluster
 from tune.cluster.resources import Resources
 from tune.experiment.open import open_experiment
 from tune.experiment.records import RetrainRequest
-from tune.results.retrain_results import read_retrained, verdicts
+from tune.results.retrain_results import judge_trials, read_retrained
 from tune.results.verdict import CONFIDENCE
 
 N_SEEDS = 5
@@ -104,8 +104,8 @@ def _judged(project: Path, constants: str, n_trials: int, seed: int) -> tuple[st
     experiment = open_experiment("s", project / "storage")
     retrained = read_retrained(experiment.paths)
     requests: list[RetrainRequest] = [each.request for each in retrained]
-    ((_, verdict),) = verdicts(retrained, experiment, requests).items()
-    return verdict.finding, verdict.words
+    ((_, verdict),) = judge_trials(retrained, experiment, requests).items()
+    return verdict.finding, verdict.sentence
 
 
 def _quietly(*words: str) -> None:

@@ -17,11 +17,11 @@ def programs(tmp_path):
 @pytest.fixture(scope="session")
 def server():
     """Run the one process server of the test session; searches in this process use it, too."""
-    from tune.cluster.process_server import running_server, server_of
+    from tune.cluster.process_server import run_server, server_socket
     from tune.cluster.resources import Resources
 
     resources = Resources(n_cores=2, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=2)
-    with running_server(), server_of(resources) as path:
+    with run_server(), server_socket(resources) as path:
         yield path
 
 

@@ -10,7 +10,7 @@ from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import take_snapshot
-from tune.search.study.study import create_ledger
+from tune.search.study.study import create_search_study
 from tune.search.versions import version_name
 from tune.space.space_file import read_space, write_space
 
@@ -59,7 +59,7 @@ def write_experiment(folder, trials, space=SPACE, name="exp", program=PROGRAM):
     write_space(space, paths.space)
     take_snapshot(program, paths.source)
     promoted = resolve_constants(space, program)
-    ledger = create_ledger(paths, space, promoted)
+    ledger = create_search_study(paths, space, promoted)
     for number, trial in enumerate(trials):
         ledger._study.add_trial(_frozen(number, trial, space, ledger, paths))
     return open_experiment(name, folder / "storage")
@@ -73,7 +73,7 @@ def _frozen(number, trial, space, ledger, paths):
     if trial.failure is not None:
         attributes["reason"] = trial.failure.reason
         _write_record(number, version, values, trial.failure, paths)
-    params = ledger._searcher.labels(values)
+    params = ledger._searcher.to_labels(values)
     score = (max if space.mode == "max" else min)(trial.curve) if trial.curve else None
     return create_trial(
         state=TrialState[trial.state],
@@ -99,4 +99,4 @@ def _write_record(number, version, values, failure, paths):
         devices=None,
         started=0.0,
         failure=failure,
-    ).write(files)
+    ).write_record(files)

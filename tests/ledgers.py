@@ -5,7 +5,7 @@ from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import take_snapshot
-from tune.search.study.study import create_ledger
+from tune.search.study.study import create_search_study
 from tune.search.versions import version_name
 from tune.space.space_file import read_space, write_space
 
@@ -30,11 +30,11 @@ def write_experiment(storage, name, curves, *, metric="Score/Val", mode="max", t
     paths.folder.mkdir(parents=True)
     write_space(space, paths.space)
     take_snapshot(found, paths.source)
-    ledger = create_ledger(paths, space, resolve_constants(space, found))
+    ledger = create_search_study(paths, space, resolve_constants(space, found))
     for number, curve in enumerate(curves):
-        _, values = ledger.ask() if number else ledger.ask_baseline()
+        _, values = ledger.ask_trial() if number else ledger.ask_baseline()
         version = version_name(number, values if number else {})
-        ledger.note(number, version=version)
+        ledger.set_attributes(number, version=version)
         paths.version(version).folder.mkdir()
         reached = list(enumerate(curve or [], start=1))
         record = TrialRecord(
@@ -49,9 +49,9 @@ def write_experiment(storage, name, curves, *, metric="Score/Val", mode="max", t
             started=0.0,
             curve=reached,
         )
-        record.write(paths.version(version))
+        record.write_record(paths.version(version))
         for epoch, value in reached:
-            ledger.report(number, epoch, value)
-        _ = ledger.complete(number) if curve else ledger.fail(number, "ValueError: no")
-    ledger.suspend()
+            ledger.write_epoch(number, epoch, value)
+        _ = ledger.complete_trial(number) if curve else ledger.fail_trial(number, "ValueError: no")
+    ledger.suspend_trials()
     return paths

@@ -55,7 +55,7 @@ def run_in_process(server, job, task, *, answer=lambda epoch: False, environment
             epochs = [EpochReport(*each) for each in content[0]]
             told.epochs += epochs
             answers = [answer(each) for each in epochs]
-            process.answer(stop=any(answers))
+            process.answer_report(stop=any(answers))
         elif what == READY:
             told.packages.append(content[0])
         elif what == NO_ROOM:

@@ -11,7 +11,7 @@ from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import take_snapshot
-from tune.search.study.study import create_ledger
+from tune.search.study.study import create_search_study
 from tune.search.versions import version_name
 from tune.space.space_file import read_space, write_space
 
@@ -32,14 +32,14 @@ class Recorded:
         self.paths.folder.mkdir(parents=True)
         write_space(self.space, self.paths.space)
         take_snapshot(found, self.paths.source)
-        self.ledger = create_ledger(self.paths, self.space, promoted)
-        self.ledger.notes.remember("python run_search.py --space space.yaml")
+        self.ledger = create_search_study(self.paths, self.space, promoted)
+        self.ledger.notes.add_command("python run_search.py --space space.yaml")
         self.times = {}  # start and end by number
         self.free = [BEGAN, BEGAN]  # when each worker is free
 
     def trial(self, curve, state="complete", *, reason=None, others=None, pause_s=0.0, epoch_s=2.0):
         """Write a trial with this curve, or what a function of its constants says: curve, state and reason."""
-        number, values = self.ledger.ask_baseline() if self.ledger.n_trials == 0 else self.ledger.ask()
+        number, values = self.ledger.ask_baseline() if self.ledger.n_trials == 0 else self.ledger.ask_trial()
         if callable(curve):
             curve, state, reason = curve(values)
         worker = min(range(2), key=lambda each: self.free[each])
@@ -48,9 +48,9 @@ class Recorded:
         self.free[worker] = end + 0.2
         self.times[number] = (start, end)
         version = version_name(number, values if number else {})
-        self.ledger.note(number, version=version, worker=f"host:{100 + worker}")
+        self.ledger.set_attributes(number, version=version, worker=f"host:{100 + worker}")
         for epoch, value in enumerate(curve, 1):
-            self.ledger.report(number, epoch, value, () if others is None else others(values, epoch))
+            self.ledger.write_epoch(number, epoch, value, () if others is None else others(values, epoch))
         files = self.paths.version(version)
         files.folder.mkdir()
         TrialRecord(
@@ -65,13 +65,13 @@ class Recorded:
             started=start,
             ended=None if state == "running" else end,
             failure=Failure(kind="Error", message=reason or "") if state == "failed" else None,
-        ).write(files)
+        ).write_record(files)
         if state == "failed":
-            self.ledger.fail(number, reason)
+            self.ledger.fail_trial(number, reason)
         elif state == "pruned":
-            self.ledger.prune(number)
+            self.ledger.prune_trial(number)
         elif state == "complete":
-            self.ledger.complete(number)
+            self.ledger.complete_trial(number)
         return number
 
     def finish(self):

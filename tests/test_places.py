@@ -109,7 +109,7 @@ def test_a_command_takes_an_experiment_by_its_name_in_the_default_storage_and_by
         local_folder_of("s3://bucket/lr_bs"),
     ]
 
-    assert [ExperimentPaths(folder).argument for folder in folders] == [
+    assert [ExperimentPaths(folder).cli_argument for folder in folders] == [
         "lr_bs",
         f"'{tmp_path}/my results/lr_bs'",
         "s3://bucket/lr_bs",

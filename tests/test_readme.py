@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tune.cli import main
-from tune.cli.parser import COMMANDS, SEARCH, command_of, split
+from tune.cli.parser import COMMANDS, SEARCH, import_command, split_command
 from tune.experiment.records import PARTS
 from tune.promotion.find_constants import find_constant, find_constants
 from tune.promotion.program import find_program
@@ -40,7 +40,7 @@ def quoted(cell):
 
 
 def options_of(name):
-    return set(command_of(name).parser().options)
+    return set(import_command(name).parser().option_spellings)
 
 
 LINES = [
@@ -134,8 +134,8 @@ def test_the_space_file_that_ships_when_compared_with_the_readme_then_stands_the
 
 @pytest.mark.parametrize("argv", LINES, ids=" ".join)
 def test_a_command_when_it_stands_in_the_readme_then_it_is_understood(argv):
-    name, words = split(argv)
-    given = command_of(name).parser().read(words)
+    name, words = split_command(argv)
+    given = import_command(name).parser().parse_words(words)
     targets = {
         SEARCH: "space",
         "constants": "program",

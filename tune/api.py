@@ -42,7 +42,7 @@ class Experiment(opened.StoredExperiment):
 
         Raises ExperimentError where there is none.
         """
-        found = opened.open_experiment(str(experiment), _storage(storage))
+        found = opened.open_experiment(str(experiment), _storage_folder(storage))
         super().__init__(
             paths=found.paths, space=found.space, snapshot=found.snapshot, trials=found.trials, folder=found.folder
         )
@@ -108,24 +108,24 @@ def search(
 
     Raises UserError where a search cannot begin, as the command line tells it, and SearchError where it cannot go on.
     """
-    from tune.cluster.backend import machine
-    from tune.experiment.lock import locked
-    from tune.search.prepare import prepare
+    from tune.cluster.backend import open_backend
+    from tune.experiment.lock import lock_experiment
+    from tune.search.prepare import prepare_search
 
-    read = _of_keys(keys) if space is None else _changed(read_space(find_space(str(space))), keys)
-    with machine(address, None if gpus is None else tuple(gpus), lambda line: None) as where:
-        plan = prepare(read, where, _storage(storage), name)
+    read = _space_from_keys(keys) if space is None else _apply_keys(read_space(find_space(str(space))), keys)
+    with open_backend(address, None if gpus is None else tuple(gpus), lambda line: None) as where:
+        plan = prepare_search(read, where, _storage_folder(storage), name)
         paths = claim_experiment(plan.storage, plan.name or plan.space.name, numbered=plan.name is None)
-        with locked(paths):
+        with lock_experiment(paths):
             try:
-                _run(plan, paths, on_trial)
+                _run_silently(plan, paths, on_trial)
             except (UserError, StartError):
                 shutil.rmtree(paths.folder)
                 raise
     return Experiment(paths.folder)
 
 
-def _run(plan: "SearchPlan", paths: ExperimentPaths, on_trial: Callable[[TrialResult], None]) -> None:
+def _run_silently(plan: "SearchPlan", paths: ExperimentPaths, on_trial: Callable[[TrialResult], None]) -> None:
     from tune.search.run import run_search
     from tune.search.spec import DRIVER_LOG, Search
 
@@ -154,11 +154,11 @@ def _run(plan: "SearchPlan", paths: ExperimentPaths, on_trial: Callable[[TrialRe
         )
 
 
-def _storage(given: str | Path | None) -> Path:
+def _storage_folder(given: str | Path | None) -> Path:
     return absolute_path(given or DEFAULT_STORAGE, "storage")
 
 
-def _changed(space: Space, keys: dict[str, Any]) -> Space:
+def _apply_keys(space: Space, keys: dict[str, Any]) -> Space:
     settings = space.settings
     for key, value in keys.items():
         if key not in CHECKS:
@@ -169,7 +169,7 @@ def _changed(space: Space, keys: dict[str, Any]) -> Space:
     return replace(space, settings=settings)
 
 
-def _of_keys(keys: dict[str, Any]) -> Space:
+def _space_from_keys(keys: dict[str, Any]) -> Space:
     """Return the space that keyword arguments describe: they are read as the file that they would be."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "search.yaml"

@@ -17,7 +17,7 @@ from benchmarks.ask import PROGRAM, SPACE
 from benchmarks.cost.trivial import EPOCH_S, N_EPOCHS, REPORTS, Trivial
 from tune.cli import main as command
 from tune.cluster.local_cluster import local_cluster
-from tune.cluster.process_server import ray_scratch
+from tune.cluster.process_server import ray_temp_folder
 from tune.cluster.resources import Resources, plan_resources
 from tune.gc_control import collector_paused_for_long
 from tune.paths import claim_experiment
@@ -121,7 +121,7 @@ def bare(out: Path, folder: Path, n_trials: int) -> None:
     settings = replace(read_space(folder / "space.yaml").settings, concurrency=N_WORKERS)
     with (
         local_cluster(_resources(settings, N_WORKERS)),
-        ray_scratch() as scratch,
+        ray_temp_folder() as scratch,
         Path(os.devnull).open("w") as nowhere,
         contextlib.redirect_stdout(nowhere),
     ):

@@ -11,7 +11,7 @@ from tune.experiment.records import TrialRecord
 from tune.paths import VersionPaths
 from tune.trial.messages import TrialTask
 from tune.trial.process.channel import EPOCHS
-from tune.trial.ray_store import open_gate, wait_for_gate
+from tune.trial.ray_store import publish_preflight_result, wait_for_preflight
 from tune.trial.reporting import EpochReport, EpochReporter
 from tune.trial.trainable import REST, TrialTrainable
 
@@ -34,12 +34,12 @@ class Trivial(TrialTrainable):
     def _run(self, task: TrialTask, files: VersionPaths) -> Iterator[dict[str, Any]]:
         """Yield the results of a trial."""
         if task.gated:
-            wait_for_gate(self._job.gate)
+            wait_for_preflight(self._job.gate)
         files.folder.mkdir(exist_ok=True)
         record = _record(task, files)
-        record.write(files)
+        record.write_record(files)
         if task.preflight:
-            open_gate(self._job.gate, {})
+            publish_preflight_result(self._job.gate, {})
         sent: list[list[EpochReport]] = []
         mail = EpochReporter(lambda epochs: bool(sent.append(epochs)), task.judged_at)
         n_epochs = int(os.environ.get(N_EPOCHS, len(REPORTS)))
@@ -47,13 +47,13 @@ class Trivial(TrialTrainable):
             time.sleep(float(os.environ.get(EPOCH_S, 0)))
             value = 1 - abs(float(str(task.values["DROPOUT"])) - 0.2) - 1 / epoch
             record = replace(record, curve=[*record.curve, (epoch, value)])
-            record.write(files)
-            mail.report(EpochReport(epoch, value, epoch == n_epochs, ()))
+            record.write_record(files)
+            mail.report_epoch(EpochReport(epoch, value, epoch == n_epochs, ()))
             while sent:
                 yield {EPOCHS: [tuple(each) for each in sent.pop()]}
             if self._is_stopped:
                 break
-        replace(record, stage="complete", ended=time.time()).write(files)
+        replace(record, stage="complete", ended=time.time()).write_record(files)
         yield {"done": True, REST: [tuple(each) for each in mail.held]}
 
     def end_politely(self) -> None:

@@ -22,8 +22,8 @@ from tune.promotion.resolve import PromotedConstant, resolve_constants
 from tune.search.checkpoint_retention import CheckpointRetention
 from tune.search.controller import SearchController, SearchLimits
 from tune.search.samplers.optuna_samplers import distribution_of
-from tune.search.schedulers.build import build_heirs, build_rule
-from tune.search.schedulers.epochs import n_reports
+from tune.search.schedulers.build import build_pbt_exploit, build_scheduler
+from tune.search.schedulers.epochs import count_reports
 from tune.search.study.study import SearchStudy
 from tune.space.dimensions import Dimension, arguments_of, kind_of
 from tune.space.space import Space
@@ -55,8 +55,8 @@ class Ours:
         self._conductor = SearchController(
             paths,
             ledger,
-            build_rule(space, program, n_reports(space, program, None)),
-            build_heirs(space, promoted, ledger),
+            build_scheduler(space, program, count_reports(space, program, None)),
+            build_pbt_exploit(space, promoted, ledger),
             CheckpointRetention(paths, [space.mode], None, free=lambda folder: 10**18),
             SearchLimits(
                 trials=10**9, time_budget_s=None, concurrency=concurrency, max_failures=0, give_up_after=10**9
@@ -75,9 +75,9 @@ class Ours:
 
     def report(self, trial: str, epoch: EpochReport) -> bool:
         """Hear of an epoch."""
-        ends = self._conductor.report(trial, [epoch]) or epoch.last
+        ends = self._conductor.receive_epochs(trial, [epoch]) or epoch.last
         if ends:
-            self._conductor.ended(trial, death=None)
+            self._conductor.on_trial_end(trial, death=None)
         return ends
 
 

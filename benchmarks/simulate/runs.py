@@ -17,18 +17,18 @@ from benchmarks.simulate.tables import SHORT, Scale, open_table, scale_of
 
 ROOT = Path(__file__).parents[2]
 DECIDING = (
-    "sampling/memory",
-    "sampling/perturb",
-    "sampling/sampler",
-    "sampling/searcher",
-    "sampling/tpe",
-    "scheduling/asha",
-    "scheduling/hyperband",
-    "scheduling/median",
-    "scheduling/population",
-    "scheduling/schedulers",
+    "search/samplers/trial_window",
+    "search/samplers/perturb",
+    "search/samplers/optuna_samplers",
+    "search/samplers/searcher",
+    "internals/optuna_internals",
+    "search/schedulers/asha",
+    "search/schedulers/hyperband",
+    "search/schedulers/median",
+    "search/schedulers/pbt",
+    "search/schedulers/build",
 )
-"""The modules of ``tune/search`` of which another text is another search."""
+"""The modules of ``tune`` of which another text is another search."""
 
 FULL_TRAININGS = {1: 12, 2: 12, 4: 20, 16: 40}
 """The budget of all workers together, in mean full trainings of the table, by the number of workers."""
@@ -117,7 +117,7 @@ def made_by(method: str) -> str:
     """Return what decides about the outcome beside the cell: the text of our classes, or the peers' versions."""
     if method.split()[0] != OURS:
         return f"optuna {version('optuna')}, ray {version('ray')}"
-    texts = [(ROOT / "tune" / "search" / f"{name}.py").read_bytes() for name in DECIDING]
+    texts = [(ROOT / "tune" / f"{name}.py").read_bytes() for name in DECIDING]
     return hashlib.sha256(b"".join(texts)).hexdigest()[:12]
 
 

@@ -11,7 +11,7 @@ from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import take_snapshot
-from tune.search.study.study import create_ledger
+from tune.search.study.study import create_search_study
 from tune.space.space_file import read_space, write_space
 
 NET = """\
@@ -84,17 +84,19 @@ def make(tmp_path, monkeypatch):
         paths.folder.mkdir(parents=True)
         write_space(found, paths.space)
         take_snapshot(program, paths.source)
-        ledger = create_ledger(paths, found, resolve_constants(found, program))
+        ledger = create_search_study(paths, found, resolve_constants(found, program))
         for score, values in trials:
             draws = ledger._searcher
             is_first = values is trials[0][1]
-            number, _ = ledger.ask_baseline() if is_first else ledger._opened(draws._drawn(draws.labels(values)))
-            ledger.note(number, constants=values)
+            number, _ = (
+                ledger.ask_baseline() if is_first else ledger._add_trial(draws._sample_config(draws.to_labels(values)))
+            )
+            ledger.set_attributes(number, constants=values)
             if score is None:
-                ledger.fail(number, "out of memory")
+                ledger.fail_trial(number, "out of memory")
             else:
-                ledger.report(number, 1, score)
-                ledger.complete(number)
+                ledger.write_epoch(number, 1, score)
+                ledger.complete_trial(number)
         return root
 
     return experiment

@@ -1,13 +1,13 @@
 """Settings may be given on the command line, and win there."""
 
 from tune.cli.arguments import Arguments
-from tune.cli.parser import command_of, split
+from tune.cli.parser import import_command, split_command
 from tune.space.settings import Settings
 
 
 def parse(argv):
-    name, words = split(argv)
-    return command_of(name).parser().read(words)
+    name, words = split_command(argv)
+    return import_command(name).parser().parse_words(words)
 
 
 def test_an_option_wins_over_the_space_file():
@@ -15,9 +15,9 @@ def test_an_option_wins_over_the_space_file():
         "--trials 5 --time-budget 1h30m --seed 3 --sampler random --scheduler none --concurrency 2 --cpus-per-trial 2 "
         "--gpus-per-trial 0.5 --workers-per-trial 2 --repeats --hang-after 5 -g 1 3"
     )
-    arguments = Arguments.of(parse(["--space", "s.yaml", *words.split()]))
+    arguments = Arguments.from_namespace(parse(["--space", "s.yaml", *words.split()]))
 
-    settings = arguments.settings(Settings(trials=9, trainer={"max_epochs": 4, "precision": 32}))
+    settings = arguments.apply_settings(Settings(trials=9, trainer={"max_epochs": 4, "precision": 32}))
     assert settings == Settings(
         trials=5,
         time_budget_s=5400.0,
@@ -38,7 +38,7 @@ def test_an_option_wins_over_the_space_file():
 def test_trainer_arguments_are_read_with_and_without_an_equals_sign():
     words = ["--trainer.max_epochs=3", "--trainer.deterministic", "true", "--trainer.precision", "16-mixed"]
     given = parse(["--space", "s", *words, "--trainer.accelerator", "None"])
-    settings = Arguments.of(given).settings(Settings())
+    settings = Arguments.from_namespace(given).apply_settings(Settings())
 
     assert settings.trainer == {"max_epochs": 3, "deterministic": True, "precision": "16-mixed", "accelerator": None}
 
@@ -47,6 +47,6 @@ def test_what_is_left_out_keeps_what_the_file_says():
     given = parse(["--space", "s.yaml"])
 
     base = Settings(trials=9, sampler="gp")
-    assert Arguments.of(given).settings(base) == base
+    assert Arguments.from_namespace(given).apply_settings(base) == base
     assert (given.space, given.name, given.storage, given.gpu) == ("s.yaml", None, None, None)
     assert given.fast_dev_run is False

@@ -13,11 +13,11 @@ from tune.paths import ExperimentPaths
 def ended(tmp_path, monkeypatch):
     """Return what says that a trial of so many ended, and in how many of them something was made ready."""
     prepared = []
-    monkeypatch.setattr(at_end, "_prepare", lambda: prepared.append(1))
+    monkeypatch.setattr(at_end, "_preload_report", lambda: prepared.append(1))
 
     def search(n_trials, numbers, *, wanted=True):
         report, heard = ReportAtEnd(Screen(quiet=True), ExperimentPaths(tmp_path), wanted=wanted), []
-        on_end = report.prepared_by(heard.append, n_trials)
+        on_end = report.preload_after(heard.append, n_trials)
         counts = []
         for number in numbers:
             on_end(outcome(number))

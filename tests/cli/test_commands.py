@@ -9,7 +9,7 @@ import pytest
 
 from tune import cli
 from tune.cli import main
-from tune.cli.parser import COMMANDS, command_of
+from tune.cli.parser import COMMANDS, import_command
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,7 +62,7 @@ def test_the_commands_are_these_and_no_others():
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_a_command_takes_these_options_and_no_others(name):
-    assert set(command_of(name).parser().options) == OPTIONS[name]
+    assert set(import_command(name).parser().option_spellings) == OPTIONS[name]
 
 
 @pytest.mark.parametrize("words", [["--help"], *([name, "--help"] for name in COMMANDS)], ids=" ".join)

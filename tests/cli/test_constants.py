@@ -209,7 +209,7 @@ def test_constants_on_a_terminal_of_80_columns_then_no_line_is_longer_and_files_
         width = 80
 
     listing = read_listing(find_program(Path("train.py")))
-    show_sections(Narrow(), make_rows(listing, listing.by_rank))
+    show_sections(Narrow(), make_rows(listing, listing.ranked_constants))
     told = capfd.readouterr().out
 
     assert told == NARROW

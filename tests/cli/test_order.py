@@ -13,7 +13,7 @@ from tests.ledgers import write_experiment
 from tune import load
 from tune.cli import main
 from tune.errors import ExperimentError
-from tune.experiment.lock import locked
+from tune.experiment.lock import lock_experiment
 from tune.experiment.open import open_experiment
 
 
@@ -290,5 +290,5 @@ def test_a_second_one_may_begin_where_one_was_deleted(run, storage):
     run("delete", "one", "--yes")
     paths = write_experiment(storage, "one", [[0.2]])
 
-    with locked(paths):
+    with lock_experiment(paths):
         assert run("list")[1].splitlines()[1].split()[1] == "running"

@@ -39,7 +39,7 @@ def test_a_table_with_long_cells_keeps_its_first_column_and_every_word(columns, 
 
 @pytest.mark.parametrize("heading", ["[/red]", "IoU[car]", "CFG['[/red]']", ":smile:", "[link=http://x]x[/link]"])
 def test_a_heading_is_text_and_no_markup(heading, capfd):
-    Screen().table(("constant", heading), [("LR", "0.1")])
+    Screen().print_table(("constant", heading), [("LR", "0.1")])
 
     assert capfd.readouterr().out.splitlines()[0].rstrip() == f"constant   {heading}"
 
@@ -61,7 +61,7 @@ def test_the_best_values_are_shown_as_the_program_has_them(tmp_path, capfd):
         recorded.trial([score])
     promoted = resolve_constants(recorded.space, find_program(recorded.space.program))
 
-    show_end(Screen(), recorded.ledger.outcomes, recorded.space, promoted)
+    show_end(Screen(), recorded.ledger.trial_results, recorded.space, promoted)
     row = next(line for line in capfd.readouterr().out.splitlines() if line.startswith("SIZES"))
     assert row.rstrip() == "SIZES      (8, 8)      (16, 16)"
 

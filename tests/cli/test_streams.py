@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tune.cli.terminal.streams import complain, printable, printable_line
+from tune.cli.terminal.streams import make_printable, make_printable_line, print_error
 
 WRITTEN_OUT = {
     "\x1b[31m": "\\x1b[31m",
@@ -35,36 +35,36 @@ ORDINARY = [
 
 @pytest.mark.parametrize("text", WRITTEN_OUT, ids=ascii)
 def test_what_acts_on_a_terminal_or_hides_is_written_out(text):
-    assert printable(text) == WRITTEN_OUT[text]
+    assert make_printable(text) == WRITTEN_OUT[text]
 
 
 @pytest.mark.parametrize("text", ORDINARY, ids=ascii)
 def test_ordinary_text_of_any_language_stays_as_it_is(text):
-    assert printable(text) == text
+    assert make_printable(text) == text
 
 
 def test_a_line_has_no_second_one():
-    assert printable_line("two\tcolumns\nand a line") == "two\\tcolumns\\nand a line"
+    assert make_printable_line("two\tcolumns\nand a line") == "two\\tcolumns\\nand a line"
 
 
 @pytest.mark.parametrize(("text", "told"), [("x" * 2001, "x" * 2000), ("\x1b" * 1_000_000, "\\x1b" * 500)])
 def test_of_a_long_line_its_beginning_is_written_and_its_length(text, told):
-    assert printable_line(text) == f"{told}... ({len(text):,} characters)"
+    assert make_printable_line(text) == f"{told}... ({len(text):,} characters)"
 
 
 def test_of_an_error_of_many_lines_the_first_ones_are_written_and_how_many_there_are(capsys):
-    complain("no such folder" + "\n" * 120_000 + "x\n")
+    print_error("no such folder" + "\n" * 120_000 + "x\n")
 
     assert capsys.readouterr().err == "no such folder" + "\n" * 99 + "\n... (119,901 lines more)\n"
 
 
 @given(st.text(st.characters()))
 def test_any_text_is_one_line_that_every_stream_takes(text):
-    told = printable_line(text)
+    told = make_printable_line(text)
 
     told.encode()
     assert len(told.splitlines()) <= 1
     assert {unicodedata.category(each) for each in told if each not in "\u200c\u200d"}.isdisjoint(
         {"Cc", "Cf", "Cs", "Zl", "Zp"}
     )
-    assert printable_line(told) == told
+    assert make_printable_line(told) == told

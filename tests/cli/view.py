@@ -2,10 +2,10 @@
 
 import sys
 
-from tune.cli.terminal.observer import looking_on
+from tune.cli.terminal.observer import observe_search
 from tune.cli.terminal.summary import Screen
 from tune.cluster.resources import Resources
-from tune.experiment.trial_result import TrialResult, best_of
+from tune.experiment.trial_result import TrialResult, find_best_epoch
 from tune.promotion.program import find_program
 from tune.search.progress import Progress
 from tune.space.space_file import find_space, read_space
@@ -16,13 +16,13 @@ def main(space_file, title):
     screen = Screen()
     space = read_space(find_space(space_file))
     resources = Resources(n_cores=2, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=2)
-    screen.line("above")
-    with looking_on(screen, space, find_program(space.program), resources, title=title, n_trials=20) as onlooker:
+    screen.print_line("above")
+    with observe_search(screen, space, find_program(space.program), resources, title=title, n_trials=20) as onlooker:
         events = Events(screen, onlooker)
         for line in sys.stdin:
             what, *rest = line.split()
             getattr(events, what)(*rest)
-    screen.line("below")
+    screen.print_line("below")
 
 
 class Events:
@@ -63,7 +63,7 @@ def mute():
 
 
 def outcome(number, version, curve, state, reason):
-    best = best_of(curve, "max")
+    best = find_best_epoch(curve, "max")
     return TrialResult(
         number=number,
         version=version,

@@ -13,7 +13,7 @@ from tests.pictures import FOLDER, RECORD, ROOT
 from tests.pictures.screen import page_of
 from tests.pictures.shown import digests
 from tests.terminal import Terminal, python
-from tune.results.dashboards import tensorboard
+from tune.results.dashboards import serve_tensorboard
 
 COMMAND = "python run_search.py --space lr_bs.yaml"
 DIM = ("running ", "ended", "Ctrl-C")
@@ -30,7 +30,7 @@ def main():
         FOLDER.mkdir(parents=True, exist_ok=True)
         with chromium() as browser:
             look_at(browser, page.as_uri(), "terminal.png", "return true", element="#terminal", width=1200, scale=1.5)
-            with tensorboard(experiment) as address:
+            with serve_tensorboard(experiment) as address:
                 versions = [folder.name for folder in sorted(experiment.glob("0*"))][:10]
                 look_at(browser, f"{address}#hparams", "hparams.png", DEEP_TEXT, versions, width=1300, height=620)
             drawn = "return document.querySelectorAll('figure.plot[data-drawn]').length >= 2"

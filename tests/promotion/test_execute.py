@@ -37,7 +37,7 @@ def executor_of(root, files, *keys, program="p.py"):
 
 
 def value_of(executor, name, **values):
-    with executor.execute(values) as (module, _):
+    with executor.import_program(values) as (module, _):
         return getattr(module, name)
 
 
@@ -113,7 +113,7 @@ def test_two_constants_of_one_name_are_told_apart(project):
 def test_what_each_value_was_taken_for_is_counted(project):
     executor = executor_of(project, {"p.py": "X = 1\nif False:\n    Y = 2"}, "X")
 
-    with executor.execute({"X": 7}) as (_, in_force):
+    with executor.import_program({"X": 7}) as (_, in_force):
         assert in_force.taken == {"X": 1}
 
 
@@ -157,7 +157,7 @@ def test_getsource_gives_the_text_that_was_executed(project):
     (project / "p.py").write_text("edited = 'meanwhile'\n" * 9)
     linecache.checkcache()
 
-    with executor.execute({"X": 7}) as (module, _):
+    with executor.import_program({"X": 7}) as (module, _):
         assert inspect.getsource(module.Net) == "class Net:\n    width = X\n"
         assert inspect.getsource(module) == "X = 1\n\n\nclass Net:\n    width = X\n"
 
@@ -166,7 +166,7 @@ def test_a_traceback_shows_the_line_that_was_executed(project):
     executor = executor_of(project, {"p.py": "X = (\n  1\n)\n\ndef f():\n    return 1 / (X - 7)\n"}, "X")
     (project / "p.py").write_text("edited = 'meanwhile'\n" * 9)
 
-    with executor.execute({"X": 7}) as (module, _), pytest.raises(ZeroDivisionError) as caught:
+    with executor.import_program({"X": 7}) as (module, _), pytest.raises(ZeroDivisionError) as caught:
         module.f()
 
     frame = traceback.extract_tb(caught.tb)[-1]
@@ -176,7 +176,7 @@ def test_a_traceback_shows_the_line_that_was_executed(project):
 def test_an_error_at_import_carries_the_programs_line(project):
     executor = executor_of(project, {"p.py": "X = 1\nY = 1 / (X - 7)\n"}, "X")
 
-    with pytest.raises(ZeroDivisionError) as caught, executor.execute({"X": 7}):
+    with pytest.raises(ZeroDivisionError) as caught, executor.import_program({"X": 7}):
         pass
 
     frame = traceback.extract_tb(caught.tb)[-1]
@@ -193,7 +193,7 @@ def test_afterwards_every_module_of_the_program_is_forgotten(project):
     executor = executor_of(project, files)
     before, path, finders = set(sys.modules), list(sys.path), list(sys.meta_path)
 
-    with executor.execute({}) as (module, _):
+    with executor.import_program({}) as (module, _):
         model = module.Net()
         gone = weakref.ref(model)
         assert {"p", "config", "a", "a.b", "a.b.c"} <= sys.modules.keys()
@@ -211,7 +211,7 @@ def test_a_program_that_raises_leaves_nothing_behind(project):
     )
     before, path, finders = set(sys.modules), list(sys.path), list(sys.meta_path)
 
-    with pytest.raises(OSError), executor.execute({}):  # noqa: PT011
+    with pytest.raises(OSError), executor.import_program({}):  # noqa: PT011
         pass
 
     assert set(sys.modules) == before
@@ -233,7 +233,7 @@ def test_a_list_that_the_program_mutates_does_not_leak(project):
     values = {"X": [4, [5]]}
 
     for _ in range(2):
-        with executor.execute(values) as (module, _in_force):
+        with executor.import_program(values) as (module, _in_force):
             assert module.SEEN == [4, [5, 3], 3]
     assert values == {"X": [4, [5]]}
 

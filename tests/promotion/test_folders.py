@@ -162,7 +162,7 @@ def executor_of(path, folder, *keys):
 
 
 def run_main(executor, capsys, **values):
-    with executor.imports(values) as in_force:
+    with executor.promoted_imports(values) as in_force:
         executor.execute_main(in_force)
     return capsys.readouterr().out
 
@@ -183,8 +183,8 @@ def test_a_trial_finds_what_a_plain_run_finds(files, main, entry, write, tmp_pat
 
     assert run_main(executor, capsys, X=7) == "SEEN 7\n"
     assert run_main(executor, capsys) == "SEEN 1\n"
-    assert find_constants(executor.snapshot.stored)
-    with executor.execute({"X": 7}) as (module, _):
+    assert find_constants(executor.snapshot.stored_program)
+    with executor.import_program({"X": 7}) as (module, _):
         assert module.X == 7
 
 

@@ -25,7 +25,7 @@ def test_program_when_an_expression_is_deep_then_its_constants_are_found_and_it_
 
     assert constants["LR"].value == 0.5
     assert constants["X"].value == 1 or isinstance(constants["X"].value, Unknown)
-    with executor.execute({"LR": 2.0}) as (module, _):
+    with executor.import_program({"LR": 2.0}) as (module, _):
         assert module.LR == 2.0
 
 

@@ -39,7 +39,7 @@ def test_a_project_that_is_not_found_is_told_before_anything_runs(moved, monkeyp
         f"{folder}: the project that was searched is gone: {tmp_path / 'before'}\n"
         "  Run this in the folder that the project lies in now."
     )
-    assert snapshot.stored.source.raw == b"LR = 0.1\n"
+    assert snapshot.stored_program.source.raw == b"LR = 0.1\n"
 
 
 def test_snapshot_when_the_program_in_it_is_gone_then_the_error_names_it(program_of, tmp_path):

@@ -10,7 +10,7 @@ from tests.results.test_report import figures
 from tune.cli import main
 from tune.errors import ExperimentError
 from tune.experiment.open import open_experiment
-from tune.results.report.comparison import compared, write_comparison
+from tune.results.report.comparison import build_comparison, write_comparison
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def two(tmp_path):
 
 
 def test_each_has_a_column_that_says_what_it_came_to(two):
-    page = compared(two)
+    page = build_comparison(two)
 
     assert page.goal == "maximise Score/Val"
     assert [each.name for each in page.columns] == ["one", "two"]
@@ -40,7 +40,7 @@ def test_each_has_a_column_that_says_what_it_came_to(two):
 
 
 def test_the_histories_lie_over_each_other_by_epochs_and_by_trials(two):
-    (plot,) = compared(two).plots
+    (plot,) = build_comparison(two).plots
 
     assert list(plot.figures) == ["by epochs trained", "by trials"]
     lines = {
@@ -57,7 +57,7 @@ def test_experiments_without_a_score_are_compared_without_a_plot(tmp_path):
     storage = tmp_path / "storage"
     for name in ("one", "two"):
         write_experiment(storage, name, [None])
-    page = compared([open_experiment(name, storage) for name in ("one", "two")])
+    page = build_comparison([open_experiment(name, storage) for name in ("one", "two")])
 
     assert page.plots == ()
     assert [dict(each.cells)["best"] for each in page.columns] == ["-", "-"]

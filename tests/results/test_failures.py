@@ -4,7 +4,7 @@ import pytest
 
 from tests.experiments import Trial, write_experiment
 from tune.experiment.records import Failure
-from tune.results.failures import failures_of, region_of
+from tune.results.failures import find_region, group_failures
 from tune.space.dimensions import Choice, LogUniform, Uniform
 
 OOM = "CUDA out of memory. Tried to allocate {} GiB"
@@ -20,7 +20,7 @@ def fine(batch_size, **values):
 
 
 def groups_of(experiment):
-    return failures_of(experiment.trials, experiment.space, experiment.paths)
+    return group_failures(experiment.trials, experiment.space, experiment.paths)
 
 
 def test_trials_that_ran_out_of_memory_are_one_group_wherever_they_did_and_have_a_region(tmp_path):
@@ -107,12 +107,12 @@ def values(*rates, opt="a"):
     ],
 )
 def test_a_region_is_the_bound_that_parts_the_two_if_chance_would_hardly_have_made_it(inside, outside, rule):
-    region = region_of(inside, outside, DIMENSIONS)
-    assert (region and region.rule) == rule
+    region = find_region(inside, outside, DIMENSIONS)
+    assert (region and region.bound_text) == rule
 
 
 def test_a_region_when_a_constant_has_a_value_in_few_trials_then_is_that_of_its_condition():
     inside = [{"OPT": "b", "WIDTH": number / 10} for number in range(5)]
     outside = [{"OPT": "a"} for _ in range(10)]
     dimensions = {"WIDTH": DIMENSIONS["WIDTH"], "OPT": DIMENSIONS["OPT"]}
-    assert region_of(inside, outside, dimensions).rule == "OPT = b"
+    assert find_region(inside, outside, dimensions).bound_text == "OPT = b"

@@ -5,13 +5,13 @@ import random
 import pytest
 
 from tests.experiments import SPACE, Trial, write_experiment
-from tune.results.hints import hints_of
-from tune.results.range_hints import _drawn_out
+from tune.results.hints import find_hints
+from tune.results.range_hints import _extend_range
 from tune.space.dimensions import Choice, LogRandInt, LogUniform, QRandInt, QUniform, RandInt, Uniform
 
 
 def told(experiment):
-    return [hint.sentence for hint in hints_of(experiment.trials, experiment.space, experiment.paths.argument)]
+    return [hint.sentence for hint in find_hints(experiment.trials, experiment.space, experiment.paths.cli_argument)]
 
 
 def searched(tmp_path, n, score, seed=0, curve=lambda score: [score - 0.1, score, score - 0.05]):
@@ -81,7 +81,7 @@ def test_few_trials_are_no_ground_for_a_hint(tmp_path):
     ids=str,
 )
 def test_a_range_is_drawn_out_as_people_would(dimension, upper, instead):
-    assert _drawn_out(dimension, upper=upper) == instead
+    assert _extend_range(dimension, upper=upper) == instead
 
 
 def test_a_constant_without_effect_is_told_with_how_that_was_judged(tmp_path):

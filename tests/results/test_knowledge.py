@@ -10,8 +10,8 @@ from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import take_snapshot
-from tune.results.warm_start import knowledge_of
-from tune.search.study.study import create_ledger
+from tune.results.warm_start import read_prior_trials
+from tune.search.study.study import create_search_study
 from tune.space.space_file import read_space, write_space
 
 PROGRAM = "LR = 1e-2\nSIZES = (1, 2)\nOPT = 'sgd'\nMOMENTUM = 0.5\n"
@@ -45,24 +45,24 @@ def before(tmp_path, space):
     paths.folder.mkdir()
     write_space(read, paths.space)
     take_snapshot(find_program(read.program), paths.source)
-    book = create_ledger(paths, read, promoted)
+    book = create_search_study(paths, read, promoted)
     for number in range(40):
-        _, values = book.ask() if number else book.ask_baseline()
+        _, values = book.ask_trial() if number else book.ask_baseline()
         if number == 39:
             break
-        book.report(number, 1, values["LR"])
-        book.report(number, 2, values["LR"] / 2)
+        book.write_epoch(number, 1, values["LR"])
+        book.write_epoch(number, 2, values["LR"] / 2)
         if number % 10 == 5:
-            book.fail(number, "it raised")
+            book.fail_trial(number, "it raised")
         else:
-            _ = book.prune(number) if number % 2 else book.complete(number)
-    book.suspend()
+            _ = book.prune_trial(number) if number % 2 else book.complete_trial(number)
+    book.suspend_trials()
     return open_experiment("before", tmp_path)
 
 
 def test_finished_trials_count_with_the_values_of_this_space(before, space, tmp_path):
     read, promoted = space()
-    known = knowledge_of("before", tmp_path, read, promoted)
+    known = read_prior_trials("before", tmp_path, read, promoted)
 
     assert known.experiment == "before"
     assert known.left_out == {"failed": 4, "not finished": 1}
@@ -74,7 +74,7 @@ def test_finished_trials_count_with_the_values_of_this_space(before, space, tmp_
 def test_what_lies_outside_of_this_space_is_left_out_with_its_reason(before, space, tmp_path):
     text = SPACE.replace("[0.0, 1.0]", "[0.0, 0.5]").replace("when: {OPT: sgd}", "when: {SIZES: [[3]]}")
     read, promoted = space(text + "require: LR > 0.25\n")
-    known = knowledge_of("before", tmp_path, read, promoted)
+    known = read_prior_trials("before", tmp_path, read, promoted)
 
     for trial in known.trials:
         assert 0.25 < trial.values["LR"] <= 0.5
@@ -90,18 +90,18 @@ def test_what_lies_outside_of_this_space_is_left_out_with_its_reason(before, spa
 
 def test_the_sampler_knows_them_and_no_reader_counts_them(before, space, tmp_path):
     read, promoted = space()
-    known = knowledge_of("before", tmp_path, read, promoted)
+    known = read_prior_trials("before", tmp_path, read, promoted)
     paths = ExperimentPaths(tmp_path / "after")
     paths.folder.mkdir()
-    book = create_ledger(paths, replace(read, path=tmp_path / "after.yaml"), promoted)
-    book.learn(known.experiment, known.trials)
+    book = create_search_study(paths, replace(read, path=tmp_path / "after.yaml"), promoted)
+    book.add_prior_trials(known.experiment, known.trials)
     best = max(known.trials, key=lambda trial: trial.score).values["LR"]
     book.ask_baseline()
-    drawn = [book.ask()[1]["LR"] for _ in range(60)]
+    drawn = [book.ask_trial()[1]["LR"] for _ in range(60)]
 
     assert sum(drawn) / 60 > 0.6  # more is better, and uniform draws would have 0.5 in the mean
     assert any(abs(value - best) < 1e-9 for value in drawn)  # the best is perturbed from the start
-    assert len(book.outcomes) == 61
+    assert len(book.trial_results) == 61
 
 
 OTHERS = [
@@ -133,6 +133,6 @@ OTHERS = [
 def test_an_experiment_of_something_else_is_refused(before, tmp_path, text, message):
     (tmp_path / "s.yaml").write_text(text)
     with pytest.raises(ExperimentError) as error:
-        knowledge_of("before", tmp_path, read_space(tmp_path / "s.yaml"), ())
+        read_prior_trials("before", tmp_path, read_space(tmp_path / "s.yaml"), ())
 
     assert str(error.value) == message

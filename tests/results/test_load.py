@@ -128,7 +128,7 @@ def test_a_checkpoint_with_more_than_weights_is_loaded_only_where_it_is_trusted(
         load(trial.files.folder)
 
     assert str(caught.value) == (
-        f"{trial.files.best}: the checkpoint holds more than weights and plain values: a net.Kind\n"
+        f"{trial.files.best_checkpoint}: the checkpoint holds more than weights and plain values: a net.Kind\n"
         "  Unpickling it may run code. If you trust whoever trained it: load(..., trust_checkpoints=True)."
     )
     assert error_of(load(trial.files.folder, trust_checkpoints=True)) == pytest.approx(
@@ -189,7 +189,7 @@ def test_lightning_loads_the_checkpoint_itself_once_the_values_are_put_back(tmp_
         spec = importlib.util.spec_from_file_location("net", program)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        return module.Net.load_from_checkpoint(found.paths.version(found.trials[1].version).best)
+        return module.Net.load_from_checkpoint(found.paths.version(found.trials[1].version).best_checkpoint)
 
     with pytest.raises(RuntimeError, match="size mismatch"):
         plain()
@@ -229,12 +229,12 @@ def of_another_model(path):
 @pytest.mark.parametrize("spoil", [broken, cut, without_weights, of_another_model])
 def test_a_checkpoint_that_is_none_of_the_versions_is_told(experiment, spoil):
     trial = experiment(SYSTEM, "system", (4, 2))
-    spoil(trial.files.best)
+    spoil(trial.files.best_checkpoint)
 
     with pytest.raises(ExperimentError) as caught:
         load(trial.files.folder)
 
-    assert str(caught.value).startswith(f"{trial.files.best}: ")
+    assert str(caught.value).startswith(f"{trial.files.best_checkpoint}: ")
     assert caught.value.hint is not None
 
 
@@ -244,14 +244,14 @@ def test_a_function_that_a_checkpoint_names_is_not_called(experiment, key, tmp_p
     trace = tmp_path / "ran"
     (tmp_path / "evil.py").write_text(f"import pathlib\npathlib.Path({str(trace)!r}).touch()\nmake = print\n")
     monkeypatch.syspath_prepend(tmp_path)
-    held = torch.load(trial.files.best, weights_only=True)
-    torch.save({**held, key: {"_instantiator": "evil.make"}}, trial.files.best)
+    held = torch.load(trial.files.best_checkpoint, weights_only=True)
+    torch.save({**held, key: {"_instantiator": "evil.make"}}, trial.files.best_checkpoint)
 
     with pytest.raises(ExperimentError) as caught:
         load(trial.files.folder)
 
     assert str(caught.value) == (
-        f"{trial.files.best}: the checkpoint names a function to make the model, and it is not LightningCLI's: "
+        f"{trial.files.best_checkpoint}: the checkpoint names a function to make the model, and it is not LightningCLI's: "
         "'evil.make'\n"
         "  Calling it may run code. If you trust whoever trained it: load(..., trust_checkpoints=True)."
     )
@@ -262,14 +262,14 @@ def test_a_function_that_a_checkpoint_names_is_not_called(experiment, key, tmp_p
 def test_a_retrained_version_whose_source_lies_outside_is_not_loaded_from_there(tmp_path, source):
     version = VersionPaths(tmp_path)
     request = RetrainRequest(trial=0, seed=0, fresh=False, trainer={}, source=source, digest="")
-    request.write(version)
+    request.write_request(version)
 
     assert read_request(version) is None
 
 
 def test_a_record_with_constants_of_another_space_is_told(experiment):
     trial = experiment(SYSTEM, "system", (4, 2))
-    replace(trial.record, constants={"DEPTH": 3}).write(trial.files)
+    replace(trial.record, constants={"DEPTH": 3}).write_record(trial.files)
 
     with pytest.raises(ExperimentError, match="its constants are not those of the experiment's space: 'DEPTH'"):
         load(trial.files.folder)
@@ -277,8 +277,8 @@ def test_a_record_with_constants_of_another_space_is_told(experiment):
 
 def test_a_note_of_freed_checkpoints_that_is_empty_is_no_harm(experiment):
     trial = experiment(SYSTEM, "system", (4, 2))
-    trial.files.best.unlink()
-    trial.files.freed.write_text("")
+    trial.files.best_checkpoint.unlink()
+    trial.files.freed_note.write_text("")
 
     with pytest.raises(ExperimentError, match="its checkpoints were freed"):
         load(trial.files.folder)
@@ -357,7 +357,7 @@ def test_arguments_that_were_not_saved_are_named_and_can_be_given(experiment, te
         load(trial.files.folder)
 
     assert str(caught.value) == (
-        f"{trial.files.best}: {what}\n  Give it: load(..., widths=...). "
+        f"{trial.files.best_checkpoint}: {what}\n  Give it: load(..., widths=...). "
         f"Later checkpoints have it if {what.split()[0]}.__init__ calls self.save_hyperparameters()."
     )
     assert error_of(load(trial.files.folder, widths=(8, 6))) == pytest.approx(
@@ -371,21 +371,21 @@ def test_an_argument_that_the_module_does_not_take_is_refused(experiment):
     with pytest.raises(ExperimentError) as caught:
         load(trial.files.folder, width=(8, 6))
 
-    assert str(caught.value) == f"{trial.files.best}: Net has no argument 'width'\n  Did you mean 'widths'?"
+    assert str(caught.value) == f"{trial.files.best_checkpoint}: Net has no argument 'width'\n  Did you mean 'widths'?"
 
 
 def test_a_checkpoint_with_a_flipped_bit_is_refused(experiment):
     trial = experiment(SYSTEM, "system", (4, 2))
-    with zipfile.ZipFile(trial.files.best) as archive:
+    with zipfile.ZipFile(trial.files.best_checkpoint) as archive:
         member = next(each for each in archive.infolist() if "/data/" in each.filename)
-    raw = bytearray(trial.files.best.read_bytes())
+    raw = bytearray(trial.files.best_checkpoint.read_bytes())
     raw[raw.index(b"FB", member.header_offset) + 64] ^= 0x40  # behind torch's padding, which begins with FB
-    trial.files.best.write_bytes(raw)
+    trial.files.best_checkpoint.write_bytes(raw)
 
     with pytest.raises(ExperimentError) as caught:
         load(trial.files.folder)
 
     assert str(caught.value) == (
-        f"{trial.files.best}: no model comes of this checkpoint: it is damaged at {member.filename}\n"
+        f"{trial.files.best_checkpoint}: no model comes of this checkpoint: it is damaged at {member.filename}\n"
         "  Is it the checkpoint that this version wrote?"
     )

@@ -3,7 +3,7 @@
 import pytest
 
 from tune.experiment.records import IDLE, START, TRAINING, Lap
-from tune.results.profile import breakdown, time_columns, time_rows
+from tune.results.profile import sum_laps, time_columns, time_rows
 
 
 def lap(worker, began, ended, session=100.0):
@@ -11,7 +11,7 @@ def lap(worker, began, ended, session=100.0):
 
 
 def test_time_before_a_worker_and_behind_its_last_trial_is_counted():
-    found = breakdown([lap("h:1", 103, 110), lap("h:2", 104, 107), lap("h:1", 110, 120)])
+    found = sum_laps([lap("h:1", 103, 110), lap("h:2", 104, 107), lap("h:1", 110, 120)])
 
     assert found.workers == (
         {START: 3, TRAINING: 17, IDLE: 0},
@@ -21,20 +21,20 @@ def test_time_before_a_worker_and_behind_its_last_trial_is_counted():
 
 
 def test_a_worker_that_died_when_another_replaces_it_then_its_time_is_that_of_waiting_for_one():
-    found = breakdown([lap("h:1", 103, 110), lap("h:2", 103, 130), lap("h:3", 118, 125)])
+    found = sum_laps([lap("h:1", 103, 110), lap("h:2", 103, 130), lap("h:3", 118, 125)])
 
     assert found.workers[0] == {START: 3 + 8, TRAINING: 7 + 7, IDLE: 5}
     assert found.wall_s == (30, 30)
 
 
 def test_a_search_when_it_went_on_later_then_the_pause_is_nobodys_time():
-    found = breakdown([lap("h:1", 101, 110), lap("h:9", 902, 905, session=900.0)])
+    found = sum_laps([lap("h:1", 101, 110), lap("h:9", 902, 905, session=900.0)])
 
     assert found.workers == ({START: 3, TRAINING: 12, IDLE: 0},)
 
 
 def test_the_table_shows_shares_that_add_up_and_a_column_for_each_worker():
-    found = breakdown([lap("h:1", 105, 120), lap("h:2", 105, 110)])
+    found = sum_laps([lap("h:1", 105, 120), lap("h:2", 105, 110)])
 
     assert time_columns(found) == ("time, s", "share", "all", "worker 1", "worker 2", "what it is")
     assert [row[:5] for row in time_rows(found)] == [
@@ -47,7 +47,7 @@ def test_the_table_shows_shares_that_add_up_and_a_column_for_each_worker():
 
 @pytest.mark.parametrize("n_workers", [1, 9])
 def test_the_table_when_one_or_too_many_workers_then_shows_all_together(n_workers):
-    found = breakdown([lap(f"h:{number}", 100, 110) for number in range(n_workers)])
+    found = sum_laps([lap(f"h:{number}", 100, 110) for number in range(n_workers)])
 
     assert time_columns(found) == ("time, s", "share", "all", "what it is")
     assert {len(row) for row in time_rows(found)} == {4}

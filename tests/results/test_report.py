@@ -16,9 +16,9 @@ from tune.cli import main
 from tune.errors import ExperimentError
 from tune.experiment.open import open_experiment
 from tune.experiment.trial_result import TrialResult
-from tune.results.report.build import page_of, write_report
-from tune.results.report.plot import clock_of, spoken
-from tune.results.report.trial_plots import TrialSpan, curves, lanes, name_lanes
+from tune.results.report.build import build_page, write_report
+from tune.results.report.plot import build_clock, format_duration
+from tune.results.report.trial_plots import TrialSpan, assign_lanes, draw_curves, name_lanes
 from tune.space.space import Objective
 
 ONE = """
@@ -54,7 +54,7 @@ sampler: random
 
 
 def page(paths):
-    return page_of(open_experiment(str(paths.folder), paths.folder))
+    return build_page(open_experiment(str(paths.folder), paths.folder))
 
 
 def html(paths):
@@ -81,7 +81,7 @@ def several(folder):
         )
     recorded.trial([0.5], "failed", reason=HOSTILE, others=lambda values, epoch: [float("inf")])
     recorded.trial([0.6, 0.7], "waiting", others=lambda values, epoch: [3.0])
-    recorded.ledger.suspend()
+    recorded.ledger.suspend_trials()
     return recorded.finish()
 
 
@@ -199,7 +199,7 @@ def test_long_curves_when_they_are_drawn_then_are_thinned_out_and_keep_their_end
         reason=None,
     )
     trials = [replace(trial, number=number) for number in range(1, 4)]
-    drawn = curves(trials, 0, Objective(metric="Score/Val", mode="max"), None)["data"]
+    drawn = draw_curves(trials, 0, Objective(metric="Score/Val", mode="max"), None)["data"]
 
     assert sum(len(trace["x"]) for trace in drawn) < 40_000
     assert (drawn[0]["x"][0], max(filter(None, drawn[0]["x"]))) == (1, 20_000)
@@ -240,19 +240,19 @@ def test_the_command_when_it_runs_then_imports_neither_torch_nor_ray(ordinary, t
 
 
 def test_the_clock_when_a_search_was_interrupted_then_stands_still():
-    clock = clock_of([(0, 100), (50, 160), (10_000, 10_040)])
+    clock = build_clock([(0, 100), (50, 160), (10_000, 10_040)])
 
     assert clock.total_s == 200
-    assert clock.at(5_000) == 160
-    assert clock.at(10_020) == 180
-    assert clock.pauses == (160,)
+    assert clock.elapsed_at(5_000) == 160
+    assert clock.elapsed_at(10_020) == 180
+    assert clock.pause_times == (160,)
 
 
 @pytest.mark.parametrize(
     ("seconds", "words"), [(0.26, "0.3 s"), (29, "29 s"), (250, "4 min 10 s"), (7_500, "2 h 05 min")]
 )
 def test_a_duration_is_said_as_people_say_it(seconds, words):
-    assert spoken(seconds) == words
+    assert format_duration(seconds) == words
 
 
 def test_a_worker_that_replaces_a_dead_one_takes_over_its_lane():
@@ -261,7 +261,7 @@ def test_a_worker_that_replaces_a_dead_one_takes_over_its_lane():
         for worker, start, end in [("a:1", 0, 5), ("a:2", 0, 9), ("a:1", 5, 6), ("a:3", 7, 8), ("b:4", 7, 8)]
     ]
 
-    assert lanes(runs) == {"a:1": 0, "a:2": 1, "a:3": 0, "b:4": 2}
+    assert assign_lanes(runs) == {"a:1": 0, "a:2": 1, "a:3": 0, "b:4": 2}
 
 
 LANES = {
@@ -279,4 +279,4 @@ def test_a_lane_is_called_after_its_gpu(ran, names):
     runs = [TrialSpan(trial=None, worker=worker, devices=devices, start=0, end=1) for worker, devices in ran]
     several = len({worker.partition(":")[0] for worker, _ in ran}) > 1
 
-    assert [*name_lanes(runs, lanes(runs), several_hosts=several).values()] == names
+    assert [*name_lanes(runs, assign_lanes(runs), several_hosts=several).values()] == names

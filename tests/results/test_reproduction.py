@@ -2,7 +2,7 @@
 
 import pytest
 
-from tune.results.retrain_results import Difference, compare, of_mappings
+from tune.results.retrain_results import Difference, compare_curves, diff_mappings
 
 THEN = {1: 0.5, 2: 0.6, 3: 0.7}
 OTHER = {1: 0.5, 2: 0.65, 3: 0.68}
@@ -48,18 +48,18 @@ CASES = {
 
 @pytest.mark.parametrize(("given", "lines"), CASES.values(), ids=CASES)
 def test_what_is_told(given, lines):
-    assert compare(*given).lines == lines
+    assert compare_curves(*given).finding_lines == lines
 
 
 def test_only_what_nothing_explains_is_run_again():
-    assert compare(THEN, OTHER).is_unexplained
-    assert not compare(THEN, OTHER, [Difference("seed", "0", "1")]).is_unexplained
-    assert not compare(THEN, THEN).is_unexplained
-    assert not compare({}, THEN).is_unexplained
+    assert compare_curves(THEN, OTHER).is_unexplained
+    assert not compare_curves(THEN, OTHER, [Difference("seed", "0", "1")]).is_unexplained
+    assert not compare_curves(THEN, THEN).is_unexplained
+    assert not compare_curves({}, THEN).is_unexplained
 
 
 def test_two_descriptions_are_compared_name_by_name():
-    found = of_mappings({"max_epochs": 10, "precision": 32}, {"max_epochs": 30, "precision": 32, "x": 1}, "trainer.")
+    found = diff_mappings({"max_epochs": 10, "precision": 32}, {"max_epochs": 30, "precision": 32, "x": 1}, "trainer.")
 
     assert [str(each) for each in found] == [
         "trainer.max_epochs: 10 then, 30 now",

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tune.results.verdict import SeedRun, judge
+from tune.results.verdict import SeedRun, judge_gain
 
 
 def runs(scores, first=1):
@@ -58,40 +58,40 @@ CASES = {
 
 @pytest.mark.parametrize(("theirs", "ours", "mode", "finding", "words"), CASES.values(), ids=CASES)
 def test_a_verdict_in_words(theirs, ours, mode, finding, words):
-    found = judge(runs(theirs), runs(ours), mode)
+    found = judge_gain(runs(theirs), runs(ours), mode)
 
-    assert (found.finding, found.words) == (finding, words)
+    assert (found.finding, found.sentence) == (finding, words)
 
 
 def test_a_configuration_that_never_varies_is_compared_all_the_same():
-    assert judge(runs([0.1] * 5), runs(HIGH), "max").finding == "gain"
+    assert judge_gain(runs([0.1] * 5), runs(HIGH), "max").finding == "gain"
 
 
 def test_a_score_is_the_best_epoch():
     curve = {1: 0.5, 2: 0.9, 3: 0.7}
 
-    assert SeedRun(curve=curve).score("max") == 0.9
-    assert SeedRun(curve=curve).score("min") == 0.5
+    assert SeedRun(curve=curve).best_score("max") == 0.9
+    assert SeedRun(curve=curve).best_score("min") == 0.5
 
 
 def test_a_run_that_failed_leaves_no_verdict_and_is_named():
     ours = runs(HIGH) | {3: SeedRun(curve={}, failure="NaN: Score/Val is nan in epoch 1")}
-    found = judge(runs(LOW), ours, "max")
+    found = judge_gain(runs(LOW), ours, "max")
 
     assert found.finding == "incomplete"
-    assert found.words == "no verdict: it failed with seed 3: NaN: Score/Val is nan in epoch 1"
+    assert found.sentence == "no verdict: it failed with seed 3: NaN: Score/Val is nan in epoch 1"
     assert found.seeds == (1, 2, 4, 5)
 
 
 def test_a_run_that_is_missing_leaves_no_verdict():
-    assert judge(runs(LOW), runs(HIGH[:4]), "max").words == "no verdict: not every run came to its end"
+    assert judge_gain(runs(LOW), runs(HIGH[:4]), "max").sentence == "no verdict: not every run came to its end"
 
 
 def test_several_configurations_have_wider_intervals_that_hold_together():
-    one, three = judge(runs(LOW), runs(HIGH), "max"), judge(runs(LOW), runs(HIGH), "max", n_compared=3)
+    one, three = judge_gain(runs(LOW), runs(HIGH), "max"), judge_gain(runs(LOW), runs(HIGH), "max", n_compared=3)
 
     assert three.interval.low < one.interval.low
-    assert three.words.endswith(" (together with 2 more)")
+    assert three.sentence.endswith(" (together with 2 more)")
 
 
 def simulated(rng, effect, n_seeds=5):
@@ -101,7 +101,7 @@ def simulated(rng, effect, n_seeds=5):
 @pytest.mark.parametrize(("effect", "finding"), [(0, "noise"), (3, "gain"), (-3, "loss")])
 def test_of_two_thousand_retrainings_more_than_nine_in_ten_are_judged_rightly(effect, finding):
     rng = random.Random(0)
-    found = [judge(*simulated(rng, effect), "max").finding for _ in range(2000)]
+    found = [judge_gain(*simulated(rng, effect), "max").finding for _ in range(2000)]
 
     assert found.count(finding) / 2000 > 0.92
 
@@ -110,7 +110,7 @@ def test_three_configurations_without_an_effect_are_seldom_called_real_together(
     rng, wrong = random.Random(0), 0
     for _ in range(1000):
         baseline = simulated(rng, 0)[0]
-        each = [judge(baseline, simulated(rng, 0)[1], "max", n_compared=3) for _ in range(3)]
+        each = [judge_gain(baseline, simulated(rng, 0)[1], "max", n_compared=3) for _ in range(3)]
         wrong += any(one.finding != "noise" for one in each)
 
     assert wrong / 1000 < 0.06

@@ -75,16 +75,16 @@ def resume(ray):
     from tune.experiment.open import open_experiment
     from tune.search.run import resume_search
     from tune.search.spec import Search
-    from tune.search.study.journal import repair
+    from tune.search.study.journal import repair_journal
 
     def run(paths, *, trials=None, on_end=lambda outcome: None):
         searched = Searched(paths)
         try:
-            searched.lost = repair(paths.journal)
+            searched.lost = repair_journal(paths.journal)
             experiment = open_experiment(str(paths.folder), paths.folder.parent)
             settings = replace(experiment.space.settings, time_budget_s=None)
             space = replace(experiment.space, settings=replace(settings, trials=trials or settings.trials))
-            program = experiment.snapshot.stored
+            program = experiment.snapshot.stored_program
             search = Search(
                 space=space,
                 program=program,

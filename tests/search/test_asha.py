@@ -8,14 +8,14 @@ import pytest
 from tests.projects import write_program
 from tune.promotion.program import find_program
 from tune.search.schedulers.asha import Asha, grace_period_of, latest_grace_period_of
-from tune.search.schedulers.build import build_rule
-from tune.search.schedulers.epochs import n_reports
+from tune.search.schedulers.build import build_scheduler
+from tune.search.schedulers.epochs import count_reports
 from tune.search.schedulers.scheduler import NoStopping, SchedulerDecision
 from tune.space.space_file import read_space
 
 
 def stops(rule, trial, epoch, value):
-    return rule.judge(trial, epoch, value) is SchedulerDecision.STOP
+    return rule.on_trial_result(trial, epoch, value) is SchedulerDecision.STOP
 
 
 def judged(rule, values, epoch=1, first=0):
@@ -43,7 +43,7 @@ def test_a_rung_lets_the_best_quarter_pass(mode, values, goes_on):
 
 def test_a_trial_is_compared_by_its_best_epoch_so_far():
     rule = Asha("max")
-    rule.judge(0, 4, 0.8)
+    rule.on_trial_result(0, 4, 0.8)
 
     curve = enumerate([0.65, 0.85, 0.933, 0.757], 1)
     assert not any(stops(rule, 1, epoch, value) for epoch, value in curve)
@@ -53,8 +53,8 @@ def test_a_trial_is_compared_by_its_best_epoch_so_far():
 
 def test_of_means_over_fits_the_last_one_counts():
     rule = Asha("max")
-    rule.learn_length(5, is_mean=True)
-    rule.judge(0, 4, 0.8)
+    rule.set_trial_length(5, is_mean=True)
+    rule.on_trial_result(0, 4, 0.8)
 
     curve = enumerate([0.65, 0.85, 0.933, 0.757], 1)
     assert [stops(rule, 1, epoch, value) for epoch, value in curve] == [False, False, False, True]
@@ -62,7 +62,7 @@ def test_of_means_over_fits_the_last_one_counts():
 
 def test_less_is_better_for_the_best_epoch_where_the_mode_is_min():
     rule = Asha("min")
-    rule.judge(0, 4, 0.5)
+    rule.on_trial_result(0, 4, 0.5)
 
     assert not any(stops(rule, 1, epoch, value) for epoch, value in enumerate([0.3, 0.4, 0.5, 0.6], 1))
 
@@ -70,9 +70,9 @@ def test_less_is_better_for_the_best_epoch_where_the_mode_is_min():
 def test_the_values_of_a_failed_trial_are_removed_from_all_rungs():
     rule = Asha("max")
     for epoch in (1, 4):
-        rule.judge(0, epoch, 9.0)  # ahead at first
+        rule.on_trial_result(0, epoch, 9.0)  # ahead at first
 
-    rule.ended(0, failed=True)
+    rule.on_trial_end(0, failed=True)
 
     assert judged(rule, [1.0], epoch=1, first=1) == [True]
     assert judged(rule, [1.0], epoch=4, first=1) == [True]
@@ -80,9 +80,9 @@ def test_the_values_of_a_failed_trial_are_removed_from_all_rungs():
 
 def test_the_values_of_a_trial_that_was_stopped_or_completed_stay_in_the_rungs():
     rule = Asha("max")
-    rule.judge(0, 1, 9.0)
+    rule.on_trial_result(0, 1, 9.0)
 
-    rule.ended(0)
+    rule.on_trial_end(0)
 
     assert judged(rule, [1.0], first=1) == [False]
 
@@ -91,7 +91,7 @@ def test_a_failed_trial_takes_no_place_of_those_that_pass():
     rule = Asha("max")
     assert judged(rule, [9, 10, 1, 1, 1, 1]) == [True, True, False, False, False, False]
 
-    rule.ended(0, failed=True)
+    rule.on_trial_end(0, failed=True)
 
     # 5 others, of which 1 passed; with the failed one, 2 would have passed, and 6 / 4 + 1 is the quota
     assert judged(rule, [1.5], first=6) == [True]
@@ -100,7 +100,7 @@ def test_a_failed_trial_takes_no_place_of_those_that_pass():
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_values_are_removed_as_soon_as_one_is_not_finite(value):
     rule = Asha("max")
-    rule.judge(0, 1, 9.0)
+    rule.on_trial_result(0, 1, 9.0)
 
     assert stops(rule, 0, 2, value)
     assert judged(rule, [1.0], first=1) == [True]
@@ -129,59 +129,59 @@ def test_no_start_is_so_long_that_most_of_a_training_goes_by_before_the_first_ju
 @pytest.mark.parametrize(("start", "first"), [(0.0, 1), (0.7, 1), (1.4, 3), (2.0, 4), (99.0, 4)])
 def test_who_takes_long_to_start_is_judged_later(start, first):
     rule = Asha("max", latest=4)
-    rule.start_takes(start)
+    rule.set_startup_epochs(start)
     for trial in (1, 2):
-        rule.opened(trial)
+        rule.on_trial_add(trial)
 
-    assert rule.judged_at(1)[:2] == [first, 4 * first]
+    assert rule.decision_epochs(1)[:2] == [first, 4 * first]
     stopped = [epoch for epoch in range(1, 5) if (stops(rule, 1, epoch, 1.0), stops(rule, 2, epoch, 0.0))[1]]
     assert stopped[0] == first
 
 
 def test_a_grace_period_that_somebody_asked_for_stays():
     rule = Asha("max", grace_period=2)
-    rule.start_takes(50.0)
-    rule.opened(1)
+    rule.set_startup_epochs(50.0)
+    rule.on_trial_add(1)
 
-    assert rule.judged_at(1)[0] == 2
+    assert rule.decision_epochs(1)[0] == 2
 
 
 def test_who_runs_when_the_start_is_known_is_judged_where_he_was_told():
     rule = Asha("max", latest=4)
     for trial in (1, 2, 3):
-        rule.opened(trial)
+        rule.on_trial_add(trial)
     assert not stops(rule, 1, 1, 1.0)
-    rule.start_takes(1.5)
-    rule.opened(4)
+    rule.set_startup_epochs(1.5)
+    rule.on_trial_add(4)
 
     assert stops(rule, 2, 1, 0.0)
-    assert rule.judged_at(3)[:2] == [1, 4]
-    assert rule.judged_at(4)[:2] == [3, 12]
+    assert rule.decision_epochs(3)[:2] == [1, 4]
+    assert rule.decision_epochs(4)[:2] == [3, 12]
     assert not stops(rule, 4, 1, 0.0)
 
 
 def test_the_baseline_which_nobody_opens_keeps_its_rungs():
     rule = Asha("max", latest=4)
-    rule.start_takes(2.0)
+    rule.set_startup_epochs(2.0)
 
-    assert rule.judged_at(0)[:2] == [1, 4]
+    assert rule.decision_epochs(0)[:2] == [1, 4]
 
 
 def test_a_start_that_is_measured_again_counts_alone():
     rule = Asha("max", latest=4)
-    rule.start_takes(1e308)
-    rule.start_takes(0.9)
-    rule.opened(1)
+    rule.set_startup_epochs(1e308)
+    rule.set_startup_epochs(0.9)
+    rule.on_trial_add(1)
 
-    assert rule.judged_at(1)[:2] == [2, 8]
+    assert rule.decision_epochs(1)[:2] == [2, 8]
 
 
 def test_a_rung_knows_who_reached_it_before_the_start_was_known():
     rule = Asha("max", latest=4)
-    rule.opened(1)
-    rule.judge(1, 4, 1.0)
-    rule.start_takes(2.0)
-    rule.opened(2)
+    rule.on_trial_add(1)
+    rule.on_trial_result(1, 4, 1.0)
+    rule.set_startup_epochs(2.0)
+    rule.on_trial_add(2)
 
     assert stops(rule, 2, 4, 0.5)
 
@@ -203,7 +203,7 @@ def test_a_search_judges_first_after_a_sixth_of_the_training_unless_told(tmp_pat
         f"system: program.py\nmetric: Loss\nmode: min\nconstants:\n  LR: {{loguniform: [1e-4, 1e-2]}}\n{settings}\n"
     )
     space, found = read_space(file), find_program(program)
-    rule = build_rule(space, found, n_reports(space, found, None))
+    rule = build_scheduler(space, found, count_reports(space, found, None))
 
     stopped = [epoch for epoch in (1, 2, 3) if (stops(rule, 1, epoch, 0.0), stops(rule, 2, epoch, 1.0))[1]]
     assert stopped == [first]
@@ -268,8 +268,8 @@ def test_of_many_in_random_order_about_a_quarter_pass():
 
 def test_the_rungs_above_a_trial_are_told_unless_they_are_too_many():
     rule = Asha("max")
-    assert rule.judged_at(0)[:4] == [1, 4, 16, 64]
-    rule.judge(0, 5, 1.0)
-    assert rule.judged_at(0)[:2] == [16, 64]
-    assert rule.judged_at(1)[:2] == [1, 4]
-    assert Asha("max", reduction_factor=1.1).judged_at(0) is None
+    assert rule.decision_epochs(0)[:4] == [1, 4, 16, 64]
+    rule.on_trial_result(0, 5, 1.0)
+    assert rule.decision_epochs(0)[:2] == [16, 64]
+    assert rule.decision_epochs(1)[:2] == [1, 4]
+    assert Asha("max", reduction_factor=1.1).decision_epochs(0) is None

@@ -9,7 +9,7 @@ from tune.errors import ExperimentError
 from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths
 from tune.results.load import load
-from tune.search.checkpoint_retention import CheckpointRetention, FreedCheckpoints, size_of
+from tune.search.checkpoint_retention import CheckpointRetention, FreedCheckpoints, count_checkpoint_bytes
 
 SIZE = 100  # bytes of a checkpoint; best and last are one file
 
@@ -52,7 +52,7 @@ def ended(tmp_path):
         steps = []
         for trial in trials:
             write_checkpoints(paths, trial)
-            keeper.make_room(trial, at_work)
+            keeper.free_checkpoints(trial, at_work)
             steps.append(holders(paths))
         return keeper, steps
 
@@ -109,7 +109,7 @@ def test_a_checkpoint_that_was_freed_says_how_to_train_it_again(ended, tmp_path)
 def test_two_names_of_one_checkpoint_take_its_place_once(tmp_path):
     version = write_checkpoints(ExperimentPaths(tmp_path), outcome(1))
 
-    assert size_of(version) == SIZE
+    assert count_checkpoint_bytes(version) == SIZE
 
 
 SPACE = """

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from tune.cluster import process_server as scratch
-from tune.cluster.process_server import SCRATCH, ray_scratch, sweep
+from tune.cluster.process_server import SCRATCH, ray_temp_folder, remove_stale_folders
 from tune.trial.process.client import process_server
 from tune.trial.process.marker import MARKER, is_marked, mark_folder
 
@@ -231,12 +231,12 @@ def test_the_scratch_of_a_killed_driver_is_taken_away_and_that_of_a_living_one_i
     drivers[0].kill()
     drivers[0].communicate()
 
-    with ray_scratch() as own:
+    with ray_temp_folder() as own:
         assert {str(entry) for entry in tmp_path.iterdir()} == {living, own}
     assert Path(killed).name.startswith(SCRATCH)
 
     drivers[1].communicate("")
-    sweep(tmp_path)
+    remove_stale_folders(tmp_path)
     assert not any(tmp_path.iterdir())
 
 
@@ -253,7 +253,7 @@ def test_a_folder_of_the_users_stays_as_it_was_whatever_its_name(short_path, mon
     before = sorted(each.name for each in folder.iterdir())
     os.utime(folder, (0, 0))
 
-    with ray_scratch() as own, process_server(Path(own)):
+    with ray_temp_folder() as own, process_server(Path(own)):
         pass
     assert sorted(each.name for each in folder.iterdir()) == before
     assert lock is None or (folder / ".lock").read_text() == lock
@@ -268,8 +268,8 @@ def test_what_another_user_marked_stays_although_root_could_remove_it(short_path
     assert is_marked(folder)
     os.chown(folder / given, 12345, 12345)
 
-    sweep(short_path)
+    remove_stale_folders(short_path)
     assert folder.exists()
     (short_path / f"{SCRATCH}link").symlink_to(folder)
-    sweep(short_path)
+    remove_stale_folders(short_path)
     assert folder.exists()

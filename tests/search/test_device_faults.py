@@ -59,9 +59,9 @@ def test_a_device_that_fails_twice_in_a_row_is_left_out_and_its_trials_run_again
     devices = DeviceFaults(3, lambda *told: heard.append(told))
 
     assert devices.count_failure(1, record(1, "1"))
-    assert devices.left_out == ()
+    assert devices.excluded_devices == ()
     assert devices.count_failure(2, record(2, "1"))
-    assert devices.left_out == ("node:1",)
+    assert devices.excluded_devices == ("node:1",)
     assert heard == [("node:1", "RuntimeError: CUDA error: unspecified launch failure")]
 
 
@@ -71,7 +71,7 @@ def test_a_success_between_two_failures_keeps_the_device():
     devices.count_success(record(2, "1", None))
     devices.count_failure(3, record(3, "1"))
 
-    assert devices.left_out == ()
+    assert devices.excluded_devices == ()
 
 
 def test_a_trial_that_fails_on_a_second_device_fails_by_itself():
@@ -96,7 +96,7 @@ def test_the_last_device_is_never_left_out():
     for number in range(10, 14):
         assert not devices.count_failure(number, record(number, "0"))
 
-    assert devices.left_out == ("node:1",)
+    assert devices.excluded_devices == ("node:1",)
 
 
 SPACE = """\

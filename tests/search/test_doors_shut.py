@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.projects import write_program
-from tune.internals.ray_internals import make_token
+from tune.internals.ray_internals import create_token
 
 ROOT = Path(__file__).parents[2]
 SPACE = """
@@ -111,7 +111,7 @@ def test_the_token_is_its_owners_alone_from_its_making(tmp_path, monkeypatch, um
     monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
     before = os.umask(umask)
     try:
-        make_token()
+        create_token()
     finally:
         os.umask(before)
     file = tmp_path / ".ray" / "auth_token"
@@ -121,5 +121,5 @@ def test_the_token_is_its_owners_alone_from_its_making(tmp_path, monkeypatch, um
     assert [each.name for each in file.parent.iterdir()] == ["auth_token"]
 
     file.chmod(0o644)
-    make_token()
+    create_token()
     assert (file.read_text(), oct(file.stat().st_mode & 0o777)) == (token, "0o600")

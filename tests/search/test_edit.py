@@ -17,10 +17,10 @@ from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import take_snapshot
 from tune.results.load import _space_of
-from tune.search.study.edit_space import SpaceEdit, kept_by
+from tune.search.study.edit_space import SpaceEdit, find_kept_trials
 from tune.search.study.journal import open_study
-from tune.search.study.study import create_ledger, open_ledger
-from tune.search.study.switch_files import finish_switch
+from tune.search.study.study import create_search_study, open_search_study
+from tune.search.study.switch_files import recover_edit
 from tune.space.space_file import read_space, write_space
 
 ROOT = Path(__file__).parents[2]
@@ -62,18 +62,18 @@ def experiment(tmp_path, space):
     paths.folder.mkdir()
     write_space(read, paths.space)
     take_snapshot(find_program(read.program), paths.source)
-    book = create_ledger(paths, read, promoted)
-    opened = [book.ask() if number else book.ask_baseline() for number in range(N_TRIALS)]
+    book = create_search_study(paths, read, promoted)
+    opened = [book.ask_trial() if number else book.ask_baseline() for number in range(N_TRIALS)]
     for epoch in (1, 2):  # all at a time, so that the order of the reports is not that of the trials
         for number, values in reversed(opened):
-            book.report(number, epoch, values["LR"] / epoch)
+            book.write_epoch(number, epoch, values["LR"] / epoch)
     for number in range(N_TRIALS - 2):
-        book.note(number, version=f"{number:03d},v")
+        book.set_attributes(number, version=f"{number:03d},v")
         if number % 5 == 4:
-            book.fail(number, "it raised")
+            book.fail_trial(number, "it raised")
         else:
-            _ = book.prune(number) if number % 2 else book.complete(number)
-    book.suspend()
+            _ = book.prune_trial(number) if number % 2 else book.complete_trial(number)
+    book.suspend_trials()
     return paths
 
 
@@ -88,7 +88,7 @@ def edit(experiment, space):
         change = SpaceEdit(
             before=before, after=after, promoted_before=resolve_constants(before, program), promoted=promoted
         )
-        return kept_by(change, experiment)
+        return find_kept_trials(change, experiment)
 
     return make
 
@@ -107,7 +107,7 @@ def as_told(paths):
 
 
 def test_trials_that_fit_stay_as_they_were_and_the_others_count_nowhere(experiment, edit, space):
-    before, order = as_told(experiment), open_ledger(experiment, *space(SPACE)).history
+    before, order = as_told(experiment), open_search_study(experiment, *space(SPACE)).history
     kept = edit(EDITED)
     assert as_told(experiment) == before  # nothing is written yet
     kept.write(experiment)
@@ -126,11 +126,11 @@ def test_trials_that_fit_stay_as_they_were_and_the_others_count_nowhere(experime
             assert after[number] == before[number]
             trial = open_study(experiment).trials[number]
             assert trial.params["WIDTH"] == trial.user_attrs["constants"]["WIDTH"] == 8
-    book = open_ledger(experiment, *space(EDITED))
+    book = open_search_study(experiment, *space(EDITED))
     assert book.history == [each for each in order if each.trial not in left]
-    assert book.n_trials == len(book.outcomes) == len(seen(experiment)[1]) == kept.n_kept
-    assert set(book.reopen()) == {N_TRIALS - 2, N_TRIALS - 1} - set(left)
-    number, values = book.ask()
+    assert book.n_trials == len(book.trial_results) == len(seen(experiment)[1]) == kept.n_kept
+    assert set(book.reopen_trials()) == {N_TRIALS - 2, N_TRIALS - 1} - set(left)
+    number, values = book.ask_trial()
     assert (number, list(values)) == (N_TRIALS, ["LR", "SIZES", "WIDTH"])
 
 
@@ -153,7 +153,7 @@ def test_with_other_trainer_arguments_what_has_finished_is_no_repeat(experiment,
     edit(text).write(experiment)
 
     assert open_study(experiment).trials[0].user_attrs["trained_otherwise"] is True
-    assert open_ledger(experiment, *space(text))._finished == {}
+    assert open_search_study(experiment, *space(text))._finished == {}
 
 
 def test_a_version_is_loaded_with_the_space_that_it_ran_in(experiment, edit):
@@ -224,13 +224,13 @@ def test_killed_anywhere_on_the_way_a_reader_sees_the_old_or_the_new_and_nothing
     assert 3 < n_old < n_killed - 3
     assert found == [old] * n_old + [new] * (N_STEPS - n_old)
     for copy in copies:
-        finish_switch(copy)
+        recover_edit(copy)
         assert seen(copy) == (old if copy in copies[:n_old] else new)
         assert not list(copy.folder.glob(".switched*"))
         if copy in copies[n_old:]:
             assert (copy.folder / "space-1.yaml").read_bytes() == experiment.space.read_bytes()
             assert (copy.folder / "study-1.journal").read_bytes() == experiment.journal.read_bytes()
-            assert open_ledger(copy, *space(EDITED, "edited.yaml")).n_trials == len(new[1]) < len(old[1])
+            assert open_search_study(copy, *space(EDITED, "edited.yaml")).n_trials == len(new[1]) < len(old[1])
 
 
 @pytest.mark.usefixtures("space")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tune.search.samplers.perturb import explore
+from tune.search.samplers.perturb import explore_config
 from tune.space.dimensions import Choice, LogRandInt, LogUniform, QRandInt, QUniform, RandInt, Uniform, is_in_dimension
 
 SPACE = {
@@ -31,7 +31,7 @@ START = {
 
 def seen(name, n=200, **arguments):
     rng = random.Random(0)
-    return {explore({name: SPACE[name]}, {name: START[name]}, rng, **arguments)[name] for _ in range(n)}
+    return {explore_config({name: SPACE[name]}, {name: START[name]}, rng, **arguments)[name] for _ in range(n)}
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_value_moves_by_a_fifth_or_to_its_neighbour(name, values):
 
 def test_a_quarter_of_the_values_is_drawn_anew():
     rng = random.Random(0)
-    drawn = [explore({"lr": SPACE["loguniform"]}, {"lr": 1e-3}, rng)["lr"] for _ in range(1000)]
+    drawn = [explore_config({"lr": SPACE["loguniform"]}, {"lr": 1e-3}, rng)["lr"] for _ in range(1000)]
 
     assert 0.2 < sum(value not in (1e-3 * 0.8, 1e-3 * 1.2) for value in drawn) / 1000 < 0.3
 
@@ -61,7 +61,7 @@ def test_a_quarter_of_the_values_is_drawn_anew():
 def test_whatever_is_done_to_them_values_stay_in_their_ranges(seed, n):
     rng, values = random.Random(seed), dict(START)
     for _ in range(n):
-        values = explore(SPACE, values, rng)
+        values = explore_config(SPACE, values, rng)
 
     assert all(is_in_dimension(SPACE[name], value) for name, value in values.items())
     on_grid = (values["quniform"] - 0.1) / 0.1

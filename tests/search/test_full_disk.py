@@ -13,7 +13,7 @@ from tests.search.test_kill import Driver
 from tests.search.test_resume import check_whole
 from tune.errors import NoRoomError
 from tune.paths import display_path
-from tune.trial.checkpoints.checkpoint_state import read_mark
+from tune.trial.checkpoints.checkpoint_state import read_checkpoint_state
 
 SPACE = """
 metric: Score/Val
@@ -78,7 +78,7 @@ def check_undamaged(paths):
     for record in paths.folder.glob("*/trial.json"):
         assert json.loads(record.read_text())["stage"] in ("preflight", "running", "complete", "stopped")
     for checkpoint in paths.folder.glob("*/checkpoints/*"):
-        assert read_mark(checkpoint) is not None, checkpoint
+        assert read_checkpoint_state(checkpoint) is not None, checkpoint
     for events in paths.folder.glob("*/events*"):
         assert [Event.FromString(raw) for raw in RawEventFileLoader(str(events)).Load()]
         assert events.stat().st_size == sum(16 + len(raw) for raw in RawEventFileLoader(str(events)).Load())

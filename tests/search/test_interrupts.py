@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from tune.cluster import signals as module
-from tune.cluster.signals import interrupts_end, interrupts_taken
+from tune.cluster.signals import end_on_interrupt, handle_interrupts
 
 
 @pytest.fixture(autouse=True)
@@ -19,10 +19,10 @@ def _nobody_takes_them(monkeypatch):
 def test_signal_when_no_search_runs_yet_then_it_ends_the_search_as_it_begins(number):
     ended = []
     before = signal.getsignal(number)
-    with interrupts_taken() as interrupts:
+    with handle_interrupts() as interrupts:
         os.kill(os.getpid(), number)
         assert interrupts.is_asked
-        with interrupts_end(lambda: ended.append(True)):
+        with end_on_interrupt(lambda: ended.append(True)):
             assert ended == [True]
             with pytest.raises(KeyboardInterrupt):
                 os.kill(os.getpid(), number)
@@ -31,18 +31,18 @@ def test_signal_when_no_search_runs_yet_then_it_ends_the_search_as_it_begins(num
 
 def test_signal_when_a_search_runs_then_it_is_told_at_once_though_another_handler_was_put_there():
     ended = []
-    with interrupts_taken():
+    with handle_interrupts():
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as Ray does
-        with interrupts_end(lambda: ended.append(True)):
+        with end_on_interrupt(lambda: ended.append(True)):
             os.kill(os.getpid(), signal.SIGTERM)
             assert ended == [True]
 
 
 def test_signal_when_a_search_has_ended_by_it_then_the_next_one_is_not_ended():
     ended = []
-    with interrupts_taken():
+    with handle_interrupts():
         for number in (1, 2):
-            with interrupts_end(lambda number=number: ended.append(number)):
+            with end_on_interrupt(lambda number=number: ended.append(number)):
                 assert ended == list(range(1, number))
                 os.kill(os.getpid(), signal.SIGTERM)
     assert ended == [1, 2]

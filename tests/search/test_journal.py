@@ -15,8 +15,8 @@ from tune.search.study.journal import (
     TrialOpened,
     TrialReported,
     TrialSealed,
-    events,
-    repair,
+    read_events,
+    repair_journal,
 )
 
 
@@ -41,7 +41,7 @@ def test_a_journal_cut_at_any_of_its_last_bytes_loses_only_the_records_that_were
         complete = whole[: length + 1].count(b"\n")  # a record that lacks no more than its newline is whole
         kept = b"".join(line + b"\n" for line in whole.split(b"\n")[:complete])
 
-        lost = repair(path)
+        lost = repair_journal(path)
 
         assert path.read_bytes() == kept
         assert lost == max(0, length - len(kept))
@@ -54,9 +54,9 @@ def test_zeros_at_the_end_are_torn_too(whole, tmp_path):
     path = tmp_path / "study.journal"
     path.write_bytes(whole + b'{"op_code":7,' + b"\0" * 50)
 
-    assert repair(path) == 63
+    assert repair_journal(path) == 63
     assert path.read_bytes() == whole
-    assert repair(path) == 0
+    assert repair_journal(path) == 0
 
 
 def test_a_broken_record_in_the_middle_is_refused_and_nothing_is_changed(whole, tmp_path):
@@ -66,7 +66,7 @@ def test_a_broken_record_in_the_middle_is_refused_and_nothing_is_changed(whole, 
     path.write_bytes(broken)
 
     with pytest.raises(ExperimentError) as refused:
-        repair(path)
+        repair_journal(path)
 
     assert str(refused.value) == (
         f"{path}: line 3 is no record, and records follow it\n  Take it from a backup; nothing was changed."
@@ -80,7 +80,7 @@ def test_a_last_line_that_no_power_cut_tore_is_refused_too(whole, tmp_path, line
     path.write_bytes(whole + line)
 
     with pytest.raises(ExperimentError) as refused:
-        repair(path)
+        repair_journal(path)
 
     n_lines = len((whole + line).splitlines())
     assert str(refused.value) == f"{path}: line {n_lines} is no record\n  Take it from a backup; nothing was changed."
@@ -93,7 +93,7 @@ def test_what_a_killed_process_left_of_optunas_lock_is_taken_away(whole, tmp_pat
     (tmp_path / "study.journal.lock").symlink_to(path)
     (tmp_path / "study.journal.lock1234.rename").symlink_to(path)
 
-    repair(path)
+    repair_journal(path)
 
     assert [entry.name for entry in tmp_path.iterdir()] == ["study.journal"]
 
@@ -105,7 +105,7 @@ def test_what_happened_to_wanted_trials_is_read_back_in_its_order(whole, tmp_pat
     study = optuna.load_study(study_name="exp", storage=JournalStorage(JournalFileBackend(str(path))))
     study.set_user_attr("sealed", 4)
 
-    assert list(events(path, {0: 0, 2: 7})) == [
+    assert list(read_events(path, {0: 0, 2: 7})) == [
         *(TrialOpened(0), TrialReported(0, 1, 0.1), TrialReported(0, 2, 0.2), TrialEnded(0, failed=False)),
         *(TrialOpened(7), TrialReported(7, 1, 2.1), TrialReported(7, 2, 2.2), TrialEnded(7, failed=False)),
         TrialSealed(),
@@ -119,7 +119,7 @@ def test_events_say_whether_a_trial_failed(whole, tmp_path):
     for state in (TrialState.FAIL, TrialState.PRUNED):
         study.tell(study.ask(), state=state)
 
-    assert list(events(path, {4: 4, 5: 5})) == [
+    assert list(read_events(path, {4: 4, 5: 5})) == [
         *(TrialOpened(4), TrialEnded(4, failed=True)),
         *(TrialOpened(5), TrialEnded(5, failed=False)),
     ]

@@ -31,24 +31,24 @@ def size(tmp_path):
 def test_an_epoch_an_end_and_an_opening_are_on_disk(ledger, tmp_path, lines_on_disk):  # noqa: F811
     book = ledger()
     number, _ = book.ask_baseline()
-    book.note(number, version="000,baseline")
+    book.set_attributes(number, version="000,baseline")
     assert lines_on_disk[-1] == size(tmp_path)
     for epoch in THREE_EPOCHS:
-        book.note(number, last_epoch=epoch)
-        book.report(number, epoch, 0.5)
+        book.set_attributes(number, last_epoch=epoch)
+        book.write_epoch(number, epoch, 0.5)
         assert lines_on_disk[-1] == size(tmp_path)
-    book.complete(number)
+    book.complete_trial(number)
     assert lines_on_disk[-1] == size(tmp_path)
 
 
 def test_a_trial_of_three_epochs_waits_for_the_disk_five_times(ledger, tmp_path, lines_on_disk):  # noqa: F811
     book = ledger()
     before = len(lines_on_disk)
-    number, _ = book.ask()
-    book.note(number, version="000", worker="host:1")
+    number, _ = book.ask_trial()
+    book.set_attributes(number, version="000", worker="host:1")
     for epoch in THREE_EPOCHS:
-        book.report(number, epoch, 0.5)
-    book.prune(number)
+        book.write_epoch(number, epoch, 0.5)
+    book.prune_trial(number)
     assert len(lines_on_disk) - before == 5
     records = (tmp_path / "exp" / "study.journal").read_text().splitlines()
     assert all(isinstance(json.loads(record), dict) for record in records)

@@ -10,7 +10,7 @@ from optuna.storages.journal import JournalFileBackend
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
-from tune.search.study.study import create_ledger, open_ledger
+from tune.search.study.study import create_search_study, open_search_study
 from tune.space.space_file import read_space
 
 PROGRAM = "LR = 1e-2\nBATCH_SIZE = 16\nSIZES = (1, 2)\nMAX_EPOCHS = 3\n"
@@ -36,7 +36,7 @@ def ledger(tmp_path):
         (tmp_path / "p.py").write_text(program)
         (tmp_path / "s.yaml").write_text(SPACE.format(mode=mode, rest=rest, lr=lr))
         space = read_space(tmp_path / "s.yaml")
-        return create_ledger(paths, space, resolve_constants(space, find_program(space.program)))
+        return create_search_study(paths, space, resolve_constants(space, find_program(space.program)))
 
     return create
 
@@ -59,8 +59,8 @@ def test_the_baseline_is_trial_0_with_the_hardcoded_values(ledger, reopened):
 def test_a_baseline_outside_its_range_is_run_and_is_no_observation(ledger, reopened):
     book = ledger(program=PROGRAM.replace("1e-2", "0.5").replace("16", "64"))
     number, values = book.ask_baseline()
-    book.report(number, 1, 0.9)
-    book.complete(number)
+    book.write_epoch(number, 1, 0.9)
+    book.complete_trial(number)
 
     assert (number, values) == (0, {"LR": 0.5, "BATCH_SIZE": 64, "SIZES": (1, 2)})
     (trial,) = reopened().trials
@@ -73,15 +73,15 @@ def test_every_end_is_in_the_journal(ledger, reopened):
     book = ledger()
     first, _ = book.ask_baseline()
     for epoch, value in enumerate((0.1, 0.7, 0.3), 1):
-        book.report(first, epoch, value)
-    second, values = book.ask()
-    book.note(second, version="001,x")
-    book.report(second, 1, 0.2)
-    third, _ = book.ask()
-    book.report(third, 1, math.nan)
-    fourth, _ = book.ask()
+        book.write_epoch(first, epoch, value)
+    second, values = book.ask_trial()
+    book.set_attributes(second, version="001,x")
+    book.write_epoch(second, 1, 0.2)
+    third, _ = book.ask_trial()
+    book.write_epoch(third, 1, math.nan)
+    fourth, _ = book.ask_trial()
 
-    complete, pruned, failed = book.complete(first), book.prune(second), book.fail(third, "it is nan")
+    complete, pruned, failed = book.complete_trial(first), book.prune_trial(second), book.fail_trial(third, "it is nan")
 
     assert (complete.state, complete.score, complete.best_epoch, complete.n_epochs) == ("complete", 0.7, 2, 3)
     assert (pruned.state, pruned.score, pruned.best_epoch, pruned.version) == ("pruned", 0.2, 1, "001,x")
@@ -100,24 +100,24 @@ def test_every_end_is_in_the_journal(ledger, reopened):
 def test_what_is_open_at_the_end_is_left_waiting_with_its_curve(ledger, reopened):
     book = ledger()
     book.ask_baseline()
-    book.report(0, 1, 0.5)
-    book.ask()
+    book.write_epoch(0, 1, 0.5)
+    book.ask_trial()
 
-    book.suspend()
+    book.suspend_trials()
 
     trials = reopened().trials
     assert [trial.state.name for trial in trials] == ["WAITING", "WAITING"]
     assert trials[0].intermediate_values == {1: 0.5}
-    assert [outcome.state for outcome in book.outcomes] == ["waiting", "waiting"]
+    assert [outcome.state for outcome in book.trial_results] == ["waiting", "waiting"]
 
 
 def test_less_is_better_where_the_space_says_so(ledger, reopened):
     book = ledger(mode="min")
     book.ask_baseline()
     for epoch, value in enumerate((0.5, 0.1, 0.3), 1):
-        book.report(0, epoch, value)
+        book.write_epoch(0, epoch, value)
 
-    assert book.complete(0).score == 0.1
+    assert book.complete_trial(0).score == 0.1
     assert reopened().best_value == 0.1
 
 
@@ -134,7 +134,7 @@ def test_trials_draw_inside_the_ranges_and_in_the_programs_types(ledger):
     book = ledger()
     book.ask_baseline()
 
-    drawn = [book.ask()[1] for _ in range(20)]
+    drawn = [book.ask_trial()[1] for _ in range(20)]
 
     assert all(1e-4 <= values["LR"] <= 1e-1 for values in drawn)
     assert {values["BATCH_SIZE"] for values in drawn} == {16, 32}
@@ -146,7 +146,7 @@ def test_the_same_seed_searches_the_same(ledger):
     for book in books:
         book.ask_baseline()
 
-    first, second, other = [[book.ask() for _ in range(5)] for book in books]
+    first, second, other = [[book.ask_trial() for _ in range(5)] for book in books]
     assert first == second
     assert first != other
 
@@ -156,9 +156,9 @@ def test_after_its_start_the_default_search_keeps_values_of_the_best_now_and_the
     kept = []
 
     for number in range(90):
-        _, values = book.ask() if number else book.ask_baseline()
-        book.report(number, 1, 0.0 if number else 1.0)
-        book.complete(number)
+        _, values = book.ask_trial() if number else book.ask_baseline()
+        book.write_epoch(number, 1, 0.0 if number else 1.0)
+        book.complete_trial(number)
         kept.append(values["LR"] == 0.01)
 
     assert kept[0]
@@ -169,7 +169,7 @@ def test_after_its_start_the_default_search_keeps_values_of_the_best_now_and_the
 def test_a_best_with_a_tuple_is_perturbed_too(ledger):
     book = ledger(rest="sampler_args: {n_startup_trials: 1}")
     book.ask_baseline()
-    book.report(0, 1, 1.0)
+    book.write_epoch(0, 1, 1.0)
 
     assert book._searcher._leader() == (1.0, {"LR": 0.01, "BATCH_SIZE": 16, "SIZES": (1, 2)})
 
@@ -177,11 +177,11 @@ def test_a_best_with_a_tuple_is_perturbed_too(ledger):
 def test_a_grid_is_asked_for_once_and_the_baseline_is_one_of_its_points(ledger):
     book = ledger(rest="sampler: grid", lr="{choice: [0.01, 0.1]}")
     asked = [book.ask_baseline()[1]]
-    while not book.exhausted:
-        number, values = book.ask()
+    while not book.is_exhausted:
+        number, values = book.ask_trial()
         asked.append(values)
-        book.report(number, 1, 0.5)
-        book.complete(number)
+        book.write_epoch(number, 1, 0.5)
+        book.complete_trial(number)
 
     assert len(asked) == len({repr(values) for values in asked}) == 2 * 2 * 2
 
@@ -190,7 +190,7 @@ def test_a_search_that_is_no_grid_is_never_exhausted(ledger):
     book = ledger()
     book.ask_baseline()
 
-    assert not book.exhausted
+    assert not book.is_exhausted
 
 
 def test_a_configuration_that_has_finished_is_taken_from_the_ledger(ledger, reopened):
@@ -198,14 +198,14 @@ def test_a_configuration_that_has_finished_is_taken_from_the_ledger(ledger, reop
     worth = {}
 
     for number in range(12):
-        _, values = book.ask() if number else book.ask_baseline()
-        outcome = book.repeat(number)
+        _, values = book.ask_trial() if number else book.ask_baseline()
+        outcome = book.close_as_repeat(number)
         if outcome is None:
             assert repr(values) not in worth
-            book.note(number, version=f"{number:03d},v")
+            book.set_attributes(number, version=f"{number:03d},v")
             for epoch in (1, 2):
-                book.report(number, epoch, number + epoch / 10)
-            outcome = book.prune(number) if number % 2 else book.complete(number)
+                book.write_epoch(number, epoch, number + epoch / 10)
+            outcome = book.prune_trial(number) if number % 2 else book.complete_trial(number)
             worth[repr(values)] = outcome
         else:
             first = worth[repr(values)]
@@ -225,24 +225,24 @@ def test_a_configuration_that_has_finished_is_taken_from_the_ledger(ledger, reop
 def test_a_configuration_that_failed_or_still_runs_is_run_again(ledger):
     book = ledger(lr="{choice: [0.01]}")
     book.ask_baseline()
-    book.report(0, 1, 0.5)
+    book.write_epoch(0, 1, 0.5)
     numbers = []
     for _ in range(8):
-        number, _ = book.ask()
-        assert book.repeat(number) is None
+        number, _ = book.ask_trial()
+        assert book.close_as_repeat(number) is None
         numbers.append(number)
     for number in numbers:
-        book.fail(number, "it raised")
-    assert book.repeat(book.ask()[0]) is None
+        book.fail_trial(number, "it raised")
+    assert book.close_as_repeat(book.ask_trial()[0]) is None
 
 
 def test_repeats_are_run_where_the_space_asks_for_them(ledger):
     book = ledger(lr="{choice: [0.01]}", rest="repeats: true")
     book.ask_baseline()
-    book.report(0, 1, 0.5)
-    book.complete(0)
+    book.write_epoch(0, 1, 0.5)
+    book.complete_trial(0)
 
-    assert [book.repeat(book.ask()[0]) for _ in range(8)] == [None] * 8
+    assert [book.close_as_repeat(book.ask_trial()[0]) for _ in range(8)] == [None] * 8
 
 
 TWO = """
@@ -268,17 +268,17 @@ def two(tmp_path):
 
 
 def test_of_several_metrics_each_end_is_in_the_journal(two, reopened):
-    book = two(create_ledger)
+    book = two(create_search_study)
     book.ask_baseline()
     for number in range(1, 4):
-        assert book.ask()[0] == number
+        assert book.ask_trial()[0] == number
     for number in range(4):
-        book.report(number, 1, 0.5, (3.0,))
-        book.report(number, 2, 0.4, (2.0 if number < 3 else math.nan,))
-    book.report(3, 3, 0.9, (math.nan,))
+        book.write_epoch(number, 1, 0.5, (3.0,))
+        book.write_epoch(number, 2, 0.4, (2.0 if number < 3 else math.nan,))
+    book.write_epoch(3, 3, 0.9, (math.nan,))
 
-    complete, pruned = book.complete(0), book.prune(1)
-    book.suspend()
+    complete, pruned = book.complete_trial(0), book.prune_trial(1)
+    book.suspend_trials()
 
     assert (complete.score, complete.scores, complete.best_epoch) == (0.5, (0.5, 3.0), 1)
     assert (pruned.state, pruned.scores, pruned.measures) == ("pruned", (0.5, 3.0), {1: (0.5, 3.0), 2: (0.4, 2.0)})
@@ -287,7 +287,7 @@ def test_of_several_metrics_each_end_is_in_the_journal(two, reopened):
     assert study.trials[0].values == [0.5, 3.0]
     assert study.trials[0].intermediate_values == {1: 0.5, 2: 0.4}
 
-    again = two(open_ledger)
+    again = two(open_search_study)
     assert again.reopen() == [2, 3]
     assert (again.unmeasured(2), again.unmeasured(3)) == (None, "Cost is nan in epoch 3")
     assert again.complete(2).scores == (0.5, 3.0)
@@ -297,12 +297,12 @@ def test_of_several_metrics_each_end_is_in_the_journal(two, reopened):
 
 
 def test_of_several_metrics_a_configuration_of_the_front_is_perturbed(two):
-    book = two(create_ledger)
+    book = two(create_search_study)
     kept = set()
     for number in range(140):
-        _, values = book.ask() if number else book.ask_baseline()
-        book.report(number, 1, values["LR"], (values["LR"],))  # every trial is in the front
-        book.complete(number)
+        _, values = book.ask_trial() if number else book.ask_baseline()
+        book.write_epoch(number, 1, values["LR"], (values["LR"],))  # every trial is in the front
+        book.complete_trial(number)
         kept.add(values["LR"])
 
     assert len(book._searcher._front) > 50
@@ -320,17 +320,17 @@ def test_cma_es_goes_on_from_where_it_was(tmp_path, arguments):
     promoted = resolve_constants(space, find_program(space.program))
     paths = ExperimentPaths(tmp_path / "exp")
     paths.folder.mkdir()
-    book = create_ledger(paths, space, promoted)
+    book = create_search_study(paths, space, promoted)
     for number in range(60):
-        _, values = book.ask() if number else book.ask_baseline()
-        book.report(number, 1, (values["X"] - 2) ** 2 + (values["Y"] + 1) ** 2 + values["Z"])
-        _ = book.fail(number, "it raised") if number % 9 == 8 else book.complete(number)
+        _, values = book.ask_trial() if number else book.ask_baseline()
+        book.write_epoch(number, 1, (values["X"] - 2) ** 2 + (values["Y"] + 1) ** 2 + values["Z"])
+        _ = book.fail_trial(number, "it raised") if number % 9 == 8 else book.complete_trial(number)
 
     def state(ledger):
         memory = ledger._searcher._memory
         return memory._sampler._restore_optimizer(memory._sampler._get_trials(memory._study))
 
-    before, after = state(book), state(open_ledger(paths, space, promoted))
+    before, after = state(book), state(open_search_study(paths, space, promoted))
     assert before.generation >= 5
     assert after.generation == before.generation
     assert after.mean.tolist() == pytest.approx(before.mean.tolist())
@@ -338,13 +338,13 @@ def test_cma_es_goes_on_from_where_it_was(tmp_path, arguments):
 
 
 def test_what_was_known_from_the_start_is_known_after_a_restart(two):
-    first = two(create_ledger)
+    first = two(create_search_study)
     number, _ = first.ask_baseline()
     first.report(number, 1, 0.5, (3.0,))
     known = first.complete(number)
 
     first.learn("other", [known] * 3)
-    again = two(open_ledger)
+    again = two(open_search_study)
 
     assert len(again._searcher._memory) == len(first._searcher._memory) == 1 + 3
     assert again.n_trials == 1

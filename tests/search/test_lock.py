@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tune.errors import ExperimentError
-from tune.experiment.lock import has_never_begun, locked
+from tune.experiment.lock import has_never_begun, lock_experiment
 from tune.paths import ExperimentPaths
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +30,7 @@ def test_a_second_process_is_refused_until_the_first_is_dead(tmp_path):
     holder = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(ExperimentError) as refused, locked(paths):
+        with pytest.raises(ExperimentError) as refused, lock_experiment(paths):
             pass
         assert re.fullmatch(
             rf"{tmp_path}: this search is running \(process {holder.pid} on .+\)\n"
@@ -41,7 +41,7 @@ def test_a_second_process_is_refused_until_the_first_is_dead(tmp_path):
         os.kill(holder.pid, signal.SIGKILL)
         holder.communicate()
 
-    with locked(paths):
+    with lock_experiment(paths):
         pass
 
 
@@ -49,7 +49,7 @@ def test_a_search_that_was_ended_before_its_ledger_was_there_has_never_begun(tmp
     paths = ExperimentPaths(tmp_path)
     paths.space.write_text("system: program.py\n")
     assert not has_never_begun(paths)  # somebody's own folder with a space file in it
-    with locked(paths):
+    with lock_experiment(paths):
         assert not has_never_begun(paths)
     assert has_never_begun(paths)
     for name in ("study.journal", "driver.log", ".surroundings.json.0a1b2c3d"):

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from tune.cluster import resources as nodes
-from tune.cluster.node_checks import startable
-from tune.cluster.resources import JoinedCluster, Node, plan_on, slots_of
+from tune.cluster.node_checks import read_startable_nodes
+from tune.cluster.resources import JoinedCluster, Node, count_node_slots, plan_cluster
 from tune.errors import OptionError
 from tune.space.settings import Settings
 
@@ -38,17 +38,17 @@ SLOTS = [
 
 @pytest.mark.parametrize(("there", "cpus", "share", "slots"), SLOTS)
 def test_a_node_takes_as_many_trials_as_fit_on_it_whole(there, cpus, share, slots):
-    assert slots_of(there, cpus, share) == slots
+    assert count_node_slots(there, cpus, share) == slots
 
 
 def test_trials_are_counted_node_by_node_and_never_spread_over_two():
     found, _ = reached(node(3), node(3), node(1))
-    assert plan_on(Settings(cpus_per_trial=2), found).concurrency == 2
+    assert plan_cluster(Settings(cpus_per_trial=2), found).concurrency == 2
 
 
 def test_a_trial_gets_a_gpu_where_any_node_has_one():
     found, _ = reached(node(8), node(8, 2))
-    resources = plan_on(Settings(), found)
+    resources = plan_cluster(Settings(), found)
     assert (resources.gpus_per_trial, resources.concurrency) == (1, 2)
 
 
@@ -74,28 +74,28 @@ REFUSED = [
 def test_what_no_single_node_has_is_refused_though_all_together_have_it(asked, message):
     found, _ = reached(node(8), node(2, 1, name="10.0.0.2"))
     with pytest.raises(OptionError) as refused:
-        plan_on(Settings(**asked), found)
+        plan_cluster(Settings(**asked), found)
     hint = "  Ask for less with --cpus-per-trial and --gpus-per-trial, or add a node that has it."
     assert str(refused.value) == f"{message}\n{hint}"
 
 
 def test_cores_follow_the_workers_of_the_dataloaders_as_far_as_every_node_has_them():
     found, _ = reached(node(8), node(4))
-    assert [plan_on(Settings(), found, n).cpus_per_trial for n in (0, 3, 9)] == [1, 3, 4]
+    assert [plan_cluster(Settings(), found, n).cpus_per_trial for n in (0, 3, 9)] == [1, 3, 4]
     found, _ = reached(node(2), node(8, 2))
-    resources = plan_on(Settings(), found, 9)
+    resources = plan_cluster(Settings(), found, 9)
     assert (resources.cpus_per_trial, resources.gpus_per_trial, resources.concurrency) == (4, 1, 2)
 
 
 def test_a_trainer_on_the_cpu_gets_no_gpu():
     found, _ = reached(node(8, 2))
-    assert plan_on(Settings(trainer={"accelerator": "cpu"}), found).gpus_per_trial == 0
+    assert plan_cluster(Settings(trainer={"accelerator": "cpu"}), found).gpus_per_trial == 0
 
 
 def test_a_share_that_is_to_be_measured_is_refused():
     found, _ = reached(node(8, 2))
     with pytest.raises(OptionError) as refused:
-        plan_on(Settings(gpus_per_trial="auto"), found)
+        plan_cluster(Settings(gpus_per_trial="auto"), found)
     assert str(refused.value) == (
         "gpus_per_trial: auto is measured on a GPU of this machine, and --address means a cluster\n"
         "  Give a number, such as `--gpus-per-trial 0.5`."
@@ -116,13 +116,13 @@ def test_what_there_is_is_said(there, words):
 
 def test_what_the_autoscaler_may_start_is_not_refused_and_is_asked_for():
     found, _ = reached(node(2), startable=(node(2, name="head"), node(8, 1, name="worker", count=3)))
-    assert plan_on(Settings(cpus_per_trial=8, gpus_per_trial=1), found).concurrency == 3
+    assert plan_cluster(Settings(cpus_per_trial=8, gpus_per_trial=1), found).concurrency == 3
 
 
 def test_concurrency_follows_the_nodes_that_come_and_go_where_it_was_not_given(monkeypatch):
     monkeypatch.setattr(nodes, "LOOK_S", 0)
     found, now = reached(node(2), node(2))
-    grows, given = plan_on(Settings(), found), plan_on(Settings(concurrency=3), found)
+    grows, given = plan_cluster(Settings(), found), plan_cluster(Settings(concurrency=3), found)
     assert (grows.at_a_time, given.at_a_time) == (4, 3)
 
     now.append(node(6))
@@ -137,7 +137,7 @@ def test_concurrency_follows_the_nodes_that_come_and_go_where_it_was_not_given(m
 
 def test_the_nodes_are_counted_again_only_after_a_while():
     found, now = reached(node(2))
-    resources = plan_on(Settings(), found)
+    resources = plan_cluster(Settings(), found)
     now.append(node(2))
     assert resources.at_a_time == 2
 
@@ -156,12 +156,12 @@ CONFIG = {
 def test_what_ray_s_launcher_wrote_to_the_head_node_says_what_may_be_started(tmp_path):
     path = tmp_path / "bootstrap.yaml"
     path.write_text(json.dumps(CONFIG))
-    assert startable(path) == (node(2.0, 0.0, name="head"), node(8.0, 1.0, name="gpu", count=3))
+    assert read_startable_nodes(path) == (node(2.0, 0.0, name="head"), node(8.0, 1.0, name="gpu", count=3))
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"available_node_types": {"a": 1}, "head_node_type": "a"}', "x: y"])
 def test_a_file_of_the_launcher_that_says_nothing_is_as_good_as_none(tmp_path, text):
     path = tmp_path / "bootstrap.yaml"
     path.write_text(text)
-    assert startable(path) == ()
-    assert startable(tmp_path / "none") == ()
+    assert read_startable_nodes(path) == ()
+    assert read_startable_nodes(tmp_path / "none") == ()

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from tune.cluster import code_archive as parcel
-from tune.cluster.code_archive import pack, project_files
+from tune.cluster.code_archive import build_archive, find_project_files
 from tune.promotion.program import find_program
 
 TREE = {
@@ -44,7 +44,7 @@ def git(root, *words):
 
 
 def names(root):
-    return {path.relative_to(root).as_posix() for path in project_files(root)}
+    return {path.relative_to(root).as_posix() for path in find_project_files(root)}
 
 
 @pytest.mark.parametrize("in_repository", [True, False])
@@ -79,7 +79,7 @@ def test_the_archive_holds_tune_and_the_project_and_is_the_same_each_time(projec
     folders = [tmp_path / "a", tmp_path / "b"]
     for folder in folders:
         folder.mkdir()
-    first, again = (pack(program, folder) for folder in folders)
+    first, again = (build_archive(program, folder) for folder in folders)
     held = zipfile.ZipFile(first.path).namelist()
     assert {f".project/{name}" for name in TRAVELS} <= set(held)
     assert {"tune/__init__.py", "tune/trial/trainable.py"} <= set(held)
@@ -94,7 +94,7 @@ def test_a_project_that_is_too_large_is_refused_with_its_largest_parts_and_tune_
     monkeypatch.setattr(parcel, "MOST_BYTES", 10**6)
     (project / "data" / "train.csv").write_bytes(b"1" * 2_500_000)
     (project / "weights.bin").write_bytes(b"1" * 300_000)
-    packed = pack(find_program(project / "train.py"), tmp_path)
+    packed = build_archive(find_program(project / "train.py"), tmp_path)
     assert str(packed.refused) == (
         f"--address: the project {project} is too large to travel to the nodes: "
         "2.8 MB in 7 files, at most 1 MB in 20000\n"
@@ -108,7 +108,7 @@ def test_a_project_that_is_too_large_is_refused_with_its_largest_parts_and_tune_
 
 def test_a_gitignore_that_nobody_can_read_is_told(project, tmp_path, monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: None)
-    packed = pack(find_program(project / "train.py"), tmp_path)
+    packed = build_archive(find_program(project / "train.py"), tmp_path)
     assert str(packed.refused) == (
         f"--address: {project} has a .gitignore, and git, which can read it, is not installed\n  Install git."
     )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tune.search.samplers.optuna_samplers import distribution_of, to_label
-from tune.search.samplers.perturb import perturb
+from tune.search.samplers.perturb import perturb_config
 from tune.space.dimensions import Choice, LogRandInt, LogUniform, QRandInt, QUniform, RandInt, Uniform, is_in_dimension
 
 low = st.floats(-1e6, 1e6)
@@ -54,7 +54,7 @@ def test_a_perturbation_is_one_that_the_sampler_could_draw(data, dimension, seed
     rng = random.Random(seed)
 
     for _ in range(20):
-        value = perturb({"X": dimension}, {"X": value}, rng)["X"]
+        value = perturb_config({"X": dimension}, {"X": value}, rng)["X"]
         assert is_in_dimension(dimension, value)
         distribution = distribution_of(dimension)
         internal = distribution.to_internal_repr(to_label(dimension, value))
@@ -76,7 +76,7 @@ def test_both_ends_are_reached(dimension):
     rng = random.Random(0)
     values = [dimension.low]
     for _ in range(500):
-        values.append(perturb({"X": dimension}, {"X": values[-1]}, rng)["X"])
+        values.append(perturb_config({"X": dimension}, {"X": values[-1]}, rng)["X"])
 
     assert min(values) == dimension.low
     assert max(values) == dimension.high
@@ -85,7 +85,7 @@ def test_both_ends_are_reached(dimension):
 def test_half_of_the_numbers_move():
     rng = random.Random(0)
     space = {str(number): Uniform(low=0.0, high=1.0) for number in range(1000)}
-    near = perturb(space, dict.fromkeys(space, 0.5), rng)
+    near = perturb_config(space, dict.fromkeys(space, 0.5), rng)
 
     moved = [value - 0.5 for value in near.values() if value != 0.5]
     assert 430 < len(moved) < 570
@@ -97,4 +97,4 @@ def test_ints_stay_ints():
     space = {"A": RandInt(low=1, high=9), "B": LogRandInt(low=1, high=99), "C": QRandInt(low=0, high=9, q=3)}
 
     for _ in range(50):
-        assert all(type(value) is int for value in perturb(space, {"A": 5, "B": 5, "C": 3}, rng).values())
+        assert all(type(value) is int for value in perturb_config(space, {"A": 5, "B": 5, "C": 3}, rng).values())

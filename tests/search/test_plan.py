@@ -4,7 +4,7 @@ import pytest
 
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
-from tune.search.prepare import n_trials
+from tune.search.prepare import count_trials
 from tune.space.space_file import read_space
 
 PROGRAM = """
@@ -38,4 +38,4 @@ def test_a_grid_may_have_fewer_points_than_trials_were_asked_for(tmp_path, sampl
     text = f"system: net.py\nmetric: Loss/Val\nmode: min\ntrials: 30\nsampler: {sampler}\nconstants:\n{constants}"
     file.write_text(text)
     space = read_space(file)
-    assert n_trials(space, resolve_constants(space, find_program(space.program))) == expected
+    assert count_trials(space, resolve_constants(space, find_program(space.program))) == expected

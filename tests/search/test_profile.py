@@ -8,7 +8,7 @@ from tests.projects import write_program
 from tune.experiment.open import open_experiment
 from tune.experiment.records import CHECKING, CHECKPOINTS, DATA, PROGRAM, START, TRAINING, VALIDATION, WAITING
 from tune.results.profile import read_profile
-from tune.results.report.build import page_of
+from tune.results.report.build import build_page
 
 SPACE = """
 metric: Score/Val
@@ -51,6 +51,6 @@ def test_most_of_it_was_measured_by_the_trials_and_not_filled_in(profiled):
 def test_the_report_shows_it(profiled):
     experiment, found, _ = profiled
 
-    rows = page_of(experiment).time_rows
+    rows = build_page(experiment).time_rows
 
     assert [row[0] for row in rows] == [*found.all, "whole"]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tune.experiment.trial_result import TrialResult, best_of
+from tune.experiment.trial_result import TrialResult, find_best_epoch
 from tune.search.controller_api import ObservedController
-from tune.search.progress import BestTrial, Progress, remaining_s
+from tune.search.progress import BestTrial, Progress, estimate_remaining_s
 from tune.trial.messages import TrialTask
 from tune.trial.reporting import EpochReport
 
@@ -31,7 +31,7 @@ def task(number, *, preflight=False):
 
 
 def outcome(number, curve, state="complete", mode="max"):
-    best = best_of(curve, mode)
+    best = find_best_epoch(curve, mode)
     return TrialResult(
         number=number,
         version=f"{number:03d}",
@@ -111,7 +111,7 @@ def test_the_time_budget_bounds_what_is_left_and_ends_the_search(clock):
     ],
 )
 def test_what_is_left_follows_from_how_long_trials_take(ended, running, n_waiting, left):
-    found = remaining_s(ended=ended, running=running, n_waiting=n_waiting, concurrency=2)
+    found = estimate_remaining_s(ended=ended, running=running, n_waiting=n_waiting, concurrency=2)
     assert found == (None if left is None else pytest.approx(left))
 
 
@@ -144,12 +144,17 @@ def test_who_looks_on_hears_of_all_and_changes_nothing():
 
     assert director.next_task("a") == task(7)
     assert director.next_task("b") is None
-    assert [director.report("a", [EpochReport(epoch, 0.5)]) for epoch in (1, 2)] == [False, True]
-    director.ended("a", death=None, rest=[EpochReport(3, 0.6)])
-    director.ended("b", death="")
-    director.end()
+    assert [director.receive_epochs("a", [EpochReport(epoch, 0.5)]) for epoch in (1, 2)] == [False, True]
+    director.on_trial_end("a", death=None, rest=[EpochReport(3, 0.6)])
+    director.on_trial_end("b", death="")
+    director.request_end()
 
-    assert (leads.left, director.ending, director.finished, director.aborted) == ("b", True, False, False)
+    assert (leads.left, director.is_end_requested, director.has_finished, director.is_aborted) == (
+        "b",
+        True,
+        False,
+        False,
+    )
     assert hears == [
         ("began", task(7)),
         ("reported", 7, 1, 0.5),

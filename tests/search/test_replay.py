@@ -6,11 +6,11 @@ import pytest
 
 from tests.search.test_ledger import ledger, reopened  # noqa: F401 - fixtures
 from tune.paths import ExperimentPaths
-from tune.search.scheduler_runner import replay
+from tune.search.scheduler_runner import replay_history
 from tune.search.schedulers.asha import Asha
 from tune.search.schedulers.hyperband import HyperBand
 from tune.search.schedulers.median import Median
-from tune.search.study.study import open_ledger
+from tune.search.study.study import open_search_study
 from tune.trial.reporting import EpochReport
 
 RULES = {
@@ -24,24 +24,24 @@ def rehearsed(make, book, tmp_path):
     """Return a scheduler that was called by a search, and another one that the search's journal was replayed to."""
     live = make()
     for number in range(4):
-        book.ask_baseline() if number == 0 else book.ask()
-        live.opened(number)
+        book.ask_baseline() if number == 0 else book.ask_trial()
+        live.on_trial_add(number)
         for epoch in (1, 2):
-            book.report_all(number, [EpochReport(epoch, 9.0 - number)])
-            live.judge(number, epoch, 9.0 - number)
-    book.complete(0)
-    live.ended(0)
-    book.fail(1, "ValueError: no")
-    live.ended(1, failed=True)
-    book.report(2, 3, math.nan)
-    live.judge(2, 3, math.nan)
-    book.fail(2, "the metric is nan in epoch 3")
-    live.ended(2, failed=True)
-    book.suspend()
+            book.write_epochs(number, [EpochReport(epoch, 9.0 - number)])
+            live.on_trial_result(number, epoch, 9.0 - number)
+    book.complete_trial(0)
+    live.on_trial_end(0)
+    book.fail_trial(1, "ValueError: no")
+    live.on_trial_end(1, failed=True)
+    book.write_epoch(2, 3, math.nan)
+    live.on_trial_result(2, 3, math.nan)
+    book.fail_trial(2, "the metric is nan in epoch 3")
+    live.on_trial_end(2, failed=True)
+    book.suspend_trials()
 
     replayed = make()
-    again = open_ledger(ExperimentPaths(tmp_path / "exp"), book._space, ())
-    replay(replayed, again.history, {}, lambda *_: False, lambda _: None)
+    again = open_search_study(ExperimentPaths(tmp_path / "exp"), book._space, ())
+    replay_history(replayed, again.history, {}, lambda *_: False, lambda _: None)
     return live, replayed
 
 
@@ -51,10 +51,10 @@ def test_a_replayed_scheduler_has_forgotten_the_same_failed_trials(ledger, tmp_p
 
     for rule in (live, replayed):
         for number in range(4, 8):
-            rule.opened(number)
+            rule.on_trial_add(number)
     calls = [(number, epoch, 10.0 - number) for number in range(4, 8) for epoch in (1, 2, 4)]
-    assert [replayed.judge(*call) for call in calls] == [live.judge(*call) for call in calls]
-    assert list(replayed.moves()) == list(live.moves())
+    assert [replayed.on_trial_result(*call) for call in calls] == [live.on_trial_result(*call) for call in calls]
+    assert list(replayed.take_moves()) == list(live.take_moves())
 
 
 def test_after_a_replay_failed_trials_are_in_no_rung(ledger, tmp_path):  # noqa: F811

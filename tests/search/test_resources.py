@@ -183,14 +183,14 @@ FOUND = [
 
 @pytest.mark.parametrize(("share", "wanted", "told"), FOUND)
 def test_what_was_found_is_told(share, wanted, told):
-    assert plan_resources(Settings(gpus_per_trial=share), wanted).found == told
+    assert plan_resources(Settings(gpus_per_trial=share), wanted).summary_text == told
 
 
 def test_a_machine_without_gpus_says_so(monkeypatch):
     monkeypatch.setenv("PROMOTUNE_LOGICAL_GPUS", "0")
     monkeypatch.setattr("os.sched_getaffinity", lambda pid: {0})
 
-    assert plan_resources(Settings(), None).found == "1 CPU core, no GPU"
+    assert plan_resources(Settings(), None).summary_text == "1 CPU core, no GPU"
 
 
 def test_where_a_process_is_tied_to_no_cores_all_are_its_own(monkeypatch):
@@ -216,7 +216,7 @@ def test_why_a_machine_that_seems_to_have_gpus_has_none_is_told(monkeypatch, tmp
         (tmp_path / device).touch()
     fake_nvml(monkeypatch, nvml)
 
-    assert plan_resources(Settings(), None).found == told
+    assert plan_resources(Settings(), None).summary_text == told
 
 
 ON_ONE_DEVICE = (

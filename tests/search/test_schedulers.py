@@ -5,7 +5,7 @@ import torch
 
 from tune.errors import MutationError, SpaceError
 from tune.paths import display_path
-from tune.trial.checkpoints.checkpoint_state import read_mark
+from tune.trial.checkpoints.checkpoint_state import read_checkpoint_state
 
 PROGRAM = '''
 import pytorch_lightning as pl
@@ -110,7 +110,7 @@ def test_a_mutation_is_in_force_in_the_program_and_in_the_next_step(search, prog
         assert sorted(heir.intermediate_values) == list(range(1, 10))
         *_, mutation = heir.user_attrs["mutations"]
         rate = mutation["constants"]["LR"]
-        mark = read_mark(searched.version(heir).last)
+        mark = read_checkpoint_state(searched.version(heir).last)
         assert mark.n_mutations == len(heir.user_attrs["mutations"])
         group = torch.load(searched.version(heir).last, weights_only=True)["optimizer_states"][0]["param_groups"][0]
         assert group["initial_lr"] == pytest.approx(rate)

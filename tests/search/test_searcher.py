@@ -34,15 +34,15 @@ def run(searcher, n, score=lambda values: 0.5):
     for number in range(n):
         if searcher.exhausted:
             break
-        draw = searcher.draw() if number else searcher.baseline()
-        searcher.opened(number, draw)
+        draw = searcher.suggest_config() if number else searcher.suggest_baseline()
+        searcher.register_trial(number, draw)
         drawn.append(draw.values)
         value = score(draw.values)
         if value is None:
-            searcher.closed(number, TrialState.FAIL, {}, None)
+            searcher.tell_trial(number, TrialState.FAIL, {}, None)
             continue
         searcher.reported(number, value)
-        searcher.closed(number, TrialState.COMPLETE, {1: (value,)}, (value,))
+        searcher.tell_trial(number, TrialState.COMPLETE, {1: (value,)}, (value,))
     return drawn
 
 
@@ -92,28 +92,28 @@ def test_where_every_trial_fails_few_are_drawn(searcher, sampler, n):
 @pytest.mark.parametrize("rest", ["", "sampler: gp"])
 def test_a_trial_that_failed_is_known_again_when_a_search_goes_on(searcher, rest):
     went_on = searcher("\n  DEPTH: {randint: [1, 60]}\n", rest)
-    went_on.learn({"DEPTH": 2}, TrialState.COMPLETE, {1: (0.5,)}, (0.5,))
-    went_on.learn({"DEPTH": 3}, TrialState.COMPLETE, {1: (0.1,)}, (0.1,))
-    went_on.learn({"DEPTH": 50}, TrialState.FAIL, {1: (0.9,)}, None)
+    went_on.add_finished_trial({"DEPTH": 2}, TrialState.COMPLETE, {1: (0.5,)}, (0.5,))
+    went_on.add_finished_trial({"DEPTH": 3}, TrialState.COMPLETE, {1: (0.1,)}, (0.1,))
+    went_on.add_finished_trial({"DEPTH": 50}, TrialState.FAIL, {1: (0.9,)}, None)
 
     trials = went_on._memory._study.get_trials(deepcopy=False)
     assert [(trial.state.name, trial.value) for trial in trials[2:]] == [
         ("COMPLETE", 0.1) if rest else ("PRUNED", None)
     ]
-    assert went_on._leader() == (0.5, {"DEPTH": 2})
+    assert went_on._find_best() == (0.5, {"DEPTH": 2})
 
 
 def test_a_trial_that_led_and_then_failed_is_not_perturbed(searcher):
     new = searcher("\n  DEPTH: {randint: [1, 60]}\n")
     for number, value, state in ((0, 0.5, TrialState.COMPLETE), (1, 0.9, TrialState.FAIL)):
-        drawn = new.draw() if number else new.baseline()
-        new.opened(number, drawn)
+        drawn = new.suggest_config() if number else new.suggest_baseline()
+        new.register_trial(number, drawn)
         new.reported(number, value)
-        led = new._leader()
-        new.closed(number, state, {1: (value,)}, None if number else (value,))
+        led = new._find_best()
+        new.tell_trial(number, state, {1: (value,)}, None if number else (value,))
 
     assert led == (0.9, drawn.values)
-    assert new._leader() == (0.5, {"DEPTH": 2})
+    assert new._find_best() == (0.5, {"DEPTH": 2})
 
 
 def test_a_baseline_of_whose_parent_only_the_program_knows_the_value_varies_nothing_below_it(searcher):
@@ -126,7 +126,7 @@ def test_a_sequence_of_qmcs_goes_on_behind_what_another_experiment_had(searcher)
     known = run(searcher(constants, "sampler: qmc"), 20)
     new = searcher(constants, "sampler: qmc")
     for values in known[1:]:
-        new.know(new.labels(values), TrialState.COMPLETE, {1: (0.5,)}, (0.5,))
+        new.add_prior_trial(new.to_labels(values), TrialState.COMPLETE, {1: (0.5,)}, (0.5,))
     drawn = run(new, 20)
 
     assert not {repr(values) for values in drawn[1:]} & {repr(values) for values in known[1:]}

@@ -14,7 +14,7 @@ from tune.experiment.open import open_experiment
 from tune.experiment.records import RetrainRequest, read_record
 from tune.experiment.trial_result import pareto_front
 from tune.paths import VersionPaths
-from tune.search.retrain import Retraining, RetrainRun, retrain, retrain_name
+from tune.search.retrain import Retraining, RetrainRun, retrain_name, run_retraining
 
 PROGRAM = '''
 """Scores what its constants say, and writes them down as Python sees them."""
@@ -146,7 +146,7 @@ def test_a_retrained_configuration_holds_its_options_in_the_programs_types(twice
     files = VersionPaths(paths.retrain / retrain_name(0, request, trial))
     files.folder.mkdir(parents=True)
 
-    whole = retrain(
+    whole = run_retraining(
         Retraining(
             space=experiment.space,
             snapshot=experiment.snapshot,

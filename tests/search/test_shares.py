@@ -3,14 +3,14 @@
 import pytest
 
 from tune.cluster import gpu_sharing as auto_share
-from tune.cluster.gpu_sharing import apportion, fitting, told, whole
+from tune.cluster.gpu_sharing import count_trials_per_gpu, describe_sharing, give_whole_gpus, share_gpus
 from tune.cluster.resources import Resources
 from tune.errors import OptionError
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
 from tune.search.job import build_job
-from tune.search.run import _with_share
+from tune.search.run import _measure_share
 from tune.search.spec import Search
 from tune.space.dimensions import Choice
 from tune.space.settings import Settings
@@ -66,7 +66,7 @@ FIT = [  # GiB on an 80 GiB GPU, unless it says otherwise; trials
 
 @pytest.mark.parametrize(("found", "n"), FIT)
 def test_as_many_trials_fit_as_have_room_for_the_heaviest_a_margin_and_cuda_itself(found, n):
-    assert fitting(found) == n
+    assert count_trials_per_gpu(found) == n
 
 
 SHARED = [  # GPUs, cores, cores of a trial, settings; trials at a time, the share of each
@@ -84,14 +84,14 @@ SHARED = [  # GPUs, cores, cores of a trial, settings; trials at a time, the sha
 
 @pytest.mark.parametrize(("n_gpus", "n_cores", "cpus", "asked", "at_a_time", "share"), SHARED)
 def test_fewer_trials_or_cores_than_fit_make_the_share_larger(n_gpus, n_cores, cpus, asked, at_a_time, share):
-    resources = apportion(weighed(1.0, 9.0), machine(n_gpus, n_cores, cpus), Settings(**asked))
+    resources = share_gpus(weighed(1.0, 9.0), machine(n_gpus, n_cores, cpus), Settings(**asked))
 
     assert (resources.concurrency, resources.gpus_per_trial, resources.is_measured) == (at_a_time, share, False)
     assert -(-at_a_time // n_gpus) * share <= 1  # Ray gives no more than a GPU
 
 
 def test_trials_that_leave_a_gpu_idle_are_fewer_at_a_time():
-    resources = apportion(weighed(1.0, 9.0), machine(8), Settings(trials=20))
+    resources = share_gpus(weighed(1.0, 9.0), machine(8), Settings(trials=20))
 
     assert (resources.concurrency, resources.gpus_per_trial) == (16, 0.5)
 
@@ -101,7 +101,7 @@ CORES = [({}, 32), ({"concurrency": 1}, 64), ({"cpus_per_trial": 1}, 1)]
 
 @pytest.mark.parametrize(("asked", "cpus"), CORES)
 def test_cores_that_no_trial_asked_for_are_divided_when_it_is_known_how_many_share_a_gpu(asked, cpus):
-    assert apportion(weighed(1.0, 30.0), machine(), Settings(trials=100, **asked)).cpus_per_trial == cpus
+    assert share_gpus(weighed(1.0, 30.0), machine(), Settings(trials=100, **asked)).cpus_per_trial == cpus
 
 
 TOLD = [
@@ -117,7 +117,7 @@ TOLD = [
 
 @pytest.mark.parametrize(("found", "room", "taken"), TOLD)
 def test_what_was_measured_is_told(found, room, taken):
-    assert told(found, fitting(found)) == (
+    assert describe_sharing(found, count_trials_per_gpu(found)) == (
         f"a GPU has room for {room} GiB that are free; "
         f"measured: the hardcoded values {taken}, CUDA itself 0.5 GiB in each"
     )
@@ -126,16 +126,16 @@ def test_what_was_measured_is_told(found, room, taken):
 def test_more_at_a_time_than_fit_are_refused_with_what_was_measured():
     found = weighed(1.0, 9.0)
     with pytest.raises(OptionError) as refused:
-        apportion(found, machine(), Settings(concurrency=8))
+        share_gpus(found, machine(), Settings(concurrency=8))
 
     assert str(refused.value) == (
-        f"concurrency: 8 trials at a time do not fit: {told(found, 7)}\n"
+        f"concurrency: 8 trials at a time do not fit: {describe_sharing(found, 7)}\n"
         "  Ask for 7, or make the space's largest sizes smaller."
     )
 
 
 def test_what_could_not_be_measured_has_a_gpu_for_itself():
-    assert (whole(machine(2)).gpus_per_trial, whole(machine(2)).is_measured) == (1.0, False)
+    assert (give_whole_gpus(machine(2)).gpus_per_trial, give_whole_gpus(machine(2)).is_measured) == (1.0, False)
 
 
 LEFT = [  # share, bytes of the GPU, bytes of CUDA itself; what torch may have of the GPU
@@ -153,7 +153,7 @@ def test_what_cuda_itself_keeps_comes_out_of_a_share(share, total, context, left
 
 def test_eight_shares_with_what_cuda_itself_was_measured_to_keep_are_no_more_than_the_gpu():
     found = weighed(1.5, total=24, context=1.0)
-    share = apportion(found, machine(), Settings(trials=1000)).gpus_per_trial
+    share = share_gpus(found, machine(), Settings(trials=1000)).gpus_per_trial
 
     assert share == 0.1111
     assert 9 * (allocator_fraction(share, 24 * GIB, found.context_bytes) * 24 * GIB + GIB) <= 24 * GIB
@@ -162,13 +162,13 @@ def test_eight_shares_with_what_cuda_itself_was_measured_to_keep_are_no_more_tha
 @pytest.mark.parametrize("peak", [0.2, 1.0, 3.0, 9.0, 30.0])
 def test_what_a_trial_may_reserve_holds_what_was_measured(peak):
     found = weighed(peak)
-    share = apportion(found, machine(), Settings(trials=1000)).gpus_per_trial
+    share = share_gpus(found, machine(), Settings(trials=1000)).gpus_per_trial
 
     assert allocator_fraction(share, found.total_bytes, found.context_bytes) * found.total_bytes >= 1.09 * peak * GIB
 
 
 def test_trials_get_what_was_measured(monkeypatch, tmp_path):
-    monkeypatch.setattr(auto_share, "weigh_on_gpu", lambda *_: weighed(8.0, 15.0, context=1.0))
+    monkeypatch.setattr(auto_share, "measure_on_gpu", lambda *_: weighed(8.0, 15.0, context=1.0))
     (tmp_path / "net.py").write_text("WIDTH = 8\n")
     space = Space(
         path=tmp_path / "s.yaml",
@@ -190,6 +190,6 @@ def test_trials_get_what_was_measured(monkeypatch, tmp_path):
         on_start=lambda: None,
         on_end=lambda _: None,
     )
-    _, job = _with_share(search, build_job(space, program, search.promoted, tmp_path, search.resources))
+    _, job = _measure_share(search, build_job(space, program, search.promoted, tmp_path, search.resources))
 
     assert (job.gpu_share, job.context_bytes, job.n_threads) == (0.25, GIB, 16)

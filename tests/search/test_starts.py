@@ -8,10 +8,10 @@ from optuna.trial import TrialState
 from tests.search.test_ledger import ledger, reopened  # noqa: F401 - fixtures
 from tests.search.test_stopped import PROGRAM as SCORED
 from tune.paths import ExperimentPaths
-from tune.search.scheduler_runner import StartupTimes, replay
+from tune.search.scheduler_runner import StartupTimes, replay_history
 from tune.search.schedulers.asha import Asha
-from tune.search.study.journal import events
-from tune.search.study.study import open_ledger
+from tune.search.study.journal import read_events
+from tune.search.study.study import open_search_study
 from tune.trial.reporting import EpochReport
 
 PROGRAM = (
@@ -38,7 +38,7 @@ class Told(Asha):
 
     def start_takes(self, n_epochs):
         self.starts.append(n_epochs)
-        super().start_takes(n_epochs)
+        super().set_startup_epochs(n_epochs)
 
 
 def trial(starts, number, before, *ends, step=1):
@@ -55,7 +55,7 @@ def test_what_is_left_of_the_gaps_between_trials_is_told_once(ledger):  # noqa: 
     trial(starts, 1, 0.0, 8.0)  # so this is 3 epochs and one
     trial(starts, 2, 8.0, 12.0)
     trial(starts, 3, 20.0, 28.0)
-    starts.hear(3, EpochReport(3, 0.5, at=36.0, before=20.0))  # its own take 4 s: this is one and one
+    starts.record_epoch(3, EpochReport(3, 0.5, at=36.0, before=20.0))  # its own take 4 s: this is one and one
     trial(starts, 4, 40.0, 90.0)
     assert rule.starts == []
 
@@ -80,7 +80,7 @@ def test_where_no_epoch_takes_a_time_nothing_is_told(ledger, ends):  # noqa: F81
     starts = StartupTimes(ledger(), rule)
     for number in range(10):
         trial(starts, number, 1.0, *ends)
-        starts.hear(number, EpochReport(1, 0.5))
+        starts.record_epoch(number, EpochReport(1, 0.5))
 
     assert rule.starts == []
 
@@ -99,17 +99,19 @@ def test_a_search_that_goes_on_hears_it_where_it_was_told(ledger, tmp_path):  # 
     book = ledger()
     live = Told()
     for number in range(4):
-        book.ask_baseline() if number == 0 else book.ask()
-        live.opened(number)
+        book.ask_baseline() if number == 0 else book.ask_trial()
+        live.on_trial_add(number)
         if number == 2:
-            book.notes.start_takes(1.5)
-            live.start_takes(1.5)
+            book.notes.set_startup_epochs(1.5)
+            live.set_startup_epochs(1.5)
 
-    again, heard = open_ledger(ExperimentPaths(tmp_path / "exp"), book._space, ()), Told()
-    replay(heard, again.history, {}, lambda *_: False, lambda _: None)
+    again, heard = open_search_study(ExperimentPaths(tmp_path / "exp"), book._space, ()), Told()
+    replay_history(heard, again.history, {}, lambda *_: False, lambda _: None)
     assert heard.starts == [1.5]
-    assert [heard.judged_at(number) for number in range(4)] == [live.judged_at(number) for number in range(4)]
-    assert [heard.judged_at(number)[0] for number in range(4)] == [1, 1, 1, 3]
+    assert [heard.decision_epochs(number) for number in range(4)] == [
+        live.decision_epochs(number) for number in range(4)
+    ]
+    assert [heard.decision_epochs(number)[0] for number in range(4)] == [1, 1, 1, 3]
 
 
 @pytest.mark.parametrize("noted", ["long", None, [1], True, 10**400, math.nan, math.inf, -1.0])
@@ -117,7 +119,7 @@ def test_what_somebody_else_wrote_there_is_not_heard(ledger, reopened, tmp_path,
     ledger()
     reopened().set_user_attr("start", noted)
 
-    assert list(events(tmp_path / "exp" / "study.journal", {})) == []
+    assert list(read_events(tmp_path / "exp" / "study.journal", {})) == []
 
 
 def test_a_search_whose_trials_take_long_to_start_judges_them_later(search, programs):

@@ -32,24 +32,24 @@ class Search:
         self.verdicts = []
 
     def open(self, trial):
-        self.rule.opened(trial)
+        self.rule.on_trial_add(trial)
         self.pace[trial], self.epoch[trial] = self.rng.choice([1, 2, 5, 10]), 0
         self.worth[trial] = self.rng.random()
 
     def run(self, trial):
         """Train until a decision; yield what was told with each message, and what the scheduler said to its epochs."""
         sent = []
-        mail = EpochReporter(sent.append, self.rule.judged_at(trial), clock=lambda: 0.0)
+        mail = EpochReporter(sent.append, self.rule.decision_epochs(trial), clock=lambda: 0.0)
         while self.epoch[trial] + self.pace[trial] <= MAX_T:
             self.epoch[trial] += self.pace[trial]
-            mail.report(EpochReport(self.epoch[trial], self.worth[trial] + 0.1 * self.rng.random(), False, ()))
+            mail.report_epoch(EpochReport(self.epoch[trial], self.worth[trial] + 0.1 * self.rng.random(), False, ()))
             for batch in sent:
-                verdicts = [self.rule.judge(trial, each.epoch, each.value) for each in batch]
+                verdicts = [self.rule.on_trial_result(trial, each.epoch, each.value) for each in batch]
                 self.verdicts.append(verdicts)
                 if verdicts[-1] is not SchedulerDecision.GO_ON:
                     return verdicts[-1]
             sent.clear()
-        self.rule.ended(trial)
+        self.rule.on_trial_end(trial)
         return SchedulerDecision.STOP
 
 
@@ -60,12 +60,12 @@ def test_only_the_last_epoch_of_a_message_decides(name, seed):
     waiting = list(range(1, 82 if seed % 2 else 28))
     for trial in waiting:
         search.open(trial)
-    search.rule.seal()
+    search.rule.mark_no_more_trials()
     while waiting:
         trial = waiting.pop(0)
         if search.run(trial) is SchedulerDecision.STOP:
-            search.rule.ended(trial)
-        waiting += [move.trial for move in search.rule.moves() if move.goes_on]
+            search.rule.on_trial_end(trial)
+        waiting += [move.trial for move in search.rule.take_moves() if move.goes_on]
 
     assert any(verdicts[-1] is not SchedulerDecision.GO_ON for verdicts in search.verdicts) == (name != "none")
     assert {verdict for verdicts in search.verdicts for verdict in verdicts[:-1]} <= {SchedulerDecision.GO_ON}

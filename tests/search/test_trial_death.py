@@ -4,7 +4,7 @@ import pytest
 
 from tune.experiment.records import TrialRecord
 from tune.paths import VersionPaths
-from tune.search.trial_end import explain_death, failure_in
+from tune.search.trial_end import explain_death, failure_of_record
 
 RECORD = TrialRecord(
     number=3, version="003", constants={}, seed=0, stage="running", pid=1, host="here", devices=None, started=0.0
@@ -25,4 +25,4 @@ def test_a_process_that_died_has_its_end_as_the_reason(death, reason, tmp_path):
 
 def test_a_process_that_died_before_it_wrote_anything_has_died_all_the_same(tmp_path):
     assert explain_death(None, "killed by SIGKILL", VersionPaths(tmp_path)) is None
-    assert failure_in(None, "killed by SIGKILL").reason == "the worker died: killed by SIGKILL"
+    assert failure_of_record(None, "killed by SIGKILL").reason == "the worker died: killed by SIGKILL"

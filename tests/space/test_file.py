@@ -417,8 +417,8 @@ def test_every_key_of_a_space_file_is_read(project):
         repeats=True,
         seed=7,
     )
-    assert space.where("constants.N") == "search_spaces/s.yaml:5"
-    assert space.where("nowhere") == "search_spaces/s.yaml"
+    assert space.place_of_entry("constants.N") == "search_spaces/s.yaml:5"
+    assert space.place_of_entry("nowhere") == "search_spaces/s.yaml"
 
 
 @pytest.mark.parametrize(

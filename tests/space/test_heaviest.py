@@ -2,7 +2,7 @@
 
 import pytest
 
-from tune.cluster.gpu_sharing import heaviest
+from tune.cluster.gpu_sharing import find_largest_config
 from tune.space.space_file import read_space
 
 HARDCODED = {"LR": 0.1, "BATCH": 8, "WIDTH": 64, "HEADS": 4, "LAYERS": (8, 8), "ACT": "relu", "OPT": "adam"}
@@ -45,7 +45,7 @@ def test_sizes_are_at_their_largest_and_all_else_is_as_the_source_says(tmp_path,
     file.write_text(f"system: p.py\nmetric: m\nmode: max\nconstants: {constants}\n{require}")
     space = read_space(file)
 
-    assert heaviest(space, space.dimensions, HARDCODED) == found
+    assert find_largest_config(space, space.dimensions, HARDCODED) == found
 
 
 def test_where_no_draw_is_allowed_nothing_is_found(tmp_path):
@@ -54,4 +54,4 @@ def test_where_no_draw_is_allowed_nothing_is_found(tmp_path):
     file.write_text("system: p.py\nmetric: m\nmode: max\nconstants: {B: {randint: [1, 9]}}\nrequire: [B > 9]\n")
     space = read_space(file)
 
-    assert heaviest(space, space.dimensions, {}) == {}
+    assert find_largest_config(space, space.dimensions, {}) == {}

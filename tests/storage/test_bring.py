@@ -6,9 +6,9 @@ import time
 import pytest
 
 from tune.paths import ExperimentPaths
-from tune.storage.download import arrived, bring, fetch, names_at
+from tune.storage.download import download_experiment, download_version, list_remote_experiments, resolve_local_folder
 from tune.storage.remote import RemoteFolder
-from tune.storage.sync import written
+from tune.storage.sync import sync_experiment
 from tune.storage_url import local_folder_of
 
 FIRST, SECOND, OTHER = '{"op_code": 0}\n', '{"op_code": 1}\n', '{"op_code": 2}\n'
@@ -24,7 +24,7 @@ def fill(folder, journal, **files):
 
 
 def carry(folder):
-    with written(folder, print):
+    with sync_experiment(folder, print):
         pass
 
 
@@ -45,25 +45,25 @@ def ours(machine):
 
 def test_another_machine_gets_what_is_read_and_no_checkpoint(ours, machine):
     theirs = machine("second")
-    bring(theirs)
+    download_experiment(theirs)
 
     found = {path.relative_to(theirs).as_posix() for path in theirs.rglob("*") if path.is_file()}
     assert found == {"study.journal", "000/trial.json", "source/a.py"}
     assert journal(theirs) == FIRST
 
-    fetch(theirs / "000")
+    download_version(theirs / "000")
     assert (theirs / "000" / "checkpoints" / "best.ckpt").read_text() == "weights"
 
 
 def test_an_older_copy_is_made_new(ours, machine):
     theirs = machine("second")
-    bring(theirs)
+    download_experiment(theirs)
     fill(theirs, FIRST + SECOND, **{"000__trial.json": "[]"})  # as long as before
     later = time.time() + 10  # stores know the second
     os.utime(theirs / "000" / "trial.json", (later, later))
     carry(theirs)
     machine("first")
-    bring(ours)
+    download_experiment(ours)
 
     assert journal(ours) == FIRST + SECOND
     assert (ours / "000" / "trial.json").read_text() == "[]"
@@ -71,7 +71,7 @@ def test_an_older_copy_is_made_new(ours, machine):
 
 def test_a_newer_copy_stays(ours):
     fill(ours, FIRST + SECOND, **{"000__trial.json": '{"stage": 1}'})
-    bring(ours)
+    download_experiment(ours)
 
     assert journal(ours) == FIRST + SECOND
     assert (ours / "000" / "trial.json").read_text() == '{"stage": 1}'
@@ -79,12 +79,12 @@ def test_a_newer_copy_stays(ours):
 
 def test_a_copy_that_went_another_way_is_set_aside(ours, machine):
     theirs = machine("second")
-    bring(theirs)
+    download_experiment(theirs)
     fill(theirs, FIRST + SECOND)
     carry(theirs)
     machine("first")
     fill(ours, FIRST + OTHER)
-    bring(ours)
+    download_experiment(ours)
 
     assert journal(ours) == FIRST + SECOND
     assert [journal(folder) for folder in (ours.parent / ".set-aside").iterdir()] == [FIRST + OTHER]
@@ -95,13 +95,13 @@ def test_the_end_of_a_journal_that_is_being_written_is_left_for_later(machine, r
     fill(folder, FIRST + SECOND[:5])
     carry(folder)
 
-    assert RemoteFolder(f"{remote.url}/exp").read("study.journal").decode() == FIRST
+    assert RemoteFolder(f"{remote.url}/exp").read_file("study.journal").decode() == FIRST
 
 
 def test_an_experiment_and_its_versions_have_urls(ours, machine, url):
     theirs = machine("second")
 
-    assert arrived(f"{url}/exp") == theirs
-    assert arrived(f"{url}/exp/000") == theirs / "000"
-    assert names_at(local_folder_of(url)) == ["exp"]
+    assert resolve_local_folder(f"{url}/exp") == theirs
+    assert resolve_local_folder(f"{url}/exp/000") == theirs / "000"
+    assert list_remote_experiments(local_folder_of(url)) == ["exp"]
     assert journal(theirs) == FIRST

@@ -7,11 +7,11 @@ import pytest
 from tests.storage.test_bring import FIRST, SECOND, fill
 from tune.storage import sync as writer
 from tune.storage import upload as carry
-from tune.storage.download import bring
+from tune.storage.download import download_experiment
 from tune.storage.lease import NAME
 from tune.storage.remote import RemoteFolder
-from tune.storage.sync import erase, sent_home, written
-from tune.storage.upload import Uploader, carried, visible
+from tune.storage.sync import erase_experiment, sync_experiment, upload_on_exit
+from tune.storage.upload import Uploader, list_visible_files, upload_while_running
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def wait_for(true):
 def test_a_trial_is_carried_while_it_runs_and_whole_when_it_ends(machine, there, quick):
     version = machine("first") / "000"
     version.mkdir(parents=True)
-    with carried(version):
+    with upload_while_running(version):
         (version / "log.txt").write_text("one\n")
         wait_for(lambda: there.read("000/log.txt") == b"one\n")
         (version / "log.txt").write_text("one\ntwo\n")
@@ -48,11 +48,11 @@ def test_a_trial_is_carried_while_it_runs_and_whole_when_it_ends(machine, there,
 def test_only_what_changed_is_carried_and_what_was_freed_goes(machine, there, tmp_path):
     folder = machine("first")
     fill(folder, FIRST, a="1", b="1")
-    carrier = Uploader(there, folder, lambda: visible(folder))
-    carrier.carry()
-    there.delete(["a"])
+    carrier = Uploader(there, folder, lambda: list_visible_files(folder))
+    carrier.upload_changes()
+    there.delete_files(["a"])
     (folder / "b").unlink()
-    carrier.carry()
+    carrier.upload_changes()
 
     assert set(there.files()) == {"study.journal"}
 
@@ -60,7 +60,7 @@ def test_only_what_changed_is_carried_and_what_was_freed_goes(machine, there, tm
 def test_the_ledger_is_carried_soon(machine, there, quick):
     folder = machine("first")
     fill(folder, FIRST)
-    with written(folder, print):
+    with sync_experiment(folder, print):
         wait_for(lambda: there.read("study.journal") == FIRST.encode())
         fill(folder, FIRST + SECOND)
         wait_for(lambda: there.read("study.journal") == (FIRST + SECOND).encode())
@@ -69,11 +69,11 @@ def test_the_ledger_is_carried_soon(machine, there, quick):
 def test_checkpoints_that_were_freed_are_deleted_there_and_others_are_not(machine, there):
     folder = machine("first")
     fill(folder, FIRST, **{"001__checkpoints__best.ckpt": "w", "002__checkpoints__best.ckpt": "w"})
-    with written(folder, print):
+    with sync_experiment(folder, print):
         pass
     theirs = machine("second")
-    bring(theirs)
-    with written(theirs, print):
+    download_experiment(theirs)
+    with sync_experiment(theirs, print):
         fill(theirs, FIRST + SECOND, **{"001__checkpoints__freed.txt": "gone"})
 
     assert set(there.files()) == {
@@ -87,7 +87,7 @@ def test_without_the_network_all_stays_here_and_what_is_missing_is_named(machine
     folder, told = machine("first"), []
     fill(folder, FIRST)
     try:
-        with written(folder, told.append):
+        with sync_experiment(folder, told.append):
             wait_for(lambda: there.read("study.journal") is not None)
             reach.stop()
             fill(folder, FIRST + SECOND, **{"000__trial.json": "{}"})
@@ -99,9 +99,9 @@ def test_without_the_network_all_stays_here_and_what_is_missing_is_named(machine
     assert (folder / "000" / "trial.json").is_file()
 
     assert there.read("study.journal") == FIRST.encode()
-    there.delete([NAME])  # or 90 s later
-    bring(folder)
-    with written(folder, told.append):
+    there.delete_files([NAME])  # or 90 s later
+    download_experiment(folder)
+    with sync_experiment(folder, told.append):
         pass
     assert there.read("study.journal") == (FIRST + SECOND).encode()
     assert there.read("000/trial.json") == b"{}"
@@ -110,15 +110,15 @@ def test_without_the_network_all_stays_here_and_what_is_missing_is_named(machine
 def test_a_search_that_was_not_to_be_leaves_nothing(machine, there):
     folder = machine("first")
     fill(folder, FIRST)
-    with written(folder, print):
-        erase(folder)
+    with sync_experiment(folder, print):
+        erase_experiment(folder)
 
     assert there.files() == {}
 
 
 def test_a_retraining_is_carried_in_the_end(machine, there):
     retrain = machine("first") / "retrain"
-    with sent_home(retrain, print):
+    with upload_on_exit(retrain, print):
         fill(retrain / "000", FIRST)
 
     assert set(there.files()) == {"retrain/000/study.journal"}

@@ -8,7 +8,7 @@ from tests.experiments import Trial, write_experiment
 from tune.cli import main
 from tune.experiment.records import Failure
 from tune.storage.remote import RemoteFolder
-from tune.storage.sync import written
+from tune.storage.sync import sync_experiment
 
 FAILURE = Failure(kind="ValueError", message="no")
 TRIALS = [Trial(curve=[0.5]), Trial(curve=[0.75]), Trial(state="FAIL", failure=FAILURE, values={"LR": 0.05})]
@@ -20,7 +20,7 @@ def there(machine, tmp_path):
     experiment = write_experiment(tmp_path, TRIALS)
     folder = machine("first")
     shutil.copytree(experiment.paths.folder, folder)
-    with written(folder, print):
+    with sync_experiment(folder, print):
         pass
     machine("second")
 
@@ -39,7 +39,7 @@ def test_delete_when_an_experiment_lies_at_a_url_then_it_is_gone_there(there, ur
     assert main(["delete", "exp", "--yes", "--storage", url]) == 0
 
     assert remote.files() == {}
-    assert RemoteFolder(f"{url}/exp").folders() == []
+    assert RemoteFolder(f"{url}/exp").list_folders() == []
     assert main(["results", "exp", "--storage", url]) == 2
     assert "no experiment 'exp'\n  Experiments: none." in capfd.readouterr().err
 

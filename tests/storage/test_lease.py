@@ -43,13 +43,13 @@ def test_a_second_driver_is_refused_until_the_first_lets_go(take, remote):
 
     first.release()
     assert remote.read(NAME) is None
-    assert take().is_sure
+    assert take().is_valid
 
 
 def test_a_lease_that_was_not_renewed_is_taken_over(take, remote):
     write(remote, time=time.time() - LAPSE_S)
 
-    assert take().is_sure
+    assert take().is_valid
 
 
 def test_a_driver_that_died_on_this_machine_does_not_have_to_be_waited_for(take, remote):
@@ -57,7 +57,7 @@ def test_a_driver_that_died_on_this_machine_does_not_have_to_be_waited_for(take,
     died.wait()
     write(remote, host=socket.gethostname(), pid=died.pid)
 
-    assert take().is_sure
+    assert take().is_valid
 
 
 def test_a_driver_whose_lease_was_taken_over_hears_of_it_and_leaves_it(take, remote, monkeypatch):
@@ -68,7 +68,7 @@ def test_a_driver_whose_lease_was_taken_over_hears_of_it_and_leaves_it(take, rem
     ours._thread.join(timeout=60)
 
     assert ours.lost
-    assert not ours.is_sure
+    assert not ours.is_valid
     assert [holder.pid for holder in lost] == [7]
     ours.release()
     assert json.loads(remote.read(NAME))["id"] == "theirs"
@@ -78,9 +78,9 @@ def test_without_the_network_a_lease_is_sure_for_a_while_only(take, reach, monke
     ours = take()
     reach.stop()
     try:
-        assert ours.is_sure
+        assert ours.is_valid
         monkeypatch.setattr(lease, "LAPSE_S", 0.0)
-        assert not ours.is_sure
+        assert not ours.is_valid
     finally:
         reach.start()
     monkeypatch.undo()

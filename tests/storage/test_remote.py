@@ -70,12 +70,14 @@ def test_a_protocol_that_cannot_be_used_is_told_with_the_remedy(url, message):
 )
 def test_a_store_that_does_not_answer_is_told_whenever_it_is_asked_first(url, message):
     with pytest.raises(StorageError) as raised:
-        RemoteFolder(url).folders()
+        RemoteFolder(url).list_folders()
     assert str(raised.value) == f"{url}: it cannot be read: {message}"
     assert raised.value.exit_status == 2
 
 
-@pytest.mark.parametrize("act", [RemoteFolder.folders, RemoteFolder.files, lambda remote: remote.write("a", b"")])
+@pytest.mark.parametrize(
+    "act", [RemoteFolder.list_folders, RemoteFolder.list_files, lambda remote: remote.write("a", b"")]
+)
 def test_a_missing_bucket_is_told(reach, act):
     with pytest.raises(PromotuneError) as raised:
         act(RemoteFolder("s3://there-is-none/folder"))

@@ -61,7 +61,7 @@ def test_a_search_at_a_url_gives_the_same_table_and_every_command_works_from_the
     assert table(at_url) == table(in_folder)
     assert f"everything is in {url}/s" in at_url
 
-    carried = RemoteFolder(f"{url}/s").files()
+    carried = RemoteFolder(f"{url}/s").list_files()
     here = tmp_path / "storage" / "s"
     ours = {path.relative_to(here).as_posix() for path in here.rglob("*") if path.is_file() and path.name[0] != "."}
     assert {_plain(name) for name in carried} == {_plain(name) for name in ours}
@@ -77,7 +77,7 @@ def test_a_search_at_a_url_gives_the_same_table_and_every_command_works_from_the
     retrained = command("third", "retrain", f"{url}/s")
     version = next(line for line in retrained if line.startswith("checkpoint: ")).removeprefix("checkpoint: ")
     assert version.startswith(f"{url}/s/retrain/000,")
-    assert RemoteFolder(f"{url}/s/retrain").has(version.removeprefix(f"{url}/s/retrain/"))
+    assert RemoteFolder(f"{url}/s/retrain").has_file(version.removeprefix(f"{url}/s/retrain/"))
 
     resumed = command("fourth", "resume", "s", "--storage", url, "--trials", "+1")
     assert "6 trials: " in "\n".join(resumed)

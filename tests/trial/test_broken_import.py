@@ -12,8 +12,8 @@ from tune.promotion.execute import Executor
 from tune.promotion.program import find_program
 from tune.promotion.snapshot import take_snapshot
 from tune.trial.broken_import import describe_raised
-from tune.trial.failure import failure_of
-from tune.trial.process.watched import crash_places
+from tune.trial.failure import create_failure
+from tune.trial.process.watched import find_crash_places
 
 REFIT = f"The package may be made for another torch than {metadata.version('torch')}: install it again to fit."
 MISSING = f"It is neither in the project nor installed: `{sys.executable} -m pip install {{}}`, if it is a package."
@@ -44,9 +44,9 @@ def fail(tmp_path, monkeypatch):
         (tmp_path / "p.py").write_text(text)
         program = find_program(tmp_path / "p.py")
         executor = Executor(take_snapshot(program, tmp_path / "snapshot"), {})
-        with pytest.raises(BaseException) as caught, executor.execute({}):  # noqa: PT011 - whatever it is
+        with pytest.raises(BaseException) as caught, executor.import_program({}):  # noqa: PT011 - whatever it is
             pass
-        return failure_of(caught.value, SimpleNamespace(program=program))
+        return create_failure(caught.value, SimpleNamespace(program=program))
 
     return failed
 
@@ -115,10 +115,10 @@ def test_the_stack_of_a_process_that_died_gives_the_lines(source, tmp_path):
             [sys.executable, "-c", f"{START}import p"], cwd=tmp_path, stderr=out, env=environment, check=False
         )
 
-    places = crash_places(log, start)
+    places = find_crash_places(log, start)
     assert (package, 2) in places[:2]
     assert places[-1] == (tmp_path / "p.py", 2)
-    assert crash_places(tmp_path / "nothing") == []
+    assert find_crash_places(tmp_path / "nothing") == []
 
 
 def test_a_forked_worker_that_ends_writes_no_stack(tmp_path):

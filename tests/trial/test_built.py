@@ -19,7 +19,7 @@ from torch.optim.lr_scheduler import (
     StepLR,
 )
 
-from tune.trial.lightning.pbt import Mutation, built
+from tune.trial.lightning.pbt import Mutation, read_optimizer_settings
 
 
 def program(optimizer, schedule=None):
@@ -45,14 +45,14 @@ def trained(trainer, n_epochs):
 def mutated(make, old, new, n_before=3):
     """Train with ``old``, restore into a program with ``new``; return its Trainer."""
     first = make(old)
-    before = built(first)
+    before = read_optimizer_settings(first)
     trained(first, n_before)
     second = make(new)
     mutation = Mutation(second, before)
     second.optimizers[0].load_state_dict(first.optimizers[0].state_dict())
     for there, here in zip(first.lr_scheduler_configs, second.lr_scheduler_configs, strict=True):
         here.scheduler.load_state_dict(there.scheduler.state_dict())
-    mutation.put_in_force(second)
+    mutation.apply_to_trainer(second)
     return second
 
 
@@ -131,4 +131,4 @@ def test_without_a_mutation_nothing_changes():
     straight = make(1e-3)
     trained(straight, 3)
 
-    assert built(again) == built(straight)
+    assert read_optimizer_settings(again) == read_optimizer_settings(straight)

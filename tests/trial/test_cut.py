@@ -6,7 +6,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from tests.events import event_file, scalars
 from tune.trial.checkpoints.checkpoint_state import CheckpointState
-from tune.trial.checkpoints.event_files import cut_back
+from tune.trial.checkpoints.event_files import truncate_event_files
 
 
 def write_events(folder, steps):
@@ -30,7 +30,7 @@ def mark(file, size):
 def test_what_came_after_the_checkpoint_is_gone_but_what_its_own_step_still_logged(tmp_path):
     file, sizes = write_events(tmp_path, [0, 1, 1, 2])
 
-    cut_back(tmp_path, mark(file, sizes[2]))
+    truncate_event_files(tmp_path, mark(file, sizes[2]))
 
     assert [step for step, _ in scalars(tmp_path)["x"]] == [0, 1, 1]
     assert file.stat().st_size == sizes[3]
@@ -53,6 +53,6 @@ def test_a_torn_end_is_cut_off(tmp_path, torn):
     raw = file.read_bytes()
     file.write_bytes(raw[: sizes[2]] + torn(raw[sizes[2] :]))
 
-    cut_back(tmp_path, mark(file, sizes[2]))
+    truncate_event_files(tmp_path, mark(file, sizes[2]))
 
     assert file.read_bytes() == raw[: sizes[2]]

@@ -25,7 +25,7 @@ def test_one_that_goes_on_says_nothing():
 def test_epochs_are_told_with_their_ends():
     told = []
     mail = EpochReporter(told.extend, None, epochs=clock_of(1.0, 3.0, 4.0))
-    mail.report(EpochReport(1, 0.5, False, ()))
-    mail.report(EpochReport(2, 0.5, True, ()))
+    mail.report_epoch(EpochReport(1, 0.5, False, ()))
+    mail.report_epoch(EpochReport(2, 0.5, True, ()))
 
     assert [(each.at, each.before) for each in told] == [(3.0, 1.0), (4.0, 1.0)]

@@ -7,7 +7,7 @@ import pytest
 from tune.promotion.execute import Executor
 from tune.promotion.program import find_program
 from tune.promotion.snapshot import take_snapshot
-from tune.trial.failure import failure_of
+from tune.trial.failure import create_failure
 
 SYSTEM = """
 import pytorch_lightning as pl
@@ -72,9 +72,9 @@ def raise_in(text, folder):
     (folder / "p.py").write_text(text)
     program = find_program(folder / "p.py")
     executor = Executor(take_snapshot(program, folder / "snapshot"), {})
-    with pytest.raises(Exception) as caught, executor.execute({}):  # noqa: PT011 - whatever it is
+    with pytest.raises(Exception) as caught, executor.import_program({}):  # noqa: PT011 - whatever it is
         pass
-    return caught.value, lambda error: failure_of(error, SimpleNamespace(program=program))
+    return caught.value, lambda error: create_failure(error, SimpleNamespace(program=program))
 
 
 def test_behind_a_cuda_error_that_tearing_down_raises_again_the_system_s_own_line_is_told(worker):

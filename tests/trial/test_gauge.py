@@ -38,11 +38,11 @@ def test_what_others_took_before_is_not_free_and_not_ours(nvml, monkeypatch):
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 2 * GIB)
     gauge = CudaMemoryReader()
 
-    assert gauge.before() == (16 * GIB, 15 * GIB)
+    assert gauge.read_total_and_free() == (16 * GIB, 15 * GIB)
     nvml.used = int(3.75 * GIB)
-    assert gauge.context() == int(0.75 * GIB)
+    assert gauge.read_context_bytes() == int(0.75 * GIB)
     nvml.used = 3 * GIB  # nothing beside torch's own: it was another GPU's, or somebody gave some back
-    assert gauge.context() == CONTEXT_BYTES
+    assert gauge.read_context_bytes() == CONTEXT_BYTES
 
 
 @pytest.mark.parametrize(("visible", "asked"), [(None, 0), ("3", 3), ("2,0", 2), ("GPU-5ebe", "GPU-5ebe")])
@@ -51,7 +51,7 @@ def test_the_gpu_that_is_asked_is_the_first_that_may_be_seen(nvml, monkeypatch, 
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
 
-    CudaMemoryReader().before()
+    CudaMemoryReader().read_total_and_free()
 
     assert nvml.asked == [asked]
 
@@ -64,8 +64,8 @@ def test_where_nvml_does_not_tell_cuda_does(nvml, monkeypatch):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (5 * GIB, 16 * GIB))
     gauge = CudaMemoryReader()
 
-    assert gauge.before() == (16 * GIB, 5 * GIB)
-    assert gauge.context() == CONTEXT_BYTES
+    assert gauge.read_total_and_free() == (16 * GIB, 5 * GIB)
+    assert gauge.read_context_bytes() == CONTEXT_BYTES
 
 
 @pytest.mark.parametrize(("visible", "gib"), [("0", 10), ("1", 80), ("MIG-a2", 20), (None, 10)])
@@ -76,10 +76,10 @@ def test_a_sliced_gpu_has_the_memory_of_its_slice(monkeypatch, visible, gib):
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
 
-    assert CudaMemoryReader().before() == (gib * GIB, gib * GIB)
+    assert CudaMemoryReader().read_total_and_free() == (gib * GIB, gib * GIB)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_without_a_gpu_a_measurement_does_not_begin():
     with pytest.raises((RuntimeError, AssertionError)):
-        CudaMemoryReader().reset()
+        CudaMemoryReader().reset_peak()

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tune.trial.process.gpu_devices import given_devices_kept
+from tune.trial.process.gpu_devices import keep_given_devices
 
 WRITES = {
     "an entry": lambda: os.environ.__setitem__("CUDA_VISIBLE_DEVICES", "0"),
@@ -27,7 +27,7 @@ def as_a_child_sees_it():
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 def test_the_given_gpu_stays(monkeypatch, write):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
-    with given_devices_kept():
+    with keep_given_devices():
         write()
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "3" or write is WRITES["pop"]
         assert as_a_child_sees_it() == "3"
@@ -36,7 +36,7 @@ def test_the_given_gpu_stays(monkeypatch, write):
 @pytest.mark.parametrize("word", ["", "-1"])
 def test_a_program_that_wants_no_gpu_gets_none(monkeypatch, word):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
-    with given_devices_kept():
+    with keep_given_devices():
         os.environ["CUDA_VISIBLE_DEVICES"] = word
         assert as_a_child_sees_it() == word
 
@@ -44,7 +44,7 @@ def test_a_program_that_wants_no_gpu_gets_none(monkeypatch, word):
 def test_other_variables_and_trials_without_a_gpu_are_left_alone(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setenv("OTHER", "1")
-    with given_devices_kept():
+    with keep_given_devices():
         os.environ["OTHER"] = "2"
         os.environ["CUDA_VISIBLE_DEVICES"] = "1"
         assert (os.environ["OTHER"], as_a_child_sees_it()) == ("2", "1")

@@ -6,7 +6,7 @@ import pytest
 import pytorch_lightning
 
 from tests.searched import Worker
-from tune.trial.lightning.packages import each_lightning
+from tune.trial.lightning.packages import patch_lightning_packages
 
 PROGRAM = """
 import torch
@@ -84,7 +84,7 @@ def test_patch_when_a_package_is_imported_meanwhile_then_it_is_entered_and_left(
             seen.append(f"left {self.name}")
 
     before = list(sys.meta_path)
-    with each_lightning(Patch):
+    with patch_lightning_packages(Patch):
         assert seen == [pytorch_lightning.__name__]
         import lightning
 

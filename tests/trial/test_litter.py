@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tune.trial.preflight import MOST, files_below, new_files
+from tune.trial.preflight import MOST, find_new_files, list_working_files
 
 WRITES = """
 import atexit, pathlib
@@ -16,7 +16,7 @@ def test_files_are_found_below_a_folder_but_hidden_ones_and_the_experiments(tmp_
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
 
-    assert files_below(tmp_path, but=tmp_path / "results") == {"a.txt", "b/c.txt"}
+    assert list_working_files(tmp_path, but=tmp_path / "results") == {"a.txt", "b/c.txt"}
 
 
 def test_what_other_searches_write_into_their_experiments_is_no_file_of_the_program(tmp_path):
@@ -24,15 +24,15 @@ def test_what_other_searches_write_into_their_experiments_is_no_file_of_the_prog
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
 
-    assert files_below(tmp_path, but=tmp_path / "results") == {"x.txt"}
+    assert list_working_files(tmp_path, but=tmp_path / "results") == {"x.txt"}
 
 
 def test_a_folder_of_too_many_files_is_not_looked_through(tmp_path):
     for number in range(MOST + 1):
         (tmp_path / str(number)).touch()
 
-    assert files_below(tmp_path, but=tmp_path / "none") is None
-    assert new_files(None, frozenset({"a"})) == []
+    assert list_working_files(tmp_path, but=tmp_path / "none") is None
+    assert find_new_files(None, frozenset({"a"})) == []
 
 
 def test_what_the_preflight_leaves_in_the_working_directory_is_in_the_record(worker, programs):

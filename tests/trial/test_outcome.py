@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tune.experiment.trial_result import TrialResult, dominates, pareto_front, ranked
+from tune.experiment.trial_result import TrialResult, dominates, pareto_front, rank_trials
 
 
 def outcome(number, *scores, state="complete"):
@@ -78,4 +78,4 @@ def test_ranked_when_a_mean_is_of_fewer_fits_then_it_comes_behind_all_whole_ones
     trials = [folds(0, 0.5, 0.5, 0.5), folds(1, 0.9), folds(2, 0.6, 0.6, 0.6), folds(3, 0.8, 0.8)]
     trials = [replace(each, state="pruned" if len(each.curve) < 3 else "complete") for each in trials]
 
-    assert [each.number for each in ranked(trials, "max")] == [2, 0, 1, 3]
+    assert [each.number for each in rank_trials(trials, "max")] == [2, 0, 1, 3]

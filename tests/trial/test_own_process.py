@@ -525,9 +525,9 @@ def test_hang_clock_when_its_own_process_was_stopped_then_that_is_no_silence(mon
     now = 0.0
     monkeypatch.setattr("time.monotonic", lambda: now)
     clock = HangClock(60.0)
-    clock.hear(TRAINING, ())
+    clock.record_message(TRAINING, ())
     now = 1000.0
-    clock.leave_out(990.0)
+    clock.exclude_time(990.0)
     assert clock.describe_hang() is None
     now = 1060.0
     assert clock.describe_hang() == "no batch ended for 70 s"

@@ -13,7 +13,7 @@ from tests.processes import run_in_process
 from tune.promotion.program import find_program
 from tune.trial.messages import TrialTask
 from tune.trial.process.client import prepare_template, process_server
-from tune.trial.process.prepared import imported_first, imported_since
+from tune.trial.process.prepared import find_new_imports, find_top_level_imports
 
 IMPORTS = {
     "whatever happens": ("import json, numpy as np\nfrom os import path", ("json", "numpy", "os")),
@@ -35,7 +35,7 @@ def test_modules_that_a_program_imports_first_are_those_of_its_top_level(program
     (path.parent / "pack").mkdir()
     (path.parent / "pack" / "own.py").write_text("x = 1\n")
 
-    found = imported_first(find_program(path))
+    found = find_top_level_imports(find_program(path))
 
     assert tuple(name for name in found if name != "csv") == names
     assert ("csv" in found) == ("import mine" in text)  # what its own modules import counts, too
@@ -46,11 +46,11 @@ def test_modules_that_were_imported_since_come_with_their_files_and_without_the_
     before = set(sys.modules) - {"json", "json.decoder"}
     program = find_program(path)
 
-    found = imported_since(before, program, {})
+    found = find_new_imports(before, program, {})
 
     assert found.keys() >= {"json", "json.decoder"}
     assert all(file is not None and not file.startswith(str(path.parent)) for file in found.values())
-    assert imported_since(before, program, {"X": "1"}) == {}, "an import may have read what the program set"
+    assert find_new_imports(before, program, {"X": "1"}) == {}, "an import may have read what the program set"
 
 
 SLOW_S = 1.0

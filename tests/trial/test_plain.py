@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 
-from tune.trial.checkpoints.checkpoint_loading import is_plain
+from tune.trial.checkpoints.checkpoint_loading import is_weights_only
 
 
 class Runs:
@@ -18,7 +18,7 @@ class Runs:
 
 def test_tensors_and_plain_data_are_plain(tmp_path):
     torch.save({"state_dict": {"w": torch.ones(2)}, "epoch": 3, "hparams": {"a": [1, None, "x"]}}, tmp_path / "c.ckpt")
-    assert is_plain(tmp_path / "c.ckpt")
+    assert is_weights_only(tmp_path / "c.ckpt")
 
 
 @pytest.mark.parametrize("kind", ["code", "garbage", "cut", "none"])
@@ -33,5 +33,5 @@ def test_anything_else_is_not_and_nothing_of_it_runs(tmp_path, kind):
     elif kind == "none":
         file.unlink()
 
-    assert not is_plain(file)
+    assert not is_weights_only(file)
     assert not trace.exists()

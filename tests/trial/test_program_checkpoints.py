@@ -120,4 +120,4 @@ def test_the_names_that_lightning_makes_are_the_trials(
     checkpoints: ProgramCheckpoints, given: dict[str, Any], name: str, trials: bool
 ) -> None:
     checkpoints.redirect_callback(_callback("out", **given))
-    assert (checkpoints.find(f"out/{name}") != f"out/{name}") is trials
+    assert (checkpoints.find_path(f"out/{name}") != f"out/{name}") is trials

@@ -343,9 +343,9 @@ def test_setting_the_attribute_after_import_would_give_a_wrong_result(
     sites = find_constant(constant, program, find_constants(program), "").sites
     executor = Executor(take_snapshot(program, tmp_path / "snapshot"), {"key": sites})
 
-    with executor.execute({"key": value}):
+    with executor.import_program({"key": value}):
         assert look(importlib.import_module(place)) == value
-    with executor.execute({}):
+    with executor.import_program({}):
         *path, last = constant.split(".")
         holder = importlib.import_module(owner)
         for part in path:

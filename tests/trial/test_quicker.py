@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics import MeanMetric
 
 from tests.events import scalars
-from tune.internals.lightning_internals import moved_once, quicker
+from tune.internals.lightning_internals import skip_redundant_moves, skip_redundant_work
 
 N_STEPS, N_EPOCHS = 6, 3
 
@@ -84,7 +84,7 @@ def test_what_is_logged_is_the_same_and_each_value_is_moved_once(tmp_path, walks
     plain, _ = trained(tmp_path / "plain")
     n_plain = len(walks)
     walks.clear()
-    with quicker(pl):
+    with skip_redundant_work(pl):
         quick, _ = trained(tmp_path / "quick")
 
     assert quick == plain
@@ -103,7 +103,7 @@ def test_a_value_on_another_device_is_moved():
             self.value = torch.zeros((), device=device)
             return self
 
-    Kept.to = moved_once(Kept.to)
+    Kept.to = skip_redundant_moves(Kept.to)
     kept = Kept()
     for device in (cpu, cpu, meta, meta, cpu):
         assert kept.to(device).value.device == device
@@ -133,7 +133,7 @@ def test_callbacks_of_installed_packages_are_looked_for_once_and_made_for_each_t
     monkeypatch.setattr(registry, "entry_points", counted)
     found = []
     for _ in range(2):
-        with quicker(pl):
+        with skip_redundant_work(pl):
             trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, max_epochs=1)
         found += [each for each in trainer.callbacks if type(each).__name__ == "Mine"]
     sys.modules.pop("plugin")
@@ -144,9 +144,9 @@ def test_callbacks_of_installed_packages_are_looked_for_once_and_made_for_each_t
 
 def test_nothing_stays_and_a_lightning_without_such_functions_is_left_alone():
     before = result._ResultMetric.to
-    with quicker(pl):
+    with skip_redundant_work(pl):
         assert result._ResultMetric.to is not before
     assert result._ResultMetric.to is before
 
-    with quicker(ModuleType("lightning.other")):
+    with skip_redundant_work(ModuleType("lightning.other")):
         assert result._ResultMetric.to is before

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 import pytorch_lightning
 
-from tune.internals.lightning_internals import reduced_over_ranks
+from tune.internals.lightning_internals import sync_epoch_logs
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,7 +44,7 @@ def test_a_metric_is_reduced_where_it_is_kept_for_an_epoch(hook, given, reduced)
     assert pytorch_lightning.__name__ == package.__name__  # whose hooks' defaults are looked up
 
     module, before = Module(hook), Module.log
-    with reduced_over_ranks(package):
+    with sync_epoch_logs(package):
         module.log("Score/Val", 0.5, **given)
 
     assert module.reduced == [reduced]

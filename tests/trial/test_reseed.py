@@ -7,7 +7,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-from tune.trial.process.seeding import reseeded
+from tune.trial.process.seeding import override_seeds
 
 
 def drawn():
@@ -52,7 +52,7 @@ def own_process_state(monkeypatch):
 
 
 def under(ours, seed_it, seed):
-    with reseeded(ours):
+    with override_seeds(ours):
         seed_it(seed)
         return drawn()
 
@@ -79,7 +79,7 @@ def test_generators_of_the_programs_own_keep_their_seeds():
             random.Random(0).random(),
         )
 
-    with reseeded(1):
+    with override_seeds(1):
         seen = own()
 
     assert seen == own()
@@ -87,7 +87,7 @@ def test_generators_of_the_programs_own_keep_their_seeds():
 
 def test_it_ends_with_the_run():
     before = random.seed, np.random.seed, torch.manual_seed, torch.cuda.manual_seed_all
-    with reseeded(1):
+    with override_seeds(1):
         assert random.seed is not before[0]
         random.seed(None)  # asks for a random one: still does
 

@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 
 from tune.promotion.program import find_program
-from tune.trial.script import StoppedScript, _runs_closed_as_finished
+from tune.trial.script import StoppedScript, _close_stopped_runs
 
 
 class ActiveRun:
@@ -33,7 +33,7 @@ def test_run_when_an_error_leaves_its_block_then_only_a_stop_is_no_failure(tmp_p
     program = tmp_path / "program.py"
     program.write_text(dedent("import mlflow\n"))
     before = ActiveRun.__exit__
-    with _runs_closed_as_finished(find_program(program)):
+    with _close_stopped_runs(find_program(program)):
         run = ActiveRun()
         with pytest.raises(type(error)), run:
             raise error

@@ -6,7 +6,7 @@ import pytest
 
 from tests.projects import write_program
 from tests.searched import Worker
-from tune.trial.inputs.project_folder import PROJECT, on_site, unshared
+from tune.trial.inputs.project_folder import PROJECT, find_unshared_error, localize_job
 
 SPACE = "system: paced.py\nmetric: Score/Val\nmode: max\nconstants:\n  LR: {loguniform: [1e-3, 1]}\n"
 
@@ -27,7 +27,7 @@ def test_a_project_that_travelled_is_taken_from_where_ray_unpacked_it(job, tmp_p
     unpacked = tmp_path / "unpacked"
     (unpacked / PROJECT / "sub").mkdir(parents=True)
     monkeypatch.chdir(unpacked)
-    there = on_site(replace(job, travels=True, folder=(tmp_path / was)))
+    there = localize_job(replace(job, travels=True, folder=(tmp_path / was)))
     assert there.program.root == unpacked / PROJECT
     assert there.program.path == unpacked / PROJECT / "paced.py"
     assert there.folder == unpacked / PROJECT / is_below
@@ -35,16 +35,16 @@ def test_a_project_that_travelled_is_taken_from_where_ray_unpacked_it(job, tmp_p
 
 
 def test_a_project_that_is_at_its_own_place_stays_there(job):
-    assert on_site(job) is job
+    assert localize_job(job) is job
 
 
 def test_a_folder_that_this_node_has_not_is_the_project_s(job, tmp_path):
-    assert on_site(replace(job, folder=tmp_path / "gone")).folder == job.program.root
+    assert localize_job(replace(job, folder=tmp_path / "gone")).folder == job.program.root
 
 
 def test_a_node_that_does_not_see_the_experiment_says_so(job, tmp_path):
-    assert unshared(job) is None
-    error = unshared(replace(job, snapshot=tmp_path / "elsewhere"))
+    assert find_unshared_error(job) is None
+    error = find_unshared_error(replace(job, snapshot=tmp_path / "elsewhere"))
     assert error.where == str(tmp_path / "elsewhere")
     assert error.what.startswith("the node ")
     assert error.what.endswith(" does not see it")

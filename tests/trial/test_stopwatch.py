@@ -18,11 +18,11 @@ PACE_S, MAX_EPOCHS = 0.2, 4  # as the program has it
 def test_parts_when_they_lie_inside_of_each_other_then_the_innermost_counts():
     stopwatch = Stopwatch(session=0.0)
 
-    with stopwatch.on(PROGRAM):
+    with stopwatch.time_part(PROGRAM):
         time.sleep(0.02)
-        with stopwatch.on(DATA):
+        with stopwatch.time_part(DATA):
             time.sleep(0.05)
-    lap = stopwatch.lap()
+    lap = stopwatch.finish_lap()
 
     assert lap.parts[PROGRAM] >= 0.02
     assert lap.parts[DATA] >= 0.05
@@ -32,32 +32,32 @@ def test_parts_when_they_lie_inside_of_each_other_then_the_innermost_counts():
 def test_what_was_left_open_when_its_part_is_over_then_counts_no_more():
     stopwatch = Stopwatch(session=0.0)
 
-    with stopwatch.on(PROGRAM):
-        stopwatch.enter(TRAINING)  # as an action that raises, and whose end is not told
-    stopwatch.lap()
+    with stopwatch.time_part(PROGRAM):
+        stopwatch.enter_part(TRAINING)  # as an action that raises, and whose end is not told
+    stopwatch.finish_lap()
 
     time.sleep(0.02)
-    assert stopwatch.lap().parts.keys() == {START}
+    assert stopwatch.finish_lap().parts.keys() == {START}
 
 
 def test_one_that_was_handed_over_goes_on_and_the_first_one_goes_on_behind_its_lap():
     first = Stopwatch(session=0.0)
     time.sleep(0.02)
     second = Stopwatch(0.0, first.hand_over())
-    with second.on(PROGRAM):
+    with second.time_part(PROGRAM):
         time.sleep(0.02)
-    lap = second.lap()
+    lap = second.finish_lap()
     first.take_back(*second.lap_ended)
 
     assert lap.parts.keys() == {START, PROGRAM, IDLE}
     assert sum(lap.parts.values()) == pytest.approx(lap.ended - lap.began, abs=0.01)
-    assert (first.lap().began, first.lap().worker) == (lap.ended, lap.worker)
+    assert (first.finish_lap().began, first.finish_lap().worker) == (lap.ended, lap.worker)
 
 
 def test_laps_follow_each_other_without_a_gap():
     stopwatch = Stopwatch(session=7.0)
 
-    first, second = stopwatch.lap(), stopwatch.lap()
+    first, second = stopwatch.finish_lap(), stopwatch.finish_lap()
 
     assert (first.ended, first.session) == (second.began, 7.0)
 

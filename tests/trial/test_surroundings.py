@@ -11,7 +11,13 @@ import pytest
 
 from tests.nvml import FOLDER, fake_nvml
 from tests.projects import write_program
-from tune.experiment.environment import changed, name_gpus, read_surroundings, surroundings, write_surroundings
+from tune.experiment.environment import (
+    find_environment_changes,
+    name_gpus,
+    observe_environment,
+    read_environment,
+    write_environment,
+)
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 
@@ -21,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 def test_what_a_program_imports_is_written_with_its_version(tmp_path):
     (tmp_path / "helper.py").write_text("from sklearn.datasets import load_digits\n")
     (tmp_path / "p.py").write_text("import helper\nimport os, psutil\nimport pytorch_lightning as pl\n")
-    found = surroundings(find_program(tmp_path / "p.py"), 2, "H200")
+    found = observe_environment(find_program(tmp_path / "p.py"), 2, "H200")
 
     assert found["scikit-learn"] == version("scikit-learn")
     assert found["torch"] == version("torch")
@@ -32,25 +38,25 @@ def test_what_a_program_imports_is_written_with_its_version(tmp_path):
 
 def test_a_trial_says_what_is_otherwise_and_nothing_else(tmp_path):
     (tmp_path / "p.py").touch()
-    then = surroundings(find_program(tmp_path / "p.py"), 2, "")
+    then = observe_environment(find_program(tmp_path / "p.py"), 2, "")
 
-    assert changed(then, 2, gpus="") == {}
-    assert changed(then, 1, gpus="") == {"threads": "1"}
-    assert changed({**then, "torch": "2.4.1", "gone": "1.0"}, 2, gpus="") == {
+    assert find_environment_changes(then, 2, gpus="") == {}
+    assert find_environment_changes(then, 1, gpus="") == {"threads": "1"}
+    assert find_environment_changes({**then, "torch": "2.4.1", "gone": "1.0"}, 2, gpus="") == {
         "torch": version("torch"),
         "gone": "",
     }
 
 
 def test_nothing_is_said_where_nothing_was_written(tmp_path):
-    assert changed({}, 1, gpus="") == {}
-    assert read_surroundings(ExperimentPaths(tmp_path)) == {}
+    assert find_environment_changes({}, 1, gpus="") == {}
+    assert read_environment(ExperimentPaths(tmp_path)) == {}
 
 
 def test_what_was_written_is_read(tmp_path):
-    write_surroundings({"torch": "2.13"}, ExperimentPaths(tmp_path))
+    write_environment({"torch": "2.13"}, ExperimentPaths(tmp_path))
 
-    assert read_surroundings(ExperimentPaths(tmp_path)) == {"torch": "2.13"}
+    assert read_environment(ExperimentPaths(tmp_path)) == {"torch": "2.13"}
 
 
 MIXED = [{"uuid": "GPU-5ebe", "name": "NVIDIA A100"}, {"uuid": "GPU-77aa", "name": "NVIDIA T1000"}, {}]
@@ -89,7 +95,7 @@ HAVING = [("A, B", "A", {}), ("A, B", "A, B", {}), ("A", "A, B", {"GPU": "A, B"}
 def test_a_trial_on_one_of_the_gpus_of_its_search_has_no_other_gpu(then, now, told):
     known = {"GPU": then, "threads": "2"}
 
-    assert {key: text for key, text in changed(known, 2, gpus=now).items() if key == "GPU"} == told
+    assert {key: text for key, text in find_environment_changes(known, 2, gpus=now).items() if key == "GPU"} == told
 
 
 TRIALS = """
@@ -120,7 +126,7 @@ def test_trials_ran_on_what_the_search_says_and_are_not_retrained_where_nothing_
     run("--space", "s.yaml", "--no-report")
     paths = ExperimentPaths(tmp_path / "storage" / "s")
     names = "NVIDIA T1000" if words else "NVIDIA A100, NVIDIA T1000"
-    assert read_surroundings(paths)["GPU"] == names
+    assert read_environment(paths)["GPU"] == names
     assert [json.loads(file.read_text())["surroundings"] for file in paths.folder.glob("0*/trial.json")] == [{}] * 2
     run("retrain", "s")
     assert "1 of 1 runs are there already" in run("retrain", "s")

@@ -9,7 +9,7 @@ from benchmarks.twins.logged import compare_curves, read_curves, read_tables
 from benchmarks.twins.plain import plain_runner
 from benchmarks.twins.twin import PLACEHOLDER, PROGRAMS, program_names, read_twin
 from tests.searched import Worker
-from tune.experiment.trial_result import scored_epoch
+from tune.experiment.trial_result import find_score_epoch
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # they are programs of users
 
@@ -52,7 +52,7 @@ def check_logged(expected, trial, project):
 
 def check_score(expected, trial, twin):
     curve = dict(trial.record.curve)
-    assert curve[scored_epoch(curve, twin.mode, trial.record.n_fits)] == expected.score
+    assert curve[find_score_epoch(curve, twin.mode, trial.record.n_fits)] == expected.score
     if trial.record.fits:
         assert [[value for _, value in fit["curve"]] for fit in trial.record.fits] == expected.fits
     elif expected.fits:

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from tests.searched import Worker
-from tune.cluster.gpu_sharing import _weigh
-from tune.trial.measure_memory import weigh
+from tune.cluster.gpu_sharing import _measure_in_process
+from tune.trial.measure_memory import measure_configs
 from tune.trial.messages import MemoryFootprint, Weighed
 
 PROGRAM = """
@@ -90,7 +90,7 @@ def job(build):
 def test_each_configuration_is_trained_for_a_batch_or_two_and_nothing_of_it_stays(job, tmp_path):
     loads = {"as it is": {}, "the corner": {"BATCH_SIZE": 16, "WIDTH": 32}}
 
-    assert weigh(job, 0, loads, Scale()) == Weighed(
+    assert measure_configs(job, 0, loads, Scale()) == Weighed(
         total_bytes=1000,
         free_bytes=900,
         context_bytes=50,
@@ -106,11 +106,13 @@ def test_each_configuration_is_trained_for_a_batch_or_two_and_nothing_of_it_stay
 def test_memory_that_a_library_of_cuda_has_none_of_is_an_overflow(build, text):
     job = build(PROGRAM.replace('torch.OutOfMemoryError("CUDA out of memory.")', f'RuntimeError("{text}")'), SPACE)
 
-    assert weigh(job, 0, {"too wide": {"WIDTH": 128}}, Scale()).footprints[0].overflows
+    assert measure_configs(job, 0, {"too wide": {"WIDTH": 128}}, Scale()).footprints[0].overflows
 
 
 def test_one_that_wants_more_than_there_is_says_so_and_costs_the_others_nothing(job):
-    found = weigh(job, 0, {"as it is": {"WIDTH": 8}, "too wide": {"WIDTH": 128}, "wide": {"WIDTH": 32}}, Scale())
+    found = measure_configs(
+        job, 0, {"as it is": {"WIDTH": 8}, "too wide": {"WIDTH": 128}, "wide": {"WIDTH": 32}}, Scale()
+    )
 
     assert [(each.what, each.overflows) for each in found.footprints] == [
         ("as it is", False),
@@ -126,7 +128,9 @@ def test_the_process_that_measures_is_no_task_of_slurm_s(job, monkeypatch):
     for name, text in {"SLURM_NTASKS": "4", "SLURM_JOB_NAME": "search", "RANK": "1"}.items():
         monkeypatch.setenv(name, text)
 
-    assert _weigh(job, 0, {"as it is": {}}).footprints == (MemoryFootprint(what="as it is", peak_bytes=4 * 8),)
+    assert _measure_in_process(job, 0, {"as it is": {}}).footprints == (
+        MemoryFootprint(what="as it is", peak_bytes=4 * 8),
+    )
     assert "RANK" not in os.environ
 
 
@@ -135,4 +139,6 @@ def test_a_forward_is_measured_beside_the_optimizers_state_whenever_it_steps(bui
     program = PROGRAM.replace("WIDTH * len(batch[0])", "len(self.optimizers().optimizer.state)")
     job = build(program, f"{SPACE}trainer: {{accumulate_grad_batches: {n_batches}}}\n")
 
-    assert [each.peak_bytes for each in weigh(job, 0, {"as it is": {}}, Scale()).footprints] == [2]  # weight and bias
+    assert [each.peak_bytes for each in measure_configs(job, 0, {"as it is": {}}, Scale()).footprints] == [
+        2
+    ]  # weight and bias

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from tune.cli.parser import command_of, split
-from tune.cli.terminal.streams import complain, ensure_streams
+from tune.cli.parser import import_command, split_command
+from tune.cli.terminal.streams import ensure_streams, print_error
 from tune.errors import EXIT_INTERRUPTED, EXIT_USER, PromotuneError
 from tune.gc_control import collector_paused_for_long
 from tune.storage_url import check_utf8
@@ -30,26 +30,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status: 0, 1 (the search failed), 2 (the user's error), 130 (interrupted)."""
     ensure_streams()
     try:
-        name, words = split(sys.argv[1:] if argv is None else argv)
-        command = command_of(name)
-        given = command.parser().read(words)
+        name, words = split_command(sys.argv[1:] if argv is None else argv)
+        command = import_command(name)
+        given = command.parser().parse_words(words)
         for word in words:
             check_utf8(word, None)
         with contextlib.suppress(FileNotFoundError):
             check_utf8(str(Path.cwd()), "the working directory")
         return command.run(given)
     except PromotuneError as error:
-        complain(f"{error}\n")
+        print_error(f"{error}\n")
         return error.exit_status
     except OSError as error:
         if error.filename is None or error.errno not in OF_THE_PATH:
             raise
-        complain(f"{error.filename}: {error.strerror}\n  {OF_THE_PATH[error.errno]}\n")
+        print_error(f"{error.filename}: {error.strerror}\n  {OF_THE_PATH[error.errno]}\n")
         return EXIT_USER
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == __package__.partition(".")[0]:
             raise
-        complain(
+        print_error(
             f"{error.name}: not installed for {sys.executable}, which runs this command\n"
             "  Use the Python of the environment that Promotune is installed in, or install it here: pip install -e .\n"
         )

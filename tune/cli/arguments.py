@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tune.cli.parser import Parser, add_quiet, add_storage
-from tune.cluster.backend import Backend, machine
+from tune.cluster.backend import Backend, open_backend
 from tune.errors import OptionError
 from tune.space.library_args import parse_trainer_value
 from tune.space.settings import DURATIONS, Settings, set_to
@@ -61,7 +61,7 @@ class Arguments:
     address: str | None = None
     """Of the Ray cluster to join; None: a Ray of our own, on this machine."""
 
-    def settings(self, base: Settings) -> Settings:
+    def apply_settings(self, base: Settings) -> Settings:
         """Return ``base`` with what was given on the command line."""
         for name, text in self.given.items():
             value = text if name in ("sampler", "scheduler", "checkpoints", *DURATIONS) else parse_trainer_value(text)
@@ -71,7 +71,7 @@ class Arguments:
         return base
 
     @classmethod
-    def of(cls, given: argparse.Namespace) -> "Arguments":
+    def from_namespace(cls, given: argparse.Namespace) -> "Arguments":
         """Return what a SearchParser read."""
         names = [name.replace("-", "_") for name in SETTINGS]
         return cls(
@@ -81,18 +81,18 @@ class Arguments:
             address=given.address,
         )
 
-    def machine(self, tell: Callable[[str], None]) -> contextlib.AbstractContextManager[Backend]:
+    def choose_backend(self, tell: Callable[[str], None]) -> contextlib.AbstractContextManager[Backend]:
         """Return where trials run; ``tell`` hears of a cluster that is joined."""
-        return machine(self.address, self.gpus, tell)
+        return open_backend(self.address, self.gpus, tell)
 
 
 class SearchParser(Parser):
     """Takes ``--trainer.ANY VALUE`` beside its own options."""
 
-    def read(self, words: Sequence[str]) -> argparse.Namespace:
+    def parse_words(self, words: Sequence[str]) -> argparse.Namespace:
         """Return what the words say, the Trainer's arguments as ``trainer``."""
-        rest, trainer = _take_trainer(words)
-        found = super().read(rest)
+        rest, trainer = _split_trainer_words(words)
+        found = super().parse_words(rest)
         found.trainer = trainer
         return found
 
@@ -118,7 +118,7 @@ def add_settings(parser: Parser, settings: dict[str, str]) -> None:
         )
 
 
-def _take_trainer(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+def _split_trainer_words(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """Take ``--trainer.NAME VALUE`` and ``--trainer.NAME=VALUE`` out of the words."""
     rest: list[str] = []
     trainer: dict[str, str] = {}

@@ -17,14 +17,14 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **arguments: object) -> None:
         super().__init__(allow_abbrev=False, **arguments)  # type: ignore[arg-type]
 
-    def read(self, words: Sequence[str]) -> argparse.Namespace:
+    def parse_words(self, words: Sequence[str]) -> argparse.Namespace:
         """Return what the words say; raise OptionError where they ask for what is not there."""
-        found, unknown = self._parse(words)
+        found, unknown = self._parse_known(words)
         if unknown:
-            raise self._unknown(unknown[0])
+            raise self._unknown_word_error(unknown[0])
         return found
 
-    def _parse(self, words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    def _parse_known(self, words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         return self.parse_known_args(words)
 
     def error(self, message: str) -> NoReturn:
@@ -32,15 +32,15 @@ class Parser(argparse.ArgumentParser):
         raise OptionError(None, message, f"`{self.prog} --help` lists all options.")
 
     @property
-    def options(self) -> tuple[str, ...]:
+    def option_spellings(self) -> tuple[str, ...]:
         """Every spelling of every option: ``--storage``, ``-g``."""
         return tuple(text for action in self._actions for text in action.option_strings)
 
-    def _unknown(self, word: str) -> OptionError:
+    def _unknown_word_error(self, word: str) -> OptionError:
         option = word.partition("=")[0]
         if not option.startswith("-"):
             return OptionError(None, f"one word too many, got {word!r}", f"`{self.prog} --help` shows what goes where.")
-        known = [text for text in self.options if text.startswith("--")]
+        known = [text for text in self.option_spellings if text.startswith("--")]
         return OptionError(None, f"no such option, got {option!r}", suggest_name(option, known, what="options"))
 
 
@@ -72,7 +72,7 @@ COMMANDS = {
 SEARCH = "search"
 
 
-def described(name: str) -> str:
+def describe_command(name: str) -> str:
     """Return a command's line as a sentence, for its own help."""
     what = COMMANDS[name]
     return f"{what[0].upper()}{what[1:]}."
@@ -88,13 +88,13 @@ class Command(Protocol):
         """Run it with what its parser read; return the exit status."""
 
 
-def command_of(name: str) -> Command:
+def import_command(name: str) -> Command:
     """Return the command called ``name``, or the search."""
     assert name in (*COMMANDS, SEARCH)
     return cast("Command", import_module(f"tune.cli.commands.{name}"))
 
 
-def split(argv: Sequence[str]) -> tuple[str, list[str]]:
+def split_command(argv: Sequence[str]) -> tuple[str, list[str]]:
     """Return the command and the words after it; raise OptionError where there is no such command."""
     if not argv or argv[0].startswith("-"):
         return SEARCH, list(argv)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tune.cluster.connection import check_answers, door_of
+from tune.cluster.connection import check_reachable, parse_address
 from tune.cluster.resources import JoinedCluster, Resources, plan_resources
 from tune.errors import OptionError
 from tune.promotion.program import Program
@@ -27,7 +27,7 @@ SHELL_OF_SRUN = "SLURM_PTY_PORT"
 class Backend(Protocol):
     """Gives each trial its share."""
 
-    def resources(self, settings: Settings, program: Program, storage: Path, n_workers: int) -> Resources:
+    def allocate_resources(self, settings: Settings, program: Program, storage: Path, n_workers: int) -> Resources:
         """Divide it; raise OptionError when there is less than was asked for.
 
         ``n_workers``: of the program's DataLoaders.
@@ -41,7 +41,7 @@ class LocalBackend:
     gpus: tuple[int, ...] | None
     """Indices of those to use; None: all."""
 
-    def resources(self, settings: Settings, program: Program, storage: Path, n_workers: int) -> Resources:
+    def allocate_resources(self, settings: Settings, program: Program, storage: Path, n_workers: int) -> Resources:
         """Divide it."""
         return plan_resources(settings, self.gpus, n_workers)
 
@@ -55,22 +55,22 @@ class ClusterBackend:
     """When the cluster is left."""
     tell: Callable[[str], None]
 
-    def resources(self, settings: Settings, program: Program, storage: Path, n_workers: int) -> Resources:
+    def allocate_resources(self, settings: Settings, program: Program, storage: Path, n_workers: int) -> Resources:
         """Join the cluster and divide it; raise OptionError too where its nodes cannot do what is asked."""
-        door = door_of(self.address)
+        door = parse_address(self.address)
         if door is not None:
-            check_answers(door)
-        from tune.cluster.remote_ray import joined  # imports Ray
+            check_reachable(door)
+        from tune.cluster.remote_ray import join_cluster  # imports Ray
 
         self.tell(f"joining {self.address}")
-        resources = self.until.enter_context(joined(self.address, settings, program, storage, n_workers))
+        resources = self.until.enter_context(join_cluster(self.address, settings, program, storage, n_workers))
         if resources.reached is not None:
-            self.tell(_told(resources.reached))
+            self.tell(_describe_transfer(resources.reached))
         return resources
 
 
 @contextlib.contextmanager
-def machine(address: str | None, gpus: tuple[int, ...] | None, tell: Callable[[str], None]) -> Iterator[Backend]:
+def open_backend(address: str | None, gpus: tuple[int, ...] | None, tell: Callable[[str], None]) -> Iterator[Backend]:
     """Give the machine that is meant; a cluster is left at the end. Raise OptionError at what cannot be meant."""
     check_started_once(os.environ, on_cluster=address is not None)
     if address is None:
@@ -83,7 +83,7 @@ def machine(address: str | None, gpus: tuple[int, ...] | None, tell: Callable[[s
     if gpus is not None:
         what = "GPUs are named by their place in one machine, and --address means a cluster"
         raise OptionError("--gpu", what, "Say with --gpus-per-trial how many a trial takes; Ray chooses them.")
-    door_of(address)
+    parse_address(address)
     with contextlib.ExitStack() as until:
         yield ClusterBackend(address, until, tell)
 
@@ -108,5 +108,5 @@ def check_started_once(variables: Mapping[str, str], *, on_cluster: bool) -> Non
         )
 
 
-def _told(reached: JoinedCluster) -> str:
+def _describe_transfer(reached: JoinedCluster) -> str:
     return "the project travels to the nodes" if reached.travels else "all nodes see the project's folder"

@@ -34,7 +34,7 @@ FORCED = frozenset(
 
 
 @contextlib.contextmanager
-def environment(variables: Mapping[str, str]) -> Iterator[None]:
+def set_environment(variables: Mapping[str, str]) -> Iterator[None]:
     """Set variables, where the user has not, and put all back as it was."""
     before = dict(os.environ)
     os.environ.update({name: value for name, value in variables.items() if name not in before or name in FORCED})
@@ -50,7 +50,7 @@ ANSWER_S = 5.0
 """So soon a cluster that is there takes a connection; Ray itself would try for minutes."""
 
 
-def door_of(address: str) -> str | None:
+def parse_address(address: str) -> str | None:
     """Return ``host:port``; None of ``auto``, which Ray knows. Raise OptionError where the text is no address."""
     if address == AUTO:
         return None
@@ -62,7 +62,7 @@ def door_of(address: str) -> str | None:
     return door
 
 
-def check_answers(door: str) -> None:
+def check_reachable(door: str) -> None:
     """Raise OptionError where nobody answers."""
     host, _, port = door.rpartition(":")
     try:

@@ -4,8 +4,8 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 
-from tune.cluster.connection import DRIVER_ENVIRONMENT, environment
-from tune.cluster.process_server import running_server
+from tune.cluster.connection import DRIVER_ENVIRONMENT, set_environment
+from tune.cluster.process_server import run_server
 from tune.cluster.resources import Resources
 
 
@@ -23,15 +23,15 @@ def local_cluster(
     if "ray" in sys.modules and sys.modules["ray"].is_initialized():
         if resources.reached is not None and resources.reached.dashboard is not None:
             on_dashboard(resources.reached.dashboard)
-        with environment(DRIVER_ENVIRONMENT):
+        with set_environment(DRIVER_ENVIRONMENT):
             yield
         return
-    with environment({**DRIVER_ENVIRONMENT, **_devices(resources)}), running_server():
-        from tune.cluster.local_ray import own_ray  # a quarter of a second, while the template imports
+    with set_environment({**DRIVER_ENVIRONMENT, **_device_variables(resources)}), run_server():
+        from tune.cluster.local_ray import run_own_ray  # a quarter of a second, while the template imports
 
-        with own_ray(resources, on_dashboard, on_stuck):
+        with run_own_ray(resources, on_dashboard, on_stuck):
             yield
 
 
-def _devices(resources: Resources) -> Mapping[str, str]:
+def _device_variables(resources: Resources) -> Mapping[str, str]:
     return {"CUDA_VISIBLE_DEVICES": ",".join(map(str, resources.gpus))} if resources.gpus else {}

@@ -14,16 +14,16 @@ import ray
 from ray._private import node, services, utils
 from ray._private.node import Node
 
-from tune.cluster.connection import environment
-from tune.cluster.process_server import end_with_driver, ray_scratch
+from tune.cluster.connection import set_environment
+from tune.cluster.process_server import end_with_driver, ray_temp_folder
 from tune.cluster.ray_dashboard import Dashboard
-from tune.cluster.ray_health import abandon, forget_loss, forget_processes, is_lost, note_process, ray_watched
+from tune.cluster.ray_health import forget_loss, forget_processes, is_lost, kill_ray_processes, note_process, watch_ray
 from tune.cluster.resources import Resources
-from tune.cluster.signals import interrupts_taken
+from tune.cluster.signals import handle_interrupts
 from tune.errors import StartError
 from tune.gc_control import collector_paused
-from tune.internals.patch import replaced
-from tune.internals.ray_internals import make_token, on_loopback
+from tune.internals.patch import patch_attribute
+from tune.internals.ray_internals import bind_to_loopback, create_token
 
 OBJECT_STORE_BYTES = 100 * 2**20
 """Trials exchange a few numbers; Ray would take 30% of the memory."""
@@ -34,7 +34,7 @@ START_HINT = "Nothing was searched. Give the same command again; `ray start --he
 
 
 @contextlib.contextmanager
-def own_ray(
+def run_own_ray(
     resources: Resources, on_dashboard: Callable[[str], None], on_stuck: Callable[[str], None]
 ) -> Iterator[None]:
     """Start Ray, and end it; what else the driver needs is imported meanwhile.
@@ -44,16 +44,16 @@ def own_ray(
     dashboard = Dashboard(on_dashboard)
     imports = threading.Thread(target=importlib.import_module, args=("tune.search.build",), daemon=True)
     imports.start()
-    make_token()
+    create_token()
     forget_loss()
-    with interrupts_taken(), ray_scratch() as folder, _in_a_session(folder):
+    with handle_interrupts(), ray_temp_folder() as folder, _own_session(folder):
         try:
-            yield from _own_ray(resources, dashboard, imports, folder, on_stuck)
+            yield from _run_ray(resources, dashboard, imports, folder, on_stuck)
         finally:
             forget_processes()
 
 
-def _own_ray(
+def _run_ray(
     resources: Resources,
     dashboard: Dashboard,
     imports: threading.Thread,
@@ -64,18 +64,18 @@ def _own_ray(
     died: list[str] = []
     try:
         with (
-            ray_watched(died.append, on_stuck),
+            watch_ray(died.append, on_stuck),
             collector_paused(),
-            on_loopback() as where,
+            bind_to_loopback() as where,
             _no_log_monitor(),
             _agent_on_any_port(),
-            _gcs_awaited_by_python(),
-            _seen_at_once(),
+            _wait_for_gcs(),
+            _fast_node_lookup(),
             _without_sigterm_handler(),
-            dashboard.put_off(),
+            dashboard.defer_start(),
         ):
             before = dict(os.environ)
-            _start(
+            _init_ray(
                 address="local",  # whatever RAY_ADDRESS says, and whatever else runs here
                 num_cpus=resources.logical_cpus,
                 num_gpus=len(resources.gpus),
@@ -89,25 +89,25 @@ def _own_ray(
             )
             said = {name: value for name, value in os.environ.items() if name not in before}
     except BaseException as error:
-        dashboard.leave()
+        dashboard.stop_at_once()
         if died:
-            abandon()
+            kill_ray_processes()
             raise StartError(None, f"{died[0]}, while Ray started", START_HINT) from error
         raise
     try:
-        with environment(said):  # what Ray's own processes have, so that the dashboard may talk to them
+        with set_environment(said):  # what Ray's own processes have, so that the dashboard may talk to them
             imports.join()
-            dashboard.start()
+            dashboard.start_in_thread()
             yield
     except BaseException:
-        dashboard.leave()
+        dashboard.stop_at_once()
         raise
     finally:
         if is_lost():
-            dashboard.leave()
-            abandon()
+            dashboard.stop_at_once()
+            kill_ray_processes()
         else:
-            with dashboard.ended():
+            with dashboard.stop_with_ray():
                 shut_down()
 
 
@@ -125,7 +125,7 @@ def shut_down() -> None:
 def _no_log_monitor() -> Iterator[None]:
     """Start no log monitor: it would read what Ray's workers print, for a driver that does not show it."""
     known = hasattr(Node, "start_log_monitor")
-    with replaced(Node, "start_log_monitor", lambda _: None) if known else contextlib.nullcontext():
+    with patch_attribute(Node, "start_log_monitor", lambda _: None) if known else contextlib.nullcontext():
         yield
 
 
@@ -139,12 +139,12 @@ def _agent_on_any_port() -> Iterator[None]:
         assert start is not None
         return start(node, *arguments, **how)
 
-    with contextlib.nullcontext() if start is None else replaced(Node, "start_raylet", start_raylet):
+    with contextlib.nullcontext() if start is None else patch_attribute(Node, "start_raylet", start_raylet):
         yield
 
 
 @contextlib.contextmanager
-def _in_a_session(folder: str) -> Iterator[None]:
+def _own_session(folder: str) -> Iterator[None]:
     """Start Ray's processes in a session of their own: a signal for all of the driver's group is the driver's.
 
     systemd, SLURM and supervisors send SIGTERM to the group, and running trials are to end with their epoch.
@@ -163,7 +163,7 @@ def _in_a_session(folder: str) -> Iterator[None]:
         end_with_driver(process.pid)  # the raylet's agents would outlive a killed driver by a minute
         return process
 
-    with contextlib.nullcontext() if known is None else replaced(services, "ConsolePopen", start):
+    with contextlib.nullcontext() if known is None else patch_attribute(services, "ConsolePopen", start):
         yield
 
 
@@ -172,27 +172,27 @@ def _without_sigterm_handler() -> Iterator[None]:
     """Keep our handler of SIGTERM: Ray's ends the process wherever it is, and with half a Ray that is a crash."""
     name = "set_sigterm_handler"
     known = hasattr(utils, name)
-    with replaced(utils, name, lambda handler: None) if known else contextlib.nullcontext():
+    with patch_attribute(utils, name, lambda handler: None) if known else contextlib.nullcontext():
         yield
 
 
 @contextlib.contextmanager
-def _seen_at_once() -> Iterator[None]:
+def _fast_node_lookup() -> Iterator[None]:
     """Let a node be seen as soon as it is known: Ray looks for it once a second."""
     known = getattr(services, "get_node", None)
 
     def get_node(*arguments: Any, **how: Any) -> Any:
         with contextlib.suppress(AttributeError, KeyError, TypeError):  # another Ray answers otherwise
-            _wait_for(*arguments, **how)
+            _wait_for_node(*arguments, **how)
         assert known is not None
         return known(*arguments, **how)
 
-    with contextlib.nullcontext() if known is None else replaced(services, "get_node", get_node):
+    with contextlib.nullcontext() if known is None else patch_attribute(services, "get_node", get_node):
         yield
 
 
 @contextlib.contextmanager
-def _gcs_awaited_by_python() -> Iterator[None]:
+def _wait_for_gcs() -> Iterator[None]:
     """Wait for the port of the GCS in Python: Ray 2.60 waits in C++, for 30 s in which no other thread runs."""
     name = "wait_for_persisted_port"
     known = getattr(node, name, None)
@@ -208,11 +208,11 @@ def _gcs_awaited_by_python() -> Iterator[None]:
                     raise
             time.sleep(LOOK_S)
 
-    with contextlib.nullcontext() if known is None else replaced(node, name, wait):
+    with contextlib.nullcontext() if known is None else patch_attribute(node, name, wait):
         yield
 
 
-def _wait_for(gcs_address: str, node_id: str) -> None:
+def _wait_for_node(gcs_address: str, node_id: str) -> None:
     """Wait until the node is known, but not for long: Ray does that."""
     until = time.monotonic() + PATIENCE_S
     state = ray._private.state.GlobalState()  # noqa: SLF001
@@ -221,7 +221,7 @@ def _wait_for(gcs_address: str, node_id: str) -> None:
         time.sleep(LOOK_S)
 
 
-def _start(**arguments: Any) -> None:
+def _init_ray(**arguments: Any) -> None:
     try:
         ray.init(**arguments)
     except Exception as error:

@@ -15,7 +15,7 @@ import ray
 from ray.exceptions import GetTimeoutError, NodeDiedError, RayError, TaskUnschedulableError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from tune.cluster.resources import Node, Resources, slots_of
+from tune.cluster.resources import Node, Resources, count_node_slots
 from tune.errors import ExperimentError, OptionError, PromotuneError, StartError
 from tune.paths import display_path
 from tune.promotion.program import Program
@@ -56,19 +56,19 @@ class NodeAnswer:
     """Modules that are not installed."""
 
 
-def look(question: NodeQuestion, name: str) -> NodeAnswer:
+def check_node(question: NodeQuestion, name: str) -> NodeAnswer:
     """Answer on a node; leaves a file of this name beside the driver's."""
-    sees = _sees(question.folder / TOKEN, question.token)
+    sees = _can_read_token(question.folder / TOKEN, question.token)
     missing = tuple(each for each in question.packages if not _is_installed(each))
     return NodeAnswer(
         sees_storage=sees,
-        write_error=_write(question.folder / name, question.token) if sees else None,
-        sees_project=sign_of(question.program) == question.sign,
+        write_error=_write_token(question.folder / name, question.token) if sees else None,
+        sees_project=read_file_identity(question.program) == question.sign,
         missing=missing,
     )
 
 
-def sign_of(path: Path) -> Sign | None:
+def read_file_identity(path: Path) -> Sign | None:
     """Return what tells the file from others; None where there is none."""
     try:
         found = path.stat()
@@ -77,7 +77,7 @@ def sign_of(path: Path) -> Sign | None:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _sees(path: Path, token: str) -> bool:
+def _can_read_token(path: Path, token: str) -> bool:
     end = time.monotonic() + PATIENCE_S
     while True:
         try:
@@ -97,7 +97,7 @@ def _is_installed(module: str) -> bool:
         return False
 
 
-def _write(path: Path, text: str) -> str | None:
+def _write_token(path: Path, text: str) -> str | None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -109,23 +109,23 @@ BOOTSTRAP = Path("~/ray_bootstrap_config.yaml")
 """Ray's launcher writes it to the head node, as JSON; where a cluster was started otherwise there is none."""
 
 
-def startable(path: Path = BOOTSTRAP) -> tuple[Node, ...]:
+def read_startable_nodes(path: Path = BOOTSTRAP) -> tuple[Node, ...]:
     """Return all that there may be, the head too; runs on the head node."""
     try:
         config = json.loads(path.expanduser().read_text(encoding="utf-8"))
         kinds: Mapping[str, Mapping[str, Any]] = config["available_node_types"]
         head, most = config["head_node_type"], int(config.get("max_workers") or 0)
-        found = [_kind(name, kind, _count(kind, most) + (name == head)) for name, kind in kinds.items()]
+        found = [_build_node(name, kind, _count_nodes(kind, most) + (name == head)) for name, kind in kinds.items()]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return ()
     return tuple(node for node in found if node.count)
 
 
-def _count(kind: Mapping[str, Any], most: int) -> int:
+def _count_nodes(kind: Mapping[str, Any], most: int) -> int:
     return min(most, int(kind.get("max_workers") or 0))
 
 
-def _kind(name: str, kind: Mapping[str, Any], count: int) -> Node:
+def _build_node(name: str, kind: Mapping[str, Any], count: int) -> Node:
     resources = kind.get("resources") or {}
     cpus, gpus = (float(resources.get(each) or 0) for each in ("CPU", "GPU"))
     return Node(name=name, cpus=cpus, gpus=gpus, count=count)
@@ -138,12 +138,12 @@ NEEDED = ("torch", "pytorch_lightning", "optuna", "ruamel.yaml", "tensorboard", 
 MOST_NAMED = 5
 
 
-def may_start() -> tuple[Node, ...]:
+def list_startable_nodes() -> tuple[Node, ...]:
     """Return what the cluster's autoscaler may start; nothing where nobody says."""
     there = ray.cluster_resources()
     if HEAD not in there:
         return ()
-    task = ray.remote(num_cpus=0, resources={HEAD: 0.001})(startable)
+    task = ray.remote(num_cpus=0, resources={HEAD: 0.001})(read_startable_nodes)
     with contextlib.suppress(RayError):
         return tuple(ray.get(task.remote(), timeout=ANSWER_S))
     return ()
@@ -158,17 +158,21 @@ def check_nodes(resources: Resources, program: Program, storage: Path) -> bool:
     """
     assert resources.reached is not None
     share = (resources.cpus_per_trial, resources.gpus_per_trial)
-    nodes = [node for node in resources.reached.nodes if slots_of(node, *share)]
-    with _question(program, storage) as question:
-        answers = list(_asked(nodes, question))
-        for refusal in (_unshared(answers, storage), _unwritable(answers, storage), _incomplete(answers)):
+    nodes = [node for node in resources.reached.nodes if count_node_slots(node, *share)]
+    with _prepare_question(program, storage) as question:
+        answers = list(_ask_nodes(nodes, question))
+        for refusal in (
+            _unshared_error(answers, storage),
+            _unwritable_error(answers, storage),
+            _missing_package_error(answers),
+        ):
             if refusal is not None:
                 raise refusal
     return bool(answers) and all(answer.sees_project for _, answer in answers)
 
 
 @contextlib.contextmanager
-def _question(program: Program, storage: Path) -> Iterator[NodeQuestion]:
+def _prepare_question(program: Program, storage: Path) -> Iterator[NodeQuestion]:
     """Write the file that the nodes look for."""
     token = secrets.token_hex(8)
     folder = storage / f".probe-{token}"
@@ -185,17 +189,19 @@ def _question(program: Program, storage: Path) -> Iterator[NodeQuestion]:
             folder=folder,
             token=token,
             program=program.path,
-            sign=sign_of(program.path),
+            sign=read_file_identity(program.path),
             packages=(*NEEDED, *([PACKAGES[protocol]] if protocol in PACKAGES else [])),
         )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _asked(nodes: Sequence[Node], question: NodeQuestion) -> Iterator[tuple[Node, NodeAnswer]]:
+def _ask_nodes(nodes: Sequence[Node], question: NodeQuestion) -> Iterator[tuple[Node, NodeAnswer]]:
     """Ask the nodes side by side; one that leaves the cluster meanwhile is none."""
-    task = ray.remote(num_cpus=0, max_retries=0)(look)
-    waiting = [(node, task.options(scheduling_strategy=_on(node)).remote(question, node.identity)) for node in nodes]
+    task = ray.remote(num_cpus=0, max_retries=0)(check_node)
+    waiting = [
+        (node, task.options(scheduling_strategy=_pin_to_node(node)).remote(question, node.identity)) for node in nodes
+    ]
     for node, answer in waiting:
         try:
             yield node, ray.get(answer, timeout=ANSWER_S)
@@ -210,11 +216,11 @@ def _asked(nodes: Sequence[Node], question: NodeQuestion) -> Iterator[tuple[Node
             raise StartError(None, what, "Nothing was searched. Its logs: /tmp/ray/session_latest/logs") from error
 
 
-def _on(node: Node) -> NodeAffinitySchedulingStrategy:
+def _pin_to_node(node: Node) -> NodeAffinitySchedulingStrategy:
     return NodeAffinitySchedulingStrategy(node.identity, soft=False)
 
 
-def _unshared(answers: Sequence[tuple[Node, NodeAnswer]], storage: Path) -> PromotuneError | None:
+def _unshared_error(answers: Sequence[tuple[Node, NodeAnswer]], storage: Path) -> PromotuneError | None:
     blind = [node for node, answer in answers if not answer.sees_storage]
     if not blind:
         return None
@@ -224,11 +230,11 @@ def _unshared(answers: Sequence[tuple[Node, NodeAnswer]], storage: Path) -> Prom
         where = f"the copy of {url_of(storage)} in {storage}"
         hint = "Set XDG_CACHE_HOME to a folder that all nodes mount: trials write there, and it is carried to the URL."
     who = f"{len(blind)} of {len(answers)} nodes do not see what is written there"
-    what = f"{where} is not shared: {who}: {_names(blind)}"
+    what = f"{where} is not shared: {who}: {_join_names(blind)}"
     return OptionError("--storage", what, hint)
 
 
-def _unwritable(answers: Sequence[tuple[Node, NodeAnswer]], storage: Path) -> PromotuneError | None:
+def _unwritable_error(answers: Sequence[tuple[Node, NodeAnswer]], storage: Path) -> PromotuneError | None:
     for node, answer in answers:
         if answer.write_error is not None:
             what = f"the node {node.name} cannot write to {display_path(storage)}: {answer.write_error}"
@@ -236,7 +242,7 @@ def _unwritable(answers: Sequence[tuple[Node, NodeAnswer]], storage: Path) -> Pr
     return None
 
 
-def _incomplete(answers: Sequence[tuple[Node, NodeAnswer]]) -> PromotuneError | None:
+def _missing_package_error(answers: Sequence[tuple[Node, NodeAnswer]]) -> PromotuneError | None:
     for node, answer in answers:
         if answer.missing:
             what = f"the node {node.name} lacks {', '.join(answer.missing)}"
@@ -244,6 +250,6 @@ def _incomplete(answers: Sequence[tuple[Node, NodeAnswer]]) -> PromotuneError | 
     return None
 
 
-def _names(nodes: Sequence[Node]) -> str:
+def _join_names(nodes: Sequence[Node]) -> str:
     names = [node.name for node in nodes[:MOST_NAMED]]
     return ", ".join(names) + (", ..." if len(nodes) > MOST_NAMED else "")

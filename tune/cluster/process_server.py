@@ -8,8 +8,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from tune.cluster.resources import Resources
-from tune.trial.process.client import process_server, tell_session
-from tune.trial.process.marker import LOCK, mark_folder, remove_left
+from tune.trial.process.client import process_server, send_session
+from tune.trial.process.marker import LOCK, mark_folder, remove_stale_folder
 
 SCRATCH = "promotune.ray-"
 LONGEST, SHORT = 20, "/tmp"  # noqa: S108 - the folder in it has a name that nobody guesses, and is its owner's alone
@@ -20,7 +20,7 @@ _open: list[str] = []
 
 
 @contextlib.contextmanager
-def ray_scratch() -> Iterator[str]:
+def ray_temp_folder() -> Iterator[str]:
     """Give the folder of this process for Ray's own files, its owner's alone: nothing of them is the experiment's.
 
     Within another such context it is the same folder, which the process server removes if this process is killed.
@@ -30,7 +30,7 @@ def ray_scratch() -> Iterator[str]:
         return
     place = tempfile.gettempdir()
     place = place if len(place) <= LONGEST else SHORT
-    sweep(Path(place))
+    remove_stale_folders(Path(place))
     with (
         tempfile.TemporaryDirectory(prefix=SCRATCH, dir=place, ignore_cleanup_errors=True) as folder,
         FileLock(Path(folder) / LOCK),
@@ -43,22 +43,22 @@ def ray_scratch() -> Iterator[str]:
             _open.remove(folder)
 
 
-def sweep(folder: Path) -> None:
+def remove_stale_folders(folder: Path) -> None:
     """Remove what drivers that were killed left of their scratch."""
     for left in folder.glob(f"{SCRATCH}*"):
-        remove_left(left)
+        remove_stale_folder(left)
 
 
 _running: list[Path] = []
 
 
 @contextlib.contextmanager
-def running_server() -> Iterator[None]:
+def run_server() -> Iterator[None]:
     """Run a server for all searches of this process meanwhile, if none runs; it begins to import at once."""
     if _running:
         yield
         return
-    with ray_scratch() as folder, process_server(Path(folder)) as path:
+    with ray_temp_folder() as folder, process_server(Path(folder)) as path:
         if path is not None:
             _running.append(path)
         try:
@@ -72,14 +72,14 @@ def end_with_driver(session: int) -> None:
     """Have the processes of a session ended when this process has ended, however that comes."""
     if _running:
         with contextlib.suppress(OSError):
-            tell_session(_running[-1], session)
+            send_session(_running[-1], session)
 
 
 @contextlib.contextmanager
-def server_of(resources: Resources) -> Iterator[Path | None]:
+def server_socket(resources: Resources) -> Iterator[Path | None]:
     """Give the socket of this machine's server; None on a cluster, where each node has its own, and without forks."""
     if resources.reached is not None or _running:
         yield _running[-1] if resources.reached is None else None
         return
-    with running_server():
+    with run_server():
         yield _running[-1] if _running else None

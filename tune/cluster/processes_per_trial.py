@@ -18,7 +18,7 @@ ALL_DEVICES = ("auto", -1, "-1")
 """What it may be, too, where a trial sees one device for each process."""
 
 
-def team_size(settings: Settings) -> int:
+def count_processes(settings: Settings) -> int:
     """Return how many processes train a trial: with two GPUs or more one for each, unless it is said."""
     if settings.workers_per_trial is not None:
         return settings.workers_per_trial
@@ -26,12 +26,12 @@ def team_size(settings: Settings) -> int:
     return int(share) if isinstance(share, int | float) and share > 1 else 1
 
 
-def for_team(settings: Settings, n_gpus: int) -> Settings:
+def add_process_defaults(settings: Settings, n_gpus: int) -> Settings:
     """Return the settings with what the processes of a trial need: a GPU each where there are any, and a core each.
 
     Raises OptionError at what no several processes can have.
     """
-    number = team_size(settings)
+    number = count_processes(settings)
     _check_devices(settings, number)
     if number == 1:
         return settings
@@ -56,7 +56,7 @@ def _check_devices(settings: Settings, number: int) -> None:
     if devices in (*ONE_DEVICE, number):
         return
     if devices in ALL_DEVICES:
-        if number == 1 and team_size(replace(settings, workers_per_trial=None)) > 1:
+        if number == 1 and count_processes(replace(settings, workers_per_trial=None)) > 1:
             hint = "Leave `workers_per_trial` out for one on each GPU, or `devices` for one alone."
             raise OptionError("trainer.devices", f"{own} {devices!r}", hint)
         return

@@ -13,7 +13,7 @@ from typing import Any
 
 from ray._private.node import Node
 
-from tune.internals.patch import replaced
+from tune.internals.patch import patch_attribute
 
 HEAD_START_S = 20
 """So long trials have the machine for themselves: to start it takes three seconds of CPU, in which trials on two cores
@@ -39,7 +39,7 @@ class Dashboard:
         self._started = False
 
     @contextlib.contextmanager
-    def put_off(self) -> Iterator[None]:
+    def defer_start(self) -> Iterator[None]:
         """Let the Ray that is started within leave it to ``start``; one with other words for it starts it as ever."""
         start, start_monitor = (getattr(Node, name, None) for name in ("start_api_server", "start_monitor"))
         if start is None or start_monitor is None:
@@ -50,16 +50,19 @@ class Dashboard:
             self._node = node
             self._starts = [functools.partial(start, node, *arguments, **how), functools.partial(start_monitor, node)]
 
-        with replaced(Node, "start_api_server", start_later), replaced(Node, "start_monitor", lambda node: None):
+        with (
+            patch_attribute(Node, "start_api_server", start_later),
+            patch_attribute(Node, "start_monitor", lambda node: None),
+        ):
             yield
 
-    def start(self) -> None:
+    def start_in_thread(self) -> None:
         """Start it soon, in a thread, with the environment that is then."""
         if self._starts:
             self._started = True
-            threading.Thread(target=self._run, name="dashboard", daemon=True).start()
+            threading.Thread(target=self._start_deferred, name="dashboard", daemon=True).start()
 
-    def _run(self) -> None:
+    def _start_deferred(self) -> None:
         self._unwanted.wait(HEAD_START_S)
         try:
             for start in self._starts:
@@ -73,13 +76,13 @@ class Dashboard:
         finally:
             self._over.wait()
 
-    def leave(self) -> None:
+    def stop_at_once(self) -> None:
         """Let go of it at once: it ends with its thread."""
         self._unwanted.set()
         self._over.set()
 
     @contextlib.contextmanager
-    def ended(self) -> Iterator[None]:
+    def stop_with_ray(self) -> Iterator[None]:
         """Let it be up, or not start any more, before Ray ends within, and let go of it after.
 
         The autoscaler is ended first: Ray would ask it to end, wait a second in vain, and do the same.

@@ -60,35 +60,35 @@ def note_process(process: Any) -> None:
 
 def wait_for_loss() -> bool:
     """Return whether Ray lost a process, for an actor that died. A raylet ends its actors before it ends."""
-    return bool(_processes()) and _lost.wait(GRACE_S)
+    return bool(_needed_processes()) and _lost.wait(GRACE_S)
 
 
 @contextlib.contextmanager
-def ray_watched(on_death: Callable[[str], None], on_stuck: Callable[[str], None]) -> Iterator[None]:
+def watch_ray(on_death: Callable[[str], None], on_stuck: Callable[[str], None]) -> Iterator[None]:
     """Interrupt the main thread as Ctrl-C does where a process of Ray's dies; ``on_death`` is told how it died, first.
 
     ``on_stuck`` is told where the main thread does not come back: it waits in Ray for the process. Both are called in
     another thread.
     """
     over = threading.Event()
-    threading.Thread(target=_watch, args=(over, on_death, on_stuck), name="ray", daemon=True).start()
+    threading.Thread(target=_watch_processes, args=(over, on_death, on_stuck), name="ray", daemon=True).start()
     try:
         yield
     finally:
         over.set()
 
 
-def _processes() -> Mapping[str, Any]:
+def _needed_processes() -> Mapping[str, Any]:
     """Return the ``Popen`` of each needed process of a Ray that this process started; of another Ray, nothing."""
     known: Mapping[str, Any] = getattr(getattr(worker, "_global_node", None), "all_processes", {})
     noted = {name: _started[name] for name in NEEDED if name in _started}
     return noted or {name: info.process for name in NEEDED for info in known.get(name, ())}
 
 
-def _watch(over: threading.Event, on_death: Callable[[str], None], on_stuck: Callable[[str], None]) -> None:
+def _watch_processes(over: threading.Event, on_death: Callable[[str], None], on_stuck: Callable[[str], None]) -> None:
     agents: set[int] = set()
     while not over.wait(LOOK_S):
-        what = _find_death(_processes(), agents)
+        what = _find_death(_needed_processes(), agents)
         if what is None or over.is_set():
             continue
         on_death(what)
@@ -113,7 +113,7 @@ def _find_death(processes: Mapping[str, Any], agents: set[int]) -> str | None:
     return None if all(map(is_alive, agents)) else "an agent of Ray's died"
 
 
-def abandon() -> None:
+def kill_ray_processes() -> None:
     """End what is left of a Ray that lost a process, without asking it."""
     node = getattr(worker, "_global_node", None)
     known = [info.process for infos in getattr(node, "all_processes", {}).values() for info in infos]
@@ -132,5 +132,5 @@ def end_process(error: SearchError) -> NoReturn:
     _, errors = user_streams()
     with contextlib.suppress(OSError):
         os.write(errors, f"{error}\n".encode(errors="replace"))
-    abandon()
+    kill_ray_processes()
     os._exit(error.exit_status)

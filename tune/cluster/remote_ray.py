@@ -11,17 +11,17 @@ from typing import Any
 import ray
 from ray._private import services
 
-from tune.cluster.code_archive import pack
-from tune.cluster.connection import AUTO, CLIENT, DRIVER_ENVIRONMENT, check_answers, door_of, environment
+from tune.cluster.code_archive import build_archive
+from tune.cluster.connection import AUTO, CLIENT, DRIVER_ENVIRONMENT, check_reachable, parse_address, set_environment
 from tune.cluster.local_ray import shut_down
-from tune.cluster.node_checks import check_nodes, may_start
-from tune.cluster.process_server import ray_scratch
-from tune.cluster.resources import JoinedCluster, Node, Resources, plan_on
+from tune.cluster.node_checks import check_nodes, list_startable_nodes
+from tune.cluster.process_server import ray_temp_folder
+from tune.cluster.resources import JoinedCluster, Node, Resources, plan_cluster
 from tune.errors import OptionError, PromotuneError, StartError
 from tune.promotion.program import Program
 from tune.space.settings import Settings
 from tune.storage_url import url_of
-from tune.trial.process.output import logged_to
+from tune.trial.process.output import redirect_output
 
 OUR_ENVIRONMENT_WINS = {"RAY_OVERRIDE_JOB_RUNTIME_ENV": "1"}
 """In a job that was submitted with files of its own, ours take their place on the nodes."""
@@ -29,30 +29,32 @@ ON_NODES = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 
 @contextlib.contextmanager
-def joined(address: str, settings: Settings, program: Program, storage: Path, n_workers: int) -> Iterator[Resources]:
+def join_cluster(
+    address: str, settings: Settings, program: Program, storage: Path, n_workers: int
+) -> Iterator[Resources]:
     """Join, look whether the nodes can do what is asked, and leave the cluster as it was.
 
     Raises OptionError where nothing answers at the address, where no node can ever run a trial, or where a node does
     not see the storage.
     """
-    door = door_of(address) or _running_here()
+    door = parse_address(address) or _find_local_address()
     with (
-        environment({**DRIVER_ENVIRONMENT, **OUR_ENVIRONMENT_WINS}),
-        ray_scratch() as folder,
+        set_environment({**DRIVER_ENVIRONMENT, **OUR_ENVIRONMENT_WINS}),
+        ray_temp_folder() as folder,
     ):
-        parcel = pack(program, Path(folder))
-        dashboard = _connect(address, door, parcel.path, Path(folder) / "ray.log", _told_to_nodes(storage))
+        parcel = build_archive(program, Path(folder))
+        dashboard = _connect_to_ray(address, door, parcel.path, Path(folder) / "ray.log", _node_environment(storage))
         try:
             importlib.import_module("ray.tune")
             reached = JoinedCluster(
                 address=address,
                 dashboard=dashboard,
-                nodes=living(),
-                startable=may_start(),
+                nodes=list_living_nodes(),
+                startable=list_startable_nodes(),
                 travels=True,
-                living=living,
+                living=list_living_nodes,
             )
-            resources = plan_on(settings, reached, n_workers)
+            resources = plan_cluster(settings, reached, n_workers)
             sees_project = check_nodes(resources, program, storage)
             if parcel.refused is not None and not sees_project:
                 raise parcel.refused
@@ -61,7 +63,7 @@ def joined(address: str, settings: Settings, program: Program, storage: Path, n_
             shut_down()
 
 
-def living() -> tuple[Node, ...]:
+def list_living_nodes() -> tuple[Node, ...]:
     """Return the nodes that are part of the cluster now."""
     return tuple(
         Node(
@@ -75,29 +77,29 @@ def living() -> tuple[Node, ...]:
     )
 
 
-def _running_here() -> str:
+def _find_local_address() -> str:
     """Return the ``host:port`` that `auto` means; raise OptionError where there is none."""
     try:
         door = str(services.canonicalize_bootstrap_address(AUTO))
     except (ConnectionError, ValueError) as error:
         hint = "Start one with `ray start --head`, or give the address of its head node: --address HOST:6379"
         raise OptionError("--address", "no Ray cluster runs on this machine", hint) from error
-    check_answers(door)
+    check_reachable(door)
     return door
 
 
-def _told_to_nodes(storage: Path) -> dict[str, str]:
+def _node_environment(storage: Path) -> dict[str, str]:
     """Return the environment of actors. A copy of what lies at a URL has to be known for one there, too."""
     if url_of(storage) is None:
         return ON_NODES
     return {**ON_NODES, "XDG_CACHE_HOME": str(storage.parent.parent)}
 
 
-def _connect(address: str, door: str, parcel: Path, log: Path, variables: Mapping[str, str]) -> str | None:
+def _connect_to_ray(address: str, door: str, parcel: Path, log: Path, variables: Mapping[str, str]) -> str | None:
     """Connect, and return the dashboard's address. What Ray says of it meanwhile is shown where it fails alone."""
     arguments: dict[str, Any] = {"address": address if address.startswith(CLIENT) else door}
     try:
-        with logged_to(log):
+        with redirect_output(log):
             context = ray.init(
                 **arguments,
                 log_to_driver=False,
@@ -105,11 +107,11 @@ def _connect(address: str, door: str, parcel: Path, log: Path, variables: Mappin
                 runtime_env={"working_dir": str(parcel), "env_vars": dict(variables)},
             )
     except Exception as error:
-        raise _refusal(address, error) from error
+        raise _connection_error(address, error) from error
     return context.dashboard_url or None
 
 
-def _refusal(address: str, error: Exception) -> PromotuneError:
+def _connection_error(address: str, error: Exception) -> PromotuneError:
     """Return what a connection that failed comes of."""
     chain = [str(each) for each in (error, error.__cause__, error.__context__) if each is not None]
     if any("AuthToken" in text or "authentication token" in text.casefold() for text in chain):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tune.cluster.gpus import are_logical, choose_gpus, describe_models, detect_gpus, find_unusable, list_machine_gpus
-from tune.cluster.processes_per_trial import for_team, team_size
+from tune.cluster.processes_per_trial import add_process_defaults, count_processes
 from tune.errors import OptionError
 from tune.nvml import explain_no_gpu
 from tune.space.settings import AUTO, Settings
@@ -61,10 +61,10 @@ class Resources:
         return max(1, int(self.cpus_per_trial / self.workers_per_trial))
 
     @property
-    def found(self) -> str:
+    def summary_text(self) -> str:
         """What there is, and what of it is used, in words."""
         if self.reached is not None:
-            return self.reached.found
+            return self.reached.summary_text
         cores = f"{self.n_cores} CPU core{'s' if self.n_cores != 1 else ''}"
         if not self.n_gpus_there:
             return f"{cores}, no GPU" + (f" (NVML: {self.why_no_gpu})" if self.why_no_gpu else "")
@@ -93,12 +93,12 @@ def plan_resources(settings: Settings, wanted: tuple[int, ...] | None, n_workers
     unusable = find_unusable(there, known)
     gpus = choose_gpus(there, wanted)
     if wanted is None:
-        gpus = _leave_out(gpus, unusable, settings)
+        gpus = _choose_usable(gpus, unusable, settings)
     are_cores_given = settings.cpus_per_trial is not None
-    settings = for_team(settings, len(gpus))
-    share = _share(settings, len(gpus), is_wanted=wanted is not None)
-    slots = gpu_slots(share, len(gpus)) if share else None
-    cpus = settings.cpus_per_trial or _cpus(n_workers, n_cores, settings.concurrency or slots or 1)
+    settings = add_process_defaults(settings, len(gpus))
+    share = _gpu_share(settings, len(gpus), is_wanted=wanted is not None)
+    slots = count_gpu_slots(share, len(gpus)) if share else None
+    cpus = settings.cpus_per_trial or _cores_per_trial(n_workers, n_cores, settings.concurrency or slots or 1)
     _check_fits(settings, share, n_cores, len(gpus), slots)
     if slots is not None and settings.gpus_per_trial != AUTO and not are_cores_given:
         cpus = max(cpus, n_cores // (settings.concurrency or slots))
@@ -114,7 +114,7 @@ def plan_resources(settings: Settings, wanted: tuple[int, ...] | None, n_workers
         cpus_per_trial=cpus,
         gpus_per_trial=share,
         concurrency=at_a_time,
-        workers_per_trial=team_size(settings),
+        workers_per_trial=count_processes(settings),
         n_gpus_there=len(there),
         models=describe_models(there, known),
         left_out={name: why for name, why in unusable.items() if share and (wanted is None or name in gpus)},
@@ -123,7 +123,7 @@ def plan_resources(settings: Settings, wanted: tuple[int, ...] | None, n_workers
     )
 
 
-def _leave_out(gpus: tuple[str, ...], unusable: Mapping[str, str], settings: Settings) -> tuple[str, ...]:
+def _choose_usable(gpus: tuple[str, ...], unusable: Mapping[str, str], settings: Settings) -> tuple[str, ...]:
     """Return the GPUs on which trials can run; raise OptionError where that is none of them."""
     usable = tuple(name for name in gpus if name not in unusable)
     if gpus and not usable and settings.trainer.get("accelerator") != "cpu":
@@ -137,7 +137,7 @@ def count_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _share(settings: Settings, n_gpus: int, *, is_wanted: bool) -> float:
+def _gpu_share(settings: Settings, n_gpus: int, *, is_wanted: bool) -> float:
     """Return how much of a GPU a trial gets; what is to be measured has a whole one until then."""
     on_cpu = settings.trainer.get("accelerator") == "cpu"
     match settings.gpus_per_trial:
@@ -152,7 +152,7 @@ def _share(settings: Settings, n_gpus: int, *, is_wanted: bool) -> float:
             return share
 
 
-def _cpus(n_workers: int, n_cores: int, at_a_time: int) -> float:
+def _cores_per_trial(n_workers: int, n_cores: int, at_a_time: int) -> float:
     """Return the cores that a trial gets: one for each DataLoader worker, as far as they go round."""
     return max(1, min(n_workers, n_cores // at_a_time))
 
@@ -192,7 +192,7 @@ def _check_device(settings: Settings, share: float, at_a_time: int, n_gpus_there
             raise OptionError("gpus_per_trial", what, hint)
 
 
-def gpu_slots(share: float, n_gpus: int) -> int:
+def count_gpu_slots(share: float, n_gpus: int) -> int:
     """Return how many trials fit: a share is one of a single GPU, so that of 0.6 each has one of its own."""
     return n_gpus * int(1 / share + 1e-9) if share <= 1 else int(n_gpus / share)
 
@@ -247,20 +247,20 @@ class JoinedCluster:
     """Returns the nodes as they are now."""
 
     @property
-    def found(self) -> str:
+    def summary_text(self) -> str:
         """What there is, in words."""
         cpus, gpus = sum(node.cpus for node in self.nodes), sum(node.gpus for node in self.nodes)
         counts = [(len(self.nodes), "node"), (cpus, "CPU core"), (gpus, "GPU")]
         return ", ".join(f"{n:g} {what}{'s' if n != 1 else ''}" if n else f"no {what}" for n, what in counts)
 
 
-def plan_on(settings: Settings, reached: JoinedCluster, n_workers: int = 0) -> Resources:
+def plan_cluster(settings: Settings, reached: JoinedCluster, n_workers: int = 0) -> Resources:
     """Divide a cluster as ``plan_resources`` divides a machine; without `concurrency` it grows with the cluster.
 
     Raises OptionError at what no node can ever meet, for Ray would wait for one for ever.
     """
     known = (*reached.nodes, *reached.startable)
-    settings = for_team(settings, int(max(node.gpus for node in known)) if known else 0)
+    settings = add_process_defaults(settings, int(max(node.gpus for node in known)) if known else 0)
     share = _share_of_nodes(settings, known)
     cpus = settings.cpus_per_trial or _cpus_of_nodes(n_workers, share, known)
     _check_fits_nodes(cpus, share, known)
@@ -271,7 +271,7 @@ def plan_on(settings: Settings, reached: JoinedCluster, n_workers: int = 0) -> R
         cpus_per_trial=cpus,
         gpus_per_trial=share,
         concurrency=settings.concurrency or slots(),
-        workers_per_trial=team_size(settings),
+        workers_per_trial=count_processes(settings),
         reached=reached,
         slots=None if settings.concurrency else slots,
     )
@@ -290,18 +290,18 @@ def _share_of_nodes(settings: Settings, known: Sequence[Node]) -> float:
 
 def _cpus_of_nodes(n_workers: int, share: float, known: Sequence[Node]) -> float:
     """Return the cores that a trial gets: one for each DataLoader worker, as far as they go round on each node."""
-    taken = [(node.cpus, gpu_slots(share, int(node.gpus)) if share else 1) for node in known]
+    taken = [(node.cpus, count_gpu_slots(share, int(node.gpus)) if share else 1) for node in known]
     return max(1, min([n_workers, *(int(cpus / slots) for cpus, slots in taken if slots and cpus >= 1)]))
 
 
-def slots_of(node: Node, cpus: float, share: float) -> int:
+def count_node_slots(node: Node, cpus: float, share: float) -> int:
     """Return how many trials fit on a node, or on all of a kind: none is spread over two."""
     by_cpu = int(node.cpus / cpus + SLACK)
-    return node.count * (min(by_cpu, gpu_slots(share, int(node.gpus))) if share else by_cpu)
+    return node.count * (min(by_cpu, count_gpu_slots(share, int(node.gpus))) if share else by_cpu)
 
 
 def _check_fits_nodes(cpus: float, share: float, known: Sequence[Node]) -> None:
-    if any(slots_of(node, cpus, share) for node in known):
+    if any(count_node_slots(node, cpus, share) for node in known):
         return
     there = "; ".join(dict.fromkeys(f"{node.name} has {node.cpus:g} and {node.gpus:g}" for node in known)) or "no node"
     asked = f"{cpus:g} CPU cores and {share:g} GPU{'' if share == 1 else 's'}" if share else f"{cpus:g} CPU cores"
@@ -323,13 +323,13 @@ class _Slots:
 
     def __call__(self) -> int:
         if time.monotonic() - self._looked >= LOOK_S:
-            self._found = self._count()
+            self._found = self._count_slots()
             self._looked = time.monotonic()
         return self._found
 
-    def _count(self) -> int:
-        now, then = self._fitting(self._reached.living()), self._fitting(self._reached.startable)
+    def _count_slots(self) -> int:
+        now, then = self._count_on_nodes(self._reached.living()), self._count_on_nodes(self._reached.startable)
         return max(1, min(max(now, then), self._trials))
 
-    def _fitting(self, nodes: Sequence[Node]) -> int:
-        return sum(slots_of(node, self._cpus, self._share) for node in nodes)
+    def _count_on_nodes(self, nodes: Sequence[Node]) -> int:
+        return sum(count_node_slots(node, self._cpus, self._share) for node in nodes)

@@ -21,31 +21,31 @@ class InterruptHandler:
         self.on_first: Callable[[], None] = lambda: None
         """Is called with the first one, or at once by ``hand_over`` where that has come."""
 
-    def take(self, number: int, frame: object) -> None:
+    def handle_signal(self, number: int, frame: object) -> None:
         """Be the signals' handler."""
         if self.is_asked:
             raise KeyboardInterrupt
         self.is_asked = True
         self.on_first()
 
-    def install(self) -> None:
+    def install_handlers(self) -> None:
         """Handle the signals, whatever another library put there meanwhile; in the main thread alone."""
         if threading.current_thread() is threading.main_thread():
             for number in NUMBERS:
-                signal.signal(number, self.take)
+                signal.signal(number, self.handle_signal)
 
 
 _taken: list[InterruptHandler] = []
 
 
-def retake_interrupts() -> None:
+def reinstall_handlers() -> None:
     """Handle the signals again that another library has taken: Ray Tune takes SIGUSR1 as a search begins."""
     for interrupts in _taken[-1:]:
-        interrupts.install()
+        interrupts.install_handlers()
 
 
 @contextlib.contextmanager
-def interrupts_taken() -> Iterator[InterruptHandler]:
+def handle_interrupts() -> Iterator[InterruptHandler]:
     """Take the signals meanwhile; within another such context, the outer one goes on."""
     if _taken:
         yield _taken[-1]
@@ -53,7 +53,7 @@ def interrupts_taken() -> Iterator[InterruptHandler]:
     interrupts = InterruptHandler()
     is_main = threading.current_thread() is threading.main_thread()
     before = {number: signal.getsignal(number) for number in NUMBERS} if is_main else {}
-    interrupts.install()
+    interrupts.install_handlers()
     _taken.append(interrupts)
     try:
         yield interrupts
@@ -64,10 +64,10 @@ def interrupts_taken() -> Iterator[InterruptHandler]:
 
 
 @contextlib.contextmanager
-def interrupts_end(end: Callable[[], None]) -> Iterator[None]:
+def end_on_interrupt(end: Callable[[], None]) -> Iterator[None]:
     """Call ``end`` with the first signal, at once where that has come; a second one is a KeyboardInterrupt."""
-    with interrupts_taken() as interrupts:
-        interrupts.install()
+    with handle_interrupts() as interrupts:
+        interrupts.install_handlers()
         before, interrupts.on_first = interrupts.on_first, end
         if interrupts.is_asked:
             end()

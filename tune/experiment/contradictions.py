@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tune.errors import ExperimentError
-from tune.experiment.trial_result import BASELINE, MUTATIONS, SETTINGS, Mode, outcome_of
+from tune.experiment.trial_result import BASELINE, MUTATIONS, SETTINGS, Mode, create_trial_result
 from tune.paths import ExperimentPaths, display_path
 from tune.space.settings import MAY_CHANGE
 from tune.space.space import Space, note_space
@@ -116,14 +116,14 @@ def _find_contradictions(trial: "FrozenTrial", mode: Mode) -> Iterator[str]:
     held = trial.user_attrs.get("constants")
     if trial.number != BASELINE and isinstance(held, dict) and MUTATIONS not in trial.user_attrs:
         for name, drawn in trial.params.items():
-            if name in held and not _stands_for(drawn, held[name]):
+            if name in held and not _is_drawn_value(drawn, held[name]):
                 yield f"{name} is {held[name]!r}, and {drawn!r} was drawn"
-    scores = outcome_of(trial, mode).scores
+    scores = create_trial_result(trial, mode).scores
     if trial.state.name == "COMPLETE" and trial.values is not None and list(scores) != trial.values:
         yield f"its score is {trial.values}, and its curve says {list(scores)}"
 
 
-def _stands_for(drawn: Any, value: Any) -> bool:
+def _is_drawn_value(drawn: Any, value: Any) -> bool:
     """Tell whether what Optuna drew is this value: an option that it cannot store is drawn by its text."""
     if drawn in (value, repr(value)):
         return True

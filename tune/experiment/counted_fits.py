@@ -41,7 +41,7 @@ class CountedFits:
         """How many values a whole trial reports; None where nothing says."""
         return len(self.numbers) if self.is_mean else self.max_epochs if self.stage in ("train", "val") else 1
 
-    def describe(self, metric: str) -> str | None:
+    def describe_score(self, metric: str) -> str | None:
         """Return where the score comes from, in words; None where a program fits once and validates within."""
         if self.is_mean:
             return f"score: the mean of {metric} over {len(self.numbers)} fits of {self.module}"

@@ -29,9 +29,9 @@ Surroundings = Mapping[str, str]
 """By what it is: ``torch``: ``2.13.0``; an empty text where there is none."""
 
 
-def surroundings(program: Program, n_threads: int, gpus: str) -> dict[str, str]:
+def observe_environment(program: Program, n_threads: int, gpus: str) -> dict[str, str]:
     """Return what the trials of a search run on, as this process sees it, with the names of its GPUs."""
-    return _observed((*PACKAGES, *_distributions(program)), n_threads, gpus)
+    return _collect_environment((*PACKAGES, *_find_distributions(program)), n_threads, gpus)
 
 
 def visible_gpus() -> str:
@@ -39,7 +39,7 @@ def visible_gpus() -> str:
     return name_gpus(os.environ.get(VISIBLE))
 
 
-def changed(then: Surroundings, n_threads: int, *, gpus: str) -> dict[str, str]:
+def find_environment_changes(then: Surroundings, n_threads: int, *, gpus: str) -> dict[str, str]:
     """Return what is not as it was, as it is now; nothing where it was not written down.
 
     ``gpus``: the names of those that a trial has; one of the search's is no other GPU than those.
@@ -47,31 +47,35 @@ def changed(then: Surroundings, n_threads: int, *, gpus: str) -> dict[str, str]:
     packages = tuple(name for name in then if name not in OTHERS)
     had = then.get("GPU", "")
     is_of_search = bool(gpus) and {*gpus.split(", ")} <= {*had.split(", ")}
-    return differing(_observed(packages, n_threads, had if is_of_search else gpus), then) if then else {}
+    return (
+        diff_environments(_collect_environment(packages, n_threads, had if is_of_search else gpus), then)
+        if then
+        else {}
+    )
 
 
-def _observed(packages: tuple[str, ...], n_threads: int, gpus: str) -> dict[str, str]:
+def _collect_environment(packages: tuple[str, ...], n_threads: int, gpus: str) -> dict[str, str]:
     return {
-        **_of_the_machine(),
+        **_read_machine_info(),
         "GPU": gpus,
         "threads": str(n_threads),
         "promotune": __version__,
-        **{name: _version(name) for name in packages},
+        **{name: _read_package_version(name) for name in packages},
     }
 
 
-def differing(now: Surroundings, then: Surroundings) -> dict[str, str]:
+def diff_environments(now: Surroundings, then: Surroundings) -> dict[str, str]:
     """Return what is not as it was, as it is now."""
     return {name: text for name, text in now.items() if then.get(name) != text}
 
 
-def write_surroundings(found: Surroundings, paths: ExperimentPaths) -> None:
+def write_environment(found: Surroundings, paths: ExperimentPaths) -> None:
     """Write what the trials of an experiment run on; a trial says for itself what is not so."""
     with atomic_write(paths.environment_file) as aside:
         aside.write_text(json.dumps(dict(found), indent=2) + "\n", encoding="utf-8")
 
 
-def read_surroundings(paths: ExperimentPaths) -> dict[str, str]:
+def read_environment(paths: ExperimentPaths) -> dict[str, str]:
     """Return what an experiment's trials ran on; nothing where it was not written."""
     try:
         found = read_json(read_regular(paths.environment_file))
@@ -81,15 +85,15 @@ def read_surroundings(paths: ExperimentPaths) -> dict[str, str]:
 
 
 @functools.cache
-def _of_the_machine() -> dict[str, str]:
+def _read_machine_info() -> dict[str, str]:
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
+        "processor": _read_processor_name(),
     }
 
 
-def _processor() -> str:
+def _read_processor_name() -> str:
     with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
@@ -106,7 +110,7 @@ def name_gpus(visible: str | None) -> str:
 
 
 @functools.cache
-def _version(distribution: str) -> str:
+def _read_package_version(distribution: str) -> str:
     """Return what a process has; what is installed over it later is not what its trials run on."""
     try:
         return importlib.metadata.version(distribution)
@@ -114,15 +118,17 @@ def _version(distribution: str) -> str:
         return ""
 
 
-def _distributions(program: Program) -> tuple[str, ...]:
+def _find_distributions(program: Program) -> tuple[str, ...]:
     """Return what must be installed for the program's own import statements."""
-    tops = {name.partition(".")[0] for source in program.sources.values() for name in _imported(source.tree)}
+    tops = {
+        name.partition(".")[0] for source in program.sources.values() for name in _find_imported_modules(source.tree)
+    }
     foreign = tops - sys.stdlib_module_names
     installed = importlib.metadata.packages_distributions()
     return tuple(sorted({name for top in foreign for name in installed.get(top, ())} - OF_RAY))
 
 
-def _imported(tree: ast.Module) -> set[str]:
+def _find_imported_modules(tree: ast.Module) -> set[str]:
     names: set[str] = set()
     for node in ast.walk(tree):
         match node:

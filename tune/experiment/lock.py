@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from tune.errors import ExperimentError
 from tune.paths import ExperimentPaths, atomic_write, display_path
-from tune.storage.sync import Tell, written
+from tune.storage.sync import Tell, sync_experiment
 from tune.storage_url import url_of
 
 ANSWER_S = 1.0
@@ -18,20 +18,20 @@ ANSWER_S = 1.0
 
 
 @contextlib.contextmanager
-def locked(paths: ExperimentPaths, tell: Tell = lambda line: None) -> Iterator[None]:
+def lock_experiment(paths: ExperimentPaths, tell: Tell = lambda line: None) -> Iterator[None]:
     """Hold an experiment, and at its URL too if it has one; raise ExperimentError when another process does."""
-    with held_here(paths), written(paths.folder, tell):
+    with lock_on_this_machine(paths), sync_experiment(paths.folder, tell):
         yield
 
 
 @contextlib.contextmanager
-def held_here(paths: ExperimentPaths) -> Iterator[None]:
+def lock_on_this_machine(paths: ExperimentPaths) -> Iterator[None]:
     """Hold an experiment on this machine; raise ExperimentError when another process does."""
     lock = FileLock(paths.lock, timeout=0)
     try:
         lock.acquire()
     except Timeout as error:
-        holder = _holder(paths)
+        holder = _describe_holder(paths)
         hint = "Wait for it, or end it with Ctrl-C."
         raise ExperimentError(display_path(paths.folder), f"this search is running{holder}", hint) from error
     try:
@@ -45,7 +45,7 @@ def held_here(paths: ExperimentPaths) -> Iterator[None]:
         lock.release()
 
 
-def announce(paths: ExperimentPaths, dashboard: str) -> None:
+def write_dashboard_address(paths: ExperimentPaths, dashboard: str) -> None:
     """Note beside the lock, if it is held, where Ray's dashboard is: ``127.0.0.1:8265``."""
     if paths.lock_holder.exists():
         with paths.lock_holder.open("a", encoding="utf-8") as file:
@@ -54,7 +54,7 @@ def announce(paths: ExperimentPaths, dashboard: str) -> None:
 
 def dashboard_of(paths: ExperimentPaths) -> str | None:
     """Return where the Ray dashboard of a running search is; None where nothing answers."""
-    _, *rest = _lines(paths)
+    _, *rest = _read_holder_lines(paths)
     for address in rest:
         host, _, port = address.rpartition(":")
         with contextlib.suppress(OSError, ValueError), socket.create_connection((host, int(port)), timeout=ANSWER_S):
@@ -88,7 +88,7 @@ def _is_free(paths: ExperimentPaths) -> bool:
         return False
 
 
-def is_held(paths: ExperimentPaths) -> bool:
+def is_locked(paths: ExperimentPaths) -> bool:
     """Tell whether a process writes the experiment now; nothing is left behind."""
     if not paths.lock.exists():
         return False
@@ -103,12 +103,12 @@ def is_held(paths: ExperimentPaths) -> bool:
     return False
 
 
-def _holder(paths: ExperimentPaths) -> str:
-    who, *_ = _lines(paths)
+def _describe_holder(paths: ExperimentPaths) -> str:
+    who, *_ = _read_holder_lines(paths)
     return f" ({who})" if who else ""
 
 
-def _lines(paths: ExperimentPaths) -> list[str]:
+def _read_holder_lines(paths: ExperimentPaths) -> list[str]:
     """Return what the holder wrote; at least one line, empty where there is none."""
     with contextlib.suppress(OSError):
         return paths.lock_holder.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
@@ -118,7 +118,7 @@ def _lines(paths: ExperimentPaths) -> list[str]:
 def check_links(paths: ExperimentPaths) -> None:
     """Raise ExperimentError at the first link that leads out of the experiment's folder."""
     home = paths.folder.resolve()
-    for link in _links(paths.folder):
+    for link in _find_links(paths.folder):
         if not link.resolve().is_relative_to(home):
             what = f"a link that leads out of the experiment, to {display_path(link.resolve())}"
             raise ExperimentError(
@@ -126,7 +126,7 @@ def check_links(paths: ExperimentPaths) -> None:
             )
 
 
-def _links(folder: Path) -> Iterator[Path]:
+def _find_links(folder: Path) -> Iterator[Path]:
     """Yield every link below a folder; none is followed."""
     for where, folders, files in os.walk(folder):
         for name in (*folders, *files):

@@ -22,8 +22,8 @@ from tune.experiment.trial_result import (
     MUTATIONS,
     TrialResult,
     check_format,
-    outcome_of,
-    ranked,
+    create_trial_result,
+    rank_trials,
 )
 from tune.paths import ExperimentPaths, display_path, read_json
 from tune.promotion.find.literals import Unknown
@@ -32,7 +32,7 @@ from tune.promotion.snapshot import Snapshot, open_snapshot
 from tune.space.dimensions import Value, is_int, is_number
 from tune.space.space import Space
 from tune.space.space_file import read_space
-from tune.storage.download import arrived, bring, names_at
+from tune.storage.download import download_experiment, list_remote_experiments, resolve_local_folder
 from tune.storage_url import is_url, local_folder_of
 
 if TYPE_CHECKING:
@@ -57,16 +57,16 @@ LONGEST = 100  # characters of a wrong value in an error
 LONGEST_NAME = 255  # bytes of a file's name
 
 
-def vet(trials: Sequence["FrozenTrial"], paths: ExperimentPaths) -> None:
+def validate_trials(trials: Sequence["FrozenTrial"], paths: ExperimentPaths) -> None:
     """Raise ExperimentError at the first trial that no search of ours wrote."""
     for trial in trials:
         noted: Any = trial.user_attrs  # Optuna passes on whatever the record held
-        problem = _problem(noted, trial, paths) if isinstance(noted, dict) else f"no attributes, got {noted!r}"
+        problem = _describe_problem(noted, trial, paths) if isinstance(noted, dict) else f"no attributes, got {noted!r}"
         if problem is not None:
             raise ExperimentError(display_path(paths.journal), f"trial {trial.number}: {problem}", HINT)
 
 
-def vet_study(attributes: Any, paths: ExperimentPaths) -> None:
+def validate_study(attributes: Any, paths: ExperimentPaths) -> None:
     """Raise ExperimentError where what is noted of the whole search is not as we write it."""
     known = attributes.get("knowledge") if isinstance(attributes, dict) else None
     if known is None or (isinstance(known, dict) and _is_known(known.get("trials"))):
@@ -88,31 +88,31 @@ def _is_known(trials: Any) -> bool:
     )
 
 
-def _problem(noted: dict[str, Any], trial: "FrozenTrial", paths: ExperimentPaths) -> str | None:
-    if (strange := _strangeness(noted)) is not None:
+def _describe_problem(noted: dict[str, Any], trial: "FrozenTrial", paths: ExperimentPaths) -> str | None:
+    if (strange := _describe_invalid_json(noted)) is not None:
         return strange
     version = noted.get("version", str(trial.number))
-    if not isinstance(version, str) or not _is_plain(version):
-        return f"a version is the name of a folder in the experiment, got {_cut(version)}"
+    if not isinstance(version, str) or not _is_safe_name(version):
+        return f"a version is the name of a folder in the experiment, got {_shorten_repr(version)}"
     folder = paths.folder / version
     if folder.is_symlink() and not folder.resolve().is_relative_to(paths.folder.resolve()):
         return f"its version {version!r} is a link that leads out of the experiment"
     constants = noted.get("constants", trial.params)
     if not isinstance(constants, dict):
-        return f"constants are a mapping, got {_cut(constants)}"
+        return f"constants are a mapping, got {_shorten_repr(constants)}"
     for name, kind in ATTRIBUTES.items():
         if noted.get(name) is not None and type(noted[name]) is not kind:
-            return f"{name} is no {kind.__name__}, got {_cut(noted[name])}"
+            return f"{name} is no {kind.__name__}, got {_shorten_repr(noted[name])}"
     mutations = noted.get(MUTATIONS, [])
     if not isinstance(mutations, list) or not all(map(_is_mutation, mutations)):
-        return f"{MUTATIONS} hold an epoch, a donor and constants each, got {_cut(noted[MUTATIONS])}"
+        return f"{MUTATIONS} hold an epoch, a donor and constants each, got {_shorten_repr(noted[MUTATIONS])}"
     faults = noted.get(DEVICE_FAULTS, [])
     if not isinstance(faults, list) or not all(isinstance(each, str) for each in faults):
-        return f"{DEVICE_FAULTS} are names of devices, got {_cut(faults)}"
+        return f"{DEVICE_FAULTS} are names of devices, got {_shorten_repr(faults)}"
     return _curve_problem(noted, trial)
 
 
-def _strangeness(noted: dict[str, Any]) -> str | None:
+def _describe_invalid_json(noted: dict[str, Any]) -> str | None:
     """Return what no JSON of ours holds: text that is no Unicode, but for a program's, or a number that is no float."""
     try:
         ours = {name: value for name, value in noted.items() if name != REASON}
@@ -131,7 +131,7 @@ def _is_mutation(each: Any) -> bool:
     )
 
 
-def _cut(value: object) -> str:
+def _shorten_repr(value: object) -> str:
     text = repr(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
@@ -139,13 +139,13 @@ def _cut(value: object) -> str:
 def _curve_problem(noted: dict[str, Any], trial: "FrozenTrial") -> str | None:
     for epoch, value in trial.intermediate_values.items():
         if not is_int(epoch) or not 1 <= epoch <= MOST or not _is_value(value):
-            return f"an epoch has a number and a value, got {_cut(epoch)}: {_cut(value)}"
+            return f"an epoch has a number and a value, got {_shorten_repr(epoch)}: {_shorten_repr(value)}"
     others = {name: value for name, value in noted.items() if name.startswith("others in epoch ")}
     for name, values in others.items():
         if not isinstance(values, list) or not all(map(_is_value, values)):
-            return f"{name}: numbers, got {_cut(values)}"
+            return f"{name}: numbers, got {_shorten_repr(values)}"
     if not all(map(_is_value, trial.values or ())):
-        return f"its value is no number, got {_cut(trial.values)}"
+        return f"its value is no number, got {_shorten_repr(trial.values)}"
     if any(isinstance(value, float) and math.isnan(value) for value in trial.values or ()):
         return "its value is NaN"
     return None
@@ -156,7 +156,7 @@ def _is_value(value: object) -> bool:
     return isinstance(value, float) or (is_int(value) and abs(value) <= sys.float_info.max)
 
 
-def _is_plain(name: str) -> bool:
+def _is_safe_name(name: str) -> bool:
     """Tell whether a name stays in its folder, on any system, and can be printed."""
     return (
         name not in ("", ".", "..")
@@ -189,7 +189,7 @@ class StoredExperiment:
     @property
     def best(self) -> TrialResult | None:
         """The best trial that did not fail; None when there is none."""
-        return next(iter(ranked(self.trials, self.space.mode)), None)
+        return next(iter(rank_trials(self.trials, self.space.mode)), None)
 
     @property
     def baseline(self) -> TrialResult | None:
@@ -215,26 +215,26 @@ def open_experiment(name: str, storage: Path) -> StoredExperiment:
         paths=paths,
         space=space,
         snapshot=open_snapshot(paths.source),
-        trials=tuple(outcome_of(trial, space.mode) for trial in trials),
+        trials=tuple(create_trial_result(trial, space.mode) for trial in trials),
         folder=began_in if began_in.is_absolute() and began_in.is_dir() else Path.cwd(),
-        commands=_commands(study.user_attrs.get("commands")),
+        commands=_read_commands(study.user_attrs.get("commands")),
         changed=changed,
         doubts=tuple(find_doubts(paths, trials, space.mode, changed)),
     )
 
 
-def _commands(noted: object) -> tuple[str, ...]:
+def _read_commands(noted: object) -> tuple[str, ...]:
     return tuple(each for each in noted if isinstance(each, str)) if isinstance(noted, list) else ()
 
 
 def find_experiment(name: str, storage: Path) -> Path:
     """Return an experiment's folder."""
-    for folder in (arrived(name),) if is_url(name) else (storage / name, local_folder_of(name)):
-        bring(folder)
+    for folder in (resolve_local_folder(name),) if is_url(name) else (storage / name, local_folder_of(name)):
+        download_experiment(folder)
         if ExperimentPaths(folder).journal.is_file():
             return folder
     here = [entry.name for entry in storage.iterdir() if _is_experiment(entry)] if storage.is_dir() else []
-    there = sorted({*here, *names_at(storage)})
+    there = sorted({*here, *list_remote_experiments(storage)})
     raise ExperimentError(
         display_path(storage), f"no experiment {name!r}", suggest_name(name, there, what="experiments")
     )
@@ -267,6 +267,6 @@ def _read_study(paths: ExperimentPaths) -> "optuna.Study":
         what = f"the ledger cannot be read: {type(error).__name__}: {error}"
         raise ExperimentError(display_path(paths.journal), what, "Is it a study of ours?") from error
     check_format(attributes.get("format"), paths)
-    vet_study(attributes, paths)
-    vet(trials, paths)
+    validate_study(attributes, paths)
+    validate_trials(trials, paths)
     return study

@@ -38,7 +38,7 @@ class RetrainRequest:
         """The same for two requests of the same training."""
         return json.dumps(asdict(self), sort_keys=True, default=str)
 
-    def write(self, version: VersionPaths) -> None:
+    def write_request(self, version: VersionPaths) -> None:
         """Write the file."""
         with atomic_write(version.retrain_request) as aside:
             aside.write_text(json.dumps(asdict(self), indent=2, default=str) + "\n", encoding="utf-8")
@@ -229,17 +229,17 @@ class TrialRecord:
         return len(counted.numbers) if counted is not None and counted.is_mean else None
 
     @property
-    def trains(self) -> bool:
+    def has_passed_preflight(self) -> bool:
         """Whether the baseline came past the pre-flight and logged its metric, for without that no trial will."""
         return self.ready and not (self.failure is not None and self.failure.is_a(NEVER_LOGGED))
 
-    def write(self, version: VersionPaths) -> None:
+    def write_record(self, version: VersionPaths) -> None:
         """Replace the file; a reader never sees half of it."""
         with atomic_write(version.record) as aside:
             held = {each.name: getattr(self, each.name) for each in fields(self)}  # `asdict` would copy every number
             lines = (
                 f"  {json.dumps(name)}: {json.dumps(value, default=str, allow_nan=False)}"
-                for name, value in _strict(held).items()
+                for name, value in _to_strict_json(held).items()
             )
             aside.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
@@ -247,7 +247,7 @@ class TrialRecord:
 def read_record(version: VersionPaths) -> TrialRecord | None:
     """Return a version's record, or None where there is none that we wrote."""
     try:
-        data = read_json(read_regular(version.record), object_hook=_number)
+        data = read_json(read_regular(version.record), object_hook=_parse_number)
         failure = Failure(**data.pop("failure")) if data.get("failure") else None
         curve = [(int(epoch), float(value)) for epoch, value in data.pop("curve")]
         laps = [Lap(**lap) for lap in data.pop("laps", ())]
@@ -257,7 +257,7 @@ def read_record(version: VersionPaths) -> TrialRecord | None:
         return None
 
 
-def counted_before(paths: ExperimentPaths, outcomes: Sequence[TrialResult]) -> CountedFits | None:
+def read_baseline_fits(paths: ExperimentPaths, outcomes: Sequence[TrialResult]) -> CountedFits | None:
     """Return the fits that the score comes from, as the baseline of an experiment says; None where it does not."""
     records = (read_record(paths.version(outcome.version)) for outcome in outcomes[:1])
     return next((record.counted_fits for record in records if record is not None), None)
@@ -273,7 +273,7 @@ def _is_our_record(record: TrialRecord) -> bool:
         and record.version not in ("", ".", "..")
     )
     failure = record.failure
-    texts = [] if failure is None else [failure.kind, failure.message, *_given(failure)]
+    texts = [] if failure is None else [failure.kind, failure.message, *_list_optional_texts(failure)]
     mappings = (record.constants, record.taken, record.in_force, record.surroundings, record.counted)
     lists = (record.logged, record.wrote, record.mutations, record.fits, record.warnings)
     times = [record.started, record.ended or 0.0]
@@ -301,26 +301,26 @@ def _is_lap(lap: Lap) -> bool:
     )
 
 
-def _given(failure: Failure) -> list[str]:
+def _list_optional_texts(failure: Failure) -> list[str]:
     return [each for each in (failure.place, failure.code, failure.hint) if each is not None]
 
 
-def _strict(value: Any) -> Any:
+def _to_strict_json(value: Any) -> Any:
     """Return what JSON has: it knows no NaN and no infinity, such a number is ``{"float": "nan"}``."""
     match value:
         case float() if not math.isfinite(value):
             return {FLOAT: str(value)}
         case dict():
-            return {key: _strict(item) for key, item in value.items()}
+            return {key: _to_strict_json(item) for key, item in value.items()}
         case list() | tuple():
-            return [_strict(item) for item in value]
+            return [_to_strict_json(item) for item in value]
         case Failure() | Lap():
-            return _strict(asdict(value))
+            return _to_strict_json(asdict(value))
         case _:
             return value
 
 
-def _number(found: dict[str, Any]) -> Any:
+def _parse_number(found: dict[str, Any]) -> Any:
     """Return the number that such a mapping stands for; any other as it is."""
     return float(found[FLOAT]) if found.keys() == {FLOAT} else found
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Mode = Literal["min", "max"]
 
 
-def better(mode: Mode, value: float, than: float | None) -> bool:
+def is_improvement(mode: Mode, value: float, than: float | None) -> bool:
     """Tell whether a value beats another. What is not finite beats nothing; anything finite beats None."""
     if not math.isfinite(value):
         return False
@@ -26,29 +26,29 @@ def better(mode: Mode, value: float, than: float | None) -> bool:
     return value > than if mode == "max" else value < than
 
 
-def best_of(curve: dict[int, float], mode: Mode) -> int | None:
+def find_best_epoch(curve: dict[int, float], mode: Mode) -> int | None:
     """Return the epoch with the best value, the first of equals; None when no value is finite."""
     best: int | None = None
     for epoch, value in curve.items():
-        if better(mode, value, None if best is None else curve[best]):
+        if is_improvement(mode, value, None if best is None else curve[best]):
             best = epoch
     return best
 
 
-def scored_epoch(curve: dict[int, float], mode: Mode, n_fits: int | None) -> int | None:
+def find_score_epoch(curve: dict[int, float], mode: Mode, n_fits: int | None) -> int | None:
     """Return the epoch whose value is the score; ``n_fits``: how many the values are running means of, None: none are.
 
     None when there is no finite one.
     """
     if n_fits is None:
-        return best_of(curve, mode)
+        return find_best_epoch(curve, mode)
     last = max(curve, default=None)
     return last if last is not None and math.isfinite(curve[last]) else None
 
 
 def score_of_fit(curve: Mapping[int, float], mode: Mode) -> float | None:
     """Return the value of a fit's best epoch; None where none is finite."""
-    epoch = best_of(dict(curve), mode)
+    epoch = find_best_epoch(dict(curve), mode)
     return None if epoch is None else curve[epoch]
 
 
@@ -132,7 +132,7 @@ class TrialResult:
         return self.n_fits is None or self.state == "complete" or self.n_epochs >= self.n_fits
 
     @property
-    def scored_where(self) -> str:
+    def score_origin(self) -> str:
         """Where the score comes from, to be read behind it."""
         if self.n_fits is None:
             return f"in epoch {self.best_epoch}"
@@ -151,7 +151,7 @@ class TrialResult:
         return statistics.stdev(scores) / math.sqrt(len(scores))
 
     @property
-    def length(self) -> str:
+    def formatted_length(self) -> str:
         """How many epochs or fits were reported, of constant width up to 999."""
         unit = "epoch" if self.n_fits is None else "fit"
         return f"{self.n_epochs:>3} {unit}{'s' if self.n_epochs != 1 else ' '}"
@@ -171,33 +171,34 @@ def check_format(found: object, paths: ExperimentPaths) -> None:
         )
 
 
-def others_key(epoch: int) -> str:
+def extra_metrics_key(epoch: int) -> str:
     """Return the attribute of a trial that holds its further metrics in an epoch: Optuna keeps one curve a trial."""
     return f"others in epoch {epoch}"
 
 
-def measures_of(trial: "FrozenTrial") -> dict[int, tuple[float, ...]]:
+def read_metric_values(trial: "FrozenTrial") -> dict[int, tuple[float, ...]]:
     """Return all metrics by epoch."""
     attributes = trial.user_attrs
     return {
-        epoch: (value, *attributes.get(others_key(epoch), ())) for epoch, value in trial.intermediate_values.items()
+        epoch: (value, *attributes.get(extra_metrics_key(epoch), ()))
+        for epoch, value in trial.intermediate_values.items()
     }
 
 
-def outcome_of(trial: "FrozenTrial", mode: Mode) -> TrialResult:
+def create_trial_result(trial: "FrozenTrial", mode: Mode) -> TrialResult:
     """Read one trial of a study."""
     attributes = trial.user_attrs
     n_fits = attributes.get(N_FITS)
-    best_epoch = scored_epoch(trial.intermediate_values, mode, n_fits)
+    best_epoch = find_score_epoch(trial.intermediate_values, mode, n_fits)
     return TrialResult(
         number=trial.number,
         version=attributes.get("version", str(trial.number)),
-        values=_constants_in(best_epoch, attributes) or trial.params,
+        values=_constants_at_epoch(best_epoch, attributes) or trial.params,
         state=STATES[trial.state.name],
         score=None if best_epoch is None else trial.intermediate_values[best_epoch],
         best_epoch=best_epoch,
         curve=dict(trial.intermediate_values),
-        measures=measures_of(trial),
+        measures=read_metric_values(trial),
         reason=attributes.get("reason"),
         started=trial.datetime_start.timestamp() if trial.datetime_start else None,
         ended=trial.datetime_complete.timestamp() if trial.datetime_complete else None,
@@ -207,7 +208,7 @@ def outcome_of(trial: "FrozenTrial", mode: Mode) -> TrialResult:
     )
 
 
-def _constants_in(epoch: int | None, attributes: Mapping[str, Any]) -> dict[str, Value]:
+def _constants_at_epoch(epoch: int | None, attributes: Mapping[str, Any]) -> dict[str, Value]:
     held: dict[str, Value] = attributes.get("constants", {})
     for mutation in attributes.get(MUTATIONS, ()):
         if epoch is not None and mutation["epoch"] < epoch:
@@ -215,7 +216,7 @@ def _constants_in(epoch: int | None, attributes: Mapping[str, Any]) -> dict[str,
     return held
 
 
-def ranked(outcomes: Sequence[TrialResult], mode: Mode) -> list[TrialResult]:
+def rank_trials(outcomes: Sequence[TrialResult], mode: Mode) -> list[TrialResult]:
     """Return the trials with a score that did not fail, interrupted ones too, the best first; of equals the earlier.
 
     Means of fewer fits than count come behind all others.
@@ -231,7 +232,7 @@ def pareto_front(outcomes: Sequence[TrialResult], modes: Sequence[Mode]) -> list
     Of trials that are equal in all metrics the earliest stands for all.
     """
     signs = [-1 if mode == "max" else 1 for mode in modes]
-    scored = [each for each in ranked(outcomes, modes[0]) if all(map(math.isfinite, each.scores))]
+    scored = [each for each in rank_trials(outcomes, modes[0]) if all(map(math.isfinite, each.scores))]
     scored.sort(key=lambda each: [sign * score for sign, score in zip(signs, each.scores, strict=True)])
     front: list[TrialResult] = []
     for each in scored:  # whoever dominates it came before it

@@ -30,25 +30,30 @@ from torch import Tensor, distributed
 from torch.utils.data import SequentialSampler
 from torchmetrics import Metric
 
-from tune.internals.patch import replaced
+from tune.internals.patch import patch_attribute
 
 MOVED_TO = "_promotune_moved_to"
 """Where what Lightning keeps of a value remembers the device that all of it was moved to."""
 
 
 @contextlib.contextmanager
-def quicker(package: ModuleType) -> Iterator[None]:
+def skip_redundant_work(package: ModuleType) -> Iterator[None]:
     """Leave both out, in a Lightning that does them; what is logged stays the same."""
     with contextlib.ExitStack() as patches:
         for module, owner, name, wrapped in (
-            (f"{package.__name__}.trainer.connectors.logger_connector.result", "_ResultMetric", "to", moved_once),
-            (f"{_fabric(package)}.utilities.registry", None, "entry_points", functools.cache),
+            (
+                f"{package.__name__}.trainer.connectors.logger_connector.result",
+                "_ResultMetric",
+                "to",
+                skip_redundant_moves,
+            ),
+            (f"{_fabric_name(package)}.utilities.registry", None, "entry_points", functools.cache),
         ):
-            patches.enter_context(_wrapped(module, owner, name, wrapped))
+            patches.enter_context(_wrap_function(module, owner, name, wrapped))
         yield
 
 
-def moved_once(to: Callable[..., Any]) -> Callable[..., Any]:
+def skip_redundant_moves(to: Callable[..., Any]) -> Callable[..., Any]:
     """Return a ``_ResultMetric.to`` that moves nothing which is there already."""
 
     @functools.wraps(to)
@@ -69,13 +74,13 @@ def moved_once(to: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @functools.cache
-def _fabric(package: ModuleType) -> str:
+def _fabric_name(package: ModuleType) -> str:
     """Return the name of the package that a Lightning is built on."""
     return "lightning_fabric" if package.__name__ == "pytorch_lightning" else "lightning.fabric"
 
 
 @contextlib.contextmanager
-def _wrapped(module: str, owner: str | None, name: str, wrapped: Callable[..., Any]) -> Iterator[None]:
+def _wrap_function(module: str, owner: str | None, name: str, wrapped: Callable[..., Any]) -> Iterator[None]:
     """Wrap a function; in a Lightning that has none of that name, nothing."""
     try:
         place: Any = importlib.import_module(module)
@@ -84,12 +89,12 @@ def _wrapped(module: str, owner: str | None, name: str, wrapped: Callable[..., A
     except (ImportError, AttributeError):
         yield
         return
-    with replaced(place, name, _once(wrapped, before)):
+    with patch_attribute(place, name, _wrap_once(wrapped, before)):
         yield
 
 
 @functools.cache
-def _once(wrapped: Callable[..., Any], before: Callable[..., Any]) -> Any:
+def _wrap_once(wrapped: Callable[..., Any], before: Callable[..., Any]) -> Any:
     """Return the same wrapped function each time: it may remember what it learnt."""
     return wrapped(before)
 
@@ -99,7 +104,7 @@ SYNC = "_sync_ddp"
 
 
 @contextlib.contextmanager
-def reduced_over_ranks(package: ModuleType) -> Iterator[None]:
+def sync_epoch_logs(package: ModuleType) -> Iterator[None]:
     """Let ``LightningModule.log`` reduce what it keeps for an epoch; what rank 0 alone logs stays its own.
 
     Its mean is that of all processes on the CPU, too.
@@ -109,13 +114,13 @@ def reduced_over_ranks(package: ModuleType) -> Iterator[None]:
     sync = importlib.import_module(f"{fabric}.utilities.distributed")
     known = hasattr(sync, SYNC)
     with (
-        replaced(module_class, "log", _reducing(module_class.log, package)),
-        replaced(sync, SYNC, _averaging(getattr(sync, SYNC))) if known else contextlib.nullcontext(),
+        patch_attribute(module_class, "log", _wrap_log(module_class.log, package)),
+        patch_attribute(sync, SYNC, _wrap_sync(getattr(sync, SYNC))) if known else contextlib.nullcontext(),
     ):
         yield
 
 
-def _averaging(sync: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def _wrap_sync(sync: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """Let means of values on the CPU be sums that are divided, as Lightning does where a group's backend is ``gloo``.
 
     In a group of gloo and NCCL it asks gloo for the mean, which gloo has not for whole numbers, and in torch before 2.8
@@ -132,7 +137,7 @@ def _averaging(sync: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return replacement
 
 
-def _reducing(log: Callable[..., None], package: ModuleType) -> Callable[..., None]:
+def _wrap_log(log: Callable[..., None], package: ModuleType) -> Callable[..., None]:
     signature = inspect.signature(log)
     connectors = f"{package.__name__}.trainer.connectors.logger_connector"
     levels = importlib.import_module(f"{connectors}.fx_validator")._FxValidator.functions  # noqa: SLF001 - the defaults
@@ -152,15 +157,15 @@ def _reducing(log: Callable[..., None], package: ModuleType) -> Callable[..., No
 
 
 @contextlib.contextmanager
-def shuffled_as_said(package: ModuleType) -> Iterator[None]:
+def keep_sample_order(package: ModuleType) -> Iterator[None]:
     """Let Lightning shuffle only what the program shuffles; samplers of the program's own it leaves as they are."""
     connector: Any = importlib.import_module(f"{package.__name__}.trainer.connectors.data_connector")
     name = "_get_distributed_sampler"  # there is no other word: the next one up is the loader's
-    with replaced(connector, name, _as_said(getattr(connector, name))):
+    with patch_attribute(connector, name, _wrap_sampler(getattr(connector, name))):
         yield
 
 
-def _as_said(sampler_of: Callable[..., Any]) -> Callable[..., Any]:
+def _wrap_sampler(sampler_of: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(sampler_of)
     def replacement(dataloader: Any, shuffle: bool, *args: Any, **given: Any) -> Any:
         shuffled = shuffle and not isinstance(dataloader.sampler, SequentialSampler)

@@ -46,7 +46,7 @@ class BatchedJournalStorage(JournalStorage):
     _held: list[dict[str, Any]] | None = None
 
     @contextlib.contextmanager
-    def at_once(self) -> Iterator[None]:
+    def batch_writes(self) -> Iterator[None]:
         """Keep what is written meanwhile, and append it at the end; until then nothing of it can be read."""
         self._held = []
         try:
@@ -70,9 +70,9 @@ class BatchedJournalStorage(JournalStorage):
             super()._sync_with_backend()
 
 
-def at_once(storage: BaseStorage) -> contextlib.AbstractContextManager[None]:
+def batch_storage_writes(storage: BaseStorage) -> contextlib.AbstractContextManager[None]:
     """Write several records in one piece, where the study is in a file."""
-    return storage.at_once() if isinstance(storage, BatchedJournalStorage) else contextlib.nullcontext()
+    return storage.batch_writes() if isinstance(storage, BatchedJournalStorage) else contextlib.nullcontext()
 
 
 DESCRIBING = (JournalOperation.CREATE_TRIAL, JournalOperation.SET_TRIAL_USER_ATTR)
@@ -89,11 +89,11 @@ class DurableJournalBackend(JournalFileBackend):
         with get_lock_file(self._lock), open(self._file_path, "ab") as file:  # noqa: PTH123 - Optuna holds a string
             file.write(text.encode())
             file.flush()
-            if any(map(_lasts, logs)):
+            if any(map(_needs_fsync, logs)):
                 os.fsync(file.fileno())
 
 
-def _lasts(log: Mapping[str, Any]) -> bool:
+def _needs_fsync(log: Mapping[str, Any]) -> bool:
     return log["op_code"] not in DESCRIBING or LASTING_NOTE in log.get("user_attr", ())
 
 
@@ -138,11 +138,13 @@ class CachedTPESampler(TPESampler):
         if self._ended is None or self._ended.study is not study:
             self._ended = _Ended(study)
         if self._split is None:
-            self._split = self._ended.split(self._gamma or default_gamma)
+            self._split = self._ended.split_trials(self._gamma or default_gamma)
         ((name, distribution),) = search_space.items()
         below, above = (
             self._parzen_estimator_cls(
-                {name: self._ended.values(name, distribution, numbers)}, search_space, self._parzen_estimator_parameters
+                {name: self._ended.collect_values(name, distribution, numbers)},
+                search_space,
+                self._parzen_estimator_parameters,
             )
             for numbers in self._split
         )
@@ -162,17 +164,17 @@ class _Ended:
         self._values: dict[str, NDArray[np.float64]] = {}  # by constant, then by trial; NaN where one has it not
         self._n_read: dict[str, int] = {}  # trials, by constant
 
-    def split(self, n_good: Callable[[int], int]) -> tuple[Numbers, Numbers]:
+    def split_trials(self, n_good: Callable[[int], int]) -> tuple[Numbers, Numbers]:
         """Return the best trials, ``n_good`` of their number, and the others."""
         for trial in self.study.get_trials(deepcopy=False, states=FINISHED):
             if trial.number not in self._trials:
                 self._trials[trial.number] = trial
-                insort(self._ranks, self._rank(trial))
+                insort(self._ranks, self._rank_trial(trial))
         numbers = np.array([number for *_, number in self._ranks], np.int64)
         n_best = n_good(len(numbers))
         return np.sort(numbers[:n_best]), np.sort(numbers[n_best:])
 
-    def values(self, name: str, distribution: BaseDistribution, numbers: Numbers) -> NDArray[np.float64]:
+    def collect_values(self, name: str, distribution: BaseDistribution, numbers: Numbers) -> NDArray[np.float64]:
         """Return a constant's values as Optuna's estimators take them, in those of the trials that have it."""
         column = self._values.get(name, np.full(0, np.nan))
         for trial in itertools.islice(self._trials.values(), self._n_read.get(name, 0), None):
@@ -184,7 +186,7 @@ class _Ended:
         values = column[numbers]
         return values[~np.isnan(values)]
 
-    def _rank(self, trial: FrozenTrial) -> tuple[bool, int, float, int]:
+    def _rank_trial(self, trial: FrozenTrial) -> tuple[bool, int, float, int]:
         """Complete trials come first, by value; pruned ones by how far they came, then by their last value."""
         if trial.state is TrialState.COMPLETE:
             assert trial.value is not None

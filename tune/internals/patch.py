@@ -6,7 +6,7 @@ from typing import Any
 
 
 @contextlib.contextmanager
-def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+def patch_attribute(owner: Any, name: str, value: Any) -> Iterator[None]:
     """Give a module or a class another attribute of that name, and in the end its own again."""
     before = getattr(owner, name)
     setattr(owner, name, value)

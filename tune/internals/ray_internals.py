@@ -28,7 +28,7 @@ MODE = "RAY_AUTH_MODE"
 
 
 @contextlib.contextmanager
-def on_loopback() -> Iterator[dict[str, str]]:
+def bind_to_loopback() -> Iterator[dict[str, str]]:
     """Give arguments of ``ray.init`` that make GCS, raylet, workers, agents and metrics listen on the loopback address.
 
     Ray 2.60 takes ``_node_ip_address``, and puts the address of the network card in the place of a loopback address,
@@ -46,9 +46,9 @@ def on_loopback() -> Iterator[dict[str, str]]:
         setattr(services, name, before)
 
 
-def make_token() -> None:
+def create_token() -> None:
     """Write Ray's token before Ray does, who would let all read it; one that is there becomes its owner's alone."""
-    if is_disabled() or any(os.environ.get(name) for name in TOKEN_VARIABLES):
+    if is_token_disabled() or any(os.environ.get(name) for name in TOKEN_VARIABLES):
         return
     file = TOKEN_FILE.expanduser()
     with contextlib.suppress(OSError):  # no home to write to: Ray says what it makes of that
@@ -64,7 +64,7 @@ def make_token() -> None:
         file.chmod(0o600)
 
 
-def is_disabled() -> bool:
+def is_token_disabled() -> bool:
     """Tell whether the user turned Ray's token off."""
     return os.environ.get(MODE, "").lower() == "disabled"
 
@@ -73,7 +73,7 @@ FOLDER_OF_SESSION = "_get_ray_train_session_dir"
 
 
 @contextlib.contextmanager
-def tuner_here(folder: str) -> Iterator[Callable[..., Any]]:
+def keep_tuner_local(folder: str) -> Iterator[Callable[..., Any]]:
     """Give what makes a tuner that calls the director in this process; ``folder`` is for its own files."""
     if not ray.util.client.ray.is_connected():
         yield Tuner

@@ -44,25 +44,25 @@ class _Reflowing(LiveRender):
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         segments = [each for each in super().__rich_console__(console, options) if isinstance(each, Segment)]
-        self._widths = _widths(segments)
+        self._widths = _measure_widths(segments)
         yield from segments
 
     def position_cursor(self) -> Control:
-        return self._erased(self._rows - 1) if self._widths else Control()
+        return self._erase_rows(self._row_count - 1) if self._widths else Control()
 
     def restore_cursor(self) -> Control:
-        return self._erased(self._rows) if self._widths else Control()
+        return self._erase_rows(self._row_count) if self._widths else Control()
 
     @property
-    def _rows(self) -> int:
+    def _row_count(self) -> int:
         width = max(1, self._console.width)
         return sum(max(1, -(-cells // width)) for cells in self._widths)
 
-    def _erased(self, n_up: int) -> Control:
+    def _erase_rows(self, n_up: int) -> Control:
         up = ((ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2)) * n_up
         return Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2), *up)
 
 
-def _widths(segments: Sequence[Segment]) -> list[int]:
+def _measure_widths(segments: Sequence[Segment]) -> list[int]:
     text = "".join(segment.text for segment in segments if not segment.control)
     return [cell_len(line) for line in text.split("\n")]

@@ -54,6 +54,9 @@ def check_not_outside(written: str, program: Program, where: str) -> None:
         for node in source.tree.body:
             targets = getattr(node, "targets", [getattr(node, "target", None)])
             if name in {getattr(target, "id", None) for target in targets}:
-                what = f"{written!r} lies outside of the project {display_path(program.root)}: {display_path(each.path)}:{node.lineno}"
+                what = (
+                    f"{written!r} lies outside of the project {display_path(program.root)}: "
+                    f"{display_path(each.path)}:{node.lineno}"
+                )
                 hint = f"{each.place} imports it. Move it into the project, or assign it there."
                 raise ConstantError(where, what, hint)

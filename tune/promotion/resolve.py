@@ -221,7 +221,10 @@ class _RangeFit:
 
     def _option_error(self, option: Value) -> SpaceError:
         kind = type(self.constant.value).__name__
-        what = f"{self.key}: an option must be of the constant's type, {kind}, got {option!r} for {self._describe_constant()}"
+        what = (
+            f"{self.key}: an option must be of the constant's type, {kind}, got {option!r} for "
+            f"{self._describe_constant()}"
+        )
         hint = f"Write every option as {self._type_with_article()}"
         as_float = isinstance(option, float) and is_int(self.constant.value)
         return SpaceError(

@@ -167,7 +167,10 @@ def _build_infeasible_error(never: list[Requirement], space: Space, values: Mapp
     first = never[0]
     why = first.explain_failure(values)
     cause = "" if why == "it is false" else f" ({why})"
-    what = f"require: none of {N_DRAWS:,} draws meets {first.text!r}, the last with {_describe_values(first, values)}{cause}"
+    what = (
+        f"require: none of {N_DRAWS:,} draws meets {first.text!r}, the last with "
+        f"{_describe_values(first, values)}{cause}"
+    )
     return SpaceError(first.where, what, hint)
 
 

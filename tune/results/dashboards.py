@@ -47,12 +47,12 @@ class _Quiet(WSGIRequestHandler):
 
 
 @contextlib.contextmanager
-def optuna_dashboard(paths: ExperimentPaths) -> Iterator[str]:
+def serve_optuna_dashboard(paths: ExperimentPaths) -> Iterator[str]:
     """Show the ledger, which may grow meanwhile; give the address. Nothing that is asked for in the browser writes."""
     from optuna_dashboard import wsgi
 
     app: Wsgi = wsgi(JournalStorage(ReadOnlyJournal(str(paths.journal))))
-    server = _listening(_on_this_machine(_reading(app)))
+    server = _listen_on_port(_refuse_other_hosts(_refuse_writes(app)))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -63,31 +63,31 @@ def optuna_dashboard(paths: ExperimentPaths) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def tensorboard(folder: Path) -> Iterator[str]:
+def serve_tensorboard(folder: Path) -> Iterator[str]:
     """Start TensorBoard on a folder; give the address."""
     from tensorboard import program
 
     for name in ("werkzeug", "tensorboard"):  # they print what is asked for as it comes
         logging.getLogger(name).setLevel(logging.ERROR)
-    yield _launched(program, folder)  # its threads are daemons, and its data server ends with our process
+    yield _launch_tensorboard(program, folder)  # its threads are daemons, and its data server ends with our process
 
 
-def _launched(program: Any, folder: Path) -> str:
+def _launch_tensorboard(program: Any, folder: Path) -> str:
     """Take TensorBoard's usual port or one of the next, else any."""
     fast = "true" if importlib.util.find_spec("tensorboard_data_server") else "false"  # said, it prints no notice
     for port in ([], ["--port", "0"]):
-        board = program.TensorBoard(server_class=functools.partial(_guarded_server, program))
+        board = program.TensorBoard(server_class=functools.partial(_create_guarded_server, program))
         board.configure(argv=["tensorboard", "--logdir", str(folder), "--host", HOST, "--load_fast", fast, *port])
         with contextlib.suppress(program.TensorBoardServerException):
             return str(board.launch())
     raise StartError(None, f"TensorBoard cannot listen on {HOST}", "Is there a free port?")
 
 
-def _guarded_server(program: Any, app: Wsgi, flags: Any) -> Any:
-    return program.create_port_scanning_werkzeug_server(_on_this_machine(app), flags)
+def _create_guarded_server(program: Any, app: Wsgi, flags: Any) -> Any:
+    return program.create_port_scanning_werkzeug_server(_refuse_other_hosts(app), flags)
 
 
-def _on_this_machine(app: Wsgi) -> Wsgi:
+def _refuse_other_hosts(app: Wsgi) -> Wsgi:
     """Answer who asks for this machine by a name of its own; refuse all others (DNS rebinding)."""
 
     def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -99,14 +99,14 @@ def _on_this_machine(app: Wsgi) -> Wsgi:
     return guarded
 
 
-def _listening(app: Wsgi) -> WSGIServer:
+def _listen_on_port(app: Wsgi) -> WSGIServer:
     for port in (*range(OPTUNA_PORT, OPTUNA_PORT + N_PORTS), 0):
         with contextlib.suppress(OSError):
             return make_server(HOST, port, app, server_class=_Server, handler_class=_Quiet)
     raise StartError(None, f"optuna-dashboard cannot listen on {HOST}", "Is there a free port?")
 
 
-def _reading(app: Wsgi) -> Wsgi:
+def _refuse_writes(app: Wsgi) -> Wsgi:
     """Let through what only reads; its buttons for notes, new studies and deleting are answered with a refusal."""
 
     def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

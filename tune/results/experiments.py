@@ -16,7 +16,7 @@ from tune.errors import ExperimentError, PromotuneError, suggest_name
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.records import read_record, read_request
 from tune.paths import ExperimentPaths, VersionPaths, display_path
-from tune.storage.download import bring_all
+from tune.storage.download import download_experiments
 from tune.storage.sync import delete_at_url
 
 State = Literal["running", "interrupted", "finished", "unreadable", "never began"]
@@ -47,39 +47,39 @@ class ExperimentSummary:
     """Why it cannot be read."""
 
 
-def experiments(storage: Path) -> list[ExperimentPaths]:
+def list_experiments(storage: Path) -> list[ExperimentPaths]:
     """Return the experiments of a storage, the one that was written last first."""
     if not storage.is_dir():
         return []
     found = [ExperimentPaths(folder) for folder in storage.iterdir()]
-    return sorted((each for each in found if each.is_there), key=_changed, reverse=True)
+    return sorted((each for each in found if each.is_there), key=_modified_time, reverse=True)
 
 
-def listed(paths: ExperimentPaths, *, running: bool) -> ExperimentSummary:
+def summarise_experiment(paths: ExperimentPaths, *, running: bool) -> ExperimentSummary:
     """Describe an experiment; ``running``: a process writes it now."""
     if not paths.journal.is_file():
-        return _without_trials(paths, "running" if running else "never began")
+        return _summarise_empty(paths, "running" if running else "never began")
     try:
         experiment = open_experiment(str(paths.folder), paths.folder.parent)
     except PromotuneError as error:
-        return _without_trials(paths, "running" if running else "unreadable", str(error))
+        return _summarise_empty(paths, "running" if running else "unreadable", str(error))
     ended = [trial for trial in experiment.trials if trial.state in ("complete", "pruned", "failed")]
     best, baseline = experiment.best, experiment.baseline
     return ExperimentSummary(
         name=paths.name,
-        state="running" if running else _state(experiment, len(ended)),
+        state="running" if running else _experiment_state(experiment, len(ended)),
         n_trials=len(ended),
         n_wanted=experiment.space.settings.trials,
         n_failed=sum(trial.state == "failed" for trial in ended),
         metric=experiment.space.metric,
         best=None if best is None else best.score,
         baseline=None if baseline is None else baseline.final_score,
-        changed=_changed(paths),
-        n_bytes=sum(_sizes(paths.folder)),
+        changed=_modified_time(paths),
+        n_bytes=sum(_file_sizes(paths.folder)),
     )
 
 
-def _without_trials(paths: ExperimentPaths, state: State, error: str | None = None) -> ExperimentSummary:
+def _summarise_empty(paths: ExperimentPaths, state: State, error: str | None = None) -> ExperimentSummary:
     return ExperimentSummary(
         name=paths.name,
         state=state,
@@ -89,32 +89,32 @@ def _without_trials(paths: ExperimentPaths, state: State, error: str | None = No
         metric="",
         best=None,
         baseline=None,
-        changed=_changed(paths),
-        n_bytes=sum(_sizes(paths.folder)),
+        changed=_modified_time(paths),
+        n_bytes=sum(_file_sizes(paths.folder)),
         error=error,
     )
 
 
-def _changed(paths: ExperimentPaths) -> float:
+def _modified_time(paths: ExperimentPaths) -> float:
     written = paths.journal if paths.journal.is_file() else paths.space
     return written.stat().st_mtime
 
 
-def _state(experiment: StoredExperiment, n_ended: int) -> State:
+def _experiment_state(experiment: StoredExperiment, n_ended: int) -> State:
     """Tell whether something is left to do; a grid may be through before its number of trials is."""
     open_ones = n_ended < len(experiment.trials)
     short_of = n_ended < experiment.space.settings.trials and experiment.space.settings.sampler != "grid"
     return "interrupted" if open_ones or short_of else "finished"
 
 
-def _sizes(folder: Path) -> Iterator[int]:
+def _file_sizes(folder: Path) -> Iterator[int]:
     """Yield the size of every file below a folder; one that goes away meanwhile does not count."""
     try:
         for entry in folder.iterdir():
             if entry.is_symlink():
                 continue
             if entry.is_dir():
-                yield from _sizes(entry)
+                yield from _file_sizes(entry)
             else:
                 yield entry.stat().st_size
     except OSError:
@@ -125,7 +125,7 @@ def experiment_to_delete(name: str, storage: Path) -> ExperimentPaths:
     """Return an experiment by its name; raise ExperimentError unless it is a folder right in the storage."""
     _check_plain(name, "experiment")
     folder = storage / name
-    bring_all(storage, [name])
+    download_experiments(storage, [name])
     if folder.is_symlink():
         what = f"{name!r} is a link, to {display_path(folder.readlink())}"
         raise ExperimentError(display_path(storage), what, "Delete the link yourself; what it leads to is not touched.")
@@ -140,10 +140,10 @@ def experiment_to_delete(name: str, storage: Path) -> ExperimentPaths:
 
 def versions_to_delete(paths: ExperimentPaths, names: Sequence[str]) -> tuple[VersionPaths, ...]:
     """Return versions by their names, ``retrain/NAME`` for a retrained one; raise ExperimentError at what is none."""
-    return tuple(_version(paths, name) for name in dict.fromkeys(names))
+    return tuple(_version_to_delete(paths, name) for name in dict.fromkeys(names))
 
 
-def _version(paths: ExperimentPaths, name: str) -> VersionPaths:
+def _version_to_delete(paths: ExperimentPaths, name: str) -> VersionPaths:
     plain = name.removeprefix(f"{paths.retrain_folder.name}/")
     _check_plain(plain, "version")
     parent = paths.folder if plain == name else paths.retrain_folder
@@ -169,7 +169,7 @@ def _check_plain(name: str, what: str) -> None:
         raise ExperimentError(None, f"not the name of {article} {what}, got {name!r}", hint)
 
 
-def delete(folder: Path) -> None:
+def delete_stored_folder(folder: Path) -> None:
     """Delete a folder of ours, at its URL too if it has one; links are not followed.
 
     It leaves its name first, so that nobody sees half of it. Raises StorageError, and it is back under its name, where

@@ -9,8 +9,8 @@ from typing import Any
 
 from tune.experiment.open import StoredExperiment
 from tune.experiment.trial_result import TrialResult
-from tune.results.failures import FailureGroup, failures_of
-from tune.results.hints import hints_of
+from tune.results.failures import FailureGroup, group_failures
+from tune.results.hints import find_hints
 
 FIELDS = (
     *("experiment", "number", "version", "state", "score", "best_epoch", "n_epochs", "repeat_of", "reason"),
@@ -22,7 +22,7 @@ FIELDS = (
 def as_object(experiment: StoredExperiment, trials: Sequence[TrialResult]) -> dict[str, Any]:
     """Return the experiment with these of its trials, in this order; what is not finite is None."""
     space, best = experiment.space, experiment.best
-    failures = failures_of(experiment.trials, space, experiment.paths)
+    failures = group_failures(experiment.trials, space, experiment.paths)
     return {
         "experiment": experiment.paths.name,
         "folder": str(experiment.paths.folder),
@@ -30,18 +30,18 @@ def as_object(experiment: StoredExperiment, trials: Sequence[TrialResult]) -> di
         "metrics": [{"metric": each.metric, "mode": each.mode} for each in space.objectives],
         "n_trials": space.settings.trials,
         "best": None if best is None else best.number,
-        "trials": [_trial(experiment, trial) for trial in trials],
-        "failures": [_failure(group) for group in failures],
+        "trials": [_trial_object(experiment, trial) for trial in trials],
+        "failures": [_failure_object(group) for group in failures],
         "hints": [
             {"kind": type(hint).__name__, "sentence": hint.sentence}
-            for hint in hints_of(experiment.trials, space, experiment.paths.cli_argument)
+            for hint in find_hints(experiment.trials, space, experiment.paths.cli_argument)
         ],
     }
 
 
 def as_rows(tables: Iterable[tuple[StoredExperiment, Sequence[TrialResult]]]) -> Iterator[list[Any]]:
     """Yield a header, and a row for each trial of several experiments; a column that one does not have stays empty."""
-    objects = [_trial(experiment, trial) for experiment, trials in tables for trial in trials]
+    objects = [_trial_object(experiment, trial) for experiment, trials in tables for trial in trials]
     scores = dict.fromkeys(name for each in objects for name in each["scores"])
     constants = dict.fromkeys(name for each in objects for name in each["constants"])
     yield [*FIELDS, *(f"scores.{name}" for name in scores), *(f"constants.{name}" for name in constants)]
@@ -53,7 +53,7 @@ def as_rows(tables: Iterable[tuple[StoredExperiment, Sequence[TrialResult]]]) ->
         ]
 
 
-def _trial(experiment: StoredExperiment, trial: TrialResult) -> dict[str, Any]:
+def _trial_object(experiment: StoredExperiment, trial: TrialResult) -> dict[str, Any]:
     names = [each.metric for each in experiment.space.objectives]
     scores = [*trial.scores, *[None] * len(names)]
     return {
@@ -61,20 +61,20 @@ def _trial(experiment: StoredExperiment, trial: TrialResult) -> dict[str, Any]:
         "number": trial.number,
         "version": trial.version,
         "state": trial.state,
-        "score": _finite(trial.score),
+        "score": _replace_non_finite(trial.score),
         "best_epoch": trial.best_epoch,
         "n_epochs": trial.n_epochs,
         "repeat_of": trial.repeat_of,
         "reason": trial.reason,
-        "standard_error": _finite(trial.standard_error),
+        "standard_error": _replace_non_finite(trial.standard_error),
         "n_fits": trial.n_fits,
-        "scores": {name: _finite(score) for name, score in zip(names, scores, strict=False)},
-        "constants": _finite(dict(trial.values)),
-        "curve": [[epoch, _finite(value)] for epoch, value in sorted(trial.curve.items())],
+        "scores": {name: _replace_non_finite(score) for name, score in zip(names, scores, strict=False)},
+        "constants": _replace_non_finite(dict(trial.values)),
+        "curve": [[epoch, _replace_non_finite(value)] for epoch, value in sorted(trial.curve.items())],
     }
 
 
-def _failure(group: FailureGroup) -> dict[str, Any]:
+def _failure_object(group: FailureGroup) -> dict[str, Any]:
     region = group.region
     return {
         "cause": group.cause,
@@ -82,22 +82,22 @@ def _failure(group: FailureGroup) -> dict[str, Any]:
         "trials": list(group.trials),
         "place": group.place,
         "code": group.code,
-        "constants": _finite(group.constants),
+        "constants": _replace_non_finite(group.constants),
         "log": str(group.log),
         "region": None
         if region is None
-        else {"constant": region.constant, "relation": region.relation, "bound": _finite(region.bound)},
+        else {"constant": region.constant, "relation": region.relation, "bound": _replace_non_finite(region.bound)},
     }
 
 
-def _finite(value: Any) -> Any:
+def _replace_non_finite(value: Any) -> Any:
     """Return a value as strict JSON has it: infinity and what is no number are None."""
     match value:
         case float():
             return value if math.isfinite(value) else None
         case list() | tuple():
-            return [_finite(each) for each in value]
+            return [_replace_non_finite(each) for each in value]
         case dict():
-            return {str(name): _finite(each) for name, each in value.items()}
+            return {str(name): _replace_non_finite(each) for name, each in value.items()}
         case _:
             return value

@@ -9,7 +9,7 @@ from pathlib import Path
 from tune.experiment.records import Failure, read_record
 from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths, display_path
-from tune.results.report.value_table import values_text
+from tune.results.report.value_table import describe_values
 from tune.space.conditions import is_same_yaml_value
 from tune.space.dimensions import Choice, Dimension, Value, is_number, numbers_of
 from tune.space.space import Space
@@ -36,13 +36,13 @@ class Region:
     n_outside: int
 
     @property
-    def rule(self) -> str:
+    def bound_text(self) -> str:
         """The bound as people read it: ``BATCH_SIZE >= 256``."""
         bound = f"{self.bound:.4g}" if isinstance(self.bound, float) else str(self.bound)
         return f"{self.constant} {self.relation} {bound}"
 
 
-def region_of(
+def find_region(
     inside: Sequence[Values], outside: Sequence[Values], dimensions: Mapping[str, Dimension]
 ) -> Region | None:
     """Return the bound that all of ``inside`` keep and none of ``outside`` does; None where chance could have made it.
@@ -52,23 +52,23 @@ def region_of(
     """
     if len(inside) < LEAST or len(outside) < LEAST:
         return None
-    n_looked_at = sum(_n_bounds(dimension) for dimension in dimensions.values())
+    n_looked_at = sum(_count_bounds(dimension) for dimension in dimensions.values())
     if n_looked_at / math.comb(len(inside) + len(outside), len(inside)) > CHANCE:
         return None
     found = [
         (gap, -order, region)
         for order, (name, dimension) in enumerate(dimensions.items())
-        for gap, region in _bounds(name, dimension, inside, outside)
+        for gap, region in _find_bounds(name, dimension, inside, outside)
     ]
     return max(found, key=lambda each: each[:2])[2] if found else None
 
 
-def _n_bounds(dimension: Dimension) -> int:
+def _count_bounds(dimension: Dimension) -> int:
     ordered = not isinstance(dimension, Choice) or numbers_of(dimension) is not None
     return 2 if ordered else len(dimension.options) if isinstance(dimension, Choice) else 0
 
 
-def _bounds(
+def _find_bounds(
     name: str, dimension: Dimension, inside: Sequence[Values], outside: Sequence[Values]
 ) -> Iterator[tuple[float, Region]]:
     """Yield each bound that tells the two apart, with how wide the gap between them is."""
@@ -127,7 +127,10 @@ class FailureGroup:
         if self.region is None:
             return f"{n} trial{'s' if n != 1 else ''}: {self.cause}"
         what = "out-of-memory trials" if self.cause == OUT_OF_MEMORY else "trials that failed so"
-        return f"all {n} {what} have {self.region.rule}, and none of the {self.region.n_outside} that did not fail has"
+        return (
+            f"all {n} {what} have {self.region.bound_text}, and none of the {self.region.n_outside} "
+            "that did not fail has"
+        )
 
     @property
     def constants(self) -> dict[str, Value]:
@@ -135,7 +138,7 @@ class FailureGroup:
         return self.example.values
 
 
-def failures_of(trials: Sequence[TrialResult], space: Space, paths: ExperimentPaths) -> tuple[FailureGroup, ...]:
+def group_failures(trials: Sequence[TrialResult], space: Space, paths: ExperimentPaths) -> tuple[FailureGroup, ...]:
     """Return the causes, the commonest first; trials are those of the ledger."""
     trained = [trial for trial in trials if trial.repeat_of is None]
     sound = [trial.values for trial in trained if trial.state in ("complete", "pruned")]
@@ -144,13 +147,13 @@ def failures_of(trials: Sequence[TrialResult], space: Space, paths: ExperimentPa
         if trial.state == "failed":
             record = read_record(paths.version(trial.version))
             failure = None if record is None else record.failure
-            cause = _cause(failure, trial.reason or "unknown")
-            groups.setdefault(_key(cause, failure), []).append((trial, failure, cause))
-    found = [_group(members, sound, space, paths) for members in groups.values()]
+            cause = _name_cause(failure, trial.reason or "unknown")
+            groups.setdefault(_group_key(cause, failure), []).append((trial, failure, cause))
+    found = [_build_group(members, sound, space, paths) for members in groups.values()]
     return tuple(sorted(found, key=lambda group: (-len(group.trials), group.trials[0])))
 
 
-def _group(
+def _build_group(
     members: Sequence[tuple[TrialResult, Failure | None, str]],
     sound: Sequence[dict[str, Value]],
     space: Space,
@@ -164,11 +167,11 @@ def _group(
         place=None if failure is None else failure.place,
         code=None if failure is None else failure.code,
         log=paths.version(example.version).log,
-        region=region_of([trial.values for trial, _, _ in members], sound, space.dimensions),
+        region=find_region([trial.values for trial, _, _ in members], sound, space.dimensions),
     )
 
 
-def _cause(failure: Failure | None, reason: str) -> str:
+def _name_cause(failure: Failure | None, reason: str) -> str:
     """Return what went wrong; the place stands elsewhere."""
     text = reason if failure is None else failure.message or failure.kind
     if is_out_of_memory("" if failure is None else failure.kind, reason):
@@ -180,7 +183,7 @@ def _cause(failure: Failure | None, reason: str) -> str:
     return f"{failure.kind}: {failure.message}"
 
 
-def _key(cause: str, failure: Failure | None) -> str:
+def _group_key(cause: str, failure: Failure | None) -> str:
     """Return what trials of one group share: out of memory and lost in numbers are one cause, wherever it struck."""
     if cause == OUT_OF_MEMORY or failure is None or failure.place is None:
         return VARIES.sub("#", cause)
@@ -203,13 +206,13 @@ class Failed:
     """The path of its log."""
 
 
-def failed(group: FailureGroup) -> Failed:
+def build_failure_row(group: FailureGroup) -> Failed:
     """Return a group as the page shows it."""
     return Failed(
         cause=group.cause,
         count=len(group.trials),
         place=": ".join(text for text in (group.place, group.code) if text),
         region=group.sentence if group.region is not None else "",
-        constants=values_text(group.constants),
+        constants=describe_values(group.constants),
         log=display_path(group.log),
     )

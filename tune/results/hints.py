@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tune.experiment.trial_result import Mode, TrialResult, better, ranked
-from tune.results.importance import Importance, importance_of, is_scored
-from tune.results.range_hints import Edge, edges_of
+from tune.experiment.trial_result import Mode, TrialResult, is_improvement, rank_trials
+from tune.results.importance import Importance, is_scored, measure_importance
+from tune.results.range_hints import Edge, find_range_edges
 from tune.space.space import Space
 
 
@@ -52,7 +52,7 @@ class Flat:
         )
 
 
-def flat_of(scored: Sequence[TrialResult], space: Space) -> Flat | None:
+def find_equal_scores(scored: Sequence[TrialResult], space: Space) -> Flat | None:
     """Return the hint where five trials or more, stopped early or not, have one score."""
     whole = [trial for trial in scored if trial.state == "complete"]
     scores = {trial.score for trial in scored}
@@ -89,7 +89,7 @@ class Idle:
         )
 
 
-def idle_of(
+def find_idle_constants(
     scored: Sequence[TrialResult],
     space: Space,
     importance: Callable[[Sequence[TrialResult], Space], tuple[Importance, ...]],
@@ -104,12 +104,12 @@ def idle_of(
     return tuple(
         Idle(constant=each.constant, share=each.share, n_trials=varied[each.constant])
         for each in judged
-        if each.share <= MOST_SHARE and each.chance >= LEAST_CHANCE and each.constant not in _parents(space)
+        if each.share <= MOST_SHARE and each.chance >= LEAST_CHANCE and each.constant not in _condition_parents(space)
         if varied[each.constant] >= IDLE_LEAST_TRIALS
     )
 
 
-def _parents(space: Space) -> set[str]:
+def _condition_parents(space: Space) -> set[str]:
     """Return the constants that others' conditions name: they choose what varies."""
     return {parent for condition in space.conditions.values() for parent in condition}
 
@@ -142,23 +142,23 @@ class Improving:
         )
 
 
-def improving_of(scored: Sequence[TrialResult], space: Space, name: str) -> Improving | None:
+def find_improvement(scored: Sequence[TrialResult], space: Space, name: str) -> Improving | None:
     """Return the hint where the last quarter, in the order of the draws, brought a twentieth of the gain or more."""
     if len(scored) < IMPROVING_LEAST_TRIALS or space.settings.sampler == "grid":  # which ends when all was seen
         return None
     scores = [trial.score for trial in sorted(scored, key=lambda trial: trial.number) if trial.score is not None]
     n_early = int(len(scores) * LATE)
-    early, final = _best(scores[:n_early], space.mode), _best(scores, space.mode)
+    early, final = _best_score(scores[:n_early], space.mode), _best_score(scores, space.mode)
     gain, late = abs(final - scores[0]), abs(final - early)
     if gain == 0 or late / gain < LEAST_GAIN:
         return None
     return Improving(share=late / gain, n_late=len(scores) - n_early, experiment=name, n_more=max(10, len(scores) // 2))
 
 
-def _best(scores: Sequence[float], mode: Mode) -> float:
+def _best_score(scores: Sequence[float], mode: Mode) -> float:
     best = scores[0]
     for score in scores:
-        best = score if better(mode, score, best) else best
+        best = score if is_improvement(mode, score, best) else best
     return best
 
 
@@ -185,9 +185,9 @@ class LongerTraining:
         )
 
 
-def longer_training_of(scored: Sequence[TrialResult], space: Space, name: str) -> LongerTraining | None:
+def find_longer_training(scored: Sequence[TrialResult], space: Space, name: str) -> LongerTraining | None:
     """Return the hint where the three best trials came to their end, and each was best there."""
-    best = ranked(scored, space.mode)[:N_BEST]
+    best = rank_trials(scored, space.mode)[:N_BEST]
     whole = [
         each for each in best if each.state == "complete" and each.n_fits is None and each.n_epochs >= LEAST_EPOCHS
     ]
@@ -198,17 +198,15 @@ def longer_training_of(scored: Sequence[TrialResult], space: Space, name: str) -
 
 Hint = DeviceFault | Flat | Edge | Improving | LongerTraining | Idle
 
-__all__ = ["DeviceFault", "Edge", "Flat", "Hint", "Idle", "Improving", "LongerTraining", "hints_of"]
 
-
-def hints_of(trials: Sequence[TrialResult], space: Space, name: str) -> tuple[Hint, ...]:
+def find_hints(trials: Sequence[TrialResult], space: Space, name: str) -> tuple[Hint, ...]:
     """Return what the trials of an experiment suggest, which commands know by ``name``; nothing where all is well."""
     scored = [trial for trial in trials if is_scored(trial)]
     faults = find_device_faults(trials)
-    if (flat := flat_of(scored, space)) is not None:
+    if (flat := find_equal_scores(scored, space)) is not None:
         return (*faults, flat)
-    idle = idle_of(scored, space, importance_of)
-    edges = edges_of(scored, space, without={each.constant for each in idle})
-    improving = improving_of(scored, space, name)
-    longer = longer_training_of(scored, space, name)
+    idle = find_idle_constants(scored, space, measure_importance)
+    edges = find_range_edges(scored, space, without={each.constant for each in idle})
+    improving = find_improvement(scored, space, name)
+    longer = find_longer_training(scored, space, name)
     return (*faults, *edges, *([improving] if improving else ()), *([longer] if longer else ()), *idle)

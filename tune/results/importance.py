@@ -38,23 +38,23 @@ class Importance:
     """How often it was at least as important when the scores were shuffled among the trials."""
 
 
-def importance_of(trials: Sequence[TrialResult], space: Space) -> tuple[Importance, ...]:
+def measure_importance(trials: Sequence[TrialResult], space: Space) -> tuple[Importance, ...]:
     """Return every constant, the most important first; nothing where the scores do not differ."""
-    scored = sampled([trial for trial in trials if is_scored(trial)], MOST_TRIALS)
+    scored = sample_evenly([trial for trial in trials if is_scored(trial)], MOST_TRIALS)
     scores = [trial.score or 0.0 for trial in scored]
     if len(set(scores)) < 2:
         return ()
     options = {name: len(each.options) for name, each in space.dimensions.items() if isinstance(each, Choice)}
     sign = -1.0 if space.mode == "max" else 1.0
-    return _judged(
-        tuple(tuple(_params(trial, space).items()) for trial in scored),
+    return _compute_importance(
+        tuple(tuple(_locate_values(trial, space).items()) for trial in scored),
         tuple(sign * score for score in scores),
         tuple(options.items()),
     )
 
 
 @functools.lru_cache(maxsize=4)
-def _judged(
+def _compute_importance(
     params: tuple[tuple[tuple[str, float], ...], ...],
     scores: tuple[float, ...],
     options: tuple[tuple[str, int], ...],
@@ -63,8 +63,8 @@ def _judged(
 
     ``options`` says of each constant that is a choice how many it has; of scores less is better.
     """
-    study = _study(params, dict(options))
-    real = _divergences(study, scores)
+    study = _build_study(params, dict(options))
+    real = _measure_divergences(study, scores)
     total = sum(real.values())
     if total == 0:
         return ()
@@ -72,7 +72,7 @@ def _judged(
     left, rng = list(scores), random.Random(0)  # noqa: S311 - the same judgement each time
     for _ in range(N_SHUFFLES):
         rng.shuffle(left)
-        shuffled.append(_divergences(study, left))
+        shuffled.append(_measure_divergences(study, left))
     found = [
         Importance(
             constant=name,
@@ -89,12 +89,12 @@ def is_scored(trial: TrialResult) -> bool:
     return trial.state in ("complete", "pruned") and trial.score is not None and trial.repeat_of is None
 
 
-def sampled(trials: Sequence[TrialResult], most: int) -> Sequence[TrialResult]:
+def sample_evenly(trials: Sequence[TrialResult], most: int) -> Sequence[TrialResult]:
     """Return the trials, or as many of them, evenly spaced, as may be."""
     return trials if len(trials) <= most else [trials[place * len(trials) // most] for place in range(most)]
 
 
-def _params(trial: TrialResult, space: Space) -> dict[str, float]:
+def _locate_values(trial: TrialResult, space: Space) -> dict[str, float]:
     """Return where a trial's values lie; one that is outside of its range (the baseline's may be) is left out."""
     found: dict[str, float] = {}
     place: float | None
@@ -113,7 +113,7 @@ def _params(trial: TrialResult, space: Space) -> dict[str, float]:
     return found
 
 
-def _study(params: Sequence[Sequence[tuple[str, float]]], options: Mapping[str, int]) -> "optuna.Study":
+def _build_study(params: Sequence[Sequence[tuple[str, float]]], options: Mapping[str, int]) -> "optuna.Study":
     """Return a study of these trials, whose scores it does not know.
 
     Every range is its own scale from 0 to 1, so that log and linear ones look alike; options stand by their places.
@@ -136,7 +136,7 @@ def _study(params: Sequence[Sequence[tuple[str, float]]], options: Mapping[str, 
     return study
 
 
-def _divergences(study: "optuna.Study", scores: Sequence[float]) -> dict[str, float]:
+def _measure_divergences(study: "optuna.Study", scores: Sequence[float]) -> dict[str, float]:
     from optuna.importance import PedAnovaImportanceEvaluator
 
     with warnings.catch_warnings():

@@ -13,11 +13,11 @@ from tune.promotion.execute import Executor
 from tune.promotion.program_kind import trains_at_import
 from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import Snapshot, open_snapshot
-from tune.results.write_back import pick
+from tune.results.write_back import select_trial
 from tune.space.conditions import restore_value
 from tune.space.space import Space, System
 from tune.space.space_file import read_space
-from tune.storage.download import arrived, fetch_best
+from tune.storage.download import download_best_checkpoint, resolve_local_folder
 from tune.storage_url import absolute_path
 from tune.trial.checkpoints.checkpoint_loading import load_model
 
@@ -44,20 +44,20 @@ def load(
     program's own hyperparameters, is refused unless ``trust_checkpoints`` says that whoever wrote it may run code here.
     Raises ExperimentError when the folder is no version, or has no checkpoint that is whole.
     """
-    version = _version_of(arrived(folder), trial, absolute_path(storage or DEFAULT_STORAGE, "storage"))
-    fetch_best(version)
+    version = _find_version(resolve_local_folder(folder), trial, absolute_path(storage or DEFAULT_STORAGE, "storage"))
+    download_best_checkpoint(version)
     if version.freed_note.is_file() and not version.best_checkpoint.is_file():
         what, _, hint = version.freed_note.read_text(encoding="utf-8", errors="replace").strip().partition("\n")
         raise ExperimentError(display_path(version.folder), what or "its checkpoints were freed", hint or _GIVE)
     experiment = _experiment_of(version)
     record = read_record(version)
     if record is None or not version.best_checkpoint.is_file():
-        raise _missing(version, experiment)
+        raise _missing_error(version, experiment)
     source = _source_of(version, experiment)
-    return _built(version, record, experiment, source, arguments, trust=trust_checkpoints)
+    return _build_model(version, record, experiment, source, arguments, trust=trust_checkpoints)
 
 
-def _built(
+def _build_model(
     version: VersionPaths,
     record: TrialRecord,
     experiment: ExperimentPaths,
@@ -71,7 +71,10 @@ def _built(
     if trains_at_import(program):
         name = snapshot.program.name_of(snapshot.program.path)
         what = "to build its model the program would be imported, and that would train"
-        hint = f"Put the training under a main guard, or load {display_path(version.best_checkpoint)} with the class itself."
+        hint = (
+            f"Put the training under a main guard, or load {display_path(version.best_checkpoint)} "
+            "with the class itself."
+        )
         raise ExperimentError(name, what, hint)
     promoted = resolve_constants(space, program)
     executor = Executor(
@@ -88,7 +91,7 @@ def _built(
         return load_model(module, wanted, name, version.best_checkpoint, arguments, trust=trust)
 
 
-def _version_of(given: str | Path, trial: int | None, storage: Path) -> VersionPaths:
+def _find_version(given: str | Path, trial: int | None, storage: Path) -> VersionPaths:
     """Return the version itself, or that trial's, or the best one, of an experiment."""
     folder = absolute_path(given, "load")
     named = storage / given
@@ -107,7 +110,7 @@ def version_of(experiment: StoredExperiment, trial: int | None) -> VersionPaths:
     """Return the version of a trial, or of the best one."""
     if trial is None and experiment.best is None:
         raise ExperimentError(display_path(experiment.paths.folder), "no trial came to an end", _GIVE)
-    return experiment.paths.version(pick(experiment, trial).version)
+    return experiment.paths.version(select_trial(experiment, trial).version)
 
 
 def _space_of(record: TrialRecord, experiment: ExperimentPaths) -> Space:
@@ -131,7 +134,7 @@ def _source_of(version: VersionPaths, experiment: ExperimentPaths) -> Snapshot:
     return open_snapshot(experiment.source if request is None else experiment.folder / request.source)
 
 
-def _missing(version: VersionPaths, paths: ExperimentPaths) -> ExperimentError:
+def _missing_error(version: VersionPaths, paths: ExperimentPaths) -> ExperimentError:
     """Return the error that says what became of a version, and how to get it again."""
     if version.best_checkpoint.is_file() and version.record.exists():
         what = "this file is damaged: it does not say which constants the trial had"

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from tune.experiment.trial_result import TrialResult, ranked
+from tune.experiment.trial_result import TrialResult, rank_trials
 from tune.space.dimensions import (
     Choice,
     Dimension,
@@ -63,7 +63,7 @@ class Edge:
         )
 
 
-def edges_of(scored: Sequence[TrialResult], space: Space, without: Collection[str]) -> tuple[Edge, ...]:
+def find_range_edges(scored: Sequence[TrialResult], space: Space, without: Collection[str]) -> tuple[Edge, ...]:
     """Return the constants whose best value lies on an edge, where most of the best trials lean that way too.
 
     One that varies under a condition may have varied in few of them: the others speak for no end.
@@ -72,16 +72,18 @@ def edges_of(scored: Sequence[TrialResult], space: Space, without: Collection[st
     """
     if len(scored) < LEAST_TRIALS:
         return ()
-    best = ranked(scored, space.mode)[:N_BEST]
+    best = rank_trials(scored, space.mode)[:N_BEST]
     return tuple(
         edge
         for name, dimension in space.dimensions.items()
         if name not in without
-        for edge in _edges(name, dimension, [trial.values[name] for trial in best if name in trial.values], len(best))
+        for edge in _find_edges(
+            name, dimension, [trial.values[name] for trial in best if name in trial.values], len(best)
+        )
     )
 
 
-def _edges(name: str, dimension: Dimension, values: Sequence[Value], n_best: int) -> Iterator[Edge]:
+def _find_edges(name: str, dimension: Dimension, values: Sequence[Value], n_best: int) -> Iterator[Edge]:
     places = [place for value in values if (place := place_in(dimension, value)) is not None]
     if not places or len(places) < len(values) or n_points(dimension) < 3:
         return
@@ -89,32 +91,32 @@ def _edges(name: str, dimension: Dimension, values: Sequence[Value], n_best: int
         leaning = sum(distance <= SIDE for distance in distances)
         needed = n_best // 2 + (2 if n_points(dimension) < FEW else 1)
         if distances[0] <= MARGIN and leaning >= needed:
-            instead = _drawn_out(dimension, upper=end == "upper")
+            instead = _extend_range(dimension, upper=end == "upper")
             if instead is not None:
                 yield Edge(constant=name, value=values[0], end=end, instead=instead)
 
 
-def _drawn_out(dimension: Dimension, *, upper: bool) -> Dimension | None:
+def _extend_range(dimension: Dimension, *, upper: bool) -> Dimension | None:
     """Return the range with half of its width more at one end, on its own scale; None where there is nothing beyond."""
     match dimension:
         case Choice():
-            return _more_options(dimension, upper=upper)
+            return _extend_options(dimension, upper=upper)
         case LogUniform(low=low, high=high):
             factor = _log_factor(low, high)
             if upper:
-                return replace(dimension, high=_times(high, factor))
-            return replace(dimension, low=_times(low, 1 / factor))
+                return replace(dimension, high=_multiply_rounded(high, factor))
+            return replace(dimension, low=_multiply_rounded(low, 1 / factor))
         case LogRandInt(low=low, high=high):
             if upper:
                 return replace(dimension, high=high * 2)
             return replace(dimension, low=max(1, low // 2)) if low > 1 else None
         case Uniform() | QUniform():
-            return _floats_drawn_out(dimension, upper=upper)
+            return _extend_floats(dimension, upper=upper)
         case RandInt() | QRandInt():
-            return _ints_drawn_out(dimension, upper=upper)
+            return _extend_ints(dimension, upper=upper)
 
 
-def _floats_drawn_out(dimension: Uniform | QUniform, *, upper: bool) -> Dimension | None:
+def _extend_floats(dimension: Uniform | QUniform, *, upper: bool) -> Dimension | None:
     """Return the range drawn out; a share stays below 1, what was positive stays so, a grid stays on its points."""
     low, high = dimension.low, dimension.high
     is_share = low >= 0 and high <= 1
@@ -130,10 +132,12 @@ def _floats_drawn_out(dimension: Uniform | QUniform, *, upper: bool) -> Dimensio
         step = float(Decimal(repr(dimension.q)) * n_steps)
     if step <= 0:
         return None
-    return replace(dimension, high=_plus(high, step)) if upper else replace(dimension, low=_plus(low, -step))
+    return (
+        replace(dimension, high=_add_exactly(high, step)) if upper else replace(dimension, low=_add_exactly(low, -step))
+    )
 
 
-def _ints_drawn_out(dimension: RandInt | QRandInt, *, upper: bool) -> Dimension | None:
+def _extend_ints(dimension: RandInt | QRandInt, *, upper: bool) -> Dimension | None:
     """Return the range drawn out; what is positive stays so."""
     low, high = dimension.low, dimension.high
     q = dimension.q if isinstance(dimension, QRandInt) else 1
@@ -145,12 +149,12 @@ def _ints_drawn_out(dimension: RandInt | QRandInt, *, upper: bool) -> Dimension 
     return replace(dimension, low=low - q * n_steps) if n_steps else None
 
 
-def _more_options(choice: Choice, *, upper: bool) -> Dimension | None:
+def _extend_options(choice: Choice, *, upper: bool) -> Dimension | None:
     """Return the options with the next one, where each is as far from the one before it, or as many times as large."""
     numbers = numbers_of(choice)
     if numbers is None or len(numbers) < 3:
         return None
-    following = _following(numbers if upper else numbers[::-1])
+    following = _next_number(numbers if upper else numbers[::-1])
     if following is None or following <= 0 < numbers[0]:
         return None
     if all(isinstance(number, int) for number in numbers):
@@ -161,14 +165,14 @@ def _more_options(choice: Choice, *, upper: bool) -> Dimension | None:
     return Choice(options=options)
 
 
-def _following(numbers: Sequence[int | float]) -> float | None:
+def _next_number(numbers: Sequence[int | float]) -> float | None:
     """Return what comes after numbers that are all as many times their neighbour, or as far from it; else None."""
     pairs = list(itertools.pairwise(numbers))
     near, last = pairs[-1]
     if all(numbers) and all(math.isclose(b / a, last / near) for a, b in pairs):
         following = last * last / near
-        return following if isinstance(last, int) else _times(following, 1.0)
-    return _plus(last, last - near) if all(math.isclose(b - a, last - near) for a, b in pairs) else None
+        return following if isinstance(last, int) else _multiply_rounded(following, 1.0)
+    return _add_exactly(last, last - near) if all(math.isclose(b - a, last - near) for a, b in pairs) else None
 
 
 def _log_factor(low: float, high: float) -> float:
@@ -176,11 +180,11 @@ def _log_factor(low: float, high: float) -> float:
     return 10.0 if high / low >= 100 else math.sqrt(high / low)
 
 
-def _times(value: float, factor: float) -> float:
+def _multiply_rounded(value: float, factor: float) -> float:
     """Multiply, to a number that people would write: three digits."""
     return float(f"{value * factor:.3g}")
 
 
-def _plus(value: float, step: float) -> float:
+def _add_exactly(value: float, step: float) -> float:
     """Add as people do."""
     return float(Decimal(repr(float(value))) + Decimal(repr(float(step))))

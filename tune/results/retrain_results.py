@@ -5,15 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tune.errors import PromotuneError
-from tune.experiment.environment import read_surroundings
+from tune.experiment.environment import read_environment
 from tune.experiment.open import StoredExperiment
 from tune.experiment.records import RetrainRequest, TrialRecord, digest_of, read_record, read_request
 from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths, VersionPaths
 from tune.promotion.program import Program
 from tune.promotion.snapshot import open_snapshot
-from tune.results.verdict import SeedRun, Verdict, judge
-from tune.results.write_back import lines_changed
+from tune.results.verdict import SeedRun, Verdict, judge_gain
+from tune.results.write_back import describe_changed_lines
 
 RELATIVE, ABSOLUTE = 1e-5, 1e-7
 """How far two values of a curve may lie apart and count as the same: single precision, in another order of addition."""
@@ -51,30 +51,30 @@ class Reproduction:
     """Whether the same again gave the same curve; None where that was not tried."""
 
     @property
-    def reproduced(self) -> bool:
+    def is_reproduced(self) -> bool:
         """Whether there was something to compare, and it is the same."""
         return self.n_epochs > 0 and self.first is None
 
     @property
     def is_unexplained(self) -> bool:
         """Whether nothing that we know of is otherwise: then only the same again tells more."""
-        return self.n_epochs > 0 and not self.reproduced and not self.differences
+        return self.n_epochs > 0 and not self.is_reproduced and not self.differences
 
     @property
-    def lines(self) -> list[str]:
+    def finding_lines(self) -> list[str]:
         """What to tell people: the finding first."""
         if not self.n_epochs:
             return ["nothing to compare: the search has no epoch of it"]
-        if self.reproduced:
+        if self.is_reproduced:
             many = f"all {self.n_epochs} epochs" if self.n_epochs > 1 else "the one epoch"
             return [f"reproduced: the same curve in {many} that both have"]
         return [
             f"not reproduced: epoch {self.first} differs first, the largest difference is {self.largest:.3g}",
-            *self._why,
+            *self._explanation_lines,
         ]
 
     @property
-    def _why(self) -> list[str]:
+    def _explanation_lines(self) -> list[str]:
         if self.differences:
             return [f"what is otherwise: {each}" for each in self.differences]
         if self.deterministic is None:
@@ -85,7 +85,7 @@ class Reproduction:
         return ["the program is not deterministic: two runs with the same seed, one after the other, differ too"]
 
 
-def compare(
+def compare_curves(
     then: Mapping[int, float],
     now: Mapping[int, float],
     differences: Iterable[Difference] = (),
@@ -93,17 +93,17 @@ def compare(
 ) -> Reproduction:
     """Compare what there is of two curves; ``again`` is the curve of one more run of the second kind."""
     epochs = sorted(then.keys() & now.keys())
-    apart = [epoch for epoch in epochs if not _same(then[epoch], now[epoch])]
+    apart = [epoch for epoch in epochs if not _is_close(then[epoch], now[epoch])]
     return Reproduction(
         n_epochs=len(epochs),
         first=apart[0] if apart else None,
-        largest=max((_distance(then[epoch], now[epoch]) for epoch in apart), default=0.0),
+        largest=max((_absolute_difference(then[epoch], now[epoch]) for epoch in apart), default=0.0),
         differences=tuple(differences),
-        deterministic=None if again is None else _equal(now, again),
+        deterministic=None if again is None else _is_equal_curve(now, again),
     )
 
 
-def of_mappings(then: Mapping[str, object], now: Mapping[str, object], prefix: str = "") -> list[Difference]:
+def diff_mappings(then: Mapping[str, object], now: Mapping[str, object], prefix: str = "") -> list[Difference]:
     """Return what two descriptions do not say alike."""
     names = dict.fromkeys((*then, *now))
     return [
@@ -113,17 +113,17 @@ def of_mappings(then: Mapping[str, object], now: Mapping[str, object], prefix: s
     ]
 
 
-def _equal(one: Mapping[int, float], other: Mapping[int, float]) -> bool:
-    return one.keys() == other.keys() and all(_same(one[epoch], other[epoch]) for epoch in one)
+def _is_equal_curve(one: Mapping[int, float], other: Mapping[int, float]) -> bool:
+    return one.keys() == other.keys() and all(_is_close(one[epoch], other[epoch]) for epoch in one)
 
 
-def _same(one: float, other: float) -> bool:
+def _is_close(one: float, other: float) -> bool:
     if math.isnan(one) or math.isnan(other):
         return math.isnan(one) and math.isnan(other)
     return math.isclose(one, other, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
 
 
-def _distance(one: float, other: float) -> float:
+def _absolute_difference(one: float, other: float) -> float:
     distance = abs(one - other)
     return distance if math.isfinite(distance) else math.inf
 
@@ -156,7 +156,7 @@ class RetrainedVersion:
         return {} if self.record is None else dict(self.record.curve)
 
     @property
-    def rerun(self) -> SeedRun:
+    def seed_run(self) -> SeedRun:
         """For the verdict: a run that was interrupted has no score."""
         if self.record is not None and self.record.failure is not None:
             return SeedRun(curve={}, failure=self.record.failure.reason)
@@ -174,52 +174,54 @@ def read_retrained(paths: ExperimentPaths) -> tuple[RetrainedVersion, ...]:
         return ()
     files = [
         VersionPaths(folder)
-        for folder in sorted(paths.retrain_folder.iterdir(), key=lambda folder: _order(folder.name))
+        for folder in sorted(paths.retrain_folder.iterdir(), key=lambda folder: _version_sort_key(folder.name))
     ]
     found = [(each, request, read_record(each)) for each in files if (request := read_request(each)) is not None]
     return tuple(RetrainedVersion(files=each, request=request, record=record) for each, request, record in found)
 
 
-def _order(name: str) -> tuple[int, str]:
+def _version_sort_key(name: str) -> tuple[int, str]:
     digits = name.partition(",")[0]
     return (int(digits), name) if digits.isdecimal() else (-1, name)
 
 
-def latest(retrained: Sequence[RetrainedVersion], request: RetrainRequest) -> RetrainedVersion | None:
+def find_latest(retrained: Sequence[RetrainedVersion], request: RetrainRequest) -> RetrainedVersion | None:
     """Return the version that a request led to; of several the last."""
     return next((each for each in reversed(retrained) if each.request.key == request.key), None)
 
 
-def verdicts(
+def judge_trials(
     retrained: Sequence[RetrainedVersion], experiment: StoredExperiment, requests: Sequence[RetrainRequest]
 ) -> dict[int, Verdict]:
     """Return the verdict on each trial that was trained with fresh seeds, the baseline's own aside, by its number."""
     runs: dict[int, dict[int, SeedRun]] = {}
     for request in requests:
         if request.fresh:
-            found = latest(retrained, request)
-            runs.setdefault(request.trial, {})[request.seed] = SeedRun(curve={}) if found is None else found.rerun
+            found = find_latest(retrained, request)
+            runs.setdefault(request.trial, {})[request.seed] = SeedRun(curve={}) if found is None else found.seed_run
     baseline = runs.pop(0, {})
-    return {number: judge(baseline, each, experiment.space.mode, n_compared=len(runs)) for number, each in runs.items()}
+    return {
+        number: judge_gain(baseline, each, experiment.space.mode, n_compared=len(runs)) for number, each in runs.items()
+    }
 
 
-def reproduction(
+def compare_with_repetition(
     experiment: StoredExperiment, trial: TrialResult, once: RetrainedVersion, again: RetrainedVersion | None = None
 ) -> Reproduction:
     """Compare a trial with its repetition, and say what is otherwise."""
-    return compare(
-        trial.curve, once.curve, _differences(experiment, trial, once), None if again is None else again.curve
+    return compare_curves(
+        trial.curve, once.curve, _find_differences(experiment, trial, once), None if again is None else again.curve
     )
 
 
-def _differences(experiment: StoredExperiment, trial: TrialResult, once: RetrainedVersion) -> list[Difference]:
-    known, request = read_surroundings(experiment.paths), once.request
+def _find_differences(experiment: StoredExperiment, trial: TrialResult, once: RetrainedVersion) -> list[Difference]:
+    known, request = read_environment(experiment.paths), once.request
     then = read_record(experiment.paths.version(trial.version))
     was = {**known, **(then.surroundings if then else {})}
     is_now = {**known, **(once.record.surroundings if once.record else {})}
-    found = [*_of_the_source(experiment, request), *of_mappings(was, is_now)]
-    found += of_mappings({"seed": seed_of(experiment, trial)}, {"seed": request.seed})
-    found += of_mappings(experiment.space.settings.trainer, request.trainer, "trainer.")
+    found = [*_source_differences(experiment, request), *diff_mappings(was, is_now)]
+    found += diff_mappings({"seed": seed_of(experiment, trial)}, {"seed": request.seed})
+    found += diff_mappings(experiment.space.settings.trainer, request.trainer, "trainer.")
     for whose, record in (("the trial", then), ("the retraining", once.record)):
         if record is not None and record.attempt > 1:
             found.append(Difference(f"{whose} was interrupted, and went on from a checkpoint", "", ""))
@@ -232,7 +234,7 @@ def seed_of(experiment: StoredExperiment, trial: TrialResult) -> int:
     return experiment.space.settings.seed if record is None else record.seed
 
 
-def _of_the_source(experiment: StoredExperiment, request: RetrainRequest) -> list[Difference]:
+def _source_differences(experiment: StoredExperiment, request: RetrainRequest) -> list[Difference]:
     then = experiment.snapshot.stored_program
     if digest_of(then) == request.digest:
         return []
@@ -252,5 +254,5 @@ def source_changes(then: Program, now: Program) -> list[str]:
         if before is None or after is None:
             found.append(f"{name} {'is new' if before is None else 'is gone'}")
         elif before.raw != after.raw:
-            found.append(f"{name}: {lines_changed(before.raw, after.raw)}")
+            found.append(f"{name}: {describe_changed_lines(before.raw, after.raw)}")
     return found

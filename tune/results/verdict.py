@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
-from tune.experiment.trial_result import Mode, scored_epoch
+from tune.experiment.trial_result import Mode, find_score_epoch
 
 CONFIDENCE = 0.95
 
@@ -32,19 +32,19 @@ class SampleStatistics:
     """Of single values, with n - 1; None of one value."""
 
 
-def spread(values: Sequence[float]) -> SampleStatistics:
+def compute_statistics(values: Sequence[float]) -> SampleStatistics:
     """Describe one value or more."""
     return SampleStatistics(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
 
 
-def interval(values: Sequence[float], *, n_intervals: int = 1) -> Interval:
+def compute_interval(values: Sequence[float], *, n_intervals: int = 1) -> Interval:
     """Return the interval that holds the mean of two values or more.
 
     Of several intervals each is so much wider that all of them hold together with CONFIDENCE (Bonferroni).
     """
     from scipy.special import stdtrit  # Student's quantile; torch has none, and scipy.stats takes a second to import
 
-    found = spread(values)
+    found = compute_statistics(values)
     assert found.deviation is not None
     tail = (1 - CONFIDENCE) / (2 * n_intervals)
     half = float(stdtrit(len(values) - 1, 1 - tail)) * found.deviation / math.sqrt(len(values))
@@ -65,9 +65,9 @@ class SeedRun:
     n_fits: int | None = None
     """Where the curve is the running mean over fits: how many count."""
 
-    def score(self, mode: Mode) -> float | None:
+    def best_score(self, mode: Mode) -> float | None:
         """Return the metric in the best epoch; None where it failed."""
-        epoch = None if self.failure is not None else scored_epoch(dict(self.curve), mode, self.n_fits)
+        epoch = None if self.failure is not None else find_score_epoch(dict(self.curve), mode, self.n_fits)
         return None if epoch is None else self.curve[epoch]
 
 
@@ -93,29 +93,29 @@ class Verdict:
     """Whose run failed (``baseline``, ``candidate``), with which seed, and why."""
 
     @property
-    def words(self) -> str:
+    def sentence(self) -> str:
         """The verdict as a sentence."""
-        return _words(self)
+        return _build_sentence(self)
 
 
-def judge(
+def judge_gain(
     baseline: Mapping[int, SeedRun], candidate: Mapping[int, SeedRun], mode: Mode, *, n_compared: int = 1
 ) -> Verdict:
     """Compare runs by seed."""
     named = (("baseline", baseline), ("candidate", candidate))
     failures = tuple((name, seed, run.failure) for name, runs in named for seed, run in runs.items() if run.failure)
-    ours = {seed: score for seed, run in candidate.items() if (score := run.score(mode)) is not None}
-    theirs = {seed: score for seed, run in baseline.items() if (score := run.score(mode)) is not None}
+    ours = {seed: score for seed, run in candidate.items() if (score := run.best_score(mode)) is not None}
+    theirs = {seed: score for seed, run in baseline.items() if (score := run.best_score(mode)) is not None}
     seeds = tuple(seed for seed in baseline if seed in ours and seed in theirs)
     sign = 1 if mode == "max" else -1
     gains = [sign * (ours[seed] - theirs[seed]) for seed in seeds]
-    found = interval(gains, n_intervals=n_compared) if len(gains) > 1 else None
+    found = compute_interval(gains, n_intervals=n_compared) if len(gains) > 1 else None
     whole = len(seeds) == len(baseline.keys() | candidate.keys()) and bool(seeds)
     return Verdict(
-        finding=_finding(found, whole=whole, in_force=_in_force(baseline) or _in_force(candidate)),
+        finding=_choose_finding(found, whole=whole, in_force=_has_seed_effect(baseline) or _has_seed_effect(candidate)),
         seeds=seeds,
-        baseline=spread([theirs[seed] for seed in seeds]) if seeds else None,
-        candidate=spread([ours[seed] for seed in seeds]) if seeds else None,
+        baseline=compute_statistics([theirs[seed] for seed in seeds]) if seeds else None,
+        candidate=compute_statistics([ours[seed] for seed in seeds]) if seeds else None,
         gain=math.fsum(gains) / len(gains) if gains else None,
         interval=found,
         n_compared=n_compared,
@@ -123,13 +123,13 @@ def judge(
     )
 
 
-def _in_force(runs: Mapping[int, SeedRun]) -> bool:
+def _has_seed_effect(runs: Mapping[int, SeedRun]) -> bool:
     """Tell whether a seed changes anything: two runs that are equal in every epoch had the same random numbers."""
     curves = [tuple(run.curve.items()) for run in runs.values()]
     return len(set(curves)) > 1
 
 
-def _finding(found: Interval | None, *, whole: bool, in_force: bool) -> Finding:
+def _choose_finding(found: Interval | None, *, whole: bool, in_force: bool) -> Finding:
     if not whole:
         return "incomplete"
     if found is None:
@@ -141,15 +141,15 @@ def _finding(found: Interval | None, *, whole: bool, in_force: bool) -> Finding:
     return "loss" if found.high < 0 else "noise"
 
 
-def _words(verdict: Verdict) -> str:
+def _build_sentence(verdict: Verdict) -> str:
     gain = verdict.gain or 0.0
     match verdict.finding:
         case "gain":
-            return f"the gain of {gain:.3g} over the hardcoded values is real: {_range(verdict)}"
+            return f"the gain of {gain:.3g} over the hardcoded values is real: {_describe_interval(verdict)}"
         case "loss":
-            return f"the loss of {-gain:.3g} against the hardcoded values is real: {_range(verdict)}"
+            return f"the loss of {-gain:.3g} against the hardcoded values is real: {_describe_interval(verdict)}"
         case "noise":
-            return f"not distinguishable from seed noise: a difference of {gain:+.3g}, {_range(verdict)}"
+            return f"not distinguishable from seed noise: a difference of {gain:+.3g}, {_describe_interval(verdict)}"
         case "one seed":
             return f"a difference of {gain:+.3g} with one seed says nothing of the noise: take --seeds 5 or more"
         case "no seed":
@@ -159,12 +159,12 @@ def _words(verdict: Verdict) -> str:
                 "Does the program make its random numbers with generators of its own?"
             )
         case "incomplete":
-            return f"no verdict: {_missing(verdict.failures)}"
+            return f"no verdict: {_describe_failures(verdict.failures)}"
         case never:
             assert_never(never)
 
 
-def _range(verdict: Verdict) -> str:
+def _describe_interval(verdict: Verdict) -> str:
     assert verdict.interval is not None
     low, high = verdict.interval.low, verdict.interval.high
     if verdict.finding == "loss":
@@ -173,7 +173,7 @@ def _range(verdict: Verdict) -> str:
     return f"{CONFIDENCE:.0%} interval {low:.3g} to {high:.3g}{together}"
 
 
-def _missing(failures: Sequence[tuple[str, int, str]]) -> str:
+def _describe_failures(failures: Sequence[tuple[str, int, str]]) -> str:
     if not failures:
         return "not every run came to its end"
     name, seed, reason = failures[0]

@@ -30,17 +30,17 @@ class PriorTrials:
     """How many do not count, by the reason."""
 
 
-def knowledge_of(name: str, storage: Path, space: Space, promoted: Sequence[PromotedConstant]) -> PriorTrials:
+def read_prior_trials(name: str, storage: Path, space: Space, promoted: Sequence[PromotedConstant]) -> PriorTrials:
     """Return what an experiment knows; raise ExperimentError where it searched something else."""
     other = open_experiment(name, storage)
-    _check_same(other, space)
+    _check_same_search(other, space)
     taken: list[TrialResult] = []
     left_out: Counter[str] = Counter()
     for trial in other.trials:
         if trial.repeat_of is not None:
             continue  # the one that it repeats is there
-        values = _fitted(trial.values, {item.key: item.dimension for item in promoted}, space)
-        reason = _reason(trial, values, space, hardcoded_values(promoted))
+        values = _convert_values(trial.values, {item.key: item.dimension for item in promoted}, space)
+        reason = _exclusion_reason(trial, values, space, hardcoded_values(promoted))
         if reason is None and values is not None:
             taken.append(replace(trial, values=values))
         else:
@@ -48,21 +48,21 @@ def knowledge_of(name: str, storage: Path, space: Space, promoted: Sequence[Prom
     return PriorTrials(experiment=other.paths.name, trials=tuple(taken), left_out=dict(left_out))
 
 
-def _check_same(other: StoredExperiment, space: Space) -> None:
+def _check_same_search(other: StoredExperiment, space: Space) -> None:
     theirs, ours = other.space, space
     if theirs.dimensions.keys() != ours.dimensions.keys():
         what = f"{other.paths.name} searched {', '.join(theirs.dimensions)}, this space {', '.join(ours.dimensions)}"
         raise ExperimentError("--from", what, "Take an experiment with the same constants, or leave --from out.")
     if theirs.objectives != ours.objectives:
-        what = f"{other.paths.name} searched {_goal(theirs)}, this space {_goal(ours)}"
+        what = f"{other.paths.name} searched {_describe_goal(theirs)}, this space {_describe_goal(ours)}"
         raise ExperimentError("--from", what, "Take an experiment with the same metric, or leave --from out.")
 
 
-def _goal(space: Space) -> str:
+def _describe_goal(space: Space) -> str:
     return " and ".join(f"{each.mode} of {each.metric}" for each in space.objectives)
 
 
-def _reason(
+def _exclusion_reason(
     trial: TrialResult, values: Mapping[str, Value] | None, space: Space, known: Mapping[str, Value]
 ) -> str | None:
     """Return why a trial does not count, or None."""
@@ -77,7 +77,9 @@ def _reason(
     return None
 
 
-def _fitted(values: Mapping[str, Value], dimensions: Mapping[str, Dimension], space: Space) -> dict[str, Value] | None:
+def _convert_values(
+    values: Mapping[str, Value], dimensions: Mapping[str, Dimension], space: Space
+) -> dict[str, Value] | None:
     """Return the values in this space's order and types; None where one is missing or outside its range."""
     fitted: dict[str, Value] = {}
     for name, dimension in dimensions.items():

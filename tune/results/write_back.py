@@ -141,14 +141,14 @@ class WriteBack:
     """The program with the trial's options that are in no config file; empty where there are none."""
 
     @property
-    def written(self) -> dict[str, Value]:
+    def written_values(self) -> dict[str, Value]:
         """The values that the files hold after the rewrites, by constant."""
         values = {each.key: each.value for each in self.wanted if each.now is not None}
         constants = {key: value for key, value in values.items() if not isinstance(value, Unknown)}
         return constants | {each.key: each.value for each in self.options if each.is_as_searched}
 
 
-def pick(experiment: StoredExperiment, number: int | None) -> TrialResult:
+def select_trial(experiment: StoredExperiment, number: int | None) -> TrialResult:
     """Return the trial of this number, else the best; raise ExperimentError where there is none."""
     folder = display_path(experiment.paths.folder)
     if number is None:
@@ -169,9 +169,9 @@ def write_back(experiment: StoredExperiment, trial: TrialResult) -> WriteBack:
     ProgramError where the program is gone or no longer Python, and ApplyError where a value cannot be written without
     changing more than a literal.
     """
-    then, now = experiment.snapshot.stored_program, _current(experiment.snapshot.program)
+    then, now = experiment.snapshot.stored_program, _reread_program(experiment.snapshot.program)
     promoted = resolve_constants(experiment.space, then)
-    values = {item.key: in_type(trial.values[item.key], item) for item in promoted if item.key in trial.values}
+    values = {item.key: as_program_type(trial.values[item.key], item) for item in promoted if item.key in trial.values}
     searched = {item.key: item.constant for item in promoted if isinstance(item.constant, Constant)}
     standing = find_drift(searched.values(), then, now)
     applied = read_applied(experiment.paths)
@@ -181,7 +181,7 @@ def write_back(experiment: StoredExperiment, trial: TrialResult) -> WriteBack:
         if key in values or trial.is_baseline
     )
     options = {item.key: item.constant for item in promoted if isinstance(item.constant, Option)}
-    configured = _configured(experiment, now, promoted, values, applied)
+    configured = _find_config_options(experiment, now, promoted, values, applied)
     places = {
         each.now.config: each.value
         for each in configured
@@ -197,14 +197,16 @@ def write_back(experiment: StoredExperiment, trial: TrialResult) -> WriteBack:
         program=now,
         wanted=wanted,
         options=configured,
-        rewrites=(*_rewrite(wanted, then, now, restores=trial.is_baseline), *rewrite_configs(places)),
-        elsewhere=_elsewhere(then, now, wanted),
-        command=_command(experiment, now, words, values),
+        rewrites=(*_build_rewrites(wanted, then, now, restores=trial.is_baseline), *rewrite_configs(places)),
+        elsewhere=_find_other_changes(then, now, wanted),
+        command=_build_command(experiment, now, words, values),
         gone=tuple(key for key in options.keys() - is_configured - words.keys()),
     )
 
 
-def _rewrite(wanted: Sequence[ConstantUpdate], then: Program, now: Program, *, restores: bool) -> tuple[Rewrite, ...]:
+def _build_rewrites(
+    wanted: Sequence[ConstantUpdate], then: Program, now: Program, *, restores: bool
+) -> tuple[Rewrite, ...]:
     """Return the files with the values in them; ``restores``: with the expressions that were searched."""
     if restores:
         return restore_expressions(now, then, {each.now: each.was for each in wanted if each.now is not None})
@@ -216,7 +218,7 @@ def _rewrite(wanted: Sequence[ConstantUpdate], then: Program, now: Program, *, r
     return rewrite_sources(now, values)
 
 
-def _configured(
+def _find_config_options(
     experiment: StoredExperiment,
     now: Program,
     promoted: Sequence[PromotedConstant],
@@ -249,13 +251,13 @@ def _is_ours(applied: Applied, key: str, standing: Standing) -> bool:
             return False
 
 
-def _current(program: Program) -> Program:
+def _reread_program(program: Program) -> Program:
     if program.path.is_file():
         return replace(program)  # read anew
     raise ProgramError(None, f"the program is gone: {program.path}", "Put it back where it was searched.")
 
 
-def in_type(value: Value, item: PromotedConstant) -> Value:
+def as_program_type(value: Value, item: PromotedConstant) -> Value:
     """Return a value as the program's type: the ledger is JSON, which writes a tuple as a list."""
     known = [*item.dimension.options] if isinstance(item.dimension, Choice) else []
     if not isinstance(item.value, Unknown):
@@ -263,9 +265,9 @@ def in_type(value: Value, item: PromotedConstant) -> Value:
     return next((each for each in known if has_same_repr(as_json(each), as_json(value))), value)
 
 
-def _elsewhere(then: Program, now: Program, wanted: Sequence[ConstantUpdate]) -> tuple[str, ...]:
+def _find_other_changes(then: Program, now: Program, wanted: Sequence[ConstantUpdate]) -> tuple[str, ...]:
     """Compare the files with what was searched, and with that after an apply: our own literals are no change."""
-    held = dict(pair for each in wanted for pair in _held(each))
+    held = dict(pair for each in wanted for pair in _find_applied_values(each))
     try:
         applied = {each.source.name: each.raw for each in rewrite_sources(then, held)}
     except ApplyError:
@@ -278,11 +280,11 @@ def _elsewhere(then: Program, now: Program, wanted: Sequence[ConstantUpdate]) ->
             continue
         raw = path.read_bytes()
         if raw not in (source.raw, applied.get(name)):
-            found.append(f"{name}: {lines_changed(applied.get(name, source.raw), raw)}")
+            found.append(f"{name}: {describe_changed_lines(applied.get(name, source.raw), raw)}")
     return tuple(found)
 
 
-def _held(wanted: ConstantUpdate) -> Iterator[tuple[Constant, Value]]:
+def _find_applied_values(wanted: ConstantUpdate) -> Iterator[tuple[Constant, Value]]:
     """Yield the value that the source holds where that is what an apply wrote, or would write."""
     if wanted.is_applied:
         if not isinstance(wanted.value, Unknown):
@@ -291,7 +293,7 @@ def _held(wanted: ConstantUpdate) -> Iterator[tuple[Constant, Value]]:
         yield wanted.was, wanted.now.value
 
 
-def lines_changed(before: bytes, after: bytes) -> str:
+def describe_changed_lines(before: bytes, after: bytes) -> str:
     """Return how much of a file is not as it was: ``3 lines from line 12 on``."""
     matcher = difflib.SequenceMatcher(None, before.splitlines(), after.splitlines(), autojunk=False)
     changes = [code for code in matcher.get_opcodes() if code[0] != "equal"]
@@ -302,15 +304,15 @@ def lines_changed(before: bytes, after: bytes) -> str:
     return f"line {first}" if n_lines == 1 else f"{n_lines} lines from line {first} on"
 
 
-def _command(
+def _build_command(
     experiment: StoredExperiment, now: Program, options: Mapping[str, Option], values: Mapping[str, Value]
 ) -> tuple[str, ...]:
     if not options:
         return ()
     shape = experiment.space.shape
     assert isinstance(shape, Script)
-    return (str(_shown(now.path)), *shape.args, *option_words(options, values))
+    return (str(_relative_path(now.path)), *shape.args, *option_words(options, values))
 
 
-def _shown(path: Path) -> Path:
+def _relative_path(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

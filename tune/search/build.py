@@ -10,34 +10,31 @@ from tune.experiment.counted_fits import CountedFits
 from tune.search.checkpoint_retention import CheckpointRetention
 from tune.search.controller import SearchController, SearchLimits
 from tune.search.device_faults import DeviceFaults
-from tune.search.ray_tune import run_trials
-from tune.search.schedulers.build import build_heirs, build_rule
-from tune.search.schedulers.epochs import n_reports
+from tune.search.schedulers.build import build_pbt_exploit, build_scheduler
+from tune.search.schedulers.epochs import count_reports
 from tune.search.spec import Search
-from tune.search.study.study import SearchStudy, create_ledger, open_ledger
+from tune.search.study.study import SearchStudy
 from tune.storage_url import url_of
-from tune.trial.checkpoints.event_files import close_failed
+from tune.trial.checkpoints.event_files import finalize_failed_version
 from tune.trial.messages import Job
-from tune.trial.ray_store import close_gate
-
-__all__ = ["conductor_of", "create_ledger", "open_ledger", "run_trials", "suspended_at_end"]
+from tune.trial.ray_store import cancel_waiting_trials
 
 
 @contextlib.contextmanager
-def suspended_at_end(ledger: SearchStudy) -> Iterator[None]:
+def suspend_on_exit(ledger: SearchStudy) -> Iterator[None]:
     """Leave what did not end WAITING."""
     try:
         yield
     finally:
         with contextlib.suppress(PauseError, OSError):  # no room, or no folder: `resume` takes up what is RUNNING, too
-            ledger.suspend()
+            ledger.suspend_trials()
 
 
-def conductor_of(search: Search, ledger: SearchStudy, job: Job) -> SearchController:
+def build_controller(search: Search, ledger: SearchStudy, job: Job) -> SearchController:
     """Return what leads a search over its ledger; ``job``: with the fits that count, where a pre-flight has been."""
 
     def preflight_passed(counted: CountedFits) -> int | None:
-        n_whole = n_reports(search.space, search.program, counted)
+        n_whole = count_reports(search.space, search.program, counted)
         search.on_preflight(counted, n_whole)
         return n_whole
 
@@ -56,25 +53,25 @@ def conductor_of(search: Search, ledger: SearchStudy, job: Job) -> SearchControl
     return SearchController(
         search.paths,
         ledger,
-        build_rule(
+        build_scheduler(
             search.space,
             search.program,
-            n_reports(search.space, search.program, job.counted),
+            count_reports(search.space, search.program, job.counted),
             is_mean=job.counted is not None and job.counted.is_mean,
         ),
-        build_heirs(search.space, search.promoted, ledger),
+        build_pbt_exploit(search.space, search.promoted, ledger),
         CheckpointRetention(search.paths, modes, settings.keep_checkpoints, elsewhere=elsewhere),
         limits,
         settings.seed,
         search.on_end,
-        lambda: None if is_lost() else close_gate(job.gate),
-        lambda files, values, started: close_failed(files, values, job.hardcoded, started),
+        lambda: None if is_lost() else cancel_waiting_trials(job.gate),
+        lambda files, values, started: finalize_failed_version(files, values, job.hardcoded, started),
         preflight_passed,
-        DeviceFaults(_n_gpus(search.resources), search.on_device_left_out),
+        DeviceFaults(_count_trial_gpus(search.resources), search.on_device_left_out),
     )
 
 
-def _n_gpus(resources: Resources) -> int:
+def _count_trial_gpus(resources: Resources) -> int:
     """Return how many GPUs trials run on."""
     if not resources.gpus_per_trial:
         return 0

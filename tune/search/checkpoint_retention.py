@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tune.experiment.records import read_record
-from tune.experiment.trial_result import Mode, TrialResult, pareto_front, ranked
+from tune.experiment.trial_result import Mode, TrialResult, pareto_front, rank_trials
 from tune.paths import ExperimentPaths, VersionPaths
 
 FREE_SHARE = 0.1
@@ -54,59 +54,59 @@ class CheckpointRetention:
         self.freed = FreedCheckpoints(0, 0)
         """In this process, so far."""
 
-    def recall(self, outcomes: Sequence[TrialResult]) -> None:
+    def restore_ended_trials(self, outcomes: Sequence[TrialResult]) -> None:
         """Know the trials of earlier drivers."""
         for outcome in outcomes:
             if outcome.state in ("complete", "pruned", "failed") and outcome.repeat_of is None:
-                self._hold(outcome)
-        self._enforce(self._sizes_of_the_others(set()))
+                self._add_ended_trial(outcome)
+        self._free_surplus(self._count_other_bytes(set()))
 
-    def make_room(self, ending: TrialResult, running: Sequence[VersionPaths]) -> None:
+    def free_checkpoints(self, ending: TrialResult, running: Sequence[VersionPaths]) -> None:
         """Count a trial that is about to end; free what is not to be kept beside the ``running`` ones'."""
-        self._hold(ending)
-        self._enforce(self._sizes_of_the_others(set(running)), ending)
-        self.sweep()
+        self._add_ended_trial(ending)
+        self._free_surplus(self._count_other_bytes(set(running)), ending)
+        self.free_late_files()
 
-    def sweep(self) -> None:
+    def free_late_files(self) -> None:
         """Free once more what a trial still wrote while it was stopped."""
         for version in self._late:
-            _remove(version)
-        self._late = [version for version in self._late if not _is_through(version)]
+            _delete_checkpoints(version)
+        self._late = [version for version in self._late if not _has_trial_ended(version)]
 
-    def _hold(self, outcome: TrialResult) -> None:
+    def _add_ended_trial(self, outcome: TrialResult) -> None:
         version = self._paths.version(outcome.version)
-        size = size_of(version)
+        size = count_checkpoint_bytes(version)
         there = size > 0 or (self._elsewhere and outcome.n_epochs > 0 and not version.freed_note.is_file())
         if there and not outcome.is_baseline:
             self._held[outcome.number] = outcome
             self._sizes[outcome.number] = size
 
-    def _sizes_of_the_others(self, running: set[VersionPaths]) -> int:
+    def _count_other_bytes(self, running: set[VersionPaths]) -> int:
         """Return the bytes of what is kept in any case."""
         if self._keep is not None:
             return 0
         baseline = [self._paths.folder.glob("000,*")] if self._held else []
         kept = {*running, *(VersionPaths(folder) for found in baseline for folder in found)}
-        return sum(size_of(version) for version in kept)
+        return sum(count_checkpoint_bytes(version) for version in kept)
 
-    def _enforce(self, other_bytes: int, ending: TrialResult | None = None) -> None:
+    def _free_surplus(self, other_bytes: int, ending: TrialResult | None = None) -> None:
         if not self._held or (self._keep is not None and len(self._held) <= self._keep):
             return
-        in_order, n_best = self._in_order()
-        n_kept = max(n_best, self._n_kept([self._sizes[each.number] for each in in_order], other_bytes))
+        in_order, n_best = self._order_trials()
+        n_kept = max(n_best, self._count_kept([self._sizes[each.number] for each in in_order], other_bytes))
         for outcome in in_order[n_kept:]:
-            self._free_one(outcome, is_ending=outcome is ending)
+            self._free_trial(outcome, is_ending=outcome is ending)
 
-    def _in_order(self) -> tuple[list[TrialResult], int]:
+    def _order_trials(self) -> tuple[list[TrialResult], int]:
         """Return the trials, the best first, and how many of them count as the best: the Pareto front."""
         held = list(self._held.values())
         front = pareto_front(held, self._modes)
         numbers = {each.number for each in front}
-        others = [each for each in ranked(held, self._modes[0]) if each.number not in numbers]
+        others = [each for each in rank_trials(held, self._modes[0]) if each.number not in numbers]
         numbers |= {each.number for each in others}
         return [*front, *others, *(each for each in held if each.number not in numbers)], len(front)
 
-    def _n_kept(self, sizes: Sequence[int], other_bytes: int) -> int:
+    def _count_kept(self, sizes: Sequence[int], other_bytes: int) -> int:
         """Return how many of the best stay: the number that was asked for, or as many as fit."""
         if self._keep is not None:
             return self._keep
@@ -118,7 +118,7 @@ class CheckpointRetention:
                 return count
         return len(sizes)
 
-    def _free_one(self, outcome: TrialResult, *, is_ending: bool) -> None:
+    def _free_trial(self, outcome: TrialResult, *, is_ending: bool) -> None:
         version = self._paths.version(outcome.version)
         command = f"run_search.py retrain {self._paths.cli_argument} --trial {outcome.number}"
         version.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -126,17 +126,17 @@ class CheckpointRetention:
             f"The checkpoints of this trial were freed: others were better.\nTo train it again: {command}\n",
             encoding="utf-8",
         )
-        _remove(version)
-        if is_ending and not _is_through(version):
+        _delete_checkpoints(version)
+        if is_ending and not _has_trial_ended(version):
             self._late.append(version)
         del self._held[outcome.number]
         self.freed = FreedCheckpoints(self.freed.n_trials + 1, self.freed.n_bytes + self._sizes.pop(outcome.number))
 
 
-def size_of(version: VersionPaths) -> int:
+def count_checkpoint_bytes(version: VersionPaths) -> int:
     """Return the bytes of a version's checkpoints; two names of one file count once."""
     sizes = {}
-    for path in _files(version):
+    for path in _list_checkpoints(version):
         try:
             found = path.stat()
         except FileNotFoundError:  # its trial puts another in its place
@@ -145,15 +145,15 @@ def size_of(version: VersionPaths) -> int:
     return sum(sizes.values())
 
 
-def _files(version: VersionPaths) -> list[Path]:
+def _list_checkpoints(version: VersionPaths) -> list[Path]:
     return [path for path in version.checkpoints.rglob("*") if path != version.freed_note and path.is_file()]
 
 
-def _remove(version: VersionPaths) -> None:
-    for path in _files(version):
+def _delete_checkpoints(version: VersionPaths) -> None:
+    for path in _list_checkpoints(version):
         path.unlink(missing_ok=True)
 
 
-def _is_through(version: VersionPaths) -> bool:
+def _has_trial_ended(version: VersionPaths) -> bool:
     record = read_record(version)
     return record is None or record.ended is not None

@@ -21,8 +21,8 @@ from tune.search.schedulers.pbt import PbtExploit
 from tune.search.schedulers.scheduler import TrialScheduler
 from tune.search.study.study import BASELINE, SearchStudy
 from tune.search.study.version_folders import VersionFolders
-from tune.search.trial_end import FailureStreak, OnDeath, TrialCloser, left_in, told_by
-from tune.trial.disk_space import folder_told
+from tune.search.trial_end import FailureStreak, OnDeath, TrialCloser, read_attempt_remains, recorded_epochs
+from tune.trial.disk_space import translate_folder_errors
 from tune.trial.messages import TrialTask
 from tune.trial.reporting import EpochReport
 
@@ -59,7 +59,7 @@ class Budget:
         self._budget_s = budget_s
         self._began_s: float | None = None
 
-    def begin(self) -> None:
+    def start_clock(self) -> None:
         """Let it run; only the first call counts."""
         if self._began_s is None:
             self._began_s = time.monotonic()
@@ -113,262 +113,266 @@ class SearchController:
         """Why the search waits, most often for room on the disk: nothing more is started, and what runs ends."""
         self._budget = Budget(limits.time_budget_s)
         self._ending = threading.Event()
-        self._recall()
-        self._needs_preflight = not self._ready
+        self._restore_trials()
+        self._needs_preflight = not self._is_baseline_ready
         self.preflight_failed = False
         """Whether the baseline did not survive the pre-flight: every running trial is to end."""
         self.baseline_death: str | None = None
         """How its process died, in words, where it did."""
 
-    def _recall(self) -> None:
+    def _restore_trials(self) -> None:
         """Take up what an earlier driver left: what its scheduler knew, and its trials that did not end."""
-        self._keeper.recall(self._ledger.outcomes)
-        for number in self._ledger.reopen():
-            if (repeat := self._ledger.repeat(number, begun=True)) is not None:
+        self._keeper.restore_ended_trials(self._ledger.trial_results)
+        for number in self._ledger.reopen_trials():
+            if (repeat := self._ledger.close_as_repeat(number, begun=True)) is not None:
                 self._on_end(repeat)
             else:
-                self._versions.lead(number)
-        for number in self._usher.recall():
-            if not self._settle(number):
-                self._usher.turns.add(number)
+                self._versions.assign_folder(number)
+        for number in self._usher.restore_scheduler():
+            if not self._close_if_ended(number):
+                self._usher.turns.append_trial(number)
 
-    def _settle(self, number: int) -> bool:
+    def _close_if_ended(self, number: int) -> bool:
         """Close a trial that had ended, and whose driver did not live to write it down."""
-        record = self._versions.record(number)
+        record = self._versions.read_trial_record(number)
         if number in self._usher.stopped:
-            self._close(number, record, failed=False)
+            self._close_trial(number, record, failed=False)
             return True
-        if record is None or record.attempt != self._ledger.noted(number).get("attempt", 1):
+        if record is None or record.attempt != self._ledger.get_attributes(number).get("attempt", 1):
             return False
-        failed = record.stage == "failed" and (number != BASELINE or record.trains)
-        if failed and not self._ledger.has_others:
-            self._take(number, told_by(record), over=True)
-        complete = record.stage == "complete" and dict(record.curve).keys() <= self._ledger.curve(number).keys()
+        failed = record.stage == "failed" and (number != BASELINE or record.has_passed_preflight)
+        if failed and not self._ledger.has_other_metrics:
+            self._record_epochs(number, recorded_epochs(record), over=True)
+        complete = record.stage == "complete" and dict(record.curve).keys() <= self._ledger.read_curve(number).keys()
         if failed or complete:
-            self._close(number, record, failed=failed)
+            self._close_trial(number, record, failed=failed)
         return failed or complete
 
     @property
-    def _ready(self) -> bool:
+    def _is_baseline_ready(self) -> bool:
         """Whether the baseline passed its pre-flight."""
-        return self.baseline is not None and (self.baseline.ready or BASELINE not in self._versions)
+        return self.baseline_record is not None and (self.baseline_record.ready or BASELINE not in self._versions)
 
     @property
-    def baseline(self) -> TrialRecord | None:
+    def baseline_record(self) -> TrialRecord | None:
         """What the baseline says of itself."""
-        return self._versions.record(BASELINE)
+        return self._versions.read_trial_record(BASELINE)
 
     @property
-    def finished(self) -> bool:
+    def has_finished(self) -> bool:
         """Whether no further trial starts; while one runs, its process may die."""
         turns = self._usher.turns
-        left = turns or turns.anyone_pauses or self._running or self._has_more
-        return self.interrupted or not left
+        left = turns or turns.has_paused or self._running or self._has_more
+        return self.is_interrupted or not left
 
     @property
     def _has_more(self) -> bool:
-        through = self._ledger.exhausted and self._n_asked > BASELINE  # a grid of one point has it as its baseline
+        through = self._ledger.is_exhausted and self._n_asked > BASELINE  # a grid of one point has it as its baseline
         return self._n_asked < self._limits.trials and not through
 
     @property
-    def interrupted(self) -> bool:
+    def is_interrupted(self) -> bool:
         """Whether running trials end after their epoch."""
-        return self._ending.is_set() or self.given_up is not None or self.full is not None or self._budget.is_spent
+        return self._ending.is_set() or self.final_failure is not None or self.full is not None or self._budget.is_spent
 
     @property
-    def aborted(self) -> bool:
+    def is_aborted(self) -> bool:
         """Whether the running trials are to end now."""
-        return self.preflight_failed or (self.full is not None and not self._ready)
+        return self.preflight_failed or (self.full is not None and not self._is_baseline_ready)
 
     @property
     def runs_preflight(self) -> bool:
         """Whether the pre-flight runs."""
-        return BASELINE in self._running.values() and not self._ready
+        return BASELINE in self._running.values() and not self._is_baseline_ready
 
     @property
-    def given_up(self) -> TrialResult | None:
+    def final_failure(self) -> TrialResult | None:
         """The failure that was one too many."""
         return self._causes.last_straw
 
     @property
-    def ending(self) -> bool:
+    def is_end_requested(self) -> bool:
         """Whether ``end`` was called."""
         return self._ending.is_set()
 
-    def preflight_passed(self, counted: CountedFits | None) -> None:
+    def on_preflight_passed(self, counted: CountedFits | None) -> None:
         """Hear which fits the score comes from, before any trial trains."""
         if counted is not None:
-            self._usher.learn_length(self._on_preflight(counted), is_mean=counted.is_mean)
+            self._usher.set_trial_length(self._on_preflight(counted), is_mean=counted.is_mean)
 
-    def end(self) -> None:
+    def request_end(self) -> None:
         """Start no further trial, and let the running ones end after their epoch; from any thread."""
         self._ending.set()
 
     def next_task(self, trial_id: str) -> TrialTask | None:
         """Open the next trial, or go on with one; None while there is no room, or none is left."""
-        if self.interrupted or len(self._running) >= self._limits.at_a_time:
+        if self.is_interrupted or len(self._running) >= self._limits.at_a_time:
             return None
         tasks: list[TrialTask | None] = []
-        with self._pausing():
-            tasks.append(self._open(trial_id))
+        with self._pause_on_error():
+            tasks.append(self._open_trial(trial_id))
         return tasks[0] if tasks else None
 
-    def _open(self, trial_id: str) -> TrialTask | None:
-        if not self._has_more and self._usher.seal(self._n_asked):
-            self._move()
-        self._budget.begin()
+    def _open_trial(self, trial_id: str) -> TrialTask | None:
+        if not self._has_more and self._usher.mark_no_more_trials(self._n_asked):
+            self._apply_moves()
+        self._budget.start_clock()
         if self._usher.turns:
-            number = self._usher.turns.pop()
-            attempt = self._ledger.noted(number).get("attempt", 1) + 1
-            self._ledger.note(number, attempt=attempt)
-            self._ledger.wake(number)
+            number = self._usher.turns.pop_trial()
+            attempt = self._ledger.get_attributes(number).get("attempt", 1) + 1
+            self._ledger.set_attributes(number, attempt=attempt)
+            self._ledger.set_running(number)
         else:
-            asked, attempt = self._ask(), 1
+            asked, attempt = self._ask_new_trial(), 1
             if asked is None:
                 return None
             number = asked
         self._running[trial_id] = number
         self._n_started += 1
-        return self._task(number, attempt)
+        return self._build_task(number, attempt)
 
-    def _task(self, number: int, attempt: int) -> TrialTask:
-        first = number == BASELINE and self._needs_preflight and not self._ready
-        weights = self._heirs.checkpoint(number, self._versions.of)
+    def _build_task(self, number: int, attempt: int) -> TrialTask:
+        first = number == BASELINE and self._needs_preflight and not self._is_baseline_ready
+        weights = self._heirs.resume_checkpoint(number, self._versions.get_version)
         return TrialTask(
             number=number,
-            version=str(self._versions.of(number).folder),
+            version=str(self._versions.get_version(number).folder),
             seed=self._seed,
-            values=self._ledger.values(number),
+            values=self._ledger.get_values(number),
             hardcoded=number == BASELINE,
             preflight=first,
             rehearsal=first and self._limits.rehearsal,
             gated=self._needs_preflight and not first and self._n_started <= self._limits.at_a_time,
             attempt=attempt,
-            judged_at=self._usher.judged_at(number),
-            reported=max(self._ledger.curve(number), default=0),
-            mutations=self._ledger.mutations(number),
+            judged_at=self._usher.decision_epochs(number),
+            reported=max(self._ledger.read_curve(number), default=0),
+            mutations=self._ledger.read_mutations(number),
             weights=None if weights is None else str(weights),
-            left_out=self._devices.left_out,
+            left_out=self._devices.excluded_devices,
         )
 
-    def _ask(self) -> int | None:
+    def _ask_new_trial(self) -> int | None:
         """Open a trial that is to be trained; None where no more are left."""
         while self._has_more:
-            number, _ = self._ledger.ask_baseline() if self._n_asked == BASELINE else self._ledger.ask()
+            number, _ = self._ledger.ask_baseline() if self._n_asked == BASELINE else self._ledger.ask_trial()
             self._n_asked += 1
-            repeat = self._ledger.repeat(number)
+            repeat = self._ledger.close_as_repeat(number)
             if repeat is None:
-                self._versions.lead(number)
-                self._usher.opened(number)
+                self._versions.assign_folder(number)
+                self._usher.on_trial_add(number)
                 return number
             self._on_end(repeat)
         return None
 
-    def report(self, trial_id: str, epochs: Sequence[EpochReport]) -> bool:
+    def receive_epochs(self, trial_id: str, epochs: Sequence[EpochReport]) -> bool:
         """Write epochs down; return True when the trial is to stop. One that is through anyway is not stopped.
 
         All is on disk before the trial hears of it.
         """
         number = self._running[trial_id]
-        with self._pausing(number):
-            self._take(number, epochs)
-        if self.interrupted and not epochs[-1].last and number not in self._usher.stopped:
+        with self._pause_on_error(number):
+            self._record_epochs(number, epochs)
+        if self.is_interrupted and not epochs[-1].last and number not in self._usher.stopped:
             self._interrupted.add(number)
-        return number in self._usher.stopped or number in self._interrupted or self._usher.turns.pauses(number)
+        return number in self._usher.stopped or number in self._interrupted or self._usher.turns.is_pausing(number)
 
-    def _take(self, number: int, epochs: Sequence[EpochReport], *, over: bool = False) -> None:
+    def _record_epochs(self, number: int, epochs: Sequence[EpochReport], *, over: bool = False) -> None:
         """Write epochs down, and let the scheduler judge them; it neither stops nor pauses a trial that is over."""
-        known = self._ledger.curve(number).keys()
+        known = self._ledger.read_curve(number).keys()
         new = [each for each in epochs if each.epoch not in known]
         if not new:
             return
-        self._ledger.report_all(number, new)
+        self._ledger.write_epochs(number, new)
         for each in new:
-            self._usher.judge(number, each, last=each.last or over)
-        self._move()
+            self._usher.on_trial_result(number, each, last=each.last or over)
+        self._apply_moves()
 
-    def _move(self) -> None:
+    def _apply_moves(self) -> None:
         """Do with paused trials what the scheduler says."""
-        for number in self._usher.moves():
-            self._close(number, self._versions.record(number), failed=False)
+        for number in self._usher.apply_moves():
+            self._close_trial(number, self._versions.read_trial_record(number), failed=False)
 
-    def pause(self, trial_id: str, error: PauseError) -> None:
+    def pause_search(self, trial_id: str, error: PauseError) -> None:
         """Hear why the search has to wait."""
-        with self._pausing(self._running.get(trial_id)):
+        with self._pause_on_error(self._running.get(trial_id)):
             raise error
 
     @contextlib.contextmanager
-    def _pausing(self, number: int | None = None) -> Iterator[None]:
+    def _pause_on_error(self, number: int | None = None) -> Iterator[None]:
         """Where the disk is full, end the search politely; trial ``number``, which lost something, goes on later."""
         try:
-            with folder_told(self._paths.folder):
+            with translate_folder_errors(self._paths.folder):
                 yield
         except PauseError as error:
             self.full = self.full or type(error)(display_path(self._paths.folder), error.what, error.hint)
             if number is not None:
                 self._interrupted.add(number)
-            if self.aborted:
+            if self.is_aborted:
                 self._on_preflight_failed()
 
-    def ended(
+    def on_trial_end(
         self, trial_id: str, *, death: str | None, rest: Sequence[EpochReport] = (), is_refused: bool = False
     ) -> None:
         """Close a trial in the ledger, by what it reported and by its own record; one that was refused runs again."""
         number = self._running.pop(trial_id, None)
         if number is not None and is_refused:
-            self._usher.turns.add(number)
+            self._usher.turns.append_trial(number)
         elif number is not None:
-            with self._pausing():
-                self._take(number, rest, over=True)
-                self._end(number, death)
+            with self._pause_on_error():
+                self._record_epochs(number, rest, over=True)
+                self._end_attempt(number, death)
 
-    def _end(self, number: int, death: str | None) -> None:
-        if self._usher.turns.pauses(number):  # however its process ended: all that counts is in its checkpoint
-            self._usher.rest(number)
+    def _end_attempt(self, number: int, death: str | None) -> None:
+        if self._usher.turns.is_pausing(number):  # however its process ended: all that counts is in its checkpoint
+            self._usher.set_waiting(number)
             return
-        left = left_in(self._versions.of(number), death=death, stopped=number in self._usher.stopped)
-        is_of_device = left.failed and self._ready and self._devices.count_failure(number, left.record)
+        left = read_attempt_remains(
+            self._versions.get_version(number), death=death, stopped=number in self._usher.stopped
+        )
+        is_of_device = left.failed and self._is_baseline_ready and self._devices.count_failure(number, left.record)
         if is_of_device and left.record is not None:  # before the pre-flight the others wait in all other places
-            faults = self._ledger.noted(number).get(DEVICE_FAULTS, [])
-            self._ledger.note(number, **{DEVICE_FAULTS: [*faults, name_device_of(left.record)]})
-            self._usher.turns.add(number)
+            faults = self._ledger.get_attributes(number).get(DEVICE_FAULTS, [])
+            self._ledger.set_attributes(number, **{DEVICE_FAULTS: [*faults, name_device_of(left.record)]})
+            self._usher.turns.append_trial(number)
             return
         if not left.failed:
             self._devices.count_success(left.record)
-        if number == BASELINE and left.failed and not left.trains:
+        if number == BASELINE and left.failed and not left.has_passed_preflight:
             self.baseline_death = death
             self.preflight_failed = True
             self._on_preflight_failed()
             if left.died:
-                self._registrar.bury(number, left.version, left.record)
-        if number in self._interrupted or self.aborted or self._limits.rehearsal:
+                self._registrar.write_crash_record(number, left.version, left.record)
+        if number in self._interrupted or self.is_aborted or self._limits.rehearsal:
             return
-        if left.died and not left.hung and self._usher.revive(number, self._limits.max_failures):
+        if left.died and not left.has_hung and self._usher.retry_trial(number, self._limits.max_failures):
             return
-        self._take(number, left.epochs(several=self._ledger.has_others), over=True)
-        self._close(number, left.record, failed=left.failed and not left.through, death=death or "")
+        self._record_epochs(number, left.unreported_epochs(several=self._ledger.has_other_metrics), over=True)
+        self._close_trial(number, left.record, failed=left.failed and not left.is_complete, death=death or "")
 
     @property
-    def freed(self) -> FreedCheckpoints:
+    def freed_checkpoints(self) -> FreedCheckpoints:
         """Return what made room, after a last look at what was stopped late."""
-        self._keeper.sweep()
+        self._keeper.free_late_files()
         return self._keeper.freed
 
-    def tidy(self) -> None:
+    def delete_donor_checkpoints(self) -> None:
         """Take away what only trials need that go on."""
-        self._heirs.tidy()
+        self._heirs.delete_donor_checkpoints()
 
-    def _close(self, number: int, record: TrialRecord | None, *, failed: bool, death: str = "") -> None:
+    def _close_trial(self, number: int, record: TrialRecord | None, *, failed: bool, death: str = "") -> None:
         """Close a trial in the ledger; the scheduler may have waited for it."""
-        outcome = self._registrar.close(
+        outcome = self._registrar.close_trial(
             number,
-            self._versions.of(number),
+            self._versions.get_version(number),
             record,
             failed=failed,
             stopped=number in self._usher.stopped,
             death=death,
-            busy=[self._versions.of(each) for each in self._usher.busy(self._running.values(), number)],
+            busy=[
+                self._versions.get_version(each) for each in self._usher.trials_in_use(self._running.values(), number)
+            ],
         )
-        self._usher.ended(number, failed=outcome.state == "failed")
+        self._usher.on_trial_end(number, failed=outcome.state == "failed")
         self._on_end(outcome)
-        self._move()
+        self._apply_moves()

@@ -13,37 +13,37 @@ class TrialController(Protocol):
     """Leads trials; a search and a retraining are two of them. Called from the driver's main thread alone."""
 
     @property
-    def finished(self) -> bool:
+    def has_finished(self) -> bool:
         """Whether no further trial starts."""
 
     @property
-    def aborted(self) -> bool:
+    def is_aborted(self) -> bool:
         """Whether the running trials are to end now."""
 
     @property
-    def ending(self) -> bool:
+    def is_end_requested(self) -> bool:
         """Whether ``end`` was called."""
 
     @property
     def runs_preflight(self) -> bool:
         """Whether the pre-flight runs: it has no epochs after which it could end."""
 
-    def end(self) -> None:
+    def request_end(self) -> None:
         """Start no further trial, and let the running ones end after their epoch; from any thread."""
 
     def next_task(self, trial_id: str) -> TrialTask | None:
         """Open the next trial; None while there is no room, or none is left."""
 
-    def preflight_passed(self, counted: CountedFits | None) -> None:
+    def on_preflight_passed(self, counted: CountedFits | None) -> None:
         """Hear which fits the score comes from, before any trial trains."""
 
-    def report(self, trial_id: str, epochs: Sequence[EpochReport]) -> bool:
+    def receive_epochs(self, trial_id: str, epochs: Sequence[EpochReport]) -> bool:
         """Hear of epochs, in their order; return True when the trial is to stop."""
 
-    def pause(self, trial_id: str, error: PauseError) -> None:
+    def pause_search(self, trial_id: str, error: PauseError) -> None:
         """Hear why the search has to wait; the trial that met it is stopped, to go on later."""
 
-    def ended(
+    def on_trial_end(
         self, trial_id: str, *, death: str | None, rest: Sequence[EpochReport] = (), is_refused: bool = False
     ) -> None:
         """Close a trial that ended; ``rest``: its epochs that were not told before.
@@ -57,16 +57,16 @@ class TrialController(Protocol):
 class TrialListener(Protocol):
     """Hears of trials, from the driver's main thread; what it does there keeps the search waiting."""
 
-    def began(self, task: TrialTask) -> None:
+    def on_trial_start(self, task: TrialTask) -> None:
         """Hear that a trial starts, or goes on."""
 
-    def reported(self, number: int, epoch: int, value: float) -> None:
+    def on_epoch(self, number: int, epoch: int, value: float) -> None:
         """Hear of an epoch."""
 
-    def left(self, number: int) -> None:
+    def on_worker_free(self, number: int) -> None:
         """Hear that a trial runs no more, however that came."""
 
-    def ending(self) -> None:
+    def on_search_ending(self) -> None:
         """Hear that no further trial starts; from a signal handler, so take no lock."""
 
 
@@ -79,68 +79,68 @@ class ObservedController:
         self._numbers: dict[str, int] = {}  # of running trials, by Ray's ids
 
     @property
-    def finished(self) -> bool:
+    def has_finished(self) -> bool:
         """Whether no further trial starts."""
-        return self._director.finished
+        return self._director.has_finished
 
     @property
-    def aborted(self) -> bool:
+    def is_aborted(self) -> bool:
         """Whether the running trials are to end now."""
-        return self._director.aborted
+        return self._director.is_aborted
 
     @property
-    def ending(self) -> bool:
+    def is_end_requested(self) -> bool:
         """Whether ``end`` was called."""
-        return self._director.ending
+        return self._director.is_end_requested
 
     @property
     def runs_preflight(self) -> bool:
         """Whether the pre-flight runs."""
         return self._director.runs_preflight
 
-    def end(self) -> None:
+    def request_end(self) -> None:
         """Start no further trial, and let the running ones end after their epoch; from any thread."""
-        self._director.end()
-        self._watch.ending()
+        self._director.request_end()
+        self._watch.on_search_ending()
 
     def next_task(self, trial_id: str) -> TrialTask | None:
         """Open the next trial; None while there is no room, or none is left."""
         task = self._director.next_task(trial_id)
         if task is not None:
             self._numbers[trial_id] = task.number
-            self._watch.began(task)
+            self._watch.on_trial_start(task)
         return task
 
-    def preflight_passed(self, counted: CountedFits | None) -> None:
+    def on_preflight_passed(self, counted: CountedFits | None) -> None:
         """Hear which fits the score comes from."""
-        self._director.preflight_passed(counted)
+        self._director.on_preflight_passed(counted)
 
-    def report(self, trial_id: str, epochs: Sequence[EpochReport]) -> bool:
+    def receive_epochs(self, trial_id: str, epochs: Sequence[EpochReport]) -> bool:
         """Hear of epochs; return True when the trial is to stop."""
-        stops = self._director.report(trial_id, epochs)
-        self._tell(self._numbers[trial_id], epochs)
+        stops = self._director.receive_epochs(trial_id, epochs)
+        self._notify_epochs(self._numbers[trial_id], epochs)
         return stops
 
-    def _tell(self, number: int, epochs: Sequence[EpochReport]) -> None:
+    def _notify_epochs(self, number: int, epochs: Sequence[EpochReport]) -> None:
         for each in epochs:
-            self._watch.reported(number, each.epoch, each.value)
+            self._watch.on_epoch(number, each.epoch, each.value)
 
-    def pause(self, trial_id: str, error: PauseError) -> None:
+    def pause_search(self, trial_id: str, error: PauseError) -> None:
         """Hear from a trial why the search has to wait."""
-        self._director.pause(trial_id, error)
+        self._director.pause_search(trial_id, error)
 
-    def ended(
+    def on_trial_end(
         self, trial_id: str, *, death: str | None, rest: Sequence[EpochReport] = (), is_refused: bool = False
     ) -> None:
         """Hear that a trial ended."""
         number = self._numbers.pop(trial_id, None)
         if number is not None:
-            self._tell(number, rest)
-        self._director.ended(trial_id, death=death, rest=rest, is_refused=is_refused)
+            self._notify_epochs(number, rest)
+        self._director.on_trial_end(trial_id, death=death, rest=rest, is_refused=is_refused)
         if number is not None:
-            self._watch.left(number)
+            self._watch.on_worker_free(number)
 
 
-def watched(director: TrialController, watch: TrialListener | None) -> TrialController:
+def add_listener(director: TrialController, watch: TrialListener | None) -> TrialController:
     """Return the director, with somebody looking on if there is anybody."""
     return director if watch is None else ObservedController(director, watch)

@@ -38,7 +38,7 @@ class DeviceFaults:
         self._left_out: list[str] = []
 
     @property
-    def left_out(self) -> tuple[str, ...]:
+    def excluded_devices(self) -> tuple[str, ...]:
         """The devices that get no trial any more: ``host:device``."""
         return tuple(self._left_out)
 

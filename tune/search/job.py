@@ -14,7 +14,7 @@ from tune.promotion.options.declared_options import Option
 from tune.promotion.program import Program
 from tune.promotion.resolve import PromotedConstant, hardcoded_values
 from tune.promotion.space_checks import N_DRAWS
-from tune.search.schedulers.epochs import epochs_constant
+from tune.search.schedulers.epochs import find_epochs_constant
 from tune.space.conditions import draw_config, only_active
 from tune.space.dimensions import Value, extreme_values
 from tune.space.settings import AUTO
@@ -26,22 +26,22 @@ def build_job(
     space: Space, program: Program, promoted: Sequence[PromotedConstant], snapshot: Path, resources: Resources
 ) -> Job:
     """Return the part of a search that all its trials share."""
-    epochs = epochs_constant(program)
+    epochs = find_epochs_constant(program)
     return Job(
         program=program,
         snapshot=snapshot,
         shape=space.shape,
         constants={item.key: item.constant for item in promoted if isinstance(item.constant, Constant)},
         options={item.key: item.constant for item in promoted if isinstance(item.constant, Option)},
-        probes=_probes(space, promoted),
-        hardcoded=_hardcoded(program, promoted),
+        probes=_choose_probes(space, promoted),
+        hardcoded=_hardcoded_constants(program, promoted),
         metric=space.metric,
         mode=space.mode,
         others=tuple(each.metric for each in space.others),
         fits=None if space.settings.fits == AUTO else space.settings.fits,
         checkpoints=space.settings.checkpoints,
         pauses_trials=space.settings.scheduler in ("hyperband", "pbt") and space.stops_early,
-        trainer=_trainer(space, resources),
+        trainer=_trainer_arguments(space, resources),
         epochs_constant=None if epochs is None else epochs.name,
         n_threads=resources.n_threads,
         n_ranks=resources.workers_per_trial,
@@ -49,7 +49,7 @@ def build_job(
         folder=Path.cwd(),
         own_folder=space.settings.own_folder,
         gate=f"preflight of {snapshot}",
-        mutants=_mutants(promoted) if space.settings.scheduler == "pbt" and space.stops_early else {},
+        mutants=_extreme_values(promoted) if space.settings.scheduler == "pbt" and space.stops_early else {},
         hang_after_s=space.settings.hang_after_s,
         travels=resources.reached is not None and resources.reached.travels,
     )
@@ -67,12 +67,12 @@ def name_trial_gpus(space: Space, resources: Resources) -> str:
     return name_gpus(",".join(resources.gpus)) if resources.gpus else visible_gpus()
 
 
-def _mutants(promoted: Sequence[PromotedConstant]) -> dict[str, tuple[Value, ...]]:
+def _extreme_values(promoted: Sequence[PromotedConstant]) -> dict[str, tuple[Value, ...]]:
     """Return what may tell whether a constant can change while a trial trains: a range's ends, a choice's values."""
     return {item.key: extreme_values(item.dimension) for item in promoted}
 
 
-def _probes(space: Space, promoted: Sequence[PromotedConstant]) -> tuple[dict[str, Value], ...]:
+def _choose_probes(space: Space, promoted: Sequence[PromotedConstant]) -> tuple[dict[str, Value], ...]:
     """Return values for the options that vary, others than the baseline's: the first of their ranges, and the last.
 
     Where the space's requirements refuse those, it is an allowed one of 1,000 draws.
@@ -85,23 +85,23 @@ def _probes(space: Space, promoted: Sequence[PromotedConstant]) -> tuple[dict[st
     ends = [{key: each[place] for key, each in others.items() if each} for place in (0, -1)]
     rng = random.Random(space.settings.seed)  # noqa: S311 - no secret
     drawn = [draw_config(dimensions, {}, rng) for _ in range(N_DRAWS)] if space.requirements else []
-    allowed = (_active(space, known, values) for values in (*ends, *drawn))
+    allowed = (_active_options(space, known, values) for values in (*ends, *drawn))
     return tuple(itertools.islice((values for values in allowed if values), 2))
 
 
-def _active(space: Space, known: Mapping[str, Value], options: Mapping[str, Value]) -> dict[str, Value]:
+def _active_options(space: Space, known: Mapping[str, Value], options: Mapping[str, Value]) -> dict[str, Value]:
     """Return the options that vary beside the known values; none where a requirement is not met."""
     active = only_active({**known, **options}, space.conditions)
     met = all(each.is_met({**known, **active}) for each in space.requirements)
     return {key: value for key, value in active.items() if key in options} if met else {}
 
 
-def _trainer(space: Space, resources: Resources) -> dict[str, Value]:
+def _trainer_arguments(space: Space, resources: Resources) -> dict[str, Value]:
     accelerator = {"accelerator": "gpu" if resources.gpus_per_trial else "cpu"}
     return {**accelerator, **space.settings.trainer}
 
 
-def _hardcoded(program: Program, promoted: Sequence[PromotedConstant]) -> dict[str, Value]:
+def _hardcoded_constants(program: Program, promoted: Sequence[PromotedConstant]) -> dict[str, Value]:
     taken = {item.constant.sites for item in promoted if isinstance(item.constant, Constant)}
     return {
         constant.name: constant.value

@@ -33,7 +33,7 @@ class SearchPlan:
     """None: the space file's name, with a number if that is taken."""
 
 
-def prepare(space: Space, machine: Backend, storage: Path, name: str | None) -> SearchPlan:
+def prepare_search(space: Space, machine: Backend, storage: Path, name: str | None) -> SearchPlan:
     """Raise a UserError at whatever is wrong; on this machine this imports neither torch nor Ray nor Optuna."""
     check_settings(space)
     program = find_program(space.program)
@@ -50,14 +50,14 @@ def prepare(space: Space, machine: Backend, storage: Path, name: str | None) -> 
         space=space,
         program=program,
         promoted=promoted,
-        resources=machine.resources(space.settings, program, storage, workers.number),
+        resources=machine.allocate_resources(space.settings, program, storage, workers.number),
         workers=workers,
         storage=storage,
         name=checked_name,
     )
 
 
-def n_trials(space: Space, promoted: Sequence[PromotedConstant]) -> int:
+def count_trials(space: Space, promoted: Sequence[PromotedConstant]) -> int:
     """Return how many trials a search will have: a grid may have fewer points than trials were asked for.
 
     Conditions and requirements may leave out some more; that only visiting them tells.

@@ -8,14 +8,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tune.experiment.counted_fits import CountedFits
-from tune.experiment.trial_result import BASELINE, Mode, State, TrialResult, best_of, better, scored_epoch
+from tune.experiment.trial_result import (
+    BASELINE,
+    Mode,
+    State,
+    TrialResult,
+    find_best_epoch,
+    find_score_epoch,
+    is_improvement,
+)
 from tune.trial.messages import TrialTask
 
 WARM_UP_TRIALS = 3
 """Once 3 more trials have ended than run at a time, the first ones are ignored: they include the import of torch."""
 
 
-def remaining_s(
+def estimate_remaining_s(
     *, ended: Sequence[float], running: Sequence[tuple[float, float]], n_waiting: int, concurrency: int
 ) -> float | None:
     """Return seconds; None while nothing has shown how long a trial takes.
@@ -23,15 +31,15 @@ def remaining_s(
     ``ended`` are the durations of trials in the order of their ends, ``running`` each one's time so far and the share
     of its epochs that is done. All trials take as long as those before them did on average, whoever stopped them.
     """
-    typical = _typical_s(ended, running, concurrency)
+    typical = _mean_trial_s(ended, running, concurrency)
     if typical is None:
         return None
-    rest = [_rest_s(spent, share, typical) for spent, share in running]
+    rest = [_remaining_trial_s(spent, share, typical) for spent, share in running]
     work = sum(rest) + n_waiting * typical
     return max(work / max(1, concurrency), max(rest, default=0.0))
 
 
-def _typical_s(ended: Sequence[float], running: Sequence[tuple[float, float]], concurrency: int) -> float | None:
+def _mean_trial_s(ended: Sequence[float], running: Sequence[tuple[float, float]], concurrency: int) -> float | None:
     if ended:
         warm = ended[concurrency:] if len(ended) >= concurrency + WARM_UP_TRIALS else ended
         return sum(warm) / len(warm)
@@ -39,7 +47,7 @@ def _typical_s(ended: Sequence[float], running: Sequence[tuple[float, float]], c
     return sum(whole) / len(whole) if whole else None
 
 
-def _rest_s(spent: float, share: float, typical: float) -> float:
+def _remaining_trial_s(spent: float, share: float, typical: float) -> float:
     """Return what is left of one trial: not more than its epochs say, nor than others took, since it may be stopped."""
     rest = max(0.0, typical - spent)
     return min(rest, spent * (1 - share) / share) if share > 0 else rest
@@ -67,7 +75,7 @@ class Running:
     """How many it will have if nothing stops it; None where nothing says."""
 
     @property
-    def share(self) -> float:
+    def done_share(self) -> float:
         """The part of its epochs that is done; 0 where nobody knows."""
         return min(1.0, max(self.curve, default=0) / self.n_epochs) if self.n_epochs else 0.0
 
@@ -109,9 +117,9 @@ class SearchStatus:
         return sum(self.counts[state] for state in ENDED)
 
     @property
-    def share(self) -> float:
+    def done_share(self) -> float:
         """The part of the search that is done, the epochs of running trials included."""
-        done = self.n_ended + sum(trial.share for trial in self.running)
+        done = self.n_ended + sum(trial.done_share for trial in self.running)
         return min(1.0, done / self.n_trials) if self.n_trials else 1.0
 
 
@@ -151,9 +159,9 @@ class Progress:
         self._has_ended = False  # set by a signal handler: without the lock
         for outcome in before:
             if outcome.state != "failed":
-                self._lead(outcome.number, outcome.version, outcome.curve)
+                self._update_best(outcome.number, outcome.version, outcome.curve)
 
-    def began(self, task: TrialTask) -> None:
+    def on_trial_start(self, task: TrialTask) -> None:
         """Hear that a trial starts, or goes on."""
         with self._lock:
             now = self._clock()
@@ -167,42 +175,42 @@ class Progress:
                 n_epochs=self._n_epochs,
             )
 
-    def learn_fits(self, counted: CountedFits, n_epochs: int | None) -> None:
+    def set_counted_fits(self, counted: CountedFits, n_epochs: int | None) -> None:
         """Hear what the pre-flight found; ``n_epochs``: how many values a whole trial reports."""
         with self._lock:
             self._n_epochs = n_epochs
             self._n_fits = len(counted.numbers) if counted.is_mean else None
             self._running = {number: replace(each, n_epochs=n_epochs) for number, each in self._running.items()}
 
-    def reported(self, number: int, epoch: int, value: float) -> None:
+    def on_epoch(self, number: int, epoch: int, value: float) -> None:
         """Hear of an epoch."""
         with self._lock:
             trial = self._running[number]
             trial = replace(trial, in_preflight=False, curve={**trial.curve, epoch: value})
             self._running[number] = trial
-            self._lead(number, trial.version, trial.curve)
+            self._update_best(number, trial.version, trial.curve)
 
-    def left(self, number: int) -> None:
+    def on_worker_free(self, number: int) -> None:
         """Hear that a trial runs no more: it ended, its process died, or the search ends."""
         with self._lock:
             if (trial := self._running.pop(number, None)) is not None:
                 self._durations.append(self._clock() - trial.started)
 
-    def ended(self, outcome: TrialResult) -> None:
+    def on_trial_end(self, outcome: TrialResult) -> None:
         """Hear what became of a trial; of one that was never trained too."""
         with self._lock:
             self._counts[outcome.state] += 1
             self._latest = [outcome, *self._latest][:LATEST]
             if outcome.state == "failed":
-                self._drop(outcome.number)
+                self._forget_trial(outcome.number)
             else:
-                self._lead(outcome.number, outcome.version, outcome.curve)
+                self._update_best(outcome.number, outcome.version, outcome.curve)
 
-    def ending(self) -> None:
+    def on_search_ending(self) -> None:
         """Hear that no further trial starts."""
         self._has_ended = True
 
-    def now(self) -> SearchStatus:
+    def current_status(self) -> SearchStatus:
         """Return how far the search is."""
         with self._lock:
             now = self._clock()
@@ -210,7 +218,7 @@ class Progress:
             counts: Counter[State] = Counter(self._counts)
             if running:
                 counts["running"] = len(running)
-            budget_left = None if self._time_budget_s is None else max(0.0, self._time_budget_s - self._spent(now))
+            budget_left = None if self._time_budget_s is None else max(0.0, self._time_budget_s - self._spent_s(now))
             return SearchStatus(
                 n_trials=max(self._n_trials, sum(counts.values())),
                 counts=counts,
@@ -220,34 +228,34 @@ class Progress:
                 baseline=None if self._baseline is None else self._leaders.get(self._baseline),
                 has_ended=self._has_ended or budget_left == 0.0,
                 elapsed_s=now - self._began_at,
-                left_s=self._left_s(now, running, budget_left),
+                left_s=self._estimate_left_s(now, running, budget_left),
             )
 
-    def _spent(self, now: float) -> float:
+    def _spent_s(self, now: float) -> float:
         return 0.0 if self._first_task is None else now - self._first_task
 
-    def _left_s(self, now: float, running: Sequence[Running], budget_left: float | None) -> float | None:
+    def _estimate_left_s(self, now: float, running: Sequence[Running], budget_left: float | None) -> float | None:
         n_ended = sum(self._counts[state] for state in ENDED)
-        left = remaining_s(
+        left = estimate_remaining_s(
             ended=self._durations,
-            running=[(now - trial.started, trial.share) for trial in running],
+            running=[(now - trial.started, trial.done_share) for trial in running],
             n_waiting=max(0, self._n_trials - n_ended - len(running)),
             concurrency=self.concurrency,
         )
         return left if budget_left is None or left is None else min(left, budget_left)
 
-    def _lead(self, number: int, version: str, curve: dict[int, float]) -> None:
+    def _update_best(self, number: int, version: str, curve: dict[int, float]) -> None:
         """Know a trial's best epoch, and whether it beats all others."""
-        epoch = scored_epoch(curve, self._mode, self._n_fits)
+        epoch = find_score_epoch(curve, self._mode, self._n_fits)
         if epoch is None or len(curve) < (self._n_fits or 0):
             return
         self._leaders[number] = BestTrial(version=version, score=curve[epoch], epoch=epoch)
-        if better(self._mode, curve[epoch], None if self._best is None else self._leaders[self._best].score):
+        if is_improvement(self._mode, curve[epoch], None if self._best is None else self._leaders[self._best].score):
             self._best = number
 
-    def _drop(self, number: int) -> None:
+    def _forget_trial(self, number: int) -> None:
         """Forget what a trial that failed had reached."""
         self._leaders.pop(number, None)
         if self._best == number:
             scores = {each: leader.score for each, leader in sorted(self._leaders.items())}
-            self._best = best_of(scores, self._mode)
+            self._best = find_best_epoch(scores, self._mode)

@@ -19,21 +19,21 @@ from ray.tune.experiment.trial import _TrialInfo
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from tune.cluster.process_server import ray_scratch, server_of
-from tune.cluster.ray_health import is_lost, ray_watched, wait_for_loss
+from tune.cluster.process_server import ray_temp_folder, server_socket
+from tune.cluster.ray_health import is_lost, wait_for_loss, watch_ray
 from tune.cluster.resources import Resources
-from tune.cluster.signals import interrupts_end, retake_interrupts
+from tune.cluster.signals import end_on_interrupt, reinstall_handlers
 from tune.errors import NoRoomError, RayLostError, UnsharedError
 from tune.experiment.counted_fits import read_counted_fits
 from tune.gc_control import collector_resumed
-from tune.internals.patch import replaced
-from tune.internals.ray_internals import tuner_here
+from tune.internals.patch import patch_attribute
+from tune.internals.ray_internals import keep_tuner_local
 from tune.search.controller_api import TrialController
 from tune.trial.messages import Job
 from tune.trial.process.channel import EPOCHS, NO_ROOM, READY
-from tune.trial.process.client import job_file, prepare_template
-from tune.trial.process.prepared import imported_first
-from tune.trial.ray_store import posted
+from tune.trial.process.client import prepare_template, write_job_file
+from tune.trial.process.prepared import find_top_level_imports
+from tune.trial.ray_store import publish_job
 from tune.trial.reporting import EpochReport
 from tune.trial.trainable import DIED, JOB, REFUSED, REST, SERVER, SHARE, TASK, UNSHARED, TrialTrainable
 
@@ -62,11 +62,11 @@ class ControllerSearcher(_ControllerAdapter, Searcher):
         """Return a trial's config, None while there is no room, or FINISHED."""
         if self._is_first:
             self._is_first = False
-            retake_interrupts()
+            reinstall_handlers()
         task = self._director.next_task(trial_id)
         if task is not None:
             return {TASK: task.encode(), **self._config}
-        return Searcher.FINISHED if self._director.finished else None
+        return Searcher.FINISHED if self._director.has_finished else None
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Hear that a trial ended; stopped and finished look alike here, the director knows.
@@ -77,8 +77,8 @@ class ControllerSearcher(_ControllerAdapter, Searcher):
             return
         last = result or {}
         death = "" if error else last.get(DIED)
-        rest = _epochs(last.get(REST, ()))
-        self._director.ended(trial_id, death=death, rest=rest, is_refused=last.get(REFUSED, False))
+        rest = _decode_epochs(last.get(REST, ()))
+        self._director.on_trial_end(trial_id, death=death, rest=rest, is_refused=last.get(REFUSED, False))
 
     def set_max_concurrency(self, max_concurrent: int) -> bool:
         """Keep the control: the director counts."""
@@ -112,38 +112,38 @@ class ControllerScheduler(_ControllerAdapter, FIFOScheduler):
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
         """Let Ray forget the trials that ended before this one."""
-        _forget_others_that_ended(tune_controller, trial)
+        _drop_finished_trials(tune_controller, trial)
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """Let Ray forget the others that ended: this one it may start again, when its node was preempted, say."""
-        _forget_others_that_ended(tune_controller, trial)
+        _drop_finished_trials(tune_controller, trial)
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> Any:
         """Decide about a trial after one epoch, or after several that were told together."""
         for key, kind in PAUSES.items():
             if key in result:
-                self._director.pause(trial.trial_id, kind(*result[key]))
-                return _stop(trial)
+                self._director.pause_search(trial.trial_id, kind(*result[key]))
+                return _stop_trial(trial)
         if READY in result:
-            self._director.preflight_passed(read_counted_fits(result[READY][0]))
+            self._director.on_preflight_passed(read_counted_fits(result[READY][0]))
             return TrialScheduler.CONTINUE
-        stops = self._director.report(trial.trial_id, _epochs(result[EPOCHS]))
-        return _stop(trial) if stops else TrialScheduler.CONTINUE
+        stops = self._director.receive_epochs(trial.trial_id, _decode_epochs(result[EPOCHS]))
+        return _stop_trial(trial) if stops else TrialScheduler.CONTINUE
 
 
-def _epochs(told: Iterable[tuple[Any, ...]]) -> list[EpochReport]:
+def _decode_epochs(told: Iterable[tuple[Any, ...]]) -> list[EpochReport]:
     return [EpochReport(*each) for each in told]
 
 
-def _stop(trial: Trial) -> Any:
+def _stop_trial(trial: Trial) -> Any:
     """Stop a trial, and call its actor: Ray would do so only once it has another trial for the actor."""
     worker = trial.temporary_state.ray_actor
     if worker is not None:
-        worker.end_politely.remote()
+        worker.request_stop.remote()
     return TrialScheduler.STOP
 
 
-def _forget_others_that_ended(controller: Any, this: Trial) -> None:
+def _drop_finished_trials(controller: Any, this: Trial) -> None:
     """Drop what Ray keeps of trials that are over, most of what one leaves in the driver: the ledger has them.
 
     At the end Ray would write all of them down, too. Its list is replaced, for it may be going through the old one.
@@ -164,7 +164,7 @@ class ControllerStopper(_ControllerAdapter, Stopper):
 
     def stop_all(self) -> bool:
         """Tell whether every running trial is to end."""
-        return self._director.aborted
+        return self._director.is_aborted
 
 
 def run_trials(
@@ -178,22 +178,22 @@ def run_trials(
 
     def lost(how: str) -> None:
         died.append(how)
-        director.end()
+        director.request_end()
 
     try:
-        with ray_watched(lost, on_stuck):
+        with watch_ray(lost, on_stuck):
             _run_trials(director, job, resources)
     except BaseException:  # of Ray's, that misses its process, or the interrupt
         if not died:
             raise
     if died:
         hint = "What had ended is kept, and what ran goes on from its checkpoint."
-        director.pause("", RayLostError(None, died[0], hint))
+        director.pause_search("", RayLostError(None, died[0], hint))
 
 
 def _end_by_signal(director: TrialController) -> None:
     """Let the running trials end after their epoch; interrupt a pre-flight, which has none, as a second signal does."""
-    director.end()
+    director.request_end()
     if director.runs_preflight:
         raise KeyboardInterrupt
 
@@ -201,21 +201,21 @@ def _end_by_signal(director: TrialController) -> None:
 def _run_trials(director: TrialController, job: Job, resources: Resources) -> None:
     share = {"CPU": resources.cpus_per_trial, "GPU": resources.gpus_per_trial}
     with (
-        ray_scratch() as scratch,
+        ray_temp_folder() as scratch,
         tempfile.TemporaryDirectory(dir=scratch, ignore_cleanup_errors=True) as folder,
-        tuner_here(folder) as tuner,
-        posted(job, is_lost) as place,
-        server_of(resources) as server,
-        _left_out(),
+        keep_tuner_local(folder) as tuner,
+        publish_job(job, is_lost) as place,
+        server_socket(resources) as server,
+        _omit_ray_objects(),
         _no_runtime_environment(),
-        _quiet(),
+        _silence_ray_tune(),
         collector_resumed(),
-        interrupts_end(partial(_end_by_signal, director)),
+        end_on_interrupt(partial(_end_by_signal, director)),
     ):
         if server is not None:
-            packages = dict.fromkeys(imported_first(job.program))
+            packages = dict.fromkeys(find_top_level_imports(job.program))
             with contextlib.suppress(OSError):  # where it is gone, the actors start another
-                prepare_template(server, job_file(server.parent, place, job), packages, warm=False)
+                prepare_template(server, write_job_file(server.parent, place, job), packages, warm=False)
         config = {JOB: place, SERVER: None if server is None else str(server), SHARE: share}
         tuner(
             trainable=TrialTrainable,
@@ -224,7 +224,7 @@ def _run_trials(director: TrialController, job: Job, resources: Resources) -> No
                 scheduler=ControllerScheduler(director),
                 num_samples=-1,
                 reuse_actors=True,
-                trial_dirname_creator=_dirname,
+                trial_dirname_creator=_name_trial_folder,
             ),
             run_config=RunConfig(
                 name="trials",
@@ -236,12 +236,12 @@ def _run_trials(director: TrialController, job: Job, resources: Resources) -> No
         ).fit()
 
 
-def _dirname(trial: object) -> str:
+def _name_trial_folder(trial: object) -> str:
     return str(getattr(trial, "trial_id", trial))
 
 
 @contextlib.contextmanager
-def _left_out() -> Iterator[None]:
+def _omit_ray_objects() -> Iterator[None]:
     """Send actors nothing that Ray Tune adds to a trial's config: they would import Ray Tune to read it."""
     kinds = (StorageContext, _TrialInfo)
     for kind in kinds:
@@ -260,12 +260,12 @@ def _no_runtime_environment() -> Iterator[None]:
     It is for programs in an actor (ray#28197); ours have processes of their own.
     """
     known = hasattr(class_cache, "DEFAULT_ENV_VARS")
-    with replaced(class_cache, "DEFAULT_ENV_VARS", {}) if known else contextlib.nullcontext():
+    with patch_attribute(class_cache, "DEFAULT_ENV_VARS", {}) if known else contextlib.nullcontext():
         yield
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _silence_ray_tune() -> Iterator[None]:
     """Silence Ray Tune's error for each failed trial and its warning for each trial: ours are in the ledger."""
     logger = logging.getLogger("ray.tune")
     before = logger.level

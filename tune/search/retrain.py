@@ -10,13 +10,13 @@ from tune.cluster.local_cluster import local_cluster
 from tune.cluster.resources import Resources
 from tune.errors import NoRoomError, PauseError, RayLostError
 from tune.experiment.counted_fits import CountedFits
-from tune.experiment.environment import read_surroundings
+from tune.experiment.environment import read_environment
 from tune.experiment.records import RetrainRequest, read_record
 from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths, VersionPaths, display_path
 from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import Snapshot
-from tune.search.controller_api import TrialListener, watched
+from tune.search.controller_api import TrialListener, add_listener
 from tune.search.job import build_job
 from tune.search.spec import DRIVER_LOG
 from tune.search.versions import version_name
@@ -24,9 +24,9 @@ from tune.space.conditions import restore_value
 from tune.space.dimensions import Dimension
 from tune.space.settings import AUTO, MAX_SEED
 from tune.space.space import Space
-from tune.trial.disk_space import folder_told
+from tune.trial.disk_space import translate_folder_errors
 from tune.trial.messages import TrialTask
-from tune.trial.process.output import logged_to
+from tune.trial.process.output import redirect_output
 from tune.trial.reporting import EpochReport
 
 
@@ -83,7 +83,7 @@ def retrain_name(number: int, request: RetrainRequest, outcome: TrialResult) -> 
     return version_name(number, {**seed, **outcome.values})
 
 
-def retrain(retraining: Retraining) -> bool:
+def run_retraining(retraining: Retraining) -> bool:
     """Train; what came of it is in the versions. Return whether all came to their end, failed ones too.
 
     Raises PauseError where the disk is full, or a node does not see the experiment; what has not ended goes on later.
@@ -93,7 +93,7 @@ def retrain(retraining: Retraining) -> bool:
     space, program = retraining.space, retraining.snapshot.stored_program
     promoted = resolve_constants(space, program)
     job = build_job(space, program, promoted, retraining.snapshot.folder, retraining.resources)
-    known = read_surroundings(retraining.paths)
+    known = read_environment(retraining.paths)
     trained = read_record(retraining.paths.version(retraining.runs[0].outcome.version))
     job = replace(
         job,
@@ -105,15 +105,15 @@ def retrain(retraining: Retraining) -> bool:
     )
     director = _RetrainController(retraining, {item.key: item.dimension for item in promoted})
     cluster = local_cluster(retraining.resources, on_stuck=partial(_end_without_ray, retraining))
-    with logged_to(retraining.paths.folder / DRIVER_LOG), cluster:
-        from tune.search.build import run_trials
+    with redirect_output(retraining.paths.folder / DRIVER_LOG), cluster:
+        from tune.search.ray_tune import run_trials
 
         retraining.on_start()
         stuck = partial(_end_without_ray, retraining)
-        run_trials(watched(director, retraining.watch), job, retraining.resources, stuck)
+        run_trials(add_listener(director, retraining.watch), job, retraining.resources, stuck)
     if director.full is not None:
         raise director.full
-    return not director.ending
+    return not director.is_end_requested
 
 
 def _end_without_ray(retraining: Retraining, how: str) -> None:
@@ -131,27 +131,27 @@ class _RetrainController:
         self._dimensions = dimensions
         self._waiting = deque(retraining.runs)
         self._running: dict[str, RetrainRun] = {}
-        self.ending = False
+        self.is_end_requested = False
         self.full: PauseError | None = None
 
     @property
-    def finished(self) -> bool:
+    def has_finished(self) -> bool:
         """A run that ends may ask for another one."""
-        return self.ending or not (self._waiting or self._running)
+        return self.is_end_requested or not (self._waiting or self._running)
 
     @property
-    def aborted(self) -> bool:
+    def is_aborted(self) -> bool:
         return False
 
     @property
     def runs_preflight(self) -> bool:
         return False
 
-    def end(self) -> None:
-        self.ending = True
+    def request_end(self) -> None:
+        self.is_end_requested = True
 
     def next_task(self, trial_id: str) -> TrialTask | None:
-        if self.ending or not self._waiting or len(self._running) >= self._retraining.resources.at_a_time:
+        if self.is_end_requested or not self._waiting or len(self._running) >= self._retraining.resources.at_a_time:
             return None
         run = self._waiting.popleft()
         self._running[trial_id] = run
@@ -166,17 +166,17 @@ class _RetrainController:
             judged_at=(),
         )
 
-    def preflight_passed(self, counted: CountedFits | None) -> None:
+    def on_preflight_passed(self, counted: CountedFits | None) -> None:
         pass  # no retraining has a pre-flight
 
-    def report(self, trial_id: str, epochs: Sequence[EpochReport]) -> bool:
-        return self.ending and not epochs[-1].last
+    def receive_epochs(self, trial_id: str, epochs: Sequence[EpochReport]) -> bool:
+        return self.is_end_requested and not epochs[-1].last
 
-    def pause(self, trial_id: str, error: PauseError) -> None:
+    def pause_search(self, trial_id: str, error: PauseError) -> None:
         self.full = error
-        self.end()
+        self.request_end()
 
-    def ended(
+    def on_trial_end(
         self, trial_id: str, *, death: str | None, rest: Sequence[EpochReport] = (), is_refused: bool = False
     ) -> None:
         run = self._running.pop(trial_id, None)
@@ -188,10 +188,10 @@ class _RetrainController:
             self._waiting.appendleft(replace(run, attempt=run.attempt + 1))
             return
         try:
-            with folder_told(self._retraining.paths.folder):
+            with translate_folder_errors(self._retraining.paths.folder):
                 more = self._retraining.on_end(run)
         except NoRoomError as error:
-            self.pause(trial_id, error)
+            self.pause_search(trial_id, error)
             return
         if more is not None:
             self._waiting.append(more)

@@ -21,23 +21,23 @@ from tune.errors import (
     SearchError,
     UnreadOptionError,
 )
-from tune.experiment.environment import Surroundings, read_surroundings, surroundings, write_surroundings
-from tune.experiment.lock import announce
-from tune.experiment.records import HUNG, NEVER_LOGGED, TrialRecord, counted_before
+from tune.experiment.environment import Surroundings, observe_environment, read_environment, write_environment
+from tune.experiment.lock import write_dashboard_address
+from tune.experiment.records import HUNG, NEVER_LOGGED, TrialRecord, read_baseline_fits
 from tune.paths import display_path
 from tune.promotion.snapshot import Snapshot, take_snapshot
-from tune.search.controller_api import watched
+from tune.search.controller_api import add_listener
 from tune.search.job import build_job, name_trial_gpus
 from tune.search.spec import DRIVER_LOG, Search, SearchResult
 from tune.search.trial_end import WORKER_DIED
 from tune.space.space_file import write_space
-from tune.storage.download import fetch
-from tune.trial.disk_space import folder_told, reserved
+from tune.storage.download import download_version
+from tune.trial.disk_space import hold_disk_reserve, translate_folder_errors
 from tune.trial.messages import Job
-from tune.trial.process.channel import leaves_stack
+from tune.trial.process.channel import has_written_stack
 from tune.trial.process.client import NO_PROCESS
-from tune.trial.process.output import logged_to, user_streams
-from tune.trial.process.watched import crash_places
+from tune.trial.process.output import redirect_output, user_streams
+from tune.trial.process.watched import find_crash_places
 
 if TYPE_CHECKING:
     from tune.search.controller import SearchController
@@ -51,28 +51,30 @@ def run_search(search: Search) -> SearchResult:
     fails is what the user asked for: a metric that is never logged, a program without a LightningModule.
     """
     space, paths = search.space, search.paths
-    with folder_told(paths.folder):
+    with translate_folder_errors(paths.folder):
         write_space(space, paths.space)
         snapshot = take_snapshot(search.program, paths.source, space.args)
     job = build_job(space, search.program, search.promoted, snapshot.folder, search.resources)
     job = replace(job, session=search.session)
     gpus = name_trial_gpus(space, search.resources)  # as `retrain` does: where a cluster is joined, it shows its own
-    with logged_to(paths.folder / DRIVER_LOG), _cluster(search):
+    with redirect_output(paths.folder / DRIVER_LOG), _start_cluster(search):
         search.on_start()
-        search, job = _with_share(search, job)
-        job = replace(job, surroundings=_surroundings(search, snapshot, gpus))
+        search, job = _measure_share(search, job)
+        job = replace(job, surroundings=_record_environment(search, snapshot, gpus))
         space = search.space
-        from tune.search.build import conductor_of, create_ledger, run_trials, suspended_at_end
+        from tune.search.build import build_controller, suspend_on_exit
+        from tune.search.ray_tune import run_trials
+        from tune.search.study.study import create_search_study
 
-        ledger = create_ledger(paths, space, search.promoted)
-        with suspended_at_end(ledger), reserved(paths.disk_reserve):
+        ledger = create_search_study(paths, space, search.promoted)
+        with suspend_on_exit(ledger), hold_disk_reserve(paths.disk_reserve):
             if search.command is not None:
-                ledger.notes.remember(search.command)
+                ledger.notes.add_command(search.command)
             if search.knowledge is not None:
-                ledger.learn(*search.knowledge)
-            conductor = conductor_of(search, ledger, job)
-            run_trials(watched(conductor, search.watch), job, search.resources, partial(end_without_ray, search))
-    return _finished(search, conductor, ledger)
+                ledger.add_prior_trials(*search.knowledge)
+            conductor = build_controller(search, ledger, job)
+            run_trials(add_listener(conductor, search.watch), job, search.resources, partial(end_without_ray, search))
+    return _build_result(search, conductor, ledger)
 
 
 def resume_search(search: Search, snapshot: Snapshot) -> SearchResult:
@@ -81,34 +83,38 @@ def resume_search(search: Search, snapshot: Snapshot) -> SearchResult:
     The caller holds the experiment's lock. Ray is started only where trials are left to run.
     """
     space, paths = search.space, search.paths
-    from tune.search.build import conductor_of, open_ledger, run_trials, suspended_at_end
+    from tune.search.build import build_controller, suspend_on_exit
+    from tune.search.ray_tune import run_trials
+    from tune.search.study.study import open_search_study
 
     job = build_job(space, search.program, search.promoted, snapshot.folder, search.resources)
-    ledger = open_ledger(paths, space, search.promoted)
-    with logged_to(paths.folder / DRIVER_LOG), suspended_at_end(ledger), reserved(paths.disk_reserve):
+    ledger = open_search_study(paths, space, search.promoted)
+    with redirect_output(paths.folder / DRIVER_LOG), suspend_on_exit(ledger), hold_disk_reserve(paths.disk_reserve):
         write_space(space, paths.space)
         ledger.notes.note_settings(space)
-        for outcome in ledger.outcomes:
+        for outcome in ledger.trial_results:
             if outcome.state in ("waiting", "running"):
-                fetch(paths.version(outcome.version).folder)
+                download_version(paths.version(outcome.version).folder)
         if search.command is not None:
-            ledger.notes.remember(search.command)
-        folder = ledger.notes.folder if ledger.notes.folder.is_dir() else job.folder
+            ledger.notes.add_command(search.command)
+        folder = ledger.notes.driver_folder if ledger.notes.driver_folder.is_dir() else job.folder
         job = replace(
             job,
             program=snapshot.program,
             folder=folder,
-            surroundings=read_surroundings(paths),
-            counted=counted_before(paths, ledger.outcomes),
+            surroundings=read_environment(paths),
+            counted=read_baseline_fits(paths, ledger.trial_results),
             trusts_checkpoints=search.trusts_checkpoints,
             session=search.session,
         )
-        conductor = conductor_of(search, ledger, job)
-        if not conductor.finished:
-            with _cluster(search):
+        conductor = build_controller(search, ledger, job)
+        if not conductor.has_finished:
+            with _start_cluster(search):
                 search.on_start()
-                run_trials(watched(conductor, search.watch), job, search.resources, partial(end_without_ray, search))
-    return _finished(search, conductor, ledger)
+                run_trials(
+                    add_listener(conductor, search.watch), job, search.resources, partial(end_without_ray, search)
+                )
+    return _build_result(search, conductor, ledger)
 
 
 def end_without_ray(search: Search, how: str) -> None:
@@ -129,35 +135,35 @@ def end_without_ray(search: Search, how: str) -> None:
     end_process(search.explain(RayLostError(display_path(paths.folder), how, "`resume` goes on.")))
 
 
-def _surroundings(search: Search, snapshot: Snapshot, gpus: str) -> Surroundings:
+def _record_environment(search: Search, snapshot: Snapshot, gpus: str) -> Surroundings:
     """Write down what trials run on. It takes a tenth of a second: meanwhile the process server's template imports."""
-    found = surroundings(snapshot.stored_program, search.resources.n_threads, gpus)
-    with folder_told(search.paths.folder):
-        write_surroundings(found, search.paths)
+    found = observe_environment(snapshot.stored_program, search.resources.n_threads, gpus)
+    with translate_folder_errors(search.paths.folder):
+        write_environment(found, search.paths)
     return found
 
 
-def _cluster(search: Search) -> contextlib.AbstractContextManager[None]:
+def _start_cluster(search: Search) -> contextlib.AbstractContextManager[None]:
     """Start Ray, and tell where its dashboard is."""
 
     def found(address: str) -> None:
-        announce(search.paths, address)
+        write_dashboard_address(search.paths, address)
         search.on_dashboard(address)
 
     return local_cluster(search.resources, found, partial(end_without_ray, search))
 
 
-def _with_share(search: Search, job: Job) -> tuple[Search, Job]:
+def _measure_share(search: Search, job: Job) -> tuple[Search, Job]:
     """Measure what a trial needs of a GPU, where that is asked for; the experiment's space holds what came of it."""
     if not search.resources.is_measured:
         return search, job
-    from tune.cluster.gpu_sharing import measured_share  # imports Ray
+    from tune.cluster.gpu_sharing import measure_gpu_share  # imports Ray
 
-    resources, weighed, why = measured_share(search.space, search.promoted, job, search.resources)
+    resources, weighed, why = measure_gpu_share(search.space, search.promoted, job, search.resources)
     search.on_share(resources, why)
     settings = replace(search.space.settings, gpus_per_trial=resources.gpus_per_trial)
     space = replace(search.space, settings=settings)
-    with folder_told(search.paths.folder):
+    with translate_folder_errors(search.paths.folder):
         write_space(space, search.paths.space)
     job = replace(job, gpu_share=resources.gpus_per_trial, n_threads=resources.n_threads)
     if weighed is not None:
@@ -165,25 +171,25 @@ def _with_share(search: Search, job: Job) -> tuple[Search, Job]:
     return replace(search, space=space, resources=resources), job
 
 
-def _finished(search: Search, conductor: "SearchController", ledger: "SearchStudy") -> SearchResult:
-    baseline = conductor.baseline
-    never_ran = baseline is None and not any(each.state == "complete" for each in ledger.outcomes[:1])
-    if conductor.preflight_failed or (never_ran and not conductor.ending and conductor.full is None):
+def _build_result(search: Search, conductor: "SearchController", ledger: "SearchStudy") -> SearchResult:
+    baseline = conductor.baseline_record
+    never_ran = baseline is None and not any(each.state == "complete" for each in ledger.trial_results[:1])
+    if conductor.preflight_failed or (never_ran and not conductor.is_end_requested and conductor.full is None):
         raise _preflight_error(baseline, search, conductor.baseline_death)
-    if conductor.finished and not conductor.interrupted:
-        conductor.tidy()
+    if conductor.has_finished and not conductor.is_interrupted:
+        conductor.delete_donor_checkpoints()
     return SearchResult(
-        outcomes=ledger.outcomes,
+        outcomes=ledger.trial_results,
         baseline=baseline,
-        exhausted=ledger.exhausted,
-        interrupted_by_user=conductor.ending,
-        fault=conductor.full or _given_up(conductor, search),
-        freed=conductor.freed,
+        exhausted=ledger.is_exhausted,
+        interrupted_by_user=conductor.is_end_requested,
+        fault=conductor.full or _give_up_error(conductor, search),
+        freed=conductor.freed_checkpoints,
     )
 
 
-def _given_up(conductor: "SearchController", search: Search) -> SearchError | None:
-    if (last := conductor.given_up) is None:
+def _give_up_error(conductor: "SearchController", search: Search) -> SearchError | None:
+    if (last := conductor.final_failure) is None:
         return None
     what = f"{search.space.settings.give_up_after} trials in a row failed with one cause: {last.reason}"
     log = display_path(search.paths.version(last.version).log)
@@ -196,7 +202,7 @@ def _preflight_error(record: TrialRecord | None, search: Search, death: str | No
         log = search.paths.folder / DRIVER_LOG
         hint = f"More may be said in {display_path(log)}"
         if death is not None and death.startswith(NO_PROCESS):
-            places = crash_places(log) if leaves_stack(death.rpartition(": ")[2]) else []
+            places = find_crash_places(log) if has_written_stack(death.rpartition(": ")[2]) else []
             return PreflightError(f"{display_path(places[0][0])}:{places[0][1]}" if places else None, death, hint)
         how = f": {death}" if death else ""
         return PreflightError(None, f"{WORKER_DIED} before the pre-flight{how}", hint)

@@ -26,40 +26,40 @@ class TrialQueue:
         return bool(self._next)
 
     @property
-    def anyone_pauses(self) -> bool:
+    def has_paused(self) -> bool:
         """Whether somebody waits for the scheduler."""
         return bool(self._paused)
 
     @property
-    def all(self) -> set[int]:
+    def waiting_trials(self) -> set[int]:
         """Everybody between two attempts."""
         return {*self._next, *self._paused, *self._moved}
 
-    def add(self, trial: int) -> None:
+    def append_trial(self, trial: int) -> None:
         """Put a trial behind those whose turn it is."""
         self._next.append(trial)
 
-    def pop(self) -> int:
+    def pop_trial(self) -> int:
         """Take the one whose turn it is."""
         return self._next.popleft()
 
-    def pause(self, trial: int) -> None:
+    def pause_trial(self, trial: int) -> None:
         """Let a trial wait; its process ends with this epoch."""
         self._paused.add(trial)
         self._ending.add(trial)
 
-    def pauses(self, trial: int) -> bool:
+    def is_pausing(self, trial: int) -> bool:
         """Tell whether a trial's attempt ends, or has ended, because it pauses."""
         return trial in self._paused or trial in self._moved
 
-    def freed(self, trial: int) -> None:
+    def mark_process_ended(self, trial: int) -> None:
         """Take note that the process of a pausing trial has ended."""
         self._ending.discard(trial)
         if trial in self._moved:
             self._moved.discard(trial)
             self._next.append(trial)
 
-    def apply(self, move: Move) -> bool:
+    def apply_move(self, move: Move) -> bool:
         """Let a paused trial go on, or no longer wait; tell whether one that does not go on has ended already."""
         if move.trial not in self._paused:
             return False
@@ -88,7 +88,7 @@ class StartupTimes:
         self._epoch_s: dict[int, float] = {}  # seconds of an epoch after that, by trial
         self._told = False
 
-    def hear(self, number: int, epoch: EpochReport) -> None:
+    def record_epoch(self, number: int, epoch: EpochReport) -> None:
         """Hear when an epoch ended."""
         if self._told or epoch.at is None:
             return
@@ -98,9 +98,9 @@ class StartupTimes:
         elif epoch.before is not None:
             self._gaps[number] = epoch.at - epoch.before
         if len(self._gaps) >= N_MEASURED and self._epoch_s:
-            self._tell()
+            self._report_startup()
 
-    def _tell(self) -> None:
+    def _report_startup(self) -> None:
         """Tell what is left of the gaps without the epochs in them: an epoch takes what the trial's later ones do."""
         usual_s = statistics.median(self._epoch_s.values())
         if usual_s <= 0:
@@ -109,12 +109,12 @@ class StartupTimes:
             gap / (self._epoch_s.get(number) or usual_s) - self._first[number][0] for number, gap in self._gaps.items()
         ]
         start = max(statistics.median(starts), 0.0)
-        self._ledger.notes.start_takes(start)
-        self._rule.start_takes(start)
+        self._ledger.notes.set_startup_epochs(start)
+        self._rule.set_startup_epochs(start)
         self._told = True
 
 
-def replay(
+def replay_history(
     rule: TrialScheduler,
     history: Iterable[Event],
     standing: dict[int, SchedulerDecision],
@@ -128,18 +128,18 @@ def replay(
     for event in history:
         match event:
             case TrialOpened(trial):
-                rule.opened(trial)
+                rule.on_trial_add(trial)
             case TrialReported(trial, epoch, value):
-                verdict = rule.judge(trial, epoch, value)
+                verdict = rule.on_trial_result(trial, epoch, value)
                 if trial in standing and not was_last(trial, epoch):
                     standing[trial] = verdict
             case TrialEnded(trial, failed):
-                rule.ended(trial, failed=failed)
+                rule.on_trial_end(trial, failed=failed)
             case TrialSealed():
-                rule.seal()
+                rule.mark_no_more_trials()
             case DriverStarted(n_epochs):
-                rule.start_takes(n_epochs)
-        for move in rule.moves():
+                rule.set_startup_epochs(n_epochs)
+        for move in rule.take_moves():
             if standing.get(move.trial) is SchedulerDecision.PAUSE:
                 take_over(move)
                 standing[move.trial] = SchedulerDecision.GO_ON if move.goes_on else SchedulerDecision.STOP
@@ -160,88 +160,92 @@ class SchedulerRunner:
         self.stopped: set[int] = set()
         """By the scheduler."""
 
-    def recall(self) -> list[int]:
+    def restore_scheduler(self) -> list[int]:
         """Let the scheduler hear what earlier drivers told it; return the open trials that it does not let wait."""
-        standing = dict.fromkeys(self._versions.numbers, SchedulerDecision.GO_ON)
-        replay(self._rule, self._ledger.history, standing, self._was_last, self._take_over)
+        standing = dict.fromkeys(self._versions.trial_numbers, SchedulerDecision.GO_ON)
+        replay_history(self._rule, self._ledger.history, standing, self._was_last_epoch, self._exploit_donor)
         self.stopped |= {number for number, verdict in standing.items() if verdict is SchedulerDecision.STOP}
         for number in [number for number, verdict in standing.items() if verdict is SchedulerDecision.PAUSE]:
-            self.turns.pause(number)
-            self.rest(number)
+            self.turns.pause_trial(number)
+            self.set_waiting(number)
         return [number for number, verdict in standing.items() if verdict is not SchedulerDecision.PAUSE]
 
-    def _was_last(self, number: int, epoch: int) -> bool:
-        return bool(self._ledger.noted(number).get("last_epoch") == epoch)
+    def _was_last_epoch(self, number: int, epoch: int) -> bool:
+        return bool(self._ledger.get_attributes(number).get("last_epoch") == epoch)
 
-    def learn_length(self, n_whole: int | None, *, is_mean: bool) -> None:
+    def set_trial_length(self, n_whole: int | None, *, is_mean: bool) -> None:
         """Hear how many values a whole trial reports."""
-        self._rule.learn_length(n_whole, is_mean=is_mean)
+        self._rule.set_trial_length(n_whole, is_mean=is_mean)
 
-    def opened(self, number: int) -> None:
+    def on_trial_add(self, number: int) -> None:
         """Hear of a new trial."""
-        self._rule.opened(number)
+        self._rule.on_trial_add(number)
 
-    def judged_at(self, number: int) -> tuple[int, ...] | None:
+    def decision_epochs(self, number: int) -> tuple[int, ...] | None:
         """Return the epochs at which the scheduler decides about a trial; None: any."""
-        epochs = self._rule.judged_at(number)
+        epochs = self._rule.decision_epochs(number)
         return None if epochs is None else tuple(epochs)
 
-    def seal(self, n_asked: int) -> bool:
+    def mark_no_more_trials(self, n_asked: int) -> bool:
         """Hear that no further trial comes than those so many; tell whether that is news to the scheduler."""
         if self._n_sealed == n_asked:
             return False
         self._n_sealed = n_asked
-        self._ledger.seal()
-        self._rule.seal()
+        self._ledger.mark_no_more_trials()
+        self._rule.mark_no_more_trials()
         return True
 
-    def judge(self, number: int, epoch: EpochReport, *, last: bool) -> None:
+    def on_trial_result(self, number: int, epoch: EpochReport, *, last: bool) -> None:
         """Ask the scheduler about a trial after an epoch; one that is through anyway is neither stopped nor waits."""
-        self._starts.hear(number, epoch)
-        verdict = self._rule.judge(number, epoch.epoch, epoch.value)
+        self._starts.record_epoch(number, epoch)
+        verdict = self._rule.on_trial_result(number, epoch.epoch, epoch.value)
         if verdict is SchedulerDecision.STOP and not last:
             self.stopped.add(number)
         if verdict is SchedulerDecision.PAUSE and not last and number not in self.stopped:
-            self.turns.pause(number)
+            self.turns.pause_trial(number)
 
-    def rest(self, number: int) -> None:
+    def set_waiting(self, number: int) -> None:
         """Let a trial wait whose process has ended; a move may have come already."""
-        self._ledger.rest(number)
-        self.turns.freed(number)
+        self._ledger.set_waiting(number)
+        self.turns.mark_process_ended(number)
 
-    def revive(self, number: int, max_failures: int) -> bool:
+    def retry_trial(self, number: int, max_failures: int) -> bool:
         """Let a trial whose process died go on, unless it died too often; what dies as the search ends waits."""
-        deaths = self._ledger.noted(number).get("deaths", 0) + 1
-        self._ledger.note(number, deaths=deaths)
+        deaths = self._ledger.get_attributes(number).get("deaths", 0) + 1
+        self._ledger.set_attributes(number, deaths=deaths)
         if deaths > max_failures:
             return False
-        self.turns.add(number)
+        self.turns.append_trial(number)
         return True
 
-    def busy(self, running: Iterable[int], closing: int) -> set[int]:
+    def trials_in_use(self, running: Iterable[int], closing: int) -> set[int]:
         """Return the trials whose checkpoints somebody needs: to go on with, or to take over."""
-        going_on = {*running, *self.turns.all} - {closing}
-        return going_on | {mutation["donor"] for each in going_on for mutation in self._ledger.mutations(each)[-1:]}
+        going_on = {*running, *self.turns.waiting_trials} - {closing}
+        return going_on | {
+            mutation["donor"] for each in going_on for mutation in self._ledger.read_mutations(each)[-1:]
+        }
 
-    def ended(self, number: int, *, failed: bool) -> None:
+    def on_trial_end(self, number: int, *, failed: bool) -> None:
         """Is called when a trial has ended."""
-        self._rule.ended(number, failed=failed)
+        self._rule.on_trial_end(number, failed=failed)
 
-    def moves(self) -> Iterator[int]:
+    def apply_moves(self) -> Iterator[int]:
         """Do with paused trials what the scheduler says; yield those that are to be closed.
 
         All takeovers come first: then the donors may go on.
         """
-        moves = [move for move in self._rule.moves() if self.turns.pauses(move.trial)]  # one may be through anyway
+        moves = [
+            move for move in self._rule.take_moves() if self.turns.is_pausing(move.trial)
+        ]  # one may be through anyway
         for move in moves:
-            self._take_over(move)
+            self._exploit_donor(move)
         for move in moves:
             if not move.goes_on:
                 self.stopped.add(move.trial)
-            if self.turns.apply(move):
-                self._ledger.wake(move.trial)
+            if self.turns.apply_move(move):
+                self._ledger.set_running(move.trial)
                 yield move.trial
 
-    def _take_over(self, move: Move) -> None:
+    def _exploit_donor(self, move: Move) -> None:
         if move.donor is not None:
-            self._heirs.take_over(move.trial, move.donor, self._versions.of)
+            self._heirs.exploit_donor(move.trial, move.donor, self._versions.get_version)

@@ -15,9 +15,9 @@ from tune.promotion.snapshot import open_snapshot
 from tune.search.checkpoint_retention import CheckpointRetention
 from tune.search.study.study import SearchStudy
 from tune.space.dimensions import Value
-from tune.trial.checkpoints.checkpoint_state import read_mark
-from tune.trial.process.channel import leaves_stack
-from tune.trial.process.watched import crash_places
+from tune.trial.checkpoints.checkpoint_state import read_checkpoint_state
+from tune.trial.process.channel import has_written_stack
+from tune.trial.process.watched import find_crash_places
 from tune.trial.reporting import EpochReport
 
 WORKER_DIED = "the worker died"
@@ -27,7 +27,7 @@ def explain_death(record: TrialRecord | None, death: str, version: VersionPaths)
     """Return the record of a trial whose process died, with how it did, in words, and where, if its log says."""
     if record is None:
         return None
-    places = crash_places(version.log, record.log_start) if leaves_stack(death) else []
+    places = find_crash_places(version.log, record.log_start) if has_written_stack(death) else []
     program = _program_of(version)
     own = next((place for place in places if program is not None and program.is_project_file(place[0])), None)
     library = places[0] if places and places[0] != own else None
@@ -41,7 +41,7 @@ def explain_death(record: TrialRecord | None, death: str, version: VersionPaths)
     return replace(record, ended=time.time(), failure=failure)
 
 
-def failure_in(record: TrialRecord | None, death: str) -> Failure:
+def failure_of_record(record: TrialRecord | None, death: str) -> Failure:
     """Return why a trial failed; ``death``: how its process died, where no record says anything."""
     return record.failure if record and record.failure else Failure(kind=WORKER_DIED, ours=True, message=death)
 
@@ -67,34 +67,36 @@ class AttemptRemains:
     version: VersionPaths
 
     @property
-    def trains(self) -> bool:
+    def has_passed_preflight(self) -> bool:
         """Whether the baseline came past the pre-flight and logged its metric."""
-        return self.record is not None and self.record.trains
+        return self.record is not None and self.record.has_passed_preflight
 
     @property
-    def hung(self) -> bool:
+    def has_hung(self) -> bool:
         """Whether its process was ended because it made no progress."""
         return self.record is not None and self.record.failure is not None and self.record.failure.is_a(HUNG)
 
     @property
-    def through(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether the program had ended."""
         return self.record is not None and self.record.stage == "complete"
 
-    def epochs(self, *, several: bool) -> list[EpochReport]:
+    def unreported_epochs(self, *, several: bool) -> list[EpochReport]:
         """Return what it may not have reported, from its record; if its process died, from its checkpoint too.
 
         ``several``: a record knows the first of several metrics alone, and says too little then.
         """
-        found = {} if several else {each.epoch: each for each in told_by(self.record)}
-        if (self.died or self.hung) and (mark := read_mark(self.version.last_checkpoint, whole=False)) is not None:
+        found = {} if several else {each.epoch: each for each in recorded_epochs(self.record)}
+        if (self.died or self.has_hung) and (
+            mark := read_checkpoint_state(self.version.last_checkpoint, whole=False)
+        ) is not None:
             found |= {
                 epoch: EpochReport(epoch, value, others=mark.others.get(epoch, ())) for epoch, value in mark.curve
             }
         return [found[epoch] for epoch in sorted(found)]
 
 
-def left_in(version: VersionPaths, *, death: str | None, stopped: bool) -> AttemptRemains:
+def read_attempt_remains(version: VersionPaths, *, death: str | None, stopped: bool) -> AttemptRemains:
     """Look at a version; ``death``: how its process died; ``stopped``: by the scheduler; a program may fail then."""
     record = read_record(version)
     failed = death is not None or (record is not None and record.stage == "failed" and not stopped)
@@ -107,7 +109,7 @@ def left_in(version: VersionPaths, *, death: str | None, stopped: bool) -> Attem
     )
 
 
-def told_by(record: TrialRecord | None) -> list[EpochReport]:
+def recorded_epochs(record: TrialRecord | None) -> list[EpochReport]:
     """Return the epochs in a record."""
     return [] if record is None else [EpochReport(epoch, value, n_fits=record.n_fits) for epoch, value in record.curve]
 
@@ -121,11 +123,11 @@ class FailureStreak:
         self.last_straw: TrialResult | None = None
         """The failure that was one too many."""
 
-    def succeeded(self) -> None:
+    def reset_streak(self) -> None:
         """Begin to count anew."""
         self._row.clear()
 
-    def failed(self, failure: Failure, outcome: TrialResult) -> None:
+    def add_failure(self, failure: Failure, outcome: TrialResult) -> None:
         """Count a failure."""
         if failure.is_a(NAN, INFINITE):
             return
@@ -150,7 +152,7 @@ class TrialCloser:
         self._keeper = keeper
         self._on_death = on_death
 
-    def close(
+    def close_trial(
         self,
         number: int,
         version: VersionPaths,
@@ -166,30 +168,32 @@ class TrialCloser:
         ``death``: how its process died, in words; empty where it did not, and where nobody can say.
         """
         if number == BASELINE and record is not None:
-            self._ledger.note_in_force(number, record.in_force)
+            self._ledger.note_used_options(number, record.in_force)
         noted = {} if record is None else {"worker": record.worker or f"{record.host}:{record.pid}"}
-        failure = failure_in(record, death) if failed else None
+        failure = failure_of_record(record, death) if failed else None
         if failure is not None and failure.is_a(WORKER_DIED, HUNG):
-            self.bury(number, version, record)
-        reason = self._not_finite(number) if failure is None else failure.reason
+            self.write_crash_record(number, version, record)
+        reason = self._explain_bad_metric(number) if failure is None else failure.reason
         state: State = "failed" if reason is not None else "pruned" if stopped else "complete"
-        self._keeper.make_room(replace(self._ledger.outcome(number), state=state), busy)
+        self._keeper.free_checkpoints(replace(self._ledger.get_trial_result(number), state=state), busy)
         if reason is None:
-            self._causes.succeeded()
-            return self._ledger.prune(number, **noted) if stopped else self._ledger.complete(number, **noted)
-        outcome = self._ledger.fail(number, reason, **noted)
+            self._causes.reset_streak()
+            return (
+                self._ledger.prune_trial(number, **noted) if stopped else self._ledger.complete_trial(number, **noted)
+            )
+        outcome = self._ledger.fail_trial(number, reason, **noted)
         if failure is not None:
-            self._causes.failed(failure, outcome)
+            self._causes.add_failure(failure, outcome)
         return outcome
 
-    def bury(self, number: int, version: VersionPaths, record: TrialRecord | None) -> None:
+    def write_crash_record(self, number: int, version: VersionPaths, record: TrialRecord | None) -> None:
         """Write the record of a trial whose process died."""
         if record is not None and record.stage != "failed":
-            replace(record, stage="failed").write(version)
-        self._on_death(version, self._ledger.values(number), record.started if record else time.time())
+            replace(record, stage="failed").write_record(version)
+        self._on_death(version, self._ledger.get_values(number), record.started if record else time.time())
 
-    def _not_finite(self, number: int) -> str | None:
-        for epoch, value in self._ledger.curve(number).items():
+    def _explain_bad_metric(self, number: int) -> str | None:
+        for epoch, value in self._ledger.read_curve(number).items():
             if not math.isfinite(value):
                 return f"the metric is {value} in epoch {epoch}"
-        return self._ledger.unmeasured(number)
+        return self._ledger.find_missing_metric(number)

@@ -18,29 +18,29 @@ def version_name(number: int, values: Mapping[str, Value]) -> str:
     if not values:
         return f"{name},baseline"
     for key, value in values.items():
-        part = f",{_legal(_plain(key))}={_legal(_short(value))}"
+        part = f",{_replace_forbidden(_simplify_key(key))}={_replace_forbidden(_format_value(value))}"
         if len((name + part).encode()) <= MAX_BYTES:
             name += part
     return name.rstrip(". ")  # Windows drops these at the end
 
 
-def _plain(key: str) -> str:
+def _simplify_key(key: str) -> str:
     """Return a constant's name as it is read: ``CFG.opt.lr`` is shorter than ``CFG['opt']['lr']``, too."""
     return ENTRY.sub(r".\1", key).rstrip("=")
 
 
-def _short(value: Value) -> str:
+def _format_value(value: Value) -> str:
     match value:
         case bool() | None:
             text = str(value)
         case float():
             text = f"{value:.3g}"
         case list() | tuple():
-            text = "-".join(_short(item) for item in value)
+            text = "-".join(_format_value(item) for item in value)
         case _:
             text = str(value)
     return text[:MAX_VALUE]
 
 
-def _legal(text: str) -> str:
+def _replace_forbidden(text: str) -> str:
     return FORBIDDEN.sub("_", text)

@@ -168,7 +168,10 @@ def _check_possible(key: str, conditions: Mapping[str, Condition], where: str) -
                 option for option in before if any(is_same_yaml_value(option, other) for other in options)
             )
             if not needed[parent]:
-                what = f"{key}: never varies: {parent} would have to be {_join_with_or(before)}, and {_join_with_or(options)} for {name}"
+                what = (
+                    f"{key}: never varies: {parent} would have to be {_join_with_or(before)}, and "
+                    f"{_join_with_or(options)} for {name}"
+                )
                 raise SpaceError(where, what, "Mend one of the two conditions.")
 
 

@@ -27,82 +27,82 @@ SAME_S = 1.0
 Standing = Literal["same", "newer there", "newer here", "parted"]
 
 
-def arrived(name: str | Path) -> Path:
+def resolve_local_folder(name: str | Path) -> Path:
     """Return the folder of an experiment, or of one of its versions, by path or URL; what lies at a URL is brought."""
     if not is_url(name):
         return local_folder_of(name)
     url = check_url(str(name))
     if url.startswith("file://"):
         return local_folder_of(url)
-    experiment = _experiment_above(url)
+    experiment = _find_experiment_url(url)
     storage, _, own_name = experiment.rpartition("/")
     folder = local_folder_of(storage) / own_name
-    bring(folder)
+    download_experiment(folder)
     return folder.joinpath(*url.removeprefix(experiment).strip("/").split("/")) if url != experiment else folder
 
 
-def names_at(storage: Path) -> list[str]:
+def list_remote_experiments(storage: Path) -> list[str]:
     """Return the names of the experiments that lie at the URL of a storage; none where it is a folder."""
     url = url_of(storage)
-    return [] if url is None else RemoteFolder(url).folders()
+    return [] if url is None else RemoteFolder(url).list_folders()
 
 
-def bring_all(storage: Path, names: Iterable[str] | None = None) -> None:
+def download_experiments(storage: Path, names: Iterable[str] | None = None) -> None:
     """Bring the experiments of a storage that has a URL, all or those named; what is no experiment stays there."""
-    for name in names_at(storage) if names is None else names:
+    for name in list_remote_experiments(storage) if names is None else names:
         url = url_of(storage / name)
-        if url is not None and RemoteFolder(url).has("space.yaml"):
-            bring(storage / name)
+        if url is not None and RemoteFolder(url).has_file("space.yaml"):
+            download_experiment(storage / name)
 
 
-def bring(folder: Path) -> None:
+def download_experiment(folder: Path) -> None:
     """Make an experiment's copy as new as what lies at its URL: all that is read of it but checkpoints and logs.
 
     A copy that this machine's driver is writing is the newest.
     """
     url = url_of(folder)
-    if url is not None and not _is_held(folder):
-        refresh(folder)
+    if url is not None and not _is_locked(folder):
+        refresh_copy(folder)
 
 
-def refresh(folder: Path) -> None:
-    """Do what ``bring`` does; the caller holds the experiment."""
+def refresh_copy(folder: Path) -> None:
+    """Do what ``download_experiment`` does; the caller holds the experiment."""
     url = url_of(folder)
     if url is None:
         return
     remote = RemoteFolder(url)
-    there = remote.files()
+    there = remote.list_files()
     journal = ExperimentPaths(folder).journal
-    standing = _standing(remote, journal, there.get(journal.name))
+    standing = _compare_journals(remote, journal, there.get(journal.name))
     if standing == "parted":
-        _set_aside(folder)
+        _set_copy_aside(folder)
         standing = "newer there"
     wanted = {name: entry for name, entry in there.items() if _is_read(PurePosixPath(name))}
-    _get(remote, folder, wanted, all_changed=standing == "newer there")
+    _download_files(remote, folder, wanted, all_changed=standing == "newer there")
 
 
-def fetch(folder: Path, names: Iterable[str] = ()) -> None:
+def download_version(folder: Path, names: Iterable[str] = ()) -> None:
     """Bring a version's files, all or those named, where they are newer at its URL or not here."""
     url = url_of(folder)
     if url is None:
         return
     remote = RemoteFolder(url)
-    there = remote.files()
+    there = remote.list_files()
     chosen = set(names) or there.keys()
-    _get(remote, folder, {name: entry for name, entry in there.items() if name in chosen}, all_changed=False)
+    _download_files(remote, folder, {name: entry for name, entry in there.items() if name in chosen}, all_changed=False)
 
 
-def fetch_best(version: VersionPaths) -> None:
+def download_best_checkpoint(version: VersionPaths) -> None:
     """Bring what it takes to load a version's model."""
     paths = (version.record, version.best_checkpoint, version.freed_note)
-    fetch(version.folder, [path.relative_to(version.folder).as_posix() for path in paths])
+    download_version(version.folder, [path.relative_to(version.folder).as_posix() for path in paths])
 
 
-def _experiment_above(url: str) -> str:
+def _find_experiment_url(url: str) -> str:
     """Return the URL of the experiment that another one is of or in; the same where none is found."""
     at = url
     while at.count("/") > 3:  # the slashes of s3://bucket/name
-        if RemoteFolder(at).has(ExperimentPaths(Path()).journal.name):
+        if RemoteFolder(at).has_file(ExperimentPaths(Path()).journal.name):
             return at
         at = at.rpartition("/")[0]
     return url
@@ -119,14 +119,14 @@ def _is_read(name: PurePosixPath) -> bool:
     )
 
 
-def _standing(remote: RemoteFolder, journal: Path, there: RemoteFile | None) -> Standing:
+def _compare_journals(remote: RemoteFolder, journal: Path, there: RemoteFile | None) -> Standing:
     if there is None:
         return "newer here"
     if not journal.is_file():
         return "newer there"
     if _is_same(there, journal):
         return "same"
-    theirs, ours = remote.read(journal.name) or b"", journal.read_bytes()
+    theirs, ours = remote.read_file(journal.name) or b"", journal.read_bytes()
     ours = ours[: ours.rfind(b"\n") + 1]
     if theirs.startswith(ours):
         return "same" if theirs == ours else "newer there"
@@ -139,9 +139,9 @@ def _is_same(entry: RemoteFile, path: Path) -> bool:
     return entry.size == found.st_size and abs(entry.modified - found.st_mtime) < EXACT_S
 
 
-def _get(remote: RemoteFolder, folder: Path, files: Mapping[str, RemoteFile], *, all_changed: bool) -> None:
+def _download_files(remote: RemoteFolder, folder: Path, files: Mapping[str, RemoteFile], *, all_changed: bool) -> None:
     newer = {name: folder / name for name, entry in files.items() if _is_newer(entry, folder / name, all_changed)}
-    remote.get(newer)
+    remote.copy_from_url(newer)
     for name, path in newer.items():
         modified = files[name].modified or time.time()
         os.utime(path, (modified, modified))
@@ -157,7 +157,7 @@ def _is_newer(entry: RemoteFile, path: Path, all_changed: bool) -> bool:
     return all_changed or (entry.size != found.st_size and entry.modified > found.st_mtime)
 
 
-def _is_held(folder: Path) -> bool:
+def _is_locked(folder: Path) -> bool:
     """Tell whether a process of this machine is writing the experiment."""
     lock = ExperimentPaths(folder).lock
     if not lock.is_file():
@@ -169,7 +169,7 @@ def _is_held(folder: Path) -> bool:
         return True
 
 
-def _set_aside(folder: Path) -> None:
+def _set_copy_aside(folder: Path) -> None:
     """Keep a copy that parted from what lies at the URL: another machine went on from an earlier line."""
     aside = folder.parent / SET_ASIDE / f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}"
     aside.mkdir(parents=True)

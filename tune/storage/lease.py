@@ -54,14 +54,14 @@ class Lease:
         self._renewed = 0.0
         self.lost = False
         """Whether another process writes the experiment now: nothing more may be written."""
-        self._take()
-        self._thread = threading.Thread(target=self._renew_again_and_again, daemon=True, name="lease")
+        self._acquire_lease()
+        self._thread = threading.Thread(target=self._renew_periodically, daemon=True, name="lease")
         self._thread.start()
 
     @property
-    def is_sure(self) -> bool:
+    def is_valid(self) -> bool:
         """Whether nobody else can have it: it was renewed lately."""
-        return not self.lost and (time.monotonic() - self._renewed < LAPSE_S / 2 or self._renew())
+        return not self.lost and (time.monotonic() - self._renewed < LAPSE_S / 2 or self._renew_lease())
 
     def release(self) -> None:
         """Let the next one have it at once."""
@@ -69,65 +69,65 @@ class Lease:
         self._thread.join()
         if not self.lost:
             with contextlib.suppress(StorageError):
-                self._remote.delete([NAME])
+                self._remote.delete_files([NAME])
 
-    def _take(self) -> None:
+    def _acquire_lease(self) -> None:
         self._renewed = time.monotonic()
-        if self._remote.create(NAME, self._holder().encode()) and self._is_ours():
+        if self._remote.create_file(NAME, self._create_holder().encode()) and self._is_ours():
             return
-        holder = self._read()
+        holder = self._read_holder()
         if holder is not None and holder.id != self._id:
             self._check_lapsed(holder)
-        self._remote.write(NAME, self._holder().encode())
+        self._remote.write_file(NAME, self._create_holder().encode())
         time.sleep(SETTLE_S)
         if not self._is_ours():
-            raise self._refusal(self._read())
+            raise self._create_refusal(self._read_holder())
 
     def _check_lapsed(self, holder: LeaseHolder) -> None:
         if time.time() - holder.time >= LAPSE_S:
             return
-        if holder.host == socket.gethostname() and not _lives(holder.pid):
+        if holder.host == socket.gethostname() and not _is_alive(holder.pid):
             return
-        raise self._refusal(holder)
+        raise self._create_refusal(holder)
 
-    def _refusal(self, holder: LeaseHolder | None) -> ExperimentError:
+    def _create_refusal(self, holder: LeaseHolder | None) -> ExperimentError:
         who = "" if holder is None else f" (process {holder.pid} on {holder.host})"
         hint = f"Wait for it, or end it with Ctrl-C; after a crash the way is free within {LAPSE_S:.0f} s."
         return ExperimentError(self._remote.url, f"this search is running{who}", hint)
 
-    def _renew_again_and_again(self) -> None:
+    def _renew_periodically(self) -> None:
         while not self._over.wait(RENEW_S) and not self.lost:
-            self._renew()
+            self._renew_lease()
 
-    def _renew(self) -> bool:
+    def _renew_lease(self) -> bool:
         """Say that we live, if the lease is still ours; without the network it stays as it is."""
         try:
-            holder = self._read()
+            holder = self._read_holder()
             if holder is None or holder.id != self._id:
                 self.lost = True
                 self._on_lost(holder)
                 return False
-            self._remote.write(NAME, self._holder().encode())
+            self._remote.write_file(NAME, self._create_holder().encode())
         except StorageError:
             return False
         self._renewed = time.monotonic()
         return True
 
     def _is_ours(self) -> bool:
-        holder = self._read()
+        holder = self._read_holder()
         return holder is not None and holder.id == self._id
 
-    def _read(self) -> LeaseHolder | None:
+    def _read_holder(self) -> LeaseHolder | None:
         try:
-            return LeaseHolder(**json.loads(self._remote.read(NAME) or b""))
+            return LeaseHolder(**json.loads(self._remote.read_file(NAME) or b""))
         except (ValueError, TypeError):
             return None
 
-    def _holder(self) -> LeaseHolder:
+    def _create_holder(self) -> LeaseHolder:
         return LeaseHolder(id=self._id, host=socket.gethostname(), pid=os.getpid(), time=time.time())
 
 
-def _lives(pid: int) -> bool:
+def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -59,78 +59,78 @@ class RemoteFolder:
         except ValueError as error:
             raise OptionError("--storage", f"no such protocol, got {protocol}://", KNOWN) from error
         except OSError as error:  # some connect at once
-            raise _told(error, url, "read") from error
+            raise _create_storage_error(error, url, "read") from error
         except Exception as error:  # those that need more than a URL say so in ways of their own
             what = f"{protocol}:// needs more than a URL ({type(error).__name__}: {error})"
             raise OptionError("--storage", what, KNOWN) from error
 
-    def files(self, below: str = "") -> dict[str, RemoteFile]:
+    def list_files(self, below: str = "") -> dict[str, RemoteFile]:
         """Return all files, by their names relative to ``below``; hidden ones are ours, and not among them."""
-        root = self._path(below)
-        found = self._done(lambda: self._fs.find(root, detail=True), "read", missing={})
+        root = self._full_path(below)
+        found = self._call_store(lambda: self._fs.find(root, detail=True), "read", missing={})
         entries = {}
         for path, info in found.items():
             name = path.removeprefix(root).lstrip("/")
             if name and not any(part.startswith(".") for part in name.split("/")):
-                entries[name] = RemoteFile(int(info.get("size") or 0), _modified(info))
+                entries[name] = RemoteFile(int(info.get("size") or 0), _read_modified_time(info))
         return entries
 
-    def folders(self) -> list[str]:
+    def list_folders(self) -> list[str]:
         """Return the names of the folders."""
-        found = self._done(lambda: self._fs.ls(self._root, detail=True), "read", missing=[])
+        found = self._call_store(lambda: self._fs.ls(self._root, detail=True), "read", missing=[])
         return [each["name"].rstrip("/").rpartition("/")[2] for each in found if each["type"] == "directory"]
 
-    def has(self, name: str) -> bool:
+    def has_file(self, name: str) -> bool:
         """Tell whether there is a file of this name."""
-        return bool(self._done(lambda: self._fs.exists(self._path(name)), "read"))
+        return bool(self._call_store(lambda: self._fs.exists(self._full_path(name)), "read"))
 
-    def read(self, name: str) -> bytes | None:
+    def read_file(self, name: str) -> bytes | None:
         """Return a file; None where there is none."""
-        data: bytes | None = self._done(lambda: self._fs.cat_file(self._path(name)), "read", missing=None)
+        data: bytes | None = self._call_store(lambda: self._fs.cat_file(self._full_path(name)), "read", missing=None)
         return data
 
-    def get(self, names: Mapping[str, Path]) -> None:
+    def copy_from_url(self, names: Mapping[str, Path]) -> None:
         """Bring files; each takes its place when it is whole."""
         for name, path in names.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_write(path) as aside:
-                self._done(partial(self._fs.get_file, self._path(name), str(aside)), "read")
+                self._call_store(partial(self._fs.get_file, self._full_path(name), str(aside)), "read")
 
-    def put(self, path: Path, name: str) -> None:
+    def copy_to_url(self, path: Path, name: str) -> None:
         """Carry a file there as it is now; raise FileNotFoundError where it is gone."""
         try:
-            self._done(lambda: self._fs.put_file(str(path), self._path(name)), "written")
+            self._call_store(lambda: self._fs.put_file(str(path), self._full_path(name)), "written")
         except StorageError:
             path.stat()
             raise
 
-    def write(self, name: str, data: bytes) -> None:
+    def write_file(self, name: str, data: bytes) -> None:
         """Write a file."""
-        self._done(lambda: self._fs.pipe_file(self._path(name), data), "written")
+        self._call_store(lambda: self._fs.pipe_file(self._full_path(name), data), "written")
 
-    def create(self, name: str, data: bytes) -> bool:
+    def create_file(self, name: str, data: bytes) -> bool:
         """Write a file that was not there; return False where it was. Not all stores can tell when two try at once."""
         try:
-            self._done(
-                lambda: self._fs.pipe_file(self._path(name), data, mode="create"), "written", but=FileExistsError
+            self._call_store(
+                lambda: self._fs.pipe_file(self._full_path(name), data, mode="create"), "written", but=FileExistsError
             )
         except FileExistsError:
             return False
         return True
 
-    def delete(self, names: Iterable[str]) -> None:
+    def delete_files(self, names: Iterable[str]) -> None:
         """Delete files; one that is gone is none."""
         for name in names:
-            self._done(partial(self._fs.rm_file, self._path(name)), "written", missing=None)
+            self._call_store(partial(self._fs.rm_file, self._full_path(name)), "written", missing=None)
 
     def delete_folder(self) -> None:
         """Delete all that lies here, hidden files and folders that some stores have, too."""
-        self._done(lambda: self._fs.rm(self._root, recursive=True), "written", missing=None)
+        self._call_store(lambda: self._fs.rm(self._root, recursive=True), "written", missing=None)
 
-    def _path(self, name: str) -> str:
+    def _full_path(self, name: str) -> str:
         return f"{self._root}/{name}" if name else str(self._root)
 
-    def _done(self, act: Callable[[], Any], what: str, *, but: Any = (), **fallback: Any) -> Any:
+    def _call_store(self, act: Callable[[], Any], what: str, *, but: Any = (), **fallback: Any) -> Any:
         """Return what ``act`` does; ``missing`` where there is no such file, if that is given."""
         try:
             return act()
@@ -139,10 +139,10 @@ class RemoteFolder:
         except Exception as error:  # each file system has errors of its own, and not all are OSErrors
             if "missing" in fallback and isinstance(error, FileNotFoundError) and NO_BUCKET not in str(error):
                 return fallback["missing"]
-            raise _told(error, self.url, what) from error
+            raise _create_storage_error(error, self.url, what) from error
 
 
-def _modified(info: Mapping[str, Any]) -> float:
+def _read_modified_time(info: Mapping[str, Any]) -> float:
     when = next((info[key] for key in MODIFIED if info.get(key)), 0.0)
     if isinstance(when, str):
         from datetime import datetime
@@ -151,7 +151,7 @@ def _modified(info: Mapping[str, Any]) -> float:
     return float(when.timestamp() if hasattr(when, "timestamp") else when)
 
 
-def _told(error: Exception, url: str, what: str) -> StorageError:
+def _create_storage_error(error: Exception, url: str, what: str) -> StorageError:
     """Return an error as people can use it; a query may hold a signature."""
     text = QUERY.sub("?...", str(error).partition("\n")[0])
     if isinstance(error, FileNotFoundError):

@@ -11,10 +11,19 @@ from pathlib import Path, PurePosixPath
 
 from tune.errors import StorageError
 from tune.paths import ExperimentPaths, VersionPaths
-from tune.storage.download import SAME_S, refresh
+from tune.storage.download import SAME_S, refresh_copy
 from tune.storage.lease import Lease, LeaseHolder
 from tune.storage.remote import RemoteFile, RemoteFolder
-from tune.storage.upload import LAG_S, LOST, N_TRIES, POLL_S, is_visible, patiently, send, visible
+from tune.storage.upload import (
+    LAG_S,
+    LOST,
+    N_TRIES,
+    POLL_S,
+    is_visible,
+    list_visible_files,
+    retry_on_error,
+    upload_file,
+)
 from tune.storage_url import url_of
 
 MOST_NAMED = 5  # of the files that could not be carried
@@ -23,7 +32,7 @@ Tell = Callable[[str], None]
 
 
 @contextlib.contextmanager
-def written(folder: Path, tell: Tell) -> Iterator[None]:
+def sync_experiment(folder: Path, tell: Tell) -> Iterator[None]:
     """Be the one that writes an experiment at its URL, if it has one; the caller holds it on this machine."""
     url = url_of(folder)
     if url is None:
@@ -31,29 +40,29 @@ def written(folder: Path, tell: Tell) -> Iterator[None]:
         return
     writer = _Writer(RemoteFolder(url), folder, tell)
     try:
-        refresh(folder)
+        refresh_copy(folder)
     except BaseException:
-        writer.let_go()
+        writer.release_lease()
         raise
-    writer.start()
+    writer.start_sync()
     try:
         yield
     finally:
-        writer.end()
+        writer.end_sync()
 
 
 @contextlib.contextmanager
-def sent_home(folder: Path, tell: Tell) -> Iterator[None]:
+def upload_on_exit(folder: Path, tell: Tell) -> Iterator[None]:
     """Carry in the end what was written below a folder of an experiment, if that has a URL: trials do meanwhile."""
     url = url_of(folder)
     try:
         yield
     finally:
         if url is not None:
-            _Settlement(RemoteFolder(url), folder, tell).finish()
+            _Settlement(RemoteFolder(url), folder, tell).finish_sync()
 
 
-def erase(folder: Path) -> None:
+def erase_experiment(folder: Path) -> None:
     """Remove an experiment that was not to be, here and at its URL; the caller holds it."""
     shutil.rmtree(folder)
     delete_at_url(folder)
@@ -64,14 +73,14 @@ def delete_at_url(folder: Path) -> None:
     url = url_of(folder)
     if url is not None:
         remote = RemoteFolder(url)
-        patiently(remote.delete_folder, N_TRIES)
+        retry_on_error(remote.delete_folder, N_TRIES)
 
 
-def send_file(path: Path) -> None:
+def upload_if_remote(path: Path) -> None:
     """Carry one file of an experiment that has a URL, if it is there; raise StorageError where that cannot be done."""
     url = url_of(path.parent)
     if url is not None and path.is_file():
-        patiently(lambda: send(RemoteFolder(url), path, path.parent), N_TRIES)
+        retry_on_error(lambda: upload_file(RemoteFolder(url), path, path.parent), N_TRIES)
 
 
 class _Settlement:
@@ -84,29 +93,29 @@ class _Settlement:
         self.left: list[str] = []
         """What was to be carried when it was tried last, and was not."""
 
-    def settle(self, settled_s: float = 0.0) -> None:
+    def sync_folder(self, settled_s: float = 0.0) -> None:
         """Carry what has not changed for so long; delete there the checkpoints that were freed here."""
-        there = self.remote.files()
+        there = self.remote.list_files()
         self.left = [
             path.relative_to(self.folder).as_posix()
-            for path in visible(self.folder)
+            for path in list_visible_files(self.folder)
             if _is_behind(there.get(path.relative_to(self.folder).as_posix()), path, settled_s)
         ]
         for name in tuple(self.left):
             with contextlib.suppress(FileNotFoundError):
-                send(self.remote, self.folder / name, self.folder)
+                upload_file(self.remote, self.folder / name, self.folder)
             self.left.remove(name)
-        self.remote.delete(name for name in there if self._is_freed(PurePosixPath(name)))
+        self.remote.delete_files(name for name in there if self._is_freed(PurePosixPath(name)))
 
     def _is_freed(self, name: PurePosixPath) -> bool:
         version = VersionPaths(self.folder.joinpath(*name.parts[:-2]))
         path = self.folder / name
         return path.parent == version.checkpoints and version.freed_note.is_file() and not path.is_file()
 
-    def finish(self) -> None:
+    def finish_sync(self) -> None:
         """Carry all that is left; name what cannot be carried, and where it is."""
         try:
-            patiently(self.settle, N_TRIES)
+            retry_on_error(self.sync_folder, N_TRIES)
         except StorageError as error:
             named = ", ".join(self.left[:MOST_NAMED]) + (", ..." if len(self.left) > MOST_NAMED else "")
             self.tell(f"warning: not everything is at {self.remote.url}: {error.what}")
@@ -121,46 +130,46 @@ class _Writer(_Settlement):
         super().__init__(remote, folder, tell)
         (folder / LOST).unlink(missing_ok=True)
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True, name="writer")
+        self._thread = threading.Thread(target=self._sync_periodically, daemon=True, name="writer")
         self._own: dict[Path, tuple[int, int]] = {}
         self._troubled: float | None = None  # since when nothing could be carried
         self._lease = Lease(remote, self._on_lost)
 
-    def start(self) -> None:
+    def start_sync(self) -> None:
         """Begin to carry."""
         self._thread.start()
 
-    def end(self) -> None:
+    def end_sync(self) -> None:
         """Carry the rest, and let go."""
         self._over.set()
         self._thread.join()
         if not self._lease.lost:
-            self.finish()
-        self.let_go()
+            self.finish_sync()
+        self.release_lease()
 
-    def let_go(self) -> None:
+    def release_lease(self) -> None:
         """Let the next one write."""
         self._lease.release()
 
-    def _run(self) -> None:
+    def _sync_periodically(self) -> None:
         pause_s, settled = POLL_S, time.monotonic()
         while not self._over.wait(pause_s):
             if self._lease.lost:
                 return
             try:
-                if not self._lease.is_sure:
+                if not self._lease.is_valid:
                     raise StorageError(self.remote.url, "the lease cannot be renewed", None)
-                self._carry_own()
+                self._upload_own_files()
                 if time.monotonic() - settled >= LAG_S:
                     settled = time.monotonic()
-                    self.settle(settled_s=LAG_S)
-                self._well()
+                    self.sync_folder(settled_s=LAG_S)
+                self._on_recovery()
                 pause_s = POLL_S
             except StorageError as error:
-                self._ill(error)
+                self._on_error(error)
                 pause_s = min(2 * pause_s, LAG_S)
 
-    def _carry_own(self) -> None:
+    def _upload_own_files(self) -> None:
         """Carry the ledger, the space, the source, the report: what the driver writes."""
         own = [path for path in self.folder.iterdir() if path.is_file()] if self.folder.is_dir() else []
         source = ExperimentPaths(self.folder).source
@@ -169,17 +178,17 @@ class _Writer(_Settlement):
                 found = path.stat()
                 sign = (found.st_size, found.st_mtime_ns)
                 if is_visible(path, self.folder) and path.is_file() and self._own.get(path) != sign:
-                    send(self.remote, path, self.folder)
+                    upload_file(self.remote, path, self.folder)
                     self._own[path] = sign
 
-    def _ill(self, error: StorageError) -> None:
+    def _on_error(self, error: StorageError) -> None:
         if self._troubled is None:
             self._troubled = time.monotonic()
         elif 0 < self._troubled < time.monotonic() - LAG_S:
             self._troubled = 0.0  # told
             self.tell(f"warning: {error.where}: {error.what}; the search goes on in {self.folder}")
 
-    def _well(self) -> None:
+    def _on_recovery(self) -> None:
         if self._troubled == 0.0:
             self.tell(f"{self.remote.url} is reached again")
         self._troubled = None

@@ -35,38 +35,38 @@ class Uploader:
         self._files = files
         self._sent: dict[Path, tuple[int, int]] = {}  # sizes and times of what is there
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look_again_and_again, daemon=True, name="carrier")
+        self._thread = threading.Thread(target=self._upload_periodically, daemon=True, name="carrier")
 
-    def start(self) -> None:
+    def start_uploads(self) -> None:
         """Begin to look for changes."""
         self._thread.start()
 
-    def stop(self, n_tries: int = 1) -> None:
+    def stop_uploads(self, n_tries: int = 1) -> None:
         """Carry what is left, and end; raise StorageError where it cannot be carried."""
         self._over.set()
         self._thread.join()
-        patiently(self.carry, n_tries)
+        retry_on_error(self.upload_changes, n_tries)
 
-    def carry(self) -> None:
+    def upload_changes(self) -> None:
         """Carry what has changed; raise StorageError at the first file that cannot be carried."""
         for path in self._files():
             try:
                 found = path.stat()
                 if self._sent.get(path) != (found.st_size, found.st_mtime_ns):
-                    send(self._remote, path, self._folder)
+                    upload_file(self._remote, path, self._folder)
                     self._sent[path] = (found.st_size, found.st_mtime_ns)
             except FileNotFoundError:  # it was replaced or freed
                 continue
         for path in [path for path in self._sent if not path.exists()]:
-            self._remote.delete([path.relative_to(self._folder).as_posix()])
+            self._remote.delete_files([path.relative_to(self._folder).as_posix()])
             del self._sent[path]
 
-    def _look_again_and_again(self) -> None:
+    def _upload_periodically(self) -> None:
         pause_s = POLL_S
         while not self._over.wait(pause_s):
             began = time.monotonic()
             try:
-                self.carry()
+                self.upload_changes()
                 pause_s = max(POLL_S, time.monotonic() - began)
             except StorageError:
                 pause_s *= 2
@@ -74,7 +74,7 @@ class Uploader:
 
 
 @contextlib.contextmanager
-def carried(folder: Path) -> Iterator[None]:
+def upload_while_running(folder: Path) -> Iterator[None]:
     """Carry a version's files while its trial runs, and all of them before it ends; in a folder nothing is to be done.
 
     What cannot be carried is left to the driver.
@@ -84,16 +84,16 @@ def carried(folder: Path) -> Iterator[None]:
         yield
         return
     stopped = folder.parent / LOST
-    carrier = Uploader(RemoteFolder(url), folder, lambda: () if stopped.exists() else visible(folder))
-    carrier.start()
+    carrier = Uploader(RemoteFolder(url), folder, lambda: () if stopped.exists() else list_visible_files(folder))
+    carrier.start_uploads()
     try:
         yield
     finally:
         with contextlib.suppress(StorageError):
-            carrier.stop()
+            carrier.stop_uploads()
 
 
-def patiently(act: Callable[[], None], n_tries: int) -> None:
+def retry_on_error(act: Callable[[], None], n_tries: int) -> None:
     """Do something that the network may hinder: again after a pause, and a longer one."""
     for n_before in range(n_tries):
         try:
@@ -106,19 +106,19 @@ def patiently(act: Callable[[], None], n_tries: int) -> None:
             return
 
 
-def send(remote: RemoteFolder, path: Path, folder: Path) -> None:
+def upload_file(remote: RemoteFolder, path: Path, folder: Path) -> None:
     """Carry one file; of a journal that is being written the whole records."""
     name = path.relative_to(folder).as_posix()
     if path.name == ExperimentPaths(folder).journal.name:
         data = path.read_bytes()
-        remote.write(name, data[: data.rfind(b"\n") + 1])
+        remote.write_file(name, data[: data.rfind(b"\n") + 1])
     else:
-        remote.put(path, name)
+        remote.copy_to_url(path, name)
     if not path.exists():  # freed meanwhile
-        remote.delete([name])
+        remote.delete_files([name])
 
 
-def visible(folder: Path) -> Iterator[Path]:
+def list_visible_files(folder: Path) -> Iterator[Path]:
     """Yield all files below a folder but hidden ones, which are ours or half written, and the journal's locks."""
     for path in sorted(folder.rglob("*")):
         if is_visible(path, folder) and path.is_file():

@@ -47,7 +47,7 @@ def import_hint(error: BaseException, inner: TracebackType | None) -> str | None
 
 def describe_raised(error: BaseException) -> str:
     """Return an exception in one line, with the place where it was raised."""
-    place = _last_place(error.__traceback__)
+    place = _find_last_place(error.__traceback__)
     said = f"{type(error).__name__}: {error}" + ("" if place is None else f" ({place})")
     hint = _torch_hint(said)
     return f"{said}. {hint}" if hint else said
@@ -62,11 +62,11 @@ def _is_missing(name: str) -> bool:
 
 
 def _raised_in(trace: TracebackType | None) -> str:
-    place = _last_place(trace)
+    place = _find_last_place(trace)
     return "" if place is None else f"It is raised in {place}. "
 
 
-def _last_place(trace: TracebackType | None) -> str | None:
+def _find_last_place(trace: TracebackType | None) -> str | None:
     """Return the innermost line that is neither ours nor the standard library's."""
     frames = [each for each in traceback.extract_tb(trace) if not each.filename.startswith("<")]
     frames = [each for each in frames if not is_ours(Path(each.filename))] or frames

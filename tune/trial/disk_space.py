@@ -22,13 +22,13 @@ LOST = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.EN
 
 
 @contextlib.contextmanager
-def folder_told(folder: Path, *, ours: bool = False) -> Iterator[None]:
-    """Raise NoRoomError as ``room_told`` does, and LostFolderError where ``folder`` cannot be written any more.
+def translate_folder_errors(folder: Path, *, ours: bool = False) -> Iterator[None]:
+    """Raise NoRoomError as ``translate_disk_full`` does, and LostFolderError where ``folder`` cannot be written.
 
     For the driver: in a trial it may be the program that looks for a file of its own.
     """
     try:
-        with room_told(folder, ours=ours):
+        with translate_disk_full(folder, ours=ours):
             yield
     except OSError as error:
         if error.errno not in LOST or not (ours or _is_below(error, folder)):
@@ -38,7 +38,7 @@ def folder_told(folder: Path, *, ours: bool = False) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def room_told(folder: Path, *, ours: bool = False) -> Iterator[None]:
+def translate_disk_full(folder: Path, *, ours: bool = False) -> Iterator[None]:
     """Raise NoRoomError in the place of whatever a full disk under ``folder`` makes a write raise.
 
     With ``ours`` nothing else writes meanwhile: it is that disk, however much another process has freed since.
@@ -47,30 +47,32 @@ def room_told(folder: Path, *, ours: bool = False) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        full = no_room(error, folder, ours=ours)
+        full = find_disk_full_error(error, folder, ours=ours)
         if full is None:
             raise
     if full is not None:  # raised here, it holds no frame of the program
         raise full
 
 
-def no_room(error: BaseException, folder: Path, *, ours: bool = False) -> NoRoomError | None:
+def find_disk_full_error(error: BaseException, folder: Path, *, ours: bool = False) -> NoRoomError | None:
     """Return what to raise for an error, if it comes of a full disk under ``folder``; None: of something else."""
-    chain = list(chain_of(error))
+    chain = list(walk_exception_chain(error))
     told = next((each for each in chain if isinstance(each, NoRoomError)), None)
     if told is not None:
         return NoRoomError(*told.args)
-    writes = [each for each in chain if _is_write(each)]
+    writes = [each for each in chain if _is_disk_full(each)]
     if not writes:
         return None
     there = next(each for each in (folder, *folder.parents) if each.exists())
     free = shutil.disk_usage(there).free
     if not ours and free >= LITTLE_BYTES and not any(_is_below(each, folder) for each in writes):
         return None  # another disk is full, such as that of the program's data
-    return NoRoomError(display_path(folder), f"no room is left on its disk: {_size(free)} free", "Make room there.")
+    return NoRoomError(
+        display_path(folder), f"no room is left on its disk: {_format_size(free)} free", "Make room there."
+    )
 
 
-def _is_write(error: BaseException) -> bool:
+def _is_disk_full(error: BaseException) -> bool:
     return (isinstance(error, OSError) and error.errno in NO_ROOM) or TORCH_WRITES in str(error.args)
 
 
@@ -79,7 +81,7 @@ def _is_below(error: BaseException, folder: Path) -> bool:
     return any(isinstance(name, str) and Path(name).is_relative_to(folder) for name in names)
 
 
-def chain_of(error: BaseException | None) -> Iterator[BaseException]:
+def walk_exception_chain(error: BaseException | None) -> Iterator[BaseException]:
     """Yield an error, and those that it was raised from or beside."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
@@ -88,7 +90,7 @@ def chain_of(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _size(n_bytes: int) -> str:
+def _format_size(n_bytes: int) -> str:
     return f"{n_bytes / 2**20:.1f} MB" if n_bytes >= LITTLE_BYTES else f"{n_bytes // 2**10} KB"
 
 
@@ -97,13 +99,13 @@ RESERVE_BYTES = 2**20
 
 
 @contextlib.contextmanager
-def reserved(path: Path) -> Iterator[None]:
+def hold_disk_reserve(path: Path) -> Iterator[None]:
     """Hold the room for as long as this is entered; raise NoRoomError where there is not even that much.
 
     The bytes are random: a file system that compresses would keep no room for zeros.
     """
     try:
-        with folder_told(path.parent, ours=True):
+        with translate_folder_errors(path.parent, ours=True):
             path.write_bytes(os.urandom(RESERVE_BYTES))
         yield
     finally:

@@ -12,7 +12,7 @@ from tune.errors import PromotuneError
 from tune.experiment.records import Failure
 from tune.promotion.execute import IN_FORCE
 from tune.trial.broken_import import import_hint
-from tune.trial.disk_space import chain_of
+from tune.trial.disk_space import walk_exception_chain
 from tune.trial.messages import Job
 
 CUDA_ERROR = re.compile("(CUDA|HIP) error: ")
@@ -41,7 +41,7 @@ class ChildFailure(Exception):  # noqa: N818 - it carries the failure of another
         self.trace = trace
 
 
-def trace_of(error: BaseException) -> str:
+def format_traceback(error: BaseException) -> str:
     """Return the traceback as text."""
     return error.trace if isinstance(error, ChildFailure) else "".join(traceback.format_exception(error))
 
@@ -50,25 +50,25 @@ def print_uncaught(error: BaseException) -> None:
     """Print an exception that ended the program as Python would: by the hook, which tells trackers of the failure."""
     with contextlib.suppress(Exception):  # the program may have closed the stream
         if isinstance(error, ChildFailure | SystemExit) or sys.excepthook is sys.__excepthook__:
-            sys.stderr.write(trace_of(error))
+            sys.stderr.write(format_traceback(error))
         else:
             sys.excepthook(type(error), error, error.__traceback__)
 
 
-def failure_of(error: BaseException, job: Job) -> Failure:
+def create_failure(error: BaseException, job: Job) -> Failure:
     """Return an exception as data, with the user's own last frame."""
     if isinstance(error, ChildFailure):
         return error.failure
-    ours = _ours(error)
+    ours = _find_promotune_error(error)
     if ours is not None:
         message = f"{ours.where}: {ours.what}" if ours.where else ours.what
         return Failure(kind=type(ours).__name__, ours=True, message=message, hint=ours.hint)
-    interrupt = (each for each in chain_of(error) if isinstance(each, KeyboardInterrupt))
+    interrupt = (each for each in walk_exception_chain(error) if isinstance(each, KeyboardInterrupt))
     error = next(interrupt, error)  # of the program's own: Lightning makes another of it while it tears down
     error = _find_first_error(error)
     exit_frames = program_frames(error)
     error = _cause_of_exit(error)
-    kind, message = type(error).__name__, _text(error)
+    kind, message = type(error).__name__, _format_error(error)
     frames = program_frames(error) or exit_frames
     if not frames:
         return Failure(kind=kind, message=message)
@@ -80,9 +80,9 @@ def failure_of(error: BaseException, job: Job) -> Failure:
     return Failure(kind=kind, message=message, place=f"{name}:{line}", code=code or None, hint=hint)
 
 
-def _ours(error: BaseException) -> PromotuneError | None:
+def _find_promotune_error(error: BaseException) -> PromotuneError | None:
     """Return an error that we raised, also where Lightning raised another while it tore the Trainer down."""
-    return next((each for each in chain_of(error) if isinstance(each, PromotuneError)), None)
+    return next((each for each in walk_exception_chain(error) if isinstance(each, PromotuneError)), None)
 
 
 def _find_first_error(error: BaseException) -> BaseException:
@@ -90,9 +90,9 @@ def _find_first_error(error: BaseException) -> BaseException:
 
     Behind a CUDA error the GPU answers nothing but that, so of several the first is meant.
     """
-    chain = list(chain_of(error))
-    if CUDA_ERROR.search(_text(error)):
-        chain = [each for each in reversed(chain) if CUDA_ERROR.search(_text(each))]
+    chain = list(walk_exception_chain(error))
+    if CUDA_ERROR.search(_format_error(error)):
+        chain = [each for each in reversed(chain) if CUDA_ERROR.search(_format_error(each))]
     elif program_frames(error) or error.__suppress_context__:  # what is raised `from` another says more than that one
         return error
     return next((each for each in chain if program_frames(each)), error)
@@ -110,7 +110,7 @@ def _cause_of_exit(error: BaseException) -> BaseException:
     return cause if exits and isinstance(cause, Exception) else error
 
 
-def _text(error: BaseException) -> str:
+def _format_error(error: BaseException) -> str:
     """Return what it says, if that does not raise another; of a long text the beginning, `error.txt` has it whole."""
     try:
         text = str(error)
@@ -121,10 +121,10 @@ def _text(error: BaseException) -> str:
 
 def program_frames(error: BaseException) -> list[tuple[TracebackType, int]]:
     """Return the frames of a traceback that are the program's, each with its line, the outermost first."""
-    return [frame for frame in _frames(error.__traceback__) if IN_FORCE in frame[0].tb_frame.f_globals]
+    return [frame for frame in _walk_frames(error.__traceback__) if IN_FORCE in frame[0].tb_frame.f_globals]
 
 
-def _frames(trace: TracebackType | None) -> Iterator[tuple[TracebackType, int]]:
+def _walk_frames(trace: TracebackType | None) -> Iterator[tuple[TracebackType, int]]:
     while trace is not None:
         yield trace, trace.tb_lineno
         trace = trace.tb_next

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from tune.errors import MetricError, suggest_name
 from tune.experiment.counted_fits import OUTSIDE, CountedFits, FitsRule, Stage
-from tune.internals.patch import replaced
+from tune.internals.patch import patch_attribute
 
 if TYPE_CHECKING:
     import torch
@@ -37,25 +37,25 @@ class TrainedWeights:
         self._trained: dict[bytes, int] = {}  # the number of the last fit that had it
 
     @property
-    def are_any(self) -> bool:
+    def has_any(self) -> bool:
         """Whether training has changed any parameter so far."""
         return bool(self._trained)
 
     def begin_fit(self, number: int, module: "torch.nn.Module") -> int | None:
         """Return the last earlier fit that trained what a module holds as this one begins; None where none did."""
-        digests = set(_digests(module))
+        digests = set(_hash_parameters(module))
         found = [self._trained[each] for each in digests & self._trained.keys() if self._trained[each] != number]
         self._initial |= digests - self._trained.keys()
         return max(found, default=None)
 
-    def keep(self, number: int, module: "torch.nn.Module") -> None:
+    def record_weights(self, number: int, module: "torch.nn.Module") -> None:
         """Remember what a fit has made of the parameters so far."""
-        for digest in _digests(module):
+        for digest in _hash_parameters(module):
             if digest not in self._initial:
                 self._trained[digest] = number
 
 
-def _digests(module: "torch.nn.Module") -> Iterator[bytes]:
+def _hash_parameters(module: "torch.nn.Module") -> Iterator[bytes]:
     import torch  # in the trial's process alone: others read what it found
 
     for parameter in module.parameters():
@@ -79,19 +79,19 @@ class FitSummary:
     max_epochs: int | None
     """Of the Trainer as the program built it; None where it has no such bound."""
 
-    def logs(self, metric: str) -> bool:
+    def has_metric(self, metric: str) -> bool:
         """Return whether a metric is logged in any stage."""
         return any(metric in names for names in self.logged.values())
 
 
-def count_fits(fits: Sequence[FitSummary], metric: str, rule: FitsRule | None) -> CountedFits:
+def select_counted_fits(fits: Sequence[FitSummary], metric: str, rule: FitsRule | None) -> CountedFits:
     """Return which fits a trial's score comes from; ``rule`` None: what such programs mean.
 
     That is the mean where several fits train modules of one class, each a fresh one, as those of cross-validation are;
     else the last fit that logs the metric. Of fits that train the same weights further, the last stands for all. Raises
     MetricError where no fit does, or not the one that ``rule`` names.
     """
-    logging = [number for number, fit in enumerate(fits, start=1) if fit.logs(metric)]
+    logging = [number for number, fit in enumerate(fits, start=1) if fit.has_metric(metric)]
     names = sorted({name for fit in fits for logged in fit.logged.values() for name in logged})
     if not logging:
         what = f"{metric!r} is never logged" if fits else "the program never calls Trainer.fit"
@@ -126,7 +126,7 @@ def _stage_of(fit: FitSummary, metric: str) -> Stage:
     return next(stage for stage in order if metric in fit.logged.get(stage, ()))
 
 
-def _matches(metric: str, name: str) -> bool:
+def _is_same_metric(metric: str, name: str) -> bool:
     """Return whether Lightning may show under ``metric`` what was logged as ``name``."""
     return metric in (name, f"{name}_step", f"{name}_epoch") or metric.startswith(f"{name}/dataloader_idx_")
 
@@ -155,17 +155,17 @@ class FitLog:
         self._ever: set[str] = set()
 
     @property
-    def current(self) -> int:
+    def current_fit(self) -> int:
         """The number of the fit that runs, or ran last, from 1."""
         return len(self._fits)
 
     @property
-    def names(self) -> set[str]:
+    def metric_names(self) -> set[str]:
         """All names of ``callback_metrics`` that were logged."""
         return {name for fit in self._fits for names in fit.logged.values() for name in names}
 
     @property
-    def summaries(self) -> list[FitSummary]:
+    def fit_summaries(self) -> list[FitSummary]:
         """The fits so far."""
         return [
             FitSummary(
@@ -206,11 +206,11 @@ class FitLog:
         """Take note of what the fit begins with, once all is restored."""
         if self._weights is None or self._fits[-1].goes_on_with is not None:
             return
-        found = self._weights.begin_fit(self.current, pl_module)
+        found = self._weights.begin_fit(self.current_fit, pl_module)
         before = self._module()
-        is_same = before is pl_module and not self._weights.are_any  # training changes nothing here
+        is_same = before is pl_module and not self._weights.has_any  # training changes nothing here
         if found is None and (is_same or self._is_restored):
-            found = self.current - 1 or None
+            found = self.current_fit - 1 or None
         self._is_restored = False
         self._fits[-1].goes_on_with = found
         self._module = weakref.ref(pl_module)
@@ -218,9 +218,9 @@ class FitLog:
     def keep_weights(self, pl_module: Any) -> None:
         """Take note of what the fit has trained so far."""
         if self._weights is not None and self._fits:
-            self._weights.keep(self.current, pl_module)
+            self._weights.record_weights(self.current_fit, pl_module)
 
-    def add(self, pl_module: Any, name: str) -> None:
+    def add_logged_name(self, pl_module: Any, name: str) -> None:
         """Take note of a name that a module logs, with the stage of its Trainer."""
         trainer = getattr(pl_module, "_trainer", None)
         if trainer is not None and not trainer.sanity_checking:
@@ -231,18 +231,18 @@ class FitLog:
         """Take note of what a stage that ends has logged, by its names in ``callback_metrics``."""
         if self._fits:
             known = self._fits[-1].logged.setdefault(stage, set())
-            known.update(name for name in trainer.callback_metrics if self.was_logged(name, stage))
+            known.update(name for name in trainer.callback_metrics if self.has_logged(name, stage))
 
-    def was_logged(self, metric: str, stage: Stage) -> bool:
+    def has_logged(self, metric: str, stage: Stage) -> bool:
         """Return whether a stage has logged a metric since ``forget``.
 
         What no call of ``LightningModule.log`` brought was put there by the program itself, whenever it likes.
         """
-        if not any(_matches(metric, name) for name in self._ever):
+        if not any(_is_same_metric(metric, name) for name in self._ever):
             return stage in ("train", *OUTSIDE)
-        return any(at == stage and _matches(metric, name) for at, name in self._fresh)
+        return any(at == stage and _is_same_metric(metric, name) for at, name in self._fresh)
 
-    def forget(self, stage: Stage) -> None:
+    def reset_stage(self, stage: Stage) -> None:
         """Count what a stage logs from now on alone."""
         self._fresh = {(at, name) for at, name in self._fresh if at != stage}
 
@@ -254,17 +254,17 @@ def stage_of(trainer: Any) -> Stage:
 
 
 @contextlib.contextmanager
-def logging_noted(package: ModuleType, log: FitLog) -> Iterator[None]:
+def record_logged_names(package: ModuleType, log: FitLog) -> Iterator[None]:
     """Let ``LightningModule.log`` note each name; ``log_dict`` and the ``log`` of callbacks call it."""
     module_class = package.LightningModule
-    with replaced(module_class, "log", _noting(module_class.log, log)):
+    with patch_attribute(module_class, "log", _wrap_log(module_class.log, log)):
         yield
 
 
-def _noting(before: Callable[..., None], log: FitLog) -> Callable[..., None]:
+def _wrap_log(before: Callable[..., None], log: FitLog) -> Callable[..., None]:
     @functools.wraps(before)
     def replacement(pl_module: Any, name: str, *args: Any, **given: Any) -> None:
         before(pl_module, name, *args, **given)
-        log.add(pl_module, name)
+        log.add_logged_name(pl_module, name)
 
     return replacement

@@ -10,19 +10,21 @@ from tune.promotion.snapshot import Snapshot
 from tune.space.dimensions import Value
 from tune.trial.messages import Job, MemoryFootprint, TrialTask, Weighed, is_out_of_memory
 from tune.trial.process.gpu_devices import CudaMemoryReader, MemoryReader
-from tune.trial.program_run import unheard
+from tune.trial.program_run import ignore_report
 from tune.trial.trial_runner import TrialRunner
 
 SCRATCH = "weighed-"
 
 
-def weigh(job: Job, seed: int, loads: Mapping[str, dict[str, Value]], gauge: MemoryReader | None = None) -> Weighed:
+def measure_configs(
+    job: Job, seed: int, loads: Mapping[str, dict[str, Value]], gauge: MemoryReader | None = None
+) -> Weighed:
     """Return what each load takes, by what it is called; this process is to end behind it, and give all back.
 
     A load is a configuration, as a Task has it. Whatever one raises is in its footprint.
     """
     gauge = gauge or CudaMemoryReader()
-    total, free = gauge.before()
+    total, free = gauge.read_total_and_free()
     executor = Executor(
         Snapshot(job.snapshot, job.program), {key: constant.sites for key, constant in job.constants.items()}
     )
@@ -33,13 +35,15 @@ def weigh(job: Job, seed: int, loads: Mapping[str, dict[str, Value]], gauge: Mem
             task = TrialTask(
                 number=number, version=version, seed=seed, values=values, preflight=True, rehearsal=True, weighs=True
             )
-            gauge.reset()
-            record = TrialRunner(job, task, executor).run(unheard, lambda *_: None)
-            found.append(_footprint(what, gauge.peak(), record.failure))
-    return Weighed(total_bytes=total, free_bytes=free, context_bytes=gauge.context(), footprints=tuple(found))
+            gauge.reset_peak()
+            record = TrialRunner(job, task, executor).run_trial(ignore_report, lambda *_: None)
+            found.append(_create_footprint(what, gauge.read_peak(), record.failure))
+    return Weighed(
+        total_bytes=total, free_bytes=free, context_bytes=gauge.read_context_bytes(), footprints=tuple(found)
+    )
 
 
-def _footprint(what: str, peak_bytes: int, failure: Failure | None) -> MemoryFootprint:
+def _create_footprint(what: str, peak_bytes: int, failure: Failure | None) -> MemoryFootprint:
     if failure is None:
         return MemoryFootprint(what=what, peak_bytes=peak_bytes)
     overflows = is_out_of_memory(failure.kind, failure.message)

@@ -158,7 +158,7 @@ class TrialTask:
 
     def encode(self) -> str:
         """Return a Python literal."""
-        return _literal(asdict(self))
+        return _format_literal(asdict(self))
 
     @classmethod
     def decode(cls, text: str) -> "TrialTask":
@@ -166,16 +166,16 @@ class TrialTask:
         return cls(**ast.literal_eval(text))
 
 
-def _literal(value: Any) -> str:
+def _format_literal(value: Any) -> str:
     """Return ``repr(value)``, with infinity as a number: its name is no literal."""
     match value:
         case float() if math.isinf(value):
             return "1e999" if value > 0 else "-1e999"
         case dict():
-            return "{" + ", ".join(f"{key!r}: {_literal(item)}" for key, item in value.items()) + "}"
+            return "{" + ", ".join(f"{key!r}: {_format_literal(item)}" for key, item in value.items()) + "}"
         case list():
-            return "[" + ", ".join(map(_literal, value)) + "]"
+            return "[" + ", ".join(map(_format_literal, value)) + "]"
         case tuple():
-            return "(" + "".join(f"{_literal(item)}, " for item in value) + ")"
+            return "(" + "".join(f"{_format_literal(item)}, " for item in value) + ")"
         case _:
             return repr(value)

@@ -13,10 +13,10 @@ from tune.paths import VersionPaths
 from tune.promotion.options.declared_options import option_words
 from tune.promotion.options.option_reads import may_read
 from tune.space.dimensions import Value
-from tune.trial.failure import ChildFailure, failure_of
-from tune.trial.fits import FitSummary, count_fits
+from tune.trial.failure import ChildFailure, create_failure
+from tune.trial.fits import FitSummary, select_counted_fits
 from tune.trial.inputs.command_line import OptionReads
-from tune.trial.lightning.pbt import Measure, difference
+from tune.trial.lightning.pbt import Measure, find_difference
 from tune.trial.messages import Job, TrialTask
 
 MOST = 5_000
@@ -27,7 +27,7 @@ EXPERIMENT = {".lock", "space.yaml"}
 """What each experiment's folder has: other searches may write while this one looks."""
 
 
-def files_below(folder: Path, but: Path) -> frozenset[str] | None:
+def list_working_files(folder: Path, but: Path) -> frozenset[str] | None:
     """Return the files below ``folder``, less hidden ones, experiments, and ``but``; None where there are too many."""
     found: set[str] = set()
     for place, folders, names in os.walk(folder):
@@ -43,7 +43,7 @@ def files_below(folder: Path, but: Path) -> frozenset[str] | None:
     return frozenset(found)
 
 
-def new_files(before: frozenset[str] | None, after: frozenset[str] | None) -> list[str]:
+def find_new_files(before: frozenset[str] | None, after: frozenset[str] | None) -> list[str]:
     """Return what was written, in order; nothing where one of the looks was given up."""
     return [] if before is None or after is None else sorted(after - before)
 
@@ -54,14 +54,14 @@ N_BATCHES = 2
 """Of training, and of validation."""
 
 
-def shorten(arguments: Mapping[str, Any], *, weighs: bool = False) -> dict[str, Any]:
+def shorten_arguments(arguments: Mapping[str, Any], *, weighs: bool = False) -> dict[str, Any]:
     """Return a Trainer's arguments for an epoch of a batch or two; nothing becomes more than the program asks for.
 
     ``weighs``: memory is measured, and the optimizer makes its state in its first step: it steps behind each batch, so
     that a batch is left that has the state beside it.
     """
     limits = {
-        name: _at_most(arguments.get(name), N_BATCHES)
+        name: _limit_number(arguments.get(name), N_BATCHES)
         for name in ("limit_train_batches", "limit_val_batches", "limit_test_batches", "limit_predict_batches")
     }
     overfits = bool(arguments.get("overfit_batches"))
@@ -69,8 +69,8 @@ def shorten(arguments: Mapping[str, Any], *, weighs: bool = False) -> dict[str, 
         **arguments,
         **limits,
         **({"accumulate_grad_batches": 1} if weighs else {}),
-        **({"overfit_batches": _at_most(arguments["overfit_batches"], N_BATCHES)} if overfits else {}),
-        "max_epochs": _at_most(arguments.get("max_epochs"), 1),
+        **({"overfit_batches": _limit_number(arguments["overfit_batches"], N_BATCHES)} if overfits else {}),
+        "max_epochs": _limit_number(arguments.get("max_epochs"), 1),
         "min_epochs": None,
         "max_steps": arguments["max_steps"] if arguments.get("max_steps") in (0, 1) else -1,
         "min_steps": None,
@@ -79,7 +79,7 @@ def shorten(arguments: Mapping[str, Any], *, weighs: bool = False) -> dict[str, 
     }
 
 
-def _at_most(given: Any, limit: int) -> Any:
+def _limit_number(given: Any, limit: int) -> Any:
     """Return a number of batches or epochs that is no more than the given one; a share of all is a float."""
     return (
         given
@@ -147,12 +147,12 @@ class Preflight:
         self._version = version
         self._rehearse = rehearse
 
-    def look(self, *, shortens: bool = True) -> Seen:
+    def run_baseline(self, *, shortens: bool = True) -> Seen:
         """Train and validate; raise what the program raises. ``shortens``: no more than an epoch of it."""
         experiment = self._version.parent
-        before = files_below(Path.cwd(), but=experiment)
-        done = self._run(self._task.values, self._options(self._task.values), shortens=shortens)
-        wrote = new_files(before, files_below(Path.cwd(), but=experiment))
+        before = list_working_files(Path.cwd(), but=experiment)
+        done = self._run_program(self._task.values, self._select_options(self._task.values), shortens=shortens)
+        wrote = find_new_files(before, list_working_files(Path.cwd(), but=experiment))
         return Seen(
             fits=done.fits,
             logged=sorted({name for fit in done.fits for names in fit.logged.values() for name in names}),
@@ -162,14 +162,14 @@ class Preflight:
             reads=done.reads,
         )
 
-    def check(self, seen: Seen) -> CountedFits:
+    def check_baseline(self, seen: Seen) -> CountedFits:
         """Return the fits that the score comes from; raise MetricError where a metric is never logged.
 
         Raises UnreadOptionError where the program does not take an option, or never reads it, and MutationError where a
         constant that is to change while trials train changes what they build.
         """
         counted, *_ = [
-            count_fits(seen.fits, metric, self._job.fits) for metric in (self._job.metric, *self._job.others)
+            select_counted_fits(seen.fits, metric, self._job.fits) for metric in (self._job.metric, *self._job.others)
         ]
         if self._task.hardcoded and self._job.options:
             self._check_options(seen.reads)
@@ -179,19 +179,19 @@ class Preflight:
     def _check_mutants(self) -> None:
         if not self._job.mutants:
             return
-        as_it_is = self._measure(self._task.values)
+        as_it_is = self._measure_signature(self._task.values)
         for name, values in self._job.mutants.items():
             for value in values:
-                other = self._measure({**self._task.values, name: value})
-                if (part := difference(as_it_is, other)) is not None:
+                other = self._measure_signature({**self._task.values, name: value})
+                if (part := find_difference(as_it_is, other)) is not None:
                     what = f"pbt changes constants while a trial trains, and {name} = {value!r} changes {part}"
                     raise MutationError(name, what, "Take it out of the space, or take another scheduler.")
 
-    def _measure(self, values: Mapping[str, Value]) -> Measure:
+    def _measure_signature(self, values: Mapping[str, Value]) -> Measure:
         """Return what the program builds with these values."""
-        return self._run(values, self._options(values), measures=True).measure
+        return self._run_program(values, self._select_options(values), measures=True).measure
 
-    def _options(self, values: Mapping[str, Value]) -> Mapping[str, Value]:
+    def _select_options(self, values: Mapping[str, Value]) -> Mapping[str, Value]:
         """Return what stands on the command line: of the baseline what is not its own."""
         own = self._task.values if self._task.hardcoded else {}
         return {key: value for key, value in values.items() if key not in own or own[key] != value}
@@ -241,32 +241,32 @@ class Preflight:
         """Yield what the program reads with each of the values that are tried of an option."""
         for values in self._job.probes:
             if key in values:
-                yield self._probe(values)[0]
+                yield self._probe_options(values)[0]
 
     def _probe_all(self, keys: Collection[str]) -> tuple[Mapping[str, Value], OptionReads, str | None]:
         """Return values that the program's parser takes, what was read of them, and why it refused them, if it did."""
         tried: list[tuple[Mapping[str, Value], OptionReads, str | None]] = []
         for values in self._job.probes:
             options = {key: value for key, value in values.items() if key in keys}
-            reads, refusal = self._probe(options)
+            reads, refusal = self._probe_options(options)
             if refusal is None:
                 return options, reads, None
             tried.append((options, reads, refusal))
         return tried[0] if tried else ({}, OptionReads(), None)
 
-    def _probe(self, options: Mapping[str, Value]) -> tuple[OptionReads, str | None]:
+    def _probe_options(self, options: Mapping[str, Value]) -> tuple[OptionReads, str | None]:
         """Build the program with other values of its options; return what it read, or why its parser refused them."""
         try:
-            return self._run(self._task.values, options, measures=True).reads, None
+            return self._run_program(self._task.values, options, measures=True).reads, None
         except (ChildFailure, UnreadOptionError) as error:
-            failure = failure_of(error, self._job)
+            failure = create_failure(error, self._job)
             return OptionReads(), failure.message if failure.is_a(UnreadOptionError.__name__) else None
         except NoRoomError:
             raise
         except (Exception, SystemExit):  # by a value, as a trial's may: it is no word that the program does not take
             return OptionReads(), None
 
-    def _run(
+    def _run_program(
         self,
         values: Mapping[str, Value],
         options: Mapping[str, Value],

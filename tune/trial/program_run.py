@@ -10,26 +10,26 @@ from typing import Any
 import pytorch_lightning
 
 from tune.experiment.counted_fits import CountedFits
-from tune.internals.lightning_internals import quicker, reduced_over_ranks, shuffled_as_said
+from tune.internals.lightning_internals import keep_sample_order, skip_redundant_work, sync_epoch_logs
 from tune.paths import VersionPaths
 from tune.promotion.execute import Executor
 from tune.space.dimensions import Value
 from tune.space.space import Script
 from tune.trial.checkpoints.checkpoint_state import CheckpointState
-from tune.trial.checkpoints.program_checkpoints import checkpoints_redirected
+from tune.trial.checkpoints.program_checkpoints import redirect_checkpoints
 from tune.trial.distributed.process_group import DistributedContext
-from tune.trial.fits import logging_noted
+from tune.trial.fits import record_logged_names
 from tune.trial.inputs.command_line import CommandLine, OptionReads
 from tune.trial.inputs.config_files import SnapshotConfigs
-from tune.trial.lightning.packages import each_lightning
+from tune.trial.lightning.packages import patch_lightning_packages
 from tune.trial.lightning.pbt import ModelSignature
 from tune.trial.lightning.profiler import Stopwatch
 from tune.trial.lightning.report_callback import Report
 from tune.trial.lightning.value_check import PromotedValueCheck
 from tune.trial.messages import Job, TrialTask
-from tune.trial.process.child_processes import only_forked
-from tune.trial.process.gpu_devices import given_devices_kept
-from tune.trial.process.seeding import reseeded
+from tune.trial.process.child_processes import forbid_spawned_children
+from tune.trial.process.gpu_devices import keep_given_devices
+from tune.trial.process.seeding import override_seeds
 from tune.trial.reporting import EpochReport
 from tune.trial.script import run_script
 from tune.trial.system import run_system
@@ -79,7 +79,7 @@ class ProgramTraces:
     """Whether an epoch or an evaluation had ended: a limit of their batches may have had an effect."""
 
 
-def execute(
+def execute_program(
     job: Job,
     executor: Executor,
     order: ProgramRun,
@@ -92,17 +92,17 @@ def execute(
     """Execute the program afresh, to its end; return what its Trainers had from us. ``leave`` hears of any end."""
     task, values = order.task, order.values
     pytorch_lightning.seed_everything(task.seed, workers=True, verbose=False)
-    own_seeds = reseeded(task.seed) if task.reseed else contextlib.nullcontext()
+    own_seeds = override_seeds(task.seed) if task.reseed else contextlib.nullcontext()
     snapshot = executor.snapshot.stored_program
     with (
         own_seeds,
         executor.promoted_imports(values) as in_force,
-        only_forked(snapshot),
+        forbid_spawned_children(snapshot),
         contextlib.ExitStack() as patches,
     ):
         configs = SnapshotConfigs(executor.snapshot, job.options, order.options, order.folder)
-        patches.enter_context(configs.in_place())
-        patches.enter_context(given_devices_kept())
+        patches.enter_context(configs.install_patches())
+        patches.enter_context(keep_given_devices())
         proof = PromotedValueCheck(job.constants, values, in_force, job.program)
         fit = TrainerSetup(
             job,
@@ -119,7 +119,7 @@ def execute(
             stopwatch=stopwatch,
             seat=seat,
         )
-        patches.enter_context(_patched(seat, fit))
+        patches.enter_context(_patch_lightning(seat, fit))
         command_line = CommandLine(job, order.options, order.folder, notes_reads=order.notes_reads)
         finished = False
         try:
@@ -127,7 +127,7 @@ def execute(
                 run_script(executor, in_force, job, command_line, fit)
             else:
                 run_system(executor, job, command_line, fit)
-            fit.finish()
+            fit.finish_execution()
             finished = True
         except ModelSignature:
             finished = True
@@ -136,22 +136,22 @@ def execute(
                 ProgramTraces(
                     fit_s=fit.fit_s,
                     taken=dict(in_force.taken),
-                    in_force={**proof.found, **command_line.found, **configs.found},
-                    reads=replace(command_line.reads, unopened=configs.unopened),
+                    in_force={**proof.found, **command_line.found, **configs.found_values},
+                    reads=replace(command_line.observed_reads, unopened=configs.unopened_options),
                     stage_ended=fit.stage_ended,
                 )
             )
-            fit.end(failed=not finished)
+            fit.close_logger(failed=not finished)
     return fit
 
 
-def unheard(epoch: EpochReport) -> bool:
+def ignore_report(epoch: EpochReport) -> bool:
     """Report nothing, and stop nothing."""
     return False
 
 
 @contextlib.contextmanager
-def _patched(seat: DistributedContext, fit: TrainerSetup) -> Iterator[None]:
+def _patch_lightning(seat: DistributedContext, fit: TrainerSetup) -> Iterator[None]:
     """Note what is logged, keep the program's checkpoints apart, and let Lightning lose no time.
 
     Several processes do what one would: they share the data, and log what it is in all.
@@ -160,13 +160,13 @@ def _patched(seat: DistributedContext, fit: TrainerSetup) -> Iterator[None]:
     @contextlib.contextmanager
     def patched(package: ModuleType) -> Iterator[None]:
         with contextlib.ExitStack() as patches:
-            patches.enter_context(quicker(package))
-            patches.enter_context(logging_noted(package, fit.log))
-            patches.enter_context(checkpoints_redirected(package, fit.program_checkpoints))
+            patches.enter_context(skip_redundant_work(package))
+            patches.enter_context(record_logged_names(package, fit.log))
+            patches.enter_context(redirect_checkpoints(package, fit.program_checkpoints))
             if seat.n_ranks > 1:
-                patches.enter_context(reduced_over_ranks(package))
-                patches.enter_context(shuffled_as_said(package))
+                patches.enter_context(sync_epoch_logs(package))
+                patches.enter_context(keep_sample_order(package))
             yield
 
-    with each_lightning(patched):
+    with patch_lightning_packages(patched):
         yield

@@ -24,29 +24,29 @@ POLL_S = 0.05
 OPEN, CLOSED = b"open", b"closed"
 
 
-def open_gate(name: str, found: Mapping[str, Any]) -> None:
+def publish_preflight_result(name: str, found: Mapping[str, Any]) -> None:
     """Let everyone pass, now and later, with what the pre-flight found, as JSON has it."""
     _internal_kv_put(name.encode(), OPEN + json.dumps(found).encode(), namespace=NAMESPACE)
 
 
-def close_gate(name: str) -> None:
+def cancel_waiting_trials(name: str) -> None:
     """Send everyone away."""
     _internal_kv_put(name.encode(), CLOSED, namespace=NAMESPACE)
 
 
-def wait_for_gate(name: str) -> dict[str, Any] | None:
+def wait_for_preflight(name: str) -> dict[str, Any] | None:
     """Return what the pre-flight found, once the gate is open; None when it is closed."""
     while (state := _internal_kv_get(name.encode(), namespace=NAMESPACE)) is None:
         time.sleep(POLL_S)
-    return _found(state)
+    return _decode_result(state)
 
 
-def look_behind_gate(name: str) -> dict[str, Any] | None:
+def read_preflight_result(name: str) -> dict[str, Any] | None:
     """Return what a pre-flight found; None where there was none."""
-    return _found(_internal_kv_get(name.encode(), namespace=NAMESPACE))
+    return _decode_result(_internal_kv_get(name.encode(), namespace=NAMESPACE))
 
 
-def _found(state: bytes | None) -> dict[str, Any] | None:
+def _decode_result(state: bytes | None) -> dict[str, Any] | None:
     if state is None or not state.startswith(OPEN):
         return None
     found: dict[str, Any] = json.loads(state.removeprefix(OPEN))
@@ -54,7 +54,7 @@ def _found(state: bytes | None) -> dict[str, Any] | None:
 
 
 @contextlib.contextmanager
-def posted(job: Job, is_lost: Callable[[], bool]) -> Iterator[str]:
+def publish_job(job: Job, is_lost: Callable[[], bool]) -> Iterator[str]:
     """Leave a job in Ray's key-value store meanwhile, and give the name that it has there.
 
     Where Ray ``is_lost`` it would be waited for.

@@ -26,7 +26,7 @@ class EpochClock:
         self._clock = clock
         self._counts = counts
 
-    def tick(self) -> tuple[float | None, float | None]:
+    def read_times(self) -> tuple[float | None, float | None]:
         """Return when an epoch ended, which is now, and when the last one of the trial before did, in seconds."""
         return (self._clock(), self._before) if self._counts else (None, None)
 
@@ -81,10 +81,10 @@ class EpochReporter:
         self.stopped = False
         """Whether an answer was a stop."""
 
-    def report(self, epoch: EpochReport) -> bool:
+    def report_epoch(self, epoch: EpochReport) -> bool:
         """Tell an epoch, now or later; return True when the trial is to stop."""
-        matters = self._matters(epoch.epoch, epoch.value)
-        at, before = (None, None) if self._epochs is None else self._epochs.tick()
+        matters = self._needs_decision(epoch.epoch, epoch.value)
+        at, before = (None, None) if self._epochs is None else self._epochs.read_times()
         self.held.append(epoch._replace(at=at, before=before))
         if self.stopped:
             return True
@@ -99,7 +99,7 @@ class EpochReporter:
             self.stopped = self._send(held)
             self._sent_at = self._clock()
 
-    def _matters(self, epoch: int, value: float) -> bool:
+    def _needs_decision(self, epoch: int, value: float) -> bool:
         """Tell whether the driver may end the trial with this epoch."""
         if self._judged_at is None or not math.isfinite(value):
             return True

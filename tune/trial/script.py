@@ -15,15 +15,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tune.internals.patch import replaced
+from tune.internals.patch import patch_attribute
 from tune.promotion.execute import Executor, PromotedValues
 from tune.promotion.program import Program
 from tune.trial.inputs.command_line import CommandLine
-from tune.trial.lightning.legacy_api import refuse_old_accelerator
+from tune.trial.lightning.legacy_api import check_legacy_accelerator
 from tune.trial.lightning.logger import version_logger
-from tune.trial.lightning.packages import each_lightning
+from tune.trial.lightning.packages import patch_lightning_packages
 from tune.trial.messages import Job
-from tune.trial.process.prepared import imported_first
+from tune.trial.process.prepared import find_top_level_imports
 from tune.trial.trainer_setup import TrainerSetup
 
 STAGES = ("fit", "validate", "test", "predict")
@@ -45,10 +45,10 @@ def run_script(
 
     @contextlib.contextmanager
     def patched(package: ModuleType) -> Iterator[None]:
-        with _trainers_of(package, fit), _loggers_of(package, fit):
+        with _patch_trainer(package, fit), _patch_logger(package, fit):
             yield
 
-    with command_line.in_place(), _runs_closed_as_finished(job.program), each_lightning(patched):
+    with command_line.install_patches(), _close_stopped_runs(job.program), patch_lightning_packages(patched):
         try:
             executor.execute_main(in_force)
         except StoppedScript:
@@ -60,46 +60,46 @@ def run_script(
 
 
 @contextlib.contextmanager
-def _trainers_of(package: ModuleType, fit: TrainerSetup) -> Iterator[None]:
+def _patch_trainer(package: ModuleType, fit: TrainerSetup) -> Iterator[None]:
     with contextlib.ExitStack() as patches:
         init = package.Trainer.__init__
-        patches.enter_context(replaced(package.Trainer, "__init__", _initialised(init, package, fit)))
+        patches.enter_context(patch_attribute(package.Trainer, "__init__", _wrap_init(init, package, fit)))
         for name in STAGES:
-            stage = _at_trials_checkpoint(getattr(package.Trainer, name), fit)
-            wrapped = _continued(stage, fit) if name == "fit" else stage
-            patches.enter_context(replaced(package.Trainer, name, _ended(wrapped, fit)))
+            stage = _wrap_checkpoint_path(getattr(package.Trainer, name), fit)
+            wrapped = _wrap_fit(stage, fit) if name == "fit" else stage
+            patches.enter_context(patch_attribute(package.Trainer, name, _wrap_stage(wrapped, fit)))
         yield
 
 
-def _initialised(init: Callable[..., None], package: ModuleType, fit: TrainerSetup) -> Callable[..., None]:
+def _wrap_init(init: Callable[..., None], package: ModuleType, fit: TrainerSetup) -> Callable[..., None]:
     @functools.wraps(init)
     def replacement(trainer: Any, *args: Any, **given: Any) -> None:
-        refuse_old_accelerator(given.get("accelerator"))
-        given["callbacks"] = _without_bars(given.get("callbacks"), package)
+        check_legacy_accelerator(given.get("accelerator"))
+        given["callbacks"] = _remove_progress_bars(given.get("callbacks"), package)
         alone = {} if fit.seat.n_ranks > 1 else ONE_PROCESS
-        init(trainer, *args, **fit.arguments({**given, **alone}, package))
-        fit.attach(trainer, package, fit.max_epochs(given))
+        init(trainer, *args, **fit.build_trainer_arguments({**given, **alone}, package))
+        fit.add_callbacks(trainer, package, fit.max_epochs(given))
 
     return replacement
 
 
 @contextlib.contextmanager
-def _runs_closed_as_finished(program: Program) -> Iterator[None]:
+def _close_stopped_runs(program: Program) -> Iterator[None]:
     """Let a tracker's ``with`` block close the run of a trial that is stopped as one that finished.
 
     Python looks ``__exit__`` up when a block is entered, so it is replaced before the program runs.
     """
-    imported = imported_first(program)
+    imported = find_top_level_imports(program)
     with contextlib.ExitStack() as patches:
         for package, name in RUNS:
             if package in sys.modules or package in imported:
                 with contextlib.suppress(ImportError, AttributeError):
                     run = getattr(importlib.import_module(package), name)
-                    patches.enter_context(replaced(run, "__exit__", _ignoring_stops(run.__exit__)))
+                    patches.enter_context(patch_attribute(run, "__exit__", _wrap_exit(run.__exit__)))
         yield
 
 
-def _ignoring_stops(leave: Callable[..., Any]) -> Callable[..., Any]:
+def _wrap_exit(leave: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(leave)
     def replacement(run: Any, kind: Any, error: Any, trace: Any) -> Any:
         if not isinstance(error, StoppedScript):
@@ -110,12 +110,12 @@ def _ignoring_stops(leave: Callable[..., Any]) -> Callable[..., Any]:
     return replacement
 
 
-def _without_bars(given: Any, package: ModuleType) -> list[Any]:
+def _remove_progress_bars(given: Any, package: ModuleType) -> list[Any]:
     callbacks = given if isinstance(given, Iterable) else [given] if given is not None else []
     return [callback for callback in callbacks if not isinstance(callback, package.callbacks.ProgressBar)]
 
 
-def _at_trials_checkpoint(stage: Callable[..., Any], fit: TrainerSetup) -> Callable[..., Any]:
+def _wrap_checkpoint_path(stage: Callable[..., Any], fit: TrainerSetup) -> Callable[..., Any]:
     """Give Lightning the path of the trial's checkpoint: it keeps the file that it resumed from by comparing paths."""
     signature = inspect.signature(stage)
 
@@ -123,30 +123,30 @@ def _at_trials_checkpoint(stage: Callable[..., Any], fit: TrainerSetup) -> Calla
     def replacement(*args: Any, **given: Any) -> Any:
         bound = signature.bind(*args, **given)
         if "ckpt_path" in bound.arguments:
-            bound.arguments["ckpt_path"] = fit.program_checkpoints.find(bound.arguments["ckpt_path"])
+            bound.arguments["ckpt_path"] = fit.program_checkpoints.find_path(bound.arguments["ckpt_path"])
         return stage(*bound.args, **bound.kwargs)
 
     return replacement
 
 
-def _continued(stage: Callable[..., Any], fit: TrainerSetup) -> Callable[..., Any]:
+def _wrap_fit(stage: Callable[..., Any], fit: TrainerSetup) -> Callable[..., Any]:
     signature = inspect.signature(stage)
 
     @functools.wraps(stage)
     def replacement(*args: Any, **given: Any) -> Any:
         bound = signature.bind(*args, **given)
-        bound.arguments.update(fit.going_on(bound.args[0], bound.arguments.get("ckpt_path")))
+        bound.arguments.update(fit.resume_arguments(bound.args[0], bound.arguments.get("ckpt_path")))
         return stage(*bound.args, **bound.kwargs)
 
     return replacement
 
 
-def _ended(stage: Callable[..., Any], fit: TrainerSetup) -> Callable[..., Any]:
+def _wrap_stage(stage: Callable[..., Any], fit: TrainerSetup) -> Callable[..., Any]:
     @functools.wraps(stage)
     def replacement(*args: Any, **given: Any) -> Any:
         result = stage(*args, **given)
         fit.note_stage_end(args[0] if args else None)
-        if fit.stopped:
+        if fit.is_stopped:
             raise StoppedScript(0)
         return result
 
@@ -154,7 +154,7 @@ def _ended(stage: Callable[..., Any], fit: TrainerSetup) -> Callable[..., Any]:
 
 
 @contextlib.contextmanager
-def _loggers_of(package: ModuleType, fit: TrainerSetup) -> Iterator[None]:
+def _patch_logger(package: ModuleType, fit: TrainerSetup) -> Iterator[None]:
     """Let the program's every TensorBoardLogger be the version's, wherever it imports the class from.
 
     The class in its place has the name and the signature of the original: LightningCLI inspects it.
@@ -166,7 +166,7 @@ def _loggers_of(package: ModuleType, fit: TrainerSetup) -> Iterator[None]:
             return isinstance(instance, original)
 
         def __call__(cls, *args: Any, **given: Any) -> Any:
-            return fit.logger(package) if cls is TensorBoardLogger else super().__call__(*args, **given)
+            return fit.get_logger(package) if cls is TensorBoardLogger else super().__call__(*args, **given)
 
         @property
         def __signature__(cls) -> inspect.Signature:
@@ -178,20 +178,22 @@ def _loggers_of(package: ModuleType, fit: TrainerSetup) -> Iterator[None]:
 
         @functools.wraps(original.__init__)  # type: ignore[misc]
         def __init__(self, *args: Any, **given: Any) -> None:
-            fit.adopt(self)  # of a subclass that the program defines
+            fit.adopt_logger(self)  # of a subclass that the program defines
 
     TensorBoardLogger.__module__, TensorBoardLogger.__qualname__ = original.__module__, original.__qualname__
     with (
-        replaced(original, "__qualname__", f"_{original.__qualname__}"),  # jsonargparse finds one class of a name
-        replaced(package.loggers, "TensorBoardLogger", TensorBoardLogger),
-        replaced(package.loggers.tensorboard, "TensorBoardLogger", TensorBoardLogger),
-        _versions_claimed(package.loggers.CSVLogger),
+        patch_attribute(
+            original, "__qualname__", f"_{original.__qualname__}"
+        ),  # jsonargparse finds one class of a name
+        patch_attribute(package.loggers, "TensorBoardLogger", TensorBoardLogger),
+        patch_attribute(package.loggers.tensorboard, "TensorBoardLogger", TensorBoardLogger),
+        _claim_csv_versions(package.loggers.CSVLogger),
     ):
         yield
 
 
 @contextlib.contextmanager
-def _versions_claimed(logger_class: Any) -> Iterator[None]:
+def _claim_csv_versions(logger_class: Any) -> Iterator[None]:
     """Let a CSVLogger make the folder of its version as it chooses it.
 
     Lightning chooses a number and makes the folder later: two trials that choose at one moment would write one file
@@ -214,5 +216,5 @@ def _versions_claimed(logger_class: Any) -> Iterator[None]:
                 pass
             return version
 
-    with contextlib.nullcontext() if before is None else replaced(logger_class, name, claim_next_version):
+    with contextlib.nullcontext() if before is None else patch_attribute(logger_class, name, claim_next_version):
         yield

@@ -12,7 +12,7 @@ from tune.experiment.records import DATA
 from tune.promotion.execute import IN_FORCE, Executor
 from tune.space.space import System
 from tune.trial.inputs.command_line import CommandLine
-from tune.trial.lightning.packages import descends, package_of
+from tune.trial.lightning.packages import is_lightning_subclass, package_of
 from tune.trial.messages import Job
 from tune.trial.trainer_setup import TrainerSetup
 
@@ -32,17 +32,17 @@ def run_system(executor: Executor, job: Job, command_line: CommandLine, fit: Tra
     model_class = find_model_class(module, job.shape.class_name if isinstance(job.shape, System) else None, place)
     package = package_of(model_class)
     given = trainer_arguments(module, job)
-    trainer = package.Trainer(**fit.arguments(given, package))
-    fit.attach(trainer, package, fit.max_epochs(given))
-    model = _instance(model_class, place)
-    with fit.stopwatch.on(DATA):
-        data = _data(module, place)
-    trainer.fit(model, **data, **fit.going_on(trainer))
+    trainer = package.Trainer(**fit.build_trainer_arguments(given, package))
+    fit.add_callbacks(trainer, package, fit.max_epochs(given))
+    model = _create_instance(model_class, place)
+    with fit.stopwatch.time_part(DATA):
+        data = _load_data(module, place)
+    trainer.fit(model, **data, **fit.resume_arguments(trainer))
 
 
 def _import_program(name: str, command_line: CommandLine) -> ModuleType:
     """Import the program with an empty command line; raise ProgramError where its parser asks for more."""
-    with command_line.in_place():
+    with command_line.install_patches():
         try:
             return importlib.import_module(name)
         except SystemExit as end:
@@ -61,10 +61,10 @@ def trainer_arguments(module: ModuleType, job: Job) -> dict[str, Any]:
 
 def find_model_class(module: ModuleType, wanted: str | None, place: str) -> Any:
     """Return the program's LightningModule class; raise ProgramError unless there is one, or ``wanted`` names it."""
-    found = [value for value in vars(module).values() if descends(value, "LightningModule")]
+    found = [value for value in vars(module).values() if is_lightning_subclass(value, "LightningModule")]
     if wanted is not None:
-        return _named(wanted, found, place)
-    own = [value for value in found if value.__module__ == module.__name__] or _of_the_project(found)
+        return _select_named_class(wanted, found, place)
+    own = [value for value in found if value.__module__ == module.__name__] or _select_project_classes(found)
     leaves = [value for value in own if not any(other is not value and issubclass(other, value) for other in own)]
     match leaves:
         case [one]:
@@ -76,12 +76,12 @@ def find_model_class(module: ModuleType, wanted: str | None, place: str) -> Any:
             raise ProgramError(place, f"{len(several)} LightningModules in the program", f"Name one: {names}.")
 
 
-def _of_the_project(found: list[type]) -> list[type]:
+def _select_project_classes(found: list[type]) -> list[type]:
     """Return the classes that the program imports from other modules of the project."""
     return [value for value in found if hasattr(sys.modules.get(value.__module__), IN_FORCE)]
 
 
-def _named(wanted: str, found: list[type], place: str) -> type:
+def _select_named_class(wanted: str, found: list[type], place: str) -> type:
     for value in found:
         if value.__name__ == wanted:
             return value
@@ -89,7 +89,7 @@ def _named(wanted: str, found: list[type], place: str) -> type:
     raise ProgramError(place, f"{wanted!r} is not a LightningModule of the program", f"It has: {names}.")
 
 
-def _instance(cls: type, place: str) -> Any:
+def _create_instance(cls: type, place: str) -> Any:
     required = [
         parameter.name
         for parameter in inspect.signature(cls).parameters.values()
@@ -105,21 +105,21 @@ def _instance(cls: type, place: str) -> Any:
     return cls()
 
 
-def _data(module: ModuleType, place: str) -> Mapping[str, Any]:
+def _load_data(module: ModuleType, place: str) -> Mapping[str, Any]:
     if callable(function := getattr(module, "dataloaders", None)):
-        return _loaders(function(), place)
-    classes = [value for value in vars(module).values() if descends(value, "LightningDataModule")]
+        return _parse_loaders(function(), place)
+    classes = [value for value in vars(module).values() if is_lightning_subclass(value, "LightningDataModule")]
     match classes:
         case []:
             return {}  # the LightningModule has its own train_dataloader, or Lightning says what is missing
         case [one]:
-            return {"datamodule": _instance(one, place)}
+            return {"datamodule": _create_instance(one, place)}
         case several:
             names = ", ".join(value.__name__ for value in several)
             raise ProgramError(place, f"{len(several)} LightningDataModules: {names}", "Write `dataloaders()` instead.")
 
 
-def _loaders(returned: Any, place: str) -> Mapping[str, Any]:
+def _parse_loaders(returned: Any, place: str) -> Mapping[str, Any]:
     match returned:
         case (train, val):
             return {"train_dataloaders": train, "val_dataloaders": val}

@@ -21,15 +21,15 @@ from ray.actor import _modify_class
 from tune.errors import StartError
 from tune.experiment.records import CHECKING, device_name
 from tune.paths import VersionPaths
-from tune.trial.inputs.project_folder import on_site, unshared
-from tune.trial.lightning.profiler import stopwatch_of
+from tune.trial.inputs.project_folder import find_unshared_error, localize_job
+from tune.trial.lightning.profiler import create_stopwatch
 from tune.trial.messages import TrialTask
 from tune.trial.process.channel import DONE, EPOCHS, NO_ROOM, READY, TrialStart, trial_environment
-from tune.trial.process.client import ForkSource, StartSource, job_file, may_fork
+from tune.trial.process.client import ForkSource, StartSource, may_fork, write_job_file
 from tune.trial.process.linux import is_alive
-from tune.trial.process.prepared import imported_first
+from tune.trial.process.prepared import find_top_level_imports
 from tune.trial.process.watched import ENDED, WatchedProcess
-from tune.trial.ray_store import fetch_job, look_behind_gate, open_gate, wait_for_gate
+from tune.trial.ray_store import fetch_job, publish_preflight_result, read_preflight_result, wait_for_preflight
 
 TICK_S = 0.5
 EXIT_STATUS = 70
@@ -71,8 +71,8 @@ class TrialTrainable(TRAINABLE):
     def __init__(self, config: dict[str, Any], storage: Any = None) -> None:
         self.config = config
         self._n_results = 0
-        self._job = on_site(fetch_job(config[JOB]))
-        self._stopwatch = stopwatch_of(self._job.session)
+        self._job = localize_job(fetch_job(config[JOB]))
+        self._stopwatch = create_stopwatch(self._job.session)
         server = config[SERVER]
         self._source = (
             ForkSource(None if server is None else Path(server), config[JOB]) if may_fork() else StartSource()
@@ -112,16 +112,16 @@ class TrialTrainable(TRAINABLE):
 
     def _next_result(self) -> dict[str, Any]:
         if self._process is None:
-            refusal = self._start()
+            refusal = self._start_process()
             if refusal is not None:
                 return refusal
         elif self._asks:
-            self._process.answer(stop=False)
+            self._process.answer_report(stop=False)
         assert self._process is not None
         while True:
             what, *content = self._process.next_message()
             if what == READY:
-                self._open_gate(*content)
+                self._publish_preflight_result(*content)
                 return {READY: [content[1]]}  # Ray would flatten a dict
             self._asks = what == EPOCHS
             if what == EPOCHS:
@@ -137,26 +137,26 @@ class TrialTrainable(TRAINABLE):
             assert what == ENDED
             return {"done": True, DIED: content[0] or ""}
 
-    def _start(self) -> dict[str, Any] | None:
+    def _start_process(self) -> dict[str, Any] | None:
         """Start the trial's process; return the result where there is none to be started."""
         task = self._task
         if device_name(platform.node(), os.environ.get("CUDA_VISIBLE_DEVICES")) in task.left_out:
             time.sleep(self._hold_s)
             self._hold_s = min(2 * self._hold_s, MOST_HOLD_S)
             return {"done": True, REFUSED: True}
-        if (stranger := unshared(self._job)) is not None:
+        if (stranger := find_unshared_error(self._job)) is not None:
             return {UNSHARED: stranger.args}
         if self._job.counted is not None:
             self._counted: Mapping[str, Any] | None = self._job.counted.as_json()
         elif task.gated:
-            with self._stopwatch.on(CHECKING):
-                self._counted = wait_for_gate(self._job.gate)
+            with self._stopwatch.time_part(CHECKING):
+                self._counted = wait_for_preflight(self._job.gate)
             if self._counted is None:
                 return {"done": True, REST: []}
         else:
-            self._counted = None if task.preflight else look_behind_gate(self._job.gate)
+            self._counted = None if task.preflight else read_preflight_result(self._job.gate)
         try:
-            process = self._source.take(self._spec)
+            process = self._source.take_process(self._template_spec)
         except StartError as error:
             return {"done": True, DIED: error.what}
         self._process = WatchedProcess(
@@ -164,8 +164,10 @@ class TrialTrainable(TRAINABLE):
         )
         return None
 
-    def _spec(self, folder: Path) -> tuple[Path, dict[str, str | None]]:
-        return job_file(folder, self.config[JOB], self._job), dict.fromkeys(imported_first(self._job.program))
+    def _template_spec(self, folder: Path) -> tuple[Path, dict[str, str | None]]:
+        return write_job_file(folder, self.config[JOB], self._job), dict.fromkeys(
+            find_top_level_imports(self._job.program)
+        )
 
     def _first_message(self, temporary: str | None) -> TrialStart:
         # Ray may not know of a GPU that a Trainer is told to use, as where NVML does not answer
@@ -174,7 +176,7 @@ class TrialTrainable(TRAINABLE):
             environment=trial_environment(os.environ, self._job.n_threads, sees_gpus=sees_gpus),
             niceness=os.getpriority(os.PRIO_PROCESS, 0),
             temporary=temporary,
-            job=str(job_file(self._source.folder, self.config[JOB], self._job)),
+            job=str(write_job_file(self._source.folder, self.config[JOB], self._job)),
             task=self.config[TASK],
             worker=f"{platform.node()}:{os.getpid()}",
             counted=self._counted,
@@ -182,16 +184,16 @@ class TrialTrainable(TRAINABLE):
             stopwatch=self._stopwatch.hand_over(),
         )
 
-    def _open_gate(self, packages: dict[str, str | None], counted: Mapping[str, Any]) -> None:
+    def _publish_preflight_result(self, packages: dict[str, str | None], counted: Mapping[str, Any]) -> None:
         """Let the other trials begin; the template that imports what the program imports is asked for first."""
-        self._source.prepare(job_file(self._source.folder, self.config[JOB], self._job), packages)
-        open_gate(self._job.gate, counted)
+        self._source.request_template(write_job_file(self._source.folder, self.config[JOB], self._job), packages)
+        publish_preflight_result(self._job.gate, counted)
 
-    def end_politely(self) -> None:
+    def request_stop(self) -> None:
         """Answer the trial's last report with a stop; called between two results, for Ray's own stop comes later."""
         if self._process is not None and self._asks:
             self._asks = False
-            self._process.answer(stop=True)
+            self._process.answer_report(stop=True)
 
     def reset(self, new_config: dict[str, Any], storage: Any = None) -> bool:
         """Wait for the end of the last trial's process, and take the next trial."""
@@ -207,7 +209,7 @@ class TrialTrainable(TRAINABLE):
 
     def _leave_trial(self, timeout_s: float | None) -> None:
         if self._process is not None:
-            self.end_politely()
+            self.request_stop()
             if not self._process.ended.wait(timeout_s):
                 self._process.kill()
             self._process = None

@@ -10,21 +10,30 @@ from tune.experiment.counted_fits import CountedFits
 from tune.experiment.records import CHECKPOINTS, LOGGING
 from tune.paths import VersionPaths
 from tune.trial.checkpoints.checkpoint_state import CheckpointState
-from tune.trial.checkpoints.event_files import cut_back
+from tune.trial.checkpoints.event_files import truncate_event_files
 from tune.trial.checkpoints.program_checkpoints import ProgramCheckpoints
 from tune.trial.distributed.process_group import ALONE, DistributedContext
 from tune.trial.fits import FitLog
 from tune.trial.lightning.epoch_loop import call_at_epochs
 from tune.trial.lightning.logger import VersionLogger, open_version_logger
 from tune.trial.lightning.observer_callback import ObserverCallback, observer_callback_class
-from tune.trial.lightning.pbt import Measure, PbtState, tailor
-from tune.trial.lightning.profiler import NoStopwatch, Stopwatch, follow
+from tune.trial.lightning.pbt import Measure, PbtState, signature_callback_class
+from tune.trial.lightning.profiler import NoStopwatch, Stopwatch, profile_trainer
 from tune.trial.lightning.report_callback import Report, ReportCallback, TrialObjective, report_callback_class
 from tune.trial.lightning.value_check import PromotedValueCheck
 from tune.trial.messages import Job, TrialTask
-from tune.trial.preflight import shorten
+from tune.trial.preflight import shorten_arguments
 
-LOGGER_METHODS = ("log_metrics", "log_hyperparams", "log_graph", "save", "begin", "flush", "finalize", "end")
+LOGGER_METHODS = (
+    "log_metrics",
+    "log_hyperparams",
+    "log_graph",
+    "save",
+    "open_session",
+    "flush",
+    "finalize",
+    "close_session",
+)
 """All that takes time in a logger."""
 FINDERS = frozenset({"LearningRateFinder", "BatchSizeFinder"})
 """The classes of Lightning's callbacks that run fits of their own first."""
@@ -90,23 +99,23 @@ class TrainerSetup:
         return self._observer.fit_s if self._observer is not None else None
 
     @property
-    def measure(self) -> Measure:
+    def model_signature(self) -> Measure:
         """Return what the program builds; nothing where that was not asked for."""
         return self._tailor.measure if self._tailor is not None else {}
 
     @property
-    def stopped(self) -> bool:
+    def is_stopped(self) -> bool:
         """Whether a report was answered with a stop."""
         return self.reports is not None and self.reports.stopped
 
-    def arguments(self, given: Mapping[str, Any], package: ModuleType) -> dict[str, Any]:
+    def build_trainer_arguments(self, given: Mapping[str, Any], package: ModuleType) -> dict[str, Any]:
         """Return a Trainer's arguments: those given, the space's over them, and what is ours over all."""
         arguments: Mapping[str, Any] = {**given, **self._job.trainer}
-        arguments = shorten(arguments, weighs=self._task.weighs) if self._shortens else arguments
+        arguments = shorten_arguments(arguments, weighs=self._task.weighs) if self._shortens else arguments
         return {
             **arguments,
-            **self.seat.arguments(arguments, package),
-            "logger": self._loggers(given.get("logger"), package),
+            **self.seat.build_distributed_arguments(arguments, package),
+            "logger": self._select_loggers(given.get("logger"), package),
             "default_root_dir": self.files.folder,
             "enable_progress_bar": False,
         }
@@ -118,7 +127,7 @@ class TrainerSetup:
         n_epochs = arguments.get("max_epochs")
         return n_epochs if not bounded and isinstance(n_epochs, int) else None
 
-    def attach(self, trainer: Any, package: ModuleType, max_epochs: int | None) -> None:
+    def add_callbacks(self, trainer: Any, package: ModuleType, max_epochs: int | None) -> None:
         """Add our callbacks behind all others; ``max_epochs``: the Trainer's, as the program or the space gave it."""
         self.log.add_trainer(trainer, max_epochs)
         if self._observer is None:
@@ -127,9 +136,9 @@ class TrainerSetup:
             )
         trainer.callbacks.append(self._observer)
         call_at_epochs(trainer, None, None, self.note_stage_end)
-        follow(trainer, self.stopwatch)
+        profile_trainer(trainer, self.stopwatch)
         if self._measures:
-            self._tailor = self._tailor or tailor(package)()
+            self._tailor = self._tailor or signature_callback_class(package)()
             trainer.callbacks.append(self._tailor)
         if self._report is None:
             return
@@ -153,7 +162,7 @@ class TrainerSetup:
         """Take note that an epoch, or a stage, has ended."""
         self.stage_ended = True
 
-    def going_on(self, trainer: Any, given: Any = None) -> dict[str, Any]:
+    def resume_arguments(self, trainer: Any, given: Any = None) -> dict[str, Any]:
         """Return what the next ``Trainer.fit`` needs to go on from our checkpoint.
 
         A ``given`` one wins, unless the trial wrote it: such a program goes on from its own, if there is one.
@@ -177,52 +186,52 @@ class TrainerSetup:
         """Return whether a checkpoint is one that the trial wrote, or none."""
         if given in (None, LAST):
             return True
-        path = Path(self.program_checkpoints.find(given)).absolute()
+        path = Path(self.program_checkpoints.find_path(given)).absolute()
         return path.is_relative_to(self.files.folder)
 
     def _start_anew(self) -> None:
         """Forget our checkpoint: the program goes on from one of its own choice."""
-        if self.seat.leads:
+        if self.seat.is_rank_zero:
             current = None if self._logger is None else self._logger.file_name
-            cut_back(self.files.folder, None, but=current)
+            truncate_event_files(self.files.folder, None, but=current)
         if self._logger is not None:
             self._logger.end_repetition(is_new=True)
         self._mark = None
         if self.reports is not None:
-            self.reports.forget()
+            self.reports.forget_checkpoint()
 
-    def logger(self, package: ModuleType) -> Any:
+    def get_logger(self, package: ModuleType) -> Any:
         """Return the version's one logger."""
         if self._logger is None:
-            self._logger = open_version_logger(package, *self._logged)
+            self._logger = open_version_logger(package, *self._logger_arguments)
             self.stopwatch.time_calls(self._logger, LOGGING, *LOGGER_METHODS)
         return self._logger
 
-    def adopt(self, logger: VersionLogger) -> None:
+    def adopt_logger(self, logger: VersionLogger) -> None:
         """Point a logger of a class of the program's own at the version."""
-        logger.log_into_version(*self._logged)
+        logger.log_into_version(*self._logger_arguments)
         self._logger = self._logger or logger
 
     @property
-    def _logged(self) -> tuple[Any, ...]:
+    def _logger_arguments(self) -> tuple[Any, ...]:
         purge_step = None if self._mark is None else self._mark.step + 1
         return self.files, self._task.values, self._job.hardcoded, self._started, purge_step
 
-    def finish(self) -> None:
+    def finish_execution(self) -> None:
         """Check the proof, and report what the end of the program leaves to report."""
-        if self._observer is not None and self._observer.has_trained and not self.stopped:
+        if self._observer is not None and self._observer.has_trained and not self.is_stopped:
             self._proof.verify_executed()
         if self.reports is not None:
-            self.reports.end()
+            self.reports.report_last_fit()
 
-    def end(self, *, failed: bool) -> None:
+    def close_logger(self, *, failed: bool) -> None:
         """Close the version's event file."""
         if self._logger is not None:
-            self._logger.end(failed=failed)
+            self._logger.close_session(failed=failed)
 
-    def _loggers(self, given: Any, package: ModuleType) -> list[Any]:
+    def _select_loggers(self, given: Any, package: ModuleType) -> list[Any]:
         """Return the program's loggers, ours in the place of its TensorBoardLogger; where it has none, ours last."""
-        ours = self.logger(package)
+        ours = self.get_logger(package)
         loggers = list(given) if isinstance(given, Iterable) else [] if given in (None, True, False) else [given]
         others = [logger for logger in loggers if not isinstance(logger, package.loggers.TensorBoardLogger)]
         if not loggers or others[:1] != loggers[:1]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from tune.errors import MetricError, NoRoomError
 from tune.experiment.counted_fits import CountedFits
-from tune.experiment.environment import changed, visible_gpus
+from tune.experiment.environment import find_environment_changes, visible_gpus
 from tune.experiment.records import (
     CHECKING,
     HUNG,
@@ -37,27 +37,27 @@ from tune.experiment.trial_result import score_of_fit
 from tune.paths import VersionPaths
 from tune.promotion.execute import Executor
 from tune.space.dimensions import Value
-from tune.storage.upload import carried
-from tune.trial.checkpoints.checkpoint_loading import gone_back
-from tune.trial.checkpoints.checkpoint_state import CheckpointState, read_mark
-from tune.trial.checkpoints.event_files import close_failed, cut_back
-from tune.trial.disk_space import chain_of, no_room, room_told
+from tune.storage.upload import upload_while_running
+from tune.trial.checkpoints.checkpoint_loading import roll_back_to_checkpoint
+from tune.trial.checkpoints.checkpoint_state import CheckpointState, read_checkpoint_state
+from tune.trial.checkpoints.event_files import finalize_failed_version, truncate_event_files
+from tune.trial.disk_space import find_disk_full_error, translate_disk_full, walk_exception_chain
 from tune.trial.distributed.process_group import ALONE
 from tune.trial.distributed.ranks import RankGroup, RankResult
-from tune.trial.failure import ChildFailure, failure_of, print_uncaught, trace_of
+from tune.trial.failure import ChildFailure, create_failure, format_traceback, print_uncaught
 from tune.trial.inputs.command_line import OptionReads
-from tune.trial.lightning.legacy_api import explained
+from tune.trial.lightning.legacy_api import add_upgrade_hint
 from tune.trial.lightning.profiler import NoStopwatch, Stopwatch
 from tune.trial.lightning.report_callback import Report, ReportCallback
 from tune.trial.messages import Job, TrialTask
 from tune.trial.preflight import Preflight, Rehearsed, Seen
 from tune.trial.process.channel import BATCH, SAID, Channel
-from tune.trial.process.child_processes import ForkedChild, end_left_children
+from tune.trial.process.child_processes import ForkedChild, kill_leftover_children
 from tune.trial.process.gpu_devices import cap_gpu_memory
 from tune.trial.process.linux import CAN_FORK
-from tune.trial.process.prepared import imported_since
+from tune.trial.process.prepared import find_new_imports
 from tune.trial.process.watched import STACKS_S, STOPPED_S, TICK_S, HangClock
-from tune.trial.program_run import ProgramRun, ProgramTraces, execute, unheard
+from tune.trial.program_run import ProgramRun, ProgramTraces, execute_program, ignore_report
 from tune.trial.reporting import TOGETHER_S, EpochReport
 from tune.trial.trainer_setup import TrainerSetup
 
@@ -111,7 +111,9 @@ class TrialRunner:
             mutations=task.mutations,
             laps=before.laps if before else [],
             counted=counted.as_json() if counted else before.counted if before else {},
-            surroundings=changed(job.surroundings, job.n_threads, gpus=visible_gpus() if job.gpu_share else ""),
+            surroundings=find_environment_changes(
+                job.surroundings, job.n_threads, gpus=visible_gpus() if job.gpu_share else ""
+            ),
         )
         self._written_at = -math.inf  # by the monotonic clock
         self._owner = os.getpid()
@@ -119,54 +121,58 @@ class TrialRunner:
         self._reads = OptionReads()
         self._beats = mmap.mmap(-1, 1)  # shared with the children of the pre-flight: each batch changes it
 
-    def run(self, report: Report, after_preflight: AfterPreflight) -> TrialRecord:
+    def run_trial(self, report: Report, after_preflight: AfterPreflight) -> TrialRecord:
         """Train the trial and return its record; whatever the program raises is in there.
 
         ``after_preflight`` is given what the pre-flight found. Raises NoRoomError, and nothing else, where
         the disk is full: the trial has not failed, and is to go on later.
         """
         try:
-            with room_told(self._files.folder), self.stopwatch.on(TIDYING):
-                return self._run(report, after_preflight)
+            with translate_disk_full(self._files.folder), self.stopwatch.time_part(TIDYING):
+                return self._run_attempt(report, after_preflight)
         except NoRoomError:
-            cut_back(self._files.folder, read_mark(self._files.last_checkpoint))  # an event may be written by half
+            truncate_event_files(
+                self._files.folder, read_checkpoint_state(self._files.last_checkpoint)
+            )  # an event may be written by half
             raise
 
-    def _run(self, report: Report, after_preflight: AfterPreflight) -> TrialRecord:
+    def _run_attempt(self, report: Report, after_preflight: AfterPreflight) -> TrialRecord:
         self._files.folder.mkdir(parents=True, exist_ok=True)
-        self._write()
-        with carried(self._files.folder):
-            self._attempt(report, after_preflight)
+        self._write_record()
+        with upload_while_running(self._files.folder):
+            self._catch_failures(report, after_preflight)
         if self.record.stage == "failed":
-            close_failed(self._files, self._task.values, self._job.hardcoded, self.record.started)
+            finalize_failed_version(self._files, self._task.values, self._job.hardcoded, self.record.started)
         return self.record
 
-    def _attempt(self, report: Report, after_preflight: AfterPreflight) -> None:
+    def _catch_failures(self, report: Report, after_preflight: AfterPreflight) -> None:
         try:
-            self._stations(report, after_preflight)
+            self._run_stages(report, after_preflight)
         except BaseException as error:  # the program may raise anything, KeyboardInterrupt too
             self._check_owner()
-            if (full := no_room(error, self._files.folder)) is not None:
+            if (full := find_disk_full_error(error, self._files.folder)) is not None:
                 raise full from error
-            if self._link is not None and any(type(each).__name__ == "SIGTERMException" for each in chain_of(error)):
-                self._link.die("killed by SIGTERM")  # Lightning made an exception of it
-            self._fail(error)
+            if self._link is not None and any(
+                type(each).__name__ == "SIGTERMException" for each in walk_exception_chain(error)
+            ):
+                self._link.exit_with_reason("killed by SIGTERM")  # Lightning made an exception of it
+            self._write_exception(error)
 
-    def _stations(self, report: Report, after_preflight: AfterPreflight) -> None:
+    def _run_stages(self, report: Report, after_preflight: AfterPreflight) -> None:
         if self._task.preflight:
-            self._write(stage="preflight")
-            with self.stopwatch.on(CHECKING):
-                packages = self._preflight()
+            self._write_record(stage="preflight")
+            with self.stopwatch.time_part(CHECKING):
+                packages = self._run_preflight()
             after_preflight(packages, self.record.counted)
         if not self._task.rehearsal:
             if self._task.preflight:
-                self._write(stage="running")
-            with self.stopwatch.on(PROGRAM):
-                self._fit(report)
+                self._write_record(stage="running")
+            with self.stopwatch.time_part(PROGRAM):
+                self._train_program(report)
 
-    def _preflight(self) -> Packages:
+    def _run_preflight(self) -> Packages:
         """Run a batch or two of training and validation; raise what is wrong with the program."""
-        preflight = Preflight(self._job, self._task, self._files.folder, self._rehearse)
+        preflight = Preflight(self._job, self._task, self._files.folder, self._dry_run)
         try:
             seen, counted = self._check_program(preflight, shortens=True)
         except NoRoomError:
@@ -174,22 +180,22 @@ class TrialRunner:
         except Exception as error:
             if self._task.rehearsal or not self._may_be_of_shortening(error):
                 raise
-            sys.stderr.write(f"{SHORTENED}: {failure_of(error, self._job).reason}\n")
+            sys.stderr.write(f"{SHORTENED}: {create_failure(error, self._job).reason}\n")
             seen, counted = self._check_program(preflight, shortens=False)
-        self._write(ready=True, counted=counted.as_json())
+        self._write_record(ready=True, counted=counted.as_json())
         return seen.packages
 
     def _check_program(self, preflight: Preflight, *, shortens: bool) -> tuple[Seen, CountedFits]:
-        seen = preflight.look(shortens=shortens)
-        self._write(logged=seen.logged, wrote=seen.wrote, n_workers=seen.n_workers)
-        return seen, preflight.check(seen)
+        seen = preflight.run_baseline(shortens=shortens)
+        self._write_record(logged=seen.logged, wrote=seen.wrote, n_workers=seen.n_workers)
+        return seen, preflight.check_baseline(seen)
 
     def _may_be_of_shortening(self, error: Exception) -> bool:
         """Return whether a program may fail only because the pre-flight trains a batch or two of it.
 
         A metric whose name stands nowhere in the program is not logged by a longer training either.
         """
-        failure = failure_of(error, self._job)
+        failure = create_failure(error, self._job)
         if not failure.ours:
             return self._stage_ended
         name = self._job.metric.encode()
@@ -197,7 +203,7 @@ class TrialRunner:
             name in each.raw for each in self._job.program.sources.values()
         )
 
-    def _rehearse(
+    def _dry_run(
         self,
         scratch: VersionPaths,
         values: Mapping[str, Value],
@@ -207,17 +213,17 @@ class TrialRunner:
         measures: bool,
     ) -> Rehearsed:
         changes = {"values": values, "options": options, "shortens": shortens, "measures": measures}
-        order = self._order(scratch, **changes, notes_reads=True)
+        order = self._create_program_run(scratch, **changes, notes_reads=True)
 
         def rehearse() -> Rehearsed:
             modules, variables = set(sys.modules), dict(os.environ)
-            fit = self._execute(order)
+            fit = self._execute_program(order)
             changes = {name: text for name, text in os.environ.items() if variables.get(name) != text}
-            packages = imported_since(modules, self._job.program, changes)
+            packages = find_new_imports(modules, self._job.program, changes)
             return Rehearsed(
-                fits=fit.log.summaries,
+                fits=fit.log.fit_summaries,
                 n_workers=fit.n_workers,
-                measure=fit.measure,
+                measure=fit.model_signature,
                 packages=packages,
                 reads=self._reads,
             )
@@ -226,7 +232,7 @@ class TrialRunner:
             return rehearse()
         if CAN_FORK:
             return self._run_in_child(rehearse)
-        with self._link.training():
+        with self._link.announce_training():
             return rehearse()
 
     def _run_in_child(self, function: Callable[[], Rehearsed]) -> Rehearsed:
@@ -234,17 +240,17 @@ class TrialRunner:
 
         def answer() -> tuple[str, Any, TrialRecord, bool]:
             self._owner = os.getpid()
-            how, content = self._answer(function)
+            how, content = self._capture_result(function)
             return how, content, self.record, self._stage_ended
 
         child = ForkedChild(answer)
         if (hang := self._wait_for(child)) is not None:
             message = f"{hang}; its stacks are in {self._files.log.name}"
             raise ChildFailure(Failure(kind=HUNG, ours=True, message=message, hint=ALLOW_MORE), f"{message}\n")
-        end_left_children()
+        kill_leftover_children()
         if child.how_it_died is not None:
             assert self._link is not None
-            self._link.die(child.how_it_died)
+            self._link.exit_with_reason(child.how_it_died)
         how, content, record, self._stage_ended = child.result
         self.record = replace(self.record, taken=record.taken, in_force=record.in_force, ranks=record.ranks)
         match how:
@@ -267,10 +273,10 @@ class TrialRunner:
             since_s = time.monotonic() - looked_at
             looked_at += since_s
             if since_s >= STOPPED_S:
-                clock.leave_out(since_s)
+                clock.exclude_time(since_s)
             if self._beats[0] != beats:
                 beats = self._beats[0]
-                clock.hear(BATCH, ())
+                clock.record_message(BATCH, ())
             if (hang := clock.describe_hang()) is not None:
                 for number in (signal.SIGABRT, signal.SIGCONT):  # faulthandler writes the stacks
                     os.kill(child.pid, number)
@@ -279,27 +285,27 @@ class TrialRunner:
                 return hang
         return None
 
-    def _beat(self, order: ProgramRun) -> Callable[[], None]:
+    def _select_heartbeat(self, order: ProgramRun) -> Callable[[], None]:
         """Return what tells that a batch of an execution ended."""
         if self._link is None:
-            return _nothing
-        return self._link.beat if order.reports or not CAN_FORK else self._beat_in_child
+            return _ignore_batch
+        return self._link.send_batch_end if order.reports or not CAN_FORK else self._count_child_batch
 
-    def _beat_in_child(self) -> None:
+    def _count_child_batch(self) -> None:
         self._beats[0] = (self._beats[0] + 1) % 256
 
-    def _answer(self, function: Callable[[], Rehearsed]) -> tuple[str, Any]:
+    def _capture_result(self, function: Callable[[], Rehearsed]) -> tuple[str, Any]:
         try:
             return "returned", function()
         except BaseException as error:  # the program may raise anything
-            if (full := no_room(error, self._files.folder)) is not None:
+            if (full := find_disk_full_error(error, self._files.folder)) is not None:
                 return "full", full.args
             print_uncaught(error)
-            return "failed", (failure_of(error, self._job), trace_of(error))
+            return "failed", (create_failure(error, self._job), format_traceback(error))
 
-    def _fit(self, report: Report) -> None:
+    def _train_program(self, report: Report) -> None:
         """Train; in a later attempt on from the last checkpoint, or from the start where there is none."""
-        mark = self._gone_back() if self._task.attempt > 1 else None
+        mark = self._roll_back_to_checkpoint() if self._task.attempt > 1 else None
         known = dict(self.record.curve)
         over = mark is not None and mark.last
 
@@ -307,20 +313,20 @@ class TrialRunner:
             if over:  # only what the program does after its training was left
                 return False
             if epoch.epoch not in known:
-                self._learn((epoch.epoch, epoch.value))
+                self._record_epoch((epoch.epoch, epoch.value))
             if self._link is not None:
-                self._link.tell_epoch(last=epoch.last)
-            with self.stopwatch.on(WAITING):
+                self._link.send_epoch_end(last=epoch.last)
+            with self.stopwatch.time_part(WAITING):
                 return epoch.epoch > self._task.reported and report(epoch)
 
-        if mark is not None and self._catch_up(mark, report):
-            self._conclude(stopped=True)
+        if mark is not None and self._report_missing_epochs(mark, report):
+            self._write_final_stage(stopped=True)
             return
-        with contextlib.nullcontext() if self._link is None else self._link.training():
-            fit = self._execute(self._order(self._files, reports=True, mark=mark), watched)
+        with contextlib.nullcontext() if self._link is None else self._link.announce_training():
+            fit = self._execute_program(self._create_program_run(self._files, reports=True, mark=mark), watched)
         if fit.reports is not None:
             self._keep_fits(fit.reports)
-        self._conclude(stopped=fit.stopped)
+        self._write_final_stage(stopped=fit.is_stopped)
 
     def _keep_fits(self, reports: ReportCallback) -> None:
         """Write down what each fit was worth, where there are several."""
@@ -339,12 +345,12 @@ class TrialRunner:
         if len(fits) > 1 or warnings:
             self.record = replace(self.record, fits=fits, standard_error=error, warnings=warnings)
 
-    def _gone_back(self) -> CheckpointState | None:
-        mark = gone_back(self._files, self._task, trusts_checkpoints=self._job.trusts_checkpoints)
-        self._write(curve=[] if mark is None else mark.curve)
+    def _roll_back_to_checkpoint(self) -> CheckpointState | None:
+        mark = roll_back_to_checkpoint(self._files, self._task, trusts_checkpoints=self._job.trusts_checkpoints)
+        self._write_record(curve=[] if mark is None else mark.curve)
         return mark
 
-    def _catch_up(self, mark: CheckpointState, report: Report) -> bool:
+    def _report_missing_epochs(self, mark: CheckpointState, report: Report) -> bool:
         """Report what was kept in the checkpoint and never reached the ledger; tell whether the trial is to stop."""
         missing = [(epoch, value) for epoch, value in mark.curve if epoch > self._task.reported]
         stops = [
@@ -353,7 +359,7 @@ class TrialRunner:
         ]
         return any(stops)
 
-    def _order(self, files: VersionPaths, **more: Any) -> ProgramRun:
+    def _create_program_run(self, files: VersionPaths, **more: Any) -> ProgramRun:
         options = {} if self._task.hardcoded else self._task.values
         given = {
             "values": self._task.values,
@@ -364,96 +370,96 @@ class TrialRunner:
         }
         return ProgramRun(task=self._task, folder=files.folder, started=self.record.started, **given)
 
-    def _execute(self, order: ProgramRun, report: Report | None = None) -> TrainerSetup:
+    def _execute_program(self, order: ProgramRun, report: Report | None = None) -> TrainerSetup:
         """Execute the program, in this process and in those of the other ranks; none is forked from here on."""
         with contextlib.ExitStack() as others:
             seat = ALONE
             if self._job.n_ranks > 1:
-                group = RankGroup(self._job, self._executor, order, self._die)
-                self._write(ranks=[{"rank": rank, "pid": pid} for rank, pid in group.pids.items()])
-                seat = others.enter_context(group.joined(self._keep_shares, self._fail))
+                group = RankGroup(self._job, self._executor, order, self._exit_with_reason)
+                self._write_record(ranks=[{"rank": rank, "pid": pid} for rank, pid in group.pids.items()])
+                seat = others.enter_context(group.run_with_ranks(self._keep_rank_results, self._write_exception))
             cap_gpu_memory(self._job.gpu_share, self._job.context_bytes)  # it initialises CUDA, so behind all forks
-            return execute(
+            return execute_program(
                 self._job,
                 self._executor,
                 order,
                 seat,
-                report or unheard,
-                self._beat(order),
-                self._leave,
+                report or ignore_report,
+                self._select_heartbeat(order),
+                self._keep_traces,
                 self.stopwatch if order.reports else None,
             )
 
-    def _die(self, how: str) -> None:
+    def _exit_with_reason(self, how: str) -> None:
         """End this process for another one of the trial's that died."""
         if self._link is not None and os.getpid() == self.record.pid:
-            self._link.die(how)  # else it is a child of the pre-flight, and its parent says how it ended
+            self._link.exit_with_reason(how)  # else it is a child of the pre-flight, and its parent says how it ended
         sys.stderr.write(f"{how}\n")
         os._exit(SAID)
 
-    def _leave(self, traces: ProgramTraces) -> None:
+    def _keep_traces(self, traces: ProgramTraces) -> None:
         self._reads = traces.reads
         self.record = replace(self.record, fit_s=traces.fit_s, taken=traces.taken, in_force=traces.in_force)
         self._stage_ended = traces.stage_ended
 
-    def _keep_shares(self, shares: Sequence[RankResult]) -> None:
+    def _keep_rank_results(self, shares: Sequence[RankResult]) -> None:
         proofs = ("rank", "pid", "taken", "in_force")
         self.record = replace(self.record, ranks=[{name: getattr(each, name) for name in proofs} for each in shares])
 
-    def _conclude(self, *, stopped: bool) -> None:
+    def _write_final_stage(self, *, stopped: bool) -> None:
         if not self.record.curve:
             hint = f"Logged: {', '.join(self.record.logged)}." if self.record.logged else None
-            self._give_up(NEVER_LOGGED, f"{self._job.metric!r} was never logged", hint)
+            self._write_failure(NEVER_LOGGED, f"{self._job.metric!r} was never logged", hint)
             return
         epoch, value = self.record.curve[-1]
         if math.isfinite(value):
-            self._write(stage="stopped" if stopped else "complete")
+            self._write_record(stage="stopped" if stopped else "complete")
             return
-        self._give_up(NAN if math.isnan(value) else INFINITE, f"{self._job.metric} is {value} in epoch {epoch}")
+        self._write_failure(NAN if math.isnan(value) else INFINITE, f"{self._job.metric} is {value} in epoch {epoch}")
 
-    def _give_up(self, kind: str, message: str, hint: str | None = None) -> None:
+    def _write_failure(self, kind: str, message: str, hint: str | None = None) -> None:
         """Write a failure that is no exception."""
         failure = Failure(kind=kind, ours=True, message=message, hint=hint)
         self._files.error.write_text(f"{failure.reason}\n", encoding="utf-8", errors="backslashreplace")
-        self._write(stage="failed", failure=failure)
+        self._write_record(stage="failed", failure=failure)
 
-    def _fail(self, error: BaseException) -> None:
-        trace = trace_of(error)
+    def _write_exception(self, error: BaseException) -> None:
+        trace = format_traceback(error)
         if not isinstance(error, ChildFailure):  # it has been printed where it was raised
             print_uncaught(error)
         self._files.error.write_text(trace, encoding="utf-8", errors="backslashreplace")
-        failure = explained(failure_of(error, self._job), self._executor.snapshot.stored_program)
-        self._write(stage="failed", failure=failure)
+        failure = add_upgrade_hint(create_failure(error, self._job), self._executor.snapshot.stored_program)
+        self._write_record(stage="failed", failure=failure)
 
     def _check_owner(self) -> None:
         """End a process that the program forked, and that came here by the program's code: it is not the trial."""
         if os.getpid() != self._owner:
             os._exit(1)
 
-    def _write(self, **changes: Any) -> None:
+    def _write_record(self, **changes: Any) -> None:
         """Change the record, on disk too; an end has a time."""
         self._check_owner()
         stage: Stage = changes.get("stage", self.record.stage)
         if stage in ("complete", "stopped", "failed"):
             changes["ended"] = time.time()
-            changes["laps"] = self._laps()
+            changes["laps"] = self._collect_laps()
         self.record = replace(self.record, **changes)
-        with room_told(self._files.folder, ours=True), self.stopwatch.on(LOGGING):
-            self.record.write(self._files)
+        with translate_disk_full(self._files.folder, ours=True), self.stopwatch.time_part(LOGGING):
+            self.record.write_record(self._files)
         self._written_at = time.monotonic()
 
-    def _learn(self, epoch: tuple[int, float]) -> None:
+    def _record_epoch(self, epoch: tuple[int, float]) -> None:
         """Write an epoch down, in short trials with those that follow: its checkpoint holds it already."""
         curve = [*self.record.curve, epoch]
         if time.monotonic() - self._written_at >= TOGETHER_S:
-            self._write(curve=curve)
+            self._write_record(curve=curve)
         else:
             self.record = replace(self.record, curve=curve)
 
-    def _laps(self) -> list[Lap]:
-        lap = self.stopwatch.lap()
+    def _collect_laps(self) -> list[Lap]:
+        lap = self.stopwatch.finish_lap()
         return self.record.laps if lap is None else [*self.record.laps, lap]
 
 
-def _nothing() -> None:
+def _ignore_batch() -> None:
     """Tell nobody that a batch is done."""

@@ -3,21 +3,21 @@
 import argparse
 import shlex
 
-from tune.cli.parser import Parser, add_storage, described, storage_of
-from tune.cli.terminal.summary import Screen, shown, warn_of_doubts
+from tune.cli.parser import Parser, add_storage, describe_command, storage_of
+from tune.cli.terminal.summary import Screen, format_value, warn_of_doubts
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.trial_result import TrialResult
 from tune.promotion.drift import Edited, Removed
 from tune.promotion.source_edit import build_diff, encoded_diff, write_files
-from tune.results.write_back import ConstantUpdate, OptionUpdate, WriteBack, note_applied, pick, write_back
-from tune.storage.sync import send_file
+from tune.results.write_back import ConstantUpdate, OptionUpdate, WriteBack, note_applied, select_trial, write_back
+from tune.storage.sync import upload_if_remote
 
 STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def parser() -> Parser:
     """Return what it takes on the command line."""
-    parser = Parser(prog="run_search.py apply", description=described("apply"))
+    parser = Parser(prog="run_search.py apply", description=describe_command("apply"))
     parser.add_argument("experiment", help="its name, or its folder")
     parser.add_argument("--trial", type=int, metavar="N", help="that trial's values; default: the best trial's")
     parser.add_argument("--write", action="store_true", help="write the files; without it the diff is shown alone")
@@ -28,41 +28,41 @@ def parser() -> Parser:
 def run(given: argparse.Namespace) -> int:
     """Show what changes; write it if that was asked."""
     experiment = open_experiment(given.experiment, storage_of(given.storage))
-    trial = pick(experiment, given.trial)
+    trial = select_trial(experiment, given.trial)
     back = write_back(experiment, trial)
     warn_of_doubts([experiment])
     screen = Screen()
-    screen.line(_title(experiment, trial), style="bold")
-    for line in _obstacles(back):
-        screen.line(line, style="yellow")
+    screen.print_line(_describe_trial(experiment, trial), style="bold")
+    for line in _list_obstacles(back):
+        screen.print_line(line, style="yellow")
     if back.rewrites:
-        screen.line()
+        screen.print_line()
         _show_diff(screen, back)
-        screen.line()
+        screen.print_line()
         if given.write:
-            note_applied(experiment.paths, back.written)
-            send_file(experiment.paths.applied_values)
+            note_applied(experiment.paths, back.written_values)
+            upload_if_remote(experiment.paths.applied_values)
             write_files(back.rewrites)
-    screen.line(_end(back, written=given.write))
+    screen.print_line(_describe_end(back, written=given.write))
     if back.command:
-        screen.line("to run it with its options:")
-        screen.line(f"  python {shlex.join(back.command)}")
+        screen.print_line("to run it with its options:")
+        screen.print_line(f"  python {shlex.join(back.command)}")
     return 0
 
 
-def _title(experiment: StoredExperiment, trial: TrialResult) -> str:
+def _describe_trial(experiment: StoredExperiment, trial: TrialResult) -> str:
     """Return what is applied, and what it is worth. The patch program skips what stands before a diff."""
     if trial.score is None:
         return f"{trial.version}: {trial.state}"
     baseline = experiment.baseline
     gain = ""
     if baseline is not None and baseline.final_score is not None and trial.number != baseline.number:
-        gain = f", the hardcoded values: {shown(baseline.final_score)}"
+        gain = f", the hardcoded values: {format_value(baseline.final_score)}"
     metric = experiment.space.metric
-    return f"{trial.version}: {metric} = {shown(trial.score)} {trial.scored_where}{gain}"
+    return f"{trial.version}: {metric} = {format_value(trial.score)} {trial.score_origin}{gain}"
 
 
-def _obstacles(back: WriteBack) -> list[str]:
+def _list_obstacles(back: WriteBack) -> list[str]:
     """Return what changed since the search: whole files first, then constants that are left alone."""
     found = [f"changed since the search: {each}" for each in back.elsewhere]
     for each in back.wanted:
@@ -84,13 +84,13 @@ def _obstacles(back: WriteBack) -> list[str]:
     return found
 
 
-def _end(back: WriteBack, *, written: bool) -> str:
+def _describe_end(back: WriteBack, *, written: bool) -> str:
     files = ", ".join(each.source.name for each in back.rewrites)
     if back.rewrites:
         return f"written: {files}" if written else "nothing is written yet: --write does it"
     every: list[ConstantUpdate | OptionUpdate] = [*back.wanted, *back.options]
     if every and all(each.is_applied for each in every):
-        held = ", ".join(f"{each.key.rstrip('=')}={shown(each.value)}" for each in every)
+        held = ", ".join(f"{each.key.rstrip('=')}={format_value(each.value)}" for each in every)
         configs = dict.fromkeys(each.now.config.name for each in back.options if each.now.config is not None)
         files = ", ".join((*((back.program.source.name,) if back.wanted else ()), *configs))
         return f"nothing to do: {files} {'holds' if ', ' not in files else 'hold'} {held}"
@@ -100,7 +100,7 @@ def _end(back: WriteBack, *, written: bool) -> str:
 def _show_diff(screen: Screen, back: WriteBack) -> None:
     """Show it to people, or give it to a file byte for byte, whatever the encodings: ``patch -p1`` takes it."""
     if not screen.is_terminal:
-        screen.raw(encoded_diff(back.rewrites))
+        screen.print_bytes(encoded_diff(back.rewrites))
         return
     for line in build_diff(back.rewrites).splitlines():
-        screen.line(line.expandtabs(), style=STYLES.get(line[:1]))
+        screen.print_line(line.expandtabs(), style=STYLES.get(line[:1]))

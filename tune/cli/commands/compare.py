@@ -4,12 +4,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from tune.cli.parser import Parser, add_storage, described, storage_of
-from tune.cli.terminal.summary import INACTIVE, Screen, shown, warn_of_doubts
+from tune.cli.parser import Parser, add_storage, describe_command, storage_of
+from tune.cli.terminal.summary import INACTIVE, Screen, format_value, warn_of_doubts
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.trial_result import TrialResult
 from tune.paths import display_path
-from tune.results.report.comparison import SearchHistory, compare
+from tune.results.report.comparison import SearchHistory, compare_experiments
 from tune.storage_url import absolute_path
 
 HEIGHT, WIDTH = 12, 60  # of the chart, in characters
@@ -19,7 +19,7 @@ SEVERAL = "*"  # more than one experiment
 
 def parser() -> Parser:
     """Return what it takes on the command line."""
-    parser = Parser(prog="run_search.py compare", description=described("compare"))
+    parser = Parser(prog="run_search.py compare", description=describe_command("compare"))
     parser.add_argument("experiments", metavar="EXPERIMENT", nargs="+", help="their names, or their folders")
     parser.add_argument("-o", "--output", metavar="FILE", help="write a report of it too: one HTML file")
     add_storage(parser)
@@ -31,52 +31,52 @@ def run(given: argparse.Namespace) -> int:
     storage = storage_of(given.storage)
     experiments = [open_experiment(name, storage) for name in dict.fromkeys(given.experiments)]
     warn_of_doubts(experiments)
-    histories = compare(experiments)
+    histories = compare_experiments(experiments)
     space = experiments[0].space
     screen = Screen()
-    screen.line(f"{space.metric} ({space.mode})", style="bold")
-    screen.table(
+    screen.print_line(f"{space.metric} ({space.mode})", style="bold")
+    screen.print_table(
         ("", "experiment", "trials", "epochs", "hardcoded", "best", "of"),
-        [_row(letter, each) for letter, each in zip(_letters(histories), histories, strict=True)],
+        [_build_row(letter, each) for letter, each in zip(_assign_letters(histories), histories, strict=True)],
     )
-    screen.line()
+    screen.print_line()
     constants = dict.fromkeys(name for each in experiments for name in each.space.dimensions)
-    rows = [(name, *(_value(each.best, name) for each in histories)) for name in constants]
-    screen.table(("best values", *(each.name for each in histories)), rows)
-    screen.line()
-    screen.text(chart(histories))
+    rows = [(name, *(_format_best_value(each.best, name) for each in histories)) for name in constants]
+    screen.print_table(("best values", *(each.name for each in histories)), rows)
+    screen.print_line()
+    screen.print_lines(draw_chart(histories))
     if given.output is not None:
-        _write(experiments, absolute_path(given.output, "--output"), screen)
+        _write_report(experiments, absolute_path(given.output, "--output"), screen)
     return 0
 
 
-def _write(experiments: Sequence[StoredExperiment], path: Path, screen: Screen) -> None:
+def _write_report(experiments: Sequence[StoredExperiment], path: Path, screen: Screen) -> None:
     from tune.results.report.comparison import write_comparison
 
     write_comparison(experiments, path)
-    screen.line()
-    screen.line(f"report: {display_path(path)} ({path.stat().st_size / 1e6:.1f} MB)")
+    screen.print_line()
+    screen.print_line(f"report: {display_path(path)} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
-def _letters(histories: Sequence[SearchHistory]) -> list[str]:
+def _assign_letters(histories: Sequence[SearchHistory]) -> list[str]:
     return [LETTERS[index % len(LETTERS)] for index in range(len(histories))]
 
 
-def _row(letter: str, each: SearchHistory) -> tuple[str, ...]:
-    baseline, best = (_score(trial) for trial in (each.baseline, each.best))
+def _build_row(letter: str, each: SearchHistory) -> tuple[str, ...]:
+    baseline, best = (_format_score(trial) for trial in (each.baseline, each.best))
     of = "-" if each.best is None else each.best.version
     return letter, each.name, str(each.n_trials), str(each.n_epochs), baseline, best, of
 
 
-def _score(trial: TrialResult | None) -> str:
+def _format_score(trial: TrialResult | None) -> str:
     return "-" if trial is None or trial.final_score is None else f"{trial.final_score:.5g}"
 
 
-def _value(best: TrialResult | None, name: str) -> str:
-    return INACTIVE if best is None or name not in best.values else shown(best.values[name])
+def _format_best_value(best: TrialResult | None, name: str) -> str:
+    return INACTIVE if best is None or name not in best.values else format_value(best.values[name])
 
 
-def chart(histories: Sequence[SearchHistory]) -> list[str]:
+def draw_chart(histories: Sequence[SearchHistory]) -> list[str]:
     """Return lines that draw the best score so far over the trials: a letter for each experiment."""
     scores = [score for each in histories for score in each.so_far if score is not None]
     longest = max((len(each.so_far) for each in histories), default=0)
@@ -85,9 +85,9 @@ def chart(histories: Sequence[SearchHistory]) -> list[str]:
     low, high = min(scores), max(scores)
     width = min(WIDTH, longest)
     cells = [[" "] * width for _ in range(HEIGHT)]
-    for letter, each in zip(_letters(histories), histories, strict=True):
+    for letter, each in zip(_assign_letters(histories), histories, strict=True):
         for column in range(width):
-            score = _at(each.so_far, column, width, longest)
+            score = _score_in_column(each.so_far, column, width, longest)
             if score is not None:
                 row = round((high - score) / (high - low) * (HEIGHT - 1)) if high > low else 0
                 cells[row][column] = letter if cells[row][column] == " " else SEVERAL
@@ -98,7 +98,7 @@ def chart(histories: Sequence[SearchHistory]) -> list[str]:
     return ["the best score so far, by trials", *lines, foot, f"{' ' * margin}  1{longest:>{max(width - 1, 2)}}"]
 
 
-def _at(so_far: Sequence[float | None], column: int, width: int, longest: int) -> float | None:
+def _score_in_column(so_far: Sequence[float | None], column: int, width: int, longest: int) -> float | None:
     """Return a history's value in a column of the chart; None behind its last trial."""
     index = round(column * (longest - 1) / max(width - 1, 1))
     return so_far[index] if index < len(so_far) else None

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from rich.cells import cell_len, set_cell_size
 
-from tune.cli.parser import Parser, described
-from tune.cli.terminal.streams import LONGEST_CELL, printable_line
+from tune.cli.parser import Parser, describe_command
+from tune.cli.terminal.streams import LONGEST_CELL, make_printable_line
 from tune.cli.terminal.summary import Screen, this_command
 from tune.promotion.constant import Constant, ConstantScan, UnsupportedConstant
 from tune.promotion.find.literals import Unknown
@@ -49,12 +49,12 @@ class ConstantRow:
     reads: str
 
     @property
-    def file(self) -> str:
+    def file_name(self) -> str:
         """Where it stands, without the line."""
         return self.where.rpartition(":")[0]
 
     @property
-    def line(self) -> str:
+    def line_number(self) -> str:
         """Where it stands in its file."""
         return self.where.rpartition(":")[2]
 
@@ -71,7 +71,7 @@ class Listing:
     ranking: ConstantRanking
 
     @property
-    def by_rank(self) -> list[ConstantOrOption]:
+    def ranked_constants(self) -> list[ConstantOrOption]:
         """All of them: the promising ones first, then what is never read of their kinds, then the rest."""
         every: list[ConstantOrOption] = [*self.names, *self.options]
         ranked = [(self.ranking.rank_of(held), held) for held in every]
@@ -81,7 +81,7 @@ class Listing:
 
 def parser() -> Parser:
     """Return what it takes on the command line."""
-    parser = Parser(prog="run_search.py constants", description=described("constants"))
+    parser = Parser(prog="run_search.py constants", description=describe_command("constants"))
     parser.add_argument("program", help="a Python file; the modules of its project that it imports are read too")
     parser.add_argument("--all", action="store_true", help="what is less promising, too")
     parser.add_argument("--refused", action="store_true", help="list the names that cannot be searched, and why")
@@ -94,11 +94,11 @@ def run(given: argparse.Namespace) -> int:
     listing = read_listing(find_program(Path(given.program)))
     screen = Screen()
     if given.json:
-        screen.json(as_json(listing))
+        screen.print_json(listing_to_json(listing))
     elif given.refused:
         show_refused(screen, listing.findings)
     else:
-        show(screen, listing, given.program, every=given.all)
+        show_listing(screen, listing, given.program, every=given.all)
     return 0
 
 
@@ -113,19 +113,19 @@ def read_listing(program: Program) -> Listing:
     )
 
 
-def show(screen: Screen, listing: Listing, written: str, *, every: bool) -> None:
+def show_listing(screen: Screen, listing: Listing, written: str, *, every: bool) -> None:
     """Print a table, then what is worth a word; ``written`` is the program as the user named it.
 
     Without ``every`` the table has what is promising, and the rest where nothing is.
     """
-    ordered = listing.by_rank
+    ordered = listing.ranked_constants
     promising = [held for held in ordered if listing.ranking.rank_of(held) is not None]
     shown = ordered if every or not promising else promising
     rows = make_rows(listing, shown)
     if rows:
         (show_sections if screen.is_terminal else show_lines)(screen, rows)
     else:
-        screen.line(f"{listing.program.source.name} hardcodes nothing that can be searched")
+        screen.print_line(f"{listing.program.source.name} hardcodes nothing that can be searched")
     constants = (held for held in shown if isinstance(held, Constant))
     warnings = [
         f"{listing.names[constant]}: {warning} ({constant.where})"
@@ -134,65 +134,70 @@ def show(screen: Screen, listing: Listing, written: str, *, every: bool) -> None
     ]
     warnings += outside_warnings(listing.program)
     if warnings:
-        screen.line()
+        screen.print_line()
     for warning in warnings:
-        screen.line(warning, style="yellow")
+        screen.print_line(warning, style="yellow")
     n_behind, n_refused = len(ordered) - len(shown), len(listing.findings.refusals) + len(listing.findings.nameless)
     command = f"{this_command()} constants {written}"
     if n_behind or n_refused:
-        screen.line()
+        screen.print_line()
     if n_behind:
         is_, them = ("is", "it") if n_behind == 1 else ("are", "them")
-        screen.line(f"{n_behind} more {is_} less promising; {command} --all lists {them} too", style="dim")
+        screen.print_line(f"{n_behind} more {is_} less promising; {command} --all lists {them} too", style="dim")
     if n_refused:
-        screen.line(f"{n_refused} more cannot be searched by name; {command} --refused says why", style="dim")
+        screen.print_line(f"{n_refused} more cannot be searched by name; {command} --refused says why", style="dim")
 
 
 def show_refused(screen: Screen, findings: ConstantScan) -> None:
     """Print every name that looks like a constant and is none, and what to do about it."""
     for refusal in findings.refusals:
-        screen.line(f"{refusal.names[0]} {refusal.what}{_place(refusal)}")
-        screen.line(f"  {refusal.hint}", style="dim")
+        screen.print_line(f"{refusal.names[0]} {refusal.what}{_describe_place(refusal)}")
+        screen.print_line(f"  {refusal.hint}", style="dim")
     for each in findings.nameless:
-        screen.line(f"{each.callee} takes {each.text} by position, and its parameters are not known: {each.place}")
-        screen.line("  Write it as a keyword, if it is meant.", style="dim")
+        screen.print_line(
+            f"{each.callee} takes {each.text} by position, and its parameters are not known: {each.place}"
+        )
+        screen.print_line("  Write it as a keyword, if it is meant.", style="dim")
     if not findings.refusals and not findings.nameless:
-        screen.line("nothing is refused")
+        screen.print_line("nothing is refused")
 
 
 def show_lines(screen: Screen, rows: Sequence[ConstantRow]) -> None:
     """Print for a file or a pipe: one line a row, and every row with its file."""
     cells = [(row.name, row.value, row.where, row.form, row.reads) for row in rows]
-    screen.text(aligned([("constant", "value", "where", "form", "read in line"), *cells]))
+    screen.print_lines(align_columns([("constant", "value", "where", "form", "read in line"), *cells]))
 
 
 def show_sections(screen: Screen, rows: Sequence[ConstantRow]) -> None:
     """Print for a terminal: a section for each file; values give way where it is narrow."""
-    files = list(dict.fromkeys(row.file for row in rows))
-    rows = sorted(rows, key=lambda row: files.index(row.file))
+    files = list(dict.fromkeys(row.file_name for row in rows))
+    rows = sorted(rows, key=lambda row: files.index(row.file_name))
     texts = [("constant", "form", "read in line"), *((row.name, row.form, row.reads) for row in rows)]
     beside = sum(max(map(cell_len, column)) for column in zip(*texts, strict=True))
     n_value = max(LEAST_VALUE, screen.width - beside - LINE_WIDTH - 4 * len(GAP))
     cells = [
-        (row.name, _shortened(row.value, n_value), f"{row.line:>{LINE_WIDTH}}", row.form, row.reads) for row in rows
+        (row.name, _shorten_text(row.value, n_value), f"{row.line_number:>{LINE_WIDTH}}", row.form, row.reads)
+        for row in rows
     ]
-    header, *lines = aligned([("constant", "value", "line", "form", "read in line"), *cells])
-    screen.line(header, style="bold")
-    for number, (file, held) in enumerate(itertools.groupby(zip(rows, lines, strict=True), lambda pair: pair[0].file)):
+    header, *lines = align_columns([("constant", "value", "line", "form", "read in line"), *cells])
+    screen.print_line(header, style="bold")
+    for number, (file, held) in enumerate(
+        itertools.groupby(zip(rows, lines, strict=True), lambda pair: pair[0].file_name)
+    ):
         if number:
-            screen.line()
-        screen.line(file, style="dim")
-        screen.text(line for _, line in held)
+            screen.print_line()
+        screen.print_line(file, style="dim")
+        screen.print_lines(line for _, line in held)
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def align_columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return a line a row, each column as wide as its widest cell."""
-    rows = [[printable_line(cell, LONGEST_CELL) for cell in row] for row in rows]
+    rows = [[make_printable_line(cell, LONGEST_CELL) for cell in row] for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     return [GAP.join(map(set_cell_size, row, widths)).rstrip() for row in rows]
 
 
-def as_json(listing: Listing) -> dict[str, object]:
+def listing_to_json(listing: Listing) -> dict[str, object]:
     """Return what `--json` prints; README.md tells the fields."""
     findings = listing.findings
     return {
@@ -258,18 +263,18 @@ def _value_fields(value: Value | Unknown) -> dict[str, object]:
 
 def make_rows(listing: Listing, shown: Sequence[ConstantOrOption]) -> list[ConstantRow]:
     """Return a row for each."""
-    return [_row(listing, held) for held in shown]
+    return [_build_row(listing, held) for held in shown]
 
 
-def _row(listing: Listing, held: ConstantOrOption) -> ConstantRow:
-    value = _shortened(repr(held.value))
+def _build_row(listing: Listing, held: ConstantOrOption) -> ConstantRow:
+    value = _shorten_text(repr(held.value))
     if isinstance(held, Constant):
-        return ConstantRow(listing.names[held], value, held.where, held.form.value, _reads(held))
+        return ConstantRow(listing.names[held], value, held.where, held.form.value, _describe_reads(held))
     form = "config" if held.parser is OptionParser.FILE else "flag" if held.is_flag else "option"
     return ConstantRow(held.name, value, held.place, form, NEVER_READ if is_never_read(held) else "")
 
 
-def _reads(constant: Constant) -> str:
+def _describe_reads(constant: Constant) -> str:
     """``16, 58``: lines of the constant's own file; ``train.py:12`` of another; then how many there are beside."""
     if not constant.reads:
         return NEVER_READ
@@ -279,11 +284,11 @@ def _reads(constant: Constant) -> str:
     return ", ".join(places) + (f" +{n_more}" if n_more else "")
 
 
-def _shortened(text: str, n: int = LONGEST_VALUE) -> str:
+def _shorten_text(text: str, n: int = LONGEST_VALUE) -> str:
     line = " ".join(text.split())
     return line if len(line) <= n else f"{line[: n - 3]}..."
 
 
-def _place(refusal: UnsupportedConstant) -> str:
+def _describe_place(refusal: UnsupportedConstant) -> str:
     """Most reasons say where; the file stands for those that do not."""
     return "" if refusal.source in refusal.what else f" ({refusal.source})"

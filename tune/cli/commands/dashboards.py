@@ -7,8 +7,8 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
-from tune.cli.parser import Parser, add_storage, described, storage_of
-from tune.cli.terminal.summary import Screen, tool
+from tune.cli.parser import Parser, add_storage, describe_command, storage_of
+from tune.cli.terminal.summary import Screen, tool_command
 from tune.experiment.lock import dashboard_of
 from tune.gc_control import collector_resumed
 from tune.paths import ExperimentPaths
@@ -16,7 +16,7 @@ from tune.paths import ExperimentPaths
 
 def parser() -> Parser:
     """Return what it takes on the command line."""
-    parser = Parser(prog="run_search.py dashboards", description=described("dashboards"))
+    parser = Parser(prog="run_search.py dashboards", description=describe_command("dashboards"))
     parser.add_argument("experiment", help="its name, or its folder")
     add_storage(parser)
     return parser
@@ -28,23 +28,23 @@ def run(given: argparse.Namespace) -> int:
 
     paths = ExperimentPaths(open_experiment(given.experiment, storage_of(given.storage)).paths.folder)
     screen = Screen()
-    with _until_told() as told:
-        from tune.results.dashboards import optuna_dashboard, tensorboard
+    with _event_on_signal() as told:
+        from tune.results.dashboards import serve_optuna_dashboard, serve_tensorboard
 
-        with tensorboard(paths.folder) as board, optuna_dashboard(paths) as ledger:
-            screen.line(f"TensorBoard       {board}")
-            screen.line(f"optuna-dashboard  {ledger}  (read-only)")
+        with serve_tensorboard(paths.folder) as board, serve_optuna_dashboard(paths) as ledger:
+            screen.print_line(f"TensorBoard       {board}")
+            screen.print_line(f"optuna-dashboard  {ledger}  (read-only)")
             if (ray := dashboard_of(paths)) is not None:
-                screen.line(f"Ray dashboard     http://{ray}")
-                screen.line(f"  its token       {tool('ray')} get-auth-token")
-            screen.line("Ctrl-C ends them")
+                screen.print_line(f"Ray dashboard     http://{ray}")
+                screen.print_line(f"  its token       {tool_command('ray')} get-auth-token")
+            screen.print_line("Ctrl-C ends them")
             with collector_resumed():  # each request leaves a cycle
                 told.wait()
     return 0
 
 
 @contextlib.contextmanager
-def _until_told() -> Iterator[threading.Event]:
+def _event_on_signal() -> Iterator[threading.Event]:
     """Give an event that SIGINT and SIGTERM set."""
     told = threading.Event()
 

@@ -5,17 +5,17 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-from tune.cli.parser import Parser, add_storage, described, storage_of
+from tune.cli.parser import Parser, add_storage, describe_command, storage_of
 from tune.cli.terminal.summary import Screen
 from tune.errors import OptionError
-from tune.experiment.lock import locked
+from tune.experiment.lock import lock_experiment
 from tune.paths import ExperimentPaths, display_path
-from tune.results.experiments import delete, experiment_to_delete, versions_to_delete
+from tune.results.experiments import delete_stored_folder, experiment_to_delete, versions_to_delete
 
 
 def parser() -> Parser:
     """Return what it takes on the command line."""
-    parser = Parser(prog="run_search.py delete", description=described("delete"))
+    parser = Parser(prog="run_search.py delete", description=describe_command("delete"))
     parser.add_argument("experiment", help="its name")
     parser.add_argument("versions", metavar="VERSION", nargs="*", help="of it; none: the experiment as a whole")
     parser.add_argument("--yes", action="store_true", help="do not ask")
@@ -26,31 +26,31 @@ def parser() -> Parser:
 def run(given: argparse.Namespace) -> int:
     """Say what is to be deleted, ask, and delete it; a search or a retraining that runs is left alone."""
     paths = experiment_to_delete(given.experiment, storage_of(given.storage))
-    with _both_locked(paths):
+    with _lock_both(paths):
         versions = versions_to_delete(paths, given.versions)
         folders = [each.folder for each in versions] or [paths.folder]
         screen = Screen()
         for folder in folders:
-            screen.line(f"to be deleted: {display_path(folder)}")
-        if not given.yes and not _agreed():
-            screen.line("nothing was deleted")
+            screen.print_line(f"to be deleted: {display_path(folder)}")
+        if not given.yes and not _ask_confirmation():
+            screen.print_line("nothing was deleted")
             return 0
         for folder in folders:
-            delete(folder)
-    screen.line("deleted" if not versions else "deleted; the ledger keeps what the trials were worth")
+            delete_stored_folder(folder)
+    screen.print_line("deleted" if not versions else "deleted; the ledger keeps what the trials were worth")
     return 0
 
 
 @contextlib.contextmanager
-def _both_locked(paths: ExperimentPaths) -> Iterator[None]:
+def _lock_both(paths: ExperimentPaths) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
-        stack.enter_context(locked(paths))
+        stack.enter_context(lock_experiment(paths))
         if paths.retrain_folder.is_dir() and not paths.retrain_folder.is_symlink():
-            stack.enter_context(locked(ExperimentPaths(paths.retrain_folder)))
+            stack.enter_context(lock_experiment(ExperimentPaths(paths.retrain_folder)))
         yield
 
 
-def _agreed() -> bool:
+def _ask_confirmation() -> bool:
     """Ask on the terminal; raise OptionError where nobody could answer."""
     if not sys.stdin.isatty():
         raise OptionError(None, "nobody to ask whether to delete", "Write `--yes` if you are sure.")

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tune.cli.parser import Parser, described
+from tune.cli.parser import Parser, describe_command
 from tune.cli.terminal.summary import Screen, this_command
 from tune.cluster.resources import plan_resources
 from tune.errors import ConstantError, MetricError, OptionError, UserError
@@ -28,7 +28,7 @@ from tune.promotion.program_checks import check_folder, check_names
 from tune.promotion.program_kind import shape_of, system_of
 from tune.promotion.rank_constants import is_never_read
 from tune.promotion.resolve import resolve_constants
-from tune.search.schedulers.epochs import epochs_constant
+from tune.search.schedulers.epochs import find_epochs_constant
 from tune.space.dimensions import Choice
 from tune.space.names import relative_if_shorter
 from tune.space.settings import Settings
@@ -52,15 +52,15 @@ LONGEST_NAME = 60
 class NamesParser(Parser):
     """Takes a script's own options as names too: ``promote train.py --lr``."""
 
-    def _parse(self, words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    def _parse_known(self, words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         return self.parse_known_intermixed_args(words)  # options may stand between the names
 
-    def read(self, words: Sequence[str]) -> argparse.Namespace:
+    def parse_words(self, words: Sequence[str]) -> argparse.Namespace:
         """Return what the words say; the names in their order."""
         words = _join_args_option(words)
-        known = {text.partition("=")[0] for text in self.options}
+        known = {text.partition("=")[0] for text in self.option_spellings}
         theirs = [word for word in words if word.startswith("--") and word.partition("=")[0] not in known]
-        found = super().read([word for word in words if word not in theirs])
+        found = super().parse_words([word for word in words if word not in theirs])
         found.names = sorted((*found.names, *theirs), key=list(words).index)
         if not found.names:
             listing = f"`run_search.py constants {found.program}` lists them all."
@@ -89,9 +89,9 @@ class PromoteRequest:
     """What each name leads to."""
 
     @property
-    def epochs(self) -> tuple[int, str] | None:
+    def trial_epochs(self) -> tuple[int, str] | None:
         """How long a trial trains, and why; None where the program says it in a way that the search understands."""
-        if isinstance(self.shape, Script) or epochs_constant(self.program) is not None:
+        if isinstance(self.shape, Script) or find_epochs_constant(self.program) is not None:
             return None
         for constant in find_all(self.program).constants:
             if constant.name == "Trainer.max_epochs" and isinstance(constant.value, int) and constant.value > 0:
@@ -101,7 +101,7 @@ class PromoteRequest:
 
 def parser() -> Parser:
     """Return what it takes on the command line."""
-    parser = NamesParser(prog="run_search.py promote", description=described("promote"))
+    parser = NamesParser(prog="run_search.py promote", description=describe_command("promote"))
     parser.add_argument("program", help="a Python file")
     parser.add_argument("names", metavar="NAME", nargs="*", help="a constant, as `constants` names it, or --option")
     parser.add_argument("-o", "--output", metavar="FILE", help=f"default: {FOLDER}/NAME_NAME.yaml beside the program")
@@ -120,21 +120,21 @@ def run(given: argparse.Namespace) -> int:
     program = find_program(Path(given.program))
     check_names(program)
     shape = _choose_shape(given, program)
-    wish = PromoteRequest(program=program, shape=shape, held=_held(given.names, program, shape))
-    path = _output(given, program)
+    wish = PromoteRequest(program=program, shape=shape, held=_resolve_names(given.names, program, shape))
+    path = _choose_output(given, program)
     if path.exists() and not given.force:
         raise OptionError(
             relative_if_shorter(path), "the file is there already", "Give --force to replace it, or another -o FILE."
         )
     screen = Screen()
-    metric = _metric(given, wish, screen)
-    lines = list(_lines(wish))
-    draft = _draft(wish, metric, lines, path)
-    _write(render_space_template(draft), path, checked=any(line.dimension is not None for line in lines))
-    _show(screen, path, lines)
+    metric = _choose_metric(given, wish, screen)
+    lines = list(_suggest_lines(wish))
+    draft = _build_template(wish, metric, lines, path)
+    _write_space_file(render_space_template(draft), path, checked=any(line.dimension is not None for line in lines))
+    _show_space_file(screen, path, lines)
     for name, held in wish.held.items():
         if is_never_read(held):
-            screen.line(f"warning: {name}: {NEVER_READ} ({held.where})", style="yellow")
+            screen.print_line(f"warning: {name}: {NEVER_READ} ({held.where})", style="yellow")
     return 0
 
 
@@ -167,7 +167,7 @@ def _is_option(name: str) -> bool:
     return name.startswith("-") or name.endswith("=")
 
 
-def _held(names: Sequence[str], program: Program, shape: Shape) -> dict[str, Held]:
+def _resolve_names(names: Sequence[str], program: Program, shape: Shape) -> dict[str, Held]:
     """Return what the names lead to; raise ConstantError where one leads nowhere, or two to one place."""
     constants = find_all(program).constants
     args = shape.args if isinstance(shape, Script) else ()
@@ -192,7 +192,7 @@ def _held(names: Sequence[str], program: Program, shape: Shape) -> dict[str, Hel
     return held
 
 
-def _output(given: argparse.Namespace, program: Program) -> Path:
+def _choose_output(given: argparse.Namespace, program: Program) -> Path:
     if given.output is not None:
         path = absolute_path(given.output, "--output")
         return path if path.suffix in (".yaml", ".yml") else path.with_name(f"{path.name}.yaml")
@@ -200,14 +200,14 @@ def _output(given: argparse.Namespace, program: Program) -> Path:
     return program.root / FOLDER / f"{slug[:LONGEST_NAME].rstrip('_')}.yaml"
 
 
-def _metric(given: argparse.Namespace, wish: PromoteRequest, screen: Screen) -> Metric:
+def _choose_metric(given: argparse.Namespace, wish: PromoteRequest, screen: Screen) -> Metric:
     found = find_metric(wish.program)
     if given.metric is not None:
         same = found if found is not None and found.name == given.metric else None
         found = same or Metric(name=given.metric, mode=mode_of(given.metric), origin="given to promote")
     if found is None:
-        screen.line("the source does not tell what is logged; asking a batch or two of training and validation")
-        found = _asked(wish)
+        screen.print_line("the source does not tell what is logged; asking a batch or two of training and validation")
+        found = _run_for_metric(wish)
     mode: Mode | None = given.mode or found.mode
     if mode is None:
         what = f"the name {found.name!r} does not tell whether less or more of it is better ({found.origin})"
@@ -215,14 +215,14 @@ def _metric(given: argparse.Namespace, wish: PromoteRequest, screen: Screen) -> 
     return Metric(name=found.name, mode=mode, origin=found.origin, others=found.others)
 
 
-def _asked(wish: PromoteRequest) -> Metric:
+def _run_for_metric(wish: PromoteRequest) -> Metric:
     """Run the program for a batch or two, and choose among what it logs. Here torch and Ray are imported."""
     from tune.experiment.records import read_record
     from tune.search.run import run_search
     from tune.search.spec import Search
 
     check_folder(Path.cwd())
-    epochs = wish.epochs
+    epochs = wish.trial_epochs
     settings = Settings(trials=1, trainer={} if epochs is None else {"max_epochs": epochs[0]})
     space = Space(
         path=wish.program.path.with_suffix(".yaml"),
@@ -258,7 +258,7 @@ def _asked(wish: PromoteRequest) -> Metric:
     return Metric(name=name, mode=mode_of(name), origin="logged in a run of a batch or two", others=others)
 
 
-def _lines(wish: PromoteRequest) -> Iterator[TemplateLine]:
+def _suggest_lines(wish: PromoteRequest) -> Iterator[TemplateLine]:
     flows = find_all(wish.program).flows
     for name, held in wish.held.items():
         value = held.value
@@ -278,13 +278,13 @@ def _lines(wish: PromoteRequest) -> Iterator[TemplateLine]:
         yield TemplateLine(key=name, dimension=suggestion.dimension, held=value, remark=remark)
 
 
-def _draft(wish: PromoteRequest, metric: Metric, lines: Sequence[TemplateLine], path: Path) -> SpaceTemplate:
+def _build_template(wish: PromoteRequest, metric: Metric, lines: Sequence[TemplateLine], path: Path) -> SpaceTemplate:
     assert metric.mode is not None
-    program = _program_from(path, wish.program)
+    program = _relative_program(path, wish.program)
     if isinstance(wish.shape, System) and wish.shape.class_name is not None:
         program = f"{program}:{wish.shape.class_name}"
     others = f"; also logged: {', '.join(metric.others)}" if metric.others else ""
-    epochs = wish.epochs
+    epochs = wish.trial_epochs
     return SpaceTemplate(
         title="Written by `promote`: the ranges are suggestions, from names and values. Change what you know better.",
         shape="script" if isinstance(wish.shape, Script) else "system",
@@ -299,7 +299,7 @@ def _draft(wish: PromoteRequest, metric: Metric, lines: Sequence[TemplateLine], 
     )
 
 
-def _program_from(path: Path, program: Program) -> str:
+def _relative_program(path: Path, program: Program) -> str:
     """Return the path below the root where the space file's folder or a parent leads to it, else the whole path."""
     name = program.name_of(program.path)
     whole = Path(os.path.normpath(path.absolute()))  # the parents of `../y.yaml` are no folders above it
@@ -308,7 +308,7 @@ def _program_from(path: Path, program: Program) -> str:
     return name if first is not None and first.resolve() == program.path else str(program.path)
 
 
-def _write(text: str, path: Path, *, checked: bool) -> None:
+def _write_space_file(text: str, path: Path, *, checked: bool) -> None:
     """Write the file, whole, and only if the search would take it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -331,14 +331,14 @@ def _check_space_file(aside: Path) -> None:
         raise type(error)(None, error.what, error.hint) from error
 
 
-def _show(screen: Screen, path: Path, lines: Sequence[TemplateLine]) -> None:
-    screen.line(f"{relative_if_shorter(path)}: {', '.join(line.key for line in lines)}", style="bold")
-    screen.line()
-    screen.text(path.read_text(encoding="utf-8").splitlines())
-    screen.line()
+def _show_space_file(screen: Screen, path: Path, lines: Sequence[TemplateLine]) -> None:
+    screen.print_line(f"{relative_if_shorter(path)}: {', '.join(line.key for line in lines)}", style="bold")
+    screen.print_line()
+    screen.print_lines(path.read_text(encoding="utf-8").splitlines())
+    screen.print_line()
     left = [line.key for line in lines if line.dimension is None]
     if left:
-        screen.line(f"left to you: {', '.join(left)}; the comment in the file says what to write", style="yellow")
+        screen.print_line(f"left to you: {', '.join(left)}; the comment in the file says what to write", style="yellow")
     if len(left) < len(lines):
         name = path.name if path.parent == Path.cwd() / FOLDER else relative_if_shorter(path)
-        screen.line(f"next: {this_command()} --space {shlex.quote(name)}")
+        screen.print_line(f"next: {this_command()} --space {shlex.quote(name)}")

@@ -2,16 +2,16 @@
 
 import argparse
 
-from tune.cli.parser import Parser, add_storage, described, storage_of
+from tune.cli.parser import Parser, add_storage, describe_command, storage_of
 from tune.cli.terminal.summary import Screen, warn_of_doubts
 from tune.paths import display_path
-from tune.storage.sync import send_file
+from tune.storage.sync import upload_if_remote
 from tune.storage_url import absolute_path
 
 
 def parser() -> Parser:
     """Return what it takes on the command line."""
-    parser = Parser(prog="run_search.py report", description=described("report"))
+    parser = Parser(prog="run_search.py report", description=describe_command("report"))
     parser.add_argument("experiment", help="its name, or its folder")
     parser.add_argument("-o", "--output", metavar="FILE", help="default: report.html in the experiment's folder")
     add_storage(parser)
@@ -27,6 +27,6 @@ def run(given: argparse.Namespace) -> int:
     warn_of_doubts([experiment])
     output = None if given.output is None else absolute_path(given.output, "--output")
     path = write_report(experiment, output)
-    send_file(path)
-    Screen().line(f"report: {display_path(path)} ({path.stat().st_size / 1e6:.1f} MB)")
+    upload_if_remote(path)
+    Screen().print_line(f"report: {display_path(path)} ({path.stat().st_size / 1e6:.1f} MB)")
     return 0

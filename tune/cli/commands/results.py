@@ -6,29 +6,29 @@ import io
 from collections import Counter
 from collections.abc import Sequence
 
-from tune.cli.parser import Parser, add_storage, described, storage_of
+from tune.cli.parser import Parser, add_storage, describe_command, storage_of
 from tune.cli.terminal.console import STYLES
 from tune.cli.terminal.summary import (
     INACTIVE,
     Screen,
     baseline_failure,
+    format_value,
     show_failures,
     show_front,
     show_hints,
-    shown,
     warn_of_doubts,
 )
 from tune.cli.terminal.trials_table import SCORE, show_trials, sorted_trials
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.trial_result import TrialResult
 from tune.paths import display_path
-from tune.results.failures import failures_of
-from tune.results.hints import hints_of
+from tune.results.failures import group_failures
+from tune.results.hints import find_hints
 
 
 def parser() -> Parser:
     """Return what it takes on the command line."""
-    parser = Parser(prog="run_search.py results", description=described("results"))
+    parser = Parser(prog="run_search.py results", description=describe_command("results"))
     parser.add_argument("experiment", nargs="+", help="its name, or its folder; several are shown side by side")
     parser.add_argument("--sort", metavar="COLUMN", default=SCORE, help="score (the best first), number, state, ...")
     shape = parser.add_mutually_exclusive_group()
@@ -49,7 +49,7 @@ def run(given: argparse.Namespace) -> int:
     elif given.csv:
         _write_csv(screen, experiments, trials)
     elif len(experiments) == 1:
-        _show(screen, experiments[0], trials[0])
+        _show_experiment(screen, experiments[0], trials[0])
     else:
         _show_side_by_side(screen, experiments)
     return 0
@@ -60,7 +60,7 @@ def _write_json(
 ) -> None:
     from tune.results.export import as_object
 
-    screen.json({"experiments": [as_object(*each) for each in zip(experiments, trials, strict=True)]})
+    screen.print_json({"experiments": [as_object(*each) for each in zip(experiments, trials, strict=True)]})
 
 
 def _write_csv(
@@ -70,27 +70,27 @@ def _write_csv(
 
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(as_rows(zip(experiments, trials, strict=True)))
-    screen.raw(text.getvalue().encode(errors="backslashreplace"))
+    screen.print_bytes(text.getvalue().encode(errors="backslashreplace"))
 
 
-def _show(screen: Screen, experiment: StoredExperiment, trials: Sequence[TrialResult]) -> None:
+def _show_experiment(screen: Screen, experiment: StoredExperiment, trials: Sequence[TrialResult]) -> None:
     space, best, baseline = experiment.space, experiment.best, experiment.baseline
-    screen.line(f"{experiment.paths.name}: {space.goal}", style="bold")
+    screen.print_line(f"{experiment.paths.name}: {space.goal}", style="bold")
     if (failure := baseline_failure(experiment.trials)) is not None:
-        screen.line(failure, style="red")
-    screen.line(_counted(experiment))
-    screen.line()
+        screen.print_line(failure, style="red")
+    screen.print_line(_describe_counts(experiment))
+    screen.print_line()
     show_trials(screen, trials, space)
-    screen.line()
+    screen.print_line()
     if best is not None:
-        screen.line(f"best: {_best(experiment)} {best.scored_where} of {best.version}", style="bold")
+        screen.print_line(f"best: {_describe_best(experiment)} {best.score_origin} of {best.version}", style="bold")
         if baseline is not None and baseline.final_score is not None:
-            screen.line(f"the hardcoded values: {baseline.final_score:.5g}; {_gain(experiment)}")
+            screen.print_line(f"the hardcoded values: {baseline.final_score:.5g}; {_describe_gain(experiment)}")
         show_front(screen, experiment.trials, space)
-        screen.line()
-    show_failures(screen, failures_of(experiment.trials, space, experiment.paths))
-    show_hints(screen, hints_of(experiment.trials, space, experiment.paths.cli_argument))
-    screen.line(f"everything is in {display_path(experiment.paths.folder)}")
+        screen.print_line()
+    show_failures(screen, group_failures(experiment.trials, space, experiment.paths))
+    show_hints(screen, find_hints(experiment.trials, space, experiment.paths.cli_argument))
+    screen.print_line(f"everything is in {display_path(experiment.paths.folder)}")
 
 
 def _show_side_by_side(screen: Screen, experiments: Sequence[StoredExperiment]) -> None:
@@ -98,37 +98,37 @@ def _show_side_by_side(screen: Screen, experiments: Sequence[StoredExperiment]) 
     constants = dict.fromkeys(name for each in experiments for name in each.space.dimensions)
     rows = [
         ("searched for", *(each.space.goal for each in experiments)),
-        ("trials", *(_counted(each) for each in experiments)),
-        ("hardcoded values", *(_score(each.baseline) for each in experiments)),
-        ("best", *(_score(each.best) for each in experiments)),
-        ("gain", *(_gain(each) for each in experiments)),
+        ("trials", *(_describe_counts(each) for each in experiments)),
+        ("hardcoded values", *(_format_score(each.baseline) for each in experiments)),
+        ("best", *(_format_score(each.best) for each in experiments)),
+        ("gain", *(_describe_gain(each) for each in experiments)),
         ("in version", *("" if each.best is None else each.best.version for each in experiments)),
-        *((name, *(_constant(each, name) for each in experiments)) for name in constants),
+        *((name, *(_format_constant(each, name) for each in experiments)) for name in constants),
     ]
-    screen.table(("", *(each.paths.name for each in experiments)), rows)
+    screen.print_table(("", *(each.paths.name for each in experiments)), rows)
 
 
-def _counted(experiment: StoredExperiment) -> str:
+def _describe_counts(experiment: StoredExperiment) -> str:
     counts = Counter(trial.state for trial in experiment.trials)
     states = ", ".join(f"{counts[state]} {state}" for state in STYLES if counts[state])
     return f"{len(experiment.trials)} of {experiment.space.settings.trials} trials" + (f": {states}" if states else "")
 
 
-def _best(experiment: StoredExperiment) -> str:
-    return f"{experiment.space.metric} = {_score(experiment.best)}"
+def _describe_best(experiment: StoredExperiment) -> str:
+    return f"{experiment.space.metric} = {_format_score(experiment.best)}"
 
 
-def _score(trial: TrialResult | None) -> str:
+def _format_score(trial: TrialResult | None) -> str:
     return INACTIVE if trial is None or trial.final_score is None else f"{trial.final_score:.5g}"
 
 
-def _gain(experiment: StoredExperiment) -> str:
+def _describe_gain(experiment: StoredExperiment) -> str:
     best, baseline = experiment.best, experiment.baseline
     if best is None or best.score is None or baseline is None or baseline.final_score is None:
         return INACTIVE
     return "no trial was better" if best is baseline else f"better by {abs(best.score - baseline.final_score):.5g}"
 
 
-def _constant(experiment: StoredExperiment, name: str) -> str:
+def _format_constant(experiment: StoredExperiment, name: str) -> str:
     best = experiment.best
-    return shown(best.values[name]) if best is not None and name in best.values else INACTIVE
+    return format_value(best.values[name]) if best is not None and name in best.values else INACTIVE

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from tune.cli.arguments import SETTINGS, Arguments, add_settings
 from tune.cli.commands.search import explain_fault, show_finished, show_stopped
-from tune.cli.parser import Parser, command_of, described, storage_of
-from tune.cli.terminal.observer import looking_on
+from tune.cli.parser import Parser, describe_command, import_command, storage_of
+from tune.cli.terminal.observer import observe_search
 from tune.cli.terminal.report_at_end import ReportAtEnd
 from tune.cli.terminal.summary import (
     Screen,
@@ -27,14 +27,14 @@ from tune.cli.terminal.summary import (
 from tune.cli.terminal.trials_table import add_profile
 from tune.cluster.backend import Backend
 from tune.errors import ConstantError, ExperimentError, OptionError, SpaceError
-from tune.experiment.lock import check_links, has_never_begun, locked
-from tune.experiment.records import counted_before
+from tune.experiment.lock import check_links, has_never_begun, lock_experiment
+from tune.experiment.records import read_baseline_fits
 from tune.paths import ExperimentPaths, display_path
 from tune.promotion.program_checks import most_workers
 from tune.promotion.resolve import PromotedConstant, constant_warnings, hardcoded_values, resolve_constants
 from tune.promotion.snapshot import Snapshot, check_root
 from tune.promotion.space_checks import check_feasible, space_warnings
-from tune.search.prepare import n_trials
+from tune.search.prepare import count_trials
 from tune.space.edit import describe_changes, edited_space
 from tune.space.settings import MAY_CHANGE, Settings
 from tune.space.space import Space
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 def parser() -> Parser:
     """Return what it takes on the command line."""
-    parser = Parser(prog="run_search.py resume", description=described("resume"))
+    parser = Parser(prog="run_search.py resume", description=describe_command("resume"))
     parser.add_argument("experiment", help="its name, or its folder")
     parser.add_argument("--space", metavar="FILE", help="go on with this edited space; trials that fit it are kept")
     told = "go on from checkpoints that hold more than plain data; whoever wrote them can run code here"
@@ -66,35 +66,37 @@ def run(given: argparse.Namespace) -> int:
     began = time.time() if given.profile else None
     storage = storage_of(given.storage)
     if not is_url(given.experiment) and has_never_begun(ExperimentPaths(storage / given.experiment)):
-        return _begin(given, ExperimentPaths(storage / given.experiment))
+        return _begin_search(given, ExperimentPaths(storage / given.experiment))
     paths = ExperimentPaths(find_experiment(given.experiment, storage))
     check_links(paths)
     edited = None if given.space is None else read_space(find_space(given.space), program_is_here=False)
     screen = Screen(quiet=given.quiet)
-    arguments = Arguments.of(given)
-    with arguments.machine(screen.line) as machine, locked(paths, screen.result):
+    arguments = Arguments.from_namespace(given)
+    with arguments.choose_backend(screen.print_line) as machine, lock_experiment(paths, screen.print_result):
         report = ReportAtEnd(screen, paths, wanted=not given.no_report)
         try:
             trusts = given.trust_checkpoints
-            return _resume(arguments, machine, paths, edited, screen, report, trusts_checkpoints=trusts, session=began)
+            return _resume_experiment(
+                arguments, machine, paths, edited, screen, report, trusts_checkpoints=trusts, session=began
+            )
         except KeyboardInterrupt:
             return show_stopped(screen, paths)
 
 
-def _begin(given: argparse.Namespace, paths: ExperimentPaths) -> int:
+def _begin_search(given: argparse.Namespace, paths: ExperimentPaths) -> int:
     """Begin a search that was ended before its first trial, with the space that it was to search."""
-    Screen(quiet=given.quiet).line(f"{paths.name} never began: it begins now", style="yellow")
+    Screen(quiet=given.quiet).print_line(f"{paths.name} never began: it begins now", style="yellow")
     with tempfile.TemporaryDirectory() as folder:
         space = Path(shutil.copy(paths.space if given.space is None else find_space(given.space), folder))
         words = ["--space", str(space), "--name", paths.name, "--storage", str(paths.folder.parent)]
-        for name, text in Arguments.of(given).given.items():
+        for name, text in Arguments.from_namespace(given).given.items():
             words += [f"--{name.replace('_', '-')}", text.removeprefix("+")]
         words += [*(["--quiet"] if given.quiet else []), *(["--no-report"] if given.no_report else [])]
-        command = command_of("search")
-        return command.run(command.parser().read(words))
+        command = import_command("search")
+        return command.run(command.parser().parse_words(words))
 
 
-def _resume(
+def _resume_experiment(
     arguments: Arguments,
     machine: Backend,
     paths: ExperimentPaths,
@@ -107,13 +109,16 @@ def _resume(
 ) -> int:
     from tune.experiment.open import open_experiment
     from tune.search.study.edit_space import SpaceEdit
-    from tune.search.study.journal import repair
-    from tune.search.study.switch_files import finish_switch
+    from tune.search.study.journal import repair_journal
+    from tune.search.study.switch_files import recover_edit
 
-    finish_switch(paths)
-    if lost := repair(paths.journal):
-        notice = f"{display_path(paths.journal)} ended in a torn record of {lost} bytes; it was taken out, all others are there"
-        screen.line(f"warning: {notice}", style="yellow")
+    recover_edit(paths)
+    if lost := repair_journal(paths.journal):
+        notice = (
+            f"{display_path(paths.journal)} ended in a torn record of {lost} bytes; it was taken out, "
+            "all others are there"
+        )
+        screen.print_line(f"warning: {notice}", style="yellow")
     experiment = open_experiment(str(paths.folder), paths.folder.parent)
     if experiment.changed and edited is None:
         what = f"not as the search left it: {', '.join(experiment.changed)}"
@@ -123,10 +128,10 @@ def _resume(
     warn_of_doubts([experiment])
     check_root(experiment.snapshot)
     before, program = experiment.space, experiment.snapshot.stored_program
-    space = _changed(before if edited is None else edited_space(edited, before), before.settings, arguments)
-    promoted = _promoted(space, before, experiment.snapshot)
+    space = _apply_arguments(before if edited is None else edited_space(edited, before), before.settings, arguments)
+    promoted = _resolve_constants(space, before, experiment.snapshot)
     n_workers = most_workers(program, promoted).number
-    resources = machine.resources(space.settings, experiment.snapshot.program, paths.folder.parent, n_workers)
+    resources = machine.allocate_resources(space.settings, experiment.snapshot.program, paths.folder.parent, n_workers)
     if resources.is_measured:
         what = "auto is measured when a search begins, and this one has begun"
         raise OptionError("gpus_per_trial", what, "Give a number, such as `--gpus-per-trial 0.5`.")
@@ -135,7 +140,7 @@ def _resume(
     else:
         check_feasible(space, {item.key: item.dimension for item in promoted}, hardcoded_values(promoted))
         where = "--trials" if "trials" in arguments.given else space.place_of_entry("trials")
-        _go_over(
+        _apply_edited_space(
             screen,
             paths,
             SpaceEdit(
@@ -145,9 +150,9 @@ def _resume(
         )
         experiment = open_experiment(str(paths.folder), paths.folder.parent)
     show_space(screen, space, promoted, program, resources)
-    number = n_trials(space, promoted)
+    number = count_trials(space, promoted)
     n_ended = sum(each.state not in ("waiting", "running") for each in experiment.trials)
-    with looking_on(
+    with observe_search(
         screen,
         space,
         program,
@@ -155,7 +160,7 @@ def _resume(
         title=paths.name,
         n_trials=number,
         before=experiment.trials,
-        counted=counted_before(paths, experiment.trials),
+        counted=read_baseline_fits(paths, experiment.trials),
     ) as onlooker:
         show_tensorboard(screen, paths.folder.parent)
         from tune.search.run import resume_search
@@ -175,21 +180,21 @@ def _resume(
             on_dashboard=partial(show_dashboard, screen),
             on_preflight=onlooker.on_preflight,
             on_device_left_out=onlooker.on_device_left_out,
-            on_end=report.prepared_by(onlooker.on_end, number - n_ended),
+            on_end=report.preload_after(onlooker.on_end, number - n_ended),
             watch=onlooker.watch,
         )
         finished = resume_search(search, experiment.snapshot)
     return show_finished(screen, finished, search, report)
 
 
-def _changed(space: Space, before: Settings, arguments: Arguments) -> Space:
+def _apply_arguments(space: Space, before: Settings, arguments: Arguments) -> Space:
     """Return the space with what was given; ``--trials +20`` adds to what the search was to have."""
     given, settings = dict(arguments.given), space.settings
     trials = given.get("trials", "")
     if trials.startswith("+") and trials[1:].isdecimal():
         del given["trials"]
         settings = replace(settings, trials=before.trials + int(trials))
-    return replace(space, settings=replace(arguments, given=given).settings(settings))
+    return replace(space, settings=replace(arguments, given=given).apply_settings(settings))
 
 
 def _check_trials(where: str, space: Space, n_there: int) -> None:
@@ -198,7 +203,7 @@ def _check_trials(where: str, space: Space, n_there: int) -> None:
         raise OptionError(where, there, "Give a larger number, or `--trials +N` for N more.")
 
 
-def _promoted(space: Space, before: Space, snapshot: Snapshot) -> tuple[PromotedConstant, ...]:
+def _resolve_constants(space: Space, before: Space, snapshot: Snapshot) -> tuple[PromotedConstant, ...]:
     """Find the constants in the source that the trials run, whatever the program says by now."""
     try:
         return resolve_constants(space, snapshot.stored_program)
@@ -214,28 +219,28 @@ def _promoted(space: Space, before: Space, snapshot: Snapshot) -> tuple[Promoted
         raise type(error)(error.where, what, hint) from error
 
 
-def _go_over(screen: Screen, paths: ExperimentPaths, edit: "SpaceEdit", where: str) -> None:
+def _apply_edited_space(screen: Screen, paths: ExperimentPaths, edit: "SpaceEdit", where: str) -> None:
     """Take the edited space, and say what it changes; nothing is written where it cannot be taken."""
-    from tune.search.study.edit_space import kept_by
+    from tune.search.study.edit_space import find_kept_trials
 
-    kept = kept_by(edit, paths)
+    kept = find_kept_trials(edit, paths)
     _check_trials(where, edit.after, kept.n_kept)
     for warning in (*space_warnings(edit.promoted), *constant_warnings(edit.promoted)):
-        screen.line(f"warning: {warning}", style="yellow")
+        screen.print_line(f"warning: {warning}", style="yellow")
     if settings := describe_changes(edit.before.settings, edit.after.settings):
-        screen.line(f"changed: {', '.join(settings)}")
+        screen.print_line(f"changed: {', '.join(settings)}")
     if not edit.touches_trials:
         return
-    kept.write(paths)
-    reasons = "; ".join(f"{_numbers(numbers)} ({why})" for why, numbers in kept.left_out.items())
+    kept.write_edit(paths)
+    reasons = "; ".join(f"{_format_numbers(numbers)} ({why})" for why, numbers in kept.left_out.items())
     total = kept.n_kept + sum(map(len, kept.left_out.values()))
-    screen.line(f"kept: {kept.n_kept} of {total} trials" + (f"; left out: {reasons}" if reasons else ""))
+    screen.print_line(f"kept: {kept.n_kept} of {total} trials" + (f"; left out: {reasons}" if reasons else ""))
     if kept.n_known_left_out:
-        screen.line(f"of what was known from another experiment, {kept.n_known_left_out} trials are left out")
-    screen.line()
+        screen.print_line(f"of what was known from another experiment, {kept.n_known_left_out} trials are left out")
+    screen.print_line()
 
 
-def _numbers(numbers: Sequence[int]) -> str:
+def _format_numbers(numbers: Sequence[int]) -> str:
     """Return sorted numbers as people write them: ``3-5, 9``."""
     runs: list[list[int]] = []
     for _, run in itertools.groupby(enumerate(numbers), lambda each: each[1] - each[0]):

@@ -4,26 +4,32 @@ import argparse
 from dataclasses import replace
 
 from tune.cli.arguments import Arguments, SearchParser, add_settings
-from tune.cli.commands.retrain_plan import RetrainPlan, plan
-from tune.cli.parser import described, storage_of
+from tune.cli.commands.retrain_plan import RetrainPlan, plan_retraining
+from tune.cli.parser import describe_command, storage_of
 from tune.cli.terminal.console import STYLES
-from tune.cli.terminal.observer import SearchObserver, looking_on
-from tune.cli.terminal.summary import Screen, one_line, shown
+from tune.cli.terminal.observer import SearchObserver, observe_search
+from tune.cli.terminal.summary import Screen, format_value, one_line
 from tune.cluster.backend import Backend
 from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, ExperimentError, NoRoomError, OptionError
-from tune.experiment.lock import check_links, held_here
+from tune.experiment.lock import check_links, lock_on_this_machine
 from tune.experiment.open import StoredExperiment, open_experiment
-from tune.experiment.trial_result import Mode, TrialResult, ranked, scored_epoch
+from tune.experiment.trial_result import Mode, TrialResult, find_score_epoch, rank_trials
 from tune.paths import ExperimentPaths, display_path
 from tune.promotion.program_checks import most_workers
 from tune.promotion.snapshot import check_root
-from tune.results.retrain_results import RetrainedVersion, latest, read_retrained, reproduction, verdicts
+from tune.results.retrain_results import (
+    RetrainedVersion,
+    compare_with_repetition,
+    find_latest,
+    judge_trials,
+    read_retrained,
+)
 from tune.results.verdict import SampleStatistics
-from tune.results.write_back import pick
+from tune.results.write_back import select_trial
 from tune.search.retrain import RetrainRun
 from tune.space.settings import MAX_SEED
-from tune.storage.sync import sent_home
-from tune.trial.disk_space import room_told
+from tune.storage.sync import upload_on_exit
+from tune.trial.disk_space import translate_disk_full
 
 FOUND = {"gain": "green", "loss": "red"}
 """A verdict's style; yellow where it is neither."""
@@ -32,7 +38,7 @@ DIM = "dim"
 
 def parser() -> SearchParser:
     """Return what it takes on the command line."""
-    parser = SearchParser(prog="run_search.py retrain", description=described("retrain"))
+    parser = SearchParser(prog="run_search.py retrain", description=describe_command("retrain"))
     parser.add_argument("experiment", help="its name, or its folder")
     parser.add_argument("--trial", type=int, metavar="N", help="that trial; default: the best one")
     parser.add_argument("--top", type=int, metavar="K", help="the K best trials, each against the hardcoded values")
@@ -47,40 +53,43 @@ def parser() -> SearchParser:
 
 def run(given: argparse.Namespace) -> int:
     """Retrain, say what came of it, and how to load the best."""
-    _check(given)
-    arguments, screen = Arguments.of(given), Screen(quiet=given.quiet)
-    with arguments.machine(screen.line) as machine:
-        return _run(given, arguments, machine, screen)
+    _check_options(given)
+    arguments, screen = Arguments.from_namespace(given), Screen(quiet=given.quiet)
+    with arguments.choose_backend(screen.print_line) as machine:
+        return _plan_and_train(given, arguments, machine, screen)
 
 
-def _run(given: argparse.Namespace, arguments: Arguments, machine: Backend, screen: Screen) -> int:
+def _plan_and_train(given: argparse.Namespace, arguments: Arguments, machine: Backend, screen: Screen) -> int:
     experiment = open_experiment(given.experiment, storage_of(given.storage))
     check_links(experiment.paths)
     check_root(experiment.snapshot)
-    trials = _wanted(experiment, given)
-    space = replace(experiment.space, settings=arguments.settings(experiment.space.settings))
+    trials = _select_trials(experiment, given)
+    space = replace(experiment.space, settings=arguments.apply_settings(experiment.space.settings))
     paths = experiment.paths
     n_runs = len(trials) * (1 + 2 * (given.seeds or 0))
     settings = replace(space.settings, trials=n_runs)
     n_workers = most_workers(experiment.snapshot.stored_program).number
-    resources = machine.resources(settings, experiment.snapshot.program, paths.folder.parent, n_workers)
+    resources = machine.allocate_resources(settings, experiment.snapshot.program, paths.folder.parent, n_workers)
     try:
-        with room_told(paths.folder):
+        with translate_disk_full(paths.folder):
             paths.retrain_folder.mkdir(exist_ok=True)
-        with held_here(ExperimentPaths(paths.retrain_folder)), sent_home(paths.retrain_folder, screen.result):
-            with room_told(paths.folder):
-                planned = plan(
+        with (
+            lock_on_this_machine(ExperimentPaths(paths.retrain_folder)),
+            upload_on_exit(paths.retrain_folder, screen.print_result),
+        ):
+            with translate_disk_full(paths.folder):
+                planned = plan_retraining(
                     experiment, space, resources, trials, given.seeds or 0, given.own_seed, current=given.current_source
                 )
             _show_plan(screen, planned, trials)
-            whole = _train(screen, planned)
+            whole = _train_runs(screen, planned)
     except NoRoomError as error:
         hint = "What was written is whole. Make room there, and give the same command again: it goes on."
         raise NoRoomError(display_path(paths.folder), error.what, hint) from error
-    return _show(screen, planned, trials) if whole else EXIT_INTERRUPTED
+    return _show_results(screen, planned, trials) if whole else EXIT_INTERRUPTED
 
 
-def _train(screen: Screen, planned: RetrainPlan) -> bool:
+def _train_runs(screen: Screen, planned: RetrainPlan) -> bool:
     """Run what is to be run, looked on; return whether all came to an end."""
     if not planned.runs:
         return True
@@ -88,18 +97,18 @@ def _train(screen: Screen, planned: RetrainPlan) -> bool:
     title = f"{planned.experiment.paths.name} again"
     n_runs = len(planned.runs)
     program = planned.snapshot.stored_program
-    with looking_on(
+    with observe_search(
         screen, timeless, program, planned.resources, title=title, n_trials=n_runs, baseline=None
     ) as onlooker:
-        from tune.search.retrain import retrain  # takes a while: there is something to see by now
+        from tune.search.retrain import run_retraining  # takes a while: there is something to see by now
 
         reporter = _Reporter(screen, planned, onlooker)
-        whole = retrain(planned.retraining(onlooker, reporter.ended))
+        whole = run_retraining(planned.build_retraining(onlooker, reporter.on_run_end))
     reporter.show_kept()
     return whole
 
 
-def _check(given: argparse.Namespace) -> None:
+def _check_options(given: argparse.Namespace) -> None:
     for option, value in (("--top", given.top), ("--seeds", given.seeds)):
         if value is not None and value < 1:
             raise OptionError(option, f"must be 1 or more, got {value}", f"Write `{option} 5`.")
@@ -109,12 +118,12 @@ def _check(given: argparse.Namespace) -> None:
         raise OptionError("--seed", f"must be 0 to {MAX_SEED}, got {given.own_seed}", "Write `--seed 1`.")
 
 
-def _wanted(experiment: StoredExperiment, given: argparse.Namespace) -> list[TrialResult]:
+def _select_trials(experiment: StoredExperiment, given: argparse.Namespace) -> list[TrialResult]:
     """Return the trials to retrain, the best first."""
     if given.top is None:
-        return [pick(experiment, given.trial)]
+        return [select_trial(experiment, given.trial)]
     originals = [each for each in experiment.trials if each.repeat_of is None and not each.is_baseline]
-    best = ranked(originals, experiment.space.mode)[: given.top]
+    best = rank_trials(originals, experiment.space.mode)[: given.top]
     if not best:
         raise ExperimentError(display_path(experiment.paths.folder), "no trial came to an end", "Search again.")
     return best
@@ -122,13 +131,15 @@ def _wanted(experiment: StoredExperiment, given: argparse.Namespace) -> list[Tri
 
 def _show_plan(screen: Screen, planned: RetrainPlan, trials: list[TrialResult]) -> None:
     for trial in trials:
-        values = ", ".join(f"{name}={shown(value)}" for name, value in trial.values.items())
-        screen.line(f"retraining {trial.version}: {values}", style="bold")
+        values = ", ".join(f"{name}={format_value(value)}" for name, value in trial.values.items())
+        screen.print_line(f"retraining {trial.version}: {values}", style="bold")
     if planned.seeds:
         seeds = ", ".join(map(str, planned.seeds))
-        screen.line(f"and with fresh seeds, the hardcoded values too: {seeds}")
+        screen.print_line(f"and with fresh seeds, the hardcoded values too: {seeds}")
     if planned.reused:
-        screen.line(f"{len(planned.reused)} of {len(planned.reused) + len(planned.runs)} runs are there already", DIM)
+        screen.print_line(
+            f"{len(planned.reused)} of {len(planned.reused) + len(planned.runs)} runs are there already", DIM
+        )
 
 
 class _Reporter:
@@ -140,31 +151,31 @@ class _Reporter:
         self._onlooker = onlooker
         self._kept: list[RetrainedVersion] = []  # a live view shows those that ended last; all have their line after it
 
-    def ended(self, run: RetrainRun) -> RetrainRun | None:
+    def on_run_end(self, run: RetrainRun) -> RetrainRun | None:
         """Hear of a run."""
-        found = latest(read_retrained(self._planned.experiment.paths), run.request)
+        found = find_latest(read_retrained(self._planned.experiment.paths), run.request)
         if found is None or not (found.is_complete or found.has_failed):
             return None
         if self._onlooker.watch is None:
-            self._show(found)
+            self._show_run(found)
         else:
-            self._onlooker.on_end(_outcome(run, found, self._planned.space.mode))
+            self._onlooker.on_end(_as_trial_result(run, found, self._planned.space.mode))
             self._kept.append(found)
-        return self._planned.once_more(run.outcome, found)
+        return self._planned.plan_repetition(run.outcome, found)
 
     def show_kept(self) -> None:
         """Show what a live view has kept back."""
         for found in self._kept:
-            self._show(found)
+            self._show_run(found)
 
-    def _show(self, found: RetrainedVersion) -> None:
-        say = self._screen.result if found.has_failed else self._screen.line
+    def _show_run(self, found: RetrainedVersion) -> None:
+        say = self._screen.print_result if found.has_failed else self._screen.print_line
         say(_run_line(found, self._planned), STYLES["failed"] if found.has_failed else None)
 
 
-def _outcome(run: RetrainRun, found: RetrainedVersion, mode: Mode) -> TrialResult:
+def _as_trial_result(run: RetrainRun, found: RetrainedVersion, mode: Mode) -> TrialResult:
     """Return a run as a live view knows trials."""
-    epoch = scored_epoch(found.curve, mode, found.n_fits)
+    epoch = find_score_epoch(found.curve, mode, found.n_fits)
     failure = None if found.record is None else found.record.failure
     return replace(
         run.outcome,
@@ -189,14 +200,14 @@ def _run_line(found: RetrainedVersion, planned: RetrainPlan) -> str:
     what = f"retrain/{found.files.folder.name}"
     if found.record is not None and found.record.failure is not None:
         return f"failed      {what}: {one_line(found.record.failure.reason)}"
-    epoch = scored_epoch(found.curve, planned.space.mode, found.n_fits)
+    epoch = find_score_epoch(found.curve, planned.space.mode, found.n_fits)
     score = "" if epoch is None else f"{found.curve[epoch]:<10.5g} {_scored_where(found, epoch)}"
     return f"{score}  {what}"
 
 
-def _show(screen: Screen, planned: RetrainPlan, trials: list[TrialResult]) -> int:
+def _show_results(screen: Screen, planned: RetrainPlan, trials: list[TrialResult]) -> int:
     retrained = read_retrained(planned.experiment.paths)
-    screen.line()
+    screen.print_line()
     _show_reproductions(screen, planned, trials, retrained)
     if planned.seeds:
         _show_verdicts(screen, planned, trials, retrained)
@@ -207,36 +218,38 @@ def _show_reproductions(
     screen: Screen, planned: RetrainPlan, trials: list[TrialResult], retrained: tuple[RetrainedVersion, ...]
 ) -> None:
     for trial in trials:
-        once, again = planned.own_of(trial, retrained), planned.own_of(trial, retrained, again=True)
+        once, again = planned.find_own_run(trial, retrained), planned.find_own_run(trial, retrained, again=True)
         if once is None or not once.is_complete:
             continue
-        found = reproduction(planned.experiment, trial, once, again)
-        first, *more = found.lines
-        screen.result(f"{trial.version}: {first}", style="green" if found.reproduced else "yellow")
+        found = compare_with_repetition(planned.experiment, trial, once, again)
+        first, *more = found.finding_lines
+        screen.print_result(f"{trial.version}: {first}", style="green" if found.is_reproduced else "yellow")
         for line in more:
-            screen.result(f"  {line}", style="yellow")
+            screen.print_result(f"  {line}", style="yellow")
 
 
 def _show_verdicts(
     screen: Screen, planned: RetrainPlan, trials: list[TrialResult], retrained: tuple[RetrainedVersion, ...]
 ) -> None:
-    found = verdicts(retrained, planned.experiment, planned.requests)
+    found = judge_trials(retrained, planned.experiment, planned.requests)
     if not found:
-        screen.line("the hardcoded values are the best: there is nothing to compare them with")
+        screen.print_line("the hardcoded values are the best: there is nothing to compare them with")
         return
-    screen.line()
+    screen.print_line()
     names = {trial.number: trial.version for trial in trials}
     baseline = next(iter(found.values())).baseline
-    rows = [("the hardcoded values", *_cells(baseline))]
-    rows += [(names[number], *_cells(each.candidate)) for number, each in found.items()]
-    screen.table((f"{planned.space.metric}, {len(planned.seeds)} fresh seeds", "mean", "standard deviation"), rows)
-    screen.line()
+    rows = [("the hardcoded values", *_format_statistics(baseline))]
+    rows += [(names[number], *_format_statistics(each.candidate)) for number, each in found.items()]
+    screen.print_table(
+        (f"{planned.space.metric}, {len(planned.seeds)} fresh seeds", "mean", "standard deviation"), rows
+    )
+    screen.print_line()
     for number, verdict in found.items():
         who = f"{names[number]}: " if len(found) > 1 else ""
-        screen.result(f"{who}{verdict.words}", style=FOUND.get(verdict.finding, "yellow"))
+        screen.print_result(f"{who}{verdict.sentence}", style=FOUND.get(verdict.finding, "yellow"))
 
 
-def _cells(spread: SampleStatistics | None) -> tuple[str, str]:
+def _format_statistics(spread: SampleStatistics | None) -> tuple[str, str]:
     if spread is None:
         return "-", "-"
     return f"{spread.mean:.5g}", "-" if spread.deviation is None else f"{spread.deviation:.3g}"
@@ -244,29 +257,29 @@ def _cells(spread: SampleStatistics | None) -> tuple[str, str]:
 
 def _show_best(screen: Screen, planned: RetrainPlan, retrained: tuple[RetrainedVersion, ...]) -> int:
     """Show the checkpoint of the best run of what was asked for, and how to load it."""
-    runs = [each for request in planned.requests if (each := latest(retrained, request)) is not None]
+    runs = [each for request in planned.requests if (each := find_latest(retrained, request)) is not None]
     asked = {trial.number for trial in planned.trials}
     scored = [
         (score, each)
         for each in runs
-        if each.request.trial in asked and (score := each.rerun.score(planned.space.mode)) is not None
+        if each.request.trial in asked and (score := each.seed_run.best_score(planned.space.mode)) is not None
     ]
     if scored:
         sign = -1 if planned.space.mode == "max" else 1
         score, best = min(scored, key=lambda pair: sign * pair[0])
-        epoch = scored_epoch(best.curve, planned.space.mode, best.n_fits)
-        screen.line()
-        screen.result(f"the best run: {planned.space.metric} = {score:.5g} {_scored_where(best, epoch)}", "bold")
-        screen.result(f"checkpoint: {display_path(best.files.best_checkpoint)}")
-        screen.line()
-        screen.line("from tune import load")
-        screen.line(f'model = load("{display_path(best.files.folder)}")')
+        epoch = find_score_epoch(best.curve, planned.space.mode, best.n_fits)
+        screen.print_line()
+        screen.print_result(f"the best run: {planned.space.metric} = {score:.5g} {_scored_where(best, epoch)}", "bold")
+        screen.print_result(f"checkpoint: {display_path(best.files.best_checkpoint)}")
+        screen.print_line()
+        screen.print_line("from tune import load")
+        screen.print_line(f'model = load("{display_path(best.files.folder)}")')
     failed = [each for each in runs if each.has_failed]
     for each in failed:
-        screen.result(f"the whole traceback: {display_path(each.files.error)}", style="red")
+        screen.print_result(f"the whole traceback: {display_path(each.files.error)}", style="red")
     lost = [each for each in runs if not (each.is_complete or each.has_failed)]
     for each in lost:
-        screen.result(
+        screen.print_result(
             f"its worker died: retrain/{each.files.folder.name}; its last words: {display_path(each.files.log)}", "red"
         )
     return EXIT_SEARCH if failed or lost else 0

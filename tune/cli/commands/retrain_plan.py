@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 
 from tune.cli.terminal.observer import SearchObserver
 from tune.cluster.resources import Resources
-from tune.experiment.environment import changed, read_surroundings
+from tune.experiment.environment import find_environment_changes, read_environment
 from tune.experiment.open import StoredExperiment
 from tune.experiment.records import RetrainRequest, digest_of
 from tune.experiment.trial_result import TrialResult
 from tune.paths import VersionPaths
 from tune.promotion.program import find_program
 from tune.promotion.snapshot import Snapshot, take_snapshot
-from tune.results.retrain_results import RetrainedVersion, latest, read_retrained, reproduction, seed_of
+from tune.results.retrain_results import RetrainedVersion, compare_with_repetition, find_latest, read_retrained, seed_of
 from tune.search.job import name_trial_gpus
 from tune.search.retrain import Retraining, RetrainRun, fresh_seeds, retrain_name
 from tune.space.space import Space
@@ -38,7 +38,9 @@ class RetrainPlan:
     runs: tuple[RetrainRun, ...]
     """Those to be run."""
 
-    def retraining(self, onlooker: SearchObserver, on_end: Callable[[RetrainRun], RetrainRun | None]) -> Retraining:
+    def build_retraining(
+        self, onlooker: SearchObserver, on_end: Callable[[RetrainRun], RetrainRun | None]
+    ) -> Retraining:
         """Return what the search side runs."""
         return Retraining(
             space=self.space,
@@ -52,26 +54,26 @@ class RetrainPlan:
             watch=onlooker.watch,
         )
 
-    def own_of(
+    def find_own_run(
         self, trial: TrialResult, retrained: Sequence[RetrainedVersion], *, again: bool = False
     ) -> RetrainedVersion | None:
         """Return the run of a trial with its own seed; with ``again`` the one that repeats that."""
         own = next((each for each in self.requests if each.trial == trial.number and not each.fresh), None)
-        return None if own is None else latest(retrained, replace(own, again=again))
+        return None if own is None else find_latest(retrained, replace(own, again=again))
 
-    def once_more(self, trial: TrialResult, found: RetrainedVersion) -> RetrainRun | None:
+    def plan_repetition(self, trial: TrialResult, found: RetrainedVersion) -> RetrainRun | None:
         """Return the same run again where a trial did not come out again, and nothing tells why."""
         if found.request.fresh or found.request.again or not found.is_complete:
             return None
-        if not reproduction(self.experiment, trial, found).is_unexplained:
+        if not compare_with_repetition(self.experiment, trial, found).is_unexplained:
             return None
         request = replace(found.request, again=True)
-        if (there := latest(read_retrained(self.experiment.paths), request)) is not None and there.is_complete:
+        if (there := find_latest(read_retrained(self.experiment.paths), request)) is not None and there.is_complete:
             return None
-        return _new(self.experiment, request, trial)
+        return _create_run(self.experiment, request, trial)
 
 
-def plan(
+def plan_retraining(
     experiment: StoredExperiment,
     space: Space,
     resources: Resources,
@@ -82,7 +84,7 @@ def plan(
     current: bool,
 ) -> RetrainPlan:
     """Return the runs: each trial with its own seed, then each fresh seed with the hardcoded values and each trial."""
-    snapshot, source = _source(experiment, current=current)
+    snapshot, source = _choose_source(experiment, current=current)
     seeds = fresh_seeds(n_seeds, [seed_of(experiment, each) for each in (*experiment.trials, *trials)])
     digest = digest_of(snapshot.stored_program)
 
@@ -105,10 +107,10 @@ def plan(
         reused=(),
         runs=(),
     )
-    return _divided(planned, [*own, *fresh])
+    return _divide_runs(planned, [*own, *fresh])
 
 
-def _source(experiment: StoredExperiment, *, current: bool) -> tuple[Snapshot, str]:
+def _choose_source(experiment: StoredExperiment, *, current: bool) -> tuple[Snapshot, str]:
     """Return the source to run, and its folder's name below the experiment's."""
     if not current:
         return experiment.snapshot, experiment.paths.source.relative_to(experiment.paths.folder).as_posix()
@@ -117,37 +119,37 @@ def _source(experiment: StoredExperiment, *, current: bool) -> tuple[Snapshot, s
     return take_snapshot(program, folder, experiment.space.args), folder.relative_to(experiment.paths.folder).as_posix()
 
 
-def _divided(planned: RetrainPlan, wanted: Iterable[tuple[TrialResult, RetrainRequest]]) -> RetrainPlan:
+def _divide_runs(planned: RetrainPlan, wanted: Iterable[tuple[TrialResult, RetrainRequest]]) -> RetrainPlan:
     """Tell what is there from what is to be run; a run that was interrupted goes on."""
     retrained = read_retrained(planned.experiment.paths)
     reused: list[RetrainedVersion] = []
     runs: list[RetrainRun] = []
     for trial, request in wanted:
-        found = latest(retrained, request)
+        found = find_latest(retrained, request)
         if found is not None and _is_current(found, planned):
             reused.append(found)
-            if (more := planned.once_more(trial, found)) is not None:
+            if (more := planned.plan_repetition(trial, found)) is not None:
                 runs.append(more)
         elif found is not None and not (found.is_complete or found.has_failed):
             attempt = 1 if found.record is None else found.record.attempt + 1
             runs.append(RetrainRun(request=request, files=found.files, outcome=trial, attempt=attempt))
         else:
-            runs.append(_new(planned.experiment, request, trial))
+            runs.append(_create_run(planned.experiment, request, trial))
     return replace(planned, reused=tuple(reused), runs=tuple(runs))
 
 
 def _is_current(found: RetrainedVersion, planned: RetrainPlan) -> bool:
     """Tell whether a run counts: it is complete, and ran on what the others will run on."""
-    known, resources = read_surroundings(planned.experiment.paths), planned.resources
-    now = changed(known, resources.n_threads, gpus=name_trial_gpus(planned.space, resources))
+    known, resources = read_environment(planned.experiment.paths), planned.resources
+    now = find_environment_changes(known, resources.n_threads, gpus=name_trial_gpus(planned.space, resources))
     return found.is_complete and found.record is not None and found.record.surroundings == now
 
 
-def _new(experiment: StoredExperiment, request: RetrainRequest, trial: TrialResult) -> RetrainRun:
+def _create_run(experiment: StoredExperiment, request: RetrainRequest, trial: TrialResult) -> RetrainRun:
     """Return a run in a version that is taken for it at once: another one may ask for a number meanwhile."""
     names = [entry.name.partition(",")[0] for entry in experiment.paths.retrain_folder.iterdir()]
     number = 1 + max((int(name) for name in names if name.isdecimal()), default=-1)
     files = VersionPaths(experiment.paths.retrain_folder / retrain_name(number, request, trial))
     files.folder.mkdir()
-    request.write(files)
+    request.write_request(files)
     return RetrainRun(request=request, files=files, outcome=trial)

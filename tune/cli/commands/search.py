@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tune.cli.arguments import SETTINGS, Arguments, SearchParser, add_settings
 from tune.cli.parser import COMMANDS, storage_of
-from tune.cli.terminal.observer import looking_on
+from tune.cli.terminal.observer import observe_search
 from tune.cli.terminal.report_at_end import ReportAtEnd
 from tune.cli.terminal.summary import (
     Screen,
@@ -33,18 +33,18 @@ from tune.errors import (
     UnsharedError,
     UserError,
 )
-from tune.experiment.lock import has_never_begun, locked
+from tune.experiment.lock import has_never_begun, lock_experiment
 from tune.paths import ExperimentPaths, claim_experiment, display_path, shell_word
 from tune.promotion.program_checks import DataLoaderWorkers, core_shortage_warnings, most_workers, program_warnings
 from tune.promotion.resolve import constant_warnings, hardcoded_values
 from tune.promotion.space_checks import baseline_doubts, space_warnings
-from tune.results.failures import failures_of
-from tune.results.hints import hints_of
-from tune.search.prepare import SearchPlan, n_trials, prepare
+from tune.results.failures import group_failures
+from tune.results.hints import find_hints
+from tune.search.prepare import SearchPlan, count_trials, prepare_search
 from tune.space.space import Script
 from tune.space.space_file import find_space, read_space
-from tune.storage.download import names_at
-from tune.storage.sync import erase
+from tune.storage.download import list_remote_experiments
+from tune.storage.sync import erase_experiment
 from tune.version import __version__
 
 if TYPE_CHECKING:
@@ -89,53 +89,56 @@ CHECKPOINTS_COST = {
 def run(given: argparse.Namespace) -> int:
     """Check everything, then search."""
     began = time.time() if given.profile else None
-    arguments = Arguments.of(given)
+    arguments = Arguments.from_namespace(given)
     space = read_space(find_space(given.space))
-    space = replace(space, settings=arguments.settings(space.settings))
+    space = replace(space, settings=arguments.apply_settings(space.settings))
     screen = Screen(quiet=given.quiet)
-    with arguments.machine(screen.line) as machine:
-        return _run(prepare(space, machine, storage_of(given.storage), given.name), given, screen, began)
+    with arguments.choose_backend(screen.print_line) as machine:
+        return _begin_experiment(
+            prepare_search(space, machine, storage_of(given.storage), given.name), given, screen, began
+        )
 
 
-def _run(plan: SearchPlan, given: argparse.Namespace, screen: Screen, began: float | None) -> int:
+def _begin_experiment(plan: SearchPlan, given: argparse.Namespace, screen: Screen, began: float | None) -> int:
     show_space(screen, plan.space, plan.promoted, plan.program, plan.resources)
     unmet = baseline_doubts(plan.space.requirements, hardcoded_values(plan.promoted))
     told = program_warnings(plan.program, is_script=isinstance(plan.space.shape, Script))
     crowded = core_shortage_warnings(plan.workers, plan.resources.cpus_per_trial)
     costs = [told for word, told in CHECKPOINTS_COST.items() if word == plan.space.settings.checkpoints]
     for warning in (*space_warnings(plan.promoted), *constant_warnings(plan.promoted), *unmet, *told, *crowded, *costs):
-        screen.line(f"warning: {warning}", style="yellow")
-    known = None if given.known is None else _known(given.known, plan, screen)
-    name, taken = plan.name or plan.space.name, names_at(plan.storage)
+        screen.print_line(f"warning: {warning}", style="yellow")
+    known = None if given.known is None else _load_prior_trials(given.known, plan, screen)
+    name, taken = plan.name or plan.space.name, list_remote_experiments(plan.storage)
     if has_never_begun(ExperimentPaths(plan.storage / name)):  # the name is free again
-        erase(plan.storage / name)
+        erase_experiment(plan.storage / name)
     paths = claim_experiment(plan.storage, name, numbered=plan.name is None, taken=taken)
-    with locked(paths, screen.result):
+    with lock_experiment(paths, screen.print_result):
         try:
             report = ReportAtEnd(screen, paths, wanted=not (given.no_report or given.fast_dev_run))
-            return _search(plan, paths, screen, known, report, rehearsal=given.fast_dev_run, session=began)
+            return _search_space(plan, paths, screen, known, report, rehearsal=given.fast_dev_run, session=began)
         except KeyboardInterrupt:
             return show_stopped(screen, paths)
 
 
-def _known(experiment: str, plan: SearchPlan, screen: Screen) -> "PriorTrials":
+def _load_prior_trials(experiment: str, plan: SearchPlan, screen: Screen) -> "PriorTrials":
     """Return what another experiment knows, and say how much of it counts."""
-    from tune.results.warm_start import knowledge_of
+    from tune.results.warm_start import read_prior_trials
 
-    known = knowledge_of(experiment, plan.storage, plan.space, plan.promoted)
+    known = read_prior_trials(experiment, plan.storage, plan.space, plan.promoted)
     left_out = ", ".join(f"{count} {reason}" for reason, count in known.left_out.items())
-    screen.line(
-        f"known from {known.experiment}: {_trials(len(known.trials))}" + (f"; left out: {left_out}" if left_out else "")
+    screen.print_line(
+        f"known from {known.experiment}: {_format_trial_count(len(known.trials))}"
+        + (f"; left out: {left_out}" if left_out else "")
     )
-    screen.line()
+    screen.print_line()
     return known
 
 
-def _trials(number: int) -> str:
+def _format_trial_count(number: int) -> str:
     return f"{number} trial{'s' if number != 1 else ''}"
 
 
-def _search(
+def _search_space(
     plan: SearchPlan,
     paths: ExperimentPaths,
     screen: Screen,
@@ -145,8 +148,10 @@ def _search(
     rehearsal: bool,
     session: float | None,
 ) -> int:
-    number = 1 if rehearsal else n_trials(plan.space, plan.promoted)
-    with looking_on(screen, plan.space, plan.program, plan.resources, title=paths.name, n_trials=number) as onlooker:
+    number = 1 if rehearsal else count_trials(plan.space, plan.promoted)
+    with observe_search(
+        screen, plan.space, plan.program, plan.resources, title=paths.name, n_trials=number
+    ) as onlooker:
         if not rehearsal:
             show_tensorboard(screen, plan.storage)
         from tune.search.run import run_search
@@ -168,40 +173,40 @@ def _search(
             on_share=onlooker.on_share,
             on_preflight=onlooker.on_preflight,
             on_device_left_out=onlooker.on_device_left_out,
-            on_end=report.prepared_by(onlooker.on_end, number),
+            on_end=report.preload_after(onlooker.on_end, number),
             watch=onlooker.watch,
         )
         try:
             finished = run_search(search)
         except (UserError, StartError, NoRoomError):  # nothing was trained
-            erase(paths.folder)
+            erase_experiment(paths.folder)
             raise
         except KeyboardInterrupt:
             if rehearsal:
-                erase(paths.folder)
+                erase_experiment(paths.folder)
             raise
     if rehearsal:
-        erase(paths.folder)
+        erase_experiment(paths.folder)
         logged = finished.baseline.logged if finished.baseline is not None else []
-        screen.result("the baseline trains and validates; it logs " + ", ".join(logged), style="green")
+        screen.print_result("the baseline trains and validates; it logs " + ", ".join(logged), style="green")
         return EXIT_INTERRUPTED if finished.interrupted_by_user else 0
     return show_finished(screen, finished, search, report)
 
 
-def _freed(freed: "FreedCheckpoints", keep: int | None) -> str:
+def _describe_freed(freed: "FreedCheckpoints", keep: int | None) -> str:
     """Return one line about checkpoints that are gone."""
     limit = "10% of the free disk was full" if keep is None else f"keep_checkpoints is {keep}"
     n_unit, unit = next((n_bytes, unit) for unit, n_bytes in UNITS.items() if freed.n_bytes >= n_bytes)
     size = f"{freed.n_bytes / max(n_unit, 1):.3g} {unit}"
-    return f"the checkpoints of {_trials(freed.n_trials)} were freed, {size}: {limit}"
+    return f"the checkpoints of {_format_trial_count(freed.n_trials)} were freed, {size}: {limit}"
 
 
 def show_stopped(screen: Screen, paths: ExperimentPaths) -> int:
     """Show how to go on after a second Ctrl-C, or one before the first trial; return the exit status."""
     if paths.journal.is_file():
-        command = _go_on(paths)
-        screen.result("stopped at once; trials that ran go on from their last checkpoint", style="yellow")
-        screen.result(f"to go on: {command}", style="bold")
+        command = _resume_command(paths)
+        screen.print_result("stopped at once; trials that ran go on from their last checkpoint", style="yellow")
+        screen.print_result(f"to go on: {command}", style="bold")
     return EXIT_INTERRUPTED
 
 
@@ -218,15 +223,15 @@ def show_finished(screen: Screen, finished: "SearchResult", search: "Search", re
         show_trials(screen, sorted_trials(finished.outcomes, space, SCORE)[:N_BEST], space)
     best = show_end(screen, finished.outcomes, space, search.promoted)
     if not screen.is_quiet:
-        show_failures(screen, failures_of(finished.outcomes, space, paths))
-        show_hints(screen, hints_of(finished.outcomes, space, paths.cli_argument))
+        show_failures(screen, group_failures(finished.outcomes, space, paths))
+        show_hints(screen, find_hints(finished.outcomes, space, paths.cli_argument))
     if search.session is not None:
         show_profile(screen, finished.outcomes, paths)
-    screen.result(f"everything is in {display_path(paths.folder)}")
+    screen.print_result(f"everything is in {display_path(paths.folder)}")
     if finished.freed.n_trials:
-        screen.line(_freed(finished.freed, space.settings.keep_checkpoints))
+        screen.print_line(_describe_freed(finished.freed, space.settings.keep_checkpoints))
     if finished.fault is None:
-        report.write(len(finished.outcomes))
+        report.write_and_show(len(finished.outcomes))
     _show_written(screen, finished)
     _show_crowding(screen, finished, search)
     _show_next(screen, finished, search, best)
@@ -235,7 +240,7 @@ def show_finished(screen: Screen, finished: "SearchResult", search: "Search", re
     if finished.interrupted_by_user:
         return EXIT_INTERRUPTED
     if best is None:
-        screen.result("no trial has a score; each version's trial.json and log.txt say why", style="red")
+        screen.print_result("no trial has a score; each version's trial.json and log.txt say why", style="red")
         return EXIT_SEARCH
     return 0 if baseline_failure(finished.outcomes) is None else EXIT_SEARCH
 
@@ -244,8 +249,10 @@ def _show_written(screen: Screen, finished: "SearchResult") -> None:
     if finished.baseline is None or not finished.baseline.wrote:
         return
     written = ", ".join(finished.baseline.wrote)
-    screen.line(f"warning: the program writes into the working directory, and all trials share it: {written}", "yellow")
-    screen.line("         `own_folder: true` keeps them apart", "yellow")
+    screen.print_line(
+        f"warning: the program writes into the working directory, and all trials share it: {written}", "yellow"
+    )
+    screen.print_line("         `own_folder: true` keeps them apart", "yellow")
 
 
 def _show_crowding(screen: Screen, finished: "SearchResult", search: "Search") -> None:
@@ -255,7 +262,7 @@ def _show_crowding(screen: Screen, finished: "SearchResult", search: "Search") -
     )
     if most_workers(search.program, search.promoted).number < held.number:
         for warning in core_shortage_warnings(held, search.resources.cpus_per_trial):
-            screen.line(f"warning: {warning}", "yellow")
+            screen.print_line(f"warning: {warning}", "yellow")
 
 
 def _show_next(screen: Screen, finished: "SearchResult", search: "Search", best: "TrialResult | None") -> None:
@@ -264,14 +271,14 @@ def _show_next(screen: Screen, finished: "SearchResult", search: "Search", best:
     option = storage_option(paths)
     more = len(finished.outcomes) < search.space.settings.trials and not finished.exhausted
     if more or any(outcome.state in ("waiting", "running") for outcome in finished.outcomes):
-        screen.result(f"to go on: {_go_on(paths)}", style="bold")
+        screen.print_result(f"to go on: {_resume_command(paths)}", style="bold")
     if best is not None:
-        screen.line(f"next: {this_command()} retrain {paths.name} --seeds 5{option}")
+        screen.print_line(f"next: {this_command()} retrain {paths.name} --seeds 5{option}")
         if not best.is_baseline:
-            screen.line(f"      {this_command()} apply {paths.name}{option}")
+            screen.print_line(f"      {this_command()} apply {paths.name}{option}")
 
 
-def _go_on(paths: ExperimentPaths) -> str:
+def _resume_command(paths: ExperimentPaths) -> str:
     return f"{this_command()} resume {paths.name}{storage_option(paths)}"
 
 
@@ -281,5 +288,7 @@ def explain_fault(paths: ExperimentPaths, fault: SearchError) -> SearchError:
         return fault
     acts = {NoRoomError: "Make room there, then", UnsharedError: "Mount it there, or take the node out, then"}
     return type(fault)(
-        fault.where, fault.what, f"What was written is whole. {acts.get(type(fault), 'To go on')}: {_go_on(paths)}"
+        fault.where,
+        fault.what,
+        f"What was written is whole. {acts.get(type(fault), 'To go on')}: {_resume_command(paths)}",
     )

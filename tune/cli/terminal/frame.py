@@ -8,7 +8,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from tune.cli.terminal.console import STYLES
-from tune.cli.terminal.streams import printable_line
+from tune.cli.terminal.streams import make_printable_line
 from tune.cli.terminal.summary import one_line
 from tune.experiment.trial_result import TrialResult
 from tune.search.progress import BestTrial, Running, SearchStatus
@@ -28,17 +28,17 @@ def sparkline(values: Sequence[float], width: int, *, ascii_only: bool = False) 
     signs = ASCII if ascii_only else BLOCKS
     finite = [value for value in values if math.isfinite(value)]
     low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
-    return "".join(_sign(value, low, high, signs) for value in _sampled(values, width))
+    return "".join(_choose_sign(value, low, high, signs) for value in _sample_values(values, width))
 
 
-def _sampled(values: Sequence[float], width: int) -> Sequence[float]:
+def _sample_values(values: Sequence[float], width: int) -> Sequence[float]:
     if len(values) <= width:
         return values
     step = (len(values) - 1) / max(1, width - 1)
     return [values[-1 - round(place * step)] for place in range(width)][::-1]
 
 
-def _sign(value: float, low: float, high: float, signs: str) -> str:
+def _choose_sign(value: float, low: float, high: float, signs: str) -> str:
     if not math.isfinite(value):
         return LOST
     if low == high:
@@ -47,14 +47,14 @@ def _sign(value: float, low: float, high: float, signs: str) -> str:
     return signs[min(len(signs) - 1, int(max(0.0, share) * len(signs)))]
 
 
-def clock(seconds: float) -> str:
+def format_clock(seconds: float) -> str:
     """Return ``1:02:03`` or ``2:03``."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-def roughly(seconds: float) -> str:
+def format_estimate(seconds: float) -> str:
     """Return what an estimate is good for: ``20 s``, ``3 min``, ``2 h 10 min``, ``4 days``."""
     if seconds < 60:
         return f"{max(5, 5 * math.ceil(seconds / 5))} s"
@@ -93,52 +93,52 @@ class Frame:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width = max(20, console.width - 1)  # the last column stays free: some terminals break the line there
         ascii_only = options.ascii_only
-        above = [*self._head(width, ascii_only), *self._leaders(), self._counts()]
+        above = [*self._draw_head(width, ascii_only), *self._draw_leaders(), self._draw_counts()]
         below = [Text(), Text(self.said, style="yellow" if self.standing.has_ended else "dim")]
         room = console.height - len(above) - len(below) - 1
-        shown = list(self._running(width, room, ascii_only))
-        lines = [*above, *shown, *self._latest(room - len(shown), console.height), *below]
+        shown = list(self._draw_running(width, room, ascii_only))
+        lines = [*above, *shown, *self._draw_latest(room - len(shown), console.height), *below]
         for line in lines:
             line.no_wrap = True
             line.truncate(width, overflow="crop" if ascii_only else "ellipsis")
             yield line
 
-    def _head(self, width: int, ascii_only: bool) -> Iterator[Text]:
+    def _draw_head(self, width: int, ascii_only: bool) -> Iterator[Text]:
         standing = self.standing
         done = f"{standing.n_ended}/{standing.n_trials} trials"
         n_cells = min(BAR, width // 2, width - len(done) - 2)
-        line = Text.assemble(*_bar(standing.share, n_cells, ascii_only), "  ", (done, "bold"))
-        title = Text(printable_line(self.title), style="bold")
+        line = Text.assemble(*_draw_bar(standing.done_share, n_cells, ascii_only), "  ", (done, "bold"))
+        title = Text(make_printable_line(self.title), style="bold")
         if width < NARROW:
             yield title
         else:
             title.truncate(max(8, width - len(line) - 2), overflow="crop" if ascii_only else "ellipsis")
             line = Text.assemble(title, "  ", line)
         yield line
-        yield Text(self._times())
+        yield Text(self._describe_times())
         yield Text()
 
-    def _times(self) -> str:
+    def _describe_times(self) -> str:
         standing = self.standing
-        spent = f"{clock(standing.elapsed_s)} so far"
+        spent = f"{format_clock(standing.elapsed_s)} so far"
         if standing.left_s is not None and not standing.has_ended:
-            return f"{spent}, about {roughly(standing.left_s)} left"
+            return f"{spent}, about {format_estimate(standing.left_s)} left"
         return f"{spent}, {self.phase}" if self.phase and not standing.n_ended else spent
 
-    def _leaders(self) -> Iterator[Text]:
+    def _draw_leaders(self) -> Iterator[Text]:
         best, baseline = self.standing.best, self.standing.baseline
         if best is not None:
-            yield self._leader("best so far", best, "bold green")
+            yield self._draw_leader("best so far", best, "bold green")
         if baseline is not None and best is not None:
             gain = abs(best.score - baseline.score)
             better = f"the best is better by {gain:.5g}" if best.version != baseline.version else "none is better yet"
             yield Text.assemble((f"{'hardcoded':<{LABEL}}", "dim"), f"{baseline.score:<9.5g}  ", better)
 
-    def _leader(self, label: str, leader: BestTrial, style: str) -> Text:
+    def _draw_leader(self, label: str, leader: BestTrial, style: str) -> Text:
         where = f"epoch {leader.epoch} of {leader.version}"
         return Text.assemble((f"{label:<{LABEL}}", "dim"), (f"{leader.score:<9.5g}", style), f"  {where}")
 
-    def _counts(self) -> Text:
+    def _draw_counts(self) -> Text:
         line = Text(f"{'trials':<{LABEL}}", style="dim")
         counts = [(state, self.standing.counts[state]) for state in STYLES if self.standing.counts[state]]
         for place, (state, count) in enumerate(counts):
@@ -146,7 +146,7 @@ class Frame:
             line.append(f"{count} {state}", style=f"not dim {STYLES[state]}")
         return line if counts else Text(f"{'trials':<{LABEL}}none yet", style="dim")
 
-    def _running(self, width: int, room: int, ascii_only: bool) -> Iterator[Text]:
+    def _draw_running(self, width: int, room: int, ascii_only: bool) -> Iterator[Text]:
         trials = self.standing.running
         if not trials or room < 4:
             return
@@ -155,55 +155,55 @@ class Frame:
         curve = 0 if width < NARROW else 30 if width >= WIDE else 12
         name = max(12, width - NUMBERS - curve)
         name = min(name, max(len("running"), *(len(trial.version) for trial in trials)))
-        metric = Text(printable_line(self.metric))
+        metric = Text(make_printable_line(self.metric))
         metric.truncate(10 + curve, overflow="ellipsis")
         yield Text(f"{'running':<{name}}  {'epoch':>10}  {'time':>7}  {metric.plain}", style="dim")
         for trial in trials[:n_shown]:
-            yield self._row(trial, name, curve, ascii_only)
+            yield self._draw_row(trial, name, curve, ascii_only)
         if n_shown < len(trials):
             yield Text(f"and {len(trials) - n_shown} more", style="dim")
 
-    def _row(self, trial: Running, name: int, curve: int, ascii_only: bool) -> Text:
+    def _draw_row(self, trial: Running, name: int, curve: int, ascii_only: bool) -> Text:
         version = Text(trial.version)
         version.truncate(name, overflow="crop" if ascii_only else "ellipsis", pad=True)
         values = [value for _, value in sorted(trial.curve.items())]
         leads = self.standing.best is not None and self.standing.best.version == trial.version
         return Text.assemble(
             version,
-            f"  {_epoch(trial):>10}",
-            (f"  {clock(self.now - trial.started):>7}  ", "dim"),
+            f"  {_describe_epoch(trial):>10}",
+            (f"  {format_clock(self.now - trial.started):>7}  ", "dim"),
             (f"{values[-1]:<9.5g} " if values else "", "bold green" if leads else ""),
             (sparkline(values, curve, ascii_only=ascii_only), "cyan"),
         )
 
-    def _latest(self, room: int, height: int) -> Iterator[Text]:
+    def _draw_latest(self, room: int, height: int) -> Iterator[Text]:
         latest = self.standing.latest[: max(0, room - 2)]
         if not latest or height < SHORT:
             return
         yield Text()
         yield Text("ended", style="dim")
         for outcome in latest:
-            yield _ended(outcome)
+            yield _draw_ended(outcome)
 
 
-def _bar(share: float, n_cells: int, ascii_only: bool) -> tuple[tuple[str, str], tuple[str, str]]:
+def _draw_bar(share: float, n_cells: int, ascii_only: bool) -> tuple[tuple[str, str], tuple[str, str]]:
     """Return what is done and what is left, to be told apart without colours too."""
     done, left = "#." if ascii_only else "━─"
     n_done = int(share * n_cells)
     return (done * n_done, "green"), (left * (n_cells - n_done), "dim")
 
 
-def _epoch(trial: Running) -> str:
+def _describe_epoch(trial: Running) -> str:
     if not trial.curve:
         return "pre-flight" if trial.in_preflight else "starts"
     return f"{max(trial.curve)}/{trial.n_epochs}" if trial.n_epochs else str(max(trial.curve))
 
 
-def _ended(outcome: TrialResult) -> Text:
+def _draw_ended(outcome: TrialResult) -> Text:
     style = STYLES[outcome.state]
     if outcome.state == "failed":
         return Text.assemble(
-            ("failed  ", style), f" {outcome.length}  {outcome.number:03d}  {one_line(outcome.reason or '')}"
+            ("failed  ", style), f" {outcome.formatted_length}  {outcome.number:03d}  {one_line(outcome.reason or '')}"
         )
     score = " ".join(f"{value:<9.5g}" for value in outcome.scores)
-    return Text.assemble((f"{outcome.state:<8}", style), f" {outcome.length}  {score:<9}  {outcome.version}")
+    return Text.assemble((f"{outcome.state:<8}", style), f" {outcome.formatted_length}  {score:<9}  {outcome.version}")

@@ -30,10 +30,10 @@ class LiveView:
         self._title = title
         self._metric = metric
         self._phase = STARTING
-        self._live = ReflowingLive(screen.console, self._frame)
+        self._live = ReflowingLive(screen.console, self._build_frame)
         self._changed = True  # a plain flag: a signal handler sets it
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._draw, name="live view", daemon=True)
+        self._thread = threading.Thread(target=self._draw_frames, name="live view", daemon=True)
 
     def __enter__(self) -> "LiveView":
         self._live.start(refresh=True)
@@ -47,40 +47,40 @@ class LiveView:
         self._thread.join()
         self._live.stop()
 
-    def ray_runs(self) -> None:
+    def on_ray_start(self) -> None:
         """Show that Ray runs, and that actors and the first trial's process are being started."""
         self._phase = WARMING
         self._changed = True
 
-    def began(self, task: TrialTask) -> None:
+    def on_trial_start(self, task: TrialTask) -> None:
         """Hear that a trial starts, or goes on."""
         if task.preflight:
             self._phase = PREFLIGHT
-        self._progress.began(task)
+        self._progress.on_trial_start(task)
         self._changed = True
 
-    def reported(self, number: int, epoch: int, value: float) -> None:
+    def on_epoch(self, number: int, epoch: int, value: float) -> None:
         """Hear of an epoch."""
         self._phase = ""
-        self._progress.reported(number, epoch, value)
+        self._progress.on_epoch(number, epoch, value)
         self._changed = True
 
-    def left(self, number: int) -> None:
+    def on_worker_free(self, number: int) -> None:
         """Hear that a trial runs no more."""
-        self._progress.left(number)
+        self._progress.on_worker_free(number)
         self._changed = True
 
-    def ended(self, outcome: TrialResult) -> None:
+    def on_trial_end(self, outcome: TrialResult) -> None:
         """Hear what became of a trial."""
-        self._progress.ended(outcome)
+        self._progress.on_trial_end(outcome)
         self._changed = True
 
-    def ending(self) -> None:
+    def on_search_ending(self) -> None:
         """Hear that no further trial starts."""
-        self._progress.ending()
+        self._progress.on_search_ending()
         self._changed = True
 
-    def _draw(self) -> None:
+    def _draw_frames(self) -> None:
         drawn = 0.0
         size = self._screen.console.size
         while not self._done.wait(TICK_S):
@@ -90,8 +90,8 @@ class LiveView:
                 with self._screen.lock:
                     self._live.refresh()
 
-    def _frame(self) -> Frame:
-        standing = self._progress.now()
+    def _build_frame(self) -> Frame:
+        standing = self._progress.current_status()
         return Frame(
             title=self._title,
             metric=self._metric,

@@ -11,7 +11,7 @@ from tune.experiment.trial_result import BASELINE, TrialResult
 from tune.promotion.program import Program
 from tune.search.controller_api import TrialListener
 from tune.search.device_faults import MOST_FAULTS
-from tune.search.schedulers.epochs import n_reports
+from tune.search.schedulers.epochs import count_reports
 from tune.space.space import Space
 
 
@@ -34,7 +34,7 @@ class SearchObserver:
 
 
 @contextlib.contextmanager
-def looking_on(
+def observe_search(
     screen: Screen,
     space: Space,
     program: Program,
@@ -53,16 +53,18 @@ def looking_on(
     """
 
     def share(resources: Resources, why: str) -> None:
-        screen.line(f"gpus_per_trial: auto is {resources.gpus_per_trial:g}, {resources.concurrency} at a time: {why}")
+        screen.print_line(
+            f"gpus_per_trial: auto is {resources.gpus_per_trial:g}, {resources.concurrency} at a time: {why}"
+        )
 
     def count(counted: CountedFits, n_whole: int | None) -> None:
-        if (words := counted.describe(space.metric)) is not None:
-            screen.line(words)
+        if (words := counted.describe_score(space.metric)) is not None:
+            screen.print_line(words)
 
     def leave_out(device: str, why: str) -> None:
         host, _, gpu = device.rpartition(":")
         what = f"GPU {gpu} of {host} failed {MOST_FAULTS} trials in a row: it gets no more, and they run on others"
-        screen.line(f"{what} ({why})")
+        screen.print_line(f"{what} ({why})")
 
     if not screen.can_redraw or screen.is_quiet:
         lines = TrialLines(screen, space.mode, n_trials, before)
@@ -71,7 +73,7 @@ def looking_on(
             on_share=share,
             on_preflight=count,
             on_device_left_out=leave_out,
-            on_end=lines.ended,
+            on_end=lines.on_trial_end,
             watch=None,
         )
         return
@@ -82,7 +84,7 @@ def looking_on(
         space.mode,
         n_trials,
         resources.concurrency,
-        n_epochs=n_reports(space, program, counted),
+        n_epochs=count_reports(space, program, counted),
         time_budget_s=space.settings.time_budget_s,
         before=before,
         baseline=baseline,
@@ -93,15 +95,15 @@ def looking_on(
         share(resources, why)
 
     def counted_and_shown(counted: CountedFits, n_whole: int | None) -> None:
-        progress.learn_fits(counted, n_whole)
+        progress.set_counted_fits(counted, n_whole)
         count(counted, n_whole)
 
     with LiveView(screen, progress, title=title, metric=space.metric) as view:
         yield SearchObserver(
-            on_start=view.ray_runs,
+            on_start=view.on_ray_start,
             on_share=shared,
             on_preflight=counted_and_shown,
             on_device_left_out=leave_out,
-            on_end=view.ended,
+            on_end=view.on_trial_end,
             watch=view,
         )

@@ -27,7 +27,7 @@ class ReportAtEnd:
         self._wanted = wanted
         self._thread: threading.Thread | None = None
 
-    def prepared_by(self, on_end: Callable[[TrialResult], None], n_trials: int) -> Callable[[TrialResult], None]:
+    def preload_after(self, on_end: Callable[[TrialResult], None], n_trials: int) -> Callable[[TrialResult], None]:
         """Return ``on_end``, which makes ready for the report once some of the ``n_trials`` have ended.
 
         Its libraries are imported in the background: that is the larger part of the time that it takes. It is more than
@@ -39,20 +39,20 @@ class ReportAtEnd:
         def ended(outcome: TrialResult) -> None:
             is_late = next(ends) >= READY_AFTER * n_trials or time.monotonic() >= until
             if self._wanted and self._thread is None and is_late:
-                self._thread = threading.Thread(target=_prepare, daemon=True)
+                self._thread = threading.Thread(target=_preload_report, daemon=True)
                 self._thread.start()
             on_end(outcome)
 
         return ended
 
-    def write(self, n_trials: int) -> None:
+    def write_and_show(self, n_trials: int) -> None:
         """Write it, and say where it is. Whatever goes wrong with it, the search is through."""
         if not self._wanted or not n_trials:
             return
         if n_trials > MAX_TRIALS:
             storage = self._paths.folder.parent
             option = "" if storage == storage_of(None) else f" --storage {shell_word(storage)}"
-            self._screen.line(f"report: {this_command()} report {self._paths.name}{option}")
+            self._screen.print_line(f"report: {this_command()} report {self._paths.name}{option}")
             return
         from tune.experiment.open import open_experiment
         from tune.results.report.build import write_report
@@ -60,12 +60,14 @@ class ReportAtEnd:
         try:
             path = write_report(open_experiment(str(self._paths.folder), self._paths.folder.parent))
         except Exception as error:  # a search is not lost by its report
-            self._screen.line(f"warning: no report: {type(error).__name__}: {one_line(str(error))}", style="yellow")
+            self._screen.print_line(
+                f"warning: no report: {type(error).__name__}: {one_line(str(error))}", style="yellow"
+            )
         else:
-            self._screen.line(f"the report: {display_path(path)}")
+            self._screen.print_line(f"the report: {display_path(path)}")
 
 
-def _prepare() -> None:
-    from tune.results.report.preload import prepare
+def _preload_report() -> None:
+    from tune.results.report.preload import preload_libraries
 
-    prepare()
+    preload_libraries()

@@ -29,10 +29,10 @@ class _Shown(dict[int, str]):
     def __missing__(self, code: int) -> str:
         letter = chr(code)
         is_kept = letter in f"\t\n{JOINERS}" or unicodedata.category(letter) not in WRITTEN_OUT
-        return self.setdefault(code, letter if is_kept else _escaped(letter))
+        return self.setdefault(code, letter if is_kept else _escape_letter(letter))
 
 
-def _escaped(letter: str) -> str:
+def _escape_letter(letter: str) -> str:
     return letter.encode("unicode_escape").decode()
 
 
@@ -44,21 +44,21 @@ LONGEST_CELL = 500  # characters of a table's cell: all cells of its column are 
 MOST_LINES = 100  # of an error
 
 
-def printable(text: str) -> str:
+def make_printable(text: str) -> str:
     """Return text, maybe somebody else's, so that it does nothing to a terminal: tab and newline alone act on one."""
-    return STRAY_JOINER.sub(lambda found: _escaped(found[0]), text).translate(SHOWN)
+    return STRAY_JOINER.sub(lambda found: _escape_letter(found[0]), text).translate(SHOWN)
 
 
-def printable_line(text: str, longest: int = LONGEST_LINE) -> str:
+def make_printable_line(text: str, longest: int = LONGEST_LINE) -> str:
     """Return the same for one line: a name with a newline in it makes no second one. Of a longer one its beginning."""
-    line = printable(text[: longest + 1]).replace("\n", "\\n").replace("\t", "\\t")
+    line = make_printable(text[: longest + 1]).replace("\n", "\\n").replace("\t", "\\t")
     return line if len(line) <= longest else f"{line[:longest]}... ({len(text):,} characters)"
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Write to standard error, if anybody hears it; of a text that goes on for ever its beginning."""
     lines = text.removesuffix("\n").split("\n")
-    shown = [printable_line(line.expandtabs()) for line in lines[:MOST_LINES]]
+    shown = [make_printable_line(line.expandtabs()) for line in lines[:MOST_LINES]]
     if len(lines) > MOST_LINES:
         shown.append(f"... ({len(lines) - MOST_LINES:,} lines more)")
     if sys.stderr is None:

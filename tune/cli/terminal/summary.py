@@ -17,17 +17,17 @@ from rich.table import Table
 from rich.text import Text
 
 from tune.cli.terminal.console import STYLES, open_console, open_output
-from tune.cli.terminal.streams import LONGEST_CELL, complain, printable, printable_line
+from tune.cli.terminal.streams import LONGEST_CELL, make_printable, make_printable_line, print_error
 from tune.cluster.resources import Resources
 from tune.experiment.open import StoredExperiment
-from tune.experiment.trial_result import Mode, TrialResult, better, pareto_front, ranked
+from tune.experiment.trial_result import Mode, TrialResult, is_improvement, pareto_front, rank_trials
 from tune.paths import display_path, shell_word
 from tune.promotion.find.literals import Unknown
 from tune.promotion.program import Program
 from tune.promotion.resolve import PromotedConstant, baseline_value
 from tune.results.failures import FailureGroup
 from tune.results.hints import Hint
-from tune.search.prepare import n_trials
+from tune.search.prepare import count_trials
 from tune.space.conditions import describe_condition, restore_value
 from tune.space.dimensions import describe_dimension
 from tune.space.space import Space
@@ -65,41 +65,41 @@ class Screen:
         """Characters in a line of the terminal."""
         return self.console.width
 
-    def line(self, text: str = "", style: str | None = None) -> None:
+    def print_line(self, text: str = "", style: str | None = None) -> None:
         """Print one line; nothing in it is markup."""
         if not self.is_quiet:
-            self.result(text, style)
+            self.print_result(text, style)
 
-    def result(self, text: str, style: str | None = None) -> None:
+    def print_result(self, text: str, style: str | None = None) -> None:
         """Print a line that even the quiet want to see."""
         with self.lock:
-            self.console.print(Text(printable_line(text), style=style or ""))
+            self.console.print(Text(make_printable_line(text), style=style or ""))
 
-    def text(self, lines: Iterable[str]) -> None:
+    def print_lines(self, lines: Iterable[str]) -> None:
         """Print many lines without a style: rich takes a third of a millisecond for each."""
-        self._file.write("".join(f"{printable_line(line)}\n" for line in lines))
+        self._file.write("".join(f"{make_printable_line(line)}\n" for line in lines))
         self._file.flush()
 
-    def raw(self, text: bytes) -> None:
+    def print_bytes(self, text: bytes) -> None:
         """Write bytes as they are; to a terminal as text without control characters."""
         if self.is_terminal:
-            text = printable(text.decode(errors="replace").replace("\r\n", "\n")).encode()
+            text = make_printable(text.decode(errors="replace").replace("\r\n", "\n")).encode()
         self._file.buffer.write(text)
         self._file.flush()
 
-    def json(self, found: object) -> None:
+    def print_json(self, found: object) -> None:
         """Write what machines read."""
         text = json.dumps(found, indent=2, allow_nan=False).replace(
             "\x7f", "\\u007f"
         )  # the one control that JSON leaves
-        self.raw(f"{text}\n".encode())
+        self.print_bytes(f"{text}\n".encode())
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    def print_table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table as wide as its cells; on a narrow terminal all but the first column go on in the next line."""
         if self.is_quiet:
             return
         table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
-        columns, *rows = ([printable_line(cell, LONGEST_CELL) for cell in row] for row in (columns, *rows))
+        columns, *rows = ([make_printable_line(cell, LONGEST_CELL) for cell in row] for row in (columns, *rows))
         widths = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
         for place, (column, width) in enumerate(zip(columns, widths, strict=True)):
             table.add_column(column, no_wrap=place == 0, min_width=width if place == 0 else None, overflow="fold")
@@ -115,33 +115,33 @@ def show_space(
 ) -> None:
     """Show what will be searched, and how."""
     settings = space.settings
-    screen.line(f"{program.source.name}: {space.goal}", style="bold")
+    screen.print_line(f"{program.source.name}: {space.goal}", style="bold")
     device = f"{resources.gpus_per_trial:g} GPU" if resources.gpus_per_trial else f"{resources.cpus_per_trial:g} CPU"
     if 0 < resources.gpus_per_trial < 1:
         device += f" and {resources.gpus_per_trial:.0%} of its memory"
-    screen.line(resources.found)
+    screen.print_line(resources.summary_text)
     together = f", in {resources.workers_per_trial} processes" if resources.workers_per_trial > 1 else ""
     at_a_time = "as many at a time as a GPU has room for"
     if not resources.is_measured:
         at_a_time = f"{resources.concurrency} at a time with {device} each{together}"
-    screen.line(
-        f"{n_trials(space, promoted)} trials, {at_a_time}; "
-        f"sampler {settings.sampler}, scheduler {_scheduler(space)}, seed {settings.seed}"
+    screen.print_line(
+        f"{count_trials(space, promoted)} trials, {at_a_time}; "
+        f"sampler {settings.sampler}, scheduler {_describe_scheduler(space)}, seed {settings.seed}"
     )
-    screen.line()
-    rows = [(item.key, shown(item.constant.value), _searched(item, space)) for item in promoted]
-    screen.table(("constant", "hardcoded", "searched"), rows)
-    screen.line()
+    screen.print_line()
+    rows = [(item.key, format_value(item.constant.value), _describe_searched(item, space)) for item in promoted]
+    screen.print_table(("constant", "hardcoded", "searched"), rows)
+    screen.print_line()
 
 
-def _scheduler(space: Space) -> str:
+def _describe_scheduler(space: Space) -> str:
     name = space.settings.scheduler
     if space.stops_early or name == "none":
         return name
     return "none (of several metrics `scheduler_args: {metric: ...}` names one to stop trials by)"
 
 
-def _searched(item: PromotedConstant, space: Space) -> str:
+def _describe_searched(item: PromotedConstant, space: Space) -> str:
     condition = space.conditions.get(item.key)
     return describe_dimension(item.dimension) + (f"; when {describe_condition(condition)}" if condition else "")
 
@@ -149,19 +149,19 @@ def _searched(item: PromotedConstant, space: Space) -> str:
 def show_tensorboard(screen: Screen, storage: Path) -> None:
     """Show how to look on while it runs."""
     port = _free_port(TENSORBOARD_PORT)
-    screen.line(f"TensorBoard    {tool('tensorboard')} --logdir {word_here(storage)} --port {port}")
-    screen.line()
+    screen.print_line(f"TensorBoard    {tool_command('tensorboard')} --logdir {word_here(storage)} --port {port}")
+    screen.print_line()
 
 
 def show_dashboard(screen: Screen, address: str) -> None:
     """Show where Ray's dashboard is, in between the lines of the trials; from any thread."""
     with screen.lock:
-        screen.line(f"Ray dashboard  http://{address}")
+        screen.print_line(f"Ray dashboard  http://{address}")
         if os.environ.get("RAY_AUTH_MODE", "").lower() == "disabled":
             warning = "RAY_AUTH_MODE=disabled: any user of this machine can run code as you"
-            screen.result(f"warning: {warning}", style="bold red")
+            screen.print_result(f"warning: {warning}", style="bold red")
         else:
-            screen.line(f"  its token    {tool('ray')} get-auth-token")
+            screen.print_line(f"  its token    {tool_command('ray')} get-auth-token")
 
 
 class TrialLines:
@@ -171,25 +171,28 @@ class TrialLines:
         self._screen = screen
         self._mode = mode
         self._n_trials = n_trials
-        ended = ranked(before, mode)
+        ended = rank_trials(before, mode)
         self._n_ended = sum(outcome.state in ("complete", "pruned", "failed") for outcome in before)
         self._best: float | None = ended[0].score if ended and ended[0].is_comparable else None
 
-    def ended(self, outcome: TrialResult) -> None:
+    def on_trial_end(self, outcome: TrialResult) -> None:
         """Print a trial; the best so far carries a star."""
         self._n_ended += 1
         score = outcome.score if outcome.state != "failed" and outcome.is_comparable else None
-        leads = score is not None and better(self._mode, score, self._best)
+        leads = score is not None and is_improvement(self._mode, score, self._best)
         if leads:
             self._best = outcome.score
         count = f"{self._n_ended:>{len(str(self._n_trials))}}/{self._n_trials}"
         scores = " ".join(f"{value:<10.5g}" for value in outcome.scores)
         what = one_line(outcome.reason or "") if outcome.state == "failed" else scores
-        line = f"{count} {'*' if leads else ' '} {outcome.state:<8} {outcome.length}  {what:<10}  {_version(outcome)}"
-        self._screen.line(line, style=STYLES[outcome.state])
+        line = (
+            f"{count} {'*' if leads else ' '} {outcome.state:<8} {outcome.formatted_length}  "
+            f"{what:<10}  {_describe_version(outcome)}"
+        )
+        self._screen.print_line(line, style=STYLES[outcome.state])
 
 
-def _version(outcome: TrialResult) -> str:
+def _describe_version(outcome: TrialResult) -> str:
     return outcome.version if outcome.repeat_of is None else f"{outcome.number:03d}, repeat of {outcome.version}"
 
 
@@ -197,34 +200,34 @@ def show_end(
     screen: Screen, outcomes: Sequence[TrialResult], space: Space, promoted: Sequence[PromotedConstant]
 ) -> TrialResult | None:
     """Show the best values and their gain over the hardcoded ones; return the best trial, None when there is none."""
-    screen.line()
+    screen.print_line()
     if (failure := baseline_failure(outcomes)) is not None:
-        screen.result(failure, style="red")
+        screen.print_result(failure, style="red")
     counts = Counter(outcome.state for outcome in outcomes)
-    screen.line(
+    screen.print_line(
         f"{len(outcomes)} trial{'s' if len(outcomes) != 1 else ''}: "
         + ", ".join(f"{counts[state]} {state}" for state in STYLES if counts[state])
     )
-    best = next(iter(ranked(outcomes, space.mode)), None)
+    best = next(iter(rank_trials(outcomes, space.mode)), None)
     if best is None or best.score is None:
         return None
-    screen.result(f"best: {space.metric} = {best.score:.5g} {best.scored_where} of {best.version}", style="bold")
+    screen.print_result(f"best: {space.metric} = {best.score:.5g} {best.score_origin} of {best.version}", style="bold")
     baseline = next((outcome for outcome in outcomes if outcome.is_baseline), None)
     if baseline is not None and (reference := baseline.final_score) is not None:
         gain = f"better by {abs(best.score - reference):.5g}" if best is not baseline else "no trial was better"
-        screen.line(f"the hardcoded values: {reference:.5g}; {gain}")
+        screen.print_line(f"the hardcoded values: {reference:.5g}; {gain}")
     show_front(screen, outcomes, space)
-    screen.line()
+    screen.print_line()
     trained = {} if baseline is None else baseline.values
-    screen.table(
+    screen.print_table(
         ("constant", "hardcoded", "best"),
         [
-            (item.key, shown(baseline_value(item, trained)), _best_value(item, best))
+            (item.key, format_value(baseline_value(item, trained)), _best_value(item, best))
             for item in promoted
             if not isinstance(item.value, Unknown) or item.key in {**trained, **best.values}
         ],
     )
-    screen.line()
+    screen.print_line()
     return best
 
 
@@ -238,7 +241,7 @@ def baseline_failure(outcomes: Sequence[TrialResult]) -> str | None:
 
 def _best_value(item: PromotedConstant, best: TrialResult) -> str:
     """Return a constant of the best trial; the ledger makes lists of tuples."""
-    return shown(restore_value(item.dimension, best.values[item.key])) if item.key in best.values else INACTIVE
+    return format_value(restore_value(item.dimension, best.values[item.key])) if item.key in best.values else INACTIVE
 
 
 def show_front(screen: Screen, outcomes: Sequence[TrialResult], space: Space) -> None:
@@ -246,13 +249,15 @@ def show_front(screen: Screen, outcomes: Sequence[TrialResult], space: Space) ->
     if not space.others:
         return
     front = pareto_front(outcomes, [each.mode for each in space.objectives])
-    screen.line()
-    screen.line(f"Pareto front: {len(front)} of {len(outcomes)} trials")
+    screen.print_line()
+    screen.print_line(f"Pareto front: {len(front)} of {len(outcomes)} trials")
     columns = (*(f"{each.metric} ({each.mode})" for each in space.objectives), "epoch", "version")
-    screen.table(columns, [(*map(shown, each.scores), str(each.best_epoch), _version(each)) for each in front])
+    screen.print_table(
+        columns, [(*map(format_value, each.scores), str(each.best_epoch), _describe_version(each)) for each in front]
+    )
 
 
-def shown(value: object) -> str:
+def format_value(value: object) -> str:
     """Return a value as people read it; a float in no more digits than it needs for that."""
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
@@ -280,7 +285,7 @@ def typed_command() -> str:
     return f"{this_command()} {shlex.join(sys.argv[1:])}"
 
 
-def tool(name: str) -> str:
+def tool_command(name: str) -> str:
     """Return how the user calls a program of our environment, from the working directory."""
     path = Path(sys.executable).with_name(name)
     if (found := shutil.which(name)) is not None and Path(found).resolve() == path.resolve():
@@ -306,36 +311,36 @@ def show_failures(screen: Screen, groups: Sequence[FailureGroup]) -> None:
         return
     n_failed = sum(len(group.trials) for group in groups)
     causes = f"{len(groups)} causes" if len(groups) > 1 else "one cause"
-    screen.line(f"{n_failed} failed, of {causes}:" if n_failed > 1 else "one failed:", style="bold")
+    screen.print_line(f"{n_failed} failed, of {causes}:" if n_failed > 1 else "one failed:", style="bold")
     for group in groups[:MOST_GROUPS]:
         count = f"{len(group.trials)} x " if len(group.trials) > 1 else ""
-        screen.line(f"  {count}{one_line(group.cause)}", style="red")
+        screen.print_line(f"  {count}{one_line(group.cause)}", style="red")
         if group.place is not None:
-            screen.line(f"    at {group.place}" + (f": {one_line(group.code)}" if group.code else ""))
+            screen.print_line(f"    at {group.place}" + (f": {one_line(group.code)}" if group.code else ""))
         if group.region is not None:
-            screen.line(f"    {group.sentence}", style="bold")
-        constants = ", ".join(f"{name}={shown(value)}" for name, value in group.constants.items())
-        screen.line(f"    such as {constants}")
-        screen.line(f"    its log: {display_path(group.log)}")
+            screen.print_line(f"    {group.sentence}", style="bold")
+        constants = ", ".join(f"{name}={format_value(value)}" for name, value in group.constants.items())
+        screen.print_line(f"    such as {constants}")
+        screen.print_line(f"    its log: {display_path(group.log)}")
     if len(groups) > MOST_GROUPS:
-        screen.line(f"  and {len(groups) - MOST_GROUPS} causes more")
-    screen.line()
+        screen.print_line(f"  and {len(groups) - MOST_GROUPS} causes more")
+    screen.print_line()
 
 
 def show_hints(screen: Screen, hints: Sequence[Hint]) -> None:
     """Show what the trials suggest."""
     for hint in hints:
-        screen.line(f"hint: {hint.sentence}", style="cyan")
+        screen.print_line(f"hint: {hint.sentence}", style="cyan")
     if hints:
-        screen.line()
+        screen.print_line()
 
 
 def warn_of_doubts(experiments: Iterable[StoredExperiment]) -> None:
     """Say on standard error what contradicts itself in the files, so that output for machines stays as it is."""
     for experiment in experiments:
         for doubt in experiment.doubts[:MOST_DOUBTS]:
-            complain(f"warning: {doubt}\n")
+            print_error(f"warning: {doubt}\n")
         if len(experiment.doubts) > MOST_DOUBTS:
-            complain(
+            print_error(
                 f"warning: {len(experiment.doubts) - MOST_DOUBTS} contradictions more in {experiment.paths.name}\n"
             )

@@ -7,9 +7,9 @@ from rich.cells import cell_len
 
 from tune.cli.parser import Parser
 from tune.cli.terminal.console import STYLES
-from tune.cli.terminal.summary import INACTIVE, Screen, one_line, shown
+from tune.cli.terminal.summary import INACTIVE, Screen, format_value, one_line
 from tune.errors import OptionError, suggest_name
-from tune.experiment.trial_result import Mode, TrialResult, ranked
+from tune.experiment.trial_result import Mode, TrialResult, rank_trials
 from tune.paths import ExperimentPaths
 from tune.results.profile import read_profile, time_columns, time_rows
 from tune.space.dimensions import Value, is_number
@@ -31,7 +31,7 @@ def sorted_trials(trials: Sequence[TrialResult], space: Space, by: str) -> list[
     Raises OptionError where there is nothing of that name.
     """
     if by == SCORE:
-        best = ranked(trials, space.mode)
+        best = rank_trials(trials, space.mode)
         there = {trial.number for trial in best}
         return [*best, *(trial for trial in trials if trial.number not in there)]
     if by in FIELDS:
@@ -39,66 +39,69 @@ def sorted_trials(trials: Sequence[TrialResult], space: Space, by: str) -> list[
     metrics = [each.metric for each in space.objectives]
     if by in metrics:
         place = metrics.index(by)
-        return sorted(trials, key=lambda trial: _rank(trial.scores, place, space.objectives[place].mode))
+        return sorted(trials, key=lambda trial: _score_sort_key(trial.scores, place, space.objectives[place].mode))
     if by in space.dimensions:
-        return sorted(trials, key=lambda trial: _order(trial.values.get(by)))
+        return sorted(trials, key=lambda trial: _value_sort_key(trial.values.get(by)))
     known = [SCORE, *FIELDS, *metrics, *space.dimensions]
     raise OptionError("--sort", f"there is no column {by!r}", suggest_name(by, known, what="columns"))
 
 
 def show_trials(screen: Screen, trials: Sequence[TrialResult], space: Space) -> None:
     """Show the trials in this order."""
-    best = next(iter(ranked(trials, space.mode)), None)
+    best = next(iter(rank_trials(trials, space.mode)), None)
     metrics = [each.metric for each in space.objectives]
     head = ["trial", "state", "epochs", *metrics, "best in"]
-    rows = [[_name(trial, best), trial.state, str(trial.n_epochs), *_scores(trial, len(metrics))] for trial in trials]
-    constants = [[_constant(trial, name) for name in space.dimensions] for trial in trials]
+    rows = [
+        [_mark_number(trial, best), trial.state, str(trial.n_epochs), *_format_scores(trial, len(metrics))]
+        for trial in trials
+    ]
+    constants = [[_format_constant(trial, name) for name in space.dimensions] for trial in trials]
     wide = [[*row, *cells] for row, cells in zip(rows, constants, strict=True)]
     columns = [*head, *space.dimensions]
-    if screen.is_terminal and _width(columns, wide) > screen.width:
-        room = screen.width - _width(head, rows) - GAP
+    if screen.is_terminal and _table_width(columns, wide) > screen.width:
+        room = screen.width - _table_width(head, rows) - GAP
         columns, wide = (
             [*head, "version"],
-            [[*row, _cut(_last(each), room)] for row, each in zip(rows, trials, strict=True)],
+            [[*row, _cut_text(_last_cell(each), room)] for row, each in zip(rows, trials, strict=True)],
         )
-    screen.table(columns, wide)
+    screen.print_table(columns, wide)
 
 
-def _name(trial: TrialResult, best: TrialResult | None) -> str:
+def _mark_number(trial: TrialResult, best: TrialResult | None) -> str:
     mark = "*" if best is not None and trial.number == best.number else " "
     return f"{trial.number:03d} {mark}"
 
 
-def _scores(trial: TrialResult, n_metrics: int) -> list[str]:
+def _format_scores(trial: TrialResult, n_metrics: int) -> list[str]:
     scores = [f"{score:.5g}" for score in trial.scores] or [INACTIVE] * n_metrics
     return [*scores, str(trial.best_epoch or INACTIVE)]
 
 
-def _constant(trial: TrialResult, name: str) -> str:
-    return shown(trial.values[name]) if name in trial.values else INACTIVE
+def _format_constant(trial: TrialResult, name: str) -> str:
+    return format_value(trial.values[name]) if name in trial.values else INACTIVE
 
 
-def _last(trial: TrialResult) -> str:
+def _last_cell(trial: TrialResult) -> str:
     if trial.state == "failed":
         return one_line(trial.reason or "")
     return trial.version if trial.repeat_of is None else f"repeat of {trial.version}"
 
 
-def _cut(text: str, room: int) -> str:
+def _cut_text(text: str, room: int) -> str:
     room = max(8, room)
     return text if cell_len(text) <= room else f"{text[: room - 3]}..."
 
 
-def _width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+def _table_width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
     return sum(max(cell_len(cell) for cell in cells) + GAP for cells in zip(columns, *rows, strict=True)) - GAP
 
 
-def _rank(scores: Sequence[float], place: int, mode: Mode) -> tuple[bool, float]:
+def _score_sort_key(scores: Sequence[float], place: int, mode: Mode) -> tuple[bool, float]:
     value = scores[place] if place < len(scores) else math.nan
     return not math.isfinite(value), 0.0 if not math.isfinite(value) else -value if mode == "max" else value
 
 
-def _order(value: Value) -> tuple[int, float, str]:
+def _value_sort_key(value: Value) -> tuple[int, float, str]:
     """Numbers before all else, nothing last."""
     if is_number(value):
         return 0, float(value), ""
@@ -114,5 +117,5 @@ def show_profile(screen: Screen, outcomes: Sequence[TrialResult], paths: Experim
     """Show the table; nothing where no trial came to its end."""
     found = read_profile(outcomes, paths)
     if found is not None:
-        screen.table(time_columns(found), time_rows(found))
-        screen.line()
+        screen.print_table(time_columns(found), time_rows(found))
+        screen.print_line()

@@ -307,10 +307,10 @@ class _Scanner:
                     found.strings[node.value].append(node.lineno)  # type: ignore[attr-defined]
             elif kind is ast.Attribute:
                 found.attribute_reads[node.attr].append(node.lineno)  # type: ignore[attr-defined]
-                self._inner(node.value, stack)  # type: ignore[attr-defined]
+                self._scan_base(node.value, stack)  # type: ignore[attr-defined]
             elif kind is ast.Subscript:
                 stack.append(node.slice)  # type: ignore[attr-defined]
-                self._inner(node.value, stack)  # type: ignore[attr-defined]
+                self._scan_base(node.value, stack)  # type: ignore[attr-defined]
             elif kind is ast.JoinedStr and not in_text:
                 self._scan_expressions([node], scope, in_text=True)
             else:

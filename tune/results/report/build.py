@@ -7,18 +7,18 @@ from pathlib import Path
 
 from tune.experiment.open import StoredExperiment
 from tune.experiment.records import read_record
-from tune.experiment.trial_result import TrialResult, pareto_front, ranked
+from tune.experiment.trial_result import TrialResult, pareto_front, rank_trials
 from tune.paths import display_path
 from tune.promotion.resolve import PromotedConstant, resolve_constants
-from tune.results.failures import failed, failures_of
-from tune.results.hints import hints_of
-from tune.results.importance import Importance, importance_of, is_scored
+from tune.results.failures import build_failure_row, group_failures
+from tune.results.hints import find_hints
+from tune.results.importance import Importance, is_scored, measure_importance
 from tune.results.profile import read_profile, time_columns, time_rows
-from tune.results.report.constant_plots import PlotData, contours, fronts, parallel, slice_of
-from tune.results.report.page import ImportanceRow, Page, TrialRow, made_now, render, save
-from tune.results.report.plot import STATE_COLOURS, Clock, Figure, Plot, clock_of, spoken
-from tune.results.report.trial_plots import TrialSpan, curves, history, runs_of, timeline
-from tune.results.report.value_table import NO_VALUE, rows_of, source_diff, text
+from tune.results.report.constant_plots import PlotData, draw_contours, draw_fronts, draw_parallel, draw_slice
+from tune.results.report.page import ImportanceRow, Page, TrialRow, describe_creation, render_page, write_page
+from tune.results.report.plot import STATE_COLOURS, Clock, Figure, Plot, build_clock, format_duration
+from tune.results.report.trial_plots import TrialSpan, draw_curves, draw_history, draw_timeline, list_runs
+from tune.results.report.value_table import NO_VALUE, build_value_rows, describe_value, source_diff
 
 LANE_PX = 34
 MIN_FOR_IMPORTANCE = 10
@@ -28,18 +28,18 @@ COMMAND = "python run_search.py"
 
 def write_report(experiment: StoredExperiment, path: Path | None = None) -> Path:
     """Write the report into the experiment, or to ``path``; return where it is. Raises ExperimentError if it cannot."""
-    return save(render(page_of(experiment)), path or experiment.paths.report)
+    return write_page(render_page(build_page(experiment)), path or experiment.paths.report)
 
 
-def page_of(experiment: StoredExperiment) -> Page:
+def build_page(experiment: StoredExperiment) -> Page:
     """Return everything that stands on the page."""
     space, trials, best = experiment.space, experiment.trials, experiment.best
     program = experiment.snapshot.stored_program
     promoted = resolve_constants(space, program)
-    runs = _runs(experiment)
-    clock = clock_of((each.start, each.end) for each in runs)
-    subjects = _subjects(experiment, promoted)
-    shares = _importance(experiment)
+    runs = _read_runs(experiment)
+    clock = build_clock((each.start, each.end) for each in runs)
+    subjects = _build_plot_data(experiment, promoted)
+    shares = _constant_importance(experiment)
     judged = [each.constant for each in shares]
     ordered = [*judged, *(name for name in space.dimensions if name not in judged)]
     times = read_profile(trials, experiment.paths)
@@ -47,55 +47,55 @@ def page_of(experiment: StoredExperiment) -> Page:
         name=experiment.paths.name,
         program=program.name_of(program.path),
         goal=space.goal,
-        facts=_facts(experiment, clock, runs),
+        facts=_list_facts(experiment, clock, runs),
         running=sum(each.state == "running" for each in trials),
         waiting=sum(each.state == "waiting" for each in trials),
         metric=space.metric,
         best=None if best is None or best.score is None else f"{best.score:.5g}",
-        baseline=_score(experiment.baseline),
-        gain=_gain(experiment),
+        baseline=_format_score(experiment.baseline),
+        gain=_describe_gain(experiment),
         is_better=_is_better(experiment),
         best_version="" if best is None else best.version,
         front=_front_size(experiment),
-        hints=tuple(each.sentence for each in hints_of(trials, space, experiment.paths.cli_argument)),
-        rows=tuple(rows_of(experiment, promoted)),
+        hints=tuple(each.sentence for each in find_hints(trials, space, experiment.paths.cli_argument)),
+        rows=tuple(build_value_rows(experiment, promoted)),
         diff=source_diff(experiment, promoted),
-        overview=_overview(experiment, subjects, clock),
+        overview=_plot_overview(experiment, subjects, clock),
         shares=tuple(
             ImportanceRow(name=each.constant, percent=100 * each.share, chance=each.chance) for each in shares
         ),
-        constants=_together(subjects, ordered),
-        slices=_slices(subjects, ordered, best),
-        workers=_workers(runs, clock),
+        constants=_plot_jointly(subjects, ordered),
+        slices=_plot_slices(subjects, ordered, best),
+        workers=_plot_workers(runs, clock),
         time_columns=() if times is None else time_columns(times),
         time_rows=() if times is None else tuple(time_rows(times)),
-        failures=tuple(failed(group) for group in failures_of(trials, space, experiment.paths)),
+        failures=tuple(build_failure_row(group) for group in group_failures(trials, space, experiment.paths)),
         columns=(*(each.metric for each in space.objectives), *space.dimensions),
-        lines=_lines(experiment),
+        lines=_build_trial_rows(experiment),
         commands=experiment.commands or (f"{COMMAND} --space {experiment.paths.name}.yaml",),
         space=experiment.paths.space.read_text(encoding="utf-8"),
         folder=display_path(experiment.paths.folder),
-        loads=_loads(experiment),
-        next=_next(experiment),
-        made=made_now(),
+        loads=_load_example(experiment),
+        next=_next_commands(experiment),
+        made=describe_creation(),
     )
 
 
-def _runs(experiment: StoredExperiment) -> list[TrialSpan]:
+def _read_runs(experiment: StoredExperiment) -> list[TrialSpan]:
     records = {}
     for trial in experiment.trials:
         if trial.repeat_of is None and (record := read_record(experiment.paths.version(trial.version))) is not None:
             records[trial.number] = record
-    return runs_of(experiment.trials, records, time.time())
+    return list_runs(experiment.trials, records, time.time())
 
 
-def _importance(experiment: StoredExperiment) -> tuple[Importance, ...]:
+def _constant_importance(experiment: StoredExperiment) -> tuple[Importance, ...]:
     """Return nothing where too few trials can tell."""
     n_scored = sum(map(is_scored, experiment.trials))
-    return importance_of(experiment.trials, experiment.space) if n_scored >= MIN_FOR_IMPORTANCE else ()
+    return measure_importance(experiment.trials, experiment.space) if n_scored >= MIN_FOR_IMPORTANCE else ()
 
 
-def _subjects(experiment: StoredExperiment, promoted: Sequence[PromotedConstant]) -> list[PlotData]:
+def _build_plot_data(experiment: StoredExperiment, promoted: Sequence[PromotedConstant]) -> list[PlotData]:
     scored = [each for each in experiment.trials if each.scores]
     return [
         PlotData(
@@ -110,18 +110,18 @@ def _subjects(experiment: StoredExperiment, promoted: Sequence[PromotedConstant]
     ]
 
 
-def _facts(experiment: StoredExperiment, clock: Clock, runs: Sequence[TrialSpan]) -> tuple[tuple[str, str], ...]:
+def _list_facts(experiment: StoredExperiment, clock: Clock, runs: Sequence[TrialSpan]) -> tuple[tuple[str, str], ...]:
     trials, best = experiment.trials, experiment.best
     counts = [(state, sum(each.state == state for each in trials)) for state in STATE_COLOURS]
     facts = [("trials", f"{len(trials)}: " + ", ".join(f"{count} {state}" for state, count in counts if count))]
     if runs:
         began = datetime.fromtimestamp(runs[0].start).astimezone()
-        facts.append(("searched for", spoken(clock.total_s)))
+        facts.append(("searched for", format_duration(clock.total_s)))
         facts.append(("began", f"{began:%d %b %Y, %H:%M}"))
-    if (baseline := _score(experiment.baseline)) is not None:
+    if (baseline := _format_score(experiment.baseline)) is not None:
         facts.append(("hardcoded values", baseline))
     if best is not None:
-        facts.append(("best trial", f"{best.version}, {best.scored_where.removeprefix('in ')}"))
+        facts.append(("best trial", f"{best.version}, {best.score_origin.removeprefix('in ')}"))
     if (front := _front_size(experiment)) is not None:
         facts.append(("Pareto front", f"{front} trial{'s' if front != 1 else ''}"))
     settings = experiment.space.settings
@@ -130,16 +130,16 @@ def _facts(experiment: StoredExperiment, clock: Clock, runs: Sequence[TrialSpan]
     return tuple(facts)
 
 
-def _score(trial: TrialResult | None) -> str | None:
+def _format_score(trial: TrialResult | None) -> str | None:
     return None if trial is None or trial.final_score is None else f"{trial.final_score:.5g}"
 
 
 def _is_better(experiment: StoredExperiment) -> bool:
     best = experiment.best
-    return best is not None and not best.is_baseline and _score(experiment.baseline) is not None
+    return best is not None and not best.is_baseline and _format_score(experiment.baseline) is not None
 
 
-def _gain(experiment: StoredExperiment) -> str:
+def _describe_gain(experiment: StoredExperiment) -> str:
     best, baseline = experiment.best, experiment.baseline
     if best is None or best.score is None:
         return "no trial has come to its end" if experiment.trials else "no trial has begun"
@@ -158,22 +158,22 @@ def _front_size(experiment: StoredExperiment) -> int | None:
     return len(pareto_front(experiment.trials, [each.mode for each in experiment.space.objectives]))
 
 
-def _overview(experiment: StoredExperiment, subjects: Sequence[PlotData], clock: Clock) -> tuple[Plot, ...]:
+def _plot_overview(experiment: StoredExperiment, subjects: Sequence[PlotData], clock: Clock) -> tuple[Plot, ...]:
     trials, best = experiment.trials, experiment.best
     if best is None or best.score is None:
         best = None
-    histories = {each.objective.metric: history(trials, each.place, each.objective, clock) for each in subjects}
-    lines = {each.objective.metric: curves(trials, each.place, each.objective, best) for each in subjects}
-    pareto = fronts(subjects[0].finished, dict(subjects[0].dimensions), experiment.space.objectives)
+    histories = {each.objective.metric: draw_history(trials, each.place, each.objective, clock) for each in subjects}
+    lines = {each.objective.metric: draw_curves(trials, each.place, each.objective, best) for each in subjects}
+    pareto = draw_fronts(subjects[0].finished, dict(subjects[0].dimensions), experiment.space.objectives)
     plots = [
-        _plot("history", "The best so far", histories),
-        _plot("curves", "Learning curves", lines, height=420),
-        _plot("front", "Trade-offs", pareto),
+        _build_plot("history", "The best so far", histories),
+        _build_plot("curves", "Learning curves", lines, height=420),
+        _build_plot("front", "Trade-offs", pareto),
     ]
     return tuple(plot for plot in plots if plot is not None)
 
 
-def _plot(
+def _build_plot(
     name: str,
     title: str,
     figures: "dict[str, Figure | None] | dict[str, Figure]",
@@ -188,43 +188,43 @@ def _plot(
     return Plot(name=name, title=title, figures=drawn, height=height, min_width=min_width, wide=wide)
 
 
-def _together(subjects: Sequence[PlotData], ordered: Sequence[str]) -> tuple[Plot, ...]:
-    lines = {each.objective.metric: parallel(each, ordered) for each in subjects}
+def _plot_jointly(subjects: Sequence[PlotData], ordered: Sequence[str]) -> tuple[Plot, ...]:
+    lines = {each.objective.metric: draw_parallel(each, ordered) for each in subjects}
     n_axes = 1 + len(ordered)
     pairs: dict[str, Figure] = {}
     for each in subjects:
         suffix = f", {each.objective.metric}" if len(subjects) > 1 else ""
-        pairs |= {f"{label}{suffix}": figure for label, figure in contours(each, ordered).items()}
+        pairs |= {f"{label}{suffix}": figure for label, figure in draw_contours(each, ordered).items()}
     plots = (
-        _plot("parallel", "Trials that came to their end, a line each", lines, min_width=90 * min(n_axes, 11)),
-        _plot("contours", "Two at a time", pairs, height=440),
+        _build_plot("parallel", "Trials that came to their end, a line each", lines, min_width=90 * min(n_axes, 11)),
+        _build_plot("contours", "Two at a time", pairs, height=440),
     )
     return tuple(plot for plot in plots if plot is not None)
 
 
-def _slices(subjects: Sequence[PlotData], ordered: Sequence[str], best: TrialResult | None) -> tuple[Plot, ...]:
+def _plot_slices(subjects: Sequence[PlotData], ordered: Sequence[str], best: TrialResult | None) -> tuple[Plot, ...]:
     found = []
     for number, name in enumerate(ordered):
-        figures = {each.objective.metric: slice_of(each, name, best) for each in subjects}
-        plot = _plot(f"slice-{number}", name, figures, height=280, wide=False)
+        figures = {each.objective.metric: draw_slice(each, name, best) for each in subjects}
+        plot = _build_plot(f"slice-{number}", name, figures, height=280, wide=False)
         if plot is not None:
             found.append(plot)
     return tuple(found)
 
 
-def _workers(runs: Sequence[TrialSpan], clock: Clock) -> tuple[Plot, ...]:
-    figure = timeline(runs, clock)
+def _plot_workers(runs: Sequence[TrialSpan], clock: Clock) -> tuple[Plot, ...]:
+    figure = draw_timeline(runs, clock)
     if figure is None:
         return ()
     n_lanes = len(figure["layout"]["yaxis"]["categoryarray"])
-    plot = _plot("timeline", "Which trial ran when", {"": figure}, height=110 + LANE_PX * n_lanes)
+    plot = _build_plot("timeline", "Which trial ran when", {"": figure}, height=110 + LANE_PX * n_lanes)
     assert plot is not None
     return (plot,)
 
 
-def _lines(experiment: StoredExperiment) -> tuple[TrialRow, ...]:
+def _build_trial_rows(experiment: StoredExperiment) -> tuple[TrialRow, ...]:
     """Return every trial: those with a score first, the best at the top."""
-    scored = ranked(experiment.trials, experiment.space.mode)
+    scored = rank_trials(experiment.trials, experiment.space.mode)
     numbers = {each.number for each in scored}
     rest = [each for each in experiment.trials if each.number not in numbers]
     n_metrics = len(experiment.space.objectives)
@@ -236,7 +236,8 @@ def _lines(experiment: StoredExperiment) -> tuple[TrialRow, ...]:
             scores=tuple(f"{score:.5g}" for score in each.scores) or (NO_VALUE,) * n_metrics,
             epochs=NO_VALUE if each.best_epoch is None else f"{each.best_epoch} of {each.n_epochs}",
             values=tuple(
-                text(each.values[name]) if name in each.values else NO_VALUE for name in experiment.space.dimensions
+                describe_value(each.values[name]) if name in each.values else NO_VALUE
+                for name in experiment.space.dimensions
             ),
             version=each.version,
             note="best" if best is not None and each.number == best.number else "hardcoded" if each.is_baseline else "",
@@ -245,13 +246,13 @@ def _lines(experiment: StoredExperiment) -> tuple[TrialRow, ...]:
     )
 
 
-def _loads(experiment: StoredExperiment) -> str:
+def _load_example(experiment: StoredExperiment) -> str:
     if experiment.best is None:
         return ""
     return f'from tune import load\n\nmodel = load("{display_path(experiment.paths.folder)}")'
 
 
-def _next(experiment: StoredExperiment) -> tuple[str, ...]:
+def _next_commands(experiment: StoredExperiment) -> tuple[str, ...]:
     name, best = experiment.paths.cli_argument, experiment.best
     if best is None:
         return ()

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from tune.errors import ExperimentError
 from tune.experiment.open import StoredExperiment
-from tune.experiment.trial_result import TrialResult, better
+from tune.experiment.trial_result import TrialResult, is_improvement
 from tune.paths import display_path
-from tune.results.report.page import filled, made_now, save
-from tune.results.report.plot import DASHES, SERIES, Figure, Plot, axis, line_of, safe, value_axis
-from tune.results.report.value_table import NO_VALUE, text
+from tune.results.report.page import describe_creation, render_template, write_page
+from tune.results.report.plot import DASHES, SERIES, Figure, Plot, build_axis, build_line, build_value_axis, escape_html
+from tune.results.report.value_table import NO_VALUE, describe_value
 from tune.space.dimensions import describe_dimension
 from tune.space.space import Objective
 
@@ -36,26 +36,30 @@ class SearchHistory:
         return self.spent[-1] if self.spent else 0
 
 
-def compare(experiments: Sequence[StoredExperiment]) -> tuple[SearchHistory, ...]:
+def compare_experiments(experiments: Sequence[StoredExperiment]) -> tuple[SearchHistory, ...]:
     """Return the history of each; raise ExperimentError where they were not after the same."""
     first, *others = experiments
     for other in others:
         if other.space.objectives != first.space.objectives:
-            what = f"{first.paths.name} searched {_goal(first)}, {other.paths.name} {_goal(other)}"
+            what = f"{first.paths.name} searched {_describe_goal(first)}, {other.paths.name} {_describe_goal(other)}"
             raise ExperimentError("compare", what, "Compare experiments of the same metric and mode.")
-    return tuple(_history(each) for each in experiments)
+    return tuple(_build_history(each) for each in experiments)
 
 
-def _goal(experiment: StoredExperiment) -> str:
+def _describe_goal(experiment: StoredExperiment) -> str:
     return " and ".join(f"{each.mode} of {each.metric}" for each in experiment.space.objectives)
 
 
-def _history(experiment: StoredExperiment) -> SearchHistory:
+def _build_history(experiment: StoredExperiment) -> SearchHistory:
     ended = [trial for trial in experiment.trials if trial.state in ("complete", "pruned", "failed")]
     best: float | None = None
     so_far: list[float | None] = []
     for trial in ended:
-        if trial.state != "failed" and trial.score is not None and better(experiment.space.mode, trial.score, best):
+        if (
+            trial.state != "failed"
+            and trial.score is not None
+            and is_improvement(experiment.space.mode, trial.score, best)
+        ):
             best = trial.score
         so_far.append(best)
     return SearchHistory(
@@ -97,25 +101,25 @@ class ComparedExperiment:
 
 def write_comparison(experiments: Sequence[StoredExperiment], path: Path) -> Path:
     """Write the page; return where it is. Raises ExperimentError where they were not after the same."""
-    page = compared(experiments)
-    return save(filled("compared.html", page, page.plots), path)
+    page = build_comparison(experiments)
+    return write_page(render_template("compared.html", page, page.plots), path)
 
 
-def compared(experiments: Sequence[StoredExperiment]) -> ComparedExperiment:
+def build_comparison(experiments: Sequence[StoredExperiment]) -> ComparedExperiment:
     """Return everything that stands on the page of experiments with the same metrics."""
-    histories = compare(experiments)
+    histories = compare_experiments(experiments)
     constants = tuple(dict.fromkeys(name for each in experiments for name in each.space.dimensions))
     space = experiments[0].space
     return ComparedExperiment(
         goal=space.goal,
-        columns=tuple(_column(*pair, constants) for pair in zip(experiments, histories, strict=True)),
+        columns=tuple(_build_column(*pair, constants) for pair in zip(experiments, histories, strict=True)),
         constants=constants,
-        plots=_plots(histories, space.objectives[0]),
-        made=made_now(),
+        plots=_plot_histories(histories, space.objectives[0]),
+        made=describe_creation(),
     )
 
 
-def _column(experiment: StoredExperiment, history: SearchHistory, constants: Sequence[str]) -> Column:
+def _build_column(experiment: StoredExperiment, history: SearchHistory, constants: Sequence[str]) -> Column:
     best, baseline, space = history.best, history.baseline, experiment.space
     program = experiment.snapshot.stored_program
     values = {} if best is None else best.values
@@ -134,26 +138,26 @@ def _column(experiment: StoredExperiment, history: SearchHistory, constants: Seq
             ("sampler, scheduler", f"{settings.sampler}, {settings.scheduler}"),
             ("seed", str(settings.seed)),
         ),
-        best=tuple(text(values[name]) if name in values else NO_VALUE for name in constants),
+        best=tuple(describe_value(values[name]) if name in values else NO_VALUE for name in constants),
         searched=tuple(
             describe_dimension(space.dimensions[name]) if name in space.dimensions else NO_VALUE for name in constants
         ),
     )
 
 
-def _plots(histories: Sequence[SearchHistory], objective: Objective) -> tuple[Plot, ...]:
+def _plot_histories(histories: Sequence[SearchHistory], objective: Objective) -> tuple[Plot, ...]:
     """Return the histories over each other, by what they cost: epochs say more than trials that were stopped early."""
     scores = [score for each in histories for score in each.so_far if score is not None]
     if not scores:
         return ()
     figures = {
-        "by epochs trained": _figure(histories, objective, scores, by_epochs=True),
-        "by trials": _figure(histories, objective, scores, by_epochs=False),
+        "by epochs trained": _draw_histories(histories, objective, scores, by_epochs=True),
+        "by trials": _draw_histories(histories, objective, scores, by_epochs=False),
     }
     return (Plot(name="histories", title="The best so far", figures=figures, height=420),)
 
 
-def _figure(
+def _draw_histories(
     histories: Sequence[SearchHistory], objective: Objective, scores: Sequence[float], *, by_epochs: bool
 ) -> Figure:
     data = []
@@ -165,8 +169,8 @@ def _figure(
         }
         costs = each.spent if by_epochs else range(1, len(each.so_far) + 1)
         data.append(
-            line_of(
-                safe(each.name),
+            build_line(
+                escape_html(each.name),
                 [float(cost) for cost in costs],
                 each.so_far,
                 SERIES[place % len(SERIES)],
@@ -175,8 +179,8 @@ def _figure(
             )
         )
     layout = {
-        "xaxis": axis("epochs, of all trials together" if by_epochs else "trials that ended", rangemode="tozero"),
-        "yaxis": value_axis(objective.metric, scores, objective.mode),
+        "xaxis": build_axis("epochs, of all trials together" if by_epochs else "trials that ended", rangemode="tozero"),
+        "yaxis": build_value_axis(objective.metric, scores, objective.mode),
         "showlegend": True,
     }
     return {"data": data, "layout": layout}

@@ -26,12 +26,12 @@ from tune.results.report.plot import (
     MUTED,
     STATE_COLOURS,
     Figure,
-    axis,
-    line_of,
-    plain,
-    safe,
-    scale,
-    value_axis,
+    build_axis,
+    build_colour_scale,
+    build_line,
+    build_value_axis,
+    escape_html,
+    to_plotly_dict,
 )
 from tune.space.conditions import restore_value
 from tune.space.dimensions import (
@@ -60,7 +60,7 @@ LONGEST_LABEL = 24
 DIRECTIONS: dict[Mode, Literal["minimize", "maximize"]] = {"min": "minimize", "max": "maximize"}
 
 
-def study_of(
+def study_from_trials(
     trials: Sequence[TrialResult], dimensions: Mapping[str, Dimension], objectives: Mapping[int, Objective]
 ) -> "optuna.Study":
     """Return a study of these trials and metrics, which are given by their places; all trials count as complete."""
@@ -73,36 +73,36 @@ def study_of(
     if len(objectives) > 1:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            study.set_metric_names([safe(each.metric) for each in objectives.values()])
-    distributions = {name: _distribution(dimension) for name, dimension in dimensions.items()}
+            study.set_metric_names([escape_html(each.metric) for each in objectives.values()])
+    distributions = {name: _build_distribution(dimension) for name, dimension in dimensions.items()}
     for trial in trials:
-        params = _params(trial.values, dimensions)
+        params = _label_values(trial.values, dimensions)
         study.add_trial(
             optuna.trial.create_trial(
                 values=[trial.scores[place] for place in objectives],
-                params={safe(name): value for name, value in params.items()},
-                distributions={safe(name): distributions[name] for name in params},
-                user_attrs={"number": trial.number, "version": safe(trial.version)},
+                params={escape_html(name): value for name, value in params.items()},
+                distributions={escape_html(name): distributions[name] for name in params},
+                user_attrs={"number": trial.number, "version": escape_html(trial.version)},
             )
         )
     return study
 
 
-def labels(choice: Choice) -> list[str]:
+def option_labels(choice: Choice) -> list[str]:
     """Return what stands on an axis for each option, all different."""
-    texts = [safe(_short(str(option))) for option in choice.options]
+    texts = [escape_html(_shorten_label(str(option))) for option in choice.options]
     if len(set(texts)) < len(texts):
-        texts = [safe(_short(repr(option))) for option in choice.options]
+        texts = [escape_html(_shorten_label(repr(option))) for option in choice.options]
     if len(set(texts)) < len(texts):
         texts = [f"{text} ({number})" for number, text in enumerate(texts, 1)]
     return texts
 
 
-def _short(text: str) -> str:
+def _shorten_label(text: str) -> str:
     return text if len(text) <= LONGEST_LABEL else f"{text[: LONGEST_LABEL - 3]}..."
 
 
-def _params(values: Mapping[str, Value], dimensions: Mapping[str, Dimension]) -> dict[str, object]:
+def _label_values(values: Mapping[str, Value], dimensions: Mapping[str, Dimension]) -> dict[str, object]:
     """Return the values inside their ranges; a baseline outside of them is no point of the plots."""
     found: dict[str, object] = {}
     for name, dimension in dimensions.items():
@@ -111,18 +111,18 @@ def _params(values: Mapping[str, Value], dimensions: Mapping[str, Dimension]) ->
             continue
         if isinstance(dimension, Choice):
             place = next(place for place, option in enumerate(dimension.options) if is_same_value(option, value))
-            found[name] = labels(dimension)[place]
+            found[name] = option_labels(dimension)[place]
         else:
             found[name] = value
     return found
 
 
-def _distribution(dimension: Dimension) -> "BaseDistribution":
+def _build_distribution(dimension: Dimension) -> "BaseDistribution":
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     match dimension:
         case Choice():
-            return CategoricalDistribution(labels(dimension))
+            return CategoricalDistribution(option_labels(dimension))
         case Uniform() | QUniform():
             return FloatDistribution(dimension.low, dimension.high)
         case LogUniform():
@@ -133,7 +133,7 @@ def _distribution(dimension: Dimension) -> "BaseDistribution":
             return IntDistribution(dimension.low, dimension.high, log=True)
 
 
-def fronts(
+def draw_fronts(
     finished: Sequence[TrialResult], dimensions: dict[str, Dimension], objectives: Sequence[Objective]
 ) -> dict[str, Figure]:
     """Return a figure for each further metric beside the first."""
@@ -143,8 +143,8 @@ def fronts(
 
     found = {}
     for place, other in enumerate(objectives[1:], 1):
-        study = study_of(finished, dimensions, {0: objectives[0], place: other})
-        figure = plain(plot_pareto_front(study))
+        study = study_from_trials(finished, dimensions, {0: objectives[0], place: other})
+        figure = to_plotly_dict(plot_pareto_front(study))
         versions = {trial.number: trial.user_attrs["version"] for trial in study.trials}
         best = {trial.number for trial in study.best_trials}
         groups = [("dominated", [n for n in versions if n not in best]), ("Pareto front", sorted(best))]
@@ -159,8 +159,12 @@ def fronts(
                 "marker": {"color": colour, "size": size},
                 "showlegend": True,
             }
-        figure["layout"] = {"xaxis": axis(objectives[0].metric), "yaxis": axis(other.metric), "hovermode": "closest"}
-        found[f"{safe(objectives[0].metric)} and {safe(other.metric)}"] = figure
+        figure["layout"] = {
+            "xaxis": build_axis(objectives[0].metric),
+            "yaxis": build_axis(other.metric),
+            "hovermode": "closest",
+        }
+        found[f"{escape_html(objectives[0].metric)} and {escape_html(other.metric)}"] = figure
     return found
 
 
@@ -179,54 +183,54 @@ class PlotData:
     stopped: Sequence[TrialResult]
     """Trials that were stopped early, with a score."""
 
-    def study(self, trials: Sequence[TrialResult], names: Sequence[str] | None = None) -> "optuna.Study":
+    def build_study(self, trials: Sequence[TrialResult], names: Sequence[str] | None = None) -> "optuna.Study":
         """Return these trials as Optuna's plots take them; with these constants alone."""
         kept = self.dimensions if names is None else {name: self.dimensions[name] for name in names}
-        return study_of(trials, kept, {self.place: self.objective})
+        return study_from_trials(trials, kept, {self.place: self.objective})
 
 
 DECADES = 100
 """A logarithmic axis this long gets a tick a decade; a shorter one more."""
 
 
-def slice_of(subject: PlotData, name: str, best: TrialResult | None) -> Figure | None:
+def draw_slice(subject: PlotData, name: str, best: TrialResult | None) -> Figure | None:
     """Return one constant against the metric; None where no trial that ended has it."""
     trials = [each for each in subject.finished if name in each.values]
-    study = subject.study(trials, [name])
+    study = subject.build_study(trials, [name])
     if not any(trial.params for trial in study.trials):
         return None
     from optuna.visualization import plot_slice
 
-    figure = plain(plot_slice(study, params=[safe(name)]))
+    figure = to_plotly_dict(plot_slice(study, params=[escape_html(name)]))
     (trace,) = figure["data"]
-    trace |= _points(study, name, "complete", {"color": ACCENT, "size": 8, "opacity": 0.8})
+    trace |= _draw_points(study, name, "complete", {"color": ACCENT, "size": 8, "opacity": 0.8})
     data = [trace]
-    faint = subject.study([each for each in subject.stopped if name in each.values], [name])
+    faint = subject.build_study([each for each in subject.stopped if name in each.values], [name])
     if any(trial.params for trial in faint.trials):
         marker = {"color": "var(--faint)", "size": 5, "opacity": 0.7}
-        data.insert(0, _points(faint, name, "pruned", marker))
+        data.insert(0, _draw_points(faint, name, "pruned", marker))
     if best is not None and name in best.values:
-        leading = subject.study([best], [name])
+        leading = subject.build_study([best], [name])
         if leading.trials[0].params:
             star = {"color": GOOD, "size": 14, "symbol": "star", "line": {"color": "var(--card)", "width": 1}}
-            data.append(_points(leading, name, "best", star))
+            data.append(_draw_points(leading, name, "best", star))
     values = [each.scores[subject.place] for each in (*subject.finished, *subject.stopped)]
     layout = {
-        "xaxis": _axis(name, subject.dimensions[name]),
-        "yaxis": value_axis(subject.objective.metric, values, subject.objective.mode),
+        "xaxis": _constant_axis(name, subject.dimensions[name]),
+        "yaxis": build_value_axis(subject.objective.metric, values, subject.objective.mode),
         "shapes": _hardcoded_line(subject, name),
         "showlegend": False,
     }
     return {"data": data, "layout": layout}
 
 
-def _points(study: "optuna.Study", name: str, title: str, marker: dict[str, object]) -> dict[str, object]:
-    shown = [trial for trial in study.trials if safe(name) in trial.params]
+def _draw_points(study: "optuna.Study", name: str, title: str, marker: dict[str, object]) -> dict[str, object]:
+    shown = [trial for trial in study.trials if escape_html(name) in trial.params]
     return {
         "type": "scatter",
         "mode": "markers",
         "name": title,
-        "x": [trial.params[safe(name)] for trial in shown],
+        "x": [trial.params[escape_html(name)] for trial in shown],
         "y": [trial.value for trial in shown],
         "text": [trial.user_attrs["version"] for trial in shown],
         "hovertemplate": "%{text}<br>%{y:.5g}<extra></extra>",
@@ -234,17 +238,17 @@ def _points(study: "optuna.Study", name: str, title: str, marker: dict[str, obje
     }
 
 
-def _axis(name: str, dimension: Dimension) -> dict[str, object]:
+def _constant_axis(name: str, dimension: Dimension) -> dict[str, object]:
     match dimension:
         case Choice():
-            order = labels(dimension)
-            return axis(
+            order = option_labels(dimension)
+            return build_axis(
                 name, type="category", categoryorder="array", categoryarray=order, range=[-0.5, len(order) - 0.5]
             )
         case LogUniform() | LogRandInt():
-            return axis(name, type="log", dtick=1 if dimension.high / dimension.low >= DECADES else "D2")
+            return build_axis(name, type="log", dtick=1 if dimension.high / dimension.low >= DECADES else "D2")
         case _:
-            return axis(name)
+            return build_axis(name)
 
 
 def _hardcoded_line(subject: PlotData, name: str) -> list[object]:
@@ -263,31 +267,35 @@ MAX_CONSTANTS = 4
 """The most important ones: six pairs."""
 
 
-def contours(subject: PlotData, ordered: Sequence[str]) -> dict[str, Figure]:
+def draw_contours(subject: PlotData, ordered: Sequence[str]) -> dict[str, Figure]:
     """Return a figure for each pair of the first of the ``ordered`` constants."""
     if len(subject.finished) < 3:
         return {}
     found = {}
     for one, other in itertools.combinations(ordered[:MAX_CONSTANTS], 2):
-        figure = _contour(subject, one, other)
+        figure = _draw_contour(subject, one, other)
         if figure is not None:
             found[f"{one} and {other}"] = figure
     return found
 
 
-def _contour(subject: PlotData, one: str, other: str) -> Figure | None:
+def _draw_contour(subject: PlotData, one: str, other: str) -> Figure | None:
     both = [each for each in subject.finished if one in each.values and other in each.values]
-    study = subject.study(_spread(both, subject), [one, other])
+    study = subject.build_study(_sample_trials(both, subject), [one, other])
     points = {tuple(trial.params.values()) for trial in study.trials if len(trial.params) == 2}
     if any(len(set(values)) < 2 for values in zip(*points, strict=True)) or len(points) < 3:
         return None
     from optuna.visualization import plot_contour
 
-    figure = plain(plot_contour(study, params=[safe(one), safe(other)], target_name=safe(subject.objective.metric)))
+    figure = to_plotly_dict(
+        plot_contour(
+            study, params=[escape_html(one), escape_html(other)], target_name=escape_html(subject.objective.metric)
+        )
+    )
     for trace in figure["data"]:
         if trace["type"] == "contour":
             bar = {"title": {"text": ""}, "thickness": 12, "outlinewidth": 0, "tickfont": {"color": MUTED}}
-            trace |= {"colorscale": scale(subject.objective.mode), "reversescale": False, "colorbar": bar}
+            trace |= {"colorscale": build_colour_scale(subject.objective.mode), "reversescale": False, "colorbar": bar}
             trace["line"] = {"width": 0.5, "color": LINE}
         else:
             trace["marker"] = {"color": INK, "size": 5, "line": {"color": "var(--card)", "width": 1}}
@@ -300,7 +308,7 @@ def _contour(subject: PlotData, one: str, other: str) -> Figure | None:
     return figure
 
 
-def _spread(trials: Sequence[TrialResult], subject: PlotData) -> list[TrialResult]:
+def _sample_trials(trials: Sequence[TrialResult], subject: PlotData) -> list[TrialResult]:
     """Return no more trials than a contour takes: half of them the best, the others spread evenly."""
     if len(trials) <= MAX_TRIALS:
         return list(trials)
@@ -317,7 +325,7 @@ MAX_AXES = 10
 """Beside the metric's."""
 
 
-def parallel(subject: PlotData, ordered: Sequence[str]) -> Figure | None:
+def draw_parallel(subject: PlotData, ordered: Sequence[str]) -> Figure | None:
     """Return the figure with the first of the ``ordered`` constants; None where it would have nothing to say.
 
     A constant that keeps its hardcoded value in a trial has a tick of its own there.
@@ -327,12 +335,14 @@ def parallel(subject: PlotData, ordered: Sequence[str]) -> Figure | None:
         return None
     from optuna.visualization import plot_parallel_coordinate
 
-    study = subject.study(subject.finished, names)
+    study = subject.build_study(subject.finished, names)
     known = {name for trial in study.trials for name in trial.params}
-    wanted = [safe(name) for name in names if safe(name) in known]
+    wanted = [escape_html(name) for name in names if escape_html(name) in known]
     if not wanted:
         return None
-    figure = plain(plot_parallel_coordinate(study, params=wanted, target_name=safe(subject.objective.metric)))
+    figure = to_plotly_dict(
+        plot_parallel_coordinate(study, params=wanted, target_name=escape_html(subject.objective.metric))
+    )
     lines = [trace for trace in figure["data"] if trace["mode"] == "lines"]
     if not lines:
         return None
@@ -349,11 +359,11 @@ def parallel(subject: PlotData, ordered: Sequence[str]) -> Figure | None:
         "margin": {"l": 24, "r": 24, "t": 24, "b": 44},
         "showlegend": False,
     }
-    figure["data"] = _by_worth(lines, subject.objective.mode)
+    figure["data"] = _group_by_score(lines, subject.objective.mode)
     return figure
 
 
-def _by_worth(lines: Sequence[Mapping[str, Any]], mode: Mode) -> list[Mapping[str, Any]]:
+def _group_by_score(lines: Sequence[Mapping[str, Any]], mode: Mode) -> list[Mapping[str, Any]]:
     """Return a trace a colour instead of one a trial, the better above: a browser is slow with a thousand traces."""
     data = []
     for shade in range(N_SHADES):
@@ -370,5 +380,5 @@ def _by_worth(lines: Sequence[Mapping[str, Any]], mode: Mode) -> list[Mapping[st
         look = {"color": f"scale({shade / (N_SHADES - 1):.2f})", "width": 1.2 + shade / N_SHADES}
         hover = "%{customdata[0]}: %{customdata[1]}<extra></extra>"
         if x:
-            data.append(line_of("", x, y, "", line=look, opacity=0.75, customdata=told, hovertemplate=hover))
+            data.append(build_line("", x, y, "", line=look, opacity=0.75, customdata=told, hovertemplate=hover))
     return data

@@ -30,27 +30,27 @@ def plotly_js() -> str:
     spec = importlib.util.find_spec("plotly")
     assert spec is not None
     assert spec.origin is not None
-    return packed((Path(spec.origin).parent / "package_data" / "plotly.min.js").read_bytes())
+    return compress_bytes((Path(spec.origin).parent / "package_data" / "plotly.min.js").read_bytes())
 
 
-def packed_json(value: Any) -> str:
+def compress_json(value: Any) -> str:
     """Return a value as packed JSON; what is not a finite number is null there."""
-    return packed(json.dumps(_finite(value), allow_nan=False, separators=(",", ":")).encode())
+    return compress_bytes(json.dumps(_replace_non_finite(value), allow_nan=False, separators=(",", ":")).encode())
 
 
-def _finite(value: Any) -> Any:
+def _replace_non_finite(value: Any) -> Any:
     match value:
         case float() if not math.isfinite(value):
             return None
         case dict():
-            return {key: _finite(item) for key, item in value.items()}
+            return {key: _replace_non_finite(item) for key, item in value.items()}
         case list() | tuple():
-            return [_finite(item) for item in value]
+            return [_replace_non_finite(item) for item in value]
         case _:
             return value
 
 
-def packed(raw: bytes) -> str:
+def compress_bytes(raw: bytes) -> str:
     """Return bytes compressed, in letters that mean nothing to HTML."""
     return base64.b64encode(gzip.compress(raw, LEVEL, mtime=0)).decode()
 
@@ -143,12 +143,12 @@ class Page:
         return (*self.overview, *self.constants, *self.slices, *self.workers)
 
 
-def render(page: Page) -> str:
+def render_page(page: Page) -> str:
     """Return the HTML of a search's report."""
-    return filled("page.html", page, page.plots)
+    return render_template("page.html", page, page.plots)
 
 
-def filled(template: str, page: object, plots: Sequence[Plot]) -> str:
+def render_template(template: str, page: object, plots: Sequence[Plot]) -> str:
     """Return the HTML of a page: one file, with nothing that comes from a network."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -166,17 +166,17 @@ def filled(template: str, page: object, plots: Sequence[Plot]) -> str:
         style=Markup((ASSETS / "page.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
         script=Markup((ASSETS / "page.js").read_text(encoding="utf-8")),  # noqa: S704 - our own file
         plotly=plotly_js() if plots else "",
-        figures=packed_json(figures),
+        figures=compress_json(figures),
         nonce=secrets.token_urlsafe(16),  # scripts without it are not run, wherever they came from
     )
 
 
-def made_now() -> str:
+def describe_creation() -> str:
     """Return who made a page, and when."""
     return f"Made by Promotune {__version__}, {datetime.now().astimezone():%d %B %Y, %H:%M %Z}."
 
 
-def save(html: str, path: Path) -> Path:
+def write_page(html: str, path: Path) -> Path:
     """Write a page whole, and return where it is; raise ExperimentError if that cannot be done."""
     try:
         with atomic_write(path) as aside:

@@ -53,7 +53,7 @@ class Plot:
     """Whether it has a row of its own."""
 
 
-def plain(figure: "go.Figure") -> Figure:
+def to_plotly_dict(figure: "go.Figure") -> Figure:
     """Return a figure of Optuna's as plotly.js takes it, without a theme and a title of its own."""
     found: Figure = json.loads(figure.to_json())
     for name in ("template", "title", "width", "height"):
@@ -61,37 +61,37 @@ def plain(figure: "go.Figure") -> Figure:
     return found
 
 
-def axis(title: str, **more: Any) -> dict[str, Any]:
+def build_axis(title: str, **more: Any) -> dict[str, Any]:
     """Return an axis; the page adds colours."""
-    return {"title": {"text": safe(title)}, "automargin": True, **more}
+    return {"title": {"text": escape_html(title)}, "automargin": True, **more}
 
 
-def scale(mode: Mode) -> list[list[Any]]:
+def build_colour_scale(mode: Mode) -> list[list[Any]]:
     """Return a colour scale on which the better is the stronger."""
     colours = SCALE if mode == "max" else SCALE[::-1]
     return [[place, colour] for place, colour in zip((0.0, 0.5, 1.0), colours, strict=True)]
 
 
-def safe(text: str) -> str:
+def escape_html(text: str) -> str:
     """Return a text for plotly.js, which reads some HTML in every text."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def value_axis(title: str, values: Sequence[float], mode: Mode, shown: Sequence[float] = ()) -> dict[str, Any]:
+def build_value_axis(title: str, values: Sequence[float], mode: Mode, shown: Sequence[float] = ()) -> dict[str, Any]:
     """Return the axis of a metric: all but the few worst values, and always those in ``shown``."""
     finite = sorted((value for value in values if math.isfinite(value)), reverse=mode == "max")
     if not finite:
-        return axis(title)
+        return build_axis(title)
     kept = finite[: max(2, math.ceil(len(finite) * (1 - CUT_SHARE)))]
     low, high = min(*kept, *shown, kept[0]), max(*kept, *shown, kept[0])
     span, whole = high - low, abs(finite[-1] - finite[0])
     if whole <= 2 * span:
         low, high = min(low, finite[-1]), max(high, finite[-1])
     margin = 0.05 * (high - low) or abs(high) * 0.05 or 0.05
-    return axis(title, range=[low - margin, high + margin])
+    return build_axis(title, range=[low - margin, high + margin])
 
 
-def line_of(
+def build_line(
     name: str, x: Sequence[float | None], y: Sequence[float | None], colour: str, **more: Any
 ) -> Mapping[str, Any]:
     """Return a trace of lines; None breaks it."""
@@ -117,27 +117,27 @@ class Clock:
     spans: tuple[tuple[float, float], ...]
     """When trials ran, in order, in seconds since the epoch; at least one."""
 
-    def at(self, time: float) -> float:
+    def elapsed_at(self, time: float) -> float:
         """Return the seconds of searching before a moment."""
         return sum(max(0.0, min(time, end) - start) for start, end in self.spans)
 
     @property
     def total_s(self) -> float:
         """Seconds of searching in all."""
-        return self.at(self.spans[-1][1])
+        return self.elapsed_at(self.spans[-1][1])
 
     @property
-    def pauses(self) -> tuple[float, ...]:
+    def pause_times(self) -> tuple[float, ...]:
         """The moments, in seconds of searching, at which the search was interrupted and went on later."""
-        return tuple(self.at(end) for _, end in self.spans[:-1])
+        return tuple(self.elapsed_at(end) for _, end in self.spans[:-1])
 
     @property
-    def unit(self) -> tuple[float, str]:
+    def time_unit(self) -> tuple[float, str]:
         """Seconds in the unit that suits the whole, and its name."""
         return next((seconds, name) for least, seconds, name in UNITS if self.total_s >= least)
 
 
-def clock_of(intervals: Iterable[tuple[float, float]]) -> Clock:
+def build_clock(intervals: Iterable[tuple[float, float]]) -> Clock:
     """Return the clock of trials that ran from and to these moments."""
     spans: list[tuple[float, float]] = []
     for start, end in sorted(intervals):
@@ -148,7 +148,7 @@ def clock_of(intervals: Iterable[tuple[float, float]]) -> Clock:
     return Clock(tuple(spans) or ((0.0, 0.0),))
 
 
-def spoken(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return a duration as people say it: ``29 s``, ``4 min 10 s``, ``2 h 05 min``."""
     whole = round(seconds)
     if whole < 60:
@@ -159,9 +159,9 @@ def spoken(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def pause_lines(clock: Clock) -> Sequence[dict[str, object]]:
+def draw_pause_lines(clock: Clock) -> Sequence[dict[str, object]]:
     """Return plotly.js shapes: a dotted line at each pause."""
-    unit, _ = clock.unit
+    unit, _ = clock.time_unit
     return [
         {
             "type": "line",
@@ -172,5 +172,5 @@ def pause_lines(clock: Clock) -> Sequence[dict[str, object]]:
             "y1": 1,
             "line": {"color": "var(--muted)", "width": 1, "dash": "dot"},
         }
-        for pause in clock.pauses
+        for pause in clock.pause_times
     ]

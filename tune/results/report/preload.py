@@ -11,7 +11,7 @@ LIBRARIES = ("optuna.importance", "optuna.visualization", "plotly.graph_objects"
 
 
 @functools.cache
-def prepare() -> None:
+def preload_libraries() -> None:
     """Import them, and pack plotly.js, once; the report is faster then, and no different."""
     with collector_paused():
         for library in LIBRARIES:

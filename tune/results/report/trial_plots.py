@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tune.experiment.records import TrialRecord
-from tune.experiment.trial_result import State, TrialResult, better
+from tune.experiment.trial_result import State, TrialResult, is_improvement
 from tune.results.report.plot import (
     GOOD,
     INK,
@@ -19,25 +19,25 @@ from tune.results.report.plot import (
     STATE_COLOURS,
     Clock,
     Figure,
-    axis,
-    line_of,
-    pause_lines,
-    safe,
-    spoken,
-    value_axis,
+    build_axis,
+    build_line,
+    build_value_axis,
+    draw_pause_lines,
+    escape_html,
+    format_duration,
 )
 from tune.space.space import Objective
 
 SHOWN: tuple[State, ...] = ("complete", "pruned")
 
 
-def history(trials: Sequence[TrialResult], place: int, objective: Objective, clock: Clock) -> Figure | None:
+def draw_history(trials: Sequence[TrialResult], place: int, objective: Objective, clock: Clock) -> Figure | None:
     """Return the figure of one metric, the ``place``-th; None where no trial has ended with a score."""
     ended = [each for each in trials if each.state in SHOWN and each.ended is not None and each.scores]
     ended.sort(key=lambda each: each.ended or 0.0)
     if not ended:
         return None
-    unit, unit_name = clock.unit
+    unit, unit_name = clock.time_unit
     data: list[object] = []
     for state in SHOWN:
         group = [each for each in ended if each.state == state]
@@ -47,49 +47,49 @@ def history(trials: Sequence[TrialResult], place: int, objective: Objective, clo
                     "type": "scatter",
                     "mode": "markers",
                     "name": state,
-                    "x": [clock.at(each.ended or 0.0) / unit for each in group],
+                    "x": [clock.elapsed_at(each.ended or 0.0) / unit for each in group],
                     "y": [each.scores[place] for each in group],
-                    "text": [safe(each.version) for each in group],
+                    "text": [escape_html(each.version) for each in group],
                     "hovertemplate": "%{text}<br>%{y:.5g}<extra></extra>",
                     "marker": {"color": STATE_COLOURS[state], "size": 7 if state == "complete" else 5},
                 }
             )
-    data.append(_best_so_far(ended, place, objective, clock))
+    data.append(_draw_best_so_far(ended, place, objective, clock))
     shown = [each.scores[place] for each in trials if each.is_baseline and each.final_score is not None]
     complete = [each.scores[place] for each in ended if each.state == "complete"]
     values = complete if len(complete) > 1 else [each.scores[place] for each in ended]
     layout = {
-        "xaxis": axis(f"{unit_name} of searching", rangemode="tozero"),
-        "yaxis": value_axis(objective.metric, values, objective.mode, shown),
-        "shapes": [*_baseline(shown), *pause_lines(clock)],
-        "annotations": _baseline_name(shown),
+        "xaxis": build_axis(f"{unit_name} of searching", rangemode="tozero"),
+        "yaxis": build_value_axis(objective.metric, values, objective.mode, shown),
+        "shapes": [*_draw_baseline(shown), *draw_pause_lines(clock)],
+        "annotations": _label_baseline(shown),
     }
     return {"data": data, "layout": layout}
 
 
-def _best_so_far(ended: Sequence[TrialResult], place: int, objective: Objective, clock: Clock) -> object:
-    unit, _ = clock.unit
+def _draw_best_so_far(ended: Sequence[TrialResult], place: int, objective: Objective, clock: Clock) -> object:
+    unit, _ = clock.time_unit
     x: list[float | None] = []
     y: list[float | None] = []
     best: float | None = None
     for each in ended:
-        if better(objective.mode, each.scores[place], best):
+        if is_improvement(objective.mode, each.scores[place], best):
             best = each.scores[place]
-            x.append(clock.at(each.ended or 0.0) / unit)
+            x.append(clock.elapsed_at(each.ended or 0.0) / unit)
             y.append(best)
     x.append(clock.total_s / unit)
     y.append(best)
-    return line_of("best so far", x, y, GOOD, line={"shape": "hv", "width": 2.5}, hoverinfo="skip")
+    return build_line("best so far", x, y, GOOD, line={"shape": "hv", "width": 2.5}, hoverinfo="skip")
 
 
-def _baseline(values: Sequence[float]) -> list[object]:
+def _draw_baseline(values: Sequence[float]) -> list[object]:
     line = {"color": MUTED, "width": 1.5, "dash": "dash"}
     return [
         {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": value, "y1": value, "line": line} for value in values
     ]
 
 
-def _baseline_name(values: Sequence[float]) -> list[object]:
+def _label_baseline(values: Sequence[float]) -> list[object]:
     place = {"xref": "paper", "x": 1, "xanchor": "right", "yanchor": "bottom", "showarrow": False}
     return [{**place, "y": value, "text": "hardcoded values", "font": {"color": MUTED}} for value in values]
 
@@ -104,7 +104,9 @@ MAX_TICKS = 12
 """Epochs that get a tick each; plotly.js would write halves of them."""
 
 
-def curves(trials: Sequence[TrialResult], place: int, objective: Objective, best: TrialResult | None) -> Figure | None:
+def draw_curves(
+    trials: Sequence[TrialResult], place: int, objective: Objective, best: TrialResult | None
+) -> Figure | None:
     """Return the figure of one metric, the ``place``-th; None where nothing finite was reported."""
     drawn = [each for each in trials if each.repeat_of is None and any(map(math.isfinite, each.curve.values()))]
     if not drawn:
@@ -116,7 +118,7 @@ def curves(trials: Sequence[TrialResult], place: int, objective: Objective, best
         group = [each for each in drawn if each.state == state]
         if group:
             data.append(
-                _lines(
+                _draw_curve_group(
                     state,
                     group,
                     place,
@@ -130,19 +132,19 @@ def curves(trials: Sequence[TrialResult], place: int, objective: Objective, best
         is_best = best is not None and each.number == best.number
         name = "best" if is_best else "hardcoded values"
         dash = "solid" if is_best else "dash"
-        data.append(_lines(name, [each], place, n_points, GOOD if is_best else INK, width=3, dash=dash))
-    values = [value for each in drawn for _, value in _points(each, place, n_points)]
+        data.append(_draw_curve_group(name, [each], place, n_points, GOOD if is_best else INK, width=3, dash=dash))
+    values = [value for each in drawn for _, value in _thin_out_points(each, place, n_points)]
     shown = [value for each in special.values() for value in each.scores[place : place + 1]]
     n_epochs = max(epoch for each in drawn for epoch in each.curve)
     layout = {
-        "xaxis": axis("epoch", **({"dtick": 1} if n_epochs <= MAX_TICKS else {})),
-        "yaxis": value_axis(objective.metric, values, objective.mode, shown),
+        "xaxis": build_axis("epoch", **({"dtick": 1} if n_epochs <= MAX_TICKS else {})),
+        "yaxis": build_value_axis(objective.metric, values, objective.mode, shown),
         "hovermode": "closest",
     }
     return {"data": data, "layout": layout}
 
 
-def _lines(
+def _draw_curve_group(
     name: str,
     group: Sequence[TrialResult],
     place: int,
@@ -158,12 +160,12 @@ def _lines(
     y: list[float | None] = []
     numbers: list[int | None] = []
     for each in group:
-        points = list(_points(each, place, n_points))
+        points = list(_thin_out_points(each, place, n_points))
         x += [*(epoch for epoch, _ in points), None]
         y += [*(value if math.isfinite(value) else None for _, value in points), None]
         numbers += [*(each.number for _ in points), None]
     lonely = all(len(each.curve) == 1 for each in group)
-    return line_of(
+    return build_line(
         name,
         x,
         y,
@@ -177,7 +179,7 @@ def _lines(
     )
 
 
-def _points(trial: TrialResult, place: int, n_points: int) -> Iterator[tuple[int, float]]:
+def _thin_out_points(trial: TrialResult, place: int, n_points: int) -> Iterator[tuple[int, float]]:
     """Yield epochs and values, evenly thinned out to ``n_points``; first, last and best epoch are among them."""
     epochs = sorted(trial.measures)
     step = max(1, math.ceil(len(epochs) / n_points))
@@ -202,7 +204,7 @@ class TrialSpan:
     """Seconds since the epoch; of a trial that runs, now."""
 
 
-def runs_of(trials: Sequence[TrialResult], records: Mapping[int, TrialRecord], now: float) -> list[TrialSpan]:
+def list_runs(trials: Sequence[TrialResult], records: Mapping[int, TrialRecord], now: float) -> list[TrialSpan]:
     """Return when trials ran, by the records of their versions; a trial that went on counts from its last start."""
     found = []
     for trial in trials:
@@ -216,7 +218,7 @@ def runs_of(trials: Sequence[TrialResult], records: Mapping[int, TrialRecord], n
     return sorted(found, key=lambda each: each.start)
 
 
-def lanes(runs: Sequence[TrialSpan]) -> dict[str, int]:
+def assign_lanes(runs: Sequence[TrialSpan]) -> dict[str, int]:
     """Return a lane for each worker, from 0; one that begins when another of its host has ended takes its lane."""
     last_seen = {each.worker: each.end for each in runs}
     for each in runs:
@@ -238,21 +240,21 @@ def lanes(runs: Sequence[TrialSpan]) -> dict[str, int]:
     return lane_of
 
 
-def timeline(runs: Sequence[TrialSpan], clock: Clock) -> Figure | None:
+def draw_timeline(runs: Sequence[TrialSpan], clock: Clock) -> Figure | None:
     """Return the figure; None where no trial is known to have run."""
     if not runs:
         return None
-    lane_of = lanes(runs)
+    lane_of = assign_lanes(runs)
     hosts = {worker.rpartition(":")[0] for worker in lane_of}
     names = name_lanes(runs, lane_of, several_hosts=len(hosts) > 1)
-    unit, unit_name = clock.unit
+    unit, unit_name = clock.time_unit
     data = []
     for state, colour in STATE_COLOURS.items():
         group = [each for each in runs if each.trial.state == state]
         if not group:
             continue
-        starts = [clock.at(each.start) for each in group]
-        lengths = [clock.at(each.end) - start for each, start in zip(group, starts, strict=True)]
+        starts = [clock.elapsed_at(each.start) for each in group]
+        lengths = [clock.elapsed_at(each.end) - start for each, start in zip(group, starts, strict=True)]
         data.append(
             {
                 "type": "bar",
@@ -262,7 +264,7 @@ def timeline(runs: Sequence[TrialSpan], clock: Clock) -> Figure | None:
                 "base": [start / unit for start in starts],
                 "x": [length / unit for length in lengths],
                 "text": [
-                    f"{safe(each.trial.version)}<br>{spoken(length)} on {safe(each.worker)}"
+                    f"{escape_html(each.trial.version)}<br>{format_duration(length)} on {escape_html(each.worker)}"
                     for each, length in zip(group, lengths, strict=True)
                 ],
                 "textposition": "none",
@@ -273,14 +275,14 @@ def timeline(runs: Sequence[TrialSpan], clock: Clock) -> Figure | None:
     layout = {
         "barmode": "overlay",
         "bargap": 0.25,
-        "xaxis": axis(f"{unit_name} of searching", rangemode="tozero"),
+        "xaxis": build_axis(f"{unit_name} of searching", rangemode="tozero"),
         "yaxis": {
             "automargin": True,
             "autorange": "reversed",
             "categoryorder": "array",
             "categoryarray": list(dict.fromkeys(names[lane] for lane in sorted(names))),
         },
-        "shapes": pause_lines(clock),
+        "shapes": draw_pause_lines(clock),
     }
     return {"data": data, "layout": layout}
 
@@ -290,14 +292,14 @@ def name_lanes(runs: Sequence[TrialSpan], lane_of: Mapping[str, int], *, several
     devices: dict[int, set[str]] = {}
     for each in runs:
         devices.setdefault(lane_of[each.worker], set()).add(each.devices)
-    hosts = {lane: safe(worker.rpartition(":")[0]) for worker, lane in lane_of.items()}
+    hosts = {lane: escape_html(worker.rpartition(":")[0]) for worker, lane in lane_of.items()}
     names: dict[int, str] = {}
     for lane, host in sorted(hosts.items()):
         (device, *others) = devices[lane]
         if not device or others:
             names[lane] = f"{host} {lane + 1}" if several_hosts else f"worker {lane + 1}"
             continue
-        name = f"{host} GPU {safe(device)}" if several_hosts else f"GPU {safe(device)}"
+        name = f"{host} GPU {escape_html(device)}" if several_hosts else f"GPU {escape_html(device)}"
         n_before = sum(known.partition(", place")[0] == name for known in names.values())
         names[lane] = f"{name}, place {n_before + 1}" if n_before else name
     return names

@@ -9,7 +9,7 @@ from tune.promotion.constant import Constant
 from tune.promotion.find.literals import Unknown
 from tune.promotion.resolve import PromotedConstant
 from tune.promotion.source_edit import build_diff, rewrite_sources
-from tune.results.write_back import in_type
+from tune.results.write_back import as_program_type
 from tune.space.conditions import describe_condition
 from tune.space.dimensions import describe_dimension
 
@@ -31,7 +31,7 @@ class ValueRow:
     """Its range, and its condition where it has one."""
 
 
-def rows_of(experiment: StoredExperiment, promoted: Sequence[PromotedConstant]) -> list[ValueRow]:
+def build_value_rows(experiment: StoredExperiment, promoted: Sequence[PromotedConstant]) -> list[ValueRow]:
     """Return a row for each constant of the space."""
     best = experiment.best
     rows = []
@@ -43,9 +43,9 @@ def rows_of(experiment: StoredExperiment, promoted: Sequence[PromotedConstant]) 
             ValueRow(
                 name=item.key,
                 place=item.constant.where,
-                hardcoded=text(experiment.baseline_value(item)),
-                best=text(value) if held else NO_VALUE,
-                changed=held and text(value) != text(experiment.baseline_value(item)),
+                hardcoded=describe_value(experiment.baseline_value(item)),
+                best=describe_value(value) if held else NO_VALUE,
+                changed=held and describe_value(value) != describe_value(experiment.baseline_value(item)),
                 searched=describe_dimension(item.dimension)
                 + (f"; when {describe_condition(condition)}" if condition else ""),
             )
@@ -59,7 +59,7 @@ def source_diff(experiment: StoredExperiment, promoted: Sequence[PromotedConstan
     if best is None or best.is_baseline:
         return ""
     wanted = {
-        item.constant: in_type(best.values[item.key], item)
+        item.constant: as_program_type(best.values[item.key], item)
         for item in promoted
         if isinstance(item.constant, Constant) and item.key in best.values
     }
@@ -69,13 +69,13 @@ def source_diff(experiment: StoredExperiment, promoted: Sequence[PromotedConstan
         return ""
 
 
-def text(value: object) -> str:
+def describe_value(value: object) -> str:
     """Return a value as people read it."""
     if isinstance(value, Unknown):
         return value.text
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def values_text(values: Mapping[str, object]) -> str:
+def describe_values(values: Mapping[str, object]) -> str:
     """Return constants on one line: ``LR=0.0044, BATCH_SIZE=16``."""
-    return ", ".join(f"{name}={text(value)}" for name, value in values.items())
+    return ", ".join(f"{name}={describe_value(value)}" for name, value in values.items())

@@ -24,7 +24,7 @@ def grid_points(
     axes = {name: axis_of(dimension) for name, dimension in dimensions.items()}
     size = math.prod(len(axis) for axis in axes.values())
     rng = random.Random(seed)  # noqa: S311 - no secret
-    for number in _order(size, rng):
+    for number in _shuffle_numbers(size, rng):
         places, rest = {}, number
         for name, axis in axes.items():
             rest, places[name] = divmod(rest, len(axis))
@@ -38,7 +38,7 @@ def grid_points(
             yield {name: point[name] for name in active}
 
 
-def _order(size: int, rng: random.Random) -> Iterator[int]:
+def _shuffle_numbers(size: int, rng: random.Random) -> Iterator[int]:
     if size <= MAX_POINTS:
         yield from rng.sample(range(size), size)
         return

@@ -70,7 +70,7 @@ def from_label(dimension: Dimension, label: Any) -> Value:
     return labels_of(dimension)[label] if isinstance(dimension, Choice) else label
 
 
-def takes_pruned(name: str) -> bool:
+def can_use_pruned(name: str) -> bool:
     """Tell whether a sampler learns from trials that were stopped; the others ignore them."""
     return name not in ("gp", "cmaes")
 

@@ -35,12 +35,14 @@ CHANGED_SHARE = 0.3
 DEVIATION = 0.2  # of the range
 
 
-def perturb(dimensions: Mapping[str, Dimension], values: Mapping[str, Value], rng: random.Random) -> dict[str, Value]:
+def perturb_config(
+    dimensions: Mapping[str, Dimension], values: Mapping[str, Value], rng: random.Random
+) -> dict[str, Value]:
     """Return a configuration near ``values``, inside the ranges."""
-    return {name: _moved(dimension, values[name], rng) for name, dimension in dimensions.items()}
+    return {name: _perturb_value(dimension, values[name], rng) for name, dimension in dimensions.items()}
 
 
-def _moved(dimension: Dimension, value: Value, rng: random.Random) -> Value:
+def _perturb_value(dimension: Dimension, value: Value, rng: random.Random) -> Value:
     if isinstance(dimension, Choice):
         return rng.choice(dimension.options) if rng.random() < CHANGED_SHARE else value
     if rng.random() > MOVED_SHARE:
@@ -48,37 +50,37 @@ def _moved(dimension: Dimension, value: Value, rng: random.Random) -> Value:
     assert isinstance(value, int | float)
     match dimension:
         case Uniform():
-            return _step(value, dimension.low, dimension.high, rng)
+            return _random_step(value, dimension.low, dimension.high, rng)
         case LogUniform():
-            return _log_step(value, dimension.low, dimension.high, rng)
+            return _random_log_step(value, dimension.low, dimension.high, rng)
         case QUniform():
-            moved = _step(value, dimension.low, dimension.high, rng)
+            moved = _random_step(value, dimension.low, dimension.high, rng)
             on_grid = dimension.low + round((moved - dimension.low) / dimension.q) * dimension.q
             return min(on_grid, dimension.high)  # 0.1 + 6 * 0.1 is above 0.7
         case RandInt():
-            return round(_step(value, dimension.low, dimension.high, rng))
+            return round(_random_step(value, dimension.low, dimension.high, rng))
         case LogRandInt():
-            return round(_log_step(value, dimension.low, dimension.high, rng))
+            return round(_random_log_step(value, dimension.low, dimension.high, rng))
         case QRandInt():
-            moved = _step(value, dimension.low, dimension.high, rng)
+            moved = _random_step(value, dimension.low, dimension.high, rng)
             return dimension.low + round((moved - dimension.low) / dimension.q) * dimension.q
         case _:
             assert_never(dimension)
 
 
-def _step(value: float, low: float, high: float, rng: random.Random) -> float:
+def _random_step(value: float, low: float, high: float, rng: random.Random) -> float:
     return min(max(value + DEVIATION * (high - low) * rng.gauss(0, 1), low), high)
 
 
-def _log_step(value: float, low: float, high: float, rng: random.Random) -> float:
-    return min(max(math.exp(_step(math.log(value), math.log(low), math.log(high), rng)), low), high)
+def _random_log_step(value: float, low: float, high: float, rng: random.Random) -> float:
+    return min(max(math.exp(_random_step(math.log(value), math.log(low), math.log(high), rng)), low), high)
 
 
 RESAMPLE_PROBABILITY = 0.25
 PERTURBATION_FACTORS = (1.2, 0.8)
 
 
-def explore(
+def explore_config(
     dimensions: Mapping[str, Dimension],
     values: Mapping[str, Value],
     rng: random.Random,
@@ -87,14 +89,14 @@ def explore(
     """Return other values of the same constants."""
     anew = draw_config(dimensions, {}, rng)
     return {
-        name: anew[name] if rng.random() < resample_probability else _near(dimensions[name], value, rng)
+        name: anew[name] if rng.random() < resample_probability else _explore_value(dimensions[name], value, rng)
         for name, value in values.items()
     }
 
 
-def _near(dimension: Dimension, value: Value, rng: random.Random) -> Value:
+def _explore_value(dimension: Dimension, value: Value, rng: random.Random) -> Value:
     if isinstance(dimension, Choice):
-        return _neighbour(dimension, value, rng)
+        return _choose_neighbour(dimension, value, rng)
     assert is_number(value)
     moved = value * rng.choice(PERTURBATION_FACTORS)
     match dimension:
@@ -102,20 +104,20 @@ def _near(dimension: Dimension, value: Value, rng: random.Random) -> Value:
             return min(max(moved, dimension.low), dimension.high)
         case QUniform() | QRandInt():
             n_steps, n_moved = (round((each - dimension.low) / dimension.q) for each in (value, moved))
-            on_grid = dimension.low + _other(n_moved, n_steps, rng) * dimension.q
+            on_grid = dimension.low + _ensure_different(n_moved, n_steps, rng) * dimension.q
             return min(max(on_grid, dimension.low), dimension.high)
         case RandInt() | LogRandInt():
-            return min(max(_other(round(moved), int(value), rng), dimension.low), dimension.high)
+            return min(max(_ensure_different(round(moved), int(value), rng), dimension.low), dimension.high)
         case _:
             assert_never(dimension)
 
 
-def _other(moved: int, value: int, rng: random.Random) -> int:
+def _ensure_different(moved: int, value: int, rng: random.Random) -> int:
     """Return a number that is not ``value``: 3 times 1.2 is no other int."""
     return moved if moved != value else value + rng.choice((-1, 1))
 
 
-def _neighbour(dimension: Choice, value: Value, rng: random.Random) -> Value:
+def _choose_neighbour(dimension: Choice, value: Value, rng: random.Random) -> Value:
     place = next(index for index, option in enumerate(dimension.options) if is_same_value(value, option))
     there = min(max(place + rng.choice((-1, 1)), 0), len(dimension.options) - 1)
     return dimension.options[there]

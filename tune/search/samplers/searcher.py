@@ -10,19 +10,19 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tune.errors import SearchError
-from tune.experiment.trial_result import better, dominates, measures_of
+from tune.experiment.trial_result import dominates, is_improvement, read_metric_values
 from tune.promotion.resolve import PromotedConstant, hardcoded_values
 from tune.promotion.space_checks import N_DRAWS
 from tune.search.samplers.grid import grid_points
 from tune.search.samplers.optuna_samplers import (
     N_STARTUP_TRIALS,
     build_sampler,
+    can_use_pruned,
     distribution_of,
     from_label,
-    takes_pruned,
     to_label,
 )
-from tune.search.samplers.perturb import SHARE, perturb
+from tune.search.samplers.perturb import SHARE, perturb_config
 from tune.search.samplers.trial_window import Curve, TrialWindow
 from tune.space.conditions import draw_config, in_order, is_active, only_active
 from tune.space.dimensions import Value, could_draw
@@ -71,9 +71,9 @@ class Searcher:
         self._hardcoded = hardcoded_values(promoted)
         self._baseline = only_active(self._hardcoded, space.conditions)
         self._memory = TrialWindow(
-            self._sampler(n_past),
+            self._create_sampler(n_past),
             [each.mode for each in space.objectives],
-            takes_pruned=takes_pruned(settings.sampler),
+            takes_pruned=can_use_pruned(settings.sampler),
         )
         self._rng = random.Random(f"{settings.seed} {n_past}")  # noqa: S311 - no secret
         self._values: dict[int, dict[str, Value]] = {}  # of the trials that run
@@ -82,70 +82,74 @@ class Searcher:
         self._best: Best | None = None  # by the leading metric, of the trials that ended without a failure
         self._leads: dict[int, Best] = {}  # the best epoch of each that runs: it may fail yet
         self._front: list[tuple[Sequence[float], dict[str, Value]]] = []  # of several metrics, the Pareto front
-        self._grid = self._grid_points() if settings.sampler == "grid" else None
+        self._grid = self._list_grid_points() if settings.sampler == "grid" else None
 
     @property
-    def exhausted(self) -> bool:
+    def is_exhausted(self) -> bool:
         """Whether every point of a grid was drawn."""
         return self._grid is not None and not self._grid
 
-    def baseline(self) -> SuggestedConfig:
+    def suggest_baseline(self) -> SuggestedConfig:
         """Return the hardcoded values that are known; one outside its range is no observation for the sampler."""
-        inside = self.labels(self._baseline)
-        trial = self._memory.ask(inside)
+        inside = self.to_labels(self._baseline)
+        trial = self._memory.ask_trial(inside)
         for name in inside:
-            self._suggest(trial, name)
-        return SuggestedConfig(values=self._baseline, params=trial.params, trial=trial, marks=self._memory.marks(trial))
+            self._suggest_value(trial, name)
+        return SuggestedConfig(
+            values=self._baseline, params=trial.params, trial=trial, marks=self._memory.read_sampler_attrs(trial)
+        )
 
-    def draw(self) -> SuggestedConfig:
+    def suggest_config(self) -> SuggestedConfig:
         """Return the next configuration."""
         if self._grid is not None:
-            return self._drawn(self._grid.pop())
-        best = self._leader()
-        if best is not None and self._perturbs():
+            return self._sample_config(self._grid.pop())
+        best = self._find_best()
+        if best is not None and self._may_perturb():
             several = len(self._space.objectives) > 1 and self._front
             near = self._rng.choice(self._front)[1] if several else best[1]
-            return self._drawn(self.labels(self._near(near)))
-        drawn = self._unknown()
+            return self._sample_config(self.to_labels(self._find_neighbour(near)))
+        drawn = self._suggest_new()
         for _ in range(N_ASKED_AGAIN):
-            if self.allows(drawn.values):
+            if self.is_allowed(drawn.values):
                 return drawn
-            self._memory.take_back(drawn.trial)
-            drawn = self._unknown()
-        if self.allows(drawn.values):
+            self._memory.discard_trial(drawn.trial)
+            drawn = self._suggest_new()
+        if self.is_allowed(drawn.values):
             return drawn
-        self._memory.take_back(drawn.trial)
-        return self._drawn(self.labels(self._near(drawn.values)))
+        self._memory.discard_trial(drawn.trial)
+        return self._sample_config(self.to_labels(self._find_neighbour(drawn.values)))
 
-    def opened(self, number: int, draw: SuggestedConfig) -> None:
+    def register_trial(self, number: int, draw: SuggestedConfig) -> None:
         """Hear which number a configuration has in the ledger."""
         self._n_trials += 1
         self._values[number] = draw.values
-        self._memory.opened(number, draw.trial)
+        self._memory.register_trial(number, draw.trial)
 
-    def reported(self, number: int, value: float) -> None:
+    def record_value(self, number: int, value: float) -> None:
         """Hear of an epoch."""
-        best = self._better_of(self._leads.get(number), value, self._values[number])
+        best = self._choose_better(self._leads.get(number), value, self._values[number])
         if best is not None:
             self._leads[number] = best
 
-    def closed(self, number: int, state: TrialState, curve: Curve, values: Sequence[float] | None) -> None:
+    def tell_trial(self, number: int, state: TrialState, curve: Curve, values: Sequence[float] | None) -> None:
         """Hear how a trial ended; ``values`` are the metrics of a complete one."""
         config = self._values.pop(number)
         lead = self._leads.pop(number, None)
         if lead is not None and state is not TrialState.FAIL:
-            self._best = self._better_of(self._best, *lead)
+            self._best = self._choose_better(self._best, *lead)
         if values is not None:
-            self._note_front(values, config)
-        self._memory.closed(number, state, curve, values)
+            self._update_front(values, config)
+        self._memory.tell_trial(number, state, curve, values)
 
-    def know(self, params: Mapping[str, Any], state: TrialState, curve: Curve, ended: Sequence[float] | None) -> None:
+    def add_prior_trial(
+        self, params: Mapping[str, Any], state: TrialState, curve: Curve, ended: Sequence[float] | None
+    ) -> None:
         """Take a trial of another experiment."""
-        values = self.values(params)
+        values = self.from_labels(params)
         self._known.add(repr(values))
-        self.learn(values, state, curve, ended)
+        self.add_finished_trial(values, state, curve, ended)
 
-    def learn(
+    def add_finished_trial(
         self,
         values: Mapping[str, Value],
         state: TrialState,
@@ -155,41 +159,41 @@ class Searcher:
     ) -> None:
         """Take a trial that ended elsewhere, or earlier; ``ended`` are the metrics of a complete one."""
         self._n_trials += 1
-        labels = self.labels(values)
+        labels = self.to_labels(values)
         distributions = {name: self.distributions[name] for name in labels}
-        self._memory.learn(labels, distributions, state, curve, ended, marks)
+        self._memory.add_finished_trial(labels, distributions, state, curve, ended, marks)
         if state is not TrialState.FAIL:
             for epoch in curve.values():
-                self._best = self._better_of(self._best, epoch[0], values)
+                self._best = self._choose_better(self._best, epoch[0], values)
         if ended is not None:
-            self._note_front(ended, values)
+            self._update_front(ended, values)
 
-    def recall(self, trials: Sequence[FrozenTrial]) -> dict[int, dict[str, Value]]:
+    def restore_trials(self, trials: Sequence[FrozenTrial]) -> dict[int, dict[str, Value]]:
         """Know the trials of earlier drivers, those that did not end as running; return the values of each."""
-        values = {trial.number: self.values(trial.params) if trial.number else self._baseline for trial in trials}
+        values = {trial.number: self.from_labels(trial.params) if trial.number else self._baseline for trial in trials}
         for trial in trials:
-            curve = measures_of(trial)
+            curve = read_metric_values(trial)
             if trial.state.is_finished():
-                self.learn(values[trial.number], trial.state, curve, trial.values, trial.system_attrs)
+                self.add_finished_trial(values[trial.number], trial.state, curve, trial.values, trial.system_attrs)
                 continue
-            again = self._drawn(trial.params) if trial.number else self.baseline()
-            self._memory.mark(again.trial, trial.system_attrs)
-            self.opened(trial.number, replace(again, values=values[trial.number]))
+            again = self._sample_config(trial.params) if trial.number else self.suggest_baseline()
+            self._memory.write_sampler_attrs(again.trial, trial.system_attrs)
+            self.register_trial(trial.number, replace(again, values=values[trial.number]))
             for value in trial.intermediate_values.values():
-                self.reported(trial.number, value)
-        self._skip(trials)
+                self.record_value(trial.number, value)
+        self._advance_sampler(trials)
         return values
 
-    def _skip(self, trials: Sequence[FrozenTrial]) -> None:
+    def _advance_sampler(self, trials: Sequence[FrozenTrial]) -> None:
         """Go to the place where an earlier driver was: in a grid, or in a sequence of QMC's."""
         if self._grid is not None:
             asked = {repr(sorted(trial.params.items())) for trial in trials}
             self._grid = [point for point in self._grid if repr(sorted(point.items())) not in asked]
         if self._space.settings.sampler == "qmc":
             for _ in trials[1:]:
-                self._memory.take_back(self.draw().trial)
+                self._memory.discard_trial(self.suggest_config().trial)
 
-    def labels(self, values: Mapping[str, Value]) -> dict[str, Any]:
+    def to_labels(self, values: Mapping[str, Value]) -> dict[str, Any]:
         """Return as Optuna knows them the values that are inside their ranges."""
         return {
             name: to_label(self._dimensions[name], value)
@@ -197,11 +201,11 @@ class Searcher:
             if could_draw(self._dimensions[name], value)
         }
 
-    def values(self, params: Mapping[str, Any]) -> dict[str, Value]:
+    def from_labels(self, params: Mapping[str, Any]) -> dict[str, Value]:
         """Return, in the space's order, the values that Optuna's parameters stand for."""
         return {name: from_label(self._dimensions[name], params[name]) for name in self._dimensions if name in params}
 
-    def _sampler(self, n_past: int) -> BaseSampler:
+    def _create_sampler(self, n_past: int) -> BaseSampler:
         """Return the sampler; one that goes on draws other numbers than those it drew at the start."""
         settings = self._space.settings
         seed, arguments = settings.seed, dict(settings.sampler_args)
@@ -210,78 +214,80 @@ class Searcher:
             seed = random.Random(f"{seed} {n_past}").randrange(MAX_SEED)  # noqa: S311 - no secret
         return build_sampler(settings.sampler, arguments, self._dimensions, seed)
 
-    def _unknown(self) -> SuggestedConfig:
+    def _suggest_new(self) -> SuggestedConfig:
         """Draw; a sequence of QMC's begins with what another experiment of that sampler had."""
-        drawn = self._drawn({})
+        drawn = self._sample_config({})
         if self._space.settings.sampler == "qmc":
             for _ in self._known:
                 if repr(drawn.values) not in self._known:
                     break
-                self._memory.take_back(drawn.trial)
-                drawn = self._drawn({})
+                self._memory.discard_trial(drawn.trial)
+                drawn = self._sample_config({})
         return drawn
 
-    def _drawn(self, fixed: Mapping[str, Any]) -> SuggestedConfig:
+    def _sample_config(self, fixed: Mapping[str, Any]) -> SuggestedConfig:
         """Draw what is not fixed, each constant after those that it depends on."""
-        trial = self._memory.ask(fixed)
+        trial = self._memory.ask_trial(fixed)
         values: dict[str, Value] = {}
         for name in self._order:
             if is_active(name, self._space.conditions, values):
-                values[name] = from_label(self._dimensions[name], self._suggest(trial, name))
+                values[name] = from_label(self._dimensions[name], self._suggest_value(trial, name))
         in_space_order = {name: values[name] for name in self._dimensions if name in values}
-        return SuggestedConfig(values=in_space_order, params=trial.params, trial=trial, marks=self._memory.marks(trial))
+        return SuggestedConfig(
+            values=in_space_order, params=trial.params, trial=trial, marks=self._memory.read_sampler_attrs(trial)
+        )
 
-    def _suggest(self, trial: Trial, name: str) -> Any:
+    def _suggest_value(self, trial: Trial, name: str) -> Any:
         return trial._suggest(name, self.distributions[name])  # noqa: SLF001 - as `Study.ask` does
 
-    def _grid_points(self) -> list[dict[str, Any]]:
+    def _list_grid_points(self) -> list[dict[str, Any]]:
         """Return every point but the baseline, the last one first."""
-        baseline = self.labels(self._baseline)
+        baseline = self.to_labels(self._baseline)
         points = grid_points(self._dimensions, self._space.conditions, self._space.settings.seed)
-        return [point for point in points if point != baseline and self.allows(self.values(point))][::-1]
+        return [point for point in points if point != baseline and self.is_allowed(self.from_labels(point))][::-1]
 
-    def _perturbs(self) -> bool:
+    def _may_perturb(self) -> bool:
         """After the sampler's start, a share of the default search stays near the best."""
         if self._space.settings.sampler != "tpe":
             return False
         return self._n_trials >= N_STARTUP_TRIALS and self._rng.random() < SHARE
 
-    def _near(self, values: Mapping[str, Value]) -> dict[str, Value]:
+    def _find_neighbour(self, values: Mapping[str, Value]) -> dict[str, Value]:
         """Return an allowed configuration that differs from ``values``: near them if that can be had."""
         dimensions = {name: self._dimensions[name] for name in values}
         for _ in range(N_NEAR):
-            near = self._completed(perturb(dimensions, values, self._rng))
-            if near != values and self.allows(near):
+            near = self._complete_config(perturb_config(dimensions, values, self._rng))
+            if near != values and self.is_allowed(near):
                 return near
         for _ in range(100 * N_DRAWS):
             far = draw_config(self._dimensions, self._space.conditions, self._rng)
-            if self.allows(far):
+            if self.is_allowed(far):
                 return far
         raise SearchError(self._space.place_of_entry("require"), "no further configuration is found", "Require less.")
 
-    def _completed(self, values: Mapping[str, Value]) -> dict[str, Value]:
+    def _complete_config(self, values: Mapping[str, Value]) -> dict[str, Value]:
         """Return the values that count, with random ones for constants that vary only now."""
         return only_active({**draw_config(self._dimensions, {}, self._rng), **values}, self._space.conditions)
 
-    def allows(self, values: Mapping[str, Value]) -> bool:
+    def is_allowed(self, values: Mapping[str, Value]) -> bool:
         """Tell whether a configuration fulfils what the space requires."""
         known = {**self._hardcoded, **values}
         return all(requirement.is_met(known) for requirement in self._space.requirements)
 
-    def _leader(self) -> Best | None:
+    def _find_best(self) -> Best | None:
         """Return the best of all trials, those that run too."""
         best = self._best
         for number in sorted(self._leads):
-            best = self._better_of(best, *self._leads[number])
+            best = self._choose_better(best, *self._leads[number])
         return best
 
-    def _better_of(self, best: Best | None, value: float, values: Mapping[str, Value]) -> Best | None:
+    def _choose_better(self, best: Best | None, value: float, values: Mapping[str, Value]) -> Best | None:
         """Return the best so far, or a configuration inside its ranges that beats it."""
         inside = all(could_draw(self._dimensions[name], held) for name, held in values.items())
-        beats = inside and better(self._space.mode, value, None if best is None else best[0])
+        beats = inside and is_improvement(self._space.mode, value, None if best is None else best[0])
         return (value, dict(values)) if beats else best
 
-    def _note_front(self, scores: Sequence[float], values: Mapping[str, Value]) -> None:
+    def _update_front(self, scores: Sequence[float], values: Mapping[str, Value]) -> None:
         """Of several metrics, keep what no other configuration beats."""
         modes = [each.mode for each in self._space.objectives]
         inside = all(could_draw(self._dimensions[name], held) for name, held in values.items())

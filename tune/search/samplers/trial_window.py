@@ -47,43 +47,43 @@ class TrialWindow:
         self._generation = 0  # of CMA-ES, that of the newest trial that was learnt
         self._study = self._new_study()
 
-    def ask(self, fixed: Mapping[str, Any]) -> Trial:
+    def ask_trial(self, fixed: Mapping[str, Any]) -> Trial:
         """Open a trial; what is ``fixed`` is not drawn."""
         if fixed:
             self._study.enqueue_trial(dict(fixed))
         return self._study.ask()
 
-    def marks(self, trial: Trial) -> dict[str, Any]:
+    def read_sampler_attrs(self, trial: Trial) -> dict[str, Any]:
         """Return what the sampler noted with an open trial, and has to find there when the search goes on."""
         noted = self._study._storage.get_trial_system_attrs(trial._trial_id)  # noqa: SLF001
         return {name: value for name, value in noted.items() if name.endswith(MARKS)}
 
-    def mark(self, trial: Trial, marks: Mapping[str, Any]) -> None:
+    def write_sampler_attrs(self, trial: Trial, marks: Mapping[str, Any]) -> None:
         """Give an open trial what an earlier driver's sampler noted with it."""
         for name, value in marks.items():
             self._study._storage.set_trial_system_attr(trial._trial_id, name, value)  # noqa: SLF001
 
-    def take_back(self, trial: Trial) -> None:
+    def discard_trial(self, trial: Trial) -> None:
         """Forget a trial that nobody will run."""
         self._study.tell(trial.number, state=TrialState.FAIL)
-        self._shrink()
+        self._trim_study()
 
-    def opened(self, number: int, trial: Trial) -> None:
+    def register_trial(self, number: int, trial: Trial) -> None:
         """Hear which number a trial has in the ledger."""
         self._open[number] = trial.number
 
-    def closed(self, number: int, state: TrialState, curve: Curve, values: Sequence[float] | None) -> None:
+    def tell_trial(self, number: int, state: TrialState, curve: Curve, values: Sequence[float] | None) -> None:
         """Hear how a trial ended; ``values`` are those of a complete one."""
         place = self._open.pop(number)
         if state is TrialState.PRUNED and self._takes_pruned:
             trial_id = self._study.get_trials(deepcopy=False)[place]._trial_id  # noqa: SLF001
             for epoch, (value, *_) in curve.items():
                 self._study._storage.set_trial_intermediate_value(trial_id, epoch, value)  # noqa: SLF001
-        state, told = self._as_told(state, curve, values)
+        state, told = self._state_to_tell(state, curve, values)
         self._study.tell(place, told, state=state)
-        self._shrink()
+        self._trim_study()
 
-    def learn(
+    def add_finished_trial(
         self,
         params: Mapping[str, Any],
         distributions: Mapping[str, BaseDistribution],
@@ -96,10 +96,10 @@ class TrialWindow:
         if not curve and state is not TrialState.FAIL:
             return
         keeps_pruned = state is TrialState.PRUNED and self._takes_pruned
-        state, told = self._as_told(state, curve, values)
+        state, told = self._state_to_tell(state, curve, values)
         noted = dict(marks or {})
         if state is TrialState.COMPLETE:
-            noted |= self._evolved(noted)
+            noted |= self._read_cmaes_state(noted)
         trial = create_trial(
             state=state,
             values=[list(curve.values())[-1][0]] if keeps_pruned else told,
@@ -109,9 +109,9 @@ class TrialWindow:
             system_attrs=noted,
         )
         self._study.add_trial(trial)
-        self._shrink()
+        self._trim_study()
 
-    def _evolved(self, marks: Mapping[str, Any]) -> dict[str, Any]:
+    def _read_cmaes_state(self, marks: Mapping[str, Any]) -> dict[str, Any]:
         """Return the state of CMA-ES at the first trial of a generation: all of the last one is known by now."""
         generation = next((value for name, value in marks.items() if name.endswith(GENERATION)), 0)
         if generation <= self._generation:
@@ -127,7 +127,7 @@ class TrialWindow:
         """Return how many trials it holds now."""
         return len(self._study.get_trials(deepcopy=False))
 
-    def _as_told(
+    def _state_to_tell(
         self, state: TrialState, curve: Curve, values: Sequence[float] | None
     ) -> tuple[TrialState, list[float] | None]:
         """Return what the sampler is told: one that ignores pruned trials hears of them as complete, by their last.
@@ -139,13 +139,13 @@ class TrialWindow:
             assert values is not None
             return state, list(values)
         if state is TrialState.FAIL:
-            return (TrialState.PRUNED, None) if self._takes_pruned else self._worst()
+            return (TrialState.PRUNED, None) if self._takes_pruned else self._worst_result()
         if state is TrialState.PRUNED and not self._takes_pruned:
             last = list(curve.values())[-1]
             return (TrialState.COMPLETE, list(last)) if all(map(math.isfinite, last)) else (TrialState.FAIL, None)
         return state, None
 
-    def _worst(self) -> tuple[TrialState, list[float] | None]:
+    def _worst_result(self) -> tuple[TrialState, list[float] | None]:
         """Return a trial that is in each metric as bad as the worst so far; a failed one where there is none."""
         trials = self._study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
         if not trials:
@@ -159,13 +159,13 @@ class TrialWindow:
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             return optuna.create_study(directions=[DIRECTIONS[mode] for mode in self._modes], sampler=self._sampler)
 
-    def _shrink(self) -> None:
+    def _trim_study(self) -> None:
         """Once it has doubled, keep the best and the newest; and what runs."""
         trials = self._study.get_trials(deepcopy=False)
         if len(trials) < 2 * self._n_held:
             return
         finished = [trial for trial in trials if trial.state in FINISHED]
-        best = sorted(finished, key=self._rank)[:N_BEST]
+        best = sorted(finished, key=self._trial_sort_key)[:N_BEST]
         newest = finished[-(self._n_held - N_BEST) :]
         kept = {trial.number: trial for trial in (*best, *newest)}
         before, self._study = self._study, self._new_study()
@@ -176,7 +176,7 @@ class TrialWindow:
             self._study.add_trial(trials[place])
             self._open[number] = len(self) - 1
 
-    def _rank(self, trial: FrozenTrial) -> tuple[bool, int, float]:
+    def _trial_sort_key(self, trial: FrozenTrial) -> tuple[bool, int, float]:
         """Complete trials first, then those that came far, then by value: of several metrics the first."""
         sign = -1.0 if self._modes[0] == "max" else 1.0
         value = (trial.values or [0.0])[0]

@@ -50,13 +50,13 @@ class _Rung:
     ordered: list[float] = field(default_factory=list)  # the same rewards, the smallest first
     passed: set[int] = field(default_factory=set)  # trials
 
-    def add(self, trial: int, reward: float, *, passes: bool) -> None:
+    def add_reward(self, trial: int, reward: float, *, passes: bool) -> None:
         self.rewards[trial] = reward
         insort(self.ordered, reward)
         if passes:
             self.passed.add(trial)
 
-    def remove(self, trial: int) -> None:
+    def remove_trial(self, trial: int) -> None:
         if trial in self.rewards:
             self.ordered.remove(self.rewards.pop(trial))
             self.passed.discard(trial)
@@ -88,11 +88,11 @@ class Asha(Stopping):
         self._best: dict[int, float] = {}  # reward of the best epoch so far, by trial
         self._rungs: dict[int, _Rung] = {}  # made as trials reach them: the number of epochs need not be known
 
-    def opened(self, trial: int) -> None:
+    def on_trial_add(self, trial: int) -> None:
         """Say when it is judged first."""
         self._first_of[trial] = self._grace_period
 
-    def learn_length(self, n_whole: int | None, *, is_mean: bool = False) -> None:
+    def set_trial_length(self, n_whole: int | None, *, is_mean: bool = False) -> None:
         """Choose when trials are first judged, those that are open and have not reported included."""
         self._is_mean = is_mean
         if not self._is_given:
@@ -100,61 +100,61 @@ class Asha(Stopping):
             self._latest = latest_grace_period_of(n_whole)
             self._first_of = dict.fromkeys(self._first_of, self._grace_period)
 
-    def start_takes(self, n_epochs: float) -> None:
+    def set_startup_epochs(self, n_epochs: float) -> None:
         """Judge the trials that are opened from now on first when they have trained for twice as long."""
         self._grace_period = max(round(min(N_STARTS * n_epochs, self._latest)), self._least)
 
-    def judged_at(self, trial: int) -> Sequence[int] | None:
+    def decision_epochs(self, trial: int) -> Sequence[int] | None:
         """Return the rungs above those that a trial has reached."""
-        epochs = list(itertools.islice(takewhile(lambda epoch: epoch <= FARTHEST, self._epochs(trial)), N_TOLD))
+        epochs = list(itertools.islice(takewhile(lambda epoch: epoch <= FARTHEST, self._rung_epochs(trial)), N_TOLD))
         if len(epochs) == N_TOLD:
             return None
         highest = max((epoch for epoch, rung in self._rungs.items() if trial in rung.rewards), default=0)
         return sorted({epoch for epoch in epochs if epoch > highest})
 
-    def judge(self, trial: int, epoch: int, value: float) -> SchedulerDecision:
+    def on_trial_result(self, trial: int, epoch: int, value: float) -> SchedulerDecision:
         """Decide about a trial after an epoch; it is judged once on each rung, by its best epoch up to there."""
         if not math.isfinite(value):
-            self._remove(trial)
+            self._remove_from_rungs(trial)
             return SchedulerDecision.STOP
         reward = self._sign * value
         if not self._is_mean:
             reward = self._best[trial] = max(reward, self._best.get(trial, -math.inf))
-        below = max(takewhile(lambda rung: rung <= epoch, self._epochs(trial)), default=None)
+        below = max(takewhile(lambda rung: rung <= epoch, self._rung_epochs(trial)), default=None)
         if below is None:
             return SchedulerDecision.GO_ON
         rung = self._rungs.setdefault(below, _Rung())
-        if trial in rung.rewards or self._passes(rung, trial, reward):
+        if trial in rung.rewards or self._may_continue(rung, trial, reward):
             return SchedulerDecision.GO_ON
         return SchedulerDecision.STOP
 
-    def ended(self, trial: int, *, failed: bool = False) -> None:
+    def on_trial_end(self, trial: int, *, failed: bool = False) -> None:
         """Forget the trial's rungs. The values of a failed trial are removed from them: they are worth nothing."""
         self._first_of.pop(trial, None)
         self._best.pop(trial, None)
         if failed:
-            self._remove(trial)
+            self._remove_from_rungs(trial)
 
-    def _remove(self, trial: int) -> None:
+    def _remove_from_rungs(self, trial: int) -> None:
         for rung in self._rungs.values():
-            rung.remove(trial)
+            rung.remove_trial(trial)
 
-    def _epochs(self, trial: int) -> Iterator[int]:
+    def _rung_epochs(self, trial: int) -> Iterator[int]:
         """Yield the epochs of a trial's rungs, without end."""
         first = self._first_of.get(trial, self._least)  # nobody opens the baseline
         return (round(first * self._factor**rung) for rung in itertools.count())
 
-    def _passes(self, rung: _Rung, trial: int, reward: float) -> bool:
+    def _may_continue(self, rung: _Rung, trial: int, reward: float) -> bool:
         others = rung.ordered
-        passes = not others or reward >= others[-1] or (reward >= self._cutoff(others) and self._has_room(rung))
-        rung.add(trial, reward, passes=passes)
+        passes = not others or reward >= others[-1] or (reward >= self._cutoff_reward(others) and self._has_room(rung))
+        rung.add_reward(trial, reward, passes=passes)
         return passes
 
     def _has_room(self, rung: _Rung) -> bool:
         """Tell whether the one that arrives may pass, too."""
         return len(rung.passed) + 1 <= (len(rung.rewards) + 1) / self._factor + 1
 
-    def _cutoff(self, ordered: list[float]) -> float:
+    def _cutoff_reward(self, ordered: list[float]) -> float:
         """Return the quantile that the best ``1 / reduction_factor`` reach, interpolated as NumPy does."""
         place = (1 - 1 / self._factor) * (len(ordered) - 1)
         below = math.floor(place)

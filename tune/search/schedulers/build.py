@@ -6,7 +6,7 @@ from typing import Any
 from tune.promotion.program import Program
 from tune.promotion.resolve import PromotedConstant
 from tune.search.schedulers.asha import Asha, grace_period_of, latest_grace_period_of
-from tune.search.schedulers.epochs import n_epochs
+from tune.search.schedulers.epochs import count_epochs
 from tune.search.schedulers.hyperband import HyperBand
 from tune.search.schedulers.median import Median
 from tune.search.schedulers.pbt import PbtExploit, Population
@@ -18,7 +18,7 @@ NOT_OF_THE_RULE = frozenset({"metric", "resample_probability"})
 """Arguments that say something to others: which metric, and how heirs mutate."""
 
 
-def build_rule(space: Space, program: Program, n_whole: int | None, *, is_mean: bool = False) -> TrialScheduler:
+def build_scheduler(space: Space, program: Program, n_whole: int | None, *, is_mean: bool = False) -> TrialScheduler:
     """Return what decides which trials go on.
 
     ``n_whole``: how many values a whole trial reports, if known; ``is_mean``: each is the mean of the fits so far.
@@ -36,14 +36,14 @@ def build_rule(space: Space, program: Program, n_whole: int | None, *, is_mean: 
         case "median":
             return BaselineExempt(Median(space.mode, **arguments))
         case "hyperband":
-            return BaselineExempt(HyperBand(space.mode, **{"max_t": n_epochs(space, program), **arguments}))
+            return BaselineExempt(HyperBand(space.mode, **{"max_t": count_epochs(space, program), **arguments}))
         case "pbt":
             return BaselineExempt(Population(space.mode, seed=space.settings.seed, **arguments))
         case name:
             raise AssertionError(f"the space file let {name!r} pass")
 
 
-def build_heirs(space: Space, promoted: Sequence[PromotedConstant], ledger: SearchStudy) -> PbtExploit:
+def build_pbt_exploit(space: Space, promoted: Sequence[PromotedConstant], ledger: SearchStudy) -> PbtExploit:
     """Return what the members of a population take over."""
     arguments: dict[str, Any] = {
         name: value for name, value in space.settings.scheduler_args.items() if name == "resample_probability"

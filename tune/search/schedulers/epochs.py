@@ -17,7 +17,7 @@ BOUNDS = frozenset({"max_epochs", "max_steps", "max_time"})
 """Arguments of the Trainer that end a training."""
 
 
-def epochs_constant(program: Program) -> Constant | None:
+def find_epochs_constant(program: Program) -> Constant | None:
     """Return the program's own constant that stands for ``max_epochs``, or None."""
     own = [item for item in find_constants(program) if item.sites[0].source == program.source.name]
     names = {constant.name.casefold(): constant for constant in own}
@@ -29,7 +29,7 @@ def check_epochs(space: Space, program: Program) -> None:
     _check_hyperband(space, program)
     if isinstance(space.shape, Script):
         return  # it builds its own Trainer
-    if BOUNDS & space.settings.trainer.keys() or epochs_constant(program) is not None:
+    if BOUNDS & space.settings.trainer.keys() or find_epochs_constant(program) is not None:
         return
     raise SpaceError(
         space.place_of_entry("trainer"),
@@ -38,7 +38,7 @@ def check_epochs(space: Space, program: Program) -> None:
     )
 
 
-def n_reports(space: Space, program: Program, counted: CountedFits | None) -> int | None:
+def count_reports(space: Space, program: Program, counted: CountedFits | None) -> int | None:
     """Return how many values every trial reports, unless it is stopped; None where trials differ or nothing says.
 
     ``counted``: what the pre-flight found, which knows the Trainers of a script.
@@ -47,14 +47,14 @@ def n_reports(space: Space, program: Program, counted: CountedFits | None) -> in
         return counted.n_reports
     varies = any(re.split(r"[.\-=]", name.strip("-="))[-1].casefold() in EPOCH_NAMES for name in space.dimensions)
     if counted is None or varies or not isinstance(space.shape, Script):
-        return n_epochs(space, program)
+        return count_epochs(space, program)
     return counted.n_reports
 
 
-def n_epochs(space: Space, program: Program) -> int | None:
+def count_epochs(space: Space, program: Program) -> int | None:
     """Return how many epochs every trial has, unless it is stopped; None where trials differ or only running tells."""
     given = space.settings.trainer.get("max_epochs")
-    constant = None if isinstance(space.shape, Script) else epochs_constant(program)
+    constant = None if isinstance(space.shape, Script) else find_epochs_constant(program)
     varies = constant is not None and bool({*constant.names} & space.dimensions.keys())
     wanted = given if given is not None or constant is None or varies else constant.value
     return wanted if is_int(wanted) and wanted > 0 else None
@@ -62,7 +62,11 @@ def n_epochs(space: Space, program: Program) -> int | None:
 
 def _check_hyperband(space: Space, program: Program) -> None:
     settings = space.settings
-    if settings.scheduler == "hyperband" and "max_t" not in settings.scheduler_args and not n_epochs(space, program):
+    if (
+        settings.scheduler == "hyperband"
+        and "max_t" not in settings.scheduler_args
+        and not count_epochs(space, program)
+    ):
         raise SpaceError(
             space.place_of_entry("scheduler"),
             "hyperband: nothing says how many epochs a whole trial has",

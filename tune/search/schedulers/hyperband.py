@@ -27,58 +27,58 @@ class HyperBand:
         self._bracket_of: dict[int, _Bracket] = {}
         self._moves: list[Move] = []
 
-    def opened(self, trial: int) -> None:
+    def on_trial_add(self, trial: int) -> None:
         """Put a trial into the bracket that is being filled."""
         if not self._brackets or self._brackets[-1].is_full:
-            self._brackets.append(self._next_bracket())
-        self._brackets[-1].enter(trial)
+            self._brackets.append(self._create_bracket())
+        self._brackets[-1].add_trial(trial)
         self._bracket_of[trial] = self._brackets[-1]
 
-    def judged_at(self, trial: int) -> Sequence[int] | None:
+    def decision_epochs(self, trial: int) -> Sequence[int] | None:
         """Return the milestones of a trial's bracket."""
         bracket = self._bracket_of.get(trial)
         return () if bracket is None else bracket.milestones
 
-    def judge(self, trial: int, epoch: int, value: float) -> SchedulerDecision:
+    def on_trial_result(self, trial: int, epoch: int, value: float) -> SchedulerDecision:
         """Decide about a trial after an epoch."""
         if not math.isfinite(value):
-            self.ended(trial, failed=True)
+            self.on_trial_end(trial, failed=True)
             return SchedulerDecision.STOP
         bracket = self._bracket_of.get(trial)
-        if bracket is None or not bracket.arrives(trial, epoch, self._sign * value):
+        if bracket is None or not bracket.record_arrival(trial, epoch, self._sign * value):
             return SchedulerDecision.GO_ON
-        self._moves += bracket.halve()
+        self._moves += bracket.start_next_round()
         mine = next((move for move in self._moves if move.trial == trial), None)
         if mine is None:
             return SchedulerDecision.PAUSE
         self._moves.remove(mine)
         return SchedulerDecision.GO_ON if mine.goes_on else SchedulerDecision.STOP
 
-    def learn_length(self, n_whole: int | None, *, is_mean: bool = False) -> None:
+    def set_trial_length(self, n_whole: int | None, *, is_mean: bool = False) -> None:
         """Do nothing: its milestones are fixed."""
 
-    def start_takes(self, n_epochs: float) -> None:
+    def set_startup_epochs(self, n_epochs: float) -> None:
         """Do nothing: a bracket's milestones are fixed."""
 
-    def ended(self, trial: int, *, failed: bool = False) -> None:
+    def on_trial_end(self, trial: int, *, failed: bool = False) -> None:
         """Wait for it no longer."""
         bracket = self._bracket_of.get(trial)
         if bracket is not None:
-            bracket.leaves(trial, failed=failed)
-            self._moves += bracket.halve()
+            bracket.remove_trial(trial, failed=failed)
+            self._moves += bracket.start_next_round()
 
-    def seal(self) -> None:
+    def mark_no_more_trials(self) -> None:
         """Take the bracket that is being filled for full."""
         if self._brackets:
-            self._brackets[-1].seal()
-            self._moves += self._brackets[-1].halve()
+            self._brackets[-1].close_bracket()
+            self._moves += self._brackets[-1].start_next_round()
 
-    def moves(self) -> Sequence[Move]:
+    def take_moves(self) -> Sequence[Move]:
         """Return what became of paused trials since the last call."""
         moves, self._moves = self._moves, []
         return moves
 
-    def _next_bracket(self) -> "_Bracket":
+    def _create_bracket(self) -> "_Bracket":
         n_halvings = self._n_halvings - len(self._brackets) % (self._n_halvings + 1)
         n_trials = math.ceil((self._n_halvings + 1) / (n_halvings + 1) * self._factor**n_halvings)
         milestones = (round(self._max_t / self._factor**left) for left in range(n_halvings, 0, -1))
@@ -105,21 +105,21 @@ class _Bracket:
     def milestones(self) -> Sequence[int]:
         return tuple(self._milestones)
 
-    def enter(self, trial: int) -> None:
+    def add_trial(self, trial: int) -> None:
         self._racing.append(trial)
         self._n_entered += 1
 
-    def seal(self) -> None:
+    def close_bracket(self) -> None:
         self._capacity = self._n_entered
 
-    def arrives(self, trial: int, epoch: int, reward: float) -> bool:
+    def record_arrival(self, trial: int, epoch: int, reward: float) -> bool:
         """Tell whether a trial is at the milestone now."""
         if not self._milestones or epoch < self._milestones[0]:
             return False
         self._rewards[trial] = reward
         return True
 
-    def leaves(self, trial: int, *, failed: bool) -> None:
+    def remove_trial(self, trial: int, *, failed: bool) -> None:
         """Wait no longer for a trial that ended before the milestone; one that reached it stays, unless it failed."""
         self._over.add(trial)
         if failed:
@@ -127,7 +127,7 @@ class _Bracket:
         if trial not in self._rewards and trial in self._racing:
             self._racing.remove(trial)
 
-    def halve(self) -> list[Move]:
+    def start_next_round(self) -> list[Move]:
         """Begin the next round once all have arrived: the best go on, a tie goes to who came first."""
         if not (self._milestones and self.is_full and self._racing and set(self._racing) <= set(self._rewards)):
             return []

@@ -25,28 +25,28 @@ class Median(Stopping):
         self._n_required = min_samples_required
         self._curves: dict[int, dict[int, float]] = {}  # rewards by epoch, by trial; larger is better
 
-    def judged_at(self, trial: int) -> Sequence[int] | None:
+    def decision_epochs(self, trial: int) -> Sequence[int] | None:
         """Compare at every epoch."""
         return None
 
-    def judge(self, trial: int, epoch: int, value: float) -> SchedulerDecision:
+    def on_trial_result(self, trial: int, epoch: int, value: float) -> SchedulerDecision:
         """Decide about a trial after an epoch; there is no judgement before ``grace_period`` epochs."""
         if not math.isfinite(value):
-            self.ended(trial, failed=True)
+            self.on_trial_end(trial, failed=True)
             return SchedulerDecision.STOP
         curve = self._curves.setdefault(trial, {})
         curve[epoch] = self._sign * value
-        averages = self._averages(but=trial, epoch=epoch)
+        averages = self._average_rewards(but=trial, epoch=epoch)
         if epoch < self._grace_period or len(averages) < self._n_required:
             return SchedulerDecision.GO_ON
         return SchedulerDecision.STOP if max(curve.values()) < statistics.median(averages) else SchedulerDecision.GO_ON
 
-    def ended(self, trial: int, *, failed: bool = False) -> None:
+    def on_trial_end(self, trial: int, *, failed: bool = False) -> None:
         """Remove the values of a failed trial: they are worth nothing."""
         if failed:
             self._curves.pop(trial, None)
 
-    def _averages(self, *, but: int, epoch: int) -> list[float]:
+    def _average_rewards(self, *, but: int, epoch: int) -> list[float]:
         """Return each other trial's mean up to ``epoch``, of those that reached it; with gaps one may begin later."""
         others = [curve for trial, curve in self._curves.items() if trial != but and min(curve) <= epoch <= max(curve)]
         return [statistics.fmean(reward for at, reward in curve.items() if at <= epoch) for curve in others]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tune.experiment.trial_result import Mode
 from tune.paths import VersionPaths
-from tune.search.samplers.perturb import RESAMPLE_PROBABILITY, explore
+from tune.search.samplers.perturb import RESAMPLE_PROBABILITY, explore_config
 from tune.search.schedulers.scheduler import Move, SchedulerDecision
 from tune.search.study.study import SearchStudy
 from tune.space.dimensions import Dimension, Value
@@ -43,53 +43,53 @@ class Population:
         self._sealed = False
         self._moves: list[Move] = []
 
-    def opened(self, trial: int) -> None:
+    def on_trial_add(self, trial: int) -> None:
         """Take in a member."""
         self._members.append(trial)
 
-    def judged_at(self, trial: int) -> Sequence[int] | None:
+    def decision_epochs(self, trial: int) -> Sequence[int] | None:
         """Take any epoch for a milestone: where the next one is depends on what members did meanwhile."""
         return None
 
-    def judge(self, trial: int, epoch: int, value: float) -> SchedulerDecision:
+    def on_trial_result(self, trial: int, epoch: int, value: float) -> SchedulerDecision:
         """Decide about a trial after an epoch."""
         if not math.isfinite(value):
-            self.ended(trial)
+            self.on_trial_end(trial)
             return SchedulerDecision.STOP
         if epoch < self._milestone or trial not in self._members:
             return SchedulerDecision.GO_ON
         self._rewards[trial] = self._sign * value
-        self._compare()
+        self._compare_members()
         mine = next((move for move in self._moves if move.trial == trial and move.donor is None), None)
         if mine is None:
             return SchedulerDecision.PAUSE
         self._moves.remove(mine)
         return SchedulerDecision.GO_ON
 
-    def learn_length(self, n_whole: int | None, *, is_mean: bool = False) -> None:
+    def set_trial_length(self, n_whole: int | None, *, is_mean: bool = False) -> None:
         """Do nothing: its milestones are fixed."""
 
-    def start_takes(self, n_epochs: float) -> None:
+    def set_startup_epochs(self, n_epochs: float) -> None:
         """Do nothing: nobody ends early."""
 
-    def ended(self, trial: int, *, failed: bool = False) -> None:
+    def on_trial_end(self, trial: int, *, failed: bool = False) -> None:
         """Go on without it."""
         if trial in self._members:
             self._members.remove(trial)
             self._rewards.pop(trial, None)
-            self._compare()
+            self._compare_members()
 
-    def seal(self) -> None:
+    def mark_no_more_trials(self) -> None:
         """Take the population for whole."""
         self._sealed = True
-        self._compare()
+        self._compare_members()
 
-    def moves(self) -> Sequence[Move]:
+    def take_moves(self) -> Sequence[Move]:
         """Return what became of paused trials since the last call."""
         moves, self._moves = self._moves, []
         return moves
 
-    def _compare(self) -> None:
+    def _compare_members(self) -> None:
         """Once all wait at the milestone, let each of the worst take over from one of the best."""
         if not (self._sealed and self._members and set(self._members) <= set(self._rewards)):
             return
@@ -127,37 +127,37 @@ class PbtExploit:
         self._resample_probability = resample_probability
         self._kept: dict[Path, int] = {}  # the donors' checkpoints, and their epochs
 
-    def take_over(self, heir: int, donor: int, version_of: VersionOf) -> None:
+    def exploit_donor(self, heir: int, donor: int, version_of: VersionOf) -> None:
         """Keep the donor's checkpoint of the heir's last epoch, and give the heir the donor's constants, mutated."""
-        epoch = max(self._ledger.curve(heir))
-        if any(mutation["epoch"] == epoch for mutation in self._ledger.mutations(heir)):
+        epoch = max(self._ledger.read_curve(heir))
+        if any(mutation["epoch"] == epoch for mutation in self._ledger.read_mutations(heir)):
             return  # an earlier driver did
         weights = version_of(donor)
-        self._tidy(epoch)
+        self._delete_older_checkpoints(epoch)
         if not weights.donor_checkpoint(epoch).exists():
             weights.donor_checkpoint(epoch).hardlink_to(weights.last_checkpoint)
         self._kept[weights.donor_checkpoint(epoch)] = epoch
-        self._ledger.mutate(heir, epoch, donor, self._mutated(heir, epoch, self._ledger.values(donor)))
+        self._ledger.add_mutation(heir, epoch, donor, self._mutate_values(heir, epoch, self._ledger.get_values(donor)))
 
-    def checkpoint(self, heir: int, version_of: VersionOf) -> Path | None:
+    def resume_checkpoint(self, heir: int, version_of: VersionOf) -> Path | None:
         """Return the checkpoint that an heir goes on from; None where it has its own."""
-        mutations = self._ledger.mutations(heir)
+        mutations = self._ledger.read_mutations(heir)
         return version_of(mutations[-1]["donor"]).donor_checkpoint(mutations[-1]["epoch"]) if mutations else None
 
-    def tidy(self) -> None:
+    def delete_donor_checkpoints(self) -> None:
         """Delete the donors' checkpoints: nobody takes over any more."""
-        self._tidy(math.inf)
+        self._delete_older_checkpoints(math.inf)
 
-    def _tidy(self, before: float) -> None:
+    def _delete_older_checkpoints(self, before: float) -> None:
         """Delete those of earlier epochs: the whole population is past them."""
         for path in [path for path, epoch in self._kept.items() if epoch < before]:
             path.unlink(missing_ok=True)
             del self._kept[path]
 
-    def _mutated(self, heir: int, epoch: int, values: Mapping[str, Value]) -> dict[str, Value]:
+    def _mutate_values(self, heir: int, epoch: int, values: Mapping[str, Value]) -> dict[str, Value]:
         rng = random.Random(f"{self._seed} {heir} {epoch}")  # noqa: S311 - not for secrets
         for _ in range(N_TRIES):
-            mutated = explore(self._dimensions, values, rng, self._resample_probability)
-            if self._ledger.allows(mutated):
+            mutated = explore_config(self._dimensions, values, rng, self._resample_probability)
+            if self._ledger.is_allowed(mutated):
                 return mutated
         return dict(values)

@@ -34,60 +34,60 @@ class TrialScheduler(Protocol):
     So a search that goes on repeats the calls of its earlier drivers, and stands where they stood.
     """
 
-    def opened(self, trial: int) -> None:
+    def on_trial_add(self, trial: int) -> None:
         """Hear of a new trial, before its first epoch; they come in the order of their numbers."""
 
-    def judged_at(self, trial: int) -> Sequence[int] | None:
+    def decision_epochs(self, trial: int) -> Sequence[int] | None:
         """Return the epochs from here on with which a trial may end or pause; None: with any.
 
         Where a trial leaps over one, the next that it comes to stands for it: one for each. One that is not finite
         always ends it.
         """
 
-    def judge(self, trial: int, epoch: int, value: float) -> SchedulerDecision:
+    def on_trial_result(self, trial: int, epoch: int, value: float) -> SchedulerDecision:
         """Decide about a trial after an epoch. A value that is not finite ends the trial, as a failed one."""
 
-    def learn_length(self, n_whole: int | None, *, is_mean: bool = False) -> None:
+    def set_trial_length(self, n_whole: int | None, *, is_mean: bool = False) -> None:
         """Is called with the number of values of a whole trial, before any report; None: it is not known.
 
         ``is_mean``: each value is the mean of the fits so far, and the last one is the score.
         """
 
-    def start_takes(self, n_epochs: float) -> None:
+    def set_startup_epochs(self, n_epochs: float) -> None:
         """Hear that a trial takes so much beside its epochs, before, after and between, in epochs."""
 
-    def ended(self, trial: int, *, failed: bool = False) -> None:
+    def on_trial_end(self, trial: int, *, failed: bool = False) -> None:
         """Is called when a trial has ended; a second call has no effect.
 
         ``failed``: no other trial is compared with the values of this one from now on.
         """
 
-    def seal(self) -> None:
+    def mark_no_more_trials(self) -> None:
         """Hear that no trial comes that those which are there might have to wait for."""
 
-    def moves(self) -> Sequence[Move]:
+    def take_moves(self) -> Sequence[Move]:
         """Return what became of paused trials since the last call."""
 
 
 class Stopping:
     """The part that rules share which stop trials, and never let one wait."""
 
-    def opened(self, trial: int) -> None:
+    def on_trial_add(self, trial: int) -> None:
         """Wait for its first epoch."""
 
-    def learn_length(self, n_whole: int | None, *, is_mean: bool = False) -> None:
+    def set_trial_length(self, n_whole: int | None, *, is_mean: bool = False) -> None:
         """Judge as before."""
 
-    def start_takes(self, n_epochs: float) -> None:
+    def set_startup_epochs(self, n_epochs: float) -> None:
         """Judge as before."""
 
-    def ended(self, trial: int, *, failed: bool = False) -> None:
+    def on_trial_end(self, trial: int, *, failed: bool = False) -> None:
         """Keep what the trial reported, for comparisons with other trials."""
 
-    def seal(self) -> None:
+    def mark_no_more_trials(self) -> None:
         """Do nothing: nobody waits."""
 
-    def moves(self) -> Sequence[Move]:
+    def take_moves(self) -> Sequence[Move]:
         """Return nothing."""
         return ()
 
@@ -95,11 +95,11 @@ class Stopping:
 class NoStopping(Stopping):
     """Lets every trial run to its end, unless its metric is not finite."""
 
-    def judged_at(self, trial: int) -> Sequence[int] | None:
+    def decision_epochs(self, trial: int) -> Sequence[int] | None:
         """Return nothing."""
         return ()
 
-    def judge(self, trial: int, epoch: int, value: float) -> SchedulerDecision:
+    def on_trial_result(self, trial: int, epoch: int, value: float) -> SchedulerDecision:
         """Decide about a trial after an epoch."""
         return SchedulerDecision.GO_ON if math.isfinite(value) else SchedulerDecision.STOP
 
@@ -110,36 +110,36 @@ class BaselineExempt:
     def __init__(self, rule: TrialScheduler) -> None:
         self._rule = rule
 
-    def opened(self, trial: int) -> None:
+    def on_trial_add(self, trial: int) -> None:
         """Hear of a new trial."""
         if trial != BASELINE:
-            self._rule.opened(trial)
+            self._rule.on_trial_add(trial)
 
-    def judged_at(self, trial: int) -> Sequence[int] | None:
+    def decision_epochs(self, trial: int) -> Sequence[int] | None:
         """Return the epochs with which a trial may end; the baseline's worth is heard as soon as that of others."""
-        return self._rule.judged_at(trial)
+        return self._rule.decision_epochs(trial)
 
-    def judge(self, trial: int, epoch: int, value: float) -> SchedulerDecision:
+    def on_trial_result(self, trial: int, epoch: int, value: float) -> SchedulerDecision:
         """Decide about a trial after an epoch; a baseline that is not finite ends, as all do."""
-        verdict = self._rule.judge(trial, epoch, value)
+        verdict = self._rule.on_trial_result(trial, epoch, value)
         return SchedulerDecision.GO_ON if trial == BASELINE and math.isfinite(value) else verdict
 
-    def learn_length(self, n_whole: int | None, *, is_mean: bool = False) -> None:
+    def set_trial_length(self, n_whole: int | None, *, is_mean: bool = False) -> None:
         """Hear how many values a whole trial reports."""
-        self._rule.learn_length(n_whole, is_mean=is_mean)
+        self._rule.set_trial_length(n_whole, is_mean=is_mean)
 
-    def start_takes(self, n_epochs: float) -> None:
+    def set_startup_epochs(self, n_epochs: float) -> None:
         """Hear what a trial takes beside its epochs."""
-        self._rule.start_takes(n_epochs)
+        self._rule.set_startup_epochs(n_epochs)
 
-    def ended(self, trial: int, *, failed: bool = False) -> None:
+    def on_trial_end(self, trial: int, *, failed: bool = False) -> None:
         """Is called when a trial has ended."""
-        self._rule.ended(trial, failed=failed)
+        self._rule.on_trial_end(trial, failed=failed)
 
-    def seal(self) -> None:
+    def mark_no_more_trials(self) -> None:
         """Hear that no trial comes that others might have to wait for."""
-        self._rule.seal()
+        self._rule.mark_no_more_trials()
 
-    def moves(self) -> Sequence[Move]:
+    def take_moves(self) -> Sequence[Move]:
         """Return what became of paused trials since the last call."""
-        return self._rule.moves()
+        return self._rule.take_moves()

@@ -10,10 +10,10 @@ from tune.experiment.trial_result import SETTINGS
 from tune.paths import ExperimentPaths
 from tune.promotion.resolve import PromotedConstant, hardcoded_values
 from tune.search.samplers.optuna_samplers import from_label, to_label
-from tune.search.study.journal import KNOWLEDGE, TRAINED_OTHERWISE, open_study, records_of
+from tune.search.study.journal import KNOWLEDGE, TRAINED_OTHERWISE, open_study, read_journal_records
 from tune.search.study.rewrite_journal import Fate, RewrittenJournal
 from tune.search.study.study import BASELINE
-from tune.search.study.switch_files import switch
+from tune.search.study.switch_files import commit_edit
 from tune.space.conditions import only_active
 from tune.space.dimensions import Dimension, Value
 from tune.space.edit import convert_config
@@ -43,7 +43,7 @@ class SpaceEdit:
         )
 
     @property
-    def hardcoded(self) -> dict[str, Value]:
+    def all_hardcoded(self) -> dict[str, Value]:
         """What the source says of the constants of both."""
         return {**hardcoded_values(self.promoted_before), **hardcoded_values(self.promoted)}
 
@@ -52,9 +52,9 @@ class SpaceEdit:
         """Of the edited space, in the program's types."""
         return {item.key: item.dimension for item in self.promoted}
 
-    def fate(self, values: Mapping[str, Value]) -> Fate:
+    def convert_values(self, values: Mapping[str, Value]) -> Fate:
         """Return what a configuration is in the edited space, or why it is none."""
-        return convert_config(values, self.after, self.dimensions, self.hardcoded)
+        return convert_config(values, self.after, self.dimensions, self.all_hardcoded)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,18 +69,18 @@ class KeptTrials:
     n_known_left_out: int
     """How many trials of another experiment are not known any more."""
 
-    def write(self, paths: ExperimentPaths) -> None:
+    def write_edit(self, paths: ExperimentPaths) -> None:
         """Give the experiment the edited space, and a ledger that fits it; the caller holds its lock."""
-        switch(paths, self.edit.after, self.recast.records(records_of(paths.journal)))
+        commit_edit(paths, self.edit.after, self.recast.rewrite_records(read_journal_records(paths.journal)))
 
 
-def kept_by(edit: SpaceEdit, paths: ExperimentPaths) -> KeptTrials:
+def find_kept_trials(edit: SpaceEdit, paths: ExperimentPaths) -> KeptTrials:
     """Return what the edited space makes of an experiment's trials."""
     study = open_study(paths)
     trials = study.get_trials(deepcopy=False)
-    fates = {trial.number: _fate(trial, edit) for trial in trials}
+    fates = {trial.number: _convert_trial(trial, edit) for trial in trials}
     known = study.user_attrs.get(KNOWLEDGE)
-    still_known = [] if known is None else _known(known["trials"], edit)
+    still_known = [] if known is None else _keep_prior_trials(known["trials"], edit)
     recast = RewrittenJournal(
         dimensions=edit.dimensions,
         trials=trials,
@@ -106,19 +106,19 @@ def kept_by(edit: SpaceEdit, paths: ExperimentPaths) -> KeptTrials:
     )
 
 
-def _fate(trial: FrozenTrial, edit: SpaceEdit) -> Fate:
+def _convert_trial(trial: FrozenTrial, edit: SpaceEdit) -> Fate:
     """Return what becomes of a trial; the baseline holds the hardcoded values, whatever the ranges are."""
     if trial.number == BASELINE:
         return only_active(hardcoded_values(edit.promoted), edit.after.conditions)
-    return edit.fate(trial.user_attrs["constants"])
+    return edit.convert_values(trial.user_attrs["constants"])
 
 
-def _known(trials: Sequence[Mapping[str, Any]], edit: SpaceEdit) -> list[dict[str, Any]]:
+def _keep_prior_trials(trials: Sequence[Mapping[str, Any]], edit: SpaceEdit) -> list[dict[str, Any]]:
     """Return those trials of another experiment that say something about the edited space, as it knows them."""
     before = {item.key: item.dimension for item in edit.promoted_before}
     found = []
     for each in trials:
-        fate = edit.fate({name: from_label(before[name], label) for name, label in each["params"].items()})
+        fate = edit.convert_values({name: from_label(before[name], label) for name, label in each["params"].items()})
         if not isinstance(fate, str):
             params = {name: to_label(edit.dimensions[name], value) for name, value in fate.items()}
             found.append({**each, "params": params})

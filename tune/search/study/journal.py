@@ -27,7 +27,7 @@ from tune.internals.optuna_internals import BatchedJournalStorage, DurableJourna
 from tune.paths import ExperimentPaths
 from tune.search.samplers.trial_window import DIRECTIONS
 from tune.space.space import Space, note_space
-from tune.trial.disk_space import folder_told
+from tune.trial.disk_space import translate_folder_errors
 
 SEALED = "sealed"
 """The study's attribute that says after how many trials no further one was to come."""
@@ -88,7 +88,7 @@ class RepairedJournalBackend(DurableJournalBackend):
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
         """Yield the records from that one on, and keep in memory where they end, not where each of them begins."""
-        with folder_told(self._journal.parent, ours=True):
+        with translate_folder_errors(self._journal.parent, ours=True):
             yield from super().read_logs(log_number_from)
         last = max(self._log_number_offset)
         self._log_number_offset = {0: 0, last: self._log_number_offset[last]}
@@ -96,7 +96,7 @@ class RepairedJournalBackend(DurableJournalBackend):
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append records, all or none; raise NoRoomError where the disk is full."""
         size = self._journal.stat().st_size
-        with folder_told(self._journal.parent, ours=True):
+        with translate_folder_errors(self._journal.parent, ours=True):
             try:
                 super().append_logs(logs)
             except OSError:
@@ -104,7 +104,7 @@ class RepairedJournalBackend(DurableJournalBackend):
                 raise
 
 
-def repair(journal: Path) -> int:
+def repair_journal(journal: Path) -> int:
     """Take a torn end out of a journal; return how many bytes were lost. The caller holds the experiment's lock.
 
     Raises ExperimentError where a record is broken that no power cut tore; and NoRoomError where not
@@ -117,23 +117,23 @@ def repair(journal: Path) -> int:
     n_whole = count_whole_records(raw, journal)
     kept = b"".join(line + b"\n" for line in raw.split(b"\n")[:n_whole])
     if len(kept) > len(raw):  # the last record lacks its newline alone
-        with folder_told(journal.parent, ours=True), journal.open("ab") as file:
+        with translate_folder_errors(journal.parent, ours=True), journal.open("ab") as file:
             file.write(b"\n")
     elif len(kept) < len(raw):
         os.truncate(journal, len(kept))  # in place: on a full disk there is no room for a second one
     return max(0, len(raw) - len(kept))
 
 
-def events(journal: Path, numbers: Mapping[int, int]) -> Iterator[Event]:
+def read_events(journal: Path, numbers: Mapping[int, int]) -> Iterator[Event]:
     """Yield what happened, in its order; ``numbers`` of trials by Optuna's ids, only these are told of."""
     ids = itertools.count()
-    for record in records_of(journal):
+    for record in read_journal_records(journal):
         op = record["op_code"]
         trial = numbers.get(next(ids) if op == Op.CREATE_TRIAL else record.get("trial_id", -1))
         if op == Op.SET_STUDY_USER_ATTR and SEALED in record["user_attr"]:
             yield TrialSealed()
         elif op == Op.SET_STUDY_USER_ATTR and START in record["user_attr"]:
-            yield from _started(record["user_attr"][START])
+            yield from _parse_startup(record["user_attr"][START])
         elif trial is None:
             continue
         elif op == Op.CREATE_TRIAL:
@@ -144,13 +144,13 @@ def events(journal: Path, numbers: Mapping[int, int]) -> Iterator[Event]:
             yield TrialEnded(trial, state is TrialState.FAIL)
 
 
-def _started(noted: Any) -> Iterator[DriverStarted]:
+def _parse_startup(noted: Any) -> Iterator[DriverStarted]:
     """Yield what is as we write it; the file may be anybody's."""
     if isinstance(noted, float) and 0 <= noted < math.inf:
         yield DriverStarted(noted)
 
 
-def records_of(journal: Path) -> Iterator[dict[str, Any]]:
+def read_journal_records(journal: Path) -> Iterator[dict[str, Any]]:
     """Yield every record of a whole journal."""
     with journal.open("rb") as file:
         for line in file:
@@ -169,7 +169,7 @@ TRAINED_OTHERWISE = "trained_otherwise"
 
 def create_study(paths: ExperimentPaths, space: Space) -> optuna.Study:
     """Return a new study in an experiment's folder."""
-    with _quiet():
+    with _silence_optuna():
         study = optuna.create_study(
             storage=BatchedJournalStorage(RepairedJournalBackend(paths.journal)),
             study_name=paths.name,
@@ -185,14 +185,14 @@ def create_study(paths: ExperimentPaths, space: Space) -> optuna.Study:
 
 def open_study(paths: ExperimentPaths) -> optuna.Study:
     """Return the study of an experiment; raise ExperimentError where its format is one that we do not know."""
-    with _quiet():
+    with _silence_optuna():
         study = optuna.load_study(study_name=None, storage=BatchedJournalStorage(RepairedJournalBackend(paths.journal)))
     check_format(study.user_attrs.get("format"), paths)
     return study
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _silence_optuna() -> Iterator[None]:
     """Silence what Optuna says of new studies, and of its parts that are experimental."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with warnings.catch_warnings():

@@ -43,26 +43,26 @@ class RewrittenJournal:
     study: Mapping[str, Any]
     """Attributes of the study that change."""
 
-    def records(self, before: Iterable[Record]) -> Iterator[Record]:
+    def rewrite_records(self, before: Iterable[Record]) -> Iterator[Record]:
         """Yield the new journal's records; ``before`` are the old one's."""
         by_id = {trial._trial_id: trial for trial in self.trials}
-        moved = {trial._trial_id for trial in self.trials if self._moves(trial)}
+        moved = {trial._trial_id for trial in self.trials if self._has_new_state(trial)}
         ids = iter(sorted(by_id))
         for record in before:
             if record["op_code"] == Op.CREATE_TRIAL:
-                yield self._created(record, by_id[next(ids)])
-            elif self._stays(record, moved):
+                yield self._rewrite_creation(record, by_id[next(ids)])
+            elif self._is_unchanged(record, moved):
                 yield record
         for name, value in self.study.items():
             yield {"op_code": Op.SET_STUDY_USER_ATTR, "worker_id": WORKER, "study_id": 0, "user_attr": {name: value}}
         for trial_id in sorted(moved):
-            yield self._ended(by_id[trial_id])
+            yield self._build_end_record(by_id[trial_id])
 
-    def _moves(self, trial: FrozenTrial) -> bool:
+    def _has_new_state(self, trial: FrozenTrial) -> bool:
         """Tell whether a trial is left out, or was, and so has another state now."""
         return isinstance(self.fates[trial.number], str) or LEFT_OUT in trial.user_attrs
 
-    def _stays(self, record: Record, moved: set[int]) -> bool:
+    def _is_unchanged(self, record: Record, moved: set[int]) -> bool:
         """Tell whether a record is the same: a searcher's own marks, and what is written anew, are not."""
         match record["op_code"]:
             case Op.SET_TRIAL_STATE_VALUES:
@@ -76,13 +76,13 @@ class RewrittenJournal:
             case _:
                 return True
 
-    def _created(self, record: Record, trial: FrozenTrial) -> Record:
+    def _rewrite_creation(self, record: Record, trial: FrozenTrial) -> Record:
         fate = self.fates[trial.number]
         attributes = {**record.get("user_attrs", {}), "constants": trial.user_attrs["constants"]}
         attributes.pop(LEFT_OUT, None)
         params: dict[str, Any] = {}
         if isinstance(fate, str):
-            attributes[LEFT_OUT] = {"why": fate, **_end_of(trial)}
+            attributes[LEFT_OUT] = {"why": fate, **_original_end(trial)}
         else:
             attributes["constants"] = fate
             params = {name: value for name, value in fate.items() if could_draw(self.dimensions[name], value)}
@@ -100,9 +100,9 @@ class RewrittenJournal:
             "system_attrs": {},
         }
 
-    def _ended(self, trial: FrozenTrial) -> Record:
+    def _build_end_record(self, trial: FrozenTrial) -> Record:
         """Return the record of how a trial ended, as it counts now."""
-        end = _end_of(trial)
+        end = _original_end(trial)
         left_out = isinstance(self.fates[trial.number], str)
         state = TrialState.FAIL if left_out else TrialState[end["state"]]
         completed = trial.datetime_complete or datetime.now(tz=UTC)
@@ -116,7 +116,7 @@ class RewrittenJournal:
         }
 
 
-def _end_of(trial: FrozenTrial) -> dict[str, Any]:
+def _original_end(trial: FrozenTrial) -> dict[str, Any]:
     """Return how a trial ended before it was left out; one that had not waits."""
     held = trial.user_attrs.get(LEFT_OUT)
     if held is not None:

@@ -17,12 +17,12 @@ from tune.experiment.trial_result import (
     N_FITS,
     SETTINGS,
     TrialResult,
-    measures_of,
-    others_key,
-    outcome_of,
-    scored_epoch,
+    create_trial_result,
+    extra_metrics_key,
+    find_score_epoch,
+    read_metric_values,
 )
-from tune.internals.optuna_internals import FINISHED, at_once
+from tune.internals.optuna_internals import FINISHED, batch_storage_writes
 from tune.paths import ExperimentPaths
 from tune.promotion.options.declared_options import Option
 from tune.promotion.resolve import PromotedConstant
@@ -35,8 +35,8 @@ from tune.search.study.journal import (
     TRAINED_OTHERWISE,
     Event,
     create_study,
-    events,
     open_study,
+    read_events,
 )
 from tune.space.conditions import only_active, restore_value
 from tune.space.dimensions import Value
@@ -50,11 +50,11 @@ class StudyNotes:
     def __init__(self, study: optuna.Study) -> None:
         self._study = study
 
-    def remember(self, command: str) -> None:
+    def add_command(self, command: str) -> None:
         """Note what was typed to start the search, or to go on with it."""
         self._study.set_user_attr("commands", [*self._study.user_attrs.get("commands", ()), command])
 
-    def start_takes(self, n_epochs: float) -> None:
+    def set_startup_epochs(self, n_epochs: float) -> None:
         """Note what a trial takes beside its epochs, in epochs: the scheduler knows it from now on."""
         self._study.set_user_attr(START, n_epochs)
 
@@ -63,7 +63,7 @@ class StudyNotes:
         self._study.set_user_attr(SETTINGS, note_space(space))
 
     @property
-    def folder(self) -> Path:
+    def driver_folder(self) -> Path:
         """The working directory of the search's first driver, and of its trials; this one's where none was noted."""
         noted = self._study.user_attrs.get("folder")
         return Path(noted) if isinstance(noted, str) and "\0" not in noted else Path.cwd()
@@ -88,9 +88,9 @@ class SearchStudy:
         """What happened to the trials that earlier drivers trained, in its order."""
         self._searcher = Searcher(space, promoted, n_past=len(study.get_trials(deepcopy=False)))
         if KNOWLEDGE in study.user_attrs:
-            self._know(study.user_attrs[KNOWLEDGE]["trials"])
-        past = self._counted
-        self._values = self._searcher.recall(past)  # of every trial; the journal makes lists of tuples
+            self._pass_prior_trials(study.user_attrs[KNOWLEDGE]["trials"])
+        past = self._counted_trials
+        self._values = self._searcher.restore_trials(past)  # of every trial; the journal makes lists of tuples
         self._options = {item.key: item.dimension for item in promoted if isinstance(item.constant, Option)}
         dimensions = {item.key: item.dimension for item in promoted}
         for trial in past:
@@ -102,13 +102,13 @@ class SearchStudy:
     @property
     def n_trials(self) -> int:
         """Trials that were ever opened, without those that an edited space left out."""
-        return len(self._counted)
+        return len(self._counted_trials)
 
     @property
-    def _counted(self) -> list[FrozenTrial]:
+    def _counted_trials(self) -> list[FrozenTrial]:
         return [trial for trial in self._study.get_trials(deepcopy=False) if LEFT_OUT not in trial.user_attrs]
 
-    def reopen(self) -> list[int]:
+    def reopen_trials(self) -> list[int]:
         """Open again every trial that did not end; return their numbers."""
         unfinished = [trial for trial in self._study.get_trials(deepcopy=False) if not trial.state.is_finished()]
         for trial in unfinished:
@@ -117,11 +117,11 @@ class SearchStudy:
             self._open[trial.number] = trial._trial_id
         return [trial.number for trial in unfinished]
 
-    def learn(self, experiment: str, trials: Sequence[TrialResult]) -> None:
+    def add_prior_trials(self, experiment: str, trials: Sequence[TrialResult]) -> None:
         """Know the trials of another experiment: noted beside ours, not among them, so that no reader counts them."""
         known = [
             {
-                "params": self._searcher.labels(each.values),
+                "params": self._searcher.to_labels(each.values),
                 "state": each.state.upper(),
                 "curve": list(each.measures.items()),
                 "scores": each.scores,
@@ -129,121 +129,121 @@ class SearchStudy:
             for each in trials
         ]
         self._study.set_user_attr(KNOWLEDGE, {"experiment": experiment, "trials": known})
-        self._know(known)
+        self._pass_prior_trials(known)
 
-    def _know(self, trials: Sequence[Mapping[str, Any]]) -> None:
+    def _pass_prior_trials(self, trials: Sequence[Mapping[str, Any]]) -> None:
         for each in trials:
             state = TrialState[each["state"]]
             scores = each["scores"] if state is TrialState.COMPLETE else None
-            self._searcher.know(each["params"], state, dict(each["curve"]), scores)
+            self._searcher.add_prior_trial(each["params"], state, dict(each["curve"]), scores)
 
     def ask_baseline(self) -> tuple[int, dict[str, Value]]:
         """Open trial 0: the hardcoded values; one that only the program knows is left as it is."""
-        return self._opened(self._searcher.baseline())
+        return self._add_trial(self._searcher.suggest_baseline())
 
-    def ask(self) -> tuple[int, dict[str, Value]]:
+    def ask_trial(self) -> tuple[int, dict[str, Value]]:
         """Open a trial; return its number and its values. A constant that is left out keeps its hardcoded value."""
-        return self._opened(self._searcher.draw())
+        return self._add_trial(self._searcher.suggest_config())
 
-    def seal(self) -> None:
+    def mark_no_more_trials(self) -> None:
         """Write down that no further trial is to come: a scheduler may decide by it."""
         self._study.set_user_attr(SEALED, self.n_trials)
 
-    def rest(self, number: int) -> None:
+    def set_waiting(self, number: int) -> None:
         """Let an open trial wait."""
         self._storage.set_trial_state_values(self._open[number], TrialState.WAITING)
 
-    def wake(self, number: int) -> None:
+    def set_running(self, number: int) -> None:
         """Let one that waited go on; one that did not is no harm."""
-        if self._frozen(number).state == TrialState.WAITING:
+        if self._frozen_trial(number).state == TrialState.WAITING:
             self._storage.set_trial_state_values(self._open[number], TrialState.RUNNING)
 
-    def mutations(self, number: int) -> list[dict[str, Any]]:
+    def read_mutations(self, number: int) -> list[dict[str, Any]]:
         """Return how an open trial's constants changed: after which ``epoch``, from which ``donor``, to what."""
-        return list(self.noted(number).get(MUTATIONS, ()))
+        return list(self.get_attributes(number).get(MUTATIONS, ()))
 
-    def mutate(self, number: int, epoch: int, donor: int, values: Mapping[str, Value]) -> None:
+    def add_mutation(self, number: int, epoch: int, donor: int, values: Mapping[str, Value]) -> None:
         """Change an open trial's constants."""
         mutation = {"epoch": epoch, "donor": donor, "constants": dict(values)}
-        self.note(number, **{MUTATIONS: [*self.mutations(number), mutation]})
+        self.set_attributes(number, **{MUTATIONS: [*self.read_mutations(number), mutation]})
         self._values[number] = dict(values)
 
-    def allows(self, values: Mapping[str, Value]) -> bool:
+    def is_allowed(self, values: Mapping[str, Value]) -> bool:
         """Tell whether a configuration fulfils what the space requires."""
-        return self._searcher.allows(values)
+        return self._searcher.is_allowed(values)
 
-    def repeat(self, number: int, *, begun: bool = False) -> TrialResult | None:
+    def close_as_repeat(self, number: int, *, begun: bool = False) -> TrialResult | None:
         """Close a new trial with what an earlier one of its configuration was worth; None where there is none.
 
         A trial depends on its constants alone: all have one seed. With ``begun`` only what an earlier driver had begun
         to repeat is.
         """
-        noted = self.noted(number)
+        noted = self.get_attributes(number)
         earlier = self._finished.get(repr(self._values[number]))
         if earlier is None or (REPEAT not in noted if begun else self._space.trains_repeats):
             return None
-        self.note(number, **{REPEAT: earlier.number, "version": earlier.version})
-        known = self.curve(number).keys()
+        self.set_attributes(number, **{REPEAT: earlier.number, "version": earlier.version})
+        known = self.read_curve(number).keys()
         told = {epoch: measured for epoch, measured in earlier.measures.items() if epoch not in known}
         epochs = [
             EpochReport(at, value, others=tuple(more), n_fits=earlier.n_fits) for at, (value, *more) in told.items()
         ]
-        self.report_all(number, epochs)
-        return self.prune(number) if earlier.state == "pruned" else self.complete(number)
+        self.write_epochs(number, epochs)
+        return self.prune_trial(number) if earlier.state == "pruned" else self.complete_trial(number)
 
     @property
-    def has_others(self) -> bool:
+    def has_other_metrics(self) -> bool:
         """Whether trials have further metrics beside the first."""
         return bool(self._space.others)
 
     @property
-    def exhausted(self) -> bool:
+    def is_exhausted(self) -> bool:
         """Whether every point of a grid was asked for."""
-        return self._searcher.exhausted
+        return self._searcher.is_exhausted
 
-    def note(self, number: int, **attributes: Any) -> None:
+    def set_attributes(self, number: int, **attributes: Any) -> None:
         """Write attributes of an open trial."""
         for name, value in attributes.items():
             self._storage.set_trial_user_attr(self._open[number], name, value)
 
-    def noted(self, number: int) -> Mapping[str, Any]:
+    def get_attributes(self, number: int) -> Mapping[str, Any]:
         """Return the attributes of an open trial."""
-        return self._frozen(number).user_attrs
+        return self._frozen_trial(number).user_attrs
 
     def version_of(self, number: int) -> str | None:
         """Return the version's name of any trial; None where it has none yet."""
         trials = self._study.get_trials(deepcopy=False)
         return trials[number].user_attrs.get("version") if number < len(trials) else None
 
-    def values(self, number: int) -> dict[str, Value]:
+    def get_values(self, number: int) -> dict[str, Value]:
         """Return the promoted constants of a trial."""
         return dict(self._values[number])
 
-    def report(self, number: int, epoch: int, value: float, others: Sequence[float] = ()) -> None:
+    def write_epoch(self, number: int, epoch: int, value: float, others: Sequence[float] = ()) -> None:
         """Write one epoch of a trial: its curve, and further metrics; it is on disk when this returns."""
-        self.report_all(number, [EpochReport(epoch, value, others=tuple(others))])
+        self.write_epochs(number, [EpochReport(epoch, value, others=tuple(others))])
 
-    def report_all(self, number: int, epochs: Sequence[EpochReport]) -> None:
+    def write_epochs(self, number: int, epochs: Sequence[EpochReport]) -> None:
         """Write several epochs of a trial, all or none.
 
         That one is the last comes first: with it, what the scheduler decided follows from the epochs alone.
         """
-        with at_once(self._storage):
+        with batch_storage_writes(self._storage):
             for each in epochs:
                 if each.last:
-                    self.note(number, last_epoch=each.epoch)
+                    self.set_attributes(number, last_epoch=each.epoch)
                 if each.n_fits is not None:
-                    self.note(number, **{N_FITS: each.n_fits})
+                    self.set_attributes(number, **{N_FITS: each.n_fits})
                 if each.others:
-                    self.note(number, **{others_key(each.epoch): list(each.others)})
+                    self.set_attributes(number, **{extra_metrics_key(each.epoch): list(each.others)})
                 self._storage.set_trial_intermediate_value(self._open[number], each.epoch, each.value)
         for each in epochs:
-            self._searcher.reported(number, each.value)
+            self._searcher.record_value(number, each.value)
 
     def _scored_epoch(self, number: int) -> int | None:
-        return scored_epoch(self.curve(number), self._space.mode, self.noted(number).get(N_FITS))
+        return find_score_epoch(self.read_curve(number), self._space.mode, self.get_attributes(number).get(N_FITS))
 
-    def note_in_force(self, number: int, found: Mapping[str, Any]) -> None:
+    def note_used_options(self, number: int, found: Mapping[str, Any]) -> None:
         """Write down which options an open trial trained with, where its program alone knew them.
 
         ``found``: ``value`` by constant, as a trial's record has it.
@@ -254,55 +254,55 @@ class SearchStudy:
         active = only_active(in_order, self._space.conditions)
         if active != self._values[number]:
             self._values[number] = active
-            self.note(number, constants=active)
+            self.set_attributes(number, constants=active)
 
-    def curve(self, number: int) -> dict[int, float]:
+    def read_curve(self, number: int) -> dict[int, float]:
         """Return what an open trial reported, by epoch."""
-        return self._frozen(number).intermediate_values
+        return self._frozen_trial(number).intermediate_values
 
-    def complete(self, number: int, **noted: Any) -> TrialResult:
+    def complete_trial(self, number: int, **noted: Any) -> TrialResult:
         """Close a trial that came to its end, with these attributes; its value is its best epoch."""
         best_epoch = self._scored_epoch(number)
         assert best_epoch is not None
-        values = measures_of(self._frozen(number))[best_epoch]
-        return self._told(number, TrialState.COMPLETE, values, best_epoch=best_epoch, **noted)
+        values = read_metric_values(self._frozen_trial(number))[best_epoch]
+        return self._tell_trial(number, TrialState.COMPLETE, values, best_epoch=best_epoch, **noted)
 
-    def unmeasured(self, number: int) -> str | None:
+    def find_missing_metric(self, number: int) -> str | None:
         """Return which further metric an open trial has not got in its best epoch; None where all are finite."""
         best_epoch = self._scored_epoch(number)
         if best_epoch is None:
             return None
-        _, *values = measures_of(self._frozen(number))[best_epoch]
+        _, *values = read_metric_values(self._frozen_trial(number))[best_epoch]
         for objective, value in zip(self._space.others, values, strict=False):
             if not math.isfinite(value):
                 return f"{objective.metric} is {value} in epoch {best_epoch}"
         return None
 
-    def prune(self, number: int, **noted: Any) -> TrialResult:
+    def prune_trial(self, number: int, **noted: Any) -> TrialResult:
         """Close a trial that the scheduler stopped; Optuna takes its curve."""
         best_epoch = self._scored_epoch(number)
-        return self._told(number, TrialState.PRUNED, best_epoch=best_epoch, **noted)
+        return self._tell_trial(number, TrialState.PRUNED, best_epoch=best_epoch, **noted)
 
-    def fail(self, number: int, reason: str, **noted: Any) -> TrialResult:
+    def fail_trial(self, number: int, reason: str, **noted: Any) -> TrialResult:
         """Close a trial that failed."""
-        return self._told(number, TrialState.FAIL, reason=reason, **noted)
+        return self._tell_trial(number, TrialState.FAIL, reason=reason, **noted)
 
-    def suspend(self) -> None:
+    def suspend_trials(self) -> None:
         """Leave what is open WAITING, with its curve: the search ends before it does."""
         for trial_id in self._open.values():
             self._storage.set_trial_state_values(trial_id, TrialState.WAITING)
         self._open.clear()
 
     @property
-    def outcomes(self) -> list[TrialResult]:
+    def trial_results(self) -> list[TrialResult]:
         """Every trial so far, in the order of their numbers."""
-        return [outcome_of(trial, self._space.mode) for trial in self._counted]
+        return [create_trial_result(trial, self._space.mode) for trial in self._counted_trials]
 
-    def outcome(self, number: int) -> TrialResult:
+    def get_trial_result(self, number: int) -> TrialResult:
         """Return an open trial as far as it is."""
-        return outcome_of(self._frozen(number), self._space.mode)
+        return create_trial_result(self._frozen_trial(number), self._space.mode)
 
-    def _opened(self, draw: SuggestedConfig) -> tuple[int, dict[str, Value]]:
+    def _add_trial(self, draw: SuggestedConfig) -> tuple[int, dict[str, Value]]:
         """Write a trial that starts now: it enters the ledger whole, in one record."""
         template = create_trial(
             state=TrialState.RUNNING,
@@ -315,36 +315,38 @@ class SearchStudy:
         number = self._storage.get_trial(trial_id).number
         self._open[number] = trial_id
         self._values[number] = draw.values
-        self._searcher.opened(number, draw)
+        self._searcher.register_trial(number, draw)
         return number, dict(draw.values)
 
-    def _frozen(self, number: int) -> FrozenTrial:
+    def _frozen_trial(self, number: int) -> FrozenTrial:
         return self._storage.get_trial(self._open[number])
 
-    def _told(self, number: int, state: TrialState, values: Sequence[float] | None = None, **noted: Any) -> TrialResult:
-        with at_once(self._storage):
-            self.note(number, **noted)
+    def _tell_trial(
+        self, number: int, state: TrialState, values: Sequence[float] | None = None, **noted: Any
+    ) -> TrialResult:
+        with batch_storage_writes(self._storage):
+            self.set_attributes(number, **noted)
             self._study.tell(number, values, state=state)
         trial = self._storage.get_trial(self._open.pop(number))  # not by a list of all: it grows
-        self._searcher.closed(number, state, measures_of(trial), values)
+        self._searcher.tell_trial(number, state, read_metric_values(trial), values)
         self._note_finished(trial)
-        return outcome_of(trial, self._space.mode)
+        return create_trial_result(trial, self._space.mode)
 
     def _note_finished(self, trial: FrozenTrial) -> None:
         if trial.state in FINISHED and not {REPEAT, TRAINED_OTHERWISE} & trial.user_attrs.keys():
-            self._finished.setdefault(repr(self._values[trial.number]), outcome_of(trial, self._space.mode))
+            self._finished.setdefault(repr(self._values[trial.number]), create_trial_result(trial, self._space.mode))
 
     @property
     def _storage(self) -> BaseStorage:
         return self._study._storage
 
 
-def create_ledger(paths: ExperimentPaths, space: Space, promoted: Sequence[PromotedConstant]) -> SearchStudy:
+def create_search_study(paths: ExperimentPaths, space: Space, promoted: Sequence[PromotedConstant]) -> SearchStudy:
     """Return a new ledger in an experiment's folder."""
     return SearchStudy(create_study(paths, space), space, promoted)
 
 
-def open_ledger(paths: ExperimentPaths, space: Space, promoted: Sequence[PromotedConstant]) -> SearchStudy:
+def open_search_study(paths: ExperimentPaths, space: Space, promoted: Sequence[PromotedConstant]) -> SearchStudy:
     """Return the ledger of an experiment, to go on with it; the caller holds the experiment's lock.
 
     Raises ExperimentError where it was written in a format that we do not know.
@@ -352,4 +354,4 @@ def open_ledger(paths: ExperimentPaths, space: Space, promoted: Sequence[Promote
     study = open_study(paths)
     trials = study.get_trials(deepcopy=False)
     trained = {trial._trial_id: trial.number for trial in trials if not {REPEAT, LEFT_OUT} & trial.user_attrs.keys()}
-    return SearchStudy(study, space, promoted, list(events(paths.journal, trained)))
+    return SearchStudy(study, space, promoted, list(read_events(paths.journal, trained)))

@@ -12,11 +12,11 @@ from tune.space.space import Space
 from tune.space.space_file import write_space
 
 
-def switch(paths: ExperimentPaths, space: Space, records: Iterable[Record]) -> None:
+def commit_edit(paths: ExperimentPaths, space: Space, records: Iterable[Record]) -> None:
     """Give an experiment another space and another ledger; the caller holds its lock.
 
     Killed before the folder is renamed, nothing has changed; after it, every reader sees the new files, and
-    ``finish_switch`` moves to their places those that still are in it.
+    ``recover_edit`` moves to their places those that still are in it.
     """
     aside = paths.folder / f"{paths.pending_edit.name}.new"
     shutil.rmtree(aside, ignore_errors=True)
@@ -28,13 +28,13 @@ def switch(paths: ExperimentPaths, space: Space, records: Iterable[Record]) -> N
     with (aside / paths.journal.name).open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(record, separators=(",", ":")) + "\n" for record in records)
     for path in (*aside.iterdir(), aside):
-        _to_disk(path)
+        _fsync_path(path)
     aside.rename(paths.pending_edit)
-    _to_disk(paths.folder)
-    finish_switch(paths)
+    _fsync_path(paths.folder)
+    recover_edit(paths)
 
 
-def finish_switch(paths: ExperimentPaths) -> None:
+def recover_edit(paths: ExperimentPaths) -> None:
     """Move to their places the files of a switch that was decided; forget one that was not."""
     shutil.rmtree(paths.folder / f"{paths.pending_edit.name}.new", ignore_errors=True)
     if not paths.pending_edit.is_dir():
@@ -42,10 +42,10 @@ def finish_switch(paths: ExperimentPaths) -> None:
     for path in sorted(paths.pending_edit.iterdir()):
         path.replace(paths.folder / path.name)
     paths.pending_edit.rmdir()
-    _to_disk(paths.folder)
+    _fsync_path(paths.folder)
 
 
-def _to_disk(path: Path) -> None:
+def _fsync_path(path: Path) -> None:
     held = os.open(path, os.O_RDONLY)
     try:
         os.fsync(held)

@@ -19,24 +19,24 @@ class VersionFolders:
         return number in self._led
 
     @property
-    def numbers(self) -> list[int]:
+    def trial_numbers(self) -> list[int]:
         """The trials that this driver leads or has led, in that order."""
         return list(self._led)
 
-    def lead(self, number: int) -> None:
+    def assign_folder(self, number: int) -> None:
         """Find the version of an open trial, or give it one."""
-        held = self._ledger.noted(number).get("version")
-        name = held or version_name(number, {} if number == BASELINE else self._ledger.values(number))
+        held = self._ledger.get_attributes(number).get("version")
+        name = held or version_name(number, {} if number == BASELINE else self._ledger.get_values(number))
         if held is None:
-            self._ledger.note(number, version=name)
+            self._ledger.set_attributes(number, version=name)
         self._led[number] = self._paths.version(name)
 
-    def of(self, number: int) -> VersionPaths:
+    def get_version(self, number: int) -> VersionPaths:
         """Return the version of any trial."""
         return self._led.get(number) or self._paths.version(self._ledger.version_of(number) or str(number))
 
-    def record(self, number: int) -> TrialRecord | None:
+    def read_trial_record(self, number: int) -> TrialRecord | None:
         """Return what a trial says of itself; None where it says nothing."""
         if number not in self._led and self._ledger.version_of(number) is None:
             return None
-        return read_record(self.of(number))
+        return read_record(self.get_version(number))

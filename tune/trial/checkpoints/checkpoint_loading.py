@@ -16,8 +16,8 @@ import torch
 
 from tune.errors import ExperimentError, suggest_name
 from tune.paths import VersionPaths, display_path
-from tune.trial.checkpoints.checkpoint_state import CheckpointState, read_mark
-from tune.trial.checkpoints.event_files import cut_back
+from tune.trial.checkpoints.checkpoint_state import CheckpointState, read_checkpoint_state
+from tune.trial.checkpoints.event_files import truncate_event_files
 from tune.trial.lightning.packages import PACKAGES
 from tune.trial.messages import TrialTask
 from tune.trial.system import find_model_class
@@ -53,23 +53,25 @@ def load_model(
     _check_arguments(model_class, arguments, path)
     held: Mapping[str, Any] = {}
     try:
-        _check_whole(path)
-        with _as_main(module) if trust else contextlib.nullcontext():
-            held = _read(path, trust=trust)
+        _check_checksums(path)
+        with _alias_as_main(module) if trust else contextlib.nullcontext():
+            held = _read_checkpoint(path, trust=trust)
             if not trust:
-                _check_inert(held, path)
+                _check_instantiator(held, path)
             given = {**_saved_object(held, model_class), **arguments}
             model: LightningModule = model_class.load_from_checkpoint(
                 path, map_location="cpu", weights_only=not trust, **given
             )
     except pickle.UnpicklingError as error:
-        what = f"the checkpoint holds more than weights and plain values: {_what(error)}"
+        what = f"the checkpoint holds more than weights and plain values: {_describe_blocked_class(error)}"
         hint = "Unpickling it may run code. If you trust whoever trained it: load(..., trust_checkpoints=True)."
         raise ExperimentError(display_path(path), what, hint) from error
     except ExperimentError:
         raise
     except Exception as error:  # the file may hold anything, and Lightning and the program's own class read it
-        raise ExperimentError(display_path(path), *_reason(error, model_class, held, arguments)) from error
+        raise ExperimentError(
+            display_path(path), *_describe_load_failure(error, model_class, held, arguments)
+        ) from error
     return model.eval()
 
 
@@ -82,12 +84,12 @@ def _check_arguments(model_class: type, arguments: Mapping[str, Any], path: Path
     if any(each.kind is each.VAR_KEYWORD for each in parameters):
         return
     for name in arguments:
-        if name not in (known := _parameters(model_class)):
+        if name not in (known := _list_parameters(model_class)):
             what = f"{model_class.__name__} has no argument {name!r}"
             raise ExperimentError(display_path(path), what, suggest_name(name, known, what="it has"))
 
 
-def _check_whole(path: Path) -> None:
+def _check_checksums(path: Path) -> None:
     """Raise ExperimentError where a bit was flipped: torch compares no checksum. 1 GB takes 0.3 s."""
     if not zipfile.is_zipfile(path):
         return  # torch says what else it is
@@ -99,7 +101,7 @@ def _check_whole(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _as_main(module: ModuleType) -> Iterator[None]:
+def _alias_as_main(module: ModuleType) -> Iterator[None]:
     """Let a script's classes be found where they were when it trained: pickles name them as those of ``__main__``."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = module
@@ -109,7 +111,7 @@ def _as_main(module: ModuleType) -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _read(path: Path, *, trust: bool) -> Mapping[str, Any]:
+def _read_checkpoint(path: Path, *, trust: bool) -> Mapping[str, Any]:
     held = torch.load(path, map_location="cpu", weights_only=not trust, mmap=zipfile.is_zipfile(path))
     return held if isinstance(held, dict) else {}
 
@@ -117,28 +119,28 @@ def _read(path: Path, *, trust: bool) -> Mapping[str, Any]:
 def _saved_object(held: Mapping[str, Any], model_class: type) -> dict[str, Any]:
     """Return the argument that ``save_hyperparameters(args)`` saved, by its name; Lightning makes a dict of it."""
     name, values = held.get("hparams_name"), held.get(HYPERPARAMETERS[0])
-    if not isinstance(values, dict) or "hparams_type" in held or name not in _parameters(model_class):
+    if not isinstance(values, dict) or "hparams_type" in held or name not in _list_parameters(model_class):
         return {}
     return {str(name): _Attributes(values)}
 
 
-def _parameters(model_class: type) -> list[str]:
+def _list_parameters(model_class: type) -> list[str]:
     """Return the names of the arguments of a module."""
     parameters = inspect.signature(model_class).parameters.values()
     return [each.name for each in parameters if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)]
 
 
-def _reason(
+def _describe_load_failure(
     error: Exception, model_class: type, held: Mapping[str, Any], arguments: Mapping[str, Any]
 ) -> tuple[str, str]:
     """Return why there is no model, and what to do; most often the checkpoint lacks arguments of the module."""
     name = model_class.__name__
     saved: Mapping[str, Any] = next((held[key] for key in HYPERPARAMETERS if isinstance(held.get(key), Mapping)), {})
-    absent = _unfilled(error, model_class)
+    absent = _parse_missing_arguments(error, model_class)
     what = f"{name} cannot be built without {', '.join(absent)}"
     if not absent and "loading state_dict" in _first_line(error):
         known = {*saved, held.get("hparams_name"), *arguments}
-        absent = [each for each in _parameters(model_class) if each not in known]
+        absent = [each for each in _list_parameters(model_class) if each not in known]
         what = f"{name} has weights of other shapes with its default for {', '.join(absent)}"
     if not absent:
         return f"no model comes of this checkpoint: {type(error).__name__}: {_first_line(error)}", _OURS
@@ -149,7 +151,7 @@ def _reason(
     return f"{what}, and the checkpoint has {has}", f"{hint}self.save_hyperparameters()."
 
 
-def _unfilled(error: Exception, model_class: type) -> list[str]:
+def _parse_missing_arguments(error: Exception, model_class: type) -> list[str]:
     """Return the arguments that a call of the module's, or a parent's, ``__init__`` lacked."""
     found = re.match(r"(\S+)\.__init__\(\) missing \d+ required .*arguments?: (.*)", str(error))
     if not isinstance(error, TypeError) or found is None:
@@ -158,7 +160,7 @@ def _unfilled(error: Exception, model_class: type) -> list[str]:
     return re.findall(r"'(\w+)'", found[2]) if is_ours else []
 
 
-def _check_inert(held: Mapping[str, Any], path: Path) -> None:
+def _check_instantiator(held: Mapping[str, Any], path: Path) -> None:
     """Raise ExperimentError where Lightning would call what the checkpoint names; 2.6 has a list, earlier ones none.
 
     Plain values can do that: LightningCLI puts the name of a function that makes the model beside its hyperparameters.
@@ -176,13 +178,13 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
 
 
-def _what(error: Exception) -> str:
+def _describe_blocked_class(error: Exception) -> str:
     """Return the class that stands in the way, out of torch's long message."""
     found = re.search(r"GLOBAL (\S+)", str(error))
     return f"a {found.group(1)}" if found else "objects of other classes"
 
 
-def is_plain(checkpoint: Path) -> bool:
+def is_weights_only(checkpoint: Path) -> bool:
     """Tell whether a checkpoint holds tensors and plain data alone: such a one runs nothing when it is loaded."""
     try:
         torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
@@ -194,7 +196,9 @@ def is_plain(checkpoint: Path) -> bool:
 TRUST = "With `--trust-checkpoints` it would have gone on from there, and run what code that file may hold."
 
 
-def gone_back(files: VersionPaths, task: TrialTask, *, trusts_checkpoints: bool) -> CheckpointState | None:
+def roll_back_to_checkpoint(
+    files: VersionPaths, task: TrialTask, *, trusts_checkpoints: bool
+) -> CheckpointState | None:
     """Put a version back to its last checkpoint, and return where that is; None: the trial starts anew.
 
     Where it has another trial's weights to take over, and has not yet, the checkpoint is made of them.
@@ -202,16 +206,16 @@ def gone_back(files: VersionPaths, task: TrialTask, *, trusts_checkpoints: bool)
     for left in files.checkpoints.glob(".*"):  # a checkpoint that was being written
         left.unlink(missing_ok=True)
     files.freed_note.unlink(missing_ok=True)
-    mark = read_mark(files.last_checkpoint)
+    mark = read_checkpoint_state(files.last_checkpoint)
     if mark is not None and mark.fit > 1:
         mark = None  # the fits before it would have to be repeated: all is
     n_mutations = len(task.mutations)
     if mark is not None and task.weights is not None and mark.n_mutations < n_mutations:
-        mark = mark.adopt(Path(task.weights), files.last_checkpoint, n_mutations)
-    if mark is not None and not trusts_checkpoints and not is_plain(files.last_checkpoint):
+        mark = mark.replace_weights(Path(task.weights), files.last_checkpoint, n_mutations)
+    if mark is not None and not trusts_checkpoints and not is_weights_only(files.last_checkpoint):
         sys.stderr.write(f"{files.last_checkpoint.name} holds more than plain data; the trial starts anew. {TRUST}\n")
         mark = None
     if mark is None:
         shutil.rmtree(files.program_checkpoints, ignore_errors=True)
-    cut_back(files.folder, mark)
+    truncate_event_files(files.folder, mark)
     return mark

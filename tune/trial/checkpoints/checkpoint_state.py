@@ -71,15 +71,15 @@ class CheckpointState:
             root = archive.namelist()[0].partition("/")[0]
             n_before = sum(name.endswith(f"/{MEMBER}") for name in archive.namelist())
             folder = f"{root}/{n_before}" if n_before else root
-            archive.writestr(f"{folder}/{MEMBER}", json.dumps(self._fields()))
+            archive.writestr(f"{folder}/{MEMBER}", json.dumps(self._field_values()))
 
-    def _fields(self) -> dict[str, Any]:
+    def _field_values(self) -> dict[str, Any]:
         """Return what ``asdict`` would, which copies each of a random state's numbers: milliseconds an epoch."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
-    def adopt(self, weights: Path, checkpoint: Path, n_mutations: int) -> "CheckpointState":
+    def replace_weights(self, weights: Path, checkpoint: Path, n_mutations: int) -> "CheckpointState":
         """Put another trial's ``weights`` into a ``checkpoint`` of this mark, and return the one that it has now."""
-        donor = read_mark(weights)
+        donor = read_checkpoint_state(weights)
         adopted = replace(self, built=donor.built if donor else [], n_mutations=n_mutations)
         with atomic_write(checkpoint) as aside:
             shutil.copyfile(weights, aside)
@@ -87,7 +87,7 @@ class CheckpointState:
         return adopted
 
 
-def read_mark(checkpoint: Path, *, whole: bool = True) -> CheckpointState | None:
+def read_checkpoint_state(checkpoint: Path, *, whole: bool = True) -> CheckpointState | None:
     """Return a checkpoint's last mark, or None where there is none that is whole.
 
     ``whole``: all of the checkpoint has to be, so all of it is read: somebody is to go on from it.
@@ -105,10 +105,10 @@ def read_mark(checkpoint: Path, *, whole: bool = True) -> CheckpointState | None
         return None
     except (NotImplementedError, zlib.error, RuntimeError):  # of an archive that others wrote: encrypted, or broken
         return None
-    return mark if mark is not None and _is_ours(mark) else None
+    return mark if mark is not None and _is_valid_state(mark) else None
 
 
-def _is_ours(mark: CheckpointState) -> bool:
+def _is_valid_state(mark: CheckpointState) -> bool:
     """Tell whether its fields are what we write; a trial that goes on believes them."""
     return (
         isinstance(mark.events, dict)

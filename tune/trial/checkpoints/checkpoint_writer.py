@@ -13,10 +13,10 @@ from typing import Any
 
 from tune.paths import VersionPaths, atomic_write
 from tune.trial.checkpoints.checkpoint_state import CheckpointState
-from tune.trial.checkpoints.event_files import event_sizes
+from tune.trial.checkpoints.event_files import read_event_sizes
 from tune.trial.checkpoints.fit_state import generator_states, validation_steps
-from tune.trial.disk_space import room_told
-from tune.trial.distributed.process_group import of_all_ranks
+from tune.trial.disk_space import translate_disk_full
+from tune.trial.distributed.process_group import gather_from_ranks
 from tune.trial.lightning.pbt import PbtState
 from tune.trial.process.seeding import rng_state
 
@@ -99,12 +99,12 @@ class CheckpointWriter:
             trainer.save_checkpoint(first)
             return
         self._files.checkpoints.mkdir(parents=True, exist_ok=True)
-        with atomic_write(first) as aside, room_told(self._files.folder, ours=True):
+        with atomic_write(first) as aside, translate_disk_full(self._files.folder, ours=True):
             trainer.save_checkpoint(aside)
             mark.write_into(aside)
 
 
-def make_mark(
+def create_checkpoint_state(
     trainer: Any,
     folder: Path,
     *,
@@ -124,26 +124,26 @@ def make_mark(
             logger.flush()
     n_steps = trainer.fit_loop.epoch_loop._batches_that_stepped  # noqa: SLF001 - what Lightning logs as the step
     own = {**rng_state(), "held": generator_states(trainer)}
-    rng, *elsewhere = of_all_ranks(own, trainer.world_size)
+    rng, *elsewhere = gather_from_ranks(own, trainer.world_size)
     return CheckpointState(
         curve=curve,
         others=others,
         last=last,
         fit=fit,
         step=n_steps if trainer.validating else n_steps - 1,
-        events=event_sizes(folder),
+        events=read_event_sizes(folder),
         rng=rng,
         rng_elsewhere=elsewhere,
         built=[] if mutant is None else mutant.built,
         n_mutations=0 if mutant is None else mutant.n_mutations,
         epoch_is_over=epoch_is_over,
         should_stop=bool(trainer.should_stop),
-        metrics=_scalars(trainer.callback_metrics),
+        metrics=_select_numeric_metrics(trainer.callback_metrics),
         validation_steps=validation_steps(trainer),
     )
 
 
-def _scalars(metrics: Mapping[str, Any]) -> dict[str, float]:
+def _select_numeric_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
     """Return the metrics that are numbers; a program may put anything there."""
     found = {}
     for name, value in metrics.items():

@@ -33,23 +33,23 @@ HEAD, CHECK = struct.Struct("<QI"), struct.Struct("<I")
 LENGTH_BYTES = 8
 
 
-def event_files(folder: Path) -> list[Path]:
+def list_event_files(folder: Path) -> list[Path]:
     """Return a version's event files."""
     return sorted(folder.glob(PATTERN))
 
 
-def event_sizes(folder: Path) -> dict[str, int]:
+def read_event_sizes(folder: Path) -> dict[str, int]:
     """Return the sizes of a version's event files, by name."""
-    return {path.name: path.stat().st_size for path in event_files(folder)}
+    return {path.name: path.stat().st_size for path in list_event_files(folder)}
 
 
-def cut_back(folder: Path, mark: CheckpointState | None, *, but: str | None = None) -> None:
+def truncate_event_files(folder: Path, mark: CheckpointState | None, *, but: str | None = None) -> None:
     """Take out of the event files, ``but`` one, what came after the checkpoint of ``mark``; None: everything.
 
     What the checkpoint's own epoch still logged behind it (the means of its training steps) stays: an epoch that is
     over is not logged again.
     """
-    for path in event_files(folder):
+    for path in list_event_files(folder):
         if path.name == but:
             continue
         size = 0 if mark is None else mark.events.get(path.name, 0)
@@ -57,13 +57,13 @@ def cut_back(folder: Path, mark: CheckpointState | None, *, but: str | None = No
             path.unlink()
         else:
             assert mark is not None
-            os.truncate(path, _end(path, size, mark.step))
+            os.truncate(path, _find_step_end(path, size, mark.step))
 
 
-def _end(path: Path, start: int, step: int) -> int:
+def _find_step_end(path: Path, start: int, step: int) -> int:
     """Return where the events of ``step`` that follow ``start`` end."""
     end = start
-    for event, after in _events(path, start):
+    for event, after in _read_events(path, start):
         tags = {value.tag for value in event.summary.value}
         if event.step != step or SESSION_END_INFO_TAG in tags:
             break
@@ -71,7 +71,7 @@ def _end(path: Path, start: int, step: int) -> int:
     return min(end, path.stat().st_size)
 
 
-def _events(path: Path, start: int) -> Iterator[tuple[Event, int]]:
+def _read_events(path: Path, start: int) -> Iterator[tuple[Event, int]]:
     """Yield each whole event and the place behind it; a process that was killed, or a full disk, may cut one short."""
     with path.open("rb") as file, contextlib.suppress(struct.error, DecodeError):
         file.seek(start)
@@ -87,7 +87,7 @@ def _events(path: Path, start: int) -> Iterator[tuple[Event, int]]:
             yield event, file.tell()
 
 
-def close_failed(
+def finalize_failed_version(
     files: VersionPaths, promoted: Mapping[str, Value], hardcoded: Mapping[str, Value], started: float
 ) -> None:
     """Write what is missing in the version of a trial that failed; ``started`` in seconds since the epoch."""
@@ -95,14 +95,14 @@ def close_failed(
     if not files.hparams.exists():
         with atomic_write(files.hparams) as aside:
             aside.write_text(hparams_yaml(promoted, {}, hardcoded), encoding="utf-8")
-    written = b"".join(path.read_bytes() for path in event_files(files.folder))
+    written = b"".join(path.read_bytes() for path in list_event_files(files.folder))
     if SESSION_END_INFO_TAG.encode() in written:
         return
     start = [] if SESSION_START_INFO_TAG.encode() in written else [session_start(promoted, started)]
-    _write(files, [*start, session_end("failed")])
+    _write_summaries(files, [*start, session_end("failed")])
 
 
-def _write(files: VersionPaths, summaries: list[Any]) -> None:
+def _write_summaries(files: VersionPaths, summaries: list[Any]) -> None:
     writer = EventFileWriter(str(files.folder))
     try:
         for summary in summaries:

@@ -23,28 +23,28 @@ GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, rando
 
 def generator_states(trainer: Any) -> list[Any]:
     """Return the states of the generators that the program made for its loaders, as JSON has them."""
-    return [generator_state(each) for each in _generators(trainer)]
+    return [generator_state(each) for each in _find_generators(trainer)]
 
 
 def restore_generators(trainer: Any, states: list[Any]) -> None:
     """Put these generators back, unless there are others now."""
-    generators = _generators(trainer)
+    generators = _find_generators(trainer)
     if len(generators) == len(states):
         for generator, state in zip(generators, states, strict=True):
             restore_generator(generator, state)
 
 
-def _generators(trainer: Any) -> list[Any]:
+def _find_generators(trainer: Any) -> list[Any]:
     """Return the generators that are attributes of the module, the data module, loaders, samplers and data sets."""
     found = {}
-    for owner in _owners(trainer):
+    for owner in _find_generator_owners(trainer):
         for value in getattr(owner, "__dict__", {}).values():
             if isinstance(value, GENERATORS):
                 found[id(value)] = value
     return list(found.values())
 
 
-def _owners(trainer: Any) -> Iterator[Any]:
+def _find_generator_owners(trainer: Any) -> Iterator[Any]:
     """Yield what may hold a generator; arbitrary objects are only asked for what is in their ``__dict__``."""
     waiting = [trainer.lightning_module, getattr(trainer, "datamodule", None)]
     for loop in (trainer.fit_loop, trainer.fit_loop.epoch_loop.val_loop):
@@ -84,7 +84,7 @@ def _on_device(value: Any, device: torch.device) -> Any:
     return [each.to(device) for each in value] if isinstance(value, list) else value.to(device)
 
 
-def numbers_of(pl_module: torch.nn.Module) -> dict[str, Any]:
+def read_number_attributes(pl_module: torch.nn.Module) -> dict[str, Any]:
     """Return the numbers, truth values and None that a module has as public attributes."""
     return {
         name: value
@@ -96,7 +96,9 @@ def numbers_of(pl_module: torch.nn.Module) -> dict[str, Any]:
 def changed_numbers(pl_module: torch.nn.Module, before: Mapping[str, Any]) -> dict[str, Any]:
     """Return those that are otherwise than ``before``: a training changes them, such as the weight of a loss."""
     missing = object()
-    return {name: value for name, value in numbers_of(pl_module).items() if before.get(name, missing) != value}
+    return {
+        name: value for name, value in read_number_attributes(pl_module).items() if before.get(name, missing) != value
+    }
 
 
 def validation_steps(trainer: Any) -> list[int]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tune.internals.patch import replaced
+from tune.internals.patch import patch_attribute
 
 DEFAULT = "checkpoints"
 """The name of Lightning's folder for a callback that is given none."""
@@ -55,7 +55,7 @@ class ProgramCheckpoints:
             return
         names = [callback.filename, getattr(callback, "CHECKPOINT_NAME_LAST", "last")]
         folder = os.path.abspath(str(dirpath))
-        callback.dirpath = self._redirect(folder, [_pattern_of(name, callback) for name in names])
+        callback.dirpath = self._redirect_folder(folder, [_pattern_of(name, callback) for name in names])
         self._listed |= {folder, os.path.realpath(folder)}
 
     def redirect_file(self, path: Any) -> Any:
@@ -64,9 +64,9 @@ class ProgramCheckpoints:
         if "://" in str(path) or Path(absolute).is_relative_to(self._folder.parent.parent):
             return path
         folder, name = os.path.split(absolute)
-        return os.path.join(self._redirect(folder, [re.compile(re.escape(name))]), name)
+        return os.path.join(self._redirect_folder(folder, [re.compile(re.escape(name))]), name)
 
-    def _redirect(self, folder: str, patterns: list[re.Pattern[str]]) -> str:
+    def _redirect_folder(self, folder: str, patterns: list[re.Pattern[str]]) -> str:
         version = self._folder.parent.parent
         inside = os.path.relpath(folder, version if Path(folder).is_relative_to(version) else None)
         name = inside if not inside.startswith("..") else os.path.join("elsewhere", *Path(folder).parts[1:])
@@ -82,13 +82,13 @@ class ProgramCheckpoints:
     def _patch_reads(self) -> None:
         if not self._patches_reads:
             self._patches_reads = True
-            self._patches.enter_context(_reads_redirected(self))
+            self._patches.enter_context(_redirect_reads(self))
 
     def close(self) -> None:
         """Let Python read what the paths say."""
         self._patches.close()
 
-    def find(self, path: Any) -> Any:
+    def find_path(self, path: Any) -> Any:
         """Return the path of the trial's that a path stands for; the path itself where it stands for none."""
         if not isinstance(path, str | os.PathLike):
             return path
@@ -101,11 +101,11 @@ class ProgramCheckpoints:
         if self._default is not None and OF_A_VERSION.fullmatch(folder):
             own = os.path.join(self._default, name)
             return own if os.path.isfile(own) else path
-        if folder not in self._patterns and any(self._is_the_trials(each, name) for each in self._patterns):
+        if folder not in self._patterns and any(self._is_redirected(each, name) for each in self._patterns):
             folder = os.path.realpath(folder)
-        return os.path.join(self._directories[folder], name) if self._is_the_trials(folder, name) else path
+        return os.path.join(self._directories[folder], name) if self._is_redirected(folder, name) else path
 
-    def _is_the_trials(self, folder: str, name: str) -> bool:
+    def _is_redirected(self, folder: str, name: str) -> bool:
         return any(pattern.fullmatch(name) for pattern in self._patterns.get(folder, ()))
 
     def find_folder(self, path: Any) -> str | None:
@@ -117,7 +117,7 @@ class ProgramCheckpoints:
             return self._default if os.path.isdir(self._default) else None
         return self._directories[folder] if folder in self._listed else None
 
-    def list_with(self, function: Callable[..., Any], path: Any) -> list[Any]:
+    def list_folder(self, function: Callable[..., Any], path: Any) -> list[Any]:
         """Return what a folder holds: the trial's checkpoints, and what else is there."""
         folder, target = os.path.abspath(os.fsdecode(os.fspath(path))), self.find_folder(path)
         entries: list[Any] = []
@@ -127,7 +127,7 @@ class ProgramCheckpoints:
                 return entries
         taken = {_name_of(entry) for entry in entries}
         for entry in function(path):
-            if _name_of(entry) not in taken and not self._is_the_trials(folder, _name_of(entry)):
+            if _name_of(entry) not in taken and not self._is_redirected(folder, _name_of(entry)):
                 entries.append(entry)
         return entries
 
@@ -168,37 +168,37 @@ def _pattern_of(name: str | None, callback: Any) -> re.Pattern[str]:
 
 
 @contextlib.contextmanager
-def checkpoints_redirected(package: ModuleType, checkpoints: ProgramCheckpoints) -> Iterator[None]:
+def redirect_checkpoints(package: ModuleType, checkpoints: ProgramCheckpoints) -> Iterator[None]:
     """Redirect what the program writes by Lightning's means, and what Python reads of it."""
     callback, trainer = package.callbacks.ModelCheckpoint, package.Trainer
     with contextlib.ExitStack() as patches:
         for owner, name, wrap in (
-            (callback, "__init__", _redirected_after),
-            (callback, "setup", _redirected_before),
-            (trainer, "save_checkpoint", _saved_elsewhere),
+            (callback, "__init__", _wrap_init),
+            (callback, "setup", _wrap_setup),
+            (trainer, "save_checkpoint", _wrap_save_checkpoint),
         ):
-            patches.enter_context(replaced(owner, name, wrap(getattr(owner, name), checkpoints)))
+            patches.enter_context(patch_attribute(owner, name, wrap(getattr(owner, name), checkpoints)))
         patches.callback(checkpoints.close)
         yield
 
 
 @contextlib.contextmanager
-def _reads_redirected(checkpoints: ProgramCheckpoints) -> Iterator[None]:
+def _redirect_reads(checkpoints: ProgramCheckpoints) -> Iterator[None]:
     """Let Python open, and look for, what is at a path of the program's where it is."""
     abilities = (os.supports_fd, os.supports_dir_fd, os.supports_follow_symlinks)
     with contextlib.ExitStack() as patches:
         for owner, name, wrap in (
-            (builtins, "open", _found),
-            (io, "open", _found),
-            (os, "stat", _found_either),
-            (os, "lstat", _found),
-            (os, "access", _found),
-            (os, "remove", _found),
-            (os, "unlink", _found),
-            (os, "rename", _found),
-            (os, "replace", _found),
-            (os, "listdir", _listed),
-            (os, "scandir", _scanned),
+            (builtins, "open", _wrap_file_function),
+            (io, "open", _wrap_file_function),
+            (os, "stat", _wrap_stat),
+            (os, "lstat", _wrap_file_function),
+            (os, "access", _wrap_file_function),
+            (os, "remove", _wrap_file_function),
+            (os, "unlink", _wrap_file_function),
+            (os, "rename", _wrap_file_function),
+            (os, "replace", _wrap_file_function),
+            (os, "listdir", _wrap_listdir),
+            (os, "scandir", _wrap_scandir),
         ):
             before = getattr(owner, name)
             replacement = wrap(before, checkpoints)
@@ -206,11 +206,11 @@ def _reads_redirected(checkpoints: ProgramCheckpoints) -> Iterator[None]:
                 if before in able:
                     able.add(replacement)
                     patches.callback(able.discard, replacement)
-            patches.enter_context(replaced(owner, name, replacement))
+            patches.enter_context(patch_attribute(owner, name, replacement))
         yield
 
 
-def _redirected_after(init: Callable[..., None], checkpoints: ProgramCheckpoints) -> Callable[..., None]:
+def _wrap_init(init: Callable[..., None], checkpoints: ProgramCheckpoints) -> Callable[..., None]:
     @functools.wraps(init)
     def replacement(callback: Any, *args: Any, **given: Any) -> None:
         init(callback, *args, **given)
@@ -220,7 +220,7 @@ def _redirected_after(init: Callable[..., None], checkpoints: ProgramCheckpoints
     return replacement
 
 
-def _redirected_before(setup: Callable[..., None], checkpoints: ProgramCheckpoints) -> Callable[..., None]:
+def _wrap_setup(setup: Callable[..., None], checkpoints: ProgramCheckpoints) -> Callable[..., None]:
     @functools.wraps(setup)
     def replacement(callback: Any, *args: Any, **given: Any) -> None:
         checkpoints.redirect_callback(callback)
@@ -229,7 +229,7 @@ def _redirected_before(setup: Callable[..., None], checkpoints: ProgramCheckpoin
     return replacement
 
 
-def _saved_elsewhere(save: Callable[..., None], checkpoints: ProgramCheckpoints) -> Callable[..., None]:
+def _wrap_save_checkpoint(save: Callable[..., None], checkpoints: ProgramCheckpoints) -> Callable[..., None]:
     @functools.wraps(save)
     def replacement(trainer: Any, filepath: Any, *args: Any, **given: Any) -> None:
         save(trainer, checkpoints.redirect_file(filepath), *args, **given)
@@ -237,22 +237,22 @@ def _saved_elsewhere(save: Callable[..., None], checkpoints: ProgramCheckpoints)
     return replacement
 
 
-def _found(function: Callable[..., Any], checkpoints: ProgramCheckpoints) -> Callable[..., Any]:
-    return _with_paths(function, checkpoints.find)
+def _wrap_file_function(function: Callable[..., Any], checkpoints: ProgramCheckpoints) -> Callable[..., Any]:
+    return _wrap_path_function(function, checkpoints.find_path)
 
 
-def _found_either(function: Callable[..., Any], checkpoints: ProgramCheckpoints) -> Callable[..., Any]:
+def _wrap_stat(function: Callable[..., Any], checkpoints: ProgramCheckpoints) -> Callable[..., Any]:
     """Find files, and folders that are nowhere but in the trial."""
 
     def find(path: Any) -> Any:
-        found = checkpoints.find(path)
+        found = checkpoints.find_path(path)
         folder = checkpoints.find_folder(path) if found is path else None
         return found if folder is None or os.path.lexists(path) else folder
 
-    return _with_paths(function, find)
+    return _wrap_path_function(function, find)
 
 
-def _with_paths(function: Callable[..., Any], find: Callable[[Any], Any]) -> Callable[..., Any]:
+def _wrap_path_function(function: Callable[..., Any], find: Callable[[Any], Any]) -> Callable[..., Any]:
     """Return a function of one path, or of two in `rename` and `replace`, that is given what each stands for."""
     positions = 2 if function.__name__ in {"rename", "replace"} else 1
     keywords = ("src", "dst") if positions > 1 else ("file", "path")
@@ -268,21 +268,21 @@ def _with_paths(function: Callable[..., Any], find: Callable[[Any], Any]) -> Cal
     return replacement
 
 
-def _listed(listdir: Callable[..., Any], checkpoints: ProgramCheckpoints) -> Callable[..., Any]:
+def _wrap_listdir(listdir: Callable[..., Any], checkpoints: ProgramCheckpoints) -> Callable[..., Any]:
     @functools.wraps(listdir)
     def replacement(path: Any = ".") -> Any:
         if checkpoints.find_folder(path) is None:
             return listdir(path)
-        return checkpoints.list_with(listdir, path)
+        return checkpoints.list_folder(listdir, path)
 
     return replacement
 
 
-def _scanned(scandir: Callable[..., Any], checkpoints: ProgramCheckpoints) -> Callable[..., Any]:
+def _wrap_scandir(scandir: Callable[..., Any], checkpoints: ProgramCheckpoints) -> Callable[..., Any]:
     @functools.wraps(scandir)
     def replacement(path: Any = ".") -> Any:
         if checkpoints.find_folder(path) is None:
             return scandir(path)
-        return _Listing(checkpoints.list_with(scandir, path))
+        return _Listing(checkpoints.list_folder(scandir, path))
 
     return replacement

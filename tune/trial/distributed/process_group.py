@@ -43,11 +43,11 @@ class DistributedContext:
     """1: the trial is this process alone."""
 
     @property
-    def leads(self) -> bool:
+    def is_rank_zero(self) -> bool:
         """Whether it is the one that reports, and writes the version."""
         return self.rank == 0
 
-    def environment(self, port: int) -> dict[str, str]:
+    def build_environment(self, port: int) -> dict[str, str]:
         """Return what ``torchrun`` would set; programs, and Lightning, read it."""
         return {
             "RANK": str(self.rank),
@@ -59,15 +59,15 @@ class DistributedContext:
             "MASTER_PORT": str(port),
         }
 
-    def arguments(self, given: Mapping[str, Any], package: ModuleType) -> dict[str, Any]:
+    def build_distributed_arguments(self, given: Mapping[str, Any], package: ModuleType) -> dict[str, Any]:
         """Return the Trainer's arguments that make it one of several; none where the trial is one process."""
         if self.n_ranks == 1:
             return {}
         return {
             "devices": self.n_ranks,
             "num_nodes": 1,
-            "strategy": _parallel(given.get("strategy")),
-            "plugins": _plugins(given.get("plugins"), package),
+            "strategy": _choose_strategy(given.get("strategy")),
+            "plugins": _build_plugins(given.get("plugins"), package),
         }
 
 
@@ -75,7 +75,7 @@ ALONE = DistributedContext()
 """The whole trial is this process."""
 
 
-def open_store() -> tuple[socket.socket, int]:
+def open_store_socket() -> tuple[socket.socket, int]:
     """Return a socket for the store of rank 0, on the loopback address, and its port."""
     listener = socket.socket()
     listener.bind((LOOPBACK, 0))
@@ -84,19 +84,21 @@ def open_store() -> tuple[socket.socket, int]:
 
 
 @contextlib.contextmanager
-def grouped(seat: DistributedContext, port: int, listener: socket.socket | None, *, on_cpu: bool) -> Iterator[None]:
+def join_process_group(
+    seat: DistributedContext, port: int, listener: socket.socket | None, *, on_cpu: bool
+) -> Iterator[None]:
     """Be one of the process group meanwhile; rank 0 brings the ``listener``. It is left in any case, or given up.
 
     ``on_cpu``: no process has a GPU. The group is then one of ``gloo``, which Lightning knows by that name.
     """
-    os.environ.update(seat.environment(port))
+    os.environ.update(seat.build_environment(port))
     if sys.platform == "linux":
         os.environ.update({name: os.environ.get(name, "lo") for name in INTERFACES})
     store = distributed.TCPStore(  # type: ignore[attr-defined]
         LOOPBACK,
         port,
         seat.n_ranks,
-        seat.leads,
+        seat.is_rank_zero,
         timedelta(seconds=MEETING_S),
         wait_for_workers=False,
         master_listen_fd=None if listener is None else listener.detach(),
@@ -111,10 +113,10 @@ def grouped(seat: DistributedContext, port: int, listener: socket.socket | None,
     try:
         yield
     finally:
-        _leave()
+        _destroy_process_group()
 
 
-def of_all_ranks(value: Any, n_ranks: int) -> list[Any]:
+def gather_from_ranks(value: Any, n_ranks: int) -> list[Any]:
     """Return what each process holds, in the order of their ranks; all of them have to ask."""
     held = [value] * n_ranks
     if n_ranks > 1:
@@ -122,21 +124,21 @@ def of_all_ranks(value: Any, n_ranks: int) -> list[Any]:
     return held
 
 
-def _leave() -> None:
+def _destroy_process_group() -> None:
     """End the process group; a thread does it, for what another process left undone may keep it waiting."""
     thread = threading.Thread(target=distributed.destroy_process_group, name="leave", daemon=True)
     thread.start()
     thread.join(LEAVING_S)
 
 
-def _parallel(given: Any) -> Any:
+def _choose_strategy(given: Any) -> Any:
     """Return the program's or the space's strategy, as one whose processes run already."""
     if given in (None, "auto", "dp"):
         return "ddp"
     return STARTING.sub("", given) if isinstance(given, str) else given
 
 
-def _plugins(given: Any, package: ModuleType) -> list[Any]:
+def _build_plugins(given: Any, package: ModuleType) -> list[Any]:
     """Return the program's plugins, and what says to Lightning that somebody else has started the processes."""
     environments = importlib.import_module(f"{package.__name__}.plugins.environments")
     listed = list(given) if isinstance(given, list | tuple) else [] if given is None else [given]

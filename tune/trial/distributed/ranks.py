@@ -27,14 +27,14 @@ from setproctitle import setproctitle
 
 from tune.experiment.records import HUNG, Failure
 from tune.promotion.execute import Executor
-from tune.trial.distributed.process_group import DistributedContext, grouped, open_store
-from tune.trial.failure import ChildFailure, failure_of, print_uncaught
-from tune.trial.lightning.legacy_api import explained
+from tune.trial.distributed.process_group import DistributedContext, join_process_group, open_store_socket
+from tune.trial.failure import ChildFailure, create_failure, print_uncaught
+from tune.trial.lightning.legacy_api import add_upgrade_hint
 from tune.trial.messages import Job
 from tune.trial.process.channel import SAID
 from tune.trial.process.child_processes import ForkedChild
 from tune.trial.process.gpu_devices import cap_gpu_memory
-from tune.trial.program_run import ProgramRun, ProgramTraces, execute, unheard
+from tune.trial.program_run import ProgramRun, ProgramTraces, execute_program, ignore_report
 
 TICK_S = 0.2
 GRACE_S = 10
@@ -68,7 +68,7 @@ class RankGroup:
         """Fork them; ``die`` ends this process, for the reason that it is given."""
         self._job = job
         self._die = die
-        self._listener, self._port = open_store()
+        self._listener, self._port = open_store_socket()
         self._ranks = {
             rank: ForkedChild(functools.partial(_run_rank, job, executor, order, rank, self._port))
             for rank in range(1, job.n_ranks)
@@ -80,7 +80,7 @@ class RankGroup:
         return {rank: child.pid for rank, child in self._ranks.items()}
 
     @contextlib.contextmanager
-    def joined(
+    def run_with_ranks(
         self, on_end: Callable[[Sequence[RankResult]], None], on_stuck: Callable[[BaseException], None]
     ) -> Iterator[DistributedContext]:
         """Be rank 0 of the process group meanwhile; ``on_end`` is given what the others did.
@@ -90,22 +90,25 @@ class RankGroup:
         seat = DistributedContext(n_ranks=self._job.n_ranks)
         failed, earlier = 0.0, None
         try:
-            with self._watched(on_stuck), grouped(seat, self._port, self._listener, on_cpu=_is_on_cpu(self._job)):
+            with (
+                self._watch_in_thread(on_stuck),
+                join_process_group(seat, self._port, self._listener, on_cpu=_is_on_cpu(self._job)),
+            ):
                 try:
                     yield seat
-                    self._wait()
+                    self._wait_for_ranks()
                 except BaseException:
                     failed = time.time()
                     raise
         except BaseException:
-            earlier = self._end(failed or time.time())
+            earlier = self._stop_other_ranks(failed or time.time())
             if earlier is None:
                 raise
         if earlier is not None:  # raised here, it does not come with what only followed from it
             raise earlier
         on_end([child.result for child in self._ranks.values()])
 
-    def _wait(self) -> None:
+    def _wait_for_ranks(self) -> None:
         """Wait for the others, this one being through; raise what one of them failed of."""
         until = time.monotonic() + LAST_S
         for rank, child in self._ranks.items():
@@ -115,9 +118,9 @@ class RankGroup:
             if child.how_it_died is not None:
                 self._die(_describe_death(rank, child))
             if child.result.failure is not None:
-                raise _failure_of(child.result)
+                raise _create_rank_failure(child.result)
 
-    def _end(self, failed: float) -> ChildFailure | None:
+    def _stop_other_ranks(self, failed: float) -> ChildFailure | None:
         """End the others; return what to raise if one of them failed before this one, at ``failed``."""
         until = time.monotonic() + GRACE_S
         for child in self._ranks.values():
@@ -128,13 +131,13 @@ class RankGroup:
             child.kill()
         bad = [child.result for child in self._ranks.values() if child.is_through and child.result.failure is not None]
         first = min(bad, key=lambda share: share.failed, default=None)
-        return _failure_of(first) if first is not None and first.failed < failed else None
+        return _create_rank_failure(first) if first is not None and first.failed < failed else None
 
     @contextlib.contextmanager
-    def _watched(self, on_stuck: Callable[[BaseException], None]) -> Iterator[None]:
+    def _watch_in_thread(self, on_stuck: Callable[[BaseException], None]) -> Iterator[None]:
         """End this process where another one ended badly and this one does not notice, as in a call of NCCL's."""
         over = threading.Event()
-        thread = threading.Thread(target=self._watch, args=(on_stuck, over), name="ranks", daemon=True)
+        thread = threading.Thread(target=self._watch_ranks, args=(on_stuck, over), name="ranks", daemon=True)
         thread.start()
         try:
             yield
@@ -142,10 +145,10 @@ class RankGroup:
             over.set()
             thread.join()
 
-    def _watch(self, on_stuck: Callable[[BaseException], None], over: threading.Event) -> None:
+    def _watch_ranks(self, on_stuck: Callable[[BaseException], None], over: threading.Event) -> None:
         while not over.wait(TICK_S):
             through = [(rank, child) for rank, child in self._ranks.items() if child.poll(0)]
-            bad = next(((rank, child) for rank, child in through if _ended_badly(child)), None)
+            bad = next(((rank, child) for rank, child in through if _has_failed(child)), None)
             if bad is None:
                 continue
             if over.wait(GRACE_S):
@@ -153,7 +156,7 @@ class RankGroup:
             rank, child = bad
             if child.how_it_died is not None:
                 self._die(_describe_death(rank, child))
-            on_stuck(_failure_of(child.result))
+            on_stuck(_create_rank_failure(child.result))
             os._exit(SAID)
 
 
@@ -161,7 +164,7 @@ def _is_on_cpu(job: Job) -> bool:
     return job.trainer.get("accelerator") == "cpu"
 
 
-def _ended_badly(child: ForkedChild) -> bool:
+def _has_failed(child: ForkedChild) -> bool:
     return child.how_it_died is not None or child.result.failure is not None
 
 
@@ -171,7 +174,7 @@ def _describe_death(rank: int, child: ForkedChild) -> str:
     return how if how.startswith("the program called") else f"rank {rank} of the trial died: {how}"
 
 
-def _failure_of(share: RankResult) -> ChildFailure:
+def _create_rank_failure(share: RankResult) -> ChildFailure:
     assert share.failure is not None
     return ChildFailure(replace(share.failure, message=f"{share.failure.message} (rank {share.rank})"), share.trace)
 
@@ -185,12 +188,12 @@ def _run_rank(job: Job, executor: Executor, order: ProgramRun, rank: int, port: 
     traces: list[ProgramTraces] = []
     failure, failed, trace = None, math.inf, ""
     try:
-        with grouped(seat, port, None, on_cpu=_is_on_cpu(job)):
+        with join_process_group(seat, port, None, on_cpu=_is_on_cpu(job)):
             cap_gpu_memory(job.gpu_share, job.context_bytes)
-            execute(job, executor, order, seat, unheard, lambda: None, traces.append)
+            execute_program(job, executor, order, seat, ignore_report, lambda: None, traces.append)
     except BaseException as error:  # the program may raise anything
         failed, trace = time.time(), "".join(traceback.format_exception(error))
-        failure = explained(failure_of(error, job), executor.snapshot.stored_program)
+        failure = add_upgrade_hint(create_failure(error, job), executor.snapshot.stored_program)
         print_uncaught(error)
     return RankResult(
         rank=rank,

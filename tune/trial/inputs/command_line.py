@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from tune.errors import ProgramError, UnreadOptionError
-from tune.internals.patch import replaced
+from tune.internals.patch import patch_attribute
 from tune.promotion.execute import IN_FORCE
 from tune.promotion.options.declared_options import Option, OptionParser, option_words
 from tune.space.dimensions import Value
@@ -72,18 +72,18 @@ class CommandLine:
         """For trial.json, by option: ``value``, as the program's parser returned it, and ``where``: which one."""
 
     @contextlib.contextmanager
-    def in_place(self) -> Iterator[None]:
+    def install_patches(self) -> Iterator[None]:
         """Let the program find its words, and follow its parser."""
         sys.argv[:] = self._words
         with contextlib.ExitStack() as patches:
             if self._notes_reads:
-                patches.enter_context(replaced(sys, "argv", NotedWords(self._words, self._log, named=True)))
-            for owner, name, follow in self._followed():
-                patches.enter_context(replaced(owner, name, follow(getattr(owner, name))))
+                patches.enter_context(patch_attribute(sys, "argv", NotedWords(self._words, self._log, named=True)))
+            for owner, name, follow in self._list_parser_hooks():
+                patches.enter_context(patch_attribute(owner, name, follow(getattr(owner, name))))
             yield
 
     @property
-    def reads(self) -> OptionReads:
+    def observed_reads(self) -> OptionReads:
         """What was read so far."""
         if not self._notes_reads:
             return OptionReads()
@@ -109,7 +109,7 @@ class CommandLine:
             raise refusal.with_traceback(end.__traceback__) from end
         if not is_probe or (end.__context__ is not None and program_frames(end.__context__)):
             return  # the program raised something, and its library made an exit of it
-        *_, last = _traces(end.__traceback__)
+        *_, last = _walk_tracebacks(end.__traceback__)
         module = last.tb_frame.f_globals
         if IN_FORCE not in module and module.get("__name__") != "argparse":  # its `error` may be called by the program
             said = str(end.__context__ or "") or f"exit status {end.code}"
@@ -126,29 +126,29 @@ class CommandLine:
         place = self._program.name_of(self._program.path)
         raise ProgramError(place, what, f"{hint}; `promote` takes it as --args.") from end
 
-    def _followed(self) -> Iterator[tuple[Any, str, Callable[[Any], Any]]]:
+    def _list_parser_hooks(self) -> Iterator[tuple[Any, str, Callable[[Any], Any]]]:
         """Yield the functions of parsers that are followed: owner, name, and what makes the one in its place."""
         parser = argparse.ArgumentParser
-        yield parser, "exit", self._exit
-        yield parser, "parse_args", self._parsing
-        yield parser, "parse_known_args", self._parse_known_args
+        yield parser, "exit", self._wrap_exit
+        yield parser, "parse_args", self._wrap_parse
+        yield parser, "parse_known_args", self._wrap_parse_known_args
         texts = [source.raw for source in self._program.sources.values()]
         if any(name in text for name in CONFIG_PARSERS for text in texts):
             with contextlib.suppress(ImportError):
                 other = importlib.import_module("jsonargparse").ArgumentParser
-                yield other, "error", self._error
-                yield other, "parse_args", self._parse_config
+                yield other, "error", self._wrap_error
+                yield other, "parse_args", self._wrap_config_parse
         if any(b"hydra" in text for text in texts):
             with contextlib.suppress(ImportError, AttributeError):
                 loader = importlib.import_module("hydra._internal.config_loader_impl").ConfigLoaderImpl
-                yield loader, "load_configuration", self._compose
+                yield loader, "load_configuration", self._wrap_compose
         if any(b"click" in text or b"typer" in text for text in texts):
             with contextlib.suppress(ImportError):
                 click = importlib.import_module("click")
-                yield click.Command, "invoke", self._invoke
-                yield click.UsageError, "show", self._show
+                yield click.Command, "invoke", self._wrap_invoke
+                yield click.UsageError, "show", self._wrap_show
 
-    def _exit(self, before: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrap_exit(self, before: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(before)
         def replacement(parser: Any, status: int = 0, message: str | None = None) -> Any:
             if status and message:
@@ -158,7 +158,7 @@ class CommandLine:
 
         return replacement
 
-    def _error(self, before: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrap_error(self, before: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(before)
         def replacement(parser: Any, message: str, *args: Any, **given: Any) -> Any:
             self._said = message
@@ -167,7 +167,7 @@ class CommandLine:
 
         return replacement
 
-    def _parsing(self, before: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrap_parse(self, before: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(before)
         def replacement(*args: Any, **given: Any) -> Any:
             self._n_parsing += 1
@@ -178,14 +178,14 @@ class CommandLine:
 
         return replacement
 
-    def _parse_known_args(self, before: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrap_parse_known_args(self, before: Callable[..., Any]) -> Callable[..., Any]:
         inner = [0]  # how many of them run: a subparser's is called by its parser's
-        parse = self._parsing(before)
+        parse = self._wrap_parse(before)
 
         @functools.wraps(before)
         def replacement(parser: Any, args: Any = None, namespace: Any = None, **given: Any) -> Any:
             given_words = sys.argv[1:] if args is None else args
-            words = given_words.quietly() if isinstance(given_words, NotedWords) else list(given_words)
+            words = given_words.copy_silently() if isinstance(given_words, NotedWords) else list(given_words)
             args = args if isinstance(args, NotedWords | None) else words  # it may be an iterator
             inner[0] += 1
             try:
@@ -197,7 +197,7 @@ class CommandLine:
             self._log.words.update(set(words) - set(rest))
             if type(parsed) is not argparse.Namespace:
                 return parsed, rest
-            actions = dict(_actions(parser))
+            actions = dict(_list_actions(parser))
             dests = {
                 key: actions[name].dest
                 for key, option in self._options.items()
@@ -208,15 +208,17 @@ class CommandLine:
                 self._note_value(key, getattr(parsed, dest), "argparse")
             if not self._notes_reads:
                 return parsed, rest
-            own = {key for key, dest in dests.items() if all(_is_plain(each, dest) for each in actions.values())}
+            own = {
+                key for key, dest in dests.items() if all(_is_standard_action(each, dest) for each in actions.values())
+            }
             log = note_reads(parsed) if namespace is None else NamespaceLog(read={ANY})
             self._parsed.append(({key: dests[key] for key in own}, log))
             return parsed, NotedWords(rest, self._log)
 
         return replacement
 
-    def _parse_config(self, before: Callable[..., Any]) -> Callable[..., Any]:
-        parse = self._parsing(before)
+    def _wrap_config_parse(self, before: Callable[..., Any]) -> Callable[..., Any]:
+        parse = self._wrap_parse(before)
 
         @functools.wraps(before)
         def replacement(*args: Any, **given: Any) -> Any:
@@ -225,13 +227,13 @@ class CommandLine:
                 self._log.words.update(self._words)  # it has left none over
                 held = config.as_dict()
                 for key, option in self._options.items():
-                    for value in _in_config(held, option):
+                    for value in _find_in_config(held, option):
                         self._note_value(key, value, "jsonargparse")
             return config
 
         return replacement
 
-    def _compose(self, before: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrap_compose(self, before: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(before)
         def replacement(*args: Any, **given: Any) -> Any:
             config = before(*args, **given)
@@ -239,13 +241,13 @@ class CommandLine:
             with omegaconf.read_write(config), omegaconf.open_dict(config):
                 config.hydra.run.dir = str(self._folder / HYDRA_FOLDER)  # trials of one second would share it
             for key, option in self._options.items():
-                for value in _composed(config, option, omegaconf.OmegaConf):
+                for value in _find_composed_value(config, option, omegaconf.OmegaConf):
                     self._note_value(key, value, "hydra")
             return config
 
         return replacement
 
-    def _invoke(self, before: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrap_invoke(self, before: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(before)
         def replacement(command: Any, context: Any) -> Any:
             for key, option in self._options.items():
@@ -255,7 +257,7 @@ class CommandLine:
 
         return replacement
 
-    def _show(self, before: Callable[..., Any]) -> Callable[..., Any]:
+    def _wrap_show(self, before: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(before)
         def replacement(error: Any, *args: Any, **given: Any) -> Any:
             self._refusal = self._said = error.format_message()
@@ -268,24 +270,24 @@ class CommandLine:
         if isinstance(wanted, bool) and isinstance(value, bool) and value != wanted:
             what = f"{key} is not in force: the search set {wanted}, and {parser} made {value} of the word for it"
             raise ProgramError(self._options[key].where, what, "Let the program's parser tell true from false.")
-        self.found[key] = {"value": _plain(value), "where": f"what {parser} returned"}
+        self.found[key] = {"value": _to_json_value(value), "where": f"what {parser} returned"}
 
 
-def _actions(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.Action]]:
+def _list_actions(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.Action]]:
     """Yield a parser's actions by the names of their options; those of subparsers too."""
     for action in parser._actions:
         yield from ((name, action) for name in action.option_strings)
         if isinstance(action, argparse._SubParsersAction):
             for inner in action.choices.values():
-                yield from _actions(inner)
+                yield from _list_actions(inner)
 
 
-def _is_plain(action: argparse.Action, dest: str) -> bool:
+def _is_standard_action(action: argparse.Action, dest: str) -> bool:
     """Tell whether an action does nothing but set its attribute, where that is ``dest``."""
     return action.dest != dest or type(action).__module__ == "argparse"
 
 
-def _in_config(held: Mapping[str, Any], option: Option) -> Iterator[Any]:
+def _find_in_config(held: Mapping[str, Any], option: Option) -> Iterator[Any]:
     """Yield what jsonargparse's config says of an option: in a subcommand's part, and where a class is chosen too."""
     command = held.get("subcommand")
     found: Any = held.get(command, held) if isinstance(command, str) else held
@@ -299,7 +301,7 @@ def _in_config(held: Mapping[str, Any], option: Option) -> Iterator[Any]:
     yield found
 
 
-def _composed(config: Any, option: Option, reader: Any) -> Iterator[Any]:
+def _find_composed_value(config: Any, option: Option, reader: Any) -> Iterator[Any]:
     """Yield what hydra's config says of a value, or of a config group; nothing where only the program can tell."""
     with contextlib.suppress(Exception):  # an interpolation of the program's own resolvers
         value = config.hydra.runtime.choices.get(option.dest, reader.select(config, option.dest, default=reader))
@@ -320,19 +322,19 @@ def _message_of_exit(end: SystemExit) -> str | None:
     return None if message is None else str(message())
 
 
-def _plain(value: Any) -> Any:
+def _to_json_value(value: Any) -> Any:
     match value:
         case None | bool() | int() | float() | str():
             return value
         case list() | tuple():
-            return [_plain(each) for each in value]
+            return [_to_json_value(each) for each in value]
         case PurePath():
             return str(value)
         case _:
             return repr(value)
 
 
-def _traces(trace: TracebackType | None) -> Iterator[TracebackType]:
+def _walk_tracebacks(trace: TracebackType | None) -> Iterator[TracebackType]:
     while trace is not None:
         yield trace
         trace = trace.tb_next

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tune.internals.patch import replaced
+from tune.internals.patch import patch_attribute
 from tune.paths import atomic_write
 from tune.promotion.configs.config_file import ConfigPlace, rewrite_config
 from tune.promotion.configs.hydra_values import config_files
@@ -39,39 +39,39 @@ class SnapshotConfigs:
         self._opened: set[str] = set()  # names of the files that were opened
 
     @contextlib.contextmanager
-    def in_place(self) -> Iterator[None]:
+    def install_patches(self) -> Iterator[None]:
         """Let Python open our copy of a config file where it is read at its path."""
-        copies = self._copies()
+        copies = self._write_copies()
         with contextlib.ExitStack() as patches:
             for module in (builtins, io) if copies else ():
-                patches.enter_context(replaced(module, "open", self._reading(module.open, copies)))
+                patches.enter_context(patch_attribute(module, "open", self._wrap_open(module.open, copies)))
             yield
 
     @property
-    def unopened(self) -> frozenset[str]:
+    def unopened_options(self) -> frozenset[str]:
         """The options that vary whose file was not opened."""
-        return frozenset(key for key in self._values if self._place(key).name not in self._opened)
+        return frozenset(key for key in self._values if self._config_place(key).name not in self._opened)
 
     @property
-    def found(self) -> dict[str, dict[str, Any]]:
+    def found_values(self) -> dict[str, dict[str, Any]]:
         """For trial.json, by option whose file was opened: ``value`` and ``where``."""
         held = {key: option.value for key, option in self._options.items()} | self._values
-        opened = {key: self._place(key) for key in self._options if self._place(key).name in self._opened}
+        opened = {key: self._config_place(key) for key in self._options if self._config_place(key).name in self._opened}
         return {key: {"value": held[key], "where": str(place)} for key, place in opened.items()}
 
-    def _place(self, key: str) -> ConfigPlace:
+    def _config_place(self, key: str) -> ConfigPlace:
         place = self._options[key].config
         assert place is not None, f"{key} is in no file"
         return place
 
-    def _copies(self) -> dict[str, Path]:
+    def _write_copies(self) -> dict[str, Path]:
         """Return the file to open, by the path that it is read at."""
         stored, root = self._snapshot.folder, self._snapshot.program.root
         paths = [path for path in config_files(stored, SUFFIXES) if path != stored / MANIFEST]
         copies = {os.path.realpath(root / path.relative_to(stored)): path for path in paths}
         by_file: dict[str, dict[ConfigPlace, Value]] = {}
         for key, value in self._values.items():
-            by_file.setdefault(self._place(key).name, {})[self._place(key)] = value
+            by_file.setdefault(self._config_place(key).name, {})[self._config_place(key)] = value
         for name, values in by_file.items():
             _, raw = rewrite_config(stored / name, values)
             copy = self._folder / name
@@ -81,8 +81,10 @@ class SnapshotConfigs:
             copies[os.path.realpath(root / name)] = copy
         return copies
 
-    def _reading(self, before: Callable[..., Any], copies: dict[str, Path]) -> Callable[..., Any]:
-        names = {os.path.realpath(self._snapshot.program.root / self._place(key).name): key for key in self._options}
+    def _wrap_open(self, before: Callable[..., Any], copies: dict[str, Path]) -> Callable[..., Any]:
+        names = {
+            os.path.realpath(self._snapshot.program.root / self._config_place(key).name): key for key in self._options
+        }
 
         @functools.wraps(before)
         def replacement(file: Any, mode: Any = "r", *args: Any, **given: Any) -> Any:
@@ -92,7 +94,7 @@ class SnapshotConfigs:
             if set(mode) & set("wax+"):
                 copies.pop(path, None)  # the program reads what it writes
             elif path in names and path in copies:
-                self._opened.add(self._place(names[path]).name)
+                self._opened.add(self._config_place(names[path]).name)
             return before(copies.get(path, file), mode, *args, **given)
 
         return replacement

@@ -12,7 +12,7 @@ PROJECT = ".project"
 """The folder of the project below the actor's first working directory; hidden, so that nothing is imported by it."""
 
 
-def on_site(job: Job) -> Job:
+def localize_job(job: Job) -> Job:
     """Return a job as it is done on this node; to be called before anything changes the working directory.
 
     Trials run in the folder that the user was in, where that is one of the project or this node has it; else in the
@@ -27,7 +27,7 @@ def on_site(job: Job) -> Job:
     return replace(job, program=there.moved_to(root), folder=folder)
 
 
-def unshared(job: Job) -> UnsharedError | None:
+def find_unshared_error(job: Job) -> UnsharedError | None:
     """Return what to tell where this node does not see the experiment; it may have come after all others were asked."""
     if (job.snapshot / MANIFEST).is_file():
         return None

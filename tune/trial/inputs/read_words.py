@@ -49,40 +49,40 @@ class NotedWords(list[str]):
         if isinstance(place, slice):
             return NotedWords(found, self.log, named=self.named and not place.start)
         if place != 0 or not self.named:
-            self.note(sys._getframe(1))
+            self.note_reader(sys._getframe(1))
         return found
 
     def __radd__(self, other: list[str]) -> list[str]:
-        self.note(sys._getframe(1))
-        return [*other, *self.quietly()]
+        self.note_reader(sys._getframe(1))
+        return [*other, *self.copy_silently()]
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
-        self.note(sys._getframe(1))
-        return list, (self.quietly(),)
+        self.note_reader(sys._getframe(1))
+        return list, (self.copy_silently(),)
 
-    def quietly(self) -> list[str]:
+    def copy_silently(self) -> list[str]:
         """Return the words, without a note."""
         return list(list.__iter__(self))
 
-    def note(self, reader: FrameType) -> None:
+    def note_reader(self, reader: FrameType) -> None:
         """Note that the code in a frame looks at the words."""
         if reader.f_globals.get("__name__", "").partition(".")[0] not in INDIFFERENT:
             self.log.by_others = True
             self.log.words.update(list.__iter__(self))
 
 
-def _noting(name: str) -> Callable[..., Any]:
+def _wrap_method(name: str) -> Callable[..., Any]:
     method = getattr(list, name)
 
     def noting(words: NotedWords, *args: Any, **given: Any) -> Any:
-        words.note(sys._getframe(1))
+        words.note_reader(sys._getframe(1))
         return method(words, *args, **given)
 
     return noting
 
 
 for each in READERS:
-    setattr(NotedWords, each, _noting(each))
+    setattr(NotedWords, each, _wrap_method(each))
 
 
 @dataclass(frozen=True, slots=True)

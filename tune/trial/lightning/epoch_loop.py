@@ -26,11 +26,11 @@ def call_at_epochs(
     loop = trainer.fit_loop
     for name, function, is_before in (("on_advance_start", start, True), ("on_advance_end", end, False)):
         method = getattr(loop, name)
-        if function is not None and not _calls(method, callback):
-            setattr(loop, name, _calling(method, trainer, callback, function, is_before=is_before))
+        if function is not None and not _has_callback(method, callback):
+            setattr(loop, name, _wrap_hook(method, trainer, callback, function, is_before=is_before))
 
 
-def _calls(method: Any, callback: Any) -> bool:
+def _has_callback(method: Any, callback: Any) -> bool:
     while method is not None:
         if getattr(method, CALLBACK, CALLBACK) is callback:
             return True
@@ -38,7 +38,7 @@ def _calls(method: Any, callback: Any) -> bool:
     return False
 
 
-def _calling(
+def _wrap_hook(
     method: Callable[[], None], trainer: Any, callback: Any, function: Callable[[Any], None], *, is_before: bool
 ) -> Callable[[], None]:
     @functools.wraps(method)

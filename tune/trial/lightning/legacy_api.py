@@ -139,53 +139,53 @@ class LegacyName:
     """What stands for it."""
 
 
-def refuse_old_accelerator(accelerator: object) -> None:
+def check_legacy_accelerator(accelerator: object) -> None:
     """Raise what Lightning would, had the trial not an accelerator of its own."""
     if isinstance(accelerator, str) and accelerator in STRATEGIES:
         raise ValueError(f"You selected an invalid accelerator name: `accelerator={accelerator!r}`.")
 
 
-def explained(failure: Failure, program: Program) -> Failure:
+def add_upgrade_hint(failure: Failure, program: Program) -> Failure:
     """Return a failure with what stands today for what the program asks for, at the user's own line of it."""
-    old = _old(failure.message)
+    old = _find_legacy_name(failure.message)
     if old is None or failure.ours:
         return failure
     hint = f"It is written for an older Lightning: instead of `{old.name}` write {old.today}."
     if old.name in (failure.code or ""):
         return replace(failure, hint=hint)
-    place, code = next(_places(old.name, program), (failure.place, failure.code))
+    place, code = next(_find_name_uses(old.name, program), (failure.place, failure.code))
     return replace(failure, hint=hint, place=place, code=code)
 
 
-def _old(message: str) -> LegacyName | None:
+def _find_legacy_name(message: str) -> LegacyName | None:
     for saying in SAYINGS:
         if (said := saying.search(message)) is None:
             continue
         name, owner = said["name"], said.groupdict().get("owner")
-        for key in (f"{owner}.{name}", name, *_packages(name)):
+        for key in (f"{owner}.{name}", name, *_list_parent_packages(name)):
             if key in TODAY:
                 return LegacyName(key if key != name and "." in name else name, TODAY[key])
     return None
 
 
-def _packages(name: str) -> Iterator[str]:
+def _list_parent_packages(name: str) -> Iterator[str]:
     """Yield ``pytorch_lightning.metrics`` of ``pytorch_lightning.metrics.functional``."""
     parts = name.split(".")
     for end in range(len(parts) - 1, 1, -1):
         yield ".".join(parts[:end])
 
 
-def _places(name: str, program: Program) -> Iterator[tuple[str, str]]:
+def _find_name_uses(name: str, program: Program) -> Iterator[tuple[str, str]]:
     """Yield (file:line, its code) of every place that writes a name of Lightning 1."""
     for source in program.sources.values():
         lines = source.text.splitlines()
         for node in ast.walk(source.tree):
             line = getattr(node, "lineno", None)
-            if line is not None and name in _written(node):
+            if line is not None and name in _list_node_names(node):
                 yield f"{source.name}:{line}", lines[line - 1].strip()
 
 
-def _written(node: ast.AST) -> tuple[str, ...]:
+def _list_node_names(node: ast.AST) -> tuple[str, ...]:
     match node:
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
             return (name,)

@@ -37,17 +37,17 @@ def session_start(hparams: Mapping[str, Any], started: float) -> Any:
         else:
             cell.string_value = str(value)
     data = plugin_data_pb2.HParamsPluginData(session_start_info=start)
-    return _summary(metadata.SESSION_START_INFO_TAG, data)
+    return _build_summary(metadata.SESSION_START_INFO_TAG, data)
 
 
 def session_end(status: Status) -> Any:
     """Return the Summary that closes a session."""
     codes = {"success": api_pb2.STATUS_SUCCESS, "failed": api_pb2.STATUS_FAILURE}
     end = plugin_data_pb2.SessionEndInfo(status=codes[status], end_time_secs=time.time())
-    return _summary(metadata.SESSION_END_INFO_TAG, plugin_data_pb2.HParamsPluginData(session_end_info=end))
+    return _build_summary(metadata.SESSION_END_INFO_TAG, plugin_data_pb2.HParamsPluginData(session_end_info=end))
 
 
-def _summary(tag: str, data: Any) -> Any:
+def _build_summary(tag: str, data: Any) -> Any:
     value = Summary.Value(tag=tag, metadata=metadata.create_summary_metadata(data), tensor=metadata.NULL_TENSOR)
     return Summary(value=[value])
 
@@ -62,13 +62,13 @@ def hparams_yaml(promoted: Mapping[str, Value], logged: Mapping[str, Any], hardc
     seen: set[str] = set()
     text = ""
     for title, values in parts:
-        new = {name: _plain(value) for name, value in values.items() if name not in seen}
+        new = {name: _to_yaml_value(value) for name, value in values.items() if name not in seen}
         seen |= new.keys()
-        text += f"# {title}\n{_dump(new)}" if new else ""
+        text += f"# {title}\n{_dump_yaml(new)}" if new else ""
     return text or "{}\n"
 
 
-def _dump(values: Mapping[str, Any]) -> str:
+def _dump_yaml(values: Mapping[str, Any]) -> str:
     yaml: Any = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.allow_unicode = True
@@ -78,15 +78,15 @@ def _dump(values: Mapping[str, Any]) -> str:
     return stream.getvalue()
 
 
-def _plain(value: Any) -> Any:
+def _to_yaml_value(value: Any) -> Any:
     """Return what YAML has a word for; anything else as its text."""
     match value:
         case None | bool() | int() | float() | str():
             return value
         case list() | tuple():
-            return [_plain(item) for item in value]
+            return [_to_yaml_value(item) for item in value]
         case Mapping():
-            return {str(key): _plain(item) for key, item in value.items()}
+            return {str(key): _to_yaml_value(item) for key, item in value.items()}
         case _:
             return str(value)
 
@@ -166,15 +166,15 @@ class VersionLogger:
         self.flush()
 
     @rank_zero_only
-    def begin(self) -> None:
+    def open_session(self) -> None:
         """Open the session, once. TensorBoard reads its first start alone: what the program logs later is not in it."""
         if self._session_open:
             return
         self._session_open = True
-        self._add(session_start({**self.hparams, **self._promoted}, self._started))
+        self._write_summary(session_start({**self.hparams, **self._promoted}, self._started))
         self.flush()
 
-    def _add(self, summary: Any) -> None:
+    def _write_summary(self, summary: Any) -> None:
         """Write a summary past torch's writer, for which MLflow's autologging would begin a run of its own."""
         self.experiment.file_writer.event_writer.add_event(Event(summary=summary, wall_time=time.time()))
 
@@ -195,13 +195,13 @@ class VersionLogger:
         if self._experiment is not None:
             self.flush()
 
-    def end(self, *, failed: bool) -> None:
+    def close_session(self, *, failed: bool) -> None:
         """Close the session and the file."""
         if self._experiment is None:
             return
         try:
-            self.begin()
-            self._add(session_end("failed" if failed else "success"))
+            self.open_session()
+            self._write_summary(session_end("failed" if failed else "success"))
         finally:  # on a full disk, too, its thread ends and tries no more
             self.experiment.close()
             self._experiment = None

@@ -33,7 +33,7 @@ class ObserverCallback:
         self._began = time.perf_counter()
         self._log.begin_fit(trainer, pl_module)
         call_at_epochs(trainer, self, None, self._end_epoch)
-        self._proof.when_training_begins()
+        self._proof.check_at_fit_start()
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Let a shortened fit train an epoch behind those of its checkpoint."""

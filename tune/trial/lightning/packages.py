@@ -21,7 +21,7 @@ def package_of(module_class: type) -> ModuleType:
     raise AssertionError(f"{module_class!r} is no LightningModule")
 
 
-def descends(candidate: object, name: str) -> bool:
+def is_lightning_subclass(candidate: object, name: str) -> bool:
     """Tell whether ``candidate`` is a class below Lightning's ``LightningModule``, ``LightningDataModule``..."""
     if not isinstance(candidate, type):
         return False
@@ -34,7 +34,7 @@ Patch = Callable[[ModuleType], contextlib.AbstractContextManager[None]]
 
 
 @contextlib.contextmanager
-def each_lightning(patch: Patch) -> Iterator[None]:
+def patch_lightning_packages(patch: Patch) -> Iterator[None]:
     """Patch each Lightning package that is imported, and each that is imported meanwhile, by whomever."""
     with contextlib.ExitStack() as patches:
         for name in PACKAGES:

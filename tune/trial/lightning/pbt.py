@@ -26,9 +26,9 @@ PARTS = ("_schedulers", "lr_lambdas")
 """What schedulers may be made of, each with settings of its own."""
 
 
-def built(trainer: Any) -> Built:
+def read_optimizer_settings(trainer: Any) -> Built:
     """Return the settings as they are now; right after ``configure_optimizers``, what they were built with."""
-    return [{name: repr(value) for name, value in _settings(part).items()} for part in _parts(trainer)]
+    return [{name: repr(value) for name, value in _read_plain_settings(part).items()} for part in _walk_parts(trainer)]
 
 
 class Mutation:
@@ -37,23 +37,23 @@ class Mutation:
     def __init__(self, trainer: Any, before: Built) -> None:
         """Compare, before the restore; ``before`` is what the checkpoint's program was built with."""
         self._before = before
-        self._now = [dict(_settings(part)) for part in _parts(trainer)]
+        self._now = [dict(_read_plain_settings(part)) for part in _walk_parts(trainer)]
 
-    def put_in_force(self, trainer: Any) -> None:
+    def apply_to_trainer(self, trainer: Any) -> None:
         """Change, after the restore, what was built otherwise.
 
         A setting that a schedule has moved is scaled: a rate that had decayed to a tenth is a tenth of the new one.
         """
-        for part, before, now in zip(_parts(trainer), self._before, self._now, strict=True):
-            restored = _settings(part)
+        for part, before, now in zip(_walk_parts(trainer), self._before, self._now, strict=True):
+            restored = _read_plain_settings(part)
             for name, value in now.items():
                 if name in before and before[name] != repr(value) and name != "_last_lr":
-                    _set(part, name, _moved(restored.get(name), before[name], value))
+                    _write_setting(part, name, _scale_setting(restored.get(name), before[name], value))
         for config in trainer.lr_scheduler_configs:
             config.scheduler._last_lr = [group["lr"] for group in config.scheduler.optimizer.param_groups]  # noqa: SLF001
 
 
-def _moved(restored: Any, before: str, now: Any) -> Any:
+def _scale_setting(restored: Any, before: str, now: Any) -> Any:
     if repr(restored) == before or not _is_number(restored) or not _is_number(now):
         return now
     try:
@@ -62,37 +62,37 @@ def _moved(restored: Any, before: str, now: Any) -> Any:
         return now
 
 
-def _parts(trainer: Any) -> Iterator[Any]:
+def _walk_parts(trainer: Any) -> Iterator[Any]:
     for optimizer in trainer.optimizers:
         yield from optimizer.param_groups
     for config in trainer.lr_scheduler_configs:
-        yield from _with_parts(config.scheduler)
+        yield from _walk_scheduler(config.scheduler)
 
 
-def _with_parts(scheduler: Any) -> Iterator[Any]:
+def _walk_scheduler(scheduler: Any) -> Iterator[Any]:
     yield scheduler
     for name in PARTS:
         for part in getattr(scheduler, name, ()):
             if hasattr(part, "__dict__"):
-                yield from _with_parts(part)
+                yield from _walk_scheduler(part)
 
 
-def _settings(part: Any) -> Mapping[str, Any]:
+def _read_plain_settings(part: Any) -> Mapping[str, Any]:
     """Return what is plain in a param group or in a scheduler; tensors of one number count as numbers."""
     items = part if isinstance(part, dict) else vars(part)
-    plain = {name: _number(value) for name, value in items.items() if name != "params"}
-    return {name: value for name, value in plain.items() if _is_plain(value)}
+    plain = {name: _to_number(value) for name, value in items.items() if name != "params"}
+    return {name: value for name, value in plain.items() if _is_plain_value(value)}
 
 
-def _number(value: Any) -> Any:
+def _to_number(value: Any) -> Any:
     return value.item() if isinstance(value, torch.Tensor) and value.numel() == 1 else value
 
 
-def _is_plain(value: Any) -> bool:
+def _is_plain_value(value: Any) -> bool:
     if isinstance(value, Counter | dict):
-        return all(map(_is_plain, value)) and all(map(_is_plain, value.values()))
+        return all(map(_is_plain_value, value)) and all(map(_is_plain_value, value.values()))
     if isinstance(value, list | tuple):
-        return all(map(_is_plain, value))
+        return all(map(_is_plain_value, value))
     return value is None or isinstance(value, bool | int | float | str)
 
 
@@ -100,7 +100,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _set(part: Any, name: str, value: Any) -> None:
+def _write_setting(part: Any, name: str, value: Any) -> None:
     if not isinstance(part, dict):
         setattr(part, name, value)
     elif isinstance(part[name], torch.Tensor):
@@ -124,15 +124,15 @@ class PbtState:
         self.built: Built = []
         """What the optimizers were built with."""
 
-    def compare(self, trainer: Any, mark: CheckpointState | None) -> None:
+    def compare_with_checkpoint(self, trainer: Any, mark: CheckpointState | None) -> None:
         """See, before the restore, what this program builds otherwise than the checkpoint's did."""
-        self.built = built(trainer)
+        self.built = read_optimizer_settings(trainer)
         self._mutation = Mutation(trainer, mark.built) if mark is not None and mark.built else None
 
-    def put_in_force(self, trainer: Any) -> None:
+    def apply_to_trainer(self, trainer: Any) -> None:
         """Change what was restored, and show the constants in the version's curves."""
         if self._mutation is not None:
-            self._mutation.put_in_force(trainer)
+            self._mutation.apply_to_trainer(trainer)
             self._mutation = None
         numbers = {f"{TAG}{name}": float(value) for name, value in self._values.items() if is_number(value)}
         for logger in trainer.loggers:
@@ -158,24 +158,24 @@ class SignatureCallback:
         self.measure = {
             "the shapes of the weights": {name: list(held.shape) for name, held in pl_module.state_dict().items()},
             "the optimizer": [
-                (_name(optimizer), [(len(group["params"]), set(group)) for group in optimizer.param_groups])
+                (_type_name(optimizer), [(len(group["params"]), set(group)) for group in optimizer.param_groups])
                 for optimizer in trainer.optimizers
             ],
-            "the learning rate scheduler": [_name(config.scheduler) for config in trainer.lr_scheduler_configs],
+            "the learning rate scheduler": [_type_name(config.scheduler) for config in trainer.lr_scheduler_configs],
         }
         raise ModelSignature
 
 
-def _name(held: object) -> str:
+def _type_name(held: object) -> str:
     return f"{type(held).__module__}.{type(held).__qualname__}"
 
 
-def difference(one: Measure, other: Measure) -> str | None:
+def find_difference(one: Measure, other: Measure) -> str | None:
     """Return what differs, or None."""
     return next((name for name, part in one.items() if other.get(name) != part), None)
 
 
 @lru_cache
-def tailor(package: ModuleType) -> Any:
+def signature_callback_class(package: ModuleType) -> Any:
     """Return the callback's class, below the Callback of the Lightning package that the program uses."""
     return type("Tailor", (SignatureCallback, package.Callback), {})

@@ -41,11 +41,11 @@ class Stopwatch:
         """When the last lap ended, as ``take_back`` takes it."""
         if handed_over and since != IDLE:
             self._inside.append(since)
-            self.leave()
+            self.leave_part()
 
     def hand_over(self) -> "State":
         """Return what another process goes on with; this one counts from the end of that one's lap, or from now."""
-        self._count()
+        self._count_time()
         state = (self._worker, self._began, self._since, self._parts)
         self._inside, self._parts, self._began = [IDLE], {}, time.time()
         return state
@@ -55,49 +55,49 @@ class Stopwatch:
         self._began, self._since, self._parts = began, since, {}
 
     @contextlib.contextmanager
-    def on(self, part: str) -> Iterator[None]:
+    def time_part(self, part: str) -> Iterator[None]:
         """Count this part meanwhile, whatever was left open inside of it."""
         depth = len(self._inside)
-        self.enter(part)
+        self.enter_part(part)
         try:
             yield
         finally:
-            self._count()
+            self._count_time()
             del self._inside[depth:]
 
-    def enter(self, part: str) -> None:
+    def enter_part(self, part: str) -> None:
         """Count this part, until ``leave``."""
-        self._count()
+        self._count_time()
         self._inside.append(part)
 
-    def leave(self) -> None:
+    def leave_part(self) -> None:
         """Count again what was counted before."""
-        self._count()
+        self._count_time()
         if len(self._inside) > 1:
             self._inside.pop()
 
     def time_calls(self, owner: Any, part: str, *names: str) -> None:
         """Count calls of these methods of an object as this part."""
         for name in names:
-            setattr(owner, name, self._timed(getattr(owner, name), part))
+            setattr(owner, name, self._wrap_call(getattr(owner, name), part))
 
-    def _timed(self, function: Callable[..., Any], part: str) -> Callable[..., Any]:
+    def _wrap_call(self, function: Callable[..., Any], part: str) -> Callable[..., Any]:
         @functools.wraps(function)
         def timed(*args: Any, **given: Any) -> Any:
-            with self.on(part):
+            with self.time_part(part):
                 return function(*args, **given)
 
         return timed
 
-    def lap(self) -> Lap | None:
+    def finish_lap(self) -> Lap | None:
         """Return the time since the last lap, and begin the next one."""
-        self._count()
+        self._count_time()
         began, self._began = self._began, time.time()
         parts, self._parts = self._parts, {}
         self.lap_ended = (self._began, self._since)
         return Lap(worker=self._worker, session=self._session, began=began, ended=self._began, parts=parts)
 
-    def _count(self) -> None:
+    def _count_time(self) -> None:
         now = time.perf_counter()
         part = self._inside[-1]
         self._parts[part] = self._parts.get(part, 0.0) + now - self._since
@@ -110,7 +110,7 @@ class NoStopwatch(Stopwatch):
     def __init__(self) -> None:
         self.lap_ended = (0.0, 0.0)
 
-    def on(self, part: str) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
+    def time_part(self, part: str) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
         """Count nothing."""
         return contextlib.nullcontext()
 
@@ -124,12 +124,12 @@ class NoStopwatch(Stopwatch):
     def time_calls(self, owner: Any, part: str, *names: str) -> None:
         """Leave the methods as they are."""
 
-    def lap(self) -> Lap | None:
+    def finish_lap(self) -> Lap | None:
         """Return that there is none."""
         return None
 
 
-def stopwatch_of(session: float | None, state: State | None = None, since: str = IDLE) -> Stopwatch:
+def create_stopwatch(session: float | None, state: State | None = None, since: str = IDLE) -> Stopwatch:
     """Return a stopwatch; one that does nothing where no session is to be profiled."""
     return NoStopwatch() if session is None else Stopwatch(session, state, since)
 
@@ -148,27 +148,27 @@ def part_of(action: str) -> str | None:
     return next((part for pattern, part in ACTIONS if pattern.fullmatch(action)), None)
 
 
-def follow(trainer: Any, stopwatch: Stopwatch) -> None:
+def profile_trainer(trainer: Any, stopwatch: Stopwatch) -> None:
     """Count what a Trainer does."""
     if isinstance(stopwatch, NoStopwatch):
         return
-    _listen(trainer.profiler, stopwatch)
+    _patch_profiler(trainer.profiler, stopwatch)
     stopwatch.time_calls(trainer.fit_loop, TRAINING, "run")
     for loop in (trainer.fit_loop.epoch_loop.val_loop, trainer.validate_loop, trainer.test_loop):
         stopwatch.time_calls(loop, VALIDATION, "run")
 
 
-def _listen(profiler: Any, stopwatch: Stopwatch) -> None:
+def _patch_profiler(profiler: Any, stopwatch: Stopwatch) -> None:
     start, stop = profiler.start, profiler.stop
 
     def started(action: str) -> None:
         start(action)
         if (part := part_of(action)) is not None:
-            stopwatch.enter(part)
+            stopwatch.enter_part(part)
 
     def stopped(action: str) -> None:
         if part_of(action) is not None:
-            stopwatch.leave()
+            stopwatch.leave_part()
         stop(action)
 
     profiler.start, profiler.stop = started, stopped

@@ -13,16 +13,16 @@ from types import ModuleType
 from typing import Any
 
 from tune.experiment.counted_fits import OUTSIDE, CountedFits, Stage
-from tune.experiment.trial_result import Mode, best_of, better, score_of_fit
+from tune.experiment.trial_result import Mode, find_best_epoch, is_improvement, score_of_fit
 from tune.paths import VersionPaths
 from tune.trial.checkpoints.checkpoint_state import CheckpointState
-from tune.trial.checkpoints.checkpoint_writer import CheckpointWriter, make_mark
+from tune.trial.checkpoints.checkpoint_writer import CheckpointWriter, create_checkpoint_state
 from tune.trial.checkpoints.fit_state import (
     ATTRIBUTES,
     METRICS,
     changed_numbers,
     metric_states,
-    numbers_of,
+    read_number_attributes,
     reload_loaders_as_due,
     restore_callback_metrics,
     restore_generators,
@@ -56,7 +56,7 @@ class TrialObjective:
     """Further metrics, reported with the first."""
 
     @property
-    def names(self) -> tuple[str, ...]:
+    def metric_names(self) -> tuple[str, ...]:
         """All metrics, the first one first."""
         return self.metric, *self.others
 
@@ -128,14 +128,14 @@ class ReportCallback:
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Report the fit before, where that is not done; count on in a Trainer that fits again."""
         self._n_fits += 1
-        if self._log.current != self._fit:
+        if self._log.current_fit != self._fit:
             self._report_fit(trainer)
-            self._fit = self._log.current
+            self._fit = self._log.current_fit
             self._is_reported = False
         self._numbers_before = None
         call_at_epochs(trainer, self, self._start_epoch, self._end_epoch)
         if self._mutant is not None:
-            self._mutant.compare(trainer, self._mark)
+            self._mutant.compare_with_checkpoint(trainer, self._mark)
         if self._mark is not None:
             self._restore_reports(self._mark)
             self._n_sanity_steps, trainer.num_sanity_val_steps = trainer.num_sanity_val_steps, 0
@@ -143,7 +143,7 @@ class ReportCallback:
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Put the Trainer where the checkpoint was written, with the constants that are in force now."""
         if self._mutant is not None:
-            self._mutant.put_in_force(trainer)
+            self._mutant.apply_to_trainer(trainer)
         if self._n_sanity_steps is not None:
             trainer.num_sanity_val_steps, self._n_sanity_steps = self._n_sanity_steps, None
         if self._mark is not None and self._mark.epoch_is_over:
@@ -156,26 +156,26 @@ class ReportCallback:
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Open the session of the HPARAMS tab: the program has had every hook to log hyperparameters of its own."""
         for logger in trainer.loggers:
-            if hasattr(logger, "begin"):
-                logger.begin()
+            if hasattr(logger, "open_session"):
+                logger.open_session()
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         """Take what a validation logged; report it where the epoch goes on after it."""
         if trainer.sanity_checking:
             return
         if trainer.state.fn in OUTSIDE:
-            self._evaluate(trainer)
+            self._record_evaluation(trainer)
             return
         if self._pending:  # the epoch went on after all
             self._report_epoch(trainer, self._pending, within=True)
-        self._pending = self._logged(trainer, "val")
+        self._pending = self._take_logged_metrics(trainer, "val")
         if not is_at_end_of_epoch(trainer):
             pending, self._pending = self._pending, {}
             self._report_epoch(trainer, pending, within=True)
 
     def on_test_end(self, trainer: Any, pl_module: Any) -> None:
         """Take what a test logged."""
-        self._evaluate(trainer)
+        self._record_evaluation(trainer)
 
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
         """Report a fit that is one of several; be through with going on, where no epoch was left to train."""
@@ -197,11 +197,11 @@ class ReportCallback:
             self._metrics = checkpoint.get(METRICS, {})
             self._numbers = checkpoint.get(ATTRIBUTES, {}) if self._mutant is None else {}
 
-    def end(self) -> None:
+    def report_last_fit(self) -> None:
         """Report what the end of the program leaves."""
         self._report_fit(None)
 
-    def forget(self) -> None:
+    def forget_checkpoint(self) -> None:
         """Count from the first epoch."""
         self._mark = None
 
@@ -209,7 +209,7 @@ class ReportCallback:
         """Draw on where the checkpoint was written."""
         _end_repetition(trainer)
         if self._numbers_before is None:
-            self._numbers_before = numbers_of(trainer.lightning_module)
+            self._numbers_before = read_number_attributes(trainer.lightning_module)
         if self._mark is not None:
             self._restore_state(trainer, self._mark)
             if self._mark.epoch_is_over or not trainer.fit_loop.restarting:
@@ -231,11 +231,11 @@ class ReportCallback:
         self._mark = None
         if self._is_counted:
             self.n_measurable += 1
-        trained = self._logged(trainer, "train")
+        trained = self._take_logged_metrics(trainer, "train")
         pending, self._pending = self._pending, {}
-        self._report_epoch(trainer, self._of_stage(trained, pending), within=False)
+        self._report_epoch(trainer, self._select_stage_values(trained, pending), within=False)
 
-    def _of_stage(self, trained: dict[str, float], validated: dict[str, float]) -> dict[str, float]:
+    def _select_stage_values(self, trained: dict[str, float], validated: dict[str, float]) -> dict[str, float]:
         """Return an epoch's metrics: the first one of the stage that counts, of the others validation's first."""
         values = {**trained, **validated}
         by_stage = {"train": trained, "val": validated}
@@ -244,20 +244,20 @@ class ReportCallback:
         self._is_validated = metric in validated
         return {**values, metric: counting[metric]} if metric in counting else {}
 
-    def _logged(self, trainer: Any, stage: Stage) -> dict[str, float]:
+    def _take_logged_metrics(self, trainer: Any, stage: Stage) -> dict[str, float]:
         """Return the metrics that a stage logged since it was asked last; of several processes what rank 0 holds."""
         held = trainer.callback_metrics
-        names = [name for name in self._objective.names if name in held and self._log.was_logged(name, stage)]
-        self._log.forget(stage)
+        names = [name for name in self._objective.metric_names if name in held and self._log.has_logged(name, stage)]
+        self._log.reset_stage(stage)
         found: dict[str, float] = trainer.strategy.broadcast({name: float(held[name]) for name in names})
         return found
 
     @property
     def _is_counted(self) -> bool:
         """Whether the fit that runs is one of those that the score comes from."""
-        return self._counts(self._fit)
+        return self._is_scored_fit(self._fit)
 
-    def _counts(self, number: int) -> bool:
+    def _is_scored_fit(self, number: int) -> bool:
         """Tell whether the score comes from a fit; of a mean so does each one more than the pre-flight has seen."""
         if self._counted is None:
             return self.fits.keys() <= {number}
@@ -274,9 +274,9 @@ class ReportCallback:
             self.n_measurable += 1
         if self.stopped or self._objective.metric not in values:
             if not within and not self.checkpoints.are_up_to_date and not self.stopped:
-                self.checkpoints.write_last(trainer, self._mark_of(trainer, within=False), is_best=False)
+                self.checkpoints.write_last(trainer, self._create_state(trainer, within=False), is_best=False)
             if not within:
-                self._send(trainer, epoch_is_over=True)
+                self._send_reports(trainer, epoch_is_over=True)
             return
         value = values[self._objective.metric]
         counts = self._is_counted
@@ -284,21 +284,21 @@ class ReportCallback:
         self.fits.setdefault(self._fit, {})[epoch] = value
         if not counts:
             return
-        is_best = better(self._objective.mode, value, self._best)
+        is_best = is_improvement(self._objective.mode, value, self._best)
         self._best = value if is_best else self._best
         if self._is_mean:
             self._save_best_of_fits(trainer, is_best=is_best)
             return
         others = tuple(values.get(name, math.nan) for name in self._objective.others)
-        self._add(EpochReport(epoch, value, is_last_report(trainer, is_validated=self._is_validated), others))
-        self.checkpoints.write_last(trainer, self._mark_of(trainer, within=within), is_best=is_best)
+        self._add_report(EpochReport(epoch, value, is_last_report(trainer, is_validated=self._is_validated), others))
+        self.checkpoints.write_last(trainer, self._create_state(trainer, within=within), is_best=is_best)
         if not within or not self._reports_epochs_whole:
-            self._send(trainer, epoch_is_over=not within)
+            self._send_reports(trainer, epoch_is_over=not within)
 
-    def _evaluate(self, trainer: Any) -> None:
+    def _record_evaluation(self, trainer: Any) -> None:
         """Take what was logged outside ``Trainer.fit``: it counts where the fit itself does not log the metric."""
         stage = stage_of(trainer)
-        values = self._logged(trainer, stage)
+        values = self._take_logged_metrics(trainer, stage)
         metric = self._objective.metric
         wanted = stage if self._counted is None else self._counted.stage
         if metric not in values or stage != wanted or not self._is_counted or self.fits.get(self._fit):
@@ -308,13 +308,13 @@ class ReportCallback:
         self.n_measurable += 1
         epoch = max(1, trainer.current_epoch)
         self._evaluated = _Evaluation(stage=stage, epoch=epoch, values=values)
-        is_best = better(self._objective.mode, values[metric], self._best)
+        is_best = is_improvement(self._objective.mode, values[metric], self._best)
         self._best = values[metric] if is_best else self._best
         if self._is_mean:
             self._save_best_of_fits(trainer, is_best=is_best)
         else:
             self.checkpoints.write_last(
-                trainer, self._mark_of(trainer, within=False, then=(epoch, values)), is_best=True
+                trainer, self._create_state(trainer, within=False, then=(epoch, values)), is_best=True
             )
 
     def _report_fit(self, trainer: Any | None) -> None:
@@ -328,24 +328,28 @@ class ReportCallback:
             self.fits.setdefault(self._fit, {})[evaluated.epoch] = evaluated.values[metric]
         curve = self.fits.get(self._fit, {})
         if self._counted is not None and self._counted.is_mean:
-            scores = [score_of_fit(self.fits[number], mode) for number in sorted(self.fits) if self._counts(number)]
+            scores = [
+                score_of_fit(self.fits[number], mode) for number in sorted(self.fits) if self._is_scored_fit(number)
+            ]
             known = [score for score in scores if score is not None]
             if not known or not curve:
                 return
             n_fits = len(self._counted.numbers)
-            self._add(EpochReport(len(scores), math.fsum(known) / len(known), len(scores) >= n_fits, n_fits=n_fits))
+            self._add_report(
+                EpochReport(len(scores), math.fsum(known) / len(known), len(scores) >= n_fits, n_fits=n_fits)
+            )
         elif evaluated is not None:
             others = tuple(evaluated.values.get(name, math.nan) for name in self._objective.others)
-            self._add(EpochReport(evaluated.epoch, evaluated.values[metric], True, others))
-        self._send(trainer)
+            self._add_report(EpochReport(evaluated.epoch, evaluated.values[metric], True, others))
+        self._send_reports(trainer)
 
-    def _add(self, epoch: EpochReport) -> None:
+    def _add_report(self, epoch: EpochReport) -> None:
         self._curve.append((epoch.epoch, epoch.value))
         if epoch.others:
             self._measured[epoch.epoch] = epoch.others
         self._waiting.append(epoch)
 
-    def _send(self, trainer: Any | None, *, epoch_is_over: bool = False) -> None:
+    def _send_reports(self, trainer: Any | None, *, epoch_is_over: bool = False) -> None:
         """Report what waits; stop the Trainer where that is the answer."""
         waiting, self._waiting = self._waiting, []
         if waiting and self._verify is not None:
@@ -356,7 +360,7 @@ class ReportCallback:
             if trainer.strategy.broadcast(stops) if trainer is not None else stops:
                 self.stopped = True
                 if trainer is not None and epoch_is_over:
-                    self.checkpoints.write_at_stop(trainer, partial(self._mark_of, trainer, within=False))
+                    self.checkpoints.write_at_stop(trainer, partial(self._create_state, trainer, within=False))
                 if trainer is not None:
                     stop_after_epoch(trainer)
                 return
@@ -374,10 +378,10 @@ class ReportCallback:
         curve = dict(mark.curve)
         self.fits[self._fit] = curve
         self.n_measurable = len(curve)
-        best = best_of(curve, self._objective.mode)
+        best = find_best_epoch(curve, self._objective.mode)
         self._best = None if best is None else curve[best]
 
-    def _mark_of(
+    def _create_state(
         self, trainer: Any, *, within: bool, then: tuple[int, Mapping[str, float]] | None = None
     ) -> CheckpointState:
         """Return how far the trial is; ``then``: what is reported later, when the program is through."""
@@ -386,7 +390,7 @@ class ReportCallback:
             epoch, values = then
             curve.append((epoch, values[self._objective.metric]))
             others |= {epoch: tuple(values.get(name, math.nan) for name in self._objective.others)}
-        return make_mark(
+        return create_checkpoint_state(
             trainer,
             self._files.folder,
             curve=curve,
@@ -399,7 +403,7 @@ class ReportCallback:
 
     def _save_best_of_fits(self, trainer: Any, *, is_best: bool) -> None:
         if is_best and self.checkpoints.keeps_best:
-            self.checkpoints.write(trainer, self._mark_of(trainer, within=False), [self._files.best_checkpoint])
+            self.checkpoints.write(trainer, self._create_state(trainer, within=False), [self._files.best_checkpoint])
 
 
 def _end_repetition(trainer: Any) -> None:

@@ -30,15 +30,15 @@ class PromotedValueCheck:
         self.found: dict[str, dict[str, Any]] = {}
         """For trial.json, by constant: ``value`` and ``where`` it was found in force."""
 
-    def when_training_begins(self) -> None:
+    def check_at_fit_start(self) -> None:
         """Compare names that hold a constant with its value; a program may have assigned them again."""
         self.verify_parameters()
         modules = _project_modules()
         for key, constant in self._constants.items():
             if constant.form not in (ConstantKind.VARIABLE, ConstantKind.FIELD):
                 continue
-            for module, held in self._held(constant, modules):
-                self._compare(key, constant, held)
+            for module, held in self._find_module_values(constant, modules):
+                self._check_value(key, constant, held)
                 value = str(held) if isinstance(held, PurePath) else held
                 self.found[key] = {"value": value, "where": f"{module} when training began"}
 
@@ -66,7 +66,7 @@ class PromotedValueCheck:
                 "The call is none that the source shows by name; search the constant or option that it comes from.",
             )
 
-    def _compare(self, key: str, constant: Constant, held: Any) -> None:
+    def _check_value(self, key: str, constant: Constant, held: Any) -> None:
         wanted = self._values[key]
         if not is_expected_value(held, wanted):
             raise ProgramError(
@@ -75,12 +75,15 @@ class PromotedValueCheck:
                 "The program assigns it again somewhere; search the constant that it is assigned from.",
             )
 
-    def _held(self, constant: Constant, modules: Sequence[ModuleType]) -> Iterator[tuple[str, Any]]:
+    def _find_module_values(self, constant: Constant, modules: Sequence[ModuleType]) -> Iterator[tuple[str, Any]]:
         """Yield what each module made of the constant's file holds under its name; a file may be loaded twice."""
         head, *rest = canonical_name(constant.name).split(".")
         path = str(self._program.root / constant.sites[0].source)
         for module in modules:
-            if module.__file__ == path and (held := _follow(vars(module).get(head, MISSING), rest)) is not MISSING:
+            if (
+                module.__file__ == path
+                and (held := _resolve_attribute(vars(module).get(head, MISSING), rest)) is not MISSING
+            ):
                 yield module.__name__, held
 
 
@@ -88,7 +91,7 @@ def _project_modules() -> list[ModuleType]:
     return [module for module in list(sys.modules.values()) if IN_FORCE in getattr(module, "__dict__", {})]
 
 
-def _follow(held: Any, names: list[str]) -> Any:
+def _resolve_attribute(held: Any, names: list[str]) -> Any:
     """Return an attribute or entry of an object, step by step; MISSING where there is none to look at."""
     for name in names:
         if isinstance(held, Mapping):

@@ -34,7 +34,7 @@ class Channel:
         self._pid = os.getpid()
         self._batch_at = 0.0
 
-    def tell(self, what: str, *content: Any) -> None:
+    def send_message(self, what: str, *content: Any) -> None:
         """Send a message; end where the actor is gone."""
         if os.getpid() != self._pid:
             os._exit(0)
@@ -43,45 +43,45 @@ class Channel:
         except OSError:
             os._exit(LOST)
 
-    def ask_epochs(self, epochs: Sequence[Any]) -> bool:
+    def send_epochs(self, epochs: Sequence[Any]) -> bool:
         """Report epochs; return whether the trial is to stop."""
-        self.tell(EPOCHS, [tuple(each) for each in epochs])
+        self.send_message(EPOCHS, [tuple(each) for each in epochs])
         try:
             return bool(self._connection.recv())
         except (EOFError, OSError):
             os._exit(LOST)
 
-    def tell_done(self, epochs: Sequence[Any], lap_ended: tuple[float, float]) -> None:
+    def send_done(self, epochs: Sequence[Any], lap_ended: tuple[float, float]) -> None:
         """Tell that the trial is through, with the epochs that were not reported; its record says how it ended."""
-        self.tell(DONE, [tuple(each) for each in epochs], lap_ended)
+        self.send_message(DONE, [tuple(each) for each in epochs], lap_ended)
 
-    def die(self, how: str) -> NoReturn:
+    def exit_with_reason(self, how: str) -> NoReturn:
         """End the process, and say how."""
-        self.tell(DIED, how)
+        self.send_message(DIED, how)
         os._exit(SAID)
 
-    def tell_epoch(self, *, last: bool) -> None:
+    def send_epoch_end(self, *, last: bool) -> None:
         """Tell that an epoch ended; ``last``: what follows is no epoch."""
-        self.tell(EPOCH, last)
+        self.send_message(EPOCH, last)
 
-    def beat(self) -> None:
+    def send_batch_end(self) -> None:
         """Tell that a batch ended, if none was told lately."""
         now = time.monotonic()
         if now - self._batch_at >= BATCH_S:
             self._batch_at = now
-            self.tell(BATCH)
+            self.send_message(BATCH)
 
     @contextlib.contextmanager
-    def training(self) -> Iterator[None]:
+    def announce_training(self) -> Iterator[None]:
         """Let the actor take silence for a hang meanwhile."""
-        self.tell(TRAINING)
+        self.send_message(TRAINING)
         try:
             yield
         finally:
-            self.tell(TRAINED)
+            self.send_message(TRAINED)
 
 
-def leaves_stack(how: str) -> bool:
+def has_written_stack(how: str) -> bool:
     """Tell whether a process that ended so, in words of ``describe_end``, has written its stack."""
     return how.startswith(EXIT_CALLED) or how in {signal.strsignal(number) for number in FATAL}
 

@@ -25,13 +25,13 @@ from tune.errors import NoRoomError
 from tune.experiment.counted_fits import read_counted_fits
 from tune.experiment.records import IDLE, IMPORT
 from tune.paths import VersionPaths
-from tune.trial.disk_space import room_told
-from tune.trial.lightning.profiler import stopwatch_of
+from tune.trial.disk_space import translate_disk_full
+from tune.trial.lightning.profiler import create_stopwatch
 from tune.trial.messages import Job, TrialTask
 from tune.trial.process.channel import NO_ROOM, READY, Channel, TrialStart
 from tune.trial.process.linux import OOM_SCORE_ADJ, become_subreaper
 from tune.trial.process.prepared import Prepared, load_job
-from tune.trial.process.watched import note_exits
+from tune.trial.process.watched import log_os_exits
 from tune.trial.reporting import EpochClock, EpochReporter
 from tune.trial.trial_runner import TrialRunner
 
@@ -50,17 +50,17 @@ def run_child(connection: Connection, prepared: Prepared) -> NoReturn:
     _become_own_process(start, prepared.variables)
     link = Channel(connection)
     try:
-        _run(start, prepared, link)
+        _run_trial(start, prepared, link)
     except BaseException as error:  # none of the program's; or it has replaced what its end is written with
         with contextlib.suppress(BaseException):
             traceback.print_exception(error)
         what = "the trial's end could not be written down" if _has_begun else "the trial could not begin"
-        link.die(f"{what}: {type(error).__name__}: {error}")
+        link.exit_with_reason(f"{what}: {type(error).__name__}: {error}")
     _status = 0
     raise SystemExit(0)  # as any program ends: threads that are no daemons are waited for, exit functions are called
 
 
-def _begin(start: TrialStart, prepared: Prepared, link: Channel) -> tuple[TrialRunner, EpochReporter]:
+def _prepare_trial(start: TrialStart, prepared: Prepared, link: Channel) -> tuple[TrialRunner, EpochReporter]:
     """Enter the trial's version; return what runs the trial, and what tells its epochs."""
     job, executor = (prepared.job, prepared.executor) if start.job == prepared.file else load_job(start.job)
     assert job is not None
@@ -68,26 +68,26 @@ def _begin(start: TrialStart, prepared: Prepared, link: Channel) -> tuple[TrialR
     task = TrialTask.decode(start.task)
     version = VersionPaths(Path(task.version))
     setproctitle(f"promotune: {version.folder.name}")
-    with room_told(version.folder):
+    with translate_disk_full(version.folder):
         enter_version(version, job)
     sys.argv[:] = [str(job.program.path)]
-    stopwatch = stopwatch_of(job.session, start.stopwatch, IMPORT if prepared.file is None else IDLE)
+    stopwatch = create_stopwatch(job.session, start.stopwatch, IMPORT if prepared.file is None else IDLE)
     trial = TrialRunner(job, task, executor, stopwatch, link, start.worker, read_counted_fits(start.counted))
     clock = EpochClock(start.before, counts=task.attempt == 1)
-    return trial, EpochReporter(link.ask_epochs, None if job.others else task.judged_at, epochs=clock)
+    return trial, EpochReporter(link.send_epochs, None if job.others else task.judged_at, epochs=clock)
 
 
-def _run(start: TrialStart, prepared: Prepared, link: Channel) -> None:
+def _run_trial(start: TrialStart, prepared: Prepared, link: Channel) -> None:
     """Run a trial, and tell the actor its epochs, and that it is through."""
     global _has_begun
     try:
-        trial, mail = _begin(start, prepared, link)
+        trial, mail = _prepare_trial(start, prepared, link)
         _has_begun = True
-        trial.run(mail.report, lambda packages, counted: link.tell(READY, packages, counted))
+        trial.run_trial(mail.report_epoch, lambda packages, counted: link.send_message(READY, packages, counted))
     except NoRoomError as error:
-        link.tell(NO_ROOM, error.args)
+        link.send_message(NO_ROOM, error.args)
         return
-    link.tell_done([] if mail.stopped else mail.held, trial.stopwatch.lap_ended)
+    link.send_done([] if mail.stopped else mail.held, trial.stopwatch.lap_ended)
 
 
 def enter_version(version: VersionPaths, job: Job) -> None:
@@ -134,7 +134,7 @@ def _become_own_process(start: TrialStart, variables: Mapping[str, str]) -> None
     multiprocessing.set_start_method(None, force=True)
     faulthandler.disable()  # a fit of the template took its handlers away: Lightning restores those that Python knows
     faulthandler.enable()
-    note_exits()
+    log_os_exits()
 
 
 def _compiler_cache() -> str:
@@ -144,7 +144,7 @@ def _compiler_cache() -> str:
     return str(Path(tempfile.gettempdir()) / f"torchinductor_{getpass.getuser()}")
 
 
-def end_at_once() -> None:
+def exit_now() -> None:
     """End the process behind all other exit functions: to take torch down would take a quarter of a second."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):

@@ -40,7 +40,7 @@ class ForkedChild:
         if self.pid == 0:
             self._receiver.close()
             become_subreaper()
-            _run(function, sender)
+            _run_function(function, sender)
         sender.close()
 
     def poll(self, timeout_s: float) -> bool:
@@ -50,19 +50,19 @@ class ForkedChild:
             left_s = max(0.0, until - time.monotonic())
             with self._turn:
                 if not self.is_through:
-                    self._look(min(TICK_S, left_s))
+                    self._poll_once(min(TICK_S, left_s))
             if self.is_through or left_s == 0:
                 return self.is_through
 
-    def _look(self, timeout_s: float) -> None:
+    def _poll_once(self, timeout_s: float) -> None:
         if self._receiver.poll(timeout_s):
             with contextlib.suppress(EOFError, OSError):
                 self._result = self._receiver.recv()
-            self._end(os.waitpid(self.pid, 0)[1])
+            self._record_end(os.waitpid(self.pid, 0)[1])
         elif (found := os.waitpid(self.pid, os.WNOHANG))[0]:  # a child of its own may hold its end of the pipe
-            self._end(found[1])
+            self._record_end(found[1])
 
-    def _end(self, status: int) -> None:
+    def _record_end(self, status: int) -> None:
         if self._result is None:
             self.how_it_died = describe_end(os.waitstatus_to_exitcode(status))
         self._receiver.close()
@@ -79,7 +79,7 @@ class ForkedChild:
             kill_all([self.pid])
 
 
-def end_left_children() -> None:
+def kill_leftover_children() -> None:
     """End the children of this process: what its forked children left behind, for no other ones were started yet."""
     until = time.monotonic() + TRACKER_S
     while left := children_of(os.getpid()):
@@ -89,7 +89,7 @@ def end_left_children() -> None:
         time.sleep(0.001)
 
 
-def _run(function: Callable[[], Any], sender: Any) -> None:
+def _run_function(function: Callable[[], Any], sender: Any) -> None:
     status = 1
     try:
         result = function()
@@ -111,12 +111,12 @@ METHODS = frozenset({"spawn", "forkserver"})
 
 
 @contextlib.contextmanager
-def only_forked(program: Program) -> Iterator[None]:
+def forbid_spawned_children(program: Program) -> Iterator[None]:
     """Raise ProgramError in whatever starts a child by spawn or forkserver: both first ask for this preparation."""
 
     def refuse(name: str) -> NoReturn:
         what = f"a child process ({name}) is started afresh, and would import the program with its hardcoded values"
-        raise ProgramError(_place(program), what, "Use the start method `fork`, or num_workers=0.")
+        raise ProgramError(_find_spawn_call(program), what, "Use the start method `fork`, or num_workers=0.")
 
     before: Any = spawn.get_preparation_data
     spawn.get_preparation_data = refuse
@@ -126,7 +126,7 @@ def only_forked(program: Program) -> Iterator[None]:
         spawn.get_preparation_data = before
 
 
-def _place(program: Program) -> str | None:
+def _find_spawn_call(program: Program) -> str | None:
     """Return the first place where the program names such a start method, or calls ``torch.multiprocessing.spawn``."""
     for source in program.sources.values():
         for node in ast.walk(source.tree):

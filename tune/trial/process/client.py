@@ -57,7 +57,7 @@ class TrialProcess(Protocol):
     connection: Connection
 
     @property
-    def readable(self) -> list[Any]:
+    def readable_sockets(self) -> list[Any]:
         """Return what is readable when it has ended, for a selector; nothing where it has to be polled."""
 
     def poll(self) -> int | None:
@@ -72,7 +72,7 @@ class ForkedProcess:
 
     def __init__(self, server: Path) -> None:
         """Raise StartError where the server cannot give one, OSError where there is no server."""
-        self._client = _connect(server)
+        self._client = _connect_to_server(server)
         self._status: int | None = None
         try:
             self._client.settimeout(START_S)
@@ -95,7 +95,7 @@ class ForkedProcess:
         self._client.setblocking(False)
 
     @property
-    def readable(self) -> list[Any]:
+    def readable_sockets(self) -> list[Any]:
         """Return the connection to the server, which says how it ended."""
         return [self._client] if self._status is None else []
 
@@ -138,7 +138,7 @@ class StartedProcess:
         self.connection = Connection(ours.detach())
 
     @property
-    def readable(self) -> list[Any]:
+    def readable_sockets(self) -> list[Any]:
         """Return nothing: it is polled."""
         return []
 
@@ -179,7 +179,7 @@ class ForkSource:
         """Where temporary files may lie."""
         return Path(tempfile.gettempdir()) if self._server is None else self._server.parent
 
-    def take(self, spec: Callable[[Path], tuple[Path, Mapping[str, str | None]]]) -> TrialProcess:
+    def take_process(self, spec: Callable[[Path], tuple[Path, Mapping[str, str | None]]]) -> TrialProcess:
         """Return a process; raise StartError where there is none to be had.
 
         ``spec``: gives the file of a job, in a folder, and packages: what the template of a new server is to prepare.
@@ -187,21 +187,21 @@ class ForkSource:
         if self._server is not None:
             with contextlib.suppress(OSError):
                 return ForkedProcess(self._server)
-        self._server = self._start()
+        self._server = self._start_node_server()
         prepare_template(self._server, *spec(self.folder), warm=True)
         return ForkedProcess(self._server)
 
-    def prepare(self, job: Path, packages: Mapping[str, str | None]) -> None:
+    def request_template(self, job: Path, packages: Mapping[str, str | None]) -> None:
         """Have a template made that has also imported these modules, and has trained once."""
         with contextlib.suppress(OSError):
             if self._server is not None:
                 prepare_template(self._server, job, packages, warm=True)
 
-    def _start(self) -> Path:
+    def _start_node_server(self) -> Path:
         """Start the server of this node, if there is none, and keep it for as long as this process lives."""
         own = f"{NODE_FOLDER}{os.getuid()}-"
         folder = Path(tempfile.gettempdir()) / f"{own}{self._name}"
-        _remove_left(folder.parent.glob(f"{own}*"))
+        _remove_stale_folders(folder.parent.glob(f"{own}*"))
         if self._driver_folder is not None and self._driver_folder.is_dir():
             folder = self._driver_folder / "node"  # it goes with the driver's
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -211,11 +211,11 @@ class ForkSource:
         path = folder / SOCKET
         with FileLock(folder / ".lock"):
             try:
-                self._lease = _connect(path)
+                self._lease = _connect_to_server(path)
             except OSError:
                 path.unlink(missing_ok=True)
                 start_server(path, None)
-                self._lease = _connect(path)
+                self._lease = _connect_to_server(path)
             self._lease.sendall(b'{"do": "lease"}\n')
         return path
 
@@ -225,14 +225,14 @@ class ForkSource:
             self._lease.close()
 
 
-def _remove_left(folders: Iterable[Path]) -> None:
+def _remove_stale_folders(folders: Iterable[Path]) -> None:
     """Remove the folders of servers that were killed: nobody answers there."""
     for folder in folders:
         with contextlib.suppress(OSError):
             if not is_marked(folder) or time.time() - folder.stat().st_mtime < LEFT_S:
                 continue
             try:
-                _connect(folder / SOCKET).close()
+                _connect_to_server(folder / SOCKET).close()
             except (ConnectionRefusedError, FileNotFoundError):
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -244,12 +244,12 @@ class StartSource:
         self._spare = StartedProcess()
         self.folder = Path(tempfile.mkdtemp(prefix=NODE_FOLDER))
 
-    def take(self, spec: Callable[[Path], tuple[Path, Mapping[str, str | None]]]) -> TrialProcess:
+    def take_process(self, spec: Callable[[Path], tuple[Path, Mapping[str, str | None]]]) -> TrialProcess:
         """Return a process, and start the next one."""
         taken, self._spare = self._spare, StartedProcess()
         return taken
 
-    def prepare(self, job: Path, packages: Mapping[str, str | None]) -> None:
+    def request_template(self, job: Path, packages: Mapping[str, str | None]) -> None:
         """Do nothing: each process imports for itself."""
 
     def close(self) -> None:
@@ -258,7 +258,7 @@ class StartSource:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def job_file(folder: Path, name: str, job: Job) -> Path:
+def write_job_file(folder: Path, name: str, job: Job) -> Path:
     """Return the file of a job in a folder of one's own, written where there is none."""
     file = folder / name
     if not file.exists():
@@ -279,7 +279,7 @@ def prepare_template(
 
     ``warm``: it trains once, and what the template before it prepared is kept.
     """
-    with _connect(server) as client:
+    with _connect_to_server(server) as client:
         request = {"do": "prepare", "job": str(job), "packages": packages, "warm": warm}
         client.sendall(json.dumps(request).encode() + b"\n")
         if wait_s:
@@ -287,9 +287,9 @@ def prepare_template(
             client.recv(65536)
 
 
-def tell_session(server: Path, session: int) -> None:
+def send_session(server: Path, session: int) -> None:
     """Have the processes of a session ended with the server's driver; raise OSError where there is no server."""
-    with _connect(server) as client:
+    with _connect_to_server(server) as client:
         client.sendall(json.dumps({"do": "note", "session": session}).encode() + b"\n")
 
 
@@ -326,7 +326,7 @@ def process_server(folder: Path) -> Iterator[Path | None]:
     if not may_fork():
         yield None
         return
-    _remove_left(Path(tempfile.gettempdir()).glob(f"{NODE_FOLDER}{os.getuid()}-*"))
+    _remove_stale_folders(Path(tempfile.gettempdir()).glob(f"{NODE_FOLDER}{os.getuid()}-*"))
     path = folder / SOCKET
     theirs, ours = os.pipe()
     try:
@@ -347,7 +347,7 @@ def process_server(folder: Path) -> Iterator[Path | None]:
         server.wait()
 
 
-def _connect(server: Path) -> socket.socket:
+def _connect_to_server(server: Path) -> socket.socket:
     client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     client.settimeout(CONNECT_S)
     try:

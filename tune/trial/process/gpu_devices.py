@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import torch
 
-from tune.internals.patch import replaced
+from tune.internals.patch import patch_attribute
 from tune.nvml import VISIBLE, slice_handles
 from tune.trial.messages import CONTEXT_BYTES
 
@@ -21,16 +21,16 @@ from tune.trial.messages import CONTEXT_BYTES
 class MemoryReader(Protocol):
     """What is asked of a GPU."""
 
-    def before(self) -> tuple[int, int]:
+    def read_total_and_free(self) -> tuple[int, int]:
         """Return its bytes in all, and those that are free; nothing of this process is on it yet."""
 
-    def reset(self) -> None:
+    def reset_peak(self) -> None:
         """Begin a measurement."""
 
-    def peak(self) -> int:
+    def read_peak(self) -> int:
         """Return the most bytes that torch had reserved since."""
 
-    def context(self) -> int:
+    def read_context_bytes(self) -> int:
         """Return the bytes that this process holds beside what torch counts."""
 
 
@@ -40,52 +40,52 @@ class CudaMemoryReader:
     def __init__(self) -> None:
         self._used_before = 0
 
-    def before(self) -> tuple[int, int]:
+    def read_total_and_free(self) -> tuple[int, int]:
         """Return bytes in all and free ones, from NVML, which makes no context; else from CUDA, which does."""
-        found = _memory()
-        total, free = found if found is not None else _of_cuda()
+        found = _query_nvml_memory()
+        total, free = found if found is not None else _query_cuda_memory()
         self._used_before = total - free
         return total, free
 
-    def reset(self) -> None:
+    def reset_peak(self) -> None:
         """Begin with nothing kept from before; raise RuntimeError where there is no GPU."""
         torch.cuda.init()  # type: ignore[no-untyped-call] # before it torch has no statistics to reset
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
 
-    def peak(self) -> int:
+    def read_peak(self) -> int:
         """Return what the allocator had in all; what it held in pieces counts, for it would again."""
         return int(torch.cuda.max_memory_reserved())
 
-    def context(self) -> int:
+    def read_context_bytes(self) -> int:
         """Return what the GPU gave out since the start, without what torch holds; others may take some meanwhile."""
-        found = _memory()
+        found = _query_nvml_memory()
         if found is None:
             return CONTEXT_BYTES
         total, free = found
         return max(CONTEXT_BYTES, total - free - self._used_before - int(torch.cuda.memory_reserved()))
 
 
-def _of_cuda() -> tuple[int, int]:
+def _query_cuda_memory() -> tuple[int, int]:
     free, total = torch.cuda.mem_get_info()
     return int(total), int(free)
 
 
-def _memory() -> tuple[int, int] | None:
+def _query_nvml_memory() -> tuple[int, int] | None:
     """Return the GPU's bytes in all, and those that are free; None where NVML does not tell."""
     import pynvml
 
     with contextlib.suppress(pynvml.NVMLError, ValueError):
         pynvml.nvmlInit()
         try:
-            found = pynvml.nvmlDeviceGetMemoryInfo(_handle(pynvml))
+            found = pynvml.nvmlDeviceGetMemoryInfo(_find_nvml_handle(pynvml))
             return int(found.total), int(found.free)
         finally:
             pynvml.nvmlShutdown()
     return None
 
 
-def _handle(pynvml: Any) -> Any:
+def _find_nvml_handle(pynvml: Any) -> Any:
     """Return NVML's handle of the first GPU that this process may see; NVML counts all, whatever is visible.
 
     Of a sliced one that is its first slice: the GPU's own memory is that of all.
@@ -118,7 +118,7 @@ NO_GPU = frozenset({"", "-1", "NoDevFiles", "none", "void"})
 
 
 @contextlib.contextmanager
-def given_devices_kept() -> Iterator[None]:
+def keep_given_devices() -> Iterator[None]:
     """Let the variables that name this trial's GPUs stay; nothing where it was given none."""
     kept = {name for name in VARIABLES if os.environ.get(name, "") not in NO_GPU}
     environment = type(os.environ)
@@ -130,11 +130,11 @@ def given_devices_kept() -> Iterator[None]:
             (os, "unsetenv"),
         ):
             if kept:
-                patches.enter_context(replaced(owner, name, _keeping(getattr(owner, name), kept)))
+                patches.enter_context(patch_attribute(owner, name, _wrap_setter(getattr(owner, name), kept)))
         yield
 
 
-def _keeping(before: Callable[..., None], kept: set[str]) -> Callable[..., None]:
+def _wrap_setter(before: Callable[..., None], kept: set[str]) -> Callable[..., None]:
     def replacement(*words: Any) -> None:
         name, *value = [os.fsdecode(each) for each in words if isinstance(each, str | bytes)] or [""]
         if name not in kept or (value and value[0] in NO_GPU):

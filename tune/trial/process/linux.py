@@ -53,7 +53,7 @@ def command_of(pid: int) -> bytes:
         return b""
 
 
-def n_threads() -> int:
+def count_threads() -> int:
     """Return how many threads this process has, those of libraries included."""
     try:
         return len(list(Path("/proc/self/task").iterdir()))

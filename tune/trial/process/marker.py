@@ -28,7 +28,7 @@ def is_marked(folder: Path) -> bool:
     return False
 
 
-def remove_left(folder: Path) -> None:
+def remove_stale_folder(folder: Path) -> None:
     """Remove a marked folder if the process that made it has ended: the system has freed its lock."""
     if is_marked(folder):
         with contextlib.suppress(OSError, Timeout), FileLock(folder / LOCK, timeout=0):

@@ -11,19 +11,19 @@ _behind_log: list[dict[int, int]] = []
 
 
 @contextlib.contextmanager
-def logged_to(path: Path) -> Iterator[None]:
+def redirect_output(path: Path) -> Iterator[None]:
     """Point the process's standard output and error at a file, appending."""
     log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     kept = {descriptor: os.dup(descriptor) for descriptor in (STDOUT, STDERR)}
     _behind_log.append(kept)
     try:
-        _flush()
+        _flush_streams()
         for descriptor in kept:
             os.dup2(log, descriptor)
         yield
     finally:
         _behind_log.remove(kept)
-        _flush()
+        _flush_streams()
         for descriptor, copy in kept.items():
             os.dup2(copy, descriptor)
             os.close(copy)
@@ -36,7 +36,7 @@ def user_streams() -> tuple[int, int]:
     return kept.get(STDOUT, STDOUT), kept.get(STDERR, STDERR)
 
 
-def _flush() -> None:
+def _flush_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
             stream.flush()

@@ -18,7 +18,7 @@ ORDER_MATTERS = re.compile(rb"environ|putenv|dotenv|sys\.(path|modules|meta_path
 """What a program may do before an import so that the import has another result."""
 
 
-def imported_first(program: Program) -> tuple[str, ...]:
+def find_top_level_imports(program: Program) -> tuple[str, ...]:
     """Return the modules of installed packages that the program imports whatever happens, in the order of its files.
 
     That is each import statement at the top level of a file. None where the program changes what an import may read.
@@ -37,7 +37,7 @@ def imported_first(program: Program) -> tuple[str, ...]:
     return tuple(name for name in names if name not in own and name.partition(".")[0] not in own)
 
 
-def imported_since(before: Iterable[str], program: Program, changed: Mapping[str, str]) -> dict[str, str | None]:
+def find_new_imports(before: Iterable[str], program: Program, changed: Mapping[str, str]) -> dict[str, str | None]:
     """Return the modules of installed packages that were imported since, with their files, in the order of import.
 
     ``changed``: environment variables that were set since; where the program sets any, an import may have read it.
@@ -79,10 +79,10 @@ class Prepared:
 def load_job(file: str) -> tuple[Job, Executor]:
     """Return the job in a file and what executes its program."""
     job: Job = pickle.loads(Path(file).read_bytes())  # noqa: S301 - our own file, in a folder of ours alone
-    return job, executor_of(job)
+    return job, create_executor(job)
 
 
-def executor_of(job: Job) -> Executor:
+def create_executor(job: Job) -> Executor:
     """Return what executes a job's program."""
     sites = {key: constant.sites for key, constant in job.constants.items()}
     return Executor(Snapshot(job.snapshot, job.program), sites)

@@ -28,8 +28,8 @@ def rng_state() -> dict[str, Any]:
     return {
         "python": random.getstate(),
         "numpy": {**numpy_state, "state": {"key": state["key"].tolist(), "pos": int(state["pos"])}},
-        "torch": _text(torch.get_rng_state()),
-        "cuda": [_text(device) for device in devices],
+        "torch": _encode_tensor(torch.get_rng_state()),
+        "cuda": [_encode_tensor(device) for device in devices],
     }
 
 
@@ -45,16 +45,16 @@ def restore_rng(state: dict[str, Any]) -> None:
     held = state["numpy"]
     key = np.array(held["state"]["key"], dtype=np.uint32)
     np.random.set_state({**held, "state": {"key": key, "pos": held["state"]["pos"]}})
-    torch.set_rng_state(_tensor(state["torch"]))
+    torch.set_rng_state(_decode_tensor(state["torch"]))
     if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all([_tensor(text) for text in state["cuda"]])
+        torch.cuda.set_rng_state_all([_decode_tensor(text) for text in state["cuda"]])
 
 
 def generator_state(generator: Any) -> Any:
     """Return the state of one generator that a program made for itself."""
     match generator:
         case torch.Generator():
-            return _text(generator.get_state())
+            return _encode_tensor(generator.get_state())
         case np.random.Generator():
             return _as_lists(generator.bit_generator.state)
         case np.random.RandomState():
@@ -67,7 +67,7 @@ def restore_generator(generator: Any, state: Any) -> None:
     """Put one generator back."""
     match generator:
         case torch.Generator():
-            generator.set_state(_tensor(state))
+            generator.set_state(_decode_tensor(state))
         case np.random.Generator():
             generator.bit_generator.state = state
         case np.random.RandomState():
@@ -84,11 +84,11 @@ def _as_lists(state: Any) -> Any:
     return state.tolist() if isinstance(state, np.ndarray | np.generic) else state
 
 
-def _text(state: torch.Tensor) -> str:
+def _encode_tensor(state: torch.Tensor) -> str:
     return base64.b64encode(state.cpu().numpy().tobytes()).decode()
 
 
-def _tensor(text: str) -> torch.Tensor:
+def _decode_tensor(text: str) -> torch.Tensor:
     return torch.from_numpy(np.frombuffer(base64.b64decode(text), dtype=np.uint8).copy())
 
 
@@ -104,7 +104,7 @@ SEEDERS: tuple[tuple[Any, str], ...] = (
 
 
 @contextlib.contextmanager
-def reseeded(seed: int) -> Iterator[None]:
+def override_seeds(seed: int) -> Iterator[None]:
     """Mix ``seed`` into every seed that is given to a global generator.
 
     Different seeds of the program stay different, and the same one stays the same: a program that seeds anew before
@@ -112,7 +112,7 @@ def reseeded(seed: int) -> Iterator[None]:
     """
     before = [(owner, name, getattr(owner, name)) for owner, name in SEEDERS]
     for owner, name, function in before:
-        setattr(owner, name, _mixing(function, seed))
+        setattr(owner, name, _wrap_seeder(function, seed))
     try:
         yield
     finally:
@@ -120,19 +120,19 @@ def reseeded(seed: int) -> Iterator[None]:
             setattr(owner, name, function)
 
 
-def _mixing(function: Callable[..., Any], ours: int) -> Callable[..., Any]:
+def _wrap_seeder(function: Callable[..., Any], ours: int) -> Callable[..., Any]:
     @functools.wraps(function)
     def replacement(*args: Any, **given: Any) -> Any:
         if args:
-            args = (_mixed(args[0], ours), *args[1:])
+            args = (_mix_seed(args[0], ours), *args[1:])
         else:
-            given = {name: value if name == "version" else _mixed(value, ours) for name, value in given.items()}
+            given = {name: value if name == "version" else _mix_seed(value, ours) for name, value in given.items()}
         return function(*args, **given)
 
     return replacement
 
 
-def _mixed(seed: Any, ours: int) -> Any:
+def _mix_seed(seed: Any, ours: int) -> Any:
     """Return another seed, in NumPy's range; None asks for a random one, and does so still."""
     if seed is None:
         return None

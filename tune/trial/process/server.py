@@ -95,7 +95,7 @@ class Server:
         self._sessions: set[int] = set()  # of processes that are to end with the driver
         self._n_lost = 0  # templates that ended by themselves, one after the other
 
-    def serve(self) -> None:
+    def serve_requests(self) -> None:
         """Serve; return where nobody needs the server any more."""
         become_subreaper()
         self._wake.setblocking(False)
@@ -106,11 +106,11 @@ class Server:
         self._selector.register(self._awake, selectors.EVENT_READ)
         if self._driver is not None:
             self._selector.register(self._driver, selectors.EVENT_READ)
-        self._make_first()
+        self._make_first_template()
         idle_since = time.monotonic()
         while not self._is_over and time.monotonic() - idle_since < IDLE_S:
             for key, _ in self._selector.select(STRAY_S if self._strays else 1.0):
-                self._handle(key.fileobj)
+                self._handle_event(key.fileobj)
             self._end_strays()
             if self._driver is not None or self._clients:  # asked last: all of this may have been stopped for minutes
                 idle_since = time.monotonic()
@@ -118,23 +118,23 @@ class Server:
             kill_sessions(self._sessions)
         self._end_everything()
 
-    def _handle(self, ready: Any) -> None:
+    def _handle_event(self, ready: Any) -> None:
         if ready == self._driver:
             self._is_over = True
         elif ready is self._awake:
             self._awake.recv(4096)
-            self._reap()
+            self._reap_processes()
         elif ready is self._listener:
             with contextlib.suppress(OSError):
-                self._receive(self._listener.accept()[0])
+                self._receive_request(self._listener.accept()[0])
         elif (template := self._template_of(ready)) is not None:
-            self._hear(template)
+            self._receive_message(template)
         elif ready in self._clients:  # a client says nothing more: it is gone
-            self._drop(ready)
+            self._drop_client(ready)
 
     # clients
 
-    def _receive(self, client: socket.socket) -> None:
+    def _receive_request(self, client: socket.socket) -> None:
         """Take a client's request."""
         client.settimeout(PATIENCE_S)
         try:
@@ -148,7 +148,7 @@ class Server:
         self._selector.register(client, selectors.EVENT_READ)
         if do == "start":
             self._starting.append(client)
-            self._give()
+            self._assign_processes()
         elif do == "note":
             self._sessions.add(request["session"])
         elif do == "prepare":
@@ -156,9 +156,9 @@ class Server:
             if request["warm"] and self._current is not None and self._current.spec is not None:
                 request["packages"] = {**self._current.spec["packages"], **request["packages"]}
             self._preparing[client] = request
-            self._make_next(request)
+            self._make_next_template(request)
 
-    def _drop(self, client: socket.socket) -> None:
+    def _drop_client(self, client: socket.socket) -> None:
         """Forget a client that is gone, and end its process."""
         self._clients.discard(client)
         self._selector.unregister(client)
@@ -168,11 +168,11 @@ class Server:
         self._running = {pid: owner for pid, owner in self._running.items() if owner is not client}
         client.close()
 
-    def _give(self) -> None:
+    def _assign_processes(self) -> None:
         """Give processes to those who wait for one, and ask for as many as are missing."""
         if self._failure is not None and self._current is None:
             while self._starting:
-                _tell(self._starting.popleft(), {"error": self._failure})
+                _send_line(self._starting.popleft(), {"error": self._failure})
         if any(spec["holds"] for spec in self._preparing.values()):
             return  # it has imported what each process would import now
         while self._starting and self._spares:
@@ -180,7 +180,7 @@ class Server:
             client = self._starting.popleft()
             self._running[pid] = client
             try:
-                socket.send_fds(client, [_line({"pid": pid})], [descriptor])
+                socket.send_fds(client, [_encode_line({"pid": pid})], [descriptor])
             except OSError:
                 kill_all([pid])
             os.close(descriptor)
@@ -190,24 +190,24 @@ class Server:
         wanted = len(self._starting) + (min(len(self._running), os.cpu_count() or 1) if current.spec is not None else 0)
         while len(self._spares) + current.n_asked < wanted:
             current.n_asked += 1
-            _send(current.channel, {"do": "fork"})
+            _send_packet(current.channel, {"do": "fork"})
 
     # templates
 
-    def _make_first(self) -> None:
+    def _make_first_template(self) -> None:
         """Fork the template that imports torch and Lightning."""
         theirs, ours = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = os.fork()
         if pid == 0:
-            self._let_go()
+            self._close_descriptors()
             ours.close()
             from tune.trial.process.template import run_first_template
 
             run_first_template(theirs)
         theirs.close()
-        self._add(Template(ours, pid))
+        self._add_template(Template(ours, pid))
 
-    def _make_next(self, spec: dict[str, Any]) -> None:
+    def _make_next_template(self, spec: dict[str, Any]) -> None:
         """Have a template fork one that prepares more: the first one, or the current one if that is to be kept."""
         parent = self._current if spec["warm"] else self._base
         if parent is None or not parent.is_ready:
@@ -217,7 +217,7 @@ class Server:
             socket.send_fds(parent.channel, [json.dumps({"do": "make", **spec}).encode()], [theirs.fileno()])
         self._unborn.append(Template(ours, 0, spec))
 
-    def _add(self, template: Template) -> None:
+    def _add_template(self, template: Template) -> None:
         self._templates[template.pid] = template
         self._selector.register(template.channel, selectors.EVENT_READ)
         if template.spec is None:
@@ -227,7 +227,7 @@ class Server:
     def _template_of(self, ready: Any) -> Template | None:
         return next((each for each in self._templates.values() if each.channel is ready), None)
 
-    def _hear(self, template: Template) -> bool:
+    def _receive_message(self, template: Template) -> bool:
         """Take a message of a template; return False where there is none any more."""
         try:
             text, descriptors, _, _ = socket.recv_fds(template.channel, MOST_BYTES, 1)
@@ -242,20 +242,22 @@ class Server:
             template.n_asked -= 1
             if template is self._current:
                 self._spares.append((message["forked"], descriptors[0], template))
-                self._give()
+                self._assign_processes()
             else:  # another template has come meanwhile: a process that is told nothing ends
                 os.close(descriptors[0])
         elif "ended" in message:
-            self._end(message["ended"], message["status"])
+            self._handle_process_end(message["ended"], message["status"])
         elif "made" in message:
             made = self._unborn.popleft()
             made.pid = message["made"]
-            self._add(made)
+            self._add_template(made)
         elif "ready" in message:
-            self._take_over(template, message)
+            self._switch_template(template, message)
         elif "spoilt" in message:
             sys.stderr.write(f"{message['spoilt']} is imported by each trial: on import {message['reason']}\n")
-            self._remake(template, {**(template.spec or {}), "packages": _without(template.spec, message["spoilt"])})
+            self._remake_template(
+                template, {**(template.spec or {}), "packages": _exclude_package(template.spec, message["spoilt"])}
+            )
         else:
             reason = message.get("failed") or f"the template cannot be forked: {message['unfit']}"
             sys.stderr.write(f"a template of trials ended: {reason}\n")
@@ -263,7 +265,7 @@ class Server:
                 self._failure = f"{UNIMPORTABLE}: {reason}"
         return True
 
-    def _take_over(self, template: Template, message: dict[str, Any]) -> None:
+    def _switch_template(self, template: Template, message: dict[str, Any]) -> None:
         """Fork from a template that is ready from now on; answer those who waited for it."""
         template.is_ready = True
         self._n_lost = 0
@@ -275,70 +277,70 @@ class Server:
                 os.close(descriptor)
             self._spares.clear()
             if old.spec is not None:
-                _send(old.channel, {"do": "end"})  # its trials become the server's children
+                _send_packet(old.channel, {"do": "end"})  # its trials become the server's children
         waiting = [client for client, spec in self._preparing.items() if spec is template.spec]
         for client in waiting:
             del self._preparing[client]
-            _tell(client, {"ready": True, "left_out": message["left_out"]})
+            _send_line(client, {"ready": True, "left_out": message["left_out"]})
         for spec in list(self._preparing.values()):
             if template.spec is None:
-                self._make_next(spec)
-        self._give()
+                self._make_next_template(spec)
+        self._assign_processes()
 
-    def _remake(self, template: Template, spec: dict[str, Any]) -> None:
+    def _remake_template(self, template: Template, spec: dict[str, Any]) -> None:
         """Prepare a template again, otherwise; those who wait for it wait on."""
         for client, waited in list(self._preparing.items()):
             if waited is template.spec:
                 self._preparing[client] = spec
-        self._make_next(spec)
+        self._make_next_template(spec)
 
     # ends
 
-    def _reap(self) -> None:
+    def _reap_processes(self) -> None:
         """Take the ends of the server's own children: templates, and what it has adopted."""
         for pid, status in reap_children():
-            self._end(pid, status)
+            self._handle_process_end(pid, status)
 
-    def _end(self, pid: int, status: int) -> None:
+    def _handle_process_end(self, pid: int, status: int) -> None:
         """Tell the client of a process how it ended; make a template again that was still needed."""
         self._strays.pop(pid, None)
         if (client := self._running.pop(pid, None)) is not None:
-            _tell(client, {"status": status})
+            _send_line(client, {"status": status})
         for spare in [each for each in self._spares if each[0] == pid]:
             self._spares.remove(spare)
             os.close(spare[1])
         template = self._templates.pop(pid, None)
         if template is not None:
-            self._lose(template, status)
+            self._handle_template_end(template, status)
 
-    def _lose(self, template: Template, status: int) -> None:
+    def _handle_template_end(self, template: Template, status: int) -> None:
         """Go on without a template: with the first one where it was another, else with a new first one.
 
         ``status``: its exit status.
         """
         template.channel.setblocking(False)
-        while self._hear(template):  # what it said last
+        while self._receive_message(template):  # what it said last
             pass
         template.channel.close()
         for pid in [pid for pid in self._running if not is_alive(pid)]:  # it ended with its template, unsaid
-            self._end(pid, -signal.SIGKILL)
+            self._handle_process_end(pid, -signal.SIGKILL)
         for client in [each for each, spec in self._preparing.items() if spec is template.spec]:
             del self._preparing[client]
-            _tell(client, {"error": "the template ended while it was prepared"})
+            _send_line(client, {"error": "the template ended while it was prepared"})
         while self._unborn:
             self._unborn.popleft().channel.close()
         self._n_lost += 1
         if template is self._base:
             self._base = None
             if self._failure is None and self._n_lost <= MOST_RETRIES:
-                self._make_first()
+                self._make_first_template()
             elif self._failure is None:
                 self._failure = f"{UNIMPORTABLE}: {describe_end(status)}"
         if template is self._current:
             self._current = self._base
             if template.spec is not None and self._n_lost <= MOST_RETRIES:
-                self._make_next({**template.spec, "warm": True})
-        self._give()
+                self._make_next_template({**template.spec, "warm": True})
+        self._assign_processes()
 
     def _end_strays(self) -> None:
         """End the processes that outlived their trials: they became the server's children.
@@ -362,11 +364,11 @@ class Server:
             held.clear()
         until = time.monotonic() + PATIENCE_S
         while children_of(os.getpid()) and time.monotonic() < until:
-            self._reap()
+            self._reap_processes()
             self._end_strays()
             time.sleep(0.01)
 
-    def _let_go(self) -> None:
+    def _close_descriptors(self) -> None:
         """Close the server's descriptors, in a child."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -380,21 +382,21 @@ class Server:
             each.close()
 
 
-def _without(spec: dict[str, Any] | None, name: str) -> dict[str, Any]:
+def _exclude_package(spec: dict[str, Any] | None, name: str) -> dict[str, Any]:
     packages: dict[str, Any] = (spec or {}).get("packages", {})
     return {each: origin for each, origin in packages.items() if each != name and not each.startswith(f"{name}.")}
 
 
-def _line(message: dict[str, Any]) -> bytes:
+def _encode_line(message: dict[str, Any]) -> bytes:
     return json.dumps(message).encode() + b"\n"
 
 
-def _tell(client: socket.socket, message: dict[str, Any]) -> None:
+def _send_line(client: socket.socket, message: dict[str, Any]) -> None:
     with contextlib.suppress(OSError):  # a client that is gone is dropped in its turn
-        client.sendall(_line(message))
+        client.sendall(_encode_line(message))
 
 
-def _send(channel: socket.socket, message: dict[str, Any]) -> None:
+def _send_packet(channel: socket.socket, message: dict[str, Any]) -> None:
     with contextlib.suppress(OSError):
         channel.send(json.dumps(message).encode())
 
@@ -403,21 +405,21 @@ def main() -> None:
     """Serve the socket whose descriptor is the first word; the second is that of a driver, or ``-``."""
     setproctitle.getproctitle()  # it looks for the place of the title before anything changes the environment
     gc.freeze()
-    atexit.register(_end_at_once)  # the first one: in each process that is forked from here it is called last
+    atexit.register(_exit_now)  # the first one: in each process that is forked from here it is called last
     descriptor, driver = sys.argv[1:3]
     listener = socket.socket(fileno=int(descriptor))
     folder = Path(listener.getsockname()).parent
-    Server(listener, None if driver == "-" else int(driver)).serve()
+    Server(listener, None if driver == "-" else int(driver)).serve_requests()
     if driver == "-":
         shutil.rmtree(folder, ignore_errors=True)
     else:
-        from tune.trial.process.marker import remove_left  # 20 ms that trials need not wait for
+        from tune.trial.process.marker import remove_stale_folder  # 20 ms that trials need not wait for
 
-        remove_left(folder)  # of a driver that was killed: one that lives holds its lock
+        remove_stale_folder(folder)  # of a driver that was killed: one that lives holds its lock
     os._exit(0)
 
 
-def _end_at_once() -> None:
-    from tune.trial.process.child import end_at_once
+def _exit_now() -> None:
+    from tune.trial.process.child import exit_now
 
-    end_at_once()
+    exit_now()

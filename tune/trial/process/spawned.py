@@ -15,5 +15,5 @@ def main() -> None:
     from tune.trial.process import child
     from tune.trial.process.prepared import Prepared
 
-    atexit.register(child.end_at_once)
+    atexit.register(child.exit_now)
     child.run_child(connection, Prepared())

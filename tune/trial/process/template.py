@@ -25,11 +25,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NoReturn
 
-from tune.experiment.environment import changed
+from tune.experiment.environment import find_environment_changes
 from tune.trial.broken_import import describe_raised
-from tune.trial.process.linux import n_threads, reap_children
+from tune.trial.process.linux import count_threads, reap_children
 from tune.trial.process.prepared import Prepared, load_job
-from tune.trial.process.watched import note_exits
+from tune.trial.process.watched import log_os_exits
 
 MOST_BYTES = 2**20
 """Of a message between a server and its template."""
@@ -41,16 +41,16 @@ def run_first_template(server: socket.socket) -> NoReturn:
     """Import torch and Lightning, and serve; for a process that the server forked."""
     before = dict(os.environ)
     faulthandler.enable()
-    note_exits()
-    with _told(server):
+    log_os_exits()
+    with _report_failure(server):
         gc.disable()
         importlib.import_module("tune.trial.process.child")
-    _serve(server, Prepared(variables=_set_since(before)))
+    _serve_forks(server, Prepared(variables=_find_changed_variables(before)))
 
 
-def _serve(server: socket.socket, prepared: Prepared, left_out: Mapping[str, str] | None = None) -> NoReturn:
+def _serve_forks(server: socket.socket, prepared: Prepared, left_out: Mapping[str, str] | None = None) -> NoReturn:
     """Fork what the server asks for, until it is gone."""
-    _freeze()
+    _freeze_objects()
     awake, wake = socket.socketpair()
     wake.setblocking(False)
     signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
@@ -60,12 +60,12 @@ def _serve(server: socket.socket, prepared: Prepared, left_out: Mapping[str, str
         selector.register(each, selectors.EVENT_READ)
     own = (server, awake, wake)
     trials: set[int] = set()
-    _send(server, {"ready": True, "left_out": dict(left_out or {})})
+    _send_packet(server, {"ready": True, "left_out": dict(left_out or {})})
     while True:
         ready = {key.fileobj for key, _ in selector.select()}
         if awake in ready:
             awake.recv(4096)
-            _reap(server, trials)
+            _reap_trials(server, trials)
         if server not in ready:
             continue
         text, descriptors, _, _ = socket.recv_fds(server, MOST_BYTES, 1)
@@ -77,8 +77,8 @@ def _serve(server: socket.socket, prepared: Prepared, left_out: Mapping[str, str
         message = json.loads(text)
         if message["do"] == "end":
             os._exit(0)
-        if (reason := _unfit()) is not None:
-            _send(server, {"unfit": reason})
+        if (reason := _describe_fork_obstacle()) is not None:
+            _send_packet(server, {"unfit": reason})
             os._exit(0)
         if message["do"] == "fork":
             trials.add(_fork_trial(server, prepared, selector, own))
@@ -86,7 +86,7 @@ def _serve(server: socket.socket, prepared: Prepared, left_out: Mapping[str, str
             _fork_template(message, socket.socket(fileno=descriptors[0]), server, prepared, selector, own)
 
 
-def _freeze() -> None:
+def _freeze_objects() -> None:
     """Leave what was imported out of the collector's sight, and out of what is done at a child's end."""
     for finalizer in list(getattr(weakref.finalize, "_registry", ())):
         finalizer.atexit = False  # of libraries: 30 ms at the end of each process, for memory that goes with it
@@ -95,9 +95,9 @@ def _freeze() -> None:
     gc.enable()
 
 
-def _unfit() -> str | None:
+def _describe_fork_obstacle() -> str | None:
     """Return why this process cannot be forked; None: it can."""
-    if (number := n_threads()) > 1:
+    if (number := count_threads()) > 1:
         return f"{number - 1} threads were started"
     torch: Any = sys.modules["torch"]
     return "CUDA was initialised" if torch.cuda.is_initialized() else None
@@ -135,7 +135,7 @@ def _fork_trial(
     pid = os.fork()
     if pid == 0:
         theirs.close()
-        _leave(selector, own)
+        _close_descriptors(selector, own)
         from tune.trial.process.child import run_child
 
         run_child(Connection(ours.detach()), prepared)
@@ -156,13 +156,13 @@ def _fork_template(
     """Fork the next template, which serves the server over a channel of its own."""
     pid = os.fork()
     if pid == 0:
-        _leave(selector, own)
-        _become_next(channel, message, prepared)
+        _close_descriptors(selector, own)
+        _become_next_template(channel, message, prepared)
     channel.close()
-    _send(server, {"made": pid})
+    _send_packet(server, {"made": pid})
 
 
-def _leave(selector: selectors.BaseSelector, own: Sequence[socket.socket]) -> None:
+def _close_descriptors(selector: selectors.BaseSelector, own: Sequence[socket.socket]) -> None:
     """Close the template's descriptors, and take its signal handler back; for a forked child."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -171,37 +171,37 @@ def _leave(selector: selectors.BaseSelector, own: Sequence[socket.socket]) -> No
         each.close()
 
 
-def _reap(server: socket.socket, trials: set[int]) -> None:
+def _reap_trials(server: socket.socket, trials: set[int]) -> None:
     """Tell the server of each child that ended, with its exit status; a negative one is a signal's number."""
     for pid, status in reap_children():
         trials.discard(pid)
-        _send(server, {"ended": pid, "status": status})
+        _send_packet(server, {"ended": pid, "status": status})
 
 
-def _become_next(server: socket.socket, message: Mapping[str, Any], prepared: Prepared) -> NoReturn:
+def _become_next_template(server: socket.socket, message: Mapping[str, Any], prepared: Prepared) -> NoReturn:
     """Import packages, compile the program, train a toy model if that is asked for, and serve."""
     os.environ.update(prepared.variables)
     before, left_out = dict(os.environ), {}
-    with _told(server):
+    with _report_failure(server):
         gc.disable()
         for name, origin in message["packages"].items():
             if name in sys.modules:
                 continue
             if (reason := _import_package(name, origin)) is not None:
                 left_out[name] = reason
-            if (broken := _unfit() or _find_bad_fork()) is not None:
-                _send(server, {"spoilt": name, "reason": broken})
+            if (broken := _describe_fork_obstacle() or _find_bad_fork()) is not None:
+                _send_packet(server, {"spoilt": name, "reason": broken})
                 os._exit(0)
-        variables = {**prepared.variables, **_set_since(before)}
+        variables = {**prepared.variables, **_find_changed_variables(before)}
         file = message["job"]
         job, executor = (prepared.job, prepared.executor) if file == prepared.file else load_job(file)
         if job is not None and executor is not None:
-            changed(job.surroundings, job.n_threads, gpus="")  # remembers the versions of packages
+            find_environment_changes(job.surroundings, job.n_threads, gpus="")  # remembers the versions of packages
             with contextlib.suppress(Exception):  # the trial says what is wrong with the source
                 executor.compile_all()
         if message["warm"]:
             _train_toy()
-    _serve(server, Prepared(file=file, job=job, executor=executor, variables=variables), left_out)
+    _serve_forks(server, Prepared(file=file, job=job, executor=executor, variables=variables), left_out)
 
 
 def _import_package(name: str, origin: str | None) -> str | None:
@@ -244,20 +244,20 @@ def _train_toy() -> None:
         os.environ.update(environment)
 
 
-def _set_since(before: Mapping[str, str]) -> dict[str, str]:
+def _find_changed_variables(before: Mapping[str, str]) -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if before.get(name) != text}
 
 
-def _send(server: socket.socket, message: Mapping[str, Any]) -> None:
+def _send_packet(server: socket.socket, message: Mapping[str, Any]) -> None:
     with contextlib.suppress(OSError):  # the server is gone: the next message that does not come tells
         server.send(json.dumps(message).encode())
 
 
 @contextlib.contextmanager
-def _told(server: socket.socket) -> Any:
+def _report_failure(server: socket.socket) -> Any:
     """Tell the server of an exception, and end."""
     try:
         yield
     except BaseException as error:
-        _send(server, {"failed": describe_raised(error)})
+        _send_packet(server, {"failed": describe_raised(error)})
         os._exit(1)

@@ -62,4 +62,4 @@ def train_toy(folder: Path) -> None:
         num_sanity_val_steps=0,
     )
     trainer.fit(ToyModule(), train, val)
-    logger.end(failed=False)
+    logger.close_session(failed=False)

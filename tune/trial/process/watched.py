@@ -2,7 +2,7 @@
 
 Where a process died that raised nothing: the stack that it wrote to its standard error.
 
-``faulthandler`` writes one where a signal ends the process. ``note_exits`` has ``os._exit`` write one in the same form.
+``faulthandler`` writes one where a signal ends the process. ``log_os_exits`` has ``os._exit`` write the same form.
 """
 
 import contextlib
@@ -56,7 +56,7 @@ class HangClock:
         self._is_last = False  # what a program does behind its last epoch is no epoch
         self._is_on = False
 
-    def hear(self, what: str, content: tuple[Any, ...]) -> None:
+    def record_message(self, what: str, content: tuple[Any, ...]) -> None:
         """Take a message of the trial's."""
         now = time.monotonic()
         if what == TRAINING:
@@ -70,7 +70,7 @@ class HangClock:
             self._epochs_s.append(now - self._reported)
             self._batch = self._reported = now
 
-    def leave_out(self, seconds: float) -> None:
+    def exclude_time(self, seconds: float) -> None:
         """Do not count a time in which nobody could have said anything."""
         self._batch += seconds
         self._reported += seconds
@@ -119,14 +119,14 @@ class WatchedProcess:
         """Set when the process has ended, and nothing of it is left."""
         with contextlib.suppress(OSError):  # it is gone: that is its end
             process.connection.send(start(self._temporary))
-        self._thread = threading.Thread(target=self._watch, name="trial", daemon=True)
+        self._thread = threading.Thread(target=self._watch_process, name="trial", daemon=True)
         self._thread.start()
 
     def next_message(self) -> tuple[Any, ...]:
         """Return the next message that is for the driver, or the last one, ENDED; wait for it."""
         return self._messages.get()
 
-    def answer(self, *, stop: bool) -> None:
+    def answer_report(self, *, stop: bool) -> None:
         """Tell the trial whether it is to stop after the epochs that it reported."""
         self._clock.resume()
         with contextlib.suppress(OSError):
@@ -137,19 +137,21 @@ class WatchedProcess:
         with contextlib.suppress(OSError):
             os.kill(self._process.pid, signal.SIGKILL)
 
-    def _watch(self) -> None:
+    def _watch_process(self) -> None:
         listening = [self._process.connection]
         while (status := self._process.poll()) is None:
-            ready = wait([*listening, *self._process.readable], TICK_S if self._process.readable else TICK_S / 5)
-            if self._process.connection in ready and not self._receive():
+            ready = wait(
+                [*listening, *self._process.readable_sockets], TICK_S if self._process.readable_sockets else TICK_S / 5
+            )
+            if self._process.connection in ready and not self._receive_message():
                 listening.clear()
             since_s = time.monotonic() - self._looked_at
             if since_s >= TICK_S:
                 self._looked_at += since_s
                 if since_s >= STOPPED_S:  # a container was paused, a job suspended: the trial may have been, too
-                    self._clock.leave_out(since_s)
+                    self._clock.exclude_time(since_s)
                 self._end_if_needed()
-        while listening and self._process.connection.poll() and self._receive():
+        while listening and self._process.connection.poll() and self._receive_message():
             pass
         self._process.close()
         if self._temporary is not None:
@@ -157,7 +159,7 @@ class WatchedProcess:
         self.ended.set()
         self._messages.put((ENDED, self._describe_end(status)))
 
-    def _receive(self) -> bool:
+    def _receive_message(self) -> bool:
         """Take one message; return False where no more come."""
         try:
             what, *content = self._process.connection.recv()
@@ -166,7 +168,7 @@ class WatchedProcess:
         except Exception:  # the program wrote into the connection: what it says is not to be understood any more
             self.kill()
             return False
-        self._clock.hear(what, tuple(content))
+        self._clock.record_message(what, tuple(content))
         if what == DIED:
             self._how = content[0]
         elif what not in (TRAINING, TRAINED, EPOCH, BATCH):
@@ -192,12 +194,12 @@ class WatchedProcess:
             self.kill()
 
     def _write_hang(self, message: str) -> None:
-        self._clock.hear(TRAINED, ())
+        self._clock.record_message(TRAINED, ())
         failure = Failure(kind=HUNG, ours=True, message=message)
         with contextlib.suppress(OSError):  # the disk may be full
             self._version.error.write_text(f"{failure.reason}\n", encoding="utf-8")
             if (record := read_record(self._version)) is not None:
-                replace(record, stage="failed", failure=failure, ended=time.time()).write(self._version)
+                replace(record, stage="failed", failure=failure, ended=time.time()).write_record(self._version)
 
     def _describe_end(self, status: int) -> str | None:
         if self._done_at is not None:
@@ -225,7 +227,7 @@ Place = tuple[Path, int]
 """A file, and a line of it."""
 
 
-def note_exits() -> None:
+def log_os_exits() -> None:
     """Write the stack where the program or a package calls ``os._exit``, in this process and in those it forks."""
     leave = os._exit
 
@@ -241,7 +243,7 @@ def note_exits() -> None:
     os._exit = leave_noted
 
 
-def crash_places(log: Path, start: int = 0) -> list[Place]:
+def find_crash_places(log: Path, start: int = 0) -> list[Place]:
     """Return the lines of the last stack in a log, the innermost first, without ours and the standard library's.
 
     ``start``: where the log of the process begins, in bytes.
