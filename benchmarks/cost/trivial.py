@@ -56,7 +56,7 @@ class Trivial(TrialTrainable):
         replace(record, stage="complete", ended=time.time()).write_record(files)
         yield {"done": True, REST: [tuple(each) for each in mail.held]}
 
-    def end_politely(self) -> None:
+    def request_stop(self) -> None:
         """Stop with the next result."""
         self._is_stopped = True
 

@@ -37,22 +37,24 @@ class Events:
         self._onlooker.on_start()
 
     def ending(self):
-        self._watch.ending()
+        self._watch.on_search_ending()
 
     def print(self, *words):
-        self._screen.line(" ".join(words))
+        self._screen.print_line(" ".join(words))
 
     def began(self, number, version, *preflight):
         self._versions[number], self._curves[number] = version, {}
-        self._watch.began(TrialTask(number=int(number), version=f"/{version}", seed=0, preflight=bool(preflight)))
+        self._watch.on_trial_start(
+            TrialTask(number=int(number), version=f"/{version}", seed=0, preflight=bool(preflight))
+        )
 
     def epoch(self, number, value):
         curve = self._curves[number]
         curve[len(curve) + 1] = float(value)
-        self._watch.reported(int(number), len(curve), float(value))
+        self._watch.on_epoch(int(number), len(curve), float(value))
 
     def ended(self, number, state, *reason):
-        self._watch.left(int(number))
+        self._watch.on_worker_free(int(number))
         ended = outcome(int(number), self._versions[number], self._curves[number], state, " ".join(reason))
         self._onlooker.on_end(ended)
 

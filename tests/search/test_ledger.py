@@ -171,7 +171,7 @@ def test_a_best_with_a_tuple_is_perturbed_too(ledger):
     book.ask_baseline()
     book.write_epoch(0, 1, 1.0)
 
-    assert book._searcher._leader() == (1.0, {"LR": 0.01, "BATCH_SIZE": 16, "SIZES": (1, 2)})
+    assert book._searcher._find_best() == (1.0, {"LR": 0.01, "BATCH_SIZE": 16, "SIZES": (1, 2)})
 
 
 def test_a_grid_is_asked_for_once_and_the_baseline_is_one_of_its_points(ledger):
@@ -288,9 +288,9 @@ def test_of_several_metrics_each_end_is_in_the_journal(two, reopened):
     assert study.trials[0].intermediate_values == {1: 0.5, 2: 0.4}
 
     again = two(open_search_study)
-    assert again.reopen() == [2, 3]
-    assert (again.unmeasured(2), again.unmeasured(3)) == (None, "Cost is nan in epoch 3")
-    assert again.complete(2).scores == (0.5, 3.0)
+    assert again.reopen_trials() == [2, 3]
+    assert (again.find_missing_metric(2), again.find_missing_metric(3)) == (None, "Cost is nan in epoch 3")
+    assert again.complete_trial(2).scores == (0.5, 3.0)
     assert again.fail(3, "Cost is nan in epoch 3").state == "failed"
     assert again.ask()[0] == 4
     assert again.outcomes[0].scores == (0.5, 3.0)
@@ -340,10 +340,10 @@ def test_cma_es_goes_on_from_where_it_was(tmp_path, arguments):
 def test_what_was_known_from_the_start_is_known_after_a_restart(two):
     first = two(create_search_study)
     number, _ = first.ask_baseline()
-    first.report(number, 1, 0.5, (3.0,))
-    known = first.complete(number)
+    first.write_epoch(number, 1, 0.5, (3.0,))
+    known = first.complete_trial(number)
 
-    first.learn("other", [known] * 3)
+    first.add_prior_trials("other", [known] * 3)
     again = two(open_search_study)
 
     assert len(again._searcher._memory) == len(first._searcher._memory) == 1 + 3

@@ -47,33 +47,33 @@ def outcome(number, curve, state="complete", mode="max"):
 
 def test_the_best_so_far_is_the_best_epoch_of_any_trial_running_ones_included(clock):
     progress = progress_of(clock, "min")
-    progress.began(task(0))
-    progress.reported(0, 1, 0.5)
-    progress.began(task(1))
-    progress.reported(1, 1, 0.2)
-    progress.reported(1, 2, 0.4)
-    standing = progress.now()
+    progress.on_trial_start(task(0))
+    progress.on_epoch(0, 1, 0.5)
+    progress.on_trial_start(task(1))
+    progress.on_epoch(1, 1, 0.2)
+    progress.on_epoch(1, 2, 0.4)
+    standing = progress.current_status()
 
     assert standing.best == BestTrial(version="001", score=0.2, epoch=1)
     assert standing.baseline == BestTrial(version="000", score=0.5, epoch=1)
-    assert [(trial.version, trial.share) for trial in standing.running] == [("000", 0.25), ("001", 0.5)]
-    assert standing.share == pytest.approx(0.075)
+    assert [(trial.version, trial.done_share) for trial in standing.running] == [("000", 0.25), ("001", 0.5)]
+    assert standing.done_share == pytest.approx(0.075)
 
 
 def test_a_trial_that_failed_leads_no_more(clock):
     progress = progress_of(clock)
     for number, value in ((0, 0.1), (1, 0.9)):
-        progress.began(task(number))
-        progress.reported(number, 1, value)
-    progress.left(1)
-    progress.ended(outcome(1, {1: 0.9}, "failed"))
+        progress.on_trial_start(task(number))
+        progress.on_epoch(number, 1, value)
+    progress.on_worker_free(1)
+    progress.on_trial_end(outcome(1, {1: 0.9}, "failed"))
 
-    assert progress.now().best == BestTrial(version="000", score=0.1, epoch=1)
+    assert progress.current_status().best == BestTrial(version="000", score=0.1, epoch=1)
 
 
 def test_trials_of_an_earlier_driver_count(clock):
     progress = progress_of(clock, before=[outcome(0, {1: 0.4}), outcome(1, {1: 0.5}, "waiting")])
-    standing = progress.now()
+    standing = progress.current_status()
 
     assert (standing.n_ended, standing.counts["waiting"]) == (1, 0)
     assert standing.best == BestTrial(version="001", score=0.5, epoch=1)
@@ -81,20 +81,20 @@ def test_trials_of_an_earlier_driver_count(clock):
 
 def test_a_worker_that_died_leaves_its_trial_running_no_more(clock):
     progress = progress_of(clock)
-    progress.began(task(0))
-    progress.left(0)
-    assert (progress.now().running, progress.now().n_ended) == ((), 0)
+    progress.on_trial_start(task(0))
+    progress.on_worker_free(0)
+    assert (progress.current_status().running, progress.current_status().n_ended) == ((), 0)
 
 
 def test_the_time_budget_bounds_what_is_left_and_ends_the_search(clock):
     progress = progress_of(clock, time_budget_s=30.0)
-    progress.began(task(0))
+    progress.on_trial_start(task(0))
     clock.now += 10
-    progress.left(0)
-    progress.ended(outcome(0, {1: 0.4}))
-    assert (progress.now().left_s, progress.now().has_ended) == (20.0, False)
+    progress.on_worker_free(0)
+    progress.on_trial_end(outcome(0, {1: 0.4}))
+    assert (progress.current_status().left_s, progress.current_status().has_ended) == (20.0, False)
     clock.now += 20
-    assert progress.now().has_ended
+    assert progress.current_status().has_ended
 
 
 @pytest.mark.parametrize(
@@ -118,18 +118,18 @@ def test_what_is_left_follows_from_how_long_trials_take(ended, running, n_waitin
 class Leads:
     """A director of one trial, which it stops after its second epoch."""
 
-    finished, aborted, ending = False, False, False
+    has_finished, is_aborted, is_end_requested = False, False, False
 
-    def end(self):
-        self.ending = True
+    def request_end(self):
+        self.is_end_requested = True
 
     def next_task(self, trial_id):
         return task(7) if trial_id == "a" else None
 
-    def report(self, trial_id, epochs):
+    def receive_epochs(self, trial_id, epochs):
         return epochs[-1].epoch == 2
 
-    def ended(self, trial_id, *, death, rest=(), is_refused=False):
+    def on_trial_end(self, trial_id, *, death, rest=(), is_refused=False):
         self.left = trial_id
 
 
@@ -156,10 +156,10 @@ def test_who_looks_on_hears_of_all_and_changes_nothing():
         False,
     )
     assert hears == [
-        ("began", task(7)),
-        ("reported", 7, 1, 0.5),
-        ("reported", 7, 2, 0.5),
-        ("reported", 7, 3, 0.6),
-        ("left", 7),
-        ("ending",),
+        ("on_trial_start", task(7)),
+        ("on_epoch", 7, 1, 0.5),
+        ("on_epoch", 7, 2, 0.5),
+        ("on_epoch", 7, 3, 0.6),
+        ("on_worker_free", 7),
+        ("on_search_ending",),
     ]

@@ -96,7 +96,7 @@ def test_a_gpu_that_others_have_filled_or_that_is_lost_is_left_out(monkeypatch):
     found = plan_with(monkeypatch, [FREE, FULL, LOST, {**FREE, "uuid": "GPU-4"}])
 
     assert found.gpus == ("0", "3")
-    assert found.found == (
+    assert found.summary_text == (
         "8 CPU cores, 4 GPUs (3 x NVIDIA A100 with 80 GiB), of which 0, 3 are used\n"
         "GPU 1: 75 of 80 GiB are taken by others\n"
         "GPU 2: GPU is lost"
@@ -107,7 +107,7 @@ def test_a_full_gpu_that_is_asked_for_is_used_and_told(monkeypatch):
     found = plan_with(monkeypatch, [FREE, FULL], (1,))
 
     assert found.gpus == ("1",)
-    assert found.found.endswith(", of which 1 is used\nGPU 1: 75 of 80 GiB are taken by others")
+    assert found.summary_text.endswith(", of which 1 is used\nGPU 1: 75 of 80 GiB are taken by others")
 
 
 def test_where_no_gpu_can_be_used_the_search_is_refused(monkeypatch):
@@ -122,7 +122,7 @@ def test_where_no_gpu_can_be_used_the_search_is_refused(monkeypatch):
 def test_a_full_gpu_does_not_matter_on_the_cpu(monkeypatch):
     found = plan_with(monkeypatch, [FULL], trainer={"accelerator": "cpu"})
 
-    assert found.found == "8 CPU cores, 1 GPU (NVIDIA A100 with 80 GiB), of which none is used"
+    assert found.summary_text == "8 CPU cores, 1 GPU (NVIDIA A100 with 80 GiB), of which none is used"
 
 
 NAMED = {

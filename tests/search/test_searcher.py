@@ -32,7 +32,7 @@ def run(searcher, n, score=lambda values: 0.5):
     """Return the values of n trials, the baseline first; each completes with its score, or fails where it has none."""
     drawn = []
     for number in range(n):
-        if searcher.exhausted:
+        if searcher.is_exhausted:
             break
         draw = searcher.suggest_config() if number else searcher.suggest_baseline()
         searcher.register_trial(number, draw)
@@ -41,7 +41,7 @@ def run(searcher, n, score=lambda values: 0.5):
         if value is None:
             searcher.tell_trial(number, TrialState.FAIL, {}, None)
             continue
-        searcher.reported(number, value)
+        searcher.record_value(number, value)
         searcher.tell_trial(number, TrialState.COMPLETE, {1: (value,)}, (value,))
     return drawn
 
@@ -108,7 +108,7 @@ def test_a_trial_that_led_and_then_failed_is_not_perturbed(searcher):
     for number, value, state in ((0, 0.5, TrialState.COMPLETE), (1, 0.9, TrialState.FAIL)):
         drawn = new.suggest_config() if number else new.suggest_baseline()
         new.register_trial(number, drawn)
-        new.reported(number, value)
+        new.record_value(number, value)
         led = new._find_best()
         new.tell_trial(number, state, {1: (value,)}, None if number else (value,))
 
@@ -117,7 +117,7 @@ def test_a_trial_that_led_and_then_failed_is_not_perturbed(searcher):
 
 
 def test_a_baseline_of_whose_parent_only_the_program_knows_the_value_varies_nothing_below_it(searcher):
-    assert searcher(program=PROGRAM.replace("'adam'", "str('sgd')")).baseline().values == {}
+    assert searcher(program=PROGRAM.replace("'adam'", "str('sgd')")).suggest_baseline().values == {}
 
 
 @pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")

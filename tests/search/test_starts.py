@@ -36,7 +36,7 @@ class Told(Asha):
         super().__init__("max", latest=4)
         self.starts = []
 
-    def start_takes(self, n_epochs):
+    def set_startup_epochs(self, n_epochs):
         self.starts.append(n_epochs)
         super().set_startup_epochs(n_epochs)
 
@@ -44,7 +44,7 @@ class Told(Asha):
 def trial(starts, number, before, *ends, step=1):
     """Let a trial's epochs be heard: one that validates in each ``step``th."""
     for epoch, at in enumerate(ends, 1):
-        starts.hear(number, EpochReport(step * epoch, 0.5, at=at, before=before))
+        starts.record_epoch(number, EpochReport(step * epoch, 0.5, at=at, before=before))
 
 
 def test_what_is_left_of_the_gaps_between_trials_is_told_once(ledger):  # noqa: F811

@@ -28,21 +28,21 @@ def take(remote):
 
 def write(remote, **changes):
     holder = {"id": "theirs", "host": "elsewhere", "pid": 7, "time": time.time()}
-    remote.write(NAME, LeaseHolder(**{**holder, **changes}).encode())
+    remote.write_file(NAME, LeaseHolder(**{**holder, **changes}).encode())
 
 
 def test_a_second_driver_is_refused_until_the_first_lets_go(take, remote):
     first = take()
     with pytest.raises(ExperimentError) as raised:
         take()
-    pid = json.loads(remote.read(NAME))["pid"]
+    pid = json.loads(remote.read_file(NAME))["pid"]
     assert str(raised.value) == (
         f"{remote.url}: this search is running (process {pid} on {socket.gethostname()})\n"
         "  Wait for it, or end it with Ctrl-C; after a crash the way is free within 90 s."
     )
 
     first.release()
-    assert remote.read(NAME) is None
+    assert remote.read_file(NAME) is None
     assert take().is_valid
 
 
@@ -71,7 +71,7 @@ def test_a_driver_whose_lease_was_taken_over_hears_of_it_and_leaves_it(take, rem
     assert not ours.is_valid
     assert [holder.pid for holder in lost] == [7]
     ours.release()
-    assert json.loads(remote.read(NAME))["id"] == "theirs"
+    assert json.loads(remote.read_file(NAME))["id"] == "theirs"
 
 
 def test_without_the_network_a_lease_is_sure_for_a_while_only(take, reach, monkeypatch):

@@ -10,31 +10,31 @@ KNOWN = "Write s3://bucket/folder, gs://bucket/folder, or the path of a folder."
 
 def test_files_come_back_as_they_went(remote, tmp_path):
     (tmp_path / "a").write_bytes(b"\x00 one")
-    remote.put(tmp_path / "a", "001,LR=0.1/checkpoints/best.ckpt")
-    remote.get({"001,LR=0.1/checkpoints/best.ckpt": tmp_path / "b" / "c"})
+    remote.copy_to_url(tmp_path / "a", "001,LR=0.1/checkpoints/best.ckpt")
+    remote.copy_from_url({"001,LR=0.1/checkpoints/best.ckpt": tmp_path / "b" / "c"})
 
     assert (tmp_path / "b" / "c").read_bytes() == b"\x00 one"
-    assert {name: entry.size for name, entry in remote.files().items()} == {"001,LR=0.1/checkpoints/best.ckpt": 5}
-    assert remote.folders() == ["001,LR=0.1"]
+    assert {name: entry.size for name, entry in remote.list_files().items()} == {"001,LR=0.1/checkpoints/best.ckpt": 5}
+    assert remote.list_folders() == ["001,LR=0.1"]
 
 
 def test_what_is_not_there_is_none_and_no_error(remote):
-    assert remote.read("none") is None
-    assert remote.files("none") == {}
-    assert remote.folders() == []
-    remote.delete(["none"])
+    assert remote.read_file("none") is None
+    assert remote.list_files("none") == {}
+    assert remote.list_folders() == []
+    remote.delete_files(["none"])
 
 
 def test_of_two_that_create_a_file_one_succeeds(remote):
-    assert [remote.create("a", b"1"), remote.create("a", b"2")] == [True, False]
-    assert remote.read("a") == b"1"
+    assert [remote.create_file("a", b"1"), remote.create_file("a", b"2")] == [True, False]
+    assert remote.read_file("a") == b"1"
 
 
 def test_hidden_files_are_not_listed(remote):
-    remote.write(".lease.json", b"{}")
-    remote.write("000/.preflight/x", b"")
+    remote.write_file(".lease.json", b"{}")
+    remote.write_file("000/.preflight/x", b"")
 
-    assert remote.files() == {}
+    assert remote.list_files() == {}
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_store_that_does_not_answer_is_told_whenever_it_is_asked_first(url, me
 
 
 @pytest.mark.parametrize(
-    "act", [RemoteFolder.list_folders, RemoteFolder.list_files, lambda remote: remote.write("a", b"")]
+    "act", [RemoteFolder.list_folders, RemoteFolder.list_files, lambda remote: remote.write_file("a", b"")]
 )
 def test_a_missing_bucket_is_told(reach, act):
     with pytest.raises(PromotuneError) as raised:

@@ -53,16 +53,16 @@ constants: {BATCH_SIZE: {choice: [4, 16]}, WIDTH: {choice: [8, 32, 128]}}
 class Scale:
     """A gauge that the program above moves."""
 
-    def before(self):
+    def read_total_and_free(self):
         return 1000, 900
 
-    def reset(self):
+    def reset_peak(self):
         torch.held_by_the_test = 0
 
-    def peak(self):
+    def read_peak(self):
         return torch.held_by_the_test
 
-    def context(self):
+    def read_context_bytes(self):
         return 50
 
 
