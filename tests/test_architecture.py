@@ -18,6 +18,7 @@ FLOORS = (
     "internals",
     "storage_url",
     "paths",
+    "invocation",
     "space",
     "storage",
     "promotion",
@@ -28,6 +29,7 @@ FLOORS = (
     "results",
     "api",
     "cli",
+    "__main__",
 )
 """The parts of the package, from the ground up: each imports what stands below it."""
 
@@ -42,6 +44,7 @@ FENCES = {
     "tensorboard": {"trial", "results"},
     "ruamel": {"space", "trial", "api"},
     "rich": {"cli", "internals"},
+    "shtab": {"cli"},
     "hydra": {"promotion"},
     "omegaconf": {"promotion"},
     "fsspec": {"storage"},
@@ -151,6 +154,7 @@ HEAVY = {
     "scipy",
     "rich",
     "ruamel",
+    "shtab",
 }
 
 

@@ -1,4 +1,4 @@
-"""The README's files for Ray's cluster launcher, held against Ray's own schema."""
+"""The documentation's files for Ray's cluster launcher, held against Ray's own schema."""
 
 import re
 
@@ -6,9 +6,9 @@ import pytest
 from ray.autoscaler._private.util import prepare_config, validate_config
 from ruamel.yaml import YAML
 
-from tests.test_readme import BLOCKS
+from tests.documentation import BLOCKS
 
-FILES = {marker.partition(": ")[2]: text for marker, _, text in BLOCKS if marker.startswith("cluster: ")}
+FILES = {block.name: block.text for block in BLOCKS if block.kind == "cluster"}
 
 
 def read(name):
@@ -31,7 +31,7 @@ def test_a_cluster_file_with_a_field_that_ray_does_not_know_is_refused_by_this_t
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_cluster_of_the_readme_asks_for_the_token_and_brings_it_to_the_nodes(name):
+def test_a_cluster_of_the_documentation_asks_for_the_token_and_brings_it_to_the_nodes(name):
     config = read(name)
     assert "~/.ray/auth_token" in config["file_mounts"].values()
     for commands in (config["head_start_ray_commands"], config["worker_start_ray_commands"]):
@@ -40,7 +40,7 @@ def test_a_cluster_of_the_readme_asks_for_the_token_and_brings_it_to_the_nodes(n
 
 def test_the_cloud_s_nodes_mount_what_the_submitted_search_writes_to():
     commands = " ".join(read("aws")["setup_commands"])
-    submitted = next(text for _, _, text in BLOCKS if "ray job submit" in text)
+    submitted = next(block.text for block in BLOCKS if "ray job submit" in block.text)
     (storage,) = re.findall(r"--storage (\S+)", submitted)
     assert f"{storage.rpartition('/')[0]}\n" in f"{commands}\n".replace(" ", "\n")
     assert "constraints.txt" in commands

@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[1]
 LINES = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 ASKED = [Requirement(text) for text in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"])]
+ELSEWHERE = [Requirement(text) for text in PROJECT["optional-dependencies"]["docs"]]
+"""What is installed in an environment of its own, with the same pins."""
 PINS = dict(line.split("==") for line in LINES if line and not line.startswith("#"))
 
 
@@ -38,7 +40,7 @@ def test_the_pins_when_compared_with_what_is_installed_then_name_every_package()
     assert sorted(needed - PINS.keys()) == []
 
 
-@pytest.mark.parametrize("requirement", ASKED, ids=str)
+@pytest.mark.parametrize("requirement", [*ASKED, *ELSEWHERE], ids=str)
 def test_a_pin_when_pyproject_asks_for_a_range_then_lies_in_it(requirement):
     assert Version(PINS[canonicalize_name(requirement.name)]) in requirement.specifier
 

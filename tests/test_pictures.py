@@ -1,15 +1,15 @@
-"""The README's pictures show the program as it is."""
+"""The pictures of the documentation show the program as it is."""
 
 import json
 import re
 
 from PIL import Image
 
-from tests.pictures import AGAIN, FOLDER, RECORD, ROOT
+from tests.documentation import PAGES
+from tests.pictures import AGAIN, FOLDER, RECORD
 from tests.pictures.shown import digests
 
 MOST_BYTES = 200_000
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_pictures_are_of_the_program_as_it_is():
@@ -19,8 +19,11 @@ def test_the_pictures_are_of_the_program_as_it_is():
     assert not stale, f"{', '.join(stale)}: what is shown looks otherwise by now. Make them anew: {AGAIN}"
 
 
-def test_the_readme_shows_every_picture_and_says_what_it_is_of():
-    shown = dict(re.findall(r"!\[([^]]+)\]\(\.github/pictures/([\w.]+)\)", README))
+def test_the_pages_show_every_picture_and_say_what_it_is_of():
+    shown = {}
+    for page in PAGES.values():
+        for words, name in re.findall(r"!\[([^]]+)\]\((?:\.\./|docs/)?pictures/([\w.]+)\)", page):
+            assert shown.setdefault(words, name) == name
 
     assert sorted(shown.values()) == sorted(path.name for path in FOLDER.glob("*.png")) == sorted(digests())
     assert all(len(words) > 20 for words in shown)

@@ -1,12 +1,16 @@
 """A folder or a URL: which folder of this machine stands for it, and how people read it."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tune.errors import OptionError
-from tune.paths import DEFAULT_STORAGE, ExperimentPaths, display_path
-from tune.storage_url import KNOWN, is_url, local_folder_of, url_of
+from tune import Experiment, load
+from tune.cli.parser import COMMANDS, import_command, storage_of
+from tune.errors import ExperimentError, OptionError, PromotuneError
+from tune.paths import ExperimentPaths, display_path
+from tune.storage_url import KNOWN, default_storage, is_url, local_folder_of, url_of
 
 
 @pytest.fixture(autouse=True)
@@ -103,14 +107,48 @@ def test_the_home_folder_of_nobody_is_refused():
 
 
 def test_a_command_takes_an_experiment_by_its_name_in_the_default_storage_and_by_its_folder_elsewhere(cache, tmp_path):
-    folders = [
-        DEFAULT_STORAGE.expanduser() / "lr_bs",
-        tmp_path / "my results" / "lr_bs",
-        local_folder_of("s3://bucket/lr_bs"),
-    ]
+    folders = [default_storage() / "lr_bs", tmp_path / "my results" / "lr_bs", local_folder_of("s3://bucket/lr_bs")]
 
     assert [ExperimentPaths(folder).cli_argument for folder in folders] == [
         "lr_bs",
         f"'{tmp_path}/my results/lr_bs'",
         "s3://bucket/lr_bs",
     ]
+
+
+def test_the_variable_names_the_storage_where_none_is_given(tmp_path, monkeypatch):
+    monkeypatch.setenv("PROMOTUNE_STORAGE", f" {tmp_path}/st ")
+    assert default_storage() == storage_of(None) == tmp_path / "st"
+    assert storage_of(str(tmp_path)) == tmp_path
+    assert ExperimentPaths(tmp_path / "st" / "lr_bs").cli_argument == "lr_bs"
+
+    for unset in ("", " "):
+        monkeypatch.setenv("PROMOTUNE_STORAGE", unset)
+        assert default_storage() == Path("~/ray_results").expanduser()
+
+
+def test_an_error_about_the_variable_names_the_variable(monkeypatch):
+    monkeypatch.setenv("PROMOTUNE_STORAGE", "s3://")
+    with pytest.raises(OptionError) as error:
+        default_storage()
+    assert str(error.value) == "PROMOTUNE_STORAGE: the URL names no bucket, got 's3://'\n  Write s3://bucket/folder."
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in COMMANDS if "--storage" in import_command(name).parser().option_spellings]
+)
+def test_the_help_of_a_command_with_a_storage_names_the_variable(name):
+    assert "PROMOTUNE_STORAGE" in import_command(name).parser().format_help()
+
+
+def test_the_python_api_takes_the_variable_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("PROMOTUNE_STORAGE", str(tmp_path))
+    with pytest.raises(ExperimentError) as error:
+        Experiment("none")
+    assert error.value.where == str(tmp_path)
+
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "study.journal").write_text("no journal")
+    with pytest.raises(PromotuneError) as error:
+        load("begun")
+    assert str(tmp_path / "begun") in str(error.value)

@@ -14,11 +14,11 @@ from ruamel.yaml import YAML
 from tune.errors import SpaceError, StartError, UserError, suggest_name
 from tune.experiment import open as opened
 from tune.experiment.trial_result import TrialResult
-from tune.paths import DEFAULT_STORAGE, ExperimentPaths, claim_experiment
+from tune.paths import ExperimentPaths, claim_experiment
 from tune.space.settings import CHECKS, set_to
 from tune.space.space import Space
 from tune.space.space_file import find_space, read_space
-from tune.storage_url import absolute_path
+from tune.storage_url import absolute_path, default_storage
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -38,7 +38,9 @@ class Experiment(opened.StoredExperiment):
     __slots__ = ()
 
     def __init__(self, experiment: str | Path, *, storage: str | Path | None = None) -> None:
-        """Open an experiment by its name in the storage (None: ``~/ray_results``), or by its folder.
+        """Open an experiment by its name in the storage, or by its folder.
+
+        Without ``storage`` PROMOTUNE_STORAGE names the storage, else it is ``~/ray_results``.
 
         Raises ExperimentError where there is none.
         """
@@ -155,7 +157,7 @@ def _run_silently(plan: "SearchPlan", paths: ExperimentPaths, on_trial: Callable
 
 
 def _storage_folder(given: str | Path | None) -> Path:
-    return absolute_path(given or DEFAULT_STORAGE, "storage")
+    return absolute_path(given, "storage") if given else default_storage()
 
 
 def _apply_keys(space: Space, keys: dict[str, Any]) -> Space:

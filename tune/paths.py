@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from tune.errors import ExperimentError
-from tune.storage_url import url_of
+from tune.storage_url import default_storage, url_of
 
-DEFAULT_STORAGE = Path("~/ray_results")
 ILLEGAL = re.compile(r"[^\w.=,-]")
 LEGAL_NAME = re.compile(r"[\w=,-][\w.=,-]{0,99}")
 
@@ -36,7 +35,7 @@ class ExperimentPaths:
     @property
     def cli_argument(self) -> str:
         """What a command takes for it, wherever it is typed: the name, outside of the default storage the folder."""
-        return self.name if self.folder.parent == DEFAULT_STORAGE.expanduser() else shell_word(self.folder)
+        return self.name if self.folder.parent == default_storage() else shell_word(self.folder)
 
     @property
     def space(self) -> Path:

@@ -21,6 +21,19 @@ KNOWN = "Write s3://bucket/folder, gs://bucket/folder, or the path of a folder."
 UNSAFE = re.compile(r"[^\w.-]")
 
 
+STORAGE_VARIABLE = "PROMOTUNE_STORAGE"
+USUAL_STORAGE = "~/ray_results"
+
+
+def default_storage() -> Path:
+    """Return the folder of all experiments where none is given: PROMOTUNE_STORAGE, else ``~/ray_results``."""
+    named = os.environ.get(STORAGE_VARIABLE, "").strip()
+    try:
+        return local_folder_of(named or USUAL_STORAGE)
+    except OptionError as error:
+        raise OptionError(STORAGE_VARIABLE if named else error.where, error.what, error.hint) from error
+
+
 def is_url(text: str | Path) -> bool:
     """Tell whether a text is a URL, and no path."""
     return isinstance(text, str) and URL.match(text) is not None

@@ -38,7 +38,9 @@ OPTIONS = {
     | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures", "--give-up-after", "--hang-after"}
     | {"--keep-checkpoints", "--checkpoints", "--workers-per-trial", "--fits"},
     "constants": HELP | {"--all", "--refused", "--json"},
-    "promote": HELP | {"-o", "--output", "--force", "--script", "--system", "--args", "--metric", "--mode"},
+    "promote": HELP
+    | {"-o", "--output", "--force", "--script", "--system", "--args", "--metric", "--mode"}
+    | {"--trainer.ARGUMENT"},
     "resume": HELP
     | {"--space", "-q", "--quiet", "-g", "--gpu", "--address", "--storage", "--no-report", "--profile"}
     | {"--trust-checkpoints", "--trials", "--time-budget", "--concurrency", "--keep-checkpoints", "--checkpoints"}
@@ -53,6 +55,7 @@ OPTIONS = {
     "list": HELP | {"--json", "--storage"},
     "compare": HELP | {"-o", "--output", "--storage"},
     "delete": HELP | {"--yes", "--storage"},
+    "completion": HELP,
 }
 
 
@@ -81,12 +84,12 @@ def test_help_when_asked_for_then_says_what_the_command_is_for(words, capsys):
 WRONG = [
     (
         "retrain",
-        "the following arguments are required: experiment\n  `run_search.py retrain --help` lists all options.",
+        "the following arguments are required: experiment\n  `promotune retrain --help` lists all options.",
     ),
-    ("constants p.py q.py", "one word too many, got 'q.py'\n  `run_search.py constants --help` shows what goes where."),
+    ("constants p.py q.py", "one word too many, got 'q.py'\n  `promotune constants --help` shows what goes where."),
     ("constants p.py --jason", "no such option, got '--jason'\n  Did you mean '--json'?"),
     ("--trainer.max_epochs", "--trainer.max_epochs needs a value\n  Write --trainer.max_epochs VALUE."),
-    ("lr_bs.yaml", "no such command, got 'lr_bs.yaml'\n  To search a space: run_search.py --space lr_bs.yaml"),
+    ("lr_bs.yaml", "no such command, got 'lr_bs.yaml'\n  To search a space: promotune --space lr_bs.yaml"),
     ("retrian lr_bs", "no such command, got 'retrian'\n  Did you mean 'retrain'?"),
 ]
 

@@ -41,8 +41,8 @@ WIDTHS     [100, 101, 102, 103, 104, 105, 10...  parts/net.py:3  module level  n
 lr: the environment variable LR no longer counts once it is searched (train.py:3)
 Net.width: the default 64 (parts/net.py:5) is not what the program passes; both take the value (parts/net.py:5)
 
-4 more are less promising; pytest constants train.py --all lists them too
-2 more cannot be searched by name; pytest constants train.py --refused says why
+4 more are less promising; promotune constants train.py --all lists them too
+2 more cannot be searched by name; promotune constants train.py --refused says why
 """
 
 ALL = """\
@@ -60,7 +60,7 @@ CONFIG['optim']['rate']  0.001                                 parts/net.py:1  f
 lr: the environment variable LR no longer counts once it is searched (train.py:3)
 Net.width: the default 64 (parts/net.py:5) is not what the program passes; both take the value (parts/net.py:5)
 
-2 more cannot be searched by name; pytest constants train.py --refused says why
+2 more cannot be searched by name; promotune constants train.py --refused says why
 """
 
 REFUSED = """\
@@ -104,7 +104,7 @@ def test_constants_when_one_is_behind_all_then_says_so(project, capfd):
     (project / "train.py").write_text("X = 3\nLR = 0.1\nprint(X, LR)\n")
 
     assert main(["constants", "train.py"]) == 0
-    assert "\n1 more is less promising; pytest constants train.py --all lists it too\n" in capfd.readouterr().out
+    assert "\n1 more is less promising; promotune constants train.py --all lists it too\n" in capfd.readouterr().out
 
 
 def test_constants_of_one_program_are_listed_the_same_each_time(project, capfd):

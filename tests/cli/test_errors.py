@@ -13,7 +13,10 @@ ROOT = Path(__file__).parents[2]
 HEAVY = {"torch", "ray", "pytorch_lightning", "lightning", "optuna", "tensorboard"}
 
 ARGUMENTS = {
-    "no space": ([], "the following arguments are required: --space\n  `run_search.py --help` lists all options.\n"),
+    "no space": (
+        [],
+        "the following arguments are required: --space\n  `python run_search.py --help` lists all options.\n",
+    ),
     "an unknown option": (
         ["--space", "s.yaml", "--trails", "3"],
         "no such option, got '--trails'\n  Did you mean '--trials'?\n",
@@ -24,16 +27,16 @@ ARGUMENTS = {
     ),
     "a word too many": (
         ["--space", "s.yaml", "more"],
-        "one word too many, got 'more'\n  `run_search.py --help` shows what goes where.\n",
+        "one word too many, got 'more'\n  `python run_search.py --help` shows what goes where.\n",
     ),
     "an option without its value": (
         ["--trials", "3", "--space"],
-        "argument --space: expected one argument\n  `run_search.py --help` lists all options.\n",
+        "argument --space: expected one argument\n  `python run_search.py --help` lists all options.\n",
     ),
     "an unknown command": (["retrian", "lr_bs"], "no such command, got 'retrian'\n  Did you mean 'retrain'?\n"),
     "a space file as the command": (
         ["s.yaml"],
-        "no such command, got 's.yaml'\n  To search a space: run_search.py --space s.yaml\n",
+        "no such command, got 's.yaml'\n  To search a space: python run_search.py --space s.yaml\n",
     ),
     "an unknown Trainer argument": (
         ["--space", "s.yaml", "--trainer.max_epoch", "3"],
@@ -111,7 +114,7 @@ FILES = {
         "BATCHSIZE:",
         """\
 s.yaml:6: 'BATCHSIZE' is not a constant of scripted.py
-  Did you mean 'BATCH_SIZE' (8, line 11)?  `run_search.py constants scripted.py` lists them all.
+  Did you mean 'BATCH_SIZE' (8, line 11)?  `python run_search.py constants scripted.py` lists them all.
 """,
     ),
     "an unknown key": (

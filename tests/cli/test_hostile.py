@@ -297,22 +297,25 @@ def test_no_text_of_an_experiment_does_anything_to_the_output(
 
 LATIN = os.fsdecode(b"caf\xe9")
 """A name of bytes that are not UTF-8, as Python has it."""
+TAKE_EXPERIMENTS = [name for name in COMMANDS if name not in ("constants", "promote", "list", "completion")]
+WITHOUT_A_NAME = ("search", "search_program")
 WORDS_WITH_PATHS = {
     "constants": [f"{LATIN}.py"],
     "promote": [f"{LATIN}.py", "LR", "--mode", "min"],
     "search": ["--space", "s", "--storage", LATIN],
-    **{name: ["exp", "--storage", LATIN] for name in COMMANDS if name not in ("constants", "promote", "list")},
+    **{name: ["exp", "--storage", LATIN] for name in TAKE_EXPERIMENTS},
     "list": ["--storage", LATIN],
+    "search_program": [f"{LATIN}.py", "LR", "--mode", "min"],
 }
 
 
-@pytest.mark.parametrize("name", [*COMMANDS, "search"])
+@pytest.mark.parametrize("name", WORDS_WITH_PATHS)
 def test_a_path_that_is_not_utf8_is_refused_at_once_by_every_command(tmp_path, monkeypatch, capfd, name):
     words = WORDS_WITH_PATHS[name]
     monkeypatch.chdir(tmp_path)
     (tmp_path / f"{LATIN}.py").write_text("LR = 0.1\n")
 
-    assert main(words if name == "search" else [name, *words]) == 2
+    assert main(words if name in WITHOUT_A_NAME else [name, *words]) == 2
     got = next(word for word in words if LATIN in word)
     assert capfd.readouterr() == (
         "",
@@ -321,13 +324,13 @@ def test_a_path_that_is_not_utf8_is_refused_at_once_by_every_command(tmp_path, m
     assert [path.name for path in tmp_path.iterdir()] == [f"{LATIN}.py"]
 
 
-@pytest.mark.parametrize("name", [*COMMANDS, "search"])
+@pytest.mark.parametrize("name", WORDS_WITH_PATHS)
 def test_a_working_directory_that_is_not_utf8_is_refused_by_every_command(tmp_path, monkeypatch, capfd, name):
     (tmp_path / LATIN).mkdir()
     monkeypatch.chdir(tmp_path / LATIN)
     words = [word.replace(LATIN, "x") for word in WORDS_WITH_PATHS[name]]
 
-    assert main(words if name == "search" else [name, *words]) == 2
+    assert main(words if name in WITHOUT_A_NAME else [name, *words]) == 2
     assert capfd.readouterr().err == (
         f"the working directory: this is not UTF-8, got {str(tmp_path / LATIN)!r}\n"
         "  Give the file or the folder a name in UTF-8.\n"

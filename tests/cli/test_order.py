@@ -204,7 +204,7 @@ def test_a_version_is_deleted_and_the_ledger_stays(run, storage):
         load(paths.folder)
     assert str(caught.value) == (
         f"{paths.folder / name}: this version was deleted\n"
-        f"  To train it again: run_search.py retrain {paths.folder} --trial 1"
+        f"  To train it again: promotune retrain {paths.folder} --trial 1"
     )
 
 

@@ -189,7 +189,10 @@ def test_promote_when_the_shape_is_given_then_it_wins_over_the_source(project, w
 NO_SHAPE = {
     "two shapes": (
         ["net.py", "LR", "--script", "--system"],
-        "argument --system: not allowed with argument --script\n  `run_search.py promote --help` lists all options.\n",
+        (
+            "argument --system: not allowed with argument --script\n"
+            "  `python run_search.py promote --help` lists all options.\n"
+        ),
     ),
     "args of a system": (
         ["net.py", "LR", "--system", "--args", "x"],
@@ -304,7 +307,7 @@ def test_promote_when_nothing_reads_a_constant_then_says_so(project, capfd, file
     assert f"({where}): nothing in the program reads it; half to twice" in told
 
 
-LISTING = "`run_search.py constants net.py` lists them all."
+LISTING = "`python run_search.py constants net.py` lists them all."
 ERRORS = [
     (["LRR"], f"'LRR' is not a constant of net.py\n  Did you mean 'LR' (0.001, line 3)?  {LISTING}"),
     (["LR", "net.LR"], "'LR' and 'net.LR' are the same constant, net.py:3\n  Give one of them."),

@@ -1,4 +1,7 @@
-"""Make the README's pictures anew, from a real search: ``python -m tests.pictures``. Needs Chromium; takes a minute."""
+"""Make the documentation's pictures anew, from a real search: ``python -m tests.pictures``.
+
+Needs Chromium; takes a minute.
+"""
 
 import contextlib
 import json

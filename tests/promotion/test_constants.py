@@ -163,8 +163,8 @@ REFUSED = [
     ("class C:\n    def __init__(self, lr=1): pass\nC()\nC(lr=2)", "C.lr", "'C.lr' has a value of its own at each of several places\n  Write the one you mean: C.lr@2 (1), C.lr@4 (2)."),
     ("class C:\n    def __init__(self):\n        self.x = 1\n    def f(self):\n        self.x = 2", "C.x", "'C.x' is assigned more than once: train.py:3 and train.py:5\n  Keep one assignment; which of them would count?"),
     ("f(0.5)", "f.p", "'f.p': f takes 0.5 by position, and its parameters are not known: train.py:1\n  Write `p=0.5` in that call, if it is meant."),
-    ("LEARNING_RATE = 1e-3", "learning_rat", "'learning_rat' is not a constant of train.py\n  Did you mean 'LEARNING_RATE' (0.001, line 1)?  `run_search.py constants train.py` lists them all."),
-    ("A = 1", "zzz", "'zzz' is not a constant of train.py\n  `run_search.py constants train.py` lists them all."),
+    ("LEARNING_RATE = 1e-3", "learning_rat", "'learning_rat' is not a constant of train.py\n  Did you mean 'LEARNING_RATE' (0.001, line 1)?  `promotune constants train.py` lists them all."),
+    ("A = 1", "zzz", "'zzz' is not a constant of train.py\n  `promotune constants train.py` lists them all."),
     ("f(x=1)\nf(x=2)", "f.x", "'f.x' is the name of 2 constants\n  Write the one you mean: f.x@1 (train.py:1), f.x@2 (train.py:2)."),
     ("f(x=1); f(x=2)", "f.x", "'f.x' is the name of 2 constants\n  Write the one you mean: f.x@1:5 (train.py:1), f.x@1:13 (train.py:1)."),
 ]  # fmt: skip

@@ -50,13 +50,13 @@ def test_an_option_is_found_with_its_default(program_of, text, name, value):
             "--LR",
             (
                 "x.yaml:3: '--LR' is not an option of train.py\n"
-                "  Did you mean '--lr'?  `run_search.py constants train.py` lists them all."
+                "  Did you mean '--lr'?  `promotune constants train.py` lists them all."
             ),
         ),
         (
             "LR = 1",
             "lr=",
-            "x.yaml:3: 'lr=' is not an option of train.py\n  `run_search.py constants train.py` lists them all.",
+            "x.yaml:3: 'lr=' is not an option of train.py\n  `promotune constants train.py` lists them all.",
         ),
     ],
 )

@@ -251,8 +251,8 @@ def test_a_function_that_a_checkpoint_names_is_not_called(experiment, key, tmp_p
         load(trial.files.folder)
 
     assert str(caught.value) == (
-        f"{trial.files.best_checkpoint}: the checkpoint names a function to make the model, and it is not LightningCLI's: "
-        "'evil.make'\n"
+        f"{trial.files.best_checkpoint}: the checkpoint names a function to make the model, and it is not "
+        "LightningCLI's: 'evil.make'\n"
         "  Calling it may run code. If you trust whoever trained it: load(..., trust_checkpoints=True)."
     )
     assert not trace.exists()

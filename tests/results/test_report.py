@@ -116,7 +116,7 @@ def test_the_page_of_a_search_when_it_is_through_then_says_all_of_it(ordinary):
     assert len(found.lines) == 60
     assert found.commands == ("python run_search.py --space space.yaml",)
     assert found.loads.endswith(f'model = load("{ordinary.folder}")')
-    assert found.next == tuple(f"python run_search.py {each} {ordinary.folder}" for each in ("retrain", "apply"))
+    assert found.next == tuple(f"promotune {each} {ordinary.folder}" for each in ("retrain", "apply"))
     assert [(each.cause, each.count) for each in found.failures] == [
         ("out of memory", sum(line.state == "failed" for line in found.lines))
     ]

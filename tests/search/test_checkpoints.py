@@ -102,7 +102,7 @@ def test_a_checkpoint_that_was_freed_says_how_to_train_it_again(ended, tmp_path)
         load(tmp_path / "001")
     assert str(raised.value) == (
         f"{tmp_path}/001: The checkpoints of this trial were freed: others were better.\n"
-        f"  To train it again: run_search.py retrain {tmp_path} --trial 1"
+        f"  To train it again: promotune retrain {tmp_path} --trial 1"
     )
 
 

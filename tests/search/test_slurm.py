@@ -1,13 +1,13 @@
-"""The batch file of the README: a job that SLURM ends goes on in the next one."""
+"""The batch file of the documentation: a job that SLURM ends goes on in the next one."""
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.documentation import BLOCKS
 from tests.projects import write_program
 from tests.search.test_kill import Books
 
@@ -36,7 +36,7 @@ wait $!
 
 
 def batch_file():
-    (text,) = re.findall(r"```sbatch\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (text,) = (block.text for block in BLOCKS if block.language == "sbatch")
     return text
 
 
@@ -49,7 +49,7 @@ def test_a_job_that_slurm_ends_goes_on_in_the_next_one(tmp_path):
     for name, text in {
         "srun": SRUN,
         "scontrol": f'#!/bin/bash\necho "$@" > {tmp_path}/requeued\n',
-        "python": f'#!/bin/bash\nshift\nexec {sys.executable} {ROOT}/run_search.py "$@"\n',
+        "promotune": f'#!/bin/bash\nexec {sys.executable} {ROOT}/run_search.py "$@"\n',
     }.items():
         (tools / name).write_text(text)
         (tools / name).chmod(0o755)

@@ -26,6 +26,12 @@ OF_THE_PATH = {
 """What to do where the file system refuses a path that the user gave."""
 
 
+_INSTALL = (
+    "pip install -e ." if Path(__file__).parents[2].joinpath("pyproject.toml").is_file() else "pip install promotune"
+)
+"""What installs this code: from a checkout, or from the Python package index."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status: 0, 1 (the search failed), 2 (the user's error), 130 (interrupted)."""
     ensure_streams()
@@ -51,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print_error(
             f"{error.name}: not installed for {sys.executable}, which runs this command\n"
-            "  Use the Python of the environment that Promotune is installed in, or install it here: pip install -e .\n"
+            f"  Use the Python of the environment that Promotune is installed in, or install it here: {_INSTALL}\n"
         )
         return EXIT_USER
     except KeyboardInterrupt:

@@ -91,7 +91,7 @@ class SearchParser(Parser):
 
     def parse_words(self, words: Sequence[str]) -> argparse.Namespace:
         """Return what the words say, the Trainer's arguments as ``trainer``."""
-        rest, trainer = _split_trainer_words(words)
+        rest, trainer = split_trainer_words(words)
         found = super().parse_words(rest)
         found.trainer = trainer
         return found
@@ -110,15 +110,20 @@ def add_settings(parser: Parser, settings: dict[str, str]) -> None:
     add_storage(parser)
     add_quiet(parser)
     if isinstance(parser, SearchParser):
-        parser.add_argument(
-            "--trainer.ARGUMENT",
-            dest="trainer_argument",
-            metavar="VALUE",
-            help="any argument of pytorch_lightning.Trainer, such as --trainer.max_epochs 10",
-        )
+        add_trainer(parser)
 
 
-def _split_trainer_words(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+def add_trainer(parser: SearchParser) -> None:
+    """Show that any argument of the Trainer may be given."""
+    parser.add_argument(
+        "--trainer.ARGUMENT",
+        dest="trainer_argument",
+        metavar="VALUE",
+        help="any argument of pytorch_lightning.Trainer, such as --trainer.max_epochs 10",
+    )
+
+
+def split_trainer_words(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """Take ``--trainer.NAME VALUE`` and ``--trainer.NAME=VALUE`` out of the words."""
     rest: list[str] = []
     trainer: dict[str, str] = {}

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import NoReturn, Protocol, cast
 
 from tune.errors import OptionError, suggest_name
-from tune.paths import DEFAULT_STORAGE
-from tune.storage_url import local_folder_of
+from tune.invocation import this_command
+from tune.storage_url import STORAGE_VARIABLE, USUAL_STORAGE, default_storage, local_folder_of
 
 
 class Parser(argparse.ArgumentParser):
     """Raises OptionError; takes no abbreviations, which would break when an option is added."""
 
-    def __init__(self, **arguments: object) -> None:
-        super().__init__(allow_abbrev=False, **arguments)  # type: ignore[arg-type]
+    def __init__(self, command: str = "", **arguments: object) -> None:
+        called = f"{this_command()} {command}".rstrip()
+        super().__init__(prog=called, allow_abbrev=False, **arguments)  # type: ignore[arg-type]
 
     def parse_words(self, words: Sequence[str]) -> argparse.Namespace:
         """Return what the words say; raise OptionError where they ask for what is not there."""
@@ -30,6 +31,11 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise OptionError."""
         raise OptionError(None, message, f"`{self.prog} --help` lists all options.")
+
+    @property
+    def actions(self) -> tuple[argparse.Action, ...]:
+        """All that it takes, in the order of its help."""
+        return tuple(self._actions)
 
     @property
     def option_spellings(self) -> tuple[str, ...]:
@@ -51,7 +57,8 @@ def add_quiet(parser: Parser) -> None:
 
 def add_storage(parser: Parser) -> None:
     """Let a command that reads or makes an experiment know where they lie."""
-    parser.add_argument("--storage", metavar="FOLDER", help="of all experiments, or s3://...; default: ~/ray_results")
+    what = f"of all experiments, or s3://...; default: ${STORAGE_VARIABLE}, else {USUAL_STORAGE}"
+    parser.add_argument("--storage", metavar="FOLDER", help=what)
 
 
 COMMANDS = {
@@ -66,10 +73,17 @@ COMMANDS = {
     "list": "list the experiments: state, trials, best score, age, size",
     "compare": "compare experiments of the same metric",
     "delete": "delete an experiment, or some of its versions",
+    "completion": "print a script with which bash, zsh or fish completes words",
 }
 """In the order of their use; without one of them, a space is searched."""
 
 SEARCH = "search"
+SEARCH_PROGRAM = "search_program"
+"""A search whose space is drafted: a program and names stand where else a command stands."""
+OVERVIEW = "overview"
+"""What is done where no word is given."""
+OF_CONSTANTS = frozenset({"--all", "--refused", "--json"})
+"""Options behind a program alone that ask for its constants, as the program alone does."""
 
 
 def describe_command(name: str) -> str:
@@ -90,22 +104,40 @@ class Command(Protocol):
 
 def import_command(name: str) -> Command:
     """Return the command called ``name``, or the search."""
-    assert name in (*COMMANDS, SEARCH)
+    assert name in (*COMMANDS, SEARCH, SEARCH_PROGRAM, OVERVIEW)
     return cast("Command", import_module(f"tune.cli.commands.{name}"))
 
 
 def split_command(argv: Sequence[str]) -> tuple[str, list[str]]:
     """Return the command and the words after it; raise OptionError where there is no such command."""
-    if not argv or argv[0].startswith("-"):
-        return SEARCH, list(argv)
+    if not argv:
+        return OVERVIEW, []
+    if argv[0].startswith("-"):
+        return SEARCH_PROGRAM if _names_program(argv) else SEARCH, list(argv)
+    if is_program(argv[0]):
+        return "constants" if OF_CONSTANTS.issuperset(argv[1:]) else SEARCH_PROGRAM, list(argv)
     if argv[0] not in COMMANDS:
         hint = suggest_name(argv[0], COMMANDS, what="commands")
         if Path(argv[0]).suffix in (".yaml", ".yml"):
-            hint = f"To search a space: run_search.py --space {argv[0]}"
+            hint = f"To search a space: {this_command()} --space {argv[0]}"
+        elif Path("search_spaces", f"{argv[0]}.yaml").is_file():
+            hint = f"To search a space: {this_command()} --space {argv[0]}.yaml"
+        elif Path(f"{argv[0]}.py").is_file():
+            hint = f"Did you mean the program {f'{argv[0]}.py'!r}?"
         raise OptionError(None, f"no such command, got {argv[0]!r}", hint)
     return argv[0], list(argv[1:])
 
 
+def is_program(word: str) -> bool:
+    """Tell whether a word is the path of a program."""
+    return word.endswith(".py")
+
+
+def _names_program(argv: Sequence[str]) -> bool:
+    """Tell whether a program is named behind options, and no space file is."""
+    return any(map(is_program, argv)) and not any(word.partition("=")[0] == "--space" for word in argv)
+
+
 def storage_of(given: str | None) -> Path:
     """Return the folder of all experiments, absolute; of a URL the folder where they are worked on."""
-    return local_folder_of(given or DEFAULT_STORAGE)
+    return local_folder_of(given) if given else default_storage()

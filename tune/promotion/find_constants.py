@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from tune.errors import ConstantError, did_you_mean
 from tune.gc_control import collector_paused, deep_recursion
+from tune.invocation import this_command
 from tune.promotion.constant import (
     Constant,
     ConstantScan,
@@ -190,7 +191,7 @@ def _refuse_nameless(name: str, wanted: str, findings: ConstantScan, where: str)
 
 
 def _build_hint(name: str, constants: tuple[Constant, ...], program: Program) -> str:
-    listing = f"`run_search.py constants {program.source.name}` lists them all."
+    listing = f"`{this_command()} constants {program.source.name}` lists them all."
     meant = next((option.name for option in find_options(program) if _is_named(option.name, name)), None)
     if meant is not None:
         return f"Did you mean {meant!r}?  {listing}"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from tune.errors import ExperimentError
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.records import TrialRecord, read_record, read_request
-from tune.paths import DEFAULT_STORAGE, ExperimentPaths, VersionPaths, display_path
+from tune.invocation import this_command
+from tune.paths import ExperimentPaths, VersionPaths, display_path
 from tune.promotion.constant import Constant
 from tune.promotion.execute import Executor
 from tune.promotion.program_kind import trains_at_import
@@ -18,7 +19,7 @@ from tune.space.conditions import restore_value
 from tune.space.space import Space, System
 from tune.space.space_file import read_space
 from tune.storage.download import download_best_checkpoint, resolve_local_folder
-from tune.storage_url import absolute_path
+from tune.storage_url import absolute_path, default_storage, is_url
 from tune.trial.checkpoints.checkpoint_loading import load_model
 
 if TYPE_CHECKING:
@@ -44,7 +45,10 @@ def load(
     program's own hyperparameters, is refused unless ``trust_checkpoints`` says that whoever wrote it may run code here.
     Raises ExperimentError when the folder is no version, or has no checkpoint that is whole.
     """
-    version = _find_version(resolve_local_folder(folder), trial, absolute_path(storage or DEFAULT_STORAGE, "storage"))
+    home = absolute_path(storage, "storage") if storage else default_storage()
+    version = _find_version(
+        resolve_local_folder(folder) if is_url(folder) else folder, trial, home
+    )  # a name is no path
     download_best_checkpoint(version)
     if version.freed_note.is_file() and not version.best_checkpoint.is_file():
         what, _, hint = version.freed_note.read_text(encoding="utf-8", errors="replace").strip().partition("\n")
@@ -146,7 +150,7 @@ def _missing_error(version: VersionPaths, paths: ExperimentPaths) -> ExperimentE
     trial = next((each for each in trials if each.version == version.folder.name), None)
     if trial is None or version.folder.parent != paths.folder:
         return ExperimentError(display_path(version.folder), "no version with a checkpoint", _GIVE)
-    hint = f"To train it again: run_search.py retrain {paths.cli_argument} --trial {trial.number}"
+    hint = f"To train it again: {this_command()} retrain {paths.cli_argument} --trial {trial.number}"
     if not version.folder.exists():
         return ExperimentError(display_path(version.folder), "this version was deleted", hint)
     return ExperimentError(display_path(version.folder), "this version has no checkpoint", hint)

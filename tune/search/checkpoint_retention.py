@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tune.experiment.records import read_record
 from tune.experiment.trial_result import Mode, TrialResult, pareto_front, rank_trials
+from tune.invocation import this_command
 from tune.paths import ExperimentPaths, VersionPaths
 
 FREE_SHARE = 0.1
@@ -120,7 +121,7 @@ class CheckpointRetention:
 
     def _free_trial(self, outcome: TrialResult, *, is_ending: bool) -> None:
         version = self._paths.version(outcome.version)
-        command = f"run_search.py retrain {self._paths.cli_argument} --trial {outcome.number}"
+        command = f"{this_command()} retrain {self._paths.cli_argument} --trial {outcome.number}"
         version.checkpoints.mkdir(parents=True, exist_ok=True)
         version.freed_note.write_text(
             f"The checkpoints of this trial were freed: others were better.\nTo train it again: {command}\n",

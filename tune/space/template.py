@@ -1,8 +1,8 @@
 """A space file as a person would write it: short, with a comment on each line that says where it comes from."""
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from tune.space.dimensions import Dimension, Value, arguments_of, kind_of
 from tune.space.yaml_scalar import parse_scalar
@@ -50,6 +50,8 @@ class SpaceTemplate:
     max_epochs: int | None
     """None: the program says it."""
     epochs_remark: str = ""
+    trainer: Mapping[str, Value] = field(default_factory=dict)
+    """Further arguments of the Trainer."""
 
 
 def render_space_template(draft: SpaceTemplate) -> str:
@@ -68,8 +70,10 @@ def _render_lines(draft: SpaceTemplate) -> Iterator[str]:
     for line in draft.constants:
         yield _render_constant(line)
     yield "trials: 20  # the first runs the values that the source holds"
-    if draft.max_epochs is not None:
-        yield f"trainer: {{max_epochs: {draft.max_epochs}}}  # {_one_line(draft.epochs_remark)}"
+    epochs = {} if draft.max_epochs is None else {"max_epochs": draft.max_epochs}
+    trainer: dict[str, Value] = {**epochs, **draft.trainer}
+    if trainer:
+        yield f"trainer: {format_inline_yaml(trainer)}" + (f"  # {_one_line(draft.epochs_remark)}" if epochs else "")
 
 
 def _render_constant(line: TemplateLine) -> str:

@@ -1,4 +1,4 @@
-"""``run_search.py apply EXPERIMENT``: a diff that puts the best values back into the source."""
+"""``promotune apply EXPERIMENT``: a diff that puts the best values back into the source."""
 
 import argparse
 import shlex
@@ -17,7 +17,7 @@ STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 def parser() -> Parser:
     """Return what it takes on the command line."""
-    parser = Parser(prog="run_search.py apply", description=describe_command("apply"))
+    parser = Parser("apply", description=describe_command("apply"))
     parser.add_argument("experiment", help="its name, or its folder")
     parser.add_argument("--trial", type=int, metavar="N", help="that trial's values; default: the best trial's")
     parser.add_argument("--write", action="store_true", help="write the files; without it the diff is shown alone")

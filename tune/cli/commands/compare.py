@@ -1,4 +1,4 @@
-"""``run_search.py compare A B...``: experiments of the same metric side by side."""
+"""``promotune compare A B...``: experiments of the same metric side by side."""
 
 import argparse
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ SEVERAL = "*"  # more than one experiment
 
 def parser() -> Parser:
     """Return what it takes on the command line."""
-    parser = Parser(prog="run_search.py compare", description=describe_command("compare"))
+    parser = Parser("compare", description=describe_command("compare"))
     parser.add_argument("experiments", metavar="EXPERIMENT", nargs="+", help="their names, or their folders")
     parser.add_argument("-o", "--output", metavar="FILE", help="write a report of it too: one HTML file")
     add_storage(parser)

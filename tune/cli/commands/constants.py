@@ -1,9 +1,9 @@
-"""``run_search.py constants PROGRAM``: what a program hardcodes, and how to name it."""
+"""``promotune constants PROGRAM``: what a program hardcodes, and how to name it."""
 
 import argparse
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,18 +11,22 @@ from rich.cells import cell_len, set_cell_size
 
 from tune.cli.parser import Parser, describe_command
 from tune.cli.terminal.streams import LONGEST_CELL, make_printable_line
-from tune.cli.terminal.summary import Screen, this_command
+from tune.cli.terminal.summary import Screen
+from tune.invocation import join_words, this_command
 from tune.promotion.constant import Constant, ConstantScan, UnsupportedConstant
 from tune.promotion.find.literals import Unknown
 from tune.promotion.find_constants import find_all, shortest_names
 from tune.promotion.options.declared_options import Option, OptionParser, find_options
 from tune.promotion.outside_modules import find_outside_modules, outside_warnings
 from tune.promotion.program import Program, find_program
-from tune.promotion.rank_constants import ConstantRanking, is_never_read
+from tune.promotion.rank_constants import ConstantRanking, Rank, is_never_read
 from tune.space.dimensions import Value
 
 N_PLACES = 2
 """Reading places that a row shows; `--json` has them all."""
+
+N_NAMES = 2
+"""Constants of a first search that is proposed."""
 
 LONGEST_VALUE = 36
 """Characters of a value that a row shows."""
@@ -81,11 +85,11 @@ class Listing:
 
 def parser() -> Parser:
     """Return what it takes on the command line."""
-    parser = Parser(prog="run_search.py constants", description=describe_command("constants"))
+    parser = Parser("constants", description=describe_command("constants"))
     parser.add_argument("program", help="a Python file; the modules of its project that it imports are read too")
     parser.add_argument("--all", action="store_true", help="what is less promising, too")
     parser.add_argument("--refused", action="store_true", help="list the names that cannot be searched, and why")
-    parser.add_argument("--json", action="store_true", help="everything, for machines; README.md tells the fields")
+    parser.add_argument("--json", action="store_true", help="everything, for machines: docs/reference/json.md")
     return parser
 
 
@@ -111,6 +115,35 @@ def read_listing(program: Program) -> Listing:
         options=find_options(program),
         ranking=ConstantRanking(program),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Promising:
+    """A constant or an option that is worth a search."""
+
+    name: str
+    value: Value | Unknown
+    rank: Rank
+
+
+def find_promising(program: Program) -> Iterator[Promising]:
+    """Yield what is worth a search, the most promising first."""
+    yield from _promising_of(read_listing(program))
+
+
+def _promising_of(listing: Listing) -> Iterator[Promising]:
+    for held in listing.ranked_constants:
+        rank = listing.ranking.rank_of(held)
+        if rank is not None and listing.ranking.is_promising(held):
+            yield Promising(listing.names[held] if isinstance(held, Constant) else held.name, held.value, rank)
+
+
+def choose_names(found: Iterable[Promising]) -> list[str]:
+    """Return the names of a first search: the best of two kinds, as a learning rate and a batch size."""
+    kinds: dict[Rank, str] = {}
+    for each in found:
+        kinds.setdefault(each.rank, each.name)
+    return [*kinds.values()][:N_NAMES]
 
 
 def show_listing(screen: Screen, listing: Listing, written: str, *, every: bool) -> None:
@@ -146,6 +179,10 @@ def show_listing(screen: Screen, listing: Listing, written: str, *, every: bool)
         screen.print_line(f"{n_behind} more {is_} less promising; {command} --all lists {them} too", style="dim")
     if n_refused:
         screen.print_line(f"{n_refused} more cannot be searched by name; {command} --refused says why", style="dim")
+    names = choose_names(_promising_of(listing))
+    if screen.is_terminal and names:
+        screen.print_line()
+        screen.print_line(f"next: {this_command()} {join_words([written, *names])}")
 
 
 def show_refused(screen: Screen, findings: ConstantScan) -> None:
@@ -198,7 +235,7 @@ def align_columns(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def listing_to_json(listing: Listing) -> dict[str, object]:
-    """Return what `--json` prints; README.md tells the fields."""
+    """Return what `--json` prints; docs/reference/json.md has the fields."""
     findings = listing.findings
     return {
         "program": listing.program.source.name,

@@ -1,4 +1,4 @@
-"""``run_search.py dashboards EXPERIMENT``: TensorBoard and optuna-dashboard on it, until Ctrl-C."""
+"""``promotune dashboards EXPERIMENT``: TensorBoard and optuna-dashboard on it, until Ctrl-C."""
 
 import argparse
 import contextlib
@@ -16,7 +16,7 @@ from tune.paths import ExperimentPaths
 
 def parser() -> Parser:
     """Return what it takes on the command line."""
-    parser = Parser(prog="run_search.py dashboards", description=describe_command("dashboards"))
+    parser = Parser("dashboards", description=describe_command("dashboards"))
     parser.add_argument("experiment", help="its name, or its folder")
     add_storage(parser)
     return parser

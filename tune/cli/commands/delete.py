@@ -1,4 +1,4 @@
-"""``run_search.py delete EXPERIMENT [VERSION...]``."""
+"""``promotune delete EXPERIMENT [VERSION...]``."""
 
 import argparse
 import contextlib
@@ -15,7 +15,7 @@ from tune.results.experiments import delete_stored_folder, experiment_to_delete,
 
 def parser() -> Parser:
     """Return what it takes on the command line."""
-    parser = Parser(prog="run_search.py delete", description=describe_command("delete"))
+    parser = Parser("delete", description=describe_command("delete"))
     parser.add_argument("experiment", help="its name")
     parser.add_argument("versions", metavar="VERSION", nargs="*", help="of it; none: the experiment as a whole")
     parser.add_argument("--yes", action="store_true", help="do not ask")

@@ -1,4 +1,4 @@
-"""``run_search.py list``: the experiments of a storage."""
+"""``promotune list``: the experiments of a storage."""
 
 import argparse
 import time
@@ -17,7 +17,7 @@ COLUMNS = ("experiment", "state", "trials", "best", "hardcoded", "metric", "writ
 
 def parser() -> Parser:
     """Return what it takes on the command line."""
-    parser = Parser(prog="run_search.py list", description=describe_command("list"))
+    parser = Parser("list", description=describe_command("list"))
     parser.add_argument("--json", action="store_true", help="everything, for machines")
     add_storage(parser)
     return parser

@@ -1,4 +1,4 @@
-"""``run_search.py promote PROGRAM NAME...``: write a space file, with ranges suggested."""
+"""``promotune promote PROGRAM NAME...``: write a space file, with ranges suggested."""
 
 import argparse
 import contextlib
@@ -11,16 +11,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tune.cli.arguments import SearchParser, add_trainer, split_trainer_words
 from tune.cli.parser import Parser, describe_command
-from tune.cli.terminal.summary import Screen, this_command
+from tune.cli.terminal.summary import Screen
 from tune.cluster.resources import plan_resources
 from tune.errors import ConstantError, MetricError, OptionError, UserError
+from tune.invocation import this_command
 from tune.paths import ExperimentPaths, VersionPaths, atomic_write
 from tune.promotion.constant import Constant
 from tune.promotion.find.literals import Unknown, is_whole
 from tune.promotion.find.value_flow import receiving_parameters
 from tune.promotion.find_constants import check_together, find_all, find_constant
-from tune.promotion.metric import Metric, Mode, find_metric, mode_of, select_preferred_tag
+from tune.promotion.metric import Metric, find_metric, mode_of, select_preferred_tag
 from tune.promotion.options.declared_options import Option, OptionParser, find_option, find_options
 from tune.promotion.options.option_values import value_in_force
 from tune.promotion.program import Program, find_program
@@ -28,9 +30,11 @@ from tune.promotion.program_checks import check_folder, check_names
 from tune.promotion.program_kind import shape_of, system_of
 from tune.promotion.rank_constants import is_never_read
 from tune.promotion.resolve import resolve_constants
-from tune.search.schedulers.epochs import find_epochs_constant
-from tune.space.dimensions import Choice
-from tune.space.names import relative_if_shorter
+from tune.search.schedulers.epochs import BOUNDS, find_epochs_constant
+from tune.space.dimensions import Choice, Value, is_int
+from tune.space.library_args import parse_trainer_value
+from tune.space.names import canonical_name, relative_if_shorter
+from tune.space.range_words import RangeWord, read_guess, read_range, split_range, widen_to
 from tune.space.settings import Settings
 from tune.space.space import Script, Shape, Space, System
 from tune.space.space_file import FOLDER, read_space
@@ -42,14 +46,20 @@ Held = Constant | Option
 
 NEVER_READ = "nothing in the program reads it"
 
+NAMES_HELP = "a constant, as `constants` names it, or --option; with a range: LR=1e-4..1e-1, BATCH_SIZE=16,32,64"
+
 UNKNOWN_EPOCHS = 10
 """Written where the program does not say how long it trains."""
+
+IN_A_RUN = "logged in a run of a batch or two"
+
+NOT_SAID = "the program does not say how long: look at it"
 
 LONGEST_NAME = 60
 """Characters of the file's name, which becomes the experiment's."""
 
 
-class NamesParser(Parser):
+class NamesParser(SearchParser):
     """Takes a script's own options as names too: ``promote train.py --lr``."""
 
     def _parse_known(self, words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -57,15 +67,19 @@ class NamesParser(Parser):
 
     def parse_words(self, words: Sequence[str]) -> argparse.Namespace:
         """Return what the words say; the names in their order."""
-        words = _join_args_option(words)
+        words, trainer = split_trainer_words(_join_args_option(words))
         known = {text.partition("=")[0] for text in self.option_spellings}
         theirs = [word for word in words if word.startswith("--") and word.partition("=")[0] not in known]
         found = super().parse_words([word for word in words if word not in theirs])
         found.names = sorted((*found.names, *theirs), key=list(words).index)
+        found.trainer = trainer
         if not found.names:
-            listing = f"`run_search.py constants {found.program}` lists them all."
-            raise OptionError(None, "promote takes the names of constants, got none", listing)
+            raise self._no_names(found.program)
         return found
+
+    def _no_names(self, program: str) -> OptionError:
+        listing = f"`{this_command()} constants {program}` lists them all."
+        return OptionError(None, "promote takes the names of constants, got none", listing)
 
 
 def _join_args_option(words: Sequence[str]) -> list[str]:
@@ -87,48 +101,66 @@ class PromoteRequest:
     shape: Shape
     held: dict[str, Held]
     """What each name leads to."""
+    written: dict[str, RangeWord]
+    """What the user wrote for each name."""
+    trainer: dict[str, Value]
+    """Arguments of the Trainer that the user gave."""
 
     @property
     def trial_epochs(self) -> tuple[int, str] | None:
         """How long a trial trains, and why; None where the program says it in a way that the search understands."""
+        if "max_epochs" in self.trainer and is_int(self.trainer["max_epochs"]):
+            return self.trainer["max_epochs"], "given with --trainer.max_epochs"
         if isinstance(self.shape, Script) or find_epochs_constant(self.program) is not None:
+            return None
+        if BOUNDS & self.trainer.keys():
             return None
         for constant in find_all(self.program).constants:
             if constant.name == "Trainer.max_epochs" and isinstance(constant.value, int) and constant.value > 0:
                 return constant.value, f"as in {constant.where}"
-        return UNKNOWN_EPOCHS, "the program does not say how long: look at it"
+        return UNKNOWN_EPOCHS, NOT_SAID
+
+    @property
+    def tells_epochs(self) -> bool:
+        """Whether the user or the program says how long a trial trains."""
+        return self.trial_epochs is None or self.trial_epochs[1] != NOT_SAID
 
 
 def parser() -> Parser:
     """Return what it takes on the command line."""
-    parser = NamesParser(prog="run_search.py promote", description=describe_command("promote"))
+    parser = NamesParser("promote", description=describe_command("promote"))
     parser.add_argument("program", help="a Python file")
-    parser.add_argument("names", metavar="NAME", nargs="*", help="a constant, as `constants` names it, or --option")
+    parser.add_argument("names", metavar="NAME", nargs="*", help=NAMES_HELP)
     parser.add_argument("-o", "--output", metavar="FILE", help=f"default: {FOLDER}/NAME_NAME.yaml beside the program")
     parser.add_argument("--force", action="store_true", help="replace the file if it is there")
+    add_program_options(parser)
+    add_trainer(parser)
+    return parser
+
+
+def add_program_options(parser: Parser) -> None:
+    """Let the user say what the source does not tell: how the program is run, and by what it is judged."""
     shape = parser.add_mutually_exclusive_group()
     shape.add_argument("--script", action="store_true", help="the program trains by itself; default: by its source")
     shape.add_argument("--system", action="store_true", help="the search builds the Trainer")
     parser.add_argument("--args", metavar="WORDS", help="what a script is given, quoted: --args '--data DIR --fast'")
     parser.add_argument("--metric", help="a name given to self.log; default: what the program monitors, or logs")
     parser.add_argument("--mode", choices=("min", "max"), help="whether less or more of the metric is better")
-    return parser
 
 
 def run(given: argparse.Namespace) -> int:
     """Write the file, and say what comes next."""
     program = find_program(Path(given.program))
     check_names(program)
-    shape = _choose_shape(given, program)
-    wish = PromoteRequest(program=program, shape=shape, held=_resolve_names(given.names, program, shape))
-    path = _choose_output(given, program)
+    wish = make_wish(given, program)
+    path = _choose_output(given, wish)
     if path.exists() and not given.force:
         raise OptionError(
             relative_if_shorter(path), "the file is there already", "Give --force to replace it, or another -o FILE."
         )
     screen = Screen()
-    metric = _choose_metric(given, wish, screen)
-    lines = list(_suggest_lines(wish))
+    lines = list(make_lines(wish))
+    metric = choose_metric(given, wish, screen)
     draft = _build_template(wish, metric, lines, path)
     _write_space_file(render_space_template(draft), path, checked=any(line.dimension is not None for line in lines))
     _show_space_file(screen, path, lines)
@@ -138,20 +170,51 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _choose_shape(given: argparse.Namespace, program: Program) -> Shape:
+def make_wish(given: argparse.Namespace, program: Program) -> PromoteRequest:
+    """Return what the command line asks for; raise ConstantError where a name leads nowhere."""
+    words = [split_range(word) for word in given.names]
+    shape = _choose_shape(given, program, [word.name for word in words])
+    args = shape.args if isinstance(shape, Script) else ()
+    written: dict[str, RangeWord] = {}
+    for word in words:
+        name = _name_in(program, word, args)
+        if name in written:
+            raise ConstantError(None, f"{name!r} stands twice, as {written[name].word} and {word.word}", "Keep one.")
+        written[name] = word
+    return PromoteRequest(
+        program=program,
+        shape=shape,
+        held=_resolve_names(list(written), program, shape),
+        written=written,
+        trainer={name: parse_trainer_value(text) for name, text in given.trainer.items()},
+    )
+
+
+def _name_in(program: Program, word: RangeWord, args: Sequence[str]) -> str:
+    """Return the name that a word means: ``optimizer.lr=1e-4..1e-1`` is about ``optimizer.lr=`` where that is one."""
+    if word.start is None or word.name.startswith("-"):
+        return word.name
+    wanted = canonical_name(word.name)
+    if any(wanted == canonical_name(name) for constant in find_all(program).constants for name in constant.names):
+        return word.name
+    option = f"{word.name}="
+    return option if any(option in each.names for each in find_options(program, args)) else word.name
+
+
+def _choose_shape(given: argparse.Namespace, program: Program, names: Sequence[str]) -> Shape:
     """Return how the program is run: as the command line says, else as its source tells."""
     args = _parse_args_option(given)
     if given.system:
         if given.args is not None:
             what = f"--args: a system has no command line, got {given.args!r}"
             raise OptionError(None, what, "Leave out --system, or --args.")
-        option = next(filter(_is_option, given.names), None)
+        option = next(filter(_is_option, names), None)
         if option is not None:
             raise ConstantError(
                 None, f"{option!r} is an option, and a system has no command line", "Leave out --system."
             )
         return system_of(program)
-    if given.script or given.args is not None or any(map(_is_option, given.names)):
+    if given.script or given.args is not None or any(map(_is_option, names)):
         return Script(args=args)
     return shape_of(program)
 
@@ -192,15 +255,25 @@ def _resolve_names(names: Sequence[str], program: Program, shape: Shape) -> dict
     return held
 
 
-def _choose_output(given: argparse.Namespace, program: Program) -> Path:
+def _choose_output(given: argparse.Namespace, wish: PromoteRequest) -> Path:
     if given.output is not None:
         path = absolute_path(given.output, "--output")
         return path if path.suffix in (".yaml", ".yml") else path.with_name(f"{path.name}.yaml")
-    slug = "_".join(re.sub(r"\W+", "_", name).strip("_") for name in given.names).lower()
-    return program.root / FOLDER / f"{slug[:LONGEST_NAME].rstrip('_')}.yaml"
+    slug = "_".join(re.sub(r"\W+", "_", name).strip("_") for name in wish.held).lower()
+    return wish.program.root / FOLDER / f"{slug[:LONGEST_NAME].rstrip('_')}.yaml"
 
 
-def _choose_metric(given: argparse.Namespace, wish: PromoteRequest, screen: Screen) -> Metric:
+def choose_metric(given: argparse.Namespace, wish: PromoteRequest, screen: Screen) -> Metric:
+    """Return the metric with its mode; raise OptionError where nothing tells the mode."""
+    found = find_metric_of(given, wish, screen)
+    if found.mode is None:
+        what = f"the name {found.name!r} does not tell whether less or more of it is better ({found.origin})"
+        raise OptionError(None, what, "Give --mode min or --mode max.")
+    return found
+
+
+def find_metric_of(given: argparse.Namespace, wish: PromoteRequest, screen: Screen) -> Metric:
+    """Return the metric that the user, the source or a run of a batch or two tells; its mode where that is known."""
     found = find_metric(wish.program)
     if given.metric is not None:
         same = found if found is not None and found.name == given.metric else None
@@ -208,11 +281,7 @@ def _choose_metric(given: argparse.Namespace, wish: PromoteRequest, screen: Scre
     if found is None:
         screen.print_line("the source does not tell what is logged; asking a batch or two of training and validation")
         found = _run_for_metric(wish)
-    mode: Mode | None = given.mode or found.mode
-    if mode is None:
-        what = f"the name {found.name!r} does not tell whether less or more of it is better ({found.origin})"
-        raise OptionError(None, what, "Give --mode min or --mode max.")
-    return Metric(name=found.name, mode=mode, origin=found.origin, others=found.others)
+    return replace(found, mode=given.mode or found.mode)
 
 
 def _run_for_metric(wish: PromoteRequest) -> Metric:
@@ -255,13 +324,22 @@ def _run_for_metric(wish: PromoteRequest) -> Metric:
         raise MetricError(None, "the program logs nothing that could be searched by", "Log a metric with self.log.")
     name = select_preferred_tag(dict.fromkeys(parts[0] or parts[1] or logged))
     others = tuple(tag for tag in logged if tag != name)
-    return Metric(name=name, mode=mode_of(name), origin="logged in a run of a batch or two", others=others)
+    return Metric(name=name, mode=mode_of(name), origin=IN_A_RUN, others=others)
 
 
-def _suggest_lines(wish: PromoteRequest) -> Iterator[TemplateLine]:
+def is_found_by_a_run(metric: Metric) -> bool:
+    """Tell whether the source does not tell the metric, so that the program was run."""
+    return metric.origin == IN_A_RUN
+
+
+def make_lines(wish: PromoteRequest) -> Iterator[TemplateLine]:
+    """Yield what the space file says of each constant; raise OptionError at a range that was written wrong."""
     flows = find_all(wish.program).flows
     for name, held in wish.held.items():
-        value = held.value
+        value, word = held.value, wish.written[name]
+        if word.start is not None:
+            yield _line_as_written(name, word, held, receiving_parameters(held, flows))
+            continue
         if isinstance(value, Unknown):
             suggestion = Suggestion(None, "only running the program tells its value: write its range")
             remark = f"{value} ({held.where}): {suggestion.remark}"
@@ -276,6 +354,21 @@ def _suggest_lines(wish: PromoteRequest) -> Iterator[TemplateLine]:
         dead = f"{NEVER_READ}; " if is_never_read(held) else ""
         remark = f"{format_inline_yaml(value)} ({held.where}): {dead}{suggestion.remark}"
         yield TemplateLine(key=name, dimension=suggestion.dimension, held=value, remark=remark)
+
+
+def _line_as_written(name: str, word: RangeWord, held: Held, receivers: Sequence[tuple[str, str]]) -> TemplateLine:
+    """Return the line of a constant whose range, or a guess at its best value, the user wrote."""
+    value = None if isinstance(held.value, Unknown) else held.value
+    if word.is_guess:
+        guess = read_guess(word, value)
+        suggestion = suggest_range(name, guess, receivers)
+        dimension = widen_to(suggestion.dimension, guess, value)
+        remark = f"around {format_inline_yaml(guess)}, as given: {suggestion.remark}"
+    else:
+        suggested = None if value is None else suggest_range(name, value, receivers).dimension
+        dimension, remark = read_range(word, value, suggested), "as given"
+    remark = f"{held.value if isinstance(held.value, Unknown) else format_inline_yaml(value)} ({held.where}): {remark}"
+    return TemplateLine(key=name, dimension=dimension, held=value, is_whole=isinstance(value, int), remark=remark)
 
 
 def _build_template(wish: PromoteRequest, metric: Metric, lines: Sequence[TemplateLine], path: Path) -> SpaceTemplate:
@@ -295,6 +388,7 @@ def _build_template(wish: PromoteRequest, metric: Metric, lines: Sequence[Templa
         mode=metric.mode,
         constants=lines,
         max_epochs=None if epochs is None else epochs[0],
+        trainer={name: value for name, value in wish.trainer.items() if name != "max_epochs"},
         epochs_remark="" if epochs is None else epochs[1],
     )
 

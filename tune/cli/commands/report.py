@@ -1,4 +1,4 @@
-"""``run_search.py report EXPERIMENT``: one HTML file that says what came of it, to look at or to send."""
+"""``promotune report EXPERIMENT``: one HTML file that says what came of it, to look at or to send."""
 
 import argparse
 
@@ -11,7 +11,7 @@ from tune.storage_url import absolute_path
 
 def parser() -> Parser:
     """Return what it takes on the command line."""
-    parser = Parser(prog="run_search.py report", description=describe_command("report"))
+    parser = Parser("report", description=describe_command("report"))
     parser.add_argument("experiment", help="its name, or its folder")
     parser.add_argument("-o", "--output", metavar="FILE", help="default: report.html in the experiment's folder")
     add_storage(parser)

@@ -1,4 +1,4 @@
-"""``run_search.py results EXPERIMENT...``: what came of searches, running ones too, as tables or for machines."""
+"""``promotune results EXPERIMENT...``: what came of searches, running ones too, as tables or for machines."""
 
 import argparse
 import csv
@@ -28,7 +28,7 @@ from tune.results.hints import find_hints
 
 def parser() -> Parser:
     """Return what it takes on the command line."""
-    parser = Parser(prog="run_search.py results", description=describe_command("results"))
+    parser = Parser("results", description=describe_command("results"))
     parser.add_argument("experiment", nargs="+", help="its name, or its folder; several are shown side by side")
     parser.add_argument("--sort", metavar="COLUMN", default=SCORE, help="score (the best first), number, state, ...")
     shape = parser.add_mutually_exclusive_group()

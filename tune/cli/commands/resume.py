@@ -1,4 +1,4 @@
-"""``run_search.py resume EXPERIMENT``: go on from the ledger, to the number of trials that is asked for."""
+"""``promotune resume EXPERIMENT``: go on from the ledger, to the number of trials that is asked for."""
 
 import argparse
 import itertools
@@ -16,19 +16,13 @@ from tune.cli.commands.search import explain_fault, show_finished, show_stopped
 from tune.cli.parser import Parser, describe_command, import_command, storage_of
 from tune.cli.terminal.observer import observe_search
 from tune.cli.terminal.report_at_end import ReportAtEnd
-from tune.cli.terminal.summary import (
-    Screen,
-    show_dashboard,
-    show_space,
-    show_tensorboard,
-    typed_command,
-    warn_of_doubts,
-)
+from tune.cli.terminal.summary import Screen, show_dashboard, show_space, show_tensorboard, warn_of_doubts
 from tune.cli.terminal.trials_table import add_profile
 from tune.cluster.backend import Backend
 from tune.errors import ConstantError, ExperimentError, OptionError, SpaceError
 from tune.experiment.lock import check_links, has_never_begun, lock_experiment
 from tune.experiment.records import read_baseline_fits
+from tune.invocation import typed_command
 from tune.paths import ExperimentPaths, display_path
 from tune.promotion.program_checks import most_workers
 from tune.promotion.resolve import PromotedConstant, constant_warnings, hardcoded_values, resolve_constants
@@ -47,7 +41,7 @@ if TYPE_CHECKING:
 
 def parser() -> Parser:
     """Return what it takes on the command line."""
-    parser = Parser(prog="run_search.py resume", description=describe_command("resume"))
+    parser = Parser("resume", description=describe_command("resume"))
     parser.add_argument("experiment", help="its name, or its folder")
     parser.add_argument("--space", metavar="FILE", help="go on with this edited space; trials that fit it are kept")
     told = "go on from checkpoints that hold more than plain data; whoever wrote them can run code here"

@@ -1,4 +1,4 @@
-"""``run_search.py retrain EXPERIMENT``: whether the best trial comes out again, and whether its gain is real."""
+"""``promotune retrain EXPERIMENT``: whether the best trial comes out again, and whether its gain is real."""
 
 import argparse
 from dataclasses import replace
@@ -38,7 +38,7 @@ DIM = "dim"
 
 def parser() -> SearchParser:
     """Return what it takes on the command line."""
-    parser = SearchParser(prog="run_search.py retrain", description=describe_command("retrain"))
+    parser = SearchParser("retrain", description=describe_command("retrain"))
     parser.add_argument("experiment", help="its name, or its folder")
     parser.add_argument("--trial", type=int, metavar="N", help="that trial; default: the best one")
     parser.add_argument("--top", type=int, metavar="K", help="the K best trials, each against the hardcoded values")

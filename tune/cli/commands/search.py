@@ -1,13 +1,14 @@
-"""The search itself: ``run_search.py --space FILE``."""
+"""The search itself: ``promotune --space FILE``."""
 
 import argparse
 import time
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from tune.cli.arguments import SETTINGS, Arguments, SearchParser, add_settings
-from tune.cli.parser import COMMANDS, storage_of
+from tune.cli.parser import COMMANDS, Parser, storage_of
 from tune.cli.terminal.observer import observe_search
 from tune.cli.terminal.report_at_end import ReportAtEnd
 from tune.cli.terminal.summary import (
@@ -19,8 +20,6 @@ from tune.cli.terminal.summary import (
     show_hints,
     show_space,
     show_tensorboard,
-    this_command,
-    typed_command,
 )
 from tune.cli.terminal.trials_table import SCORE, add_profile, show_profile, show_trials, sorted_trials
 from tune.errors import (
@@ -34,6 +33,7 @@ from tune.errors import (
     UserError,
 )
 from tune.experiment.lock import has_never_begun, lock_experiment
+from tune.invocation import this_command, typed_command
 from tune.paths import ExperimentPaths, claim_experiment, display_path, shell_word
 from tune.promotion.program_checks import DataLoaderWorkers, core_shortage_warnings, most_workers, program_warnings
 from tune.promotion.resolve import constant_warnings, hardcoded_values
@@ -59,24 +59,53 @@ N_BEST = 10
 UNITS = {"TB": 1e12, "GB": 1e9, "MB": 1e6, "kB": 1e3, "bytes": 0}
 
 
+DESCRIPTION = """\
+Search the hyperparameters that a PyTorch Lightning program hardcodes.
+
+A program and names of its constants are a search; so is a space file. A program
+alone lists its constants. No word at all says what is in the folder.
+"""
+
+
 def parser() -> SearchParser:
     """Return what it takes on the command line; its help names the commands too."""
-    commands = "\n".join(f"  {name:<10} {what}" for name, what in COMMANDS.items())
+    called = this_command()
+    commands = "\n".join(f"  {name:<10}  {what}" for name, what in COMMANDS.items())
+    forms = ("PROGRAM NAME[=RANGE]... [options]", "--space FILE [options]", "PROGRAM", "COMMAND ...", "")
     parser = SearchParser(
-        prog="run_search.py",
-        description="Search the hyperparameters that a PyTorch Lightning program hardcodes.",
-        epilog=f"commands (run_search.py COMMAND --help):\n{commands}",
+        usage="\n       ".join(f"{called} {form}".rstrip() for form in forms),
+        description=DESCRIPTION,
+        epilog=f"commands ({called} COMMAND --help):\n{commands}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"promotune {__version__}")
     parser.add_argument("--space", metavar="FILE", required=True, help="a path, or a name in search_spaces/")
     add_settings(parser, SETTINGS)
-    parser.add_argument("--name", help="of the experiment; default: the space file's")
+    add_search_options(parser)
+    add_profile(parser)
+    return parser
+
+
+def add_search_options(parser: Parser) -> None:
+    """Add what a search takes beside its settings."""
+    parser.add_argument("--name", help="of the experiment; default: the file's")
     parser.add_argument("--from", dest="known", metavar="EXPERIMENT", help="what it has learnt is known from the start")
     parser.add_argument("--no-report", action="store_true", help="write no report.html at the end")
-    add_profile(parser)
     parser.add_argument("--fast-dev-run", action="store_true", help="one or two batches of the baseline; keeps nothing")
-    return parser
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drafted:
+    """A space that no file holds: it was drafted from words of the command line."""
+
+    remarks: Mapping[str, str]
+    """What told each range, by the constant's name."""
+    notes: Sequence[str]
+    """What told the rest, a line each."""
+    is_asked: bool
+    """Whether the user is asked before anything runs."""
+    keep: str
+    """The command that writes the same space into a file."""
 
 
 CHECKPOINTS_COST = {
@@ -94,19 +123,32 @@ def run(given: argparse.Namespace) -> int:
     space = replace(space, settings=arguments.apply_settings(space.settings))
     screen = Screen(quiet=given.quiet)
     with arguments.choose_backend(screen.print_line) as machine:
-        return _begin_experiment(
-            prepare_search(space, machine, storage_of(given.storage), given.name), given, screen, began
-        )
+        return run_plan(prepare_search(space, machine, storage_of(given.storage), given.name), given, screen, began)
 
 
-def _begin_experiment(plan: SearchPlan, given: argparse.Namespace, screen: Screen, began: float | None) -> int:
-    show_space(screen, plan.space, plan.promoted, plan.program, plan.resources)
+def run_plan(
+    plan: SearchPlan, given: argparse.Namespace, screen: Screen, began: float | None, drafted: Drafted | None = None
+) -> int:
+    """Show what is searched, and search it; of a space that was drafted show what told it, and ask."""
+    remarks = {} if drafted is None else drafted.remarks
+    show_space(screen, plan.space, plan.promoted, plan.program, plan.resources, remarks)
+    if drafted is not None:
+        for note in drafted.notes:
+            screen.print_line(note)
+        screen.print_line()
     unmet = baseline_doubts(plan.space.requirements, hardcoded_values(plan.promoted))
     told = program_warnings(plan.program, is_script=isinstance(plan.space.shape, Script))
     crowded = core_shortage_warnings(plan.workers, plan.resources.cpus_per_trial)
     costs = [told for word, told in CHECKPOINTS_COST.items() if word == plan.space.settings.checkpoints]
-    for warning in (*space_warnings(plan.promoted), *constant_warnings(plan.promoted), *unmet, *told, *crowded, *costs):
+    warnings = [*space_warnings(plan.promoted), *constant_warnings(plan.promoted), *unmet, *told, *crowded, *costs]
+    for warning in warnings:
         screen.print_line(f"warning: {warning}", style="yellow")
+    if drafted is not None and drafted.is_asked:
+        if warnings:
+            screen.print_line()
+        if not screen.agrees("Search? [Y/n] "):
+            screen.print_line(f"nothing was run; to keep these ranges in a file: {drafted.keep}")
+            return 0
     known = None if given.known is None else _load_prior_trials(given.known, plan, screen)
     name, taken = plan.name or plan.space.name, list_remote_experiments(plan.storage)
     if has_never_begun(ExperimentPaths(plan.storage / name)):  # the name is free again
@@ -115,9 +157,12 @@ def _begin_experiment(plan: SearchPlan, given: argparse.Namespace, screen: Scree
     with lock_experiment(paths, screen.print_result):
         try:
             report = ReportAtEnd(screen, paths, wanted=not (given.no_report or given.fast_dev_run))
-            return _search_space(plan, paths, screen, known, report, rehearsal=given.fast_dev_run, session=began)
+            status = _search_space(plan, paths, screen, known, report, rehearsal=given.fast_dev_run, session=began)
         except KeyboardInterrupt:
-            return show_stopped(screen, paths)
+            status = show_stopped(screen, paths)
+        if drafted is not None and paths.space.is_file():
+            screen.print_line(f"to keep these ranges in a file: {drafted.keep}")
+        return status
 
 
 def _load_prior_trials(experiment: str, plan: SearchPlan, screen: Screen) -> "PriorTrials":

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 
 from tune.cli.parser import storage_of
-from tune.cli.terminal.summary import Screen, one_line, this_command
+from tune.cli.terminal.summary import Screen, one_line
 from tune.experiment.trial_result import TrialResult
+from tune.invocation import this_command
 from tune.paths import ExperimentPaths, display_path, shell_word
 
 READY_AFTER = 0.1

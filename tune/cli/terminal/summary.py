@@ -9,7 +9,7 @@ import sys
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rich.cells import cell_len
@@ -75,6 +75,13 @@ class Screen:
         with self.lock:
             self.console.print(Text(make_printable_line(text), style=style or ""))
 
+    def agrees(self, question: str) -> bool:
+        """Ask the user, and return whether the answer is yes; the Enter key alone is a yes, an end of input is none."""
+        self._file.write(question)
+        self._file.flush()
+        answer = sys.stdin.readline()
+        return bool(answer) and answer.strip().casefold() in ("", "y", "yes")
+
     def print_lines(self, lines: Iterable[str]) -> None:
         """Print many lines without a style: rich takes a third of a millisecond for each."""
         self._file.write("".join(f"{make_printable_line(line)}\n" for line in lines))
@@ -111,9 +118,14 @@ class Screen:
 
 
 def show_space(
-    screen: Screen, space: Space, promoted: Sequence[PromotedConstant], program: Program, resources: Resources
+    screen: Screen,
+    space: Space,
+    promoted: Sequence[PromotedConstant],
+    program: Program,
+    resources: Resources,
+    remarks: Mapping[str, str] | None = None,
 ) -> None:
-    """Show what will be searched, and how."""
+    """Show what will be searched, and how; ``remarks`` say of each constant what told its range."""
     settings = space.settings
     screen.print_line(f"{program.source.name}: {space.goal}", style="bold")
     device = f"{resources.gpus_per_trial:g} GPU" if resources.gpus_per_trial else f"{resources.cpus_per_trial:g} CPU"
@@ -130,7 +142,14 @@ def show_space(
     )
     screen.print_line()
     rows = [(item.key, format_value(item.constant.value), _describe_searched(item, space)) for item in promoted]
-    screen.print_table(("constant", "hardcoded", "searched"), rows)
+    if remarks:
+        whys = [remarks.get(item.key, "") for item in promoted]
+        screen.print_table(
+            ("constant", "hardcoded", "searched", "told by"),
+            [(*row, why) for row, why in zip(rows, whys, strict=True)],
+        )
+    else:
+        screen.print_table(("constant", "hardcoded", "searched"), rows)
     screen.print_line()
 
 
@@ -273,16 +292,6 @@ def one_line(text: str) -> str:
 def word_here(path: Path) -> str:
     """Return a path of this machine as one word, also of what is a copy."""
     return shell_word(path) if url_of(path) is None else shlex.quote(str(path))
-
-
-def this_command() -> str:
-    """Return how the user calls us."""
-    return "python run_search.py" if Path(sys.argv[0]).name == "run_search.py" else Path(sys.argv[0]).name
-
-
-def typed_command() -> str:
-    """Return the whole command line, as it can be typed again."""
-    return f"{this_command()} {shlex.join(sys.argv[1:])}"
 
 
 def tool_command(name: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tune.errors import ConstantError, did_you_mean
+from tune.invocation import this_command
 from tune.promotion.configs.config_file import ConfigPlace
 from tune.promotion.configs.hydra_values import compose_config
 from tune.promotion.configs.read_files import mentions_key, values_of_config_files
@@ -119,7 +120,7 @@ def find_option(name: str, program: Program, options: tuple[Option, ...], where:
             return _build_undeclared(name, program, OptionParser.HYDRA if "hydra" in packages else OptionParser.WORDS)
         case _ if name.startswith("--") and _has_lightning_cli(program) and not _is_misspelt(name, options):
             return _build_undeclared(name, program, OptionParser.LIGHTNING_CLI)
-    listing = f"`run_search.py constants {program.source.name}` lists them all."
+    listing = f"`{this_command()} constants {program.source.name}` lists them all."
     near = did_you_mean(name, [way for option in options for way in option.names])
     hint = listing if near is None else f"Did you mean {near!r}?  {listing}"
     raise ConstantError(where, f"{name!r} is not an option of {program.source.name}", hint)

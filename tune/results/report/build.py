@@ -8,6 +8,7 @@ from pathlib import Path
 from tune.experiment.open import StoredExperiment
 from tune.experiment.records import read_record
 from tune.experiment.trial_result import TrialResult, pareto_front, rank_trials
+from tune.invocation import this_command
 from tune.paths import display_path
 from tune.promotion.resolve import PromotedConstant, resolve_constants
 from tune.results.failures import build_failure_row, group_failures
@@ -23,7 +24,6 @@ from tune.results.report.value_table import NO_VALUE, build_value_rows, describe
 LANE_PX = 34
 MIN_FOR_IMPORTANCE = 10
 """Trials with a score: of fewer, importance is a game of dice."""
-COMMAND = "python run_search.py"
 
 
 def write_report(experiment: StoredExperiment, path: Path | None = None) -> Path:
@@ -72,7 +72,7 @@ def build_page(experiment: StoredExperiment) -> Page:
         failures=tuple(build_failure_row(group) for group in group_failures(trials, space, experiment.paths)),
         columns=(*(each.metric for each in space.objectives), *space.dimensions),
         lines=_build_trial_rows(experiment),
-        commands=experiment.commands or (f"{COMMAND} --space {experiment.paths.name}.yaml",),
+        commands=experiment.commands or (f"{this_command()} --space {experiment.paths.name}.yaml",),
         space=experiment.paths.space.read_text(encoding="utf-8"),
         folder=display_path(experiment.paths.folder),
         loads=_load_example(experiment),
@@ -256,5 +256,5 @@ def _next_commands(experiment: StoredExperiment) -> tuple[str, ...]:
     name, best = experiment.paths.cli_argument, experiment.best
     if best is None:
         return ()
-    lines = [f"{COMMAND} retrain {name}"]
-    return tuple(lines if best.is_baseline else [*lines, f"{COMMAND} apply {name}"])
+    lines = [f"{this_command()} retrain {name}"]
+    return tuple(lines if best.is_baseline else [*lines, f"{this_command()} apply {name}"])

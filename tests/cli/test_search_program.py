@@ -1,0 +1,265 @@
+"""``promotune PROGRAM NAME...``: a search without a space file."""
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+
+from tests.projects import write_program
+from tune.cli import main
+from tune.cli.parser import import_command, split_command
+from tune.paths import ExperimentPaths
+from tune.promotion.options.required_words import find_required_words
+from tune.promotion.program import find_program
+from tune.space.dimensions import Choice, LogUniform
+from tune.space.space_file import read_space
+
+ROOT = Path(__file__).parents[2]
+
+NET = """\
+import pytorch_lightning as pl
+LR = 1e-3
+BATCH_SIZE = 64
+ACT = "relu"
+BETAS = (0.9, 0.99)
+class Net(pl.LightningModule):
+    def validation_step(self, batch, idx):
+        self.log("quantity", LR + BATCH_SIZE, ACT, BETAS)
+def dataloaders():
+    pass
+"""
+
+SCRIPT = """\
+import argparse
+import pytorch_lightning as pl
+make = argparse.ArgumentParser()
+make.add_argument("folder")
+make.add_argument("--data", required=True)
+make.add_argument("--lr", type=float, default=1e-3)
+def main():
+    checkpoint = pl.callbacks.ModelCheckpoint(monitor="val_loss", mode="min")
+    pl.Trainer(max_epochs=7, callbacks=[checkpoint]).fit(Net(make.parse_args()))
+if __name__ == "__main__":
+    main()
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["promotune"])
+    write_program(tmp_path, "net", NET)
+    write_program(tmp_path, "train", SCRIPT)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("line", "command"),
+    [
+        ("train.py LR", "search_program"),
+        ("train.py --lr=1..2 --trials 3", "search_program"),
+        ("--trials 3 train.py LR", "search_program"),
+        ("train.py --help", "search_program"),
+        ("train.py", "constants"),
+        ("train.py --all", "constants"),
+        ("--space lr_bs.yaml", "search"),
+        ("--space lr_bs.yaml --name train.py", "search"),
+        ("--trials 3", "search"),
+        ("--help", "search"),
+        ("results train.py", "results"),
+    ],
+)
+def test_words_lead_to_the_command_that_they_mean(line, command):
+    assert split_command(line.split())[0] == command
+
+
+def test_the_values_of_options_are_no_names_of_constants():
+    words = "net.py LR --metric val/acc --args --fast --trainer.max_epochs 3 --lr=1..2 --name other BATCH_SIZE -g 0 1"
+    given = import_command("search_program").parser().parse_words(words.split())
+    assert given.names == ["LR", "--lr=1..2", "BATCH_SIZE"]
+    assert (given.metric, given.args, given.trainer) == ("val/acc", "--fast", {"max_epochs": "3"})
+    assert (given.name, given.gpu) == ("other", [0, 1])
+
+
+WRONG = {
+    "net.py LR --trails 3": "no such option, got '--trails'\n  Did you mean '--trials'?\n",
+    "net.py LRR": (
+        "'LRR' is not a constant of net.py\n"
+        "  Did you mean 'LR' (0.001, line 2)?  `promotune constants net.py` lists them all.\n"
+    ),
+    "net.py --trials 3": (
+        "a search varies constants of the program, and none was named\n"
+        "  Write `promotune net.py LR BATCH_SIZE`. `promotune net.py` lists its constants.\n"
+    ),
+    "net.py LR=1e-4..x": (
+        "LR: the high end must be a number, got 'x'\n  LR=1e-4..x\n           ^\n  Write LR=LOW..HIGH.\n"
+    ),
+    "net.py LR --trials x": "--trials: trials: must be a whole number, 1 or more, got 'x'\n  Write `trials: 20`.\n",
+    "none.py LR": "no program at {folder}/none.py\n  Give the path of a Python file.\n",
+    "net LR": "no such command, got 'net'\n  Did you mean the program 'net.py'?\n",
+    "net.py BETAS": (
+        "BETAS holds (0.9, 0.99): its other values can be written in a space file alone\n"
+        "  `promotune promote` writes a file to do it in.\n"
+    ),
+    "net.py LR LR=1..2": "'LR' stands twice, as LR and LR=1..2\n  Keep one.\n",
+}
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_words_that_do_not_lead_to_a_search_are_told_with_what_to_do(line, folder, capfd):
+    assert main(line.split()) == 2
+    assert capfd.readouterr().err == WRONG[line].format(folder=folder)
+
+
+def test_all_that_the_search_has_to_be_told_is_asked_for_at_once(folder, capfd):
+    assert main(["net.py", "LR=1e-4..1", "ACT", "--trials", "3", "--trainer.precision", "32"]) == 2
+    assert capfd.readouterr().err == (
+        "net.py: the search has to be told 3 things more\n"
+        "  --trainer.max_epochs 10  how many epochs a trial has, for the program does not say\n"
+        "  ACT=relu,ANOTHER         what ACT may be: relu (net.py:4): write the other names beside it\n"
+        "  --mode min               whether less (min) or more (max) of 'quantity' is better (logged in net.py:8)\n"
+        "  Write: promotune net.py LR=1e-4..1 --trials 3 --trainer.precision 32 "
+        "--trainer.max_epochs 10 ACT=relu,ANOTHER --mode min\n"
+    )
+
+
+def test_what_a_script_needs_on_its_command_line_is_asked_for(folder, capfd):
+    assert main(["train.py", "--lr"]) == 2
+    assert capfd.readouterr().err == (
+        "train.py: the search has to be told 1 thing more\n"
+        "  --args 'FOLDER --data DATA'  what train.py needs on its command line (train.py:4); --args '' if nothing\n"
+        "  Write: promotune train.py --lr --args 'FOLDER --data DATA'\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        ("make.add_argument('folder')", ["folder"]),
+        ("make.add_argument('--data', '-d', required=True)", ["--data"]),
+        ("make.add_argument('folder', nargs='?')", []),
+        ("make.add_argument('folders', nargs='+')", ["folders"]),
+        ("make.add_argument('rest', nargs=argparse.REMAINDER)", []),
+        ("make.add_argument('--data', required=True, default='x')", []),
+        ("make.add_argument('--lr', default=1)", []),
+        ("@click.argument('folder')\ndef f(): pass", ["folder"]),
+        ("@click.argument('folder', required=False)\ndef f(): pass", []),
+        ("@click.option('--data', required=True)\ndef f(): pass", ["--data"]),
+        ("LightningCLI(Model)", ["fit"]),
+        ("LightningCLI(Model, args=['fit'])", []),
+        ("LightningCLI(Model, run=False)", []),
+    ],
+)
+def test_the_words_that_a_parser_requires_are_found(declared, words, tmp_path):
+    path = write_program(tmp_path, "declares", f"{declared}\n")
+    assert [word.name for word in find_required_words(find_program(path))] == words
+
+
+def test_promote_takes_ranges_in_words_too(folder, capfd):
+    words = ["net.py", "LR=1e-4..1", "BATCH_SIZE=16,32", "ACT=relu,tanh", "--mode", "max", "--trainer.max_epochs", "3"]
+    assert main(["promote", *words]) == 0
+    capfd.readouterr()
+    space = read_space(folder / "search_spaces" / "lr_batch_size_act.yaml")
+    assert space.dimensions == {
+        "LR": LogUniform(low=1e-4, high=1.0),
+        "BATCH_SIZE": Choice(options=(16, 32)),
+        "ACT": Choice(options=("relu", "tanh")),
+    }
+    assert space.settings.trainer == {"max_epochs": 3}
+
+
+def test_a_program_and_names_are_a_search_that_is_kept(project, storage, command):
+    words = ["scripted.py", "LR", "BATCH_SIZE=4,8", "--trials", "2", "--concurrency", "1", "--no-report"]
+    ran = command(*words, "--trainer.max_epochs", "2")
+
+    assert (ran.status, ran.err) == (0, "")
+    out = "\n".join(line.rstrip() for line in ran.out.splitlines())
+    assert "\nconstant     hardcoded   searched                  told by\n" in out
+    assert "2/2" in out
+    keep = "promote scripted.py LR BATCH_SIZE=4,8 --trainer.max_epochs 2"
+    assert out.endswith(f"\nto keep these ranges in a file: python run_search.py {keep}")
+    kept = read_space(ExperimentPaths(storage / "scripted").space)
+    assert kept.dimensions["BATCH_SIZE"] == Choice(options=(4, 8))
+    assert kept.settings.trainer == {"max_epochs": 2}
+
+
+def answer(line, words, folder, storage):
+    """Run the command on a terminal, answer its question with a line, and return its status and what it showed."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
+    environment = {**os.environ, "PROMOTUNE_STORAGE": str(storage), "TERM": "dumb"}
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "run_search.py", *words],
+        cwd=folder,
+        env=environment,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+    )
+    os.close(slave)
+    shown = b""
+    try:
+        while b"Search? [Y/n] " not in shown:
+            shown += os.read(master, 65536)
+        os.write(master, line)
+        while True:
+            try:
+                shown += os.read(master, 65536)
+            except OSError:  # the process closed it
+                break
+        return process.wait(60), shown.decode().replace("\r\n", "\n")
+    finally:
+        process.kill()
+        process.wait()
+        os.close(master)
+
+
+SHOWN = """\
+constant     hardcoded   searched                    told by
+LR           0.001       loguniform 0.0001 to 0.01   a tenth to ten times
+BATCH_SIZE   64          choice 64, 128              as given
+
+metric   quantity: logged in net.py:8
+mode     max: given with --mode
+program  a system: the search builds the Trainer, max_epochs 3 given with --trainer.max_epochs
+
+Search? [Y/n]"""
+
+
+@pytest.mark.parametrize("line", [b"n\n", b"\x04"], ids=["no", "the end of the input"])
+def test_on_a_terminal_the_search_shows_what_told_it_and_asks(line, folder, tmp_path):
+    words = ["net.py", "LR", "BATCH_SIZE=64,128", "--mode", "max", "--trainer.max_epochs", "3", "--concurrency", "1"]
+    status, shown = answer(line, words, folder, tmp_path / "storage")
+
+    first, _, rest = shown.partition("\nconstant ")
+    told = "\n".join(each.rstrip() for each in f"constant {rest}".split("\n"))
+    assert first.startswith("net.py: maximise quantity\n")
+    assert told.startswith(SHOWN)
+    assert (
+        "nothing was run; to keep these ranges in a file: python run_search.py promote net.py LR BATCH_SIZE=64,128 "
+        "--metric quantity --mode max --trainer.max_epochs 3"
+    ) in told
+    assert status == 0
+    assert not (tmp_path / "storage" / "net").exists()
+
+
+def test_the_parser_of_an_imported_module_that_is_run_alone_requires_nothing(tmp_path):
+    parser = "import argparse\nif __name__ == '__main__':\n    argparse.ArgumentParser().add_argument('folder')\n"
+    write_program(tmp_path, "prepare", parser)
+    program = write_program(tmp_path, "uses", "import prepare\n")
+
+    assert find_required_words(find_program(program)) == ()
+    assert [word.name for word in find_required_words(find_program(tmp_path / "prepare.py"))] == ["folder"]
+
+
+def test_an_option_of_a_lightning_cli_is_none_of_ours(folder, capfd):
+    write_program(folder, "cli", "from lightning.pytorch.cli import LightningCLI\nLightningCLI(run=False)\n")
+
+    assert main(["cli.py", "--model.lr=0.1..1", "--metric", "val_acc", "--storage", "s3://"]) == 2
+    assert capfd.readouterr().err.startswith("--storage: the URL names no bucket")

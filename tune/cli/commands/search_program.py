@@ -1,0 +1,237 @@
+"""``promotune PROGRAM NAME...``: search some constants of a program, without a space file."""
+
+import argparse
+import difflib
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tune.cli.arguments import SETTINGS, Arguments, add_settings
+from tune.cli.commands.constants import choose_names, find_promising
+from tune.cli.commands.promote import (
+    NAMES_HELP,
+    NamesParser,
+    PromoteRequest,
+    add_program_options,
+    find_metric_of,
+    is_found_by_a_run,
+    make_lines,
+    make_wish,
+)
+from tune.cli.commands.search import Drafted, add_search_options, run_plan
+from tune.cli.parser import Parser, storage_of
+from tune.cli.terminal.summary import Screen
+from tune.cli.terminal.trials_table import add_profile
+from tune.errors import OptionError
+from tune.invocation import join_words, this_command
+from tune.promotion.find.literals import Unknown
+from tune.promotion.metric import CALLBACKS, Metric, find_metric
+from tune.promotion.options.declared_options import SIMILAR, find_options
+from tune.promotion.options.required_words import find_required_words
+from tune.promotion.program import Program, find_program
+from tune.promotion.program_checks import check_names
+from tune.search.prepare import prepare_search
+from tune.space.range_words import split_range
+from tune.space.settings import Settings
+from tune.space.space import Script, Space, System
+from tune.space.template import TemplateLine
+
+Missing = tuple[str, str]
+"""What the search has to be told, and the words that tell it."""
+
+
+class ProgramParser(NamesParser):
+    """Takes the options of a search, and those of `promote` that say what the program is."""
+
+    def parse_words(self, words: Sequence[str]) -> argparse.Namespace:
+        """Return what the words say, and the words themselves as ``words``."""
+        found = super().parse_words(words)
+        found.words = list(words)
+        return found
+
+    def _no_names(self, program: str) -> OptionError:
+        command = f"{this_command()} {shlex.quote(program)}"
+        names = choose_names(find_promising(find_program(Path(program))))
+        hint = f"`{command}` lists its constants."
+        if names:
+            hint = f"Write `{command} {join_words(names)}`. {hint}"
+        return OptionError(None, "a search varies constants of the program, and none was named", hint)
+
+
+RANGES = """\
+ranges:
+  LR                    suggested from the name and the value, as by `promote`
+  LR=1e-4..1e-1         from one end to the other, on the scale that fits the name
+  BATCH_SIZE=16,32,64   one of these
+  DROPOUT=0.1           suggested around this value
+"""
+
+
+def parser() -> Parser:
+    """Return what it takes on the command line."""
+    parser = ProgramParser(
+        "PROGRAM",
+        usage=f"{this_command()} PROGRAM NAME[=RANGE]... [options]",
+        description="Search some constants of a program, without a space file.",
+        epilog=RANGES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("program", metavar="PROGRAM", help="a Python file")
+    parser.add_argument("names", metavar="NAME", nargs="*", help=NAMES_HELP)
+    parser.add_argument("--yes", action="store_true", help="do not ask whether to go on")
+    add_program_options(parser)
+    add_settings(parser, SETTINGS)
+    add_search_options(parser)
+    add_profile(parser)
+    return parser
+
+
+def run(given: argparse.Namespace) -> int:
+    """Draft the space, show what told it, ask once, and search."""
+    began = time.time() if given.profile else None
+    program = find_program(Path(given.program))
+    check_names(program)
+    _check_options(given.names, program)
+    arguments = Arguments.from_namespace(given)
+    arguments.apply_settings(Settings())  # a mistake in an option is told before the program is looked at
+    wish = make_wish(given, program)
+    screen = Screen(quiet=given.quiet)
+    lines = list(make_lines(wish))
+    words = list(_missing_words(given, wish))
+    missing = [*words, *_missing_length(wish), *_missing_ranges(wish, lines)]
+    metric = None if words and _is_run_needed(given, wish) else find_metric_of(given, wish, screen)
+    if metric is not None and metric.mode is None:
+        missing.append(
+            (f"whether less (min) or more (max) of {metric.name!r} is better ({metric.origin})", "--mode min")
+        )
+    if missing:
+        found = ["--metric", metric.name] if metric is not None and is_found_by_a_run(metric) else []
+        raise _tell(missing, given, found)
+    assert metric is not None
+    space = _make_space(wish, lines, metric, arguments)
+    drafted = Drafted(
+        remarks={line.key: _without_value(line.remark) for line in lines},
+        notes=tuple(_notes(given, wish, metric)),
+        is_asked=not given.yes and not given.quiet and sys.stdin.isatty() and screen.is_terminal,
+        keep=_command_to_keep(given, wish, metric),
+    )
+    with arguments.choose_backend(screen.print_line) as machine:
+        plan = prepare_search(space, machine, storage_of(given.storage), given.name)
+        return run_plan(plan, given, screen, began, drafted)
+
+
+def _check_options(names: Sequence[str], program: Program) -> None:
+    """Raise OptionError at an option that neither this command nor the program has, where ours was meant."""
+    theirs = {name for option in find_options(program) for name in option.names}
+    ours = [text for text in parser().option_spellings if text.startswith("--")]
+    for word in names:
+        name = word.partition("=")[0]
+        if not name.startswith("--") or name in theirs or "." in name:  # LightningCLI's stand in no source
+            continue
+        near = difflib.get_close_matches(name, [*theirs, *ours], n=1, cutoff=SIMILAR)
+        if near and near[0] in ours:
+            raise OptionError(None, f"no such option, got {name!r}", f"Did you mean {near[0]!r}?")
+
+
+def _missing_words(given: argparse.Namespace, wish: PromoteRequest) -> Iterator[Missing]:
+    """Yield what the program's parser needs."""
+    if isinstance(wish.shape, Script) and given.args is None:
+        required = find_required_words(wish.program)
+        if required:
+            what = (
+                f"what {wish.program.source.name} needs on its command line ({required[0].place}); --args '' if nothing"
+            )
+            yield what, f"--args '{' '.join(each.example for each in required)}'"
+
+
+def _missing_length(wish: PromoteRequest) -> Iterator[Missing]:
+    """Yield how long to train, where nothing tells."""
+    if not wish.tells_epochs:
+        yield "how many epochs a trial has, for the program does not say", "--trainer.max_epochs 10"
+
+
+def _missing_ranges(wish: PromoteRequest, lines: Sequence[TemplateLine]) -> Iterator[Missing]:
+    for line in lines:
+        if line.dimension is not None:
+            continue
+        value = wish.held[line.key].value
+        separator = "" if line.key.endswith("=") else "="
+        if isinstance(value, Unknown):
+            example = "LOW..HIGH"
+        elif isinstance(value, list | tuple | dict):
+            hint = f"`{this_command()} promote` writes a file to do it in."
+            what = f"{line.key} holds {value!r}: its other values can be written in a space file alone"
+            raise OptionError(None, what, hint)
+        else:
+            example = f"{value},ANOTHER"
+        yield f"what {line.key} may be: {line.remark}", f"{line.key}{separator}{example}"
+
+
+def _is_run_needed(given: argparse.Namespace, wish: PromoteRequest) -> bool:
+    """Tell whether only a run of the program tells the metric; one that lacks its words cannot be run."""
+    return given.metric is None and find_metric(wish.program) is None
+
+
+def _tell(missing: Sequence[Missing], given: argparse.Namespace, found: Sequence[str]) -> OptionError:
+    """Return the one message that asks for all that the search has to be told; ``found`` spares it a second run."""
+    width = max(len(words) for _, words in missing)
+    told = [f"{words:<{width}}  {what}" for what, words in missing]
+    named = {words.partition("=")[0] for _, words in missing}
+    command = join_words([*(word for word in given.words if split_range(word).name.rstrip("=") not in named), *found])
+    words = " ".join(words for _, words in missing)
+    what = f"the search has to be told {len(missing)} thing{'s' if len(missing) > 1 else ''} more"
+    return OptionError(given.program, what, "\n  ".join([*told, f"Write: {this_command()} {command} {words}"]))
+
+
+def _make_space(wish: PromoteRequest, lines: Sequence[TemplateLine], metric: Metric, arguments: Arguments) -> Space:
+    assert metric.mode is not None
+    epochs = wish.trial_epochs
+    settings = Settings(trainer={} if epochs is None else {"max_epochs": epochs[0]})
+    return Space(
+        path=wish.program.path,  # the words stand in no file
+        program=wish.program.path,
+        shape=wish.shape,
+        metric=metric.name,
+        mode=metric.mode,
+        dimensions={line.key: line.dimension for line in lines if line.dimension is not None},
+        settings=arguments.apply_settings(settings),
+        lines={},
+    )
+
+
+def _notes(given: argparse.Namespace, wish: PromoteRequest, metric: Metric) -> Iterator[str]:
+    """Yield what told the metric, the mode and the way in which the program is run."""
+    others = f"; also logged: {', '.join(metric.others)}" if metric.others else ""
+    origin = "given with --metric" if given.metric is not None else metric.origin
+    yield f"metric   {metric.name}: {origin}{others}"
+    callback = metric.origin.partition(",")[0]
+    told = f"as {callback} takes it" if callback in CALLBACKS else "by the metric's name"
+    told = "given with --mode" if given.mode is not None else told
+    yield f"mode     {metric.mode}: {told}"
+    match wish.shape:
+        case Script(args=args):
+            words = f" with {shlex.join(args)}" if args else ""
+            yield f"program  a script{words}: it builds its own Trainer"
+        case System(class_name=name):
+            model = "" if name is None else f" of {name}"
+            epochs = wish.trial_epochs
+            length = "" if epochs is None else f", max_epochs {epochs[0]} {epochs[1]}"
+            yield f"program  a system{model}: the search builds the Trainer{length}"
+
+
+def _without_value(remark: str) -> str:
+    """Return why a range was suggested, without the value that stands in a column of its own."""
+    return remark.partition("): ")[2] or remark
+
+
+def _command_to_keep(given: argparse.Namespace, wish: PromoteRequest, metric: Metric) -> str:
+    """Return the command that writes the same space into a file of the project."""
+    words = [given.program, *given.names]
+    words += ["--script"] * given.script + ["--system"] * given.system
+    words += [] if given.args is None else [f"--args={given.args}"]
+    if given.metric is not None or given.mode is not None or is_found_by_a_run(metric):
+        words += ["--metric", metric.name, "--mode", str(metric.mode)]
+    words += [word for name, text in given.trainer.items() for word in (f"--trainer.{name}", text)]
+    return f"{this_command()} promote {join_words(words)}"

@@ -1,0 +1,76 @@
+"""What a script's parser refuses to do without, as its source tells."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tune.promotion.find.module_scan import ModuleScan, dotted_path
+from tune.promotion.find.project import project_of
+from tune.promotion.program import Program
+
+MAY_BE_LEFT_OUT = frozenset({"?", "*", "argparse.OPTIONAL", "argparse.REMAINDER", "argparse.ZERO_OR_MORE"})
+"""Values of `nargs` with which no word has to stand on the command line."""
+
+
+@dataclass(frozen=True, slots=True)
+class RequiredWord:
+    """A word that has to stand on a script's command line."""
+
+    name: str
+    """``--data``, the name of a positional argument, or ``fit`` of a LightningCLI."""
+    place: str
+    """``file:line`` of its declaration."""
+    example: str
+    """What the user may write."""
+
+
+def find_required_words(program: Program) -> tuple[RequiredWord, ...]:
+    """Return them in the order of the files; those of argparse, click and LightningCLI alone."""
+    surveys = project_of(program).surveys.values()
+    return tuple(word for survey in surveys for word in _required(survey))
+
+
+def _required(survey: ModuleScan) -> Iterator[RequiredWord]:
+    for called in survey.calls:
+        node = called.node
+        names = [each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+        keywords = {each.arg: each.value for each in node.keywords}
+        callee = (dotted_path(node.func) or "").rpartition(".")[2]
+        if isinstance(node.func, ast.Attribute):
+            callee = node.func.attr
+        if callee == "LightningCLI" and "args" not in keywords and not _is_false(keywords.get("run")):
+            yield RequiredWord("fit", survey.place_of_line(node.lineno), "fit")
+        if not names or callee not in ("add_argument", "option", "argument"):
+            continue
+        is_positional = not names[0].startswith("-") and callee != "option"
+        if "default" not in keywords and (
+            _is_true(keywords.get("required")) or (is_positional and _must_be_there(keywords))
+        ):
+            name = max(names, key=len)
+            yield RequiredWord(name, survey.place_of_line(node.lineno), _example(name))
+
+
+def _example(name: str) -> str:
+    metavar = name.lstrip("-").replace("-", "_").upper()
+    return f"{name} {metavar}" if name.startswith("-") else metavar
+
+
+def _must_be_there(keywords: dict[str | None, ast.expr]) -> bool:
+    """Tell whether a positional argument takes at least one word."""
+    match keywords.get("nargs"):
+        case None:
+            return not _is_false(keywords.get("required"))
+        case ast.Constant(value=int(number)):
+            return number > 0
+        case ast.Constant(value=text):
+            return text not in MAY_BE_LEFT_OUT
+        case other:
+            return (dotted_path(other) or "") not in MAY_BE_LEFT_OUT
+
+
+def _is_true(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Constant) and node.value is True
+
+
+def _is_false(node: ast.expr | None) -> bool:
+    return isinstance(node, ast.Constant) and node.value is False
