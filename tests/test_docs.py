@@ -189,7 +189,7 @@ def test_the_page_of_json_has_every_field_of_a_result(tmp_path):
 
 def test_the_page_of_files_names_every_file_of_an_experiment_and_of_a_trial(tmp_path):
     page = PAGES["docs/reference/files.md"]
-    internal = {"folder", "switched", "reserve"}
+    internal = {"folder", "pending_edit", "disk_reserve"}
     names = []
     for paths in (ExperimentPaths(tmp_path), VersionPaths(tmp_path)):
         for attribute, held in inspect.getmembers(type(paths), lambda each: isinstance(each, property)):

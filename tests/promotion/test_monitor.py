@@ -4,7 +4,7 @@ from textwrap import indent
 
 import pytest
 
-from tune.promotion.metric import find_metric, mode_of
+from tune.promotion.find.metric import find_metric, mode_of
 from tune.promotion.program import find_program
 
 MODULE = "class Net(LightningModule):\n    def validation_step(self, batch, idx):\n{body}\n"

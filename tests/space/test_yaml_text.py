@@ -2,7 +2,7 @@
 
 import pytest
 
-from tune.space.yaml_text import find_values, replace_value
+from tune.space.yaml_document import find_values, replace_value
 
 REPLACED = {
     "a number": ("lr: 0.1  # rate\n", ("lr",), 0.25, "lr: 0.25  # rate\n"),

@@ -13,13 +13,7 @@ from functools import lru_cache
 from tune.errors import ConstantError, did_you_mean
 from tune.gc_control import collector_paused, deep_recursion
 from tune.invocation import this_command
-from tune.promotion.constant import (
-    Constant,
-    ConstantScan,
-    Site,
-    UnnamedLiteral,
-    UnsupportedConstant,
-)
+from tune.promotion.constant import Constant, ConstantScan, Site, UnnamedLiteral, UnsupportedConstant
 from tune.promotion.find.arguments import find_arguments, find_calls
 from tune.promotion.find.fields import find_fields
 from tune.promotion.find.local_variables import local_variables

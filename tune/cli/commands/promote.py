@@ -20,9 +20,9 @@ from tune.invocation import this_command
 from tune.paths import ExperimentPaths, VersionPaths, atomic_write
 from tune.promotion.constant import Constant
 from tune.promotion.find.literals import Unknown, is_whole
+from tune.promotion.find.metric import Metric, find_metric, mode_of, select_preferred_tag
 from tune.promotion.find.value_flow import receiving_parameters
 from tune.promotion.find_constants import check_together, find_all, find_constant
-from tune.promotion.metric import Metric, find_metric, mode_of, select_preferred_tag
 from tune.promotion.options.declared_options import Option, OptionParser, find_option, find_options
 from tune.promotion.options.option_values import value_in_force
 from tune.promotion.program import Program, find_program

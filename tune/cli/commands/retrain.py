@@ -4,8 +4,8 @@ import argparse
 from dataclasses import replace
 
 from tune.cli.arguments import Arguments, SearchParser, add_settings
-from tune.cli.commands.retrain_plan import RetrainPlan, plan_retraining
 from tune.cli.parser import describe_command, storage_of
+from tune.cli.retrain_plan import RetrainPlan, plan_retraining
 from tune.cli.terminal.console import STYLES
 from tune.cli.terminal.observer import SearchObserver, observe_search
 from tune.cli.terminal.summary import Screen, format_value, one_line

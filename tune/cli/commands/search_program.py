@@ -27,7 +27,7 @@ from tune.cli.terminal.trials_table import add_profile
 from tune.errors import OptionError
 from tune.invocation import join_words, this_command
 from tune.promotion.find.literals import Unknown
-from tune.promotion.metric import CALLBACKS, Metric, find_metric
+from tune.promotion.find.metric import CALLBACKS, Metric, find_metric
 from tune.promotion.options.declared_options import SIMILAR, find_options
 from tune.promotion.options.required_words import find_required_words
 from tune.promotion.program import Program, find_program

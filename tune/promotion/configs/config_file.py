@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tune.errors import ApplyError
 from tune.space.dimensions import Value
-from tune.space.yaml_text import Keys, find_values, replace_value
+from tune.space.yaml_document import Keys, find_values, replace_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from tune.promotion.find.module_scan import CallSite, dotted_path
 from tune.promotion.find.project import LibrarySymbol, project_of
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
-from tune.space.yaml_text import Keys
+from tune.space.yaml_document import Keys
 
 MAX_FILES = 10_000
 """A folder with more files holds data too: it is not searched."""
