@@ -128,7 +128,7 @@ def test_dashboards_when_the_collector_is_paused_then_let_it_work_while_they_ser
             seen.append(gc.isenabled())
 
     monkeypatch.setattr(command, "_event_on_signal", lambda: contextlib.nullcontext(Told()))
-    for name in ("tensorboard", "optuna_dashboard"):
+    for name in ("serve_tensorboard", "serve_optuna_dashboard"):
         monkeypatch.setattr(servers, name, lambda place: contextlib.nullcontext("an address"))
     with collector_paused_for_long():
         assert main(["dashboards", str(recorded.paths.folder)]) == 0

@@ -83,8 +83,8 @@ HOLD = """
 import sys
 from pathlib import Path
 from tune.paths import ExperimentPaths
-from tune.experiment.lock import locked
-with locked(ExperimentPaths(Path(sys.argv[1]))):
+from tune.experiment.lock import lock_experiment
+with lock_experiment(ExperimentPaths(Path(sys.argv[1]))):
     print(flush=True)
     sys.stdin.read()
 """
@@ -119,8 +119,8 @@ def test_one_that_runs_is_listed_so_and_not_deleted(run, storage, held):
 
 def test_one_whose_retraining_runs_is_not_deleted(run, storage, held):
     paths = write_experiment(storage, "one", [[0.1]])
-    paths.retrain.mkdir()
-    held(paths.retrain)
+    paths.retrain_folder.mkdir()
+    held(paths.retrain_folder)
 
     assert run("delete", "one", "--yes")[0] == 2
     assert paths.journal.is_file()
@@ -277,7 +277,7 @@ def test_links_are_not_followed(run, storage, tmp_path):
 @pytest.mark.parametrize("name", ["source", "retrain", "study.journal", "007,LR=1"])
 def test_what_is_no_version_is_not_deleted(run, storage, name):
     paths = write_experiment(storage, "one", [[0.1]])
-    paths.retrain.mkdir()
+    paths.retrain_folder.mkdir()
     status, _, err = run("delete", "one", name, "--yes")
 
     assert status == 2

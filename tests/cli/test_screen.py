@@ -14,7 +14,7 @@ SIZES = "metric: Loss\nmode: min\nconstants:\n  SIZES: {choice: [[8, 8], [16, 16
 PRINT = """
 from tune.cli.terminal.summary import Screen
 long = "choice " + ", ".join(["a word"] * 30)
-Screen().table(("constant", "hardcoded", "searched"), [("NAME", "plain", long), ("LR", "0.1", "x")])
+Screen().print_table(("constant", "hardcoded", "searched"), [("NAME", "plain", long), ("LR", "0.1", "x")])
 print("done")
 """
 

@@ -16,8 +16,8 @@ from tune.trial.process.marker import MARKER, is_marked, mark_folder
 
 HOLDS = """
 import sys
-from tune.cluster.process_server import ray_scratch
-with ray_scratch() as folder:
+from tune.cluster.process_server import ray_temp_folder
+with ray_temp_folder() as folder:
     print(folder, flush=True)
     sys.stdin.read()
 """
@@ -155,7 +155,7 @@ import sys
 import threading
 import ray
 from ray._private import ray_constants, services
-from tune.search.machines import dashboard
+from tune.cluster import ray_dashboard as dashboard
 from tune.cluster.local_cluster import local_cluster
 from tune.cluster.resources import plan_resources
 from tune.space.settings import Settings
@@ -188,11 +188,11 @@ def test_a_search_goes_on_without_the_dashboard_where_that_does_not_start():
 ENDS = """
 import subprocess
 import sys
-from tune.cluster.process_server import end_with_driver, running_server
-from tune.cluster.process_server import ray_scratch
+from tune.cluster.process_server import end_with_driver, run_server
+from tune.cluster.process_server import ray_temp_folder
 
 STARTS_CHILD = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
-with running_server(), ray_scratch() as folder:
+with run_server(), ray_temp_folder() as folder:
     first = subprocess.Popen([sys.executable, "-c", STARTS_CHILD], stdout=subprocess.DEVNULL, start_new_session=True)
     end_with_driver(first.pid)
     print(folder, flush=True)

@@ -110,7 +110,7 @@ def test_trials_that_fit_stay_as_they_were_and_the_others_count_nowhere(experime
     before, order = as_told(experiment), open_search_study(experiment, *space(SPACE)).history
     kept = edit(EDITED)
     assert as_told(experiment) == before  # nothing is written yet
-    kept.write(experiment)
+    kept.write_edit(experiment)
     after = as_told(experiment)
     left = sorted(number for numbers in kept.left_out.values() for number in numbers)
 
@@ -176,14 +176,15 @@ import os, signal, sys
 from pathlib import Path
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
-from tune.promotion.resolve import resolve
-from tune.search.study.edit_space import Edit, kept_by
+from tune.promotion.resolve import resolve_constants
+from tune.search.study.edit_space import SpaceEdit, find_kept_trials
 from tune.space.space_file import read_space
 
 def go_over(paths, after, left):
     before, program = read_space(paths.space), find_program(after.program)
-    edit = Edit(before=before, after=after, promoted_before=resolve(before, program), promoted=resolve(after, program))
-    kept = kept_by(edit, paths)
+    promoted = resolve_constants(after, program)
+    edit = SpaceEdit(before=before, after=after, promoted_before=resolve_constants(before, program), promoted=promoted)
+    kept = find_kept_trials(edit, paths)
 
     def hook(event, arguments):
         nonlocal left
@@ -193,7 +194,7 @@ def go_over(paths, after, left):
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(hook)
-    kept.write(paths)
+    kept.write_edit(paths)
 
 after = read_space(Path(sys.argv[1]))
 for step, folder in enumerate(sys.argv[2:]):

@@ -18,8 +18,8 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from tune.paths import ExperimentPaths
-from tune.experiment.lock import locked
-with locked(ExperimentPaths(Path(sys.argv[1]))):
+from tune.experiment.lock import lock_experiment
+with lock_experiment(ExperimentPaths(Path(sys.argv[1]))):
     print("held", flush=True)
     time.sleep(60)
 """

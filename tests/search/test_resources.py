@@ -499,19 +499,19 @@ def test_the_gpus_that_are_named_are_used_and_no_others(tmp_path):
 SCALE = """
 import sys
 from tune.cli import main
-from tune.search.machines import auto_share
-from tune.trial.messages import Footprint, Weighed
+from tune.cluster import gpu_sharing
+from tune.trial.messages import MemoryFootprint, Weighed
 
 GIB = 2**30
 
 
-def weigh_on_gpu(job, resources, seed, loads):
+def measure_on_gpu(job, resources, seed, loads):
     assert job.trainer["accelerator"] == "auto"
-    footprints = tuple(Footprint(what=what, peak_bytes=(1 + 2 * len(values)) * GIB) for what, values in loads.items())
+    footprints = tuple(MemoryFootprint(what=what, peak_bytes=(1 + 2 * len(values)) * GIB) for what, values in loads.items())
     return Weighed(total_bytes=16 * GIB, free_bytes=16 * GIB, context_bytes=GIB // 2, footprints=footprints)
 
 
-auto_share.weigh_on_gpu = weigh_on_gpu  # this machine has no GPU: the scale is a fake, all else is what users run
+gpu_sharing.measure_on_gpu = measure_on_gpu  # this machine has no GPU: the scale is a fake, all else is what users run
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -143,7 +143,7 @@ def test_a_retrained_configuration_holds_its_options_in_the_programs_types(twice
     resources = plan_resources(experiment.space.settings, None)
     seed = experiment.space.settings.seed
     request = RetrainRequest(trial=trial.number, seed=seed, fresh=False, trainer={}, source="source", digest="")
-    files = VersionPaths(paths.retrain / retrain_name(0, request, trial))
+    files = VersionPaths(paths.retrain_folder / retrain_name(0, request, trial))
     files.folder.mkdir(parents=True)
 
     whole = run_retraining(
@@ -160,7 +160,7 @@ def test_a_retrained_configuration_holds_its_options_in_the_programs_types(twice
     record = read_record(files)
     assert whole
     assert record.stage == "complete"
-    assert seen_in(VersionPaths(paths.retrain / record.version))[0] == tuple(trial.values["SIZES"])
+    assert seen_in(VersionPaths(paths.retrain_folder / record.version))[0] == tuple(trial.values["SIZES"])
     assert record.curve == [(epoch, value) for epoch, value in trial.curve.items()]
 
 

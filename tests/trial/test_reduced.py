@@ -60,14 +60,14 @@ from torch import distributed
 from lightning_fabric.utilities.distributed import _sync_ddp_if_available
 
 from tune.trial.process.child_processes import ForkedChild
-from tune.internals.lightning_internals import reduced_over_ranks
+from tune.internals.lightning_internals import sync_epoch_logs
 
 
 def average(rank):
     store = distributed.FileStore(sys.argv[1], 2)
     # stands for "cpu:gloo,cuda:nccl", for a CPU build of torch has no NCCL: neither is called "gloo"
     distributed.init_process_group("cpu:gloo", store=store, rank=rank, world_size=2)
-    with reduced_over_ranks(pytorch_lightning):
+    with sync_epoch_logs(pytorch_lightning):
         logged = (torch.tensor(3.0 + rank), torch.tensor(4 + 2 * rank), torch.tensor(1.0))
         ops = ("mean", "mean", "sum")
         return [_sync_ddp_if_available(value, reduce_op=op).item() for value, op in zip(logged, ops, strict=True)]
