@@ -15,6 +15,7 @@ from tune.cli.terminal.streams import ensure_streams, print_error
 from tune.errors import EXIT_INTERRUPTED, EXIT_USER, PromotuneError
 from tune.gc_control import collector_paused_for_long
 from tune.storage_url import check_utf8
+from tune.version import __version__
 
 OF_THE_PATH = {
     errno.ENAMETOOLONG: "Write a shorter name.",
@@ -26,10 +27,21 @@ OF_THE_PATH = {
 """What to do where the file system refuses a path that the user gave."""
 
 
+VERBOSE_VERSION = ["--version", "-v"]
+"""The words that ask for the versions of libraries, in the order of ``sorted``."""
+
 _INSTALL = (
     "pip install -e ." if Path(__file__).parents[2].joinpath("pyproject.toml").is_file() else "pip install promotune"
 )
 """What installs this code: from a checkout, or from the Python package index."""
+
+
+def show_versions() -> int:
+    """Print our version and those of the libraries, with the private parts of them that are missing."""
+    from tune.internals.private_apis import describe_missing_apis  # imports each of them
+
+    sys.stdout.write("\n".join([f"promotune {__version__}", *describe_missing_apis(), ""]))
+    return 0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         name, words = split_command(sys.argv[1:] if argv is None else argv)
         command = import_command(name)
+        if sorted(words) == VERBOSE_VERSION:
+            return show_versions()
         given = command.parser().parse_words(words)
         for word in words:
             check_utf8(word, None)

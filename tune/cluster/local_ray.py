@@ -23,6 +23,7 @@ from tune.cluster.signals import handle_interrupts
 from tune.errors import StartError
 from tune.gc_control import collector_paused
 from tune.internals.patch import patch_attribute
+from tune.internals.private_apis import log_missing_apis
 from tune.internals.ray_internals import bind_to_loopback, create_token
 
 OBJECT_STORE_BYTES = 100 * 2**20
@@ -41,6 +42,7 @@ def run_own_ray(
 
     ``on_stuck`` is called in another thread where Ray died as it started, and will not return.
     """
+    log_missing_apis("ray")
     dashboard = Dashboard(on_dashboard)
     imports = threading.Thread(target=importlib.import_module, args=("tune.search.build",), daemon=True)
     imports.start()

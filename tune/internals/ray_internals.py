@@ -20,6 +20,8 @@ from ray.train._internal import storage
 from ray.tune import Tuner
 from ray.tune.impl.tuner_internal import TunerInternal
 
+from tune.internals.patch import patch_attribute
+
 LOOPBACK = "127.0.0.1"
 TOKEN_FILE = Path("~/.ray/auth_token")
 TOKEN_VARIABLES = ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
@@ -32,18 +34,10 @@ def bind_to_loopback() -> Iterator[dict[str, str]]:
     """Give arguments of ``ray.init`` that make GCS, raylet, workers, agents and metrics listen on the loopback address.
 
     Ray 2.60 takes ``_node_ip_address``, and puts the address of the network card in the place of a loopback address,
-    for a cluster could not grow then. Ours is not to grow. Where another Ray has no such function, this does nothing.
+    for a cluster could not grow then. Ours is not to grow. ``private_apis`` refuses a Ray that has no such function.
     """
-    name = "resolve_ip_for_localhost"
-    before = getattr(services, name, None)
-    if before is None:
-        yield {}
-        return
-    setattr(services, name, lambda host: host)
-    try:
+    with patch_attribute(services, "resolve_ip_for_localhost", lambda host: host):
         yield {"_node_ip_address": LOOPBACK}
-    finally:
-        setattr(services, name, before)
 
 
 def create_token() -> None:
@@ -78,9 +72,5 @@ def keep_tuner_local(folder: str) -> Iterator[Callable[..., Any]]:
     if not ray.util.client.ray.is_connected():
         yield Tuner
         return
-    before = getattr(storage, FOLDER_OF_SESSION)
-    setattr(storage, FOLDER_OF_SESSION, lambda: folder)
-    try:
+    with patch_attribute(storage, FOLDER_OF_SESSION, lambda: folder):
         yield partial(TunerInternal, _tuner_kwargs={"_remote": False})
-    finally:
-        setattr(storage, FOLDER_OF_SESSION, before)

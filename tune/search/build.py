@@ -7,6 +7,7 @@ from tune.cluster.ray_health import is_lost
 from tune.cluster.resources import Resources
 from tune.errors import PauseError
 from tune.experiment.counted_fits import CountedFits
+from tune.internals.private_apis import log_missing_apis
 from tune.search.checkpoint_retention import CheckpointRetention
 from tune.search.controller import SearchController, SearchLimits
 from tune.search.device_faults import DeviceFaults
@@ -38,6 +39,7 @@ def build_controller(search: Search, ledger: SearchStudy, job: Job) -> SearchCon
         search.on_preflight(counted, n_whole)
         return n_whole
 
+    log_missing_apis("optuna")
     settings = search.space.settings
     limits = SearchLimits(
         trials=1 if search.rehearsal else settings.trials,

@@ -78,7 +78,12 @@ def parser() -> SearchParser:
         epilog=f"commands ({called} COMMAND --help):\n{commands}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"promotune {__version__}")
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"promotune {__version__}",
+        help="show the version; with -v those of the libraries, too",
+    )
     parser.add_argument("--space", metavar="FILE", required=True, help="a path, or a name in search_spaces/")
     add_settings(parser, SETTINGS)
     add_search_options(parser)

@@ -1,0 +1,138 @@
+"""The private parts of libraries that are used are there, and without one a search is refused or does without."""
+
+import ast
+import contextlib
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.projects import write_program
+from tune.cli import main
+from tune.errors import StartError
+from tune.internals.private_apis import (
+    LIGHTNING,
+    PRIVATE_APIS,
+    RAY,
+    OnMissing,
+    check_private_apis,
+    describe_missing_apis,
+    find_missing_apis,
+)
+
+ROOT = Path(__file__).parents[1]
+INTERNALS = ROOT / "tune" / "internals"
+IDS = [f"{each.owner}.{each.name}" for each in PRIVATE_APIS]
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    check_private_apis.cache_clear()
+    yield
+    check_private_apis.cache_clear()
+
+
+@pytest.mark.parametrize("package", ["pytorch_lightning", "lightning.pytorch"])
+@pytest.mark.parametrize("api", PRIVATE_APIS, ids=IDS)
+def test_a_private_part_is_there_in_the_installed_library(api, package):
+    assert api.is_present(package)
+
+
+def without(api, monkeypatch):
+    """Take a part away as another version of the library would: nothing of that name is there any more."""
+    monkeypatch.setattr(type(api), "is_present", lambda each, package: each is not api)
+
+
+@pytest.mark.parametrize("api", PRIVATE_APIS, ids=IDS)
+def test_a_missing_part_is_refused_or_named_and_never_dropped(api, monkeypatch):
+    without(api, monkeypatch)
+    refused = pytest.raises(StartError) if api.on_missing is OnMissing.REFUSE else contextlib.nullcontext()
+    with refused as caught:
+        assert check_private_apis(api.library) == (api,)
+    if caught is not None:
+        assert api.name in str(caught.value)
+        assert api.purpose in str(caught.value)
+        assert f"pip install '{api.library}" in str(caught.value)
+    assert [f".{api.name} is missing" in line for line in describe_missing_apis()].count(True) == 1
+
+
+def test_a_part_that_was_renamed_is_missed(monkeypatch):
+    services = importlib.import_module("ray._private.services")
+    monkeypatch.delattr(services, "resolve_ip_for_localhost")
+
+    assert [each.name for each in find_missing_apis(RAY)] == ["resolve_ip_for_localhost"]
+
+
+def test_an_attribute_that_only_an_instance_has_is_missed_where_the_source_sets_it_no_more(monkeypatch):
+    (api,) = [each for each in PRIVATE_APIS if each.name == "_batches_that_stepped"]
+    module = sys.modules[type(api).__module__]
+    monkeypatch.setattr(module, "_source_of", lambda owner: "")
+
+    assert not api.is_present("pytorch_lightning")
+    assert api in tuple(find_missing_apis(LIGHTNING))
+
+
+def test_the_versions_are_printed_with_what_is_missing(capfd, monkeypatch):
+    without(PRIVATE_APIS[0], monkeypatch)
+    assert main(["--version", "-v"]) == 0
+    printed = capfd.readouterr().out
+
+    assert printed.startswith("promotune ")
+    assert (
+        "  ray._private.services.resolve_ip_for_localhost is missing, refused: Ray listens on the loopback" in printed
+    )
+
+
+TAKES_AWAY = """
+import importlib, sys
+owner, name, *words = sys.argv[1:]
+delattr(importlib.import_module(owner), name)
+from tune.cli import main
+sys.exit(main(words))
+"""
+SPACE = """
+system: program.py
+metric: Accuracy/Val
+mode: max
+constants:
+  LR: {loguniform: [1e-4, 1e-1]}
+trials: 1
+"""
+
+
+@pytest.mark.slow
+def test_no_search_starts_where_ray_would_listen_on_the_network(tmp_path):
+    program = write_program(tmp_path / "project", "program", (ROOT / "lit" / "digits.py").read_text())
+    program.with_name("s.yaml").write_text(SPACE)
+    words = ["--space", "s.yaml", "--storage", str(tmp_path / "storage")]
+    taken = ["ray._private.services", "resolve_ip_for_localhost"]
+    ran = subprocess.run(
+        [sys.executable, "-c", TAKES_AWAY, *taken, *words],
+        cwd=program.parent,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+    assert ran.returncode == 1
+    assert "has no ray._private.services.resolve_ip_for_localhost" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_only_internals_and_what_it_names_import_a_private_module():
+    """A module whose dotted name has a part that begins with an underscore is private."""
+    named = {each.owner.rpartition(".")[0] if each.owner[-1].isupper() else each.owner for each in PRIVATE_APIS}
+    found = {}
+    for path in (ROOT / "tune").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level == 0 and not node.module.startswith(("tune", "__")):
+                modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+                found.update({module: path for module in modules if "._" in module and path.parent != INTERNALS})
+
+    private = {
+        module for module in found if not any(each.startswith(module) or module.startswith(each) for each in named)
+    }
+    assert {module: str(found[module].relative_to(ROOT)) for module in private} == {}
