@@ -1,11 +1,12 @@
 """Each hint is given where it holds, says what to do, and is silent elsewhere."""
 
 import random
+from typing import get_args
 
 import pytest
 
 from tests.experiments import SPACE, Trial, write_experiment
-from tune.results.hints import find_hints
+from tune.results.hints import HINT_KINDS, Hint, find_hints
 from tune.results.range_hints import _extend_range
 from tune.space.dimensions import Choice, LogRandInt, LogUniform, QRandInt, QUniform, RandInt, Uniform
 
@@ -168,3 +169,8 @@ def test_trials_that_are_all_worth_the_same_are_told(tmp_path):
     assert told(write_experiment(tmp_path, trials)) == [
         "all 6 trials have Score/Val = 0.5: look whether the metric depends on what is searched"
     ]
+
+
+def test_each_hint_has_a_name_for_machines_that_does_not_change_with_its_class():
+    assert set(HINT_KINDS) == set(get_args(Hint))
+    assert sorted(HINT_KINDS.values()) == ["DeviceFault", "Edge", "Flat", "Idle", "Improving", "LongerTraining"]

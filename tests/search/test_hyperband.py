@@ -5,7 +5,7 @@ import math
 import pytest
 
 from tune.search.schedulers.hyperband import HyperBand
-from tune.search.schedulers.scheduler import Move, SchedulerDecision
+from tune.search.schedulers.scheduler import SchedulerDecision, SchedulerMove
 
 GO_ON, STOP, PAUSE = SchedulerDecision.GO_ON, SchedulerDecision.STOP, SchedulerDecision.PAUSE
 
@@ -22,7 +22,7 @@ def test_all_but_the_last_of_a_bracket_wait_at_its_milestone_then_the_best_third
     verdicts = [rule.on_trial_result(trial, 1, float(trial)) for trial in range(9)]
 
     assert verdicts == [PAUSE] * 8 + [GO_ON]
-    assert rule.take_moves() == [Move(trial=trial, goes_on=trial >= 6) for trial in range(8)]
+    assert rule.take_moves() == [SchedulerMove(trial=trial, goes_on=trial >= 6) for trial in range(8)]
     assert rule.take_moves() == []
 
 
@@ -40,7 +40,7 @@ def test_the_best_go_from_milestone_to_milestone_and_the_last_of_all_to_its_end(
     rule.take_moves()
 
     assert [rule.on_trial_result(trial, 3, float(trial)) for trial in (6, 7, 8)] == [PAUSE, PAUSE, GO_ON]
-    assert rule.take_moves() == [Move(trial=6, goes_on=False), Move(trial=7, goes_on=False)]
+    assert rule.take_moves() == [SchedulerMove(trial=6, goes_on=False), SchedulerMove(trial=7, goes_on=False)]
     assert [rule.on_trial_result(8, epoch, 0.0) for epoch in range(4, 10)] == [GO_ON] * 6
 
 
@@ -71,7 +71,7 @@ def test_a_trial_that_ends_before_the_milestone_is_not_waited_for():
 
     rule.on_trial_end(2)
 
-    assert rule.take_moves() == [Move(trial=0, goes_on=False), Move(trial=1, goes_on=True)]
+    assert rule.take_moves() == [SchedulerMove(trial=0, goes_on=False), SchedulerMove(trial=1, goes_on=True)]
 
 
 def test_a_metric_that_is_not_finite_ends_the_trial_and_frees_the_others():
@@ -89,7 +89,7 @@ def test_a_trial_that_came_to_its_end_at_the_milestone_keeps_its_place_and_is_no
     rule.on_trial_end(0)
 
     assert [rule.on_trial_result(trial, 1, float(trial)) for trial in (1, 2)] == [PAUSE, STOP]
-    assert rule.take_moves() == [Move(trial=1, goes_on=False)]
+    assert rule.take_moves() == [SchedulerMove(trial=1, goes_on=False)]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_trial_that_failed_after_the_milestone_has_no_place_in_its_bracket(fai
     fails(rule)
 
     assert [rule.on_trial_result(trial, 1, float(trial)) for trial in (1, 2)] == [PAUSE, GO_ON]
-    assert rule.take_moves() == [Move(trial=1, goes_on=False)]
+    assert rule.take_moves() == [SchedulerMove(trial=1, goes_on=False)]
 
 
 def test_a_bracket_that_no_trial_will_fill_is_halved_as_it_is():

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tune.search.schedulers.median import Median
+from tune.search.schedulers.median import MedianStopping
 from tune.search.schedulers.scheduler import SchedulerDecision
 
 GO_ON, STOP = SchedulerDecision.GO_ON, SchedulerDecision.STOP
@@ -19,7 +19,7 @@ def told(rule, *curves):
 
 
 def test_a_trial_ends_when_its_best_is_behind_the_median_of_the_averages_of_the_others():
-    rule = Median("max")
+    rule = MedianStopping("max")
     told(rule, [1.0, 1.0], [2.0, 4.0], [5.0, 5.0])  # averages after 2 epochs: 1, 3, 5
 
     assert [rule.on_trial_result(3, epoch, value) for epoch, value in ((1, 2.5), (2, 2.9))] == [GO_ON, STOP]
@@ -27,43 +27,43 @@ def test_a_trial_ends_when_its_best_is_behind_the_median_of_the_averages_of_the_
 
 
 def test_a_trial_as_good_as_the_median_goes_on():
-    rule = Median("max")
+    rule = MedianStopping("max")
     told(rule, [1.0], [2.0], [3.0])
 
     assert rule.on_trial_result(3, 1, 2.0) is GO_ON
 
 
 def test_less_is_better_where_the_mode_is_min():
-    rule = Median("min")
+    rule = MedianStopping("min")
     told(rule, [1.0], [2.0], [3.0])
 
     assert rule.on_trial_result(3, 1, 2.1) is STOP
 
 
 def test_its_best_epoch_counts_not_its_last():
-    rule = Median("max")
+    rule = MedianStopping("max")
     told(rule, [2.0, 2.0], [2.0, 2.0], [2.0, 2.0])
 
     assert [rule.on_trial_result(3, 1, 9.0), rule.on_trial_result(3, 2, 0.0)] == [GO_ON, GO_ON]
 
 
 def test_nobody_is_judged_before_the_grace_period_or_by_too_few_others():
-    late = Median("max", grace_period=2)
+    late = MedianStopping("max", grace_period=2)
     assert told(late, [3.0, 3.0], [3.0, 3.0], [3.0, 3.0], [0.0, 0.0])[3] == [GO_ON, STOP]
 
-    many = Median("max", min_samples_required=4)
+    many = MedianStopping("max", min_samples_required=4)
     assert told(many, [3.0], [3.0], [3.0], [0.0], [0.0])[3:] == [[GO_ON], [STOP]]
 
 
 def test_only_those_that_came_as_far_are_compared_with():
-    rule = Median("max")
+    rule = MedianStopping("max")
     told(rule, [9.0], [9.0], [1.0, 1.0], [1.0, 1.0], [1.0, 1.0])
 
     assert rule.on_trial_result(5, 2, 1.0) is GO_ON
 
 
 def test_a_metric_that_is_not_finite_ends_the_trial_and_is_no_sample():
-    rule = Median("max", min_samples_required=1)
+    rule = MedianStopping("max", min_samples_required=1)
 
     assert [rule.on_trial_result(0, 1, value) for value in (math.nan, math.inf)] == [STOP, STOP]
     assert rule.on_trial_result(1, 1, -5.0) is GO_ON
@@ -73,7 +73,7 @@ def test_a_metric_that_is_not_finite_ends_the_trial_and_is_no_sample():
     "fails", [lambda rule: rule.on_trial_end(0, failed=True), lambda rule: rule.on_trial_result(0, 2, math.nan)]
 )
 def test_a_failed_trial_is_no_sample(fails):
-    rule = Median("max", min_samples_required=1)
+    rule = MedianStopping("max", min_samples_required=1)
     rule.on_trial_result(0, 1, 9.0)
 
     fails(rule)
@@ -82,7 +82,7 @@ def test_a_failed_trial_is_no_sample(fails):
 
 
 def test_a_trial_that_ended_otherwise_stays_a_sample():
-    rule = Median("max", min_samples_required=1)
+    rule = MedianStopping("max", min_samples_required=1)
     rule.on_trial_result(0, 1, 9.0)
 
     rule.on_trial_end(0)

@@ -2,14 +2,14 @@
 
 import math
 
-from tune.search.schedulers.pbt import Population
-from tune.search.schedulers.scheduler import Move, SchedulerDecision
+from tune.search.schedulers.pbt import PopulationBasedTraining
+from tune.search.schedulers.scheduler import SchedulerDecision, SchedulerMove
 
 GO_ON, STOP, PAUSE = SchedulerDecision.GO_ON, SchedulerDecision.STOP, SchedulerDecision.PAUSE
 
 
 def population(n, **arguments):
-    rule = Population("max", **{"seed": 0, "perturbation_interval": 1, **arguments})
+    rule = PopulationBasedTraining("max", **{"seed": 0, "perturbation_interval": 1, **arguments})
     for trial in range(n):
         rule.on_trial_add(trial)
     rule.mark_no_more_trials()
@@ -32,7 +32,7 @@ def test_the_last_to_arrive_waits_too_when_it_takes_over():
     rule = population(4)
 
     assert [rule.on_trial_result(trial, 1, 4.0 - trial) for trial in range(4)] == [PAUSE] * 4
-    assert Move(trial=3, goes_on=True, donor=0) in rule.take_moves()
+    assert SchedulerMove(trial=3, goes_on=True, donor=0) in rule.take_moves()
 
 
 def test_milestones_come_every_perturbation_interval():
@@ -60,7 +60,7 @@ def test_a_member_that_failed_is_not_waited_for_and_nobody_takes_over_from_it():
     rule.on_trial_result(1, 1, 2.0)
 
     assert rule.on_trial_result(2, 1, math.nan) is STOP
-    assert rule.take_moves() == [Move(trial=0, goes_on=True, donor=1), Move(trial=1, goes_on=True)]
+    assert rule.take_moves() == [SchedulerMove(trial=0, goes_on=True, donor=1), SchedulerMove(trial=1, goes_on=True)]
 
 
 def test_one_member_alone_goes_on_by_itself():
@@ -70,10 +70,10 @@ def test_one_member_alone_goes_on_by_itself():
 
 
 def test_before_the_population_is_whole_nobody_goes_on():
-    rule = Population("max", seed=0, perturbation_interval=1)
+    rule = PopulationBasedTraining("max", seed=0, perturbation_interval=1)
     rule.on_trial_add(0)
 
     assert rule.on_trial_result(0, 1, 1.0) is PAUSE
     assert rule.take_moves() == []
     rule.mark_no_more_trials()
-    assert rule.take_moves() == [Move(trial=0, goes_on=True)]
+    assert rule.take_moves() == [SchedulerMove(trial=0, goes_on=True)]

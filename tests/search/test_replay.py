@@ -9,13 +9,13 @@ from tune.paths import ExperimentPaths
 from tune.search.scheduler_runner import replay_history
 from tune.search.schedulers.asha import Asha
 from tune.search.schedulers.hyperband import HyperBand
-from tune.search.schedulers.median import Median
+from tune.search.schedulers.median import MedianStopping
 from tune.search.study.study import open_search_study
 from tune.trial.reporting import EpochReport
 
 RULES = {
     "asha": lambda: Asha("max"),
-    "median": lambda: Median("max", min_samples_required=1),
+    "median": lambda: MedianStopping("max", min_samples_required=1),
     "hyperband": lambda: HyperBand("max", max_t=9),
 }
 

@@ -500,15 +500,16 @@ SCALE = """
 import sys
 from tune.cli import main
 from tune.cluster import gpu_sharing
-from tune.trial.messages import MemoryFootprint, Weighed
+from tune.trial.messages import GpuMemoryReport, MemoryFootprint
 
 GIB = 2**30
 
 
 def measure_on_gpu(job, resources, seed, loads):
     assert job.trainer["accelerator"] == "auto"
-    footprints = tuple(MemoryFootprint(what=what, peak_bytes=(1 + 2 * len(values)) * GIB) for what, values in loads.items())
-    return Weighed(total_bytes=16 * GIB, free_bytes=16 * GIB, context_bytes=GIB // 2, footprints=footprints)
+    peaks = {what: (1 + 2 * len(values)) * GIB for what, values in loads.items()}
+    footprints = tuple(MemoryFootprint(what=what, peak_bytes=peak) for what, peak in peaks.items())
+    return GpuMemoryReport(total_bytes=16 * GIB, free_bytes=16 * GIB, context_bytes=GIB // 2, footprints=footprints)
 
 
 gpu_sharing.measure_on_gpu = measure_on_gpu  # this machine has no GPU: the scale is a fake, all else is what users run

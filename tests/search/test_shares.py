@@ -15,7 +15,7 @@ from tune.search.spec import Search
 from tune.space.dimensions import Choice
 from tune.space.settings import Settings
 from tune.space.space import Space, System
-from tune.trial.messages import CONTEXT_BYTES, MemoryFootprint, Weighed
+from tune.trial.messages import CONTEXT_BYTES, GpuMemoryReport, MemoryFootprint
 from tune.trial.process.gpu_devices import allocator_fraction
 
 GIB = 2**30
@@ -24,7 +24,7 @@ GIB = 2**30
 def weighed(*peaks, total=80.0, free=None, context=0.5):
     """Return a GPU with these peaks in GiB, those of the hardcoded values first."""
     names = ("the hardcoded values", "BATCH_SIZE=512")
-    return Weighed(
+    return GpuMemoryReport(
         total_bytes=int(total * GIB),
         free_bytes=int((total if free is None else free) * GIB),
         context_bytes=int(context * GIB),

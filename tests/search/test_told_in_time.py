@@ -6,7 +6,7 @@ import pytest
 
 from tune.search.schedulers.asha import Asha
 from tune.search.schedulers.hyperband import HyperBand
-from tune.search.schedulers.median import Median
+from tune.search.schedulers.median import MedianStopping
 from tune.search.schedulers.scheduler import BaselineExempt, NoStopping, SchedulerDecision
 from tune.trial.reporting import EpochReport, EpochReporter
 
@@ -16,7 +16,7 @@ RULES = {
     "asha": lambda: BaselineExempt(Asha("max")),
     "asha, later": lambda: BaselineExempt(Asha("max", grace_period=3, reduction_factor=2)),
     "asha, in small steps": lambda: BaselineExempt(Asha("max", reduction_factor=1.1)),
-    "median": lambda: BaselineExempt(Median("max")),
+    "median": lambda: BaselineExempt(MedianStopping("max")),
     "hyperband": lambda: BaselineExempt(HyperBand("max", max_t=MAX_T)),
 }
 

@@ -93,7 +93,10 @@ DEATHS = {
     "ctypes.string_at(0)",
     "os._exit in a function": "import os\ndef leave(): os._exit(0)\nleave()",
 }
-START = "import faulthandler, sys; faulthandler.enable(); from tune.trial.process.watched import log_os_exits; log_os_exits(); "
+START = (
+    "import faulthandler, sys; faulthandler.enable(); "
+    "from tune.trial.process.watched import log_os_exits; log_os_exits(); "
+)
 
 
 @pytest.mark.parametrize("source", DEATHS.values(), ids=DEATHS)

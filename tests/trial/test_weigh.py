@@ -8,7 +8,7 @@ import torch
 from tests.searched import Worker
 from tune.cluster.gpu_sharing import _measure_in_process
 from tune.trial.measure_memory import measure_configs
-from tune.trial.messages import MemoryFootprint, Weighed
+from tune.trial.messages import GpuMemoryReport, MemoryFootprint
 
 PROGRAM = """
 import pytorch_lightning as pl
@@ -90,7 +90,7 @@ def job(build):
 def test_each_configuration_is_trained_for_a_batch_or_two_and_nothing_of_it_stays(job, tmp_path):
     loads = {"as it is": {}, "the corner": {"BATCH_SIZE": 16, "WIDTH": 32}}
 
-    assert measure_configs(job, 0, loads, Scale()) == Weighed(
+    assert measure_configs(job, 0, loads, Scale()) == GpuMemoryReport(
         total_bytes=1000,
         free_bytes=900,
         context_bytes=50,

@@ -16,7 +16,7 @@ from tune.space.conditions import draw_config, only_active
 from tune.space.dimensions import Dimension, Value, extreme_values, is_int
 from tune.space.settings import Settings
 from tune.space.space import Space
-from tune.trial.messages import Job, MemoryFootprint, Weighed
+from tune.trial.messages import GpuMemoryReport, Job, MemoryFootprint
 from tune.trial.process.channel import drop_launcher_variables
 
 MARGIN = 1.1
@@ -24,7 +24,7 @@ MARGIN = 1.1
 GIB = 2**30
 
 
-def share_gpus(weighed: Weighed, resources: Resources, settings: Settings) -> Resources:
+def share_gpus(weighed: GpuMemoryReport, resources: Resources, settings: Settings) -> Resources:
     """Return the resources with the share that trials need; with fewer trials or cores than fit, a larger one.
 
     Cores that are left over are divided among the trials, unless the user said how many a trial has.
@@ -55,7 +55,7 @@ def give_whole_gpus(resources: Resources) -> Resources:
     return replace(resources, gpus_per_trial=1.0, is_measured=False)
 
 
-def count_trials_per_gpu(weighed: Weighed) -> int:
+def count_trials_per_gpu(weighed: GpuMemoryReport) -> int:
     """Return how many trials fit on one GPU, at least one."""
     heaviest = _largest_footprint(weighed)
     if heaviest is None or any(each.overflows for each in weighed.footprints):
@@ -63,7 +63,7 @@ def count_trials_per_gpu(weighed: Weighed) -> int:
     return max(1, int(weighed.free_bytes / (MARGIN * heaviest.peak_bytes + weighed.context_bytes)))
 
 
-def describe_sharing(weighed: Weighed, fit: int) -> str:
+def describe_sharing(weighed: GpuMemoryReport, fit: int) -> str:
     """Return what was measured and what follows, in a sentence."""
     free = f"{weighed.free_bytes / GIB:.1f} of {weighed.total_bytes / GIB:.1f} GiB that are free"
     trials = f"{fit} trial{'s' if fit != 1 else ''}"
@@ -72,7 +72,7 @@ def describe_sharing(weighed: Weighed, fit: int) -> str:
     return f"a GPU has room for {trials} in the {free}; measured: {', '.join([*taken, context])}"
 
 
-def _largest_footprint(weighed: Weighed) -> MemoryFootprint | None:
+def _largest_footprint(weighed: GpuMemoryReport) -> MemoryFootprint | None:
     """Return what took most; None where the hardcoded values did not even train, of which the pre-flight will tell."""
     if weighed.footprints[0].failure is not None:
         return None
@@ -136,7 +136,7 @@ HARDCODED = "the hardcoded values"
 
 def measure_gpu_share(
     space: Space, promoted: Sequence[PromotedConstant], job: Job, resources: Resources
-) -> tuple[Resources, Weighed | None, str]:
+) -> tuple[Resources, GpuMemoryReport | None, str]:
     """Return the resources with the share that trials need, what was measured, and the same in a sentence.
 
     Raises OptionError where the user asked for more trials at a time than fit.
@@ -161,14 +161,14 @@ def configs_to_measure(space: Space, promoted: Sequence[PromotedConstant]) -> di
     return {HARDCODED: {}, **({named: corner} if corner else {})}
 
 
-def measure_on_gpu(job: Job, resources: Resources, seed: int, loads: Mapping[str, dict[str, Value]]) -> Weighed:
+def measure_on_gpu(job: Job, resources: Resources, seed: int, loads: Mapping[str, dict[str, Value]]) -> GpuMemoryReport:
     """Measure in a process of its own, which has a whole GPU and gives it back as it ends."""
     task = ray.remote(num_gpus=1, num_cpus=resources.cpus_per_trial, max_calls=1, max_retries=0)(_measure_in_process)
-    weighed: Weighed = ray.get(task.remote(job, seed, dict(loads)))
+    weighed: GpuMemoryReport = ray.get(task.remote(job, seed, dict(loads)))
     return weighed
 
 
-def _measure_in_process(job: Job, seed: int, loads: dict[str, dict[str, Value]]) -> Weighed:
+def _measure_in_process(job: Job, seed: int, loads: dict[str, dict[str, Value]]) -> GpuMemoryReport:
     own = drop_launcher_variables(os.environ)  # Lightning would take this one process for a task of SLURM's
     os.environ.clear()
     os.environ.update(own)

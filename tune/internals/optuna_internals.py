@@ -112,7 +112,7 @@ class CachedTPESampler(TPESampler):
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self._ended: _Ended | None = None
+        self._ended: _FinishedTrials | None = None
         self._split: tuple[Numbers, Numbers] | None = None  # the good trials and the others; None: not yet in this ask
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
@@ -136,7 +136,7 @@ class CachedTPESampler(TPESampler):
         if not univariate or len(study.directions) > 1:
             return super()._sample(study, trial, search_space)
         if self._ended is None or self._ended.study is not study:
-            self._ended = _Ended(study)
+            self._ended = _FinishedTrials(study)
         if self._split is None:
             self._split = self._ended.split_trials(self._gamma or default_gamma)
         ((name, distribution),) = search_space.items()
@@ -153,7 +153,7 @@ class CachedTPESampler(TPESampler):
         return {name: distribution.to_external_repr(drawn[name])}
 
 
-class _Ended:
+class _FinishedTrials:
     """The trials of one study that ended; they do not change any more."""
 
     def __init__(self, study: optuna.Study) -> None:

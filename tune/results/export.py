@@ -10,7 +10,7 @@ from typing import Any
 from tune.experiment.open import StoredExperiment
 from tune.experiment.trial_result import TrialResult
 from tune.results.failures import FailureGroup, group_failures
-from tune.results.hints import find_hints
+from tune.results.hints import HINT_KINDS, find_hints
 
 FIELDS = (
     *("experiment", "number", "version", "state", "score", "best_epoch", "n_epochs", "repeat_of", "reason"),
@@ -33,7 +33,7 @@ def as_object(experiment: StoredExperiment, trials: Sequence[TrialResult]) -> di
         "trials": [_trial_object(experiment, trial) for trial in trials],
         "failures": [_failure_object(group) for group in failures],
         "hints": [
-            {"kind": type(hint).__name__, "sentence": hint.sentence}
+            {"kind": HINT_KINDS[type(hint)], "sentence": hint.sentence}
             for hint in find_hints(experiment.trials, space, experiment.paths.cli_argument)
         ],
     }

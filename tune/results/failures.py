@@ -191,7 +191,7 @@ def _group_key(cause: str, failure: Failure | None) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class FailureRow:
     """Trials that failed for one reason."""
 
     cause: str
@@ -206,9 +206,9 @@ class Failed:
     """The path of its log."""
 
 
-def build_failure_row(group: FailureGroup) -> Failed:
+def build_failure_row(group: FailureGroup) -> FailureRow:
     """Return a group as the page shows it."""
-    return Failed(
+    return FailureRow(
         cause=group.cause,
         count=len(group.trials),
         place=": ".join(text for text in (group.place, group.code) if text),

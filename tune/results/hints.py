@@ -1,12 +1,12 @@
 """What a search that has ended suggests to do next: small values, each with a ``sentence``."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tune.experiment.trial_result import Mode, TrialResult, is_improvement, rank_trials
 from tune.results.importance import Importance, is_scored, measure_importance
-from tune.results.range_hints import Edge, find_range_edges
+from tune.results.range_hints import RangeEdge, find_range_edges
 from tune.space.space import Space
 
 
@@ -36,7 +36,7 @@ LEAST = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flat:
+class AllEqual:
     """Every trial has the same score."""
 
     metric: str
@@ -52,13 +52,13 @@ class Flat:
         )
 
 
-def find_equal_scores(scored: Sequence[TrialResult], space: Space) -> Flat | None:
+def find_equal_scores(scored: Sequence[TrialResult], space: Space) -> AllEqual | None:
     """Return the hint where five trials or more, stopped early or not, have one score."""
     whole = [trial for trial in scored if trial.state == "complete"]
     scores = {trial.score for trial in scored}
     if len(whole) < LEAST or len(scores) != 1:
         return None
-    return Flat(metric=space.metric, score=whole[0].score or 0.0, n_trials=len(scored))
+    return AllEqual(metric=space.metric, score=whole[0].score or 0.0, n_trials=len(scored))
 
 
 IDLE_LEAST_TRIALS = 30
@@ -71,7 +71,7 @@ CLEAR = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Idle:
+class NoEffect:
     """A constant without importance."""
 
     constant: str
@@ -93,7 +93,7 @@ def find_idle_constants(
     scored: Sequence[TrialResult],
     space: Space,
     importance: Callable[[Sequence[TrialResult], Space], tuple[Importance, ...]],
-) -> tuple[Idle, ...]:
+) -> tuple[NoEffect, ...]:
     """Return the constants that no score follows, where another one's are followed clearly."""
     if len(scored) < IDLE_LEAST_TRIALS or len(space.dimensions) < 2:
         return ()
@@ -102,7 +102,7 @@ def find_idle_constants(
         return ()
     varied = {each.constant: sum(each.constant in trial.values for trial in scored) for each in judged}
     return tuple(
-        Idle(constant=each.constant, share=each.share, n_trials=varied[each.constant])
+        NoEffect(constant=each.constant, share=each.share, n_trials=varied[each.constant])
         for each in judged
         if each.share <= MOST_SHARE and each.chance >= LEAST_CHANCE and each.constant not in _condition_parents(space)
         if varied[each.constant] >= IDLE_LEAST_TRIALS
@@ -122,7 +122,7 @@ LEAST_GAIN = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Improving:
+class StillImproving:
     """The last quarter of the trials still gained."""
 
     share: float
@@ -142,7 +142,7 @@ class Improving:
         )
 
 
-def find_improvement(scored: Sequence[TrialResult], space: Space, name: str) -> Improving | None:
+def find_improvement(scored: Sequence[TrialResult], space: Space, name: str) -> StillImproving | None:
     """Return the hint where the last quarter, in the order of the draws, brought a twentieth of the gain or more."""
     if len(scored) < IMPROVING_LEAST_TRIALS or space.settings.sampler == "grid":  # which ends when all was seen
         return None
@@ -152,7 +152,9 @@ def find_improvement(scored: Sequence[TrialResult], space: Space, name: str) -> 
     gain, late = abs(final - scores[0]), abs(final - early)
     if gain == 0 or late / gain < LEAST_GAIN:
         return None
-    return Improving(share=late / gain, n_late=len(scores) - n_early, experiment=name, n_more=max(10, len(scores) // 2))
+    return StillImproving(
+        share=late / gain, n_late=len(scores) - n_early, experiment=name, n_more=max(10, len(scores) // 2)
+    )
 
 
 def _best_score(scores: Sequence[float], mode: Mode) -> float:
@@ -196,7 +198,17 @@ def find_longer_training(scored: Sequence[TrialResult], space: Space, name: str)
     return LongerTraining(n_trials=N_BEST, n_epochs=max(best[0].curve), experiment=name)
 
 
-Hint = DeviceFault | Flat | Edge | Improving | LongerTraining | Idle
+Hint = DeviceFault | AllEqual | RangeEdge | StillImproving | LongerTraining | NoEffect
+
+HINT_KINDS: Mapping[type[Hint], str] = {
+    DeviceFault: "DeviceFault",
+    AllEqual: "Flat",
+    RangeEdge: "Edge",
+    StillImproving: "Improving",
+    LongerTraining: "LongerTraining",
+    NoEffect: "Idle",
+}
+"""What `results --json` calls a hint, whatever its class is called."""
 
 
 def find_hints(trials: Sequence[TrialResult], space: Space, name: str) -> tuple[Hint, ...]:

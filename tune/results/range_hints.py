@@ -41,7 +41,7 @@ NEARLY_ALL = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edge:
+class RangeEdge:
     """The best trial's value of a constant lies on the edge."""
 
     constant: str
@@ -63,7 +63,7 @@ class Edge:
         )
 
 
-def find_range_edges(scored: Sequence[TrialResult], space: Space, without: Collection[str]) -> tuple[Edge, ...]:
+def find_range_edges(scored: Sequence[TrialResult], space: Space, without: Collection[str]) -> tuple[RangeEdge, ...]:
     """Return the constants whose best value lies on an edge, where most of the best trials lean that way too.
 
     One that varies under a condition may have varied in few of them: the others speak for no end.
@@ -83,7 +83,7 @@ def find_range_edges(scored: Sequence[TrialResult], space: Space, without: Colle
     )
 
 
-def _find_edges(name: str, dimension: Dimension, values: Sequence[Value], n_best: int) -> Iterator[Edge]:
+def _find_edges(name: str, dimension: Dimension, values: Sequence[Value], n_best: int) -> Iterator[RangeEdge]:
     places = [place for value in values if (place := place_in(dimension, value)) is not None]
     if not places or len(places) < len(values) or n_points(dimension) < 3:
         return
@@ -93,7 +93,7 @@ def _find_edges(name: str, dimension: Dimension, values: Sequence[Value], n_best
         if distances[0] <= MARGIN and leaning >= needed:
             instead = _extend_range(dimension, upper=end == "upper")
             if instead is not None:
-                yield Edge(constant=name, value=values[0], end=end, instead=instead)
+                yield RangeEdge(constant=name, value=values[0], end=end, instead=instead)
 
 
 def _extend_range(dimension: Dimension, *, upper: bool) -> Dimension | None:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
 from tune.search.schedulers.pbt import PbtExploit
-from tune.search.schedulers.scheduler import Move, SchedulerDecision, TrialScheduler
+from tune.search.schedulers.scheduler import SchedulerDecision, SchedulerMove, TrialScheduler
 from tune.search.study.journal import DriverStarted, Event, TrialEnded, TrialOpened, TrialReported, TrialSealed
 from tune.search.study.study import SearchStudy
 from tune.search.study.version_folders import VersionFolders
@@ -59,7 +59,7 @@ class TrialQueue:
             self._moved.discard(trial)
             self._next.append(trial)
 
-    def apply_move(self, move: Move) -> bool:
+    def apply_move(self, move: SchedulerMove) -> bool:
         """Let a paused trial go on, or no longer wait; tell whether one that does not go on has ended already."""
         if move.trial not in self._paused:
             return False
@@ -119,7 +119,7 @@ def replay_history(
     history: Iterable[Event],
     standing: dict[int, SchedulerDecision],
     was_last: Callable[[int, int], bool],
-    take_over: Callable[[Move], None],
+    take_over: Callable[[SchedulerMove], None],
 ) -> None:
     """Bring ``rule`` to where it was, and into ``standing`` what it said last to each trial in it.
 
@@ -246,6 +246,6 @@ class SchedulerRunner:
                 self._ledger.set_running(move.trial)
                 yield move.trial
 
-    def _exploit_donor(self, move: Move) -> None:
+    def _exploit_donor(self, move: SchedulerMove) -> None:
         if move.donor is not None:
             self._heirs.exploit_donor(move.trial, move.donor, self._versions.get_version)

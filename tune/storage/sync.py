@@ -38,7 +38,7 @@ def sync_experiment(folder: Path, tell: Tell) -> Iterator[None]:
     if url is None:
         yield
         return
-    writer = _Writer(RemoteFolder(url), folder, tell)
+    writer = _DriverSync(RemoteFolder(url), folder, tell)
     try:
         refresh_copy(folder)
     except BaseException:
@@ -59,7 +59,7 @@ def upload_on_exit(folder: Path, tell: Tell) -> Iterator[None]:
         yield
     finally:
         if url is not None:
-            _Settlement(RemoteFolder(url), folder, tell).finish_sync()
+            _FolderSync(RemoteFolder(url), folder, tell).finish_sync()
 
 
 def erase_experiment(folder: Path) -> None:
@@ -83,7 +83,7 @@ def upload_if_remote(path: Path) -> None:
         retry_on_error(lambda: upload_file(RemoteFolder(url), path, path.parent), N_TRIES)
 
 
-class _Settlement:
+class _FolderSync:
     """Compares a folder with what lies at its URL, and carries what is missing or older there."""
 
     def __init__(self, remote: RemoteFolder, folder: Path, tell: Tell) -> None:
@@ -123,7 +123,7 @@ class _Settlement:
             self.tell(f"         all of it is in {self.folder}; `resume` carries it there")
 
 
-class _Writer(_Settlement):
+class _DriverSync(_FolderSync):
     """Holds the lease, and settles while the search runs: the ledger soon, what trials left after a while."""
 
     def __init__(self, remote: RemoteFolder, folder: Path, tell: Tell) -> None:

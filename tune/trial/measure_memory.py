@@ -8,7 +8,7 @@ from tune.experiment.records import Failure
 from tune.promotion.execute import Executor
 from tune.promotion.snapshot import Snapshot
 from tune.space.dimensions import Value
-from tune.trial.messages import Job, MemoryFootprint, TrialTask, Weighed, is_out_of_memory
+from tune.trial.messages import GpuMemoryReport, Job, MemoryFootprint, TrialTask, is_out_of_memory
 from tune.trial.process.gpu_devices import CudaMemoryReader, MemoryReader
 from tune.trial.program_run import ignore_report
 from tune.trial.trial_runner import TrialRunner
@@ -18,7 +18,7 @@ SCRATCH = "weighed-"
 
 def measure_configs(
     job: Job, seed: int, loads: Mapping[str, dict[str, Value]], gauge: MemoryReader | None = None
-) -> Weighed:
+) -> GpuMemoryReport:
     """Return what each load takes, by what it is called; this process is to end behind it, and give all back.
 
     A load is a configuration, as a Task has it. Whatever one raises is in its footprint.
@@ -38,7 +38,7 @@ def measure_configs(
             gauge.reset_peak()
             record = TrialRunner(job, task, executor).run_trial(ignore_report, lambda *_: None)
             found.append(_create_footprint(what, gauge.read_peak(), record.failure))
-    return Weighed(
+    return GpuMemoryReport(
         total_bytes=total, free_bytes=free, context_bytes=gauge.read_context_bytes(), footprints=tuple(found)
     )
 

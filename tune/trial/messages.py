@@ -42,7 +42,7 @@ class MemoryFootprint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Weighed:
+class GpuMemoryReport:
     """What was measured on one GPU."""
 
     total_bytes: int

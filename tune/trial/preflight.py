@@ -16,7 +16,7 @@ from tune.space.dimensions import Value
 from tune.trial.failure import ChildFailure, create_failure
 from tune.trial.fits import FitSummary, select_counted_fits
 from tune.trial.inputs.command_line import OptionReads
-from tune.trial.lightning.pbt import Measure, find_difference
+from tune.trial.lightning.pbt import ModelSignature, find_difference
 from tune.trial.messages import Job, TrialTask
 
 MOST = 5_000
@@ -89,13 +89,13 @@ def _limit_number(given: Any, limit: int) -> Any:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rehearsed:
+class DryRunResult:
     """What one execution of the program did: plain data, for it was another process's."""
 
     fits: list[FitSummary]
     n_workers: int
     """The most that a DataLoader of it has."""
-    measure: Measure
+    measure: ModelSignature
     """What it builds; nothing where that was not asked for."""
     packages: dict[str, str | None]
     """The modules of installed packages that it imported, with their files."""
@@ -103,7 +103,7 @@ class Rehearsed:
     """What it read of its command line."""
 
 
-class Rehearse(Protocol):
+class DryRun(Protocol):
     """Executes the program once, to its end, in a process of its own."""
 
     def __call__(
@@ -114,7 +114,7 @@ class Rehearse(Protocol):
         *,
         shortens: bool,
         measures: bool,
-    ) -> Rehearsed:
+    ) -> DryRunResult:
         """Return what it did with these ``options`` on its command line.
 
         With ``shortens`` an epoch of it; with ``measures`` it is built, and not trained.
@@ -122,7 +122,7 @@ class Rehearse(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class PreflightReport:
     """What the baseline did."""
 
     fits: list[FitSummary]
@@ -141,19 +141,19 @@ class Seen:
 class Preflight:
     """Looks at the program as it stands, and says what no trial of it would survive."""
 
-    def __init__(self, job: Job, task: TrialTask, version: Path, rehearse: Rehearse) -> None:
+    def __init__(self, job: Job, task: TrialTask, version: Path, rehearse: DryRun) -> None:
         self._job = job
         self._task = task
         self._version = version
         self._rehearse = rehearse
 
-    def run_baseline(self, *, shortens: bool = True) -> Seen:
+    def run_baseline(self, *, shortens: bool = True) -> PreflightReport:
         """Train and validate; raise what the program raises. ``shortens``: no more than an epoch of it."""
         experiment = self._version.parent
         before = list_working_files(Path.cwd(), but=experiment)
         done = self._run_program(self._task.values, self._select_options(self._task.values), shortens=shortens)
         wrote = find_new_files(before, list_working_files(Path.cwd(), but=experiment))
-        return Seen(
+        return PreflightReport(
             fits=done.fits,
             logged=sorted({name for fit in done.fits for names in fit.logged.values() for name in names}),
             wrote=wrote[:MOST_NAMED],
@@ -162,7 +162,7 @@ class Preflight:
             reads=done.reads,
         )
 
-    def check_baseline(self, seen: Seen) -> CountedFits:
+    def check_baseline(self, seen: PreflightReport) -> CountedFits:
         """Return the fits that the score comes from; raise MetricError where a metric is never logged.
 
         Raises UnreadOptionError where the program does not take an option, or never reads it, and MutationError where a
@@ -187,7 +187,7 @@ class Preflight:
                     what = f"pbt changes constants while a trial trains, and {name} = {value!r} changes {part}"
                     raise MutationError(name, what, "Take it out of the space, or take another scheduler.")
 
-    def _measure_signature(self, values: Mapping[str, Value]) -> Measure:
+    def _measure_signature(self, values: Mapping[str, Value]) -> ModelSignature:
         """Return what the program builds with these values."""
         return self._run_program(values, self._select_options(values), measures=True).measure
 
@@ -273,7 +273,7 @@ class Preflight:
         *,
         shortens: bool = True,
         measures: bool = False,
-    ) -> Rehearsed:
+    ) -> DryRunResult:
         scratch = VersionPaths(self._version / SCRATCH)
         try:
             return self._rehearse(scratch, values, options, shortens=shortens, measures=measures)

@@ -23,7 +23,7 @@ from tune.trial.fits import record_logged_names
 from tune.trial.inputs.command_line import CommandLine, OptionReads
 from tune.trial.inputs.config_files import SnapshotConfigs
 from tune.trial.lightning.packages import patch_lightning_packages
-from tune.trial.lightning.pbt import ModelSignature
+from tune.trial.lightning.pbt import StopBeforeTraining
 from tune.trial.lightning.profiler import Stopwatch
 from tune.trial.lightning.report_callback import Report
 from tune.trial.lightning.value_check import PromotedValueCheck
@@ -130,7 +130,7 @@ def execute_program(
                 run_system(executor, job, command_line, fit)
             fit.finish_execution()
             finished = True
-        except ModelSignature:
+        except StopBeforeTraining:
             finished = True
         finally:
             leave(

@@ -17,7 +17,7 @@ from tune.trial.fits import FitLog
 from tune.trial.lightning.epoch_loop import call_at_epochs
 from tune.trial.lightning.logger import VersionLogger, open_version_logger
 from tune.trial.lightning.observer_callback import ObserverCallback, observer_callback_class
-from tune.trial.lightning.pbt import Measure, PbtState, signature_callback_class
+from tune.trial.lightning.pbt import ModelSignature, PbtState, signature_callback_class
 from tune.trial.lightning.profiler import NoStopwatch, Stopwatch, profile_trainer
 from tune.trial.lightning.report_callback import Report, ReportCallback, TrialObjective, report_callback_class
 from tune.trial.lightning.value_check import PromotedValueCheck
@@ -99,7 +99,7 @@ class TrainerSetup:
         return self._observer.fit_s if self._observer is not None else None
 
     @property
-    def model_signature(self) -> Measure:
+    def model_signature(self) -> ModelSignature:
         """Return what the program builds; nothing where that was not asked for."""
         return self._tailor.measure if self._tailor is not None else {}
 

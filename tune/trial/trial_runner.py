@@ -50,7 +50,7 @@ from tune.trial.lightning.legacy_api import add_upgrade_hint
 from tune.trial.lightning.profiler import NoStopwatch, Stopwatch
 from tune.trial.lightning.report_callback import Report, ReportCallback
 from tune.trial.messages import Job, TrialTask
-from tune.trial.preflight import Preflight, Rehearsed, Seen
+from tune.trial.preflight import DryRunResult, Preflight, PreflightReport
 from tune.trial.process.channel import BATCH, SAID, Channel
 from tune.trial.process.child_processes import ForkedChild, kill_leftover_children
 from tune.trial.process.gpu_devices import cap_gpu_memory
@@ -185,7 +185,7 @@ class TrialRunner:
         self._write_record(ready=True, counted=counted.as_json())
         return seen.packages
 
-    def _check_program(self, preflight: Preflight, *, shortens: bool) -> tuple[Seen, CountedFits]:
+    def _check_program(self, preflight: Preflight, *, shortens: bool) -> tuple[PreflightReport, CountedFits]:
         seen = preflight.run_baseline(shortens=shortens)
         self._write_record(logged=seen.logged, wrote=seen.wrote, n_workers=seen.n_workers)
         return seen, preflight.check_baseline(seen)
@@ -211,16 +211,16 @@ class TrialRunner:
         *,
         shortens: bool,
         measures: bool,
-    ) -> Rehearsed:
+    ) -> DryRunResult:
         changes = {"values": values, "options": options, "shortens": shortens, "measures": measures}
         order = self._create_program_run(scratch, **changes, notes_reads=True)
 
-        def rehearse() -> Rehearsed:
+        def rehearse() -> DryRunResult:
             modules, variables = set(sys.modules), dict(os.environ)
             fit = self._execute_program(order)
             changes = {name: text for name, text in os.environ.items() if variables.get(name) != text}
             packages = find_new_imports(modules, self._job.program, changes)
-            return Rehearsed(
+            return DryRunResult(
                 fits=fit.log.fit_summaries,
                 n_workers=fit.n_workers,
                 measure=fit.model_signature,
@@ -235,7 +235,7 @@ class TrialRunner:
         with self._link.announce_training():
             return rehearse()
 
-    def _run_in_child(self, function: Callable[[], Rehearsed]) -> Rehearsed:
+    def _run_in_child(self, function: Callable[[], DryRunResult]) -> DryRunResult:
         """Return what a function returns in a forked child; raise what it raises there, as data."""
 
         def answer() -> tuple[str, Any, TrialRecord, bool]:
@@ -294,7 +294,7 @@ class TrialRunner:
     def _count_child_batch(self) -> None:
         self._beats[0] = (self._beats[0] + 1) % 256
 
-    def _capture_result(self, function: Callable[[], Rehearsed]) -> tuple[str, Any]:
+    def _capture_result(self, function: Callable[[], DryRunResult]) -> tuple[str, Any]:
         try:
             return "returned", function()
         except BaseException as error:  # the program may raise anything

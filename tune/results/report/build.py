@@ -17,7 +17,7 @@ from tune.results.importance import Importance, is_scored, measure_importance
 from tune.results.profile import read_profile, time_columns, time_rows
 from tune.results.report.constant_plots import PlotData, draw_contours, draw_fronts, draw_parallel, draw_slice
 from tune.results.report.page import ImportanceRow, Page, TrialRow, describe_creation, render_page, write_page
-from tune.results.report.plot import STATE_COLOURS, Clock, Figure, Plot, build_clock, format_duration
+from tune.results.report.plot import STATE_COLOURS, Figure, Plot, SearchClock, build_clock, format_duration
 from tune.results.report.trial_plots import TrialSpan, draw_curves, draw_history, draw_timeline, list_runs
 from tune.results.report.value_table import NO_VALUE, build_value_rows, describe_value, source_diff
 
@@ -110,7 +110,9 @@ def _build_plot_data(experiment: StoredExperiment, promoted: Sequence[PromotedCo
     ]
 
 
-def _list_facts(experiment: StoredExperiment, clock: Clock, runs: Sequence[TrialSpan]) -> tuple[tuple[str, str], ...]:
+def _list_facts(
+    experiment: StoredExperiment, clock: SearchClock, runs: Sequence[TrialSpan]
+) -> tuple[tuple[str, str], ...]:
     trials, best = experiment.trials, experiment.best
     counts = [(state, sum(each.state == state for each in trials)) for state in STATE_COLOURS]
     facts = [("trials", f"{len(trials)}: " + ", ".join(f"{count} {state}" for state, count in counts if count))]
@@ -158,7 +160,7 @@ def _front_size(experiment: StoredExperiment) -> int | None:
     return len(pareto_front(experiment.trials, [each.mode for each in experiment.space.objectives]))
 
 
-def _plot_overview(experiment: StoredExperiment, subjects: Sequence[PlotData], clock: Clock) -> tuple[Plot, ...]:
+def _plot_overview(experiment: StoredExperiment, subjects: Sequence[PlotData], clock: SearchClock) -> tuple[Plot, ...]:
     trials, best = experiment.trials, experiment.best
     if best is None or best.score is None:
         best = None
@@ -212,7 +214,7 @@ def _plot_slices(subjects: Sequence[PlotData], ordered: Sequence[str], best: Tri
     return tuple(found)
 
 
-def _plot_workers(runs: Sequence[TrialSpan], clock: Clock) -> tuple[Plot, ...]:
+def _plot_workers(runs: Sequence[TrialSpan], clock: SearchClock) -> tuple[Plot, ...]:
     figure = draw_timeline(runs, clock)
     if figure is None:
         return ()

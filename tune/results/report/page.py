@@ -15,7 +15,7 @@ from typing import Any
 
 from tune.errors import ExperimentError
 from tune.paths import atomic_write, display_path
-from tune.results.failures import Failed
+from tune.results.failures import FailureRow
 from tune.results.report.plot import Plot
 from tune.results.report.value_table import ValueRow
 from tune.version import __version__
@@ -120,7 +120,7 @@ class Page:
     time_columns: tuple[str, ...]
     time_rows: tuple[tuple[str, ...], ...]
     """Where the time went; none where the search was not profiled."""
-    failures: tuple[Failed, ...]
+    failures: tuple[FailureRow, ...]
     columns: tuple[str, ...]
     """Of the table of trials: metrics, then constants."""
     lines: tuple[TrialRow, ...]

@@ -111,7 +111,7 @@ UNITS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Clock:
+class SearchClock:
     """Turns seconds since the epoch into seconds of searching."""
 
     spans: tuple[tuple[float, float], ...]
@@ -137,7 +137,7 @@ class Clock:
         return next((seconds, name) for least, seconds, name in UNITS if self.total_s >= least)
 
 
-def build_clock(intervals: Iterable[tuple[float, float]]) -> Clock:
+def build_clock(intervals: Iterable[tuple[float, float]]) -> SearchClock:
     """Return the clock of trials that ran from and to these moments."""
     spans: list[tuple[float, float]] = []
     for start, end in sorted(intervals):
@@ -145,7 +145,7 @@ def build_clock(intervals: Iterable[tuple[float, float]]) -> Clock:
             spans[-1] = (spans[-1][0], max(spans[-1][1], end))
         else:
             spans.append((start, max(start, end)))
-    return Clock(tuple(spans) or ((0.0, 0.0),))
+    return SearchClock(tuple(spans) or ((0.0, 0.0),))
 
 
 def format_duration(seconds: float) -> str:
@@ -159,7 +159,7 @@ def format_duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def draw_pause_lines(clock: Clock) -> Sequence[dict[str, object]]:
+def draw_pause_lines(clock: SearchClock) -> Sequence[dict[str, object]]:
     """Return plotly.js shapes: a dotted line at each pause."""
     unit, _ = clock.time_unit
     return [

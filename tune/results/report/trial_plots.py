@@ -17,8 +17,8 @@ from tune.results.report.plot import (
     INK,
     MUTED,
     STATE_COLOURS,
-    Clock,
     Figure,
+    SearchClock,
     build_axis,
     build_line,
     build_value_axis,
@@ -31,7 +31,7 @@ from tune.space.space import Objective
 SHOWN: tuple[State, ...] = ("complete", "pruned")
 
 
-def draw_history(trials: Sequence[TrialResult], place: int, objective: Objective, clock: Clock) -> Figure | None:
+def draw_history(trials: Sequence[TrialResult], place: int, objective: Objective, clock: SearchClock) -> Figure | None:
     """Return the figure of one metric, the ``place``-th; None where no trial has ended with a score."""
     ended = [each for each in trials if each.state in SHOWN and each.ended is not None and each.scores]
     ended.sort(key=lambda each: each.ended or 0.0)
@@ -67,7 +67,7 @@ def draw_history(trials: Sequence[TrialResult], place: int, objective: Objective
     return {"data": data, "layout": layout}
 
 
-def _draw_best_so_far(ended: Sequence[TrialResult], place: int, objective: Objective, clock: Clock) -> object:
+def _draw_best_so_far(ended: Sequence[TrialResult], place: int, objective: Objective, clock: SearchClock) -> object:
     unit, _ = clock.time_unit
     x: list[float | None] = []
     y: list[float | None] = []
@@ -240,7 +240,7 @@ def assign_lanes(runs: Sequence[TrialSpan]) -> dict[str, int]:
     return lane_of
 
 
-def draw_timeline(runs: Sequence[TrialSpan], clock: Clock) -> Figure | None:
+def draw_timeline(runs: Sequence[TrialSpan], clock: SearchClock) -> Figure | None:
     """Return the figure; None where no trial is known to have run."""
     if not runs:
         return None

@@ -8,8 +8,8 @@ from tune.promotion.resolve import PromotedConstant
 from tune.search.schedulers.asha import Asha, grace_period_of, latest_grace_period_of
 from tune.search.schedulers.epochs import count_epochs
 from tune.search.schedulers.hyperband import HyperBand
-from tune.search.schedulers.median import Median
-from tune.search.schedulers.pbt import PbtExploit, Population
+from tune.search.schedulers.median import MedianStopping
+from tune.search.schedulers.pbt import PbtExploit, PopulationBasedTraining
 from tune.search.schedulers.scheduler import BaselineExempt, NoStopping, TrialScheduler
 from tune.search.study.study import SearchStudy
 from tune.space.space import Space
@@ -34,11 +34,11 @@ def build_scheduler(space: Space, program: Program, n_whole: int | None, *, is_m
                 arguments |= {"grace_period": grace_period_of(n_whole), "latest": latest_grace_period_of(n_whole)}
             return BaselineExempt(Asha(space.mode, is_mean=is_mean, **arguments))
         case "median":
-            return BaselineExempt(Median(space.mode, **arguments))
+            return BaselineExempt(MedianStopping(space.mode, **arguments))
         case "hyperband":
             return BaselineExempt(HyperBand(space.mode, **{"max_t": count_epochs(space, program), **arguments}))
         case "pbt":
-            return BaselineExempt(Population(space.mode, seed=space.settings.seed, **arguments))
+            return BaselineExempt(PopulationBasedTraining(space.mode, seed=space.settings.seed, **arguments))
         case name:
             raise AssertionError(f"the space file let {name!r} pass")
 

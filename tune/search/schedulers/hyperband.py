@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from tune.experiment.trial_result import Mode
-from tune.search.schedulers.scheduler import Move, SchedulerDecision
+from tune.search.schedulers.scheduler import SchedulerDecision, SchedulerMove
 
 REDUCTION_FACTOR = 3.0
 
@@ -25,7 +25,7 @@ class HyperBand:
         self._n_halvings = _whole_log(max_t, reduction_factor)
         self._brackets: list[_Bracket] = []
         self._bracket_of: dict[int, _Bracket] = {}
-        self._moves: list[Move] = []
+        self._moves: list[SchedulerMove] = []
 
     def on_trial_add(self, trial: int) -> None:
         """Put a trial into the bracket that is being filled."""
@@ -73,7 +73,7 @@ class HyperBand:
             self._brackets[-1].close_bracket()
             self._moves += self._brackets[-1].start_next_round()
 
-    def take_moves(self) -> Sequence[Move]:
+    def take_moves(self) -> Sequence[SchedulerMove]:
         """Return what became of paused trials since the last call."""
         moves, self._moves = self._moves, []
         return moves
@@ -127,7 +127,7 @@ class _Bracket:
         if trial not in self._rewards and trial in self._racing:
             self._racing.remove(trial)
 
-    def start_next_round(self) -> list[Move]:
+    def start_next_round(self) -> list[SchedulerMove]:
         """Begin the next round once all have arrived: the best go on, a tie goes to who came first."""
         if not (self._milestones and self.is_full and self._racing and set(self._racing) <= set(self._rewards)):
             return []
@@ -137,7 +137,7 @@ class _Bracket:
         self._milestones.pop(0)
         self._racing = [trial for trial in self._racing if trial in best and trial not in self._over]
         self._rewards = {}
-        return [Move(trial=trial, goes_on=trial in best) for trial in waited]
+        return [SchedulerMove(trial=trial, goes_on=trial in best) for trial in waited]
 
 
 def _whole_log(number: float, base: float) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 from tune.experiment.trial_result import Mode
 from tune.paths import VersionPaths
 from tune.search.samplers.perturb import RESAMPLE_PROBABILITY, explore_config
-from tune.search.schedulers.scheduler import Move, SchedulerDecision
+from tune.search.schedulers.scheduler import SchedulerDecision, SchedulerMove
 from tune.search.study.study import SearchStudy
 from tune.space.dimensions import Dimension, Value
 
@@ -22,7 +22,7 @@ PERTURBATION_INTERVAL = 4  # epochs
 QUANTILE_FRACTION = 0.25
 
 
-class Population:
+class PopulationBasedTraining:
     """Decides who takes over from whom."""
 
     def __init__(
@@ -41,7 +41,7 @@ class Population:
         self._rewards: dict[int, float] = {}  # of the members that wait at the milestone
         self._milestone = perturbation_interval
         self._sealed = False
-        self._moves: list[Move] = []
+        self._moves: list[SchedulerMove] = []
 
     def on_trial_add(self, trial: int) -> None:
         """Take in a member."""
@@ -84,7 +84,7 @@ class Population:
         self._sealed = True
         self._compare_members()
 
-    def take_moves(self) -> Sequence[Move]:
+    def take_moves(self) -> Sequence[SchedulerMove]:
         """Return what became of paused trials since the last call."""
         moves, self._moves = self._moves, []
         return moves
@@ -98,7 +98,7 @@ class Population:
         best, worst = ordered[:n_moved], set(ordered[len(ordered) - n_moved :])
         rng = random.Random(f"{self._seed} {self._milestone}")  # noqa: S311 - not for secrets
         self._moves += [
-            Move(trial=trial, goes_on=True, donor=rng.choice(best) if trial in worst else None)
+            SchedulerMove(trial=trial, goes_on=True, donor=rng.choice(best) if trial in worst else None)
             for trial in self._members
         ]
         self._rewards = {}

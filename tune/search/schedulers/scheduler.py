@@ -18,7 +18,7 @@ class SchedulerDecision(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
+class SchedulerMove:
     """What became of a paused trial."""
 
     trial: int
@@ -65,11 +65,11 @@ class TrialScheduler(Protocol):
     def mark_no_more_trials(self) -> None:
         """Hear that no trial comes that those which are there might have to wait for."""
 
-    def take_moves(self) -> Sequence[Move]:
+    def take_moves(self) -> Sequence[SchedulerMove]:
         """Return what became of paused trials since the last call."""
 
 
-class Stopping:
+class StoppingScheduler:
     """The part that rules share which stop trials, and never let one wait."""
 
     def on_trial_add(self, trial: int) -> None:
@@ -87,12 +87,12 @@ class Stopping:
     def mark_no_more_trials(self) -> None:
         """Do nothing: nobody waits."""
 
-    def take_moves(self) -> Sequence[Move]:
+    def take_moves(self) -> Sequence[SchedulerMove]:
         """Return nothing."""
         return ()
 
 
-class NoStopping(Stopping):
+class NoStopping(StoppingScheduler):
     """Lets every trial run to its end, unless its metric is not finite."""
 
     def decision_epochs(self, trial: int) -> Sequence[int] | None:
@@ -140,6 +140,6 @@ class BaselineExempt:
         """Hear that no trial comes that others might have to wait for."""
         self._rule.mark_no_more_trials()
 
-    def take_moves(self) -> Sequence[Move]:
+    def take_moves(self) -> Sequence[SchedulerMove]:
         """Return what became of paused trials since the last call."""
         return self._rule.take_moves()

@@ -139,11 +139,11 @@ class PbtState:
             logger.log_metrics(numbers, step=trainer.global_step)
 
 
-Measure = dict[str, Any]
+ModelSignature = dict[str, Any]
 """The parts of a program by their names."""
 
 
-class ModelSignature(BaseException):
+class StopBeforeTraining(BaseException):
     """Ends a training that was begun to be measured; not an Exception, so that no program takes it for its own."""
 
 
@@ -151,7 +151,7 @@ class SignatureCallback:
     """The logic of the callback, whichever Lightning it is for."""
 
     def __init__(self) -> None:
-        self.measure: Measure = {}
+        self.measure: ModelSignature = {}
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Take the measure."""
@@ -163,14 +163,14 @@ class SignatureCallback:
             ],
             "the learning rate scheduler": [_type_name(config.scheduler) for config in trainer.lr_scheduler_configs],
         }
-        raise ModelSignature
+        raise StopBeforeTraining
 
 
 def _type_name(held: object) -> str:
     return f"{type(held).__module__}.{type(held).__qualname__}"
 
 
-def find_difference(one: Measure, other: Measure) -> str | None:
+def find_difference(one: ModelSignature, other: ModelSignature) -> str | None:
     """Return what differs, or None."""
     return next((name for name, part in one.items() if other.get(name) != part), None)
 
@@ -178,4 +178,4 @@ def find_difference(one: Measure, other: Measure) -> str | None:
 @lru_cache
 def signature_callback_class(package: ModuleType) -> Any:
     """Return the callback's class, below the Callback of the Lightning package that the program uses."""
-    return type("Tailor", (SignatureCallback, package.Callback), {})
+    return type("SignatureCallback", (SignatureCallback, package.Callback), {})

@@ -30,7 +30,7 @@ from tune.trial.lightning.profiler import create_stopwatch
 from tune.trial.messages import Job, TrialTask
 from tune.trial.process.channel import NO_ROOM, READY, Channel, TrialStart
 from tune.trial.process.linux import OOM_SCORE_ADJ, become_subreaper
-from tune.trial.process.prepared import Prepared, load_job
+from tune.trial.process.prepared import PreparedJob, load_job
 from tune.trial.process.watched import log_os_exits
 from tune.trial.reporting import EpochClock, EpochReporter
 from tune.trial.trial_runner import TrialRunner
@@ -39,7 +39,7 @@ _status = 0
 _has_begun = False
 
 
-def run_child(connection: Connection, prepared: Prepared) -> NoReturn:
+def run_child(connection: Connection, prepared: PreparedJob) -> NoReturn:
     """Run the trial that the first message names; end without a word where none comes."""
     global _status
     try:
@@ -60,7 +60,7 @@ def run_child(connection: Connection, prepared: Prepared) -> NoReturn:
     raise SystemExit(0)  # as any program ends: threads that are no daemons are waited for, exit functions are called
 
 
-def _prepare_trial(start: TrialStart, prepared: Prepared, link: Channel) -> tuple[TrialRunner, EpochReporter]:
+def _prepare_trial(start: TrialStart, prepared: PreparedJob, link: Channel) -> tuple[TrialRunner, EpochReporter]:
     """Enter the trial's version; return what runs the trial, and what tells its epochs."""
     job, executor = (prepared.job, prepared.executor) if start.job == prepared.file else load_job(start.job)
     assert job is not None
@@ -77,7 +77,7 @@ def _prepare_trial(start: TrialStart, prepared: Prepared, link: Channel) -> tupl
     return trial, EpochReporter(link.send_epochs, None if job.others else task.judged_at, epochs=clock)
 
 
-def _run_trial(start: TrialStart, prepared: Prepared, link: Channel) -> None:
+def _run_trial(start: TrialStart, prepared: PreparedJob, link: Channel) -> None:
     """Run a trial, and tell the actor its epochs, and that it is through."""
     global _has_begun
     try:

@@ -64,7 +64,7 @@ def _is_installed(module: ModuleType, program: Program) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class PreparedJob:
     """What a trial's process finds in memory."""
 
     file: str | None = None

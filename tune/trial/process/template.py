@@ -28,7 +28,7 @@ from typing import Any, NoReturn
 from tune.experiment.environment import find_environment_changes
 from tune.trial.broken_import import describe_raised
 from tune.trial.process.linux import count_threads, reap_children
-from tune.trial.process.prepared import Prepared, load_job
+from tune.trial.process.prepared import PreparedJob, load_job
 from tune.trial.process.watched import log_os_exits
 
 MOST_BYTES = 2**20
@@ -45,10 +45,10 @@ def run_first_template(server: socket.socket) -> NoReturn:
     with _report_failure(server):
         gc.disable()
         importlib.import_module("tune.trial.process.child")
-    _serve_forks(server, Prepared(variables=_find_changed_variables(before)))
+    _serve_forks(server, PreparedJob(variables=_find_changed_variables(before)))
 
 
-def _serve_forks(server: socket.socket, prepared: Prepared, left_out: Mapping[str, str] | None = None) -> NoReturn:
+def _serve_forks(server: socket.socket, prepared: PreparedJob, left_out: Mapping[str, str] | None = None) -> NoReturn:
     """Fork what the server asks for, until it is gone."""
     _freeze_objects()
     awake, wake = socket.socketpair()
@@ -128,7 +128,7 @@ def _find_bad_fork() -> str | None:
 
 
 def _fork_trial(
-    server: socket.socket, prepared: Prepared, selector: selectors.BaseSelector, own: Sequence[socket.socket]
+    server: socket.socket, prepared: PreparedJob, selector: selectors.BaseSelector, own: Sequence[socket.socket]
 ) -> int:
     """Fork a process that waits for a trial, and send the server the other end of its connection."""
     theirs, ours = socket.socketpair()
@@ -149,7 +149,7 @@ def _fork_template(
     message: Mapping[str, Any],
     channel: socket.socket,
     server: socket.socket,
-    prepared: Prepared,
+    prepared: PreparedJob,
     selector: selectors.BaseSelector,
     own: Sequence[socket.socket],
 ) -> None:
@@ -178,7 +178,7 @@ def _reap_trials(server: socket.socket, trials: set[int]) -> None:
         _send_packet(server, {"ended": pid, "status": status})
 
 
-def _become_next_template(server: socket.socket, message: Mapping[str, Any], prepared: Prepared) -> NoReturn:
+def _become_next_template(server: socket.socket, message: Mapping[str, Any], prepared: PreparedJob) -> NoReturn:
     """Import packages, compile the program, train a toy model if that is asked for, and serve."""
     os.environ.update(prepared.variables)
     before, left_out = dict(os.environ), {}
@@ -201,7 +201,7 @@ def _become_next_template(server: socket.socket, message: Mapping[str, Any], pre
                 executor.compile_all()
         if message["warm"]:
             _train_toy()
-    _serve_forks(server, Prepared(file=file, job=job, executor=executor, variables=variables), left_out)
+    _serve_forks(server, PreparedJob(file=file, job=job, executor=executor, variables=variables), left_out)
 
 
 def _import_package(name: str, origin: str | None) -> str | None:
