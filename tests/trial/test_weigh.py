@@ -124,7 +124,7 @@ def test_one_that_wants_more_than_there_is_says_so_and_costs_the_others_nothing(
 
 
 def test_the_process_that_measures_is_no_task_of_slurm_s(job, monkeypatch):
-    monkeypatch.setattr("tune.trial.measure_memory.CudaGauge", Scale)
+    monkeypatch.setattr("tune.trial.measure_memory.CudaMemoryReader", Scale)
     for name, text in {"SLURM_NTASKS": "4", "SLURM_JOB_NAME": "search", "RANK": "1"}.items():
         monkeypatch.setenv(name, text)
 
