@@ -59,15 +59,15 @@ ARGUMENTS = {
     ),
     "trials that are no number": (
         ["--space", "s.yaml", "--trials", "many"],
-        "--trials: trials: must be a whole number, 1 or more, got 'many'\n  Write `trials: 20`.\n",
+        "--trials: must be a whole number, 1 or more, got 'many'\n  Write `--trials 20`.\n",
     ),
     "an unknown sampler": (
         ["--space", "s.yaml", "--sampler", "tpee"],
-        "--sampler: sampler: no such sampler, got 'tpee'\n  Did you mean 'tpe'?\n",
+        "--sampler: no such sampler, got 'tpee'\n  Did you mean 'tpe'?\n",
     ),
     "a time that is none": (
         ["--space", "s.yaml", "--time-budget", "soon"],
-        "--time-budget: time_budget: must be a time above 0, got 'soon'\n  Write `30m`, `1h30m` or seconds.\n",
+        "--time-budget: must be a time above 0, got 'soon'\n  Write `30m`, `1h30m` or seconds.\n",
     ),
     "a name that leaves the storage": (
         ["--space", "s.yaml", "--name", "../x"],

@@ -100,7 +100,7 @@ WRONG = {
     "net.py LR=1e-4..x": (
         "LR: the high end must be a number, got 'x'\n  LR=1e-4..x\n           ^\n  Write LR=LOW..HIGH.\n"
     ),
-    "net.py LR --trials x": "--trials: trials: must be a whole number, 1 or more, got 'x'\n  Write `trials: 20`.\n",
+    "net.py LR --trials x": "--trials: must be a whole number, 1 or more, got 'x'\n  Write `--trials 20`.\n",
     "none.py LR": "no program at {folder}/none.py\n  Give the path of a Python file.\n",
     "net LR": "no such command, got 'net'\n  Did you mean the program 'net.py'?\n",
     "net.py BETAS": (

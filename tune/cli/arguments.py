@@ -2,12 +2,13 @@
 
 import argparse
 import contextlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tune.cli.parser import Parser, add_quiet, add_storage
 from tune.cluster.backend import Backend, open_backend
-from tune.errors import OptionError
+from tune.errors import OptionError, SpaceError
 from tune.space.library_args import parse_trainer_value
 from tune.space.settings import DURATIONS, Settings, set_to
 
@@ -65,7 +66,11 @@ class Arguments:
         """Return ``base`` with what was given on the command line."""
         for name, text in self.given.items():
             value = text if name in ("sampler", "scheduler", "checkpoints", *DURATIONS) else parse_trainer_value(text)
-            base = set_to(base, name, value, f"--{name.replace('_', '-')}")
+            option = f"--{name.replace('_', '-')}"
+            try:
+                base = set_to(base, name, value, option)
+            except SpaceError as error:
+                raise _build_option_error(error, option, name) from None
         for name, text in self.trainer.items():
             base = set_to(base, "trainer", {name: parse_trainer_value(text)}, f"{TRAINER_PREFIX}{name}")
         return base
@@ -84,6 +89,12 @@ class Arguments:
     def choose_backend(self, tell: Callable[[str], None]) -> contextlib.AbstractContextManager[Backend]:
         """Return where trials run; ``tell`` hears of a cluster that is joined."""
         return open_backend(self.address, self.gpus, tell)
+
+
+def _build_option_error(error: SpaceError, option: str, name: str) -> OptionError:
+    """Return the error of a setting as one of its option: a space file's `trials: 20` is `--trials 20` here."""
+    hint = re.sub(rf"`{name}: ([^`]*)`", rf"`{option} \1`", error.hint or "") or None
+    return OptionError(option, error.what.removeprefix(f"{name}: "), hint)
 
 
 class SearchParser(Parser):
