@@ -31,8 +31,8 @@ def outcome(number, *scores, state="complete"):
 def write_checkpoints(paths, trial):
     version = paths.version(trial.version)
     version.checkpoints.mkdir(parents=True)
-    version.last.write_bytes(b"." * SIZE)
-    version.best.hardlink_to(version.last)
+    version.last_checkpoint.write_bytes(b"." * SIZE)
+    version.best_checkpoint.hardlink_to(version.last_checkpoint)
     return version
 
 
@@ -170,5 +170,5 @@ def test_a_search_of_sixty_trials_when_three_are_kept_then_never_holds_more(sear
     assert sampler.most <= 3 + 1
     assert len(holders(searched.paths)) == 4
     assert {0, best.number} <= holders(searched.paths)
-    assert searched.paths.version(best.version).best.is_file()
+    assert searched.paths.version(best.version).best_checkpoint.is_file()
     assert searched.finished.freed.n_trials == sum(each.repeat_of is None for each in outcomes) - 4
