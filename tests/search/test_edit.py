@@ -136,9 +136,9 @@ def test_trials_that_fit_stay_as_they_were_and_the_others_count_nowhere(experime
 
 def test_a_space_that_holds_them_again_brings_them_back(experiment, edit):
     before, trials = as_told(experiment), seen(experiment)[1]
-    edit(EDITED).write(experiment)
+    edit(EDITED).write_edit(experiment)
     back = edit(SPACE)
-    back.write(experiment)
+    back.write_edit(experiment)
 
     assert back.left_out == {}
     assert [each[:4] for each in as_told(experiment)] == [each[:4] for each in before]
@@ -149,15 +149,15 @@ def test_a_space_that_holds_them_again_brings_them_back(experiment, edit):
 def test_with_other_trainer_arguments_what_has_finished_is_no_repeat(experiment, edit, space):
     text = SPACE + "trainer: {max_epochs: 3}\nsampler: grid\n"
     text = text.replace("LR: {uniform: [0.0, 1.0]}", "LR: {choice: [0.5]}").replace("[[1, 2], [3]]", "[[1, 2]]")
-    edit(text.replace("trainer: {max_epochs: 3}\n", "")).write(experiment)
-    edit(text).write(experiment)
+    edit(text.replace("trainer: {max_epochs: 3}\n", "")).write_edit(experiment)
+    edit(text).write_edit(experiment)
 
     assert open_study(experiment).trials[0].user_attrs["trained_otherwise"] is True
     assert open_search_study(experiment, *space(text))._finished == {}
 
 
 def test_a_version_is_loaded_with_the_space_that_it_ran_in(experiment, edit):
-    edit(EDITED.replace("  SIZES: {choice: [[1, 2], [4]]}\n", "")).write(experiment)
+    edit(EDITED.replace("  SIZES: {choice: [[1, 2], [4]]}\n", "")).write_edit(experiment)
     shared = {"number": 3, "version": "003,v", "seed": 0, "stage": "complete", "pid": 1, "host": "h"}
     record = TrialRecord(**shared, constants={"LR": 0.1, "SIZES": [3]}, devices=None, started=0.0)
 

@@ -291,9 +291,9 @@ def test_of_several_metrics_each_end_is_in_the_journal(two, reopened):
     assert again.reopen_trials() == [2, 3]
     assert (again.find_missing_metric(2), again.find_missing_metric(3)) == (None, "Cost is nan in epoch 3")
     assert again.complete_trial(2).scores == (0.5, 3.0)
-    assert again.fail(3, "Cost is nan in epoch 3").state == "failed"
-    assert again.ask()[0] == 4
-    assert again.outcomes[0].scores == (0.5, 3.0)
+    assert again.fail_trial(3, "Cost is nan in epoch 3").state == "failed"
+    assert again.ask_trial()[0] == 4
+    assert again.trial_results[0].scores == (0.5, 3.0)
 
 
 def test_of_several_metrics_a_configuration_of_the_front_is_perturbed(two):

@@ -25,9 +25,9 @@ def write_record(files, **changes):
 
 def write_checkpoint(files, curve, others=None):
     files.checkpoints.mkdir()
-    with zipfile.ZipFile(files.last, "w") as archive:
+    with zipfile.ZipFile(files.last_checkpoint, "w") as archive:
         archive.writestr("last/data.pkl", b"")
-    CheckpointState(curve=curve, others=others or {}, last=False, fit=1, step=9, events={}).write_into(files.last)
+    CheckpointState(curve=curve, others=others or {}, last=False, fit=1, step=9, events={}).write_into(files.last_checkpoint)
 
 
 def test_nothing_at_all_is_a_worker_that_died(files):
@@ -67,10 +67,10 @@ def test_of_several_metrics_only_the_checkpoint_counts(files):
 def test_a_checkpoint_that_is_broken_elsewhere_still_tells_its_curve(files):
     write_record(files, curve=[])
     write_checkpoint(files, [(1, 0.1)])
-    with zipfile.ZipFile(files.last, "a") as archive:
+    with zipfile.ZipFile(files.last_checkpoint, "a") as archive:
         archive.writestr("last/weights", b"weights" * 9)
-    whole = files.last.read_bytes()
-    files.last.write_bytes(whole.replace(b"weightsweights", b"weightsWEIGHTS", 1))
+    whole = files.last_checkpoint.read_bytes()
+    files.last_checkpoint.write_bytes(whole.replace(b"weightsweights", b"weightsWEIGHTS", 1))
 
     assert read_attempt_remains(files, death="", stopped=False).unreported_epochs(several=False) == [
         EpochReport(1, 0.1)

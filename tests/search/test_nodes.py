@@ -111,7 +111,7 @@ def test_a_share_that_is_to_be_measured_is_refused():
     ],
 )
 def test_what_there_is_is_said(there, words):
-    assert reached(*there)[0].found == words
+    assert reached(*there)[0].summary_text == words
 
 
 def test_what_the_autoscaler_may_start_is_not_refused_and_is_asked_for():

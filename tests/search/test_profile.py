@@ -43,9 +43,9 @@ def test_most_of_it_was_measured_by_the_trials_and_not_filled_in(profiled):
     records = [experiment.paths.version(each.version).record.read_text() for each in experiment.trials]
 
     assert all('"laps": [{' in record for record in records)
-    assert {CHECKING, PROGRAM, DATA, TRAINING, VALIDATION, CHECKPOINTS, WAITING} <= found.all.keys()
-    assert found.all[TRAINING] >= 4 * 4 * 0.2  # of four trials' four epochs
-    assert found.all[START] < sum(found.wall_s) / 2
+    assert {CHECKING, PROGRAM, DATA, TRAINING, VALIDATION, CHECKPOINTS, WAITING} <= found.total_seconds.keys()
+    assert found.total_seconds[TRAINING] >= 4 * 4 * 0.2  # of four trials' four epochs
+    assert found.total_seconds[START] < sum(found.wall_s) / 2
 
 
 def test_the_report_shows_it(profiled):
@@ -53,4 +53,4 @@ def test_the_report_shows_it(profiled):
 
     rows = build_page(experiment).time_rows
 
-    assert [row[0] for row in rows] == [*found.all, "whole"]
+    assert [row[0] for row in rows] == [*found.total_seconds, "whole"]

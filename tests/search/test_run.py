@@ -159,8 +159,8 @@ def test_every_version_is_whole(one_of_each, trials):
         assert version.hparams.read_text().startswith("# promoted by the search\nCASE: ")
         if case == "never built":
             continue
-        assert version.best.exists()
-        assert version.last.exists()
+        assert version.best_checkpoint.exists()
+        assert version.last_checkpoint.exists()
 
 
 def test_nothing_but_versions_and_our_own_files_is_in_the_experiment(one_of_each):

@@ -31,7 +31,7 @@ def worker(tmp_path, server):
 
 def epochs_of(trial):
     """Return the epochs, from 0, of the last and the best checkpoint; None where there is none."""
-    files = (trial.files.last, trial.files.best)
+    files = (trial.files.last_checkpoint, trial.files.best_checkpoint)
     return tuple(torch.load(file, weights_only=False)["epoch"] if file.exists() else None for file in files)
 
 
@@ -55,7 +55,7 @@ def test_a_trial_that_pauses_goes_on_where_it_was_though_no_checkpoint_was_due(w
     assert paused.failure is None
     assert paused.reports == whole.reports
     assert epochs_of(paused) == epochs_of(whole)
-    weights = [torch.load(each.files.last, weights_only=False)["state_dict"] for each in (whole, paused)]
+    weights = [torch.load(each.files.last_checkpoint, weights_only=False)["state_dict"] for each in (whole, paused)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 
 

@@ -88,7 +88,7 @@ def baseline_of(worker):
 
 
 def trained(trial):
-    checkpoint = torch.load(trial.files.last, weights_only=False)
+    checkpoint = torch.load(trial.files.last_checkpoint, weights_only=False)
     rate = checkpoint["optimizer_states"][0]["param_groups"][0]["lr"]
     return {"lr": rate, "width": len(checkpoint["state_dict"]["net.0.bias"])}
 

@@ -11,15 +11,15 @@ def clock_of(before, *moments, counts=True):
 def test_each_epoch_has_its_end_and_that_of_the_trial_before():
     clock = clock_of(10.0, 16.0, 18.0)
 
-    assert [clock.tick(), clock.tick()] == [(16.0, 10.0), (18.0, 10.0)]
+    assert [clock.read_times(), clock.read_times()] == [(16.0, 10.0), (18.0, 10.0)]
 
 
 def test_a_workers_first_trial_has_none_before():
-    assert clock_of(None, 16.0).tick() == (16.0, None)
+    assert clock_of(None, 16.0).read_times() == (16.0, None)
 
 
 def test_one_that_goes_on_says_nothing():
-    assert clock_of(10.0, counts=False).tick() == (None, None)
+    assert clock_of(10.0, counts=False).read_times() == (None, None)
 
 
 def test_epochs_are_told_with_their_ends():

@@ -49,5 +49,5 @@ def test_a_trial_with_a_folder_of_its_own_writes_there(worker, programs):
 
     trial = started.run(preflight=True, LR=0.5)
 
-    assert (trial.files.own / "outputs" / "x.txt").read_text() == "written"
+    assert (trial.files.working_folder / "outputs" / "x.txt").read_text() == "written"
     assert not (started.job.folder / "outputs").exists()

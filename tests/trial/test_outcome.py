@@ -69,9 +69,9 @@ def test_standard_error_when_a_score_is_a_mean_then_it_is_that_of_the_fits_score
     trial = folds(0, 0.75, 0.8125, 0.875)  # of 0.75, 0.875 and 1.0
 
     assert trial.standard_error == pytest.approx(0.125 / 3**0.5)
-    assert trial.scored_where == "as the mean of 3 fits (standard error 0.072)"
+    assert trial.score_origin == "as the mean of 3 fits (standard error 0.072)"
     assert (folds(0, 0.75).standard_error, outcome(0, 0.75).standard_error) == (None, None)
-    assert replace(folds(0, 0.75), state="pruned").scored_where == "as the mean of 1 of 3 fits"
+    assert replace(folds(0, 0.75), state="pruned").score_origin == "as the mean of 1 of 3 fits"
 
 
 def test_ranked_when_a_mean_is_of_fewer_fits_then_it_comes_behind_all_whole_ones():

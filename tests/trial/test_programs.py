@@ -34,7 +34,7 @@ def rate(trial, group=0):
 
 
 def checkpoint(trial):
-    return torch.load(trial.files.last, weights_only=False)
+    return torch.load(trial.files.last_checkpoint, weights_only=False)
 
 
 def of_optimizer(name):

@@ -32,14 +32,14 @@ RECORDS = [
 
 @pytest.mark.parametrize("written", RECORDS, ids=lambda each: each.stage)
 def test_a_record_is_read_as_it_was_written(files, written):
-    written.write(files)
+    written.write_record(files)
 
     assert read_record(files) == written
     assert [path.name for path in files.folder.iterdir()] == ["trial.json"]
 
 
 def test_what_is_not_a_number_survives_and_the_file_is_strict_json(files):
-    record(curve=[(1, math.nan)], constants={"LR": math.nan, "CLIP": math.inf}).write(files)
+    record(curve=[(1, math.nan)], constants={"LR": math.nan, "CLIP": math.inf}).write_record(files)
 
     json.loads(files.record.read_text(), parse_constant=pytest.fail)  # JSON has no NaN
     found = read_record(files)

@@ -60,7 +60,7 @@ def test_hparams_yaml_holds_what_was_promoted_and_what_was_hardcoded(worker):
 def test_a_derived_constant_follows_into_the_model(worker):
     trial = worker("scripted").run(HIDDEN=20)
 
-    shapes = [tuple(each.shape) for each in checkpoint(trial.files.last)["state_dict"].values()]
+    shapes = [tuple(each.shape) for each in checkpoint(trial.files.last_checkpoint)["state_dict"].values()]
     assert shapes == [(20, 2), (20,), (10, 20), (10,), (1, 10), (1,)]
     assert trial.record.taken == {"HIDDEN": 1}
 
@@ -77,9 +77,9 @@ def test_a_derived_constant_follows_into_the_model(worker):
 def test_the_checkpoint_kept_as_best_is_the_best_epochs(worker, mode, curve, best):
     trial = worker("scripted", mode=mode).run(CURVE=curve)
 
-    assert checkpoint(trial.files.best)["epoch"] + 1 == best
-    assert checkpoint(trial.files.last)["epoch"] + 1 == 4
-    weights, logged = checkpoint(trial.files.best)["state_dict"], by_epoch(trial.files.folder)["Loss/Val"][best]
+    assert checkpoint(trial.files.best_checkpoint)["epoch"] + 1 == best
+    assert checkpoint(trial.files.last_checkpoint)["epoch"] + 1 == 4
+    weights, logged = checkpoint(trial.files.best_checkpoint)["state_dict"], by_epoch(trial.files.folder)["Loss/Val"][best]
     assert val_loss(weights) == pytest.approx(logged)
 
 
@@ -101,7 +101,7 @@ def test_a_stopped_trial_ends_politely(worker, trainer):
     assert {tag: list(curve) for tag, curve in by_epoch(trial.files.folder).items()} == {tag: [1, 2] for tag in TAGS}
     assert session(trial.files.folder).n_ends == 1
     assert session(trial.files.folder).status == "STATUS_SUCCESS"
-    assert checkpoint(trial.files.last)["epoch"] + 1 == 2
+    assert checkpoint(trial.files.last_checkpoint)["epoch"] + 1 == 2
 
 
 def test_a_stopped_trial_runs_the_programs_own_end(worker, programs):
@@ -183,7 +183,7 @@ def test_a_value_that_is_not_finite_is_a_failure(worker, programs, curve, kind, 
 
     assert trial.record.stage == "failed"
     assert (trial.failure.kind, trial.failure.message) == (kind, message)
-    assert checkpoint(trial.files.best)["epoch"] == 0
+    assert checkpoint(trial.files.best_checkpoint)["epoch"] == 0
     assert trial.record.curve[0] == (1, pytest.approx(0.1))
 
 
@@ -393,7 +393,7 @@ def test_configure_optimizers_may_return(worker, programs, form):
     trial = worker("scripted", text).run(LR=0.5)
 
     assert trial.record.failure is None
-    (state,) = checkpoint(trial.files.last)["optimizer_states"]
+    (state,) = checkpoint(trial.files.last_checkpoint)["optimizer_states"]
     assert state["param_groups"][0]["lr"] == (0.5 * 0.5**4 if "sch" in form else 0.5)
 
 
@@ -407,7 +407,7 @@ def test_two_optimizers_run_by_hand(worker, programs, returned):
     assert trial.record.failure is None
     assert [epoch for epoch, *_ in trial.reports] == [1, 2]
     assert set(scalars(trial.files.folder)) == {"A/Train", "B/Train", "A/Val", "B/Val", "epoch"}
-    rates = [state["param_groups"][0]["lr"] for state in checkpoint(trial.files.last)["optimizer_states"]]
+    rates = [state["param_groups"][0]["lr"] for state in checkpoint(trial.files.last_checkpoint)["optimizer_states"]]
     assert rates == ([0.125, 0.0625] if "sch" in returned else [0.5, 0.25])
 
 

@@ -222,7 +222,7 @@ def test_curve_when_a_program_does_more_than_one_fit_then_it_is_that_of_the_vali
         assert trial.reports == [(1, 0.5), (2, 0.75), (3, 0.625)]
         assert trial.record.curve == trial.reports
         assert trial.record.warnings == []
-        assert torch.load(trial.files.best, weights_only=False)["epoch"] == 1
+        assert torch.load(trial.files.best_checkpoint, weights_only=False)["epoch"] == 1
 
 
 LATE = {
@@ -320,10 +320,10 @@ def test_curve_when_a_stage_outside_of_fit_alone_logs_the_metric_then_it_is_the_
 
     assert baseline.failure is None
     assert [(epoch, round(score, 6)) for epoch, score in baseline.reports] == [(3, value)]
-    assert baseline.record.counted_fits.describe(metric) == (
+    assert baseline.record.counted_fits.describe_score(metric) == (
         f"score: {metric}, which Trainer.{'validate' if metric == 'both' else 'test'} alone logs"
     )
-    assert baseline.files.best.exists()
+    assert baseline.files.best_checkpoint.exists()
 
 
 FOLDS = "for fold in range(3): fit(2, Net(fold / 8))"
@@ -584,8 +584,8 @@ def test_checkpoints_of_the_program_are_the_trials_own_and_found_at_its_path(sea
     for trial in (baseline, worker.run({"LR": 0.5})):
         assert trial.failure is None, trial.log
         assert trial.reports == [(1, 0.5), (2, 0.75), (3, 0.625)]
-        assert torch.load(trial.files.best, weights_only=False)["epoch"] == 1
-        assert torch.load(trial.files.last, weights_only=False)["epoch"] == 2
+        assert torch.load(trial.files.best_checkpoint, weights_only=False)["epoch"] == 1
+        assert torch.load(trial.files.last_checkpoint, weights_only=False)["epoch"] == 2
         assert list(trial.files.program_checkpoints.rglob("best*.ckpt"))
     assert (kept / "best.ckpt").read_text() == "of an earlier run"
 
