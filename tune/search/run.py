@@ -1,6 +1,6 @@
 """Run a search from a space to its last trial.
 
-What needs Optuna and Ray Tune is in ``lead.py``: both are imported while Ray starts.
+What needs Optuna and Ray Tune is in ``build.py`` and ``ray_tune.py``: both are imported while Ray starts.
 """
 
 import contextlib

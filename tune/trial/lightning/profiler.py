@@ -66,7 +66,7 @@ class Stopwatch:
             del self._inside[depth:]
 
     def enter_part(self, part: str) -> None:
-        """Count this part, until ``leave``."""
+        """Count this part, until ``leave_part``."""
         self._count_time()
         self._inside.append(part)
 
