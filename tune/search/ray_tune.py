@@ -176,12 +176,12 @@ def run_trials(
     """
     died: list[str] = []
 
-    def lost(how: str) -> None:
+    def on_lost(how: str) -> None:
         died.append(how)
         director.request_end()
 
     try:
-        with watch_ray(lost, on_stuck):
+        with watch_ray(on_lost, on_stuck):
             _run_trials(director, job, resources)
     except BaseException:  # of Ray's, that misses its process, or the interrupt
         if not died:
