@@ -119,6 +119,50 @@ def test_no_folder_holds_more_than_fifteen_modules():
     assert [folder for folder in folders if len({*folder.glob("*.py")} - {folder / "__init__.py"}) > 15] == []
 
 
+PARTICIPLES = """
+asked begun born bound brought broken built called carried changed checked chosen closed collected compared compiled
+copied counted cut deleted done drawn dropped ended entered escaped expected failed fetched filled filtered finished
+fixed forgotten formatted found freed given gone granted guarded handled heard held hidden installed joined judged
+kept killed known learnt led left listed loaded locked logged lost made marked matched measured met missing moved
+named needed noted noting observed opened ordered paced parsed passed patched paused perturbed picked placed planned
+prepared promoted pruned published quoted raised ranked redirected refused registered rehearsed removed
+renamed replaced replayed reported required resolved restored resumed returned rounded said sampled saved
+searched seen selected sent served shared shown shuffled silenced skipped spent started stored
+stopped suggested swapped taken timed told trained tried trimmed typed updated used waited wanted warned watched
+weighed withheld woken wrapped written
+"""
+"""Words that say what became of something, and neither what a function does nor what to."""
+
+
+def definitions_in(path, *kinds):
+    return [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, kinds)]
+
+
+def test_no_two_public_classes_share_a_name():
+    places = {}
+    for path in in_tune():
+        for node in definitions_in(path, ast.ClassDef):
+            if not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(name_of(path))
+
+    assert {name: modules for name, modules in places.items() if len(modules) > 1} == {}
+
+
+def is_property(node):
+    return any("property" in ast.unparse(each) for each in node.decorator_list)
+
+
+def test_no_function_is_named_by_a_participle_alone():
+    named = {
+        f"{path.relative_to(ROOT)}:{node.name}"
+        for path in in_tune()
+        for node in definitions_in(path, ast.FunctionDef, ast.AsyncFunctionDef)
+        if node.name.removeprefix("_") in PARTICIPLES.split() and not is_property(node)
+    }
+
+    assert named == set(), "name it by what it does, a verb and its object"
+
+
 @pytest.mark.parametrize("path", in_tune(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_library_stays_behind_its_fence(path):
     libraries = {module.partition(".")[0] for module in imports_of(path)} & FENCES.keys()

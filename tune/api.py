@@ -133,7 +133,7 @@ def _run_silently(plan: "SearchPlan", paths: ExperimentPaths, on_trial: Callable
 
     out, err = sys.stdout, sys.stderr
 
-    def heard(outcome: TrialResult) -> None:
+    def call_on_trial(outcome: TrialResult) -> None:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             on_trial(outcome)
 
@@ -151,7 +151,7 @@ def _run_silently(plan: "SearchPlan", paths: ExperimentPaths, on_trial: Callable
                 resources=plan.resources,
                 paths=paths,
                 on_start=lambda: None,
-                on_end=heard,
+                on_end=call_on_trial,
             )
         )
 

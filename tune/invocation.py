@@ -22,7 +22,7 @@ def this_command() -> str:
         return "python run_search.py"
     if called.name == "__main__.py" and called.parent == PACKAGE:
         return "python -m tune"
-    return SCRIPT if called.stem != SCRIPT or _is_on_path(called) else _typed(called)
+    return SCRIPT if called.stem != SCRIPT or _is_on_path(called) else _shorten_path(called)
 
 
 def typed_command() -> str:
@@ -32,10 +32,10 @@ def typed_command() -> str:
 
 def join_words(words: Iterable[str]) -> str:
     """Return words as they may be typed, in quotes that people can read: ``"CFG['lr']"``."""
-    return " ".join(_quoted(word) for word in words)
+    return " ".join(_quote_word(word) for word in words)
 
 
-def _quoted(word: str) -> str:
+def _quote_word(word: str) -> str:
     quoted = shlex.quote(word)
     return f'"{word}"' if quoted != word and "'" in word and not set(word) & set('"$`\\!') else quoted
 
@@ -45,7 +45,7 @@ def _is_on_path(called: Path) -> bool:
     return not called.is_file() or (found is not None and Path(found).resolve() == called.resolve())
 
 
-def _typed(called: Path) -> str:
+def _shorten_path(called: Path) -> str:
     """Return the path of a script that the shell does not find by its name."""
     path = called.absolute()
     return shlex.quote(min(os.path.relpath(path), display_path(path), key=len))

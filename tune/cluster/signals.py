@@ -19,7 +19,7 @@ class InterruptHandler:
         self.is_asked = False
         """Whether one has come."""
         self.on_first: Callable[[], None] = lambda: None
-        """Is called with the first one, or at once by ``hand_over`` where that has come."""
+        """Is called with the first one, or at once by ``end_on_interrupt`` where that has come."""
 
     def handle_signal(self, number: int, frame: object) -> None:
         """Be the signals' handler."""

@@ -190,7 +190,7 @@ class Executor:
             yield in_force
 
     def execute_main(self, in_force: PromotedValues) -> None:
-        """Execute the program under the name ``__main__``; within ``imports``.
+        """Execute the program under the name ``__main__``; within ``promoted_imports``.
 
         As ``python file.py`` would, and one with relative imports as ``python -m package.file`` would: its package's
         ``__init__.py`` runs first.

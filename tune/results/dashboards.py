@@ -90,13 +90,13 @@ def _create_guarded_server(program: Any, app: Wsgi, flags: Any) -> Any:
 def _refuse_other_hosts(app: Wsgi) -> Wsgi:
     """Answer who asks for this machine by a name of its own; refuse all others (DNS rebinding)."""
 
-    def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def check_request(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ.get("HTTP_HOST", "").rpartition(":")[0] in OWN_NAMES or environ.get("HTTP_HOST") in OWN_NAMES:
             return app(environ, start_response)
         start_response("403 Forbidden", [("Content-Type", "text/plain")])
         return [f"This is shown at http://{HOST} alone.\n".encode()]
 
-    return guarded
+    return check_request
 
 
 def _listen_on_port(app: Wsgi) -> WSGIServer:
@@ -109,10 +109,10 @@ def _listen_on_port(app: Wsgi) -> WSGIServer:
 def _refuse_writes(app: Wsgi) -> Wsgi:
     """Let through what only reads; its buttons for notes, new studies and deleting are answered with a refusal."""
 
-    def guarded(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def check_request(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
             return app(environ, start_response)
         start_response("403 Forbidden", [("Content-Type", "application/json")])
         return [json.dumps({"reason": "This dashboard is read-only: the search alone writes its ledger."}).encode()]
 
-    return guarded
+    return check_request

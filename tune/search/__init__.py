@@ -1,7 +1,7 @@
 """Many trials, in the driver.
 
-What leads a search stands here; which configuration comes next is in ``sampling``, what is known of it in ``ledger``,
-who stops in ``scheduling``, and where trials run in ``machines``.
+What leads a search stands here. Which configuration comes next is in ``samplers``, what is known of it in ``study``,
+and which trial stops in ``schedulers``. Where trials run is in ``tune.cluster``.
 
 It can be called: ``tune.search(...)`` of the Python API has this package's name, and Python puts the package into its
 place as soon as something of it is imported.

@@ -1,4 +1,4 @@
-"""What leads a search: the ledger, the conductor, and Ray Tune. To import it takes a second; Ray starts meanwhile."""
+"""Builds the controller of a search over its study. To import this takes a second; Ray starts meanwhile."""
 
 import contextlib
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def suspend_on_exit(ledger: SearchStudy) -> Iterator[None]:
 
 
 def build_controller(search: Search, ledger: SearchStudy, job: Job) -> SearchController:
-    """Return what leads a search over its ledger; ``job``: with the fits that count, where a pre-flight has been."""
+    """Return the controller of a search; ``job``: with the fits that count, where a pre-flight has been."""
 
     def preflight_passed(counted: CountedFits) -> int | None:
         n_whole = count_reports(search.space, search.program, counted)

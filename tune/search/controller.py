@@ -1,6 +1,6 @@
 """Decides about trials while a search runs: which comes next, when one stops, and when the search ends.
 
-Ray's searcher and scheduler are two thin doors to this one object, so that there is one truth between them.
+Ray's searcher and scheduler are two thin adapters of this one object (``ray_tune.py``), so there is one truth.
 """
 
 import contextlib
@@ -192,7 +192,7 @@ class SearchController:
 
     @property
     def is_end_requested(self) -> bool:
-        """Whether ``end`` was called."""
+        """Whether ``request_end`` was called."""
         return self._ending.is_set()
 
     def on_preflight_passed(self, counted: CountedFits | None) -> None:

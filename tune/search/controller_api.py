@@ -22,7 +22,7 @@ class TrialController(Protocol):
 
     @property
     def is_end_requested(self) -> bool:
-        """Whether ``end`` was called."""
+        """Whether ``request_end`` was called."""
 
     @property
     def runs_preflight(self) -> bool:
@@ -71,7 +71,7 @@ class TrialListener(Protocol):
 
 
 class ObservedController:
-    """A director that lets another one lead, and tells who looks on."""
+    """A controller that passes each call on to another one, and tells a listener."""
 
     def __init__(self, director: TrialController, watch: TrialListener) -> None:
         self._director = director
@@ -90,7 +90,7 @@ class ObservedController:
 
     @property
     def is_end_requested(self) -> bool:
-        """Whether ``end`` was called."""
+        """Whether ``request_end`` was called."""
         return self._director.is_end_requested
 
     @property
@@ -142,5 +142,5 @@ class ObservedController:
 
 
 def add_listener(director: TrialController, watch: TrialListener | None) -> TrialController:
-    """Return the director, with somebody looking on if there is anybody."""
+    """Return the controller, with a listener if there is one."""
     return director if watch is None else ObservedController(director, watch)

@@ -69,7 +69,7 @@ class ControllerSearcher(_ControllerAdapter, Searcher):
         return Searcher.FINISHED if self._director.has_finished else None
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Hear that a trial ended; stopped and finished look alike here, the director knows.
+        """Hear that a trial ended; stopped and finished look alike here, the controller knows.
 
         Where its actor died with Ray it goes on later, and no death is counted.
         """
@@ -81,7 +81,7 @@ class ControllerSearcher(_ControllerAdapter, Searcher):
         self._director.on_trial_end(trial_id, death=death, rest=rest, is_refused=last.get(REFUSED, False))
 
     def set_max_concurrency(self, max_concurrent: int) -> bool:
-        """Keep the control: the director counts."""
+        """Do nothing: the controller counts."""
         return True
 
     def save(self, checkpoint_path: str) -> None:
@@ -170,18 +170,18 @@ class ControllerStopper(_ControllerAdapter, Stopper):
 def run_trials(
     director: TrialController, job: Job, resources: Resources, on_stuck: Callable[[str], None] = lambda how: None
 ) -> None:
-    """Run what the director hands out; Ray's own files go to a temporary folder.
+    """Run the tasks of the controller; Ray's own files go to a temporary folder.
 
     ``on_stuck`` is told in another thread that Ray died, and that this function will not return.
     """
     died: list[str] = []
 
-    def lost(how: str) -> None:
+    def on_lost(how: str) -> None:
         died.append(how)
         director.request_end()
 
     try:
-        with watch_ray(lost, on_stuck):
+        with watch_ray(on_lost, on_stuck):
             _run_trials(director, job, resources)
     except BaseException:  # of Ray's, that misses its process, or the interrupt
         if not died:

@@ -1,6 +1,6 @@
 """Run a search from a space to its last trial.
 
-What needs Optuna and Ray Tune is in ``lead.py``: both are imported while Ray starts.
+What needs Optuna and Ray Tune is in ``build.py`` and ``ray_tune.py``: both are imported while Ray starts.
 """
 
 import contextlib
@@ -146,11 +146,11 @@ def _record_environment(search: Search, snapshot: Snapshot, gpus: str) -> Surrou
 def _start_cluster(search: Search) -> contextlib.AbstractContextManager[None]:
     """Start Ray, and tell where its dashboard is."""
 
-    def found(address: str) -> None:
+    def tell_address(address: str) -> None:
         write_dashboard_address(search.paths, address)
         search.on_dashboard(address)
 
-    return local_cluster(search.resources, found, partial(end_without_ray, search))
+    return local_cluster(search.resources, tell_address, partial(end_without_ray, search))
 
 
 def _measure_share(search: Search, job: Job) -> tuple[Search, Job]:

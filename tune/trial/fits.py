@@ -234,7 +234,7 @@ class FitLog:
             known.update(name for name in trainer.callback_metrics if self.has_logged(name, stage))
 
     def has_logged(self, metric: str, stage: Stage) -> bool:
-        """Return whether a stage has logged a metric since ``forget``.
+        """Return whether a stage has logged a metric since ``reset_stage``.
 
         What no call of ``LightningModule.log`` brought was put there by the program itself, whenever it likes.
         """

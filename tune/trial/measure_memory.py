@@ -21,7 +21,7 @@ def measure_configs(
 ) -> GpuMemoryReport:
     """Return what each load takes, by what it is called; this process is to end behind it, and give all back.
 
-    A load is a configuration, as a Task has it. Whatever one raises is in its footprint.
+    A load is a configuration, as a TrialTask has it. Whatever one raises is in its footprint.
     """
     gauge = gauge or CudaMemoryReader()
     total, free = gauge.read_total_and_free()

@@ -1,4 +1,4 @@
-"""What is sent to run trials, and what they measured: the search's part (Job), and for each trial its own (Task)."""
+"""What is sent to run trials (Job for the search, TrialTask for one trial), and what they measured."""
 
 import ast
 import math
@@ -130,7 +130,7 @@ class TrialTask:
     """The version's folder, absolute."""
     seed: int
     reseed: bool = False
-    """Whether the seeds that the program gives to the global generators are others too: see ``reseed.py``."""
+    """Whether the seeds that the program gives to the global generators are others too: see ``seeding.py``."""
     values: dict[str, Value] = field(default_factory=dict)
     """The promoted constants, by their names in the space file; one that is left out keeps its hardcoded value."""
     hardcoded: bool = False

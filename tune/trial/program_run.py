@@ -159,7 +159,7 @@ def _patch_lightning(seat: DistributedContext, fit: TrainerSetup) -> Iterator[No
     """
 
     @contextlib.contextmanager
-    def patched(package: ModuleType) -> Iterator[None]:
+    def patch_package(package: ModuleType) -> Iterator[None]:
         log_missing_apis(LIGHTNING, package.__name__)
         log_missing_apis(TORCHMETRICS)
         with contextlib.ExitStack() as patches:
@@ -171,5 +171,5 @@ def _patch_lightning(seat: DistributedContext, fit: TrainerSetup) -> Iterator[No
                 patches.enter_context(keep_sample_order(package))
             yield
 
-    with patch_lightning_packages(patched):
+    with patch_lightning_packages(patch_package):
         yield

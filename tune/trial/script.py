@@ -44,11 +44,11 @@ def run_script(
     """Run the program with its options and the trial's; ``sys.exit(0)`` is a success."""
 
     @contextlib.contextmanager
-    def patched(package: ModuleType) -> Iterator[None]:
+    def patch_package(package: ModuleType) -> Iterator[None]:
         with _patch_trainer(package, fit), _patch_logger(package, fit):
             yield
 
-    with command_line.install_patches(), _close_stopped_runs(job.program), patch_lightning_packages(patched):
+    with command_line.install_patches(), _close_stopped_runs(job.program), patch_lightning_packages(patch_package):
         try:
             executor.execute_main(in_force)
         except StoppedScript:

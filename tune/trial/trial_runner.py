@@ -309,7 +309,7 @@ class TrialRunner:
         known = dict(self.record.curve)
         over = mark is not None and mark.last
 
-        def watched(epoch: EpochReport) -> bool:
+        def record_and_report(epoch: EpochReport) -> bool:
             if over:  # only what the program does after its training was left
                 return False
             if epoch.epoch not in known:
@@ -323,7 +323,9 @@ class TrialRunner:
             self._write_final_stage(stopped=True)
             return
         with contextlib.nullcontext() if self._link is None else self._link.announce_training():
-            fit = self._execute_program(self._create_program_run(self._files, reports=True, mark=mark), watched)
+            fit = self._execute_program(
+                self._create_program_run(self._files, reports=True, mark=mark), record_and_report
+            )
         if fit.reports is not None:
             self._keep_fits(fit.reports)
         self._write_final_stage(stopped=fit.is_stopped)

@@ -202,14 +202,14 @@ def _copy(actions: Sequence[argparse.Action], parser: argparse.ArgumentParser) -
             for name in trainer_args().keys() - OURS.keys():
                 parser.add_argument(f"--trainer.{name}", metavar="VALUE", help="of the Trainer")
             continue
-        copied: Any = _copied(each, parser)
+        copied: Any = _copy_action(each, parser)
         if each.dest in BY_DEST:
             copied.complete = BY_DEST[each.dest]
         elif each.dest in FILES:
             copied.complete = getattr(shtab, FILES[each.dest])
 
 
-def _copied(action: argparse.Action, parser: argparse.ArgumentParser) -> argparse.Action:
+def _copy_action(action: argparse.Action, parser: argparse.ArgumentParser) -> argparse.Action:
     names = action.option_strings or [action.dest]
     if action.nargs == 0:
         return parser.add_argument(*names, action="store_true", help=action.help)

@@ -90,7 +90,7 @@ def observe_search(
         baseline=baseline,
     )
 
-    def shared(resources: Resources, why: str) -> None:
+    def set_concurrency(resources: Resources, why: str) -> None:
         progress.concurrency = resources.concurrency
         share(resources, why)
 
@@ -101,7 +101,7 @@ def observe_search(
     with LiveView(screen, progress, title=title, metric=space.metric) as view:
         yield SearchObserver(
             on_start=view.on_ray_start,
-            on_share=shared,
+            on_share=set_concurrency,
             on_preflight=counted_and_shown,
             on_device_left_out=leave_out,
             on_end=view.on_trial_end,

@@ -37,14 +37,14 @@ class ReportAtEnd:
         until = time.monotonic() + READY_AFTER_S
         ends = itertools.count(1)
 
-        def ended(outcome: TrialResult) -> None:
+        def prepare_and_call(outcome: TrialResult) -> None:
             is_late = next(ends) >= READY_AFTER * n_trials or time.monotonic() >= until
             if self._wanted and self._thread is None and is_late:
                 self._thread = threading.Thread(target=_preload_report, daemon=True)
                 self._thread.start()
             on_end(outcome)
 
-        return ended
+        return prepare_and_call
 
     def write_and_show(self, n_trials: int) -> None:
         """Write it, and say where it is. Whatever goes wrong with it, the search is through."""

@@ -48,7 +48,7 @@ Meaning = ProjectSymbol | LibrarySymbol | Variable
 
 
 class Project:
-    """The surveys of a program's files, and the imports that join them."""
+    """The scans of a program's files, and the imports that join them."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -57,7 +57,7 @@ class Project:
         main = program.name_of(program.path)
         self.surveys = {name: scan_module(source, is_program=name == main) for name, source in program.sources.items()}
         self.main = self.surveys[main]
-        """The survey of the program's own file."""
+        """The scan of the program's own file."""
 
     def resolve_name(self, name: str, seen_in: ModuleScan, hops: int = MAX_HOPS) -> Meaning | None:
         """Return what a dotted name leads to; None for a local variable, or where it cannot be told."""

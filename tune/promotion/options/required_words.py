@@ -27,10 +27,10 @@ class RequiredWord:
 def find_required_words(program: Program) -> tuple[RequiredWord, ...]:
     """Return them in the order of the files; those of argparse, click and LightningCLI alone."""
     surveys = project_of(program).surveys.values()
-    return tuple(word for survey in surveys for word in _required(survey))
+    return tuple(word for survey in surveys for word in _find_required(survey))
 
 
-def _required(survey: ModuleScan) -> Iterator[RequiredWord]:
+def _find_required(survey: ModuleScan) -> Iterator[RequiredWord]:
     for called in survey.calls:
         node = called.node
         names = [each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]

@@ -93,6 +93,6 @@ def build_sampler(
         case "random":
             return optuna.samplers.RandomSampler(**{"seed": seed, **arguments})
         case "grid":
-            return optuna.samplers.RandomSampler(seed)  # the ledger enqueues the points: see `grid.py`
+            return optuna.samplers.RandomSampler(seed)  # its points come from `grid.py`
         case _:
             raise AssertionError(f"the space file let {name!r} pass")

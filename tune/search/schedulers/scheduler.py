@@ -29,7 +29,7 @@ class SchedulerMove:
 
 
 class TrialScheduler(Protocol):
-    """A scheduler, as the conductor knows it. What it decides follows from the calls alone, in their order.
+    """A scheduler, as the controller knows it. What it decides follows from the calls alone, in their order.
 
     So a search that goes on repeats the calls of its earlier drivers, and stands where they stood.
     """

@@ -59,7 +59,7 @@ class SpaceEdit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptTrials:
-    """What comes of the past trials; nothing is written before ``write``."""
+    """What comes of the past trials; nothing is written before ``write_edit``."""
 
     edit: SpaceEdit
     recast: RewrittenJournal

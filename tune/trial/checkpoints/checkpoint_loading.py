@@ -44,7 +44,9 @@ class _Attributes(dict[str, Any]):
 def load_model(
     module: ModuleType, wanted: str | None, place: str, path: Path, arguments: Mapping[str, Any], *, trust: bool
 ) -> "LightningModule":
-    """Return the program's model with a checkpoint's weights, on the CPU, in eval mode; within ``Executor.execute``.
+    """Return the program's model with a checkpoint's weights, on the CPU, in eval mode.
+
+    The caller is within ``Executor.import_program``.
 
     ``arguments`` of the module win over the hyperparameters in the checkpoint. Raises ExperimentError where the
     checkpoint is damaged, or holds what only unpickling would bring back, unless ``trust``.

@@ -78,7 +78,7 @@ class CheckpointState:
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
     def replace_weights(self, weights: Path, checkpoint: Path, n_mutations: int) -> "CheckpointState":
-        """Put another trial's ``weights`` into a ``checkpoint`` of this mark, and return the one that it has now."""
+        """Put another trial's ``weights`` into a ``checkpoint`` of this state, and return the state that it has now."""
         donor = read_checkpoint_state(weights)
         adopted = replace(self, built=donor.built if donor else [], n_mutations=n_mutations)
         with atomic_write(checkpoint) as aside:
@@ -88,7 +88,7 @@ class CheckpointState:
 
 
 def read_checkpoint_state(checkpoint: Path, *, whole: bool = True) -> CheckpointState | None:
-    """Return a checkpoint's last mark, or None where there is none that is whole.
+    """Return a checkpoint's last state, or None where there is none that is whole.
 
     ``whole``: all of the checkpoint has to be, so all of it is read: somebody is to go on from it.
     """

@@ -1,4 +1,4 @@
-"""The checkpoints that a trial writes: the last, from which it goes on, and the best; each with its mark.
+"""The checkpoints that a trial writes: the last, from which it goes on, and the best; each with its state.
 
 A checkpoint of an epoch that is over is written once, under one name or two.
 """

@@ -74,11 +74,11 @@ class NotedWords(list[str]):
 def _wrap_method(name: str) -> Callable[..., Any]:
     method = getattr(list, name)
 
-    def noting(words: NotedWords, *args: Any, **given: Any) -> Any:
+    def replacement(words: NotedWords, *args: Any, **given: Any) -> Any:
         words.note_reader(sys._getframe(1))
         return method(words, *args, **given)
 
-    return noting
+    return replacement
 
 
 for each in READERS:

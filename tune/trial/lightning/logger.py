@@ -191,7 +191,7 @@ class VersionLogger:
         self.experiment.flush()
 
     def finalize(self, status: str) -> None:
-        """Flush. The session is closed by ``end``: a program may fit several times."""
+        """Flush. ``close_session`` closes the session: a program may fit several times."""
         if self._experiment is not None:
             self.flush()
 

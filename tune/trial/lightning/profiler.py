@@ -66,7 +66,7 @@ class Stopwatch:
             del self._inside[depth:]
 
     def enter_part(self, part: str) -> None:
-        """Count this part, until ``leave``."""
+        """Count this part, until ``leave_part``."""
         self._count_time()
         self._inside.append(part)
 
@@ -83,11 +83,11 @@ class Stopwatch:
 
     def _wrap_call(self, function: Callable[..., Any], part: str) -> Callable[..., Any]:
         @functools.wraps(function)
-        def timed(*args: Any, **given: Any) -> Any:
+        def replacement(*args: Any, **given: Any) -> Any:
             with self.time_part(part):
                 return function(*args, **given)
 
-        return timed
+        return replacement
 
     def finish_lap(self) -> Lap | None:
         """Return the time since the last lap, and begin the next one."""
@@ -161,14 +161,14 @@ def profile_trainer(trainer: Any, stopwatch: Stopwatch) -> None:
 def _patch_profiler(profiler: Any, stopwatch: Stopwatch) -> None:
     start, stop = profiler.start, profiler.stop
 
-    def started(action: str) -> None:
+    def start_action(action: str) -> None:
         start(action)
         if (part := part_of(action)) is not None:
             stopwatch.enter_part(part)
 
-    def stopped(action: str) -> None:
+    def stop_action(action: str) -> None:
         if part_of(action) is not None:
             stopwatch.leave_part()
         stop(action)
 
-    profiler.start, profiler.stop = started, stopped
+    profiler.start, profiler.stop = start_action, stop_action

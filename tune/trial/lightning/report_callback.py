@@ -1,6 +1,6 @@
 """The callback that reports each epoch's metric, writes the checkpoints, and stops the Trainer.
 
-An epoch is reported when all of it is over (``epoch_hooks``), with the value of its validation where the program
+An epoch is reported when all of it is over (``epoch_loop.py``), with the value of its validation where the program
 validates the metric, else with that of its training. Where validation runs several times an epoch, each run is a
 report. The last checkpoint is always of an epoch that is over: from there Lightning goes on as if it had not stopped.
 """

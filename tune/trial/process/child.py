@@ -1,7 +1,7 @@
 """The process of one trial: set up as a process of its own would be, it runs the program in its main thread, and ends.
 
 It was forked from a template, or started where forking is not safe. An actor tells it what to do, hears its epochs, and
-answers whether the trial goes on (``link.py``).
+answers whether the trial goes on (``channel.py``).
 """
 
 import contextlib
