@@ -27,7 +27,9 @@ def write_checkpoint(files, curve, others=None):
     files.checkpoints.mkdir()
     with zipfile.ZipFile(files.last_checkpoint, "w") as archive:
         archive.writestr("last/data.pkl", b"")
-    CheckpointState(curve=curve, others=others or {}, last=False, fit=1, step=9, events={}).write_into(files.last_checkpoint)
+    CheckpointState(curve=curve, others=others or {}, last=False, fit=1, step=9, events={}).write_into(
+        files.last_checkpoint
+    )
 
 
 def test_nothing_at_all_is_a_worker_that_died(files):

@@ -112,7 +112,9 @@ def test_a_mutation_is_in_force_in_the_program_and_in_the_next_step(search, prog
         rate = mutation["constants"]["LR"]
         mark = read_checkpoint_state(searched.version(heir).last_checkpoint)
         assert mark.n_mutations == len(heir.user_attrs["mutations"])
-        group = torch.load(searched.version(heir).last_checkpoint, weights_only=True)["optimizer_states"][0]["param_groups"][0]
+        group = torch.load(searched.version(heir).last_checkpoint, weights_only=True)["optimizer_states"][0][
+            "param_groups"
+        ][0]
         assert group["initial_lr"] == pytest.approx(rate)
         assert group["lr"] == pytest.approx(rate * 0.9**9)  # the schedule goes on where it was
         assert searched.record(heir).constants == {"LR": rate}

@@ -79,7 +79,10 @@ def test_the_checkpoint_kept_as_best_is_the_best_epochs(worker, mode, curve, bes
 
     assert checkpoint(trial.files.best_checkpoint)["epoch"] + 1 == best
     assert checkpoint(trial.files.last_checkpoint)["epoch"] + 1 == 4
-    weights, logged = checkpoint(trial.files.best_checkpoint)["state_dict"], by_epoch(trial.files.folder)["Loss/Val"][best]
+    weights, logged = (
+        checkpoint(trial.files.best_checkpoint)["state_dict"],
+        by_epoch(trial.files.folder)["Loss/Val"][best],
+    )
     assert val_loss(weights) == pytest.approx(logged)
 
 

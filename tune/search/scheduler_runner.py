@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from tune.search.schedulers.pbt import PbtExploit
 from tune.search.schedulers.scheduler import SchedulerDecision, SchedulerMove, TrialScheduler
-from tune.search.study.journal import DriverStarted, Event, TrialEnded, TrialOpened, TrialReported, TrialSealed
+from tune.search.study.journal import StartupMeasured, Event, TrialEnded, TrialOpened, TrialReported, TrialSealed
 from tune.search.study.study import SearchStudy
 from tune.search.study.version_folders import VersionFolders
 from tune.trial.reporting import EpochReport
@@ -137,7 +137,7 @@ def replay_history(
                 rule.on_trial_end(trial, failed=failed)
             case TrialSealed():
                 rule.mark_no_more_trials()
-            case DriverStarted(n_epochs):
+            case StartupMeasured(n_epochs):
                 rule.set_startup_epochs(n_epochs)
         for move in rule.take_moves():
             if standing.get(move.trial) is SchedulerDecision.PAUSE:

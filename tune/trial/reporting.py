@@ -1,8 +1,8 @@
 """What a trial reports to its driver: its epochs, and when they ended.
 
 The driver needs milliseconds for a message, and the trial waits for its answer: with short epochs both would do little
-else. So epochs that no decision waits for travel together, and a short trial is one message. Nothing is lost by that:
-an epoch is in its checkpoint before it is told, and `resume` finds it there.
+else. So epochs that no decision waits for travel together, and a short trial is one message. With a checkpoint each
+epoch nothing is lost by that: an epoch is in its checkpoint before it is reported. With fewer, it trains again.
 """
 
 import math

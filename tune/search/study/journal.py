@@ -67,13 +67,13 @@ class TrialSealed:
 
 
 @dataclass(frozen=True, slots=True)
-class DriverStarted:
+class StartupMeasured:
     """It was known what a trial takes beside its epochs."""
 
     n_epochs: float
 
 
-Event = TrialOpened | TrialReported | TrialEnded | TrialSealed | DriverStarted
+Event = TrialOpened | TrialReported | TrialEnded | TrialSealed | StartupMeasured
 
 LOCKS = (".lock", ".lock*.rename")
 """Behind the journal's name: what Optuna's lock leaves when its process is killed, and then waits 30 s for."""
@@ -144,10 +144,10 @@ def read_events(journal: Path, numbers: Mapping[int, int]) -> Iterator[Event]:
             yield TrialEnded(trial, state is TrialState.FAIL)
 
 
-def _parse_startup(noted: Any) -> Iterator[DriverStarted]:
+def _parse_startup(noted: Any) -> Iterator[StartupMeasured]:
     """Yield what is as we write it; the file may be anybody's."""
     if isinstance(noted, float) and 0 <= noted < math.inf:
-        yield DriverStarted(noted)
+        yield StartupMeasured(noted)
 
 
 def read_journal_records(journal: Path) -> Iterator[dict[str, Any]]:
