@@ -39,10 +39,10 @@ def test_a_trial_is_carried_while_it_runs_and_whole_when_it_ends(machine, there,
     version.mkdir(parents=True)
     with upload_while_running(version):
         (version / "log.txt").write_text("one\n")
-        wait_for(lambda: there.read("000/log.txt") == b"one\n")
+        wait_for(lambda: there.read_file("000/log.txt") == b"one\n")
         (version / "log.txt").write_text("one\ntwo\n")
 
-    assert there.read("000/log.txt") == b"one\ntwo\n"
+    assert there.read_file("000/log.txt") == b"one\ntwo\n"
 
 
 def test_only_what_changed_is_carried_and_what_was_freed_goes(machine, there, tmp_path):
@@ -54,16 +54,16 @@ def test_only_what_changed_is_carried_and_what_was_freed_goes(machine, there, tm
     (folder / "b").unlink()
     carrier.upload_changes()
 
-    assert set(there.files()) == {"study.journal"}
+    assert set(there.list_files()) == {"study.journal"}
 
 
 def test_the_ledger_is_carried_soon(machine, there, quick):
     folder = machine("first")
     fill(folder, FIRST)
     with sync_experiment(folder, print):
-        wait_for(lambda: there.read("study.journal") == FIRST.encode())
+        wait_for(lambda: there.read_file("study.journal") == FIRST.encode())
         fill(folder, FIRST + SECOND)
-        wait_for(lambda: there.read("study.journal") == (FIRST + SECOND).encode())
+        wait_for(lambda: there.read_file("study.journal") == (FIRST + SECOND).encode())
 
 
 def test_checkpoints_that_were_freed_are_deleted_there_and_others_are_not(machine, there):
@@ -76,7 +76,7 @@ def test_checkpoints_that_were_freed_are_deleted_there_and_others_are_not(machin
     with sync_experiment(theirs, print):
         fill(theirs, FIRST + SECOND, **{"001__checkpoints__freed.txt": "gone"})
 
-    assert set(there.files()) == {
+    assert set(there.list_files()) == {
         "study.journal",
         "001/checkpoints/freed.txt",
         "002/checkpoints/best.ckpt",
@@ -88,7 +88,7 @@ def test_without_the_network_all_stays_here_and_what_is_missing_is_named(machine
     fill(folder, FIRST)
     try:
         with sync_experiment(folder, told.append):
-            wait_for(lambda: there.read("study.journal") is not None)
+            wait_for(lambda: there.read_file("study.journal") is not None)
             reach.stop()
             fill(folder, FIRST + SECOND, **{"000__trial.json": "{}"})
     finally:
@@ -98,13 +98,13 @@ def test_without_the_network_all_stays_here_and_what_is_missing_is_named(machine
     assert told[2] == f"         all of it is in {folder}; `resume` carries it there"
     assert (folder / "000" / "trial.json").is_file()
 
-    assert there.read("study.journal") == FIRST.encode()
+    assert there.read_file("study.journal") == FIRST.encode()
     there.delete_files([NAME])  # or 90 s later
     download_experiment(folder)
     with sync_experiment(folder, told.append):
         pass
-    assert there.read("study.journal") == (FIRST + SECOND).encode()
-    assert there.read("000/trial.json") == b"{}"
+    assert there.read_file("study.journal") == (FIRST + SECOND).encode()
+    assert there.read_file("000/trial.json") == b"{}"
 
 
 def test_a_search_that_was_not_to_be_leaves_nothing(machine, there):
@@ -113,7 +113,7 @@ def test_a_search_that_was_not_to_be_leaves_nothing(machine, there):
     with sync_experiment(folder, print):
         erase_experiment(folder)
 
-    assert there.files() == {}
+    assert there.list_files() == {}
 
 
 def test_a_retraining_is_carried_in_the_end(machine, there):
@@ -121,4 +121,4 @@ def test_a_retraining_is_carried_in_the_end(machine, there):
     with upload_on_exit(retrain, print):
         fill(retrain / "000", FIRST)
 
-    assert set(there.files()) == {"retrain/000/study.journal"}
+    assert set(there.list_files()) == {"retrain/000/study.journal"}

@@ -38,17 +38,17 @@ def test_list_when_the_store_cannot_be_reached_then_it_says_so(reach, capfd):
 def test_delete_when_an_experiment_lies_at_a_url_then_it_is_gone_there(there, url, remote, capfd):
     assert main(["delete", "exp", "--yes", "--storage", url]) == 0
 
-    assert remote.files() == {}
+    assert remote.list_files() == {}
     assert RemoteFolder(f"{url}/exp").list_folders() == []
     assert main(["results", "exp", "--storage", url]) == 2
     assert "no experiment 'exp'\n  Experiments: none." in capfd.readouterr().err
 
 
 def test_delete_when_a_version_lies_at_a_url_then_it_alone_is_gone_there(there, url, remote):
-    (version,) = {name.split("/")[1] for name in remote.files() if name.endswith("trial.json")}
+    (version,) = {name.split("/")[1] for name in remote.list_files() if name.endswith("trial.json")}
     assert main(["delete", "exp", version, "--yes", "--storage", url]) == 0
 
-    names = {name.split("/")[1] for name in remote.files()}
+    names = {name.split("/")[1] for name in remote.list_files()}
     assert version not in names
     assert {"study.journal", "space.yaml"} <= names
 
