@@ -1,5 +1,6 @@
 """A search from its command line to its last line, on the one Ray of the test session."""
 
+import json
 import os
 import re
 import sys
@@ -134,6 +135,17 @@ def test_a_search_whose_preflight_failed_is_told_and_gives_its_name_to_the_next_
     assert "pre-flight" not in listed
     assert run("--space", "s.yaml")[0] == 0
     assert sorted(path.name for path in storage.iterdir()) == ["s", "s-2"]
+
+
+@pytest.mark.slow
+def test_a_search_that_its_time_budget_ends_has_status_0_and_says_how_to_go_on(run):
+    status, out, err = run("--space", "s.yaml", "--trials", "2000", "--time-budget", "6s")
+
+    assert (status, err) == (0, "")
+    assert re.search(r"^to go on: .+ resume s ", out, re.MULTILINE)
+    (listed,) = json.loads(run("list", "--json")[1])
+    assert listed["state"] == "interrupted"
+    assert 0 < listed["n_trials"] < 2000
 
 
 @pytest.mark.slow
