@@ -23,10 +23,12 @@ from tune.promotion.find_constants import find_constant, find_constants
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
 from tune.results.export import FIELDS, as_object
-from tune.space.dimensions import KINDS
+from tune.space.dimensions import KINDS, kind_of
+from tune.space.range_words import read_range, split_range
 from tune.space.settings import CHECKS, DURATIONS, SAMPLERS, SCHEDULERS, Settings, check_setting
 from tune.space.space import SCHEDULER_ARGS
 from tune.space.space_file import KEYS, read_space
+from tune.space.suggest_range import suggest_range
 
 MOST_LINES = 120
 """Of README: a screen and a half."""
@@ -49,6 +51,8 @@ NOT_YET_RUN: set[str] = set()
 """Keys that a space file may hold and a search cannot do yet: not advertised."""
 
 DEFAULTS = Settings()
+QUICKSTART = "docs/get-started/quickstart.md"
+SEARCHED = "output of: python run_search.py --space lr_bs.yaml"
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -270,6 +274,49 @@ def test_a_name_when_a_page_explains_it_then_it_leads_to_a_constant(row, tmp_pat
     program = find_program(tmp_path / "program.py")
     found = find_constant(name, program, find_constants(program), "here")
     assert line in (None, found.sites[0].span.line)
+
+
+HELD = {"LR": 1e-3, "EPS": 1e-8, "HIDDEN": 64, "DROPOUT": 0.2, "LAYERS": 3}
+
+
+@pytest.mark.parametrize("row", rows("a constant that is"), ids=lambda row: row[0])
+def test_a_range_on_the_command_line_when_a_page_names_its_kind_then_it_is_read_as_that(row):
+    (word,), (kind,) = quoted(row[1]), quoted(row[2])
+    written = split_range(word)
+    held = HELD[written.name]
+    assert kind_of(read_range(written, held, suggest_range(written.name, held).dimension)) == kind
+
+
+def test_the_epochs_of_decisions_are_those_at_which_trials_of_the_example_were_pruned():
+    (output,) = [block.text for block in BLOCKS if block.marker == SEARCHED and block.page == QUICKSTART]
+    *first, last = sorted({int(epochs) for epochs in re.findall(r"pruned +(\d+) epoch", output)})
+    told = f"pruned, after epochs {', '.join(map(str, first))} and {last} of 10"
+    assert told in PAGES["docs/concepts/decisions.md"]
+
+
+def test_the_quickstart_says_first_which_files_the_package_lacks():
+    start = PAGES[QUICKSTART].partition("\n## ")[0]
+    for name in ("lit/digits.py", "search_spaces/lr_bs.yaml", "run_search.py"):
+        assert f"`{name}`" in start
+        assert (ROOT / name).is_file()
+
+
+@pytest.mark.parametrize("page", ["README.md", QUICKSTART, "docs/how-to/machine.md", "docs/get-started/questions.md"])
+def test_a_page_about_systems_says_that_windows_is_not_supported(page):
+    assert re.search(r"Windows\W+is not supported", PAGES[page])
+
+
+ASKED = (
+    "CSV", "notebook", "W&B", "MLflow", "ranges on the command line", "undo", "disk is full", "EarlyStopping",
+    "import lightning as L", "fix a constant", "logarithmic", "tune.py", "test set", "How many trials", "Windows",
+    "pre-flight failed",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("topic", ASKED)
+def test_a_question_that_people_ask_has_an_answer(topic):
+    lines = PAGES["docs/get-started/questions.md"].splitlines()
+    assert [line for line in lines if line.startswith("| ") and topic in line.split(" | ")[0]] != []
 
 
 @pytest.mark.parametrize("text", blocks_marked("space"))

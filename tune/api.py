@@ -112,12 +112,15 @@ def search(
     """
     from tune.cluster.backend import open_backend
     from tune.experiment.lock import lock_experiment
+    from tune.experiment.preflight_failure import remove_untrained_search
     from tune.search.prepare import prepare_search
 
     read = _space_from_keys(keys) if space is None else _apply_keys(read_space(find_space(str(space))), keys)
     with open_backend(address, None if gpus is None else tuple(gpus), lambda line: None) as where:
         plan = prepare_search(read, where, _storage_folder(storage), name)
-        paths = claim_experiment(plan.storage, plan.name or plan.space.name, numbered=plan.name is None)
+        paths = claim_experiment(
+            plan.storage, plan.name or plan.space.name, numbered=plan.name is None, on_exists=remove_untrained_search
+        )
         with lock_experiment(paths):
             try:
                 _run_silently(plan, paths, on_trial)

@@ -8,7 +8,7 @@ import re
 import secrets
 import shlex
 import stat
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -254,10 +254,18 @@ def shell_word(path: Path) -> str:
     )
 
 
-def claim_experiment(storage: Path, name: str, *, numbered: bool, taken: Container[str] = ()) -> ExperimentPaths:
+def claim_experiment(
+    storage: Path,
+    name: str,
+    *,
+    numbered: bool,
+    taken: Container[str] = (),
+    on_exists: Callable[[ExperimentPaths], object] = lambda paths: None,
+) -> ExperimentPaths:
     """Make a new experiment's folder, and never take one that exists: ``lr_bs``, ``lr_bs-2``, ``lr_bs-3``...
 
     Names that are ``taken`` at the storage's URL count too. What no file system takes everywhere becomes ``_``.
+    ``on_exists`` is called with an experiment that has the name, and may remove it.
     Raises ExperimentError when the name is taken and ``numbered`` is False, or when the folder cannot be made.
     """
     name = ILLEGAL.sub("_", name).lstrip(".") or "search"
@@ -266,6 +274,8 @@ def claim_experiment(storage: Path, name: str, *, numbered: bool, taken: Contain
         try:
             if folder.name in taken:
                 raise FileExistsError
+            if folder.exists():
+                on_exists(ExperimentPaths(folder))
             folder.mkdir(parents=True)
         except FileExistsError as error:
             if not numbered:

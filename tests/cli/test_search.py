@@ -1,5 +1,6 @@
 """A search from its command line to its last line, on the one Ray of the test session."""
 
+import json
 import os
 import re
 import sys
@@ -110,6 +111,41 @@ def test_a_program_that_raises_in_its_constructor_ends_the_search(run, project, 
         f"  raise OSError('no disk')\n  The whole traceback: {error}\n"
     )
     assert error.read_text().endswith("OSError: no disk\n")
+
+
+def test_a_search_whose_preflight_failed_is_told_and_gives_its_name_to_the_next_one(run, project, storage):
+    edit(project / "scripted.py", "super().__init__()\n", "super().__init__()\n        raise OSError('no disk')\n")
+    assert run("--space", "s.yaml")[0] == 1
+    failed = "the pre-flight failed: OSError: no disk (scripted.py:21)"
+    mend = "Mend the program and search again. `resume` runs the copy of the program that failed."
+
+    _, listed, _ = run("list")
+    _, shown, _ = run("results", "s")
+    assert re.search(r"^s +pre-flight failed +0 of 2 ", listed, re.MULTILINE)
+    assert listed.endswith(f"s: {failed}\n  {mend}\n")
+    assert f"\n{failed}\n{mend}\n" in shown
+
+    edit(project / "scripted.py", "        raise OSError('no disk')\n", "")
+    status, out, err = run("--space", "s.yaml")
+    assert (status, err) == (0, "")
+    assert f"the earlier s trained nothing, and was removed: {failed}\n" in out
+    assert [path.name for path in storage.iterdir()] == ["s"]
+    _, listed, _ = run("list")
+    assert re.search(r"^s +finished +2 of 2 ", listed, re.MULTILINE)
+    assert "pre-flight" not in listed
+    assert run("--space", "s.yaml")[0] == 0
+    assert sorted(path.name for path in storage.iterdir()) == ["s", "s-2"]
+
+
+@pytest.mark.slow
+def test_a_search_that_its_time_budget_ends_has_status_0_and_says_how_to_go_on(run):
+    status, out, err = run("--space", "s.yaml", "--trials", "2000", "--time-budget", "6s")
+
+    assert (status, err) == (0, "")
+    assert re.search(r"^to go on: .+ resume s ", out, re.MULTILINE)
+    (listed,) = json.loads(run("list", "--json")[1])
+    assert listed["state"] == "interrupted"
+    assert 0 < listed["n_trials"] < 2000
 
 
 @pytest.mark.slow

@@ -64,19 +64,24 @@ def dashboard_of(paths: ExperimentPaths) -> str | None:
 
 def has_never_begun(paths: ExperimentPaths) -> bool:
     """Tell whether a search was ended before its ledger was there: its folder holds what was to run, and no trial."""
+    return has_no_trial(paths) and _is_free(paths)
+
+
+def has_no_trial(paths: ExperimentPaths) -> bool:
+    """Tell whether a folder holds what a search was to run, and no trial; a search may begin there now."""
     if url_of(paths.folder) is not None:  # what lies at the URL may be more than this copy of it
         return False
     begun = paths.journal.exists() and paths.journal.stat().st_size > 0
     trained = any(paths.folder.glob("*/trial.json")) or any(paths.retrain_folder.glob("*/trial.json"))
     there = paths.lock.is_file() and paths.space.is_file() and not begun and not trained
-    return there and not any(_is_users(path, paths) for path in paths.folder.iterdir()) and _is_free(paths)
+    return there and all(is_written_by_search(path, paths) for path in paths.folder.iterdir())
 
 
-def _is_users(path: Path, paths: ExperimentPaths) -> bool:
-    """Return whether a file in an experiment's folder is none that a search writes before its first trial."""
+def is_written_by_search(path: Path, paths: ExperimentPaths) -> bool:
+    """Return whether a file in an experiment's folder is one that a search writes before its first trial."""
     ours = (paths.lock, paths.space, paths.journal, paths.source, paths.environment_file, paths.disk_reserve)
     names = ("driver.log", *(each.name for each in ours))
-    return not path.name.startswith((*names, *(f".{name}." for name in names)))  # a file that was being written, too
+    return path.name.startswith((*names, *(f".{name}." for name in names)))  # a file that was being written, too
 
 
 def _is_free(paths: ExperimentPaths) -> bool:

@@ -14,12 +14,13 @@ from typing import Literal
 
 from tune.errors import ExperimentError, PromotuneError, suggest_name
 from tune.experiment.open import StoredExperiment, open_experiment
+from tune.experiment.preflight_failure import MEND, describe_preflight_failure, find_preflight_failure
 from tune.experiment.records import read_record, read_request
 from tune.paths import ExperimentPaths, VersionPaths, display_path
 from tune.storage.download import download_experiments
 from tune.storage.sync import delete_at_url
 
-State = Literal["running", "interrupted", "finished", "unreadable", "never began"]
+State = Literal["running", "interrupted", "finished", "unreadable", "never began", "pre-flight failed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ class ExperimentSummary:
     n_bytes: int
     """All files together; what links lead to is not counted."""
     error: str | None = None
-    """Why it cannot be read."""
+    """Why it cannot be read, or why its pre-flight failed."""
 
 
 def list_experiments(storage: Path) -> list[ExperimentPaths]:
@@ -65,9 +66,11 @@ def summarise_experiment(paths: ExperimentPaths, *, running: bool) -> Experiment
         return _summarise_empty(paths, "running" if running else "unreadable", str(error))
     ended = [trial for trial in experiment.trials if trial.state in ("complete", "pruned", "failed")]
     best, baseline = experiment.best, experiment.baseline
+    failure = None if running else find_preflight_failure(paths, experiment.trials)
+    state = "pre-flight failed" if failure is not None else _experiment_state(experiment, len(ended))
     return ExperimentSummary(
         name=paths.name,
-        state="running" if running else _experiment_state(experiment, len(ended)),
+        state="running" if running else state,
         n_trials=len(ended),
         n_wanted=experiment.space.settings.trials,
         n_failed=sum(trial.state == "failed" for trial in ended),
@@ -76,6 +79,7 @@ def summarise_experiment(paths: ExperimentPaths, *, running: bool) -> Experiment
         baseline=None if baseline is None else baseline.final_score,
         changed=_modified_time(paths),
         n_bytes=sum(_file_sizes(paths.folder)),
+        error=None if failure is None else f"{paths.name}: {describe_preflight_failure(failure)}\n  {MEND}",
     )
 
 

@@ -19,7 +19,9 @@ from tune.cli.terminal.summary import (
     warn_of_doubts,
 )
 from tune.cli.terminal.trials_table import SCORE, show_trials, sorted_trials
+from tune.experiment.lock import is_locked
 from tune.experiment.open import StoredExperiment, open_experiment
+from tune.experiment.preflight_failure import MEND, describe_preflight_failure, find_preflight_failure
 from tune.experiment.trial_result import TrialResult
 from tune.paths import display_path
 from tune.results.failures import group_failures
@@ -78,6 +80,8 @@ def _show_experiment(screen: Screen, experiment: StoredExperiment, trials: Seque
     screen.print_line(f"{experiment.paths.name}: {space.goal}", style="bold")
     if (failure := baseline_failure(experiment.trials)) is not None:
         screen.print_line(failure, style="red")
+    if not is_locked(experiment.paths):
+        _show_preflight_failure(screen, experiment)
     screen.print_line(_describe_counts(experiment))
     screen.print_line()
     show_trials(screen, trials, space)
@@ -91,6 +95,14 @@ def _show_experiment(screen: Screen, experiment: StoredExperiment, trials: Seque
     show_failures(screen, group_failures(experiment.trials, space, experiment.paths))
     show_hints(screen, find_hints(experiment.trials, space, experiment.paths.cli_argument))
     screen.print_line(f"everything is in {display_path(experiment.paths.folder)}")
+
+
+def _show_preflight_failure(screen: Screen, experiment: StoredExperiment) -> None:
+    """Show why nothing trained, and what to do."""
+    failure = find_preflight_failure(experiment.paths, experiment.trials)
+    if failure is not None:
+        screen.print_line(describe_preflight_failure(failure), style="red")
+        screen.print_line(MEND)
 
 
 def _show_side_by_side(screen: Screen, experiments: Sequence[StoredExperiment]) -> None:

@@ -32,7 +32,8 @@ from tune.errors import (
     UnsharedError,
     UserError,
 )
-from tune.experiment.lock import has_never_begun, lock_experiment
+from tune.experiment.lock import lock_experiment
+from tune.experiment.preflight_failure import remove_untrained_search
 from tune.invocation import this_command, typed_command
 from tune.paths import ExperimentPaths, claim_experiment, display_path, shell_word
 from tune.promotion.program_checks import DataLoaderWorkers, core_shortage_warnings, most_workers, program_warnings
@@ -155,10 +156,7 @@ def run_plan(
             screen.print_line(f"nothing was run; to keep these ranges in a file: {drafted.keep}")
             return 0
     known = None if given.known is None else _load_prior_trials(given.known, plan, screen)
-    name, taken = plan.name or plan.space.name, list_remote_experiments(plan.storage)
-    if has_never_begun(ExperimentPaths(plan.storage / name)):  # the name is free again
-        erase_experiment(plan.storage / name)
-    paths = claim_experiment(plan.storage, name, numbered=plan.name is None, taken=taken)
+    paths = _claim_folder(plan, screen)
     with lock_experiment(paths, screen.print_result):
         try:
             report = ReportAtEnd(screen, paths, wanted=not (given.no_report or given.fast_dev_run))
@@ -168,6 +166,23 @@ def run_plan(
         if drafted is not None and paths.space.is_file():
             screen.print_line(f"to keep these ranges in a file: {drafted.keep}")
         return status
+
+
+def _claim_folder(plan: SearchPlan, screen: Screen) -> ExperimentPaths:
+    """Make the experiment's folder; one of the same name of which nothing trained is removed, and a line says so."""
+
+    def remove_untrained(there: ExperimentPaths) -> None:
+        if (why := remove_untrained_search(there)) is not None:
+            screen.print_line(f"the earlier {there.name} trained nothing, and was removed: {why}", style="yellow")
+            screen.print_line()
+
+    return claim_experiment(
+        plan.storage,
+        plan.name or plan.space.name,
+        numbered=plan.name is None,
+        taken=list_remote_experiments(plan.storage),
+        on_exists=remove_untrained,
+    )
 
 
 def _load_prior_trials(experiment: str, plan: SearchPlan, screen: Screen) -> "PriorTrials":
