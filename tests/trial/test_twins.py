@@ -66,7 +66,7 @@ def check_interrupted(whole, trial, n_attempts):
     assert trial.reports == whole.reports
     difference = compare_curves(read_curves(whole.files.folder), read_curves(trial.files.folder))
     assert (difference.other, difference.missing, difference.added) == ({}, [], [])
-    for name in ("last", "best"):
+    for name in ("last_checkpoint", "best_checkpoint"):
         assert_same_weights(getattr(whole.files, name), getattr(trial.files, name))
 
 
