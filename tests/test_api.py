@@ -13,7 +13,7 @@ import tune
 from tests.ledgers import write_experiment
 from tests.projects import write_program
 from tune import Experiment
-from tune.errors import ExperimentError, OptionError, SpaceError
+from tune.errors import ConstantError, ExperimentError, OptionError, SpaceError
 
 ROOT = Path(__file__).parents[1]
 
@@ -107,6 +107,17 @@ def test_a_key_that_is_no_setting_is_told(tmp_path, storage):
         tune.search(tmp_path / "s.yaml", trails=3)
 
     assert str(caught.value) == "search(): 'trails' is not a setting of a space file\n  Did you mean 'trials'?"
+
+
+def test_a_wrong_constant_is_told_as_one_of_the_call_for_no_file_holds_it(tmp_path, storage):
+    program = write_program(tmp_path, "scripted")
+    varied = {"LRR": {"loguniform": [1e-4, 1e-1]}}
+
+    with pytest.raises(ConstantError) as caught:
+        tune.search(system=str(program), metric="Score/Val", mode="max", storage=storage, constants=varied)
+
+    assert str(caught.value).startswith("search(): 'LRR' is not a constant of scripted.py\n  Did you mean 'LR' (")
+    assert not storage.exists()
 
 
 def test_gpus_cannot_be_chosen_where_ray_runs_already(monkeypatch, tmp_path, storage):

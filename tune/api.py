@@ -182,4 +182,4 @@ def _space_from_keys(keys: dict[str, Any]) -> Space:
             space = read_space(path)
         except SpaceError as error:
             raise SpaceError(PLACE, error.what, error.hint) from error
-    return replace(space, path=Path.cwd() / f"{space.program.stem}.yaml", lines={})
+    return replace(space, path=Path.cwd() / f"{space.program.stem}.yaml", lines={}, origin=PLACE)
