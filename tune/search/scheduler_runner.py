@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from tune.search.schedulers.pbt import PbtExploit
 from tune.search.schedulers.scheduler import SchedulerDecision, SchedulerMove, TrialScheduler
-from tune.search.study.journal import StartupMeasured, Event, TrialEnded, TrialOpened, TrialReported, TrialSealed
+from tune.search.study.journal import Event, StartupMeasured, TrialEnded, TrialOpened, TrialReported, TrialSealed
 from tune.search.study.study import SearchStudy
 from tune.search.study.version_folders import VersionFolders
 from tune.trial.reporting import EpochReport
