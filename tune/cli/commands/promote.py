@@ -285,6 +285,7 @@ def find_metric_of(given: argparse.Namespace, wish: PromoteRequest, screen: Scre
 
 def _run_for_metric(wish: PromoteRequest) -> Metric:
     """Run the program for a batch or two, and choose among what it logs. Here torch and Ray are imported."""
+    from tune.cluster.process_server import ray_temp_folder
     from tune.experiment.records import read_record
     from tune.search.run import KEPT_NOTHING, run_search
     from tune.search.spec import Search
@@ -302,7 +303,10 @@ def _run_for_metric(wish: PromoteRequest) -> Metric:
         settings=settings,
         lines={},
     )
-    with tempfile.TemporaryDirectory(prefix="promotune-", ignore_cleanup_errors=True) as folder:
+    with (
+        ray_temp_folder() as scratch,  # it is removed even where this process is killed
+        tempfile.TemporaryDirectory(prefix="run-", dir=scratch, ignore_cleanup_errors=True) as folder,
+    ):
         search = Search(
             space=space,
             program=wish.program,
