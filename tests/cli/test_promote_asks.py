@@ -61,15 +61,8 @@ def test_promote_when_the_program_fails_then_its_traceback_is_told_and_no_folder
 
 @pytest.mark.slow
 def test_promote_when_it_is_killed_while_the_program_runs_then_no_folder_is_left(tmp_path):
-    path = write_program(tmp_path / "project", "scripted")
-    text = path.read_text().replace('"Score/Val"', '"/".join(("Score", "Val"))')
-    text = text.replace('"Loss/Val"', '"/".join(("Loss", "Val"))')
-    path.write_text(
-        text.replace("super().__init__()\n", "super().__init__()\n        import time; time.sleep(60)\n", 1)
-    )
-    with tempfile.TemporaryDirectory(
-        prefix="s-", dir="/tmp", ignore_cleanup_errors=True
-    ) as place:  # short, for sockets
+    path = write_program_of_no_metric(tmp_path / "project", "import time; time.sleep(60)")
+    with tempfile.TemporaryDirectory(prefix="s-", dir="/tmp", ignore_cleanup_errors=True) as place:  # for sockets
         environment = {**os.environ, "TMPDIR": place}
         words = [sys.executable, ROOT / "run_search.py", "promote", "scripted.py", "LR"]
         process = subprocess.Popen(words, cwd=path.parent, env=environment, start_new_session=True)
