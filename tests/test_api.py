@@ -13,7 +13,7 @@ import tune
 from tests.ledgers import write_experiment
 from tests.projects import write_program
 from tune import Experiment
-from tune.errors import ExperimentError, OptionError, SpaceError
+from tune.errors import ConstantError, ExperimentError, OptionError, SpaceError
 
 ROOT = Path(__file__).parents[1]
 
@@ -109,6 +109,17 @@ def test_a_key_that_is_no_setting_is_told(tmp_path, storage):
     assert str(caught.value) == "search(): 'trails' is not a setting of a space file\n  Did you mean 'trials'?"
 
 
+def test_a_wrong_constant_is_told_as_one_of_the_call_for_no_file_holds_it(tmp_path, storage):
+    program = write_program(tmp_path, "scripted")
+    varied = {"LRR": {"loguniform": [1e-4, 1e-1]}}
+
+    with pytest.raises(ConstantError) as caught:
+        tune.search(system=str(program), metric="Score/Val", mode="max", storage=storage, constants=varied)
+
+    assert str(caught.value).startswith("search(): 'LRR' is not a constant of scripted.py\n  Did you mean 'LR' (")
+    assert not storage.exists()
+
+
 def test_gpus_cannot_be_chosen_where_ray_runs_already(monkeypatch, tmp_path, storage):
     monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(is_initialized=lambda: True))
     (tmp_path / "p.py").touch()
@@ -146,3 +157,52 @@ def test_a_search_is_run_from_keywords_and_gives_its_experiment(tmp_path, storag
     assert [found.load(trial.number).net[0].out_features for trial in found.trials] == [
         trial.values["HIDDEN"] for trial in found.trials
     ]
+
+
+SEARCHES = """
+import sys
+import tune
+
+def tell(outcome):
+    print("ended", outcome.number)
+    sys.stderr.write("to the errors\\n")
+    {then}
+
+print("begun")
+try:
+    tune.search(
+        system="scripted.py", metric="Score/Val", mode="max", constants={{"LR": {{"loguniform": [1e-4, 1e-1]}}}},
+        trials={trials}, concurrency=1, storage="storage", name="s", trainer={{"max_epochs": 2}}, on_trial=tell,
+    )
+except ZeroDivisionError as error:
+    print("raised", error)
+print("over")
+"""
+
+
+def run_searching_program(project, then="pass", trials=1):
+    """Run a program that searches, in a process of its own, whose output is a pipe: what it printed, and its errors."""
+    write_program(project, "scripted")
+    (project / "searches.py").write_text(SEARCHES.format(then=then, trials=trials))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "searches.py"], cwd=project, env=environment, capture_output=True, text=True, check=False
+    )
+    return done.stdout, done.stderr
+
+
+def test_what_on_trial_prints_goes_where_the_program_prints(tmp_path):
+    out, err = run_searching_program(tmp_path)
+
+    assert (out, err) == ("begun\nended 0\nover\n", "to the errors\n")
+    assert "ended" not in (tmp_path / "storage" / "s" / "driver.log").read_text()
+
+
+def test_an_exception_of_on_trial_ends_the_search_and_is_raised_behind_it(tmp_path):
+    out, err = run_searching_program(tmp_path, then="1 / 0", trials=20)
+
+    assert (out, err) == ("begun\nended 0\nraised division by zero\nover\n", "to the errors\n")
+    found = Experiment("s", storage=tmp_path / "storage")
+    assert [trial.state for trial in found.trials][:1] == ["complete"]
+    assert len(found.trials) <= 2
+    assert found.doubts == ()

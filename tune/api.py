@@ -109,6 +109,7 @@ def search(
     ``address`` is that of a Ray cluster to join: ``auto``, ``HOST:6379``, ``ray://HOST:10001``.
 
     Raises UserError where a search cannot begin, as the command line tells it, and SearchError where it cannot go on.
+    An exception of ``on_trial`` ends the search: the running epochs end first, and then it is raised.
     """
     from tune.cluster.backend import open_backend
     from tune.experiment.lock import lock_experiment
@@ -121,24 +122,54 @@ def search(
         paths = claim_experiment(
             plan.storage, plan.name or plan.space.name, numbered=plan.name is None, on_exists=remove_untrained_search
         )
+        callback = _TrialCallback(on_trial)
         with lock_experiment(paths):
             try:
-                _run_silently(plan, paths, on_trial)
+                _run_silently(plan, paths, callback)
             except (UserError, StartError):
                 shutil.rmtree(paths.folder)
                 raise
+    if callback.error is not None:
+        raise callback.error
     return Experiment(paths.folder)
 
 
-def _run_silently(plan: "SearchPlan", paths: ExperimentPaths, on_trial: Callable[[TrialResult], None]) -> None:
+class _TrialCallback:
+    """Calls the user's function with the user's output. Ray would swallow an exception, so it is kept."""
+
+    def __init__(self, on_trial: Callable[[TrialResult], None]) -> None:
+        self._on_trial = on_trial
+        self._streams = sys.stdout, sys.stderr
+        self.error: BaseException | None = None
+        """What the function raised; it is not called again."""
+        for stream in self._streams:  # what the user printed before the search would go to its log
+            with contextlib.suppress(AttributeError, OSError, ValueError):
+                stream.flush()
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the function raised an exception."""
+        return self.error is not None
+
+    def call_on_trial(self, outcome: TrialResult) -> None:
+        """Call the function, unless it has failed before."""
+        from tune.trial.process.output import restore_output
+
+        if self.has_failed:
+            return
+        output, errors = self._streams
+        try:
+            with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors), restore_output():
+                self._on_trial(outcome)
+        except KeyboardInterrupt:  # a second Ctrl-C
+            raise
+        except BaseException as error:
+            self.error = error
+
+
+def _run_silently(plan: "SearchPlan", paths: ExperimentPaths, callback: _TrialCallback) -> None:
     from tune.search.run import run_search
     from tune.search.spec import DRIVER_LOG, Search
-
-    out, err = sys.stdout, sys.stderr
-
-    def call_on_trial(outcome: TrialResult) -> None:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            on_trial(outcome)
 
     # a notebook's streams are not the process's, which the search redirects: what Ray prints would stand in the cell
     with (
@@ -154,7 +185,8 @@ def _run_silently(plan: "SearchPlan", paths: ExperimentPaths, on_trial: Callable
                 resources=plan.resources,
                 paths=paths,
                 on_start=lambda: None,
-                on_end=call_on_trial,
+                on_end=callback.call_on_trial,
+                is_end_wanted=lambda: callback.has_failed,
             )
         )
 
@@ -185,4 +217,4 @@ def _space_from_keys(keys: dict[str, Any]) -> Space:
             space = read_space(path)
         except SpaceError as error:
             raise SpaceError(PLACE, error.what, error.hint) from error
-    return replace(space, path=Path.cwd() / f"{space.program.stem}.yaml", lines={})
+    return replace(space, path=Path.cwd() / f"{space.program.stem}.yaml", lines={}, origin=PLACE)

@@ -1,10 +1,19 @@
 """Where the source does not tell what is logged, ``promote`` asks a batch or two, on the Ray of the test session."""
 
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from tests.projects import write_program
+from tests.search.test_kill import wait_for
 from tune.cli import main
 from tune.space.space_file import read_space
+
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.usefixtures("ray")
 
@@ -25,3 +34,39 @@ def test_promote_when_the_tags_are_made_in_a_loop_then_a_batch_tells_them(tmp_pa
     space = read_space(path.parent / "lr.yaml")
     assert (space.metric, space.mode) == ("validate_score", "max")
     assert "logged in a run of a batch or two; also logged: Loss/Train, Loss/Val, Score/Train" in space.path.read_text()
+
+
+def write_program_of_no_metric(folder, line):
+    """Return a program whose source does not tell what it logs, with a line at the end of its constructor."""
+    path = write_program(folder, "scripted")
+    text = path.read_text()
+    for name in ("Score", "Loss"):
+        text = text.replace(f'"{name}/Val"', f'"/".join(("{name}", "Val"))')
+    path.write_text(text.replace("super().__init__()\n", f"super().__init__()\n        {line}\n", 1))
+    return path
+
+
+def test_promote_when_the_program_fails_then_its_traceback_is_told_and_no_folder_is_left(tmp_path, monkeypatch, capfd):
+    path = write_program_of_no_metric(tmp_path / "project", "raise OSError('no disk')")
+    monkeypatch.chdir(path.parent)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    assert main(["promote", "scripted.py", "LR"]) == 1
+    err = capfd.readouterr().err
+    assert err.startswith("scripted.py:21: the baseline failed in the pre-flight: OSError: no disk\n")
+    assert "\n  The traceback ends:\n" in err
+    assert err.endswith("\n    OSError: no disk\n")
+    assert list(tmp_path.glob("promotune*")) == []
+
+
+@pytest.mark.slow
+def test_promote_when_it_is_killed_while_the_program_runs_then_no_folder_is_left(tmp_path):
+    path = write_program_of_no_metric(tmp_path / "project", "import time; time.sleep(60)")
+    with tempfile.TemporaryDirectory(prefix="s-", dir="/tmp", ignore_cleanup_errors=True) as place:  # for sockets
+        environment = {**os.environ, "TMPDIR": place}
+        words = [sys.executable, ROOT / "run_search.py", "promote", "scripted.py", "LR"]
+        process = subprocess.Popen(words, cwd=path.parent, env=environment, start_new_session=True)
+        wait_for(lambda: list(Path(place).glob("**/000,baseline/trial.json")), 60)
+        process.kill()
+        process.wait()
+        wait_for(lambda: not list(Path(place).glob("promotune*")), 30)

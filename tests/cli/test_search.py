@@ -91,6 +91,33 @@ def test_a_fast_dev_run_leaves_nothing(run, storage):
     assert list(storage.iterdir()) == []
 
 
+def test_a_fast_dev_run_of_a_program_that_raises_tells_its_traceback_and_leaves_nothing(run, project, storage):
+    edit(project / "scripted.py", "super().__init__()\n", "super().__init__()\n        raise OSError('no disk')\n")
+    status, _, err = run("--space", "s.yaml", "--fast-dev-run")
+
+    assert status == 1
+    assert err.startswith(
+        "scripted.py:21: the baseline failed in the pre-flight: OSError: no disk\n"
+        "  raise OSError('no disk')\n  The traceback ends:\n"
+    )
+    assert err.endswith("\n    OSError: no disk\n")
+    assert str(storage) not in err
+    assert list(storage.iterdir()) == []
+
+
+def test_a_fast_dev_run_whose_process_dies_tells_what_it_printed_last_and_leaves_nothing(run, project, storage):
+    dies = "super().__init__()\n        import os; print('so far', flush=True); os.kill(os.getpid(), 9)\n"
+    edit(project / "scripted.py", "super().__init__()\n", dies)
+    status, _, err = run("--space", "s.yaml", "--fast-dev-run")
+
+    assert status == 1
+    assert err.startswith("the worker died in the pre-flight: ")
+    assert "\n  The program said last:\n" in err
+    assert "\n    so far\n" in err
+    assert str(storage) not in err
+    assert list(storage.iterdir()) == []
+
+
 def test_a_metric_that_is_never_logged_leaves_nothing(run, project, storage):
     edit(project / "s.yaml", "Score/Val", "Accuracy")
     status, _, err = run("--space", "s.yaml")

@@ -71,6 +71,20 @@ def heavy(folder):
     return program
 
 
+def filling(folder, disk):
+    """Return a program that fills a disk before it trains."""
+    program = write_program(folder, "paced")
+    text = program.read_text()
+    fills = f"import tests.search.test_full_disk as t, pathlib; t.fill(pathlib.Path({str(disk)!r}))"
+    program.write_text(
+        text.replace(
+            "    def validation_step",
+            f"    def on_fit_start(self):\n        exec({fills!r})\n\n    def validation_step",
+        )
+    )
+    return program
+
+
 def check_undamaged(paths):
     """Every file of the experiment is whole, and nothing that was written aside is left."""
     assert all(json.loads(line) for line in paths.journal.read_bytes().split(b"\n")[:-1])
@@ -128,18 +142,24 @@ def test_a_disk_that_others_fill_between_two_trials_pauses_the_search_until_ther
 
 @pytest.mark.slow
 def test_a_disk_that_is_full_in_the_preflight_pauses_the_search(search, small_disk):
-    program = write_program(small_disk.parent / "project", "paced")
-    text = program.read_text()
-    fills = f"import tests.search.test_full_disk as t, pathlib; t.fill(pathlib.Path({str(small_disk)!r}))"
-    program.write_text(
-        text.replace(
-            "    def validation_step",
-            f"    def on_fit_start(self):\n        exec({fills!r})\n\n    def validation_step",
-        )
-    )
+    program = filling(small_disk.parent / "project", small_disk)
     searched = search(program, SPACE)
 
     check_paused(searched)
+
+
+@pytest.mark.slow
+def test_a_fast_dev_run_that_finds_the_disk_full_says_so_and_leaves_nothing(small_disk):
+    folder = small_disk.parent
+    filling(folder / "project", small_disk).with_name("s.yaml").write_text(f"system: paced.py\n{SPACE}")
+
+    ran = Driver(folder, "--space", "s.yaml", "--fast-dev-run")
+    assert ran.process.wait() == 1
+    *_, what, hint = ran.told.splitlines()
+    assert what.startswith(f"{small_disk / 's'}: no room is left on its disk: ")
+    assert hint == "  Nothing is kept. Once this is mended, run the command again."
+    assert "trains and validates" not in ran.told
+    assert [entry.name for entry in small_disk.iterdir()] == ["filler"]
 
 
 @pytest.mark.slow

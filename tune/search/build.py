@@ -49,6 +49,7 @@ def build_controller(search: Search, ledger: SearchStudy, job: Job) -> SearchCon
         max_failures=settings.max_failures,
         give_up_after=settings.give_up_after,
         rehearsal=search.rehearsal,
+        is_end_wanted=search.is_end_wanted,
     )
     modes = [each.mode for each in search.space.objectives]
     elsewhere = url_of(search.paths.folder) is not None

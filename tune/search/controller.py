@@ -46,6 +46,9 @@ class SearchLimits:
     slots: Callable[[], int] | None = None
     """Returns how many trials are to run now, on a cluster that grows; None: always as many."""
 
+    is_end_wanted: Callable[[], bool] = lambda: False
+    """Tells whether the caller wants the search to end."""
+
     @property
     def at_a_time(self) -> int:
         """How many trials are to run now."""
@@ -173,7 +176,8 @@ class SearchController:
     @property
     def is_interrupted(self) -> bool:
         """Whether running trials end after their epoch."""
-        return self._ending.is_set() or self.final_failure is not None or self.full is not None or self._budget.is_spent
+        is_ended = self._ending.is_set() or self._limits.is_end_wanted()
+        return is_ended or self.final_failure is not None or self.full is not None or self._budget.is_spent
 
     @property
     def is_aborted(self) -> bool:

@@ -4,10 +4,12 @@ What needs Optuna and Ray Tune is in ``build.py`` and ``ray_tune.py``: both are 
 """
 
 import contextlib
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tune.cluster.local_cluster import local_cluster
@@ -42,6 +44,10 @@ from tune.trial.process.watched import find_crash_places
 if TYPE_CHECKING:
     from tune.search.controller import SearchController
     from tune.search.study.study import SearchStudy
+
+
+KEPT_NOTHING = "Nothing is kept. Once this is mended, run the command again."
+"""What to do where a search that runs the pre-flight alone could not go on."""
 
 
 def run_search(search: Search) -> SearchResult:
@@ -125,6 +131,10 @@ def end_without_ray(search: Search, how: str) -> None:
     from tune.cluster.ray_health import end_process
 
     paths = search.paths
+    if search.rehearsal:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(paths.folder)
+        end_process(RayLostError(None, how, KEPT_NOTHING))
     if search.command is not None and paths.journal.is_file():
         output, errors = user_streams()
         words = [sys.executable, *sys.argv[:1], "results", str(paths.folder)]
@@ -196,26 +206,36 @@ def _give_up_error(conductor: "SearchController", search: Search) -> SearchError
     return SearchError(None, what, f"The last one's log: {log}. `resume` goes on, `--give-up-after` allows more.")
 
 
+LAST_LINES = 20
+LAST_BYTES = 2**16
+"""Of a file that an error quotes, at most."""
+
+
+def _tell_file(search: Search, names: str, quotes: str, file: Path) -> str:
+    """Return what ``names`` a file for more; what ``quotes`` its end, where the search keeps no files."""
+    if not search.rehearsal:
+        return f"{names} {display_path(file)}"
+    try:
+        with file.open("rb") as opened:
+            opened.seek(max(0, file.stat().st_size - LAST_BYTES))
+            text = opened.read().decode(errors="replace")
+    except OSError:
+        return ""
+    lines = [line for line in text.splitlines() if line.strip()][-LAST_LINES:]
+    return "\n    ".join([quotes, *lines]) if lines else ""
+
+
 def _preflight_error(record: TrialRecord | None, search: Search, death: str | None) -> PromotuneError:
     failure = record.failure if record else None
     if record is None or failure is None:
         log = search.paths.folder / DRIVER_LOG
-        hint = f"More may be said in {display_path(log)}"
+        hint = _tell_file(search, "More may be said in", "The driver's log ends:", log)
         if death is not None and death.startswith(NO_PROCESS):
             places = find_crash_places(log) if has_written_stack(death.rpartition(": ")[2]) else []
             return PreflightError(f"{display_path(places[0][0])}:{places[0][1]}" if places else None, death, hint)
         how = f": {death}" if death else ""
         return PreflightError(None, f"{WORKER_DIED} before the pre-flight{how}", hint)
     version = search.paths.version(record.version)
-    if failure.ours and failure.kind == WORKER_DIED:
-        how = f": {failure.message}" if failure.message else ""
-        what = f"{WORKER_DIED} in the pre-flight{how}"
-        hint = f"{failure.hint}\n  " if failure.hint else ""
-        return PreflightError(failure.place, what, f"{hint}All that the program said: {display_path(version.log)}")
-    if failure.ours and failure.kind == HUNG:
-        hint = f"{failure.hint}\n  " if failure.hint else ""
-        said = f"{hint}All that the program said: {display_path(version.log)}"
-        return PreflightError(None, f"the pre-flight hung: {failure.message}", said)
     if failure.ours and failure.kind in (MetricError.__name__, NEVER_LOGGED):
         return MetricError(search.space.place_of_entry("metric"), failure.message, failure.hint)
     for kind in (MutationError, UnreadOptionError):
@@ -224,7 +244,14 @@ def _preflight_error(record: TrialRecord | None, search: Search, death: str | No
             return kind(search.space.place_of_entry(f"constants.{name}"), what, failure.hint)
     if failure.ours and failure.kind == ProgramError.__name__:
         return ProgramError(None, failure.message, failure.hint)
-    code = "".join(f"{line}\n  " for line in (failure.code, failure.hint) if line)
+    if failure.ours and failure.kind in (WORKER_DIED, HUNG):
+        said = _tell_file(search, "All that the program said:", "The program said last:", version.log)
+        hint = "\n  ".join(line for line in (failure.hint, said) if line)
+        if failure.kind == HUNG:
+            return PreflightError(None, f"the pre-flight hung: {failure.message}", hint)
+        how = f": {failure.message}" if failure.message else ""
+        return PreflightError(failure.place, f"{WORKER_DIED} in the pre-flight{how}", hint)
+    traceback = _tell_file(search, "The whole traceback:", "The traceback ends:", version.error)
+    hint = "\n  ".join(line for line in (failure.code, failure.hint, traceback) if line)
     what = f"the baseline failed in the pre-flight: {failure.kind}: {failure.message}"
-    where = failure.place or search.program.name_of(search.program.path)
-    return PreflightError(where, what, f"{code}The whole traceback: {display_path(version.error)}")
+    return PreflightError(failure.place or search.program.name_of(search.program.path), what, hint)

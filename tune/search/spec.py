@@ -50,6 +50,8 @@ class Search:
     """Hears that Ray runs."""
     on_end: Callable[[TrialResult], None]
     """Hears of each trial that ended."""
+    is_end_wanted: Callable[[], bool] = lambda: False
+    """Tells whether the search is to end: no further trial starts, and the running ones end after their epoch."""
     on_dashboard: Callable[[str], None] = lambda address: None
     """Hears the address of Ray's dashboard once it is up, from another thread."""
     on_preflight: Callable[[CountedFits, int | None], None] = lambda counted, n_whole: None

@@ -142,6 +142,8 @@ class Space:
     """What must be true of every configuration but the baseline."""
     lines: dict[str, int]
     """The line of ``constants`` and ``constants.LR``, counted from 1."""
+    origin: str | None = None
+    """What an error calls the space where no file holds it: ``search()``. None: by its file."""
 
     @property
     def name(self) -> str:
@@ -176,8 +178,8 @@ class Space:
         return self.settings.repeats or self.settings.scheduler == "pbt"
 
     def place_of_entry(self, key: str) -> str:
-        """Return ``file:line`` of an entry such as ``constants.LR``, or the file where it has none."""
-        return file_and_line(self.path, self.lines.get(key))
+        """Return ``file:line`` of an entry such as ``constants.LR``, the file where it has none, or the origin."""
+        return self.origin or file_and_line(self.path, self.lines.get(key))
 
 
 def note_space(space: Space) -> dict[str, Any]:

@@ -5,7 +5,6 @@ import contextlib
 import os
 import re
 import shlex
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -286,8 +285,9 @@ def find_metric_of(given: argparse.Namespace, wish: PromoteRequest, screen: Scre
 
 def _run_for_metric(wish: PromoteRequest) -> Metric:
     """Run the program for a batch or two, and choose among what it logs. Here torch and Ray are imported."""
+    from tune.cluster.process_server import ray_temp_folder
     from tune.experiment.records import read_record
-    from tune.search.run import run_search
+    from tune.search.run import KEPT_NOTHING, run_search
     from tune.search.spec import Search
 
     check_folder(Path.cwd())
@@ -303,22 +303,25 @@ def _run_for_metric(wish: PromoteRequest) -> Metric:
         settings=settings,
         lines={},
     )
-    folder = Path(tempfile.mkdtemp(prefix="promotune-"))
-    search = Search(
-        space=space,
-        program=wish.program,
-        promoted=(),
-        resources=plan_resources(settings, None),
-        paths=ExperimentPaths(folder),
-        rehearsal=True,
-        on_start=lambda: None,
-        on_end=lambda _: None,
-    )
-    with contextlib.suppress(MetricError):  # as expected: the record holds what is logged
-        run_search(search)
-    records = (read_record(VersionPaths(version)) for version in folder.iterdir() if version.is_dir())
-    logged = [tag for record in records if record is not None for tag in record.logged]
-    shutil.rmtree(folder)  # where the program failed, the error names files in it
+    with (
+        ray_temp_folder() as scratch,  # it is removed even where this process is killed
+        tempfile.TemporaryDirectory(prefix="run-", dir=scratch, ignore_cleanup_errors=True) as folder,
+    ):
+        search = Search(
+            space=space,
+            program=wish.program,
+            promoted=(),
+            resources=plan_resources(settings, None),
+            paths=ExperimentPaths(Path(folder)),
+            rehearsal=True,
+            on_start=lambda: None,
+            on_end=lambda _: None,
+        )
+        with contextlib.suppress(MetricError):  # as expected: the record holds what is logged
+            if (fault := run_search(search).fault) is not None:
+                raise type(fault)(fault.where, fault.what, KEPT_NOTHING)
+        records = (read_record(VersionPaths(version)) for version in Path(folder).iterdir() if version.is_dir())
+        logged = [tag for record in records if record is not None for tag in record.logged]
     parts = [[tag for tag in logged if re.search(part, tag, re.IGNORECASE)] for part in ("val|dev", "test")]
     if not logged:
         raise MetricError(None, "the program logs nothing that could be searched by", "Log a metric with self.log.")

@@ -1,6 +1,7 @@
 """The search itself: ``promotune --space FILE``."""
 
 import argparse
+import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -219,7 +220,7 @@ def _search_space(
     ) as onlooker:
         if not rehearsal:
             show_tensorboard(screen, plan.storage)
-        from tune.search.run import run_search
+        from tune.search.run import KEPT_NOTHING, run_search
         from tune.search.spec import Search
 
         search = Search(
@@ -243,15 +244,16 @@ def _search_space(
         )
         try:
             finished = run_search(search)
-        except (UserError, StartError, NoRoomError):  # nothing was trained
-            erase_experiment(paths.folder)
-            raise
-        except KeyboardInterrupt:
-            if rehearsal:
-                erase_experiment(paths.folder)
+        except BaseException as error:
+            if rehearsal or isinstance(error, UserError | StartError | NoRoomError):  # nothing was trained
+                with contextlib.suppress(FileNotFoundError):  # it may be why the search ended
+                    erase_experiment(paths.folder)
             raise
     if rehearsal:
-        erase_experiment(paths.folder)
+        with contextlib.suppress(FileNotFoundError):
+            erase_experiment(paths.folder)
+        if finished.fault is not None:
+            raise type(finished.fault)(finished.fault.where, finished.fault.what, KEPT_NOTHING)
         logged = finished.baseline.logged if finished.baseline is not None else []
         screen.print_result("the baseline trains and validates; it logs " + ", ".join(logged), style="green")
         return EXIT_INTERRUPTED if finished.interrupted_by_user else 0

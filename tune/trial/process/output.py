@@ -30,6 +30,24 @@ def redirect_output(path: Path) -> Iterator[None]:
         os.close(log)
 
 
+@contextlib.contextmanager
+def restore_output() -> Iterator[None]:
+    """Point standard output and error at the user's own meanwhile, where they are logged."""
+    if not _behind_log:
+        yield
+        return
+    logged = {descriptor: os.dup(descriptor) for descriptor in (STDOUT, STDERR)}
+    try:
+        for descriptor, copy in _behind_log[0].items():
+            os.dup2(copy, descriptor)
+        yield
+    finally:
+        _flush_streams()
+        for descriptor, copy in logged.items():
+            os.dup2(copy, descriptor)
+            os.close(copy)
+
+
 def user_streams() -> tuple[int, int]:
     """Return the descriptors of the user's standard output and error, be they logged or not."""
     kept = _behind_log[0] if _behind_log else {}

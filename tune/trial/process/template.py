@@ -200,7 +200,7 @@ def _become_next_template(server: socket.socket, message: Mapping[str, Any], pre
             with contextlib.suppress(Exception):  # the trial says what is wrong with the source
                 executor.compile_all()
         if message["warm"]:
-            _train_toy()
+            _train_toy(Path(file).parent)
     _serve_forks(server, PreparedJob(file=file, job=job, executor=executor, variables=variables), left_out)
 
 
@@ -220,11 +220,13 @@ def _import_package(name: str, origin: str | None) -> str | None:
     return None
 
 
-def _train_toy() -> None:
+def _train_toy(place: Path) -> None:
     """Train a small model once, so that what torch and Lightning make at first use is there in each trial's process.
 
     The first training of a process takes 80 ms longer than the second (two cores, torch 2.13). Where a GPU may be it is
     left out: the backward pass would start a thread for each, and Lightning's Trainer counts them.
+
+    Its files lie in ``place``, the server's folder, which is removed even where this process is killed meanwhile.
     """
     if _may_use_gpus():
         return
@@ -233,7 +235,7 @@ def _train_toy() -> None:
     logging.disable(logging.CRITICAL)
     environment = dict(os.environ)
     try:
-        with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="promotune-") as folder:
+        with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="toy-", dir=place) as folder:
             warnings.simplefilter("ignore")
             train_toy(Path(folder))
     except Exception as error:
