@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.experiments import Trial, write_experiment
+from tests.experiments import SPACE, Trial, write_experiment
 from tests.recorded import Recorded
 from tests.terminal import Terminal, python
 from tune.cli import main
@@ -140,6 +140,12 @@ def test_several_experiments_stand_side_by_side(experiment, show, tmp_path):
         ["DROPOUT", "0.1", "0.1"],
         ["OPTIMIZER", "sgd", "adam"],
     ]
+
+
+def test_one_trial_of_one_is_told_in_the_singular(tmp_path, show):
+    write_experiment(tmp_path, TRIALS[:1], SPACE.replace("trials: 20", "trials: 1"))
+    _, out, _ = show("exp")
+    assert lines_of(out)[1] == "1 of 1 trial: 1 complete"
 
 
 def test_json_is_strict_and_holds_both_experiments(experiment, show, tmp_path):

@@ -12,6 +12,7 @@ from tune.cli.terminal.summary import (
     INACTIVE,
     Screen,
     baseline_failure,
+    format_trial_count,
     format_value,
     show_failures,
     show_front,
@@ -111,7 +112,8 @@ def _show_side_by_side(screen: Screen, experiments: Sequence[StoredExperiment]) 
 def _describe_counts(experiment: StoredExperiment) -> str:
     counts = Counter(trial.state for trial in experiment.trials)
     states = ", ".join(f"{counts[state]} {state}" for state in STYLES if counts[state])
-    return f"{len(experiment.trials)} of {experiment.space.settings.trials} trials" + (f": {states}" if states else "")
+    wanted = format_trial_count(experiment.space.settings.trials)
+    return f"{len(experiment.trials)} of {wanted}" + (f": {states}" if states else "")
 
 
 def _describe_best(experiment: StoredExperiment) -> str:

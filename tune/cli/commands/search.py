@@ -14,6 +14,7 @@ from tune.cli.terminal.report_at_end import ReportAtEnd
 from tune.cli.terminal.summary import (
     Screen,
     baseline_failure,
+    format_trial_count,
     show_dashboard,
     show_end,
     show_failures,
@@ -177,15 +178,11 @@ def _load_prior_trials(experiment: str, plan: SearchPlan, screen: Screen) -> "Pr
     known = read_prior_trials(experiment, plan.storage, plan.space, plan.promoted)
     left_out = ", ".join(f"{count} {reason}" for reason, count in known.left_out.items())
     screen.print_line(
-        f"known from {known.experiment}: {_format_trial_count(len(known.trials))}"
+        f"known from {known.experiment}: {format_trial_count(len(known.trials))}"
         + (f"; left out: {left_out}" if left_out else "")
     )
     screen.print_line()
     return known
-
-
-def _format_trial_count(number: int) -> str:
-    return f"{number} trial{'s' if number != 1 else ''}"
 
 
 def _search_space(
@@ -248,7 +245,7 @@ def _describe_freed(freed: "FreedCheckpoints", keep: int | None) -> str:
     limit = "10% of the free disk was full" if keep is None else f"keep_checkpoints is {keep}"
     n_unit, unit = next((n_bytes, unit) for unit, n_bytes in UNITS.items() if freed.n_bytes >= n_bytes)
     size = f"{freed.n_bytes / max(n_unit, 1):.3g} {unit}"
-    return f"the checkpoints of {_format_trial_count(freed.n_trials)} were freed, {size}: {limit}"
+    return f"the checkpoints of {format_trial_count(freed.n_trials)} were freed, {size}: {limit}"
 
 
 def show_stopped(screen: Screen, paths: ExperimentPaths) -> int:
