@@ -1,0 +1,37 @@
+"""What fits into the lines of a terminal: the width of a table, and texts that are cut."""
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len, set_cell_size
+
+GAP = 3
+"""Cells between two columns."""
+DOTS = "..."
+LEAST = 8
+"""Cells that a text keeps."""
+END = 4
+"""Letters at the end of a name that is cut: ``-2`` tells an experiment from the one before."""
+
+
+def measure_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+    """Return the cells that a table takes in a line."""
+    return sum(max(map(cell_len, cells)) + GAP for cells in zip(columns, *rows, strict=True)) - GAP
+
+
+def cut_end(text: str, room: int) -> str:
+    """Return a text without its end where the text is longer than the room."""
+    room = max(LEAST, room)
+    return text if cell_len(text) <= room else f"{set_cell_size(text, room - len(DOTS)).rstrip()}{DOTS}"
+
+
+def cut_middle(name: str, room: int) -> str:
+    """Return a name without its middle where the name is longer than the room."""
+    room = max(LEAST, room)
+    if cell_len(name) <= room:
+        return name
+    return f"{set_cell_size(name, room - len(DOTS) - cell_len(name[-END:])).rstrip()}{DOTS}{name[-END:]}"
+
+
+def describe_left_out(columns: Sequence[str], option: str, width: int) -> str:
+    """Return the line below a table that lacks columns; ``option``: what prints them all."""
+    return cut_end(f"more columns need a wider terminal, or {option}: {', '.join(columns)}", width)
