@@ -71,7 +71,7 @@ experiment        state         trials   best      written
 digits_lr_bs-12   finished      3/3      0.98333   5 min
 two               interrupted   1/25     0.3       2 h
 
-more columns need a wider terminal, or --json: size, hard...""",
+more columns need a wider terminal, or --json""",
     32: """\
 experiment    state         best
 digi...s-12   finished      0.98

@@ -81,7 +81,7 @@ def _show_experiment(screen: Screen, experiment: StoredExperiment, trials: Seque
         screen.print_line(failure, style="red")
     screen.print_line(_describe_counts(experiment))
     screen.print_line()
-    show_trials(screen, trials, space)
+    show_trials(screen, trials, space, "--csv")
     screen.print_line()
     if best is not None:
         screen.print_line(f"best: {_describe_best(experiment)} {best.score_origin} of {best.version}", style="bold")

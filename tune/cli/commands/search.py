@@ -267,7 +267,8 @@ def show_finished(screen: Screen, finished: "SearchResult", search: "Search", re
     """Show what came of a search and the commands that come next; return the exit status."""
     paths, space = search.paths, search.space
     if screen.can_redraw and not screen.is_quiet:  # elsewhere each trial had its line
-        show_trials(screen, sorted_trials(finished.outcomes, space, SCORE)[:N_BEST], space)
+        csv_command = f"{this_command()} results {paths.cli_argument} --csv"
+        show_trials(screen, sorted_trials(finished.outcomes, space, SCORE)[:N_BEST], space, csv_command)
     best = show_end(screen, finished.outcomes, space, search.promoted)
     if not screen.is_quiet:
         show_failures(screen, group_failures(finished.outcomes, space, paths))

@@ -34,4 +34,7 @@ def cut_middle(name: str, room: int) -> str:
 
 def describe_left_out(columns: Sequence[str], option: str, width: int) -> str:
     """Return the line below a table that lacks columns; ``option``: what prints them all."""
-    return cut_end(f"more columns need a wider terminal, or {option}: {', '.join(columns)}", width)
+    what = f"more columns need a wider terminal, or {option}"
+    in_part = (f"{', '.join(columns[:n])}, and {len(columns) - n} more" for n in range(len(columns) - 1, 0, -1))
+    lines = (f"{what}: {names}" for names in (", ".join(columns), *in_part))
+    return next((line for line in lines if cell_len(line) <= width), what)
