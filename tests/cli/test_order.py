@@ -17,6 +17,7 @@ from tune.cli import main
 from tune.errors import ExperimentError
 from tune.experiment.lock import lock_experiment
 from tune.experiment.open import open_experiment
+from tune.invocation import this_command
 
 ROOT = Path(__file__).parents[2]
 
@@ -175,6 +176,32 @@ def test_one_whose_retraining_runs_is_not_deleted(run, storage, held):
 
 def test_a_storage_without_experiments_is_told(run, storage):
     assert run("list") == (0, f"no experiments in {storage}\n", "")
+
+
+NEED_EXPERIMENT = ["results", "apply", "resume", "retrain", "report", "dashboards", "compare", "delete"]
+
+
+@pytest.mark.parametrize("command", NEED_EXPERIMENT)
+def test_a_command_without_an_experiment_names_those_that_are_there_the_last_first(command, run, storage):
+    for age_s, name in enumerate(("two", "one")):
+        paths = write_experiment(storage, name, [[0.1]])
+        os.utime(paths.journal, (time.time() - age_s, time.time() - age_s))
+
+    assert run(command) == (2, "", "no experiment was named\n  Experiments, the last first: two, one.\n")
+
+
+def test_of_many_experiments_five_are_named(run, storage):
+    for age_s, name in enumerate("abcdefg"):
+        paths = write_experiment(storage, name, [[0.1]])
+        os.utime(paths.journal, (time.time() - age_s, time.time() - age_s))
+
+    assert run("results")[2].split("\n")[1] == (
+        f"  Experiments, the last first: a, b, c, d, e, and 2 more: `{this_command()} list --storage {storage}`."
+    )
+
+
+def test_a_command_without_an_experiment_where_there_is_none_says_so(run, storage):
+    assert run("results") == (2, "", f"no experiment was named\n  There are no experiments in {storage}.\n")
 
 
 def test_what_cannot_be_read_is_listed_with_why(run, storage):

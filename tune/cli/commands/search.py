@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tune.cli.arguments import SETTINGS, Arguments, SearchParser, add_settings
-from tune.cli.parser import COMMANDS, Parser, storage_of
+from tune.cli.parser import COMMANDS, Parser, both_given_error, is_program, storage_of
 from tune.cli.terminal.observer import observe_search
 from tune.cli.terminal.report_at_end import ReportAtEnd
 from tune.cli.terminal.summary import (
@@ -27,6 +27,7 @@ from tune.errors import (
     EXIT_INTERRUPTED,
     EXIT_SEARCH,
     NoRoomError,
+    OptionError,
     PauseError,
     SearchError,
     StartError,
@@ -68,12 +69,19 @@ alone lists its constants. No word at all says what is in the folder.
 """
 
 
+class SpaceParser(SearchParser):
+    """Takes a space file, and no program."""
+
+    def _unknown_word_error(self, word: str) -> OptionError:
+        return both_given_error(word, self._words) if is_program(word) else super()._unknown_word_error(word)
+
+
 def parser() -> SearchParser:
     """Return what it takes on the command line; its help names the commands too."""
     called = this_command()
     commands = "\n".join(f"  {name:<10}  {what}" for name, what in COMMANDS.items())
     forms = ("PROGRAM NAME[=RANGE]... [options]", "--space FILE [options]", "PROGRAM", "COMMAND ...", "")
-    parser = SearchParser(
+    parser = SpaceParser(
         usage="\n       ".join(f"{called} {form}".rstrip() for form in forms),
         description=DESCRIPTION,
         epilog=f"commands ({called} COMMAND --help):\n{commands}",
