@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from tune.cli.parser import Parser, add_storage, describe_command, storage_of
 from tune.cli.terminal.summary import Screen
-from tune.cli.terminal.table_width import GAP, cut_middle, describe_left_out, measure_table
+from tune.cli.terminal.table_width import GAP, TableColumn, cut_middle, describe_left_out, measure_table
 from tune.experiment.lock import is_locked
 from tune.paths import display_path
 from tune.results.experiments import ExperimentSummary, list_experiments, summarise_experiment
@@ -47,28 +47,23 @@ def run(given: argparse.Namespace) -> int:
 
 def _show_experiments(screen: Screen, found: Sequence[ExperimentSummary]) -> None:
     """Print one line for each; on a narrow terminal columns become shorter, or are left out."""
-    cells = {column: [describe(each) for each in found] for column, describe in COLUMNS.items()}
+    columns = {name: TableColumn(name, [describe(each) for each in found]) for name, describe in COLUMNS.items()}
     left_out: list[str] = []
-    for column, shorten in NARROWER:
-        if not screen.is_terminal or _measure(cells) <= screen.width:
+    for name, shorten in NARROWER:
+        if not screen.is_terminal or measure_table(columns.values()) <= screen.width:
             break
         if shorten is not None:
-            cells[column] = [shorten(each) for each in found]
+            columns[name] = TableColumn(name, [shorten(each) for each in found])
         else:
-            del cells[column]
-            left_out.append(column)
+            del columns[name]
+            left_out.append(name)
     if screen.is_terminal:
-        others = {column: texts for column, texts in cells.items() if column != NAME}
-        room = screen.width - _measure(others) - GAP
-        cells[NAME] = [cut_middle(name, room) for name in cells[NAME]]
-    screen.print_table(list(cells), list(zip(*cells.values(), strict=True)))
+        room = screen.width - measure_table(column for name, column in columns.items() if name != NAME) - GAP
+        columns[NAME] = TableColumn(NAME, [cut_middle(each.name, room) for each in found])
+    screen.print_table(list(columns), list(zip(*(column.cells for column in columns.values()), strict=True)))
     if left_out:
         screen.print_line()
         screen.print_line(describe_left_out(left_out, "--json", screen.width), style="dim")
-
-
-def _measure(cells: dict[str, list[str]]) -> int:
-    return measure_table(list(cells), list(zip(*cells.values(), strict=True)))
 
 
 def _format_trials(each: ExperimentSummary) -> str:

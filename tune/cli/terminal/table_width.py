@@ -1,8 +1,12 @@
 """What fits into the lines of a terminal: the width of a table, and texts that are cut."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 from rich.cells import cell_len, set_cell_size
+
+from tune.cli.terminal.streams import LONGEST_CELL, make_printable_line
 
 GAP = 3
 """Cells between two columns."""
@@ -13,9 +17,24 @@ END = 4
 """Letters at the end of a name that is cut: ``-2`` tells an experiment from the one before."""
 
 
-def measure_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
+@dataclass(frozen=True, eq=False)
+class TableColumn:
+    """A column of a table."""
+
+    name: str
+    """Its heading."""
+    cells: Sequence[str]
+    """One for each row."""
+
+    @cached_property
+    def width(self) -> int:
+        """Cells of a line that it takes."""
+        return max(cell_len(make_printable_line(text, LONGEST_CELL)) for text in (self.name, *self.cells))
+
+
+def measure_table(columns: Iterable[TableColumn]) -> int:
     """Return the cells that a table takes in a line."""
-    return sum(max(map(cell_len, cells)) + GAP for cells in zip(columns, *rows, strict=True)) - GAP
+    return sum(column.width + GAP for column in columns) - GAP
 
 
 def cut_end(text: str, room: int) -> str:

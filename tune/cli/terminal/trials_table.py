@@ -6,16 +6,13 @@ from collections.abc import Callable, Sequence
 from tune.cli.parser import Parser
 from tune.cli.terminal.console import STYLES
 from tune.cli.terminal.summary import INACTIVE, Screen, format_value, one_line
-from tune.cli.terminal.table_width import GAP, LEAST, cut_end, describe_left_out, measure_table
+from tune.cli.terminal.table_width import GAP, LEAST, TableColumn, cut_end, describe_left_out, measure_table
 from tune.errors import OptionError, suggest_name
 from tune.experiment.trial_result import Mode, TrialResult, rank_trials
 from tune.paths import ExperimentPaths
 from tune.results.profile import read_profile, time_columns, time_rows
 from tune.space.dimensions import Value, is_number
 from tune.space.space import Space
-
-Column = tuple[str, list[str]]
-"""A heading, and a cell for each trial."""
 
 FIELDS: dict[str, Callable[[TrialResult], object]] = {
     "number": lambda trial: trial.number,
@@ -50,56 +47,58 @@ def sorted_trials(trials: Sequence[TrialResult], space: Space, by: str) -> list[
 def show_trials(screen: Screen, trials: Sequence[TrialResult], space: Space, csv_option: str) -> None:
     """Show the trials in this order; ``csv_option``: what prints the columns that a narrow terminal has no room for."""
     best = next(iter(rank_trials(trials, space.mode)), None)
-    epochs: Column = ("epochs", [str(trial.n_epochs) for trial in trials])
-    best_in: Column = ("best in", [str(trial.best_epoch or INACTIVE) for trial in trials])
-    fields: list[Column] = [
-        ("trial", [_mark_number(trial, best) for trial in trials]),
-        ("state", [trial.state for trial in trials]),
+    epochs = TableColumn("epochs", [str(trial.n_epochs) for trial in trials])
+    best_in = TableColumn("best in", [str(trial.best_epoch or INACTIVE) for trial in trials])
+    fields = [
+        TableColumn("trial", [_mark_number(trial, best) for trial in trials]),
+        TableColumn("state", [trial.state for trial in trials]),
         epochs,
-        *((each.metric, [_format_score(trial, at) for trial in trials]) for at, each in enumerate(space.objectives)),
+        *(
+            TableColumn(each.metric, [_format_score(trial, place) for trial in trials])
+            for place, each in enumerate(space.objectives)
+        ),
         best_in,
     ]
-    constants = [(name, [_format_constant(trial, name) for trial in trials]) for name in space.dimensions]
+    constants = [TableColumn(name, [_format_constant(trial, name) for trial in trials]) for name in space.dimensions]
     if not screen.is_terminal:
         _print_columns(screen, [*fields, *constants])
         return
     without_best = [column for column in fields if column is not best_in]
     without_both = [column for column in without_best if column is not epochs]
     shown, held = _choose_columns((fields, without_best, without_both), constants, screen.width)
-    room = screen.width - _measure(shown) - GAP
+    room = screen.width - measure_table(shown) - GAP
     if constants and not held and room >= LEAST:
-        shown.append(("version", [cut_end(_last_cell(trial), room) for trial in trials]))
+        shown.append(TableColumn("version", [cut_end(_last_cell(trial), room) for trial in trials]))
     _print_columns(screen, [*shown, *held])
-    left_out = [column for column in (*constants, best_in, epochs) if column not in shown and column not in held]
+    left_out = [column.name for column in (*constants, best_in, epochs) if column not in (*shown, *held)]
     if left_out:
         screen.print_line()
-        screen.print_line(describe_left_out([name for name, _ in left_out], csv_option, screen.width), style="dim")
+        screen.print_line(describe_left_out(left_out, csv_option, screen.width), style="dim")
 
 
 def _choose_columns(
-    heads: Sequence[list[Column]], constants: Sequence[Column], width: int
-) -> tuple[list[Column], list[Column]]:
+    heads: Sequence[list[TableColumn]], constants: Sequence[TableColumn], width: int
+) -> tuple[list[TableColumn], list[TableColumn]]:
     """Return the first head beside which most constants fit, and those constants: they tell trials apart."""
     choices = [(head, _fit_columns(head, constants, width)) for head in heads]
-    if not any(held for _, held in choices):
-        return choices[-1 if constants else 0]
+    if constants and not any(held for _, held in choices):
+        return choices[-1]
+    if not constants:
+        return next((choice for choice in choices if measure_table(choice[0]) <= width), choices[-1])
     return max(choices, key=lambda choice: len(choice[1]))
 
 
-def _fit_columns(head: Sequence[Column], constants: Sequence[Column], width: int) -> list[Column]:
-    held: list[Column] = []
+def _fit_columns(head: Sequence[TableColumn], constants: Sequence[TableColumn], width: int) -> list[TableColumn]:
+    held: list[TableColumn] = []
     for column in constants:
-        if _measure([*head, *held, column]) <= width:
+        if measure_table([*head, *held, column]) <= width:
             held.append(column)
     return held
 
 
-def _measure(columns: Sequence[Column]) -> int:
-    return measure_table([name for name, _ in columns], list(zip(*(cells for _, cells in columns), strict=True)))
-
-
-def _print_columns(screen: Screen, columns: Sequence[Column]) -> None:
-    screen.print_table([name for name, _ in columns], list(zip(*(cells for _, cells in columns), strict=True)))
+def _print_columns(screen: Screen, columns: Sequence[TableColumn]) -> None:
+    rows = list(zip(*(column.cells for column in columns), strict=True))
+    screen.print_table([column.name for column in columns], rows)
 
 
 def _mark_number(trial: TrialResult, best: TrialResult | None) -> str:
