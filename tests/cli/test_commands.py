@@ -83,13 +83,18 @@ def test_help_when_asked_for_then_says_what_the_command_is_for(words, capsys):
 
 WRONG = [
     (
-        "retrain",
-        "the following arguments are required: experiment\n  `promotune retrain --help` lists all options.",
+        "constants",
+        "the following arguments are required: program\n  `promotune constants --help` lists all options.",
     ),
     ("constants p.py q.py", "one word too many, got 'q.py'\n  `promotune constants --help` shows what goes where."),
     ("constants p.py --jason", "no such option, got '--jason'\n  Did you mean '--json'?"),
     ("--trainer.max_epochs", "--trainer.max_epochs needs a value\n  Write --trainer.max_epochs VALUE."),
     ("lr_bs.yaml", "no such command, got 'lr_bs.yaml'\n  To search a space: promotune --space lr_bs.yaml"),
+    ("help", "no such command, got 'help'\n  For all commands: promotune --help"),
+    ("help results", "no such command, got 'help'\n  For help: promotune results --help"),
+    ("version", "no such command, got 'version'\n  For the version: promotune --version"),
+    ("-V", "no such option, got '-V'\n  For the version: promotune --version"),
+    ("-v", "no such option, got '-v'\n  For the version: promotune --version"),
     ("retrian lr_bs", "no such command, got 'retrian'\n  Did you mean 'retrain'?"),
 ]
 

@@ -178,7 +178,7 @@ def test_a_program_without_constants_says_so(project, capfd):
 
 def test_a_program_that_is_not_there_is_the_users_error(project, capfd):
     assert main(["constants", "trian.py"]) == 2
-    assert capfd.readouterr().err == f"no program at {project}/trian.py\n  Give the path of a Python file.\n"
+    assert capfd.readouterr().err == f"no program at {project}/trian.py\n  Did you mean 'train.py'?\n"
 
 
 NARROW = """\

@@ -6,15 +6,20 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from tests.ledgers import write_experiment
+from tests.terminal import Terminal, python
 from tune import load
 from tune.cli import main
 from tune.errors import ExperimentError
 from tune.experiment.lock import lock_experiment
 from tune.experiment.open import open_experiment
+from tune.invocation import this_command
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -47,6 +52,49 @@ def test_a_list_has_a_line_for_each_the_last_written_first(run, storage):
         ["one", "finished", "3 of 3, 1 failed", "0.5", "0.4", "Score/Val", "just now"],
         ["two", "interrupted", "1 of 5", "0.3", "0.3", "Score/Val", "2 hours ago"],
     ]
+
+
+LISTED = {
+    100: """\
+experiment        state         trials             best      hardcoded   metric      written
+digits_lr_bs-12   finished      3 of 3, 1 failed   0.98333   0.94722     Score/Val   5 min
+two               interrupted   1 of 25            0.3       0.3         Score/Val   2 h
+
+more columns need a wider terminal, or --json: size""",
+    80: """\
+experiment        state         trials             best      metric      written
+digits_lr_bs-12   finished      3 of 3, 1 failed   0.98333   Score/Val   5 min
+two               interrupted   1 of 25            0.3       Score/Val   2 h
+
+more columns need a wider terminal, or --json: size, hardcoded""",
+    60: """\
+experiment        state         trials   best      written
+digits_lr_bs-12   finished      3/3      0.98333   5 min
+two               interrupted   1/25     0.3       2 h
+
+more columns need a wider terminal, or --json""",
+    32: """\
+experiment    state         best
+digi...s-12   finished      0.98
+two           interrupted   0.3""",
+}
+
+
+@pytest.mark.parametrize("columns", LISTED)
+def test_a_list_on_a_narrow_terminal_has_one_line_for_each_and_breaks_no_word(columns, storage):
+    best = 0.98 if columns == 32 else 0.98333
+    one = write_experiment(storage, "digits_lr_bs-12", [[0.1, 0.94722], [0.2, best], None])
+    two = write_experiment(storage, "two", [[0.3]], trials=25)
+    for paths, age_s in ((one, 5 * 60 + 20), (two, 2 * 3600 + 60)):
+        written = time.time() - age_s
+        os.utime(paths.journal, (written, written))
+    words = ["list", "--storage", storage]
+    terminal = Terminal(python(ROOT / "run_search.py", *words), columns=columns, rows=20, cwd=ROOT)
+    assert terminal.end() == 0
+    shown = terminal.text
+    terminal.close()
+
+    assert shown.startswith(LISTED[columns])
 
 
 def test_one_whose_driver_was_killed_as_it_began_is_listed_and_deleted(run, storage):
@@ -128,6 +176,32 @@ def test_one_whose_retraining_runs_is_not_deleted(run, storage, held):
 
 def test_a_storage_without_experiments_is_told(run, storage):
     assert run("list") == (0, f"no experiments in {storage}\n", "")
+
+
+NEED_EXPERIMENT = ["results", "apply", "resume", "retrain", "report", "dashboards", "compare", "delete"]
+
+
+@pytest.mark.parametrize("command", NEED_EXPERIMENT)
+def test_a_command_without_an_experiment_names_those_that_are_there_the_last_first(command, run, storage):
+    for age_s, name in enumerate(("two", "one")):
+        paths = write_experiment(storage, name, [[0.1]])
+        os.utime(paths.journal, (time.time() - age_s, time.time() - age_s))
+
+    assert run(command) == (2, "", "no experiment was named\n  Experiments, the last first: two, one.\n")
+
+
+def test_of_many_experiments_five_are_named(run, storage):
+    for age_s, name in enumerate("abcdefg"):
+        paths = write_experiment(storage, name, [[0.1]])
+        os.utime(paths.journal, (time.time() - age_s, time.time() - age_s))
+
+    assert run("results")[2].split("\n")[1] == (
+        f"  Experiments, the last first: a, b, c, d, e, and 2 more: `{this_command()} list --storage {storage}`."
+    )
+
+
+def test_a_command_without_an_experiment_where_there_is_none_says_so(run, storage):
+    assert run("results") == (2, "", f"no experiment was named\n  There are no experiments in {storage}.\n")
 
 
 def test_what_cannot_be_read_is_listed_with_why(run, storage):

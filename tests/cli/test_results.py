@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.experiments import Trial, write_experiment
+from tests.experiments import SPACE, Trial, write_experiment
 from tests.recorded import Recorded
 from tests.terminal import Terminal, python
 from tune.cli import main
@@ -142,6 +142,12 @@ def test_several_experiments_stand_side_by_side(experiment, show, tmp_path):
     ]
 
 
+def test_one_trial_of_one_is_told_in_the_singular(tmp_path, show):
+    write_experiment(tmp_path, TRIALS[:1], SPACE.replace("trials: 20", "trials: 1"))
+    _, out, _ = show("exp")
+    assert lines_of(out)[1] == "1 of 1 trial: 1 complete"
+
+
 def test_json_is_strict_and_holds_both_experiments(experiment, show, tmp_path):
     write_experiment(tmp_path, [Trial(curve=[float("nan")], state="FAIL")], name="two")
     status, out, _ = show("exp", "two", "--json")
@@ -185,7 +191,50 @@ def test_an_experiment_that_is_not_there_is_told(experiment, show, tmp_path):
     assert show("expp") == (2, "", f"{tmp_path / 'storage'}: no experiment 'expp'\n  Did you mean 'exp'?\n")
 
 
-@pytest.mark.parametrize(("columns", "has_constants"), [(200, True), (80, False)])
+NARROW = {
+    110: """\
+trial   state      epochs   Score/Val   best in   LR          BATCH_SIZE   DROPOUT   OPTIMIZER
+001 *   complete   2        0.5         2         0.05        64           0.1       sgd
+000     complete   2        0.2         2         0.01        64           0.1       adam
+002     pruned     1        0.15        1         0.0123457   32           0.1       adam
+003     failed     0        -           -         0.01        512          0.1       adam
+
+best: """,
+    80: """\
+trial   state      Score/Val   LR          BATCH_SIZE   DROPOUT   OPTIMIZER
+001 *   complete   0.5         0.05        64           0.1       sgd
+000     complete   0.2         0.01        64           0.1       adam
+002     pruned     0.15        0.0123457   32           0.1       adam
+003     failed     -           0.01        512          0.1       adam
+
+more columns need a wider terminal, or --csv: best in, epochs
+
+best: """,
+    68: """\
+trial   state      Score/Val   LR          BATCH_SIZE   DROPOUT
+001 *   complete   0.5         0.05        64           0.1
+000     complete   0.2         0.01        64           0.1
+002     pruned     0.15        0.0123457   32           0.1
+003     failed     -           0.01        512          0.1
+
+more columns need a wider terminal, or --csv: OPTIMIZER, and 2 more
+
+best: """,
+}
+
+
+@pytest.mark.parametrize("columns", NARROW)
+def test_a_narrow_terminal_shows_as_many_constants_as_fit(experiment, tmp_path, columns):
+    words = ["results", "exp", "--storage", tmp_path / "storage"]
+    terminal = Terminal(python(ROOT / "run_search.py", *words), columns=columns, rows=40, cwd=ROOT)
+    assert terminal.end() == 0
+    shown = terminal.text
+    terminal.close()
+
+    assert shown.partition("\n\n")[2].startswith(NARROW[columns])
+
+
+@pytest.mark.parametrize(("columns", "has_constants"), [(200, True), (40, False)])
 def test_the_table_on_a_terminal_breaks_no_line(experiment, tmp_path, columns, has_constants):
     words = ["results", "exp", "--storage", tmp_path / "storage"]
     terminal = Terminal(python(ROOT / "run_search.py", *words), columns=columns, rows=40, cwd=ROOT)

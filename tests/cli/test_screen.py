@@ -5,7 +5,8 @@ from rich.table import Table
 
 from tests.recorded import Recorded
 from tests.terminal import Terminal, python
-from tune.cli.terminal.summary import Screen, one_line, show_end
+from tune.cli.terminal.summary import Screen, one_line, show_end, show_space
+from tune.cluster.resources import Resources
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
 
@@ -76,3 +77,16 @@ def test_a_failures_line_holds_nothing_of_an_escape_code():
 )
 def test_a_carriage_return_in_a_message_erases_nothing(said, line):
     assert one_line(said) == line
+
+
+@pytest.mark.parametrize(
+    ("n", "told"), [(1, "1 trial, 1 at a time with 1 CPU"), (2, "2 trials, 1 at a time with 1 CPU")]
+)
+def test_one_trial_is_told_in_the_singular(n, told, tmp_path, capfd):
+    text = f"metric: Loss\nmode: min\nconstants:\n  LR: {{uniform: [0.1, 1]}}\ntrials: {n}\n"
+    recorded = Recorded(tmp_path, text, source="LR = 0.5\n")
+    program = find_program(recorded.space.program)
+    resources = Resources(n_cores=1, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=1)
+    show_space(Screen(), recorded.space, resolve_constants(recorded.space, program), program, resources)
+
+    assert f"\n{told} each; sampler" in capfd.readouterr().out

@@ -107,6 +107,42 @@ WRONG = {
         "BETAS holds (0.9, 0.99): its other values can be written in a space file alone\n"
         "  `promotune promote` writes a file to do it in.\n"
     ),
+    "net.py LR --space x.yaml": (
+        "a program and a space file exclude each other, got net.py and --space x.yaml\n"
+        "  Write `promotune --space x.yaml`, or leave --space out.\n"
+    ),
+    "--trials 3 --space=x.yaml net.py LR": (
+        "a program and a space file exclude each other, got net.py and --space x.yaml\n"
+        "  Write `promotune --space x.yaml`, or leave --space out.\n"
+    ),
+    "net.py LR=": (
+        "LR: a range is missing behind the equals sign\n"
+        "  LR=\n"
+        "     ^\n"
+        "  Write LR=LOW..HIGH, or LR alone for a suggested range.\n"
+    ),
+    "train.py --lr=": (
+        "--lr: a range is missing behind the equals sign\n"
+        "  --lr=\n"
+        "       ^\n"
+        "  Write --lr=LOW..HIGH, or --lr alone for a suggested range.\n"
+    ),
+    "train.py --lr 1e-3..1e-1": (
+        "--lr: a range stands behind an equals sign, got '1e-3..1e-1' as a word of its own\n  Write --lr=1e-3..1e-1.\n"
+    ),
+    "net.py ACT relu,tanh": (
+        "ACT: a range stands behind an equals sign, got 'relu,tanh' as a word of its own\n  Write ACT=relu,tanh.\n"
+    ),
+    "net.py ACT=relu": (
+        "ACT: a choice needs several values, got 'relu' alone\n"
+        "  ACT=relu\n"
+        "      ^^^^\n"
+        "  Write ACT=relu,ANOTHER. A constant that is not named keeps its hardcoded value.\n"
+    ),
+    "trian.py LR": "no program at {folder}/trian.py\n  Did you mean 'train.py'?\n",
+    "trian.py": "no program at {folder}/trian.py\n  Did you mean 'train.py'?\n",
+    "train.pyc": "a program is a .py file, got train.pyc\n  Did you mean 'train.py'?\n",
+    "other.pyc LR": "a program is a .py file, got other.pyc\n  Give the path of a Python file.\n",
     "net.py LR LR=1..2": "'LR' stands twice, as LR and LR=1..2\n  Keep one.\n",
 }
 

@@ -66,6 +66,8 @@ WRONG = [
     ("BATCH_SIZE=16,64,16", 64, 17, 2, "the option 16 stands twice"),
     ("FAST=yes,no", True, 5, 3, "it must be true or false, got 'yes'"),
     ("OPT=a..b", "adam", 4, 4, "OPT is a text, and has no range"),
+    ("LR=1e-4...1e-2", 1e-3, 7, 3, "two dots stand between the ends of a range, got '...'"),
+    ("LAYERS=1....6", 2, 8, 4, "two dots stand between the ends of a range, got '....'"),
     ("BETAS=1..2", (0.9, 0.99), 6, 4, "BETAS holds (0.9, 0.99), which no range in a word can replace"),
 ]
 
@@ -91,13 +93,46 @@ def test_a_guess_that_is_no_number_is_told_with_the_three_forms():
     )
 
 
+ONE_OPTION = [
+    ("OPT=sgd", "adam", "'sgd'", "OPT=sgd,adam"),
+    ("OPT=sgd", "sgd", "'sgd'", "OPT=sgd,ANOTHER"),
+    ("FAST=true", False, "'true'", "FAST=true,false"),
+    ("FAST=false", False, "'false'", "FAST=true,false"),
+    ("CLIP=null", 1.0, "'null'", "CLIP=null,1.0"),
+    ("OPT=sgd", None, "'sgd'", "OPT=sgd,ANOTHER"),
+]
+
+
+@pytest.mark.parametrize(("word", "held", "got", "example"), ONE_OPTION)
+def test_a_choice_of_one_option_is_refused(word, held, got, example):
+    with pytest.raises(OptionError) as error:
+        read_guess(split_range(word), held)
+    name, _, text = word.partition("=")
+    assert str(error.value) == (
+        f"{name}: a choice needs several values, got {got} alone\n"
+        f"  {word}\n"
+        f"  {' ' * (len(name) + 1)}{'^' * len(text)}\n"
+        f"  Write {example}. A constant that is not named keeps its hardcoded value."
+    )
+
+
+def test_ends_in_the_wrong_order_are_told_without_another_range():
+    with pytest.raises(OptionError) as error:
+        read("EPOCHS=1..0", 5)
+    assert str(error.value) == (
+        "EPOCHS: the low end must be below the high one, got 1 and 0\n"
+        "  EPOCHS=1..0\n"
+        "         ^^^^\n"
+        "  The low end comes first."
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "guess", "held", "dimension"),
     [
         ("LR", 0.1, 1e-3, LogUniform(low=1e-3, high=1.0)),
         ("LR", 0.01, 0.0, LogUniform(low=1e-3, high=0.1)),
         ("BATCH_SIZE", 256, 16, Choice(options=(16, 64, 128, 256, 512))),
-        ("ACT", "gelu", "relu", Choice(options=("relu", "gelu"))),
         ("LAYERS", 2, 7, RandInt(low=1, high=7)),
     ],
 )

@@ -1,6 +1,7 @@
 """The words of the command line: a parser that raises, and the commands, each imported when it is asked for."""
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -8,7 +9,13 @@ from typing import NoReturn, Protocol, cast
 
 from tune.errors import OptionError, suggest_name
 from tune.invocation import this_command
-from tune.storage_url import STORAGE_VARIABLE, USUAL_STORAGE, default_storage, local_folder_of
+from tune.paths import display_path, shell_word
+from tune.storage_url import STORAGE_VARIABLE, USUAL_STORAGE, default_storage, local_folder_of, url_of
+
+NO_EXPERIMENT = "the following arguments are required: experiment"
+"""What argparse says, but for the case, where a command that takes an experiment has none."""
+N_NAMED = 5
+"""Experiments that an error names."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -17,9 +24,11 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, command: str = "", **arguments: object) -> None:
         called = f"{this_command()} {command}".rstrip()
         super().__init__(prog=called, allow_abbrev=False, **arguments)  # type: ignore[arg-type]
+        self._words: Sequence[str] = ()
 
     def parse_words(self, words: Sequence[str]) -> argparse.Namespace:
         """Return what the words say; raise OptionError where they ask for what is not there."""
+        self._words = words
         found, unknown = self._parse_known(words)
         if unknown:
             raise self._unknown_word_error(unknown[0])
@@ -30,6 +39,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise OptionError."""
+        if message.casefold().partition(", ")[0] == NO_EXPERIMENT:
+            raise _no_experiment_error(self._words)
         raise OptionError(None, message, f"`{self.prog} --help` lists all options.")
 
     @property
@@ -48,6 +59,38 @@ class Parser(argparse.ArgumentParser):
             return OptionError(None, f"one word too many, got {word!r}", f"`{self.prog} --help` shows what goes where.")
         known = [text for text in self.option_spellings if text.startswith("--")]
         return OptionError(None, f"no such option, got {option!r}", suggest_name(option, known, what="options"))
+
+
+def _no_experiment_error(words: Sequence[str]) -> OptionError:
+    """Return the error of a command that lacks its experiment; it names those of the storage."""
+    from tune.results.experiments import list_experiments  # here: the words that are right need no experiment
+
+    finder = Parser()
+    add_storage(finder)
+    given = finder.parse_known_args(words)[0].storage
+    storage = storage_of(given)
+    url = url_of(storage)
+    option = f" --storage {shlex.quote(url) if url else shell_word(storage)}" if given else ""
+    listing = f"{this_command()} list{option}"
+    what = "no experiment was named"
+    if url is not None:
+        return OptionError(None, what, f"All experiments: {listing}")  # a URL is not asked for an error
+    names = [each.name for each in list_experiments(storage)]
+    if not names:
+        return OptionError(None, what, f"There are no experiments in {display_path(storage)}.")
+    more = f", and {len(names) - N_NAMED} more: `{listing}`" if len(names) > N_NAMED else ""
+    return OptionError(None, what, f"Experiments, the last first: {', '.join(names[:N_NAMED])}{more}.")
+
+
+def both_given_error(program: str, words: Sequence[str]) -> OptionError:
+    """Return the error of a program beside a space file."""
+    option = next(word for word in words if word.partition("=")[0] == SPACE)
+    _, equals, file = option.partition("=")
+    if not equals:
+        file = next(iter(words[words.index(option) + 1 :]), "FILE")
+    what = f"a program and a space file exclude each other, got {program} and {SPACE} {file}"
+    hint = f"Write `{this_command()} {SPACE} {shlex.quote(file)}`, or leave {SPACE} out."
+    return OptionError(None, what, hint)
 
 
 def add_quiet(parser: Parser) -> None:
@@ -77,11 +120,14 @@ COMMANDS = {
 }
 """In the order of their use; without one of them, a space is searched."""
 
+SPACE = "--space"
 SEARCH = "search"
 SEARCH_PROGRAM = "search_program"
 """A search whose space is drafted: a program and names stand where else a command stands."""
 OVERVIEW = "overview"
 """What is done where no word is given."""
+VERSION_WORDS = frozenset({"-V", "-v", "-version"})
+"""What other programs take for ``--version``."""
 OF_CONSTANTS = frozenset({"--all", "--refused", "--json"})
 """Options behind a program alone that ask for its constants, as the program alone does."""
 
@@ -112,20 +158,38 @@ def split_command(argv: Sequence[str]) -> tuple[str, list[str]]:
     """Return the command and the words after it; raise OptionError where there is no such command."""
     if not argv:
         return OVERVIEW, []
+    if argv[0] in VERSION_WORDS and "--version" not in argv:
+        raise OptionError(None, f"no such option, got {argv[0]!r}", f"For the version: {this_command()} --version")
     if argv[0].startswith("-"):
         return SEARCH_PROGRAM if _names_program(argv) else SEARCH, list(argv)
     if is_program(argv[0]):
         return "constants" if OF_CONSTANTS.issuperset(argv[1:]) else SEARCH_PROGRAM, list(argv)
     if argv[0] not in COMMANDS:
-        hint = suggest_name(argv[0], COMMANDS, what="commands")
-        if Path(argv[0]).suffix in (".yaml", ".yml"):
-            hint = f"To search a space: {this_command()} --space {argv[0]}"
-        elif Path("search_spaces", f"{argv[0]}.yaml").is_file():
-            hint = f"To search a space: {this_command()} --space {argv[0]}.yaml"
-        elif Path(f"{argv[0]}.py").is_file():
-            hint = f"Did you mean the program {f'{argv[0]}.py'!r}?"
-        raise OptionError(None, f"no such command, got {argv[0]!r}", hint)
+        raise _no_command_error(argv)
     return argv[0], list(argv[1:])
+
+
+def _no_command_error(argv: Sequence[str]) -> OptionError:
+    """Return the error of a first word that is no command, no program and no option."""
+    word = argv[0]
+    if word.endswith(".pyc"):
+        source = Path(word).with_suffix(".py")
+        hint = f"Did you mean {str(source)!r}?" if source.is_file() else "Give the path of a Python file."
+        return OptionError(None, f"a program is a .py file, got {word}", hint)
+    if Path(word).suffix in (".yaml", ".yml"):
+        hint = f"To search a space: {this_command()} --space {word}"
+    elif Path("search_spaces", f"{word}.yaml").is_file():
+        hint = f"To search a space: {this_command()} --space {word}.yaml"
+    elif Path(f"{word}.py").is_file():
+        hint = f"Did you mean the program {f'{word}.py'!r}?"
+    elif word == "help":
+        command = next((f"{each} " for each in argv[1:2] if each in COMMANDS), "")
+        hint = f"For {'help' if command else 'all commands'}: {this_command()} {command}--help"
+    elif word == "version":
+        hint = f"For the version: {this_command()} --version"
+    else:
+        hint = suggest_name(word, COMMANDS, what="commands")
+    return OptionError(None, f"no such command, got {word!r}", hint)
 
 
 def is_program(word: str) -> bool:
@@ -135,7 +199,7 @@ def is_program(word: str) -> bool:
 
 def _names_program(argv: Sequence[str]) -> bool:
     """Tell whether a program is named behind options, and no space file is."""
-    return any(map(is_program, argv)) and not any(word.partition("=")[0] == "--space" for word in argv)
+    return any(map(is_program, argv)) and not any(word.partition("=")[0] == SPACE for word in argv)
 
 
 def storage_of(given: str | None) -> Path:

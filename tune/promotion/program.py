@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from tune.errors import ProgramError
+from tune.errors import ProgramError, did_you_mean
 from tune.gc_control import collector_paused
 from tune.paths import display_path
 from tune.promotion.project_folders import (
@@ -154,9 +154,12 @@ def decode_source(raw: bytes) -> str:
 
 def find_program(path: Path) -> Program:
     """Return the program of a file; raise ProgramError when there is no such file."""
-    path = Path(os.path.expanduser(path)).absolute()  # noqa: PTH111  Path.expanduser raises on `~nobody`
+    given, path = path, Path(os.path.expanduser(path)).absolute()  # noqa: PTH111  Path.expanduser raises on `~nobody`
     if not path.is_file():
-        raise ProgramError(None, f"no program at {path}", "Give the path of a Python file.")
+        there = [each.stem for each in path.parent.glob("*.py")] if path.suffix == ".py" else []
+        near = did_you_mean(path.stem, there)
+        hint = f"Did you mean {str(given.with_name(f'{near}.py'))!r}?" if near else "Give the path of a Python file."
+        raise ProgramError(None, f"no program at {path}", hint)
     if path.suffix != ".py":
         raise ProgramError(None, f"a program is a .py file, got {path}", "Give the path of a Python file.")
     path = path.resolve()

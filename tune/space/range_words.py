@@ -1,5 +1,6 @@
 """A range as one word of a command line: ``LR=1e-4..1e-1``, ``BATCH_SIZE=16,32,64``, ``DROPOUT=0.1``."""
 
+import re
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -22,6 +23,7 @@ from tune.space.yaml_scalar import as_number, parse_scalar
 
 BETWEEN = ".."
 """Stands between the two ends of a range; both are included."""
+MORE_DOTS = re.compile(r"\.{3,}")
 COMMA = ","
 """Stands between the options of a choice."""
 
@@ -81,19 +83,14 @@ def read_range(written: RangeWord, held: Value, suggested: Dimension | None) -> 
     return reader.choice() if written.is_choice else reader.ends(suggested)
 
 
-def read_guess(written: RangeWord, held: Value) -> Value:
-    """Return the value around which a range is to be suggested; raise OptionError, which points at a wrong one."""
-    assert written.start is not None
-    reader = _Reader(written, held)
-    reader.check_kind()
-    return reader.value(written.text, written.start)
+def read_guess(written: RangeWord, held: Value) -> float:
+    """Return the number around which a range is to be suggested; raise OptionError, which points at a wrong one."""
+    return _Reader(written, held).guess()
 
 
-def widen_to(dimension: Dimension | None, guess: Value, held: Value) -> Dimension | None:
+def widen_to(dimension: Dimension | None, guess: float, held: Value) -> Dimension | None:
     """Return a range that was suggested around ``guess`` so that it holds the value of the source, too."""
     match dimension:
-        case None if isinstance(held, str) and not is_same_value(guess, held):
-            return Choice(options=(held, guess))
         case Choice():
             missing = [value for value in (held, guess) if value is not None and not is_in_dimension(dimension, value)]
             options = (*dimension.options, *missing)
@@ -160,11 +157,14 @@ class _Reader:
         if isinstance(self._held, str | bool):
             kind = "a text" if isinstance(self._held, str) else "true or false"
             self._refuse(text, 0, f"{name} is {kind}, and has no range", f"Write {name}={self._example()}.")
+        if (dots := MORE_DOTS.search(text)) is not None:
+            hint = f"Write {name}={text.replace(dots[0], BETWEEN)}."
+            self._refuse(dots[0], dots.start(), f"two dots stand between the ends of a range, got {dots[0]!r}", hint)
         first, _, last = text.partition(BETWEEN)
         low = self._end("low", first, 0)
         high = self._end("high", last, len(first) + len(BETWEEN))
         if low >= high:
-            hint = f"Write {name}={last}{BETWEEN}{first}." if low > high else "Write another end, or leave it out."
+            hint = "The low end comes first." if low > high else "Write another end, or leave it out."
             self._refuse(text, 0, f"the low end must be below the high one, got {first} and {last}", hint)
         is_log = isinstance(suggested, LogUniform | LogRandInt | Choice)
         if suggested is None:
@@ -177,6 +177,19 @@ class _Reader:
             return LogRandInt(low=low, high=high) if is_log else RandInt(low=low, high=high)
         low, high = float(low), float(high)
         return LogUniform(low=low, high=high) if is_log else Uniform(low=low, high=high)
+
+    def guess(self) -> float:
+        """Return the one value that was written, a number: other values are near to no other."""
+        self.check_kind()
+        text, name = self._written.text, self._written.name
+        found = self.value(text, self._written.start or 0)
+        if not is_number(found):
+            is_other = self._held is not None and not is_same_value(found, self._held)
+            other = self._held if is_other else "ANOTHER"
+            example = "true,false" if isinstance(found, bool) else f"{text}{COMMA}{other}"
+            hint = f"Write {name}={example}. A constant that is not named keeps its hardcoded value."
+            self._refuse(text, 0, f"a choice needs several values, got {text!r} alone", hint)
+        return found
 
     def value(self, text: str, place: int) -> Value:
         """Return what one option or one guess means, in the type of the source's value."""

@@ -2,17 +2,19 @@
 
 import argparse
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from tune.cli.parser import Parser, add_storage, describe_command, storage_of
 from tune.cli.terminal.summary import Screen
+from tune.cli.terminal.table_width import GAP, TableColumn, cut_middle, describe_left_out, measure_table
 from tune.experiment.lock import is_locked
 from tune.paths import display_path
 from tune.results.experiments import ExperimentSummary, list_experiments, summarise_experiment
 from tune.storage.download import download_experiments
 
-UNITS_S = (("day", 86400), ("hour", 3600), ("minute", 60))
-COLUMNS = ("experiment", "state", "trials", "best", "hardcoded", "metric", "written", "size")
+UNITS_S = (("day", "d", 86400), ("hour", "h", 3600), ("minute", "min", 60))
+"""Units of an age: in words, in short, and in seconds."""
 
 
 def parser() -> Parser:
@@ -35,7 +37,7 @@ def run(given: argparse.Namespace) -> int:
     if not found:
         screen.print_line(f"no experiments in {display_path(storage)}")
         return 0
-    screen.print_table(COLUMNS, [_format_cells(each) for each in found])
+    _show_experiments(screen, found)
     for each in found:
         if each.error is not None:
             for line in each.error.split("\n"):
@@ -43,37 +45,85 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _format_cells(each: ExperimentSummary) -> tuple[str, ...]:
+def _show_experiments(screen: Screen, found: Sequence[ExperimentSummary]) -> None:
+    """Print one line for each; on a narrow terminal columns become shorter, or are left out."""
+    columns = {name: TableColumn(name, [describe(each) for each in found]) for name, describe in COLUMNS.items()}
+    left_out: list[str] = []
+    for name, shorten in NARROWER:
+        if not screen.is_terminal or measure_table(columns.values()) <= screen.width:
+            break
+        if shorten is not None:
+            columns[name] = TableColumn(name, [shorten(each) for each in found])
+        else:
+            del columns[name]
+            left_out.append(name)
+    if screen.is_terminal:
+        room = screen.width - measure_table(column for name, column in columns.items() if name != NAME) - GAP
+        columns[NAME] = TableColumn(NAME, [cut_middle(each.name, room) for each in found])
+    screen.print_table(list(columns), list(zip(*(column.cells for column in columns.values()), strict=True)))
+    if left_out:
+        screen.print_line()
+        screen.print_line(describe_left_out(left_out, "--json", screen.width), style="dim")
+
+
+def _format_trials(each: ExperimentSummary) -> str:
     failed = f", {each.n_failed} failed" if each.n_failed else ""
-    trials = f"{each.n_trials} of {each.n_wanted}{failed}" if each.n_wanted else "-"
-    age, size = _format_age(time.time() - each.changed), _format_size(each.n_bytes)
-    return (
-        each.name,
-        each.state,
-        trials,
-        _format_score(each.best),
-        _format_score(each.baseline),
-        each.metric or "-",
-        age,
-        size,
-    )
+    return f"{each.n_trials} of {each.n_wanted}{failed}" if each.n_wanted else "-"
+
+
+def _format_trials_shortly(each: ExperimentSummary) -> str:
+    return f"{each.n_trials}/{each.n_wanted}" if each.n_wanted else "-"
 
 
 def _format_score(score: float | None) -> str:
     return "-" if score is None else f"{score:.5g}"
 
 
-def _format_age(seconds: float) -> str:
-    for unit, length in UNITS_S:
+def _format_age(each: ExperimentSummary) -> str:
+    seconds = time.time() - each.changed
+    for unit, _, length in UNITS_S:
         if seconds >= length:
             n = int(seconds // length)
             return f"{n} {unit}{'s' if n != 1 else ''} ago"
     return "just now"
 
 
-def _format_size(n_bytes: float) -> str:
+def _format_age_shortly(each: ExperimentSummary) -> str:
+    seconds = time.time() - each.changed
+    return next((f"{int(seconds // length)} {unit}" for _, unit, length in UNITS_S if seconds >= length), "now")
+
+
+def _format_size(each: ExperimentSummary) -> str:
+    n_bytes: float = each.n_bytes
     for unit in ("B", "kB", "MB"):
         if n_bytes < 1000:
             return f"{n_bytes:.3g} {unit}"
         n_bytes /= 1000
     return f"{n_bytes:.3g} GB"
+
+
+Describe = Callable[[ExperimentSummary], str]
+
+NAME = "experiment"
+
+COLUMNS: dict[str, Describe] = {
+    NAME: lambda each: each.name,
+    "state": lambda each: each.state,
+    "trials": _format_trials,
+    "best": lambda each: _format_score(each.best),
+    "hardcoded": lambda each: _format_score(each.baseline),
+    "metric": lambda each: each.metric or "-",
+    "written": _format_age,
+    "size": _format_size,
+}
+
+NARROWER: Sequence[tuple[str, Describe | None]] = (
+    ("written", _format_age_shortly),
+    ("size", None),
+    ("hardcoded", None),
+    ("trials", _format_trials_shortly),
+    ("metric", None),
+    ("written", None),
+    ("trials", None),
+)
+"""What a table that is too wide for the terminal does, one after the other; None: the column is left out."""

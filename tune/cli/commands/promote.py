@@ -8,6 +8,7 @@ import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 from tune.cli.arguments import SearchParser, add_trainer, split_trainer_words
@@ -53,6 +54,9 @@ UNKNOWN_EPOCHS = 10
 IN_A_RUN = "logged in a run of a batch or two"
 
 NOT_SAID = "the program does not say how long: look at it"
+
+LOOSE_RANGE = re.compile(r"[-+]?\.?\d|[\w.]+(,[\w.]+)+$")
+"""A word that is a range, or a choice, and no name."""
 
 LONGEST_NAME = 60
 """Characters of the file's name, which becomes the experiment's."""
@@ -171,6 +175,7 @@ def run(given: argparse.Namespace) -> int:
 
 def make_wish(given: argparse.Namespace, program: Program) -> PromoteRequest:
     """Return what the command line asks for; raise ConstantError where a name leads nowhere."""
+    _check_ranges(given.names, program, _parse_args_option(given))
     words = [split_range(word) for word in given.names]
     shape = _choose_shape(given, program, [word.name for word in words])
     args = shape.args if isinstance(shape, Script) else ()
@@ -187,6 +192,24 @@ def make_wish(given: argparse.Namespace, program: Program) -> PromoteRequest:
         written=written,
         trainer={name: parse_trainer_value(text) for name, text in given.trainer.items()},
     )
+
+
+def _check_ranges(names: Sequence[str], program: Program, args: Sequence[str]) -> None:
+    """Raise OptionError at a range that stands apart from its name, and at a name whose range is missing."""
+    for before, word in pairwise(names):
+        name = before.rstrip("=")
+        if split_range(before).start is None and LOOSE_RANGE.match(word):
+            what = f"a range stands behind an equals sign, got {word!r} as a word of its own"
+            raise OptionError(name, what, f"Write {name}={word}.")
+    options = {each for option in find_options(program, args) for each in option.names}
+    constants = {canonical_name(each) for constant in find_all(program).constants for each in constant.names}
+    for word in names:
+        name = word.removesuffix("=")
+        if name == word or word in options or not (name.startswith("--") or canonical_name(name) in constants):
+            continue
+        hint = f"Write {name}=LOW..HIGH, or {name} alone for a suggested range."
+        marks = f"{word}\n  {' ' * len(word)}^\n  {hint}"
+        raise OptionError(name, "a range is missing behind the equals sign", marks)
 
 
 def _name_in(program: Program, word: RangeWord, args: Sequence[str]) -> str:

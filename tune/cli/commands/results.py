@@ -12,6 +12,7 @@ from tune.cli.terminal.summary import (
     INACTIVE,
     Screen,
     baseline_failure,
+    format_trial_count,
     format_value,
     show_failures,
     show_front,
@@ -84,7 +85,7 @@ def _show_experiment(screen: Screen, experiment: StoredExperiment, trials: Seque
         _show_preflight_failure(screen, experiment)
     screen.print_line(_describe_counts(experiment))
     screen.print_line()
-    show_trials(screen, trials, space)
+    show_trials(screen, trials, space, "--csv")
     screen.print_line()
     if best is not None:
         screen.print_line(f"best: {_describe_best(experiment)} {best.score_origin} of {best.version}", style="bold")
@@ -123,7 +124,8 @@ def _show_side_by_side(screen: Screen, experiments: Sequence[StoredExperiment]) 
 def _describe_counts(experiment: StoredExperiment) -> str:
     counts = Counter(trial.state for trial in experiment.trials)
     states = ", ".join(f"{counts[state]} {state}" for state in STYLES if counts[state])
-    return f"{len(experiment.trials)} of {experiment.space.settings.trials} trials" + (f": {states}" if states else "")
+    wanted = format_trial_count(experiment.space.settings.trials)
+    return f"{len(experiment.trials)} of {wanted}" + (f": {states}" if states else "")
 
 
 def _describe_best(experiment: StoredExperiment) -> str:

@@ -16,7 +16,14 @@ from tune.cli.commands.search import explain_fault, show_finished, show_stopped
 from tune.cli.parser import Parser, describe_command, import_command, storage_of
 from tune.cli.terminal.observer import observe_search
 from tune.cli.terminal.report_at_end import ReportAtEnd
-from tune.cli.terminal.summary import Screen, show_dashboard, show_space, show_tensorboard, warn_of_doubts
+from tune.cli.terminal.summary import (
+    Screen,
+    format_trial_count,
+    show_dashboard,
+    show_space,
+    show_tensorboard,
+    warn_of_doubts,
+)
 from tune.cli.terminal.trials_table import add_profile
 from tune.cluster.backend import Backend
 from tune.errors import ConstantError, ExperimentError, OptionError, SpaceError
@@ -228,7 +235,9 @@ def _apply_edited_space(screen: Screen, paths: ExperimentPaths, edit: "SpaceEdit
     kept.write_edit(paths)
     reasons = "; ".join(f"{_format_numbers(numbers)} ({why})" for why, numbers in kept.left_out.items())
     total = kept.n_kept + sum(map(len, kept.left_out.values()))
-    screen.print_line(f"kept: {kept.n_kept} of {total} trials" + (f"; left out: {reasons}" if reasons else ""))
+    screen.print_line(
+        f"kept: {kept.n_kept} of {format_trial_count(total)}" + (f"; left out: {reasons}" if reasons else "")
+    )
     if kept.n_known_left_out:
         screen.print_line(f"of what was known from another experiment, {kept.n_known_left_out} trials are left out")
     screen.print_line()

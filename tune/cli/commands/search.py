@@ -9,12 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tune.cli.arguments import SETTINGS, Arguments, SearchParser, add_settings
-from tune.cli.parser import COMMANDS, Parser, storage_of
+from tune.cli.parser import COMMANDS, Parser, both_given_error, is_program, storage_of
 from tune.cli.terminal.observer import observe_search
 from tune.cli.terminal.report_at_end import ReportAtEnd
 from tune.cli.terminal.summary import (
     Screen,
     baseline_failure,
+    format_trial_count,
     show_dashboard,
     show_end,
     show_failures,
@@ -27,6 +28,7 @@ from tune.errors import (
     EXIT_INTERRUPTED,
     EXIT_SEARCH,
     NoRoomError,
+    OptionError,
     PauseError,
     SearchError,
     StartError,
@@ -69,12 +71,19 @@ alone lists its constants. No word at all says what is in the folder.
 """
 
 
+class SpaceParser(SearchParser):
+    """Takes a space file, and no program."""
+
+    def _unknown_word_error(self, word: str) -> OptionError:
+        return both_given_error(word, self._words) if is_program(word) else super()._unknown_word_error(word)
+
+
 def parser() -> SearchParser:
     """Return what it takes on the command line; its help names the commands too."""
     called = this_command()
     commands = "\n".join(f"  {name:<10}  {what}" for name, what in COMMANDS.items())
     forms = ("PROGRAM NAME[=RANGE]... [options]", "--space FILE [options]", "PROGRAM", "COMMAND ...", "")
-    parser = SearchParser(
+    parser = SpaceParser(
         usage="\n       ".join(f"{called} {form}".rstrip() for form in forms),
         description=DESCRIPTION,
         epilog=f"commands ({called} COMMAND --help):\n{commands}",
@@ -193,15 +202,11 @@ def _load_prior_trials(experiment: str, plan: SearchPlan, screen: Screen) -> "Pr
     known = read_prior_trials(experiment, plan.storage, plan.space, plan.promoted)
     left_out = ", ".join(f"{count} {reason}" for reason, count in known.left_out.items())
     screen.print_line(
-        f"known from {known.experiment}: {_format_trial_count(len(known.trials))}"
+        f"known from {known.experiment}: {format_trial_count(len(known.trials))}"
         + (f"; left out: {left_out}" if left_out else "")
     )
     screen.print_line()
     return known
-
-
-def _format_trial_count(number: int) -> str:
-    return f"{number} trial{'s' if number != 1 else ''}"
 
 
 def _search_space(
@@ -265,7 +270,7 @@ def _describe_freed(freed: "FreedCheckpoints", keep: int | None) -> str:
     limit = "10% of the free disk was full" if keep is None else f"keep_checkpoints is {keep}"
     n_unit, unit = next((n_bytes, unit) for unit, n_bytes in UNITS.items() if freed.n_bytes >= n_bytes)
     size = f"{freed.n_bytes / max(n_unit, 1):.3g} {unit}"
-    return f"the checkpoints of {_format_trial_count(freed.n_trials)} were freed, {size}: {limit}"
+    return f"the checkpoints of {format_trial_count(freed.n_trials)} were freed, {size}: {limit}"
 
 
 def show_stopped(screen: Screen, paths: ExperimentPaths) -> int:
@@ -287,7 +292,8 @@ def show_finished(screen: Screen, finished: "SearchResult", search: "Search", re
     """Show what came of a search and the commands that come next; return the exit status."""
     paths, space = search.paths, search.space
     if screen.can_redraw and not screen.is_quiet:  # elsewhere each trial had its line
-        show_trials(screen, sorted_trials(finished.outcomes, space, SCORE)[:N_BEST], space)
+        csv_command = f"{this_command()} results {paths.cli_argument} --csv"
+        show_trials(screen, sorted_trials(finished.outcomes, space, SCORE)[:N_BEST], space, csv_command)
     best = show_end(screen, finished.outcomes, space, search.promoted)
     if not screen.is_quiet:
         show_failures(screen, group_failures(finished.outcomes, space, paths))

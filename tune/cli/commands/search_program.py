@@ -21,7 +21,7 @@ from tune.cli.commands.promote import (
     make_wish,
 )
 from tune.cli.commands.search import Drafted, add_search_options, run_plan
-from tune.cli.parser import Parser, storage_of
+from tune.cli.parser import SPACE, Parser, both_given_error, storage_of
 from tune.cli.terminal.summary import Screen
 from tune.cli.terminal.trials_table import add_profile
 from tune.errors import OptionError
@@ -93,7 +93,7 @@ def run(given: argparse.Namespace) -> int:
     began = time.time() if given.profile else None
     program = find_program(Path(given.program))
     check_names(program)
-    _check_options(given.names, program)
+    _check_options(given, program)
     arguments = Arguments.from_namespace(given)
     arguments.apply_settings(Settings())  # a mistake in an option is told before the program is looked at
     wish = make_wish(given, program)
@@ -122,12 +122,14 @@ def run(given: argparse.Namespace) -> int:
         return run_plan(plan, given, screen, began, drafted)
 
 
-def _check_options(names: Sequence[str], program: Program) -> None:
+def _check_options(given: argparse.Namespace, program: Program) -> None:
     """Raise OptionError at an option that neither this command nor the program has, where ours was meant."""
     theirs = {name for option in find_options(program) for name in option.names}
     ours = [text for text in parser().option_spellings if text.startswith("--")]
-    for word in names:
+    for word in given.names:
         name = word.partition("=")[0]
+        if name == SPACE and name not in theirs:
+            raise both_given_error(given.program, given.words)
         if not name.startswith("--") or name in theirs or "." in name:  # LightningCLI's stand in no source
             continue
         near = difflib.get_close_matches(name, [*theirs, *ours], n=1, cutoff=SIMILAR)

@@ -137,7 +137,7 @@ def show_space(
     if not resources.is_measured:
         at_a_time = f"{resources.concurrency} at a time with {device} each{together}"
     screen.print_line(
-        f"{count_trials(space, promoted)} trials, {at_a_time}; "
+        f"{format_trial_count(count_trials(space, promoted))}, {at_a_time}; "
         f"sampler {settings.sampler}, scheduler {_describe_scheduler(space)}, seed {settings.seed}"
     )
     screen.print_line()
@@ -224,7 +224,7 @@ def show_end(
         screen.print_result(failure, style="red")
     counts = Counter(outcome.state for outcome in outcomes)
     screen.print_line(
-        f"{len(outcomes)} trial{'s' if len(outcomes) != 1 else ''}: "
+        f"{format_trial_count(len(outcomes))}: "
         + ", ".join(f"{counts[state]} {state}" for state in STYLES if counts[state])
     )
     best = next(iter(rank_trials(outcomes, space.mode)), None)
@@ -269,7 +269,7 @@ def show_front(screen: Screen, outcomes: Sequence[TrialResult], space: Space) ->
         return
     front = pareto_front(outcomes, [each.mode for each in space.objectives])
     screen.print_line()
-    screen.print_line(f"Pareto front: {len(front)} of {len(outcomes)} trials")
+    screen.print_line(f"Pareto front: {len(front)} of {format_trial_count(len(outcomes))}")
     columns = (*(f"{each.metric} ({each.mode})" for each in space.objectives), "epoch", "version")
     screen.print_table(
         columns, [(*map(format_value, each.scores), str(each.best_epoch), _describe_version(each)) for each in front]
@@ -279,6 +279,11 @@ def show_front(screen: Screen, outcomes: Sequence[TrialResult], space: Space) ->
 def format_value(value: object) -> str:
     """Return a value as people read it; a float in no more digits than it needs for that."""
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def format_trial_count(number: int) -> str:
+    """Return a number of trials: ``1 trial``, ``20 trials``."""
+    return f"{number} trial{'s' if number != 1 else ''}"
 
 
 def one_line(text: str) -> str:

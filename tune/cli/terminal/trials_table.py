@@ -3,11 +3,10 @@
 import math
 from collections.abc import Callable, Sequence
 
-from rich.cells import cell_len
-
 from tune.cli.parser import Parser
 from tune.cli.terminal.console import STYLES
 from tune.cli.terminal.summary import INACTIVE, Screen, format_value, one_line
+from tune.cli.terminal.table_width import GAP, LEAST, TableColumn, cut_end, describe_left_out, measure_table
 from tune.errors import OptionError, suggest_name
 from tune.experiment.trial_result import Mode, TrialResult, rank_trials
 from tune.paths import ExperimentPaths
@@ -15,7 +14,6 @@ from tune.results.profile import read_profile, time_columns, time_rows
 from tune.space.dimensions import Value, is_number
 from tune.space.space import Space
 
-GAP = 3  # cells between two columns
 FIELDS: dict[str, Callable[[TrialResult], object]] = {
     "number": lambda trial: trial.number,
     "state": lambda trial: list(STYLES).index(trial.state),
@@ -46,25 +44,61 @@ def sorted_trials(trials: Sequence[TrialResult], space: Space, by: str) -> list[
     raise OptionError("--sort", f"there is no column {by!r}", suggest_name(by, known, what="columns"))
 
 
-def show_trials(screen: Screen, trials: Sequence[TrialResult], space: Space) -> None:
-    """Show the trials in this order."""
+def show_trials(screen: Screen, trials: Sequence[TrialResult], space: Space, csv_option: str) -> None:
+    """Show the trials in this order; ``csv_option``: what prints the columns that a narrow terminal has no room for."""
     best = next(iter(rank_trials(trials, space.mode)), None)
-    metrics = [each.metric for each in space.objectives]
-    head = ["trial", "state", "epochs", *metrics, "best in"]
-    rows = [
-        [_mark_number(trial, best), trial.state, str(trial.n_epochs), *_format_scores(trial, len(metrics))]
-        for trial in trials
+    epochs = TableColumn("epochs", [str(trial.n_epochs) for trial in trials])
+    best_in = TableColumn("best in", [str(trial.best_epoch or INACTIVE) for trial in trials])
+    fields = [
+        TableColumn("trial", [_mark_number(trial, best) for trial in trials]),
+        TableColumn("state", [trial.state for trial in trials]),
+        epochs,
+        *(
+            TableColumn(each.metric, [_format_score(trial, place) for trial in trials])
+            for place, each in enumerate(space.objectives)
+        ),
+        best_in,
     ]
-    constants = [[_format_constant(trial, name) for name in space.dimensions] for trial in trials]
-    wide = [[*row, *cells] for row, cells in zip(rows, constants, strict=True)]
-    columns = [*head, *space.dimensions]
-    if screen.is_terminal and _table_width(columns, wide) > screen.width:
-        room = screen.width - _table_width(head, rows) - GAP
-        columns, wide = (
-            [*head, "version"],
-            [[*row, _cut_text(_last_cell(each), room)] for row, each in zip(rows, trials, strict=True)],
-        )
-    screen.print_table(columns, wide)
+    constants = [TableColumn(name, [_format_constant(trial, name) for trial in trials]) for name in space.dimensions]
+    if not screen.is_terminal:
+        _print_columns(screen, [*fields, *constants])
+        return
+    without_best = [column for column in fields if column is not best_in]
+    without_both = [column for column in without_best if column is not epochs]
+    shown, held = _choose_columns((fields, without_best, without_both), constants, screen.width)
+    room = screen.width - measure_table(shown) - GAP
+    if constants and not held and room >= LEAST:
+        shown.append(TableColumn("version", [cut_end(_last_cell(trial), room) for trial in trials]))
+    _print_columns(screen, [*shown, *held])
+    left_out = [column.name for column in (*constants, best_in, epochs) if column not in (*shown, *held)]
+    if left_out:
+        screen.print_line()
+        screen.print_line(describe_left_out(left_out, csv_option, screen.width), style="dim")
+
+
+def _choose_columns(
+    heads: Sequence[list[TableColumn]], constants: Sequence[TableColumn], width: int
+) -> tuple[list[TableColumn], list[TableColumn]]:
+    """Return the first head beside which most constants fit, and those constants: they tell trials apart."""
+    choices = [(head, _fit_columns(head, constants, width)) for head in heads]
+    if constants and not any(held for _, held in choices):
+        return choices[-1]
+    if not constants:
+        return next((choice for choice in choices if measure_table(choice[0]) <= width), choices[-1])
+    return max(choices, key=lambda choice: len(choice[1]))
+
+
+def _fit_columns(head: Sequence[TableColumn], constants: Sequence[TableColumn], width: int) -> list[TableColumn]:
+    held: list[TableColumn] = []
+    for column in constants:
+        if measure_table([*head, *held, column]) <= width:
+            held.append(column)
+    return held
+
+
+def _print_columns(screen: Screen, columns: Sequence[TableColumn]) -> None:
+    rows = list(zip(*(column.cells for column in columns), strict=True))
+    screen.print_table([column.name for column in columns], rows)
 
 
 def _mark_number(trial: TrialResult, best: TrialResult | None) -> str:
@@ -72,9 +106,8 @@ def _mark_number(trial: TrialResult, best: TrialResult | None) -> str:
     return f"{trial.number:03d} {mark}"
 
 
-def _format_scores(trial: TrialResult, n_metrics: int) -> list[str]:
-    scores = [f"{score:.5g}" for score in trial.scores] or [INACTIVE] * n_metrics
-    return [*scores, str(trial.best_epoch or INACTIVE)]
+def _format_score(trial: TrialResult, place: int) -> str:
+    return f"{trial.scores[place]:.5g}" if place < len(trial.scores) else INACTIVE
 
 
 def _format_constant(trial: TrialResult, name: str) -> str:
@@ -85,15 +118,6 @@ def _last_cell(trial: TrialResult) -> str:
     if trial.state == "failed":
         return one_line(trial.reason or "")
     return trial.version if trial.repeat_of is None else f"repeat of {trial.version}"
-
-
-def _cut_text(text: str, room: int) -> str:
-    room = max(8, room)
-    return text if cell_len(text) <= room else f"{text[: room - 3]}..."
-
-
-def _table_width(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
-    return sum(max(cell_len(cell) for cell in cells) + GAP for cells in zip(columns, *rows, strict=True)) - GAP
 
 
 def _score_sort_key(scores: Sequence[float], place: int, mode: Mode) -> tuple[bool, float]:
