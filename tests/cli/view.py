@@ -17,8 +17,8 @@ def main(space_file, title):
     space = read_space(find_space(space_file))
     resources = Resources(n_cores=2, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=2)
     screen.print_line("above")
-    with observe_search(screen, space, find_program(space.program), resources, title=title, n_trials=20) as onlooker:
-        events = Events(screen, onlooker)
+    with observe_search(screen, space, find_program(space.program), resources, title=title, n_trials=20) as observer:
+        events = Events(screen, observer)
         for line in sys.stdin:
             what, *rest = line.split()
             getattr(events, what)(*rest)
@@ -26,15 +26,15 @@ def main(space_file, title):
 
 
 class Events:
-    def __init__(self, screen, onlooker):
+    def __init__(self, screen, observer):
         self._screen = screen
-        self._onlooker = onlooker
-        self._watch = onlooker.watch or mute()
+        self._observer = observer
+        self._watch = observer.watch or mute()
         self._versions = {}
         self._curves = {}
 
     def ray(self):
-        self._onlooker.on_start()
+        self._observer.on_start()
 
     def ending(self):
         self._watch.on_search_ending()
@@ -56,7 +56,7 @@ class Events:
     def ended(self, number, state, *reason):
         self._watch.on_worker_free(int(number))
         ended = outcome(int(number), self._versions[number], self._curves[number], state, " ".join(reason))
-        self._onlooker.on_end(ended)
+        self._observer.on_end(ended)
 
 
 def mute():

@@ -47,23 +47,23 @@ def ended(tmp_path):
     paths = ExperimentPaths(tmp_path)
 
     def run(trials, *, keep=None, modes=("max",), free=0, running=()):
-        keeper = CheckpointRetention(paths, modes, keep, free=lambda folder: free)
+        retention = CheckpointRetention(paths, modes, keep, free=lambda folder: free)
         at_work = [write_checkpoints(paths, each) for each in running]
         steps = []
         for trial in trials:
             write_checkpoints(paths, trial)
-            keeper.free_checkpoints(trial, at_work)
+            retention.free_checkpoints(trial, at_work)
             steps.append(holders(paths))
-        return keeper, steps
+        return retention, steps
 
     return run
 
 
 def test_the_best_keep_theirs_and_the_baseline_whatever_it_is_worth(ended):
-    keeper, steps = ended([outcome(number, score) for number, score in enumerate([0.0, 5, 1, 7, 6])], keep=2)
+    retention, steps = ended([outcome(number, score) for number, score in enumerate([0.0, 5, 1, 7, 6])], keep=2)
 
     assert steps == [{0}, {0, 1}, {0, 1, 2}, {0, 1, 3}, {0, 3, 4}]
-    assert keeper.freed == FreedCheckpoints(2, 2 * SIZE)
+    assert retention.freed == FreedCheckpoints(2, 2 * SIZE)
 
 
 def test_what_failed_makes_room_before_the_worst(ended):

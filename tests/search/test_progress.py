@@ -140,16 +140,16 @@ class Hears(list):
 
 def test_who_looks_on_hears_of_all_and_changes_nothing():
     leads, hears = Leads(), Hears()
-    director = ObservedController(leads, hears)
+    controller = ObservedController(leads, hears)
 
-    assert director.next_task("a") == task(7)
-    assert director.next_task("b") is None
-    assert [director.receive_epochs("a", [EpochReport(epoch, 0.5)]) for epoch in (1, 2)] == [False, True]
-    director.on_trial_end("a", death=None, rest=[EpochReport(3, 0.6)])
-    director.on_trial_end("b", death="")
-    director.request_end()
+    assert controller.next_task("a") == task(7)
+    assert controller.next_task("b") is None
+    assert [controller.receive_epochs("a", [EpochReport(epoch, 0.5)]) for epoch in (1, 2)] == [False, True]
+    controller.on_trial_end("a", death=None, rest=[EpochReport(3, 0.6)])
+    controller.on_trial_end("b", death="")
+    controller.request_end()
 
-    assert (leads.left, director.is_end_requested, director.has_finished, director.is_aborted) == (
+    assert (leads.left, controller.is_end_requested, controller.has_finished, controller.is_aborted) == (
         "b",
         True,
         False,

@@ -104,9 +104,9 @@ def test_a_mutation_is_in_force_in_the_program_and_in_the_next_step(search, prog
     searched = search(program, SPACE + "trials: 5\nscheduler: pbt\nconcurrency: 2\n" + arguments)
 
     assert searched.error is None
-    heirs = [trial for trial in searched.study.trials if "mutations" in trial.user_attrs]
-    assert heirs
-    for heir in heirs:
+    exploiting = [trial for trial in searched.study.trials if "mutations" in trial.user_attrs]
+    assert exploiting
+    for heir in exploiting:
         assert sorted(heir.intermediate_values) == list(range(1, 10))
         *_, mutation = heir.user_attrs["mutations"]
         rate = mutation["constants"]["LR"]

@@ -39,7 +39,7 @@ class RetrainPlan:
     """Those to be run."""
 
     def build_retraining(
-        self, onlooker: SearchObserver, on_end: Callable[[RetrainRun], RetrainRun | None]
+        self, observer: SearchObserver, on_end: Callable[[RetrainRun], RetrainRun | None]
     ) -> Retraining:
         """Return what the search side runs."""
         return Retraining(
@@ -49,9 +49,9 @@ class RetrainPlan:
             folder=self.experiment.folder,
             resources=self.resources,
             runs=self.runs,
-            on_start=onlooker.on_start,
+            on_start=observer.on_start,
             on_end=on_end,
-            watch=onlooker.watch,
+            watch=observer.watch,
         )
 
     def find_own_run(

@@ -83,8 +83,8 @@ class SearchController:
         paths: ExperimentPaths,
         ledger: SearchStudy,
         rule: TrialScheduler,
-        heirs: PbtExploit,
-        keeper: CheckpointRetention,
+        pbt_exploit: PbtExploit,
+        retention: CheckpointRetention,
         limits: SearchLimits,
         seed: int,
         on_end: Callable[[TrialResult], None],
@@ -96,19 +96,19 @@ class SearchController:
         """``on_preflight``: is given the fits that count, and returns how many values a whole trial reports."""
         self._paths = paths
         self._ledger = ledger
-        self._keeper = keeper
+        self._retention = retention
         self._limits = limits
         self._seed = seed
         self._on_end = on_end
         self._on_preflight_failed = on_preflight_failed
         self._on_preflight = on_preflight
-        self._heirs = heirs
+        self._pbt_exploit = pbt_exploit
         self._devices = devices or DeviceFaults(0)
         self._causes = FailureStreak(limits.give_up_after)
-        self._registrar = TrialCloser(ledger, self._causes, keeper, on_death)
+        self._trial_closer = TrialCloser(ledger, self._causes, retention, on_death)
         self._running: dict[str, int] = {}  # trial numbers by Ray's ids
         self._versions = VersionFolders(paths, ledger)
-        self._usher = SchedulerRunner(ledger, rule, heirs, self._versions)
+        self._scheduler_runner = SchedulerRunner(ledger, rule, pbt_exploit, self._versions)
         self._interrupted: set[int] = set()  # by the end of the search
         self._n_asked = ledger.n_trials
         self._n_started = 0
@@ -125,20 +125,20 @@ class SearchController:
 
     def _restore_trials(self) -> None:
         """Take up what an earlier driver left: what its scheduler knew, and its trials that did not end."""
-        self._keeper.restore_ended_trials(self._ledger.trial_results)
+        self._retention.restore_ended_trials(self._ledger.trial_results)
         for number in self._ledger.reopen_trials():
             if (repeat := self._ledger.close_as_repeat(number, begun=True)) is not None:
                 self._on_end(repeat)
             else:
                 self._versions.assign_folder(number)
-        for number in self._usher.restore_scheduler():
+        for number in self._scheduler_runner.restore_scheduler():
             if not self._close_if_ended(number):
-                self._usher.turns.append_trial(number)
+                self._scheduler_runner.turns.append_trial(number)
 
     def _close_if_ended(self, number: int) -> bool:
         """Close a trial that had ended, and whose driver did not live to write it down."""
         record = self._versions.read_trial_record(number)
-        if number in self._usher.stopped:
+        if number in self._scheduler_runner.stopped:
             self._close_trial(number, record, failed=False)
             return True
         if record is None or record.attempt != self._ledger.get_attributes(number).get("attempt", 1):
@@ -164,7 +164,7 @@ class SearchController:
     @property
     def has_finished(self) -> bool:
         """Whether no further trial starts; while one runs, its process may die."""
-        turns = self._usher.turns
+        turns = self._scheduler_runner.turns
         left = turns or turns.has_paused or self._running or self._has_more
         return self.is_interrupted or not left
 
@@ -202,7 +202,7 @@ class SearchController:
     def on_preflight_passed(self, counted: CountedFits | None) -> None:
         """Hear which fits the score comes from, before any trial trains."""
         if counted is not None:
-            self._usher.set_trial_length(self._on_preflight(counted), is_mean=counted.is_mean)
+            self._scheduler_runner.set_trial_length(self._on_preflight(counted), is_mean=counted.is_mean)
 
     def request_end(self) -> None:
         """Start no further trial, and let the running ones end after their epoch; from any thread."""
@@ -218,11 +218,11 @@ class SearchController:
         return tasks[0] if tasks else None
 
     def _open_trial(self, trial_id: str) -> TrialTask | None:
-        if not self._has_more and self._usher.mark_no_more_trials(self._n_asked):
+        if not self._has_more and self._scheduler_runner.mark_no_more_trials(self._n_asked):
             self._apply_moves()
         self._budget.start_clock()
-        if self._usher.turns:
-            number = self._usher.turns.pop_trial()
+        if self._scheduler_runner.turns:
+            number = self._scheduler_runner.turns.pop_trial()
             attempt = self._ledger.get_attributes(number).get("attempt", 1) + 1
             self._ledger.set_attributes(number, attempt=attempt)
             self._ledger.set_running(number)
@@ -237,7 +237,7 @@ class SearchController:
 
     def _build_task(self, number: int, attempt: int) -> TrialTask:
         first = number == BASELINE and self._needs_preflight and not self._is_baseline_ready
-        weights = self._heirs.resume_checkpoint(number, self._versions.get_version)
+        weights = self._pbt_exploit.resume_checkpoint(number, self._versions.get_version)
         return TrialTask(
             number=number,
             version=str(self._versions.get_version(number).folder),
@@ -248,7 +248,7 @@ class SearchController:
             rehearsal=first and self._limits.rehearsal,
             gated=self._needs_preflight and not first and self._n_started <= self._limits.at_a_time,
             attempt=attempt,
-            judged_at=self._usher.decision_epochs(number),
+            judged_at=self._scheduler_runner.decision_epochs(number),
             reported=max(self._ledger.read_curve(number), default=0),
             mutations=self._ledger.read_mutations(number),
             weights=None if weights is None else str(weights),
@@ -263,7 +263,7 @@ class SearchController:
             repeat = self._ledger.close_as_repeat(number)
             if repeat is None:
                 self._versions.assign_folder(number)
-                self._usher.on_trial_add(number)
+                self._scheduler_runner.on_trial_add(number)
                 return number
             self._on_end(repeat)
         return None
@@ -276,9 +276,13 @@ class SearchController:
         number = self._running[trial_id]
         with self._pause_on_error(number):
             self._record_epochs(number, epochs)
-        if self.is_interrupted and not epochs[-1].last and number not in self._usher.stopped:
+        if self.is_interrupted and not epochs[-1].last and number not in self._scheduler_runner.stopped:
             self._interrupted.add(number)
-        return number in self._usher.stopped or number in self._interrupted or self._usher.turns.is_pausing(number)
+        return (
+            number in self._scheduler_runner.stopped
+            or number in self._interrupted
+            or self._scheduler_runner.turns.is_pausing(number)
+        )
 
     def _record_epochs(self, number: int, epochs: Sequence[EpochReport], *, over: bool = False) -> None:
         """Write epochs down, and let the scheduler judge them; it neither stops nor pauses a trial that is over."""
@@ -288,12 +292,12 @@ class SearchController:
             return
         self._ledger.write_epochs(number, new)
         for each in new:
-            self._usher.on_trial_result(number, each, last=each.last or over)
+            self._scheduler_runner.on_trial_result(number, each, last=each.last or over)
         self._apply_moves()
 
     def _apply_moves(self) -> None:
         """Do with paused trials what the scheduler says."""
-        for number in self._usher.apply_moves():
+        for number in self._scheduler_runner.apply_moves():
             self._close_trial(number, self._versions.read_trial_record(number), failed=False)
 
     def pause_search(self, trial_id: str, error: PauseError) -> None:
@@ -320,24 +324,26 @@ class SearchController:
         """Close a trial in the ledger, by what it reported and by its own record; one that was refused runs again."""
         number = self._running.pop(trial_id, None)
         if number is not None and is_refused:
-            self._usher.turns.append_trial(number)
+            self._scheduler_runner.turns.append_trial(number)
         elif number is not None:
             with self._pause_on_error():
                 self._record_epochs(number, rest, over=True)
                 self._end_attempt(number, death)
 
     def _end_attempt(self, number: int, death: str | None) -> None:
-        if self._usher.turns.is_pausing(number):  # however its process ended: all that counts is in its checkpoint
-            self._usher.set_waiting(number)
+        if self._scheduler_runner.turns.is_pausing(
+            number
+        ):  # however its process ended: all that counts is in its checkpoint
+            self._scheduler_runner.set_waiting(number)
             return
         left = read_attempt_remains(
-            self._versions.get_version(number), death=death, stopped=number in self._usher.stopped
+            self._versions.get_version(number), death=death, stopped=number in self._scheduler_runner.stopped
         )
         is_of_device = left.failed and self._is_baseline_ready and self._devices.count_failure(number, left.record)
         if is_of_device and left.record is not None:  # before the pre-flight the others wait in all other places
             faults = self._ledger.get_attributes(number).get(DEVICE_FAULTS, [])
             self._ledger.set_attributes(number, **{DEVICE_FAULTS: [*faults, name_device_of(left.record)]})
-            self._usher.turns.append_trial(number)
+            self._scheduler_runner.turns.append_trial(number)
             return
         if not left.failed:
             self._devices.count_success(left.record)
@@ -346,10 +352,10 @@ class SearchController:
             self.preflight_failed = True
             self._on_preflight_failed()
             if left.died:
-                self._registrar.write_crash_record(number, left.version, left.record)
+                self._trial_closer.write_crash_record(number, left.version, left.record)
         if number in self._interrupted or self.is_aborted or self._limits.rehearsal:
             return
-        if left.died and not left.has_hung and self._usher.retry_trial(number, self._limits.max_failures):
+        if left.died and not left.has_hung and self._scheduler_runner.retry_trial(number, self._limits.max_failures):
             return
         self._record_epochs(number, left.unreported_epochs(several=self._ledger.has_other_metrics), over=True)
         self._close_trial(number, left.record, failed=left.failed and not left.is_complete, death=death or "")
@@ -357,26 +363,27 @@ class SearchController:
     @property
     def freed_checkpoints(self) -> FreedCheckpoints:
         """Return what made room, after a last look at what was stopped late."""
-        self._keeper.free_late_files()
-        return self._keeper.freed
+        self._retention.free_late_files()
+        return self._retention.freed
 
     def delete_donor_checkpoints(self) -> None:
         """Take away what only trials need that go on."""
-        self._heirs.delete_donor_checkpoints()
+        self._pbt_exploit.delete_donor_checkpoints()
 
     def _close_trial(self, number: int, record: TrialRecord | None, *, failed: bool, death: str = "") -> None:
         """Close a trial in the ledger; the scheduler may have waited for it."""
-        outcome = self._registrar.close_trial(
+        outcome = self._trial_closer.close_trial(
             number,
             self._versions.get_version(number),
             record,
             failed=failed,
-            stopped=number in self._usher.stopped,
+            stopped=number in self._scheduler_runner.stopped,
             death=death,
             busy=[
-                self._versions.get_version(each) for each in self._usher.trials_in_use(self._running.values(), number)
+                self._versions.get_version(each)
+                for each in self._scheduler_runner.trials_in_use(self._running.values(), number)
             ],
         )
-        self._usher.on_trial_end(number, failed=outcome.state == "failed")
+        self._scheduler_runner.on_trial_end(number, failed=outcome.state == "failed")
         self._on_end(outcome)
         self._apply_moves()

@@ -73,39 +73,39 @@ class TrialListener(Protocol):
 class ObservedController:
     """A controller that passes each call on to another one, and tells a listener."""
 
-    def __init__(self, director: TrialController, watch: TrialListener) -> None:
-        self._director = director
+    def __init__(self, controller: TrialController, watch: TrialListener) -> None:
+        self._controller = controller
         self._watch = watch
         self._numbers: dict[str, int] = {}  # of running trials, by Ray's ids
 
     @property
     def has_finished(self) -> bool:
         """Whether no further trial starts."""
-        return self._director.has_finished
+        return self._controller.has_finished
 
     @property
     def is_aborted(self) -> bool:
         """Whether the running trials are to end now."""
-        return self._director.is_aborted
+        return self._controller.is_aborted
 
     @property
     def is_end_requested(self) -> bool:
         """Whether ``request_end`` was called."""
-        return self._director.is_end_requested
+        return self._controller.is_end_requested
 
     @property
     def runs_preflight(self) -> bool:
         """Whether the pre-flight runs."""
-        return self._director.runs_preflight
+        return self._controller.runs_preflight
 
     def request_end(self) -> None:
         """Start no further trial, and let the running ones end after their epoch; from any thread."""
-        self._director.request_end()
+        self._controller.request_end()
         self._watch.on_search_ending()
 
     def next_task(self, trial_id: str) -> TrialTask | None:
         """Open the next trial; None while there is no room, or none is left."""
-        task = self._director.next_task(trial_id)
+        task = self._controller.next_task(trial_id)
         if task is not None:
             self._numbers[trial_id] = task.number
             self._watch.on_trial_start(task)
@@ -113,11 +113,11 @@ class ObservedController:
 
     def on_preflight_passed(self, counted: CountedFits | None) -> None:
         """Hear which fits the score comes from."""
-        self._director.on_preflight_passed(counted)
+        self._controller.on_preflight_passed(counted)
 
     def receive_epochs(self, trial_id: str, epochs: Sequence[EpochReport]) -> bool:
         """Hear of epochs; return True when the trial is to stop."""
-        stops = self._director.receive_epochs(trial_id, epochs)
+        stops = self._controller.receive_epochs(trial_id, epochs)
         self._notify_epochs(self._numbers[trial_id], epochs)
         return stops
 
@@ -127,7 +127,7 @@ class ObservedController:
 
     def pause_search(self, trial_id: str, error: PauseError) -> None:
         """Hear from a trial why the search has to wait."""
-        self._director.pause_search(trial_id, error)
+        self._controller.pause_search(trial_id, error)
 
     def on_trial_end(
         self, trial_id: str, *, death: str | None, rest: Sequence[EpochReport] = (), is_refused: bool = False
@@ -136,11 +136,11 @@ class ObservedController:
         number = self._numbers.pop(trial_id, None)
         if number is not None:
             self._notify_epochs(number, rest)
-        self._director.on_trial_end(trial_id, death=death, rest=rest, is_refused=is_refused)
+        self._controller.on_trial_end(trial_id, death=death, rest=rest, is_refused=is_refused)
         if number is not None:
             self._watch.on_worker_free(number)
 
 
-def add_listener(director: TrialController, watch: TrialListener | None) -> TrialController:
+def add_listener(controller: TrialController, watch: TrialListener | None) -> TrialController:
     """Return the controller, with a listener if there is one."""
-    return director if watch is None else ObservedController(director, watch)
+    return controller if watch is None else ObservedController(controller, watch)

@@ -41,8 +41,8 @@ PAUSES = {NO_ROOM: NoRoomError, UNSHARED: UnsharedError}
 
 
 class _ControllerAdapter:
-    def __init__(self, director: TrialController) -> None:
-        self._director = director
+    def __init__(self, controller: TrialController) -> None:
+        self._controller = controller
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
@@ -51,10 +51,10 @@ class _ControllerAdapter:
 class ControllerSearcher(_ControllerAdapter, Searcher):
     """Hands out trials."""
 
-    def __init__(self, director: TrialController, config: Mapping[str, Any]) -> None:
+    def __init__(self, controller: TrialController, config: Mapping[str, Any]) -> None:
         """``config``: what each trial's has beside its task."""
         Searcher.__init__(self)
-        _ControllerAdapter.__init__(self, director)
+        _ControllerAdapter.__init__(self, controller)
         self._config = dict(config)
         self._is_first = True
 
@@ -63,10 +63,10 @@ class ControllerSearcher(_ControllerAdapter, Searcher):
         if self._is_first:
             self._is_first = False
             reinstall_handlers()
-        task = self._director.next_task(trial_id)
+        task = self._controller.next_task(trial_id)
         if task is not None:
             return {TASK: task.encode(), **self._config}
-        return Searcher.FINISHED if self._director.has_finished else None
+        return Searcher.FINISHED if self._controller.has_finished else None
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Hear that a trial ended; stopped and finished look alike here, the controller knows.
@@ -78,7 +78,7 @@ class ControllerSearcher(_ControllerAdapter, Searcher):
         last = result or {}
         death = "" if error else last.get(DIED)
         rest = _decode_epochs(last.get(REST, ()))
-        self._director.on_trial_end(trial_id, death=death, rest=rest, is_refused=last.get(REFUSED, False))
+        self._controller.on_trial_end(trial_id, death=death, rest=rest, is_refused=last.get(REFUSED, False))
 
     def set_max_concurrency(self, max_concurrent: int) -> bool:
         """Do nothing: the controller counts."""
@@ -97,9 +97,9 @@ class ControllerSearcher(_ControllerAdapter, Searcher):
 class ControllerScheduler(_ControllerAdapter, FIFOScheduler):
     """Passes epochs on, and each decision back; Ray's searcher would not hear of a stopped trial's last epoch."""
 
-    def __init__(self, director: TrialController) -> None:
+    def __init__(self, controller: TrialController) -> None:
         FIFOScheduler.__init__(self)
-        _ControllerAdapter.__init__(self, director)
+        _ControllerAdapter.__init__(self, controller)
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
         """Leave it to Ray, which starts trials in their order.
@@ -122,12 +122,12 @@ class ControllerScheduler(_ControllerAdapter, FIFOScheduler):
         """Decide about a trial after one epoch, or after several that were told together."""
         for key, kind in PAUSES.items():
             if key in result:
-                self._director.pause_search(trial.trial_id, kind(*result[key]))
+                self._controller.pause_search(trial.trial_id, kind(*result[key]))
                 return _stop_trial(trial)
         if READY in result:
-            self._director.on_preflight_passed(read_counted_fits(result[READY][0]))
+            self._controller.on_preflight_passed(read_counted_fits(result[READY][0]))
             return TrialScheduler.CONTINUE
-        stops = self._director.receive_epochs(trial.trial_id, _decode_epochs(result[EPOCHS]))
+        stops = self._controller.receive_epochs(trial.trial_id, _decode_epochs(result[EPOCHS]))
         return _stop_trial(trial) if stops else TrialScheduler.CONTINUE
 
 
@@ -164,11 +164,11 @@ class ControllerStopper(_ControllerAdapter, Stopper):
 
     def stop_all(self) -> bool:
         """Tell whether every running trial is to end."""
-        return self._director.is_aborted
+        return self._controller.is_aborted
 
 
 def run_trials(
-    director: TrialController, job: Job, resources: Resources, on_stuck: Callable[[str], None] = lambda how: None
+    controller: TrialController, job: Job, resources: Resources, on_stuck: Callable[[str], None] = lambda how: None
 ) -> None:
     """Run the tasks of the controller; Ray's own files go to a temporary folder.
 
@@ -178,27 +178,27 @@ def run_trials(
 
     def on_lost(how: str) -> None:
         died.append(how)
-        director.request_end()
+        controller.request_end()
 
     try:
         with watch_ray(on_lost, on_stuck):
-            _run_trials(director, job, resources)
+            _run_trials(controller, job, resources)
     except BaseException:  # of Ray's, that misses its process, or the interrupt
         if not died:
             raise
     if died:
         hint = "What had ended is kept, and what ran goes on from its checkpoint."
-        director.pause_search("", RayLostError(None, died[0], hint))
+        controller.pause_search("", RayLostError(None, died[0], hint))
 
 
-def _end_by_signal(director: TrialController) -> None:
+def _end_by_signal(controller: TrialController) -> None:
     """Let the running trials end after their epoch; interrupt a pre-flight, which has none, as a second signal does."""
-    director.request_end()
-    if director.runs_preflight:
+    controller.request_end()
+    if controller.runs_preflight:
         raise KeyboardInterrupt
 
 
-def _run_trials(director: TrialController, job: Job, resources: Resources) -> None:
+def _run_trials(controller: TrialController, job: Job, resources: Resources) -> None:
     share = {"CPU": resources.cpus_per_trial, "GPU": resources.gpus_per_trial}
     with (
         ray_temp_folder() as scratch,
@@ -210,7 +210,7 @@ def _run_trials(director: TrialController, job: Job, resources: Resources) -> No
         _no_runtime_environment(),
         _silence_ray_tune(),
         collector_resumed(),
-        end_on_interrupt(partial(_end_by_signal, director)),
+        end_on_interrupt(partial(_end_by_signal, controller)),
     ):
         if server is not None:
             packages = dict.fromkeys(find_top_level_imports(job.program))
@@ -220,8 +220,8 @@ def _run_trials(director: TrialController, job: Job, resources: Resources) -> No
         tuner(
             trainable=TrialTrainable,
             tune_config=TuneConfig(
-                search_alg=ControllerSearcher(director, config),
-                scheduler=ControllerScheduler(director),
+                search_alg=ControllerSearcher(controller, config),
+                scheduler=ControllerScheduler(controller),
                 num_samples=-1,
                 reuse_actors=True,
                 trial_dirname_creator=_name_trial_folder,
@@ -229,7 +229,7 @@ def _run_trials(director: TrialController, job: Job, resources: Resources) -> No
             run_config=RunConfig(
                 name="trials",
                 storage_path=folder,
-                stop=ControllerStopper(director),
+                stop=ControllerStopper(controller),
                 checkpoint_config=CheckpointConfig(checkpoint_at_end=False),  # a trial writes its own
                 verbose=0,
             ),

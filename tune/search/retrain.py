@@ -103,17 +103,17 @@ def run_retraining(retraining: Retraining) -> bool:
         counted=None if trained is None else trained.counted_fits,
         checkpoints=AUTO if job.checkpoints == "none" else job.checkpoints,  # a trial is trained again for its weights
     )
-    director = _RetrainController(retraining, {item.key: item.dimension for item in promoted})
+    controller = _RetrainController(retraining, {item.key: item.dimension for item in promoted})
     cluster = local_cluster(retraining.resources, on_stuck=partial(_end_without_ray, retraining))
     with redirect_output(retraining.paths.folder / DRIVER_LOG), cluster:
         from tune.search.ray_tune import run_trials
 
         retraining.on_start()
         stuck = partial(_end_without_ray, retraining)
-        run_trials(add_listener(director, retraining.watch), job, retraining.resources, stuck)
-    if director.full is not None:
-        raise director.full
-    return not director.is_end_requested
+        run_trials(add_listener(controller, retraining.watch), job, retraining.resources, stuck)
+    if controller.full is not None:
+        raise controller.full
+    return not controller.is_end_requested
 
 
 def _end_without_ray(retraining: Retraining, how: str) -> None:

@@ -78,9 +78,9 @@ def run_search(search: Search) -> SearchResult:
                 ledger.notes.add_command(search.command)
             if search.knowledge is not None:
                 ledger.add_prior_trials(*search.knowledge)
-            conductor = build_controller(search, ledger, job)
-            run_trials(add_listener(conductor, search.watch), job, search.resources, partial(end_without_ray, search))
-    return _build_result(search, conductor, ledger)
+            controller = build_controller(search, ledger, job)
+            run_trials(add_listener(controller, search.watch), job, search.resources, partial(end_without_ray, search))
+    return _build_result(search, controller, ledger)
 
 
 def resume_search(search: Search, snapshot: Snapshot) -> SearchResult:
@@ -113,14 +113,14 @@ def resume_search(search: Search, snapshot: Snapshot) -> SearchResult:
             trusts_checkpoints=search.trusts_checkpoints,
             session=search.session,
         )
-        conductor = build_controller(search, ledger, job)
-        if not conductor.has_finished:
+        controller = build_controller(search, ledger, job)
+        if not controller.has_finished:
             with _start_cluster(search):
                 search.on_start()
                 run_trials(
-                    add_listener(conductor, search.watch), job, search.resources, partial(end_without_ray, search)
+                    add_listener(controller, search.watch), job, search.resources, partial(end_without_ray, search)
                 )
-    return _build_result(search, conductor, ledger)
+    return _build_result(search, controller, ledger)
 
 
 def end_without_ray(search: Search, how: str) -> None:
@@ -181,25 +181,25 @@ def _measure_share(search: Search, job: Job) -> tuple[Search, Job]:
     return replace(search, space=space, resources=resources), job
 
 
-def _build_result(search: Search, conductor: "SearchController", ledger: "SearchStudy") -> SearchResult:
-    baseline = conductor.baseline_record
+def _build_result(search: Search, controller: "SearchController", ledger: "SearchStudy") -> SearchResult:
+    baseline = controller.baseline_record
     never_ran = baseline is None and not any(each.state == "complete" for each in ledger.trial_results[:1])
-    if conductor.preflight_failed or (never_ran and not conductor.is_end_requested and conductor.full is None):
-        raise _preflight_error(baseline, search, conductor.baseline_death)
-    if conductor.has_finished and not conductor.is_interrupted:
-        conductor.delete_donor_checkpoints()
+    if controller.preflight_failed or (never_ran and not controller.is_end_requested and controller.full is None):
+        raise _preflight_error(baseline, search, controller.baseline_death)
+    if controller.has_finished and not controller.is_interrupted:
+        controller.delete_donor_checkpoints()
     return SearchResult(
         outcomes=ledger.trial_results,
         baseline=baseline,
         exhausted=ledger.is_exhausted,
-        interrupted_by_user=conductor.is_end_requested,
-        fault=conductor.full or _give_up_error(conductor, search),
-        freed=conductor.freed_checkpoints,
+        interrupted_by_user=controller.is_end_requested,
+        fault=controller.full or _give_up_error(controller, search),
+        freed=controller.freed_checkpoints,
     )
 
 
-def _give_up_error(conductor: "SearchController", search: Search) -> SearchError | None:
-    if (last := conductor.final_failure) is None:
+def _give_up_error(controller: "SearchController", search: Search) -> SearchError | None:
+    if (last := controller.final_failure) is None:
         return None
     what = f"{search.space.settings.give_up_after} trials in a row failed with one cause: {last.reason}"
     log = display_path(search.paths.version(last.version).log)

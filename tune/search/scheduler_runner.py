@@ -148,10 +148,12 @@ def replay_history(
 class SchedulerRunner:
     """Stands between the scheduler, which only decides, and the trials."""
 
-    def __init__(self, ledger: SearchStudy, rule: TrialScheduler, heirs: PbtExploit, versions: VersionFolders) -> None:
+    def __init__(
+        self, ledger: SearchStudy, rule: TrialScheduler, pbt_exploit: PbtExploit, versions: VersionFolders
+    ) -> None:
         self._ledger = ledger
         self._rule = rule
-        self._heirs = heirs
+        self._pbt_exploit = pbt_exploit
         self._versions = versions
         self._starts = StartupTimes(ledger, rule)
         self._n_sealed = 0  # trials that there were when the scheduler heard that no further one comes
@@ -248,4 +250,4 @@ class SchedulerRunner:
 
     def _exploit_donor(self, move: SchedulerMove) -> None:
         if move.donor is not None:
-            self._heirs.exploit_donor(move.trial, move.donor, self._versions.get_version)
+            self._pbt_exploit.exploit_donor(move.trial, move.donor, self._versions.get_version)

@@ -145,11 +145,11 @@ class TrialCloser:
     """One for a search."""
 
     def __init__(
-        self, ledger: SearchStudy, causes: FailureStreak, keeper: CheckpointRetention, on_death: OnDeath
+        self, ledger: SearchStudy, causes: FailureStreak, retention: CheckpointRetention, on_death: OnDeath
     ) -> None:
         self._ledger = ledger
         self._causes = causes
-        self._keeper = keeper
+        self._retention = retention
         self._on_death = on_death
 
     def close_trial(
@@ -175,7 +175,7 @@ class TrialCloser:
             self.write_crash_record(number, version, record)
         reason = self._explain_bad_metric(number) if failure is None else failure.reason
         state: State = "failed" if reason is not None else "pruned" if stopped else "complete"
-        self._keeper.free_checkpoints(replace(self._ledger.get_trial_result(number), state=state), busy)
+        self._retention.free_checkpoints(replace(self._ledger.get_trial_result(number), state=state), busy)
         if reason is None:
             self._causes.reset_streak()
             return (

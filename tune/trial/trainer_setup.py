@@ -74,8 +74,8 @@ class TrainerSetup:
         self._measures = measures
         self.stopwatch = stopwatch or NoStopwatch()
         self.seat = seat
-        self._tailor: Any = None
-        self._mutant = PbtState(task.values, len(task.mutations)) if job.mutants else None
+        self._signature_callback: Any = None
+        self._pbt_state = PbtState(task.values, len(task.mutations)) if job.mutants else None
         self._n_fits = 0
         self.program_checkpoints = ProgramCheckpoints(files.program_checkpoints)
         """Where the program's own checkpoints are."""
@@ -101,7 +101,7 @@ class TrainerSetup:
     @property
     def model_signature(self) -> ModelSignature:
         """Return what the program builds; nothing where that was not asked for."""
-        return self._tailor.measure if self._tailor is not None else {}
+        return self._signature_callback.measure if self._signature_callback is not None else {}
 
     @property
     def is_stopped(self) -> bool:
@@ -138,8 +138,8 @@ class TrainerSetup:
         call_at_epochs(trainer, None, None, self.note_stage_end)
         profile_trainer(trainer, self.stopwatch)
         if self._measures:
-            self._tailor = self._tailor or signature_callback_class(package)()
-            trainer.callbacks.append(self._tailor)
+            self._signature_callback = self._signature_callback or signature_callback_class(package)()
+            trainer.callbacks.append(self._signature_callback)
         if self._report is None:
             return
         if self.reports is None:
@@ -150,7 +150,7 @@ class TrainerSetup:
                 self.log,
                 counted=self._counted,
                 mark=self._mark,
-                mutant=self._mutant,
+                pbt_state=self._pbt_state,
                 verify=self._proof.verify_parameters,
                 reports_epochs_whole=self._job.pauses_trials,
                 checkpoints=self._job.checkpoints,

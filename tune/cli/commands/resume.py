@@ -162,7 +162,7 @@ def _resume_experiment(
         n_trials=number,
         before=experiment.trials,
         counted=read_baseline_fits(paths, experiment.trials),
-    ) as onlooker:
+    ) as observer:
         show_tensorboard(screen, paths.folder.parent)
         from tune.search.run import resume_search
         from tune.search.spec import Search
@@ -177,12 +177,12 @@ def _resume_experiment(
             session=session,
             command=typed_command(),
             explain=partial(explain_fault, paths),
-            on_start=onlooker.on_start,
+            on_start=observer.on_start,
             on_dashboard=partial(show_dashboard, screen),
-            on_preflight=onlooker.on_preflight,
-            on_device_left_out=onlooker.on_device_left_out,
-            on_end=report.preload_after(onlooker.on_end, number - n_ended),
-            watch=onlooker.watch,
+            on_preflight=observer.on_preflight,
+            on_device_left_out=observer.on_device_left_out,
+            on_end=report.preload_after(observer.on_end, number - n_ended),
+            watch=observer.watch,
         )
         finished = resume_search(search, experiment.snapshot)
     return show_finished(screen, finished, search, report)

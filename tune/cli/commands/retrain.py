@@ -99,11 +99,11 @@ def _train_runs(screen: Screen, planned: RetrainPlan) -> bool:
     program = planned.snapshot.stored_program
     with observe_search(
         screen, timeless, program, planned.resources, title=title, n_trials=n_runs, baseline=None
-    ) as onlooker:
+    ) as observer:
         from tune.search.retrain import run_retraining  # takes a while: there is something to see by now
 
-        reporter = _Reporter(screen, planned, onlooker)
-        whole = run_retraining(planned.build_retraining(onlooker, reporter.on_run_end))
+        reporter = _Reporter(screen, planned, observer)
+        whole = run_retraining(planned.build_retraining(observer, reporter.on_run_end))
     reporter.show_kept()
     return whole
 
@@ -145,10 +145,10 @@ def _show_plan(screen: Screen, planned: RetrainPlan, trials: list[TrialResult]) 
 class _Reporter:
     """Tells of each run that ended; asks for the same again where a trial did not come out again for no reason."""
 
-    def __init__(self, screen: Screen, planned: RetrainPlan, onlooker: SearchObserver) -> None:
+    def __init__(self, screen: Screen, planned: RetrainPlan, observer: SearchObserver) -> None:
         self._screen = screen
         self._planned = planned
-        self._onlooker = onlooker
+        self._observer = observer
         self._kept: list[RetrainedVersion] = []  # a live view shows those that ended last; all have their line after it
 
     def on_run_end(self, run: RetrainRun) -> RetrainRun | None:
@@ -156,10 +156,10 @@ class _Reporter:
         found = find_latest(read_retrained(self._planned.experiment.paths), run.request)
         if found is None or not (found.is_complete or found.has_failed):
             return None
-        if self._onlooker.watch is None:
+        if self._observer.watch is None:
             self._show_run(found)
         else:
-            self._onlooker.on_end(_as_trial_result(run, found, self._planned.space.mode))
+            self._observer.on_end(_as_trial_result(run, found, self._planned.space.mode))
             self._kept.append(found)
         return self._planned.plan_repetition(run.outcome, found)
 

@@ -222,7 +222,7 @@ def _search_space(
     number = 1 if rehearsal else count_trials(plan.space, plan.promoted)
     with observe_search(
         screen, plan.space, plan.program, plan.resources, title=paths.name, n_trials=number
-    ) as onlooker:
+    ) as observer:
         if not rehearsal:
             show_tensorboard(screen, plan.storage)
         from tune.search.run import KEPT_NOTHING, run_search
@@ -239,13 +239,13 @@ def _search_space(
             command=typed_command(),
             explain=partial(explain_fault, paths),
             knowledge=None if known is None else (known.experiment, known.trials),
-            on_start=onlooker.on_start,
+            on_start=observer.on_start,
             on_dashboard=partial(show_dashboard, screen) if not rehearsal else lambda address: None,
-            on_share=onlooker.on_share,
-            on_preflight=onlooker.on_preflight,
-            on_device_left_out=onlooker.on_device_left_out,
-            on_end=report.preload_after(onlooker.on_end, number),
-            watch=onlooker.watch,
+            on_share=observer.on_share,
+            on_preflight=observer.on_preflight,
+            on_device_left_out=observer.on_device_left_out,
+            on_end=report.preload_after(observer.on_end, number),
+            watch=observer.watch,
         )
         try:
             finished = run_search(search)

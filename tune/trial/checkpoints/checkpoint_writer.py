@@ -112,7 +112,7 @@ def create_checkpoint_state(
     others: dict[int, tuple[float, ...]],
     last: bool,
     fit: int,
-    mutant: PbtState | None,
+    pbt_state: PbtState | None,
     epoch_is_over: bool,
 ) -> CheckpointState:
     """Return how far the trial is, of all ranks; the arguments are the fields of :class:`CheckpointState`.
@@ -134,8 +134,8 @@ def create_checkpoint_state(
         events=read_event_sizes(folder),
         rng=rng,
         rng_elsewhere=elsewhere,
-        built=[] if mutant is None else mutant.built,
-        n_mutations=0 if mutant is None else mutant.n_mutations,
+        built=[] if pbt_state is None else pbt_state.built,
+        n_mutations=0 if pbt_state is None else pbt_state.n_mutations,
         epoch_is_over=epoch_is_over,
         should_stop=bool(trainer.should_stop),
         metrics=_select_numeric_metrics(trainer.callback_metrics),

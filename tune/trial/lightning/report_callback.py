@@ -80,7 +80,7 @@ class ReportCallback:
         *,
         counted: CountedFits | None = None,
         mark: CheckpointState | None = None,
-        mutant: PbtState | None = None,
+        pbt_state: PbtState | None = None,
         verify: Callable[[], None] = lambda: None,
         reports_epochs_whole: bool = False,
         checkpoints: str | float = "epoch",
@@ -99,7 +99,7 @@ class ReportCallback:
         self._log = log
         self._counted = counted
         self._mark = mark  # where the trial goes on; None once it does
-        self._mutant = mutant
+        self._pbt_state = pbt_state
         self._verify: Callable[[], None] | None = verify
         self._reports_epochs_whole = reports_epochs_whole
         self._waiting: list[EpochReport] = []  # reports within an epoch that is not over
@@ -134,16 +134,16 @@ class ReportCallback:
             self._is_reported = False
         self._numbers_before = None
         call_at_epochs(trainer, self, self._start_epoch, self._end_epoch)
-        if self._mutant is not None:
-            self._mutant.compare_with_checkpoint(trainer, self._mark)
+        if self._pbt_state is not None:
+            self._pbt_state.compare_with_checkpoint(trainer, self._mark)
         if self._mark is not None:
             self._restore_reports(self._mark)
             self._n_sanity_steps, trainer.num_sanity_val_steps = trainer.num_sanity_val_steps, 0
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Put the Trainer where the checkpoint was written, with the constants that are in force now."""
-        if self._mutant is not None:
-            self._mutant.apply_to_trainer(trainer)
+        if self._pbt_state is not None:
+            self._pbt_state.apply_to_trainer(trainer)
         if self._n_sanity_steps is not None:
             trainer.num_sanity_val_steps, self._n_sanity_steps = self._n_sanity_steps, None
         if self._mark is not None and self._mark.epoch_is_over:
@@ -195,7 +195,7 @@ class ReportCallback:
         """Keep what Lightning does not restore, until the next epoch starts."""
         if self._mark is not None:
             self._metrics = checkpoint.get(METRICS, {})
-            self._numbers = checkpoint.get(ATTRIBUTES, {}) if self._mutant is None else {}
+            self._numbers = checkpoint.get(ATTRIBUTES, {}) if self._pbt_state is None else {}
 
     def report_last_fit(self) -> None:
         """Report what the end of the program leaves."""
@@ -397,7 +397,7 @@ class ReportCallback:
             others=others,
             last=then is not None or is_last_report(trainer, is_validated=self._is_validated),
             fit=self._n_fits,
-            mutant=self._mutant,
+            pbt_state=self._pbt_state,
             epoch_is_over=not within,
         )
 
