@@ -13,7 +13,7 @@ import tune
 from tests.ledgers import write_experiment
 from tests.projects import write_program
 from tune import Experiment
-from tune.errors import ConstantError, ExperimentError, OptionError, SpaceError
+from tune.errors import ConstantError, ExperimentError, OptionError, SearchError, SpaceError
 
 ROOT = Path(__file__).parents[1]
 
@@ -196,6 +196,20 @@ def test_what_on_trial_prints_goes_where_the_program_prints(tmp_path):
 
     assert (out, err) == ("begun\nended 0\nover\n", "to the errors\n")
     assert "ended" not in (tmp_path / "storage" / "s" / "driver.log").read_text()
+
+
+def test_a_search_that_gives_up_raises_what_it_says_on_the_command_line(tmp_path, monkeypatch):
+    program = write_program(tmp_path / "project", "faults")
+    program.write_text(program.read_text().replace('FAULT == "raises" and epoch == 2', 'FAULT != "none"'))
+    monkeypatch.chdir(program.parent)
+    given = {"sampler": "grid", "scheduler": "none", "concurrency": 1, "trials": 20, "give_up_after": 2}
+    constants = {"FAULT": {"choice": ["none", *"abcdef"]}}
+
+    with pytest.raises(SearchError, match="2 trials in a row failed with one cause: RuntimeError: no second epoch"):
+        tune.search(
+            system="faults.py", metric="Score/Val", mode="max", constants=constants, storage="s", name="e", **given
+        )
+    assert [trial.state for trial in Experiment("e", storage="s").trials][:3] == ["complete", "failed", "failed"]
 
 
 def test_an_exception_of_on_trial_ends_the_search_and_is_raised_behind_it(tmp_path):

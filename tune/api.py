@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytorch_lightning import LightningModule
 
     from tune.search.prepare import SearchPlan
+    from tune.search.spec import SearchResult
 
 PLACE = "search()"
 
@@ -108,7 +109,8 @@ def search(
     mode="max", constants={"LR": {"loguniform": [1e-4, 1e-1]}})``. ``on_trial`` hears of each trial that ended.
     ``address`` is that of a Ray cluster to join: ``auto``, ``HOST:6379``, ``ray://HOST:10001``.
 
-    Raises UserError where a search cannot begin, as the command line tells it, and SearchError where it cannot go on.
+    Raises UserError where a search cannot begin, as the command line tells it, and SearchError where it cannot go on:
+    what was written is whole, and ``Experiment`` opens it.
     An exception of ``on_trial`` ends the search: the running epochs end first, and then it is raised.
     """
     from tune.cluster.backend import open_backend
@@ -125,12 +127,14 @@ def search(
         callback = _TrialCallback(on_trial)
         with lock_experiment(paths):
             try:
-                _run_silently(plan, paths, callback)
+                finished = _run_silently(plan, paths, callback)
             except (UserError, StartError):
                 shutil.rmtree(paths.folder)
                 raise
     if callback.error is not None:
         raise callback.error
+    if finished.fault is not None:
+        raise finished.fault
     return Experiment(paths.folder)
 
 
@@ -167,7 +171,7 @@ class _TrialCallback:
             self.error = error
 
 
-def _run_silently(plan: "SearchPlan", paths: ExperimentPaths, callback: _TrialCallback) -> None:
+def _run_silently(plan: "SearchPlan", paths: ExperimentPaths, callback: _TrialCallback) -> "SearchResult":
     from tune.search.run import run_search
     from tune.search.spec import DRIVER_LOG, Search
 
@@ -177,7 +181,7 @@ def _run_silently(plan: "SearchPlan", paths: ExperimentPaths, callback: _TrialCa
         contextlib.redirect_stdout(log),
         contextlib.redirect_stderr(log),
     ):
-        run_search(
+        return run_search(
             Search(
                 space=plan.space,
                 program=plan.program,
