@@ -147,3 +147,22 @@ def test_a_config_of_parts_when_it_is_ranked_then_the_models_come_before_the_mac
         "model.strength=",
     ]
     assert len(promising(program)) == 6
+
+
+def test_the_options_of_a_lightning_cli_are_listed_in_the_place_of_the_parameters_that_it_passes(program_of):
+    text = (
+        "from pytorch_lightning.cli import LightningCLI\n"
+        "class Net(pl.LightningModule):\n"
+        "    def __init__(self, width: int = 64, lr: float = 1e-3):\n"
+        "        super().__init__()\n"
+        "        self.layer, self.lr = nn.Linear(3, width), lr\n"
+        "class Block(nn.Module):\n"
+        "    def __init__(self, dropout: float = 0.1):\n"
+        "        super().__init__()\n"
+        "        self.drop = nn.Dropout(dropout)\n"
+        "Block()\n"
+        "LightningCLI(Net)\n"
+    )
+    program = program_of(HEAD + text)
+
+    assert promising(program) == ["--model.lr", "--model.width", "Block.dropout"]

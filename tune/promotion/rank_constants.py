@@ -9,7 +9,7 @@ from tune.promotion.find.literals import Unknown
 from tune.promotion.find.project import ProjectSymbol, project_of
 from tune.promotion.find.value_flow import receiving_parameters
 from tune.promotion.find_constants import find_all
-from tune.promotion.options.declared_options import Option, find_options
+from tune.promotion.options.declared_options import Option, OptionParser, find_options
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
 from tune.space.library_args import DROPOUT, LOADER, OPTIMIZER, RECURRENT, find_accepted_range
@@ -139,9 +139,17 @@ class ConstantRanking:
         """Tell whether a search of it may gain something."""
         return self.rank_of(held) is not None and not is_never_read(held)
 
+    def _is_set_by_cli(self, held: Constant | Option) -> bool:
+        """Tell whether LightningCLI passes a parameter, from an option or a config file: search the option."""
+        if isinstance(held, Option) or held.form is not ConstantKind.PARAMETER:
+            return False
+        return (held.where, held.name.rpartition(".")[2]) in self._cli_parameters
+
     def rank_of(self, held: Constant | Option) -> Rank | None:
         """Return its kind; None where a search of it is not promising."""
         words = frozenset(words_of(held.name))
+        if self._is_set_by_cli(held):
+            return None
         if {"batch", "size"} <= words:
             words -= {"device", "devices"}  # per_device_train_batch_size
         never = NEVER - OF_THE_DATA if isinstance(held.value, tuple | list) else NEVER
@@ -185,6 +193,12 @@ class ConstantRanking:
             return False
         head, _, rest = value.text.partition(".")
         return value.text.isidentifier() or head == "self" or rest in self._option_dests or bool(TYPE.match(value.text))
+
+    @cached_property
+    def _cli_parameters(self) -> frozenset[tuple[str, str]]:
+        """Place and name of each parameter that a LightningCLI has an option for."""
+        options = (each for each in find_options(self._program) if each.parser is OptionParser.LIGHTNING_CLI)
+        return frozenset((each.place, each.dest.rpartition(".")[2]) for each in options)
 
     @cached_property
     def _option_dests(self) -> frozenset[str]:
