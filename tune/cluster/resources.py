@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tune.cluster.gpus import are_logical, choose_gpus, describe_models, detect_gpus, find_unusable, list_machine_gpus
-from tune.cluster.processes_per_trial import add_process_defaults, count_processes
+from tune.cluster.strategies import add_process_defaults, count_processes
 from tune.errors import OptionError
 from tune.nvml import explain_no_gpu
 from tune.space.settings import AUTO, Settings

@@ -7,11 +7,11 @@ from tune.errors import OptionError
 from tune.space.dimensions import Value
 from tune.space.settings import Settings
 
-TOGETHER = re.compile(r"(ddp|fsdp|deepspeed)(?!.*(spawn|fork|notebook)).*")
+ALLOWED_STRATEGIES = re.compile(r"(ddp|fsdp|deepspeed)(?!.*(spawn|fork|notebook)).*")
 """Strategies of processes that run already; `ddp_spawn` and its like start some of their own."""
 ON_GPUS = ("fsdp", "deepspeed")
 """Strategies that Lightning has for GPUs alone."""
-STRATEGIES = "Write `ddp`, `ddp_find_unused_parameters_true`, or `fsdp` with GPUs."
+STRATEGY_HINT = "Write `ddp`, `ddp_find_unused_parameters_true`, or `fsdp` with GPUs."
 ONE_DEVICE = (None, 1, "1", [0])
 """What `trainer.devices` may be: a trial of one process takes one device, or is on the CPU."""
 ALL_DEVICES = ("auto", -1, "-1")
@@ -69,9 +69,9 @@ def _check_devices(settings: Settings, number: int) -> None:
 def _check_strategy(strategy: Value, *, on_gpus: bool) -> None:
     if strategy in (None, "auto"):
         return
-    if not isinstance(strategy, str) or not TOGETHER.fullmatch(strategy):
+    if not isinstance(strategy, str) or not ALLOWED_STRATEGIES.fullmatch(strategy):
         what = f"the workers of a trial cannot train by it together, got {strategy!r}"
-        raise OptionError("trainer.strategy", what, STRATEGIES)
+        raise OptionError("trainer.strategy", what, STRATEGY_HINT)
     if strategy.startswith(ON_GPUS) and not on_gpus:
         what = f"Lightning has {strategy!r} for GPUs alone, and these trials run on the CPU"
         raise OptionError("trainer.strategy", what, "Leave it out: then the workers train with `ddp`.")
