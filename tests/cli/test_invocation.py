@@ -43,9 +43,9 @@ def test_a_script_that_the_shell_does_not_find_is_told_by_its_path(tmp_path, mon
 
 def test_the_package_runs_as_the_command(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "tune", "retrain"], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "tune", "retrain", "a", "b"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (
         2,
-        "the following arguments are required: experiment\n  `python -m tune retrain --help` lists all options.\n",
+        "one word too many, got 'b'\n  `python -m tune retrain --help` shows what goes where.\n",
     )
