@@ -229,3 +229,22 @@ def test_importing_changes_nothing_in_the_process():
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("tune.search.run", {"torch", "ray", "optuna"}),  # what Ray's start has to wait for
+        ("tune.cluster.local_ray", {"torch", "optuna", "pandas"}),
+        ("tune.search.build", {"torch", "pytorch_lightning", "lightning"}),  # what is imported while Ray starts
+        ("tune.search.ray_tune", {"torch", "pytorch_lightning", "lightning", "optuna"}),
+        ("tune.trial.trainable", {"torch", "optuna", "pandas"}),  # an actor
+        ("tune.trial.process.server", {"torch", "ray", "optuna"}),
+        ("tune.trial.process.client", {"torch", "ray", "optuna"}),
+    ],
+)
+def test_a_process_of_a_search_imports_nothing_that_it_does_not_need(module, heavy):
+    code = f"import {module}, sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert heavy & set(done.stdout.split()) == set()

@@ -34,6 +34,12 @@ LOOK_S = 0.02
 START_HINT = "Nothing was searched. Give the same command again; `ray start --head` on its own may say more."
 
 
+def _import_driver_modules() -> None:
+    """Import what the driver needs once Ray runs: Optuna and Ray Tune, which take a second each."""
+    for name in ("tune.search.build", "tune.search.ray_tune"):
+        importlib.import_module(name)
+
+
 @contextlib.contextmanager
 def run_own_ray(
     resources: Resources, on_dashboard: Callable[[str], None], on_stuck: Callable[[str], None]
@@ -44,7 +50,7 @@ def run_own_ray(
     """
     log_missing_apis("ray")
     dashboard = Dashboard(on_dashboard)
-    imports = threading.Thread(target=importlib.import_module, args=("tune.search.build",), daemon=True)
+    imports = threading.Thread(target=_import_driver_modules, daemon=True)
     imports.start()
     create_token()
     forget_loss()

@@ -14,6 +14,8 @@ from tune.paths import ExperimentPaths, VersionPaths, atomic_write, read_json, r
 from tune.promotion.program import Program
 from tune.space.dimensions import is_number
 
+WORKER_DIED = "the worker died"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrainRequest:

@@ -25,13 +25,12 @@ from tune.errors import (
 )
 from tune.experiment.environment import Surroundings, observe_environment, read_environment, write_environment
 from tune.experiment.lock import write_dashboard_address
-from tune.experiment.records import HUNG, NEVER_LOGGED, TrialRecord, read_baseline_fits
+from tune.experiment.records import HUNG, NEVER_LOGGED, WORKER_DIED, TrialRecord, read_baseline_fits
 from tune.paths import display_path
 from tune.promotion.snapshot import Snapshot, take_snapshot
 from tune.search.controller_api import add_listener
 from tune.search.job import build_job, name_trial_gpus
 from tune.search.spec import DRIVER_LOG, Search, SearchResult
-from tune.search.trial_end import WORKER_DIED
 from tune.space.space_file import write_space
 from tune.storage.download import download_version
 from tune.trial.disk_space import hold_disk_reserve, translate_folder_errors

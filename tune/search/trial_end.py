@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tune.errors import ExperimentError
-from tune.experiment.records import HUNG, INFINITE, NAN, Failure, TrialRecord, read_record
+from tune.experiment.records import HUNG, INFINITE, NAN, WORKER_DIED, Failure, TrialRecord, read_record
 from tune.experiment.trial_result import BASELINE, State, TrialResult
 from tune.paths import ExperimentPaths, VersionPaths, display_path
 from tune.promotion.program import Program
@@ -19,8 +19,6 @@ from tune.trial.checkpoints.checkpoint_state import read_checkpoint_state
 from tune.trial.process.channel import has_written_stack
 from tune.trial.process.watched import find_crash_places
 from tune.trial.reporting import EpochReport
-
-WORKER_DIED = "the worker died"
 
 
 def explain_death(record: TrialRecord | None, death: str, version: VersionPaths) -> TrialRecord | None:

@@ -26,7 +26,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from tune.paths import VersionPaths, atomic_write
 from tune.space.dimensions import Value
 from tune.trial.checkpoints.checkpoint_state import CheckpointState
-from tune.trial.lightning.logger import hparams_yaml, session_end, session_start
+from tune.trial.lightning.hparams import hparams_yaml, session_end, session_start
 
 PATTERN = "events.out.tfevents.*"
 HEAD, CHECK = struct.Struct("<QI"), struct.Struct("<I")
