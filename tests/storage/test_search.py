@@ -1,6 +1,7 @@
 """A search whose experiment lies at a URL: the same results as in a folder, and all commands work from there."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -51,7 +52,7 @@ def table(lines):
     """Return what a search says of its trials and of the best: all that tells of no place."""
     first = next(number for number, line in enumerate(lines) if "000,baseline" in line)
     last = next(number for number, line in enumerate(lines) if line.startswith("everything is in"))
-    return lines[first:last]
+    return [re.sub(r"`(retrain|resume) \S+", r"`\1 PLACE", line) for line in lines[first:last]]  # of a hint
 
 
 @pytest.mark.slow
