@@ -155,25 +155,25 @@ def run(given: argparse.Namespace) -> int:
     """Write the file, and say what comes next."""
     program = find_program(Path(given.program))
     check_names(program)
-    wish = make_wish(given, program)
-    path = _choose_output(given, wish)
+    request = build_request(given, program)
+    path = _choose_output(given, request)
     if path.exists() and not given.force:
         raise OptionError(
             relative_if_shorter(path), "the file is there already", "Give --force to replace it, or another -o FILE."
         )
     screen = Screen()
-    lines = list(make_lines(wish))
-    metric = choose_metric(given, wish, screen)
-    draft = _build_template(wish, metric, lines, path)
+    lines = list(build_lines(request))
+    metric = choose_metric(given, request, screen)
+    draft = _build_template(request, metric, lines, path)
     _write_space_file(render_space_template(draft), path, checked=any(line.dimension is not None for line in lines))
     _show_space_file(screen, path, lines)
-    for name, held in wish.held.items():
+    for name, held in request.held.items():
         if is_never_read(held):
             screen.print_line(f"warning: {name}: {NEVER_READ} ({held.where})", style="yellow")
     return 0
 
 
-def make_wish(given: argparse.Namespace, program: Program) -> PromoteRequest:
+def build_request(given: argparse.Namespace, program: Program) -> PromoteRequest:
     """Return what the command line asks for; raise ConstantError where a name leads nowhere."""
     _check_ranges(given.names, program, _parse_args_option(given))
     words = [split_range(word) for word in given.names]
@@ -277,36 +277,36 @@ def _resolve_names(names: Sequence[str], program: Program, shape: Shape) -> dict
     return held
 
 
-def _choose_output(given: argparse.Namespace, wish: PromoteRequest) -> Path:
+def _choose_output(given: argparse.Namespace, request: PromoteRequest) -> Path:
     if given.output is not None:
         path = absolute_path(given.output, "--output")
         return path if path.suffix in (".yaml", ".yml") else path.with_name(f"{path.name}.yaml")
-    slug = "_".join(re.sub(r"\W+", "_", name).strip("_") for name in wish.held).lower()
-    return wish.program.root / FOLDER / f"{slug[:LONGEST_NAME].rstrip('_')}.yaml"
+    slug = "_".join(re.sub(r"\W+", "_", name).strip("_") for name in request.held).lower()
+    return request.program.root / FOLDER / f"{slug[:LONGEST_NAME].rstrip('_')}.yaml"
 
 
-def choose_metric(given: argparse.Namespace, wish: PromoteRequest, screen: Screen) -> Metric:
+def choose_metric(given: argparse.Namespace, request: PromoteRequest, screen: Screen) -> Metric:
     """Return the metric with its mode; raise OptionError where nothing tells the mode."""
-    found = find_metric_of(given, wish, screen)
+    found = find_metric_of(given, request, screen)
     if found.mode is None:
         what = f"the name {found.name!r} does not tell whether less or more of it is better ({found.origin})"
         raise OptionError(None, what, "Give --mode min or --mode max.")
     return found
 
 
-def find_metric_of(given: argparse.Namespace, wish: PromoteRequest, screen: Screen) -> Metric:
+def find_metric_of(given: argparse.Namespace, request: PromoteRequest, screen: Screen) -> Metric:
     """Return the metric that the user, the source or a run of a batch or two tells; its mode where that is known."""
-    found = find_metric(wish.program)
+    found = find_metric(request.program)
     if given.metric is not None:
         same = found if found is not None and found.name == given.metric else None
         found = same or Metric(name=given.metric, mode=mode_of(given.metric), origin="given to promote")
     if found is None:
         screen.print_line("the source does not tell what is logged; asking a batch or two of training and validation")
-        found = _run_for_metric(wish)
+        found = _run_for_metric(request)
     return replace(found, mode=given.mode or found.mode)
 
 
-def _run_for_metric(wish: PromoteRequest) -> Metric:
+def _run_for_metric(request: PromoteRequest) -> Metric:
     """Run the program for a batch or two, and choose among what it logs. Here torch and Ray are imported."""
     from tune.cluster.process_server import ray_temp_folder
     from tune.experiment.records import read_record
@@ -314,12 +314,12 @@ def _run_for_metric(wish: PromoteRequest) -> Metric:
     from tune.search.spec import Search
 
     check_folder(Path.cwd())
-    epochs = wish.trial_epochs
+    epochs = request.trial_epochs
     settings = Settings(trials=1, trainer={} if epochs is None else {"max_epochs": epochs[0]})
     space = Space(
-        path=wish.program.path.with_suffix(".yaml"),
-        program=wish.program.path,
-        shape=wish.shape,
+        path=request.program.path.with_suffix(".yaml"),
+        program=request.program.path,
+        shape=request.shape,
         metric="",  # no program logs it
         mode="min",
         dimensions={},
@@ -332,7 +332,7 @@ def _run_for_metric(wish: PromoteRequest) -> Metric:
     ):
         search = Search(
             space=space,
-            program=wish.program,
+            program=request.program,
             promoted=(),
             resources=plan_resources(settings, None),
             paths=ExperimentPaths(Path(folder)),
@@ -358,11 +358,11 @@ def is_found_by_a_run(metric: Metric) -> bool:
     return metric.origin == IN_A_RUN
 
 
-def make_lines(wish: PromoteRequest) -> Iterator[TemplateLine]:
+def build_lines(request: PromoteRequest) -> Iterator[TemplateLine]:
     """Yield what the space file says of each constant; raise OptionError at a range that was written wrong."""
-    flows = find_all(wish.program).flows
-    for name, held in wish.held.items():
-        value, word = held.value, wish.written[name]
+    flows = find_all(request.program).flows
+    for name, held in request.held.items():
+        value, word = held.value, request.written[name]
         if word.start is not None:
             yield _line_as_written(name, word, held, receiving_parameters(held, flows))
             continue
@@ -397,24 +397,26 @@ def _line_as_written(name: str, word: RangeWord, held: Held, receivers: Sequence
     return TemplateLine(key=name, dimension=dimension, held=value, is_whole=isinstance(value, int), remark=remark)
 
 
-def _build_template(wish: PromoteRequest, metric: Metric, lines: Sequence[TemplateLine], path: Path) -> SpaceTemplate:
+def _build_template(
+    request: PromoteRequest, metric: Metric, lines: Sequence[TemplateLine], path: Path
+) -> SpaceTemplate:
     assert metric.mode is not None
-    program = _relative_program(path, wish.program)
-    if isinstance(wish.shape, System) and wish.shape.class_name is not None:
-        program = f"{program}:{wish.shape.class_name}"
+    program = _relative_program(path, request.program)
+    if isinstance(request.shape, System) and request.shape.class_name is not None:
+        program = f"{program}:{request.shape.class_name}"
     others = f"; also logged: {', '.join(metric.others)}" if metric.others else ""
-    epochs = wish.trial_epochs
+    epochs = request.trial_epochs
     return SpaceTemplate(
         title="Written by `promote`: the ranges are suggestions, from names and values. Change what you know better.",
-        shape="script" if isinstance(wish.shape, Script) else "system",
-        args=wish.shape.args if isinstance(wish.shape, Script) else (),
+        shape="script" if isinstance(request.shape, Script) else "system",
+        args=request.shape.args if isinstance(request.shape, Script) else (),
         program=program,
         metric=metric.name,
         metric_remark=f"{metric.origin}{others}",
         mode=metric.mode,
         constants=lines,
         max_epochs=None if epochs is None else epochs[0],
-        trainer={name: value for name, value in wish.trainer.items() if name != "max_epochs"},
+        trainer={name: value for name, value in request.trainer.items() if name != "max_epochs"},
         epochs_remark="" if epochs is None else epochs[1],
     )
 

@@ -15,10 +15,10 @@ from tune.cli.commands.promote import (
     NamesParser,
     PromoteRequest,
     add_program_options,
+    build_lines,
+    build_request,
     find_metric_of,
     is_found_by_a_run,
-    make_lines,
-    make_wish,
 )
 from tune.cli.commands.search import Drafted, add_search_options, run_plan
 from tune.cli.parser import SPACE, Parser, both_given_error, storage_of
@@ -96,12 +96,12 @@ def run(given: argparse.Namespace) -> int:
     _check_options(given, program)
     arguments = Arguments.from_namespace(given)
     arguments.apply_settings(Settings())  # a mistake in an option is told before the program is looked at
-    wish = make_wish(given, program)
+    request = build_request(given, program)
     screen = Screen(quiet=given.quiet)
-    lines = list(make_lines(wish))
-    words = list(_missing_words(given, wish))
-    missing = [*words, *_missing_length(wish), *_missing_ranges(wish, lines)]
-    metric = None if words and _is_run_needed(given, wish) else find_metric_of(given, wish, screen)
+    lines = list(build_lines(request))
+    words = list(_missing_words(given, request))
+    missing = [*words, *_missing_length(request), *_missing_ranges(request, lines)]
+    metric = None if words and _is_run_needed(given, request) else find_metric_of(given, request, screen)
     if metric is not None and metric.mode is None:
         missing.append(
             (f"whether less (min) or more (max) of {metric.name!r} is better ({metric.origin})", "--mode min")
@@ -110,12 +110,12 @@ def run(given: argparse.Namespace) -> int:
         found = ["--metric", metric.name] if metric is not None and is_found_by_a_run(metric) else []
         raise _tell(missing, given, found)
     assert metric is not None
-    space = _make_space(wish, lines, metric, arguments)
+    space = _make_space(request, lines, metric, arguments)
     drafted = Drafted(
         remarks={line.key: _without_value(line.remark) for line in lines},
-        notes=tuple(_notes(given, wish, metric)),
+        notes=tuple(_notes(given, request, metric)),
         is_asked=not given.yes and not given.quiet and sys.stdin.isatty() and screen.is_terminal,
-        keep=_command_to_keep(given, wish, metric),
+        keep=_command_to_keep(given, request, metric),
     )
     with arguments.choose_backend(screen.print_line) as machine:
         plan = prepare_search(space, machine, storage_of(given.storage), given.name)
@@ -137,28 +137,27 @@ def _check_options(given: argparse.Namespace, program: Program) -> None:
             raise OptionError(None, f"no such option, got {name!r}", f"Did you mean {near[0]!r}?")
 
 
-def _missing_words(given: argparse.Namespace, wish: PromoteRequest) -> Iterator[Missing]:
+def _missing_words(given: argparse.Namespace, request: PromoteRequest) -> Iterator[Missing]:
     """Yield what the program's parser needs."""
-    if isinstance(wish.shape, Script) and given.args is None:
-        required = find_required_words(wish.program)
+    if isinstance(request.shape, Script) and given.args is None:
+        required = find_required_words(request.program)
         if required:
-            what = (
-                f"what {wish.program.source.name} needs on its command line ({required[0].place}); --args '' if nothing"
-            )
+            name = request.program.source.name
+            what = f"what {name} needs on its command line ({required[0].place}); --args '' if nothing"
             yield what, f"--args '{' '.join(each.example for each in required)}'"
 
 
-def _missing_length(wish: PromoteRequest) -> Iterator[Missing]:
+def _missing_length(request: PromoteRequest) -> Iterator[Missing]:
     """Yield how long to train, where nothing tells."""
-    if not wish.tells_epochs:
+    if not request.tells_epochs:
         yield "how many epochs a trial has, for the program does not say", "--trainer.max_epochs 10"
 
 
-def _missing_ranges(wish: PromoteRequest, lines: Sequence[TemplateLine]) -> Iterator[Missing]:
+def _missing_ranges(request: PromoteRequest, lines: Sequence[TemplateLine]) -> Iterator[Missing]:
     for line in lines:
         if line.dimension is not None:
             continue
-        value = wish.held[line.key].value
+        value = request.held[line.key].value
         separator = "" if line.key.endswith("=") else "="
         if isinstance(value, Unknown):
             example = "LOW..HIGH"
@@ -171,9 +170,9 @@ def _missing_ranges(wish: PromoteRequest, lines: Sequence[TemplateLine]) -> Iter
         yield f"what {line.key} may be: {line.remark}", f"{line.key}{separator}{example}"
 
 
-def _is_run_needed(given: argparse.Namespace, wish: PromoteRequest) -> bool:
+def _is_run_needed(given: argparse.Namespace, request: PromoteRequest) -> bool:
     """Tell whether only a run of the program tells the metric; one that lacks its words cannot be run."""
-    return given.metric is None and find_metric(wish.program) is None
+    return given.metric is None and find_metric(request.program) is None
 
 
 def _tell(missing: Sequence[Missing], given: argparse.Namespace, found: Sequence[str]) -> OptionError:
@@ -187,14 +186,14 @@ def _tell(missing: Sequence[Missing], given: argparse.Namespace, found: Sequence
     return OptionError(given.program, what, "\n  ".join([*told, f"Write: {this_command()} {command} {words}"]))
 
 
-def _make_space(wish: PromoteRequest, lines: Sequence[TemplateLine], metric: Metric, arguments: Arguments) -> Space:
+def _make_space(request: PromoteRequest, lines: Sequence[TemplateLine], metric: Metric, arguments: Arguments) -> Space:
     assert metric.mode is not None
-    epochs = wish.trial_epochs
+    epochs = request.trial_epochs
     settings = Settings(trainer={} if epochs is None else {"max_epochs": epochs[0]})
     return Space(
-        path=wish.program.path,  # the words stand in no file
-        program=wish.program.path,
-        shape=wish.shape,
+        path=request.program.path,  # the words stand in no file
+        program=request.program.path,
+        shape=request.shape,
         metric=metric.name,
         mode=metric.mode,
         dimensions={line.key: line.dimension for line in lines if line.dimension is not None},
@@ -203,7 +202,7 @@ def _make_space(wish: PromoteRequest, lines: Sequence[TemplateLine], metric: Met
     )
 
 
-def _notes(given: argparse.Namespace, wish: PromoteRequest, metric: Metric) -> Iterator[str]:
+def _notes(given: argparse.Namespace, request: PromoteRequest, metric: Metric) -> Iterator[str]:
     """Yield what told the metric, the mode and the way in which the program is run."""
     others = f"; also logged: {', '.join(metric.others)}" if metric.others else ""
     origin = "given with --metric" if given.metric is not None else metric.origin
@@ -212,13 +211,13 @@ def _notes(given: argparse.Namespace, wish: PromoteRequest, metric: Metric) -> I
     told = f"as {callback} takes it" if callback in CALLBACKS else "by the metric's name"
     told = "given with --mode" if given.mode is not None else told
     yield f"mode     {metric.mode}: {told}"
-    match wish.shape:
+    match request.shape:
         case Script(args=args):
             words = f" with {shlex.join(args)}" if args else ""
             yield f"program  a script{words}: it builds its own Trainer"
         case System(class_name=name):
             model = "" if name is None else f" of {name}"
-            epochs = wish.trial_epochs
+            epochs = request.trial_epochs
             length = "" if epochs is None else f", max_epochs {epochs[0]} {epochs[1]}"
             yield f"program  a system{model}: the search builds the Trainer{length}"
 
@@ -228,7 +227,7 @@ def _without_value(remark: str) -> str:
     return remark.partition("): ")[2] or remark
 
 
-def _command_to_keep(given: argparse.Namespace, wish: PromoteRequest, metric: Metric) -> str:
+def _command_to_keep(given: argparse.Namespace, request: PromoteRequest, metric: Metric) -> str:
     """Return the command that writes the same space into a file of the project."""
     words = [given.program, *given.names]
     words += ["--script"] * given.script + ["--system"] * given.system
