@@ -15,6 +15,7 @@ from tune.errors import SpaceError, StartError, UserError, suggest_name
 from tune.experiment import open as opened
 from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths, claim_experiment
+from tune.search.controller_api import SearchListener
 from tune.space.settings import CHECKS, set_to
 from tune.space.space import Space
 from tune.space.space_file import find_space, read_space
@@ -138,7 +139,7 @@ def search(
     return Experiment(paths.folder)
 
 
-class _TrialCallback:
+class _TrialCallback(SearchListener):
     """Calls the user's function with the user's output. Ray would swallow an exception, so it is kept."""
 
     def __init__(self, on_trial: Callable[[TrialResult], None]) -> None:
@@ -155,7 +156,7 @@ class _TrialCallback:
         """Whether the function raised an exception."""
         return self.error is not None
 
-    def call_on_trial(self, outcome: TrialResult) -> None:
+    def on_trial_end(self, outcome: TrialResult) -> None:
         """Call the function, unless it has failed before."""
         from tune.trial.process.output import restore_output
 
@@ -188,8 +189,7 @@ def _run_silently(plan: "SearchPlan", paths: ExperimentPaths, callback: _TrialCa
                 promoted=plan.promoted,
                 resources=plan.resources,
                 paths=paths,
-                on_start=lambda: None,
-                on_end=callback.call_on_trial,
+                listeners=(callback,),
                 is_end_wanted=lambda: callback.has_failed,
             )
         )

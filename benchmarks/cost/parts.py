@@ -19,11 +19,13 @@ from tune.cli import main as command
 from tune.cluster.local_cluster import local_cluster
 from tune.cluster.process_server import ray_temp_folder
 from tune.cluster.resources import Resources, plan_resources
+from tune.experiment.trial_result import TrialResult
 from tune.gc_control import collector_paused_for_long
 from tune.paths import claim_experiment
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
 from tune.search import ray_tune as tuner
+from tune.search.controller_api import SearchListener
 from tune.search.run import run_search
 from tune.search.spec import Search
 from tune.space.settings import Settings
@@ -68,6 +70,17 @@ def ours(out: Path, folder: Path, n_trials: int, sampler: str) -> None:
     out.write_text(json.dumps(passed.marks))
 
 
+class TrialEnds(SearchListener):
+    """Calls a function with each trial that ended."""
+
+    def __init__(self, function: Callable[..., None]) -> None:
+        self._function = function
+
+    def on_trial_end(self, outcome: TrialResult) -> None:
+        """Call it."""
+        self._function(outcome)
+
+
 def search(
     folder: Path, n_trials: int, sampler: str, n_workers: int, on_end: Callable[..., None], **trials: float
 ) -> None:
@@ -85,8 +98,7 @@ def search(
         promoted=resolve_constants(space, program),
         resources=_resources(space.settings, n_workers),
         paths=claim_experiment(folder, NAME, numbered=False),
-        on_start=lambda: None,
-        on_end=on_end,
+        listeners=(TrialEnds(on_end),),
     )
     with collector_paused_for_long():
         run_search(wanted)

@@ -62,7 +62,6 @@ class Ours:
                 trials=10**9, time_budget_s=None, concurrency=concurrency, max_failures=0, give_up_after=10**9
             ),
             seed,
-            on_end=lambda outcome: None,
             on_preflight_failed=lambda: None,
             on_death=lambda *_: None,
         )

@@ -7,9 +7,9 @@ from tune.cli.terminal.summary import Screen
 from tune.cluster.resources import Resources
 from tune.experiment.trial_result import TrialResult, find_best_epoch
 from tune.promotion.program import find_program
-from tune.search.progress import Progress
 from tune.space.space_file import find_space, read_space
 from tune.trial.messages import TrialTask
+from tune.trial.reporting import EpochReport
 
 
 def main(space_file, title):
@@ -17,8 +17,8 @@ def main(space_file, title):
     space = read_space(find_space(space_file))
     resources = Resources(n_cores=2, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=2)
     screen.print_line("above")
-    with observe_search(screen, space, find_program(space.program), resources, title=title, n_trials=20) as observer:
-        events = Events(screen, observer)
+    with observe_search(screen, space, find_program(space.program), resources, title=title, n_trials=20) as listeners:
+        events = Events(screen, listeners)
         for line in sys.stdin:
             what, *rest = line.split()
             getattr(events, what)(*rest)
@@ -26,42 +26,40 @@ def main(space_file, title):
 
 
 class Events:
-    def __init__(self, screen, observer):
+    def __init__(self, screen, listeners):
         self._screen = screen
-        self._observer = observer
-        self._watch = observer.watch or mute()
+        self._listeners = listeners
         self._versions = {}
         self._curves = {}
 
     def ray(self):
-        self._observer.on_start()
+        for listener in self._listeners:
+            listener.on_ray_start()
 
     def ending(self):
-        self._watch.on_search_ending()
+        for listener in self._listeners:
+            listener.on_search_ending()
 
     def print(self, *words):
         self._screen.print_line(" ".join(words))
 
     def began(self, number, version, *preflight):
         self._versions[number], self._curves[number] = version, {}
-        self._watch.on_trial_start(
-            TrialTask(number=int(number), version=f"/{version}", seed=0, preflight=bool(preflight))
-        )
+        task = TrialTask(number=int(number), version=f"/{version}", seed=0, preflight=bool(preflight))
+        for listener in self._listeners:
+            listener.on_trial_start(task)
 
     def epoch(self, number, value):
         curve = self._curves[number]
         curve[len(curve) + 1] = float(value)
-        self._watch.on_epoch(int(number), len(curve), float(value))
+        for listener in self._listeners:
+            listener.on_epoch(int(number), EpochReport(len(curve), float(value)))
 
     def ended(self, number, state, *reason):
-        self._watch.on_worker_free(int(number))
         ended = outcome(int(number), self._versions[number], self._curves[number], state, " ".join(reason))
-        self._observer.on_end(ended)
-
-
-def mute():
-    """Return what hears of everything and shows nothing, where there is no view."""
-    return Progress("max", 20, 2)
+        for listener in self._listeners:
+            listener.on_worker_free(int(number))
+            listener.on_trial_end(ended)
 
 
 def outcome(number, version, curve, state, reason):

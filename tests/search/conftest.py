@@ -13,7 +13,15 @@ from tune.experiment.records import read_record
 from tune.paths import ExperimentPaths, claim_experiment
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
+from tune.search.controller_api import SearchListener
 from tune.space.space_file import read_space
+
+
+class TrialEnds(SearchListener):
+    """Calls a function with each trial that ended."""
+
+    def __init__(self, function):
+        self.on_trial_end = function
 
 
 @dataclass
@@ -55,8 +63,7 @@ def search(ray):
             promoted=resolve_constants(space, found),
             resources=plan_resources(space.settings, None),
             paths=searched.paths,
-            on_start=lambda: None,
-            on_end=on_end,
+            listeners=(TrialEnds(on_end),),
             rehearsal=rehearsal,
             session=session,
         )
@@ -91,8 +98,7 @@ def resume(ray):
                 promoted=resolve_constants(space, program),
                 resources=plan_resources(space.settings, None),
                 paths=paths,
-                on_start=lambda: None,
-                on_end=on_end,
+                listeners=(TrialEnds(on_end),),
             )
             searched.finished = resume_search(search, experiment.snapshot)
         except PromotuneError as error:

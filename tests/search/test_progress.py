@@ -1,10 +1,18 @@
 """How far a search is, and how long it may still take."""
 
+from functools import partial
+
 import pytest
 
+from tests.search.test_ledger import ledger  # noqa: F401 - a fixture
 from tune.experiment.trial_result import TrialResult, find_best_epoch
-from tune.search.controller_api import ObservedController
+from tune.paths import ExperimentPaths
+from tune.search.checkpoint_retention import CheckpointRetention
+from tune.search.controller import SearchController, SearchLimits
+from tune.search.controller_api import SearchListener
 from tune.search.progress import BestTrial, Progress, estimate_remaining_s
+from tune.search.schedulers.pbt import PbtExploit
+from tune.search.schedulers.scheduler import NoStopping
 from tune.trial.messages import TrialTask
 from tune.trial.reporting import EpochReport
 
@@ -48,10 +56,10 @@ def outcome(number, curve, state="complete", mode="max"):
 def test_the_best_so_far_is_the_best_epoch_of_any_trial_running_ones_included(clock):
     progress = progress_of(clock, "min")
     progress.on_trial_start(task(0))
-    progress.on_epoch(0, 1, 0.5)
+    progress.on_epoch(0, EpochReport(1, 0.5))
     progress.on_trial_start(task(1))
-    progress.on_epoch(1, 1, 0.2)
-    progress.on_epoch(1, 2, 0.4)
+    progress.on_epoch(1, EpochReport(1, 0.2))
+    progress.on_epoch(1, EpochReport(2, 0.4))
     standing = progress.current_status()
 
     assert standing.best == BestTrial(version="001", score=0.2, epoch=1)
@@ -64,7 +72,7 @@ def test_a_trial_that_failed_leads_no_more(clock):
     progress = progress_of(clock)
     for number, value in ((0, 0.1), (1, 0.9)):
         progress.on_trial_start(task(number))
-        progress.on_epoch(number, 1, value)
+        progress.on_epoch(number, EpochReport(1, value))
     progress.on_worker_free(1)
     progress.on_trial_end(outcome(1, {1: 0.9}, "failed"))
 
@@ -115,51 +123,52 @@ def test_what_is_left_follows_from_how_long_trials_take(ended, running, n_waitin
     assert found == (None if left is None else pytest.approx(left))
 
 
-class Leads:
-    """A director of one trial, which it stops after its second epoch."""
+class Calls(SearchListener):
+    """Notes how it is called."""
 
-    has_finished, is_aborted, is_end_requested = False, False, False
+    def __init__(self):
+        self.seen = []
+        for name in dir(SearchListener):
+            if name.startswith("on_"):
+                setattr(self, name, partial(self.note, name))
 
-    def request_end(self):
-        self.is_end_requested = True
-
-    def next_task(self, trial_id):
-        return task(7) if trial_id == "a" else None
-
-    def receive_epochs(self, trial_id, epochs):
-        return epochs[-1].epoch == 2
-
-    def on_trial_end(self, trial_id, *, death, rest=(), is_refused=False):
-        self.left = trial_id
+    def note(self, name, *given):
+        self.seen.append((name, *given))
 
 
-class Hears(list):
-    def __getattr__(self, name):
-        return lambda *given: self.append((name, *given))
+def test_listeners_are_called_in_the_order_of_what_happens(ledger, tmp_path):  # noqa: F811
+    listener, book = Calls(), ledger()
+    limits = SearchLimits(trials=2, time_budget_s=None, concurrency=1, max_failures=0)
+    paths = ExperimentPaths(tmp_path / "exp")
+    exploit = PbtExploit(book, {}, 0)
+    controller = SearchController(
+        paths,
+        book,
+        NoStopping(),
+        exploit,
+        CheckpointRetention(paths, ["max"], None),
+        limits,
+        0,
+        on_preflight_failed=lambda: None,
+        on_death=lambda *_: None,
+        listeners=[listener],
+    )
 
-
-def test_who_looks_on_hears_of_all_and_changes_nothing():
-    leads, hears = Leads(), Hears()
-    controller = ObservedController(leads, hears)
-
-    assert controller.next_task("a") == task(7)
-    assert controller.next_task("b") is None
-    assert [controller.receive_epochs("a", [EpochReport(epoch, 0.5)]) for epoch in (1, 2)] == [False, True]
+    first = controller.next_task("a")
+    assert controller.next_task("b") is None  # there is no room
+    assert [controller.receive_epochs("a", [EpochReport(epoch, 0.5)]) for epoch in (1, 2)] == [False, False]
     controller.on_trial_end("a", death=None, rest=[EpochReport(3, 0.6)])
     controller.on_trial_end("b", death="")
     controller.request_end()
 
-    assert (leads.left, controller.is_end_requested, controller.has_finished, controller.is_aborted) == (
-        "b",
-        True,
-        False,
-        False,
-    )
-    assert hears == [
-        ("on_trial_start", task(7)),
-        ("on_epoch", 7, 1, 0.5),
-        ("on_epoch", 7, 2, 0.5),
-        ("on_epoch", 7, 3, 0.6),
-        ("on_worker_free", 7),
+    outcome = listener.seen[-3][1]
+    assert (outcome.number, outcome.curve) == (0, {1: 0.5, 2: 0.5, 3: 0.6})
+    assert listener.seen == [
+        ("on_trial_start", first),
+        ("on_epoch", 0, EpochReport(1, 0.5)),
+        ("on_epoch", 0, EpochReport(2, 0.5)),
+        ("on_epoch", 0, EpochReport(3, 0.6)),
+        ("on_trial_end", outcome),
+        ("on_worker_free", 0),
         ("on_search_ending",),
     ]

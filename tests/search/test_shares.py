@@ -187,8 +187,6 @@ def test_trials_get_what_was_measured(monkeypatch, tmp_path):
         promoted=resolve_constants(space, program),
         resources=machine(),
         paths=ExperimentPaths(tmp_path),
-        on_start=lambda: None,
-        on_end=lambda _: None,
     )
     _, job = _measure_share(search, build_job(space, program, search.promoted, tmp_path, search.resources))
 

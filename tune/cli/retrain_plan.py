@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from tune.cli.terminal.observer import SearchObserver
 from tune.cluster.resources import Resources
 from tune.experiment.environment import find_environment_changes, read_environment
 from tune.experiment.open import StoredExperiment
@@ -13,6 +12,7 @@ from tune.paths import VersionPaths
 from tune.promotion.program import find_program
 from tune.promotion.snapshot import Snapshot, take_snapshot
 from tune.results.retrain_results import RetrainedVersion, compare_with_repetition, find_latest, read_retrained, seed_of
+from tune.search.controller_api import SearchListener
 from tune.search.job import name_trial_gpus
 from tune.search.retrain import Retraining, RetrainRun, fresh_seeds, retrain_name
 from tune.space.space import Space
@@ -39,7 +39,7 @@ class RetrainPlan:
     """Those to be run."""
 
     def build_retraining(
-        self, observer: SearchObserver, on_end: Callable[[RetrainRun], RetrainRun | None]
+        self, listeners: Sequence[SearchListener], on_end: Callable[[RetrainRun], RetrainRun | None]
     ) -> Retraining:
         """Return what the search side runs."""
         return Retraining(
@@ -49,9 +49,8 @@ class RetrainPlan:
             folder=self.experiment.folder,
             resources=self.resources,
             runs=self.runs,
-            on_start=observer.on_start,
             on_end=on_end,
-            watch=observer.watch,
+            listeners=listeners,
         )
 
     def find_own_run(

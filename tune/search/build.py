@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from tune.cluster.ray_health import is_lost
 from tune.cluster.resources import Resources
 from tune.errors import PauseError
-from tune.experiment.counted_fits import CountedFits
 from tune.internals.private_apis import log_missing_apis
 from tune.search.checkpoint_retention import CheckpointRetention
 from tune.search.controller import SearchController, SearchLimits
@@ -34,10 +33,9 @@ def suspend_on_exit(ledger: SearchStudy) -> Iterator[None]:
 def build_controller(search: Search, ledger: SearchStudy, job: Job) -> SearchController:
     """Return the controller of a search; ``job``: with the fits that count, where a pre-flight has been."""
 
-    def preflight_passed(counted: CountedFits) -> int | None:
-        n_whole = count_reports(search.space, search.program, counted)
-        search.on_preflight(counted, n_whole)
-        return n_whole
+    def tell_left_out(device: str, why: str) -> None:
+        for listener in search.listeners:
+            listener.on_device_left_out(device, why)
 
     log_missing_apis("optuna")
     settings = search.space.settings
@@ -66,11 +64,11 @@ def build_controller(search: Search, ledger: SearchStudy, job: Job) -> SearchCon
         CheckpointRetention(search.paths, modes, settings.keep_checkpoints, elsewhere=elsewhere),
         limits,
         settings.seed,
-        search.on_end,
         lambda: None if is_lost() else cancel_waiting_trials(job.gate),
         lambda files, values, started: finalize_failed_version(files, values, job.hardcoded, started),
-        preflight_passed,
-        DeviceFaults(_count_trial_gpus(search.resources), search.on_device_left_out),
+        lambda counted: count_reports(search.space, search.program, counted),
+        DeviceFaults(_count_trial_gpus(search.resources), tell_left_out),
+        search.listeners,
     )
 
 

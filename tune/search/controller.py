@@ -15,6 +15,7 @@ from tune.experiment.records import TrialRecord
 from tune.experiment.trial_result import DEVICE_FAULTS, TrialResult
 from tune.paths import ExperimentPaths, display_path
 from tune.search.checkpoint_retention import CheckpointRetention, FreedCheckpoints
+from tune.search.controller_api import SearchListener
 from tune.search.device_faults import DeviceFaults, name_device_of
 from tune.search.scheduler_runner import SchedulerRunner
 from tune.search.schedulers.pbt import PbtExploit
@@ -87,21 +88,21 @@ class SearchController:
         retention: CheckpointRetention,
         limits: SearchLimits,
         seed: int,
-        on_end: Callable[[TrialResult], None],
         on_preflight_failed: Callable[[], None],
         on_death: OnDeath,
-        on_preflight: Callable[[CountedFits], int | None] = lambda counted: None,
+        count_reports: Callable[[CountedFits], int | None] = lambda counted: None,
         devices: DeviceFaults | None = None,
+        listeners: Sequence[SearchListener] = (),
     ) -> None:
-        """``on_preflight``: is given the fits that count, and returns how many values a whole trial reports."""
+        """``count_reports``: is given the fits that count, and returns how many values a whole trial reports."""
         self._paths = paths
         self._ledger = ledger
         self._retention = retention
         self._limits = limits
         self._seed = seed
-        self._on_end = on_end
         self._on_preflight_failed = on_preflight_failed
-        self._on_preflight = on_preflight
+        self._count_reports = count_reports
+        self._listeners = listeners
         self._pbt_exploit = pbt_exploit
         self._devices = devices or DeviceFaults(0)
         self._causes = FailureStreak(limits.give_up_after)
@@ -128,7 +129,7 @@ class SearchController:
         self._retention.restore_ended_trials(self._ledger.trial_results)
         for number in self._ledger.reopen_trials():
             if (repeat := self._ledger.close_as_repeat(number, begun=True)) is not None:
-                self._on_end(repeat)
+                self._announce_end(repeat)
             else:
                 self._versions.assign_folder(number)
         for number in self._scheduler_runner.restore_scheduler():
@@ -201,21 +202,30 @@ class SearchController:
 
     def on_preflight_passed(self, counted: CountedFits | None) -> None:
         """Hear which fits the score comes from, before any trial trains."""
-        if counted is not None:
-            self._scheduler_runner.set_trial_length(self._on_preflight(counted), is_mean=counted.is_mean)
+        if counted is None:
+            return
+        n_whole = self._count_reports(counted)
+        for listener in self._listeners:
+            listener.on_preflight(counted, n_whole)
+        self._scheduler_runner.set_trial_length(n_whole, is_mean=counted.is_mean)
 
     def request_end(self) -> None:
         """Start no further trial, and let the running ones end after their epoch; from any thread."""
         self._ending.set()
+        for listener in self._listeners:
+            listener.on_search_ending()
 
     def next_task(self, trial_id: str) -> TrialTask | None:
         """Open the next trial, or go on with one; None while there is no room, or none is left."""
         if self.is_interrupted or len(self._running) >= self._limits.at_a_time:
             return None
-        tasks: list[TrialTask | None] = []
+        task = None
         with self._pause_on_error():
-            tasks.append(self._open_trial(trial_id))
-        return tasks[0] if tasks else None
+            task = self._open_trial(trial_id)
+        if task is not None:
+            for listener in self._listeners:
+                listener.on_trial_start(task)
+        return task
 
     def _open_trial(self, trial_id: str) -> TrialTask | None:
         if not self._has_more and self._scheduler_runner.mark_no_more_trials(self._n_asked):
@@ -265,7 +275,7 @@ class SearchController:
                 self._versions.assign_folder(number)
                 self._scheduler_runner.on_trial_add(number)
                 return number
-            self._on_end(repeat)
+            self._announce_end(repeat)
         return None
 
     def receive_epochs(self, trial_id: str, epochs: Sequence[EpochReport]) -> bool:
@@ -278,6 +288,7 @@ class SearchController:
             self._record_epochs(number, epochs)
         if self.is_interrupted and not epochs[-1].last and number not in self._scheduler_runner.stopped:
             self._interrupted.add(number)
+        self._announce_epochs(number, epochs)
         return (
             number in self._scheduler_runner.stopped
             or number in self._interrupted
@@ -323,12 +334,26 @@ class SearchController:
     ) -> None:
         """Close a trial in the ledger, by what it reported and by its own record; one that was refused runs again."""
         number = self._running.pop(trial_id, None)
-        if number is not None and is_refused:
+        if number is None:
+            return
+        self._announce_epochs(number, rest)
+        if is_refused:
             self._scheduler_runner.turns.append_trial(number)
-        elif number is not None:
+        else:
             with self._pause_on_error():
                 self._record_epochs(number, rest, over=True)
                 self._end_attempt(number, death)
+        for listener in self._listeners:
+            listener.on_worker_free(number)
+
+    def _announce_epochs(self, number: int, epochs: Sequence[EpochReport]) -> None:
+        for listener in self._listeners:
+            for epoch in epochs:
+                listener.on_epoch(number, epoch)
+
+    def _announce_end(self, outcome: TrialResult) -> None:
+        for listener in self._listeners:
+            listener.on_trial_end(outcome)
 
     def _end_attempt(self, number: int, death: str | None) -> None:
         if self._scheduler_runner.turns.is_pausing(
@@ -385,5 +410,5 @@ class SearchController:
             ],
         )
         self._scheduler_runner.on_trial_end(number, failed=outcome.state == "failed")
-        self._on_end(outcome)
+        self._announce_end(outcome)
         self._apply_moves()

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
+from tune.cluster.resources import Resources
 from tune.experiment.counted_fits import CountedFits
 from tune.experiment.trial_result import (
     BASELINE,
@@ -17,7 +19,9 @@ from tune.experiment.trial_result import (
     find_score_epoch,
     is_improvement,
 )
+from tune.search.controller_api import SearchListener
 from tune.trial.messages import TrialTask
+from tune.trial.reporting import EpochReport
 
 WARM_UP_TRIALS = 3
 """Once 3 more trials have ended than run at a time, the first ones are ignored: they include the import of torch."""
@@ -53,6 +57,7 @@ def _remaining_trial_s(spent: float, share: float, typical: float) -> float:
     return min(rest, spent * (1 - share) / share) if share > 0 else rest
 
 
+Phase = Literal["Ray starts", "workers start", "pre-flight", "trials run"]
 ENDED: tuple[State, ...] = ("complete", "pruned", "failed")
 LATEST = 3
 """Trials that ended last, to look at."""
@@ -105,6 +110,7 @@ class SearchStatus:
     """Running trials count too; None before the first epoch."""
     baseline: BestTrial | None
     """The hardcoded values; None before their first epoch."""
+    phase: Phase
     has_ended: bool
     """Whether no further trial starts: Ctrl-C, or the time is over."""
     elapsed_s: float
@@ -123,8 +129,8 @@ class SearchStatus:
         return min(1.0, done / self.n_trials) if self.n_trials else 1.0
 
 
-class Progress:
-    """Hears of trials in the driver's main thread, and tells others in theirs how far the search is."""
+class Progress(SearchListener):
+    """Is called in the driver's main thread, and tells others in theirs how far the search is."""
 
     def __init__(
         self,
@@ -140,8 +146,7 @@ class Progress:
     ) -> None:
         self._mode = mode
         self._n_trials = n_trials
-        self.concurrency = concurrency
-        """Trials at a time; where the search measures how many fit, it says so later."""
+        self._concurrency = concurrency  # trials at a time; where the search measures how many fit, it says so later
         self._n_epochs = n_epochs
         self._n_fits = next((each.n_fits for each in before if each.n_fits is not None), None)
         self._time_budget_s = time_budget_s
@@ -157,13 +162,27 @@ class Progress:
         self._leaders: dict[int, BestTrial] = {}  # the best epoch of each trial that has one and did not fail
         self._best: int | None = None
         self._has_ended = False  # set by a signal handler: without the lock
+        self._phase: Phase = "Ray starts"
+        self.has_changed = True
+        """A plain flag, since a signal handler sets it; whoever shows the status resets it."""
         for outcome in before:
             if outcome.state != "failed":
                 self._update_best(outcome.number, outcome.version, outcome.curve)
 
+    def on_ray_start(self) -> None:
+        """Take note that actors and the first trial's process are being started."""
+        self._phase = "workers start"
+        self.has_changed = True
+
+    def on_share(self, resources: Resources, why: str) -> None:
+        """Take note how many trials fit."""
+        self._concurrency = resources.concurrency
+
     def on_trial_start(self, task: TrialTask) -> None:
-        """Hear that a trial starts, or goes on."""
+        """Count a trial among those that run."""
         with self._lock:
+            if task.preflight:
+                self._phase = "pre-flight"
             now = self._clock()
             if self._first_task is None:
                 self._first_task = now
@@ -174,30 +193,34 @@ class Progress:
                 in_preflight=task.preflight,
                 n_epochs=self._n_epochs,
             )
+        self.has_changed = True
 
-    def set_counted_fits(self, counted: CountedFits, n_epochs: int | None) -> None:
-        """Hear what the pre-flight found; ``n_epochs``: how many values a whole trial reports."""
+    def on_preflight(self, counted: CountedFits, n_whole: int | None) -> None:
+        """Take note of how many values a whole trial reports."""
         with self._lock:
-            self._n_epochs = n_epochs
+            self._n_epochs = n_whole
             self._n_fits = len(counted.numbers) if counted.is_mean else None
-            self._running = {number: replace(each, n_epochs=n_epochs) for number, each in self._running.items()}
+            self._running = {number: replace(each, n_epochs=n_whole) for number, each in self._running.items()}
 
-    def on_epoch(self, number: int, epoch: int, value: float) -> None:
-        """Hear of an epoch."""
+    def on_epoch(self, number: int, epoch: EpochReport) -> None:
+        """Add an epoch to a trial's curve."""
         with self._lock:
+            self._phase = "trials run"
             trial = self._running[number]
-            trial = replace(trial, in_preflight=False, curve={**trial.curve, epoch: value})
+            trial = replace(trial, in_preflight=False, curve={**trial.curve, epoch.epoch: epoch.value})
             self._running[number] = trial
             self._update_best(number, trial.version, trial.curve)
+        self.has_changed = True
 
     def on_worker_free(self, number: int) -> None:
-        """Hear that a trial runs no more: it ended, its process died, or the search ends."""
+        """Take a trial from those that run."""
         with self._lock:
             if (trial := self._running.pop(number, None)) is not None:
                 self._durations.append(self._clock() - trial.started)
+        self.has_changed = True
 
     def on_trial_end(self, outcome: TrialResult) -> None:
-        """Hear what became of a trial; of one that was never trained too."""
+        """Count a trial that ended."""
         with self._lock:
             self._counts[outcome.state] += 1
             self._latest = [outcome, *self._latest][:LATEST]
@@ -205,10 +228,11 @@ class Progress:
                 self._forget_trial(outcome.number)
             else:
                 self._update_best(outcome.number, outcome.version, outcome.curve)
+        self.has_changed = True
 
     def on_search_ending(self) -> None:
-        """Hear that no further trial starts."""
-        self._has_ended = True
+        """Take note that no further trial starts."""
+        self._has_ended = self.has_changed = True
 
     def current_status(self) -> SearchStatus:
         """Return how far the search is."""
@@ -226,6 +250,7 @@ class Progress:
                 latest=tuple(self._latest),
                 best=None if self._best is None else self._leaders[self._best],
                 baseline=None if self._baseline is None else self._leaders.get(self._baseline),
+                phase=self._phase,
                 has_ended=self._has_ended or budget_left == 0.0,
                 elapsed_s=now - self._began_at,
                 left_s=self._estimate_left_s(now, running, budget_left),
@@ -240,7 +265,7 @@ class Progress:
             ended=self._durations,
             running=[(now - trial.started, trial.done_share) for trial in running],
             n_waiting=max(0, self._n_trials - n_ended - len(running)),
-            concurrency=self.concurrency,
+            concurrency=self._concurrency,
         )
         return left if budget_left is None or left is None else min(left, budget_left)
 

@@ -16,7 +16,7 @@ from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths, VersionPaths, display_path
 from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import Snapshot
-from tune.search.controller_api import TrialListener, add_listener
+from tune.search.controller_api import SearchListener
 from tune.search.job import build_job
 from tune.search.spec import DRIVER_LOG
 from tune.search.versions import version_name
@@ -61,12 +61,10 @@ class Retraining:
     """The working directory."""
     resources: Resources
     runs: tuple[RetrainRun, ...]
-    on_start: Callable[[], None] = field(default=lambda: None)
-    """Hears that Ray runs."""
     on_end: Callable[[RetrainRun], RetrainRun | None] = field(default=lambda run: None)
     """Hears of each run that ended, and may answer with one more."""
-    watch: TrialListener | None = None
-    """Hears of all else; None: nobody looks on."""
+    listeners: Sequence[SearchListener] = ()
+    """Called for all but the end of a run."""
 
 
 def fresh_seeds(n: int, used: Sequence[int]) -> tuple[int, ...]:
@@ -108,9 +106,9 @@ def run_retraining(retraining: Retraining) -> bool:
     with redirect_output(retraining.paths.folder / DRIVER_LOG), cluster:
         from tune.search.ray_tune import run_trials
 
-        retraining.on_start()
-        stuck = partial(_end_without_ray, retraining)
-        run_trials(add_listener(controller, retraining.watch), job, retraining.resources, stuck)
+        for listener in retraining.listeners:
+            listener.on_ray_start()
+        run_trials(controller, job, retraining.resources, partial(_end_without_ray, retraining))
     if controller.full is not None:
         raise controller.full
     return not controller.is_end_requested
@@ -149,13 +147,15 @@ class _RetrainController:
 
     def request_end(self) -> None:
         self.is_end_requested = True
+        for listener in self._retraining.listeners:
+            listener.on_search_ending()
 
     def next_task(self, trial_id: str) -> TrialTask | None:
         if self.is_end_requested or not self._waiting or len(self._running) >= self._retraining.resources.at_a_time:
             return None
         run = self._waiting.popleft()
         self._running[trial_id] = run
-        return TrialTask(
+        task = TrialTask(
             number=run.number,
             version=str(run.files.folder),
             seed=run.request.seed,
@@ -165,12 +165,21 @@ class _RetrainController:
             attempt=run.attempt,
             judged_at=(),
         )
+        for listener in self._retraining.listeners:
+            listener.on_trial_start(task)
+        return task
 
     def on_preflight_passed(self, counted: CountedFits | None) -> None:
         pass  # no retraining has a pre-flight
 
     def receive_epochs(self, trial_id: str, epochs: Sequence[EpochReport]) -> bool:
+        self._announce_epochs(self._running[trial_id], epochs)
         return self.is_end_requested and not epochs[-1].last
+
+    def _announce_epochs(self, run: RetrainRun, epochs: Sequence[EpochReport]) -> None:
+        for listener in self._retraining.listeners:
+            for epoch in epochs:
+                listener.on_epoch(run.number, epoch)
 
     def pause_search(self, trial_id: str, error: PauseError) -> None:
         self.full = error
@@ -180,8 +189,13 @@ class _RetrainController:
         self, trial_id: str, *, death: str | None, rest: Sequence[EpochReport] = (), is_refused: bool = False
     ) -> None:
         run = self._running.pop(trial_id, None)
-        if run is None:
-            return
+        if run is not None:
+            self._announce_epochs(run, rest)
+            self._end_run(run, trial_id, death)
+            for listener in self._retraining.listeners:
+                listener.on_worker_free(run.number)
+
+    def _end_run(self, run: RetrainRun, trial_id: str, death: str | None) -> None:
         record = read_record(run.files)
         died = death is not None and (record is None or record.stage != "failed")
         if died and run.attempt <= self._retraining.space.settings.max_failures:

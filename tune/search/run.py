@@ -28,7 +28,6 @@ from tune.experiment.lock import write_dashboard_address
 from tune.experiment.records import HUNG, NEVER_LOGGED, WORKER_DIED, TrialRecord, read_baseline_fits
 from tune.paths import display_path
 from tune.promotion.snapshot import Snapshot, take_snapshot
-from tune.search.controller_api import add_listener
 from tune.search.job import build_job, name_trial_gpus
 from tune.search.spec import DRIVER_LOG, Search, SearchResult
 from tune.space.space_file import write_space
@@ -63,7 +62,8 @@ def run_search(search: Search) -> SearchResult:
     job = replace(job, session=search.session)
     gpus = name_trial_gpus(space, search.resources)  # as `retrain` does: where a cluster is joined, it shows its own
     with redirect_output(paths.folder / DRIVER_LOG), _start_cluster(search):
-        search.on_start()
+        for listener in search.listeners:
+            listener.on_ray_start()
         search, job = _measure_share(search, job)
         job = replace(job, surroundings=_record_environment(search, snapshot, gpus))
         space = search.space
@@ -78,7 +78,7 @@ def run_search(search: Search) -> SearchResult:
             if search.knowledge is not None:
                 ledger.add_prior_trials(*search.knowledge)
             controller = build_controller(search, ledger, job)
-            run_trials(add_listener(controller, search.watch), job, search.resources, partial(end_without_ray, search))
+            run_trials(controller, job, search.resources, partial(end_without_ray, search))
     return _build_result(search, controller, ledger)
 
 
@@ -115,10 +115,9 @@ def resume_search(search: Search, snapshot: Snapshot) -> SearchResult:
         controller = build_controller(search, ledger, job)
         if not controller.has_finished:
             with _start_cluster(search):
-                search.on_start()
-                run_trials(
-                    add_listener(controller, search.watch), job, search.resources, partial(end_without_ray, search)
-                )
+                for listener in search.listeners:
+                    listener.on_ray_start()
+                run_trials(controller, job, search.resources, partial(end_without_ray, search))
     return _build_result(search, controller, ledger)
 
 
@@ -157,7 +156,8 @@ def _start_cluster(search: Search) -> contextlib.AbstractContextManager[None]:
 
     def tell_address(address: str) -> None:
         write_dashboard_address(search.paths, address)
-        search.on_dashboard(address)
+        for listener in search.listeners:
+            listener.on_dashboard(address)
 
     return local_cluster(search.resources, tell_address, partial(end_without_ray, search))
 
@@ -169,7 +169,8 @@ def _measure_share(search: Search, job: Job) -> tuple[Search, Job]:
     from tune.cluster.gpu_sharing import measure_gpu_share  # imports Ray
 
     resources, weighed, why = measure_gpu_share(search.space, search.promoted, job, search.resources)
-    search.on_share(resources, why)
+    for listener in search.listeners:
+        listener.on_share(resources, why)
     settings = replace(search.space.settings, gpus_per_trial=resources.gpus_per_trial)
     space = replace(search.space, settings=settings)
     with translate_folder_errors(search.paths.folder):

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 
 from tune.cluster.resources import Resources
 from tune.errors import SearchError
-from tune.experiment.counted_fits import CountedFits
 from tune.experiment.records import TrialRecord
 from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths
 from tune.promotion.program import Program
 from tune.promotion.resolve import PromotedConstant
 from tune.search.checkpoint_retention import FreedCheckpoints
-from tune.search.controller_api import TrialListener
+from tune.search.controller_api import SearchListener
 from tune.space.space import Space
 
 DRIVER_LOG = "driver.log"
@@ -46,26 +45,14 @@ class Search:
     resources: Resources
     paths: ExperimentPaths
     """The folder is there, and empty."""
-    on_start: Callable[[], None]
-    """Hears that Ray runs."""
-    on_end: Callable[[TrialResult], None]
-    """Hears of each trial that ended."""
+    listeners: Sequence[SearchListener] = ()
+    """Called in this order."""
     is_end_wanted: Callable[[], bool] = lambda: False
     """Tells whether the search is to end: no further trial starts, and the running ones end after their epoch."""
-    on_dashboard: Callable[[str], None] = lambda address: None
-    """Hears the address of Ray's dashboard once it is up, from another thread."""
-    on_preflight: Callable[[CountedFits, int | None], None] = lambda counted, n_whole: None
-    """Hears which fits the score comes from, and how many values a whole trial reports."""
-    on_share: Callable[[Resources, str], None] = lambda resources, why: None
-    """Hears what a trial gets of a GPU where that was measured, and what was."""
-    on_device_left_out: Callable[[str, str], None] = lambda device, why: None
-    """Hears of a GPU that failed trials and gets none any more: ``host:device``, and its last failure."""
     explain: Callable[[SearchError], SearchError] = lambda fault: fault
     """Adds to why the search could not go on the command that goes on."""
     command: str | None = None
     """What was typed, for the ledger; None where nothing was."""
-    watch: TrialListener | None = None
-    """Hears of all that goes on; None: nobody looks on."""
     knowledge: tuple[str, Sequence[TrialResult]] | None = None
     """Another experiment's name, and those of its trials that say something about this space."""
     rehearsal: bool = False

@@ -337,8 +337,6 @@ def _run_for_metric(request: PromoteRequest) -> Metric:
             resources=plan_resources(settings, None),
             paths=ExperimentPaths(Path(folder)),
             rehearsal=True,
-            on_start=lambda: None,
-            on_end=lambda _: None,
         )
         with contextlib.suppress(MetricError):  # as expected: the record holds what is logged
             if (fault := run_search(search).fault) is not None:

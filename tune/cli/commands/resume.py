@@ -19,7 +19,6 @@ from tune.cli.terminal.report_at_end import ReportAtEnd
 from tune.cli.terminal.summary import (
     Screen,
     format_trial_count,
-    show_dashboard,
     show_space,
     show_tensorboard,
     warn_of_doubts,
@@ -162,11 +161,12 @@ def _resume_experiment(
         n_trials=number,
         before=experiment.trials,
         counted=read_baseline_fits(paths, experiment.trials),
-    ) as observer:
+    ) as listeners:
         show_tensorboard(screen, paths.folder.parent)
         from tune.search.run import resume_search
         from tune.search.spec import Search
 
+        report.preload_after(number - n_ended)
         search = Search(
             space=space,
             program=program,
@@ -177,12 +177,7 @@ def _resume_experiment(
             session=session,
             command=typed_command(),
             explain=partial(explain_fault, paths),
-            on_start=observer.on_start,
-            on_dashboard=partial(show_dashboard, screen),
-            on_preflight=observer.on_preflight,
-            on_device_left_out=observer.on_device_left_out,
-            on_end=report.preload_after(observer.on_end, number - n_ended),
-            watch=observer.watch,
+            listeners=(report, *listeners),
         )
         finished = resume_search(search, experiment.snapshot)
     return show_finished(screen, finished, search, report)

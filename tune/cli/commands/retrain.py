@@ -1,13 +1,14 @@
 """``promotune retrain EXPERIMENT``: whether the best trial comes out again, and whether its gain is real."""
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tune.cli.arguments import Arguments, SearchParser, add_settings
 from tune.cli.parser import describe_command, storage_of
 from tune.cli.retrain_plan import RetrainPlan, plan_retraining
 from tune.cli.terminal.console import STYLES
-from tune.cli.terminal.observer import SearchObserver, observe_search
+from tune.cli.terminal.observer import observe_search
 from tune.cli.terminal.summary import Screen, format_value, one_line
 from tune.cluster.backend import Backend
 from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, ExperimentError, NoRoomError, OptionError
@@ -26,6 +27,7 @@ from tune.results.retrain_results import (
 )
 from tune.results.verdict import SampleStatistics
 from tune.results.write_back import select_trial
+from tune.search.controller_api import SearchListener
 from tune.search.retrain import RetrainRun
 from tune.space.settings import MAX_SEED
 from tune.storage.sync import upload_on_exit
@@ -99,11 +101,11 @@ def _train_runs(screen: Screen, planned: RetrainPlan) -> bool:
     program = planned.snapshot.stored_program
     with observe_search(
         screen, timeless, program, planned.resources, title=title, n_trials=n_runs, baseline=None
-    ) as observer:
+    ) as listeners:
         from tune.search.retrain import run_retraining  # takes a while: there is something to see by now
 
-        reporter = _Reporter(screen, planned, observer)
-        whole = run_retraining(planned.build_retraining(observer, reporter.on_run_end))
+        reporter = _Reporter(screen, planned, listeners)
+        whole = run_retraining(planned.build_retraining(listeners, reporter.on_run_end))
     reporter.show_kept()
     return whole
 
@@ -145,10 +147,10 @@ def _show_plan(screen: Screen, planned: RetrainPlan, trials: list[TrialResult]) 
 class _Reporter:
     """Tells of each run that ended; asks for the same again where a trial did not come out again for no reason."""
 
-    def __init__(self, screen: Screen, planned: RetrainPlan, observer: SearchObserver) -> None:
+    def __init__(self, screen: Screen, planned: RetrainPlan, listeners: Sequence[SearchListener]) -> None:
         self._screen = screen
         self._planned = planned
-        self._observer = observer
+        self._listeners = listeners
         self._kept: list[RetrainedVersion] = []  # a live view shows those that ended last; all have their line after it
 
     def on_run_end(self, run: RetrainRun) -> RetrainRun | None:
@@ -156,11 +158,12 @@ class _Reporter:
         found = find_latest(read_retrained(self._planned.experiment.paths), run.request)
         if found is None or not (found.is_complete or found.has_failed):
             return None
-        if self._observer.watch is None:
-            self._show_run(found)
-        else:
-            self._observer.on_end(_as_trial_result(run, found, self._planned.space.mode))
+        if self._screen.shows_live_view:
+            for listener in self._listeners:
+                listener.on_trial_end(_as_trial_result(run, found, self._planned.space.mode))
             self._kept.append(found)
+        else:
+            self._show_run(found)
         return self._planned.plan_repetition(run.outcome, found)
 
     def show_kept(self) -> None:

@@ -16,7 +16,6 @@ from tune.cli.terminal.summary import (
     Screen,
     baseline_failure,
     format_trial_count,
-    show_dashboard,
     show_end,
     show_failures,
     show_hints,
@@ -222,12 +221,13 @@ def _search_space(
     number = 1 if rehearsal else count_trials(plan.space, plan.promoted)
     with observe_search(
         screen, plan.space, plan.program, plan.resources, title=paths.name, n_trials=number
-    ) as observer:
+    ) as listeners:
         if not rehearsal:
             show_tensorboard(screen, plan.storage)
         from tune.search.run import KEPT_NOTHING, run_search
         from tune.search.spec import Search
 
+        report.preload_after(number)
         search = Search(
             space=plan.space,
             program=plan.program,
@@ -239,13 +239,7 @@ def _search_space(
             command=typed_command(),
             explain=partial(explain_fault, paths),
             knowledge=None if known is None else (known.experiment, known.trials),
-            on_start=observer.on_start,
-            on_dashboard=partial(show_dashboard, screen) if not rehearsal else lambda address: None,
-            on_share=observer.on_share,
-            on_preflight=observer.on_preflight,
-            on_device_left_out=observer.on_device_left_out,
-            on_end=report.preload_after(observer.on_end, number),
-            watch=observer.watch,
+            listeners=(report, *listeners),
         )
         try:
             finished = run_search(search)
@@ -291,7 +285,7 @@ def storage_option(paths: ExperimentPaths) -> str:
 def show_finished(screen: Screen, finished: "SearchResult", search: "Search", report: ReportAtEnd) -> int:
     """Show what came of a search and the commands that come next; return the exit status."""
     paths, space = search.paths, search.space
-    if screen.can_redraw and not screen.is_quiet:  # elsewhere each trial had its line
+    if screen.shows_live_view:  # elsewhere each trial had its line
         csv_command = f"{this_command()} results {paths.cli_argument} --csv"
         show_trials(screen, sorted_trials(finished.outcomes, space, SCORE)[:N_BEST], space, csv_command)
     best = show_end(screen, finished.outcomes, space, search.promoted)

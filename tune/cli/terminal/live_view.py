@@ -2,14 +2,13 @@
 
 import threading
 import time
+from collections.abc import Mapping
 from types import TracebackType
 
 from tune.cli.terminal.frame import Frame
 from tune.cli.terminal.summary import Screen
-from tune.experiment.trial_result import TrialResult
 from tune.internals.rich_internals import ReflowingLive
-from tune.search.progress import Progress
-from tune.trial.messages import TrialTask
+from tune.search.progress import Phase, Progress
 
 TICK_S = 0.25
 """How soon an event is seen, at the latest."""
@@ -18,7 +17,12 @@ CLOCK_S = 1.0
 
 USUAL = "Ctrl-C: the running epochs end first; twice: at once"
 HEARD = "ending: the running epochs end first, then all is saved; Ctrl-C again: at once"
-STARTING, WARMING, PREFLIGHT = "starting Ray", "workers import torch", "pre-flight: a batch or two of the baseline"
+PHASES: Mapping[Phase, str] = {
+    "Ray starts": "starting Ray",
+    "workers start": "workers import torch",
+    "pre-flight": "pre-flight: a batch or two of the baseline",
+    "trials run": "",
+}
 
 
 class LiveView:
@@ -29,9 +33,7 @@ class LiveView:
         self._progress = progress
         self._title = title
         self._metric = metric
-        self._phase = STARTING
         self._live = ReflowingLive(screen.console, self._build_frame)
-        self._changed = True  # a plain flag: a signal handler sets it
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._draw_frames, name="live view", daemon=True)
 
@@ -47,46 +49,13 @@ class LiveView:
         self._thread.join()
         self._live.stop()
 
-    def on_ray_start(self) -> None:
-        """Show that Ray runs, and that actors and the first trial's process are being started."""
-        self._phase = WARMING
-        self._changed = True
-
-    def on_trial_start(self, task: TrialTask) -> None:
-        """Hear that a trial starts, or goes on."""
-        if task.preflight:
-            self._phase = PREFLIGHT
-        self._progress.on_trial_start(task)
-        self._changed = True
-
-    def on_epoch(self, number: int, epoch: int, value: float) -> None:
-        """Hear of an epoch."""
-        self._phase = ""
-        self._progress.on_epoch(number, epoch, value)
-        self._changed = True
-
-    def on_worker_free(self, number: int) -> None:
-        """Hear that a trial runs no more."""
-        self._progress.on_worker_free(number)
-        self._changed = True
-
-    def on_trial_end(self, outcome: TrialResult) -> None:
-        """Hear what became of a trial."""
-        self._progress.on_trial_end(outcome)
-        self._changed = True
-
-    def on_search_ending(self) -> None:
-        """Hear that no further trial starts."""
-        self._progress.on_search_ending()
-        self._changed = True
-
     def _draw_frames(self) -> None:
         drawn = 0.0
         size = self._screen.console.size
         while not self._done.wait(TICK_S):
             now, resized = time.monotonic(), self._screen.console.size != size
-            if self._changed or resized or now - drawn >= CLOCK_S:
-                self._changed, drawn, size = False, now, self._screen.console.size
+            if self._progress.has_changed or resized or now - drawn >= CLOCK_S:
+                self._progress.has_changed, drawn, size = False, now, self._screen.console.size
                 with self._screen.lock:
                     self._live.refresh()
 
@@ -97,6 +66,6 @@ class LiveView:
             metric=self._metric,
             standing=standing,
             now=time.monotonic(),
-            phase=self._phase,
+            phase=PHASES[standing.phase],
             said=HEARD if standing.has_ended else USUAL,
         )

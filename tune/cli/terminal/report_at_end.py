@@ -1,15 +1,14 @@
 """The report at the end of a search: made from the files while the prompt waits, so nothing else may take its time."""
 
-import itertools
 import threading
 import time
-from collections.abc import Callable
 
 from tune.cli.parser import storage_of
 from tune.cli.terminal.summary import Screen, one_line
 from tune.experiment.trial_result import TrialResult
 from tune.invocation import this_command
 from tune.paths import ExperimentPaths, display_path, shell_word
+from tune.search.controller_api import SearchListener
 
 READY_AFTER = 0.1
 """So much of the search passes before anything is made ready: its first trials are what one waits for."""
@@ -19,7 +18,7 @@ MAX_TRIALS = 1000
 """With more the report takes seconds: it is left to `report`."""
 
 
-class ReportAtEnd:
+class ReportAtEnd(SearchListener):
     """Writes the report of a search that has just ended."""
 
     def __init__(self, screen: Screen, paths: ExperimentPaths, *, wanted: bool) -> None:
@@ -27,24 +26,23 @@ class ReportAtEnd:
         self._paths = paths
         self._wanted = wanted
         self._thread: threading.Thread | None = None
+        self._n_ended = 0
+        self._ready_after, self._ready_at = 0.0, 0.0
 
-    def preload_after(self, on_end: Callable[[TrialResult], None], n_trials: int) -> Callable[[TrialResult], None]:
-        """Return ``on_end``, which makes ready for the report once some of the ``n_trials`` have ended.
+    def preload_after(self, n_trials: int) -> None:
+        """Say how many trials are to come: once some of them have ended, the report's libraries are imported."""
+        self._ready_after, self._ready_at = READY_AFTER * n_trials, time.monotonic() + READY_AFTER_S
 
-        Its libraries are imported in the background: that is the larger part of the time that it takes. It is more than
-        a second of CPU, and while it holds the interpreter's lock, trials wait for their answers.
+    def on_trial_end(self, outcome: TrialResult) -> None:
+        """Import what the report needs, in the background: that is the larger part of the time that it takes.
+
+        It is more than a second of CPU, and while it holds the interpreter's lock, trials wait for their answers.
         """
-        until = time.monotonic() + READY_AFTER_S
-        ends = itertools.count(1)
-
-        def prepare_and_call(outcome: TrialResult) -> None:
-            is_late = next(ends) >= READY_AFTER * n_trials or time.monotonic() >= until
-            if self._wanted and self._thread is None and is_late:
-                self._thread = threading.Thread(target=_preload_report, daemon=True)
-                self._thread.start()
-            on_end(outcome)
-
-        return prepare_and_call
+        self._n_ended += 1
+        is_late = self._n_ended >= self._ready_after or time.monotonic() >= self._ready_at
+        if self._wanted and self._thread is None and is_late:
+            self._thread = threading.Thread(target=_preload_report, daemon=True)
+            self._thread.start()
 
     def write_and_show(self, n_trials: int) -> None:
         """Write it, and say where it is. Whatever goes wrong with it, the search is through."""

@@ -27,6 +27,7 @@ from tune.promotion.program import Program
 from tune.promotion.resolve import PromotedConstant, baseline_value
 from tune.results.failures import FailureGroup
 from tune.results.hints import Hint
+from tune.search.controller_api import SearchListener
 from tune.search.prepare import count_trials
 from tune.space.conditions import describe_condition, restore_value
 from tune.space.dimensions import describe_dimension
@@ -59,6 +60,11 @@ class Screen:
     def can_redraw(self) -> bool:
         """Whether the cursor can be moved back."""
         return self.is_terminal and not self.console.is_dumb_terminal
+
+    @property
+    def shows_live_view(self) -> bool:
+        """Whether a search that runs is drawn; elsewhere each trial has its line."""
+        return self.can_redraw and not self.is_quiet
 
     @property
     def width(self) -> int:
@@ -183,7 +189,7 @@ def show_dashboard(screen: Screen, address: str) -> None:
             screen.print_line(f"  its token    {tool_command('ray')} get-auth-token")
 
 
-class TrialLines:
+class TrialLines(SearchListener):
     """One line a trial that ended."""
 
     def __init__(self, screen: Screen, mode: Mode, n_trials: int, before: Sequence[TrialResult] = ()) -> None:
