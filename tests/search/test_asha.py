@@ -10,7 +10,7 @@ from tune.promotion.program import find_program
 from tune.search.schedulers.asha import Asha, grace_period_of, latest_grace_period_of
 from tune.search.schedulers.build import build_scheduler
 from tune.search.schedulers.epochs import count_reports
-from tune.search.schedulers.scheduler import NoStopping, SchedulerDecision
+from tune.search.schedulers.scheduler import SchedulerDecision, TrialScheduler
 from tune.space.space_file import read_space
 
 
@@ -240,7 +240,7 @@ def test_a_trial_that_skips_epochs_is_judged_at_the_first_it_reports_there():
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("rule", [Asha("max", grace_period=9), Asha("min", grace_period=9), NoStopping()], ids=repr)
+@pytest.mark.parametrize("rule", [Asha("max", grace_period=9), Asha("min", grace_period=9), TrialScheduler()], ids=repr)
 def test_what_is_not_finite_ends_at_once_and_counts_for_nobody(rule, value):
     assert stops(rule, 0, 1, value) is True
     assert stops(rule, 0, 9, value) is True
@@ -248,7 +248,7 @@ def test_what_is_not_finite_ends_at_once_and_counts_for_nobody(rule, value):
 
 
 def test_without_a_scheduler_every_trial_runs_to_its_end():
-    assert judged(NoStopping(), [9, 1, 0], epoch=4) == [True, True, True]
+    assert judged(TrialScheduler(), [9, 1, 0], epoch=4) == [True, True, True]
 
 
 def test_the_grace_period_and_the_reduction_factor_are_taken():

@@ -12,7 +12,7 @@ from tune.search.controller import SearchController, SearchLimits
 from tune.search.controller_api import SearchListener
 from tune.search.progress import BestTrial, Progress, estimate_remaining_s
 from tune.search.schedulers.pbt import PbtExploit
-from tune.search.schedulers.scheduler import NoStopping
+from tune.search.schedulers.scheduler import TrialScheduler
 from tune.trial.messages import TrialTask
 from tune.trial.reporting import EpochReport
 
@@ -144,7 +144,7 @@ def test_listeners_are_called_in_the_order_of_what_happens(ledger, tmp_path):  #
     controller = SearchController(
         paths,
         book,
-        NoStopping(),
+        TrialScheduler(),
         exploit,
         CheckpointRetention(paths, ["max"], None),
         limits,

@@ -6,7 +6,7 @@ import pytest
 
 from tests.search.test_ledger import ledger, reopened  # noqa: F401 - fixtures
 from tune.paths import ExperimentPaths
-from tune.search.scheduler_runner import replay_history
+from tune.search.scheduler_runner import add_trial, judge_epoch, replay_history
 from tune.search.schedulers.asha import Asha
 from tune.search.schedulers.hyperband import HyperBand
 from tune.search.schedulers.median import MedianStopping
@@ -25,10 +25,10 @@ def rehearsed(make, book, tmp_path):
     live = make()
     for number in range(4):
         book.ask_baseline() if number == 0 else book.ask_trial()
-        live.on_trial_add(number)
+        add_trial(live, number)
         for epoch in (1, 2):
             book.write_epochs(number, [EpochReport(epoch, 9.0 - number)])
-            live.on_trial_result(number, epoch, 9.0 - number)
+            judge_epoch(live, number, epoch, 9.0 - number)
     book.complete_trial(0)
     live.on_trial_end(0)
     book.fail_trial(1, "ValueError: no")

@@ -7,17 +7,17 @@ import pytest
 from tune.search.schedulers.asha import Asha
 from tune.search.schedulers.hyperband import HyperBand
 from tune.search.schedulers.median import MedianStopping
-from tune.search.schedulers.scheduler import BaselineExempt, NoStopping, SchedulerDecision
+from tune.search.schedulers.scheduler import SchedulerDecision, TrialScheduler
 from tune.trial.reporting import EpochReport, EpochReporter
 
 MAX_T = 81
 RULES = {
-    "none": NoStopping,
-    "asha": lambda: BaselineExempt(Asha("max")),
-    "asha, later": lambda: BaselineExempt(Asha("max", grace_period=3, reduction_factor=2)),
-    "asha, in small steps": lambda: BaselineExempt(Asha("max", reduction_factor=1.1)),
-    "median": lambda: BaselineExempt(MedianStopping("max")),
-    "hyperband": lambda: BaselineExempt(HyperBand("max", max_t=MAX_T)),
+    "none": TrialScheduler,
+    "asha": lambda: Asha("max"),
+    "asha, later": lambda: Asha("max", grace_period=3, reduction_factor=2),
+    "asha, in small steps": lambda: Asha("max", reduction_factor=1.1),
+    "median": lambda: MedianStopping("max"),
+    "hyperband": lambda: HyperBand("max", max_t=MAX_T),
 }
 
 

@@ -1,9 +1,11 @@
 """Carries out what the scheduler decides: who stops, who waits, who takes over whose weights and goes on."""
 
+import math
 import statistics
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
+from tune.experiment.trial_result import BASELINE
 from tune.search.schedulers.pbt import PbtExploit
 from tune.search.schedulers.scheduler import SchedulerDecision, SchedulerMove, TrialScheduler
 from tune.search.study.journal import Event, StartupMeasured, TrialEnded, TrialOpened, TrialReported, TrialSealed
@@ -114,6 +116,18 @@ class StartupTimes:
         self._told = True
 
 
+def add_trial(rule: TrialScheduler, trial: int) -> None:
+    """Let the scheduler wait for a trial; the baseline is in no round, for it neither pauses nor ends."""
+    if trial != BASELINE:
+        rule.on_trial_add(trial)
+
+
+def judge_epoch(rule: TrialScheduler, trial: int, epoch: int, value: float) -> SchedulerDecision:
+    """Ask the scheduler about a trial after an epoch. The baseline goes on, unless its metric is not finite."""
+    decision = rule.on_trial_result(trial, epoch, value)
+    return SchedulerDecision.GO_ON if trial == BASELINE and math.isfinite(value) else decision
+
+
 def replay_history(
     rule: TrialScheduler,
     history: Iterable[Event],
@@ -128,9 +142,9 @@ def replay_history(
     for event in history:
         match event:
             case TrialOpened(trial):
-                rule.on_trial_add(trial)
+                add_trial(rule, trial)
             case TrialReported(trial, epoch, value):
-                verdict = rule.on_trial_result(trial, epoch, value)
+                verdict = judge_epoch(rule, trial, epoch, value)
                 if trial in standing and not was_last(trial, epoch):
                     standing[trial] = verdict
             case TrialEnded(trial, failed):
@@ -181,7 +195,7 @@ class SchedulerRunner:
 
     def on_trial_add(self, number: int) -> None:
         """Hear of a new trial."""
-        self._rule.on_trial_add(number)
+        add_trial(self._rule, number)
 
     def decision_epochs(self, number: int) -> tuple[int, ...] | None:
         """Return the epochs at which the scheduler decides about a trial; None: any."""
@@ -200,7 +214,7 @@ class SchedulerRunner:
     def on_trial_result(self, number: int, epoch: EpochReport, *, last: bool) -> None:
         """Ask the scheduler about a trial after an epoch; one that is through anyway is neither stopped nor waits."""
         self._starts.record_epoch(number, epoch)
-        verdict = self._rule.on_trial_result(number, epoch.epoch, epoch.value)
+        verdict = judge_epoch(self._rule, number, epoch.epoch, epoch.value)
         if verdict is SchedulerDecision.STOP and not last:
             self.stopped.add(number)
         if verdict is SchedulerDecision.PAUSE and not last and number not in self.stopped:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 
 from tune.experiment.trial_result import Mode
-from tune.search.schedulers.scheduler import SchedulerDecision, StoppingScheduler
+from tune.search.schedulers.scheduler import SchedulerDecision, TrialScheduler
 
 GRACE_PERIODS = (1, 3)
 GRACE_DIVISOR = 6  # by measurement: benchmarks/README.md
@@ -62,7 +62,7 @@ class _Rung:
             self.passed.discard(trial)
 
 
-class Asha(StoppingScheduler):
+class Asha(TrialScheduler):
     """Decides after each epoch whether a trial goes on."""
 
     def __init__(

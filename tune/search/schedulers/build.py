@@ -10,7 +10,7 @@ from tune.search.schedulers.epochs import count_epochs
 from tune.search.schedulers.hyperband import HyperBand
 from tune.search.schedulers.median import MedianStopping
 from tune.search.schedulers.pbt import PbtExploit, PopulationBasedTraining
-from tune.search.schedulers.scheduler import BaselineExempt, NoStopping, TrialScheduler
+from tune.search.schedulers.scheduler import TrialScheduler
 from tune.search.study.study import SearchStudy
 from tune.space.space import Space
 
@@ -27,18 +27,18 @@ def build_scheduler(space: Space, program: Program, n_whole: int | None, *, is_m
         name: value for name, value in space.settings.scheduler_args.items() if name not in NOT_OF_THE_RULE
     }
     if not space.stops_early:
-        return NoStopping()
+        return TrialScheduler()
     match space.settings.scheduler:
         case "asha":
             if "grace_period" not in arguments:
                 arguments |= {"grace_period": grace_period_of(n_whole), "latest": latest_grace_period_of(n_whole)}
-            return BaselineExempt(Asha(space.mode, is_mean=is_mean, **arguments))
+            return Asha(space.mode, is_mean=is_mean, **arguments)
         case "median":
-            return BaselineExempt(MedianStopping(space.mode, **arguments))
+            return MedianStopping(space.mode, **arguments)
         case "hyperband":
-            return BaselineExempt(HyperBand(space.mode, **{"max_t": count_epochs(space, program), **arguments}))
+            return HyperBand(space.mode, **{"max_t": count_epochs(space, program), **arguments})
         case "pbt":
-            return BaselineExempt(PopulationBasedTraining(space.mode, seed=space.settings.seed, **arguments))
+            return PopulationBasedTraining(space.mode, seed=space.settings.seed, **arguments)
         case name:
             raise AssertionError(f"the space file let {name!r} pass")
 

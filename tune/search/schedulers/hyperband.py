@@ -10,12 +10,12 @@ import math
 from collections.abc import Iterable, Sequence
 
 from tune.experiment.trial_result import Mode
-from tune.search.schedulers.scheduler import SchedulerDecision, SchedulerMove
+from tune.search.schedulers.scheduler import SchedulerDecision, SchedulerMove, TrialScheduler
 
 REDUCTION_FACTOR = 3.0
 
 
-class HyperBand:
+class HyperBand(TrialScheduler):
     """Fills one bracket after the other: the most eager to stop comes first, the one that stops nobody last."""
 
     def __init__(self, mode: Mode, *, max_t: int, reduction_factor: float = REDUCTION_FACTOR) -> None:
@@ -53,12 +53,6 @@ class HyperBand:
             return SchedulerDecision.PAUSE
         self._moves.remove(mine)
         return SchedulerDecision.GO_ON if mine.goes_on else SchedulerDecision.STOP
-
-    def set_trial_length(self, n_whole: int | None, *, is_mean: bool = False) -> None:
-        """Do nothing: its milestones are fixed."""
-
-    def set_startup_epochs(self, n_epochs: float) -> None:
-        """Do nothing: a bracket's milestones are fixed."""
 
     def on_trial_end(self, trial: int, *, failed: bool = False) -> None:
         """Wait for it no longer."""

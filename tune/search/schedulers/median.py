@@ -8,13 +8,13 @@ import statistics
 from collections.abc import Sequence
 
 from tune.experiment.trial_result import Mode
-from tune.search.schedulers.scheduler import SchedulerDecision, StoppingScheduler
+from tune.search.schedulers.scheduler import SchedulerDecision, TrialScheduler
 
 GRACE_PERIOD = 1
 MIN_SAMPLES_REQUIRED = 3
 
 
-class MedianStopping(StoppingScheduler):
+class MedianStopping(TrialScheduler):
     """Compares each trial with all others that came as far, those that ended included, those that failed not."""
 
     def __init__(

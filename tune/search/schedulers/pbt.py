@@ -14,7 +14,7 @@ from pathlib import Path
 from tune.experiment.trial_result import Mode
 from tune.paths import VersionPaths
 from tune.search.samplers.perturb import RESAMPLE_PROBABILITY, explore_config
-from tune.search.schedulers.scheduler import SchedulerDecision, SchedulerMove
+from tune.search.schedulers.scheduler import SchedulerDecision, SchedulerMove, TrialScheduler
 from tune.search.study.study import SearchStudy
 from tune.space.dimensions import Dimension, Value
 
@@ -22,7 +22,7 @@ PERTURBATION_INTERVAL = 4  # epochs
 QUANTILE_FRACTION = 0.25
 
 
-class PopulationBasedTraining:
+class PopulationBasedTraining(TrialScheduler):
     """Decides who takes over from whom."""
 
     def __init__(
@@ -65,12 +65,6 @@ class PopulationBasedTraining:
             return SchedulerDecision.PAUSE
         self._moves.remove(mine)
         return SchedulerDecision.GO_ON
-
-    def set_trial_length(self, n_whole: int | None, *, is_mean: bool = False) -> None:
-        """Do nothing: its milestones are fixed."""
-
-    def set_startup_epochs(self, n_epochs: float) -> None:
-        """Do nothing: nobody ends early."""
 
     def on_trial_end(self, trial: int, *, failed: bool = False) -> None:
         """Go on without it."""
