@@ -27,6 +27,7 @@ FLOORS = (
     "cluster",
     "search",
     "results",
+    "retrain",
     "api",
     "cli",
     "__main__",

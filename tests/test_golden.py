@@ -44,6 +44,7 @@ def test_results_are_those_that_were_written(run, storage, tmp_path):
 
     assert experiment.pop("folder") == str(storage / "golden")
     assert experiment.pop("program") == str(tmp_path / "project" / "net.py")
+    assert experiment.pop("confirmation") is None  # it is newer than the golden experiment
     assert experiment == json.loads((GOLDEN / "results.json").read_text())
 
 

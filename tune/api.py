@@ -4,7 +4,7 @@ import contextlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from tune.experiment import open as opened
 from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths, claim_experiment
 from tune.search.controller_api import SearchListener
-from tune.space.settings import CHECKS, set_to
+from tune.space.settings import CHECKS, Confirm, set_to
 from tune.space.space import Space
 from tune.space.space_file import find_space, read_space
 from tune.storage_url import absolute_path, default_storage
@@ -34,7 +34,8 @@ PLACE = "search()"
 class Experiment(opened.StoredExperiment):
     """A search, as its files tell it at this moment: ``Experiment("lr_bs").best.values``.
 
-    ``trials`` holds an ``TrialResult`` for each trial; ``best`` and ``baseline`` are two of them, or None.
+    ``trials`` holds a ``TrialResult`` for each trial; ``best`` and ``baseline`` are two of them, or None. ``chosen`` is
+    the one that a confirmation chose, else the best.
     """
 
     __slots__ = ()
@@ -55,6 +56,13 @@ class Experiment(opened.StoredExperiment):
     def name(self) -> str:
         """The experiment's name."""
         return self.paths.name
+
+    @property
+    def confirmation(self) -> dict[str, Any] | None:
+        """What the confirmation found, as ``results --json`` has it; None where there is none."""
+        from tune.results.confirm.confirmation import confirmation_as_json
+
+        return confirmation_as_json(self)
 
     @property
     def curves(self) -> dict[int, dict[int, float]]:
@@ -132,6 +140,8 @@ def search(
             except (UserError, StartError):
                 shutil.rmtree(paths.folder)
                 raise
+            if finished.fault is None and callback.error is None and plan.space.settings.confirm is not None:
+                _confirm_silently(plan, paths, plan.space.settings.confirm)
     if callback.error is not None:
         raise callback.error
     if finished.fault is not None:
@@ -172,16 +182,38 @@ class _TrialCallback(SearchListener):
             self.error = error
 
 
-def _run_silently(plan: "SearchPlan", paths: ExperimentPaths, callback: _TrialCallback) -> "SearchResult":
-    from tune.search.run import run_search
-    from tune.search.spec import DRIVER_LOG, Search
+@contextlib.contextmanager
+def _silence(paths: ExperimentPaths) -> Iterator[None]:
+    """Redirect what is printed to the driver's log.
 
-    # a notebook's streams are not the process's, which the search redirects: what Ray prints would stand in the cell
+    A notebook's streams are not the process's, which the search redirects: what Ray prints would stand in the cell.
+    """
+    from tune.search.spec import DRIVER_LOG
+
     with (
         (paths.folder / DRIVER_LOG).open("a", encoding="utf-8") as log,
         contextlib.redirect_stdout(log),
         contextlib.redirect_stderr(log),
     ):
+        yield
+
+
+def _confirm_silently(plan: "SearchPlan", paths: ExperimentPaths, confirm: Confirm) -> None:
+    from tune.retrain.confirm import plan_confirmation_runs
+    from tune.retrain.plan import lock_retrained
+
+    experiment = opened.open_experiment(str(paths.folder), paths.folder.parent)
+    with _silence(paths), lock_retrained(experiment, lambda line: None):
+        runs = plan_confirmation_runs(experiment, plan.resources, confirm)
+        if runs is not None:
+            runs.run(lambda run, found: None)
+
+
+def _run_silently(plan: "SearchPlan", paths: ExperimentPaths, callback: _TrialCallback) -> "SearchResult":
+    from tune.search.run import run_search
+    from tune.search.spec import Search
+
+    with _silence(paths):
         return run_search(
             Search(
                 space=plan.space,

@@ -109,6 +109,11 @@ class ExperimentPaths:
         return self.folder / "applied.json"
 
     @property
+    def verdicts(self) -> Path:
+        """Which trials were compared with the hardcoded values, and with which seeds."""
+        return self.folder / "verdicts.json"
+
+    @property
     def retrain_folder(self) -> Path:
         """Versions of retrained configurations."""
         return self.folder / "retrain"

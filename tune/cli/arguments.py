@@ -31,11 +31,12 @@ SETTINGS = {
     "own-folder": "give each trial a working directory of its own",
     "keep-checkpoints": "of the best N trials, beside the baseline's and the running ones'",
     "checkpoints": "when a trial writes them: auto, epoch, best, none or a time such as 10m",
+    "confirm": "at the end, train the best again with fresh seeds, for a verdict on the gain",
     "repeats": "train a configuration that is drawn again once more",
 }
 """Options that have a key of the same name in the space file, and win over it."""
 
-FLAGS = frozenset({"own-folder", "repeats"})
+FLAGS = frozenset({"own-folder", "repeats", "confirm"})
 """Settings that are true when they are given."""
 
 SHOWN = {

@@ -25,6 +25,7 @@ from tune.experiment.trial_result import (
     create_trial_result,
     rank_trials,
 )
+from tune.experiment.verdicts import find_confirmation
 from tune.paths import ExperimentPaths, display_path, read_json
 from tune.promotion.find.literals import Unknown
 from tune.promotion.resolve import PromotedConstant, baseline_value
@@ -190,6 +191,14 @@ class StoredExperiment:
     def best(self) -> TrialResult | None:
         """The best trial that did not fail; None when there is none."""
         return next(iter(rank_trials(self.trials, self.space.mode)), None)
+
+    @property
+    def chosen(self) -> TrialResult | None:
+        """The trial to hand over: the one that the confirmation of this search chose, else the best."""
+        record = find_confirmation(self.paths, self.trials)
+        if record is None or record.chosen is None:
+            return self.best
+        return next((each for each in self.trials if each.number == record.chosen), self.best)
 
     @property
     def baseline(self) -> TrialResult | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tune.experiment.open import StoredExperiment
 from tune.experiment.trial_result import TrialResult
+from tune.results.confirm.confirmation import confirmation_as_json
 from tune.results.failures import FailureGroup, group_failures
 from tune.results.hints import HINT_KINDS, find_hints
 
@@ -30,6 +31,7 @@ def as_object(experiment: StoredExperiment, trials: Sequence[TrialResult]) -> di
         "metrics": [{"metric": each.metric, "mode": each.mode} for each in space.objectives],
         "n_trials": space.settings.trials,
         "best": None if best is None else best.number,
+        "confirmation": confirmation_as_json(experiment),
         "trials": [_trial_object(experiment, trial) for trial in trials],
         "failures": [_failure_object(group) for group in failures],
         "hints": [

@@ -12,7 +12,7 @@ from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths, VersionPaths
 from tune.promotion.program import Program
 from tune.promotion.snapshot import open_snapshot
-from tune.results.verdict import SeedRun, Verdict, judge_gain
+from tune.results.verdict import ERROR_RATE, SeedRun, Verdict, judge_gain
 from tune.results.write_back import describe_changed_lines
 
 RELATIVE, ABSOLUTE = 1e-5, 1e-7
@@ -191,9 +191,15 @@ def find_latest(retrained: Sequence[RetrainedVersion], request: RetrainRequest) 
 
 
 def judge_trials(
-    retrained: Sequence[RetrainedVersion], experiment: StoredExperiment, requests: Sequence[RetrainRequest]
+    retrained: Sequence[RetrainedVersion],
+    experiment: StoredExperiment,
+    requests: Sequence[RetrainRequest],
+    error_rate: float = ERROR_RATE,
 ) -> dict[int, Verdict]:
-    """Return the verdict on each trial that was trained with fresh seeds, the baseline's own aside, by its number."""
+    """Return the verdict on each trial that was trained with fresh seeds, the baseline's own aside, by its number.
+
+    ``error_rate`` is that of all of them together.
+    """
     runs: dict[int, dict[int, SeedRun]] = {}
     for request in requests:
         if request.fresh:
@@ -201,7 +207,8 @@ def judge_trials(
             runs.setdefault(request.trial, {})[request.seed] = SeedRun(curve={}) if found is None else found.seed_run
     baseline = runs.pop(0, {})
     return {
-        number: judge_gain(baseline, each, experiment.space.mode, n_compared=len(runs)) for number, each in runs.items()
+        number: judge_gain(baseline, each, experiment.space.mode, n_compared=len(runs), error_rate=error_rate)
+        for number, each in runs.items()
     }
 
 

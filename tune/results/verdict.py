@@ -12,7 +12,8 @@ from typing import Literal, assert_never
 
 from tune.experiment.trial_result import Mode, find_score_epoch
 
-CONFIDENCE = 0.95
+ERROR_RATE = 0.05
+"""The probability that an interval does not hold the mean, where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +38,16 @@ def compute_statistics(values: Sequence[float]) -> SampleStatistics:
     return SampleStatistics(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None)
 
 
-def compute_interval(values: Sequence[float], *, n_intervals: int = 1) -> Interval:
-    """Return the interval that holds the mean of two values or more.
+def compute_interval(values: Sequence[float], *, n_intervals: int = 1, error_rate: float = ERROR_RATE) -> Interval:
+    """Return the interval that holds the mean of two values or more, but for ``error_rate``.
 
-    Of several intervals each is so much wider that all of them hold together with CONFIDENCE (Bonferroni).
+    Of several intervals each is so much wider that all of them hold together (Bonferroni).
     """
     from scipy.special import stdtrit  # Student's quantile; torch has none, and scipy.stats takes a second to import
 
     found = compute_statistics(values)
     assert found.deviation is not None
-    tail = (1 - CONFIDENCE) / (2 * n_intervals)
+    tail = error_rate / (2 * n_intervals)
     half = float(stdtrit(len(values) - 1, 1 - tail)) * found.deviation / math.sqrt(len(values))
     return Interval(found.mean - half, found.mean + half)
 
@@ -89,6 +90,8 @@ class Verdict:
     """Of that mean; None of fewer than two pairs."""
     n_compared: int
     """How many configurations were compared with the hardcoded values: the intervals hold for all of them together."""
+    error_rate: float = ERROR_RATE
+    """The probability that the intervals do not all hold."""
     failures: tuple[tuple[str, int, str], ...]
     """Whose run failed (``baseline``, ``candidate``), with which seed, and why."""
 
@@ -99,9 +102,14 @@ class Verdict:
 
 
 def judge_gain(
-    baseline: Mapping[int, SeedRun], candidate: Mapping[int, SeedRun], mode: Mode, *, n_compared: int = 1
+    baseline: Mapping[int, SeedRun],
+    candidate: Mapping[int, SeedRun],
+    mode: Mode,
+    *,
+    n_compared: int = 1,
+    error_rate: float = ERROR_RATE,
 ) -> Verdict:
-    """Compare runs by seed."""
+    """Compare runs by seed; ``n_compared``: how many candidates share the error rate."""
     named = (("baseline", baseline), ("candidate", candidate))
     failures = tuple((name, seed, run.failure) for name, runs in named for seed, run in runs.items() if run.failure)
     ours = {seed: score for seed, run in candidate.items() if (score := run.best_score(mode)) is not None}
@@ -109,7 +117,7 @@ def judge_gain(
     seeds = tuple(seed for seed in baseline if seed in ours and seed in theirs)
     sign = 1 if mode == "max" else -1
     gains = [sign * (ours[seed] - theirs[seed]) for seed in seeds]
-    found = compute_interval(gains, n_intervals=n_compared) if len(gains) > 1 else None
+    found = compute_interval(gains, n_intervals=n_compared, error_rate=error_rate) if len(gains) > 1 else None
     whole = len(seeds) == len(baseline.keys() | candidate.keys()) and bool(seeds)
     return Verdict(
         finding=_choose_finding(found, whole=whole, in_force=_has_seed_effect(baseline) or _has_seed_effect(candidate)),
@@ -119,6 +127,7 @@ def judge_gain(
         gain=math.fsum(gains) / len(gains) if gains else None,
         interval=found,
         n_compared=n_compared,
+        error_rate=error_rate,
         failures=failures,
     )
 
@@ -170,7 +179,9 @@ def _describe_interval(verdict: Verdict) -> str:
     if verdict.finding == "loss":
         low, high = -high, -low
     together = f" (together with {verdict.n_compared - 1} more)" if verdict.n_compared > 1 else ""
-    return f"{CONFIDENCE:.0%} interval {low:.3g} to {high:.3g}{together}"
+    percent = 100 * verdict.error_rate
+    digits = max(0, math.ceil(-math.log10(percent)))
+    return f"{100 - percent:.{digits}f}% interval {low:.3g} to {high:.3g}{together}"
 
 
 def _describe_failures(failures: Sequence[tuple[str, int, str]]) -> str:

@@ -149,12 +149,12 @@ class WriteBack:
 
 
 def select_trial(experiment: StoredExperiment, number: int | None) -> TrialResult:
-    """Return the trial of this number, else the best; raise ExperimentError where there is none."""
+    """Return the trial of this number, else the confirmed or best one; raise ExperimentError where there is none."""
     folder = display_path(experiment.paths.folder)
     if number is None:
-        if experiment.best is None:
+        if experiment.chosen is None:
             raise ExperimentError(folder, "no trial came to an end", "Search again, or name one with --trial.")
-        return experiment.best
+        return experiment.chosen
     for trial in experiment.trials:
         if trial.number == number:
             return trial

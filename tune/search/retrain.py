@@ -22,7 +22,7 @@ from tune.search.spec import DRIVER_LOG
 from tune.search.versions import version_name
 from tune.space.conditions import restore_value
 from tune.space.dimensions import Dimension
-from tune.space.settings import AUTO, MAX_SEED
+from tune.space.settings import AUTO
 from tune.space.space import Space
 from tune.trial.disk_space import translate_folder_errors
 from tune.trial.messages import TrialTask
@@ -61,16 +61,10 @@ class Retraining:
     """The working directory."""
     resources: Resources
     runs: tuple[RetrainRun, ...]
-    on_end: Callable[[RetrainRun], RetrainRun | None] = field(default=lambda run: None)
-    """Hears of each run that ended, and may answer with one more."""
+    on_end: Callable[[RetrainRun], Sequence[RetrainRun]] = field(default=lambda run: ())
+    """Hears of each run that ended, and may answer with more."""
     listeners: Sequence[SearchListener] = ()
     """Called for all but the end of a run."""
-
-
-def fresh_seeds(n: int, used: Sequence[int]) -> tuple[int, ...]:
-    """Return seeds that the search has not seen: always the same, so that a retraining can be gone on with."""
-    first = max(used, default=-1) + 1
-    return tuple((first + index) % (MAX_SEED + 1) for index in range(n))
 
 
 def retrain_name(number: int, request: RetrainRequest, outcome: TrialResult) -> str:
@@ -134,7 +128,7 @@ class _RetrainController:
 
     @property
     def has_finished(self) -> bool:
-        """A run that ends may ask for another one."""
+        """A run that ends may ask for others."""
         return self.is_end_requested or not (self._waiting or self._running)
 
     @property
@@ -207,5 +201,4 @@ class _RetrainController:
         except NoRoomError as error:
             self.pause_search(trial_id, error)
             return
-        if more is not None:
-            self._waiting.append(more)
+        self._waiting.extend(more)

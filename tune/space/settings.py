@@ -30,18 +30,31 @@ AUTO: Literal["auto"] = "auto"
 
 MAY_CHANGE = (
     *("trials", "time_budget", "concurrency", "cpus_per_trial", "gpus_per_trial"),
-    *("max_failures", "give_up_after", "hang_after", "keep_checkpoints", "checkpoints"),
+    *("max_failures", "give_up_after", "hang_after", "keep_checkpoints", "checkpoints", "confirm"),
 )
 """Settings that `resume` may change in the middle of a search; an edited space file may change others too."""
 
 CHECKPOINTS = (AUTO, "epoch", "best", "none")
 """When checkpoints are written, in words; a time is one more way to say it."""
 
+MOST_CONFIRMED = 100
+"""Trials that race, and seeds of a race: more is a search of its own."""
+
 MAX_SEED = 2**32 - 1
 """NumPy takes no larger seed."""
 
 UNITS_S = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 DURATION = re.compile(r"(?:([0-9.]+)d)?(?:([0-9.]+)h)?(?:([0-9.]+)m)?(?:([0-9.]+)s)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirm:
+    """How the best trials of a search are confirmed."""
+
+    top: int = 3
+    """How many of them race for being the best."""
+    seeds: int = 3
+    """How many fresh seeds the race has at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +101,13 @@ class Settings:
     checkpoints: Literal["auto", "epoch", "best", "none"] | float = AUTO
     """When a trial writes: after each epoch, each best one, never, or at most once in so many seconds. AUTO: after each
     epoch, unless that takes more than a twentieth of the time. The best epoch's is written whenever any is."""
+    confirm: Confirm | None = None
+    """Whether the best trials are trained again with fresh seeds at the end, for a verdict on their gain; None: no."""
     seed: int = 0
     """Of the sampler, and the program's seed in every trial: trials differ by their constants alone."""
 
 
-def check_setting(name: str, value: Value, where: str | None) -> Value:
+def check_setting(name: str, value: Value, where: str | None) -> Value | Confirm:
     """Return a setting as Settings holds it; ``name`` as the file writes it. Raise SpaceError at ``where``."""
     return CHECKS[name](value, where)
 
@@ -100,6 +115,8 @@ def check_setting(name: str, value: Value, where: str | None) -> Value:
 def set_to(settings: Settings, name: str, value: Value, where: str | None) -> Settings:
     """Return the settings with one more checked; entries of `trainer` and the `_args` are added to those there."""
     checked = check_setting(name, value, where)
+    if name == "confirm" and value is True and settings.confirm is not None:
+        return settings  # the option says no more than that: how is what the file says
     field_name = f"{name}_s" if name in DURATIONS else name
     if isinstance(checked, dict):
         checked = {**getattr(settings, field_name), **checked}
@@ -224,6 +241,27 @@ def check_checkpoints(value: Value, where: str | None) -> Value:
     raise _build_error(where, what, "Write `checkpoints: best`, or `checkpoints: 10m`.")
 
 
+def check_confirm(value: Value, where: str | None) -> Confirm | None:
+    """Return how the best trials are confirmed, of ``true`` or ``{top: 3, seeds: 3}``; None for ``false``."""
+    if value is None or isinstance(value, bool):
+        return Confirm() if value else None
+    example = "confirm: {top: 3, seeds: 3}"
+    if not isinstance(value, dict):
+        what = f"confirm: must be true, false or a mapping, got {value!r}"
+        raise _build_error(where, what, f"Write `confirm: true` or `{example}`.")
+    numbers: dict[str, int] = {}
+    for name, number in value.items():
+        if name not in ("top", "seeds"):
+            hint = suggest_name(str(name), ("top", "seeds"), what="keys of `confirm`")
+            raise _build_error(where, f"confirm: no such key, got {name!r}", hint)
+        least = 2 if name == "seeds" else 1
+        if not is_int(number) or not least <= number <= MOST_CONFIRMED:
+            what = f"confirm: {name} must be a whole number, {least} to {MOST_CONFIRMED}, got {number!r}"
+            raise _build_error(where, what, f"Write `{example}`.")
+        numbers[name] = number
+    return Confirm(**numbers)
+
+
 def check_seed(value: Value, where: str | None) -> int:
     """Return the seed."""
     seed = _check_whole_number("seed", value, where, least=0, example="seed: 0")
@@ -249,7 +287,7 @@ def _scheduler_args(value: Value, where: str | None) -> dict[str, Value]:
     return _check_mapping("scheduler_args", value, where, example="scheduler_args: {grace_period: 2}")
 
 
-CHECKS: dict[str, Callable[[Value, str | None], Value]] = {
+CHECKS: dict[str, Callable[[Value, str | None], Value | Confirm]] = {
     "trials": check_trials,
     "time_budget": check_time_budget,
     "sampler": check_sampler,
@@ -269,6 +307,7 @@ CHECKS: dict[str, Callable[[Value, str | None], Value]] = {
     "own_folder": check_own_folder,
     "keep_checkpoints": check_keep_checkpoints,
     "checkpoints": check_checkpoints,
+    "confirm": check_confirm,
     "seed": check_seed,
 }
 """Every setting as the file writes it."""

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import asdict
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -339,7 +339,7 @@ def _build_entries(space: Space) -> dict[str, Value]:
         "mode": [each.mode for each in space.objectives] if space.others else space.mode,
         "constants": {key: _constant_entry(key, space) for key in space.dimensions},
         **({"require": [each.text for each in space.requirements]} if space.requirements else {}),
-        **{field.name.removesuffix("_s"): getattr(space.settings, field.name) for field in fields(Settings)},
+        **{name.removesuffix("_s"): value for name, value in asdict(space.settings).items()},
     }
 
 

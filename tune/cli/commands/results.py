@@ -25,6 +25,7 @@ from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.preflight_failure import MEND, describe_preflight_failure, find_preflight_failure
 from tune.experiment.trial_result import TrialResult
 from tune.paths import display_path
+from tune.results.confirm.confirmation import describe_confirmation, read_confirmation
 from tune.results.failures import group_failures
 from tune.results.hints import find_hints
 
@@ -91,6 +92,9 @@ def _show_experiment(screen: Screen, experiment: StoredExperiment, trials: Seque
         screen.print_line(f"best: {_describe_best(experiment)} {best.score_origin} of {best.version}", style="bold")
         if baseline is not None and baseline.final_score is not None:
             screen.print_line(f"the hardcoded values: {baseline.final_score:.5g}; {_describe_gain(experiment)}")
+        if (confirmation := read_confirmation(experiment)) is not None:
+            for line in describe_confirmation(experiment, confirmation):
+                screen.print_line(line)
         show_front(screen, experiment.trials, space)
         screen.print_line()
     show_failures(screen, group_failures(experiment.trials, space, experiment.paths))

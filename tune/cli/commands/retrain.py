@@ -1,21 +1,20 @@
 """``promotune retrain EXPERIMENT``: whether the best trial comes out again, and whether its gain is real."""
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import replace
 
 from tune.cli.arguments import Arguments, SearchParser, add_settings
 from tune.cli.parser import describe_command, storage_of
-from tune.cli.retrain_plan import RetrainPlan, plan_retraining
-from tune.cli.terminal.console import STYLES
+from tune.cli.terminal.confirmation_lines import format_statistics, show_verdict_number
 from tune.cli.terminal.observer import observe_search
-from tune.cli.terminal.summary import Screen, format_value, one_line
+from tune.cli.terminal.retrained_lines import RetrainedLines, describe_origin
+from tune.cli.terminal.summary import Screen, format_value
 from tune.cluster.backend import Backend
-from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, ExperimentError, NoRoomError, OptionError
-from tune.experiment.lock import check_links, lock_on_this_machine
+from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, ExperimentError, OptionError
+from tune.experiment.lock import check_links
 from tune.experiment.open import StoredExperiment, open_experiment
-from tune.experiment.trial_result import Mode, TrialResult, find_score_epoch, rank_trials
-from tune.paths import ExperimentPaths, display_path
+from tune.experiment.trial_result import TrialResult, find_score_epoch, rank_trials
+from tune.paths import display_path
 from tune.promotion.program_checks import most_workers
 from tune.promotion.snapshot import check_root
 from tune.results.retrain_results import (
@@ -25,12 +24,10 @@ from tune.results.retrain_results import (
     judge_trials,
     read_retrained,
 )
-from tune.results.verdict import SampleStatistics
 from tune.results.write_back import select_trial
-from tune.search.controller_api import SearchListener
+from tune.retrain.plan import RetrainPlan, lock_retrained, plan_retraining
 from tune.search.retrain import RetrainRun
 from tune.space.settings import MAX_SEED
-from tune.storage.sync import upload_on_exit
 from tune.trial.disk_space import translate_disk_full
 
 FOUND = {"gain": "green", "loss": "red"}
@@ -72,22 +69,13 @@ def _plan_and_train(given: argparse.Namespace, arguments: Arguments, machine: Ba
     settings = replace(space.settings, trials=n_runs)
     n_workers = most_workers(experiment.snapshot.stored_program).number
     resources = machine.allocate_resources(settings, experiment.snapshot.program, paths.folder.parent, n_workers)
-    try:
+    with lock_retrained(experiment, screen.print_result):
         with translate_disk_full(paths.folder):
-            paths.retrain_folder.mkdir(exist_ok=True)
-        with (
-            lock_on_this_machine(ExperimentPaths(paths.retrain_folder)),
-            upload_on_exit(paths.retrain_folder, screen.print_result),
-        ):
-            with translate_disk_full(paths.folder):
-                planned = plan_retraining(
-                    experiment, space, resources, trials, given.seeds or 0, given.own_seed, current=given.current_source
-                )
-            _show_plan(screen, planned, trials)
-            whole = _train_runs(screen, planned)
-    except NoRoomError as error:
-        hint = "What was written is whole. Make room there, and give the same command again: it goes on."
-        raise NoRoomError(display_path(paths.folder), error.what, hint) from error
+            planned = plan_retraining(
+                experiment, space, resources, trials, given.seeds or 0, given.own_seed, current=given.current_source
+            )
+        _show_plan(screen, planned, trials)
+        whole = _train_runs(screen, planned)
     return _show_results(screen, planned, trials) if whole else EXIT_INTERRUPTED
 
 
@@ -104,9 +92,19 @@ def _train_runs(screen: Screen, planned: RetrainPlan) -> bool:
     ) as listeners:
         from tune.search.retrain import run_retraining  # takes a while: there is something to see by now
 
-        reporter = _Reporter(screen, planned, listeners)
-        whole = run_retraining(planned.build_retraining(listeners, reporter.on_run_end))
-    reporter.show_kept()
+        lines = RetrainedLines(screen, planned.space.mode, listeners)
+
+        def show_and_repeat(run: RetrainRun) -> list[RetrainRun]:
+            """Show a run; return the same again where it did not come out again, and nothing tells why."""
+            found = find_latest(read_retrained(planned.experiment.paths), run.request)
+            if found is None or not (found.is_complete or found.has_failed):
+                return []
+            lines.on_run_end(run, found)
+            again = planned.plan_repetition(run.outcome, found)
+            return [] if again is None else [again]
+
+        whole = run_retraining(planned.build_retraining(show_and_repeat, listeners))
+    lines.show_kept()
     return whole
 
 
@@ -144,70 +142,6 @@ def _show_plan(screen: Screen, planned: RetrainPlan, trials: list[TrialResult]) 
         )
 
 
-class _Reporter:
-    """Tells of each run that ended; asks for the same again where a trial did not come out again for no reason."""
-
-    def __init__(self, screen: Screen, planned: RetrainPlan, listeners: Sequence[SearchListener]) -> None:
-        self._screen = screen
-        self._planned = planned
-        self._listeners = listeners
-        self._kept: list[RetrainedVersion] = []  # a live view shows those that ended last; all have their line after it
-
-    def on_run_end(self, run: RetrainRun) -> RetrainRun | None:
-        """Hear of a run."""
-        found = find_latest(read_retrained(self._planned.experiment.paths), run.request)
-        if found is None or not (found.is_complete or found.has_failed):
-            return None
-        if self._screen.shows_live_view:
-            for listener in self._listeners:
-                listener.on_trial_end(_as_trial_result(run, found, self._planned.space.mode))
-            self._kept.append(found)
-        else:
-            self._show_run(found)
-        return self._planned.plan_repetition(run.outcome, found)
-
-    def show_kept(self) -> None:
-        """Show what a live view has kept back."""
-        for found in self._kept:
-            self._show_run(found)
-
-    def _show_run(self, found: RetrainedVersion) -> None:
-        say = self._screen.print_result if found.has_failed else self._screen.print_line
-        say(_run_line(found, self._planned), STYLES["failed"] if found.has_failed else None)
-
-
-def _as_trial_result(run: RetrainRun, found: RetrainedVersion, mode: Mode) -> TrialResult:
-    """Return a run as a live view knows trials."""
-    epoch = find_score_epoch(found.curve, mode, found.n_fits)
-    failure = None if found.record is None else found.record.failure
-    return replace(
-        run.outcome,
-        number=run.number,
-        version=found.files.folder.name,
-        state="failed" if found.has_failed else "complete",
-        score=None if epoch is None else found.curve[epoch],
-        best_epoch=epoch,
-        curve=found.curve,
-        n_fits=found.n_fits,
-        measures={each: (value,) for each, value in found.curve.items()},
-        reason=None if failure is None else failure.reason,
-        repeat_of=None,
-    )
-
-
-def _scored_where(found: RetrainedVersion, epoch: int | None) -> str:
-    return f"as the mean of {found.n_fits} fits" if found.n_fits else f"in epoch {epoch} of {len(found.curve)}"
-
-
-def _run_line(found: RetrainedVersion, planned: RetrainPlan) -> str:
-    what = f"retrain/{found.files.folder.name}"
-    if found.record is not None and found.record.failure is not None:
-        return f"failed      {what}: {one_line(found.record.failure.reason)}"
-    epoch = find_score_epoch(found.curve, planned.space.mode, found.n_fits)
-    score = "" if epoch is None else f"{found.curve[epoch]:<10.5g} {_scored_where(found, epoch)}"
-    return f"{score}  {what}"
-
-
 def _show_results(screen: Screen, planned: RetrainPlan, trials: list[TrialResult]) -> int:
     retrained = read_retrained(planned.experiment.paths)
     screen.print_line()
@@ -234,15 +168,16 @@ def _show_reproductions(
 def _show_verdicts(
     screen: Screen, planned: RetrainPlan, trials: list[TrialResult], retrained: tuple[RetrainedVersion, ...]
 ) -> None:
-    found = judge_trials(retrained, planned.experiment, planned.requests)
-    if not found:
+    record = planned.verdict
+    if record is None:
         screen.print_line("the hardcoded values are the best: there is nothing to compare them with")
         return
+    found = judge_trials(retrained, planned.experiment, planned.requests, record.error_rate)
     screen.print_line()
     names = {trial.number: trial.version for trial in trials}
     baseline = next(iter(found.values())).baseline
-    rows = [("the hardcoded values", *_format_statistics(baseline))]
-    rows += [(names[number], *_format_statistics(each.candidate)) for number, each in found.items()]
+    rows = [("the hardcoded values", *format_statistics(baseline))]
+    rows += [(names[number], *format_statistics(each.candidate)) for number, each in found.items()]
     screen.print_table(
         (f"{planned.space.metric}, {len(planned.seeds)} fresh seeds", "mean", "standard deviation"), rows
     )
@@ -250,12 +185,7 @@ def _show_verdicts(
     for number, verdict in found.items():
         who = f"{names[number]}: " if len(found) > 1 else ""
         screen.print_result(f"{who}{verdict.sentence}", style=FOUND.get(verdict.finding, "yellow"))
-
-
-def _format_statistics(spread: SampleStatistics | None) -> tuple[str, str]:
-    if spread is None:
-        return "-", "-"
-    return f"{spread.mean:.5g}", "-" if spread.deviation is None else f"{spread.deviation:.3g}"
+    show_verdict_number(screen, record)
 
 
 def _show_best(screen: Screen, planned: RetrainPlan, retrained: tuple[RetrainedVersion, ...]) -> int:
@@ -272,7 +202,9 @@ def _show_best(screen: Screen, planned: RetrainPlan, retrained: tuple[RetrainedV
         score, best = min(scored, key=lambda pair: sign * pair[0])
         epoch = find_score_epoch(best.curve, planned.space.mode, best.n_fits)
         screen.print_line()
-        screen.print_result(f"the best run: {planned.space.metric} = {score:.5g} {_scored_where(best, epoch)}", "bold")
+        screen.print_result(
+            f"the best run: {planned.space.metric} = {score:.5g} {describe_origin(best, epoch)}", "bold"
+        )
         screen.print_result(f"checkpoint: {display_path(best.files.best_checkpoint)}")
         screen.print_line()
         screen.print_line("from tune import load")

@@ -297,11 +297,12 @@ def show_finished(screen: Screen, finished: "SearchResult", search: "Search", re
     screen.print_result(f"everything is in {display_path(paths.folder)}")
     if finished.freed.n_trials:
         screen.print_line(_describe_freed(finished.freed, space.settings.keep_checkpoints))
-    if finished.fault is None:
-        report.write_and_show(len(finished.outcomes))
     _show_written(screen, finished)
     _show_crowding(screen, finished, search)
-    _show_next(screen, finished, search, best)
+    confirmed = _confirm_finished(screen, finished, search)
+    if finished.fault is None:
+        report.write_and_show(len(finished.outcomes))
+    _show_next(screen, finished, search, best, is_confirmed=confirmed == 0)
     if finished.fault is not None:
         raise explain_fault(paths, finished.fault)
     if finished.interrupted_by_user:
@@ -309,7 +310,18 @@ def show_finished(screen: Screen, finished: "SearchResult", search: "Search", re
     if best is None:
         screen.print_result("no trial has a score; each version's trial.json and log.txt say why", style="red")
         return EXIT_SEARCH
-    return 0 if baseline_failure(finished.outcomes) is None else EXIT_SEARCH
+    return confirmed if baseline_failure(finished.outcomes) is None else EXIT_SEARCH
+
+
+def _confirm_finished(screen: Screen, finished: "SearchResult", search: "Search") -> int:
+    """Confirm a search that came to its end, where its settings say so; return the exit status."""
+    confirm = search.space.settings.confirm
+    if confirm is None or finished.interrupted_by_user or finished.fault is not None:
+        return 0
+    from tune.cli.confirm import confirm_search
+
+    screen.print_line()
+    return confirm_search(screen, search.paths, search.resources, confirm)
 
 
 def _show_written(screen: Screen, finished: "SearchResult") -> None:
@@ -332,17 +344,21 @@ def _show_crowding(screen: Screen, finished: "SearchResult", search: "Search") -
             screen.print_line(f"warning: {warning}", "yellow")
 
 
-def _show_next(screen: Screen, finished: "SearchResult", search: "Search", best: "TrialResult | None") -> None:
-    """Show the commands that come next."""
+def _show_next(
+    screen: Screen, finished: "SearchResult", search: "Search", best: "TrialResult | None", *, is_confirmed: bool
+) -> None:
+    """Show the commands that come next; ``is_confirmed``: no confirmation is left to go on with."""
     paths = search.paths
     option = storage_option(paths)
     more = len(finished.outcomes) < search.space.settings.trials and not finished.exhausted
-    if more or any(outcome.state in ("waiting", "running") for outcome in finished.outcomes):
+    open_trials = any(outcome.state in ("waiting", "running") for outcome in finished.outcomes)
+    if more or open_trials or not is_confirmed:
         screen.print_result(f"to go on: {_resume_command(paths)}", style="bold")
     if best is not None:
-        screen.print_line(f"next: {this_command()} retrain {paths.name} --seeds 5{option}")
-        if not best.is_baseline:
-            screen.print_line(f"      {this_command()} apply {paths.name}{option}")
+        commands = [] if search.space.settings.confirm is not None else [f"retrain {paths.name} --seeds 5{option}"]
+        commands += [] if best.is_baseline else [f"apply {paths.name}{option}"]
+        for number, command in enumerate(commands):
+            screen.print_line(f"{'next:' if number == 0 else '     '} {this_command()} {command}")
 
 
 def _resume_command(paths: ExperimentPaths) -> str:

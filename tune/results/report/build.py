@@ -11,6 +11,7 @@ from tune.experiment.trial_result import TrialResult, pareto_front, rank_trials
 from tune.invocation import this_command
 from tune.paths import display_path
 from tune.promotion.resolve import PromotedConstant, resolve_constants
+from tune.results.confirm.confirmation import describe_confirmation, read_confirmation
 from tune.results.failures import build_failure_row, group_failures
 from tune.results.hints import find_hints
 from tune.results.importance import Importance, is_scored, measure_importance
@@ -43,6 +44,7 @@ def build_page(experiment: StoredExperiment) -> Page:
     judged = [each.constant for each in shares]
     ordered = [*judged, *(name for name in space.dimensions if name not in judged)]
     times = read_profile(trials, experiment.paths)
+    confirmation = read_confirmation(experiment)
     return Page(
         name=experiment.paths.name,
         program=program.name_of(program.path),
@@ -54,6 +56,7 @@ def build_page(experiment: StoredExperiment) -> Page:
         best=None if best is None or best.score is None else f"{best.score:.5g}",
         baseline=_format_score(experiment.baseline),
         gain=_describe_gain(experiment),
+        confirmed=() if confirmation is None else tuple(describe_confirmation(experiment, confirmation)),
         is_better=_is_better(experiment),
         best_version="" if best is None else best.version,
         front=_front_size(experiment),

@@ -102,6 +102,8 @@ class Page:
     """The best score; None where no trial has one."""
     baseline: str | None
     gain: str
+    confirmed: tuple[str, ...]
+    """What the confirmation found, a line each; none where there is none."""
     """``better by 0.082``, or why there is none."""
     is_better: bool
     best_version: str

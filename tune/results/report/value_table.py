@@ -33,7 +33,7 @@ class ValueRow:
 
 def build_value_rows(experiment: StoredExperiment, promoted: Sequence[PromotedConstant]) -> list[ValueRow]:
     """Return a row for each constant of the space."""
-    best = experiment.best
+    best = experiment.chosen
     rows = []
     for item in promoted:
         condition = experiment.space.conditions.get(item.key)
@@ -55,7 +55,7 @@ def build_value_rows(experiment: StoredExperiment, promoted: Sequence[PromotedCo
 
 def source_diff(experiment: StoredExperiment, promoted: Sequence[PromotedConstant]) -> str:
     """Return what the best values change in the source; empty where nothing does, or no diff can say it."""
-    best = experiment.best
+    best = experiment.chosen
     if best is None or best.is_baseline:
         return ""
     wanted = {

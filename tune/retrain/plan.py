@@ -1,21 +1,28 @@
 """Which runs a retraining is made of, and which of them are there already."""
 
-from collections.abc import Callable, Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tune.cluster.resources import Resources
+from tune.errors import NoRoomError
 from tune.experiment.environment import find_environment_changes, read_environment
+from tune.experiment.lock import lock_on_this_machine
 from tune.experiment.open import StoredExperiment
 from tune.experiment.records import RetrainRequest, digest_of
 from tune.experiment.trial_result import TrialResult
-from tune.paths import VersionPaths
+from tune.experiment.verdicts import VerdictRecord, find_verdict, write_verdict
+from tune.paths import ExperimentPaths, VersionPaths, display_path
 from tune.promotion.program import find_program
 from tune.promotion.snapshot import Snapshot, take_snapshot
+from tune.results.confirm.confirmation import fresh_seeds, list_used_seeds, new_verdict
 from tune.results.retrain_results import RetrainedVersion, compare_with_repetition, find_latest, read_retrained, seed_of
 from tune.search.controller_api import SearchListener
 from tune.search.job import name_trial_gpus
-from tune.search.retrain import Retraining, RetrainRun, fresh_seeds, retrain_name
+from tune.search.retrain import Retraining, RetrainRun, retrain_name
 from tune.space.space import Space
+from tune.storage.sync import upload_if_remote, upload_on_exit
+from tune.trial.disk_space import translate_disk_full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +38,8 @@ class RetrainPlan:
     """What is to be retrained; the hardcoded values, trained for comparison, are not among them."""
     seeds: tuple[int, ...]
     """The fresh ones."""
+    verdict: VerdictRecord | None = None
+    """What they are for, and how sure it has to be; None where nothing is compared."""
     requests: tuple[RetrainRequest, ...]
     """Every run that belongs to it."""
     reused: tuple[RetrainedVersion, ...]
@@ -39,9 +48,11 @@ class RetrainPlan:
     """Those to be run."""
 
     def build_retraining(
-        self, listeners: Sequence[SearchListener], on_end: Callable[[RetrainRun], RetrainRun | None]
+        self,
+        on_end: Callable[[RetrainRun], Sequence[RetrainRun]],
+        listeners: Sequence[SearchListener] = (),
     ) -> Retraining:
-        """Return what the search side runs."""
+        """Return what the search side runs; the arguments are those of ``Retraining``."""
         return Retraining(
             space=self.space,
             snapshot=self.snapshot,
@@ -84,7 +95,7 @@ def plan_retraining(
 ) -> RetrainPlan:
     """Return the runs: each trial with its own seed, then each fresh seed with the hardcoded values and each trial."""
     snapshot, source = _choose_source(experiment, current=current)
-    seeds = fresh_seeds(n_seeds, [seed_of(experiment, each) for each in (*experiment.trials, *trials)])
+    seeds = fresh_seeds(n_seeds, list_used_seeds(experiment))
     digest = digest_of(snapshot.stored_program)
 
     def request(trial: TrialResult, seed: int, *, fresh: bool) -> RetrainRequest:
@@ -102,11 +113,22 @@ def plan_retraining(
         resources=resources,
         trials=tuple(trials),
         seeds=seeds,
+        verdict=plan_verdict(experiment, [each.number for each in compared], seeds) if compared and seeds else None,
         requests=tuple(each for _, each in (*own, *fresh)),
         reused=(),
         runs=(),
     )
-    return _divide_runs(planned, [*own, *fresh])
+    return divide_runs(planned, [*own, *fresh])
+
+
+def plan_verdict(experiment: StoredExperiment, trials: Sequence[int], seeds: Sequence[int]) -> VerdictRecord:
+    """Return the verdict on trials that were named: the one that asked for the same, else a new one, written down."""
+    record = new_verdict(experiment, tuple(trials), seeds=tuple(seeds))
+    if (there := find_verdict(experiment.paths, record)) is not None:
+        return there
+    write_verdict(experiment.paths, record)
+    upload_if_remote(experiment.paths.verdicts)
+    return record
 
 
 def _choose_source(experiment: StoredExperiment, *, current: bool) -> tuple[Snapshot, str]:
@@ -118,7 +140,7 @@ def _choose_source(experiment: StoredExperiment, *, current: bool) -> tuple[Snap
     return take_snapshot(program, folder, experiment.space.args), folder.relative_to(experiment.paths.folder).as_posix()
 
 
-def _divide_runs(planned: RetrainPlan, wanted: Iterable[tuple[TrialResult, RetrainRequest]]) -> RetrainPlan:
+def divide_runs(planned: RetrainPlan, wanted: Iterable[tuple[TrialResult, RetrainRequest]]) -> RetrainPlan:
     """Tell what is there from what is to be run; a run that was interrupted goes on."""
     retrained = read_retrained(planned.experiment.paths)
     reused: list[RetrainedVersion] = []
@@ -152,3 +174,23 @@ def _create_run(experiment: StoredExperiment, request: RetrainRequest, trial: Tr
     files.folder.mkdir()
     request.write_request(files)
     return RetrainRun(request=request, files=files, outcome=trial)
+
+
+@contextlib.contextmanager
+def lock_retrained(experiment: StoredExperiment, tell: Callable[[str], None]) -> Iterator[None]:
+    """Hold the folder of the retrained versions; it is uploaded at the end, and ``tell`` hears of what could not be.
+
+    Raises NoRoomError with how to go on.
+    """
+    paths = experiment.paths
+    try:
+        with translate_disk_full(paths.folder):
+            paths.retrain_folder.mkdir(exist_ok=True)
+        with (
+            lock_on_this_machine(ExperimentPaths(paths.retrain_folder)),
+            upload_on_exit(paths.retrain_folder, tell),
+        ):
+            yield
+    except NoRoomError as error:
+        hint = "What was written is whole. Make room there, and give the same command again: it goes on."
+        raise NoRoomError(display_path(paths.folder), error.what, hint) from error

@@ -1,0 +1,218 @@
+"""A confirmation as its files tell it: what is still to be run, who wins, and what is handed over."""
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from tests.experiments import Trial, write_experiment
+from tune.experiment.open import open_experiment
+from tune.experiment.records import Failure, TrialRecord
+from tune.experiment.verdicts import read_verdicts, write_verdict
+from tune.paths import VersionPaths
+from tune.results.confirm.confirmation import (
+    build_request,
+    confirmation_as_json,
+    describe_confirmation,
+    judge_confirmation,
+    plan_confirmation,
+    read_confirmation,
+)
+from tune.results.retrain_results import read_retrained
+from tune.results.write_back import select_trial
+from tune.space.settings import Confirm
+
+TRIALS = [
+    Trial(curve=[0.80]),
+    Trial(curve=[0.90], values={"LR": 0.02}),
+    Trial(curve=[0.95], values={"LR": 0.03}),
+    Trial(curve=[0.85], values={"LR": 0.04}),
+    Trial(curve=[0.10], values={"LR": 0.05}, state="PRUNED"),
+]
+TRUE = {0: 0.80, 1: 0.93, 2: 0.86, 3: 0.85, 4: 0.10}
+"""What each trial is worth on average; the search took trial 2 for the best."""
+NOISE = 0.005
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    return write_experiment(tmp_path, TRIALS)
+
+
+def train(experiment, trial, seed, score, failure=None):
+    """Write a run with a fresh seed, as a retraining leaves it."""
+    folder = experiment.paths.retrain_folder
+    folder.mkdir(exist_ok=True)
+    files = VersionPaths(folder / f"{len([*folder.iterdir()]):03d},trial={trial},seed={seed}")
+    files.folder.mkdir()
+    replace(build_request(experiment), trial=trial, seed=seed).write_request(files)
+    TrialRecord(
+        number=trial,
+        version=files.folder.name,
+        constants={},
+        seed=seed,
+        stage="complete" if failure is None else "failed",
+        pid=1,
+        host="here",
+        devices=None,
+        started=0.0,
+        curve=[(1, score)] if failure is None else [],
+        failure=failure,
+    ).write_record(files)
+
+
+def score_of(trial, seed, true=TRUE, noise=NOISE):
+    return random.Random(1000 * trial + seed).gauss(true[trial], noise)
+
+
+def confirm(experiment, shuffle=0, true=TRUE, noise=NOISE, n_runs=1000):
+    """Run what is needed, in any order; return the confirmation at its end."""
+    record = plan_confirmation(experiment, Confirm())
+    write_verdict(experiment.paths, record)
+    draw = random.Random(shuffle)
+    for _ in range(n_runs):
+        confirmation = judge_confirmation(experiment, record, read_retrained(experiment.paths))
+        if not confirmation.needed:
+            write_verdict(experiment.paths, replace(record, chosen=confirmation.chosen))
+            break
+        trial, seed = draw.choice(confirmation.needed)
+        train(experiment, trial, seed, score_of(trial, seed, true, noise))
+    return confirmation
+
+
+def reopened(experiment):
+    return open_experiment(experiment.paths.name, experiment.paths.folder.parent)
+
+
+def test_confirmation_when_the_search_is_over_then_its_best_trials_race_over_seeds_that_it_has_not_seen(experiment):
+    record = plan_confirmation(experiment, Confirm(top=3, seeds=2))
+
+    assert record.trials == (2, 1, 3)
+    assert (record.race_seeds, record.seeds) == ((1, 2), (3, 4, 5, 6, 7, 8))
+
+
+def test_confirmation_when_the_search_was_lucky_then_the_trial_that_is_better_on_fresh_seeds_is_handed_over(experiment):
+    confirmation = confirm(experiment)
+
+    assert experiment.best.number == 2
+    assert (confirmation.winner, confirmation.chosen, confirmation.verdict.finding) == (1, 1, "gain")
+    assert reopened(experiment).chosen.number == 1
+    assert select_trial(reopened(experiment), None).number == 1
+    first, second = describe_confirmation(experiment, confirmation)
+    assert first.startswith("confirmed: the gain of 0.1")
+    assert first.endswith("6 fresh seeds; +0.1 in the search")
+    assert second == f"the best trial on fresh seeds is {experiment.trials[1].version}, and not the search's"
+
+
+def test_confirmation_when_a_seed_chose_the_winner_then_it_does_not_judge_it(experiment):
+    confirmation = confirm(experiment)
+
+    assert set(confirmation.verdict.seeds).isdisjoint(confirmation.record.race_seeds)
+    assert confirmation.verdict.seeds == confirmation.record.seeds
+
+
+@pytest.mark.parametrize("shuffle", [1, 2, 3])
+def test_confirmation_when_runs_end_in_another_order_then_it_comes_out_the_same(tmp_path, shuffle):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "other").mkdir()
+    once = confirm(write_experiment(tmp_path / "one", TRIALS))
+    again = confirm(write_experiment(tmp_path / "other", TRIALS), shuffle)
+
+    assert (once.winner, once.race.dropped, once.verdict) == (again.winner, again.race.dropped, again.verdict)
+
+
+def test_confirmation_when_it_goes_on_then_the_same_seeds_and_runs_count(experiment):
+    begun = confirm(experiment, n_runs=5)
+    assert begun.needed
+
+    assert plan_confirmation(reopened(experiment), Confirm()) == begun.record
+    assert confirm(reopened(experiment)).verdict.finding == "gain"
+    assert len(read_verdicts(experiment.paths)) == 1
+
+
+def test_confirmation_when_the_winner_is_worse_than_the_hardcoded_values_then_they_are_handed_over(experiment):
+    confirmation = confirm(experiment, true={**TRUE, 0: 0.94})
+
+    assert (confirmation.winner, confirmation.chosen, confirmation.verdict.finding) == (1, 0, "loss")
+    assert select_trial(reopened(experiment), None).is_baseline
+    assert describe_confirmation(experiment, confirmation)[1].endswith("they are kept")
+
+
+def test_confirmation_when_no_seed_is_in_force_then_two_show_it(experiment):
+    confirmation = confirm(experiment, noise=0.0)
+
+    assert (confirmation.winner, confirmation.verdict.finding, len(confirmation.verdict.seeds)) == (1, "no seed", 2)
+
+
+def test_confirmation_when_trials_ended_since_then_it_is_void(tmp_path):
+    experiment = write_experiment(tmp_path, TRIALS)
+    confirm(experiment)
+    assert read_confirmation(experiment) is not None
+
+    more = replace(experiment, trials=(*experiment.trials, replace(experiment.trials[3], number=5)))
+    assert read_confirmation(more) is None
+    assert more.chosen == more.best
+    record = plan_confirmation(more, Confirm())
+    assert record.number == 2
+    assert set(record.race_seeds).isdisjoint(read_verdicts(experiment.paths)[0].seeds)
+
+
+def test_confirmation_when_another_search_of_the_program_was_confirmed_then_it_is_surer(tmp_path):
+    confirm(write_experiment(tmp_path, TRIALS))
+    second = plan_confirmation(write_experiment(tmp_path, TRIALS, name="again"), Confirm())
+
+    assert (second.number, len(second.seeds)) == (2, 8)
+    assert second.error_rate == pytest.approx(0.05 * 6 / (3.14159265 * 2) ** 2)
+
+
+@pytest.mark.parametrize("trials", [TRIALS[:1], [Trial(curve=[0.9]), Trial(curve=[0.5], values={"LR": 0.02})], []])
+def test_confirmation_when_no_trial_was_better_then_there_is_none(tmp_path, trials):
+    assert plan_confirmation(write_experiment(tmp_path, trials), Confirm()) is None
+
+
+def test_confirmation_when_a_run_of_the_verdict_failed_then_there_is_no_verdict(experiment):
+    record = plan_confirmation(experiment, Confirm(top=1))
+    write_verdict(experiment.paths, record)
+    for seed in record.seeds:
+        train(experiment, 0, seed, 0.8)
+        train(experiment, 2, seed, 0.9, Failure(kind="NaN", message="it is nan") if seed == 6 else None)
+
+    confirmation = read_confirmation(experiment)
+
+    assert (confirmation.needed, confirmation.verdict.finding) == ((), "incomplete")
+    assert describe_confirmation(experiment, confirmation)[0] == (
+        "not confirmed: no verdict: it failed with seed 6: NaN: it is nan"
+    )
+
+
+def test_confirmation_when_every_run_of_the_race_failed_then_nobody_is_judged(experiment):
+    record = plan_confirmation(experiment, Confirm(top=2))
+    write_verdict(experiment.paths, record)
+    for trial in record.trials:
+        train(experiment, trial, record.race_seeds[0], 0.0, Failure(kind="NaN", message="it is nan"))
+
+    confirmation = read_confirmation(experiment)
+
+    assert (confirmation.needed, confirmation.winner, confirmation.chosen) == ((), None, None)
+    assert describe_confirmation(experiment, confirmation) == ["not confirmed: every run of the race failed"]
+    assert reopened(experiment).chosen.number == 2
+
+
+def test_a_confirmation_for_machines_has_the_seeds_the_finding_and_the_interval(experiment):
+    confirm(experiment)
+    found = confirmation_as_json(experiment)
+
+    assert (found["winner"], found["chosen"], found["finding"]) == (1, 1, "gain")
+    assert (found["trials"], found["race_seeds"], found["seeds"]) == ([2, 1, 3], [1, 2, 3], [4, 5, 6, 7, 8, 9])
+    assert found["interval"][0] < found["gain"] < found["interval"][1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", '{"verdicts": 1}', '{"verdicts": [{"number": 1}]}', '{"verdicts": [{"trials": "x"}]}', "\0"],
+)
+def test_verdicts_that_are_not_ours_are_none(experiment, text):
+    experiment.paths.verdicts.write_text(text)
+
+    assert read_verdicts(experiment.paths) == ()
+    assert reopened(experiment).chosen.number == 2

@@ -1,0 +1,248 @@
+"""A confirmation: a race of the best trials, then the winner beside the hardcoded values on seeds of their own.
+
+The seeds that choose the winner never judge it, so that its gain is not too good by having been chosen.
+"""
+
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
+from typing import Any
+
+from tune.experiment.open import StoredExperiment
+from tune.experiment.records import WORKER_DIED, RetrainRequest, digest_of
+from tune.experiment.trial_result import BASELINE, TrialResult, pareto_front, rank_trials
+from tune.experiment.verdicts import VerdictRecord, count_ended, find_confirmation, next_verdict_number, read_verdicts
+from tune.results.confirm.error_rate import count_needed_seeds, error_rate_of_verdict
+from tune.results.confirm.race import RaceStanding, run_race
+from tune.results.retrain_results import RetrainedVersion, find_latest, read_retrained, seed_of
+from tune.results.verdict import SeedRun, Verdict, judge_gain
+from tune.space.settings import MAX_SEED, Confirm
+
+N_TO_SEE_NO_SEED = 2
+"""Seeds of the verdict where no seed changed anything in the race: two show that it is so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """What is known of a confirmation."""
+
+    record: VerdictRecord
+    race: RaceStanding
+    runs: Mapping[int, Mapping[int, SeedRun]]
+    """Those that are there, failed ones too, by trial and seed."""
+    scores: Mapping[int, Mapping[int, float | None]]
+    """Of the race, by trial and seed; None of a run that failed."""
+    needed: tuple[tuple[int, int], ...]
+    """The runs that can begin now, as trial and seed, the most urgent first; none: all is known."""
+    verdict: Verdict | None
+    """Of the winner; None while its runs are not all there."""
+
+    @property
+    def winner(self) -> int | None:
+        """The trial that won the race; None before its end, or where every run failed."""
+        return self.race.winner
+
+    @property
+    def chosen(self) -> int | None:
+        """The trial to hand over: the winner, or the baseline where that is not worse; None without a verdict."""
+        if self.winner is None or self.verdict is None or self.verdict.finding == "incomplete":
+            return None
+        assert self.verdict.gain is not None
+        return self.winner if self.verdict.gain > 0 else BASELINE
+
+
+def select_candidates(experiment: StoredExperiment, top: int) -> list[TrialResult]:
+    """Return the trials that race, the best first; of several metrics those of the Pareto front come first.
+
+    None where no trial was better than the hardcoded values: there is no gain to confirm then.
+    """
+    space = experiment.space
+    if experiment.best is None or experiment.best.is_baseline or experiment.baseline is None:
+        return []
+    ranked = rank_trials(experiment.trials, space.mode)
+    front = pareto_front(experiment.trials, [each.mode for each in space.objectives]) if space.others else []
+    ordered = dict.fromkeys(each.number for each in (*front, *ranked) if each.repeat_of is None)
+    trials = {each.number: each for each in ranked}
+    return [trials[number] for number in ordered if number in trials and number != BASELINE][:top]
+
+
+def plan_confirmation(experiment: StoredExperiment, confirm: Confirm) -> VerdictRecord | None:
+    """Return the confirmation that was begun, else a new one that is not written yet; None: there is no candidate."""
+    candidates = select_candidates(experiment, confirm.top)
+    if not candidates:
+        return None
+    n_ended, trials = count_ended(experiment.trials), tuple(each.number for each in candidates)
+    for record in reversed(read_verdicts(experiment.paths)):
+        if record.has_race and (record.n_ended, record.trials, len(record.race_seeds)) == (
+            n_ended,
+            trials,
+            confirm.seeds,
+        ):
+            return record
+    record = new_verdict(experiment, trials)
+    n_seeds = confirm.seeds + count_needed_seeds(record.error_rate)
+    seeds = fresh_seeds(n_seeds, list_used_seeds(experiment, of_verdicts=True))
+    return replace(record, race_seeds=seeds[: confirm.seeds], seeds=seeds[confirm.seeds :], n_ended=n_ended)
+
+
+def new_verdict(experiment: StoredExperiment, trials: tuple[int, ...], seeds: tuple[int, ...] = ()) -> VerdictRecord:
+    """Return the next verdict of the experiment's project, which is not written yet."""
+    program, metric = str(experiment.snapshot.program.path), experiment.space.metric
+    number = next_verdict_number(experiment.paths.folder.parent, program, metric)
+    return VerdictRecord(
+        program=program,
+        metric=metric,
+        number=number,
+        error_rate=error_rate_of_verdict(number),
+        trials=trials,
+        seeds=seeds,
+    )
+
+
+def read_confirmation(experiment: StoredExperiment) -> Confirmation | None:
+    """Return the confirmation of the search as its files tell it now; None where there is none of these trials."""
+    record = find_confirmation(experiment.paths, experiment.trials)
+    return None if record is None else judge_confirmation(experiment, record, read_retrained(experiment.paths))
+
+
+def confirmation_as_json(experiment: StoredExperiment) -> dict[str, Any] | None:
+    """Return the confirmation for machines; None where there is none."""
+    confirmation = read_confirmation(experiment)
+    if confirmation is None:
+        return None
+    record, verdict = confirmation.record, confirmation.verdict
+    return {
+        "trials": list(record.trials),
+        "race_seeds": list(record.race_seeds),
+        "seeds": list(record.seeds),
+        "verdict_number": record.number,
+        "error_rate": record.error_rate,
+        "winner": confirmation.winner,
+        "chosen": confirmation.chosen,
+        "finding": None if verdict is None else verdict.finding,
+        "gain": None if verdict is None else verdict.gain,
+        "interval": None if verdict is None or verdict.interval is None else list(astuple(verdict.interval)),
+        "lines": describe_confirmation(experiment, confirmation),
+    }
+
+
+def fresh_seeds(n: int, used: Sequence[int]) -> tuple[int, ...]:
+    """Return seeds that have not chosen a trial: always the same, so that a retraining can be gone on with."""
+    first = max(used, default=-1) + 1
+    return tuple((first + index) % (MAX_SEED + 1) for index in range(n))
+
+
+def list_used_seeds(experiment: StoredExperiment, *, of_verdicts: bool = False) -> list[int]:
+    """Return the seeds that chose something: those of the search and of races; ``of_verdicts``: of verdicts, too."""
+    found = [seed_of(experiment, each) for each in experiment.trials]
+    for record in read_verdicts(experiment.paths):
+        if record.has_race:
+            found += (*record.race_seeds, *(record.seeds if of_verdicts else ()))
+        elif of_verdicts:
+            found += record.seeds
+    return found
+
+
+def build_request(experiment: StoredExperiment) -> RetrainRequest:
+    """Return the baseline's run with the search's seed as a fresh one; `replace` says which run is meant."""
+    paths, settings = experiment.paths, experiment.space.settings
+    return RetrainRequest(
+        trial=BASELINE,
+        seed=settings.seed,
+        fresh=True,
+        trainer=dict(settings.trainer),
+        source=paths.source.relative_to(paths.folder).as_posix(),
+        digest=digest_of(experiment.snapshot.stored_program),
+    )
+
+
+def judge_confirmation(
+    experiment: StoredExperiment,
+    record: VerdictRecord,
+    retrained: Sequence[RetrainedVersion],
+    lost: Collection[tuple[int, int]] = (),
+) -> Confirmation:
+    """Return what the runs tell so far; it depends on what came of them, and not on their order.
+
+    ``lost``: the runs whose process died once too often, as trial and seed.
+    """
+    mode = experiment.space.mode
+    runs: dict[int, dict[int, SeedRun]] = {trial: {} for trial in (BASELINE, *record.trials)}
+    request = build_request(experiment)
+    for trial, seed in itertools.product(runs, (*record.race_seeds, *record.seeds)):
+        found = find_latest(retrained, replace(request, trial=trial, seed=seed))
+        if found is not None and (found.is_complete or found.has_failed):
+            runs[trial][seed] = found.seed_run
+        elif (trial, seed) in lost:
+            runs[trial][seed] = SeedRun(curve={}, failure=WORKER_DIED)
+    scores = {
+        trial: {seed: runs[trial][seed].best_score(mode) for seed in record.race_seeds if seed in runs[trial]}
+        for trial in record.trials
+    }
+    race = run_race(record.trials, record.race_seeds, scores, mode)
+    seeds = record.seeds[:N_TO_SEE_NO_SEED] if _is_without_seed(runs, record) else record.seeds
+    judged = [BASELINE] if race.needed else [BASELINE, *([race.winner] if race.winner is not None else [])]
+    open_runs = [(trial, seed) for seed in seeds for trial in judged if seed not in runs[trial]]
+    if not race.left:  # all failed: there is nobody to judge
+        open_runs = []
+    verdict = None
+    if race.winner is not None and not open_runs:
+        verdict = judge_gain(
+            {seed: runs[BASELINE][seed] for seed in seeds},
+            {seed: runs[race.winner][seed] for seed in seeds},
+            mode,
+            error_rate=record.error_rate,
+        )
+    return Confirmation(
+        record=record, race=race, runs=runs, scores=scores, needed=(*race.needed, *open_runs), verdict=verdict
+    )
+
+
+def _is_without_seed(runs: Mapping[int, Mapping[int, SeedRun]], record: VerdictRecord) -> bool:
+    """Tell whether two seeds or more gave the very same curve, of each trial that has two."""
+    curves = [
+        [tuple(run.curve.items()) for seed, run in runs[trial].items() if seed in record.race_seeds]
+        for trial in record.trials
+    ]
+    several = [each for each in curves if len(each) > 1]
+    return bool(several) and all(len(set(each)) == 1 for each in several)
+
+
+def describe_confirmation(experiment: StoredExperiment, confirmation: Confirmation) -> list[str]:
+    """Return the finding, then what is handed over, a line each."""
+    names = {each.number: each for each in experiment.trials}
+    winner, verdict = confirmation.winner, confirmation.verdict
+    if winner is None:
+        what = "not confirmed: every run of the race failed"
+        return [what if not confirmation.race.left else "the confirmation has not come to its end"]
+    if verdict is None:
+        return ["the confirmation has not come to its end"]
+    if verdict.finding == "incomplete":
+        return [f"not confirmed: {verdict.sentence}"]
+    claim = _describe_claim(experiment, names[winner])
+    word = "confirmed" if verdict.finding == "gain" else "not confirmed"
+    seeds = (
+        f", {len(verdict.seeds)} fresh seeds" if verdict.interval is not None and verdict.finding != "no seed" else ""
+    )
+    lines = [f"{word}: {verdict.sentence}{seeds}{claim}"]
+    if confirmation.chosen == BASELINE:
+        lines.append(f"{names[winner].version} is not better than the hardcoded values: they are kept")
+    elif winner != _find_best(experiment):
+        lines.append(f"the best trial on fresh seeds is {names[winner].version}, and not the search's")
+    else:
+        lines.append(f"the best trial on fresh seeds is the search's: {names[winner].version}")
+    return lines
+
+
+def _find_best(experiment: StoredExperiment) -> int | None:
+    """Return the number of the trial that the search alone calls the best."""
+    return None if experiment.best is None else experiment.best.number
+
+
+def _describe_claim(experiment: StoredExperiment, winner: TrialResult) -> str:
+    """Return the gain that the search alone saw."""
+    baseline = experiment.baseline
+    if baseline is None or baseline.final_score is None or winner.score is None:
+        return ""
+    sign = 1 if experiment.space.mode == "max" else -1
+    return f"; {sign * (winner.score - baseline.final_score):+.3g} in the search"

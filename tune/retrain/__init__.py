@@ -1,0 +1,1 @@
+"""Train recorded configurations again, and judge them: what `retrain` and `confirm` run."""

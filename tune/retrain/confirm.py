@@ -1,0 +1,108 @@
+"""Confirm a search: run what its confirmation needs, as long as it needs more."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from tune.cluster.resources import Resources
+from tune.experiment.open import StoredExperiment
+from tune.experiment.records import RetrainRequest
+from tune.experiment.trial_result import TrialResult
+from tune.experiment.verdicts import note_choice, write_verdict
+from tune.results.confirm.confirmation import Confirmation, build_request, judge_confirmation, plan_confirmation
+from tune.results.retrain_results import RetrainedVersion, find_latest, read_retrained
+from tune.retrain.plan import RetrainPlan, divide_runs
+from tune.search.controller_api import SearchListener
+from tune.search.retrain import RetrainRun, run_retraining
+from tune.space.settings import Confirm
+from tune.trial.disk_space import translate_disk_full
+
+Runs = Sequence[tuple[int, int]]
+"""Each as a trial and a seed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfirmationPlan:
+    """A confirmation that is to be run, or to go on. The caller holds the lock of the retrained versions."""
+
+    retraining: RetrainPlan
+    """Its first runs."""
+    confirmation: Confirmation
+    """What is known before them."""
+    lost: set[tuple[int, int]] = field(default_factory=set)
+    """Runs whose process died once too often, as trial and seed."""
+
+    @property
+    def most_runs(self) -> int:
+        """How many runs there are at most, those that are there already left out."""
+        record = self.confirmation.record
+        n_race = len(record.trials) * len(record.race_seeds) if len(record.trials) > 1 else 0
+        return n_race + 2 * len(record.seeds) - self.n_reused
+
+    @property
+    def n_reused(self) -> int:
+        """How many runs are there already."""
+        return sum(map(len, self.confirmation.runs.values()))
+
+    def run(
+        self,
+        on_run_end: Callable[[RetrainRun, RetrainedVersion], None],
+        listeners: Sequence[SearchListener] = (),
+    ) -> Confirmation:
+        """Run what is needed, and return what came of it: with runs that are still needed where it was interrupted.
+
+        ``on_run_end`` hears of each run that came to its end. Raises what ``run_retraining`` does.
+        """
+        planned = self.retraining
+        begun = {(each.request.trial, each.request.seed) for each in planned.runs}
+
+        def go_on(run: RetrainRun) -> list[RetrainRun]:
+            retrained = read_retrained(planned.experiment.paths)
+            found = find_latest(retrained, run.request)
+            if found is not None and (found.is_complete or found.has_failed):
+                on_run_end(run, found)
+            else:
+                self.lost.add((run.request.trial, run.request.seed))
+            more = [each for each in self._judge(retrained).needed if each not in begun]
+            begun.update(more)
+            return list(divide_runs(planned, _with_requests(planned.experiment, more)).runs)
+
+        if planned.runs:
+            run_retraining(planned.build_retraining(go_on, listeners))
+        confirmation = self._judge(read_retrained(planned.experiment.paths))
+        record = note_choice(planned.experiment.paths, confirmation.record, confirmation.chosen)
+        return replace(confirmation, record=record)
+
+    def _judge(self, retrained: Sequence[RetrainedVersion]) -> Confirmation:
+        return judge_confirmation(self.retraining.experiment, self.confirmation.record, retrained, self.lost)
+
+
+def plan_confirmation_runs(
+    experiment: StoredExperiment, resources: Resources, confirm: Confirm
+) -> ConfirmationPlan | None:
+    """Return the confirmation of a search, which is in the experiment's files now; None: no trial was better."""
+    record = plan_confirmation(experiment, confirm)
+    if record is None:
+        return None
+    with translate_disk_full(experiment.paths.folder):
+        write_verdict(experiment.paths, record)
+        confirmation = judge_confirmation(experiment, record, read_retrained(experiment.paths))
+        trials = {each.number: each for each in experiment.trials}
+        planned = RetrainPlan(
+            experiment=experiment,
+            space=experiment.space,
+            snapshot=experiment.snapshot,
+            resources=resources,
+            trials=tuple(trials[number] for number in record.trials),
+            seeds=record.seeds,
+            requests=(),
+            reused=(),
+            runs=(),
+        )
+        planned = divide_runs(planned, _with_requests(experiment, confirmation.needed))
+    return ConfirmationPlan(retraining=planned, confirmation=confirmation)
+
+
+def _with_requests(experiment: StoredExperiment, runs: Runs) -> list[tuple[TrialResult, RetrainRequest]]:
+    trials = {each.number: each for each in experiment.trials}
+    request = build_request(experiment)
+    return [(trials[trial], replace(request, trial=trial, seed=seed)) for trial, seed in runs]
