@@ -8,10 +8,10 @@ from pathlib import Path
 
 from tune.paths import VersionPaths
 from tune.trial.lightning.profiler import Stopwatch
+from tune.trial.messages import EpochReport
 from tune.trial.process.channel import DONE, EPOCHS, NO_ROOM, READY, TrialStart, trial_environment
 from tune.trial.process.client import ForkedProcess
-from tune.trial.process.watched import ENDED, WatchedProcess
-from tune.trial.reporting import EpochReport
+from tune.trial.process.watched import ENDED, WatchedProcess, create_temporary_folder
 
 
 @dataclass
@@ -34,28 +34,30 @@ def run_in_process(server, job, task, *, answer=lambda epoch: False, environment
 
     sees_gpus = job.trainer.get("accelerator") != "cpu"
 
-    def start(temporary):
-        return TrialStart(
+    process, temporary = ForkedProcess(server), create_temporary_folder(server.parent)
+    process.connection.send(
+        TrialStart(
             environment=trial_environment(environment or os.environ, job.n_threads, sees_gpus=sees_gpus),
             niceness=os.getpriority(os.PRIO_PROCESS, 0),
             temporary=temporary,
             job=str(file),
-            task=task.encode(),
+            task=task,
             counted=None if job.counted is None else job.counted.as_json(),
             before=None,
             worker="here:1",
             stopwatch=Stopwatch(job.session or time.time()).hand_over(),
         )
+    )
 
-    process = WatchedProcess(ForkedProcess(server), start, server.parent, version, task.attempt, hang_after_s)
+    watched = WatchedProcess(process, temporary, version, task.attempt, hang_after_s)
     told = Told()
     while True:
-        what, *content = process.next_message()
+        what, *content = watched.next_message()
         if what == EPOCHS:
             epochs = [EpochReport(*each) for each in content[0]]
             told.epochs += epochs
             answers = [answer(each) for each in epochs]
-            process.answer_report(stop=any(answers))
+            watched.answer_report(stop=any(answers))
         elif what == READY:
             told.packages.append(content[0])
         elif what == NO_ROOM:

@@ -9,10 +9,9 @@ from typing import Any
 
 from tune.experiment.records import TrialRecord
 from tune.paths import VersionPaths
-from tune.trial.messages import TrialTask
-from tune.trial.process.channel import EPOCHS
+from tune.trial.messages import EpochReport, TrialTask
+from tune.trial.process.channel import EPOCHS, EpochReporter
 from tune.trial.ray_store import publish_preflight_result, wait_for_preflight
-from tune.trial.reporting import EpochReport, EpochReporter
 from tune.trial.trainable import REST, TrialTrainable
 
 REPORTS = (1, 2, 3)

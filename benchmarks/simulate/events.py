@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.simulate.methods import Method
 from benchmarks.simulate.tables import Floats, Table
-from tune.trial.reporting import EpochReport
+from tune.trial.messages import EpochReport
 
 N_MOMENTS = 80
 """At so many moments, as far from each other, the best value is looked at."""

@@ -28,7 +28,7 @@ from tune.search.study.study import SearchStudy
 from tune.space.dimensions import Dimension, arguments_of, kind_of
 from tune.space.space import Space
 from tune.space.space_file import read_space
-from tune.trial.reporting import EpochReport
+from tune.trial.messages import EpochReport
 
 METRIC = "value"
 

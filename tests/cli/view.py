@@ -8,8 +8,7 @@ from tune.cluster.resources import Resources
 from tune.experiment.trial_result import TrialResult, find_best_epoch
 from tune.promotion.program import find_program
 from tune.space.space_file import find_space, read_space
-from tune.trial.messages import TrialTask
-from tune.trial.reporting import EpochReport
+from tune.trial.messages import EpochReport, TrialTask
 
 
 def main(space_file, title):

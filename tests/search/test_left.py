@@ -8,7 +8,7 @@ from tune.experiment.records import HUNG, Failure, TrialRecord
 from tune.paths import VersionPaths
 from tune.search.trial_end import read_attempt_remains
 from tune.trial.checkpoints.checkpoint_state import CheckpointState
-from tune.trial.reporting import EpochReport
+from tune.trial.messages import EpochReport
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ from tune.search.controller_api import SearchListener
 from tune.search.progress import BestTrial, Progress, estimate_remaining_s
 from tune.search.schedulers.pbt import PbtExploit
 from tune.search.schedulers.scheduler import TrialScheduler
-from tune.trial.messages import TrialTask
-from tune.trial.reporting import EpochReport
+from tune.trial.messages import EpochReport, TrialTask
 
 
 class Clock:

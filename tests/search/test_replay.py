@@ -11,7 +11,7 @@ from tune.search.schedulers.asha import Asha
 from tune.search.schedulers.hyperband import HyperBand
 from tune.search.schedulers.median import MedianStopping
 from tune.search.study.study import open_search_study
-from tune.trial.reporting import EpochReport
+from tune.trial.messages import EpochReport
 
 RULES = {
     "asha": lambda: Asha("max"),

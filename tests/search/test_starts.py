@@ -12,7 +12,7 @@ from tune.search.scheduler_runner import StartupTimes, replay_history
 from tune.search.schedulers.asha import Asha
 from tune.search.study.journal import read_events
 from tune.search.study.study import open_search_study
-from tune.trial.reporting import EpochReport
+from tune.trial.messages import EpochReport
 
 PROGRAM = (
     SCORED.replace("import torch\n", "import time\n\nimport torch\n", 1)

@@ -8,7 +8,8 @@ from tune.search.schedulers.asha import Asha
 from tune.search.schedulers.hyperband import HyperBand
 from tune.search.schedulers.median import MedianStopping
 from tune.search.schedulers.scheduler import SchedulerDecision, TrialScheduler
-from tune.trial.reporting import EpochReport, EpochReporter
+from tune.trial.messages import EpochReport
+from tune.trial.process.channel import EpochReporter
 
 MAX_T = 81
 RULES = {

@@ -1,6 +1,7 @@
 """When the epochs of a worker's trials end."""
 
-from tune.trial.reporting import EpochClock, EpochReport, EpochReporter
+from tune.trial.messages import EpochReport
+from tune.trial.process.channel import EpochClock, EpochReporter
 
 
 def clock_of(before, *moments, counts=True):

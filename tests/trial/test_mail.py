@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from tune.trial.reporting import TOGETHER_S, EpochReport, EpochReporter
+from tune.trial.messages import EpochReport
+from tune.trial.process.channel import TOGETHER_S, EpochReporter
 
 
 class Clock:

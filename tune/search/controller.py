@@ -24,8 +24,7 @@ from tune.search.study.study import BASELINE, SearchStudy
 from tune.search.study.version_folders import VersionFolders
 from tune.search.trial_end import FailureStreak, OnDeath, TrialCloser, read_attempt_remains, recorded_epochs
 from tune.trial.disk_space import translate_folder_errors
-from tune.trial.messages import TrialTask
-from tune.trial.reporting import EpochReport
+from tune.trial.messages import EpochReport, TrialTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

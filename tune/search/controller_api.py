@@ -7,8 +7,7 @@ from tune.cluster.resources import Resources
 from tune.errors import PauseError
 from tune.experiment.counted_fits import CountedFits
 from tune.experiment.trial_result import TrialResult
-from tune.trial.messages import TrialTask
-from tune.trial.reporting import EpochReport
+from tune.trial.messages import EpochReport, TrialTask
 
 
 class TrialController(Protocol):

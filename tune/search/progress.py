@@ -20,8 +20,7 @@ from tune.experiment.trial_result import (
     is_improvement,
 )
 from tune.search.controller_api import SearchListener
-from tune.trial.messages import TrialTask
-from tune.trial.reporting import EpochReport
+from tune.trial.messages import EpochReport, TrialTask
 
 WARM_UP_TRIALS = 3
 """Once 3 more trials have ended than run at a time, the first ones are ignored: they include the import of torch."""

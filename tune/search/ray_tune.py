@@ -29,13 +29,23 @@ from tune.gc_control import collector_resumed
 from tune.internals.patch import patch_attribute
 from tune.internals.ray_client import keep_tuner_local
 from tune.search.controller_api import TrialController
-from tune.trial.messages import Job
+from tune.trial.messages import EpochReport, Job
 from tune.trial.process.channel import EPOCHS, NO_ROOM, READY
-from tune.trial.process.client import prepare_template, write_job_file
+from tune.trial.process.client import prepare_template
 from tune.trial.process.prepared import find_top_level_imports
-from tune.trial.ray_store import publish_job
-from tune.trial.reporting import EpochReport
-from tune.trial.trainable import DIED, JOB, REFUSED, REST, SERVER, SHARE, TASK, UNSHARED, TrialTrainable
+from tune.trial.trainable import (
+    DIED,
+    JOB,
+    REFUSED,
+    REST,
+    SERVER,
+    SHARE,
+    TASK,
+    UNSHARED,
+    TrialTrainable,
+    publish_job,
+    write_job_file,
+)
 
 PAUSES = {NO_ROOM: NoRoomError, UNSHARED: UnsharedError}
 
@@ -65,7 +75,7 @@ class ControllerSearcher(_ControllerAdapter, Searcher):
             reinstall_handlers()
         task = self._controller.next_task(trial_id)
         if task is not None:
-            return {TASK: task.encode(), **self._config}
+            return {TASK: task, **self._config}
         return Searcher.FINISHED if self._controller.has_finished else None
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:

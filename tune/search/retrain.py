@@ -25,9 +25,8 @@ from tune.space.dimensions import Dimension
 from tune.space.settings import AUTO
 from tune.space.space import Space
 from tune.trial.disk_space import translate_folder_errors
-from tune.trial.messages import TrialTask
+from tune.trial.messages import EpochReport, TrialTask
 from tune.trial.process.output import redirect_output
-from tune.trial.reporting import EpochReport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from tune.search.schedulers.scheduler import SchedulerDecision, SchedulerMove, T
 from tune.search.study.journal import Event, StartupMeasured, TrialEnded, TrialOpened, TrialReported, TrialSealed
 from tune.search.study.study import SearchStudy
 from tune.search.study.version_folders import VersionFolders
-from tune.trial.reporting import EpochReport
+from tune.trial.messages import EpochReport
 
 
 class TrialQueue:

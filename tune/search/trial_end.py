@@ -16,9 +16,9 @@ from tune.search.checkpoint_retention import CheckpointRetention
 from tune.search.study.study import SearchStudy
 from tune.space.dimensions import Value
 from tune.trial.checkpoints.checkpoint_state import read_checkpoint_state
+from tune.trial.messages import EpochReport
 from tune.trial.process.channel import has_written_stack
 from tune.trial.process.watched import find_crash_places
-from tune.trial.reporting import EpochReport
 
 
 def explain_death(record: TrialRecord | None, death: str, version: VersionPaths) -> TrialRecord | None:

@@ -1,12 +1,10 @@
-"""What is sent to run trials (Job for the search, TrialTask for one trial), and what they measured."""
+"""What is sent to run trials (Job for the search, TrialTask for one trial), and what they report and measured."""
 
-import ast
-import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tune.experiment.counted_fits import CountedFits, FitsRule
 from tune.experiment.trial_result import Mode
@@ -123,7 +121,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialTask:
-    """One trial. It goes to the trial's process as a literal, so that tuples stay tuples and nothing is unpickled."""
+    """One trial."""
 
     number: int
     version: str
@@ -156,26 +154,21 @@ class TrialTask:
     left_out: tuple[str, ...] = ()
     """Devices that failed other trials, ``host:device``: a place on one of them does not take the trial."""
 
-    def encode(self) -> str:
-        """Return a Python literal."""
-        return _format_literal(asdict(self))
 
-    @classmethod
-    def decode(cls, text: str) -> "TrialTask":
-        """Read what ``encode`` wrote."""
-        return cls(**ast.literal_eval(text))
+class EpochReport(NamedTuple):
+    """An epoch as the driver hears of it."""
 
-
-def _format_literal(value: Any) -> str:
-    """Return ``repr(value)``, with infinity as a number: its name is no literal."""
-    match value:
-        case float() if math.isinf(value):
-            return "1e999" if value > 0 else "-1e999"
-        case dict():
-            return "{" + ", ".join(f"{key!r}: {_format_literal(item)}" for key, item in value.items()) + "}"
-        case list():
-            return "[" + ", ".join(map(_format_literal, value)) + "]"
-        case tuple():
-            return "(" + "".join(f"{_format_literal(item)}, " for item in value) + ")"
-        case _:
-            return repr(value)
+    epoch: int
+    """From 1."""
+    value: float
+    """Of the metric."""
+    last: bool = False
+    """Whether the trial is through anyway."""
+    others: tuple[float, ...] = ()
+    """Further metrics."""
+    at: float | None = None
+    """When it ended, in seconds by the machine's monotonic clock; None: that says nothing of what an epoch takes."""
+    before: float | None = None
+    """When the last epoch of the actor's trial before ended, by the same clock; None: there was none."""
+    n_fits: int | None = None
+    """Where ``value`` is the mean of the first ``epoch`` fits: how many count; None: it is an epoch's."""

@@ -27,11 +27,10 @@ from tune.trial.lightning.pbt import StopBeforeTraining
 from tune.trial.lightning.profiler import Stopwatch
 from tune.trial.lightning.report_callback import Report
 from tune.trial.lightning.value_check import PromotedValueCheck
-from tune.trial.messages import Job, TrialTask
+from tune.trial.messages import EpochReport, Job, TrialTask
 from tune.trial.process.child_processes import forbid_spawned_children
 from tune.trial.process.gpu_devices import keep_given_devices
 from tune.trial.process.seeding import override_seeds
-from tune.trial.reporting import EpochReport
 from tune.trial.script import run_script
 from tune.trial.system import run_system
 from tune.trial.trainer_setup import TrainerSetup

@@ -1,26 +1,14 @@
-"""What all actors of a search find in Ray's key-value store: the job, and whether the pre-flight is over.
+"""Where the trials of a search wait for its pre-flight: a key of Ray's key-value store, which its driver clears."""
 
-The job of a search, left where every actor finds it once.
-
-In each trial's config, a large program's source would go along each time.
-"""
-
-import contextlib
 import json
-import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from ray import cloudpickle
-from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_get, _internal_kv_put
-
-from tune.trial.messages import Job
+from ray.experimental.internal_kv import _internal_kv_get, _internal_kv_put
 
 NAMESPACE = b"promotune"
 POLL_S = 0.05
-
-
 OPEN, CLOSED = b"open", b"closed"
 
 
@@ -51,28 +39,3 @@ def _decode_result(state: bytes | None) -> dict[str, Any] | None:
         return None
     found: dict[str, Any] = json.loads(state.removeprefix(OPEN))
     return found
-
-
-@contextlib.contextmanager
-def publish_job(job: Job, is_lost: Callable[[], bool]) -> Iterator[str]:
-    """Leave a job in Ray's key-value store meanwhile, and give the name that it has there.
-
-    Where Ray ``is_lost`` it would be waited for.
-    """
-    name = f"job-{secrets.token_hex(8)}"
-    _internal_kv_put(name.encode(), cloudpickle.dumps(job), namespace=NAMESPACE)
-    try:
-        yield name
-    finally:
-        if not is_lost():
-            with contextlib.suppress(Exception):  # what went wrong is to be heard
-                _internal_kv_del(name.encode(), namespace=NAMESPACE)
-
-
-def fetch_job(name: str) -> Job:
-    """Return a job that the driver left."""
-    found = _internal_kv_get(name.encode(), namespace=NAMESPACE)
-    if found is None:
-        raise RuntimeError(f"{name} is gone: its driver has ended")
-    job: Job = cloudpickle.loads(found)
-    return job

@@ -5,31 +5,36 @@ would import Ray Tune, with pandas and pyarrow: 0.7 s and 80 MB for each place. 
 Tune is imported already, which is in the driver, and defines all that Ray Tune's controller calls.
 """
 
+import contextlib
 import os
+import pickle
 import platform
+import secrets
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import ray
+from ray import cloudpickle
 from ray._raylet import setproctitle  # type: ignore[attr-defined]
 from ray.actor import _modify_class
+from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_get, _internal_kv_put
 
 from tune.errors import StartError
 from tune.experiment.records import CHECKING, device_name
-from tune.paths import VersionPaths
+from tune.paths import VersionPaths, atomic_write
 from tune.trial.inputs.project_folder import find_unshared_error, localize_job
 from tune.trial.lightning.profiler import create_stopwatch
-from tune.trial.messages import TrialTask
+from tune.trial.messages import Job, TrialTask
 from tune.trial.process.channel import DONE, EPOCHS, NO_ROOM, READY, TrialStart, trial_environment
-from tune.trial.process.client import ForkSource, StartSource, may_fork, write_job_file
+from tune.trial.process.client import ForkSource, StartSource, may_fork
 from tune.trial.process.linux import is_alive
 from tune.trial.process.prepared import find_top_level_imports
-from tune.trial.process.watched import ENDED, WatchedProcess
-from tune.trial.ray_store import fetch_job, publish_preflight_result, read_preflight_result, wait_for_preflight
+from tune.trial.process.watched import ENDED, WatchedProcess, create_temporary_folder
+from tune.trial.ray_store import NAMESPACE, publish_preflight_result, read_preflight_result, wait_for_preflight
 
 TICK_S = 0.5
 EXIT_STATUS = 70
@@ -65,6 +70,40 @@ LAST_STOP_S = 12
 """How long the last trial of an actor may take to end: Ray ends the actor after some 15 s."""
 
 
+@contextlib.contextmanager
+def publish_job(job: Job, is_lost: Callable[[], bool]) -> Iterator[str]:
+    """Leave a job in Ray's key-value store meanwhile, and give the name that it has there: actors fetch it once.
+
+    Where Ray ``is_lost`` it would be waited for.
+    """
+    name = f"job-{secrets.token_hex(8)}"
+    _internal_kv_put(name.encode(), cloudpickle.dumps(job), namespace=NAMESPACE)
+    try:
+        yield name
+    finally:
+        if not is_lost():
+            with contextlib.suppress(Exception):  # what went wrong is to be heard
+                _internal_kv_del(name.encode(), namespace=NAMESPACE)
+
+
+def fetch_job(name: str) -> Job:
+    """Return a job that the driver left."""
+    found = _internal_kv_get(name.encode(), namespace=NAMESPACE)
+    if found is None:
+        raise RuntimeError(f"{name} is gone: its driver has ended")
+    job: Job = cloudpickle.loads(found)
+    return job
+
+
+def write_job_file(folder: Path, name: str, job: Job) -> Path:
+    """Return the file of a job in a folder of one's own, written where there is none."""
+    file = folder / name
+    if not file.exists():
+        with atomic_write(file) as aside:
+            aside.write_bytes(pickle.dumps(job))
+    return file
+
+
 class TrialTrainable(TRAINABLE):
     """Runs trials of one job, each in a process of its own."""
 
@@ -97,7 +136,8 @@ class TrialTrainable(TRAINABLE):
 
     @property
     def _task(self) -> TrialTask:
-        return TrialTask.decode(self.config[TASK])
+        task: TrialTask = self.config[TASK]
+        return task
 
     @property
     def _version(self) -> VersionPaths:
@@ -159,9 +199,10 @@ class TrialTrainable(TRAINABLE):
             process = self._source.take_process(self._template_spec)
         except StartError as error:
             return {"done": True, DIED: error.what}
-        self._process = WatchedProcess(
-            process, self._first_message, self._source.folder, self._version, task.attempt, self._job.hang_after_s
-        )
+        temporary = create_temporary_folder(self._source.folder)
+        with contextlib.suppress(OSError):  # it is gone: that is its end
+            process.connection.send(self._first_message(temporary))
+        self._process = WatchedProcess(process, temporary, self._version, task.attempt, self._job.hang_after_s)
         return None
 
     def _template_spec(self, folder: Path) -> tuple[Path, dict[str, str | None]]:
@@ -177,7 +218,7 @@ class TrialTrainable(TRAINABLE):
             niceness=os.getpriority(os.PRIO_PROCESS, 0),
             temporary=temporary,
             job=str(write_job_file(self._source.folder, self.config[JOB], self._job)),
-            task=self.config[TASK],
+            task=self._task,
             worker=f"{platform.node()}:{os.getpid()}",
             counted=self._counted,
             before=self._last_epoch_at,

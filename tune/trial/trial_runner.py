@@ -49,16 +49,15 @@ from tune.trial.inputs.command_line import OptionReads
 from tune.trial.lightning.legacy_api import add_upgrade_hint
 from tune.trial.lightning.profiler import NoStopwatch, Stopwatch
 from tune.trial.lightning.report_callback import Report, ReportCallback
-from tune.trial.messages import Job, TrialTask
+from tune.trial.messages import EpochReport, Job, TrialTask
 from tune.trial.preflight import DryRunResult, Preflight, PreflightReport
-from tune.trial.process.channel import BATCH, SAID, Channel
+from tune.trial.process.channel import BATCH, SAID, TOGETHER_S, Channel
 from tune.trial.process.child_processes import ForkedChild, kill_leftover_children
 from tune.trial.process.gpu_devices import cap_gpu_memory
 from tune.trial.process.linux import CAN_FORK
 from tune.trial.process.prepared import find_new_imports
 from tune.trial.process.watched import STACKS_S, STOPPED_S, TICK_S, HangClock
 from tune.trial.program_run import ProgramRun, ProgramTraces, execute_program, ignore_report
-from tune.trial.reporting import TOGETHER_S, EpochReport
 from tune.trial.trainer_setup import TrainerSetup
 
 SHORTENED = "this failed after a batch or two, which may be why: the whole program runs, to see"

@@ -41,7 +41,7 @@ from tune.search.study.journal import (
 from tune.space.conditions import only_active, restore_value
 from tune.space.dimensions import Value
 from tune.space.space import Space, note_space
-from tune.trial.reporting import EpochReport
+from tune.trial.messages import EpochReport
 
 
 class StudyNotes:

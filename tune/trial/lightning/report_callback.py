@@ -39,8 +39,8 @@ from tune.trial.lightning.epoch_loop import (
     validates_within_epoch,
 )
 from tune.trial.lightning.pbt import PbtState
+from tune.trial.messages import EpochReport
 from tune.trial.process.seeding import restore_rng
-from tune.trial.reporting import EpochReport
 
 Report = Callable[[EpochReport], bool]
 """Takes an epoch; True means: stop this trial."""

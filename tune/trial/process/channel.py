@@ -1,22 +1,27 @@
 """What a trial's process and its actor send each other: tuples, whose first word says what they are."""
 
 import contextlib
+import math
 import os
 import re
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
 from tune.nvml import NVML_ORDER
 from tune.trial.lightning.profiler import State
+from tune.trial.messages import EpochReport, TrialTask
 
 EPOCHS, DONE, NO_ROOM, READY, DIED = "epochs", "done", "no room", "ready", "died"
 """To the actor. ``epochs`` is answered with True where the trial is to stop; ``ready``: the pre-flight passed."""
 TRAINING, TRAINED, EPOCH, BATCH = "training", "trained", "epoch", "batch"
 """To the actor: that the trial makes progress, and between which moments it has to."""
+TOGETHER_S = 0.5
+"""An epoch that ends later than this after the last message is told at once, with those that wait."""
 BATCH_S = 0.5
 """A batch that ends sooner after the last one that was told is not told."""
 SAID, LOST = 70, 71
@@ -43,7 +48,7 @@ class Channel:
         except OSError:
             os._exit(LOST)
 
-    def send_epochs(self, epochs: Sequence[Any]) -> bool:
+    def send_epochs(self, epochs: Sequence[EpochReport]) -> bool:
         """Report epochs; return whether the trial is to stop."""
         self.send_message(EPOCHS, [tuple(each) for each in epochs])
         try:
@@ -51,7 +56,7 @@ class Channel:
         except (EOFError, OSError):
             os._exit(LOST)
 
-    def send_done(self, epochs: Sequence[Any], lap_ended: tuple[float, float]) -> None:
+    def send_done(self, epochs: Sequence[EpochReport], lap_ended: tuple[float, float]) -> None:
         """Tell that the trial is through, with the epochs that were not reported; its record says how it ended."""
         self.send_message(DONE, [tuple(each) for each in epochs], lap_ended)
 
@@ -79,6 +84,86 @@ class Channel:
             yield
         finally:
             self.send_message(TRAINED)
+
+
+class EpochClock:
+    """The clock of one trial; the processes of a machine share the monotonic one."""
+
+    def __init__(
+        self, before: float | None = None, clock: Callable[[], float] = time.monotonic, *, counts: bool = True
+    ) -> None:
+        """``before``: when the last epoch of the actor's trial before ended; None: this is its first trial.
+
+        ``counts``: False for a trial that goes on from a checkpoint: it reports what it has behind it.
+        """
+        self._before = before
+        self._clock = clock
+        self._counts = counts
+
+    def read_times(self) -> tuple[float | None, float | None]:
+        """Return when an epoch ended, which is now, and when the last one of the trial before did, in seconds."""
+        return (self._clock(), self._before) if self._counts else (None, None)
+
+
+class EpochReporter:
+    """Sends the epochs of one trial.
+
+    The driver needs milliseconds for a message, and the trial waits for its answer: with short epochs both would do
+    little else. So epochs that no decision waits for travel together, and a short trial is one message. With a
+    checkpoint each epoch nothing is lost by that: an epoch is in its checkpoint before it is reported. With fewer, it
+    trains again.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[list[EpochReport]], bool],
+        judged_at: Sequence[int] | None,
+        clock: Callable[[], float] = time.monotonic,
+        epochs: EpochClock | None = None,
+    ) -> None:
+        """``send`` reports epochs, waits for the answer, and returns whether the trial is to stop.
+
+        ``judged_at``: the epochs at which the driver may end the trial, the first being the next; None: any. Each of
+        them makes one epoch matter: the first that comes to it and that no earlier one made matter.
+
+        ``epochs``: when epochs end; None: that is not reported.
+        """
+        self._epochs = epochs
+        self._judged_at = None if judged_at is None else deque(judged_at)
+        self._send = send
+        self._clock = clock
+        self._sent_at = clock()
+        self.held: list[EpochReport] = []
+        """Epochs that were not told yet."""
+        self.stopped = False
+        """Whether an answer was a stop."""
+
+    def report_epoch(self, epoch: EpochReport) -> bool:
+        """Tell an epoch, now or later; return True when the trial is to stop."""
+        matters = self._needs_decision(epoch.epoch, epoch.value)
+        at, before = (None, None) if self._epochs is None else self._epochs.read_times()
+        self.held.append(epoch._replace(at=at, before=before))
+        if self.stopped:
+            return True
+        if matters or self._clock() - self._sent_at >= TOGETHER_S:
+            self.flush()
+        return self.stopped
+
+    def flush(self) -> None:
+        """Tell what waits."""
+        if self.held:
+            self.held, held = [], self.held
+            self.stopped = self._send(held)
+            self._sent_at = self._clock()
+
+    def _needs_decision(self, epoch: int, value: float) -> bool:
+        """Tell whether the driver may end the trial with this epoch."""
+        if self._judged_at is None or not math.isfinite(value):
+            return True
+        if not self._judged_at or epoch < self._judged_at[0]:
+            return False
+        self._judged_at.popleft()
+        return True
 
 
 def has_written_stack(how: str) -> bool:
@@ -120,8 +205,7 @@ class TrialStart:
     """A folder for temporary files, which is removed behind the trial; None: that of all."""
     job: str
     """The file of the job."""
-    task: str
-    """The task as a literal."""
+    task: TrialTask
     counted: Mapping[str, Any] | None
     """The fits that the score comes from, as JSON has them; None where no pre-flight has found them."""
     before: float | None

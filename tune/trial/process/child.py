@@ -8,11 +8,13 @@ import contextlib
 import faulthandler
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import tempfile
 import traceback
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NoReturn
@@ -25,18 +27,38 @@ from tune.errors import NoRoomError
 from tune.experiment.counted_fits import read_counted_fits
 from tune.experiment.records import IDLE, IMPORT
 from tune.paths import VersionPaths
+from tune.promotion.execute import Executor
+from tune.promotion.snapshot import Snapshot
 from tune.trial.disk_space import translate_disk_full
 from tune.trial.lightning.profiler import create_stopwatch
-from tune.trial.messages import Job, TrialTask
-from tune.trial.process.channel import NO_ROOM, READY, Channel, TrialStart
+from tune.trial.messages import Job
+from tune.trial.process.channel import NO_ROOM, READY, Channel, EpochClock, EpochReporter, TrialStart
 from tune.trial.process.linux import OOM_SCORE_ADJ, become_subreaper
-from tune.trial.process.prepared import PreparedJob, load_job
 from tune.trial.process.watched import log_os_exits
-from tune.trial.reporting import EpochClock, EpochReporter
 from tune.trial.trial_runner import TrialRunner
 
 _status = 0
 _has_begun = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedJob:
+    """What a trial's process finds in memory."""
+
+    file: str | None = None
+    """The file of ``job``; None: no job was prepared."""
+    job: Job | None = None
+    executor: Executor | None = None
+    """Holds the program's compiled source."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables that imported packages have set."""
+
+
+def load_job(file: str) -> tuple[Job, Executor]:
+    """Return the job in a file and what executes its program."""
+    job: Job = pickle.loads(Path(file).read_bytes())  # noqa: S301 - our own file, in a folder of ours alone
+    sites = {key: constant.sites for key, constant in job.constants.items()}
+    return job, Executor(Snapshot(job.snapshot, job.program), sites)
 
 
 def run_child(connection: Connection, prepared: PreparedJob) -> NoReturn:
@@ -65,7 +87,7 @@ def _prepare_trial(start: TrialStart, prepared: PreparedJob, link: Channel) -> t
     job, executor = (prepared.job, prepared.executor) if start.job == prepared.file else load_job(start.job)
     assert job is not None
     assert executor is not None
-    task = TrialTask.decode(start.task)
+    task = start.task
     version = VersionPaths(Path(task.version))
     setproctitle(f"promotune: {version.folder.name}")
     with translate_disk_full(version.folder):

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import pickle
 import shutil
 import signal
 import socket
@@ -19,8 +18,6 @@ from typing import Any, Protocol
 from filelock import FileLock
 
 from tune.errors import StartError
-from tune.paths import atomic_write
-from tune.trial.messages import Job
 from tune.trial.process.channel import drop_launcher_variables
 from tune.trial.process.linux import CAN_FORK, kill_tree
 from tune.trial.process.marker import is_marked, mark_folder
@@ -256,15 +253,6 @@ class StartSource:
         """End the spare process."""
         self._spare.close()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def write_job_file(folder: Path, name: str, job: Job) -> Path:
-    """Return the file of a job in a folder of one's own, written where there is none."""
-    file = folder / name
-    if not file.exists():
-        with atomic_write(file) as aside:
-            aside.write_bytes(pickle.dumps(job))
-    return file
 
 
 def may_fork() -> bool:

@@ -1,18 +1,13 @@
-"""What a template prepares for its trials: installed packages that the program imports, and the job of the search."""
+"""Which installed packages a program imports: a template imports them for its trials."""
 
 import ast
-import pickle
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
-from tune.promotion.execute import Executor
 from tune.promotion.program import Program
-from tune.promotion.snapshot import Snapshot
-from tune.trial.messages import Job
 
 ORDER_MATTERS = re.compile(rb"environ|putenv|dotenv|sys\.(path|modules|meta_path)|import_module")
 """What a program may do before an import so that the import has another result."""
@@ -61,28 +56,3 @@ def _is_installed(module: ModuleType, program: Program) -> bool:
     """Return whether a module comes from a file outside the project."""
     file = _file_of(module)
     return file is not None and not program.is_project_file(Path(file).resolve())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreparedJob:
-    """What a trial's process finds in memory."""
-
-    file: str | None = None
-    """The file of ``job``; None: no job was prepared."""
-    job: Job | None = None
-    executor: Executor | None = None
-    """Holds the program's compiled source."""
-    variables: Mapping[str, str] = field(default_factory=dict)
-    """Environment variables that imported packages have set."""
-
-
-def load_job(file: str) -> tuple[Job, Executor]:
-    """Return the job in a file and what executes its program."""
-    job: Job = pickle.loads(Path(file).read_bytes())  # noqa: S301 - our own file, in a folder of ours alone
-    return job, create_executor(job)
-
-
-def create_executor(job: Job) -> Executor:
-    """Return what executes a job's program."""
-    sites = {key: constant.sites for key, constant in job.constants.items()}
-    return Executor(Snapshot(job.snapshot, job.program), sites)

@@ -13,7 +13,6 @@ def main() -> None:
     setproctitle.getproctitle()  # it looks for the place of the title before anything changes the environment
     connection = Connection(socket.socket(fileno=int(sys.argv[1])).detach())
     from tune.trial.process import child
-    from tune.trial.process.prepared import PreparedJob
 
     atexit.register(child.exit_now)
-    child.run_child(connection, PreparedJob())
+    child.run_child(connection, child.PreparedJob())

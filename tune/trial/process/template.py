@@ -23,13 +23,15 @@ import weakref
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from tune.experiment.environment import find_environment_changes
 from tune.trial.broken_import import describe_raised
 from tune.trial.process.linux import count_threads, reap_children
-from tune.trial.process.prepared import PreparedJob, load_job
 from tune.trial.process.watched import log_os_exits
+
+if TYPE_CHECKING:
+    from tune.trial.process.child import PreparedJob
 
 MOST_BYTES = 2**20
 """Of a message between a server and its template."""
@@ -44,11 +46,11 @@ def run_first_template(server: socket.socket) -> NoReturn:
     log_os_exits()
     with _report_failure(server):
         gc.disable()
-        importlib.import_module("tune.trial.process.child")
+        from tune.trial.process.child import PreparedJob
     _serve_forks(server, PreparedJob(variables=_find_changed_variables(before)))
 
 
-def _serve_forks(server: socket.socket, prepared: PreparedJob, left_out: Mapping[str, str] | None = None) -> NoReturn:
+def _serve_forks(server: socket.socket, prepared: "PreparedJob", left_out: Mapping[str, str] | None = None) -> NoReturn:
     """Fork what the server asks for, until it is gone."""
     _freeze_objects()
     awake, wake = socket.socketpair()
@@ -128,7 +130,7 @@ def _find_bad_fork() -> str | None:
 
 
 def _fork_trial(
-    server: socket.socket, prepared: PreparedJob, selector: selectors.BaseSelector, own: Sequence[socket.socket]
+    server: socket.socket, prepared: "PreparedJob", selector: selectors.BaseSelector, own: Sequence[socket.socket]
 ) -> int:
     """Fork a process that waits for a trial, and send the server the other end of its connection."""
     theirs, ours = socket.socketpair()
@@ -149,7 +151,7 @@ def _fork_template(
     message: Mapping[str, Any],
     channel: socket.socket,
     server: socket.socket,
-    prepared: PreparedJob,
+    prepared: "PreparedJob",
     selector: selectors.BaseSelector,
     own: Sequence[socket.socket],
 ) -> None:
@@ -178,10 +180,12 @@ def _reap_trials(server: socket.socket, trials: set[int]) -> None:
         _send_packet(server, {"ended": pid, "status": status})
 
 
-def _become_next_template(server: socket.socket, message: Mapping[str, Any], prepared: PreparedJob) -> NoReturn:
+def _become_next_template(server: socket.socket, message: Mapping[str, Any], prepared: "PreparedJob") -> NoReturn:
     """Import packages, compile the program, train a toy model if that is asked for, and serve."""
     os.environ.update(prepared.variables)
     before, left_out = dict(os.environ), {}
+    from tune.trial.process.child import PreparedJob, load_job
+
     with _report_failure(server):
         gc.disable()
         for name, origin in message["packages"].items():

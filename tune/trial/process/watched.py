@@ -17,7 +17,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -90,19 +89,24 @@ class HangClock:
         return f"no {'epoch' if by_epochs else 'batch'} ended for {silent_s:.0f} s" if silent_s >= limit_s else None
 
 
+def create_temporary_folder(folder: Path) -> str | None:
+    """Return a new folder for a trial's temporary files; None where its path would be too long."""
+    fits = len(str(folder)) + len("/t-12345678") <= LONGEST
+    return tempfile.mkdtemp(prefix="t-", dir=folder) if fits else None
+
+
 class WatchedProcess:
     """One process, from its start to its end. A thread takes its messages, so that none is missed."""
 
     def __init__(
         self,
         process: TrialProcess,
-        start: Callable[[str | None], Any],
-        temporary: Path,
+        temporary: str | None,
         version: VersionPaths,
         attempt: int,
         hang_after_s: float | None,
     ) -> None:
-        """``start``: makes the first message, of the path of a folder for temporary files below ``temporary``."""
+        """``temporary``: a folder that is removed behind the process."""
         self._process = process
         self._version = version
         self._attempt = attempt
@@ -112,13 +116,9 @@ class WatchedProcess:
         self._looked_at = time.monotonic()
         self._how: str | None = None
         self._n_oom_kills = count_oom_kills()
-        self._temporary = None
-        if len(str(temporary)) + len("/t-12345678") <= LONGEST:
-            self._temporary = tempfile.mkdtemp(prefix="t-", dir=temporary)
+        self._temporary = temporary
         self.ended = threading.Event()
         """Set when the process has ended, and nothing of it is left."""
-        with contextlib.suppress(OSError):  # it is gone: that is its end
-            process.connection.send(start(self._temporary))
         self._thread = threading.Thread(target=self._watch_process, name="trial", daemon=True)
         self._thread.start()
 
