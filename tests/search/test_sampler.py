@@ -7,7 +7,8 @@ import optuna
 import pytest
 
 from tune.search.samplers.grid import axis_of
-from tune.search.samplers.optuna_samplers import build_sampler, distribution_of, from_label, labels_of, to_label
+from tune.search.samplers.optuna_samplers import build_sampler
+from tune.search.samplers.trial_window import distribution_of, from_label, labels_of, to_label
 from tune.space.dimensions import Choice, LogRandInt, LogUniform, QRandInt, QUniform, RandInt, Uniform, is_in_dimension
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)

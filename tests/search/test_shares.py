@@ -9,7 +9,7 @@ from tune.errors import OptionError
 from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
-from tune.search.job import build_job
+from tune.search.prepare import build_job
 from tune.search.run import _measure_share
 from tune.search.spec import Search
 from tune.space.dimensions import Choice

@@ -18,7 +18,7 @@ from tune.promotion.snapshot import Snapshot, take_snapshot
 from tune.results.confirm.confirmation import fresh_seeds, list_used_seeds, new_verdict
 from tune.results.retrain_results import RetrainedVersion, compare_with_repetition, find_latest, read_retrained, seed_of
 from tune.search.controller_api import SearchListener
-from tune.search.job import name_trial_gpus
+from tune.search.prepare import name_trial_gpus
 from tune.search.retrain import Retraining, RetrainRun, retrain_name
 from tune.space.space import Space
 from tune.storage.sync import upload_if_remote, upload_on_exit

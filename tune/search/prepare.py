@@ -1,21 +1,31 @@
-"""A search without errors, as far as can be told without running the program."""
+"""What stands before Ray starts: a search without errors, as far as can be told, and the job that its trials share."""
 
+import itertools
 import math
-from collections.abc import Sequence
+import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tune.cluster.backend import Backend
 from tune.cluster.resources import Resources
+from tune.experiment.environment import name_gpus, visible_gpus
 from tune.paths import check_name
+from tune.promotion.constant import Constant, ConstantKind
+from tune.promotion.find.literals import Unknown
+from tune.promotion.find_constants import find_constants
+from tune.promotion.options.declared_options import Option
 from tune.promotion.program import Program, find_program
 from tune.promotion.program_checks import DataLoaderWorkers, check_folder, check_names, most_workers
 from tune.promotion.resolve import PromotedConstant, hardcoded_values, resolve_constants
-from tune.promotion.space_checks import check_feasible
-from tune.search.schedulers.epochs import check_epochs
-from tune.space.dimensions import could_draw, n_points
+from tune.promotion.space_checks import N_DRAWS, check_feasible
+from tune.search.schedulers.epochs import check_epochs, find_epochs_constant
+from tune.space.conditions import draw_config, only_active
+from tune.space.dimensions import Value, could_draw, extreme_values, n_points
+from tune.space.settings import AUTO
 from tune.space.space import Space, check_settings
 from tune.storage_url import check_utf8
+from tune.trial.messages import Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,3 +78,94 @@ def count_trials(space: Space, promoted: Sequence[PromotedConstant]) -> int:
     on_grid = all(item.key in known and could_draw(item.dimension, known[item.key]) for item in promoted)
     n = math.prod(n_points(item.dimension) for item in promoted)
     return int(min(space.settings.trials, n if on_grid else n + 1))  # the baseline is trained, too
+
+
+def build_job(
+    space: Space, program: Program, promoted: Sequence[PromotedConstant], snapshot: Path, resources: Resources
+) -> Job:
+    """Return the part of a search that all its trials share."""
+    epochs = find_epochs_constant(program)
+    return Job(
+        program=program,
+        snapshot=snapshot,
+        shape=space.shape,
+        constants={item.key: item.constant for item in promoted if isinstance(item.constant, Constant)},
+        options={item.key: item.constant for item in promoted if isinstance(item.constant, Option)},
+        probes=_choose_probes(space, promoted),
+        hardcoded=_hardcoded_constants(program, promoted),
+        metric=space.metric,
+        mode=space.mode,
+        others=tuple(each.metric for each in space.others),
+        fits=None if space.settings.fits == AUTO else space.settings.fits,
+        checkpoints=space.settings.checkpoints,
+        pauses_trials=space.settings.scheduler in ("hyperband", "pbt") and space.stops_early,
+        trainer=_trainer_arguments(space, resources),
+        epochs_constant=None if epochs is None else epochs.name,
+        n_threads=resources.n_threads,
+        n_ranks=resources.workers_per_trial,
+        gpu_share=trained_share(space, resources),
+        folder=Path.cwd(),
+        own_folder=space.settings.own_folder,
+        gate=f"preflight of {snapshot}",
+        mutants=_extreme_values(promoted) if space.settings.scheduler == "pbt" and space.stops_early else {},
+        hang_after_s=space.settings.hang_after_s,
+        travels=resources.reached is not None and resources.reached.travels,
+    )
+
+
+def trained_share(space: Space, resources: Resources) -> float:
+    """Return how much of a GPU a trial trains on; one that has a GPU may train on the CPU."""
+    return resources.gpus_per_trial if space.settings.trainer.get("accelerator") != "cpu" else 0
+
+
+def name_trial_gpus(space: Space, resources: Resources) -> str:
+    """Return the names of the GPUs that trials may train on; on a cluster those of this machine."""
+    if not trained_share(space, resources):
+        return ""
+    return name_gpus(",".join(resources.gpus)) if resources.gpus else visible_gpus()
+
+
+def _extreme_values(promoted: Sequence[PromotedConstant]) -> dict[str, tuple[Value, ...]]:
+    """Return what may tell whether a constant can change while a trial trains: a range's ends, a choice's values."""
+    return {item.key: extreme_values(item.dimension) for item in promoted}
+
+
+def _choose_probes(space: Space, promoted: Sequence[PromotedConstant]) -> tuple[dict[str, Value], ...]:
+    """Return values for the options that vary, others than the baseline's: the first of their ranges, and the last.
+
+    Where the space's requirements refuse those, it is an allowed one of 1,000 draws.
+    """
+    known = hardcoded_values(promoted)
+    dimensions = {item.key: item.dimension for item in promoted if isinstance(item.constant, Option)}
+    if not dimensions:
+        return ()
+    others = {key: [v for v in extreme_values(each) if v != known.get(key)] for key, each in dimensions.items()}
+    ends = [{key: each[place] for key, each in others.items() if each} for place in (0, -1)]
+    rng = random.Random(space.settings.seed)  # noqa: S311 - no secret
+    drawn = [draw_config(dimensions, {}, rng) for _ in range(N_DRAWS)] if space.requirements else []
+    allowed = (_active_options(space, known, values) for values in (*ends, *drawn))
+    return tuple(itertools.islice((values for values in allowed if values), 2))
+
+
+def _active_options(space: Space, known: Mapping[str, Value], options: Mapping[str, Value]) -> dict[str, Value]:
+    """Return the options that vary beside the known values; none where a requirement is not met."""
+    active = only_active({**known, **options}, space.conditions)
+    met = all(each.is_met({**known, **active}) for each in space.requirements)
+    return {key: value for key, value in active.items() if key in options} if met else {}
+
+
+def _trainer_arguments(space: Space, resources: Resources) -> dict[str, Value]:
+    accelerator = {"accelerator": "gpu" if resources.gpus_per_trial else "cpu"}
+    return {**accelerator, **space.settings.trainer}
+
+
+def _hardcoded_constants(program: Program, promoted: Sequence[PromotedConstant]) -> dict[str, Value]:
+    taken = {item.constant.sites for item in promoted if isinstance(item.constant, Constant)}
+    return {
+        constant.name: constant.value
+        for constant in find_constants(program)
+        if constant.sites[0].source == program.source.name
+        and constant.form in (ConstantKind.VARIABLE, ConstantKind.FIELD)
+        and constant.sites not in taken
+        and not isinstance(constant.value, Unknown)
+    }

@@ -17,7 +17,7 @@ from tune.paths import ExperimentPaths, VersionPaths, display_path
 from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import Snapshot
 from tune.search.controller_api import SearchListener
-from tune.search.job import build_job
+from tune.search.prepare import build_job
 from tune.search.spec import DRIVER_LOG
 from tune.search.versions import version_name
 from tune.space.conditions import restore_value

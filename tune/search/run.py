@@ -28,7 +28,7 @@ from tune.experiment.lock import write_dashboard_address
 from tune.experiment.records import HUNG, NEVER_LOGGED, WORKER_DIED, TrialRecord, read_baseline_fits
 from tune.paths import display_path
 from tune.promotion.snapshot import Snapshot, take_snapshot
-from tune.search.job import build_job, name_trial_gpus
+from tune.search.prepare import build_job, name_trial_gpus
 from tune.search.spec import DRIVER_LOG, Search, SearchResult
 from tune.space.space_file import write_space
 from tune.storage.download import download_version

@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
-from tune.search.samplers.optuna_samplers import from_label, labels_of
+from tune.search.samplers.trial_window import from_label, labels_of
 from tune.space.conditions import Condition, only_active
 from tune.space.dimensions import Choice, Dimension, LogRandInt, LogUniform, QRandInt, QUniform, RandInt, Uniform
 

@@ -14,16 +14,9 @@ from tune.experiment.trial_result import dominates, is_improvement, read_metric_
 from tune.promotion.resolve import PromotedConstant, hardcoded_values
 from tune.promotion.space_checks import N_DRAWS
 from tune.search.samplers.grid import grid_points
-from tune.search.samplers.optuna_samplers import (
-    N_STARTUP_TRIALS,
-    build_sampler,
-    can_use_pruned,
-    distribution_of,
-    from_label,
-    to_label,
-)
+from tune.search.samplers.optuna_samplers import N_STARTUP_TRIALS, build_sampler, can_use_pruned
 from tune.search.samplers.perturb import SHARE, perturb_config
-from tune.search.samplers.trial_window import Curve, TrialWindow
+from tune.search.samplers.trial_window import Curve, TrialWindow, distribution_of, from_label, to_label
 from tune.space.conditions import draw_config, in_order, is_active, only_active
 from tune.space.dimensions import Value, could_draw
 from tune.space.settings import MAX_SEED

@@ -4,18 +4,31 @@ TPE's ask grows with its trials (8, 37, 266 ms at 100, 1,000, 10,000 of 5 consta
 holds every trial; this holds some hundreds, and is built anew whenever it has doubled.
 """
 
+import itertools
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 import optuna
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from tune.experiment.trial_result import Mode
 from tune.internals.optuna_internals import FINISHED
+from tune.space.dimensions import (
+    Choice,
+    Dimension,
+    LogRandInt,
+    LogUniform,
+    QRandInt,
+    QUniform,
+    RandInt,
+    Uniform,
+    Value,
+    is_same_value,
+)
 
 N_HELD = 400
 N_BEST = 25
@@ -31,6 +44,50 @@ GENERATION, OPTIMIZER = ":generation", ":optimizer:"
 
 MARKS = (GENERATION, "x_for_tell")
 """What the ledger holds of that. The state is no part of it: it is found again from the generations' trials."""
+
+
+def distribution_of(dimension: Dimension) -> BaseDistribution:
+    """Return the Optuna distribution with the same ends."""
+    match dimension:
+        case Uniform():
+            return FloatDistribution(dimension.low, dimension.high)
+        case QUniform():
+            return FloatDistribution(dimension.low, dimension.high, step=dimension.q)
+        case LogUniform():
+            return FloatDistribution(dimension.low, dimension.high, log=True)
+        case RandInt():
+            return IntDistribution(dimension.low, dimension.high)
+        case QRandInt():
+            return IntDistribution(dimension.low, dimension.high, step=dimension.q)
+        case LogRandInt():
+            return IntDistribution(dimension.low, dimension.high, log=True)
+        case Choice():
+            return CategoricalDistribution(tuple(labels_of(dimension)))
+        case _:
+            assert_never(dimension)
+
+
+def labels_of(choice: Choice) -> dict[Any, Value]:
+    """Return each option under the name that Optuna knows it by: itself where Optuna can store it, else its text.
+
+    Optuna stores None, numbers and strings, and takes 1, 1.0 and True for the same.
+    """
+    options = choice.options
+    plain = all(option is None or isinstance(option, bool | int | float | str) for option in options)
+    distinct = not any(a == b for a, b in itertools.combinations(options, 2))
+    return {option if plain and distinct else repr(option): option for option in options}
+
+
+def to_label(dimension: Dimension, value: Value) -> Any:
+    """Return a value as Optuna knows it."""
+    if not isinstance(dimension, Choice):
+        return value
+    return next(label for label, option in labels_of(dimension).items() if is_same_value(option, value))
+
+
+def from_label(dimension: Dimension, label: Any) -> Value:
+    """Return the value that Optuna's parameter stands for."""
+    return labels_of(dimension)[label] if isinstance(dimension, Choice) else label
 
 
 class TrialWindow:

@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial
 from tune.experiment.trial_result import SETTINGS
 from tune.paths import ExperimentPaths
 from tune.promotion.resolve import PromotedConstant, hardcoded_values
-from tune.search.samplers.optuna_samplers import from_label, to_label
+from tune.search.samplers.trial_window import from_label, to_label
 from tune.search.study.journal import KNOWLEDGE, TRAINED_OTHERWISE, open_study, read_journal_records
 from tune.search.study.rewrite_journal import Fate, RewrittenJournal
 from tune.search.study.study import BASELINE

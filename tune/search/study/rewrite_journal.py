@@ -17,7 +17,7 @@ from optuna.storages.journal._storage import JournalOperation as Op
 from optuna.trial import FrozenTrial, TrialState
 
 from tune.experiment.trial_result import LEFT_OUT
-from tune.search.samplers.optuna_samplers import distribution_of, to_label
+from tune.search.samplers.trial_window import distribution_of, to_label
 from tune.space.dimensions import Dimension, Value, could_draw
 
 Record = Mapping[str, Any]
