@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 
 from tune.gc_control import collector_paused
 from tune.promotion.find.module_scan import Definition, ModuleScan, dotted_path
-from tune.promotion.find.scan import scan_module
+from tune.promotion.find.scan import scan_program
 from tune.promotion.program import Program
 
 MAX_HOPS = 12
@@ -55,7 +55,7 @@ class Project:
         self.signatures: dict[int, object] = {}
         """What ``signature_of`` has worked out, by the ``id`` of a definition."""
         main = program.name_of(program.path)
-        self.surveys = {name: scan_module(source, is_program=name == main) for name, source in program.sources.items()}
+        self.surveys = scan_program(program)
         self.main = self.surveys[main]
         """The scan of the program's own file."""
 

@@ -14,7 +14,7 @@ from tune.promotion.find.module_scan import (
     Scope,
     dotted_path,
 )
-from tune.promotion.program import Source
+from tune.promotion.program import Program, Source
 
 
 def made_class(name: str, call: ast.expr) -> ast.ClassDef | None:
@@ -58,6 +58,12 @@ def _read_field_names(fields: ast.expr) -> list[str]:
 
 SCOPE_READERS = frozenset({"globals", "locals", "eval", "exec"})
 SCOPE_WRITERS = frozenset({"globals", "exec"})
+
+
+def scan_program(program: Program) -> dict[str, ModuleScan]:
+    """Walk over each of a program's files, by their names."""
+    main = program.name_of(program.path)
+    return {name: scan_module(source, is_program=name == main) for name, source in program.sources.items()}
 
 
 def scan_module(source: Source, *, is_program: bool) -> ModuleScan:
