@@ -10,11 +10,11 @@ from optuna.trial import TrialState
 
 from tune.errors import ExperimentError
 from tune.search.study.journal import (
-    RepairedJournalBackend,
     TrialEnded,
     TrialOpened,
     TrialReported,
     TrialSealed,
+    open_backend,
     read_events,
     repair_journal,
 )
@@ -129,7 +129,7 @@ def test_a_backend_remembers_the_journals_end_and_reads_from_any_record(whole, t
     path = tmp_path / "study.journal"
     path.write_bytes(whole)
     records = [json.loads(line) for line in whole.splitlines()]
-    backend = RepairedJournalBackend(path)
+    backend = open_backend(path)
 
     assert list(backend.read_logs(0)) == records
     assert list(backend.read_logs(len(records))) == []

@@ -23,7 +23,8 @@ import json
 import math
 import os
 from bisect import insort
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,17 +81,36 @@ LASTING_NOTE = "version"
 """The note that ends a trial's opening: with it, no trial begins that the journal could lose."""
 
 
-class DurableJournalBackend(JournalFileBackend):
-    """Appends records; an epoch, an end and an opening are on disk when this returns."""
+class JournalBackend(JournalFileBackend):
+    """The journal's file, which stays whole on a full disk: a record that does not fit is not there at all."""
+
+    def __init__(self, journal: Path, translate_errors: Callable[[], contextlib.AbstractContextManager[None]]) -> None:
+        """``translate_errors``: raises what this raises where the system refuses to read or write."""
+        super().__init__(str(journal))
+        self._journal = journal
+        self._translate_errors = translate_errors
+
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+        """Yield the records from that one on, and keep in memory where they end, not where each of them begins."""
+        with self._translate_errors():
+            yield from super().read_logs(log_number_from)
+        last = max(self._log_number_offset)
+        self._log_number_offset = {0: 0, last: self._log_number_offset[last]}
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Append records, in one piece."""
+        """Append records, all or none; an epoch, an end and an opening are on disk when this returns."""
         text = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        with get_lock_file(self._lock), open(self._file_path, "ab") as file:  # noqa: PTH123 - Optuna holds a string
-            file.write(text.encode())
-            file.flush()
-            if any(map(_needs_fsync, logs)):
-                os.fsync(file.fileno())
+        size = self._journal.stat().st_size
+        with self._translate_errors():
+            try:
+                with get_lock_file(self._lock), self._journal.open("ab") as file:
+                    file.write(text.encode())
+                    file.flush()
+                    if any(map(_needs_fsync, logs)):
+                        os.fsync(file.fileno())
+            except OSError:
+                os.truncate(self._journal, size)
+                raise
 
 
 def _needs_fsync(log: Mapping[str, Any]) -> bool:

@@ -127,7 +127,7 @@ PRIVATE_APIS: tuple[PrivateApi, ...] = (
         "optuna.storages.journal.JournalFileBackend",
         "a record is on disk when it counts",
         "_lock",
-        "_file_path",
+        "_log_number_offset",
     ),
     *_private(OPTUNA, "optuna.storages.journal._file", "a record is on disk when it counts", "get_lock_file"),
     *_private(

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from optuna.trial import TrialState
 
 from tune.experiment.contradictions import count_whole_records
 from tune.experiment.trial_result import FORMAT, SETTINGS, check_format
-from tune.internals.optuna_internals import BatchedJournalStorage, DurableJournalBackend
+from tune.internals.optuna_internals import BatchedJournalStorage, JournalBackend
 from tune.paths import ExperimentPaths
 from tune.search.samplers.trial_window import DIRECTIONS
 from tune.space.space import Space, note_space
@@ -77,31 +77,6 @@ Event = TrialOpened | TrialReported | TrialEnded | TrialSealed | StartupMeasured
 
 LOCKS = (".lock", ".lock*.rename")
 """Behind the journal's name: what Optuna's lock leaves when its process is killed, and then waits 30 s for."""
-
-
-class RepairedJournalBackend(DurableJournalBackend):
-    """The journal's file, which stays whole on a full disk: a record that does not fit is not there at all."""
-
-    def __init__(self, journal: Path) -> None:
-        super().__init__(str(journal))
-        self._journal = journal
-
-    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
-        """Yield the records from that one on, and keep in memory where they end, not where each of them begins."""
-        with translate_folder_errors(self._journal.parent, ours=True):
-            yield from super().read_logs(log_number_from)
-        last = max(self._log_number_offset)
-        self._log_number_offset = {0: 0, last: self._log_number_offset[last]}
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Append records, all or none; raise NoRoomError where the disk is full."""
-        size = self._journal.stat().st_size
-        with translate_folder_errors(self._journal.parent, ours=True):
-            try:
-                super().append_logs(logs)
-            except OSError:
-                os.truncate(self._journal, size)
-                raise
 
 
 def repair_journal(journal: Path) -> int:
@@ -171,7 +146,7 @@ def create_study(paths: ExperimentPaths, space: Space) -> optuna.Study:
     """Return a new study in an experiment's folder."""
     with _silence_optuna():
         study = optuna.create_study(
-            storage=BatchedJournalStorage(RepairedJournalBackend(paths.journal)),
+            storage=BatchedJournalStorage(open_backend(paths.journal)),
             study_name=paths.name,
             directions=[DIRECTIONS[each.mode] for each in space.objectives],
             sampler=optuna.samplers.RandomSampler(),  # draws nothing: the searcher does
@@ -186,9 +161,14 @@ def create_study(paths: ExperimentPaths, space: Space) -> optuna.Study:
 def open_study(paths: ExperimentPaths) -> optuna.Study:
     """Return the study of an experiment; raise ExperimentError where its format is one that we do not know."""
     with _silence_optuna():
-        study = optuna.load_study(study_name=None, storage=BatchedJournalStorage(RepairedJournalBackend(paths.journal)))
+        study = optuna.load_study(study_name=None, storage=BatchedJournalStorage(open_backend(paths.journal)))
     check_format(study.user_attrs.get("format"), paths)
     return study
+
+
+def open_backend(journal: Path) -> JournalBackend:
+    """Return what reads and writes a journal's file; it raises NoRoomError where the disk is full."""
+    return JournalBackend(journal, lambda: translate_folder_errors(journal.parent, ours=True))
 
 
 @contextmanager
