@@ -8,6 +8,7 @@ import pytest
 from tests.experiments import Trial, write_experiment
 from tune.experiment.open import open_experiment
 from tune.experiment.records import Failure, TrialRecord
+from tune.experiment.trial_result import TrialResult
 from tune.experiment.verdicts import read_verdicts, write_verdict
 from tune.paths import VersionPaths
 from tune.results.confirm.confirmation import (
@@ -17,6 +18,12 @@ from tune.results.confirm.confirmation import (
     judge_confirmation,
     plan_confirmation,
     read_confirmation,
+)
+from tune.results.confirm.seed_noise import (
+    SeedNoise,
+    describe_gain_in_noise,
+    find_gains_below_noise,
+    measure_seed_noise,
 )
 from tune.results.retrain_results import read_retrained
 from tune.results.write_back import select_trial
@@ -216,3 +223,66 @@ def test_verdicts_that_are_not_ours_are_none(experiment, text):
 
     assert read_verdicts(experiment.paths) == ()
     assert reopened(experiment).chosen.number == 2
+
+
+def test_seed_noise_when_the_hardcoded_values_ran_with_one_seed_then_it_is_not_known(experiment):
+    assert measure_seed_noise(experiment) is None
+    assert describe_gain_in_noise(experiment, 0.1) == ""
+
+
+def test_seed_noise_when_they_ran_with_more_then_a_gain_is_told_in_its_units(experiment):
+    train(experiment, 0, 1, 0.82)
+    train(experiment, 0, 2, 0.78)
+    train(experiment, 0, 2, 0.81)  # the last one counts
+    train(experiment, 1, 1, 5.0)  # another trial's seed says nothing of it
+
+    assert measure_seed_noise(experiment).deviation == pytest.approx(0.01)
+    told = " (15 standard deviations of the seed noise, by 3 seeds)"
+    assert describe_gain_in_noise(experiment, 0.15) == told
+
+
+def test_seed_noise_when_no_seed_changes_anything_then_there_is_none(experiment):
+    train(experiment, 0, 1, 0.80)
+
+    assert measure_seed_noise(experiment) is None
+
+
+def late_trials(scores):
+    return [
+        TrialResult(
+            number=number,
+            version=str(number),
+            values={},
+            state="complete",
+            score=score,
+            best_epoch=1,
+            curve={1: score},
+            measures={1: (score,)},
+            reason=None,
+            ended=float(number),
+        )
+        for number, score in enumerate(scores)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("scores", "n_trials"),
+    [
+        ([0.5, 0.8, *[0.79] * 9, 0.805], 10),
+        ([0.5, 0.8, *[0.79] * 9, 0.85], None),  # the last one gained five deviations
+        ([0.5, 0.8, *[0.79] * 8], None),  # too few
+    ],
+)
+def test_trials_that_gain_less_than_the_noise_are_a_hint(scores, n_trials):
+    found = find_gains_below_noise(late_trials(scores), "max", SeedNoise(deviation=0.01, n_seeds=6))
+
+    assert (None if found is None else found.n_trials) == n_trials
+    if found is not None:
+        assert found.sentence == (
+            "the last 10 trials looked for less than the noise: they gained 0.005, and the "
+            "seed alone changes the score by 0.01; `--confirm` tells what is real"
+        )
+
+
+def test_trials_without_a_known_noise_give_no_hint():
+    assert find_gains_below_noise(late_trials([0.5] * 20), "max", None) is None

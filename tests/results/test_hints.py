@@ -173,4 +173,12 @@ def test_trials_that_are_all_worth_the_same_are_told(tmp_path):
 
 def test_each_hint_has_a_name_for_machines_that_does_not_change_with_its_class():
     assert set(HINT_KINDS) == set(get_args(Hint))
-    assert sorted(HINT_KINDS.values()) == ["DeviceFault", "Edge", "Flat", "Idle", "Improving", "LongerTraining"]
+    assert sorted(HINT_KINDS.values()) == [
+        "BelowNoise",
+        "DeviceFault",
+        "Edge",
+        "Flat",
+        "Idle",
+        "Improving",
+        "LongerTraining",
+    ]

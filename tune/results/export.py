@@ -11,7 +11,7 @@ from tune.experiment.open import StoredExperiment
 from tune.experiment.trial_result import TrialResult
 from tune.results.confirm.confirmation import confirmation_as_json
 from tune.results.failures import FailureGroup, group_failures
-from tune.results.hints import HINT_KINDS, find_hints
+from tune.results.hints import HINT_KINDS, find_hints_of
 
 FIELDS = (
     *("experiment", "number", "version", "state", "score", "best_epoch", "n_epochs", "repeat_of", "reason"),
@@ -34,10 +34,7 @@ def as_object(experiment: StoredExperiment, trials: Sequence[TrialResult]) -> di
         "confirmation": confirmation_as_json(experiment),
         "trials": [_trial_object(experiment, trial) for trial in trials],
         "failures": [_failure_object(group) for group in failures],
-        "hints": [
-            {"kind": HINT_KINDS[type(hint)], "sentence": hint.sentence}
-            for hint in find_hints(experiment.trials, space, experiment.paths.cli_argument)
-        ],
+        "hints": [{"kind": HINT_KINDS[type(hint)], "sentence": hint.sentence} for hint in find_hints_of(experiment)],
     }
 
 

@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from tune.experiment.open import StoredExperiment
 from tune.experiment.trial_result import Mode, TrialResult, is_improvement, rank_trials
+from tune.results.confirm.seed_noise import BelowNoise, SeedNoise, find_gains_below_noise, measure_seed_noise
 from tune.results.importance import Importance, is_scored, measure_importance
 from tune.results.range_hints import RangeEdge, find_range_edges
 from tune.space.space import Space
@@ -198,7 +200,7 @@ def find_longer_training(scored: Sequence[TrialResult], space: Space, name: str)
     return LongerTraining(n_trials=N_BEST, n_epochs=max(best[0].curve), experiment=name)
 
 
-Hint = DeviceFault | AllEqual | RangeEdge | StillImproving | LongerTraining | NoEffect
+Hint = DeviceFault | AllEqual | RangeEdge | StillImproving | LongerTraining | NoEffect | BelowNoise
 
 HINT_KINDS: Mapping[type[Hint], str] = {
     DeviceFault: "DeviceFault",
@@ -207,12 +209,18 @@ HINT_KINDS: Mapping[type[Hint], str] = {
     StillImproving: "Improving",
     LongerTraining: "LongerTraining",
     NoEffect: "Idle",
+    BelowNoise: "BelowNoise",
 }
 """What `results --json` calls a hint, whatever its class is called."""
 
 
-def find_hints(trials: Sequence[TrialResult], space: Space, name: str) -> tuple[Hint, ...]:
-    """Return what the trials of an experiment suggest, which commands know by ``name``; nothing where all is well."""
+def find_hints(
+    trials: Sequence[TrialResult], space: Space, name: str, noise: SeedNoise | None = None
+) -> tuple[Hint, ...]:
+    """Return what the trials of an experiment suggest, which commands know by ``name``; nothing where all is well.
+
+    ``noise`` is that of the hardcoded values' score, where it is known.
+    """
     scored = [trial for trial in trials if is_scored(trial)]
     faults = find_device_faults(trials)
     if (flat := find_equal_scores(scored, space)) is not None:
@@ -221,4 +229,11 @@ def find_hints(trials: Sequence[TrialResult], space: Space, name: str) -> tuple[
     edges = find_range_edges(scored, space, without={each.constant for each in idle})
     improving = find_improvement(scored, space, name)
     longer = find_longer_training(scored, space, name)
-    return (*faults, *edges, *([improving] if improving else ()), *([longer] if longer else ()), *idle)
+    below = find_gains_below_noise(trials, space.mode, noise)
+    return (*faults, *edges, *(each for each in (improving, longer, below) if each is not None), *idle)
+
+
+def find_hints_of(experiment: StoredExperiment) -> tuple[Hint, ...]:
+    """Return what the trials of a stored experiment suggest."""
+    name, noise = experiment.paths.cli_argument, measure_seed_noise(experiment)
+    return find_hints(experiment.trials, experiment.space, name, noise)

@@ -26,8 +26,9 @@ from tune.experiment.preflight_failure import MEND, describe_preflight_failure, 
 from tune.experiment.trial_result import TrialResult
 from tune.paths import display_path
 from tune.results.confirm.confirmation import describe_confirmation, read_confirmation
+from tune.results.confirm.seed_noise import describe_gain_in_noise
 from tune.results.failures import group_failures
-from tune.results.hints import find_hints
+from tune.results.hints import find_hints_of
 
 
 def parser() -> Parser:
@@ -98,7 +99,7 @@ def _show_experiment(screen: Screen, experiment: StoredExperiment, trials: Seque
         show_front(screen, experiment.trials, space)
         screen.print_line()
     show_failures(screen, group_failures(experiment.trials, space, experiment.paths))
-    show_hints(screen, find_hints(experiment.trials, space, experiment.paths.cli_argument))
+    show_hints(screen, find_hints_of(experiment))
     screen.print_line(f"everything is in {display_path(experiment.paths.folder)}")
 
 
@@ -144,7 +145,10 @@ def _describe_gain(experiment: StoredExperiment) -> str:
     best, baseline = experiment.best, experiment.baseline
     if best is None or best.score is None or baseline is None or baseline.final_score is None:
         return INACTIVE
-    return "no trial was better" if best is baseline else f"better by {abs(best.score - baseline.final_score):.5g}"
+    if best is baseline:
+        return "no trial was better"
+    gain = abs(best.score - baseline.final_score)
+    return f"better by {gain:.5g}{describe_gain_in_noise(experiment, gain)}"
 
 
 def _format_constant(experiment: StoredExperiment, name: str) -> str:

@@ -12,8 +12,9 @@ from tune.invocation import this_command
 from tune.paths import display_path
 from tune.promotion.resolve import PromotedConstant, resolve_constants
 from tune.results.confirm.confirmation import describe_confirmation, read_confirmation
+from tune.results.confirm.seed_noise import describe_gain_in_noise
 from tune.results.failures import build_failure_row, group_failures
-from tune.results.hints import find_hints
+from tune.results.hints import find_hints_of
 from tune.results.importance import Importance, is_scored, measure_importance
 from tune.results.profile import read_profile, time_columns, time_rows
 from tune.results.report.constant_plots import PlotData, draw_contours, draw_fronts, draw_parallel, draw_slice
@@ -60,7 +61,7 @@ def build_page(experiment: StoredExperiment) -> Page:
         is_better=_is_better(experiment),
         best_version="" if best is None else best.version,
         front=_front_size(experiment),
-        hints=tuple(each.sentence for each in find_hints(trials, space, experiment.paths.cli_argument)),
+        hints=tuple(each.sentence for each in find_hints_of(experiment)),
         rows=tuple(build_value_rows(experiment, promoted)),
         diff=source_diff(experiment, promoted),
         overview=_plot_overview(experiment, subjects, clock),
@@ -154,7 +155,7 @@ def _describe_gain(experiment: StoredExperiment) -> str:
         return "the hardcoded values; no trial was better"
     gain = abs(best.score - baseline.final_score)
     share = f" ({gain / abs(baseline.final_score):.1%})" if baseline.final_score else ""
-    return f"better than the hardcoded values by {gain:.5g}{share}"
+    return f"better than the hardcoded values by {gain:.5g}{share}{describe_gain_in_noise(experiment, gain)}"
 
 
 def _front_size(experiment: StoredExperiment) -> int | None:
