@@ -8,6 +8,7 @@ import pytest
 from tune.results.confirm.error_rate import ERROR_RATE, count_needed_seeds, error_rate_of_verdict
 from tune.results.confirm.race import find_hopeless, run_race
 from tune.results.verdict import SeedRun, judge_gain
+from tune.space.settings import SEEDS_OF_FIRST_VERDICT
 
 SEEDS = (1, 2, 3)
 
@@ -95,6 +96,10 @@ def test_error_rates_of_a_project_stay_below_the_whole_however_many_verdicts_fol
     assert sum(rates) < ERROR_RATE
     assert sum(rates) > 0.999 * ERROR_RATE
     assert rates == sorted(rates, reverse=True)
+
+
+def test_the_first_verdict_takes_as_many_seeds_as_the_time_budget_reserves_for():
+    assert count_needed_seeds(error_rate_of_verdict(1)) == SEEDS_OF_FIRST_VERDICT
 
 
 def test_a_later_verdict_takes_more_seeds():

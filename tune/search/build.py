@@ -47,6 +47,7 @@ def build_controller(search: Search, ledger: SearchStudy, job: Job) -> SearchCon
         max_failures=settings.max_failures,
         give_up_after=settings.give_up_after,
         rehearsal=search.rehearsal,
+        n_confirming=0 if settings.confirm is None else settings.confirm.n_runs,
         is_end_wanted=search.is_end_wanted,
     )
     modes = [each.mode for each in search.space.objectives]

@@ -4,6 +4,7 @@ Ray's searcher and scheduler are two thin adapters of this one object (``ray_tun
 """
 
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -43,6 +44,8 @@ class SearchLimits:
     """Failures in a row with one cause that end the search."""
     rehearsal: bool = False
     """Run nothing but the pre-flight."""
+    n_confirming: int = 0
+    """Whole trainings that follow the search, and share its time; 0: none."""
     slots: Callable[[], int] | None = None
     """Returns how many trials are to run now, on a cluster that grows; None: always as many."""
 
@@ -61,6 +64,11 @@ class Budget:
     def __init__(self, budget_s: float | None) -> None:
         self._budget_s = budget_s
         self._began_s: float | None = None
+        self._reserve_s = 0.0
+
+    def reserve(self, seconds: float) -> None:
+        """Keep time for what follows the search: so much, and half of the budget at most."""
+        self._reserve_s = 0.0 if self._budget_s is None else min(seconds, self._budget_s / 2)
 
     def start_clock(self) -> None:
         """Let it run; only the first call counts."""
@@ -72,7 +80,7 @@ class Budget:
         """Whether the time is over."""
         if self._budget_s is None or self._began_s is None:
             return False
-        return time.monotonic() - self._began_s >= self._budget_s
+        return time.monotonic() - self._began_s >= self._budget_s - self._reserve_s
 
 
 class SearchController:
@@ -125,7 +133,10 @@ class SearchController:
 
     def _restore_trials(self) -> None:
         """Take up what an earlier driver left: what its scheduler knew, and its trials that did not end."""
-        self._retention.restore_ended_trials(self._ledger.trial_results)
+        ended = self._ledger.trial_results
+        self._retention.restore_ended_trials(ended)
+        for outcome in ended[:1]:
+            self._reserve_time(outcome)
         for number in self._ledger.reopen_trials():
             if (repeat := self._ledger.close_as_repeat(number, begun=True)) is not None:
                 self._announce_end(repeat)
@@ -350,6 +361,12 @@ class SearchController:
             for epoch in epochs:
                 listener.on_epoch(number, epoch)
 
+    def _reserve_time(self, outcome: TrialResult) -> None:
+        """Reserve the time of the confirmation, by that of the baseline, which trains to its end."""
+        if outcome.is_baseline and outcome.started is not None and outcome.ended is not None:
+            n_rounds = math.ceil(self._limits.n_confirming / self._limits.concurrency)
+            self._budget.reserve(n_rounds * (outcome.ended - outcome.started))
+
     def _announce_end(self, outcome: TrialResult) -> None:
         for listener in self._listeners:
             listener.on_trial_end(outcome)
@@ -409,5 +426,6 @@ class SearchController:
             ],
         )
         self._scheduler_runner.on_trial_end(number, failed=outcome.state == "failed")
+        self._reserve_time(outcome)
         self._announce_end(outcome)
         self._apply_moves()

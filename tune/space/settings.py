@@ -37,6 +37,9 @@ MAY_CHANGE = (
 CHECKPOINTS = (AUTO, "epoch", "best", "none")
 """When checkpoints are written, in words; a time is one more way to say it."""
 
+SEEDS_OF_FIRST_VERDICT = 6
+"""Fresh seeds that the first verdict on a program takes; a later one takes some more."""
+
 MOST_CONFIRMED = 100
 """Trials that race, and seeds of a race: more is a search of its own."""
 
@@ -55,6 +58,11 @@ class Confirm:
     """How many of them race for being the best."""
     seeds: int = 3
     """How many fresh seeds the race has at most."""
+
+    @property
+    def n_runs(self) -> int:
+        """How many whole trainings it takes at most, where the verdict is the first one on its program."""
+        return (self.top * self.seeds if self.top > 1 else 0) + 2 * SEEDS_OF_FIRST_VERDICT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
