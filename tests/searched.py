@@ -45,7 +45,7 @@ class Worker:
         self.job = build_job(self.space, self.program, self.promoted, snapshot.folder, ONE_CORE)
         self.n_trials = 0
 
-    def run(self, values=(), *, preflight=False, hardcoded=False):
+    def run(self, values=(), *, preflight=False, hardcoded=False, evaluates=False):
         number, self.n_trials = self.n_trials, self.n_trials + 1
         files = VersionPaths(self.storage / f"{number:03d}")
         task = TrialTask(
@@ -55,6 +55,7 @@ class Worker:
             values=dict(values),
             preflight=preflight,
             hardcoded=hardcoded,
+            evaluates=evaluates,
         )
         told = run_in_process(self.server, self.job, task)
         assert told.death is None

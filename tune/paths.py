@@ -154,6 +154,10 @@ class VersionPaths:
         """The checkpoint of the last epoch that was reported."""
         return self.checkpoints / "last.ckpt"
 
+    def fit_checkpoint(self, number: int) -> Path:
+        """Return the checkpoint of the best epoch of one fit of several, kept until it is evaluated."""
+        return self.checkpoints / f"fit-{number}.ckpt"
+
     def donor_checkpoint(self, epoch: int) -> Path:
         """Return the checkpoint after an epoch, kept while another trial may go on from it."""
         return self.checkpoints / f"after-{epoch}.ckpt"

@@ -32,6 +32,7 @@ SETTINGS = {
     "keep-checkpoints": "of the best N trials, beside the baseline's and the running ones'",
     "checkpoints": "when a trial writes them: auto, epoch, best, none or a time such as 10m",
     "confirm": "at the end, train the best again with fresh seeds, for a verdict on the gain",
+    "holdout": "0.2: the share of the validation set that `retrain` alone looks at",
     "repeats": "train a configuration that is drawn again once more",
 }
 """Options that have a key of the same name in the space file, and win over it."""
@@ -42,6 +43,7 @@ FLAGS = frozenset({"own-folder", "repeats", "confirm"})
 SHOWN = {
     "checkpoints": "WHEN",
     "fits": "WHICH",
+    "holdout": "SHARE",
     "time-budget": "TIME",
     "hang-after": "TIME",
     "sampler": "NAME",

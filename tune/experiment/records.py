@@ -199,6 +199,14 @@ class TrialRecord:
     """Of a score that is the mean of several fits."""
     warnings: list[str] = field(default_factory=list)
     """What makes the score doubtful."""
+    test: dict[str, float] | None = None
+    """Of a retrained run what the program's test logged, by name, of several fits the mean; empty where it has none.
+    None: it was not looked at, as in a search."""
+    holdout: dict[str, float] | None = None
+    """Of a retrained run the metrics on the part of the validation set that the search did not see, likewise."""
+    holdout_of: list[dict[str, Any]] = field(default_factory=list)
+    """That part, an entry for each validation loader of the last fit: the ``loader``, the ``length`` of its dataset,
+    how many samples are ``kept``, and the ``digest`` of their indices."""
     logged: list[str] = field(default_factory=list)
     """Every name that the program logged, as the pre-flight saw it."""
     wrote: list[str] = field(default_factory=list)
@@ -277,7 +285,7 @@ def _is_our_record(record: TrialRecord) -> bool:
     failure = record.failure
     texts = [] if failure is None else [failure.kind, failure.message, *_list_optional_texts(failure)]
     mappings = (record.constants, record.taken, record.in_force, record.surroundings, record.counted)
-    lists = (record.logged, record.wrote, record.mutations, record.fits, record.warnings)
+    lists = (record.logged, record.wrote, record.mutations, record.fits, record.warnings, record.holdout_of)
     times = [record.started, record.ended or 0.0]
     return (
         whole
@@ -285,6 +293,8 @@ def _is_our_record(record: TrialRecord) -> bool:
         and all(isinstance(each, dict) for each in mappings)
         and all(isinstance(each, list) for each in lists)
         and all(isinstance(each, str) for each in (*record.logged, *record.wrote, *record.warnings))
+        and all(isinstance(each, dict) for each in record.holdout_of)
+        and all(_is_values(each) for each in (record.test, record.holdout))
         and is_number(record.n_workers)
         and type(record.seed) is int
         and all(isinstance(each, str) for each in texts)
@@ -292,6 +302,11 @@ def _is_our_record(record: TrialRecord) -> bool:
         and (record.fit_s is None or is_number(record.fit_s))
         and all(map(_is_lap, record.laps))
     )
+
+
+def _is_values(found: object) -> bool:
+    """Tell whether it is numbers by name, or None."""
+    return found is None or (isinstance(found, dict) and all(map(is_number, found.values())))
 
 
 def _is_lap(lap: Lap) -> bool:

@@ -106,6 +106,7 @@ def build_job(
         gpu_share=trained_share(space, resources),
         folder=Path.cwd(),
         own_folder=space.settings.own_folder,
+        holdout=space.settings.holdout,
         gate=f"preflight of {snapshot}",
         mutants=_extreme_values(promoted) if space.settings.scheduler == "pbt" and space.stops_early else {},
         hang_after_s=space.settings.hang_after_s,

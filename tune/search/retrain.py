@@ -157,6 +157,7 @@ class _RetrainController:
             hardcoded=run.outcome.is_baseline,
             attempt=run.attempt,
             judged_at=(),
+            evaluates=True,
         )
         for listener in self._retraining.listeners:
             listener.on_trial_start(task)

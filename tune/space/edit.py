@@ -17,7 +17,8 @@ NEW_SEARCH = "Its trials could not be compared; start a new search, or change it
 def edited_space(edited: Space, before: Space) -> Space:
     """Return the space to go on with: what the file says, and for settings that it does not name, what was before.
 
-    Raise SpaceError where it is about another program, metric, mode, seed or fits: its trials could not be compared.
+    Raise SpaceError where it is about another program, metric, mode, seed, fits or hold-out: its trials could not be
+    compared.
     """
     _check_program(edited, before)
     for key, old, new in (
@@ -28,7 +29,7 @@ def edited_space(edited: Space, before: Space) -> Space:
             what = f"{key}: the search went by {' and '.join(old)}, got {' and '.join(new)}"
             raise SpaceError(edited.place_of_entry(key), what, NEW_SEARCH)
     settings = _merge_settings(edited, before.settings)
-    for key in ("seed", "fits"):
+    for key in ("seed", "fits", "holdout"):
         old, new = getattr(before.settings, key), getattr(settings, key)
         if old != new:
             raise SpaceError(edited.place_of_entry(key), f"{key}: the trials had {old}, got {new}", NEW_SEARCH)

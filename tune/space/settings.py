@@ -111,6 +111,9 @@ class Settings:
     epoch, unless that takes more than a twentieth of the time. The best epoch's is written whenever any is."""
     confirm: Confirm | None = None
     """Whether the best trials are trained again with fresh seeds at the end, for a verdict on their gain; None: no."""
+    holdout: float | None = None
+    """The share of the validation set that no trial is scored on, above 0 and below 1: `retrain` measures the gain on
+    it. None: trials are scored on all of it."""
     seed: int = 0
     """Of the sampler, and the program's seed in every trial: trials differ by their constants alone."""
 
@@ -270,6 +273,16 @@ def check_confirm(value: Value, where: str | None) -> Confirm | None:
     return Confirm(**numbers)
 
 
+def check_holdout(value: Value, where: str | None) -> float | None:
+    """Return the share of the validation set that the search does not see."""
+    if value is None:
+        return None
+    if is_number(value) and 0 < value < 1:
+        return value
+    what = f"holdout: must be a share above 0 and below 1, got {value!r}"
+    raise _build_error(where, what, "Write `holdout: 0.2`.")
+
+
 def check_seed(value: Value, where: str | None) -> int:
     """Return the seed."""
     seed = _check_whole_number("seed", value, where, least=0, example="seed: 0")
@@ -316,6 +329,7 @@ CHECKS: dict[str, Callable[[Value, str | None], Value | Confirm]] = {
     "keep_checkpoints": check_keep_checkpoints,
     "checkpoints": check_checkpoints,
     "confirm": check_confirm,
+    "holdout": check_holdout,
     "seed": check_seed,
 }
 """Every setting as the file writes it."""

@@ -111,6 +111,8 @@ class Job:
     """The name of the gate that the pre-flight opens for the other trials."""
     mutants: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     """Where constants change while a trial trains: some of the values that each may take."""
+    holdout: float | None = None
+    """The share of the validation set that is kept out of validation; None: nothing is."""
     hang_after_s: float | None = None
     """A trial that has been silent for so long fails, if it is long for it; None: never."""
     session: float | None = None
@@ -135,6 +137,8 @@ class TrialTask:
     """Whether it runs what the program runs without a search: none of its options stands on the command line."""
     preflight: bool = False
     """Run the pre-flight first, and open the gate for the others."""
+    evaluates: bool = False
+    """Whether data that the search never saw are evaluated behind the training: those of a test, and a hold-out's."""
     rehearsal: bool = False
     """Run nothing but the pre-flight."""
     weighs: bool = False

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from tune.errors import MutationError, NoRoomError, UnreadOptionError
+from tune.errors import MutationError, NoRoomError, ProgramError, UnreadOptionError
 from tune.experiment.counted_fits import CountedFits
 from tune.paths import VersionPaths
 from tune.promotion.options.declared_options import option_words
@@ -49,6 +49,7 @@ def find_new_files(before: frozenset[str] | None, after: frozenset[str] | None) 
 
 
 SCRATCH = ".preflight"
+STAGE_WORDS = {"train": "training", "test": "Trainer.test"}
 MOST_NAMED = 3  # of the files that a program writes into the working directory
 N_BATCHES = 2
 """Of training, and of validation."""
@@ -165,12 +166,16 @@ class Preflight:
     def check_baseline(self, seen: PreflightReport) -> CountedFits:
         """Return the fits that the score comes from; raise MetricError where a metric is never logged.
 
+        Raises ProgramError where a hold-out is asked for and the metric is not one of validation.
         Raises UnreadOptionError where the program does not take an option, or never reads it, and MutationError where a
         constant that is to change while trials train changes what they build.
         """
         counted, *_ = [
             select_counted_fits(seen.fits, metric, self._job.fits) for metric in (self._job.metric, *self._job.others)
         ]
+        if self._job.holdout is not None and counted.stage not in ("val", "validate"):
+            what = f"{self._job.metric} is logged in {STAGE_WORDS[counted.stage]}, of which nothing is kept out"
+            raise ProgramError("holdout", what, "Leave it out, or let `metric` be one that is logged in validation.")
         if self._task.hardcoded and self._job.options:
             self._check_options(seen.reads)
         self._check_mutants()

@@ -120,6 +120,7 @@ def execute_program(
             seat=seat,
         )
         patches.enter_context(_patch_lightning(seat, fit))
+        patches.callback(fit.split.restore_hooks)
         command_line = CommandLine(job, order.options, order.folder, notes_reads=order.notes_reads)
         finished = False
         try:

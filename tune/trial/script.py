@@ -27,6 +27,8 @@ from tune.trial.process.prepared import find_top_level_imports
 from tune.trial.trainer_setup import TrainerSetup
 
 STAGES = ("fit", "validate", "test", "predict")
+VALIDATION_LOADERS = {"fit": "val_dataloaders", "validate": "dataloaders"}
+"""The name of the validation loaders among the arguments of a stage."""
 ONE_PROCESS = {"devices": 1, "num_nodes": 1, "strategy": "auto"}
 """What a trial of one process has, whatever the script asks for; of several it has the script's strategy."""
 
@@ -66,6 +68,7 @@ def _patch_trainer(package: ModuleType, fit: TrainerSetup) -> Iterator[None]:
         patches.enter_context(patch_attribute(package.Trainer, "__init__", _wrap_init(init, package, fit)))
         for name in STAGES:
             stage = _wrap_checkpoint_path(getattr(package.Trainer, name), fit)
+            stage = _wrap_data(stage, VALIDATION_LOADERS[name], fit) if name in VALIDATION_LOADERS else stage
             wrapped = _wrap_fit(stage, fit) if name == "fit" else stage
             patches.enter_context(patch_attribute(package.Trainer, name, _wrap_stage(wrapped, fit)))
         yield
@@ -136,6 +139,21 @@ def _wrap_fit(stage: Callable[..., Any], fit: TrainerSetup) -> Callable[..., Any
     def replacement(*args: Any, **given: Any) -> Any:
         bound = signature.bind(*args, **given)
         bound.arguments.update(fit.resume_arguments(bound.args[0], bound.arguments.get("ckpt_path")))
+        return stage(*bound.args, **bound.kwargs)
+
+    return replacement
+
+
+def _wrap_data(stage: Callable[..., Any], loaders: str, fit: TrainerSetup) -> Callable[..., Any]:
+    """Let a part of the validation set be kept out."""
+    if not fit.split.is_active:
+        return stage
+    signature = inspect.signature(stage)
+
+    @functools.wraps(stage)
+    def replacement(*args: Any, **given: Any) -> Any:
+        bound = signature.bind(*args, **given)
+        fit.split.split_arguments(bound.arguments, loaders, bound.args[0].lightning_module)
         return stage(*bound.args, **bound.kwargs)
 
     return replacement

@@ -16,6 +16,8 @@ from tune.trial.lightning.packages import is_lightning_subclass, package_of
 from tune.trial.messages import Job
 from tune.trial.trainer_setup import TrainerSetup
 
+TEST_LOADERS = "test_loaders"
+
 TRAINER_DEFAULTS: Mapping[str, Any] = {
     "devices": 1,
     "enable_progress_bar": False,
@@ -37,7 +39,10 @@ def run_system(executor: Executor, job: Job, command_line: CommandLine, fit: Tra
     model = _create_instance(model_class, place)
     with fit.stopwatch.time_part(DATA):
         data = _load_data(module, place)
-    trainer.fit(model, **data, **fit.resume_arguments(trainer))
+    arguments = {"model": model, **data, **fit.resume_arguments(trainer)}
+    fit.test_loaders = arguments.pop(TEST_LOADERS, None)
+    fit.split.split_arguments(arguments, "val_dataloaders")
+    trainer.fit(**arguments)
 
 
 def _import_program(name: str, command_line: CommandLine) -> ModuleType:
@@ -123,8 +128,8 @@ def _parse_loaders(returned: Any, place: str) -> Mapping[str, Any]:
     match returned:
         case (train, val):
             return {"train_dataloaders": train, "val_dataloaders": val}
-        case (train, val, _):  # the third is for testing
-            return {"train_dataloaders": train, "val_dataloaders": val}
+        case (train, val, test):
+            return {"train_dataloaders": train, "val_dataloaders": val, TEST_LOADERS: test}
         case (train,):
             return {"train_dataloaders": train}
         case tuple() | list():

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from tune.errors import ProgramError
 from tune.experiment.counted_fits import CountedFits
 from tune.experiment.records import CHECKPOINTS, LOGGING
 from tune.paths import VersionPaths
@@ -15,6 +16,8 @@ from tune.trial.checkpoints.program_checkpoints import ProgramCheckpoints
 from tune.trial.distributed.process_group import ALONE, DistributedContext
 from tune.trial.fits import FitLog
 from tune.trial.lightning.epoch_loop import call_at_epochs
+from tune.trial.lightning.held_out import HeldOutCallback, HeldOutValues, held_out_callback_class
+from tune.trial.lightning.holdout import ADVICE, HoldoutSplit
 from tune.trial.lightning.logger import VersionLogger, open_version_logger
 from tune.trial.lightning.observer_callback import ObserverCallback, observer_callback_class
 from tune.trial.lightning.pbt import ModelSignature, PbtState, signature_callback_class
@@ -87,6 +90,11 @@ class TrainerSetup:
         self._observer: ObserverCallback | None = None
         self.reports: ReportCallback | None = None
         """What reports epochs; None where nothing does, or no Trainer was built."""
+        self.split = HoldoutSplit(job.holdout)
+        """Keeps a part of the validation set out."""
+        self._held_out: HeldOutCallback | None = None
+        self.test_loaders: Any = None
+        """Those that a system returns beside its loaders of training and validation."""
 
     @property
     def n_workers(self) -> int:
@@ -154,9 +162,25 @@ class TrainerSetup:
                 verify=self._proof.verify_parameters,
                 reports_epochs_whole=self._job.pauses_trials,
                 checkpoints=self._job.checkpoints,
+                keeps_each_fit=self._task.evaluates,
             )
             self.stopwatch.time_calls(self.reports.checkpoints, CHECKPOINTS, "write")
+        self._add_held_out_callback(trainer, package, self.reports)
         trainer.callbacks.append(self.reports)
+
+    def _add_held_out_callback(self, trainer: Any, package: ModuleType, reports: ReportCallback) -> None:
+        if not self._task.evaluates:
+            return
+        if self._held_out is None:
+            self._held_out = held_out_callback_class(package)(
+                (self._job.metric, *self._job.others),
+                self.files,
+                self.log,
+                self.split,
+                reports.is_scored_fit,
+                trusts_checkpoints=self._job.trusts_checkpoints,
+            )
+        trainer.callbacks.append(self._held_out)
 
     def note_stage_end(self, trainer: Any) -> None:
         """Take note that an epoch, or a stage, has ended."""
@@ -223,6 +247,25 @@ class TrainerSetup:
             self._proof.verify_executed()
         if self.reports is not None:
             self.reports.report_last_fit()
+            self._evaluate_held_out(self.reports)
+        if self._report is None and self.split.is_active and not self.split.parts:
+            raise ProgramError("holdout", "the program has no validation loader, to keep a part of", ADVICE)
+
+    def _evaluate_held_out(self, reports: ReportCallback) -> None:
+        if self._held_out is None or self.is_stopped or not reports.fits:
+            return
+        stage = None if self._counted is None else self._counted.stage
+        try:
+            self._held_out.evaluate(stage, self.test_loaders, (reports,), reports.checkpoint_of)
+        finally:
+            if self.seat.is_rank_zero:
+                for number in reports.fits:
+                    self.files.fit_checkpoint(number).unlink(missing_ok=True)
+
+    @property
+    def held_out_values(self) -> HeldOutValues:
+        """What the data were worth that the search never saw."""
+        return HeldOutValues() if self._held_out is None else self._held_out.values
 
     def close_logger(self, *, failed: bool) -> None:
         """Close the version's event file."""

@@ -327,6 +327,7 @@ class TrialRunner:
             )
         if fit.reports is not None:
             self._keep_fits(fit.reports)
+        self._keep_held_out(fit)
         self._write_final_stage(stopped=fit.is_stopped)
 
     def _keep_fits(self, reports: ReportCallback) -> None:
@@ -345,6 +346,17 @@ class TrialRunner:
             warnings = [f"{len(self.record.curve)} values were reported in {reports.n_measurable} epochs"]
         if len(fits) > 1 or warnings:
             self.record = replace(self.record, fits=fits, standard_error=error, warnings=warnings)
+
+    def _keep_held_out(self, fit: TrainerSetup) -> None:
+        """Write down what the data were worth that the search never saw."""
+        found = fit.held_out_values
+        self.record = replace(
+            self.record,
+            test=found.test,
+            holdout=found.holdout,
+            holdout_of=fit.split.parts,
+            warnings=[*self.record.warnings, *found.warnings],
+        )
 
     def _roll_back_to_checkpoint(self) -> CheckpointState | None:
         mark = roll_back_to_checkpoint(self._files, self._task, trusts_checkpoints=self._job.trusts_checkpoints)

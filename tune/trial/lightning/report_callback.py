@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -84,6 +85,7 @@ class ReportCallback:
         verify: Callable[[], None] = lambda: None,
         reports_epochs_whole: bool = False,
         checkpoints: str | float = "epoch",
+        keeps_each_fit: bool = False,
     ) -> None:
         """Report what ``counted`` says: the fits that the score comes from; None: the first that logs the metric.
 
@@ -92,6 +94,8 @@ class ReportCallback:
         ``reports_epochs_whole``: reports wait for the end of their epoch, since trials are paused there.
 
         ``checkpoints``: when they are written, as in ``Settings``.
+
+        ``keeps_each_fit``: of several fits whose mean counts, each keeps its own best epoch.
         """
         self._objective = objective
         self._files = version
@@ -102,6 +106,7 @@ class ReportCallback:
         self._pbt_state = pbt_state
         self._verify: Callable[[], None] | None = verify
         self._reports_epochs_whole = reports_epochs_whole
+        self._keeps_each_fit = keeps_each_fit
         self._waiting: list[EpochReport] = []  # reports within an epoch that is not over
         self._best: float | None = None
         self._curve: list[tuple[int, float]] = []  # all reports
@@ -255,9 +260,9 @@ class ReportCallback:
     @property
     def _is_counted(self) -> bool:
         """Whether the fit that runs is one of those that the score comes from."""
-        return self._is_scored_fit(self._fit)
+        return self.is_scored_fit(self._fit)
 
-    def _is_scored_fit(self, number: int) -> bool:
+    def is_scored_fit(self, number: int) -> bool:
         """Tell whether the score comes from a fit; of a mean so does each one more than the pre-flight has seen."""
         if self._counted is None:
             return self.fits.keys() <= {number}
@@ -329,7 +334,7 @@ class ReportCallback:
         curve = self.fits.get(self._fit, {})
         if self._counted is not None and self._counted.is_mean:
             scores = [
-                score_of_fit(self.fits[number], mode) for number in sorted(self.fits) if self._is_scored_fit(number)
+                score_of_fit(self.fits[number], mode) for number in sorted(self.fits) if self.is_scored_fit(number)
             ]
             known = [score for score in scores if score is not None]
             if not known or not curve:
@@ -401,9 +406,17 @@ class ReportCallback:
             epoch_is_over=not within,
         )
 
+    def checkpoint_of(self, number: int) -> Path:
+        """Return the checkpoint of the best epoch of a fit that counts."""
+        return self._files.fit_checkpoint(number) if self._is_mean else self._files.best_checkpoint
+
     def _save_best_of_fits(self, trainer: Any, *, is_best: bool) -> None:
-        if is_best and self.checkpoints.keeps_best:
-            self.checkpoints.write(trainer, self._create_state(trainer, within=False), [self._files.best_checkpoint])
+        targets = [self._files.best_checkpoint] if is_best and self.checkpoints.keeps_best else []
+        curve = self.fits.get(self._fit, {})
+        if self._keeps_each_fit and find_best_epoch(curve, self._objective.mode) == max(curve, default=None):
+            targets.append(self._files.fit_checkpoint(self._fit))
+        if targets:
+            self.checkpoints.write(trainer, self._create_state(trainer, within=False), targets)
 
 
 def _end_repetition(trainer: Any) -> None:
