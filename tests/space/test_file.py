@@ -326,6 +326,10 @@ BROKEN = [
         ),
     ),
     (
+        BODY + "holdout: 1\n",
+        "search_spaces/s.yaml:6: holdout: must be a share above 0 and below 1, got 1\n  Write `holdout: 0.2`.",
+    ),
+    (
         BODY + "repeats: 3\n",
         "search_spaces/s.yaml:6: repeats: must be true or false, got 3\n  Write `repeats: true`.",
     ),
@@ -393,7 +397,7 @@ def test_every_key_of_a_space_file_is_read(project):
         "sampler_args: {n_ei_candidates: 1}\n"
         "scheduler: asha\nscheduler_args: {grace_period: 2}\ntrainer: {max_epochs: 10, precision: 16-mixed}\n"
         "cpus_per_trial: 2\n"
-        "gpus_per_trial: 0.5\nworkers_per_trial: 3\nconcurrency: 2\nrepeats: true\nseed: 7\n"
+        "gpus_per_trial: 0.5\nworkers_per_trial: 3\nconcurrency: 2\nrepeats: true\nholdout: 0.2\nseed: 7\n"
     )
 
     space = read_space(path)
@@ -415,6 +419,7 @@ def test_every_key_of_a_space_file_is_read(project):
         workers_per_trial=3,
         concurrency=2,
         repeats=True,
+        holdout=0.2,
         seed=7,
     )
     assert space.place_of_entry("constants.N") == "search_spaces/s.yaml:5"
