@@ -347,7 +347,8 @@ def test_a_script_that_validates_behind_its_fit_is_split_too(worker):
     [
         (
             (
-                "class Stream(torch.utils.data.IterableDataset):\n    def __iter__(self):\n        yield torch.ones(1)\n\n\n"
+                "class Stream(torch.utils.data.IterableDataset):\n"
+                "    def __iter__(self):\n        yield torch.ones(1)\n\n\n"
                 "def dataloaders():\n    return loader(), [loader(), DataLoader(Stream())]\n"
             ),
             "score",

@@ -6,6 +6,7 @@ from dataclasses import replace
 from tune.cli.arguments import Arguments, SearchParser, add_settings
 from tune.cli.parser import describe_command, storage_of
 from tune.cli.terminal.confirmation_lines import format_statistics, show_verdict_number
+from tune.cli.terminal.held_out_lines import list_columns, list_means, show_held_out
 from tune.cli.terminal.observer import observe_search
 from tune.cli.terminal.retrained_lines import RetrainedLines, describe_origin
 from tune.cli.terminal.summary import Screen, format_value
@@ -17,6 +18,7 @@ from tune.experiment.trial_result import TrialResult, find_score_epoch, rank_tri
 from tune.paths import display_path
 from tune.promotion.program_checks import most_workers
 from tune.promotion.snapshot import check_root
+from tune.results.held_out import judge_trials_held_out
 from tune.results.retrain_results import (
     RetrainedVersion,
     compare_with_repetition,
@@ -176,16 +178,20 @@ def _show_verdicts(
     screen.print_line()
     names = {trial.number: trial.version for trial in trials}
     baseline = next(iter(found.values())).baseline
-    rows = [("the hardcoded values", *format_statistics(baseline))]
-    rows += [(names[number], *format_statistics(each.candidate)) for number, each in found.items()]
-    screen.print_table(
-        (f"{planned.space.metric}, {len(planned.seeds)} fresh seeds", "mean", "standard deviation"), rows
-    )
+    held_out = judge_trials_held_out(retrained, planned.requests, planned.space.metric, planned.space.mode)
+    rows = [("the hardcoded values", *format_statistics(baseline), *list_means(held_out, None))]
+    rows += [
+        (names[number], *format_statistics(each.candidate), *list_means(held_out, number))
+        for number, each in found.items()
+    ]
+    heads = (f"{planned.space.metric}, {len(planned.seeds)} fresh seeds", "mean", "standard deviation")
+    screen.print_table((*heads, *list_columns(held_out)), rows)
     screen.print_line()
     for number, verdict in found.items():
         who = f"{names[number]}: " if len(found) > 1 else ""
         screen.print_result(f"{who}{verdict.sentence}", style=FOUND.get(verdict.finding, "yellow"))
     show_verdict_number(screen, record)
+    show_held_out(screen, held_out, planned.space.metric, names)
 
 
 def _show_best(screen: Screen, planned: RetrainPlan, retrained: tuple[RetrainedVersion, ...]) -> int:
