@@ -135,6 +135,32 @@ def test_an_effect_of_three_deviations_is_real(retrain):
     assert " over the hardcoded values is real: 97% interval " in finding(lines)
 
 
+TESTED = """
+    def test_step(self, batch, idx):
+        self.log("Score/Test", torch.randn(()).item())
+
+    def test_dataloader(self):
+        return DataLoader([0.0], batch_size=1)
+
+    def configure_optimizers(self):"""
+
+
+@pytest.mark.slow
+def test_a_gain_that_the_test_data_do_not_have_is_told_beside_the_one_that_validation_has(retrain):
+    """The effect is one of the validation set alone: such is what a search makes of noise there."""
+    status, lines, _ = retrain(PLANTED, 4, "    def configure_optimizers(self):", TESTED.lstrip("\n"))("--seeds", "5")
+    place = next(number for number, line in enumerate(lines) if line.startswith("the gain of "))
+
+    assert status == 0
+    assert " over the hardcoded values is real: " in lines[place]
+    told = "on test data (Score/Test): not distinguishable from seed noise: a difference of "
+    assert lines[place + 1].startswith(told)
+    (head,) = (number for number, line in enumerate(lines) if line.startswith("Score/Val, 5 fresh seeds"))
+    assert lines[head].split("  ")[-1].strip() == "Score/Test, mean"
+    means = [float(line.split()[-1]) for line in lines[head + 1 : head + 3]]
+    assert means[1] - means[0] == pytest.approx(float(lines[place + 1].removeprefix(told).partition(",")[0]), abs=0.02)
+
+
 @pytest.mark.slow
 def test_the_best_ones_are_each_compared_with_the_hardcoded_values(retrain):
     _, lines, _ = retrain(NULL, 4)("--top", "2", "--seeds", "3")

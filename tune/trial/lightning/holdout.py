@@ -82,9 +82,9 @@ class HoldoutSplit:
             arguments[loaders] = self._split(given)
         owners = [arguments.get(name) for name in ("model", "datamodule", "train_dataloaders", loaders)]
         for owner in (*owners, module):
-            owner = getattr(owner, "_orig_mod", owner)  # of a module that torch.compile has wrapped
-            if callable(getattr(owner, HOOK, None)):
-                self._wrap_hook(owner)
+            hook = getattr(owner, HOOK, None)
+            if callable(hook):
+                self._wrap_hook(owner if HOOK in vars(owner) else hook.__self__)  # torch.compile wraps the module
 
     @contextlib.contextmanager
     def serve_kept(self, kept: Any) -> Iterator[None]:
