@@ -75,6 +75,7 @@ REFUSED = [
         ANEW,
     ),
     (("constants:", "seed: 4\nconstants:"), "4: seed: the trials had 3, got 4", ANEW),
+    (("constants:", "holdout: 0.2\nconstants:"), "4: holdout: the trials had None, got 0.2", ANEW),
 ]  # fmt: skip
 
 

@@ -1,12 +1,16 @@
 """What a retrained run says of data that the search never saw: the program's test, with the best epoch's weights."""
 
 import json
+from dataclasses import replace
 from textwrap import dedent, indent
 
 import pytest
 
+from tests.processes import run_in_process
 from tests.searched import Worker
+from tune.experiment.records import read_record
 from tune.experiment.trial_result import find_score_epoch
+from tune.trial.messages import TrialTask
 
 NET = '''
 """Its epochs are worth CURVE; a test logs how many epochs the weights have seen that it runs with."""
@@ -38,7 +42,7 @@ class Net(pl.LightningModule):
         self.n_epochs += 1
 
     def validation_step(self, batch, index):
-        self.log("acc/val", CURVE[self.current_epoch])
+        self.log("acc/val", CURVE[min(2, self.current_epoch)])
 
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), lr=LR)
@@ -226,3 +230,59 @@ def test_a_metric_of_the_test_itself_leaves_no_test_data(worker):
     assert run.record.curve == [(3, 3.0)]
     assert run.record.test == {}
     assert run.record.warnings == ["the search's metric is one of the test: no test data are left that it has not seen"]
+
+
+def test_a_run_that_was_through_with_its_training_is_tested_when_it_goes_on(worker):
+    """Its process died before the test: the weights are those of the checkpoint."""
+    searching = worker(SYSTEM.format(test="loader(4)"))
+    first = searching.run()
+    task = TrialTask(
+        number=0, version=str(first.files.folder), seed=0, hardcoded=True, attempt=2, reported=3, evaluates=True
+    )
+    assert run_in_process(searching.server, searching.job, task).death is None
+    record = read_record(first.files)
+
+    assert (record.stage, record.test, record.warnings) == ("complete", {"acc/test": 2}, [])
+    assert record.curve == first.record.curve
+
+
+def test_a_program_of_the_other_lightning_package_is_tested_too(worker):
+    other = "import lightning.pytorch as pl\n\n\nclass Tested(pl.LightningModule):\n"
+    for name in ("__init__", "training_step", "on_train_epoch_end", "validation_step", "configure_optimizers"):
+        other += f"    {name} = Net.__dict__['{name}']\n" if name != "__init__" else ""
+    other += """
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(1, 1)
+        self.register_buffer("n_epochs", torch.zeros(()))
+
+    def test_step(self, batch, index):
+        self.log("acc/test", self.n_epochs)
+
+"""
+    run = worker(other + SYSTEM.format(test="loader(4)"), holdout=0.5).run(evaluates=True)
+
+    assert (run.record.test, run.record.warnings) == ({"acc/test": 2}, [])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("body", "test", "warnings"),
+    [
+        ("module.log('acc/test', batch[0].mean())", {"acc/test": 1.5}, []),
+        ("raise ValueError('no such image')", {}, ["the test failed: ValueError: no such image"]),
+    ],
+    ids=["a test", "one that fails"],
+)
+def test_a_run_of_two_processes_is_tested_by_both(worker, body, test, warnings):
+    """Each takes two of the four samples."""
+    more = f"def in_test(module, batch):\n    {body}\n"
+    data = "def dataloaders():\n    return loader(), loader(), loader(4)\n"
+    searching = worker(more + data, holdout=0.5)
+    searching.job = replace(searching.job, n_ranks=2)
+    run = searching.run(evaluates=True)
+
+    assert run.record.failure is None, run.log
+    assert (run.record.test, run.record.warnings) == (test, warnings)
+    assert run.record.holdout == {"acc/val": 0.625}
+    assert [each["rank"] for each in run.record.ranks] == [1]

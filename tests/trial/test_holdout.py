@@ -115,8 +115,14 @@ def test_a_loader_stays_what_it_was_but_for_its_samples():
     ids=["batches", "samples", "shuffled", "a generator of its own", "workers", "a class of another library"],
 )
 def test_all_samples_are_validated_or_kept(make):
-    searched, held = split(make(Images()))
+    before = make(Images())
+    searched, held = split(before)
 
+    for loader in (searched, held.kept):
+        assert type(loader.sampler) is (
+            RandomSampler if isinstance(before.sampler, RandomSampler) else SequentialSampler
+        )
+        assert getattr(loader.sampler, "generator", None) is getattr(before.sampler, "generator", None)
     assert samples(held.kept) == draw_kept(10, 0.3).tolist()
     assert sorted(samples(searched) + samples(held.kept)) == [*range(10)]
 

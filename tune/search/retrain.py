@@ -40,6 +40,8 @@ class RetrainRun:
     """The trial whose configuration it is."""
     attempt: int = 1
     """Above 1 it goes on from its last checkpoint."""
+    evaluates: bool = True
+    """Whether data that the search never saw are looked at."""
 
     @property
     def number(self) -> int:
@@ -157,7 +159,7 @@ class _RetrainController:
             hardcoded=run.outcome.is_baseline,
             attempt=run.attempt,
             judged_at=(),
-            evaluates=True,
+            evaluates=run.evaluates,
         )
         for listener in self._retraining.listeners:
             listener.on_trial_start(task)
