@@ -3,13 +3,15 @@
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
+from scipy.special import stdtrit
 
 from tune.experiment.records import Failure, RetrainRequest, TrialRecord
 from tune.paths import VersionPaths
-from tune.results.held_out import find_test_metric, judge_held_out, judge_trials_held_out
+from tune.results.held_out import compute_crossed_interval, find_test_metric, judge_held_out, judge_trials_held_out
 from tune.results.retrain_results import RetrainedVersion
-from tune.results.verdict import compute_interval, judge_gain
+from tune.results.verdict import Interval, compute_interval, judge_gain
 
 COUNTERPARTS = [
     ("Accuracy/Val", ["Loss/Test", "Accuracy/Test"], "Accuracy/Test"),
@@ -49,7 +51,7 @@ def test_the_counterpart_of_a_searched_metric_is_found_by_its_name(metric, names
     assert find_test_metric(metric, names) == expected
 
 
-def record(value=None, *, stage="complete", holdout=None, warnings=(), name="acc/test"):
+def record(value=None, *, stage="complete", holdout=None, warnings=(), name="acc/test", parts=()):
     return TrialRecord(
         number=0,
         version="000,baseline",
@@ -63,6 +65,7 @@ def record(value=None, *, stage="complete", holdout=None, warnings=(), name="acc
         curve=[(1, 0.5)],
         test={} if value is None else {name: value},
         holdout=holdout,
+        held_out_parts={"test": {name: list(parts)}} if parts else {},
         warnings=list(warnings),
     )
 
@@ -88,6 +91,7 @@ def test_the_statistics_are_those_of_the_validation_verdict():
     assert found.verdict.interval == compute_interval(gains)
     assert found.sentence == (
         "on test data (acc/test): the gain of 0.106 over the hardcoded values is real: 95% interval 0.0992 to 0.113"
+        " (of the seeds' noise alone; that these data are a sample comes to it)"
     )
 
 
@@ -189,3 +193,59 @@ def test_names_without_a_counterpart_and_warnings_are_told():
     assert found.verdicts == {3: ()}
     assert found.unmatched == ("other",)
     assert found.warnings == {"the test logged nothing": 2}
+
+
+def sampled(rng, *, n_parts=10, n_seeds=5, effect=0.0, of_samples=0.1, of_seeds=0.02):
+    """Return runs of two configurations: the gain differs from part to part, and from seed to seed."""
+    by_part = effect + rng.normal(0, of_samples, n_parts)
+    runs = []
+    for gains in (np.zeros(n_parts), by_part):
+        values = [0.5 + gains + rng.normal(0, of_seeds) + rng.normal(0, of_seeds, n_parts) for _ in range(n_seeds)]
+        runs.append([record(float(each.mean()), parts=each.tolist()) for each in values])
+    return runs
+
+
+def test_that_the_data_are_a_sample_is_in_the_interval():
+    """Without an effect: in the interval of the seeds alone any other sample of the same data would be "real"."""
+    rng = np.random.default_rng(0)
+    drawn = [sampled(rng) for _ in range(300)]
+    findings = [judge(*runs).verdict.finding for runs in drawn]
+    without = [[replace(each, held_out_parts={}) for each in several] for runs in drawn for several in runs]
+    alone = [judge(*pair).verdict.finding for pair in zip(without[::2], without[1::2], strict=True)]
+
+    assert sum(each != "noise" for each in findings) <= 0.06 * 300
+    assert sum(each != "noise" for each in alone) >= 0.3 * 300
+
+
+def test_an_effect_is_found_in_parts_too():
+    found = judge(*sampled(np.random.default_rng(0), effect=0.4))
+
+    assert found.verdict.finding == "gain"
+    assert found.covers_samples
+    assert found.sentence.startswith("on test data (acc/test): the gain of 0.")
+    assert "seeds" not in found.sentence
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [[0.05, 0.05], [0.5, float("nan")], [0.5, 0.5, 0.5]],
+    ids=["of a sum", "not a number", "of another number"],
+)
+def test_parts_that_are_none_of_the_value_are_left_out(parts):
+    baseline = [record(0.5, parts=parts), record(0.51, parts=[0.5, 0.52])]
+    found = judge(baseline, [record(0.6, parts=[0.6, 0.6]), record(0.7, parts=[0.6, 0.8])])
+
+    assert not found.covers_samples
+
+
+def test_the_interval_of_seeds_and_parts_is_that_of_both_variances():
+    found = compute_crossed_interval(0.3, [0.2, 0.4], [0.1, 0.3, 0.5], 0.05)
+    squares = [0.02 / 2, 0.04 / 3]
+    freedom = sum(squares) ** 2 / (squares[0] ** 2 / 1 + squares[1] ** 2 / 2)
+
+    assert found.high - 0.3 == pytest.approx(0.3 - found.low)
+    assert found.high == pytest.approx(0.3 + stdtrit(freedom, 0.975) * sum(squares) ** 0.5)
+
+
+def test_values_that_vary_with_nothing_have_an_interval_without_width():
+    assert compute_crossed_interval(0.3, [0.3, 0.3], [0.3, 0.3], 0.05) == Interval(0.3, 0.3)

@@ -118,6 +118,7 @@ def test_a_system_is_tested_with_the_best_epochs_weights(worker):
 
     assert searched.record.test is None
     assert again.record.test == {"acc/test": 2}
+    assert again.record.held_out_parts == {"test": {"acc/test": [2.0] * 4}}
     assert again.record.warnings == []
     assert again.reports == searched.reports
     assert again.record.stage == "complete"

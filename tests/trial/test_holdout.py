@@ -23,7 +23,7 @@ from torch.utils.data import (
 
 from tests.searched import Worker
 from tune.errors import ProgramError
-from tune.trial.lightning.holdout import HeldSubset, HoldoutSplit, draw_kept
+from tune.trial.lightning.holdout import HeldSubset, HoldoutSplit, draw_kept, split_into_parts
 
 
 class Images(Dataset):
@@ -149,6 +149,19 @@ def test_each_of_several_loaders_is_split_by_its_own_length(combine):
         parts = held.kept.flattened
         assert [samples(each) for each in searched.flattened] != [samples(each) for each in parts]
     assert [samples(each) for each in parts] == [draw_kept(n, 0.3).tolist() for n in (10, 20)]
+
+
+@pytest.mark.parametrize(("n", "n_parts"), [(25, 10), (10, 10), (3, 3)])
+def test_parts_of_a_loader_are_all_of_it(n, n_parts):
+    parts = split_into_parts([DataLoader(Images(n), batch_size=4, drop_last=True, collate_fn=torch.hstack)])
+
+    assert len(parts) == n_parts
+    assert sorted(sample for (part,) in parts for sample in samples(part)) == [*range(n)]
+    assert {part.collate_fn for (part,) in parts} == {torch.hstack}
+
+
+def test_a_loader_that_cannot_be_split_has_no_parts():
+    assert split_into_parts(DataLoader(Stream())) == []
 
 
 def test_a_part_of_a_dataset_travels_to_another_process():
@@ -331,6 +344,9 @@ def test_a_part_is_kept_out_of_every_validation_and_validated_in_a_retrained_run
     assert [value for _, value in searched.record.curve] == ([max(scores)] * 2 if n_fits else scores)
     assert (searched.record.holdout, searched.record.test) == (None, None)
     assert run.record.holdout == {"score": pytest.approx(SUM_KEPT + 6 * add + 0.002)}
+    parts = run.record.held_out_parts["holdout"]["score"]
+    assert len(parts) == 6
+    assert sorted(round(part - add) for part in parts) == KEPT
     assert run.record.curve == searched.record.curve
     assert run.record.warnings == []
     (part,) = run.record.holdout_of

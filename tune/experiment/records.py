@@ -204,6 +204,9 @@ class TrialRecord:
     None: it was not looked at, as in a search."""
     holdout: dict[str, float] | None = None
     """Of a retrained run the metrics on the part of the validation set that the search did not see, likewise."""
+    held_out_parts: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    """The same of ten parts of these data, under ``test`` and ``holdout``, a value for each part: how much depends on
+    the samples. Nothing of a test that the program runs itself, or whose loaders cannot be made anew."""
     holdout_of: list[dict[str, Any]] = field(default_factory=list)
     """That part, an entry for each validation loader of the last fit: the ``loader``, the ``length`` of its dataset,
     how many samples are ``kept``, and the ``digest`` of their indices."""
@@ -284,7 +287,14 @@ def _is_our_record(record: TrialRecord) -> bool:
     )
     failure = record.failure
     texts = [] if failure is None else [failure.kind, failure.message, *_list_optional_texts(failure)]
-    mappings = (record.constants, record.taken, record.in_force, record.surroundings, record.counted)
+    mappings = (
+        record.constants,
+        record.taken,
+        record.in_force,
+        record.surroundings,
+        record.counted,
+        record.held_out_parts,
+    )
     lists = (record.logged, record.wrote, record.mutations, record.fits, record.warnings, record.holdout_of)
     times = [record.started, record.ended or 0.0]
     return (
@@ -295,6 +305,7 @@ def _is_our_record(record: TrialRecord) -> bool:
         and all(isinstance(each, str) for each in (*record.logged, *record.wrote, *record.warnings))
         and all(isinstance(each, dict) for each in record.holdout_of)
         and all(_is_values(each) for each in (record.test, record.holdout))
+        and all(_is_parts(each) for each in record.held_out_parts.values())
         and is_number(record.n_workers)
         and type(record.seed) is int
         and all(isinstance(each, str) for each in texts)
@@ -307,6 +318,13 @@ def _is_our_record(record: TrialRecord) -> bool:
 def _is_values(found: object) -> bool:
     """Tell whether it is numbers by name, or None."""
     return found is None or (isinstance(found, dict) and all(map(is_number, found.values())))
+
+
+def _is_parts(found: object) -> bool:
+    """Tell whether it is lists of numbers by name."""
+    return isinstance(found, dict) and all(
+        isinstance(each, list) and all(map(is_number, each)) for each in found.values()
+    )
 
 
 def _is_lap(lap: Lap) -> bool:

@@ -2,23 +2,32 @@
 
 The same retrained runs, with the same seeds, and one value of each: that of the best epoch's weights. So nothing was
 chosen on these data but by whoever reads the verdict.
+
+These data are a sample: another one of the same size would give another gain, also without any noise of seeds (both
+belong into an interval: Bouthillier et al., "Accounting for Variance in Machine Learning Benchmarks", 2021). Where runs
+have values of parts of the data, it covers both: each run has a value of each part, so the gains are a table of seeds
+by parts, and the variance of their mean is at most that of the seeds' means and that of the parts' means together.
 """
 
 import math
 import re
+import statistics
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
 from tune.experiment.records import RetrainRequest, TrialRecord
 from tune.experiment.trial_result import Mode
 from tune.results.retrain_results import RetrainedVersion, find_latest
-from tune.results.verdict import SeedRun, Verdict, judge_gain
+from tune.results.verdict import CONFIDENCE, Finding, Interval, SeedRun, Verdict, judge_gain
 
 Source = Literal["test", "holdout"]
 WORDS: Mapping[Source, str] = {"test": "test data", "holdout": "the hold-out"}
+SEEDS_ALONE = " (of the seeds' noise alone; that these data are a sample comes to it)"
+ALIKE = 0.5
+"""How far the mean of parts may lie from the value of the whole, relative to that: else they are no parts of a mean."""
 VALIDATION = re.compile(r"(?<![a-z])(validation|valid|val|dev|eval)(?![a-z])", re.IGNORECASE)
 """A word of a metric's name that says validation: `val_loss`, `Accuracy/Val`."""
 CAMEL_CASE = re.compile(r"(?<=[a-z])(Validation|Valid|Val|Dev|Eval)(?![a-z])|^(validation|valid|val|dev|eval)(?=[A-Z])")
@@ -64,18 +73,21 @@ class HeldOutVerdict:
     metric: str
     """Its name there."""
     verdict: Verdict
+    covers_samples: bool
+    """Whether its interval also covers that the data are a sample."""
 
     @property
     def sentence(self) -> str:
         """The verdict as a sentence."""
         where = f"on {WORDS[self.source]} ({self.metric})"
+        seeds_alone = "" if self.covers_samples or self.verdict.interval is None else SEEDS_ALONE
         match self.verdict:
             case Verdict(finding="no seed", seeds=seeds, gain=gain):
                 return f"{where}: no verdict: all {len(seeds)} seeds have the same values, a difference of {gain:+.3g}"
             case Verdict(finding="incomplete", failures=()):
                 return f"{where}: no verdict: not every run has a value there"
             case _:
-                return f"{where}: {self.verdict.sentence}"
+                return f"{where}: {self.verdict.sentence}{seeds_alone}"
 
 
 def judge_held_out(
@@ -87,11 +99,12 @@ def judge_held_out(
     source: Source,
     n_compared: int = 1,
     judge: Callable[..., Verdict] = judge_gain,
+    error_rate: float = 1 - CONFIDENCE,
 ) -> HeldOutVerdict | None:
     """Compare runs by seed, with one value of each; None where no run has one.
 
     ``metric``: the searched one. Its mode is that of its counterpart, too. A record is None where a run never began.
-    ``judge``: is called as ``judge_gain``.
+    ``judge``: is called as ``judge_gain``; ``error_rate``: of its intervals together.
     """
     records = [each for each in (*baseline.values(), *candidate.values()) if each is not None]
     name = find_metric(records, metric, source)
@@ -100,7 +113,76 @@ def judge_held_out(
     theirs, ours = (
         {seed: _as_seed_run(record, name, source) for seed, record in runs.items()} for runs in (baseline, candidate)
     )
-    return HeldOutVerdict(source=source, metric=name, verdict=judge(theirs, ours, mode, n_compared=n_compared))
+    verdict = judge(theirs, ours, mode, n_compared=n_compared)
+    matrix = _list_part_gains(verdict, baseline, candidate, name, source, mode)
+    if matrix and verdict.finding in ("gain", "loss", "noise"):
+        verdict = _widen_interval(verdict, theirs, ours, matrix, mode, error_rate / n_compared)
+    return HeldOutVerdict(source=source, metric=name, verdict=verdict, covers_samples=bool(matrix))
+
+
+def _list_part_gains(
+    verdict: Verdict,
+    baseline: Mapping[int, TrialRecord | None],
+    candidate: Mapping[int, TrialRecord | None],
+    name: str,
+    source: Source,
+    mode: Mode,
+) -> list[list[float]]:
+    """Return the gains by part, in each the seeds; nothing where not all runs have the same parts."""
+    sign = 1 if mode == "max" else -1
+    rows = []
+    for seed in verdict.seeds:
+        theirs, ours = (_list_parts(runs[seed], name, source) for runs in (baseline, candidate))
+        if not theirs or len(theirs) != len(ours):
+            return []
+        rows.append([sign * (mine - other) for mine, other in zip(ours, theirs, strict=True)])
+    is_whole = len({len(row) for row in rows}) == 1 and len(rows[0]) > 1
+    return [list(part) for part in zip(*rows, strict=True)] if is_whole else []
+
+
+def _list_parts(record: TrialRecord | None, name: str, source: Source) -> list[float]:
+    """Return a run's values of the parts; none where they are no parts of its value, as those of a sum."""
+    if record is None:
+        return []
+    parts, whole = record.held_out_parts.get(source, {}).get(name, []), _values_of(record, source).get(name)
+    if not parts or whole is None or not all(map(math.isfinite, parts)):
+        return []
+    return parts if abs(statistics.fmean(parts) - whole) <= ALIKE * abs(whole) else []
+
+
+def _widen_interval(
+    verdict: Verdict,
+    theirs: Mapping[int, SeedRun],
+    ours: Mapping[int, SeedRun],
+    matrix: Sequence[Sequence[float]],
+    mode: Mode,
+    error_rate: float,
+) -> Verdict:
+    """Return the verdict with an interval that covers seeds and samples; ``matrix``: gains by part and seed."""
+    assert verdict.gain is not None
+    sign = 1 if mode == "max" else -1
+    by_seed = [sign * (ours[seed].curve[1] - theirs[seed].curve[1]) for seed in verdict.seeds]
+    found = compute_crossed_interval(verdict.gain, by_seed, [statistics.fmean(row) for row in matrix], error_rate)
+    finding: Finding = "gain" if found.low > 0 else "loss" if found.high < 0 else "noise"
+    return replace(verdict, interval=found, finding=finding)
+
+
+def compute_crossed_interval(
+    mean: float, by_seed: Sequence[float], by_part: Sequence[float], error_rate: float
+) -> Interval:
+    """Return the interval of a mean whose values vary over seeds and over parts of the data, two or more of each.
+
+    The degrees of freedom of the two variances together are Welch and Satterthwaite's.
+    """
+    from scipy.special import stdtrit  # scipy.stats takes a second to import
+
+    squares = [statistics.variance(each) / len(each) for each in (by_seed, by_part)]
+    if not sum(squares):
+        return Interval(mean, mean)
+    freedoms = [len(each) - 1 for each in (by_seed, by_part)]
+    freedom = sum(squares) ** 2 / sum(square**2 / n for square, n in zip(squares, freedoms, strict=True))
+    half = float(stdtrit(freedom, 1 - error_rate / 2)) * math.sqrt(sum(squares))
+    return Interval(mean - half, mean + half)
 
 
 def find_metric(records: Sequence[TrialRecord], metric: str, source: Source) -> str | None:
@@ -154,6 +236,7 @@ def judge_trials_held_out(
     metric: str,
     mode: Mode,
     judge: Callable[..., Verdict] = judge_gain,
+    error_rate: float = 1 - CONFIDENCE,
 ) -> HeldOutJudgement:
     """Return the verdicts on each trial that was trained with fresh seeds, the baseline's own aside."""
     runs: dict[int, dict[int, TrialRecord | None]] = {}
@@ -162,7 +245,9 @@ def judge_trials_held_out(
             found = find_latest(retrained, request)
             runs.setdefault(request.trial, {})[request.seed] = None if found is None else found.record
     baseline = runs.pop(0, {})
-    judge_trial = partial(judge_held_out, metric=metric, mode=mode, n_compared=len(runs), judge=judge)
+    judge_trial = partial(
+        judge_held_out, metric=metric, mode=mode, n_compared=len(runs), judge=judge, error_rate=error_rate
+    )
     verdicts = {}
     for number, each in runs.items():
         judged = (judge_trial(baseline, each, source=source) for source in WORDS)

@@ -354,6 +354,7 @@ class TrialRunner:
             self.record,
             test=found.test,
             holdout=found.holdout,
+            held_out_parts=found.parts,
             holdout_of=fit.split.parts,
             warnings=[*self.record.warnings, *found.warnings],
         )

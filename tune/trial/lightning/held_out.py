@@ -12,21 +12,23 @@ import math
 import statistics
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from tune.experiment.counted_fits import Stage
+from tune.internals.patch import patch_attribute
 from tune.paths import VersionPaths
 from tune.trial.disk_space import find_disk_full_error
 from tune.trial.failure import format_traceback
 from tune.trial.fits import FitLog
-from tune.trial.lightning.holdout import HOOK, HoldoutSplit
+from tune.trial.lightning.holdout import HOOK, HoldoutSplit, split_into_parts
 from tune.trial.lightning.logger import VersionLogger
 from tune.trial.lightning.packages import package_of
 
+WORDS = {"test": "the test", "holdout": "the hold-out"}
 MOST_CHARACTERS = 200
 """Of an error in a warning; the log has all of it."""
 
@@ -37,6 +39,7 @@ class HeldOutValues:
 
     test: dict[str, float] | None = None
     holdout: dict[str, float] | None = None
+    parts: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -50,11 +53,25 @@ class _Fit:
     """The loaders of the part that the search does not see."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Evaluation:
-    """One call of ours."""
+    """A call of ours, of ``Trainer.test`` or ``Trainer.validate``."""
 
-    values: dict[str, float] = field(default_factory=dict)
+    trainer: Any
+    module: Any
+    data: Any
+    """The datamodule that has the loaders; None: the module has them, or they are given."""
+    stage: str
+    hook: str
+    """The name of what returns the loaders."""
+    loaders: Any = None
+    """Those to be taken; None: those that the hook returns."""
+    logs: bool
+    """Whether what is logged goes into the version's event file."""
+
+    def find_loaders(self) -> Any:
+        """Return the loaders."""
+        return self.loaders if self.loaders is not None else getattr(self.data or self.module, self.hook)()
 
 
 class HeldOutCallback:
@@ -79,8 +96,11 @@ class HeldOutCallback:
         self._fits: dict[int, _Fit] = {}
         self._tests: dict[int, dict[str, float]] = {}  # what the program's own tests logged, by the fit before them
         self._kept: dict[int, dict[str, float]] = {}  # what was logged on the hold-outs of fits
+        self._parts: dict[
+            str, dict[int, list[dict[str, float]]]
+        ] = {}  # on parts of the data of each fit, by what it is
         self._warnings: list[str] = []
-        self._ours: _Evaluation | None = None  # the evaluation that runs
+        self._ours: dict[str, float] | None = None  # what the evaluation logged that runs
         self._counts = counts
         self._test_loaders: Any = None
 
@@ -97,7 +117,7 @@ class HeldOutCallback:
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         """Likewise of a program that validates behind its fit."""
         if self._ours is not None:
-            self._ours.values = _read_metrics(trainer)
+            self._ours.update(_read_metrics(trainer))
         elif not trainer.sanity_checking:
             self._keep_loaders()
 
@@ -110,7 +130,7 @@ class HeldOutCallback:
         """Take what a test logged."""
         values = _read_metrics(trainer)
         if self._ours is not None:
-            self._ours.values = values
+            self._ours.update(values)
         elif self._log.current_fit:
             self._tests.setdefault(self._log.current_fit, {}).update(values)
 
@@ -133,18 +153,24 @@ class HeldOutCallback:
             self._warnings.append("the search's metric is one of the test: no test data are left that it has not seen")
             self._tests = {}
         elif not self._tests:
-            self._tests = self._evaluate_fits("the test", fits, self._run_test, others, checkpoint_of)
+            self._tests = self._evaluate_fits("test", fits, self._plan_test, others, checkpoint_of)
         else:
             self._tests = own or dict([self._tests.popitem()])
-        self._kept = self._evaluate_fits("the hold-out", fits, self._validate_kept, others, checkpoint_of)
+        self._kept = self._evaluate_fits("holdout", fits, self._plan_validation, others, checkpoint_of)
 
     @property
     def values(self) -> HeldOutValues:
         """What came of it."""
         kept = {name: value for name, value in _mean_of_fits(self._kept).items() if name in self._metrics}
+        parts = {}
+        for what, fits in self._parts.items():
+            of_parts = [_mean_of_fits(dict(enumerate(each))) for each in zip(*fits.values(), strict=False)]
+            names = [name for name in of_parts[0] if all(name in each for each in of_parts)] if of_parts else []
+            parts[what] = {name: [each[name] for each in of_parts] for name in names}
         return HeldOutValues(
             test=_mean_of_fits(self._tests),
             holdout=kept if self._split.is_active else None,
+            parts=parts,
             warnings=tuple(dict.fromkeys(self._warnings)),
         )
 
@@ -152,57 +178,101 @@ class HeldOutCallback:
         self,
         what: str,
         fits: Mapping[int, _Fit],
-        run: Callable[[_Fit, Path], bool],
+        plan: Callable[[_Fit], _Evaluation | None],
         others: tuple[Any, ...],
         checkpoint_of: Callable[[int], Path],
     ) -> dict[int, dict[str, float]]:
         """Evaluate each fit; return what was logged, by the number of the fit."""
         found = {}
         for number, fit in fits.items():
-            self._ours = _Evaluation()
+            planned = plan(fit)
+            if planned is None:
+                continue
             try:
                 with _without_callbacks(fit.trainer, others):
-                    was_run = run(fit, checkpoint_of(number))
+                    values = self._run(planned, checkpoint=checkpoint_of(number))
+                    parts = self._run_parts(planned)
             except Exception as error:  # the program may raise anything
                 if find_disk_full_error(error, self._files.folder) is not None:
                     raise
-                sys.stderr.write(f"{what} failed:\n{format_traceback(error)}")
-                self._warnings.append(f"{what} failed: {_describe_error(error)}")
+                sys.stderr.write(f"{WORDS[what]} failed:\n{format_traceback(error)}")
+                self._warnings.append(f"{WORDS[what]} failed: {_describe_error(error)}")
                 continue
-            finally:
-                values, self._ours = self._ours.values, None
             if values:
                 found[number] = values
-            elif was_run:
-                self._warnings.append(f"{what} logged nothing")
+                self._parts.setdefault(what, {})[number] = parts
+            else:
+                self._warnings.append(f"{WORDS[what]} logged nothing")
         return found
 
-    def _run_test(self, fit: _Fit, checkpoint: Path) -> bool:
-        """Run the program's test; return whether it has one."""
+    def _plan_test(self, fit: _Fit) -> _Evaluation | None:
+        """Return how the program's test is run; None where it has none."""
         package, data = package_of(type(fit.module)), getattr(fit.trainer, "datamodule", None)
-        has_module = data is not None and _has_hook(data, "test_dataloader", package.LightningDataModule)
-        has_loaders = self._test_loaders is not None or has_module
+        has_data = data is not None and _has_hook(data, "test_dataloader", package.LightningDataModule)
+        has_loaders = self._test_loaders is not None or has_data
         has_loaders = has_loaders or _has_hook(fit.module, "test_dataloader", package.LightningModule)
         if not has_loaders or not _has_hook(fit.module, "test_step", package.LightningModule):
-            return False
-        given = {"datamodule": data} if has_module else {"dataloaders": self._test_loaders}
-        with _replace_loggers(fit.trainer, package, keeps_ours=True):
-            fit.trainer.test(fit.module, **given, **self._checkpoint_arguments(fit.trainer.test, checkpoint))
-        return True
+            return None
+        return _Evaluation(
+            trainer=fit.trainer,
+            module=fit.module,
+            data=data if has_data else None,
+            stage="test",
+            hook="test_dataloader",
+            loaders=None if has_data else self._test_loaders,
+            logs=True,
+        )
 
-    def _validate_kept(self, fit: _Fit, checkpoint: Path) -> bool:
-        """Validate on what the search does not see; return whether there is any."""
+    def _plan_validation(self, fit: _Fit) -> _Evaluation | None:
+        """Return how it is validated on what the search does not see; None where there is nothing."""
         if fit.kept is None:
-            return False
+            return None
         package, data = package_of(type(fit.module)), getattr(fit.trainer, "datamodule", None)
-        has_module = data is not None and _has_hook(data, HOOK, package.LightningDataModule)
-        given = {"datamodule": data} if has_module else {"dataloaders": fit.kept}
-        with self._split.serve_kept(fit.kept), _replace_loggers(fit.trainer, package, keeps_ours=False):
-            fit.trainer.validate(fit.module, **given, **self._checkpoint_arguments(fit.trainer.validate, checkpoint))
-        return True
+        has_data = data is not None and _has_hook(data, HOOK, package.LightningDataModule)
+        return _Evaluation(
+            trainer=fit.trainer,
+            module=fit.module,
+            data=data if has_data else None,
+            stage="validate",
+            hook=HOOK,
+            loaders=fit.kept,
+            logs=False,
+        )
+
+    def _run_parts(self, planned: _Evaluation) -> list[dict[str, float]]:
+        """Evaluate parts of the data one by one, with the weights that the module has now; none where that fails.
+
+        A datamodule has its data by now: it is not set up once more for each part.
+        """
+        try:
+            parts = split_into_parts(planned.find_loaders())
+            return [self._run(replace(planned, loaders=part, logs=False), sets_up=False) for part in parts]
+        except Exception as error:  # the program may raise anything
+            sys.stderr.write(f"parts of the data cannot be evaluated:\n{format_traceback(error)}")
+            return []
+
+    def _run(self, planned: _Evaluation, *, checkpoint: Path | None = None, sets_up: bool = True) -> dict[str, float]:
+        """Run an evaluation; return what was logged. Without a checkpoint the weights are those of the module."""
+        given: dict[str, Any] = {"verbose": False}
+        run = getattr(planned.trainer, planned.stage)
+        if checkpoint is not None:
+            given |= self._checkpoint_arguments(run, checkpoint)
+        given |= {"dataloaders": planned.loaders} if planned.data is None else {"datamodule": planned.data}
+        package = package_of(type(planned.module))
+        found: dict[str, float] = {}
+        self._ours = found
+        try:
+            with (
+                _serve_loaders(planned, sets_up=sets_up),
+                _replace_loggers(planned.trainer, package, logs=planned.logs),
+            ):
+                run(planned.module, **given)
+        finally:
+            self._ours = None
+        return found
 
     def _checkpoint_arguments(self, stage: Callable[..., Any], checkpoint: Path) -> dict[str, Any]:
-        arguments: dict[str, Any] = {"ckpt_path": str(checkpoint), "verbose": False}
+        arguments: dict[str, Any] = {"ckpt_path": str(checkpoint)}
         if "weights_only" in inspect.signature(stage).parameters:  # Lightning 2.6
             arguments["weights_only"] = not self._trusts_checkpoints
         return arguments
@@ -252,14 +322,29 @@ def _without_callbacks(trainer: Any, others: tuple[Any, ...]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _replace_loggers(trainer: Any, package: ModuleType, *, keeps_ours: bool) -> Iterator[None]:
+def _serve_loaders(planned: _Evaluation, *, sets_up: bool) -> Iterator[None]:
+    """Let a datamodule return these loaders meanwhile, and be set up or not."""
+    with contextlib.ExitStack() as patches:
+        if planned.data is not None and planned.loaders is not None:
+            patches.enter_context(patch_attribute(planned.data, planned.hook, lambda: planned.loaders))
+        for name in () if planned.data is None or sets_up else ("prepare_data", "setup", "teardown"):
+            patches.enter_context(patch_attribute(planned.data, name, _do_nothing))
+        yield
+
+
+def _do_nothing(*args: Any, **given: Any) -> None:
+    """Stand in the place of a hook."""
+
+
+@contextlib.contextmanager
+def _replace_loggers(trainer: Any, package: ModuleType, *, logs: bool) -> Iterator[None]:
     """Let a Trainer log nowhere meanwhile, or into the version alone: the program may have closed its trackers' runs.
 
     A module that asks for ``self.logger.experiment`` finds one that takes everything, as in ``fast_dev_run``.
     """
     dummy = importlib.import_module(f"{package.__name__}.loggers.logger").DummyLogger
     before = trainer.loggers
-    trainer.loggers = [each if keeps_ours and isinstance(each, VersionLogger) else dummy() for each in before]
+    trainer.loggers = [each if logs and isinstance(each, VersionLogger) else dummy() for each in before]
     try:
         yield
     finally:

@@ -10,7 +10,7 @@ import copy
 import functools
 import hashlib
 import inspect
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, NoReturn
 
 import numpy as np
@@ -21,6 +21,8 @@ from tune.internals.patch import patch_attribute
 
 SEED = 0
 """Of the permutation whose first samples are kept."""
+N_PARTS = 10
+"""Into which held-out data are split, to see how much a metric depends on the samples."""
 HOOK = "val_dataloader"
 OF_THE_ORDER = frozenset({"self", "dataset", "shuffle", "sampler", "batch_sampler"})
 """Parameters of a DataLoader that are not the attributes of the same name."""
@@ -56,7 +58,6 @@ class HoldoutSplit:
         self._share = share
         self._patches = contextlib.ExitStack()
         self._patched: set[Any] = set()  # classes, and ids of instances, whose hook is wrapped
-        self._serves_kept = False
         self.kept: Any = None
         """The loaders of the kept samples, in the structure of the validation loaders made last; None: there is none.
         """
@@ -86,15 +87,6 @@ class HoldoutSplit:
             if callable(hook):
                 self._wrap_hook(owner if HOOK in vars(owner) else hook.__self__)  # torch.compile wraps the module
 
-    @contextlib.contextmanager
-    def serve_kept(self, kept: Any) -> Iterator[None]:
-        """Let ``val_dataloader`` return these loaders of kept samples meanwhile."""
-        before, self.kept, self._serves_kept = self.kept, kept, True
-        try:
-            yield
-        finally:
-            self.kept, self._serves_kept = before, False
-
     def restore_hooks(self) -> None:
         """Give the program's classes their own hooks again."""
         self._patches.close()
@@ -110,7 +102,7 @@ class HoldoutSplit:
     def _wrap_function(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def replacement(*args: Any, **given: Any) -> Any:
-            return self.kept if self._serves_kept else self._split(function(*args, **given))
+            return self._split(function(*args, **given))
 
         return replacement
 
@@ -161,6 +153,49 @@ class HoldoutSplit:
         )
 
 
+def split_into_parts(loaders: Any) -> list[Any]:
+    """Return loaders of equal parts of the data, each in the given structure; the same parts for the same lengths.
+
+    N_PARTS of them, or of fewer samples as many; none where a loader cannot be made anew over a part of its dataset.
+    """
+    lengths: list[int] = []
+
+    def note_length(loader: Any) -> None:
+        _check_loader(loader, "")
+        lengths.append(len(loader.dataset))
+
+    try:
+        _map_loaders(loaders, note_length)
+    except ProgramError:
+        return []
+    n_parts = min([N_PARTS, *lengths])
+    return [_map_loaders(loaders, functools.partial(_take_part, number, n_parts)) for number in range(n_parts)]
+
+
+def _take_part(number: int, n_parts: int, loader: DataLoader[Any]) -> DataLoader[Any]:
+    length = len(loader.dataset)  # type: ignore[arg-type]
+    part = np.array_split(np.random.RandomState(SEED).permutation(length), n_parts)[number]
+    others = np.setdiff1d(np.arange(length), part)
+    return _rebuild_loader(loader, HeldSubset(loader.dataset, np.sort(part), others), drop_last=False)
+
+
+def _map_loaders(loaders: Any, function: Callable[[Any], Any]) -> Any:
+    """Return what a function makes of each loader, in the same structure."""
+    match loaders:
+        case None:
+            return None
+        case dict():
+            return {key: _map_loaders(each, function) for key, each in loaders.items()}
+        case list() | tuple():
+            return [_map_loaders(each, function) for each in loaders]
+        case _ if hasattr(loaders, "flattened"):  # Lightning's CombinedLoader
+            combined = copy.copy(loaders)
+            combined.flattened = [_map_loaders(each, function) for each in loaders.flattened]
+            return combined
+        case _:
+            return function(loaders)
+
+
 def _check_loader(loader: Any, name: str) -> None:
     """Raise ProgramError where a loader cannot be made anew over a part of its dataset."""
 
@@ -192,8 +227,8 @@ def _is_plain_sampler(sampler: Any, length: int) -> bool:
     return type(sampler) is SequentialSampler
 
 
-def _rebuild_loader(loader: DataLoader[Any], dataset: HeldSubset) -> DataLoader[Any]:
-    """Return a loader of a part of the dataset that is like the given one in all else."""
+def _rebuild_loader(loader: DataLoader[Any], dataset: HeldSubset, **changes: Any) -> DataLoader[Any]:
+    """Return a loader of a part of the dataset that is like the given one in all else but the changes."""
     given = {}
     for name, parameter in inspect.signature(DataLoader).parameters.items():
         if name not in OF_THE_ORDER and hasattr(loader, name):
@@ -204,4 +239,4 @@ def _rebuild_loader(loader: DataLoader[Any], dataset: HeldSubset) -> DataLoader[
         given["sampler"] = RandomSampler(dataset, generator=loader.sampler.generator)
     if loader.batch_size is None:
         given["batch_size"] = None
-    return DataLoader(dataset, **given)
+    return DataLoader(dataset, **{**given, **changes})
