@@ -36,14 +36,22 @@ OPTIONS = {
     }
     | {"--trials", "--time-budget", "--seed", "--sampler", "--scheduler", "--concurrency"}
     | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures", "--give-up-after", "--hang-after"}
-    | {"--keep-checkpoints", "--checkpoints", "--workers-per-trial", "--fits", "--holdout"},
+    | {"--keep-checkpoints", "--checkpoints", "--workers-per-trial", "--fits", "--holdout", "--confirm"},
     "constants": HELP | {"--all", "--refused", "--json"},
     "promote": HELP
     | {"-o", "--output", "--force", "--script", "--system", "--args", "--metric", "--mode"}
     | {"--trainer.ARGUMENT"},
     "resume": HELP
     | {"--space", "-q", "--quiet", "-g", "--gpu", "--address", "--storage", "--no-report", "--profile"}
-    | {"--trust-checkpoints", "--trials", "--time-budget", "--concurrency", "--keep-checkpoints", "--checkpoints"}
+    | {
+        "--trust-checkpoints",
+        "--trials",
+        "--time-budget",
+        "--concurrency",
+        "--keep-checkpoints",
+        "--checkpoints",
+        "--confirm",
+    }
     | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures", "--give-up-after", "--hang-after"},
     "results": HELP | {"--sort", "--json", "--csv", "--storage"},
     "report": HELP | {"-o", "--output", "--storage"},

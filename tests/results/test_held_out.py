@@ -1,7 +1,6 @@
 """The verdict on data that the search never saw, and which metric of a test is compared."""
 
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ from tune.experiment.records import Failure, RetrainRequest, TrialRecord
 from tune.paths import VersionPaths
 from tune.results.held_out import compute_crossed_interval, find_test_metric, judge_held_out, judge_trials_held_out
 from tune.results.retrain_results import RetrainedVersion
-from tune.results.verdict import Interval, compute_interval, judge_gain
+from tune.results.verdict import Interval, compute_interval
 
 COUNTERPARTS = [
     ("Accuracy/Val", ["Loss/Test", "Accuracy/Test"], "Accuracy/Test"),
@@ -174,16 +173,16 @@ def test_several_trials_share_the_confidence():
     assert third.verdict.interval.high == pytest.approx(expected.high)
 
 
-def test_the_way_of_judging_can_be_given():
-    seen = []
+def test_a_lower_error_rate_makes_the_interval_wider():
+    versions, requests = retrained({0: [0.5, 0.61], 3: [0.7, 0.8]})
 
-    def judge_as_told(*args, **given):
-        seen.append(given)
-        return judge_gain(*args, **given)
+    widths = []
+    for error_rate in (0.05, 0.01):
+        judgement = judge_trials_held_out(versions, requests, "acc/val", "max", error_rate=error_rate)
+        interval = judgement.verdicts[3][0].verdict.interval
+        widths.append(interval.high - interval.low)
 
-    judge_trials_held_out(*retrained({0: [0.5, 0.6], 3: [0.7, 0.8]}), "acc/val", "max", partial(judge_as_told))
-
-    assert seen == [{"n_compared": 1}]
+    assert widths[0] < widths[1]
 
 
 def test_names_without_a_counterpart_and_warnings_are_told():

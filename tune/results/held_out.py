@@ -13,7 +13,7 @@ import math
 import re
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
@@ -21,7 +21,7 @@ from typing import Literal
 from tune.experiment.records import RetrainRequest, TrialRecord
 from tune.experiment.trial_result import Mode
 from tune.results.retrain_results import RetrainedVersion, find_latest
-from tune.results.verdict import CONFIDENCE, Finding, Interval, SeedRun, Verdict, judge_gain
+from tune.results.verdict import ERROR_RATE, Finding, Interval, SeedRun, Verdict, judge_gain
 
 Source = Literal["test", "holdout"]
 WORDS: Mapping[Source, str] = {"test": "test data", "holdout": "the hold-out"}
@@ -98,13 +98,12 @@ def judge_held_out(
     mode: Mode,
     source: Source,
     n_compared: int = 1,
-    judge: Callable[..., Verdict] = judge_gain,
-    error_rate: float = 1 - CONFIDENCE,
+    error_rate: float = ERROR_RATE,
 ) -> HeldOutVerdict | None:
     """Compare runs by seed, with one value of each; None where no run has one.
 
     ``metric``: the searched one. Its mode is that of its counterpart, too. A record is None where a run never began.
-    ``judge``: is called as ``judge_gain``; ``error_rate``: of its intervals together.
+    ``error_rate``: of its intervals together.
     """
     records = [each for each in (*baseline.values(), *candidate.values()) if each is not None]
     name = find_metric(records, metric, source)
@@ -113,7 +112,7 @@ def judge_held_out(
     theirs, ours = (
         {seed: _as_seed_run(record, name, source) for seed, record in runs.items()} for runs in (baseline, candidate)
     )
-    verdict = judge(theirs, ours, mode, n_compared=n_compared)
+    verdict = judge_gain(theirs, ours, mode, n_compared=n_compared, error_rate=error_rate)
     matrix = _list_part_gains(verdict, baseline, candidate, name, source, mode)
     if matrix and verdict.finding in ("gain", "loss", "noise"):
         verdict = _widen_interval(verdict, theirs, ours, matrix, mode, error_rate / n_compared)
@@ -235,8 +234,7 @@ def judge_trials_held_out(
     requests: Sequence[RetrainRequest],
     metric: str,
     mode: Mode,
-    judge: Callable[..., Verdict] = judge_gain,
-    error_rate: float = 1 - CONFIDENCE,
+    error_rate: float = ERROR_RATE,
 ) -> HeldOutJudgement:
     """Return the verdicts on each trial that was trained with fresh seeds, the baseline's own aside."""
     runs: dict[int, dict[int, TrialRecord | None]] = {}
@@ -245,9 +243,7 @@ def judge_trials_held_out(
             found = find_latest(retrained, request)
             runs.setdefault(request.trial, {})[request.seed] = None if found is None else found.record
     baseline = runs.pop(0, {})
-    judge_trial = partial(
-        judge_held_out, metric=metric, mode=mode, n_compared=len(runs), judge=judge, error_rate=error_rate
-    )
+    judge_trial = partial(judge_held_out, metric=metric, mode=mode, n_compared=len(runs), error_rate=error_rate)
     verdicts = {}
     for number, each in runs.items():
         judged = (judge_trial(baseline, each, source=source) for source in WORDS)

@@ -53,6 +53,7 @@ class ConfirmationPlan:
         ``on_run_end`` hears of each run that came to its end. Raises what ``run_retraining`` does.
         """
         planned = self.retraining
+        planned = replace(planned, runs=tuple(self._evaluate_verdict_runs(planned)))
         begun = {(each.request.trial, each.request.seed) for each in planned.runs}
 
         def go_on(run: RetrainRun) -> list[RetrainRun]:
@@ -64,13 +65,18 @@ class ConfirmationPlan:
                 self.lost.add((run.request.trial, run.request.seed))
             more = [each for each in self._judge(retrained).needed if each not in begun]
             begun.update(more)
-            return list(divide_runs(planned, _with_requests(planned.experiment, more)).runs)
+            return self._evaluate_verdict_runs(divide_runs(planned, _with_requests(planned.experiment, more)))
 
         if planned.runs:
             run_retraining(planned.build_retraining(go_on, listeners))
         confirmation = self._judge(read_retrained(planned.experiment.paths))
         record = note_choice(planned.experiment.paths, confirmation.record, confirmation.chosen)
         return replace(confirmation, record=record)
+
+    def _evaluate_verdict_runs(self, planned: RetrainPlan) -> list[RetrainRun]:
+        """Return the runs; those of the race do not look at data that the search never saw."""
+        seeds = self.confirmation.record.seeds
+        return [replace(each, evaluates=each.request.seed in seeds) for each in planned.runs]
 
     def _judge(self, retrained: Sequence[RetrainedVersion]) -> Confirmation:
         return judge_confirmation(self.retraining.experiment, self.confirmation.record, retrained, self.lost)

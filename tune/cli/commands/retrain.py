@@ -178,7 +178,9 @@ def _show_verdicts(
     screen.print_line()
     names = {trial.number: trial.version for trial in trials}
     baseline = next(iter(found.values())).baseline
-    held_out = judge_trials_held_out(retrained, planned.requests, planned.space.metric, planned.space.mode)
+    held_out = judge_trials_held_out(
+        retrained, planned.requests, planned.space.metric, planned.space.mode, error_rate=record.error_rate
+    )
     rows = [("the hardcoded values", *format_statistics(baseline), *list_means(held_out, None))]
     rows += [
         (names[number], *format_statistics(each.candidate), *list_means(held_out, number))

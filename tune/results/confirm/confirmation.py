@@ -14,6 +14,7 @@ from tune.experiment.trial_result import BASELINE, TrialResult, pareto_front, ra
 from tune.experiment.verdicts import VerdictRecord, count_ended, find_confirmation, next_verdict_number, read_verdicts
 from tune.results.confirm.error_rate import count_needed_seeds, error_rate_of_verdict
 from tune.results.confirm.race import RaceStanding, run_race
+from tune.results.held_out import HeldOutJudgement, HeldOutVerdict, judge_trials_held_out
 from tune.results.retrain_results import RetrainedVersion, find_latest, read_retrained, seed_of
 from tune.results.verdict import SeedRun, Verdict, judge_gain
 from tune.space.settings import MAX_SEED, Confirm
@@ -36,6 +37,8 @@ class Confirmation:
     """The runs that can begin now, as trial and seed, the most urgent first; none: all is known."""
     verdict: Verdict | None
     """Of the winner; None while its runs are not all there."""
+    held_out: HeldOutJudgement | None
+    """Of the winner, on data that the search never saw; None without a verdict."""
 
     @property
     def winner(self) -> int | None:
@@ -122,7 +125,25 @@ def confirmation_as_json(experiment: StoredExperiment) -> dict[str, Any] | None:
         "finding": None if verdict is None else verdict.finding,
         "gain": None if verdict is None else verdict.gain,
         "interval": None if verdict is None or verdict.interval is None else list(astuple(verdict.interval)),
+        "held_out": [_held_out_as_json(each) for each in _list_held_out(confirmation)],
         "lines": describe_confirmation(experiment, confirmation),
+    }
+
+
+def _list_held_out(confirmation: Confirmation) -> tuple[HeldOutVerdict, ...]:
+    if confirmation.held_out is None or confirmation.winner is None:
+        return ()
+    return confirmation.held_out.verdicts.get(confirmation.winner, ())
+
+
+def _held_out_as_json(each: HeldOutVerdict) -> dict[str, Any]:
+    interval = each.verdict.interval
+    return {
+        "source": each.source,
+        "metric": each.metric,
+        "finding": each.verdict.finding,
+        "gain": each.verdict.gain,
+        "interval": None if interval is None else list(astuple(interval)),
     }
 
 
@@ -185,8 +206,12 @@ def judge_confirmation(
     open_runs = [(trial, seed) for seed in seeds for trial in judged if seed not in runs[trial]]
     if not race.left:  # all failed: there is nobody to judge
         open_runs = []
-    verdict = None
+    verdict = held_out = None
     if race.winner is not None and not open_runs:
+        judged_requests = [replace(request, trial=trial, seed=seed) for trial in judged for seed in seeds]
+        held_out = judge_trials_held_out(
+            retrained, judged_requests, experiment.space.metric, mode, error_rate=record.error_rate
+        )
         verdict = judge_gain(
             {seed: runs[BASELINE][seed] for seed in seeds},
             {seed: runs[race.winner][seed] for seed in seeds},
@@ -194,7 +219,13 @@ def judge_confirmation(
             error_rate=record.error_rate,
         )
     return Confirmation(
-        record=record, race=race, runs=runs, scores=scores, needed=(*race.needed, *open_runs), verdict=verdict
+        record=record,
+        race=race,
+        runs=runs,
+        scores=scores,
+        needed=(*race.needed, *open_runs),
+        verdict=verdict,
+        held_out=held_out,
     )
 
 
@@ -231,7 +262,12 @@ def describe_confirmation(experiment: StoredExperiment, confirmation: Confirmati
         lines.append(f"the best trial on fresh seeds is {names[winner].version}, and not the search's")
     else:
         lines.append(f"the best trial on fresh seeds is the search's: {names[winner].version}")
-    return lines
+    return [*lines, *describe_held_out(confirmation)]
+
+
+def describe_held_out(confirmation: Confirmation) -> list[str]:
+    """Return what data say that the search never saw, a line each."""
+    return [each.sentence for each in _list_held_out(confirmation)]
 
 
 def _find_best(experiment: StoredExperiment) -> int | None:
