@@ -18,13 +18,16 @@ trials: {trials}
 """
 
 
-def write_experiment(storage, name, curves, *, metric="Score/Val", mode="max", trials=None):
-    """Write an experiment with a trial a curve; None: it failed; the last is left open where ``trials`` are more."""
+def write_experiment(storage, name, curves, *, metric="Score/Val", mode="max", trials=None, grid=None):
+    """Write an experiment with a trial a curve; None: it failed. ``grid``: the values of a grid search."""
     program = storage.parent / "p.py"
     program.write_text("LR = 0.5\n")
     (storage.parent / "pyproject.toml").touch()
     file = storage.parent / "s.yaml"
-    file.write_text(SPACE.format(program=program, metric=metric, mode=mode, trials=trials or len(curves)))
+    text = SPACE.format(program=program, metric=metric, mode=mode, trials=trials or len(curves))
+    if grid is not None:
+        text = text.replace("{uniform: [0.0, 1.0]}", f"{{choice: {grid}}}") + "sampler: grid\n"
+    file.write_text(text)
     space, found = read_space(file), find_program(program)
     paths = ExperimentPaths(storage / name)
     paths.folder.mkdir(parents=True)
@@ -53,5 +56,7 @@ def write_experiment(storage, name, curves, *, metric="Score/Val", mode="max", t
         for epoch, value in reached:
             ledger.write_epoch(number, epoch, value)
         _ = ledger.complete_trial(number) if curve else ledger.fail_trial(number, "ValueError: no")
+    if ledger.is_exhausted:
+        ledger.mark_no_more_trials()
     ledger.suspend_trials()
     return paths

@@ -54,6 +54,14 @@ def test_a_list_has_a_line_for_each_the_last_written_first(run, storage):
     ]
 
 
+def test_a_grid_is_finished_when_each_of_its_points_was_asked_for(run, storage):
+    write_experiment(storage, "ended", [[0.1], [0.2], [0.3]], trials=9, grid=[0.5, 0.6, 0.7])
+    write_experiment(storage, "cut", [[0.1], [0.2]], trials=9, grid=[0.5, 0.6, 0.7])  # by its time budget
+    _, out, _ = run("list", "--json")
+
+    assert {each["name"]: each["state"] for each in json.loads(out)} == {"ended": "finished", "cut": "interrupted"}
+
+
 LISTED = {
     100: """\
 experiment        state         trials             best      hardcoded   metric      written

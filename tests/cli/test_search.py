@@ -175,6 +175,16 @@ def test_a_search_that_its_time_budget_ends_has_status_0_and_says_how_to_go_on(r
     assert 0 < listed["n_trials"] < 2000
 
 
+def test_a_search_of_a_grid_is_listed_as_finished_though_it_was_to_have_more_trials(run, project):
+    edit(project / "s.yaml", "  LR: {loguniform: [1e-4, 1e-1]}\n", "")
+    status, out, err = run("--space", "s.yaml", "--trials", "9", "--sampler", "grid", "--trainer.max_epochs", "1")
+
+    assert (status, err) == (0, "")
+    assert "to go on" not in out
+    (listed,) = json.loads(run("list", "--json")[1])
+    assert (listed["state"], listed["n_trials"], listed["n_wanted"]) == ("finished", 2, 9)
+
+
 @pytest.mark.slow
 def test_a_search_in_which_every_trial_fails_says_where_to_look(run, project, storage):
     edit(

@@ -20,6 +20,7 @@ from tune.experiment.trial_result import (
     DEVICE_FAULTS,
     LEFT_OUT,
     MUTATIONS,
+    SEALED,
     TrialResult,
     check_format,
     create_trial_result,
@@ -180,6 +181,8 @@ class StoredExperiment:
     """Every trial of the ledger that the space, if it was edited, leaves in; in the order of their numbers."""
     folder: Path
     """The working directory of its trials; the current one where that is gone."""
+    is_sealed: bool = False
+    """Whether no further trial was to come: there were as many as asked for, or every point of the grid."""
     commands: tuple[str, ...] = ()
     """What was typed to start it, and then to go on with it; none where nothing was."""
     changed: tuple[str, ...] = ()
@@ -226,6 +229,7 @@ def open_experiment(name: str, storage: Path) -> StoredExperiment:
         snapshot=open_snapshot(paths.source),
         trials=tuple(create_trial_result(trial, space.mode) for trial in trials),
         folder=began_in if began_in.is_absolute() and began_in.is_dir() else Path.cwd(),
+        is_sealed=len(trials) >= space.settings.trials or study.user_attrs.get(SEALED) == len(trials),
         commands=_read_commands(study.user_attrs.get("commands")),
         changed=changed,
         doubts=tuple(find_doubts(paths, trials, space.mode, changed)),

@@ -57,6 +57,9 @@ FORMAT = 1
 
 LEFT_OUT = "left_out"
 """The attribute of a trial that an edited space left out: why, and how it had ended. No other trial has it."""
+SEALED = "sealed"
+"""The study's attribute that says after how many trials no further one was to come."""
+
 SETTINGS = "settings"
 """The study's attribute that holds the settings as the search began, or last went on; old ones have none."""
 N_FITS = "n_fits"

@@ -106,9 +106,8 @@ def _modified_time(paths: ExperimentPaths) -> float:
 
 def _experiment_state(experiment: StoredExperiment, n_ended: int) -> State:
     """Tell whether something is left to do; a grid may be through before its number of trials is."""
-    open_ones = n_ended < len(experiment.trials)
-    short_of = n_ended < experiment.space.settings.trials and experiment.space.settings.sampler != "grid"
-    return "interrupted" if open_ones or short_of else "finished"
+    is_finished = n_ended == len(experiment.trials) and experiment.is_sealed
+    return "finished" if is_finished else "interrupted"
 
 
 def _file_sizes(folder: Path) -> Iterator[int]:

@@ -186,6 +186,8 @@ def _build_result(search: Search, controller: "SearchController", ledger: "Searc
     never_ran = baseline is None and not any(each.state == "complete" for each in ledger.trial_results[:1])
     if controller.preflight_failed or (never_ran and not controller.is_end_requested and controller.full is None):
         raise _preflight_error(baseline, search, controller.baseline_death)
+    if ledger.is_exhausted:
+        ledger.mark_no_more_trials()  # the search may have ended with the last point, before another was asked for
     if controller.has_finished and not controller.is_interrupted:
         controller.delete_donor_checkpoints()
     return SearchResult(

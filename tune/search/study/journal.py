@@ -22,15 +22,12 @@ from optuna.storages.journal._storage import JournalOperation as Op
 from optuna.trial import TrialState
 
 from tune.experiment.contradictions import count_whole_records
-from tune.experiment.trial_result import FORMAT, SETTINGS, check_format
+from tune.experiment.trial_result import FORMAT, SEALED, SETTINGS, check_format
 from tune.internals.optuna_internals import BatchedJournalStorage, JournalBackend
 from tune.paths import ExperimentPaths
 from tune.search.samplers.trial_window import DIRECTIONS
 from tune.space.space import Space, note_space
 from tune.trial.disk_space import translate_folder_errors
-
-SEALED = "sealed"
-"""The study's attribute that says after how many trials no further one was to come."""
 
 START = "start"
 """The one of what a trial takes beside its epochs, in epochs."""

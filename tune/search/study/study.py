@@ -15,6 +15,7 @@ from tune.experiment.trial_result import (
     LEFT_OUT,
     MUTATIONS,
     N_FITS,
+    SEALED,
     SETTINGS,
     TrialResult,
     create_trial_result,
@@ -30,7 +31,6 @@ from tune.search.samplers.searcher import Searcher, SuggestedConfig
 from tune.search.study.journal import (
     KNOWLEDGE,
     REPEAT,
-    SEALED,
     START,
     TRAINED_OTHERWISE,
     Event,
@@ -146,8 +146,9 @@ class SearchStudy:
         return self._add_trial(self._searcher.suggest_config())
 
     def mark_no_more_trials(self) -> None:
-        """Write down that no further trial is to come: a scheduler may decide by it."""
-        self._study.set_user_attr(SEALED, self.n_trials)
+        """Write down that no further trial is to come: a scheduler may decide by it, and `list` calls a grid finished."""
+        if self._study.user_attrs.get(SEALED) != self.n_trials:
+            self._study.set_user_attr(SEALED, self.n_trials)
 
     def set_waiting(self, number: int) -> None:
         """Let an open trial wait."""
