@@ -7,7 +7,9 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from tune.experiment.lock import is_locked
 from tune.experiment.open import StoredExperiment
+from tune.experiment.preflight_failure import describe_preflight_failure, find_preflight_failure
 from tune.experiment.trial_result import TrialResult
 from tune.results.confirm.confirmation import confirmation_as_json
 from tune.results.failures import FailureGroup, group_failures
@@ -35,6 +37,11 @@ def as_object(experiment: StoredExperiment, trials: Sequence[TrialResult]) -> di
         "trials": [_trial_object(experiment, trial) for trial in trials],
         "failures": [_failure_object(group) for group in failures],
         "hints": [{"kind": HINT_KINDS[type(hint)], "sentence": hint.sentence} for hint in find_hints_of(experiment)],
+        "preflight_failure": None if is_locked(experiment.paths) else _preflight_object(experiment),
+        "hints": [
+            {"kind": HINT_KINDS[type(hint)], "sentence": hint.sentence}
+            for hint in find_hints(experiment.trials, space, experiment.paths.cli_argument)
+        ],
     }
 
 
@@ -86,6 +93,19 @@ def _failure_object(group: FailureGroup) -> dict[str, Any]:
         "region": None
         if region is None
         else {"constant": region.constant, "relation": region.relation, "bound": _replace_non_finite(region.bound)},
+    }
+
+
+def _preflight_object(experiment: StoredExperiment) -> dict[str, Any] | None:
+    failure = find_preflight_failure(experiment.paths, experiment.trials)
+    if failure is None:
+        return None
+    return {
+        "sentence": describe_preflight_failure(failure),
+        "kind": failure.kind,
+        "message": failure.message,
+        "place": failure.place,
+        "code": failure.code,
     }
 
 

@@ -146,7 +146,7 @@ class SearchStudy:
         return self._add_trial(self._searcher.suggest_config())
 
     def mark_no_more_trials(self) -> None:
-        """Write down that no further trial is to come: a scheduler may decide by it, and `list` calls a grid finished."""
+        """Write down that no further trial is to come: a scheduler may decide by it, and a grid is finished then."""
         if self._study.user_attrs.get(SEALED) != self.n_trials:
             self._study.set_user_attr(SEALED, self.n_trials)
 
