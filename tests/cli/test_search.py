@@ -8,6 +8,8 @@ import sys
 import pytest
 
 from tune.cli import main
+from tune.paths import ExperimentPaths
+from tune.space.space_file import read_space, write_space
 
 N_CORES = len(os.sched_getaffinity(0))
 THERE = f"{N_CORES} CPU core{'s' if N_CORES != 1 else ''}, no GPU"
@@ -151,6 +153,14 @@ def test_a_search_whose_preflight_failed_is_told_and_gives_its_name_to_the_next_
     assert re.search(r"^s +pre-flight failed +0 of 2 ", listed, re.MULTILINE)
     assert listed.endswith(f"s: {failed}\n  {mend}\n")
     assert f"\n{failed}\n{mend}\n" in shown
+    (told,) = json.loads(run("results", "s", "--json")[1])["experiments"]
+    assert told["preflight_failure"] == {
+        "sentence": failed,
+        "kind": "OSError",
+        "message": "no disk",
+        "place": "scripted.py:21",
+        "code": "raise OSError('no disk')",
+    }
 
     edit(project / "scripted.py", "        raise OSError('no disk')\n", "")
     status, out, err = run("--space", "s.yaml")
@@ -162,6 +172,20 @@ def test_a_search_whose_preflight_failed_is_told_and_gives_its_name_to_the_next_
     assert "pre-flight" not in listed
     assert run("--space", "s.yaml")[0] == 0
     assert sorted(path.name for path in storage.iterdir()) == ["s", "s-2"]
+
+
+def test_a_search_that_never_began_is_begun_by_resume_and_one_line_says_so(run, project, storage):
+    begun = ExperimentPaths(storage / "s")
+    begun.folder.mkdir(parents=True)
+    begun.lock.touch()
+    write_space(read_space(project / "s.yaml"), begun.space)
+    status, out, err = run("resume", "s")
+
+    assert (status, err) == (0, "")
+    assert out.count("s never began: it begins now\n") == 1
+    assert "removed" not in out
+    assert [path.name for path in storage.iterdir()] == ["s"]
+    assert "\n2 trials: 2 complete\n" in out
 
 
 @pytest.mark.slow

@@ -283,6 +283,18 @@ def test_one_signal_in_the_preflight_ends_it_at_once(folder, number):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the processes of Ray are found by /proc")
+def test_ctrl_c_while_ray_starts_ends_a_fast_dev_run_and_says_that_nothing_was_trained(folder):
+    driver = Driver(folder, "--space", "s.yaml", "--fast-dev-run")
+    wait_for(lambda: any(named(each) == "gcs_server" for each in driver.family()))
+    driver.process.send_signal(signal.SIGINT)
+
+    assert driver.process.wait(timeout=30) == 130
+    assert driver.told.endswith("\nstopped at once; nothing was trained\n")
+    assert not list((folder / "storage").iterdir())
+
+
+@pytest.mark.slow
 def test_a_running_search_is_refused_to_resume(folder):
     driver = Driver(folder, "--space", "s.yaml")
     wait_for(lambda: "000,baseline" in driver.told)

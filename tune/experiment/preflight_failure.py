@@ -16,6 +16,9 @@ from tune.storage_url import url_of
 EVENTS = "events.out.tfevents."
 """How TensorBoard's files begin."""
 
+NEVER_BEGAN = "it was ended before its first trial"
+"""Why nothing of a search trained whose pre-flight did not run."""
+
 MEND = "Mend the program and search again. `resume` runs the copy of the program that failed."
 """What to do about a pre-flight that failed."""
 
@@ -67,7 +70,7 @@ def _explain_untrained(paths: ExperimentPaths) -> str | None:
     """Return why nothing trained; None where something may have, and where the folder holds files of somebody else."""
     try:
         if has_no_trial(paths):
-            return "it was ended before its first trial"
+            return NEVER_BEGAN
         if not paths.journal.is_file() or not all(map(_is_ours, paths.folder.iterdir())):
             return None
         if any(map(_may_have_trained, paths.folder.iterdir())):  # before the ledger: Optuna takes long to import

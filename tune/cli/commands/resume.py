@@ -85,7 +85,6 @@ def run(given: argparse.Namespace) -> int:
 
 def _begin_search(given: argparse.Namespace, paths: ExperimentPaths) -> int:
     """Begin a search that was ended before its first trial, with the space that it was to search."""
-    Screen(quiet=given.quiet).print_line(f"{paths.name} never began: it begins now", style="yellow")
     with tempfile.TemporaryDirectory() as folder:
         space = Path(shutil.copy(paths.space if given.space is None else find_space(given.space), folder))
         words = ["--space", str(space), "--name", paths.name, "--storage", str(paths.folder.parent)]

@@ -35,7 +35,7 @@ from tune.errors import (
     UserError,
 )
 from tune.experiment.lock import lock_experiment
-from tune.experiment.preflight_failure import remove_untrained_search
+from tune.experiment.preflight_failure import NEVER_BEGAN, remove_untrained_search
 from tune.invocation import this_command, typed_command
 from tune.paths import ExperimentPaths, claim_experiment, display_path, shell_word
 from tune.promotion.program_checks import DataLoaderWorkers, core_shortage_warnings, most_workers, program_warnings
@@ -182,7 +182,8 @@ def _claim_folder(plan: SearchPlan, screen: Screen) -> ExperimentPaths:
 
     def remove_untrained(there: ExperimentPaths) -> None:
         if (why := remove_untrained_search(there)) is not None:
-            screen.print_line(f"the earlier {there.name} trained nothing, and was removed: {why}", style="yellow")
+            removed = f"the earlier {there.name} trained nothing, and was removed: {why}"
+            screen.print_line(f"{there.name} never began: it begins now" if why == NEVER_BEGAN else removed, "yellow")
             screen.print_line()
 
     return claim_experiment(
@@ -253,6 +254,8 @@ def _search_space(
             erase_experiment(paths.folder)
         if finished.fault is not None:
             raise type(finished.fault)(finished.fault.where, finished.fault.what, KEPT_NOTHING)
+        if finished.baseline is None and finished.interrupted_by_user:
+            return show_stopped(screen, paths)
         logged = finished.baseline.logged if finished.baseline is not None else []
         screen.print_result("the baseline trains and validates; it logs " + ", ".join(logged), style="green")
         return EXIT_INTERRUPTED if finished.interrupted_by_user else 0
@@ -273,6 +276,8 @@ def show_stopped(screen: Screen, paths: ExperimentPaths) -> int:
         command = _resume_command(paths)
         screen.print_result("stopped at once; trials that ran go on from their last checkpoint", style="yellow")
         screen.print_result(f"to go on: {command}", style="bold")
+    else:
+        screen.print_result("stopped at once; nothing was trained", style="yellow")
     return EXIT_INTERRUPTED
 
 
