@@ -1,7 +1,6 @@
 """The Python API: run a search, or open one that was run, from a notebook or a program."""
 
 import contextlib
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -126,19 +125,25 @@ def search(
     from tune.experiment.lock import lock_experiment
     from tune.experiment.preflight_failure import remove_untrained_search
     from tune.search.prepare import prepare_search
+    from tune.storage.download import list_remote_experiments
+    from tune.storage.sync import erase_experiment
 
     read = _space_from_keys(keys) if space is None else _apply_keys(read_space(find_space(str(space))), keys)
     with open_backend(address, None if gpus is None else tuple(gpus), lambda line: None) as where:
         plan = prepare_search(read, where, _storage_folder(storage), name)
         paths = claim_experiment(
-            plan.storage, plan.name or plan.space.name, numbered=plan.name is None, on_exists=remove_untrained_search
+            plan.storage,
+            plan.name or plan.space.name,
+            numbered=plan.name is None,
+            taken=list_remote_experiments(plan.storage),
+            on_exists=remove_untrained_search,
         )
         callback = _TrialCallback(on_trial)
         with lock_experiment(paths):
             try:
                 finished = _run_silently(plan, paths, callback)
             except (UserError, StartError):
-                shutil.rmtree(paths.folder)
+                erase_experiment(paths.folder)
                 raise
             if finished.fault is None and callback.error is None and plan.space.settings.confirm is not None:
                 _confirm_silently(plan, paths, plan.space.settings.confirm)

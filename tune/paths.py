@@ -269,22 +269,21 @@ def claim_experiment(
     *,
     numbered: bool,
     taken: Container[str] = (),
-    on_exists: Callable[[ExperimentPaths], object] = lambda paths: None,
+    on_exists: Callable[[ExperimentPaths], str | None] = lambda paths: None,
 ) -> ExperimentPaths:
     """Make a new experiment's folder, and never take one that exists: ``lr_bs``, ``lr_bs-2``, ``lr_bs-3``...
 
     Names that are ``taken`` at the storage's URL count too. What no file system takes everywhere becomes ``_``.
-    ``on_exists`` is called with an experiment that has the name, and may remove it.
+    ``on_exists`` is called with an experiment that has the name, may remove it, and returns why; None: it stays.
     Raises ExperimentError when the name is taken and ``numbered`` is False, or when the folder cannot be made.
     """
     name = ILLEGAL.sub("_", name).lstrip(".") or "search"
     for number in itertools.count(1):
         folder = storage / (name if number == 1 else f"{name}-{number}")
         try:
-            if folder.name in taken:
+            is_there = folder.name in taken or folder.exists()
+            if is_there and on_exists(ExperimentPaths(folder)) is None:
                 raise FileExistsError
-            if folder.exists():
-                on_exists(ExperimentPaths(folder))
             folder.mkdir(parents=True)
         except FileExistsError as error:
             if not numbered:

@@ -34,12 +34,12 @@ def test_a_search_whose_preflight_failed_is_removed_and_its_name_is_claimed(tmp_
     paths = write_failed(tmp_path, Trial(state="WAITING", values={"LR": 0.02}))
     (paths.folder / "driver.log").touch()
     reasons = []
-    claimed = claim_experiment(
-        paths.folder.parent,
-        "exp",
-        numbered=True,
-        on_exists=lambda there: reasons.append(remove_untrained_search(there)),
-    )
+
+    def remove(there):
+        reasons.append(remove_untrained_search(there))
+        return reasons[-1]
+
+    claimed = claim_experiment(paths.folder.parent, "exp", numbered=True, on_exists=remove)
     assert claimed == paths
     assert list(paths.folder.parent.iterdir()) == [paths.folder]
     assert list(paths.folder.iterdir()) == []

@@ -64,16 +64,16 @@ def dashboard_of(paths: ExperimentPaths) -> str | None:
 
 def has_never_begun(paths: ExperimentPaths) -> bool:
     """Tell whether a search was ended before its ledger was there: its folder holds what was to run, and no trial."""
-    return has_no_trial(paths) and _is_free(paths)
+    is_copy = url_of(paths.folder) is not None  # what lies at the URL may be more
+    return not is_copy and has_no_trial(paths) and _is_free(paths)
 
 
 def has_no_trial(paths: ExperimentPaths) -> bool:
     """Tell whether a folder holds what a search was to run, and no trial; a search may begin there now."""
-    if url_of(paths.folder) is not None:  # what lies at the URL may be more than this copy of it
-        return False
     begun = paths.journal.exists() and paths.journal.stat().st_size > 0
     trained = any(paths.folder.glob("*/trial.json")) or any(paths.retrain_folder.glob("*/trial.json"))
-    there = paths.lock.is_file() and paths.space.is_file() and not begun and not trained
+    is_search = paths.lock.is_file() or url_of(paths.folder) is not None  # locks are not carried to a URL
+    there = is_search and paths.space.is_file() and not begun and not trained
     return there and all(is_written_by_search(path, paths) for path in paths.folder.iterdir())
 
 

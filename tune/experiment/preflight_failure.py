@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tune.errors import PromotuneError
-from tune.experiment.lock import has_no_trial, is_written_by_search, lock_on_this_machine
+from tune.experiment.lock import has_no_trial, is_written_by_search, lock_experiment
 from tune.experiment.open import open_experiment
 from tune.experiment.records import Failure, read_record
 from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths, VersionPaths
+from tune.storage.download import download_experiment, download_version
+from tune.storage.remote import RemoteFolder
+from tune.storage.sync import delete_at_url
 from tune.storage_url import url_of
 
 EVENTS = "events.out.tfevents."
@@ -48,22 +51,37 @@ def remove_untrained_search(paths: ExperimentPaths) -> str | None:
     """Remove a search of which nothing trained, and return why nothing did; return None where the folder stays.
 
     It stays where a process holds the experiment, where a trial has an epoch, and where somebody put files into it.
+    What lies at a URL is removed there, too.
     """
-    if url_of(paths.folder) is not None or paths.folder.is_symlink() or not paths.lock.is_file():
-        return None
-    if _explain_untrained(paths) is None:
-        return None
     aside = paths.folder.with_name(f".deleted-{secrets.token_hex(4)}")
     try:
-        with lock_on_this_machine(paths):
+        if paths.folder.is_symlink() or not _has_search_files(paths) or _explain_untrained(paths) is None:
+            return None
+        with lock_experiment(paths):
+            download_version(paths.folder)  # all files: somebody may have put one to those of the search
             why = _explain_untrained(paths)  # again: another process may have gone on with it
             if why is not None:
                 paths.folder.rename(aside)
+                delete_at_url(paths.folder)
     except (PromotuneError, OSError):
+        if aside.is_dir() and not paths.folder.exists():
+            aside.rename(paths.folder)
         return None
     if why is not None:
         shutil.rmtree(aside, ignore_errors=True)
     return why
+
+
+def _has_search_files(paths: ExperimentPaths) -> bool:
+    """Tell whether a search wrote a folder; of one at a URL that may be free what tells of trials is brought."""
+    url = url_of(paths.folder)
+    if url is None:
+        return paths.lock.is_file()
+    names = RemoteFolder(url).list_files()
+    if paths.space.name not in names or any(name.endswith(".ckpt") for name in names):
+        return False
+    download_experiment(paths.folder)
+    return True
 
 
 def _explain_untrained(paths: ExperimentPaths) -> str | None:

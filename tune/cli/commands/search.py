@@ -180,11 +180,12 @@ def run_plan(
 def _claim_folder(plan: SearchPlan, screen: Screen) -> ExperimentPaths:
     """Make the experiment's folder; one of the same name of which nothing trained is removed, and a line says so."""
 
-    def remove_untrained(there: ExperimentPaths) -> None:
+    def remove_untrained(there: ExperimentPaths) -> str | None:
         if (why := remove_untrained_search(there)) is not None:
             removed = f"the earlier {there.name} trained nothing, and was removed: {why}"
             screen.print_line(f"{there.name} never began: it begins now" if why == NEVER_BEGAN else removed, "yellow")
             screen.print_line()
+        return why
 
     return claim_experiment(
         plan.storage,
