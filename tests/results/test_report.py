@@ -164,6 +164,16 @@ def test_what_a_program_says_when_it_is_hostile_then_none_of_it_is_html(tmp_path
     assert text.count("<script") == 3
 
 
+def test_what_a_program_says_when_it_holds_control_characters_then_the_page_has_none(tmp_path):
+    recorded = Recorded(tmp_path, ONE)
+    recorded.trial([0.1, 0.2], "complete")
+    recorded.trial([], "failed", reason="no \x1b[31m\x9b\r disk")
+    text = html(recorded.finish())
+
+    assert "no \ufffd[31m\ufffd\ufffd disk" in text
+    assert [letter for letter in text if letter < " " and letter not in "\t\n" or "\x7f" <= letter < "\xa0"] == []
+
+
 @pytest.mark.parametrize(
     ("trials", "words"),
     [

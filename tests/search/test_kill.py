@@ -45,6 +45,9 @@ def living(family):
     return [each for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
 
 
+SERVER = "tune.trial.process.server"
+
+
 def is_worker(process):
     title = " ".join(process.cmdline())
     return title.startswith(("ray::", "promotune: ")) and "Agent" not in title
@@ -73,12 +76,21 @@ class Driver:
 
     def kill(self):
         """Kill the driver alone; return how long its workers lived on, in seconds."""
-        workers = [each for each in self.family() if is_worker(each)]
+        workers = [each for each in self.family() if is_worker(each) or SERVER in " ".join(each.cmdline())]
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
         killed = time.monotonic()
-        wait_for(lambda: not living(workers), GONE_S)
+        wait_for(lambda: not living(workers) and not self.forked_trials(), GONE_S)
         return time.monotonic() - killed
+
+    def forked_trials(self):
+        """Return the processes of trials, also of one that was forked as the driver died."""
+        found = []
+        for each in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if is_worker(each) and Path(each.cwd()).is_relative_to(self.folder):
+                    found.append(each)
+        return living(found)
 
 
 class Books:
@@ -205,9 +217,6 @@ def folder_of_ray(driver):
     (raylet,) = [each for each in driver.family() if each.name() == "raylet"]
     (place,) = [word.partition("=")[2] for word in raylet.cmdline() if word.startswith("--temp_dir=")]
     return Path(place).parent  # Ray opens its own folder to all
-
-
-SERVER = "tune.trial.process.server"
 
 
 def servers(driver):

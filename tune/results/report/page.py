@@ -178,11 +178,16 @@ def describe_creation() -> str:
     return f"Made by Promotune {__version__}, {datetime.now().astimezone():%d %B %Y, %H:%M %Z}."
 
 
+CONTROLS = {code: "\ufffd" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+"""No page has them: a browser shows nothing, and a terminal would act on them."""
+
+
 def write_page(html: str, path: Path) -> Path:
     """Write a page whole, and return where it is; raise ExperimentError if that cannot be done."""
+    text = html.replace("\r\n", "\n").translate(CONTROLS)
     try:
         with atomic_write(path) as aside:
-            aside.write_text(html, encoding="utf-8", errors="backslashreplace")
+            aside.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         what = f"the report cannot be written: {error.strerror}"
         raise ExperimentError(display_path(path), what, "Give another file with -o.") from error
