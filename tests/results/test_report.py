@@ -171,7 +171,7 @@ def test_what_a_program_says_when_it_holds_control_characters_then_the_page_has_
     text = html(recorded.finish())
 
     assert "no \ufffd[31m\ufffd\ufffd disk" in text
-    assert [letter for letter in text if letter < " " and letter not in "\t\n" or "\x7f" <= letter < "\xa0"] == []
+    assert [letter for letter in text if (letter < " " and letter not in "\t\n") or "\x7f" <= letter < "\xa0"] == []
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import _thread
 import atexit
 import contextlib
 import os
+import re
 import signal
 import threading
 import time
@@ -21,7 +22,7 @@ from ray._private import worker
 from tune.errors import SearchError
 from tune.trial.process.channel import describe_end
 from tune.trial.process.linux import children_of, command_of, is_alive
-from tune.trial.process.output import user_streams
+from tune.trial.process.output import user_streams, write_to_log
 
 LOOK_S = 0.5
 GRACE_S = 2 * LOOK_S
@@ -32,6 +33,14 @@ NEEDED = ("raylet", "gcs_server")
 """The processes without which nothing goes on, as Ray calls them."""
 AGENTS = (b"ray::DashboardAgent", b"ray::RuntimeEnvAgent")
 """How the titles of the raylet's agents begin."""
+LOGS = ("{}.err", "{}.out", "dashboard_agent.log", "runtime_env_agent.log")
+"""Ray's logs that tell why a process of this name ended: agents take the raylet with them."""
+LAST_BYTES = 4000
+"""Of each, for our own log; Ray's go with the search."""
+ERROR = re.compile(r"^\[[^]]* [EF] \d+ \d+\] \(\w+\) [\w.]+:\d+: *(.+)$", re.MULTILINE)
+"""An error in such a log."""
+LONGEST = 200
+"""Characters of one, in a message."""
 
 _lost = threading.Event()
 _started: dict[str, Any] = {}
@@ -105,12 +114,31 @@ def _find_death(processes: Mapping[str, Any], agents: set[int]) -> str | None:
     """Return which of Ray's processes died, and how; ``agents`` fills with the raylet's, which it does not outlive."""
     for name, process in processes.items():
         if (status := process.poll()) is not None:
-            how = describe_end(status) if status < 0 else f"exit status {status}"
-            return f"Ray's {name} died: {how}"
+            return f"Ray's {name} died: {_explain_end(name, process, status)}"
     if "raylet" in processes:
         children = children_of(processes["raylet"].pid)
         agents.update(pid for pid in children if command_of(pid).startswith(AGENTS))
     return None if all(map(is_alive, agents)) else "an agent of Ray's died"
+
+
+def _explain_end(name: str, process: Any, status: int) -> str:
+    """Return how a process ended, with the last error in its log; the ends of the logs are kept in ours."""
+    words = (str(word) for word in process.args)
+    folder = next((Path(word.partition("=")[2]) for word in words if word.startswith("--log_dir=")), None)
+    texts = {} if folder is None else {log: _read_end(folder / log) for log in (each.format(name) for each in LOGS)}
+    for log, text in texts.items():
+        if text:
+            write_to_log(f"Ray's {log} ends:\n{text}")
+    if status < 0:
+        return describe_end(status)
+    errors = ERROR.findall(texts.get(f"{name}.err", ""))
+    return f"exit status {status}" + (f": {errors[-1][:LONGEST]}" if errors else "")
+
+
+def _read_end(file: Path) -> str:
+    with contextlib.suppress(OSError):
+        return file.read_bytes()[-LAST_BYTES:].decode(errors="replace")
+    return ""
 
 
 def kill_ray_processes() -> None:

@@ -30,6 +30,13 @@ def redirect_output(path: Path) -> Iterator[None]:
         os.close(log)
 
 
+def write_to_log(text: str) -> None:
+    """Write text to the file that standard error goes to; nothing where it is the user's own."""
+    if _behind_log:
+        with contextlib.suppress(OSError):
+            os.write(STDERR, f"{text}\n".encode(errors="replace"))
+
+
 @contextlib.contextmanager
 def restore_output() -> Iterator[None]:
     """Point standard output and error at the user's own meanwhile, where they are logged."""
