@@ -110,6 +110,17 @@ def test_dashboards_when_asked_by_a_name_that_is_not_this_machines_then_refuse(d
             assert asked(address, headers={"Host": host})[0] == 403
 
 
+def test_dashboards_when_asked_for_a_path_of_control_characters_then_print_none(dashboards, tmp_path):
+    _, addresses = dashboards
+    for address in addresses.values():
+        origin = address.removesuffix("dashboard")
+        assert asked(f"{origin}%1b%5b2J%0d%07")[0] in (403, 404)
+
+    said = (tmp_path / "out.txt").read_text()
+    assert [letter for letter in said if letter < " " and letter != "\n"] == []
+    assert "2J" not in said
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_dashboards_when_they_are_killed_then_leave_no_process(number, dashboards):
     process, _ = dashboards

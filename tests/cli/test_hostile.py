@@ -125,8 +125,10 @@ def test_a_file_that_is_garbage_is_refused_or_left_aside(experiment, original, c
     held = (
         (original / "storage" / "exp" / name).read_bytes() if (original / "storage" / "exp" / name).exists() else b"{}"
     )
-    cut = data.draw(st.integers(0, len(held)))
-    file.write_bytes(held[:cut] + data.draw(st.binary(max_size=30) | st.just(b"!!python/object/apply:os.system [id]")))
+    at = data.draw(st.integers(0, len(held) - 1))
+    flipped = held[:at] + bytes([held[at] ^ 1 << data.draw(st.integers(0, 7))]) + held[at + 1 :]
+    tail = data.draw(st.binary(max_size=30) | st.just(b"!!python/object/apply:os.system [id]"))
+    file.write_bytes(data.draw(st.sampled_from([held[:at], held[:at] + tail, flipped])))
     try:
         may_train = name == "study.journal"  # a ledger that is cut off has trials left, and `resume` trains them
         read(experiment, data.draw(st.sampled_from(READERS[:-1] if may_train else READERS)), capfd)
