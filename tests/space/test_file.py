@@ -191,6 +191,8 @@ BROKEN = [
     ),
     ("mode: &m max\n", "search_spaces/s.yaml:1: anchors are not supported, got '&m'\n  Write the value out."),
     ("mode: !max 1\n", "search_spaces/s.yaml:1: tags are not supported, got '!max'\n  Write a plain value."),
+    ("!max mode: 1\n", "search_spaces/s.yaml:1: tags are not supported, got '!max'\n  Write the key alone."),
+    ("&m mode: 1\n", "search_spaces/s.yaml:1: anchors are not supported, got '&m'\n  Write the key alone."),
     ("? [a]\n: 1\n", "search_spaces/s.yaml:1: a key is a word, got a list\n  Write `key: value`."),
     ("mode: min\nmode: max\n", "search_spaces/s.yaml:2: 'mode' stands twice, first in line 1\n  Keep one of the two."),
     (BODY + "trails: 3\n", "search_spaces/s.yaml:6: 'trails' is not a key of a space file\n  Did you mean 'trials'?"),

@@ -23,6 +23,9 @@ CORE = "tag:yaml.org,2002:"
 PLAIN_TAGS = frozenset(CORE + name for name in ("null", "bool", "int", "float", "timestamp", "merge", "value"))
 """Tags that a loader gives to unquoted words; what they stand for is decided by ``parse_scalar`` alone."""
 
+KEY_TAGS = PLAIN_TAGS | {CORE + "str"}
+"""Tags of keys that have none of their own."""
+
 LARGEST = 100_000
 """Bytes of a space file: some thousand constants. Reading YAML takes a minute for a few megabytes."""
 
@@ -162,6 +165,10 @@ class _Reader:
     def _read_key(self, node: Node) -> str:
         if not isinstance(node, ScalarNode):
             raise self._build_error(node, f"a key is a word, got {_describe_kind(node)}", "Write `key: value`.")
+        if node.anchor is not None:
+            raise self._build_error(node, f"anchors are not supported, got '&{node.anchor}'", "Write the key alone.")
+        if node.tag not in KEY_TAGS:
+            raise self._build_error(node, f"tags are not supported, got {node.tag!r}", "Write the key alone.")
         return self._join_surrogates(node)
 
     def _join_surrogates(self, node: Node) -> str:
