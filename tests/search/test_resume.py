@@ -13,6 +13,7 @@ import pytest
 
 from tests.events import scalars, session
 from tests.projects import write_program
+from tune.paths import ExperimentPaths
 
 SPACE = """
 metric: Score/Val
@@ -65,6 +66,20 @@ def cut_short(search, tmp_path_factory):
     searched = search(program, SPACE, on_end=on_end)
     program.write_text("raise SystemExit('edited meanwhile')\n")
     return searched
+
+
+@pytest.mark.parametrize("left", [None, "{}", "[" * 10_000])
+def test_a_search_goes_on_without_the_record_of_a_baseline_that_has_ended(cut_short, resume, tmp_path, left):
+    paths = ExperimentPaths(tmp_path / "exp")
+    shutil.copytree(cut_short.paths.folder, paths.folder)
+    assert cut_short.study.trials[0].state.name == "COMPLETE"
+    record = paths.version("000,baseline").record
+    record.unlink() if left is None else record.write_text(left)
+
+    resumed = resume(paths)
+
+    assert (resumed.error, resumed.finished.fault) == (None, None)
+    check_whole(resumed, 4)
 
 
 def test_a_search_goes_on_from_its_ledger_to_the_number_that_was_asked_for(cut_short, resume):

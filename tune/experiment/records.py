@@ -271,9 +271,12 @@ def read_record(version: VersionPaths) -> TrialRecord | None:
 
 
 def read_baseline_fits(paths: ExperimentPaths, outcomes: Sequence[TrialResult]) -> CountedFits | None:
-    """Return the fits that the score comes from, as the baseline of an experiment says; None where it does not."""
-    records = (read_record(paths.version(outcome.version)) for outcome in outcomes[:1])
-    return next((record.counted_fits for record in records if record is not None), None)
+    """Return the fits that the score comes from, as the baseline of an experiment says; None where no record does.
+
+    Where the baseline's record is lost, it is the next trial's: all trials have them of the pre-flight.
+    """
+    records = (read_record(paths.version(outcome.version)) for outcome in outcomes)
+    return next((found for record in records if record is not None and (found := record.counted_fits)), None)
 
 
 def _is_our_record(record: TrialRecord) -> bool:

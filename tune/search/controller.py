@@ -164,8 +164,10 @@ class SearchController:
 
     @property
     def _is_baseline_ready(self) -> bool:
-        """Whether the baseline passed its pre-flight."""
-        return self.baseline_record is not None and (self.baseline_record.ready or BASELINE not in self._versions)
+        """Whether the baseline passed its pre-flight. Of one that ended the ledger tells: its record may be lost."""
+        if BASELINE not in self._versions:
+            return self._ledger.version_of(BASELINE) is not None
+        return self.baseline_record is not None and self.baseline_record.ready
 
     @property
     def baseline_record(self) -> TrialRecord | None:
