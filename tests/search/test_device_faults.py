@@ -116,19 +116,38 @@ if os.environ["CUDA_VISIBLE_DEVICES"] == "1" and LR != 0.1:  # the baseline pass
 """
 
 
-def test_all_trials_complete_beside_a_dead_gpu(tmp_path):
-    program = write_program(tmp_path / "project", "paced")
-    program.write_text(program.read_text() + BREAKS)
-    program.with_name("s.yaml").write_text(SPACE)
-    words = ["--space", "s.yaml", "--storage", tmp_path / "storage", "--trainer.accelerator", "cpu", "--no-report"]
-    ran = subprocess.run(
-        [sys.executable, ROOT / "run_search.py", *words, "--gpu", "0", "1", "--cpus-per-trial", "1"],
-        cwd=program.parent,
-        env={**os.environ, "PROMOTUNE_LOGICAL_GPUS": "2"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture
+def run(tmp_path):
+    """Return what searches a program, with these lines at its end, on two GPUs."""
+
+    def search(lines):
+        program = write_program(tmp_path / "project", "paced")
+        program.write_text(program.read_text() + lines)
+        program.with_name("s.yaml").write_text(SPACE)
+        words = ["--space", "s.yaml", "--storage", tmp_path / "storage", "--trainer.accelerator", "cpu", "--no-report"]
+        return subprocess.run(
+            [sys.executable, ROOT / "run_search.py", *words, "--gpu", "0", "1", "--cpus-per-trial", "1"],
+            cwd=program.parent,
+            env={**os.environ, "PROMOTUNE_LOGICAL_GPUS": "2"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return search
+
+
+def test_a_preflight_that_meets_a_dead_gpu_says_how_to_leave_it_out(run, tmp_path):
+    ran = run('raise RuntimeError("CUDA error: unspecified launch failure")\n')
+
+    record = json.loads((tmp_path / "storage" / "s" / "000,baseline" / "trial.json").read_text())
+    other = {"0": "1", "1": "0"}[record["devices"]]
+    assert ran.returncode == 1
+    assert f"\n  GPU {record['devices']} may be what failed: `--gpu {other}` leaves it out.\n" in ran.stderr
+
+
+def test_all_trials_complete_beside_a_dead_gpu(run, tmp_path):
+    ran = run(BREAKS)
 
     records = [json.loads(file.read_text()) for file in sorted(tmp_path.glob("storage/s/*/trial.json"))]
     assert ran.returncode == 0, ran.stdout + ran.stderr

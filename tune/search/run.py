@@ -28,6 +28,7 @@ from tune.experiment.lock import write_dashboard_address
 from tune.experiment.records import HUNG, NEVER_LOGGED, WORKER_DIED, TrialRecord, read_baseline_fits
 from tune.paths import display_path
 from tune.promotion.snapshot import Snapshot, take_snapshot
+from tune.search.device_faults import is_device_failure
 from tune.search.prepare import build_job, name_trial_gpus
 from tune.search.spec import DRIVER_LOG, Search, SearchResult
 from tune.space.space_file import write_space
@@ -183,7 +184,7 @@ def _measure_share(search: Search, job: Job) -> tuple[Search, Job]:
 
 def _build_result(search: Search, controller: "SearchController", ledger: "SearchStudy") -> SearchResult:
     baseline = controller.baseline_record
-    never_ran = baseline is None and not any(each.state == "complete" for each in ledger.trial_results[:1])
+    never_ran = baseline is None and all(each.state in ("waiting", "running") for each in ledger.trial_results[:1])
     if controller.preflight_failed or (never_ran and not controller.is_end_requested and controller.full is None):
         raise _preflight_error(baseline, search, controller.baseline_death)
     if ledger.is_exhausted:
@@ -206,6 +207,16 @@ def _give_up_error(controller: "SearchController", search: Search) -> SearchErro
     what = f"{search.space.settings.give_up_after} trials in a row failed with one cause: {last.reason}"
     log = display_path(search.paths.version(last.version).log)
     return SearchError(None, what, f"The last one's log: {log}. `resume` goes on, `--give-up-after` allows more.")
+
+
+def _suggest_other_gpus(record: TrialRecord, search: Search) -> str | None:
+    """Return what to do where a GPU may be what failed, and there are others; else None."""
+    failed = (record.devices or "").split(",")
+    others = [gpu for gpu in search.resources.gpus if gpu not in failed]
+    if record.failure is None or not record.devices or not others or not is_device_failure(record.failure):
+        return None
+    words = f"--gpu {' '.join(others)}" if all(map(str.isdecimal, others)) else "--gpu"
+    return f"GPU {record.devices} may be what failed: `{words}` leaves it out."
 
 
 LAST_LINES = 20
@@ -254,6 +265,7 @@ def _preflight_error(record: TrialRecord | None, search: Search, death: str | No
         how = f": {failure.message}" if failure.message else ""
         return PreflightError(failure.place, f"{WORKER_DIED} in the pre-flight{how}", hint)
     traceback = _tell_file(search, "The whole traceback:", "The traceback ends:", version.error)
-    hint = "\n  ".join(line for line in (failure.code, failure.hint, traceback) if line)
+    gpus = _suggest_other_gpus(record, search)
+    hint = "\n  ".join(line for line in (failure.code, failure.hint, gpus, traceback) if line)
     what = f"the baseline failed in the pre-flight: {failure.kind}: {failure.message}"
     return PreflightError(failure.place or search.program.name_of(search.program.path), what, hint)
