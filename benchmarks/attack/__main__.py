@@ -1,0 +1,54 @@
+"""Attack searches, and print what went wrong: ``python -m benchmarks.attack kills --seed 7``."""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from benchmarks.attack.damage import damage_files
+from benchmarks.attack.kills import kill_drivers, kill_parts
+from benchmarks.attack.left import count_left
+from benchmarks.attack.other_user import look_as_another
+from benchmarks.attack.searches import MOST_S, Findings
+from benchmarks.attack.texts import write_texts
+
+ATTACKS: dict[str, tuple[Callable[[Path, int, int], list[Findings]], int]] = {
+    "driver": (kill_drivers, 25),
+    "parts": (kill_parts, 10),
+    "damage": (damage_files, 100),
+    "other": (look_as_another, 1),
+    "texts": (write_texts, 1000),
+    "left": (count_left, 300),
+}
+"""Each attack, and how often it is tried."""
+
+
+def main() -> int:
+    """Run what was asked for; return 1 where something went wrong."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    names = ",".join(ATTACKS)
+    numbers = ", ".join(f"{n} {name}" for name, (_, n) in ATTACKS.items())
+    parser.add_argument("attacks", nargs="*", default=[*ATTACKS], choices=[*ATTACKS], metavar=f"{{{names}}}")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--times", type=int, help=f"how often each; default: {numbers}")
+    given = parser.parse_args()
+    found: list[Findings] = []
+    with tempfile.TemporaryDirectory(prefix="a-", ignore_cleanup_errors=True) as place:
+        for name in given.attacks:
+            attack, n = ATTACKS[name]
+            found += attack(Path(place), given.seed, given.times or n)
+            show(found)
+    return int(any(each.problems for each in found))
+
+
+def show(found: Sequence[Findings]) -> None:
+    """Print a line for each attack."""
+    print(f"{'attack':<28} {'tried':>6} {'wrong':>6} {'slowest, s':>11}   (at most {MOST_S:.0f} s)", flush=True)
+    for each in found:
+        notes = ", ".join(f"{n} {what}" for what, n in each.notes.items())
+        print(f"{each.attack:<28} {each.n:>6} {len(each.problems):>6} {each.slowest_s:>11.1f}   {notes}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
