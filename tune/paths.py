@@ -17,7 +17,7 @@ from tune.errors import ExperimentError
 from tune.storage_url import default_storage, url_of
 
 ILLEGAL = re.compile(r"[^\w.=,-]")
-LEGAL_NAME = re.compile(r"[\w=,-][\w.=,-]{0,99}")
+LEGAL_NAME = re.compile(r"[\w=,][\w.=,-]{0,99}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +277,7 @@ def claim_experiment(
     ``on_exists`` is called with an experiment that has the name, may remove it, and returns why; None: it stays.
     Raises ExperimentError when the name is taken and ``numbered`` is False, or when the folder cannot be made.
     """
-    name = ILLEGAL.sub("_", name).lstrip(".") or "search"
+    name = ILLEGAL.sub("_", name).lstrip(".-") or "search"
     for number in itertools.count(1):
         folder = storage / (name if number == 1 else f"{name}-{number}")
         try:

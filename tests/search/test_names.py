@@ -1,11 +1,16 @@
 """A version's name is short, sorts as trials ran, is unique, and legal on every file system."""
 
+import contextlib
 import re
+import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tune.errors import ExperimentError
+from tune.paths import check_name, claim_experiment
 from tune.search.versions import version_name
 
 NAMES = [
@@ -52,6 +57,18 @@ def test_a_name_is_legal_everywhere(number, held):
     assert not re.search(r'[<>:"/\\|?*\x00-\x1f]', name)  # Windows
     assert not name.endswith((".", " "))
     assert ".." not in name
+
+
+@given(st.text(max_size=60) | st.sampled_from(["../..", "/etc", "-rf", "--help", "a\0b", ".hidden", "\ud800", "~root"]))
+def test_any_name_of_an_experiment_is_a_folder_in_its_storage_or_is_refused(name):
+    with tempfile.TemporaryDirectory() as place:
+        storage = Path(place) / "storage"
+        claimed = claim_experiment(storage, name, numbered=True)
+        assert [path.name for path in Path(place).iterdir()] == ["storage"]
+        assert list(storage.iterdir()) == [claimed.folder]
+        assert not claimed.folder.name.startswith(("-", "."))
+        with contextlib.suppress(ExperimentError):  # `--name` takes what needs no change
+            assert check_name(name) == claimed.folder.name
 
 
 def test_names_sort_as_the_trials_ran_and_differ_by_their_number_alone():
