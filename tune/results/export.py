@@ -38,10 +38,6 @@ def as_object(experiment: StoredExperiment, trials: Sequence[TrialResult]) -> di
         "failures": [_failure_object(group) for group in failures],
         "hints": [{"kind": HINT_KINDS[type(hint)], "sentence": hint.sentence} for hint in find_hints_of(experiment)],
         "preflight_failure": None if is_locked(experiment.paths) else _preflight_object(experiment),
-        "hints": [
-            {"kind": HINT_KINDS[type(hint)], "sentence": hint.sentence}
-            for hint in find_hints(experiment.trials, space, experiment.paths.cli_argument)
-        ],
     }
 
 
