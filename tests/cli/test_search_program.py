@@ -121,6 +121,10 @@ WRONG = {
         "     ^\n"
         "  Write LR=LOW..HIGH, or LR alone for a suggested range.\n"
     ),
+    "net.py LRR=": (
+        "'LRR' is not a constant of net.py\n"
+        "  Did you mean 'LR'?  `promotune constants net.py` lists them all.\n"
+    ),
     "train.py --lr=": (
         "--lr: a range is missing behind the equals sign\n"
         "  --lr=\n"
@@ -172,6 +176,15 @@ def test_what_a_script_needs_on_its_command_line_is_asked_for(folder, capfd):
         "  --args 'FOLDER --data DATA'  what train.py needs on its command line (train.py:4); --args '' if nothing\n"
         "  Write: promotune train.py --lr --args 'FOLDER --data DATA'\n"
     )
+
+
+def test_an_option_with_one_dash_is_named_as_the_program_has_it(folder):
+    short = "import argparse\nmake = argparse.ArgumentParser()\nmake.add_argument('-lr', '-l', default=0.1)\n"
+    write_program(folder, "short", short)
+
+    given = import_command("search_program").parser().parse_words(["short.py", "-lr=1e-4..1", "--yes", "-l", "-q"])
+
+    assert (given.names, given.yes, given.quiet) == (["-lr=1e-4..1", "-l"], True, True)
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,9 @@ CONFIGURED = {
     "a word before the file": ("--model.width", ["fit", "--model.width=5", "--config", "c.yaml"], 48),
     "a later file": ("--model.width", ["fit", "--config", "c.yaml", "--config", "d.yaml"], 7),
     "a file for all commands": ("--model.width", ["--config", "all.yaml", "fit"], 9),
+    "a mapping that is merged": ("--model.width", ["fit", "--config", "merged.yaml"], 11),
+    "a value over the one that is merged": ("--model.lr", ["fit", "--config", "merged.yaml"], 0.5),
+    "the first of several that are merged": ("--model.width", ["fit", "--config", "several.yaml"], 12),
     "a file that is not there": ("--model.width", ["fit", "--config", "e.yaml"], Unknown("in e.yaml")),
     "a part in a file of its own": ("--model.width", ["fit", "--model", "m.yaml"], Unknown("--model m.yaml")),
     "arguments of a class": ("--optimizer.init_args.lr", ["fit", "--config", "c.yaml"], 1e-4),
@@ -104,6 +107,8 @@ def test_what_a_config_file_says_counts(program_of, tmp_path, monkeypatch, name,
     (tmp_path / "c.yaml").write_text(CONFIG)
     (tmp_path / "d.yaml").write_text("model: {width: 7}\n")
     (tmp_path / "all.yaml").write_text("fit: {model: {width: 9}}\n")
+    (tmp_path / "merged.yaml").write_text("x: &x {width: 11, lr: 0.1}\nmodel:\n  lr: 0.5\n  <<: *x\n")
+    (tmp_path / "several.yaml").write_text("x: [&a {width: 12}, &b {width: 13}]\nmodel: {<<: [*a, *b]}\n")
     monkeypatch.chdir(tmp_path)
     assert repr(held(program_of(CLI), name, args)) == repr(value)
 
@@ -114,6 +119,7 @@ PLACES = {
     "the last of several callbacks": ("--trainer.callbacks.patience", [], "c.yaml:9"),
     "a word behind the file": ("--model.width", ["--model.width=3"], "s.yaml:2"),
     "a later file": ("--model.width", ["--config", "d.yaml"], "d.yaml:1"),
+    "a file that merges it: no place of its own": ("--model.width", ["--config", "merged.yaml"], "s.yaml:2"),
 }
 
 
@@ -121,6 +127,7 @@ PLACES = {
 def test_the_place_is_where_the_value_in_force_stands(program_of, tmp_path, monkeypatch, name, more, place):
     (tmp_path / "c.yaml").write_text(CONFIG)
     (tmp_path / "d.yaml").write_text("model: {width: 7}\n")
+    (tmp_path / "merged.yaml").write_text("x: &x {width: 11}\nmodel: {<<: *x}\n")
     monkeypatch.chdir(tmp_path)
     program = program_of(CLI)
     option = find_option(name, program, find_options(program), "x")

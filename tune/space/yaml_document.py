@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -197,6 +198,8 @@ def _describe_kind(node: Node) -> str:
             return repr(str(node.value))
 
 
+MERGE = "<<"
+"""The key whose mapping holds the values that its own mapping leaves out."""
 Keys = tuple[str | int, ...]
 """From the top of a file: keys of mappings, and places in lists from 0."""
 PLAIN = re.compile(r"[A-Za-z_./][\w./+-]*")
@@ -208,6 +211,37 @@ YAML_1_1 = frozenset({"y", "n", "yes", "no", "on", "off"})
 def find_values(text: str) -> dict[Keys, tuple[Value, int]]:
     """Return all scalars and lists of scalars with their lines, counted from 1; none where the text is no YAML."""
     return {keys: (_value_of_node(node), int(node.start_mark.line) + 1) for keys, node in _find_leaves(text).items()}
+
+
+def read_plain(text: str) -> Any:
+    """Return what a text holds, as mappings, lists and scalars, with merge keys resolved; None where it is no YAML."""
+    try:
+        return _plain_of_node(YAML().compose(text), {})
+    except Exception:  # ruamel.yaml raises its own slips too; and an anchor may hold itself
+        return None
+
+
+def _plain_of_node(node: Node | None, known: dict[int, Any]) -> Any:
+    """``known``: what nodes hold, by their ``id``: an anchor may stand in many places."""
+    if node is None or id(node) in known:
+        return None if node is None else known[id(node)]
+    plain: Any
+    match node:
+        case MappingNode():
+            plain, merged = {}, {}
+            for key, held in node.value:
+                if key.value != MERGE or key.style is not None:
+                    plain[str(key.value)] = _plain_of_node(held, known)
+                    continue
+                for each in held.value if isinstance(held, SequenceNode) else [held]:
+                    merged = {**_plain_of_node(each, known), **merged}  # the first of several counts
+            plain = {**merged, **plain}
+        case SequenceNode():
+            plain = [_plain_of_node(item, known) for item in node.value]
+        case _:
+            plain = _value_of_node(node)
+    known[id(node)] = plain
+    return plain
 
 
 def replace_value(text: str, keys: Keys, value: Value) -> str | None:

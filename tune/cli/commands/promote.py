@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import difflib
 import os
 import re
 import shlex
@@ -12,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from tune.cli.arguments import SearchParser, add_trainer, split_trainer_words
-from tune.cli.parser import Parser, describe_command
+from tune.cli.parser import Parser, describe_command, is_program
 from tune.cli.terminal.summary import Screen
 from tune.cluster.resources import plan_resources
 from tune.errors import ConstantError, MetricError, OptionError, UserError
@@ -23,7 +24,7 @@ from tune.promotion.find.literals import Unknown, is_whole
 from tune.promotion.find.metric import Metric, find_metric, mode_of, select_preferred_tag
 from tune.promotion.find.value_flow import receiving_parameters
 from tune.promotion.find_constants import check_together, find_all, find_constant
-from tune.promotion.options.declared_options import Option, OptionParser, find_option, find_options
+from tune.promotion.options.declared_options import SIMILAR, Option, OptionParser, find_option, find_options
 from tune.promotion.options.option_values import value_in_force
 from tune.promotion.program import Program, find_program
 from tune.promotion.program_checks import check_folder, check_names
@@ -72,7 +73,9 @@ class NamesParser(SearchParser):
         """Return what the words say; the names in their order."""
         words, trainer = split_trainer_words(_join_args_option(words))
         known = {text.partition("=")[0] for text in self.option_spellings}
-        theirs = [word for word in words if word.startswith("--") and word.partition("=")[0] not in known]
+        unknown = [word for word in words if word.startswith("-") and word.partition("=")[0] not in known]
+        theirs = [word for word in unknown if word.startswith("--")]
+        theirs += _find_short_names([word for word in unknown if not word.startswith("--")], words)
         found = super().parse_words([word for word in words if word not in theirs])
         found.names = sorted((*found.names, *theirs), key=list(words).index)
         found.trainer = trainer
@@ -83,6 +86,18 @@ class NamesParser(SearchParser):
     def _no_names(self, program: str) -> OptionError:
         listing = f"`{this_command()} constants {program}` lists them all."
         return OptionError(None, "promote takes the names of constants, got none", listing)
+
+
+def _find_short_names(unknown: Sequence[str], words: Sequence[str]) -> list[str]:
+    """Return those of the words that are options of the program with one dash: ``-lr``, ``-lr=1e-4..1e-1``."""
+    program = next(filter(is_program, words), None)
+    if program is None or not unknown:
+        return []
+    try:
+        names = {name for option in find_options(find_program(Path(program))) for name in option.names}
+    except UserError:
+        return []  # the command tells it
+    return [word for word in unknown if word.partition("=")[0] in names]
 
 
 def _join_args_option(words: Sequence[str]) -> list[str]:
@@ -205,11 +220,23 @@ def _check_ranges(names: Sequence[str], program: Program, args: Sequence[str]) -
     constants = {canonical_name(each) for constant in find_all(program).constants for each in constant.names}
     for word in names:
         name = word.removesuffix("=")
-        if name == word or word in options or not (name.startswith("--") or canonical_name(name) in constants):
+        if name == word or word in options:
+            continue
+        if not (name.startswith("-") or canonical_name(name) in constants):
+            _check_spelling(name, program, [*constants, *(each.rstrip("=") for each in options)])
             continue
         hint = f"Write {name}=LOW..HIGH, or {name} alone for a suggested range."
         marks = f"{word}\n  {' ' * len(word)}^\n  {hint}"
         raise OptionError(name, "a range is missing behind the equals sign", marks)
+
+
+def _check_spelling(name: str, program: Program, known: Sequence[str]) -> None:
+    """Raise ConstantError at a ``name=`` that is nearly a known one; others may be taken, which no source names."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=SIMILAR)
+    if near:
+        listing = f"`{this_command()} constants {program.source.name}` lists them all."
+        what = f"{name!r} is not a constant of {program.source.name}"
+        raise ConstantError(None, what, f"Did you mean {near[0]!r}?  {listing}")
 
 
 def _name_in(program: Program, word: RangeWord, args: Sequence[str]) -> str:

@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tune.errors import ApplyError
 from tune.space.dimensions import Value
-from tune.space.yaml_document import Keys, find_values, replace_value
+from tune.space.yaml_document import Keys, find_values, read_plain, replace_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,15 @@ def read_values(path: Path) -> dict[Keys, tuple[Value, int]]:
         return find_values(path.read_bytes().decode("utf-8"))
     except (OSError, UnicodeDecodeError):
         return {}
+
+
+def read_mapping(path: Path) -> Mapping[str, Any] | None:
+    """Return what a file holds, its merge keys resolved; None where it cannot be read, or holds no mapping."""
+    try:
+        held = read_plain(path.read_bytes().decode("utf-8-sig"))
+    except (OSError, UnicodeDecodeError):
+        return None
+    return held if isinstance(held, Mapping) else None
 
 
 def rewrite_config(path: Path, values: Mapping[ConfigPlace, Value]) -> tuple[ConfigSource, bytes]:

@@ -9,20 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tune.errors import SpaceError
-from tune.promotion.configs.config_file import ConfigPlace, read_values
+from tune.promotion.configs.config_file import ConfigPlace, read_mapping, read_values
 from tune.promotion.configs.hydra_values import compose_config
 from tune.promotion.find.literals import Unknown
 from tune.promotion.options.declared_options import Option, OptionParser, imported_packages
 from tune.promotion.program import Program
 from tune.space.dimensions import Value, is_int
-from tune.space.yaml_document import read_document
 from tune.space.yaml_scalar import parse_scalar
 
 CONFIG = ("--config", "-c")
 """How LightningCLI is given a config file."""
 COMMANDS = ("fit", "validate", "test", "predict")
 """Of LightningCLI; a config file that stands before one has a part for each."""
+UNSAID = Unknown("not in this file")
 CONFIG_SUFFIXES = (".yaml", ".yml", ".json", ".toml", ".ini", ".cfg")
 
 
@@ -72,17 +71,17 @@ def _config_place(option: Option, program: Program, args: Sequence[str]) -> Conf
     for position, word in enumerate(args):
         name, equals, text = word.partition("=")
         if name in CONFIG:
-            file = Path(text if equals else next(iter(args[position + 1 : position + 2]), "")).absolute()
-            place = _place_in(file, path, commands, program) or place
+            file = text if equals else next(iter(args[position + 1 : position + 2]), "")
+            if _in_file(file, path, commands, UNSAID) is not UNSAID:
+                place = _place_in(Path(file).absolute(), path, commands, program)
         elif name in option.names:
             place = None
     return place
 
 
 def _place_in(file: Path, path: Sequence[str], commands: Sequence[str], program: Program) -> ConfigPlace | None:
-    try:
-        held: Any = read_document(file).entries
-    except SpaceError:
+    held: Any = read_mapping(file)
+    if held is None:
         return None
     keys: list[str | int] = [*[command for command in commands if isinstance(held.get(command), Mapping)][:1]]
     held = held[keys[0]] if keys else held
@@ -180,9 +179,8 @@ def _by_config(option: Option, args: Sequence[str]) -> Value | Unknown:
 
 def _in_file(text: str, path: Sequence[str], commands: Sequence[str], before: Value | Unknown) -> Value | Unknown:
     """Return what a config file says of an option, ``before`` where it says nothing of it."""
-    try:
-        held: Any = read_document(Path(text)).entries
-    except SpaceError:
+    held = read_mapping(Path(text))
+    if held is None:
         return Unknown(f"in {text}")
     for command in commands:
         if isinstance(held.get(command), Mapping):
