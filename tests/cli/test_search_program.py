@@ -122,8 +122,7 @@ WRONG = {
         "  Write LR=LOW..HIGH, or LR alone for a suggested range.\n"
     ),
     "net.py LRR=": (
-        "'LRR' is not a constant of net.py\n"
-        "  Did you mean 'LR'?  `promotune constants net.py` lists them all.\n"
+        "'LRR' is not a constant of net.py\n  Did you mean 'LR'?  `promotune constants net.py` lists them all.\n"
     ),
     "train.py --lr=": (
         "--lr: a range is missing behind the equals sign\n"

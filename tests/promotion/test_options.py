@@ -3,6 +3,7 @@ import pytest
 from tune.errors import ConstantError
 from tune.promotion.find.literals import Unknown
 from tune.promotion.options.declared_options import find_option, find_options
+from tune.promotion.options.required_words import find_required_words
 
 PARSER = "import argparse\nparser = argparse.ArgumentParser()\n"
 CLI = """
@@ -110,3 +111,33 @@ def test_a_misspelt_parameter_of_lightning_cli_is_refused(program_of):
     program = program_of(CLI + "LightningCLI(Lit)")
     with pytest.raises(ConstantError, match=r"Did you mean '--model\.width'"):
         find_option("--model.widht", program, find_options(program), "x")
+
+
+NEVER = (
+    "class Net:\n    @staticmethod\n    def add_options(parser):\n        parser.add_argument('--lr', required=True)\n"
+)
+REACHED = {
+    "a static method that nothing names": (NEVER, []),
+    "one that is called": (NEVER + "Net.add_options(parser)\n", ["--lr"]),
+    "one that another of its name calls, which nothing names": (
+        NEVER + "class Wide(Net):\n    @staticmethod\n    def add_options(parser):\n        Net.add_options(parser)\n",
+        [],
+    ),
+    "a function that is imported under another name": ("from more import build as make\nmake()\n", ["--depth"]),
+    "a function that is only imported": ("from more import build\n", []),
+    "a function that is looked up by its name": ("import more\ngetattr(more, 'build')()\n", ["--depth"]),
+    "a method, which a base class may call": (NEVER.replace("    @staticmethod\n", ""), ["--lr"]),
+    "a function with a decorator, which may call it": (
+        "import atexit\n@atexit.register\ndef build():\n    parser.add_argument('--lr', required=True)\n",
+        ["--lr"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "names"), REACHED.values(), ids=REACHED)
+def test_options_of_a_parser_that_never_runs_are_none(program_of, text, names):
+    more = "def build():\n    parser.add_argument('--depth', required=True)\n"
+    program = program_of(PARSER + text, {"more.py": more})
+
+    assert [option.name for option in find_options(program)] == names
+    assert [word.name for word in find_required_words(program)] == names

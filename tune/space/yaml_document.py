@@ -228,7 +228,8 @@ def _plain_of_node(node: Node | None, known: dict[int, Any]) -> Any:
     plain: Any
     match node:
         case MappingNode():
-            plain, merged = {}, {}
+            plain = {}
+            merged: dict[str, Any] = {}
             for key, held in node.value:
                 if key.value != MERGE or key.style is not None:
                     plain[str(key.value)] = _plain_of_node(held, known)

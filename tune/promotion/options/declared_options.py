@@ -18,7 +18,7 @@ from tune.promotion.find.literals import Unknown, evaluate_literal
 from tune.promotion.find.module_scan import CallSite, ModuleScan, dotted_path
 from tune.promotion.find.project import LibrarySymbol, Project, ProjectSymbol, project_of
 from tune.promotion.find.signatures import MAX_BASES, signature_of
-from tune.promotion.options.option_reads import is_parameter_read
+from tune.promotion.options.option_reads import is_parameter_read, may_be_executed
 from tune.promotion.options.parser_defaults import changed_defaults
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
@@ -216,7 +216,7 @@ def _is_misspelt(name: str, options: tuple[Option, ...]) -> bool:
 def _find_module_options(survey: ModuleScan, project: Project) -> Iterator[Option]:
     for called in survey.calls:
         match called.node.func:
-            case ast.Attribute(attr="add_argument") | ast.Attribute(attr="add"):
+            case ast.Attribute(attr="add_argument") | ast.Attribute(attr="add") if may_be_executed(called, project):
                 yield from _find_argparse_options(called, survey)
             case _ if (dotted_path(called.node.func) or "") in ("click.option", "option", "typer.Option"):
                 yield from _find_click_options(called, survey, project)

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from tune.promotion.find.module_scan import Definition, ModuleScan, dotted_path
+from tune.promotion.find.module_scan import CallSite, Definition, ModuleScan, dotted_path
 from tune.promotion.find.project import LibrarySymbol, Project, ProjectSymbol
 from tune.promotion.program import Program
 
@@ -47,6 +47,29 @@ def _is_read_of(node: ast.AST, dest: str) -> bool:
             return dest in names
         case _:
             return False
+
+
+def may_be_executed(called: CallSite, project: Project) -> bool:
+    """Tell whether a call may be executed: a function around it that nothing else in the program names never is.
+
+    A method may be called by a base class, and a function by its decorator.
+    """
+    function = called.scope.function
+    if function is None:
+        return True
+    decorators = {(dotted_path(each) or "") for each in function.decorator_list}
+    if not decorators <= {"staticmethod", "classmethod"} or (called.scope.owner is not None and not decorators):
+        return True
+    return any(_is_named_outside(function.name, survey) for survey in project.surveys.values())
+
+
+def _is_named_outside(name: str, survey: ModuleScan) -> bool:
+    """Tell whether a file names a function anywhere but in functions of that name."""
+    if any(alias.name == name and alias.asname for node in survey.imports for alias in node.names):
+        return True
+    lines = {*survey.name_reads.get(name, ()), *survey.attribute_reads.get(name, ()), *survey.strings.get(name, ())}
+    own = [each.node for each in survey.functions.values() if each.node.name == name]
+    return any(not any(each.lineno <= line <= (each.end_lineno or line) for each in own) for line in lines)
 
 
 LIGHTNING_BASES = frozenset({"LightningModule", "LightningDataModule"})

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tune.promotion.find.module_scan import ModuleScan, dotted_path
-from tune.promotion.find.project import project_of
+from tune.promotion.find.project import Project, project_of
+from tune.promotion.options.option_reads import may_be_executed
 from tune.promotion.program import Program
 
 MAY_BE_LEFT_OUT = frozenset({"?", "*", "argparse.OPTIONAL", "argparse.REMAINDER", "argparse.ZERO_OR_MORE"})
@@ -26,12 +27,12 @@ class RequiredWord:
 
 def find_required_words(program: Program) -> tuple[RequiredWord, ...]:
     """Return them in the order of the files; those of argparse, click and LightningCLI alone."""
-    surveys = project_of(program).surveys.values()
-    return tuple(word for survey in surveys for word in _find_required(survey))
+    project = project_of(program)
+    return tuple(word for survey in project.surveys.values() for word in _find_required(survey, project))
 
 
-def _find_required(survey: ModuleScan) -> Iterator[RequiredWord]:
-    for called in survey.calls:
+def _find_required(survey: ModuleScan, project: Project) -> Iterator[RequiredWord]:
+    for called in filter(lambda each: may_be_executed(each, project), survey.calls):
         node = called.node
         names = [each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
         keywords = {each.arg: each.value for each in node.keywords}
