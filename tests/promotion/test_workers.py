@@ -4,6 +4,7 @@ import pytest
 
 from tune.promotion.program_checks import DataLoaderWorkers, core_shortage_warnings, most_workers
 from tune.promotion.resolve import resolve_constants
+from tune.space.space import Script
 from tune.space.space_file import read_space
 
 LOADER = "from torch.utils.data import DataLoader\n"
@@ -25,6 +26,26 @@ PROGRAMS = {
 @pytest.mark.parametrize(("text", "number", "line"), PROGRAMS.values(), ids=PROGRAMS)
 def test_the_number_is_found_wherever_it_is_written(program_of, text, number, line):
     assert most_workers(program_of(LOADER + text)) == DataLoaderWorkers(number=number, where=f"train.py:{line}")
+
+
+DATA = "class Data:\n    def __init__(self, num_workers=6): self.n = num_workers\n"
+OPTION = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--num-workers', type=int, default=1)\n"
+GIVEN = {
+    "by a star, from the command line": (OPTION + DATA + "Data(**vars(p.parse_args()))\n", (), 1),
+    "by a star, and a word that args say": (OPTION + DATA + "Data(**vars(p.parse_args()))\n", ("--num-workers=3",), 3),
+    "by a star that nothing else tells of": (DATA + "Data(**settings)\n", (), 6),
+    "by a call that leaves it out": (OPTION + DATA + "Data()\n", (), 6),
+    "by a config": (
+        DATA + "from lightning.pytorch.cli import LightningCLI\nLightningCLI(None, Data)\n",
+        ("--data.num_workers", "2"),
+        2,
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "args", "number"), GIVEN.values(), ids=GIVEN)
+def test_a_default_counts_where_nothing_gives_the_number(program_of, text, args, number):
+    assert most_workers(program_of(text), shape=Script(args=args)).number == number
 
 
 NONE = {

@@ -8,16 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tune.errors import ProgramError
-from tune.promotion.constant import Constant
+from tune.promotion.constant import Constant, ConstantKind
 from tune.promotion.find.module_scan import dotted_path
 from tune.promotion.find.scan import is_main_guard
 from tune.promotion.find_constants import find_constants
-from tune.promotion.options.declared_options import Option, find_options
+from tune.promotion.options.declared_options import Option, OptionParser, find_options
+from tune.promotion.options.option_values import option_in_force
 from tune.promotion.outside_modules import outside_warnings
 from tune.promotion.program import Program, Source
 from tune.promotion.resolve import PromotedConstant
 from tune.space.dimensions import extreme_values, is_int
+from tune.space.space import Script, Shape
 
+BUILDERS = frozenset({OptionParser.HYDRA, OptionParser.LIGHTNING_CLI})
+"""What may build an object from a config, with values that no call in the source passes."""
 LAST_WORD = re.compile(r"[A-Za-z]\w*(?=\W*$)")
 NAMES = frozenset({"num_workers", "n_workers", "workers"})
 """The last word of what programs call them: ``DataLoader.num_workers``, ``NUM_WORKERS``, ``--workers``."""
@@ -32,11 +36,15 @@ class DataLoaderWorkers:
     """``lit/digits.py:95``."""
 
 
-def most_workers(program: Program, promoted: Sequence[PromotedConstant] = ()) -> DataLoaderWorkers:
-    """Return the most that any trial may ask for; none where the source names no number."""
-    return max(
-        _find_workers(program, promoted), key=lambda each: each.number, default=DataLoaderWorkers(number=0, where="")
-    )
+def most_workers(
+    program: Program, promoted: Sequence[PromotedConstant] = (), shape: Shape | None = None
+) -> DataLoaderWorkers:
+    """Return the most that any trial may ask for; none where the source names no number.
+
+    ``shape``: how the program is run; the arguments of a script may say the number.
+    """
+    found = _find_workers(program, promoted, shape.args if isinstance(shape, Script) else ())
+    return max(found, key=lambda each: each.number, default=DataLoaderWorkers(number=0, where=""))
 
 
 def core_shortage_warnings(workers: DataLoaderWorkers, n_cores: float) -> tuple[str, ...]:
@@ -48,14 +56,27 @@ def core_shortage_warnings(workers: DataLoaderWorkers, n_cores: float) -> tuple[
     return (f"{workers.where}: {workers.number} DataLoader workers, and a trial has {cores}: {enough} would do",)
 
 
-def _find_workers(program: Program, promoted: Sequence[PromotedConstant]) -> Iterator[DataLoaderWorkers]:
+def _find_workers(
+    program: Program, promoted: Sequence[PromotedConstant], args: Sequence[str]
+) -> Iterator[DataLoaderWorkers]:
     searched = {_identity_of(item.constant): extreme_values(item.dimension) for item in promoted}
-    every: list[Constant | Option] = [*find_constants(program), *find_options(program)]
+    options = [option for option in find_options(program, args) if _is_their_number(option.name)]
+    held = [option_in_force(option, program, args, "args") for option in options]
+    said = [option for option in held if is_int(option.value)]
+    constants = [constant for constant in find_constants(program) if _is_their_number(constant.name)]
+    every: list[Constant | Option] = [each for each in constants if not _is_replaced(each, said)] + held
     for constant in every:
-        if _is_their_number(constant.name):
-            for value in (constant.value, *searched.get(_identity_of(constant), ())):
-                if is_int(value):
-                    yield DataLoaderWorkers(number=value, where=constant.where)
+        for value in (constant.value, *searched.get(_identity_of(constant), ())):
+            if is_int(value):
+                yield DataLoaderWorkers(number=value, where=constant.where)
+
+
+def _is_replaced(constant: Constant, said: Sequence[Option]) -> bool:
+    """Tell whether an option gives a parameter its value: by a star, or by a config that builds the object."""
+    if constant.form is not ConstantKind.PARAMETER:
+        return False
+    is_built = len(constant.sites) == 1 and any(option.parser in BUILDERS for option in said)
+    return bool(said) and (constant.starred or is_built)
 
 
 def _identity_of(constant: Constant | Option) -> object:

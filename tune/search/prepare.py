@@ -54,7 +54,7 @@ def prepare_search(space: Space, machine: Backend, storage: Path, name: str | No
     promoted = resolve_constants(space, program)
     check_feasible(space, {item.key: item.dimension for item in promoted}, hardcoded_values(promoted))
     check_epochs(space, program)
-    workers = most_workers(program, promoted)
+    workers = most_workers(program, promoted, space.shape)
     checked_name = None if name is None else check_name(name)
     return SearchPlan(
         space=space,

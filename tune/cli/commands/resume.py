@@ -129,7 +129,7 @@ def _resume_experiment(
     before, program = experiment.space, experiment.snapshot.stored_program
     space = _apply_arguments(before if edited is None else edited_space(edited, before), before.settings, arguments)
     promoted = _resolve_constants(space, before, experiment.snapshot)
-    n_workers = most_workers(program, promoted).number
+    n_workers = most_workers(program, promoted, space.shape).number
     resources = machine.allocate_resources(space.settings, experiment.snapshot.program, paths.folder.parent, n_workers)
     if resources.is_measured:
         what = "auto is measured when a search begins, and this one has begun"

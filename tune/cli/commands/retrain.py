@@ -69,7 +69,7 @@ def _plan_and_train(given: argparse.Namespace, arguments: Arguments, machine: Ba
     paths = experiment.paths
     n_runs = len(trials) * (1 + 2 * (given.seeds or 0))
     settings = replace(space.settings, trials=n_runs)
-    n_workers = most_workers(experiment.snapshot.stored_program).number
+    n_workers = most_workers(experiment.snapshot.stored_program, shape=space.shape).number
     resources = machine.allocate_resources(settings, experiment.snapshot.program, paths.folder.parent, n_workers)
     with lock_retrained(experiment, screen.print_result):
         with translate_disk_full(paths.folder):

@@ -345,7 +345,7 @@ def _show_crowding(screen: Screen, finished: "SearchResult", search: "Search") -
     held = DataLoaderWorkers(
         number=finished.baseline.n_workers if finished.baseline is not None else 0, where="the program"
     )
-    if most_workers(search.program, search.promoted).number < held.number:
+    if most_workers(search.program, search.promoted, search.space.shape).number < held.number:
         for warning in core_shortage_warnings(held, search.resources.cpus_per_trial):
             screen.print_line(f"warning: {warning}", "yellow")
 
