@@ -129,6 +129,31 @@ def test_apply_when_not_told_to_write_then_shows_the_diff_and_writes_nothing(pro
     assert (project / "net.py").read_text() == NET
 
 
+def test_apply_in_a_copy_of_the_project_does_not_write_the_one_that_was_searched(project, apply, tmp_path, monkeypatch):
+    copy = tmp_path / "copy"
+    shutil.copytree(project, copy)
+    (copy / "net.py").write_text("# mine\n" + NET)
+    monkeypatch.chdir(copy)
+
+    status, told = apply("--write")
+
+    what = f"{copy}: this is a copy of the project that was searched, {project}, and --write changes that one"
+    patch = f"`python run_search.py apply exp --storage {tmp_path / 'storage'} | patch -p1`"
+    assert told.endswith(f"{what}\n  Go there to write it; or write the copy: {patch}.\n")
+    assert status == 2
+    assert (project / "net.py").read_text() == NET
+
+
+@pytest.mark.parametrize(("text", "status"), [(NET, 2), ("# another program\n", 0)], ids=["a copy", "another"])
+def test_apply_in_a_folder_of_the_project_with_a_file_of_the_name(text, status, project, apply, monkeypatch):
+    (project / "old").mkdir()
+    (project / "old" / "net.py").write_text(text)
+    monkeypatch.chdir(project / "old")
+
+    assert apply("--write")[0] == status
+    assert ((project / "net.py").read_text() == NET) is (status == 2)
+
+
 def test_apply_when_written_then_the_literals_differ_and_a_second_time_there_is_nothing_to_do(project, apply, capfd):
     status, told = apply("--write")
 

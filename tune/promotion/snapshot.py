@@ -84,6 +84,21 @@ def check_root(snapshot: Snapshot) -> None:
         raise ExperimentError(str(snapshot.folder), f"the project that was searched is gone: {root}", hint)
 
 
+def find_other_copy(snapshot: Snapshot, here: Path) -> Path | None:
+    """Return the folder around ``here`` that holds another copy of the program than the one that was searched, if any.
+
+    Within the project that was searched, another file of the program's name is a copy if it is the same text.
+    """
+    root, name = snapshot.program.root, snapshot.program.name_of(snapshot.program.path)
+    nearest = next((folder for folder in (here, *here.parents) if (folder / name).is_file()), None)
+    if nearest is None or nearest.resolve() == root.resolve():
+        return None
+    is_within = nearest.resolve().is_relative_to(root.resolve())
+    if is_within and (nearest / name).read_bytes() != (snapshot.folder / name).read_bytes():
+        return None
+    return nearest
+
+
 def _find_project_root(recorded: Path, program: str) -> Path:
     if recorded.is_dir():
         return recorded

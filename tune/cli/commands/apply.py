@@ -2,12 +2,17 @@
 
 import argparse
 import shlex
+from pathlib import Path
 
 from tune.cli.parser import Parser, add_storage, describe_command, storage_of
 from tune.cli.terminal.summary import Screen, format_value, warn_of_doubts
+from tune.errors import ApplyError
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.trial_result import TrialResult
+from tune.invocation import join_words, this_command
+from tune.paths import display_path
 from tune.promotion.drift import Edited, Removed
+from tune.promotion.snapshot import find_other_copy
 from tune.promotion.source_edit import build_diff, encoded_diff, write_files
 from tune.results.write_back import ConstantUpdate, OptionUpdate, WriteBack, note_applied, select_trial, write_back
 from tune.storage.sync import upload_if_remote
@@ -40,6 +45,7 @@ def run(given: argparse.Namespace) -> int:
         _show_diff(screen, back)
         screen.print_line()
         if given.write:
+            _check_copy(experiment, given)
             note_applied(experiment.paths, back.written_values)
             upload_if_remote(experiment.paths.applied_values)
             write_files(back.rewrites)
@@ -48,6 +54,17 @@ def run(given: argparse.Namespace) -> int:
         screen.print_line("to run it with its options:")
         screen.print_line(f"  python {shlex.join(back.command)}")
     return 0
+
+
+def _check_copy(experiment: StoredExperiment, given: argparse.Namespace) -> None:
+    """Raise ApplyError in another copy of the project, which whoever is there may mean."""
+    copy = find_other_copy(experiment.snapshot, Path.cwd())
+    if copy is not None:
+        root = display_path(experiment.snapshot.program.root)
+        what = f"this is a copy of the project that was searched, {root}, and --write changes that one"
+        words = ["apply", given.experiment, *(["--storage", given.storage] if given.storage else [])]
+        patch = f"{this_command()} {join_words(words)} | patch -p1"
+        raise ApplyError(display_path(copy), what, f"Go there to write it; or write the copy: `{patch}`.")
 
 
 def _describe_trial(experiment: StoredExperiment, trial: TrialResult) -> str:
