@@ -1,5 +1,6 @@
 """The pre-flight: a batch or two of training and validation, before any budget is spent."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Collection, Iterator, Mapping
@@ -27,9 +28,13 @@ EXPERIMENT = {".lock", "space.yaml"}
 """What each experiment's folder has: other searches may write while this one looks."""
 
 
-def list_working_files(folder: Path, but: Path) -> frozenset[str] | None:
+Stamp = tuple[int, int]
+"""When a file was written, in nanoseconds, and its size in bytes."""
+
+
+def list_working_files(folder: Path, but: Path) -> dict[str, Stamp] | None:
     """Return the files below ``folder``, less hidden ones, experiments, and ``but``; None where there are too many."""
-    found: set[str] = set()
+    found: dict[str, Stamp] = {}
     for place, folders, names in os.walk(folder):
         if {*names} >= EXPERIMENT:
             folders.clear()
@@ -37,15 +42,21 @@ def list_working_files(folder: Path, but: Path) -> frozenset[str] | None:
         folders[:] = [
             name for name in folders if not name.startswith((".", "__pycache__")) and Path(place, name) != but
         ]
-        found.update(os.path.relpath(os.path.join(place, name), folder) for name in names)  # noqa: PTH118 - thousands
+        for name in names:
+            path = os.path.join(place, name)  # noqa: PTH118 - thousands
+            with contextlib.suppress(OSError):  # gone, or a link that leads nowhere
+                state = os.stat(path)  # noqa: PTH116
+                found[os.path.relpath(path, folder)] = state.st_mtime_ns, state.st_size
         if len(found) > MOST:
             return None
-    return frozenset(found)
+    return found
 
 
-def find_new_files(before: frozenset[str] | None, after: frozenset[str] | None) -> list[str]:
-    """Return what was written, in order; nothing where one of the looks was given up."""
-    return [] if before is None or after is None else sorted(after - before)
+def find_written_files(before: dict[str, Stamp] | None, after: dict[str, Stamp] | None) -> list[str]:
+    """Return the files that are new, and those that were written again; nothing where one of the looks was given up."""
+    if before is None or after is None:
+        return []
+    return sorted(name for name, stamp in after.items() if before.get(name) != stamp)
 
 
 SCRATCH = ".preflight"
@@ -153,7 +164,7 @@ class Preflight:
         experiment = self._version.parent
         before = list_working_files(Path.cwd(), but=experiment)
         done = self._run_program(self._task.values, self._select_options(self._task.values), shortens=shortens)
-        wrote = find_new_files(before, list_working_files(Path.cwd(), but=experiment))
+        wrote = find_written_files(before, list_working_files(Path.cwd(), but=experiment))
         return PreflightReport(
             fits=done.fits,
             logged=sorted({name for fit in done.fits for names in fit.logged.values() for name in names}),

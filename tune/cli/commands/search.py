@@ -2,10 +2,12 @@
 
 import argparse
 import contextlib
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tune.cli.arguments import SETTINGS, Arguments, SearchParser, add_settings
@@ -331,13 +333,21 @@ def _confirm_finished(screen: Screen, finished: "SearchResult", search: "Search"
 
 
 def _show_written(screen: Screen, finished: "SearchResult") -> None:
-    if finished.baseline is None or not finished.baseline.wrote:
+    wrote = finished.baseline.wrote if finished.baseline is not None else []
+    written = ", ".join(name for name in wrote if not _is_our_output(Path(name)))
+    if not written:
         return
-    written = ", ".join(finished.baseline.wrote)
     screen.print_line(
         f"warning: the program writes into the working directory, and all trials share it: {written}", "yellow"
     )
     screen.print_line("         `own_folder: true` keeps them apart", "yellow")
+
+
+def _is_our_output(path: Path) -> bool:
+    """Tell whether a file is the one that this process's own output goes into."""
+    with contextlib.suppress(OSError):
+        return any(os.path.samestat(path.stat(), os.fstat(number)) for number in (1, 2))
+    return False
 
 
 def _show_crowding(screen: Screen, finished: "SearchResult", search: "Search") -> None:
