@@ -55,6 +55,9 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["promotune"])
     write_program(tmp_path, "net", NET)
     write_program(tmp_path, "train", SCRIPT)
+    (tmp_path / "package").mkdir()
+    for name in ("train", "__main__"):
+        (tmp_path / "package" / f"{name}.py").touch()
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -102,6 +105,16 @@ WRONG = {
     ),
     "net.py LR --trials x": "--trials: must be a whole number, 1 or more, got 'x'\n  Write `--trials 20`.\n",
     "none.py LR": "no program at {folder}/none.py\n  Give the path of a Python file.\n",
+    "-m package.train LR --trials 3": (
+        "a program is named by its file, got -m package.train\n"
+        "  Write `promotune package/train.py LR --trials 3`: it runs as `python -m` runs it.\n"
+    ),
+    "-m package LR": (
+        "a program is named by its file, got -m package\n"
+        "  Write `promotune package/__main__.py LR`: it runs as `python -m` runs it.\n"
+    ),
+    "-m": ("a program is named by its file, got -m\n  Write `promotune PROGRAM.py`: it runs as `python -m` runs it.\n"),
+    "package.train LR": ("no such command, got 'package.train'\n  Did you mean the program 'package/train.py'?\n"),
     "net LR": "no such command, got 'net'\n  Did you mean the program 'net.py'?\n",
     "net.py BETAS": (
         "BETAS holds (0.9, 0.99): its other values can be written in a space file alone\n"

@@ -160,6 +160,8 @@ def split_command(argv: Sequence[str]) -> tuple[str, list[str]]:
         return OVERVIEW, []
     if argv[0] in VERSION_WORDS and "--version" not in argv:
         raise OptionError(None, f"no such option, got {argv[0]!r}", f"For the version: {this_command()} --version")
+    if argv[0] == "-m":
+        raise _module_error(argv)
     if argv[0].startswith("-"):
         return SEARCH_PROGRAM if _names_program(argv) else SEARCH, list(argv)
     if is_program(argv[0]):
@@ -180,8 +182,8 @@ def _no_command_error(argv: Sequence[str]) -> OptionError:
         hint = f"To search a space: {this_command()} --space {word}"
     elif Path("search_spaces", f"{word}.yaml").is_file():
         hint = f"To search a space: {this_command()} --space {word}.yaml"
-    elif Path(f"{word}.py").is_file():
-        hint = f"Did you mean the program {f'{word}.py'!r}?"
+    elif (file := _file_of_module(word)) is not None:
+        hint = f"Did you mean the program {file!r}?"
     elif word == "help":
         command = next((f"{each} " for each in argv[1:2] if each in COMMANDS), "")
         hint = f"For {'help' if command else 'all commands'}: {this_command()} {command}--help"
@@ -190,6 +192,22 @@ def _no_command_error(argv: Sequence[str]) -> OptionError:
     else:
         hint = suggest_name(word, COMMANDS, what="commands")
     return OptionError(None, f"no such command, got {word!r}", hint)
+
+
+def _module_error(argv: Sequence[str]) -> OptionError:
+    """Return the error of a program that is named as ``python -m package.module`` names it."""
+    module = next(iter(argv[1:]), "")
+    file = _file_of_module(module) or "PROGRAM.py"
+    what = f"a program is named by its file, got -m {module}".rstrip()
+    hint = f"Write `{this_command()} {shlex.join([file, *argv[2:]])}`: it runs as `python -m` runs it."
+    return OptionError(None, what, hint)
+
+
+def _file_of_module(module: str) -> str | None:
+    """Return the file of a module below the working directory, or of a package that can be run; None: there is none."""
+    path = module.replace(".", "/")
+    found = (f"{module}.py", f"{path}.py", f"{path}/__main__.py", f"src/{path}.py", f"src/{path}/__main__.py")
+    return next((each for each in found if module and Path(each).is_file()), None)
 
 
 def is_program(word: str) -> bool:
