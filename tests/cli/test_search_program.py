@@ -55,6 +55,9 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["promotune"])
     write_program(tmp_path, "net", NET)
     write_program(tmp_path, "train", SCRIPT)
+    write_program(tmp_path, "settings", "import torch\nWIDTH = 4\nclass Config:\n    depth = 3\n")
+    write_program(tmp_path, "sizes", "WIDTH = 4\n")
+    write_program(tmp_path, "uses", f"from settings import WIDTH\n{NET}")
     (tmp_path / "package").mkdir()
     for name in ("train", "__main__"):
         (tmp_path / "package" / f"{name}.py").touch()
@@ -115,6 +118,14 @@ WRONG = {
     ),
     "-m": ("a program is named by its file, got -m\n  Write `promotune PROGRAM.py`: it runs as `python -m` runs it.\n"),
     "package.train LR": ("no such command, got 'package.train'\n  Did you mean the program 'package/train.py'?\n"),
+    "settings.py WIDTH=4..8": (
+        "settings.py: there is nothing to train: no LightningModule, and nothing that a run of it does\n"
+        "  Name the program that trains, and imports it: `promotune uses.py WIDTH=4..8`.\n"
+    ),
+    "sizes.py WIDTH": (
+        "sizes.py: there is nothing to train: no LightningModule, and nothing that a run of it does\n"
+        "  Name the program that trains.\n"
+    ),
     "net LR": "no such command, got 'net'\n  Did you mean the program 'net.py'?\n",
     "net.py BETAS": (
         "BETAS holds (0.9, 0.99): its other values can be written in a space file alone\n"

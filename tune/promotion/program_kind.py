@@ -252,6 +252,13 @@ def system_of(program: Program) -> System:
     return System(class_name=leaves[0].node.name if len(_find_models(project)) > 1 and leaves else None)
 
 
+def defines_settings_alone(program: Program) -> bool:
+    """Tell whether a program holds values for others: it neither does anything nor has a class or data to train."""
+    project = project_of(program)
+    classes = any(isinstance(node, ast.ClassDef) and node.bases for node in project.main.source.tree.body)
+    return not (_does_something(project) or classes or _find_models(project) or _has_data(project, []))
+
+
 def trains_at_import(program: Program) -> bool:
     """Tell whether importing the program trains: a ``fit`` outside of functions and of the main guard."""
     return bool(find_fits(project_of(program), as_main=False))

@@ -2,18 +2,17 @@
 
 import argparse
 import contextlib
-import difflib
 import os
 import re
 import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 
-from tune.cli.arguments import SearchParser, add_trainer, split_trainer_words
-from tune.cli.parser import Parser, describe_command, is_program
+from tune.cli.arguments import add_trainer
+from tune.cli.name_words import NAMES_HELP, NamesParser, check_ranges, check_trains
+from tune.cli.parser import Parser, describe_command
 from tune.cli.terminal.summary import Screen
 from tune.cluster.resources import plan_resources
 from tune.errors import ConstantError, MetricError, OptionError, UserError
@@ -24,7 +23,7 @@ from tune.promotion.find.literals import Unknown, is_whole
 from tune.promotion.find.metric import Metric, find_metric, mode_of, select_preferred_tag
 from tune.promotion.find.value_flow import receiving_parameters
 from tune.promotion.find_constants import check_together, find_all, find_constant
-from tune.promotion.options.declared_options import SIMILAR, Option, OptionParser, find_option, find_options
+from tune.promotion.options.declared_options import Option, OptionParser, find_option, find_options
 from tune.promotion.options.option_values import value_in_force
 from tune.promotion.program import Program, find_program
 from tune.promotion.program_checks import check_folder, check_names
@@ -47,8 +46,6 @@ Held = Constant | Option
 
 NEVER_READ = "nothing in the program reads it"
 
-NAMES_HELP = "a constant, as `constants` names it, or --option; with a range: LR=1e-4..1e-1, BATCH_SIZE=16,32,64"
-
 UNKNOWN_EPOCHS = 10
 """Written where the program does not say how long it trains."""
 
@@ -56,59 +53,8 @@ IN_A_RUN = "logged in a run of a batch or two"
 
 NOT_SAID = "the program does not say how long: look at it"
 
-LOOSE_RANGE = re.compile(r"[-+]?\.?\d|[\w.]+(,[\w.]+)+$")
-"""A word that is a range, or a choice, and no name."""
-
 LONGEST_NAME = 60
 """Characters of the file's name, which becomes the experiment's."""
-
-
-class NamesParser(SearchParser):
-    """Takes a script's own options as names too: ``promote train.py --lr``."""
-
-    def _parse_known(self, words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
-        return self.parse_known_intermixed_args(words)  # options may stand between the names
-
-    def parse_words(self, words: Sequence[str]) -> argparse.Namespace:
-        """Return what the words say; the names in their order."""
-        words, trainer = split_trainer_words(_join_args_option(words))
-        known = {text.partition("=")[0] for text in self.option_spellings}
-        unknown = [word for word in words if word.startswith("-") and word.partition("=")[0] not in known]
-        theirs = [word for word in unknown if word.startswith("--")]
-        theirs += _find_short_names([word for word in unknown if not word.startswith("--")], words)
-        found = super().parse_words([word for word in words if word not in theirs])
-        found.names = sorted((*found.names, *theirs), key=list(words).index)
-        found.trainer = trainer
-        if not found.names:
-            raise self._no_names(found.program)
-        return found
-
-    def _no_names(self, program: str) -> OptionError:
-        listing = f"`{this_command()} constants {program}` lists them all."
-        return OptionError(None, "promote takes the names of constants, got none", listing)
-
-
-def _find_short_names(unknown: Sequence[str], words: Sequence[str]) -> list[str]:
-    """Return those of the words that are options of the program with one dash: ``-lr``, ``-lr=1e-4..1e-1``."""
-    program = next(filter(is_program, words), None)
-    if program is None or not unknown:
-        return []
-    try:
-        names = {name for option in find_options(find_program(Path(program))) for name in option.names}
-    except UserError:
-        return []  # the command tells it
-    return [word for word in unknown if word.partition("=")[0] in names]
-
-
-def _join_args_option(words: Sequence[str]) -> list[str]:
-    """Return the words with ``--args`` and what follows it as one: argparse would take ``--fast`` for an option."""
-    found: list[str] = []
-    for word in words:
-        if found and found[-1] == "--args":
-            found[-1] = f"--args={word}"
-        else:
-            found.append(word)
-    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +136,8 @@ def run(given: argparse.Namespace) -> int:
 
 def build_request(given: argparse.Namespace, program: Program) -> PromoteRequest:
     """Return what the command line asks for; raise ConstantError where a name leads nowhere."""
-    _check_ranges(given.names, program, _parse_args_option(given))
+    check_ranges(given.names, program, _parse_args_option(given))
+    check_trains(program, given.names)
     words = [split_range(word) for word in given.names]
     shape = _choose_shape(given, program, [word.name for word in words])
     args = shape.args if isinstance(shape, Script) else ()
@@ -207,36 +154,6 @@ def build_request(given: argparse.Namespace, program: Program) -> PromoteRequest
         written=written,
         trainer={name: parse_trainer_value(text) for name, text in given.trainer.items()},
     )
-
-
-def _check_ranges(names: Sequence[str], program: Program, args: Sequence[str]) -> None:
-    """Raise OptionError at a range that stands apart from its name, and at a name whose range is missing."""
-    for before, word in pairwise(names):
-        name = before.rstrip("=")
-        if split_range(before).start is None and LOOSE_RANGE.match(word):
-            what = f"a range stands behind an equals sign, got {word!r} as a word of its own"
-            raise OptionError(name, what, f"Write {name}={word}.")
-    options = {each for option in find_options(program, args) for each in option.names}
-    constants = {canonical_name(each) for constant in find_all(program).constants for each in constant.names}
-    for word in names:
-        name = word.removesuffix("=")
-        if name == word or word in options:
-            continue
-        if not (name.startswith("-") or canonical_name(name) in constants):
-            _check_spelling(name, program, [*constants, *(each.rstrip("=") for each in options)])
-            continue
-        hint = f"Write {name}=LOW..HIGH, or {name} alone for a suggested range."
-        marks = f"{word}\n  {' ' * len(word)}^\n  {hint}"
-        raise OptionError(name, "a range is missing behind the equals sign", marks)
-
-
-def _check_spelling(name: str, program: Program, known: Sequence[str]) -> None:
-    """Raise ConstantError at a ``name=`` that is nearly a known one; others may be taken, which no source names."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=SIMILAR)
-    if near:
-        listing = f"`{this_command()} constants {program.source.name}` lists them all."
-        what = f"{name!r} is not a constant of {program.source.name}"
-        raise ConstantError(None, what, f"Did you mean {near[0]!r}?  {listing}")
 
 
 def _name_in(program: Program, word: RangeWord, args: Sequence[str]) -> str:

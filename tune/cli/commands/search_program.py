@@ -11,8 +11,6 @@ from pathlib import Path
 from tune.cli.arguments import SETTINGS, Arguments, add_settings
 from tune.cli.commands.constants import choose_names, find_promising
 from tune.cli.commands.promote import (
-    NAMES_HELP,
-    NamesParser,
     PromoteRequest,
     add_program_options,
     build_lines,
@@ -21,6 +19,7 @@ from tune.cli.commands.promote import (
     is_found_by_a_run,
 )
 from tune.cli.commands.search import Drafted, add_search_options, run_plan
+from tune.cli.name_words import NAMES_HELP, NamesParser
 from tune.cli.parser import SPACE, Parser, both_given_error, storage_of
 from tune.cli.terminal.summary import Screen
 from tune.cli.terminal.trials_table import add_profile
