@@ -371,6 +371,7 @@ def test_whatever_a_program_holds_then_the_file_is_read_and_its_ranges_fit(held,
     folder = tmp_path_factory.mktemp("p")
     (folder / "pyproject.toml").touch()
     lines = [f"{name} = {value!r}".replace("inf", "1e999").replace("nan", "1e999") for name, value in held.items()]
+    lines.append("def dataloaders(): ...")
     (folder / "p.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
     words = ["promote", str(folder / "p.py"), *held, "--metric", "val_loss", "-o", str(folder / "s.yaml")]
 

@@ -40,7 +40,8 @@ class PromotedValueCheck:
             for module, held in self._find_module_values(constant, modules):
                 self._check_value(key, constant, held)
                 value = str(held) if isinstance(held, PurePath) else held
-                self.found[key] = {"value": value, "where": f"{module} when training began"}
+                unread = "" if constant.reads else ", and nothing in the program reads it"
+                self.found[key] = {"value": value, "where": f"{module} when training began{unread}"}
 
     def verify_executed(self) -> None:
         """Check that each promoted expression was executed, and that no parameter was given another value.
