@@ -59,6 +59,45 @@ def test_promote_when_the_program_fails_then_its_traceback_is_told_and_no_folder
     assert list(tmp_path.glob("promotune*")) == []
 
 
+GAN = """\
+import pytorch_lightning as pl
+import torch
+LR = 0.1
+class Gan(pl.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.net = torch.nn.Linear(2, 1)
+    def training_step(self, batch, idx):
+        loss = self.net(batch).pow(2).mean()
+        for name in "dg":
+            self.log(f"{name}_loss", loss)
+        return loss
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=LR)
+    def train_dataloader(self):
+        return torch.utils.data.DataLoader(torch.ones(8, 2), batch_size=4)
+if __name__ == "__main__":
+    pl.Trainer(max_epochs=2).fit(Gan())
+"""
+ASKED = {
+    "promote": ("only losses of training are logged: d_loss, g_loss\n  Say which one to judge by: --metric d_loss.\n"),
+    "": (
+        "gan.py: the search has to be told 1 thing more\n"
+        "  --metric d_loss  what to judge by, where only losses of training are logged: d_loss, g_loss\n"
+        "  Write: promotune gan.py LR --metric d_loss\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("command", ASKED, ids=["promote", "search"])
+def test_which_of_the_losses_of_two_networks_is_meant_is_asked(command, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(sys, "argv", ["promotune"])
+    monkeypatch.chdir(write_program(tmp_path / "project", "gan", GAN).parent)
+
+    assert main([*command.split(), "gan.py", "LR"]) == 2
+    assert capfd.readouterr().err == ASKED[command]
+
+
 @pytest.mark.slow
 def test_promote_when_it_is_killed_while_the_program_runs_then_no_folder_is_left(tmp_path):
     path = write_program_of_no_metric(tmp_path / "project", "import time; time.sleep(60)")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tune.promotion.configs.hydra_values import compose_config
+from tune.promotion.configs.hydra_values import compose_config, refusal_to_compose
 from tune.promotion.find.literals import Unknown
 from tune.promotion.options.declared_options import find_options
 
@@ -91,6 +91,28 @@ UNKNOWN = {
 @pytest.mark.parametrize(("text", "others", "args"), UNKNOWN.values(), ids=UNKNOWN)
 def test_compose_config_returns_nothing_that_is_not_certain(program_of, text, others, args):
     assert compose_config(program_of(text, others, "src/train.py"), args) is None
+
+
+OLD = MAIN.replace('version_base="1.3", ', "")
+LOGGING = {
+    "configs/train.yaml": "defaults: [hydra/job_logging: quiet]\nseed: 12\n",
+    "configs/hydra/job_logging/quiet.yaml": "version: 1\n",
+}
+
+
+def test_a_program_that_names_no_version_is_composed_as_hydra_1_1_does(program_of):
+    composed = compose_config(program_of(OLD, LOGGING, "src/train.py"), [])
+
+    assert composed.values == {"seed": 12}
+
+
+def test_the_reason_is_told_where_hydra_itself_refuses(program_of):
+    assert refusal_to_compose(program_of(MAIN, LOGGING, "src/train.py")) == (
+        "configs/train.yaml: hydra does not compose it: Multiple values for hydra/job_logging. "
+        "To override a value use 'override hydra/job_logging: quiet'"
+    )
+    assert refusal_to_compose(program_of(MAIN, CONFIGS, "src/train.py")) is None
+    assert refusal_to_compose(program_of("import sys", CONFIGS, "src/train.py")) is None
 
 
 def test_an_edited_config_is_read_again(program_of, tmp_path):

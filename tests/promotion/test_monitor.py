@@ -4,7 +4,8 @@ from textwrap import indent
 
 import pytest
 
-from tune.promotion.find.metric import find_metric, mode_of
+from tune.promotion.configs.monitored import find_metric_of_program
+from tune.promotion.find.metric import choose_of_logged, find_metric, mode_of
 from tune.promotion.program import find_program
 
 MODULE = "class Net(LightningModule):\n    def validation_step(self, batch, idx):\n{body}\n"
@@ -25,6 +26,10 @@ FOUND = [
     (
         logging('self.log("CE/Val", 1)', 'self.log("Accuracy/Val", 1)'),
         ("Accuracy/Val", "max", "logged in p.py:4", ("CE/Val",)),
+    ),
+    (
+        logging('self.log("val/acc_step", 1)', 'self.log("val/acc", 1)'),
+        ("val/acc", "max", "logged in p.py:4", ("val/acc_step",)),
     ),
     (logging('self.log(name="val_f1", value=1)'), ("val_f1", "max", "logged in p.py:3", ())),
     (logging('self.log_dict({"val_mae": 1, "val_r2": 2})'), ("val_r2", "max", "logged in p.py:3", ("val_mae",))),
@@ -97,3 +102,83 @@ def test_a_metric_that_only_running_can_tell_is_left_open(tmp_path, text):
 )
 def test_a_name_tells_which_way_is_better_by_its_words(name, mode):
     assert mode_of(name) == mode
+
+
+LOGGED = {
+    "validation first": (["test_acc", "train_acc", "val_loss"], "val_loss", "min", ()),
+    "then a test": (["test_acc", "train_f1"], "test_acc", "max", ()),
+    "a word that only begins like one": (["value_loss", "train_acc"], "train_acc", "max", ()),
+    "one loss of training": (["train_loss_epoch", "train_loss_step"], "train_loss_epoch", "min", ()),
+    "the loss of several parts": (["kl", "recon_loss", "train_loss"], "train_loss", "min", ()),
+    "losses of two networks": (["d_loss", "g_loss"], "d_loss", "min", ("d_loss", "g_loss")),
+    "their steps and epochs": (
+        ["d_loss_epoch", "d_loss_step", "g_loss_epoch", "g_loss_step"],
+        "d_loss_epoch",
+        "min",
+        ("d_loss_epoch", "g_loss_epoch"),
+    ),
+    "a name that tells nothing": (["zorp"], "zorp", None, ()),
+}
+
+
+@pytest.mark.parametrize(("tags", "name", "mode", "rivals"), LOGGED.values(), ids=LOGGED)
+def test_of_what_a_run_logs_one_is_chosen_or_the_user_is_asked(tags, name, mode, rivals):
+    found = choose_of_logged(tags, "a run")
+
+    assert (found.name, found.mode, found.rivals) == (name, mode, rivals)
+    assert set(found.others) == {*tags} - {name}
+
+
+HYDRA = """
+import hydra
+@hydra.main(version_base="1.3", config_path="conf", config_name="train")
+def main(cfg): ...
+main()
+"""
+CLI = "from lightning.pytorch.cli import LightningCLI\nLightningCLI()\n"
+STOPPING = "callbacks:\n  - class_path: pl.callbacks.EarlyStopping\n    init_args: {monitor: val_x, mode: max}\n"
+IN_CONFIGS = {
+    "hydra's": (
+        HYDRA,
+        {
+            "conf/train.yaml": "defaults: [callbacks: both]\n",
+            "conf/callbacks/both.yaml": "stop: {_target_: a.EarlyStopping, monitor: val_f1}\n"
+            "best: {_target_: b.ModelCheckpoint, monitor: val_loss}\n",
+        },
+        (),
+        ("val_loss", "min", "ModelCheckpoint, conf/callbacks/both.yaml:2"),
+    ),
+    "that args name": (
+        CLI,
+        {"c.yaml": f"trainer:\n  {STOPPING.replace(chr(10), chr(10) + '  ')}\n"},
+        ("fit", "--config", "c.yaml"),
+        ("val_x", "max", "EarlyStopping, c.yaml:4"),
+    ),
+    "that the source names": (
+        f"PATHS = ['c.yaml']\n{CLI}",
+        {"c.yaml": STOPPING},
+        (),
+        ("val_x", "max", "EarlyStopping, c.yaml:3"),
+    ),
+    "another class's": (
+        f"PATHS = ['c.yaml']\n{CLI}" + logging('self.log("val_acc", 1)'),
+        {"c.yaml": "sched: {class_path: ReduceLROnPlateau, init_args: {monitor: val_x}}\n"},
+        (),
+        ("val_acc", "max", "logged in train.py:6"),
+    ),
+    "none, for the source has a callback": (
+        f"PATHS = ['c.yaml']\n{CLI}ModelCheckpoint(monitor='val_loss')\n",
+        {"c.yaml": STOPPING},
+        (),
+        ("val_loss", "min", "ModelCheckpoint, train.py:4"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "files", "args", "expected"), IN_CONFIGS.values(), ids=IN_CONFIGS)
+def test_a_callback_of_a_config_file_tells_the_metric(program_of, tmp_path, monkeypatch, text, files, args, expected):
+    monkeypatch.chdir(tmp_path)
+
+    found = find_metric_of_program(program_of(text, files), args)
+
+    assert (found.name, found.mode, found.origin) == expected

@@ -13,6 +13,7 @@ from tune.cli.parser import Parser, describe_command
 from tune.cli.terminal.streams import LONGEST_CELL, make_printable_line
 from tune.cli.terminal.summary import Screen
 from tune.invocation import join_words, this_command
+from tune.promotion.configs.hydra_values import refusal_to_compose
 from tune.promotion.constant import Constant, ConstantScan, UnsupportedConstant
 from tune.promotion.find.literals import Unknown
 from tune.promotion.find_constants import find_all, shortest_names
@@ -166,6 +167,8 @@ def show_listing(screen: Screen, listing: Listing, written: str, *, every: bool)
         for warning in constant.warnings
     ]
     warnings += outside_warnings(listing.program)
+    refusal = refusal_to_compose(listing.program)
+    warnings += [] if refusal is None else [refusal]
     if warnings:
         screen.print_line()
     for warning in warnings:

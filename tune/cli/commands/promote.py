@@ -18,9 +18,10 @@ from tune.cluster.resources import plan_resources
 from tune.errors import ConstantError, MetricError, OptionError, UserError
 from tune.invocation import this_command
 from tune.paths import ExperimentPaths, VersionPaths, atomic_write
+from tune.promotion.configs.monitored import find_metric_of_program
 from tune.promotion.constant import Constant
 from tune.promotion.find.literals import Unknown, is_whole
-from tune.promotion.find.metric import Metric, find_metric, mode_of, select_preferred_tag
+from tune.promotion.find.metric import Metric, choose_of_logged, mode_of
 from tune.promotion.find.value_flow import receiving_parameters
 from tune.promotion.find_constants import check_together, find_all, find_constant
 from tune.promotion.options.declared_options import Option, OptionParser, find_option, find_options
@@ -69,6 +70,11 @@ class PromoteRequest:
     """What the user wrote for each name."""
     trainer: dict[str, Value]
     """Arguments of the Trainer that the user gave."""
+
+    @property
+    def args(self) -> tuple[str, ...]:
+        """The command line of a script."""
+        return self.shape.args if isinstance(self.shape, Script) else ()
 
     @property
     def trial_epochs(self) -> tuple[int, str] | None:
@@ -232,6 +238,9 @@ def _choose_output(given: argparse.Namespace, request: PromoteRequest) -> Path:
 def choose_metric(given: argparse.Namespace, request: PromoteRequest, screen: Screen) -> Metric:
     """Return the metric with its mode; raise OptionError where nothing tells the mode."""
     found = find_metric_of(given, request, screen)
+    if found.rivals:
+        what = f"only losses of training are logged: {', '.join(found.rivals)}"
+        raise OptionError(None, what, f"Say which one to judge by: --metric {found.rivals[0]}.")
     if found.mode is None:
         what = f"the name {found.name!r} does not tell whether less or more of it is better ({found.origin})"
         raise OptionError(None, what, "Give --mode min or --mode max.")
@@ -240,7 +249,7 @@ def choose_metric(given: argparse.Namespace, request: PromoteRequest, screen: Sc
 
 def find_metric_of(given: argparse.Namespace, request: PromoteRequest, screen: Screen) -> Metric:
     """Return the metric that the user, the source or a run of a batch or two tells; its mode where that is known."""
-    found = find_metric(request.program)
+    found = find_metric_of_program(request.program, request.args)
     if given.metric is not None:
         same = found if found is not None and found.name == given.metric else None
         found = same or Metric(name=given.metric, mode=mode_of(given.metric), origin="given to promote")
@@ -287,12 +296,9 @@ def _run_for_metric(request: PromoteRequest) -> Metric:
                 raise type(fault)(fault.where, fault.what, KEPT_NOTHING)
         records = (read_record(VersionPaths(version)) for version in Path(folder).iterdir() if version.is_dir())
         logged = [tag for record in records if record is not None for tag in record.logged]
-    parts = [[tag for tag in logged if re.search(part, tag, re.IGNORECASE)] for part in ("val|dev", "test")]
     if not logged:
         raise MetricError(None, "the program logs nothing that could be searched by", "Log a metric with self.log.")
-    name = select_preferred_tag(dict.fromkeys(parts[0] or parts[1] or logged))
-    others = tuple(tag for tag in logged if tag != name)
-    return Metric(name=name, mode=mode_of(name), origin=IN_A_RUN, others=others)
+    return choose_of_logged(list(dict.fromkeys(logged)), IN_A_RUN)
 
 
 def is_found_by_a_run(metric: Metric) -> bool:

@@ -25,8 +25,9 @@ from tune.cli.terminal.summary import Screen
 from tune.cli.terminal.trials_table import add_profile
 from tune.errors import OptionError
 from tune.invocation import join_words, this_command
+from tune.promotion.configs.monitored import find_metric_of_program
 from tune.promotion.find.literals import Unknown
-from tune.promotion.find.metric import CALLBACKS, Metric, find_metric
+from tune.promotion.find.metric import CALLBACKS, Metric
 from tune.promotion.options.declared_options import SIMILAR, find_options
 from tune.promotion.options.required_words import find_required_words
 from tune.promotion.program import Program, find_program
@@ -101,12 +102,16 @@ def run(given: argparse.Namespace) -> int:
     words = list(_missing_words(given, request))
     missing = [*words, *_missing_length(request), *_missing_ranges(request, lines)]
     metric = None if words and _is_run_needed(given, request) else find_metric_of(given, request, screen)
+    if metric is not None and metric.rivals:
+        what = f"what to judge by, where only losses of training are logged: {', '.join(metric.rivals)}"
+        missing.append((what, f"--metric {shlex.quote(metric.rivals[0])}"))
     if metric is not None and metric.mode is None:
         missing.append(
             (f"whether less (min) or more (max) of {metric.name!r} is better ({metric.origin})", "--mode min")
         )
     if missing:
-        found = ["--metric", metric.name] if metric is not None and is_found_by_a_run(metric) else []
+        is_told = metric is not None and is_found_by_a_run(metric) and not metric.rivals
+        found = ["--metric", metric.name] if metric is not None and is_told else []
         raise _tell(missing, given, found)
     assert metric is not None
     space = _make_space(request, lines, metric, arguments)
@@ -171,7 +176,7 @@ def _missing_ranges(request: PromoteRequest, lines: Sequence[TemplateLine]) -> I
 
 def _is_run_needed(given: argparse.Namespace, request: PromoteRequest) -> bool:
     """Tell whether only a run of the program tells the metric; one that lacks its words cannot be run."""
-    return given.metric is None and find_metric(request.program) is None
+    return given.metric is None and find_metric_of_program(request.program, request.args) is None
 
 
 def _tell(missing: Sequence[Missing], given: argparse.Namespace, found: Sequence[str]) -> OptionError:

@@ -35,7 +35,8 @@ class HydraMain:
     """Of the config files, absolute."""
     name: str
     """Of the primary config."""
-    version_base: str | None
+    version_base: tuple[str | None, ...]
+    """What is given as ``version_base``, alone; nothing where it is left out: hydra then composes as hydra 1.1 does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,17 @@ class ComposedConfig:
 
 def compose_config(program: Program, args: Sequence[str]) -> ComposedConfig | None:
     """Return what hydra composes where ``args`` stand on the command line; None where only running it can tell."""
+    found = _compose(program, args)
+    return found if isinstance(found, ComposedConfig) else None
+
+
+def refusal_to_compose(program: Program) -> str | None:
+    """Return why hydra does not compose the program's config from its files, and which; None where it does."""
+    found = _compose(program, ())
+    return found if isinstance(found, str) else None
+
+
+def _compose(program: Program, args: Sequence[str]) -> ComposedConfig | str | None:
     main, words = _find_main(program), _read_words(args)
     if main is None or words is None:
         return None
@@ -124,30 +136,39 @@ def _main_of(called: CallSite, beside: Path) -> HydraMain | None:
     folder, name, version = held.get("config_path", "."), held.get("config_name"), held.get("version_base")
     if not isinstance(folder, str) or not isinstance(name, str):
         return None
-    base = version if isinstance(version, str) else None
+    base = (version if isinstance(version, str) else None,) if "version_base" in held else ()
     return HydraMain(folder=(beside / folder).resolve(), name=name, version_base=base)
 
 
 @lru_cache(maxsize=8)
 def _compose_files(
-    program: Program, folder: Path, name: str, version_base: str | None, overrides: tuple[str, ...], versions: object
-) -> ComposedConfig | None:
-    """``versions``: of the files, so that an edited one is read again."""
+    program: Program,
+    folder: Path,
+    name: str,
+    version_base: tuple[str | None, ...],
+    overrides: tuple[str, ...],
+    versions: object,
+) -> ComposedConfig | str | None:
+    """``versions``: of the files, so that an edited one is read again. A text is why hydra refuses to."""
     try:
         from hydra import compose, initialize_config_dir
         from hydra.core.global_hydra import GlobalHydra
         from hydra.types import RunMode
         from omegaconf import OmegaConf
 
+        given: Any = {"version_base": version_base[0]} if version_base else {}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with initialize_config_dir(str(folder), version_base=version_base):
+            with initialize_config_dir(str(folder), **given):
                 loader = GlobalHydra.instance().config_loader()
                 config = compose(name, list(overrides), return_hydra_config=True)
                 defaults = loader.compute_defaults_list(name, list(overrides), RunMode.RUN).defaults
             held: Any = OmegaConf.to_container(config, resolve=False, enum_to_str=True)
-    except Exception:  # hydra is not installed, or the files alone do not compose
-        return None
+    except ImportError:
+        return None  # hydra is not installed
+    except Exception as error:  # the files alone do not compose, whatever it is that hydra and its plugins raise
+        file = program.name_of(folder / name) if folder.is_relative_to(program.root) else str(folder / name)
+        return f"{file.removesuffix('.yaml')}.yaml: hydra does not compose it: {' '.join(str(error).split())}"
     chosen = held.pop("hydra")["runtime"]["choices"]
     groups = {group: choice for group, choice in chosen.items() if not group.startswith("hydra")}
     values = {**dict(_flatten_config(held, "")), **groups}

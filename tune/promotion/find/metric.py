@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +22,12 @@ VALIDATION = frozenset(
     {"validation_step", "on_validation_epoch_end", "validation_epoch_end", "on_validation_batch_end"}
 )
 """Methods that log what is judged."""
+
+JUDGED = frozenset({"val", "valid", "validation", "dev", "eval"})
+"""Words of what is logged in validation."""
+STAGES = frozenset({"train", "training", "step", "epoch"})
+BY_STEP = "_step"
+"""The end of what Lightning, or a program, calls a value of one step."""
 
 MAX_HOPS = 3
 """Calls followed from ``validation_step`` to the helper that logs."""
@@ -50,6 +56,8 @@ class Metric:
     """Where it is from: ``ModelCheckpoint, train.py:30``."""
     others: tuple[str, ...] = ()
     """What else is logged in validation."""
+    rivals: tuple[str, ...] = ()
+    """Losses of training that may be meant as well, where nothing else is logged: those of a GAN."""
 
 
 def find_metric(program: Program) -> Metric | None:
@@ -67,17 +75,42 @@ def find_metric(program: Program) -> Metric | None:
     return Metric(name=name, mode=mode_of(name), origin=f"logged in {tags[name]}", others=others)
 
 
-def select_preferred_tag(tags: Mapping[str, object]) -> str:
-    """Return the first tag of which more is better, else the first of which less is, else the first."""
+def choose_of_logged(tags: Sequence[str], origin: str) -> Metric:
+    """Return the metric that a program is judged by which logs ``tags``, and nothing says more; there is at least one.
+
+    What is logged in validation counts first, then what is logged in a test.
+    """
+    judged = [tag for tag in tags if _words_of(tag) & JUDGED] or [tag for tag in tags if "test" in _words_of(tag)]
+    name = select_preferred_tag(judged or tags)
+    rivals: tuple[str, ...] = ()
+    if not judged and mode_of(name) == "min":
+        losses = [tag for tag in tags if mode_of(tag) == "min" and not tag.endswith(BY_STEP)]
+        whole = [tag for tag in losses if _words_of(tag) - STAGES == {"loss"}]
+        name = whole[0] if whole else name
+        distinct = {frozenset(_words_of(tag) - STAGES): tag for tag in losses}
+        rivals = () if whole or len(distinct) < 2 else tuple(distinct.values())
+    others = tuple(tag for tag in tags if tag != name)
+    return Metric(name=name, mode=mode_of(name), origin=origin, others=others, rivals=rivals)
+
+
+def select_preferred_tag(tags: Iterable[str]) -> str:
+    """Return the first tag of which more is better, else the first of which less is, else the first.
+
+    What is logged at each step comes behind what is logged of an epoch.
+    """
     by_mode: dict[Mode | None, str] = {}
-    for tag in tags:
+    for tag in sorted(tags, key=lambda tag: tag.endswith(BY_STEP)):
         by_mode.setdefault(mode_of(tag), tag)
     return next(by_mode[mode] for mode in ("max", "min", None) if mode in by_mode)
 
 
+def _words_of(tag: str) -> set[str]:
+    return {word.lower() for word in WORD.findall(tag)}
+
+
 def mode_of(name: str) -> Mode | None:
     """Return which way a metric is better, as its name says; None where it does not."""
-    words = {word.lower() for word in WORD.findall(name)}
+    words = _words_of(name)
     words |= {word.rstrip("0123456789") for word in words}
     if words & LOW:
         return "min"
