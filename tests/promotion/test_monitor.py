@@ -106,6 +106,8 @@ def test_a_name_tells_which_way_is_better_by_its_words(name, mode):
 
 LOGGED = {
     "validation first": (["test_acc", "train_acc", "val_loss"], "val_loss", "min", ()),
+    "another word for it": (["test_acc", "Validate/Loss"], "Validate/Loss", "min", ()),
+    "a word of a GAN": (["validity_loss"], "validity_loss", "min", ()),
     "then a test": (["test_acc", "train_f1"], "test_acc", "max", ()),
     "a word that only begins like one": (["value_loss", "train_acc"], "train_acc", "max", ()),
     "one loss of training": (["train_loss_epoch", "train_loss_step"], "train_loss_epoch", "min", ()),

@@ -166,3 +166,40 @@ def test_the_options_of_a_lightning_cli_are_listed_in_the_place_of_the_parameter
     program = program_of(HEAD + text)
 
     assert promising(program) == ["--model.lr", "--model.width", "Block.dropout"]
+
+
+LAYERS = {
+    "the next layer's input": ("nn.Sequential(nn.Linear(7, 32), nn.GELU(),\n nn.Linear(32, 1))\n", "train.py:8"),
+    "the input of an attribute's layer": (
+        "class Net(nn.Module):\n    def __init__(self):\n        self.a = nn.Conv2d(1, 8, 3)\n        self.b = nn.BatchNorm2d(8)\n",
+        "train.py:10",
+    ),
+    "a flattened output": ("nn.Sequential(nn.Conv2d(3, 16, 3), nn.Flatten(),\n nn.Linear(16 * 49, 2))\n", "train.py:8"),
+    "a flattened output, written as a number": (
+        "nn.Sequential(nn.Conv2d(3, 16, 3), nn.Flatten(),\n nn.Linear(784, 2))\n",
+        "train.py:8",
+    ),
+    "a recurrent layer": ("a = nn.LSTM(input_size=4, hidden_size=64)\nb = nn.Linear(64, 1)\n", "train.py:8"),
+    "an input that is computed": ("a = nn.Linear(7, 32)\nb = nn.Linear(a.out_features, 1)\n", None),
+    "an input that does not fit": ("a = nn.Linear(7, 32)\nb = nn.Linear(50, 1)\n", None),
+    "an input of another class": (
+        "class A(nn.Module):\n    def __init__(self): self.a = nn.Linear(7, 32)\nclass B(nn.Module):\n    def __init__(self): self.b = nn.Linear(32, 1)\n",
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "place"), LAYERS.values(), ids=LAYERS)
+def test_a_width_that_another_literal_has_to_fit_is_not_promising_and_says_so(program_of, text, place):
+    program = program_of(HEAD + text)
+
+    outputs = ("Linear.out_features", "Conv2d.out_channels", "LSTM.hidden_size")
+    width = next(each for each in find_all(program).constants if each.name in outputs)
+
+    told = (
+        ()
+        if place is None
+        else (f"the input of another layer has to fit it ({place}): give both one name, and search that",)
+    )
+    assert (width.bound_to, width.warnings) == (place, told)
+    assert ConstantRanking(program).is_promising(width) is (place is None)

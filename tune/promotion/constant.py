@@ -95,6 +95,8 @@ class Constant:
     """``file:line`` of every place that may read it; none: searching it would change nothing."""
     warnings: tuple[str, ...] = ()
     """What is legal, and worth a word before a search: sentences without the name and the place."""
+    bound_to: str | None = None
+    """``file:line`` of a literal that has to fit this one, as a layer's input fits a width; None: none is seen."""
     starred: bool = False
     """Whether a call may pass it by ``*`` or ``**``, where no look at the source tells."""
 

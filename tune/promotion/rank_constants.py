@@ -11,7 +11,7 @@ from tune.promotion.find.value_flow import receiving_parameters
 from tune.promotion.find_constants import find_all
 from tune.promotion.options.declared_options import Option, OptionParser, find_options
 from tune.promotion.program import Program
-from tune.space.dimensions import Value
+from tune.space.dimensions import Value, is_int
 from tune.space.library_args import DROPOUT, LOADER, OPTIMIZER, RECURRENT, find_accepted_range
 from tune.space.suggest_range import words_of
 
@@ -169,7 +169,7 @@ class ConstantRanking:
     def _rank_of_argument(self, held: Constant, words: frozenset[str]) -> Rank | None:
         ((callee, parameter),) = receiving_parameters(held, self._flows)
         known = _rank_of_receiver(callee, parameter)
-        if known is Rank.WIDTH and isinstance(held.value, int) and held.value < LEAST_WIDTH:
+        if held.bound_to is not None or (known is Rank.WIDTH and is_int(held.value) and held.value < LEAST_WIDTH):
             return None
         if known is not None or callee in self._torch_module_names:
             return known or Rank.OTHER

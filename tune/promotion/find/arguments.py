@@ -2,16 +2,17 @@
 
 import ast
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tune.promotion.constant import Constant, ConstantKind, Site, Span, UnnamedLiteral
 from tune.promotion.find.expressions import may_be_literal
 from tune.promotion.find.fields import container_calls, entries_of
+from tune.promotion.find.layer_widths import WIDTHS, WidthLiteral, find_bound_widths
 from tune.promotion.find.literals import Unknown, evaluate_literal, source_of
 from tune.promotion.find.module_scan import CallSite, ModuleScan, Scope, dotted_path
 from tune.promotion.find.project import LibrarySymbol, Project, ProjectSymbol
 from tune.promotion.find.signatures import Parameter, Signature, foreign_base, parameters_of, signature_of
-from tune.space.dimensions import Value
+from tune.space.dimensions import Value, is_int
 
 UNKNOWN = Unknown("")
 
@@ -86,9 +87,12 @@ def find_arguments(found: list[Call], project: Project) -> Iterator[Constant | U
                 yield UnnamedLiteral(callee=call.callee, text=text, place=place)
             else:
                 literals.append((call, argument, value))
-    counts = _count_places(literals)
-    for call, argument, value in literals:
-        yield _build_constant(call, argument, value, counts, computed.get((call.callee, argument.name)))
+    counts, widths = _count_places(literals), [_width_of(*each) for each in literals]
+    bound = find_bound_widths(each for each in widths if each is not None)
+    for (call, argument, value), width in zip(literals, widths, strict=True):
+        constant = _build_constant(call, argument, value, counts, computed.get((call.callee, argument.name)))
+        fitting = bound.get(width) if width is not None else None
+        yield constant if fitting is None else _bind_width(constant, fitting)
 
 
 def _find_entries(call: Call, argument: CallArgument) -> Iterator[tuple[CallArgument, Value]]:
@@ -134,6 +138,23 @@ def _build_constant(
         reads=(call.survey.place_of_line(call.node.lineno),),
         warnings=() if elsewhere is None else (f"another call of {call.callee} computes its own: {elsewhere}",),
     )
+
+
+def _width_of(call: Call, argument: CallArgument, value: Value) -> WidthLiteral | None:
+    if argument.name not in WIDTHS or not is_int(value):
+        return None
+    return WidthLiteral(
+        parameter=argument.name,
+        value=value,
+        owner=(call.survey.source.name, id(call.scope.owner or call.scope.function)),
+        call=(call.node.lineno, call.node.col_offset),
+        where=call.survey.place_of_line(argument.value.lineno),
+    )
+
+
+def _bind_width(constant: Constant, place: str) -> Constant:
+    warning = f"the input of another layer has to fit it ({place}): give both one name, and search that"
+    return replace(constant, bound_to=place, warnings=(*constant.warnings, warning))
 
 
 def _find_partials(survey: ModuleScan) -> dict[str, CallSite]:

@@ -23,7 +23,7 @@ VALIDATION = frozenset(
 )
 """Methods that log what is judged."""
 
-JUDGED = frozenset({"val", "valid", "validation", "dev", "eval"})
+JUDGED = re.compile(r"val\d*|valid|validat\w+|dev|eval\w*")
 """Words of what is logged in validation."""
 STAGES = frozenset({"train", "training", "step", "epoch"})
 BY_STEP = "_step"
@@ -80,7 +80,8 @@ def choose_of_logged(tags: Sequence[str], origin: str) -> Metric:
 
     What is logged in validation counts first, then what is logged in a test.
     """
-    judged = [tag for tag in tags if _words_of(tag) & JUDGED] or [tag for tag in tags if "test" in _words_of(tag)]
+    judged = [tag for tag in tags if any(map(JUDGED.fullmatch, _words_of(tag)))]
+    judged = judged or [tag for tag in tags if "test" in _words_of(tag)]
     name = select_preferred_tag(judged or tags)
     rivals: tuple[str, ...] = ()
     if not judged and mode_of(name) == "min":

@@ -1,0 +1,53 @@
+"""Widths that two layers share as literals of their own: ``Linear(7, 32), Linear(32, 1)``. One alone cannot vary."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+OUTPUTS = frozenset({"out_features", "out_channels", "hidden_size", "embedding_dim", "d_model"})
+"""Parameters of torch's layers that say how wide their output is."""
+INPUTS = frozenset({"in_features", "in_channels", "num_features", "input_size", "normalized_shape", "d_model"}) | {
+    "embed_dim"
+}
+"""Those that say how wide their input is."""
+WIDTHS = OUTPUTS | INPUTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WidthLiteral:
+    """A whole number that a call gives to one of WIDTHS."""
+
+    parameter: str
+    value: int
+    owner: tuple[str, int]
+    """The file, and an identity of the class or function that the call stands in."""
+    call: tuple[int, int]
+    """Line and column of the call."""
+    where: str
+    """``file:line`` of the literal."""
+
+
+def find_bound_widths(literals: Iterable[WidthLiteral]) -> Mapping[WidthLiteral, str]:
+    """Return the place of an input's literal that fits an output's, by the output.
+
+    It fits where it is equal, and stands behind it in the same class or function. A multiple fits in the layer that
+    comes next, for the output of a convolution is flattened.
+    """
+    layers: dict[tuple[str, int], list[WidthLiteral]] = defaultdict(list)
+    for each in literals:
+        if each.value > 1:
+            layers[each.owner].append(each)
+    return {
+        each: place
+        for group in layers.values()
+        for each in group
+        if each.parameter in OUTPUTS and (place := _find_fitting_input(each, group)) is not None
+    }
+
+
+def _find_fitting_input(output: WidthLiteral, group: Sequence[WidthLiteral]) -> str | None:
+    inputs = [each for each in group if each.parameter in INPUTS and each.call > output.call]
+    behind = sorted(inputs, key=lambda each: each.call)
+    equal = [each.where for each in behind if each.value == output.value]
+    multiple = [each.where for each in behind[:1] if each.value % output.value == 0]
+    return next(iter(equal + multiple), None)
