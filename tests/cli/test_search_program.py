@@ -233,6 +233,35 @@ def test_the_words_that_a_parser_requires_are_found(declared, words, tmp_path):
     assert [word.name for word in find_required_words(find_program(path))] == words
 
 
+CONFIGS = {
+    "config.yaml": (
+        {"config.yaml": "trainer: {max_epochs: 3}\n", "other.yaml": "model: {}\n"},
+        " --config config.yaml",
+    ),
+    "the only one": (
+        {"configs/small.yml": "fit: {}\n", "configs/data.yml": "words: []\n"},
+        " --config configs/small.yml",
+    ),
+    "one of several": ({"configs/small.yaml": "model: {}\n", "configs/large.yaml": "model: {}\n"}, ""),
+    "none that is LightningCLI's": ({"config.yaml": "lr: 0.1\n"}, ""),
+}
+
+
+@pytest.mark.parametrize(("files", "words"), CONFIGS.values(), ids=CONFIGS)
+def test_the_config_file_of_a_lightning_cli_that_lies_there_is_proposed(files, words, folder, capfd):
+    write_program(folder, "cli", "from lightning.pytorch.cli import LightningCLI\nLightningCLI()\n")
+    for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+
+    assert main(["cli.py", "--model.lr=0.1..1"]) == 2
+    assert capfd.readouterr().err == (
+        "cli.py: the search has to be told 1 thing more\n"
+        f"  --args 'fit{words}'  what cli.py needs on its command line (cli.py:2); --args '' if nothing\n"
+        f"  Write: promotune cli.py --model.lr=0.1..1 --args 'fit{words}'\n"
+    )
+
+
 def test_promote_takes_ranges_in_words_too(folder, capfd):
     words = ["net.py", "LR=1e-4..1", "BATCH_SIZE=16,32", "ACT=relu,tanh", "--mode", "max", "--trainer.max_epochs", "3"]
     assert main(["promote", *words]) == 0

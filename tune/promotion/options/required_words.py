@@ -1,13 +1,22 @@
 """What a script's parser refuses to do without, as its source tells."""
 
 import ast
+import os
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+from tune.promotion.configs.config_file import read_mapping
 from tune.promotion.find.module_scan import ModuleScan, dotted_path
 from tune.promotion.find.project import Project, project_of
 from tune.promotion.options.option_reads import may_be_executed
 from tune.promotion.program import Program
+
+CONFIG_NAMES = ("config.y*ml", "*.y*ml", "config/*.y*ml", "configs/*.y*ml")
+"""Where a config file of LightningCLI's may lie, below the working directory or beside the program."""
+CONFIG_KEYS = frozenset({"model", "trainer", "fit"})
+"""Keys by which one is told from other files."""
 
 MAY_BE_LEFT_OUT = frozenset({"?", "*", "argparse.OPTIONAL", "argparse.REMAINDER", "argparse.ZERO_OR_MORE"})
 """Values of `nargs` with which no word has to stand on the command line."""
@@ -31,6 +40,17 @@ def find_required_words(program: Program) -> tuple[RequiredWord, ...]:
     return tuple(word for survey in project.surveys.values() for word in _find_required(survey, project))
 
 
+def _find_config(program: Program) -> str | None:
+    """Return LightningCLI's config file as the command line would name it; None where there is none, or several."""
+    folders = dict.fromkeys((Path.cwd(), program.path.parent))
+    for name in CONFIG_NAMES:
+        for folder in folders:
+            found = [path for path in sorted(folder.glob(name)) if CONFIG_KEYS & (read_mapping(path) or {}).keys()]
+            if found:
+                return os.path.relpath(found[0]) if len(found) == 1 else None
+    return None
+
+
 def _find_required(survey: ModuleScan, project: Project) -> Iterator[RequiredWord]:
     for called in filter(lambda each: may_be_executed(each, project), survey.calls):
         node = called.node
@@ -40,7 +60,9 @@ def _find_required(survey: ModuleScan, project: Project) -> Iterator[RequiredWor
         if isinstance(node.func, ast.Attribute):
             callee = node.func.attr
         if callee == "LightningCLI" and "args" not in keywords and not _is_false(keywords.get("run")):
-            yield RequiredWord("fit", survey.place_of_line(node.lineno), "fit")
+            config = _find_config(project.program)
+            words = "fit" if config is None else f"fit --config {shlex.quote(config)}"
+            yield RequiredWord("fit", survey.place_of_line(node.lineno), words)
         if not names or callee not in ("add_argument", "option", "argument"):
             continue
         is_positional = not names[0].startswith("-") and callee != "option"
