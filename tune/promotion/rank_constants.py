@@ -2,6 +2,7 @@
 
 import enum
 import re
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 
 from tune.promotion.constant import Constant, ConstantKind
@@ -131,8 +132,10 @@ TYPE = re.compile(r"(\w+\.)*[A-Z]\w*\[")
 class ConstantRanking:
     """How promising the constants of a program are."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, options: Sequence[Option] | None = None) -> None:
+        """``options``: the program's, where they were found already."""
         self._program = program
+        self._options = find_options(program) if options is None else options
         self._flows = find_all(program).flows
 
     def is_promising(self, held: Constant | Option) -> bool:
@@ -197,12 +200,12 @@ class ConstantRanking:
     @cached_property
     def _cli_parameters(self) -> frozenset[tuple[str, str]]:
         """Place and name of each parameter that a LightningCLI has an option for."""
-        options = (each for each in find_options(self._program) if each.parser is OptionParser.LIGHTNING_CLI)
+        options = (each for each in self._options if each.parser is OptionParser.LIGHTNING_CLI)
         return frozenset((each.place, each.dest.rpartition(".")[2]) for each in options)
 
     @cached_property
     def _option_dests(self) -> frozenset[str]:
-        return frozenset(option.dest for option in find_options(self._program))
+        return frozenset(option.dest for option in self._options)
 
     @cached_property
     def _torch_module_names(self) -> frozenset[str]:

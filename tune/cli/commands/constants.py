@@ -109,12 +109,13 @@ def run(given: argparse.Namespace) -> int:
 
 def read_listing(program: Program) -> Listing:
     """Return all that a program holds."""
+    options = find_options(program)
     return Listing(
         program=program,
         names=shortest_names(program),
         findings=find_all(program),
-        options=find_options(program),
-        ranking=ConstantRanking(program),
+        options=options,
+        ranking=ConstantRanking(program, options),
     )
 
 

@@ -34,6 +34,8 @@ BY_ANY_NAME = frozenset({"getattr", "setattr", "instantiate"})
 
 def read_config_files(program: Program, args: Sequence[str] = ()) -> tuple[Path, ...]:
     """Return the config files that the program names, those of ``args`` first; absolute, below the program's root."""
+    if not args and not any(_names_suffix(source.raw) for source in program.sources.values()):
+        return ()
     named = [(word.rpartition("=")[2], program.path) for word in args]
     named += [(text, source.path) for source in program.sources.values() for text in _find_texts(source.tree)]
     suffixes = [text for text, _ in named if text in SUFFIXES]  # of a name that the program puts together
@@ -44,6 +46,11 @@ def read_config_files(program: Program, args: Sequence[str] = ()) -> tuple[Path,
     found = (_find_named_file(text, beside, program) for text, beside in (*whole, *below))
     of_hydra = set(program_configs(program))
     return tuple(dict.fromkeys(path for path in found if path is not None and path not in of_hydra))
+
+
+def _names_suffix(raw: bytes) -> bool:
+    """Tell whether a source holds the end of a config file's name."""
+    return any(suffix.encode() in raw for suffix in SUFFIXES)
 
 
 def _is_folder(text: str, beside: Path, program: Program) -> bool:

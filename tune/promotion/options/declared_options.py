@@ -444,9 +444,8 @@ def imported_packages(program: Program) -> set[str]:
     """Return the top-level packages that the program's files import."""
     modules = {
         (node.module if isinstance(node, ast.ImportFrom) else alias.name or "")
-        for source in program.sources.values()
-        for node in ast.walk(source.tree)
-        if isinstance(node, ast.Import | ast.ImportFrom)
+        for survey in project_of(program).surveys.values()
+        for node in survey.imports
         for alias in node.names
     }
     return {(module or "").partition(".")[0] for module in modules}
