@@ -203,3 +203,40 @@ def test_a_width_that_another_literal_has_to_fit_is_not_promising_and_says_so(pr
     )
     assert (width.bound_to, width.warnings) == (place, told)
     assert ConstantRanking(program).is_promising(width) is (place is None)
+
+
+NETS = {
+    "nets.py": HEAD + "class A(nn.Module):\n    def __init__(self, a_width=8): self.w = a_width\n"
+    "class B(nn.Module):\n    def __init__(self, b_width=8): self.w = b_width\n"
+    "class C(B):\n    def __init__(self, c_width=8): self.w = c_width\n"
+}
+FIT = "pl.Trainer().fit(net)\n"
+USED = {
+    "one of them is built": ("from nets import A, B\nnet = A()\n", ["A.a_width"]),
+    "one is built by another name": ("from nets import A as Net\nnet = Net()\n", ["A.a_width"]),
+    "one is built from its module": ("import nets\nnet = nets.B()\n", ["B.b_width"]),
+    "the base of one that is built": ("from nets import *\nnet = C()\n", ["B.b_width", "C.c_width"]),
+    "one is looked up": (
+        "import nets, sys\nnet = getattr(nets, sys.argv[1])()\n",
+        ["A.a_width", "B.b_width", "C.c_width"],
+    ),
+    "a LightningCLI takes any": (
+        "import nets\nfrom lightning.pytorch.cli import LightningCLI\nnet = LightningCLI()\n",
+        ["A.a_width", "B.b_width", "C.c_width"],
+    ),
+    "a LightningCLI takes one": (
+        "from nets import C\nfrom lightning.pytorch.cli import LightningCLI\nnet = LightningCLI(C)\n",
+        ["B.b_width", "--model.c_width"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "names"), USED.values(), ids=USED)
+def test_constants_of_classes_that_a_script_never_builds_are_not_promising(program_of, text, names):
+    assert promising(program_of(HEAD + text + FIT, NETS)) == names
+
+
+def test_constants_of_classes_that_a_search_may_build_are_promising(program_of):
+    system = "from nets import A\ndef dataloaders(): ...\n"
+
+    assert promising(program_of(HEAD + system, NETS)) == ["A.a_width", "B.b_width", "C.c_width"]

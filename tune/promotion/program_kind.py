@@ -241,7 +241,7 @@ def shape_of(program: Program) -> Shape:
     if fits:
         return system if buildable and _trains_the_same(fits, project, buildable) else Script()
     is_whole = bool(buildable) and _has_data(project, buildable)
-    return system if is_whole or not _does_something(project) else Script()
+    return system if is_whole or not does_something(project) else Script()
 
 
 def system_of(program: Program) -> System:
@@ -256,7 +256,7 @@ def defines_settings_alone(program: Program) -> bool:
     """Tell whether a program holds values for others: it neither does anything nor has a class or data to train."""
     project = project_of(program)
     classes = any(isinstance(node, ast.ClassDef) and node.bases for node in project.main.source.tree.body)
-    return not (_does_something(project) or classes or _find_models(project) or _has_data(project, []))
+    return not (does_something(project) or classes or _find_models(project) or _has_data(project, []))
 
 
 def trains_at_import(program: Program) -> bool:
@@ -306,7 +306,7 @@ def _read_globals(tables: Iterator[symtable.SymbolTable]) -> Iterator[str]:
         yield from _read_globals(iter(table.get_children()))
 
 
-def _does_something(project: Project) -> bool:
+def does_something(project: Project) -> bool:
     """Tell whether a run of the program's file does more than define."""
     return any(
         isinstance(node, ast.For | ast.While | ast.With)

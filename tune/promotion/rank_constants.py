@@ -8,10 +8,12 @@ from functools import cached_property, lru_cache
 from tune.promotion.constant import Constant, ConstantKind
 from tune.promotion.find.literals import Unknown
 from tune.promotion.find.project import ProjectSymbol, project_of
+from tune.promotion.find.usages import find_unused_classes
 from tune.promotion.find.value_flow import receiving_parameters
 from tune.promotion.find_constants import find_all
 from tune.promotion.options.declared_options import Option, OptionParser, find_options
 from tune.promotion.program import Program
+from tune.promotion.program_kind import does_something
 from tune.space.dimensions import Value, is_int
 from tune.space.library_args import DROPOUT, LOADER, OPTIMIZER, RECURRENT, find_accepted_range
 from tune.space.suggest_range import words_of
@@ -148,10 +150,16 @@ class ConstantRanking:
             return False
         return (held.where, held.name.rpartition(".")[2]) in self._cli_parameters
 
+    def _is_of_unused_class(self, held: Constant | Option) -> bool:
+        """Tell whether all places of a constant stand in classes that the program never builds."""
+        return isinstance(held, Constant) and all(
+            any(site.span.line in lines for lines in self._unused_lines.get(site.source, ())) for site in held.sites
+        )
+
     def rank_of(self, held: Constant | Option) -> Rank | None:
         """Return its kind; None where a search of it is not promising."""
         words = frozenset(words_of(held.name))
-        if self._is_set_by_cli(held):
+        if self._is_set_by_cli(held) or self._is_of_unused_class(held):
             return None
         if {"batch", "size"} <= words:
             words -= {"device", "devices"}  # per_device_train_batch_size
@@ -202,6 +210,17 @@ class ConstantRanking:
         """Place and name of each parameter that a LightningCLI has an option for."""
         options = (each for each in self._options if each.parser is OptionParser.LIGHTNING_CLI)
         return frozenset((each.place, each.dest.rpartition(".")[2]) for each in options)
+
+    @cached_property
+    def _unused_lines(self) -> dict[str, list[range]]:
+        """The lines of classes that the program never builds, by file; none where the search would build one."""
+        found: dict[str, list[range]] = {}
+        project = project_of(self._program)
+        if does_something(project):
+            for survey, node in find_unused_classes(project):
+                lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
+                found.setdefault(survey.source.name, []).append(lines)
+        return found
 
     @cached_property
     def _option_dests(self) -> frozenset[str]:

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from tune.promotion.find.module_scan import ModuleScan, dotted_path
+from tune.promotion.find.module_scan import CallSite, ModuleScan, dotted_path
 from tune.promotion.find.project import Project, Variable
 
 MAX_PLACES = 20
@@ -120,6 +120,76 @@ def _drop_duplicates(places: Iterable[Iterable[Place]]) -> Iterator[Place]:
         if (id(survey), line) not in seen:
             seen.add((id(survey), line))
             yield survey, line
+
+
+BY_ANY_NAME = frozenset(
+    {"globals", "eval", "exec", "import_module", "__import__", "__subclasses__", "instantiate", "get_class"}
+)
+"""Names by which a program may build a class that it does not name."""
+
+
+def find_unused_classes(project: Project) -> list[tuple[ModuleScan, ast.ClassDef]]:
+    """Return the classes that nothing of the program names, but for what is unused itself.
+
+    There is none where a class may be built by a name that is put together. One of the program's own file is used.
+    """
+    if any(map(_may_build_any_class, project.surveys.values())):
+        return []
+    unused = [
+        (survey, node)
+        for survey in project.surveys.values()
+        for nodes in survey.definitions.values()
+        for node in nodes
+        if isinstance(node, ast.ClassDef) and survey is not project.main and not node.decorator_list
+    ]
+    mentions = _find_mentions({node.name for _, node in unused}, project)
+    while True:  # a class that only unused ones name is unused
+        bodies: dict[str, list[ast.ClassDef]] = {}
+        for survey, node in unused:
+            bodies.setdefault(survey.source.name, []).append(node)
+        left = [
+            (survey, node)
+            for survey, node in unused
+            if all(_lies_in(line, bodies.get(place.source.name, ())) for place, line in mentions.get(node.name, ()))
+        ]
+        if len(left) == len(unused):
+            return left
+        unused = left
+
+
+def _find_mentions(names: set[str], project: Project) -> dict[str, list[Place]]:
+    """Return where each name is read, under another name too; imports alone are no reads."""
+    found: dict[str, list[Place]] = {}
+    for survey in project.surveys.values():
+        reads = [(name, survey.name_reads[name]) for name in names & survey.name_reads.keys()]
+        reads += [(name, survey.attribute_reads[name]) for name in names & survey.attribute_reads.keys()]
+        aliases = ((each.name.rpartition(".")[2], each.asname) for node in survey.imports for each in node.names)
+        reads += [(name, survey.name_reads.get(alias, [])) for name, alias in aliases if alias and name in names]
+        for name, lines in reads:
+            found.setdefault(name, []).extend((survey, line) for line in lines)
+    return found
+
+
+def _lies_in(line: int, bodies: Iterable[ast.ClassDef]) -> bool:
+    return any(node.lineno <= line <= (node.end_lineno or line) for node in bodies)
+
+
+def _may_build_any_class(survey: ModuleScan) -> bool:
+    if BY_ANY_NAME & (survey.name_reads.keys() | survey.attribute_reads.keys()):
+        return True
+    if any((alias.name.partition(".")[0] == "hydra") for node in survey.imports for alias in node.names):
+        return True
+    return any(map(_takes_any_class, survey.calls))
+
+
+def _takes_any_class(called: CallSite) -> bool:
+    """Tell a ``getattr`` of a name that is put together, and a LightningCLI that is given no class."""
+    node, name = called.node, (dotted_path(called.node.func) or "").rpartition(".")[2]
+    if name == "getattr":
+        return len(node.args) > 1 and not isinstance(node.args[1], ast.Constant)
+    keywords = {keyword.arg for keyword in node.keywords}
+    is_open = not node.args and "model_class" not in keywords
+    return name.endswith("CLI") and (is_open or any((each or "").startswith("subclass_mode") for each in keywords))
 
 
 CHANGING = frozenset(
