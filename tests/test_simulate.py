@@ -13,7 +13,7 @@ from benchmarks.simulate.methods import DEFAULT, build_method
 from benchmarks.simulate.regret import Regrets, print_regrets
 from benchmarks.simulate.runs import Cell, Row, read_rows, run_cells, table_name
 from benchmarks.simulate.tables import Scale, find_tables, open_table, scale_of
-from tune.space.dimensions import Choice, LogRandInt, LogUniform
+from tune.space.dimensions import Choice, FloatRange, IntRange
 
 AXES = {"lr": [1e-4, 1e-3, 1e-2], "opt": ["sgd", "adam"], "width": [16, 64]}
 N_EPOCHS = 5
@@ -35,9 +35,9 @@ def table(tmp_path: Path) -> str:
 def test_table_of_a_grid_has_the_ranges_of_its_axes(table):
     tiny = open_table(table)
     assert tiny.dimensions == {
-        "lr": LogUniform(low=1e-4, high=1e-2),
+        "lr": FloatRange(low=1e-4, high=1e-2, log=True),
         "opt": Choice(options=("sgd", "adam")),
-        "width": LogRandInt(low=16, high=64),
+        "width": IntRange(low=16, high=64, log=True),
     }
     assert tiny.hardcoded == {"lr": 1e-3, "opt": "adam", "width": 64}
     values, _ = tiny.curve({"lr": 8e-3, "opt": "adam", "width": 50})

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tune.space.dimensions import Choice, Dimension, LogRandInt, LogUniform, RandInt, Uniform, Value
+from tune.space.dimensions import Choice, Dimension, FloatRange, IntRange, Value
 
 Config = Mapping[str, Value]
 Floats = NDArray[np.float64]
@@ -91,7 +91,7 @@ class Grid:
         match self.dimensions[name]:
             case Choice():
                 return axis.index(value)
-            case LogUniform() | LogRandInt():
+            case FloatRange(log=True) | IntRange(log=True):
                 return int(np.abs(np.log(axis) - math.log(value)).argmin())
             case _:
                 return int(np.abs(np.array(axis) - value).argmin())
@@ -122,7 +122,7 @@ class Sample:
         self.n_epochs = min(50, self._values.shape[1])
         self._values = self._values[:, : self.n_epochs]
         ends = zip(self._names, np.exp(self._low).tolist(), np.exp(self._high).tolist(), strict=True)
-        self.dimensions = {name: LogUniform(low=low, high=high) for name, low, high in ends}
+        self.dimensions = {name: FloatRange(low=low, high=high, log=True) for name, low, high in ends}
         middle = np.exp((self._low + self._high) / 2).tolist()
         self.hardcoded = {
             name: min(max(self.KNOWN.get(name, centre), dimension.low), dimension.high)
@@ -158,13 +158,13 @@ class Surrogate:
         self._code = self.TASKS.index(task) + 1
         self.name = f"{path.stem}:{task}"
         self.dimensions = {
-            "batch_size": LogRandInt(low=16, high=512),
-            "learning_rate": LogUniform(low=1e-4, high=1e-1),
-            "momentum": Uniform(low=0.1, high=0.99),
-            "weight_decay": Uniform(low=1e-5, high=1e-1),
-            "num_layers": RandInt(low=1, high=5),
-            "max_units": LogRandInt(low=64, high=1024),
-            "max_dropout": Uniform(low=0.0, high=1.0),
+            "batch_size": IntRange(low=16, high=512, log=True),
+            "learning_rate": FloatRange(low=1e-4, high=1e-1, log=True),
+            "momentum": FloatRange(low=0.1, high=0.99),
+            "weight_decay": FloatRange(low=1e-5, high=1e-1),
+            "num_layers": IntRange(low=1, high=5),
+            "max_units": IntRange(low=64, high=1024, log=True),
+            "max_dropout": FloatRange(low=0.0, high=1.0),
         }
         self.hardcoded = {
             "batch_size": 64,
@@ -287,8 +287,8 @@ def _range_of(axis: Sequence[Any]) -> Dimension:
         return Choice(options=tuple(axis))
     low, high = min(axis), max(axis)
     if all(isinstance(value, int) for value in axis):
-        return LogRandInt(low=low, high=high) if low > 0 else RandInt(low=low, high=high)
-    return LogUniform(low=low, high=high) if low > 0 and high >= 100 * low else Uniform(low=low, high=high)
+        return IntRange(low=low, high=high, log=True) if low > 0 else IntRange(low=low, high=high)
+    return FloatRange(low=low, high=high, log=True) if low > 0 and high >= 100 * low else FloatRange(low=low, high=high)
 
 
 def _log_of(name: str, value: float) -> float:
@@ -297,13 +297,13 @@ def _log_of(name: str, value: float) -> float:
 
 def _drawn(dimension: Dimension, rng: np.random.Generator) -> float:
     match dimension:
-        case LogUniform() | LogRandInt():
+        case FloatRange(log=True) | IntRange(log=True):
             drawn = float(np.exp(rng.uniform(np.log(dimension.low), np.log(dimension.high))))
-        case Uniform() | RandInt():
+        case FloatRange() | IntRange():
             drawn = float(rng.uniform(dimension.low, dimension.high))
         case _:
             raise AssertionError("the surrogate has no choices")
-    return round(drawn) if isinstance(dimension, RandInt | LogRandInt) else drawn
+    return round(drawn) if isinstance(dimension, IntRange) else drawn
 
 
 @lru_cache

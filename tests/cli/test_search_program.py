@@ -17,7 +17,7 @@ from tune.cli.parser import import_command, split_command
 from tune.paths import ExperimentPaths
 from tune.promotion.options.required_words import find_required_words
 from tune.promotion.program import find_program
-from tune.space.dimensions import Choice, LogUniform
+from tune.space.dimensions import Choice, FloatRange
 from tune.space.space_file import read_space
 
 ROOT = Path(__file__).parents[2]
@@ -268,7 +268,7 @@ def test_promote_takes_ranges_in_words_too(folder, capfd):
     capfd.readouterr()
     space = read_space(folder / "search_spaces" / "lr_batch_size_act.yaml")
     assert space.dimensions == {
-        "LR": LogUniform(low=1e-4, high=1.0),
+        "LR": FloatRange(low=1e-4, high=1.0, log=True),
         "BATCH_SIZE": Choice(options=(16, 32)),
         "ACT": Choice(options=("relu", "tanh")),
     }

@@ -8,7 +8,7 @@ from tune.errors import UserError
 from tune.promotion.options.declared_options import option_words
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
-from tune.space.dimensions import Choice, LogUniform, QRandInt, RandInt, Uniform
+from tune.space.dimensions import Choice, FloatRange, IntRange
 from tune.space.space_file import read_space
 
 HEAD = "system: p.py\nmetric: m\nmode: max\nconstants:\n"
@@ -28,21 +28,21 @@ def promoted(program, entries):
 
 
 FITS = [
-    ("X = 0.5", "{uniform: [0, 1]}", Uniform(low=0.0, high=1.0)),
+    ("X = 0.5", "{uniform: [0, 1]}", FloatRange(low=0.0, high=1.0)),
     ("X = 0.5", "{choice: [0, 1, 0.5]}", Choice(options=(0.0, 1.0, 0.5))),
     ("X = 0.5", "{choice: [null, 1]}", Choice(options=(None, 1.0))),
-    ("X = 64", "{randint: [1, 99]}", RandInt(low=1, high=99)),
-    ("X = 64", "{qrandint: [32, 96, 32]}", QRandInt(low=32, high=96, q=32)),
+    ("X = 64", "{randint: [1, 99]}", IntRange(low=1, high=99)),
+    ("X = 64", "{qrandint: [32, 96, 32]}", IntRange(low=32, high=96, step=32)),
     ("X = 64", "{choice: [16, 64]}", Choice(options=(16, 64))),
-    ("X = 0", "{uniform: [0, 0.5]}", Uniform(low=0.0, high=0.5)),
-    ("X = 0", "{loguniform: [1e-5, 1e-2]}", LogUniform(low=1e-5, high=1e-2)),
-    ("X = 1", "{loguniform: [0.01, 10]}", LogUniform(low=0.01, high=10.0)),
+    ("X = 0", "{uniform: [0, 0.5]}", FloatRange(low=0.0, high=0.5)),
+    ("X = 0", "{loguniform: [1e-5, 1e-2]}", FloatRange(low=1e-5, high=1e-2, log=True)),
+    ("X = 1", "{loguniform: [0.01, 10]}", FloatRange(low=0.01, high=10.0, log=True)),
     ("X = 0", "{choice: [0, 0.1]}", Choice(options=(0.0, 0.1))),
     ("X = 0", "{choice: [0, 1]}", Choice(options=(0, 1))),
     ("X = True", "{choice: [true, false]}", Choice(options=(True, False))),
     ("X = 'a'", "{choice: [a, b]}", Choice(options=("a", "b"))),
     ("X = None", "{choice: [1, b, 0.5]}", Choice(options=(1, "b", 0.5))),
-    ("X = None", "{uniform: [0, 1]}", Uniform(low=0.0, high=1.0)),
+    ("X = None", "{uniform: [0, 1]}", FloatRange(low=0.0, high=1.0)),
     ("X = (1, 2)", "{choice: [[1, 2], [3]]}", Choice(options=((1, 2), (3,)))),
     ("X = [1, 2]", "{choice: [[1, 2], [3]]}", Choice(options=([1, 2], [3]))),
 ]

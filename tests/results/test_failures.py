@@ -5,7 +5,7 @@ import pytest
 from tests.experiments import Trial, write_experiment
 from tune.experiment.records import Failure
 from tune.results.failures import find_region, group_failures
-from tune.space.dimensions import Choice, LogUniform, Uniform
+from tune.space.dimensions import Choice, FloatRange
 
 OOM = "CUDA out of memory. Tried to allocate {} GiB"
 
@@ -86,7 +86,11 @@ def test_memory_that_a_library_has_none_of_is_one_cause_by_whatever_name(tmp_pat
     assert [group.cause for group in groups_of(write_experiment(tmp_path, [fine(64), *trials]))] == ["out of memory"]
 
 
-DIMENSIONS = {"LR": LogUniform(low=1e-4, high=1.0), "WIDTH": Uniform(low=0, high=1), "OPT": Choice(options=("a", "b"))}
+DIMENSIONS = {
+    "LR": FloatRange(low=1e-4, high=1.0, log=True),
+    "WIDTH": FloatRange(low=0, high=1),
+    "OPT": Choice(options=("a", "b")),
+}
 
 
 def values(*rates, opt="a"):

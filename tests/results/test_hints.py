@@ -8,7 +8,7 @@ import pytest
 from tests.experiments import SPACE, Trial, write_experiment
 from tune.results.hints import HINT_KINDS, Hint, find_hints
 from tune.results.range_hints import _extend_range
-from tune.space.dimensions import Choice, LogRandInt, LogUniform, QRandInt, QUniform, RandInt, Uniform
+from tune.space.dimensions import Choice, FloatRange, IntRange
 
 
 def told(experiment):
@@ -52,25 +52,25 @@ def test_few_trials_are_no_ground_for_a_hint(tmp_path):
 @pytest.mark.parametrize(
     ("dimension", "upper", "instead"),
     [
-        (LogUniform(low=1e-4, high=1e-1), True, LogUniform(low=1e-4, high=1.0)),
-        (LogUniform(low=1e-4, high=1e-1), False, LogUniform(low=1e-5, high=1e-1)),
-        (LogUniform(low=1.0, high=4.0), True, LogUniform(low=1.0, high=8.0)),
-        (LogRandInt(low=16, high=512), True, LogRandInt(low=16, high=1024)),
-        (LogRandInt(low=16, high=512), False, LogRandInt(low=8, high=512)),
-        (LogRandInt(low=1, high=512), False, None),
-        (Uniform(low=0.0, high=0.5), True, Uniform(low=0.0, high=0.75)),
-        (Uniform(low=0.0, high=0.8), True, Uniform(low=0.0, high=1.0)),
-        (Uniform(low=0.0, high=0.99), True, None),
-        (Uniform(low=0.0, high=0.5), False, None),
-        (Uniform(low=0.2, high=0.8), False, Uniform(low=0.0, high=0.8)),
-        (Uniform(low=-1.0, high=3.0), False, Uniform(low=-3.0, high=3.0)),
-        (QUniform(low=0.0, high=0.5, q=0.1), True, QUniform(low=0.0, high=0.7, q=0.1)),
-        (QUniform(low=0.1, high=0.7, q=0.2), True, QUniform(low=0.1, high=0.9, q=0.2)),
-        (RandInt(low=1, high=4), True, RandInt(low=1, high=6)),
-        (RandInt(low=1, high=4), False, None),
-        (RandInt(low=5, high=9), False, RandInt(low=3, high=9)),
-        (QRandInt(low=64, high=256, q=32), False, QRandInt(low=32, high=256, q=32)),
-        (QRandInt(low=32, high=256, q=32), False, None),
+        (FloatRange(low=1e-4, high=1e-1, log=True), True, FloatRange(low=1e-4, high=1.0, log=True)),
+        (FloatRange(low=1e-4, high=1e-1, log=True), False, FloatRange(low=1e-5, high=1e-1, log=True)),
+        (FloatRange(low=1.0, high=4.0, log=True), True, FloatRange(low=1.0, high=8.0, log=True)),
+        (IntRange(low=16, high=512, log=True), True, IntRange(low=16, high=1024, log=True)),
+        (IntRange(low=16, high=512, log=True), False, IntRange(low=8, high=512, log=True)),
+        (IntRange(low=1, high=512, log=True), False, None),
+        (FloatRange(low=0.0, high=0.5), True, FloatRange(low=0.0, high=0.75)),
+        (FloatRange(low=0.0, high=0.8), True, FloatRange(low=0.0, high=1.0)),
+        (FloatRange(low=0.0, high=0.99), True, None),
+        (FloatRange(low=0.0, high=0.5), False, None),
+        (FloatRange(low=0.2, high=0.8), False, FloatRange(low=0.0, high=0.8)),
+        (FloatRange(low=-1.0, high=3.0), False, FloatRange(low=-3.0, high=3.0)),
+        (FloatRange(low=0.0, high=0.5, step=0.1), True, FloatRange(low=0.0, high=0.7, step=0.1)),
+        (FloatRange(low=0.1, high=0.7, step=0.2), True, FloatRange(low=0.1, high=0.9, step=0.2)),
+        (IntRange(low=1, high=4), True, IntRange(low=1, high=6)),
+        (IntRange(low=1, high=4), False, None),
+        (IntRange(low=5, high=9), False, IntRange(low=3, high=9)),
+        (IntRange(low=64, high=256, step=32), False, IntRange(low=32, high=256, step=32)),
+        (IntRange(low=32, high=256, step=32), False, None),
         (Choice(options=(256, 512, 1024)), True, Choice(options=(256, 512, 1024, 2048))),
         (Choice(options=(16, 32, 64)), False, Choice(options=(8, 16, 32, 64))),
         (Choice(options=(1, 2, 4)), False, None),

@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tune.search.samplers.perturb import explore_config
-from tune.space.dimensions import Choice, LogRandInt, LogUniform, QRandInt, QUniform, RandInt, Uniform, is_in_dimension
+from tune.space.dimensions import Choice, FloatRange, IntRange, is_in_dimension
 
 SPACE = {
-    "uniform": Uniform(low=-1.0, high=2.0),
-    "quniform": QUniform(low=0.1, high=0.7, q=0.1),
-    "loguniform": LogUniform(low=1e-5, high=1e-1),
-    "randint": RandInt(low=1, high=9),
-    "qrandint": QRandInt(low=8, high=64, q=8),
-    "lograndint": LogRandInt(low=16, high=512),
+    "uniform": FloatRange(low=-1.0, high=2.0),
+    "quniform": FloatRange(low=0.1, high=0.7, step=0.1),
+    "loguniform": FloatRange(low=1e-5, high=1e-1, log=True),
+    "randint": IntRange(low=1, high=9),
+    "qrandint": IntRange(low=8, high=64, step=8),
+    "lograndint": IntRange(low=16, high=512, log=True),
     "choice": Choice(options=("a", True, 1, None, (2, 3))),
 }
 START = {

@@ -3,9 +3,9 @@
 from itertools import islice
 
 from tune.search.samplers.grid import grid_points
-from tune.space.dimensions import Choice, QRandInt, QUniform, RandInt
+from tune.space.dimensions import Choice, FloatRange, IntRange
 
-SPACE = {"A": RandInt(low=1, high=3), "B": Choice(options=("x", None)), "C": QUniform(low=0.1, high=0.7, q=0.3)}
+SPACE = {"A": IntRange(low=1, high=3), "B": Choice(options=("x", None)), "C": FloatRange(low=0.1, high=0.7, step=0.3)}
 
 
 def test_every_point_comes_once():
@@ -21,7 +21,7 @@ def test_the_seed_decides_the_order():
 
 
 def test_a_grid_too_large_for_memory_is_visited_in_part():
-    huge = {name: QRandInt(low=0, high=10**6, q=10) for name in "ABCD"}
+    huge = {name: IntRange(low=0, high=10**6, step=10) for name in "ABCD"}
 
     first = [tuple(point.values()) for point in islice(grid_points(huge, {}, 0), 50)]
     assert len(set(first)) == 50

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tune.search.samplers.perturb import perturb_config
 from tune.search.samplers.trial_window import distribution_of, to_label
-from tune.space.dimensions import Choice, LogRandInt, LogUniform, QRandInt, QUniform, RandInt, Uniform, is_in_dimension
+from tune.space.dimensions import Choice, FloatRange, IntRange, is_in_dimension
 
 low = st.floats(-1e6, 1e6)
 width = st.floats(1e-6, 1e6)
@@ -18,17 +18,17 @@ n_steps = st.integers(1, 50)
 
 def quniform(low, q, n):
     """A grid as a space file writes one: its high is a decimal number, not a sum of floats."""
-    return QUniform(low=low / 100, high=(low + q * n) / 100, q=q / 100)
+    return FloatRange(low=low / 100, high=(low + q * n) / 100, step=q / 100)
 
 
 DIMENSIONS = st.one_of(
-    st.builds(lambda low, width: Uniform(low=low, high=low + width), low, width),
-    st.builds(lambda low, ratio: LogUniform(low=low, high=low * ratio), positive, st.floats(1.01, 1e6)),
+    st.builds(lambda low, width: FloatRange(low=low, high=low + width), low, width),
+    st.builds(lambda low, ratio: FloatRange(low=low, high=low * ratio, log=True), positive, st.floats(1.01, 1e6)),
     st.builds(quniform, st.integers(-500, 500), st.integers(1, 50), n_steps),
-    st.builds(lambda low, n: RandInt(low=low, high=low + n), st.integers(-1000, 1000), n_steps),
-    st.builds(lambda low, n: LogRandInt(low=low, high=low + n), st.integers(1, 1000), n_steps),
+    st.builds(lambda low, n: IntRange(low=low, high=low + n), st.integers(-1000, 1000), n_steps),
+    st.builds(lambda low, n: IntRange(low=low, high=low + n, log=True), st.integers(1, 1000), n_steps),
     st.builds(
-        lambda low, q, n: QRandInt(low=low, high=low + q * n, q=q), st.integers(-99, 99), st.integers(1, 9), n_steps
+        lambda low, q, n: IntRange(low=low, high=low + q * n, step=q), st.integers(-99, 99), st.integers(1, 9), n_steps
     ),
     st.just(Choice(options=(1, True, None, "x", (1, 2)))),
 )
@@ -38,11 +38,9 @@ def grid_or_ends(dimension):
     match dimension:
         case Choice():
             return st.sampled_from(dimension.options)
-        case RandInt() | LogRandInt():
-            return st.integers(dimension.low, dimension.high)
-        case QRandInt():
-            return st.sampled_from(range(dimension.low, dimension.high + 1, dimension.q))
-        case QUniform():
+        case IntRange():
+            return st.sampled_from(range(dimension.low, dimension.high + 1, dimension.step or 1))
+        case FloatRange(step=float()):
             return st.sampled_from([dimension.low, dimension.high])
         case _:
             return st.floats(dimension.low, dimension.high)
@@ -62,12 +60,12 @@ def test_a_perturbation_is_one_that_the_sampler_could_draw(data, dimension, seed
 
 
 SMALL = [
-    Uniform(low=0.0, high=1.0),
-    QUniform(low=0.1, high=0.7, q=0.1),
-    LogUniform(low=1e-4, high=1e-1),
-    RandInt(low=1, high=5),
-    LogRandInt(low=1, high=5),
-    QRandInt(low=0, high=30, q=10),
+    FloatRange(low=0.0, high=1.0),
+    FloatRange(low=0.1, high=0.7, step=0.1),
+    FloatRange(low=1e-4, high=1e-1, log=True),
+    IntRange(low=1, high=5),
+    IntRange(low=1, high=5, log=True),
+    IntRange(low=0, high=30, step=10),
 ]
 
 
@@ -84,7 +82,7 @@ def test_both_ends_are_reached(dimension):
 
 def test_half_of_the_numbers_move():
     rng = random.Random(0)
-    space = {str(number): Uniform(low=0.0, high=1.0) for number in range(1000)}
+    space = {str(number): FloatRange(low=0.0, high=1.0) for number in range(1000)}
     near = perturb_config(space, dict.fromkeys(space, 0.5), rng)
 
     moved = [value - 0.5 for value in near.values() if value != 0.5]
@@ -94,7 +92,11 @@ def test_half_of_the_numbers_move():
 
 def test_ints_stay_ints():
     rng = random.Random(0)
-    space = {"A": RandInt(low=1, high=9), "B": LogRandInt(low=1, high=99), "C": QRandInt(low=0, high=9, q=3)}
+    space = {
+        "A": IntRange(low=1, high=9),
+        "B": IntRange(low=1, high=99, log=True),
+        "C": IntRange(low=0, high=9, step=3),
+    }
 
     for _ in range(50):
         assert all(type(value) is int for value in perturb_config(space, {"A": 5, "B": 5, "C": 3}, rng).values())

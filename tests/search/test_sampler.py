@@ -9,7 +9,7 @@ import pytest
 from tune.search.samplers.grid import axis_of
 from tune.search.samplers.optuna_samplers import build_sampler
 from tune.search.samplers.trial_window import distribution_of, from_label, labels_of, to_label
-from tune.space.dimensions import Choice, LogRandInt, LogUniform, QRandInt, QUniform, RandInt, Uniform, is_in_dimension
+from tune.space.dimensions import Choice, FloatRange, IntRange, is_in_dimension
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -21,11 +21,11 @@ def drawn(dimension, n=400, sampler=None):
 
 
 GRIDS = [
-    (RandInt(low=-2, high=2), [-2, -1, 0, 1, 2]),
-    (LogRandInt(low=1, high=4), [1, 2, 3, 4]),
-    (QRandInt(low=10, high=40, q=10), [10, 20, 30, 40]),
-    (QUniform(low=0.0, high=0.5, q=0.25), [0.0, 0.25, 0.5]),
-    (QUniform(low=0.1, high=0.7, q=0.3), [0.1, 0.4, 0.7]),
+    (IntRange(low=-2, high=2), [-2, -1, 0, 1, 2]),
+    (IntRange(low=1, high=4, log=True), [1, 2, 3, 4]),
+    (IntRange(low=10, high=40, step=10), [10, 20, 30, 40]),
+    (FloatRange(low=0.0, high=0.5, step=0.25), [0.0, 0.25, 0.5]),
+    (FloatRange(low=0.1, high=0.7, step=0.3), [0.1, 0.4, 0.7]),
     (Choice(options=(16, 32, "x")), [16, 32, "x"]),
 ]
 
@@ -38,12 +38,14 @@ def test_every_point_is_drawn_both_ends_included(dimension, points):
     assert axis_of(dimension) == points
 
 
-@pytest.mark.parametrize("dimension", [Uniform(low=-1.0, high=3.0), LogUniform(low=1e-4, high=1e-1)], ids=repr)
+@pytest.mark.parametrize(
+    "dimension", [FloatRange(low=-1.0, high=3.0), FloatRange(low=1e-4, high=1e-1, log=True)], ids=repr
+)
 def test_a_continuous_range_is_drawn_from_end_to_end(dimension):
     values = drawn(dimension, 2000)
 
     assert all(is_in_dimension(dimension, value) for value in values)
-    if isinstance(dimension, LogUniform):
+    if dimension.log:
         assert min(values) < dimension.low * 1.02
         assert max(values) > dimension.high / 1.02
         assert 600 < sum(value < 1e-3 for value in values) < 740  # a third below the first of three decades
@@ -53,7 +55,7 @@ def test_a_continuous_range_is_drawn_from_end_to_end(dimension):
 
 
 def test_both_ends_of_a_continuous_range_may_be_enqueued():
-    for dimension in (Uniform(low=-1.0, high=3.0), LogUniform(low=1e-4, high=1e-1)):
+    for dimension in (FloatRange(low=-1.0, high=3.0), FloatRange(low=1e-4, high=1e-1, log=True)):
         study = optuna.create_study()
         for end in (dimension.low, dimension.high):
             study.enqueue_trial({"X": end})
@@ -93,7 +95,7 @@ def test_every_option_comes_back_as_itself(options):
 
 @pytest.mark.parametrize("name", ["tpe", "cmaes", "qmc", "random"])
 def test_the_same_seed_draws_the_same(name):
-    dimensions = {"A": RandInt(low=1, high=9), "B": Choice(options=("x", "y"))}
+    dimensions = {"A": IntRange(low=1, high=9), "B": Choice(options=("x", "y"))}
 
     def draws(seed):
         with warnings.catch_warnings():

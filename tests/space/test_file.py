@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from tune.errors import SpaceError, UserError
-from tune.space.dimensions import KINDS, Choice, LogRandInt, LogUniform, QRandInt, QUniform, RandInt, Uniform
+from tune.space.dimensions import KINDS, Choice, FloatRange, IntRange
 from tune.space.settings import Settings
 from tune.space.space import Objective, Script, System
 from tune.space.space_file import KEYS, find_space, read_space, write_space
@@ -38,14 +38,14 @@ def write(text, name="s.yaml"):
 
 
 DIMENSIONS = [
-    ("{uniform: [0, 1]}", Uniform(low=0.0, high=1.0)),
-    ("{uniform: [-.5, 1_000]}", Uniform(low=-0.5, high=1000.0)),
-    ("{quniform: [0.0, 0.3, 0.1]}", QUniform(low=0.0, high=0.3, q=0.1)),
-    ("{loguniform: [1e-4, 1E-1]}", LogUniform(low=1e-4, high=0.1)),
-    ("{randint: [1, 64.0]}", RandInt(low=1, high=64)),
-    ("{randint: [-3, 1e2]}", RandInt(low=-3, high=100)),
-    ("{qrandint: [32, 256, 32]}", QRandInt(low=32, high=256, q=32)),
-    ("{lograndint: [16, 512]}", LogRandInt(low=16, high=512)),
+    ("{uniform: [0, 1]}", FloatRange(low=0.0, high=1.0)),
+    ("{uniform: [-.5, 1_000]}", FloatRange(low=-0.5, high=1000.0)),
+    ("{quniform: [0.0, 0.3, 0.1]}", FloatRange(low=0.0, high=0.3, step=0.1)),
+    ("{loguniform: [1e-4, 1E-1]}", FloatRange(low=1e-4, high=0.1, log=True)),
+    ("{randint: [1, 64.0]}", IntRange(low=1, high=64)),
+    ("{randint: [-3, 1e2]}", IntRange(low=-3, high=100)),
+    ("{qrandint: [32, 256, 32]}", IntRange(low=32, high=256, step=32)),
+    ("{lograndint: [16, 512]}", IntRange(low=16, high=512, log=True)),
     ("{choice: [1, true, no, 'x', null, [1, 2]]}", Choice(options=(1, True, "no", "x", None, [1, 2]))),
     ("\n    choice:\n      - 16\n      - 0x20", Choice(options=(16, 32))),
 ]
@@ -520,7 +520,7 @@ unique_options = st.lists(options, min_size=1, max_size=5, unique_by=repr).filte
 def test_a_written_space_reads_back_as_it_was(project, constants, low):
     space = read_space(write(BODY))
     dimensions = {key: Choice(options=tuple(each)) for key, each in constants.items()}
-    space = replace(space, dimensions={**dimensions, "LR": LogUniform(low=low, high=2.0)})
+    space = replace(space, dimensions={**dimensions, "LR": FloatRange(low=low, high=2.0, log=True)})
 
     write_space(space, project / "space.yaml")
 

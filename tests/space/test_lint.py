@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from tune.promotion.space_checks import space_warnings
-from tune.space.dimensions import Choice, Dimension, LogUniform, RandInt, Uniform
+from tune.space.dimensions import Choice, Dimension, FloatRange, IntRange
 
 
 @dataclass(frozen=True)
@@ -31,19 +31,19 @@ def numbers(*options):
     [
         (
             "LR",
-            Uniform(low=1e-4, high=0.1),
+            FloatRange(low=1e-4, high=0.1),
             0.01,
             "a rate is searched best on a log scale, got uniform 0.0001 to 0.1; write `loguniform: [0.0001, 0.1]`",
         ),
         (
             "CFG['weight_decay']",
-            Uniform(low=0, high=0.1),
+            FloatRange(low=0, high=0.1),
             0.01,
             "a rate is searched best on a log scale, got uniform 0 to 0.1; write `loguniform: [1e-05, 0.1]`",
         ),
         (
             "LR",
-            LogUniform(low=1e-4, high=0.1),
+            FloatRange(low=1e-4, high=0.1, log=True),
             0.5,
             (
                 "the hardcoded value 0.5 (a.py:3) is outside loguniform 0.0001 to 0.1; "
@@ -72,14 +72,14 @@ def test_what_may_not_be_meant_is_told(key, dimension, value, warning):
 @pytest.mark.parametrize(
     ("key", "dimension", "value"),
     [
-        ("LR", LogUniform(low=1e-4, high=0.1), 0.1),
-        ("LR", Uniform(low=0.1, high=0.2), 0.1),  # less than an order of magnitude
-        ("LR_DECAY", Uniform(low=0.0, high=1.0), 0.1),
+        ("LR", FloatRange(low=1e-4, high=0.1, log=True), 0.1),
+        ("LR", FloatRange(low=0.1, high=0.2), 0.1),  # less than an order of magnitude
+        ("LR_DECAY", FloatRange(low=0.0, high=1.0), 0.1),
         ("BATCH_SIZE", numbers(16, 32, 64, 128), 64),
         ("N", numbers(1, 3), 1),
         ("N", numbers(3, 1, 2), 1),
         ("N", numbers(1, 2, 3, "auto"), 1),
-        ("N", RandInt(low=1, high=3), object()),  # a value that only running the program can tell
+        ("N", IntRange(low=1, high=3), object()),  # a value that only running the program can tell
         ("FLAG", numbers(True, False), True),
     ],
 )

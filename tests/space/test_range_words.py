@@ -3,7 +3,7 @@
 import pytest
 
 from tune.errors import OptionError
-from tune.space.dimensions import Choice, LogRandInt, LogUniform, RandInt, Uniform
+from tune.space.dimensions import Choice, FloatRange, IntRange
 from tune.space.range_words import read_guess, read_range, split_range, widen_to
 from tune.space.suggest_range import suggest_range
 
@@ -33,14 +33,14 @@ def test_a_word_is_split_into_a_name_and_a_range(word, name, text):
 @pytest.mark.parametrize(
     ("word", "held", "dimension"),
     [
-        ("LR=1e-4..1e-1", 1e-3, LogUniform(low=1e-4, high=0.1)),
-        ("DROPOUT=0..0.5", 0.2, Uniform(low=0.0, high=0.5)),
-        ("DROPOUT=0..0.5", 0, Uniform(low=0.0, high=0.5)),
-        ("LAYERS=1..6", 2, RandInt(low=1, high=6)),
-        ("HIDDEN=16..256", 64, LogRandInt(low=16, high=256)),
-        ("HIDDEN=1e1..1e3", 60, LogRandInt(low=10, high=1000)),
-        ("X=1..10", None, RandInt(low=1, high=10)),
-        ("X=1e-5..0.1", None, LogUniform(low=1e-5, high=0.1)),
+        ("LR=1e-4..1e-1", 1e-3, FloatRange(low=1e-4, high=0.1, log=True)),
+        ("DROPOUT=0..0.5", 0.2, FloatRange(low=0.0, high=0.5)),
+        ("DROPOUT=0..0.5", 0, FloatRange(low=0.0, high=0.5)),
+        ("LAYERS=1..6", 2, IntRange(low=1, high=6)),
+        ("HIDDEN=16..256", 64, IntRange(low=16, high=256, log=True)),
+        ("HIDDEN=1e1..1e3", 60, IntRange(low=10, high=1000, log=True)),
+        ("X=1..10", None, IntRange(low=1, high=10)),
+        ("X=1e-5..0.1", None, FloatRange(low=1e-5, high=0.1, log=True)),
         ("BATCH_SIZE=16,32,64", 64, Choice(options=(16, 32, 64))),
         ("LR=1,0.1", 1e-3, Choice(options=(1.0, 0.1))),
         ("OPT=adam,sgd", "adam", Choice(options=("adam", "sgd"))),
@@ -130,10 +130,10 @@ def test_ends_in_the_wrong_order_are_told_without_another_range():
 @pytest.mark.parametrize(
     ("name", "guess", "held", "dimension"),
     [
-        ("LR", 0.1, 1e-3, LogUniform(low=1e-3, high=1.0)),
-        ("LR", 0.01, 0.0, LogUniform(low=1e-3, high=0.1)),
+        ("LR", 0.1, 1e-3, FloatRange(low=1e-3, high=1.0, log=True)),
+        ("LR", 0.01, 0.0, FloatRange(low=1e-3, high=0.1, log=True)),
         ("BATCH_SIZE", 256, 16, Choice(options=(16, 64, 128, 256, 512))),
-        ("LAYERS", 2, 7, RandInt(low=1, high=7)),
+        ("LAYERS", 2, 7, IntRange(low=1, high=7)),
     ],
 )
 def test_a_range_around_a_guess_holds_the_sources_value_too(name, guess, held, dimension):

@@ -15,12 +15,8 @@ from tune.space.conditions import is_same_yaml_value
 from tune.space.dimensions import (
     Choice,
     Dimension,
-    LogRandInt,
-    LogUniform,
-    QRandInt,
-    QUniform,
-    RandInt,
-    Uniform,
+    FloatRange,
+    IntRange,
     Value,
     arguments_of,
     describe_dimension,
@@ -29,9 +25,6 @@ from tune.space.dimensions import (
     kind_of,
 )
 from tune.space.space import Script, Space
-
-FloatRange = Uniform | QUniform | LogUniform
-IntRange = RandInt | QRandInt | LogRandInt
 
 INT_KIND = {"uniform": "randint", "quniform": "qrandint", "loguniform": "lograndint"}
 FLOAT_KIND = {"randint": "quniform", "qrandint": "quniform", "lograndint": "loguniform"}
@@ -169,22 +162,22 @@ class _RangeFit:
 
     def _fit_int(self, dimension: Dimension) -> Dimension:
         match dimension:
-            case RandInt() | QRandInt() | LogRandInt():
+            case IntRange():
                 return dimension
             case Choice():
                 return self._fit_options(dimension, int, "choice: [...]")
-            case Uniform() | QUniform() | LogUniform():
+            case FloatRange():
                 raise self._build_error("an int constant gets no float range", dimension, self._int_hint(dimension))
             case _:
                 assert_never(dimension)
 
     def _fit_float(self, dimension: Dimension) -> Dimension:
         match dimension:
-            case Uniform() | QUniform() | LogUniform():
+            case FloatRange():
                 return dimension
             case Choice():
                 return self._float_options(dimension)
-            case RandInt() | QRandInt() | LogRandInt():
+            case IntRange():
                 written = _format_range(FLOAT_KIND[kind_of(dimension)], _float_arguments(dimension))
                 raise self._build_error("a float constant gets no int range", dimension, f"Write `{written}`.")
             case _:
@@ -244,7 +237,7 @@ def _means_a_float(value: int, dimension: Dimension) -> bool:
 
 
 def _float_arguments(dimension: IntRange) -> list[int]:
-    step = [1] if isinstance(dimension, RandInt) else []
+    step = [1] if dimension.step is None and not dimension.log else []
     return [number for number in arguments_of(dimension) if is_int(number)] + step
 
 

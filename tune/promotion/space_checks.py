@@ -12,8 +12,7 @@ from tune.space.constraints import Requirement
 from tune.space.dimensions import (
     Choice,
     Dimension,
-    QUniform,
-    Uniform,
+    FloatRange,
     Value,
     describe_dimension,
     is_in_dimension,
@@ -77,7 +76,7 @@ def _entry_warnings(entry: CheckedEntry) -> Iterator[str]:
 
 def _linear_rate(key: str, dimension: Dimension) -> Iterator[str]:
     name = re.split(r"\W+", key.rstrip("'\"]"))[-1].casefold()
-    if not LOG_NAMES.search(name) or not isinstance(dimension, Uniform | QUniform):
+    if not LOG_NAMES.search(name) or not isinstance(dimension, FloatRange) or dimension.log:
         return
     if dimension.low > 0 and dimension.high < LOG_SPAN * dimension.low:
         return

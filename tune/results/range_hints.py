@@ -10,12 +10,8 @@ from tune.experiment.trial_result import TrialResult, rank_trials
 from tune.space.dimensions import (
     Choice,
     Dimension,
-    LogRandInt,
-    LogUniform,
-    QRandInt,
-    QUniform,
-    RandInt,
-    Uniform,
+    FloatRange,
+    IntRange,
     Value,
     arguments_of,
     kind_of,
@@ -101,22 +97,22 @@ def _extend_range(dimension: Dimension, *, upper: bool) -> Dimension | None:
     match dimension:
         case Choice():
             return _extend_options(dimension, upper=upper)
-        case LogUniform(low=low, high=high):
+        case FloatRange(low=low, high=high, log=True):
             factor = _log_factor(low, high)
             if upper:
                 return replace(dimension, high=_multiply_rounded(high, factor))
             return replace(dimension, low=_multiply_rounded(low, 1 / factor))
-        case LogRandInt(low=low, high=high):
+        case IntRange(low=low, high=high, log=True):
             if upper:
                 return replace(dimension, high=high * 2)
             return replace(dimension, low=max(1, low // 2)) if low > 1 else None
-        case Uniform() | QUniform():
+        case FloatRange():
             return _extend_floats(dimension, upper=upper)
-        case RandInt() | QRandInt():
+        case IntRange():
             return _extend_ints(dimension, upper=upper)
 
 
-def _extend_floats(dimension: Uniform | QUniform, *, upper: bool) -> Dimension | None:
+def _extend_floats(dimension: FloatRange, *, upper: bool) -> Dimension | None:
     """Return the range drawn out; a share stays below 1, what was positive stays so, a grid stays on its points."""
     low, high = dimension.low, dimension.high
     is_share = low >= 0 and high <= 1
@@ -124,12 +120,11 @@ def _extend_floats(dimension: Uniform | QUniform, *, upper: bool) -> Dimension |
         return None
     room = (1.0 - high if is_share else math.inf) if upper else (low if low >= 0 else math.inf)
     step = min((high - low) / 2, room)
-    if isinstance(dimension, QUniform):
-        wanted = max(1, round((high - low) / 2 / dimension.q))
-        n_steps = min(
-            wanted, math.floor(min(room, high - low) / dimension.q + 1e-9)
-        )  # what rounding took is given back
-        step = float(Decimal(repr(dimension.q)) * n_steps)
+    if dimension.step is not None:
+        wanted = max(1, round((high - low) / 2 / dimension.step))
+        # what rounding took is given back
+        n_steps = min(wanted, math.floor(min(room, high - low) / dimension.step + 1e-9))
+        step = float(Decimal(repr(dimension.step)) * n_steps)
     if step <= 0:
         return None
     return (
@@ -137,10 +132,10 @@ def _extend_floats(dimension: Uniform | QUniform, *, upper: bool) -> Dimension |
     )
 
 
-def _extend_ints(dimension: RandInt | QRandInt, *, upper: bool) -> Dimension | None:
+def _extend_ints(dimension: IntRange, *, upper: bool) -> Dimension | None:
     """Return the range drawn out; what is positive stays so."""
     low, high = dimension.low, dimension.high
-    q = dimension.q if isinstance(dimension, QRandInt) else 1
+    q = dimension.step or 1
     n_steps = max(1, round((high - low) / 2 / q))
     if upper:
         return replace(dimension, high=high + q * n_steps)

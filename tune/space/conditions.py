@@ -9,14 +9,11 @@ from tune.errors import SpaceError, suggest_name
 from tune.space.dimensions import (
     Choice,
     Dimension,
-    LogRandInt,
-    LogUniform,
-    QRandInt,
-    QUniform,
-    RandInt,
-    Uniform,
+    FloatRange,
+    IntRange,
     Value,
     describe_dimension,
+    is_continuous,
     is_in_dimension,
     is_same_value,
 )
@@ -106,7 +103,7 @@ def _read_condition(key: str, written: Value, dimensions: Mapping[str, Dimension
 
 
 def _read_options(key: str, parent: str, written: Value, dimension: Dimension, where: str) -> tuple[Value, ...]:
-    if isinstance(dimension, Uniform | LogUniform):
+    if is_continuous(dimension):
         what = f"{key}: when needs a parent that can be exactly a value, got {parent}: {describe_dimension(dimension)}"
         raise SpaceError(where, what, f"Make {parent} a choice, or take the condition out.")
     options = tuple(written) if isinstance(written, list) else (written,)
@@ -188,24 +185,20 @@ def draw_config(
 
 def _draw_value(dimension: Dimension, rng: random.Random) -> Value:
     match dimension:
-        case Uniform():
-            return rng.uniform(dimension.low, dimension.high)
-        case LogUniform():
-            return _draw_log_uniform(dimension.low, dimension.high, rng)
-        case QUniform():
-            n_steps = round((dimension.high - dimension.low) / dimension.q)
-            return min(dimension.low + rng.randint(0, n_steps) * dimension.q, dimension.high)
-        case RandInt():
-            return rng.randint(dimension.low, dimension.high)
-        case LogRandInt():
-            return min(
-                max(round(_draw_log_uniform(dimension.low - 0.5, dimension.high + 0.5, rng)), dimension.low),
-                dimension.high,
-            )
-        case QRandInt():
-            return rng.randrange(dimension.low, dimension.high + 1, dimension.q)
         case Choice():
             return rng.choice(dimension.options)
+        case FloatRange(step=float(step)):
+            n_steps = round((dimension.high - dimension.low) / step)
+            return min(dimension.low + rng.randint(0, n_steps) * step, dimension.high)
+        case FloatRange(log=True):
+            return _draw_log_uniform(dimension.low, dimension.high, rng)
+        case FloatRange():
+            return rng.uniform(dimension.low, dimension.high)
+        case IntRange(log=True):
+            drawn = round(_draw_log_uniform(dimension.low - 0.5, dimension.high + 0.5, rng))
+            return min(max(drawn, dimension.low), dimension.high)
+        case IntRange():
+            return rng.randrange(dimension.low, dimension.high + 1, dimension.step or 1)
         case _:
             assert_never(dimension)
 

@@ -1,77 +1,41 @@
-"""What one constant may be: the seven kinds of range, named as in Ray Tune, and where a value lies in its range.
+"""What one constant may be: a range or a choice, and where a value lies in its range.
 
 Both ends of every range are included.
 """
 
 import math
 from dataclasses import dataclass
-from typing import TypeGuard, assert_never
+from typing import TypeGuard
 
 Value = bool | int | float | str | None | tuple["Value", ...] | list["Value"] | dict[str, "Value"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Uniform:
-    """A float, every value as likely."""
+class FloatRange:
+    """A float between two ends."""
 
     low: float
-    """Included."""
+    """Included; above 0 where every order of magnitude is as likely."""
     high: float
-    """Included."""
+    """Included; on the grid that starts at ``low``: the space file refuses one that is not."""
+    log: bool = False
+    """Whether every order of magnitude is as likely; False: every value."""
+    step: float | None = None
+    """Distance between two values, above 0; None: any value between the ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QUniform:
-    """A float on a grid, every point as likely."""
-
-    low: float
-    """Included."""
-    high: float
-    """Included when it lies on the grid that starts at ``low``; the space file refuses one that does not."""
-    q: float
-    """Distance between two points, above 0."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogUniform:
-    """A float, every order of magnitude as likely."""
-
-    low: float
-    """Included; above 0."""
-    high: float
-    """Included."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RandInt:
-    """An int, every value as likely."""
+class IntRange:
+    """An int between two ends."""
 
     low: int
-    """Included."""
+    """Included; at least 1 where every order of magnitude is as likely."""
     high: int
-    """Included, as in Optuna; Ray's ``randint`` leaves it out."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QRandInt:
-    """An int on a grid, every point as likely."""
-
-    low: int
-    """Included."""
-    high: int
-    """Included; on the grid that starts at ``low``."""
-    q: int
-    """Distance between two points, at least 1."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogRandInt:
-    """An int, every order of magnitude as likely."""
-
-    low: int
-    """Included; at least 1."""
-    high: int
-    """Included, as in Optuna; Ray's ``lograndint`` leaves it out."""
+    """Included, as in Optuna; Ray's ``randint`` leaves it out. On the grid that starts at ``low``."""
+    log: bool = False
+    """Whether every order of magnitude is as likely; False: every value."""
+    step: int | None = None
+    """Distance between two values, at least 1; None: 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,18 +46,18 @@ class Choice:
     """At least one; no two equal."""
 
 
-Dimension = Uniform | QUniform | LogUniform | RandInt | QRandInt | LogRandInt | Choice
+Dimension = FloatRange | IntRange | Choice
 
 KINDS: dict[str, type[Dimension]] = {
-    "uniform": Uniform,
-    "quniform": QUniform,
-    "loguniform": LogUniform,
-    "randint": RandInt,
-    "qrandint": QRandInt,
-    "lograndint": LogRandInt,
+    "uniform": FloatRange,
+    "quniform": FloatRange,
+    "loguniform": FloatRange,
+    "randint": IntRange,
+    "qrandint": IntRange,
+    "lograndint": IntRange,
     "choice": Choice,
 }
-
+"""By the names of Ray Tune, which a space file uses: ``q`` has a step, ``log`` is by orders of magnitude."""
 
 ON_GRID = 1e-8
 """So near, in steps, a float is a point of its grid; as Optuna has it."""
@@ -101,20 +65,17 @@ ON_GRID = 1e-8
 
 def kind_of(dimension: Dimension) -> str:
     """Return the name that a space file uses."""
-    return next(name for name, kind in KINDS.items() if type(dimension) is kind)
+    if isinstance(dimension, Choice):
+        return "choice"
+    scale = "log" if dimension.log else "" if dimension.step is None else "q"
+    return f"{scale}{'uniform' if isinstance(dimension, FloatRange) else 'randint'}"
 
 
 def arguments_of(dimension: Dimension) -> list[Value]:
     """Return what stands behind the kind in a space file."""
-    match dimension:
-        case Choice():
-            return list(dimension.options)
-        case QUniform() | QRandInt():
-            return [dimension.low, dimension.high, dimension.q]
-        case Uniform() | LogUniform() | RandInt() | LogRandInt():
-            return [dimension.low, dimension.high]
-        case _:
-            assert_never(dimension)
+    if isinstance(dimension, Choice):
+        return list(dimension.options)
+    return [dimension.low, dimension.high, *([] if dimension.step is None else [dimension.step])]
 
 
 def describe_dimension(dimension: Dimension) -> str:
@@ -132,41 +93,35 @@ def extreme_values(dimension: Dimension) -> tuple[Value, ...]:
 
 def is_in_dimension(dimension: Dimension, value: Value) -> bool:
     """Tell whether ``value`` is inside. A grid counts as its whole range. 1 and True are different values."""
-    match dimension:
-        case Choice():
-            return any(is_same_value(value, option) for option in dimension.options)
-        case Uniform() | QUniform() | LogUniform():
-            return is_number(value) and dimension.low <= value <= dimension.high
-        case RandInt() | QRandInt() | LogRandInt():
-            return is_int(value) and dimension.low <= value <= dimension.high
-        case _:
-            assert_never(dimension)
+    if isinstance(dimension, Choice):
+        return any(is_same_value(value, option) for option in dimension.options)
+    is_of_type = is_int(value) if isinstance(dimension, IntRange) else is_number(value)
+    return is_of_type and is_number(value) and dimension.low <= value <= dimension.high
+
+
+def is_continuous(dimension: Dimension) -> bool:
+    """Tell whether a dimension has any value between its ends."""
+    return isinstance(dimension, FloatRange) and dimension.step is None
 
 
 def could_draw(dimension: Dimension, value: Value) -> bool:
     """Tell whether a sampler could draw a value: inside of the range, and on its grid."""
     if not is_in_dimension(dimension, value):
         return False
-    if not isinstance(dimension, QUniform | QRandInt):
+    if isinstance(dimension, Choice) or dimension.step is None:
         return True
     assert isinstance(value, int | float)
-    steps = (value - dimension.low) / dimension.q
+    steps = (value - dimension.low) / dimension.step
     return abs(steps - round(steps)) < ON_GRID
 
 
 def n_points(dimension: Dimension) -> float:
     """Return how many values a dimension has; infinity where it is continuous."""
-    match dimension:
-        case Choice():
-            return len(dimension.options)
-        case RandInt() | LogRandInt():
-            return dimension.high - dimension.low + 1
-        case QRandInt() | QUniform():
-            return round((dimension.high - dimension.low) / dimension.q) + 1
-        case Uniform() | LogUniform():
-            return math.inf
-        case _:
-            assert_never(dimension)
+    if isinstance(dimension, Choice):
+        return len(dimension.options)
+    if is_continuous(dimension):
+        return math.inf
+    return round((dimension.high - dimension.low) / (dimension.step or 1)) + 1
 
 
 def is_same_value(a: Value, b: Value) -> bool:
@@ -201,10 +156,6 @@ def place_in(dimension: Dimension, value: Value) -> float | None:
         return None
     if dimension.low == dimension.high:
         return 0.0
-    match dimension:
-        case LogUniform() | LogRandInt():
-            return math.log(value / dimension.low) / math.log(dimension.high / dimension.low)
-        case Uniform() | QUniform() | RandInt() | QRandInt():
-            return (value - dimension.low) / (dimension.high - dimension.low)
-        case _:
-            assert_never(dimension)
+    if dimension.log:
+        return math.log(value / dimension.low) / math.log(dimension.high / dimension.low)
+    return (value - dimension.low) / (dimension.high - dimension.low)

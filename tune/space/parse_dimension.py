@@ -8,12 +8,8 @@ from tune.space.dimensions import (
     KINDS,
     Choice,
     Dimension,
-    LogRandInt,
-    LogUniform,
-    QRandInt,
-    QUniform,
-    RandInt,
-    Uniform,
+    FloatRange,
+    IntRange,
     Value,
     is_int,
     is_number,
@@ -98,7 +94,10 @@ class _Entry:
             self._check_log(kind, numbers[0])
         if kind.startswith("q"):
             self._check_grid(*numbers)
-        return _build_range(KINDS[kind], numbers)
+        low, high, *step = numbers
+        if kind.endswith("randint"):
+            return IntRange(low=int(low), high=int(high), log="log" in kind, step=int(step[0]) if step else None)
+        return FloatRange(low=low, high=high, log="log" in kind, step=step[0] if step else None)
 
     def _read_float(self, kind: str, name: str, written: Value) -> float:
         number = self._read_number(kind, name, written)
@@ -162,16 +161,3 @@ def _number_hint(kind: str, written: Value) -> str:
     if isinstance(written, str) and as_number(written.strip()) is not None:
         return f"Take the quotes off: {written.strip()}."
     return f"Write `{kind}: {EXAMPLES[kind]}`."
-
-
-def _build_range(kind: type[Dimension], numbers: list[int] | list[float]) -> Dimension:
-    """Return the range of checked numbers; those of an int kind are ints."""
-    low, high, *step = numbers
-    if issubclass(kind, RandInt | LogRandInt):
-        return kind(low=int(low), high=int(high))
-    if issubclass(kind, QRandInt):
-        return kind(low=int(low), high=int(high), q=int(step[0]))
-    if issubclass(kind, QUniform):
-        return kind(low=low, high=high, q=step[0])
-    assert issubclass(kind, Uniform | LogUniform)
-    return kind(low=low, high=high)

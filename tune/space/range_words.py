@@ -8,10 +8,8 @@ from tune.errors import OptionError
 from tune.space.dimensions import (
     Choice,
     Dimension,
-    LogRandInt,
-    LogUniform,
-    RandInt,
-    Uniform,
+    FloatRange,
+    IntRange,
     Value,
     is_in_dimension,
     is_int,
@@ -95,11 +93,11 @@ def widen_to(dimension: Dimension | None, guess: float, held: Value) -> Dimensio
             missing = [value for value in (held, guess) if value is not None and not is_in_dimension(dimension, value)]
             options = (*dimension.options, *missing)
             return Choice(options=tuple(sorted(options)) if all(map(is_number, options)) else options)  # type: ignore[type-var]
-        case LogUniform() | LogRandInt() if is_number(held) and held <= 0:
+        case FloatRange(log=True) | IntRange(log=True) if is_number(held) and held <= 0:
             return dimension
-        case Uniform() | LogUniform() if is_number(held):
+        case FloatRange(step=None) if is_number(held):
             return replace(dimension, low=min(dimension.low, held), high=max(dimension.high, held))
-        case RandInt() | LogRandInt() if is_int(held):
+        case IntRange(step=None) if is_int(held):
             return replace(dimension, low=min(dimension.low, held), high=max(dimension.high, held))
         case _:
             return dimension
@@ -166,17 +164,15 @@ class _Reader:
         if low >= high:
             hint = "The low end comes first." if low > high else "Write another end, or leave it out."
             self._refuse(text, 0, f"the low end must be below the high one, got {first} and {last}", hint)
-        is_log = isinstance(suggested, LogUniform | LogRandInt | Choice)
-        if suggested is None:
-            is_log = low > 0 and high / low >= WIDE
+        is_wide = low > 0 and high / low >= WIDE
+        is_log = is_wide if suggested is None else isinstance(suggested, Choice) or suggested.log
         if is_log and low <= 0:
             least = "1" if is_int(low) and is_int(high) else f"{high / 1000:g}"
             what = f"{name} is searched by orders of magnitude, and {first} has none"
             self._refuse(first, 0, what, f"Write {name}={least}{BETWEEN}{last}.")
         if is_int(low) and is_int(high):
-            return LogRandInt(low=low, high=high) if is_log else RandInt(low=low, high=high)
-        low, high = float(low), float(high)
-        return LogUniform(low=low, high=high) if is_log else Uniform(low=low, high=high)
+            return IntRange(low=low, high=high, log=is_log)
+        return FloatRange(low=float(low), high=float(high), log=is_log)
 
     def guess(self) -> float:
         """Return the one value that was written, a number: other values are near to no other."""

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from tune.errors import SpaceError
 from tune.space.conditions import Condition
 from tune.space.constraints import Requirement
-from tune.space.dimensions import Dimension, LogUniform, Uniform, Value, describe_dimension
+from tune.space.dimensions import Dimension, Value, describe_dimension, is_continuous
 from tune.space.library_args import LibraryArgument, arguments_of_class, check_argument
 from tune.space.names import file_and_line
 from tune.space.settings import Settings
@@ -208,7 +208,7 @@ def _check_grid(space: Space) -> None:
     if space.settings.sampler != "grid":
         return
     for key, dimension in space.dimensions.items():
-        if isinstance(dimension, Uniform | LogUniform):
+        if is_continuous(dimension):
             what = f"sampler: a grid has no points on a continuous range, got {key}: {describe_dimension(dimension)}"
             hint = f"Write {key} as a choice, an int range or `quniform: [low, high, q]`, or take another sampler."
             raise SpaceError(space.place_of_entry("sampler"), what, hint)

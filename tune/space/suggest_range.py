@@ -7,17 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
 
-from tune.space.dimensions import (
-    Choice,
-    Dimension,
-    LogRandInt,
-    LogUniform,
-    RandInt,
-    Uniform,
-    Value,
-    is_in_dimension,
-    is_int,
-)
+from tune.space.dimensions import Choice, Dimension, FloatRange, IntRange, Value, is_in_dimension, is_int
 from tune.space.library_args import AcceptedRange, find_accepted_range
 from tune.space.parse_dimension import MAX_INT
 
@@ -81,13 +71,13 @@ def suggest_range(name: str, value: Value, receivers: Iterable[tuple[str, str]] 
 def _clip_to_accepted(suggestion: Suggestion, accepted: AcceptedRange, value: float) -> Suggestion:
     """Return the range without what is not accepted."""
     match suggestion.dimension:
-        case RandInt(low=0) if value == 0 and accepted.high is not None:  # a float that was written short
+        case IntRange(low=0, log=False) if value == 0 and accepted.high is not None:  # a float that was written short
             high = 0.99 if accepted.high_is_out else accepted.high / 2
-            return Suggestion(Uniform(low=0.0, high=high), "0 tells no scale: look at it")
-        case Uniform() | LogUniform() as held:
+            return Suggestion(FloatRange(low=0.0, high=high), "0 tells no scale: look at it")
+        case FloatRange() as held:
             low, high = _accepted_low(held.low, accepted, value), _accepted_high(held.high, accepted, value)
             return replace(suggestion, dimension=replace(held, low=low, high=high)) if low < high else suggestion
-        case RandInt() | LogRandInt() as held:
+        case IntRange() as held:
             lowest = max(held.low, math.ceil(accepted.low))
             return replace(suggestion, dimension=replace(held, low=lowest)) if lowest < held.high else suggestion
         case _:
@@ -139,8 +129,8 @@ def words_of(name: str) -> tuple[str, ...]:
 
 def _check_suggestion(suggestion: Suggestion, value: float) -> Suggestion:
     held = suggestion.dimension
-    inside = held is None or is_in_dimension(held, value) or (value == 0 and isinstance(held, LogUniform))
-    assert inside, f"{value} is not in {held}"
+    is_decades = isinstance(held, FloatRange) and held.log
+    assert held is None or is_in_dimension(held, value) or (value == 0 and is_decades), f"{value} is not in {held}"
     return suggestion
 
 
@@ -154,7 +144,9 @@ def _suggest_rate(words: tuple[str, ...], value: float) -> Suggestion | None:
         return None
     if value == 0:
         high = 1e-2 if decays else 1e-1
-        return Suggestion(LogUniform(low=1e-6, high=high), "0 has no order of magnitude: trial 0 alone runs it")
+        return Suggestion(
+            FloatRange(low=1e-6, high=high, log=True), "0 has no order of magnitude: trial 0 alone runs it"
+        )
     return Suggestion(_decades_around(value), "a tenth to ten times")
 
 
@@ -163,12 +155,12 @@ def _suggest_share(words: tuple[str, ...], value: float) -> Suggestion | None:
     if not 0 <= value <= 1:
         return None
     if "keep" in words:
-        return Suggestion(Uniform(low=min(0.3, value), high=1.0), "a share that is kept")
+        return Suggestion(FloatRange(low=min(0.3, value), high=1.0), "a share that is kept")
     if CHANCES & {*words}:
-        return Suggestion(Uniform(low=0.0, high=_round_up(value, (0.7, 0.95, 1.0))), "a probability")
+        return Suggestion(FloatRange(low=0.0, high=_round_up(value, (0.7, 0.95, 1.0))), "a probability")
     if (MOMENTA & {*words} or {"ema", "decay"} <= {*words}) and value < 1:
         low = 0.9 if value > 0.99 else 0.0
-        return Suggestion(Uniform(low=low, high=_round_up(value, (0.99, 0.9999, 1.0))), "below 1")
+        return Suggestion(FloatRange(low=low, high=_round_up(value, (0.99, 0.9999, 1.0))), "below 1")
     return None
 
 
@@ -176,49 +168,50 @@ def _broken_share(words: tuple[str, ...], value: int) -> Suggestion | None:
     """Return a share for an int that is a float written short: only an end like 0.7 says so of 0 or 1."""
     suggestion = _suggest_share(words, value)
     held = None if suggestion is None else suggestion.dimension
-    whole = isinstance(held, Uniform) and {held.low, held.high} <= {0, 1}
+    whole = isinstance(held, FloatRange) and not held.log and {held.low, held.high} <= {0, 1}
     return None if whole else suggestion
 
 
 def _suggest_int(words: tuple[str, ...], value: int) -> Suggestion:
     if SEEDS & {*words, "_".join(words)}:
         return Suggestion(
-            RandInt(low=min(0, value), high=max(99, value)), "a seed: this finds luck, not a better program"
+            IntRange(low=min(0, value), high=max(99, value)), "a seed: this finds luck, not a better program"
         )
     if "batch" in words or "bs" in words or "batchsize" in words:
         return _suggest_size(value, 2)
     if EPOCHS & {*words} and value > 0:
-        return Suggestion(RandInt(low=max(1, value // 2), high=value * 2), "half to twice")
+        return Suggestion(IntRange(low=max(1, value // 2), high=value * 2), "half to twice")
     if value >= LARGE:
         return _suggest_size(value, 4)
     if value > 0:
-        return Suggestion(RandInt(low=1, high=max(4, value * 2)), "up to twice")
+        return Suggestion(IntRange(low=1, high=max(4, value * 2)), "up to twice")
     if value == 0:
-        return Suggestion(RandInt(low=0, high=4), "0 tells no scale: look at it")
-    return Suggestion(RandInt(low=value * 2, high=0), "a negative number tells no scale: look at it")
+        return Suggestion(IntRange(low=0, high=4), "0 tells no scale: look at it")
+    return Suggestion(IntRange(low=value * 2, high=0), "a negative number tells no scale: look at it")
 
 
 def _suggest_size(value: int, times: int) -> Suggestion:
     """Return powers of two from a quarter to ``times`` the value, else the ints between."""
     low, high, often = max(1, value // 4), max(value * times, 4), "twice" if times == 2 else "four times"
     if value < 1:
-        return Suggestion(RandInt(low=value * 2, high=4), "tells no scale: look at it")
+        return Suggestion(IntRange(low=value * 2, high=4), "tells no scale: look at it")
     if value & (value - 1) == 0:
         powers = tuple(2**exponent for exponent in range(low.bit_length() - 1, high.bit_length()))
         return Suggestion(Choice(options=powers), f"powers of two, a quarter to {often}")
-    return Suggestion(LogRandInt(low=low, high=high), f"a quarter to {often}")
+    return Suggestion(IntRange(low=low, high=high, log=True), f"a quarter to {often}")
 
 
 def _suggest_float(value: float) -> Suggestion:
     if value == 0:
-        return Suggestion(Uniform(low=0.0, high=1.0), "0 tells no scale: look at it")
+        return Suggestion(FloatRange(low=0.0, high=1.0), "0 tells no scale: look at it")
     if value < 0:
         return Suggestion(
-            Uniform(low=_scale_decimal(value, 2), high=0.0), "a negative number tells no scale: look at it"
+            FloatRange(low=_scale_decimal(value, 2), high=0.0), "a negative number tells no scale: look at it"
         )
     if TINY < value <= 1:
         return Suggestion(
-            Uniform(low=_scale_decimal(value, 0.5), high=min(1.0, _scale_decimal(value, 2))), "half to twice, at most 1"
+            FloatRange(low=_scale_decimal(value, 0.5), high=min(1.0, _scale_decimal(value, 2))),
+            "half to twice, at most 1",
         )
     return Suggestion(_decades_around(value), "a tenth to ten times")
 
@@ -230,8 +223,8 @@ def _suggest_names(value: str) -> Suggestion:
     return Suggestion(None, "write the other names beside it")
 
 
-def _decades_around(value: float) -> LogUniform:
-    return LogUniform(low=_scale_decimal(value, 0.1), high=_scale_decimal(value, 10))
+def _decades_around(value: float) -> FloatRange:
+    return FloatRange(low=_scale_decimal(value, 0.1), high=_scale_decimal(value, 10), log=True)
 
 
 def _scale_decimal(value: float, factor: float) -> float:

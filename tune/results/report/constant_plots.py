@@ -37,12 +37,8 @@ from tune.space.conditions import restore_value
 from tune.space.dimensions import (
     Choice,
     Dimension,
-    LogRandInt,
-    LogUniform,
-    QRandInt,
-    QUniform,
-    RandInt,
-    Uniform,
+    FloatRange,
+    IntRange,
     Value,
     is_in_dimension,
     is_number,
@@ -123,14 +119,10 @@ def _build_distribution(dimension: Dimension) -> "BaseDistribution":
     match dimension:
         case Choice():
             return CategoricalDistribution(option_labels(dimension))
-        case Uniform() | QUniform():
-            return FloatDistribution(dimension.low, dimension.high)
-        case LogUniform():
-            return FloatDistribution(dimension.low, dimension.high, log=True)
-        case RandInt() | QRandInt():
-            return IntDistribution(dimension.low, dimension.high)
-        case LogRandInt():
-            return IntDistribution(dimension.low, dimension.high, log=True)
+        case FloatRange():
+            return FloatDistribution(dimension.low, dimension.high, log=dimension.log)
+        case IntRange():
+            return IntDistribution(dimension.low, dimension.high, log=dimension.log)
 
 
 def draw_fronts(
@@ -245,7 +237,7 @@ def _constant_axis(name: str, dimension: Dimension) -> dict[str, object]:
             return build_axis(
                 name, type="category", categoryorder="array", categoryarray=order, range=[-0.5, len(order) - 0.5]
             )
-        case LogUniform() | LogRandInt():
+        case FloatRange(log=True) | IntRange(log=True):
             return build_axis(name, type="log", dtick=1 if dimension.high / dimension.low >= DECADES else "D2")
         case _:
             return build_axis(name)
@@ -255,7 +247,7 @@ def _hardcoded_line(subject: PlotData, name: str) -> list[object]:
     value, dimension = subject.hardcoded.get(name), subject.dimensions[name]
     if isinstance(dimension, Choice) or not is_number(value):
         return []
-    if isinstance(dimension, LogUniform | LogRandInt) and value <= 0:
+    if dimension.log and value <= 0:
         return []
     line = {"color": MUTED, "width": 1.5, "dash": "dash"}
     return [{"type": "line", "yref": "paper", "x0": value, "x1": value, "y0": 0, "y1": 1, "line": line}]

@@ -7,11 +7,11 @@ not know that the baseline is one of its points.
 import math
 import random
 from collections.abc import Iterator, Mapping
-from typing import Any, assert_never
+from typing import Any
 
 from tune.search.samplers.trial_window import from_label, labels_of
 from tune.space.conditions import Condition, only_active
-from tune.space.dimensions import Choice, Dimension, LogRandInt, LogUniform, QRandInt, QUniform, RandInt, Uniform
+from tune.space.dimensions import Choice, Dimension, IntRange
 
 MAX_POINTS = 100_000
 """So many of a larger grid are visited: nobody runs more trials, and the order must fit into memory."""
@@ -52,17 +52,10 @@ def _shuffle_numbers(size: int, rng: random.Random) -> Iterator[int]:
 
 def axis_of(dimension: Dimension) -> list[Any]:
     """Return every value of a dimension; the space file refuses a grid over a continuous range."""
-    match dimension:
-        case Choice():
-            return list(labels_of(dimension))
-        case RandInt() | LogRandInt():
-            return list(range(dimension.low, dimension.high + 1))
-        case QRandInt():
-            return list(range(dimension.low, dimension.high + 1, dimension.q))
-        case QUniform():
-            n_steps = round((dimension.high - dimension.low) / dimension.q)
-            return [*(dimension.low + step * dimension.q for step in range(n_steps)), dimension.high]
-        case Uniform() | LogUniform():
-            raise AssertionError("the space file refuses a grid over a continuous range")
-        case _:
-            assert_never(dimension)
+    if isinstance(dimension, Choice):
+        return list(labels_of(dimension))
+    if isinstance(dimension, IntRange):
+        return list(range(dimension.low, dimension.high + 1, dimension.step or 1))
+    assert dimension.step is not None, "the space file refuses a grid over a continuous range"
+    n_steps = round((dimension.high - dimension.low) / dimension.step)
+    return [*(dimension.low + number * dimension.step for number in range(n_steps)), dimension.high]

@@ -12,22 +12,9 @@ neighbour in its list, an int by at least 1. Defaults as in Ray Tune. Every valu
 import math
 import random
 from collections.abc import Mapping
-from typing import assert_never
 
 from tune.space.conditions import draw_config
-from tune.space.dimensions import (
-    Choice,
-    Dimension,
-    LogRandInt,
-    LogUniform,
-    QRandInt,
-    QUniform,
-    RandInt,
-    Uniform,
-    Value,
-    is_number,
-    is_same_value,
-)
+from tune.space.dimensions import Choice, Dimension, Value, is_continuous, is_number, is_same_value
 
 SHARE = 0.25
 MOVED_SHARE = 0.5
@@ -48,24 +35,12 @@ def _perturb_value(dimension: Dimension, value: Value, rng: random.Random) -> Va
     if rng.random() > MOVED_SHARE:
         return value
     assert isinstance(value, int | float)
-    match dimension:
-        case Uniform():
-            return _random_step(value, dimension.low, dimension.high, rng)
-        case LogUniform():
-            return _random_log_step(value, dimension.low, dimension.high, rng)
-        case QUniform():
-            moved = _random_step(value, dimension.low, dimension.high, rng)
-            on_grid = dimension.low + round((moved - dimension.low) / dimension.q) * dimension.q
-            return min(on_grid, dimension.high)  # 0.1 + 6 * 0.1 is above 0.7
-        case RandInt():
-            return round(_random_step(value, dimension.low, dimension.high, rng))
-        case LogRandInt():
-            return round(_random_log_step(value, dimension.low, dimension.high, rng))
-        case QRandInt():
-            moved = _random_step(value, dimension.low, dimension.high, rng)
-            return dimension.low + round((moved - dimension.low) / dimension.q) * dimension.q
-        case _:
-            assert_never(dimension)
+    low, high = dimension.low, dimension.high
+    moved = _random_log_step(value, low, high, rng) if dimension.log else _random_step(value, low, high, rng)
+    if is_continuous(dimension):
+        return moved
+    step = dimension.step or 1
+    return min(low + round((moved - low) / step) * step, high)  # 0.1 + 6 * 0.1 is above 0.7
 
 
 def _random_step(value: float, low: float, high: float, rng: random.Random) -> float:
@@ -99,17 +74,11 @@ def _explore_value(dimension: Dimension, value: Value, rng: random.Random) -> Va
         return _choose_neighbour(dimension, value, rng)
     assert is_number(value)
     moved = value * rng.choice(PERTURBATION_FACTORS)
-    match dimension:
-        case Uniform() | LogUniform():
-            return min(max(moved, dimension.low), dimension.high)
-        case QUniform() | QRandInt():
-            n_steps, n_moved = (round((each - dimension.low) / dimension.q) for each in (value, moved))
-            on_grid = dimension.low + _ensure_different(n_moved, n_steps, rng) * dimension.q
-            return min(max(on_grid, dimension.low), dimension.high)
-        case RandInt() | LogRandInt():
-            return min(max(_ensure_different(round(moved), int(value), rng), dimension.low), dimension.high)
-        case _:
-            assert_never(dimension)
+    if not is_continuous(dimension):
+        step = dimension.step or 1
+        n_steps, n_moved = (round((each - dimension.low) / step) for each in (value, moved))
+        moved = dimension.low + _ensure_different(n_moved, n_steps, rng) * step
+    return min(max(moved, dimension.low), dimension.high)
 
 
 def _ensure_different(moved: int, value: int, rng: random.Random) -> int:

@@ -17,18 +17,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from tune.experiment.trial_result import Mode
 from tune.internals.optuna_internals import FINISHED
-from tune.space.dimensions import (
-    Choice,
-    Dimension,
-    LogRandInt,
-    LogUniform,
-    QRandInt,
-    QUniform,
-    RandInt,
-    Uniform,
-    Value,
-    is_same_value,
-)
+from tune.space.dimensions import Choice, Dimension, FloatRange, IntRange, Value, is_same_value
 
 N_HELD = 400
 N_BEST = 25
@@ -49,18 +38,10 @@ MARKS = (GENERATION, "x_for_tell")
 def distribution_of(dimension: Dimension) -> BaseDistribution:
     """Return the Optuna distribution with the same ends."""
     match dimension:
-        case Uniform():
-            return FloatDistribution(dimension.low, dimension.high)
-        case QUniform():
-            return FloatDistribution(dimension.low, dimension.high, step=dimension.q)
-        case LogUniform():
-            return FloatDistribution(dimension.low, dimension.high, log=True)
-        case RandInt():
-            return IntDistribution(dimension.low, dimension.high)
-        case QRandInt():
-            return IntDistribution(dimension.low, dimension.high, step=dimension.q)
-        case LogRandInt():
-            return IntDistribution(dimension.low, dimension.high, log=True)
+        case FloatRange():
+            return FloatDistribution(dimension.low, dimension.high, log=dimension.log, step=dimension.step)
+        case IntRange():
+            return IntDistribution(dimension.low, dimension.high, log=dimension.log, step=dimension.step or 1)
         case Choice():
             return CategoricalDistribution(tuple(labels_of(dimension)))
         case _:
