@@ -34,6 +34,51 @@ def fresh():
     check_private_apis.cache_clear()
 
 
+OF_PYTHON = {
+    "_SubParsersAction",
+    "_actions",
+    "_exit",
+    "_fields",
+    "_getframe",
+    "_registry",
+    "_replace",
+    "_run_exitfuncs",
+}
+"""Of the standard library; ``_thread`` is a module of it."""
+
+
+def is_private(name):
+    return name.startswith("_") and not name.startswith("__") and name != "_"
+
+
+def private_names_in(tree, own):
+    """Yield each name of another library's private part: imported, read, replaced, or asked for by ``getattr``."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.ImportFrom(module=str(module)) if not module.startswith("tune"):
+                in_private = any(map(is_private, module.split(".")))
+                yield from (f"{module}.{each.name}" for each in node.names if in_private or is_private(each.name))
+            case ast.Attribute(attr=name) if is_private(name) and name not in own:
+                yield name
+            case ast.Call(func=ast.Name("getattr" | "setattr" | "hasattr"), args=[_, ast.Constant(str(name)), *_]):
+                if is_private(name) and name not in own:
+                    yield name
+
+
+def test_each_private_part_that_is_used_is_in_the_table():
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "tune").rglob("*.py")}
+    nodes = [node for tree in trees.values() for node in ast.walk(tree)]
+    own = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    own |= {node.target.id for node in nodes if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)}
+    stored = (node for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store))
+    own |= {node.attr for node in stored if isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")}
+    listed = {part for each in PRIVATE_APIS for part in (each.name, *each.owner.split("."))}
+    used = {(path, name) for path, tree in trees.items() for name in private_names_in(tree, own)}
+
+    assert len(used) > 50
+    assert [(path.name, name) for path, name in used if name.rpartition(".")[2] not in listed | OF_PYTHON] == []
+
+
 @pytest.mark.parametrize("package", ["pytorch_lightning", "lightning.pytorch"])
 @pytest.mark.parametrize("api", PRIVATE_APIS, ids=IDS)
 def test_a_private_part_is_there_in_the_installed_library(api, package):

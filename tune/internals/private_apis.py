@@ -10,6 +10,7 @@ import functools
 import importlib
 import importlib.metadata
 import inspect
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class PrivateApi:
             owner = _import_owner(self.owner.format(package=package, fabric=_fabric_of(package)))
         except (ImportError, AttributeError):
             return False
-        return hasattr(owner, self.name) or f"self.{self.name}" in _source_of(owner)
+        return hasattr(owner, self.name) or re.search(rf"\.{self.name}\b", _source_of(owner)) is not None
 
 
 def _private(library: str, owner: str, purpose: str, *names: str, **given: Any) -> tuple[PrivateApi, ...]:
@@ -60,14 +61,21 @@ def _private(library: str, owner: str, purpose: str, *names: str, **given: Any) 
 
 _WITHOUT: dict[str, Any] = {"on_missing": OnMissing.DO_WITHOUT}
 RAY, OPTUNA, LIGHTNING, TORCHMETRICS, RICH = "ray", "optuna", "pytorch-lightning", "torchmetrics", "rich"
+TORCH, TENSORBOARD = "torch", "tensorboard"
 _RESULT = "{package}.trainer.connectors.logger_connector"
 _LOOPS = "{package}.loops"
 
 PRIVATE_APIS: tuple[PrivateApi, ...] = (
     *_private(RAY, "ray._private.services", "Ray listens on the loopback address alone", "resolve_ip_for_localhost"),
     *_private(
-        RAY, "ray.experimental.internal_kv", "actors find the search's job", "_internal_kv_get", "_internal_kv_put"
+        RAY,
+        "ray.experimental.internal_kv",
+        "actors find the search's job",
+        "_internal_kv_get",
+        "_internal_kv_put",
+        "_internal_kv_del",
     ),
+    *_private(RAY, "ray.train._internal.storage", "actors import no Ray Tune", "StorageContext"),
     *_private(RAY, "ray._raylet", "`ps` shows the version that an actor trains", "setproctitle"),
     *_private(RAY, "ray.actor", "actors import no Ray Tune", "_modify_class"),
     *_private(RAY, "ray.tune.experiment.trial", "actors import no Ray Tune", "_TrialInfo"),
@@ -143,7 +151,14 @@ PRIVATE_APIS: tuple[PrivateApi, ...] = (
         "_compute_acquisition_func",
         "_parzen_estimator_cls",
         "_n_ei_candidates",
+        "_compare",
+        "_gamma",
+        "_multivariate",
+        "_constant_liar",
+        "_constraints_func",
+        "_parzen_estimator_parameters",
     ),
+    *_private(OPTUNA, "optuna.samplers._tpe.sampler", "TPE reads each trial once", "default_gamma"),
     *_private(
         LIGHTNING,
         f"{_RESULT}.result._ResultMetric",
@@ -180,6 +195,29 @@ PRIVATE_APIS: tuple[PrivateApi, ...] = (
     ),
     *_private(
         LIGHTNING,
+        f"{_LOOPS}.fit_loop._FitLoop",
+        "generators of the data go on with their numbers after a pause",
+        "_combined_loader",
+        **_WITHOUT,
+    ),
+    *_private(LIGHTNING, "{package}.Trainer", "EarlyStopping has its metric after a pause", "_logger_connector"),
+    *_private(LIGHTNING, "{package}.LightningModule", "what a stage logs counts for that stage", "_trainer"),
+    *_private(
+        LIGHTNING,
+        "{package}.trainer.setup",
+        "validation by time reports within an epoch",
+        "_val_check_time_interval",
+        **_WITHOUT,
+    ),
+    *_private(
+        LIGHTNING,
+        "{package}.callbacks.lr_finder.LearningRateFinder",
+        "a trial that goes on is not a fit of Lightning's Tuner",
+        "_early_exit",
+        **_WITHOUT,
+    ),
+    *_private(
+        LIGHTNING,
         f"{_LOOPS}.evaluation_loop._EvaluationLoop",
         "a trial that goes on reloads its data when due",
         "_last_val_dl_reload_epoch",
@@ -191,6 +229,16 @@ PRIVATE_APIS: tuple[PrivateApi, ...] = (
         "_callback_metrics",
     ),
     *_private(TORCHMETRICS, "torchmetrics.Metric", "metrics go on with their count after a pause", "_update_count"),
+    *_private(
+        TORCH, "torch.optim.lr_scheduler.LRScheduler", "a scheduler goes on with a mutated learning rate", "_last_lr"
+    ),
+    *_private(TORCH, "torch.cuda", "a template in which CUDA was called forks no trial", "_is_in_bad_fork", **_WITHOUT),
+    *_private(
+        TENSORBOARD,
+        "tensorboard.summary.writer.event_file_writer.EventFileWriter",
+        "an event file that goes on is told from earlier ones",
+        "_file_name",
+    ),
     *_private(RICH, "rich.live.Live", "the live view survives a resize", "_live_render", **_WITHOUT),
 )
 

@@ -11,7 +11,7 @@ import pytorch_lightning
 
 from tune.experiment.counted_fits import CountedFits
 from tune.internals.lightning_internals import keep_sample_order, skip_redundant_work, sync_epoch_logs
-from tune.internals.private_apis import LIGHTNING, TORCHMETRICS, log_missing_apis
+from tune.internals.private_apis import LIGHTNING, TENSORBOARD, TORCH, TORCHMETRICS, log_missing_apis
 from tune.paths import VersionPaths
 from tune.promotion.execute import Executor
 from tune.space.dimensions import Value
@@ -161,7 +161,8 @@ def _patch_lightning(seat: DistributedContext, fit: TrainerSetup) -> Iterator[No
     @contextlib.contextmanager
     def patch_package(package: ModuleType) -> Iterator[None]:
         log_missing_apis(LIGHTNING, package.__name__)
-        log_missing_apis(TORCHMETRICS)
+        for library in (TORCHMETRICS, TORCH, TENSORBOARD):
+            log_missing_apis(library)
         with contextlib.ExitStack() as patches:
             patches.enter_context(skip_redundant_work(package))
             patches.enter_context(record_logged_names(package, fit.log))
