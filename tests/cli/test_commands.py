@@ -36,7 +36,15 @@ OPTIONS = {
     }
     | {"--trials", "--time-budget", "--seed", "--sampler", "--scheduler", "--concurrency"}
     | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures", "--give-up-after", "--hang-after"}
-    | {"--keep-checkpoints", "--checkpoints", "--workers-per-trial", "--fits", "--holdout", "--confirm"},
+    | {
+        "--keep-checkpoints",
+        "--checkpoints",
+        "--workers-per-trial",
+        "--fits",
+        "--holdout",
+        "--confirm",
+        "--seeds-per-trial",
+    },
     "constants": HELP | {"--all", "--refused", "--json"},
     "promote": HELP
     | {"-o", "--output", "--force", "--script", "--system", "--args", "--metric", "--mode"}

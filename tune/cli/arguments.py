@@ -18,6 +18,7 @@ SETTINGS = {
     "trials": "how many, the baseline included",
     "time-budget": "30m, 2h, 1h30m or seconds: then no new trial starts",
     "seed": "of the sampler and of every trial",
+    "seeds-per-trial": "train each trial with N seeds, and judge it by their mean",
     "sampler": "tpe, gp, cmaes, qmc, random or grid",
     "scheduler": "asha, hyperband, median, pbt or none",
     "concurrency": "trials at a time",

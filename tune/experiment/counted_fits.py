@@ -1,7 +1,7 @@
 """The fits of a program that a trial's score comes from."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 Stage = Literal["train", "val", "validate", "test"]
@@ -48,6 +48,12 @@ class CountedFits:
         of_fits = f" of fit {self.numbers[0]} of {self.n_fits} ({self.module})" if self.n_fits > 1 else ""
         outside = f", which Trainer.{self.stage} alone logs" if self.stage in OUTSIDE else ""
         return f"score: {metric}{of_fits}{outside}" if of_fits or outside else None
+
+    def of_one_seed(self, n_seeds: int) -> "CountedFits":
+        """Return the fits of a program that is executed once, of those of one that is executed with each seed."""
+        n_fits = max(1, self.n_fits // n_seeds)
+        numbers = tuple(number for number in self.numbers if number <= n_fits)
+        return replace(self, numbers=numbers or (n_fits,), n_fits=n_fits)
 
     def as_json(self) -> dict[str, Any]:
         """Return what ``read_counted_fits`` reads."""

@@ -189,6 +189,13 @@ class Executor:
         with _import_path(program), _hide_modules(_find_shadowed_modules(program)), _ProjectFinder(self, in_force):
             yield in_force
 
+    @staticmethod
+    def forget_modules() -> None:
+        """Let the project's modules be executed anew when they are imported again; within ``promoted_imports``."""
+        for finder in sys.meta_path:
+            if isinstance(finder, _ProjectFinder):
+                finder.forget_modules()
+
     def execute_main(self, in_force: PromotedValues) -> None:
         """Execute the program under the name ``__main__``; within ``promoted_imports``.
 
@@ -240,8 +247,13 @@ class _ProjectFinder(MetaPathFinder):
 
     def __exit__(self, *_: object) -> None:
         sys.meta_path.remove(self)
+        self.forget_modules()
+
+    def forget_modules(self) -> None:
+        """Forget all that was imported so far."""
         for name in self._claimed:
             sys.modules.pop(name, None)
+        self._claimed.clear()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None

@@ -107,6 +107,7 @@ def build_job(
         folder=Path.cwd(),
         own_folder=space.settings.own_folder,
         holdout=space.settings.holdout,
+        seeds_per_trial=space.settings.seeds_per_trial,
         gate=f"preflight of {snapshot}",
         mutants=_extreme_values(promoted) if space.settings.scheduler == "pbt" and space.stops_early else {},
         hang_after_s=space.settings.hang_after_s,

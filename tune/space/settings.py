@@ -114,6 +114,8 @@ class Settings:
     holdout: float | None = None
     """The share of the validation set that no trial is scored on, above 0 and below 1: `retrain` measures the gain on
     it. None: trials are scored on all of it."""
+    seeds_per_trial: int = 1
+    """How many seeds a trial is trained with: its score is their mean, and it is judged after each."""
     seed: int = 0
     """Of the sampler, and the program's seed in every trial: trials differ by their constants alone."""
 
@@ -252,6 +254,15 @@ def check_checkpoints(value: Value, where: str | None) -> Value:
     raise _build_error(where, what, "Write `checkpoints: best`, or `checkpoints: 10m`.")
 
 
+def check_seeds_per_trial(value: Value, where: str | None) -> int:
+    """Return how many seeds a trial is trained with."""
+    n_seeds = _check_whole_number("seeds_per_trial", value, where, least=1, example="seeds_per_trial: 3")
+    if n_seeds > MOST_CONFIRMED:
+        what = f"seeds_per_trial: must be at most {MOST_CONFIRMED}, got {n_seeds}"
+        raise _build_error(where, what, "Write `seeds_per_trial: 3`.")
+    return n_seeds
+
+
 def check_confirm(value: Value, where: str | None) -> Confirm | None:
     """Return how the best trials are confirmed, of ``true`` or ``{top: 3, seeds: 3}``; None for ``false``."""
     if value is None or isinstance(value, bool):
@@ -330,6 +341,7 @@ CHECKS: dict[str, Callable[[Value, str | None], Value | Confirm]] = {
     "checkpoints": check_checkpoints,
     "confirm": check_confirm,
     "holdout": check_holdout,
+    "seeds_per_trial": check_seeds_per_trial,
     "seed": check_seed,
 }
 """Every setting as the file writes it."""

@@ -195,6 +195,19 @@ def check_settings(space: Space) -> None:
     _check_several(space)
     _check_population(space)
     _check_checkpoints(space)
+    _check_seeds(space)
+
+
+def _check_seeds(space: Space) -> None:
+    settings = space.settings
+    if settings.seeds_per_trial == 1:
+        return
+    if settings.fits not in ("auto", "mean"):
+        what = f"seeds_per_trial: the score is the mean over all seeds, got `fits: {settings.fits}`"
+        raise SpaceError(space.place_of_entry("seeds_per_trial"), what, "Take one of the two out.")
+    if settings.scheduler in ("hyperband", "pbt") and space.stops_early:
+        what = f"seeds_per_trial: {settings.scheduler} pauses trials, and one of several seeds begins anew"
+        raise SpaceError(space.place_of_entry("seeds_per_trial"), what, "Take asha, median or none.")
 
 
 def _check_checkpoints(space: Space) -> None:

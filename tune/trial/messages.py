@@ -79,6 +79,8 @@ class Job:
     """Further metrics."""
     fits: FitsRule | None = None
     """Which fits count where several log the metric; None: what such programs mean."""
+    seeds_per_trial: int = 1
+    """How often a program is executed for the score, each time with another seed."""
     counted: CountedFits | None = None
     """The fits that the score comes from, where an earlier driver's pre-flight found them."""
     checkpoints: str | float = "auto"

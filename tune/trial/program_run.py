@@ -13,7 +13,7 @@ from tune.experiment.counted_fits import CountedFits
 from tune.internals.lightning_internals import keep_sample_order, skip_redundant_work, sync_epoch_logs
 from tune.internals.private_apis import LIGHTNING, TENSORBOARD, TORCH, TORCHMETRICS, log_missing_apis
 from tune.paths import VersionPaths
-from tune.promotion.execute import Executor
+from tune.promotion.execute import Executor, PromotedValues
 from tune.space.dimensions import Value
 from tune.space.space import Script
 from tune.trial.checkpoints.checkpoint_state import CheckpointState
@@ -30,7 +30,7 @@ from tune.trial.lightning.value_check import PromotedValueCheck
 from tune.trial.messages import EpochReport, Job, TrialTask
 from tune.trial.process.child_processes import forbid_spawned_children
 from tune.trial.process.gpu_devices import keep_given_devices
-from tune.trial.process.seeding import override_seeds
+from tune.trial.process.seeding import derive_seed, override_seeds
 from tune.trial.script import run_script
 from tune.trial.system import run_system
 from tune.trial.trainer_setup import TrainerSetup
@@ -124,10 +124,11 @@ def execute_program(
         command_line = CommandLine(job, order.options, order.folder, notes_reads=order.notes_reads)
         finished = False
         try:
-            if isinstance(job.shape, Script):
-                run_script(executor, in_force, job, command_line, fit)
-            else:
-                run_system(executor, job, command_line, fit)
+            _execute_once(executor, in_force, job, command_line, fit)
+            for number in range(1, 1 if task.reseed else job.seeds_per_trial):
+                if fit.is_stopped:
+                    break
+                _execute_with_seed(derive_seed(task.seed, number), executor, in_force, job, command_line, fit)
             fit.finish_execution()
             finished = True
         except StopBeforeTraining:
@@ -144,6 +145,30 @@ def execute_program(
             )
             fit.close_logger(failed=not finished)
     return fit
+
+
+def _execute_once(
+    executor: Executor, in_force: PromotedValues, job: Job, command_line: CommandLine, fit: TrainerSetup
+) -> None:
+    if isinstance(job.shape, Script):
+        run_script(executor, in_force, job, command_line, fit)
+    else:
+        run_system(executor, job, command_line, fit)
+
+
+def _execute_with_seed(
+    seed: int,
+    executor: Executor,
+    in_force: PromotedValues,
+    job: Job,
+    command_line: CommandLine,
+    fit: TrainerSetup,
+) -> None:
+    """Execute the program afresh with another seed, which is in force whatever the program seeds itself with."""
+    pytorch_lightning.seed_everything(seed, workers=True, verbose=False)
+    executor.forget_modules()
+    with override_seeds(seed):
+        _execute_once(executor, in_force, job, command_line, fit)
 
 
 def ignore_report(epoch: EpochReport) -> bool:

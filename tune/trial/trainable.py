@@ -186,8 +186,9 @@ class TrialTrainable(TRAINABLE):
             return {"done": True, REFUSED: True}
         if (stranger := find_unshared_error(self._job)) is not None:
             return {UNSHARED: stranger.args}
-        if self._job.counted is not None:
-            self._counted: Mapping[str, Any] | None = self._job.counted.as_json()
+        if (counted := self._job.counted) is not None:
+            one = counted.of_one_seed(self._job.seeds_per_trial) if task.reseed else counted
+            self._counted: Mapping[str, Any] | None = one.as_json()
         elif task.gated:
             with self._stopwatch.time_part(CHECKING):
                 self._counted = wait_for_preflight(self._job.gate)

@@ -132,6 +132,12 @@ def _wrap_seeder(function: Callable[..., Any], ours: int) -> Callable[..., Any]:
     return replacement
 
 
+def derive_seed(seed: int, number: int) -> int:
+    """Return the so-manieth further seed of a trial, counted from 1: one that no small number is."""
+    found: int = _mix_seed(number, seed)
+    return found
+
+
 def _mix_seed(seed: Any, ours: int) -> Any:
     """Return another seed, in NumPy's range; None asks for a random one, and does so still."""
     if seed is None:
