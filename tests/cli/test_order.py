@@ -121,6 +121,7 @@ def test_a_list_for_machines_says_all(run, storage):
 
     (one,) = json.loads(out)
     assert one.pop("n_bytes") > 1000
+    assert one.pop("program").endswith("/p.py")
     assert one.pop("changed") == pytest.approx(time.time(), abs=600)
     assert one == {
         "name": "one",
@@ -131,6 +132,7 @@ def test_a_list_for_machines_says_all(run, storage):
         "metric": "Score/Val",
         "best": 0.4,
         "baseline": 0.4,
+        "verdict": None,
         "error": None,
     }
 

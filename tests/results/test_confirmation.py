@@ -25,6 +25,7 @@ from tune.results.confirm.seed_noise import (
     find_gains_below_noise,
     measure_seed_noise,
 )
+from tune.results.experiments import summarise_experiment
 from tune.results.retrain_results import read_retrained
 from tune.results.write_back import select_trial
 from tune.space.settings import Confirm
@@ -286,3 +287,12 @@ def test_trials_that_gain_less_than_the_noise_are_a_hint(scores, n_trials):
 
 def test_trials_without_a_known_noise_give_no_hint():
     assert find_gains_below_noise(late_trials([0.5] * 20), "max", None) is None
+
+
+def test_a_list_of_experiments_says_what_a_confirmation_found(experiment):
+    assert summarise_experiment(experiment.paths, running=False).verdict is None
+    confirm(experiment)
+
+    summary = summarise_experiment(experiment.paths, running=False)
+
+    assert (summary.verdict, summary.program) == ("gain", str(experiment.snapshot.program.path))

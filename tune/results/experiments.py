@@ -17,6 +17,7 @@ from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.preflight_failure import MEND, describe_preflight_failure, find_preflight_failure
 from tune.experiment.records import read_record, read_request
 from tune.paths import ExperimentPaths, VersionPaths, display_path
+from tune.results.confirm.confirmation import read_confirmation
 from tune.storage.download import download_experiments
 from tune.storage.sync import delete_at_url
 
@@ -40,6 +41,10 @@ class ExperimentSummary:
     """The best trial's score; None where no trial has one."""
     baseline: float | None
     """The hardcoded values' score."""
+    program: str
+    """The path of the program's file; experiments of one program and metric share their verdicts' error rate."""
+    verdict: str | None
+    """What the confirmation found, such as ``gain`` or ``noise``; None where there is none."""
     changed: float
     """When the ledger was last written, in seconds since the epoch."""
     n_bytes: int
@@ -66,6 +71,7 @@ def summarise_experiment(paths: ExperimentPaths, *, running: bool) -> Experiment
         return _summarise_empty(paths, "running" if running else "unreadable", str(error))
     ended = [trial for trial in experiment.trials if trial.state in ("complete", "pruned", "failed")]
     best, baseline = experiment.best, experiment.baseline
+    confirmation = read_confirmation(experiment)
     failure = None if running else find_preflight_failure(paths, experiment.trials)
     state = "pre-flight failed" if failure is not None else _experiment_state(experiment, len(ended))
     return ExperimentSummary(
@@ -77,6 +83,8 @@ def summarise_experiment(paths: ExperimentPaths, *, running: bool) -> Experiment
         metric=experiment.space.metric,
         best=None if best is None else best.score,
         baseline=None if baseline is None else baseline.final_score,
+        program=str(experiment.snapshot.program.path),
+        verdict=None if confirmation is None or confirmation.verdict is None else confirmation.verdict.finding,
         changed=_modified_time(paths),
         n_bytes=sum(_file_sizes(paths.folder)),
         error=None if failure is None else f"{paths.name}: {describe_preflight_failure(failure)}\n  {MEND}",
@@ -93,6 +101,8 @@ def _summarise_empty(paths: ExperimentPaths, state: State, error: str | None = N
         metric="",
         best=None,
         baseline=None,
+        program="",
+        verdict=None,
         changed=_modified_time(paths),
         n_bytes=sum(_file_sizes(paths.folder)),
         error=error,

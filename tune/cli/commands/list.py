@@ -48,8 +48,12 @@ def run(given: argparse.Namespace) -> int:
 def _show_experiments(screen: Screen, found: Sequence[ExperimentSummary]) -> None:
     """Print one line for each; on a narrow terminal columns become shorter, or are left out."""
     columns = {name: TableColumn(name, [describe(each) for each in found]) for name, describe in COLUMNS.items()}
+    if not any(each.verdict for each in found):
+        del columns["verdict"]
     left_out: list[str] = []
     for name, shorten in NARROWER:
+        if name not in columns:
+            continue
         if not screen.is_terminal or measure_table(columns.values()) <= screen.width:
             break
         if shorten is not None:
@@ -112,6 +116,7 @@ COLUMNS: dict[str, Describe] = {
     "trials": _format_trials,
     "best": lambda each: _format_score(each.best),
     "hardcoded": lambda each: _format_score(each.baseline),
+    "verdict": lambda each: each.verdict or "-",
     "metric": lambda each: each.metric or "-",
     "written": _format_age,
     "size": _format_size,
@@ -120,6 +125,7 @@ COLUMNS: dict[str, Describe] = {
 NARROWER: Sequence[tuple[str, Describe | None]] = (
     ("written", _format_age_shortly),
     ("size", None),
+    ("verdict", None),
     ("hardcoded", None),
     ("trials", _format_trials_shortly),
     ("metric", None),

@@ -8,6 +8,7 @@ from pathlib import Path
 from tune.experiment.open import StoredExperiment
 from tune.experiment.records import read_record
 from tune.experiment.trial_result import TrialResult, pareto_front, rank_trials
+from tune.experiment.verdicts import find_confirmation
 from tune.invocation import this_command
 from tune.paths import display_path
 from tune.promotion.resolve import PromotedConstant, resolve_constants
@@ -130,6 +131,8 @@ def _list_facts(
         facts.append(("best trial", f"{best.version}, {best.score_origin.removeprefix('in ')}"))
     if (front := _front_size(experiment)) is not None:
         facts.append(("Pareto front", f"{front} trial{'s' if front != 1 else ''}"))
+    if (record := find_confirmation(experiment.paths, trials)) is not None:
+        facts.append(("verdict on this program", f"number {record.number} in this storage"))
     settings = experiment.space.settings
     facts.append(("sampler, scheduler", f"{settings.sampler}, {settings.scheduler}"))
     facts.append(("seed", str(settings.seed)))
