@@ -5,33 +5,23 @@ import math
 import mmap
 import os
 import signal
-import socket
 import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tune.errors import MetricError, NoRoomError
 from tune.experiment.counted_fits import CountedFits
-from tune.experiment.environment import find_environment_changes, visible_gpus
 from tune.experiment.records import (
     CHECKING,
     HUNG,
-    INFINITE,
-    LOGGING,
-    NAN,
-    NEVER_LOGGED,
     PROGRAM,
     TIDYING,
     WAITING,
     Failure,
-    Lap,
-    Stage,
     TrialRecord,
-    read_record,
 )
 from tune.experiment.trial_result import score_of_fit
 from tune.paths import VersionPaths
@@ -46,12 +36,11 @@ from tune.trial.distributed.process_group import ALONE
 from tune.trial.distributed.ranks import RankGroup, RankResult
 from tune.trial.failure import ChildFailure, create_failure, format_traceback, print_uncaught
 from tune.trial.inputs.command_line import OptionReads
-from tune.trial.lightning.legacy_api import add_upgrade_hint
 from tune.trial.lightning.profiler import NoStopwatch, Stopwatch
 from tune.trial.lightning.report_callback import Report, ReportCallback
 from tune.trial.messages import EpochReport, Job, TrialTask
 from tune.trial.preflight import DryRunResult, Preflight, PreflightReport
-from tune.trial.process.channel import BATCH, SAID, TOGETHER_S, Channel
+from tune.trial.process.channel import BATCH, SAID, Channel
 from tune.trial.process.child_processes import ForkedChild, kill_leftover_children
 from tune.trial.process.gpu_devices import cap_gpu_memory
 from tune.trial.process.linux import CAN_FORK
@@ -59,6 +48,7 @@ from tune.trial.process.prepared import find_new_imports
 from tune.trial.process.watched import STACKS_S, STOPPED_S, TICK_S, HangClock
 from tune.trial.program_run import ProgramRun, ProgramTraces, execute_program, ignore_report
 from tune.trial.trainer_setup import TrainerSetup
+from tune.trial.trial_recorder import TrialRecorder
 
 SHORTENED = "this failed after a batch or two, which may be why: the whole program runs, to see"
 ALLOW_MORE = "Where it only takes long, allow more: `--hang-after 1h`."
@@ -91,34 +81,15 @@ class TrialRunner:
         self.stopwatch = stopwatch or NoStopwatch()
         self._link = link
         self._files = VersionPaths(Path(task.version))
-        before = read_record(self._files) if task.attempt > 1 else None
-        self.record = TrialRecord(
-            number=task.number,
-            version=self._files.folder.name,
-            constants=task.values,
-            seed=task.seed,
-            stage="running",
-            attempt=task.attempt,
-            log_start=self._files.log.stat().st_size if self._files.log.exists() else 0,
-            pid=os.getpid(),
-            host=socket.gethostname(),
-            worker=worker,
-            devices=os.environ.get("CUDA_VISIBLE_DEVICES"),
-            started=before.started if before else time.time(),
-            ready=before.ready if before else False,
-            logged=before.logged if before else [],
-            mutations=task.mutations,
-            laps=before.laps if before else [],
-            counted=counted.as_json() if counted else before.counted if before else {},
-            surroundings=find_environment_changes(
-                job.surroundings, job.n_threads, gpus=visible_gpus() if job.gpu_share else ""
-            ),
-        )
-        self._written_at = -math.inf  # by the monotonic clock
-        self._owner = os.getpid()
+        self._recorder = TrialRecorder(job, task, self._files, self.stopwatch, worker, counted)
         self._stage_ended = False  # in the last execution of the program
         self._reads = OptionReads()
         self._beats = mmap.mmap(-1, 1)  # shared with the children of the pre-flight: each batch changes it
+
+    @property
+    def record(self) -> TrialRecord:
+        """How far the trial is."""
+        return self._recorder.record
 
     def run_trial(self, report: Report, after_preflight: AfterPreflight) -> TrialRecord:
         """Train the trial and return its record; whatever the program raises is in there.
@@ -126,46 +97,46 @@ class TrialRunner:
         ``after_preflight`` is given what the pre-flight found. Raises NoRoomError, and nothing else, where
         the disk is full: the trial has not failed, and is to go on later.
         """
+        folder = self._files.folder
         try:
-            with translate_disk_full(self._files.folder), self.stopwatch.time_part(TIDYING):
-                return self._run_attempt(report, after_preflight)
+            with translate_disk_full(folder), self.stopwatch.time_part(TIDYING):
+                folder.mkdir(parents=True, exist_ok=True)
+                self._recorder.write_record()
+                with upload_while_running(folder):
+                    try:
+                        self._run_stages(report, after_preflight)
+                    except BaseException as error:  # the program may raise anything, KeyboardInterrupt too
+                        self._handle_exception(error)
+                if self.record.stage == "failed":
+                    finalize_failed_version(self._files, self._task.values, self._job.hardcoded, self.record.started)
+                return self.record
         except NoRoomError:
-            truncate_event_files(
-                self._files.folder, read_checkpoint_state(self._files.last_checkpoint)
-            )  # an event may be written by half
+            truncate_event_files(folder, read_checkpoint_state(self._files.last_checkpoint))  # one may be half written
             raise
 
-    def _run_attempt(self, report: Report, after_preflight: AfterPreflight) -> TrialRecord:
-        self._files.folder.mkdir(parents=True, exist_ok=True)
-        self._write_record()
-        with upload_while_running(self._files.folder):
-            self._catch_failures(report, after_preflight)
-        if self.record.stage == "failed":
-            finalize_failed_version(self._files, self._task.values, self._job.hardcoded, self.record.started)
-        return self.record
+    def _handle_exception(self, error: BaseException) -> None:
+        """Write down what the program raised; raise NoRoomError where that is a full disk."""
+        self._recorder.check_owner()
+        if (full := find_disk_full_error(error, self._files.folder)) is not None:
+            raise full from error
+        if self._link is not None and any(
+            type(each).__name__ == "SIGTERMException" for each in walk_exception_chain(error)
+        ):
+            self._link.exit_with_reason("killed by SIGTERM")  # Lightning made an exception of it
+        self._write_exception(error)
 
-    def _catch_failures(self, report: Report, after_preflight: AfterPreflight) -> None:
-        try:
-            self._run_stages(report, after_preflight)
-        except BaseException as error:  # the program may raise anything, KeyboardInterrupt too
-            self._check_owner()
-            if (full := find_disk_full_error(error, self._files.folder)) is not None:
-                raise full from error
-            if self._link is not None and any(
-                type(each).__name__ == "SIGTERMException" for each in walk_exception_chain(error)
-            ):
-                self._link.exit_with_reason("killed by SIGTERM")  # Lightning made an exception of it
-            self._write_exception(error)
+    def _write_exception(self, error: BaseException) -> None:
+        self._recorder.write_exception(error, self._executor.snapshot.stored_program)
 
     def _run_stages(self, report: Report, after_preflight: AfterPreflight) -> None:
         if self._task.preflight:
-            self._write_record(stage="preflight")
+            self._recorder.write_record(stage="preflight")
             with self.stopwatch.time_part(CHECKING):
                 packages = self._run_preflight()
             after_preflight(packages, self.record.counted)
         if not self._task.rehearsal:
             if self._task.preflight:
-                self._write_record(stage="running")
+                self._recorder.write_record(stage="running")
             with self.stopwatch.time_part(PROGRAM):
                 self._train_program(report)
 
@@ -181,12 +152,12 @@ class TrialRunner:
                 raise
             sys.stderr.write(f"{SHORTENED}: {create_failure(error, self._job).reason}\n")
             seen, counted = self._check_program(preflight, shortens=False)
-        self._write_record(ready=True, counted=counted.as_json())
+        self._recorder.write_record(ready=True, counted=counted.as_json())
         return seen.packages
 
     def _check_program(self, preflight: Preflight, *, shortens: bool) -> tuple[PreflightReport, CountedFits]:
         seen = preflight.run_baseline(shortens=shortens)
-        self._write_record(logged=seen.logged, wrote=seen.wrote, n_workers=seen.n_workers)
+        self._recorder.write_record(logged=seen.logged, wrote=seen.wrote, n_workers=seen.n_workers)
         return seen, preflight.check_baseline(seen)
 
     def _may_be_of_shortening(self, error: Exception) -> bool:
@@ -238,7 +209,7 @@ class TrialRunner:
         """Return what a function returns in a forked child; raise what it raises there, as data."""
 
         def answer() -> tuple[str, Any, TrialRecord, bool]:
-            self._owner = os.getpid()
+            self._recorder.owner = os.getpid()
             how, content = self._capture_result(function)
             return how, content, self.record, self._stage_ended
 
@@ -251,7 +222,7 @@ class TrialRunner:
             assert self._link is not None
             self._link.exit_with_reason(child.how_it_died)
         how, content, record, self._stage_ended = child.result
-        self.record = replace(self.record, taken=record.taken, in_force=record.in_force, ranks=record.ranks)
+        self._recorder.change_record(taken=record.taken, in_force=record.in_force, ranks=record.ranks)
         match how:
             case "full":
                 raise NoRoomError(*content)
@@ -312,14 +283,14 @@ class TrialRunner:
             if over:  # only what the program does after its training was left
                 return False
             if epoch.epoch not in known:
-                self._record_epoch((epoch.epoch, epoch.value))
+                self._recorder.add_epoch(epoch.epoch, epoch.value)
             if self._link is not None:
                 self._link.send_epoch_end(last=epoch.last)
             with self.stopwatch.time_part(WAITING):
                 return epoch.epoch > self._task.reported and report(epoch)
 
         if mark is not None and self._report_missing_epochs(mark, report):
-            self._write_final_stage(stopped=True)
+            self._recorder.write_final_stage(stopped=True)
             return
         with contextlib.nullcontext() if self._link is None else self._link.announce_training():
             fit = self._execute_program(
@@ -328,7 +299,7 @@ class TrialRunner:
         if fit.reports is not None:
             self._keep_fits(fit.reports)
         self._keep_held_out(fit)
-        self._write_final_stage(stopped=fit.is_stopped)
+        self._recorder.write_final_stage(stopped=fit.is_stopped)
 
     def _keep_fits(self, reports: ReportCallback) -> None:
         """Write down what each fit was worth, where there are several."""
@@ -345,13 +316,12 @@ class TrialRunner:
         if len(self.record.curve) > reports.n_measurable and self.record.n_fits is None:
             warnings = [f"{len(self.record.curve)} values were reported in {reports.n_measurable} epochs"]
         if len(fits) > 1 or warnings:
-            self.record = replace(self.record, fits=fits, standard_error=error, warnings=warnings)
+            self._recorder.change_record(fits=fits, standard_error=error, warnings=warnings)
 
     def _keep_held_out(self, fit: TrainerSetup) -> None:
         """Write down what the data were worth that the search never saw."""
         found = fit.held_out_values
-        self.record = replace(
-            self.record,
+        self._recorder.change_record(
             test=found.test,
             holdout=found.holdout,
             held_out_parts=found.parts,
@@ -361,7 +331,7 @@ class TrialRunner:
 
     def _roll_back_to_checkpoint(self) -> CheckpointState | None:
         mark = roll_back_to_checkpoint(self._files, self._task, trusts_checkpoints=self._job.trusts_checkpoints)
-        self._write_record(curve=[] if mark is None else mark.curve)
+        self._recorder.write_record(curve=[] if mark is None else mark.curve)
         return mark
 
     def _report_missing_epochs(self, mark: CheckpointState, report: Report) -> bool:
@@ -390,7 +360,7 @@ class TrialRunner:
             seat = ALONE
             if self._job.n_ranks > 1:
                 group = RankGroup(self._job, self._executor, order, self._exit_with_reason)
-                self._write_record(ranks=[{"rank": rank, "pid": pid} for rank, pid in group.pids.items()])
+                self._recorder.write_record(ranks=[{"rank": rank, "pid": pid} for rank, pid in group.pids.items()])
                 seat = others.enter_context(group.run_with_ranks(self._keep_rank_results, self._write_exception))
             cap_gpu_memory(self._job.gpu_share, self._job.context_bytes)  # it initialises CUDA, so behind all forks
             return execute_program(
@@ -413,66 +383,12 @@ class TrialRunner:
 
     def _keep_traces(self, traces: ProgramTraces) -> None:
         self._reads = traces.reads
-        self.record = replace(self.record, fit_s=traces.fit_s, taken=traces.taken, in_force=traces.in_force)
+        self._recorder.change_record(fit_s=traces.fit_s, taken=traces.taken, in_force=traces.in_force)
         self._stage_ended = traces.stage_ended
 
     def _keep_rank_results(self, shares: Sequence[RankResult]) -> None:
         proofs = ("rank", "pid", "taken", "in_force")
-        self.record = replace(self.record, ranks=[{name: getattr(each, name) for name in proofs} for each in shares])
-
-    def _write_final_stage(self, *, stopped: bool) -> None:
-        if not self.record.curve:
-            hint = f"Logged: {', '.join(self.record.logged)}." if self.record.logged else None
-            self._write_failure(NEVER_LOGGED, f"{self._job.metric!r} was never logged", hint)
-            return
-        epoch, value = self.record.curve[-1]
-        if math.isfinite(value):
-            self._write_record(stage="stopped" if stopped else "complete")
-            return
-        self._write_failure(NAN if math.isnan(value) else INFINITE, f"{self._job.metric} is {value} in epoch {epoch}")
-
-    def _write_failure(self, kind: str, message: str, hint: str | None = None) -> None:
-        """Write a failure that is no exception."""
-        failure = Failure(kind=kind, ours=True, message=message, hint=hint)
-        self._files.error.write_text(f"{failure.reason}\n", encoding="utf-8", errors="backslashreplace")
-        self._write_record(stage="failed", failure=failure)
-
-    def _write_exception(self, error: BaseException) -> None:
-        trace = format_traceback(error)
-        if not isinstance(error, ChildFailure):  # it has been printed where it was raised
-            print_uncaught(error)
-        self._files.error.write_text(trace, encoding="utf-8", errors="backslashreplace")
-        failure = add_upgrade_hint(create_failure(error, self._job), self._executor.snapshot.stored_program)
-        self._write_record(stage="failed", failure=failure)
-
-    def _check_owner(self) -> None:
-        """End a process that the program forked, and that came here by the program's code: it is not the trial."""
-        if os.getpid() != self._owner:
-            os._exit(1)
-
-    def _write_record(self, **changes: Any) -> None:
-        """Change the record, on disk too; an end has a time."""
-        self._check_owner()
-        stage: Stage = changes.get("stage", self.record.stage)
-        if stage in ("complete", "stopped", "failed"):
-            changes["ended"] = time.time()
-            changes["laps"] = self._collect_laps()
-        self.record = replace(self.record, **changes)
-        with translate_disk_full(self._files.folder, ours=True), self.stopwatch.time_part(LOGGING):
-            self.record.write_record(self._files)
-        self._written_at = time.monotonic()
-
-    def _record_epoch(self, epoch: tuple[int, float]) -> None:
-        """Write an epoch down, in short trials with those that follow: its checkpoint holds it already."""
-        curve = [*self.record.curve, epoch]
-        if time.monotonic() - self._written_at >= TOGETHER_S:
-            self._write_record(curve=curve)
-        else:
-            self.record = replace(self.record, curve=curve)
-
-    def _collect_laps(self) -> list[Lap]:
-        lap = self.stopwatch.finish_lap()
-        return self.record.laps if lap is None else [*self.record.laps, lap]
+        self._recorder.change_record(ranks=[{name: getattr(each, name) for name in proofs} for each in shares])
 
 
 def _ignore_batch() -> None:
