@@ -20,7 +20,8 @@ from tune.paths import ExperimentPaths
 from tune.promotion.program import Program, find_program
 from tune.promotion.resolve import PromotedConstant, resolve_constants
 from tune.search.checkpoint_retention import CheckpointRetention
-from tune.search.controller import SearchController, SearchLimits
+from tune.search.controller import SearchController
+from tune.search.limits import SearchLimits
 from tune.search.samplers.trial_window import distribution_of
 from tune.search.schedulers.build import build_pbt_exploit, build_scheduler
 from tune.search.schedulers.epochs import count_reports

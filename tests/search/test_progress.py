@@ -8,8 +8,9 @@ from tests.search.test_ledger import ledger  # noqa: F401 - a fixture
 from tune.experiment.trial_result import TrialResult, find_best_epoch
 from tune.paths import ExperimentPaths
 from tune.search.checkpoint_retention import CheckpointRetention
-from tune.search.controller import SearchController, SearchLimits
+from tune.search.controller import SearchController
 from tune.search.controller_api import SearchListener
+from tune.search.limits import SearchLimits
 from tune.search.progress import BestTrial, Progress, estimate_remaining_s
 from tune.search.schedulers.pbt import PbtExploit
 from tune.search.schedulers.scheduler import TrialScheduler

@@ -8,8 +8,9 @@ from tune.cluster.resources import Resources
 from tune.errors import PauseError
 from tune.internals.private_apis import log_missing_apis
 from tune.search.checkpoint_retention import CheckpointRetention
-from tune.search.controller import SearchController, SearchLimits
+from tune.search.controller import SearchController
 from tune.search.device_faults import DeviceFaults
+from tune.search.limits import SearchLimits
 from tune.search.schedulers.build import build_pbt_exploit, build_scheduler
 from tune.search.schedulers.epochs import count_reports
 from tune.search.spec import Search

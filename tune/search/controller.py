@@ -6,9 +6,7 @@ Ray's searcher and scheduler are two thin adapters of this one object (``ray_tun
 import contextlib
 import math
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from tune.errors import PauseError
 from tune.experiment.counted_fits import CountedFits
@@ -18,6 +16,7 @@ from tune.paths import ExperimentPaths, display_path
 from tune.search.checkpoint_retention import CheckpointRetention, FreedCheckpoints
 from tune.search.controller_api import SearchListener
 from tune.search.device_faults import DeviceFaults, name_device_of
+from tune.search.limits import Budget, SearchLimits
 from tune.search.scheduler_runner import SchedulerRunner
 from tune.search.schedulers.pbt import PbtExploit
 from tune.search.schedulers.scheduler import TrialScheduler
@@ -26,61 +25,6 @@ from tune.search.study.version_folders import VersionFolders
 from tune.search.trial_end import FailureStreak, OnDeath, TrialCloser, read_attempt_remains, recorded_epochs
 from tune.trial.disk_space import translate_folder_errors
 from tune.trial.messages import EpochReport, TrialTask
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchLimits:
-    """What was asked for."""
-
-    trials: int
-    """The baseline counts."""
-    time_budget_s: float | None
-    """None: no end."""
-    concurrency: int
-    """Trials at a time."""
-    max_failures: int
-    """How often a trial goes on after its process died."""
-    give_up_after: int = 5
-    """Failures in a row with one cause that end the search."""
-    rehearsal: bool = False
-    """Run nothing but the pre-flight."""
-    n_confirming: int = 0
-    """Whole trainings that follow the search, and share its time; 0: none."""
-    slots: Callable[[], int] | None = None
-    """Returns how many trials are to run now, on a cluster that grows; None: always as many."""
-
-    is_end_wanted: Callable[[], bool] = lambda: False
-    """Tells whether the caller wants the search to end."""
-
-    @property
-    def at_a_time(self) -> int:
-        """How many trials are to run now."""
-        return self.concurrency if self.slots is None else self.slots()
-
-
-class Budget:
-    """The time that a search has, from its first trial on."""
-
-    def __init__(self, budget_s: float | None) -> None:
-        self._budget_s = budget_s
-        self._began_s: float | None = None
-        self._reserve_s = 0.0
-
-    def reserve(self, seconds: float) -> None:
-        """Keep time for what follows the search: so much, and half of the budget at most."""
-        self._reserve_s = 0.0 if self._budget_s is None else min(seconds, self._budget_s / 2)
-
-    def start_clock(self) -> None:
-        """Let it run; only the first call counts."""
-        if self._began_s is None:
-            self._began_s = time.monotonic()
-
-    @property
-    def is_spent(self) -> bool:
-        """Whether the time is over."""
-        if self._budget_s is None or self._began_s is None:
-            return False
-        return time.monotonic() - self._began_s >= self._budget_s - self._reserve_s
 
 
 class SearchController:
