@@ -323,13 +323,10 @@ class _Slots:
 
     def __call__(self) -> int:
         if time.monotonic() - self._looked >= LOOK_S:
-            self._found = self._count_slots()
+            now, then = self._count_on_nodes(self._reached.living()), self._count_on_nodes(self._reached.startable)
+            self._found = max(1, min(max(now, then), self._trials))
             self._looked = time.monotonic()
         return self._found
-
-    def _count_slots(self) -> int:
-        now, then = self._count_on_nodes(self._reached.living()), self._count_on_nodes(self._reached.startable)
-        return max(1, min(max(now, then), self._trials))
 
     def _count_on_nodes(self, nodes: Sequence[Node]) -> int:
         return sum(count_node_slots(node, self._cpus, self._share) for node in nodes)

@@ -31,7 +31,8 @@ def lock_on_this_machine(paths: ExperimentPaths) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout as error:
-        holder = _describe_holder(paths)
+        who, *_ = _read_holder_lines(paths)
+        holder = f" ({who})" if who else ""
         hint = "Wait for it, or end it with Ctrl-C."
         raise ExperimentError(display_path(paths.folder), f"this search is running{holder}", hint) from error
     try:
@@ -106,11 +107,6 @@ def is_locked(paths: ExperimentPaths) -> bool:
         return False
     lock.release()
     return False
-
-
-def _describe_holder(paths: ExperimentPaths) -> str:
-    who, *_ = _read_holder_lines(paths)
-    return f" ({who})" if who else ""
 
 
 def _read_holder_lines(paths: ExperimentPaths) -> list[str]:

@@ -56,7 +56,10 @@ def resolve_constants(space: Space, program: Program) -> tuple[PromotedConstant,
     for key, dimension in space.dimensions.items():
         where = space.place_of_entry(f"constants.{key}")
         constant = _find_option_in_force(key, space, program, where) or find_constant(key, program, constants, where)
-        _check_unique(key, constant, where, found)
+        for other in found:
+            if set(other.constant.names) & set(constant.names) and other.constant.where == constant.where:
+                what = f"{key}: {other.key!r} ({other.where}) is the same constant, {constant.where}"
+                raise SpaceError(where, what, "Keep one of the two.")
         fitted = _RangeFit(key, constant, where).fit_dimension(dimension)
         if isinstance(constant, Option):
             _check_can_be_given(key, constant, fitted, where)
@@ -109,13 +112,6 @@ def _check_can_be_given(key: str, option: Option, dimension: Dimension, where: s
     if option.makes_true and option.value is not False and any(each is False for each in options):
         what = f"{key}: `type=bool` makes True of every word, so False cannot be given ({option.where})"
         raise SpaceError(where, what, "Write `action=argparse.BooleanOptionalAction` in the program.")
-
-
-def _check_unique(key: str, constant: Constant | Option, where: str, found: list[PromotedConstant]) -> None:
-    for other in found:
-        if set(other.constant.names) & set(constant.names) and other.constant.where == constant.where:
-            what = f"{key}: {other.key!r} ({other.where}) is the same constant, {constant.where}"
-            raise SpaceError(where, what, "Keep one of the two.")
 
 
 class _RangeFit:

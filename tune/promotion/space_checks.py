@@ -70,7 +70,8 @@ def _entry_warnings(entry: CheckedEntry) -> Iterator[str]:
     yield from _linear_rate(entry.key, entry.dimension)
     yield from _value_outside(entry)
     if isinstance(entry.dimension, Choice):
-        yield from _single_option(entry.dimension)
+        if len(entry.dimension.options) == 1:
+            yield f"a choice of one never varies, got {entry.dimension.options[0]!r}; add options or take it out"
         yield from _numbers_as_categories(entry.dimension)
 
 
@@ -97,11 +98,6 @@ def _value_outside(entry: CheckedEntry) -> Iterator[str]:
 
 def _is_value(value: object) -> TypeGuard[Value]:
     return value is None or isinstance(value, bool | int | float | str | tuple | list | dict)
-
-
-def _single_option(choice: Choice) -> Iterator[str]:
-    if len(choice.options) == 1:
-        yield f"a choice of one never varies, got {choice.options[0]!r}; add options or take it out"
 
 
 def _numbers_as_categories(choice: Choice) -> Iterator[str]:

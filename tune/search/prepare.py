@@ -85,6 +85,7 @@ def build_job(
 ) -> Job:
     """Return the part of a search that all its trials share."""
     epochs = find_epochs_constant(program)
+    accelerator = {"accelerator": "gpu" if resources.gpus_per_trial else "cpu"}
     return Job(
         program=program,
         snapshot=snapshot,
@@ -99,7 +100,7 @@ def build_job(
         fits=None if space.settings.fits == AUTO else space.settings.fits,
         checkpoints=space.settings.checkpoints,
         pauses_trials=space.settings.scheduler in ("hyperband", "pbt") and space.stops_early,
-        trainer=_trainer_arguments(space, resources),
+        trainer={**accelerator, **space.settings.trainer},
         epochs_constant=None if epochs is None else epochs.name,
         n_threads=resources.n_threads,
         n_ranks=resources.workers_per_trial,
@@ -154,11 +155,6 @@ def _active_options(space: Space, known: Mapping[str, Value], options: Mapping[s
     active = only_active({**known, **options}, space.conditions)
     met = all(each.is_met({**known, **active}) for each in space.requirements)
     return {key: value for key, value in active.items() if key in options} if met else {}
-
-
-def _trainer_arguments(space: Space, resources: Resources) -> dict[str, Value]:
-    accelerator = {"accelerator": "gpu" if resources.gpus_per_trial else "cpu"}
-    return {**accelerator, **space.settings.trainer}
 
 
 def _hardcoded_constants(program: Program, promoted: Sequence[PromotedConstant]) -> dict[str, Value]:

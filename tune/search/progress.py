@@ -224,7 +224,11 @@ class Progress(SearchListener):
             self._counts[outcome.state] += 1
             self._latest = [outcome, *self._latest][:LATEST]
             if outcome.state == "failed":
-                self._forget_trial(outcome.number)
+                # forget what a trial that failed had reached
+                self._leaders.pop(outcome.number, None)
+                if self._best == outcome.number:
+                    scores = {each: leader.score for each, leader in sorted(self._leaders.items())}
+                    self._best = find_best_epoch(scores, self._mode)
             else:
                 self._update_best(outcome.number, outcome.version, outcome.curve)
         self.has_changed = True
@@ -276,10 +280,3 @@ class Progress(SearchListener):
         self._leaders[number] = BestTrial(version=version, score=curve[epoch], epoch=epoch)
         if is_improvement(self._mode, curve[epoch], None if self._best is None else self._leaders[self._best].score):
             self._best = number
-
-    def _forget_trial(self, number: int) -> None:
-        """Forget what a trial that failed had reached."""
-        self._leaders.pop(number, None)
-        if self._best == number:
-            scores = {each: leader.score for each, leader in sorted(self._leaders.items())}
-            self._best = find_best_epoch(scores, self._mode)

@@ -102,7 +102,10 @@ def _suggest_by_name(name: str, value: Value) -> Suggestion:
         case bool():
             return Suggestion(Choice(options=(False, True)), "off and on")
         case str():
-            return _suggest_names(value)
+            for style in STYLES:
+                if value in style.values():
+                    return Suggestion(Choice(options=tuple(style.values())), "take out what the program does not know")
+            return Suggestion(None, "write the other names beside it")
         case int() if abs(value) <= MAX_INT // 4:
             return _check_suggestion(
                 _suggest_rate(words, value) or _broken_share(words, value) or _suggest_int(words, value), value
@@ -214,13 +217,6 @@ def _suggest_float(value: float) -> Suggestion:
             "half to twice, at most 1",
         )
     return Suggestion(_decades_around(value), "a tenth to ten times")
-
-
-def _suggest_names(value: str) -> Suggestion:
-    for style in STYLES:
-        if value in style.values():
-            return Suggestion(Choice(options=tuple(style.values())), "take out what the program does not know")
-    return Suggestion(None, "write the other names beside it")
 
 
 def _decades_around(value: float) -> FloatRange:

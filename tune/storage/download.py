@@ -75,7 +75,12 @@ def refresh_copy(folder: Path) -> None:
     journal = ExperimentPaths(folder).journal
     standing = _compare_journals(remote, journal, there.get(journal.name))
     if standing == "parted":
-        _set_copy_aside(folder)
+        # keep a copy that parted from what lies at the URL: another machine went on from an earlier line
+        aside = folder.parent / SET_ASIDE / f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}"
+        aside.mkdir(parents=True)
+        for path in folder.iterdir():
+            if not path.name.startswith(ExperimentPaths(folder).lock.name):  # it may be held
+                path.rename(aside / path.name)
         standing = "newer there"
     wanted = {name: entry for name, entry in there.items() if _is_read(PurePosixPath(name))}
     _download_files(remote, folder, wanted, all_changed=standing == "newer there")
@@ -167,12 +172,3 @@ def _is_locked(folder: Path) -> bool:
             return False
     except Timeout:
         return True
-
-
-def _set_copy_aside(folder: Path) -> None:
-    """Keep a copy that parted from what lies at the URL: another machine went on from an earlier line."""
-    aside = folder.parent / SET_ASIDE / f"{folder.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    aside.mkdir(parents=True)
-    for path in folder.iterdir():
-        if not path.name.startswith(ExperimentPaths(folder).lock.name):  # it may be held
-            path.rename(aside / path.name)

@@ -67,7 +67,10 @@ def create_failure(error: BaseException, job: Job) -> Failure:
     error = next(interrupt, error)  # of the program's own: Lightning makes another of it while it tears down
     error = _find_first_error(error)
     exit_frames = program_frames(error)
-    error = _cause_of_exit(error)
+    # the exception whose handler called ``sys.exit(1)``, as ``hydra.main`` does; else the error itself
+    cause = error.__cause__ or error.__context__
+    exits = isinstance(error, SystemExit) and isinstance(error.code, int)
+    error = cause if exits and isinstance(cause, Exception) else error
     kind, message = type(error).__name__, _format_error(error)
     frames = program_frames(error) or exit_frames
     if not frames:
@@ -101,13 +104,6 @@ def _find_first_error(error: BaseException) -> BaseException:
 def _cuda_hint(message: str) -> str | None:
     """Return what to do about a CUDA error whose own text does not say it."""
     return next((hint for what, hint in CUDA_HINTS.items() if what in message), None)
-
-
-def _cause_of_exit(error: BaseException) -> BaseException:
-    """Return the exception whose handler called ``sys.exit(1)``, as ``hydra.main`` does; else the error itself."""
-    cause = error.__cause__ or error.__context__
-    exits = isinstance(error, SystemExit) and isinstance(error.code, int)
-    return cause if exits and isinstance(cause, Exception) else error
 
 
 def _format_error(error: BaseException) -> str:

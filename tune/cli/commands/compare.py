@@ -2,11 +2,10 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from tune.cli.parser import Parser, add_storage, describe_command, storage_of
 from tune.cli.terminal.summary import INACTIVE, Screen, format_value, warn_of_doubts
-from tune.experiment.open import StoredExperiment, open_experiment
+from tune.experiment.open import open_experiment
 from tune.experiment.trial_result import TrialResult
 from tune.paths import display_path
 from tune.results.report.comparison import SearchHistory, compare_experiments
@@ -46,16 +45,13 @@ def run(given: argparse.Namespace) -> int:
     screen.print_line()
     screen.print_lines(draw_chart(histories))
     if given.output is not None:
-        _write_report(experiments, absolute_path(given.output, "--output"), screen)
+        path = absolute_path(given.output, "--output")
+        from tune.results.report.comparison import write_comparison
+
+        write_comparison(experiments, path)
+        screen.print_line()
+        screen.print_line(f"report: {display_path(path)} ({path.stat().st_size / 1e6:.1f} MB)")
     return 0
-
-
-def _write_report(experiments: Sequence[StoredExperiment], path: Path, screen: Screen) -> None:
-    from tune.results.report.comparison import write_comparison
-
-    write_comparison(experiments, path)
-    screen.print_line()
-    screen.print_line(f"report: {display_path(path)} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
 def _assign_letters(histories: Sequence[SearchHistory]) -> list[str]:

@@ -50,32 +50,20 @@ def run(given: argparse.Namespace) -> int:
     warn_of_doubts(experiments)
     screen = Screen()
     if given.json:
-        _write_json(screen, experiments, trials)
+        from tune.results.export import as_object
+
+        screen.print_json({"experiments": [as_object(*each) for each in zip(experiments, trials, strict=True)]})
     elif given.csv:
-        _write_csv(screen, experiments, trials)
+        from tune.results.export import as_rows
+
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(as_rows(zip(experiments, trials, strict=True)))
+        screen.print_bytes(text.getvalue().encode(errors="backslashreplace"))
     elif len(experiments) == 1:
         _show_experiment(screen, experiments[0], trials[0])
     else:
         _show_side_by_side(screen, experiments)
     return 0
-
-
-def _write_json(
-    screen: Screen, experiments: Sequence[StoredExperiment], trials: Sequence[Sequence[TrialResult]]
-) -> None:
-    from tune.results.export import as_object
-
-    screen.print_json({"experiments": [as_object(*each) for each in zip(experiments, trials, strict=True)]})
-
-
-def _write_csv(
-    screen: Screen, experiments: Sequence[StoredExperiment], trials: Sequence[Sequence[TrialResult]]
-) -> None:
-    from tune.results.export import as_rows
-
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(as_rows(zip(experiments, trials, strict=True)))
-    screen.print_bytes(text.getvalue().encode(errors="backslashreplace"))
 
 
 def _show_experiment(screen: Screen, experiment: StoredExperiment, trials: Sequence[TrialResult]) -> None:

@@ -11,7 +11,7 @@ from tune.cli.terminal.console import STYLES
 from tune.cli.terminal.streams import make_printable_line
 from tune.cli.terminal.summary import one_line
 from tune.experiment.trial_result import TrialResult
-from tune.search.progress import BestTrial, Running, SearchStatus
+from tune.search.progress import Running, SearchStatus
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII = "_.-=+*#@"
@@ -128,15 +128,13 @@ class Frame:
     def _draw_leaders(self) -> Iterator[Text]:
         best, baseline = self.standing.best, self.standing.baseline
         if best is not None:
-            yield self._draw_leader("best so far", best, "bold green")
+            label = "best so far"
+            where = f"epoch {best.epoch} of {best.version}"
+            yield Text.assemble((f"{label:<{LABEL}}", "dim"), (f"{best.score:<9.5g}", "bold green"), f"  {where}")
         if baseline is not None and best is not None:
             gain = abs(best.score - baseline.score)
             better = f"the best is better by {gain:.5g}" if best.version != baseline.version else "none is better yet"
             yield Text.assemble((f"{'hardcoded':<{LABEL}}", "dim"), f"{baseline.score:<9.5g}  ", better)
-
-    def _draw_leader(self, label: str, leader: BestTrial, style: str) -> Text:
-        where = f"epoch {leader.epoch} of {leader.version}"
-        return Text.assemble((f"{label:<{LABEL}}", "dim"), (f"{leader.score:<9.5g}", style), f"  {where}")
 
     def _draw_counts(self) -> Text:
         line = Text(f"{'trials':<{LABEL}}", style="dim")

@@ -63,7 +63,8 @@ class Project:
         """Return what a dotted name leads to; None for a local variable, or where it cannot be told."""
         head, _, rest = name.partition(".")
         if head in seen_in.definitions and not rest:
-            return _find_only_definition(seen_in, head)
+            nodes = seen_in.definitions[head]
+            return ProjectSymbol(seen_in, nodes[0]) if len(nodes) == 1 else None
         if hops == 0:
             return None
         imported = self._imports_by_file[seen_in.source.name].get(head)
@@ -160,11 +161,6 @@ class _SourcesKey:
 @lru_cache(maxsize=2)
 def _scan_program(read: _SourcesKey) -> Project:
     return Project(read.program)
-
-
-def _find_only_definition(seen_in: ModuleScan, name: str) -> ProjectSymbol | None:
-    nodes = seen_in.definitions[name]
-    return ProjectSymbol(seen_in, nodes[0]) if len(nodes) == 1 else None
 
 
 def _module_name(path: str) -> str:

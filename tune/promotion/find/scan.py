@@ -118,15 +118,12 @@ class _Scanner:
         self._scan_expressions([node.value], scope)
         for target in node.targets:
             if isinstance(target, ast.Name):
-                self._record_value(target.id, node.value, scope)
+                self._found.held[target.id].append(node.value)
+                made = made_class(target.id, node.value)
+                if made is not None:
+                    self._found.definitions[target.id].append(made)
+                    self._found.owners[id(made)] = scope
             self._bind_targets(target, node.value, scope, chained=len(node.targets) > 1)
-
-    def _record_value(self, name: str, value: ast.expr, scope: Scope) -> None:
-        self._found.held[name].append(value)
-        made = made_class(name, value)
-        if made is not None:
-            self._found.definitions[name].append(made)
-            self._found.owners[id(made)] = scope
 
     def _scan_annotated_assign(self, node: ast.AnnAssign, scope: Scope) -> None:
         if node.value is not None:  # the annotation is left out: it may never be executed
@@ -283,7 +280,11 @@ class _Scanner:
                 function: Function | None = self._found.functions[id(scope.function)]
                 if name in self._nonlocals.get(id(scope.function), ()):
                     how, value = BindingKind.NONLOCAL, None
-                    function = _find_nonlocal_owner(name, function)
+                    # the function around another one that a nonlocal name is of
+                    outer = function and function.outer
+                    while outer is not None and name not in outer.bindings:
+                        outer = outer.outer
+                    function = outer
                 if function is None:
                     return
                 bindings = function.bindings
@@ -323,12 +324,6 @@ class _Scanner:
                 self._record_node(node, scope, in_text=in_text)
                 stack.extend(_child_nodes(node))
 
-    def _note_scope_call(self, node: ast.Call) -> None:
-        if isinstance(node.func, ast.Name) and node.func.id in SCOPE_READERS:
-            self._found.scope_readers.append(node.lineno)
-            if node.func.id in SCOPE_WRITERS:
-                self._found.scope_writers.append(node.lineno)
-
     def _scan_base(self, node: ast.expr, stack: list[ast.AST]) -> None:
         """Note what an attribute or an entry is taken from."""
         if isinstance(node, ast.Name):
@@ -341,17 +336,12 @@ class _Scanner:
             case ast.Call():
                 if not in_text:
                     self._found.calls.append(CallSite(node, scope))
-                self._note_scope_call(node)
+                if isinstance(node.func, ast.Name) and node.func.id in SCOPE_READERS:
+                    self._found.scope_readers.append(node.lineno)
+                    if node.func.id in SCOPE_WRITERS:
+                        self._found.scope_writers.append(node.lineno)
             case ast.NamedExpr(target=target):
                 self._bind_name(target.id, node.lineno, BindingKind.OTHER, scope)
-
-
-def _find_nonlocal_owner(name: str, function: Function | None) -> Function | None:
-    """Return the function around another one that a nonlocal name is of."""
-    outer = function and function.outer
-    while outer is not None and name not in outer.bindings:
-        outer = outer.outer
-    return outer
 
 
 def is_main_guard(test: ast.expr) -> bool:

@@ -115,7 +115,7 @@ def find_option(name: str, program: Program, options: tuple[Option, ...], where:
         case [option, *others]:
             differ = any(repr(other.value) != repr(option.value) for other in others)
             return replace(option, value=Unknown("declared more than once")) if differ else option
-        case _ if KEY_VALUE.fullmatch(name) and _reads_words(program):
+        case _ if KEY_VALUE.fullmatch(name) and bool(imported_packages(program) & KEY_VALUE_READERS):
             packages = imported_packages(program)
             return _build_undeclared(name, program, OptionParser.HYDRA if "hydra" in packages else OptionParser.WORDS)
         case _ if name.startswith("--") and _has_lightning_cli(program) and not _is_misspelt(name, options):
@@ -223,7 +223,11 @@ def _find_module_options(survey: ModuleScan, project: Project) -> Iterator[Optio
             case _ if _is_lightning_cli(called, survey, project):
                 yield from _find_lightning_options(called, survey, project)
             case _ if (dotted_path(called.node.func) or "") in ("fire.Fire", "Fire", "typer.run"):
-                yield from _of_function(called, survey, project)
+                meaning = (
+                    project.resolve_name(dotted_path(called.node.args[0]) or "", survey) if called.node.args else None
+                )
+                if isinstance(meaning, ProjectSymbol):
+                    yield from _of_signature(meaning, "", project, OptionParser.FUNCTION)
 
 
 def _find_argparse_options(called: CallSite, survey: ModuleScan) -> Iterator[Option]:
@@ -329,12 +333,6 @@ def _of_trainer_defaults(node: ast.expr | None, survey: ModuleScan) -> Iterator[
             )
 
 
-def _of_function(called: CallSite, survey: ModuleScan, project: Project) -> Iterator[Option]:
-    meaning = project.resolve_name(dotted_path(called.node.args[0]) or "", survey) if called.node.args else None
-    if isinstance(meaning, ProjectSymbol):
-        yield from _of_signature(meaning, "", project, OptionParser.FUNCTION)
-
-
 def _of_signature(own: ProjectSymbol, prefix: str, project: Project, parser: OptionParser) -> Iterator[Option]:
     signature = signature_of(own, project)
     for parameter in signature.parameters if signature is not None else ():
@@ -434,10 +432,6 @@ def _has_lightning_cli(program: Program) -> bool:
     return any(
         _is_lightning_cli(called, survey, project) for survey in project.surveys.values() for called in survey.calls
     )
-
-
-def _reads_words(program: Program) -> bool:
-    return bool(imported_packages(program) & KEY_VALUE_READERS)
 
 
 def imported_packages(program: Program) -> set[str]:

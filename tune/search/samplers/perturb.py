@@ -71,7 +71,9 @@ def explore_config(
 
 def _explore_value(dimension: Dimension, value: Value, rng: random.Random) -> Value:
     if isinstance(dimension, Choice):
-        return _choose_neighbour(dimension, value, rng)
+        place = next(index for index, option in enumerate(dimension.options) if is_same_value(value, option))
+        there = min(max(place + rng.choice((-1, 1)), 0), len(dimension.options) - 1)
+        return dimension.options[there]
     assert is_number(value)
     moved = value * rng.choice(PERTURBATION_FACTORS)
     if not is_continuous(dimension):
@@ -84,9 +86,3 @@ def _explore_value(dimension: Dimension, value: Value, rng: random.Random) -> Va
 def _ensure_different(moved: int, value: int, rng: random.Random) -> int:
     """Return a number that is not ``value``: 3 times 1.2 is no other int."""
     return moved if moved != value else value + rng.choice((-1, 1))
-
-
-def _choose_neighbour(dimension: Choice, value: Value, rng: random.Random) -> Value:
-    place = next(index for index, option in enumerate(dimension.options) if is_same_value(value, option))
-    there = min(max(place + rng.choice((-1, 1)), 0), len(dimension.options) - 1)
-    return dimension.options[there]

@@ -105,7 +105,9 @@ def read_events(journal: Path, numbers: Mapping[int, int]) -> Iterator[Event]:
         if op == Op.SET_STUDY_USER_ATTR and SEALED in record["user_attr"]:
             yield TrialSealed()
         elif op == Op.SET_STUDY_USER_ATTR and START in record["user_attr"]:
-            yield from _parse_startup(record["user_attr"][START])
+            noted = record["user_attr"][START]
+            if isinstance(noted, float) and 0 <= noted < math.inf:
+                yield StartupMeasured(noted)
         elif trial is None:
             continue
         elif op == Op.CREATE_TRIAL:
@@ -114,12 +116,6 @@ def read_events(journal: Path, numbers: Mapping[int, int]) -> Iterator[Event]:
             yield TrialReported(trial, record["step"], record["intermediate_value"])
         elif op == Op.SET_TRIAL_STATE_VALUES and (state := TrialState(record["state"])).is_finished():
             yield TrialEnded(trial, state is TrialState.FAIL)
-
-
-def _parse_startup(noted: Any) -> Iterator[StartupMeasured]:
-    """Yield what is as we write it; the file may be anybody's."""
-    if isinstance(noted, float) and 0 <= noted < math.inf:
-        yield StartupMeasured(noted)
 
 
 def read_journal_records(journal: Path) -> Iterator[dict[str, Any]]:

@@ -71,11 +71,10 @@ class CheckpointState:
             root = archive.namelist()[0].partition("/")[0]
             n_before = sum(name.endswith(f"/{MEMBER}") for name in archive.namelist())
             folder = f"{root}/{n_before}" if n_before else root
-            archive.writestr(f"{folder}/{MEMBER}", json.dumps(self._field_values()))
-
-    def _field_values(self) -> dict[str, Any]:
-        """Return what ``asdict`` would, which copies each of a random state's numbers: milliseconds an epoch."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+            # what ``asdict`` would, which copies each of a random state's numbers: milliseconds an epoch
+            archive.writestr(
+                f"{folder}/{MEMBER}", json.dumps({each.name: getattr(self, each.name) for each in fields(self)})
+            )
 
     def replace_weights(self, weights: Path, checkpoint: Path, n_mutations: int) -> "CheckpointState":
         """Put another trial's ``weights`` into a ``checkpoint`` of this state, and return the state that it has now."""

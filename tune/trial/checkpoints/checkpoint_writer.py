@@ -7,7 +7,7 @@ import contextlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,10 @@ class CheckpointWriter:
         if trainer.is_global_zero:
             for target in more:
                 with atomic_write(target) as aside:
-                    _link_or_copy(first, aside)
+                    try:
+                        os.link(first, aside)
+                    except OSError:  # a file system without hard links
+                        shutil.copyfile(first, aside)
         self._written_at = time.monotonic()
         self._takes_s = self._written_at - began
 
@@ -125,6 +128,11 @@ def create_checkpoint_state(
     n_steps = trainer.fit_loop.epoch_loop._batches_that_stepped  # noqa: SLF001 - what Lightning logs as the step
     own = {**rng_state(), "held": generator_states(trainer)}
     rng, *elsewhere = gather_from_ranks(own, trainer.world_size)
+    # the metrics that are numbers; a program may put anything there
+    found = {}
+    for name, value in trainer.callback_metrics.items():
+        with contextlib.suppress(TypeError, ValueError, RuntimeError):
+            found[name] = float(value)
     return CheckpointState(
         curve=curve,
         others=others,
@@ -138,22 +146,6 @@ def create_checkpoint_state(
         n_mutations=0 if pbt_state is None else pbt_state.n_mutations,
         epoch_is_over=epoch_is_over,
         should_stop=bool(trainer.should_stop),
-        metrics=_select_numeric_metrics(trainer.callback_metrics),
+        metrics=found,
         validation_steps=validation_steps(trainer),
     )
-
-
-def _select_numeric_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Return the metrics that are numbers; a program may put anything there."""
-    found = {}
-    for name, value in metrics.items():
-        with contextlib.suppress(TypeError, ValueError, RuntimeError):
-            found[name] = float(value)
-    return found
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # a file system without hard links
-        shutil.copyfile(source, target)

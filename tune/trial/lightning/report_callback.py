@@ -285,7 +285,10 @@ class ReportCallback:
             return
         value = values[self._objective.metric]
         counts = self._is_counted
-        epoch = self._number_epoch(trainer, within=within)
+        # the epoch from 1; where validation runs several times an epoch, the count of reports
+        known = self.fits.get(self._fit, {})
+        number = len(known) + 1 if validates_within_epoch(trainer) else trainer.current_epoch + within
+        epoch = max(number, max(known, default=0) + 1)
         self.fits.setdefault(self._fit, {})[epoch] = value
         if not counts:
             return
@@ -369,12 +372,6 @@ class ReportCallback:
                 if trainer is not None:
                     stop_after_epoch(trainer)
                 return
-
-    def _number_epoch(self, trainer: Any, *, within: bool) -> int:
-        """Return the epoch from 1; where validation runs several times an epoch, the count of reports."""
-        known = self.fits.get(self._fit, {})
-        number = len(known) + 1 if validates_within_epoch(trainer) else trainer.current_epoch + within
-        return max(number, max(known, default=0) + 1)
 
     def _restore_reports(self, mark: CheckpointState) -> None:
         """Know what was reported before the checkpoint. In a trial that goes on only its first fit does."""

@@ -33,7 +33,7 @@ class PromotedValueCheck:
     def check_at_fit_start(self) -> None:
         """Compare names that hold a constant with its value; a program may have assigned them again."""
         self.verify_parameters()
-        modules = _project_modules()
+        modules = [module for module in list(sys.modules.values()) if IN_FORCE in getattr(module, "__dict__", {})]
         for key, constant in self._constants.items():
             if constant.form not in (ConstantKind.VARIABLE, ConstantKind.FIELD):
                 continue
@@ -86,10 +86,6 @@ class PromotedValueCheck:
                 and (held := _resolve_attribute(vars(module).get(head, MISSING), rest)) is not MISSING
             ):
                 yield module.__name__, held
-
-
-def _project_modules() -> list[ModuleType]:
-    return [module for module in list(sys.modules.values()) if IN_FORCE in getattr(module, "__dict__", {})]
 
 
 def _resolve_attribute(held: Any, names: list[str]) -> Any:

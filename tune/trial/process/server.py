@@ -127,7 +127,7 @@ class Server:
         elif ready is self._listener:
             with contextlib.suppress(OSError):
                 self._receive_request(self._listener.accept()[0])
-        elif (template := self._template_of(ready)) is not None:
+        elif (template := next((each for each in self._templates.values() if each.channel is ready), None)) is not None:
             self._receive_message(template)
         elif ready in self._clients:  # a client says nothing more: it is gone
             self._drop_client(ready)
@@ -223,9 +223,6 @@ class Server:
         if template.spec is None:
             self._base = template
             self._current = self._current or template
-
-    def _template_of(self, ready: Any) -> Template | None:
-        return next((each for each in self._templates.values() if each.channel is ready), None)
 
     def _receive_message(self, template: Template) -> bool:
         """Take a message of a template; return False where there is none any more."""
