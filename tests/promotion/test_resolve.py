@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tune.errors import UserError
-from tune.promotion.options.declared_options import option_words
+from tune.promotion.options.option import option_words
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
 from tune.space.dimensions import Choice, FloatRange, IntRange

@@ -8,7 +8,8 @@ from tests.searched import Worker
 from tests.trial.test_config_libraries import NET, searched  # noqa: F401 - a fixture
 from tune.errors import ApplyError, ConstantError
 from tune.promotion.configs.config_file import ConfigPlace, rewrite_config
-from tune.promotion.options.declared_options import OptionParser, find_options
+from tune.promotion.options.declared_options import find_options
+from tune.promotion.options.option import OptionParser
 from tune.promotion.program import find_program
 
 CONFIG = "optim:\n  lr: 0.5  # of SGD\n  betas: [0.9, 0.99]\nmax_epochs: 1\n"

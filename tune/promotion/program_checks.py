@@ -12,7 +12,8 @@ from tune.promotion.constant import Constant, ConstantKind
 from tune.promotion.find.module_scan import dotted_path
 from tune.promotion.find.scan import is_main_guard
 from tune.promotion.find_constants import find_constants
-from tune.promotion.options.declared_options import Option, OptionParser, find_options
+from tune.promotion.options.declared_options import find_options
+from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.options.option_values import option_in_force
 from tune.promotion.outside_modules import outside_warnings
 from tune.promotion.program import Program, Source

@@ -10,7 +10,8 @@ from tune.promotion.find.module_scan import ModuleScan, dotted_path
 from tune.promotion.find.project import Project, ProjectSymbol, Variable, project_of
 from tune.promotion.find.scan import is_main_guard
 from tune.promotion.find.signatures import signature_of
-from tune.promotion.options.declared_options import OptionParser, find_options
+from tune.promotion.options.declared_options import find_options
+from tune.promotion.options.option import OptionParser
 from tune.promotion.program import Program, decode_source
 from tune.space.space import Script, Shape, System
 

@@ -11,7 +11,8 @@ from tune.promotion.find.project import ProjectSymbol, project_of
 from tune.promotion.find.usages import find_unused_classes
 from tune.promotion.find.value_flow import receiving_parameters
 from tune.promotion.find_constants import find_all
-from tune.promotion.options.declared_options import Option, OptionParser, find_options
+from tune.promotion.options.declared_options import find_options
+from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.program import Program
 from tune.promotion.program_kind import does_something
 from tune.space.dimensions import Value, is_int

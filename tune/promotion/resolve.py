@@ -8,7 +8,8 @@ from tune.errors import ConstantError, SpaceError
 from tune.promotion.constant import Constant, ConstantKind
 from tune.promotion.find.literals import Unknown
 from tune.promotion.find_constants import check_together, find_constant, find_constants
-from tune.promotion.options.declared_options import Option, OptionParser, find_option, find_options
+from tune.promotion.options.declared_options import find_option, find_options
+from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.options.option_values import option_in_force
 from tune.promotion.program import Program
 from tune.space.conditions import is_same_yaml_value

@@ -14,7 +14,8 @@ from tune.paths import ExperimentPaths, atomic_write, display_path, read_json, r
 from tune.promotion.constant import Constant
 from tune.promotion.drift import Edited, Removed, Standing, Unchanged, find_drift
 from tune.promotion.find.literals import Unknown
-from tune.promotion.options.declared_options import Option, OptionParser, find_option, find_options, option_words
+from tune.promotion.options.declared_options import find_option, find_options
+from tune.promotion.options.option import Option, OptionParser, option_words
 from tune.promotion.options.option_values import option_in_force
 from tune.promotion.program import Program
 from tune.promotion.resolve import PromotedConstant, resolve_constants

@@ -14,7 +14,7 @@ from tune.paths import check_name
 from tune.promotion.constant import Constant, ConstantKind
 from tune.promotion.find.literals import Unknown
 from tune.promotion.find_constants import find_constants
-from tune.promotion.options.declared_options import Option
+from tune.promotion.options.option import Option
 from tune.promotion.program import Program, find_program
 from tune.promotion.program_checks import DataLoaderWorkers, check_folder, check_names, most_workers
 from tune.promotion.resolve import PromotedConstant, hardcoded_values, resolve_constants

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from tune.experiment.counted_fits import CountedFits, FitsRule
 from tune.experiment.trial_result import Mode
 from tune.promotion.constant import Constant
-from tune.promotion.options.declared_options import Option
+from tune.promotion.options.option import Option
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
 from tune.space.space import Shape

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from tune.errors import MutationError, NoRoomError, ProgramError, UnreadOptionError
 from tune.experiment.counted_fits import CountedFits
 from tune.paths import VersionPaths
-from tune.promotion.options.declared_options import option_words
+from tune.promotion.options.option import option_words
 from tune.promotion.options.option_reads import may_read
 from tune.space.dimensions import Value
 from tune.trial.failure import ChildFailure, create_failure

@@ -17,7 +17,8 @@ from tune.promotion.configs.hydra_values import refusal_to_compose
 from tune.promotion.constant import Constant, ConstantScan, UnsupportedConstant
 from tune.promotion.find.literals import Unknown
 from tune.promotion.find_constants import find_all, shortest_names
-from tune.promotion.options.declared_options import Option, OptionParser, find_options
+from tune.promotion.options.declared_options import find_options
+from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.outside_modules import find_outside_modules, outside_warnings
 from tune.promotion.program import Program, find_program
 from tune.promotion.rank_constants import ConstantRanking, Rank, is_never_read

@@ -7,93 +7,46 @@ import re
 import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from tune.cli.arguments import add_trainer
-from tune.cli.name_words import NAMES_HELP, NamesParser, check_ranges, check_trains
+from tune.cli.name_words import NAMES_HELP, NamesParser
 from tune.cli.parser import Parser, describe_command
+from tune.cli.promote_request import Held, PromoteRequest, build_request
 from tune.cli.terminal.summary import Screen
 from tune.cluster.resources import plan_resources
-from tune.errors import ConstantError, MetricError, OptionError, UserError
+from tune.errors import MetricError, OptionError, UserError
 from tune.invocation import this_command
 from tune.paths import ExperimentPaths, VersionPaths, atomic_write
 from tune.promotion.configs.monitored import find_metric_of_program
-from tune.promotion.constant import Constant
 from tune.promotion.find.literals import Unknown, is_whole
 from tune.promotion.find.metric import Metric, choose_of_logged, mode_of
 from tune.promotion.find.value_flow import receiving_parameters
-from tune.promotion.find_constants import check_together, find_all, find_constant
-from tune.promotion.options.declared_options import Option, OptionParser, find_option, find_options
-from tune.promotion.options.option_values import value_in_force
+from tune.promotion.find_constants import find_all
+from tune.promotion.options.option import Option
 from tune.promotion.program import Program, find_program
 from tune.promotion.program_checks import check_folder, check_names
-from tune.promotion.program_kind import shape_of, system_of
 from tune.promotion.rank_constants import is_never_read
 from tune.promotion.resolve import resolve_constants
-from tune.search.schedulers.epochs import BOUNDS, find_epochs_constant
-from tune.space.dimensions import Choice, Value, is_int
-from tune.space.library_args import parse_trainer_value
-from tune.space.names import canonical_name, relative_if_shorter
-from tune.space.range_words import RangeWord, read_guess, read_range, split_range, widen_to
+from tune.space.dimensions import Choice
+from tune.space.names import relative_if_shorter
+from tune.space.range_words import RangeWord, read_guess, read_range, widen_to
 from tune.space.settings import Settings
-from tune.space.space import Script, Shape, Space, System
+from tune.space.space import Script, Space, System
 from tune.space.space_file import FOLDER, read_space
 from tune.space.suggest_range import Suggestion, suggest_range
 from tune.space.template import SpaceTemplate, TemplateLine, format_inline_yaml, render_space_template
 from tune.storage_url import absolute_path
 
-Held = Constant | Option
-
 NEVER_READ = "nothing in the program reads it"
 
-UNKNOWN_EPOCHS = 10
-"""Written where the program does not say how long it trains."""
 
 IN_A_RUN = "logged in a run of a batch or two"
 
-NOT_SAID = "the program does not say how long: look at it"
 
 LONGEST_NAME = 60
 """Characters of the file's name, which becomes the experiment's."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromoteRequest:
-    """What the user wants to search."""
-
-    program: Program
-    shape: Shape
-    held: dict[str, Held]
-    """What each name leads to."""
-    written: dict[str, RangeWord]
-    """What the user wrote for each name."""
-    trainer: dict[str, Value]
-    """Arguments of the Trainer that the user gave."""
-
-    @property
-    def args(self) -> tuple[str, ...]:
-        """The command line of a script."""
-        return self.shape.args if isinstance(self.shape, Script) else ()
-
-    @property
-    def trial_epochs(self) -> tuple[int, str] | None:
-        """How long a trial trains, and why; None where the program says it in a way that the search understands."""
-        if "max_epochs" in self.trainer and is_int(self.trainer["max_epochs"]):
-            return self.trainer["max_epochs"], "given with --trainer.max_epochs"
-        if isinstance(self.shape, Script) or find_epochs_constant(self.program) is not None:
-            return None
-        if BOUNDS & self.trainer.keys():
-            return None
-        for constant in find_all(self.program).constants:
-            if constant.name == "Trainer.max_epochs" and isinstance(constant.value, int) and constant.value > 0:
-                return constant.value, f"as in {constant.where}"
-        return UNKNOWN_EPOCHS, NOT_SAID
-
-    @property
-    def tells_epochs(self) -> bool:
-        """Whether the user or the program says how long a trial trains."""
-        return self.trial_epochs is None or self.trial_epochs[1] != NOT_SAID
 
 
 def parser() -> Parser:
@@ -138,93 +91,6 @@ def run(given: argparse.Namespace) -> int:
         if is_never_read(held):
             screen.print_line(f"warning: {name}: {NEVER_READ} ({held.where})", style="yellow")
     return 0
-
-
-def build_request(given: argparse.Namespace, program: Program) -> PromoteRequest:
-    """Return what the command line asks for; raise ConstantError where a name leads nowhere."""
-    check_ranges(given.names, program, _parse_args_option(given))
-    check_trains(program, given.names)
-    words = [split_range(word) for word in given.names]
-    shape = _choose_shape(given, program, [word.name for word in words])
-    args = shape.args if isinstance(shape, Script) else ()
-    written: dict[str, RangeWord] = {}
-    for word in words:
-        name = _name_in(program, word, args)
-        if name in written:
-            raise ConstantError(None, f"{name!r} stands twice, as {written[name].word} and {word.word}", "Keep one.")
-        written[name] = word
-    return PromoteRequest(
-        program=program,
-        shape=shape,
-        held=_resolve_names(list(written), program, shape),
-        written=written,
-        trainer={name: parse_trainer_value(text) for name, text in given.trainer.items()},
-    )
-
-
-def _name_in(program: Program, word: RangeWord, args: Sequence[str]) -> str:
-    """Return the name that a word means: ``optimizer.lr=1e-4..1e-1`` is about ``optimizer.lr=`` where that is one."""
-    if word.start is None or word.name.startswith("-"):
-        return word.name
-    wanted = canonical_name(word.name)
-    if any(wanted == canonical_name(name) for constant in find_all(program).constants for name in constant.names):
-        return word.name
-    option = f"{word.name}="
-    return option if any(option in each.names for each in find_options(program, args)) else word.name
-
-
-def _choose_shape(given: argparse.Namespace, program: Program, names: Sequence[str]) -> Shape:
-    """Return how the program is run: as the command line says, else as its source tells."""
-    args = _parse_args_option(given)
-    if given.system:
-        if given.args is not None:
-            what = f"--args: a system has no command line, got {given.args!r}"
-            raise OptionError(None, what, "Leave out --system, or --args.")
-        option = next(filter(_is_option, names), None)
-        if option is not None:
-            raise ConstantError(
-                None, f"{option!r} is an option, and a system has no command line", "Leave out --system."
-            )
-        return system_of(program)
-    if given.script or given.args is not None or any(map(_is_option, names)):
-        return Script(args=args)
-    return shape_of(program)
-
-
-def _parse_args_option(given: argparse.Namespace) -> tuple[str, ...]:
-    try:
-        return tuple(shlex.split(given.args or ""))
-    except ValueError as error:
-        raise OptionError(None, f"--args: {error}, got {given.args!r}", "Close the quote.") from error
-
-
-def _is_option(name: str) -> bool:
-    return name.startswith("-") or name.endswith("=")
-
-
-def _resolve_names(names: Sequence[str], program: Program, shape: Shape) -> dict[str, Held]:
-    """Return what the names lead to; raise ConstantError where one leads nowhere, or two to one place."""
-    constants = find_all(program).constants
-    args = shape.args if isinstance(shape, Script) else ()
-    options = find_options(program, args)
-    in_files = [option for option in options if option.parser is OptionParser.FILE]
-    held: dict[str, Held] = {}
-    for name in names:
-        found: Held
-        if _is_option(name) and (isinstance(shape, Script) or any(name in option.names for option in in_files)):
-            found = find_option(name, program, options, "")
-            value = value_in_force(found, program, args)
-            found = found if value == found.value else replace(found, value=value, place="args")
-        else:
-            found = find_constant(name, program, constants, "")
-        twin = next((key for key, other in held.items() if other == found), None)
-        if twin is not None:
-            raise ConstantError(
-                None, f"{twin!r} and {name!r} are the same constant, {found.where}", "Give one of them."
-            )
-        held[name] = found
-    check_together([each for each in held.values() if isinstance(each, Constant)], "")
-    return held
 
 
 def _choose_output(given: argparse.Namespace, request: PromoteRequest) -> Path:

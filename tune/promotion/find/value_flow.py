@@ -11,7 +11,7 @@ from tune.promotion.constant import Constant, ConstantKind, ReceivingParameter, 
 from tune.promotion.find.arguments import Call
 from tune.promotion.find.module_scan import ModuleScan
 from tune.promotion.find.signatures import parameters_of
-from tune.promotion.options.declared_options import Option
+from tune.promotion.options.option import Option
 
 MAX_NAMES = 20
 """Names that a value is followed through."""

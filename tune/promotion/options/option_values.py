@@ -12,7 +12,8 @@ from typing import Any
 from tune.promotion.configs.config_file import ConfigPlace, read_mapping, read_values
 from tune.promotion.configs.hydra_values import compose_config
 from tune.promotion.find.literals import Unknown
-from tune.promotion.options.declared_options import Option, OptionParser, imported_packages
+from tune.promotion.options.declared_options import imported_packages
+from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.program import Program
 from tune.space.dimensions import Value, is_int
 from tune.space.yaml_scalar import parse_scalar

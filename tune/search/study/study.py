@@ -25,7 +25,7 @@ from tune.experiment.trial_result import (
 )
 from tune.internals.optuna_internals import FINISHED, batch_storage_writes
 from tune.paths import ExperimentPaths
-from tune.promotion.options.declared_options import Option
+from tune.promotion.options.option import Option
 from tune.promotion.resolve import PromotedConstant
 from tune.search.samplers.searcher import Searcher, SuggestedConfig
 from tune.search.study.journal import (

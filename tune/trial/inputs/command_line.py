@@ -20,7 +20,7 @@ from typing import Any
 from tune.errors import ProgramError, UnreadOptionError
 from tune.internals.patch import patch_attribute
 from tune.promotion.execute import IN_FORCE
-from tune.promotion.options.declared_options import Option, OptionParser, option_words
+from tune.promotion.options.option import Option, OptionParser, option_words
 from tune.space.dimensions import Value
 from tune.space.space import Script
 from tune.trial.failure import program_frames

@@ -17,7 +17,7 @@ from tune.paths import atomic_write
 from tune.promotion.configs.config_file import ConfigPlace, rewrite_config
 from tune.promotion.configs.hydra_values import config_files
 from tune.promotion.configs.read_files import SUFFIXES
-from tune.promotion.options.declared_options import Option, OptionParser
+from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.snapshot import MANIFEST, Snapshot
 from tune.space.dimensions import Value
 
