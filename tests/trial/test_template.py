@@ -20,12 +20,12 @@ def test_a_template_where_a_gpu_may_be_asks_cuda_for_nothing_and_trains_nothing(
     monkeypatch.setattr(torch.version, build, "12.8")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: asked.append("asks the driver") or True)
     monkeypatch.setattr(template, "GPU_DRIVERS", (os.devnull,))
-    monkeypatch.delitem(sys.modules, "tune.trial.process.toy_fit", raising=False)
+    monkeypatch.delitem(sys.modules, "tune.trial.lightning.toy_fit", raising=False)
 
     template._train_toy(tmp_path)
 
     assert asked == []
-    assert "tune.trial.process.toy_fit" not in sys.modules
+    assert "tune.trial.lightning.toy_fit" not in sys.modules
 
 
 @pytest.mark.parametrize(

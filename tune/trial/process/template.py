@@ -234,7 +234,7 @@ def _train_toy(place: Path) -> None:
     """
     if _may_use_gpus():
         return
-    from tune.trial.process.toy_fit import train_toy
+    from tune.trial.lightning.toy_fit import train_toy
 
     logging.disable(logging.CRITICAL)
     environment = dict(os.environ)
