@@ -165,19 +165,16 @@ def _format_number(value: float, old: str) -> str:
         return f'float("{value}")'
     text = repr(value)
     if "e" in old.lower() and _is_number(old):
-        return _with_exponent(text, "E" if "E" in old else "e")
+        letter = "E" if "E" in old else "e"
+        sign, digits, _ = Decimal(text).normalize().as_tuple()
+        mantissa = "".join(map(str, digits))
+        exponent = Decimal(text).adjusted()
+        point = f".{mantissa[1:]}" if len(mantissa) > 1 else ""
+        written = f"{'-' if sign else ''}{mantissa[0]}{point}{letter}{exponent}"
+        return written if float(written) == float(text) and float(text) != 0 else text
     if old.lstrip("+-").startswith(".") and text.lstrip("-").startswith("0.") and len(text.lstrip("-")) > 2:
         return text.replace("0.", ".", 1)
     return text
-
-
-def _with_exponent(text: str, letter: str) -> str:
-    sign, digits, _ = Decimal(text).normalize().as_tuple()
-    mantissa = "".join(map(str, digits))
-    exponent = Decimal(text).adjusted()
-    point = f".{mantissa[1:]}" if len(mantissa) > 1 else ""
-    written = f"{'-' if sign else ''}{mantissa[0]}{point}{letter}{exponent}"
-    return written if float(written) == float(text) and float(text) != 0 else text
 
 
 def _is_number(text: str) -> bool:

@@ -59,6 +59,21 @@ def is_out_of_memory(kind: str, text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrialObjective:
+    """What is reported."""
+
+    metric: str
+    mode: Mode
+    others: tuple[str, ...] = ()
+    """Further metrics, reported with the first."""
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """All metrics, the first one first."""
+        return self.metric, *self.others
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """The part of a search that all its trials share."""
 
@@ -121,6 +136,11 @@ class Job:
     """When the driver's command began, in seconds since the epoch, if trials are to say where their time goes."""
     travels: bool = False
     """Whether the project came to the node with Ray; False: it is at its own place."""
+
+    @property
+    def objective(self) -> TrialObjective:
+        """What its trials report."""
+        return TrialObjective(metric=self.metric, mode=self.mode, others=self.others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from tune.trial.lightning.logger import VersionLogger, open_version_logger
 from tune.trial.lightning.observer_callback import ObserverCallback, observer_callback_class
 from tune.trial.lightning.pbt import ModelSignature, PbtState, signature_callback_class
 from tune.trial.lightning.profiler import NoStopwatch, Stopwatch, profile_trainer
-from tune.trial.lightning.report_callback import Report, ReportCallback, TrialObjective, report_callback_class
+from tune.trial.lightning.report_callback import Report, ReportCallback, report_callback_class
 from tune.trial.lightning.value_check import PromotedValueCheck
 from tune.trial.messages import Job, TrialTask
 from tune.trial.preflight import shorten_arguments
@@ -152,7 +152,7 @@ class TrainerSetup:
             return
         if self.reports is None:
             self.reports = report_callback_class(package)(
-                TrialObjective(metric=self._job.metric, mode=self._job.mode, others=self._job.others),
+                self._job.objective,
                 self.files,
                 self._report,
                 self.log,
@@ -246,7 +246,7 @@ class TrainerSetup:
         if self._observer is not None and self._observer.has_trained and not self.is_stopped:
             self._proof.verify_executed()
         if self.reports is not None:
-            self.reports.report_last_fit()
+            self.reports.report_fit(None)
             self._evaluate_held_out(self.reports)
         if self._report is None and self.split.is_active and not self.split.parts:
             raise ProgramError("holdout", "the program has no validation loader, to keep a part of", ADVICE)

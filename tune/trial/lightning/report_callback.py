@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from tune.experiment.counted_fits import OUTSIDE, CountedFits, Stage
-from tune.experiment.trial_result import Mode, find_best_epoch, is_improvement, score_of_fit
+from tune.experiment.trial_result import find_best_epoch, is_improvement, score_of_fit
 from tune.paths import VersionPaths
 from tune.trial.checkpoints.checkpoint_state import CheckpointState
 from tune.trial.checkpoints.checkpoint_writer import CheckpointWriter, create_checkpoint_state
@@ -40,26 +40,11 @@ from tune.trial.lightning.epoch_loop import (
     validates_within_epoch,
 )
 from tune.trial.lightning.pbt import PbtState
-from tune.trial.messages import EpochReport
+from tune.trial.messages import EpochReport, TrialObjective
 from tune.trial.process.seeding import restore_rng
 
 Report = Callable[[EpochReport], bool]
 """Takes an epoch; True means: stop this trial."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrialObjective:
-    """What is reported."""
-
-    metric: str
-    mode: Mode
-    others: tuple[str, ...] = ()
-    """Further metrics, reported with the first."""
-
-    @property
-    def metric_names(self) -> tuple[str, ...]:
-        """All metrics, the first one first."""
-        return self.metric, *self.others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +119,7 @@ class ReportCallback:
         """Report the fit before, where that is not done; count on in a Trainer that fits again."""
         self._n_fits += 1
         if self._log.current_fit != self._fit:
-            self._report_fit(trainer)
+            self.report_fit(trainer)
             self._fit = self._log.current_fit
             self._is_reported = False
         self._numbers_before = None
@@ -187,7 +172,7 @@ class ReportCallback:
         self._mark = None
         _end_repetition(trainer)
         if self._is_mean and self._fit in self.fits:
-            self._report_fit(trainer)
+            self.report_fit(trainer)
 
     def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         """Give a checkpoint that we write the number of the epoch that is over, as Lightning's own have it."""
@@ -201,10 +186,6 @@ class ReportCallback:
         if self._mark is not None:
             self._metrics = checkpoint.get(METRICS, {})
             self._numbers = checkpoint.get(ATTRIBUTES, {}) if self._pbt_state is None else {}
-
-    def report_last_fit(self) -> None:
-        """Report what the end of the program leaves."""
-        self._report_fit(None)
 
     def forget_checkpoint(self) -> None:
         """Count from the first epoch."""
@@ -325,7 +306,7 @@ class ReportCallback:
                 trainer, self._create_state(trainer, within=False, then=(epoch, values)), is_best=True
             )
 
-    def _report_fit(self, trainer: Any | None) -> None:
+    def report_fit(self, trainer: Any | None) -> None:
         """Report a fit as a whole: one of several, or one that the program measures behind it."""
         evaluated, self._evaluated = self._evaluated, None
         if self.stopped or self._is_reported or not self._fit or not self._is_counted:

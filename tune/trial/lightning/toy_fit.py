@@ -11,7 +11,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from tune.paths import VersionPaths
 from tune.trial.fits import FitLog
 from tune.trial.lightning.logger import open_version_logger
-from tune.trial.lightning.report_callback import TrialObjective, report_callback_class
+from tune.trial.lightning.report_callback import report_callback_class
+from tune.trial.messages import TrialObjective
 
 N_POINTS = 4
 BATCH_SIZE = 2

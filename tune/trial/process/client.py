@@ -21,6 +21,7 @@ from tune.errors import StartError
 from tune.trial.process.channel import drop_launcher_variables
 from tune.trial.process.linux import CAN_FORK, kill_tree
 from tune.trial.process.marker import is_marked, mark_folder
+from tune.trial.process.packets import encode_line
 
 NO_PROCESS = "no process for a trial"
 SOCKET = "server"
@@ -269,7 +270,7 @@ def prepare_template(
     """
     with _connect_to_server(server) as client:
         request = {"do": "prepare", "job": str(job), "packages": packages, "warm": warm}
-        client.sendall(json.dumps(request).encode() + b"\n")
+        client.sendall(encode_line(request))
         if wait_s:
             client.settimeout(wait_s)
             client.recv(65536)
@@ -278,7 +279,7 @@ def prepare_template(
 def send_session(server: Path, session: int) -> None:
     """Have the processes of a session ended with the server's driver; raise OSError where there is no server."""
     with _connect_to_server(server) as client:
-        client.sendall(json.dumps({"do": "note", "session": session}).encode() + b"\n")
+        client.sendall(encode_line({"do": "note", "session": session}))
 
 
 def start_server(path: Path, driver: int | None) -> subprocess.Popen[bytes]:

@@ -42,9 +42,8 @@ from tune.trial.process.linux import (
     kill_sessions,
     reap_children,
 )
+from tune.trial.process.packets import MOST_BYTES, encode_line, send_line, send_packet
 
-MOST_BYTES = 2**20
-"""Of a message."""
 PATIENCE_S = 5.0
 """For a client's request: others wait meanwhile."""
 IDLE_S = 10.0
@@ -116,7 +115,15 @@ class Server:
                 idle_since = time.monotonic()
         if self._sessions:
             kill_sessions(self._sessions)
-        self._end_everything()
+        # end trials, spares and templates, and what they started
+        kill_all([*self._running, *(pid for pid, _, _ in self._spares), *self._templates])
+        for held in (self._running, self._spares, self._templates, self._unborn):
+            held.clear()
+        until = time.monotonic() + PATIENCE_S
+        while children_of(os.getpid()) and time.monotonic() < until:
+            self._reap_processes()
+            self._end_strays()
+            time.sleep(0.01)
 
     def _handle_event(self, ready: Any) -> None:
         if ready == self._driver:
@@ -130,7 +137,14 @@ class Server:
         elif (template := next((each for each in self._templates.values() if each.channel is ready), None)) is not None:
             self._receive_message(template)
         elif ready in self._clients:  # a client says nothing more: it is gone
-            self._drop_client(ready)
+            # forget a client that is gone, and end its process
+            self._clients.discard(ready)
+            self._selector.unregister(ready)
+            with contextlib.suppress(ValueError):
+                self._starting.remove(ready)
+            kill_all(pid for pid, owner in self._running.items() if owner is ready)
+            self._running = {pid: owner for pid, owner in self._running.items() if owner is not ready}
+            ready.close()
 
     # clients
 
@@ -158,21 +172,11 @@ class Server:
             self._preparing[client] = request
             self._make_next_template(request)
 
-    def _drop_client(self, client: socket.socket) -> None:
-        """Forget a client that is gone, and end its process."""
-        self._clients.discard(client)
-        self._selector.unregister(client)
-        with contextlib.suppress(ValueError):
-            self._starting.remove(client)
-        kill_all(pid for pid, owner in self._running.items() if owner is client)
-        self._running = {pid: owner for pid, owner in self._running.items() if owner is not client}
-        client.close()
-
     def _assign_processes(self) -> None:
         """Give processes to those who wait for one, and ask for as many as are missing."""
         if self._failure is not None and self._current is None:
             while self._starting:
-                _send_line(self._starting.popleft(), {"error": self._failure})
+                send_line(self._starting.popleft(), {"error": self._failure})
         if any(spec["holds"] for spec in self._preparing.values()):
             return  # it has imported what each process would import now
         while self._starting and self._spares:
@@ -180,7 +184,7 @@ class Server:
             client = self._starting.popleft()
             self._running[pid] = client
             try:
-                socket.send_fds(client, [_encode_line({"pid": pid})], [descriptor])
+                socket.send_fds(client, [encode_line({"pid": pid})], [descriptor])
             except OSError:
                 kill_all([pid])
             os.close(descriptor)
@@ -190,7 +194,7 @@ class Server:
         wanted = len(self._starting) + (min(len(self._running), os.cpu_count() or 1) if current.spec is not None else 0)
         while len(self._spares) + current.n_asked < wanted:
             current.n_asked += 1
-            _send_packet(current.channel, {"do": "fork"})
+            send_packet(current.channel, {"do": "fork"})
 
     # templates
 
@@ -252,9 +256,7 @@ class Server:
             self._switch_template(template, message)
         elif "spoilt" in message:
             sys.stderr.write(f"{message['spoilt']} is imported by each trial: on import {message['reason']}\n")
-            self._remake_template(
-                template, {**(template.spec or {}), "packages": _exclude_package(template.spec, message["spoilt"])}
-            )
+            self._remake_template(template, message["spoilt"])
         else:
             reason = message.get("failed") or f"the template cannot be forked: {message['unfit']}"
             sys.stderr.write(f"a template of trials ended: {reason}\n")
@@ -274,18 +276,21 @@ class Server:
                 os.close(descriptor)
             self._spares.clear()
             if old.spec is not None:
-                _send_packet(old.channel, {"do": "end"})  # its trials become the server's children
+                send_packet(old.channel, {"do": "end"})  # its trials become the server's children
         waiting = [client for client, spec in self._preparing.items() if spec is template.spec]
         for client in waiting:
             del self._preparing[client]
-            _send_line(client, {"ready": True, "left_out": message["left_out"]})
+            send_line(client, {"ready": True, "left_out": message["left_out"]})
         for spec in list(self._preparing.values()):
             if template.spec is None:
                 self._make_next_template(spec)
         self._assign_processes()
 
-    def _remake_template(self, template: Template, spec: dict[str, Any]) -> None:
-        """Prepare a template again, otherwise; those who wait for it wait on."""
+    def _remake_template(self, template: Template, left_out: str) -> None:
+        """Prepare a template again, without a package; those who wait for it wait on."""
+        before = template.spec or {}
+        kept = (name for name in before.get("packages", {}) if not f"{name}.".startswith(f"{left_out}."))
+        spec = {**before, "packages": {name: before["packages"][name] for name in kept}}
         for client, waited in list(self._preparing.items()):
             if waited is template.spec:
                 self._preparing[client] = spec
@@ -302,7 +307,7 @@ class Server:
         """Tell the client of a process how it ended; make a template again that was still needed."""
         self._strays.pop(pid, None)
         if (client := self._running.pop(pid, None)) is not None:
-            _send_line(client, {"status": status})
+            send_line(client, {"status": status})
         for spare in [each for each in self._spares if each[0] == pid]:
             self._spares.remove(spare)
             os.close(spare[1])
@@ -323,7 +328,7 @@ class Server:
             self._handle_process_end(pid, -signal.SIGKILL)
         for client in [each for each, spec in self._preparing.items() if spec is template.spec]:
             del self._preparing[client]
-            _send_line(client, {"error": "the template ended while it was prepared"})
+            send_line(client, {"error": "the template ended while it was prepared"})
         while self._unborn:
             self._unborn.popleft().channel.close()
         self._n_lost += 1
@@ -354,17 +359,6 @@ class Server:
             if TRACKER not in command_of(pid) or now - before[pid] > TRACKER_S:
                 kill_all([pid])
 
-    def _end_everything(self) -> None:
-        """End trials, spares and templates, and what they started."""
-        kill_all([*self._running, *(pid for pid, _, _ in self._spares), *self._templates])
-        for held in (self._running, self._spares, self._templates, self._unborn):
-            held.clear()
-        until = time.monotonic() + PATIENCE_S
-        while children_of(os.getpid()) and time.monotonic() < until:
-            self._reap_processes()
-            self._end_strays()
-            time.sleep(0.01)
-
     def _close_descriptors(self) -> None:
         """Close the server's descriptors, in a child."""
         signal.set_wakeup_fd(-1)
@@ -377,25 +371,6 @@ class Server:
         channels = [each.channel for each in (*self._templates.values(), *self._unborn)]
         for each in (self._listener, self._awake, self._wake, *self._clients, *channels):
             each.close()
-
-
-def _exclude_package(spec: dict[str, Any] | None, name: str) -> dict[str, Any]:
-    packages: dict[str, Any] = (spec or {}).get("packages", {})
-    return {each: origin for each, origin in packages.items() if each != name and not each.startswith(f"{name}.")}
-
-
-def _encode_line(message: dict[str, Any]) -> bytes:
-    return json.dumps(message).encode() + b"\n"
-
-
-def _send_line(client: socket.socket, message: dict[str, Any]) -> None:
-    with contextlib.suppress(OSError):  # a client that is gone is dropped in its turn
-        client.sendall(_encode_line(message))
-
-
-def _send_packet(channel: socket.socket, message: dict[str, Any]) -> None:
-    with contextlib.suppress(OSError):
-        channel.send(json.dumps(message).encode())
 
 
 def main() -> None:

@@ -28,13 +28,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from tune.experiment.environment import find_environment_changes
 from tune.trial.broken_import import describe_raised
 from tune.trial.process.linux import count_threads, reap_children
+from tune.trial.process.packets import MOST_BYTES, send_packet
 from tune.trial.process.watched import log_os_exits
 
 if TYPE_CHECKING:
     from tune.trial.process.child import PreparedJob
 
-MOST_BYTES = 2**20
-"""Of a message between a server and its template."""
 GPU_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 """Files of which one is there where a GPU may be: NVIDIA's, that of Windows' Linux, AMD's."""
 
@@ -62,7 +61,7 @@ def _serve_forks(server: socket.socket, prepared: "PreparedJob", left_out: Mappi
         selector.register(each, selectors.EVENT_READ)
     own = (server, awake, wake)
     trials: set[int] = set()
-    _send_packet(server, {"ready": True, "left_out": dict(left_out or {})})
+    send_packet(server, {"ready": True, "left_out": dict(left_out or {})})
     while True:
         ready = {key.fileobj for key, _ in selector.select()}
         if awake in ready:
@@ -80,7 +79,7 @@ def _serve_forks(server: socket.socket, prepared: "PreparedJob", left_out: Mappi
         if message["do"] == "end":
             os._exit(0)
         if (reason := _describe_fork_obstacle()) is not None:
-            _send_packet(server, {"unfit": reason})
+            send_packet(server, {"unfit": reason})
             os._exit(0)
         if message["do"] == "fork":
             trials.add(_fork_trial(server, prepared, selector, own))
@@ -161,7 +160,7 @@ def _fork_template(
         _close_descriptors(selector, own)
         _become_next_template(channel, message, prepared)
     channel.close()
-    _send_packet(server, {"made": pid})
+    send_packet(server, {"made": pid})
 
 
 def _close_descriptors(selector: selectors.BaseSelector, own: Sequence[socket.socket]) -> None:
@@ -177,7 +176,7 @@ def _reap_trials(server: socket.socket, trials: set[int]) -> None:
     """Tell the server of each child that ended, with its exit status; a negative one is a signal's number."""
     for pid, status in reap_children():
         trials.discard(pid)
-        _send_packet(server, {"ended": pid, "status": status})
+        send_packet(server, {"ended": pid, "status": status})
 
 
 def _become_next_template(server: socket.socket, message: Mapping[str, Any], prepared: "PreparedJob") -> NoReturn:
@@ -194,7 +193,7 @@ def _become_next_template(server: socket.socket, message: Mapping[str, Any], pre
             if (reason := _import_package(name, origin)) is not None:
                 left_out[name] = reason
             if (broken := _describe_fork_obstacle() or _find_bad_fork()) is not None:
-                _send_packet(server, {"spoilt": name, "reason": broken})
+                send_packet(server, {"spoilt": name, "reason": broken})
                 os._exit(0)
         variables = {**prepared.variables, **_find_changed_variables(before)}
         file = message["job"]
@@ -254,16 +253,11 @@ def _find_changed_variables(before: Mapping[str, str]) -> dict[str, str]:
     return {name: text for name, text in os.environ.items() if before.get(name) != text}
 
 
-def _send_packet(server: socket.socket, message: Mapping[str, Any]) -> None:
-    with contextlib.suppress(OSError):  # the server is gone: the next message that does not come tells
-        server.send(json.dumps(message).encode())
-
-
 @contextlib.contextmanager
 def _report_failure(server: socket.socket) -> Any:
     """Tell the server of an exception, and end."""
     try:
         yield
     except BaseException as error:
-        _send_packet(server, {"failed": describe_raised(error)})
+        send_packet(server, {"failed": describe_raised(error)})
         os._exit(1)
