@@ -243,7 +243,7 @@ def test_importing_changes_nothing_in_the_process():
     [
         ("tune.search.run", {"torch", "ray", "optuna"}),  # what Ray's start has to wait for
         ("tune.cluster.local_ray", {"torch", "optuna", "pandas"}),
-        ("tune.search.build", {"torch", "pytorch_lightning", "lightning"}),  # what is imported while Ray starts
+        ("tune.search.build_controller", {"torch", "pytorch_lightning", "lightning"}),  # while Ray starts
         ("tune.search.ray_tune", {"torch", "pytorch_lightning", "lightning", "optuna"}),
         ("tune.trial.trainable", {"torch", "optuna", "pandas"}),  # an actor
         ("tune.trial.process.server", {"torch", "ray", "optuna"}),

@@ -9,7 +9,7 @@ from tune.version import __version__
 
 if TYPE_CHECKING:
     from tune.api import Experiment, search
-    from tune.results.load import load
+    from tune.results.load_model import load
 
 __all__ = ["Experiment", "__version__", "load", "search"]
 
@@ -17,7 +17,7 @@ __all__ = ["Experiment", "__version__", "load", "search"]
 def __getattr__(name: str) -> Any:
     """Import on first use: each of them needs some of the heavy libraries."""
     if name == "load":
-        from tune.results.load import load
+        from tune.results.load_model import load
 
         return load
     if name in ("Experiment", "search"):

@@ -95,7 +95,7 @@ class Experiment(opened.StoredExperiment):
 
     def load(self, trial: int | None = None, *, trust_checkpoints: bool = False, **arguments: Any) -> "LightningModule":
         """Return the model of the best trial, or of this one: see ``tune.load``."""
-        from tune.results.load import load
+        from tune.results.load_model import load
 
         return load(self.paths.folder, trial, trust_checkpoints=trust_checkpoints, **arguments)
 

@@ -23,7 +23,7 @@ from tune.search.checkpoint_retention import CheckpointRetention
 from tune.search.controller import SearchController
 from tune.search.limits import SearchLimits
 from tune.search.samplers.trial_window import distribution_of
-from tune.search.schedulers.build import build_pbt_exploit, build_scheduler
+from tune.search.schedulers.build_scheduler import build_pbt_exploit, build_scheduler
 from tune.search.schedulers.epochs import count_reports
 from tune.search.study.study import SearchStudy
 from tune.space.dimensions import Dimension, arguments_of, kind_of

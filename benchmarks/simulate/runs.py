@@ -26,7 +26,7 @@ DECIDING = (
     "search/schedulers/hyperband",
     "search/schedulers/median",
     "search/schedulers/pbt",
-    "search/schedulers/build",
+    "search/schedulers/build_scheduler",
 )
 """The modules of ``tune`` of which another text is another search."""
 

@@ -16,7 +16,7 @@ from tune.cli import main
 from tune.errors import ExperimentError
 from tune.experiment.open import open_experiment
 from tune.experiment.trial_result import TrialResult
-from tune.results.report.build import build_page, write_report
+from tune.results.report.build_report import build_page, write_report
 from tune.results.report.plot import build_clock, format_duration
 from tune.results.report.trial_plots import TrialSpan, assign_lanes, draw_curves, name_lanes
 from tune.space.space import Objective

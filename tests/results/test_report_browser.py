@@ -5,7 +5,7 @@ import pytest
 from tests.recorded import searched
 from tests.results.test_report import several
 from tune.experiment.open import open_experiment
-from tune.results.report.build import write_report
+from tune.results.report.build_report import write_report
 
 pytestmark = pytest.mark.browser
 

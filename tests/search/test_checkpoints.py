@@ -8,7 +8,7 @@ from tests.search.conftest import Searched
 from tune.errors import ExperimentError
 from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths
-from tune.results.load import load
+from tune.results.load_model import load
 from tune.search.checkpoint_retention import CheckpointRetention, FreedCheckpoints, count_checkpoint_bytes
 
 SIZE = 100  # bytes of a checkpoint; best and last are one file

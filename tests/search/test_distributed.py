@@ -10,7 +10,7 @@ import torch
 
 from tests.events import event_file, scalars, session
 from tests.projects import write_program
-from tune.results.load import load
+from tune.results.load_model import load
 
 SPACE = """
 metric: MSE/Val

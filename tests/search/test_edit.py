@@ -16,7 +16,7 @@ from tune.paths import ExperimentPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import take_snapshot
-from tune.results.load import _space_of
+from tune.results.load_model import _space_of
 from tune.search.study.edit_space import SpaceEdit, find_kept_trials
 from tune.search.study.journal import open_study
 from tune.search.study.study import create_search_study, open_search_study

@@ -8,7 +8,7 @@ from tests.projects import write_program
 from tune.experiment.open import open_experiment
 from tune.experiment.records import CHECKING, CHECKPOINTS, DATA, PROGRAM, START, TRAINING, VALIDATION, WAITING
 from tune.results.profile import read_profile
-from tune.results.report.build import build_page
+from tune.results.report.build_report import build_page
 
 SPACE = """
 metric: Score/Val

@@ -13,7 +13,7 @@ from tests.processes import run_in_process
 from tune.promotion.program import find_program
 from tune.trial.messages import TrialTask
 from tune.trial.process.client import prepare_template, process_server
-from tune.trial.process.prepared import find_new_imports, find_top_level_imports
+from tune.trial.process.program_imports import find_new_imports, find_top_level_imports
 
 IMPORTS = {
     "whatever happens": ("import json, numpy as np\nfrom os import path", ("json", "numpy", "os")),

@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 
 from tune.promotion.program import find_program
-from tune.trial.script import StoppedScript, _close_stopped_runs
+from tune.trial.run_script import StoppedScript, _close_stopped_runs
 
 
 class ActiveRun:

@@ -36,7 +36,7 @@ START_HINT = "Nothing was searched. Give the same command again; `ray start --he
 
 def _import_driver_modules() -> None:
     """Import what the driver needs once Ray runs: Optuna and Ray Tune, which take a second each."""
-    for name in ("tune.search.build", "tune.search.ray_tune"):
+    for name in ("tune.search.build_controller", "tune.search.ray_tune"):
         importlib.import_module(name)
 
 

@@ -32,7 +32,7 @@ from tune.search.controller_api import TrialController
 from tune.trial.messages import EpochReport, Job
 from tune.trial.process.channel import EPOCHS, NO_ROOM, READY
 from tune.trial.process.client import prepare_template
-from tune.trial.process.prepared import find_top_level_imports
+from tune.trial.process.program_imports import find_top_level_imports
 from tune.trial.trainable import (
     DIED,
     JOB,

@@ -1,6 +1,6 @@
 """Run a search from a space to its last trial.
 
-What needs Optuna and Ray Tune is in ``build.py`` and ``ray_tune.py``: both are imported while Ray starts.
+What needs Optuna and Ray Tune is in ``build_controller.py`` and ``ray_tune.py``: both are imported while Ray starts.
 """
 
 import contextlib
@@ -68,7 +68,7 @@ def run_search(search: Search) -> SearchResult:
         search, job = _measure_share(search, job)
         job = replace(job, surroundings=_record_environment(search, snapshot, gpus))
         space = search.space
-        from tune.search.build import build_controller, suspend_on_exit
+        from tune.search.build_controller import build_controller, suspend_on_exit
         from tune.search.ray_tune import run_trials
         from tune.search.study.study import create_search_study
 
@@ -89,7 +89,7 @@ def resume_search(search: Search, snapshot: Snapshot) -> SearchResult:
     The caller holds the experiment's lock. Ray is started only where trials are left to run.
     """
     space, paths = search.space, search.paths
-    from tune.search.build import build_controller, suspend_on_exit
+    from tune.search.build_controller import build_controller, suspend_on_exit
     from tune.search.ray_tune import run_trials
     from tune.search.study.study import open_search_study
 

@@ -17,7 +17,7 @@ from tune.space.dimensions import Value
 from tune.trial.failure import ChildFailure, create_failure
 from tune.trial.fits import FitSummary, select_counted_fits
 from tune.trial.inputs.command_line import OptionReads
-from tune.trial.lightning.pbt import ModelSignature, find_difference
+from tune.trial.lightning.optimizer_settings import ModelSignature, find_difference
 from tune.trial.messages import Job, TrialTask
 
 MOST = 5_000

@@ -22,8 +22,8 @@ from tune.trial.distributed.process_group import DistributedContext
 from tune.trial.fits import record_logged_names
 from tune.trial.inputs.command_line import CommandLine, OptionReads
 from tune.trial.inputs.config_files import SnapshotConfigs
+from tune.trial.lightning.optimizer_settings import StopBeforeTraining
 from tune.trial.lightning.packages import patch_lightning_packages
-from tune.trial.lightning.pbt import StopBeforeTraining
 from tune.trial.lightning.profiler import Stopwatch
 from tune.trial.lightning.report_callback import Report
 from tune.trial.lightning.value_check import PromotedValueCheck
@@ -31,8 +31,8 @@ from tune.trial.messages import EpochReport, Job, TrialTask
 from tune.trial.process.child_processes import forbid_spawned_children
 from tune.trial.process.gpu_devices import keep_given_devices
 from tune.trial.process.seeding import derive_seed, override_seeds
-from tune.trial.script import run_script
-from tune.trial.system import run_system
+from tune.trial.run_script import run_script
+from tune.trial.run_system import run_system
 from tune.trial.trainer_setup import TrainerSetup
 
 

@@ -32,7 +32,7 @@ from tune.trial.messages import Job, TrialTask
 from tune.trial.process.channel import DONE, EPOCHS, NO_ROOM, READY, TrialStart, trial_environment
 from tune.trial.process.client import ForkSource, StartSource, may_fork
 from tune.trial.process.linux import is_alive
-from tune.trial.process.prepared import find_top_level_imports
+from tune.trial.process.program_imports import find_top_level_imports
 from tune.trial.process.watched import ENDED, WatchedProcess, create_temporary_folder
 from tune.trial.ray_store import NAMESPACE, publish_preflight_result, read_preflight_result, wait_for_preflight
 

@@ -44,7 +44,7 @@ from tune.trial.process.channel import BATCH, SAID, Channel
 from tune.trial.process.child_processes import ForkedChild, kill_leftover_children
 from tune.trial.process.gpu_devices import cap_gpu_memory
 from tune.trial.process.linux import CAN_FORK
-from tune.trial.process.prepared import find_new_imports
+from tune.trial.process.program_imports import find_new_imports
 from tune.trial.process.watched import STACKS_S, STOPPED_S, TICK_S, HangClock
 from tune.trial.program_run import ProgramRun, ProgramTraces, execute_program, ignore_report
 from tune.trial.trainer_setup import TrainerSetup

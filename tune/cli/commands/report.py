@@ -21,7 +21,7 @@ def parser() -> Parser:
 def run(given: argparse.Namespace) -> int:
     """Write it, and say where it is."""
     from tune.experiment.open import open_experiment
-    from tune.results.report.build import write_report
+    from tune.results.report.build_report import write_report
 
     experiment = open_experiment(given.experiment, storage_of(given.storage))
     warn_of_doubts([experiment])

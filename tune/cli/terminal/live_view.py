@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from types import TracebackType
 
-from tune.cli.terminal.frame import Frame
+from tune.cli.terminal.progress_frame import Frame
 from tune.cli.terminal.summary import Screen
 from tune.internals.rich_internals import ReflowingLive
 from tune.search.progress import Phase, Progress

@@ -54,7 +54,7 @@ class ReportAtEnd(SearchListener):
             self._screen.print_line(f"report: {this_command()} report {self._paths.name}{option}")
             return
         from tune.experiment.open import open_experiment
-        from tune.results.report.build import write_report
+        from tune.results.report.build_report import write_report
 
         try:
             path = write_report(open_experiment(str(self._paths.folder), self._paths.folder.parent))

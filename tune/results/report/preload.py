@@ -7,7 +7,13 @@ import importlib
 from tune.gc_control import collector_paused
 from tune.results.report.page import plotly_js
 
-LIBRARIES = ("optuna.importance", "optuna.visualization", "plotly.graph_objects", "jinja2", "tune.results.report.build")
+LIBRARIES = (
+    "optuna.importance",
+    "optuna.visualization",
+    "plotly.graph_objects",
+    "jinja2",
+    "tune.results.report.build_report",
+)
 
 
 @functools.cache

@@ -20,7 +20,7 @@ from tune.trial.checkpoints.checkpoint_state import CheckpointState, read_checkp
 from tune.trial.checkpoints.event_files import truncate_event_files
 from tune.trial.lightning.packages import PACKAGES
 from tune.trial.messages import TrialTask
-from tune.trial.system import find_model_class
+from tune.trial.run_system import find_model_class
 
 if TYPE_CHECKING:
     from pytorch_lightning import LightningModule

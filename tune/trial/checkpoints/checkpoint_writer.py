@@ -17,7 +17,7 @@ from tune.trial.checkpoints.event_files import read_event_sizes
 from tune.trial.checkpoints.fit_state import generator_states, validation_steps
 from tune.trial.disk_space import translate_disk_full
 from tune.trial.distributed.process_group import gather_from_ranks
-from tune.trial.lightning.pbt import PbtState
+from tune.trial.lightning.optimizer_settings import PbtState
 from tune.trial.process.seeding import rng_state
 
 FREE_S = 0.25

@@ -39,7 +39,7 @@ from tune.trial.lightning.epoch_loop import (
     stop_after_epoch,
     validates_within_epoch,
 )
-from tune.trial.lightning.pbt import PbtState
+from tune.trial.lightning.optimizer_settings import PbtState
 from tune.trial.messages import EpochReport, TrialObjective
 from tune.trial.process.seeding import restore_rng
 

@@ -392,6 +392,6 @@ def main() -> None:
 
 
 def _exit_now() -> None:
-    from tune.trial.process.child import exit_now
+    from tune.trial.process.trial_process import exit_now
 
     exit_now()

@@ -12,7 +12,7 @@ def main() -> None:
     """Import, wait for a trial on the socket whose descriptor is given, and run it."""
     setproctitle.getproctitle()  # it looks for the place of the title before anything changes the environment
     connection = Connection(socket.socket(fileno=int(sys.argv[1])).detach())
-    from tune.trial.process import child
+    from tune.trial.process import trial_process
 
-    atexit.register(child.exit_now)
-    child.run_child(connection, child.PreparedJob())
+    atexit.register(trial_process.exit_now)
+    trial_process.run_child(connection, trial_process.PreparedJob())

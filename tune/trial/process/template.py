@@ -32,7 +32,7 @@ from tune.trial.process.packets import MOST_BYTES, send_packet
 from tune.trial.process.watched import log_os_exits
 
 if TYPE_CHECKING:
-    from tune.trial.process.child import PreparedJob
+    from tune.trial.process.trial_process import PreparedJob
 
 GPU_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 """Files of which one is there where a GPU may be: NVIDIA's, that of Windows' Linux, AMD's."""
@@ -45,7 +45,7 @@ def run_first_template(server: socket.socket) -> NoReturn:
     log_os_exits()
     with _report_failure(server):
         gc.disable()
-        from tune.trial.process.child import PreparedJob
+        from tune.trial.process.trial_process import PreparedJob
     _serve_forks(server, PreparedJob(variables=_find_changed_variables(before)))
 
 
@@ -137,7 +137,7 @@ def _fork_trial(
     if pid == 0:
         theirs.close()
         _close_descriptors(selector, own)
-        from tune.trial.process.child import run_child
+        from tune.trial.process.trial_process import run_child
 
         run_child(Connection(ours.detach()), prepared)
     ours.close()
@@ -183,7 +183,7 @@ def _become_next_template(server: socket.socket, message: Mapping[str, Any], pre
     """Import packages, compile the program, train a toy model if that is asked for, and serve."""
     os.environ.update(prepared.variables)
     before, left_out = dict(os.environ), {}
-    from tune.trial.process.child import PreparedJob, load_job
+    from tune.trial.process.trial_process import PreparedJob, load_job
 
     with _report_failure(server):
         gc.disable()

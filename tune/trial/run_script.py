@@ -23,7 +23,7 @@ from tune.trial.lightning.legacy_api import check_legacy_accelerator
 from tune.trial.lightning.logger import version_logger
 from tune.trial.lightning.packages import patch_lightning_packages
 from tune.trial.messages import Job
-from tune.trial.process.prepared import find_top_level_imports
+from tune.trial.process.program_imports import find_top_level_imports
 from tune.trial.trainer_setup import TrainerSetup
 
 STAGES = ("fit", "validate", "test", "predict")

@@ -11,7 +11,7 @@ from tune.search.checkpoint_retention import CheckpointRetention
 from tune.search.controller import SearchController
 from tune.search.device_faults import DeviceFaults
 from tune.search.limits import SearchLimits
-from tune.search.schedulers.build import build_pbt_exploit, build_scheduler
+from tune.search.schedulers.build_scheduler import build_pbt_exploit, build_scheduler
 from tune.search.schedulers.epochs import count_reports
 from tune.search.spec import Search
 from tune.search.study.study import SearchStudy
