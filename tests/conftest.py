@@ -1,11 +1,40 @@
-"""What tests of several parts need."""
+"""What tests of several parts need, and which tests are the unit layer."""
 
+import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 from tests.browser import chromium, need_browser
 from tests.projects import write_program
+
+TESTS = Path(__file__).parent
+UNIT = frozenset((TESTS / "unit_tests.txt").read_text(encoding="utf-8").split())
+"""The files of the unit layer: `pytest -m unit` runs them alone, and neither torch nor Ray is imported."""
+HEAVY = frozenset({"torch", "pytorch_lightning", "lightning", "ray"})
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Leave files of other layers unread, which import what the unit layer does without."""
+    is_test = collection_path.suffix == ".py" and collection_path.is_relative_to(TESTS)
+    if config.option.markexpr == "unit" and is_test:
+        return collection_path.relative_to(TESTS).as_posix() not in UNIT
+    return None
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.relative_to(TESTS).as_posix() in UNIT and not item.get_closest_marker("slow"):
+            item.add_marker("unit")
+
+
+def pytest_sessionfinish(session):
+    """Fail a run of the unit layer that has imported what it does without."""
+    loaded = HEAVY & sys.modules.keys() if session.config.option.markexpr == "unit" else ()
+    if loaded:
+        session.exitstatus = 1
+        session.config.get_terminal_writer().line(f"a unit test imported {', '.join(sorted(loaded))}", red=True)
 
 
 @pytest.fixture
