@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torchmetrics import Metric
 
-from tune.trial.process.seeding import generator_state, restore_generator
+from tune.trial.process.seeding import generator_state, restore_generator, restore_rng
 
 METRICS = "promotune_metrics"
 """The key of a checkpoint for the states of metrics."""
@@ -134,3 +134,18 @@ def restore_callback_metrics(trainer: Any, metrics: Mapping[str, float]) -> None
             number = torch.tensor(value)
             exact = float(number) == value or math.isnan(value)
             held.setdefault(name, number if exact else torch.tensor(value, dtype=torch.float64))
+
+
+def restore_missing_state(
+    trainer: Any, generators: dict[str, Any], metrics: Mapping[str, Any], numbers: Mapping[str, Any]
+) -> None:
+    """Put back what Lightning's checkpoints lack, after all that the program does as its fit starts.
+
+    ``generators``: the states of this rank's; ``metrics``: of the module's; ``numbers``: its attributes.
+    """
+    restore_rng(generators)
+    restore_generators(trainer, generators.get("held", []))
+    if trainer.is_global_zero:  # metrics are reduced over the ranks
+        restore_metric_states(trainer.lightning_module, metrics)
+    for name, value in numbers.items():
+        setattr(trainer.lightning_module, name, value)

@@ -26,8 +26,7 @@ from tune.trial.checkpoints.fit_state import (
     read_number_attributes,
     reload_loaders_as_due,
     restore_callback_metrics,
-    restore_generators,
-    restore_metric_states,
+    restore_missing_state,
     restore_validation_steps,
 )
 from tune.trial.fits import FitLog, stage_of
@@ -41,7 +40,6 @@ from tune.trial.lightning.epoch_loop import (
 )
 from tune.trial.lightning.optimizer_settings import PbtState
 from tune.trial.messages import EpochReport, TrialObjective
-from tune.trial.process.seeding import restore_rng
 
 Report = Callable[[EpochReport], bool]
 """Takes an epoch; True means: stop this trial."""
@@ -197,20 +195,10 @@ class ReportCallback:
         if self._numbers_before is None:
             self._numbers_before = read_number_attributes(trainer.lightning_module)
         if self._mark is not None:
-            self._restore_state(trainer, self._mark)
+            restore_missing_state(trainer, self._mark.rng_of(trainer.global_rank), self._metrics, self._numbers)
+            self._metrics, self._numbers = {}, {}
             if self._mark.epoch_is_over or not trainer.fit_loop.restarting:
                 self._mark = None
-
-    def _restore_state(self, trainer: Any, mark: CheckpointState) -> None:
-        """Put back what Lightning's checkpoints lack, after all that the program does as its fit starts."""
-        state = mark.rng_of(trainer.global_rank)
-        restore_rng(state)
-        restore_generators(trainer, state.get("held", []))
-        if trainer.is_global_zero:  # metrics are reduced over the ranks
-            restore_metric_states(trainer.lightning_module, self._metrics)
-        for name, value in self._numbers.items():
-            setattr(trainer.lightning_module, name, value)
-        self._metrics, self._numbers = {}, {}
 
     def _end_epoch(self, trainer: Any) -> None:
         """Report the epoch, and write the last checkpoint."""
