@@ -99,7 +99,7 @@ def plan_resources(settings: Settings, wanted: tuple[int, ...] | None, n_workers
     share = _gpu_share(settings, len(gpus), is_wanted=wanted is not None)
     slots = count_gpu_slots(share, len(gpus)) if share else None
     cpus = settings.cpus_per_trial or _cores_per_trial(n_workers, n_cores, settings.concurrency or slots or 1)
-    _check_fits(settings, share, n_cores, len(gpus), slots)
+    _check_capacity(settings, share, n_cores, len(gpus), slots)
     if slots is not None and settings.gpus_per_trial != AUTO and not are_cores_given:
         cpus = max(cpus, n_cores // (settings.concurrency or slots))
     at_a_time = settings.concurrency or (slots if slots is not None else int(n_cores / cpus))
@@ -157,7 +157,7 @@ def _cores_per_trial(n_workers: int, n_cores: int, at_a_time: int) -> float:
     return max(1, min(n_workers, n_cores // at_a_time))
 
 
-def _check_fits(settings: Settings, share: float, n_cores: int, n_gpus: int, slots: int | None) -> None:
+def _check_capacity(settings: Settings, share: float, n_cores: int, n_gpus: int, slots: int | None) -> None:
     """Raise OptionError at what this machine can never meet: Ray would wait for it for ever."""
     if share > n_gpus:
         there = f"there {'is' if n_gpus == 1 else 'are'} {n_gpus}"
@@ -263,7 +263,7 @@ def plan_cluster(settings: Settings, reached: JoinedCluster, n_workers: int = 0)
     settings = add_process_defaults(settings, int(max(node.gpus for node in known)) if known else 0)
     share = _share_of_nodes(settings, known)
     cpus = settings.cpus_per_trial or _cpus_of_nodes(n_workers, share, known)
-    _check_fits_nodes(cpus, share, known)
+    _check_node_capacity(cpus, share, known)
     slots = _Slots(reached, cpus, share, settings.trials)
     return Resources(
         n_cores=int(sum(node.cpus for node in reached.nodes)),
@@ -300,7 +300,7 @@ def count_node_slots(node: Node, cpus: float, share: float) -> int:
     return node.count * (min(by_cpu, count_gpu_slots(share, int(node.gpus))) if share else by_cpu)
 
 
-def _check_fits_nodes(cpus: float, share: float, known: Sequence[Node]) -> None:
+def _check_node_capacity(cpus: float, share: float, known: Sequence[Node]) -> None:
     if any(count_node_slots(node, cpus, share) for node in known):
         return
     there = "; ".join(dict.fromkeys(f"{node.name} has {node.cpus:g} and {node.gpus:g}" for node in known)) or "no node"

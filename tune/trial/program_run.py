@@ -83,7 +83,7 @@ def execute_program(
     job: Job,
     executor: Executor,
     order: ProgramRun,
-    seat: DistributedContext,
+    distributed: DistributedContext,
     report: Report,
     beat: Callable[[], None],
     leave: Callable[[ProgramTraces], None],
@@ -117,9 +117,9 @@ def execute_program(
             shortens=order.shortens,
             measures=order.measures,
             stopwatch=stopwatch,
-            seat=seat,
+            distributed=distributed,
         )
-        patches.enter_context(_patch_lightning(seat, fit))
+        patches.enter_context(_patch_lightning(distributed, fit))
         patches.callback(fit.split.restore_hooks)
         command_line = CommandLine(job, order.options, order.folder, notes_reads=order.notes_reads)
         finished = False
@@ -177,7 +177,7 @@ def ignore_report(epoch: EpochReport) -> bool:
 
 
 @contextlib.contextmanager
-def _patch_lightning(seat: DistributedContext, fit: TrainerSetup) -> Iterator[None]:
+def _patch_lightning(distributed: DistributedContext, fit: TrainerSetup) -> Iterator[None]:
     """Note what is logged, keep the program's checkpoints apart, and let Lightning lose no time.
 
     Several processes do what one would: they share the data, and log what it is in all.
@@ -192,7 +192,7 @@ def _patch_lightning(seat: DistributedContext, fit: TrainerSetup) -> Iterator[No
             patches.enter_context(skip_redundant_work(package))
             patches.enter_context(record_logged_names(package, fit.log))
             patches.enter_context(redirect_checkpoints(package, fit.program_checkpoints))
-            if seat.n_ranks > 1:
+            if distributed.n_ranks > 1:
                 patches.enter_context(sync_epoch_logs(package))
                 patches.enter_context(keep_sample_order(package))
             yield

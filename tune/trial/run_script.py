@@ -79,7 +79,7 @@ def _wrap_init(init: Callable[..., None], package: ModuleType, fit: TrainerSetup
     def replacement(trainer: Any, *args: Any, **given: Any) -> None:
         check_legacy_accelerator(given.get("accelerator"))
         given["callbacks"] = _remove_progress_bars(given.get("callbacks"), package)
-        alone = {} if fit.seat.n_ranks > 1 else ONE_PROCESS
+        alone = {} if fit.distributed.n_ranks > 1 else ONE_PROCESS
         init(trainer, *args, **fit.build_trainer_arguments({**given, **alone}, package))
         fit.add_callbacks(trainer, package, fit.max_epochs(given))
 

@@ -62,7 +62,7 @@ class TrainerSetup:
         shortens: bool = False,
         measures: bool = False,
         stopwatch: Stopwatch | None = None,
-        seat: DistributedContext = ALONE,
+        distributed: DistributedContext = ALONE,
     ) -> None:
         self._job = job
         self._task = task
@@ -76,7 +76,7 @@ class TrainerSetup:
         self._shortens = shortens
         self._measures = measures
         self.stopwatch = stopwatch or NoStopwatch()
-        self.seat = seat
+        self.distributed = distributed
         self._signature_callback: Any = None
         self._pbt_state = PbtState(task.values, len(task.mutations)) if job.mutants else None
         self._n_fits = 0
@@ -122,7 +122,7 @@ class TrainerSetup:
         arguments = shorten_arguments(arguments, weighs=self._task.weighs) if self._shortens else arguments
         return {
             **arguments,
-            **self.seat.build_distributed_arguments(arguments, package),
+            **self.distributed.build_distributed_arguments(arguments, package),
             "logger": self._select_loggers(given.get("logger"), package),
             "default_root_dir": self.files.folder,
             "enable_progress_bar": False,
@@ -215,7 +215,7 @@ class TrainerSetup:
 
     def _start_anew(self) -> None:
         """Forget our checkpoint: the program goes on from one of its own choice."""
-        if self.seat.is_rank_zero:
+        if self.distributed.is_rank_zero:
             current = None if self._logger is None else self._logger.file_name
             truncate_event_files(self.files.folder, None, but=current)
         if self._logger is not None:
@@ -258,7 +258,7 @@ class TrainerSetup:
         try:
             self._held_out.evaluate(stage, self.test_loaders, (reports,), reports.checkpoint_of)
         finally:
-            if self.seat.is_rank_zero:
+            if self.distributed.is_rank_zero:
                 for number in reports.fits:
                     self.files.fit_checkpoint(number).unlink(missing_ok=True)
 

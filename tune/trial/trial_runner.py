@@ -357,17 +357,17 @@ class TrialRunner:
     def _execute_program(self, order: ProgramRun, report: Report | None = None) -> TrainerSetup:
         """Execute the program, in this process and in those of the other ranks; none is forked from here on."""
         with contextlib.ExitStack() as others:
-            seat = ALONE
+            distributed = ALONE
             if self._job.n_ranks > 1:
                 group = RankGroup(self._job, self._executor, order, self._exit_with_reason)
                 self._recorder.write_record(ranks=[{"rank": rank, "pid": pid} for rank, pid in group.pids.items()])
-                seat = others.enter_context(group.run_with_ranks(self._keep_rank_results, self._write_exception))
+                distributed = others.enter_context(group.run_with_ranks(self._keep_rank_results, self._write_exception))
             cap_gpu_memory(self._job.gpu_share, self._job.context_bytes)  # it initialises CUDA, so behind all forks
             return execute_program(
                 self._job,
                 self._executor,
                 order,
-                seat,
+                distributed,
                 report or ignore_report,
                 self._select_heartbeat(order),
                 self._keep_traces,

@@ -85,20 +85,20 @@ def open_store_socket() -> tuple[socket.socket, int]:
 
 @contextlib.contextmanager
 def join_process_group(
-    seat: DistributedContext, port: int, listener: socket.socket | None, *, on_cpu: bool
+    context: DistributedContext, port: int, listener: socket.socket | None, *, on_cpu: bool
 ) -> Iterator[None]:
     """Be one of the process group meanwhile; rank 0 brings the ``listener``. It is left in any case, or given up.
 
     ``on_cpu``: no process has a GPU. The group is then one of ``gloo``, which Lightning knows by that name.
     """
-    os.environ.update(seat.build_environment(port))
+    os.environ.update(context.build_environment(port))
     if sys.platform == "linux":
         os.environ.update({name: os.environ.get(name, "lo") for name in INTERFACES})
     store = distributed.TCPStore(  # type: ignore[attr-defined]
         LOOPBACK,
         port,
-        seat.n_ranks,
-        seat.is_rank_zero,
+        context.n_ranks,
+        context.is_rank_zero,
         timedelta(seconds=MEETING_S),
         wait_for_workers=False,
         master_listen_fd=None if listener is None else listener.detach(),
@@ -106,8 +106,8 @@ def join_process_group(
     distributed.init_process_group(
         "gloo" if on_cpu or not torch.cuda.is_available() else "cpu:gloo,cuda:nccl",
         store=store,
-        rank=seat.rank,
-        world_size=seat.n_ranks,
+        rank=context.rank,
+        world_size=context.n_ranks,
         timeout=timedelta(seconds=SILENCE_S),
     )
     try:

@@ -87,15 +87,15 @@ class RankGroup:
 
         Raises ChildFailure where another rank failed first; where this process cannot raise it, ``on_stuck`` takes it.
         """
-        seat = DistributedContext(n_ranks=self._job.n_ranks)
+        distributed = DistributedContext(n_ranks=self._job.n_ranks)
         failed, earlier = 0.0, None
         try:
             with (
                 self._watch_in_thread(on_stuck),
-                join_process_group(seat, self._port, self._listener, on_cpu=_is_on_cpu(self._job)),
+                join_process_group(distributed, self._port, self._listener, on_cpu=_is_on_cpu(self._job)),
             ):
                 try:
-                    yield seat
+                    yield distributed
                     self._wait_for_ranks()
                 except BaseException:
                     failed = time.time()
@@ -184,13 +184,13 @@ def _run_rank(job: Job, executor: Executor, order: ProgramRun, rank: int, port: 
     setproctitle(f"promotune: {Path(order.task.version).name}, rank {rank}")
     rank_zero: Any = importlib.import_module("pytorch_lightning.utilities.rank_zero")
     rank_zero.rank_zero_only.rank = rank
-    seat = DistributedContext(rank=rank, n_ranks=job.n_ranks)
+    distributed = DistributedContext(rank=rank, n_ranks=job.n_ranks)
     traces: list[ProgramTraces] = []
     failure, failed, trace = None, math.inf, ""
     try:
-        with join_process_group(seat, port, None, on_cpu=_is_on_cpu(job)):
+        with join_process_group(distributed, port, None, on_cpu=_is_on_cpu(job)):
             cap_gpu_memory(job.gpu_share, job.context_bytes)
-            execute_program(job, executor, order, seat, ignore_report, lambda: None, traces.append)
+            execute_program(job, executor, order, distributed, ignore_report, lambda: None, traces.append)
     except BaseException as error:  # the program may raise anything
         failed, trace = time.time(), "".join(traceback.format_exception(error))
         failure = add_upgrade_hint(create_failure(error, job), executor.snapshot.stored_program)
