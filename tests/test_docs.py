@@ -24,9 +24,9 @@ from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
 from tune.results.export import FIELDS, as_object
 from tune.space.dimensions import KINDS, kind_of
+from tune.space.library_args import SAMPLERS, SCHEDULERS
 from tune.space.range_words import read_range, split_range
-from tune.space.settings import CHECKS, DURATIONS, SAMPLERS, SCHEDULERS, Settings, check_setting
-from tune.space.space import SCHEDULER_ARGS
+from tune.space.settings import CHECKS, DURATIONS, Settings, check_setting
 from tune.space.space_file import KEYS, read_space
 from tune.space.suggest_range import suggest_range
 
@@ -208,7 +208,7 @@ def test_the_tables_of_samplers_and_schedulers_name_all_of_them_and_their_argume
     assert [quoted(name)[0] for name, *_ in rows("sampler")] == list(SAMPLERS)
     told = {quoted(name)[0]: set(quoted(arguments)) for name, _, arguments in rows("scheduler")}
     assert list(told) == list(SCHEDULERS)
-    assert told == {name: set(arguments) - {"metric"} for name, arguments in SCHEDULER_ARGS.items()}
+    assert told == {name: set(spec.arguments) - {"metric"} for name, spec in SCHEDULERS.items()}
 
 
 def test_the_table_when_compared_with_the_space_file_then_has_every_key_and_no_other():

@@ -3,14 +3,14 @@
 import pytest
 
 from tune.errors import SpaceError
-from tune.space.library_args import arguments_of_class
+from tune.space.library_args import SAMPLERS, arguments_of_class
 from tune.space.settings import Settings
-from tune.space.space import SAMPLER_FILES, check_search_args
+from tune.space.space import check_search_args
 
 
-@pytest.mark.parametrize("sampler", SAMPLER_FILES)
+@pytest.mark.parametrize("sampler", SAMPLERS)
 def test_each_samplers_class_is_found_where_we_look_for_it(sampler):
-    assert "seed" in arguments_of_class("optuna", *SAMPLER_FILES[sampler])
+    assert "seed" in arguments_of_class("optuna", *SAMPLERS[sampler].source)
 
 
 @pytest.mark.parametrize(

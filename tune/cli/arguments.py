@@ -3,24 +3,31 @@
 import argparse
 import contextlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from tune.cli.parser import Parser, add_quiet, add_storage
 from tune.cluster.backend import Backend, open_backend
 from tune.errors import OptionError, SpaceError
-from tune.space.library_args import parse_trainer_value
+from tune.space.library_args import SAMPLERS, SCHEDULERS, parse_trainer_value
 from tune.space.settings import DURATIONS, Settings, set_to
 
 TRAINER_PREFIX = "--trainer."
+
+
+def list_words(names: Iterable[str]) -> str:
+    """Return names as a sentence lists them: ``tpe, gp or grid``."""
+    *most, last = names
+    return f"{', '.join(most)} or {last}"
+
 
 SETTINGS = {
     "trials": "how many, the baseline included",
     "time-budget": "30m, 2h, 1h30m or seconds: then no new trial starts",
     "seed": "of the sampler and of every trial",
     "seeds-per-trial": "train each trial with N seeds, and judge it by their mean",
-    "sampler": "tpe, gp, cmaes, qmc, random or grid",
-    "scheduler": "asha, hyperband, median, pbt or none",
+    "sampler": list_words(SAMPLERS),
+    "scheduler": list_words(SCHEDULERS),
     "concurrency": "trials at a time",
     "cpus-per-trial": "cores for each trial; default: one, or one for each DataLoader worker",
     "gpus-per-trial": "GPUs for each trial; 0.5: two share one; auto: as many share one as have room",

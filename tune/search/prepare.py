@@ -22,6 +22,7 @@ from tune.promotion.space_checks import N_DRAWS, check_feasible
 from tune.search.schedulers.epochs import check_epochs, find_epochs_constant
 from tune.space.conditions import draw_config, only_active
 from tune.space.dimensions import Value, could_draw, extreme_values, n_points
+from tune.space.library_args import SCHEDULERS
 from tune.space.settings import AUTO
 from tune.space.space import Space, check_settings
 from tune.storage_url import check_utf8
@@ -99,7 +100,7 @@ def build_job(
         others=tuple(each.metric for each in space.others),
         fits=None if space.settings.fits == AUTO else space.settings.fits,
         checkpoints=space.settings.checkpoints,
-        pauses_trials=space.settings.scheduler in ("hyperband", "pbt") and space.stops_early,
+        pauses_trials=SCHEDULERS[space.settings.scheduler].pauses_trials and space.stops_early,
         trainer={**accelerator, **space.settings.trainer},
         epochs_constant=None if epochs is None else epochs.name,
         n_threads=resources.n_threads,

@@ -5,22 +5,17 @@ Each setting has one check, and the file and the command line both call it.
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from tune.errors import SpaceError, suggest_name
 from tune.space.dimensions import Value, is_int, is_number
-from tune.space.library_args import check_trainer_args
+from tune.space.library_args import SAMPLERS, SCHEDULERS, check_trainer_args
 from tune.space.yaml_scalar import as_number
 
 DURATIONS = ("time_budget", "hang_after")
 """Settings that are times; Settings holds them in seconds, with `_s` behind their name."""
-
-SAMPLERS = ("tpe", "gp", "cmaes", "qmc", "random", "grid")
-SCHEDULERS = ("asha", "hyperband", "median", "pbt", "none")
-IMPLEMENTED = frozenset({*SAMPLERS, *SCHEDULERS})
-"""Names outside of this are refused with a word of their own until they can be done."""
 
 LEAST_SHARE = 1e-4
 """Ray counts cores and GPUs in ten-thousandths."""
@@ -357,16 +352,13 @@ def _check_whole_number(name: str, value: Value, where: str | None, *, least: in
     raise _build_error(where, f"{name}: must be a whole number, {least} or more, got {value!r}", f"Write `{example}`.")
 
 
-def _one_of(name: str, value: Value, where: str | None, known: tuple[str, ...]) -> str:
+def _one_of(name: str, value: Value, where: str | None, known: Collection[str]) -> str:
     if value is None:
         raise _build_error(where, f"{name}: no name, got null", f"{name.capitalize()}s: {', '.join(known)}.")
     if not isinstance(value, str) or value not in known:
         raise _build_error(
             where, f"{name}: no such {name}, got {value!r}", suggest_name(str(value), known, what=f"{name}s")
         )
-    if value not in IMPLEMENTED:
-        able = ", ".join(each for each in known if each in IMPLEMENTED)
-        raise _build_error(where, f"{name}: not supported yet, got {value!r}", f"Supported: {able}.")
     return value
 
 

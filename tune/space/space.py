@@ -9,46 +9,13 @@ from tune.errors import SpaceError
 from tune.space.conditions import Condition
 from tune.space.constraints import Requirement
 from tune.space.dimensions import Dimension, Value, describe_dimension, is_continuous
-from tune.space.library_args import LibraryArgument, arguments_of_class, check_argument
+from tune.space.library_args import SAMPLERS, SCHEDULERS, arguments_of_class, check_argument
 from tune.space.names import file_and_line
 from tune.space.settings import Settings
-
-SAMPLER_FILES = {
-    "tpe": ("samplers/_tpe/sampler.py", "TPESampler"),
-    "gp": ("samplers/_gp/sampler.py", "GPSampler"),
-    "cmaes": ("samplers/_cmaes.py", "CmaEsSampler"),
-    "qmc": ("samplers/_qmc.py", "QMCSampler"),
-    "random": ("samplers/_random.py", "RandomSampler"),
-    "grid": ("samplers/_grid.py", "GridSampler"),
-}
-"""Where Optuna keeps the class of each sampler."""
 
 OURS = {"seed": "`seed:` sets it", "search_space": "it is the space's constants"}
 """Arguments of samplers that the search sets, with the reason."""
 
-
-def _build_argument(name: str, *kinds: str) -> dict[str, LibraryArgument]:
-    return {name: LibraryArgument(name=name, kinds=frozenset(kinds))}
-
-
-_METRIC = _build_argument("metric", "str")
-SCHEDULER_ARGS: dict[str, dict[str, LibraryArgument]] = {
-    "asha": {
-        **_build_argument("grace_period", "int"),
-        **_build_argument("reduction_factor", "int", "float"),
-        **_METRIC,
-    },
-    "hyperband": {**_build_argument("max_t", "int"), **_build_argument("reduction_factor", "int", "float"), **_METRIC},
-    "median": {**_build_argument("grace_period", "int"), **_build_argument("min_samples_required", "int"), **_METRIC},
-    "pbt": {
-        **_build_argument("perturbation_interval", "int"),
-        **_build_argument("quantile_fraction", "float"),
-        **_build_argument("resample_probability", "int", "float"),
-        **_METRIC,
-    },
-    "none": {},
-}
-"""Named as in Ray Tune; counted in epochs."""
 
 BOUNDS: dict[str, tuple[float, float]] = {
     "grace_period": (1, math.inf),
@@ -64,7 +31,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
 
 def check_search_args(settings: Settings, where_sampler: str | None, where_scheduler: str | None) -> None:
     """Raise SpaceError at an argument that the sampler or the scheduler does not take."""
-    known = arguments_of_class("optuna", *SAMPLER_FILES[settings.sampler])
+    known = arguments_of_class("optuna", *SAMPLERS[settings.sampler].source)
     for name, value in settings.sampler_args.items():
         check_argument(name, value, known, OURS, f"sampler_args of {settings.sampler}", where_sampler)
     for name, value in settings.scheduler_args.items():
@@ -73,7 +40,7 @@ def check_search_args(settings: Settings, where_sampler: str | None, where_sched
 
 def _check_scheduler_arg(scheduler: str, name: str, value: Value, where: str | None) -> None:
     owner = f"scheduler_args of {scheduler}"
-    known = SCHEDULER_ARGS[scheduler]
+    known = SCHEDULERS[scheduler].arguments
     if not known:
         raise SpaceError(where, f"{owner}: it takes none, got {name!r}", "Take it out.")
     check_argument(name, value, known, {}, owner, where)
@@ -205,14 +172,14 @@ def _check_seeds(space: Space) -> None:
     if settings.fits not in ("auto", "mean"):
         what = f"seeds_per_trial: the score is the mean over all seeds, got `fits: {settings.fits}`"
         raise SpaceError(space.place_of_entry("seeds_per_trial"), what, "Take one of the two out.")
-    if settings.scheduler in ("hyperband", "pbt") and space.stops_early:
+    if SCHEDULERS[settings.scheduler].pauses_trials and space.stops_early:
         what = f"seeds_per_trial: {settings.scheduler} pauses trials, and one of several seeds begins anew"
         raise SpaceError(space.place_of_entry("seeds_per_trial"), what, "Take asha, median or none.")
 
 
 def _check_checkpoints(space: Space) -> None:
     scheduler, checkpoints = space.settings.scheduler, space.settings.checkpoints
-    if checkpoints in ("best", "none") and scheduler in ("hyperband", "pbt") and space.stops_early:
+    if checkpoints in ("best", "none") and SCHEDULERS[scheduler].pauses_trials and space.stops_early:
         what = f"checkpoints: {scheduler} pauses trials, which go on from their last checkpoint, got {checkpoints}"
         raise SpaceError(space.place_of_entry("checkpoints"), what, "Leave it out, or take another scheduler.")
 

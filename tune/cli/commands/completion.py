@@ -10,8 +10,7 @@ from typing import Any
 from tune.cli.parser import COMMANDS, SEARCH_PROGRAM, Parser, describe_command, import_command
 from tune.cli.terminal.summary import Screen
 from tune.invocation import SCRIPT
-from tune.space.library_args import OURS, trainer_args
-from tune.space.settings import SAMPLERS, SCHEDULERS
+from tune.space.library_args import OURS, SAMPLERS, SCHEDULERS, trainer_args
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -38,7 +37,7 @@ BY_DEST = {
 }
 """What completes a word, by the name that its value has among the parser's results."""
 FILES = {"output": "FILE", "storage": "DIRECTORY"}
-CHOICES = {"sampler": SAMPLERS, "scheduler": SCHEDULERS}
+CHOICES = {"sampler": tuple(SAMPLERS), "scheduler": tuple(SCHEDULERS)}
 
 LIST = r"""
 _promotune_experiments() {

@@ -15,11 +15,6 @@ N_STARTUP_TRIALS = 10
 """Of TPE, as Optuna's own; with 30 a search came later to what it finds, by measurement: benchmarks/README.md."""
 
 
-def can_use_pruned(name: str) -> bool:
-    """Tell whether a sampler learns from trials that were stopped; the others ignore them."""
-    return name not in ("gp", "cmaes")
-
-
 def build_sampler(
     name: str, arguments: Mapping[str, Any], dimensions: Mapping[str, Dimension], seed: int
 ) -> BaseSampler:

@@ -14,11 +14,12 @@ from tune.experiment.trial_result import dominates, is_improvement, read_metric_
 from tune.promotion.resolve import PromotedConstant, hardcoded_values
 from tune.promotion.space_checks import N_DRAWS
 from tune.search.samplers.grid import grid_points
-from tune.search.samplers.optuna_samplers import N_STARTUP_TRIALS, build_sampler, can_use_pruned
+from tune.search.samplers.optuna_samplers import N_STARTUP_TRIALS, build_sampler
 from tune.search.samplers.perturb import SHARE, perturb_config
 from tune.search.samplers.trial_window import Curve, TrialWindow, distribution_of, from_label, to_label
 from tune.space.conditions import draw_config, in_order, is_active, only_active
 from tune.space.dimensions import Value, could_draw
+from tune.space.library_args import SAMPLERS
 from tune.space.settings import MAX_SEED
 from tune.space.space import Space
 
@@ -66,7 +67,7 @@ class Searcher:
         self._memory = TrialWindow(
             self._create_sampler(n_past),
             [each.mode for each in space.objectives],
-            takes_pruned=can_use_pruned(settings.sampler),
+            takes_pruned=SAMPLERS[settings.sampler].learns_from_pruned,
         )
         self._rng = random.Random(f"{settings.seed} {n_past}")  # noqa: S311 - no secret
         self._values: dict[int, dict[str, Value]] = {}  # of the trials that run
