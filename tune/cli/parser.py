@@ -151,7 +151,8 @@ class Command(Protocol):
 def import_command(name: str) -> Command:
     """Return the command called ``name``, or the search."""
     assert name in (*COMMANDS, SEARCH, SEARCH_PROGRAM, OVERVIEW)
-    return cast("Command", import_module(f"tune.cli.commands.{name}"))
+    module = "tune.cli.overview" if name == OVERVIEW else f"tune.cli.commands.{name}"
+    return cast("Command", import_module(module))
 
 
 def split_command(argv: Sequence[str]) -> tuple[str, list[str]]:
