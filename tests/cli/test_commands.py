@@ -62,6 +62,7 @@ OPTIONS = {
     }
     | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures", "--give-up-after", "--hang-after"},
     "results": HELP | {"--sort", "--json", "--csv", "--storage"},
+    "status": HELP | {"--json", "--follow", "--storage"},
     "report": HELP | {"-o", "--output", "--storage"},
     "dashboards": HELP | {"--storage"},
     "retrain": HELP

@@ -109,6 +109,7 @@ COMMANDS = {
     "promote": "write a space file for some of them, with ranges suggested",
     "resume": "go on with a search that was interrupted, or add trials to one that is through",
     "results": "show what came of searches, running ones too",
+    "status": "say where a search is, or follow it: as JSON for programs",
     "report": "write one HTML file that shows all of it, to look at or to send",
     "dashboards": "start TensorBoard and optuna-dashboard on an experiment, until Ctrl-C",
     "retrain": "train an experiment's best configuration again, and say whether its gain is real",

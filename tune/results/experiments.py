@@ -24,6 +24,10 @@ from tune.storage.sync import delete_at_url
 State = Literal["running", "interrupted", "finished", "unreadable", "never began", "pre-flight failed"]
 
 
+ENDED = ("complete", "pruned", "failed")
+"""The states of a trial that came to an end of whatever kind."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExperimentSummary:
     """One experiment."""
@@ -69,7 +73,7 @@ def summarise_experiment(paths: ExperimentPaths, *, running: bool) -> Experiment
         experiment = open_experiment(str(paths.folder), paths.folder.parent)
     except PromotuneError as error:
         return _summarise_empty(paths, "running" if running else "unreadable", str(error))
-    ended = [trial for trial in experiment.trials if trial.state in ("complete", "pruned", "failed")]
+    ended = [trial for trial in experiment.trials if trial.state in ENDED]
     best, baseline = experiment.best, experiment.baseline
     confirmation = read_confirmation(experiment)
     failure = None if running else find_preflight_failure(paths, experiment.trials)

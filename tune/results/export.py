@@ -63,16 +63,16 @@ def _trial_object(experiment: StoredExperiment, trial: TrialResult) -> dict[str,
         "number": trial.number,
         "version": trial.version,
         "state": trial.state,
-        "score": _replace_non_finite(trial.score),
+        "score": replace_non_finite(trial.score),
         "best_epoch": trial.best_epoch,
         "n_epochs": trial.n_epochs,
         "repeat_of": trial.repeat_of,
         "reason": trial.reason,
-        "standard_error": _replace_non_finite(trial.standard_error),
+        "standard_error": replace_non_finite(trial.standard_error),
         "n_fits": trial.n_fits,
-        "scores": {name: _replace_non_finite(score) for name, score in zip(names, scores, strict=False)},
-        "constants": _replace_non_finite(dict(trial.values)),
-        "curve": [[epoch, _replace_non_finite(value)] for epoch, value in sorted(trial.curve.items())],
+        "scores": {name: replace_non_finite(score) for name, score in zip(names, scores, strict=False)},
+        "constants": replace_non_finite(dict(trial.values)),
+        "curve": [[epoch, replace_non_finite(value)] for epoch, value in sorted(trial.curve.items())],
     }
 
 
@@ -84,11 +84,11 @@ def _failure_object(group: FailureGroup) -> dict[str, Any]:
         "trials": list(group.trials),
         "place": group.place,
         "code": group.code,
-        "constants": _replace_non_finite(group.constants),
+        "constants": replace_non_finite(group.constants),
         "log": str(group.log),
         "region": None
         if region is None
-        else {"constant": region.constant, "relation": region.relation, "bound": _replace_non_finite(region.bound)},
+        else {"constant": region.constant, "relation": region.relation, "bound": replace_non_finite(region.bound)},
     }
 
 
@@ -105,14 +105,14 @@ def _preflight_object(experiment: StoredExperiment) -> dict[str, Any] | None:
     }
 
 
-def _replace_non_finite(value: Any) -> Any:
+def replace_non_finite(value: Any) -> Any:
     """Return a value as strict JSON has it: infinity and what is no number are None."""
     match value:
         case float():
             return value if math.isfinite(value) else None
         case list() | tuple():
-            return [_replace_non_finite(each) for each in value]
+            return [replace_non_finite(each) for each in value]
         case dict():
-            return {str(name): _replace_non_finite(each) for name, each in value.items()}
+            return {str(name): replace_non_finite(each) for name, each in value.items()}
         case _:
             return value
