@@ -160,6 +160,12 @@ def test_parts_of_a_loader_are_all_of_it(n, n_parts):
     assert {part.collate_fn for (part,) in parts} == {torch.hstack}
 
 
+def test_the_workers_of_a_part_end_with_it():
+    parts = split_into_parts(DataLoader(Images(), num_workers=2, persistent_workers=True))
+
+    assert {(part.num_workers, part.persistent_workers) for part in parts} == {(2, False)}
+
+
 def test_a_loader_that_cannot_be_split_has_no_parts():
     assert split_into_parts(DataLoader(Stream())) == []
 

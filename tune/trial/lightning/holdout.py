@@ -176,7 +176,8 @@ def _take_part(number: int, n_parts: int, loader: DataLoader[Any]) -> DataLoader
     length = len(loader.dataset)  # type: ignore[arg-type]
     part = np.array_split(np.random.RandomState(SEED).permutation(length), n_parts)[number]
     others = np.setdiff1d(np.arange(length), part)
-    return _rebuild_loader(loader, HeldSubset(loader.dataset, np.sort(part), others), drop_last=False)
+    dataset = HeldSubset(loader.dataset, np.sort(part), others)
+    return _rebuild_loader(loader, dataset, drop_last=False, persistent_workers=False)  # each part has its workers
 
 
 def _map_loaders(loaders: Any, function: Callable[[Any], Any]) -> Any:
