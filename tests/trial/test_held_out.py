@@ -74,7 +74,13 @@ if __name__ == "__main__":
 """
 WITH_LOADER = "class Tested(Tested):\n    def test_dataloader(self):\n        return loader(4)\n"
 WITH_DATA = """
+import sys
+
+
 class Data(pl.LightningDataModule):
+    def setup(self, stage):
+        sys.stderr.write(f"set up to {stage}\n")
+
     def train_dataloader(self):
         return loader()
 
@@ -136,6 +142,13 @@ def test_a_system_is_tested_with_the_best_epochs_weights(worker):
 )
 def test_a_test_loader_wherever_it_is_found_is_used(worker, more):
     assert worker(more).run(evaluates=True).record.test == {"acc/test": 2}
+
+
+def test_a_datamodule_is_set_up_once_for_all_parts_of_its_data(worker):
+    run = worker(WITH_DATA).run(evaluates=True)
+
+    assert run.record.held_out_parts == {"test": {"acc/test": [2.0] * 4}}
+    assert run.log.count("set up to test") == 1
 
 
 @pytest.mark.parametrize(

@@ -138,10 +138,9 @@ class HeldOutCallback:
         self,
         stage: Stage | None,
         test_loaders: Any,
-        others: tuple[Any, ...],
         checkpoint_of: Callable[[int], Path],
     ) -> None:
-        """Run what the program has not run; ``others``: our callbacks that are to hear nothing of it.
+        """Run what the program has not run. Its epochs have all been reported by now.
 
         ``stage``: where the searched metric is logged. ``test_loaders``: what a system returns beside its loaders of
         training and validation. ``checkpoint_of``: the best epoch's of a fit, by its number.
@@ -153,10 +152,10 @@ class HeldOutCallback:
             self._warnings.append("the search's metric is one of the test: no test data are left that it has not seen")
             self._tests = {}
         elif not self._tests:
-            self._tests = self._evaluate_fits("test", fits, self._plan_test, others, checkpoint_of)
+            self._tests = self._evaluate_fits("test", fits, self._plan_test, checkpoint_of)
         else:
             self._tests = own or dict([self._tests.popitem()])
-        self._kept = self._evaluate_fits("holdout", fits, self._plan_validation, others, checkpoint_of)
+        self._kept = self._evaluate_fits("holdout", fits, self._plan_validation, checkpoint_of)
 
     @property
     def values(self) -> HeldOutValues:
@@ -179,7 +178,6 @@ class HeldOutCallback:
         what: str,
         fits: Mapping[int, _Fit],
         plan: Callable[[_Fit], _Evaluation | None],
-        others: tuple[Any, ...],
         checkpoint_of: Callable[[int], Path],
     ) -> dict[int, dict[str, float]]:
         """Evaluate each fit; return what was logged, by the number of the fit."""
@@ -189,9 +187,8 @@ class HeldOutCallback:
             if planned is None:
                 continue
             try:
-                with _without_callbacks(fit.trainer, others):
-                    values = self._run(planned, checkpoint=checkpoint_of(number))
-                    parts = self._run_parts(planned)
+                values = self._run(planned, checkpoint=checkpoint_of(number))
+                parts = self._run_parts(planned)
             except Exception as error:  # the program may raise anything
                 if find_disk_full_error(error, self._files.folder) is not None:
                     raise
@@ -308,17 +305,6 @@ def _mean(values: list[float]) -> float:
 def _describe_error(error: Exception) -> str:
     said = str(error).strip().partition("\n")[0][:MOST_CHARACTERS]
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
-
-
-@contextlib.contextmanager
-def _without_callbacks(trainer: Any, others: tuple[Any, ...]) -> Iterator[None]:
-    """Let a Trainer have none of these callbacks meanwhile."""
-    before = trainer.callbacks
-    trainer.callbacks = [each for each in before if not any(each is other for other in others)]
-    try:
-        yield
-    finally:
-        trainer.callbacks = before
 
 
 @contextlib.contextmanager

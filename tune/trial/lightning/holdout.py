@@ -238,6 +238,4 @@ def _rebuild_loader(loader: DataLoader[Any], dataset: HeldSubset, **changes: Any
                 given[name] = value
     if isinstance(loader.sampler, RandomSampler):
         given["sampler"] = RandomSampler(dataset, generator=loader.sampler.generator)
-    if loader.batch_size is None:
-        given["batch_size"] = None
     return DataLoader(dataset, **{**given, **changes})
