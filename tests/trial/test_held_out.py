@@ -79,7 +79,7 @@ import sys
 
 class Data(pl.LightningDataModule):
     def setup(self, stage):
-        sys.stderr.write(f"set up to {stage}\n")
+        print(f"set up to {stage.value}", file=sys.stderr)
 
     def train_dataloader(self):
         return loader()
