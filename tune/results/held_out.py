@@ -113,28 +113,26 @@ def judge_held_out(
         {seed: _as_seed_run(record, name, source) for seed, record in runs.items()} for runs in (baseline, candidate)
     )
     verdict = judge_gain(theirs, ours, mode, n_compared=n_compared, error_rate=error_rate)
-    matrix = _list_part_gains(verdict, baseline, candidate, name, source, mode)
+    matrix = _list_part_differences(verdict, baseline, candidate, name, source)
     if matrix and verdict.finding in ("gain", "loss", "noise"):
-        verdict = _widen_interval(verdict, theirs, ours, matrix, mode, error_rate / n_compared)
+        verdict = _widen_interval(verdict, theirs, ours, matrix, error_rate / n_compared)
     return HeldOutVerdict(source=source, metric=name, verdict=verdict, covers_samples=bool(matrix))
 
 
-def _list_part_gains(
+def _list_part_differences(
     verdict: Verdict,
     baseline: Mapping[int, TrialRecord | None],
     candidate: Mapping[int, TrialRecord | None],
     name: str,
     source: Source,
-    mode: Mode,
 ) -> list[list[float]]:
-    """Return the gains by part, in each the seeds; nothing where not all runs have the same parts."""
-    sign = 1 if mode == "max" else -1
+    """Return the differences by part, in each the seeds; nothing where not all runs have the same parts."""
     rows = []
     for seed in verdict.seeds:
         theirs, ours = (_list_parts(runs[seed], name, source) for runs in (baseline, candidate))
         if not theirs or len(theirs) != len(ours):
             return []
-        rows.append([sign * (mine - other) for mine, other in zip(ours, theirs, strict=True)])
+        rows.append([mine - other for mine, other in zip(ours, theirs, strict=True)])
     is_whole = len({len(row) for row in rows}) == 1 and len(rows[0]) > 1
     return [list(part) for part in zip(*rows, strict=True)] if is_whole else []
 
@@ -154,13 +152,14 @@ def _widen_interval(
     theirs: Mapping[int, SeedRun],
     ours: Mapping[int, SeedRun],
     matrix: Sequence[Sequence[float]],
-    mode: Mode,
     error_rate: float,
 ) -> Verdict:
-    """Return the verdict with an interval that covers seeds and samples; ``matrix``: gains by part and seed."""
+    """Return the verdict with an interval that covers seeds and samples; ``matrix``: differences by part and seed.
+
+    Their sign does not count: only how much they vary.
+    """
     assert verdict.gain is not None
-    sign = 1 if mode == "max" else -1
-    by_seed = [sign * (ours[seed].curve[1] - theirs[seed].curve[1]) for seed in verdict.seeds]
+    by_seed = [ours[seed].curve[1] - theirs[seed].curve[1] for seed in verdict.seeds]
     found = compute_crossed_interval(verdict.gain, by_seed, [statistics.fmean(row) for row in matrix], error_rate)
     finding: Finding = "gain" if found.low > 0 else "loss" if found.high < 0 else "noise"
     return replace(verdict, interval=found, finding=finding)
