@@ -1,0 +1,1 @@
+"""How often a verdict on a gain is right."""

@@ -1,0 +1,59 @@
+"""The simulated verdicts: their distributions are what they are said to be, and what is false is found to be so."""
+
+import numpy as np
+import pytest
+
+from benchmarks.verdict.overtuning import (
+    N_SEEDS,
+    N_VALIDATED,
+    draw_right,
+    fit_digits,
+    judge_over_shards,
+    search_and_hold_out,
+)
+from benchmarks.verdict.simulated import NOISES, count_false_sequences, count_found_effects
+
+
+@pytest.mark.parametrize("kind", NOISES)
+def test_noise_has_its_mean_and_one_standard_deviation(kind):
+    rng = np.random.default_rng(0)
+    drawn = np.array([NOISES[kind].draw(rng, 0.0)(50) for _ in range(2000)])
+    scale = 0.069 if kind == "accuracies" else 1.0
+    centre = 0.6 if kind == "accuracies" else 0.0
+    assert drawn.mean() == pytest.approx(centre, abs=0.03 * scale)
+    assert np.sqrt(drawn.var(1, ddof=1).mean()) == pytest.approx(scale, rel=0.25 if kind == "collapses" else 0.05)
+
+
+def test_verdicts_of_a_null_program_are_seldom_false_and_find_an_effect():
+    rng = np.random.default_rng(0)
+    normal = NOISES["normal"]
+    assert count_false_sequences(normal, 20, 5, rng) <= 3  # 0.5 are expected
+    assert count_found_effects(normal, 40, 6, 1, rng) >= 33  # 38 are expected
+
+
+def test_verdict_over_shards_needs_a_gain_beyond_what_differs_by_seed_and_by_shard():
+    rng = np.random.default_rng(0)
+    of_shards = np.linspace(-1, 1, 10)[None, :]
+    of_seeds = np.linspace(-1, 1, 6)[:, None]
+    rest = 0.1 * rng.standard_normal((6, 10))
+    found = [judge_over_shards(mean + of_shards + of_seeds + rest, 0.05) for mean in (-2.0, 0.5, 2.0)]
+    assert found == ["loss", "noise", "gain"]
+    assert judge_over_shards(0.5 + of_shards + 0 * of_seeds, 0.05) == "gain"
+    assert judge_over_shards(0.3 + of_shards + 0 * of_seeds, 0.05) == "noise"
+    assert judge_over_shards(np.zeros((6, 10)), 0.05) == "noise"
+
+
+def test_seeds_alone_take_what_is_right_on_these_samples_for_a_gain():
+    rng = np.random.default_rng(0)
+    found = [search_and_hold_out(draw_right(0.9, 8, N_SEEDS, N_VALIDATED + 100, rng), 100, rng) for _ in range(60)]
+    assert sum(each.validation == "gain" for each in found) > 30
+    assert sum(each.seeds == "gain" for each in found) > 10
+    assert sum(each.shards == "gain" for each in found) <= 4
+
+
+def test_digits_have_the_best_configuration_first():
+    right = fit_digits(3, 2)
+    assert right.shape[:2] == (3, 2)
+    means = right.mean((1, 2))
+    assert list(means) == sorted(means, reverse=True)
+    assert means[0] > 0.8
