@@ -76,7 +76,7 @@ def _line(regrets: Regrets, method: str, against: str) -> str:
     versus, wins = "", ""
     if method != against and against in regrets.methods:
         differences = regrets.ends(method) - regrets.ends(against)
-        low, high = _interval(differences)
+        low, high = bootstrap_interval(differences)
         versus = f"{100 * differences.mean():+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
         wins = f"{np.mean(differences < 0):.0%}/{np.mean(differences > 0):.0%}"
     return f"{method:22} {n_trials:>7.0f} {at} {within:>8} {versus:>20} {wins:>7} {ms:>9.1f}"
@@ -87,13 +87,13 @@ def _elsewhere(regrets: Regrets, method: str, against: str) -> str:
     by_table = np.array(
         [(regrets.ends(method, table) - regrets.ends(against, table)).mean() for table in regrets.tables]
     )
-    low, high = _interval(by_table)
+    low, high = bootstrap_interval(by_table)
     without = (by_table.sum() - by_table) / (len(by_table) - 1)
     others = f"[{100 * low:+.1f}, {100 * high:+.1f}]"
     return f"{method:22} {others:>16} {f'{100 * without.min():+.1f} to {100 * without.max():+.1f}':>16}"
 
 
-def _interval(differences: Floats) -> tuple[float, float]:
+def bootstrap_interval(differences: Floats) -> tuple[float, float]:
     """Return the 95% bootstrap interval of the mean."""
     rng = np.random.default_rng(0)
     means = rng.choice(differences, (N_BOOTSTRAPS, len(differences))).mean(1)
