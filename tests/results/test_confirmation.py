@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.experiments import Trial, write_experiment
+from tests.experiments import SPACE, Trial, write_experiment
 from tune.experiment.open import open_experiment
 from tune.experiment.records import Failure, TrialRecord
 from tune.experiment.trial_result import TrialResult
@@ -296,3 +296,21 @@ def test_a_list_of_experiments_says_what_a_confirmation_found(experiment):
     summary = summarise_experiment(experiment.paths, running=False)
 
     assert (summary.verdict, summary.program) == ("gain", str(experiment.snapshot.program.path))
+
+
+@pytest.mark.parametrize(
+    ("time_budget", "n_workers", "n_trials", "n_seeds"),
+    [("500s", 1, 3, 3), ("350s", 1, 3, 2), ("350s", 2, 3, 3), ("200s", 1, 1, 0)],
+)
+def test_confirmation_when_the_time_is_limited_then_its_race_fits_into_a_fifth_of_it(
+    tmp_path, time_budget, n_workers, n_trials, n_seeds
+):
+    experiment = write_experiment(tmp_path, TRIALS, f"{SPACE}time_budget: {time_budget}\n")
+    trained = replace(experiment.trials[0], started=100.0, ended=110.0)
+    experiment = replace(experiment, trials=(trained, *experiment.trials[1:]))
+
+    record = plan_confirmation(experiment, Confirm(), n_workers)
+    write_verdict(experiment.paths, record)
+
+    assert (len(record.trials), len(record.race_seeds), len(record.seeds)) == (n_trials, n_seeds, 6)
+    assert plan_confirmation(experiment, Confirm(), 16) == record  # it goes on, also where more run at a time

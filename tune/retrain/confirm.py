@@ -86,7 +86,7 @@ def plan_confirmation_runs(
     experiment: StoredExperiment, resources: Resources, confirm: Confirm
 ) -> ConfirmationPlan | None:
     """Return the confirmation of a search, which is in the experiment's files now; None: no trial was better."""
-    record = plan_confirmation(experiment, confirm)
+    record = plan_confirmation(experiment, confirm, resources.concurrency)
     if record is None:
         return None
     with translate_disk_full(experiment.paths.folder):

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tune.space.settings import CONFIRM_SHARE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchLimits:
@@ -44,8 +46,8 @@ class Budget:
         self._reserve_s = 0.0
 
     def reserve(self, seconds: float) -> None:
-        """Keep time for what follows the search: so much, and half of the budget at most."""
-        self._reserve_s = 0.0 if self._budget_s is None else min(seconds, self._budget_s / 2)
+        """Keep time for what follows the search: so much, and CONFIRM_SHARE of the budget at most."""
+        self._reserve_s = 0.0 if self._budget_s is None else min(seconds, CONFIRM_SHARE * self._budget_s)
 
     def start_clock(self) -> None:
         """Let it run; only the first call counts."""

@@ -35,6 +35,9 @@ CHECKPOINTS = (AUTO, "epoch", "best", "none")
 SEEDS_OF_FIRST_VERDICT = 6
 """Fresh seeds that the first verdict on a program takes; a later one takes some more."""
 
+CONFIRM_SHARE = 0.2
+"""The share of a time budget that a confirmation takes from the search at most: more costs more than it finds."""
+
 MOST_CONFIRMED = 100
 """Trials that race, and seeds of a race: more is a search of its own."""
 

@@ -14,10 +14,11 @@ from tune.experiment.trial_result import BASELINE, TrialResult, pareto_front, ra
 from tune.experiment.verdicts import VerdictRecord, count_ended, find_confirmation, next_verdict_number, read_verdicts
 from tune.results.confirm.error_rate import count_needed_seeds, error_rate_of_verdict
 from tune.results.confirm.race import RaceStanding, run_race
+from tune.results.confirm.race_size import choose_race_size
 from tune.results.held_out import HeldOutJudgement, HeldOutVerdict, judge_trials_held_out
 from tune.results.retrain_results import RetrainedVersion, find_latest, read_retrained, seed_of
 from tune.results.verdict import SeedRun, Verdict, judge_gain
-from tune.space.settings import MAX_SEED, Confirm
+from tune.space.settings import CONFIRM_SHARE, MAX_SEED, Confirm
 
 N_TO_SEE_NO_SEED = 2
 """Seeds of the verdict where no seed changed anything in the race: two show that it is so."""
@@ -69,23 +70,40 @@ def select_candidates(experiment: StoredExperiment, top: int) -> list[TrialResul
     return [trials[number] for number in ordered if number in trials and number != BASELINE][:top]
 
 
-def plan_confirmation(experiment: StoredExperiment, confirm: Confirm) -> VerdictRecord | None:
-    """Return the confirmation that was begun, else a new one that is not written yet; None: there is no candidate."""
+def plan_confirmation(experiment: StoredExperiment, confirm: Confirm, n_workers: int = 1) -> VerdictRecord | None:
+    """Return the confirmation that was begun, else a new one that is not written yet; None: there is no candidate.
+
+    ``n_workers``: how many runs there are at a time; it matters where the time is limited.
+    """
     candidates = select_candidates(experiment, confirm.top)
     if not candidates:
         return None
     n_ended, trials = count_ended(experiment.trials), tuple(each.number for each in candidates)
     for record in reversed(read_verdicts(experiment.paths)):
-        if record.has_race and (record.n_ended, record.trials, len(record.race_seeds)) == (
-            n_ended,
-            trials,
-            confirm.seeds,
-        ):
+        if record.has_race and record.n_ended == n_ended and _is_race_of(record, trials, confirm, experiment):
             return record
-    record = new_verdict(experiment, trials)
-    n_seeds = confirm.seeds + count_needed_seeds(record.error_rate)
+    n_trials, n_race_seeds = _choose_size(experiment, len(trials), confirm, n_workers)
+    record = new_verdict(experiment, trials[:n_trials])
+    n_seeds = n_race_seeds + count_needed_seeds(record.error_rate)
     seeds = fresh_seeds(n_seeds, list_used_seeds(experiment, of_verdicts=True))
-    return replace(record, race_seeds=seeds[: confirm.seeds], seeds=seeds[confirm.seeds :], n_ended=n_ended)
+    return replace(record, race_seeds=seeds[:n_race_seeds], seeds=seeds[n_race_seeds:], n_ended=n_ended)
+
+
+def _is_race_of(record: VerdictRecord, trials: tuple[int, ...], confirm: Confirm, experiment: StoredExperiment) -> bool:
+    """Tell whether a verdict has the race that is asked for; where the time is limited it may be a smaller one."""
+    if experiment.space.settings.time_budget_s is None:
+        return record.trials == trials and len(record.race_seeds) == confirm.seeds
+    return record.trials == trials[: len(record.trials)] and len(record.race_seeds) <= confirm.seeds
+
+
+def _choose_size(experiment: StoredExperiment, n_trials: int, confirm: Confirm, n_workers: int) -> tuple[int, int]:
+    """Return how many trials race, and over how many seeds: fewer where the time is limited; one needs no race."""
+    budget_s, baseline = experiment.space.settings.time_budget_s, experiment.baseline
+    if budget_s is None or baseline is None or baseline.started is None or baseline.ended is None:
+        return n_trials, confirm.seeds
+    run_s = [baseline.ended - baseline.started] * n_trials
+    size = choose_race_size(run_s, confirm.seeds, n_workers, CONFIRM_SHARE * budget_s)
+    return (1, 0) if size is None else (size.n_trials, size.n_seeds)
 
 
 def new_verdict(experiment: StoredExperiment, trials: tuple[int, ...], seeds: tuple[int, ...] = ()) -> VerdictRecord:

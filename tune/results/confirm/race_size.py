@@ -8,8 +8,6 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-RACE_SHARE = 0.2
-"""The largest share of a time budget that a race takes."""
 LEAST_TRIALS = 3
 LEAST_SEEDS = 2
 
