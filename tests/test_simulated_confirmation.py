@@ -66,7 +66,7 @@ def test_race_uncovers_the_lucky_trial(table):
     assert raced.n_seeds in (2, 3)
 
 
-@pytest.mark.parametrize(("size", "share"), [(0.0, 0.2), (0.5, 0.05)], ids=["no noise", "no time"])
+@pytest.mark.parametrize(("size", "share"), [(0.0, 0.4), (0.5, 0.05)], ids=["no noise", "no time"])
 def test_search_keeps_its_budget_where_there_is_no_noise_or_no_time_for_a_race(size, share, table):
     noisy = noisy_table(table, size)
     trace = [trial_of(noisy, rate, 0.0) for rate in (1e-4, 1e-3, 1e-2)]

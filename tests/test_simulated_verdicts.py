@@ -8,7 +8,7 @@ from benchmarks.verdict.overtuning import (
     N_VALIDATED,
     draw_right,
     fit_digits,
-    judge_over_shards,
+    judge_over_parts,
     search_and_hold_out,
 )
 from benchmarks.verdict.simulated import NOISES, count_false_sequences, count_found_effects
@@ -31,16 +31,16 @@ def test_verdicts_of_a_null_program_are_seldom_false_and_find_an_effect():
     assert count_found_effects(normal, 40, 6, 1, rng) >= 33  # 38 are expected
 
 
-def test_verdict_over_shards_needs_a_gain_beyond_what_differs_by_seed_and_by_shard():
+def test_verdict_over_parts_needs_a_gain_beyond_what_differs_by_seed_and_by_part():
     rng = np.random.default_rng(0)
-    of_shards = np.linspace(-1, 1, 10)[None, :]
+    of_parts = np.linspace(-1, 1, 10)[None, :]
     of_seeds = np.linspace(-1, 1, 6)[:, None]
     rest = 0.1 * rng.standard_normal((6, 10))
-    found = [judge_over_shards(mean + of_shards + of_seeds + rest, 0.05) for mean in (-2.0, 0.5, 2.0)]
+    found = [judge_over_parts(mean + of_parts + of_seeds + rest, 0.05) for mean in (-2.0, 0.5, 2.0)]
     assert found == ["loss", "noise", "gain"]
-    assert judge_over_shards(0.5 + of_shards + 0 * of_seeds, 0.05) == "gain"
-    assert judge_over_shards(0.3 + of_shards + 0 * of_seeds, 0.05) == "noise"
-    assert judge_over_shards(np.zeros((6, 10)), 0.05) == "noise"
+    assert judge_over_parts(0.6 + of_parts + 0 * of_seeds, 0.05) == "gain"
+    assert judge_over_parts(0.3 + of_parts + 0 * of_seeds, 0.05) == "noise"
+    assert judge_over_parts(np.zeros((6, 10)), 0.05) == "noise"
 
 
 def test_seeds_alone_take_what_is_right_on_these_samples_for_a_gain():
@@ -48,7 +48,7 @@ def test_seeds_alone_take_what_is_right_on_these_samples_for_a_gain():
     found = [search_and_hold_out(draw_right(0.9, 8, N_SEEDS, N_VALIDATED + 100, rng), 100, rng) for _ in range(60)]
     assert sum(each.validation == "gain" for each in found) > 30
     assert sum(each.seeds == "gain" for each in found) > 10
-    assert sum(each.shards == "gain" for each in found) <= 4
+    assert sum(each.parts == "gain" for each in found) <= 4
 
 
 def test_digits_have_the_best_configuration_first():

@@ -3,11 +3,10 @@
 import math
 from dataclasses import dataclass, field
 
-from tune.trial.reporting import EpochReport
-
 from benchmarks.simulate.events import simulate
 from benchmarks.simulate.methods import Method
 from benchmarks.simulate.tables import Config, Table
+from tune.trial.messages import EpochReport
 
 
 @dataclass(slots=True)

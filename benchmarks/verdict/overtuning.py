@@ -5,11 +5,10 @@ it is fitted with each seed once. A search is then a draw of the validation samp
 trial's seeds; race and verdict are those of ``--confirm``. The hardcoded value is the best one on all samples, so that
 no gain is true. Beside digits there are drawn data, where the shares of sample noise and seed noise are known.
 
-The hold-out verdict is given twice: over seeds, and over seeds and shards of the hold-out set. The first says what
+The hold-out verdict is given twice: over seeds, and over seeds and parts of the hold-out set. The first says what
 other seeds would give on these samples; the second, what they would give on other samples, too.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -21,12 +20,13 @@ from benchmarks.simulate.tables import Floats
 from benchmarks.verdict.simulated import N_RACE_SEEDS, TOP, to_runs
 from tune.results.confirm.error_rate import count_needed_seeds, error_rate_of_verdict
 from tune.results.confirm.race import run_race
+from tune.results.held_out import compute_crossed_interval
 from tune.results.verdict import Finding, judge_gain
 
 N_TRAINED = 200
 """Samples that a configuration's half is taken of."""
 N_VALIDATED = 30
-N_SHARDS = 10
+N_PARTS = 10
 """Equal parts of the hold-out set."""
 N_TRIALS = 20
 N_SEEDS = 12
@@ -44,8 +44,8 @@ class HoldoutVerdicts:
     validation: Finding
     seeds: Finding
     """On the hold-out set, by the interval over seeds."""
-    shards: Finding
-    """On the hold-out set, by the interval over seeds and shards."""
+    parts: Finding
+    """On the hold-out set, by the interval over seeds and parts."""
 
 
 def fit_digits(n_configs: int, n_seeds: int) -> Right:
@@ -91,11 +91,11 @@ def search_and_hold_out(right: Right, n_holdout: int, rng: np.random.Generator) 
     winner = run_race(best, range(N_RACE_SEEDS), raced, "max").winner
     assert winner is not None
     judged = slice(1 + N_RACE_SEEDS, None)
-    gains = (held_out[winner, judged] - held_out[0, judged]).reshape(n_verdict_seeds, N_SHARDS, -1).mean(2)
+    gains = (held_out[winner, judged] - held_out[0, judged]).reshape(n_verdict_seeds, N_PARTS, -1).mean(2)
     return HoldoutVerdicts(
         validation=_judge_over_seeds(scores[0, judged], scores[winner, judged], error_rate),
         seeds=_judge_over_seeds(held_out[0, judged].mean(1), held_out[winner, judged].mean(1), error_rate),
-        shards=judge_over_shards(gains, error_rate),
+        parts=judge_over_parts(gains, error_rate),
     )
 
 
@@ -103,28 +103,11 @@ def _judge_over_seeds(baseline: Floats, candidate: Floats, error_rate: float) ->
     return judge_gain(to_runs(baseline), to_runs(candidate), "max", error_rate=error_rate).finding
 
 
-def judge_over_shards(gains: Floats, error_rate: float) -> Finding:
-    """Judge gains (seeds, shards): seeds and shards are both drawn, from all that there might be.
-
-    The mean's variance is that of a two-way layout with random effects. The quantile is Student's with the degrees of
-    freedom of Satterthwaite, "An Approximate Distribution of Estimates of Variance Components", 1946.
-    """
-    from scipy.special import stdtrit
-
-    n_seeds, n_shards = gains.shape
-    mean, of_seeds, of_shards = gains.mean(), gains.mean(1, keepdims=True), gains.mean(0, keepdims=True)
-    freedom = np.array([n_seeds - 1, n_shards - 1, (n_seeds - 1) * (n_shards - 1)])
-    rest = gains - of_seeds - of_shards + mean
-    sums = [n_shards * ((of_seeds - mean) ** 2).sum(), n_seeds * ((of_shards - mean) ** 2).sum(), (rest**2).sum()]
-    squares = np.array(sums) / freedom
-    if not squares.any():
-        return "noise" if mean == 0 else "gain" if mean > 0 else "loss"
-    summed = squares[0] + squares[1] - squares[2]
-    variance = max(summed, squares[0], squares[1])
-    satterthwaite = summed**2 / (squares**2 / freedom).sum()
-    n_freedom = float(np.clip(satterthwaite, freedom[:2].min(), freedom[:2].sum()))
-    half = float(stdtrit(n_freedom, 1 - error_rate / 2)) * math.sqrt(variance / gains.size)
-    return "gain" if mean > half else "loss" if mean < -half else "noise"
+def judge_over_parts(gains: Floats, error_rate: float) -> Finding:
+    """Judge gains (seeds, parts) by the interval that covers both."""
+    by_seed, by_part = gains.mean(1).tolist(), gains.mean(0).tolist()
+    found = compute_crossed_interval(float(gains.mean()), by_seed, by_part, error_rate)
+    return "gain" if found.low > 0 else "loss" if found.high < 0 else "noise"
 
 
 def print_overtuning(n_searches: int, seed: int) -> None:
@@ -133,8 +116,8 @@ def print_overtuning(n_searches: int, seed: int) -> None:
     print(
         f"\n{n_searches} searches where no gain is real; in how many of them {N_VALIDATED} validation samples say that"
     )
-    print("one is, and how often the hold-out verdict then does not: over seeds, and over seeds and shards\n")
-    print(f"{'data':28}{'hold-out':>10}{'such':>7}{'seeds':>8}{'shards':>8}")
+    print("one is, and how often the hold-out verdict then does not: over seeds, and over seeds and parts\n")
+    print(f"{'data':28}{'hold-out':>10}{'such':>7}{'seeds':>8}{'parts':>8}")
     digits = fit_digits(N_TRIALS + 1, 2 * N_SEEDS)
     for n_holdout in (30, 300):
         _print_line("digits", [digits] * n_searches, n_holdout, rng)
@@ -150,5 +133,5 @@ def _print_line(what: str, data: Iterable[Right], n_holdout: int, rng: np.random
     found = [search_and_hold_out(right, n_holdout, rng) for right in data]
     false = [each for each in found if each.validation == "gain"]
     over_seeds = sum(each.seeds != "gain" for each in false) / max(1, len(false))
-    over_shards = sum(each.shards != "gain" for each in false) / max(1, len(false))
-    print(f"{what:28}{n_holdout:>10}{len(false):>7}{over_seeds:>8.0%}{over_shards:>8.0%}")
+    over_parts = sum(each.parts != "gain" for each in false) / max(1, len(false))
+    print(f"{what:28}{n_holdout:>10}{len(false):>7}{over_seeds:>8.0%}{over_parts:>8.0%}")
