@@ -1,14 +1,15 @@
 """A folder that is taken from a search that runs: it ends with a word of it, and goes on once the folder is back."""
 
 import shutil
-import subprocess
 
 import pytest
+from optuna.storages.journal import JournalFileSymlinkLock
+from optuna.storages.journal._file import get_lock_file
 
-from tests.search.test_full_disk import small_disk  # noqa: F401 - a fixture
-from tests.search.test_kill import GONE_S, SPACE, Books, Driver, folder, living, wait_for  # noqa: F401 - and another
+from tests.search.test_kill import GONE_S, Books, Driver, folder, living, wait_for  # noqa: F401 - a fixture
+from tune.errors import LostFolderError
+from tune.trial.disk_space import translate_folder_errors
 
-pytestmark = pytest.mark.slow
 N_TRIALS = 4
 
 
@@ -37,6 +38,7 @@ def go_on(folder, books, ended):  # noqa: F811
     books.check(N_TRIALS)
 
 
+@pytest.mark.slow
 def test_search_when_its_folder_is_renamed_then_it_says_so_and_goes_on_once_it_is_back(running, folder):  # noqa: F811
     driver, books = running
     family = driver.family()
@@ -49,6 +51,7 @@ def test_search_when_its_folder_is_renamed_then_it_says_so_and_goes_on_once_it_i
     go_on(folder, books, books.ended)
 
 
+@pytest.mark.slow
 def test_search_when_its_storage_is_deleted_then_it_says_so(running, folder):  # noqa: F811
     driver, _ = running
     family = driver.family()
@@ -57,15 +60,20 @@ def test_search_when_its_storage_is_deleted_then_it_says_so(running, folder):  #
     check_ended(driver, family)
 
 
-def test_search_when_its_disk_becomes_read_only_then_it_says_so_and_goes_on_once_it_is_writable(small_disk, folder):  # noqa: F811
-    driver = Driver(folder, "--space", "s.yaml", "--trials", str(N_TRIALS), "--no-report")
-    books = Books(small_disk / "s")
-    wait_for(lambda: driver.process.poll() is not None or "000,baseline" in driver.told)
-    family = driver.family()
-    ended = books.ended
-    subprocess.run(["mount", "-o", "remount,ro,force", str(small_disk)], check=False)
-    try:
-        check_ended(driver, family)
-    finally:
-        subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
-    go_on(folder, books, ended)
+def test_a_lock_that_goes_with_its_folder_while_it_is_held_is_a_lost_folder(tmp_path):
+    journal = tmp_path / "s" / "study.journal"
+    journal.parent.mkdir()
+    lock = JournalFileSymlinkLock(str(journal))
+
+    def write():
+        with translate_folder_errors(journal.parent), get_lock_file(lock):
+            journal.parent.rename(tmp_path / "elsewhere")
+            journal.open("ab")
+
+    with pytest.raises(LostFolderError, match="s: it cannot be written any more: No such file or directory"):
+        write()
+
+
+def test_an_error_of_another_kind_is_no_lost_folder(tmp_path):
+    with pytest.raises(RuntimeError, match="another"), translate_folder_errors(tmp_path):
+        raise RuntimeError("another")

@@ -30,11 +30,13 @@ def translate_folder_errors(folder: Path, *, ours: bool = False) -> Iterator[Non
     try:
         with translate_disk_full(folder, ours=ours):
             yield
-    except OSError as error:
-        if error.errno not in LOST or not (ours or _is_below(error, folder)):
+    except (OSError, RuntimeError) as error:  # the latter by Optuna, whose lock file went with the folder
+        writes = [each for each in walk_exception_chain(error) if isinstance(each, OSError) and each.errno in LOST]
+        lost = next((each for each in writes if ours or _is_below(each, folder)), None)
+        if lost is None:
             raise
         hint = "Put it back, or let it be written again: `resume` goes on then."
-        raise LostFolderError(display_path(folder), f"it cannot be written any more: {error.strerror}", hint) from error
+        raise LostFolderError(display_path(folder), f"it cannot be written any more: {lost.strerror}", hint) from error
 
 
 @contextlib.contextmanager
