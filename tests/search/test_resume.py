@@ -82,6 +82,23 @@ def test_a_search_goes_on_without_the_record_of_a_baseline_that_has_ended(cut_sh
     check_whole(resumed, 4)
 
 
+def test_a_search_goes_on_from_a_ledger_that_lost_its_trials_beside_what_they_left(cut_short, resume, tmp_path):
+    paths = ExperimentPaths(tmp_path / "exp")
+    shutil.copytree(cut_short.paths.folder, paths.folder)
+    lines = paths.journal.read_text().splitlines(keepends=True)
+    first = next(number for number, line in enumerate(lines) if json.loads(line)["op_code"] == 4)
+    paths.journal.write_text("".join(lines[:first]))
+    left = {path: path.stat().st_mtime_ns for path in paths.folder.glob("0*/**/*") if path.is_file()}
+    assert any(path.name == "trial.json" for path in left)
+
+    resumed = resume(paths)
+
+    assert (resumed.error, resumed.finished.fault) == (None, None)
+    check_whole(resumed, 4)
+    assert resumed.version(resumed.study.trials[0]).folder.name == "000,baseline-2"
+    assert {path: path.stat().st_mtime_ns for path in left} == left
+
+
 def test_a_search_goes_on_from_its_ledger_to_the_number_that_was_asked_for(cut_short, resume):
     before = cut_short.study.trials
     assert "WAITING" in {trial.state.name for trial in before}

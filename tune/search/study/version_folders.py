@@ -1,5 +1,7 @@
 """Which folder each trial of a search has."""
 
+import itertools
+
 from tune.experiment.records import TrialRecord, read_record
 from tune.paths import ExperimentPaths, VersionPaths
 from tune.search.study.study import BASELINE, SearchStudy
@@ -24,10 +26,15 @@ class VersionFolders:
         return list(self._led)
 
     def assign_folder(self, number: int) -> None:
-        """Find the version of an open trial, or give it one."""
-        held = self._ledger.get_attributes(number).get("version")
-        name = held or version_name(number, {} if number == BASELINE else self._ledger.get_values(number))
-        if held is None:
+        """Find the version of an open trial, or give it one.
+
+        A ledger that lost its end does not know the folders of the trials that it lost: those stay as they are.
+        """
+        name = self._ledger.get_attributes(number).get("version")
+        if name is None:
+            wanted = version_name(number, {} if number == BASELINE else self._ledger.get_values(number))
+            names = (wanted if count == 1 else f"{wanted}-{count}" for count in itertools.count(1))
+            name = next(each for each in names if not self._paths.version(each).folder.exists())
             self._ledger.set_attributes(number, version=name)
         self._led[number] = self._paths.version(name)
 
