@@ -6,6 +6,7 @@ from rich.table import Table
 from tests.recorded import Recorded
 from tests.terminal import Terminal, python
 from tune.cli.terminal.summary import Screen, one_line, show_end, show_space
+from tune.cli.terminal.table_width import wrap_words
 from tune.cluster.resources import Resources
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
@@ -90,3 +91,45 @@ def test_one_trial_is_told_in_the_singular(n, told, tmp_path, capfd):
     show_space(Screen(), recorded.space, resolve_constants(recorded.space, program), program, resources)
 
     assert f"\n{told} each; sampler" in capfd.readouterr().out
+
+
+def test_a_table_in_a_file_has_no_blanks_at_the_ends_of_its_lines(capfd):
+    Screen().print_table(("constant", "hardcoded", "best"), [("LR", "0.1", "0.01"), ("SIZE", "日本", "-")])
+
+    assert capfd.readouterr().out == (
+        "constant   hardcoded   best\nLR         0.1         0.01\nSIZE       日本        -\n"
+    )
+
+
+SENTENCE = "hint: LR is at the end of its range: write `LR: {loguniform: [0.01, 10]}`, or leave it as it is now"
+
+
+@pytest.mark.parametrize("width", [20, 40, 80])
+def test_sentences_break_between_words_and_not_within_what_is_to_be_copied(width):
+    lines = wrap_words(SENTENCE, width)
+
+    assert " ".join(line.strip() for line in lines) == SENTENCE
+    assert sum("`LR: {loguniform: [0.01, 10]}`" in line for line in lines) == 1
+    assert all(len(line) <= width for line in lines if "`" not in line)
+    assert all(line.startswith("  ") for line in lines[1:])
+
+
+def test_a_hint_breaks_between_words_on_a_terminal_and_is_one_line_in_a_file(tmp_path, capfd):
+    script = tmp_path / "print.py"
+    script.write_text(
+        f"from tune.cli.terminal.summary import Screen\nScreen().print_prose({SENTENCE!r})\nprint('done')\n"
+    )
+    terminal = Terminal(python(str(script)), columns=60, rows=10)
+    try:
+        terminal.wait_for("done")
+        lines = terminal.lines
+    finally:
+        terminal.close()
+    Screen().print_prose(SENTENCE)
+
+    assert [line.rstrip() for line in lines[:3]] == [
+        "hint: LR is at the end of its range: write",
+        "  `LR: {loguniform: [0.01, 10]}`, or leave it as it is now",
+        "done",
+    ]
+    assert capfd.readouterr().out == f"{SENTENCE}\n"

@@ -51,16 +51,17 @@ def test_a_search_shows_what_it_did_and_what_comes_next(run, storage):
         f"{THERE}\n"
         "3 trials, 2 at a time with 1 CPU each; sampler tpe, scheduler asha, seed 0\n"
         "\n"
-        "constant     hardcoded   searched                \n"
+        "constant     hardcoded   searched\n"
         "LR           0.01        loguniform 0.0001 to 0.1\n"
-        "BATCH_SIZE   8           choice 8, 16            \n"
+        "BATCH_SIZE   8           choice 8, 16\n"
     )
     assert re.search(rf"^TensorBoard +\S*tensorboard --logdir {storage} --port \d+$", out, re.MULTILINE)
     assert len(re.findall(r"^[123]/3 [* ] complete +2 epochs  0.2 +00[012],", out, re.MULTILINE)) == 3
     assert "\n3 trials: 3 complete\nbest: Score/Val = 0.2 in epoch 2 of 000,baseline\n" in out
     assert "the hardcoded values: 0.2; no trial was better\n" in out
     assert f"everything is in {storage / 's-2'}\n" in out
-    assert f"next: python run_search.py retrain s-2 --seeds 5 --storage {storage}\n" in out
+    assert f"\nnext: python run_search.py resume s-2 --storage {storage} --trials +3\n" in out
+    assert "retrain" not in out  # there is nothing to compare with the hardcoded values
     assert sorted(entry.name for entry in storage.iterdir()) == ["s", "s-2"]
     assert list((storage / "s").iterdir()) == []
 

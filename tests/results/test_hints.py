@@ -6,6 +6,7 @@ from typing import get_args
 import pytest
 
 from tests.experiments import SPACE, Trial, write_experiment
+from tune.experiment.records import Failure
 from tune.results.hints import HINT_KINDS, Hint, find_hints
 from tune.results.range_hints import _extend_range
 from tune.space.dimensions import Choice, FloatRange, IntRange
@@ -177,8 +178,53 @@ def test_each_hint_has_a_name_for_machines_that_does_not_change_with_its_class()
         "BelowNoise",
         "DeviceFault",
         "Edge",
+        "FailedBetter",
         "Flat",
         "Idle",
         "Improving",
         "LongerTraining",
+        "StoppedBest",
     ]
+
+
+def test_a_best_trial_that_was_stopped_early_is_told_with_what_trains_it_whole(tmp_path):
+    experiment = write_experiment(
+        tmp_path, [Trial(curve=[0.1, 0.2, 0.3, 0.4]), Trial(curve=[0.5], values={"LR": 0.02}, state="PRUNED")]
+    )
+
+    assert told(experiment) == [
+        f"the best trial was stopped after 1 of 4 epochs: `retrain {experiment.paths.cli_argument}` trains it whole"
+    ]
+
+
+def test_a_best_trial_that_ran_whole_is_not_said_to_be_stopped(tmp_path):
+    experiment = write_experiment(
+        tmp_path, [Trial(curve=[0.1, 0.2]), Trial(curve=[0.3, 0.5]), Trial(curve=[0.4], state="PRUNED")]
+    )
+
+    assert told(experiment) == []
+
+
+BROKE = Failure(kind="ValueError", message="too wide")
+
+
+def test_a_trial_that_was_the_best_until_it_failed_is_told(tmp_path):
+    trials = [
+        Trial(curve=[0.1, 0.2]),
+        Trial(curve=[0.4], values={"LR": 0.02}, state="FAIL", failure=BROKE),
+        Trial(curve=[0.9, 0.8], values={"LR": 0.03}, state="FAIL", failure=BROKE),
+    ]
+    experiment = write_experiment(tmp_path, trials)
+
+    assert told(experiment) == [
+        (
+            f"{experiment.trials[2].version} had Score/Val = 0.9 in epoch 1 before it failed, and no trial was better: "
+            "look why it failed"
+        )
+    ]
+
+
+def test_a_failed_trial_that_was_no_better_is_no_hint(tmp_path):
+    trials = [Trial(curve=[0.1, 0.2]), Trial(curve=[0.15], values={"LR": 0.02}, state="FAIL", failure=BROKE)]
+
+    assert told(write_experiment(tmp_path, trials)) == []

@@ -1,9 +1,11 @@
 """What five seeds say of a gain, and what they do not."""
 
 import random
+import statistics
 
 import pytest
 
+from tune.results.confirm.error_rate import error_rate_of_verdict
 from tune.results.verdict import SeedRun, judge_gain
 
 
@@ -35,6 +37,16 @@ CASES = {
         "max",
         "noise",
         "not distinguishable from seed noise: a difference of +0, 95% interval -0.0196 to 0.0196",
+    ),
+    "few seeds, each better": (
+        [0.68, 0.84, 0.78],
+        [0.95, 0.945, 0.955],
+        "max",
+        "noise",
+        (
+            "3 seeds are too few to tell: better with each of them, by 0.183 on average, "
+            "95% interval -0.0224 to 0.389; with as much scatter about 6 seeds would tell"
+        ),
     ),
     "one seed": (
         [0.8],
@@ -114,3 +126,23 @@ def test_three_configurations_without_an_effect_are_seldom_called_real_together(
         wrong += any(one.finding != "noise" for one in each)
 
     assert wrong / 1000 < 0.06
+
+
+def test_as_many_seeds_as_are_said_to_be_enough_are_enough_if_they_scatter_as_much():
+    error_rate = error_rate_of_verdict(1)
+    theirs, gains = [0.0] * 3, [0.05, 0.2, 0.29]
+    found = judge_gain(runs(theirs), runs(gains), "max", error_rate=error_rate)
+    scale = found.interval.high - found.gain
+
+    assert found.n_enough is not None
+    mean, deviation = statistics.fmean(gains), statistics.stdev(gains)
+    for n, finding in ((found.n_enough, "gain"), (found.n_enough - 1, "noise")):
+        raw = [place - (n - 1) / 2 for place in range(n)]
+        again = [mean + deviation * each / statistics.stdev(raw) for each in raw]
+        judged = judge_gain(runs([0.0] * n), runs(again), "max", error_rate=error_rate_of_verdict(2))
+        assert judged.finding == finding
+    assert scale > mean
+
+
+def test_seeds_that_disagree_are_noise_however_many_would_tell():
+    assert judge_gain(runs([0.0] * 3), runs([0.3, 0.4, -0.01]), "max").n_enough is None

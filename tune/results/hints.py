@@ -200,7 +200,78 @@ def find_longer_training(scored: Sequence[TrialResult], space: Space, name: str)
     return LongerTraining(n_trials=N_BEST, n_epochs=max(best[0].curve), experiment=name)
 
 
-Hint = DeviceFault | AllEqual | RangeEdge | StillImproving | LongerTraining | NoEffect | BelowNoise
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoppedBest:
+    """The best trial was stopped early."""
+
+    n_epochs: int
+    """That it had."""
+    n_whole: int
+    """That the longest trial had."""
+    experiment: str
+
+    @property
+    def sentence(self) -> str:
+        """What was seen, and what to do."""
+        return (
+            f"the best trial was stopped after {self.n_epochs} of {self.n_whole} epochs: "
+            f"`retrain {self.experiment}` trains it whole"
+        )
+
+
+def find_stopped_best(scored: Sequence[TrialResult], space: Space, name: str) -> StoppedBest | None:
+    """Return the hint where the scheduler stopped the best trial, and others had more epochs."""
+    best = next(iter(rank_trials(scored, space.mode)), None)
+    n_whole = max((trial.n_epochs for trial in scored), default=0)
+    if best is None or best.state != "pruned" or best.n_fits is not None or best.n_epochs >= n_whole:
+        return None
+    return StoppedBest(n_epochs=best.n_epochs, n_whole=n_whole, experiment=name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedBetter:
+    """A trial that failed was better than the best before."""
+
+    version: str
+    metric: str
+    score: float
+    epoch: int
+
+    @property
+    def sentence(self) -> str:
+        """What was seen, and what to look at."""
+        return (
+            f"{self.version} had {self.metric} = {self.score:.5g} in epoch {self.epoch} before it failed, "
+            "and no trial was better: look why it failed"
+        )
+
+
+def find_better_failure(trials: Sequence[TrialResult], space: Space) -> FailedBetter | None:
+    """Return the hint where a trial that failed had an epoch that is better than the best trial's."""
+    ranked = rank_trials(trials, space.mode)
+    than = ranked[0].score if ranked else None
+    found = None
+    for trial in trials:
+        score, epoch = trial.score, trial.best_epoch
+        if trial.state != "failed" or trial.n_fits is not None or score is None or epoch is None:
+            continue
+        if is_improvement(space.mode, score, than):
+            than = score
+            found = FailedBetter(version=trial.version, metric=space.metric, score=score, epoch=epoch)
+    return found
+
+
+Hint = (
+    DeviceFault
+    | AllEqual
+    | RangeEdge
+    | StillImproving
+    | LongerTraining
+    | NoEffect
+    | BelowNoise
+    | StoppedBest
+    | FailedBetter
+)
 
 HINT_KINDS: Mapping[type[Hint], str] = {
     DeviceFault: "DeviceFault",
@@ -210,6 +281,8 @@ HINT_KINDS: Mapping[type[Hint], str] = {
     LongerTraining: "LongerTraining",
     NoEffect: "Idle",
     BelowNoise: "BelowNoise",
+    StoppedBest: "StoppedBest",
+    FailedBetter: "FailedBetter",
 }
 """What `results --json` calls a hint, whatever its class is called."""
 
@@ -230,7 +303,9 @@ def find_hints(
     improving = find_improvement(scored, space, name)
     longer = find_longer_training(scored, space, name)
     below = find_gains_below_noise(trials, space.mode, noise)
-    return (*faults, *edges, *(each for each in (improving, longer, below) if each is not None), *idle)
+    lost, stopped = find_better_failure(trials, space), find_stopped_best(scored, space, name)
+    single = (lost, stopped, improving, longer, below)
+    return (*faults, *edges, *(each for each in single if each is not None), *idle)
 
 
 def find_hints_of(experiment: StoredExperiment) -> tuple[Hint, ...]:

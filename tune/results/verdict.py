@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from tune.experiment.trial_result import Mode, find_score_epoch
+from tune.results.confirm.error_rate import MOST_SEEDS, next_error_rate
 
 ERROR_RATE = 0.05
 """The probability that an interval does not hold the mean, where nothing else is said."""
@@ -94,6 +95,9 @@ class Verdict:
     """The probability that the intervals do not all hold."""
     failures: tuple[tuple[str, int, str], ...]
     """Whose run failed (``baseline``, ``candidate``), with which seed, and why."""
+    n_enough: int | None = None
+    """Of noise where every seed has the same winner: how many seeds would tell, if the differences scatter as much.
+    They would make a further verdict. None where more than MOST_SEEDS would be needed."""
 
     @property
     def sentence(self) -> str:
@@ -119,8 +123,11 @@ def judge_gain(
     gains = [sign * (ours[seed] - theirs[seed]) for seed in seeds]
     found = compute_interval(gains, n_intervals=n_compared, error_rate=error_rate) if len(gains) > 1 else None
     whole = len(seeds) == len(baseline.keys() | candidate.keys()) and bool(seeds)
+    in_force = _has_seed_effect(baseline) or _has_seed_effect(candidate)
+    finding = _choose_finding(found, whole=whole, in_force=in_force)
+    enough = _count_enough_seeds(gains, next_error_rate(error_rate) / n_compared) if finding == "noise" else None
     return Verdict(
-        finding=_choose_finding(found, whole=whole, in_force=_has_seed_effect(baseline) or _has_seed_effect(candidate)),
+        finding=finding,
         seeds=seeds,
         baseline=compute_statistics([theirs[seed] for seed in seeds]) if seeds else None,
         candidate=compute_statistics([ours[seed] for seed in seeds]) if seeds else None,
@@ -129,7 +136,22 @@ def judge_gain(
         n_compared=n_compared,
         error_rate=error_rate,
         failures=failures,
+        n_enough=enough,
     )
+
+
+def _count_enough_seeds(gains: Sequence[float], error_rate: float) -> int | None:
+    """Return how many seeds would tell the mean of these gains from zero; None if they differ in sign, or too many."""
+    from scipy.special import stdtrit
+
+    found = compute_statistics(gains)
+    if found.deviation is None or not (all(gain > 0 for gain in gains) or all(gain < 0 for gain in gains)):
+        return None
+    for n_seeds in range(len(gains) + 1, MOST_SEEDS + 1):
+        half = float(stdtrit(n_seeds - 1, 1 - error_rate / 2)) * found.deviation / math.sqrt(n_seeds)
+        if half < abs(found.mean):
+            return n_seeds
+    return None
 
 
 def _has_seed_effect(runs: Mapping[int, SeedRun]) -> bool:
@@ -157,6 +179,12 @@ def _build_sentence(verdict: Verdict) -> str:
             return f"the gain of {gain:.3g} over the hardcoded values is real: {_describe_interval(verdict)}"
         case "loss":
             return f"the loss of {-gain:.3g} against the hardcoded values is real: {_describe_interval(verdict)}"
+        case "noise" if verdict.n_enough is not None:
+            n, better = len(verdict.seeds), "better" if gain > 0 else "worse"
+            return (
+                f"{n} seeds are too few to tell: {better} with each of them, by {abs(gain):.3g} on average, "
+                f"{_describe_interval(verdict)}; with as much scatter about {verdict.n_enough} seeds would tell"
+            )
         case "noise":
             return f"not distinguishable from seed noise: a difference of {gain:+.3g}, {_describe_interval(verdict)}"
         case "one seed":

@@ -89,7 +89,7 @@ def run(given: argparse.Namespace) -> int:
     _show_space_file(screen, path, lines)
     for name, held in request.held.items():
         if is_never_read(held):
-            screen.print_line(f"warning: {name}: {NEVER_READ} ({held.where})", style="yellow")
+            screen.print_prose(f"warning: {name}: {NEVER_READ} ({held.where})", style="yellow")
     return 0
 
 

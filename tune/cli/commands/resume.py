@@ -117,7 +117,7 @@ def _resume_experiment(
             f"{display_path(paths.journal)} ended in a torn record of {lost} bytes; it was taken out, "
             "all others are there"
         )
-        screen.print_line(f"warning: {notice}", style="yellow")
+        screen.print_prose(f"warning: {notice}", style="yellow")
     experiment = open_experiment(str(paths.folder), paths.folder.parent)
     if experiment.changed and edited is None:
         what = f"not as the search left it: {', '.join(experiment.changed)}"
@@ -221,7 +221,7 @@ def _apply_edited_space(screen: Screen, paths: ExperimentPaths, edit: "SpaceEdit
     kept = find_kept_trials(edit, paths)
     _check_trials(where, edit.after, kept.n_kept)
     for warning in (*space_warnings(edit.promoted), *constant_warnings(edit.promoted)):
-        screen.print_line(f"warning: {warning}", style="yellow")
+        screen.print_prose(f"warning: {warning}", style="yellow")
     if settings := describe_changes(edit.before.settings, edit.after.settings):
         screen.print_line(f"changed: {', '.join(settings)}")
     if not edit.touches_trials:

@@ -15,6 +15,7 @@ from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, ExperimentError, OptionEr
 from tune.experiment.lock import check_links
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.trial_result import TrialResult, find_score_epoch, rank_trials
+from tune.invocation import this_command
 from tune.paths import display_path
 from tune.promotion.program_checks import most_workers
 from tune.promotion.snapshot import check_root
@@ -137,7 +138,10 @@ def _show_plan(screen: Screen, planned: RetrainPlan, trials: list[TrialResult]) 
         screen.print_line(f"retraining {trial.version}: {values}", style="bold")
     if planned.seeds:
         seeds = ", ".join(map(str, planned.seeds))
-        screen.print_line(f"and with fresh seeds, the hardcoded values too: {seeds}")
+        compared = "" if planned.verdict is None else ", the hardcoded values too"
+        screen.print_line(f"and with fresh seeds{compared}: {seeds}")
+        if planned.verdict is None:
+            screen.print_prose(_describe_missing_gain(planned), "yellow")
     if planned.reused:
         screen.print_line(
             f"{len(planned.reused)} of {len(planned.reused) + len(planned.runs)} runs are there already", DIM
@@ -172,7 +176,7 @@ def _show_verdicts(
 ) -> None:
     record = planned.verdict
     if record is None:
-        screen.print_line("the hardcoded values are the best: there is nothing to compare them with")
+        screen.print_prose(_describe_missing_gain(planned))
         return
     found = judge_trials(retrained, planned.experiment, planned.requests, record.error_rate)
     screen.print_line()
@@ -192,8 +196,27 @@ def _show_verdicts(
     for number, verdict in found.items():
         who = f"{names[number]}: " if len(found) > 1 else ""
         screen.print_result(f"{who}{verdict.sentence}", style=FOUND.get(verdict.finding, "yellow"))
+    if enough := max((each.n_enough or 0 for each in found.values()), default=0):
+        missing = enough - len(planned.seeds)
+        screen.print_prose(f"`{_describe_command(planned, enough)}` trains the {missing} that are missing")
     show_verdict_number(screen, record)
     show_held_out(screen, held_out, planned.space.metric, names)
+
+
+def _describe_missing_gain(planned: RetrainPlan) -> str:
+    """Return why there is nothing to compare: the hardcoded values alone are retrained."""
+    best = planned.experiment.chosen
+    why = "no trial was better than they are" if best is not None and best.is_baseline else "no other trial was named"
+    return f"the hardcoded values alone are retrained, for {why}: there is no gain to judge"
+
+
+def _describe_command(planned: RetrainPlan, n_seeds: int) -> str:
+    """Return the command that retrains the same trials with more seeds."""
+    best, trials = planned.experiment.chosen, planned.trials
+    which = f" --top {len(trials)}" if len(trials) > 1 else ""
+    if len(trials) == 1 and (best is None or trials[0].number != best.number):
+        which = f" --trial {trials[0].number}"
+    return f"{this_command()} retrain {planned.experiment.paths.cli_argument}{which} --seeds {n_seeds}"
 
 
 def _show_best(screen: Screen, planned: RetrainPlan, retrained: tuple[RetrainedVersion, ...]) -> int:

@@ -159,7 +159,7 @@ def run_plan(
     costs = [told for word, told in CHECKPOINTS_COST.items() if word == plan.space.settings.checkpoints]
     warnings = [*space_warnings(plan.promoted), *constant_warnings(plan.promoted), *unmet, *told, *crowded, *costs]
     for warning in warnings:
-        screen.print_line(f"warning: {warning}", style="yellow")
+        screen.print_prose(f"warning: {warning}", style="yellow")
     if drafted is not None and drafted.is_asked:
         if warnings:
             screen.print_line()
@@ -337,7 +337,7 @@ def _show_written(screen: Screen, finished: "SearchResult") -> None:
     written = ", ".join(name for name in wrote if not _is_our_output(Path(name)))
     if not written:
         return
-    screen.print_line(
+    screen.print_prose(
         f"warning: the program writes into the working directory, and all trials share it: {written}", "yellow"
     )
     screen.print_line("         `own_folder: true` keeps them apart", "yellow")
@@ -357,7 +357,7 @@ def _show_crowding(screen: Screen, finished: "SearchResult", search: "Search") -
     )
     if most_workers(search.program, search.promoted, search.space.shape).number < held.number:
         for warning in core_shortage_warnings(held, search.resources.cpus_per_trial):
-            screen.print_line(f"warning: {warning}", "yellow")
+            screen.print_prose(f"warning: {warning}", "yellow")
 
 
 def _show_next(
@@ -370,9 +370,11 @@ def _show_next(
     open_trials = any(outcome.state in ("waiting", "running") for outcome in finished.outcomes)
     if more or open_trials or not is_confirmed:
         screen.print_result(f"to go on: {_resume_command(paths)}", style="bold")
-    if best is not None:
+    elif best is not None and best.is_baseline and not finished.exhausted:
+        screen.print_line(f"next: {_resume_command(paths)} --trials +{len(finished.outcomes)}")
+    if best is not None and not best.is_baseline:
         commands = [] if search.space.settings.confirm is not None else [f"retrain {paths.name} --seeds 5{option}"]
-        commands += [] if best.is_baseline else [f"apply {paths.name}{option}"]
+        commands.append(f"apply {paths.name}{option}")
         for number, command in enumerate(commands):
             screen.print_line(f"{'next:' if number == 0 else '     '} {this_command()} {command}")
 

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from tune.cli.terminal.console import STYLES, open_console, open_output
 from tune.cli.terminal.streams import LONGEST_CELL, make_printable, make_printable_line, print_error
+from tune.cli.terminal.table_width import GAP, align_cells, wrap_words
 from tune.cluster.resources import Resources
 from tune.experiment.open import StoredExperiment
 from tune.experiment.trial_result import Mode, TrialResult, is_improvement, pareto_front, rank_trials
@@ -81,6 +82,12 @@ class Screen:
         with self.lock:
             self.console.print(Text(make_printable_line(text), style=style or ""))
 
+    def print_prose(self, text: str, style: str | None = None) -> None:
+        """Print sentences; on a terminal no line breaks within a word, or within what stands in backticks."""
+        lines = wrap_words(make_printable_line(text), self.width) if self.is_terminal else [text]
+        for line in lines:
+            self.print_line(line, style)
+
     def agrees(self, question: str) -> bool:
         """Ask the user, and return whether the answer is yes; the Enter key alone is a yes, an end of input is none."""
         self._file.write(question)
@@ -111,16 +118,18 @@ class Screen:
         """Print a table as wide as its cells; on a narrow terminal all but the first column go on in the next line."""
         if self.is_quiet:
             return
-        table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold")
         columns, *rows = ([make_printable_line(cell, LONGEST_CELL) for cell in row] for row in (columns, *rows))
         widths = [max(map(cell_len, cells)) for cells in zip(columns, *rows, strict=True)]
+        if not self.console.is_terminal:
+            self.print_lines(align_cells(row, widths) for row in (columns, *rows))
+            return
+        table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
         for place, (column, width) in enumerate(zip(columns, widths, strict=True)):
             table.add_column(column, no_wrap=place == 0, min_width=width if place == 0 else None, overflow="fold")
         for row in rows:
             table.add_row(*(Text(cell) for cell in row))
-        whole = None if self.console.is_terminal else sum(widths) + 3 * len(widths)
         with self.lock:
-            self.console.print(table, crop=False, width=whole)
+            self.console.print(table, crop=False)
 
 
 def show_space(
@@ -338,7 +347,7 @@ def show_failures(screen: Screen, groups: Sequence[FailureGroup]) -> None:
         if group.place is not None:
             screen.print_line(f"    at {group.place}" + (f": {one_line(group.code)}" if group.code else ""))
         if group.region is not None:
-            screen.print_line(f"    {group.sentence}", style="bold")
+            screen.print_prose(f"    {group.sentence}", style="bold")
         constants = ", ".join(f"{name}={format_value(value)}" for name, value in group.constants.items())
         screen.print_line(f"    such as {constants}")
         screen.print_line(f"    its log: {display_path(group.log)}")
@@ -350,7 +359,7 @@ def show_failures(screen: Screen, groups: Sequence[FailureGroup]) -> None:
 def show_hints(screen: Screen, hints: Sequence[Hint]) -> None:
     """Show what the trials suggest."""
     for hint in hints:
-        screen.print_line(f"hint: {hint.sentence}", style="cyan")
+        screen.print_prose(f"hint: {hint.sentence}", style="cyan")
     if hints:
         screen.print_line()
 

@@ -1,5 +1,6 @@
-"""What fits into the lines of a terminal: the width of a table, and texts that are cut."""
+"""What fits into the lines of a terminal: the width of a table, texts that are cut, and texts of several lines."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,6 +38,12 @@ def measure_table(columns: Iterable[TableColumn]) -> int:
     return sum(column.width + GAP for column in columns) - GAP
 
 
+def align_cells(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """Return a row of a table as a line, without blanks at its end; widths are in cells of the terminal."""
+    gaps = (" " * (width - cell_len(cell) + GAP) for cell, width in zip(cells, widths, strict=True))
+    return "".join(f"{cell}{gap}" for cell, gap in zip(cells, gaps, strict=True)).rstrip()
+
+
 def cut_end(text: str, room: int) -> str:
     """Return a text without its end where the text is longer than the room."""
     room = max(LEAST, room)
@@ -57,3 +64,22 @@ def describe_left_out(columns: Sequence[str], option: str, width: int) -> str:
     in_part = (f"{', '.join(columns[:n])}, and {len(columns) - n} more" for n in range(len(columns) - 1, 0, -1))
     lines = (f"{what}: {names}" for names in (", ".join(columns), *in_part))
     return next((line for line in lines if cell_len(line) <= width), what)
+
+
+UNBROKEN = re.compile(r"`[^`]*`\S*|\S+")
+"""What stays in one line: a word, and what is to be copied."""
+INDENT = "  "
+"""Before the further lines of a text that takes several."""
+
+
+def wrap_words(text: str, width: int) -> list[str]:
+    """Return a text as lines of at most ``width`` cells; a word, or what stands in backticks, may be longer."""
+    lines = [text[: len(text) - len(text.lstrip())]]
+    indent = f"{lines[0]}{INDENT}"
+    for word in UNBROKEN.findall(text):
+        line = f"{lines[-1]} {word}" if lines[-1].strip() else f"{lines[-1]}{word}"
+        if cell_len(line) <= width or not lines[-1].strip():
+            lines[-1] = line
+        else:
+            lines.append(f"{indent}{word}")
+    return lines

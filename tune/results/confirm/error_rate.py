@@ -23,6 +23,11 @@ def error_rate_of_verdict(number: int) -> float:
     return ERROR_RATE * 6 / (math.pi * number) ** 2
 
 
+def next_error_rate(error_rate: float) -> float:
+    """Return the share of the verdict after the one that has this share."""
+    return error_rate_of_verdict(1 + round(math.sqrt(6 * ERROR_RATE / error_rate) / math.pi))
+
+
 def count_needed_seeds(error_rate: float) -> int:
     """Return how many seeds find an EFFECT with POWER, of one configuration against the hardcoded values.
 
