@@ -116,7 +116,9 @@ def test_the_page_of_a_search_when_it_is_through_then_says_all_of_it(ordinary):
     assert len(found.lines) == 60
     assert found.commands == ("python run_search.py --space space.yaml",)
     assert found.loads.endswith(f'model = load("{ordinary.folder}")')
-    assert found.next == tuple(f"promotune {each} {ordinary.folder}" for each in ("retrain", "apply"))
+    assert found.next == tuple(
+        f"promotune {each}" for each in (f"retrain {ordinary.folder} --seeds 5", f"apply {ordinary.folder}")
+    )
     assert [(each.cause, each.count) for each in found.failures] == [
         ("out of memory", sum(line.state == "failed" for line in found.lines))
     ]
@@ -192,7 +194,7 @@ def test_a_search_that_has_little_to_show_when_it_is_reported_then_says_so(trial
     text = html(recorded.finish())
 
     assert words in text
-    assert "Too few trials have a score to tell." in text
+    assert "Too few trials have a score to tell, or all scores are equal: it takes 20 trials." in text
 
 
 def test_long_curves_when_they_are_drawn_then_are_thinned_out_and_keep_their_ends():

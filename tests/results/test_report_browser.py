@@ -71,3 +71,38 @@ def test_a_report_of_hostile_values_when_it_is_opened_then_they_are_text_alone(b
         "return document.querySelector('figure.plot.narrow').closest('section').textContent"
     )
     assert browser.told() == []
+
+
+PRINTED = """
+  const ends = [...document.querySelectorAll(".main-svg")].map((each) => each.getBoundingClientRect().right);
+  return ends.length > 0 && Math.max(...ends) <= arguments[0];
+"""
+
+
+def test_a_report_when_it_is_printed_then_plots_fit_the_paper_and_bars_have_their_colour(browser, report):
+    browser.look(width=1280)
+    browser.open(report.as_uri())
+    browser.wait(DRAWN)
+    assert not browser.run(PRINTED, 718)
+
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    browser.run("dispatchEvent(new Event('beforeprint'))")
+    browser.wait(PRINTED, 718)
+    assert browser.run("return document.documentElement.scrollWidth") <= 1280
+    assert browser.run("return getComputedStyle(document.querySelector('.bar span')).printColorAdjust") == "exact"
+    assert browser.run("return getComputedStyle(document.querySelector('figure.plot')).breakInside") == "avoid"
+
+    browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    browser.run("dispatchEvent(new Event('afterprint'))")
+    browser.wait(f"return !(() => {{ {PRINTED} }})(718)".replace("arguments[0]", "718"))
+
+
+def test_a_report_when_it_is_on_a_phone_then_every_range_is_seen_without_scrolling(browser, report):
+    browser.look(width=390, touch=True)
+    browser.open(report.as_uri())
+    ends = browser.run(
+        "return [...document.querySelectorAll('.constants td')].map((each) => each.getBoundingClientRect().right)"
+    )
+
+    assert len(ends) >= 6
+    assert max(ends) <= 390

@@ -15,7 +15,7 @@ from tune.promotion.resolve import PromotedConstant, resolve_constants
 from tune.results.confirm.confirmation import describe_confirmation, read_confirmation
 from tune.results.confirm.seed_noise import describe_gain_in_noise
 from tune.results.failures import build_failure_row, group_failures
-from tune.results.hints import find_hints_of
+from tune.results.hints import CLEAR, find_hints_of
 from tune.results.importance import Importance, is_scored, measure_importance
 from tune.results.profile import read_profile, time_columns, time_rows
 from tune.results.report.constant_plots import PlotData, draw_contours, draw_fronts, draw_parallel, draw_slice
@@ -25,8 +25,8 @@ from tune.results.report.trial_plots import TrialSpan, draw_curves, draw_history
 from tune.results.report.value_table import NO_VALUE, build_value_rows, describe_value, source_diff
 
 LANE_PX = 34
-MIN_FOR_IMPORTANCE = 10
-"""Trials with a score: of fewer, importance is a game of dice."""
+MIN_FOR_IMPORTANCE = 20
+"""Trials with a score. The best fifth of fewer is three trials or less, which lie close together by chance."""
 
 
 def write_report(experiment: StoredExperiment, path: Path | None = None) -> Path:
@@ -66,8 +66,10 @@ def build_page(experiment: StoredExperiment) -> Page:
         rows=tuple(build_value_rows(experiment, promoted)),
         diff=source_diff(experiment, promoted),
         overview=_plot_overview(experiment, subjects, clock),
+        n_for_importance=MIN_FOR_IMPORTANCE,
         shares=tuple(
-            ImportanceRow(name=each.constant, percent=100 * each.share, chance=each.chance) for each in shares
+            ImportanceRow(name=each.constant, percent=100 * each.share, is_clear=each.chance <= CLEAR)
+            for each in shares
         ),
         constants=_plot_jointly(subjects, ordered),
         slices=_plot_slices(subjects, ordered, best),
@@ -265,5 +267,6 @@ def _next_commands(experiment: StoredExperiment) -> tuple[str, ...]:
     name, best = experiment.paths.cli_argument, experiment.best
     if best is None:
         return ()
-    lines = [f"{this_command()} retrain {name}"]
-    return tuple(lines if best.is_baseline else [*lines, f"{this_command()} apply {name}"])
+    if best.is_baseline:
+        return (f"{this_command()} resume {name} --trials +{len(experiment.trials)}",)
+    return f"{this_command()} retrain {name} --seeds 5", f"{this_command()} apply {name}"

@@ -64,8 +64,8 @@ class ImportanceRow:
 
     name: str
     percent: float
-    chance: float
-    """How often shuffled scores make it as important."""
+    is_clear: bool
+    """Whether shuffled scores hardly ever make it as important."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +115,9 @@ class Page:
     overview: tuple[Plot, ...]
     """History, curves, the Pareto front."""
     shares: tuple[ImportanceRow, ...]
+    """None where too few trials have a score."""
+    n_for_importance: int
+    """With how many trials they are told."""
     constants: tuple[Plot, ...]
     """Parallel coordinates and contours."""
     slices: tuple[Plot, ...]

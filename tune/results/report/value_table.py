@@ -78,4 +78,4 @@ def describe_value(value: object) -> str:
 
 def describe_values(values: Mapping[str, object]) -> str:
     """Return constants on one line: ``LR=0.0044, BATCH_SIZE=16``."""
-    return ", ".join(f"{name}={describe_value(value)}" for name, value in values.items())
+    return ", ".join(f"{name.rstrip('=')}={describe_value(value)}" for name, value in values.items())

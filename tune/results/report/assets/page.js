@@ -68,6 +68,8 @@
     const choice = place.querySelector("select");
     const figure = figures[choice ? Number(choice.value) : 0];
     const style = getComputedStyle(document.documentElement);
+    const canvas = place.querySelector(".canvas");
+    const isPrinted = document.documentElement.classList.contains("printing");
     const given = coloured(figure.layout, style);
     const colour = (name) => style.getPropertyValue(name).trim();
     const layout = {
@@ -77,7 +79,7 @@
       dragmode: touch ? false : "zoom",
       ...given,
       height,
-      autosize: true,
+      ...(isPrinted ? { width: canvas.clientWidth, autosize: false } : { autosize: true }),
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: colour("--ink") },
@@ -93,7 +95,7 @@
     if (narrow.matches) layout.yaxis.title = { ...layout.yaxis.title, font: { size: 12 } };
     const data = coloured(figure.data, style);
     const config = { displaylogo: false, responsive: true, displayModeBar: false };
-    return Plotly.react(place.querySelector(".canvas"), data, layout, config);
+    return Plotly.react(canvas, data, layout, config);
   };
 
   const places = [...document.querySelectorAll("figure.plot")];
@@ -121,5 +123,13 @@
     sight.observe(place);
   }
   dark.addEventListener("change", () => drawn.forEach(draw));
-  addEventListener("beforeprint", () => places.filter((place) => !drawn.has(place)).forEach(show));
+  const root = document.documentElement;
+  addEventListener("beforeprint", () => {
+    root.classList.add("printing"); // as wide as paper, before the browser lays it out for paper
+    places.forEach(show);
+  });
+  addEventListener("afterprint", () => {
+    root.classList.remove("printing");
+    drawn.forEach(draw);
+  });
 })();
