@@ -287,6 +287,9 @@ def test_apply_when_options_were_searched_then_prints_the_command(make, apply):
         """\
 1: m = 1 in epoch 1, the hardcoded values: 2
 nothing to do in the source
+not written, for they are options of the command line, and keep their defaults:
+  --lr=0.05 (train.py:4, 0.001 now)
+  --fast=True (train.py:5, False now)
 to run it with its options:
   python train.py --out 'my folder' --lr=0.05 --fast
 """,
@@ -338,6 +341,8 @@ HYDRA_TOLD = """\
 +sizes: [8, 2]   # units
 
 written: conf/train.yaml, conf/net/small.yaml
+not written, for they are options of the command line, and keep their defaults:
+  rate=0.2
 to run it with its options:
   python src/train.py rate=0.2
 """
@@ -491,3 +496,34 @@ def test_apply_when_no_trial_ended_then_says_so(make, apply, tmp_path):
         2,
         f"{tmp_path}/storage/exp: no trial came to an end\n  Search again, or name one with --trial.\n",
     )
+
+
+def test_apply_when_digits_are_asked_for_then_rounds_what_was_drawn_and_nothing_else(make, apply):
+    space = (
+        "system: net.py\nmetric: m\nmode: max\nconstants:\n  LR: {loguniform: [1e-4, 0.0360009]}\n"
+        "  WIDTH: {choice: [8.0, 0.123456]}\n  DROPOUT: {uniform: [0, 0.7]}\n"
+    )
+    best = {"LR": 0.0360004129, "WIDTH": 0.123456, "DROPOUT": 0.6082475588}
+    files = {"net.py": "LR = 1e-3\nWIDTH = 8.0\nDROPOUT = 0.2\n"}
+    root = make(files, space, [(1, {"LR": 1e-3, "WIDTH": 8.0, "DROPOUT": 0.2}), (2, best)])
+    status, _out = apply("--digits", "3", "--write")
+
+    assert status == 0
+    assert (root / "net.py").read_text() == "LR = 3.6e-2\nWIDTH = 0.123456\nDROPOUT = 0.608\n"
+    assert apply("--digits", "3")[1].endswith("nothing to do: net.py holds LR=0.036, WIDTH=0.123456, DROPOUT=0.608\n")
+
+
+def test_apply_when_a_rounded_value_would_leave_the_range_then_it_is_not_rounded(make, apply):
+    space = "system: net.py\nmetric: m\nmode: max\nconstants:\n  LR: {loguniform: [0.001, 0.0123451]}\n"
+    root = make({"net.py": "LR = 0.005\n"}, space, [(1, {"LR": 0.005}), (2, {"LR": 0.012345})])
+    apply("--digits", "2", "--write")
+    assert (root / "net.py").read_text() == "LR = 0.012\n"
+
+    apply("--digits", "4", "--write")
+    assert (root / "net.py").read_text() == "LR = 0.012345\n"  # 0.01235 is outside
+
+
+@pytest.mark.parametrize("digits", ["0", "-1"])
+def test_apply_when_digits_are_fewer_than_one_then_refuses(digits, project, capfd):
+    assert main(["apply", "exp", "--digits", digits]) == 2
+    assert capfd.readouterr().err == f"--digits: must be 1 or more, got {digits}\n  Write `--digits 3`.\n"

@@ -20,7 +20,7 @@ from tune.promotion.options.option_values import option_in_force
 from tune.promotion.program import Program
 from tune.promotion.resolve import PromotedConstant, resolve_constants
 from tune.promotion.source_edit import Rewrite, has_same_repr, restore_expressions, rewrite_configs, rewrite_sources
-from tune.space.dimensions import Choice, Value
+from tune.space.dimensions import Choice, QUniform, Value, place_in
 from tune.space.space import Script
 
 Applied = dict[str, list[Value]]
@@ -138,6 +138,8 @@ class WriteBack:
     """What else changed since the search, a file each: ``net.py: 3 lines from line 12 on``."""
     gone: tuple[str, ...]
     """Options whose values stood in a config file, and stand there no longer."""
+    unwritten: tuple[OptionUpdate, ...]
+    """Options that only the command line gives: their defaults, which are others, stay as they are."""
     command: tuple[str, ...]
     """The program with the trial's options that are in no config file; empty where there are none."""
 
@@ -163,9 +165,10 @@ def select_trial(experiment: StoredExperiment, number: int | None) -> TrialResul
     raise ExperimentError(folder, f"no trial {number}", f"Trials: {numbers}.")
 
 
-def write_back(experiment: StoredExperiment, trial: TrialResult) -> WriteBack:
+def write_back(experiment: StoredExperiment, trial: TrialResult, digits: int | None = None) -> WriteBack:
     """Return what changes in the source, which is not touched.
 
+    ``digits``: to how many significant digits floats are rounded; None: they are written as they were trained.
     Only what still stands there as it was searched, or as an earlier `apply` wrote it, is rewritten. Raises
     ProgramError where the program is gone or no longer Python, and ApplyError where a value cannot be written without
     changing more than a literal.
@@ -173,6 +176,8 @@ def write_back(experiment: StoredExperiment, trial: TrialResult) -> WriteBack:
     then, now = experiment.snapshot.stored_program, _reread_program(experiment.snapshot.program)
     promoted = resolve_constants(experiment.space, then)
     values = {item.key: as_program_type(trial.values[item.key], item) for item in promoted if item.key in trial.values}
+    if digits is not None and not trial.is_baseline:
+        values |= {item.key: _round_value(values[item.key], item, digits) for item in promoted if item.key in values}
     searched = {item.key: item.constant for item in promoted if isinstance(item.constant, Constant)}
     standing = find_drift(searched.values(), then, now)
     applied = read_applied(experiment.paths)
@@ -202,7 +207,20 @@ def write_back(experiment: StoredExperiment, trial: TrialResult) -> WriteBack:
         elsewhere=_find_other_changes(then, now, wanted),
         command=_build_command(experiment, now, words, values),
         gone=tuple(key for key in options.keys() - is_configured - words.keys()),
+        unwritten=tuple(
+            OptionUpdate(key=key, value=values[key], was=option.value, now=option, is_ours=False)
+            for key, option in words.items()
+            if key in values and repr(values[key]) != repr(option.value)
+        ),
     )
+
+
+def _round_value(value: Value, item: PromotedConstant, digits: int) -> Value:
+    """Return a float with fewer digits; what it may not be, and what was chosen from a list, stays as it is."""
+    if not isinstance(value, float) or isinstance(item.dimension, Choice | QUniform):
+        return value
+    rounded = float(f"{value:.{digits}g}")
+    return value if place_in(item.dimension, rounded) is None else rounded
 
 
 def _build_rewrites(

@@ -6,12 +6,13 @@ from pathlib import Path
 
 from tune.cli.parser import Parser, add_storage, describe_command, storage_of
 from tune.cli.terminal.summary import Screen, format_value, warn_of_doubts
-from tune.errors import ApplyError
+from tune.errors import ApplyError, OptionError
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.trial_result import TrialResult
 from tune.invocation import join_words, this_command
 from tune.paths import display_path
 from tune.promotion.drift import Edited, Removed
+from tune.promotion.find.literals import Unknown
 from tune.promotion.snapshot import find_other_copy
 from tune.promotion.source_edit import build_diff, encoded_diff, write_files
 from tune.results.write_back import ConstantUpdate, OptionUpdate, WriteBack, note_applied, select_trial, write_back
@@ -26,15 +27,19 @@ def parser() -> Parser:
     parser.add_argument("experiment", help="its name, or its folder")
     parser.add_argument("--trial", type=int, metavar="N", help="that trial's values; default: the best trial's")
     parser.add_argument("--write", action="store_true", help="write the files; without it the diff is shown alone")
+    what = "round floats to N significant digits; default: as they were trained"
+    parser.add_argument("--digits", type=int, metavar="N", help=what)
     add_storage(parser)
     return parser
 
 
 def run(given: argparse.Namespace) -> int:
     """Show what changes; write it if that was asked."""
+    if given.digits is not None and given.digits < 1:
+        raise OptionError("--digits", f"must be 1 or more, got {given.digits}", "Write `--digits 3`.")
     experiment = open_experiment(given.experiment, storage_of(given.storage))
     trial = select_trial(experiment, given.trial)
-    back = write_back(experiment, trial)
+    back = write_back(experiment, trial, given.digits)
     warn_of_doubts([experiment])
     screen = Screen()
     screen.print_line(_describe_trial(experiment, trial), style="bold")
@@ -50,6 +55,10 @@ def run(given: argparse.Namespace) -> int:
             upload_if_remote(experiment.paths.applied_values)
             write_files(back.rewrites)
     screen.print_line(_describe_end(back, written=given.write))
+    if back.unwritten:
+        screen.print_prose("not written, for they are options of the command line, and keep their defaults:", "yellow")
+        for each in back.unwritten:
+            screen.print_line(f"  {_describe_unwritten(each)}")
     if back.command:
         screen.print_line("to run it with its options:")
         screen.print_line(f"  python {shlex.join(back.command)}")
@@ -65,6 +74,14 @@ def _check_copy(experiment: StoredExperiment, given: argparse.Namespace) -> None
         words = ["apply", given.experiment, *(["--storage", given.storage] if given.storage else [])]
         patch = f"{this_command()} {join_words(words)} | patch -p1"
         raise ApplyError(display_path(copy), what, f"Go there to write it; or write the copy: `{patch}`.")
+
+
+def _describe_unwritten(option: OptionUpdate) -> str:
+    """Return the trial's value, where the default stands, and what it is."""
+    if option.key.endswith("="):  # no file declares it
+        return f"{option.key}{format_value(option.value)}"
+    held = "" if isinstance(option.was, Unknown) else f", {format_value(option.was)} now"
+    return f"{option.key}={format_value(option.value)} ({option.now.where}{held})"
 
 
 def _describe_trial(experiment: StoredExperiment, trial: TrialResult) -> str:
