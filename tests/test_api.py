@@ -109,6 +109,43 @@ def test_a_key_that_is_no_setting_is_told(tmp_path, storage):
     assert str(caught.value) == "search(): 'trails' is not a setting of a space file\n  Did you mean 'trials'?"
 
 
+def test_a_key_of_the_file_that_no_call_can_change_is_told_as_such(tmp_path):
+    program = write_program(tmp_path, "scripted")
+    (tmp_path / "s.yaml").write_text(
+        f"system: {program.name}\nmetric: Score/Val\nmode: max\nconstants:\n  LR: {{loguniform: [1e-4, 1e-1]}}\n"
+    )
+
+    with pytest.raises(SpaceError) as caught:
+        tune.search(tmp_path / "s.yaml", metric="acc")
+
+    assert str(caught.value) == (
+        "search(): 'metric' stands in the space file, and is no setting that a call can change\n"
+        "  Change it in s.yaml, or leave the file out and give all keys."
+    )
+
+
+def test_an_experiment_and_a_trial_are_shown_in_one_line(storage, experiment):
+    version = experiment.best.version
+    assert repr(experiment) == f"<Experiment one: 3 of 3 trials, best Score/Val = 0.6 in epoch 2 of {version}>"
+    assert repr(experiment.best) == f"<trial 1: complete, 0.6 in epoch 2, LR={experiment.best.values['LR']!r}>"
+    assert repr(experiment.trials[2]).startswith("<trial 2: failed, ValueError: no, LR=")
+
+    write_experiment(storage, "none", [None])
+    assert repr(Experiment("none", storage=storage)) == "<Experiment none: 1 of 1 trials, no trial has a score>"
+
+
+def test_a_notebook_shows_an_experiment_as_a_table_whose_texts_are_no_markup(storage):
+    write_experiment(storage, "<b>", [[0.1, 0.4], [0.2, 0.6, 0.5], None])
+    found = Experiment("<b>", storage=storage)
+    page = found._repr_html_()
+
+    assert page.startswith("<p>&lt;Experiment &lt;b&gt;: 3 of 3 trials, best Score/Val = 0.6 in epoch 2 of ")
+    assert "<th>trial</th><th>state</th><th>epochs</th><th>Score/Val</th><th>LR</th>" in page
+    assert page.count("<tr>") == 3  # the heading, and the trials that have a score
+    assert "<td>1</td><td>complete</td><td>3</td><td>0.6</td>" in page
+    assert "<b>" not in page
+
+
 def test_a_wrong_constant_is_told_as_one_of_the_call_for_no_file_holds_it(tmp_path, storage):
     program = write_program(tmp_path, "scripted")
     varied = {"LRR": {"loguniform": [1e-4, 1e-1]}}
@@ -157,6 +194,31 @@ def test_a_search_is_run_from_keywords_and_gives_its_experiment(tmp_path, storag
     assert [found.load(trial.number).net[0].out_features for trial in found.trials] == [
         trial.values["HIDDEN"] for trial in found.trials
     ]
+
+
+@pytest.mark.usefixtures("ray")
+def test_a_search_with_progress_rewrites_one_line_and_ends_it(tmp_path, storage, monkeypatch, capfd):
+    monkeypatch.chdir(write_program(tmp_path / "project", "scripted").parent)
+    found = tune.search(
+        system="scripted.py",
+        metric="Score/Val",
+        mode="max",
+        constants={"LR": {"loguniform": [1e-4, 1e-1]}},
+        trials=2,
+        concurrency=1,
+        storage=storage,
+        progress=True,
+    )
+
+    told = capfd.readouterr().out
+    first, *lines = told.rstrip(" \n").split("\r")
+    assert first == ""
+    assert told.count("\n") == 1
+    assert lines[0].startswith("0/2 trials, 0:0")
+    best = found.best
+    last = f"2/2 trials, best Score/Val = {best.score:.5g} in epoch {best.best_epoch} of {best.version}, "
+    assert lines[-1].startswith(last)
+    assert lines[-1].endswith(" so far")
 
 
 SEARCHES = """

@@ -54,3 +54,29 @@ def test_every_cell_runs_and_the_score_is_the_searchs_own(searched, monkeypatch)
     assert float(seen) == pytest.approx(searched.best.score, abs=1e-5)
     figures = [each.data["application/json"] for each in outputs if "application/json" in each.get("data", {})]
     assert [len(each["data"]) for each in figures] == [3, 2, 8]  # curves; constants; pictures
+
+
+SEARCH = """
+from tune import search
+search(
+    "lr_bs.yaml", trials=2, concurrency=1, trainer={"max_epochs": 1}, storage=STORAGE, progress=True
+)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_a_cell_shows_the_progress_of_its_search_in_one_line_and_then_the_experiment(tmp_path, monkeypatch):
+    from nbclient import NotebookClient
+
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    cell = nbformat.v4.new_code_cell(SEARCH.replace("STORAGE", repr(str(tmp_path))))
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    patience = {"timeout": PATIENCE_S, "startup_timeout": PATIENCE_S}
+    NotebookClient(notebook, **patience, resources={"metadata": {"path": ROOT}}).execute()
+
+    line, shown = cell.outputs
+    assert (line.output_type, line.name) == ("stream", "stdout")
+    assert re.fullmatch(r"2/2 trials, best Accuracy/Val = [\d.]+ in epoch 1 of .*, \d+:\d\d so far *\n", line.text)
+    assert shown.data["text/plain"].startswith("<Experiment lr_bs: 2 of 2 trials, best Accuracy/Val = ")
+    assert shown.data["text/html"].count("<tr>") == 3

@@ -1,24 +1,28 @@
 """The Python API: run a search, or open one that was run, from a notebook or a program."""
 
 import contextlib
+import html
+import math
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from ruamel.yaml import YAML
 
 from tune.errors import SpaceError, StartError, UserError, suggest_name
 from tune.experiment import open as opened
-from tune.experiment.trial_result import TrialResult
+from tune.experiment.trial_result import TrialResult, rank_trials
 from tune.paths import ExperimentPaths, claim_experiment
 from tune.search.controller_api import SearchListener
 from tune.space.settings import CHECKS, Confirm, set_to
 from tune.space.space import Space
-from tune.space.space_file import find_space, read_space
+from tune.space.space_file import KEYS, find_space, read_space
 from tune.storage_url import absolute_path, default_storage
+from tune.trial.messages import EpochReport
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -28,6 +32,10 @@ if TYPE_CHECKING:
     from tune.search.spec import SearchResult
 
 PLACE = "search()"
+N_SHOWN = 10
+"""Trials that a notebook shows of an experiment."""
+REWRITE_S = 0.5
+"""How long a line of progress stands at least, unless a trial ends."""
 
 
 class Experiment(opened.StoredExperiment):
@@ -73,6 +81,28 @@ class Experiment(opened.StoredExperiment):
         """The trials that failed; each one's ``reason`` says why."""
         return tuple(trial for trial in self.trials if trial.state == "failed")
 
+    def __repr__(self) -> str:
+        """Return one line: the name, how many trials there are, and the best."""
+        best = self.best
+        found = (
+            "no trial has a score"
+            if best is None or best.score is None
+            else f"best {self.space.metric} = {best.score:.5g} {best.score_origin} of {best.version}"
+        )
+        return f"<Experiment {self.name}: {len(self.trials)} of {self.space.settings.trials} trials, {found}>"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the same line, and a table of the best trials."""
+        best = rank_trials(self.trials, self.space.mode)[:N_SHOWN]
+        heads = ("trial", "state", "epochs", self.space.metric, *self.space.dimensions)
+        rows = [
+            (each.number, each.state, each.n_epochs, each.score, *map(each.values.get, self.space.dimensions))
+            for each in best
+        ]
+        body = "".join(f"<tr>{_build_cells(row, 'td')}</tr>" for row in rows)
+        table = f"<table><thead><tr>{_build_cells(heads, 'th')}</tr></thead><tbody>{body}</tbody></table>"
+        return f"<p>{html.escape(repr(self))}</p>{table if rows else ''}"
+
     def frame(self) -> "DataFrame":
         """Return the trials as a table: a row for each, by its number; a column for each constant."""
         import pandas as pd
@@ -100,6 +130,11 @@ class Experiment(opened.StoredExperiment):
         return load(self.paths.folder, trial, trust_checkpoints=trust_checkpoints, **arguments)
 
 
+def _build_cells(values: Iterable[object], tag: str) -> str:
+    texts = ("" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value) for value in values)
+    return "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in texts)
+
+
 def search(
     space: str | Path | None = None,
     *,
@@ -108,9 +143,10 @@ def search(
     gpus: Sequence[int] | None = None,
     address: str | None = None,
     on_trial: Callable[[TrialResult], None] = lambda outcome: None,
+    progress: bool = False,
     **keys: Any,
 ) -> Experiment:
-    """Search, and return the experiment; it prints nothing.
+    """Search, and return the experiment; it prints nothing, or with ``progress`` one line that is rewritten.
 
     ``space`` is a space file, a path or a name in ``search_spaces/``; ``keys`` win over its settings: ``trials=40``.
     Without ``space`` they are all that a space file says: ``search(system="lit/digits.py", metric="Accuracy/Val",
@@ -139,12 +175,19 @@ def search(
             on_exists=remove_untrained_search,
         )
         callback = _TrialCallback(on_trial)
+        listeners: list[SearchListener] = [callback]
+        line = _ProgressLine(plan) if progress else None
+        if line is not None:
+            listeners += [line.progress, line]
         with lock_experiment(paths):
             try:
-                finished = _run_silently(plan, paths, callback)
+                finished = _run_silently(plan, paths, listeners, lambda: callback.has_failed)
             except (UserError, StartError):
                 erase_experiment(paths.folder)
                 raise
+            finally:
+                if line is not None:
+                    line.close()
             if finished.fault is None and callback.error is None and plan.space.settings.confirm is not None:
                 _confirm_silently(plan, paths, plan.space.settings.confirm)
     if callback.error is not None:
@@ -154,17 +197,33 @@ def search(
     return Experiment(paths.folder)
 
 
+class _UserOutput:
+    """The user's own streams, as they are when this is made: a search redirects those of the process to its log."""
+
+    def __init__(self) -> None:
+        self._streams = sys.stdout, sys.stderr
+        for stream in self._streams:  # what the user printed before the search would go to its log
+            with contextlib.suppress(AttributeError, OSError, ValueError):
+                stream.flush()
+
+    @contextlib.contextmanager
+    def restore(self) -> Iterator[TextIO]:
+        """Send what is printed to the user meanwhile; give the user's standard output."""
+        from tune.trial.process.output import restore_output
+
+        output, errors = self._streams
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors), restore_output():
+            yield output
+
+
 class _TrialCallback(SearchListener):
     """Calls the user's function with the user's output. Ray would swallow an exception, so it is kept."""
 
     def __init__(self, on_trial: Callable[[TrialResult], None]) -> None:
         self._on_trial = on_trial
-        self._streams = sys.stdout, sys.stderr
+        self._output = _UserOutput()
         self.error: BaseException | None = None
         """What the function raised; it is not called again."""
-        for stream in self._streams:  # what the user printed before the search would go to its log
-            with contextlib.suppress(AttributeError, OSError, ValueError):
-                stream.flush()
 
     @property
     def has_failed(self) -> bool:
@@ -173,18 +232,65 @@ class _TrialCallback(SearchListener):
 
     def on_trial_end(self, outcome: TrialResult) -> None:
         """Call the function, unless it has failed before."""
-        from tune.trial.process.output import restore_output
-
         if self.has_failed:
             return
-        output, errors = self._streams
         try:
-            with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors), restore_output():
+            with self._output.restore():
                 self._on_trial(outcome)
         except KeyboardInterrupt:  # a second Ctrl-C
             raise
         except BaseException as error:
             self.error = error
+
+
+class _ProgressLine(SearchListener):
+    """Rewrites one line of the user's output while a search runs; a notebook's cell takes it as a terminal does."""
+
+    def __init__(self, plan: "SearchPlan") -> None:
+        from tune.search.prepare import count_trials
+        from tune.search.progress import Progress, expected_share
+        from tune.search.schedulers.epochs import count_reports
+
+        space = plan.space
+        self.progress = Progress(
+            space.mode,
+            count_trials(space, plan.promoted),
+            plan.resources.concurrency,
+            n_epochs=count_reports(space, plan.program, None),
+            time_budget_s=space.settings.time_budget_s,
+            expected_share=expected_share(space),
+        )
+        """Is called before this one."""
+        self._metric = space.metric
+        self._output = _UserOutput()
+        self._shown = ""
+        self._written_at = -math.inf
+
+    def on_ray_start(self) -> None:
+        """Rewrite the line."""
+        self._rewrite()
+
+    def on_epoch(self, number: int, epoch: EpochReport) -> None:
+        """Rewrite the line, unless it was rewritten a moment ago."""
+        if time.monotonic() - self._written_at >= REWRITE_S:
+            self._rewrite()
+
+    def on_trial_end(self, outcome: TrialResult) -> None:
+        """Rewrite the line."""
+        self._rewrite()
+
+    def close(self) -> None:
+        """End the line."""
+        self._rewrite(end="\n")
+
+    def _rewrite(self, end: str = "") -> None:
+        self._written_at = time.monotonic()
+        line = self.progress.current_status().describe_line(self._metric)
+        blanks = " " * (len(self._shown) - len(line))
+        self._shown = line
+        with self._output.restore() as output, contextlib.suppress(OSError, ValueError):  # nobody may read it
+            output.write(f"\r{line}{blanks}{end}")
+            output.flush()
 
 
 @contextlib.contextmanager
@@ -214,7 +320,9 @@ def _confirm_silently(plan: "SearchPlan", paths: ExperimentPaths, confirm: Confi
             runs.run(lambda run, found: None)
 
 
-def _run_silently(plan: "SearchPlan", paths: ExperimentPaths, callback: _TrialCallback) -> "SearchResult":
+def _run_silently(
+    plan: "SearchPlan", paths: ExperimentPaths, listeners: Sequence[SearchListener], is_end_wanted: Callable[[], bool]
+) -> "SearchResult":
     from tune.search.run import run_search
     from tune.search.spec import Search
 
@@ -226,8 +334,8 @@ def _run_silently(plan: "SearchPlan", paths: ExperimentPaths, callback: _TrialCa
                 promoted=plan.promoted,
                 resources=plan.resources,
                 paths=paths,
-                listeners=(callback,),
-                is_end_wanted=lambda: callback.has_failed,
+                listeners=tuple(listeners),
+                is_end_wanted=is_end_wanted,
             )
         )
 
@@ -239,6 +347,9 @@ def _storage_folder(given: str | Path | None) -> Path:
 def _apply_keys(space: Space, keys: dict[str, Any]) -> Space:
     settings = space.settings
     for key, value in keys.items():
+        if key in KEYS - CHECKS.keys():
+            what = f"{key!r} stands in the space file, and is no setting that a call can change"
+            raise SpaceError(PLACE, what, f"Change it in {space.path.name}, or leave the file out and give all keys.")
         if key not in CHECKS:
             raise SpaceError(
                 PLACE, f"{key!r} is not a setting of a space file", suggest_name(key, CHECKS, what="settings")

@@ -123,6 +123,39 @@ def test_what_is_left_follows_from_how_long_trials_take(ended, running, n_waitin
     assert found == (None if left is None else pytest.approx(left))
 
 
+@pytest.mark.parametrize(
+    ("ended", "running", "whole", "left"),
+    [
+        ([], [(10.0, 0.25)], None, 40 * 0.4 * 19 / 2),  # a whole one takes 40 s; weak ones are stopped
+        ([], [], 100.0, 100 * 0.4 * 19 / 2),
+        ([10.0], [], 100.0, (10 + 2 * 40) / 3 * 19 / 2),
+        ([10.0, 10.0, 10.0], [], 100.0, 10 * 19 / 2),  # now it is known
+        ([10.0], [], None, 10 * 19 / 2),
+    ],
+)
+def test_trials_that_a_scheduler_may_stop_are_not_taken_for_whole_ones(ended, running, whole, left):
+    found = estimate_remaining_s(
+        ended=ended, running=running, n_waiting=19, concurrency=2, whole_s=whole, expected_share=0.4
+    )
+    of_running = sum(max(0.0, 16.0 - spent) for spent, _ in running) / 2
+    assert found == pytest.approx(left + of_running)
+
+
+def test_the_baseline_which_is_never_stopped_says_how_long_a_whole_training_takes(clock):
+    progress = progress_of(clock, expected_share=0.4)
+    progress.on_trial_start(task(0))
+    clock.now += 100
+    progress.on_worker_free(0)
+    progress.on_trial_end(outcome(0, {1: 0.4}))
+    assert progress.current_status().left_s == pytest.approx(9 * 40 / 2)
+
+    progress.on_trial_start(task(1))
+    clock.now += 10
+    progress.on_worker_free(1)
+    progress.on_trial_end(outcome(1, {1: 0.4}, "pruned"))
+    assert progress.current_status().left_s == pytest.approx(8 * (10 + 2 * 40) / 3 / 2)
+
+
 class Calls(SearchListener):
     """Notes how it is called."""
 

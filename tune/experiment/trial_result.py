@@ -114,6 +114,12 @@ class TrialResult:
     device_faults: tuple[str, ...] = ()
     """Devices that failed it before, ``host:device``: it ran again."""
 
+    def __repr__(self) -> str:
+        """Return one line, without the curve: what it is, its score, and its constants."""
+        told = f"{self.score:.5g} {self.score_origin}" if self.score is not None else self.reason or "no score"
+        held = "".join(f", {name}={value!r}" for name, value in self.values.items())
+        return f"<trial {self.number}: {self.state}, {told}{held}>"
+
     @property
     def is_baseline(self) -> bool:
         """Whether it ran the hardcoded values."""

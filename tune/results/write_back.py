@@ -20,7 +20,7 @@ from tune.promotion.options.option_values import option_in_force
 from tune.promotion.program import Program
 from tune.promotion.resolve import PromotedConstant, resolve_constants
 from tune.promotion.source_edit import Rewrite, has_same_repr, restore_expressions, rewrite_configs, rewrite_sources
-from tune.space.dimensions import Choice, QUniform, Value, place_in
+from tune.space.dimensions import FloatRange, Value, place_in
 from tune.space.space import Script
 
 Applied = dict[str, list[Value]]
@@ -217,7 +217,8 @@ def write_back(experiment: StoredExperiment, trial: TrialResult, digits: int | N
 
 def _round_value(value: Value, item: PromotedConstant, digits: int) -> Value:
     """Return a float with fewer digits; what it may not be, and what was chosen from a list, stays as it is."""
-    if not isinstance(value, float) or isinstance(item.dimension, Choice | QUniform):
+    is_free = isinstance(item.dimension, FloatRange) and item.dimension.step is None
+    if not isinstance(value, float) or not is_free:
         return value
     rounded = float(f"{value:.{digits}g}")
     return value if place_in(item.dimension, rounded) is None else rounded

@@ -65,7 +65,7 @@ def observe_search(
         yield found, TrialLines(screen, space.mode, n_trials, before)
         return
     from tune.cli.terminal.live_view import LiveView
-    from tune.search.progress import Progress
+    from tune.search.progress import Progress, expected_share
 
     progress = Progress(
         space.mode,
@@ -75,6 +75,7 @@ def observe_search(
         time_budget_s=space.settings.time_budget_s,
         before=before,
         baseline=baseline,
+        expected_share=1.0 if baseline is None else expected_share(space),
     )
     with LiveView(screen, progress, title=title, metric=space.metric):
         yield progress, found

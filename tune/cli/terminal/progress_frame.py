@@ -1,4 +1,4 @@
-"""The picture of a search that runs, for a terminal of any size; durations and sparklines."""
+"""The picture of a search that runs, for a terminal of any size; sparklines."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from tune.cli.terminal.console import STYLES
 from tune.cli.terminal.streams import make_printable_line
 from tune.cli.terminal.summary import one_line
 from tune.experiment.trial_result import TrialResult
-from tune.search.progress import Running, SearchStatus
+from tune.search.progress import Running, SearchStatus, format_clock, format_estimate
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII = "_.-=+*#@"
@@ -45,26 +45,6 @@ def _choose_sign(value: float, low: float, high: float, signs: str) -> str:
         return signs[MIDDLE]
     share = value / (high - low) - low / (high - low)  # the difference of two finite values may be none
     return signs[min(len(signs) - 1, int(max(0.0, share) * len(signs)))]
-
-
-def format_clock(seconds: float) -> str:
-    """Return ``1:02:03`` or ``2:03``."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
-def format_estimate(seconds: float) -> str:
-    """Return what an estimate is good for: ``20 s``, ``3 min``, ``2 h 10 min``, ``4 days``."""
-    if seconds < 60:
-        return f"{max(5, 5 * math.ceil(seconds / 5))} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    if minutes < 48 * 60:
-        hours, rest = divmod(5 * round(minutes / 5), 60)
-        return f"{hours} h {rest} min" if rest else f"{hours} h"
-    return f"{round(minutes / (24 * 60))} days"
 
 
 NARROW = 60  # columns; below, what can be left out is
