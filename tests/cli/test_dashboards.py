@@ -80,7 +80,8 @@ def dashboards(recorded, tmp_path):
 
 def test_dashboards_when_a_search_goes_on_then_show_it_write_nothing_and_leave_nothing(recorded, dashboards):
     process, addresses = dashboards
-    study = addresses["optuna-dashboard"].replace("/dashboard", "/api/studies/0")
+    study = addresses["optuna-dashboard"].replace("/dashboard/", "/api/")
+    assert study.endswith("/api/studies/0")
     assert json.loads(asked(f"{addresses['TensorBoard']}data/runs")[1]) == []  # no event file was written here
 
     recorded.trial([0.3])  # the one writer goes on meanwhile

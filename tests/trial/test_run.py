@@ -292,6 +292,18 @@ def test_an_exception_inside_a_library_is_told_with_the_line_that_called_it(work
     assert trial.failure.code == "return self.net(x).squeeze(1), y"
 
 
+@pytest.mark.parametrize("curve", [[0.1, 0.2], [0.1, "x"]], ids=["complete", "failed"])
+def test_a_retrained_run_has_curves_and_no_session_among_those_of_the_search(worker, curve):
+    held = worker("scripted")
+    (held.storage / "000").mkdir(parents=True)
+    (held.storage / "000" / "retrain.json").write_text("{}")
+    trial = held.run(CURVE=curve)
+
+    assert set(by_epoch(trial.files.folder)["Score/Val"]) == ({1, 2} if curve[1] == 0.2 else {1})
+    assert (session(trial.files.folder).n_starts, session(trial.files.folder).n_ends) == (0, 0)
+    assert trial.files.hparams.exists()
+
+
 def test_a_failed_training_closes_its_session(worker):
     trial = worker("scripted").run(CURVE=[0.1, "x"])
 

@@ -56,7 +56,7 @@ def serve_optuna_dashboard(paths: ExperimentPaths) -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield f"http://{HOST}:{server.server_port}/dashboard"
+        yield f"http://{HOST}:{server.server_port}/dashboard/studies/0"  # a ledger holds one study
     finally:
         server.shutdown()
         server.server_close()

@@ -95,6 +95,8 @@ def finalize_failed_version(
     if not files.hparams.exists():
         with atomic_write(files.hparams) as aside:
             aside.write_text(hparams_yaml(promoted, {}, hardcoded), encoding="utf-8")
+    if files.retrain_request.is_file():  # it has no session: the HPARAMS tab shows the search's trials alone
+        return
     written = b"".join(path.read_bytes() for path in list_event_files(files.folder))
     if SESSION_END_INFO_TAG.encode() in written:
         return

@@ -48,6 +48,7 @@ class VersionLogger:
         self._promoted = promoted
         self._hardcoded = hardcoded
         self._started = started
+        self._has_session = not version.retrain_request.is_file()  # the HPARAMS tab shows the search's trials alone
         self._session_open = purge_step is not None  # the session of a trial that goes on is open
         self._is_written = False  # hparams.yaml, as it would be written now
         self._repeated: list[tuple[Mapping[str, Any], int | None]] | None = None if purge_step is None else []
@@ -91,7 +92,7 @@ class VersionLogger:
     @rank_zero_only
     def open_session(self) -> None:
         """Open the session, once. TensorBoard reads its first start alone: what the program logs later is not in it."""
-        if self._session_open:
+        if self._session_open or not self._has_session:
             return
         self._session_open = True
         self._write_summary(session_start({**self.hparams, **self._promoted}, self._started))
@@ -124,7 +125,8 @@ class VersionLogger:
             return
         try:
             self.open_session()
-            self._write_summary(session_end("failed" if failed else "success"))
+            if self._has_session:
+                self._write_summary(session_end("failed" if failed else "success"))
         finally:  # on a full disk, too, its thread ends and tries no more
             self.experiment.close()
             self._experiment = None
