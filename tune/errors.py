@@ -23,8 +23,11 @@ Arguments are positional, so that an error survives a pickle between processes.
 """
 
 import difflib
+import itertools
+from bisect import bisect_right
 from collections.abc import Iterable
 
+LONGEST_LIST = 500  # characters of names in a hint
 EXIT_SEARCH = 1
 EXIT_USER = 2
 EXIT_INTERRUPTED = 130
@@ -143,9 +146,11 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str | None:
 
 
 def suggest_name(wrong: str, known: Iterable[str], *, what: str = "known") -> str:
-    """Return a hint: one near name, else the whole list."""
+    """Return a hint: one near name, else the list, of a long one its beginning."""
     names = sorted(known)
     near = did_you_mean(wrong, names)
     if near is not None:
         return f"Did you mean {near!r}?"
-    return f"{what.capitalize()}: {', '.join(names) or 'none'}."
+    n_shown = bisect_right(list(itertools.accumulate(len(name) + 2 for name in names)), LONGEST_LIST)
+    more = f", and {len(names) - n_shown} more" if n_shown < len(names) else ""
+    return f"{what.capitalize()}: {', '.join(names[:n_shown]) or 'none'}{more}."

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tune.cli.parser import COMMANDS
+from tune.errors import suggest_name
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,11 +20,11 @@ ARGUMENTS = {
     ),
     "an unknown option": (
         ["--space", "s.yaml", "--trails", "3"],
-        "no such option, got '--trails'\n  Did you mean '--trials'?\n",
+        "no such option: '--trails'\n  Did you mean '--trials'?\n",
     ),
     "half an option": (
         ["--space", "s.yaml", "--concur", "3"],
-        "no such option, got '--concur'\n  Did you mean '--concurrency'?\n",
+        "no such option: '--concur'\n  Did you mean '--concurrency'?\n",
     ),
     "a word too many": (
         ["--space", "s.yaml", "more"],
@@ -33,10 +34,10 @@ ARGUMENTS = {
         ["--trials", "3", "--space"],
         "argument --space: expected one argument\n  `python run_search.py --help` lists all options.\n",
     ),
-    "an unknown command": (["retrian", "lr_bs"], "no such command, got 'retrian'\n  Did you mean 'retrain'?\n"),
+    "an unknown command": (["retrian", "lr_bs"], "no such command: 'retrian'\n  Did you mean 'retrain'?\n"),
     "a space file as the command": (
         ["s.yaml"],
-        "no such command, got 's.yaml'\n  To search a space: python run_search.py --space s.yaml\n",
+        "no such command: 's.yaml'\n  To search a space: python run_search.py --space s.yaml\n",
     ),
     "an unknown Trainer argument": (
         ["--space", "s.yaml", "--trainer.max_epoch", "3"],
@@ -234,7 +235,7 @@ def test_what_is_refused_is_repeated_in_part_where_it_goes_on_for_ever(command):
 
     first, hint = ran.err.splitlines()
     assert ran.status == 2
-    assert first == f"no such option, got '{word}'"[:2000] + "... (100,024 characters)"
+    assert first == f"no such option: '{word}'"[:2000] + "... (100,024 characters)"
     assert hint.startswith("  Options: --address, ")
 
 
@@ -256,3 +257,14 @@ def test_help_is_light(command, storage, arguments):
 )
 def test_an_answer_takes_less_than_half_a_second(command, arguments):
     assert min(command(*arguments).cpu_s for _ in range(3)) < 0.5
+
+
+def test_a_hint_of_many_names_shows_the_first_of_them_and_how_many_more_there_are():
+    names = [f"{number:03d},LR=0.001,BATCH_SIZE=16,DROPOUT=0.2" for number in range(100)]
+    hint = suggest_name("x", names, what="versions")
+
+    shown, more = hint.removeprefix("Versions: ").rsplit(", and ", 1)
+    assert shown.startswith(f"{names[0]}, {names[1]}, ")
+    assert len(hint) < 560
+    assert more == f"{100 - shown.count('LR=')} more."
+    assert suggest_name("x", ["a", "b"]) == "Known: a, b."

@@ -358,6 +358,27 @@ def test_links_are_not_followed(run, storage, tmp_path):
     assert elsewhere.journal.is_file()
 
 
+@pytest.mark.parametrize("number", ["1", "001"])
+def test_a_version_is_deleted_by_its_number(run, storage, number):
+    paths = write_experiment(storage, "one", [[0.1], [0.2], [0.3]])
+    names = sorted(each.name for each in paths.folder.iterdir() if each.name[0].isdecimal())
+    status, out, err = run("delete", "one", number, "--yes")
+
+    assert (status, err) == (0, "")
+    assert out.startswith(f"to be deleted: {paths.folder / names[1]}\n")
+    assert sorted(each.name for each in paths.folder.iterdir() if each.name[0].isdecimal()) == [names[0], names[2]]
+
+
+def test_a_number_that_no_version_has_is_told_with_those_that_there_are(run, storage):
+    paths = write_experiment(storage, "one", [[0.1], [0.2]])
+
+    assert run("delete", "one", "77", "--yes") == (
+        2,
+        "",
+        f"{paths.folder}: no version '77'\n  Versions: 000, 001.\n",
+    )
+
+
 @pytest.mark.parametrize("name", ["source", "retrain", "study.journal", "007,LR=1"])
 def test_what_is_no_version_is_not_deleted(run, storage, name):
     paths = write_experiment(storage, "one", [[0.1]])

@@ -122,6 +122,12 @@ def test_promote_when_no_file_is_named_then_the_names_give_it(project, capfd):
     assert capfd.readouterr().out.endswith("next: python run_search.py --space lr_cfg_batch_size.yaml\n")
 
 
+def test_promote_when_the_names_are_many_then_the_program_gives_the_name_of_the_file(project, capfd):
+    assert main(["promote", "net.py", "LR", "OPT", "CFG['batch_size']", "Adam.weight_decay"]) == 0
+    assert (project / "search_spaces" / "net.yaml").is_file()
+    assert capfd.readouterr().out.endswith("next: python run_search.py --space net.yaml\n")
+
+
 def test_promote_when_run_from_elsewhere_then_the_file_still_leads_to_the_program(
     project, monkeypatch, tmp_path_factory
 ):

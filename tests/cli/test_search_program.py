@@ -94,7 +94,7 @@ def test_the_values_of_options_are_no_names_of_constants():
 
 
 WRONG = {
-    "net.py LR --trails 3": "no such option, got '--trails'\n  Did you mean '--trials'?\n",
+    "net.py LR --trails 3": "no such option: '--trails'\n  Did you mean '--trials'?\n",
     "net.py LRR": (
         "'LRR' is not a constant of net.py\n"
         "  Did you mean 'LR' (0.001, line 2)?  `promotune constants net.py` lists them all.\n"
@@ -117,7 +117,7 @@ WRONG = {
         "  Write `promotune package/__main__.py LR`: it runs as `python -m` runs it.\n"
     ),
     "-m": ("a program is named by its file, got -m\n  Write `promotune PROGRAM.py`: it runs as `python -m` runs it.\n"),
-    "package.train LR": ("no such command, got 'package.train'\n  Did you mean the program 'package/train.py'?\n"),
+    "package.train LR": ("no such command: 'package.train'\n  Did you mean the program 'package/train.py'?\n"),
     "settings.py WIDTH=4..8": (
         "settings.py: there is nothing to train: no LightningModule, and nothing that a run of it does\n"
         "  Name the program that trains, and imports it: `promotune uses.py WIDTH=4..8`.\n"
@@ -126,7 +126,7 @@ WRONG = {
         "sizes.py: there is nothing to train: no LightningModule, and nothing that a run of it does\n"
         "  Name the program that trains.\n"
     ),
-    "net LR": "no such command, got 'net'\n  Did you mean the program 'net.py'?\n",
+    "net LR": "no such command: 'net'\n  Did you mean the program 'net.py'?\n",
     "net.py BETAS": (
         "BETAS holds (0.9, 0.99): its other values can be written in a space file alone\n"
         "  `promotune promote` writes a file to do it in.\n"

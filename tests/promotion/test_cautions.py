@@ -19,7 +19,13 @@ SEEDS = {
 def test_a_program_that_seeds_itself_is_told_so(program_of, text):
     (warning,) = program_warnings(program_of(text), is_script=True)
 
-    assert warning == "train.py:2: the program seeds itself, so `seed` does not reach what comes after"
+    assert warning == "train.py:2: the program seeds itself: the search's `seed` changes nothing below"
+
+
+def test_nobody_is_told_of_seeds_who_did_not_choose_one(program_of):
+    program = program_of(SEEDS["torch"])
+
+    assert program_warnings(program, is_script=True, seed_is_chosen=False) == ()
 
 
 def test_a_few_places_are_named(program_of):

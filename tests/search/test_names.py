@@ -27,6 +27,7 @@ NAMES = [
     (7, {"TEXT": 'a<b>c:"d|e?f*g'}, "007,TEXT=a_b_c__d_e_f_g"),
     (7, {"TEXT": "x" * 50}, f"007,TEXT={'x' * 16}"),
     (7, {"TEXT": "ends."}, "007,TEXT=ends"),
+    (7, {"--lr": 0.1, "--batch-size": 8, "optimizer.lr=": 0.2}, "007,lr=0.1,batch-size=8,optimizer.lr=0.2"),
     (1234, {"LR": 0.1}, "1234,LR=0.1"),
 ]
 

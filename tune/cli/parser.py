@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn, Protocol, cast
 
-from tune.errors import OptionError, suggest_name
+from tune.errors import OptionError, did_you_mean, suggest_name
 from tune.invocation import this_command
 from tune.paths import display_path, shell_word
 from tune.storage_url import STORAGE_VARIABLE, USUAL_STORAGE, default_storage, local_folder_of, url_of
@@ -58,7 +58,7 @@ class Parser(argparse.ArgumentParser):
         if not option.startswith("-"):
             return OptionError(None, f"one word too many, got {word!r}", f"`{self.prog} --help` shows what goes where.")
         known = [text for text in self.option_spellings if text.startswith("--")]
-        return OptionError(None, f"no such option, got {option!r}", suggest_name(option, known, what="options"))
+        return OptionError(None, f"no such option: {option!r}", suggest_name(option, known, what="options"))
 
 
 def _no_experiment_error(words: Sequence[str]) -> OptionError:
@@ -129,6 +129,8 @@ OVERVIEW = "overview"
 """What is done where no word is given."""
 VERSION_WORDS = frozenset({"-V", "-v", "-version"})
 """What other programs take for ``--version``."""
+SEARCH_WORDS = frozenset({"search", "tune", "run", "init", "start", "optimize", "optimise"})
+"""What a search may be called elsewhere."""
 OF_CONSTANTS = frozenset({"--all", "--refused", "--json"})
 """Options behind a program alone that ask for its constants, as the program alone does."""
 
@@ -161,7 +163,7 @@ def split_command(argv: Sequence[str]) -> tuple[str, list[str]]:
     if not argv:
         return OVERVIEW, []
     if argv[0] in VERSION_WORDS and "--version" not in argv:
-        raise OptionError(None, f"no such option, got {argv[0]!r}", f"For the version: {this_command()} --version")
+        raise OptionError(None, f"no such option: {argv[0]!r}", f"For the version: {this_command()} --version")
     if argv[0] == "-m":
         raise _module_error(argv)
     if argv[0].startswith("-"):
@@ -189,11 +191,14 @@ def _no_command_error(argv: Sequence[str]) -> OptionError:
     elif word == "help":
         command = next((f"{each} " for each in argv[1:2] if each in COMMANDS), "")
         hint = f"For {'help' if command else 'all commands'}: {this_command()} {command}--help"
+    elif word in SEARCH_WORDS or did_you_mean(word, [SEARCH]):
+        program = next(filter(is_program, argv[1:]), None)
+        hint = f"A search needs no command: {this_command()} {program or 'PROGRAM'} NAME..., or --space FILE"
     elif word == "version":
         hint = f"For the version: {this_command()} --version"
     else:
         hint = suggest_name(word, COMMANDS, what="commands")
-    return OptionError(None, f"no such command, got {word!r}", hint)
+    return OptionError(None, f"no such command: {word!r}", hint)
 
 
 def _module_error(argv: Sequence[str]) -> OptionError:

@@ -157,7 +157,7 @@ def measure_gpu_share(
 def configs_to_measure(space: Space, promoted: Sequence[PromotedConstant]) -> dict[str, dict[str, Value]]:
     """Return the configurations to measure by what they are called: the hardcoded one, and the heaviest corner."""
     corner = find_largest_config(space, {item.key: item.dimension for item in promoted}, hardcoded_values(promoted))
-    named = ", ".join(f"{name}={value}" for name, value in corner.items())
+    named = ", ".join(f"{name.rstrip('=')}={value}" for name, value in corner.items())
     return {HARDCODED: {}, **({named: corner} if corner else {})}
 
 

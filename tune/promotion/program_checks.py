@@ -187,11 +187,11 @@ def check_folder(folder: Path) -> None:
             raise ProgramError(str(entry), what, "Give it another name, or start the search from another folder.")
 
 
-def program_warnings(program: Program, *, is_script: bool) -> tuple[str, ...]:
-    """Return warnings."""
+def program_warnings(program: Program, *, is_script: bool, seed_is_chosen: bool = True) -> tuple[str, ...]:
+    """Return warnings; ``seed_is_chosen``: the search has another seed than the usual one, which is to do something."""
     warnings = [*outside_warnings(program)]
-    if places := list(_find_seeding(program, is_script=is_script)):
-        warnings.append(f"{_join_places(places)}: the program seeds itself, so `seed` does not reach what comes after")
+    if seed_is_chosen and (places := list(_find_seeding(program, is_script=is_script))):
+        warnings.append(f"{_join_places(places)}: the program seeds itself: the search's `seed` changes nothing below")
     if places := list(_device_choices(program)):
         warnings.append(
             f"{_join_places(places)}: the program names its GPU itself; a trial keeps the one that it is given"

@@ -156,7 +156,10 @@ def experiment_to_delete(name: str, storage: Path) -> ExperimentPaths:
 
 
 def versions_to_delete(paths: ExperimentPaths, names: Sequence[str]) -> tuple[VersionPaths, ...]:
-    """Return versions by their names, ``retrain/NAME`` for a retrained one; raise ExperimentError at what is none."""
+    """Return versions by their names or trials' numbers; raise ExperimentError at what is none.
+
+    ``retrain/NAME`` or ``retrain/NUMBER`` is a retrained one.
+    """
     return tuple(_version_to_delete(paths, name) for name in dict.fromkeys(names))
 
 
@@ -164,18 +167,32 @@ def _version_to_delete(paths: ExperimentPaths, name: str) -> VersionPaths:
     plain = name.removeprefix(f"{paths.retrain_folder.name}/")
     _check_plain(plain, "version")
     parent = paths.folder if plain == name else paths.retrain_folder
-    version = VersionPaths(parent / plain)
+    version = VersionPaths(parent / (_find_numbered_version(parent, int(plain)) if plain.isdecimal() else plain))
     if version.folder.is_symlink() or parent.is_symlink():
         what = f"{name!r} is a link, or lies behind one"
         raise ExperimentError(
             display_path(paths.folder), what, "Delete the link yourself; what it leads to is not touched."
         )
     if not version.folder.is_dir() or (read_record(version) is None and read_request(version) is None):
-        there = [each.name for each in parent.iterdir() if read_record(VersionPaths(each)) is not None]
+        there = _list_versions(parent)
+        known = [each.partition(",")[0] for each in there] if plain.isdecimal() else there
         raise ExperimentError(
-            display_path(paths.folder), f"no version {name!r}", suggest_name(plain, there, what="versions")
+            display_path(paths.folder), f"no version {name!r}", suggest_name(plain, known, what="versions")
         )
     return version
+
+
+def _list_versions(parent: Path) -> list[str]:
+    if not parent.is_dir():
+        return []
+    return [each.name for each in parent.iterdir() if read_record(VersionPaths(each)) is not None]
+
+
+def _find_numbered_version(parent: Path, number: int) -> str:
+    """Return the name of the version with this number, else the number."""
+    there = (each.name for each in (parent.iterdir() if parent.is_dir() else ()))
+    heads = ((each, each.partition(",")[0]) for each in sorted(there))
+    return next((name for name, head in heads if head.isdecimal() and int(head) == number), str(number))
 
 
 def _check_plain(name: str, what: str) -> None:

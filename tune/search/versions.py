@@ -25,8 +25,8 @@ def version_name(number: int, values: Mapping[str, Value]) -> str:
 
 
 def _simplify_key(key: str) -> str:
-    """Return a constant's name as it is read: ``CFG.opt.lr`` is shorter than ``CFG['opt']['lr']``, too."""
-    return ENTRY.sub(r".\1", key).rstrip("=")
+    """Return a constant's name as it is read: ``CFG.opt.lr`` for ``CFG['opt']['lr']``, ``lr`` for ``--lr``."""
+    return ENTRY.sub(r".\1", key).rstrip("=").lstrip("-")
 
 
 def _format_value(value: Value) -> str:

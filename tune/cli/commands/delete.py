@@ -17,7 +17,9 @@ def parser() -> Parser:
     """Return what it takes on the command line."""
     parser = Parser("delete", description=describe_command("delete"))
     parser.add_argument("experiment", help="its name")
-    parser.add_argument("versions", metavar="VERSION", nargs="*", help="of it; none: the experiment as a whole")
+    parser.add_argument(
+        "versions", metavar="VERSION", nargs="*", help="its name or number; none: the experiment as a whole"
+    )
     parser.add_argument("--yes", action="store_true", help="do not ask")
     add_storage(parser)
     return parser

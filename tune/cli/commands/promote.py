@@ -45,8 +45,8 @@ NEVER_READ = "nothing in the program reads it"
 IN_A_RUN = "logged in a run of a batch or two"
 
 
-LONGEST_NAME = 60
-"""Characters of the file's name, which becomes the experiment's."""
+LONGEST_NAME = 24
+"""Characters of the file's name, which becomes the experiment's, and is typed; of longer names the program's stands."""
 
 
 def parser() -> Parser:
@@ -98,7 +98,8 @@ def _choose_output(given: argparse.Namespace, request: PromoteRequest) -> Path:
         path = absolute_path(given.output, "--output")
         return path if path.suffix in (".yaml", ".yml") else path.with_name(f"{path.name}.yaml")
     slug = "_".join(re.sub(r"\W+", "_", name).strip("_") for name in request.held).lower()
-    return request.program.root / FOLDER / f"{slug[:LONGEST_NAME].rstrip('_')}.yaml"
+    name = slug if len(slug) <= LONGEST_NAME else request.program.path.stem
+    return request.program.root / FOLDER / f"{name}.yaml"
 
 
 def choose_metric(given: argparse.Namespace, request: PromoteRequest, screen: Screen) -> Metric:

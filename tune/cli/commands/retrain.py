@@ -134,7 +134,7 @@ def _select_trials(experiment: StoredExperiment, given: argparse.Namespace) -> l
 
 def _show_plan(screen: Screen, planned: RetrainPlan, trials: list[TrialResult]) -> None:
     for trial in trials:
-        values = ", ".join(f"{name}={format_value(value)}" for name, value in trial.values.items())
+        values = ", ".join(f"{name.rstrip('=')}={format_value(value)}" for name, value in trial.values.items())
         screen.print_line(f"retraining {trial.version}: {values}", style="bold")
     if planned.seeds:
         seeds = ", ".join(map(str, planned.seeds))

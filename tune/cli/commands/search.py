@@ -46,6 +46,7 @@ from tune.promotion.space_checks import baseline_doubts, space_warnings
 from tune.results.failures import group_failures
 from tune.results.hints import find_hints
 from tune.search.prepare import SearchPlan, count_trials, prepare_search
+from tune.space.settings import Settings
 from tune.space.space import Script
 from tune.space.space_file import find_space, read_space
 from tune.storage.download import list_remote_experiments
@@ -154,9 +155,10 @@ def run_plan(
             screen.print_line(note)
         screen.print_line()
     unmet = baseline_doubts(plan.space.requirements, hardcoded_values(plan.promoted))
-    told = program_warnings(plan.program, is_script=isinstance(plan.space.shape, Script))
+    settings, is_script = plan.space.settings, isinstance(plan.space.shape, Script)
+    told = program_warnings(plan.program, is_script=is_script, seed_is_chosen=settings.seed != Settings().seed)
     crowded = core_shortage_warnings(plan.workers, plan.resources.cpus_per_trial)
-    costs = [told for word, told in CHECKPOINTS_COST.items() if word == plan.space.settings.checkpoints]
+    costs = [told for word, told in CHECKPOINTS_COST.items() if word == settings.checkpoints]
     warnings = [*space_warnings(plan.promoted), *constant_warnings(plan.promoted), *unmet, *told, *crowded, *costs]
     for warning in warnings:
         screen.print_prose(f"warning: {warning}", style="yellow")

@@ -132,7 +132,7 @@ def _check_options(given: argparse.Namespace, program: Program) -> None:
             continue
         near = difflib.get_close_matches(name, [*theirs, *ours], n=1, cutoff=SIMILAR)
         if near and near[0] in ours:
-            raise OptionError(None, f"no such option, got {name!r}", f"Did you mean {near[0]!r}?")
+            raise OptionError(None, f"no such option: {name!r}", f"Did you mean {near[0]!r}?")
 
 
 def _missing_words(given: argparse.Namespace, request: PromoteRequest) -> Iterator[Missing]:

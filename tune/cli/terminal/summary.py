@@ -348,7 +348,7 @@ def show_failures(screen: Screen, groups: Sequence[FailureGroup]) -> None:
             screen.print_line(f"    at {group.place}" + (f": {one_line(group.code)}" if group.code else ""))
         if group.region is not None:
             screen.print_prose(f"    {group.sentence}", style="bold")
-        constants = ", ".join(f"{name}={format_value(value)}" for name, value in group.constants.items())
+        constants = ", ".join(f"{name.rstrip('=')}={format_value(value)}" for name, value in group.constants.items())
         screen.print_line(f"    such as {constants}")
         screen.print_line(f"    its log: {display_path(group.log)}")
     if len(groups) > MOST_GROUPS:
