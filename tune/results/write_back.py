@@ -20,7 +20,7 @@ from tune.promotion.options.option_values import option_in_force
 from tune.promotion.program import Program
 from tune.promotion.resolve import PromotedConstant, resolve_constants
 from tune.promotion.source_edit import Rewrite, has_same_repr, restore_expressions, rewrite_configs, rewrite_sources
-from tune.space.dimensions import FloatRange, Value, place_in
+from tune.space.dimensions import Choice, FloatRange, Value, place_in
 from tune.space.space import Script
 
 Applied = dict[str, list[Value]]
