@@ -210,6 +210,13 @@ def test_an_option_with_one_dash_is_named_as_the_program_has_it(folder):
     assert (given.names, given.yes, given.quiet) == (["-lr=1e-4..1", "-l"], True, True)
 
 
+OWN_CLI = "from lightning.pytorch.cli import LightningCLI\nclass OwnCLI(LightningCLI):\n    x = 1\n"
+COMMANDS = (
+    "parts = make.add_subparsers()\ntest = parts.add_parser('test')\ntest.add_argument('model')\n"
+    "learn = parts.add_parser('train')\nlearn.add_argument('folder')\nlearn.add_argument('--lr')\n"
+)
+
+
 @pytest.mark.parametrize(
     ("declared", "words"),
     [
@@ -226,6 +233,11 @@ def test_an_option_with_one_dash_is_named_as_the_program_has_it(folder):
         ("LightningCLI(Model)", ["fit"]),
         ("LightningCLI(Model, args=['fit'])", []),
         ("LightningCLI(Model, run=False)", []),
+        (f"{OWN_CLI}OwnCLI(Model)", ["fit"]),
+        (f"{OWN_CLI}OwnCLI(Model, run=False)", []),
+        (f"{OWN_CLI}    def __init__(self): super().__init__(run=False)\nOwnCLI()", []),
+        (COMMANDS, ["train", "folder"]),
+        (COMMANDS.replace("'train'", "'learn'"), ["model", "folder"]),
     ],
 )
 def test_the_words_that_a_parser_requires_are_found(declared, words, tmp_path):

@@ -11,7 +11,7 @@ from tune.promotion.find.project import ProjectSymbol, project_of
 from tune.promotion.find.usages import find_unused_classes
 from tune.promotion.find.value_flow import receiving_parameters
 from tune.promotion.find_constants import find_all
-from tune.promotion.options.declared_options import find_options
+from tune.promotion.options.declared_options import find_options, is_lightning_cli
 from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.program import Program
 from tune.promotion.program_kind import does_something
@@ -217,7 +217,7 @@ class ConstantRanking:
         """The lines of classes that the program never builds, by file; none where the search would build one."""
         found: dict[str, list[range]] = {}
         project = project_of(self._program)
-        if does_something(project):
+        if does_something(project) or any(is_lightning_cli(each, project.main, project) for each in project.main.calls):
             for survey, node in find_unused_classes(project):
                 lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
                 found.setdefault(survey.source.name, []).append(lines)

@@ -114,7 +114,7 @@ def _find_module_options(survey: ModuleScan, project: Project) -> Iterator[Optio
                 yield from _find_argparse_options(called, survey)
             case _ if (dotted_path(called.node.func) or "") in ("click.option", "option", "typer.Option"):
                 yield from _find_click_options(called, survey, project)
-            case _ if _is_lightning_cli(called, survey, project):
+            case _ if is_lightning_cli(called, survey, project):
                 yield from _find_lightning_options(called, survey, project)
             case _ if (dotted_path(called.node.func) or "") in ("fire.Fire", "Fire", "typer.run"):
                 meaning = (
@@ -252,7 +252,8 @@ def _to_dashes(name: str) -> str:
     return name if "." in name else "--" + name[2:].replace("_", "-")
 
 
-def _is_lightning_cli(called: CallSite, survey: ModuleScan, project: Project) -> bool:
+def is_lightning_cli(called: CallSite, survey: ModuleScan, project: Project) -> bool:
+    """Tell whether a call builds a LightningCLI, or an object of a class that descends from it."""
     return _descends_from_lightning_cli(called.node.func, survey, project)
 
 
@@ -324,7 +325,7 @@ def _build_undeclared(name: str, program: Program, parser: OptionParser) -> Opti
 def _has_lightning_cli(program: Program) -> bool:
     project = project_of(program)
     return any(
-        _is_lightning_cli(called, survey, project) for survey in project.surveys.values() for called in survey.calls
+        is_lightning_cli(called, survey, project) for survey in project.surveys.values() for called in survey.calls
     )
 
 

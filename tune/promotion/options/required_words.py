@@ -2,14 +2,16 @@
 
 import ast
 import os
+import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tune.promotion.configs.config_file import read_mapping
-from tune.promotion.find.module_scan import ModuleScan, dotted_path
-from tune.promotion.find.project import Project, project_of
+from tune.promotion.find.module_scan import CallSite, ModuleScan, dotted_path
+from tune.promotion.find.project import Project, ProjectSymbol, project_of
+from tune.promotion.options.declared_options import is_lightning_cli
 from tune.promotion.options.option_reads import may_be_executed
 from tune.promotion.program import Program
 
@@ -17,6 +19,9 @@ CONFIG_NAMES = ("config.y*ml", "*.y*ml", "config/*.y*ml", "configs/*.y*ml")
 """Where a config file of LightningCLI's may lie, below the working directory or beside the program."""
 CONFIG_KEYS = frozenset({"model", "trainer", "fit"})
 """Keys by which one is told from other files."""
+
+TRAINS = re.compile(r"train|fit")
+"""In the name of the command that a search gives."""
 
 MAY_BE_LEFT_OUT = frozenset({"?", "*", "argparse.OPTIONAL", "argparse.REMAINDER", "argparse.ZERO_OR_MORE"})
 """Values of `nargs` with which no word has to stand on the command line."""
@@ -52,25 +57,75 @@ def _find_config(program: Program) -> str | None:
 
 
 def _find_required(survey: ModuleScan, project: Project) -> Iterator[RequiredWord]:
+    commands = _find_subcommands(survey)
+    chosen = next((each for each in commands.values() if TRAINS.search(each.name)), None)
+    told: set[str] = set()
     for called in filter(lambda each: may_be_executed(each, project), survey.calls):
         node = called.node
-        names = [each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
-        keywords = {each.arg: each.value for each in node.keywords}
-        callee = (dotted_path(node.func) or "").rpartition(".")[2]
-        if isinstance(node.func, ast.Attribute):
-            callee = node.func.attr
-        if callee == "LightningCLI" and "args" not in keywords and not _is_false(keywords.get("run")):
+        if _takes_a_command(called, survey, project):
             config = _find_config(project.program)
             words = "fit" if config is None else f"fit --config {shlex.quote(config)}"
             yield RequiredWord("fit", survey.place_of_line(node.lineno), words)
-        if not names or callee not in ("add_argument", "option", "argument"):
-            continue
-        is_positional = not names[0].startswith("-") and callee != "option"
-        if "default" not in keywords and (
-            _is_true(keywords.get("required")) or (is_positional and _must_be_there(keywords))
-        ):
-            name = max(names, key=len)
-            yield RequiredWord(name, survey.place_of_line(node.lineno), _example(name))
+        command = commands.get(_receiver_of(node))
+        if command is not None and chosen is not None:
+            if command.name != chosen.name:
+                continue  # it is required behind another command
+            if command.name not in told:
+                told.add(command.name)
+                yield RequiredWord(command.name, survey.place_of_line(command.line), command.name)
+        yield from _find_declared(node, survey)
+
+
+def _find_declared(node: ast.Call, survey: ModuleScan) -> Iterator[RequiredWord]:
+    """Yield the word that a declaration of argparse's or click's requires."""
+    names = [each.value for each in node.args if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+    keywords = {each.arg: each.value for each in node.keywords}
+    callee = node.func.attr if isinstance(node.func, ast.Attribute) else (dotted_path(node.func) or "")
+    if not names or callee not in ("add_argument", "option", "argument") or "default" in keywords:
+        return
+    is_positional = not names[0].startswith("-") and callee != "option"
+    if _is_true(keywords.get("required")) or (is_positional and _must_be_there(keywords)):
+        name = max(names, key=len)
+        yield RequiredWord(name, survey.place_of_line(node.lineno), _example(name))
+
+
+@dataclass(frozen=True, slots=True)
+class _Subcommand:
+    name: str
+    line: int
+
+
+def _find_subcommands(survey: ModuleScan) -> dict[str, _Subcommand]:
+    """Return the parsers of subcommands by the names that hold them: ``train = parts.add_parser("train")``."""
+    found: dict[str, _Subcommand] = {}
+    for variable, values in survey.held.items():
+        match values:
+            case [ast.Call(func=ast.Attribute(attr="add_parser"), args=[ast.Constant(value=str(name)), *_]) as node]:
+                found[variable] = _Subcommand(name, node.lineno)
+    return found
+
+
+def _receiver_of(node: ast.Call) -> str:
+    """Return the name of the parser that an option is declared of; nothing where it has none."""
+    match node.func:
+        case ast.Attribute(value=ast.Name(id=name)):
+            return name
+        case _:
+            return ""
+
+
+def _takes_a_command(called: CallSite, survey: ModuleScan, project: Project) -> bool:
+    """Tell whether a call builds a LightningCLI that runs what the command line says: ``fit``."""
+    keywords = {each.arg: each.value for each in called.node.keywords}
+    is_named = (dotted_path(called.node.func) or "").rpartition(".")[2] == "LightningCLI"
+    if not is_named and not is_lightning_cli(called, survey, project):
+        return False
+    if "args" in keywords or _is_false(keywords.get("run")):
+        return False
+    meaning = project.resolve_name(dotted_path(called.node.func) or "", survey)
+    calls = ast.walk(meaning.node) if isinstance(meaning, ProjectSymbol) else ()
+    inner = [each.value for node in calls if isinstance(node, ast.Call) for each in node.keywords if each.arg == "run"]
+    return not any(map(_is_false, inner))
 
 
 def _example(name: str) -> str:
