@@ -80,10 +80,13 @@ if __name__ == "__main__":
     pl.Trainer(max_epochs=2).fit(Gan())
 """
 ASKED = {
-    "promote": ("only losses of training are logged: d_loss, g_loss\n  Say which one to judge by: --metric d_loss.\n"),
+    "promote": (
+        "what to judge by may be any of d_loss, g_loss (logged in a run of a batch or two)\n"
+        "  Say which: --metric d_loss.\n"
+    ),
     "": (
         "gan.py: the search has to be told 1 thing more\n"
-        "  --metric d_loss  what to judge by, where only losses of training are logged: d_loss, g_loss\n"
+        "  --metric d_loss  which of these to judge by: d_loss, g_loss (logged in a run of a batch or two)\n"
         "  Write: promotune gan.py LR --metric d_loss\n"
     ),
 }

@@ -104,6 +104,29 @@ def test_a_name_tells_which_way_is_better_by_its_words(name, mode):
     assert mode_of(name) == mode
 
 
+ARMS = """
+if classify:
+    best = ModelCheckpoint(monitor="val_acc", mode="max")
+else:
+    best = ModelCheckpoint(monitor="val_loss")
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "rivals"),
+    [
+        (ARMS, ("val_acc", "val_loss")),
+        (ARMS.replace("val_loss", "val_acc"), ()),
+        ('ModelCheckpoint(monitor="val_acc")\nModelCheckpoint(monitor="val_loss")\n', ()),
+    ],
+    ids=["two arms", "two arms of one metric", "one behind the other"],
+)
+def test_what_callbacks_in_two_arms_monitor_are_rivals(tmp_path, text, rivals):
+    found = metric_of(tmp_path, text)
+
+    assert (found.name, found.rivals) == ("val_acc", rivals)
+
+
 LOGGED = {
     "validation first": (["test_acc", "train_acc", "val_loss"], "val_loss", "min", ()),
     "another word for it": (["test_acc", "Validate/Loss"], "Validate/Loss", "min", ()),

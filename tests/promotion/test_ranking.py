@@ -180,6 +180,11 @@ LAYERS = {
         "train.py:8",
     ),
     "a recurrent layer": ("a = nn.LSTM(input_size=4, hidden_size=64)\nb = nn.Linear(64, 1)\n", "train.py:8"),
+    "the data that an autoencoder returns": (
+        "a = nn.Linear(in_features=8, out_features=3)\nb = nn.Linear(in_features=3, out_features=8)\n",
+        "train.py:7",
+    ),
+    "a recurrent layer as wide as its input": ("nn.LSTM(input_size=64, hidden_size=64)\n", None),
     "an input that is computed": ("a = nn.Linear(7, 32)\nb = nn.Linear(a.out_features, 1)\n", None),
     "an input that does not fit": ("a = nn.Linear(7, 32)\nb = nn.Linear(50, 1)\n", None),
     "an input of another class": (
@@ -194,7 +199,7 @@ def test_a_width_that_another_literal_has_to_fit_is_not_promising_and_says_so(pr
     program = program_of(HEAD + text)
 
     outputs = ("Linear.out_features", "Conv2d.out_channels", "LSTM.hidden_size")
-    width = next(each for each in find_all(program).constants if each.name in outputs)
+    width = next(each for each in find_all(program).constants if each.name in outputs and each.value != 3)
 
     told = (
         ()
@@ -240,3 +245,7 @@ def test_constants_of_classes_that_a_search_may_build_are_promising(program_of):
     system = "from nets import A\ndef dataloaders(): ...\n"
 
     assert promising(program_of(HEAD + system, NETS)) == ["A.a_width", "B.b_width", "C.c_width"]
+
+
+def test_a_training_without_an_end_is_no_length_to_search(program_of):
+    assert promising(program_of(HEAD + "pl.Trainer(max_epochs=-1, max_steps=300)\n")) == ["Trainer.max_steps"]

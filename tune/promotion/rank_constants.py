@@ -72,7 +72,7 @@ WORDS: tuple[tuple[Rank, frozenset[str]], ...] = (
     (Rank.WEIGHT_DECAY, frozenset({"wd", "l2"})),
     (Rank.LEARNING_RATE, frozenset({"lr", "lrs"})),
     (Rank.BATCH_SIZE, frozenset({"bs", "batchsize"})),
-    (Rank.DROPOUT, frozenset({"dropout", "drop", "droprate"})),
+    (Rank.DROPOUT, frozenset({"dropout", "drop", "droprate", "pdrop"})),
     (
         Rank.WIDTH,
         frozenset({"hidden", "width", "widths", "dim", "dims", "channels", "units", "features", "embed", "embedding"})
@@ -166,6 +166,8 @@ class ConstantRanking:
             words -= {"device", "devices"}  # per_device_train_batch_size
         never = NEVER - OF_THE_DATA if isinstance(held.value, tuple | list) else NEVER
         if not _is_searchable(held.value, words) or words & never or self._is_passed_on(held.value):
+            return None
+        if _is_endless(held.value, words):
             return None
         if isinstance(held, Option):
             part, dot, _ = held.dest.partition(".")
@@ -261,6 +263,11 @@ def _is_searchable(value: Value | Unknown, words: frozenset[str]) -> bool:
             return False
         case _:
             return True
+
+
+def _is_endless(value: Value | Unknown, words: frozenset[str]) -> bool:
+    """Tell Lightning's -1 for a training that only another limit ends."""
+    return is_int(value) and value < 0 and _rank_of_words(words) is Rank.EPOCHS
 
 
 def _is_number(value: object) -> bool:

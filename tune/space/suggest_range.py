@@ -17,7 +17,7 @@ NO_RATE = frozenset(
     {"decay", "gamma", "step", "steps", "patience", "factor", "schedule", "scheduler", "warmup", "drop"}
 )
 """Words that make another thing of a learning rate: ``LR_PATIENCE``."""
-CHANCES = frozenset({"dropout", "drop", "droprate", "p", "prob", "probability"})
+CHANCES = frozenset({"dropout", "drop", "droprate", "pdrop", "p", "prob", "probability"})
 MOMENTA = frozenset({"momentum", "beta", "beta1", "beta2", "b1", "b2"})
 EPOCHS = frozenset({"epochs", "epoch", "patience"})
 SEEDS = frozenset({"seed", "random_state"})

@@ -106,8 +106,8 @@ def choose_metric(given: argparse.Namespace, request: PromoteRequest, screen: Sc
     """Return the metric with its mode; raise OptionError where nothing tells the mode."""
     found = find_metric_of(given, request, screen)
     if found.rivals:
-        what = f"only losses of training are logged: {', '.join(found.rivals)}"
-        raise OptionError(None, what, f"Say which one to judge by: --metric {found.rivals[0]}.")
+        what = f"what to judge by may be any of {', '.join(found.rivals)} ({found.origin})"
+        raise OptionError(None, what, f"Say which: --metric {found.rivals[0]}.")
     if found.mode is None:
         what = f"the name {found.name!r} does not tell whether less or more of it is better ({found.origin})"
         raise OptionError(None, what, "Give --mode min or --mode max.")
@@ -123,7 +123,7 @@ def find_metric_of(given: argparse.Namespace, request: PromoteRequest, screen: S
     if found is None:
         screen.print_line("the source does not tell what is logged; asking a batch or two of training and validation")
         found = _run_for_metric(request)
-    return replace(found, mode=given.mode or found.mode)
+    return replace(found, mode=given.mode or found.mode, rivals=() if given.metric is not None else found.rivals)
 
 
 def _run_for_metric(request: PromoteRequest) -> Metric:

@@ -97,7 +97,7 @@ def run(given: argparse.Namespace) -> int:
     missing = [*words, *_missing_length(request), *_missing_ranges(request, lines)]
     metric = None if words and _is_run_needed(given, request) else find_metric_of(given, request, screen)
     if metric is not None and metric.rivals:
-        what = f"what to judge by, where only losses of training are logged: {', '.join(metric.rivals)}"
+        what = f"which of these to judge by: {', '.join(metric.rivals)} ({metric.origin})"
         missing.append((what, f"--metric {shlex.quote(metric.rivals[0])}"))
     if metric is not None and metric.mode is None:
         missing.append(

@@ -30,8 +30,9 @@ class WidthLiteral:
 def find_bound_widths(literals: Iterable[WidthLiteral]) -> Mapping[WidthLiteral, str]:
     """Return the place of an input's literal that fits an output's, by the output.
 
-    It fits where it is equal, and stands behind it in the same class or function. A multiple fits in the layer that
-    comes next, for the output of a convolution is flattened.
+    It fits where it is equal, and stands in another call of the same class or function: behind it the next layer,
+    before it the data that an autoencoder has to return. A multiple fits in the layer that comes next, for the output
+    of a convolution is flattened.
     """
     layers: dict[tuple[str, int], list[WidthLiteral]] = defaultdict(list)
     for each in literals:
@@ -46,8 +47,9 @@ def find_bound_widths(literals: Iterable[WidthLiteral]) -> Mapping[WidthLiteral,
 
 
 def _find_fitting_input(output: WidthLiteral, group: Sequence[WidthLiteral]) -> str | None:
-    inputs = [each for each in group if each.parameter in INPUTS and each.call > output.call]
-    behind = sorted(inputs, key=lambda each: each.call)
-    equal = [each.where for each in behind if each.value == output.value]
+    inputs = sorted((each for each in group if each.parameter in INPUTS), key=lambda each: each.call)
+    behind = [each for each in inputs if each.call > output.call]
+    before = [each for each in inputs if each.call < output.call]
+    equal = [each.where for each in (*behind, *before) if each.value == output.value]
     multiple = [each.where for each in behind[:1] if each.value % output.value == 0]
     return next(iter(equal + multiple), None)

@@ -3,12 +3,12 @@
 import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tune.promotion.find.fields import entries_of
 from tune.promotion.find.literals import evaluate_literal
-from tune.promotion.find.module_scan import CallSite, ModuleScan, dotted_path
+from tune.promotion.find.module_scan import CallSite, ModuleScan, Scope, dotted_path
 from tune.promotion.find.project import Project, project_of
 from tune.promotion.program import Program
 
@@ -57,7 +57,7 @@ class Metric:
     others: tuple[str, ...] = ()
     """What else is logged in validation."""
     rivals: tuple[str, ...] = ()
-    """Losses of training that may be meant as well, where nothing else is logged: those of a GAN."""
+    """Where it may be another one as well, all of them: losses of a GAN, or what callbacks in two arms monitor."""
 
 
 def find_metric(program: Program) -> Metric | None:
@@ -66,8 +66,7 @@ def find_metric(program: Program) -> Metric | None:
     tags = dict(_find_logged_tags(project))
     monitored = _find_monitored(project)
     if monitored is not None:
-        others = tuple(tag for tag in tags if tag != monitored.name)
-        return Metric(name=monitored.name, mode=monitored.mode, origin=monitored.origin, others=others)
+        return replace(monitored, others=tuple(tag for tag in tags if tag != monitored.name))
     if not tags:
         return None
     name = select_preferred_tag(tags)
@@ -119,17 +118,27 @@ def mode_of(name: str) -> Mode | None:
 
 
 def _find_monitored(project: Project) -> Metric | None:
+    """Return what the first callback monitors; its rivals are what others of its kind monitor in other arms."""
     found = [
-        metric
+        (metric, called.scope)
         for survey in project.surveys.values()
         for called in survey.calls
         if (metric := _of_callback(called, survey)) is not None
     ]
     for callback in CALLBACKS:
-        for metric in found:
-            if metric.origin.startswith(callback):
-                return metric
+        alike = [each for each in found if each[0].origin.startswith(callback)]
+        if alike:
+            first, scope = alike[0]
+            names = [metric.name for metric, other in alike if _are_exclusive(scope, other)]
+            rivals = tuple(dict.fromkeys((first.name, *names)))
+            return replace(first, rivals=rivals if len(rivals) > 1 else ())
     return None
+
+
+def _are_exclusive(one: Scope, other: Scope) -> bool:
+    """Tell whether only one of the two is executed: they stand in different arms of one statement."""
+    arms = dict(one.branch)
+    return any(arms.get(statement, arm) != arm for statement, arm in other.branch)
 
 
 def _of_callback(called: CallSite, survey: ModuleScan) -> Metric | None:
