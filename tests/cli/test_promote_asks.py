@@ -101,6 +101,14 @@ def test_which_of_the_losses_of_two_networks_is_meant_is_asked(command, tmp_path
     assert capfd.readouterr().err == ASKED[command]
 
 
+def test_the_run_takes_the_arguments_of_the_trainer_that_the_search_would_take(tmp_path, monkeypatch, capfd):
+    text = GAN.replace("max_epochs=2", 'max_epochs=2, strategy="of another machine"').replace('"dg"', '"d"')
+    monkeypatch.chdir(write_program(tmp_path / "project", "gan", text).parent)
+
+    assert main(["promote", "gan.py", "LR", "--trainer.strategy", "auto"]) == 0
+    assert "metric: d_loss  # logged in a run of a batch or two" in capfd.readouterr().out
+
+
 @pytest.mark.slow
 def test_promote_when_it_is_killed_while_the_program_runs_then_no_folder_is_left(tmp_path):
     path = write_program_of_no_metric(tmp_path / "project", "import time; time.sleep(60)")

@@ -72,7 +72,8 @@ class PromoteRequest:
 def build_request(given: argparse.Namespace, program: Program) -> PromoteRequest:
     """Return what the command line asks for; raise ConstantError where a name leads nowhere."""
     check_ranges(given.names, program, _parse_args_option(given))
-    check_trains(program, given.names)
+    if not (given.script or given.system):
+        check_trains(program, given.names)
     words = [split_range(word) for word in given.names]
     shape = _choose_shape(given, program, [word.name for word in words])
     args = shape.args if isinstance(shape, Script) else ()

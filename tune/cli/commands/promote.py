@@ -1,48 +1,42 @@
 """``promotune promote PROGRAM NAME...``: write a space file, with ranges suggested."""
 
 import argparse
-import contextlib
 import os
 import re
 import shlex
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from tune.cli.arguments import add_trainer
+from tune.cli.metric_run import run_for_metric
 from tune.cli.name_words import NAMES_HELP, NamesParser
 from tune.cli.parser import Parser, describe_command
 from tune.cli.promote_request import Held, PromoteRequest, build_request
 from tune.cli.terminal.summary import Screen
-from tune.cluster.resources import plan_resources
-from tune.errors import MetricError, OptionError, UserError
+from tune.errors import OptionError, UserError
 from tune.invocation import this_command
-from tune.paths import ExperimentPaths, VersionPaths, atomic_write
+from tune.paths import atomic_write
 from tune.promotion.configs.monitored import find_metric_of_program
 from tune.promotion.find.literals import Unknown, is_whole
-from tune.promotion.find.metric import Metric, choose_of_logged, mode_of
+from tune.promotion.find.metric import Metric, mode_of
 from tune.promotion.find.value_flow import receiving_parameters
 from tune.promotion.find_constants import find_all
 from tune.promotion.options.option import Option
 from tune.promotion.program import Program, find_program
-from tune.promotion.program_checks import check_folder, check_names
+from tune.promotion.program_checks import check_names
 from tune.promotion.rank_constants import is_never_read
 from tune.promotion.resolve import resolve_constants
 from tune.space.dimensions import Choice
 from tune.space.names import relative_if_shorter
 from tune.space.range_words import RangeWord, read_guess, read_range, widen_to
-from tune.space.settings import Settings
-from tune.space.space import Script, Space, System
+from tune.space.space import Script, System
 from tune.space.space_file import FOLDER, read_space
 from tune.space.suggest_range import Suggestion, suggest_range
 from tune.space.template import SpaceTemplate, TemplateLine, format_inline_yaml, render_space_template
 from tune.storage_url import absolute_path
 
 NEVER_READ = "nothing in the program reads it"
-
-
-IN_A_RUN = "logged in a run of a batch or two"
 
 
 LONGEST_NAME = 24
@@ -122,55 +116,9 @@ def find_metric_of(given: argparse.Namespace, request: PromoteRequest, screen: S
         found = same or Metric(name=given.metric, mode=mode_of(given.metric), origin="given to promote")
     if found is None:
         screen.print_line("the source does not tell what is logged; asking a batch or two of training and validation")
-        found = _run_for_metric(request)
+        length = {} if request.trial_epochs is None else {"max_epochs": request.trial_epochs[0]}
+        found = run_for_metric(request.program, request.shape, {**request.trainer, **length})
     return replace(found, mode=given.mode or found.mode, rivals=() if given.metric is not None else found.rivals)
-
-
-def _run_for_metric(request: PromoteRequest) -> Metric:
-    """Run the program for a batch or two, and choose among what it logs. Here torch and Ray are imported."""
-    from tune.cluster.process_server import ray_temp_folder
-    from tune.experiment.records import read_record
-    from tune.search.run import KEPT_NOTHING, run_search
-    from tune.search.spec import Search
-
-    check_folder(Path.cwd())
-    epochs = request.trial_epochs
-    settings = Settings(trials=1, trainer={} if epochs is None else {"max_epochs": epochs[0]})
-    space = Space(
-        path=request.program.path.with_suffix(".yaml"),
-        program=request.program.path,
-        shape=request.shape,
-        metric="",  # no program logs it
-        mode="min",
-        dimensions={},
-        settings=settings,
-        lines={},
-    )
-    with (
-        ray_temp_folder() as scratch,  # it is removed even where this process is killed
-        tempfile.TemporaryDirectory(prefix="run-", dir=scratch, ignore_cleanup_errors=True) as folder,
-    ):
-        search = Search(
-            space=space,
-            program=request.program,
-            promoted=(),
-            resources=plan_resources(settings, None),
-            paths=ExperimentPaths(Path(folder)),
-            rehearsal=True,
-        )
-        with contextlib.suppress(MetricError):  # as expected: the record holds what is logged
-            if (fault := run_search(search).fault) is not None:
-                raise type(fault)(fault.where, fault.what, KEPT_NOTHING)
-        records = (read_record(VersionPaths(version)) for version in Path(folder).iterdir() if version.is_dir())
-        logged = [tag for record in records if record is not None for tag in record.logged]
-    if not logged:
-        raise MetricError(None, "the program logs nothing that could be searched by", "Log a metric with self.log.")
-    return choose_of_logged(list(dict.fromkeys(logged)), IN_A_RUN)
-
-
-def is_found_by_a_run(metric: Metric) -> bool:
-    """Tell whether the source does not tell the metric, so that the program was run."""
-    return metric.origin == IN_A_RUN
 
 
 def build_lines(request: PromoteRequest) -> Iterator[TemplateLine]:

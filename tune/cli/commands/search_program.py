@@ -10,8 +10,9 @@ from pathlib import Path
 
 from tune.cli.arguments import SETTINGS, Arguments, add_settings
 from tune.cli.commands.constants import choose_names, find_promising
-from tune.cli.commands.promote import add_program_options, build_lines, find_metric_of, is_found_by_a_run
+from tune.cli.commands.promote import add_program_options, build_lines, find_metric_of
 from tune.cli.commands.search import Drafted, add_search_options, run_plan
+from tune.cli.metric_run import is_found_by_a_run
 from tune.cli.name_words import NAMES_HELP, NamesParser
 from tune.cli.parser import SPACE, Parser, both_given_error, storage_of
 from tune.cli.promote_request import PromoteRequest, build_request

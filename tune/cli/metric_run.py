@@ -1,0 +1,66 @@
+"""A run of a batch or two, which tells what a program logs where its source does not."""
+
+import contextlib
+import tempfile
+from pathlib import Path
+
+from tune.cluster.resources import plan_resources
+from tune.errors import MetricError
+from tune.paths import ExperimentPaths, VersionPaths
+from tune.promotion.find.metric import Metric, choose_of_logged
+from tune.promotion.program import Program
+from tune.promotion.program_checks import check_folder
+from tune.space.dimensions import Value
+from tune.space.settings import Settings
+from tune.space.space import Shape, Space
+
+IN_A_RUN = "logged in a run of a batch or two"
+
+
+def run_for_metric(program: Program, shape: Shape, trainer: dict[str, Value]) -> Metric:
+    """Run the program for a batch or two, and choose among what it logs. Here torch and Ray are imported.
+
+    ``trainer``: arguments of its Trainer that win over its own.
+    """
+    from tune.cluster.process_server import ray_temp_folder
+    from tune.experiment.records import read_record
+    from tune.search.run import KEPT_NOTHING, run_search
+    from tune.search.spec import Search
+
+    check_folder(Path.cwd())
+    settings = Settings(trials=1, trainer=trainer)
+    space = Space(
+        path=program.path.with_suffix(".yaml"),
+        program=program.path,
+        shape=shape,
+        metric="",  # no program logs it
+        mode="min",
+        dimensions={},
+        settings=settings,
+        lines={},
+    )
+    with (
+        ray_temp_folder() as scratch,  # it is removed even where this process is killed
+        tempfile.TemporaryDirectory(prefix="run-", dir=scratch, ignore_cleanup_errors=True) as folder,
+    ):
+        search = Search(
+            space=space,
+            program=program,
+            promoted=(),
+            resources=plan_resources(settings, None),
+            paths=ExperimentPaths(Path(folder)),
+            rehearsal=True,
+        )
+        with contextlib.suppress(MetricError):  # as expected: the record holds what is logged
+            if (fault := run_search(search).fault) is not None:
+                raise type(fault)(fault.where, fault.what, KEPT_NOTHING)
+        records = (read_record(VersionPaths(version)) for version in Path(folder).iterdir() if version.is_dir())
+        logged = [tag for record in records if record is not None for tag in record.logged]
+    if not logged:
+        raise MetricError(None, "the program logs nothing that could be searched by", "Log a metric with self.log.")
+    return choose_of_logged(list(dict.fromkeys(logged)), IN_A_RUN)
+
+
+def is_found_by_a_run(metric: Metric) -> bool:
+    """Tell whether the source does not tell the metric, so that the program was run."""
+    return metric.origin == IN_A_RUN
