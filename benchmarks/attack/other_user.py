@@ -1,6 +1,7 @@
 """Another user of the machine looks at a search that runs: its files, sockets, ports, and links planted beforehand."""
 
 import contextlib
+import encodings.idna  # noqa: F401 - now: the other user may not be let read Python's own files
 import os
 import re
 import socket

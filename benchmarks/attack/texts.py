@@ -174,7 +174,11 @@ def _check_shown(folder: Path, rng: random.Random, found: Findings) -> None:
         found.check("<script>alert(1)" not in html and "<img src=x" not in html, f"{_texts_of(folder)}: HTML")
         raw = {letter for letter in html if ord(letter) < 160 and is_control(letter)}
         found.check(not raw, f"{_texts_of(folder)}: control characters in HTML: {raw}")
-    experiment = open_experiment("exp", folder / "storage")
+    try:
+        experiment = open_experiment("exp", folder / "storage")
+    except PromotuneError:  # as the commands said
+        found.note("experiments refused")
+        return
     for trial in experiment.trials:
         place = experiment.paths.version(trial.version).folder
         found.check(place.parent == experiment.paths.folder, f"a version lies elsewhere: {place}")
