@@ -68,7 +68,7 @@ OPTIONS = {
     "retrain": HELP
     | {"-q", "--quiet", "-g", "--gpu", "--address", "--storage", "--trainer.ARGUMENT"}
     | {"--trial", "--top", "--seeds", "--seed", "--current-source"},
-    "apply": HELP | {"--trial", "--write", "--storage"},
+    "apply": HELP | {"--trial", "--write", "--digits", "--storage"},
     "list": HELP | {"--json", "--storage"},
     "compare": HELP | {"-o", "--output", "--storage"},
     "delete": HELP | {"--yes", "--storage"},

@@ -235,7 +235,7 @@ def test_what_is_refused_is_repeated_in_part_where_it_goes_on_for_ever(command):
 
     first, hint = ran.err.splitlines()
     assert ran.status == 2
-    assert first == f"no such option: '{word}'"[:2000] + "... (100,024 characters)"
+    assert first == f"no such option: '{word}'"[:2000] + "... (100,020 characters)"
     assert hint.startswith("  Options: --address, ")
 
 
