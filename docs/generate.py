@@ -85,7 +85,7 @@ def list_trial_fields() -> str:
             case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation):
                 told = after.value.value if isinstance(after, ast.Expr) else FIELDS_WITHOUT_A_SENTENCE[name]
                 rows.append((name, ast.unparse(annotation), told))
-            case ast.FunctionDef(name=name, returns=annotation) if annotation is not None:
+            case ast.FunctionDef(name=name, returns=annotation) if annotation is not None and name[0] != "_":
                 rows.append((name, ast.unparse(annotation), ast.get_docstring(each)))
     cells = [(f"`{name}`", f"`{kind}`".replace("|", "\\|"), " ".join(told.split())) for name, kind, told in rows]
     return write_table(("field", "type", "what it says"), cells)

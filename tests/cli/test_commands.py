@@ -110,7 +110,10 @@ WRONG = [
     ("help", "no such command: 'help'\n  For all commands: promotune --help"),
     ("help results", "no such command: 'help'\n  For help: promotune results --help"),
     ("search", "no such command: 'search'\n  A search needs no command: promotune PROGRAM NAME..., or --space FILE"),
-    ("serch x.py LR", "no such command: 'serch'\n  A search needs no command: promotune x.py NAME..., or --space FILE"),
+    (
+        "seerch x.py LR",
+        "no such command: 'seerch'\n  A search needs no command: promotune x.py NAME..., or --space FILE",
+    ),
     ("version", "no such command: 'version'\n  For the version: promotune --version"),
     ("-V", "no such option: '-V'\n  For the version: promotune --version"),
     ("-v", "no such option: '-v'\n  For the version: promotune --version"),

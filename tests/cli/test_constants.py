@@ -38,8 +38,8 @@ Net.width  8                                     parts/net.py:5  parameter     6
 net.lr     3                                     parts/net.py:2  module level  never read
 WIDTHS     [100, 101, 102, 103, 104, 105, 10...  parts/net.py:3  module level  never read
 
-lr: the environment variable LR no longer counts once it is searched (train.py:3)
-Net.width: the default 64 (parts/net.py:5) is not what the program passes; both take the value (parts/net.py:5)
+train.py:3: lr: the environment variable LR no longer counts once it is searched
+parts/net.py:5: Net.width: the default 64 (parts/net.py:5) is not what the program passes; a trial's value replaces both
 
 4 more are less promising; promotune constants train.py --all lists them too
 2 more cannot be searched by name; promotune constants train.py --refused says why
@@ -57,8 +57,8 @@ CONFIG['optim']          {'rate': 0.001}                       parts/net.py:1  f
 CONFIG['optim']['rate']  0.001                                 parts/net.py:1  field         train.py:9
 --fast                   False                                 train.py:8      flag
 
-lr: the environment variable LR no longer counts once it is searched (train.py:3)
-Net.width: the default 64 (parts/net.py:5) is not what the program passes; both take the value (parts/net.py:5)
+train.py:3: lr: the environment variable LR no longer counts once it is searched
+parts/net.py:5: Net.width: the default 64 (parts/net.py:5) is not what the program passes; a trial's value replaces both
 
 2 more cannot be searched by name; promotune constants train.py --refused says why
 """

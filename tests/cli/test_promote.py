@@ -58,10 +58,10 @@ mode: max
 constants:
   LR: {loguniform: [1e-4, 1e-2]}  # 1e-3 (net.py:3): a tenth to ten times
   OPT: {choice: [adam, adamw, sgd, rmsprop]}  # sgd (net.py:4): take out what the program does not know
-  # ACT: {choice: [relu, ...]}  # relu (net.py:5): write the other names beside it, and take the first # away
+  # ACT: {choice: [relu, ...]}  # relu (net.py:5): write the other names beside it, and uncomment the line
   "CFG['batch_size']": {choice: [16, 32, 64, 128]}  # 64 (net.py:6): powers of two, a quarter to twice
-  # "CFG['name']": {uniform: [LOW, HIGH]}  # null (net.py:6): say what it may be beside None, and take the first # away
-  # WIDTH: {randint: [LOW, HIGH]}  # len('abc') (net.py:7): only running the program tells its value: write its range, and take the first # away
+  # "CFG['name']": {uniform: [LOW, HIGH]}  # null (net.py:6): say what it may be beside None, and uncomment the line
+  # WIDTH: {randint: [LOW, HIGH]}  # len('abc') (net.py:7): only running the program tells its value: write its range, and uncomment the line
   Adam.weight_decay: {loguniform: [1e-6, 1e-2]}  # 0.0 (net.py:13): 0 has no order of magnitude: trial 0 alone runs it
 trials: 20  # the first runs the values that the source holds
 trainer: {max_epochs: 10}  # the program does not say how long: look at it
@@ -343,7 +343,7 @@ def test_a_file_with_nothing_but_unfinished_lines_says_which_they_are(project, c
     assert main(["--space", "act.yaml"]) == 2
     assert capfd.readouterr().err == (
         "act.yaml:5: constants: at least one constant must vary, got None\n"
-        "  Write what the comment in line 6 asks for, and take its first # away.\n"
+        "  Write what the comment in line 6 asks for, and uncomment it.\n"
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.projects import write_program
+from tune.errors import StartError
 
 ROOT = Path(__file__).parents[2]
 SPACE = "system: scripted.py\nmetric: Score/Val\nmode: max\nconstants: {LR: {loguniform: [1e-4, 1e-1]}}\ntrials: 1\n"
@@ -90,3 +91,29 @@ def test_a_package_that_a_template_alone_imports_breaks_no_search(source, run, t
     (tmp_path / "project" / "plots.py").write_text("import broken\n")
 
     assert run("def plot(): import plots", {"broken": source}) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("load", "hint"),
+    [
+        (0.5, " If it fails again, `ray start --head` may say more; `ray stop` ends what that starts."),
+        (1000.0, " This machine is busy (load average 1000 on 2 cores): wait until it is less so."),
+    ],
+)
+def test_a_ray_that_does_not_start_on_a_busy_machine_is_told_as_such(load, hint, monkeypatch):
+    from tune.cluster import local_ray
+
+    def fail(**arguments):
+        raise RuntimeError("The current node timed out during startup.\nmore")
+
+    monkeypatch.setattr(local_ray.ray, "init", fail)
+    monkeypatch.setattr(local_ray.os, "getloadavg", lambda: (load, load, load))
+    monkeypatch.setattr(local_ray, "count_cores", lambda: 2)
+
+    with pytest.raises(StartError) as caught:
+        local_ray._init_ray()
+
+    assert str(caught.value) == (
+        "Ray could not be started: RuntimeError: The current node timed out during startup.\n"
+        f"  Nothing was searched. Give the same command again.{hint}"
+    )

@@ -599,3 +599,17 @@ def test_a_space_file_that_is_none_is_refused_before_it_is_read_whole(project):
         "search_spaces/s.yaml: a space file has 100 kB at most, got more\n"
         "  Is this the space file? Values of a choice can be fewer, or a range."
     )
+
+
+def test_a_file_that_is_not_there_is_told_with_the_places_nearby(tmp_path, monkeypatch):
+    deep = tmp_path.joinpath(*"abcdefgh")
+    deep.mkdir(parents=True)
+    monkeypatch.chdir(deep)
+
+    with pytest.raises(SpaceError) as caught:
+        find_space("s")
+
+    assert caught.value.what == (
+        "no space file, got 's'; tried s, s.yaml, s.yml, search_spaces/s, search_spaces/s.yaml, search_spaces/s.yml, "
+        "and search_spaces/ of the folders above"
+    )

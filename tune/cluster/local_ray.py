@@ -18,7 +18,7 @@ from tune.cluster.connection import set_environment
 from tune.cluster.process_server import end_with_driver, ray_temp_folder
 from tune.cluster.ray_dashboard import Dashboard
 from tune.cluster.ray_health import forget_loss, forget_processes, is_lost, kill_ray_processes, note_process, watch_ray
-from tune.cluster.resources import Resources
+from tune.cluster.resources import Resources, count_cores
 from tune.cluster.signals import handle_interrupts
 from tune.errors import StartError
 from tune.gc_control import collector_paused
@@ -31,7 +31,9 @@ OBJECT_STORE_BYTES = 100 * 2**20
 PATIENCE_S = 5
 """So long the node is looked for often."""
 LOOK_S = 0.02
-START_HINT = "Nothing was searched. Give the same command again; `ray start --head` on its own may say more."
+START_HINT = "Nothing was searched. Give the same command again."
+BUSY = 2.0
+"""Tasks that want a core, for each core: from here on the machine is named as why Ray did not start in time."""
 
 
 def _import_driver_modules() -> None:
@@ -100,7 +102,7 @@ def _run_ray(
         dashboard.stop_at_once()
         if died:
             kill_ray_processes()
-            raise StartError(None, f"{died[0]}, while Ray started", START_HINT) from error
+            raise StartError(None, f"{died[0]}, while Ray started", _build_start_hint()) from error
         raise
     try:
         with set_environment(said):  # what Ray's own processes have, so that the dashboard may talk to them
@@ -235,4 +237,12 @@ def _init_ray(**arguments: Any) -> None:
     except Exception as error:
         first = str(error).strip().partition("\n")[0]
         what = f"Ray could not be started: {type(error).__name__}: {first}"
-        raise StartError(None, what, START_HINT) from error
+        raise StartError(None, what, _build_start_hint()) from error
+
+
+def _build_start_hint() -> str:
+    """Return what to do; of a machine that is busy with other things, that it is."""
+    load, n_cores = os.getloadavg()[0], count_cores()
+    if load < BUSY * n_cores:
+        return f"{START_HINT} If it fails again, `ray start --head` may say more; `ray stop` ends what that starts."
+    return f"{START_HINT} This machine is busy (load average {load:.0f} on {n_cores} cores): wait until it is less so."

@@ -101,8 +101,10 @@ def find_space(name: str, folders: Iterable[Path] | None = None) -> Path:
     for path in tried:
         if is_file(path):
             return path
-    listing = ", ".join(relative_if_shorter(path) for path in dict.fromkeys(tried))
-    raise SpaceError(None, f"no space file, got {name!r}; tried {listing}", _known_spaces(name, homes))
+    near = dict.fromkeys(tried[: 2 * len(names)])
+    listing = ", ".join(relative_if_shorter(path) for path in near)
+    above = f", and {FOLDER}/ of the folders above" if len(homes) > 1 and len(near) < len(set(tried)) else ""
+    raise SpaceError(None, f"no space file, got {name!r}; tried {listing}{above}", _known_spaces(name, homes))
 
 
 def read_space(path: Path, *, program_is_here: bool = True) -> Space:
@@ -316,7 +318,7 @@ def _constants_hint(document: Document) -> str:
     if not unfinished:
         return f"Write `{EXAMPLES['constants']}`."
     which = f"line {unfinished[0]}" if len(unfinished) == 1 else f"lines {', '.join(unfinished)}"
-    return f"Write what the comment in {which} asks for, and take its first # away."
+    return f"Write what the comment in {which} asks for, and uncomment it."
 
 
 def _read_settings(document: Document) -> Settings:

@@ -83,7 +83,7 @@ def _render_constant(line: TemplateLine) -> str:
         return f"  {format_inline_yaml(line.key)}: {{{kind_of(line.dimension)}: [{arguments}]}}  # {remark}"
     kind = "randint" if line.is_whole else "uniform"
     example = f"{kind}: [LOW, HIGH]" if line.held is None else f"choice: [{format_inline_yaml(line.held)}, ...]"
-    return f"  # {format_inline_yaml(line.key)}: {{{example}}}  # {remark}, and take the first # away"
+    return f"  # {format_inline_yaml(line.key)}: {{{example}}}  # {remark}, and uncomment the line"
 
 
 def format_inline_yaml(value: Value) -> str:

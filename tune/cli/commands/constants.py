@@ -164,7 +164,7 @@ def show_listing(screen: Screen, listing: Listing, written: str, *, every: bool)
         screen.print_line(f"{listing.program.source.name} hardcodes nothing that can be searched")
     constants = (held for held in shown if isinstance(held, Constant))
     warnings = [
-        f"{listing.names[constant]}: {warning} ({constant.where})"
+        f"{constant.where}: {listing.names[constant]}: {warning}"
         for constant in constants
         for warning in constant.warnings
     ]
@@ -174,7 +174,7 @@ def show_listing(screen: Screen, listing: Listing, written: str, *, every: bool)
     if warnings:
         screen.print_line()
     for warning in warnings:
-        screen.print_line(warning, style="yellow")
+        screen.print_prose(warning, style="yellow")
     n_behind, n_refused = len(ordered) - len(shown), len(listing.findings.refusals) + len(listing.findings.nameless)
     command = f"{this_command()} constants {written}"
     if n_behind or n_refused:

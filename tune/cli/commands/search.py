@@ -279,7 +279,9 @@ def show_stopped(screen: Screen, paths: ExperimentPaths) -> int:
     """Show how to go on after a second Ctrl-C, or one before the first trial; return the exit status."""
     if paths.journal.is_file():
         command = _resume_command(paths)
-        screen.print_result("stopped at once; trials that ran go on from their last checkpoint", style="yellow")
+        screen.print_result(
+            "stopped at once: `resume` continues the trials that ran from their last checkpoints", style="yellow"
+        )
         screen.print_result(f"to go on: {command}", style="bold")
     else:
         screen.print_result("stopped at once; nothing was trained", style="yellow")

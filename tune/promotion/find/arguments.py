@@ -136,7 +136,9 @@ def _build_constant(
         names=names_at(f"{call.callee}.{argument.name}", call.survey, span, shared=shared),
         form=ConstantKind.ARGUMENT,
         reads=(call.survey.place_of_line(call.node.lineno),),
-        warnings=() if elsewhere is None else (f"another call of {call.callee} computes its own: {elsewhere}",),
+        warnings=()
+        if elsewhere is None
+        else (f"another call of {call.callee} has a value of its own, which stays as it is: {elsewhere}",),
     )
 
 

@@ -199,7 +199,9 @@ def _default_warnings(group: ParameterUsage, values: list[Value | Unknown]) -> t
     held = evaluate_literal(default)
     if isinstance(common_value([held, *values]), Unknown):
         place = group.parameter.survey.place_of_line(default.lineno)
-        return (f"the default {source_of(default)} ({place}) is not what the program passes; both take the value",)
+        return (
+            f"the default {source_of(default)} ({place}) is not what the program passes; a trial's value replaces both",
+        )
     return ()
 
 
