@@ -188,7 +188,8 @@ def search(
             finally:
                 if line is not None:
                     line.close()
-            if finished.fault is None and callback.error is None and plan.space.settings.confirm is not None:
+            is_over = finished.fault is None and not finished.interrupted_by_user
+            if is_over and callback.error is None and plan.space.settings.confirm is not None:
                 _confirm_silently(plan, paths, plan.space.settings.confirm)
     if callback.error is not None:
         raise callback.error

@@ -90,7 +90,7 @@ def test_the_statistics_are_those_of_the_validation_verdict():
     assert found.verdict.interval == compute_interval(gains)
     assert found.sentence == (
         "on test data (acc/test): the gain of 0.106 over the hardcoded values is real: 95% interval 0.0992 to 0.113"
-        " (of the seeds' noise alone; that these data are a sample comes to it)"
+        " (it covers the seeds' noise alone, and not that these data are a sample)"
     )
 
 

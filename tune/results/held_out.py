@@ -25,7 +25,7 @@ from tune.results.verdict import ERROR_RATE, Finding, Interval, SeedRun, Verdict
 
 Source = Literal["test", "holdout"]
 WORDS: Mapping[Source, str] = {"test": "test data", "holdout": "the hold-out"}
-SEEDS_ALONE = " (of the seeds' noise alone; that these data are a sample comes to it)"
+SEEDS_ALONE = " (it covers the seeds' noise alone, and not that these data are a sample)"
 ALIKE = 0.5
 """How far the mean of parts may lie from the value of the whole, relative to that: else they are no parts of a mean."""
 VALIDATION = re.compile(r"(?<![a-z])(validation|valid|val|dev|eval)(?![a-z])", re.IGNORECASE)

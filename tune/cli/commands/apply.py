@@ -43,6 +43,10 @@ def run(given: argparse.Namespace) -> int:
     warn_of_doubts([experiment])
     screen = Screen()
     screen.print_line(_describe_trial(experiment, trial), style="bold")
+    if given.trial is None and trial.is_baseline and experiment.best is not None and not experiment.best.is_baseline:
+        screen.print_line(
+            "the confirmation kept the hardcoded values: the winner of the race was not better on fresh seeds"
+        )
     for line in _list_obstacles(back):
         screen.print_line(line, style="yellow")
     if back.rewrites:

@@ -199,7 +199,8 @@ def _show_verdicts(
     if enough := max((each.n_enough or 0 for each in found.values()), default=0):
         missing = enough - len(planned.seeds)
         screen.print_prose(f"`{_describe_command(planned, enough)}` trains the {missing} that are missing")
-    show_verdict_number(screen, record)
+    if len(record.seeds) > 1:
+        show_verdict_number(screen, record)
     show_held_out(screen, held_out, planned.space.metric, names)
 
 

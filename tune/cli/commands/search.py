@@ -37,12 +37,15 @@ from tune.errors import (
     UserError,
 )
 from tune.experiment.lock import lock_experiment
+from tune.experiment.open import open_experiment
 from tune.experiment.preflight_failure import NEVER_BEGAN, remove_untrained_search
+from tune.experiment.trial_result import BASELINE
 from tune.invocation import this_command, typed_command
 from tune.paths import ExperimentPaths, claim_experiment, display_path, shell_word
 from tune.promotion.program_checks import DataLoaderWorkers, core_shortage_warnings, most_workers, program_warnings
 from tune.promotion.resolve import constant_warnings, hardcoded_values
 from tune.promotion.space_checks import baseline_doubts, space_warnings
+from tune.results.confirm.confirmation import read_confirmation
 from tune.results.failures import group_failures
 from tune.results.hints import find_hints
 from tune.search.prepare import SearchPlan, count_trials, prepare_search
@@ -314,7 +317,7 @@ def show_finished(screen: Screen, finished: "SearchResult", search: "Search", re
     confirmed = _confirm_finished(screen, finished, search)
     if finished.fault is None:
         report.write_and_show(len(finished.outcomes))
-    _show_next(screen, finished, search, best, is_confirmed=confirmed == 0)
+    show_next(screen, finished, search, best)
     if finished.fault is not None:
         raise explain_fault(paths, finished.fault)
     if finished.interrupted_by_user:
@@ -364,21 +367,23 @@ def _show_crowding(screen: Screen, finished: "SearchResult", search: "Search") -
             screen.print_prose(f"warning: {warning}", "yellow")
 
 
-def _show_next(
-    screen: Screen, finished: "SearchResult", search: "Search", best: "TrialResult | None", *, is_confirmed: bool
-) -> None:
-    """Show the commands that come next; ``is_confirmed``: no confirmation is left to go on with."""
+def show_next(screen: Screen, finished: "SearchResult", search: "Search", best: "TrialResult | None") -> None:
+    """Show the commands that come next."""
     paths = search.paths
+    confirmation = None
+    if search.space.settings.confirm is not None and best is not None:
+        confirmation = read_confirmation(open_experiment(str(paths.folder), paths.folder.parent))
     option = storage_option(paths)
     more = len(finished.outcomes) < search.space.settings.trials and not finished.exhausted
     open_trials = any(outcome.state in ("waiting", "running") for outcome in finished.outcomes)
-    if more or open_trials or not is_confirmed:
+    if more or open_trials or (confirmation is not None and confirmation.needed):
         screen.print_result(f"to go on: {_resume_command(paths)}", style="bold")
     elif best is not None and best.is_baseline and not finished.exhausted:
         screen.print_line(f"next: {_resume_command(paths)} --trials +{len(finished.outcomes)}")
     if best is not None and not best.is_baseline:
         commands = [] if search.space.settings.confirm is not None else [f"retrain {paths.name} --seeds 5{option}"]
-        commands.append(f"apply {paths.name}{option}")
+        is_kept = best.is_baseline or (confirmation is not None and confirmation.chosen == BASELINE)
+        commands += [] if is_kept else [f"apply {paths.name}{option}"]
         for number, command in enumerate(commands):
             screen.print_line(f"{'next:' if number == 0 else '     '} {this_command()} {command}")
 

@@ -43,7 +43,7 @@ def show_verdict_number(screen: Screen, record: VerdictRecord) -> None:
     if record.number > 1:
         screen.print_line(
             f"verdict {record.number} on this program and metric in this storage: it may err in "
-            f"{100 * record.error_rate:.2g}% of cases, so that all of them together do in {ERROR_RATE:.0%}"
+            f"{100 * record.error_rate:.2g}% of cases, so that all of them together do in at most {ERROR_RATE:.0%}"
         )
 
 

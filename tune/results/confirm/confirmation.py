@@ -54,6 +54,14 @@ class Confirmation:
         assert self.verdict.gain is not None
         return self.winner if self.verdict.gain > 0 else BASELINE
 
+    @property
+    def chosen_by(self) -> str:
+        """What the trial that is handed over is: of the search alone where there is no verdict yet."""
+        if self.chosen is None:
+            return "best"
+        is_confirmed = self.verdict is not None and self.verdict.finding == "gain"
+        return "confirmed" if is_confirmed else "best on fresh seeds"
+
 
 def select_candidates(experiment: StoredExperiment, top: int) -> list[TrialResult]:
     """Return the trials that race, the best first; of several metrics those of the Pareto front come first.

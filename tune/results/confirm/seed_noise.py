@@ -24,7 +24,7 @@ class SeedNoise:
 
     def describe(self, gain: float) -> str:
         """Return a gain in units of the noise: ``5.1 standard deviations of its seed noise``."""
-        return f"{abs(gain) / self.deviation:.2g} standard deviations of the seed noise, by {self.n_seeds} seeds"
+        return f"{abs(gain) / self.deviation:.2g} standard deviations of the seed noise, over {self.n_seeds} seeds"
 
 
 def measure_seed_noise(experiment: StoredExperiment) -> SeedNoise | None:

@@ -59,6 +59,7 @@ def build_page(experiment: StoredExperiment) -> Page:
         baseline=_format_score(experiment.baseline),
         gain=_describe_gain(experiment),
         confirmed=() if confirmation is None else tuple(describe_confirmation(experiment, confirmation)),
+        chosen_by="best" if confirmation is None else confirmation.chosen_by,
         is_better=_is_better(experiment),
         best_version="" if best is None else best.version,
         front=_front_size(experiment),

@@ -102,9 +102,11 @@ class Page:
     """The best score; None where no trial has one."""
     baseline: str | None
     gain: str
+    """``better by 0.082``, or why there is none."""
     confirmed: tuple[str, ...]
     """What the confirmation found, a line each; none where there is none."""
-    """``better by 0.082``, or why there is none."""
+    chosen_by: str
+    """What chose the values that stand beside the hardcoded ones: ``best``, ``confirmed``."""
     is_better: bool
     best_version: str
     front: int | None
