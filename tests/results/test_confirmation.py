@@ -17,9 +17,11 @@ from tune.experiment.verdicts import read_verdicts, write_verdict
 from tune.paths import VersionPaths
 from tune.results.confirm.confirmation import (
     build_request,
+    choose_seeds,
     confirmation_as_json,
     describe_confirmation,
     judge_confirmation,
+    new_verdict,
     plan_confirmation,
     read_confirmation,
 )
@@ -32,6 +34,7 @@ from tune.results.confirm.seed_noise import (
 from tune.results.experiments import summarise_experiment
 from tune.results.retrain_results import read_retrained
 from tune.results.write_back import select_trial
+from tune.retrain.plan import plan_verdict
 from tune.space.settings import Confirm
 
 TRIALS = [

@@ -55,6 +55,20 @@ CASES = {
         "one seed",
         "a difference of +0.1 with one seed says nothing of the noise: take --seeds 5 or more",
     ),
+    "one difference of two seeds": (
+        [0.8, 0.7],
+        [0.9, 0.8],
+        "max",
+        "one seed",
+        "a difference of +0.1 with each of 2 seeds says nothing of the noise: take --seeds 6 or more",
+    ),
+    "one difference of six seeds": (
+        [0.5, 0.25] * 3,
+        [0.75, 0.5] * 3,
+        "max",
+        "gain",
+        "the gain of 0.25 over the hardcoded values is real: 95% interval 0.25 to 0.25",
+    ),
     "the same again and again": (
         [0.8] * 3,
         [0.9] * 3,
@@ -116,6 +130,16 @@ def test_of_two_thousand_retrainings_more_than_nine_in_ten_are_judged_rightly(ef
     found = [judge_gain(*simulated(rng, effect), "max").finding for _ in range(2000)]
 
     assert found.count(finding) / 2000 > 0.92
+
+
+@pytest.mark.parametrize("n_seeds", [2, 3, 6])
+def test_of_metrics_that_count_few_differences_are_called_real(n_seeds):
+    rng, wrong = random.Random(0), 0
+    for _ in range(2000):
+        theirs, ours = ([sum(rng.random() < 0.97 for _ in range(30)) / 30 for _ in range(n_seeds)] for _ in range(2))
+        wrong += judge_gain(runs(theirs), runs(ours), "max").finding in ("gain", "loss")
+
+    assert wrong / 2000 < 0.06
 
 
 def test_three_configurations_without_an_effect_are_seldom_called_real_together():

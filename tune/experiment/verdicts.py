@@ -34,6 +34,8 @@ class VerdictRecord:
     """The fresh seeds of a race before it; none: the trials were named, and each is judged."""
     n_ended: int | None = None
     """Where there is a race, how many trials of the search had ended: it is void once there are more."""
+    change: str = ""
+    """What the runs do differently than the search, of the source and the Trainer's arguments; empty: nothing."""
     chosen: int | None = None
     """The trial that the race and the verdict hand over, the baseline too; None where that is not known yet."""
 
@@ -44,7 +46,7 @@ class VerdictRecord:
 
     def is_same_question(self, other: "VerdictRecord") -> bool:
         """Tell whether the other one asks for the same: it is no further verdict then."""
-        told = ("trials", "n_ended", "race_seeds") if self.has_race else ("trials", "n_ended", "seeds")
+        told = ("trials", "n_ended", "change", "race_seeds" if self.has_race else "seeds")
         return all(getattr(self, name) == getattr(other, name) for name in told)
 
 
@@ -68,7 +70,7 @@ def _parse_record(data: dict[str, Any]) -> VerdictRecord:
     numbers = (record.number, *record.trials, *record.seeds, *record.race_seeds)
     optional = [each for each in (record.n_ended, record.chosen) if each is not None]
     is_ours = all(is_int(each) and each >= 0 for each in (*numbers, *optional)) and is_number(record.error_rate)
-    if not is_ours or not 0 < record.error_rate < 1:
+    if not is_ours or not isinstance(record.change, str) or not 0 < record.error_rate < 1:
         raise ValueError("no verdict of ours")
     return record
 

@@ -15,6 +15,11 @@ from tune.results.confirm.error_rate import MOST_SEEDS, next_error_rate
 
 ERROR_RATE = 0.05
 """The probability that an interval does not hold the mean, where nothing else is said."""
+LEAST_ALIKE = 6
+"""So many pairs with the very same difference show that it is real: by chance all have one sign in 1 of 32 cases. A
+metric that counts, such as an accuracy, has equal differences by chance, and Student's interval of two is a point."""
+ALIKE = 1e-6
+"""How far differences may lie apart to be the same one, by the largest score: metrics have single precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +83,9 @@ class Verdict:
     """A configuration against the hardcoded values."""
 
     finding: Finding
-    """``gain``, ``loss``: real ones. ``noise``: not distinguishable from it. ``one seed``: no interval of one pair.
-    ``no seed``: all runs of both were the very same. ``incomplete``: a run failed or is missing."""
+    """``gain``, ``loss``: real ones. ``noise``: not distinguishable from it. ``one seed``: no interval of one pair, nor
+    of fewer than LEAST_ALIKE with one difference. ``no seed``: all runs of both were the very same.
+    ``incomplete``: a run failed or is missing."""
     seeds: tuple[int, ...]
     """Those that both were trained with."""
     baseline: SampleStatistics | None
@@ -88,7 +94,7 @@ class Verdict:
     gain: float | None
     """The mean of the paired differences; above 0 the candidate is better, whatever the mode."""
     interval: Interval | None
-    """Of that mean; None of fewer than two pairs."""
+    """Of that mean; None where the noise is not known."""
     n_compared: int
     """How many configurations were compared with the hardcoded values: the intervals hold for all of them together."""
     error_rate: float = ERROR_RATE
@@ -121,9 +127,12 @@ def judge_gain(
     seeds = tuple(seed for seed in baseline if seed in ours and seed in theirs)
     sign = 1 if mode == "max" else -1
     gains = [sign * (ours[seed] - theirs[seed]) for seed in seeds]
-    found = compute_interval(gains, n_intervals=n_compared, error_rate=error_rate) if len(gains) > 1 else None
-    whole = len(seeds) == len(baseline.keys() | candidate.keys()) and bool(seeds)
     in_force = _has_seed_effect(baseline) or _has_seed_effect(candidate)
+    largest = max((abs(each) for runs in (ours, theirs) for each in runs.values()), default=0.0)
+    is_alike = len(gains) < LEAST_ALIKE and bool(gains) and max(gains) - min(gains) <= ALIKE * largest
+    is_unknown = len(gains) < 2 or (in_force and is_alike)
+    found = None if is_unknown else compute_interval(gains, n_intervals=n_compared, error_rate=error_rate)
+    whole = len(seeds) == len(baseline.keys() | candidate.keys()) and bool(seeds)
     finding = _choose_finding(found, whole=whole, in_force=in_force)
     enough = _count_enough_seeds(gains, next_error_rate(error_rate) / n_compared) if finding == "noise" else None
     return Verdict(
@@ -188,7 +197,9 @@ def _build_sentence(verdict: Verdict) -> str:
         case "noise":
             return f"not distinguishable from seed noise: a difference of {gain:+.3g}, {_describe_interval(verdict)}"
         case "one seed":
-            return f"a difference of {gain:+.3g} with one seed says nothing of the noise: take --seeds 5 or more"
+            n = len(verdict.seeds)
+            seeds, least = ("one seed", 5) if n == 1 else (f"each of {n} seeds", LEAST_ALIKE)
+            return f"a difference of {gain:+.3g} with {seeds} says nothing of the noise: take --seeds {least} or more"
         case "no seed":
             n = len(verdict.seeds)
             return (

@@ -1,6 +1,7 @@
 """Which runs a retraining is made of, and which of them are there already."""
 
 import contextlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,7 +16,7 @@ from tune.experiment.verdicts import VerdictRecord, find_verdict, write_verdict
 from tune.paths import ExperimentPaths, VersionPaths, display_path
 from tune.promotion.program import find_program
 from tune.promotion.snapshot import Snapshot, take_snapshot
-from tune.results.confirm.confirmation import fresh_seeds, list_used_seeds, new_verdict
+from tune.results.confirm.confirmation import build_request, choose_seeds, new_verdict
 from tune.results.retrain_results import RetrainedVersion, compare_with_repetition, find_latest, read_retrained, seed_of
 from tune.search.controller_api import SearchListener
 from tune.search.prepare import name_trial_gpus
@@ -95,7 +96,8 @@ def plan_retraining(
 ) -> RetrainPlan:
     """Return the runs: each trial with its own seed, then each fresh seed with the hardcoded values and each trial."""
     snapshot, source = _choose_source(experiment, current=current)
-    seeds = fresh_seeds(n_seeds, list_used_seeds(experiment))
+    compared = [each for each in trials if not each.is_baseline]
+    seeds = choose_seeds(experiment, tuple(each.number for each in compared), n_seeds)
     digest = digest_of(snapshot.stored_program)
 
     def request(trial: TrialResult, seed: int, *, fresh: bool) -> RetrainRequest:
@@ -104,7 +106,6 @@ def plan_retraining(
 
     own = [(each, request(each, seed_of(experiment, each) if seed is None else seed, fresh=False)) for each in trials]
     baseline = [each for each in experiment.trials if each.is_baseline]
-    compared = [each for each in trials if not each.is_baseline]
     fresh = [(each, request(each, at, fresh=True)) for at in seeds for each in (*baseline, *compared)]
     planned = RetrainPlan(
         experiment=experiment,
@@ -113,7 +114,9 @@ def plan_retraining(
         resources=resources,
         trials=tuple(trials),
         seeds=seeds,
-        verdict=plan_verdict(experiment, [each.number for each in compared], seeds) if compared and seeds else None,
+        verdict=plan_verdict(experiment, request(trials[0], 0, fresh=True), compared, seeds)
+        if compared and seeds
+        else None,
         requests=tuple(each for _, each in (*own, *fresh)),
         reused=(),
         runs=(),
@@ -121,14 +124,29 @@ def plan_retraining(
     return divide_runs(planned, [*own, *fresh])
 
 
-def plan_verdict(experiment: StoredExperiment, trials: Sequence[int], seeds: Sequence[int]) -> VerdictRecord:
-    """Return the verdict on trials that were named: the one that asked for the same, else a new one, written down."""
-    record = new_verdict(experiment, tuple(trials), seeds=tuple(seeds))
+def plan_verdict(
+    experiment: StoredExperiment, request: RetrainRequest, trials: Sequence[TrialResult], seeds: Sequence[int]
+) -> VerdictRecord:
+    """Return the verdict on trials that were named: the one that asked for the same, else a new one, written down.
+
+    ``request``: of one of its runs. One seed gives no verdict, so it is not counted.
+    """
+    change = _describe_change(build_request(experiment), request)
+    numbers = tuple(each.number for each in trials)
+    record = new_verdict(experiment, numbers, seeds=tuple(seeds), change=change)
     if (there := find_verdict(experiment.paths, record)) is not None:
         return there
-    write_verdict(experiment.paths, record)
-    upload_if_remote(experiment.paths.verdicts)
+    if len(seeds) > 1:
+        write_verdict(experiment.paths, record)
+        upload_if_remote(experiment.paths.verdicts)
     return record
+
+
+def _describe_change(searched: RetrainRequest, request: RetrainRequest) -> str:
+    """Return what a run does differently than the search, the same for the same change; empty: nothing."""
+    wanted = {"digest": request.digest, "trainer": request.trainer}
+    same = {"digest": searched.digest, "trainer": searched.trainer}
+    return "" if wanted == same else json.dumps(wanted, sort_keys=True, default=str)
 
 
 def _choose_source(experiment: StoredExperiment, *, current: bool) -> tuple[Snapshot, str]:

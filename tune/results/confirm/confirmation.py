@@ -114,7 +114,9 @@ def _choose_size(experiment: StoredExperiment, n_trials: int, confirm: Confirm, 
     return (1, 0) if size is None else (size.n_trials, size.n_seeds)
 
 
-def new_verdict(experiment: StoredExperiment, trials: tuple[int, ...], seeds: tuple[int, ...] = ()) -> VerdictRecord:
+def new_verdict(
+    experiment: StoredExperiment, trials: tuple[int, ...], seeds: tuple[int, ...] = (), change: str = ""
+) -> VerdictRecord:
     """Return the next verdict of the experiment's project, which is not written yet."""
     program, metric = str(experiment.snapshot.program.path), experiment.space.metric
     number = next_verdict_number(experiment.paths.folder.parent, program, metric)
@@ -125,6 +127,7 @@ def new_verdict(experiment: StoredExperiment, trials: tuple[int, ...], seeds: tu
         error_rate=error_rate_of_verdict(number),
         trials=trials,
         seeds=seeds,
+        change=change,
     )
 
 
@@ -179,14 +182,24 @@ def fresh_seeds(n: int, used: Sequence[int]) -> tuple[int, ...]:
     return tuple((first + index) % (MAX_SEED + 1) for index in range(n))
 
 
+def choose_seeds(experiment: StoredExperiment, trials: tuple[int, ...], n: int) -> tuple[int, ...]:
+    """Return the seeds of a verdict on trials that were named: those of an earlier one on them first, then others."""
+    earlier = [each.seeds for each in read_verdicts(experiment.paths) if not each.has_race and each.trials == trials]
+    known = max(earlier, key=len, default=())
+    others = fresh_seeds(n + len(known), list_used_seeds(experiment))
+    return (*known, *(each for each in others if each not in known))[:n]
+
+
 def list_used_seeds(experiment: StoredExperiment, *, of_verdicts: bool = False) -> list[int]:
-    """Return the seeds that chose something: those of the search and of races; ``of_verdicts``: of verdicts, too."""
+    """Return the seeds that chose something, or may have: of the search, and of verdicts that compared trials.
+
+    Whoever names a trial has seen the verdicts so far. One on a single trial compares none, and its runs of the
+    hardcoded values serve again. ``of_verdicts``: the seeds of all verdicts.
+    """
     found = [seed_of(experiment, each) for each in experiment.trials]
     for record in read_verdicts(experiment.paths):
-        if record.has_race:
-            found += (*record.race_seeds, *(record.seeds if of_verdicts else ()))
-        elif of_verdicts:
-            found += record.seeds
+        if of_verdicts or record.has_race or len(record.trials) > 1:
+            found += (*record.race_seeds, *record.seeds)
     return found
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from tune.experiment.trial_result import Mode
 
 DROP_LEVEL = 0.05
-"""The probability that a trial as good as the best one is dropped after a seed."""
+"""The probability that of two equally good trials a certain one is dropped after a seed; among more it is larger."""
 
 Scores = Mapping[int, Mapping[int, float | None]]
 """By trial and by seed; None of a run that failed. A run that is missing has no entry."""
