@@ -44,6 +44,8 @@ class Trial:
     """Whether `values` are all that varied in it."""
     state: str = "COMPLETE"
     failure: Failure | None = None
+    more: dict = field(default_factory=dict)
+    """Further attributes in the ledger."""
 
 
 def write_experiment(folder, trials, space=SPACE, name="exp", program=PROGRAM):
@@ -69,7 +71,7 @@ def _frozen(number, trial, space, ledger, paths):
     held = trial.values if trial.only else {**HARDCODED, **trial.values}
     values = {name: held[name] for name in space.dimensions if name in held}
     version = version_name(number, {} if number == 0 else values)
-    attributes = {"constants": values, "version": version, "seed": 0}
+    attributes = {"constants": values, "version": version, "seed": 0, **trial.more}
     if trial.failure is not None:
         attributes["reason"] = trial.failure.reason
         _write_record(number, version, values, trial.failure, paths)

@@ -32,6 +32,8 @@ class Gpu:
     """Of its memory; 0 where that is not known."""
     used_bytes: int = 0
     """Of its memory, by whatever runs on it now."""
+    n_processes: int = 0
+    """That run on it now, as far as NVML tells."""
     fault: str | None = None
     """What NVML says of a GPU that it counts and cannot reach."""
 
@@ -79,7 +81,10 @@ def _describe_gpu(index: int) -> Gpu:
     with contextlib.suppress(pynvml.NVMLError):  # not every device tells
         memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
         total, free = int(memory.total), int(memory.free)
-    return Gpu(uuid=uuid, name=name, slices=slices, total_bytes=total, used_bytes=total - free)
+    n_processes = 0
+    with contextlib.suppress(pynvml.NVMLError, AttributeError):  # an older NVML
+        n_processes = len(pynvml.nvmlDeviceGetComputeRunningProcesses(handle))
+    return Gpu(uuid=uuid, name=name, slices=slices, total_bytes=total, used_bytes=total - free, n_processes=n_processes)
 
 
 def slice_handles(handle: Any) -> list[Any] | None:

@@ -12,6 +12,13 @@ ROOT = Path(__file__).parents[2]
 COLOURS = re.compile(rb"\x1b\[(?:[0-9;]*;)?(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;[0-9;]*)?m")
 SPACE = "system: scripted.py\nmetric: Score/Val\nmode: max\nconstants:\n  LR: {loguniform: [1e-4, 1e-1]}\n"
 
+ON_GPUS = """\
+ray
+began 1 001,LR=0.00443,BATCH_SIZE=16
+placed 1 node:1
+began 2 002,LR=0.1
+epoch 1 0.2
+"""
 EVENTS = """\
 ray
 began 0 000,baseline preflight
@@ -58,6 +65,34 @@ def timeless(text):
     """Take out what the clock says."""
     text = re.sub(r"\b\d+:\d\d\b", "0:00", text)
     return re.sub(r", about \d+ \w+ left", ", about 5 s left", text)
+
+
+def running(terminal):
+    """Return the lines about what runs."""
+    lines = timeless(terminal.text).splitlines()
+    first = next(place for place, line in enumerate(lines) if line.startswith("running"))
+    return [line.rstrip() for line in lines[first : first + 3]]
+
+
+def test_the_view_shows_the_gpu_of_each_running_trial(view):
+    terminal = view(ON_GPUS)
+    terminal.wait_for(r"^001.* 0.2 ")
+
+    assert running(terminal) == [
+        "running                       GPU       epoch     time  Score/Val",
+        "001,LR=0.00443,BATCH_SIZE=16    1         1/4     0:00  0.2       ▄",
+        "002,LR=0.1                             starts     0:00",
+    ]
+
+
+def test_gpus_of_several_nodes_are_shown_with_their_node(view):
+    terminal = view(f"{ON_GPUS}placed 2 other:GPU-5ebe1fc2-77\n")
+    terminal.wait_for(r"^002.*other:GPU-")
+
+    assert running(terminal)[1:] == [
+        "001,LR=0.0044…              node:1         1/4     0:00  0.2       ▄",
+        "002,LR=0.1      other:GPU-5ebe1fc2      starts     0:00",
+    ]
 
 
 def test_the_view_at_80_columns_shows_the_bar_the_best_what_runs_and_what_ended(view):

@@ -18,6 +18,7 @@ from tune.cli import main
 from tune.experiment.records import Failure
 
 ROOT = Path(__file__).parents[2]
+GIB = 2**30
 TWO = "metric: [Accuracy, Size]\nmode: [max, min]\nconstants: {LR: {loguniform: [1e-4, 1e-1]}}\n"
 TRIALS = [
     Trial(curve=[0.1, 0.2]),
@@ -270,3 +271,19 @@ def test_a_plain_locale_is_no_error(experiment, tmp_path, locale):
     done = piped(tmp_path, "", env={**kept, **locale})
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("exp: maximise Score/Val\n")
+
+
+def test_what_trials_used_of_their_gpus_has_columns_in_each_table(tmp_path, show):
+    usage = {"uuid": "GPU-1", "name": "NVIDIA T4", "total_bytes": 16 * GIB, "peak_bytes": 3 * GIB, "utilization": 0.25}
+    write_experiment(tmp_path, [Trial(curve=[0.1], more={"gpu": usage}), Trial(curve=[0.2], values={"LR": 0.05})])
+
+    lines = lines_of(show("exp")[1])
+    assert lines[3].endswith("   OPTIMIZER   GPU GiB   GPU busy")
+    assert lines[4].endswith("   adam        -         -")
+    assert lines[5].endswith("   adam        3.00      25%")
+    first, second = json.loads(show("exp", "--json")[1])["experiments"][0]["trials"]
+    assert "gpu" not in first
+    assert second["gpu"] == {**usage, "outgrown_shares": []}
+    header, *rows = csv.reader(io.StringIO(show("exp", "--csv")[1]))
+    assert header[-4:] == ["gpu.name", "gpu.total_bytes", "gpu.peak_bytes", "gpu.utilization"]
+    assert [row[-4:] for row in rows] == [[""] * 4, ["NVIDIA T4", str(16 * GIB), str(3 * GIB), "0.25"]]

@@ -48,6 +48,10 @@ class Events:
         for listener in self._listeners:
             listener.on_trial_start(task)
 
+    def placed(self, number, device):
+        for listener in self._listeners:
+            listener.on_trial_placed(int(number), device)
+
     def epoch(self, number, value):
         curve = self._curves[number]
         curve[len(curve) + 1] = float(value)

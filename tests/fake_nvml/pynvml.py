@@ -1,11 +1,13 @@
 """In the place of NVIDIA's module where its folder is on the path; the variable ``FAKE_NVML`` says what is there.
 
-It is JSON: a list of GPUs with any of ``uuid``, ``name``, ``gib``, ``used`` and ``slices``, GPUs again, which it has
-where MIG is on; or a text, why NVML does not start.
+It is JSON: a list of GPUs with any of ``uuid``, ``name``, ``gib``, ``used``, ``processes``, ``busy`` (in hundredths),
+and ``slices``, GPUs again, which it has where MIG is on; or a text, why NVML does not start. What the programs of a
+test take of each GPU, in GiB, is in the file that ``FAKE_NVML_TAKEN`` names.
 """
 
 import json
 import os
+from pathlib import Path
 from types import SimpleNamespace
 
 NVML_ERROR_LIBRARY_NOT_FOUND = 12
@@ -65,7 +67,23 @@ def nvmlDeviceGetMigDeviceHandleByIndex(handle, index):
 def nvmlDeviceGetMemoryInfo(handle):
     if "gib" not in handle:
         raise NVMLError("Not Supported")
-    return SimpleNamespace(total=handle["gib"] * 2**30, free=(handle["gib"] - handle.get("used", 0)) * 2**30)
+    used = handle.get("used", 0) + _taken()
+    return SimpleNamespace(total=handle["gib"] * 2**30, free=int((handle["gib"] - used) * 2**30))
+
+
+def _taken():
+    file = Path(os.environ.get("FAKE_NVML_TAKEN", "nothing"))
+    return float(file.read_text() or 0) if file.is_file() else 0
+
+
+def nvmlDeviceGetComputeRunningProcesses(handle):
+    return [SimpleNamespace(pid=number) for number in range(handle.get("processes", 0))]
+
+
+def nvmlDeviceGetUtilizationRates(handle):
+    if "busy" not in handle:
+        raise NVMLError("Not Supported")
+    return SimpleNamespace(gpu=handle["busy"], memory=0)
 
 
 def nvmlDeviceGetUUID(handle):

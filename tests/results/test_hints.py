@@ -1,11 +1,13 @@
 """Each hint is given where it holds, says what to do, and is silent elsewhere."""
 
 import random
+from dataclasses import replace
 from typing import get_args
 
 import pytest
 
 from tests.experiments import SPACE, Trial, write_experiment
+from tune.experiment.gpu_records import GpuUsage
 from tune.experiment.records import Failure
 from tune.results.hints import HINT_KINDS, Hint, find_hints
 from tune.results.range_hints import _extend_range
@@ -181,8 +183,10 @@ def test_each_hint_has_a_name_for_machines_that_does_not_change_with_its_class()
         "FailedBetter",
         "Flat",
         "Idle",
+        "IdleGpu",
         "Improving",
         "LongerTraining",
+        "OutgrownShare",
         "StoppedBest",
     ]
 
@@ -228,3 +232,44 @@ def test_a_failed_trial_that_was_no_better_is_no_hint(tmp_path):
     trials = [Trial(curve=[0.1, 0.2]), Trial(curve=[0.15], values={"LR": 0.02}, state="FAIL", failure=BROKE)]
 
     assert told(write_experiment(tmp_path, trials)) == []
+
+
+GIB = 2**30
+
+
+def on_gpus(tmp_path, *trials):
+    """Return an experiment whose trials have these fields."""
+    experiment = write_experiment(tmp_path, [Trial(curve=[0.1 * n]) for n in range(len(trials))])
+    return replace(
+        experiment, trials=tuple(replace(each, **more) for each, more in zip(experiment.trials, trials, strict=True))
+    )
+
+
+def gpu(busy):
+    return {"gpu": GpuUsage(name="NVIDIA T4", total_bytes=16 * GIB, peak_bytes=GIB, utilization=busy)}
+
+
+def test_gpus_that_are_idle_for_most_of_the_time_are_told(tmp_path):
+    (sentence,) = told(on_gpus(tmp_path, gpu(0.05), gpu(0.07), gpu(0.06), gpu(None)))
+
+    assert sentence == (
+        "the GPUs were busy 6% of the time while trials ran: more trials on each (`--gpus-per-trial auto`), "
+        "or more `num_workers` of the DataLoaders, would use them"
+    )
+
+
+@pytest.mark.parametrize("trials", [(gpu(0.05), gpu(0.05), gpu(None)), (gpu(0.2), gpu(0.9), gpu(0.3)), ({}, {}, {})])
+def test_gpus_that_are_used_or_that_nobody_measured_are_no_hint(tmp_path, trials):
+    assert told(on_gpus(tmp_path, *trials)) == []
+
+
+def test_a_share_that_was_too_small_is_told(tmp_path):
+    outgrown = {"outgrown_shares": (0.25,)}
+    failed = {**outgrown, "state": "failed"}
+
+    (sentence,) = told(on_gpus(tmp_path, {}, outgrown, failed))
+
+    assert sentence == (
+        "2 trials ran out of memory on 0.25 of a GPU and ran again on a larger share; 1 of them failed there, too: "
+        "a larger `gpus_per_trial` saves the time"
+    )

@@ -10,7 +10,7 @@ import pytest
 
 from tests.projects import write_program
 from tune.experiment.records import Failure, TrialRecord
-from tune.search.device_faults import DeviceFaults, is_device_failure
+from tune.search.devices.device_faults import DeviceFaults, is_device_failure
 
 ROOT = Path(__file__).parents[2]
 FAULT = Failure(kind="RuntimeError", message="CUDA error: unspecified launch failure")
@@ -116,43 +116,61 @@ if os.environ["CUDA_VISIBLE_DEVICES"] == "1" and LR != 0.1:  # the baseline pass
 """
 
 
-@pytest.fixture
-def run(tmp_path):
-    """Return what searches a program, with these lines at its end, on two GPUs."""
-
-    def search(lines):
-        program = write_program(tmp_path / "project", "paced")
-        program.write_text(program.read_text() + lines)
-        program.with_name("s.yaml").write_text(SPACE)
-        words = ["--space", "s.yaml", "--storage", tmp_path / "storage", "--trainer.accelerator", "cpu", "--no-report"]
-        return subprocess.run(
-            [sys.executable, ROOT / "run_search.py", *words, "--gpu", "0", "1", "--cpus-per-trial", "1"],
-            cwd=program.parent,
-            env={**os.environ, "PROMOTUNE_LOGICAL_GPUS": "2"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return search
-
-
-def test_a_preflight_that_meets_a_dead_gpu_says_how_to_leave_it_out(run, tmp_path):
-    ran = run('raise RuntimeError("CUDA error: unspecified launch failure")\n')
-
-    record = json.loads((tmp_path / "storage" / "s" / "000,baseline" / "trial.json").read_text())
-    other = {"0": "1", "1": "0"}[record["devices"]]
-    assert ran.returncode == 1
-    assert f"\n  GPU {record['devices']} may be what failed: `--gpu {other}` leaves it out.\n" in ran.stderr
-
-
-def test_all_trials_complete_beside_a_dead_gpu(run, tmp_path):
-    ran = run(BREAKS)
-
-    records = [json.loads(file.read_text()) for file in sorted(tmp_path.glob("storage/s/*/trial.json"))]
+def search(folder, breaks, *, trials):
+    """Search on two logical GPUs; return what was told, and the records."""
+    program = write_program(folder / "project", "paced")
+    program.write_text(program.read_text().replace("PACE_S = 0.2", "PACE_S = 0.05") + breaks)
+    program.with_name("s.yaml").write_text(SPACE)
+    words = ["--space", "s.yaml", "--storage", folder / "storage", "--trainer.accelerator", "cpu", "--no-report"]
+    ran = subprocess.run(
+        [
+            sys.executable,
+            ROOT / "run_search.py",
+            *words,
+            "--gpu",
+            "0",
+            "1",
+            "--cpus-per-trial",
+            "1",
+            "--trials",
+            trials,
+        ],
+        cwd=program.parent,
+        env={**os.environ, "PROMOTUNE_LOGICAL_GPUS": "2"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert [each["stage"] for each in records] == ["complete"] * 8
+    return ran.stdout, [json.loads(file.read_text()) for file in sorted(folder.glob("storage/s/*/trial.json"))]
+
+
+def test_all_trials_complete_beside_a_dead_gpu(tmp_path):
+    told, records = search(tmp_path, BREAKS, trials="20")
+
+    assert [each["stage"] for each in records] == ["complete"] * 20
     assert {each["devices"] for each in records[1:]} == {"0"}
-    assert "\nhint: GPU 1 of " in ran.stdout
-    assert " failed 2 trials, which ran again: look at it, or leave it out with `--gpu`\n" in ran.stdout
-    assert ran.stdout.count(" failed 2 trials in a row: it gets no more, and they run on others (") == 1
+    assert "\nhint: GPU 1 of " in told
+    assert " failed 2 trials, which ran again: look at it, or leave it out with `--gpu`\n" in told
+    assert told.count(" failed 2 trials in a row: it gets no more, and they run on others (") == 1
+
+
+DEAD = """
+import os
+if os.environ["CUDA_VISIBLE_DEVICES"] == "0":
+    raise RuntimeError("CUDA error: unspecified launch failure")
+"""
+
+
+def test_a_gpu_that_fails_the_pre_flight_is_left_out_and_the_search_begins_again(tmp_path):
+    told, records = search(tmp_path, DEAD, trials="3")
+
+    assert [each["stage"] for each in records] == ["complete"] * 3
+    assert {each["devices"] for each in records} == {"1"}
+    assert told.count(" failed in the pre-flight: the search begins again without it (RuntimeError: CUDA error: ") == 1
+    assert " failed 1 trial, which ran again: look at it, or leave it out with `--gpu`\n" in told
+
+
+def test_a_pre_flight_that_fails_on_a_second_gpu_fails_by_the_program(tmp_path):
+    with pytest.raises(AssertionError, match=r"the baseline failed in the pre-flight: RuntimeError: CUDA error: uns"):
+        search(tmp_path, 'raise RuntimeError("CUDA error: unspecified launch failure")\n', trials="3")

@@ -81,7 +81,7 @@ def test_without_the_variable_those_of_the_machine_are_seen(monkeypatch):
 
 
 FULL = {"uuid": "GPU-2", "name": "NVIDIA A100", "gib": 80, "used": 75}
-FREE = {"uuid": "GPU-1", "name": "NVIDIA A100", "gib": 80, "used": 3}
+FREE = {"uuid": "GPU-1", "name": "NVIDIA A100", "gib": 80, "used": 0.5}
 LOST = {}
 
 
@@ -108,6 +108,15 @@ def test_a_full_gpu_that_is_asked_for_is_used_and_told(monkeypatch):
 
     assert found.gpus == ("1",)
     assert found.summary_text.endswith(", of which 1 is used\nGPU 1: 75 of 80 GiB are taken by others")
+
+
+def test_what_others_have_taken_of_a_gpu_that_is_used_is_told(monkeypatch):
+    found = plan_with(monkeypatch, [{**FREE, "used": 30, "processes": 2}, {**FREE, "uuid": "GPU-2"}])
+
+    assert found.gpus == ("0", "1")
+    assert found.summary_text == (
+        "8 CPU cores, 2 GPUs (2 x NVIDIA A100 with 80 GiB)\nGPU 0: 30 of 80 GiB are taken by others (2 processes)"
+    )
 
 
 def test_where_no_gpu_can_be_used_the_search_is_refused(monkeypatch):
@@ -494,50 +503,3 @@ def test_the_gpus_that_are_named_are_used_and_no_others(tmp_path):
     logs = [file.read_text().splitlines() for file in tmp_path.glob("storage/s/*/log.txt")]
     assert len(logs) == 4
     assert all("threads 2 2" in log for log in logs)
-
-
-SCALE = """
-import sys
-from tune.cli import main
-from tune.cluster import gpu_sharing
-from tune.trial.messages import GpuMemoryReport, MemoryFootprint
-
-GIB = 2**30
-
-
-def measure_on_gpu(job, resources, seed, loads):
-    assert job.trainer["accelerator"] == "auto"
-    peaks = {what: (1 + 2 * len(values)) * GIB for what, values in loads.items()}
-    footprints = tuple(MemoryFootprint(what=what, peak_bytes=peak) for what, peak in peaks.items())
-    return GpuMemoryReport(total_bytes=16 * GIB, free_bytes=16 * GIB, context_bytes=GIB // 2, footprints=footprints)
-
-
-gpu_sharing.measure_on_gpu = measure_on_gpu  # this machine has no GPU: the scale is a fake, all else is what users run
-sys.exit(main(sys.argv[1:]))
-"""
-
-
-@pytest.mark.slow
-def test_a_share_that_is_measured_is_told_and_used(tmp_path):
-    program = write_program(tmp_path / "project", "paced")
-    program.with_name("s.yaml").write_text(SPACE.replace("LR:", "MAX_EPOCHS: {randint: [3, 6]}\n  LR:"))
-    (tmp_path / "drive.py").write_text(SCALE)
-    words = "--space s.yaml --gpus-per-trial auto --gpu 0 --trainer.accelerator auto --trials 5 --cpus-per-trial 0.25"
-    ran = subprocess.run(
-        [sys.executable, tmp_path / "drive.py", *words.split(), "--storage", tmp_path / "storage"],
-        cwd=program.parent,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert "\n5 trials, as many at a time as a GPU has room for; sampler" in ran.stdout
-    assert (
-        "gpus_per_trial: auto is 0.25, 4 at a time: a GPU has room for 4 trials in the 16.0 of 16.0 GiB that are free; "
-        "measured: the hardcoded values 1.0 GiB, MAX_EPOCHS=6 3.0 GiB, CUDA itself 0.5 GiB in each\n"
-    ) in ran.stdout
-    records = [json.loads(file.read_text()) for file in sorted(tmp_path.glob("storage/s/*/trial.json"))]
-    assert [each["devices"] for each in records] == ["0"] * 5
-    assert at_a_time(records) == 4
-    assert "gpus_per_trial: 0.25\n" in (tmp_path / "storage" / "s" / "space.yaml").read_text()

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tune.trial.process.gpu_devices import keep_given_devices
+from tune.trial.gpu.gpu_devices import keep_given_devices
 
 WRITES = {
     "an entry": lambda: os.environ.__setitem__("CUDA_VISIBLE_DEVICES", "0"),

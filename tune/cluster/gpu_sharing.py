@@ -1,26 +1,24 @@
-"""How many trials share a GPU (``gpus_per_trial: auto``): measured on the largest configurations."""
+"""How many trials share a GPU, by what a pre-flight measured on the hardcoded and on the largest configuration."""
 
 import math
-import os
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import ray
-from ray.exceptions import RayError
-
 from tune.cluster.resources import Resources, count_gpu_slots, spread_trials
 from tune.errors import OptionError
+from tune.experiment.gpu_records import GpuMemoryReport, MemoryFootprint, read_gpu_memory
+from tune.experiment.records import TrialRecord
 from tune.promotion.resolve import PromotedConstant, hardcoded_values
 from tune.space.conditions import draw_config, only_active
 from tune.space.dimensions import Dimension, Value, extreme_values, is_int
-from tune.space.settings import Settings
+from tune.space.settings import AUTO, Settings
 from tune.space.space import Space
-from tune.trial.messages import GpuMemoryReport, Job, MemoryFootprint
-from tune.trial.process.channel import drop_launcher_variables
 
 MARGIN = 1.1
 """Of what was measured: a longer training leaves memory in pieces, and a last batch has another size."""
+LEAST_UTILIZATION = 0.01
+"""NVML tells whole hundredths."""
 GIB = 2**30
 
 
@@ -30,46 +28,64 @@ def share_gpus(weighed: GpuMemoryReport, resources: Resources, settings: Setting
     Cores that are left over are divided among the trials, unless the user said how many a trial has.
     Raises OptionError where the user asked for more trials at a time than fit.
     """
-    n_gpus, fit = len(resources.gpus), count_trials_per_gpu(weighed)
+    n_gpus, fit = len(resources.gpus), count_trials_per_gpu(weighed, settings)
     wanted = settings.concurrency
     if wanted is not None and wanted > fit * n_gpus:
-        what = f"{wanted} trials at a time do not fit: {describe_sharing(weighed, fit)}"
+        what = f"{wanted} trials at a time do not fit: {describe_sharing(weighed, settings)}"
         raise OptionError("concurrency", what, f"Ask for {fit * n_gpus}, or make the space's largest sizes smaller.")
     by_cores = max(n_gpus, int(resources.n_cores / resources.cpus_per_trial))
     at_a_time = wanted or max(1, min(fit * n_gpus, by_cores, settings.trials))
     at_a_time, share = spread_trials(at_a_time, n_gpus, is_fixed=wanted is not None)
-    cpus = resources.cpus_per_trial
-    if settings.cpus_per_trial is None:
-        cpus = max(cpus, resources.n_cores // (wanted or count_gpu_slots(share, n_gpus)))
-    return replace(
-        resources,
-        cpus_per_trial=cpus,
-        gpus_per_trial=share,
-        concurrency=at_a_time,
-        is_measured=False,
-    )
+    return _divide_cores(replace(resources, gpus_per_trial=share, concurrency=at_a_time, is_measured=False), settings)
 
 
-def give_whole_gpus(resources: Resources) -> Resources:
+def give_whole_gpus(resources: Resources, settings: Settings) -> Resources:
     """Return the resources with a GPU for each trial: nothing was measured."""
-    return replace(resources, gpus_per_trial=1.0, is_measured=False)
+    at_a_time = max(1, min(len(resources.gpus), settings.concurrency or len(resources.gpus), settings.trials))
+    whole = replace(resources, gpus_per_trial=1.0, concurrency=at_a_time, is_measured=False)
+    return _divide_cores(whole, settings)
 
 
-def count_trials_per_gpu(weighed: GpuMemoryReport) -> int:
-    """Return how many trials fit on one GPU, at least one."""
+def restore_share(resources: Resources, settings: Settings, baseline: TrialRecord | None) -> Resources:
+    """Return the resources with the share that the pre-flight of an experiment measured; whole GPUs where none did."""
+    weighed = None if baseline is None else read_gpu_memory(baseline.gpu_memory)
+    return give_whole_gpus(resources, settings) if weighed is None else share_gpus(weighed, resources, settings)
+
+
+def _divide_cores(resources: Resources, settings: Settings) -> Resources:
+    if settings.cpus_per_trial is not None:
+        return resources
+    at_a_time = settings.concurrency or count_gpu_slots(resources.gpus_per_trial, len(resources.gpus))
+    return replace(resources, cpus_per_trial=max(resources.cpus_per_trial, resources.n_cores // at_a_time))
+
+
+def count_trials_per_gpu(weighed: GpuMemoryReport, settings: Settings) -> int:
+    """Return how many trials share a GPU, at least one: no more than its memory has room for.
+
+    Where nobody said that trials are to share one, they do so only as far as one alone leaves it idle.
+    """
     heaviest = _largest_footprint(weighed)
-    if heaviest is None or any(each.overflows for each in weighed.footprints):
+    if heaviest is None or not weighed.free_bytes or any(each.overflows for each in weighed.footprints):
         return 1
-    return max(1, int(weighed.free_bytes / (MARGIN * heaviest.peak_bytes + weighed.context_bytes)))
+    by_memory = max(1, int(weighed.free_bytes / (MARGIN * heaviest.peak_bytes + weighed.context_bytes)))
+    if settings.gpus_per_trial == AUTO or settings.concurrency is not None:
+        return by_memory
+    if weighed.utilization is None:
+        return 1
+    return max(1, min(by_memory, int(1 / max(weighed.utilization, LEAST_UTILIZATION))))
 
 
-def describe_sharing(weighed: GpuMemoryReport, fit: int) -> str:
+def describe_sharing(weighed: GpuMemoryReport, settings: Settings) -> str:
     """Return what was measured and what follows, in a sentence."""
-    free = f"{weighed.free_bytes / GIB:.1f} of {weighed.total_bytes / GIB:.1f} GiB that are free"
+    fit = count_trials_per_gpu(weighed, settings)
     trials = f"{fit} trial{'s' if fit != 1 else ''}"
     taken = [f"{_describe_footprint(each)}" for each in weighed.footprints]
+    if not weighed.total_bytes:
+        return f"it could not be measured: {', '.join(taken)}"
+    free = f"{weighed.free_bytes / GIB:.1f} of {weighed.total_bytes / GIB:.1f} GiB that are free"
     context = f"CUDA itself {weighed.context_bytes / GIB:.1f} GiB in each"
-    return f"a GPU has room for {trials} in the {free}; measured: {', '.join([*taken, context])}"
+    busy = "" if weighed.utilization is None else f"; one trial keeps it {weighed.utilization:.0%} busy"
+    return f"a GPU has room for {trials} in the {free}; measured: {', '.join([*taken, context])}{busy}"
 
 
 def _largest_footprint(weighed: GpuMemoryReport) -> MemoryFootprint | None:
@@ -134,44 +150,8 @@ def _value_size(value: Value) -> int:
 HARDCODED = "the hardcoded values"
 
 
-def measure_gpu_share(
-    space: Space, promoted: Sequence[PromotedConstant], job: Job, resources: Resources
-) -> tuple[Resources, GpuMemoryReport | None, str]:
-    """Return the resources with the share that trials need, what was measured, and the same in a sentence.
-
-    Raises OptionError where the user asked for more trials at a time than fit.
-    """
-    loads = configs_to_measure(space, promoted)
-    try:
-        weighed = measure_on_gpu(job, resources, space.settings.seed, loads)
-    except RayError as error:  # the process died: the pre-flight comes next, and says why
-        *_, last = str(error).strip().splitlines() or [type(error).__name__]
-        return give_whole_gpus(resources), None, f"it could not be measured: {last.strip()}"
-    return (
-        share_gpus(weighed, resources, space.settings),
-        weighed,
-        describe_sharing(weighed, count_trials_per_gpu(weighed)),
-    )
-
-
 def configs_to_measure(space: Space, promoted: Sequence[PromotedConstant]) -> dict[str, dict[str, Value]]:
     """Return the configurations to measure by what they are called: the hardcoded one, and the heaviest corner."""
     corner = find_largest_config(space, {item.key: item.dimension for item in promoted}, hardcoded_values(promoted))
     named = ", ".join(f"{name.rstrip('=')}={value}" for name, value in corner.items())
     return {HARDCODED: {}, **({named: corner} if corner else {})}
-
-
-def measure_on_gpu(job: Job, resources: Resources, seed: int, loads: Mapping[str, dict[str, Value]]) -> GpuMemoryReport:
-    """Measure in a process of its own, which has a whole GPU and gives it back as it ends."""
-    task = ray.remote(num_gpus=1, num_cpus=resources.cpus_per_trial, max_calls=1, max_retries=0)(_measure_in_process)
-    weighed: GpuMemoryReport = ray.get(task.remote(job, seed, dict(loads)))
-    return weighed
-
-
-def _measure_in_process(job: Job, seed: int, loads: dict[str, dict[str, Value]]) -> GpuMemoryReport:
-    own = drop_launcher_variables(os.environ)  # Lightning would take this one process for a task of SLURM's
-    os.environ.clear()
-    os.environ.update(own)
-    from tune.trial.measure_memory import measure_configs  # torch: in that process, not in the driver
-
-    return measure_configs(job, seed, loads)

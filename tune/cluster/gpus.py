@@ -11,6 +11,8 @@ LOGICAL = "PROMOTUNE_LOGICAL_GPUS"
 """For tests of how trials are shared out: so many GPUs are given out, and none of them need be there."""
 MOST_USED = 0.9
 """Of a GPU's memory that others may have taken: one with less left fails most trials, and is left out."""
+LEAST_USED_BYTES = 2**30
+"""What others have taken is told from here on: a driver keeps some hundred MiB for itself."""
 GIB = 2**30
 
 
@@ -41,9 +43,23 @@ def find_unusable(names: Sequence[str], gpus: Sequence[Gpu]) -> dict[str, str]:
         if gpu.fault is not None:
             found[name] = gpu.fault
         elif gpu.total_bytes and gpu.used_bytes > MOST_USED * gpu.total_bytes:
-            used, total = round(gpu.used_bytes / GIB), round(gpu.total_bytes / GIB)
-            found[name] = f"{used} of {total} GiB are taken by others"
+            found[name] = _describe_taken(gpu)
     return found
+
+
+def find_others(names: Sequence[str], gpus: Sequence[Gpu]) -> dict[str, str]:
+    """Return what others have taken of some GPUs, by name, where that is a GiB or more."""
+    found = {}
+    for name in names:
+        gpu = find_gpu(name, gpus)
+        if gpu is not None and gpu.slices is None and gpu.fault is None and gpu.used_bytes >= LEAST_USED_BYTES:
+            found[name] = _describe_taken(gpu)
+    return found
+
+
+def _describe_taken(gpu: Gpu) -> str:
+    users = f" ({gpu.n_processes} process{'es' if gpu.n_processes != 1 else ''})" if gpu.n_processes else ""
+    return f"{round(gpu.used_bytes / GIB)} of {round(gpu.total_bytes / GIB)} GiB are taken by others{users}"
 
 
 def describe_models(names: Sequence[str], gpus: Sequence[Gpu]) -> str:

@@ -20,7 +20,7 @@ def local_cluster(
     ``on_dashboard`` hears the address of its dashboard, ``127.0.0.1:8265``, once it is up: from another thread.
     ``on_stuck`` is called in another thread where Ray died as it started, with how, and this will not return.
     """
-    if "ray" in sys.modules and sys.modules["ray"].is_initialized():
+    if is_ray_running():
         if resources.reached is not None and resources.reached.dashboard is not None:
             on_dashboard(resources.reached.dashboard)
         with set_environment(DRIVER_ENVIRONMENT):
@@ -31,6 +31,11 @@ def local_cluster(
 
         with run_own_ray(resources, on_dashboard, on_stuck):
             yield
+
+
+def is_ray_running() -> bool:
+    """Tell whether a Ray runs in this process."""
+    return "ray" in sys.modules and sys.modules["ray"].is_initialized()
 
 
 def _device_variables(resources: Resources) -> Mapping[str, str]:

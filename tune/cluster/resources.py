@@ -6,12 +6,20 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from tune.cluster.gpus import are_logical, choose_gpus, describe_models, detect_gpus, find_unusable, list_machine_gpus
+from tune.cluster.gpus import (
+    are_logical,
+    choose_gpus,
+    describe_models,
+    detect_gpus,
+    find_others,
+    find_unusable,
+    list_machine_gpus,
+)
 from tune.cluster.strategies import add_process_defaults, count_processes
 from tune.errors import OptionError
-from tune.nvml import explain_no_gpu
+from tune.nvml import Gpu, explain_no_gpu, find_gpu
 from tune.space.settings import AUTO, Settings
 
 RAY_PARTS = 10_000
@@ -40,7 +48,7 @@ class Resources:
     models: str = ""
     """Of these GPUs, with their memory; empty where that is not known."""
     left_out: Mapping[str, str] = field(default_factory=dict)
-    """Why GPUs are not used that could be, or will not do, by name."""
+    """Why GPUs are not used that could be, or will not do, and what others have of those that are used, by name."""
     why_no_gpu: str | None = None
     """Why there are none, where there seem to be some; None: there are, or nothing speaks for one."""
     is_measured: bool = False
@@ -97,10 +105,11 @@ def plan_resources(settings: Settings, wanted: tuple[int, ...] | None, n_workers
     are_cores_given = settings.cpus_per_trial is not None
     settings = add_process_defaults(settings, len(gpus))
     share = _gpu_share(settings, len(gpus), is_wanted=wanted is not None)
+    is_measured = settings.gpus_per_trial == AUTO or _may_pack(settings, gpus, known)
     slots = count_gpu_slots(share, len(gpus)) if share else None
     cpus = settings.cpus_per_trial or _cores_per_trial(n_workers, n_cores, settings.concurrency or slots or 1)
-    _check_capacity(settings, share, n_cores, len(gpus), slots)
-    if slots is not None and settings.gpus_per_trial != AUTO and not are_cores_given:
+    _check_capacity(settings, share, n_cores, len(gpus), None if is_measured else slots)
+    if slots is not None and not is_measured and not are_cores_given:
         cpus = max(cpus, n_cores // (settings.concurrency or slots))
     at_a_time = settings.concurrency or (slots if slots is not None else int(n_cores / cpus))
     at_a_time = max(1, min(at_a_time, settings.trials))
@@ -117,10 +126,29 @@ def plan_resources(settings: Settings, wanted: tuple[int, ...] | None, n_workers
         workers_per_trial=count_processes(settings),
         n_gpus_there=len(there),
         models=describe_models(there, known),
-        left_out={name: why for name, why in unusable.items() if share and (wanted is None or name in gpus)},
+        left_out=_list_remarks(gpus, known, unusable, wanted=wanted) if share else {},
         why_no_gpu=None if there or are_logical() else explain_no_gpu(),
-        is_measured=settings.gpus_per_trial == AUTO,
+        is_measured=is_measured,
     )
+
+
+def _list_remarks(
+    gpus: Sequence[str], known: Sequence[Gpu], unusable: Mapping[str, str], *, wanted: tuple[int, ...] | None
+) -> dict[str, str]:
+    """Return what is to be told of GPUs that are used, and of those that are not for a reason."""
+    told = {name: why for name, why in unusable.items() if wanted is None or name in gpus}
+    return {**told, **{name: what for name, what in find_others(gpus, known).items() if name not in told}}
+
+
+def _may_pack(settings: Settings, gpus: Sequence[str], known: Sequence[Gpu]) -> bool:
+    """Return whether trials may come to share GPUs though nobody said so: there are more of them than GPUs.
+
+    Of a GPU whose memory NVML does not tell, nothing can be measured.
+    """
+    if settings.gpus_per_trial is not None or settings.trainer.get("accelerator") == "cpu":
+        return False
+    sizes = [gpu.total_bytes for name in gpus if (gpu := find_gpu(name, known)) is not None]
+    return bool(gpus) and all(sizes) and min(settings.trials, settings.concurrency or settings.trials) > len(gpus)
 
 
 def _choose_usable(gpus: tuple[str, ...], unusable: Mapping[str, str], settings: Settings) -> tuple[str, ...]:
@@ -130,6 +158,13 @@ def _choose_usable(gpus: tuple[str, ...], unusable: Mapping[str, str], settings:
         what = "no GPU can be used: " + "; ".join(f"GPU {name}: {why}" for name, why in unusable.items())
         raise OptionError("--gpu", what, "Wait, name one with `--gpu`, or write `trainer: {accelerator: cpu}`.")
     return usable
+
+
+def leave_out_gpu(resources: Resources, name: str) -> Resources:
+    """Return the resources without one of the GPUs; as many trials run at a time on each of the others."""
+    gpus = tuple(each for each in resources.gpus if each != name)
+    at_a_time = max(1, resources.concurrency * len(gpus) // len(resources.gpus))
+    return replace(resources, gpus=gpus, concurrency=at_a_time)
 
 
 def count_cores() -> int:
@@ -166,7 +201,7 @@ def _check_capacity(settings: Settings, share: float, n_cores: int, n_gpus: int,
         there = f"there {'is' if n_cores == 1 else 'are'} {n_cores}"
         what = f"a trial asks for {settings.cpus_per_trial:g} CPU cores, {there}"
         raise OptionError("cpus_per_trial", what, "Ask for fewer.")
-    wanted = None if settings.gpus_per_trial == AUTO else settings.concurrency
+    wanted = settings.concurrency
     if slots is not None and wanted is not None and wanted > slots:
         what = f"{wanted} trials at a time with {share:g} GPU each do not fit on {n_gpus}: {slots} do"
         raise OptionError("concurrency", what, "Ask for fewer, or give each a smaller share of a GPU.")

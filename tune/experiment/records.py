@@ -159,6 +159,10 @@ class Failure:
         return f"{text} ({self.place})" if self.place else text
 
 
+OF_GPUS = frozenset({"gpu_share", "outgrown_shares", "gpu_memory", "gpu"})
+"""The fields that only a trial on a GPU writes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialRecord:
     """The file ``trial.json``."""
@@ -181,6 +185,10 @@ class TrialRecord:
     """Counts the processes that the trial had; above 1 it was continued."""
     devices: str | None
     """``CUDA_VISIBLE_DEVICES`` as the trial saw it."""
+    gpu_share: float = 0
+    """Of one GPU, that the trial trains on; 0: none, 1 or more: whole ones."""
+    outgrown_shares: list[float] = field(default_factory=list)
+    """The shares on which it ran out of memory before: it ran again on a larger one."""
     started: float
     """Seconds since the epoch."""
     ended: float | None = None
@@ -216,6 +224,10 @@ class TrialRecord:
     """Some of the files that the pre-flight left in the working directory."""
     n_workers: int = 0
     """The most workers that a DataLoader of the program has, as the pre-flight saw it."""
+    gpu_memory: dict[str, Any] = field(default_factory=dict)
+    """What the pre-flight measured of the GPU, as ``GpuMemoryReport.as_json`` says; nothing where it did not."""
+    gpu: dict[str, Any] | None = None
+    """What it used of its GPU, as the fields of ``GpuUsage``; None: it had none, or has not ended."""
     taken: dict[str, int] = field(default_factory=dict)
     """How often each promoted expression was executed: proof that the values were in force."""
     in_force: dict[str, Any] = field(default_factory=dict)
@@ -250,6 +262,7 @@ class TrialRecord:
         """Replace the file; a reader never sees half of it."""
         with atomic_write(version.record) as aside:
             held = {each.name: getattr(self, each.name) for each in fields(self)}  # `asdict` would copy every number
+            held = {name: value for name, value in held.items() if value or name not in OF_GPUS}
             lines = (
                 f"  {json.dumps(name)}: {json.dumps(value, default=str, allow_nan=False)}"
                 for name, value in _to_strict_json(held).items()
@@ -279,6 +292,11 @@ def read_baseline_fits(paths: ExperimentPaths, outcomes: Sequence[TrialResult]) 
     return next((found for record in records if record is not None and (found := record.counted_fits)), None)
 
 
+def read_baseline_record(paths: ExperimentPaths, outcomes: Sequence[TrialResult]) -> TrialRecord | None:
+    """Return what the baseline of an experiment says of itself; None where it says nothing."""
+    return read_record(paths.version(outcomes[0].version)) if outcomes else None
+
+
 def _is_our_record(record: TrialRecord) -> bool:
     """Tell whether the fields that become paths, commands and text are what we write; the file may be anybody's."""
     whole = all(type(each) is int for each in (record.number, record.pid, record.attempt, record.log_start))
@@ -297,19 +315,22 @@ def _is_our_record(record: TrialRecord) -> bool:
         record.surroundings,
         record.counted,
         record.held_out_parts,
+        record.gpu_memory,
     )
-    lists = (record.logged, record.wrote, record.mutations, record.fits, record.warnings, record.holdout_of)
+    lists = (record.logged, record.wrote, record.mutations, record.fits, record.warnings)
+    more_lists = (record.holdout_of, record.outgrown_shares)
     times = [record.started, record.ended or 0.0]
     return (
         whole
         and named
         and all(isinstance(each, dict) for each in mappings)
-        and all(isinstance(each, list) for each in lists)
+        and all(isinstance(each, list) for each in (*lists, *more_lists))
+        and (record.gpu is None or isinstance(record.gpu, dict))
         and all(isinstance(each, str) for each in (*record.logged, *record.wrote, *record.warnings))
         and all(isinstance(each, dict) for each in record.holdout_of)
         and all(_is_values(each) for each in (record.test, record.holdout))
         and all(_is_parts(each) for each in record.held_out_parts.values())
-        and is_number(record.n_workers)
+        and all(map(is_number, (record.n_workers, record.gpu_share, *record.outgrown_shares)))
         and type(record.seed) is int
         and all(isinstance(each, str) for each in texts)
         and all(is_number(each) for each in times)

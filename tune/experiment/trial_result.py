@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from tune.errors import ExperimentError
+from tune.experiment.gpu_records import GpuUsage, read_gpu_usage
 from tune.paths import ExperimentPaths, display_path
 from tune.space.dimensions import Value
 
@@ -66,6 +67,10 @@ N_FITS = "n_fits"
 """The attribute of a trial whose values are running means over its fits: how many count."""
 DEVICE_FAULTS = "device_faults"
 """The attribute of a trial that ran again, for its device failed: which ones did, ``host:device``."""
+OUTGROWN = "outgrown_shares"
+"""The attribute of a trial that ran again, for it ran out of memory: on which shares of a GPU it did."""
+GPU = "gpu"
+"""The attribute of a trial that had a GPU: what it used of it, as the fields of ``GpuUsage``."""
 MUTATIONS = "mutations"
 """The attribute of a trial whose constants changed while it trained: after which epoch, from whom, to what."""
 
@@ -113,6 +118,10 @@ class TrialResult:
 
     device_faults: tuple[str, ...] = ()
     """Devices that failed it before, ``host:device``: it ran again."""
+    outgrown_shares: tuple[float, ...] = ()
+    """Shares of a GPU on which it ran out of memory before: it ran again on a larger one."""
+    gpu: GpuUsage | None = None
+    """What it used of its GPU; None: it had none, or that is not known."""
 
     def __repr__(self) -> str:
         """Return one line, without the curve: what it is, its score, and its constants."""
@@ -214,6 +223,8 @@ def create_trial_result(trial: "FrozenTrial", mode: Mode) -> TrialResult:
         n_fits=n_fits,
         repeat_of=attributes.get("repeat_of"),
         device_faults=tuple(attributes.get(DEVICE_FAULTS, ())),
+        outgrown_shares=tuple(attributes.get(OUTGROWN, ())),
+        gpu=read_gpu_usage(attributes.get(GPU)),
     )
 
 

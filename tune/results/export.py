@@ -13,6 +13,7 @@ from tune.experiment.preflight_failure import describe_preflight_failure, find_p
 from tune.experiment.trial_result import TrialResult
 from tune.results.confirm.confirmation import confirmation_as_json
 from tune.results.failures import FailureGroup, group_failures
+from tune.results.gpu_usage import gpu_usage_object
 from tune.results.hints import HINT_KINDS, find_hints_of
 
 FIELDS = (
@@ -20,6 +21,8 @@ FIELDS = (
     *("standard_error", "n_fits"),
 )
 """The columns that every table has, in their order."""
+GPU_FIELDS = ("name", "total_bytes", "peak_bytes", "utilization")
+"""The columns, ``gpu.name``, that a table has where a trial had a GPU."""
 
 
 def as_object(experiment: StoredExperiment, trials: Sequence[TrialResult]) -> dict[str, Any]:
@@ -46,12 +49,19 @@ def as_rows(tables: Iterable[tuple[StoredExperiment, Sequence[TrialResult]]]) ->
     objects = [_trial_object(experiment, trial) for experiment, trials in tables for trial in trials]
     scores = dict.fromkeys(name for each in objects for name in each["scores"])
     constants = dict.fromkeys(name for each in objects for name in each["constants"])
-    yield [*FIELDS, *(f"scores.{name}" for name in scores), *(f"constants.{name}" for name in constants)]
+    usage = GPU_FIELDS if any("gpu" in each for each in objects) else ()
+    yield [
+        *FIELDS,
+        *(f"scores.{name}" for name in scores),
+        *(f"constants.{name}" for name in constants),
+        *(f"gpu.{name}" for name in usage),
+    ]
     for each in objects:
         yield [
             *(each[field] for field in FIELDS),
             *(each["scores"].get(name) for name in scores),
             *(each["constants"].get(name) for name in constants),
+            *(each.get("gpu", {}).get(name) for name in usage),
         ]
 
 
@@ -72,6 +82,7 @@ def _trial_object(experiment: StoredExperiment, trial: TrialResult) -> dict[str,
         "n_fits": trial.n_fits,
         "scores": {name: replace_non_finite(score) for name, score in zip(names, scores, strict=False)},
         "constants": replace_non_finite(dict(trial.values)),
+        **gpu_usage_object(trial),
         "curve": [[epoch, replace_non_finite(value)] for epoch, value in sorted(trial.curve.items())],
     }
 

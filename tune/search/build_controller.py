@@ -9,7 +9,8 @@ from tune.errors import PauseError
 from tune.internals.private_apis import log_missing_apis
 from tune.search.checkpoint_retention import CheckpointRetention
 from tune.search.controller import SearchController
-from tune.search.device_faults import DeviceFaults
+from tune.search.devices.device_faults import DeviceFaults
+from tune.search.devices.gpu_shares import GpuShares
 from tune.search.limits import SearchLimits
 from tune.search.schedulers.build_scheduler import build_pbt_exploit, build_scheduler
 from tune.search.schedulers.epochs import count_reports
@@ -31,23 +32,31 @@ def suspend_on_exit(ledger: SearchStudy) -> Iterator[None]:
             ledger.suspend_trials()
 
 
-def build_controller(search: Search, ledger: SearchStudy, job: Job) -> SearchController:
-    """Return the controller of a search; ``job``: with the fits that count, where a pre-flight has been."""
+def build_controller(search: Search, ledger: SearchStudy, job: Job, *, weighs: bool = False) -> SearchController:
+    """Return the controller of a search; ``job``: with the fits that count, where a pre-flight has been.
+
+    ``weighs``: run the pre-flight alone, which measures what trials take of a GPU.
+    """
 
     def tell_left_out(device: str, why: str) -> None:
         for listener in search.listeners:
             listener.on_device_left_out(device, why)
 
+    def tell_outgrown(number: int, share: float, larger: float) -> None:
+        for listener in search.listeners:
+            listener.on_share_outgrown(number, share, larger)
+
     log_missing_apis("optuna")
     settings = search.space.settings
     limits = SearchLimits(
-        trials=1 if search.rehearsal else settings.trials,
+        trials=1 if search.rehearsal or weighs else settings.trials,
         time_budget_s=settings.time_budget_s,
         concurrency=search.resources.concurrency,
         slots=search.resources.slots,
         max_failures=settings.max_failures,
         give_up_after=settings.give_up_after,
-        rehearsal=search.rehearsal,
+        rehearsal=search.rehearsal or weighs,
+        weighs=weighs,
         n_confirming=0 if settings.confirm is None else settings.confirm.n_runs,
         is_end_wanted=search.is_end_wanted,
     )
@@ -70,6 +79,7 @@ def build_controller(search: Search, ledger: SearchStudy, job: Job) -> SearchCon
         lambda files, values, started: finalize_failed_version(files, values, job.hardcoded, started),
         lambda counted: count_reports(search.space, search.program, counted),
         DeviceFaults(_count_trial_gpus(search.resources), tell_left_out),
+        GpuShares(job.gpu_share, tell_outgrown),
         search.listeners,
     )
 

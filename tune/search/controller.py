@@ -15,7 +15,8 @@ from tune.experiment.trial_result import DEVICE_FAULTS, TrialResult
 from tune.paths import ExperimentPaths, display_path
 from tune.search.checkpoint_retention import CheckpointRetention, FreedCheckpoints
 from tune.search.controller_api import SearchListener
-from tune.search.device_faults import DeviceFaults, name_device_of
+from tune.search.devices.device_faults import DeviceFaults, name_device_of
+from tune.search.devices.gpu_shares import GpuShares, read_outgrown
 from tune.search.limits import Budget, SearchLimits
 from tune.search.scheduler_runner import SchedulerRunner
 from tune.search.schedulers.pbt import PbtExploit
@@ -43,6 +44,7 @@ class SearchController:
         on_death: OnDeath,
         count_reports: Callable[[CountedFits], int | None] = lambda counted: None,
         devices: DeviceFaults | None = None,
+        shares: GpuShares | None = None,
         listeners: Sequence[SearchListener] = (),
     ) -> None:
         """``count_reports``: is given the fits that count, and returns how many values a whole trial reports."""
@@ -56,6 +58,8 @@ class SearchController:
         self._listeners = listeners
         self._pbt_exploit = pbt_exploit
         self._devices = devices or DeviceFaults(0)
+        self._shares = shares or GpuShares(0)
+        self._larger: dict[int, int] = {}  # running trials with a larger share: of how many they have the place
         self._causes = FailureStreak(limits.give_up_after)
         self._trial_closer = TrialCloser(ledger, self._causes, retention, on_death)
         self._running: dict[str, int] = {}  # trial numbers by Ray's ids
@@ -69,9 +73,11 @@ class SearchController:
         self._budget = Budget(limits.time_budget_s)
         self._ending = threading.Event()
         self._restore_trials()
-        self._needs_preflight = not self._is_baseline_ready
+        self._needs_preflight = not self.is_baseline_ready
         self.preflight_failed = False
         """Whether the baseline did not survive the pre-flight: every running trial is to end."""
+        self.failed_on_device: TrialRecord | None = None
+        """What the baseline said where its device failed the pre-flight; None: none did, or there is no other."""
         self.baseline_death: str | None = None
         """How its process died, in words, where it did."""
 
@@ -107,7 +113,7 @@ class SearchController:
         return failed or complete
 
     @property
-    def _is_baseline_ready(self) -> bool:
+    def is_baseline_ready(self) -> bool:
         """Whether the baseline passed its pre-flight. Of one that ended the ledger tells: its record may be lost."""
         if BASELINE not in self._versions:
             return self._ledger.version_of(BASELINE) is not None
@@ -139,12 +145,12 @@ class SearchController:
     @property
     def is_aborted(self) -> bool:
         """Whether the running trials are to end now."""
-        return self.preflight_failed or (self.full is not None and not self._is_baseline_ready)
+        return self.preflight_failed or (self.full is not None and not self.is_baseline_ready)
 
     @property
     def runs_preflight(self) -> bool:
         """Whether the pre-flight runs."""
-        return BASELINE in self._running.values() and not self._is_baseline_ready
+        return BASELINE in self._running.values() and not self.is_baseline_ready
 
     @property
     def final_failure(self) -> TrialResult | None:
@@ -155,6 +161,11 @@ class SearchController:
     def is_end_requested(self) -> bool:
         """Whether ``request_end`` was called."""
         return self._ending.is_set()
+
+    def on_trial_placed(self, trial_id: str, device: str) -> None:
+        """Tell on which GPUs a trial runs: nothing is decided by that."""
+        for listener in self._listeners:
+            listener.on_trial_placed(self._running[trial_id], device)
 
     def on_preflight_passed(self, counted: CountedFits | None) -> None:
         """Hear which fits the score comes from, before any trial trains."""
@@ -173,7 +184,8 @@ class SearchController:
 
     def next_task(self, trial_id: str) -> TrialTask | None:
         """Open the next trial, or go on with one; None while there is no room, or none is left."""
-        if self.is_interrupted or len(self._running) >= self._limits.at_a_time:
+        n_places = len(self._running) + sum(self._larger.values()) - len(self._larger)
+        if self.is_interrupted or n_places >= self._limits.at_a_time:
             return None
         task = None
         with self._pause_on_error():
@@ -202,8 +214,11 @@ class SearchController:
         return self._build_task(number, attempt)
 
     def _build_task(self, number: int, attempt: int) -> TrialTask:
-        first = number == BASELINE and self._needs_preflight and not self._is_baseline_ready
+        first = number == BASELINE and self._needs_preflight and not self.is_baseline_ready
         weights = self._pbt_exploit.resume_checkpoint(number, self._versions.get_version)
+        attributes = self._ledger.get_attributes(number)
+        if (n_places := self._shares.count_places(attributes)) > 1:
+            self._larger[number] = n_places
         return TrialTask(
             number=number,
             version=str(self._versions.get_version(number).folder),
@@ -212,12 +227,15 @@ class SearchController:
             hardcoded=number == BASELINE,
             preflight=first,
             rehearsal=first and self._limits.rehearsal,
+            weighs=first and self._limits.weighs,
             gated=self._needs_preflight and not first and self._n_started <= self._limits.at_a_time,
             attempt=attempt,
             judged_at=self._scheduler_runner.decision_epochs(number),
             reported=max(self._ledger.read_curve(number), default=0),
             mutations=self._ledger.read_mutations(number),
             weights=None if weights is None else str(weights),
+            gpu_share=self._shares.share_of(attributes),
+            outgrown=read_outgrown(attributes),
             left_out=self._devices.excluded_devices,
         )
 
@@ -292,6 +310,7 @@ class SearchController:
         number = self._running.pop(trial_id, None)
         if number is None:
             return
+        self._larger.pop(number, None)
         self._announce_epochs(number, rest)
         if is_refused:
             self._scheduler_runner.turns.append_trial(number)
@@ -326,11 +345,7 @@ class SearchController:
         left = read_attempt_remains(
             self._versions.get_version(number), death=death, stopped=number in self._scheduler_runner.stopped
         )
-        is_of_device = left.failed and self._is_baseline_ready and self._devices.count_failure(number, left.record)
-        if is_of_device and left.record is not None:  # before the pre-flight the others wait in all other places
-            faults = self._ledger.get_attributes(number).get(DEVICE_FAULTS, [])
-            self._ledger.set_attributes(number, **{DEVICE_FAULTS: [*faults, name_device_of(left.record)]})
-            self._scheduler_runner.turns.append_trial(number)
+        if left.failed and self._runs_again(number, left.record):
             return
         if not left.failed:
             self._devices.count_success(left.record)
@@ -346,6 +361,26 @@ class SearchController:
             return
         self._record_epochs(number, left.unreported_epochs(several=self._ledger.has_other_metrics), over=True)
         self._close_trial(number, left.record, failed=left.failed and not left.is_complete, death=death or "")
+
+    def _runs_again(self, number: int, record: TrialRecord | None) -> bool:
+        """Let a trial run again that failed by its device, or by the size of its share of one; tell whether it does.
+
+        Before the pre-flight is over the others wait in all other places.
+        """
+        if record is None:
+            return False
+        attributes = self._ledger.get_attributes(number)
+        if self._devices.count_failure(number, record):
+            noted = {DEVICE_FAULTS: [*attributes.get(DEVICE_FAULTS, []), name_device_of(record)]}
+            self.failed_on_device = None if self.is_baseline_ready else record
+        elif (larger := self._shares.outgrow(number, record, attributes)) is not None:
+            noted = larger
+        else:
+            return False
+        self._ledger.set_attributes(number, **noted)
+        if self.is_baseline_ready:
+            self._scheduler_runner.turns.append_trial(number)
+        return self.is_baseline_ready
 
     @property
     def freed_checkpoints(self) -> FreedCheckpoints:

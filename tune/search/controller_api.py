@@ -35,6 +35,9 @@ class TrialController(Protocol):
     def next_task(self, trial_id: str) -> TrialTask | None:
         """Open the next trial; None while there is no room, or none is left."""
 
+    def on_trial_placed(self, trial_id: str, device: str) -> None:
+        """Hear on which GPUs a trial runs, ``host:device``."""
+
     def on_preflight_passed(self, counted: CountedFits | None) -> None:
         """Hear which fits the score comes from, before any trial trains."""
 
@@ -76,8 +79,17 @@ class SearchListener:
     def on_device_left_out(self, device: str, why: str) -> None:
         """Take note that a GPU gets no trial any more, ``host:device``; ``why``: its last failure."""
 
+    def on_preflight_moved(self, device: str, why: str) -> None:
+        """Take note of a GPU that failed the pre-flight, which runs again without it, ``host:device``; ``why``: how."""
+
+    def on_share_outgrown(self, number: int, share: float, larger: float) -> None:
+        """Take note of a trial that ran out of memory on its share of a GPU, and runs again on a larger one."""
+
     def on_trial_start(self, task: TrialTask) -> None:
         """Take note that a trial starts, or goes on."""
+
+    def on_trial_placed(self, number: int, device: str) -> None:
+        """Take note of the GPUs on which a trial runs, ``host:device``; is not called of one on the CPU."""
 
     def on_epoch(self, number: int, epoch: EpochReport) -> None:
         """Take note of an epoch that a trial reported."""

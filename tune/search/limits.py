@@ -25,6 +25,8 @@ class SearchLimits:
     """Run nothing but the pre-flight."""
     n_confirming: int = 0
     """Whole trainings that follow the search, and share its time; 0: none."""
+    weighs: bool = False
+    """Whether that pre-flight measures what trials take of a GPU."""
     slots: Callable[[], int] | None = None
     """Returns how many trials are to run now, on a cluster that grows; None: always as many."""
 

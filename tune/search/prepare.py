@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tune.cluster.backend import Backend
+from tune.cluster.gpu_sharing import configs_to_measure
 from tune.cluster.resources import Resources
 from tune.experiment.environment import name_gpus, visible_gpus
 from tune.paths import check_name
@@ -108,6 +109,7 @@ def build_job(
         gpu_share=trained_share(space, resources),
         folder=Path.cwd(),
         own_folder=space.settings.own_folder,
+        loads=configs_to_measure(space, promoted) if resources.is_measured else {},
         holdout=space.settings.holdout,
         seeds_per_trial=space.settings.seeds_per_trial,
         gate=f"preflight of {snapshot}",

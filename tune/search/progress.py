@@ -127,6 +127,8 @@ class Running:
     """The metric by epoch, those of earlier attempts included where this driver heard of them."""
     n_epochs: int | None = None
     """How many it will have if nothing stops it; None where nothing says."""
+    device: str = ""
+    """The GPUs that it runs on, ``host:device``; empty on the CPU, and while its place is not known."""
 
     @property
     def done_share(self) -> float:
@@ -266,6 +268,12 @@ class Progress(SearchListener):
             self._n_fits = len(counted.numbers) if counted.is_mean else None
             self._running = {number: replace(each, n_epochs=n_whole) for number, each in self._running.items()}
 
+    def on_trial_placed(self, number: int, device: str) -> None:
+        """Know the GPUs of a trial."""
+        with self._lock:
+            self._running[number] = replace(self._running[number], device=device)
+        self.has_changed = True
+
     def on_epoch(self, number: int, epoch: EpochReport) -> None:
         """Add an epoch to a trial's curve."""
         with self._lock:
@@ -279,7 +287,8 @@ class Progress(SearchListener):
     def on_worker_free(self, number: int) -> None:
         """Take a trial from those that run."""
         with self._lock:
-            if (trial := self._running.pop(number, None)) is not None:
+            trial = self._running.pop(number, None)
+            if trial is not None and not trial.in_preflight:  # that it trained nothing says nothing of others
                 duration = self._clock() - trial.started
                 if number == self._baseline and self._expected_share < 1.0:
                     self._whole_s = duration

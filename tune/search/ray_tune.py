@@ -29,13 +29,14 @@ from tune.gc_control import collector_resumed
 from tune.internals.patch import patch_attribute
 from tune.internals.ray_client import keep_tuner_local
 from tune.search.controller_api import TrialController
-from tune.trial.messages import EpochReport, Job
+from tune.trial.messages import EpochReport, Job, TrialTask
 from tune.trial.process.channel import EPOCHS, NO_ROOM, READY
 from tune.trial.process.client import prepare_template
 from tune.trial.process.program_imports import find_top_level_imports
 from tune.trial.trainable import (
     DIED,
     JOB,
+    PLACED,
     REFUSED,
     REST,
     SERVER,
@@ -75,8 +76,12 @@ class ControllerSearcher(_ControllerAdapter, Searcher):
             reinstall_handlers()
         task = self._controller.next_task(trial_id)
         if task is not None:
-            return {TASK: task, **self._config}
+            return {**self._config, TASK: task, SHARE: self._share_of(task)}
         return Searcher.FINISHED if self._controller.has_finished else None
+
+    def _share_of(self, task: TrialTask) -> dict[str, float]:
+        share: dict[str, float] = self._config[SHARE]
+        return share if task.gpu_share is None else {**share, "GPU": task.gpu_share}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Hear that a trial ended; stopped and finished look alike here, the controller knows.
@@ -134,6 +139,9 @@ class ControllerScheduler(_ControllerAdapter, FIFOScheduler):
             if key in result:
                 self._controller.pause_search(trial.trial_id, kind(*result[key]))
                 return _stop_trial(trial)
+        if PLACED in result:
+            self._controller.on_trial_placed(trial.trial_id, result[PLACED])
+            return TrialScheduler.CONTINUE
         if READY in result:
             self._controller.on_preflight_passed(read_counted_fits(result[READY][0]))
             return TrialScheduler.CONTINUE

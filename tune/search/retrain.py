@@ -165,6 +165,9 @@ class _RetrainController:
             listener.on_trial_start(task)
         return task
 
+    def on_trial_placed(self, trial_id: str, device: str) -> None:
+        pass  # nothing is decided by where a trial runs
+
     def on_preflight_passed(self, counted: CountedFits | None) -> None:
         pass  # no retraining has a pre-flight
 

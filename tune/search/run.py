@@ -7,12 +7,14 @@ import contextlib
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tune.cluster.local_cluster import local_cluster
+from tune.cluster.gpu_sharing import describe_sharing, give_whole_gpus, share_gpus
+from tune.cluster.local_cluster import is_ray_running, local_cluster
+from tune.cluster.resources import leave_out_gpu
 from tune.errors import (
     MetricError,
     MutationError,
@@ -24,13 +26,15 @@ from tune.errors import (
     UnreadOptionError,
 )
 from tune.experiment.environment import Surroundings, observe_environment, read_environment, write_environment
+from tune.experiment.gpu_records import CONTEXT_BYTES, read_gpu_memory
 from tune.experiment.lock import write_dashboard_address
-from tune.experiment.records import HUNG, NEVER_LOGGED, WORKER_DIED, TrialRecord, read_baseline_fits
+from tune.experiment.records import HUNG, NEVER_LOGGED, WORKER_DIED, TrialRecord, device_name, read_baseline_fits
 from tune.paths import display_path
 from tune.promotion.snapshot import Snapshot, take_snapshot
-from tune.search.device_faults import is_device_failure
+from tune.search.devices.device_faults import is_device_failure
 from tune.search.prepare import build_job, name_trial_gpus
 from tune.search.spec import DRIVER_LOG, Search, SearchResult
+from tune.space.settings import AUTO
 from tune.space.space_file import write_space
 from tune.storage.download import download_version
 from tune.trial.disk_space import hold_disk_reserve, translate_folder_errors
@@ -62,25 +66,100 @@ def run_search(search: Search) -> SearchResult:
     job = build_job(space, search.program, search.promoted, snapshot.folder, search.resources)
     job = replace(job, session=search.session)
     gpus = name_trial_gpus(space, search.resources)  # as `retrain` does: where a cluster is joined, it shows its own
-    with redirect_output(paths.folder / DRIVER_LOG), _start_cluster(search):
+    with redirect_output(paths.folder / DRIVER_LOG):
+        ran = _run_on_cluster(search, job, snapshot, gpus)
+        if (without := _leave_out_dead_gpu(ran)) is not None:
+            ran = _run_on_cluster(without, job, snapshot, gpus)
+    return _build_result(ran.search, ran.controller, ran.ledger)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    search: Search
+    """With the resources that its trials had."""
+    controller: "SearchController"
+    ledger: "SearchStudy"
+
+
+def _run_on_cluster(search: Search, job: Job, snapshot: Snapshot, gpus: str) -> _Run:
+    """Start Ray, measure what trials take of a GPU where that is wanted, and run the trials."""
+    with _start_cluster(search):
         for listener in search.listeners:
             listener.on_ray_start()
-        search, job = _measure_share(search, job)
-        job = replace(job, surroundings=_record_environment(search, snapshot, gpus))
-        space = search.space
-        from tune.search.build_controller import build_controller, suspend_on_exit
-        from tune.search.ray_tune import run_trials
-        from tune.search.study.study import create_search_study
+        from tune.search.study.study import open_search_study
 
-        ledger = create_search_study(paths, space, search.promoted)
-        with suspend_on_exit(ledger), hold_disk_reserve(paths.disk_reserve):
-            if search.command is not None:
-                ledger.notes.add_command(search.command)
-            if search.knowledge is not None:
-                ledger.add_prior_trials(*search.knowledge)
-            controller = build_controller(search, ledger, job)
-            run_trials(controller, job, search.resources, partial(end_without_ray, search))
-    return _build_result(search, controller, ledger)
+        ledger = _open_ledger(search)
+        if search.resources.is_measured and not search.rehearsal:
+            controller = _run_trials(search, job, ledger, weighs=True)
+            if not controller.is_baseline_ready or controller.is_interrupted:
+                return _Run(search=search, controller=controller, ledger=ledger)
+            search, job = _share_gpus(search, job, controller.baseline_record)
+            ledger = open_search_study(search.paths, search.space, search.promoted)
+        job = replace(job, surroundings=_record_environment(search, snapshot, gpus))
+        controller = _run_trials(search, job, ledger)
+    return _Run(search=search, controller=controller, ledger=ledger)
+
+
+def _open_ledger(search: Search) -> "SearchStudy":
+    """Return a new ledger; that of the search itself where it begins a second time."""
+    from tune.search.study.study import create_search_study, open_search_study
+
+    if search.paths.journal.is_file():
+        return open_search_study(search.paths, search.space, search.promoted)
+    ledger = create_search_study(search.paths, search.space, search.promoted)
+    if search.command is not None:
+        ledger.notes.add_command(search.command)
+    if search.knowledge is not None:
+        ledger.add_prior_trials(*search.knowledge)
+    return ledger
+
+
+def _run_trials(search: Search, job: Job, ledger: "SearchStudy", *, weighs: bool = False) -> "SearchController":
+    from tune.search.build_controller import build_controller, suspend_on_exit
+    from tune.search.ray_tune import run_trials
+
+    with suspend_on_exit(ledger), hold_disk_reserve(search.paths.disk_reserve):
+        controller = build_controller(search, ledger, job, weighs=weighs)
+        run_trials(controller, job, search.resources, partial(end_without_ray, search))
+    return controller
+
+
+def _share_gpus(search: Search, job: Job, baseline: TrialRecord | None) -> tuple[Search, Job]:
+    """Let trials share GPUs as the pre-flight measured; where `auto` stood, the experiment's space holds the number."""
+    settings = search.space.settings
+    weighed = None if baseline is None else read_gpu_memory(baseline.gpu_memory)
+    if weighed is None:
+        resources, why = give_whole_gpus(search.resources, settings), "it was not measured"
+    else:
+        resources, why = share_gpus(weighed, search.resources, settings), describe_sharing(weighed, settings)
+    for listener in search.listeners:
+        listener.on_share(resources, why)
+    space = search.space
+    if settings.gpus_per_trial == AUTO:
+        space = replace(space, settings=replace(settings, gpus_per_trial=resources.gpus_per_trial))
+        with translate_folder_errors(search.paths.folder):
+            write_space(space, search.paths.space)
+    job = replace(
+        job,
+        gpu_share=resources.gpus_per_trial,
+        n_threads=resources.n_threads,
+        context_bytes=CONTEXT_BYTES if weighed is None else weighed.context_bytes,
+        counted=None if baseline is None else baseline.counted_fits,
+    )
+    return replace(search, space=space, resources=resources), job
+
+
+def _leave_out_dead_gpu(ran: _Run) -> Search | None:
+    """Return the search without the GPU that failed the pre-flight; None where none did, or Ray is not ours to start.
+
+    The other trials wait for the pre-flight in all other places: so Ray starts again, without that GPU.
+    """
+    search, record = ran.search, ran.controller.failed_on_device
+    if record is None or record.failure is None or record.devices not in search.resources.gpus or is_ray_running():
+        return None
+    for listener in search.listeners:
+        listener.on_preflight_moved(device_name(record.host, record.devices), record.failure.reason)
+    return replace(search, resources=leave_out_gpu(search.resources, record.devices))
 
 
 def resume_search(search: Search, snapshot: Snapshot) -> SearchResult:
@@ -163,25 +242,6 @@ def _start_cluster(search: Search) -> contextlib.AbstractContextManager[None]:
     return local_cluster(search.resources, tell_address, partial(end_without_ray, search))
 
 
-def _measure_share(search: Search, job: Job) -> tuple[Search, Job]:
-    """Measure what a trial needs of a GPU, where that is asked for; the experiment's space holds what came of it."""
-    if not search.resources.is_measured:
-        return search, job
-    from tune.cluster.gpu_sharing import measure_gpu_share  # imports Ray
-
-    resources, weighed, why = measure_gpu_share(search.space, search.promoted, job, search.resources)
-    for listener in search.listeners:
-        listener.on_share(resources, why)
-    settings = replace(search.space.settings, gpus_per_trial=resources.gpus_per_trial)
-    space = replace(search.space, settings=settings)
-    with translate_folder_errors(search.paths.folder):
-        write_space(space, search.paths.space)
-    job = replace(job, gpu_share=resources.gpus_per_trial, n_threads=resources.n_threads)
-    if weighed is not None:
-        job = replace(job, context_bytes=weighed.context_bytes)
-    return replace(search, space=space, resources=resources), job
-
-
 def _build_result(search: Search, controller: "SearchController", ledger: "SearchStudy") -> SearchResult:
     baseline = controller.baseline_record
     never_ran = baseline is None and all(each.state in ("waiting", "running") for each in ledger.trial_results[:1])
@@ -198,6 +258,7 @@ def _build_result(search: Search, controller: "SearchController", ledger: "Searc
         interrupted_by_user=controller.is_end_requested,
         fault=controller.full or _give_up_error(controller, search),
         freed=controller.freed_checkpoints,
+        resources=search.resources,
     )
 
 

@@ -33,6 +33,8 @@ class SearchResult:
     """Why the search could not go on; `resume` may. None where it could."""
     freed: FreedCheckpoints
     """The checkpoints that made room for better ones."""
+    resources: Resources
+    """As the trials had them: with the share of a GPU that was measured, without GPUs that failed the pre-flight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,10 +5,11 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from tune.errors import ExperimentError
 from tune.experiment.records import HUNG, INFINITE, NAN, WORKER_DIED, Failure, TrialRecord, read_record
-from tune.experiment.trial_result import BASELINE, State, TrialResult
+from tune.experiment.trial_result import BASELINE, GPU, State, TrialResult
 from tune.paths import ExperimentPaths, VersionPaths, display_path
 from tune.promotion.program import Program
 from tune.promotion.snapshot import open_snapshot
@@ -167,7 +168,9 @@ class TrialCloser:
         """
         if number == BASELINE and record is not None:
             self._ledger.note_used_options(number, record.in_force)
-        noted = {} if record is None else {"worker": record.worker or f"{record.host}:{record.pid}"}
+        noted: dict[str, Any] = {} if record is None else {"worker": record.worker or f"{record.host}:{record.pid}"}
+        if record is not None and record.gpu is not None:
+            noted[GPU] = record.gpu
         failure = failure_of_record(record, death) if failed else None
         if failure is not None and failure.is_a(WORKER_DIED, HUNG):
             self.write_crash_record(number, version, record)

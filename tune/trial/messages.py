@@ -1,4 +1,4 @@
-"""What is sent to run trials (Job for the search, TrialTask for one trial), and what they report and measured."""
+"""What is sent to run trials (Job for the search, TrialTask for one trial), and what they report."""
 
 import re
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tune.experiment.counted_fits import CountedFits, FitsRule
+from tune.experiment.gpu_records import CONTEXT_BYTES
 from tune.experiment.trial_result import Mode
 from tune.promotion.constant import Constant
 from tune.promotion.options.option import Option
@@ -21,36 +22,6 @@ MEMORY_WORDS = re.compile(
     re.IGNORECASE,
 )
 """What is said where memory is wanting, the GPU's or the host's; cuDNN finds no engine that has room to work in."""
-CONTEXT_BYTES = 512 * 2**20
-"""What CUDA itself keeps in each process, beside what torch counts; about that on the GPUs of the last years."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryFootprint:
-    """What one configuration took in a batch or two of training and validation."""
-
-    what: str
-    """The configuration, in words."""
-    peak_bytes: int
-    """The most that torch had reserved."""
-    failure: str | None = None
-    """Why it did not come through; None: it did."""
-    overflows: bool = False
-    """Whether it failed for want of memory."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GpuMemoryReport:
-    """What was measured on one GPU."""
-
-    total_bytes: int
-    """All that it has."""
-    free_bytes: int
-    """What other programs had left of it."""
-    context_bytes: int
-    """What CUDA itself took, at least CONTEXT_BYTES."""
-    footprints: tuple[MemoryFootprint, ...]
-    """The hardcoded values first."""
 
 
 def is_out_of_memory(kind: str, text: str) -> bool:
@@ -126,6 +97,8 @@ class Job:
     """Other values of the options than the baseline's: whether the program takes them, and reads them, is tried."""
     gate: str
     """The name of the gate that the pre-flight opens for the other trials."""
+    loads: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    """Configurations whose share of a GPU a pre-flight measures, by what they are called; the hardcoded one first."""
     mutants: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
     """Where constants change while a trial trains: some of the values that each may take."""
     holdout: float | None = None
@@ -164,7 +137,7 @@ class TrialTask:
     rehearsal: bool = False
     """Run nothing but the pre-flight."""
     weighs: bool = False
-    """Whether the pre-flight is run to measure the memory that it takes."""
+    """Whether the pre-flight measures what trials take of a GPU."""
     gated: bool = False
     """Wait for the pre-flight of another trial first."""
     attempt: int = 1
@@ -177,6 +150,10 @@ class TrialTask:
     """How the constants changed so far: after which ``epoch``, from which ``donor``, to which ``constants``."""
     weights: str | None = None
     """The checkpoint of another trial from which the last mutation goes on."""
+    gpu_share: float | None = None
+    """Of one GPU, where that is not the job's; None: it is."""
+    outgrown: tuple[float, ...] = ()
+    """The shares of a GPU on which it ran out of memory before."""
     left_out: tuple[str, ...] = ()
     """Devices that failed other trials, ``host:device``: a place on one of them does not take the trial."""
 

@@ -10,12 +10,15 @@ from typing import Any, Protocol
 
 from tune.errors import MutationError, NoRoomError, ProgramError, UnreadOptionError
 from tune.experiment.counted_fits import CountedFits
+from tune.experiment.gpu_records import GpuMemoryReport
 from tune.paths import VersionPaths
 from tune.promotion.options.option import option_words
 from tune.promotion.options.option_reads import may_read
 from tune.space.dimensions import Value
 from tune.trial.failure import ChildFailure, create_failure
 from tune.trial.fits import FitSummary, select_counted_fits
+from tune.trial.gpu.gpu_reader import GpuReading
+from tune.trial.gpu.measure_share import measure_share
 from tune.trial.inputs.command_line import OptionReads
 from tune.trial.lightning.optimizer_settings import ModelSignature, find_difference
 from tune.trial.messages import Job, TrialTask
@@ -66,12 +69,8 @@ N_BATCHES = 2
 """Of training, and of validation."""
 
 
-def shorten_arguments(arguments: Mapping[str, Any], *, weighs: bool = False) -> dict[str, Any]:
-    """Return a Trainer's arguments for an epoch of a batch or two; nothing becomes more than the program asks for.
-
-    ``weighs``: memory is measured, and the optimizer makes its state in its first step: it steps behind each batch, so
-    that a batch is left that has the state beside it.
-    """
+def shorten_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a Trainer's arguments for an epoch of a batch or two; nothing becomes more than the program asks for."""
     limits = {
         name: _limit_number(arguments.get(name), N_BATCHES)
         for name in ("limit_train_batches", "limit_val_batches", "limit_test_batches", "limit_predict_batches")
@@ -80,7 +79,6 @@ def shorten_arguments(arguments: Mapping[str, Any], *, weighs: bool = False) -> 
     return {
         **arguments,
         **limits,
-        **({"accumulate_grad_batches": 1} if weighs else {}),
         **({"overfit_batches": _limit_number(arguments["overfit_batches"], N_BATCHES)} if overfits else {}),
         "max_epochs": _limit_number(arguments.get("max_epochs"), 1),
         "min_epochs": None,
@@ -113,6 +111,8 @@ class DryRunResult:
     """The modules of installed packages that it imported, with their files."""
     reads: OptionReads = field(default_factory=OptionReads)
     """What it read of its command line."""
+    gpu: GpuReading | None = None
+    """What it took of its GPU; None where that was not asked for."""
 
 
 class DryRun(Protocol):
@@ -126,10 +126,12 @@ class DryRun(Protocol):
         *,
         shortens: bool,
         measures: bool,
+        weighs: bool,
     ) -> DryRunResult:
         """Return what it did with these ``options`` on its command line.
 
-        With ``shortens`` an epoch of it; with ``measures`` it is built, and not trained.
+        With ``shortens`` an epoch of it; with ``measures`` it is built, and not trained. With ``weighs`` what it takes
+        of the GPU is read; if it is not shortened, it ends after some seconds of steps.
         """
 
 
@@ -191,6 +193,18 @@ class Preflight:
             self._check_options(seen.reads)
         self._check_mutants()
         return counted
+
+    def measure_share(self) -> GpuMemoryReport:
+        """Return what the job's loads take of the GPU."""
+
+        def train(values: Mapping[str, Value], for_seconds: bool) -> GpuReading:
+            values = {**self._task.values, **values}
+            options = self._select_options(values)
+            found = self._run_program(values, options, shortens=not for_seconds, weighs=True).gpu
+            assert found is not None
+            return found
+
+        return measure_share(self._job.loads, train, lambda error: create_failure(error, self._job))
 
     def _check_mutants(self) -> None:
         if not self._job.mutants:
@@ -289,9 +303,10 @@ class Preflight:
         *,
         shortens: bool = True,
         measures: bool = False,
+        weighs: bool = False,
     ) -> DryRunResult:
         scratch = VersionPaths(self._version / SCRATCH)
         try:
-            return self._rehearse(scratch, values, options, shortens=shortens, measures=measures)
+            return self._rehearse(scratch, values, options, shortens=shortens, measures=measures, weighs=weighs)
         finally:
             shutil.rmtree(scratch.folder, ignore_errors=True)

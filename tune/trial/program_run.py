@@ -20,6 +20,8 @@ from tune.trial.checkpoints.checkpoint_state import CheckpointState
 from tune.trial.checkpoints.program_checkpoints import redirect_checkpoints
 from tune.trial.distributed.process_group import DistributedContext
 from tune.trial.fits import record_logged_names
+from tune.trial.gpu.gpu_devices import keep_given_devices
+from tune.trial.gpu.usage_meter import GpuUsageMeter
 from tune.trial.inputs.command_line import CommandLine, OptionReads
 from tune.trial.inputs.config_files import SnapshotConfigs
 from tune.trial.lightning.optimizer_settings import StopBeforeTraining
@@ -29,7 +31,6 @@ from tune.trial.lightning.report_callback import Report
 from tune.trial.lightning.value_check import PromotedValueCheck
 from tune.trial.messages import EpochReport, Job, TrialTask
 from tune.trial.process.child_processes import forbid_spawned_children
-from tune.trial.process.gpu_devices import keep_given_devices
 from tune.trial.process.seeding import derive_seed, override_seeds
 from tune.trial.run_script import run_script
 from tune.trial.run_system import run_system
@@ -59,6 +60,8 @@ class ProgramRun:
     """Whether a batch or two of each Trainer's are all."""
     measures: bool = False
     """Whether it ends when training begins: what it builds is wanted."""
+    weighs: bool = False
+    """Whether what it takes of the GPU is measured; if it is not shortened, it ends after some seconds of steps."""
     notes_reads: bool = False
     """Whether it is noted which words of the command line the program reads."""
 
@@ -88,8 +91,12 @@ def execute_program(
     beat: Callable[[], None],
     leave: Callable[[ProgramTraces], None],
     stopwatch: Stopwatch | None = None,
+    usage: GpuUsageMeter | None = None,
 ) -> TrainerSetup:
-    """Execute the program afresh, to its end; return what its Trainers had from us. ``leave`` hears of any end."""
+    """Execute the program afresh, to its end; return what its Trainers had from us. ``leave`` hears of any end.
+
+    ``usage``: what each epoch used of the GPU is logged.
+    """
     task, values = order.task, order.values
     pytorch_lightning.seed_everything(task.seed, workers=True, verbose=False)
     own_seeds = override_seeds(task.seed) if task.reseed else contextlib.nullcontext()
@@ -116,7 +123,9 @@ def execute_program(
             order.counted,
             shortens=order.shortens,
             measures=order.measures,
+            weighs=order.weighs,
             stopwatch=stopwatch,
+            usage=usage,
             distributed=distributed,
         )
         patches.enter_context(_patch_lightning(distributed, fit))

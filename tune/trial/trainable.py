@@ -26,6 +26,7 @@ from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_get, _in
 from tune.errors import StartError
 from tune.experiment.records import CHECKING, device_name
 from tune.paths import VersionPaths, atomic_write
+from tune.trial.gpu.sampler import GpuSampler
 from tune.trial.inputs.project_folder import find_unshared_error, localize_job
 from tune.trial.lightning.profiler import create_stopwatch
 from tune.trial.messages import Job, TrialTask
@@ -62,6 +63,8 @@ REFUSED = "refused"
 """The key of the last result of a trial that was not begun, for the device of its place is left out."""
 HOLD_S, MOST_HOLD_S = 1.0, 30.0
 """How long a place on such a device keeps a trial: twice as long each time, so that others take it."""
+PLACED = "placed"
+"""The key of the first result of a trial with a GPU, that is no epoch: the device, ``host:device``."""
 REST, DIED = "rest", "died"
 """Keys of the last result of a trial: the epochs that were not told before; how its process died."""
 UNSHARED = "unshared"
@@ -116,6 +119,7 @@ class TrialTrainable(TRAINABLE):
         self._source = (
             ForkSource(None if server is None else Path(server), config[JOB]) if may_fork() else StartSource()
         )
+        self._sampler: GpuSampler | None = None
         self._process: WatchedProcess | None = None
         self._last_epoch_at: float | None = None
         self._asks = False
@@ -143,6 +147,11 @@ class TrialTrainable(TRAINABLE):
     def _version(self) -> VersionPaths:
         return VersionPaths(Path(self._task.version))
 
+    @property
+    def _device(self) -> str:
+        """The GPUs of this place: ``host:device``."""
+        return device_name(platform.node(), os.environ.get("CUDA_VISIBLE_DEVICES"))
+
     def train(self) -> dict[str, Any]:
         """Return what the trial says next; where it said something before, it goes on."""
         self._n_results += 1
@@ -155,6 +164,8 @@ class TrialTrainable(TRAINABLE):
             refusal = self._start_process()
             if refusal is not None:
                 return refusal
+            if self.config[SHARE].get("GPU"):
+                return {PLACED: self._device}
         elif self._asks:
             self._process.answer_report(stop=False)
         assert self._process is not None
@@ -180,7 +191,7 @@ class TrialTrainable(TRAINABLE):
     def _start_process(self) -> dict[str, Any] | None:
         """Start the trial's process; return the result where there is none to be started."""
         task = self._task
-        if device_name(platform.node(), os.environ.get("CUDA_VISIBLE_DEVICES")) in task.left_out:
+        if self._device in task.left_out:
             time.sleep(self._hold_s)
             self._hold_s = min(2 * self._hold_s, MOST_HOLD_S)
             return {"done": True, REFUSED: True}
@@ -200,6 +211,9 @@ class TrialTrainable(TRAINABLE):
             process = self._source.take_process(self._template_spec)
         except StartError as error:
             return {"done": True, DIED: error.what}
+        if self._sampler is None and self.config[SHARE].get("GPU"):
+            self._sampler = GpuSampler(self._source.folder)  # the node's, now that it has a server
+            self._sampler.start()
         temporary = create_temporary_folder(self._source.folder)
         with contextlib.suppress(OSError):  # it is gone: that is its end
             process.connection.send(self._first_message(temporary))
@@ -224,6 +238,7 @@ class TrialTrainable(TRAINABLE):
             counted=self._counted,
             before=self._last_epoch_at,
             stopwatch=self._stopwatch.hand_over(),
+            gpu_samples=None if self._sampler is None else str(self._sampler.file),
         )
 
     def _publish_preflight_result(self, packages: dict[str, str | None], counted: Mapping[str, Any]) -> None:
@@ -247,6 +262,8 @@ class TrialTrainable(TRAINABLE):
     def stop(self) -> None:
         """Let the last trial end before the actor does, for some time."""
         self._leave_trial(LAST_STOP_S)
+        if self._sampler is not None:
+            self._sampler.close()
         self._source.close()
 
     def _leave_trial(self, timeout_s: float | None) -> None:

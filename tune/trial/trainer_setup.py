@@ -15,6 +15,9 @@ from tune.trial.checkpoints.event_files import truncate_event_files
 from tune.trial.checkpoints.program_checkpoints import ProgramCheckpoints
 from tune.trial.distributed.process_group import ALONE, DistributedContext
 from tune.trial.fits import FitLog
+from tune.trial.gpu.gpu_reader import read_utilization
+from tune.trial.gpu.measure_share import StepTimer, step_timer_class
+from tune.trial.gpu.usage_meter import GpuUsageMeter
 from tune.trial.lightning.epoch_loop import call_at_epochs
 from tune.trial.lightning.held_out import HeldOutCallback, HeldOutValues, held_out_callback_class
 from tune.trial.lightning.holdout import ADVICE, HoldoutSplit
@@ -38,6 +41,8 @@ LOGGER_METHODS = (
     "close_session",
 )
 """All that takes time in a logger."""
+STEPS_AT_EACH_BATCH = {"accumulate_grad_batches": 1}
+"""Where memory is measured: an optimizer makes its state in its first step, and batches are to be beside it."""
 FINDERS = frozenset({"LearningRateFinder", "BatchSizeFinder"})
 """The classes of Lightning's callbacks that run fits of their own first."""
 LAST = "last"
@@ -61,7 +66,9 @@ class TrainerSetup:
         *,
         shortens: bool = False,
         measures: bool = False,
+        weighs: bool = False,
         stopwatch: Stopwatch | None = None,
+        usage: GpuUsageMeter | None = None,
         distributed: DistributedContext = ALONE,
     ) -> None:
         self._job = job
@@ -75,9 +82,12 @@ class TrainerSetup:
         self._counted = counted
         self._shortens = shortens
         self._measures = measures
+        self._weighs = weighs
         self.stopwatch = stopwatch or NoStopwatch()
+        self._usage = usage
         self.distributed = distributed
         self._signature_callback: Any = None
+        self._step_timer: StepTimer | None = None
         self._pbt_state = PbtState(task.values, len(task.mutations)) if job.mutants else None
         self._n_fits = 0
         self.program_checkpoints = ProgramCheckpoints(files.program_checkpoints)
@@ -112,6 +122,11 @@ class TrainerSetup:
         return self._signature_callback.measure if self._signature_callback is not None else {}
 
     @property
+    def utilization(self) -> float | None:
+        """The part of the time in which the GPU was busy; None where that was not measured."""
+        return self._step_timer.utilization if self._step_timer is not None else None
+
+    @property
     def is_stopped(self) -> bool:
         """Whether a report was answered with a stop."""
         return self.reports is not None and self.reports.stopped
@@ -119,7 +134,8 @@ class TrainerSetup:
     def build_trainer_arguments(self, given: Mapping[str, Any], package: ModuleType) -> dict[str, Any]:
         """Return a Trainer's arguments: those given, the space's over them, and what is ours over all."""
         arguments: Mapping[str, Any] = {**given, **self._job.trainer}
-        arguments = shorten_arguments(arguments, weighs=self._task.weighs) if self._shortens else arguments
+        arguments = shorten_arguments(arguments) if self._shortens else arguments
+        arguments = {**arguments, **STEPS_AT_EACH_BATCH} if self._weighs else arguments
         return {
             **arguments,
             **self.distributed.build_distributed_arguments(arguments, package),
@@ -148,6 +164,9 @@ class TrainerSetup:
         if self._measures:
             self._signature_callback = self._signature_callback or signature_callback_class(package)()
             trainer.callbacks.append(self._signature_callback)
+        if self._weighs and not self._shortens:
+            self._step_timer = self._step_timer or step_timer_class(package)(read_utilization)
+            trainer.callbacks.append(self._step_timer)
         if self._report is None:
             return
         if self.reports is None:
@@ -185,6 +204,9 @@ class TrainerSetup:
     def note_stage_end(self, trainer: Any) -> None:
         """Take note that an epoch, or a stage, has ended."""
         self.stage_ended = True
+        if self._usage is not None and self._logger is not None and trainer.training:
+            n_steps = trainer.fit_loop.epoch_loop._batches_that_stepped  # noqa: SLF001 - what Lightning logs as the step
+            self._logger.log_metrics(self._usage.read_epoch(), step=n_steps - 1)
 
     def resume_arguments(self, trainer: Any, given: Any = None) -> dict[str, Any]:
         """Return what the next ``Trainer.fit`` needs to go on from our checkpoint.

@@ -4,7 +4,7 @@ import math
 import os
 import socket
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from tune.experiment.counted_fits import CountedFits
@@ -23,6 +23,7 @@ from tune.paths import VersionPaths
 from tune.promotion.program import Program
 from tune.trial.disk_space import translate_disk_full
 from tune.trial.failure import ChildFailure, create_failure, format_traceback, print_uncaught
+from tune.trial.gpu.usage_meter import GpuUsageMeter
 from tune.trial.lightning.legacy_api import add_upgrade_hint
 from tune.trial.lightning.profiler import Stopwatch
 from tune.trial.messages import Job, TrialTask
@@ -47,6 +48,8 @@ class TrialRecorder:
         self._written_at = -math.inf  # by the monotonic clock
         self.owner = os.getpid()
         """The process that may write it."""
+        self.usage: GpuUsageMeter | None = None
+        """Of the GPU, while the trial trains and afterwards; None: before, and on the CPU."""
         before = read_record(files) if task.attempt > 1 else None
         self.record = TrialRecord(
             number=task.number,
@@ -60,9 +63,14 @@ class TrialRecorder:
             host=socket.gethostname(),
             worker=worker,
             devices=os.environ.get("CUDA_VISIBLE_DEVICES"),
+            gpu_share=job.gpu_share,
+            outgrown_shares=list(task.outgrown),
             started=before.started if before else time.time(),
             ready=before.ready if before else False,
             logged=before.logged if before else [],
+            wrote=before.wrote if before else [],
+            n_workers=before.n_workers if before else 0,
+            gpu_memory=before.gpu_memory if before else {},
             mutations=task.mutations,
             laps=before.laps if before else [],
             counted=counted.as_json() if counted else before.counted if before else {},
@@ -83,6 +91,7 @@ class TrialRecorder:
             changes["ended"] = time.time()
             lap = self._stopwatch.finish_lap()
             changes["laps"] = self.record.laps if lap is None else [*self.record.laps, lap]
+            changes["gpu"] = None if self.usage is None else asdict(self.usage.read_usage())
         self.change_record(**changes)
         with translate_disk_full(self._files.folder, ours=True), self._stopwatch.time_part(LOGGING):
             self.record.write_record(self._files)

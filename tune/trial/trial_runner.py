@@ -2,13 +2,11 @@
 
 import contextlib
 import math
-import mmap
 import os
-import signal
 import statistics
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from tune.experiment.records import (
     PROGRAM,
     TIDYING,
     WAITING,
+    WORKER_DIED,
     Failure,
     TrialRecord,
 )
@@ -35,17 +34,19 @@ from tune.trial.disk_space import find_disk_full_error, translate_disk_full, wal
 from tune.trial.distributed.process_group import ALONE
 from tune.trial.distributed.ranks import RankGroup, RankResult
 from tune.trial.failure import ChildFailure, create_failure, format_traceback, print_uncaught
+from tune.trial.gpu.gpu_devices import cap_gpu_memory
+from tune.trial.gpu.gpu_reader import GpuReader
+from tune.trial.gpu.usage_meter import GpuUsageMeter
 from tune.trial.inputs.command_line import OptionReads
 from tune.trial.lightning.profiler import NoStopwatch, Stopwatch
 from tune.trial.lightning.report_callback import Report, ReportCallback
 from tune.trial.messages import EpochReport, Job, TrialTask
 from tune.trial.preflight import DryRunResult, Preflight, PreflightReport
-from tune.trial.process.channel import BATCH, SAID, Channel
+from tune.trial.process.channel import SAID, Channel
+from tune.trial.process.child_heartbeat import ChildHeartbeat
 from tune.trial.process.child_processes import ForkedChild, kill_leftover_children
-from tune.trial.process.gpu_devices import cap_gpu_memory
 from tune.trial.process.linux import CAN_FORK
 from tune.trial.process.program_imports import find_new_imports
-from tune.trial.process.watched import STACKS_S, STOPPED_S, TICK_S, HangClock
 from tune.trial.program_run import ProgramRun, ProgramTraces, execute_program, ignore_report
 from tune.trial.trainer_setup import TrainerSetup
 from tune.trial.trial_recorder import TrialRecorder
@@ -70,21 +71,25 @@ class TrialRunner:
         link: Channel | None = None,
         worker: str = "",
         counted: CountedFits | None = None,
+        gpu_samples: Path | None = None,
     ) -> None:
         """``link``: to the actor; None: nobody waits, and the pre-flight runs in this process.
 
         ``worker``: ``host:pid`` of the actor. ``counted``: the fits that the score comes from, as a pre-flight found.
+
+        ``gpu_samples``: the file of the node's GPU sampler.
         """
-        self._job = job
+        self._job = job if task.gpu_share is None else replace(job, gpu_share=task.gpu_share)
         self._task = task
         self._executor = executor
         self.stopwatch = stopwatch or NoStopwatch()
         self._link = link
         self._files = VersionPaths(Path(task.version))
-        self._recorder = TrialRecorder(job, task, self._files, self.stopwatch, worker, counted)
+        self._recorder = TrialRecorder(self._job, task, self._files, self.stopwatch, worker, counted)
+        self._gpu_samples = gpu_samples
         self._stage_ended = False  # in the last execution of the program
         self._reads = OptionReads()
-        self._beats = mmap.mmap(-1, 1)  # shared with the children of the pre-flight: each batch changes it
+        self._child_beats = ChildHeartbeat()  # of the children of the pre-flight
 
     @property
     def record(self) -> TrialRecord:
@@ -148,11 +153,14 @@ class TrialRunner:
         except NoRoomError:
             raise
         except Exception as error:
-            if self._task.rehearsal or not self._may_be_of_shortening(error):
+            is_all = self._task.rehearsal and not self._task.weighs
+            if is_all or not self._may_be_of_shortening(error):
                 raise
             sys.stderr.write(f"{SHORTENED}: {create_failure(error, self._job).reason}\n")
             seen, counted = self._check_program(preflight, shortens=False)
         self._recorder.write_record(ready=True, counted=counted.as_json())
+        if self._task.weighs:
+            self._recorder.write_record(gpu_memory=preflight.measure_share().as_json())
         return seen.packages
 
     def _check_program(self, preflight: Preflight, *, shortens: bool) -> tuple[PreflightReport, CountedFits]:
@@ -181,12 +189,14 @@ class TrialRunner:
         *,
         shortens: bool,
         measures: bool,
+        weighs: bool,
     ) -> DryRunResult:
-        changes = {"values": values, "options": options, "shortens": shortens, "measures": measures}
+        changes = {"values": values, "options": options, "shortens": shortens, "measures": measures, "weighs": weighs}
         order = self._create_program_run(scratch, **changes, notes_reads=True)
 
         def rehearse() -> DryRunResult:
             modules, variables = set(sys.modules), dict(os.environ)
+            gpu = GpuReader() if weighs else None
             fit = self._execute_program(order)
             changes = {name: text for name, text in os.environ.items() if variables.get(name) != text}
             packages = find_new_imports(modules, self._job.program, changes)
@@ -196,17 +206,21 @@ class TrialRunner:
                 measure=fit.model_signature,
                 packages=packages,
                 reads=self._reads,
+                gpu=None if gpu is None else gpu.read_all(fit.utilization),
             )
 
         if self._link is None:
             return rehearse()
         if CAN_FORK:
-            return self._run_in_child(rehearse)
+            return self._run_in_child(rehearse, may_die=weighs)
         with self._link.announce_training():
             return rehearse()
 
-    def _run_in_child(self, function: Callable[[], DryRunResult]) -> DryRunResult:
-        """Return what a function returns in a forked child; raise what it raises there, as data."""
+    def _run_in_child(self, function: Callable[[], DryRunResult], *, may_die: bool) -> DryRunResult:
+        """Return what a function returns in a forked child; raise what it raises there, as data.
+
+        Its death is the trial's, unless it ``may_die``.
+        """
 
         def answer() -> tuple[str, Any, TrialRecord, bool]:
             self._recorder.owner = os.getpid()
@@ -214,11 +228,13 @@ class TrialRunner:
             return how, content, self.record, self._stage_ended
 
         child = ForkedChild(answer)
-        if (hang := self._wait_for(child)) is not None:
+        if (hang := self._child_beats.wait_for(child, self._job.hang_after_s)) is not None:
             message = f"{hang}; its stacks are in {self._files.log.name}"
             raise ChildFailure(Failure(kind=HUNG, ours=True, message=message, hint=ALLOW_MORE), f"{message}\n")
         kill_leftover_children()
         if child.how_it_died is not None:
+            if may_die:
+                raise ChildFailure(Failure(kind=WORKER_DIED, ours=True, message=child.how_it_died), "")
             assert self._link is not None
             self._link.exit_with_reason(child.how_it_died)
         how, content, record, self._stage_ended = child.result
@@ -231,38 +247,11 @@ class TrialRunner:
             case _:
                 return content  # type: ignore[no-any-return]
 
-    def _wait_for(self, child: ForkedChild) -> str | None:
-        """Wait for the end of a child; one that hangs is ended, and what did not come for how long is returned.
-
-        The actor watches this process for as long as it trains; of the child it sees nothing.
-        """
-        clock = HangClock(self._job.hang_after_s)
-        clock.resume()
-        beats, looked_at = self._beats[0], time.monotonic()
-        while not child.poll(TICK_S):
-            since_s = time.monotonic() - looked_at
-            looked_at += since_s
-            if since_s >= STOPPED_S:
-                clock.exclude_time(since_s)
-            if self._beats[0] != beats:
-                beats = self._beats[0]
-                clock.record_message(BATCH, ())
-            if (hang := clock.describe_hang()) is not None:
-                for number in (signal.SIGABRT, signal.SIGCONT):  # faulthandler writes the stacks
-                    os.kill(child.pid, number)
-                child.poll(STACKS_S)
-                child.kill()
-                return hang
-        return None
-
     def _select_heartbeat(self, order: ProgramRun) -> Callable[[], None]:
         """Return what tells that a batch of an execution ended."""
         if self._link is None:
             return _ignore_batch
-        return self._link.send_batch_end if order.reports or not CAN_FORK else self._count_child_batch
-
-    def _count_child_batch(self) -> None:
-        self._beats[0] = (self._beats[0] + 1) % 256
+        return self._link.send_batch_end if order.reports or not CAN_FORK else self._child_beats.count_batch
 
     def _capture_result(self, function: Callable[[], DryRunResult]) -> tuple[str, Any]:
         try:
@@ -292,6 +281,8 @@ class TrialRunner:
         if mark is not None and self._report_missing_epochs(mark, report):
             self._recorder.write_final_stage(stopped=True)
             return
+        if self._job.gpu_share:
+            self._recorder.usage = GpuUsageMeter(self.record.devices, self._gpu_samples)
         with contextlib.nullcontext() if self._link is None else self._link.announce_training():
             fit = self._execute_program(
                 self._create_program_run(self._files, reports=True, mark=mark), record_and_report
@@ -372,6 +363,7 @@ class TrialRunner:
                 self._select_heartbeat(order),
                 self._keep_traces,
                 self.stopwatch if order.reports else None,
+                self._recorder.usage if order.reports else None,
             )
 
     def _exit_with_reason(self, how: str) -> None:

@@ -25,9 +25,10 @@ from tune.cli.terminal.summary import (
 )
 from tune.cli.terminal.trials_table import add_profile
 from tune.cluster.backend import Backend
+from tune.cluster.gpu_sharing import restore_share
 from tune.errors import ConstantError, ExperimentError, OptionError, SpaceError
 from tune.experiment.lock import check_links, has_never_begun, lock_experiment
-from tune.experiment.records import read_baseline_fits
+from tune.experiment.records import read_baseline_fits, read_baseline_record
 from tune.invocation import typed_command
 from tune.paths import ExperimentPaths, display_path
 from tune.promotion.program_checks import most_workers
@@ -36,7 +37,7 @@ from tune.promotion.snapshot import Snapshot, check_root
 from tune.promotion.space_checks import check_feasible, space_warnings
 from tune.search.prepare import count_trials
 from tune.space.edit import describe_changes, edited_space
-from tune.space.settings import MAY_CHANGE, Settings
+from tune.space.settings import AUTO, MAY_CHANGE, Settings
 from tune.space.space import Space
 from tune.space.space_file import find_space, read_space
 from tune.storage_url import is_url
@@ -131,6 +132,8 @@ def _resume_experiment(
     promoted = _resolve_constants(space, before, experiment.snapshot)
     n_workers = most_workers(program, promoted, space.shape).number
     resources = machine.allocate_resources(space.settings, experiment.snapshot.program, paths.folder.parent, n_workers)
+    if resources.is_measured and space.settings.gpus_per_trial != AUTO:
+        resources = restore_share(resources, space.settings, read_baseline_record(paths, experiment.trials))
     if resources.is_measured:
         what = "auto is measured when a search begins, and this one has begun"
         raise OptionError("gpus_per_trial", what, "Give a number, such as `--gpus-per-trial 0.5`.")

@@ -1,7 +1,9 @@
 """``promotune retrain EXPERIMENT``: whether the best trial comes out again, and whether its gain is real."""
 
 import argparse
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from tune.cli.arguments import Arguments, SearchParser, add_settings
 from tune.cli.parser import describe_command, storage_of
@@ -11,9 +13,12 @@ from tune.cli.terminal.observer import observe_search
 from tune.cli.terminal.retrained_lines import RetrainedLines, describe_origin
 from tune.cli.terminal.summary import Screen, format_value
 from tune.cluster.backend import Backend
+from tune.cluster.gpu_sharing import restore_share
+from tune.cluster.resources import Resources
 from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, ExperimentError, OptionError
 from tune.experiment.lock import check_links
 from tune.experiment.open import StoredExperiment, open_experiment
+from tune.experiment.records import read_baseline_record
 from tune.experiment.trial_result import TrialResult, find_score_epoch, rank_trials
 from tune.invocation import this_command
 from tune.paths import display_path
@@ -30,7 +35,7 @@ from tune.results.retrain_results import (
 from tune.results.write_back import select_trial
 from tune.retrain.plan import RetrainPlan, lock_retrained, plan_retraining
 from tune.search.retrain import RetrainRun
-from tune.space.settings import MAX_SEED
+from tune.space.settings import MAX_SEED, Settings
 from tune.trial.disk_space import translate_disk_full
 
 FOUND = {"gain": "green", "loss": "red"}
@@ -71,7 +76,13 @@ def _plan_and_train(given: argparse.Namespace, arguments: Arguments, machine: Ba
     n_runs = len(trials) * (1 + 2 * (given.seeds or 0))
     settings = replace(space.settings, trials=n_runs)
     n_workers = most_workers(experiment.snapshot.stored_program, shape=space.shape).number
-    resources = machine.allocate_resources(settings, experiment.snapshot.program, paths.folder.parent, n_workers)
+    allocate = partial(
+        machine.allocate_resources,
+        program=experiment.snapshot.program,
+        storage=paths.folder.parent,
+        n_workers=n_workers,
+    )
+    resources = _restore_share(experiment, space.settings, n_runs, allocate) or allocate(settings)
     with lock_retrained(experiment, screen.print_result):
         with translate_disk_full(paths.folder):
             planned = plan_retraining(
@@ -80,6 +91,20 @@ def _plan_and_train(given: argparse.Namespace, arguments: Arguments, machine: Ba
         _show_plan(screen, planned, trials)
         whole = _train_runs(screen, planned)
     return _show_results(screen, planned, trials) if whole else EXIT_INTERRUPTED
+
+
+def _restore_share(
+    experiment: StoredExperiment, settings: Settings, n_runs: int, allocate: Callable[[Settings], Resources]
+) -> Resources | None:
+    """Return the resources with the share and the cores that the trials had; None where the search measured none."""
+    baseline = read_baseline_record(experiment.paths, experiment.trials)
+    if settings.gpus_per_trial is not None or baseline is None or not baseline.gpu_memory:
+        return None
+    planned = allocate(settings)
+    if not planned.is_measured:
+        return None
+    resources = restore_share(planned, settings, baseline)
+    return replace(resources, concurrency=min(resources.concurrency, n_runs))
 
 
 def _train_runs(screen: Screen, planned: RetrainPlan) -> bool:

@@ -336,7 +336,7 @@ def _confirm_finished(screen: Screen, finished: "SearchResult", search: "Search"
     from tune.cli.confirm import confirm_search
 
     screen.print_line()
-    return confirm_search(screen, search.paths, search.resources, confirm)
+    return confirm_search(screen, search.paths, finished.resources, confirm)
 
 
 def _show_written(screen: Screen, finished: "SearchResult") -> None:
@@ -363,7 +363,7 @@ def _show_crowding(screen: Screen, finished: "SearchResult", search: "Search") -
         number=finished.baseline.n_workers if finished.baseline is not None else 0, where="the program"
     )
     if most_workers(search.program, search.promoted, search.space.shape).number < held.number:
-        for warning in core_shortage_warnings(held, search.resources.cpus_per_trial):
+        for warning in core_shortage_warnings(held, finished.resources.cpus_per_trial):
             screen.print_prose(f"warning: {warning}", "yellow")
 
 

@@ -9,7 +9,7 @@ from tune.experiment.counted_fits import CountedFits
 from tune.experiment.trial_result import BASELINE, TrialResult
 from tune.promotion.program import Program
 from tune.search.controller_api import SearchListener
-from tune.search.device_faults import MOST_FAULTS
+from tune.search.devices.device_faults import MOST_FAULTS
 from tune.search.schedulers.epochs import count_reports
 from tune.space.space import Space
 
@@ -27,7 +27,7 @@ class SearchLines(SearchListener):
 
     def on_share(self, resources: Resources, why: str) -> None:
         """Print what a trial gets of a GPU."""
-        share = f"gpus_per_trial: auto is {resources.gpus_per_trial:g}, {resources.concurrency} at a time"
+        share = f"gpus_per_trial: {resources.gpus_per_trial:g} as measured, {resources.concurrency} at a time"
         self._screen.print_line(f"{share}: {why}")
 
     def on_preflight(self, counted: CountedFits, n_whole: int | None) -> None:
@@ -40,6 +40,17 @@ class SearchLines(SearchListener):
         host, _, gpu = device.rpartition(":")
         what = f"GPU {gpu} of {host} failed {MOST_FAULTS} trials in a row: it gets no more, and they run on others"
         self._screen.print_line(f"{what} ({why})")
+
+    def on_preflight_moved(self, device: str, why: str) -> None:
+        """Print that the search begins again without a GPU."""
+        host, _, gpu = device.rpartition(":")
+        what = f"GPU {gpu} of {host} failed in the pre-flight: the search begins again without it"
+        self._screen.print_line(f"{what} ({why})")
+
+    def on_share_outgrown(self, number: int, share: float, larger: float) -> None:
+        """Print that a trial runs again on a larger share of a GPU."""
+        what = f"trial {number:03d} ran out of memory on {share:g} of a GPU: it runs again on {larger:g}"
+        self._screen.print_line(what)
 
 
 @contextlib.contextmanager

@@ -52,6 +52,7 @@ WIDE = 110  # columns; from here on curves get more room
 SHORT = 16  # rows; below, trials that ended are left out
 BAR = 30  # cells, or half of the line if that is less
 NUMBERS = 33  # cells of a running trial's epoch, time and metric
+DEVICE = 12  # cells of a GPU's name: of a UUID enough to tell it from others
 LABEL = 13  # cells of "best so far  "
 
 
@@ -131,23 +132,28 @@ class Frame:
         yield Text()
         n_shown = len(trials) if len(trials) <= room - 2 else max(0, room - 3)
         curve = 0 if width < NARROW else 30 if width >= WIDE else 12
-        name = max(12, width - NUMBERS - curve)
+        devices = {} if width < NARROW else name_devices(trials)
+        n_cells = max([len("GPU"), *map(len, devices.values())]) + 2 if devices else 0
+        name = max(12, width - NUMBERS - curve - n_cells)
         name = min(name, max(len("running"), *(len(trial.version) for trial in trials)))
         metric = Text(make_printable_line(self.metric))
         metric.truncate(10 + curve, overflow="ellipsis")
-        yield Text(f"{'running':<{name}}  {'epoch':>10}  {'time':>7}  {metric.plain}", style="dim")
+        gpu = f"{'GPU':>{n_cells}}" if devices else ""
+        yield Text(f"{'running':<{name}}{gpu}  {'epoch':>10}  {'time':>7}  {metric.plain}", style="dim")
         for trial in trials[:n_shown]:
-            yield self._draw_row(trial, name, curve, ascii_only)
+            gpu = f"{devices.get(trial.number, ''):>{n_cells}}" if devices else ""
+            yield self._draw_row(trial, name, gpu, curve, ascii_only)
         if n_shown < len(trials):
             yield Text(f"and {len(trials) - n_shown} more", style="dim")
 
-    def _draw_row(self, trial: Running, name: int, curve: int, ascii_only: bool) -> Text:
+    def _draw_row(self, trial: Running, name: int, gpu: str, curve: int, ascii_only: bool) -> Text:
         version = Text(trial.version)
         version.truncate(name, overflow="crop" if ascii_only else "ellipsis", pad=True)
         values = [value for _, value in sorted(trial.curve.items())]
         leads = self.standing.best is not None and self.standing.best.version == trial.version
         return Text.assemble(
             version,
+            gpu,
             f"  {_describe_epoch(trial):>10}",
             (f"  {format_clock(self.now - trial.started):>7}  ", "dim"),
             (f"{values[-1]:<9.5g} " if values else "", "bold green" if leads else ""),
@@ -162,6 +168,16 @@ class Frame:
         yield Text("ended", style="dim")
         for outcome in latest:
             yield _draw_ended(outcome)
+
+
+def name_devices(trials: Sequence[Running]) -> dict[int, str]:
+    """Return how the GPUs of trials are called in few cells, by number: with their host where there are several."""
+    known = {trial.number: trial.device.rpartition(":") for trial in trials if trial.device.rpartition(":")[2]}
+    has_hosts = len({host for host, _, _ in known.values()}) > 1
+    return {
+        number: f"{host[:DEVICE]}:{device[:DEVICE]}" if has_hosts else device[:DEVICE]
+        for number, (host, _, device) in known.items()
+    }
 
 
 def _draw_bar(share: float, n_cells: int, ascii_only: bool) -> tuple[tuple[str, str], tuple[str, str]]:

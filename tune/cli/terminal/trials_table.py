@@ -10,6 +10,7 @@ from tune.cli.terminal.table_width import GAP, LEAST, TableColumn, cut_end, desc
 from tune.errors import OptionError, suggest_name
 from tune.experiment.trial_result import Mode, TrialResult, rank_trials
 from tune.paths import ExperimentPaths
+from tune.results.gpu_usage import GPU_COLUMNS, describe_gpu_usage, uses_gpus
 from tune.results.profile import read_profile, time_columns, time_rows
 from tune.space.dimensions import Value, is_number
 from tune.space.space import Space
@@ -60,8 +61,9 @@ def show_trials(screen: Screen, trials: Sequence[TrialResult], space: Space, csv
         best_in,
     ]
     constants = [TableColumn(name, [_format_constant(trial, name) for trial in trials]) for name in space.dimensions]
+    usage = _list_usage_columns(trials)
     if not screen.is_terminal:
-        _print_columns(screen, [*fields, *constants])
+        _print_columns(screen, [*fields, *constants, *usage])
         return
     without_best = [column for column in fields if column is not best_in]
     without_both = [column for column in without_best if column is not epochs]
@@ -69,11 +71,22 @@ def show_trials(screen: Screen, trials: Sequence[TrialResult], space: Space, csv
     room = screen.width - measure_table(shown) - GAP
     if constants and not held and room >= LEAST:
         shown.append(TableColumn("version", [cut_end(_last_cell(trial), room) for trial in trials]))
-    _print_columns(screen, [*shown, *held])
-    left_out = [column.name for column in (*constants, best_in, epochs) if column not in (*shown, *held)]
+    shown = [*shown, *held]
+    if usage and measure_table([*shown, *usage]) <= screen.width:
+        shown += usage
+    _print_columns(screen, shown)
+    left_out = [column.name for column in (*constants, best_in, epochs, *usage) if column not in shown]
     if left_out:
         screen.print_line()
         screen.print_line(describe_left_out(left_out, csv_option, screen.width), style="dim")
+
+
+def _list_usage_columns(trials: Sequence[TrialResult]) -> list[TableColumn]:
+    """Return what trials used of their GPUs; nothing of trials on the CPU."""
+    if not uses_gpus(trials):
+        return []
+    cells = [describe_gpu_usage(trial) for trial in trials]
+    return [TableColumn(name, [each[place] for each in cells]) for place, name in enumerate(GPU_COLUMNS)]
 
 
 def _choose_columns(

@@ -15,6 +15,7 @@ from tune.promotion.resolve import PromotedConstant, resolve_constants
 from tune.results.confirm.confirmation import describe_confirmation, read_confirmation
 from tune.results.confirm.seed_noise import describe_gain_in_noise
 from tune.results.failures import build_failure_row, group_failures
+from tune.results.gpu_usage import GPU_COLUMNS, describe_gpu_usage, summarize_gpu_usage, uses_gpus
 from tune.results.hints import CLEAR, find_hints_of
 from tune.results.importance import Importance, is_scored, measure_importance
 from tune.results.profile import read_profile, time_columns, time_rows
@@ -78,7 +79,11 @@ def build_page(experiment: StoredExperiment) -> Page:
         time_columns=() if times is None else time_columns(times),
         time_rows=() if times is None else tuple(time_rows(times)),
         failures=tuple(build_failure_row(group) for group in group_failures(trials, space, experiment.paths)),
-        columns=(*(each.metric for each in space.objectives), *space.dimensions),
+        columns=(
+            *(each.metric for each in space.objectives),
+            *space.dimensions,
+            *(GPU_COLUMNS if uses_gpus(trials) else ()),
+        ),
         lines=_build_trial_rows(experiment),
         commands=experiment.commands or (f"{this_command()} --space {experiment.paths.name}.yaml",),
         space=experiment.paths.space.read_text(encoding="utf-8"),
@@ -136,6 +141,8 @@ def _list_facts(
         facts.append(("Pareto front", f"{front} trial{'s' if front != 1 else ''}"))
     if (record := find_confirmation(experiment.paths, trials)) is not None:
         facts.append(("verdict on this program", f"number {record.number} in this storage"))
+    if (usage := summarize_gpu_usage(trials)) is not None:
+        facts.append(("GPUs", usage))
     settings = experiment.space.settings
     facts.append(("sampler, scheduler", f"{settings.sampler}, {settings.scheduler}"))
     facts.append(("seed", str(settings.seed)))
@@ -241,15 +248,19 @@ def _build_trial_rows(experiment: StoredExperiment) -> tuple[TrialRow, ...]:
     rest = [each for each in experiment.trials if each.number not in numbers]
     n_metrics = len(experiment.space.objectives)
     best = experiment.best
+    has_gpus = uses_gpus(experiment.trials)
     return tuple(
         TrialRow(
             number=each.number,
             state=each.state,
             scores=tuple(f"{score:.5g}" for score in each.scores) or (NO_VALUE,) * n_metrics,
             epochs=NO_VALUE if each.best_epoch is None else f"{each.best_epoch} of {each.n_epochs}",
-            values=tuple(
-                describe_value(each.values[name]) if name in each.values else NO_VALUE
-                for name in experiment.space.dimensions
+            values=(
+                *(
+                    describe_value(each.values[name]) if name in each.values else NO_VALUE
+                    for name in experiment.space.dimensions
+                ),
+                *(describe_gpu_usage(each) if has_gpus else ()),
             ),
             version=each.version,
             note="best" if best is not None and each.number == best.number else "hardcoded" if each.is_baseline else "",

@@ -29,11 +29,11 @@ from tune.experiment.records import HUNG, Failure
 from tune.promotion.execute import Executor
 from tune.trial.distributed.process_group import DistributedContext, join_process_group, open_store_socket
 from tune.trial.failure import ChildFailure, create_failure, print_uncaught
+from tune.trial.gpu.gpu_devices import cap_gpu_memory
 from tune.trial.lightning.legacy_api import add_upgrade_hint
 from tune.trial.messages import Job
 from tune.trial.process.channel import SAID
 from tune.trial.process.child_processes import ForkedChild
-from tune.trial.process.gpu_devices import cap_gpu_memory
 from tune.trial.program_run import ProgramRun, ProgramTraces, execute_program, ignore_report
 
 TICK_S = 0.2

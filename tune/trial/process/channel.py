@@ -213,6 +213,8 @@ class TrialStart:
     worker: str
     """``host:pid`` of the actor."""
     stopwatch: State
+    gpu_samples: str | None = None
+    """The file of the node's GPU sampler; None: the trial has no GPU."""
 
 
 def drop_launcher_variables(variables: Mapping[str, str]) -> dict[str, str]:

@@ -1,0 +1,109 @@
+"""What a trial used of its GPU: the node's sampler, and what trials read of it."""
+
+import time
+
+import pytest
+import torch
+
+from tests.nvml import fake_nvml
+from tune.experiment.gpu_records import GpuUsage, read_gpu_usage
+from tune.trial.gpu import sampler
+from tune.trial.gpu.sampler import GpuSampler, read_samples
+from tune.trial.gpu.usage_meter import GpuUsageMeter
+
+GIB = 2**30
+GPUS = [{"uuid": "GPU-1", "name": "NVIDIA T4", "gib": 16, "busy": 20}, {"uuid": "GPU-2", "gib": 16, "busy": 90}]
+
+
+@pytest.fixture
+def sample(monkeypatch, tmp_path):
+    """Return what starts a sampler of the node; all end with the test."""
+    fake_nvml(monkeypatch, GPUS)
+    monkeypatch.setattr(sampler, "PERIOD_S", 0.01)
+    monkeypatch.setattr(sampler, "LOOK_S", 0.01)
+    started = []
+
+    def start():
+        started.append(GpuSampler(tmp_path))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()
+        each._thread.join()
+
+
+def wait_for(condition):
+    until = time.monotonic() + 20
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert condition()
+
+
+def count(file):
+    return read_samples(file).get("GPU-1", (0, 0.0))[0]
+
+
+def test_all_gpus_of_a_node_are_sampled(sample):
+    file = sample().file
+    wait_for(lambda: count(file) > 5)
+
+    means = {uuid: total / n for uuid, (n, total) in read_samples(file).items()}
+    assert means == {"GPU-1": pytest.approx(0.2), "GPU-2": pytest.approx(0.9)}
+
+
+def test_one_samples_and_another_one_goes_on_when_it_has_ended(sample):
+    first = sample()
+    wait_for(lambda: count(first.file) > 3)
+    second = sample()
+    first.close()
+    first._thread.join()
+    n = count(first.file)
+    wait_for(lambda: count(second.file) > n + 3)
+
+
+def test_a_sampler_ends_with_the_folder_of_its_node_and_makes_none(sample, tmp_path):
+    one = sample()
+    wait_for(lambda: count(one.file) > 1)
+    tmp_path.rename(tmp_path.with_name("removed"))
+    one._thread.join(20)
+
+    assert not one._thread.is_alive()
+    assert not tmp_path.exists()
+
+
+def test_a_trial_knows_how_busy_its_own_gpu_was_since_it_began(sample, monkeypatch, tmp_path):
+    file = tmp_path / sampler.SAMPLES
+    file.write_text('{"GPU-1": [10, 10.0], "GPU-2": [10, 10.0]}')
+    meter = GpuUsageMeter("1", file)
+    file.write_text('{"GPU-1": [12, 10.0], "GPU-2": [14, 11.0]}')
+
+    assert meter.read_usage() == GpuUsage(uuid="GPU-2", name="NVIDIA H200", total_bytes=16 * GIB, utilization=0.25)
+    assert meter.read_epoch() == {"GPU/Utilization": 0.25}
+    file.write_text('{"GPU-1": [12, 10.0], "GPU-2": [16, 13.0]}')
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: 3 * GIB)
+    assert meter.read_epoch() == {"GPU/PeakMemoryGiB": 3.0, "GPU/Utilization": 1.0}
+    assert meter.read_usage().utilization == 0.5
+    assert meter.read_usage().peak_bytes == 3 * GIB
+
+
+def test_where_nothing_is_sampled_nothing_is_said(monkeypatch, tmp_path):
+    fake_nvml(monkeypatch, "Driver/library version mismatch")
+    meter = GpuUsageMeter("0", tmp_path / "nothing")
+
+    assert (meter.read_usage(), meter.read_epoch()) == (GpuUsage(), {})
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"GPU-1": 3}', '{"GPU-1": ["a", 1]}'])
+def test_a_file_that_we_did_not_write_says_nothing(tmp_path, text):
+    file = tmp_path / "samples"
+    file.write_text(text)
+
+    assert read_samples(file) == {}
+
+
+@pytest.mark.parametrize("data", [None, {}, {"peak": 1}, {"peak_bytes": "all"}])
+def test_a_usage_that_we_did_not_write_is_none(data):
+    assert read_gpu_usage(data) is None

@@ -1,0 +1,60 @@
+"""The share of a GPU that each trial has: one that runs out of memory on a share is tried once on a larger one."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tune.experiment.records import Failure, TrialRecord
+from tune.experiment.trial_result import OUTGROWN
+from tune.trial.messages import is_out_of_memory
+
+GROWTH = 2
+"""How many times as large the larger one is; it has the place of so many trials."""
+OF_THE_HOST = "MemoryError"
+"""The kind of a failure for want of the machine's memory, of which trials have no shares."""
+
+
+def is_gpu_out_of_memory(failure: Failure) -> bool:
+    """Tell whether a failure is one for want of a GPU's memory."""
+    return not failure.ours and failure.kind != OF_THE_HOST and is_out_of_memory(failure.kind, failure.message)
+
+
+class GpuShares:
+    """Those of one search."""
+
+    def __init__(self, share: float, on_outgrown: Callable[[int, float, float], None] = lambda *told: None) -> None:
+        """``share``: of one GPU, for each trial; 0 or more than one are no shares, and nothing is tried again.
+
+        ``on_outgrown`` hears of a trial that ran out of memory: its number, its share, and the larger one.
+        """
+        self._share = share
+        self._on_outgrown = on_outgrown
+
+    def outgrow(self, number: int, record: TrialRecord | None, attributes: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Hear of a trial that failed; return the attributes with which it runs again on a larger share.
+
+        None where that is not why it failed, or it was tried on a larger one, or there is no larger one.
+        """
+        if record is None or record.failure is None or not is_gpu_out_of_memory(record.failure):
+            return None
+        if not 0 < self._share < 1 or OUTGROWN in attributes:
+            return None
+        self._on_outgrown(number, self._share, self._grow(self._share))
+        return {OUTGROWN: [self._share]}
+
+    def share_of(self, attributes: Mapping[str, Any]) -> float | None:
+        """Return the share of a trial where that is not the share of all; ``attributes``: its own."""
+        outgrown = read_outgrown(attributes)
+        return max(self._share, self._grow(outgrown[-1])) if outgrown and 0 < self._share < 1 else None
+
+    def count_places(self, attributes: Mapping[str, Any]) -> int:
+        """Return of how many trials one has the place, so that the larger share is not waited for in vain."""
+        share = self.share_of(attributes)
+        return 1 if share is None else max(1, round(share / self._share))
+
+    def _grow(self, share: float) -> float:
+        return min(1.0, GROWTH * share)
+
+
+def read_outgrown(attributes: Mapping[str, Any]) -> tuple[float, ...]:
+    """Return the shares on which a trial ran out of memory before."""
+    return tuple(attributes.get(OUTGROWN, ()))

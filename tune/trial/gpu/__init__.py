@@ -1,0 +1,1 @@
+"""What a trial has of GPUs, and what it takes of them."""
