@@ -1,0 +1,1 @@
+"""What only a GPU can tell: twelve checks for the first day with one."""

@@ -1,0 +1,60 @@
+"""``benchmarks.gpu_day``, as far as it goes without a GPU."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.gpu_day.__main__ import NO_GPU, run_check
+from benchmarks.gpu_day.checks import CHECKS, NEED_A_GPU
+from benchmarks.gpu_day.searches import Bench
+
+ROOT = Path(__file__).parents[1]
+
+
+def rehearse(*words, rehearses=True):
+    command = [sys.executable, "-m", "benchmarks.gpu_day", *(["--rehearse"] if rehearses else []), *words]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_without_a_gpu_nothing_is_checked_and_that_is_said():
+    ran = rehearse(rehearses=False)
+
+    assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", f"{NO_GPU}\n")
+
+
+def test_the_checks_that_need_a_gpu_are_named_and_not_run():
+    ran = rehearse("--only", *NEED_A_GPU)
+
+    assert ran.stdout.splitlines() == [
+        "a rehearsal on the CPU: it says nothing of a GPU",
+        "not run without a GPU: context, fork, faults, share, packed, after, sharing",
+        "0 of 0 passed in 0 s",
+    ]
+
+
+def test_a_check_that_breaks_has_failed(tmp_path, monkeypatch):
+    monkeypatch.setitem(CHECKS, "rng", lambda bench: 1 / 0)
+
+    verdict = run_check("rng", Bench(tmp_path, is_rehearsal=True))
+    assert (verdict.passed, verdict.told) == (False, "ZeroDivisionError: division by zero")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in CHECKS if name not in (*NEED_A_GPU, "start")])
+def test_a_check_that_can_be_rehearsed_passes_on_the_cpu(name):
+    ran = rehearse("--only", name)
+
+    assert f"{name:<8} PASS" in ran.stdout, ran.stdout + ran.stderr
+    assert ran.returncode == 0
+
+
+@pytest.mark.slow
+def test_the_start_is_measured_on_the_cpu_as_on_a_gpu():
+    ran = rehearse("--only", "start")
+
+    assert "{'gpu': (" in ran.stdout, ran.stdout + ran.stderr  # how fast this machine is says nothing of one with a GPU
+    assert "'cores': (" in ran.stdout
