@@ -14,7 +14,13 @@ from tune.cluster.gpu_sharing import (
 )
 from tune.cluster.resources import Resources
 from tune.errors import OptionError
-from tune.experiment.gpu_records import CONTEXT_BYTES, GpuMemoryReport, MemoryFootprint, read_gpu_memory
+from tune.experiment.gpu_records import (
+    CONTEXT_BYTES,
+    GpuMemoryReport,
+    MemoryFootprint,
+    read_context_bytes,
+    read_gpu_memory,
+)
 from tune.experiment.records import TrialRecord
 from tune.space.settings import Settings
 from tune.trial.gpu.gpu_devices import allocator_fraction
@@ -213,11 +219,13 @@ def test_what_was_measured_is_read_from_the_record_as_it_was_written():
     found = weighed(1.0, OVERFLOW, busy=0.5)
 
     assert read_gpu_memory(json.loads(json.dumps(found.as_json()))) == found
+    assert read_context_bytes(weighed(1.0, context=0.75).as_json()) == int(0.75 * GIB)
 
 
 @pytest.mark.parametrize("data", [{}, {"footprints": []}, {**weighed(1.0).as_json(), "free_bytes": "all"}])
 def test_a_record_that_we_did_not_write_says_nothing(data):
     assert read_gpu_memory(data) is None
+    assert read_context_bytes(data) == CONTEXT_BYTES
 
 
 def test_a_search_that_goes_on_has_the_share_that_its_pre_flight_measured():

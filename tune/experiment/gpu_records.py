@@ -56,6 +56,12 @@ def read_gpu_memory(data: Mapping[str, Any]) -> GpuMemoryReport | None:
     return found if is_ours and (found.utilization is None or is_number(found.utilization)) else None
 
 
+def read_context_bytes(data: Mapping[str, Any]) -> int:
+    """Return what CUDA itself keeps in each process, as a record's report says; what is usual where it holds none."""
+    found = read_gpu_memory(data)
+    return CONTEXT_BYTES if found is None else found.context_bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuUsage:
     """What a trial used of its GPU; of several processes that of the first."""

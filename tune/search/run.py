@@ -26,9 +26,17 @@ from tune.errors import (
     UnreadOptionError,
 )
 from tune.experiment.environment import Surroundings, observe_environment, read_environment, write_environment
-from tune.experiment.gpu_records import CONTEXT_BYTES, read_gpu_memory
+from tune.experiment.gpu_records import read_context_bytes, read_gpu_memory
 from tune.experiment.lock import write_dashboard_address
-from tune.experiment.records import HUNG, NEVER_LOGGED, WORKER_DIED, TrialRecord, device_name, read_baseline_fits
+from tune.experiment.records import (
+    HUNG,
+    NEVER_LOGGED,
+    WORKER_DIED,
+    TrialRecord,
+    device_name,
+    read_baseline_fits,
+    read_baseline_record,
+)
 from tune.paths import display_path
 from tune.promotion.snapshot import Snapshot, take_snapshot
 from tune.search.devices.device_faults import is_device_failure
@@ -143,7 +151,7 @@ def _share_gpus(search: Search, job: Job, baseline: TrialRecord | None) -> tuple
         job,
         gpu_share=resources.gpus_per_trial,
         n_threads=resources.n_threads,
-        context_bytes=CONTEXT_BYTES if weighed is None else weighed.context_bytes,
+        context_bytes=read_context_bytes({} if baseline is None else baseline.gpu_memory),
         counted=None if baseline is None else baseline.counted_fits,
     )
     return replace(search, space=space, resources=resources), job
@@ -182,6 +190,7 @@ def resume_search(search: Search, snapshot: Snapshot) -> SearchResult:
                 download_version(paths.version(outcome.version).folder)
         if search.command is not None:
             ledger.notes.add_command(search.command)
+        baseline = read_baseline_record(paths, ledger.trial_results)
         folder = ledger.notes.driver_folder if ledger.notes.driver_folder.is_dir() else job.folder
         job = replace(
             job,
@@ -189,6 +198,7 @@ def resume_search(search: Search, snapshot: Snapshot) -> SearchResult:
             folder=folder,
             surroundings=read_environment(paths),
             counted=read_baseline_fits(paths, ledger.trial_results),
+            context_bytes=read_context_bytes({} if baseline is None else baseline.gpu_memory),
             trusts_checkpoints=search.trusts_checkpoints,
             session=search.session,
         )
