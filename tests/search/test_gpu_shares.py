@@ -96,5 +96,5 @@ def test_a_trial_that_runs_out_of_memory_runs_again_on_a_larger_share_which_is_s
     assert fates == {4: "complete", 6: "failed"}
     assert "hint: 3 trials ran out of memory on 0.25 of a GPU and ran again on a larger share; " in ran.stdout
     assert max(each["attempt"] for each in records) == 2
-    errors = [file.parent.name for file in (tmp_path / "storage" / "s").glob("*/error.txt")]
+    errors = sorted(file.parent.name for file in (tmp_path / "storage" / "s").glob("*/error.txt"))
     assert errors == [each["version"] for each in records if each["stage"] == "failed"]
