@@ -11,7 +11,7 @@ from tune.experiment.records import Failure, TrialRecord
 from tune.paths import ExperimentPaths, VersionPaths
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
-from tune.search.build import build_controller
+from tune.search.build_controller import build_controller
 from tune.search.controller_api import SearchListener
 from tune.search.prepare import build_job
 from tune.search.spec import Search
@@ -156,7 +156,7 @@ def test_a_pre_flight_that_measures_runs_alone_and_its_trial_trains_afterwards(s
 
 
 def test_a_gpu_that_fails_the_pre_flight_is_known_and_noted(search, monkeypatch):
-    monkeypatch.setattr("tune.search.build.cancel_waiting_trials", lambda gate: None)
+    monkeypatch.setattr("tune.search.build_controller.cancel_waiting_trials", lambda gate: None)
     place, ledger = start(search)
     place.ask()
     place.end(0, FAULT, ready=False)
@@ -167,7 +167,7 @@ def test_a_gpu_that_fails_the_pre_flight_is_known_and_noted(search, monkeypatch)
 
 
 def test_the_only_gpu_that_fails_the_pre_flight_is_not_left_out(search, monkeypatch):
-    monkeypatch.setattr("tune.search.build.cancel_waiting_trials", lambda gate: None)
+    monkeypatch.setattr("tune.search.build_controller.cancel_waiting_trials", lambda gate: None)
     one = replace(search, resources=replace(search.resources, gpus=("0",)))
     place, _ = start(one)
     place.ask()

@@ -106,6 +106,7 @@ class TrialRunner:
         try:
             with translate_disk_full(folder), self.stopwatch.time_part(TIDYING):
                 folder.mkdir(parents=True, exist_ok=True)
+                self._files.error.unlink(missing_ok=True)  # of an attempt that its GPU failed, or its share of one
                 self._recorder.write_record()
                 with upload_while_running(folder):
                     try:

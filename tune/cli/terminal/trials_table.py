@@ -10,7 +10,7 @@ from tune.cli.terminal.table_width import GAP, LEAST, TableColumn, cut_end, desc
 from tune.errors import OptionError, suggest_name
 from tune.experiment.trial_result import Mode, TrialResult, rank_trials
 from tune.paths import ExperimentPaths
-from tune.results.gpu_usage import GPU_COLUMNS, describe_gpu_usage, uses_gpus
+from tune.results.gpus.gpu_usage import GPU_COLUMNS, describe_gpu_usage, uses_gpus
 from tune.results.profile import read_profile, time_columns, time_rows
 from tune.space.dimensions import Value, is_number
 from tune.space.space import Space

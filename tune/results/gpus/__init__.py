@@ -1,0 +1,1 @@
+"""What trials used of GPUs, and what that suggests to do."""
