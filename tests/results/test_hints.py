@@ -267,7 +267,7 @@ def test_a_share_that_was_too_small_is_told(tmp_path):
     outgrown = {"outgrown_shares": (0.25,)}
     failed = {**outgrown, "state": "failed"}
 
-    (sentence,) = told(on_gpus(tmp_path, {}, outgrown, failed))
+    sentence, _ = told(on_gpus(tmp_path, {}, outgrown, failed))  # the other one: a failed trial was better
 
     assert sentence == (
         "2 trials ran out of memory on 0.25 of a GPU and ran again on a larger share; 1 of them failed there, too: "
