@@ -234,9 +234,9 @@ def test_two_of_the_same_metric_are_compared_and_their_histories_overlaid(run, s
     best = [open_experiment(str(each.folder), storage).best for each in (one, two)]
     assert lines[0] == "Score/Val (max)"
     assert [line.split() for line in lines[1:4]] == [
-        ["experiment", "trials", "epochs", "hardcoded", "best", "of"],
-        ["A", "one", "3", "4", "0.4", "0.6", best[0].version],
-        ["B", "two", "2", "2", "0.2", "0.5", best[1].version],
+        ["experiment", "trials", "epochs", "hardcoded", "best", "in", "trial"],
+        ["A", "one", "3", "4", "0.4", "0.6", "002"],
+        ["B", "two", "2", "2", "0.2", "0.5", "001"],
     ]
     assert lines[6].split() == ["LR", *(f"{each.values['LR']:.6g}" for each in best)]
     assert lines[8:] == [

@@ -29,6 +29,15 @@ def test_signal_when_no_search_runs_yet_then_it_ends_the_search_as_it_begins(num
     assert signal.getsignal(number) == before
 
 
+def test_signal_when_ray_still_starts_then_it_is_acknowledged_at_once_and_the_search_ends_as_it_begins():
+    told = []
+    with handle_interrupts(lambda: told.append("heard")):
+        os.kill(os.getpid(), signal.SIGINT)
+        assert told == ["heard"]
+        with end_on_interrupt(lambda: told.append("ended")):
+            assert told == ["heard", "ended"]
+
+
 def test_signal_when_a_search_runs_then_it_is_told_at_once_though_another_handler_was_put_there():
     ended = []
     with handle_interrupts():

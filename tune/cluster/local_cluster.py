@@ -14,11 +14,13 @@ def local_cluster(
     resources: Resources,
     on_dashboard: Callable[[str], None] = lambda address: None,
     on_stuck: Callable[[str], None] = lambda how: None,
+    on_interrupt: Callable[[], None] = lambda: None,
 ) -> Iterator[None]:
     """Start Ray on this machine, and end it; a Ray that runs already in this process is used, and left running.
 
     ``on_dashboard`` hears the address of its dashboard, ``127.0.0.1:8265``, once it is up: from another thread.
     ``on_stuck`` is called in another thread where Ray died as it started, with how, and this will not return.
+    ``on_interrupt`` is called with a Ctrl-C while Ray starts, from the signal's handler; the search ends as it begins.
     """
     if is_ray_running():
         if resources.reached is not None and resources.reached.dashboard is not None:
@@ -29,7 +31,7 @@ def local_cluster(
     with set_environment({**DRIVER_ENVIRONMENT, **_device_variables(resources)}), run_server():
         from tune.cluster.local_ray import run_own_ray  # a quarter of a second, while the template imports
 
-        with run_own_ray(resources, on_dashboard, on_stuck):
+        with run_own_ray(resources, on_dashboard, on_stuck, on_interrupt):
             yield
 
 

@@ -44,11 +44,15 @@ def _import_driver_modules() -> None:
 
 @contextlib.contextmanager
 def run_own_ray(
-    resources: Resources, on_dashboard: Callable[[str], None], on_stuck: Callable[[str], None]
+    resources: Resources,
+    on_dashboard: Callable[[str], None],
+    on_stuck: Callable[[str], None],
+    on_interrupt: Callable[[], None],
 ) -> Iterator[None]:
     """Start Ray, and end it; what else the driver needs is imported meanwhile.
 
-    ``on_stuck`` is called in another thread where Ray died as it started, and will not return.
+    ``on_stuck`` is called in another thread where Ray died as it started, and will not return. ``on_interrupt`` is
+    called with a signal that comes while Ray starts: the search ends as it begins.
     """
     log_missing_apis("ray")
     dashboard = Dashboard(on_dashboard)
@@ -56,7 +60,7 @@ def run_own_ray(
     imports.start()
     create_token()
     forget_loss()
-    with handle_interrupts(), ray_temp_folder() as folder, _own_session(folder):
+    with handle_interrupts(on_interrupt), ray_temp_folder() as folder, _own_session(folder):
         try:
             yield from _run_ray(resources, dashboard, imports, folder, on_stuck)
         finally:

@@ -45,12 +45,16 @@ def reinstall_handlers() -> None:
 
 
 @contextlib.contextmanager
-def handle_interrupts() -> Iterator[InterruptHandler]:
-    """Take the signals meanwhile; within another such context, the outer one goes on."""
+def handle_interrupts(on_first: Callable[[], None] = lambda: None) -> Iterator[InterruptHandler]:
+    """Take the signals meanwhile; within another such context, the outer one goes on.
+
+    ``on_first`` is called with the first signal, until a search takes it; from the signal's handler.
+    """
     if _taken:
         yield _taken[-1]
         return
     interrupts = InterruptHandler()
+    interrupts.on_first = on_first
     is_main = threading.current_thread() is threading.main_thread()
     before = {number: signal.getsignal(number) for number in NUMBERS} if is_main else {}
     interrupts.install_handlers()

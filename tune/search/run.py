@@ -249,7 +249,11 @@ def _start_cluster(search: Search) -> contextlib.AbstractContextManager[None]:
         for listener in search.listeners:
             listener.on_dashboard(address)
 
-    return local_cluster(search.resources, tell_address, partial(end_without_ray, search))
+    def tell_ending() -> None:
+        for listener in search.listeners:
+            listener.on_search_ending()
+
+    return local_cluster(search.resources, tell_address, partial(end_without_ray, search), tell_ending)
 
 
 def _build_result(search: Search, controller: "SearchController", ledger: "SearchStudy") -> SearchResult:

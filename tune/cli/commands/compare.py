@@ -35,7 +35,7 @@ def run(given: argparse.Namespace) -> int:
     screen = Screen()
     screen.print_line(f"{space.metric} ({space.mode})", style="bold")
     screen.print_table(
-        ("", "experiment", "trials", "epochs", "hardcoded", "best", "of"),
+        ("", "experiment", "trials", "epochs", "hardcoded", "best", "in trial"),
         [_build_row(letter, each) for letter, each in zip(_assign_letters(histories), histories, strict=True)],
     )
     screen.print_line()
@@ -60,7 +60,7 @@ def _assign_letters(histories: Sequence[SearchHistory]) -> list[str]:
 
 def _build_row(letter: str, each: SearchHistory) -> tuple[str, ...]:
     baseline, best = (_format_score(trial) for trial in (each.baseline, each.best))
-    of = "-" if each.best is None else each.best.version
+    of = "-" if each.best is None else f"{each.best.number:03d}"
     return letter, each.name, str(each.n_trials), str(each.n_epochs), baseline, best, of
 
 

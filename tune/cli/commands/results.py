@@ -78,7 +78,7 @@ def _show_experiment(screen: Screen, experiment: StoredExperiment, trials: Seque
     show_trials(screen, trials, space, "--csv")
     screen.print_line()
     if best is not None:
-        screen.print_line(f"best: {_describe_best(experiment)} {best.score_origin} of {best.version}", style="bold")
+        screen.print_prose(f"best: {_describe_best(experiment)} {best.score_origin} of {best.version}", style="bold")
         if baseline is not None and baseline.final_score is not None:
             screen.print_line(f"the hardcoded values: {baseline.final_score:.5g}; {_describe_gain(experiment)}")
         if (confirmation := read_confirmation(experiment)) is not None:
@@ -108,7 +108,7 @@ def _show_side_by_side(screen: Screen, experiments: Sequence[StoredExperiment]) 
         ("hardcoded values", *(_format_score(each.baseline) for each in experiments)),
         ("best", *(_format_score(each.best) for each in experiments)),
         ("gain", *(_describe_gain(each) for each in experiments)),
-        ("in version", *("" if each.best is None else each.best.version for each in experiments)),
+        ("in trial", *("" if each.best is None else f"{each.best.number:03d}" for each in experiments)),
         *((name, *(_format_constant(each, name) for each in experiments)) for name in constants),
     ]
     screen.print_table(("", *(each.paths.name for each in experiments)), rows)

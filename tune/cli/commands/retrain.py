@@ -220,7 +220,7 @@ def _show_verdicts(
     screen.print_line()
     for number, verdict in found.items():
         who = f"{names[number]}: " if len(found) > 1 else ""
-        screen.print_result(f"{who}{verdict.sentence}", style=FOUND.get(verdict.finding, "yellow"))
+        screen.print_prose(f"{who}{verdict.sentence}", FOUND.get(verdict.finding, "yellow"), is_result=True)
     if enough := max((each.n_enough or 0 for each in found.values()), default=0):
         missing = enough - len(planned.seeds)
         screen.print_prose(f"`{_describe_command(planned, enough)}` trains the {missing} that are missing")

@@ -19,7 +19,7 @@ def show_confirmation(screen: Screen, experiment: StoredExperiment, confirmation
     record, verdict = confirmation.record, confirmation.verdict
     style = FOUND.get(verdict.finding, "yellow") if verdict is not None else "yellow"
     for number, line in enumerate(describe_confirmation(experiment, confirmation)):
-        screen.print_result(line, style if number == 0 else None)
+        screen.print_prose(line, style if number == 0 else None, is_result=True)
     show_verdict_number(screen, record)
     screen.print_line()
     names = {each.number: each for each in experiment.trials}

@@ -82,11 +82,13 @@ class Screen:
         with self.lock:
             self.console.print(Text(make_printable_line(text), style=style or ""))
 
-    def print_prose(self, text: str, style: str | None = None) -> None:
-        """Print sentences; on a terminal no line breaks within a word, or within what stands in backticks."""
-        lines = wrap_words(make_printable_line(text), self.width) if self.is_terminal else [text]
-        for line in lines:
-            self.print_line(line, style)
+    def print_prose(self, text: str, style: str | None = None, *, is_result: bool = False) -> None:
+        """Print sentences; on a terminal no line breaks within a word, or within what stands in backticks.
+
+        ``is_result``: even the quiet want to see them.
+        """
+        for line in wrap_words(make_printable_line(text), self.width) if self.is_terminal else [text]:
+            (self.print_result if is_result else self.print_line)(line, style)
 
     def agrees(self, question: str) -> bool:
         """Ask the user, and return whether the answer is yes; the Enter key alone is a yes, an end of input is none."""
@@ -245,7 +247,8 @@ def show_end(
     best = next(iter(rank_trials(outcomes, space.mode)), None)
     if best is None or best.score is None:
         return None
-    screen.print_result(f"best: {space.metric} = {best.score:.5g} {best.score_origin} of {best.version}", style="bold")
+    told = f"best: {space.metric} = {best.score:.5g} {best.score_origin} of {best.version}"
+    screen.print_prose(told, "bold", is_result=True)
     baseline = next((outcome for outcome in outcomes if outcome.is_baseline), None)
     if baseline is not None and (reference := baseline.final_score) is not None:
         gain = f"better by {abs(best.score - reference):.5g}" if best is not baseline else "no trial was better"
