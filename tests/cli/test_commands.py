@@ -165,3 +165,10 @@ def test_a_process_of_ours_looks_for_no_cycles_and_ends_with_the_commands_status
 
     assert (seen, end.value.code) == ([False], 2)
     assert gc.isenabled()
+
+
+def test_the_list_of_commands_fits_a_terminal_of_80_columns():
+    listed = import_command("search").parser().format_help().partition("commands (")[2].splitlines()[1:]
+
+    assert len(listed) == len(COMMANDS)
+    assert [line for line in listed if len(line) >= 80] == []

@@ -22,9 +22,9 @@ def list_words(names: Iterable[str]) -> str:
 
 
 SETTINGS = {
-    "trials": "how many, the baseline included",
-    "time-budget": "30m, 2h, 1h30m or seconds: then no new trial starts",
-    "seed": "of the sampler and of every trial",
+    "trials": "number of trials, the baseline included",
+    "time-budget": "start no trial after this time: 30m, 2h, 1h30m or seconds",
+    "seed": "seed of the sampler and of every trial",
     "seeds-per-trial": "train each trial with N seeds, and judge it by their mean",
     "sampler": list_words(SAMPLERS),
     "scheduler": list_words(SCHEDULERS),
@@ -33,15 +33,15 @@ SETTINGS = {
     "gpus-per-trial": "GPUs for each trial; 0.5: two share one; auto: as many share one as have room",
     "workers-per-trial": "processes that train a trial together, with DDP",
     "fits": "which fits count where a program fits several times: auto, mean, last or a number",
-    "max-failures": "how often a trial goes on after its worker died",
-    "give-up-after": "so many failures in a row with one cause end the search",
-    "hang-after": "10m: a trial that is silent for so long, and for 10 epochs, fails",
+    "max-failures": "how often a trial is tried again after its worker died",
+    "give-up-after": "end the search after N failures in a row with one cause",
+    "hang-after": "fail a trial that is silent for this time, and for 10 epochs: 10m",
     "own-folder": "give each trial a working directory of its own",
-    "keep-checkpoints": "of the best N trials, beside the baseline's and the running ones'",
+    "keep-checkpoints": "keep those of the best N trials, of the baseline and of running trials",
     "checkpoints": "when a trial writes them: auto, epoch, best, none or a time such as 10m",
-    "confirm": "at the end, train the best again with fresh seeds, for a verdict on the gain",
-    "holdout": "0.2: the share of the validation set that `retrain` alone looks at",
-    "repeats": "train a configuration that is drawn again once more",
+    "confirm": "train the best trials again at the end, with fresh seeds: is the gain real?",
+    "holdout": "share of the validation set that only `retrain` evaluates: 0.2",
+    "repeats": "train a configuration again if it is drawn again",
 }
 """Options that have a key of the same name in the space file, and win over it."""
 

@@ -95,29 +95,29 @@ def both_given_error(program: str, words: Sequence[str]) -> OptionError:
 
 def add_quiet(parser: Parser) -> None:
     """Let a command that trains say no more than what came of it."""
-    parser.add_argument("-q", "--quiet", action="store_true", help="print what came of it, and errors, alone")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print only results and errors")
 
 
 def add_storage(parser: Parser) -> None:
     """Let a command that reads or makes an experiment know where they lie."""
-    what = f"of all experiments, or s3://...; default: ${STORAGE_VARIABLE}, else {USUAL_STORAGE}"
+    what = f"folder of all experiments, or s3://...; default: ${STORAGE_VARIABLE}, else {USUAL_STORAGE}"
     parser.add_argument("--storage", metavar="FOLDER", help=what)
 
 
 COMMANDS = {
     "constants": "list what a program hardcodes, and how to name it",
-    "promote": "write a space file for some of them, with ranges suggested",
-    "resume": "go on with a search that was interrupted, or add trials to one that is through",
-    "results": "show what came of searches, running ones too",
-    "status": "say where a search is, or follow it: as JSON for programs",
-    "report": "write one HTML file that shows all of it, to look at or to send",
-    "dashboards": "start TensorBoard and optuna-dashboard on an experiment, until Ctrl-C",
-    "retrain": "train an experiment's best configuration again, and say whether its gain is real",
-    "apply": "put an experiment's best values back into the source",
+    "promote": "write a space file for some constants, with suggested ranges",
+    "resume": "continue an interrupted search, or add trials to a finished one",
+    "results": "show the results of searches, also of those that run",
+    "status": "show how far a search is, or follow it as JSON lines",
+    "report": "write the report of a search: one HTML file",
+    "dashboards": "show TensorBoard and optuna-dashboard until Ctrl-C",
+    "retrain": "train the best trial again: is its gain real?",
+    "apply": "write an experiment's best values into the source",
     "list": "list the experiments: state, trials, best score, age, size",
     "compare": "compare experiments of the same metric",
     "delete": "delete an experiment, or some of its versions",
-    "completion": "print a script with which bash, zsh or fish completes words",
+    "completion": "print a completion script for bash, zsh or fish",
 }
 """In the order of their use; without one of them, a space is searched."""
 

@@ -25,8 +25,8 @@ def parser() -> Parser:
     """Return what it takes on the command line."""
     parser = Parser("apply", description=describe_command("apply"))
     parser.add_argument("experiment", help="its name, or its folder")
-    parser.add_argument("--trial", type=int, metavar="N", help="that trial's values; default: the best trial's")
-    parser.add_argument("--write", action="store_true", help="write the files; without it the diff is shown alone")
+    parser.add_argument("--trial", type=int, metavar="N", help="write this trial's values; default: the best trial's")
+    parser.add_argument("--write", action="store_true", help="write the files; without it, only the diff is shown")
     what = "round floats to N significant digits; default: as they were trained"
     parser.add_argument("--digits", type=int, metavar="N", help=what)
     add_storage(parser)

@@ -144,7 +144,7 @@ complete -c promotune -n '_shtab_promotune_using; and test $_shtab_promotune_npo
 def parser() -> Parser:
     """Return what it takes on the command line."""
     parser = Parser("completion", description=describe_command("completion"), epilog=HOW, formatter_class=_Plain)
-    parser.add_argument("shell", choices=SHELLS, help="whose words are completed")
+    parser.add_argument("shell", choices=SHELLS, help="the shell that loads the script")
     return parser
 
 

@@ -89,7 +89,7 @@ def parser() -> Parser:
     """Return what it takes on the command line."""
     parser = Parser("constants", description=describe_command("constants"))
     parser.add_argument("program", help="a Python file; the modules of its project that it imports are read too")
-    parser.add_argument("--all", action="store_true", help="what is less promising, too")
+    parser.add_argument("--all", action="store_true", help="list what is less promising, too")
     parser.add_argument("--refused", action="store_true", help="list the names that cannot be searched, and why")
     parser.add_argument("--json", action="store_true", help="everything, for machines: docs/reference/json.md")
     return parser

@@ -47,13 +47,19 @@ def parser() -> SearchParser:
     """Return what it takes on the command line."""
     parser = SearchParser("retrain", description=describe_command("retrain"))
     parser.add_argument("experiment", help="its name, or its folder")
-    parser.add_argument("--trial", type=int, metavar="N", help="that trial; default: the best one")
-    parser.add_argument("--top", type=int, metavar="K", help="the K best trials, each against the hardcoded values")
+    parser.add_argument("--trial", type=int, metavar="N", help="train this trial again; default: the best one")
     parser.add_argument(
-        "--seeds", type=int, metavar="S", help="with S fresh seeds, and the hardcoded values with the same"
+        "--top", type=int, metavar="K", help="train the K best trials again, each against the hardcoded values"
     )
-    parser.add_argument("--seed", dest="own_seed", type=int, metavar="N", help="instead of the trial's own")
-    parser.add_argument("--current-source", action="store_true", help="the source as it is now, not the search's")
+    parser.add_argument(
+        "--seeds", type=int, metavar="S", help="train it and the hardcoded values with S fresh seeds, and compare them"
+    )
+    parser.add_argument(
+        "--seed", dest="own_seed", type=int, metavar="N", help="train with this seed instead of the trial's own"
+    )
+    parser.add_argument(
+        "--current-source", action="store_true", help="train the source as it is now, not as it was searched"
+    )
     add_settings(parser, {})
     return parser
 

@@ -109,10 +109,14 @@ def parser() -> SearchParser:
 
 def add_search_options(parser: Parser) -> None:
     """Add what a search takes beside its settings."""
-    parser.add_argument("--name", help="of the experiment; default: the file's")
-    parser.add_argument("--from", dest="known", metavar="EXPERIMENT", help="what it has learnt is known from the start")
+    parser.add_argument("--name", help="name of the experiment; default: the file's")
+    parser.add_argument(
+        "--from", dest="known", metavar="EXPERIMENT", help="start with the trials of this experiment as known"
+    )
     parser.add_argument("--no-report", action="store_true", help="write no report.html at the end")
-    parser.add_argument("--fast-dev-run", action="store_true", help="one or two batches of the baseline; keeps nothing")
+    parser.add_argument(
+        "--fast-dev-run", action="store_true", help="train one or two batches of the baseline, and keep nothing"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
