@@ -55,6 +55,7 @@ def terminal():
         latest=(*ended, outcome(2, "002,LR=1", {}, "failed", "ValueError: no")),
         best=BestTrial(version="004,LR=0.02", score=0.75, epoch=2),
         baseline=BestTrial(version="000,baseline", score=0.7, epoch=3),
+        phase="trials run",
         has_ended=False,
         elapsed_s=30.0,
         left_s=60.0,

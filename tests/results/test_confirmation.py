@@ -2,14 +2,10 @@
 
 import random
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
 from tests.experiments import SPACE, Trial, write_experiment
-from tune.cli import main
-from tune.cli.commands.search import show_next
-from tune.cli.terminal.summary import Screen
 from tune.experiment.open import open_experiment
 from tune.experiment.records import Failure, TrialRecord
 from tune.experiment.trial_result import TrialResult
@@ -17,11 +13,9 @@ from tune.experiment.verdicts import read_verdicts, write_verdict
 from tune.paths import VersionPaths
 from tune.results.confirm.confirmation import (
     build_request,
-    choose_seeds,
     confirmation_as_json,
     describe_confirmation,
     judge_confirmation,
-    new_verdict,
     plan_confirmation,
     read_confirmation,
 )
@@ -34,7 +28,6 @@ from tune.results.confirm.seed_noise import (
 from tune.results.experiments import summarise_experiment
 from tune.results.retrain_results import read_retrained
 from tune.results.write_back import select_trial
-from tune.retrain.plan import plan_verdict
 from tune.space.settings import Confirm
 
 TRIALS = [
@@ -321,90 +314,3 @@ def test_confirmation_when_the_time_is_limited_then_its_race_fits_into_a_fifth_o
 
     assert (len(record.trials), len(record.race_seeds), len(record.seeds)) == (n_trials, n_seeds, 6)
     assert plan_confirmation(experiment, Confirm(), 16) == record  # it goes on, also where more run at a time
-
-
-def test_choose_seeds_when_a_confirmation_was_then_none_of_its_seeds_judges_a_trial_that_is_named(experiment):
-    record = confirm(experiment).record
-
-    seeds = choose_seeds(experiment, (1,), 5)
-
-    assert set(seeds).isdisjoint({0, *record.race_seeds, *record.seeds})
-    assert len(set(seeds)) == 5
-
-
-def test_choose_seeds_when_trials_were_compared_then_the_best_of_them_is_judged_on_other_seeds(experiment):
-    write_verdict(experiment.paths, new_verdict(experiment, (1, 2), seeds=(1, 2, 3)))
-
-    assert choose_seeds(experiment, (1,), 3) == (4, 5, 6)
-    assert choose_seeds(experiment, (1, 2), 4) == (1, 2, 3, 4)
-
-
-def test_choose_seeds_when_a_trial_was_judged_then_its_seeds_serve_again_with_more(experiment):
-    write_verdict(experiment.paths, new_verdict(experiment, (1,), seeds=(1, 2)))
-    assert choose_seeds(experiment, (2,), 2) == (1, 2)
-
-    record = confirm(experiment).record
-    more = choose_seeds(experiment, (1,), 4)
-
-    assert more[:2] == (1, 2)
-    assert set(more[2:]).isdisjoint({1, 2, *record.race_seeds, *record.seeds})
-
-
-def test_plan_verdict_when_runs_differ_from_the_search_then_it_is_a_further_verdict(experiment):
-    request, trials = build_request(experiment), experiment.trials[1:2]
-
-    planned = [
-        plan_verdict(experiment, each, trials, (1, 2))
-        for each in (
-            replace(request, trial=1, seed=2),
-            replace(request, trainer={"max_epochs": 30}),
-            replace(request, digest="0"),
-            replace(request, trainer={"max_epochs": 30}),
-        )
-    ]
-
-    assert [each.number for each in planned] == [1, 2, 3, 2]
-
-
-def test_plan_verdict_when_there_is_one_seed_then_it_is_not_counted(experiment):
-    plan_verdict(experiment, build_request(experiment), experiment.trials[1:2], (1,))
-
-    assert read_verdicts(experiment.paths) == ()
-
-
-def test_chosen_by_when_a_gain_is_not_real_or_not_known_then_nothing_is_called_confirmed(tmp_path):
-    assert confirm(write_experiment(tmp_path, TRIALS)).chosen_by == "confirmed"
-    begun = confirm(write_experiment(tmp_path, TRIALS, name="begun"), n_runs=5)
-    assert begun.chosen_by == "best"
-    noisy = confirm(write_experiment(tmp_path, TRIALS, name="noise"), true={**TRUE, 0: 0.929}, noise=0.02)
-    assert (noisy.verdict.finding, noisy.chosen_by) == ("noise", "best on fresh seeds")
-    kept = confirm(write_experiment(tmp_path, TRIALS, name="kept"), true={**TRUE, 0: 0.99})
-    assert (kept.verdict.finding, kept.chosen_by) == ("loss", "best on fresh seeds")
-
-
-def show_next_commands(experiment, capfd):
-    space = replace(experiment.space, settings=replace(experiment.space.settings, confirm=Confirm(), trials=5))
-    search = SimpleNamespace(paths=experiment.paths, space=space)
-    finished = SimpleNamespace(outcomes=experiment.trials, exhausted=False)
-    show_next(Screen(), finished, search, experiment.best)
-    return capfd.readouterr().out.splitlines()
-
-
-def test_show_next_when_the_hardcoded_values_are_kept_then_apply_is_not_proposed_and_says_so(experiment, capfd):
-    assert any("apply exp" in line for line in show_next_commands(experiment, capfd))
-    confirm(experiment, true={**TRUE, 0: 0.94})
-
-    assert show_next_commands(experiment, capfd) == []
-    assert main(["apply", "exp", "--storage", str(experiment.paths.folder.parent)]) == 0
-    kept = "the confirmation kept the hardcoded values: the winner of the race was not better on fresh seeds"
-    assert kept in capfd.readouterr().out.splitlines()
-
-
-def test_show_next_when_a_run_failed_then_there_is_nothing_to_go_on_with(experiment, capfd):
-    confirm(experiment, n_runs=3)
-    assert any(line.startswith("to go on: ") for line in show_next_commands(experiment, capfd))
-
-    record = read_verdicts(experiment.paths)[0]
-    for trial in record.trials:
-        train(experiment, trial, record.race_seeds[0], 0.0, Failure(kind="NaN", message="it is nan"))
-    assert not any(line.startswith("to go on: ") for line in show_next_commands(experiment, capfd))
