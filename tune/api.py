@@ -277,8 +277,8 @@ class _ProgressLine(SearchListener):
         if time.monotonic() - self._written_at >= REWRITE_S:
             self._rewrite()
 
-    def on_trial_end(self, outcome: TrialResult) -> None:
-        """Rewrite the line."""
+    def on_worker_free(self, number: int) -> None:
+        """Rewrite the line: the trial that ended runs no more."""
         self._rewrite()
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from rich.table import Table
 
 from tests.recorded import Recorded
 from tests.terminal import Terminal, python
+from tune.cli.terminal.confirmation_lines import shorten_version
 from tune.cli.terminal.summary import Screen, one_line, show_end, show_space
 from tune.cli.terminal.table_width import wrap_words
 from tune.cluster.resources import Resources
@@ -133,3 +134,23 @@ def test_a_hint_breaks_between_words_on_a_terminal_and_is_one_line_in_a_file(tmp
         "done",
     ]
     assert capfd.readouterr().out == f"{SENTENCE}\n"
+
+
+VERSION = "007,lr=0.027,batch-size=32,dropout=0.0841,CHANNELS=32,LABEL_SMOOTHING=0.692"
+
+
+def test_a_version_in_a_table_of_verdicts_leaves_room_for_the_numbers_on_a_terminal_alone(tmp_path):
+    script = tmp_path / "print.py"
+    script.write_text(
+        "from tune.cli.terminal.confirmation_lines import Screen, shorten_version\n"
+        f"print(shorten_version(Screen(), {VERSION!r}))\nprint('done')\n"
+    )
+    terminal = Terminal(python(str(script)), columns=80, rows=10)
+    try:
+        terminal.wait_for("done")
+        shown = terminal.lines[0].rstrip()
+    finally:
+        terminal.close()
+
+    assert shown == "007,lr=0.027,batch-size=32,dropo..."
+    assert shorten_version(Screen(), VERSION) == VERSION

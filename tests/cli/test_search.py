@@ -271,7 +271,7 @@ def test_a_value_that_only_the_program_knows_is_shown_when_the_baseline_has_run(
 
     assert (status, err) == (0, "")
     assert "\n--rate     json.loads('{\"rate\": 0.3}')   loguniform 0.0001 to 0.1\n" in out
-    assert "\n--rate     0.3         0.3 \n" in out
+    assert "\n--rate     0.3         0.3\n" in out
 
 
 def test_a_word_that_nobody_reads_ends_the_search_before_it_begins(run, project, storage):

@@ -7,7 +7,7 @@ from functools import partial
 
 from tune.cli.arguments import Arguments, SearchParser, add_settings
 from tune.cli.parser import describe_command, storage_of
-from tune.cli.terminal.confirmation_lines import format_statistics, show_verdict_number
+from tune.cli.terminal.confirmation_lines import format_statistics, shorten_version, show_verdict_number
 from tune.cli.terminal.held_out_lines import list_columns, list_means, show_held_out
 from tune.cli.terminal.observer import observe_search
 from tune.cli.terminal.retrained_lines import RetrainedLines, describe_origin
@@ -218,7 +218,7 @@ def _show_verdicts(
     )
     rows = [("the hardcoded values", *format_statistics(baseline), *list_means(held_out, None))]
     rows += [
-        (names[number], *format_statistics(each.candidate), *list_means(held_out, number))
+        (shorten_version(screen, names[number]), *format_statistics(each.candidate), *list_means(held_out, number))
         for number, each in found.items()
     ]
     heads = (f"{planned.space.metric}, {len(planned.seeds)} fresh seeds", "mean", "standard deviation")

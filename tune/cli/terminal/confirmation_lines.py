@@ -3,6 +3,7 @@
 import statistics
 
 from tune.cli.terminal.summary import Screen, format_trial_count, format_value
+from tune.cli.terminal.table_width import cut_end
 from tune.experiment.open import StoredExperiment
 from tune.experiment.trial_result import TrialResult
 from tune.experiment.verdicts import VerdictRecord
@@ -23,7 +24,10 @@ def show_confirmation(screen: Screen, experiment: StoredExperiment, confirmation
     show_verdict_number(screen, record)
     screen.print_line()
     names = {each.number: each for each in experiment.trials}
-    rows = [_race_row(names[trial], confirmation) for trial in record.trials]
+    rows = [
+        (shorten_version(screen, names[trial].version), *_race_row(names[trial], confirmation))
+        for trial in record.trials
+    ]
     if record.race_seeds and len(record.trials) > 1:
         screen.print_table((f"the race for the best: {experiment.space.metric}", "mean", "fresh seeds", ""), rows)
         screen.print_line()
@@ -32,10 +36,18 @@ def show_confirmation(screen: Screen, experiment: StoredExperiment, confirmation
             (f"{experiment.space.metric}, {len(verdict.seeds)} further seeds", "mean", "standard deviation"),
             [
                 ("the hardcoded values", *format_statistics(verdict.baseline)),
-                (names[confirmation.winner].version, *format_statistics(verdict.candidate)),
+                (shorten_version(screen, names[confirmation.winner].version), *format_statistics(verdict.candidate)),
             ],
         )
         screen.print_line()
+
+
+NUMBERS = 45  # cells of a table of verdicts beside its versions
+
+
+def shorten_version(screen: Screen, version: str) -> str:
+    """Return a version for a table of verdicts; on a terminal as much of it as leaves room for the numbers."""
+    return cut_end(version, screen.width - NUMBERS) if screen.is_terminal else version
 
 
 def show_verdict_number(screen: Screen, record: VerdictRecord) -> None:
@@ -47,14 +59,14 @@ def show_verdict_number(screen: Screen, record: VerdictRecord) -> None:
         )
 
 
-def _race_row(trial: TrialResult, confirmation: Confirmation) -> tuple[str, str, str, str]:
+def _race_row(trial: TrialResult, confirmation: Confirmation) -> tuple[str, str, str]:
     runs = confirmation.runs[trial.number]
     scores = [score for seed, score in _list_scores(confirmation, trial.number) if seed in runs]
     mean = "-" if not scores else f"{statistics.fmean(scores):.5g}"
     failed = any(runs[seed].failure is not None for seed in confirmation.record.race_seeds if seed in runs)
     dropped = confirmation.race.dropped.get(trial.number)
     end = "failed" if failed else f"dropped after {dropped} seeds" if dropped is not None else ""
-    return trial.version, mean, str(len(scores)), "won" if confirmation.winner == trial.number else end
+    return mean, str(len(scores)), "won" if confirmation.winner == trial.number else end
 
 
 def _list_scores(confirmation: Confirmation, trial: int) -> list[tuple[int, float]]:
