@@ -48,7 +48,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("words", "message"), REFUSED)
+@pytest.mark.parametrize(("words", "message"), REFUSED, ids=range(len(REFUSED)))
 def test_an_address_that_leads_nowhere_is_refused_without_loading_ray(words, message, tmp_path):
     code = (
         "import sys\nfrom tune.cli import main\n"

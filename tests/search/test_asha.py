@@ -240,7 +240,11 @@ def test_a_trial_that_skips_epochs_is_judged_at_the_first_it_reports_there():
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("rule", [Asha("max", grace_period=9), Asha("min", grace_period=9), TrialScheduler()], ids=repr)
+@pytest.mark.parametrize(
+    "rule",
+    [Asha("max", grace_period=9), Asha("min", grace_period=9), TrialScheduler()],
+    ids=["asha max", "asha min", "none"],
+)
 def test_what_is_not_finite_ends_at_once_and_counts_for_nobody(rule, value):
     assert stops(rule, 0, 1, value) is True
     assert stops(rule, 0, 9, value) is True
