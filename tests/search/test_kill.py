@@ -41,8 +41,15 @@ scheduler_args: {grace_period: 6}
 
 
 def living(family):
-    """Return the processes that run; one that nobody reaped does not."""
-    return [each for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    """Return the processes that run; one that nobody reaped does not, nor one that goes while it is looked at."""
+    return [each for each in family if runs(each)]
+
+
+def runs(process):
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 SERVER = "tune.trial.process.server"
