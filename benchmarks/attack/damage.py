@@ -6,6 +6,7 @@ import random
 import shutil
 import signal
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -91,33 +92,35 @@ def call(*words: str) -> Said:
     """Run a command in this process; return what it wrote. One that takes too long is raised out of."""
     from tune.cli import main
 
-    file = Path("said.txt").absolute()
+    told = tempfile.TemporaryFile()  # noqa: SIM115 - it goes with this process at the latest
     sys.stdout.flush()
     before = os.dup(1), os.dup(2)
     began = time.monotonic()
     signal.signal(signal.SIGALRM, _give_up)
     signal.alarm(int(MOST_S))
     try:
-        with file.open("wb") as out:
-            os.dup2(out.fileno(), 1)
-            os.dup2(out.fileno(), 2)
-            try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")
-                    status = main(words)
-            except Exception as error:
-                import traceback
+        os.dup2(told.fileno(), 1)
+        os.dup2(told.fileno(), 2)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                status = main(words)
+        except Exception as error:
+            import traceback
 
-                traceback.print_exception(error)
-                status = -1
-            sys.stdout.flush()
-            sys.stderr.flush()
+            traceback.print_exception(error)
+            status = -1
+        sys.stdout.flush()
+        sys.stderr.flush()
     finally:
         signal.alarm(0)
         for descriptor, kept in zip((1, 2), before, strict=True):
             os.dup2(kept, descriptor)
             os.close(kept)
-    return Said(status, file.read_bytes().decode(errors="backslashreplace"), time.monotonic() - began)
+    with told:
+        told.seek(0)
+        text = told.read().decode(errors="backslashreplace")
+    return Said(status, text, time.monotonic() - began)
 
 
 def _give_up(number: int, frame: object) -> None:
