@@ -8,7 +8,7 @@ import pytest
 from tests.experiments import write_experiment
 from tests.results.test_confirmation import TRIALS, TRUE, confirm, train
 from tune.cli import main
-from tune.cli.commands.search import show_next
+from tune.cli.search_end import show_next
 from tune.cli.terminal.summary import Screen
 from tune.experiment.records import Failure
 from tune.experiment.verdicts import read_verdicts, write_verdict

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tune.cli.arguments import SETTINGS, Arguments, add_settings
-from tune.cli.commands.search import explain_fault, show_finished, show_stopped
 from tune.cli.parser import Parser, describe_command, import_command, storage_of
+from tune.cli.search_end import explain_fault, show_finished, show_stopped
 from tune.cli.terminal.observer import observe_search
 from tune.cli.terminal.report_at_end import ReportAtEnd
 from tune.cli.terminal.summary import (
