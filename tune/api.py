@@ -209,7 +209,7 @@ class _UserOutput:
                 stream.flush()
 
     @contextlib.contextmanager
-    def restore(self) -> Iterator[TextIO]:
+    def restore_streams(self) -> Iterator[TextIO]:
         """Send what is printed to the user meanwhile; give the user's standard output."""
         from tune.trial.process.output import restore_output
 
@@ -237,7 +237,7 @@ class _TrialCallback(SearchListener):
         if self.has_failed:
             return
         try:
-            with self._output.restore():
+            with self._output.restore_streams():
                 self._on_trial(outcome)
         except KeyboardInterrupt:  # a second Ctrl-C
             raise
@@ -290,7 +290,7 @@ class _ProgressLine(SearchListener):
         line = self.progress.current_status().describe_line(self._metric)
         blanks = " " * (len(self._shown) - len(line))
         self._shown = line
-        with self._output.restore() as output, contextlib.suppress(OSError, ValueError):  # nobody may read it
+        with self._output.restore_streams() as output, contextlib.suppress(OSError, ValueError):  # nobody may read it
             output.write(f"\r{line}{blanks}{end}")
             output.flush()
 

@@ -19,7 +19,7 @@ def test_budget_when_time_is_reserved_then_it_is_spent_earlier_and_four_fifths_o
 ):
     budget = Budget(100.0)
     budget.start_clock()
-    budget.reserve(reserved)
+    budget.reserve_time(reserved)
 
     clock[0] = until - 0.1
     assert not budget.is_spent
@@ -30,7 +30,7 @@ def test_budget_when_time_is_reserved_then_it_is_spent_earlier_and_four_fifths_o
 def test_budget_without_an_end_is_never_spent(clock):
     budget = Budget(None)
     budget.start_clock()
-    budget.reserve(10.0)
+    budget.reserve_time(10.0)
     clock[0] = 1e9
 
     assert not budget.is_spent

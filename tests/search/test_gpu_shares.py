@@ -42,24 +42,24 @@ def test_what_is_a_want_of_the_gpus_memory(failure, is_one):
 def test_a_trial_that_outgrows_its_share_has_a_larger_one_once(share, larger, places):
     heard = []
     shares = GpuShares(share, lambda *told: heard.append(told))
-    attributes = shares.outgrow(3, record(), {})
+    attributes = shares.enlarge_share(3, record(), {})
 
     assert heard == [(3, share, larger)]
     assert shares.share_of(attributes) == larger
     assert shares.count_places(attributes) == places
-    assert shares.outgrow(3, record(), attributes) is None
+    assert shares.enlarge_share(3, record(), attributes) is None
 
 
 @pytest.mark.parametrize("share", [0, 1, 2])
 def test_a_trial_with_no_share_or_a_whole_gpu_has_no_larger_one(share):
-    assert GpuShares(share).outgrow(3, record(), {}) is None
+    assert GpuShares(share).enlarge_share(3, record(), {}) is None
     assert GpuShares(share).share_of({"outgrown_shares": [0.5]}) is None
 
 
 def test_others_have_the_share_of_all():
     assert GpuShares(0.25).share_of({}) is None
     assert GpuShares(0.25).count_places({}) == 1
-    assert GpuShares(0.25).outgrow(3, record(None), {}) is None
+    assert GpuShares(0.25).enlarge_share(3, record(None), {}) is None
 
 
 def test_a_search_that_goes_on_with_larger_shares_makes_none_smaller():

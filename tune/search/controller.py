@@ -330,7 +330,7 @@ class SearchController:
         """Reserve the time of the confirmation, by that of the baseline, which trains to its end."""
         if outcome.is_baseline and outcome.started is not None and outcome.ended is not None:
             n_rounds = math.ceil(self._limits.n_confirming / self._limits.concurrency)
-            self._budget.reserve(n_rounds * (outcome.ended - outcome.started))
+            self._budget.reserve_time(n_rounds * (outcome.ended - outcome.started))
 
     def _announce_end(self, outcome: TrialResult) -> None:
         for listener in self._listeners:
@@ -373,7 +373,7 @@ class SearchController:
         if self._devices.count_failure(number, record):
             noted = {DEVICE_FAULTS: [*attributes.get(DEVICE_FAULTS, []), name_device_of(record)]}
             self.failed_on_device = None if self.is_baseline_ready else record
-        elif (larger := self._shares.outgrow(number, record, attributes)) is not None:
+        elif (larger := self._shares.enlarge_share(number, record, attributes)) is not None:
             noted = larger
         else:
             return False

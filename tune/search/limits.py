@@ -47,7 +47,7 @@ class Budget:
         self._began_s: float | None = None
         self._reserve_s = 0.0
 
-    def reserve(self, seconds: float) -> None:
+    def reserve_time(self, seconds: float) -> None:
         """Keep time for what follows the search: so much, and CONFIRM_SHARE of the budget at most."""
         self._reserve_s = 0.0 if self._budget_s is None else min(seconds, CONFIRM_SHARE * self._budget_s)
 

@@ -29,7 +29,9 @@ class GpuShares:
         self._share = share
         self._on_outgrown = on_outgrown
 
-    def outgrow(self, number: int, record: TrialRecord | None, attributes: Mapping[str, Any]) -> dict[str, Any] | None:
+    def enlarge_share(
+        self, number: int, record: TrialRecord | None, attributes: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
         """Hear of a trial that failed; return the attributes with which it runs again on a larger share.
 
         None where that is not why it failed, or it was tried on a larger one, or there is no larger one.
