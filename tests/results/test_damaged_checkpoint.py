@@ -46,6 +46,34 @@ def same(weights, others):
     return weights.keys() == others.keys() and all(torch.equal(weights[name], others[name]) for name in weights)
 
 
+@pytest.mark.parametrize(
+    "start", [b"", b"P", b"PK", b"PK\3", b"PK\3\4", b"\x80", b"\x80\2", b"epoch,loss\n", b"\0" * 64]
+)
+def test_a_file_that_is_no_checkpoint_is_called_damaged_and_not_untrusted(trial, start):
+    file = trial.files.best_checkpoint
+    whole = file.read_bytes()
+    file.write_bytes(start)
+    try:
+        with pytest.raises(ExperimentError, match="no model comes of this checkpoint: "):
+            load(trial.files.folder)
+    finally:
+        file.write_bytes(whole)
+
+
+def test_a_flipped_bit_at_the_start_of_a_checkpoint_is_called_damage(trial):
+    file = trial.files.best_checkpoint
+    whole = file.read_bytes()
+    try:
+        for bit in range(32):
+            flipped = bytearray(whole)
+            flipped[bit // 8] ^= 1 << bit % 8
+            file.write_bytes(flipped)
+            with pytest.raises(ExperimentError, match="no model comes of this checkpoint: "):
+                load(trial.files.folder)
+    finally:
+        file.write_bytes(whole)
+
+
 @settings(max_examples=60, deadline=None, phases=UNSHRUNK, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_a_damaged_checkpoint_is_refused_or_has_the_same_weights(trial, data):

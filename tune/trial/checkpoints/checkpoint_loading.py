@@ -78,6 +78,7 @@ def load_model(
 
 
 _OURS = "Is it the checkpoint that this version wrote?"
+_ZIP_START = b"PK\3\4"
 
 
 def _check_arguments(model_class: type, arguments: Mapping[str, Any], path: Path) -> None:
@@ -92,7 +93,12 @@ def _check_arguments(model_class: type, arguments: Mapping[str, Any], path: Path
 
 
 def _check_checksums(path: Path) -> None:
-    """Raise ExperimentError where a bit was flipped: torch compares no checksum. 1 GB takes 0.3 s."""
+    """Raise ExperimentError where the file is cut or a bit was flipped: torch compares no checksum. 0.3 s per GB."""
+    with path.open("rb") as file:
+        first = file.read(len(_ZIP_START))
+    if first != _ZIP_START and not first.startswith(pickle.PROTO):  # torch would read it as a pickle, of anything
+        what = f"no model comes of this checkpoint: torch.save writes no file that begins with {first!r}"
+        raise ExperimentError(display_path(path), what, _OURS)
     if not zipfile.is_zipfile(path):
         return  # torch says what else it is
     with zipfile.ZipFile(path) as archive:
