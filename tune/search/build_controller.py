@@ -11,6 +11,7 @@ from tune.search.checkpoint_retention import CheckpointRetention
 from tune.search.controller import SearchController
 from tune.search.devices.device_faults import DeviceFaults
 from tune.search.devices.gpu_shares import GpuShares
+from tune.search.devices.trial_devices import TrialDevices
 from tune.search.limits import SearchLimits
 from tune.search.schedulers.build_scheduler import build_pbt_exploit, build_scheduler
 from tune.search.schedulers.epochs import count_reports
@@ -78,8 +79,9 @@ def build_controller(search: Search, ledger: SearchStudy, job: Job, *, weighs: b
         lambda: None if is_lost() else cancel_waiting_trials(job.gate),
         lambda files, values, started: finalize_failed_version(files, values, job.hardcoded, started),
         lambda counted: count_reports(search.space, search.program, counted),
-        DeviceFaults(_count_trial_gpus(search.resources), tell_left_out),
-        GpuShares(job.gpu_share, tell_outgrown),
+        TrialDevices(
+            DeviceFaults(_count_trial_gpus(search.resources), tell_left_out), GpuShares(job.gpu_share, tell_outgrown)
+        ),
         search.listeners,
     )
 

@@ -4,7 +4,6 @@ Ray's searcher and scheduler are two thin adapters of this one object (``ray_tun
 """
 
 import contextlib
-import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
@@ -15,8 +14,8 @@ from tune.experiment.trial_result import DEVICE_FAULTS, TrialResult
 from tune.paths import ExperimentPaths, display_path
 from tune.search.checkpoint_retention import CheckpointRetention, FreedCheckpoints
 from tune.search.controller_api import SearchListener
-from tune.search.devices.device_faults import DeviceFaults, name_device_of
-from tune.search.devices.gpu_shares import GpuShares, read_outgrown
+from tune.search.devices.gpu_shares import read_outgrown
+from tune.search.devices.trial_devices import TrialDevices
 from tune.search.limits import Budget, SearchLimits
 from tune.search.scheduler_runner import SchedulerRunner
 from tune.search.schedulers.pbt import PbtExploit
@@ -43,8 +42,7 @@ class SearchController:
         on_preflight_failed: Callable[[], None],
         on_death: OnDeath,
         count_reports: Callable[[CountedFits], int | None] = lambda counted: None,
-        devices: DeviceFaults | None = None,
-        shares: GpuShares | None = None,
+        devices: TrialDevices | None = None,
         listeners: Sequence[SearchListener] = (),
     ) -> None:
         """``count_reports``: is given the fits that count, and returns how many values a whole trial reports."""
@@ -57,9 +55,7 @@ class SearchController:
         self._count_reports = count_reports
         self._listeners = listeners
         self._pbt_exploit = pbt_exploit
-        self._devices = devices or DeviceFaults(0)
-        self._shares = shares or GpuShares(0)
-        self._larger: dict[int, int] = {}  # running trials with a larger share: of how many they have the place
+        self._devices = devices or TrialDevices()
         self._causes = FailureStreak(limits.give_up_after)
         self._trial_closer = TrialCloser(ledger, self._causes, retention, on_death)
         self._running: dict[str, int] = {}  # trial numbers by Ray's ids
@@ -184,8 +180,7 @@ class SearchController:
 
     def next_task(self, trial_id: str) -> TrialTask | None:
         """Open the next trial, or go on with one; None while there is no room, or none is left."""
-        n_places = len(self._running) + sum(self._larger.values()) - len(self._larger)
-        if self.is_interrupted or n_places >= self._limits.at_a_time:
+        if self.is_interrupted or len(self._running) + self._devices.n_more_places >= self._limits.at_a_time:
             return None
         task = None
         with self._pause_on_error():
@@ -217,8 +212,7 @@ class SearchController:
         first = number == BASELINE and self._needs_preflight and not self.is_baseline_ready
         weights = self._pbt_exploit.resume_checkpoint(number, self._versions.get_version)
         attributes = self._ledger.get_attributes(number)
-        if (n_places := self._shares.count_places(attributes)) > 1:
-            self._larger[number] = n_places
+        self._devices.occupy_places(number, attributes)
         return TrialTask(
             number=number,
             version=str(self._versions.get_version(number).folder),
@@ -234,9 +228,9 @@ class SearchController:
             reported=max(self._ledger.read_curve(number), default=0),
             mutations=self._ledger.read_mutations(number),
             weights=None if weights is None else str(weights),
-            gpu_share=self._shares.share_of(attributes),
+            gpu_share=self._devices.shares.share_of(attributes),
             outgrown=read_outgrown(attributes),
-            left_out=self._devices.excluded_devices,
+            left_out=self._devices.faults.excluded_devices,
         )
 
     def _ask_new_trial(self) -> int | None:
@@ -310,7 +304,7 @@ class SearchController:
         number = self._running.pop(trial_id, None)
         if number is None:
             return
-        self._larger.pop(number, None)
+        self._devices.free_places(number)
         self._announce_epochs(number, rest)
         if is_refused:
             self._scheduler_runner.turns.append_trial(number)
@@ -329,18 +323,15 @@ class SearchController:
     def _reserve_time(self, outcome: TrialResult) -> None:
         """Reserve the time of the confirmation, by that of the baseline, which trains to its end."""
         if outcome.is_baseline and outcome.started is not None and outcome.ended is not None:
-            n_rounds = math.ceil(self._limits.n_confirming / self._limits.concurrency)
-            self._budget.reserve_time(n_rounds * (outcome.ended - outcome.started))
+            self._budget.reserve_time(self._limits.n_confirm_rounds * (outcome.ended - outcome.started))
 
     def _announce_end(self, outcome: TrialResult) -> None:
         for listener in self._listeners:
             listener.on_trial_end(outcome)
 
     def _end_attempt(self, number: int, death: str | None) -> None:
-        if self._scheduler_runner.turns.is_pausing(
-            number
-        ):  # however its process ended: all that counts is in its checkpoint
-            self._scheduler_runner.set_waiting(number)
+        if self._scheduler_runner.turns.is_pausing(number):
+            self._scheduler_runner.set_waiting(number)  # however its process ended: what counts is in its checkpoint
             return
         left = read_attempt_remains(
             self._versions.get_version(number), death=death, stopped=number in self._scheduler_runner.stopped
@@ -348,7 +339,7 @@ class SearchController:
         if left.failed and self._runs_again(number, left.record):
             return
         if not left.failed:
-            self._devices.count_success(left.record)
+            self._devices.faults.count_success(left.record)
         if number == BASELINE and left.failed and not left.has_passed_preflight:
             self.baseline_death = death
             self.preflight_failed = True
@@ -367,19 +358,14 @@ class SearchController:
 
         Before the pre-flight is over the others wait in all other places.
         """
-        if record is None:
-            return False
-        attributes = self._ledger.get_attributes(number)
-        if self._devices.count_failure(number, record):
-            noted = {DEVICE_FAULTS: [*attributes.get(DEVICE_FAULTS, []), name_device_of(record)]}
-            self.failed_on_device = None if self.is_baseline_ready else record
-        elif (larger := self._shares.enlarge_share(number, record, attributes)) is not None:
-            noted = larger
-        else:
+        noted = self._devices.grant_retry(number, record, self._ledger.get_attributes(number))
+        if noted is None:
             return False
         self._ledger.set_attributes(number, **noted)
         if self.is_baseline_ready:
             self._scheduler_runner.turns.append_trial(number)
+        elif DEVICE_FAULTS in noted:
+            self.failed_on_device = record
         return self.is_baseline_ready
 
     @property

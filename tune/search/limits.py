@@ -1,5 +1,6 @@
 """What was asked of a search, and the time that it has."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,6 +38,11 @@ class SearchLimits:
     def at_a_time(self) -> int:
         """How many trials are to run now."""
         return self.concurrency if self.slots is None else self.slots()
+
+    @property
+    def n_confirm_rounds(self) -> int:
+        """How many trainings follow one another in the confirmation."""
+        return math.ceil(self.n_confirming / self.concurrency)
 
 
 class Budget:
