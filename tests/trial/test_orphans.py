@@ -6,8 +6,7 @@ import sys
 
 import pytest
 
-from tune.trial.process.linux import is_alive
-from tune.trial.trainable import raylet_pid
+from tune.trial.process.linux import find_raylet, is_alive
 
 
 @pytest.fixture
@@ -21,14 +20,14 @@ def other():
 def test_it_is_the_one_that_ray_tells_of(monkeypatch, other):
     monkeypatch.setenv("RAY_RAYLET_PID", str(other.pid))
 
-    assert raylet_pid() == other.pid
+    assert find_raylet() == other.pid
 
 
 @pytest.mark.parametrize("told", ["", "x", "-1", "4194305"])
 def test_where_that_is_none_that_can_be_seen_it_is_the_parent(monkeypatch, told):
     monkeypatch.setenv("RAY_RAYLET_PID", told)
 
-    assert raylet_pid() == os.getppid()
+    assert find_raylet() == os.getppid()
 
 
 def test_one_that_ended_is_not_alive_though_nobody_waited_for_it(other):

@@ -12,7 +12,7 @@ from typing import Any
 
 import ray
 from ray.train._internal.storage import StorageContext
-from ray.tune import CheckpointConfig, RunConfig, Stopper, TuneConfig
+from ray.tune import CheckpointConfig, RunConfig, Stopper, Trainable, TuneConfig
 from ray.tune.execution import class_cache
 from ray.tune.experiment import Trial
 from ray.tune.experiment.trial import _TrialInfo
@@ -42,11 +42,14 @@ from tune.trial.trainable import (
     SERVER,
     SHARE,
     TASK,
+    TRAINABLE,
     UNSHARED,
     TrialTrainable,
     publish_job,
     write_job_file,
 )
+
+assert TRAINABLE is Trainable, "tune.trial.trainable was imported before Ray Tune, and cannot be run by it"
 
 PAUSES = {NO_ROOM: NoRoomError, UNSHARED: UnsharedError}
 

@@ -32,7 +32,7 @@ from tune.trial.lightning.profiler import create_stopwatch
 from tune.trial.messages import Job, TrialTask
 from tune.trial.process.channel import DONE, EPOCHS, NO_ROOM, READY, TrialStart, trial_environment
 from tune.trial.process.client import ForkSource, StartSource, may_fork
-from tune.trial.process.linux import is_alive
+from tune.trial.process.linux import find_raylet, is_alive
 from tune.trial.process.program_imports import find_top_level_imports
 from tune.trial.process.watched import ENDED, WatchedProcess, create_temporary_folder
 from tune.trial.ray_store import NAMESPACE, publish_preflight_result, read_preflight_result, wait_for_preflight
@@ -43,16 +43,10 @@ EXIT_STATUS = 70
 
 def watch_raylet() -> None:
     """End this process when its raylet is gone; for a thread. Ray's own check takes some seconds."""
-    raylet, parent = raylet_pid(), os.getppid()
+    raylet, parent = find_raylet(), os.getppid()
     while os.getppid() == parent and is_alive(raylet):
         time.sleep(TICK_S)
     os._exit(EXIT_STATUS)
-
-
-def raylet_pid() -> int:
-    """Return the raylet of this actor; in a container of its own an actor does not see the one that Ray tells of."""
-    told = os.environ.get("RAY_RAYLET_PID", "")
-    return int(told) if told.isdecimal() and is_alive(int(told)) else os.getppid()
 
 
 TRAINABLE: Any = sys.modules["ray.tune"].Trainable if "ray.tune" in sys.modules else object

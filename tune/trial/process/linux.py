@@ -36,6 +36,12 @@ def is_alive(pid: int) -> bool:
     return state not in ("Z", "X")
 
 
+def find_raylet() -> int:
+    """Return the raylet of this actor; in a container of its own it does not see the one that Ray tells of."""
+    told = os.environ.get("RAY_RAYLET_PID", "")
+    return int(told) if told.isdecimal() and is_alive(int(told)) else os.getppid()
+
+
 def children_of(pid: int) -> list[int]:
     """Return the child processes of a process."""
     try:
