@@ -25,7 +25,7 @@ class Terminal:
 
     def __init__(self, words, *, columns=80, rows=24, environment=None, cwd=None):
         self._master, slave = pty.openpty()
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._new_screen(columns, rows)
         self.raw = b""
         inherited = {name: value for name, value in os.environ.items() if name not in DECIDES}
@@ -58,6 +58,7 @@ class Terminal:
             with self._lock:
                 self.raw += data
                 self._stream.feed(data)
+                self._lock.notify_all()
 
     def resize(self, columns, rows):
         with self._lock:
@@ -94,11 +95,11 @@ class Terminal:
     def wait_for(self, pattern, patience_s=PATIENCE_S):
         """Return the screen once it shows a pattern."""
         until = time.monotonic() + patience_s
-        while not re.search(pattern, self.text, re.MULTILINE):
-            if time.monotonic() > until:
-                raise AssertionError(f"never shown: {pattern}\n{self.text}")
-            time.sleep(0.02)
-        return self.text
+        with self._lock:
+            while not re.search(pattern, shown := self.text, re.MULTILINE):
+                if not self._lock.wait(until - time.monotonic()):
+                    raise AssertionError(f"never shown: {pattern}\n{shown}")
+        return shown
 
     def end(self, patience_s=PATIENCE_S):
         """Say that nothing follows, and wait for the process; return its status."""

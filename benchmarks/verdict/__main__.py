@@ -15,6 +15,7 @@ error rate, with several kinds of noise; and planted overtuning, a validation se
 import argparse
 import math
 import os
+import shutil
 import sys
 import tempfile
 from collections import Counter
@@ -39,37 +40,18 @@ CONSTANTS = {
     "an effect": f"  SHIFT: {{randint: [0, 100000]}}\n  EFFECT: {{choice: [0.0, {EFFECT}]}}",
 }
 RIGHT = {"no effect": "noise", "an effect": "gain"}
-SPACE = "system: chance.py\nmetric: Score/Val\nmode: max\nconstants:\n{constants}\nscheduler: none\nconcurrency: 2\n"
-PROGRAM = """\
-import pytorch_lightning as pl
-import torch
-from torch.utils.data import DataLoader
-
-SHIFT = 0
-EFFECT = 0.0
-MAX_EPOCHS = 1
-
-torch.manual_seed(SHIFT)
-
-
-class Chance(pl.LightningModule):
-    def __init__(self):
-        super().__init__()
-        self.weight = torch.nn.Parameter(torch.zeros(1))
-
-    def training_step(self, batch, idx):
-        return self.weight.sum()
-
-    def validation_step(self, batch, idx):
-        self.log("Score/Val", EFFECT + torch.randn(()).item())
-
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), lr=0.0)
-
-
-def dataloaders():
-    return DataLoader([0.0, 1.0], batch_size=2), DataLoader([0.0], batch_size=1)
+SPACE = """\
+system: chance.py
+metric: Score/Val
+mode: max
+constants:
+{constants}
+scheduler: none
+concurrency: 2
+trainer: {{max_epochs: 1}}
 """
+PROGRAM = Path(__file__).parents[2] / "tests" / "programs" / "chance.py"
+"""Its score is noise of standard deviation 1, and an effect."""
 
 
 def main() -> None:
@@ -108,7 +90,7 @@ def _judged(project: Path, constants: str, n_trials: int, seed: int) -> tuple[st
     """Search and retrain; return the finding, and it in words."""
     project.mkdir()
     (project / "pyproject.toml").touch()
-    (project / "chance.py").write_text(PROGRAM)
+    shutil.copy(PROGRAM, project)
     (project / "s.yaml").write_text(SPACE.format(constants=constants))
     storage = ["--storage", str(project / "storage")]
     _quietly("--space", str(project / "s.yaml"), "--trials", str(n_trials), "--seed", str(seed), *storage)

@@ -26,10 +26,12 @@ STARTS = """
 import socket
 import threading
 import psutil
+from tune.cluster import ray_dashboard
 from tune.cluster.local_cluster import local_cluster
 from tune.cluster.resources import plan_resources
 from tune.space.settings import Settings
 
+ray_dashboard.HEAD_START_S = 0
 up, found = threading.Event(), []
 
 def heard(address):

@@ -288,7 +288,7 @@ def test_a_program_of_another_shape_ends_the_search(search, tmp_path):
 def test_when_the_time_is_over_running_epochs_end_and_the_rest_waits(search, tmp_path):
     program = write_program(tmp_path / "project", "cases")
     program.write_text(
-        program.read_text().replace("PACE_S = 0.2", "PACE_S = 30").replace("time.sleep(PACE_S", "time.sleep(0")
+        program.read_text().replace("PACE_S = 0.2", "PACE_S = 2").replace("time.sleep(PACE_S", "time.sleep(0")
     )
     searched = search(program, SPACE.replace("trials: 20", "trials: 20\ntime_budget: 0.1"))
 

@@ -1,51 +1,22 @@
 """What a retrained run says of data that the search never saw: the program's test, with the best epoch's weights."""
 
-import json
 from dataclasses import replace
-from textwrap import dedent, indent
+from textwrap import dedent
 
 import pytest
 
+from tests.counted import start_counted
 from tests.processes import run_in_process
-from tests.searched import Worker
 from tune.experiment.records import read_record
 from tune.experiment.trial_result import find_score_epoch
 from tune.trial.messages import TrialTask
 
 NET = '''
-"""Its epochs are worth CURVE; a test logs how many epochs the weights have seen that it runs with."""
-
-import pytorch_lightning as pl
-import torch
-from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
-
-LR = 0.1
-MAX_EPOCHS = 3
-CURVE = (0.5, 0.75, 0.625)
-
-
-def loader(n=8):
-    return DataLoader(TensorDataset(torch.arange(n).float()[:, None]), batch_size=2)
-
-
-class Net(pl.LightningModule):
-    def __init__(self):
-        super().__init__()
-        self.net = nn.Linear(1, 1)
-        self.register_buffer("n_epochs", torch.zeros(()))
-
-    def training_step(self, batch, index):
-        return self.net(batch[0]).square().mean()
-
-    def on_train_epoch_end(self):
-        self.n_epochs += 1
+class Net(Counted):
+    """Its epochs are worth CURVE; a test logs how many epochs the weights have seen that it runs with."""
 
     def validation_step(self, batch, index):
         self.log("acc/val", CURVE[min(2, self.current_epoch)])
-
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), lr=LR)
 
 
 class Tested(Net):
@@ -57,26 +28,15 @@ def in_test(module, batch):
     module.log("acc/test", module.n_epochs)
 '''
 SYSTEM = "def dataloaders():\n    return loader(), loader(), {test}\n"
-SCRIPT = """
+FIT = """
 
 def fit(module=None, n_epochs=3):
     trainer = pl.Trainer(max_epochs=n_epochs, accelerator="cpu", logger=False)
     trainer.fit(module or Tested(), loader(), loader())
     return trainer
-
-
-def main():
-{main}
-
-
-if __name__ == "__main__":
-    main()
 """
 WITH_LOADER = "class Tested(Tested):\n    def test_dataloader(self):\n        return loader(4)\n"
 WITH_DATA = """
-import sys
-
-
 class Data(pl.LightningDataModule):
     def setup(self, stage):
         print(f"set up to {stage.value}", file=sys.stderr)
@@ -100,18 +60,9 @@ def worker(tmp_path, server):
     """Return a worker of a program; ``main``: the body of a script."""
 
     def start(more, main=None, metric="acc/val", **settings):
-        folder = tmp_path / "project"
-        folder.mkdir()
-        text = NET + dedent(more)
-        text += "" if main is None else SCRIPT.format(main=indent(dedent(main).strip(), "    "))
-        (folder / "program.py").write_text(text)
-        lines = "".join(f"{name}: {json.dumps(value)}\n" for name, value in settings.items())
-        what = "script: program.py" if main is not None else "system: program.py:Tested"
-        (folder / "space.yaml").write_text(
-            f"{what}\nmetric: {metric}\nmode: max\nconstants:\n  LR: {{uniform: [0.0, 1.0]}}\n"
-            f"trainer: {{accelerator: cpu}}\n{lines}"
+        return start_counted(
+            tmp_path, server, "Tested", NET + dedent(more), main=main, helpers=FIT, metric=metric, n=8, **settings
         )
-        return Worker(folder / "space.yaml", tmp_path / "experiment", server)
 
     return start
 
@@ -262,8 +213,8 @@ def test_a_run_that_was_through_with_its_training_is_tested_when_it_goes_on(work
 
 def test_a_program_of_the_other_lightning_package_is_tested_too(worker):
     other = "import lightning.pytorch as pl\n\n\nclass Tested(pl.LightningModule):\n"
-    for name in ("__init__", "training_step", "on_train_epoch_end", "validation_step", "configure_optimizers"):
-        other += f"    {name} = Net.__dict__['{name}']\n" if name != "__init__" else ""
+    for name in ("training_step", "on_train_epoch_end", "validation_step", "configure_optimizers"):
+        other += f"    {name} = Net.{name}\n"
     other += """
     def __init__(self):
         super().__init__()

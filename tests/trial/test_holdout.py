@@ -1,9 +1,8 @@
 """A part of the validation set that no trial is scored on: which part it is, and that loaders stay what they were."""
 
-import json
 import pickle
 from functools import partial
-from textwrap import dedent, indent
+from textwrap import dedent
 
 import numpy as np
 import pytest
@@ -21,7 +20,7 @@ from torch.utils.data import (
     WeightedRandomSampler,
 )
 
-from tests.searched import Worker
+from tests.counted import start_counted
 from tune.errors import ProgramError
 from tune.trial.lightning.holdout import HeldSubset, HoldoutSplit, draw_kept, split_into_parts
 
@@ -123,8 +122,9 @@ def test_all_samples_are_validated_or_kept(make):
             RandomSampler if isinstance(before.sampler, RandomSampler) else SequentialSampler
         )
         assert getattr(loader.sampler, "generator", None) is getattr(before.sampler, "generator", None)
-    assert samples(held.kept) == draw_kept(10, 0.3).tolist()
-    assert sorted(samples(searched) + samples(held.kept)) == [*range(10)]
+    kept = samples(held.kept)  # once: a worker that is spawned takes seconds to import torch
+    assert kept == draw_kept(10, 0.3).tolist()
+    assert sorted(samples(searched) + kept) == [*range(10)]
 
 
 def test_a_loader_that_is_split_twice_is_split_once():
@@ -228,33 +228,8 @@ def test_a_datamodule_that_was_made_of_datasets_is_split():
 
 
 NET = '''
-import pytorch_lightning as pl
-import torch
-from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
-
-LR = 0.1
-MAX_EPOCHS = 3
-CURVE = (0.5, 0.75, 0.625)
-
-
-def loader(n=20, **given):
-    return DataLoader(TensorDataset(torch.arange(n).float()[:, None]), batch_size=2, **given)
-
-
-class Net(pl.LightningModule):
-    """Its metric is the sum of the samples that it is validated on, and CURVE; its weights know their epochs."""
-
-    def __init__(self):
-        super().__init__()
-        self.net = nn.Linear(1, 1)
-        self.register_buffer("n_epochs", torch.zeros(()))
-
-    def training_step(self, batch, index):
-        return self.net(batch[0]).square().mean()
-
-    def on_train_epoch_end(self):
-        self.n_epochs += 1
+class Net(Counted):
+    """Its metric is the sum of the samples that it is validated on, and CURVE."""
 
     def on_validation_epoch_start(self):
         self.total = 0.0
@@ -265,9 +240,6 @@ class Net(pl.LightningModule):
     def on_validation_epoch_end(self):
         worth = CURVE[self.current_epoch] if self.trainer.state.fn == "fit" else 0.001 * self.n_epochs
         self.log("score", self.total + worth)
-
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), lr=LR)
 '''
 LOADERS = "def dataloaders():\n    return loader(), loader()\n"
 OWN_DATA = """
@@ -293,15 +265,6 @@ class Data(pl.LightningDataModule):
     def on_after_batch_transfer(self, batch, index):
         return [batch[0] + 100] if self.trainer.validating else batch
 """
-SCRIPT = """
-
-def main():
-{main}
-
-
-if __name__ == "__main__":
-    main()
-"""
 
 
 @pytest.fixture
@@ -309,17 +272,7 @@ def worker(tmp_path, server):
     """Return a worker of a program; ``main``: the body of a script."""
 
     def start(more, main=None, holdout=0.3, metric="score"):
-        folder = tmp_path / "project"
-        folder.mkdir()
-        text = NET + dedent(more)
-        text += "" if main is None else SCRIPT.format(main=indent(dedent(main).strip(), "    "))
-        (folder / "program.py").write_text(text)
-        what = "system: program.py:Net" if main is None else "script: program.py"
-        (folder / "space.yaml").write_text(
-            f"{what}\nmetric: {metric}\nmode: max\nconstants:\n  LR: {{uniform: [0.0, 1.0]}}\n"
-            f"trainer: {{accelerator: cpu}}\nholdout: {json.dumps(holdout)}\n"
-        )
-        return Worker(folder / "space.yaml", tmp_path / "experiment", server)
+        return start_counted(tmp_path, server, "Net", NET + dedent(more), main=main, metric=metric, holdout=holdout)
 
     return start
 
