@@ -26,7 +26,7 @@ from tune.results.export import FIELDS, as_object
 from tune.space.dimensions import KINDS, kind_of
 from tune.space.library_args import SAMPLERS, SCHEDULERS
 from tune.space.range_words import read_range, split_range
-from tune.space.settings import CHECKS, DURATIONS, Settings, check_setting
+from tune.space.settings import SETTINGS, Settings, check_setting, field_of_setting
 from tune.space.space_file import KEYS, read_space
 from tune.space.suggest_range import suggest_range
 
@@ -230,10 +230,10 @@ def test_the_table_of_commands_when_compared_with_them_then_has_every_option_and
     assert told == {name: options_of(name) for name in COMMANDS if name != "resume"}
 
 
-@pytest.mark.parametrize("row", [row for row in rows("key") if row[0].strip("`") in CHECKS], ids=lambda row: row[0])
+@pytest.mark.parametrize("row", [row for row in rows("key") if row[0].strip("`") in SETTINGS], ids=lambda row: row[0])
 def test_a_setting_when_the_table_tells_its_default_then_that_is_the_default(row):
     (name,) = quoted(row[0])
-    default = getattr(DEFAULTS, f"{name}_s" if name in DURATIONS else name)
+    default = getattr(DEFAULTS, field_of_setting(name))
     told = [YAML(typ="safe").load(text) for text in quoted(row[2])]
     assert [check_setting(name, value, None) for value in told] == ([] if default is None else [default])
 

@@ -18,7 +18,7 @@ from tune.experiment import open as opened
 from tune.experiment.trial_result import TrialResult, rank_trials
 from tune.paths import ExperimentPaths, claim_experiment
 from tune.search.controller_api import SearchListener
-from tune.space.settings import CHECKS, Confirm, set_to
+from tune.space.settings import SETTINGS, Confirm, set_to
 from tune.space.space import Space
 from tune.space.space_file import KEYS, find_space, read_space
 from tune.storage_url import absolute_path, default_storage
@@ -349,12 +349,12 @@ def _storage_folder(given: str | Path | None) -> Path:
 def _apply_keys(space: Space, keys: dict[str, Any]) -> Space:
     settings = space.settings
     for key, value in keys.items():
-        if key in KEYS - CHECKS.keys():
+        if key in KEYS - SETTINGS.keys():
             what = f"{key!r} stands in the space file, and is no setting that a call can change"
             raise SpaceError(PLACE, what, f"Change it in {space.path.name}, or leave the file out and give all keys.")
-        if key not in CHECKS:
+        if key not in SETTINGS:
             raise SpaceError(
-                PLACE, f"{key!r} is not a setting of a space file", suggest_name(key, CHECKS, what="settings")
+                PLACE, f"{key!r} is not a setting of a space file", suggest_name(key, SETTINGS, what="settings")
             )
         settings = set_to(settings, key, value, PLACE)
     return replace(space, settings=settings)

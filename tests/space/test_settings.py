@@ -3,7 +3,7 @@
 import pytest
 
 from tune.errors import SpaceError
-from tune.space.settings import CHECKS, Settings, check_setting, set_to
+from tune.space.settings import SETTINGS, Settings, check_setting, set_to
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_an_error_begins_with_the_option():
     assert str(error.value) == "--sampler: sampler: no such sampler, got 'TPEE'\n  Did you mean 'tpe'?"
 
 
-@pytest.mark.parametrize("name", CHECKS)
+@pytest.mark.parametrize("name", SETTINGS)
 def test_a_value_of_no_sensible_type_is_refused_by_every_setting(name):
     with pytest.raises(SpaceError, match=f"^nowhere: {name}: "):
         check_setting(name, (), "nowhere")

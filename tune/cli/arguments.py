@@ -3,61 +3,16 @@
 import argparse
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from tune.cli.parser import Parser, add_quiet, add_storage
 from tune.cluster.backend import Backend, open_backend
 from tune.errors import OptionError, SpaceError
-from tune.space.library_args import SAMPLERS, SCHEDULERS, parse_trainer_value
-from tune.space.settings import DURATIONS, Settings, set_to
+from tune.space.library_args import parse_trainer_value
+from tune.space.settings import SETTINGS, Settings, set_to
 
 TRAINER_PREFIX = "--trainer."
-
-
-def list_words(names: Iterable[str]) -> str:
-    """Return names as a sentence lists them: ``tpe, gp or grid``."""
-    *most, last = names
-    return f"{', '.join(most)} or {last}"
-
-
-SETTINGS = {
-    "trials": "number of trials, the baseline included",
-    "time-budget": "start no trial after this time: 30m, 2h, 1h30m or seconds",
-    "seed": "seed of the sampler and of every trial",
-    "seeds-per-trial": "train each trial with N seeds, and judge it by their mean",
-    "sampler": list_words(SAMPLERS),
-    "scheduler": list_words(SCHEDULERS),
-    "concurrency": "trials at a time",
-    "cpus-per-trial": "cores for each trial; default: one, or one for each DataLoader worker",
-    "gpus-per-trial": "GPUs for each trial; 0.5: two share one; auto: as many share one as have room",
-    "workers-per-trial": "processes that train a trial together, with DDP",
-    "fits": "which fits count where a program fits several times: auto, mean, last or a number",
-    "max-failures": "how often a trial is tried again after its worker died",
-    "give-up-after": "end the search after N failures in a row with one cause",
-    "hang-after": "fail a trial that is silent for this time, and for 10 epochs: 10m",
-    "own-folder": "give each trial a working directory of its own",
-    "keep-checkpoints": "keep those of the best N trials, of the baseline and of running trials",
-    "checkpoints": "when a trial writes them: auto, epoch, best, none or a time such as 10m",
-    "confirm": "train the best trials again at the end, with fresh seeds: is the gain real?",
-    "holdout": "share of the validation set that only `retrain` evaluates: 0.2",
-    "repeats": "train a configuration again if it is drawn again",
-}
-"""Options that have a key of the same name in the space file, and win over it."""
-
-FLAGS = frozenset({"own-folder", "repeats", "confirm"})
-"""Settings that are true when they are given."""
-
-SHOWN = {
-    "checkpoints": "WHEN",
-    "fits": "WHICH",
-    "holdout": "SHARE",
-    "time-budget": "TIME",
-    "hang-after": "TIME",
-    "sampler": "NAME",
-    "scheduler": "NAME",
-}
-"""What stands for the value in the help, where it is no number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +31,7 @@ class Arguments:
     def apply_settings(self, base: Settings) -> Settings:
         """Return ``base`` with what was given on the command line."""
         for name, text in self.given.items():
-            value = text if name in ("sampler", "scheduler", "checkpoints", *DURATIONS) else parse_trainer_value(text)
+            value = text if SETTINGS[name].is_text else parse_trainer_value(text)
             option = f"--{name.replace('_', '-')}"
             try:
                 base = set_to(base, name, value, option)
@@ -89,7 +44,7 @@ class Arguments:
     @classmethod
     def from_namespace(cls, given: argparse.Namespace) -> "Arguments":
         """Return what a SearchParser read."""
-        names = [name.replace("-", "_") for name in SETTINGS]
+        names = [name for name, setting in SETTINGS.items() if setting.help is not None]
         return cls(
             given={name: text for name in names if (text := getattr(given, name, None)) is not None},
             trainer=getattr(given, "trainer", {}),
@@ -119,13 +74,17 @@ class SearchParser(Parser):
         return found
 
 
-def add_settings(parser: Parser, settings: dict[str, str]) -> None:
-    """Add options: these settings, devices, the storage; a SearchParser's the Trainer's arguments too."""
-    for name, what in settings.items():
-        if name in FLAGS:
-            parser.add_argument(f"--{name}", action="store_const", const="true", help=what)
-        else:
-            parser.add_argument(f"--{name}", metavar=SHOWN.get(name, "N"), help=what)
+def add_settings(parser: Parser, names: Collection[str] = SETTINGS, **helps: str) -> None:
+    """Add options: settings of these names, devices, the storage; a SearchParser's the Trainer's arguments too.
+
+    ``helps``: what the help says of a setting where it means something else.
+    """
+    for name in names:
+        told, option = helps.get(name, SETTINGS[name].help), f"--{name.replace('_', '-')}"
+        if told is not None and SETTINGS[name].placeholder:
+            parser.add_argument(option, metavar=SETTINGS[name].placeholder, help=told)
+        elif told is not None:
+            parser.add_argument(option, action="store_const", const="true", help=told)
     parser.add_argument("-g", "--gpu", type=int, nargs="+", metavar="INDEX", help="use exactly these GPUs")
     where = "join this Ray cluster: auto, HOST:6379 or ray://HOST:10001"
     parser.add_argument("--address", metavar="WHERE", help=where)

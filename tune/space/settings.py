@@ -1,11 +1,11 @@
 """How a space is searched: the optional keys of a space file. A command-line option of the same name wins.
 
-Each setting has one check, and the file and the command line both call it.
+SETTINGS is the table of them: the space file, the command line and its help, ``resume`` and the API go by it.
 """
 
 import math
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -14,20 +14,11 @@ from tune.space.dimensions import Value, is_int, is_number
 from tune.space.library_args import SAMPLERS, SCHEDULERS, check_trainer_args
 from tune.space.yaml_scalar import as_number
 
-DURATIONS = ("time_budget", "hang_after")
-"""Settings that are times; Settings holds them in seconds, with `_s` behind their name."""
-
 LEAST_SHARE = 1e-4
 """Ray counts cores and GPUs in ten-thousandths."""
 
 AUTO: Literal["auto"] = "auto"
 """Of `gpus_per_trial`: as much of a GPU as the pre-flight says that a trial needs."""
-
-MAY_CHANGE = (
-    *("trials", "time_budget", "concurrency", "cpus_per_trial", "gpus_per_trial"),
-    *("max_failures", "give_up_after", "hang_after", "keep_checkpoints", "checkpoints", "confirm"),
-)
-"""Settings that `resume` may change in the middle of a search; an edited space file may change others too."""
 
 CHECKPOINTS = (AUTO, "epoch", "best", "none")
 """When checkpoints are written, in words; a time is one more way to say it."""
@@ -118,9 +109,25 @@ class Settings:
     """Of the sampler, and the program's seed in every trial: trials differ by their constants alone."""
 
 
-def check_setting(name: str, value: Value, where: str | None) -> Value | Confirm:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What is known of one key of a space file beside its default and its meaning, which Settings has."""
+
+    check: Callable[[Value, str | None], Any]
+    """Returns the value as Settings holds it; raises SpaceError at a place."""
+    help: str | None = None
+    """What the option of the same name does; None: there is no such option."""
+    placeholder: str = "N"
+    """What stands for its value in the help; empty for an option that is true when it is given."""
+    is_text: bool = False
+    """Whether the value of the option is never a number or a list."""
+    may_change: bool = False
+    """Whether `resume` may change it in the middle of a search."""
+
+
+def check_setting(name: str, value: Value, where: str | None) -> Any:
     """Return a setting as Settings holds it; ``name`` as the file writes it. Raise SpaceError at ``where``."""
-    return CHECKS[name](value, where)
+    return SETTINGS[name].check(value, where)
 
 
 def set_to(settings: Settings, name: str, value: Value, where: str | None) -> Settings:
@@ -128,50 +135,14 @@ def set_to(settings: Settings, name: str, value: Value, where: str | None) -> Se
     checked = check_setting(name, value, where)
     if name == "confirm" and value is True and settings.confirm is not None:
         return settings  # the option says no more than that: how is what the file says
-    field_name = f"{name}_s" if name in DURATIONS else name
     if isinstance(checked, dict):
-        checked = {**getattr(settings, field_name), **checked}
-    changes: dict[str, Any] = {field_name: checked}
-    return replace(settings, **changes)
+        checked = {**getattr(settings, name), **checked}
+    return replace(settings, **{field_of_setting(name): checked})
 
 
-def check_trials(value: Value, where: str | None) -> int:
-    """Return how many trials to run."""
-    return _check_whole_number("trials", value, where, least=1, example="trials: 20")
-
-
-def check_time_budget(value: Value, where: str | None) -> float | None:
-    """Return seconds, of ``1h30m``, ``90s`` or a plain number of them."""
-    return None if value is None else _check_time("time_budget", value, where)
-
-
-def check_hang_after(value: Value, where: str | None) -> float:
-    """Return seconds."""
-    return _check_time("hang_after", value, where)
-
-
-def check_give_up_after(value: Value, where: str | None) -> int:
-    """Return how many failures in a row end the search."""
-    return _check_whole_number("give_up_after", value, where, least=1, example="give_up_after: 5")
-
-
-def check_sampler(value: Value, where: str | None) -> str:
-    """Return the sampler's name."""
-    return _one_of("sampler", value, where, SAMPLERS)
-
-
-def check_scheduler(value: Value, where: str | None) -> str:
-    """Return the scheduler's name."""
-    return _one_of("scheduler", value, where, SCHEDULERS)
-
-
-def check_cpus_per_trial(value: Value, where: str | None) -> float | None:
-    """Return how many cores a trial takes."""
-    if value is None:
-        return None
-    if is_number(value) and LEAST_SHARE <= value < math.inf:
-        return value
-    raise _build_error(where, f"cpus_per_trial: must be a number above 0, got {value!r}", "Write `cpus_per_trial: 1`.")
+def field_of_setting(name: str) -> str:
+    """Return the field of Settings that holds a key of a space file; that of a time says its unit."""
+    return name if name in Settings.__dataclass_fields__ else f"{name}_s"
 
 
 def check_gpus_per_trial(value: Value, where: str | None) -> float | Literal["auto"] | None:
@@ -182,63 +153,15 @@ def check_gpus_per_trial(value: Value, where: str | None) -> float | Literal["au
         return AUTO
     if not is_number(value) or not 0 <= value < math.inf:
         what = f"gpus_per_trial: must be 0 or more, or auto, got {value!r}"
-        raise _build_error(where, what, "Write `gpus_per_trial: 0.5`.")
+        raise SpaceError(where, what, "Write `gpus_per_trial: 0.5`.")
     if 0 < value < LEAST_SHARE:
-        raise _build_error(
+        raise SpaceError(
             where, f"gpus_per_trial: no share is that small, got {value!r}", "Write `gpus_per_trial: 0.1`."
         )
     if value > 1 and value != int(value):
         what = f"gpus_per_trial: above 1 only whole GPUs can be given out, got {value}"
-        raise _build_error(where, what, f"Write {int(value)} or {int(value) + 1}.")
+        raise SpaceError(where, what, f"Write {int(value)} or {int(value) + 1}.")
     return value
-
-
-def check_workers_per_trial(value: Value, where: str | None) -> int | None:
-    """Return how many processes train a trial together."""
-    if value is None:
-        return None
-    return _check_whole_number("workers_per_trial", value, where, least=1, example="workers_per_trial: 2")
-
-
-def check_concurrency(value: Value, where: str | None) -> int | None:
-    """Return how many trials run at once."""
-    if value is None:
-        return None
-    return _check_whole_number("concurrency", value, where, least=1, example="concurrency: 2")
-
-
-def check_repeats(value: Value, where: str | None) -> bool:
-    """Return whether a configuration that is drawn again is trained again."""
-    if isinstance(value, bool):
-        return value
-    raise _build_error(where, f"repeats: must be true or false, got {value!r}", "Write `repeats: true`.")
-
-
-def check_max_failures(value: Value, where: str | None) -> int:
-    """Return how often a trial goes on after its process died."""
-    return _check_whole_number("max_failures", value, where, least=0, example="max_failures: 1")
-
-
-def check_fits(value: Value, where: str | None) -> Value:
-    """Return which fits count."""
-    if value in ("auto", "mean", "last") or (is_int(value) and value >= 1):
-        return value
-    what = f"fits: must be auto, mean, last or the number of a fit, got {value!r}"
-    raise _build_error(where, what, "Write `fits: mean`.")
-
-
-def check_own_folder(value: Value, where: str | None) -> bool:
-    """Return whether each trial has a working directory of its own."""
-    if isinstance(value, bool):
-        return value
-    raise _build_error(where, f"own_folder: must be true or false, got {value!r}", "Write `own_folder: true`.")
-
-
-def check_keep_checkpoints(value: Value, where: str | None) -> int | None:
-    """Return how many trials keep their checkpoints."""
-    if value is None:
-        return None
-    return _check_whole_number("keep_checkpoints", value, where, least=1, example="keep_checkpoints: 3")
 
 
 def check_checkpoints(value: Value, where: str | None) -> Value:
@@ -249,16 +172,7 @@ def check_checkpoints(value: Value, where: str | None) -> Value:
     if seconds is not None and 0 < seconds < math.inf:
         return seconds
     what = f"checkpoints: must be {', '.join(CHECKPOINTS)} or a time, got {value!r}"
-    raise _build_error(where, what, "Write `checkpoints: best`, or `checkpoints: 10m`.")
-
-
-def check_seeds_per_trial(value: Value, where: str | None) -> int:
-    """Return how many seeds a trial is trained with."""
-    n_seeds = _check_whole_number("seeds_per_trial", value, where, least=1, example="seeds_per_trial: 3")
-    if n_seeds > MOST_CONFIRMED:
-        what = f"seeds_per_trial: must be at most {MOST_CONFIRMED}, got {n_seeds}"
-        raise _build_error(where, what, "Write `seeds_per_trial: 3`.")
-    return n_seeds
+    raise SpaceError(where, what, "Write `checkpoints: best`, or `checkpoints: 10m`.")
 
 
 def check_confirm(value: Value, where: str | None) -> Confirm | None:
@@ -268,114 +182,79 @@ def check_confirm(value: Value, where: str | None) -> Confirm | None:
     example = "confirm: {top: 3, seeds: 3}"
     if not isinstance(value, dict):
         what = f"confirm: must be true, false or a mapping, got {value!r}"
-        raise _build_error(where, what, f"Write `confirm: true` or `{example}`.")
+        raise SpaceError(where, what, f"Write `confirm: true` or `{example}`.")
     numbers: dict[str, int] = {}
     for name, number in value.items():
         if name not in ("top", "seeds"):
             hint = suggest_name(str(name), ("top", "seeds"), what="keys of `confirm`")
-            raise _build_error(where, f"confirm: no such key, got {name!r}", hint)
+            raise SpaceError(where, f"confirm: no such key, got {name!r}", hint)
         least = 2 if name == "seeds" else 1
         if not is_int(number) or not least <= number <= MOST_CONFIRMED:
             what = f"confirm: {name} must be a whole number, {least} to {MOST_CONFIRMED}, got {number!r}"
-            raise _build_error(where, what, f"Write `{example}`.")
+            raise SpaceError(where, what, f"Write `{example}`.")
         numbers[name] = number
     return Confirm(**numbers)
 
 
-def check_holdout(value: Value, where: str | None) -> float | None:
-    """Return the share of the validation set that the search does not see."""
-    if value is None:
-        return None
-    if is_number(value) and 0 < value < 1:
-        return value
-    what = f"holdout: must be a share above 0 and below 1, got {value!r}"
-    raise _build_error(where, what, "Write `holdout: 0.2`.")
-
-
-def check_seed(value: Value, where: str | None) -> int:
-    """Return the seed."""
-    seed = _check_whole_number("seed", value, where, least=0, example="seed: 0")
-    if seed > MAX_SEED:
-        raise _build_error(
-            where, f"seed: must be at most {MAX_SEED}, got {seed}", "Write a smaller one, such as `seed: 0`."
-        )
-    return seed
-
-
-def check_trainer(value: Value, where: str | None) -> dict[str, Value]:
-    """Return the Trainer's arguments."""
-    arguments = _check_mapping("trainer", value, where, example="trainer: {max_epochs: 10}")
+def _check_trainer(value: Value, where: str | None) -> dict[str, Value]:
+    arguments: dict[str, Value] = _mapping("trainer", "{max_epochs: 10}")(value, where)
     check_trainer_args(arguments, where)
     return arguments
 
 
-def _sampler_args(value: Value, where: str | None) -> dict[str, Value]:
-    return _check_mapping("sampler_args", value, where, example="sampler_args: {n_startup_trials: 10}")
+def _build_check(
+    name: str, what: str, example: object, holds: Callable[[Value], bool], *, or_none: bool = False
+) -> Callable[[Value, str | None], Any]:
+    """Return what refuses each value that is not ``what``, in words; ``holds`` tells."""
+
+    def check_value(value: Value, where: str | None) -> Any:
+        if (value is None and or_none) or holds(value):
+            return value
+        raise SpaceError(where, f"{name}: must be {what}, got {value!r}", f"Write `{name}: {example}`.")
+
+    return check_value
 
 
-def _scheduler_args(value: Value, where: str | None) -> dict[str, Value]:
-    return _check_mapping("scheduler_args", value, where, example="scheduler_args: {grace_period: 2}")
+def _whole_number(
+    name: str, example: int, *, least: int = 1, most: float = math.inf, or_none: bool = False
+) -> Callable[[Value, str | None], Any]:
+    what = f"a whole number, {least} {'or more' if most == math.inf else f'to {most}'}"
+    return _build_check(name, what, example, lambda value: is_int(value) and least <= value <= most, or_none=or_none)
 
 
-CHECKS: dict[str, Callable[[Value, str | None], Value | Confirm]] = {
-    "trials": check_trials,
-    "time_budget": check_time_budget,
-    "sampler": check_sampler,
-    "sampler_args": _sampler_args,
-    "scheduler": check_scheduler,
-    "scheduler_args": _scheduler_args,
-    "trainer": check_trainer,
-    "cpus_per_trial": check_cpus_per_trial,
-    "gpus_per_trial": check_gpus_per_trial,
-    "workers_per_trial": check_workers_per_trial,
-    "concurrency": check_concurrency,
-    "repeats": check_repeats,
-    "hang_after": check_hang_after,
-    "give_up_after": check_give_up_after,
-    "max_failures": check_max_failures,
-    "fits": check_fits,
-    "own_folder": check_own_folder,
-    "keep_checkpoints": check_keep_checkpoints,
-    "checkpoints": check_checkpoints,
-    "confirm": check_confirm,
-    "holdout": check_holdout,
-    "seeds_per_trial": check_seeds_per_trial,
-    "seed": check_seed,
-}
-"""Every setting as the file writes it."""
+def _true_or_false(name: str) -> Callable[[Value, str | None], Any]:
+    return _build_check(name, "true or false", "true", lambda value: isinstance(value, bool))
 
 
-def _build_error(where: str | None, what: str, hint: str) -> SpaceError:
-    return SpaceError(where, what, hint)
+def _mapping(name: str, example: str) -> Callable[[Value, str | None], Any]:
+    return _build_check(name, "a mapping", example, lambda value: isinstance(value, dict))
 
 
-def _check_whole_number(name: str, value: Value, where: str | None, *, least: int, example: str) -> int:
-    if is_int(value) and value >= least:
+def _one_of(name: str, known: Collection[str]) -> Callable[[Value, str | None], str]:
+    def check_value(value: Value, where: str | None) -> str:
+        if value is None:
+            raise SpaceError(where, f"{name}: no name, got null", f"{name.capitalize()}s: {', '.join(known)}.")
+        if not isinstance(value, str) or value not in known:
+            hint = suggest_name(str(value), known, what=f"{name}s")
+            raise SpaceError(where, f"{name}: no such {name}, got {value!r}", hint)
         return value
-    raise _build_error(where, f"{name}: must be a whole number, {least} or more, got {value!r}", f"Write `{example}`.")
+
+    return check_value
 
 
-def _one_of(name: str, value: Value, where: str | None, known: Collection[str]) -> str:
-    if value is None:
-        raise _build_error(where, f"{name}: no name, got null", f"{name.capitalize()}s: {', '.join(known)}.")
-    if not isinstance(value, str) or value not in known:
-        raise _build_error(
-            where, f"{name}: no such {name}, got {value!r}", suggest_name(str(value), known, what=f"{name}s")
-        )
-    return value
+def _time(name: str, *, or_none: bool = False) -> Callable[[Value, str | None], float | None]:
+    """Return what reads seconds, of ``1h30m``, ``90s`` or a plain number of them."""
 
+    def check_value(value: Value, where: str | None) -> float | None:
+        if value is None and or_none:
+            return None
+        seconds = None if value is None else _parse_seconds(value)
+        if seconds is None or not 0 < seconds < math.inf:
+            what = f"{name}: must be a time above 0, got {value!r}"
+            raise SpaceError(where, what, "Write `30m`, `1h30m` or seconds.")
+        return seconds
 
-def _check_mapping(name: str, value: Value, where: str | None, *, example: str) -> dict[str, Value]:
-    if isinstance(value, dict):
-        return value
-    raise _build_error(where, f"{name}: must be a mapping, got {value!r}", f"Write `{example}`.")
-
-
-def _check_time(name: str, value: Value, where: str | None) -> float:
-    seconds = None if value is None else _parse_seconds(value)
-    if seconds is None or not 0 < seconds < math.inf:
-        raise _build_error(where, f"{name}: must be a time above 0, got {value!r}", "Write `30m`, `1h30m` or seconds.")
-    return seconds
+    return check_value
 
 
 def _parse_seconds(value: Value) -> float | None:
@@ -394,3 +273,127 @@ def _parse_duration(text: str) -> float | None:
     if None in numbers:  # 1.2.3h
         return None
     return float(sum(number * unit for number, unit in zip(numbers, UNITS_S.values(), strict=True) if number))
+
+
+def _list_words(names: Iterable[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} or {last}"
+
+
+SETTINGS = {
+    "trials": Setting(
+        check=_whole_number("trials", 20), help="number of trials, the baseline included", may_change=True
+    ),
+    "time_budget": Setting(
+        check=_time("time_budget", or_none=True),
+        help="start no trial after this time: 30m, 2h, 1h30m or seconds",
+        placeholder="TIME",
+        is_text=True,
+        may_change=True,
+    ),
+    "seed": Setting(
+        check=_whole_number("seed", 0, least=0, most=MAX_SEED), help="seed of the sampler and of every trial"
+    ),
+    "seeds_per_trial": Setting(
+        check=_whole_number("seeds_per_trial", 3, most=MOST_CONFIRMED),
+        help="train each trial with N seeds, and judge it by their mean",
+    ),
+    "sampler": Setting(
+        check=_one_of("sampler", SAMPLERS), help=_list_words(SAMPLERS), placeholder="NAME", is_text=True
+    ),
+    "sampler_args": Setting(check=_mapping("sampler_args", "{n_startup_trials: 10}")),
+    "scheduler": Setting(
+        check=_one_of("scheduler", SCHEDULERS), help=_list_words(SCHEDULERS), placeholder="NAME", is_text=True
+    ),
+    "scheduler_args": Setting(check=_mapping("scheduler_args", "{grace_period: 2}")),
+    "trainer": Setting(check=_check_trainer),
+    "concurrency": Setting(
+        check=_whole_number("concurrency", 2, or_none=True), help="trials at a time", may_change=True
+    ),
+    "cpus_per_trial": Setting(
+        check=_build_check(
+            "cpus_per_trial",
+            "a number above 0",
+            1,
+            lambda value: is_number(value) and LEAST_SHARE <= value < math.inf,
+            or_none=True,
+        ),
+        help="cores for each trial; default: one, or one for each DataLoader worker",
+        may_change=True,
+    ),
+    "gpus_per_trial": Setting(
+        check=check_gpus_per_trial,
+        help="GPUs for each trial; 0.5: two share one; auto: as many share one as have room",
+        may_change=True,
+    ),
+    "workers_per_trial": Setting(
+        check=_whole_number("workers_per_trial", 2, or_none=True),
+        help="processes that train a trial together, with DDP",
+    ),
+    "fits": Setting(
+        check=_build_check(
+            "fits",
+            "auto, mean, last or the number of a fit",
+            "mean",
+            lambda value: value in ("auto", "mean", "last") or (is_int(value) and value >= 1),
+        ),
+        help="which fits count where a program fits several times: auto, mean, last or a number",
+        placeholder="WHICH",
+    ),
+    "max_failures": Setting(
+        check=_whole_number("max_failures", 1, least=0),
+        help="how often a trial is tried again after its worker died",
+        may_change=True,
+    ),
+    "give_up_after": Setting(
+        check=_whole_number("give_up_after", 5),
+        help="end the search after N failures in a row with one cause",
+        may_change=True,
+    ),
+    "hang_after": Setting(
+        check=_time("hang_after"),
+        help="fail a trial that is silent for this time, and for 10 epochs: 10m",
+        placeholder="TIME",
+        is_text=True,
+        may_change=True,
+    ),
+    "own_folder": Setting(
+        check=_true_or_false("own_folder"), help="give each trial a working directory of its own", placeholder=""
+    ),
+    "keep_checkpoints": Setting(
+        check=_whole_number("keep_checkpoints", 3, or_none=True),
+        help="keep those of the best N trials, of the baseline and of running trials",
+        may_change=True,
+    ),
+    "checkpoints": Setting(
+        check=check_checkpoints,
+        help="when a trial writes them: auto, epoch, best, none or a time such as 10m",
+        placeholder="WHEN",
+        is_text=True,
+        may_change=True,
+    ),
+    "confirm": Setting(
+        check=check_confirm,
+        help="train the best trials again at the end, with fresh seeds: is the gain real?",
+        placeholder="",
+        may_change=True,
+    ),
+    "holdout": Setting(
+        check=_build_check(
+            "holdout",
+            "a share above 0 and below 1",
+            0.2,
+            lambda value: is_number(value) and 0 < value < 1,
+            or_none=True,
+        ),
+        help="share of the validation set that only `retrain` evaluates: 0.2",
+        placeholder="SHARE",
+    ),
+    "repeats": Setting(
+        check=_true_or_false("repeats"), help="train a configuration again if it is drawn again", placeholder=""
+    ),
+}
+"""Every setting as the file writes it, in the order of the help. An option wins over the key of its name."""
+
+MAY_CHANGE = tuple(name for name, setting in SETTINGS.items() if setting.may_change)
+"""Settings that `resume` may change in the middle of a search; an edited space file may change others too."""

@@ -17,7 +17,7 @@ from tune.space.dimensions import Dimension, Value, arguments_of, kind_of
 from tune.space.library_args import check_trainer_arg
 from tune.space.names import relative_if_shorter
 from tune.space.parse_dimension import read_dimension
-from tune.space.settings import CHECKS, Settings, set_to
+from tune.space.settings import SETTINGS, Settings, set_to
 from tune.space.space import Mode, Objective, Script, Shape, Space, System, check_settings
 from tune.space.yaml_document import Document, read_document
 from tune.space.yaml_scalar import parse_scalar
@@ -85,7 +85,7 @@ WORD = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
 UNFINISHED = re.compile(r"\s+# .+: \{(?:choice|uniform): \[.*\]\}  # ")
 """A constant whose range `promote` has left to the user."""
 
-KEYS = frozenset({*EXAMPLES, "script", "args", "require", *CHECKS})
+KEYS = frozenset({*EXAMPLES, "script", "args", "require", *SETTINGS})
 
 
 def find_space(name: str, folders: Iterable[Path] | None = None) -> Path:
@@ -323,7 +323,7 @@ def _constants_hint(document: Document) -> str:
 
 def _read_settings(document: Document) -> Settings:
     settings = Settings()
-    for name in CHECKS:
+    for name in SETTINGS:
         if name not in document.entries:
             continue
         written = document.entries[name]

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tune.cli.arguments import SETTINGS, Arguments, add_settings
+from tune.cli.arguments import Arguments, add_settings
 from tune.cli.parser import Parser, describe_command, import_command, storage_of
 from tune.cli.search_end import explain_fault, show_finished, show_stopped
 from tune.cli.terminal.observer import observe_search
@@ -53,8 +53,7 @@ def parser() -> Parser:
     parser.add_argument("--space", metavar="FILE", help="go on with this edited space; trials that fit it are kept")
     told = "go on from checkpoints that hold more than plain data; whoever wrote them can run code here"
     parser.add_argument("--trust-checkpoints", action="store_true", help=told)
-    settings = {name: text for name, text in SETTINGS.items() if name.replace("-", "_") in MAY_CHANGE}
-    add_settings(parser, {**settings, "trials": "how many in all; +20: so many more than it was to have"})
+    add_settings(parser, MAY_CHANGE, trials="how many in all; +20: so many more than it was to have")
     parser.add_argument("--no-report", action="store_true", help="write no report.html at the end")
     add_profile(parser)
     return parser

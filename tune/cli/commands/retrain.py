@@ -60,7 +60,7 @@ def parser() -> SearchParser:
     parser.add_argument(
         "--current-source", action="store_true", help="train the source as it is now, not as it was searched"
     )
-    add_settings(parser, {})
+    add_settings(parser, ())
     return parser
 
 

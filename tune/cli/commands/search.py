@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tune.cli.arguments import SETTINGS, Arguments, SearchParser, add_settings
+from tune.cli.arguments import Arguments, SearchParser, add_settings
 from tune.cli.parser import COMMANDS, Parser, both_given_error, is_program, storage_of
 from tune.cli.search_end import explain_fault, show_finished, show_stopped
 from tune.cli.terminal.observer import observe_search
@@ -78,7 +78,7 @@ def parser() -> SearchParser:
         help="show the version; with -v those of the libraries, too",
     )
     parser.add_argument("--space", metavar="FILE", required=True, help="a path, or a name in search_spaces/")
-    add_settings(parser, SETTINGS)
+    add_settings(parser)
     add_search_options(parser)
     add_profile(parser)
     return parser

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tune.cli.arguments import SETTINGS, Arguments, add_settings
+from tune.cli.arguments import Arguments, add_settings
 from tune.cli.commands.constants import choose_names, find_promising
 from tune.cli.commands.promote import add_program_options, build_lines, find_metric_of
 from tune.cli.commands.search import Drafted, add_search_options, run_plan
@@ -77,7 +77,7 @@ def parser() -> Parser:
     parser.add_argument("names", metavar="NAME", nargs="*", help=NAMES_HELP)
     parser.add_argument("--yes", action="store_true", help="do not ask whether to go on")
     add_program_options(parser)
-    add_settings(parser, SETTINGS)
+    add_settings(parser)
     add_search_options(parser)
     add_profile(parser)
     return parser
