@@ -1,5 +1,6 @@
 """What tests of several parts need, and which tests are the unit layer."""
 
+import pickle
 import sys
 from functools import partial
 from pathlib import Path
@@ -44,13 +45,24 @@ def programs(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def server():
-    """Run the one process server of the test session; searches in this process use it, too."""
+def server(tmp_path_factory):
+    """Run the one process server of the test session; searches in this process use it, too.
+
+    Its template has trained once, as that of a search has: a trial then takes a third of the CPU.
+    """
+    from tests.searched import Worker
     from tune.cluster.process_server import run_server, server_socket
     from tune.cluster.resources import Resources
+    from tune.trial.process.client import prepare_template
 
+    folder = tmp_path_factory.mktemp("template")
+    space = write_program(folder / "project", "scripted").with_name("space.yaml")
+    space.write_text("system: scripted.py\nmetric: Score/Val\nmode: max\nconstants:\n  LR: {uniform: [0.1, 1.0]}\n")
     resources = Resources(n_cores=2, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=2)
     with run_server(), server_socket(resources) as path:
+        job = path.with_name("job")
+        job.write_bytes(pickle.dumps(Worker(space, folder / "experiment", path).job))
+        prepare_template(path, job, {}, warm=True, wait_s=60)
         yield path
 
 
