@@ -51,7 +51,7 @@ def run(given: argparse.Namespace) -> int:
     """Print programs, space files and experiments, and the next commands; return the exit status."""
     screen = Screen()
     sighting = find_programs(Path.cwd(), LOOKING_S)
-    told = sorted(_read(sighting.programs[:N_READ]), key=lambda each: not each.constants)[:N_PROGRAMS]
+    told = sorted(_read_programs(sighting.programs[:N_READ]), key=lambda each: not each.constants)[:N_PROGRAMS]
     _show_programs(screen, told, len(sighting.programs))
     if not sighting.is_whole:
         note = f"stopped looking after {sighting.n_files:,} Python files; name another program by its path"
@@ -59,29 +59,29 @@ def run(given: argparse.Namespace) -> int:
     spaces = _space_files()
     if spaces:
         screen.print_line()
-        screen.print_line(f"space files: {_few(spaces)}")
+        screen.print_line(f"space files: {_join_few(spaces)}")
     storage = storage_of(None)
     names = [each.name for each in list_experiments(storage)]
     if names:
         screen.print_line()
-        screen.print_line(f"experiments in {display_path(storage)}, the last first: {_few(names)}")
+        screen.print_line(f"experiments in {display_path(storage)}, the last first: {_join_few(names)}")
     screen.print_line()
     _show_next(screen, told, spaces, names)
     return 0
 
 
-def _read(paths: tuple[Path, ...]) -> list[Told]:
+def _read_programs(paths: tuple[Path, ...]) -> list[Told]:
     """Return what the programs hardcode, of as many as can be read in time."""
     found: dict[Path, Told] = {}
 
-    def read() -> None:
+    def read_all() -> None:
         for path in paths:
             try:
                 found[path] = Told(path, tuple(find_promising(find_program(path))))
             except PromotuneError as error:
                 found[path] = Told(path, (), error.what)
 
-    thread = threading.Thread(target=read, daemon=True)
+    thread = threading.Thread(target=read_all, daemon=True)
     thread.start()
     thread.join(READING_S)
     ready = dict(found)
@@ -93,10 +93,10 @@ def _show_programs(screen: Screen, told: list[Told], n_programs: int) -> None:
         screen.print_line("no program with a LightningModule or a Trainer is in this folder", style="bold")
         return
     screen.print_line("programs, and the constants that a search may gain most from", style="bold")
-    width = max(cell_len(_path(each.path)) for each in told)
+    width = max(cell_len(_display_program(each.path)) for each in told)
     for each in told:
         room = screen.width - width - 4
-        screen.print_line(f"  {set_cell_size(_path(each.path), width)}  {_constants(each, room)}")
+        screen.print_line(f"  {set_cell_size(_display_program(each.path), width)}  {_list_constants(each, room)}")
     if n_programs > len(told):
         screen.print_line(f"  and {n_programs - len(told)} more", style="dim")
 
@@ -106,10 +106,10 @@ def _show_next(screen: Screen, told: list[Told], spaces: list[str], names: list[
     lines = []
     ready = next((each for each in told if each.constants), None)
     if ready is not None:
-        lines.append(f"{command} {join_words([_path(ready.path), *choose_names(ready.constants)])}")
-        lines.append(f"{command} {shlex.quote(_path(ready.path))}")
+        lines.append(f"{command} {join_words([_display_program(ready.path), *choose_names(ready.constants)])}")
+        lines.append(f"{command} {shlex.quote(_display_program(ready.path))}")
     elif told:
-        lines.append(f"{command} {shlex.quote(_path(told[0].path))}")
+        lines.append(f"{command} {shlex.quote(_display_program(told[0].path))}")
     elif spaces:
         lines.append(f"{command} --space {shlex.quote(spaces[0])}")
     if names:
@@ -126,25 +126,25 @@ def _space_files() -> list[str]:
         return []
 
 
-def _path(path: Path) -> str:
+def _display_program(path: Path) -> str:
     return path.relative_to(Path.cwd()).as_posix()
 
 
-def _constants(each: Told, room: int) -> str:
+def _list_constants(each: Told, room: int) -> str:
     if each.error is not None:
         return each.error
     if not each.constants:
         return "no constant that is promising"
-    texts = [f"{held.name} {_value(held.value)}" for held in each.constants]
-    fitting = (_few(texts, n) for n in range(N_SHOWN, 1, -1))
-    return next((text for text in fitting if cell_len(text) <= room), _few(texts, 1))
+    texts = [f"{held.name} {_shorten_value(held.value)}" for held in each.constants]
+    fitting = (_join_few(texts, n) for n in range(N_SHOWN, 1, -1))
+    return next((text for text in fitting if cell_len(text) <= room), _join_few(texts, 1))
 
 
-def _few(texts: list[str], n: int = N_SHOWN) -> str:
+def _join_few(texts: list[str], n: int = N_SHOWN) -> str:
     more = f", and {len(texts) - n} more" if len(texts) > n else ""
     return ", ".join(texts[:n]) + more
 
 
-def _value(value: object) -> str:
+def _shorten_value(value: object) -> str:
     text = format_value(value)
     return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."

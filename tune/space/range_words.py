@@ -131,7 +131,9 @@ class _Reader:
         """Raise OptionError for a constant whose values no word can write."""
         if isinstance(self._held, list | tuple | dict):
             name = self._written.name
-            self._refuse(self._written.text, 0, f"{name} holds {self._held!r}, which no range in a word can replace")
+            self._refuse_range(
+                self._written.text, 0, f"{name} holds {self._held!r}, which no range in a word can replace"
+            )
 
     def choice(self) -> Choice:
         """Return the options between the commas."""
@@ -140,10 +142,10 @@ class _Reader:
         place = self._written.start or 0
         for text in self._written.text.split(COMMA):
             if not text.strip():
-                self._point(place, len(text) or 1, "there is no option here", "Take the comma away, or write one.")
+                self._point_at(place, len(text) or 1, "there is no option here", "Take the comma away, or write one.")
             option = self.value(text, place)
             if any(is_same_value(option, other) for other in options):
-                self._point(place, len(text), f"the option {text} stands twice", "Keep one of the two.")
+                self._point_at(place, len(text), f"the option {text} stands twice", "Keep one of the two.")
             options.append(option)
             place += len(text) + len(COMMA)
         return Choice(options=tuple(options))
@@ -154,22 +156,24 @@ class _Reader:
         text, name = self._written.text, self._written.name
         if isinstance(self._held, str | bool):
             kind = "a text" if isinstance(self._held, str) else "true or false"
-            self._refuse(text, 0, f"{name} is {kind}, and has no range", f"Write {name}={self._example()}.")
+            self._refuse_range(text, 0, f"{name} is {kind}, and has no range", f"Write {name}={self._write_example()}.")
         if (dots := MORE_DOTS.search(text)) is not None:
             hint = f"Write {name}={text.replace(dots[0], BETWEEN)}."
-            self._refuse(dots[0], dots.start(), f"two dots stand between the ends of a range, got {dots[0]!r}", hint)
+            self._refuse_range(
+                dots[0], dots.start(), f"two dots stand between the ends of a range, got {dots[0]!r}", hint
+            )
         first, _, last = text.partition(BETWEEN)
         low = self._end("low", first, 0)
         high = self._end("high", last, len(first) + len(BETWEEN))
         if low >= high:
             hint = "The low end comes first." if low > high else "Write another end, or leave it out."
-            self._refuse(text, 0, f"the low end must be below the high one, got {first} and {last}", hint)
+            self._refuse_range(text, 0, f"the low end must be below the high one, got {first} and {last}", hint)
         is_wide = low > 0 and high / low >= WIDE
         is_log = is_wide if suggested is None else isinstance(suggested, Choice) or suggested.log
         if is_log and low <= 0:
             least = "1" if is_int(low) and is_int(high) else f"{high / 1000:g}"
             what = f"{name} is searched by orders of magnitude, and {first} has none"
-            self._refuse(first, 0, what, f"Write {name}={least}{BETWEEN}{last}.")
+            self._refuse_range(first, 0, what, f"Write {name}={least}{BETWEEN}{last}.")
         if is_int(low) and is_int(high):
             return IntRange(low=low, high=high, log=is_log)
         return FloatRange(low=float(low), high=float(high), log=is_log)
@@ -184,7 +188,7 @@ class _Reader:
             other = self._held if is_other else "ANOTHER"
             example = "true,false" if isinstance(found, bool) else f"{text}{COMMA}{other}"
             hint = f"Write {name}={example}. A constant that is not named keeps its hardcoded value."
-            self._refuse(text, 0, f"a choice needs several values, got {text!r} alone", hint)
+            self._refuse_range(text, 0, f"a choice needs several values, got {text!r} alone", hint)
         return found
 
     def value(self, text: str, place: int) -> Value:
@@ -194,7 +198,7 @@ class _Reader:
             case str():
                 return text.strip()
             case bool() if not isinstance(found, bool):
-                self._point(place, len(text), f"it must be true or false, got {text!r}", "Write true,false.")
+                self._point_at(place, len(text), f"it must be true or false, got {text!r}", "Write true,false.")
             case int() | float() if not isinstance(self._held, bool) and found is not None:
                 return self._number(found, text, place)
         return found
@@ -204,7 +208,7 @@ class _Reader:
         found = as_number(text.strip())
         if found is None or abs(found) in (float("inf"),) or found != found:
             what = f"the {which} end must be a number, got {text!r}"
-            self._point(place, len(text) or 1, what, f"Write {self._written.name}=LOW{BETWEEN}HIGH.")
+            self._point_at(place, len(text) or 1, what, f"Write {self._written.name}=LOW{BETWEEN}HIGH.")
         return self._number(found, text, place)
 
     def _number(self, found: Value, text: str, place: int) -> float:
@@ -212,29 +216,29 @@ class _Reader:
         name = self._written.name
         if not is_number(found):
             hint = f"Write {name}=LOW{BETWEEN}HIGH, {name}=ONE{COMMA}ANOTHER, or one number to look around."
-            self._point(place, len(text), f"this is no number, and {name} is {self._held!r}, got {text!r}", hint)
+            self._point_at(place, len(text), f"this is no number, and {name} is {self._held!r}, got {text!r}", hint)
         if isinstance(self._held, float):
             return float(found)
         if is_int(self._held) and not float(found).is_integer() and self._held not in (0, 1):
             what = f"{name} is a whole number in the source, {self._held}, got {text}"
-            self._point(
+            self._point_at(
                 place, len(text), what, f"Write a whole number, or {name} = {float(self._held)} in the program."
             )
         if is_int(self._held) and float(found).is_integer():
             if abs(found) > MAX_INT:
-                self._point(place, len(text), "it must be at most 2**53 in size", "Write a smaller one.")
+                self._point_at(place, len(text), "it must be at most 2**53 in size", "Write a smaller one.")
             return int(found)
         return found
 
-    def _example(self) -> str:
+    def _write_example(self) -> str:
         return "true,false" if isinstance(self._held, bool) else f"{self._held},ANOTHER"
 
-    def _refuse(
+    def _refuse_range(
         self, text: str, offset: int, what: str, hint: str = "Use `promote`, and write it in the file."
     ) -> NoReturn:
-        self._point((self._written.start or 0) + offset, len(text), what, hint)
+        self._point_at((self._written.start or 0) + offset, len(text), what, hint)
 
-    def _point(self, place: int, length: int, what: str, hint: str) -> NoReturn:
+    def _point_at(self, place: int, length: int, what: str, hint: str) -> NoReturn:
         """Raise OptionError with a line that points at a part of the word."""
         marks = " " * place + "^" * max(1, length)
         raise OptionError(self._written.name, what, f"{self._written.word}\n  {marks}\n  {hint}")

@@ -278,7 +278,7 @@ class TrainerSetup:
             return
         stage = None if self._counted is None else self._counted.stage
         try:
-            self._held_out.evaluate(stage, self.test_loaders, reports.checkpoint_of)
+            self._held_out.evaluate_held_out(stage, self.test_loaders, reports.checkpoint_of)
         finally:
             if self.distributed.is_rank_zero:
                 for number in reports.fits:

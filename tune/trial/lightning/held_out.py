@@ -134,7 +134,7 @@ class HeldOutCallback:
         elif self._log.current_fit:
             self._tests.setdefault(self._log.current_fit, {}).update(values)
 
-    def evaluate(
+    def evaluate_held_out(
         self,
         stage: Stage | None,
         test_loaders: Any,

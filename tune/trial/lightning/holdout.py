@@ -200,25 +200,25 @@ def _map_loaders(loaders: Any, function: Callable[[Any], Any]) -> Any:
 def _check_loader(loader: Any, name: str) -> None:
     """Raise ProgramError where a loader cannot be made anew over a part of its dataset."""
 
-    def refuse(what: str, hint: str = ADVICE) -> NoReturn:
+    def refuse_loader(what: str, hint: str = ADVICE) -> NoReturn:
         raise ProgramError("holdout", f"{name} {what}", hint)
 
     if not isinstance(loader, DataLoader):
-        refuse(f"is no DataLoader, got {type(loader).__name__}")
+        refuse_loader(f"is no DataLoader, got {type(loader).__name__}")
     own = next((each for each in type(loader).__mro__ if vars(each).keys() & {"__iter__", "__len__"}), DataLoader)
     if own is not DataLoader:
-        refuse(f"is a {type(loader).__name__}, which iterates in a way of its own")
+        refuse_loader(f"is a {type(loader).__name__}, which iterates in a way of its own")
     if isinstance(loader.dataset, IterableDataset) or not hasattr(loader.dataset, "__len__"):
-        refuse(f"reads a {type(loader.dataset).__name__}, whose samples have no index")
+        refuse_loader(f"reads a {type(loader.dataset).__name__}, whose samples have no index")
     if type(loader.batch_sampler) not in (BatchSampler, type(None)) or (
         loader.batch_size is None and loader.batch_sampler is not None
     ):
-        refuse(f"has a batch sampler of its own, a {type(loader.batch_sampler).__name__}")
+        refuse_loader(f"has a batch sampler of its own, a {type(loader.batch_sampler).__name__}")
     if not _is_plain_sampler(loader.sampler, len(loader.dataset)):
         hint = f"Take the sampler out: validation needs each sample once. {ADVICE}"
-        refuse(f"has a sampler of its own, a {type(loader.sampler).__name__}", hint)
+        refuse_loader(f"has a sampler of its own, a {type(loader.sampler).__name__}", hint)
     if len(loader.dataset) < 2:
-        refuse(f"has {len(loader.dataset)} samples, and a part of them is to be kept")
+        refuse_loader(f"has {len(loader.dataset)} samples, and a part of them is to be kept")
 
 
 def _is_plain_sampler(sampler: Any, length: int) -> bool:

@@ -146,11 +146,11 @@ class EpochReporter:
         if self.stopped:
             return True
         if matters or self._clock() - self._sent_at >= TOGETHER_S:
-            self.flush()
+            self.send_held()
         return self.stopped
 
-    def flush(self) -> None:
-        """Tell what waits."""
+    def send_held(self) -> None:
+        """Tell the epochs that wait."""
         if self.held:
             self.held, held = [], self.held
             self.stopped = self._send(held)

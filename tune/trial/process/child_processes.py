@@ -114,12 +114,12 @@ METHODS = frozenset({"spawn", "forkserver"})
 def forbid_spawned_children(program: Program) -> Iterator[None]:
     """Raise ProgramError in whatever starts a child by spawn or forkserver: both first ask for this preparation."""
 
-    def refuse(name: str) -> NoReturn:
+    def refuse_child(name: str) -> NoReturn:
         what = f"a child process ({name}) is started afresh, and would import the program with its hardcoded values"
         raise ProgramError(_find_spawn_call(program), what, "Use the start method `fork`, or num_workers=0.")
 
     before: Any = spawn.get_preparation_data
-    spawn.get_preparation_data = refuse
+    spawn.get_preparation_data = refuse_child
     try:
         yield
     finally:
