@@ -90,7 +90,7 @@ class Experiment(opened.StoredExperiment):
             if best is None or best.score is None
             else f"best {self.space.metric} = {best.score:.5g} {best.score_origin} of {best.version}"
         )
-        return f"<Experiment {self.name}: {len(self.trials)} of {self.space.settings.trials} trials, {found}>"
+        return f"<Experiment {self.name}: {len(self.trials)} of {self.n_wanted} trials, {found}>"
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the same line, and a table of the best trials."""

@@ -99,6 +99,11 @@ class ExperimentPaths:
         return self.folder / "surroundings.json"
 
     @property
+    def requests(self) -> Path:
+        """What other processes of the user ask of the driver: see ``tune.experiment.requests``."""
+        return self.folder / ".requests"
+
+    @property
     def disk_reserve(self) -> Path:
         """Room that a running search keeps for its last records."""
         return self.folder / ".reserve"

@@ -63,6 +63,10 @@ OPTIONS = {
     | {"--cpus-per-trial", "--gpus-per-trial", "--max-failures", "--give-up-after", "--hang-after"},
     "results": HELP | {"--sort", "--json", "--csv", "--storage"},
     "status": HELP | {"--json", "--follow", "--storage"},
+    "propose": HELP | {"--why", "--outside", "--others", "--json", "--storage"},
+    "stop": HELP | {"--finish", "--why", "--json", "--storage"},
+    "pause": HELP | {"--json", "--storage"},
+    "set": HELP | {"--json", "--storage"},
     "report": HELP | {"-o", "--output", "--storage"},
     "dashboards": HELP | {"--storage"},
     "retrain": HELP

@@ -110,6 +110,10 @@ COMMANDS = {
     "resume": "continue an interrupted search, or add trials to a finished one",
     "results": "show the results of searches, also of those that run",
     "status": "show how far a search is, or follow it as JSON lines",
+    "propose": "let a configuration run next in a search",
+    "stop": "stop trials of a running search, or end it as Ctrl-C does",
+    "pause": "let no trial of a running search start until `resume`",
+    "set": "change the trials, concurrency or time budget of a running search",
     "report": "write the report of a search: one HTML file",
     "dashboards": "show TensorBoard and optuna-dashboard until Ctrl-C",
     "retrain": "train the best trial again: is its gain real?",
@@ -121,6 +125,8 @@ COMMANDS = {
 }
 """In the order of their use; without one of them, a space is searched."""
 
+STEERING = frozenset({"propose", "stop", "pause", "set"})
+"""The commands that ask something of a driver."""
 SPACE = "--space"
 SEARCH = "search"
 SEARCH_PROGRAM = "search_program"
@@ -154,7 +160,8 @@ class Command(Protocol):
 def import_command(name: str) -> Command:
     """Return the command called ``name``, or the search."""
     assert name in (*COMMANDS, SEARCH, SEARCH_PROGRAM, OVERVIEW)
-    module = "tune.cli.overview" if name == OVERVIEW else f"tune.cli.commands.{name}"
+    folder = "tune.cli.steer" if name in STEERING else "tune.cli.commands"
+    module = "tune.cli.overview" if name == OVERVIEW else f"{folder}.{name}"
     return cast("Command", import_module(module))
 
 

@@ -148,7 +148,7 @@ def show_next(screen: Screen, finished: "SearchResult", search: "Search", best: 
     if search.space.settings.confirm is not None and best is not None:
         confirmation = read_confirmation(open_experiment(str(paths.folder), paths.folder.parent))
     option = storage_option(paths)
-    more = len(finished.outcomes) < search.space.settings.trials and not finished.exhausted
+    more = len(finished.outcomes) < finished.n_wanted and not finished.exhausted
     open_trials = any(outcome.state in ("waiting", "running") for outcome in finished.outcomes)
     if more or open_trials or (confirmation is not None and confirmation.needed):
         screen.print_result(f"to go on: {_resume_command(paths)}", style="bold")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tune.errors import ExperimentError, suggest_name
 from tune.experiment.contradictions import BACKUP, count_whole_records, find_changed_settings, find_doubts
+from tune.experiment.proposal_note import PROPOSED
 from tune.experiment.trial_result import (
     DEVICE_FAULTS,
     LEFT_OUT,
@@ -191,6 +192,16 @@ class StoredExperiment:
     """What contradicts itself in the files, a sentence each: they were damaged, or edited."""
 
     @property
+    def n_proposed(self) -> int:
+        """How many trials somebody proposed; the search has them beside those that were asked for."""
+        return sum(trial.proposal is not None for trial in self.trials)
+
+    @property
+    def n_wanted(self) -> int:
+        """How many trials there are to be in all."""
+        return self.space.settings.trials + self.n_proposed
+
+    @property
     def best(self) -> TrialResult | None:
         """The best trial that did not fail; None when there is none."""
         return next(iter(rank_trials(self.trials, self.space.mode)), None)
@@ -220,6 +231,7 @@ def open_experiment(name: str, storage: Path) -> StoredExperiment:
     space = read_space(paths.space, program_is_here=False)
     study = _read_study(paths)
     trials = [trial for trial in study.get_trials(deepcopy=False) if LEFT_OUT not in trial.user_attrs]
+    n_proposed = sum(PROPOSED in trial.user_attrs for trial in trials)
     changed = find_changed_settings(space, study)
     noted = study.user_attrs.get("folder")
     began_in = Path(noted if isinstance(noted, str) else "")
@@ -229,7 +241,7 @@ def open_experiment(name: str, storage: Path) -> StoredExperiment:
         snapshot=open_snapshot(paths.source),
         trials=tuple(create_trial_result(trial, space.mode) for trial in trials),
         folder=began_in if began_in.is_absolute() and began_in.is_dir() else Path.cwd(),
-        is_sealed=len(trials) >= space.settings.trials or study.user_attrs.get(SEALED) == len(trials),
+        is_sealed=len(trials) - n_proposed >= space.settings.trials or study.user_attrs.get(SEALED) == len(trials),
         commands=_read_commands(study.user_attrs.get("commands")),
         changed=changed,
         doubts=tuple(find_doubts(paths, trials, space.mode, changed)),

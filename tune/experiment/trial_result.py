@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tune.errors import ExperimentError
 from tune.experiment.gpu_records import GpuUsage, read_gpu_usage
+from tune.experiment.proposal_note import PROPOSED, ProposalNote, read_proposal
 from tune.paths import ExperimentPaths, display_path
 from tune.space.dimensions import Value
 
@@ -106,7 +107,7 @@ class TrialResult:
     measures: dict[int, tuple[float, ...]]
     """All metrics by epoch, the leading one first."""
     reason: str | None
-    """Why it failed."""
+    """Why it failed, or who stopped it."""
     started: float | None = None
     """Seconds since the epoch; None before it starts."""
     ended: float | None = None
@@ -122,6 +123,9 @@ class TrialResult:
     """Shares of a GPU on which it ran out of memory before: it ran again on a larger one."""
     gpu: GpuUsage | None = None
     """What it used of its GPU; None: it had none, or that is not known."""
+
+    proposal: ProposalNote | None = None
+    """Who proposed it, and why; None: nobody did."""
 
     def __repr__(self) -> str:
         """Return one line, without the curve: what it is, its score, and its constants."""
@@ -180,6 +184,12 @@ class TrialResult:
         return len(self.curve)
 
 
+def describe_hand(trial: TrialResult) -> str:
+    """Return who proposed a trial, or stopped it, and why; empty where nobody did either."""
+    told = [] if trial.proposal is None else [trial.proposal.description]
+    return "; ".join([*told, *([trial.reason] if trial.state == "pruned" and trial.reason else [])])
+
+
 def check_format(found: object, paths: ExperimentPaths) -> None:
     """Raise ExperimentError unless we know the format of a ledger."""
     if found != FORMAT:
@@ -225,6 +235,7 @@ def create_trial_result(trial: "FrozenTrial", mode: Mode) -> TrialResult:
         device_faults=tuple(attributes.get(DEVICE_FAULTS, ())),
         outgrown_shares=tuple(attributes.get(OUTGROWN, ())),
         gpu=read_gpu_usage(attributes.get(GPU)),
+        proposal=read_proposal(attributes.get(PROPOSED)),
     )
 
 

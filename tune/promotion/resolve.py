@@ -61,7 +61,7 @@ def resolve_constants(space: Space, program: Program) -> tuple[PromotedConstant,
             if set(other.constant.names) & set(constant.names) and other.constant.where == constant.where:
                 what = f"{key}: {other.key!r} ({other.where}) is the same constant, {constant.where}"
                 raise SpaceError(where, what, "Keep one of the two.")
-        fitted = _RangeFit(key, constant, where).fit_dimension(dimension)
+        fitted = fit_dimension(key, constant, dimension, where)
         if isinstance(constant, Option):
             _check_can_be_given(key, constant, fitted, where)
         found.append(PromotedConstant(key=key, constant=constant, dimension=fitted, where=where))
@@ -113,6 +113,11 @@ def _check_can_be_given(key: str, option: Option, dimension: Dimension, where: s
     if option.makes_true and option.value is not False and any(each is False for each in options):
         what = f"{key}: `type=bool` makes True of every word, so False cannot be given ({option.where})"
         raise SpaceError(where, what, "Write `action=argparse.BooleanOptionalAction` in the program.")
+
+
+def fit_dimension(key: str, constant: Constant | Option, dimension: Dimension, where: str) -> Dimension:
+    """Return a range in the constant's type; raise SpaceError where it does not fit."""
+    return _RangeFit(key, constant, where).fit_dimension(dimension)
 
 
 class _RangeFit:

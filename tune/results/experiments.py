@@ -82,7 +82,7 @@ def summarise_experiment(paths: ExperimentPaths, *, running: bool) -> Experiment
         name=paths.name,
         state="running" if running else state,
         n_trials=len(ended),
-        n_wanted=experiment.space.settings.trials,
+        n_wanted=experiment.n_wanted,
         n_failed=sum(trial.state == "failed" for trial in ended),
         metric=experiment.space.metric,
         best=None if best is None else best.score,

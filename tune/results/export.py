@@ -34,7 +34,7 @@ def as_object(experiment: StoredExperiment, trials: Sequence[TrialResult]) -> di
         "folder": str(experiment.paths.folder),
         "program": str(experiment.snapshot.program.path),
         "metrics": [{"metric": each.metric, "mode": each.mode} for each in space.objectives],
-        "n_trials": space.settings.trials,
+        "n_trials": experiment.n_wanted,
         "best": None if best is None else best.number,
         "confirmation": confirmation_as_json(experiment),
         "trials": [_trial_object(experiment, trial) for trial in trials],
@@ -83,6 +83,7 @@ def _trial_object(experiment: StoredExperiment, trial: TrialResult) -> dict[str,
         "scores": {name: replace_non_finite(score) for name, score in zip(names, scores, strict=False)},
         "constants": replace_non_finite(dict(trial.values)),
         **gpu_usage_object(trial),
+        **({} if trial.proposal is None else {"proposal": trial.proposal.as_json()}),
         "curve": [[epoch, replace_non_finite(value)] for epoch, value in sorted(trial.curve.items())],
     }
 

@@ -34,7 +34,7 @@ def read_status(experiment: StoredExperiment) -> dict[str, Any]:
         "folder": str(paths.folder),
         "state": read_state(paths),
         "metrics": [{"metric": each.metric, "mode": each.mode} for each in experiment.space.objectives],
-        "n_wanted": experiment.space.settings.trials,
+        "n_wanted": experiment.n_wanted,
         "n_trials": {state: counts[state] for state in ("complete", "pruned", "failed", "running", "waiting")},
         "baseline": _trial_object(experiment.baseline),
         "best": _trial_object(experiment.best),

@@ -16,6 +16,9 @@ from tune.search.limits import SearchLimits
 from tune.search.schedulers.build_scheduler import build_pbt_exploit, build_scheduler
 from tune.search.schedulers.epochs import count_reports
 from tune.search.spec import Search
+from tune.search.steering.change_settings import SettingsChanger
+from tune.search.steering.controls import SearchControls
+from tune.search.steering.request_handler import RequestHandler
 from tune.search.study.study import SearchStudy
 from tune.storage_url import url_of
 from tune.trial.checkpoints.event_files import finalize_failed_version
@@ -61,6 +64,9 @@ def build_controller(search: Search, ledger: SearchStudy, job: Job, *, weighs: b
         n_confirming=0 if settings.confirm is None else settings.confirm.n_runs,
         is_end_wanted=search.is_end_wanted,
     )
+    controls = SearchControls(limits, ledger)
+    changer = SettingsChanger(search.paths, search.space, ledger, controls, search.resources, search.listeners)
+    requests = RequestHandler(search.paths, search.space, search.promoted, ledger, controls, changer.change_settings)
     modes = [each.mode for each in search.space.objectives]
     elsewhere = url_of(search.paths.folder) is not None
     return SearchController(
@@ -83,6 +89,8 @@ def build_controller(search: Search, ledger: SearchStudy, job: Job, *, weighs: b
             DeviceFaults(_count_trial_gpus(search.resources), tell_left_out), GpuShares(job.gpu_share, tell_outgrown)
         ),
         search.listeners,
+        controls,
+        None if limits.rehearsal else requests,
     )
 
 

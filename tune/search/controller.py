@@ -5,10 +5,12 @@ Ray's searcher and scheduler are two thin adapters of this one object (``ray_tun
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
-from tune.errors import PauseError
+from tune.errors import OptionError, PauseError
 from tune.experiment.counted_fits import CountedFits
+from tune.experiment.proposal_note import STOPPED, ProposalNote, describe_stop
 from tune.experiment.records import TrialRecord
 from tune.experiment.trial_result import DEVICE_FAULTS, TrialResult
 from tune.paths import ExperimentPaths, display_path
@@ -16,10 +18,13 @@ from tune.search.checkpoint_retention import CheckpointRetention, FreedCheckpoin
 from tune.search.controller_api import SearchListener
 from tune.search.devices.gpu_shares import read_outgrown
 from tune.search.devices.trial_devices import TrialDevices
-from tune.search.limits import Budget, SearchLimits
+from tune.search.limits import SearchLimits
+from tune.search.samplers.searcher import SuggestedConfig
 from tune.search.scheduler_runner import SchedulerRunner
 from tune.search.schedulers.pbt import PbtExploit
 from tune.search.schedulers.scheduler import TrialScheduler
+from tune.search.steering.controls import SearchControls
+from tune.search.steering.request_handler import RequestHandler
 from tune.search.study.study import BASELINE, SearchStudy
 from tune.search.study.version_folders import VersionFolders
 from tune.search.trial_end import FailureStreak, OnDeath, TrialCloser, read_attempt_remains, recorded_epochs
@@ -44,12 +49,18 @@ class SearchController:
         count_reports: Callable[[CountedFits], int | None] = lambda counted: None,
         devices: TrialDevices | None = None,
         listeners: Sequence[SearchListener] = (),
+        controls: SearchControls | None = None,
+        requests: RequestHandler | None = None,
     ) -> None:
-        """``count_reports``: is given the fits that count, and returns how many values a whole trial reports."""
+        """``count_reports``: is given the fits that count, and returns how many values a whole trial reports.
+
+        ``requests``: does what other processes ask for; None: nobody steers this search.
+        """
         self._paths = paths
         self._ledger = ledger
         self._retention = retention
-        self._limits = limits
+        self._controls = controls or SearchControls(limits, ledger)
+        self._requests = requests
         self._seed = seed
         self._on_preflight_failed = on_preflight_failed
         self._count_reports = count_reports
@@ -62,11 +73,11 @@ class SearchController:
         self._versions = VersionFolders(paths, ledger)
         self._scheduler_runner = SchedulerRunner(ledger, rule, pbt_exploit, self._versions)
         self._interrupted: set[int] = set()  # by the end of the search
-        self._n_asked = ledger.n_trials
+        self._n_asked = ledger.n_trials - ledger.proposals.n_trials
         self._n_started = 0
         self.full: PauseError | None = None
         """Why the search waits, most often for room on the disk: nothing more is started, and what runs ends."""
-        self._budget = Budget(limits.time_budget_s)
+        self._budget = self._controls.budget
         self._ending = threading.Event()
         self._restore_trials()
         self._needs_preflight = not self.is_baseline_ready
@@ -88,6 +99,8 @@ class SearchController:
                 self._announce_end(repeat)
             else:
                 self._versions.assign_folder(number)
+                if STOPPED in self._ledger.get_attributes(number):
+                    self._controls.request_stop(number)
         for number in self._scheduler_runner.restore_scheduler():
             if not self._close_if_ended(number):
                 self._scheduler_runner.turns.append_trial(number)
@@ -95,6 +108,8 @@ class SearchController:
     def _close_if_ended(self, number: int) -> bool:
         """Close a trial that had ended, and whose driver did not live to write it down."""
         record = self._versions.read_trial_record(number)
+        if self._controls.is_stopping(number) and self._ledger.read_curve(number):
+            self._scheduler_runner.stopped.add(number)
         if number in self._scheduler_runner.stopped:
             self._close_trial(number, record, failed=False)
             return True
@@ -129,13 +144,77 @@ class SearchController:
 
     @property
     def _has_more(self) -> bool:
+        return self._controls.has_proposals or self._samples_more
+
+    @property
+    def n_wanted(self) -> int:
+        """How many trials the search is to have in all, proposals included."""
+        return self._controls.limits.trials + self._ledger.proposals.n_trials
+
+    @property
+    def _samples_more(self) -> bool:
         through = self._ledger.is_exhausted and self._n_asked > BASELINE  # a grid of one point has it as its baseline
-        return self._n_asked < self._limits.trials and not through
+        return self._controls.wants_trials(self._n_asked) and not through
+
+    def handle_requests(self) -> None:
+        """Do what other processes ask for: it comes between two steps of Ray Tune. The baseline is trial 0."""
+        if self._requests is None or self._n_asked == BASELINE or self.is_interrupted:
+            return
+        with self._pause_on_error():
+            self._requests.poll(self)
+        if self.is_end_requested and self.runs_preflight:
+            raise KeyboardInterrupt  # it has no epochs after which it could end
+
+    def handle_kept_requests(self) -> None:
+        """Do what was asked for since the last driver ended, all of it."""
+        if self._requests is not None and self._n_asked > BASELINE:
+            with self._pause_on_error():
+                self._requests.handle_all(self)
+
+    def add_proposal(self, draw: SuggestedConfig, note: ProposalNote) -> int:
+        """Let a configuration run next; return its trial's number."""
+        number = self._ledger.add_proposal(draw, note)
+        self._scheduler_runner.on_trial_add(number)
+        self._controls.append_proposal(number)
+        for listener in self._listeners:
+            listener.on_proposal(number)
+        return number
+
+    def stop_trial(self, number: int, why: Mapping[str, Any]) -> bool:
+        """Stop a trial that has begun after its epoch, and one that has not at once; False: it has ended."""
+        if number == BASELINE:
+            what = "trial 000 trains the hardcoded values, against which every gain is measured"
+            raise OptionError(None, what, "Only the whole search can be stopped meanwhile.")
+        if number in self._running.values():
+            self._ledger.set_attributes(number, **{STOPPED: dict(why)})
+            self._controls.request_stop(number)
+            return True
+        if self._controls.withdraw_proposal(number):
+            noted = {STOPPED: dict(why)}
+            self._announce_end(self._ledger.withdraw_trial(number, describe_stop(why), **noted))
+            self._scheduler_runner.on_trial_end(number, failed=False)
+            return True
+        if self._scheduler_runner.turns.remove_trial(number):
+            self._ledger.set_attributes(number, **{STOPPED: dict(why)})
+            self._close_stopped(number)
+            return True
+        return False
+
+    def _close_stopped(self, number: int) -> None:
+        """Close a trial that was stopped between two attempts."""
+        if not self._ledger.read_curve(number):
+            why = describe_stop(self._ledger.get_attributes(number)[STOPPED])
+            self._announce_end(self._ledger.withdraw_trial(number, why))
+            self._scheduler_runner.on_trial_end(number, failed=False)
+            return
+        self._ledger.set_running(number)
+        self._scheduler_runner.stopped.add(number)
+        self._close_trial(number, self._versions.read_trial_record(number), failed=False)
 
     @property
     def is_interrupted(self) -> bool:
         """Whether running trials end after their epoch."""
-        is_ended = self._ending.is_set() or self._limits.is_end_wanted()
+        is_ended = self._ending.is_set() or self._controls.limits.is_end_wanted()
         return is_ended or self.final_failure is not None or self.full is not None or self._budget.is_spent
 
     @property
@@ -180,7 +259,8 @@ class SearchController:
 
     def next_task(self, trial_id: str) -> TrialTask | None:
         """Open the next trial, or go on with one; None while there is no room, or none is left."""
-        if self.is_interrupted or len(self._running) + self._devices.n_more_places >= self._limits.at_a_time:
+        n_places = len(self._running) + self._devices.n_more_places
+        if self.is_interrupted or self._controls.is_paused or n_places >= self._controls.limits.at_a_time:
             return None
         task = None
         with self._pause_on_error():
@@ -191,10 +271,13 @@ class SearchController:
         return task
 
     def _open_trial(self, trial_id: str) -> TrialTask | None:
-        if not self._has_more and self._scheduler_runner.mark_no_more_trials(self._n_asked):
+        if not self._has_more and self._scheduler_runner.mark_no_more_trials(self._n_opened):
             self._apply_moves()
         self._budget.start_clock()
-        if self._scheduler_runner.turns:
+        proposed = self._start_proposal()
+        if proposed is not None:
+            number, attempt = proposed, 1
+        elif self._scheduler_runner.turns:
             number = self._scheduler_runner.turns.pop_trial()
             attempt = self._ledger.get_attributes(number).get("attempt", 1) + 1
             self._ledger.set_attributes(number, attempt=attempt)
@@ -220,9 +303,9 @@ class SearchController:
             values=self._ledger.get_values(number),
             hardcoded=number == BASELINE,
             preflight=first,
-            rehearsal=first and self._limits.rehearsal,
-            weighs=first and self._limits.weighs,
-            gated=self._needs_preflight and not first and self._n_started <= self._limits.at_a_time,
+            rehearsal=first and self._controls.limits.rehearsal,
+            weighs=first and self._controls.limits.weighs,
+            gated=self._needs_preflight and not first and self._n_started <= self._controls.limits.at_a_time,
             attempt=attempt,
             judged_at=self._scheduler_runner.decision_epochs(number),
             reported=max(self._ledger.read_curve(number), default=0),
@@ -233,9 +316,25 @@ class SearchController:
             left_out=self._devices.faults.excluded_devices,
         )
 
+    @property
+    def _n_opened(self) -> int:
+        return self._n_asked + self._ledger.proposals.n_trials
+
+    def _start_proposal(self) -> int | None:
+        """Begin what was proposed first; None where nothing is. What ran meanwhile is not trained twice."""
+        while self._controls.has_proposals:
+            number = self._controls.pop_proposal()
+            repeat = self._ledger.close_as_repeat(number)
+            if repeat is None:
+                self._versions.assign_folder(number)
+                return number
+            self._scheduler_runner.on_trial_end(number, failed=False)
+            self._announce_end(repeat)
+        return None
+
     def _ask_new_trial(self) -> int | None:
         """Open a trial that is to be trained; None where no more are left."""
-        while self._has_more:
+        while self._samples_more:
             number, _ = self._ledger.ask_baseline() if self._n_asked == BASELINE else self._ledger.ask_trial()
             self._n_asked += 1
             repeat = self._ledger.close_as_repeat(number)
@@ -254,6 +353,8 @@ class SearchController:
         number = self._running[trial_id]
         with self._pause_on_error(number):
             self._record_epochs(number, epochs)
+        if self._controls.is_stopping(number) and not epochs[-1].last:
+            self._scheduler_runner.stopped.add(number)
         if self.is_interrupted and not epochs[-1].last and number not in self._scheduler_runner.stopped:
             self._interrupted.add(number)
         self._announce_epochs(number, epochs)
@@ -323,7 +424,8 @@ class SearchController:
     def _reserve_time(self, outcome: TrialResult) -> None:
         """Reserve the time of the confirmation, by that of the baseline, which trains to its end."""
         if outcome.is_baseline and outcome.started is not None and outcome.ended is not None:
-            self._budget.reserve_time(self._limits.n_confirm_rounds * (outcome.ended - outcome.started))
+            n_rounds = self._controls.limits.n_confirm_rounds
+            self._budget.reserve_time(n_rounds * (outcome.ended - outcome.started))
 
     def _announce_end(self, outcome: TrialResult) -> None:
         for listener in self._listeners:
@@ -332,6 +434,8 @@ class SearchController:
     def _end_attempt(self, number: int, death: str | None) -> None:
         if self._scheduler_runner.turns.is_pausing(number):
             self._scheduler_runner.set_waiting(number)  # however its process ended: what counts is in its checkpoint
+            if self._controls.is_stopping(number) and self._scheduler_runner.turns.remove_trial(number):
+                self._close_stopped(number)
             return
         left = read_attempt_remains(
             self._versions.get_version(number), death=death, stopped=number in self._scheduler_runner.stopped
@@ -346,9 +450,13 @@ class SearchController:
             self._on_preflight_failed()
             if left.died:
                 self._trial_closer.write_crash_record(number, left.version, left.record)
-        if number in self._interrupted or self.is_aborted or self._limits.rehearsal:
+        if number in self._interrupted or self.is_aborted or self._controls.limits.rehearsal:
             return
-        if left.died and not left.has_hung and self._scheduler_runner.retry_trial(number, self._limits.max_failures):
+        if (
+            left.died
+            and not left.has_hung
+            and self._scheduler_runner.retry_trial(number, self._controls.limits.max_failures)
+        ):
             return
         self._record_epochs(number, left.unreported_epochs(several=self._ledger.has_other_metrics), over=True)
         self._close_trial(number, left.record, failed=left.failed and not left.is_complete, death=death or "")

@@ -32,6 +32,9 @@ class TrialController(Protocol):
     def request_end(self) -> None:
         """Start no further trial, and let the running ones end after their epoch; from any thread."""
 
+    def handle_requests(self) -> None:
+        """Do what other processes ask for; it is called between two steps of Ray Tune."""
+
     def next_task(self, trial_id: str) -> TrialTask | None:
         """Open the next trial; None while there is no room, or none is left."""
 
@@ -102,3 +105,9 @@ class SearchListener:
 
     def on_search_ending(self) -> None:
         """Take note that no further trial starts; from a signal handler, so take no lock."""
+
+    def on_limits_changed(self, n_more: int, concurrency: int | None, time_budget_s: float | None) -> None:
+        """Take note that the search has so many more trials, and how many at a time and how long from now on."""
+
+    def on_proposal(self, number: int) -> None:
+        """Take note that somebody proposed a trial, which waits for a place."""

@@ -57,6 +57,11 @@ class Budget:
         """Keep time for what follows the search: so much, and CONFIRM_SHARE of the budget at most."""
         self._reserve_s = 0.0 if self._budget_s is None else min(seconds, CONFIRM_SHARE * self._budget_s)
 
+    def change_budget(self, seconds: float) -> None:
+        """Have so much time from the first trial on, of which as much is kept as before."""
+        self._budget_s = seconds
+        self._reserve_s = min(self._reserve_s, CONFIRM_SHARE * seconds)
+
     def start_clock(self) -> None:
         """Let it run; only the first call counts."""
         if self._began_s is None:

@@ -244,6 +244,20 @@ class Progress(SearchListener):
         """Take note how many trials fit."""
         self._concurrency = resources.concurrency
 
+    def on_proposal(self, number: int) -> None:
+        """Count a trial that somebody proposed."""
+        with self._lock:
+            self._n_trials += 1
+        self.has_changed = True
+
+    def on_limits_changed(self, n_more: int, concurrency: int | None, time_budget_s: float | None) -> None:
+        """Take the limits that the search has from now on."""
+        with self._lock:
+            self._n_trials += n_more
+            self._concurrency = concurrency or self._concurrency
+            self._time_budget_s = time_budget_s
+        self.has_changed = True
+
     def on_trial_start(self, task: TrialTask) -> None:
         """Count a trial among those that run."""
         with self._lock:

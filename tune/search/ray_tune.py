@@ -12,7 +12,7 @@ from typing import Any
 
 import ray
 from ray.train._internal.storage import StorageContext
-from ray.tune import CheckpointConfig, RunConfig, Stopper, Trainable, TuneConfig
+from ray.tune import Callback, CheckpointConfig, RunConfig, Stopper, Trainable, TuneConfig
 from ray.tune.execution import class_cache
 from ray.tune.experiment import Trial
 from ray.tune.experiment.trial import _TrialInfo
@@ -188,6 +188,14 @@ class ControllerStopper(_ControllerAdapter, Stopper):
         return self._controller.is_aborted
 
 
+class ControllerCallback(_ControllerAdapter, Callback):
+    """Lets the controller look between two steps of Ray Tune's loop, a tenth of a second at most."""
+
+    def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        """Do what other processes ask for."""
+        self._controller.handle_requests()
+
+
 def run_trials(
     controller: TrialController, job: Job, resources: Resources, on_stuck: Callable[[str], None] = lambda how: None
 ) -> None:
@@ -251,6 +259,7 @@ def _run_trials(controller: TrialController, job: Job, resources: Resources) -> 
                 name="trials",
                 storage_path=folder,
                 stop=ControllerStopper(controller),
+                callbacks=[ControllerCallback(controller)],
                 checkpoint_config=CheckpointConfig(checkpoint_at_end=False),  # a trial writes its own
                 verbose=0,
             ),

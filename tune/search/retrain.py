@@ -145,6 +145,9 @@ class _RetrainController:
         for listener in self._retraining.listeners:
             listener.on_search_ending()
 
+    def handle_requests(self) -> None:
+        """Do nothing: nobody steers a retraining."""
+
     def next_task(self, trial_id: str) -> TrialTask | None:
         if self.is_end_requested or not self._waiting or len(self._running) >= self._retraining.resources.at_a_time:
             return None

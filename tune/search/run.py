@@ -186,7 +186,7 @@ def resume_search(search: Search, snapshot: Snapshot) -> SearchResult:
         write_space(space, paths.space)
         ledger.notes.note_settings(space)
         for outcome in ledger.trial_results:
-            if outcome.state in ("waiting", "running"):
+            if outcome.state in ("waiting", "running") and outcome.started is not None:
                 download_version(paths.version(outcome.version).folder)
         if search.command is not None:
             ledger.notes.add_command(search.command)
@@ -203,6 +203,7 @@ def resume_search(search: Search, snapshot: Snapshot) -> SearchResult:
             session=search.session,
         )
         controller = build_controller(search, ledger, job)
+        controller.handle_kept_requests()
         if not controller.has_finished:
             with _start_cluster(search):
                 for listener in search.listeners:
@@ -272,6 +273,7 @@ def _build_result(search: Search, controller: "SearchController", ledger: "Searc
         interrupted_by_user=controller.is_end_requested,
         fault=controller.full or _give_up_error(controller, search),
         freed=controller.freed_checkpoints,
+        n_wanted=controller.n_wanted,
         resources=search.resources,
     )
 

@@ -45,6 +45,16 @@ class TrialQueue:
         """Take the one whose turn it is."""
         return self._next.popleft()
 
+    def remove_trial(self, trial: int) -> bool:
+        """Take out a trial whose process has ended; tell whether it was there."""
+        if trial in self._ending or trial not in self.waiting_trials:
+            return False
+        self._paused.discard(trial)
+        self._moved.discard(trial)
+        if trial in self._next:
+            self._next.remove(trial)
+        return True
+
     def pause_trial(self, trial: int) -> None:
         """Let a trial wait; its process ends with this epoch."""
         self._paused.add(trial)

@@ -33,6 +33,8 @@ class SearchResult:
     """Why the search could not go on; `resume` may. None where it could."""
     freed: FreedCheckpoints
     """The checkpoints that made room for better ones."""
+    n_wanted: int
+    """How many trials it is to have in all, proposals included."""
     resources: Resources
     """As the trials had them: with the share of a GPU that was measured, without GPUs that failed the pre-flight."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tune.errors import ExperimentError
+from tune.experiment.proposal_note import STOPPED, describe_stop
 from tune.experiment.records import HUNG, INFINITE, NAN, WORKER_DIED, Failure, TrialRecord, read_record
 from tune.experiment.trial_result import BASELINE, GPU, State, TrialResult
 from tune.paths import ExperimentPaths, VersionPaths, display_path
@@ -179,6 +180,8 @@ class TrialCloser:
         self._retention.free_checkpoints(replace(self._ledger.get_trial_result(number), state=state), busy)
         if reason is None:
             self._causes.reset_streak()
+            by = self._ledger.get_attributes(number).get(STOPPED)
+            noted |= {"reason": describe_stop(by)} if stopped and by is not None else {}
             return (
                 self._ledger.prune_trial(number, **noted) if stopped else self._ledger.complete_trial(number, **noted)
             )

@@ -117,7 +117,7 @@ def _show_side_by_side(screen: Screen, experiments: Sequence[StoredExperiment]) 
 def _describe_counts(experiment: StoredExperiment) -> str:
     counts = Counter(trial.state for trial in experiment.trials)
     states = ", ".join(f"{counts[state]} {state}" for state in STYLES if counts[state])
-    wanted = format_trial_count(experiment.space.settings.trials)
+    wanted = format_trial_count(experiment.n_wanted)
     return f"{len(experiment.trials)} of {wanted}" + (f": {states}" if states else "")
 
 

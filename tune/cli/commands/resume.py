@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from tune.cli.arguments import Arguments, add_settings
 from tune.cli.parser import Parser, describe_command, import_command, storage_of
 from tune.cli.search_end import explain_fault, show_finished, show_stopped
+from tune.cli.steer.answers import show_answer
 from tune.cli.terminal.observer import observe_search
 from tune.cli.terminal.report_at_end import ReportAtEnd
 from tune.cli.terminal.summary import (
@@ -27,8 +28,9 @@ from tune.cli.terminal.trials_table import add_profile
 from tune.cluster.backend import Backend
 from tune.cluster.gpu_sharing import restore_share
 from tune.errors import ConstantError, ExperimentError, OptionError, SpaceError
-from tune.experiment.lock import check_links, has_never_begun, lock_experiment
+from tune.experiment.lock import check_links, has_never_begun, is_locked, lock_experiment
 from tune.experiment.records import read_baseline_fits, read_baseline_record
+from tune.experiment.steer import ask_running
 from tune.invocation import typed_command
 from tune.paths import ExperimentPaths, display_path
 from tune.promotion.program_checks import most_workers
@@ -68,10 +70,12 @@ def run(given: argparse.Namespace) -> int:
     if not is_url(given.experiment) and has_never_begun(ExperimentPaths(storage / given.experiment)):
         return _begin_search(given, ExperimentPaths(storage / given.experiment))
     paths = ExperimentPaths(find_experiment(given.experiment, storage))
+    arguments = Arguments.from_namespace(given)
+    if given.space is None and not arguments.given and is_locked(paths):
+        return show_answer(ask_running(paths, "resume"), as_json=False)
     check_links(paths)
     edited = None if given.space is None else read_space(find_space(given.space), program_is_here=False)
     screen = Screen(quiet=given.quiet)
-    arguments = Arguments.from_namespace(given)
     with arguments.choose_backend(screen.print_line) as machine, lock_experiment(paths, screen.print_result):
         report = ReportAtEnd(screen, paths, wanted=not given.no_report)
         try:
@@ -109,6 +113,7 @@ def _resume_experiment(
     from tune.experiment.open import open_experiment
     from tune.search.study.edit_space import SpaceEdit
     from tune.search.study.journal import repair_journal
+    from tune.search.study.set_values import restore_set_values
     from tune.search.study.switch_files import recover_edit
 
     recover_edit(paths)
@@ -118,6 +123,7 @@ def _resume_experiment(
             "all others are there"
         )
         screen.print_prose(f"warning: {notice}", style="yellow")
+    restore_set_values(paths)
     experiment = open_experiment(str(paths.folder), paths.folder.parent)
     if experiment.changed and edited is None:
         what = f"not as the search left it: {', '.join(experiment.changed)}"
@@ -137,7 +143,7 @@ def _resume_experiment(
         what = "auto is measured when a search begins, and this one has begun"
         raise OptionError("gpus_per_trial", what, "Give a number, such as `--gpus-per-trial 0.5`.")
     if edited is None:
-        _check_trials("--trials", space, len(experiment.trials))
+        _check_trials("--trials", space, len(experiment.trials) - experiment.n_proposed)
     else:
         check_feasible(space, {item.key: item.dimension for item in promoted}, hardcoded_values(promoted))
         where = "--trials" if "trials" in arguments.given else space.place_of_entry("trials")
@@ -151,7 +157,7 @@ def _resume_experiment(
         )
         experiment = open_experiment(str(paths.folder), paths.folder.parent)
     show_space(screen, space, promoted, program, resources)
-    number = count_trials(space, promoted)
+    number = count_trials(space, promoted) + experiment.n_proposed
     n_ended = sum(each.state not in ("waiting", "running") for each in experiment.trials)
     with observe_search(
         screen,

@@ -211,6 +211,14 @@ class TrialLines(SearchListener):
         self._n_ended = sum(outcome.state in ("complete", "pruned", "failed") for outcome in before)
         self._best: float | None = ended[0].score if ended and ended[0].is_comparable else None
 
+    def on_proposal(self, number: int) -> None:
+        """Count a trial that somebody proposed."""
+        self._n_trials += 1
+
+    def on_limits_changed(self, n_more: int, concurrency: int | None, time_budget_s: float | None) -> None:
+        """Count more trials."""
+        self._n_trials += n_more
+
     def on_trial_end(self, outcome: TrialResult) -> None:
         """Print a trial; the best so far carries a star."""
         self._n_ended += 1
@@ -229,6 +237,8 @@ class TrialLines(SearchListener):
 
 
 def _describe_version(outcome: TrialResult) -> str:
+    if outcome.proposal is not None and outcome.repeat_of is None:
+        return f"{outcome.version}, proposed"
     return outcome.version if outcome.repeat_of is None else f"{outcome.number:03d}, repeat of {outcome.version}"
 
 

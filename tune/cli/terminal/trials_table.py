@@ -8,7 +8,7 @@ from tune.cli.terminal.console import STYLES
 from tune.cli.terminal.summary import INACTIVE, Screen, format_value, one_line
 from tune.cli.terminal.table_width import GAP, LEAST, TableColumn, cut_end, describe_left_out, measure_table
 from tune.errors import OptionError, suggest_name
-from tune.experiment.trial_result import Mode, TrialResult, rank_trials
+from tune.experiment.trial_result import Mode, TrialResult, describe_hand, rank_trials
 from tune.paths import ExperimentPaths
 from tune.results.gpus.gpu_usage import GPU_COLUMNS, describe_gpu_usage, uses_gpus
 from tune.results.profile import read_profile, time_columns, time_rows
@@ -61,7 +61,7 @@ def show_trials(screen: Screen, trials: Sequence[TrialResult], space: Space, csv
         best_in,
     ]
     constants = [TableColumn(name, [_format_constant(trial, name) for trial in trials]) for name in space.dimensions]
-    usage = _list_usage_columns(trials)
+    usage = [*_list_hand_columns(trials), *_list_usage_columns(trials)]
     if not screen.is_terminal:
         _print_columns(screen, [*fields, *constants, *usage])
         return
@@ -87,6 +87,12 @@ def _list_usage_columns(trials: Sequence[TrialResult]) -> list[TableColumn]:
         return []
     cells = [describe_gpu_usage(trial) for trial in trials]
     return [TableColumn(name, [each[place] for each in cells]) for place, name in enumerate(GPU_COLUMNS)]
+
+
+def _list_hand_columns(trials: Sequence[TrialResult]) -> list[TableColumn]:
+    """Return who proposed or stopped trials; nothing where nobody did."""
+    cells = [one_line(describe_hand(trial)) for trial in trials]
+    return [TableColumn("by hand", [cell or INACTIVE for cell in cells])] if any(cells) else []
 
 
 def _choose_columns(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tune.experiment.open import StoredExperiment
 from tune.experiment.records import read_record
-from tune.experiment.trial_result import TrialResult, pareto_front, rank_trials
+from tune.experiment.trial_result import TrialResult, describe_hand, pareto_front, rank_trials
 from tune.experiment.verdicts import find_confirmation
 from tune.invocation import this_command
 from tune.paths import display_path
@@ -263,6 +263,7 @@ def _build_trial_rows(experiment: StoredExperiment) -> tuple[TrialRow, ...]:
                 *(describe_gpu_usage(each) if has_gpus else ()),
             ),
             version=each.version,
+            proposed=describe_hand(each),
             note="best" if best is not None and each.number == best.number else "hardcoded" if each.is_baseline else "",
         )
         for each in (*scored, *rest)

@@ -81,6 +81,8 @@ class TrialRow:
     version: str
     note: str
     """What is special about it: ``best``, ``hardcoded``, or empty."""
+    proposed: str = ""
+    """Who proposed it, and why; or who stopped it. Empty: nobody did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,14 +10,22 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tune.errors import SearchError
+from tune.experiment.proposal_note import PROPOSED
 from tune.experiment.trial_result import dominates, is_improvement, read_metric_values
 from tune.promotion.resolve import PromotedConstant, hardcoded_values
 from tune.promotion.space_checks import N_DRAWS
 from tune.search.samplers.grid import grid_points
 from tune.search.samplers.optuna_samplers import N_STARTUP_TRIALS, build_sampler
 from tune.search.samplers.perturb import SHARE, perturb_config
-from tune.search.samplers.trial_window import Curve, TrialWindow, distribution_of, from_label, to_label
-from tune.space.conditions import draw_config, in_order, is_active, only_active
+from tune.search.samplers.trial_window import (
+    Curve,
+    TrialWindow,
+    distribution_of,
+    from_label,
+    to_label,
+    widen_dimension,
+)
+from tune.space.conditions import draw_config, in_order, is_active, only_active, restore_value
 from tune.space.dimensions import Value, could_draw
 from tune.space.library_args import SAMPLERS
 from tune.space.settings import MAX_SEED
@@ -45,8 +53,8 @@ class SuggestedConfig:
     """Of the constants that vary in it, in the space's order; the others keep their hardcoded values."""
     params: dict[str, Any]
     """The same as Optuna knows them; without those outside their range, which only the baseline may have."""
-    trial: Trial
-    """In the searcher's memory."""
+    trial: Trial | None
+    """In the searcher's memory; None: the sampler does not hear of it."""
     marks: dict[str, Any]
     """What the sampler noted with it, and wants to know again when the search goes on."""
 
@@ -71,6 +79,7 @@ class Searcher:
         )
         self._rng = random.Random(f"{settings.seed} {n_past}")  # noqa: S311 - no secret
         self._values: dict[int, dict[str, Value]] = {}  # of the trials that run
+        self._unseen: set[int] = set()  # of those, the ones that the sampler does not hear of
         self._known: set[str] = set()  # configurations of another experiment
         self._n_trials = 0
         self._best: Best | None = None  # by the leading metric, of the trials that ended without a failure
@@ -83,15 +92,76 @@ class Searcher:
         """Whether every point of a grid was drawn."""
         return self._grid is not None and not self._grid
 
+    @property
+    def best_values(self) -> dict[str, Value] | None:
+        """The best configuration inside its ranges, also of trials that run; None where none has a score."""
+        best = self._find_best()
+        return None if best is None else dict(best[1])
+
     def suggest_baseline(self) -> SuggestedConfig:
         """Return the hardcoded values that are known; one outside its range is no observation for the sampler."""
-        inside = self.to_labels(self._baseline)
-        trial = self._memory.ask_trial(inside)
-        for name in inside:
-            self._suggest_value(trial, name)
-        return SuggestedConfig(
-            values=self._baseline, params=trial.params, trial=trial, marks=self._memory.read_sampler_attrs(trial)
-        )
+        return self._fix_config(self._baseline, self.to_labels(self._baseline), self.distributions)
+
+    def fix_config(self, values: Mapping[str, Value]) -> SuggestedConfig:
+        """Return a configuration that somebody proposes; the ledger knows the values inside of their ranges."""
+        inside = self.to_labels(values)
+        told, distributions = self._widen_ranges(values)
+        if told is None:
+            return SuggestedConfig(values=dict(values), params=inside, trial=None, marks={})
+        return replace(self._fix_config(values, told, distributions), params=inside)
+
+    def complete_config(self, values: Mapping[str, Value]) -> SuggestedConfig | None:
+        """Return a configuration with these values, all inside of their ranges; None where no allowed one is drawn."""
+        labels = self.to_labels(values)
+        for _ in range(N_ASKED_AGAIN):
+            drawn = self._sample_config(labels)
+            if self.is_allowed(drawn.values):
+                return drawn
+            self._discard(drawn)
+        return None
+
+    def explain_unlearnt(self, values: Mapping[str, Value]) -> str | None:
+        """Return why the sampler learns nothing, or not all, of a configuration; None where it does."""
+        name = self._space.settings.sampler
+        if name in ("random", "qmc", "grid"):
+            return f"{name} learns from no trial"
+        if name == "cmaes":
+            return "cmaes learns from the trials that it draws"
+        outside = [key for key, value in values.items() if not could_draw(self._dimensions[key], value)]
+        if not outside:
+            return None
+        if not self._knows_other_ranges:
+            return f"{name} learns from trials inside of the ranges alone"
+        deaf = [key for key in outside if widen_dimension(self._dimensions[key], values[key]) is None]
+        return f"{name} learns nothing about {' and '.join(deaf)} from it" if deaf else None
+
+    @property
+    def _knows_other_ranges(self) -> bool:
+        """Whether the sampler takes each constant for itself: others forget a constant whose ranges differ."""
+        settings = self._space.settings
+        return settings.sampler == "tpe" and not settings.sampler_args.get("multivariate")
+
+    def _widen_ranges(self, values: Mapping[str, Value]) -> tuple[dict[str, Any] | None, dict[str, BaseDistribution]]:
+        """Return what the sampler is told of a configuration, with ranges that hold it; None: nothing.
+
+        Samplers that model all constants together leave out one whose range is not the same in all trials.
+        """
+        told, distributions = self.to_labels(values), dict(self.distributions)
+        if len(told) < len(values) and not self._knows_other_ranges:
+            return None, distributions
+        for name in values.keys() - told.keys():
+            if (wider := widen_dimension(self._dimensions[name], values[name])) is not None:
+                told[name], distributions[name] = values[name], distribution_of(wider)
+        return told, distributions
+
+    def _fix_config(
+        self, values: Mapping[str, Value], labels: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]
+    ) -> SuggestedConfig:
+        trial = self._memory.ask_trial(labels)
+        for name in labels:
+            trial._suggest(name, distributions[name])  # noqa: SLF001 - as `Study.ask` does
+        marks = self._memory.read_sampler_attrs(trial)
+        return SuggestedConfig(values=dict(values), params=trial.params, trial=trial, marks=marks)
 
     def suggest_config(self) -> SuggestedConfig:
         """Return the next configuration."""
@@ -106,18 +176,33 @@ class Searcher:
         for _ in range(N_ASKED_AGAIN):
             if self.is_allowed(drawn.values):
                 return drawn
-            self._memory.discard_trial(drawn.trial)
+            self._discard(drawn)
             drawn = self._suggest_new()
         if self.is_allowed(drawn.values):
             return drawn
-        self._memory.discard_trial(drawn.trial)
+        self._discard(drawn)
         return self._sample_config(self.to_labels(self._find_neighbour(drawn.values)))
+
+    def _discard(self, drawn: SuggestedConfig) -> None:
+        if drawn.trial is not None:
+            self._memory.discard_trial(drawn.trial)
 
     def register_trial(self, number: int, draw: SuggestedConfig) -> None:
         """Hear which number a configuration has in the ledger."""
         self._n_trials += 1
         self._values[number] = draw.values
-        self._memory.register_trial(number, draw.trial)
+        if draw.trial is None:
+            self._unseen.add(number)
+        else:
+            self._memory.register_trial(number, draw.trial)
+
+    def forget_trial(self, number: int) -> None:
+        """Hear that a trial will never begin: nothing is learnt from it."""
+        del self._values[number]
+        if number in self._unseen:
+            self._unseen.discard(number)
+        else:
+            self._memory.forget_trial(number)
 
     def record_value(self, number: int, value: float) -> None:
         """Hear of an epoch."""
@@ -133,7 +218,10 @@ class Searcher:
             self._best = self._choose_better(self._best, *lead)
         if values is not None:
             self._update_front(values, config)
-        self._memory.tell_trial(number, state, curve, values)
+        if number in self._unseen:
+            self._unseen.discard(number)
+        else:
+            self._memory.tell_trial(number, state, curve, values)
 
     def add_prior_trial(
         self, params: Mapping[str, Any], state: TrialState, curve: Curve, ended: Sequence[float] | None
@@ -150,12 +238,18 @@ class Searcher:
         curve: Curve,
         ended: Sequence[float] | None,
         marks: Mapping[str, Any] | None = None,
+        *,
+        proposed: bool = False,
     ) -> None:
-        """Take a trial that ended elsewhere, or earlier; ``ended`` are the metrics of a complete one."""
+        """Take a trial that ended elsewhere, or earlier; ``ended`` are the metrics of a complete one.
+
+        One that was ``proposed`` may have values outside of their ranges.
+        """
         self._n_trials += 1
-        labels = self.to_labels(values)
-        distributions = {name: self.distributions[name] for name in labels}
-        self._memory.add_finished_trial(labels, distributions, state, curve, ended, marks)
+        labels, wider = self._widen_ranges(values) if proposed else (self.to_labels(values), self.distributions)
+        if labels is not None:
+            distributions = {name: wider[name] for name in labels}
+            self._memory.add_finished_trial(labels, distributions, state, curve, ended, marks)
         if state is not TrialState.FAIL:
             for epoch in curve.values():
                 self._best = self._choose_better(self._best, epoch[0], values)
@@ -164,19 +258,35 @@ class Searcher:
 
     def restore_trials(self, trials: Sequence[FrozenTrial]) -> dict[int, dict[str, Value]]:
         """Know the trials of earlier drivers, those that did not end as running; return the values of each."""
-        values = {trial.number: self.from_labels(trial.params) if trial.number else self._baseline for trial in trials}
+        values = {trial.number: self._restore_values(trial) for trial in trials}
         for trial in trials:
             curve = read_metric_values(trial)
+            held, proposed = values[trial.number], PROPOSED in trial.user_attrs
             if trial.state.is_finished():
-                self.add_finished_trial(values[trial.number], trial.state, curve, trial.values, trial.system_attrs)
+                self.add_finished_trial(held, trial.state, curve, trial.values, trial.system_attrs, proposed=proposed)
                 continue
-            again = self._sample_config(trial.params) if trial.number else self.suggest_baseline()
-            self._memory.write_sampler_attrs(again.trial, trial.system_attrs)
-            self.register_trial(trial.number, replace(again, values=values[trial.number]))
+            again = self._suggest_again(trial, held)
+            if again.trial is not None:
+                self._memory.write_sampler_attrs(again.trial, trial.system_attrs)
+            self.register_trial(trial.number, replace(again, values=held))
             for value in trial.intermediate_values.values():
                 self.record_value(trial.number, value)
         self._advance_sampler(trials)
         return values
+
+    def _restore_values(self, trial: FrozenTrial) -> dict[str, Value]:
+        """Return the values of a trial; of one that was proposed Optuna knows those inside of their ranges alone."""
+        if trial.number == 0:
+            return self._baseline
+        if PROPOSED not in trial.user_attrs:
+            return self.from_labels(trial.params)
+        held = trial.user_attrs["constants"]
+        return {name: restore_value(each, held[name]) for name, each in self._dimensions.items() if name in held}
+
+    def _suggest_again(self, trial: FrozenTrial, values: Mapping[str, Value]) -> SuggestedConfig:
+        if trial.number == 0:
+            return self.suggest_baseline()
+        return self.fix_config(values) if PROPOSED in trial.user_attrs else self._sample_config(trial.params)
 
     def _advance_sampler(self, trials: Sequence[FrozenTrial]) -> None:
         """Go to the place where an earlier driver was: in a grid, or in a sequence of QMC's."""
@@ -184,8 +294,8 @@ class Searcher:
             asked = {repr(sorted(trial.params.items())) for trial in trials}
             self._grid = [point for point in self._grid if repr(sorted(point.items())) not in asked]
         if self._space.settings.sampler == "qmc":
-            for _ in trials[1:]:
-                self._memory.discard_trial(self.suggest_config().trial)
+            for _ in [trial for trial in trials[1:] if PROPOSED not in trial.user_attrs]:
+                self._discard(self.suggest_config())
 
     def to_labels(self, values: Mapping[str, Value]) -> dict[str, Any]:
         """Return as Optuna knows them the values that are inside their ranges."""
@@ -215,7 +325,7 @@ class Searcher:
             for _ in self._known:
                 if repr(drawn.values) not in self._known:
                     break
-                self._memory.discard_trial(drawn.trial)
+                self._discard(drawn)
                 drawn = self._sample_config({})
         return drawn
 

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from tune.experiment.trial_result import Mode
 from tune.internals.optuna_internals import FINISHED
-from tune.space.dimensions import Choice, Dimension, FloatRange, IntRange, Value, is_same_value
+from tune.space.dimensions import Choice, Dimension, FloatRange, IntRange, Value, is_number, is_same_value
 
 N_HELD = 400
 N_BEST = 25
@@ -46,6 +46,18 @@ def distribution_of(dimension: Dimension) -> BaseDistribution:
             return CategoricalDistribution(tuple(labels_of(dimension)))
         case _:
             assert_never(dimension)
+
+
+def widen_dimension(dimension: Dimension, value: Value) -> Dimension | None:
+    """Return the range with ends that hold a value too, as TPE can read it; None where no such range says that."""
+    if isinstance(dimension, Choice) or not is_number(value) or (dimension.log and value <= 0):
+        return None
+    if isinstance(dimension, FloatRange):
+        low, high = min(dimension.low, value), max(dimension.high, value)
+        return FloatRange(low=low, high=high, log=dimension.log)
+    if dimension.log and value < 1:
+        return None
+    return IntRange(low=min(dimension.low, int(value)), high=max(dimension.high, int(value)), log=dimension.log)
 
 
 def labels_of(choice: Choice) -> dict[Any, Value]:
@@ -101,10 +113,14 @@ class TrialWindow:
         for name, value in marks.items():
             self._study._storage.set_trial_system_attr(trial._trial_id, name, value)  # noqa: SLF001
 
-    def discard_trial(self, trial: Trial) -> None:
-        """Forget a trial that nobody will run."""
-        self._study.tell(trial.number, state=TrialState.FAIL)
+    def discard_trial(self, trial: Trial | int) -> None:
+        """Forget a trial that nobody will run, given itself or by its number in the study."""
+        self._study.tell(trial if isinstance(trial, int) else trial.number, state=TrialState.FAIL)
         self._trim_study()
+
+    def forget_trial(self, number: int) -> None:
+        """Forget a trial that has a number in the ledger, and that nobody will run."""
+        self.discard_trial(self._open.pop(number))
 
     def register_trial(self, number: int, trial: Trial) -> None:
         """Hear which number a trial has in the ledger."""

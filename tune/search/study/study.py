@@ -11,6 +11,7 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from tune.experiment.proposal_note import PROPOSED, ProposalNote
 from tune.experiment.trial_result import (
     LEFT_OUT,
     MUTATIONS,
@@ -38,6 +39,7 @@ from tune.search.study.journal import (
     open_study,
     read_events,
 )
+from tune.search.study.proposed_trials import ProposedTrials
 from tune.space.conditions import only_active, restore_value
 from tune.space.dimensions import Value
 from tune.space.space import Space, note_space
@@ -62,6 +64,10 @@ class StudyNotes:
         """Note the settings that trials run by from now on: a damaged space file would be filled with defaults."""
         self._study.set_user_attr(SETTINGS, note_space(space))
 
+    def has_request(self, request: str) -> bool:
+        """Tell whether a request was noted."""
+        return f"{REQUEST}{request}" in self._study.user_attrs
+
     @property
     def driver_folder(self) -> Path:
         """The working directory of the search's first driver, and of its trials; this one's where none was noted."""
@@ -69,6 +75,8 @@ class StudyNotes:
         return Path(noted) if isinstance(noted, str) and "\0" not in noted else Path.cwd()
 
 
+REQUEST = "request "
+"""What begins the study's attributes that say what somebody asked of a running search, by the ids of the requests."""
 BASELINE = 0
 """The number of the trial that holds the hardcoded values."""
 
@@ -83,6 +91,7 @@ class SearchStudy:
         self._space = space
         self.notes = StudyNotes(study)
         self._open: dict[int, int] = {}  # the ids of trials, by number
+        self.proposals = ProposedTrials(study)
         self._finished: dict[str, TrialResult] = {}  # the first trial of each configuration
         self.history = history
         """What happened to the trials that earlier drivers trained, in its order."""
@@ -98,6 +107,8 @@ class SearchStudy:
                 held = mutation["constants"].items()
                 self._values[trial.number] = {name: restore_value(dimensions[name], value) for name, value in held}
             self._note_finished(trial)
+        for number in self.proposals.waiting:
+            self.proposals.configs.setdefault(repr(self._values[number]), number)
 
     @property
     def n_trials(self) -> int:
@@ -109,13 +120,15 @@ class SearchStudy:
         return [trial for trial in self._study.get_trials(deepcopy=False) if LEFT_OUT not in trial.user_attrs]
 
     def reopen_trials(self) -> list[int]:
-        """Open again every trial that did not end; return their numbers."""
+        """Open again every trial that did not end; return the numbers of those that had begun."""
         unfinished = [trial for trial in self._study.get_trials(deepcopy=False) if not trial.state.is_finished()]
         for trial in unfinished:
+            self._open[trial.number] = trial._trial_id
+        begun = [trial for trial in unfinished if trial.number not in self.proposals.waiting]
+        for trial in begun:
             if trial.state == TrialState.WAITING:
                 self._storage.set_trial_state_values(trial._trial_id, TrialState.RUNNING)
-            self._open[trial.number] = trial._trial_id
-        return [trial.number for trial in unfinished]
+        return [trial.number for trial in begun]
 
     def add_prior_trials(self, experiment: str, trials: Sequence[TrialResult]) -> None:
         """Know the trials of another experiment: noted beside ours, not among them, so that no reader counts them."""
@@ -145,6 +158,27 @@ class SearchStudy:
         """Open a trial; return its number and its values. A constant that is left out keeps its hardcoded value."""
         return self._add_trial(self._searcher.suggest_config())
 
+    def note_set_values(self, request: str, space: Space, what: Mapping[str, Any]) -> None:
+        """Note settings that somebody changed under the id of the request, all or nothing."""
+        with batch_storage_writes(self._storage):
+            self._study.set_user_attr(f"{REQUEST}{request}", dict(what))
+            self.notes.note_settings(space)
+
+    def add_proposal(self, draw: SuggestedConfig, note: ProposalNote) -> int:
+        """Write down a trial that somebody proposes, and that waits for a free place; return its number."""
+        number, _ = self._add_trial(draw, TrialState.WAITING, **{PROPOSED: note.as_json()})
+        self.proposals.add_trial(number, note.request, repr(draw.values))
+        return number
+
+    def find_trial_of(self, values: Mapping[str, Value]) -> int | None:
+        """Return the trial that has a configuration already, ended, running or waiting; None where there is none."""
+        wanted = repr(dict(values))
+        if wanted in self._finished:
+            return self._finished[wanted].number
+        begun = (number for number in self._open if number not in self.proposals.waiting)
+        running = next((number for number in begun if repr(self._values[number]) == wanted), None)
+        return self.proposals.find_waiting(wanted) if running is None else running
+
     def mark_no_more_trials(self) -> None:
         """Write down that no further trial is to come: a scheduler may decide by it, and a grid is finished then."""
         if self._study.user_attrs.get(SEALED) != self.n_trials:
@@ -172,6 +206,11 @@ class SearchStudy:
     def is_allowed(self, values: Mapping[str, Value]) -> bool:
         """Tell whether a configuration fulfils what the space requires."""
         return self._searcher.is_allowed(values)
+
+    @property
+    def searcher(self) -> Searcher:
+        """Who draws configurations."""
+        return self._searcher
 
     def close_as_repeat(self, number: int, *, begun: bool = False) -> TrialResult | None:
         """Close a new trial with what an earlier one of its configuration was worth; None where there is none.
@@ -288,10 +327,21 @@ class SearchStudy:
         """Close a trial that failed."""
         return self._tell_trial(number, TrialState.FAIL, reason=reason, **noted)
 
+    def withdraw_trial(self, number: int, reason: str, **noted: Any) -> TrialResult:
+        """Close a trial that was proposed and has not begun: nobody learns from it."""
+        self.proposals.waiting.discard(number)
+        with batch_storage_writes(self._storage):
+            self.set_attributes(number, reason=reason, **noted)
+            self._storage.set_trial_state_values(self._open[number], TrialState.PRUNED)
+        trial = self._storage.get_trial(self._open.pop(number))
+        self._searcher.forget_trial(number)
+        return create_trial_result(trial, self._space.mode)
+
     def suspend_trials(self) -> None:
         """Leave what is open WAITING, with its curve: the search ends before it does."""
-        for trial_id in self._open.values():
-            self._storage.set_trial_state_values(trial_id, TrialState.WAITING)
+        for number, trial_id in self._open.items():
+            if number not in self.proposals.waiting:
+                self._storage.set_trial_state_values(trial_id, TrialState.WAITING)
         self._open.clear()
 
     @property
@@ -303,13 +353,15 @@ class SearchStudy:
         """Return an open trial as far as it is."""
         return create_trial_result(self._frozen_trial(number), self._space.mode)
 
-    def _add_trial(self, draw: SuggestedConfig) -> tuple[int, dict[str, Value]]:
-        """Write a trial that starts now: it enters the ledger whole, in one record."""
+    def _add_trial(
+        self, draw: SuggestedConfig, state: TrialState = TrialState.RUNNING, **noted: Any
+    ) -> tuple[int, dict[str, Value]]:
+        """Write a trial that starts now, or waits: it enters the ledger whole, in one record."""
         template = create_trial(
-            state=TrialState.RUNNING,
+            state=state,
             params=draw.params,
             distributions={name: self._searcher.distributions[name] for name in draw.params},
-            user_attrs={"constants": draw.values, "seed": self._space.settings.seed},
+            user_attrs={"constants": draw.values, "seed": self._space.settings.seed, **noted},
             system_attrs=draw.marks,
         )
         trial_id = self._storage.create_new_trial(self._study._study_id, template)
@@ -334,7 +386,8 @@ class SearchStudy:
         return create_trial_result(trial, self._space.mode)
 
     def _note_finished(self, trial: FrozenTrial) -> None:
-        if trial.state in FINISHED and not {REPEAT, TRAINED_OTHERWISE} & trial.user_attrs.keys():
+        has_result = trial.state in FINISHED and trial.intermediate_values
+        if has_result and not {REPEAT, TRAINED_OTHERWISE} & trial.user_attrs.keys():
             self._finished.setdefault(repr(self._values[trial.number]), create_trial_result(trial, self._space.mode))
 
     @property

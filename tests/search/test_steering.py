@@ -1,0 +1,358 @@
+"""What people and programs ask of a running search: proposals, stops, pauses and settings, and what the ledger says."""
+
+import os
+from dataclasses import replace
+
+import pytest
+
+from tests.steered import SteeredSearch
+from tune.experiment.open import open_experiment
+from tune.search.study.set_values import restore_set_values
+from tune.space.space_file import read_space, write_space
+
+OTHERS = {"BATCH_SIZE": 64, "DROPOUT": 0.1, "OPTIMIZER": "adam"}
+
+
+@pytest.fixture
+def search(tmp_path):
+    found = SteeredSearch(tmp_path / "project")
+    found.run_baseline()
+    return found
+
+
+def results(search):
+    return {each.number: each for each in search.ledger.trial_results}
+
+
+def test_a_proposal_runs_next_and_the_ledger_says_who_proposed_it_and_why(search):
+    answer = search.propose(LR="3e-3", why="a hunch")
+    task = search.begin()
+
+    assert (answer.taken, answer.what, answer.trial) == (True, "trial 001 runs next", 1)
+    assert (task.number, task.values) == (1, {"LR": 3e-3, **OTHERS})
+    search.end(1, 0.7)
+    proposal = results(search)[1].proposal
+    assert (proposal.why, proposal.outside) == ("a hunch", ())
+    assert proposal.user == __import__("getpass").getuser()
+    assert results(search)[0].proposal is None
+
+
+def test_proposals_run_beside_the_trials_that_were_asked_for(tmp_path):
+    search = SteeredSearch(tmp_path / "project", SPACE_OF_3)
+    search.run_baseline()
+    for value in (0.002, 0.003, 0.004):
+        assert search.propose(LR=value).taken
+    numbers = []
+    while (task := search.begin()) is not None:
+        numbers.append((task.number, task.values["LR"]))
+        search.end(task.number, 0.5)
+
+    assert [lr for _, lr in numbers[:3]] == [0.002, 0.003, 0.004]
+    assert len(numbers) == 3 + 2
+    assert search.controller.has_finished
+    experiment = open_experiment(str(search.paths.folder), search.paths.folder.parent)
+    assert (experiment.n_proposed, experiment.n_wanted, experiment.is_sealed) == (3, 6, True)
+
+
+SPACE_OF_3 = """\
+system: program.py
+metric: Score/Val
+mode: max
+constants:
+  LR: {loguniform: [1e-4, 1e-1]}
+trials: 3
+scheduler: none
+"""
+
+
+def test_a_search_that_waits_for_its_last_trial_takes_a_proposal(tmp_path):
+    search = SteeredSearch(tmp_path / "project", SPACE_OF_3)
+    search.run_baseline()
+    search.begin()
+    search.begin()
+    search.end(1, 0.5)
+    assert not search.controller.has_finished
+    assert search.propose(LR=0.002).taken
+    search.end(2, 0.5)
+
+    assert not search.controller.has_finished
+    assert search.begin().values == {"LR": 0.002}
+
+
+def test_a_configuration_that_ran_runs_or_waits_is_refused_with_its_trial(search):
+    assert search.propose(LR=0.002).trial == 1
+    waiting = search.propose(LR=0.002)
+    search.begin()
+    running = search.propose(LR="2e-3")
+    search.end(1, 0.5)
+    ended = search.propose(LR=0.002)
+    baseline = search.propose(LR=0.01)
+
+    assert not any(each.taken for each in (waiting, running, ended, baseline))
+    assert {each.what for each in (waiting, running, ended)} == {"trial 001 has this configuration"}
+    assert baseline.what == "trial 000 has this configuration"
+
+
+def test_a_proposal_that_is_taken_survives_a_kill_and_runs_once(search):
+    request = search.send("propose", constants={"LR": 0.002}, why="w")
+    raw = (search.requests.folder / f"{request}.json").read_bytes()
+    search.poll()
+    assert search.requests.fetch_answer(request).taken
+    search.write_raw(f"{request}.json", raw)  # killed after the ledger, before the request was deleted
+    search.restart()
+    again = search.ask_again(request)
+
+    assert (again.taken, again.what, again.trial) == (True, "trial 001 was taken before", 1)
+    assert search.begin().values["LR"] == 0.002
+    assert search.begin().values["LR"] != 0.002
+
+
+def test_a_proposal_waits_for_the_next_driver(search):
+    for lr in (0.002, 0.003):
+        search.send("propose", constants={"LR": lr})
+    search.restart()
+    search.controller.handle_kept_requests()
+
+    assert search.requests.list_requests() == []
+    assert [search.begin().values["LR"] for _ in range(2)] == [0.002, 0.003]
+
+
+def test_a_finished_search_has_a_trial_to_run_once_something_was_proposed(tmp_path):
+    search = SteeredSearch(tmp_path / "project", SPACE_OF_3)
+    search.run_baseline()
+    for number in (1, 2):
+        search.begin()
+        search.end(number, 0.5)
+    assert search.controller.has_finished
+    search.send("propose", constants={"LR": 0.002})
+    search.restart()
+    assert search.controller.has_finished
+    search.controller.handle_kept_requests()
+
+    assert not search.controller.has_finished
+    assert search.begin().values == {"LR": 0.002}
+    search.end(3, 0.5)
+    assert search.controller.has_finished
+
+
+def test_a_trial_is_stopped_after_its_epoch_and_recorded_with_the_reason(search):
+    search.propose(LR=0.002)
+    search.begin()
+    assert not search.report(1, 1, 0.5)
+    answer = search.ask("stop", trials=[1], why="too slow")
+    assert search.report(1, 2, 0.6)
+    search.stop(1)
+
+    assert answer.what == "trial 001 stops after its epoch"
+    assert results(search)[1].state == "pruned"
+    assert results(search)[1].reason == f"stopped by {__import__('getpass').getuser()}: too slow"
+    assert search.ask("stop", trials=[1]).what == "trial 001 has ended"
+    assert search.ask("stop", trials=[9]).what == "there are trials 0 to 1, got 9"
+    assert not search.ask("stop", trials=[0]).taken
+
+
+def test_a_proposal_that_waits_is_withdrawn_and_nobody_learns_from_it(search):
+    search.propose(LR=0.002)
+    assert search.ask("stop", trials=[1]).taken
+    search.restart()
+    task = search.begin()
+
+    assert (results(search)[1].state, results(search)[1].curve) == ("pruned", {})
+    assert task.number == 2
+    assert search.propose(LR=0.002).taken  # it has never run
+
+
+def test_a_stop_holds_for_the_driver_that_goes_on(search):
+    search.propose(LR=0.002)
+    search.begin()
+    search.report(1, 1, 0.5)
+    search.ask("stop", trials=[1], why="w")
+    search.restart()
+
+    assert results(search)[1].state == "pruned"
+    assert search.begin().number == 2
+
+
+def test_the_whole_search_ends_politely(search):
+    search.begin()
+    answer = search.ask("stop")
+
+    assert answer.what == "the search ends: the running epochs end first, then all is saved"
+    assert search.controller.is_end_requested
+    assert search.begin() is None
+    assert search.report(1, 1, 0.5)
+
+
+def test_a_stop_that_was_sent_to_an_earlier_driver_ends_nothing(search):
+    request = search.send("stop")
+    search.restart()
+    answer = search.ask_again(request)
+
+    assert (answer.taken, answer.what) == (False, "stop: the search that it was meant for had ended")
+    assert not search.controller.is_end_requested
+
+
+def test_no_trial_begins_after_finish_and_the_running_ones_train_to_their_end(search):
+    search.begin()
+    search.propose(LR=0.002)
+    assert search.ask("stop", finish=True).taken
+
+    assert search.begin() is None
+    assert not search.report(1, 1, 0.5)
+    assert not search.controller.has_finished
+    search.end(1, 0.5, 0.6)
+    assert search.controller.has_finished
+    search.restart()
+    assert search.begin().values["LR"] == 0.002
+
+
+def test_a_paused_search_starts_nothing_until_it_is_resumed(search):
+    search.begin()
+    assert search.ask("pause").taken
+    assert not search.ask("pause").taken
+    assert search.begin() is None
+    assert not search.report(1, 1, 0.5)
+    search.end(1, 0.5)
+    assert not search.controller.has_finished
+    assert search.propose(LR=0.002).taken
+    assert search.begin() is None
+    assert search.ask("resume").taken
+    assert not search.ask("resume").taken
+    assert search.begin().values["LR"] == 0.002
+
+
+def test_trials_concurrency_and_time_are_set_while_it_runs(search):
+    assert search.ask("set", trials="+20").what == "trials 40"
+    assert search.ask("set", concurrency="1", time_budget="2h").what == "concurrency 1, time_budget 2 h"
+    assert search.begin() is not None
+    assert search.begin() is None
+    assert search.ask("set", concurrency="4").taken
+    assert sum(search.begin() is not None for _ in range(5)) == 3
+    assert search.ask("set", concurrency="5").what == "concurrency: at most 4 trials fit at a time, got 5"
+    assert search.ask("set", trials="2").what == "trials: there are 5 already, got 2"
+    assert search.ask("set", trials="many").what == "trials: must be a whole number, 1 or more, got 'many'"
+    assert search.ask("set", sampler="gp").what == "no setting that changes while a search runs, got 'sampler'"
+    assert search.ask("set").what == "nothing to set"
+    search.restart()
+    assert search.controller._controls.limits.trials == 40
+    assert search.controller._controls.limits.time_budget_s == 7200
+
+
+def test_what_was_set_is_set_once_where_the_driver_was_killed_meanwhile(search):
+    request = search.send("set", trials="+20")
+    raw = (search.requests.folder / f"{request}.json").read_bytes()
+    search.poll()
+    search.write_raw(f"{request}.json", raw)
+    search.restart()
+    answer = search.ask_again(request)
+
+    assert (answer.taken, answer.what) == (True, "this was set before")
+    assert search.controller._controls.limits.trials == 40
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (b"", "Expecting value: line 1 column 1 (char 0)"),
+        (b"\xff\xfe", "'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
+        (b"[" * 100_000, "a request has 65536 bytes at most"),
+        (b"[" * 60_000, None),
+        ([], "a request has format 1"),
+        ({"format": 2}, "a request has format 1"),
+        ({"format": 1, "id": "x"}, "a request has the id of its file, got 'x'"),
+    ],
+)
+def test_what_is_no_request_is_moved_aside_and_answered(search, raw, why):
+    name = "00000000000000000001-00000000"
+    search.write_raw(f"{name}.json", raw)
+    search.poll()
+    answer = search.requests.fetch_answer(name)
+
+    assert not answer.taken
+    assert why is None or answer.what == f"this is no request of ours: {why}"
+    assert search.requests.list_requests() == []
+    assert [each.name for each in search.requests.refused.iterdir()] == [f"{name}.json"]
+    assert search.propose(LR=0.002).taken
+
+
+def test_a_link_a_pipe_and_a_folder_are_no_requests(search):
+    search.requests.make_folder()
+    names = [f"0000000000000000000{number}-00000000" for number in range(3)]
+    (search.requests.folder / f"{names[0]}.json").symlink_to("/etc/passwd")
+    os.mkfifo(search.requests.folder / f"{names[1]}.json")
+    (search.requests.folder / f"{names[2]}.json").mkdir()
+    search.poll()
+
+    assert search.requests.list_requests() == []
+    assert not any(search.requests.fetch_answer(name).taken for name in names)
+
+
+def test_a_request_of_another_user_is_refused(search, monkeypatch):
+    request = search.send("stop")
+    mine = os.getuid()
+    fstat = os.fstat
+
+    def of_another(number):
+        found = fstat(number)
+        return os.stat_result((*found[:4], mine + 1, *found[5:10]))
+
+    monkeypatch.setattr(os, "fstat", of_another)
+    search.poll()
+
+    answer = search.requests.fetch_answer(request)
+    assert answer.what == f"this is no request of ours: it is of another user, number {mine + 1}"
+    assert not search.controller.is_end_requested
+
+
+def test_the_folder_is_the_users_alone(search):
+    search.send("pause")
+
+    assert search.requests.folder.stat().st_mode & 0o777 == 0o700
+    assert all(path.stat().st_mode & 0o077 == 0 for path in search.requests.folder.glob("*.json"))
+
+
+def test_a_value_outside_is_taken_on_request_and_the_sampler_learns_from_it(search):
+    refused = search.propose(LR=0.5)
+    taken = search.propose(LR=0.5, outside=True)
+    assert search.begin().values["LR"] == 0.5
+    search.end(1, 0.9)
+
+    assert refused.what == "LR: outside of loguniform 0.0001 to 0.1, got 0.5"
+    assert (taken.taken, taken.hint) == (True, None)
+    assert results(search)[1].proposal.outside == ("LR",)
+    for driver in range(2):
+        known = search.ledger.searcher._memory._study.get_trials()
+        assert 0.5 in [trial.params.get("LR") for trial in known], driver
+        search.restart()
+
+
+def test_others_come_from_the_best_trial_or_the_sampler(search):
+    search.propose(LR=0.002, DROPOUT=0.3)
+    search.begin()
+    search.end(1, 0.9)
+    assert search.propose(LR=0.003, others="best").taken
+    assert search.begin().values == {"LR": 0.003, **OTHERS, "DROPOUT": 0.3}
+    assert search.propose(LR=0.004, others="sampler").taken
+    assert search.begin().values["LR"] == 0.004
+    assert not search.propose(LR=0.005, others="nobody").taken
+
+
+def test_what_was_set_is_restored_where_the_driver_was_killed_before_the_space_file(search):
+    before = search.paths.space.read_text()
+    search.ask("set", trials="+20", time_budget="2h", concurrency="1")
+    after = search.paths.space.read_text()
+    search.paths.space.write_text(before)
+    restore_set_values(search.paths)
+
+    assert after != before
+    assert search.paths.space.read_text() == after
+
+
+def test_what_resume_wrote_later_stays(search):
+    search.ask("set", trials="+20")
+    later = replace(search.space, settings=replace(search.space.settings, trials=70))
+    write_space(later, search.paths.space)
+    search.ledger.notes.note_settings(later)
+    restore_set_values(search.paths)
+
+    assert read_space(search.paths.space, program_is_here=False).settings.trials == 70

@@ -1,0 +1,1 @@
+"""The commands that steer a search while it runs."""

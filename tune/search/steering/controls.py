@@ -1,0 +1,96 @@
+"""What can change while a search runs: its limits, whether new trials start, what was proposed, and who is to stop."""
+
+import time
+from collections import deque
+from dataclasses import replace
+
+from tune.search.limits import Budget, SearchLimits
+from tune.search.study.study import SearchStudy
+
+
+class SearchControls:
+    """Those of one search. The controller reads them, and ``RequestHandler`` changes them."""
+
+    def __init__(self, limits: SearchLimits, ledger: SearchStudy) -> None:
+        self.limits = limits
+        self.budget = Budget(limits.time_budget_s)
+        self.is_paused = False
+        """Whether no trial starts until the search goes on; those that run go on."""
+        self.is_finishing = False
+        """Whether no trial begins any more; those that have begun train to their end."""
+        self._ledger = ledger
+        self._queue = deque(() if limits.rehearsal else sorted(ledger.proposals.waiting))
+        self._stopping: set[int] = set()
+
+    @property
+    def has_proposals(self) -> bool:
+        """Whether a proposal is to begin."""
+        return bool(self._queue) and not self.is_finishing
+
+    @property
+    def n_proposals(self) -> int:
+        """How many proposals wait."""
+        return len(self._queue)
+
+    def append_proposal(self, number: int) -> None:
+        """Let a proposal begin behind those that were made before it."""
+        self._queue.append(number)
+
+    def withdraw_proposal(self, number: int) -> bool:
+        """Take a proposal back; tell whether it had not begun."""
+        if number not in self._queue:
+            return False
+        self._queue.remove(number)
+        return True
+
+    def pop_proposal(self) -> int:
+        """Return the next one, which begins now."""
+        number = self._queue.popleft()
+        self._ledger.proposals.waiting.discard(number)
+        self._ledger.set_running(number)
+        return number
+
+    def wants_trials(self, n_asked: int) -> bool:
+        """Tell whether the sampler is to draw more than ``n_asked`` trials."""
+        return n_asked < self.limits.trials and not self.is_finishing
+
+    def request_stop(self, number: int) -> None:
+        """Let a running trial stop after its epoch."""
+        self._stopping.add(number)
+
+    def is_stopping(self, number: int) -> bool:
+        """Tell whether a trial is to stop because somebody asked for it."""
+        return number in self._stopping
+
+    def change_limits(self, *, trials: int | None = None, concurrency: int | None = None) -> None:
+        """Let the search have so many trials, or so many at a time, from now on."""
+        if trials is not None:
+            self.limits = replace(self.limits, trials=trials)
+        if concurrency is not None:
+            self.limits = replace(self.limits, concurrency=concurrency)
+
+    def change_budget(self, budget_s: float) -> None:
+        """Let the search have this time, in seconds from its first trial on."""
+        self.limits = replace(self.limits, time_budget_s=budget_s)
+        self.budget.change_budget(budget_s)
+
+
+class PollClock:
+    """When a driver looks for requests: at once where it has time, and never for more than a share of it."""
+
+    POLL_S = 0.25
+    """So often at most."""
+    REST = 25
+    """So many times as long as a look took the driver rests: it spends 4 % of a core on requests."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def is_due(self) -> bool:
+        """Tell whether it is time."""
+        return time.monotonic() >= self._next
+
+    def mark_done(self, began: float) -> None:
+        """Take note of a look that began at this monotonic time."""
+        now = time.monotonic()
+        self._next = now + max(self.POLL_S, self.REST * (now - began))

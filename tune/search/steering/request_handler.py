@@ -1,0 +1,244 @@
+"""Does what other processes ask of a running search, and says what came of it. Called in the driver's main thread."""
+
+import contextlib
+import os
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from tune.errors import ExperimentError, OptionError, PauseError, PromotuneError
+from tune.experiment.proposal_note import ProposalNote
+from tune.experiment.proposals import OTHERS, check_proposal, check_why
+from tune.experiment.requests import LASTING, RequestAnswer, RequestFolder, SteeringRequest
+from tune.paths import ExperimentPaths, display_path
+from tune.promotion.resolve import PromotedConstant, hardcoded_values
+from tune.search.samplers.searcher import SuggestedConfig
+from tune.search.steering.controls import PollClock, SearchControls
+from tune.search.study.study import BASELINE, SearchStudy
+from tune.space.dimensions import Value, is_int
+from tune.space.space import Space
+
+MOST_AT_ONCE = 20
+"""Requests that are done at a look: trials wait meanwhile."""
+MOST_WAITING = 5000
+"""Proposals that wait for a place; more are refused."""
+
+
+class SteeredSearch(Protocol):
+    """What a controller does for those who steer it."""
+
+    def request_end(self) -> None:
+        """Start no further trial, and let the running ones end after their epoch."""
+
+    def stop_trial(self, number: int, why: Mapping[str, Any]) -> bool:
+        """Stop a trial that has begun after its epoch, and one that has not at once; False: it has ended."""
+
+    def add_proposal(self, draw: SuggestedConfig, note: ProposalNote) -> int:
+        """Let a configuration run next; return its trial's number."""
+
+
+class RequestHandler:
+    """One for a driver."""
+
+    def __init__(
+        self,
+        paths: ExperimentPaths,
+        space: Space,
+        promoted: Sequence[PromotedConstant],
+        ledger: SearchStudy,
+        controls: SearchControls,
+        change_settings: Callable[[SteeringRequest], str],
+    ) -> None:
+        """``change_settings``: does what a ``set`` asks for, and returns what holds now in words."""
+        self._paths = paths
+        self._space = space
+        self._promoted = promoted
+        self._ledger = ledger
+        self._controls = controls
+        self._change_settings = change_settings
+        self._folder = RequestFolder(paths)
+        self._clock = PollClock()
+        self._earlier = {name.removesuffix(".json") for name in self._folder.list_requests()}
+        self._has_folder = False
+
+    def poll(self, search: SteeredSearch) -> None:
+        """Do some of what waits, if it is time to look."""
+        if not self._clock.is_due():
+            return
+        began = time.monotonic()
+        with contextlib.suppress(OSError):
+            self._handle_requests(search)
+        self._clock.mark_done(began)
+
+    def handle_all(self, search: SteeredSearch) -> None:
+        """Do all that was kept for this driver."""
+        with contextlib.suppress(OSError):
+            while self._folder.list_requests():
+                self._handle_requests(search)
+
+    def _handle_requests(self, search: SteeredSearch) -> None:
+        if not self._has_folder:
+            self._make_folder()
+        names = self._folder.list_requests()
+        answers: list[tuple[str, RequestAnswer]] = []
+        for name in names[:MOST_AT_ONCE]:
+            request = self._folder.read_request(name)
+            if request is not None:
+                answers.append((request.id, self._answer_request(request, search)))
+        if any(answer.taken for _, answer in answers):
+            _flush_file(self._paths)
+        for request_id, answer in answers:
+            self._folder.answer_request(request_id, answer)
+
+    def _make_folder(self) -> None:
+        self._has_folder = True
+        with contextlib.suppress(OSError, ExperimentError):
+            self._folder.make_folder()
+            self._folder.delete_old_answers()
+
+    def _answer_request(self, request: SteeringRequest, search: SteeredSearch) -> RequestAnswer:
+        if request.id in self._earlier and request.verb not in LASTING:
+            return RequestAnswer(taken=False, what=f"{request.verb}: the search that it was meant for had ended")
+        try:
+            match request.verb:
+                case "propose":
+                    return self._propose(request, search)
+                case "stop":
+                    return self._stop(request, search)
+                case "pause":
+                    return self._pause()
+                case "resume":
+                    return self._resume()
+                case "set":
+                    return self._set(request)
+        except PauseError:  # no room for it: it waits
+            raise
+        except PromotuneError as error:
+            return RequestAnswer.of_error(error)
+        except Exception as error:  # whatever a request says, the search goes on
+            traceback.print_exc()
+            return RequestAnswer(taken=False, what=f"the driver cannot do it: {type(error).__name__}: {error}")
+
+    def _propose(self, request: SteeringRequest, search: SteeredSearch) -> RequestAnswer:
+        known = self._ledger.proposals.find_request(request.id)
+        if known is not None:  # an earlier driver was killed before it answered
+            return RequestAnswer(taken=True, what=f"trial {known:03d} was taken before", trial=known)
+        if self._controls.n_proposals >= MOST_WAITING:
+            what = f"{MOST_WAITING} proposals wait already"
+            raise ExperimentError(display_path(self._paths.folder), what, "Propose again when some have run.")
+        draw, outside = self.check_request(request.arguments)
+        note = ProposalNote(
+            request=request.id,
+            user=request.user,
+            why=check_why(request.arguments.get("why", "")),
+            time=request.time,
+            outside=outside,
+        )
+        n_before = self._controls.n_proposals
+        number = search.add_proposal(draw, note)
+        unlearnt = self._ledger.searcher.explain_unlearnt(draw.values)
+        turn = "runs next" if n_before == 0 else f"runs after {n_before} other proposals"
+        return RequestAnswer(taken=True, what=f"trial {number:03d} {turn}", hint=unlearnt, trial=number)
+
+    def check_request(self, arguments: Mapping[str, Any]) -> tuple[SuggestedConfig, tuple[str, ...]]:
+        """Return the configuration that a proposal means, and its constants outside; raise what is wrong with it."""
+        named, outside, others = (arguments.get(key) for key in ("constants", "outside", "others"))
+        if not isinstance(named, dict) or not isinstance(outside, bool | None) or others not in (*OTHERS, None):
+            raise OptionError(None, "a proposal has constants", f"The others are one of {', '.join(OTHERS)}.")
+        sampled = others == "sampler"
+        if sampled and outside:
+            what = "--others sampler draws beside values inside of their ranges, got --outside"
+            raise OptionError(None, what, "Leave one of the two out.")
+        checked = check_proposal(
+            named,
+            self._space,
+            self._promoted,
+            self._base_values(others),
+            outside=bool(outside),
+            sampled=sampled,
+        )
+        draw = self._complete(checked.values) if sampled else self._fix(checked.values)
+        return draw, checked.outside
+
+    def _base_values(self, others: object) -> dict[str, Value]:
+        """Return the constants that a proposal does not name; those of the baseline are known once it has run."""
+        baseline = self._ledger.get_values(BASELINE) if self._ledger.n_trials else {}
+        held = {**baseline, **hardcoded_values(self._promoted)}
+        if others != "best":
+            return held
+        best = self._ledger.searcher.best_values
+        if best is None:
+            raise OptionError("--others", "no trial has a score yet, got best", "Leave it out.")
+        return {**held, **best}
+
+    def _fix(self, values: Mapping[str, Value]) -> SuggestedConfig:
+        self._check_repeat(values)
+        return self._ledger.searcher.fix_config(values)
+
+    def _complete(self, values: Mapping[str, Value]) -> SuggestedConfig:
+        drawn = self._ledger.searcher.complete_config(values)
+        if drawn is None:
+            raise OptionError(None, "no configuration with these values fulfils what the space requires", None)
+        return drawn
+
+    def _check_repeat(self, values: Mapping[str, Value]) -> None:
+        if self._space.trains_repeats:
+            return
+        number = self._ledger.find_trial_of(values)
+        if number is not None:
+            what = f"trial {number:03d} has this configuration"
+            hint = "All trials have one seed, so it would be the same again; `retrain` trains it with others."
+            raise ExperimentError(None, what, hint)
+
+    def _stop(self, request: SteeringRequest, search: SteeredSearch) -> RequestAnswer:
+        numbers, finish = request.arguments.get("trials", []), request.arguments.get("finish", False)
+        if not isinstance(numbers, list) or not all(map(is_int, numbers)):
+            raise OptionError(None, "stop takes numbers of trials", "Write `stop EXPERIMENT 3 5`.")
+        if not numbers:
+            if finish is True:
+                self._controls.is_finishing = True
+                return RequestAnswer(taken=True, what="no further trial begins; the running ones train to their end")
+            search.request_end()
+            return RequestAnswer(taken=True, what="the search ends: the running epochs end first, then all is saved")
+        unknown = [number for number in numbers if not 0 <= number < self._ledger.n_trials]
+        if unknown:
+            there = f"there are trials 0 to {self._ledger.n_trials - 1}, got {unknown[0]}"
+            raise OptionError(None, there, "`results` lists them.")
+        why = {"request": request.id, "user": request.user, "why": check_why(request.arguments.get("why", ""))}
+        stopped = [number for number in dict.fromkeys(numbers) if search.stop_trial(number, why)]
+        ended = [number for number in dict.fromkeys(numbers) if number not in stopped]
+        if not stopped:
+            raise OptionError(None, f"trial {_join(ended)} has ended", "Nothing was stopped.")
+        more = f"; trial {_join(ended)} had ended" if ended else ""
+        return RequestAnswer(taken=True, what=f"trial {_join(stopped)} stops after its epoch{more}", trial=stopped[0])
+
+    def _pause(self) -> RequestAnswer:
+        if self._controls.is_paused:
+            raise OptionError(None, "the search is paused already", "`resume` lets it go on.")
+        self._controls.is_paused = True
+        return RequestAnswer(taken=True, what="no trial starts until `resume`; those that run go on")
+
+    def _resume(self) -> RequestAnswer:
+        if not self._controls.is_paused:
+            raise OptionError(None, "this search is running, and is not paused", "`set` changes how it runs.")
+        self._controls.is_paused = False
+        return RequestAnswer(taken=True, what="the search goes on")
+
+    def _set(self, request: SteeringRequest) -> RequestAnswer:
+        if self._ledger.notes.has_request(request.id):
+            return RequestAnswer(taken=True, what="this was set before")
+        return RequestAnswer(taken=True, what=self._change_settings(request))
+
+
+def _join(numbers: Sequence[int]) -> str:
+    return ", ".join(f"{number:03d}" for number in numbers)
+
+
+def _flush_file(paths: ExperimentPaths) -> None:
+    """Wait until the ledger is on the disk: what is answered lasts."""
+    opened = os.open(paths.journal, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
