@@ -168,6 +168,7 @@ def _resume_experiment(
         n_trials=number,
         before=experiment.trials,
         counted=read_baseline_fits(paths, experiment.trials),
+        steers=paths,
     ) as listeners:
         show_tensorboard(screen, paths.folder.parent)
         from tune.search.run import resume_search

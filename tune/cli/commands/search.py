@@ -210,7 +210,13 @@ def _search_space(
 ) -> int:
     number = 1 if rehearsal else count_trials(plan.space, plan.promoted)
     with observe_search(
-        screen, plan.space, plan.program, plan.resources, title=paths.name, n_trials=number
+        screen,
+        plan.space,
+        plan.program,
+        plan.resources,
+        title=paths.name,
+        n_trials=number,
+        steers=None if rehearsal else paths,
     ) as listeners:
         if not rehearsal:
             show_tensorboard(screen, plan.storage)

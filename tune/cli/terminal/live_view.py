@@ -5,9 +5,12 @@ import time
 from collections.abc import Mapping
 from types import TracebackType
 
+from tune.cli.terminal.key_commands import KeyCommands
+from tune.cli.terminal.keyboard import Keyboard
 from tune.cli.terminal.progress_frame import Frame
 from tune.cli.terminal.summary import Screen
 from tune.internals.rich_internals import ReflowingLive
+from tune.paths import ExperimentPaths
 from tune.search.progress import Phase, Progress
 
 TICK_S = 0.25
@@ -28,11 +31,22 @@ PHASES: Mapping[Phase, str] = {
 class LiveView:
     """Draws how far a search is, from ``with`` to its end, and takes the picture away then."""
 
-    def __init__(self, screen: Screen, progress: Progress, *, title: str, metric: str) -> None:
+    def __init__(
+        self,
+        screen: Screen,
+        progress: Progress,
+        *,
+        title: str,
+        metric: str,
+        steers: ExperimentPaths | None = None,
+    ) -> None:
+        """``steers``: the experiment that keys steer; None: no keys are read."""
         self._screen = screen
         self._progress = progress
         self._title = title
         self._metric = metric
+        self._commands = None if steers is None else KeyCommands(steers, self._on_key)
+        self._keyboard = None if self._commands is None else Keyboard(self._commands.press_keys)
         self._live = ReflowingLive(screen.console, self._build_frame)
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._draw_frames, name="live view", daemon=True)
@@ -40,14 +54,23 @@ class LiveView:
     def __enter__(self) -> "LiveView":
         self._live.start(refresh=True)
         self._thread.start()
+        if self._keyboard is not None:
+            self._keyboard.start_reading()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._done.set()
-        self._thread.join()
-        self._live.stop()
+        try:
+            self._done.set()
+            self._thread.join()
+            self._live.stop()
+        finally:
+            if self._keyboard is not None:
+                self._keyboard.stop_reading()
+
+    def _on_key(self) -> None:
+        self._progress.has_changed = True
 
     def _draw_frames(self) -> None:
         drawn = 0.0
@@ -59,6 +82,10 @@ class LiveView:
                 with self._screen.lock:
                     self._live.refresh()
 
+    @property
+    def _reads_keys(self) -> bool:
+        return self._keyboard is not None and self._keyboard.is_there
+
     def _build_frame(self) -> Frame:
         standing = self._progress.current_status()
         return Frame(
@@ -68,4 +95,5 @@ class LiveView:
             now=time.monotonic(),
             phase=PHASES[standing.phase],
             said=HEARD if standing.has_ended else USUAL,
+            keys=self._commands.line if self._commands is not None and self._reads_keys else "",
         )

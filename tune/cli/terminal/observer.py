@@ -7,6 +7,7 @@ from tune.cli.terminal.summary import Screen, TrialLines, show_dashboard
 from tune.cluster.resources import Resources
 from tune.experiment.counted_fits import CountedFits
 from tune.experiment.trial_result import BASELINE, TrialResult
+from tune.paths import ExperimentPaths
 from tune.promotion.program import Program
 from tune.search.controller_api import SearchListener
 from tune.search.devices.device_faults import MOST_FAULTS
@@ -65,11 +66,13 @@ def observe_search(
     before: Sequence[TrialResult] = (),
     baseline: int | None = BASELINE,
     counted: CountedFits | None = None,
+    steers: ExperimentPaths | None = None,
 ) -> Iterator[Sequence[SearchListener]]:
     """Show what goes on within; whatever is printed meanwhile stands above it. Give what is to be called.
 
     ``baseline`` is the number of the trial with the hardcoded values; None: the others are not held against one.
-    ``counted``: the fits that the score comes from, as an earlier driver found them.
+    ``counted``: the fits that the score comes from, as an earlier driver found them. ``steers``: the experiment that
+    keys steer; None: none do.
     """
     found = SearchLines(screen, space.metric)
     if not screen.shows_live_view:
@@ -88,5 +91,5 @@ def observe_search(
         baseline=baseline,
         expected_share=1.0 if baseline is None else expected_share(space),
     )
-    with LiveView(screen, progress, title=title, metric=space.metric):
+    with LiveView(screen, progress, title=title, metric=space.metric, steers=steers):
         yield progress, found

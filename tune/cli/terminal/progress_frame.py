@@ -70,12 +70,15 @@ class Frame:
     """What goes on before the first trial ends."""
     said: str
     """The last line: what Ctrl-C does, or that it was heard."""
+    keys: str = ""
+    """A line below it: what keys do, or what they ask; empty where none are read."""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width = max(20, console.width - 1)  # the last column stays free: some terminals break the line there
         ascii_only = options.ascii_only
         above = [*self._draw_head(width, ascii_only), *self._draw_leaders(), self._draw_counts()]
         below = [Text(), Text(self.said, style="yellow" if self.standing.has_ended else "dim")]
+        below += [Text(make_printable_line(self.keys), style="dim")] if self.keys else []
         room = console.height - len(above) - len(below) - 1
         shown = list(self._draw_running(width, room, ascii_only))
         lines = [*above, *shown, *self._draw_latest(room - len(shown), console.height), *below]
