@@ -55,6 +55,12 @@ class SteeredSearch:
         self.controller = build_controller(search, self.ledger, job)
         self.running = {}
 
+    def move_to(self, folder):
+        """Begin a driver in a copy of the experiment's folder."""
+        self.paths = ExperimentPaths(folder)
+        self.requests = RequestFolder(self.paths)
+        self.restart()
+
     def restart(self):
         """Begin a driver after one that was killed where it stood."""
         self._start(open_search_study)

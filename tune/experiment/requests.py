@@ -264,11 +264,3 @@ class RequestFolder:
         for name in names[: max(0, len(names) - n_kept)]:
             with contextlib.suppress(OSError):
                 (folder / name).unlink()
-
-
-def wait_for_answer(folder: RequestFolder, request: str, timeout_s: float = ANSWER_S) -> RequestAnswer | None:
-    """Return the driver's answer; None where none came in time."""
-    ends = time.monotonic() + timeout_s
-    while (answer := folder.fetch_answer(request)) is None and time.monotonic() < ends:
-        time.sleep(POLL_S)
-    return answer

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from tune.errors import ExperimentError
 from tune.experiment.lock import is_locked
@@ -10,17 +10,20 @@ from tune.experiment.open import StoredExperiment
 from tune.experiment.proposals import Others, check_proposal, check_why
 from tune.experiment.requests import (
     ANSWER_S,
+    POLL_S,
     RequestAnswer,
     RequestFolder,
     SteeringRequest,
     Verb,
     create_request,
-    wait_for_answer,
+    decode_answer,
 )
 from tune.invocation import this_command
 from tune.paths import ExperimentPaths, display_path
 from tune.promotion.resolve import hardcoded_values, resolve_constants
 from tune.space.dimensions import Value
+from tune.storage.requests import RemoteRequests
+from tune.storage_url import url_of
 
 LOOK_S = 0.5
 """How long a client waits before it looks again whether the search still runs."""
@@ -49,13 +52,14 @@ def propose_trial(
     checked = check_proposal(constants, space, promoted, base, outside=outside, sampled=others == "sampler")
     arguments = {"constants": dict(constants), "why": check_why(why), "outside": outside, "others": others}
     request = create_request("propose", arguments)
-    if is_locked(paths):
-        return _ask_driver(paths, request, timeout_s)
+    mailbox = open_mailbox(paths)
+    if mailbox.has_driver:
+        return _ask_driver(mailbox, request, timeout_s)
     same = None if space.trains_repeats or others == "sampler" else _find_repeat(experiment, checked.values)
     if same is not None:
         what = f"trial {same:03d} has this configuration"
         return RequestAnswer(taken=False, what=what, hint="All trials have one seed: it would be the same again.")
-    RequestFolder(paths).send_request(request)
+    mailbox.send_request(request)
     return RequestAnswer(taken=True, what=f"no search runs: {KEPT}")
 
 
@@ -82,30 +86,107 @@ def ask_running(
     paths: ExperimentPaths, verb: Verb, arguments: Mapping[str, Any] | None = None, timeout_s: float = ANSWER_S
 ) -> RequestAnswer:
     """Ask something of the search that runs; raise ExperimentError where none does."""
-    if not is_locked(paths):
+    mailbox = open_mailbox(paths)
+    if not mailbox.has_driver:
         hint = f"To go on with it: {this_command()} resume {paths.cli_argument}"
         raise ExperimentError(display_path(paths.folder), "no search runs here", hint)
-    return _ask_driver(paths, create_request(verb, arguments), timeout_s)
+    return _ask_driver(mailbox, create_request(verb, arguments), timeout_s)
 
 
-def _ask_driver(paths: ExperimentPaths, request: SteeringRequest, timeout_s: float) -> RequestAnswer:
-    folder = RequestFolder(paths)
-    folder.send_request(request)
+class Mailbox(Protocol):
+    """Where requests go, and answers come from."""
+
+    poll_s: float
+    """How often an answer is looked for."""
+
+    @property
+    def has_driver(self) -> bool:
+        """Whether a search runs."""
+
+    def send_request(self, request: SteeringRequest) -> None:
+        """Send a request; raise a UserError where that cannot be done."""
+
+    def fetch_answer(self, request: str) -> RequestAnswer | None:
+        """Return an answer once; None where there is none yet."""
+
+    def withdraw_request(self, request: str) -> bool:
+        """Take a request back; tell whether the driver had not done it."""
+
+
+class LocalMailbox(RequestFolder):
+    """The folder of an experiment on this machine, or on a disk that machines share."""
+
+    poll_s = POLL_S
+
+    @property
+    def has_driver(self) -> bool:
+        """Whether a search holds the experiment's lock."""
+        return is_locked(self._paths)
+
+
+class RemoteMailbox:
+    """An experiment at a URL that another machine searches."""
+
+    poll_s = 1.0
+
+    def __init__(self, url: str) -> None:
+        self._requests = RemoteRequests(url)
+
+    @property
+    def has_driver(self) -> bool:
+        """Whether a driver has renewed its lease lately."""
+        return self._requests.has_driver
+
+    def send_request(self, request: SteeringRequest) -> None:
+        """Write a request at the URL."""
+        self._requests.send_request(request.id, request.encode())
+
+    def fetch_answer(self, request: str) -> RequestAnswer | None:
+        """Return an answer once."""
+        raw = self._requests.fetch_answer(request)
+        if raw is None:
+            return None
+        try:
+            return decode_answer(raw)
+        except ValueError:
+            return None
+
+    def withdraw_request(self, request: str) -> bool:
+        """Take a request back; a driver may have brought it a moment ago."""
+        self._requests.withdraw_request(request)
+        return True
+
+
+def open_mailbox(paths: ExperimentPaths) -> Mailbox:
+    """Return where an experiment's requests go: to its URL, unless a driver of this machine works on the copy."""
+    url = url_of(paths.folder)
+    return LocalMailbox(paths) if url is None or is_locked(paths) else RemoteMailbox(url)
+
+
+def _ask_driver(mailbox: Mailbox, request: SteeringRequest, timeout_s: float) -> RequestAnswer:
+    mailbox.send_request(request)
     ends = time.monotonic() + timeout_s
+    looked = time.monotonic()
     while True:
-        answer = wait_for_answer(folder, request.id, min(LOOK_S, max(0.0, ends - time.monotonic())))
-        if answer is not None:
+        if (answer := mailbox.fetch_answer(request.id)) is not None:
             return answer
-        if not is_locked(paths) and folder.has_request(request.id):
-            return _give_up(folder, request, "the search ended before it answered")
-        if time.monotonic() >= ends:
-            return _give_up(folder, request, f"the search has not answered for {timeout_s:.0f} s")
+        now = time.monotonic()
+        if now - looked >= LOOK_S * (mailbox.poll_s / POLL_S):
+            looked = now
+            if not mailbox.has_driver:
+                return _give_up(mailbox, request, "the search ended before it answered")
+        if now >= ends:
+            return _give_up(mailbox, request, f"the search has not answered for {timeout_s:.0f} s")
+        time.sleep(mailbox.poll_s)
 
 
-def _give_up(folder: RequestFolder, request: SteeringRequest, what: str) -> RequestAnswer:
+def _give_up(mailbox: Mailbox, request: SteeringRequest, what: str) -> RequestAnswer:
     """Say what becomes of a request without an answer: a proposal is kept, anything else is taken back."""
+    answer = mailbox.fetch_answer(request.id)  # it may have come last
+    if answer is not None:
+        return answer
     if request.verb == "propose":
         return RequestAnswer(taken=True, what=f"{what}: {KEPT}")
-    if folder.withdraw_request(request.id):
+    if mailbox.withdraw_request(request.id):
         return RequestAnswer(taken=False, what=what, hint="Nothing was changed.")
-    return folder.fetch_answer(request.id) or RequestAnswer(taken=True, what="it was done")
+    return mailbox.fetch_answer(request.id) or RequestAnswer(taken=True, what="it was done")

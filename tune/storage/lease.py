@@ -42,6 +42,25 @@ class LeaseHolder:
         return (json.dumps(asdict(self)) + "\n").encode()
 
 
+def has_holder(remote: RemoteFolder) -> bool:
+    """Tell whether a driver renewed its lease lately; raise StorageError where the store does not answer."""
+    holder = _decode_holder(remote.read_file(NAME))
+    return holder is not None and not _has_lapsed(holder)
+
+
+def _has_lapsed(holder: LeaseHolder) -> bool:
+    if time.time() - holder.time >= LAPSE_S:
+        return True
+    return holder.host == socket.gethostname() and not _is_alive(holder.pid)
+
+
+def _decode_holder(raw: bytes | None) -> LeaseHolder | None:
+    try:
+        return LeaseHolder(**json.loads(raw or b""))
+    except (ValueError, TypeError):
+        return None
+
+
 class Lease:
     """Held from its making to its release, or until another process has taken it over."""
 
@@ -84,11 +103,8 @@ class Lease:
             raise self._create_refusal(self._read_holder())
 
     def _check_lapsed(self, holder: LeaseHolder) -> None:
-        if time.time() - holder.time >= LAPSE_S:
-            return
-        if holder.host == socket.gethostname() and not _is_alive(holder.pid):
-            return
-        raise self._create_refusal(holder)
+        if not _has_lapsed(holder):
+            raise self._create_refusal(holder)
 
     def _create_refusal(self, holder: LeaseHolder | None) -> ExperimentError:
         who = "" if holder is None else f" (process {holder.pid} on {holder.host})"
@@ -118,10 +134,7 @@ class Lease:
         return holder is not None and holder.id == self._id
 
     def _read_holder(self) -> LeaseHolder | None:
-        try:
-            return LeaseHolder(**json.loads(self._remote.read_file(NAME) or b""))
-        except (ValueError, TypeError):
-            return None
+        return _decode_holder(self._remote.read_file(NAME))
 
     def _create_holder(self) -> LeaseHolder:
         return LeaseHolder(id=self._id, host=socket.gethostname(), pid=os.getpid(), time=time.time())

@@ -14,6 +14,7 @@ from tune.paths import ExperimentPaths, VersionPaths
 from tune.storage.download import SAME_S, refresh_copy
 from tune.storage.lease import Lease, LeaseHolder
 from tune.storage.remote import RemoteFile, RemoteFolder
+from tune.storage.requests import RequestExchange
 from tune.storage.upload import (
     LAG_S,
     LOST,
@@ -133,10 +134,13 @@ class _DriverSync(_FolderSync):
         self._thread = threading.Thread(target=self._sync_periodically, daemon=True, name="writer")
         self._own: dict[Path, tuple[int, int]] = {}
         self._troubled: float | None = None  # since when nothing could be carried
+        self._requests = RequestExchange(remote, folder)
         self._lease = Lease(remote, self._on_lost)
 
     def start_sync(self) -> None:
-        """Begin to carry."""
+        """Begin to carry; what was asked for since the last driver ended is brought first."""
+        with contextlib.suppress(StorageError):  # it is tried again
+            self._requests.exchange_requests()
         self._thread.start()
 
     def end_sync(self) -> None:
@@ -144,6 +148,8 @@ class _DriverSync(_FolderSync):
         self._over.set()
         self._thread.join()
         if not self._lease.lost:
+            with contextlib.suppress(StorageError):
+                self._requests.exchange_requests()
             self.finish_sync()
         self.release_lease()
 
@@ -160,6 +166,7 @@ class _DriverSync(_FolderSync):
                 if not self._lease.is_valid:
                     raise StorageError(self.remote.url, "the lease cannot be renewed", None)
                 self._upload_own_files()
+                self._requests.exchange_requests()
                 if time.monotonic() - settled >= LAG_S:
                     settled = time.monotonic()
                     self.sync_folder(settled_s=LAG_S)

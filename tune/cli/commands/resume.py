@@ -28,9 +28,9 @@ from tune.cli.terminal.trials_table import add_profile
 from tune.cluster.backend import Backend
 from tune.cluster.gpu_sharing import restore_share
 from tune.errors import ConstantError, ExperimentError, OptionError, SpaceError
-from tune.experiment.lock import check_links, has_never_begun, is_locked, lock_experiment
+from tune.experiment.lock import check_links, has_never_begun, lock_experiment
 from tune.experiment.records import read_baseline_fits, read_baseline_record
-from tune.experiment.steer import ask_running
+from tune.experiment.steer import ask_running, open_mailbox
 from tune.invocation import typed_command
 from tune.paths import ExperimentPaths, display_path
 from tune.promotion.program_checks import most_workers
@@ -71,7 +71,7 @@ def run(given: argparse.Namespace) -> int:
         return _begin_search(given, ExperimentPaths(storage / given.experiment))
     paths = ExperimentPaths(find_experiment(given.experiment, storage))
     arguments = Arguments.from_namespace(given)
-    if given.space is None and not arguments.given and is_locked(paths):
+    if given.space is None and not arguments.given and open_mailbox(paths).has_driver:
         return show_answer(ask_running(paths, "resume"), as_json=False)
     check_links(paths)
     edited = None if given.space is None else read_space(find_space(given.space), program_is_here=False)

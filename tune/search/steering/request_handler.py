@@ -21,6 +21,8 @@ from tune.space.space import Space
 
 MOST_AT_ONCE = 20
 """Requests that are done at a look: trials wait meanwhile."""
+CLOCKS_S = 30.0
+"""The clocks of machines that share an experiment differ by so much at most."""
 MOST_WAITING = 5000
 """Proposals that wait for a place; more are refused."""
 
@@ -60,6 +62,7 @@ class RequestHandler:
         self._folder = RequestFolder(paths)
         self._clock = PollClock()
         self._earlier = {name.removesuffix(".json") for name in self._folder.list_requests()}
+        self._began = time.time()
         self._has_folder = False
 
     def poll(self, search: SteeredSearch) -> None:
@@ -98,7 +101,8 @@ class RequestHandler:
             self._folder.delete_old_answers()
 
     def _answer_request(self, request: SteeringRequest, search: SteeredSearch) -> RequestAnswer:
-        if request.id in self._earlier and request.verb not in LASTING:
+        is_earlier = request.id in self._earlier or request.time < self._began - CLOCKS_S
+        if is_earlier and request.verb not in LASTING:
             return RequestAnswer(taken=False, what=f"{request.verb}: the search that it was meant for had ended")
         try:
             match request.verb:
