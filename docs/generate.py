@@ -14,6 +14,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from tune import errors
+from tune.agents.guide import GUIDE
 from tune.cli.parser import COMMANDS
 from tune.experiment import trial_result as outcome
 from tune.experiment.records import PARTS
@@ -129,8 +130,14 @@ def write_table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+def write_agents_guide() -> str:
+    """Return what `promotune agents` prints, as a block that is not run."""
+    return f"````markdown\n{GUIDE}````\n"
+
+
 PARTS_OF_PAGES: dict[str, Callable[[], str]] = {
     "parts of time": list_parts_of_time,
+    "agents guide": write_agents_guide,
     "commands": list_commands,
     "errors": list_errors,
     "fields of a trial": list_trial_fields,

@@ -28,13 +28,21 @@ FLOORS = (
     "search",
     "results",
     "retrain",
+    "live_progress",
+    "notebook",
     "api",
+    "agents",
     "cli",
     "__main__",
 )
 """The parts of the package, from the ground up: each imports what stands below it."""
 
-NEIGHBOURS = {"results": {"search", "cluster"}, "cli": {"api"}, "promotion": {"storage"}}
+NEIGHBOURS = {
+    "results": {"search", "cluster"},
+    "agents": {"search", "cluster", "api"},
+    "cli": {"api"},
+    "promotion": {"storage"},
+}
 """Parts that stand below and are not imported all the same."""
 
 FENCES = {
@@ -49,8 +57,9 @@ FENCES = {
     "hydra": {"promotion"},
     "omegaconf": {"promotion"},
     "fsspec": {"storage"},
-    "plotly": {"results"},
+    "plotly": {"results", "notebook"},
     "jinja2": {"results"},
+    "mcp": {"agents"},
     "optuna_dashboard": {"results"},
     "pandas": {"api"},
     "scipy": {"results"},

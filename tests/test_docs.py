@@ -363,9 +363,10 @@ def test_a_command_when_it_stands_in_a_page_then_it_is_understood(argv):
         "promote": "program",
         "compare": "experiments",
         "list": "storage",
+        "mcp": "storage",
         "completion": "shell",
     }
-    target = getattr(given, targets.get(name, "experiment"))
+    target = None if name == "agents" else getattr(given, targets.get(name, "experiment"))
     assert target in ("lr_bs.yaml", "lr_bs", "lr_bs-2", ["lr_bs"], ["lr_bs", "lr_bs-2"], "lit/digits.py", "fish", None)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbclient import NotebookClient
 
 import tune
 
@@ -36,8 +37,6 @@ def searched(ray, tmp_path, monkeypatch):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_every_cell_runs_and_the_score_is_the_searchs_own(searched, monkeypatch):
-    from nbclient import NotebookClient
-
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("PLOTLY_RENDERER", "json")
     notebook = read()
@@ -64,21 +63,36 @@ search(
 """
 
 
+class Kept(NotebookClient):
+    """Keeps every picture that a display is updated with."""
+
+    def process_message(self, msg, cell, cell_index):
+        if msg["msg_type"] == "update_display_data":
+            self.updates.append(msg["content"]["data"])
+        return super().process_message(msg, cell, cell_index)
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-def test_a_cell_shows_the_progress_of_its_search_in_one_line_and_then_the_experiment(tmp_path, monkeypatch):
-    from nbclient import NotebookClient
-
+def test_a_cell_shows_a_table_and_curves_while_its_search_runs_and_then_the_experiment(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     cell = nbformat.v4.new_code_cell(SEARCH.replace("STORAGE", repr(str(tmp_path))))
     notebook = nbformat.v4.new_notebook(cells=[cell])
     patience = {"timeout": PATIENCE_S, "startup_timeout": PATIENCE_S}
-    NotebookClient(notebook, **patience, resources={"metadata": {"path": ROOT}}).execute()
+    client = Kept(notebook, **patience, resources={"metadata": {"path": ROOT}})
+    client.updates = []
+    client.execute()
 
-    shown = cell.outputs[-1]
-    told = "".join(each.text for each in cell.outputs if each.output_type == "stream")
-    _, *lines = told.split("\r")  # each takes the place of the one before
-    assert [line for line in lines if "/2 trials, " not in line] == []
-    assert re.fullmatch(r"2/2 trials, best Accuracy/Val = [\d.]+ in epoch 1 of .*, \d+:\d\d so far *\n", lines[-1])
-    assert shown.data["text/plain"].startswith("<Experiment lr_bs: 2 of 2 trials, best Accuracy/Val = ")
-    assert shown.data["text/html"].count("<tr>") == 3
+    assert [each.output_type for each in cell.outputs] == ["display_data", "display_data", "execute_result"]
+    table, curves, shown = (each.data for each in cell.outputs)
+    assert re.fullmatch(
+        r"2/2 trials, best Accuracy/Val = [\d.]+ in epoch 1 of .*, \d+:\d\d so far", table["text/plain"]
+    )
+    assert table["text/html"].count("<tr>") == 3
+    figure = curves["application/vnd.plotly.v1+json"]
+    assert len(figure["data"]) == 2
+    assert curves["text/html"].count("<polyline") == 2
+    tables = [each["text/plain"] for each in client.updates if "trials, " in each["text/plain"]]
+    assert {each.partition(" ")[0] for each in tables} == {"0/2", "1/2", "2/2"}
+    assert shown["text/plain"].startswith("<Experiment lr_bs: 2 of 2 trials, best Accuracy/Val = ")
+    assert shown["text/html"].count("<tr>") == 3

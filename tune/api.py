@@ -2,27 +2,25 @@
 
 import contextlib
 import html
-import math
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
 from tune.errors import SpaceError, StartError, UserError, suggest_name
 from tune.experiment import open as opened
 from tune.experiment.trial_result import TrialResult, rank_trials
+from tune.live_progress import UserOutput
+from tune.notebook import create_view, format_cells
 from tune.paths import ExperimentPaths, claim_experiment
 from tune.search.controller_api import SearchListener
 from tune.space.settings import SETTINGS, Confirm, set_to
 from tune.space.space import Space
 from tune.space.space_file import KEYS, find_space, read_space
 from tune.storage_url import absolute_path, default_storage
-from tune.trial.messages import EpochReport
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -35,8 +33,6 @@ if TYPE_CHECKING:
 PLACE = "search()"
 N_SHOWN = 10
 """Trials that a notebook shows of an experiment."""
-REWRITE_S = 0.5
-"""How long a line of progress stands at least, unless a trial ends."""
 
 
 class Experiment(opened.StoredExperiment):
@@ -100,9 +96,27 @@ class Experiment(opened.StoredExperiment):
             (each.number, each.state, each.n_epochs, each.score, *map(each.values.get, self.space.dimensions))
             for each in best
         ]
-        body = "".join(f"<tr>{_build_cells(row, 'td')}</tr>" for row in rows)
-        table = f"<table><thead><tr>{_build_cells(heads, 'th')}</tr></thead><tbody>{body}</tbody></table>"
+        body = "".join(f"<tr>{format_cells(row, 'td')}</tr>" for row in rows)
+        table = f"<table><thead><tr>{format_cells(heads, 'th')}</tr></thead><tbody>{body}</tbody></table>"
         return f"<p>{html.escape(repr(self))}</p>{table if rows else ''}"
+
+    def status(self) -> dict[str, Any]:
+        """Return where the search is now, as ``promotune status --json`` prints it.
+
+        Raises ExperimentError where its ledger cannot be read.
+        """
+        from tune.results.status import read_status
+
+        return read_status(self.paths)
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Yield the status, then what happens, as ``promotune status --follow`` prints it, until the search ends.
+
+        Raises ExperimentError where its ledger is damaged, or goes away.
+        """
+        from tune.results.status import follow_events
+
+        yield from follow_events(self.paths)
 
     def frame(self) -> "DataFrame":
         """Return the trials as a table: a row for each, by its number; a column for each constant."""
@@ -131,11 +145,6 @@ class Experiment(opened.StoredExperiment):
         return load(self.paths.folder, trial, trust_checkpoints=trust_checkpoints, **arguments)
 
 
-def _build_cells(values: Iterable[object], tag: str) -> str:
-    texts = ("" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value) for value in values)
-    return "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in texts)
-
-
 def search(
     space: str | Path | None = None,
     *,
@@ -148,6 +157,8 @@ def search(
     **keys: Any,
 ) -> Experiment:
     """Search, and return the experiment; it prints nothing, or with ``progress`` one line that is rewritten.
+
+    In a notebook ``progress`` shows a table and the curves of the trials, as they are.
 
     ``space`` is a space file, a path or a name in ``search_spaces/``; ``keys`` win over its settings: ``trials=40``.
     Without ``space`` they are all that a space file says: ``search(system="lit/digits.py", metric="Accuracy/Val",
@@ -177,9 +188,9 @@ def search(
         )
         callback = _TrialCallback(on_trial)
         listeners: list[SearchListener] = [callback]
-        line = _ProgressLine(plan) if progress else None
-        if line is not None:
-            listeners += [line.progress, line]
+        view = create_view(plan) if progress else None
+        if view is not None:
+            listeners += [view.progress, view]
         with lock_experiment(paths):
             try:
                 finished = _run_silently(plan, paths, listeners, lambda: callback.has_failed)
@@ -187,8 +198,8 @@ def search(
                 erase_experiment(paths.folder)
                 raise
             finally:
-                if line is not None:
-                    line.close()
+                if view is not None:
+                    view.close()
             is_over = finished.fault is None and not finished.interrupted_by_user
             if is_over and callback.error is None and plan.space.settings.confirm is not None:
                 _confirm_silently(finished.resources, paths, plan.space.settings.confirm)
@@ -199,31 +210,12 @@ def search(
     return Experiment(paths.folder)
 
 
-class _UserOutput:
-    """The user's own streams, as they are when this is made: a search redirects those of the process to its log."""
-
-    def __init__(self) -> None:
-        self._streams = sys.stdout, sys.stderr
-        for stream in self._streams:  # what the user printed before the search would go to its log
-            with contextlib.suppress(AttributeError, OSError, ValueError):
-                stream.flush()
-
-    @contextlib.contextmanager
-    def restore_streams(self) -> Iterator[TextIO]:
-        """Send what is printed to the user meanwhile; give the user's standard output."""
-        from tune.trial.process.output import restore_output
-
-        output, errors = self._streams
-        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors), restore_output():
-            yield output
-
-
 class _TrialCallback(SearchListener):
     """Calls the user's function with the user's output. Ray would swallow an exception, so it is kept."""
 
     def __init__(self, on_trial: Callable[[TrialResult], None]) -> None:
         self._on_trial = on_trial
-        self._output = _UserOutput()
+        self._output = UserOutput()
         self.error: BaseException | None = None
         """What the function raised; it is not called again."""
 
@@ -243,56 +235,6 @@ class _TrialCallback(SearchListener):
             raise
         except BaseException as error:
             self.error = error
-
-
-class _ProgressLine(SearchListener):
-    """Rewrites one line of the user's output while a search runs; a notebook's cell takes it as a terminal does."""
-
-    def __init__(self, plan: "SearchPlan") -> None:
-        from tune.search.prepare import count_trials
-        from tune.search.progress import Progress, expected_share
-        from tune.search.schedulers.epochs import count_reports
-
-        space = plan.space
-        self.progress = Progress(
-            space.mode,
-            count_trials(space, plan.promoted),
-            plan.resources.concurrency,
-            n_epochs=count_reports(space, plan.program, None),
-            time_budget_s=space.settings.time_budget_s,
-            expected_share=expected_share(space),
-        )
-        """Is called before this one."""
-        self._metric = space.metric
-        self._output = _UserOutput()
-        self._shown = ""
-        self._written_at = -math.inf
-
-    def on_ray_start(self) -> None:
-        """Rewrite the line."""
-        self._rewrite()
-
-    def on_epoch(self, number: int, epoch: EpochReport) -> None:
-        """Rewrite the line, unless it was rewritten a moment ago."""
-        if time.monotonic() - self._written_at >= REWRITE_S:
-            self._rewrite()
-
-    def on_worker_free(self, number: int) -> None:
-        """Rewrite the line: the trial that ended runs no more."""
-        self._rewrite()
-
-    def close(self) -> None:
-        """End the line."""
-        self._rewrite(end="\n")
-
-    def _rewrite(self, end: str = "") -> None:
-        self._written_at = time.monotonic()
-        line = self.progress.current_status().describe_line(self._metric)
-        blanks = " " * (len(self._shown) - len(line))
-        self._shown = line
-        with self._output.restore_streams() as output, contextlib.suppress(OSError, ValueError):  # nobody may read it
-            output.write(f"\r{line}{blanks}{end}")
-            output.flush()
 
 
 @contextlib.contextmanager

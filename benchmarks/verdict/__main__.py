@@ -2,6 +2,7 @@
 
     python -m benchmarks.verdict [--repeats 10] [--trials 20] [--seed 0]
     python -m benchmarks.verdict --simulate [--sequences 100] [--trials 20] [--seed 0]
+    python -m benchmarks.verdict --keep [--sequences 100] [--seed 0]
 
 Each repeat is a search on a real Ray, and a retraining of its best trial. The program's score is drawn from a standard
 normal distribution. Without an effect the searched constant does nothing but shift the random numbers, so the best of
@@ -10,6 +11,9 @@ seeds, and so random numbers, of its own. Prints what was found, how often, and 
 
 ``--simulate`` trains nothing on Ray, and takes a minute: 20 searches in a row on one program, whose verdicts share an
 error rate, with several kinds of noise; and planted overtuning, a validation set of 30 samples against a hold-out set.
+
+``--keep`` trains nothing either: sessions of 100 proposals that change nothing, and how many of them the rule "keep
+what is better" keeps, against the verdict.
 """
 
 import argparse
@@ -23,6 +27,7 @@ from pathlib import Path
 
 from scipy.stats import nct, t
 
+from benchmarks.verdict.keeping import print_keeping
 from benchmarks.verdict.overtuning import print_overtuning
 from benchmarks.verdict.simulated import print_simulation
 from tune.cli import main as promotune
@@ -61,8 +66,12 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0, help="of the first repeat; each further one has 1,000 more")
     parser.add_argument("--simulate", action="store_true", help="searches in a row and overtuning, without Ray")
-    parser.add_argument("--sequences", type=int, default=100, help="with --simulate: of 20 searches each")
+    parser.add_argument("--sequences", type=int, default=100, help="of 20 searches each; with --keep sessions")
+    parser.add_argument("--keep", action="store_true", help="the rule `keep what is better` against the verdict")
     options = parser.parse_args()
+    if options.keep:
+        print_keeping(options.sequences, options.seed)
+        return
     if options.simulate:
         print_simulation(options.sequences, options.trials, options.seed)
         print_overtuning(3 * options.sequences, options.seed)

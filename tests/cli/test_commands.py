@@ -76,6 +76,8 @@ OPTIONS = {
     "list": HELP | {"--json", "--storage"},
     "compare": HELP | {"-o", "--output", "--storage"},
     "delete": HELP | {"--yes", "--storage"},
+    "agents": HELP,
+    "mcp": HELP | {"--storage"},
     "completion": HELP,
 }
 

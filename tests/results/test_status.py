@@ -1,45 +1,38 @@
 """Where a search is, and what happens in it, for programs that watch it."""
 
+import hashlib
 import json
+import math
+import shutil
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator, ValidationError
 
 from tests.experiments import SPACE, Trial, write_experiment
 from tune.cli import main
+from tune.errors import ExperimentError
 from tune.experiment.lock import lock_experiment
 from tune.experiment.trial_result import TrialResult
-from tune.results.status import follow_events, list_events, read_status
+from tune.paths import ExperimentPaths
+from tune.results.status import STATUS_FORMAT, choose_outcome, follow_events, list_events, read_status
 
 TRIALS = [
     Trial(curve=[0.5, 0.6]),
     Trial(curve=[0.7], values={"LR": 0.05}, state="PRUNED"),
     Trial(curve=[0.1], values={"LR": 0.06}, state="RUNNING"),
 ]
-FIELDS = {
-    "format": int,
-    "experiment": str,
-    "folder": str,
-    "state": str,
-    "metrics": list,
-    "n_wanted": int,
-    "n_trials": dict,
-    "baseline": dict,
-    "best": dict,
-    "chosen": int,
-    "verdict": type(None),
-    "running": list,
-}
-"""A change here is a new STATUS_FORMAT."""
-EVENTS = {
-    "started": {"event", "trial", "version", "constants"},
-    "epoch": {"event", "trial", "epoch", "value"},
-    "ended": {"event", "trial", "state", "score", "best_epoch", "reason"},
-    "best": {"event", "trial", "score"},
-}
-"""A change here is a new STATUS_FORMAT."""
+SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "reference" / "status.schema.json").read_text())
+DIGESTS = {1: "b12e3e0369aa0f7f"}
+"""Of the schema, by the format that it describes: what people parse. A change of the schema is a new STATUS_FORMAT."""
+
+
+def check(found, what):
+    """Raise ValidationError unless it is as the schema says."""
+    Draft202012Validator({**SCHEMA, "$ref": f"#/$defs/{what}"}).validate(found)
 
 
 def trial(number, state, curve, version=None):
@@ -57,11 +50,55 @@ def trial(number, state, curve, version=None):
     )
 
 
-def test_a_status_has_these_fields_and_no_others(tmp_path):
-    status = read_status(write_experiment(tmp_path, TRIALS))
+def test_the_schema_is_the_one_of_this_format():
+    Draft202012Validator.check_schema(SCHEMA)
+    digest = hashlib.sha256(json.dumps(SCHEMA, sort_keys=True).encode()).hexdigest()[:16]
 
-    assert {name: type(value) for name, value in status.items()} == FIELDS
-    assert status["format"] == 1
+    assert {**DIGESTS, STATUS_FORMAT: digest} == DIGESTS, "fields changed: give them a new STATUS_FORMAT"
+    assert SCHEMA["$defs"]["status"]["properties"]["format"] == {"const": STATUS_FORMAT}
+
+
+def every_event(tmp_path):
+    """Return one event at least of each kind, as following a search gives them."""
+    before = [trial(0, "complete", {1: 0.5}), trial(3, "waiting", {})]
+    after = [
+        trial(0, "complete", {1: 0.5}),
+        trial(1, "complete", {1: 0.1, 2: math.nan, 3: 0.9}),
+        trial(2, "failed", {1: 0.95}),
+        trial(3, "running", {}),
+    ]
+    return [*follow_events(write_experiment(tmp_path, TRIALS).paths), *list_events(before, after, "max")]
+
+
+def test_a_status_and_each_event_are_as_the_schema_says(tmp_path):
+    events = every_event(tmp_path)
+    status = read_status(ExperimentPaths(tmp_path / "storage" / "exp"))
+    for event in events:
+        check(event, "event")
+    check(status, "status")
+    check({**status, "best": None, "verdict": "gain"}, "status")
+
+    kinds = {name.removeprefix("event_") for name in SCHEMA["$defs"] if name.startswith("event_")}
+    assert {each["event"] for each in events} == kinds
+    assert events[0] == {"event": "status", **status}
+
+
+def test_any_other_field_and_any_that_is_missing_is_not_as_the_schema_says(tmp_path):
+    status = read_status(write_experiment(tmp_path, TRIALS).paths)
+    (tmp_path / "other").mkdir()
+    places = [("status", status), *(("event", each) for each in every_event(tmp_path / "other"))]
+    places += [("trial", status["best"]), ("trial", status["running"][0])]
+    for what, found in places:
+        check(found, what)
+        for changed in ({**found, "more": 1}, *({k: v for k, v in found.items() if k != name} for name in found)):
+            with pytest.raises(ValidationError):
+                check(changed, what)
+
+
+def test_a_status_says_where_the_search_is(tmp_path):
+    status = read_status(write_experiment(tmp_path, TRIALS).paths)
+
+    assert (status["state"], status["outcome"]) == ("interrupted", "interrupted")
     assert status["n_trials"] == {"complete": 1, "pruned": 1, "failed": 0, "running": 1, "waiting": 0}
     assert (status["best"]["number"], status["best"]["score"], status["baseline"]["number"]) == (1, 0.7, 0)
     assert [each["number"] for each in status["running"]] == [2]
@@ -84,7 +121,6 @@ def test_events_are_the_start_the_epochs_and_the_end_of_each_trial():
     ]
     assert events[2]["score"] == 0.9
     assert events[5]["reason"] == "ValueError: no"
-    assert all(each.keys() == EVENTS[each["event"]] for each in events)
 
 
 def test_events_when_nothing_happened_are_none():
@@ -115,7 +151,118 @@ def test_following_ends_with_the_search(tmp_path):
         assert found[0]["event"] == "status"
     thread.join(30)
 
-    assert found[-1] == {"event": "end", "state": "finished"}
+    assert found[-1] == {"event": "finished", "state": "finished", "outcome": "better"}
+
+
+def write_unbegun(folder):
+    """Write an experiment whose search has not made its ledger."""
+    paths = write_experiment(folder, TRIALS).paths
+    paths.journal.unlink()
+    return paths
+
+
+def test_a_search_that_has_no_ledger_yet_runs_while_it_is_held_and_never_began_afterwards(tmp_path, capfd):
+    paths = write_unbegun(tmp_path)
+    with lock_experiment(paths):
+        running = read_status(paths)
+    words = ["status", "exp", "--storage", str(tmp_path / "storage")]
+    assert main(words) == 130
+    told = capfd.readouterr().out
+    assert main([*words, "--json"]) == 130
+    status = json.loads(capfd.readouterr().out)
+
+    check(status, "status")
+    assert (running["state"], running["outcome"], running["n_wanted"]) == ("running", "running", 20)
+    assert (status["state"], status["outcome"]) == ("never began", "interrupted")
+    assert told.splitlines() == ["exp: never began", "trials: none, of 20"]
+
+
+def test_following_a_search_that_has_no_ledger_yet_waits_for_it(tmp_path):
+    paths = write_unbegun(tmp_path)
+    (tmp_path / "other").mkdir()
+    ledger = write_experiment(tmp_path / "other", TRIALS[:2]).paths.journal
+    with lock_experiment(paths):
+        events = follow_events(paths, poll_s=0.01)
+        first = next(events)
+        ledger.replace(paths.journal)
+        started = next(events)
+    rest = list(events)
+
+    assert (first["state"], first["n_trials"]["complete"]) == ("running", 0)
+    assert (started["event"], started["trial"]) == ("started", 0)
+    assert [each["event"] for each in rest] == [
+        "epoch",
+        "epoch",
+        "ended",
+        "best",
+        "started",
+        "epoch",
+        "ended",
+        "best",
+        "finished",
+    ]
+    for each in (first, started, *rest):
+        check(each, "event")
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from tune.experiment.lock import lock_experiment
+from tune.paths import ExperimentPaths
+with lock_experiment(ExperimentPaths(Path(sys.argv[1]))):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_following_a_search_whose_driver_is_killed_ends_as_interrupted(tmp_path):
+    paths = write_experiment(tmp_path, TRIALS).paths
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(paths.folder)], stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdout.readline() == "held\n"
+        command = [sys.executable, "-m", "tune", "status", str(paths.folder), "--follow"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as follower:
+            first = json.loads(follower.stdout.readline())
+            driver.kill()
+            last = json.loads(follower.stdout.read().splitlines()[-1])
+            status = follower.wait(60)
+
+    assert first["state"] == "running"
+    assert (last, status) == ({"event": "finished", "state": "interrupted", "outcome": "interrupted"}, 130)
+
+
+def test_a_damaged_ledger_is_told_and_not_waited_for(tmp_path, capfd):
+    paths = write_experiment(tmp_path, TRIALS).paths
+    events = follow_events(paths, poll_s=0.01)
+    whole = paths.journal.read_bytes()
+    with lock_experiment(paths):
+        assert next(events)["state"] == "running"
+        paths.journal.write_bytes(whole[:200] + b"\0damaged\n" + whole[200:])
+        with pytest.raises(ExperimentError, match=r"study\.journal"):
+            list(events)
+    for words in (["--json"], ["--follow"], []):
+        assert main(["status", str(paths.folder), *words]) == 2
+        out, err = capfd.readouterr()
+        assert out == ""
+        assert "study.journal" in err
+        assert "Traceback" not in err
+
+
+def test_an_experiment_that_is_deleted_while_it_is_followed_is_told(tmp_path):
+    paths = write_experiment(tmp_path, TRIALS).paths
+    with lock_experiment(paths):
+        events = follow_events(paths, poll_s=0.01)
+        next(events)
+        shutil.rmtree(paths.folder)
+        with pytest.raises(ExperimentError, match="no experiment"):
+            list(events)
+
+
+def test_a_verdict_counts_more_than_the_scores_of_single_trials():
+    better = [trial(0, "complete", {1: 0.5}), trial(1, "complete", {1: 0.7})]
+    found = {each: choose_outcome("finished", better[1], better[0], each) for each in (None, "gain", "noise", "loss")}
+
+    assert found == {None: "better", "gain": "better", "noise": "nothing better", "loss": "nothing better"}
 
 
 @pytest.mark.parametrize(

@@ -121,12 +121,16 @@ COMMANDS = {
     "list": "list the experiments: state, trials, best score, age, size",
     "compare": "compare experiments of the same metric",
     "delete": "delete an experiment, or some of its versions",
+    "agents": "print what a coding agent has to know, for an AGENTS.md",
+    "mcp": "serve coding agents over the Model Context Protocol",
     "completion": "print a completion script for bash, zsh or fish",
 }
 """In the order of their use; without one of them, a space is searched."""
-
-STEERING = frozenset({"propose", "stop", "pause", "set"})
-"""The commands that ask something of a driver."""
+FOLDERS = {
+    **dict.fromkeys(("propose", "stop", "pause", "set"), "steer"),
+    **dict.fromkeys(("agents", "mcp"), "for_agents"),
+}
+"""The folders of the commands that do not stand in ``commands``."""
 SPACE = "--space"
 SEARCH = "search"
 SEARCH_PROGRAM = "search_program"
@@ -160,9 +164,8 @@ class Command(Protocol):
 def import_command(name: str) -> Command:
     """Return the command called ``name``, or the search."""
     assert name in (*COMMANDS, SEARCH, SEARCH_PROGRAM, OVERVIEW)
-    folder = "tune.cli.steer" if name in STEERING else "tune.cli.commands"
-    module = "tune.cli.overview" if name == OVERVIEW else f"{folder}.{name}"
-    return cast("Command", import_module(module))
+    folder = "tune.cli" if name == OVERVIEW else f"tune.cli.{FOLDERS.get(name, 'commands')}"
+    return cast("Command", import_module(f"{folder}.{name}"))
 
 
 def split_command(argv: Sequence[str]) -> tuple[str, list[str]]:

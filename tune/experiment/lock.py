@@ -10,6 +10,8 @@ from filelock import FileLock, Timeout
 
 from tune.errors import ExperimentError
 from tune.paths import ExperimentPaths, atomic_write, display_path
+from tune.storage.lease import has_holder
+from tune.storage.remote import RemoteFolder
 from tune.storage.sync import Tell, sync_experiment
 from tune.storage_url import url_of
 
@@ -44,6 +46,16 @@ def lock_on_this_machine(paths: ExperimentPaths) -> Iterator[None]:
         with contextlib.suppress(OSError):  # the folder may be gone, or read-only: what ended the search says so
             paths.lock_holder.unlink(missing_ok=True)
         lock.release()
+
+
+def read_lock_holder(paths: ExperimentPaths) -> int | None:
+    """Return the process of this machine that holds the experiment, or held it when it was killed; None: nobody."""
+    who, *_ = _read_holder_lines(paths)
+    match who.split():
+        case ["process", pid, "on", host] if host == socket.gethostname() and pid.isdecimal():
+            return int(pid)
+        case _:
+            return None
 
 
 def write_dashboard_address(paths: ExperimentPaths, dashboard: str) -> None:
@@ -107,6 +119,12 @@ def is_locked(paths: ExperimentPaths) -> bool:
         return False
     lock.release()
     return False
+
+
+def is_running(paths: ExperimentPaths) -> bool:
+    """Tell whether a process writes the experiment now, at its URL from another machine, too."""
+    url = url_of(paths.folder)
+    return is_locked(paths) or (url is not None and has_holder(RemoteFolder(url)))
 
 
 def _read_holder_lines(paths: ExperimentPaths) -> list[str]:

@@ -77,10 +77,9 @@ def summarise_experiment(paths: ExperimentPaths, *, running: bool) -> Experiment
     best, baseline = experiment.best, experiment.baseline
     confirmation = read_confirmation(experiment)
     failure = None if running else find_preflight_failure(paths, experiment.trials)
-    state = "pre-flight failed" if failure is not None else _experiment_state(experiment, len(ended))
     return ExperimentSummary(
         name=paths.name,
-        state="running" if running else state,
+        state=find_state(experiment, running=running),
         n_trials=len(ended),
         n_wanted=experiment.n_wanted,
         n_failed=sum(trial.state == "failed" for trial in ended),
@@ -118,10 +117,17 @@ def _modified_time(paths: ExperimentPaths) -> float:
     return written.stat().st_mtime
 
 
-def _experiment_state(experiment: StoredExperiment, n_ended: int) -> State:
-    """Tell whether something is left to do; a grid may be through before its number of trials is."""
-    is_finished = n_ended == len(experiment.trials) and experiment.is_sealed
-    return "finished" if is_finished else "interrupted"
+def find_state(experiment: StoredExperiment, *, running: bool) -> State:
+    """Return what state an experiment is in; a grid may be through before its number of trials is.
+
+    ``running``: a process writes it now.
+    """
+    if running:
+        return "running"
+    if find_preflight_failure(experiment.paths, experiment.trials) is not None:
+        return "pre-flight failed"
+    is_through = all(trial.state in ENDED for trial in experiment.trials)
+    return "finished" if is_through and experiment.is_sealed else "interrupted"
 
 
 def _file_sizes(folder: Path) -> Iterator[int]:

@@ -1,52 +1,121 @@
 """Where a search is: one object, and an event for each thing that happens; for programs that watch it.
 
-The fields are described in ``docs/reference/json.md``. STATUS_FORMAT grows when one of them changes or goes.
+The fields are described in ``docs/reference/json.md`` and ``docs/reference/status.schema.json``. STATUS_FORMAT grows
+when one of them changes or goes.
 """
 
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
-from tune.experiment.lock import is_locked
+from tune.errors import ExperimentError
+from tune.experiment.lock import is_locked, is_running
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.trial_result import Mode, TrialResult, is_improvement
 from tune.paths import ExperimentPaths
 from tune.results.confirm.confirmation import read_confirmation
-from tune.results.experiments import ENDED, State, summarise_experiment
+from tune.results.experiments import ENDED, State, find_state
 from tune.results.export import replace_non_finite
+from tune.space.space_file import read_space
+from tune.storage.download import download_experiment, resolve_local_folder
+from tune.storage_url import is_url, local_folder_of
 
 STATUS_FORMAT = 1
 POLL_S = 0.5
 """So often a search that is followed is looked at."""
+REMOTE_POLL_S = 5.0
+"""So often it is looked at where another machine writes it, at a URL: each look lists files there."""
+MOST_LOAD = 0.2
+"""The part of its time in which a process that follows reads: of a long ledger a look takes long."""
 
 Event = dict[str, Any]
+Outcome = Literal["running", "better", "nothing better", "interrupted", "failed"]
 
 
-def read_status(experiment: StoredExperiment) -> dict[str, Any]:
-    """Return where the search is; what is not finite is None."""
-    paths, trials = experiment.paths, experiment.trials
+def find_search(name: str, storage: Path) -> ExperimentPaths:
+    """Return the paths of a search by its name or folder, also of one that has no ledger yet.
+
+    Raises ExperimentError where there is none.
+    """
+    try:
+        return open_experiment(name, storage).paths
+    except ExperimentError:
+        candidates = (resolve_local_folder(name),) if is_url(name) else (storage / name, local_folder_of(name))
+        for folder in candidates:
+            paths = ExperimentPaths(folder)
+            if paths.space.is_file() and not paths.journal.is_file():
+                return paths
+        raise
+
+
+def read_status(paths: ExperimentPaths) -> dict[str, Any]:
+    """Return where the search is now; what is not finite is None.
+
+    Raises ExperimentError where its ledger cannot be read.
+    """
+    is_active = is_running(paths)  # first: what is written until it ends is read below
+    return _describe_status(paths, _open_ledger(paths), is_active=is_active)
+
+
+def _describe_status(paths: ExperimentPaths, experiment: StoredExperiment | None, *, is_active: bool) -> dict[str, Any]:
+    """Return where a search was when it was opened; ``is_active``: a process writes it."""
+    if experiment is None:
+        return _status_without_ledger(paths, is_active=is_active)
+    trials = experiment.trials
+    state = find_state(experiment, running=is_active)
     counts = Counter(each.state for each in trials)
     confirmation = read_confirmation(experiment)
+    verdict = None if confirmation is None or confirmation.verdict is None else confirmation.verdict.finding
     return {
         "format": STATUS_FORMAT,
         "experiment": paths.name,
         "folder": str(paths.folder),
-        "state": read_state(paths),
+        "state": state,
+        "outcome": choose_outcome(state, experiment.best, experiment.baseline, verdict),
         "metrics": [{"metric": each.metric, "mode": each.mode} for each in experiment.space.objectives],
         "n_wanted": experiment.n_wanted,
-        "n_trials": {state: counts[state] for state in ("complete", "pruned", "failed", "running", "waiting")},
+        "n_trials": {name: counts[name] for name in ("complete", "pruned", "failed", "running", "waiting")},
         "baseline": _trial_object(experiment.baseline),
         "best": _trial_object(experiment.best),
         "chosen": None if experiment.chosen is None else experiment.chosen.number,
-        "verdict": None if confirmation is None or confirmation.verdict is None else confirmation.verdict.finding,
+        "verdict": verdict,
         "running": [_trial_object(each) for each in trials if each.state == "running"],
     }
 
 
-def read_state(paths: ExperimentPaths) -> State:
-    """Return the state that ``list`` shows."""
-    return summarise_experiment(paths, running=is_locked(paths)).state
+def _status_without_ledger(paths: ExperimentPaths, *, is_active: bool) -> dict[str, Any]:
+    """Return the status of a search that has no ledger: Ray starts, or it was ended before."""
+    space = read_space(paths.space, program_is_here=False)
+    return {
+        "format": STATUS_FORMAT,
+        "experiment": paths.name,
+        "folder": str(paths.folder),
+        "state": "running" if is_active else "never began",
+        "outcome": "running" if is_active else "interrupted",
+        "metrics": [{"metric": each.metric, "mode": each.mode} for each in space.objectives],
+        "n_wanted": space.settings.trials,
+        "n_trials": dict.fromkeys(("complete", "pruned", "failed", "running", "waiting"), 0),
+        "baseline": None,
+        "best": None,
+        "chosen": None,
+        "verdict": None,
+        "running": [],
+    }
+
+
+def choose_outcome(
+    state: State, best: TrialResult | None, baseline: TrialResult | None, verdict: str | None
+) -> Outcome:
+    """Return what a search came to so far; a verdict counts more than the scores of single trials."""
+    if state == "running":
+        return "running"
+    if state in ("interrupted", "never began"):
+        return "interrupted"
+    if state != "finished" or best is None or baseline is None or baseline.state == "failed":
+        return "failed"
+    return "nothing better" if best.is_baseline or verdict in ("noise", "loss") else "better"
 
 
 def _trial_object(trial: TrialResult | None) -> dict[str, Any] | None:
@@ -63,26 +132,45 @@ def _trial_object(trial: TrialResult | None) -> dict[str, Any] | None:
 
 
 def follow_events(paths: ExperimentPaths, poll_s: float = POLL_S) -> Iterator[Event]:
-    """Yield the status, then an event for each thing that happens, and the end of the search; it may take hours."""
-    experiment = open_experiment(str(paths.folder), paths.folder.parent)
-    mode, trials = experiment.space.mode, experiment.trials
-    yield {"event": "status", **read_status(experiment)}
-    seen = _stamp(paths)
-    while True:
-        is_over = not is_locked(paths)  # first: what is written until the lock is free is read below
+    """Yield the status, then an event for each thing that happens, and the end of the search; it may take hours.
+
+    A search whose driver was killed has ended. Raises ExperimentError where its ledger is damaged, or goes away.
+    """
+    seen, is_over = _stamp(paths), not is_running(paths)
+    experiment = _open_ledger(paths)
+    yield {"event": "status", **_describe_status(paths, experiment, is_active=not is_over)}
+    trials = () if experiment is None else experiment.trials
+    while not is_over:
+        began_at = time.monotonic()
+        is_over = not is_running(paths)  # first: what is written until it ends is read below
+        is_elsewhere = not is_over and not is_locked(paths)
+        if is_elsewhere:
+            download_experiment(paths.folder)
         if (now := _stamp(paths)) != seen or is_over:
-            seen = now
-            after = open_experiment(str(paths.folder), paths.folder.parent)
-            yield from list_events(trials, after.trials, mode)
-            trials = after.trials
-        if is_over:
-            yield {"event": "end", "state": read_state(paths)}
-            return
-        time.sleep(poll_s)
+            seen, experiment = now, _open_ledger(paths)
+            if experiment is not None:
+                yield from list_events(trials, experiment.trials, experiment.space.mode)
+                trials = experiment.trials
+        if not is_over:
+            took = time.monotonic() - began_at
+            time.sleep(max(REMOTE_POLL_S if is_elsewhere else poll_s, took * (1 / MOST_LOAD - 1)))
+    status = _describe_status(paths, experiment, is_active=False)
+    yield {"event": "finished", "state": status["state"], "outcome": status["outcome"]}
 
 
-def _stamp(paths: ExperimentPaths) -> tuple[int, int]:
-    written = paths.journal.stat()
+def _open_ledger(paths: ExperimentPaths) -> StoredExperiment | None:
+    """Open the experiment; return None where a search has written its space, and no ledger yet."""
+    if paths.journal.is_file() or not paths.space.is_file():
+        return open_experiment(str(paths.folder), paths.folder.parent)
+    return None
+
+
+def _stamp(paths: ExperimentPaths) -> tuple[int, int] | None:
+    """Return what changes when the ledger is written; None where there is none."""
+    try:
+        written = paths.journal.stat()
+    except FileNotFoundError:
+        return None
     return written.st_mtime_ns, written.st_size
 
 
@@ -93,7 +181,7 @@ def list_events(before: Sequence[TrialResult], after: Sequence[TrialResult], mod
     events: list[Event] = []
     for trial in after:
         was = known.get(trial.number)
-        if was is None or (was.state == "waiting" and trial.state != "waiting"):
+        if trial.state != "waiting" and (was is None or was.state == "waiting"):
             constants = replace_non_finite(dict(trial.values))
             events.append({"event": "started", "trial": trial.number, "version": trial.version, "constants": constants})
         old = {} if was is None else was.curve

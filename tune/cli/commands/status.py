@@ -2,16 +2,22 @@
 
 import argparse
 import json
+from collections.abc import Mapping
 
 from tune.cli.parser import Parser, add_storage, describe_command, storage_of
 from tune.cli.terminal.summary import Screen, format_value
 from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH
-from tune.experiment.open import StoredExperiment, open_experiment
-from tune.results.experiments import State
-from tune.results.status import Event, follow_events, read_status
+from tune.results.status import Event, Outcome, find_search, follow_events, read_status
 
 EXIT_NOTHING_BETTER = 3
-"""The search is over, and no trial was better than the hardcoded values."""
+"""The search is over, and nothing was better than the hardcoded values."""
+EXIT_STATUSES: Mapping[Outcome, int] = {
+    "running": 0,
+    "better": 0,
+    "nothing better": EXIT_NOTHING_BETTER,
+    "interrupted": EXIT_INTERRUPTED,
+    "failed": EXIT_SEARCH,
+}
 
 
 def parser() -> Parser:
@@ -26,40 +32,31 @@ def parser() -> Parser:
 
 def run(given: argparse.Namespace) -> int:
     """Show it; the exit status says what the search came to."""
-    experiment = open_experiment(given.experiment, storage_of(given.storage))
+    paths = find_search(given.experiment, storage_of(given.storage))
     screen = Screen()
     if given.follow:
-        for event in follow_events(experiment.paths):
+        outcome: Outcome = "running"
+        for event in follow_events(paths):
             screen.print_bytes(f"{json.dumps(event, allow_nan=False)}\n".encode())
-        experiment = open_experiment(str(experiment.paths.folder), experiment.paths.folder.parent)
-    status = read_status(experiment)
-    if given.json and not given.follow:
+            outcome = event.get("outcome", outcome)
+        return EXIT_STATUSES[outcome]
+    status = read_status(paths)
+    if given.json:
         screen.print_json(status)
-    elif not given.follow:
-        _show_status(screen, status, experiment)
-    return _choose_exit_status(status["state"], experiment)
+    else:
+        _show_status(screen, status)
+    return EXIT_STATUSES[status["outcome"]]
 
 
-def _show_status(screen: Screen, status: Event, experiment: StoredExperiment) -> None:
+def _show_status(screen: Screen, status: Event) -> None:
     counts = ", ".join(f"{n} {state}" for state, n in status["n_trials"].items() if n)
     screen.print_line(f"{status['experiment']}: {status['state']}", style="bold")
     screen.print_line(f"trials: {counts or 'none'}, of {status['n_wanted']}")
+    metric = status["metrics"][0]["metric"]
     for name in ("baseline", "best"):
         trial = status[name]
         if trial is not None and trial["score"] is not None:
-            metric = experiment.space.metric
             screen.print_line(f"{name}: {metric} = {format_value(trial['score'])} of {trial['version']}")
     for trial in status["running"]:
         n_epochs = trial["n_epochs"]
         screen.print_line(f"runs: {trial['version']}, after {n_epochs} epoch{'s' if n_epochs != 1 else ''}")
-
-
-def _choose_exit_status(state: State, experiment: StoredExperiment) -> int:
-    best, baseline = experiment.best, experiment.baseline
-    if state in ("interrupted", "never began"):
-        return EXIT_INTERRUPTED
-    if state == "running":
-        return 0
-    if best is None or baseline is None or baseline.state == "failed":
-        return EXIT_SEARCH
-    return EXIT_NOTHING_BETTER if best.is_baseline else 0

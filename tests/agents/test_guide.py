@@ -1,0 +1,37 @@
+"""What `promotune agents` prints: commands that there are, and no other text than the documentation has."""
+
+import re
+import shlex
+
+from tests.documentation import PAGES, ROOT, rows
+from tune.agents.guide import GUIDE
+from tune.cli import main
+from tune.cli.parser import COMMANDS, import_command, split_command
+
+NOT_YET = {"propose", "stop"} - COMMANDS.keys()
+
+
+def test_it_is_printed_as_the_documentation_shows_it_and_is_short(capfd):
+    assert main(["agents"]) == 0
+    assert capfd.readouterr().out == GUIDE
+    assert GUIDE in PAGES["docs/agents.md"]
+    assert len(GUIDE.splitlines()) < 40
+
+
+def test_each_command_that_it_names_is_understood():
+    commands = [" ".join(text.split()) for text in re.findall(r"`promotune ([^`]+)`", GUIDE)]
+    words = [shlex.split(text) for text in commands]
+
+    assert len(words) > 10
+    for each in words:
+        if each[0] not in NOT_YET:
+            name, rest = split_command(each)
+            import_command(name).parser().parse_words(rest)
+
+
+def test_the_table_of_tools_has_those_of_the_server_in_their_order():
+    source = (ROOT / "tune" / "agents" / "server.py").read_text(encoding="utf-8")  # its import needs the extra
+    named = re.findall(r'^    "(\w+)": AgentTool', source, re.MULTILINE)
+
+    assert [name.strip("`") for name, _ in rows("tool")] == named
+    assert len(named) == 8
