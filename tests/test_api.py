@@ -1,5 +1,6 @@
 """The Python API: what a notebook uses."""
 
+import json
 import math
 import os
 import subprocess
@@ -13,6 +14,7 @@ import tune
 from tests.ledgers import write_experiment
 from tests.projects import write_program
 from tune import Experiment
+from tune.cli import main
 from tune.errors import ConstantError, ExperimentError, OptionError, SearchError, SpaceError
 
 ROOT = Path(__file__).parents[1]
@@ -132,6 +134,17 @@ def test_an_experiment_and_a_trial_are_shown_in_one_line(storage, experiment):
 
     write_experiment(storage, "none", [None])
     assert repr(Experiment("none", storage=storage)) == "<Experiment none: 1 of 1 trials, no trial has a score>"
+
+
+def test_the_status_and_the_events_of_an_experiment_are_those_of_the_command(storage, experiment, capfd):
+    assert main(["status", "one", "--json", "--storage", str(storage)]) == 0
+    status = json.loads(capfd.readouterr().out)
+    assert main(["status", "one", "--follow", "--storage", str(storage)]) == 0
+    events = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+
+    assert experiment.status() == status
+    assert list(experiment.events()) == events
+    assert [each["event"] for each in events] == ["status", "finished"]
 
 
 def test_a_notebook_shows_an_experiment_as_a_table_whose_texts_are_no_markup(storage):
