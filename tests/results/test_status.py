@@ -84,7 +84,9 @@ def test_a_status_and_each_event_are_as_the_schema_says(tmp_path):
 
 
 def test_any_other_field_and_any_that_is_missing_is_not_as_the_schema_says(tmp_path):
-    status = read_status(write_experiment(tmp_path, TRIALS).paths)
+    paths = write_experiment(tmp_path, TRIALS).paths
+    with lock_experiment(paths):
+        status = read_status(paths)
     (tmp_path / "other").mkdir()
     places = [("status", status), *(("event", each) for each in every_event(tmp_path / "other"))]
     places += [("trial", status["best"]), ("trial", status["running"][0])]
@@ -96,13 +98,21 @@ def test_any_other_field_and_any_that_is_missing_is_not_as_the_schema_says(tmp_p
 
 
 def test_a_status_says_where_the_search_is(tmp_path):
-    status = read_status(write_experiment(tmp_path, TRIALS).paths)
-
-    assert (status["state"], status["outcome"]) == ("interrupted", "interrupted")
+    paths = write_experiment(tmp_path, TRIALS).paths
+    with lock_experiment(paths):
+        status = read_status(paths)
+    assert (status["state"], status["outcome"]) == ("running", "running")
     assert status["n_trials"] == {"complete": 1, "pruned": 1, "failed": 0, "running": 1, "waiting": 0}
     assert (status["best"]["number"], status["best"]["score"], status["baseline"]["number"]) == (1, 0.7, 0)
     assert [each["number"] for each in status["running"]] == [2]
     json.dumps(status, allow_nan=False)
+
+
+def test_a_trial_that_ran_when_its_driver_was_killed_waits(tmp_path):
+    status = read_status(write_experiment(tmp_path, TRIALS).paths)
+
+    assert (status["state"], status["outcome"], status["running"]) == ("interrupted", "interrupted", [])
+    assert status["n_trials"] == {"complete": 1, "pruned": 1, "failed": 0, "running": 0, "waiting": 1}
 
 
 def test_events_are_the_start_the_epochs_and_the_end_of_each_trial():
@@ -174,7 +184,7 @@ def test_a_search_that_has_no_ledger_yet_runs_while_it_is_held_and_never_began_a
     check(status, "status")
     assert (running["state"], running["outcome"], running["n_wanted"]) == ("running", "running", 20)
     assert (status["state"], status["outcome"]) == ("never began", "interrupted")
-    assert told.splitlines() == ["exp: never began", "trials: none, of 20"]
+    assert told.splitlines()[:2] == ["exp: never began", "trials: none, of 20"]
 
 
 def test_following_a_search_that_has_no_ledger_yet_waits_for_it(tmp_path):
@@ -282,13 +292,30 @@ def test_the_exit_status_says_what_the_search_came_to(tmp_path, capfd, trials, n
 
 
 def test_people_read_a_line_for_each_thing(tmp_path, capfd):
-    write_experiment(tmp_path, TRIALS)
-    main(["status", "exp", "--storage", str(tmp_path / "storage")])
+    paths = write_experiment(tmp_path, TRIALS).paths
+    words = ["status", "exp", "--storage", str(tmp_path / "storage")]
+    with lock_experiment(paths):
+        assert main(words) == 0
+    running = capfd.readouterr().out.splitlines()
+    assert main(words) == 130
     lines = capfd.readouterr().out.splitlines()
 
-    assert lines[:2] == ["exp: interrupted", "trials: 1 complete, 1 pruned, 1 running, of 20"]
-    assert lines[2].startswith("baseline: Score/Val = 0.6 of 000,baseline")
-    assert lines[-1].endswith(", after 1 epoch")
+    assert running[:2] == ["exp: running", "trials: 1 complete, 1 pruned, 1 running, of 20"]
+    assert running[2].startswith("baseline: Score/Val = 0.6 of 000,baseline")
+    assert running[3].startswith("best: Score/Val = 0.7 of 001,")
+    assert running[4].startswith("runs: 002,")
+    assert running[4].endswith(", after 1 epoch")
+    assert lines[:2] == ["exp: interrupted", "trials: 1 complete, 1 pruned, 1 waiting, of 20"]
+    assert lines[4] == f"to go on: promotune resume {paths.cli_argument}"
+
+
+@pytest.mark.parametrize(("curve", "told"), [([0.5], "nothing better"), ([0.7], "better")])
+def test_people_read_what_a_finished_search_came_to(tmp_path, capfd, curve, told):
+    space = SPACE.replace("trials: 20", "trials: 2")
+    write_experiment(tmp_path, [Trial(curve=[0.6]), Trial(curve=curve, values={"LR": 0.05})], space)
+    main(["status", "exp", "--storage", str(tmp_path / "storage")])
+
+    assert capfd.readouterr().out.splitlines()[0] == f"exp: finished, {told} than the hardcoded values"
 
 
 def test_a_reader_of_events_that_goes_away_is_no_error(tmp_path):

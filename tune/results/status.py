@@ -63,9 +63,11 @@ def _describe_status(paths: ExperimentPaths, experiment: StoredExperiment | None
     """Return where a search was when it was opened; ``is_active``: a process writes it."""
     if experiment is None:
         return _status_without_ledger(paths, is_active=is_active)
-    trials = experiment.trials
     state = find_state(experiment, running=is_active)
-    counts = Counter(each.state for each in trials)
+    trials = [_trial_object(each, is_active=is_active) for each in experiment.trials]
+    by_number = {each["number"]: each for each in trials}
+    best, baseline = experiment.best, experiment.baseline
+    counts = Counter(each["state"] for each in trials)
     confirmation = read_confirmation(experiment)
     verdict = None if confirmation is None or confirmation.verdict is None else confirmation.verdict.finding
     return {
@@ -73,15 +75,15 @@ def _describe_status(paths: ExperimentPaths, experiment: StoredExperiment | None
         "experiment": paths.name,
         "folder": str(paths.folder),
         "state": state,
-        "outcome": choose_outcome(state, experiment.best, experiment.baseline, verdict),
+        "outcome": choose_outcome(state, best, baseline, verdict),
         "metrics": [{"metric": each.metric, "mode": each.mode} for each in experiment.space.objectives],
         "n_wanted": experiment.n_wanted,
         "n_trials": {name: counts[name] for name in ("complete", "pruned", "failed", "running", "waiting")},
-        "baseline": _trial_object(experiment.baseline),
-        "best": _trial_object(experiment.best),
+        "baseline": None if baseline is None else by_number[baseline.number],
+        "best": None if best is None else by_number[best.number],
         "chosen": None if experiment.chosen is None else experiment.chosen.number,
         "verdict": verdict,
-        "running": [_trial_object(each) for each in trials if each.state == "running"],
+        "running": [each for each in trials if each["state"] == "running"],
     }
 
 
@@ -118,13 +120,12 @@ def choose_outcome(
     return "nothing better" if best.is_baseline or verdict in ("noise", "loss") else "better"
 
 
-def _trial_object(trial: TrialResult | None) -> dict[str, Any] | None:
-    if trial is None:
-        return None
+def _trial_object(trial: TrialResult, *, is_active: bool) -> dict[str, Any]:
+    """Return a trial; one that ran when its driver was killed waits for ``resume``."""
     return {
         "number": trial.number,
         "version": trial.version,
-        "state": trial.state,
+        "state": "waiting" if trial.state == "running" and not is_active else trial.state,
         "score": replace_non_finite(trial.score),
         "n_epochs": trial.n_epochs,
         "constants": replace_non_finite(dict(trial.values)),

@@ -3,10 +3,13 @@
 import argparse
 import json
 from collections.abc import Mapping
+from pathlib import Path
 
 from tune.cli.parser import Parser, add_storage, describe_command, storage_of
 from tune.cli.terminal.summary import Screen, format_value
 from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH
+from tune.invocation import this_command
+from tune.paths import ExperimentPaths
 from tune.results.status import Event, Outcome, find_search, follow_events, read_status
 
 EXIT_NOTHING_BETTER = 3
@@ -50,7 +53,8 @@ def run(given: argparse.Namespace) -> int:
 
 def _show_status(screen: Screen, status: Event) -> None:
     counts = ", ".join(f"{n} {state}" for state, n in status["n_trials"].items() if n)
-    screen.print_line(f"{status['experiment']}: {status['state']}", style="bold")
+    outcome = f", {status['outcome']} than the hardcoded values" if "better" in status["outcome"] else ""
+    screen.print_line(f"{status['experiment']}: {status['state']}{outcome}", style="bold")
     screen.print_line(f"trials: {counts or 'none'}, of {status['n_wanted']}")
     metric = status["metrics"][0]["metric"]
     for name in ("baseline", "best"):
@@ -60,3 +64,7 @@ def _show_status(screen: Screen, status: Event) -> None:
     for trial in status["running"]:
         n_epochs = trial["n_epochs"]
         screen.print_line(f"runs: {trial['version']}, after {n_epochs} epoch{'s' if n_epochs != 1 else ''}")
+    if status["verdict"] is not None:
+        screen.print_line(f"verdict: {status['verdict']}")
+    if status["outcome"] == "interrupted":
+        screen.print_line(f"to go on: {this_command()} resume {ExperimentPaths(Path(status['folder'])).cli_argument}")
