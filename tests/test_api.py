@@ -147,6 +147,16 @@ def test_the_status_and_the_events_of_an_experiment_are_those_of_the_command(sto
     assert [each["event"] for each in events] == ["status", "finished"]
 
 
+def test_a_proposal_and_a_stop_of_an_experiment_that_does_not_run_are_those_of_the_commands(experiment):
+    kept = experiment.propose({"LR": 0.25}, why="a hunch")
+
+    assert (kept.taken, kept.trial, kept.what) == (True, None, "no search runs: it is kept, and `resume` runs it")
+    with pytest.raises(ConstantError, match="'LRR' is no constant of this search"):
+        experiment.propose({"LRR": 0.25})
+    with pytest.raises(ExperimentError, match="no search runs here"):
+        experiment.stop([1])
+
+
 def test_a_notebook_shows_an_experiment_as_a_table_whose_texts_are_no_markup(storage):
     write_experiment(storage, "<b>", [[0.1, 0.4], [0.2, 0.6, 0.5], None])
     found = Experiment("<b>", storage=storage)

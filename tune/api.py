@@ -3,7 +3,7 @@
 import contextlib
 import html
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +12,14 @@ from ruamel.yaml import YAML
 
 from tune.errors import SpaceError, StartError, UserError, suggest_name
 from tune.experiment import open as opened
+from tune.experiment.proposals import Others
+from tune.experiment.requests import RequestAnswer
 from tune.experiment.trial_result import TrialResult, rank_trials
 from tune.live_progress import UserOutput
 from tune.notebook import create_view, format_cells
 from tune.paths import ExperimentPaths, claim_experiment
 from tune.search.controller_api import SearchListener
+from tune.space.dimensions import Value
 from tune.space.settings import SETTINGS, Confirm, set_to
 from tune.space.space import Space
 from tune.space.space_file import KEYS, find_space, read_space
@@ -117,6 +120,31 @@ class Experiment(opened.StoredExperiment):
         from tune.results.status import follow_events
 
         yield from follow_events(self.paths)
+
+    def propose(
+        self, constants: Mapping[str, Value], *, why: str = "", outside: bool = False, others: Others = "hardcoded"
+    ) -> RequestAnswer:
+        """Let the search run a configuration next, or keep it for ``resume``; return what the driver says.
+
+        ``outside`` lets values pass that the space does not hold. ``others``: where the constants come from that are
+        not named: ``hardcoded``, ``best``, or ``sampler``. Raises UserError where the space does not hold them.
+        """
+        from tune.experiment.steer import propose_trial
+
+        return propose_trial(self._reopen(), constants, why=why, outside=outside, others=others)
+
+    def stop(self, trials: Iterable[int] = (), *, why: str = "") -> RequestAnswer:
+        """Stop trials after their epochs, without any the search as Ctrl-C does; return what the driver says.
+
+        Raises ExperimentError where no search runs.
+        """
+        from tune.experiment.steer import stop_trials
+
+        return stop_trials(self.paths, tuple(trials), why=why)
+
+    def _reopen(self) -> opened.StoredExperiment:
+        """Return the experiment as it is now."""
+        return opened.open_experiment(str(self.paths.folder), self.paths.folder.parent)
 
     def frame(self) -> "DataFrame":
         """Return the trials as a table: a row for each, by its number; a column for each constant."""

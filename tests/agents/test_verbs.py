@@ -89,7 +89,12 @@ def test_a_verdict_on_a_search_that_runs_is_to_be_asked_for_again(tmp_path, verb
         ("read_status", ["--help"], "does not begin with '-'"),
         ("read_status", [""], "is not empty, got ''"),
         ("start_search", ["p.py", ["--storage=/"]], "does not begin with '-'"),
-        ("propose_trial", ["exp", {"--write": 1}], "does not begin with '-'"),
+        ("propose_trial", ["exp", {"--storage": "/"}], "an option of the command, got '--storage'"),
+        ("propose_trial", ["exp", {"-q": 1}], "does not begin with '-'"),
+        ("propose_trial", ["exp", {"LRR": 1}], "'LRR' is no constant of this search\n  Did you mean 'LR'?"),
+        ("propose_trial", ["exp", {"LR": 7.0}], "LR: outside of"),
+        ("stop_trials", ["exp"], "no search runs here"),
+        ("stop_trials", ["exp", [1]], "no search runs here"),
     ],
 )
 def test_a_bad_call_is_told_as_on_the_command_line(tmp_path, verbs, verb, words, told):
@@ -99,6 +104,18 @@ def test_a_bad_call_is_told_as_on_the_command_line(tmp_path, verbs, verb, words,
 
     assert told in str(caught.value)
     assert "Traceback" not in str(caught.value)
+
+
+def test_a_proposal_to_a_search_that_does_not_run_is_kept(tmp_path, verbs):
+    write_experiment(tmp_path, TRIALS)
+    answer = verbs.propose_trial("exp", {"LR": 0.03, "OPTIMIZER": "sgd"}, why="a hunch")
+
+    assert answer == {
+        "taken": True,
+        "trial": None,
+        "what": "no search runs: it is kept, and `resume` runs it",
+        "hint": None,
+    }
 
 
 def test_a_search_that_cannot_begin_is_told_with_what_it_said(tmp_path, verbs, monkeypatch):

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.experiments import SPACE, Trial, write_experiment
 from tune.cli import main
 from tune.errors import ExperimentError
 from tune.experiment.lock import lock_experiment
+from tune.experiment.proposal_note import ProposalNote
 from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths
 from tune.results.status import STATUS_FORMAT, choose_outcome, follow_events, list_events, read_status
@@ -26,7 +28,8 @@ TRIALS = [
     Trial(curve=[0.1], values={"LR": 0.06}, state="RUNNING"),
 ]
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "reference" / "status.schema.json").read_text())
-DIGESTS = {1: "b12e3e0369aa0f7f"}
+NOTE = ProposalNote(request="1", user="me", why="a hunch", time=0.0)
+DIGESTS = {1: "712a7260fa317afe"}
 """Of the schema, by the format that it describes: what people parse. A change of the schema is a new STATUS_FORMAT."""
 
 
@@ -66,6 +69,7 @@ def every_event(tmp_path):
         trial(1, "complete", {1: 0.1, 2: math.nan, 3: 0.9}),
         trial(2, "failed", {1: 0.95}),
         trial(3, "running", {}),
+        replace(trial(4, "waiting", {}), proposal=NOTE),
     ]
     return [*follow_events(write_experiment(tmp_path, TRIALS).paths), *list_events(before, after, "max")]
 
@@ -137,6 +141,17 @@ def test_events_when_nothing_happened_are_none():
     trials = [trial(0, "complete", {1: 0.5}), trial(1, "running", {1: 0.1})]
 
     assert list_events(trials, trials, "max") == []
+
+
+def test_a_proposal_is_told_once_and_starts_later():
+    proposed = replace(trial(1, "waiting", {}), proposal=NOTE)
+    first = list_events([], [proposed], "max")
+    then = list_events([proposed], [replace(proposed, state="running")], "max")
+    at_once = list_events([], [replace(proposed, state="running", proposal=replace(NOTE, why=""))], "max")
+
+    assert first == [{"event": "proposed", "trial": 1, "constants": {"LR": 0.1}, "why": "a hunch"}]
+    assert [each["event"] for each in then] == ["started"]
+    assert [(each["event"], each.get("why")) for each in at_once] == [("proposed", None), ("started", None)]
 
 
 def test_a_trial_that_goes_on_starts_once_more():

@@ -35,6 +35,8 @@ class CommandOutput:
     exit_status: int
     text: str
     """Its standard output."""
+    errors: str
+    """Its standard error."""
 
 
 def run_command(words: Sequence[str], good: Sequence[int] = (0,)) -> CommandOutput:
@@ -46,10 +48,10 @@ def run_command(words: Sequence[str], good: Sequence[int] = (0,)) -> CommandOutp
         )
     except subprocess.TimeoutExpired as error:
         raise CommandError(f"`{words[0]}` did not answer within {COMMAND_S:.0f} s: ask again later") from error
-    text = done.stdout.decode(errors="replace")
+    text, errors = (each.decode(errors="replace") for each in (done.stdout, done.stderr))
     if done.returncode not in good:
-        raise _create_error(words, done.returncode, done.stderr.decode(errors="replace").strip() or text.strip())
-    return CommandOutput(exit_status=done.returncode, text=text)
+        raise _create_error(words, done.returncode, errors.strip() or text.strip())
+    return CommandOutput(exit_status=done.returncode, text=text, errors=errors)
 
 
 class StartedCommand:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tune.agents.processes import CommandError, StartedCommand, run_command
+from tune.errors import EXIT_USER
 from tune.storage_url import default_storage, local_folder_of
 
 MOST_CHARACTERS = 20_000
@@ -16,6 +17,8 @@ MOST_ITEMS = 50
 """Items of one list in it."""
 N_BEST = 10
 """Trials that ``results`` has where nothing else is asked for."""
+OWN_OPTIONS = frozenset({"--why", "--outside", "--others", "--json", "--storage", "--help"})
+"""Of ``propose``: no constants."""
 STATUSES = (0, 1, 3, 130)
 """The exit statuses of ``status``: it told where the search is, whatever that is."""
 WAIT = "A verdict is the word to wait for: the best of many noisy trials is too good, and may be noise alone."
@@ -75,16 +78,14 @@ class AgentVerbs:
 
         Constants that are not named keep their hardcoded values. outside: values outside of the ranges are taken, too.
         """
-        words = [_check_word(f"{name}={_write_value(value)}") for name, value in constants.items()]
+        words = [_write_assignment(name, value) for name, value in constants.items()]
         words += [] if why is None else [f"--why={why}"]
         words += ["--outside"] if outside else []
-        said = run_command(["propose", _check_word(experiment), *words, *self._storage_words()]).text
-        return limit_answer({"taken": True, "said": said.strip()})
+        return self._ask_driver(["propose", _check_word(experiment), *words])
 
     def stop_trials(self, experiment: str, trials: list[int] | None = None) -> Answer:
         """Stop trials by their numbers after their epochs; without numbers end the search politely."""
-        words = ["stop", _check_word(experiment), *map(str, trials or ()), *self._storage_words()]
-        return limit_answer({"said": run_command(words).text.strip()})
+        return self._ask_driver(["stop", _check_word(experiment), *map(str, trials or ())])
 
     def read_results(self, experiment: str, n_best: int = N_BEST) -> Answer:
         """Return the best trials, failures and hints. A best score is no verdict: it is the best of many noisy ones."""
@@ -128,6 +129,16 @@ class AgentVerbs:
         shown, n_all = text[:MOST_CHARACTERS], len(text)
         return {"finding": finding, **told, "diff": shown, "n_left_out": n_all - len(shown)}
 
+    def _ask_driver(self, words: Sequence[str]) -> Answer:
+        """Return what a search says to a request; raise CommandError where it refuses."""
+        said = run_command([*words, "--json", *self._storage_words()], good=(0, EXIT_USER))
+        if said.exit_status == EXIT_USER and not said.text.strip():
+            raise CommandError(said.errors.strip())
+        answer = _parse_object(said.text)
+        if not answer["taken"]:
+            raise CommandError("\n  ".join(each for each in (answer["what"], answer["hint"]) if each))
+        return limit_answer(answer)
+
     def _read_experiment(self, experiment: str) -> Answer:
         words = ["results", _check_word(experiment), "--sort", "score", "--json", *self._storage_words()]
         found: Answer = _parse_object(run_command(words).text)["experiments"][0]
@@ -153,11 +164,13 @@ def _check_word(word: str) -> str:
     return word
 
 
-def _write_value(value: Any) -> str:
-    """Return a value as the word of a command line that is read as it."""
-    if value is None:
-        return "None"
-    return value if isinstance(value, str) else json.dumps(value)
+def _write_assignment(name: str, value: Any) -> str:
+    """Return the word that gives a constant a value; a constant that is an option of the program begins with dashes."""
+    if name.partition("=")[0] in OWN_OPTIONS:
+        raise CommandError(f"no constant, but an option of the command, got {name!r}")
+    plain = _check_word(name.removeprefix("--").removesuffix("="))
+    text = "None" if value is None else value if isinstance(value, str) else json.dumps(value)
+    return f"{'--' if name.startswith('--') else ''}{plain}={text}"
 
 
 def _parse_object(text: str) -> Answer:

@@ -128,6 +128,7 @@ def _trial_object(trial: TrialResult, *, is_active: bool) -> dict[str, Any]:
         "state": "waiting" if trial.state == "running" and not is_active else trial.state,
         "score": replace_non_finite(trial.score),
         "n_epochs": trial.n_epochs,
+        "is_proposed": trial.proposal is not None,
         "constants": replace_non_finite(dict(trial.values)),
     }
 
@@ -176,14 +177,17 @@ def _stamp(paths: ExperimentPaths) -> tuple[int, int] | None:
 
 
 def list_events(before: Sequence[TrialResult], after: Sequence[TrialResult], mode: Mode) -> list[Event]:
-    """Return what happened between two looks at the trials: of each trial its start, its epochs and its end."""
+    """Return what happened between two looks at the trials: of each trial its proposal, start, epochs and end."""
     known = {each.number: each for each in before}
     best = max_score([each.final_score for each in before if each.state in ENDED], mode)
     events: list[Event] = []
     for trial in after:
         was = known.get(trial.number)
+        constants = replace_non_finite(dict(trial.values))
+        if was is None and trial.proposal is not None:
+            why = trial.proposal.why or None
+            events.append({"event": "proposed", "trial": trial.number, "constants": constants, "why": why})
         if trial.state != "waiting" and (was is None or was.state == "waiting"):
-            constants = replace_non_finite(dict(trial.values))
             events.append({"event": "started", "trial": trial.number, "version": trial.version, "constants": constants})
         old = {} if was is None else was.curve
         events += [
