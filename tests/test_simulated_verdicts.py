@@ -1,8 +1,11 @@
 """The simulated verdicts: their distributions are what they are said to be, and what is false is found to be so."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from benchmarks.verdict.keeping import N_PROPOSALS, run_session
 from benchmarks.verdict.overtuning import (
     N_SEEDS,
     N_VALIDATED,
@@ -29,6 +32,34 @@ def test_verdicts_of_a_null_program_are_seldom_false_and_find_an_effect():
     normal = NOISES["normal"]
     assert count_false_sequences(normal, 20, 5, rng) <= 3  # 0.5 are expected
     assert count_found_effects(normal, 40, 6, 1, rng) >= 33  # 38 are expected
+
+
+def test_the_rule_keeps_about_four_of_a_hundred_proposals_that_change_nothing_and_the_verdict_seldom_lets_one_pass():
+    rng = np.random.default_rng(0)
+    sessions = [run_session(NOISES["normal"], N_PROPOSALS, rng) for _ in range(200)]
+    expected = sum(1 / n for n in range(2, N_PROPOSALS + 2))  # 4.2: the n-th of equal draws is the best so far
+
+    assert np.mean([each.n_kept for each in sessions]) == pytest.approx(expected, abs=0.4)
+    assert np.mean([each.n_kept > 0 for each in sessions]) > 0.95
+    assert sum(each.n_passed > 0 for each in sessions) <= 10  # one in twenty; 4 are expected
+    assert all(each.n_trained >= 12 * each.n_kept for each in sessions)
+
+
+def test_the_verdict_lets_a_proposal_pass_that_is_better():
+    rng = np.random.default_rng(0)
+    better = replace(NOISES["normal"], draw=lambda rng, mean: _draw_next(rng, iter_means))
+    found = []
+    for _ in range(20):
+        iter_means = iter([0.0, 6.0])
+        found.append(run_session(better, 1, rng))
+
+    assert [each.n_kept for each in found] == [1] * 20
+    assert sum(each.n_passed for each in found) == 20
+
+
+def _draw_next(rng, means):
+    mean = next(means)
+    return lambda n: mean + rng.standard_normal(n)
 
 
 def test_verdict_over_parts_needs_a_gain_beyond_what_differs_by_seed_and_by_part():
