@@ -76,12 +76,21 @@ def test_a_view_keeps_a_bounded_number_of_curves_and_the_best_and_the_hardcoded_
     view, _ = view_of(monkeypatch, mode="min")
     for number in range(MOST_CURVES + 10):
         view.on_trial_end(outcome(number, {1: 1.0 + abs(number - 3)}))
-    figure = view._figure()["application/vnd.plotly.v1+json"]
+    figure = view._figure(is_last=True)["application/vnd.plotly.v1+json"]
     names = [each["name"] for each in figure["data"]]
 
     assert len(names) == MOST_CURVES + 2
     assert names[-2:] == ["hardcoded", "best: trial 3"]
     assert Counter(names).most_common(1)[0][1] == 1
+
+
+def test_a_view_draws_plotlys_figure_at_the_end_alone_for_jupyterlab_does_not_draw_it_again(monkeypatch):
+    view, shown = view_of(monkeypatch)
+    view.draw()
+    view.close()
+
+    plotly = ["application/vnd.plotly.v1+json" in each for each in shown]
+    assert plotly == [False, False, False, True]
 
 
 def test_no_kernel_is_no_notebook():

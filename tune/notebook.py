@@ -56,7 +56,7 @@ class NotebookView(ProgressView):
         self._is_max = plan.space.mode == "max"
         self._curves: dict[int, dict[int, float]] = {}
         self._best: int | None = None  # of those that ended
-        texts = self._table(), self._figure()
+        texts = self._table(), self._figure(is_last=False)
         self._outputs = [display(each, raw=True, display_id=True) for each in texts]
 
     def on_epoch(self, number: int, epoch: EpochReport) -> None:
@@ -82,7 +82,7 @@ class NotebookView(ProgressView):
 
     def draw(self, *, is_last: bool = False) -> None:
         """Update both."""
-        for output, found in zip(self._outputs, (self._table(), self._figure()), strict=True):
+        for output, found in zip(self._outputs, (self._table(), self._figure(is_last=is_last)), strict=True):
             output.update(found, raw=True)
 
     def _table(self) -> dict[str, Any]:
@@ -90,13 +90,15 @@ class NotebookView(ProgressView):
         line = status.describe_line(self.metric)
         return {"text/plain": line, "text/html": build_table(status, self.metric)}
 
-    def _figure(self) -> dict[str, Any]:
-        figure = build_figure(self._curves, self._best, self.metric)
-        return {
+    def _figure(self, *, is_last: bool) -> dict[str, Any]:
+        """Return the curves: JupyterLab draws a figure of plotly's once, and not again, so that comes at the end."""
+        found: dict[str, Any] = {
             "text/plain": f"the curves of {len(self._curves)} trials",
             "text/html": draw_curves(self._curves, self._best, self.metric),
-            "application/vnd.plotly.v1+json": figure,
         }
+        if is_last:
+            found["application/vnd.plotly.v1+json"] = build_figure(self._curves, self._best, self.metric)
+        return found
 
 
 def build_table(status: "SearchStatus", metric: str) -> str:
@@ -143,6 +145,7 @@ def build_figure(curves: Curves, best: int | None, metric: str) -> dict[str, Any
         font={"color": COLORS["baseline"]},
         height=HEIGHT + 80,
         margin={"t": 10, "r": 10},
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         xaxis={"title": "epoch", **grid},
         yaxis={"title": metric, **grid},
     )
