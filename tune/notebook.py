@@ -103,7 +103,7 @@ class NotebookView(ProgressView):
 
 def build_table(status: "SearchStatus", metric: str) -> str:
     """Return a line, and a table of the trials that run and of those that ended last, as HTML."""
-    heads = ("trial", "state", "epochs", f"last {metric}", "best")
+    heads = ("trial", "state", "epochs", f"last {metric}", "score")
     rows: list[tuple[object, ...]] = []
     for trial in status.running:
         epoch = max(trial.curve, default=0)
@@ -149,8 +149,7 @@ def build_figure(curves: Curves, best: int | None, metric: str) -> dict[str, Any
         xaxis={"title": "epoch", **grid},
         yaxis={"title": metric, **grid},
     )
-    found: dict[str, Any] = json.loads(figure.to_json())
-    return found
+    return {**json.loads(figure.to_json()), "config": {"responsive": True}}  # as wide as the cell
 
 
 def draw_curves(curves: Curves, best: int | None, metric: str) -> str:

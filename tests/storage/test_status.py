@@ -46,6 +46,9 @@ def test_a_search_is_running_while_another_machine_renews_its_lease(machine, the
     assert main(["status", "exp", "--json", "--storage", url]) == 0
     assert json.loads(capfd.readouterr().out)["state"] == "running"
 
+    assert main(["list", "--json", "--storage", url]) == 0
+    assert [each["state"] for each in json.loads(capfd.readouterr().out)] == ["running"]
+
     hold(there, age_s=LAPSE_S + 1)
     assert main(["status", f"{url}/exp", "--json"]) == 130
     assert json.loads(capfd.readouterr().out)["state"] == "interrupted"

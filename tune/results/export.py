@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from tune.experiment.lock import is_locked
+from tune.experiment.lock import is_running
 from tune.experiment.open import StoredExperiment
 from tune.experiment.preflight_failure import describe_preflight_failure, find_preflight_failure
 from tune.experiment.trial_result import TrialResult
@@ -40,7 +40,7 @@ def as_object(experiment: StoredExperiment, trials: Sequence[TrialResult]) -> di
         "trials": [_trial_object(experiment, trial) for trial in trials],
         "failures": [_failure_object(group) for group in failures],
         "hints": [{"kind": HINT_KINDS[type(hint)], "sentence": hint.sentence} for hint in find_hints_of(experiment)],
-        "preflight_failure": None if is_locked(experiment.paths) else _preflight_object(experiment),
+        "preflight_failure": None if is_running(experiment.paths) else _preflight_object(experiment),
     }
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from tune.cli.parser import Parser, add_storage, describe_command, storage_of
 from tune.cli.terminal.summary import Screen
 from tune.cli.terminal.table_width import GAP, TableColumn, cut_middle, describe_left_out, measure_table
-from tune.experiment.lock import is_locked
+from tune.experiment.lock import is_running
 from tune.paths import display_path
 from tune.results.experiments import ExperimentSummary, list_experiments, summarise_experiment
 from tune.storage.download import download_experiments
@@ -29,7 +29,7 @@ def run(given: argparse.Namespace) -> int:
     """Print a line for each, the one that was written last first."""
     storage = storage_of(given.storage)
     download_experiments(storage)
-    found = [summarise_experiment(paths, running=is_locked(paths)) for paths in list_experiments(storage)]
+    found = [summarise_experiment(paths, running=is_running(paths)) for paths in list_experiments(storage)]
     screen = Screen()
     if given.json:
         screen.print_json([asdict(each) for each in found])

@@ -20,7 +20,7 @@ from tune.cli.terminal.summary import (
     warn_of_doubts,
 )
 from tune.cli.terminal.trials_table import SCORE, show_trials, sorted_trials
-from tune.experiment.lock import is_locked
+from tune.experiment.lock import is_running
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.preflight_failure import MEND, describe_preflight_failure, find_preflight_failure
 from tune.experiment.trial_result import TrialResult
@@ -71,7 +71,7 @@ def _show_experiment(screen: Screen, experiment: StoredExperiment, trials: Seque
     screen.print_line(f"{experiment.paths.name}: {space.goal}", style="bold")
     if (failure := baseline_failure(experiment.trials)) is not None:
         screen.print_line(failure, style="red")
-    if not is_locked(experiment.paths):
+    if not is_running(experiment.paths):
         _show_preflight_failure(screen, experiment)
     screen.print_line(_describe_counts(experiment))
     screen.print_line()
