@@ -28,7 +28,7 @@ print(json.dumps({name: round(value, 2) for name, value in out.items()}))
 FORK = """
 import importlib, json, os, time
 began = time.perf_counter()
-importlib.import_module("tune.trial.process.child")  # all that the template imports
+importlib.import_module("tune.trial.process.trial_process")  # all that the template imports
 out = {"import_s": round(time.perf_counter() - began, 2)}
 import torch
 out["initialised"] = torch.cuda.is_initialized()

@@ -13,8 +13,10 @@ from tune.cluster.gpus import LOGICAL
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
+import json
 import os
 import time
+from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
