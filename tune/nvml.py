@@ -82,7 +82,7 @@ def _describe_gpu(index: int) -> Gpu:
         memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
         total, free = int(memory.total), int(memory.free)
     n_processes = 0
-    with contextlib.suppress(pynvml.NVMLError, AttributeError):  # an older NVML
+    with contextlib.suppress(Exception):  # with a driver that is older than pynvml an error of another kind
         n_processes = len(pynvml.nvmlDeviceGetComputeRunningProcesses(handle))
     return Gpu(uuid=uuid, name=name, slices=slices, total_bytes=total, used_bytes=total - free, n_processes=n_processes)
 
@@ -95,7 +95,7 @@ def slice_handles(handle: Any) -> list[Any] | None:
         if pynvml.nvmlDeviceGetMigMode(handle)[0] == 0:
             return None
         n_places = int(pynvml.nvmlDeviceGetMaxMigDeviceCount(handle))
-    except pynvml.NVMLError:
+    except (pynvml.NVMLError, AttributeError):  # AttributeError: a module from before MIG
         return None
     found = []
     for place in range(n_places):

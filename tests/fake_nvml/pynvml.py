@@ -1,8 +1,9 @@
 """In the place of NVIDIA's module where its folder is on the path; the variable ``FAKE_NVML`` says what is there.
 
-It is JSON: a list of GPUs with any of ``uuid``, ``name``, ``gib``, ``used``, ``processes``, ``busy`` (in hundredths),
-and ``slices``, GPUs again, which it has where MIG is on; or a text, why NVML does not start. What the programs of a
-test take of each GPU, in GiB, is in the file that ``FAKE_NVML_TAKEN`` names.
+It is JSON: a list of GPUs with any of ``uuid``, ``name``, ``gib``, ``used``, ``processes`` (``"unknown"``: the driver
+is older than the module), ``busy`` (in hundredths), and ``slices``, GPUs again, which it has where MIG is on; or a
+text, why NVML does not start. What the programs of a test take of each GPU, in GiB, is in the file that
+``FAKE_NVML_TAKEN`` names.
 """
 
 import json
@@ -20,6 +21,10 @@ class NVMLError(Exception):
     @property
     def value(self):
         return NVML_ERROR_LIBRARY_NOT_FOUND if "Library Not Found" in str(self) else NVML_ERROR_UNKNOWN
+
+
+class NVMLLibraryMismatchError(Exception):
+    """As NVIDIA's own module has it: no NVMLError."""
 
 
 def _told():
@@ -77,6 +82,8 @@ def _taken():
 
 
 def nvmlDeviceGetComputeRunningProcesses(handle):
+    if handle.get("processes") == "unknown":
+        raise NVMLLibraryMismatchError("Unversioned function called")
     return [SimpleNamespace(pid=number) for number in range(handle.get("processes", 0))]
 
 

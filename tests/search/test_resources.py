@@ -119,6 +119,12 @@ def test_what_others_have_taken_of_a_gpu_that_is_used_is_told(monkeypatch):
     )
 
 
+def test_a_driver_that_does_not_count_processes_is_no_error(monkeypatch):
+    found = plan_with(monkeypatch, [{**FREE, "used": 30, "processes": "unknown"}])
+
+    assert found.left_out == {"0": "30 of 80 GiB are taken by others"}
+
+
 def test_where_no_gpu_can_be_used_the_search_is_refused(monkeypatch):
     with pytest.raises(OptionError) as refused:
         plan_with(monkeypatch, [FULL])
