@@ -20,7 +20,7 @@ from filelock import FileLock
 from tune.errors import StartError
 from tune.trial.process.channel import drop_launcher_variables
 from tune.trial.process.linux import CAN_FORK, kill_tree
-from tune.trial.process.marker import is_marked, mark_folder
+from tune.trial.process.marker import LOCK, is_marked, mark_folder, remove_stale_folder
 from tune.trial.process.packets import encode_line
 
 NO_PROCESS = "no process for a trial"
@@ -45,6 +45,8 @@ LEFT_S = 60.0
 """A younger folder may be one whose server has not begun to listen."""
 NODE_FOLDER = "promotune.node-"
 """How the name of the folder of a node's server begins; no driver takes it for its own."""
+ACTOR_FOLDER = "promotune.actor-"
+"""The same of an actor's folder, where trials are not forked."""
 MOST_WAITING = 1024
 
 
@@ -239,8 +241,13 @@ class StartSource:
     """Processes that are started ahead: one imports while the trial before it trains."""
 
     def __init__(self) -> None:
+        for left in Path(tempfile.gettempdir()).glob(f"{ACTOR_FOLDER}*"):
+            remove_stale_folder(left)  # of an actor that was killed
+        self.folder = Path(tempfile.mkdtemp(prefix=ACTOR_FOLDER))
+        self._lock = FileLock(self.folder / LOCK, thread_local=False)
+        self._lock.acquire()
+        mark_folder(self.folder)  # behind the lock: a folder that is marked and not locked has no actor
         self._spare = StartedProcess()
-        self.folder = Path(tempfile.mkdtemp(prefix=NODE_FOLDER))
 
     def take_process(self, spec: Callable[[Path], tuple[Path, Mapping[str, str | None]]]) -> TrialProcess:
         """Return a process, and start the next one."""
@@ -254,6 +261,7 @@ class StartSource:
         """End the spare process."""
         self._spare.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+        self._lock.release()
 
 
 def may_fork() -> bool:
