@@ -13,6 +13,10 @@ ORDER_MATTERS = re.compile(rb"environ|putenv|dotenv|sys\.(path|modules|meta_path
 """What a program may do before an import so that the import has another result."""
 
 
+MATH_VARIABLES = re.compile(rb"\b(MKL|ONEDNN|DNNL|ATEN_CPU|OPENBLAS|BLIS)_")
+"""Variables of the CPU's libraries for mathematics, which read them when they are first used."""
+
+
 def find_top_level_imports(program: Program) -> tuple[str, ...]:
     """Return the modules of installed packages that the program imports whatever happens, in the order of its files.
 
@@ -42,6 +46,11 @@ def find_new_imports(before: Iterable[str], program: Program, changed: Mapping[s
     known = {*before, "__main__"}
     found = {name: module for name, module in list(sys.modules.items()) if name not in known}
     return {name: _file_of(module) for name, module in found.items() if _is_installed(module, program)}
+
+
+def names_math_variables(program: Program) -> bool:
+    """Return whether a program may set what libraries read as they are first used: nothing may use them before it."""
+    return any(MATH_VARIABLES.search(source.raw) for source in program.sources.values())
 
 
 def _order_matters(program: Program) -> bool:

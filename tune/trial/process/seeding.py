@@ -33,6 +33,13 @@ def rng_state() -> dict[str, Any]:
     }
 
 
+def describe_generators() -> tuple[Any, ...]:
+    """Return what is another one once a generator of the CPU's was seeded or drawn from."""
+    numpy_state: Any = np.random.get_state(legacy=False)
+    key, pos = numpy_state["state"].values()
+    return random.getstate(), key.tobytes(), pos, numpy_state["has_gauss"], torch.get_rng_state().numpy().tobytes()
+
+
 def _uses_cuda() -> bool:
     """Return whether this process has initialised CUDA: to ask for the states of its GPUs would initialise it."""
     return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]

@@ -29,6 +29,7 @@ from tune.experiment.environment import find_environment_changes
 from tune.trial.broken_import import describe_raised
 from tune.trial.process.linux import count_threads, reap_children
 from tune.trial.process.packets import MOST_BYTES, send_packet
+from tune.trial.process.program_imports import names_math_variables
 from tune.trial.process.watched import log_os_exits
 
 if TYPE_CHECKING:
@@ -183,6 +184,7 @@ def _become_next_template(server: socket.socket, message: Mapping[str, Any], pre
     """Import packages, compile the program, train a toy model if that is asked for, and serve."""
     os.environ.update(prepared.variables)
     before, left_out = dict(os.environ), {}
+    from tune.trial.process.seeding import describe_generators
     from tune.trial.process.trial_process import PreparedJob, load_job
 
     with _report_failure(server):
@@ -190,9 +192,13 @@ def _become_next_template(server: socket.socket, message: Mapping[str, Any], pre
         for name, origin in message["packages"].items():
             if name in sys.modules:
                 continue
+            generators = describe_generators()
             if (reason := _import_package(name, origin)) is not None:
                 left_out[name] = reason
-            if (broken := _describe_fork_obstacle() or _find_bad_fork()) is not None:
+            broken = _describe_fork_obstacle() or _find_bad_fork()
+            if broken is None and describe_generators() != generators:
+                broken = "random numbers were drawn, or a seed was set"  # a trial does that behind its own seed
+            if broken is not None:
                 send_packet(server, {"spoilt": name, "reason": broken})
                 os._exit(0)
         variables = {**prepared.variables, **_find_changed_variables(before)}
@@ -202,7 +208,7 @@ def _become_next_template(server: socket.socket, message: Mapping[str, Any], pre
             find_environment_changes(job.surroundings, job.n_threads, gpus="")  # remembers the versions of packages
             with contextlib.suppress(Exception):  # the trial says what is wrong with the source
                 executor.compile_all()
-        if message["warm"]:
+        if message["warm"] and (job is None or not names_math_variables(job.program)):
             _train_toy(Path(file).parent)
     _serve_forks(server, PreparedJob(file=file, job=job, executor=executor, variables=variables), left_out)
 
