@@ -1,5 +1,6 @@
 """What a trial used of its GPU: the node's sampler, and what trials read of it."""
 
+import os
 import time
 
 import pytest
@@ -82,10 +83,40 @@ def test_a_trial_knows_how_busy_its_own_gpu_was_since_it_began(sample, monkeypat
     assert meter.read_usage() == GpuUsage(uuid="GPU-2", name="NVIDIA H200", total_bytes=16 * GIB, utilization=0.25)
     assert meter.read_epoch() == {"GPU/Utilization": 0.25}
     file.write_text('{"GPU-1": [12, 10.0], "GPU-2": [16, 13.0]}')
-    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
     monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: 3 * GIB)
     assert meter.read_epoch() == {"GPU/PeakMemoryGiB": 3.0, "GPU/Utilization": 1.0}
     assert meter.read_usage().utilization == 0.5
+    assert meter.read_usage().peak_bytes == 3 * GIB
+
+
+def test_of_a_trial_of_several_processes_the_gpu_of_each_counts(monkeypatch, tmp_path):
+    fake_nvml(monkeypatch, GPUS)
+    file = tmp_path / sampler.SAMPLES
+    meter = GpuUsageMeter("0,1", file, n_ranks=2)
+    file.write_text('{"GPU-1": [2, 0.5], "GPU-2": [4, 3.0]}')
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: (2 + 3 * meter.rank) * GIB)
+    if (other := os.fork()) == 0:
+        meter.rank = 1
+        meter.note_peak()
+        os._exit(0)
+    os.waitpid(other, 0)
+
+    assert meter.read_epoch() == {"GPU/PeakMemoryGiB": 5.0, "GPU/Utilization": 0.5}
+    assert meter.read_usage() == GpuUsage(
+        uuid="GPU-2", name="NVIDIA H200", total_bytes=16 * GIB, peak_bytes=5 * GIB, utilization=0.5
+    )
+
+
+def test_behind_a_cuda_error_what_was_told_before_counts(monkeypatch):
+    def fail():
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    fake_nvml(monkeypatch, GPUS)
+    meter = GpuUsageMeter("0", None)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: 3 * GIB)
+    meter.note_peak()
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", fail)
+
     assert meter.read_usage().peak_bytes == 3 * GIB
 
 

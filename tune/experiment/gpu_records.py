@@ -64,7 +64,7 @@ def read_context_bytes(data: Mapping[str, Any]) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuUsage:
-    """What a trial used of its GPU; of several processes that of the first."""
+    """What a trial used of its GPU; of several that of which it took the most memory."""
 
     uuid: str = ""
     """``GPU-5ebe...``; empty where NVML does not tell."""
@@ -77,7 +77,7 @@ class GpuUsage:
     utilization: float | None = None
     """The part of the time, 0 to 1, in which the GPU was busy while the trial ran, with all that share it.
 
-    None where nobody can tell.
+    The mean of several GPUs; None where nobody can tell.
     """
 
 

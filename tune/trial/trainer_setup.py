@@ -204,7 +204,9 @@ class TrainerSetup:
     def note_stage_end(self, trainer: Any) -> None:
         """Take note that an epoch, or a stage, has ended."""
         self.stage_ended = True
-        if self._usage is not None and self._logger is not None and trainer.training:
+        if self._usage is not None:
+            self._usage.note_peak()
+        if self._usage is not None and self._logger is not None and trainer.training and self.distributed.is_rank_zero:
             n_steps = trainer.fit_loop.epoch_loop._batches_that_stepped  # noqa: SLF001 - what Lightning logs as the step
             self._logger.log_metrics(self._usage.read_epoch(), step=n_steps - 1)
 

@@ -283,7 +283,7 @@ class TrialRunner:
             self._recorder.write_final_stage(stopped=True)
             return
         if self._job.gpu_share:
-            self._recorder.usage = GpuUsageMeter(self.record.devices, self._gpu_samples)
+            self._recorder.usage = GpuUsageMeter(self.record.devices, self._gpu_samples, self._job.n_ranks)
         with contextlib.nullcontext() if self._link is None else self._link.announce_training():
             fit = self._execute_program(
                 self._create_program_run(self._files, reports=True, mark=mark), record_and_report
@@ -349,9 +349,9 @@ class TrialRunner:
     def _execute_program(self, order: ProgramRun, report: Report | None = None) -> TrainerSetup:
         """Execute the program, in this process and in those of the other ranks; none is forked from here on."""
         with contextlib.ExitStack() as others:
-            distributed = ALONE
+            distributed, usage = ALONE, self._recorder.usage if order.reports else None
             if self._job.n_ranks > 1:
-                group = RankGroup(self._job, self._executor, order, self._exit_with_reason)
+                group = RankGroup(self._job, self._executor, order, self._exit_with_reason, usage)
                 self._recorder.write_record(ranks=[{"rank": rank, "pid": pid} for rank, pid in group.pids.items()])
                 distributed = others.enter_context(group.run_with_ranks(self._keep_rank_results, self._write_exception))
             cap_gpu_memory(self._job.gpu_share, self._job.context_bytes)  # it initialises CUDA, so behind all forks
@@ -364,7 +364,7 @@ class TrialRunner:
                 self._select_heartbeat(order),
                 self._keep_traces,
                 self.stopwatch if order.reports else None,
-                self._recorder.usage if order.reports else None,
+                usage,
             )
 
     def _exit_with_reason(self, how: str) -> None:

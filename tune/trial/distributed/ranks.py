@@ -30,6 +30,7 @@ from tune.promotion.execute import Executor
 from tune.trial.distributed.process_group import DistributedContext, join_process_group, open_store_socket
 from tune.trial.failure import ChildFailure, create_failure, print_uncaught
 from tune.trial.gpu.gpu_devices import cap_gpu_memory
+from tune.trial.gpu.usage_meter import GpuUsageMeter
 from tune.trial.lightning.legacy_api import add_upgrade_hint
 from tune.trial.messages import Job
 from tune.trial.process.channel import SAID
@@ -64,13 +65,20 @@ class RankResult:
 class RankGroup:
     """The other ranks of one execution."""
 
-    def __init__(self, job: Job, executor: Executor, order: ProgramRun, die: Callable[[str], None]) -> None:
-        """Fork them; ``die`` ends this process, for the reason that it is given."""
+    def __init__(
+        self,
+        job: Job,
+        executor: Executor,
+        order: ProgramRun,
+        die: Callable[[str], None],
+        usage: GpuUsageMeter | None = None,
+    ) -> None:
+        """Fork them; ``die`` ends this process, for the reason that it is given. ``usage``: what all use of GPUs."""
         self._job = job
         self._die = die
         self._listener, self._port = open_store_socket()
         self._ranks = {
-            rank: ForkedChild(functools.partial(_run_rank, job, executor, order, rank, self._port))
+            rank: ForkedChild(functools.partial(_run_rank, job, executor, order, rank, self._port, usage))
             for rank in range(1, job.n_ranks)
         }
 
@@ -179,22 +187,28 @@ def _create_rank_failure(share: RankResult) -> ChildFailure:
     return ChildFailure(replace(share.failure, message=f"{share.failure.message} (rank {share.rank})"), share.trace)
 
 
-def _run_rank(job: Job, executor: Executor, order: ProgramRun, rank: int, port: int) -> RankResult:
+def _run_rank(
+    job: Job, executor: Executor, order: ProgramRun, rank: int, port: int, usage: GpuUsageMeter | None
+) -> RankResult:
     """Execute an order in a forked process of another rank; whatever goes wrong is in the answer."""
     setproctitle(f"promotune: {Path(order.task.version).name}, rank {rank}")
     rank_zero: Any = importlib.import_module("pytorch_lightning.utilities.rank_zero")
     rank_zero.rank_zero_only.rank = rank
     distributed = DistributedContext(rank=rank, n_ranks=job.n_ranks)
+    if usage is not None:
+        usage.rank = rank
     traces: list[ProgramTraces] = []
     failure, failed, trace = None, math.inf, ""
     try:
         with join_process_group(distributed, port, None, on_cpu=_is_on_cpu(job)):
             cap_gpu_memory(job.gpu_share, job.context_bytes)
-            execute_program(job, executor, order, distributed, ignore_report, lambda: None, traces.append)
+            execute_program(job, executor, order, distributed, ignore_report, lambda: None, traces.append, usage=usage)
     except BaseException as error:  # the program may raise anything
         failed, trace = time.time(), "".join(traceback.format_exception(error))
         failure = add_upgrade_hint(create_failure(error, job), executor.snapshot.stored_program)
         print_uncaught(error)
+    if usage is not None:
+        usage.note_peak()
     return RankResult(
         rank=rank,
         pid=os.getpid(),

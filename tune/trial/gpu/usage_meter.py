@@ -1,39 +1,60 @@
-"""What a trial uses of its GPU: the most memory, and how busy the GPU was meanwhile."""
+"""What a trial uses of its GPUs: the most memory, and how busy they were meanwhile."""
 
+import contextlib
+import mmap
+import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from tune.experiment.gpu_records import GpuUsage
-from tune.nvml import find_gpu, list_gpus, select_visible
+from tune.nvml import Gpu, find_gpu, list_gpus, select_visible
 from tune.trial.gpu.sampler import read_samples
 
 GIB = 2**30
 MEMORY, BUSY = "GPU/PeakMemoryGiB", "GPU/Utilization"
 """The scalars of TensorBoard."""
+PEAK = struct.Struct("Q")
+"""One process's peak, in the memory that all share."""
+
+Sums = Sequence[tuple[int, float]]
+"""How often each GPU was read, and the sum of what was read."""
 
 
 class GpuUsageMeter:
-    """Reads from the beginning of a training on; of several processes the first one does."""
+    """Reads from the beginning of a training on. The processes of a trial share it: each has the GPU of its rank.
 
-    def __init__(self, visible: str | None, samples: Path | None) -> None:
+    It is made before the others are forked. Each notes its own peak; the first one reads what all used.
+    """
+
+    def __init__(self, visible: str | None, samples: Path | None, n_ranks: int = 1) -> None:
         """``visible``: CUDA_VISIBLE_DEVICES; ``samples``: the file of the node's sampler, None: there is none."""
         gpus = list_gpus()
-        names = select_visible(visible or "", gpus)
-        gpu = find_gpu(names[0], gpus) if names and gpus else None
-        self._uuid = "" if gpu is None else gpu.uuid
-        self._name = "" if gpu is None else gpu.name
-        self._total_bytes = 0 if gpu is None else gpu.total_bytes
+        names = select_visible(visible or "", gpus)[:n_ranks]
+        found = [find_gpu(name, gpus) for name in names] if gpus else []
+        self._gpus = [gpu or Gpu() for gpu in found] + [Gpu()] * (n_ranks - len(found))
+        self._peaks = mmap.mmap(-1, PEAK.size * n_ranks)
+        self.rank = 0
+        """Which of the processes this one is."""
         self._samples = samples
         self._began = self._epoch_began = self._read_sums()
 
+    def note_peak(self) -> None:
+        """Note the most that torch has reserved in this process so far; behind a CUDA error it may not be told."""
+        with contextlib.suppress(RuntimeError):
+            PEAK.pack_into(self._peaks, PEAK.size * self.rank, torch.cuda.max_memory_reserved())
+
     def read_usage(self) -> GpuUsage:
-        """Return what the training used so far."""
+        """Return what the training used so far: the memory of the GPU of which it took most, the mean time of all."""
+        peaks = self._read_peaks()
+        fullest = peaks.index(max(peaks))
+        gpu = self._gpus[fullest]
         return GpuUsage(
-            uuid=self._uuid,
-            name=self._name,
-            total_bytes=self._total_bytes,
-            peak_bytes=_read_peak(),
+            uuid=gpu.uuid,
+            name=gpu.name,
+            total_bytes=gpu.total_bytes,
+            peak_bytes=peaks[fullest],
             utilization=_mean_since(self._began, self._read_sums()),
         )
 
@@ -42,18 +63,20 @@ class GpuUsageMeter:
         now = self._read_sums()
         busy = _mean_since(self._epoch_began, now)
         self._epoch_began = now
-        peak = _read_peak()
+        peak = max(self._read_peaks())
         return {**({MEMORY: peak / GIB} if peak else {}), **({} if busy is None else {BUSY: busy})}
 
-    def _read_sums(self) -> tuple[int, float]:
-        return (0, 0.0) if self._samples is None else read_samples(self._samples).get(self._uuid, (0, 0.0))
+    def _read_peaks(self) -> list[int]:
+        self.note_peak()
+        return [int(peak) for (peak,) in PEAK.iter_unpack(self._peaks)]
+
+    def _read_sums(self) -> Sums:
+        samples = {} if self._samples is None else read_samples(self._samples)
+        return [samples.get(gpu.uuid, (0, 0.0)) for gpu in self._gpus]
 
 
-def _read_peak() -> int:
-    is_used = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
-    return int(torch.cuda.max_memory_reserved()) if is_used else 0
-
-
-def _mean_since(before: tuple[int, float], now: tuple[int, float]) -> float | None:
-    n = now[0] - before[0]
-    return (now[1] - before[1]) / n if n > 0 else None
+def _mean_since(before: Sums, now: Sums) -> float | None:
+    """Return the mean over the GPUs that were read meanwhile; None where none was."""
+    pairs = zip(before, now, strict=True)
+    means = [(total - total_before) / (n - n_before) for (n_before, total_before), (n, total) in pairs if n > n_before]
+    return sum(means) / len(means) if means else None
