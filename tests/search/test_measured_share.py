@@ -140,17 +140,3 @@ def test_of_a_gpu_whose_memory_nvml_does_not_tell_nothing_is_measured(monkeypatc
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
     assert not plan_resources(Settings(), None).is_measured
-
-
-@pytest.mark.slow
-def test_of_a_trial_of_two_processes_the_gpu_of_each_is_in_its_record(tmp_path):
-    reserves = "import os\ntorch.cuda.max_memory_reserved = lambda: (1 + int(os.environ['RANK'])) * 2**30\n"
-    gpus = [GPU, {**GPU, "uuid": "GPU-2", "name": "NVIDIA L4", "busy": 60}]
-    words = ["--gpus-per-trial", "2", "--trials", "1", "--no-report"]
-    ran, (record,) = search(tmp_path, *words, gpus=gpus, takes=reserves)
-
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert (record["gpu"]["uuid"], record["gpu"]["peak_bytes"]) == ("GPU-2", 2 * 2**30)
-    assert record["gpu"]["utilization"] in (None, pytest.approx(0.4))
-    (version,) = (tmp_path / "storage" / "s").glob("000*")
-    assert [value for _, value in scalars(version)["GPU/PeakMemoryGiB"]][-1] == 2.0

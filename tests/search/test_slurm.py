@@ -1,4 +1,4 @@
-"""The batch file of the documentation: a job that SLURM ends goes on in the next one."""
+"""The batch files of the documentation: a job that SLURM ends goes on in the next one, and one of several nodes."""
 
 import os
 import subprocess
@@ -35,28 +35,66 @@ wait $!
 """
 
 
-def batch_file():
-    (text,) = (block.text for block in BLOCKS if block.language == "sbatch")
+SRUN_ON_NODES = """#!/bin/bash
+export SLURM_NTASKS=2 SLURM_STEP_NUM_TASKS=2 SLURM_JOB_NAME=search
+for node in 0 1; do
+  SLURM_PROCID=$node SLURM_NODEID=$node SLURM_LOCALID=0 "$@" || exit
+done
+"""
+RAY = """#!/bin/bash
+[ "$1" = symmetric-run ] || exit 9
+until [ "$1" = -- ]; do echo "$1" >> ray-words; shift; done
+shift
+[ "$SLURM_PROCID" != 0 ] || "$@"
+"""
+
+
+def batch_file(word):
+    (text,) = (block.text for block in BLOCKS if block.language == "sbatch" and word in block.text)
     return text
+
+
+def write_tools(folder, **tools):
+    folder.mkdir()
+    for name, text in tools.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o755)
+    return f"{folder}:{os.environ['PATH']}"
+
+
+def test_over_several_nodes_ray_starts_on_each_and_the_search_once(tmp_path):
+    path = write_tools(
+        tmp_path / "tools",
+        srun=SRUN_ON_NODES,
+        ray=RAY,
+        scontrol="#!/bin/bash\n[ \"$*\" = 'show hostnames node[1-2]' ] && printf 'node1\\nnode2\\n'\n",
+        promotune='#!/bin/bash\necho "$@" >> searches\n',
+    )
+    (tmp_path / "job.sh").write_text(batch_file("symmetric-run"))
+    environment = {**os.environ, "PATH": path, "SLURM_JOB_NODELIST": "node[1-2]", "SLURM_NNODES": "2"}
+    ran = subprocess.run(["bash", "job.sh"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    words = ["symmetric-run", "--address", "node1:6379", "--min-nodes", "2"]
+    assert (tmp_path / "ray-words").read_text().split() == words * 2
+    searches = (tmp_path / "searches").read_text().splitlines()
+    assert searches == ["--space lr_bs.yaml --address auto --storage /mnt/shared/ray_results --quiet"]
 
 
 @pytest.mark.slow
 def test_a_job_that_slurm_ends_goes_on_in_the_next_one(tmp_path):
     program = write_program(tmp_path / "project", "paced")
     program.with_name("lr_bs.yaml").write_text(SPACE)
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    for name, text in {
-        "srun": SRUN,
-        "scontrol": f'#!/bin/bash\necho "$@" > {tmp_path}/requeued\n',
-        "promotune": f'#!/bin/bash\nexec {sys.executable} {ROOT}/run_search.py "$@"\n',
-    }.items():
-        (tools / name).write_text(text)
-        (tools / name).chmod(0o755)
+    path = write_tools(
+        tmp_path / "tools",
+        srun=SRUN,
+        scontrol=f'#!/bin/bash\necho "$@" > {tmp_path}/requeued\n',
+        promotune=f'#!/bin/bash\nexec {sys.executable} {ROOT}/run_search.py "$@"\n',
+    )
     job = tmp_path / "job.sh"
-    job.write_text(batch_file())
+    job.write_text(batch_file("requeue"))
     journal = tmp_path / "ray_results" / "lr_bs" / "study.journal"
-    environment = {**os.environ, "HOME": str(tmp_path), "PATH": f"{tools}:{os.environ['PATH']}", "SLURM_JOB_ID": "7"}
+    environment = {**os.environ, "HOME": str(tmp_path), "PATH": path, "SLURM_JOB_ID": "7"}
 
     def run(**more):
         return subprocess.run(

@@ -2,11 +2,14 @@
 
 import os
 import time
+from dataclasses import replace
 
 import pytest
 import torch
 
+from tests.events import scalars
 from tests.nvml import fake_nvml
+from tests.trial.test_own_process import program
 from tune.experiment.gpu_records import GpuUsage, read_gpu_usage
 from tune.trial.gpu import sampler
 from tune.trial.gpu.sampler import GpuSampler, read_samples
@@ -105,6 +108,17 @@ def test_of_a_trial_of_several_processes_the_gpu_of_each_counts(monkeypatch, tmp
     assert meter.read_usage() == GpuUsage(
         uuid="GPU-2", name="NVIDIA H200", total_bytes=16 * GIB, peak_bytes=5 * GIB, utilization=0.5
     )
+
+
+def test_what_another_process_of_a_trial_reserves_is_in_its_record_and_in_tensorboard(worker):
+    reserves = "torch.cuda.max_memory_reserved = lambda: (1 + int(os.environ['RANK'])) * 2**30"
+    begun = worker("program", program(at_import=reserves), metric="Loss/Val", mode="min")
+    begun.job = replace(begun.job, n_ranks=2, gpu_share=2.0)
+    trial = begun.run()
+
+    assert trial.failure is None
+    assert trial.record.gpu["peak_bytes"] == 2 * GIB
+    assert scalars(trial.files.folder)["GPU/PeakMemoryGiB"][-1][1] == 2.0
 
 
 def test_behind_a_cuda_error_what_was_told_before_counts(monkeypatch):
