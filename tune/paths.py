@@ -18,6 +18,10 @@ from tune.storage_url import default_storage, url_of
 
 ILLEGAL = re.compile(r"[^\w.=,-]")
 LEGAL_NAME = re.compile(r"[\w=,][\w.=,-]{0,99}")
+MOST_BYTES = 2**26
+"""Of a file beside the ledger; the record of a trial of a million epochs has half of it."""
+LEDGER_HEAD = 2**14
+"""Bytes that hold a ledger's first two records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +53,16 @@ class ExperimentPaths:
 
     @property
     def is_there(self) -> bool:
-        """Whether a search began here; a driver that was killed as it began left no ledger."""
-        return self.journal.is_file() or self.space.is_file()
+        """Whether a search was begun here; a driver that was killed as it began left no ledger, or no space."""
+        return any(each.is_file() for each in (self.journal, self.space, self.lock))
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether a search made its ledger: the second of its records says its format."""
+        if not self.journal.is_file():
+            return False
+        with self.journal.open("rb") as file:
+            return file.read(LEDGER_HEAD).count(b"\n") > 1
 
     @property
     def pending_edit(self) -> Path:
@@ -214,11 +226,18 @@ def atomic_write(path: Path) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
-def read_regular(path: Path) -> bytes:
-    """Return what a file holds; raise OSError where it is none: nobody may ever write to a FIFO that lies there."""
+def read_regular(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
+    """Return what a file holds; raise OSError where it is none, or holds more than that.
+
+    Nobody may ever write to a FIFO that lies there, and a file that somebody else wrote may be as large as the disk.
+    """
     if not stat.S_ISREG(path.stat().st_mode):
         raise OSError(errno.EINVAL, "not a regular file", str(path))
-    return path.read_bytes()
+    with path.open("rb") as file:
+        raw = file.read(most_bytes + 1)
+    if len(raw) > most_bytes:
+        raise OSError(errno.EFBIG, f"it has more than {most_bytes} bytes", str(path))
+    return raw
 
 
 def read_json(raw: bytes, **options: Any) -> Any:

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -108,6 +109,9 @@ def test_a_list_on_a_narrow_terminal_has_one_line_for_each_and_breaks_no_word(co
 def test_one_whose_driver_was_killed_as_it_began_is_listed_and_deleted(run, storage):
     paths = write_experiment(storage, "one", [[0.1]])
     paths.journal.unlink()
+    paths.lock.touch()
+    for version in paths.folder.glob("0*"):
+        shutil.rmtree(version)
 
     line = [cell.strip() for cell in run("list")[1].splitlines()[1].split("  ") if cell.strip()]
     assert line[:6] == ["one", "never began", "-", "-", "-", "-"]

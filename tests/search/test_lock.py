@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tune.errors import ExperimentError
-from tune.experiment.lock import has_never_begun, lock_experiment
+from tune.experiment.lock import check_begun, has_no_trial, lock_experiment
 from tune.paths import ExperimentPaths
 
 ROOT = Path(__file__).parents[2]
@@ -45,18 +45,27 @@ def test_a_second_process_is_refused_until_the_first_is_dead(tmp_path):
         pass
 
 
-def test_a_search_that_was_ended_before_its_ledger_was_there_has_never_begun(tmp_path):
+def test_a_search_that_was_ended_before_its_ledger_was_there_has_no_trial(tmp_path):
     paths = ExperimentPaths(tmp_path)
+    assert has_no_trial(paths)  # nothing of anybody's
     paths.space.write_text("system: program.py\n")
-    assert not has_never_begun(paths)  # somebody's own folder with a space file in it
-    with lock_experiment(paths):
-        assert not has_never_begun(paths)
-    assert has_never_begun(paths)
+    assert not has_no_trial(paths)  # somebody's own folder with a space file in it
+    with lock_experiment(paths), pytest.raises(ExperimentError, match="this search is beginning"):
+        check_begun(paths)
+    with pytest.raises(ExperimentError, match="this search never began"):
+        check_begun(paths)
     for name in ("study.journal", "driver.log", ".surroundings.json.0a1b2c3d"):
         (tmp_path / name).touch()
-    assert has_never_begun(paths)
-    (tmp_path / "notes.txt").touch()
-    assert not has_never_begun(paths)  # a search of this name would remove the user's notes
-    (tmp_path / "notes.txt").unlink()
-    paths.journal.write_text("{}\n")
-    assert not has_never_begun(paths)
+    assert has_no_trial(paths)
+    for name in ("notes.txt", "source-notes.txt", "space.yaml~"):
+        (tmp_path / name).touch()
+        assert not has_no_trial(paths)  # a search of this name would remove the user's notes
+        (tmp_path / name).unlink()
+    (tmp_path / "000,baseline").mkdir()
+    assert not has_no_trial(paths)  # its ledger is lost
+    (tmp_path / "000,baseline").rmdir()
+    paths.journal.write_text('{"op_code":0}\n')
+    assert has_no_trial(paths)
+    paths.journal.write_text("{}\n{}\n")
+    assert not has_no_trial(paths)
+    check_begun(paths)

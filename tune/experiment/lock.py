@@ -9,12 +9,14 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from tune.errors import ExperimentError
-from tune.paths import ExperimentPaths, atomic_write, display_path
+from tune.experiment.contradictions import BACKUP
+from tune.paths import ExperimentPaths, atomic_write, display_path, read_regular
 from tune.storage.lease import has_holder
 from tune.storage.remote import RemoteFolder
 from tune.storage.sync import Tell, sync_experiment
 from tune.storage_url import url_of
 
+NEVER_BEGUN = "this search never began: it was ended before its first trial"
 ANSWER_S = 1.0
 """So soon a dashboard that is there takes a connection."""
 
@@ -75,35 +77,47 @@ def dashboard_of(paths: ExperimentPaths) -> str | None:
     return None
 
 
-def has_never_begun(paths: ExperimentPaths) -> bool:
-    """Tell whether a search was ended before its ledger was there: its folder holds what was to run, and no trial."""
-    is_copy = url_of(paths.folder) is not None  # what lies at the URL may be more
-    return not is_copy and has_no_trial(paths) and _is_free(paths)
+def check_begun(paths: ExperimentPaths) -> None:
+    """Raise ExperimentError where a search has no ledger."""
+    if paths.has_ledger or (paths.journal.is_file() and not has_no_trial(paths)):  # what is wrong with it is told
+        return
+    if is_locked(paths):
+        what, hint = "this search is beginning, and has no ledger yet", "Look again in some seconds."
+    elif not has_no_trial(paths):
+        what, hint = "there is no ledger, but files that a search does not begin with", BACKUP
+    elif paths.space.is_file():
+        what, hint = NEVER_BEGUN, "`resume` begins it."
+    else:
+        what, hint = NEVER_BEGUN, "Give the command that began it again, or its space with --space FILE."
+    raise ExperimentError(display_path(paths.folder), what, hint)
 
 
 def has_no_trial(paths: ExperimentPaths) -> bool:
-    """Tell whether a folder holds what a search was to run, and no trial; a search may begin there now."""
-    begun = paths.journal.exists() and paths.journal.stat().st_size > 0
-    trained = any(paths.folder.glob("*/trial.json")) or any(paths.retrain_folder.glob("*/trial.json"))
-    is_search = paths.lock.is_file() or url_of(paths.folder) is not None  # locks are not carried to a URL
-    there = is_search and paths.space.is_file() and not begun and not trained
-    return there and all(is_written_by_search(path, paths) for path in paths.folder.iterdir())
+    """Tell whether a folder holds what a search writes before its first trial at most; it may begin there now.
+
+    A driver that was killed leaves an empty folder, a lock, a space, a part of the source or of the ledger.
+    """
+    if paths.has_ledger or not paths.folder.is_dir():
+        return False
+    found = list(paths.folder.iterdir())
+    is_search = paths.lock.is_file() or not found or url_of(paths.folder) is not None  # no URL holds a lock
+    return is_search and all(is_written_by_search(path, paths) for path in found)
 
 
 def is_written_by_search(path: Path, paths: ExperimentPaths) -> bool:
     """Return whether a file in an experiment's folder is one that a search writes before its first trial."""
-    ours = (paths.lock, paths.space, paths.journal, paths.source, paths.environment_file, paths.disk_reserve)
-    names = ("driver.log", *(each.name for each in ours))
-    return path.name.startswith((*names, *(f".{name}." for name in names)))  # a file that was being written, too
-
-
-def _is_free(paths: ExperimentPaths) -> bool:
-    """Tell whether the lock can be taken; one that another user holds cannot be opened, perhaps."""
-    try:
-        with FileLock(paths.lock, timeout=0):
-            return True
-    except (Timeout, OSError):
-        return False
+    whole = (
+        paths.lock,
+        paths.lock_holder,
+        paths.space,
+        paths.journal,
+        paths.source,
+        paths.environment_file,
+        paths.disk_reserve,
+    )
+    names = {"driver.log", *(each.name for each in whole)}
+    begins = (f"{paths.journal.name}.", *(f".{name}." for name in names))  # its locks; files that were being written
+    return path.name in names or path.name.startswith(begins)
 
 
 def is_locked(paths: ExperimentPaths) -> bool:
@@ -130,7 +144,7 @@ def is_running(paths: ExperimentPaths) -> bool:
 def _read_holder_lines(paths: ExperimentPaths) -> list[str]:
     """Return what the holder wrote; at least one line, empty where there is none."""
     with contextlib.suppress(OSError):
-        return paths.lock_holder.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
+        return read_regular(paths.lock_holder).decode(errors="replace").splitlines() or [""]
     return [""]
 
 
@@ -138,8 +152,9 @@ def check_links(paths: ExperimentPaths) -> None:
     """Raise ExperimentError at the first link that leads out of the experiment's folder."""
     home = paths.folder.resolve()
     for link in _find_links(paths.folder):
-        if not link.resolve().is_relative_to(home):
-            what = f"a link that leads out of the experiment, to {display_path(link.resolve())}"
+        there = Path(os.path.realpath(link))  # `Path.resolve` raises at a link that leads to itself
+        if not there.is_relative_to(home):
+            what = f"a link that leads out of the experiment, to {display_path(there)}"
             raise ExperimentError(
                 display_path(link), what, "What trains here would write there. Put a copy in its place."
             )

@@ -7,6 +7,7 @@ A version's name becomes a path, and values become text in a program: neither ma
 
 import json
 import math
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from tune.errors import ExperimentError, suggest_name
 from tune.experiment.contradictions import BACKUP, count_whole_records, find_changed_settings, find_doubts
+from tune.experiment.lock import check_begun
 from tune.experiment.proposal_note import PROPOSED
 from tune.experiment.trial_result import (
     DEVICE_FAULTS,
@@ -98,7 +100,7 @@ def _describe_problem(noted: dict[str, Any], trial: "FrozenTrial", paths: Experi
     if not isinstance(version, str) or not _is_safe_name(version):
         return f"a version is the name of a folder in the experiment, got {_shorten_repr(version)}"
     folder = paths.folder / version
-    if folder.is_symlink() and not folder.resolve().is_relative_to(paths.folder.resolve()):
+    if folder.is_symlink() and not Path(os.path.realpath(folder)).is_relative_to(paths.folder.resolve()):
         return f"its version {version!r} is a link that leads out of the experiment"
     constants = noted.get("constants", trial.params)
     if not isinstance(constants, dict):
@@ -253,20 +255,27 @@ def _read_commands(noted: object) -> tuple[str, ...]:
 
 
 def find_experiment(name: str, storage: Path) -> Path:
-    """Return an experiment's folder."""
+    """Return an experiment's folder; raise ExperimentError where there is none, or no ledger in it."""
+    paths = locate_experiment(name, storage)
+    check_begun(paths)
+    return paths.folder
+
+
+def locate_experiment(name: str, storage: Path) -> ExperimentPaths:
+    """Return an experiment by its name in the storage, or by its folder, whether or not it has a ledger."""
     for folder in (resolve_local_folder(name),) if is_url(name) else (storage / name, local_folder_of(name)):
         download_experiment(folder)
-        if ExperimentPaths(folder).journal.is_file():
-            return folder
+        if (paths := ExperimentPaths(folder)).is_there:
+            return paths
     here = [entry.name for entry in storage.iterdir() if _is_experiment(entry)] if storage.is_dir() else []
-    there = sorted({*here, *list_remote_experiments(storage)})
+    there = sorted({*here, *list_remote_experiments(storage)} - {name})  # at a URL a lease may be left of it
     raise ExperimentError(
         display_path(storage), f"no experiment {name!r}", suggest_name(name, there, what="experiments")
     )
 
 
 def _is_experiment(folder: Path) -> bool:
-    return ExperimentPaths(folder).journal.is_file()
+    return ExperimentPaths(folder).has_ledger
 
 
 def _read_study(paths: ExperimentPaths) -> "optuna.Study":

@@ -76,10 +76,12 @@ def _has_search_files(paths: ExperimentPaths) -> bool:
     """Tell whether a search wrote a folder; of one at a URL that may be free what tells of trials is brought."""
     url = url_of(paths.folder)
     if url is None:
-        return paths.lock.is_file()
+        return paths.lock.is_file() or not any(paths.folder.iterdir())
     names = RemoteFolder(url).list_files()
-    if paths.space.name not in names or any(name.endswith(".ckpt") for name in names):
+    is_begun = not all(is_written_by_search(paths.folder / name.partition("/")[0], paths) for name in names)
+    if (is_begun and paths.space.name not in names) or any(name.endswith(".ckpt") for name in names):
         return False
+    paths.folder.mkdir(parents=True, exist_ok=True)  # nothing may lie there but a lease
     download_experiment(paths.folder)
     return True
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from tune.errors import ExperimentError, PromotuneError, suggest_name
+from tune.experiment.lock import has_no_trial
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.preflight_failure import MEND, describe_preflight_failure, find_preflight_failure
 from tune.experiment.records import read_record, read_request
@@ -67,7 +68,7 @@ def list_experiments(storage: Path) -> list[ExperimentPaths]:
 
 def summarise_experiment(paths: ExperimentPaths, *, running: bool) -> ExperimentSummary:
     """Describe an experiment; ``running``: a process writes it now."""
-    if not paths.journal.is_file():
+    if has_no_trial(paths):
         return _summarise_empty(paths, "running" if running else "never began")
     try:
         experiment = open_experiment(str(paths.folder), paths.folder.parent)
@@ -113,7 +114,7 @@ def _summarise_empty(paths: ExperimentPaths, state: State, error: str | None = N
 
 
 def _modified_time(paths: ExperimentPaths) -> float:
-    written = paths.journal if paths.journal.is_file() else paths.space
+    written = next(each for each in (paths.journal, paths.space, paths.lock) if each.is_file())
     return written.stat().st_mtime
 
 

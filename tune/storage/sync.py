@@ -177,10 +177,11 @@ class _DriverSync(_FolderSync):
                 pause_s = min(2 * pause_s, LAG_S)
 
     def _upload_own_files(self) -> None:
-        """Carry the ledger, the space, the source, the report: what the driver writes."""
+        """Carry what the driver writes; the ledger last: where there is one, there are a space and a source."""
+        paths = ExperimentPaths(self.folder)
         own = [path for path in self.folder.iterdir() if path.is_file()] if self.folder.is_dir() else []
-        source = ExperimentPaths(self.folder).source
-        for path in [*own, *(source.rglob("*") if source.is_dir() else [])]:
+        source = list(paths.source.rglob("*")) if paths.source.is_dir() else []
+        for path in sorted([*own, *source], key=lambda path: path == paths.journal):
             with contextlib.suppress(FileNotFoundError):
                 found = path.stat()
                 sign = (found.st_size, found.st_mtime_ns)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tune.cli.arguments import Arguments, add_settings
@@ -28,7 +27,7 @@ from tune.cli.terminal.trials_table import add_profile
 from tune.cluster.backend import Backend
 from tune.cluster.gpu_sharing import restore_share
 from tune.errors import ConstantError, ExperimentError, OptionError, SpaceError
-from tune.experiment.lock import check_links, has_never_begun, lock_experiment
+from tune.experiment.lock import check_begun, check_links, has_no_trial, lock_experiment
 from tune.experiment.records import read_baseline_fits, read_baseline_record
 from tune.experiment.steer import ask_running, open_mailbox
 from tune.invocation import typed_command
@@ -42,7 +41,6 @@ from tune.space.edit import describe_changes, edited_space
 from tune.space.settings import AUTO, MAY_CHANGE, Settings
 from tune.space.space import Space
 from tune.space.space_file import find_space, read_space
-from tune.storage_url import is_url
 
 if TYPE_CHECKING:
     from tune.search.study.edit_space import SpaceEdit
@@ -63,16 +61,16 @@ def parser() -> Parser:
 
 def run(given: argparse.Namespace) -> int:
     """Take the experiment, mend its ledger if that was torn, and run what is left."""
-    from tune.experiment.open import find_experiment
+    from tune.experiment.open import locate_experiment
 
     began = time.time() if given.profile else None
-    storage = storage_of(given.storage)
-    if not is_url(given.experiment) and has_never_begun(ExperimentPaths(storage / given.experiment)):
-        return _begin_search(given, ExperimentPaths(storage / given.experiment))
-    paths = ExperimentPaths(find_experiment(given.experiment, storage))
+    paths = locate_experiment(given.experiment, storage_of(given.storage))
     arguments = Arguments.from_namespace(given)
     if given.space is None and not arguments.given and open_mailbox(paths).has_driver:
         return show_answer(ask_running(paths, "resume"), as_json=False)
+    if has_no_trial(paths) and (paths.space.is_file() or given.space is not None):
+        return _begin_search(given, paths)
+    check_begun(paths)
     check_links(paths)
     edited = None if given.space is None else read_space(find_space(given.space), program_is_here=False)
     screen = Screen(quiet=given.quiet)
@@ -89,9 +87,12 @@ def run(given: argparse.Namespace) -> int:
 
 def _begin_search(given: argparse.Namespace, paths: ExperimentPaths) -> int:
     """Begin a search that was ended before its first trial, with the space that it was to search."""
+    with lock_experiment(paths):  # else it begins just now
+        space = paths.space if given.space is None else find_space(given.space)
+        read_space(space, program_is_here=False)  # what is wrong with it is told of this file, not of a copy
     with tempfile.TemporaryDirectory() as folder:
-        space = Path(shutil.copy(paths.space if given.space is None else find_space(given.space), folder))
-        words = ["--space", str(space), "--name", paths.name, "--storage", str(paths.folder.parent)]
+        copy = str(shutil.copy(space, folder))  # the experiment's own is removed
+        words = ["--space", copy, "--name", paths.name, "--storage", str(paths.folder.parent)]
         for name, text in Arguments.from_namespace(given).given.items():
             words += [f"--{name.replace('_', '-')}", text.removeprefix("+")]
         words += [*(["--quiet"] if given.quiet else []), *(["--no-report"] if given.no_report else [])]
