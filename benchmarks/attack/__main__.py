@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from benchmarks.attack.confirm import end_confirmations
 from benchmarks.attack.damage import damage_files
 from benchmarks.attack.kills import kill_drivers, kill_parts
 from benchmarks.attack.left import count_left
@@ -17,6 +18,7 @@ ATTACKS: dict[str, tuple[Callable[[Path, int, int], list[Findings]], int]] = {
     "driver": (kill_drivers, 25),
     "parts": (kill_parts, 10),
     "damage": (damage_files, 100),
+    "confirm": (end_confirmations, 10),
     "other": (look_as_another, 1),
     "texts": (write_texts, 1000),
     "left": (count_left, 300),

@@ -45,3 +45,17 @@ def test_find_values_returns_scalars_and_lists_of_them_with_their_lines():
         ("d",): ([1, 2], 4),
         ("e", 0, "f"): (None, 7),
     }
+
+
+BOMB = "c0: &c0 [{a: 1}]\n" + "".join(f"c{n}: &c{n} [{', '.join([f'*c{n - 1}'] * 9)}]\n" for n in range(1, 12))
+"""A hundred thousand million values in a kilobyte."""
+
+
+@pytest.mark.parametrize("text", [BOMB, "a: &a\n  b: *a\n", "a: &a [*a]\n"])
+def test_anchors_that_hold_each_other_hold_no_values(text):
+    assert find_values(text) == {}
+    assert replace_value(text, ("c0", 0, "a"), 2) is None
+
+
+def test_anchors_that_a_person_writes_hold_their_values():
+    assert find_values("a: &a {b: 1}\nc: *a\n") == {("a", "b"): (1, 1), ("c", "b"): (1, 1)}

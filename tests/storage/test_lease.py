@@ -52,6 +52,22 @@ def test_a_lease_that_was_not_renewed_is_taken_over(take, remote):
     assert take().is_valid
 
 
+def test_a_lease_of_a_time_to_come_is_taken_over(take, remote):
+    """The clock of the driver that died was wrong; its lease would hold until that time."""
+    write(remote, time=time.time() + 10 * LAPSE_S)
+
+    assert take().is_valid
+
+
+@pytest.mark.parametrize(
+    "junk", [{"time": "soon"}, {"time": float("nan")}, {"pid": 2**70, "host": socket.gethostname()}, {"host": ["x"]}]
+)
+def test_a_lease_that_no_driver_wrote_is_taken_over(take, remote, junk):
+    write(remote, **junk)
+
+    assert take().is_valid
+
+
 def test_a_driver_that_died_on_this_machine_does_not_have_to_be_waited_for(take, remote):
     died = subprocess.Popen([sys.executable, "-c", ""])
     died.wait()

@@ -60,7 +60,7 @@ def read_verdicts(paths: ExperimentPaths) -> tuple[VerdictRecord, ...]:
     try:
         found = read_json(read_regular(paths.verdicts))["verdicts"]
         return tuple(_parse_record(each) for each in found)
-    except (OSError, ValueError, TypeError, KeyError, IndexError):
+    except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError):
         return ()
 
 

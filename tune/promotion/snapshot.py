@@ -72,7 +72,7 @@ def open_snapshot(folder: Path) -> Snapshot:
         read_regular(folder / manifest["program"])
         search_path = None if recorded is None else tuple(root / name for name in recorded)
         return Snapshot(folder, Program(root / manifest["program"], root, search_path))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ExperimentError(str(folder), f"no snapshot of a program: {error}", "Is this an experiment?") from error
 
 

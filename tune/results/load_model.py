@@ -51,7 +51,8 @@ def load(
     )  # a name is no path
     download_best_checkpoint(version)
     if version.freed_note.is_file() and not version.best_checkpoint.is_file():
-        what, _, hint = version.freed_note.read_text(encoding="utf-8", errors="replace").strip().partition("\n")
+        with version.freed_note.open(encoding="utf-8", errors="replace") as file:
+            what, _, hint = file.read(FREED_NOTE_LENGTH).strip().partition("\n")
         raise ExperimentError(display_path(version.folder), what or "its checkpoints were freed", hint or _GIVE)
     experiment = _experiment_of(version)
     record = read_record(version)
@@ -107,6 +108,8 @@ def _find_version(given: str | Path, trial: int | None, storage: Path) -> Versio
     return version_of(open_experiment(str(experiment), experiment.parent), trial)
 
 
+FREED_NOTE_LENGTH = 1000
+"""Characters of the note that a freed checkpoint leaves, at most."""
 _GIVE = "Give an experiment's name or folder, or the folder of one version."
 
 

@@ -3,6 +3,8 @@
 YAML 1.2; nothing in it is executed or constructed. Where a value is replaced, nothing else of the text changes.
 """
 
+import errno
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -29,6 +31,9 @@ KEY_TAGS = PLAIN_TAGS | {CORE + "str"}
 
 LARGEST = 100_000
 """Bytes of a space file: some thousand constants. Reading YAML takes a minute for a few megabytes."""
+
+MOST_VALUES = 20_000
+"""Of a config file; anchors that hold each other stand for as many as there are atoms."""
 
 DEPTH_WITH_LINES = 2
 """``constants.LR`` has a line of its own; what lies deeper is told with the line of its entry."""
@@ -70,6 +75,8 @@ def read_document(path: Path) -> Document:
 
 def _read_text(path: Path) -> str:
     try:
+        if path.is_fifo() and not path.is_relative_to("/dev"):  # `--space <(command)` is one there
+            raise OSError(errno.EINVAL, "not a regular file")
         with path.open("rb") as file:
             raw = file.read(LARGEST + 1)
     except IsADirectoryError as error:
@@ -262,9 +269,10 @@ def replace_value(text: str, keys: Keys, value: Value) -> str | None:
 def _find_leaves(text: str) -> dict[Keys, Node]:
     try:
         top = YAML().compose(text)
-    except Exception:  # ruamel.yaml raises its own slips too, on some malformed files
+        found = [] if top is None else list(itertools.islice(_walk_leaves(top, ()), MOST_VALUES + 1))
+    except Exception:  # ruamel.yaml raises its own slips too, on some malformed files; and an anchor may hold itself
         return {}
-    return {} if top is None else dict(_walk_leaves(top, ()))
+    return {} if len(found) > MOST_VALUES else dict(found)
 
 
 def _walk_leaves(node: Node, keys: Keys) -> Iterator[tuple[Keys, Node]]:

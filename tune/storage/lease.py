@@ -17,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from tune.errors import ExperimentError, StorageError
+from tune.paths import read_json
+from tune.space.dimensions import is_int, is_number
 from tune.storage.remote import RemoteFolder
 
 NAME = ".lease.json"
@@ -49,16 +51,18 @@ def has_holder(remote: RemoteFolder) -> bool:
 
 
 def _has_lapsed(holder: LeaseHolder) -> bool:
-    if time.time() - holder.time >= LAPSE_S:
+    if not abs(time.time() - holder.time) < LAPSE_S:  # a clock that was wrong may have named a time to come
         return True
     return holder.host == socket.gethostname() and not _is_alive(holder.pid)
 
 
 def _decode_holder(raw: bytes | None) -> LeaseHolder | None:
     try:
-        return LeaseHolder(**json.loads(raw or b""))
+        holder = LeaseHolder(**read_json(raw or b""))
     except (ValueError, TypeError):
         return None
+    is_process = isinstance(holder.host, str) and is_int(holder.pid) and 0 < holder.pid < 2**31
+    return holder if is_process and is_number(holder.time) else None
 
 
 class Lease:

@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from tune.errors import ApplyError
+from tune.paths import read_regular
 from tune.space.dimensions import Value
 from tune.space.yaml_document import Keys, find_values, read_plain, replace_value
+
+MOST_BYTES = 100_000
+"""Of a config file; a larger one holds data, and YAML takes seconds for each megabyte."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +46,7 @@ class ConfigSource:
 def read_values(path: Path) -> dict[Keys, tuple[Value, int]]:
     """Return the values of a file with their lines; none where it cannot be read."""
     try:
-        return find_values(path.read_bytes().decode("utf-8"))
+        return find_values(read_regular(path, MOST_BYTES).decode("utf-8"))
     except (OSError, UnicodeDecodeError):
         return {}
 
@@ -50,7 +54,7 @@ def read_values(path: Path) -> dict[Keys, tuple[Value, int]]:
 def read_mapping(path: Path) -> Mapping[str, Any] | None:
     """Return what a file holds, its merge keys resolved; None where it cannot be read, or holds no mapping."""
     try:
-        held = read_plain(path.read_bytes().decode("utf-8-sig"))
+        held = read_plain(read_regular(path, MOST_BYTES).decode("utf-8-sig"))
     except (OSError, UnicodeDecodeError):
         return None
     return held if isinstance(held, Mapping) else None

@@ -11,15 +11,13 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
-from tune.promotion.configs.config_file import ConfigPlace, read_values
+from tune.promotion.configs.config_file import MOST_BYTES, ConfigPlace, read_values
 from tune.promotion.configs.hydra_values import program_configs
 from tune.promotion.find.module_scan import dotted_path
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
 
 SUFFIXES = (".yaml", ".yml", ".json")
-MAX_BYTES = 100_000
-"""Of a file; a larger one holds data."""
 MAX_VALUES = 1_000
 """Of a file; one with more holds data."""
 KEY = re.compile(r"[A-Za-z_][\w-]*")
@@ -140,7 +138,7 @@ def _find_named_file(text: str, beside: Path, program: Program) -> Path | None:
     paths += [program.root.joinpath(*parts[n:]) for n in range(len(parts))]  # in a copy of the project
     for path in paths:
         try:
-            if path.is_relative_to(program.root) and path.is_file() and path.stat().st_size <= MAX_BYTES:
+            if path.is_relative_to(program.root) and path.is_file() and path.stat().st_size <= MOST_BYTES:
                 return path if program.is_project_file(path) else None
         except OSError:
             continue
