@@ -79,12 +79,19 @@ def _frozen(number, trial, space, ledger, paths):
     score = (max if space.mode == "max" else min)(trial.curve) if trial.curve else None
     return create_trial(
         state=TrialState[trial.state],
-        value=score if trial.state == "COMPLETE" else None,
+        values=_final_values(trial, space, score),
         params=params,
         distributions={each: ledger._searcher.distributions[each] for each in params},
         user_attrs=attributes,
         intermediate_values=dict(enumerate(trial.curve, 1)),
     )
+
+
+def _final_values(trial, space, score):
+    """Return a complete trial's values, one for each metric."""
+    if trial.state != "COMPLETE" or score is None:
+        return None
+    return [score, *(trial.more[f"others in epoch {1 + trial.curve.index(score)}"] if space.others else ())]
 
 
 def _write_record(number, version, values, failure, paths):

@@ -3,6 +3,7 @@
 import contextlib
 import html
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -295,21 +296,25 @@ def _confirm_silently(resources: "Resources", paths: ExperimentPaths, confirm: C
 def _run_silently(
     plan: "SearchPlan", paths: ExperimentPaths, listeners: Sequence[SearchListener], is_end_wanted: Callable[[], bool]
 ) -> "SearchResult":
+    from tune.results.confirm.project import count_confirming_runs
+    from tune.retrain.kept_time import use_kept_time
     from tune.search.run import run_search
     from tune.search.spec import Search
 
+    began = time.time()
+    search = Search(
+        space=plan.space,
+        program=plan.program,
+        promoted=plan.promoted,
+        resources=plan.resources,
+        paths=paths,
+        listeners=tuple(listeners),
+        is_end_wanted=is_end_wanted,
+        n_confirming=count_confirming_runs(paths.folder.parent, plan.program, plan.space),
+    )
     with _silence(paths):
-        return run_search(
-            Search(
-                space=plan.space,
-                program=plan.program,
-                promoted=plan.promoted,
-                resources=plan.resources,
-                paths=paths,
-                listeners=tuple(listeners),
-                is_end_wanted=is_end_wanted,
-            )
-        )
+        finished = run_search(search)
+        return use_kept_time(search, finished, began, lambda line: None) if search.n_confirming else finished
 
 
 def _storage_folder(given: str | Path | None) -> Path:

@@ -131,6 +131,11 @@ class ExperimentPaths:
         return self.folder / "verdicts.json"
 
     @property
+    def verdicts_lock(self) -> Path:
+        """Held while a verdict of any experiment of the storage gets its number."""
+        return self.folder.parent / ".verdicts.lock"
+
+    @property
     def retrain_folder(self) -> Path:
         """Versions of retrained configurations."""
         return self.folder / "retrain"

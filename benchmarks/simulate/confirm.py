@@ -4,8 +4,9 @@
 
 The tables are those of ``python -m benchmarks.simulate``, with seed noise added (``benchmarks/simulate/noise.py``): 1
 is the noise of real seeds. The search is the default one. A rule is the most trials and seeds of the race, and the
-largest share of the budget that it takes; with ``!`` it takes its share even where the seed changes nothing. Each run
-of the race costs its whole training. The verdict on the winner is not part of it.
+largest share of the budget that it takes; with ``!`` it takes its share even where the seed changes nothing. `5?` knows
+the best of five for nothing, and `all?` that of all trials. `8-4-2@0.2` trains eight with one seed, the best four of
+them with another one, and then two. Each run costs its whole training. The verdict on the winner is not part of it.
 
 Printed is the regret of what is handed over: by its value without noise in its best epoch, 0 at the best value known
 and 100% at the median of random configurations.
@@ -87,12 +88,13 @@ def compute_regrets(outcomes: Sequence[Outcome]) -> Floats:
 def print_outcomes(outcomes: Sequence[Outcome], rules: Sequence[RaceRule], regrets: Floats) -> None:
     """Print a line for each rule; the first one is the search alone."""
     alone = regrets[:, 0]
+    compared = [rule.share > 0 or rule.knows for rule in rules]
     for place, rule in enumerate(rules):
         of_rule = [each.handed_over[place] for each in outcomes]
         raced = [each for each in of_rule if each.n_trials]
-        name = str(rule) if rule.share else "search alone"
+        name = str(rule) if compared[place] else "search alone"
         line = f"  {name:14}{100 * regrets[:, place].mean():>7.1f}"
-        if rule.share:
+        if compared[place]:
             difference = regrets[:, place] - alone
             ends = [100 * each / alone.mean() for each in (difference.mean(), *bootstrap_interval(difference))]
             line += "{:>+7.0f}% {:>14}".format(ends[0], f"[{ends[1]:+.0f}, {ends[2]:+.0f}]")
@@ -131,10 +133,17 @@ def main() -> None:
 
 
 def read_rule(text: str) -> RaceRule:
-    """Return the rule that `5x3@0.2` stands for. Raise ValueError for anything else."""
+    """Return the rule that `5x3@0.2`, `5?` or `8-4-2@0.2` stands for. Raise ValueError for anything else."""
+    if text.endswith("?"):
+        known = text.removesuffix("?")
+        return RaceRule(top=0 if known == "all" else int(known), seeds=0, share=0, knows=True)
     sizes, _, share = text.removesuffix("!").partition("@")
+    checks_seed = not text.endswith("!")
+    if "-" in sizes:
+        rounds = tuple(map(int, sizes.split("-")))
+        return RaceRule(top=rounds[0], seeds=len(rounds), share=float(share), checks_seed=checks_seed, rounds=rounds)
     top, _, seeds = sizes.partition("x")
-    return RaceRule(top=int(top), seeds=int(seeds), share=float(share), checks_seed=not text.endswith("!"))
+    return RaceRule(top=int(top), seeds=int(seeds), share=float(share), checks_seed=checks_seed)
 
 
 def _options() -> argparse.Namespace:

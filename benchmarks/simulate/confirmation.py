@@ -2,6 +2,7 @@
 
 import heapq
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from benchmarks.simulate.noise import Noisy
 from benchmarks.simulate.tables import Config
 from benchmarks.simulate.trace import TrialTrace
 from tune.results.confirm.race import run_race
-from tune.results.confirm.race_size import choose_race_size
+from tune.results.confirm.race_size import choose_race_size, estimate_time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +25,17 @@ class RaceRule:
     """Of the budget, for the race at most; 0: the search's best score is handed over."""
     checks_seed: bool = True
     """Whether the search keeps its budget where the seed changes nothing."""
+    knows: bool = False
+    """Whether the truly best of the `top` is handed over, in no time: no race can do better. 0: the best of all."""
+    rounds: tuple[int, ...] = ()
+    """How many trials are trained with each seed, the best so far: successive elimination instead of a race."""
 
     def __str__(self) -> str:
-        """As it is written on the command line: `5x3@0.2`."""
-        return f"{self.top}x{self.seeds}@{self.share:g}{'' if self.checks_seed else '!'}"
+        """As it is written on the command line: `5x3@0.2`, `5?`, `8-4-2@0.2`."""
+        if self.knows:
+            return f"{self.top or 'all'}?"
+        sizes = "-".join(map(str, self.rounds)) or f"{self.top}x{self.seeds}"
+        return f"{sizes}@{self.share:g}{'' if self.checks_seed else '!'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +57,14 @@ def hand_over(trace: Sequence[TrialTrace], table: Noisy, rule: RaceRule, n_worke
     What a search did until a moment does not depend on when it is to end. A race that does not end in time is decided
     by the seeds that all which are left were trained with.
     """
+    if rule.knows:
+        ranked = rank_until(trace, budget_s)
+        best = min(ranked[: rule.top or None], key=lambda trial: table.true_value(trace[trial].config))
+        return HandedOver(config=trace[best].config, n_trials=0, n_seeds=0, searched_s=budget_s)
     if not rule.share or (rule.checks_seed and not table.has_noise):
         return _without_race(trace, budget_s)
+    if rule.rounds:
+        return _eliminate(trace, table, rule, n_workers, budget_s)
     searched_s = (1 - rule.share) * budget_s
     for _ in range(2):  # other trials may be the best by the time at which the first ones would have to race
         racing = rank_until(trace, searched_s)[: rule.top]
@@ -61,6 +75,29 @@ def hand_over(trace: Sequence[TrialTrace], table: Noisy, rule: RaceRule, n_worke
         searched_s = budget_s - size.race_s
     trial, n_seeds = _race(trace, table, racing[: size.n_trials], size.n_seeds, n_workers, size.race_s)
     return HandedOver(config=trace[trial].config, n_trials=size.n_trials, n_seeds=n_seeds, searched_s=searched_s)
+
+
+def _eliminate(
+    trace: Sequence[TrialTrace], table: Noisy, rule: RaceRule, n_workers: int, budget_s: float
+) -> HandedOver:
+    """Train the best trials with a further seed, the best of them by their mean with another one, and so on."""
+    searched_s, racing = (1 - rule.share) * budget_s, list[int]()
+    for _ in range(2):  # as in a race
+        racing = rank_until(trace, searched_s)[: rule.rounds[0]]
+        run_s = [table.seconds(trace[trial].config) for trial in racing]
+        needed_s = sum(estimate_time(run_s[:n_trials], n_workers) for n_trials in rule.rounds)
+        if needed_s > rule.share * budget_s:
+            return _without_race(trace, budget_s)
+        searched_s = budget_s - needed_s
+    scores: dict[int, list[float]] = {trial: [] for trial in racing}
+    for number, n_trials in enumerate(rule.rounds, 1):
+        racing = racing[:n_trials]
+        for trial in racing:
+            score = float(table.train(trace[trial].config, table.seed + number)[0].min())
+            scores[trial].append(score if math.isfinite(score) else math.inf)
+        racing.sort(key=lambda trial: statistics.fmean(scores[trial]))
+    config = trace[racing[0]].config
+    return HandedOver(config=config, n_trials=rule.rounds[0], n_seeds=len(rule.rounds), searched_s=searched_s)
 
 
 def rank_until(trace: Sequence[TrialTrace], now: float) -> list[int]:

@@ -182,7 +182,8 @@ def measure_load(folder: Path) -> bool:
     stop_trials(search.paths)
     search.end()
     print(
-        f"load: {n_taken} of {N_AT_ONCE} taken in {took:.0f} s; the driver takes {busy:.1%} of a core, {idle:.1%} before"
+        f"load: {n_taken} of {N_AT_ONCE} taken in {took:.0f} s; "
+        f"the driver takes {busy:.1%} of a core, {idle:.1%} before"
     )
     return n_taken == N_AT_ONCE and busy - idle <= SHARE
 

@@ -3,6 +3,7 @@
     python -m benchmarks.verdict [--repeats 10] [--trials 20] [--seed 0]
     python -m benchmarks.verdict --simulate [--sequences 100] [--trials 20] [--seed 0]
     python -m benchmarks.verdict --keep [--sequences 100] [--seed 0]
+    python -m benchmarks.verdict --real [--sequences 3] [--searches 20] [--seed 0]
 
 Each repeat is a search on a real Ray, and a retraining of its best trial. The program's score is drawn from a standard
 normal distribution. Without an effect the searched constant does nothing but shift the random numbers, so the best of
@@ -14,13 +15,13 @@ error rate, with several kinds of noise; and planted overtuning, a validation se
 
 ``--keep`` trains nothing either: sessions of 100 proposals that change nothing, and how many of them the rule "keep
 what is better" keeps, against the verdict.
+
+``--real`` runs such sequences on a real Ray, with ``--confirm`` and the noise of real seeds. It takes half an hour.
 """
 
 import argparse
 import math
-import os
 import shutil
-import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -29,8 +30,8 @@ from scipy.stats import nct, t
 
 from benchmarks.verdict.keeping import print_keeping
 from benchmarks.verdict.overtuning import print_overtuning
-from benchmarks.verdict.simulated import print_simulation
-from tune.cli import main as promotune
+from benchmarks.verdict.sequences import print_sequences, run_quietly
+from benchmarks.verdict.simulated import N_SEARCHES, print_simulation
 from tune.cluster.local_cluster import local_cluster
 from tune.cluster.resources import Resources
 from tune.experiment.open import open_experiment
@@ -60,24 +61,34 @@ PROGRAM = Path(__file__).parents[2] / "tests" / "programs" / "chance.py"
 
 
 def main() -> None:
-    """Search and retrain both kinds in turn, and count."""
+    """Read the command line, and print what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=10)
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0, help="of the first repeat; each further one has 1,000 more")
     parser.add_argument("--simulate", action="store_true", help="searches in a row and overtuning, without Ray")
-    parser.add_argument("--sequences", type=int, default=100, help="of 20 searches each; with --keep sessions")
+    parser.add_argument("--real", action="store_true", help="searches in a row, on Ray")
+    parser.add_argument("--sequences", type=int, help="with --simulate or --keep, 100, or --real, 3")
+    parser.add_argument("--searches", type=int, default=N_SEARCHES, help="with --real: of each sequence")
     parser.add_argument("--keep", action="store_true", help="the rule `keep what is better` against the verdict")
     options = parser.parse_args()
-    if options.keep:
-        print_keeping(options.sequences, options.seed)
-        return
-    if options.simulate:
-        print_simulation(options.sequences, options.trials, options.seed)
-        print_overtuning(3 * options.sequences, options.seed)
-        return
-    found: dict[str, Counter[str]] = {kind: Counter() for kind in CONSTANTS}
     resources = Resources(n_cores=2, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=2)
+    if options.simulate:
+        n_sequences = options.sequences or 100
+        print_simulation(n_sequences, options.trials, options.seed)
+        print_overtuning(3 * n_sequences, options.seed)
+    elif options.keep:
+        print_keeping(options.sequences or 100, options.seed)
+    elif options.real:
+        with tempfile.TemporaryDirectory() as folder, local_cluster(resources):
+            print_sequences(Path(folder), options.sequences or 3, options.searches, options.seed)
+    else:
+        _print_repeats(options, resources)
+
+
+def _print_repeats(options: argparse.Namespace, resources: Resources) -> None:
+    """Search and retrain both kinds in turn."""
+    found: dict[str, Counter[str]] = {kind: Counter() for kind in CONSTANTS}
     with tempfile.TemporaryDirectory() as folder, local_cluster(resources):
         for repeat in range(options.repeats):
             for kind in CONSTANTS:
@@ -102,28 +113,13 @@ def _judged(project: Path, constants: str, n_trials: int, seed: int) -> tuple[st
     shutil.copy(PROGRAM, project)
     (project / "s.yaml").write_text(SPACE.format(constants=constants))
     storage = ["--storage", str(project / "storage")]
-    _quietly("--space", str(project / "s.yaml"), "--trials", str(n_trials), "--seed", str(seed), *storage)
-    _quietly("retrain", "s", "--seeds", str(N_SEEDS), *storage)
+    run_quietly("--space", str(project / "s.yaml"), "--trials", str(n_trials), "--seed", str(seed), *storage)
+    run_quietly("retrain", "s", "--seeds", str(N_SEEDS), *storage)
     experiment = open_experiment("s", project / "storage")
     retrained = read_retrained(experiment.paths)
     requests: list[RetrainRequest] = [each.request for each in retrained]
     ((_, verdict),) = judge_trials(retrained, experiment, requests).items()
     return verdict.finding, verdict.sentence
-
-
-def _quietly(*words: str) -> None:
-    """Run a command; what it prints, to file descriptor 1, is shown only where it failed."""
-    sys.stdout.flush()
-    shown = os.dup(1)
-    with tempfile.TemporaryFile("w+") as told:
-        os.dup2(told.fileno(), 1)
-        try:
-            status = promotune([*words, "--quiet"])
-        finally:
-            os.dup2(shown, 1)
-            os.close(shown)
-        told.seek(0)
-        assert status == 0, told.read()
 
 
 def _expected() -> dict[str, float]:

@@ -96,12 +96,12 @@ def to_runs(scores: Floats) -> dict[int, SeedRun]:
 
 
 def count_false_sequences(noise: Noise, n_sequences: int, n_trials: int, rng: np.random.Generator) -> int:
-    """Return how many sequences of searches on a null program hold a false gain."""
+    """Return how many sequences of searches on a null program hold a false gain or loss."""
     n_false = 0
     for _ in range(n_sequences):
         baseline = noise.draw(rng, 0.0)
         n_false += any(
-            search_and_confirm([noise.draw(rng, 0.0) for _ in range(n_trials)], baseline, number) == "gain"
+            search_and_confirm([noise.draw(rng, 0.0) for _ in range(n_trials)], baseline, number) in ("gain", "loss")
             for number in range(1, N_SEARCHES + 1)
         )
     return n_false
@@ -119,10 +119,10 @@ def count_found_effects(noise: Noise, n_searches: int, n_trials: int, number: in
 
 
 def print_simulation(n_sequences: int, n_trials: int, seed: int) -> None:
-    """Print how often each kind of noise gave a false gain, and how often the effect was found."""
+    """Print how often each kind of noise gave a false "real", and how often the effect was found."""
     print(f"{n_sequences} sequences of {N_SEARCHES} searches of {n_trials} trials, seed {seed}\n")
     heads = "".join(f"{f'found, {number}.':>12}" for number in MOMENTS)
-    print(f"{'noise':18}{'false gain':>12}{heads}")
+    print(f"{'noise':18}{'false real':>12}{heads}")
     for kind, noise in NOISES.items():
         rng = np.random.default_rng([seed, list(NOISES).index(kind)])
         n_false = count_false_sequences(noise, n_sequences, n_trials, rng)

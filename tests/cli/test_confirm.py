@@ -49,13 +49,13 @@ def test_confirm_when_a_search_has_ended_then_its_best_race_and_the_winner_is_ju
 
     lines = capfd.readouterr().out.splitlines()
     (verdict,) = [line for line in lines if line.startswith("confirmed: ")]
-    assert verdict.startswith("confirmed: the gain of 3 over the hardcoded values is real: 97% interval ")
-    seeds = "6 fresh seeds beside the hardcoded values: 3, 4, 5, 6, 7, 8"
+    assert verdict.startswith("confirmed: the gain of 3 over the hardcoded values is real: 99% interval ")
+    seeds = "8 fresh seeds beside the hardcoded values: 3, 4, 5, 6, 7, 8, 9, 10"
     assert f"over the fresh seeds 1, 2; then the winner runs with {seeds}" in lines
     assert not any("retrain s" in line for line in lines[-3:])
     assert lines.index(verdict) < next(n for n, line in enumerate(lines) if line.startswith("the report: "))
     folder = tmp_path / "storage" / "s"
-    assert 2 + 12 <= len(curves(folder)) <= 4 + 12
+    assert 2 + 16 <= len(curves(folder)) <= 4 + 16
     assert verdict.removeprefix("confirmed: ")[:20] in (folder / "report.html").read_text()
 
     main(["resume", "s", *storage])
@@ -78,7 +78,7 @@ def test_confirm_when_resume_is_told_then_a_search_without_it_is_confirmed(proje
 
     assert any(line.startswith("confirmed: the gain of") for line in capfd.readouterr().out.splitlines())
     (noted,) = json.loads((tmp_path / "storage" / "s" / "verdicts.json").read_text())["verdicts"]
-    assert (len(noted["race_seeds"]), len(noted["seeds"]), noted["number"]) == (3, 6, 1)
+    assert (len(noted["race_seeds"]), len(noted["seeds"]), noted["number"]) == (3, 8, 1)
 
 
 @pytest.mark.slow

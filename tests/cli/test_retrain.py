@@ -133,7 +133,7 @@ def test_an_effect_of_three_deviations_is_real(retrain):
 
     assert status == 0
     assert finding(lines).startswith("the gain of ")
-    assert " over the hardcoded values is real: 97% interval " in finding(lines)
+    assert " over the hardcoded values is real: 99% interval " in finding(lines)
 
 
 TESTED = """
@@ -252,7 +252,7 @@ def test_a_gain_is_real_also_where_the_program_draws_from_the_system_and_is_not_
     assert (status, err) == (0, "")
     assert told == "  the program is not deterministic: two runs with the same seed, one after the other, differ too"
     assert finding(lines).startswith("the gain of ")
-    assert " over the hardcoded values is real: 97% interval " in finding(lines)
+    assert " over the hardcoded values is real: 99% interval " in finding(lines)
     assert len(command.versions) == sum("  retrain/" in line for line in lines) == 8
 
 

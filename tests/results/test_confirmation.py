@@ -1,7 +1,10 @@
 """A confirmation as its files tell it: what is still to be run, who wins, and what is handed over."""
 
 import random
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +22,7 @@ from tune.results.confirm.confirmation import (
     plan_confirmation,
     read_confirmation,
 )
+from tune.results.confirm.project import find_search_number
 from tune.results.confirm.seed_noise import (
     SeedNoise,
     describe_gain_in_noise,
@@ -47,7 +51,7 @@ def experiment(tmp_path):
     return write_experiment(tmp_path, TRIALS)
 
 
-def train(experiment, trial, seed, score, failure=None):
+def train(experiment, trial, seed, score, failure=None, others=()):
     """Write a run with a fresh seed, as a retraining leaves it."""
     folder = experiment.paths.retrain_folder
     folder.mkdir(exist_ok=True)
@@ -65,6 +69,7 @@ def train(experiment, trial, seed, score, failure=None):
         devices=None,
         started=0.0,
         curve=[(1, score)] if failure is None else [],
+        others=[(1, [*others])] if others else [],
         failure=failure,
     ).write_record(files)
 
@@ -96,7 +101,7 @@ def test_confirmation_when_the_search_is_over_then_its_best_trials_race_over_see
     record = plan_confirmation(experiment, Confirm(top=3, seeds=2))
 
     assert record.trials == (2, 1, 3)
-    assert (record.race_seeds, record.seeds) == ((1, 2), (3, 4, 5, 6, 7, 8))
+    assert (record.race_seeds, record.seeds) == ((1, 2), tuple(range(3, 11)))
 
 
 def test_confirmation_when_the_search_was_lucky_then_the_trial_that_is_better_on_fresh_seeds_is_handed_over(experiment):
@@ -108,7 +113,7 @@ def test_confirmation_when_the_search_was_lucky_then_the_trial_that_is_better_on
     assert select_trial(reopened(experiment), None).number == 1
     first, second = describe_confirmation(experiment, confirmation)
     assert first.startswith("confirmed: the gain of 0.1")
-    assert first.endswith("6 fresh seeds; +0.1 in the search")
+    assert first.endswith("8 fresh seeds; +0.1 in the search")
     assert second == f"the best trial on fresh seeds is {experiment.trials[1].version}, and not the search's"
 
 
@@ -169,7 +174,7 @@ def test_confirmation_when_another_search_of_the_program_was_confirmed_then_it_i
     confirm(write_experiment(tmp_path, TRIALS))
     second = plan_confirmation(write_experiment(tmp_path, TRIALS, name="again"), Confirm())
 
-    assert (second.number, len(second.seeds)) == (2, 8)
+    assert (second.number, len(second.seeds)) == (2, 10)
     assert second.error_rate == pytest.approx(0.05 * 6 / (3.14159265 * 2) ** 2)
 
 
@@ -211,7 +216,7 @@ def test_a_confirmation_for_machines_has_the_seeds_the_finding_and_the_interval(
     found = confirmation_as_json(experiment)
 
     assert (found["winner"], found["chosen"], found["finding"]) == (1, 1, "gain")
-    assert (found["trials"], found["race_seeds"], found["seeds"]) == ([2, 1, 3], [1, 2, 3], [4, 5, 6, 7, 8, 9])
+    assert (found["trials"], found["race_seeds"], found["seeds"]) == ([2, 1, 3], [1, 2, 3], [*range(4, 12)])
     assert found["interval"][0] < found["gain"] < found["interval"][1]
 
 
@@ -299,11 +304,18 @@ def test_a_list_of_experiments_says_what_a_confirmation_found(experiment):
 
 
 @pytest.mark.parametrize(
-    ("time_budget", "n_workers", "n_trials", "n_seeds"),
-    [("500s", 1, 3, 3), ("350s", 1, 3, 2), ("350s", 2, 3, 3), ("200s", 1, 1, 0)],
+    ("time_budget", "n_workers", "n_trials", "n_race_seeds", "n_seeds"),
+    [
+        ("500s", 1, 3, 3, 8),
+        ("450s", 1, 3, 2, 8),
+        ("350s", 1, 1, 0, 8),
+        ("350s", 2, 3, 3, 8),
+        ("200s", 1, 1, 0, 5),
+        ("50s", 1, 1, 0, 4),
+    ],
 )
-def test_confirmation_when_the_time_is_limited_then_its_race_fits_into_a_fifth_of_it(
-    tmp_path, time_budget, n_workers, n_trials, n_seeds
+def test_confirmation_when_the_time_is_limited_then_its_runs_fit_into_half_of_it_those_of_the_race_into_a_fifth(
+    tmp_path, time_budget, n_workers, n_trials, n_race_seeds, n_seeds
 ):
     experiment = write_experiment(tmp_path, TRIALS, f"{SPACE}time_budget: {time_budget}\n")
     trained = replace(experiment.trials[0], started=100.0, ended=110.0)
@@ -312,5 +324,110 @@ def test_confirmation_when_the_time_is_limited_then_its_race_fits_into_a_fifth_o
     record = plan_confirmation(experiment, Confirm(), n_workers)
     write_verdict(experiment.paths, record)
 
-    assert (len(record.trials), len(record.race_seeds), len(record.seeds)) == (n_trials, n_seeds, 6)
+    assert (len(record.trials), len(record.race_seeds), len(record.seeds)) == (n_trials, n_race_seeds, n_seeds)
     assert plan_confirmation(experiment, Confirm(), 16) == record  # it goes on, also where more run at a time
+
+
+def test_confirmation_when_one_trial_is_to_be_confirmed_then_it_goes_on_with_the_same_seeds(experiment):
+    record = plan_confirmation(experiment, Confirm(top=1))
+    write_verdict(experiment.paths, record)
+
+    assert (record.trials, record.race_seeds, record.seeds) == ((2,), (), tuple(range(1, 9)))
+    assert plan_confirmation(experiment, Confirm(top=1)) == record
+
+
+def test_confirmation_when_another_search_has_a_verdict_then_its_seeds_are_not_taken_again(experiment, tmp_path):
+    first = confirm(experiment).record
+    other = write_experiment(tmp_path, TRIALS, name="other")
+
+    record = plan_confirmation(other, Confirm())
+
+    assert {*record.race_seeds, *record.seeds}.isdisjoint({*first.race_seeds, *first.seeds})
+
+
+def test_searches_of_one_program_and_metric_are_counted_in_the_order_in_which_they_began(experiment, tmp_path):
+    other = write_experiment(tmp_path, TRIALS, name="an-other")
+    write_experiment(tmp_path, TRIALS, SPACE.replace("Score/Val", "Loss/Val"), name="of-another-metric")
+
+    assert str(find_search_number(experiment)) == "the 1st search of this program and metric in this storage"
+    assert str(find_search_number(other)) == "the 2nd search of this program and metric in this storage"
+    assert find_search_number(other).total == 2
+
+
+COUNT = """
+import sys, time
+from pathlib import Path
+from tune.cluster.resources import Resources
+from tune.experiment.open import open_experiment
+from tune.results.confirm import confirmation
+from tune.retrain.confirm import plan_confirmation_runs
+from tune.space.settings import Confirm
+
+next_number = confirmation.next_verdict_number
+def slowly(*words):
+    found = next_number(*words)
+    time.sleep(1.0)
+    return found
+confirmation.next_verdict_number = slowly
+experiment = open_experiment(sys.argv[1], Path(sys.argv[2]))
+experiment.paths.retrain_folder.mkdir()
+resources = Resources(n_cores=1, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=1)
+plan_confirmation_runs(experiment, resources, Confirm())
+"""
+
+
+def test_verdicts_of_two_searches_that_end_at_once_have_numbers_and_seeds_of_their_own(experiment, tmp_path):
+    other = write_experiment(tmp_path, TRIALS, name="other")
+    words = [sys.executable, "-c", COUNT]
+    started = [
+        subprocess.Popen([*words, each.paths.name, each.paths.folder.parent], cwd=Path.cwd())
+        for each in (experiment, other)
+    ]
+    assert [each.wait(120) for each in started] == [0, 0]
+
+    (one,), (another,) = read_verdicts(experiment.paths), read_verdicts(other.paths)
+    assert {one.number, another.number} == {1, 2}
+    assert set(one.seeds).isdisjoint(another.seeds)
+
+
+TWO_METRICS = SPACE.replace("metric: Score/Val\nmode: max", "metric: [Score/Val, Cost/Val]\nmode: [max, min]")
+
+
+def test_confirmation_of_several_metrics_tells_each_trial_of_the_front_in_each_metric(tmp_path):
+    cost = {0: 1.0, 1: 2.0, 2: 3.0, 3: 0.5}
+    trials = [replace(each, more={"others in epoch 1": [cost.get(n, 9.0)]}) for n, each in enumerate(TRIALS)]
+    experiment = write_experiment(tmp_path, trials, TWO_METRICS)
+    record = plan_confirmation(experiment, Confirm(top=3))
+    write_verdict(experiment.paths, record)
+    assert (record.trials, record.race_seeds, len(record.seeds)) == ((2, 1, 3), (), 10)
+
+    draw = random.Random(0)
+    while needed := judge_confirmation(experiment, record, read_retrained(experiment.paths)).needed:
+        trial, seed = draw.choice(needed)
+        train(experiment, trial, seed, score_of(trial, seed), others=[draw.gauss(cost[trial], 0.01)])
+    found = judge_confirmation(experiment, record, read_retrained(experiment.paths))
+
+    told = {(each.trial, each.metric): each.verdict.finding for each in found.members}
+    assert told == {
+        (1, "Score/Val"): "gain",
+        (2, "Score/Val"): "gain",
+        (3, "Score/Val"): "gain",
+        (1, "Cost/Val"): "loss",
+        (2, "Cost/Val"): "loss",
+        (3, "Cost/Val"): "gain",
+    }
+    assert (found.winner, found.chosen) == (1, 1)
+    lines = describe_confirmation(experiment, found)
+    assert len(lines) == 2 + 6
+    assert lines[-1].startswith(f"{experiment.trials[3].version}, Cost/Val: the gain of 0.")
+    assert len(confirmation_as_json(experiment)["members"]) == 6
+    assert plan_confirmation(experiment, Confirm(top=3)) == record
+
+
+def test_confirmation_of_several_metrics_when_a_trial_is_better_in_the_second_alone_then_it_is_confirmed(tmp_path):
+    trials = [Trial(curve=[0.80], more={"others in epoch 1": [1.0]})]
+    trials += [Trial(curve=[0.70], values={"LR": 0.02}, more={"others in epoch 1": [0.5]})]
+
+    record = plan_confirmation(write_experiment(tmp_path, trials, TWO_METRICS), Confirm())
+
+    assert record.trials == (1,)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tune.results.confirm.race_size import RaceSize, choose_race_size, estimate_time
+from tune.results.confirm.race_size import RaceSize, choose_race_size, count_affordable_seeds, estimate_time
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,10 @@ def test_two_trials_race_where_there_are_no_more_and_one_never_does():
 def test_a_run_begins_as_soon_as_a_worker_is_free():
     assert estimate_time([30.0, 10.0, 10.0, 10.0], 2) == 30.0
     assert estimate_time([10.0, 10.0, 30.0], 2) == 40.0
+
+
+@pytest.mark.parametrize(
+    ("available_s", "n_seeds"), [(1000.0, 8), (80.0, 8), (79.0, 7), (50.0, 5), (49.0, 4), (1.0, 4)]
+)
+def test_less_time_makes_a_smaller_verdict_of_four_seeds_at_least(available_s, n_seeds):
+    assert count_affordable_seeds([10.0, 10.0], 8, 2, available_s) == n_seeds

@@ -45,7 +45,7 @@ CASES = {
         "noise",
         (
             "3 seeds are too few to tell: better with each of them, by 0.183 on average, "
-            "95% interval -0.0224 to 0.389; with as much scatter about 6 seeds would tell"
+            "95% interval -0.0224 to 0.389; with as much scatter about 7 seeds would tell"
         ),
     ),
     "one seed": (

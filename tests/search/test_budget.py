@@ -13,10 +13,8 @@ def clock(monkeypatch):
     return now
 
 
-@pytest.mark.parametrize(("reserved", "until"), [(0.0, 100.0), (10.0, 90.0), (80.0, 80.0)])
-def test_budget_when_time_is_reserved_then_it_is_spent_earlier_and_four_fifths_of_it_at_the_earliest(
-    clock, reserved, until
-):
+@pytest.mark.parametrize(("reserved", "until"), [(0.0, 100.0), (10.0, 90.0), (80.0, 50.0)])
+def test_budget_when_time_is_reserved_then_it_is_spent_earlier_and_half_of_it_at_the_earliest(clock, reserved, until):
     budget = Budget(100.0)
     budget.start_clock()
     budget.reserve_time(reserved)
@@ -36,6 +34,6 @@ def test_budget_without_an_end_is_never_spent(clock):
     assert not budget.is_spent
 
 
-@pytest.mark.parametrize(("confirm", "n_runs"), [(Confirm(), 21), (Confirm(top=1), 12), (Confirm(top=4, seeds=2), 20)])
+@pytest.mark.parametrize(("confirm", "n_runs"), [(Confirm(), 25), (Confirm(top=1), 16), (Confirm(top=4, seeds=2), 24)])
 def test_a_confirmation_takes_the_runs_of_its_race_and_of_its_verdict(confirm, n_runs):
-    assert confirm.n_runs == n_runs
+    assert confirm.count_runs(8) == n_runs

@@ -31,7 +31,7 @@ def confirm_search(screen: Screen, paths: ExperimentPaths, resources: Resources,
             screen.print_result(NO_GAIN, style="yellow")
             return 0
         upload_if_remote(paths.verdicts)
-        show_plan(screen, experiment, plan.confirmation, plan.n_reused)
+        show_plan(screen, experiment, plan.confirmation, plan.most_runs, plan.n_reused)
         screen.print_line()
         confirmation = _run_watched(screen, plan)
         upload_if_remote(paths.verdicts)

@@ -1,6 +1,7 @@
 """One process writes an experiment: a lock that the operating system holds; and links that lead out of it."""
 
 import contextlib
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from tune.storage.sync import Tell, sync_experiment
 from tune.storage_url import url_of
 
 NEVER_BEGUN = "this search never began: it was ended before its first trial"
+VERDICTS_S = 60.0
+"""A verdict gets its number in milliseconds."""
 ANSWER_S = 1.0
 """So soon a dashboard that is there takes a connection."""
 
@@ -58,6 +61,29 @@ def read_lock_holder(paths: ExperimentPaths) -> int | None:
             return int(pid)
         case _:
             return None
+
+
+@contextlib.contextmanager
+def lock_verdicts(paths: ExperimentPaths) -> Iterator[None]:
+    """Hold the count of the storage's verdicts: wait for another process that counts one.
+
+    Raises ExperimentError where that takes too long, or a lock cannot be written into the storage.
+    """
+    lock = FileLock(paths.verdicts_lock, timeout=VERDICTS_S)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        what = f"another process has counted a verdict for {VERDICTS_S:.0f} s"
+        raise ExperimentError(display_path(paths.verdicts_lock), what, "Wait for it, or end it.") from error
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        what = f"verdicts cannot be counted: {error.strerror}"
+        raise ExperimentError(display_path(paths.verdicts_lock), what, "Make the storage writable.") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_dashboard_address(paths: ExperimentPaths, dashboard: str) -> None:

@@ -161,6 +161,8 @@ class Failure:
 
 OF_GPUS = frozenset({"gpu_share", "outgrown_shares", "gpu_memory", "gpu"})
 """The fields that only a trial on a GPU writes."""
+NOT_EMPTY = OF_GPUS | {"others"}
+"""The fields that are written where they hold something."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +199,8 @@ class TrialRecord:
     """Seconds inside ``Trainer.fit``; the rest is what the search adds."""
     curve: list[tuple[int, float]] = field(default_factory=list)
     """``(epoch, value)`` of the metric; epochs count from 1."""
+    others: list[tuple[int, list[float]]] = field(default_factory=list)
+    """``(epoch, values)`` of the further metrics, where there are several."""
     ready: bool = False
     """Whether the pre-flight passed; False where there was none."""
     counted: dict[str, Any] = field(default_factory=dict)
@@ -262,7 +266,7 @@ class TrialRecord:
         """Replace the file; a reader never sees half of it."""
         with atomic_write(version.record) as aside:
             held = {each.name: getattr(self, each.name) for each in fields(self)}  # `asdict` would copy every number
-            held = {name: value for name, value in held.items() if value or name not in OF_GPUS}
+            held = {name: value for name, value in held.items() if value or name not in NOT_EMPTY}
             lines = (
                 f"  {json.dumps(name)}: {json.dumps(value, default=str, allow_nan=False)}"
                 for name, value in _to_strict_json(held).items()
@@ -276,8 +280,9 @@ def read_record(version: VersionPaths) -> TrialRecord | None:
         data = read_json(read_regular(version.record), object_hook=_parse_number)
         failure = Failure(**data.pop("failure")) if data.get("failure") else None
         curve = [(int(epoch), float(value)) for epoch, value in data.pop("curve")]
+        others = [(int(epoch), [float(each) for each in values]) for epoch, values in data.pop("others", ())]
         laps = [Lap(**lap) for lap in data.pop("laps", ())]
-        record = TrialRecord(**{**data, "failure": failure, "curve": curve, "laps": laps})
+        record = TrialRecord(**{**data, "failure": failure, "curve": curve, "others": others, "laps": laps})
         return record if _is_our_record(record) else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None

@@ -1,7 +1,8 @@
 """The verdicts of an experiment: which trials were compared, with which seeds, and how sure each has to be.
 
 All experiments of one program and metric in one storage are a project. Its verdicts are counted through, because they
-share one error rate (``tune/results/confirm/error_rate.py``).
+share one error rate (``tune/results/confirm/error_rate.py``). Whoever plans one holds ``lock_verdicts``, from the first
+look at the others until it is written: two searches may end at once.
 """
 
 import json
@@ -89,11 +90,14 @@ def find_verdict(paths: ExperimentPaths, wanted: VerdictRecord) -> VerdictRecord
     return next((each for each in read_verdicts(paths) if each.is_same_question(wanted)), None)
 
 
-def next_verdict_number(storage: Path, program: str, metric: str) -> int:
-    """Return the number of a project's next verdict: one more than the highest that an experiment of it holds."""
+def read_project_verdicts(storage: Path, program: str, metric: str) -> dict[Path, tuple[VerdictRecord, ...]]:
+    """Return the verdicts on one program and metric, by the folder of their experiment."""
     folders = [entry for entry in storage.iterdir() if entry.is_dir()] if storage.is_dir() else []
-    found = [each for folder in folders for each in read_verdicts(ExperimentPaths(folder))]
-    return 1 + max((each.number for each in found if (each.program, each.metric) == (program, metric)), default=0)
+    found = {folder: read_verdicts(ExperimentPaths(folder)) for folder in folders}
+    return {
+        folder: tuple(each for each in records if (each.program, each.metric) == (program, metric))
+        for folder, records in found.items()
+    }
 
 
 def find_confirmation(paths: ExperimentPaths, trials: Sequence[TrialResult]) -> VerdictRecord | None:

@@ -8,7 +8,7 @@ from tune.errors import PromotuneError
 from tune.experiment.environment import read_environment
 from tune.experiment.open import StoredExperiment
 from tune.experiment.records import RetrainRequest, TrialRecord, digest_of, read_record, read_request
-from tune.experiment.trial_result import TrialResult
+from tune.experiment.trial_result import Mode, TrialResult, find_score_epoch
 from tune.paths import ExperimentPaths, VersionPaths
 from tune.promotion.program import Program
 from tune.promotion.snapshot import open_snapshot
@@ -154,6 +154,19 @@ class RetrainedVersion:
     def curve(self) -> dict[int, float]:
         """The metric by epoch."""
         return {} if self.record is None else dict(self.record.curve)
+
+    def metric_run(self, place: int, mode: Mode) -> SeedRun:
+        """Return for the verdict on one of several metrics what it was in the best epoch of the first.
+
+        ``place``: among the metrics, from 0. ``mode``: of the first.
+        """
+        run = self.seed_run
+        if self.record is None or place == 0 or run.failure is not None:
+            return run
+        epoch = find_score_epoch(self.curve, mode, self.n_fits) if run.curve else None
+        values = dict(self.record.others).get(-1 if epoch is None else epoch, [])
+        found = values[place - 1] if len(values) >= place else math.nan
+        return SeedRun(curve={1: found} if math.isfinite(found) else {})
 
     @property
     def seed_run(self) -> SeedRun:

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from tune.cluster.resources import Resources
+from tune.experiment.lock import lock_verdicts
 from tune.experiment.open import StoredExperiment
 from tune.experiment.records import RetrainRequest
 from tune.experiment.trial_result import TrialResult
-from tune.experiment.verdicts import note_choice, write_verdict
+from tune.experiment.verdicts import VerdictRecord, note_choice, write_verdict
 from tune.results.confirm.confirmation import Confirmation, build_request, judge_confirmation, plan_confirmation
 from tune.results.retrain_results import RetrainedVersion, find_latest, read_retrained
 from tune.retrain.plan import RetrainPlan, divide_runs
@@ -36,7 +37,8 @@ class ConfirmationPlan:
         """How many runs there are at most, those that are there already left out."""
         record = self.confirmation.record
         n_race = len(record.trials) * len(record.race_seeds) if len(record.trials) > 1 else 0
-        return n_race + 2 * len(record.seeds) - self.n_reused
+        n_judged = len(record.trials) if self.retraining.space.others else 1
+        return n_race + (1 + n_judged) * len(record.seeds) - self.n_reused
 
     @property
     def n_reused(self) -> int:
@@ -86,26 +88,32 @@ def plan_confirmation_runs(
     experiment: StoredExperiment, resources: Resources, confirm: Confirm
 ) -> ConfirmationPlan | None:
     """Return the confirmation of a search, which is in the experiment's files now; None: no trial was better."""
-    record = plan_confirmation(experiment, confirm, resources.concurrency)
-    if record is None:
-        return None
-    with translate_disk_full(experiment.paths.folder):
+    with translate_disk_full(experiment.paths.folder), lock_verdicts(experiment.paths):
+        record = plan_confirmation(experiment, confirm, resources.concurrency)
+        if record is None:
+            return None
         write_verdict(experiment.paths, record)
+    with translate_disk_full(experiment.paths.folder):
         confirmation = judge_confirmation(experiment, record, read_retrained(experiment.paths))
-        trials = {each.number: each for each in experiment.trials}
-        planned = RetrainPlan(
-            experiment=experiment,
-            space=experiment.space,
-            snapshot=experiment.snapshot,
-            resources=resources,
-            trials=tuple(trials[number] for number in record.trials),
-            seeds=record.seeds,
-            requests=(),
-            reused=(),
-            runs=(),
-        )
+        planned = create_plan(experiment, resources, record)
         planned = divide_runs(planned, _with_requests(experiment, confirmation.needed))
     return ConfirmationPlan(retraining=planned, confirmation=confirmation)
+
+
+def create_plan(experiment: StoredExperiment, resources: Resources, record: VerdictRecord) -> RetrainPlan:
+    """Return a retraining of a confirmation's trials, without any run."""
+    trials = {each.number: each for each in experiment.trials}
+    return RetrainPlan(
+        experiment=experiment,
+        space=experiment.space,
+        snapshot=experiment.snapshot,
+        resources=resources,
+        trials=tuple(trials[number] for number in record.trials),
+        seeds=record.seeds,
+        requests=(),
+        reused=(),
+        runs=(),
+    )
 
 
 def _with_requests(experiment: StoredExperiment, runs: Runs) -> list[tuple[TrialResult, RetrainRequest]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from tune.cluster.resources import Resources
 from tune.errors import NoRoomError
 from tune.experiment.environment import find_environment_changes, read_environment
-from tune.experiment.lock import lock_on_this_machine
+from tune.experiment.lock import lock_on_this_machine, lock_verdicts
 from tune.experiment.open import StoredExperiment
 from tune.experiment.records import RetrainRequest, digest_of
 from tune.experiment.trial_result import TrialResult
@@ -97,13 +97,16 @@ def plan_retraining(
     """Return the runs: each trial with its own seed, then each fresh seed with the hardcoded values and each trial."""
     snapshot, source = _choose_source(experiment, current=current)
     compared = [each for each in trials if not each.is_baseline]
-    seeds = choose_seeds(experiment, tuple(each.number for each in compared), n_seeds)
     digest = digest_of(snapshot.stored_program)
 
     def request(trial: TrialResult, seed: int, *, fresh: bool) -> RetrainRequest:
         trainer = dict(space.settings.trainer)
         return RetrainRequest(trial=trial.number, seed=seed, fresh=fresh, trainer=trainer, source=source, digest=digest)
 
+    with lock_verdicts(experiment.paths):
+        seeds = choose_seeds(experiment, tuple(each.number for each in compared), n_seeds)
+        asked = request(trials[0], 0, fresh=True)
+        verdict = plan_verdict(experiment, asked, compared, seeds) if compared and seeds else None
     own = [(each, request(each, seed_of(experiment, each) if seed is None else seed, fresh=False)) for each in trials]
     baseline = [each for each in experiment.trials if each.is_baseline]
     fresh = [(each, request(each, at, fresh=True)) for at in seeds for each in (*baseline, *compared)]
@@ -114,9 +117,7 @@ def plan_retraining(
         resources=resources,
         trials=tuple(trials),
         seeds=seeds,
-        verdict=plan_verdict(experiment, request(trials[0], 0, fresh=True), compared, seeds)
-        if compared and seeds
-        else None,
+        verdict=verdict,
         requests=tuple(each for _, each in (*own, *fresh)),
         reused=(),
         runs=(),

@@ -54,14 +54,14 @@ def build_controller(search: Search, ledger: SearchStudy, job: Job, *, weighs: b
     settings = search.space.settings
     limits = SearchLimits(
         trials=1 if search.rehearsal or weighs else settings.trials,
-        time_budget_s=settings.time_budget_s,
+        time_budget_s=None if settings.time_budget_s is None else settings.time_budget_s - search.spent_s,
         concurrency=search.resources.concurrency,
         slots=search.resources.slots,
         max_failures=settings.max_failures,
         give_up_after=settings.give_up_after,
         rehearsal=search.rehearsal or weighs,
         weighs=weighs,
-        n_confirming=0 if settings.confirm is None else settings.confirm.n_runs,
+        n_confirming=search.n_confirming,
         is_end_wanted=search.is_end_wanted,
     )
     controls = SearchControls(limits, ledger)

@@ -63,5 +63,9 @@ class Search:
     """Run nothing but the pre-flight."""
     session: float | None = None
     """When the command began, in seconds since the epoch, where trials are to say where their time goes."""
+    n_confirming: int = 0
+    """How many whole trainings at most follow the search, and share its time; 0: none."""
+    spent_s: float = 0.0
+    """How much of its time budget is over before it begins."""
     trusts_checkpoints: bool = False
     """Whether a search that goes on takes checkpoints that hold more than plain data; a new one writes its own."""

@@ -23,11 +23,11 @@ AUTO: Literal["auto"] = "auto"
 CHECKPOINTS = (AUTO, "epoch", "best", "none")
 """When checkpoints are written, in words; a time is one more way to say it."""
 
-SEEDS_OF_FIRST_VERDICT = 6
-"""Fresh seeds that the first verdict on a program takes; a later one takes some more."""
+RACE_SHARE = 0.2
+"""The share of a time budget that the race of a confirmation takes at most: more costs more than it finds."""
 
-CONFIRM_SHARE = 0.2
-"""The share of a time budget that a confirmation takes from the search at most: more costs more than it finds."""
+CONFIRM_SHARE = 0.5
+"""The share of a time budget that a confirmation takes from the search at most, the runs of its verdict too."""
 
 MOST_CONFIRMED = 100
 """Trials that race, and seeds of a race: more is a search of its own."""
@@ -48,10 +48,9 @@ class Confirm:
     seeds: int = 3
     """How many fresh seeds the race has at most."""
 
-    @property
-    def n_runs(self) -> int:
-        """How many whole trainings it takes at most, where the verdict is the first one on its program."""
-        return (self.top * self.seeds if self.top > 1 else 0) + 2 * SEEDS_OF_FIRST_VERDICT
+    def count_runs(self, n_verdict_seeds: int) -> int:
+        """Return how many whole trainings it takes at most, with so many seeds of the verdict."""
+        return (self.top * self.seeds if self.top > 1 else 0) + 2 * n_verdict_seeds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ import math
 import os
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -97,13 +98,17 @@ class TrialRecorder:
             self.record.write_record(self._files)
         self._written_at = time.monotonic()
 
-    def add_epoch(self, epoch: int, value: float) -> None:
+    def add_epoch(self, epoch: int, value: float, others: Sequence[float] = ()) -> None:
         """Write an epoch down, in short trials with those that follow: its checkpoint holds it already."""
-        curve = [*self.record.curve, (epoch, value)]
+        known = self.record.others
+        change: dict[str, Any] = {
+            "curve": [*self.record.curve, (epoch, value)],
+            "others": [*known, (epoch, list(others))] if others else known,
+        }
         if time.monotonic() - self._written_at >= TOGETHER_S:
-            self.write_record(curve=curve)
+            self.write_record(**change)
         else:
-            self.change_record(curve=curve)
+            self.change_record(**change)
 
     def write_final_stage(self, *, stopped: bool) -> None:
         """Write how a program ended that raised nothing."""

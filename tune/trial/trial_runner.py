@@ -273,7 +273,7 @@ class TrialRunner:
             if over:  # only what the program does after its training was left
                 return False
             if epoch.epoch not in known:
-                self._recorder.add_epoch(epoch.epoch, epoch.value)
+                self._recorder.add_epoch(epoch.epoch, epoch.value, epoch.others)
             if self._link is not None:
                 self._link.send_epoch_end(last=epoch.last)
             with self.stopwatch.time_part(WAITING):
@@ -323,7 +323,10 @@ class TrialRunner:
 
     def _roll_back_to_checkpoint(self) -> CheckpointState | None:
         mark = roll_back_to_checkpoint(self._files, self._task, trusts_checkpoints=self._job.trusts_checkpoints)
-        self._recorder.write_record(curve=[] if mark is None else mark.curve)
+        others = {} if mark is None else mark.others
+        self._recorder.write_record(
+            curve=[] if mark is None else mark.curve, others=[(epoch, list(each)) for epoch, each in others.items()]
+        )
         return mark
 
     def _report_missing_epochs(self, mark: CheckpointState, report: Report) -> bool:

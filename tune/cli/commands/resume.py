@@ -14,6 +14,7 @@ from tune.cli.arguments import Arguments, add_settings
 from tune.cli.parser import Parser, describe_command, import_command, storage_of
 from tune.cli.search_end import explain_fault, show_finished, show_stopped
 from tune.cli.steer.answers import show_answer
+from tune.cli.terminal.confirmation_lines import show_confirming_runs
 from tune.cli.terminal.observer import observe_search
 from tune.cli.terminal.report_at_end import ReportAtEnd
 from tune.cli.terminal.summary import (
@@ -159,6 +160,7 @@ def _resume_experiment(
         experiment = open_experiment(str(paths.folder), paths.folder.parent)
     show_space(screen, space, promoted, program, resources)
     number = count_trials(space, promoted) + experiment.n_proposed
+    n_confirming = show_confirming_runs(screen, paths.folder.parent, experiment.snapshot.program, space)
     n_ended = sum(each.state not in ("waiting", "running") for each in experiment.trials)
     with observe_search(
         screen,
@@ -187,8 +189,14 @@ def _resume_experiment(
             command=typed_command(),
             explain=partial(explain_fault, paths),
             listeners=(report, *listeners),
+            n_confirming=n_confirming,
         )
+        began = time.time()
         finished = resume_search(search, experiment.snapshot)
+        if n_confirming:
+            from tune.retrain.kept_time import use_kept_time
+
+            finished = use_kept_time(search, finished, began, screen.print_line)
     return show_finished(screen, finished, search, report)
 
 

@@ -24,6 +24,7 @@ from tune.invocation import this_command
 from tune.paths import display_path
 from tune.promotion.program_checks import most_workers
 from tune.promotion.snapshot import check_root
+from tune.results.confirm.project import find_search_number
 from tune.results.held_out import judge_trials_held_out
 from tune.results.retrain_results import (
     RetrainedVersion,
@@ -231,7 +232,7 @@ def _show_verdicts(
         missing = enough - len(planned.seeds)
         screen.print_prose(f"`{_describe_command(planned, enough)}` trains the {missing} that are missing")
     if len(record.seeds) > 1:
-        show_verdict_number(screen, record)
+        show_verdict_number(screen, record, find_search_number(planned.experiment))
     show_held_out(screen, held_out, planned.space.metric, names)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tune.cli.arguments import Arguments, SearchParser, add_settings
 from tune.cli.parser import COMMANDS, Parser, both_given_error, is_program, storage_of
 from tune.cli.search_end import explain_fault, show_finished, show_stopped
+from tune.cli.terminal.confirmation_lines import show_confirming_runs
 from tune.cli.terminal.observer import observe_search
 from tune.cli.terminal.report_at_end import ReportAtEnd
 from tune.cli.terminal.summary import (
@@ -209,6 +210,7 @@ def _search_space(
     session: float | None,
 ) -> int:
     number = 1 if rehearsal else count_trials(plan.space, plan.promoted)
+    n_confirming = 0 if rehearsal else show_confirming_runs(screen, plan.storage, plan.program, plan.space)
     with observe_search(
         screen,
         plan.space,
@@ -236,14 +238,20 @@ def _search_space(
             explain=partial(explain_fault, paths),
             knowledge=None if known is None else (known.experiment, known.trials),
             listeners=(report, *listeners),
+            n_confirming=n_confirming,
         )
         try:
+            began = time.time()
             finished = run_search(search)
         except BaseException as error:
             if rehearsal or isinstance(error, UserError | StartError | NoRoomError):  # nothing was trained
                 with contextlib.suppress(FileNotFoundError):  # it may be why the search ended
                     erase_experiment(paths.folder)
             raise
+        if n_confirming:
+            from tune.retrain.kept_time import use_kept_time
+
+            finished = use_kept_time(search, finished, began, screen.print_line)
     if rehearsal:
         with contextlib.suppress(FileNotFoundError):
             erase_experiment(paths.folder)

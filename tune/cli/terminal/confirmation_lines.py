@@ -1,15 +1,19 @@
 """What is told of a confirmation: the verdict first, then what it rests on."""
 
 import statistics
+from pathlib import Path
 
 from tune.cli.terminal.summary import Screen, format_trial_count, format_value
 from tune.cli.terminal.table_width import cut_end
 from tune.experiment.open import StoredExperiment
 from tune.experiment.trial_result import TrialResult
 from tune.experiment.verdicts import VerdictRecord
+from tune.promotion.program import Program
 from tune.results.confirm.confirmation import Confirmation, describe_confirmation
-from tune.results.confirm.error_rate import ERROR_RATE
+from tune.results.confirm.error_rate import ERROR_RATE, count_needed_seeds
+from tune.results.confirm.project import SearchNumber, count_confirming_runs, find_search_number
 from tune.results.verdict import SampleStatistics
+from tune.space.space import Space
 
 FOUND = {"gain": "bold green", "loss": "red"}
 """A verdict's style; yellow where it is neither."""
@@ -21,7 +25,7 @@ def show_confirmation(screen: Screen, experiment: StoredExperiment, confirmation
     style = FOUND.get(verdict.finding, "yellow") if verdict is not None else "yellow"
     for number, line in enumerate(describe_confirmation(experiment, confirmation)):
         screen.print_prose(line, style if number == 0 else None, is_result=True)
-    show_verdict_number(screen, record)
+    show_verdict_number(screen, record, find_search_number(experiment))
     screen.print_line()
     names = {each.number: each for each in experiment.trials}
     rows = [
@@ -50,12 +54,14 @@ def shorten_version(screen: Screen, version: str) -> str:
     return cut_end(version, screen.width - NUMBERS) if screen.is_terminal else version
 
 
-def show_verdict_number(screen: Screen, record: VerdictRecord) -> None:
-    """Show of a later verdict on a program that it has to be surer than the first."""
+def show_verdict_number(screen: Screen, record: VerdictRecord, search: SearchNumber) -> None:
+    """Show which search of its program this is, and of a later verdict that it has to be surer than the first."""
+    if search.number > 1:
+        screen.print_line(f"{search}")
     if record.number > 1:
         screen.print_line(
-            f"verdict {record.number} on this program and metric in this storage: it may err in "
-            f"{100 * record.error_rate:.2g}% of cases, so that all of them together do in at most {ERROR_RATE:.0%}"
+            f"verdict {record.number} on it: its interval may miss a normal mean in {100 * record.error_rate:.2g}% of "
+            f"cases, so that all verdicts together err in at most {ERROR_RATE:.0%}"
         )
 
 
@@ -81,17 +87,36 @@ def format_statistics(spread: SampleStatistics | None) -> tuple[str, str]:
     return f"{spread.mean:.5g}", "-" if spread.deviation is None else f"{spread.deviation:.3g}"
 
 
-def show_plan(screen: Screen, experiment: StoredExperiment, confirmation: Confirmation, n_reused: int) -> None:
-    """Show what will be run."""
+def show_confirming_runs(screen: Screen, storage: Path, program: Program, space: Space) -> int:
+    """Show before a search how many trainings its confirmation adds, and return it; 0: it has none."""
+    n_runs = count_confirming_runs(storage, program, space)
+    if n_runs:
+        where = "" if space.settings.time_budget_s is None else ", within the time budget"
+        screen.print_line(f"after the trials the confirmation trains at most {n_runs} times more{where}")
+        screen.print_line()
+    return n_runs
+
+
+def show_plan(
+    screen: Screen, experiment: StoredExperiment, confirmation: Confirmation, most_runs: int, n_reused: int
+) -> None:
+    """Show what will be run; ``most_runs``: if no trial is dropped."""
     record = confirmation.record
     names = {each.number: each.version for each in experiment.trials}
     n_top = len(record.trials)
     seeds = f"{len(record.seeds)} fresh seeds beside the hardcoded values: {_join(record.seeds)}"
-    if n_top == 1:
+    if experiment.space.others and not record.race_seeds:
+        screen.print_line(f"confirming {format_trial_count(n_top)} of the Pareto front with {seeds}", style="bold")
+    elif n_top == 1:
         screen.print_line(f"confirming {names[record.trials[0]]} with {seeds}", style="bold")
     else:
         screen.print_line(f"confirming: the best {format_trial_count(n_top)} race", style="bold")
         screen.print_line(f"over the fresh seeds {_join(record.race_seeds)}; then the winner runs with {seeds}")
+    if len(record.seeds) < (wanted := count_needed_seeds(record.error_rate)):
+        room = f"the time budget has room for {len(record.seeds)} seeds of the verdict"
+        screen.print_prose(f"{room}: {wanted} would find an effect of three standard deviations", "yellow")
+    if most_runs:
+        screen.print_line(f"at most {most_runs} trainings", "dim")
     if n_reused:
         screen.print_line(f"{n_reused} runs are there already", "dim")
 

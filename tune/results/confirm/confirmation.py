@@ -4,6 +4,7 @@ The seeds that choose the winner never judge it, so that its gain is not too goo
 """
 
 import itertools
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from typing import Any
@@ -11,14 +12,16 @@ from typing import Any
 from tune.experiment.open import StoredExperiment
 from tune.experiment.records import WORKER_DIED, RetrainRequest, digest_of
 from tune.experiment.trial_result import BASELINE, TrialResult, pareto_front, rank_trials
-from tune.experiment.verdicts import VerdictRecord, count_ended, find_confirmation, next_verdict_number, read_verdicts
+from tune.experiment.verdicts import VerdictRecord, count_ended, find_confirmation, read_project_verdicts, read_verdicts
 from tune.results.confirm.error_rate import count_needed_seeds, error_rate_of_verdict
+from tune.results.confirm.front import MemberVerdict, judge_front
+from tune.results.confirm.project import next_verdict_number
 from tune.results.confirm.race import RaceStanding, run_race
-from tune.results.confirm.race_size import choose_race_size
+from tune.results.confirm.race_size import choose_race_size, count_affordable_seeds, estimate_time
 from tune.results.held_out import HeldOutJudgement, HeldOutVerdict, judge_trials_held_out
 from tune.results.retrain_results import RetrainedVersion, find_latest, read_retrained, seed_of
 from tune.results.verdict import SeedRun, Verdict, judge_gain
-from tune.space.settings import CONFIRM_SHARE, MAX_SEED, Confirm
+from tune.space.settings import CONFIRM_SHARE, MAX_SEED, RACE_SHARE, Confirm
 
 N_TO_SEE_NO_SEED = 2
 """Seeds of the verdict where no seed changed anything in the race: two show that it is so."""
@@ -38,12 +41,17 @@ class Confirmation:
     """The runs that can begin now, as trial and seed, the most urgent first; none: all is known."""
     verdict: Verdict | None
     """Of the winner; None while its runs are not all there."""
+    members: tuple[MemberVerdict, ...] = ()
+    """Of several metrics the verdicts on each trial; none before the runs are all there."""
     held_out: HeldOutJudgement | None
     """Of the winner, on data that the search never saw; None without a verdict."""
 
     @property
     def winner(self) -> int | None:
-        """The trial that won the race; None before its end, or where every run failed."""
+        """The trial that won the race; None before its end, or where every run failed.
+
+        Of several metrics the one with the largest gain in the first.
+        """
         return self.race.winner
 
     @property
@@ -64,18 +72,18 @@ class Confirmation:
 
 
 def select_candidates(experiment: StoredExperiment, top: int) -> list[TrialResult]:
-    """Return the trials that race, the best first; of several metrics those of the Pareto front come first.
+    """Return the trials that race, the best first; of several metrics those of the Pareto front.
 
     None where no trial was better than the hardcoded values: there is no gain to confirm then.
     """
     space = experiment.space
-    if experiment.best is None or experiment.best.is_baseline or experiment.baseline is None:
+    if experiment.best is None or experiment.baseline is None:
         return []
-    ranked = rank_trials(experiment.trials, space.mode)
-    front = pareto_front(experiment.trials, [each.mode for each in space.objectives]) if space.others else []
-    ordered = dict.fromkeys(each.number for each in (*front, *ranked) if each.repeat_of is None)
-    trials = {each.number: each for each in ranked}
-    return [trials[number] for number in ordered if number in trials and number != BASELINE][:top]
+    if space.others:
+        ranked = pareto_front(experiment.trials, [each.mode for each in space.objectives])
+    else:
+        ranked = [] if experiment.best.is_baseline else rank_trials(experiment.trials, space.mode)
+    return [each for each in ranked if each.repeat_of is None and each.number != BASELINE][:top]
 
 
 def plan_confirmation(experiment: StoredExperiment, confirm: Confirm, n_workers: int = 1) -> VerdictRecord | None:
@@ -90,39 +98,52 @@ def plan_confirmation(experiment: StoredExperiment, confirm: Confirm, n_workers:
     for record in reversed(read_verdicts(experiment.paths)):
         if record.has_race and record.n_ended == n_ended and _is_race_of(record, trials, confirm, experiment):
             return record
-    n_trials, n_race_seeds = _choose_size(experiment, len(trials), confirm, n_workers)
-    record = new_verdict(experiment, trials[:n_trials])
-    n_seeds = n_race_seeds + count_needed_seeds(record.error_rate)
-    seeds = fresh_seeds(n_seeds, list_used_seeds(experiment, of_verdicts=True))
+    record = new_verdict(experiment, trials)
+    n_intervals = len(trials) * len(experiment.space.objectives) if experiment.space.others else 1
+    n_needed = count_needed_seeds(record.error_rate / n_intervals)
+    size = _choose_size(experiment, len(trials), confirm, n_needed, n_workers)
+    n_trials, n_race_seeds, n_verdict_seeds = size
+    record = replace(record, trials=trials[:n_trials])
+    seeds = fresh_seeds(n_race_seeds + n_verdict_seeds, list_used_seeds(experiment, of_verdicts=True))
     return replace(record, race_seeds=seeds[:n_race_seeds], seeds=seeds[n_race_seeds:], n_ended=n_ended)
 
 
 def _is_race_of(record: VerdictRecord, trials: tuple[int, ...], confirm: Confirm, experiment: StoredExperiment) -> bool:
     """Tell whether a verdict has the race that is asked for; where the time is limited it may be a smaller one."""
     if experiment.space.settings.time_budget_s is None:
-        return record.trials == trials and len(record.race_seeds) == confirm.seeds
+        has_no_race = len(trials) == 1 or experiment.space.others
+        return record.trials == trials and (bool(has_no_race) or len(record.race_seeds) == confirm.seeds)
     return record.trials == trials[: len(record.trials)] and len(record.race_seeds) <= confirm.seeds
 
 
-def _choose_size(experiment: StoredExperiment, n_trials: int, confirm: Confirm, n_workers: int) -> tuple[int, int]:
-    """Return how many trials race, and over how many seeds: fewer where the time is limited; one needs no race."""
+def _choose_size(
+    experiment: StoredExperiment, n_trials: int, confirm: Confirm, n_verdict_seeds: int, n_workers: int
+) -> tuple[int, int, int]:
+    """Return how many trials race, over how many seeds, and the seeds of the verdict: fewer where time is limited."""
+    is_front = bool(experiment.space.others)
+    n_race_seeds = confirm.seeds if n_trials > 1 and not is_front else 0
     budget_s, baseline = experiment.space.settings.time_budget_s, experiment.baseline
     if budget_s is None or baseline is None or baseline.started is None or baseline.ended is None:
-        return n_trials, confirm.seeds
-    run_s = [baseline.ended - baseline.started] * n_trials
-    size = choose_race_size(run_s, confirm.seeds, n_workers, CONFIRM_SHARE * budget_s)
-    return (1, 0) if size is None else (size.n_trials, size.n_seeds)
+        return n_trials, n_race_seeds, n_verdict_seeds
+    run_s = baseline.ended - baseline.started
+    available_s = CONFIRM_SHARE * budget_s
+    n_configs = 1 + n_trials if is_front else 2
+    n_verdict_seeds = count_affordable_seeds([run_s] * n_configs, n_verdict_seeds, n_workers, available_s)
+    if is_front:
+        return n_trials, 0, n_verdict_seeds
+    left_s = available_s - estimate_time([run_s] * 2 * n_verdict_seeds, n_workers)
+    race = choose_race_size([run_s] * n_trials, confirm.seeds, n_workers, min(left_s, RACE_SHARE * budget_s))
+    return (1, 0, n_verdict_seeds) if race is None else (race.n_trials, race.n_seeds, n_verdict_seeds)
 
 
 def new_verdict(
     experiment: StoredExperiment, trials: tuple[int, ...], seeds: tuple[int, ...] = (), change: str = ""
 ) -> VerdictRecord:
     """Return the next verdict of the experiment's project, which is not written yet."""
-    program, metric = str(experiment.snapshot.program.path), experiment.space.metric
-    number = next_verdict_number(experiment.paths.folder.parent, program, metric)
+    number = next_verdict_number(experiment.paths.folder.parent, experiment.snapshot.program, experiment.space.metric)
     return VerdictRecord(
-        program=program,
-        metric=metric,
+        program=str(experiment.snapshot.program.path),
+        metric=experiment.space.metric,
         number=number,
         error_rate=error_rate_of_verdict(number),
         trials=trials,
@@ -151,9 +172,11 @@ def confirmation_as_json(experiment: StoredExperiment) -> dict[str, Any] | None:
         "error_rate": record.error_rate,
         "winner": confirmation.winner,
         "chosen": confirmation.chosen,
-        "finding": None if verdict is None else verdict.finding,
-        "gain": None if verdict is None else verdict.gain,
-        "interval": None if verdict is None or verdict.interval is None else list(astuple(verdict.interval)),
+        **({"finding": None, "gain": None, "interval": None} if verdict is None else _verdict_as_json(verdict)),
+        "members": [
+            {"trial": each.trial, "metric": each.metric, **_verdict_as_json(each.verdict)}
+            for each in confirmation.members
+        ],
         "held_out": [_held_out_as_json(each) for each in _list_held_out(confirmation)],
         "lines": describe_confirmation(experiment, confirmation),
     }
@@ -166,14 +189,12 @@ def _list_held_out(confirmation: Confirmation) -> tuple[HeldOutVerdict, ...]:
 
 
 def _held_out_as_json(each: HeldOutVerdict) -> dict[str, Any]:
-    interval = each.verdict.interval
-    return {
-        "source": each.source,
-        "metric": each.metric,
-        "finding": each.verdict.finding,
-        "gain": each.verdict.gain,
-        "interval": None if interval is None else list(astuple(interval)),
-    }
+    return {"source": each.source, "metric": each.metric, **_verdict_as_json(each.verdict)}
+
+
+def _verdict_as_json(verdict: Verdict) -> dict[str, Any]:
+    interval = None if verdict.interval is None else list(astuple(verdict.interval))
+    return {"finding": verdict.finding, "gain": verdict.gain, "interval": interval}
 
 
 def fresh_seeds(n: int, used: Sequence[int]) -> tuple[int, ...]:
@@ -193,13 +214,16 @@ def choose_seeds(experiment: StoredExperiment, trials: tuple[int, ...], n: int) 
 def list_used_seeds(experiment: StoredExperiment, *, of_verdicts: bool = False) -> list[int]:
     """Return the seeds that chose something, or may have: of the search, and of verdicts that compared trials.
 
-    Whoever names a trial has seen the verdicts so far. One on a single trial compares none, and its runs of the
-    hardcoded values serve again. ``of_verdicts``: the seeds of all verdicts.
+    Whoever names a trial has seen the verdicts so far, those on other searches of the program too. One of this search
+    on a single trial compares none, and its runs of the hardcoded values serve again. ``of_verdicts``: of all verdicts.
     """
     found = [seed_of(experiment, each) for each in experiment.trials]
-    for record in read_verdicts(experiment.paths):
-        if of_verdicts or record.has_race or len(record.trials) > 1:
-            found += (*record.race_seeds, *record.seeds)
+    program, storage = str(experiment.snapshot.program.path), experiment.paths.folder.parent
+    for folder, records in read_project_verdicts(storage, program, experiment.space.metric).items():
+        is_other = folder != experiment.paths.folder
+        for record in records:
+            if of_verdicts or is_other or record.has_race or len(record.trials) > 1:
+                found += (*record.race_seeds, *record.seeds)
     return found
 
 
@@ -241,12 +265,21 @@ def judge_confirmation(
     }
     race = run_race(record.trials, record.race_seeds, scores, mode)
     seeds = record.seeds[:N_TO_SEE_NO_SEED] if _is_without_seed(runs, record) else record.seeds
+    is_front = bool(experiment.space.others) and not record.race_seeds
     judged = [BASELINE] if race.needed else [BASELINE, *([race.winner] if race.winner is not None else [])]
+    judged = [BASELINE, *record.trials] if is_front else judged
     open_runs = [(trial, seed) for seed in seeds for trial in judged if seed not in runs[trial]]
     if not race.left:  # all failed: there is nobody to judge
         open_runs = []
     verdict = held_out = None
-    if race.winner is not None and not open_runs:
+    members: tuple[MemberVerdict, ...] = ()
+    if is_front and not open_runs:
+        objectives = experiment.space.objectives
+        members = judge_front(retrained, request, record.trials, seeds, objectives, record.error_rate)
+        leader = _find_leader(members, experiment.space.metric)
+        race = replace(race, left=(leader.trial,))
+        verdict = leader.verdict
+    elif race.winner is not None and not open_runs:
         judged_requests = [replace(request, trial=trial, seed=seed) for trial in judged for seed in seeds]
         held_out = judge_trials_held_out(
             retrained, judged_requests, experiment.space.metric, mode, error_rate=record.error_rate
@@ -264,14 +297,20 @@ def judge_confirmation(
         scores=scores,
         needed=(*race.needed, *open_runs),
         verdict=verdict,
+        members=members,
         held_out=held_out,
     )
+
+
+def _find_leader(members: Sequence[MemberVerdict], metric: str) -> MemberVerdict:
+    """Return the verdict in a metric on the trial with the largest gain in it; of equals the first."""
+    return max((each for each in members if each.metric == metric), key=lambda each: each.verdict.gain or -math.inf)
 
 
 def _is_without_seed(runs: Mapping[int, Mapping[int, SeedRun]], record: VerdictRecord) -> bool:
     """Tell whether two seeds or more gave the very same curve, of each trial that has two."""
     curves = [
-        [tuple(run.curve.items()) for seed, run in runs[trial].items() if seed in record.race_seeds]
+        [tuple(run.curve.items()) for seed, run in runs[trial].items() if seed in (record.race_seeds or record.seeds)]
         for trial in record.trials
     ]
     several = [each for each in curves if len(each) > 1]
@@ -301,6 +340,7 @@ def describe_confirmation(experiment: StoredExperiment, confirmation: Confirmati
         lines.append(f"the best trial on fresh seeds is {names[winner].version}, and not the search's")
     else:
         lines.append(f"the best trial on fresh seeds is the search's: {names[winner].version}")
+    lines += [f"{names[each.trial].version}, {each.metric}: {each.verdict.sentence}" for each in confirmation.members]
     return [*lines, *describe_held_out(confirmation)]
 
 

@@ -1,7 +1,8 @@
-"""How many trials and seeds a race has where time is limited.
+"""How many trials and seeds a race has, and its verdict, where time is limited.
 
-Time for the race is taken from the search. It pays where enough trials race with enough seeds: less than LEAST_TRIALS
-with LEAST_SEEDS choose no better than the search, which goes on then (``python -m benchmarks.simulate.confirm``).
+The verdict comes first: without it nothing is confirmed. Time for the race is taken from the search. It pays where
+enough trials race with enough seeds: less than LEAST_TRIALS with LEAST_SEEDS choose no better than the search, which
+goes on then (``python -m benchmarks.simulate.confirm``).
 """
 
 import heapq
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 
 LEAST_TRIALS = 3
 LEAST_SEEDS = 2
+LEAST_VERDICT_SEEDS = 4
+"""Fewer tell no effect of less than six standard deviations; so many are trained even where time is over by then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,3 +46,13 @@ def estimate_time(run_s: Sequence[float], n_workers: int) -> float:
     for seconds in run_s:
         heapq.heapreplace(free_at, free_at[0] + seconds)
     return max(free_at)
+
+
+def count_affordable_seeds(run_s: Sequence[float], n_seeds: int, n_workers: int, available_s: float) -> int:
+    """Return how many seeds a verdict has whose trainings end within ``available_s``.
+
+    ``run_s``: how long a training of each configuration takes. ``n_seeds``: the most that are wanted; at least it has
+    LEAST_VERDICT_SEEDS.
+    """
+    counts = range(n_seeds, LEAST_VERDICT_SEEDS, -1)
+    return next((n for n in counts if estimate_time(list(run_s) * n, n_workers) <= available_s), LEAST_VERDICT_SEEDS)

@@ -13,6 +13,7 @@ from tune.invocation import this_command
 from tune.paths import display_path
 from tune.promotion.resolve import PromotedConstant, resolve_constants
 from tune.results.confirm.confirmation import describe_confirmation, read_confirmation
+from tune.results.confirm.project import find_search_number
 from tune.results.confirm.seed_noise import describe_gain_in_noise
 from tune.results.failures import build_failure_row, group_failures
 from tune.results.gpus.gpu_usage import GPU_COLUMNS, describe_gpu_usage, summarize_gpu_usage, uses_gpus
@@ -139,6 +140,9 @@ def _list_facts(
         facts.append(("best trial", f"{best.version}, {best.score_origin.removeprefix('in ')}"))
     if (front := _front_size(experiment)) is not None:
         facts.append(("Pareto front", f"{front} trial{'s' if front != 1 else ''}"))
+    search = find_search_number(experiment)
+    if search.number > 1:
+        facts.append(("search", str(search)))
     if (record := find_confirmation(experiment.paths, trials)) is not None:
         facts.append(("verdict on this program", f"number {record.number} in this storage"))
     if (usage := summarize_gpu_usage(trials)) is not None:

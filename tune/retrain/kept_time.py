@@ -1,0 +1,55 @@
+"""Give a search the time back that it kept for its confirmation, where no seed changes anything."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from tune.experiment.open import StoredExperiment, open_experiment
+from tune.results.confirm.confirmation import N_TO_SEE_NO_SEED, build_request, plan_confirmation
+from tune.results.retrain_results import find_latest, read_retrained
+from tune.retrain.confirm import create_plan
+from tune.retrain.plan import divide_runs, lock_retrained
+from tune.search.retrain import run_retraining
+from tune.search.run import resume_search
+from tune.search.spec import Search, SearchResult
+
+GOES_ON = "no seed changes anything: the search goes on in the time that was kept for the confirmation"
+
+
+def use_kept_time(search: Search, finished: SearchResult, began: float, tell: Callable[[str], None]) -> SearchResult:
+    """Return a search that its time ended, gone on with if the confirmation needs no time; any other one as it is.
+
+    The hardcoded values train with fresh seeds first, as many as run at a time: the verdict needs these runs anyway.
+    ``began``: when the search did, in seconds since the epoch. Raises what ``resume_search`` does.
+    """
+    settings = search.space.settings
+    confirm, budget_s, n_workers = settings.confirm, settings.time_budget_s, finished.resources.concurrency
+    is_through = finished.exhausted or len(finished.outcomes) >= settings.trials
+    if confirm is None or budget_s is None or is_through or finished.interrupted_by_user or finished.fault is not None:
+        return finished
+    experiment = open_experiment(str(search.paths.folder), search.paths.folder.parent)
+    record = plan_confirmation(experiment, confirm, n_workers)
+    if record is not None:
+        with lock_retrained(experiment, tell):
+            planned = create_plan(experiment, finished.resources, record)
+            requests = [replace(build_request(experiment), seed=seed) for seed in record.seeds[:n_workers]]
+            planned = divide_runs(planned, [(experiment.trials[0], each) for each in requests])
+            if not run_retraining(planned.build_retraining(lambda run: ())):
+                return replace(finished, interrupted_by_user=True)
+        retrained = read_retrained(experiment.paths)
+        found = [find_latest(retrained, each) for each in requests]
+        if not all(each is not None and each.is_complete and _has_same_curve(experiment, each.curve) for each in found):
+            return finished
+    spent_s = time.time() - began
+    if spent_s >= budget_s:
+        return finished
+    if record is not None:
+        tell(GOES_ON)
+    n_confirming = confirm.count_runs(N_TO_SEE_NO_SEED)
+    again = replace(search, n_confirming=n_confirming, spent_s=spent_s, command=None, resources=finished.resources)
+    return resume_search(again, experiment.snapshot)
+
+
+def _has_same_curve(experiment: StoredExperiment, curve: dict[int, float]) -> bool:
+    """Tell whether a run of the hardcoded values is the same as that of the search."""
+    return experiment.baseline is not None and experiment.baseline.curve == curve
