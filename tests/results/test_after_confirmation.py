@@ -8,11 +8,15 @@ import pytest
 from tests.experiments import write_experiment
 from tests.results.test_confirmation import TRIALS, TRUE, confirm, train
 from tune.cli import main
+from tune.cli.commands.retrain import _describe_few_seeds
 from tune.cli.search_end import show_next
+from tune.cli.terminal.confirmation_lines import show_verdict_number
 from tune.cli.terminal.summary import Screen
 from tune.experiment.records import Failure
 from tune.experiment.verdicts import read_verdicts, write_verdict
-from tune.results.confirm.confirmation import build_request, choose_seeds, new_verdict
+from tune.results.confirm.confirmation import build_request, choose_seeds, new_verdict, plan_confirmation
+from tune.results.confirm.error_rate import error_rate_of_verdict
+from tune.results.confirm.project import find_search_number
 from tune.retrain.plan import plan_verdict
 from tune.space.settings import Confirm
 
@@ -107,3 +111,30 @@ def test_show_next_when_a_run_failed_then_there_is_nothing_to_go_on_with(experim
     for trial in record.trials:
         train(experiment, trial, record.race_seeds[0], 0.0, Failure(kind="NaN", message="it is nan"))
     assert not any(line.startswith("to go on: ") for line in show_next_commands(experiment, capfd))
+
+
+def test_show_verdict_number_when_it_is_not_the_first_search_then_it_says_which(experiment, tmp_path, capfd):
+    confirm(experiment)
+    other = write_experiment(tmp_path, TRIALS, name="other")
+    record = plan_confirmation(other, Confirm())
+
+    show_verdict_number(Screen(), record, find_search_number(other))
+
+    search, verdict = capfd.readouterr().out.splitlines()
+    assert search == "search number 2 of this program and metric in this storage"
+    assert verdict.startswith("verdict 2 on it: its interval may miss a normal mean in 0.25% of cases, ")
+
+
+@pytest.mark.parametrize(
+    ("number", "n_seeds", "words"),
+    [
+        (1, 5, "a verdict takes 8 seeds to find a gain of three standard deviations; fewer find larger ones alone"),
+        (1, 8, "None"),
+        (7, 2, "verdict 7 on this program and metric takes 13 seeds "),
+    ],
+)
+def test_few_seeds_of_a_retraining_are_told_with_how_many_its_verdict_takes(experiment, number, n_seeds, words):
+    error_rate = error_rate_of_verdict(number)
+    record = replace(new_verdict(experiment, (1,)), number=number, error_rate=error_rate)
+
+    assert str(_describe_few_seeds(SimpleNamespace(seeds=tuple(range(n_seeds))), record)).startswith(words)

@@ -31,6 +31,7 @@ from tune.errors import ConstantError, ExperimentError, OptionError, SpaceError
 from tune.experiment.lock import check_begun, check_links, has_no_trial, lock_experiment
 from tune.experiment.records import read_baseline_fits, read_baseline_record
 from tune.experiment.steer import ask_running, open_mailbox
+from tune.experiment.verdicts import count_ended, find_confirmation
 from tune.invocation import typed_command
 from tune.paths import ExperimentPaths, display_path
 from tune.promotion.program_checks import most_workers
@@ -160,8 +161,10 @@ def _resume_experiment(
         experiment = open_experiment(str(paths.folder), paths.folder.parent)
     show_space(screen, space, promoted, program, resources)
     number = count_trials(space, promoted) + experiment.n_proposed
-    n_confirming = show_confirming_runs(screen, paths.folder.parent, experiment.snapshot.program, space)
-    n_ended = sum(each.state not in ("waiting", "running") for each in experiment.trials)
+    n_ended = count_ended(experiment.trials)
+    is_begun = n_ended == number and find_confirmation(paths, experiment.trials) is not None
+    program_there = experiment.snapshot.program
+    n_confirming = 0 if is_begun else show_confirming_runs(screen, paths.folder.parent, program_there, space)
     with observe_search(
         screen,
         space,

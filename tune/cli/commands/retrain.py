@@ -20,10 +20,12 @@ from tune.experiment.lock import check_links
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.records import read_baseline_record
 from tune.experiment.trial_result import TrialResult, find_score_epoch, rank_trials
+from tune.experiment.verdicts import VerdictRecord
 from tune.invocation import this_command
 from tune.paths import display_path
 from tune.promotion.program_checks import most_workers
 from tune.promotion.snapshot import check_root
+from tune.results.confirm.error_rate import count_needed_seeds
 from tune.results.confirm.project import find_search_number
 from tune.results.held_out import judge_trials_held_out
 from tune.results.retrain_results import (
@@ -174,10 +176,21 @@ def _show_plan(screen: Screen, planned: RetrainPlan, trials: list[TrialResult]) 
         screen.print_line(f"and with fresh seeds{compared}: {seeds}")
         if planned.verdict is None:
             screen.print_prose(_describe_missing_gain(planned), "yellow")
+        elif (few := _describe_few_seeds(planned, planned.verdict)) is not None:
+            screen.print_prose(few, "yellow")
     if planned.reused:
         screen.print_line(
             f"{len(planned.reused)} of {len(planned.reused) + len(planned.runs)} runs are there already", DIM
         )
+
+
+def _describe_few_seeds(planned: RetrainPlan, record: VerdictRecord) -> str | None:
+    """Return how many seeds the verdict needs, where there are fewer; None: there are enough."""
+    n_needed = count_needed_seeds(record.error_rate / max(1, len(record.trials)))
+    if len(planned.seeds) >= n_needed:
+        return None
+    which = f"verdict {record.number} on this program and metric" if record.number > 1 else "a verdict"
+    return f"{which} takes {n_needed} seeds to find a gain of three standard deviations; fewer find larger ones alone"
 
 
 def _show_results(screen: Screen, planned: RetrainPlan, trials: list[TrialResult]) -> int:
