@@ -22,6 +22,7 @@ from tune.results.confirm.confirmation import (
     plan_confirmation,
     read_confirmation,
 )
+from tune.results.confirm.error_rate import NORMAL_SHARE
 from tune.results.confirm.project import find_search_number
 from tune.results.confirm.seed_noise import (
     SeedNoise,
@@ -30,6 +31,7 @@ from tune.results.confirm.seed_noise import (
     measure_seed_noise,
 )
 from tune.results.experiments import summarise_experiment
+from tune.results.report.build_report import build_page
 from tune.results.retrain_results import read_retrained
 from tune.results.write_back import select_trial
 from tune.space.settings import Confirm
@@ -175,7 +177,7 @@ def test_confirmation_when_another_search_of_the_program_was_confirmed_then_it_i
     second = plan_confirmation(write_experiment(tmp_path, TRIALS, name="again"), Confirm())
 
     assert (second.number, len(second.seeds)) == (2, 10)
-    assert second.error_rate == pytest.approx(0.05 * 6 / (3.14159265 * 2) ** 2)
+    assert second.error_rate == pytest.approx(NORMAL_SHARE * 0.05 * 6 / (3.14159265 * 2) ** 2)
 
 
 @pytest.mark.parametrize("trials", [TRIALS[:1], [Trial(curve=[0.9]), Trial(curve=[0.5], values={"LR": 0.02})], []])
@@ -349,9 +351,10 @@ def test_searches_of_one_program_and_metric_are_counted_in_the_order_in_which_th
     other = write_experiment(tmp_path, TRIALS, name="an-other")
     write_experiment(tmp_path, TRIALS, SPACE.replace("Score/Val", "Loss/Val"), name="of-another-metric")
 
-    assert str(find_search_number(experiment)) == "the 1st search of this program and metric in this storage"
-    assert str(find_search_number(other)) == "the 2nd search of this program and metric in this storage"
-    assert find_search_number(other).total == 2
+    assert str(find_search_number(experiment)) == "search number 1 of this program and metric in this storage"
+    assert str(find_search_number(other)) == "search number 2 of this program and metric in this storage"
+    assert ("search of this program", "number 2 in this storage") in build_page(other).facts
+    assert "search of this program" not in dict(build_page(experiment).facts)
 
 
 COUNT = """

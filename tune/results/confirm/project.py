@@ -38,7 +38,6 @@ class SearchNumber:
 
     number: int
     """Among those that are in the storage, in the order in which they began, from 1."""
-    total: int
 
     def __str__(self) -> str:
         """As people say it: ``search number 5 of this program and metric in this storage``."""
@@ -51,8 +50,8 @@ def find_search_number(experiment: StoredExperiment) -> SearchNumber:
     folders = [entry for entry in experiment.paths.folder.parent.iterdir() if (entry / "source" / MANIFEST).is_file()]
     ours = [each for each in map(ExperimentPaths, folders) if _is_of_project(each, program, metric)]
     began = sorted(((each.source / MANIFEST).stat().st_mtime_ns, each.name) for each in ours)
-    names = [name for _, name in began]
-    return SearchNumber(number=1 + names.index(experiment.paths.name), total=len(names))
+    earlier = itertools.takewhile(lambda each: each[1] != experiment.paths.name, began)
+    return SearchNumber(number=1 + len([*earlier]))
 
 
 def _is_of_project(paths: ExperimentPaths, program: Path, metric: str) -> bool:

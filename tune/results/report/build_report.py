@@ -142,7 +142,7 @@ def _list_facts(
         facts.append(("Pareto front", f"{front} trial{'s' if front != 1 else ''}"))
     search = find_search_number(experiment)
     if search.number > 1:
-        facts.append(("search", str(search)))
+        facts.append(("search of this program", f"number {search.number} in this storage"))
     if (record := find_confirmation(experiment.paths, trials)) is not None:
         facts.append(("verdict on this program", f"number {record.number} in this storage"))
     if (usage := summarize_gpu_usage(trials)) is not None:
