@@ -150,11 +150,12 @@ def show_next(screen: Screen, finished: "SearchResult", search: "Search", best: 
     option = storage_option(paths)
     more = len(finished.outcomes) < finished.n_wanted and not finished.exhausted
     open_trials = any(outcome.state in ("waiting", "running") for outcome in finished.outcomes)
-    if more or open_trials or (confirmation is not None and confirmation.needed):
+    is_open = confirmation is not None and bool(confirmation.needed)
+    if more or open_trials or is_open:
         screen.print_result(f"to go on: {_resume_command(paths)}", style="bold")
     elif best is not None and best.is_baseline and not finished.exhausted:
         screen.print_line(f"next: {_resume_command(paths)} --trials +{len(finished.outcomes)}")
-    if best is not None and not best.is_baseline:
+    if best is not None and not best.is_baseline and not is_open:
         commands = [] if search.space.settings.confirm is not None else [f"retrain {paths.name} --seeds 5{option}"]
         is_kept = best.is_baseline or (confirmation is not None and confirmation.chosen == BASELINE)
         commands += [] if is_kept else [f"apply {paths.name}{option}"]
