@@ -59,6 +59,8 @@ def test_confirm_when_a_search_has_ended_then_its_best_race_and_the_winner_is_ju
     assert lines.index(verdict) < next(n for n, line in enumerate(lines) if line.startswith("the report: "))
     folder = tmp_path / "storage" / "s"
     assert 2 + 16 <= len(curves(folder)) <= 4 + 16
+    of_race = [int(each.name.partition(",")[0]) for each in (folder / "retrain").glob("*,seed=2,EFFECT=*")]
+    assert max(of_race) < 8  # the race goes first: what comes of it may make others needless
     assert verdict.removeprefix("confirmed: ")[:20] in (folder / "report.html").read_text()
 
     main(["resume", "s", *storage])

@@ -313,7 +313,7 @@ def test_a_list_of_experiments_says_what_a_confirmation_found(experiment):
         ("350s", 1, 1, 0, 8),
         ("350s", 2, 3, 3, 8),
         ("200s", 1, 1, 0, 5),
-        ("50s", 1, 1, 0, 4),
+        ("50s", 1, 1, 0, 5),
     ],
 )
 def test_confirmation_when_the_time_is_limited_then_its_runs_fit_into_half_of_it_those_of_the_race_into_a_fifth(

@@ -32,7 +32,7 @@ def test_a_run_begins_as_soon_as_a_worker_is_free():
 
 
 @pytest.mark.parametrize(
-    ("available_s", "n_seeds"), [(1000.0, 8), (80.0, 8), (79.0, 7), (50.0, 5), (49.0, 4), (1.0, 4)]
+    ("available_s", "n_seeds"), [(1000.0, 8), (80.0, 8), (79.0, 7), (50.0, 5), (49.0, 5), (1.0, 5)]
 )
-def test_less_time_makes_a_smaller_verdict_of_four_seeds_at_least(available_s, n_seeds):
+def test_less_time_makes_a_smaller_verdict_of_five_seeds_at_least(available_s, n_seeds):
     assert count_affordable_seeds([10.0, 10.0], 8, 2, available_s) == n_seeds

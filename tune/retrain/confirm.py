@@ -26,7 +26,7 @@ class ConfirmationPlan:
     """A confirmation that is to be run, or to go on. The caller holds the lock of the retrained versions."""
 
     retraining: RetrainPlan
-    """Its first runs."""
+    """Its first runs, as many as run at a time."""
     confirmation: Confirmation
     """What is known before them."""
     lost: set[tuple[int, int]] = field(default_factory=set)
@@ -57,8 +57,10 @@ class ConfirmationPlan:
         planned = self.retraining
         planned = replace(planned, runs=tuple(self._evaluate_verdict_runs(planned)))
         begun = {(each.request.trial, each.request.seed) for each in planned.runs}
+        running = set(begun)
 
         def go_on(run: RetrainRun) -> list[RetrainRun]:
+            running.discard((run.request.trial, run.request.seed))
             retrained = read_retrained(planned.experiment.paths)
             found = find_latest(retrained, run.request)
             if found is not None and (found.is_complete or found.has_failed):
@@ -66,7 +68,9 @@ class ConfirmationPlan:
             else:
                 self.lost.add((run.request.trial, run.request.seed))
             more = [each for each in self._judge(retrained).needed if each not in begun]
+            more = more[: planned.resources.concurrency - len(running)]
             begun.update(more)
+            running.update(more)
             return self._evaluate_verdict_runs(divide_runs(planned, _with_requests(planned.experiment, more)))
 
         if planned.runs:
@@ -96,7 +100,8 @@ def plan_confirmation_runs(
     with translate_disk_full(experiment.paths.folder):
         confirmation = judge_confirmation(experiment, record, read_retrained(experiment.paths))
         planned = create_plan(experiment, resources, record)
-        planned = divide_runs(planned, _with_requests(experiment, confirmation.needed))
+        urgent = confirmation.needed[: resources.concurrency]  # what comes of them may make others needless
+        planned = divide_runs(planned, _with_requests(experiment, urgent))
     return ConfirmationPlan(retraining=planned, confirmation=confirmation)
 
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 LEAST_TRIALS = 3
 LEAST_SEEDS = 2
-LEAST_VERDICT_SEEDS = 4
-"""Fewer tell no effect of less than six standard deviations; so many are trained even where time is over by then."""
+LEAST_VERDICT_SEEDS = 5
+"""Fewer tell no effect of less than six standard deviations, and nothing where their differences are equal
+(LEAST_ALIKE of ``tune/results/verdict.py``). So many are trained even where time is over by then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
