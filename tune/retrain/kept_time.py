@@ -20,7 +20,7 @@ def use_kept_time(search: Search, finished: SearchResult, began: float, tell: Ca
     """Return a search that its time ended, gone on with if the confirmation needs no time; any other one as it is.
 
     The hardcoded values train with fresh seeds first, as many as run at a time: the verdict needs these runs anyway.
-    ``began``: when the search did, in seconds since the epoch. Raises what ``resume_search`` does.
+    ``began``: when the command did, in seconds since the epoch. Raises what ``resume_search`` does.
     """
     settings = search.space.settings
     confirm, budget_s, n_workers = settings.confirm, settings.time_budget_s, finished.resources.concurrency
@@ -40,7 +40,8 @@ def use_kept_time(search: Search, finished: SearchResult, began: float, tell: Ca
         found = [find_latest(retrained, each) for each in requests]
         if not all(each is not None and each.is_complete and _has_same_curve(experiment, each.curve) for each in found):
             return finished
-    spent_s = time.time() - began
+    starts = [each.started for each in finished.outcomes if each.started is not None and each.started >= began]
+    spent_s = time.time() - min(starts, default=began)  # the budget is counted from the first trial on
     if spent_s >= budget_s:
         return finished
     if record is not None:
