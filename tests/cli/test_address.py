@@ -35,14 +35,14 @@ REFUSED = [
         f"--address 127.0.0.1:{PORT}",
         (
             f"--address: no cluster answers at 127.0.0.1:{PORT}: Connection refused\n"
-            "  Is it running, and does a firewall let this machine reach it?\n"
+            "  Start it, or let this machine through its firewall.\n"
         ),
     ),
     (
         f"--address ray://127.0.0.1:{PORT}",
         (
             f"--address: no cluster answers at 127.0.0.1:{PORT}: Connection refused\n"
-            "  Is it running, and does a firewall let this machine reach it?\n"
+            "  Start it, or let this machine through its firewall.\n"
         ),
     ),
 ]

@@ -149,7 +149,7 @@ def test_a_version_that_leads_out_of_the_experiment_is_refused(experiment, capfd
         2,
         (
             f"{experiment.journal}: trial 0: a version is the name of a folder in the experiment, got {version!r}\n"
-            "  Is it a study of ours?\n"
+            "  If Promotune wrote this file, take it from a backup.\n"
         ),
     )
 
@@ -162,7 +162,7 @@ def test_a_version_that_is_a_link_out_of_the_experiment_is_refused(experiment, c
         2,
         (
             f"{experiment.journal}: trial 0: its version '000,baseline' is a link that leads out of the experiment\n"
-            "  Is it a study of ours?\n"
+            "  If Promotune wrote this file, take it from a backup.\n"
         ),
     )
 
@@ -176,7 +176,7 @@ def test_a_snapshot_whose_program_lies_outside_is_refused(experiment, capfd, pro
         2,
         (
             f"{experiment.source}: no snapshot of a program: its program lies outside of it, got {program!r}\n"
-            "  Is this an experiment?\n"
+            "  Give the name or the folder of an experiment.\n"
         ),
     )
 
@@ -209,7 +209,7 @@ def test_an_attribute_that_no_search_of_ours_wrote_is_refused(experiment, capfd,
 
     assert status == 2
     assert told.startswith(f"{experiment.journal}: trial 0: ")
-    assert told.endswith("\n  Is it a study of ours?\n")
+    assert told.endswith("\n  If Promotune wrote this file, take it from a backup.\n")
     assert len(told) < 500
 
 

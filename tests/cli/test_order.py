@@ -301,7 +301,7 @@ def test_without_a_terminal_nothing_is_deleted_that_was_not_agreed_to(run, stora
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     status, _, err = run("delete", "one")
 
-    assert (status, err) == (2, "nobody to ask whether to delete\n  Write `--yes` if you are sure.\n")
+    assert (status, err) == (2, "there is no terminal to ask whether to delete\n  Write `--yes` if you are sure.\n")
     assert paths.journal.is_file()
 
 

@@ -143,7 +143,7 @@ def test_promote_when_the_file_is_there_then_refuses_and_with_force_replaces(pro
     (project / "lr.yaml").write_text("mine")
 
     assert main(["promote", "net.py", "LR", "-o", "lr.yaml"]) == 2
-    told = "lr.yaml: the file is there already\n  Give --force to replace it, or another -o FILE.\n"
+    told = "lr.yaml: the file exists already\n  Give --force to replace it, or another -o FILE.\n"
     assert capfd.readouterr().err == told
     assert (project / "lr.yaml").read_text() == "mine"
     assert main(["promote", "net.py", "LR", "-o", "lr.yaml", "--force"]) == 0

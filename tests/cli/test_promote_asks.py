@@ -81,8 +81,7 @@ if __name__ == "__main__":
 """
 ASKED = {
     "promote": (
-        "what to judge by may be any of d_loss, g_loss (logged in a run of a batch or two)\n"
-        "  Say which: --metric d_loss.\n"
+        "the metric may be any of d_loss, g_loss (logged in a run of a batch or two)\n  Name it: --metric d_loss.\n"
     ),
     "": (
         "gan.py: the search has to be told 1 thing more\n"

@@ -119,11 +119,11 @@ WRONG = {
     "-m": ("a program is named by its file, got -m\n  Write `promotune PROGRAM.py`: it runs as `python -m` runs it.\n"),
     "package.train LR": ("no such command: 'package.train'\n  Did you mean the program 'package/train.py'?\n"),
     "settings.py WIDTH=4..8": (
-        "settings.py: there is nothing to train: no LightningModule, and nothing that a run of it does\n"
+        "settings.py: it trains nothing: it has no LightningModule, and running it does nothing\n"
         "  Name the program that trains, and imports it: `promotune uses.py WIDTH=4..8`.\n"
     ),
     "sizes.py WIDTH": (
-        "sizes.py: there is nothing to train: no LightningModule, and nothing that a run of it does\n"
+        "sizes.py: it trains nothing: it has no LightningModule, and running it does nothing\n"
         "  Name the program that trains.\n"
     ),
     "net LR": "no such command: 'net'\n  Did you mean the program 'net.py'?\n",

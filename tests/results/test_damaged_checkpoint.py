@@ -54,7 +54,7 @@ def test_a_file_that_is_no_checkpoint_is_called_damaged_and_not_untrusted(trial,
     whole = file.read_bytes()
     file.write_bytes(start)
     try:
-        with pytest.raises(ExperimentError, match="no model comes of this checkpoint: "):
+        with pytest.raises(ExperimentError, match="no model can be built from this checkpoint: "):
             load(trial.files.folder)
     finally:
         file.write_bytes(whole)
@@ -68,7 +68,7 @@ def test_a_flipped_bit_at_the_start_of_a_checkpoint_is_called_damage(trial):
             flipped = bytearray(whole)
             flipped[bit // 8] ^= 1 << bit % 8
             file.write_bytes(flipped)
-            with pytest.raises(ExperimentError, match="no model comes of this checkpoint: "):
+            with pytest.raises(ExperimentError, match="no model can be built from this checkpoint: "):
                 load(trial.files.folder)
     finally:
         file.write_bytes(whole)
@@ -86,7 +86,7 @@ def test_a_damaged_checkpoint_is_refused_or_has_the_same_weights(trial, data):
         told, loaded = str(error), weights
     finally:
         file.write_bytes(whole)
-    assert told.startswith(f"{file}: no model comes of this checkpoint: ") or not told
+    assert told.startswith(f"{file}: no model can be built from this checkpoint: ") or not told
     assert same(loaded, weights)
 
 

@@ -151,7 +151,7 @@ def test_a_script_that_would_train_when_it_is_imported_is_not_loaded(experiment)
 
 
 def test_a_folder_that_is_no_version_is_told(tmp_path):
-    with pytest.raises(ExperimentError, match="no version with a checkpoint"):
+    with pytest.raises(ExperimentError, match="this is not the folder of a version"):
         load(tmp_path)
 
 
@@ -386,6 +386,7 @@ def test_a_checkpoint_with_a_flipped_bit_is_refused(experiment):
         load(trial.files.folder)
 
     assert str(caught.value) == (
-        f"{trial.files.best_checkpoint}: no model comes of this checkpoint: it is damaged at {member.filename}\n"
-        "  Is it the checkpoint that this version wrote?"
+        f"{trial.files.best_checkpoint}: no model can be built from this checkpoint: "
+        f"it is damaged at {member.filename}\n"
+        "  Take the file from a backup, or load another trial."
     )

@@ -42,7 +42,7 @@ def test_each_samplers_class_is_found_where_we_look_for_it(sampler):
         ),
         (
             Settings(scheduler="none", scheduler_args={"grace_period": 1}),
-            "b: scheduler_args of none: it takes none, got 'grace_period'\n  Take it out.",
+            "b: the scheduler none takes no arguments, got 'grace_period'\n  Take it out.",
         ),
     ],
 )

@@ -38,7 +38,7 @@ def test_a_second_driver_is_refused_until_the_first_lets_go(take, remote):
     pid = json.loads(remote.read_file(NAME))["pid"]
     assert str(raised.value) == (
         f"{remote.url}: this search is running (process {pid} on {socket.gethostname()})\n"
-        "  Wait for it, or end it with Ctrl-C; after a crash the way is free within 90 s."
+        "  Wait for it, or end it with Ctrl-C; after a crash the lock expires within 90 s."
     )
 
     first.release()

@@ -340,7 +340,7 @@ def test_a_script_that_validates_behind_its_fit_is_split_too(worker):
             "class Net(Net):\n    def training_step(self, batch, index):\n        self.log('trained', 1.0)\n"
             "        return super().training_step(batch, index)\n\n\n" + LOADERS,
             "trained",
-            "holdout: trained is logged in training, of which nothing is kept out",
+            "holdout: trained is logged in training, where nothing is held out",
             "Leave it out, or let `metric` be one that is logged in validation.",
         ),
         (
@@ -349,7 +349,7 @@ def test_a_script_that_validates_behind_its_fit_is_split_too(worker):
                 "        return super().training_step(batch, index)\n\n\ndef dataloaders():\n    return loader()\n"
             ),
             "trained",
-            "holdout: the program has no validation loader, to keep a part of",
+            "holdout: the program has no validation loader to hold a part out of",
             "Leave `holdout` out, or let the program keep a part of the validation set for a test_dataloader.",
         ),
     ],

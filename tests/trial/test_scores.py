@@ -505,7 +505,12 @@ def test_score_when_each_fold_is_tested_then_it_is_the_mean_of_the_tests(searche
 
 
 REFUSED = {
-    "a fit that there is not": (FOLDS, {"fits": 4}, "fit 4 does not log 'score'", "These do: 1, 2, 3 of 3."),
+    "a fit that there is not": (
+        FOLDS,
+        {"fits": 4},
+        "fit 4 does not log 'score'",
+        "Of its 3 fits these log it: 1, 2, 3.",
+    ),
     "no fit": ("pass", {}, "the program never calls Trainer.fit", "Logged: none."),
     "a name without its loader": (
         "built = trainer(); built.fit(Net(), loader(), [loader(), loader()])",

@@ -57,7 +57,7 @@ def run_for_metric(program: Program, shape: Shape, trainer: dict[str, Value]) ->
         records = (read_record(VersionPaths(version)) for version in Path(folder).iterdir() if version.is_dir())
         logged = [tag for record in records if record is not None for tag in record.logged]
     if not logged:
-        raise MetricError(None, "the program logs nothing that could be searched by", "Log a metric with self.log.")
+        raise MetricError(None, "the program logs no metric", "Log a metric with self.log.")
     return choose_of_logged(list(dict.fromkeys(logged)), IN_A_RUN)
 
 

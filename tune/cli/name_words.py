@@ -84,7 +84,7 @@ def check_trains(program: Program, names: Sequence[str]) -> None:
         return
     near = find_programs(program.root, LOOK_S).programs[:MOST_ASKED]
     users = [path for path in near if _imports(path, program.path)]
-    what = "there is nothing to train: no LightningModule, and nothing that a run of it does"
+    what = "it trains nothing: it has no LightningModule, and running it does nothing"
     hint = "Name the program that trains."
     if users:
         command = join_words([relative_if_shorter(users[0]), *names])

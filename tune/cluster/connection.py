@@ -70,4 +70,4 @@ def check_reachable(door: str) -> None:
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         what = f"no cluster answers at {door}: {reason}"
-        raise OptionError("--address", what, "Is it running, and does a firewall let this machine reach it?") from error
+        raise OptionError("--address", what, "Start it, or let this machine through its firewall.") from error

@@ -209,7 +209,9 @@ def _ask_nodes(nodes: Sequence[Node], question: NodeQuestion) -> Iterator[tuple[
             continue
         except GetTimeoutError as error:
             what = f"the node {node.name} gave no answer for {ANSWER_S:.0f} s"
-            raise StartError(None, what, "Is it too busy to start a process? Nothing was searched.") from error
+            raise StartError(
+                None, what, "Nothing was searched. Look whether it is too busy, or take it out of the cluster."
+            ) from error
         except RayError as error:
             lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
             what = f"nothing can be run on the node {node.name}: {lines[-1].strip()}"

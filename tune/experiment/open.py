@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 
 REASON = "reason"
-HINT = "Is it a study of ours?"
+HINT = "If Promotune wrote this file, take it from a backup."
 ATTRIBUTES: dict[str, type] = {
     REASON: str,
     "repeat_of": int,
@@ -76,7 +76,7 @@ def validate_study(attributes: Any, paths: ExperimentPaths) -> None:
     known = attributes.get("knowledge") if isinstance(attributes, dict) else None
     if known is None or (isinstance(known, dict) and _is_known(known.get("trials"))):
         return
-    what = "what it knows of another experiment is no list of trials"
+    what = f"`knowledge`, the trials of --from, holds no list of trials, got {_shorten_repr(known)}"
     raise ExperimentError(display_path(paths.journal), what, HINT)
 
 
@@ -299,7 +299,7 @@ def _read_study(paths: ExperimentPaths) -> "optuna.Study":
         if isinstance(error, ExperimentError):
             raise
         what = f"the ledger cannot be read: {type(error).__name__}: {error}"
-        raise ExperimentError(display_path(paths.journal), what, "Is it a study of ours?") from error
+        raise ExperimentError(display_path(paths.journal), what, HINT) from error
     check_format(attributes.get("format"), paths)
     validate_study(attributes, paths)
     validate_trials(trials, paths)

@@ -253,7 +253,7 @@ def check_private_apis(library: str, package: str = "pytorch_lightning") -> tupl
     for each in missing:
         if each.on_missing is OnMissing.REFUSE:
             owner = each.owner.format(package=package, fabric=_fabric_of(package))
-            what = f"{library} {_version_of(library)} has no {owner}.{each.name}: without it not {each.purpose}"
+            what = f"{library} {_version_of(library)} has no {owner}.{each.name}, by which {each.purpose}"
             raise StartError(None, what, f"Install a version that was tested: {_requirement_on(library)}")
     return missing
 

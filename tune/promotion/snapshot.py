@@ -73,7 +73,9 @@ def open_snapshot(folder: Path) -> Snapshot:
         search_path = None if recorded is None else tuple(root / name for name in recorded)
         return Snapshot(folder, Program(root / manifest["program"], root, search_path))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ExperimentError(str(folder), f"no snapshot of a program: {error}", "Is this an experiment?") from error
+        raise ExperimentError(
+            str(folder), f"no snapshot of a program: {error}", "Give the name or the folder of an experiment."
+        ) from error
 
 
 def check_root(snapshot: Snapshot) -> None:

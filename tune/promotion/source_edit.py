@@ -286,7 +286,7 @@ def write_files(rewrites: Sequence[Rewrite]) -> None:
 def _rewrite_source(source: Source, wanted: Sequence[tuple[Site, Constant, Value]]) -> Rewrite:
     layout = SourceText(source)
     if layout.text.encode(layout.encoding) != source.raw:
-        what = f"the file's encoding, {layout.encoding}, does not give its bytes back"
+        what = f"the file has bytes that its encoding, {layout.encoding}, would not write in the same way"
         raise ApplyError(source.name, what, "Save it as UTF-8, or write the values by hand.")
     _refuse_nested(wanted)
     changes: dict[Span, str] = {}

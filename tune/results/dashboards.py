@@ -80,7 +80,9 @@ def _launch_tensorboard(program: Any, folder: Path) -> str:
         board.configure(argv=["tensorboard", "--logdir", str(folder), "--host", HOST, "--load_fast", fast, *port])
         with contextlib.suppress(program.TensorBoardServerException):
             return str(board.launch())
-    raise StartError(None, f"TensorBoard cannot listen on {HOST}", "Is there a free port?")
+    raise StartError(
+        None, f"TensorBoard can listen on no port of {HOST}", "End programs that hold ports, then try again."
+    )
 
 
 def _create_guarded_server(program: Any, app: Wsgi, flags: Any) -> Any:
@@ -103,7 +105,9 @@ def _listen_on_port(app: Wsgi) -> WSGIServer:
     for port in (*range(OPTUNA_PORT, OPTUNA_PORT + N_PORTS), 0):
         with contextlib.suppress(OSError):
             return make_server(HOST, port, app, server_class=_Server, handler_class=_Quiet)
-    raise StartError(None, f"optuna-dashboard cannot listen on {HOST}", "Is there a free port?")
+    raise StartError(
+        None, f"optuna-dashboard can listen on no port of {HOST}", "End programs that hold ports, then try again."
+    )
 
 
 def _refuse_writes(app: Wsgi) -> Wsgi:

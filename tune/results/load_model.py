@@ -14,7 +14,7 @@ from tune.promotion.execute import Executor
 from tune.promotion.program_kind import trains_at_import
 from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import Snapshot, open_snapshot
-from tune.results.write_back import select_trial
+from tune.results.write_back import build_no_score_error, select_trial
 from tune.space.conditions import restore_value
 from tune.space.space import Space, System
 from tune.space.space_file import read_space
@@ -75,7 +75,7 @@ def _build_model(
     program = snapshot.stored_program
     if trains_at_import(program):
         name = snapshot.program.name_of(snapshot.program.path)
-        what = "to build its model the program would be imported, and that would train"
+        what = "its model cannot be built: importing the program would train"
         hint = (
             f"Put the training under a main guard, or load {display_path(version.best_checkpoint)} "
             "with the class itself."
@@ -89,7 +89,7 @@ def _build_model(
     dimensions = {item.key: item.dimension for item in promoted}
     if unknown := record.constants.keys() - dimensions.keys():
         what = f"its constants are not those of the experiment's space: {', '.join(map(repr, sorted(unknown)))}"
-        raise ExperimentError(display_path(version.record), what, "Is it a version of this experiment?")
+        raise ExperimentError(display_path(version.record), what, "Load a version of the experiment that it lies in.")
     values = {name: restore_value(dimensions[name], value) for name, value in record.constants.items()}
     with executor.import_program(values) as (module, _):
         name = snapshot.program.name_of(snapshot.program.path)
@@ -104,7 +104,9 @@ def _find_version(given: str | Path, trial: int | None, storage: Path) -> Versio
     if experiment is None:
         if trial is None:
             return VersionPaths(folder if folder.exists() or not named.exists() else named)
-        raise ExperimentError(display_path(folder), f"trial {trial} is asked for, and this is no experiment", _GIVE)
+        raise ExperimentError(
+            display_path(folder), f"this is not an experiment, and trial {trial} of one is wanted", _GIVE
+        )
     return version_of(open_experiment(str(experiment), experiment.parent), trial)
 
 
@@ -116,7 +118,7 @@ _GIVE = "Give an experiment's name or folder, or the folder of one version."
 def version_of(experiment: StoredExperiment, trial: int | None) -> VersionPaths:
     """Return the version of a trial, or of the best one."""
     if trial is None and experiment.best is None:
-        raise ExperimentError(display_path(experiment.paths.folder), "no trial came to an end", _GIVE)
+        raise build_no_score_error(experiment)
     return experiment.paths.version(select_trial(experiment, trial).version)
 
 
@@ -132,7 +134,7 @@ def _experiment_of(version: VersionPaths) -> ExperimentPaths:
     for folder in version.folder.parents:
         if ExperimentPaths(folder).journal.is_file():
             return ExperimentPaths(folder)
-    raise ExperimentError(display_path(version.folder), "no version with a checkpoint", _GIVE)
+    raise ExperimentError(display_path(version.folder), "this is not the folder of a version", _GIVE)
 
 
 def _source_of(version: VersionPaths, experiment: ExperimentPaths) -> Snapshot:
@@ -152,7 +154,7 @@ def _missing_error(version: VersionPaths, paths: ExperimentPaths) -> ExperimentE
         trials = ()
     trial = next((each for each in trials if each.version == version.folder.name), None)
     if trial is None or version.folder.parent != paths.folder:
-        return ExperimentError(display_path(version.folder), "no version with a checkpoint", _GIVE)
+        return ExperimentError(display_path(version.folder), "this is not the folder of a version", _GIVE)
     hint = f"To train it again: {this_command()} retrain {paths.cli_argument} --trial {trial.number}"
     if not version.folder.exists():
         return ExperimentError(display_path(version.folder), "this version was deleted", hint)

@@ -26,7 +26,7 @@ def edited_space(edited: Space, before: Space) -> Space:
         ("mode", [each.mode for each in before.objectives], [each.mode for each in edited.objectives]),
     ):
         if old != new:
-            what = f"{key}: the search went by {' and '.join(old)}, got {' and '.join(new)}"
+            what = f"{key}: the search was judged by {' and '.join(old)}, got {' and '.join(new)}"
             raise SpaceError(edited.place_of_entry(key), what, NEW_SEARCH)
     settings = _merge_settings(edited, before.settings)
     for key in ("seed", "fits", "holdout"):

@@ -74,7 +74,7 @@ class _Entry:
             raise self.build_error("choice needs at least one option, got []", "Write `choice: [16, 32, 64]`.")
         for place, option in enumerate(options):
             if isinstance(option, float) and math.isnan(option):
-                raise self.build_error("an option must equal itself, got nan", "Take it out.")
+                raise self.build_error("an option cannot be nan", "Take it out.")
             if any(is_same_value(option, other) for other in options[:place]):
                 raise self.build_error(f"choice holds the same option twice, got {option!r}", "Keep one of the two.")
         return Choice(options=tuple(options))

@@ -155,7 +155,9 @@ def check_gpus_per_trial(value: Value, where: str | None) -> float | Literal["au
         raise SpaceError(where, what, "Write `gpus_per_trial: 0.5`.")
     if 0 < value < LEAST_SHARE:
         raise SpaceError(
-            where, f"gpus_per_trial: no share is that small, got {value!r}", "Write `gpus_per_trial: 0.1`."
+            where,
+            f"gpus_per_trial: a share must be at least {LEAST_SHARE}, got {value!r}",
+            "Write `gpus_per_trial: 0.1`.",
         )
     if value > 1 and value != int(value):
         what = f"gpus_per_trial: above 1 only whole GPUs can be given out, got {value}"

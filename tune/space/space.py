@@ -42,7 +42,7 @@ def _check_scheduler_arg(scheduler: str, name: str, value: Value, where: str | N
     owner = f"scheduler_args of {scheduler}"
     known = SCHEDULERS[scheduler].arguments
     if not known:
-        raise SpaceError(where, f"{owner}: it takes none, got {name!r}", "Take it out.")
+        raise SpaceError(where, f"the scheduler {scheduler} takes no arguments, got {name!r}", "Take it out.")
     check_argument(name, value, known, {}, owner, where)
     if not isinstance(value, int | float) or isinstance(value, bool):
         return

@@ -22,6 +22,9 @@ from tune.space.space import Mode, Objective, Script, Shape, Space, System, chec
 from tune.space.yaml_document import Document, read_document
 from tune.space.yaml_scalar import parse_scalar
 
+MOST_TRIED = 4
+"""Paths that the error about a missing program names."""
+
 
 def find_program_file(key: str, name: str, space_file: Path, where: str) -> Path:
     """Return the file, absolute, of a path or a dotted module.
@@ -34,9 +37,12 @@ def find_program_file(key: str, name: str, space_file: Path, where: str) -> Path
     for path in tried:
         if is_file(path):
             return path
-    listing = ", ".join(relative_if_shorter(path) for path in tried)
+    listing = ", ".join(relative_if_shorter(path) for path in tried[:MOST_TRIED])
+    above = ", and folders above" if len(tried) > MOST_TRIED else ""
     raise SpaceError(
-        where, f"{key}: no such program, got {name!r}; tried {listing}", "Write its path, such as `lit/digits.py`."
+        where,
+        f"{key}: no such program, got {name!r}; tried {listing}{above}",
+        "Write its path, such as `lit/digits.py`.",
     )
 
 

@@ -90,9 +90,7 @@ def _read_text(path: Path) -> str:
         ) from error
     if len(raw) > LARGEST:
         what = f"a space file has {LARGEST // 1000} kB at most, got more"
-        raise SpaceError(
-            file_and_line(path, None), what, "Is this the space file? Values of a choice can be fewer, or a range."
-        )
+        raise SpaceError(file_and_line(path, None), what, "Give another file, or write a long choice as a range.")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -112,7 +110,7 @@ def _parse_yaml(path: Path, text: str) -> Node | None:
         raise _syntax_error(path, error) from error
     except RecursionError as error:
         raise SpaceError(
-            file_and_line(path, None), "nested too deep", "No space needs more than a few levels."
+            file_and_line(path, None), "nested too deep", "Write it with fewer brackets and indentations."
         ) from error
     except (YAMLError, ValueError, LookupError, AttributeError, AssertionError, TypeError) as error:
         # ruamel.yaml 0.19 lets its own slips out on some malformed files, such as a `%YAML x` line
@@ -185,7 +183,9 @@ class _Reader:
         try:
             return text.encode("utf-16", "surrogatepass").decode("utf-16")
         except UnicodeDecodeError as error:
-            raise self._build_error(node, f"half a character, got {text!r}", "Write the character itself.") from error
+            raise self._build_error(
+                node, f"this is half of a character (a surrogate), got {text!r}", "Write the character itself."
+            ) from error
 
     def _build_error(self, node: Node, what: str, hint: str) -> SpaceError:
         return SpaceError(file_and_line(self.path, _line_of(node)), what, hint)

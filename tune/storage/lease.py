@@ -112,7 +112,7 @@ class Lease:
 
     def _create_refusal(self, holder: LeaseHolder | None) -> ExperimentError:
         who = "" if holder is None else f" (process {holder.pid} on {holder.host})"
-        hint = f"Wait for it, or end it with Ctrl-C; after a crash the way is free within {LAPSE_S:.0f} s."
+        hint = f"Wait for it, or end it with Ctrl-C; after a crash the lock expires within {LAPSE_S:.0f} s."
         return ExperimentError(self._remote.url, f"this search is running{who}", hint)
 
     def _renew_periodically(self) -> None:

@@ -161,4 +161,8 @@ def _create_storage_error(error: Exception, url: str, what: str) -> StorageError
         return StorageError(url, f"it may not be {what}: {text or 'no credentials'}", hint)
     if isinstance(error, NotImplementedError):
         return StorageError(url, f"it cannot be {what}: this kind of store has no means for it", KNOWN)
-    return StorageError(url, f"it cannot be {what}: {type(error).__name__}: {text}", "Is the network there?")
+    return StorageError(
+        url,
+        f"it cannot be {what}: {type(error).__name__}: {text}",
+        "Check the network and the URL, then give the same command again.",
+    )

@@ -102,7 +102,9 @@ def select_counted_fits(fits: Sequence[FitSummary], metric: str, rule: FitsRule 
     match rule:
         case int(number) if number not in logging:
             known = ", ".join(map(str, logging))
-            raise MetricError(None, f"fit {number} does not log {metric!r}", f"These do: {known} of {len(fits)}.")
+            raise MetricError(
+                None, f"fit {number} does not log {metric!r}", f"Of its {len(fits)} fits these log it: {known}."
+            )
         case int(number):
             counted = [number]
         case "mean":

@@ -187,7 +187,7 @@ class Preflight:
             select_counted_fits(seen.fits, metric, self._job.fits) for metric in (self._job.metric, *self._job.others)
         ]
         if self._job.holdout is not None and counted.stage not in ("val", "validate"):
-            what = f"{self._job.metric} is logged in {STAGE_WORDS[counted.stage]}, of which nothing is kept out"
+            what = f"{self._job.metric} is logged in {STAGE_WORDS[counted.stage]}, where nothing is held out"
             raise ProgramError("holdout", what, "Leave it out, or let `metric` be one that is logged in validation.")
         if self._task.hardcoded and self._job.options:
             self._check_options(seen.reads)

@@ -135,7 +135,7 @@ def _parse_loaders(returned: Any, place: str) -> Mapping[str, Any]:
         case tuple() | list():
             raise ProgramError(
                 place,
-                f"dataloaders() must return training and validation loaders, got {len(returned)} things",
+                f"dataloaders() must return training and validation loaders, got {len(returned)} values",
                 "Return `train, val`.",
             )
         case train:

@@ -273,7 +273,7 @@ class TrainerSetup:
             self.reports.report_fit(None)
             self._evaluate_held_out(self.reports)
         if self._report is None and self.split.is_active and not self.split.parts:
-            raise ProgramError("holdout", "the program has no validation loader, to keep a part of", ADVICE)
+            raise ProgramError("holdout", "the program has no validation loader to hold a part out of", ADVICE)
 
     def _evaluate_held_out(self, reports: ReportCallback) -> None:
         if self._held_out is None or self.is_stopped or not reports.fits:

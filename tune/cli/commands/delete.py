@@ -55,7 +55,7 @@ def _lock_both(paths: ExperimentPaths) -> Iterator[None]:
 def _ask_confirmation() -> bool:
     """Ask on the terminal; raise OptionError where nobody could answer."""
     if not sys.stdin.isatty():
-        raise OptionError(None, "nobody to ask whether to delete", "Write `--yes` if you are sure.")
+        raise OptionError(None, "there is no terminal to ask whether to delete", "Write `--yes` if you are sure.")
     sys.stdout.write("Delete? [y/N] ")
     sys.stdout.flush()
     return sys.stdin.readline().strip().casefold() in ("y", "yes")

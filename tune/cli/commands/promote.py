@@ -73,7 +73,7 @@ def run(given: argparse.Namespace) -> int:
     path = _choose_output(given, request)
     if path.exists() and not given.force:
         raise OptionError(
-            relative_if_shorter(path), "the file is there already", "Give --force to replace it, or another -o FILE."
+            relative_if_shorter(path), "the file exists already", "Give --force to replace it, or another -o FILE."
         )
     screen = Screen()
     lines = list(build_lines(request))
@@ -100,8 +100,8 @@ def choose_metric(given: argparse.Namespace, request: PromoteRequest, screen: Sc
     """Return the metric with its mode; raise OptionError where nothing tells the mode."""
     found = find_metric_of(given, request, screen)
     if found.rivals:
-        what = f"what to judge by may be any of {', '.join(found.rivals)} ({found.origin})"
-        raise OptionError(None, what, f"Say which: --metric {found.rivals[0]}.")
+        what = f"the metric may be any of {', '.join(found.rivals)} ({found.origin})"
+        raise OptionError(None, what, f"Name it: --metric {found.rivals[0]}.")
     if found.mode is None:
         what = f"the name {found.name!r} does not tell whether less or more of it is better ({found.origin})"
         raise OptionError(None, what, "Give --mode min or --mode max.")

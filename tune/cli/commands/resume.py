@@ -55,7 +55,7 @@ def parser() -> Parser:
     parser.add_argument("--space", metavar="FILE", help="go on with this edited space; trials that fit it are kept")
     told = "go on from checkpoints that hold more than plain data; whoever wrote them can run code here"
     parser.add_argument("--trust-checkpoints", action="store_true", help=told)
-    add_settings(parser, MAY_CHANGE, trials="how many in all; +20: so many more than it was to have")
+    add_settings(parser, MAY_CHANGE, trials="how many in all; +20: 20 more")
     parser.add_argument("--no-report", action="store_true", help="write no report.html at the end")
     add_profile(parser)
     return parser

@@ -15,7 +15,7 @@ from tune.cli.terminal.summary import Screen, format_value
 from tune.cluster.backend import Backend
 from tune.cluster.gpu_sharing import restore_share
 from tune.cluster.resources import Resources
-from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, ExperimentError, OptionError
+from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, OptionError
 from tune.experiment.lock import check_links
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.records import read_baseline_record
@@ -35,7 +35,7 @@ from tune.results.retrain_results import (
     judge_trials,
     read_retrained,
 )
-from tune.results.write_back import select_trial
+from tune.results.write_back import build_no_score_error, select_trial
 from tune.retrain.plan import RetrainPlan, lock_retrained, plan_retraining
 from tune.search.retrain import RetrainRun
 from tune.space.settings import MAX_SEED, Settings
@@ -162,7 +162,7 @@ def _select_trials(experiment: StoredExperiment, given: argparse.Namespace) -> l
     originals = [each for each in experiment.trials if each.repeat_of is None and not each.is_baseline]
     best = rank_trials(originals, experiment.space.mode)[: given.top]
     if not best:
-        raise ExperimentError(display_path(experiment.paths.folder), "no trial came to an end", "Search again.")
+        raise build_no_score_error(experiment)
     return best
 
 

@@ -367,7 +367,11 @@ class Searcher:
             far = draw_config(self._dimensions, self._space.conditions, self._rng)
             if self.is_allowed(far):
                 return far
-        raise SearchError(self._space.place_of_entry("require"), "no further configuration is found", "Require less.")
+        raise SearchError(
+            self._space.place_of_entry("require"),
+            "no further configuration meets all of `require`",
+            "Loosen a constraint, or widen a range.",
+        )
 
     def _complete_config(self, values: Mapping[str, Value]) -> dict[str, Value]:
         """Return the values that count, with random ones for constants that vary only now."""

@@ -77,7 +77,7 @@ def load_model(
     return model.eval()
 
 
-_OURS = "Is it the checkpoint that this version wrote?"
+_OURS = "Take the file from a backup, or load another trial."
 _ZIP_START = b"PK\3\4"
 
 
@@ -97,14 +97,14 @@ def _check_checksums(path: Path) -> None:
     with path.open("rb") as file:
         first = file.read(len(_ZIP_START))
     if first != _ZIP_START and not first.startswith(pickle.PROTO):  # torch would read it as a pickle, of anything
-        what = f"no model comes of this checkpoint: torch.save writes no file that begins with {first!r}"
+        what = f"no model can be built from this checkpoint: torch.save writes no file that begins with {first!r}"
         raise ExperimentError(display_path(path), what, _OURS)
     if not zipfile.is_zipfile(path):
         return  # torch says what else it is
     with zipfile.ZipFile(path) as archive:
         member = archive.testzip()
     if member is not None:
-        what = f"no model comes of this checkpoint: it is damaged at {member}"
+        what = f"no model can be built from this checkpoint: it is damaged at {member}"
         raise ExperimentError(display_path(path), what, _OURS)
 
 
@@ -151,7 +151,7 @@ def _describe_load_failure(
         absent = [each for each in _list_parameters(model_class) if each not in known]
         what = f"{name} has weights of other shapes with its default for {', '.join(absent)}"
     if not absent:
-        return f"no model comes of this checkpoint: {type(error).__name__}: {_first_line(error)}", _OURS
+        return f"no model can be built from this checkpoint: {type(error).__name__}: {_first_line(error)}", _OURS
     has = f"the hyperparameters {', '.join(map(str, saved))} alone" if saved else "no hyperparameters"
     them = "it" if len(absent) == 1 else "them"
     given = ", ".join(f"{each}=..." for each in absent)

@@ -64,7 +64,7 @@ class PromotedValueCheck:
             raise ProgramError(
                 self._constants[key].where,
                 f"{key} is not in force: the search set {self._values[key]!r}, and a call passes {held!r}",
-                "The call is none that the source shows by name; search the constant or option that it comes from.",
+                "The value of that call comes from elsewhere. Search the constant or option that it comes from.",
             )
 
     def _check_value(self, key: str, constant: Constant, held: Any) -> None:
