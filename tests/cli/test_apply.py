@@ -269,7 +269,7 @@ def test_apply_when_the_file_has_odd_bytes_then_they_stay_and_patch_takes_the_di
         assert (root / "p.py").read_bytes() == written
 
 
-def test_apply_when_options_were_searched_then_prints_the_command(make, apply):
+def test_apply_when_flags_were_searched_then_prints_the_command(make, apply):
     script = (
         "import argparse\nWIDTH = 8\nmake = argparse.ArgumentParser()\n"
         'make.add_argument("--lr", type=float, default=1e-3)\nmake.add_argument("--fast", action="store_true")\n'
@@ -286,14 +286,145 @@ def test_apply_when_options_were_searched_then_prints_the_command(make, apply):
         0,
         """\
 1: m = 1 in epoch 1, the hardcoded values: 2
-nothing to do in the source
-not written, for they are options of the command line, and keep their defaults:
-  --lr=0.05 (train.py:4, 0.001 now)
+
+--- a/train.py
++++ b/train.py
+@@ -1,7 +1,7 @@
+ import argparse
+ WIDTH = 8
+ make = argparse.ArgumentParser()
+-make.add_argument("--lr", type=float, default=1e-3)
++make.add_argument("--lr", type=float, default=5e-2)
+ make.add_argument("--fast", action="store_true")
+ make.add_argument("--out")
+ print(make.parse_args(), WIDTH)
+
+written: train.py
+not written, for their defaults are no literals of the source:
   --fast=True (train.py:5, False now)
 to run it with its options:
-  python train.py --out 'my folder' --lr=0.05 --fast
+  python train.py --out 'my folder' --fast
 """,
     )
+
+
+PARSED = """\
+import argparse
+WIDTH = 8  # units
+def main():
+    make = argparse.ArgumentParser()
+    make.add_argument("--lr", "--rate", type=float, default=1e-3, help="of Adam")
+    make.add_argument("--size", type=int, default="16")
+    make.add_argument("--drop", type=float, default=0)
+    make.add_argument("--layers", nargs="+", type=int, default=[4, 2])
+    print(make.parse_args(), WIDTH)
+main()
+"""
+PARSED_SPACE = """\
+script: train.py
+metric: m
+mode: min
+constants:
+  WIDTH: {choice: [8, 32]}
+  --lr: {loguniform: [1e-4, 1]}
+  --size: {choice: [8, 16]}
+  --drop: {uniform: [0.0, 0.5]}
+  --layers: {choice: [[4, 2], [4, 8]]}
+"""
+PARSED_HELD = {"WIDTH": 8, "--lr": 1e-3, "--size": 16, "--drop": 0.0, "--layers": [4, 2]}
+PARSED_CHOSEN = {"WIDTH": 32, "--lr": 0.05, "--size": 8, "--drop": 0.25, "--layers": [4, 8]}
+
+
+def test_apply_when_defaults_of_options_are_literals_then_writes_them(make, apply):
+    root = make({"train.py": PARSED}, PARSED_SPACE, [(2, PARSED_HELD), (1, PARSED_CHOSEN)])
+
+    told = apply("--write")[1]
+
+    wanted = PARSED
+    for old, new in (("= 8 ", "= 32 "), ("1e-3", "5e-2"), ('"16"', "8"), ("=0)", "=0.25)"), ("[4, 2]", "[4, 8]")):
+        wanted = wanted.replace(old, new)
+    assert (root / "train.py").read_text() == wanted
+    assert told.endswith("\nwritten: train.py\n")
+    done = "nothing to do: train.py holds WIDTH=32, --lr=0.05, --size=8, --drop=0.25, --layers=[4, 8]\n"
+    assert apply("--write")[1].endswith(done)
+    assert "changed since" not in apply("--write")[1]
+    assert apply("--trial", "0", "--write")[0] == 0
+    assert (root / "train.py").read_text() == PARSED
+
+
+def test_apply_when_a_default_was_edited_then_it_is_left_alone(make, apply):
+    root = make({"train.py": PARSED}, PARSED_SPACE, [(2, PARSED_HELD), (1, PARSED_CHOSEN)])
+    edited = PARSED.replace("1e-3", "2e-3")
+    (root / "train.py").write_text(edited)
+
+    told = apply("--write")[1]
+
+    assert "--lr is not touched: train.py:5 holds 0.002, and 0.001 was searched; the trial had 0.05\n" in told
+    assert "2e-3" in (root / "train.py").read_text()
+    assert "WIDTH = 32" in (root / "train.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("args", "change"),
+    [
+        ("args: [--lr, '0.01']\n", ("", "")),
+        ("args: [--rate=0.001]\n", ("", "")),
+        ("", ("print(make", "make.set_defaults(lr=0.01); print(make")),
+        ("", ("default=1e-3", "default=1e-3 if WIDTH else 1")),
+        ("", ("make.parse_args()", "make.parse_args(namespace=argparse.Namespace())")),
+    ],
+    ids=["args", "args by another name", "set_defaults", "no literal", "namespace"],
+)
+def test_apply_when_a_default_is_not_in_force_then_it_is_not_written(args, change, make, apply):
+    script = PARSED.replace(*change) if change[0] else PARSED
+    space = f"script: train.py\n{args}metric: m\nmode: min\nconstants:\n  --lr: {{loguniform: [1e-4, 1]}}\n"
+    root = make({"train.py": script}, space, [(2, {"--lr": 0.01}), (1, {"--lr": 0.05})])
+
+    told = apply("--write")[1]
+
+    assert (root / "train.py").read_text() == script
+    assert "\nnot written, for their defaults are no literals of the source:\n  --lr=0.05 (" in told
+    assert told.splitlines()[-1].endswith(" --lr=0.05")
+
+
+CLICKED = """\
+import click
+@click.command()
+@click.option("--lr", type=float, default=1e-3, show_default=True)
+@click.option("--steps", default=10, envvar="STEPS")
+def main(lr, steps): print(lr, steps)
+main()
+"""
+TYPED = "import typer\ndef main(lr: float = 1e-3, steps: int = 10): print(lr, steps)\ntyper.run(main)\n"
+OF_CLI = """\
+from lightning.pytorch.cli import LightningCLI
+class Lit:
+    def __init__(self, lr: float = 1e-3, steps: int = 10): self.held = lr, steps
+LightningCLI(Lit)
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "prefix", "wanted"),
+    [
+        (CLICKED, "--", CLICKED.replace("1e-3", "5e-2")),
+        (TYPED, "--", TYPED.replace("1e-3", "5e-2").replace("10", "30")),
+        (OF_CLI, "--model.", OF_CLI.replace("1e-3", "5e-2").replace("10", "30")),
+    ],
+    ids=["click", "typer", "LightningCLI"],
+)
+def test_apply_when_defaults_stand_in_a_decorator_or_a_signature_then_writes_those_in_force(
+    script, prefix, wanted, make, apply
+):
+    space = (
+        f"script: train.py\nmetric: m\nmode: min\nconstants:\n  {prefix}lr: {{loguniform: [1e-4, 1]}}\n"
+        f"  {prefix}steps: {{choice: [10, 30]}}\n"
+    )
+    values = ({f"{prefix}lr": 1e-3, f"{prefix}steps": 10}, {f"{prefix}lr": 0.05, f"{prefix}steps": 30})
+    root = make({"train.py": script}, space, [(2, values[0]), (1, values[1])])
+
+    assert apply("--write")[0] == 0
+    assert (root / "train.py").read_text() == wanted
 
 
 HYDRA = {
@@ -341,7 +472,7 @@ HYDRA_TOLD = """\
 +sizes: [8, 2]   # units
 
 written: conf/train.yaml, conf/net/small.yaml
-not written, for they are options of the command line, and keep their defaults:
+not written, for their defaults are no literals of the source:
   rate=0.2
 to run it with its options:
   python src/train.py rate=0.2
@@ -460,7 +591,7 @@ def test_apply_when_the_baseline_is_written_then_each_place_holds_its_own_expres
 
 
 def test_apply_when_there_is_no_such_trial_then_lists_those_that_are(project, apply, tmp_path):
-    told = f"{tmp_path}/storage/exp: no trial 9\n  Trials: 0, 1, 2, 3.\n"
+    told = f"{tmp_path}/storage/exp: no trial 9\n  The trials are 0 to 3.\n"
 
     assert apply("--trial", "9") == (2, told)
 
@@ -494,7 +625,10 @@ def test_apply_when_no_trial_ended_then_says_so(make, apply, tmp_path):
 
     assert apply() == (
         2,
-        f"{tmp_path}/storage/exp: no trial came to an end\n  Search again, or name one with --trial.\n",
+        (
+            f"{tmp_path}/storage/exp: no trial has a score yet\n"
+            f"  Continue the search: python run_search.py resume {tmp_path}/storage/exp\n"
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from tune.errors import ApplyError, ExperimentError, ProgramError
 from tune.experiment.open import StoredExperiment
 from tune.experiment.trial_result import TrialResult
+from tune.invocation import this_command
 from tune.paths import ExperimentPaths, atomic_write, display_path, read_json, read_regular
 from tune.promotion.constant import Constant
 from tune.promotion.drift import Edited, Removed, Standing, Unchanged, find_drift
@@ -20,7 +21,7 @@ from tune.promotion.options.option_values import option_in_force
 from tune.promotion.program import Program
 from tune.promotion.resolve import PromotedConstant, resolve_constants
 from tune.promotion.source_edit import Rewrite, has_same_repr, restore_expressions, rewrite_configs, rewrite_sources
-from tune.space.dimensions import Choice, FloatRange, Value, place_in
+from tune.space.dimensions import Choice, FloatRange, Value, is_number, place_in
 from tune.space.space import Script
 
 Applied = dict[str, list[Value]]
@@ -101,7 +102,7 @@ class ConstantUpdate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionUpdate:
-    """An option, the trial's value of it, and what a config file holds now."""
+    """An option, the trial's value of it, and what a config file or the source's default holds now."""
 
     key: str
     value: Value
@@ -110,17 +111,36 @@ class OptionUpdate:
     now: Option
     """As the current files say it."""
     is_ours: bool
-    """Whether a config file holds what an earlier `apply` wrote there."""
+    """Whether the file holds what an earlier `apply` wrote there."""
+    then: Option
+    """As the files said it that were searched."""
+
+    @property
+    def is_in_file(self) -> bool:
+        """Whether the value stands where it can be written: in a config file, or as a literal default."""
+        return self.now.config is not None or self.now.default is not None
 
     @property
     def is_applied(self) -> bool:
-        """Whether the config file holds the value already."""
-        return self.now.config is not None and repr(self.now.value) == repr(self.value)
+        """Whether the file holds the value already."""
+        return self.is_in_file and self._holds(self.value)
 
     @property
     def is_as_searched(self) -> bool:
-        """Whether the value stands in a config file, as it was searched or as an earlier `apply` wrote it."""
-        return self.now.config is not None and (self.is_ours or repr(self.now.value) == repr(self.was))
+        """Whether the value stands in a file, as it was searched or as an earlier `apply` wrote it."""
+        return self.is_in_file and (self.is_ours or self._holds(self.was))
+
+    @property
+    def file(self) -> str:
+        """The file that holds the value, below the program's root."""
+        return self.now.config.name if self.now.config is not None else self.now.place.rpartition(":")[0]
+
+    def _holds(self, value: Value | Unknown) -> bool:
+        """Compare with what the file says; a parser makes 1.0 of ``default=1``."""
+        held = self.now.value
+        if self.now.is_float and is_number(held) and is_number(value):
+            return held == value
+        return repr(held) == repr(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +151,7 @@ class WriteBack:
     """As it is now."""
     wanted: tuple[ConstantUpdate, ...]
     options: tuple[OptionUpdate, ...]
-    """Those of a script's options whose values stand in config files."""
+    """Those of a script's options whose values stand in config files, or as defaults in the source."""
     rewrites: tuple[Rewrite, ...]
     """What changes in the source; none: there is nothing to write."""
     elsewhere: tuple[str, ...]
@@ -139,9 +159,9 @@ class WriteBack:
     gone: tuple[str, ...]
     """Options whose values stood in a config file, and stand there no longer."""
     unwritten: tuple[OptionUpdate, ...]
-    """Options that only the command line gives: their defaults, which are others, stay as they are."""
+    """Options whose default is no literal of the source: it, which is another value, stays as it is."""
     command: tuple[str, ...]
-    """The program with the trial's options that are in no config file; empty where there are none."""
+    """The program with the trial's options that stand in no file; empty where there are none."""
 
     @property
     def written_values(self) -> dict[str, Value]:
@@ -156,13 +176,19 @@ def select_trial(experiment: StoredExperiment, number: int | None) -> TrialResul
     folder = display_path(experiment.paths.folder)
     if number is None:
         if experiment.chosen is None:
-            raise ExperimentError(folder, "no trial came to an end", "Search again, or name one with --trial.")
+            raise build_no_score_error(experiment)
         return experiment.chosen
     for trial in experiment.trials:
         if trial.number == number:
             return trial
-    numbers = ", ".join(str(trial.number) for trial in experiment.trials) or "none"
-    raise ExperimentError(folder, f"no trial {number}", f"Trials: {numbers}.")
+    hint = f"The trials are 0 to {experiment.trials[-1].number}." if experiment.trials else "There are none yet."
+    raise ExperimentError(folder, f"no trial {number}", hint)
+
+
+def build_no_score_error(experiment: StoredExperiment) -> ExperimentError:
+    """Return the error where the best trial is wanted, and none has a score."""
+    hint = f"Continue the search: {this_command()} resume {experiment.paths.cli_argument}"
+    return ExperimentError(display_path(experiment.paths.folder), "no trial has a score yet", hint)
 
 
 def write_back(experiment: StoredExperiment, trial: TrialResult, digits: int | None = None) -> WriteBack:
@@ -187,7 +213,7 @@ def write_back(experiment: StoredExperiment, trial: TrialResult, digits: int | N
         if key in values or trial.is_baseline
     )
     options = {item.key: item.constant for item in promoted if isinstance(item.constant, Option)}
-    configured = _find_config_options(experiment, now, promoted, values, applied)
+    configured = _find_written_options(experiment, then, now, promoted, values, applied)
     places = {
         each.now.config: each.value
         for each in configured
@@ -203,12 +229,12 @@ def write_back(experiment: StoredExperiment, trial: TrialResult, digits: int | N
         program=now,
         wanted=wanted,
         options=configured,
-        rewrites=(*_build_rewrites(wanted, then, now, restores=trial.is_baseline), *rewrite_configs(places)),
-        elsewhere=_find_other_changes(then, now, wanted),
+        rewrites=(*_build_rewrites(wanted, configured, then, now, trial), *rewrite_configs(places)),
+        elsewhere=_find_other_changes(then, now, wanted, configured),
         command=_build_command(experiment, now, words, values),
         gone=tuple(key for key in options.keys() - is_configured - words.keys()),
         unwritten=tuple(
-            OptionUpdate(key=key, value=values[key], was=option.value, now=option, is_ours=False)
+            OptionUpdate(key=key, value=values[key], was=option.value, now=option, then=option, is_ours=False)
             for key, option in words.items()
             if key in values and repr(values[key]) != repr(option.value)
         ),
@@ -225,27 +251,40 @@ def _round_value(value: Value, item: PromotedConstant, digits: int) -> Value:
 
 
 def _build_rewrites(
-    wanted: Sequence[ConstantUpdate], then: Program, now: Program, *, restores: bool
+    wanted: Sequence[ConstantUpdate], options: Sequence[OptionUpdate], then: Program, now: Program, trial: TrialResult
 ) -> tuple[Rewrite, ...]:
-    """Return the files with the values in them; ``restores``: with the expressions that were searched."""
-    if restores:
-        return restore_expressions(now, then, {each.now: each.was for each in wanted if each.now is not None})
+    """Return the sources with the values in them; with the baseline's, the expressions that were searched."""
+    in_source = [each for each in options if each.now.default is not None and each.is_as_searched]
+    if trial.is_baseline:
+        constants = {each.now: each.was for each in wanted if each.now is not None}
+        were = {_as_constant(each.now): _as_constant(each.then) for each in in_source if each.then.default}
+        return restore_expressions(now, then, constants | were)
     values = {
         each.now: each.value
         for each in wanted
         if each.now is not None and not each.is_applied and not isinstance(each.value, Unknown)
     }
-    return rewrite_sources(now, values)
+    return rewrite_sources(
+        now, values | {_as_constant(each.now): each.value for each in in_source if not each.is_applied}
+    )
 
 
-def _find_config_options(
+def _as_constant(option: Option) -> Constant:
+    """Return the default of an option as a constant: a literal at a place of the source."""
+    assert option.default is not None
+    assert not isinstance(option.value, Unknown)
+    return Constant(name=option.name, value=option.value, sites=(option.default,), names=option.names)
+
+
+def _find_written_options(
     experiment: StoredExperiment,
+    then: Program,
     now: Program,
     promoted: Sequence[PromotedConstant],
     values: Mapping[str, Value],
     applied: Applied,
 ) -> tuple[OptionUpdate, ...]:
-    """Return the options whose values stand in config files now."""
+    """Return the options whose values stand in config files now, or as literal defaults in the source."""
     args = experiment.space.args
     found = []
     with contextlib.chdir(experiment.folder):  # `args` may name a file from there
@@ -256,10 +295,18 @@ def _find_config_options(
             if item.constant.parser is OptionParser.FILE and not any(item.key in option.names for option in options):
                 continue  # its file, or its key, is gone
             option = option_in_force(find_option(item.key, now, options, ""), now, args, "")
-            if option.config is None or isinstance(option.value, Unknown):
+            if (option.config is None and option.default is None) or isinstance(option.value, Unknown):
                 continue
-            was, ours = experiment.baseline_value(item), is_applied(applied, item.key, option.value)
-            found.append(OptionUpdate(key=item.key, value=values[item.key], was=was, now=option, is_ours=ours))
+            found.append(
+                OptionUpdate(
+                    key=item.key,
+                    value=values[item.key],
+                    was=experiment.baseline_value(item),
+                    now=option,
+                    then=find_option(item.key, then, find_options(then, args), ""),
+                    is_ours=is_applied(applied, item.key, option.value),
+                )
+            )
     return tuple(found)
 
 
@@ -285,9 +332,18 @@ def as_program_type(value: Value, item: PromotedConstant) -> Value:
     return next((each for each in known if has_same_repr(as_json(each), as_json(value))), value)
 
 
-def _find_other_changes(then: Program, now: Program, wanted: Sequence[ConstantUpdate]) -> tuple[str, ...]:
+def _find_other_changes(
+    then: Program, now: Program, wanted: Sequence[ConstantUpdate], options: Sequence[OptionUpdate]
+) -> tuple[str, ...]:
     """Compare the files with what was searched, and with that after an apply: our own literals are no change."""
     held = dict(pair for each in wanted for pair in _find_applied_values(each))
+    for each in options:
+        if (
+            each.then.default is not None
+            and (each.is_applied or each.is_ours)
+            and not isinstance(each.now.value, Unknown)
+        ):
+            held[_as_constant(each.then)] = each.now.value
     try:
         applied = {each.source.name: each.raw for each in rewrite_sources(then, held)}
     except ApplyError:

@@ -60,7 +60,7 @@ def run(given: argparse.Namespace) -> int:
             write_files(back.rewrites)
     screen.print_line(_describe_end(back, written=given.write))
     if back.unwritten:
-        screen.print_prose("not written, for they are options of the command line, and keep their defaults:", "yellow")
+        screen.print_prose("not written, for their defaults are no literals of the source:", "yellow")
         for each in back.unwritten:
             screen.print_line(f"  {_describe_unwritten(each)}")
     if back.command:
@@ -113,7 +113,7 @@ def _list_obstacles(back: WriteBack) -> list[str]:
             case Removed():
                 found.append(f"{each.key} is not touched: the program has no such constant any more")
     found += [
-        f"{each.key} is not touched: {each.now.config} holds {each.now.value!r}, and {each.was!r} was searched; "
+        f"{each.key} is not touched: {each.now.where} holds {each.now.value!r}, and {each.was!r} was searched; "
         f"the trial had {each.value!r}"
         for each in back.options
         if not (each.is_as_searched or each.is_applied)
@@ -129,8 +129,11 @@ def _describe_end(back: WriteBack, *, written: bool) -> str:
     every: list[ConstantUpdate | OptionUpdate] = [*back.wanted, *back.options]
     if every and all(each.is_applied for each in every):
         held = ", ".join(f"{each.key.rstrip('=')}={format_value(each.value)}" for each in every)
-        configs = dict.fromkeys(each.now.config.name for each in back.options if each.now.config is not None)
-        files = ", ".join((*((back.program.source.name,) if back.wanted else ()), *configs))
+        files = ", ".join(
+            dict.fromkeys(
+                (*((back.program.source.name,) if back.wanted else ()), *(each.file for each in back.options))
+            )
+        )
         return f"nothing to do: {files} {'holds' if ', ' not in files else 'hold'} {held}"
     return "nothing to do in the source"
 

@@ -10,6 +10,7 @@ from tune.errors import ConstantError, did_you_mean
 from tune.invocation import this_command
 from tune.promotion.configs.hydra_values import compose_config
 from tune.promotion.configs.read_files import mentions_key, values_of_config_files
+from tune.promotion.constant import Site, Span
 from tune.promotion.find.fields import entries_of
 from tune.promotion.find.literals import Unknown, evaluate_literal
 from tune.promotion.find.module_scan import CallSite, ModuleScan, dotted_path
@@ -17,7 +18,7 @@ from tune.promotion.find.project import LibrarySymbol, Project, ProjectSymbol, p
 from tune.promotion.find.signatures import MAX_BASES, signature_of
 from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.options.option_reads import is_parameter_read, may_be_executed
-from tune.promotion.options.parser_defaults import changed_defaults
+from tune.promotion.options.parser_defaults import ChangedDefaults, changed_defaults
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
 
@@ -40,8 +41,13 @@ def find_options(program: Program, args: Sequence[str] = ()) -> tuple[Option, ..
     project = project_of(program)
     changed = changed_defaults(project)
     options = [option for survey in project.surveys.values() for option in _find_module_options(survey, project)]
-    declared = (replace(option, value=changed.value_of(option.dest, option.value)) for option in options)
+    declared = (_with_changed_default(option, changed) for option in options)
     return *declared, *_find_hydra_options(program), *_in_config_files(program, args)
+
+
+def _with_changed_default(option: Option, changed: ChangedDefaults) -> Option:
+    value = changed.value_of(option.dest, option.value)
+    return option if value is option.value else replace(option, value=value, default=None)
 
 
 def find_option(name: str, program: Program, options: tuple[Option, ...], where: str) -> Option:
@@ -52,7 +58,8 @@ def find_option(name: str, program: Program, options: tuple[Option, ...], where:
     match [option for option in options if name in option.names]:
         case [option, *others]:
             differ = any(repr(other.value) != repr(option.value) for other in others)
-            return replace(option, value=Unknown("declared more than once")) if differ else option
+            value = Unknown("declared more than once") if differ else option.value
+            return replace(option, value=value, default=None if others else option.default)
         case _ if KEY_VALUE.fullmatch(name) and bool(imported_packages(program) & KEY_VALUE_READERS):
             packages = imported_packages(program)
             return _build_undeclared(name, program, OptionParser.HYDRA if "hydra" in packages else OptionParser.WORDS)
@@ -148,6 +155,7 @@ def _find_argparse_options(called: CallSite, survey: ModuleScan) -> Iterator[Opt
         sets=action != "store_false",
         off=f"--no-{names[0][2:]}" if _is_toggle(called.node) and names[0].startswith("--") else None,
         choices=_evaluate_choices(_find_keyword(called.node, "choices")),
+        default=None if is_flag else _find_default_site(_find_keyword(called.node, "default"), survey),
         makes_true=isinstance(kind, ast.Name) and kind.id == "bool",
     )
 
@@ -177,6 +185,7 @@ def _find_click_options(called: CallSite, survey: ModuleScan, project: Project) 
             names=names,
             is_flag=is_flag,
             choices=_evaluate_choices(_click_choices(_find_keyword(called.node, "type"))),
+            default=None if is_flag else _find_default_site(_find_keyword(called.node, "default"), survey),
         )
 
 
@@ -224,6 +233,7 @@ def _of_trainer_defaults(node: ast.expr | None, survey: ModuleScan) -> Iterator[
                 is_float=isinstance(value, float),
                 place=survey.place_of_line(entry.value.lineno),
                 names=(f"--{name}",),
+                default=_find_default_site(entry.value, survey),
             )
 
 
@@ -244,6 +254,7 @@ def _of_signature(own: ProjectSymbol, prefix: str, project: Project, parser: Opt
             is_float=isinstance(value, float),
             place=place,
             names=tuple(dict.fromkeys((name, _to_dashes(name)))),
+            default=_find_default_site(default, parameter.survey),
         )
 
 
@@ -286,6 +297,13 @@ def _find_keyword_text(node: ast.Call, name: str) -> str | None:
 def _evaluate_default(node: ast.Call) -> Value | Unknown:
     value = _find_keyword(node, "default")
     return Unknown("no default") if value is None else evaluate_literal(value)
+
+
+def _find_default_site(node: ast.expr | None, survey: ModuleScan) -> Site | None:
+    """Return where a default is written as a literal."""
+    if node is None or isinstance(evaluate_literal(node), Unknown):
+        return None
+    return Site(survey.source.name, Span.from_node(node))
 
 
 def _is_toggle(node: ast.Call) -> bool:

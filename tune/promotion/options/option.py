@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tune.promotion.configs.config_file import ConfigPlace
+from tune.promotion.constant import Site
 from tune.promotion.find.literals import Unknown
 from tune.space.dimensions import Value
 from tune.space.yaml_scalar import parse_scalar
@@ -65,6 +66,8 @@ class Option:
     """Every word is True to argparse's ``type=bool``: False is what it holds without one, if at all."""
     config: ConfigPlace | None = None
     """Where its value stands in a config file; None: in none, or not certain."""
+    default: Site | None = None
+    """The literal of its default in the program's source; None: there is none, or another value is in force."""
 
     @property
     def where(self) -> str:
