@@ -481,7 +481,7 @@ def test_a_search_is_not_resumed_by_settings_that_it_never_had(experiment, capfd
         2,
         (
             f"{experiment.space}: not as the search left it: scheduler asha -> none\n"
-            "  Take it from a backup, or say what is meant with --space FILE.\n"
+            "  Take it from a backup, or give the space with --space FILE.\n"
         ),
     )
 

@@ -54,7 +54,7 @@ def test_promote_when_the_program_fails_then_its_traceback_is_told_and_no_folder
     assert main(["promote", "scripted.py", "LR"]) == 1
     err = capfd.readouterr().err
     assert err.startswith("scripted.py:21: the baseline failed in the pre-flight: OSError: no disk\n")
-    assert "\n  The traceback ends:\n" in err
+    assert "\n  The last lines of the traceback:\n" in err
     assert err.endswith("\n    OSError: no disk\n")
     assert list(tmp_path.glob("promotune*")) == []
 

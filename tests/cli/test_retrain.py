@@ -196,7 +196,7 @@ def test_a_seed_that_cannot_be_put_in_force_leaves_no_verdict(retrain):
     assert finding(lines).startswith("no verdict: the seed is not in force; 2 seeds gave the very same curve")
 
 
-OTHERWISE = "  what is otherwise: "
+OTHERWISE = "  what differs: "
 
 
 @pytest.mark.slow
@@ -274,7 +274,7 @@ def test_a_search_that_cannot_be_repeated_for_no_known_reason_is_told_so(retrain
 
     (told,) = [line for line in lines if line.startswith("  ")]
     assert told.startswith(
-        "  two runs now agree with each other: what is otherwise is not recorded, such as data files"
+        "  two runs of today agree with each other: what differs is not recorded, such as data files"
     )
 
 

@@ -101,7 +101,7 @@ def test_a_fast_dev_run_of_a_program_that_raises_tells_its_traceback_and_leaves_
     assert status == 1
     assert err.startswith(
         "scripted.py:21: the baseline failed in the pre-flight: OSError: no disk\n"
-        "  raise OSError('no disk')\n  The traceback ends:\n"
+        "  raise OSError('no disk')\n  The last lines of the traceback:\n"
     )
     assert err.endswith("\n    OSError: no disk\n")
     assert str(storage) not in err
@@ -115,7 +115,7 @@ def test_a_fast_dev_run_whose_process_dies_tells_what_it_printed_last_and_leaves
 
     assert status == 1
     assert err.startswith("the worker died in the pre-flight: ")
-    assert "\n  The program said last:\n" in err
+    assert "\n  The program's last lines:\n" in err
     assert "\n    so far\n" in err
     assert str(storage) not in err
     assert list(storage.iterdir()) == []

@@ -147,8 +147,8 @@ def test_two_arms_of_one_if_are_two_sites_of_one_constant(program_of):
 
 
 REFUSED = [
-    ("A = 1\nA = 2", "A", "'A' is assigned more than once: train.py:1 and train.py:2\n  Keep one assignment; which of them would count?"),
-    ("A = 1\nif A:\n    A = 2", "A", "'A' is assigned more than once: train.py:1 and train.py:3\n  Keep one assignment; which of them would count?"),
+    ("A = 1\nA = 2", "A", "'A' is assigned more than once: train.py:1 and train.py:2\n  Keep one assignment: it is not clear which one counts."),
+    ("A = 1\nif A:\n    A = 2", "A", "'A' is assigned more than once: train.py:1 and train.py:3\n  Keep one assignment: it is not clear which one counts."),
     ("for i in range(3):\n    A = 1", "A", "'A' is assigned in a loop: train.py:2\n  Give the value a name of its own, outside of the loop."),
     ("for A in range(3):\n    pass", "A", "'A' is a loop's variable: train.py:1\n  Give the value a name of its own, outside of the loop."),
     ("A = 1\nA += 1", "A", "'A' is changed in place: train.py:2\n  Write the value once, or compute it under another name."),
@@ -161,7 +161,7 @@ REFUSED = [
     ("D = {'a': 1, **{}}", "D['a']", "\"D['a']\" may be replaced by the `**` that follows it\n  Write the entry after the `**`."),
     ("class C:\n    lr = 1\n    def f(self):\n        self.lr = 2", "C.lr", "'C.lr' is assigned again, on the instance: train.py:4\n  Search what is assigned there."),
     ("class C:\n    def __init__(self, lr=1): pass\nC()\nC(lr=2)", "C.lr", "'C.lr' has a value of its own at each of several places\n  Write the one you mean: C.lr@2 (1), C.lr@4 (2)."),
-    ("class C:\n    def __init__(self):\n        self.x = 1\n    def f(self):\n        self.x = 2", "C.x", "'C.x' is assigned more than once: train.py:3 and train.py:5\n  Keep one assignment; which of them would count?"),
+    ("class C:\n    def __init__(self):\n        self.x = 1\n    def f(self):\n        self.x = 2", "C.x", "'C.x' is assigned more than once: train.py:3 and train.py:5\n  Keep one assignment: it is not clear which one counts."),
     ("f(0.5)", "f.p", "'f.p': f takes 0.5 by position, and its parameters are not known: train.py:1\n  Write `p=0.5` in that call, if it is meant."),
     ("LEARNING_RATE = 1e-3", "learning_rat", "'learning_rat' is not a constant of train.py\n  Did you mean 'LEARNING_RATE' (0.001, line 1)?  `promotune constants train.py` lists them all."),
     ("A = 1", "zzz", "'zzz' is not a constant of train.py\n  `promotune constants train.py` lists them all."),
@@ -277,7 +277,7 @@ def test_constant_when_a_star_may_pass_a_parameter_then_it_is_one_with_a_warning
 
     assert (constant.value, constant.starred) == (1.5, True)
     assert constant.warnings == (
-        "a star may pass it (train.py:3): if so, the pre-flight tells, and what is passed is to be searched",
+        "a `*` or `**` may pass it (train.py:3): if it does, the pre-flight says so: search what is passed",
     )
 
 

@@ -181,7 +181,7 @@ def test_what_a_program_says_when_it_holds_control_characters_then_the_page_has_
     [
         ([], "no trial has begun"),
         ([([0.1, 0.2], "running"), ([], "running")], "still running when the report was made: 2 trials had not ended"),
-        ([([float("nan")], "failed")] * 3, "no trial has come to its end"),
+        ([([float("nan")], "failed")] * 3, "no trial has ended"),
         ([([0.1, 0.2], "complete")], "the hardcoded values; no trial was better"),
         ([([], "failed"), ([0.1, 0.2], "complete")], "the hardcoded values have no score"),
     ],

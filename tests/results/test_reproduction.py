@@ -8,7 +8,7 @@ THEN = {1: 0.5, 2: 0.6, 3: 0.7}
 OTHER = {1: 0.5, 2: 0.65, 3: 0.68}
 FIRST = "not reproduced: epoch 2 differs first, the largest difference is 0.05"
 AGREE = (
-    "two runs now agree with each other: what is otherwise is not recorded, such as data files or environment variables"
+    "two runs of today agree with each other: what differs is not recorded, such as data files or environment variables"
 )
 NAN = float("nan")
 CASES = {
@@ -22,9 +22,9 @@ CASES = {
     "nothing then": (({}, THEN), ["nothing to compare: the search has no epoch of it"]),
     "something is otherwise": (
         (THEN, OTHER, [Difference("torch", "2.12", "2.13"), Difference("lightning", "", "2.6")]),
-        [FIRST, "what is otherwise: torch: 2.12 then, 2.13 now", "what is otherwise: lightning: none then, 2.6 now"],
+        [FIRST, "what differs: torch: 2.12 then, 2.13 now", "what differs: lightning: none then, 2.6 now"],
     ),
-    "nothing is otherwise": ((THEN, OTHER), [FIRST, "nothing that is recorded is otherwise"]),
+    "nothing is otherwise": ((THEN, OTHER), [FIRST, "nothing that is recorded differs"]),
     "not deterministic": (
         (THEN, OTHER, [], {1: 0.5, 2: 0.61, 3: 0.7}),
         [FIRST, "the program is not deterministic: two runs with the same seed, one after the other, differ too"],
@@ -40,7 +40,7 @@ CASES = {
         (THEN, {1: NAN}),
         [
             "not reproduced: epoch 1 differs first, the largest difference is inf",
-            "nothing that is recorded is otherwise",
+            "nothing that is recorded differs",
         ],
     ),
 }

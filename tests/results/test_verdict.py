@@ -83,7 +83,7 @@ CASES = {
         "no seed",
         (
             "no verdict: the seed is not in force; 3 seeds gave the very same curve, of both configurations. "
-            "Does the program make its random numbers with generators of its own?"
+            "The program may draw its random numbers from generators of its own."
         ),
     ),
 }
@@ -117,7 +117,7 @@ def test_a_run_that_failed_leaves_no_verdict_and_is_named():
 
 
 def test_a_run_that_is_missing_leaves_no_verdict():
-    assert judge_gain(runs(LOW), runs(HIGH[:4]), "max").sentence == "no verdict: not every run came to its end"
+    assert judge_gain(runs(LOW), runs(HIGH[:4]), "max").sentence == "no verdict: not every run finished"
 
 
 def test_several_configurations_have_wider_intervals_that_hold_together():

@@ -80,7 +80,7 @@ def test_a_package_that_ends_the_process_is_named_with_the_import(source, how, r
     assert status == 1
     assert text.startswith(
         f"scripted.py:1: the worker died in the pre-flight: {how}\n"
-        f"  It died in {tmp_path}/site-packages/broken/__init__.py:2.\n  All that the program said: "
+        f"  It died in {tmp_path}/site-packages/broken/__init__.py:2.\n  All that the program printed: "
     )
 
 

@@ -151,7 +151,7 @@ def test_all_trials_complete_beside_a_dead_gpu(tmp_path):
     assert [each["stage"] for each in records] == ["complete"] * 20
     assert {each["devices"] for each in records[1:]} == {"0"}
     assert "\nhint: GPU 1 of " in told
-    assert " failed 2 trials, which ran again: look at it, or leave it out with `--gpu`\n" in told
+    assert " failed 2 trials, which ran again: check it, or leave it out with `--gpu`\n" in told
     assert told.count(" failed 2 trials in a row: it gets no more, and they run on others (") == 1
 
 
@@ -168,7 +168,7 @@ def test_a_gpu_that_fails_the_pre_flight_is_left_out_and_the_search_begins_again
     assert [each["stage"] for each in records] == ["complete"] * 3
     assert {each["devices"] for each in records} == {"1"}
     assert told.count(" failed in the pre-flight: the search begins again without it (RuntimeError: CUDA error: ") == 1
-    assert " failed 1 trial, which ran again: look at it, or leave it out with `--gpu`\n" in told
+    assert " failed 1 trial, which ran again: check it, or leave it out with `--gpu`\n" in told
 
 
 def test_a_pre_flight_that_fails_on_a_second_gpu_fails_by_the_program(tmp_path):

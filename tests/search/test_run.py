@@ -246,7 +246,7 @@ def test_a_worker_that_dies_in_the_preflight_ends_the_search(search, tmp_path):
     version = searched.paths.version("000,baseline")
     assert str(searched.error) == (
         "scripted.py:21: the worker died in the pre-flight: the program called os._exit(3)\n"
-        f"  All that the program said: {version.log}"
+        f"  All that the program printed: {version.log}"
     )
     assert session(version.folder).status == "STATUS_FAILURE"
     assert version.hparams.exists()
@@ -261,7 +261,7 @@ def test_a_program_that_hangs_in_the_preflight_ends_the_search(search, tmp_path)
     version = searched.paths.version("000,baseline")
     assert re.sub(r"\d+ s;", "N s;", str(searched.error)) == (
         "the pre-flight hung: no batch ended for N s; its stacks are in log.txt\n"
-        f"  Where it only takes long, allow more: `--hang-after 1h`.\n  All that the program said: {version.log}"
+        f"  If it only takes long, allow more: `--hang-after 1h`.\n  All that the program printed: {version.log}"
     )
 
 

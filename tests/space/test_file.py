@@ -183,11 +183,11 @@ BROKEN = [
     ),
     (
         'mode: max\nmetric: "\\ud83d"\n',
-        "search_spaces/s.yaml:2: this is half of a character (a surrogate), got '\\ud83d'\n  Write the character itself.",
+        "search_spaces/s.yaml:2: half of a character, got '\\ud83d'\n  Write the character itself.",
     ),
     (
         'mode: max\n"\\udca9\\ud83d": 1\n',
-        "search_spaces/s.yaml:2: this is half of a character (a surrogate), got '\\udca9\\ud83d'\n  Write the character itself.",
+        "search_spaces/s.yaml:2: half of a character, got '\\udca9\\ud83d'\n  Write the character itself.",
     ),
     ("mode: &m max\n", "search_spaces/s.yaml:1: anchors are not supported, got '&m'\n  Write the value out."),
     ("mode: !max 1\n", "search_spaces/s.yaml:1: tags are not supported, got '!max'\n  Write a plain value."),

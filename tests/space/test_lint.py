@@ -47,7 +47,7 @@ def numbers(*options):
             0.5,
             (
                 "the hardcoded value 0.5 (a.py:3) is outside loguniform 0.0001 to 0.1; "
-                "trial 0 runs it, the sampler never will"
+                "trial 0 runs it, and the sampler never draws it"
             ),
         ),
         ("OPT", numbers("a"), "a", "a choice of one never varies, got 'a'; add options or take it out"),

@@ -188,6 +188,6 @@ def test_a_baseline_that_does_not_meet_them_is_a_warning(space):
     assert baseline_doubts(requirements, {"D": 64, "N": 3}) == (
         (
             "s.yaml:9: require: the hardcoded values do not meet 'D % N == 0', D=64, N=3; "
-            "trial 0 runs them, the sampler never will"
+            "trial 0 runs them, and the sampler never draws them"
         ),
     )

@@ -95,7 +95,7 @@ def test_without_the_network_all_stays_here_and_what_is_missing_is_named(machine
         reach.start()
 
     assert told[0].startswith(f"warning: not everything is at {url}/exp: it cannot be read: ")
-    assert told[2] == f"         all of it is in {folder}; `resume` carries it there"
+    assert told[2] == f"         all of it is in {folder}; `resume` uploads it"
     assert (folder / "000" / "trial.json").is_file()
 
     assert there.read_file("study.journal") == FIRST.encode()

@@ -82,7 +82,7 @@ def test_behind_a_cuda_error_that_tearing_down_raises_again_the_system_s_own_lin
 
     assert failure.reason == "RuntimeError: CUDA error: invalid device ordinal (net.py:16)"
     assert failure.code == 'raise RuntimeError("CUDA error: invalid device ordinal")'
-    assert failure.hint == "A trial sees the GPUs that it was given alone: the first of them is cuda:0."
+    assert failure.hint == "A trial sees only the GPUs that it was given. The first of them is cuda:0."
 
 
 def test_behind_a_cuda_error_that_tearing_down_raises_again_the_script_s_own_line_is_told(tmp_path, monkeypatch):
@@ -94,8 +94,8 @@ def test_behind_a_cuda_error_that_tearing_down_raises_again_the_script_s_own_lin
 
     assert failure.reason == "RuntimeError: CUDA error: device-side assert triggered (p.py:5)"
     assert failure.hint == (
-        "CUDA may tell it at a later line than the one that caused it: "
-        "with CUDA_LAUNCH_BLOCKING=1 in the environment of the search it is told at that one."
+        "CUDA may report it at a later line than the one that caused it. "
+        "Run the search with CUDA_LAUNCH_BLOCKING=1 to see that line."
     )
 
 

@@ -194,7 +194,9 @@ def test_a_metric_of_the_test_itself_leaves_no_test_data(worker):
 
     assert run.record.curve == [(3, 3.0)]
     assert run.record.test == {}
-    assert run.record.warnings == ["the search's metric is one of the test: no test data are left that it has not seen"]
+    assert run.record.warnings == [
+        "the test logs the search's metric: no test data are left that the search has not seen"
+    ]
 
 
 def test_a_run_that_was_through_with_its_training_is_tested_when_it_goes_on(worker):

@@ -190,7 +190,7 @@ REFUSED = {
     "has a batch sampler of its own, a BatchSampler": lambda: DataLoader(
         Images(), batch_sampler=BatchSampler(SequentialSampler(Images()), 2, drop_last=False)
     ),
-    "has 1 samples, and a part of them is to be kept": lambda: DataLoader(Images(1)),
+    "has 1 samples, too few to hold a part out": lambda: DataLoader(Images(1)),
 }
 
 

@@ -359,7 +359,7 @@ def test_a_preflight_that_hangs_is_ended_with_its_stacks(worker, programs):
 
     assert trial.failure.is_a("hang")
     assert re.fullmatch(r"no batch ended for \d+ s; its stacks are in log\.txt", trial.failure.message)
-    assert trial.failure.hint == "Where it only takes long, allow more: `--hang-after 1h`."
+    assert trial.failure.hint == "If it only takes long, allow more: `--hang-after 1h`."
     line = 1 + text.splitlines().index("        time.sleep(600)")
     assert f'scripted.py", line {line} in training_step' in trial.log
     assert trial.preflights == 0

@@ -116,7 +116,7 @@ COMMANDS = {
     "set": "change the trials, concurrency or time budget of a running search",
     "report": "write the report of a search: one HTML file",
     "dashboards": "show TensorBoard and optuna-dashboard until Ctrl-C",
-    "retrain": "train the best trial again: is its gain real?",
+    "retrain": "train the best trial again, to see whether its gain is real",
     "apply": "write an experiment's best values into the source",
     "list": "list the experiments: state, trials, best score, age, size",
     "compare": "compare experiments of the same metric",

@@ -46,7 +46,7 @@ UNITS = {"TB": 1e12, "GB": 1e9, "MB": 1e6, "kB": 1e3, "bytes": 0}
 
 def _describe_freed(freed: "FreedCheckpoints", keep: int | None) -> str:
     """Return one line about checkpoints that are gone."""
-    limit = "10% of the free disk was full" if keep is None else f"keep_checkpoints is {keep}"
+    limit = "they filled 10% of the free disk" if keep is None else f"keep_checkpoints is {keep}"
     n_unit, unit = next((n_bytes, unit) for unit, n_bytes in UNITS.items() if freed.n_bytes >= n_bytes)
     size = f"{freed.n_bytes / max(n_unit, 1):.3g} {unit}"
     return f"the checkpoints of {format_trial_count(freed.n_trials)} were freed, {size}: {limit}"

@@ -103,7 +103,11 @@ def _find_option_in_force(key: str, space: Space, program: Program, where: str) 
     options = find_options(program, space.args)
     is_in_file = any(key in option.names for option in options if option.parser is OptionParser.FILE)
     if not isinstance(space.shape, Script) and not is_in_file:
-        raise ConstantError(where, f"{key!r} is an option, and a system has no command line", "Write `script:`.")
+        raise ConstantError(
+            where,
+            f"{key!r} is an option, and a system has no command line",
+            "Write `script:` in the place of `system:`.",
+        )
     return option_in_force(find_option(key, program, options, where), program, space.args, space.place_of_entry("args"))
 
 

@@ -92,7 +92,7 @@ def _value_outside(entry: CheckedEntry) -> Iterator[str]:
         return
     yield (
         f"the hardcoded value {value!r} ({entry.constant.where}) is outside {describe_dimension(entry.dimension)}; "
-        "trial 0 runs it, the sampler never will"
+        "trial 0 runs it, and the sampler never draws it"
     )
 
 
@@ -148,7 +148,7 @@ def baseline_doubts(requirements: Sequence[Requirement], hardcoded: Mapping[str,
     """Return warnings about requirements that the hardcoded values do not meet."""
     return tuple(
         f"{each.where}: require: the hardcoded values do not meet {each.text!r}, {_describe_values(each, hardcoded)}; "
-        "trial 0 runs them, the sampler never will"
+        "trial 0 runs them, and the sampler never draws them"
         for each in requirements
         if not each.is_met(hardcoded)
     )

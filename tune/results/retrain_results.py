@@ -76,11 +76,11 @@ class Reproduction:
     @property
     def _explanation_lines(self) -> list[str]:
         if self.differences:
-            return [f"what is otherwise: {each}" for each in self.differences]
+            return [f"what differs: {each}" for each in self.differences]
         if self.deterministic is None:
-            return ["nothing that is recorded is otherwise"]
+            return ["nothing that is recorded differs"]
         if self.deterministic:
-            agree = "two runs now agree with each other: what is otherwise is not recorded"
+            agree = "two runs of today agree with each other: what differs is not recorded"
             return [f"{agree}, such as data files or environment variables"]
         return ["the program is not deterministic: two runs with the same seed, one after the other, differ too"]
 
@@ -128,7 +128,7 @@ def _absolute_difference(one: float, other: float) -> float:
     return distance if math.isfinite(distance) else math.inf
 
 
-UNFINISHED = "it did not come to its end"
+UNFINISHED = "it did not finish"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -207,7 +207,7 @@ def _build_sentence(verdict: Verdict) -> str:
             n = len(verdict.seeds)
             return (
                 f"no verdict: the seed is not in force; {n} seeds gave the very same curve, of both configurations. "
-                "Does the program make its random numbers with generators of its own?"
+                "The program may draw its random numbers from generators of its own."
             )
         case "incomplete":
             return f"no verdict: {_describe_failures(verdict.failures)}"
@@ -228,7 +228,7 @@ def _describe_interval(verdict: Verdict) -> str:
 
 def _describe_failures(failures: Sequence[tuple[str, int, str]]) -> str:
     if not failures:
-        return "not every run came to its end"
+        return "not every run finished"
     name, seed, reason = failures[0]
     whose = "the hardcoded values" if name == "baseline" else "it"
     more = f", and {len(failures) - 1} more" if len(failures) > 1 else ""

@@ -319,7 +319,7 @@ def _preflight_error(record: TrialRecord | None, search: Search, death: str | No
     failure = record.failure if record else None
     if record is None or failure is None:
         log = search.paths.folder / DRIVER_LOG
-        hint = _tell_file(search, "More may be said in", "The driver's log ends:", log)
+        hint = _tell_file(search, "More may be in", "The last lines of the driver's log:", log)
         if death is not None and death.startswith(NO_PROCESS):
             places = find_crash_places(log) if has_written_stack(death.rpartition(": ")[2]) else []
             return PreflightError(f"{display_path(places[0][0])}:{places[0][1]}" if places else None, death, hint)
@@ -335,13 +335,13 @@ def _preflight_error(record: TrialRecord | None, search: Search, death: str | No
     if failure.ours and failure.kind == ProgramError.__name__:
         return ProgramError(None, failure.message, failure.hint)
     if failure.ours and failure.kind in (WORKER_DIED, HUNG):
-        said = _tell_file(search, "All that the program said:", "The program said last:", version.log)
+        said = _tell_file(search, "All that the program printed:", "The program's last lines:", version.log)
         hint = "\n  ".join(line for line in (failure.hint, said) if line)
         if failure.kind == HUNG:
             return PreflightError(None, f"the pre-flight hung: {failure.message}", hint)
         how = f": {failure.message}" if failure.message else ""
         return PreflightError(failure.place, f"{WORKER_DIED} in the pre-flight{how}", hint)
-    traceback = _tell_file(search, "The whole traceback:", "The traceback ends:", version.error)
+    traceback = _tell_file(search, "The whole traceback:", "The last lines of the traceback:", version.error)
     gpus = _suggest_other_gpus(record, search)
     hint = "\n  ".join(line for line in (failure.code, failure.hint, gpus, traceback) if line)
     what = f"the baseline failed in the pre-flight: {failure.kind}: {failure.message}"

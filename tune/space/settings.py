@@ -375,7 +375,7 @@ SETTINGS = {
     ),
     "confirm": Setting(
         check=check_confirm,
-        help="train the best trials again at the end, with fresh seeds: is the gain real?",
+        help="train the best trials again at the end, with fresh seeds, to see whether the gain is real",
         placeholder="",
         may_change=True,
     ),

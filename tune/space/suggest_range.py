@@ -73,7 +73,7 @@ def _clip_to_accepted(suggestion: Suggestion, accepted: AcceptedRange, value: fl
     match suggestion.dimension:
         case IntRange(low=0, log=False) if value == 0 and accepted.high is not None:  # a float that was written short
             high = 0.99 if accepted.high_is_out else accepted.high / 2
-            return Suggestion(FloatRange(low=0.0, high=high), "0 tells no scale: look at it")
+            return Suggestion(FloatRange(low=0.0, high=high), "0 tells no scale: check this range")
         case FloatRange() as held:
             low, high = _accepted_low(held.low, accepted, value), _accepted_high(held.high, accepted, value)
             return replace(suggestion, dimension=replace(held, low=low, high=high)) if low < high else suggestion
@@ -189,15 +189,15 @@ def _suggest_int(words: tuple[str, ...], value: int) -> Suggestion:
     if value > 0:
         return Suggestion(IntRange(low=1, high=max(4, value * 2)), "up to twice")
     if value == 0:
-        return Suggestion(IntRange(low=0, high=4), "0 tells no scale: look at it")
-    return Suggestion(IntRange(low=value * 2, high=0), "a negative number tells no scale: look at it")
+        return Suggestion(IntRange(low=0, high=4), "0 tells no scale: check this range")
+    return Suggestion(IntRange(low=value * 2, high=0), "a negative number tells no scale: check this range")
 
 
 def _suggest_size(value: int, times: int) -> Suggestion:
     """Return powers of two from a quarter to ``times`` the value, else the ints between."""
     low, high, often = max(1, value // 4), max(value * times, 4), "twice" if times == 2 else "four times"
     if value < 1:
-        return Suggestion(IntRange(low=value * 2, high=4), "tells no scale: look at it")
+        return Suggestion(IntRange(low=value * 2, high=4), "tells no scale: check this range")
     if value & (value - 1) == 0:
         powers = tuple(2**exponent for exponent in range(low.bit_length() - 1, high.bit_length()))
         return Suggestion(Choice(options=powers), f"powers of two, a quarter to {often}")
@@ -206,10 +206,10 @@ def _suggest_size(value: int, times: int) -> Suggestion:
 
 def _suggest_float(value: float) -> Suggestion:
     if value == 0:
-        return Suggestion(FloatRange(low=0.0, high=1.0), "0 tells no scale: look at it")
+        return Suggestion(FloatRange(low=0.0, high=1.0), "0 tells no scale: check this range")
     if value < 0:
         return Suggestion(
-            FloatRange(low=_scale_decimal(value, 2), high=0.0), "a negative number tells no scale: look at it"
+            FloatRange(low=_scale_decimal(value, 2), high=0.0), "a negative number tells no scale: check this range"
         )
     if TINY < value <= 1:
         return Suggestion(

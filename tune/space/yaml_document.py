@@ -184,7 +184,7 @@ class _Reader:
             return text.encode("utf-16", "surrogatepass").decode("utf-16")
         except UnicodeDecodeError as error:
             raise self._build_error(
-                node, f"this is half of a character (a surrogate), got {text!r}", "Write the character itself."
+                node, f"half of a character, got {text!r}", "Write the character itself."
             ) from error
 
     def _build_error(self, node: Node, what: str, hint: str) -> SpaceError:

@@ -121,7 +121,7 @@ class _FolderSync:
             named = ", ".join(self.left[:MOST_NAMED]) + (", ..." if len(self.left) > MOST_NAMED else "")
             self.tell(f"warning: not everything is at {self.remote.url}: {error.what}")
             self.tell(f"         missing or old there: {named or 'unknown'}")
-            self.tell(f"         all of it is in {self.folder}; `resume` carries it there")
+            self.tell(f"         all of it is in {self.folder}; `resume` uploads it")
 
 
 class _DriverSync(_FolderSync):

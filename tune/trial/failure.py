@@ -18,13 +18,13 @@ from tune.trial.messages import Job
 CUDA_ERROR = re.compile("(CUDA|HIP) error: ")
 """What stands in each error of the GPU's but for a full memory, behind which it works on."""
 AT_A_LATER_LINE = (
-    "CUDA may tell it at a later line than the one that caused it: "
-    "with CUDA_LAUNCH_BLOCKING=1 in the environment of the search it is told at that one."
+    "CUDA may report it at a later line than the one that caused it. "
+    "Run the search with CUDA_LAUNCH_BLOCKING=1 to see that line."
 )
 CUDA_HINTS = {
     "device-side assert": AT_A_LATER_LINE,
     "illegal memory access": AT_A_LATER_LINE,
-    "invalid device ordinal": "A trial sees the GPUs that it was given alone: the first of them is cuda:0.",
+    "invalid device ordinal": "A trial sees only the GPUs that it was given. The first of them is cuda:0.",
 }
 """What to do, by what an error says."""
 MOST_CHARACTERS = 2000

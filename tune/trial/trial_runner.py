@@ -51,8 +51,10 @@ from tune.trial.program_run import ProgramRun, ProgramTraces, execute_program, i
 from tune.trial.trainer_setup import TrainerSetup
 from tune.trial.trial_recorder import TrialRecorder
 
-SHORTENED = "this failed after a batch or two, which may be why: the whole program runs, to see"
-ALLOW_MORE = "Where it only takes long, allow more: `--hang-after 1h`."
+SHORTENED = (
+    "the program failed in the pre-flight, perhaps because it trains a batch or two alone: it runs whole, to find out"
+)
+ALLOW_MORE = "If it only takes long, allow more: `--hang-after 1h`."
 Packages = Mapping[str, str | None]
 """Modules of installed packages with their files."""
 AfterPreflight = Callable[[Packages, Mapping[str, Any]], None]

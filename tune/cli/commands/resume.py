@@ -131,7 +131,7 @@ def _resume_experiment(
     if experiment.changed and edited is None:
         what = f"not as the search left it: {', '.join(experiment.changed)}"
         raise ExperimentError(
-            display_path(paths.space), what, "Take it from a backup, or say what is meant with --space FILE."
+            display_path(paths.space), what, "Take it from a backup, or give the space with --space FILE."
         )
     warn_of_doubts([experiment])
     check_root(experiment.snapshot)

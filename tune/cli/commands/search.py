@@ -50,7 +50,7 @@ DESCRIPTION = """\
 Search the hyperparameters that a PyTorch Lightning program hardcodes.
 
 A program and names of its constants are a search; so is a space file. A program
-alone lists its constants. No word at all says what is in the folder.
+alone lists its constants. Without arguments it says what it finds in the folder.
 """
 
 

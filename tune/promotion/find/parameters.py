@@ -189,7 +189,7 @@ def _build_constant(
 def _of_star(group: ParameterUsage) -> tuple[str, ...]:
     if group.hidden is None:
         return ()
-    return (f"a star may pass it ({group.hidden}): if so, the pre-flight tells, and what is passed is to be searched",)
+    return (f"a `*` or `**` may pass it ({group.hidden}): if it does, the pre-flight says so: search what is passed",)
 
 
 def _default_warnings(group: ParameterUsage, values: list[Value | Unknown]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from tune.space.dimensions import Value
 TROUBLES = (BindingKind.GLOBAL, BindingKind.LOOPED, BindingKind.AUGMENTED, BindingKind.DELETED, BindingKind.UNPACKED)
 """What keeps a name from being a constant, the worst first."""
 
-KEEP_ONE = "Keep one assignment; which of them would count?"
+KEEP_ONE = "Keep one assignment: it is not clear which one counts."
 HINTS = {
     BindingKind.GLOBAL: "Take the name out of `global`, or search a constant that the function reads.",
     BindingKind.LOOPED: "Give the value a name of its own, outside of the loop.",

@@ -21,7 +21,7 @@ class DeviceFault:
         """What was seen, and what to do."""
         host, _, gpu = self.device.rpartition(":")
         trials = f"{self.n_trials} trial{'s' if self.n_trials != 1 else ''}"
-        return f"GPU {gpu} of {host} failed {trials}, which ran again: look at it, or leave it out with `--gpu`"
+        return f"GPU {gpu} of {host} failed {trials}, which ran again: check it, or leave it out with `--gpu`"
 
 
 def find_device_faults(trials: Sequence[TrialResult]) -> tuple[DeviceFault, ...]:

@@ -165,7 +165,7 @@ def _is_better(experiment: StoredExperiment) -> bool:
 def _describe_gain(experiment: StoredExperiment) -> str:
     best, baseline = experiment.best, experiment.baseline
     if best is None or best.score is None:
-        return "no trial has come to its end" if experiment.trials else "no trial has begun"
+        return "no trial has ended" if experiment.trials else "no trial has begun"
     if baseline is None or baseline.final_score is None:
         return "the hardcoded values have no score"
     if best.is_baseline:

@@ -201,7 +201,7 @@ def is_weights_only(checkpoint: Path) -> bool:
     return True
 
 
-TRUST = "With `--trust-checkpoints` it would have gone on from there, and run what code that file may hold."
+TRUST = "`resume --trust-checkpoints` would have continued it from there; that runs code that the file may hold."
 
 
 def roll_back_to_checkpoint(

@@ -121,7 +121,7 @@ class RankGroup:
         until = time.monotonic() + LAST_S
         for rank, child in self._ranks.items():
             if not child.poll(max(0.0, until - time.monotonic())):
-                what = f"rank {rank} did not come to its end {LAST_S} s after rank 0 did"
+                what = f"rank {rank} still ran {LAST_S} s after rank 0 had ended"
                 raise ChildFailure(Failure(kind=HUNG, ours=True, message=what), "")
             if child.how_it_died is not None:
                 self._die(_describe_death(rank, child))

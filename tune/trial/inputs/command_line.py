@@ -269,7 +269,7 @@ class CommandLine:
         wanted = self._values.get(key)
         if isinstance(wanted, bool) and isinstance(value, bool) and value != wanted:
             what = f"{key} is not in force: the search set {wanted}, and {parser} made {value} of the word for it"
-            raise ProgramError(self._options[key].where, what, "Let the program's parser tell true from false.")
+            raise ProgramError(self._options[key].where, what, "Give the option a type that reads both true and false.")
         self.found[key] = {"value": _to_json_value(value), "where": f"what {parser} returned"}
 
 

@@ -149,7 +149,9 @@ class HeldOutCallback:
         fits = {number: fit for number, fit in self._fits.items() if self._counts(number)}
         own = {number: values for number, values in self._tests.items() if number in fits}
         if stage == "test":
-            self._warnings.append("the search's metric is one of the test: no test data are left that it has not seen")
+            self._warnings.append(
+                "the test logs the search's metric: no test data are left that the search has not seen"
+            )
             self._tests = {}
         elif not self._tests:
             self._tests = self._evaluate_fits("test", fits, self._plan_test, checkpoint_of)

@@ -218,7 +218,7 @@ def _check_loader(loader: Any, name: str) -> None:
         hint = f"Take the sampler out: validation needs each sample once. {ADVICE}"
         refuse_loader(f"has a sampler of its own, a {type(loader.sampler).__name__}", hint)
     if len(loader.dataset) < 2:
-        refuse_loader(f"has {len(loader.dataset)} samples, and a part of them is to be kept")
+        refuse_loader(f"has {len(loader.dataset)} samples, too few to hold a part out")
 
 
 def _is_plain_sampler(sampler: Any, length: int) -> bool:
