@@ -17,6 +17,8 @@ PromotuneError
     ├── PreflightError      the baseline did not survive a batch or two
     └── PauseError          the search waits for `resume`; what was written is whole
         ├── NoRoomError         the disk is full
+        ├── LostFolderError     the experiment's folder is gone, or cannot be written any more
+        ├── RayLostError        a process of Ray's died
         └── UnsharedError       a node that came to the cluster does not see the experiment
 
 Arguments are positional, so that an error survives a pickle between processes.

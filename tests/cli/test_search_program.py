@@ -296,7 +296,7 @@ def test_a_program_and_names_are_a_search_that_is_kept(project, storage, command
     assert "\nconstant     hardcoded   searched                  told by\n" in out
     assert "2/2" in out
     keep = "promote scripted.py LR BATCH_SIZE=4,8 --trainer.max_epochs 2"
-    assert out.endswith(f"\nto keep these ranges in a file: python run_search.py {keep}")
+    assert out.endswith(f"\nto keep these ranges in a file:\n  python run_search.py {keep}")
     kept = read_space(ExperimentPaths(storage / "scripted").space)
     assert kept.dimensions["BATCH_SIZE"] == Choice(options=(4, 8))
     assert kept.settings.trainer == {"max_epochs": 2}
@@ -355,7 +355,8 @@ def test_on_a_terminal_the_search_shows_what_told_it_and_asks(line, folder, tmp_
     assert first.startswith("net.py: maximise quantity\n")
     assert told.startswith(SHOWN)
     assert (
-        "nothing was run; to keep these ranges in a file: python run_search.py promote net.py LR BATCH_SIZE=64,128 "
+        "nothing was run\nto keep these ranges in a file:\n"
+        "  python run_search.py promote net.py LR BATCH_SIZE=64,128 "
         "--metric quantity --mode max --trainer.max_epochs 3"
     ) in told
     assert status == 0

@@ -249,3 +249,20 @@ def test_constants_of_classes_that_a_search_may_build_are_promising(program_of):
 
 def test_a_training_without_an_end_is_no_length_to_search(program_of):
     assert promising(program_of(HEAD + "pl.Trainer(max_epochs=-1, max_steps=300)\n")) == ["Trainer.max_steps"]
+
+
+LOADERS = {
+    "given to fit": ("pl.Trainer().fit(net, DataLoader(a, batch_size=8), DataLoader(b, batch_size=200))\n", ["DataLoader.batch_size@7:48"]),
+    "by keyword": ("pl.Trainer().fit(net, val_dataloaders=DataLoader(b, batch_size=200))\n", []),
+    "of validate": ("pl.Trainer().validate(net, DataLoader(b, batch_size=200))\n", []),
+    "assigned": ("val_loader = DataLoader(b, batch_size=200)\nvalues = DataLoader(a, batch_size=8)\n", ["DataLoader.batch_size@8"]),
+    "of a hook": (
+        "class Data(pl.LightningDataModule):\n    def train_dataloader(self): return DataLoader(a, batch_size=8)\n    def val_dataloader(self): return DataLoader(b, batch_size=200)\n",
+        ["DataLoader.batch_size@8"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "names"), LOADERS.values(), ids=LOADERS)
+def test_the_batch_size_of_a_loader_that_trains_nothing_is_not_promising(program_of, text, names):
+    assert promising(program_of(HEAD + text)) == names

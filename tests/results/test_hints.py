@@ -10,8 +10,11 @@ from tests.experiments import SPACE, Trial, write_experiment
 from tune.experiment.gpu_records import GpuUsage
 from tune.experiment.records import Failure
 from tune.results.hints import HINT_KINDS, Hint, find_hints
-from tune.results.range_hints import _extend_range
+from tune.results.range_hints import RangeEdge, _extend_range
 from tune.space.dimensions import Choice, FloatRange, IntRange
+from tune.space.range_words import read_range, split_range
+
+WIDER = "write `LR: {loguniform: [1e-4, 1.0]}` in the space file, or `LR=1e-4..1.0` on the command line"
 
 
 def told(experiment):
@@ -39,9 +42,7 @@ def test_a_best_value_on_the_edge_is_told_with_what_to_write(tmp_path):
     experiment = searched(tmp_path, 25, lambda values: values["LR"])
     best = experiment.best.values["LR"]
 
-    assert told(experiment) == [
-        f"the best LR, {best:.4g}, is at the upper end of its range: write `LR: {{loguniform: [1e-4, 1.0]}}`"
-    ]
+    assert told(experiment) == [f"the best LR, {best:.4g}, is at the upper end of its range: {WIDER}"]
 
 
 def test_a_best_value_in_the_middle_is_no_hint(tmp_path):
@@ -273,3 +274,20 @@ def test_a_share_that_was_too_small_is_told(tmp_path):
         "2 trials ran out of memory on 0.25 of a GPU and ran again on a larger share; 1 of them failed there, too: "
         "a larger `gpus_per_trial` saves the time"
     )
+
+
+@pytest.mark.parametrize(
+    ("instead", "word"),
+    [
+        (Choice(options=(4, 8, 16)), "C=4,8,16"),
+        (IntRange(low=1, high=9), "C=1..9"),
+        (FloatRange(low=0.0, high=0.5), "C=0.0..0.5"),
+        (FloatRange(low=0.0, high=0.5, step=0.1), None),
+    ],
+)
+def test_a_range_that_is_drawn_out_is_told_as_a_word_where_one_says_it(instead, word):
+    edge = RangeEdge(constant="C", value=1, end="upper", instead=instead)
+
+    assert edge.word == word
+    if word is not None:
+        assert read_range(split_range(word), None, instead) == instead

@@ -100,10 +100,16 @@ def test_a_package_that_a_template_alone_imports_breaks_no_search(source, run, t
         (1000.0, " This machine is busy (load average 1000 on 2 cores): wait until it is less so."),
     ],
 )
-def test_a_ray_that_does_not_start_on_a_busy_machine_is_told_as_such(load, hint, monkeypatch):
+def test_a_ray_that_does_not_start_on_a_busy_machine_is_told_as_such(load, hint, monkeypatch, tmp_path):
     from tune.cluster import local_ray
 
+    tried = []
+
     def fail(**arguments):
+        tried.append(arguments)
+        logs = tmp_path / "session_latest" / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        (logs / "gcs_server.out").write_text("started\nno port is free\n\n")
         raise RuntimeError("The current node timed out during startup.\nmore")
 
     monkeypatch.setattr(local_ray.ray, "init", fail)
@@ -111,9 +117,41 @@ def test_a_ray_that_does_not_start_on_a_busy_machine_is_told_as_such(load, hint,
     monkeypatch.setattr(local_ray, "count_cores", lambda: 2)
 
     with pytest.raises(StartError) as caught:
-        local_ray._init_ray()
+        local_ray._init_ray(_temp_dir=str(tmp_path))
 
     assert str(caught.value) == (
-        "Ray could not be started: RuntimeError: The current node timed out during startup.\n"
-        f"  Nothing was searched. Give the same command again.{hint}"
+        "Ray could not be started, in two tries: RuntimeError: The current node timed out during startup.\n"
+        f"  Nothing was searched. Give the same command again.{hint}\n"
+        "  The last lines of Ray's logs:\n    gcs_server.out: no port is free"
     )
+    assert len(tried) == 2
+
+
+FAILS_ONCE = """
+import ray
+from tune.cluster import ray_health
+from tune.cluster.local_cluster import local_cluster
+from tune.cluster.resources import plan_resources
+from tune.space.settings import Settings
+from ray._private.node import Node
+
+known, first = Node.start_raylet, []
+
+def fail_once(node, *arguments, **how):
+    known(node, *arguments, **how)
+    if not first:
+        first.extend(ray_health._started.values())
+        raise RuntimeError("The current node timed out during startup.")
+
+Node.start_raylet = fail_once
+with local_cluster(plan_resources(Settings(), None)):
+    print("answer:", ray.get(ray.remote(lambda: 42).remote()))
+    print("of the first:", [process.poll() for process in first], "lost:", ray_health.is_lost())
+"""
+
+
+@pytest.mark.slow
+def test_a_ray_that_fails_to_start_once_is_started_again_and_nothing_of_the_first_one_runs():
+    ran = subprocess.run([sys.executable, "-c", FAILS_ONCE], capture_output=True, text=True, timeout=300, check=False)
+
+    assert ran.stdout == "answer: 42\nof the first: [-9, -9] lost: False\n", ran.stderr

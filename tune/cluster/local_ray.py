@@ -17,7 +17,16 @@ from ray._private.node import Node
 from tune.cluster.connection import set_environment
 from tune.cluster.process_server import end_with_driver, ray_temp_folder
 from tune.cluster.ray_dashboard import Dashboard
-from tune.cluster.ray_health import forget_loss, forget_processes, is_lost, kill_ray_processes, note_process, watch_ray
+from tune.cluster.ray_health import (
+    discard_ray,
+    forget_loss,
+    forget_processes,
+    is_lost,
+    kill_ray_processes,
+    note_process,
+    read_last_words,
+    watch_ray,
+)
 from tune.cluster.resources import Resources, count_cores
 from tune.cluster.signals import handle_interrupts
 from tune.errors import StartError
@@ -25,6 +34,7 @@ from tune.gc_control import collector_paused
 from tune.internals.patch import patch_attribute
 from tune.internals.private_apis import log_missing_apis
 from tune.internals.ray_internals import bind_to_loopback, create_token
+from tune.trial.process.output import write_to_log
 
 OBJECT_STORE_BYTES = 100 * 2**20
 """Trials exchange a few numbers; Ray would take 30% of the memory."""
@@ -236,12 +246,27 @@ def _wait_for_node(gcs_address: str, node_id: str) -> None:
 
 
 def _init_ray(**arguments: Any) -> None:
+    """Start Ray; a second time where it fails: a machine may have been busy, or a port may have been taken meanwhile.
+
+    Raises StartError with the last lines of Ray's own logs.
+    """
     try:
         ray.init(**arguments)
-    except Exception as error:
-        first = str(error).strip().partition("\n")[0]
-        what = f"Ray could not be started: {type(error).__name__}: {first}"
-        raise StartError(None, what, _build_start_hint()) from error
+    except Exception as first:
+        write_to_log(f"Ray did not start, and is started once more: {_describe_error(first)}")
+        discard_ray()
+        try:
+            ray.init(**arguments)
+        except Exception as error:
+            words = read_last_words(Path(arguments["_temp_dir"]) / "session_latest")
+            said = ["The last lines of Ray's logs:", *(f"  {word}" for word in words)] if words else []
+            what = f"Ray could not be started, in two tries: {_describe_error(error)}"
+            raise StartError(None, what, "\n  ".join([_build_start_hint(), *said])) from error
+
+
+def _describe_error(error: Exception) -> str:
+    first = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {first}"
 
 
 def _build_start_hint() -> str:

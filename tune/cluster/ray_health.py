@@ -43,6 +43,8 @@ LONGEST = 200
 """Characters of one, in a message."""
 
 _lost = threading.Event()
+_restarting = threading.Event()
+"""Set while the processes of a Ray that did not start are ended on purpose."""
 _started: dict[str, Any] = {}
 """The processes of the Ray that this process started last, by the names of their programs."""
 
@@ -98,7 +100,7 @@ def _watch_processes(over: threading.Event, on_death: Callable[[str], None], on_
     agents: set[int] = set()
     while not over.wait(LOOK_S):
         what = _find_death(_needed_processes(), agents)
-        if what is None or over.is_set():
+        if what is None or over.is_set() or _restarting.is_set():
             continue
         on_death(what)
         _lost.set()
@@ -139,6 +141,32 @@ def _read_end(file: Path) -> str:
     with contextlib.suppress(OSError):
         return file.read_bytes()[-LAST_BYTES:].decode(errors="replace")
     return ""
+
+
+def discard_ray() -> None:
+    """End the processes of a Ray that did not start, and forget them: another one is started next."""
+    _restarting.set()
+    try:
+        processes = [*_started.values()]
+        kill_ray_processes()
+        for process in processes:
+            process.wait()
+        with contextlib.suppress(Exception):  # what a Ray raises that is half there
+            ray.shutdown()
+        forget_processes()
+    finally:
+        _restarting.clear()
+
+
+def read_last_words(session: Path) -> list[str]:
+    """Return the last line of each of Ray's logs in a session, with the log's name; their ends are kept in ours."""
+    found = []
+    for name in (each.format(needed) for needed in NEEDED for each in ("{}.out", "{}.err")):
+        text = _read_end(session / "logs" / name).strip()
+        if text:
+            write_to_log(f"Ray's {name} ends:\n{text}")
+            found.append(f"{name}: {text.splitlines()[-1][:LONGEST]}")
+    return found
 
 
 def kill_ray_processes() -> None:

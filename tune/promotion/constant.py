@@ -40,6 +40,13 @@ class Span:
         assert node.end_col_offset is not None
         return cls(node.lineno, node.col_offset, node.end_lineno, node.end_col_offset)
 
+    def is_around(self, other: "Span") -> bool:
+        """Tell whether the other's text lies in this one's."""
+        return (self.line, self.column) <= (other.line, other.column) and (other.end_line, other.end_column) <= (
+            self.end_line,
+            self.end_column,
+        )
+
     def is_overlapping(self, other: "Span") -> bool:
         """Tell whether the two share text; of two expressions one then lies in the other."""
         return (self.line, self.column) < (other.end_line, other.end_column) and (other.line, other.column) < (

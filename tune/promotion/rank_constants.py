@@ -5,10 +5,10 @@ import re
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 
-from tune.promotion.constant import Constant, ConstantKind
+from tune.promotion.constant import Constant, ConstantKind, Site, Span
 from tune.promotion.find.literals import Unknown
 from tune.promotion.find.project import ProjectSymbol, project_of
-from tune.promotion.find.usages import find_unused_classes
+from tune.promotion.find.usages import find_evaluation_loaders, find_unused_classes
 from tune.promotion.find.value_flow import receiving_parameters
 from tune.promotion.find_constants import find_all
 from tune.promotion.options.declared_options import find_options, is_lightning_cli
@@ -183,12 +183,17 @@ class ConstantRanking:
     def _rank_of_argument(self, held: Constant, words: frozenset[str]) -> Rank | None:
         ((callee, parameter),) = receiving_parameters(held, self._flows)
         known = _rank_of_receiver(callee, parameter)
+        if known is Rank.BATCH_SIZE and all(self._is_of_evaluation(site) for site in held.sites):
+            return None
         if held.bound_to is not None or (known is Rank.WIDTH and is_int(held.value) and held.value < LEAST_WIDTH):
             return None
         if known is not None or callee in self._torch_module_names:
             return known or Rank.OTHER
         rank = _rank_of_words(words)
         return None if rank in BY_ITS_CALLEE or callee in MACHINERY else rank
+
+    def _is_of_evaluation(self, site: Site) -> bool:
+        return any(span.is_around(site.span) for span in self._evaluation_spans.get(site.source, ()))
 
     def _rank_of_receivers(self, held: Constant | Option) -> Rank | None:
         receivers = receiving_parameters(held, self._flows)
@@ -224,6 +229,14 @@ class ConstantRanking:
                 lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)
                 found.setdefault(survey.source.name, []).append(lines)
         return found
+
+    @cached_property
+    def _evaluation_spans(self) -> dict[str, list[Span]]:
+        """The code that makes loaders for validation, test and prediction alone, by file."""
+        return {
+            survey.source.name: [Span.from_node(node) for node in find_evaluation_loaders(survey.source.tree)]
+            for survey in project_of(self._program).surveys.values()
+        }
 
     @cached_property
     def _option_dests(self) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import shlex
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -53,10 +54,24 @@ class RangeEdge:
         """What was seen, and what to write."""
         value = f"{self.value:.4g}" if isinstance(self.value, float) else str(self.value)
         arguments = ", ".join(format_inline_yaml(each) for each in arguments_of(self.instead))
+        word = self.word
         return (
             f"the best {self.constant}, {value}, is at the {self.end} end of its range: "
             f"write `{format_inline_yaml(self.constant)}: {{{kind_of(self.instead)}: [{arguments}]}}`"
+            + (f" in the space file, or `{word}` on the command line" if word else "")
         )
+
+    @property
+    def word(self) -> str | None:
+        """The range as a word of the command line; None where no word says it."""
+        match self.instead:
+            case Choice(options=options):
+                values = ",".join(format_inline_yaml(each) for each in options)
+            case FloatRange(low=low, high=high, step=None) | IntRange(low=low, high=high, step=None):
+                values = f"{format_inline_yaml(low)}..{format_inline_yaml(high)}"
+            case _:
+                return None
+        return shlex.quote(f"{self.constant}={values}")
 
 
 def find_range_edges(scored: Sequence[TrialResult], space: Space, without: Collection[str]) -> tuple[RangeEdge, ...]:

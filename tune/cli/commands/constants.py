@@ -181,9 +181,9 @@ def show_listing(screen: Screen, listing: Listing, written: str, *, every: bool)
         screen.print_line()
     if n_behind:
         is_, them = ("is", "it") if n_behind == 1 else ("are", "them")
-        screen.print_line(f"{n_behind} more {is_} less promising; {command} --all lists {them} too", style="dim")
+        screen.print_prose(f"{n_behind} more {is_} less promising; {command} --all lists {them} too", style="dim")
     if n_refused:
-        screen.print_line(f"{n_refused} more cannot be searched by name; {command} --refused says why", style="dim")
+        screen.print_prose(f"{n_refused} more cannot be searched by name; {command} --refused says why", style="dim")
     names = choose_names(_promising_of(listing))
     if screen.is_terminal and names:
         screen.print_line()

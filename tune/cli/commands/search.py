@@ -151,7 +151,8 @@ def run_plan(
         if warnings:
             screen.print_line()
         if not screen.agrees("Search? [Y/n] "):
-            screen.print_line(f"nothing was run; to keep these ranges in a file: {drafted.keep}")
+            screen.print_line("nothing was run")
+            _tell_keeping(screen, drafted)
             return 0
     known = None if given.known is None else _load_prior_trials(given.known, plan, screen)
     paths = _claim_folder(plan, screen)
@@ -162,8 +163,13 @@ def run_plan(
         except KeyboardInterrupt:
             status = show_stopped(screen, paths)
         if drafted is not None and paths.space.is_file():
-            screen.print_line(f"to keep these ranges in a file: {drafted.keep}")
+            _tell_keeping(screen, drafted)
         return status
+
+
+def _tell_keeping(screen: Screen, drafted: Drafted) -> None:
+    screen.print_line("to keep these ranges in a file:")
+    screen.print_line(f"  {drafted.keep}")
 
 
 def _claim_folder(plan: SearchPlan, screen: Screen) -> ExperimentPaths:
@@ -172,7 +178,7 @@ def _claim_folder(plan: SearchPlan, screen: Screen) -> ExperimentPaths:
     def remove_untrained(there: ExperimentPaths) -> str | None:
         if (why := remove_untrained_search(there)) is not None:
             removed = f"the earlier {there.name} trained nothing, and was removed: {why}"
-            screen.print_line(f"{there.name} never began: it begins now" if why == NEVER_BEGAN else removed, "yellow")
+            screen.print_prose(f"{there.name} never began: it begins now" if why == NEVER_BEGAN else removed, "yellow")
             screen.print_line()
         return why
 

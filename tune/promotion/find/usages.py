@@ -1,10 +1,11 @@
-"""Where a constant may be read, and where a value is assigned to another namespace.
+"""Where a constant may be read, where a value is assigned to another namespace, and what serves no training.
 
-Where a constant may be read. In doubt a place counts: a constant without any is worth a warning.
+In doubt a place counts as a read: a constant without any is worth a warning.
 """
 
 import ast
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
@@ -257,3 +258,26 @@ def _find_changing_calls(survey: ModuleScan) -> Iterator[tuple[str, int]]:
                 continue
         if path is not None:
             yield path, called.node.lineno
+
+
+EVALUATION = re.compile(r"(val|valid|validation|eval|evaluation|test|predict|prediction)(_|$)")
+"""How a name begins that is of no training."""
+HOOKS = frozenset({"val_dataloader", "test_dataloader", "predict_dataloader"})
+N_OF_TRAINING = 2
+"""``fit(model, train_loader, val_loader)``: behind these come loaders of validation."""
+
+
+def find_evaluation_loaders(tree: ast.Module) -> Iterator[ast.expr]:
+    """Yield the expressions that make them: what hooks call, what is assigned to such a name, what `fit` takes."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) if name in HOOKS:
+                yield from (each for each in ast.walk(node) if isinstance(each, ast.Call))
+            case ast.Assign(targets=[ast.Name(id=name) | ast.Attribute(attr=name)], value=value):
+                if EVALUATION.match(name.lower()):
+                    yield value
+            case ast.Call(func=ast.Attribute(attr="fit"), args=args, keywords=keywords):
+                yield from args[N_OF_TRAINING:]
+                yield from (each.value for each in keywords if each.arg == "val_dataloaders")
+            case ast.Call(func=ast.Attribute(attr="validate" | "test" | "predict"), args=args, keywords=keywords):
+                yield from (*args, *(each.value for each in keywords))
