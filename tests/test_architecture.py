@@ -64,6 +64,11 @@ FENCES = {
     "pandas": {"api"},
     "scipy": {"results"},
     "pynvml": {"nvml", "trial"},
+    "wandb": {"trial", "results"},
+    "mlflow": {"trial", "results"},
+    "comet_ml": {"trial"},
+    "trackio": {"trial"},
+    "pyarrow": {"results"},
 }
 """Where each library may be imported: a new major version is a change in one place."""
 

@@ -210,6 +210,11 @@ class VersionPaths:
         return self.folder / "retrain.json"
 
     @property
+    def tracked_runs(self) -> Path:
+        """The runs that it has in trackers, where the program logs to one."""
+        return self.folder / "trackers.json"
+
+    @property
     def log(self) -> Path:
         """Everything that was printed, warned and logged while the trial ran."""
         return self.folder / "log.txt"

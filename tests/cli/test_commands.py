@@ -68,6 +68,7 @@ OPTIONS = {
     "pause": HELP | {"--json", "--storage"},
     "set": HELP | {"--json", "--storage"},
     "report": HELP | {"-o", "--output", "--storage"},
+    "export": HELP | {"--to", "-o", "--output", "--project", "--storage"},
     "dashboards": HELP | {"--storage"},
     "retrain": HELP
     | {"-q", "--quiet", "-g", "--gpu", "--address", "--storage", "--trainer.ARGUMENT"}

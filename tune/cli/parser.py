@@ -115,6 +115,7 @@ COMMANDS = {
     "pause": "let no trial of a running search start until `resume`",
     "set": "change the trials, concurrency or time budget of a running search",
     "report": "write the report of a search: one HTML file",
+    "export": "send a search to W&B or MLflow, or write it as tables",
     "dashboards": "show TensorBoard and optuna-dashboard until Ctrl-C",
     "retrain": "train the best trial again, to see whether its gain is real",
     "apply": "write an experiment's best values into the source",

@@ -1,12 +1,13 @@
 """Builds the controller of a search over its study. To import this takes a second; Ray starts meanwhile."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from tune.cluster.ray_health import is_lost
 from tune.cluster.resources import Resources
 from tune.errors import PauseError
 from tune.internals.private_apis import log_missing_apis
+from tune.paths import VersionPaths
 from tune.search.checkpoint_retention import CheckpointRetention
 from tune.search.controller import SearchController
 from tune.search.devices.device_faults import DeviceFaults
@@ -20,10 +21,12 @@ from tune.search.steering.change_settings import SettingsChanger
 from tune.search.steering.controls import SearchControls
 from tune.search.steering.request_handler import RequestHandler
 from tune.search.study.study import SearchStudy
+from tune.space.dimensions import Value
 from tune.storage_url import url_of
 from tune.trial.checkpoints.event_files import finalize_failed_version
 from tune.trial.messages import Job
 from tune.trial.ray_store import cancel_waiting_trials
+from tune.trial.trackers.close_runs import start_closing_runs
 
 
 @contextlib.contextmanager
@@ -49,6 +52,10 @@ def build_controller(search: Search, ledger: SearchStudy, job: Job, *, weighs: b
     def tell_outgrown(number: int, share: float, larger: float) -> None:
         for listener in search.listeners:
             listener.on_share_outgrown(number, share, larger)
+
+    def complete_version(files: VersionPaths, values: Mapping[str, Value], started: float) -> None:
+        finalize_failed_version(files, values, job.hardcoded, started)
+        start_closing_runs(files, search.space.mode, job.folder)
 
     log_missing_apis("optuna")
     settings = search.space.settings
@@ -83,7 +90,7 @@ def build_controller(search: Search, ledger: SearchStudy, job: Job, *, weighs: b
         limits,
         settings.seed,
         lambda: None if is_lost() else cancel_waiting_trials(job.gate),
-        lambda files, values, started: finalize_failed_version(files, values, job.hardcoded, started),
+        complete_version,
         lambda counted: count_reports(search.space, search.program, counted),
         TrialDevices(
             DeviceFaults(_count_trial_gpus(search.resources), tell_left_out), GpuShares(job.gpu_share, tell_outgrown)

@@ -27,6 +27,7 @@ from tune.space.space import Space
 from tune.trial.disk_space import translate_folder_errors
 from tune.trial.messages import EpochReport, TrialTask
 from tune.trial.process.output import redirect_output
+from tune.trial.trackers.close_runs import start_closing_runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +204,8 @@ class _RetrainController:
         if died and run.attempt <= self._retraining.space.settings.max_failures:
             self._waiting.appendleft(replace(run, attempt=run.attempt + 1))
             return
+        if died:
+            start_closing_runs(run.files, self._retraining.space.mode, self._retraining.folder)
         try:
             with translate_folder_errors(self._retraining.paths.folder):
                 more = self._retraining.on_end(run)

@@ -1,6 +1,7 @@
 """One execution of the program: in the pre-flight, to be measured, or for the score; the same in each process."""
 
 import contextlib
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +35,7 @@ from tune.trial.process.child_processes import forbid_spawned_children
 from tune.trial.process.seeding import derive_seed, override_seeds
 from tune.trial.run_script import run_script
 from tune.trial.run_system import run_system
+from tune.trial.trackers.tracked_trial import TrackedTrial, create_ignored_runs
 from tune.trial.trainer_setup import TrainerSetup
 
 
@@ -92,10 +94,12 @@ def execute_program(
     leave: Callable[[ProgramTraces], None],
     stopwatch: Stopwatch | None = None,
     usage: GpuUsageMeter | None = None,
+    runs: TrackedTrial | None = None,
 ) -> TrainerSetup:
     """Execute the program afresh, to its end; return what its Trainers had from us. ``leave`` hears of any end.
 
-    ``usage``: what each epoch used of the GPU is logged.
+    ``usage``: what each epoch used of the GPU is logged. ``runs``: what the program logs to trackers; None: nothing
+    that it logs there counts.
     """
     task, values = order.task, order.values
     pytorch_lightning.seed_everything(task.seed, workers=True, verbose=False)
@@ -110,6 +114,7 @@ def execute_program(
         configs = SnapshotConfigs(executor.snapshot, job.options, order.options, order.folder)
         patches.enter_context(configs.install_patches())
         patches.enter_context(keep_given_devices())
+        patches.enter_context(_patch_trackers(order, runs))
         proof = PromotedValueCheck(job.constants, values, in_force, job.program)
         fit = TrainerSetup(
             job,
@@ -154,6 +159,18 @@ def execute_program(
             )
             fit.close_logger(failed=not finished)
     return fit
+
+
+@contextlib.contextmanager
+def _patch_trackers(order: ProgramRun, runs: TrackedTrial | None) -> Iterator[None]:
+    """Name the runs that the program begins; those of a pre-flight, and of all ranks but the first, leave nothing."""
+    with contextlib.ExitStack() as patches:
+        scratch = None
+        if runs is None or not order.reports:
+            scratch = Path(patches.enter_context(tempfile.TemporaryDirectory(prefix="trackers-")))
+            runs = create_ignored_runs(VersionPaths(order.folder))
+        patches.enter_context(runs.install_patches(scratch))
+        yield
 
 
 def _execute_once(

@@ -7,23 +7,18 @@ logger before it calls one, and the devices are fixed when the Trainer is built.
 
 import contextlib
 import functools
-import importlib
 import inspect
-import sys
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from tune.internals.patch import patch_attribute
 from tune.promotion.execute import Executor, PromotedValues
-from tune.promotion.program import Program
 from tune.trial.inputs.command_line import CommandLine
 from tune.trial.lightning.legacy_api import check_legacy_accelerator
 from tune.trial.lightning.logger import version_logger
 from tune.trial.lightning.packages import patch_lightning_packages
 from tune.trial.messages import Job
-from tune.trial.process.program_imports import find_top_level_imports
 from tune.trial.trainer_setup import TrainerSetup
 
 STAGES = ("fit", "validate", "test", "predict")
@@ -31,9 +26,6 @@ VALIDATION_LOADERS = {"fit": "val_dataloaders", "validate": "dataloaders"}
 """The name of the validation loaders among the arguments of a stage."""
 ONE_PROCESS = {"devices": 1, "num_nodes": 1, "strategy": "auto"}
 """What a trial of one process has, whatever the script asks for; of several it has the script's strategy."""
-
-RUNS = (("wandb", "Run"), ("mlflow", "ActiveRun"))
-"""Trackers' runs that are contexts: an exception that leaves one of these ``with`` blocks is a failure to them."""
 
 
 class StoppedScript(SystemExit):
@@ -50,7 +42,7 @@ def run_script(
         with _patch_trainer(package, fit), _patch_logger(package, fit):
             yield
 
-    with command_line.install_patches(), _close_stopped_runs(job.program), patch_lightning_packages(patch_package):
+    with command_line.install_patches(), patch_lightning_packages(patch_package):
         try:
             executor.execute_main(in_force)
         except StoppedScript:
@@ -82,33 +74,6 @@ def _wrap_init(init: Callable[..., None], package: ModuleType, fit: TrainerSetup
         alone = {} if fit.distributed.n_ranks > 1 else ONE_PROCESS
         init(trainer, *args, **fit.build_trainer_arguments({**given, **alone}, package))
         fit.add_callbacks(trainer, package, fit.max_epochs(given))
-
-    return replacement
-
-
-@contextlib.contextmanager
-def _close_stopped_runs(program: Program) -> Iterator[None]:
-    """Let a tracker's ``with`` block close the run of a trial that is stopped as one that finished.
-
-    Python looks ``__exit__`` up when a block is entered, so it is replaced before the program runs.
-    """
-    imported = find_top_level_imports(program)
-    with contextlib.ExitStack() as patches:
-        for package, name in RUNS:
-            if package in sys.modules or package in imported:
-                with contextlib.suppress(ImportError, AttributeError):
-                    run = getattr(importlib.import_module(package), name)
-                    patches.enter_context(patch_attribute(run, "__exit__", _wrap_exit(run.__exit__)))
-        yield
-
-
-def _wrap_exit(leave: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(leave)
-    def replacement(run: Any, kind: Any, error: Any, trace: Any) -> Any:
-        if not isinstance(error, StoppedScript):
-            return leave(run, kind, error, trace)
-        leave(run, None, None, None)
-        return None  # the stop goes on
 
     return replacement
 
@@ -205,34 +170,5 @@ def _patch_logger(package: ModuleType, fit: TrainerSetup) -> Iterator[None]:
         ),  # jsonargparse finds one class of a name
         patch_attribute(package.loggers, "TensorBoardLogger", TensorBoardLogger),
         patch_attribute(package.loggers.tensorboard, "TensorBoardLogger", TensorBoardLogger),
-        _claim_csv_versions(package.loggers.CSVLogger),
     ):
-        yield
-
-
-@contextlib.contextmanager
-def _claim_csv_versions(logger_class: Any) -> Iterator[None]:
-    """Let a CSVLogger make the folder of its version as it chooses it.
-
-    Lightning chooses a number and makes the folder later: two trials that choose at one moment would write one file
-    (Lightning-AI/pytorch-lightning#11418). A Lightning without this method chooses as ever.
-    """
-    name = "_get_next_version"
-    before = getattr(logger_class, name, None)
-
-    def claim_next_version(logger: Any) -> int:
-        assert before is not None
-        while True:
-            version: int = before(logger)
-            if "://" in str(logger.root_dir):
-                return version
-            try:
-                Path(logger.root_dir, f"version_{version}").mkdir(parents=True)
-            except FileExistsError:
-                continue
-            except OSError:  # whoever writes there says what is wrong
-                pass
-            return version
-
-    with contextlib.nullcontext() if before is None else patch_attribute(logger_class, name, claim_next_version):
         yield

@@ -29,6 +29,7 @@ from tune.trial.lightning.report_callback import Report, ReportCallback, report_
 from tune.trial.lightning.value_check import PromotedValueCheck
 from tune.trial.messages import Job, TrialTask
 from tune.trial.preflight import shorten_arguments
+from tune.trial.trackers.tracked_trial import guard_loggers
 
 LOGGER_METHODS = (
     "log_metrics",
@@ -301,6 +302,7 @@ class TrainerSetup:
         ours = self.get_logger(package)
         loggers = list(given) if isinstance(given, Iterable) else [] if given in (None, True, False) else [given]
         others = [logger for logger in loggers if not isinstance(logger, package.loggers.TensorBoardLogger)]
+        guard_loggers(others)
         if not loggers or others[:1] != loggers[:1]:
             return [ours, *others]
         return [*others, ours]

@@ -48,6 +48,8 @@ from tune.trial.process.child_processes import ForkedChild, kill_leftover_childr
 from tune.trial.process.linux import CAN_FORK
 from tune.trial.process.program_imports import find_new_imports
 from tune.trial.program_run import ProgramRun, ProgramTraces, execute_program, ignore_report
+from tune.trial.trackers.run_labels import RunEnd, label_runs
+from tune.trial.trackers.tracked_trial import TrackedTrial, describe_end
 from tune.trial.trainer_setup import TrainerSetup
 from tune.trial.trial_recorder import TrialRecorder
 
@@ -92,11 +94,17 @@ class TrialRunner:
         self._stage_ended = False  # in the last execution of the program
         self._reads = OptionReads()
         self._child_beats = ChildHeartbeat()  # of the children of the pre-flight
+        self._runs = TrackedTrial(label_runs(self._files, task.number, task.values), self._files, self._describe_end)
+        self._is_stopped = False
 
     @property
     def record(self) -> TrialRecord:
         """How far the trial is."""
         return self._recorder.record
+
+    def _describe_end(self) -> RunEnd:
+        """Return how the trial stands, for its runs in trackers."""
+        return describe_end(self.record, self._job.mode, stopped=self._is_stopped)
 
     def run_trial(self, report: Report, after_preflight: AfterPreflight) -> TrialRecord:
         """Train the trial and return its record; whatever the program raises is in there.
@@ -115,6 +123,7 @@ class TrialRunner:
                         self._run_stages(report, after_preflight)
                     except BaseException as error:  # the program may raise anything, KeyboardInterrupt too
                         self._handle_exception(error)
+                    self._runs.close_runs(self._describe_end())
                 if self.record.stage == "failed":
                     finalize_failed_version(self._files, self._task.values, self._job.hardcoded, self.record.started)
                 return self.record
@@ -279,7 +288,8 @@ class TrialRunner:
             if self._link is not None:
                 self._link.send_epoch_end(last=epoch.last)
             with self.stopwatch.time_part(WAITING):
-                return epoch.epoch > self._task.reported and report(epoch)
+                self._is_stopped = epoch.epoch > self._task.reported and report(epoch)
+            return self._is_stopped
 
         if mark is not None and self._report_missing_epochs(mark, report):
             self._recorder.write_final_stage(stopped=True)
@@ -370,6 +380,7 @@ class TrialRunner:
                 self._keep_traces,
                 self.stopwatch if order.reports else None,
                 usage,
+                self._runs,
             )
 
     def _exit_with_reason(self, how: str) -> None:

@@ -30,32 +30,40 @@ def is_lightning_subclass(candidate: object, name: str) -> bool:
 
 
 Patch = Callable[[ModuleType], contextlib.AbstractContextManager[None]]
-"""Changes a Lightning package for as long as it is entered."""
+"""Changes a package for as long as it is entered."""
 
 
 @contextlib.contextmanager
 def patch_lightning_packages(patch: Patch) -> Iterator[None]:
     """Patch each Lightning package that is imported, and each that is imported meanwhile, by whomever."""
+    with patch_packages(PACKAGES, patch):
+        yield
+
+
+@contextlib.contextmanager
+def patch_packages(names: Sequence[str], patch: Patch) -> Iterator[None]:
+    """Patch each of these packages that is imported, and each that is imported meanwhile, by whomever."""
     with contextlib.ExitStack() as patches:
-        for name in PACKAGES:
+        for name in names:
             if name in sys.modules:
                 patches.enter_context(patch(sys.modules[name]))
-        finder = _Finder(lambda package: patches.enter_context(patch(package)))
+        finder = _Finder(names, lambda package: patches.enter_context(patch(package)))
         sys.meta_path.insert(0, finder)
         patches.callback(sys.meta_path.remove, finder)
         yield
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Calls a function with each Lightning package once it is imported; others find it."""
+    """Calls a function with each of some packages once it is imported; others find it."""
 
-    def __init__(self, then: Callable[[ModuleType], object]) -> None:
+    def __init__(self, names: Sequence[str], then: Callable[[ModuleType], object]) -> None:
+        self._names = names
         self._then = then
         self._searched: set[str] = set()
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         """Return what the other finders do, with a loader that calls the function last."""
-        if name not in PACKAGES or name in self._searched:
+        if name not in self._names or name in self._searched:
             return None
         self._searched.add(name)
         try:

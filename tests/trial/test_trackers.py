@@ -1,0 +1,289 @@
+"""Runs that a program logs to trackers itself: one for each trial, named, grouped, and closed in its state."""
+
+import json
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.processes import run_in_process
+from tests.wandb_files import read_offline_runs
+from tune.experiment.records import read_record
+from tune.paths import VersionPaths
+from tune.space.space import Script
+from tune.trial.messages import TrialTask
+from tune.trial.trackers.close_runs import main as close_runs
+from tune.trial.trackers.run_records import read_run_records
+
+SCRIPT = """
+import signal
+
+import pytorch_lightning as pl
+from pytorch_lightning.loggers import CSVLogger, MLFlowLogger, WandbLogger
+from tests.programs.scripted import Scripted, dataloaders
+{imports}
+LR = 0.1
+FAILS = False
+DIES = 0
+
+class Model(Scripted):
+    def on_train_epoch_end(self):
+        if DIES and self.current_epoch == DIES:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+{before}
+trainer = pl.Trainer(max_epochs=4, enable_model_summary=False, logger={loggers})
+trainer.fit(Model(), *dataloaders())
+if FAILS:
+    raise ValueError("as asked")
+{after}
+"""
+
+
+@pytest.fixture
+def tracked(worker, tmp_path, monkeypatch):
+    """Return what runs trials of a script with these loggers, each in a process of its own."""
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "project" / "mlruns").as_uri())
+    monkeypatch.setenv("PYTHONPATH", str(Path.cwd()))
+
+    def start(loggers="[]", imports="", before="", after=""):
+        text = SCRIPT.format(loggers=loggers, imports=imports, before=before, after=after)
+        found = worker("logged", text, promoted=("LR", "FAILS", "DIES"))
+        found.job = replace(found.job, shape=Script())
+        return found
+
+    return start
+
+
+def run(worker, number=1, *, stop_at=None, attempt=1, folder="", **values):
+    """Run a trial; return its files, and how its process died."""
+    files = VersionPaths(worker.storage / folder / f"{number:03d},LR=0.5")
+    task = TrialTask(number=number, version=str(files.folder), seed=0, values={"LR": 0.5, **values}, attempt=attempt)
+    told = run_in_process(worker.server, worker.job, task, answer=lambda epoch: epoch.epoch == stop_at)
+    return files, told.death
+
+
+# --- Weights & Biases
+
+
+def wandb_run(worker):
+    (found,) = read_offline_runs(worker.job.folder).values()
+    return found
+
+
+def test_wandb_logger_when_a_trial_is_complete_then_its_run_has_name_group_constants_state_and_score(tracked):
+    pytest.importorskip("wandb")
+    worker = tracked("WandbLogger(name='mine', id='same', group='own', tags=['paper'], project='digits')")
+    files, _ = run(worker)
+
+    found = wandb_run(worker)
+    assert (found.name, found.group, found.job_type) == ("001,LR=0.5", "experiment", "trial")
+    assert found.project == "digits"
+    assert sorted(found.tags) == ["complete", "paper", "promotune"]
+    assert (found.config["LR"], found.config["promotune"]["trial"]) == (0.5, 1)
+    assert (found.summary["promotune/state"], found.summary["promotune/score"]) == ("complete", pytest.approx(0.4))
+    assert found.summary["Score/Val"] == pytest.approx(0.4)
+    assert found.exit_code == 0
+    assert [each.state for each in read_run_records(files)] == ["complete"]
+
+
+BEGIN = "wandb.init(project='digits', config={'LR': 7})"
+
+
+@pytest.mark.parametrize(
+    ("stop_at", "values", "state", "exit_code"), [(2, {}, "stopped", 0), (None, {"FAILS": True}, "failed", 1)]
+)
+def test_wandb_init_of_the_program_when_the_trial_ends_early_then_its_run_says_so(
+    tracked, stop_at, values, state, exit_code
+):
+    pytest.importorskip("wandb")
+    worker = tracked(
+        "WandbLogger()", "import wandb", "wandb.init(project='digits', config={'LR': 7})", "wandb.finish()"
+    )
+    run(worker, stop_at=stop_at, **values)
+
+    found = wandb_run(worker)
+    assert (set(found.tags), found.summary["promotune/state"]) == ({"promotune", state}, state)
+    assert found.config["LR"] == 0.5
+    assert found.exit_code == exit_code
+
+
+@pytest.mark.parametrize(("stop_at", "state"), [(None, "complete"), (2, "stopped")])
+def test_wandb_block_when_a_trial_ends_in_it_then_its_run_is_closed_once(tracked, stop_at, state):
+    pytest.importorskip("wandb")
+    worker = tracked("WandbLogger()", "import wandb", "run = wandb.init(project='digits')\nrun.__enter__()")
+    text = worker.job.program.path.read_text()
+    assert "__enter__" in text
+    run(worker, stop_at=stop_at)
+
+    found = wandb_run(worker)
+    assert (set(found.tags), found.exit_code) == ({"promotune", state}, 0)
+
+
+def test_wandb_when_the_process_is_killed_then_the_next_attempt_goes_on_with_its_run(tracked):
+    pytest.importorskip("wandb")
+    worker = tracked("WandbLogger(project='digits')")
+    files, death = run(worker, DIES=2)
+    assert "SIGKILL" in death
+    assert [each.state for each in read_run_records(files)] == ["running"]
+
+    run(worker, attempt=2)
+    assert (set(wandb_run(worker).tags), wandb_run(worker).exit_code) == ({"complete", "promotune"}, 0)
+
+
+def test_wandb_when_the_process_is_killed_for_good_then_its_run_is_closed_as_failed(tracked, monkeypatch):
+    pytest.importorskip("wandb")
+    worker = tracked("WandbLogger(project='digits')")
+    files, _ = run(worker, DIES=2)
+    replace(read_record(files), stage="failed").write_record(files)
+    monkeypatch.chdir(worker.job.folder)
+    close_runs(str(files.folder), "max")
+    signal.alarm(0)
+
+    found = wandb_run(worker)
+    assert (found.name, set(found.tags), found.exit_code) == ("001,LR=0.5", {"failed", "promotune"}, 1)
+    assert [each.state for each in read_run_records(files)] == ["failed"]
+
+
+def test_wandb_when_it_cannot_begin_a_run_then_the_trial_goes_on_without(tracked, monkeypatch):
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("WANDB_INIT_TIMEOUT", "1")
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    worker = tracked("WandbLogger(project='digits')")
+    files, _ = run(worker)
+
+    assert read_record(files).stage == "complete"
+    assert "wandb.init failed, and this trial has no run" in files.log.read_text()
+
+
+def test_retrained_version_when_it_logs_then_its_run_is_marked(tracked):
+    pytest.importorskip("wandb")
+    worker = tracked("WandbLogger(project='digits')")
+    folder = worker.storage / "retrain" / "002,LR=0.5"
+    folder.mkdir(parents=True)
+    (folder / "retrain.json").write_text("{}")
+    run(worker, 2, folder="retrain")
+
+    found = wandb_run(worker)
+    assert (found.name, found.group, found.job_type) == ("retrain/002,LR=0.5", "experiment", "retrain")
+    assert set(found.tags) == {"complete", "promotune", "retrained"}
+
+
+# --- MLflow
+
+
+def mlflow_runs(tmp_path, monkeypatch):
+    from mlflow import MlflowClient
+
+    client = MlflowClient((tmp_path / "project" / "mlruns").as_uri())
+    found = [run for each in client.search_experiments() for run in client.search_runs([each.experiment_id])]
+    return client, found
+
+
+STARTS = {
+    "MLFlowLogger": {"loggers": "MLFlowLogger(run_name='mine', tracking_uri=os.environ['MLFLOW_TRACKING_URI'])"},
+    "start_run": {"imports": "import mlflow", "before": "mlflow.start_run(run_name='mine')"},
+    "autolog": {"imports": "import mlflow", "before": "mlflow.pytorch.autolog(log_models=False)"},
+    "in a block": {
+        "imports": "import mlflow",
+        "before": "block = mlflow.start_run(run_name='mine')\nblock.__enter__()\nmlflow.log_param('LR', 'text')",
+    },
+}
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize(
+    ("stop_at", "values", "state", "status"),
+    [(None, {}, "complete", "FINISHED"), (2, {}, "stopped", "FINISHED"), (None, {"FAILS": True}, "failed", "FAILED")],
+)
+def test_mlflow_when_a_trial_ends_then_its_one_run_says_how(
+    tracked, tmp_path, monkeypatch, start, stop_at, values, state, status
+):
+    pytest.importorskip("mlflow")
+    files, _ = run(tracked(**STARTS[start]), stop_at=stop_at, **values)
+
+    _, (found,) = mlflow_runs(tmp_path, monkeypatch)
+    assert (found.info.run_name, found.info.status) == ("001,LR=0.5", status)
+    ours = {name.removeprefix("promotune."): text for name, text in found.data.tags.items() if "promotune" in name}
+    assert (ours["experiment"], ours["trial"], ours["state"]) == ("experiment", "1", state)
+    assert float(ours["score"]) == pytest.approx(0.2 if stop_at else 0.4)
+    assert found.data.params["LR"] == "0.5"
+    assert [each.state for each in read_run_records(files)] == [state]
+
+
+def test_mlflow_when_the_process_is_killed_for_good_then_its_run_is_closed_as_failed(tracked, tmp_path, monkeypatch):
+    pytest.importorskip("mlflow")
+    files, _ = run(tracked(**STARTS["MLFlowLogger"]), DIES=2)
+    replace(read_record(files), stage="failed").write_record(files)
+    assert mlflow_runs(tmp_path, monkeypatch)[1][0].info.status == "RUNNING"
+    close_runs(str(files.folder), "max")
+    signal.alarm(0)
+
+    _, (found,) = mlflow_runs(tmp_path, monkeypatch)
+    assert (found.info.status, found.data.tags["promotune.state"]) == ("FAILED", "failed")
+    assert float(found.data.tags["promotune.score"]) == pytest.approx(0.2)
+
+
+def test_mlflow_when_its_server_is_away_then_the_trial_goes_on_without(tracked, monkeypatch):
+    pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    files, _ = run(tracked(**STARTS["MLFlowLogger"]))
+
+    assert read_record(files).stage == "complete"
+    assert "MLFlowLogger failed, and logs nothing more of this trial" in files.log.read_text()
+
+
+# --- CSV, and all at once
+
+
+def test_csv_logger_when_trials_log_then_each_has_a_folder_of_its_name_that_says_how_it_ended(tracked):
+    worker = tracked("CSVLogger('logs', version='same')")
+    run(worker, stop_at=2)
+    run(worker, 2)
+
+    folder = worker.job.folder / "logs" / "lightning_logs" / "experiment"
+    found = {each.name: json.loads((each / "promotune.json").read_text()) for each in folder.iterdir()}
+    assert {name: each["state"] for name, each in found.items()} == {"001,LR=0.5": "stopped", "002,LR=0.5": "complete"}
+    assert found["001,LR=0.5"]["constants"] == {"LR": 0.5}
+    assert found["001,LR=0.5"]["score"] == pytest.approx(0.2)
+    assert all((folder / name / "metrics.csv").is_file() for name in found)
+
+
+def test_csv_logger_that_logs_nothing_then_leaves_no_folder(tracked):
+    worker = tracked(before="unused = CSVLogger('logs')")
+    run(worker)
+
+    assert list((worker.job.folder / "logs").rglob("*.json")) == []
+
+
+def test_several_loggers_when_a_trial_ends_then_each_tracker_has_one_run(tracked, tmp_path, monkeypatch):
+    pytest.importorskip("wandb")
+    pytest.importorskip("mlflow")
+    loggers = f"[{STARTS['MLFlowLogger']['loggers']}, WandbLogger(), CSVLogger('logs')]"
+    files, _ = run(tracked(loggers))
+
+    assert sorted(each.tracker for each in read_run_records(files)) == ["csv", "mlflow", "wandb"]
+    assert {each.state for each in read_run_records(files)} == {"complete"}
+
+
+def test_preflight_when_a_program_logs_to_trackers_then_it_leaves_no_run(tracked, tmp_path, monkeypatch):
+    pytest.importorskip("wandb")
+    pytest.importorskip("mlflow")
+    loggers = f"[{STARTS['MLFlowLogger']['loggers']}, WandbLogger(), CSVLogger('logs')]"
+    worker = tracked(loggers)
+    files = VersionPaths(worker.storage / "000,baseline")
+    task = TrialTask(number=0, version=str(files.folder), seed=0, values={}, preflight=True, rehearsal=True)
+    run_in_process(worker.server, worker.job, task)
+
+    assert read_record(files).ready
+    assert read_run_records(files) == []
+    assert not (worker.job.folder / "wandb").exists()
+    assert not (worker.job.folder / "mlruns").exists()
+    assert not (worker.job.folder / "logs").exists()

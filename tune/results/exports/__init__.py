@@ -1,0 +1,1 @@
+"""Experiments that are sent elsewhere: to trackers, and as tables."""

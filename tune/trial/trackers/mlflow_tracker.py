@@ -1,0 +1,191 @@
+"""MLflow: ``MlflowClient.create_run`` begins every run, of ``mlflow.start_run``, ``autolog`` and Lightning's logger."""
+
+import contextlib
+import functools
+import inspect
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from tune.internals.patch import patch_attribute
+from tune.trial.trackers.run_labels import PREFIX, RunEnd, RunLabels
+from tune.trial.trackers.run_records import RunRecord
+from tune.trial.trackers.tracker import Tracker, close_as_finished, log_tracker_errors
+
+RUN_NAME, PARENT = "mlflow.runName", "mlflow.parentRunId"
+"""MLflow's own tags."""
+ILLEGAL = re.compile(r"[^\w.\- /:]", re.ASCII)
+LONGEST_NAME, LONGEST_VALUE = 250, 500
+"""Of names of metrics and parameters, and of a parameter's value, in characters: what every store takes."""
+LOGGING = ("log_metric", "log_param", "log_batch", "set_tag", "log_artifact", "log_artifacts", "set_terminated")
+"""What logs to a run: where it fails, the trial goes on."""
+ALLOW_FILES = "MLFLOW_ALLOW_FILE_STORE"
+"""The variable that MLflow asks for where runs are to be files."""
+
+
+def mlflow_name(name: str) -> str:
+    """Return the name of a metric or a parameter as MLflow takes it: other characters become ``_``."""
+    legal = ILLEGAL.sub("_", name).strip() or "_"
+    legal = "/".join(part if part.strip(".") else part.replace(".", "_") or "_" for part in legal.split("/"))
+    return legal[:LONGEST_NAME]
+
+
+def mlflow_params(constants: Mapping[str, Any]) -> dict[str, str]:
+    """Return constants as MLflow's parameters."""
+    return {mlflow_name(name): str(value)[:LONGEST_VALUE] for name, value in constants.items()}
+
+
+def mlflow_tags(labels: RunLabels, end: RunEnd | None = None) -> dict[str, str]:
+    """Return the tags of a run; ``end``: how it ended."""
+    fields = {**labels.fields, "state": "running" if end is None else end.state}
+    if end is not None and end.score is not None:
+        fields["score"] = end.score
+    return {f"{PREFIX}.{name}": str(value) for name, value in fields.items()}
+
+
+def mlflow_status(end: RunEnd) -> str:
+    """Return MLflow's word for an end."""
+    return "FAILED" if end.has_failed else "FINISHED"
+
+
+class MlflowTracker(Tracker):
+    """Its runs have a name, tags and parameters; the interface groups runs by a tag."""
+
+    package = "mlflow"
+    logger = "MLFlowLogger"
+
+    @contextlib.contextmanager
+    def patch_package(self, package: ModuleType) -> Iterator[None]:
+        """Begin runs under our names; those of a pre-flight are in files that are thrown away."""
+        client = package.MlflowClient
+        with contextlib.ExitStack() as patches:
+            patches.enter_context(close_as_finished(package.ActiveRun))
+            if self.runs.scratch is not None:
+                patches.enter_context(_redirect_runs(package, self.runs.scratch / "mlflow"))
+            else:
+                patches.enter_context(patch_attribute(client, "create_run", self._wrap_create(client.create_run)))
+                for name in LOGGING:
+                    patches.enter_context(patch_attribute(client, name, self._wrap_logging(getattr(client, name))))
+            yield
+
+    def _wrap_create(self, create: Callable[..., Any]) -> Callable[..., Any]:
+        signature = inspect.signature(create)
+
+        @functools.wraps(create)
+        def replacement(*args: Any, **given: Any) -> Any:
+            said = signature.bind(*args, **given).arguments
+            client, tags = said["self"], dict(said.get("tags") or {})
+            labels = self.runs.labels
+            if PARENT in tags:  # a part of the trial's run
+                return create(**{**said, "tags": {**tags, **mlflow_tags(labels)}})
+            if (run := self._continue_run(client)) is not None:
+                return run
+            name = labels.name_run(self.runs.count_runs(self.package))
+            tags |= {**mlflow_tags(labels), RUN_NAME: name}
+            run = create(**{**said, "tags": tags, "run_name": name})
+            with log_tracker_errors(self.package):
+                self._add_run(client, run)
+            return run
+
+        return replacement
+
+    def _continue_run(self, client: Any) -> Any:
+        run = None
+        if (earlier := self.runs.find_earlier_run(self.package)) is not None:
+            with log_tracker_errors(self.package):
+                client.update_run(earlier.run, status="RUNNING")
+                run = client.get_run(earlier.run)
+                self._add_run(client, run)
+        return run
+
+    def _add_run(self, client: Any, run: Any) -> None:
+        record = RunRecord(tracker=self.package, run=run.info.run_id, place={"uri": str(client.tracking_uri)})
+        self.runs.add_run(record)
+        from mlflow.entities import Param
+
+        known = run.data.params
+        ours = mlflow_params(self.runs.labels.constants)
+        missing = [Param(name, value) for name, value in ours.items() if name not in known]
+        if missing:
+            _original(client.log_batch)(run.info.run_id, params=missing)
+
+    def _wrap_logging(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """Let a call that fails cost what it logs alone; parameters that are searched constants stay ours."""
+        signature = inspect.signature(call)
+
+        @functools.wraps(call)
+        def replacement(*args: Any, **given: Any) -> Any:
+            bound = signature.bind(*args, **given)
+            said = bound.arguments
+            ours = mlflow_params(self.runs.labels.constants)
+            if call.__name__ == "log_param" and said["key"] in ours:
+                return said["value"]
+            if said.get("params"):
+                said["params"] = [each for each in said["params"] if each.key not in ours]
+            try:
+                return call(*bound.args, **bound.kwargs)
+            except Exception as error:
+                sys.stderr.write(f"mlflow, {call.__name__}: {type(error).__name__}: {error}\n")
+                return None
+
+        replacement.__promotune_original__ = call  # type: ignore[attr-defined]
+        return replacement
+
+    def close_run(self, record: RunRecord, end: RunEnd) -> None:
+        """Set the tags and the status; a run that the program holds as its active one is ended as such."""
+        import mlflow
+
+        client = mlflow.MlflowClient(record.place.get("uri"))
+        for name, value in mlflow_tags(self.runs.labels, end).items():
+            client.set_tag(record.run, name, value)
+        while (active := mlflow.active_run()) is not None:  # MLflow would close it as the process ends, as it thinks
+            mlflow.end_run(mlflow_status(end))
+            if active.info.run_id == record.run:
+                break
+        client.set_terminated(record.run, mlflow_status(end))
+        self.runs.mark_closed(self.package, record.run, end.state)
+
+
+def _original(method: Any) -> Any:
+    """Return a method of a client without our hook."""
+    function = getattr(method.__func__, "__promotune_original__", None)
+    return method if function is None else functools.partial(function, method.__self__)
+
+
+@contextlib.contextmanager
+def _redirect_runs(package: ModuleType, folder: Path) -> Iterator[None]:
+    """Let whatever server a program names be a folder."""
+    uri = folder.absolute().as_uri()
+    client = package.MlflowClient
+    init, set_uri = client.__init__, package.set_tracking_uri
+    signature = inspect.signature(init)
+
+    @functools.wraps(init)
+    def init_elsewhere(*args: Any, **given: Any) -> None:
+        bound = signature.bind(*args, **given)
+        bound.arguments["tracking_uri"] = uri
+        init(*bound.args, **bound.kwargs)
+
+    before = os.environ.get(ALLOW_FILES)
+    os.environ[ALLOW_FILES] = "true"
+    told = package.get_tracking_uri()
+    set_uri(uri)
+    try:
+        with (
+            patch_attribute(client, "__init__", init_elsewhere),
+            patch_attribute(package, "set_tracking_uri", lambda uri: None),
+        ):
+            yield
+    finally:
+        with contextlib.suppress(Exception):
+            while package.active_run() is not None:
+                package.end_run()
+        set_uri(told)
+        if before is None:
+            del os.environ[ALLOW_FILES]
+        else:
+            os.environ[ALLOW_FILES] = before

@@ -1,0 +1,114 @@
+"""What a tracker needs from us: hooks in its own functions, and a way to close a run. A module of this room for each.
+
+A tracker never fails a trial: what goes wrong in our hooks is written to the trial's log.
+"""
+
+import contextlib
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar, Protocol
+
+from tune.internals.patch import patch_attribute
+from tune.trial.trackers.run_labels import RunEnd, RunLabels, RunState
+from tune.trial.trackers.run_records import RunRecord
+
+
+class TrialRuns(Protocol):
+    """The runs of one trial, as trackers see them."""
+
+    labels: RunLabels
+
+    @property
+    def scratch(self) -> Path | None:
+        """Where a run that does not count may leave its files: a pre-flight's; None: runs count."""
+
+    def count_runs(self, tracker: str) -> int:
+        """Return how many runs of a tracker this process has begun."""
+
+    def find_earlier_run(self, tracker: str) -> RunRecord | None:
+        """Return the run of an earlier attempt that the next run of this tracker goes on with."""
+
+    def add_run(self, record: RunRecord) -> None:
+        """Take note of a run that began, or goes on."""
+
+    def mark_closed(self, tracker: str, run: str, state: RunState) -> None:
+        """Take note that a run is closed, and what the tracker was told of it."""
+
+    def describe_end(self, *, failed: bool = False) -> RunEnd:
+        """Return how the trial stands at this moment, as a run that ends now shows it."""
+
+
+class Tracker:
+    """One for each execution of a program, and for each package."""
+
+    package: ClassVar[str]
+    """Its name, as a program imports it."""
+    logger: ClassVar[str] = ""
+    """The class of Lightning's that logs to it."""
+
+    def __init__(self, runs: TrialRuns) -> None:
+        self.runs = runs
+
+    def patch_package(self, package: ModuleType) -> contextlib.AbstractContextManager[None]:
+        """Let the package tell us of its runs while this is entered."""
+        raise NotImplementedError
+
+    def close_run(self, record: RunRecord, end: RunEnd) -> None:
+        """Close a run: one of this process, or of one that died."""
+        raise NotImplementedError
+
+
+@contextlib.contextmanager
+def log_tracker_errors(tracker: str) -> Iterator[None]:
+    """Write what goes wrong to the trial's log, and go on."""
+    try:
+        yield
+    except Exception as error:
+        sys.stderr.write(f"{tracker}: {type(error).__name__}: {error}\n")
+
+
+@contextlib.contextmanager
+def close_as_finished(run_class: Any) -> Iterator[None]:
+    """Let a tracker's ``with`` block close the run of a program that ended with status 0 as one that finished.
+
+    So ends a trial that is stopped. Python looks ``__exit__`` up when a block is entered.
+    """
+    leave = run_class.__exit__
+
+    @functools.wraps(leave)
+    def replacement(run: Any, kind: Any, error: Any, trace: Any) -> Any:
+        if not isinstance(error, SystemExit) or error.code not in (None, 0):
+            return leave(run, kind, error, trace)
+        leave(run, None, None, None)
+        return None  # the end goes on
+
+    with patch_attribute(run_class, "__exit__", replacement):
+        yield
+
+
+def guard_logger(logger: Any, names: tuple[str, ...] = ("log_metrics", "log_hyperparams", "log_graph", "save")) -> None:
+    """Let a logger of Lightning's fail without its trial: from its first error on it logs nothing more."""
+    broken = False
+
+    def guard_call(call: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(call)
+        def replacement(*args: Any, **given: Any) -> Any:
+            nonlocal broken
+            if broken:
+                return None
+            try:
+                return call(*args, **given)
+            except Exception as error:
+                broken = True
+                what = f"{type(error).__name__}: {error}"
+                sys.stderr.write(f"{type(logger).__name__} failed, and logs nothing more of this trial: {what}\n")
+                return None
+
+        return replacement
+
+    for name in (*names, "finalize", "after_save_checkpoint"):
+        if (call := getattr(logger, name, None)) is not None:
+            setattr(logger, name, guard_call(call))
