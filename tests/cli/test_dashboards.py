@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
 import psutil
 import pytest
+from torch.utils.tensorboard import SummaryWriter
 
 from tests.recorded import Recorded
 from tune.cli import main
@@ -29,6 +31,13 @@ constants:
   LR: {loguniform: [1e-4, 1e-1]}
 sampler: random
 """
+
+
+CARDS = """
+  const cards = [...document.querySelectorAll("scalar-card")].map((each) => each.innerText.replace(/\\s/g, ""));
+  return cards.length >= 3 && cards.every(Boolean) && cards;
+"""
+"""The texts of TensorBoard's cards, in their order, once there are two and a pinned one."""
 
 
 def wait_for(what):
@@ -101,6 +110,28 @@ def test_dashboards_when_a_search_goes_on_then_show_it_write_nothing_and_leave_n
     wait_for(lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family))
 
 
+def test_tensorboard_when_its_page_is_opened_then_the_searched_metric_is_pinned(dashboards):
+    _, addresses = dashboards
+    with urllib.request.urlopen(addresses["TensorBoard"], timeout=WAIT_S) as answer:
+        query = urllib.parse.parse_qs(urllib.parse.urlsplit(answer.url).query)
+
+    assert json.loads(query["pinnedCards"][0]) == [{"plugin": "scalars", "tag": "Score/Val"}]
+
+
+@pytest.mark.browser
+def test_tensorboard_when_it_is_looked_at_then_the_searched_metric_comes_first(recorded, dashboards, browser):
+    _, addresses = dashboards
+    with SummaryWriter(str(recorded.paths.folder / "000,baseline")) as writer:
+        for tag in ("Accuracy", "Score/Val"):
+            writer.add_scalar(tag, 0.5, 1)
+    wait_for(lambda: json.loads(asked(f"{addresses['TensorBoard']}data/runs")[1]))
+    browser.look(width=1600)
+    browser.open(addresses["TensorBoard"])
+    cards = browser.wait(CARDS)
+
+    assert cards[0].startswith("Score/Val")
+
+
 def test_dashboards_when_asked_by_a_name_that_is_not_this_machines_then_refuse(dashboards):
     _, addresses = dashboards
     for address in addresses.values():
@@ -141,7 +172,7 @@ def test_dashboards_when_the_collector_is_paused_then_let_it_work_while_they_ser
 
     monkeypatch.setattr(command, "_event_on_signal", lambda: contextlib.nullcontext(Told()))
     for name in ("serve_tensorboard", "serve_optuna_dashboard"):
-        monkeypatch.setattr(servers, name, lambda place: contextlib.nullcontext("an address"))
+        monkeypatch.setattr(servers, name, lambda *_: contextlib.nullcontext("an address"))
     with collector_paused_for_long():
         assert main(["dashboards", str(recorded.paths.folder)]) == 0
 

@@ -1,7 +1,6 @@
 """Runs that a program logs to trackers itself: one for each trial, named, grouped, and closed in its state."""
 
 import json
-import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +12,11 @@ from tune.experiment.records import read_record
 from tune.paths import VersionPaths
 from tune.space.space import Script
 from tune.trial.messages import TrialTask
-from tune.trial.trackers.close_runs import main as close_runs
+from tune.trial.trackers.close_runs import start_closing_runs
 from tune.trial.trackers.run_records import read_run_records
 
 SCRIPT = """
+import os
 import signal
 
 import pytorch_lightning as pl
@@ -135,14 +135,12 @@ def test_wandb_when_the_process_is_killed_then_the_next_attempt_goes_on_with_its
     assert (set(wandb_run(worker).tags), wandb_run(worker).exit_code) == ({"complete", "promotune"}, 0)
 
 
-def test_wandb_when_the_process_is_killed_for_good_then_its_run_is_closed_as_failed(tracked, monkeypatch):
+def test_wandb_when_the_process_is_killed_for_good_then_its_run_is_closed_as_failed(tracked):
     pytest.importorskip("wandb")
     worker = tracked("WandbLogger(project='digits')")
     files, _ = run(worker, DIES=2)
     replace(read_record(files), stage="failed").write_record(files)
-    monkeypatch.chdir(worker.job.folder)
-    close_runs(str(files.folder), "max")
-    signal.alarm(0)
+    assert start_closing_runs(files, "max", worker.job.folder).wait() == 0
 
     found = wandb_run(worker)
     assert (found.name, set(found.tags), found.exit_code) == ("001,LR=0.5", {"failed", "promotune"}, 1)
@@ -219,15 +217,15 @@ def test_mlflow_when_a_trial_ends_then_its_one_run_says_how(
 
 def test_mlflow_when_the_process_is_killed_for_good_then_its_run_is_closed_as_failed(tracked, tmp_path, monkeypatch):
     pytest.importorskip("mlflow")
-    files, _ = run(tracked(**STARTS["MLFlowLogger"]), DIES=2)
+    worker = tracked(**STARTS["MLFlowLogger"])
+    files, _ = run(worker, DIES=2)
     replace(read_record(files), stage="failed").write_record(files)
     assert mlflow_runs(tmp_path, monkeypatch)[1][0].info.status == "RUNNING"
-    close_runs(str(files.folder), "max")
-    signal.alarm(0)
+    assert start_closing_runs(files, "max", worker.job.folder).wait() == 0
 
     _, (found,) = mlflow_runs(tmp_path, monkeypatch)
     assert (found.info.status, found.data.tags["promotune.state"]) == ("FAILED", "failed")
-    assert float(found.data.tags["promotune.score"]) == pytest.approx(0.2)
+    assert start_closing_runs(files, "max", worker.job.folder) is None
 
 
 def test_mlflow_when_its_server_is_away_then_the_trial_goes_on_without(tracked, monkeypatch):

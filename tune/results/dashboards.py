@@ -6,10 +6,11 @@ import importlib.util
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from typing import Any
+from urllib.parse import urlencode
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from optuna.storages import JournalStorage
@@ -63,20 +64,21 @@ def serve_optuna_dashboard(paths: ExperimentPaths) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def serve_tensorboard(folder: Path) -> Iterator[str]:
-    """Start TensorBoard on a folder; give the address."""
+def serve_tensorboard(folder: Path, metrics: Sequence[str] = ()) -> Iterator[str]:
+    """Start TensorBoard on a folder; give the address. The ``metrics`` are pinned: they come before all others."""
     from tensorboard import program
 
     for name in ("werkzeug", "tensorboard"):  # they print what is asked for as it comes
         logging.getLogger(name).setLevel(logging.ERROR)
-    yield _launch_tensorboard(program, folder)  # its threads are daemons, and its data server ends with our process
+    # its threads are daemons, and its data server ends with our process
+    yield _launch_tensorboard(program, folder, metrics)
 
 
-def _launch_tensorboard(program: Any, folder: Path) -> str:
+def _launch_tensorboard(program: Any, folder: Path, metrics: Sequence[str]) -> str:
     """Take TensorBoard's usual port or one of the next, else any."""
     fast = "true" if importlib.util.find_spec("tensorboard_data_server") else "false"  # said, it prints no notice
     for port in ([], ["--port", "0"]):
-        board = program.TensorBoard(server_class=functools.partial(_create_guarded_server, program))
+        board = program.TensorBoard(server_class=functools.partial(_create_guarded_server, program, metrics))
         board.configure(argv=["tensorboard", "--logdir", str(folder), "--host", HOST, "--load_fast", fast, *port])
         with contextlib.suppress(program.TensorBoardServerException):
             return str(board.launch())
@@ -85,8 +87,24 @@ def _launch_tensorboard(program: Any, folder: Path) -> str:
     )
 
 
-def _create_guarded_server(program: Any, app: Wsgi, flags: Any) -> Any:
-    return program.create_port_scanning_werkzeug_server(_refuse_other_hosts(app), flags)
+def _create_guarded_server(program: Any, metrics: Sequence[str], app: Wsgi, flags: Any) -> Any:
+    return program.create_port_scanning_werkzeug_server(_refuse_other_hosts(_pin_metrics(app, metrics)), flags)
+
+
+def _pin_metrics(app: Wsgi, metrics: Sequence[str]) -> Wsgi:
+    """Answer who asks for the page with its address for pinned metrics.
+
+    TensorBoard orders tags by their names, and has no other word for pins (tensorflow/tensorboard#6880).
+    """
+    cards = json.dumps([{"plugin": "scalars", "tag": name} for name in metrics])
+
+    def redirect_page(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if metrics and environ.get("PATH_INFO") == "/" and not environ.get("QUERY_STRING"):
+            start_response("302 Found", [("Location", f"/?{urlencode({'pinnedCards': cards})}")])
+            return []
+        return app(environ, start_response)
+
+    return redirect_page
 
 
 def _refuse_other_hosts(app: Wsgi) -> Wsgi:

@@ -11,7 +11,6 @@ from tune.cli.parser import Parser, add_storage, describe_command, storage_of
 from tune.cli.terminal.summary import Screen, tool_command
 from tune.experiment.lock import dashboard_of
 from tune.gc_control import collector_resumed
-from tune.paths import ExperimentPaths
 
 
 def parser() -> Parser:
@@ -26,12 +25,13 @@ def run(given: argparse.Namespace) -> int:
     """Start them, print the links, and end them with this process."""
     from tune.experiment.open import open_experiment
 
-    paths = ExperimentPaths(open_experiment(given.experiment, storage_of(given.storage)).paths.folder)
+    experiment = open_experiment(given.experiment, storage_of(given.storage))
+    paths, metrics = experiment.paths, [each.metric for each in experiment.space.objectives]
     screen = Screen()
     with _event_on_signal() as told:
         from tune.results.dashboards import serve_optuna_dashboard, serve_tensorboard
 
-        with serve_tensorboard(paths.folder) as board, serve_optuna_dashboard(paths) as ledger:
+        with serve_tensorboard(paths.folder, metrics) as board, serve_optuna_dashboard(paths) as ledger:
             screen.print_line(f"TensorBoard       {board}")
             screen.print_line(f"optuna-dashboard  {ledger}  (read-only)")
             if (ray := dashboard_of(paths)) is not None:

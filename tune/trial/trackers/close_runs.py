@@ -21,13 +21,16 @@ VARIABLES = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOU
 MODULE = "tune.trial.trackers.close_runs"
 
 
-def start_closing_runs(files: VersionPaths, mode: Mode, folder: Path) -> None:
-    """Close the runs of a trial whose process died, in the background; ``folder``: its working directory."""
+def start_closing_runs(files: VersionPaths, mode: Mode, folder: Path) -> subprocess.Popen[bytes] | None:
+    """Close the runs of a trial whose process died, in the background; ``folder``: its working directory.
+
+    Return the process; None where no run is open.
+    """
     if all(each.state != "running" for each in read_run_records(files)):
-        return
+        return None
     path = os.pathsep.join((str(Path(__file__).parents[3]), *filter(None, [os.environ.get("PYTHONPATH")])))
     with files.log.open("ab") as log:
-        subprocess.Popen(  # noqa: S603 - this program itself
+        return subprocess.Popen(  # noqa: S603 - this program itself
             [sys.executable, "-m", MODULE, str(files.folder), mode],
             cwd=files.working_folder if files.working_folder.is_dir() else folder,
             env={**VARIABLES, **os.environ, "PYTHONPATH": path},

@@ -1,7 +1,7 @@
 """The runs of one trial in all trackers: what their hooks ask, and where they are closed."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +16,7 @@ from tune.trial.trackers.csv_tracker import CsvTracker
 from tune.trial.trackers.mlflow_tracker import MlflowTracker
 from tune.trial.trackers.run_labels import RunEnd, RunLabels, RunState, label_runs
 from tune.trial.trackers.run_records import RunRecord, read_run_records, write_run_records
-from tune.trial.trackers.tracker import Tracker, guard_logger, log_tracker_errors
+from tune.trial.trackers.tracker import Tracker, guard_experiment, guard_logger, log_tracker_errors
 from tune.trial.trackers.trackio_tracker import TrackioTracker
 from tune.trial.trackers.wandb_tracker import WandbTracker
 
@@ -46,9 +46,10 @@ class TrackedTrial:
         """Patch every tracker that the program imports; ``scratch``: where runs that do not count leave files."""
 
         def patch_package(package: ModuleType) -> contextlib.AbstractContextManager[None]:
-            name = package.__name__
-            tracker = self._trackers["csv" if name in PACKAGES else name]
-            return _patch_safely(tracker, package)
+            is_lightning = package.__name__ in PACKAGES
+            tracker = self._trackers["csv" if is_lightning else package.__name__]
+            loggers = [getattr(package.loggers, name) for name in LOGGERS] if is_lightning else []
+            return _patch_safely(package, tracker, loggers)
 
         self.scratch = scratch
         names = (*PACKAGES, *(each for each in self._trackers if each != "csv"))
@@ -98,11 +99,13 @@ class TrackedTrial:
 
 
 @contextlib.contextmanager
-def _patch_safely(tracker: Tracker, package: ModuleType) -> Iterator[None]:
-    """Patch a package; one that has no such parts is left as it is."""
+def _patch_safely(package: ModuleType, tracker: Tracker, loggers: Sequence[Any]) -> Iterator[None]:
+    """Patch a package, and Lightning's ``loggers``; one that has no such parts is left as it is."""
     with contextlib.ExitStack() as patches:
-        with log_tracker_errors(f"{tracker.package} is left as it is"):
+        with log_tracker_errors(f"{package.__name__} is left as it is"):
             patches.enter_context(tracker.patch_package(package))
+            for each in loggers:
+                patches.enter_context(guard_experiment(each))
         yield
 
 

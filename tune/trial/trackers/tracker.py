@@ -70,6 +70,20 @@ def log_tracker_errors(tracker: str) -> Iterator[None]:
         sys.stderr.write(f"{tracker}: {type(error).__name__}: {error}\n")
 
 
+class NullRun:
+    """A run that logs nothing: a pre-flight's, or one that could not begin."""
+
+    name, project = "", ""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        """Return a function that does nothing."""
+        return ignore_call
+
+
+def ignore_call(*_: Any, **__: Any) -> None:
+    """Do nothing."""
+
+
 @contextlib.contextmanager
 def close_as_finished(run_class: Any) -> Iterator[None]:
     """Let a tracker's ``with`` block close the run of a program that ended with status 0 as one that finished.
@@ -89,22 +103,50 @@ def close_as_finished(run_class: Any) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def guard_experiment(logger_class: Any) -> Iterator[None]:
+    """Let a logger of Lightning's whose run cannot begin have one that logs nothing: Lightning asks for its name."""
+    find = logger_class.experiment.fget
+
+    @functools.wraps(find)
+    def replacement(logger: Any) -> Any:
+        if _is_broken(logger):
+            return NullRun()
+        try:
+            return find(logger)
+        except Exception as error:
+            _break_logger(logger, error)
+            return NullRun()
+
+    with patch_attribute(logger_class, "experiment", property(replacement)):
+        yield
+
+
+BROKEN = "_promotune_broken"
+
+
+def _is_broken(logger: Any) -> bool:
+    return BROKEN in vars(logger)
+
+
+def _break_logger(logger: Any, error: Exception) -> None:
+    vars(logger)[BROKEN] = True
+    what = f"{type(error).__name__}: {error}"
+    sys.stderr.write(f"{type(logger).__name__} failed, and logs nothing more of this trial: {what}\n")
+
+
 def guard_logger(logger: Any, names: tuple[str, ...] = ("log_metrics", "log_hyperparams", "log_graph", "save")) -> None:
     """Let a logger of Lightning's fail without its trial: from its first error on it logs nothing more."""
-    broken = False
 
     def guard_call(call: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(call)
         def replacement(*args: Any, **given: Any) -> Any:
-            nonlocal broken
-            if broken:
+            if _is_broken(logger):
                 return None
             try:
                 return call(*args, **given)
             except Exception as error:
-                broken = True
-                what = f"{type(error).__name__}: {error}"
-                sys.stderr.write(f"{type(logger).__name__} failed, and logs nothing more of this trial: {what}\n")
+                _break_logger(logger, error)
                 return None
 
         return replacement

@@ -11,24 +11,10 @@ from typing import Any
 from tune.internals.patch import patch_attribute
 from tune.trial.trackers.run_labels import PREFIX, RunEnd
 from tune.trial.trackers.run_records import RunRecord
-from tune.trial.trackers.tracker import Tracker, TrialRuns, log_tracker_errors
+from tune.trial.trackers.tracker import NullRun, Tracker, TrialRuns, ignore_call, log_tracker_errors
 
 LOGGING = ("log", "log_system", "log_gpu", "log_cpu", "log_artifact", "alert", "save", "finish")
 """The functions that need a run."""
-
-
-class NullRun:
-    """A run that logs nothing: a pre-flight's, or one that could not begin."""
-
-    name, project = "", ""
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        """Return a function that does nothing."""
-        return _ignore_call
-
-
-def _ignore_call(*_: Any, **__: Any) -> None:
-    """Do nothing."""
 
 
 class TrackioTracker(Tracker):
@@ -54,7 +40,7 @@ class TrackioTracker(Tracker):
     def _disable(self, package: ModuleType, patches: contextlib.ExitStack) -> None:
         for name in LOGGING:
             if hasattr(package, name):
-                patches.enter_context(patch_attribute(package, name, _ignore_call))
+                patches.enter_context(patch_attribute(package, name, ignore_call))
         patches.enter_context(patch_attribute(package, "init", lambda *_, **__: NullRun()))
 
     def _wrap_init(
