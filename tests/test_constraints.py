@@ -14,8 +14,12 @@ ROOT = Path(__file__).parents[1]
 LINES = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 ASKED = [Requirement(text) for text in (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"])]
-ELSEWHERE = [Requirement(text) for text in PROJECT["optional-dependencies"]["docs"]]
-"""What is installed in an environment of its own, with the same pins."""
+ELSEWHERE = [
+    Requirement(text)
+    for extra in ("docs", "mlflow", "parquet", "wandb")
+    for text in PROJECT["optional-dependencies"][extra]
+]
+"""What is installed in an environment of its own, or for some tests alone, with the same pins."""
 PINS = dict(line.split("==") for line in LINES if line and not line.startswith("#"))
 
 

@@ -9,6 +9,7 @@ import enum
 import functools
 import importlib
 import importlib.metadata
+import importlib.util
 import inspect
 import re
 import sys
@@ -45,9 +46,13 @@ class PrivateApi:
     on_missing: OnMissing = OnMissing.REFUSE
     issue: str | None = None
     """The issue of the library that would end this use."""
+    is_optional: bool = False
+    """Whether the library need not be installed: then nothing of it is missing."""
 
     def is_present(self, package: str) -> bool:
         """Tell whether the installed library has it."""
+        if self.is_optional and importlib.util.find_spec(self.owner.partition(".")[0]) is None:
+            return True
         try:
             owner = _import_owner(self.owner.format(package=package, fabric=_fabric_of(package)))
         except (ImportError, AttributeError):
@@ -61,7 +66,7 @@ def _private(library: str, owner: str, purpose: str, *names: str, **given: Any) 
 
 _WITHOUT: dict[str, Any] = {"on_missing": OnMissing.DO_WITHOUT}
 RAY, OPTUNA, LIGHTNING, TORCHMETRICS, RICH = "ray", "optuna", "pytorch-lightning", "torchmetrics", "rich"
-TORCH, TENSORBOARD = "torch", "tensorboard"
+TORCH, TENSORBOARD, WANDB = "torch", "tensorboard", "wandb"
 _RESULT = "{package}.trainer.connectors.logger_connector"
 _LOOPS = "{package}.loops"
 
@@ -238,6 +243,14 @@ PRIVATE_APIS: tuple[PrivateApi, ...] = (
         "tensorboard.summary.writer.event_file_writer.EventFileWriter",
         "an event file that goes on is told from earlier ones",
         "_file_name",
+    ),
+    *_private(
+        WANDB,
+        "wandb.sdk.wandb_config.Config",
+        "a program's own values do not replace searched constants",
+        "update_locked",
+        is_optional=True,
+        **_WITHOUT,
     ),
     *_private(RICH, "rich.live.Live", "the live view survives a resize", "_live_render", **_WITHOUT),
 )

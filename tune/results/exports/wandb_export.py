@@ -87,7 +87,7 @@ def _send_run(wandb: Any, run: ExportedRun, folder: Path, project: str) -> Path:
         config={**labels.constants, PREFIX: {**labels.fields, "key": run.key, "reason": run.reason}},
         dir=folder,
         reinit="create_new",
-        settings=wandb.Settings(console="off", x_disable_stats=True, x_disable_meta=True, disable_git=True),
+        settings=wandb.Settings(console="off"),
     )
     place = Path(sent.settings.sync_dir)
     if sent.offline:

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import inspect
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
@@ -56,7 +57,9 @@ class CometTracker(Tracker):
         return replacement
 
     def _start_disabled(self, start: Callable[..., Any], package: ModuleType) -> Any:
-        return start(online=False, mode="create", experiment_config=package.ExperimentConfig(disabled=True))
+        folder = tempfile.gettempdir() if self.runs.scratch is None else str(self.runs.scratch)
+        config = package.ExperimentConfig(disabled=True, offline_directory=folder)
+        return start(online=False, mode="create", experiment_config=config)
 
     def _begin_run(self, run: Any, *, is_offline: bool) -> None:
         labels = self.runs.labels
