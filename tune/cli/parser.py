@@ -128,7 +128,7 @@ COMMANDS = {
 }
 """In the order of their use; without one of them, a space is searched."""
 FOLDERS = {
-    **dict.fromkeys(("propose", "stop", "pause", "set"), "steer"),
+    **dict.fromkeys(("propose", "stop", "pause", "set", "status"), "steer"),
     **dict.fromkeys(("agents", "mcp"), "for_agents"),
 }
 """The folders of the commands that do not stand in ``commands``."""
