@@ -181,10 +181,7 @@ def measure_load(folder: Path) -> bool:
     n_taken = sum(answer is not None and answer.taken for answer in answers)
     stop_trials(search.paths)
     search.end()
-    print(
-        f"load: {n_taken} of {N_AT_ONCE} taken in {took:.0f} s; "
-        f"the driver takes {busy:.1%} of a core, {idle:.1%} before"
-    )
+    print(f"load: {n_taken} of {N_AT_ONCE} taken in {took:.0f} s; {busy:.1%} of a core, {idle:.1%} before")
     return n_taken == N_AT_ONCE and busy - idle <= SHARE
 
 

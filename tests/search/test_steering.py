@@ -1,6 +1,7 @@
 """What people and programs ask of a running search: proposals, stops, pauses and settings, and what the ledger says."""
 
 import os
+import time
 from dataclasses import replace
 
 import pytest
@@ -356,3 +357,88 @@ def test_what_resume_wrote_later_stays(search):
     restore_set_values(search.paths)
 
     assert read_space(search.paths.space, program_is_here=False).settings.trials == 70
+
+
+@pytest.mark.parametrize(("score", "moves"), [(0.9, True), (0.1, False)], ids=["good", "bad"])
+def test_the_sampler_moves_towards_an_end_beyond_which_a_trial_was_good_and_stays_inside(tmp_path, score, moves):
+    space = f"{SPACE_OF_3.replace('trials: 3', 'trials: 60')}sampler_args: {{n_startup_trials: 5}}\n"
+    search = SteeredSearch(tmp_path / "project", space)
+    search.run_baseline()
+    for outside in (0.3, 0.5, 0.8):
+        assert search.propose(LR=outside, outside=True).taken
+        search.end(search.begin().number, score)
+    rates = []
+    while (task := search.begin()) is not None:
+        rates.append(task.values["LR"])
+        search.end(task.number, 0.5)
+
+    assert all(1e-4 <= rate <= 1e-1 for rate in rates)
+    share = sum(rate > 0.03 for rate in rates[10:]) / len(rates[10:])
+    assert (share > 0.3) is moves  # 0.17 of the range, by orders of magnitude
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.parametrize(
+    ("sampler", "why"),
+    [
+        ("gp", "gp learns from trials inside of the ranges alone"),
+        ("random", "random learns from no trial"),
+        ("cmaes", "cmaes learns from the trials that it draws"),
+        ("qmc", "qmc learns from no trial"),
+    ],
+)
+def test_a_sampler_that_cannot_learn_from_it_is_said_and_goes_on(tmp_path, sampler, why):
+    search = SteeredSearch(tmp_path / "project", f"{SPACE_OF_3.replace('trials: 3', 'trials: 8')}sampler: {sampler}\n")
+    search.run_baseline()
+    answer = search.propose(LR=0.5, outside=True)
+    inside = search.propose(LR=0.002)
+    n_run = 0
+    while (task := search.begin()) is not None:
+        n_run += 1
+        search.end(task.number, 0.5 + task.values["LR"])
+        if n_run == 4:
+            search.restart()
+
+    assert answer.hint == why
+    assert (inside.hint is None) is (sampler == "gp")
+    assert n_run == 7 + 2
+    assert results(search)[1].values == {"LR": 0.5}
+
+
+def test_proposals_to_a_grid_leave_every_point_of_it_to_run_once(tmp_path):
+    space = SPACE_OF_3.replace("{loguniform: [1e-4, 1e-1]}", "{choice: [0.01, 0.02, 0.03, 0.04]}") + "sampler: grid\n"
+    search = SteeredSearch(tmp_path / "project", space.replace("trials: 3", "trials: 20"))
+    search.run_baseline()
+    assert search.propose(LR=0.03).taken
+    assert search.propose(LR=0.05, outside=True).taken
+    ran = []
+    while (task := search.begin()) is not None:
+        ran.append(task.values["LR"])
+        search.end(task.number, 0.5)
+        if len(ran) == 2:
+            search.restart()
+
+    assert sorted(ran) == [0.02, 0.03, 0.04, 0.05]
+    assert search.controller.has_finished
+
+
+@pytest.mark.slow
+def test_a_thousand_proposals_at_once_are_all_answered_and_take_little_of_a_core(search):
+    names = [search.send("propose", constants={"LR": 1e-4 + number * 1e-5}) for number in range(1000)]
+    began, spent = time.monotonic(), 0.0
+    while search.requests.list_requests():
+        before = time.thread_time()
+        search.controller.handle_requests()
+        spent += time.thread_time() - before
+        time.sleep(0.02)
+    answers = [search.requests.fetch_answer(name) for name in names]
+
+    assert sum(answer.taken for answer in answers) == 1000 - 1  # one of them is the baseline
+    assert len({answer.trial for answer in answers if answer.taken}) == 999
+    assert spent / (time.monotonic() - began) < 0.05
+    assert search.begin().values["LR"] == 1e-4
+
+
+def test_more_proposals_than_may_wait_are_refused(search, monkeypatch):
+    monkeypatch.setattr("tune.search.steering.request_handler.MOST_WAITING", 2)
+    assert [search.propose(LR=lr).taken for lr in (0.002, 0.003, 0.004)] == [True, True, False]

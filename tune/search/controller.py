@@ -8,9 +8,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tune.errors import OptionError, PauseError
+from tune.errors import PauseError
 from tune.experiment.counted_fits import CountedFits
-from tune.experiment.proposal_note import STOPPED, ProposalNote, describe_stop
+from tune.experiment.proposal_note import ProposalNote
 from tune.experiment.records import TrialRecord
 from tune.experiment.trial_result import DEVICE_FAULTS, TrialResult
 from tune.paths import ExperimentPaths, display_path
@@ -25,6 +25,7 @@ from tune.search.schedulers.pbt import PbtExploit
 from tune.search.schedulers.scheduler import TrialScheduler
 from tune.search.steering.controls import SearchControls
 from tune.search.steering.request_handler import RequestHandler
+from tune.search.steering.steered_trials import SteeredTrials
 from tune.search.study.study import BASELINE, SearchStudy
 from tune.search.study.version_folders import VersionFolders
 from tune.search.trial_end import FailureStreak, OnDeath, TrialCloser, read_attempt_remains, recorded_epochs
@@ -72,6 +73,13 @@ class SearchController:
         self._running: dict[str, int] = {}  # trial numbers by Ray's ids
         self._versions = VersionFolders(paths, ledger)
         self._scheduler_runner = SchedulerRunner(ledger, rule, pbt_exploit, self._versions)
+        self._steered = SteeredTrials(
+            ledger,
+            self._scheduler_runner,
+            self._controls,
+            lambda number: self._close_trial(number, self._versions.read_trial_record(number), failed=False),
+            self._announce_end,
+        )
         self._interrupted: set[int] = set()  # by the end of the search
         self._n_asked = ledger.n_trials - ledger.proposals.n_trials
         self._n_started = 0
@@ -99,8 +107,6 @@ class SearchController:
                 self._announce_end(repeat)
             else:
                 self._versions.assign_folder(number)
-                if STOPPED in self._ledger.get_attributes(number):
-                    self._controls.request_stop(number)
         for number in self._scheduler_runner.restore_scheduler():
             if not self._close_if_ended(number):
                 self._scheduler_runner.turns.append_trial(number)
@@ -108,7 +114,7 @@ class SearchController:
     def _close_if_ended(self, number: int) -> bool:
         """Close a trial that had ended, and whose driver did not live to write it down."""
         record = self._versions.read_trial_record(number)
-        if self._controls.is_stopping(number) and self._ledger.read_curve(number):
+        if self._steered.restore_stop(number):
             self._scheduler_runner.stopped.add(number)
         if number in self._scheduler_runner.stopped:
             self._close_trial(number, record, failed=False)
@@ -173,43 +179,16 @@ class SearchController:
 
     def add_proposal(self, draw: SuggestedConfig, note: ProposalNote) -> int:
         """Let a configuration run next; return its trial's number."""
-        number = self._ledger.add_proposal(draw, note)
-        self._scheduler_runner.on_trial_add(number)
-        self._controls.append_proposal(number)
+        number = self._steered.add_proposal(draw, note)
         for listener in self._listeners:
             listener.on_proposal(number)
         return number
 
     def stop_trial(self, number: int, why: Mapping[str, Any]) -> bool:
         """Stop a trial that has begun after its epoch, and one that has not at once; False: it has ended."""
-        if number == BASELINE:
-            what = "trial 000 trains the hardcoded values, against which every gain is measured"
-            raise OptionError(None, what, "Only the whole search can be stopped meanwhile.")
-        if number in self._running.values():
-            self._ledger.set_attributes(number, **{STOPPED: dict(why)})
-            self._controls.request_stop(number)
-            return True
-        if self._controls.withdraw_proposal(number):
-            noted = {STOPPED: dict(why)}
-            self._announce_end(self._ledger.withdraw_trial(number, describe_stop(why), **noted))
-            self._scheduler_runner.on_trial_end(number, failed=False)
-            return True
-        if self._scheduler_runner.turns.remove_trial(number):
-            self._ledger.set_attributes(number, **{STOPPED: dict(why)})
-            self._close_stopped(number)
-            return True
-        return False
-
-    def _close_stopped(self, number: int) -> None:
-        """Close a trial that was stopped between two attempts."""
-        if not self._ledger.read_curve(number):
-            why = describe_stop(self._ledger.get_attributes(number)[STOPPED])
-            self._announce_end(self._ledger.withdraw_trial(number, why))
-            self._scheduler_runner.on_trial_end(number, failed=False)
-            return
-        self._ledger.set_running(number)
-        self._scheduler_runner.stopped.add(number)
-        self._close_trial(number, self._versions.read_trial_record(number), failed=False)
+        is_there = self._steered.stop_trial(number, why, self._running.values())
+        self._apply_moves()
+        return is_there
 
     @property
     def is_interrupted(self) -> bool:
@@ -271,11 +250,14 @@ class SearchController:
         return task
 
     def _open_trial(self, trial_id: str) -> TrialTask | None:
-        if not self._has_more and self._scheduler_runner.mark_no_more_trials(self._n_opened):
+        if not self._has_more and self._scheduler_runner.mark_no_more_trials(
+            self._n_asked + self._ledger.proposals.n_trials
+        ):
             self._apply_moves()
         self._budget.start_clock()
-        proposed = self._start_proposal()
+        proposed = self._steered.start_proposal()
         if proposed is not None:
+            self._versions.assign_folder(proposed)
             number, attempt = proposed, 1
         elif self._scheduler_runner.turns:
             number = self._scheduler_runner.turns.pop_trial()
@@ -315,22 +297,6 @@ class SearchController:
             outgrown=read_outgrown(attributes),
             left_out=self._devices.faults.excluded_devices,
         )
-
-    @property
-    def _n_opened(self) -> int:
-        return self._n_asked + self._ledger.proposals.n_trials
-
-    def _start_proposal(self) -> int | None:
-        """Begin what was proposed first; None where nothing is. What ran meanwhile is not trained twice."""
-        while self._controls.has_proposals:
-            number = self._controls.pop_proposal()
-            repeat = self._ledger.close_as_repeat(number)
-            if repeat is None:
-                self._versions.assign_folder(number)
-                return number
-            self._scheduler_runner.on_trial_end(number, failed=False)
-            self._announce_end(repeat)
-        return None
 
     def _ask_new_trial(self) -> int | None:
         """Open a trial that is to be trained; None where no more are left."""
@@ -434,8 +400,7 @@ class SearchController:
     def _end_attempt(self, number: int, death: str | None) -> None:
         if self._scheduler_runner.turns.is_pausing(number):
             self._scheduler_runner.set_waiting(number)  # however its process ended: what counts is in its checkpoint
-            if self._controls.is_stopping(number) and self._scheduler_runner.turns.remove_trial(number):
-                self._close_stopped(number)
+            self._steered.stop_paused(number)
             return
         left = read_attempt_remains(
             self._versions.get_version(number), death=death, stopped=number in self._scheduler_runner.stopped
