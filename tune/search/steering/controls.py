@@ -1,7 +1,9 @@
 """What can change while a search runs: its limits, whether new trials start, what was proposed, and who is to stop."""
 
+import contextlib
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import replace
 
 from tune.search.limits import Budget, SearchLimits
@@ -81,7 +83,7 @@ class PollClock:
     POLL_S = 0.25
     """So often at most."""
     REST = 25
-    """So many times as long as a look took the driver rests: it spends 4 % of a core on requests."""
+    """So many times as long as a look computed the driver rests: it spends 4 % of a core on requests."""
 
     def __init__(self) -> None:
         self._next = 0.0
@@ -90,7 +92,11 @@ class PollClock:
         """Tell whether it is time."""
         return time.monotonic() >= self._next
 
-    def mark_done(self, began: float) -> None:
-        """Take note of a look that began at this monotonic time."""
-        now = time.monotonic()
-        self._next = now + max(self.POLL_S, self.REST * (now - began))
+    @contextlib.contextmanager
+    def time_look(self) -> Iterator[None]:
+        """Look for requests meanwhile; the next look is after a rest."""
+        began = time.thread_time()
+        try:
+            yield
+        finally:
+            self._next = time.monotonic() + max(self.POLL_S, self.REST * (time.thread_time() - began))

@@ -56,6 +56,7 @@ class RequestHandler:
         self._paths = paths
         self._space = space
         self._promoted = promoted
+        self._hardcoded = hardcoded_values(promoted)
         self._ledger = ledger
         self._controls = controls
         self._change_settings = change_settings
@@ -69,10 +70,8 @@ class RequestHandler:
         """Do some of what waits, if it is time to look."""
         if not self._clock.is_due():
             return
-        began = time.monotonic()
-        with contextlib.suppress(OSError):
+        with self._clock.time_look(), contextlib.suppress(OSError):
             self._handle_requests(search)
-        self._clock.mark_done(began)
 
     def handle_all(self, search: SteeredSearch) -> None:
         """Do all that was kept for this driver."""
@@ -167,8 +166,7 @@ class RequestHandler:
 
     def _base_values(self, others: object) -> dict[str, Value]:
         """Return the constants that a proposal does not name; those of the baseline are known once it has run."""
-        baseline = self._ledger.get_values(BASELINE) if self._ledger.n_trials else {}
-        held = {**baseline, **hardcoded_values(self._promoted)}
+        held = {**self._ledger.get_values(BASELINE), **self._hardcoded}
         if others != "best":
             return held
         best = self._ledger.searcher.best_values
