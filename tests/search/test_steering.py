@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.steered import SteeredSearch
+from tune.experiment.lock import is_written_by_search
 from tune.experiment.open import open_experiment
 from tune.search.study.set_values import restore_set_values
 from tune.space.space_file import read_space, write_space
@@ -310,6 +311,15 @@ def test_the_folder_is_the_users_alone(search):
 
     assert search.requests.folder.stat().st_mode & 0o777 == 0o700
     assert all(path.stat().st_mode & 0o077 == 0 for path in search.requests.folder.glob("*.json"))
+
+
+def test_the_folder_of_requests_is_no_reason_to_keep_a_search_that_never_trained(tmp_path):
+    search = SteeredSearch(tmp_path / "project")
+    search.begin()
+    search.poll()
+    assert is_written_by_search(search.requests.folder, search.paths)
+    search.send("propose", constants={"LR": 0.002})
+    assert not is_written_by_search(search.requests.folder, search.paths)
 
 
 def test_a_value_outside_is_taken_on_request_and_the_sampler_learns_from_it(search):

@@ -132,6 +132,8 @@ def has_no_trial(paths: ExperimentPaths) -> bool:
 
 def is_written_by_search(path: Path, paths: ExperimentPaths) -> bool:
     """Return whether a file in an experiment's folder is one that a search writes before its first trial."""
+    if path == paths.requests:
+        return not path.is_symlink() and not any(path.glob("*.json"))  # a proposal that is kept is somebody's
     whole = (
         paths.lock,
         paths.lock_holder,
