@@ -452,3 +452,22 @@ def test_a_thousand_proposals_at_once_are_all_answered_and_take_little_of_a_core
 def test_more_proposals_than_may_wait_are_refused(search, monkeypatch):
     monkeypatch.setattr("tune.search.steering.request_handler.MOST_WAITING", 2)
     assert [search.propose(LR=lr).taken for lr in (0.002, 0.003, 0.004)] == [True, True, False]
+
+
+@pytest.mark.parametrize("damaged", ["x", {"set": "x"}, {"set": {"trials": "many"}}, {"set": {"trials": []}}])
+def test_a_damaged_note_of_what_was_set_changes_nothing(search, damaged):
+    before = search.paths.space.read_text()
+    study = search.ledger._study
+    study.set_user_attr("request 1", damaged)
+    study.set_user_attr("settings", {**study.user_attrs["settings"], "trials": "many"})
+    restore_set_values(search.paths)
+
+    assert search.paths.space.read_text() == before
+
+
+def test_a_proposal_whose_constants_are_lost_is_taken_by_what_optuna_knows(search):
+    search.propose(LR=0.002)
+    search.ledger.set_attributes(1, constants=3)
+    search.restart()
+
+    assert search.begin().values["LR"] == 0.002

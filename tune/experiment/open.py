@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from tune.errors import ExperimentError, suggest_name
 from tune.experiment.contradictions import BACKUP, count_whole_records, find_changed_settings, find_doubts
 from tune.experiment.lock import check_begun
-from tune.experiment.proposal_note import PROPOSED
+from tune.experiment.proposal_note import PROPOSED, read_proposal
 from tune.experiment.trial_result import (
     DEVICE_FAULTS,
     LEFT_OUT,
@@ -233,7 +233,7 @@ def open_experiment(name: str, storage: Path) -> StoredExperiment:
     space = read_space(paths.space, program_is_here=False)
     study = _read_study(paths)
     trials = [trial for trial in study.get_trials(deepcopy=False) if LEFT_OUT not in trial.user_attrs]
-    n_proposed = sum(PROPOSED in trial.user_attrs for trial in trials)
+    n_proposed = sum(read_proposal(trial.user_attrs.get(PROPOSED)) is not None for trial in trials)
     changed = find_changed_settings(space, study)
     noted = study.user_attrs.get("folder")
     began_in = Path(noted if isinstance(noted, str) else "")

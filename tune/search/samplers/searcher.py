@@ -278,9 +278,9 @@ class Searcher:
         """Return the values of a trial; of one that was proposed Optuna knows those inside of their ranges alone."""
         if trial.number == 0:
             return self._baseline
-        if PROPOSED not in trial.user_attrs:
+        held = trial.user_attrs.get("constants")
+        if PROPOSED not in trial.user_attrs or not isinstance(held, dict):
             return self.from_labels(trial.params)
-        held = trial.user_attrs["constants"]
         return {name: restore_value(each, held[name]) for name, each in self._dimensions.items() if name in held}
 
     def _suggest_again(self, trial: FrozenTrial, values: Mapping[str, Value]) -> SuggestedConfig:
