@@ -53,14 +53,14 @@ CASES = {
         [0.9],
         "max",
         "one seed",
-        "a difference of +0.1 with one seed says nothing of the noise: take --seeds 5 or more",
+        "a difference of +0.1 with one seed says nothing of the noise: take --seeds 6",
     ),
     "one difference of two seeds": (
         [0.8, 0.7],
         [0.9, 0.8],
         "max",
         "one seed",
-        "a difference of +0.1 with each of 2 seeds says nothing of the noise: take --seeds 5 or more",
+        "a difference of +0.1 with each of 2 seeds says nothing of the noise: take --seeds 6",
     ),
     "no difference of two seeds": (
         [0.8, 0.7],

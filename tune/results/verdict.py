@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from tune.experiment.trial_result import Mode, find_score_epoch
-from tune.results.confirm.error_rate import MOST_SEEDS, next_error_rate
+from tune.results.confirm.error_rate import MOST_SEEDS, count_needed_seeds, next_error_rate
 
 ERROR_RATE = 0.05
 """The probability that an interval does not hold the mean, where nothing else is said."""
@@ -202,7 +202,8 @@ def _build_sentence(verdict: Verdict) -> str:
         case "one seed":
             n = len(verdict.seeds)
             seeds = "one seed" if n == 1 else f"each of {n} seeds"
-            return f"a difference of {gain:+.3g} with {seeds} says nothing of the noise: take --seeds 5 or more"
+            enough = count_needed_seeds(verdict.error_rate / verdict.n_compared)
+            return f"a difference of {gain:+.3g} with {seeds} says nothing of the noise: take --seeds {enough}"
         case "no seed":
             n = len(verdict.seeds)
             return (
