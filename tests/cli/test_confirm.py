@@ -151,7 +151,7 @@ def test_confirm_when_no_seed_changes_anything_then_the_search_takes_the_time_th
     trials, goes_on, more = told.partition("no seed changes anything: the search goes on")
     assert goes_on
     assert trials.count("EFFECT=") > 2
-    assert more.partition("no verdict: the seed is not in force")[0].count("complete") > 2
+    assert more.partition("no verdict: the seed is not in force")[0].count("complete") >= 1
 
 
 @pytest.mark.parametrize(
