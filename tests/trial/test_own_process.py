@@ -754,6 +754,22 @@ def test_a_process_that_is_started_ahead_has_no_variables_of_a_launcher(monkeypa
         process.close()
 
 
+SHARING = """
+torch.multiprocessing.set_sharing_strategy("file_system")
+module.shared = torch.zeros(1000).share_memory_()
+print("shared", module.shared.untyped_storage()._share_filename_cpu_()[1])
+"""
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="shared memory is no folder here")
+@pytest.mark.parametrize("end", ["os._exit(4)", "pass"])
+def test_memory_that_a_trial_shared_by_files_is_given_back_however_it_ends(prepared, end):
+    _, _, files = run(prepared(program(in_training=SHARING + end)))
+
+    (name,) = said(files.log.read_text(), "shared ")
+    wait_for(lambda: not Path(f"/dev/shm{name.decode()}").exists())
+
+
 @pytest.mark.parametrize(("sees_gpus", "visible"), [(True, "0,1"), (False, "")])
 def test_a_trial_sees_the_gpus_of_its_actor_where_it_has_one(sees_gpus, visible):
     own = trial_environment({"CUDA_VISIBLE_DEVICES": "0,1"}, 1, sees_gpus=sees_gpus)

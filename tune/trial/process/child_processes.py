@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from tune.errors import ProgramError
 from tune.promotion.program import Program
 from tune.trial.process.channel import LOST, describe_end
-from tune.trial.process.linux import TRACKER, become_subreaper, children_of, command_of, kill_all, reap_children
+from tune.trial.process.linux import become_subreaper, children_of, is_cleaner, kill_all, reap_children
 
 TICK_S = 0.05
 TRACKER_S = 2.0
@@ -83,7 +83,7 @@ def kill_leftover_children() -> None:
     """End the children of this process: what its forked children left behind, for no other ones were started yet."""
     until = time.monotonic() + TRACKER_S
     while left := children_of(os.getpid()):
-        kill_all(each for each in left if TRACKER not in command_of(each) or time.monotonic() > until)
+        kill_all(each for each in left if not is_cleaner(each) or time.monotonic() > until)
         for _ in reap_children():
             pass
         time.sleep(0.001)

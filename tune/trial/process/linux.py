@@ -12,8 +12,8 @@ from pathlib import Path
 CAN_FORK = sys.platform == "linux"
 """Whether a process that has imported torch may be forked. On macOS system libraries break in a forked child."""
 PR_SET_CHILD_SUBREAPER = 36
-TRACKER = b"multiprocessing.resource_tracker"
-"""Stands in the command of the process that removes what ``multiprocessing`` left in shared memory."""
+CLEANERS = (b"multiprocessing.resource_tracker", b"torch_shm_manager")
+"""Stand in the commands of the processes that remove what ``multiprocessing``, and torch's, left in shared memory."""
 OOM_SCORE_ADJ = 1000
 """Most likely to be ended by the system where memory is short: a trial, before the driver and Ray."""
 
@@ -57,6 +57,12 @@ def command_of(pid: int) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return b""
+
+
+def is_cleaner(pid: int) -> bool:
+    """Return whether a process removes shared memory behind another one, and then ends by itself."""
+    command = command_of(pid)
+    return any(name in command for name in CLEANERS)
 
 
 def count_threads() -> int:

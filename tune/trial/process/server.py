@@ -33,11 +33,10 @@ import setproctitle
 
 from tune.trial.process.channel import describe_end
 from tune.trial.process.linux import (
-    TRACKER,
     become_subreaper,
     children_of,
-    command_of,
     is_alive,
+    is_cleaner,
     kill_all,
     kill_sessions,
     reap_children,
@@ -356,7 +355,7 @@ class Server:
         now, before = time.monotonic(), self._strays
         self._strays = {pid: before.get(pid, now) for pid in children_of(os.getpid()) if pid not in known}
         for pid in self._strays.keys() & before.keys():
-            if TRACKER not in command_of(pid) or now - before[pid] > TRACKER_S:
+            if not is_cleaner(pid) or now - before[pid] > TRACKER_S:
                 kill_all([pid])
 
     def _close_descriptors(self) -> None:
