@@ -60,6 +60,8 @@ class RankResult:
     """When, in seconds since the epoch; infinite where it did not."""
     trace: str = ""
     """The traceback."""
+    not_evaluated: str | None = None
+    """Why it could not evaluate data that the search never saw, which fails no trial; None: it could, or had not to."""
 
 
 class RankGroup:
@@ -156,12 +158,12 @@ class RankGroup:
     def _watch_ranks(self, on_stuck: Callable[[BaseException], None], over: threading.Event) -> None:
         while not over.wait(TICK_S):
             through = [(rank, child) for rank, child in self._ranks.items() if child.poll(0)]
-            bad = next(((rank, child) for rank, child in through if _has_failed(child)), None)
-            if bad is None:
+            bad = [(rank, child) for rank, child in through if _has_failed(child) or child.result.not_evaluated]
+            if not bad:
                 continue
-            if over.wait(GRACE_S):
+            rank, child = next((each for each in bad if _has_failed(each[1])), bad[0])
+            if over.wait(GRACE_S if _has_failed(child) else LAST_S):
                 return
-            rank, child = bad
             if child.how_it_died is not None:
                 self._die(_describe_death(rank, child))
             on_stuck(_create_rank_failure(child.result))
@@ -183,7 +185,9 @@ def _describe_death(rank: int, child: ForkedChild) -> str:
 
 
 def _create_rank_failure(share: RankResult) -> ChildFailure:
-    assert share.failure is not None
+    if share.failure is None:  # a call of NCCL's waits for a process that is through, and says nothing
+        what = f"{share.not_evaluated} (rank {share.rank}), and rank 0 did not come to its end {LAST_S} s later"
+        return ChildFailure(Failure(kind=HUNG, ours=True, message=what), "")
     return ChildFailure(replace(share.failure, message=f"{share.failure.message} (rank {share.rank})"), share.trace)
 
 
@@ -198,11 +202,14 @@ def _run_rank(
     if usage is not None:
         usage.rank = rank
     traces: list[ProgramTraces] = []
-    failure, failed, trace = None, math.inf, ""
+    failure, failed, trace, not_evaluated = None, math.inf, "", None
     try:
         with join_process_group(distributed, port, None, on_cpu=_is_on_cpu(job)):
             cap_gpu_memory(job.gpu_share, job.context_bytes)
-            execute_program(job, executor, order, distributed, ignore_report, lambda: None, traces.append, usage=usage)
+            fit = execute_program(
+                job, executor, order, distributed, ignore_report, lambda: None, traces.append, usage=usage
+            )
+            not_evaluated = fit.held_out_values.failure
     except BaseException as error:  # the program may raise anything
         failed, trace = time.time(), "".join(traceback.format_exception(error))
         failure = add_upgrade_hint(create_failure(error, job), executor.snapshot.stored_program)
@@ -217,4 +224,5 @@ def _run_rank(
         failure=failure,
         failed=failed,
         trace=trace,
+        not_evaluated=not_evaluated,
     )

@@ -41,6 +41,8 @@ class HeldOutValues:
     holdout: dict[str, float] | None = None
     parts: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    failure: str | None = None
+    """The first of the warnings that tells of an exception; None: there was none."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,6 +102,7 @@ class HeldOutCallback:
             str, dict[int, list[dict[str, float]]]
         ] = {}  # on parts of the data of each fit, by what it is
         self._warnings: list[str] = []
+        self._failure: str | None = None
         self._ours: dict[str, float] | None = None  # what the evaluation logged that runs
         self._counts = counts
         self._test_loaders: Any = None
@@ -173,6 +176,7 @@ class HeldOutCallback:
             holdout=kept if self._split.is_active else None,
             parts=parts,
             warnings=tuple(dict.fromkeys(self._warnings)),
+            failure=self._failure,
         )
 
     def _evaluate_fits(
@@ -196,6 +200,7 @@ class HeldOutCallback:
                     raise
                 sys.stderr.write(f"{WORDS[what]} failed:\n{format_traceback(error)}")
                 self._warnings.append(f"{WORDS[what]} failed: {_describe_error(error)}")
+                self._failure = self._failure or self._warnings[-1]
                 continue
             if values:
                 found[number] = values
