@@ -34,8 +34,10 @@ class Gpu:
     """Of its memory, by whatever runs on it now."""
     n_processes: int = 0
     """That run on it now, as far as NVML tells."""
+    is_exclusive: bool = False
+    """Whether its compute mode lets one process at a time use it."""
     fault: str | None = None
-    """What NVML says of a GPU that it counts and cannot reach."""
+    """Why no process can use it: what NVML says of a GPU that it cannot reach, or its compute mode."""
 
 
 def list_gpus() -> tuple[Gpu, ...]:
@@ -84,7 +86,28 @@ def _describe_gpu(index: int) -> Gpu:
     n_processes = 0
     with contextlib.suppress(Exception):  # with a driver that is older than pynvml an error of another kind
         n_processes = len(pynvml.nvmlDeviceGetComputeRunningProcesses(handle))
-    return Gpu(uuid=uuid, name=name, slices=slices, total_bytes=total, used_bytes=total - free, n_processes=n_processes)
+    is_exclusive, fault = _read_compute_mode(handle)
+    return Gpu(
+        uuid=uuid,
+        name=name,
+        slices=slices,
+        total_bytes=total,
+        used_bytes=total - free,
+        n_processes=n_processes,
+        is_exclusive=is_exclusive,
+        fault=fault,
+    )
+
+
+def _read_compute_mode(handle: Any) -> tuple[bool, str | None]:
+    """Return whether one process at a time may use a GPU, and why none may; an older NVML does not tell."""
+    import pynvml
+
+    with contextlib.suppress(pynvml.NVMLError, AttributeError):
+        mode = pynvml.nvmlDeviceGetComputeMode(handle)
+        fault = "its compute mode is Prohibited" if mode == pynvml.NVML_COMPUTEMODE_PROHIBITED else None
+        return mode == pynvml.NVML_COMPUTEMODE_EXCLUSIVE_PROCESS, fault
+    return False, None
 
 
 def slice_handles(handle: Any) -> list[Any] | None:

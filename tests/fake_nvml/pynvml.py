@@ -1,9 +1,9 @@
 """In the place of NVIDIA's module where its folder is on the path; the variable ``FAKE_NVML`` says what is there.
 
 It is JSON: a list of GPUs with any of ``uuid``, ``name``, ``gib``, ``used``, ``processes`` (``"unknown"``: the driver
-is older than the module), ``busy`` (in hundredths), and ``slices``, GPUs again, which it has where MIG is on; or a
-text, why NVML does not start. What the programs of a test take of each GPU, in GiB, is in the file that
-``FAKE_NVML_TAKEN`` names.
+is older than the module), ``busy`` (in hundredths), ``mode`` (as NVML numbers the compute
+modes), and ``slices``, GPUs again, which it has where MIG is on; or a text, why NVML does not start. What the programs
+of a test take of each GPU, in GiB, is in the file that ``FAKE_NVML_TAKEN`` names.
 """
 
 import json
@@ -13,6 +13,8 @@ from types import SimpleNamespace
 
 NVML_ERROR_LIBRARY_NOT_FOUND = 12
 NVML_ERROR_UNKNOWN = 999
+NVML_COMPUTEMODE_PROHIBITED = 2
+NVML_COMPUTEMODE_EXCLUSIVE_PROCESS = 3
 
 
 class NVMLError(Exception):
@@ -85,6 +87,10 @@ def nvmlDeviceGetComputeRunningProcesses(handle):
     if handle.get("processes") == "unknown":
         raise NVMLLibraryMismatchError("Unversioned function called")
     return [SimpleNamespace(pid=number) for number in range(handle.get("processes", 0))]
+
+
+def nvmlDeviceGetComputeMode(handle):
+    return handle.get("mode", 0)
 
 
 def nvmlDeviceGetUtilizationRates(handle):

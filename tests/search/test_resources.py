@@ -103,6 +103,33 @@ def test_a_gpu_that_others_have_filled_or_that_is_lost_is_left_out(monkeypatch):
     )
 
 
+EXCLUSIVE = {**FREE, "mode": 3}
+
+
+@pytest.mark.parametrize("share", [0.5, "auto"])
+def test_sharing_a_gpu_that_one_process_at_a_time_may_use_is_refused(monkeypatch, share):
+    with pytest.raises(OptionError) as refused:
+        plan_with(monkeypatch, [FREE, EXCLUSIVE], gpus_per_trial=share)
+    assert str(refused.value) == (
+        "gpus_per_trial: the compute mode of GPU 1 (Exclusive_Process) lets one process at a time use it, "
+        f"got {share}\n"
+        "  Write `gpus_per_trial: 1`, or let an administrator type `nvidia-smi -c DEFAULT`."
+    )
+
+
+def test_a_gpu_that_one_process_at_a_time_may_use_has_one_trial(monkeypatch):
+    found = plan_with(monkeypatch, [EXCLUSIVE], trials=8)
+
+    assert (found.gpus_per_trial, found.concurrency, found.is_measured) == (1, 1, False)
+
+
+def test_a_gpu_that_no_process_may_use_is_left_out(monkeypatch):
+    found = plan_with(monkeypatch, [FREE, {**FREE, "mode": 2}])
+
+    assert found.gpus == ("0",)
+    assert found.left_out == {"1": "its compute mode is Prohibited"}
+
+
 def test_a_full_gpu_that_is_asked_for_is_used_and_told(monkeypatch):
     found = plan_with(monkeypatch, [FREE, FULL], (1,))
 

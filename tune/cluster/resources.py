@@ -102,6 +102,7 @@ def plan_resources(settings: Settings, wanted: tuple[int, ...] | None, n_workers
     gpus = choose_gpus(there, wanted)
     if wanted is None:
         gpus = _choose_usable(gpus, unusable, settings)
+    _check_exclusive(settings, gpus, known)
     are_cores_given = settings.cpus_per_trial is not None
     settings = add_process_defaults(settings, len(gpus))
     share = _gpu_share(settings, len(gpus), is_wanted=wanted is not None)
@@ -143,12 +144,27 @@ def _list_remarks(
 def _may_pack(settings: Settings, gpus: Sequence[str], known: Sequence[Gpu]) -> bool:
     """Return whether trials may come to share GPUs though nobody said so: there are more of them than GPUs.
 
-    Of a GPU whose memory NVML does not tell, nothing can be measured.
+    Of a GPU whose memory NVML does not tell, nothing can be measured; one that a process has for itself has no room.
     """
     if settings.gpus_per_trial is not None or settings.trainer.get("accelerator") == "cpu":
         return False
-    sizes = [gpu.total_bytes for name in gpus if (gpu := find_gpu(name, known)) is not None]
+    used = [gpu for name in gpus if (gpu := find_gpu(name, known)) is not None]
+    sizes = [0 if gpu.is_exclusive else gpu.total_bytes for gpu in used]
     return bool(gpus) and all(sizes) and min(settings.trials, settings.concurrency or settings.trials) > len(gpus)
+
+
+def _check_exclusive(settings: Settings, gpus: Sequence[str], known: Sequence[Gpu]) -> None:
+    """Raise OptionError where trials are to share a GPU that one process at a time may use."""
+    share = settings.gpus_per_trial
+    is_shared = share == AUTO or (isinstance(share, int | float) and 0 < share < 1)
+    if not is_shared or settings.trainer.get("accelerator") == "cpu":
+        return
+    for name in gpus:
+        gpu = find_gpu(name, known)
+        if gpu is not None and gpu.is_exclusive:
+            what = f"the compute mode of GPU {name} (Exclusive_Process) lets one process at a time use it, got {share}"
+            hint = "Write `gpus_per_trial: 1`, or let an administrator type `nvidia-smi -c DEFAULT`."
+            raise OptionError("gpus_per_trial", what, hint)
 
 
 def _choose_usable(gpus: tuple[str, ...], unusable: Mapping[str, str], settings: Settings) -> tuple[str, ...]:
