@@ -1,7 +1,9 @@
 """The NVIDIA GPUs of this machine, as NVML lists them. CUDA is not asked: it needs torch, and would hinder a fork."""
 
 import contextlib
+import platform
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +14,9 @@ NVML_ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 """Makes CUDA count GPUs as NVML and nvidia-smi do; by itself it takes the fastest first."""
 OLD_SLICE = "MIG-GPU-"
 """So begins the name of a slice in drivers before 470; CUDA takes it still."""
-DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/kfd"))
-"""Where the drivers of NVIDIA and AMD are: a machine that has one of these has a GPU."""
+NVIDIA, AMD = Path("/dev/nvidiactl"), Path("/dev/kfd")
+"""Where the drivers are: a machine that has one of these has a GPU."""
+UNCOUNTED = "{}'s is not counted: `--trainer.accelerator {} --concurrency 1` trains on it"
 INDEX = re.compile(r"\+?([0-9]{1,9})")
 """CUDA reads the digits that an entry begins with, and no further."""
 
@@ -60,12 +63,15 @@ def explain_no_gpu() -> str | None:
     """
     import pynvml
 
+    if (sys.platform, platform.machine()) == ("darwin", "arm64"):
+        return UNCOUNTED.format("Apple", "mps")
     try:
         pynvml.nvmlInit()
         pynvml.nvmlShutdown()
     except pynvml.NVMLError as error:
-        if error.value != pynvml.NVML_ERROR_LIBRARY_NOT_FOUND or any(driver.exists() for driver in DRIVERS):
-            return str(error)
+        if error.value != pynvml.NVML_ERROR_LIBRARY_NOT_FOUND or NVIDIA.exists():
+            return f"NVML: {error}"
+        return UNCOUNTED.format("AMD", "gpu") if AMD.exists() else None
     return None
 
 

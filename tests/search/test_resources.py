@@ -245,7 +245,12 @@ def test_where_a_process_is_tied_to_no_cores_all_are_its_own(monkeypatch):
 UNLISTED = [
     ("Driver/library version mismatch", None, "8 CPU cores, no GPU (NVML: Driver/library version mismatch)"),
     ("NVML Shared Library Not Found", None, "8 CPU cores, no GPU"),
-    ("NVML Shared Library Not Found", "kfd", "8 CPU cores, no GPU (NVML: NVML Shared Library Not Found)"),
+    ("NVML Shared Library Not Found", "nvidiactl", "8 CPU cores, no GPU (NVML: NVML Shared Library Not Found)"),
+    (
+        "NVML Shared Library Not Found",
+        "kfd",
+        "8 CPU cores, no GPU (AMD's is not counted: `--trainer.accelerator gpu --concurrency 1` trains on it)",
+    ),
     ([], "kfd", "8 CPU cores, no GPU"),
 ]
 
@@ -253,12 +258,24 @@ UNLISTED = [
 @pytest.mark.parametrize(("nvml", "device", "told"), UNLISTED)
 def test_why_a_machine_that_seems_to_have_gpus_has_none_is_told(monkeypatch, tmp_path, nvml, device, told):
     monkeypatch.delenv("PROMOTUNE_LOGICAL_GPUS")
-    monkeypatch.setattr("tune.nvml.DRIVERS", (tmp_path / "nvidiactl", tmp_path / "kfd"))
+    monkeypatch.setattr("tune.nvml.NVIDIA", tmp_path / "nvidiactl")
+    monkeypatch.setattr("tune.nvml.AMD", tmp_path / "kfd")
     if device is not None:
         (tmp_path / device).touch()
     fake_nvml(monkeypatch, nvml)
 
     assert plan_resources(Settings(), None).summary_text == told
+
+
+def test_on_a_mac_it_is_told_how_a_trial_trains_on_its_gpu(monkeypatch):
+    monkeypatch.setenv("PROMOTUNE_LOGICAL_GPUS", "no")
+    monkeypatch.setattr("sys.platform", "darwin")
+    monkeypatch.setattr("platform.machine", lambda: "arm64")
+    fake_nvml(monkeypatch, "NVML Shared Library Not Found")
+
+    assert plan_resources(Settings(), None).summary_text == (
+        "8 CPU cores, no GPU (Apple's is not counted: `--trainer.accelerator mps --concurrency 1` trains on it)"
+    )
 
 
 ON_ONE_DEVICE = (

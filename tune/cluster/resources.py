@@ -75,7 +75,7 @@ class Resources:
             return self.reached.summary_text
         cores = f"{self.n_cores} CPU core{'s' if self.n_cores != 1 else ''}"
         if not self.n_gpus_there:
-            return f"{cores}, no GPU" + (f" (NVML: {self.why_no_gpu})" if self.why_no_gpu else "")
+            return f"{cores}, no GPU" + (f" ({self.why_no_gpu})" if self.why_no_gpu else "")
         gpus = f"{cores}, {self.n_gpus_there} GPU{'s' if self.n_gpus_there != 1 else ''}"
         gpus += f" ({self.models})" if self.models else ""
         if len(self.gpus) < self.n_gpus_there:
