@@ -22,6 +22,7 @@ from tune.cli import main
 from tune.cli.terminal.streams import make_printable
 from tune.experiment.records import TrialRecord, read_record
 from tune.paths import ExperimentPaths, VersionPaths
+from tune.results.experiments import summarise_experiment
 
 TRIALS = [Trial(curve=[0.80]), Trial(curve=[0.90], values={"LR": 0.02}), Trial(curve=[0.95], values={"LR": 0.03})]
 SOON_S = 20
@@ -34,8 +35,11 @@ COMMANDS = {
     "report": (0, 2),
     "apply": (0, 2),
     "resume --trials 1": (2,),
+    "delete --yes": (2,),
+    "retrain": (2,),
 }
 """Each with the statuses that it may have."""
+READERS = [*COMMANDS][:7]
 GPU = {"uuid": "GPU-1", "name": "NVIDIA H200", "total_bytes": 150 * 10**9, "peak_bytes": 2 * 10**9, "utilization": 0.3}
 MEMORY = {
     "total_bytes": 150 * 10**9,
@@ -187,6 +191,49 @@ def test_a_file_that_is_none_or_has_no_end_is_told_or_counts_for_nothing(experim
         aside.rename(file) if aside.exists() else None
 
 
+@pytest.mark.parametrize(
+    ("name", "make", "command"),
+    [
+        (".lock", make_folder, "delete --yes"),
+        (".lock", make_socket, "resume --trials 1"),
+        ("study.journal.lock", make_folder, "resume --trials 1"),
+        ("retrain", make_fifo, "retrain"),
+        ("retrain", make_loop, "retrain"),
+    ],
+)
+def test_a_lock_or_a_folder_that_is_none_is_told_by_its_path(experiment, capfd, name, make, command):
+    file = experiment.folder / name
+    shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
+    make(file)
+
+    assert str(file) in run(experiment, command, capfd)
+
+
+def test_a_list_goes_on_where_an_experiment_is_deleted_meanwhile(experiment, capfd, monkeypatch):
+    def delete(paths, *, running):
+        shutil.rmtree(paths.folder, ignore_errors=True)
+        return summarise_experiment(paths, running=running)
+
+    monkeypatch.setattr("tune.cli.commands.list.summarise_experiment", delete)
+    run(experiment, "list", capfd)
+
+
+def test_who_follows_a_search_that_is_deleted_is_told(experiment, capfd, monkeypatch):
+    monkeypatch.setattr("tune.results.status.is_locked", lambda paths: True)
+    monkeypatch.setattr("tune.results.status.time.sleep", lambda seconds: shutil.rmtree(experiment.folder))
+    told = run(experiment, "status --follow", capfd)
+
+    assert f"{experiment.journal}: No such file or directory\n" in told
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other file systems write such a large file whole")
+def test_a_ledger_with_a_hole_is_damaged(experiment, capfd):
+    with experiment.journal.open("ab") as file:
+        file.truncate(2**40)
+    for command in ("results", "status", "apply", "resume --trials 1"):
+        assert "study.journal: a record has more than 67108864 bytes\n" in run(experiment, command, capfd)
+
+
 JSONS = ("verdicts.json", "applied.json", "source/snapshot.json", "TRIAL/trial.json", "RUN/trial.json")
 
 
@@ -194,7 +241,7 @@ JSONS = ("verdicts.json", "applied.json", "source/snapshot.json", "TRIAL/trial.j
 @pytest.mark.parametrize("text", ['"x"', "true", "[1]", '["x"]', '{"verdicts": ["x"]}', '{"verdicts": [1]}'])
 def test_a_file_whose_top_is_of_another_kind_is_refused_or_counts_for_nothing(experiment, capfd, name, text):
     find(experiment, name).write_text(text)
-    for command in COMMANDS:
+    for command in READERS:
         run(experiment, command, capfd)
 
 
@@ -207,6 +254,6 @@ def test_a_part_of_a_file_that_is_not_ours_is_refused_or_counts_for_nothing(expe
     path = data.draw(st.sampled_from(list(places(held))))
     file.write_text(json.dumps(put(held, path, data.draw(JUNK | st.sampled_from([2**63, 10**300, -1, 1e308])))))
     try:
-        run(experiment, data.draw(st.sampled_from([*COMMANDS])), capfd)
+        run(experiment, data.draw(st.sampled_from(READERS)), capfd)
     finally:
         file.write_text(whole)

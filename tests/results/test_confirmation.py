@@ -18,6 +18,7 @@ from tune.results.confirm.confirmation import (
     build_request,
     confirmation_as_json,
     describe_confirmation,
+    fresh_seeds,
     judge_confirmation,
     plan_confirmation,
     read_confirmation,
@@ -34,7 +35,7 @@ from tune.results.experiments import summarise_experiment
 from tune.results.report.build_report import build_page
 from tune.results.retrain_results import read_retrained
 from tune.results.write_back import select_trial
-from tune.space.settings import Confirm
+from tune.space.settings import MAX_SEED, Confirm
 
 TRIALS = [
     Trial(curve=[0.80]),
@@ -434,3 +435,16 @@ def test_confirmation_of_several_metrics_when_a_trial_is_better_in_the_second_al
     record = plan_confirmation(write_experiment(tmp_path, trials, TWO_METRICS), Confirm())
 
     assert record.trials == (1,)
+
+
+def test_seeds_when_the_largest_was_used_then_the_first_ones_that_are_free_follow():
+    assert fresh_seeds(3, [0, 2, MAX_SEED]) == (1, 3, 4)
+    assert fresh_seeds(3, [0, MAX_SEED - 1]) == (MAX_SEED, 1, 2)
+
+
+def test_verdicts_when_a_number_is_none_that_we_write_then_they_do_not_count(experiment):
+    record = plan_confirmation(experiment, Confirm())
+    write_verdict(experiment.paths, replace(record, number=10**300))
+
+    assert read_verdicts(experiment.paths) == ()
+    assert plan_confirmation(experiment, Confirm()).number == 1

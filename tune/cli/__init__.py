@@ -23,8 +23,12 @@ OF_THE_PATH = {
     errno.EACCES: "Give another path, or ask for the permission.",
     errno.EPERM: "Give another path, or ask for the permission.",
     errno.EROFS: "Give a path that can be written.",
+    errno.ENOSPC: "Make room there, and give the command again.",
+    errno.ENOENT: "Was it deleted or renamed meanwhile? Give the command again.",
+    **dict.fromkeys((errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENXIO), "Move away what lies there."),
+    **dict.fromkeys((errno.EIO, errno.ESTALE), "Is the disk or the network drive there?"),
 }
-"""What to do where the file system refuses a path that the user gave."""
+"""What to do where the file system refuses a path: one that the user gave, or one of an experiment's files."""
 
 
 VERBOSE_VERSION = ["--version", "-v"]

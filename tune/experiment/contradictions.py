@@ -30,7 +30,24 @@ KEYS: dict[object, frozenset[str]] = {
     9: frozenset({"trial_id", "system_attr"}),
 }
 """What Optuna reads of each kind of record, by its ``op_code``: see its JournalStorage."""
+LONGEST_RECORD = 2**26
+"""Bytes; that of what another experiment knows is the longest, with a kilobyte for each trial."""
+CHUNK = 2**22
 BACKUP = "Take it from a backup; nothing was changed."
+
+
+def check_record_lengths(journal: Path) -> None:
+    """Raise ExperimentError where a record is longer than any that is written: a file with a hole has no line's end."""
+    if journal.stat().st_size <= LONGEST_RECORD:
+        return
+    length = 0
+    with journal.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            end = chunk.rfind(b"\n")
+            length = length + len(chunk) if end < 0 else len(chunk) - end - 1
+            if length > LONGEST_RECORD:
+                what = f"a record has more than {LONGEST_RECORD} bytes"
+                raise ExperimentError(display_path(journal), what, BACKUP)
 
 
 def count_whole_records(raw: bytes, journal: Path) -> int:

@@ -16,7 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tune.errors import ExperimentError, suggest_name
-from tune.experiment.contradictions import BACKUP, count_whole_records, find_changed_settings, find_doubts
+from tune.experiment.contradictions import (
+    BACKUP,
+    check_record_lengths,
+    count_whole_records,
+    find_changed_settings,
+    find_doubts,
+)
 from tune.experiment.lock import check_begun
 from tune.experiment.proposal_note import PROPOSED, read_proposal
 from tune.experiment.trial_result import (
@@ -286,6 +292,7 @@ def _read_study(paths: ExperimentPaths) -> "optuna.Study":
     from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    check_record_lengths(paths.journal)
     try:
         storage = JournalStorage(JournalFileBackend(str(paths.journal)))
         names = [each.study_name for each in storage.get_all_studies()]

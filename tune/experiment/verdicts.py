@@ -70,7 +70,7 @@ def _parse_record(data: dict[str, Any]) -> VerdictRecord:
     record = VerdictRecord(**{**data, **tuples})
     numbers = (record.number, *record.trials, *record.seeds, *record.race_seeds)
     optional = [each for each in (record.n_ended, record.chosen) if each is not None]
-    is_ours = all(is_int(each) and each >= 0 for each in (*numbers, *optional)) and is_number(record.error_rate)
+    is_ours = all(is_int(each) and 0 <= each < 2**32 for each in (*numbers, *optional)) and is_number(record.error_rate)
     if not is_ours or not isinstance(record.change, str) or not 0 < record.error_rate < 1:
         raise ValueError("no verdict of ours")
     return record

@@ -5,6 +5,7 @@ Delete an experiment or some of its versions: what lies in the storage, and noth
 The ledger keeps every trial: a table shows one whose version was deleted as before, and only loading it fails.
 """
 
+import contextlib
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
@@ -114,8 +115,10 @@ def _summarise_empty(paths: ExperimentPaths, state: State, error: str | None = N
 
 
 def _modified_time(paths: ExperimentPaths) -> float:
-    written = next(each for each in (paths.journal, paths.space, paths.lock) if each.is_file())
-    return written.stat().st_mtime
+    for written in (paths.journal, paths.space, paths.lock):
+        with contextlib.suppress(OSError):  # it may be deleted meanwhile
+            return written.stat().st_mtime
+    return 0.0
 
 
 def find_state(experiment: StoredExperiment, *, running: bool) -> State:

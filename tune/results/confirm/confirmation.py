@@ -200,7 +200,8 @@ def _verdict_as_json(verdict: Verdict) -> dict[str, Any]:
 def fresh_seeds(n: int, used: Sequence[int]) -> tuple[int, ...]:
     """Return seeds that have not chosen a trial: always the same, so that a retraining can be gone on with."""
     first = max(used, default=-1) + 1
-    return tuple((first + index) % (MAX_SEED + 1) for index in range(n))
+    following = ((first + index) % (MAX_SEED + 1) for index in itertools.count())
+    return tuple(itertools.islice((seed for seed in following if seed not in used), n))
 
 
 def choose_seeds(experiment: StoredExperiment, trials: tuple[int, ...], n: int) -> tuple[int, ...]:

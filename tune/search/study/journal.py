@@ -21,7 +21,7 @@ import optuna
 from optuna.storages.journal._storage import JournalOperation as Op
 from optuna.trial import TrialState
 
-from tune.experiment.contradictions import count_whole_records
+from tune.experiment.contradictions import check_record_lengths, count_whole_records
 from tune.experiment.trial_result import FORMAT, SEALED, SETTINGS, check_format
 from tune.internals.optuna_internals import BatchedJournalStorage, JournalBackend
 from tune.paths import ExperimentPaths
@@ -85,6 +85,7 @@ def repair_journal(journal: Path) -> int:
     for pattern in LOCKS:
         for left in journal.parent.glob(journal.name + pattern):
             left.unlink(missing_ok=True)
+    check_record_lengths(journal)
     raw = journal.read_bytes()
     n_whole = count_whole_records(raw, journal)
     kept = b"".join(line + b"\n" for line in raw.split(b"\n")[:n_whole])
