@@ -126,6 +126,11 @@ class ExperimentPaths:
         return self.folder / "applied.json"
 
     @property
+    def applied_lock(self) -> Path:
+        """Held by an `apply` while it writes that file."""
+        return self.folder / ".applied.lock"
+
+    @property
     def verdicts(self) -> Path:
         """Which trials were compared with the hardcoded values, and with which seeds."""
         return self.folder / "verdicts.json"

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from tune.errors import ApplyError, ExperimentError, ProgramError
 from tune.experiment.open import StoredExperiment
 from tune.experiment.trial_result import TrialResult
@@ -24,6 +26,8 @@ from tune.promotion.source_edit import Rewrite, has_same_repr, restore_expressio
 from tune.space.dimensions import Choice, FloatRange, Value, is_number, place_in
 from tune.space.space import Script
 
+WAIT_S = 10.0
+"""For another `apply` to note what it writes: that takes milliseconds."""
 Applied = dict[str, list[Value]]
 """By a constant's name in the space file every value that was written, as JSON has it."""
 
@@ -40,12 +44,13 @@ def read_applied(paths: ExperimentPaths) -> Applied:
 
 def note_applied(paths: ExperimentPaths, values: Mapping[str, Value]) -> None:
     """Add what is about to be written; an experiment that cannot be written is left as it is."""
-    noted = read_applied(paths)
-    for key, value in values.items():
-        if not is_applied(noted, key, value):
-            noted.setdefault(key, []).append(as_json(value))
-    with contextlib.suppress(OSError), atomic_write(paths.applied_values) as aside:
-        aside.write_text(json.dumps(noted, indent=2) + "\n", encoding="utf-8")
+    with contextlib.suppress(OSError, Timeout), FileLock(paths.applied_lock, timeout=WAIT_S):
+        noted = read_applied(paths)
+        for key, value in values.items():
+            if not is_applied(noted, key, value):
+                noted.setdefault(key, []).append(as_json(value))
+        with atomic_write(paths.applied_values) as aside:
+            aside.write_text(json.dumps(noted, indent=2) + "\n", encoding="utf-8")
 
 
 def is_applied(applied: Applied, key: str, value: Value) -> bool:
