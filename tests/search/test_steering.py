@@ -471,3 +471,14 @@ def test_a_proposal_whose_constants_are_lost_is_taken_by_what_optuna_knows(searc
     search.restart()
 
     assert search.begin().values["LR"] == 0.002
+
+
+def test_a_file_that_is_no_request_and_cannot_be_moved_aside_holds_nothing_up(search):
+    search.requests.make_folder()
+    requests = search.paths.requests
+    (requests / "refused").write_text("a file where a folder is to be")
+    (requests / "0.json").write_text("junk")
+    search.controller.handle_kept_requests()
+
+    assert (requests / "0.json").exists()
+    assert search.propose(LR=0.002).taken

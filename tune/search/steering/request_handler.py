@@ -74,9 +74,11 @@ class RequestHandler:
             self._handle_requests(search)
 
     def handle_all(self, search: SteeredSearch) -> None:
-        """Do all that was kept for this driver."""
+        """Do all that was kept for this driver; a file that can neither be read nor moved aside stays."""
         with contextlib.suppress(OSError):
-            while self._folder.list_requests():
+            before: list[str] = []
+            while (names := self._folder.list_requests()) != before:
+                before = names
                 self._handle_requests(search)
 
     def _handle_requests(self, search: SteeredSearch) -> None:
