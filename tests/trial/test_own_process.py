@@ -465,7 +465,6 @@ def test_what_a_program_can_do_once_in_a_process_each_trial_can(prepared, name):
 
 ENDING = """
     import atexit
-    import time
 
     def last_words(text):
         print(text)
@@ -474,7 +473,7 @@ ENDING = """
         raise ValueError("broken at the end")
 
     def linger():
-        time.sleep(0.3)
+        threading.main_thread().join()
         print("a thread")
 
     for each in (last_words, broken, last_words):
