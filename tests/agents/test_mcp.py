@@ -118,7 +118,7 @@ def test_a_client_walks_through_search_proposal_verdict_and_diff(tmp_path):
 
     async def walk():
         async with client(source.parent, storage) as session:
-            words = {"constants": ["EFFECT=0.0,50.0,100.0"], "metric": "Score/Val", "mode": "max", "trials": 4}
+            words = {"constants": ["EFFECT=0.0,50.0,100.0"], "metric": "Score/Val", "mode": "max", "trials": 8}
             started = await call(session, "start", program="chance.py", name="walk", options=["--repeats"], **words)
             assert started["experiment"] == "walk"
             assert started["state"] == "running"
