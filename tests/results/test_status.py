@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -271,6 +272,26 @@ def test_a_damaged_ledger_is_told_and_not_waited_for(tmp_path, capfd):
         assert out == ""
         assert "study.journal" in err
         assert "Traceback" not in err
+
+
+def test_a_record_that_is_being_written_is_read_when_it_is_whole(tmp_path):
+    paths = write_experiment(tmp_path, TRIALS).paths
+    whole = paths.journal.read_bytes()
+    last = whole.rstrip(b"\n").rfind(b"\n") + 1
+    found = []
+    with lock_experiment(paths):
+        paths.journal.write_bytes(whole[:last])
+        events = follow_events(paths, poll_s=0.01)
+        assert next(events)["n_trials"]["running"] == 0
+        thread = threading.Thread(target=lambda: found.extend(next(events) for _ in range(2)))
+        thread.start()
+        paths.journal.write_bytes(whole[: last + 40])
+        time.sleep(1)
+        assert found == []
+        paths.journal.write_bytes(whole)
+        thread.join(60)
+
+    assert [(each["event"], each["trial"]) for each in found] == [("started", 2), ("epoch", 2)]
 
 
 def test_an_experiment_that_is_deleted_while_it_is_followed_is_told(tmp_path):
