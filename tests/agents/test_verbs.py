@@ -6,11 +6,14 @@ import pytest
 
 from tests.experiments import SPACE, Trial, write_experiment
 from tests.projects import write_program
+from tests.results.test_confirmation import NOISE, TRUE, confirm
+from tests.results.test_confirmation import TRIALS as CONFIRMED
 from tune.agents.processes import CommandError
 from tune.agents.verbs import MOST_CHARACTERS, MOST_ITEMS, WAIT, AgentVerbs, limit_answer
 from tune.experiment.lock import lock_experiment
 
 TRIALS = [Trial(curve=[0.5, 0.6]), Trial(curve=[0.7], values={"LR": 0.05}), Trial(curve=[0.4], values={"LR": 0.06})]
+ALL_ENDED = SPACE.replace("trials: 20", f"trials: {len(CONFIRMED)}")
 ENDED = SPACE.replace("trials: 20", "trials: 3")
 
 
@@ -62,6 +65,27 @@ def test_a_verdict_is_not_asked_for_where_nothing_was_better(tmp_path, verbs):
     found = verbs.ask_verdict("exp")
 
     assert (found["finding"], found["state"]) == ("nothing better", "finished")
+
+
+@pytest.mark.parametrize(
+    ("hardcoded", "noise", "finding", "outcome"),
+    [
+        (TRUE[0], NOISE, "gain", "better"),
+        (0.929, 0.02, "noise", "nothing better"),
+        (0.99, NOISE, "loss", "nothing better"),
+    ],
+)
+def test_a_verdict_is_told_with_its_interval_and_decides_what_status_and_apply_say(
+    tmp_path, verbs, hardcoded, noise, finding, outcome
+):
+    confirm(write_experiment(tmp_path, CONFIRMED, ALL_ENDED), true={**TRUE, 0: hardcoded}, noise=noise)
+    told, status, diff = verbs.ask_verdict("exp"), verbs.read_status("exp"), verbs.show_diff("exp")
+
+    assert (told["finding"], told["state"], told["verdict_number"]) == (finding, "finished", 1)
+    assert told["interval"][0] < told["gain"] < told["interval"][1]
+    assert (status["verdict"], status["outcome"], status["chosen"]) == (finding, outcome, told["chosen"])
+    assert (diff["finding"], "note" in diff) == (finding, finding != "gain")
+    assert ("note" in verbs.read_results("exp")) is False
 
 
 def test_a_verdict_on_a_search_that_runs_is_to_be_asked_for_again(tmp_path, verbs):

@@ -111,6 +111,8 @@ class AgentVerbs:
         if finding is not None:
             names = ("gain", "interval", "chosen", "verdict_number", "error_rate", "lines")
             return limit_answer({**answer, **{name: confirmation[name] for name in names}})
+        if confirmation is not None:
+            answer["lines"] = confirmation["lines"]
         if status["state"] == "running":
             return {**answer, "next": "Ask again: the search or its confirmation runs."}
         best = status["best"]
