@@ -23,7 +23,7 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-from tests.wandb_files import read_offline_runs
+from tests.trackers import read_offline_runs
 from tune.experiment.open import StoredExperiment, open_experiment
 
 ROOT = Path(__file__).parents[1]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.experiments import SPACE, Trial, write_experiment
-from tests.wandb_files import read_offline_runs
+from tests.trackers import need_tracker, read_offline_runs
 from tune.cli import main
 from tune.errors import OptionError
 from tune.experiment.open import open_experiment
@@ -101,7 +101,7 @@ def runs_in(uri, name="exp"):
 
 
 def test_mlflow_when_an_experiment_is_exported_then_it_has_states_tags_params_and_curves(experiment, uri):
-    pytest.importorskip("mlflow")
+    need_tracker("mlflow")
     count = export_to_mlflow(list_exported_runs(retrain(experiment, 0.5)), uri, "exp")
     client, runs = runs_in(uri)
 
@@ -119,7 +119,7 @@ def test_mlflow_when_an_experiment_is_exported_then_it_has_states_tags_params_an
 
 
 def test_mlflow_when_an_experiment_is_exported_again_then_only_what_is_new_is_sent(experiment, uri):
-    pytest.importorskip("mlflow")
+    need_tracker("mlflow")
     export_to_mlflow(list_exported_runs(experiment), uri, "exp")
     again = export_to_mlflow(list_exported_runs(experiment), uri, "exp")
     more = export_to_mlflow(list_exported_runs(retrain(experiment, 0.5)), uri, "exp")
@@ -130,7 +130,7 @@ def test_mlflow_when_an_experiment_is_exported_again_then_only_what_is_new_is_se
 
 
 def test_mlflow_when_a_run_changed_or_was_cut_short_then_it_is_replaced(experiment, uri):
-    pytest.importorskip("mlflow")
+    need_tracker("mlflow")
     runs = list_exported_runs(experiment)
     export_to_mlflow(runs, uri, "exp")
     client, sent = runs_in(uri)
@@ -145,7 +145,7 @@ NAMES = ["Accuracy/Val", "val loss", "größe", "a\tb", "../up", "x" * 300, "gr�
 
 
 def test_mlflow_when_metrics_have_names_that_it_refuses_then_they_are_sent_under_legal_ones(experiment, uri):
-    pytest.importorskip("mlflow")
+    need_tracker("mlflow")
     (run, *_) = list_exported_runs(experiment)
     curves = {name: {1: float(at)} for at, name in enumerate(NAMES)}
     export_to_mlflow([replace(run, curves=curves)], uri, "exp")
@@ -156,7 +156,7 @@ def test_mlflow_when_metrics_have_names_that_it_refuses_then_they_are_sent_under
 
 
 def test_mlflow_when_a_curve_is_long_then_all_of_it_is_sent(experiment, uri):
-    pytest.importorskip("mlflow")
+    need_tracker("mlflow")
     (run, *_) = list_exported_runs(experiment)
     export_to_mlflow([replace(run, curves={"Score/Val": dict.fromkeys(range(1, 2502), 0.5)})], uri, "exp")
     client, runs = runs_in(uri)
@@ -167,7 +167,7 @@ def test_mlflow_when_a_curve_is_long_then_all_of_it_is_sent(experiment, uri):
 def test_mlflow_when_its_server_is_away_then_the_error_says_where_runs_would_go(
     experiment, capfd, monkeypatch, tmp_path
 ):
-    pytest.importorskip("mlflow")
+    need_tracker("mlflow")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     words = ["export", str(experiment.paths.folder), "--to", "mlflow", "--output", "http://127.0.0.1:9"]
     status = main(words)
@@ -182,7 +182,7 @@ def test_mlflow_when_its_server_is_away_then_the_error_says_where_runs_would_go(
 
 
 def test_wandb_when_an_experiment_is_exported_twice_offline_then_there_is_one_copy(experiment, offline, tmp_path):
-    pytest.importorskip("wandb")
+    need_tracker("wandb")
     folder = tmp_path / "sent"
     first = export_to_wandb(list_exported_runs(experiment), folder, "digits")
     again = export_to_wandb(list_exported_runs(experiment), folder, "digits")
@@ -202,7 +202,7 @@ def test_wandb_when_an_experiment_is_exported_twice_offline_then_there_is_one_co
 
 
 def test_wandb_when_a_run_changed_then_it_is_replaced(experiment, offline, tmp_path):
-    pytest.importorskip("wandb")
+    need_tracker("wandb")
     run, other, *_ = list_exported_runs(experiment)
     export_to_wandb([run], tmp_path, "digits")
     export_to_wandb([replace(run, end=other.end)], tmp_path, "digits")
@@ -264,7 +264,7 @@ def test_tables_when_their_folder_is_a_file_then_the_error_names_the_option(expe
 
 
 def test_export_when_trials_have_not_ended_then_says_so(experiment, uri, capfd):
-    pytest.importorskip("mlflow")
+    need_tracker("mlflow")
     assert main(["export", str(experiment.paths.folder), "--to", "mlflow", "-o", uri]) == 0
 
     sent, left = capfd.readouterr().out.splitlines()[-2:]

@@ -1,13 +1,16 @@
 """Runs that a program logs to trackers itself: one for each trial, named, grouped, and closed in its state."""
 
+import contextlib
 import json
+import sqlite3
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.processes import run_in_process
-from tests.wandb_files import read_offline_runs
+from tests.trackers import need_tracker, read_offline_runs
 from tune.experiment.records import read_record
 from tune.paths import VersionPaths
 from tune.space.space import Script
@@ -75,8 +78,9 @@ def wandb_run(worker):
     return found
 
 
+@pytest.mark.slow
 def test_wandb_logger_when_a_trial_is_complete_then_its_run_has_name_group_constants_state_and_score(tracked):
-    pytest.importorskip("wandb")
+    need_tracker("wandb")
     worker = tracked("WandbLogger(name='mine', id='same', group='own', tags=['paper'], project='digits')")
     files, _ = run(worker)
 
@@ -94,13 +98,14 @@ def test_wandb_logger_when_a_trial_is_complete_then_its_run_has_name_group_const
 BEGIN = "wandb.init(project='digits', config={'LR': 7})"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stop_at", "values", "state", "exit_code"), [(2, {}, "stopped", 0), (None, {"FAILS": True}, "failed", 1)]
 )
 def test_wandb_init_of_the_program_when_the_trial_ends_early_then_its_run_says_so(
     tracked, stop_at, values, state, exit_code
 ):
-    pytest.importorskip("wandb")
+    need_tracker("wandb")
     worker = tracked(
         "WandbLogger()", "import wandb", "wandb.init(project='digits', config={'LR': 7})", "wandb.finish()"
     )
@@ -112,9 +117,10 @@ def test_wandb_init_of_the_program_when_the_trial_ends_early_then_its_run_says_s
     assert found.exit_code == exit_code
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("stop_at", "state"), [(None, "complete"), (2, "stopped")])
 def test_wandb_block_when_a_trial_ends_in_it_then_its_run_is_closed_once(tracked, stop_at, state):
-    pytest.importorskip("wandb")
+    need_tracker("wandb")
     worker = tracked("WandbLogger()", "import wandb", "run = wandb.init(project='digits')\nrun.__enter__()")
     text = worker.job.program.path.read_text()
     assert "__enter__" in text
@@ -124,8 +130,9 @@ def test_wandb_block_when_a_trial_ends_in_it_then_its_run_is_closed_once(tracked
     assert (set(found.tags), found.exit_code) == ({"promotune", state}, 0)
 
 
+@pytest.mark.slow
 def test_wandb_when_the_process_is_killed_then_the_next_attempt_goes_on_with_its_run(tracked):
-    pytest.importorskip("wandb")
+    need_tracker("wandb")
     worker = tracked("WandbLogger(project='digits')")
     files, death = run(worker, DIES=2)
     assert "SIGKILL" in death
@@ -135,8 +142,9 @@ def test_wandb_when_the_process_is_killed_then_the_next_attempt_goes_on_with_its
     assert (set(wandb_run(worker).tags), wandb_run(worker).exit_code) == ({"complete", "promotune"}, 0)
 
 
+@pytest.mark.slow
 def test_wandb_when_the_process_is_killed_for_good_then_its_run_is_closed_as_failed(tracked):
-    pytest.importorskip("wandb")
+    need_tracker("wandb")
     worker = tracked("WandbLogger(project='digits')")
     files, _ = run(worker, DIES=2)
     replace(read_record(files), stage="failed").write_record(files)
@@ -147,8 +155,9 @@ def test_wandb_when_the_process_is_killed_for_good_then_its_run_is_closed_as_fai
     assert [each.state for each in read_run_records(files)] == ["failed"]
 
 
+@pytest.mark.slow
 def test_wandb_when_it_cannot_begin_a_run_then_the_trial_goes_on_without(tracked, monkeypatch):
-    pytest.importorskip("wandb")
+    need_tracker("wandb")
     monkeypatch.setenv("WANDB_MODE", "online")
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("WANDB_INIT_TIMEOUT", "1")
@@ -160,8 +169,9 @@ def test_wandb_when_it_cannot_begin_a_run_then_the_trial_goes_on_without(tracked
     assert "wandb.init failed, and this trial has no run" in files.log.read_text()
 
 
+@pytest.mark.slow
 def test_retrained_version_when_it_logs_then_its_run_is_marked(tracked):
-    pytest.importorskip("wandb")
+    need_tracker("wandb")
     worker = tracked("WandbLogger(project='digits')")
     folder = worker.storage / "retrain" / "002,LR=0.5"
     folder.mkdir(parents=True)
@@ -195,6 +205,7 @@ STARTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", STARTS)
 @pytest.mark.parametrize(
     ("stop_at", "values", "state", "status"),
@@ -203,7 +214,7 @@ STARTS = {
 def test_mlflow_when_a_trial_ends_then_its_one_run_says_how(
     tracked, tmp_path, monkeypatch, start, stop_at, values, state, status
 ):
-    pytest.importorskip("mlflow")
+    need_tracker("mlflow")
     files, _ = run(tracked(**STARTS[start]), stop_at=stop_at, **values)
 
     _, (found,) = mlflow_runs(tmp_path, monkeypatch)
@@ -215,8 +226,9 @@ def test_mlflow_when_a_trial_ends_then_its_one_run_says_how(
     assert [each.state for each in read_run_records(files)] == [state]
 
 
+@pytest.mark.slow
 def test_mlflow_when_the_process_is_killed_for_good_then_its_run_is_closed_as_failed(tracked, tmp_path, monkeypatch):
-    pytest.importorskip("mlflow")
+    need_tracker("mlflow")
     worker = tracked(**STARTS["MLFlowLogger"])
     files, _ = run(worker, DIES=2)
     replace(read_record(files), stage="failed").write_record(files)
@@ -228,14 +240,52 @@ def test_mlflow_when_the_process_is_killed_for_good_then_its_run_is_closed_as_fa
     assert start_closing_runs(files, "max", worker.job.folder) is None
 
 
+@pytest.mark.slow
 def test_mlflow_when_its_server_is_away_then_the_trial_goes_on_without(tracked, monkeypatch):
-    pytest.importorskip("mlflow")
+    need_tracker("mlflow")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     files, _ = run(tracked(**STARTS["MLFlowLogger"]))
 
     assert read_record(files).stage == "complete"
     assert "MLFlowLogger failed, and logs nothing more of this trial" in files.log.read_text()
+
+
+# --- Comet, Trackio
+
+
+@pytest.mark.slow
+def test_comet_when_a_trial_is_stopped_then_its_archive_has_its_name_constants_state_and_score(tracked, tmp_path):
+    need_tracker("comet_ml")
+    worker = tracked(imports="import comet_ml", before="comet_ml.start(online=False, project_name='digits')")
+    files, _ = run(worker, stop_at=2)
+    (archive,) = (worker.job.folder / ".cometml-runs").glob("*.zip")
+    lines = zipfile.ZipFile(archive).read("messages.json").decode().splitlines()
+    told = [each["payload"] for each in map(json.loads, lines)]
+    others = {each["key"]: each["value"] for each in told if "key" in each}
+    params = {each["param"]["paramName"]: each["param"]["paramValue"] for each in told if "param" in each}
+
+    assert (others["Name"], others["promotune.experiment"]) == ("001,LR=0.5", "experiment")
+    assert (others["promotune.state"], others["promotune.score"]) == ("stopped", pytest.approx(0.2))
+    assert params["LR"] == 0.5
+    assert [each.state for each in read_run_records(files)] == ["stopped"]
+
+
+@pytest.mark.slow
+def test_trackio_when_a_trial_is_stopped_then_its_run_has_its_name_constants_state_and_score(
+    tracked, tmp_path, monkeypatch
+):
+    need_tracker("trackio")
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))
+    worker = tracked(imports="import trackio", before="trackio.init('digits', name='mine')\ntrackio.log({'x': 1.0})")
+    run(worker, stop_at=2)
+    (database,) = (tmp_path / "trackio").glob("digits*.db")
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        entries = [json.loads(each) for (each,) in connection.execute("SELECT metrics FROM metrics ORDER BY id")]
+        ((name, config),) = connection.execute("SELECT run_name, config FROM configs")
+
+    assert (name, json.loads(config)["LR"]) == ("001,LR=0.5", 0.5)
+    assert entries[-1] == {"promotune/state": "stopped", "promotune/score": pytest.approx(0.2)}
 
 
 # --- CSV, and all at once
@@ -261,9 +311,10 @@ def test_csv_logger_that_logs_nothing_then_leaves_no_folder(tracked):
     assert list((worker.job.folder / "logs").rglob("*.json")) == []
 
 
+@pytest.mark.slow
 def test_several_loggers_when_a_trial_ends_then_each_tracker_has_one_run(tracked, tmp_path, monkeypatch):
-    pytest.importorskip("wandb")
-    pytest.importorskip("mlflow")
+    need_tracker("wandb")
+    need_tracker("mlflow")
     loggers = f"[{STARTS['MLFlowLogger']['loggers']}, WandbLogger(), CSVLogger('logs')]"
     files, _ = run(tracked(loggers))
 
@@ -271,9 +322,10 @@ def test_several_loggers_when_a_trial_ends_then_each_tracker_has_one_run(tracked
     assert {each.state for each in read_run_records(files)} == {"complete"}
 
 
+@pytest.mark.slow
 def test_preflight_when_a_program_logs_to_trackers_then_it_leaves_no_run(tracked, tmp_path, monkeypatch):
-    pytest.importorskip("wandb")
-    pytest.importorskip("mlflow")
+    need_tracker("wandb")
+    need_tracker("mlflow")
     loggers = f"[{STARTS['MLFlowLogger']['loggers']}, WandbLogger(), CSVLogger('logs')]"
     worker = tracked(loggers)
     files = VersionPaths(worker.storage / "000,baseline")

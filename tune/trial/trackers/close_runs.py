@@ -16,7 +16,12 @@ from tune.trial.trackers.run_records import read_run_records
 
 LIMIT_S = 60
 """Then it ends, closed or not."""
-VARIABLES = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "WANDB_SILENT": "true"}
+VARIABLES = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "WANDB_FINISH_TIMEOUT": "45",
+    "WANDB_SILENT": "true",
+}
 """Where the user says nothing else."""
 MODULE = "tune.trial.trackers.close_runs"
 

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import inspect
+import os
 import secrets
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,9 @@ from tune.internals.tracker_internals import lock_wandb_config
 from tune.trial.trackers.run_labels import PREFIX, RunEnd, drop_states
 from tune.trial.trackers.run_records import RunRecord
 from tune.trial.trackers.tracker import Tracker, TrialRuns, close_as_finished, log_tracker_errors
+
+FINISH_TIMEOUT, FINISH_S = "WANDB_FINISH_TIMEOUT", "600"
+"""W&B's variable, and for how long a trial that has ended waits for a network that is not there."""
 
 
 class WandbTracker(Tracker):
@@ -46,6 +50,7 @@ class WandbTracker(Tracker):
             if self.runs.scratch is not None:
                 return init(**{**said, "mode": "disabled"})
             wanted = self._build_arguments(said)
+            os.environ.setdefault(FINISH_TIMEOUT, FINISH_S)
             try:
                 run = init(**wanted)
             except Exception as error:

@@ -1,8 +1,13 @@
-"""What W&B writes where it is offline: a log of protocol buffers, in blocks as LevelDB's."""
+"""Trackers in tests: whether they are installed, and what W&B writes where it is offline.
+
+That is a log of protocol buffers, in blocks as LevelDB's.
+"""
 
 import json
 import struct
 from dataclasses import dataclass, field
+
+import pytest
 
 BLOCK, HEADER, FILE_HEADER = 2**15, 7, 7
 LAST_PARTS = (1, 4)  # a whole record, and the last part of one
@@ -21,6 +26,11 @@ class OfflineRun:
     summary: dict = field(default_factory=dict)
     history: list = field(default_factory=list)
     exit_code: int | None = None  # None: it was never closed
+
+
+def need_tracker(package):
+    """Skip the test where a tracker is not installed."""
+    pytest.importorskip(package, reason=f"the tracker {package} is not installed")
 
 
 def read_records(raw):
