@@ -48,7 +48,7 @@ class TrackedTrial:
         def patch_package(package: ModuleType) -> contextlib.AbstractContextManager[None]:
             is_lightning = package.__name__ in PACKAGES
             tracker = self._trackers["csv" if is_lightning else package.__name__]
-            loggers = [getattr(package.loggers, name) for name in LOGGERS] if is_lightning else []
+            loggers = _find_loggers(package) if is_lightning else []
             return _patch_safely(package, tracker, loggers)
 
         self.scratch = scratch
@@ -96,6 +96,11 @@ class TrackedTrial:
             if record.state == "running" or (end.has_failed and record.state != "failed"):
                 with log_tracker_errors(record.tracker):
                     self._trackers[record.tracker].close_run(record, end)
+
+
+def _find_loggers(package: ModuleType) -> list[Any]:
+    """Return the classes of a Lightning package that log to trackers."""
+    return [getattr(package.loggers, name) for name in sorted(LOGGERS) if hasattr(package.loggers, name)]
 
 
 @contextlib.contextmanager

@@ -57,7 +57,8 @@ class WandbTracker(Tracker):
                 what = f"{type(error).__name__}: {error}"
                 sys.stderr.write(f"wandb.init failed, and this trial has no run: {what}\n")
                 return init(mode="disabled")
-            if run.id == wanted["id"]:  # else the program has a run already, and asked for it
+            is_new = run.id == wanted["id"]  # else the program has a run already, and asked for it
+            if is_new and not run.disabled:
                 with log_tracker_errors(self.package):
                     self._begin_run(run)
             return run
