@@ -16,6 +16,7 @@ from tune.paths import VersionPaths
 from tune.space.space import Script
 from tune.trial.messages import TrialTask
 from tune.trial.trackers.close_runs import start_closing_runs
+from tune.trial.trackers.mlflow_tracker import share_experiment
 from tune.trial.trackers.run_records import read_run_records
 
 SCRIPT = """
@@ -238,6 +239,22 @@ def test_mlflow_when_the_process_is_killed_for_good_then_its_run_is_closed_as_fa
     _, (found,) = mlflow_runs(tmp_path, monkeypatch)
     assert (found.info.status, found.data.tags["promotune.state"]) == ("FAILED", "failed")
     assert start_closing_runs(files, "max", worker.job.folder) is None
+
+
+@pytest.mark.slow
+def test_mlflow_when_two_trials_make_its_experiment_at_one_moment_then_both_have_it(tmp_path, monkeypatch):
+    need_tracker("mlflow")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    from mlflow import MlflowClient
+
+    client = MlflowClient((tmp_path / "runs").as_uri())
+    create = share_experiment(MlflowClient.create_experiment)
+    made = [create(client, "digits"), create(client, name="digits")]
+
+    assert made[0] == made[1]
+    client.delete_experiment(made[0])
+    with pytest.raises(Exception, match="deleted"):
+        create(client, "digits")
 
 
 @pytest.mark.slow

@@ -68,6 +68,8 @@ class MlflowTracker(Tracker):
                 patches.enter_context(_redirect_runs(package, self.runs.scratch / "mlflow"))
             else:
                 patches.enter_context(patch_attribute(client, "create_run", self._wrap_create(client.create_run)))
+                share = share_experiment(client.create_experiment)
+                patches.enter_context(patch_attribute(client, "create_experiment", share))
                 for name in LOGGING:
                     patches.enter_context(patch_attribute(client, name, self._wrap_logging(getattr(client, name))))
             yield
@@ -148,6 +150,27 @@ class MlflowTracker(Tracker):
                 break
         client.set_terminated(record.run, mlflow_status(end))
         self.runs.mark_closed(self.package, record.run, end.state)
+
+
+def share_experiment(create: Callable[..., str]) -> Callable[..., str]:
+    """Return a ``create_experiment`` that returns the experiment of another trial, which made it at the same moment.
+
+    Lightning's logger asks whether there is one, and makes it if not.
+    """
+    signature = inspect.signature(create)
+
+    @functools.wraps(create)
+    def replacement(*args: Any, **given: Any) -> str:
+        said = signature.bind(*args, **given).arguments
+        try:
+            return create(**said)
+        except Exception:
+            found = said["self"].get_experiment_by_name(said["name"])
+            if found is None or found.lifecycle_stage == "deleted":
+                raise
+            return str(found.experiment_id)
+
+    return replacement
 
 
 def _original(method: Any) -> Any:
