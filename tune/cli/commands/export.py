@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from tune.cli.parser import Parser, add_storage, describe_command, storage_of
-from tune.cli.terminal.summary import Screen, warn_of_doubts
+from tune.cli.terminal.summary import Screen, format_trial_count, warn_of_doubts
 from tune.errors import OptionError
 from tune.experiment.open import StoredExperiment
 from tune.results.exports.destination import ExportCount
@@ -42,13 +42,14 @@ def run(given: argparse.Namespace) -> int:
         from tune.results.exports.tables import export_tables
 
         count = export_tables(experiment, _folder_of(given, f"{experiment.paths.name}-{given.to}"), given.to)
-        screen.print_line(f"{given.to}: {count.n_new} runs in {count.place}")
+        screen.print_line(f"{given.to}: {_count_runs(count.n_new)} in {count.place}")
         return 0
     count = _send(given, experiment)
     known = f", {count.n_known} were there already" if count.n_known else ""
-    screen.print_line(f"{given.to}: {count.n_new} runs sent to {count.place}{known}")
+    screen.print_line(f"{given.to}: {_count_runs(count.n_new)} sent to {count.place}{known}")
     if n_left := count_unfinished(experiment):
-        screen.print_line(f"{n_left} trials have not ended: export again to send them, too")
+        have = "has" if n_left == 1 else "have"
+        screen.print_line(f"{format_trial_count(n_left)} {have} not ended: export again to send what is left")
     return 0
 
 
@@ -64,6 +65,10 @@ def _send(given: argparse.Namespace, experiment: StoredExperiment) -> ExportCoun
 
     project = given.project or os.environ.get("WANDB_PROJECT") or experiment.paths.name
     return export_to_wandb(runs, _folder_of(given, "."), project)
+
+
+def _count_runs(number: int) -> str:
+    return f"{number} run{'' if number == 1 else 's'}"
 
 
 def _folder_of(given: argparse.Namespace, usual: str) -> Path:

@@ -21,13 +21,14 @@ MOST_METRICS, MOST_PARAMS = 1000, 100
 """In one request: MLflow's own limits."""
 LONGEST_TAG = 4000
 """Characters of a tag's value: every store takes them."""
-RETRIES = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+RETRIES, NO_LINKS = "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"
 HINT = "Where runs go to: `--output URI`, else MLFLOW_TRACKING_URI. What was sent stays; the same command goes on."
 
 
 def export_to_mlflow(runs: Sequence[ExportedRun], uri: str | None, experiment: str) -> ExportCount:
     """Send runs to a tracking server, or to a database; ``experiment``: the name of MLflow's experiment."""
     os.environ.setdefault(RETRIES, "2")  # else a server that is not there is waited for for minutes
+    os.environ.setdefault(NO_LINKS, "true")  # else it prints two lines for each run
     mlflow = import_tracker("mlflow")
     try:
         if uri is not None:
