@@ -146,6 +146,14 @@ def test_the_command_that_installs_names_the_package():
     assert blocks_marked("install") == [f"pip install {project['name']}\n"]
 
 
+def test_the_page_that_installs_names_the_versions_of_lightning_and_torch():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = {re.split(r"[><=,!]", each)[0]: each for each in project["dependencies"]}
+    assert needed["pytorch-lightning"].startswith("pytorch-lightning>=2.5,<2.7")
+    assert needed["torch"].startswith("torch>=2.5,")
+    assert "`pytorch_lightning` (2.5 or 2.6) and torch (2.5 or later)" in PAGES[QUICKSTART]
+
+
 def test_the_one_command_names_a_program_and_constants_that_it_holds():
     commands = [words_of(text) for text in blocks_marked("one command")]
     assert commands == [["train.py", "LR", "BATCH_SIZE"], ["lit/digits.py", "LR", "BATCH_SIZE"]]
@@ -309,7 +317,8 @@ def test_a_page_about_systems_says_that_windows_is_not_supported(page):
 ASKED = (
     "CSV", "notebook", "W&B", "MLflow", "ranges on the command line", "undo", "disk is full", "EarlyStopping",
     "import lightning as L", "fix a constant", "logarithmic", "tune.py", "test set", "How many trials", "Windows",
-    "pre-flight failed",
+    "pre-flight failed", "install", "change my source", "disk space", "at the same time", "out of memory",
+    "number of epochs", "Which metric", "Ray could not be started", "another folder",
 )  # fmt: skip
 
 

@@ -141,7 +141,7 @@ def test_a_search_that_was_still_improving_is_told_with_how_to_go_on(tmp_path):
     assert improving(tmp_path, [0.0, 0.5, *[0.3] * 13, 0.4, 0.6, 0.2, 0.8, 0.3]) == [
         (
             "the search was still improving: the last 5 trials brought 38% of the gain; "
-            f"`resume {tmp_path}/storage/exp --trials +10` goes on"
+            f"`promotune resume {tmp_path}/storage/exp --trials +10` continues it"
         )
     ]
 
@@ -164,7 +164,7 @@ def test_best_trials_that_end_in_their_best_epoch_are_told_with_how_to_train_lon
     (sentence,) = told(write_experiment(tmp_path, trials))
     assert sentence == (
         "the 3 best trials are best in their last epoch: "
-        f"`retrain {tmp_path}/storage/exp --trainer.max_epochs 6` shows what longer training gives"
+        f"`promotune retrain {tmp_path}/storage/exp --trainer.max_epochs 6` shows what longer training gives"
     )
 
 
@@ -198,7 +198,7 @@ def test_a_best_trial_that_was_stopped_early_is_told_with_what_trains_it_whole(t
     )
 
     assert told(experiment) == [
-        f"the best trial was stopped after 1 of 4 epochs: `retrain {experiment.paths.cli_argument}` trains it whole"
+        f"the best trial was stopped after 1 of 4 epochs: `promotune retrain {tmp_path}/storage/exp` trains it whole"
     ]
 
 

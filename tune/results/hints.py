@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tune.experiment.open import StoredExperiment
 from tune.experiment.trial_result import Mode, TrialResult, is_improvement, rank_trials
+from tune.invocation import this_command
 from tune.results.confirm.seed_noise import BelowNoise, SeedNoise, find_gains_below_noise, measure_seed_noise
 from tune.results.gpus.gpu_hints import (
     DeviceFault,
@@ -124,7 +125,7 @@ class StillImproving:
         """What was seen, and what to do."""
         return (
             f"the search was still improving: the last {self.n_late} trials brought {self.share:.0%} of the gain; "
-            f"`resume {self.experiment} --trials +{self.n_more}` goes on"
+            f"`{this_command()} resume {self.experiment} --trials +{self.n_more}` continues it"
         )
 
 
@@ -169,7 +170,8 @@ class LongerTraining:
         """What was seen, and what to do."""
         return (
             f"the {self.n_trials} best trials are best in their last epoch: "
-            f"`retrain {self.experiment} --trainer.max_epochs {2 * self.n_epochs}` shows what longer training gives"
+            f"`{this_command()} retrain {self.experiment} --trainer.max_epochs {2 * self.n_epochs}` shows what longer "
+            "training gives"
         )
 
 
@@ -199,7 +201,7 @@ class StoppedBest:
         """What was seen, and what to do."""
         return (
             f"the best trial was stopped after {self.n_epochs} of {self.n_whole} epochs: "
-            f"`retrain {self.experiment}` trains it whole"
+            f"`{this_command()} retrain {self.experiment}` trains it whole"
         )
 
 
