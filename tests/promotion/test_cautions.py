@@ -3,7 +3,7 @@
 import pytest
 
 from tune.errors import ProgramError
-from tune.promotion.program_checks import check_names, program_warnings
+from tune.promotion.program_checks import check_folder, check_names, program_warnings
 
 SEEDS = {
     "seed_everything": "import pytorch_lightning as pl\npl.seed_everything(42)\n",
@@ -115,6 +115,28 @@ def test_a_module_beside_the_program_that_hides_a_library_is_refused(program_of,
 def test_a_module_with_the_name_of_a_library_that_is_not_imported_is_none_of_ours(program_of):
     check_names(program_of("import pytorch_lightning\n", {"lightning.py": "", "optuna.py": ""}))
     check_names(program_of("import pytorch_lightning\n", {"app/torch.py": ""}))
+
+
+@pytest.mark.parametrize("name", ["tune.py", "tune/__init__.py", "ray.py", "numpy/__init__.py", "typing.py"])
+def test_a_module_in_the_working_directory_that_a_worker_would_import_is_refused(tmp_path, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    with pytest.raises(ProgramError) as error:
+        check_folder(tmp_path)
+
+    module = name.partition("/")[0]
+    assert str(error.value) == (
+        f"{tmp_path}/{module}: the workers would import it for the `{module.removesuffix('.py')}` that they need\n"
+        "  Give it another name, or start the search from another folder."
+    )
+
+
+def test_modules_in_the_working_directory_that_no_worker_imports_are_none_of_ours(tmp_path):
+    for name in ("utils.py", "config.py", "lit/__init__.py", "tests/__init__.py", "tune/space.py", "run_search.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+
+    check_folder(tmp_path)
 
 
 def test_a_module_of_our_packages_name_that_is_not_imported_is_none_of_ours(program_of):

@@ -93,6 +93,25 @@ def test_a_value_reaches_the_program_from_another_module_of_the_project(project,
     assert value_of(executor, "SEEN") == 1
 
 
+OF_THE_REPOSITORY = ("lit", "tests", "benchmarks", "run_search")
+"""Modules that these tests themselves could import; no trial of another project may see them."""
+
+
+@pytest.mark.parametrize("form", ["{}.py", "{}/__init__.py"])
+@pytest.mark.parametrize("name", [*OF_THE_REPOSITORY, "config", "utils", "search_spaces", "promotune", "data", "docs"])
+def test_a_module_of_the_project_is_meant_whatever_else_has_its_name(project, name, form):
+    files = {"p.py": f"from {name} import X\nimport {name}\nSEEN = X, {name}.__file__", form.format(name): "X = 1"}
+    executor = executor_of(project, files, "X")
+    before = sys.modules.get(name)
+
+    value, file = value_of(executor, "SEEN", X=7)
+
+    assert value == 7
+    assert file.endswith(form.format(name))
+    assert Path(file).is_relative_to(project.parent)
+    assert sys.modules.get(name) is before
+
+
 def test_one_file_under_two_names_has_the_value_under_both(project):
     files = {
         "a/p.py": "import config\nfrom a import config as other\nSEEN = (config.X, other.X, config is other)",
