@@ -88,7 +88,7 @@ def test_chosen_by_when_a_gain_is_not_real_or_not_known_then_nothing_is_called_c
 def show_next_commands(experiment, capfd):
     space = replace(experiment.space, settings=replace(experiment.space.settings, confirm=Confirm(), trials=5))
     search = SimpleNamespace(paths=experiment.paths, space=space)
-    finished = SimpleNamespace(outcomes=experiment.trials, exhausted=False)
+    finished = SimpleNamespace(outcomes=experiment.trials, exhausted=False, n_wanted=5)
     show_next(Screen(), finished, search, experiment.best)
     return capfd.readouterr().out.splitlines()
 

@@ -24,7 +24,7 @@ def use_kept_time(search: Search, finished: SearchResult, began: float, tell: Ca
     """
     settings = search.space.settings
     confirm, budget_s, n_workers = settings.confirm, settings.time_budget_s, finished.resources.concurrency
-    is_through = finished.exhausted or len(finished.outcomes) >= settings.trials
+    is_through = finished.exhausted or len(finished.outcomes) >= finished.n_wanted
     if confirm is None or budget_s is None or is_through or finished.interrupted_by_user or finished.fault is not None:
         return finished
     experiment = open_experiment(str(search.paths.folder), search.paths.folder.parent)
