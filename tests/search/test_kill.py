@@ -83,7 +83,11 @@ class Driver:
 
     def kill(self):
         """Kill the driver alone; return how long its workers lived on, in seconds."""
-        workers = [each for each in self.family() if is_worker(each) or SERVER in " ".join(each.cmdline())]
+        workers = []
+        for each in self.family():
+            with contextlib.suppress(psutil.Error):  # one that ends while it is looked at is no worker any more
+                if is_worker(each) or SERVER in " ".join(each.cmdline()):
+                    workers.append(each)
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
         killed = time.monotonic()
