@@ -219,11 +219,11 @@ def test_a_list_goes_on_where_an_experiment_is_deleted_meanwhile(experiment, cap
 
 
 def test_who_follows_a_search_that_is_deleted_is_told(experiment, capfd, monkeypatch):
-    monkeypatch.setattr("tune.results.status.is_locked", lambda paths: True)
+    monkeypatch.setattr("tune.results.status.is_running", lambda paths: paths.folder.exists())
     monkeypatch.setattr("tune.results.status.time.sleep", lambda seconds: shutil.rmtree(experiment.folder))
     told = run(experiment, "status --follow", capfd)
 
-    assert f"{experiment.journal}: No such file or directory\n" in told
+    assert f"no experiment '{experiment.folder}'" in told
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other file systems write such a large file whole")
