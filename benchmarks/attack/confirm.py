@@ -14,6 +14,8 @@ from typing import Any
 from benchmarks.attack.searches import Findings, Project, projects, wait_for
 
 GONE_S = 10.0
+SEARCH_S = 300.0
+"""For the search and its whole confirmation, which is trained once."""
 SPACE = """\
 system: line.py
 metric: Score/Val
@@ -26,8 +28,8 @@ concurrency: 2
 trainer: {max_epochs: 2}
 confirm: {top: 2, seeds: 2}
 """
-N_RUNS = 12
-"""The winner and the hardcoded values with six seeds each; one trial alone was better, so that none races."""
+N_RUNS = range(14, 17)
+"""The winner and the hardcoded values with six seeds each; before that two trials race over two seeds at most."""
 SIGNALS = {"killed": signal.SIGKILL, "SIGTERM": signal.SIGTERM, "Ctrl-C": signal.SIGINT}
 
 
@@ -39,8 +41,8 @@ def end_confirmations(place: Path, seed: int, n: int) -> list[Findings]:
     with projects(place, seed + 5) as make:
         project = make(trials=3, epochs=2, pace_s=0.05)
         (project.folder / "p" / "s.yaml").write_text(SPACE)
-        searched = project.run("--space", "s.yaml", "--name", "s", "--no-report")
-        found["killed"].check_output(searched, "the search", (0,))
+        process = project.start("--space", "s.yaml", "--name", "s", "--no-report")
+        process.wait(SEARCH_S)
         finished = shutil.copytree(project.storage / "s", project.folder / "finished")
         for number in range(n * len(SIGNALS)):
             how = list(SIGNALS)[number % len(SIGNALS)]
@@ -78,7 +80,7 @@ def _end_confirmation(project: Project, finished: Path, how: str, rng: random.Ra
     experiment = _restore(project, finished, confirmed=False)
     began = time.monotonic()
     process = project.start("resume", "s", "--no-report")
-    at = rng.randrange(-1, N_RUNS)  # as the verdict is written, or after so many runs
+    at = rng.randrange(-1, N_RUNS.start)  # as the verdict is written, or after so many runs
     written = experiment / "verdicts.json"
     wait_for(lambda: written.exists() if at < 0 else len(_curves(experiment)) >= at, process)
     time.sleep(rng.uniform(0, 0.05 if at < 0 else 1))
@@ -99,7 +101,7 @@ def _end_confirmation(project: Project, finished: Path, how: str, rng: random.Ra
     twice = {key: n for key, n in Counter((r["number"], r["seed"]) for r in _runs(experiment)).items() if n > 1}
     keys = Counter((json.dumps(r["constants"]), r["seed"]) for r in _runs(experiment))
     found.check(max(keys.values(), default=0) <= 1, f"{how}: trained twice: {keys} {twice}")
-    found.check(len(after) == N_RUNS, f"{how}: {len(after)} runs")
+    found.check(len(after) in N_RUNS, f"{how}: {len(after)} runs")
     verdicts = json.loads(written.read_text())["verdicts"]
     found.check(len(verdicts) == 1 and verdicts[0]["number"] == 1, f"{how}: {verdicts}")
     stray = [path.name for path in experiment.rglob(".*") if path.name.startswith(".verdicts")]
