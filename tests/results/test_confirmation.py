@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.experiments import SPACE, Trial, write_experiment
+from tune.cluster.resources import Resources
 from tune.experiment.open import open_experiment
 from tune.experiment.records import Failure, TrialRecord
 from tune.experiment.trial_result import TrialResult
@@ -35,6 +36,8 @@ from tune.results.experiments import summarise_experiment
 from tune.results.report.build_report import build_page
 from tune.results.retrain_results import read_retrained
 from tune.results.write_back import select_trial
+from tune.retrain.confirm import plan_confirmation_runs
+from tune.search.retrain import _RetrainController
 from tune.space.settings import MAX_SEED, Confirm
 
 TRIALS = [
@@ -448,3 +451,25 @@ def test_verdicts_when_a_number_is_none_that_we_write_then_they_do_not_count(exp
 
     assert read_verdicts(experiment.paths) == ()
     assert plan_confirmation(experiment, Confirm()).number == 1
+
+
+@pytest.mark.parametrize("death", [None, "killed"])
+def test_confirmation_when_it_is_interrupted_then_the_runs_that_ran_are_still_to_be_run(experiment, monkeypatch, death):
+    def interrupt(retraining):
+        controller = _RetrainController(retraining, experiment.space.dimensions)
+        running = [name for name in ("first", "second") if controller.next_task(name) is not None]
+        assert running == ["first", "second"]
+        controller.request_end()
+        for name in running:
+            controller.on_trial_end(name, death=death)
+        assert controller.has_finished
+        return False
+
+    monkeypatch.setattr("tune.retrain.confirm.run_retraining", interrupt)
+    experiment.paths.retrain_folder.mkdir()
+    resources = Resources(n_cores=2, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=2)
+    plan = plan_confirmation_runs(experiment, resources, Confirm())
+    found = plan.run(lambda run, version: None)
+
+    assert found.needed == plan.confirmation.needed
+    assert not any(found.runs.values())

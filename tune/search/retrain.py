@@ -204,6 +204,8 @@ class _RetrainController:
         if died and run.attempt <= self._retraining.space.settings.max_failures:
             self._waiting.appendleft(replace(run, attempt=run.attempt + 1))
             return
+        if not died and self.is_end_requested and (record is None or record.stage not in ("complete", "failed")):
+            return  # it was interrupted, and goes on later
         if died:
             start_closing_runs(run.files, self._retraining.space.mode, self._retraining.folder)
         try:
