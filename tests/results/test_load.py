@@ -139,14 +139,14 @@ def test_a_checkpoint_with_more_than_weights_is_loaded_only_where_it_is_trusted(
 def test_a_trial_of_what_is_no_experiment_is_told(experiment):
     trial = experiment(SYSTEM, "system", (4, 2))
 
-    with pytest.raises(ExperimentError, match="trial 3 is asked for, and this is no experiment"):
+    with pytest.raises(ExperimentError, match="this is not an experiment, and trial 3 of one is wanted"):
         load(trial.files.folder, 3)
 
 
 def test_a_script_that_would_train_when_it_is_imported_is_not_loaded(experiment):
     trial = experiment(SCRIPT, "script", (4, 2))
 
-    with pytest.raises(ExperimentError, match="would be imported, and that would train"):
+    with pytest.raises(ExperimentError, match="its model cannot be built: importing the program would train"):
         load(trial.files.folder)
 
 
