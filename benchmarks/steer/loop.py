@@ -22,8 +22,8 @@ def ask(command: str, verb: str, *words: str) -> dict:  # type: ignore[type-arg]
 def main(command: str, experiment: str, storage: str, n_proposals: str) -> None:
     """Have so many proposals run, each of which is refused where it ran before."""
     where = (experiment, "--storage", storage)
-    for rate in RATES[: int(n_proposals)]:
-        while ask(command, "status", *where)["n_trials"]["waiting"] >= 2:
+    for number, rate in enumerate(RATES[: int(n_proposals)]):
+        while number % 5 == 0 and ask(command, "status", *where)["n_trials"]["waiting"] >= 5:
             time.sleep(0.2)
         answer = ask(command, "propose", *where, f"LR={rate:.4g}", "--why", f"rate {rate:.4g}")
         print(answer["what"], flush=True)
