@@ -1,11 +1,13 @@
 """What Ray Tune keeps of trials, whose scheduler ours is."""
 
-from types import SimpleNamespace
+import sys
+from types import ModuleType, SimpleNamespace
 
 import pytest
+from ray.tune import CLIReporter
 
 from tests.projects import write_program
-from tune.search.ray_tune import ControllerScheduler
+from tune.search.ray_tune import ControllerScheduler, choose_reporter
 
 SPACE = """
 metric: Score/Val
@@ -73,3 +75,11 @@ def test_another_ray_that_lacks_one_of_its_records_is_let_be(missing):
     ControllerScheduler(None).on_trial_error(controller, Ended())
 
     assert not hasattr(controller, missing)
+
+
+def test_a_kernel_gets_a_reporter_of_ray_tunes_that_leaves_the_cells_output_alone(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+    assert type(choose_reporter()) is CLIReporter
+
+    monkeypatch.delitem(sys.modules, "ipykernel")
+    assert choose_reporter() is None

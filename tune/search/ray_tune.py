@@ -5,6 +5,7 @@ Ray pickles all three, for a file that we do not need: they pickle to nothing.
 
 import contextlib
 import logging
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -12,7 +13,7 @@ from typing import Any
 
 import ray
 from ray.train._internal.storage import StorageContext
-from ray.tune import Callback, CheckpointConfig, RunConfig, Stopper, Trainable, TuneConfig
+from ray.tune import Callback, CheckpointConfig, CLIReporter, RunConfig, Stopper, Trainable, TuneConfig
 from ray.tune.execution import class_cache
 from ray.tune.experiment import Trial
 from ray.tune.experiment.trial import _TrialInfo
@@ -262,8 +263,17 @@ def _run_trials(controller: TrialController, job: Job, resources: Resources) -> 
                 callbacks=[ControllerCallback(controller)],
                 checkpoint_config=CheckpointConfig(checkpoint_at_end=False),  # a trial writes its own
                 verbose=0,
+                progress_reporter=choose_reporter(),
             ),
         ).fit()
+
+
+def choose_reporter() -> CLIReporter | None:
+    """Return a reporter that is silent in a notebook; None: Ray Tune's own is.
+
+    In a kernel Ray Tune would make one that clears the cell's output at once, whatever ``verbose`` says.
+    """
+    return CLIReporter() if "ipykernel" in sys.modules else None
 
 
 def _name_trial_folder(trial: object) -> str:
