@@ -43,7 +43,7 @@ async def client(project, storage):
 async def call(session, tool, **arguments):
     """Return what a tool answers; raise AssertionError where it is an error."""
     answer = await session.call_tool(tool, arguments)
-    assert not answer.is_error, answer.content
+    assert not answer.is_error, answer.content[0].text
     return answer.structured_content
 
 
