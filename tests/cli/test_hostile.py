@@ -306,6 +306,7 @@ WORDS_WITH_PATHS = {
     "promote": [f"{LATIN}.py", "LR", "--mode", "min"],
     "search": ["--space", "s", "--storage", LATIN],
     **{name: ["exp", "--storage", LATIN] for name in TAKE_EXPERIMENTS},
+    "export": ["exp", "--to", "csv", "--storage", LATIN],
     "list": ["--storage", LATIN],
     "search_program": [f"{LATIN}.py", "LR", "--mode", "min"],
 }
