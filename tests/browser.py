@@ -74,7 +74,6 @@ class Browser:
 @contextlib.contextmanager
 def chromium():
     """Start one, and end it."""
-    import hypothesis  # noqa: F401 - before trio, which selenium imports: else pytest's last lines are a warning's error
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()
