@@ -210,6 +210,8 @@ def test_following_a_search_that_has_no_ledger_yet_waits_for_it(tmp_path):
     with lock_experiment(paths):
         events = follow_events(paths, poll_s=0.01)
         first = next(events)
+        paths.journal.touch()  # an empty one is none yet
+        assert read_status(paths)["state"] == "running"
         ledger.replace(paths.journal)
         started = next(events)
     rest = list(events)
@@ -285,10 +287,11 @@ def test_a_record_that_is_being_written_is_read_when_it_is_whole(tmp_path):
         assert next(events)["n_trials"]["running"] == 0
         thread = threading.Thread(target=lambda: found.extend(next(events) for _ in range(2)))
         thread.start()
-        paths.journal.write_bytes(whole[: last + 40])
-        time.sleep(1)
-        assert found == []
-        paths.journal.write_bytes(whole)
+        with paths.journal.open("ab", buffering=0) as file:
+            file.write(whole[last : last + 40])
+            time.sleep(1)
+            assert found == []
+            file.write(whole[last + 40 :])
         thread.join(60)
 
     assert [(each["event"], each["trial"]) for each in found] == [("started", 2), ("epoch", 2)]

@@ -45,7 +45,7 @@ def find_search(name: str, storage: Path) -> ExperimentPaths:
         candidates = (resolve_local_folder(name),) if is_url(name) else (storage / name, local_folder_of(name))
         for folder in candidates:
             paths = ExperimentPaths(folder)
-            if paths.space.is_file() and not paths.journal.is_file():
+            if _is_beginning(paths):
                 return paths
         raise
 
@@ -162,9 +162,12 @@ def follow_events(paths: ExperimentPaths, poll_s: float = POLL_S) -> Iterator[Ev
 
 def _open_ledger(paths: ExperimentPaths) -> StoredExperiment | None:
     """Open the experiment; return None where a search has written its space, and no ledger yet."""
-    if paths.journal.is_file() or not paths.space.is_file():
-        return open_experiment(str(paths.folder), paths.folder.parent)
-    return None
+    return None if _is_beginning(paths) else open_experiment(str(paths.folder), paths.folder.parent)
+
+
+def _is_beginning(paths: ExperimentPaths) -> bool:
+    """Tell whether a search has written its space, and neither a ledger nor a trial."""
+    return paths.space.is_file() and not paths.has_ledger and not any(paths.folder.glob("*/trial.json"))
 
 
 def _stamp(paths: ExperimentPaths) -> tuple[int, int] | None:
