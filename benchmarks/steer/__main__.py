@@ -48,6 +48,8 @@ trainer: {max_epochs: 1, num_sanity_val_steps: 0}
 LATEST_S = 2.0
 SHARE = 0.05
 N_AT_ONCE = 1000
+N_OWN = 40
+"""Trials of the sampler beside the loop's: enough that both run at once."""
 PATIENCE_S = 600.0
 
 
@@ -108,11 +110,11 @@ class Search:
 
 def run_loop(folder: Path, n_proposals: int) -> bool:
     """Have a loop propose, kill it and the driver in the middle, and count what came of it."""
-    search = Search(folder / "loop", 10, (0.5, 1.0))
+    search = Search(folder / "loop", N_OWN, (3.0, 5.0))
     search.wait_until_it_trains()
     words = ["-m", "benchmarks.steer.loop", " ".join(COMMAND), "space", str(search.storage), str(n_proposals)]
     loop = subprocess.Popen([sys.executable, *words], cwd=ROOT, stdout=subprocess.DEVNULL)
-    while search.open().n_proposed < n_proposals // 2:
+    while search.open().n_proposed < n_proposals // 2 and search.driver.poll() is None:
         time.sleep(0.5)
     loop.kill()
     loop.wait()
@@ -133,7 +135,7 @@ def run_loop(folder: Path, n_proposals: int) -> bool:
     n_own = sum(trial.proposal is None for trial in trials)
     print(f"loop: {len(proposed)} of {n_proposals} proposals, {n_before} before the kill; {n_own} trials beside them")
     print(f"loop: states {dict(states)}, run twice: {[rate for rate, n in proposed.items() if n > 1]}")
-    return len(proposed) == n_proposals == sum(proposed.values()) and n_own == 10 and set(states) == {"complete"}
+    return len(proposed) == n_proposals == sum(proposed.values()) and n_own == N_OWN and set(states) == {"complete"}
 
 
 def measure_latency(folder: Path, n_proposals: int = 20) -> bool:

@@ -76,6 +76,14 @@ def test_the_answer_for_machines_is_one_object(driver, call):
     assert (status, json.loads(told)["what"]) == (2, "there are trials 0 to 1, got 17")
 
 
+def test_options_may_stand_between_the_words(driver, search, capfd):
+    storage = ["--storage", str(search.paths.folder.parent)]
+    assert main(["propose", "exp", *storage, "LR=3e-3", "--why", "w", "DROPOUT=0.2"]) == 0
+    assert main(["stop", *storage, "exp", "--why", "w", "1"]) == 0
+    assert main(["set", "exp", *storage, "trials=+1"]) == 0
+    assert capfd.readouterr().out.splitlines()[0] == "trial 001 runs next"
+
+
 def test_a_search_is_stopped_paused_resumed_and_set(driver, call):
     driver.begin()
     assert call("pause")[:2] == (0, "no trial starts until `resume`; those that run go on\n")

@@ -1,9 +1,19 @@
 """How the driver's answers are shown."""
 
+import argparse
+from collections.abc import Sequence
+
 from tune.cli.parser import Parser, add_storage
 from tune.cli.terminal.summary import Screen
 from tune.errors import ExperimentError
 from tune.experiment.requests import RequestAnswer
+
+
+class SteerParser(Parser):
+    """Takes options between the words that name an experiment and what is asked of it."""
+
+    def _parse_known(self, words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+        return self.parse_known_intermixed_args(words)
 
 
 def add_target(parser: Parser) -> None:

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterable, Sequence
 
 from tune.cli.parser import Parser, describe_command, storage_of
-from tune.cli.steer.answers import add_answer_options, add_target, show_answer
+from tune.cli.steer.answers import SteerParser, add_answer_options, add_target, show_answer
 from tune.errors import OptionError, UserError
 from tune.experiment.open import open_experiment
 from tune.experiment.proposals import OTHERS, split_assignment
@@ -13,7 +13,7 @@ from tune.experiment.steer import propose_trial
 from tune.space.dimensions import Value
 
 
-class ProposeParser(Parser):
+class ProposeParser(SteerParser):
     """Takes the option of a program, ``--lr=0.1``, for a constant where it is none of its own."""
 
     def parse_words(self, words: Sequence[str]) -> argparse.Namespace:

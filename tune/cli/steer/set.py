@@ -3,7 +3,7 @@
 import argparse
 
 from tune.cli.parser import Parser, describe_command, storage_of
-from tune.cli.steer.answers import add_answer_options, add_target, show_answer
+from tune.cli.steer.answers import SteerParser, add_answer_options, add_target, show_answer
 from tune.errors import OptionError
 from tune.experiment.open import find_experiment
 from tune.experiment.steer import ask_running
@@ -12,7 +12,7 @@ from tune.paths import ExperimentPaths
 
 def parser() -> Parser:
     """Return what it takes on the command line."""
-    parser = Parser("set", description=describe_command("set"))
+    parser = SteerParser("set", description=describe_command("set"))
     add_target(parser)
     told = "trials=40, trials=+20, concurrency=4, time_budget=2h"
     parser.add_argument("settings", nargs="+", metavar="NAME=VALUE", help=told)

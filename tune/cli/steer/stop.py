@@ -3,7 +3,7 @@
 import argparse
 
 from tune.cli.parser import Parser, describe_command, storage_of
-from tune.cli.steer.answers import add_answer_options, add_target, show_answer
+from tune.cli.steer.answers import SteerParser, add_answer_options, add_target, show_answer
 from tune.errors import OptionError
 from tune.experiment.open import find_experiment
 from tune.experiment.steer import stop_trials
@@ -12,7 +12,7 @@ from tune.paths import ExperimentPaths
 
 def parser() -> Parser:
     """Return what it takes on the command line."""
-    parser = Parser("stop", description=describe_command("stop"))
+    parser = SteerParser("stop", description=describe_command("stop"))
     add_target(parser)
     told = "numbers of trials; none: the whole search, as Ctrl-C does"
     parser.add_argument("trials", nargs="*", type=int, metavar="TRIAL", help=told)
