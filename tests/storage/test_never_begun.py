@@ -183,11 +183,16 @@ def test_list_tells_it(left, place, capfd):
 @pytest.mark.parametrize("left", [*WITH_SPACE, *WITH_LEDGER])
 def test_readers_say_that_it_never_began(left, place, capfd):
     storage = place(left)
-    for words in (["results"], ["status"], ["status", "--follow"], ["report"], ["apply"]):
-        assert main([words[0], "exp", *words[1:], "--storage", storage]) == 2
+    for word in ("results", "report", "apply"):
+        assert main([word, "exp", "--storage", storage]) == 2
         out, err = capfd.readouterr()
-        assert err.endswith(f"{NEVER}\n  `resume` begins it.\n"), words
+        assert err.endswith(f"{NEVER}\n  `resume` begins it.\n"), word
         assert out == ""
+    for options in ([], ["--json"], ["--follow"]):
+        assert main(["status", "exp", *options, "--storage", storage]) == 130
+        out, err = capfd.readouterr()
+        assert "never began" in out
+        assert err == ""
 
 
 @pytest.mark.parametrize("left", [_lock, _half_a_space, *WITH_SPACE, *WITH_LEDGER])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tune.errors import ExperimentError
-from tune.experiment.lock import is_locked, is_running
+from tune.experiment.lock import has_no_trial, is_locked, is_running
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.trial_result import Mode, TrialResult, is_improvement
 from tune.paths import ExperimentPaths
@@ -45,7 +45,7 @@ def find_search(name: str, storage: Path) -> ExperimentPaths:
         candidates = (resolve_local_folder(name),) if is_url(name) else (storage / name, local_folder_of(name))
         for folder in candidates:
             paths = ExperimentPaths(folder)
-            if _is_beginning(paths):
+            if _has_no_ledger(paths):
                 return paths
         raise
 
@@ -162,12 +162,12 @@ def follow_events(paths: ExperimentPaths, poll_s: float = POLL_S) -> Iterator[Ev
 
 def _open_ledger(paths: ExperimentPaths) -> StoredExperiment | None:
     """Open the experiment; return None where a search has written its space, and no ledger yet."""
-    return None if _is_beginning(paths) else open_experiment(str(paths.folder), paths.folder.parent)
+    return None if _has_no_ledger(paths) else open_experiment(str(paths.folder), paths.folder.parent)
 
 
-def _is_beginning(paths: ExperimentPaths) -> bool:
-    """Tell whether a search has written its space, and neither a ledger nor a trial."""
-    return paths.space.is_file() and not paths.has_ledger and not any(paths.folder.glob("*/trial.json"))
+def _has_no_ledger(paths: ExperimentPaths) -> bool:
+    """Tell whether a search has written its space, and no ledger yet, or the beginning of one."""
+    return paths.space.is_file() and (not paths.journal.is_file() or has_no_trial(paths))
 
 
 def _stamp(paths: ExperimentPaths) -> tuple[int, int] | None:
