@@ -104,7 +104,15 @@ def begun(monkeypatch):
     return begun
 
 
-@pytest.fixture(params=WHERE)
+def pair_with_places(states, *but):
+    """Parametrize a test with each state in a folder, and with three of them at a URL."""
+    pairs = [(left, where) for where in WHERE for left in states if where == "folder" or left in AT_URL]
+    pairs = [pair for pair in pairs if pair not in but]
+    names = [f"{left.__name__.strip('_')}, {where}" for left, where in pairs]
+    return pytest.mark.parametrize(("left", "place"), pairs, indirect=["place"], ids=names)
+
+
+@pytest.fixture
 def place(request, tmp_path, monkeypatch):
     """Return what leaves a killed search in a storage, and returns the storage's name on the command line."""
     project = tmp_path / "project"
@@ -116,8 +124,6 @@ def place(request, tmp_path, monkeypatch):
     storage = request.getfixturevalue("url") if request.param != "folder" else str(tmp_path / "storage")
 
     def leave(write):
-        if request.param != "folder" and write not in AT_URL:
-            pytest.skip("seen in a folder")
         paths = ExperimentPaths(tmp_path / "storage" / "exp")
         paths.folder.mkdir(parents=True)
         write(paths)
@@ -138,7 +144,7 @@ def place(request, tmp_path, monkeypatch):
     return leave
 
 
-@pytest.mark.parametrize("left", [*WITHOUT_SPACE, *WITH_SPACE, *WITH_LEDGER])
+@pair_with_places([*WITHOUT_SPACE, *WITH_SPACE, *WITH_LEDGER])
 def test_a_new_search_takes_the_name(left, place, begun, capfd):
     storage = place(left)
 
@@ -147,7 +153,7 @@ def test_a_new_search_takes_the_name(left, place, begun, capfd):
     assert "there is an experiment" not in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("left", [*WITH_SPACE, *WITH_LEDGER])
+@pair_with_places([*WITH_SPACE, *WITH_LEDGER])
 def test_resume_begins_it(left, place, begun, capfd, monkeypatch, tmp_path):
     storage = place(left)
     monkeypatch.chdir(tmp_path)  # the space names its program whole
@@ -158,7 +164,7 @@ def test_resume_begins_it(left, place, begun, capfd, monkeypatch, tmp_path):
     assert [folder.name for folder in begun] == ["exp"]
 
 
-@pytest.mark.parametrize("left", [_lock, _half_a_space])
+@pair_with_places([_lock, _half_a_space])
 def test_resume_without_a_space_says_how_it_begins(left, place, begun, capfd):
     storage = place(left)
 
@@ -172,7 +178,7 @@ def test_resume_without_a_space_says_how_it_begins(left, place, begun, capfd):
     assert "Did you mean 'exp'" not in err
 
 
-@pytest.mark.parametrize("left", [*WITH_SPACE, *WITH_LEDGER])
+@pair_with_places([*WITH_SPACE, *WITH_LEDGER])
 def test_list_tells_it(left, place, capfd):
     storage = place(left)
     assert main(["list", "--json", "--storage", storage]) == 0
@@ -180,7 +186,7 @@ def test_list_tells_it(left, place, capfd):
     assert (one["name"], one["state"], one["error"]) == ("exp", "never began", None)
 
 
-@pytest.mark.parametrize("left", [*WITH_SPACE, *WITH_LEDGER])
+@pair_with_places([*WITH_SPACE, *WITH_LEDGER])
 def test_readers_say_that_it_never_began(left, place, capfd):
     storage = place(left)
     for word in ("results", "report", "apply"):
@@ -195,11 +201,12 @@ def test_readers_say_that_it_never_began(left, place, capfd):
         assert err == ""
 
 
-@pytest.mark.parametrize("left", [_lock, _half_a_space, *WITH_SPACE, *WITH_LEDGER])
+@pair_with_places(
+    [_lock, _half_a_space, *WITH_SPACE, *WITH_LEDGER],
+    *((left, "url, no copy") for left in WITHOUT_SPACE),  # nothing lies there but a lease that has lapsed
+)
 def test_delete_removes_it(left, place, capfd):
     storage = place(left)
-    if left in WITHOUT_SPACE and place.where == "url, no copy":
-        pytest.skip("nothing lies there but a lease that has lapsed")
     assert main(["delete", "exp", "--yes", "--storage", storage]) == 0
     assert main(["list", "--storage", storage]) == 0
     assert "no experiments in" in capfd.readouterr().out
