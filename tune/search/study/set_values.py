@@ -8,7 +8,7 @@ from tune.errors import SpaceError
 from tune.experiment.trial_result import SETTINGS
 from tune.paths import ExperimentPaths
 from tune.search.study.journal import open_study
-from tune.search.study.study import REQUEST
+from tune.search.study.study_notes import REQUEST
 from tune.space.settings import set_to
 from tune.space.space import note_space
 from tune.space.space_file import read_space, write_space
