@@ -3,6 +3,7 @@
 import math
 import os
 import socket
+import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -20,13 +21,16 @@ from tune.experiment.records import (
     TrialRecord,
     read_record,
 )
+from tune.experiment.trial_result import score_of_fit
 from tune.paths import VersionPaths
 from tune.promotion.program import Program
 from tune.trial.disk_space import translate_disk_full
 from tune.trial.failure import ChildFailure, create_failure, format_traceback, print_uncaught
 from tune.trial.gpu.usage_meter import GpuUsageMeter
+from tune.trial.lightning.held_out import HeldOutValues
 from tune.trial.lightning.legacy_api import add_upgrade_hint
 from tune.trial.lightning.profiler import Stopwatch
+from tune.trial.lightning.report_callback import ReportCallback
 from tune.trial.messages import Job, TrialTask
 from tune.trial.process.channel import TOGETHER_S
 
@@ -109,6 +113,33 @@ class TrialRecorder:
             self.write_record(**change)
         else:
             self.change_record(**change)
+
+    def record_fits(self, reports: ReportCallback) -> None:
+        """Keep what each fit was worth, where there are several, in memory alone."""
+        counted = self.record.counted_fits
+        scores = {number: score_of_fit(curve, self._job.mode) for number, curve in reports.fits.items()}
+        fits = [
+            {"number": number, "curve": list(curve.items()), "score": scores[number]}
+            for number, curve in reports.fits.items()
+        ]
+        values = [] if counted is None else [scores.get(number) for number in counted.numbers]
+        finite = [value for value in values if value is not None]
+        error = statistics.stdev(finite) / math.sqrt(len(finite)) if len(finite) > 1 else None
+        warnings = []
+        if len(self.record.curve) > reports.n_measurable and self.record.n_fits is None:
+            warnings = [f"{len(self.record.curve)} values were reported in {reports.n_measurable} epochs"]
+        if len(fits) > 1 or warnings:
+            self.change_record(fits=fits, standard_error=error, warnings=warnings)
+
+    def record_held_out(self, found: HeldOutValues, parts: list[dict[str, Any]]) -> None:
+        """Keep what the data were worth that the search never saw, in memory alone; ``parts``: as they were split."""
+        self.change_record(
+            test=found.test,
+            holdout=found.holdout,
+            held_out_parts=found.parts,
+            holdout_of=parts,
+            warnings=[*self.record.warnings, *found.warnings],
+        )
 
     def write_final_stage(self, *, stopped: bool) -> None:
         """Write how a program ended that raised nothing."""

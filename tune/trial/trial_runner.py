@@ -1,9 +1,7 @@
 """Run one trial: execute the program with its values in force, train it, and say what happened."""
 
 import contextlib
-import math
 import os
-import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +20,6 @@ from tune.experiment.records import (
     Failure,
     TrialRecord,
 )
-from tune.experiment.trial_result import score_of_fit
 from tune.paths import VersionPaths
 from tune.promotion.execute import Executor
 from tune.space.dimensions import Value
@@ -39,7 +36,7 @@ from tune.trial.gpu.gpu_reader import GpuReader
 from tune.trial.gpu.usage_meter import GpuUsageMeter
 from tune.trial.inputs.command_line import OptionReads
 from tune.trial.lightning.profiler import NoStopwatch, Stopwatch
-from tune.trial.lightning.report_callback import Report, ReportCallback
+from tune.trial.lightning.report_callback import Report
 from tune.trial.messages import EpochReport, Job, TrialTask
 from tune.trial.preflight import DryRunResult, Preflight, PreflightReport
 from tune.trial.process.channel import SAID, Channel
@@ -301,37 +298,9 @@ class TrialRunner:
                 self._create_program_run(self._files, reports=True, mark=mark), record_and_report
             )
         if fit.reports is not None:
-            self._keep_fits(fit.reports)
-        self._keep_held_out(fit)
+            self._recorder.record_fits(fit.reports)
+        self._recorder.record_held_out(fit.held_out_values, fit.split.parts)
         self._recorder.write_final_stage(stopped=fit.is_stopped)
-
-    def _keep_fits(self, reports: ReportCallback) -> None:
-        """Write down what each fit was worth, where there are several."""
-        counted = self.record.counted_fits
-        scores = {number: score_of_fit(curve, self._job.mode) for number, curve in reports.fits.items()}
-        fits = [
-            {"number": number, "curve": list(curve.items()), "score": scores[number]}
-            for number, curve in reports.fits.items()
-        ]
-        values = [] if counted is None else [scores.get(number) for number in counted.numbers]
-        finite = [value for value in values if value is not None]
-        error = statistics.stdev(finite) / math.sqrt(len(finite)) if len(finite) > 1 else None
-        warnings = []
-        if len(self.record.curve) > reports.n_measurable and self.record.n_fits is None:
-            warnings = [f"{len(self.record.curve)} values were reported in {reports.n_measurable} epochs"]
-        if len(fits) > 1 or warnings:
-            self._recorder.change_record(fits=fits, standard_error=error, warnings=warnings)
-
-    def _keep_held_out(self, fit: TrainerSetup) -> None:
-        """Write down what the data were worth that the search never saw."""
-        found = fit.held_out_values
-        self._recorder.change_record(
-            test=found.test,
-            holdout=found.holdout,
-            held_out_parts=found.parts,
-            holdout_of=fit.split.parts,
-            warnings=[*self.record.warnings, *found.warnings],
-        )
 
     def _roll_back_to_checkpoint(self) -> CheckpointState | None:
         mark = roll_back_to_checkpoint(self._files, self._task, trusts_checkpoints=self._job.trusts_checkpoints)
