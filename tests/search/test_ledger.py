@@ -171,7 +171,7 @@ def test_a_best_with_a_tuple_is_perturbed_too(ledger):
     book.ask_baseline()
     book.write_epoch(0, 1, 1.0)
 
-    assert book._searcher._find_best() == (1.0, {"LR": 0.01, "BATCH_SIZE": 16, "SIZES": (1, 2)})
+    assert book._searcher._best.find_best() == (1.0, {"LR": 0.01, "BATCH_SIZE": 16, "SIZES": (1, 2)})
 
 
 def test_a_grid_is_asked_for_once_and_the_baseline_is_one_of_its_points(ledger):
@@ -305,7 +305,7 @@ def test_of_several_metrics_a_configuration_of_the_front_is_perturbed(two):
         book.complete_trial(number)
         kept.add(values["LR"])
 
-    assert len(book._searcher._front) > 50
+    assert len(book._searcher._best.front) > 50
     assert len(kept) < 140  # a perturbation keeps half of the constants
 
 

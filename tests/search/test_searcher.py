@@ -100,7 +100,7 @@ def test_a_trial_that_failed_is_known_again_when_a_search_goes_on(searcher, rest
     assert [(trial.state.name, trial.value) for trial in trials[2:]] == [
         ("COMPLETE", 0.1) if rest else ("PRUNED", None)
     ]
-    assert went_on._find_best() == (0.5, {"DEPTH": 2})
+    assert went_on._best.find_best() == (0.5, {"DEPTH": 2})
 
 
 def test_a_trial_that_led_and_then_failed_is_not_perturbed(searcher):
@@ -109,11 +109,11 @@ def test_a_trial_that_led_and_then_failed_is_not_perturbed(searcher):
         drawn = new.suggest_config() if number else new.suggest_baseline()
         new.register_trial(number, drawn)
         new.record_value(number, value)
-        led = new._find_best()
+        led = new._best.find_best()
         new.tell_trial(number, state, {1: (value,)}, None if number else (value,))
 
     assert led == (0.9, drawn.values)
-    assert new._find_best() == (0.5, {"DEPTH": 2})
+    assert new._best.find_best() == (0.5, {"DEPTH": 2})
 
 
 def test_a_baseline_of_whose_parent_only_the_program_knows_the_value_varies_nothing_below_it(searcher):

@@ -11,9 +11,10 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from tune.errors import SearchError
 from tune.experiment.proposal_note import PROPOSED
-from tune.experiment.trial_result import dominates, is_improvement, read_metric_values
+from tune.experiment.trial_result import read_metric_values
 from tune.promotion.resolve import PromotedConstant, hardcoded_values
 from tune.promotion.space_checks import N_DRAWS
+from tune.search.samplers.best_configs import BestConfigs
 from tune.search.samplers.grid import grid_points
 from tune.search.samplers.optuna_samplers import N_STARTUP_TRIALS, build_sampler
 from tune.search.samplers.perturb import SHARE, perturb_config
@@ -39,10 +40,6 @@ One that learns nothing from a refusal, as a GP, would offer the same point for 
 
 N_NEAR = 100
 """So many perturbations are tried: one that moves nothing would only be the best trial once more."""
-
-
-Best = tuple[float, dict[str, Value]]
-"""The leading metric, and the configuration that it was measured of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +79,7 @@ class Searcher:
         self._unseen: set[int] = set()  # of those, the ones that the sampler does not hear of
         self._known: set[str] = set()  # configurations of another experiment
         self._n_trials = 0
-        self._best: Best | None = None  # by the leading metric, of the trials that ended without a failure
-        self._leads: dict[int, Best] = {}  # the best epoch of each that runs: it may fail yet
-        self._front: list[tuple[Sequence[float], dict[str, Value]]] = []  # of several metrics, the Pareto front
+        self._best = BestConfigs(space, self._dimensions)
         self._grid = self._list_grid_points() if settings.sampler == "grid" else None
 
     @property
@@ -95,7 +90,7 @@ class Searcher:
     @property
     def best_values(self) -> dict[str, Value] | None:
         """The best configuration inside its ranges, also of trials that run; None where none has a score."""
-        best = self._find_best()
+        best = self._best.find_best()
         return None if best is None else dict(best[1])
 
     def suggest_baseline(self) -> SuggestedConfig:
@@ -167,10 +162,10 @@ class Searcher:
         """Return the next configuration."""
         if self._grid is not None:
             return self._sample_config(self._grid.pop())
-        best = self._find_best()
+        best = self._best.find_best()
         if best is not None and self._may_perturb():
-            several = len(self._space.objectives) > 1 and self._front
-            near = self._rng.choice(self._front)[1] if several else best[1]
+            several = len(self._space.objectives) > 1 and self._best.front
+            near = self._rng.choice(self._best.front)[1] if several else best[1]
             return self._sample_config(self.to_labels(self._find_neighbour(near)))
         drawn = self._suggest_new()
         for _ in range(N_ASKED_AGAIN):
@@ -206,18 +201,14 @@ class Searcher:
 
     def record_value(self, number: int, value: float) -> None:
         """Hear of an epoch."""
-        best = self._choose_better(self._leads.get(number), value, self._values[number])
-        if best is not None:
-            self._leads[number] = best
+        self._best.record_value(number, value, self._values[number])
 
     def tell_trial(self, number: int, state: TrialState, curve: Curve, values: Sequence[float] | None) -> None:
         """Hear how a trial ended; ``values`` are the metrics of a complete one."""
         config = self._values.pop(number)
-        lead = self._leads.pop(number, None)
-        if lead is not None and state is not TrialState.FAIL:
-            self._best = self._choose_better(self._best, *lead)
+        self._best.end_trial(number, has_failed=state is TrialState.FAIL)
         if values is not None:
-            self._update_front(values, config)
+            self._best.update_front(values, config)
         if number in self._unseen:
             self._unseen.discard(number)
         else:
@@ -252,9 +243,9 @@ class Searcher:
             self._memory.add_finished_trial(labels, distributions, state, curve, ended, marks)
         if state is not TrialState.FAIL:
             for epoch in curve.values():
-                self._best = self._choose_better(self._best, epoch[0], values)
+                self._best.add_value(epoch[0], values)
         if ended is not None:
-            self._update_front(ended, values)
+            self._best.update_front(ended, values)
 
     def restore_trials(self, trials: Sequence[FrozenTrial]) -> dict[int, dict[str, Value]]:
         """Know the trials of earlier drivers, those that did not end as running; return the values of each."""
@@ -381,25 +372,3 @@ class Searcher:
         """Tell whether a configuration fulfils what the space requires."""
         known = {**self._hardcoded, **values}
         return all(requirement.is_met(known) for requirement in self._space.requirements)
-
-    def _find_best(self) -> Best | None:
-        """Return the best of all trials, those that run too."""
-        best = self._best
-        for number in sorted(self._leads):
-            best = self._choose_better(best, *self._leads[number])
-        return best
-
-    def _choose_better(self, best: Best | None, value: float, values: Mapping[str, Value]) -> Best | None:
-        """Return the best so far, or a configuration inside its ranges that beats it."""
-        inside = all(could_draw(self._dimensions[name], held) for name, held in values.items())
-        beats = inside and is_improvement(self._space.mode, value, None if best is None else best[0])
-        return (value, dict(values)) if beats else best
-
-    def _update_front(self, scores: Sequence[float], values: Mapping[str, Value]) -> None:
-        """Of several metrics, keep what no other configuration beats."""
-        modes = [each.mode for each in self._space.objectives]
-        inside = all(could_draw(self._dimensions[name], held) for name, held in values.items())
-        if len(modes) == 1 or not inside or any(dominates(held, scores, modes) for held, _ in self._front):
-            return
-        self._front = [each for each in self._front if not dominates(scores, each[0], modes)]
-        self._front.append((tuple(scores), dict(values)))
