@@ -101,7 +101,7 @@ def test_a_search_is_stopped_paused_resumed_and_set(driver, call):
     assert call("stop", "1", "--finish")[0] == 2
     assert call("stop", "--finish")[:2] == (0, "no further trial begins; the running ones train to their end\n")
     assert call("stop")[:2] == (0, "the search ends: the running epochs end first, then all is saved\n")
-    assert driver.controller.is_end_requested
+    assert driver.controller.end.is_requested
 
 
 def test_where_no_search_runs_a_proposal_is_kept_and_all_else_is_refused(search, call):

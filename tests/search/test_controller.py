@@ -145,7 +145,7 @@ def test_a_pre_flight_that_measures_runs_alone_and_its_trial_trains_afterwards(s
     assert (task.preflight, task.rehearsal, task.weighs) == (True, True, True)
     assert place.ask() is None
     place.end(0)
-    assert place.controller.is_baseline_ready
+    assert place.controller.versions.is_baseline_ready
     assert place.controller.has_finished
     ledger.suspend_trials()
 
@@ -162,7 +162,7 @@ def test_a_gpu_that_fails_the_pre_flight_is_known_and_noted(search, monkeypatch)
     place.end(0, FAULT, ready=False)
 
     assert place.controller.failed_on_device.devices == "0"
-    assert place.controller.is_aborted
+    assert place.controller.end.is_aborted
     assert ledger.trial_results[0].device_faults == ("node:0",)
 
 
@@ -174,4 +174,4 @@ def test_the_only_gpu_that_fails_the_pre_flight_is_not_left_out(search, monkeypa
     place.end(0, FAULT, ready=False)
 
     assert place.controller.failed_on_device is None
-    assert place.controller.preflight_failed
+    assert place.controller.end.preflight_failed

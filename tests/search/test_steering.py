@@ -180,7 +180,7 @@ def test_the_whole_search_ends_politely(search):
     answer = search.ask("stop")
 
     assert answer.what == "the search ends: the running epochs end first, then all is saved"
-    assert search.controller.is_end_requested
+    assert search.controller.end.is_requested
     assert search.begin() is None
     assert search.report(1, 1, 0.5)
 
@@ -191,7 +191,7 @@ def test_a_stop_that_was_sent_to_an_earlier_driver_ends_nothing(search):
     answer = search.ask_again(request)
 
     assert (answer.taken, answer.what) == (False, "stop: the search that it was meant for had ended")
-    assert not search.controller.is_end_requested
+    assert not search.controller.end.is_requested
 
 
 def test_no_trial_begins_after_finish_and_the_running_ones_train_to_their_end(search):
@@ -303,7 +303,7 @@ def test_a_request_of_another_user_is_refused(search, monkeypatch):
 
     answer = search.requests.fetch_answer(request)
     assert answer.what == f"this is no request of ours: it is of another user, number {mine + 1}"
-    assert not search.controller.is_end_requested
+    assert not search.controller.end.is_requested
 
 
 def test_the_folder_is_the_users_alone(search):

@@ -64,7 +64,7 @@ def test_a_search_at_a_url_is_stopped_from_another_machine(running, url, capfd):
     assert main(["pause", "exp", "--storage", url]) == 0
     assert main(["resume", "exp", "--storage", url]) == 0
     assert main(["stop", "exp", "--storage", url]) == 0
-    assert running.controller.is_end_requested
+    assert running.controller.end.is_requested
 
 
 def test_a_proposal_without_a_search_is_kept_at_the_url(driver, machine, url, remote, capfd):

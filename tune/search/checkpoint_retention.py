@@ -74,6 +74,11 @@ class CheckpointRetention:
             _delete_checkpoints(version)
         self._late = [version for version in self._late if not _has_trial_ended(version)]
 
+    def finish_freeing(self) -> FreedCheckpoints:
+        """Return what made room, after a last look at what was stopped late."""
+        self.free_late_files()
+        return self.freed
+
     def _add_ended_trial(self, outcome: TrialResult) -> None:
         version = self._paths.version(outcome.version)
         size = count_checkpoint_bytes(version)

@@ -1,11 +1,9 @@
-"""Decides about trials while a search runs: which comes next, when one stops, and when the search ends.
+"""Decides about trials while a search runs: which comes next, and when one stops. ``search_end.py``: why it ends.
 
 Ray's searcher and scheduler are two thin adapters of this one object (``ray_tune.py``), so there is one truth.
 """
 
-import contextlib
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tune.errors import PauseError
@@ -13,8 +11,8 @@ from tune.experiment.counted_fits import CountedFits
 from tune.experiment.proposal_note import ProposalNote
 from tune.experiment.records import TrialRecord
 from tune.experiment.trial_result import DEVICE_FAULTS, TrialResult
-from tune.paths import ExperimentPaths, display_path
-from tune.search.checkpoint_retention import CheckpointRetention, FreedCheckpoints
+from tune.paths import ExperimentPaths
+from tune.search.checkpoint_retention import CheckpointRetention
 from tune.search.controller_api import SearchListener
 from tune.search.devices.gpu_shares import read_outgrown
 from tune.search.devices.trial_devices import TrialDevices
@@ -23,13 +21,13 @@ from tune.search.samplers.searcher import SuggestedConfig
 from tune.search.scheduler_runner import SchedulerRunner
 from tune.search.schedulers.pbt import PbtExploit
 from tune.search.schedulers.scheduler import TrialScheduler
+from tune.search.search_end import SearchEnd
 from tune.search.steering.controls import SearchControls
 from tune.search.steering.request_handler import RequestHandler
 from tune.search.steering.steered_trials import SteeredTrials
 from tune.search.study.study import BASELINE, SearchStudy
 from tune.search.study.version_folders import VersionFolders
 from tune.search.trial_end import FailureStreak, OnDeath, TrialCloser, read_attempt_remains, recorded_epochs
-from tune.trial.disk_space import translate_folder_errors
 from tune.trial.messages import EpochReport, TrialTask
 
 
@@ -57,63 +55,53 @@ class SearchController:
 
         ``requests``: does what other processes ask for; None: nobody steers this search.
         """
-        self._paths = paths
         self._ledger = ledger
-        self._retention = retention
+        self.retention = retention
         self._controls = controls or SearchControls(limits, ledger)
         self._requests = requests
         self._seed = seed
-        self._on_preflight_failed = on_preflight_failed
         self._count_reports = count_reports
         self._listeners = listeners
-        self._pbt_exploit = pbt_exploit
+        self.pbt_exploit = pbt_exploit
         self._devices = devices or TrialDevices()
-        self._causes = FailureStreak(limits.give_up_after)
-        self._trial_closer = TrialCloser(ledger, self._causes, retention, on_death)
+        causes = FailureStreak(limits.give_up_after)
+        self._trial_closer = TrialCloser(ledger, causes, retention, on_death)
         self._running: dict[str, int] = {}  # trial numbers by Ray's ids
-        self._versions = VersionFolders(paths, ledger)
-        self._scheduler_runner = SchedulerRunner(ledger, rule, pbt_exploit, self._versions)
+        self.versions = VersionFolders(paths, ledger)
+        self.end = SearchEnd(paths.folder, self._controls, causes, self.versions, on_preflight_failed)
+        self._scheduler_runner = SchedulerRunner(ledger, rule, pbt_exploit, self.versions)
         self._steered = SteeredTrials(
             ledger,
             self._scheduler_runner,
             self._controls,
-            lambda number: self._close_trial(number, self._versions.read_trial_record(number), failed=False),
+            lambda number: self._close_trial(number, self.versions.read_trial_record(number), failed=False),
             self._announce_end,
         )
-        self._interrupted: set[int] = set()  # by the end of the search
         self._n_asked = ledger.n_trials - ledger.proposals.n_trials
         self._n_started = 0
-        self.full: PauseError | None = None
-        """Why the search waits, most often for room on the disk: nothing more is started, and what runs ends."""
-        self._budget = self._controls.budget
-        self._ending = threading.Event()
         self._restore_trials()
-        self._needs_preflight = not self.is_baseline_ready
-        self.preflight_failed = False
-        """Whether the baseline did not survive the pre-flight: every running trial is to end."""
+        self._needs_preflight = not self.versions.is_baseline_ready
         self.failed_on_device: TrialRecord | None = None
         """What the baseline said where its device failed the pre-flight; None: none did, or there is no other."""
-        self.baseline_death: str | None = None
-        """How its process died, in words, where it did."""
 
     def _restore_trials(self) -> None:
         """Take up what an earlier driver left: what its scheduler knew, and its trials that did not end."""
         ended = self._ledger.trial_results
-        self._retention.restore_ended_trials(ended)
+        self.retention.restore_ended_trials(ended)
         for outcome in ended[:1]:
-            self._reserve_time(outcome)
+            self.end.reserve_time(outcome)
         for number in self._ledger.reopen_trials():
             if (repeat := self._ledger.close_as_repeat(number, begun=True)) is not None:
                 self._announce_end(repeat)
             else:
-                self._versions.assign_folder(number)
+                self.versions.assign_folder(number)
         for number in self._scheduler_runner.restore_scheduler():
             if not self._close_if_ended(number):
                 self._scheduler_runner.turns.append_trial(number)
 
     def _close_if_ended(self, number: int) -> bool:
         """Close a trial that had ended, and whose driver did not live to write it down."""
-        record = self._versions.read_trial_record(number)
+        record = self.versions.read_trial_record(number)
         if self._steered.restore_stop(number):
             self._scheduler_runner.stopped.add(number)
         if number in self._scheduler_runner.stopped:
@@ -130,51 +118,34 @@ class SearchController:
         return failed or complete
 
     @property
-    def is_baseline_ready(self) -> bool:
-        """Whether the baseline passed its pre-flight. Of one that ended the ledger tells: its record may be lost."""
-        if BASELINE not in self._versions:
-            return self._ledger.version_of(BASELINE) is not None
-        return self.baseline_record is not None and self.baseline_record.ready
-
-    @property
-    def baseline_record(self) -> TrialRecord | None:
-        """What the baseline says of itself."""
-        return self._versions.read_trial_record(BASELINE)
-
-    @property
     def has_finished(self) -> bool:
         """Whether no further trial starts; while one runs, its process may die."""
         turns = self._scheduler_runner.turns
         left = turns or turns.has_paused or self._running or self._has_more
-        return self.is_interrupted or not left
+        return self.end.is_interrupted or not left
 
     @property
     def _has_more(self) -> bool:
-        return self._controls.has_proposals or self._samples_more
+        return self._controls.has_proposals or self._controls.wants_trials(self._n_asked)
 
     @property
     def n_wanted(self) -> int:
         """How many trials the search is to have in all, proposals included."""
         return self._controls.limits.trials + self._ledger.proposals.n_trials
 
-    @property
-    def _samples_more(self) -> bool:
-        through = self._ledger.is_exhausted and self._n_asked > BASELINE  # a grid of one point has it as its baseline
-        return self._controls.wants_trials(self._n_asked) and not through
-
     def handle_requests(self) -> None:
         """Do what other processes ask for: it comes between two steps of Ray Tune. The baseline is trial 0."""
-        if self._requests is None or self._n_asked == BASELINE or self.is_interrupted:
+        if self._requests is None or self._n_asked == BASELINE or self.end.is_interrupted:
             return
-        with self._pause_on_error():
+        with self.end.pause_on_error():
             self._requests.poll(self)
-        if self.is_end_requested and self.runs_preflight:
+        if self.end.is_requested and self.runs_preflight:
             raise KeyboardInterrupt  # it has no epochs after which it could end
 
     def handle_kept_requests(self) -> None:
         """Do what was asked for since the last driver ended, all of it."""
         if self._requests is not None and self._n_asked > BASELINE:
-            with self._pause_on_error():
+            with self.end.pause_on_error():
                 self._requests.handle_all(self)
 
     def add_proposal(self, draw: SuggestedConfig, note: ProposalNote) -> int:
@@ -191,30 +162,14 @@ class SearchController:
         return is_there
 
     @property
-    def is_interrupted(self) -> bool:
-        """Whether running trials end after their epoch."""
-        is_ended = self._ending.is_set() or self._controls.limits.is_end_wanted()
-        return is_ended or self.final_failure is not None or self.full is not None or self._budget.is_spent
-
-    @property
     def is_aborted(self) -> bool:
         """Whether the running trials are to end now."""
-        return self.preflight_failed or (self.full is not None and not self.is_baseline_ready)
+        return self.end.is_aborted
 
     @property
     def runs_preflight(self) -> bool:
         """Whether the pre-flight runs."""
-        return BASELINE in self._running.values() and not self.is_baseline_ready
-
-    @property
-    def final_failure(self) -> TrialResult | None:
-        """The failure that was one too many."""
-        return self._causes.last_straw
-
-    @property
-    def is_end_requested(self) -> bool:
-        """Whether ``request_end`` was called."""
-        return self._ending.is_set()
+        return BASELINE in self._running.values() and not self.versions.is_baseline_ready
 
     def on_trial_placed(self, trial_id: str, device: str) -> None:
         """Tell on which GPUs a trial runs: nothing is decided by that."""
@@ -232,17 +187,17 @@ class SearchController:
 
     def request_end(self) -> None:
         """Start no further trial, and let the running ones end after their epoch; from any thread."""
-        self._ending.set()
+        self.end.request_end()
         for listener in self._listeners:
             listener.on_search_ending()
 
     def next_task(self, trial_id: str) -> TrialTask | None:
         """Open the next trial, or go on with one; None while there is no room, or none is left."""
         n_places = len(self._running) + self._devices.n_more_places
-        if self.is_interrupted or self._controls.is_paused or n_places >= self._controls.limits.at_a_time:
+        if self.end.is_interrupted or self._controls.is_paused or n_places >= self._controls.limits.at_a_time:
             return None
         task = None
-        with self._pause_on_error():
+        with self.end.pause_on_error():
             task = self._open_trial(trial_id)
         if task is not None:
             for listener in self._listeners:
@@ -254,10 +209,10 @@ class SearchController:
             self._n_asked + self._ledger.proposals.n_trials
         ):
             self._apply_moves()
-        self._budget.start_clock()
+        self._controls.budget.start_clock()
         proposed = self._steered.start_proposal()
         if proposed is not None:
-            self._versions.assign_folder(proposed)
+            self.versions.assign_folder(proposed)
             number, attempt = proposed, 1
         elif self._scheduler_runner.turns:
             number = self._scheduler_runner.turns.pop_trial()
@@ -274,13 +229,13 @@ class SearchController:
         return self._build_task(number, attempt)
 
     def _build_task(self, number: int, attempt: int) -> TrialTask:
-        first = number == BASELINE and self._needs_preflight and not self.is_baseline_ready
-        weights = self._pbt_exploit.resume_checkpoint(number, self._versions.get_version)
+        first = number == BASELINE and self._needs_preflight and not self.versions.is_baseline_ready
+        weights = self.pbt_exploit.resume_checkpoint(number, self.versions.get_version)
         attributes = self._ledger.get_attributes(number)
         self._devices.occupy_places(number, attributes)
         return TrialTask(
             number=number,
-            version=str(self._versions.get_version(number).folder),
+            version=str(self.versions.get_version(number).folder),
             seed=self._seed,
             values=self._ledger.get_values(number),
             hardcoded=number == BASELINE,
@@ -300,12 +255,12 @@ class SearchController:
 
     def _ask_new_trial(self) -> int | None:
         """Open a trial that is to be trained; None where no more are left."""
-        while self._samples_more:
+        while self._controls.wants_trials(self._n_asked):
             number, _ = self._ledger.ask_baseline() if self._n_asked == BASELINE else self._ledger.ask_trial()
             self._n_asked += 1
             repeat = self._ledger.close_as_repeat(number)
             if repeat is None:
-                self._versions.assign_folder(number)
+                self.versions.assign_folder(number)
                 self._scheduler_runner.on_trial_add(number)
                 return number
             self._announce_end(repeat)
@@ -317,16 +272,16 @@ class SearchController:
         All is on disk before the trial hears of it.
         """
         number = self._running[trial_id]
-        with self._pause_on_error(number):
+        with self.end.pause_on_error(number):
             self._record_epochs(number, epochs)
         if self._controls.is_stopping(number) and not epochs[-1].last:
             self._scheduler_runner.stopped.add(number)
-        if self.is_interrupted and not epochs[-1].last and number not in self._scheduler_runner.stopped:
-            self._interrupted.add(number)
+        if self.end.is_interrupted and not epochs[-1].last and number not in self._scheduler_runner.stopped:
+            self.end.interrupted_trials.add(number)
         self._announce_epochs(number, epochs)
         return (
             number in self._scheduler_runner.stopped
-            or number in self._interrupted
+            or number in self.end.interrupted_trials
             or self._scheduler_runner.turns.is_pausing(number)
         )
 
@@ -344,25 +299,12 @@ class SearchController:
     def _apply_moves(self) -> None:
         """Do with paused trials what the scheduler says."""
         for number in self._scheduler_runner.apply_moves():
-            self._close_trial(number, self._versions.read_trial_record(number), failed=False)
+            self._close_trial(number, self.versions.read_trial_record(number), failed=False)
 
     def pause_search(self, trial_id: str, error: PauseError) -> None:
         """Hear why the search has to wait."""
-        with self._pause_on_error(self._running.get(trial_id)):
+        with self.end.pause_on_error(self._running.get(trial_id)):
             raise error
-
-    @contextlib.contextmanager
-    def _pause_on_error(self, number: int | None = None) -> Iterator[None]:
-        """Where the disk is full, end the search politely; trial ``number``, which lost something, goes on later."""
-        try:
-            with translate_folder_errors(self._paths.folder):
-                yield
-        except PauseError as error:
-            self.full = self.full or type(error)(display_path(self._paths.folder), error.what, error.hint)
-            if number is not None:
-                self._interrupted.add(number)
-            if self.is_aborted:
-                self._on_preflight_failed()
 
     def on_trial_end(
         self, trial_id: str, *, death: str | None, rest: Sequence[EpochReport] = (), is_refused: bool = False
@@ -376,7 +318,7 @@ class SearchController:
         if is_refused:
             self._scheduler_runner.turns.append_trial(number)
         else:
-            with self._pause_on_error():
+            with self.end.pause_on_error():
                 self._record_epochs(number, rest, over=True)
                 self._end_attempt(number, death)
         for listener in self._listeners:
@@ -386,12 +328,6 @@ class SearchController:
         for listener in self._listeners:
             for epoch in epochs:
                 listener.on_epoch(number, epoch)
-
-    def _reserve_time(self, outcome: TrialResult) -> None:
-        """Reserve the time of the confirmation, by that of the baseline, which trains to its end."""
-        if outcome.is_baseline and outcome.started is not None and outcome.ended is not None:
-            n_rounds = self._controls.limits.n_confirm_rounds
-            self._budget.reserve_time(n_rounds * (outcome.ended - outcome.started))
 
     def _announce_end(self, outcome: TrialResult) -> None:
         for listener in self._listeners:
@@ -403,19 +339,17 @@ class SearchController:
             self._steered.stop_paused(number)
             return
         left = read_attempt_remains(
-            self._versions.get_version(number), death=death, stopped=number in self._scheduler_runner.stopped
+            self.versions.get_version(number), death=death, stopped=number in self._scheduler_runner.stopped
         )
         if left.failed and self._runs_again(number, left.record):
             return
         if not left.failed:
             self._devices.faults.count_success(left.record)
         if number == BASELINE and left.failed and not left.has_passed_preflight:
-            self.baseline_death = death
-            self.preflight_failed = True
-            self._on_preflight_failed()
+            self.end.fail_preflight(death)
             if left.died:
                 self._trial_closer.write_crash_record(number, left.version, left.record)
-        if number in self._interrupted or self.is_aborted or self._controls.limits.rehearsal:
+        if number in self.end.interrupted_trials or self.end.is_aborted or self._controls.limits.rehearsal:
             return
         if (
             left.died
@@ -435,37 +369,27 @@ class SearchController:
         if noted is None:
             return False
         self._ledger.set_attributes(number, **noted)
-        if self.is_baseline_ready:
+        if self.versions.is_baseline_ready:
             self._scheduler_runner.turns.append_trial(number)
         elif DEVICE_FAULTS in noted:
             self.failed_on_device = record
-        return self.is_baseline_ready
-
-    @property
-    def freed_checkpoints(self) -> FreedCheckpoints:
-        """Return what made room, after a last look at what was stopped late."""
-        self._retention.free_late_files()
-        return self._retention.freed
-
-    def delete_donor_checkpoints(self) -> None:
-        """Take away what only trials need that go on."""
-        self._pbt_exploit.delete_donor_checkpoints()
+        return self.versions.is_baseline_ready
 
     def _close_trial(self, number: int, record: TrialRecord | None, *, failed: bool, death: str = "") -> None:
         """Close a trial in the ledger; the scheduler may have waited for it."""
         outcome = self._trial_closer.close_trial(
             number,
-            self._versions.get_version(number),
+            self.versions.get_version(number),
             record,
             failed=failed,
             stopped=number in self._scheduler_runner.stopped,
             death=death,
             busy=[
-                self._versions.get_version(each)
+                self.versions.get_version(each)
                 for each in self._scheduler_runner.trials_in_use(self._running.values(), number)
             ],
         )
         self._scheduler_runner.on_trial_end(number, failed=outcome.state == "failed")
-        self._reserve_time(outcome)
+        self.end.reserve_time(outcome)
         self._announce_end(outcome)
         self._apply_moves()

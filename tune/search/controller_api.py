@@ -22,10 +22,6 @@ class TrialController(Protocol):
         """Whether the running trials are to end now."""
 
     @property
-    def is_end_requested(self) -> bool:
-        """Whether ``request_end`` was called."""
-
-    @property
     def runs_preflight(self) -> bool:
         """Whether the pre-flight runs: it has no epochs after which it could end."""
 

@@ -54,6 +54,7 @@ from tune.trial.process.watched import find_crash_places
 
 if TYPE_CHECKING:
     from tune.search.controller import SearchController
+    from tune.search.search_end import SearchEnd
     from tune.search.study.study import SearchStudy
 
 
@@ -99,9 +100,9 @@ def _run_on_cluster(search: Search, job: Job, snapshot: Snapshot, gpus: str) -> 
         ledger = _open_ledger(search)
         if search.resources.is_measured and not search.rehearsal:
             controller = _run_trials(search, job, ledger, weighs=True)
-            if not controller.is_baseline_ready or controller.is_interrupted:
+            if not controller.versions.is_baseline_ready or controller.end.is_interrupted:
                 return _Run(search=search, controller=controller, ledger=ledger)
-            search, job = _share_gpus(search, job, controller.baseline_record)
+            search, job = _share_gpus(search, job, controller.versions.baseline_record)
             ledger = open_search_study(search.paths, search.space, search.promoted)
         job = replace(job, surroundings=_record_environment(search, snapshot, gpus))
         controller = _run_trials(search, job, ledger)
@@ -258,28 +259,28 @@ def _start_cluster(search: Search) -> contextlib.AbstractContextManager[None]:
 
 
 def _build_result(search: Search, controller: "SearchController", ledger: "SearchStudy") -> SearchResult:
-    baseline = controller.baseline_record
+    baseline, end = controller.versions.baseline_record, controller.end
     never_ran = baseline is None and all(each.state in ("waiting", "running") for each in ledger.trial_results[:1])
-    if controller.preflight_failed or (never_ran and not controller.is_end_requested and controller.full is None):
-        raise _preflight_error(baseline, search, controller.baseline_death)
+    if end.preflight_failed or (never_ran and not end.is_requested and end.full is None):
+        raise _preflight_error(baseline, search, end.baseline_death)
     if ledger.is_exhausted:
         ledger.mark_no_more_trials()  # the search may have ended with the last point, before another was asked for
-    if controller.has_finished and not controller.is_interrupted:
-        controller.delete_donor_checkpoints()
+    if controller.has_finished and not end.is_interrupted:
+        controller.pbt_exploit.delete_donor_checkpoints()
     return SearchResult(
         outcomes=ledger.trial_results,
         baseline=baseline,
         exhausted=ledger.is_exhausted,
-        interrupted_by_user=controller.is_end_requested,
-        fault=controller.full or _give_up_error(controller, search),
-        freed=controller.freed_checkpoints,
+        interrupted_by_user=end.is_requested,
+        fault=end.full or _give_up_error(end, search),
+        freed=controller.retention.finish_freeing(),
         n_wanted=controller.n_wanted,
         resources=search.resources,
     )
 
 
-def _give_up_error(controller: "SearchController", search: Search) -> SearchError | None:
-    if (last := controller.final_failure) is None:
+def _give_up_error(end: "SearchEnd", search: Search) -> SearchError | None:
+    if (last := end.final_failure) is None:
         return None
     what = f"{search.space.settings.give_up_after} trials in a row failed with one cause: {last.reason}"
     log = display_path(search.paths.version(last.version).log)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tune.search.limits import Budget, SearchLimits
-from tune.search.study.study import SearchStudy
+from tune.search.study.study import BASELINE, SearchStudy
 
 
 class SearchControls:
@@ -54,7 +54,8 @@ class SearchControls:
 
     def wants_trials(self, n_asked: int) -> bool:
         """Tell whether the sampler is to draw more than ``n_asked`` trials."""
-        return n_asked < self.limits.trials and not self.is_finishing
+        through = self._ledger.is_exhausted and n_asked > BASELINE  # a grid of one point has it as its baseline
+        return n_asked < self.limits.trials and not self.is_finishing and not through
 
     def request_stop(self, number: int) -> None:
         """Let a running trial stop after its epoch."""

@@ -42,6 +42,18 @@ class VersionFolders:
         """Return the version of any trial."""
         return self._led.get(number) or self._paths.version(self._ledger.version_of(number) or str(number))
 
+    @property
+    def is_baseline_ready(self) -> bool:
+        """Whether the baseline passed its pre-flight. Of one that ended the ledger tells: its record may be lost."""
+        if BASELINE not in self:
+            return self._ledger.version_of(BASELINE) is not None
+        return self.baseline_record is not None and self.baseline_record.ready
+
+    @property
+    def baseline_record(self) -> TrialRecord | None:
+        """What the baseline says of itself."""
+        return self.read_trial_record(BASELINE)
+
     def read_trial_record(self, number: int) -> TrialRecord | None:
         """Return what a trial says of itself; None where it says nothing."""
         if number not in self._led and self._ledger.version_of(number) is None:
