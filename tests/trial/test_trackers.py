@@ -17,7 +17,7 @@ from tune.space.space import Script
 from tune.trial.messages import TrialTask
 from tune.trial.trackers.close_runs import start_closing_runs
 from tune.trial.trackers.mlflow_tracker import share_experiment
-from tune.trial.trackers.run_records import read_run_records
+from tune.trial.trackers.run_records import read_run_records, write_run_records
 
 SCRIPT = """
 import os
@@ -319,6 +319,18 @@ def test_csv_logger_when_trials_log_then_each_has_a_folder_of_its_name_that_says
     assert found["001,LR=0.5"]["constants"] == {"LR": 0.5}
     assert found["001,LR=0.5"]["score"] == pytest.approx(0.2)
     assert all((folder / name / "metrics.csv").is_file() for name in found)
+
+
+def test_stopped_trial_whose_process_died_before_it_closed_its_run_then_the_run_says_stopped(tracked):
+    worker = tracked("CSVLogger('logs')")
+    files, _ = run(worker, stop_at=2)
+    write_run_records(files, [replace(each, state="running") for each in read_run_records(files)])
+
+    start_closing_runs(files, "max", worker.job.folder).wait(timeout=60)
+
+    (found,) = read_run_records(files)
+    assert (read_record(files).stage, found.state) == ("stopped", "stopped")
+    assert json.loads(Path(found.run, "promotune.json").read_text())["state"] == "stopped"
 
 
 def test_csv_logger_that_logs_nothing_then_leaves_no_folder(tracked):

@@ -130,7 +130,8 @@ def describe_end(record: TrialRecord, mode: Mode, *, stopped: bool) -> RunEnd:
     """Return how a trial stands by its record; ``stopped``: whether a report was answered with a stop."""
     curve = dict(record.curve)
     epoch = find_score_epoch(curve, mode, record.n_fits)
+    is_stopped = stopped or record.stage == "stopped"
     return RunEnd(
-        state="failed" if record.stage == "failed" else "stopped" if stopped else "complete",
+        state="failed" if record.stage == "failed" else "stopped" if is_stopped else "complete",
         score=None if epoch is None else curve[epoch],
     )
