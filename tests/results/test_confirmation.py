@@ -361,6 +361,15 @@ def test_searches_of_one_program_and_metric_are_counted_in_the_order_in_which_th
     assert "search of this program" not in dict(build_page(experiment).facts)
 
 
+def test_searches_when_a_folder_of_the_storage_cannot_be_read_then_the_others_are_counted(experiment, tmp_path):
+    other = write_experiment(tmp_path, TRIALS, name="an-other")
+    unreadable = experiment.paths.folder.parent / "unreadable"
+    unreadable.mkdir()
+    (unreadable / "source").symlink_to("x" * 300)  # no file system has such a name: an error, and not "no such file"
+
+    assert find_search_number(other).number == 2
+
+
 COUNT = """
 import sys, time
 from pathlib import Path

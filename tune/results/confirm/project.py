@@ -1,6 +1,8 @@
 """A project: the searches of one program and metric in one storage, and the verdicts on them."""
 
+import contextlib
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,11 +49,16 @@ class SearchNumber:
 def find_search_number(experiment: StoredExperiment) -> SearchNumber:
     """Return which search of its program an experiment is."""
     program, metric = experiment.snapshot.program.path, experiment.space.metric
-    folders = [entry for entry in experiment.paths.folder.parent.iterdir() if (entry / "source" / MANIFEST).is_file()]
-    ours = [each for each in map(ExperimentPaths, folders) if _is_of_project(each, program, metric)]
-    began = sorted(((each.source / MANIFEST).stat().st_mtime_ns, each.name) for each in ours)
-    earlier = itertools.takewhile(lambda each: each[1] != experiment.paths.name, began)
-    return SearchNumber(number=1 + len([*earlier]))
+    began = sorted(_list_begun(experiment.paths.folder.parent))
+    earlier = itertools.takewhile(lambda each: each[1] != experiment.paths.folder, began)
+    return SearchNumber(number=1 + sum(_is_of_project(ExperimentPaths(each), program, metric) for _, each in earlier))
+
+
+def _list_begun(storage: Path) -> Iterator[tuple[int, Path]]:
+    """Yield when each experiment began, in nanoseconds since the epoch, with its folder."""
+    for folder in storage.iterdir():
+        with contextlib.suppress(OSError):  # it is none, was deleted meanwhile, or is another user's own
+            yield (ExperimentPaths(folder).source / MANIFEST).stat().st_mtime_ns, folder
 
 
 def _is_of_project(paths: ExperimentPaths, program: Path, metric: str) -> bool:
