@@ -189,10 +189,10 @@ def _become_next_template(server: socket.socket, message: Mapping[str, Any], pre
 
     with _report_failure(server):
         gc.disable()
+        generators = describe_generators()
         for name, origin in message["packages"].items():
             if name in sys.modules:
                 continue
-            generators = describe_generators()
             if (reason := _import_package(name, origin)) is not None:
                 left_out[name] = reason
             broken = _describe_fork_obstacle() or _find_bad_fork()
