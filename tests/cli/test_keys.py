@@ -16,7 +16,7 @@ import pytest
 from tests.steered import SteeredSearch
 from tune.cli.terminal.key_commands import ASKED_S, KEYS, KeyCommands
 from tune.experiment.lock import lock_experiment
-from tune.experiment.requests import RequestFolder
+from tune.experiment.requests import ANSWER_S, RequestFolder
 
 
 class Clock:
@@ -212,6 +212,19 @@ def test_a_key_reaches_the_driver_and_the_terminal_is_restored_at_the_end(search
         view.wait_for("ended: 0")
     assert view.is_restored
     assert search.controller._controls.is_finishing
+
+
+def test_a_key_that_nobody_answers_does_not_hold_up_the_end(search, shell):
+    with lock_experiment(search.paths):
+        view = shell()
+        view.wait_for("keys: s: stop a trial")
+        view.type("e")
+        view.wait_for("end after the running ones[?] y: yes")
+        view.type("y")
+        view.wait_for("asked")
+        view.view.send_signal(signal.SIGUSR2)
+        view.wait_for("ended: 0", patience_s=ANSWER_S / 2)
+    assert view.is_restored
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGABRT, signal.SIGSEGV])

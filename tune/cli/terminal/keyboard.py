@@ -18,6 +18,8 @@ from typing import Any
 
 TICK_S = 0.25
 """How soon it is seen that this process is in the foreground again."""
+END_S = 1.0
+"""For a key whose request a search that ends no longer answers; its thread ends with this process."""
 MOST_BYTES = 64
 """That are read at once."""
 WATCHER = """
@@ -52,6 +54,7 @@ class Keyboard:
         self._thread = threading.Thread(target=self._read_keys, name="keyboard", daemon=True)
         self._on_suspend: Any = None
         self._descriptor = -1
+        self._is_over = False
 
     @property
     def is_there(self) -> bool:
@@ -72,15 +75,17 @@ class Keyboard:
         """Give the terminal back."""
         if self._saved is None:
             return
+        self._is_over = True
         os.write(self._wake[1], b".")
-        self._thread.join()
+        self._thread.join(END_S)
         if self._watcher is not None:
             with self._watcher:
                 self._watcher.kill()
         self._restore()
         signal.signal(signal.SIGTSTP, self._on_suspend)
-        for descriptor in self._wake:
-            os.close(descriptor)
+        if not self._thread.is_alive():
+            for descriptor in self._wake:
+                os.close(descriptor)
         self._saved = None
 
     def _take_terminal(self) -> None:
@@ -138,7 +143,7 @@ class Keyboard:
     def _read_keys(self) -> None:
         # here a read in the background is an error, and does not stop the process
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTTIN, signal.SIGTTOU))
-        while True:
+        while not self._is_over:
             with contextlib.suppress(OSError, termios.error):
                 ours = is_own_terminal(self._descriptor)
                 if ours and not self._has_modes():
