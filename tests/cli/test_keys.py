@@ -120,14 +120,19 @@ def test_a_refusal_is_shown(search):
     assert commands.line.endswith("no search runs here")
 
 
+SCRIPT = '"$@"; echo "ended: $?"; sleep 1000'
+JOBS = 'set -m; "$@"; echo "stopped: $?"; read -r _; fg; echo "ended: $?"; sleep 1000'
+"""With job control: Ctrl-Z stops no process whose group no shell of its session watches."""
+
+
 class Shell:
     """A process in a terminal that it shares with the shell that started it, as anywhere."""
 
-    def __init__(self, words, environment=None):
+    def __init__(self, words, environment=None, script=SCRIPT):
         self.master, self.slave = pty.openpty()
         self.before = termios.tcgetattr(self.slave)
         self.process = subprocess.Popen(
-            ["/bin/sh", "-c", '"$@"; echo "ended: $?"; sleep 1000', "sh", *words],
+            ["/bin/sh", "-c", script, "sh", *words],
             stdin=self.slave,
             stdout=self.slave,
             stderr=self.slave,
@@ -239,15 +244,19 @@ def test_the_terminal_is_restored_however_the_process_ends(shell, number):
 
 
 def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again(shell):
-    view = shell()
+    view = shell(script=JOBS)
     view.wait_for("keys: s: stop a trial")
     view.type("\x1a")
-    view.wait_until_restored()
-    os.killpg(view.process.pid, signal.SIGCONT)
+    view.wait_for(r"stopped: \d+")
+    assert view.is_restored
+    view.type("\n")
     until = time.monotonic() + 10
     while view.is_restored:
         view.read()
         assert time.monotonic() < until
+    view.view.send_signal(signal.SIGUSR2)
+    view.wait_for("ended: 0")
+    assert view.is_restored
 
 
 def test_no_key_is_read_where_standard_input_is_not_the_terminal(search, tmp_path):

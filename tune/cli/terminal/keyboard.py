@@ -55,6 +55,8 @@ class Keyboard:
         self._on_suspend: Any = None
         self._descriptor = -1
         self._is_over = False
+        self._lock = threading.RLock()
+        self._is_suspending = False  # the terminal is given back, and is not to be taken again; under the lock
 
     @property
     def is_there(self) -> bool:
@@ -135,10 +137,13 @@ class Keyboard:
 
     def _suspend(self, number: int, frame: FrameType | None) -> None:
         """Give the terminal back before Ctrl-Z stops this process."""
-        self._restore()
+        with self._lock:
+            self._is_suspending = True
+            self._restore()
         signal.signal(signal.SIGTSTP, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTSTP)
         signal.signal(signal.SIGTSTP, self._suspend)
+        self._is_suspending = False
 
     def _read_keys(self) -> None:
         # here a read in the background is an error, and does not stop the process
@@ -146,8 +151,9 @@ class Keyboard:
         while not self._is_over:
             with contextlib.suppress(OSError, termios.error):
                 ours = is_own_terminal(self._descriptor)
-                if ours and not self._has_modes():
-                    self._set_modes()
+                with self._lock:
+                    if ours and not self._is_suspending and not self._has_modes():
+                        self._set_modes()
                 watched = [self._wake[0], self._descriptor] if ours else [self._wake[0]]
                 ready, _, _ = select.select(watched, [], [], TICK_S)
                 if self._wake[0] in ready:
