@@ -106,7 +106,7 @@ def test_a_verdict_on_a_search_that_runs_is_to_be_asked_for_again(tmp_path, verb
         ("read_status", ["exq"], "no experiment 'exq'\n  Did you mean 'exp'?"),
         ("read_results", ["exq"], "no experiment 'exq'"),
         ("ask_verdict", ["exq"], "no experiment 'exq'"),
-        ("show_diff", ["exp", 7], "no trial 7\n  Trials: 0, 1, 2."),
+        ("show_diff", ["exp", 7], "no trial 7\n  The trials are 0 to 2."),
         ("list_constants", ["none.py"], "none.py"),
         ("start_search", ["none.py", ["LR"]], "none.py"),
         ("show_diff", ["--write"], "does not begin with '-', and is not empty, got '--write'"),
@@ -137,8 +137,8 @@ def test_a_proposal_to_a_search_that_does_not_run_is_kept(tmp_path, verbs):
     assert answer == {
         "taken": True,
         "trial": None,
-        "what": "no search runs: it is kept, and `resume` runs it",
-        "hint": None,
+        "what": "no search runs: it is kept",
+        "hint": f"To run it: python -m tune resume {tmp_path / 'storage' / 'exp'}",
     }
 
 

@@ -105,7 +105,8 @@ def test_a_search_is_stopped_paused_resumed_and_set(driver, call):
 
 
 def test_where_no_search_runs_a_proposal_is_kept_and_all_else_is_refused(search, call):
-    assert call("propose", "LR=3e-3") == (0, "no search runs: it is kept, and `resume` runs it\n", "")
+    hint = f"To run it: promotune resume {search.paths.folder}"
+    assert call("propose", "LR=3e-3") == (0, f"no search runs: it is kept\n  {hint}\n", "")
     assert call("propose", "LR=0.01")[2].startswith("trial 000 has this configuration\n")
     for words in (["stop"], ["pause"], ["set", "trials=+1"]):
         status, _, error = call(*words)
@@ -113,6 +114,18 @@ def test_where_no_search_runs_a_proposal_is_kept_and_all_else_is_refused(search,
     search.restart()
     search.controller.handle_kept_requests()
     assert search.begin().values["LR"] == 3e-3
+
+
+def test_where_no_search_runs_a_proposal_that_was_withdrawn_is_kept_again(search, call):
+    search.propose(LR=3e-3)
+    assert search.ask("stop", trials=[1]).taken
+
+    assert call("propose", "LR=3e-3")[0] == 0
+
+
+def test_where_no_search_runs_a_proposal_that_its_driver_would_refuse_is_refused(search, call):
+    status, _, error = call("propose", "LR=3e-3", "--others", "sampler", "--outside")
+    assert (status, "draws beside values inside of their ranges" in error) == (2, True)
 
 
 def test_the_table_and_the_report_say_who_proposed_a_trial_and_why(driver, call):

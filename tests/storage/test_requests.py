@@ -73,7 +73,7 @@ def test_a_proposal_without_a_search_is_kept_at_the_url(driver, machine, url, re
     machine("second")
     assert main(["propose", "exp", "LR=3e-3", "--storage", url]) == 0
     assert main(["stop", "exp", "--storage", url]) == 2
-    assert capfd.readouterr().out == "no search runs: it is kept, and `resume` runs it\n"
+    assert capfd.readouterr().out == f"no search runs: it is kept\n  To run it: promotune resume {url}/exp\n"
     assert len(objects(remote)) == 1
 
     machine("first")

@@ -61,6 +61,9 @@ def check_proposal(
     ``named`` are values by constants' names, as text or typed. ``base`` holds the other constants, as far as they are
     known. ``outside`` lets values pass that the space does not hold. ``sampled``: the sampler draws the other ones.
     """
+    if sampled and outside:
+        what = "--others sampler draws beside values inside of their ranges, got --outside"
+        raise OptionError(None, what, "Leave one of the two out.")
     items = {item.key: item for item in promoted}
     values = _fit_values(named, items, outside=outside)
     if not values:

@@ -27,7 +27,6 @@ from tune.storage_url import url_of
 
 LOOK_S = 0.5
 """How long a client waits before it looks again whether the search still runs."""
-KEPT = "it is kept, and `resume` runs it"
 
 
 def propose_trial(
@@ -54,20 +53,28 @@ def propose_trial(
     request = create_request("propose", arguments)
     mailbox = open_mailbox(paths)
     if mailbox.has_driver:
-        return _ask_driver(mailbox, request, timeout_s)
+        return _ask_driver(paths, mailbox, request, timeout_s)
     same = None if space.trains_repeats or others == "sampler" else _find_repeat(experiment, checked.values)
     if same is not None:
         what = f"trial {same:03d} has this configuration"
         return RequestAnswer(taken=False, what=what, hint="All trials have one seed: it would be the same again.")
     mailbox.send_request(request)
-    return RequestAnswer(taken=True, what=f"no search runs: {KEPT}")
+    return _describe_kept(paths, "no search runs")
+
+
+def _describe_kept(paths: ExperimentPaths, why: str) -> RequestAnswer:
+    """Return the answer to a proposal that waits for a driver."""
+    hint = f"To run it: {this_command()} resume {paths.cli_argument}"
+    return RequestAnswer(taken=True, what=f"{why}: it is kept", hint=hint)
 
 
 def _find_repeat(experiment: StoredExperiment, values: Mapping[str, Value]) -> int | None:
     wanted = repr(list(values.items())).replace("(", "[").replace(")", "]")  # the ledger makes lists of tuples
     for trial in experiment.trials:
+        if trial.state == "failed" or (trial.state == "pruned" and not trial.curve):  # withdrawn: it never ran
+            continue
         held = {name: trial.values[name] for name in values if name in trial.values}
-        if trial.state != "failed" and repr(list(held.items())).replace("(", "[").replace(")", "]") == wanted:
+        if repr(list(held.items())).replace("(", "[").replace(")", "]") == wanted:
             return trial.number
     return None
 
@@ -90,7 +97,7 @@ def ask_running(
     if not mailbox.has_driver:
         hint = f"To go on with it: {this_command()} resume {paths.cli_argument}"
         raise ExperimentError(display_path(paths.folder), "no search runs here", hint)
-    return _ask_driver(mailbox, create_request(verb, arguments), timeout_s)
+    return _ask_driver(paths, mailbox, create_request(verb, arguments), timeout_s)
 
 
 class Mailbox(Protocol):
@@ -163,7 +170,7 @@ def open_mailbox(paths: ExperimentPaths) -> Mailbox:
     return LocalMailbox(paths) if url is None or is_locked(paths) else RemoteMailbox(url)
 
 
-def _ask_driver(mailbox: Mailbox, request: SteeringRequest, timeout_s: float) -> RequestAnswer:
+def _ask_driver(paths: ExperimentPaths, mailbox: Mailbox, request: SteeringRequest, timeout_s: float) -> RequestAnswer:
     mailbox.send_request(request)
     ends = time.monotonic() + timeout_s
     looked = time.monotonic()
@@ -174,19 +181,19 @@ def _ask_driver(mailbox: Mailbox, request: SteeringRequest, timeout_s: float) ->
         if now - looked >= LOOK_S * (mailbox.poll_s / POLL_S):
             looked = now
             if not mailbox.has_driver:
-                return _give_up(mailbox, request, "the search ended before it answered")
+                return _give_up(paths, mailbox, request, "the search ended before it answered")
         if now >= ends:
-            return _give_up(mailbox, request, f"the search has not answered for {timeout_s:.0f} s")
+            return _give_up(paths, mailbox, request, f"the search has not answered for {timeout_s:.0f} s")
         time.sleep(mailbox.poll_s)
 
 
-def _give_up(mailbox: Mailbox, request: SteeringRequest, what: str) -> RequestAnswer:
+def _give_up(paths: ExperimentPaths, mailbox: Mailbox, request: SteeringRequest, what: str) -> RequestAnswer:
     """Say what becomes of a request without an answer: a proposal is kept, anything else is taken back."""
     answer = mailbox.fetch_answer(request.id)  # it may have come last
     if answer is not None:
         return answer
     if request.verb == "propose":
-        return RequestAnswer(taken=True, what=f"{what}: {KEPT}")
+        return _describe_kept(paths, what)
     if mailbox.withdraw_request(request.id):
         return RequestAnswer(taken=False, what=what, hint="Nothing was changed.")
     return mailbox.fetch_answer(request.id) or RequestAnswer(taken=True, what="it was done")
