@@ -23,7 +23,9 @@ from tune.trial.messages import EpochReport
 class SteeredSearch:
     """The controller of one search; `restart` is what a driver does that takes it over from one that was killed."""
 
-    def __init__(self, folder, space=f"{SPACE}scheduler: none\n", program=PROGRAM, concurrency=2, listeners=()):
+    def __init__(
+        self, folder, space=f"{SPACE}scheduler: none\n", program=PROGRAM, concurrency=2, listeners=(), spent_s=0.0
+    ):
         folder.mkdir(exist_ok=True)
         (folder / "pyproject.toml").touch()
         (folder / "program.py").write_text(program)
@@ -36,7 +38,7 @@ class SteeredSearch:
         take_snapshot(self.program, self.paths.source)
         self.requests = RequestFolder(self.paths)
         self._ids = itertools.count()
-        self._concurrency, self._listeners = concurrency, listeners
+        self._concurrency, self._listeners, self._spent_s = concurrency, listeners, spent_s
         self._start(create_search_study)
 
     def _start(self, open_ledger):
@@ -49,6 +51,7 @@ class SteeredSearch:
             resources=Resources(n_cores=4, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=self._concurrency),
             paths=self.paths,
             listeners=self._listeners,
+            spent_s=self._spent_s,
         )
         job = build_job(self.space, self.program, promoted, self.paths.source, search.resources)
         self.ledger = open_ledger(self.paths, self.space, promoted)

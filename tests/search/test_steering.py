@@ -198,6 +198,7 @@ def test_no_trial_begins_after_finish_and_the_running_ones_train_to_their_end(se
     search.begin()
     search.propose(LR=0.002)
     assert search.ask("stop", finish=True).taken
+    assert search.propose(LR=0.003).what == "trial 003 is kept: the search ends after the running trials"
 
     assert search.begin() is None
     assert not search.report(1, 1, 0.5)
@@ -238,6 +239,13 @@ def test_trials_concurrency_and_time_are_set_while_it_runs(search):
     search.restart()
     assert search.controller._controls.limits.trials == 40
     assert search.controller._controls.limits.time_budget_s == 7200
+
+
+def test_a_time_that_is_set_counts_from_the_first_trial_of_a_search_that_goes_on(tmp_path):
+    search = SteeredSearch(tmp_path / "project", f"{SPACE_OF_3}time_budget: 1h\n", spent_s=1800.0)
+    search.run_baseline()
+    assert search.ask("set", time_budget="2h").taken
+    assert search.controller._controls.limits.time_budget_s == 7200 - 1800
 
 
 def test_what_was_set_is_set_once_where_the_driver_was_killed_meanwhile(search):

@@ -22,12 +22,16 @@ def use_kept_time(search: Search, finished: SearchResult, began: float, tell: Ca
     The hardcoded values train with fresh seeds first, as many as run at a time: the verdict needs these runs anyway.
     ``began``: when the command did, in seconds since the epoch. Raises what ``resume_search`` does.
     """
-    settings = search.space.settings
-    confirm, budget_s, n_workers = settings.confirm, settings.time_budget_s, finished.resources.concurrency
+    confirm, n_workers = search.space.settings.confirm, finished.resources.concurrency
+    is_stopped = finished.interrupted_by_user or finished.is_finishing or finished.fault is not None
     is_through = finished.exhausted or len(finished.outcomes) >= finished.n_wanted
-    if confirm is None or budget_s is None or is_through or finished.interrupted_by_user or finished.fault is not None:
+    if confirm is None or is_stopped or is_through:
         return finished
     experiment = open_experiment(str(search.paths.folder), search.paths.folder.parent)
+    search = update_settings(search, experiment)
+    budget_s = search.space.settings.time_budget_s
+    if budget_s is None:
+        return finished
     record = plan_confirmation(experiment, confirm, n_workers)
     if record is not None:
         with lock_retrained(experiment, tell):
@@ -49,6 +53,15 @@ def use_kept_time(search: Search, finished: SearchResult, began: float, tell: Ca
     n_confirming = confirm.count_runs(N_TO_SEE_NO_SEED)
     again = replace(search, n_confirming=n_confirming, spent_s=spent_s, command=None, resources=finished.resources)
     return resume_search(again, experiment.snapshot)
+
+
+def update_settings(search: Search, experiment: StoredExperiment) -> Search:
+    """Return the search with what was set while it ran: else it would go on with the settings that it began with."""
+    held = experiment.space.settings
+    settings = replace(
+        search.space.settings, trials=held.trials, concurrency=held.concurrency, time_budget_s=held.time_budget_s
+    )
+    return replace(search, space=replace(search.space, settings=settings))
 
 
 def _has_same_curve(experiment: StoredExperiment, curve: dict[int, float]) -> bool:

@@ -72,7 +72,9 @@ def build_controller(search: Search, ledger: SearchStudy, job: Job, *, weighs: b
         is_end_wanted=search.is_end_wanted,
     )
     controls = SearchControls(limits, ledger)
-    changer = SettingsChanger(search.paths, search.space, ledger, controls, search.resources, search.listeners)
+    changer = SettingsChanger(
+        search.paths, search.space, ledger, controls, search.resources, search.listeners, search.spent_s
+    )
     requests = RequestHandler(search.paths, search.space, search.promoted, ledger, controls, changer.change_settings)
     modes = [each.mode for each in search.space.objectives]
     elsewhere = url_of(search.paths.folder) is not None

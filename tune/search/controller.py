@@ -171,6 +171,11 @@ class SearchController:
         """Whether the pre-flight runs."""
         return BASELINE in self._running.values() and not self.versions.is_baseline_ready
 
+    @property
+    def is_finishing(self) -> bool:
+        """Whether somebody asked that no further trial begins, and the running ones train to their end."""
+        return self._controls.is_finishing
+
     def on_trial_placed(self, trial_id: str, device: str) -> None:
         """Tell on which GPUs a trial runs: nothing is decided by that."""
         for listener in self._listeners:

@@ -55,12 +55,11 @@ class Budget:
 
     def reserve_time(self, seconds: float) -> None:
         """Keep time for what follows the search: so much, and CONFIRM_SHARE of the budget at most."""
-        self._reserve_s = 0.0 if self._budget_s is None else min(seconds, CONFIRM_SHARE * self._budget_s)
+        self._reserve_s = seconds
 
     def change_budget(self, seconds: float) -> None:
-        """Have so much time from the first trial on, of which as much is kept as before."""
+        """Have so much time from the first trial on; as much is kept of it as was asked for."""
         self._budget_s = seconds
-        self._reserve_s = min(self._reserve_s, CONFIRM_SHARE * seconds)
 
     def start_clock(self) -> None:
         """Let it run; only the first call counts."""
@@ -72,4 +71,5 @@ class Budget:
         """Whether the time is over."""
         if self._budget_s is None or self._began_s is None:
             return False
-        return time.monotonic() - self._began_s >= self._budget_s - self._reserve_s
+        reserve_s = min(self._reserve_s, CONFIRM_SHARE * self._budget_s)
+        return time.monotonic() - self._began_s >= self._budget_s - reserve_s

@@ -29,6 +29,8 @@ class SearchResult:
     """Whether a grid was visited whole."""
     interrupted_by_user: bool
     """Ctrl-C, before the trials were done."""
+    is_finishing: bool
+    """Whether somebody asked that no further trial begins, and the running ones train to their end."""
     fault: SearchError | None
     """Why the search could not go on; `resume` may. None where it could."""
     freed: FreedCheckpoints

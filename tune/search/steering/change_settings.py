@@ -31,13 +31,16 @@ class SettingsChanger:
         controls: SearchControls,
         resources: Resources,
         listeners: Sequence[SearchListener],
+        spent_s: float = 0.0,
     ) -> None:
+        """``spent_s``: the part of the time budget, in seconds, that was spent before this driver's first trial."""
         self._paths = paths
         self._space = space
         self._ledger = ledger
         self._controls = controls
         self._resources = resources
         self._listeners = listeners
+        self._spent_s = spent_s
 
     def change_settings(self, request: SteeringRequest) -> str:
         """Do what a request asks for, all or nothing, and say what holds now; raise what is wrong with it.
@@ -101,7 +104,7 @@ class SettingsChanger:
             self._controls.change_limits(concurrency=settings.concurrency)
         self._controls.change_limits(trials=settings.trials)
         if settings.time_budget_s is not None:
-            self._controls.change_budget(settings.time_budget_s)
+            self._controls.change_budget(settings.time_budget_s - self._spent_s)
         for listener in self._listeners:
             listener.on_limits_changed(n_more, settings.concurrency, settings.time_budget_s)
 

@@ -143,7 +143,10 @@ class RequestHandler:
         n_before = self._controls.n_proposals
         number = search.add_proposal(draw, note)
         unlearnt = self._ledger.searcher.explain_unlearnt(draw.values)
-        turn = "runs next" if n_before == 0 else f"runs after {n_before} other proposals"
+        if self._controls.is_finishing:
+            turn = "is kept: the search ends after the running trials"
+        else:
+            turn = "runs next" if n_before == 0 else f"runs after {n_before} other proposals"
         return RequestAnswer(taken=True, what=f"trial {number:03d} {turn}", hint=unlearnt, trial=number)
 
     def check_request(self, arguments: Mapping[str, Any]) -> tuple[SuggestedConfig, tuple[str, ...]]:
@@ -152,9 +155,6 @@ class RequestHandler:
         if not isinstance(named, dict) or not isinstance(outside, bool | None) or others not in (*OTHERS, None):
             raise OptionError(None, "a proposal has constants", f"The others are one of {', '.join(OTHERS)}.")
         sampled = others == "sampler"
-        if sampled and outside:
-            what = "--others sampler draws beside values inside of their ranges, got --outside"
-            raise OptionError(None, what, "Leave one of the two out.")
         checked = check_proposal(
             named,
             self._space,

@@ -1,0 +1,47 @@
+"""What a search goes on with in the time that it kept for its confirmation."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+from tests.steered import SteeredSearch
+from tune.experiment.open import open_experiment
+from tune.retrain import kept_time
+from tune.retrain.kept_time import update_settings, use_kept_time
+from tune.search.spec import Search
+from tune.space.settings import Confirm
+
+
+def search_of(steered):
+    space = replace(steered.space, settings=replace(steered.space.settings, confirm=Confirm(), time_budget_s=3600.0))
+    return Search(space=space, program=steered.program, promoted=(), resources=None, paths=steered.paths)
+
+
+def test_a_search_goes_on_with_what_was_set_while_it_ran(tmp_path):
+    steered = SteeredSearch(tmp_path / "project")
+    search = search_of(steered)
+    steered.run_baseline()
+    assert steered.ask("set", trials="+20", time_budget="2h", concurrency="1").taken
+
+    experiment = open_experiment(str(steered.paths.folder), steered.paths.folder.parent)
+    settings = update_settings(search, experiment).space.settings
+    assert (settings.trials, settings.time_budget_s, settings.concurrency) == (40, 7200.0, 1)
+    assert settings.confirm == Confirm()
+
+
+def test_a_search_that_somebody_let_finish_does_not_go_on(tmp_path, monkeypatch):
+    steered = SteeredSearch(tmp_path / "project")
+    steered.run_baseline()
+    assert steered.ask("stop", finish=True).taken
+    monkeypatch.setattr(kept_time, "plan_confirmation", lambda *_: None)
+    monkeypatch.setattr(kept_time, "resume_search", lambda *_: "went on")
+    finished = SimpleNamespace(
+        outcomes=steered.ledger.trial_results,
+        exhausted=False,
+        interrupted_by_user=False,
+        is_finishing=steered.controller.is_finishing,
+        fault=None,
+        n_wanted=20,
+        resources=SimpleNamespace(concurrency=2),
+    )
+    search = search_of(steered)
+    assert use_kept_time(search, finished, 0.0, lambda line: None) is finished
