@@ -3,10 +3,13 @@
 import json
 import threading
 
+import numpy as np
 import pytest
 
 from tests.steered import SteeredSearch
+from tune.api import Experiment
 from tune.cli import main
+from tune.errors import UserError
 from tune.experiment.lock import lock_experiment
 from tune.experiment.open import open_experiment
 
@@ -150,3 +153,12 @@ def test_a_ledger_with_a_damaged_proposal_is_read(driver):
         driver.ledger.set_attributes(1, proposed=damaged)
         experiment = open_experiment(str(driver.paths.folder), driver.paths.folder.parent)
         assert experiment.trials[1].proposal is None
+
+
+@pytest.mark.parametrize(
+    ("constants", "outside"), [({"BATCH_SIZE": np.int64(32)}, False), ({1: 2}, False), ({"OPTIMIZER": "x\udcff"}, True)]
+)
+def test_a_value_that_cannot_be_sent_is_refused_at_once(search, constants, outside):
+    with pytest.raises(UserError):
+        Experiment(search.paths.folder).propose(constants, outside=outside)
+    assert search.requests.list_requests() == []

@@ -9,6 +9,7 @@ import pytest
 from tests.steered import SteeredSearch
 from tune.experiment.lock import is_written_by_search
 from tune.experiment.open import open_experiment
+from tune.results.status import read_status
 from tune.search.study.set_values import restore_set_values
 from tune.space.space_file import read_space, write_space
 
@@ -207,6 +208,17 @@ def test_no_trial_begins_after_finish_and_the_running_ones_train_to_their_end(se
     assert search.controller.has_finished
     search.restart()
     assert search.begin().values["LR"] == 0.002
+
+
+def test_a_search_that_was_to_finish_is_finished_however_many_run_at_a_time(tmp_path):
+    search = SteeredSearch(tmp_path / "project", concurrency=1)
+    search.run_baseline()
+    search.begin()
+    assert search.ask("stop", finish=True).taken
+    search.end(1, 0.5)
+
+    assert search.controller.has_finished  # nobody asked for another trial
+    assert read_status(search.paths)["state"] == "finished"
 
 
 def test_a_paused_search_starts_nothing_until_it_is_resumed(search):

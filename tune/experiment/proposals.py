@@ -98,9 +98,9 @@ def _fit_values(
     spellings = _list_spellings(items)
     values: dict[str, Value] = {}
     for name, value in named.items():
-        key = spellings.get(canonical_name(name))
+        key = spellings.get(canonical_name(name)) if isinstance(name, str) else None
         if key is None:
-            hint = suggest_name(name, items, what="its constants")
+            hint = suggest_name(str(name), items, what="its constants")
             raise ConstantError(None, f"{name!r} is no constant of this search", hint)
         if key in values:
             raise OptionError(None, f"{key}: named twice, the second time as {name!r}", "Keep one of the two.")

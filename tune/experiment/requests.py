@@ -57,9 +57,13 @@ class SteeringRequest:
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def encode(self) -> bytes:
-        """Return JSON; raise ExperimentError where it is too long."""
+        """Return JSON; raise ExperimentError where it is too long, or holds what JSON or UTF-8 has no form for."""
         told = {"format": FORMAT, "id": self.id, "verb": self.verb, "user": self.user, "time": self.time}
-        raw = json.dumps({**told, "arguments": dict(self.arguments)}).encode()
+        try:
+            raw = json.dumps({**told, "arguments": dict(self.arguments)}, ensure_ascii=False).encode()
+        except (TypeError, ValueError) as error:
+            what = f"a request holds text, numbers and lists: {error}"
+            raise ExperimentError(None, what, "Give Python's own types: `int(x)` for a number of NumPy.") from error
         if len(raw) > MOST_BYTES:
             what = f"a request has {MOST_BYTES} bytes at most, got {len(raw)}"
             raise ExperimentError(None, what, "Write a shorter --why.")

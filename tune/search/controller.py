@@ -139,6 +139,8 @@ class SearchController:
             return
         with self.end.pause_on_error():
             self._requests.poll(self)
+            if self.is_finishing:
+                self._mark_no_more_trials()
         if self.end.is_requested and self.runs_preflight:
             raise KeyboardInterrupt  # it has no epochs after which it could end
 
@@ -210,10 +212,7 @@ class SearchController:
         return task
 
     def _open_trial(self, trial_id: str) -> TrialTask | None:
-        if not self._has_more and self._scheduler_runner.mark_no_more_trials(
-            self._n_asked + self._ledger.proposals.n_trials
-        ):
-            self._apply_moves()
+        self._mark_no_more_trials()
         self._controls.budget.start_clock()
         proposed = self._steered.start_proposal()
         if proposed is not None:
@@ -232,6 +231,12 @@ class SearchController:
         self._running[trial_id] = number
         self._n_started += 1
         return self._build_task(number, attempt)
+
+    def _mark_no_more_trials(self) -> None:
+        """Let ledger and scheduler know that no further trial comes, where that is so."""
+        n_asked = self._n_asked + self._ledger.proposals.n_trials
+        if not self._has_more and self._scheduler_runner.mark_no_more_trials(n_asked):
+            self._apply_moves()
 
     def _build_task(self, number: int, attempt: int) -> TrialTask:
         first = number == BASELINE and self._needs_preflight and not self.versions.is_baseline_ready
