@@ -13,7 +13,7 @@ from tune.errors import UserError
 from tune.experiment.lock import lock_experiment
 from tune.experiment.open import open_experiment
 
-ONE_SEED = "All trials have one seed, so it would be the same again; `retrain` trains it with others."
+ONE_SEED = "All trials have one seed, so it would be the same again. With others: promotune retrain"
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_a_proposal_that_is_wrong_is_refused_at_once_with_what_to_do(driver, cal
     assert call("propose", "LR=0.01") == (
         2,
         "",
-        f"trial 000 has this configuration\n  {ONE_SEED}\n",
+        f"trial 000 has this configuration\n  {ONE_SEED} {driver.paths.folder} --trial 0 --seeds 5\n",
     )
     assert call("propose", "LR=0.02", "--others", "him")[0] == 2
 
@@ -89,13 +89,11 @@ def test_options_may_stand_between_the_words(driver, search, capfd):
 
 def test_a_search_is_stopped_paused_resumed_and_set(driver, call):
     driver.begin()
-    assert call("pause")[:2] == (0, "no trial starts until `resume`; those that run go on\n")
+    hint = f"To let it go on: promotune resume {driver.paths.folder}"
+    assert call("pause")[:2] == (0, f"no trial starts until it is resumed; those that run go on\n  {hint}\n")
     assert call("resume")[:2] == (0, "the search goes on\n")
-    assert call("resume") == (
-        2,
-        "",
-        "this search is running, and is not paused\n  `set` changes how it runs.\n",
-    )
+    hint = f"To change how long it runs: promotune set {driver.paths.folder} trials=+20"
+    assert call("resume") == (2, "", f"this search is running, and is not paused\n  {hint}\n")
     assert call("set", "trials=+20", "concurrency=1", "time-budget=2h")[:2] == (
         0,
         "trials 40, concurrency 1, time_budget 2 h\n",

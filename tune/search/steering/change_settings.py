@@ -7,6 +7,7 @@ from typing import Any
 from tune.cluster.resources import Resources, count_gpu_slots
 from tune.errors import OptionError, SpaceError, suggest_name
 from tune.experiment.requests import SteeringRequest
+from tune.invocation import this_command
 from tune.paths import ExperimentPaths
 from tune.search.controller_api import SearchListener
 from tune.search.progress import format_estimate
@@ -67,7 +68,8 @@ class SettingsChanger:
         if name not in STEERABLE:
             hint = suggest_name(name, STEERABLE, what="settings that change while a search runs")
             if name in MAY_CHANGE:
-                hint = f"`resume` changes {name} once the search has ended."
+                resume = f"{this_command()} resume {self._paths.cli_argument}"
+                hint = f"Once the search has ended: {resume} --{name.replace('_', '-')} VALUE"
             raise OptionError(None, f"no setting that changes while a search runs, got {name!r}", hint)
         more = isinstance(text, str) and text.startswith("+")
         written = text[1:] if more else text

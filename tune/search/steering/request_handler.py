@@ -11,6 +11,7 @@ from tune.errors import ExperimentError, OptionError, PauseError, PromotuneError
 from tune.experiment.proposal_note import ProposalNote
 from tune.experiment.proposals import OTHERS, check_proposal, check_why
 from tune.experiment.requests import LASTING, RequestAnswer, RequestFolder, SteeringRequest
+from tune.invocation import this_command
 from tune.paths import ExperimentPaths, display_path
 from tune.promotion.resolve import PromotedConstant, hardcoded_values
 from tune.search.samplers.searcher import SuggestedConfig
@@ -192,13 +193,14 @@ class RequestHandler:
         number = self._ledger.find_trial_of(values)
         if number is not None:
             what = f"trial {number:03d} has this configuration"
-            hint = "All trials have one seed, so it would be the same again; `retrain` trains it with others."
+            again = f"{self._write_command('retrain')} --trial {number} --seeds 5"
+            hint = f"All trials have one seed, so it would be the same again. With others: {again}"
             raise ExperimentError(None, what, hint)
 
     def _stop(self, request: SteeringRequest, search: SteeredSearch) -> RequestAnswer:
         numbers, finish = request.arguments.get("trials", []), request.arguments.get("finish", False)
         if not isinstance(numbers, list) or not all(map(is_int, numbers)):
-            raise OptionError(None, "stop takes numbers of trials", "Write `stop EXPERIMENT 3 5`.")
+            raise OptionError(None, "stop takes numbers of trials", f"Write `{self._write_command('stop')} 3 5`.")
         if not numbers:
             if finish is True:
                 self._controls.is_finishing = True
@@ -208,7 +210,7 @@ class RequestHandler:
         unknown = [number for number in numbers if not 0 <= number < self._ledger.n_trials]
         if unknown:
             there = f"there are trials 0 to {self._ledger.n_trials - 1}, got {unknown[0]}"
-            raise OptionError(None, there, "`results` lists them.")
+            raise OptionError(None, there, f"To list them: {self._write_command('results')}")
         why = {"request": request.id, "user": request.user, "why": check_why(request.arguments.get("why", ""))}
         stopped = [number for number in dict.fromkeys(numbers) if search.stop_trial(number, why)]
         ended = [number for number in dict.fromkeys(numbers) if number not in stopped]
@@ -219,15 +221,22 @@ class RequestHandler:
 
     def _pause(self) -> RequestAnswer:
         if self._controls.is_paused:
-            raise OptionError(None, "the search is paused already", "`resume` lets it go on.")
+            hint = f"To let it go on: {self._write_command('resume')}"
+            raise OptionError(None, "the search is paused already", hint)
         self._controls.is_paused = True
-        return RequestAnswer(taken=True, what="no trial starts until `resume`; those that run go on")
+        what = "no trial starts until it is resumed; those that run go on"
+        return RequestAnswer(taken=True, what=what, hint=f"To let it go on: {self._write_command('resume')}")
 
     def _resume(self) -> RequestAnswer:
         if not self._controls.is_paused:
-            raise OptionError(None, "this search is running, and is not paused", "`set` changes how it runs.")
+            hint = f"To change how long it runs: {self._write_command('set')} trials=+20"
+            raise OptionError(None, "this search is running, and is not paused", hint)
         self._controls.is_paused = False
         return RequestAnswer(taken=True, what="the search goes on")
+
+    def _write_command(self, name: str) -> str:
+        """Return what is typed for a command on this experiment."""
+        return f"{this_command()} {name} {self._paths.cli_argument}"
 
     def _set(self, request: SteeringRequest) -> RequestAnswer:
         if self._ledger.notes.has_request(request.id):
