@@ -32,4 +32,4 @@ def test_the_table_of_tools_has_those_of_the_server_in_their_order():
     named = re.findall(r'^    "(\w+)": AgentTool', source, re.MULTILINE)
 
     assert [name.strip("`") for name, _ in rows("tool")] == named
-    assert len(named) == 8
+    assert len(named) == 9

@@ -1,6 +1,7 @@
 """What an agent's verbs answer, of experiments that were not trained."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -8,7 +9,7 @@ from tests.experiments import SPACE, Trial, write_experiment
 from tests.projects import write_program
 from tests.results.test_confirmation import NOISE, TRUE, confirm
 from tests.results.test_confirmation import TRIALS as CONFIRMED
-from tune.agents.processes import CommandError
+from tune.agents.processes import CommandError, CommandOutput
 from tune.agents.verbs import MOST_CHARACTERS, MOST_ITEMS, WAIT, AgentVerbs, limit_answer
 from tune.experiment.lock import lock_experiment
 
@@ -146,6 +147,25 @@ def test_a_search_that_cannot_begin_is_told_with_what_it_said(tmp_path, verbs, m
     monkeypatch.chdir(write_program(tmp_path / "project", "chance").parent)
     with pytest.raises(CommandError, match=r"'EFEKT' is not a constant of chance\.py"):
         verbs.start_search("chance.py", ["EFEKT=1..2"], metric="Score/Val", mode="max")
+
+
+def test_resume_goes_on_with_a_search_that_was_interrupted_and_asks_one_that_runs(tmp_path, verbs, monkeypatch):
+    paths = write_experiment(tmp_path, TRIALS).paths
+    started = []
+    going_on = SimpleNamespace(wait_for_experiment=lambda storage: paths, pid=17, has_ended=False)
+    monkeypatch.setattr("tune.agents.verbs.StartedCommand", lambda words: started.append(words) or going_on)
+    answer = verbs.resume_search("exp", more_trials=5)
+
+    assert started == [["resume", "exp", "--trials=+5", f"--storage={tmp_path / 'storage'}"]]
+    assert (answer["experiment"], answer["state"], answer["process"]) == ("exp", "running", 17)
+    monkeypatch.setattr("tune.agents.verbs.run_command", answer_as_a_driver)
+    assert verbs.resume_search("exp")["what"] == "the search goes on"
+    assert len(started) == 1
+
+
+def answer_as_a_driver(words, good=(0,)):
+    text = '{"experiment": "exp", "state": "running"}' if words[0] == "status" else "the search goes on\n"
+    return CommandOutput(0, text, "")
 
 
 def test_an_answer_is_cut_where_it_is_too_long():

@@ -31,6 +31,7 @@ TOOLS: Mapping[str, AgentTool] = {
     "status": AgentTool("read_status", reads_only=True),
     "propose": AgentTool("propose_trial", reads_only=False),
     "stop": AgentTool("stop_trials", reads_only=False),
+    "resume": AgentTool("resume_search", reads_only=False),
     "results": AgentTool("read_results", reads_only=True),
     "verdict": AgentTool("ask_verdict", reads_only=False),
     "apply": AgentTool("show_diff", reads_only=True),

@@ -87,6 +87,20 @@ class AgentVerbs:
         """Stop trials by their numbers after their epochs; without numbers end the search politely."""
         return self._ask_driver(["stop", _check_word(experiment), *map(str, trials or ())])
 
+    def resume_search(self, experiment: str, more_trials: int | None = None) -> Answer:
+        """Let a search that was interrupted, has ended or is paused go on; kept proposals run first.
+
+        more_trials: so many beside those that it was to have; not of a search that runs.
+        """
+        words = ["resume", _check_word(experiment)]
+        words += [] if more_trials is None else [f"--trials=+{more_trials}"]
+        words += self._storage_words()
+        if self.read_status(experiment)["state"] == "running":
+            return {"experiment": experiment, "state": "running", "what": run_command(words).text.strip()}
+        started = self._start_command(words)
+        paths = started.wait_for_experiment(self._storage_folder())
+        return {"experiment": paths.name, "folder": str(paths.folder), "process": started.pid, "state": "running"}
+
     def read_results(self, experiment: str, n_best: int = N_BEST) -> Answer:
         """Return the best trials, failures and hints. A best score is no verdict: it is the best of many noisy ones."""
         found = self._read_experiment(experiment)
