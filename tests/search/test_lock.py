@@ -5,12 +5,14 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tune.errors import ExperimentError
-from tune.experiment.lock import check_begun, has_no_trial, lock_experiment
+from tune.experiment.lock import check_begun, has_no_trial, is_locked, lock_experiment, lock_on_this_machine
 from tune.paths import ExperimentPaths
 
 ROOT = Path(__file__).parents[2]
@@ -69,3 +71,14 @@ def test_a_search_that_was_ended_before_its_ledger_was_there_has_no_trial(tmp_pa
     paths.journal.write_text("{}\n{}\n")
     assert not has_no_trial(paths)
     check_begun(paths)
+
+
+def test_a_search_begins_while_somebody_looks_whether_one_runs(tmp_path):
+    paths = ExperimentPaths(tmp_path)
+    look = FileLock(paths.lock, thread_local=False)  # as `is_locked` takes it for a moment
+    look.acquire()
+    timer = threading.Timer(0.05, look.release)
+    timer.start()
+    with lock_on_this_machine(paths):
+        assert is_locked(paths)
+    timer.join()

@@ -20,6 +20,8 @@ from tune.storage_url import url_of
 NEVER_BEGUN = "this search never began: it was ended before its first trial"
 VERDICTS_S = 60.0
 """A verdict gets its number in milliseconds."""
+LOOK_S = 0.2
+"""``is_locked`` of another process holds a lock for a moment; longer than this only a search does."""
 ANSWER_S = 1.0
 """So soon a dashboard that is there takes a connection."""
 
@@ -34,7 +36,7 @@ def lock_experiment(paths: ExperimentPaths, tell: Tell = lambda line: None) -> I
 @contextlib.contextmanager
 def lock_on_this_machine(paths: ExperimentPaths) -> Iterator[None]:
     """Hold an experiment on this machine; raise ExperimentError when another process does."""
-    lock = FileLock(paths.lock, timeout=0)
+    lock = FileLock(paths.lock, timeout=LOOK_S)
     try:
         lock.acquire()
     except Timeout as error:
