@@ -38,7 +38,7 @@ def test_a_search_that_somebody_let_finish_does_not_go_on(tmp_path, monkeypatch)
         outcomes=steered.ledger.trial_results,
         exhausted=False,
         interrupted_by_user=False,
-        is_finishing=steered.controller.is_finishing,
+        is_finishing=steered.controller.controls.is_finishing,
         fault=None,
         n_wanted=20,
         resources=SimpleNamespace(concurrency=2),

@@ -96,4 +96,4 @@ def test_a_search_that_is_steered_at_random_comes_to_its_end_and_runs_each_propo
     requests = Counter(each.proposal.request for each in trials if each.proposal is not None)
     assert set(requests.values()) <= {1}
     assert {each.state for each in trials} <= {"complete", "pruned"}
-    assert len(trials) - len(player.proposed) == player.search.controller._controls.limits.trials
+    assert len(trials) - len(player.proposed) == player.search.controller.controls.limits.trials

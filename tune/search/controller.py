@@ -57,7 +57,7 @@ class SearchController:
         """
         self._ledger = ledger
         self.retention = retention
-        self._controls = controls or SearchControls(limits, ledger)
+        self.controls = controls or SearchControls(limits, ledger)
         self._requests = requests
         self._seed = seed
         self._count_reports = count_reports
@@ -68,12 +68,12 @@ class SearchController:
         self._trial_closer = TrialCloser(ledger, causes, retention, on_death)
         self._running: dict[str, int] = {}  # trial numbers by Ray's ids
         self.versions = VersionFolders(paths, ledger)
-        self.end = SearchEnd(paths.folder, self._controls, causes, self.versions, on_preflight_failed)
+        self.end = SearchEnd(paths.folder, self.controls, causes, self.versions, on_preflight_failed)
         self._scheduler_runner = SchedulerRunner(ledger, rule, pbt_exploit, self.versions)
         self._steered = SteeredTrials(
             ledger,
             self._scheduler_runner,
-            self._controls,
+            self.controls,
             lambda number: self._close_trial(number, self.versions.read_trial_record(number), failed=False),
             self._announce_end,
         )
@@ -126,12 +126,12 @@ class SearchController:
 
     @property
     def _has_more(self) -> bool:
-        return self._controls.has_proposals or self._controls.wants_trials(self._n_asked)
+        return self.controls.has_proposals or self.controls.wants_trials(self._n_asked)
 
     @property
     def n_wanted(self) -> int:
         """How many trials the search is to have in all, proposals included."""
-        return self._controls.limits.trials + self._ledger.proposals.n_trials
+        return self.controls.limits.trials + self._ledger.proposals.n_trials
 
     def handle_requests(self) -> None:
         """Do what other processes ask for: it comes between two steps of Ray Tune. The baseline is trial 0."""
@@ -139,7 +139,7 @@ class SearchController:
             return
         with self.end.pause_on_error():
             self._requests.poll(self)
-            if self.is_finishing:
+            if self.controls.is_finishing:
                 self._mark_no_more_trials()
         if self.end.is_requested and self.runs_preflight:
             raise KeyboardInterrupt  # it has no epochs after which it could end
@@ -173,11 +173,6 @@ class SearchController:
         """Whether the pre-flight runs."""
         return BASELINE in self._running.values() and not self.versions.is_baseline_ready
 
-    @property
-    def is_finishing(self) -> bool:
-        """Whether somebody asked that no further trial begins, and the running ones train to their end."""
-        return self._controls.is_finishing
-
     def on_trial_placed(self, trial_id: str, device: str) -> None:
         """Tell on which GPUs a trial runs: nothing is decided by that."""
         for listener in self._listeners:
@@ -201,7 +196,7 @@ class SearchController:
     def next_task(self, trial_id: str) -> TrialTask | None:
         """Open the next trial, or go on with one; None while there is no room, or none is left."""
         n_places = len(self._running) + self._devices.n_more_places
-        if self.end.is_interrupted or self._controls.is_paused or n_places >= self._controls.limits.at_a_time:
+        if self.end.is_interrupted or self.controls.is_paused or n_places >= self.controls.limits.at_a_time:
             return None
         task = None
         with self.end.pause_on_error():
@@ -213,7 +208,7 @@ class SearchController:
 
     def _open_trial(self, trial_id: str) -> TrialTask | None:
         self._mark_no_more_trials()
-        self._controls.budget.start_clock()
+        self.controls.budget.start_clock()
         proposed = self._steered.start_proposal()
         if proposed is not None:
             self.versions.assign_folder(proposed)
@@ -250,9 +245,9 @@ class SearchController:
             values=self._ledger.get_values(number),
             hardcoded=number == BASELINE,
             preflight=first,
-            rehearsal=first and self._controls.limits.rehearsal,
-            weighs=first and self._controls.limits.weighs,
-            gated=self._needs_preflight and not first and self._n_started <= self._controls.limits.at_a_time,
+            rehearsal=first and self.controls.limits.rehearsal,
+            weighs=first and self.controls.limits.weighs,
+            gated=self._needs_preflight and not first and self._n_started <= self.controls.limits.at_a_time,
             attempt=attempt,
             judged_at=self._scheduler_runner.decision_epochs(number),
             reported=max(self._ledger.read_curve(number), default=0),
@@ -265,7 +260,7 @@ class SearchController:
 
     def _ask_new_trial(self) -> int | None:
         """Open a trial that is to be trained; None where no more are left."""
-        while self._controls.wants_trials(self._n_asked):
+        while self.controls.wants_trials(self._n_asked):
             number, _ = self._ledger.ask_baseline() if self._n_asked == BASELINE else self._ledger.ask_trial()
             self._n_asked += 1
             repeat = self._ledger.close_as_repeat(number)
@@ -284,7 +279,7 @@ class SearchController:
         number = self._running[trial_id]
         with self.end.pause_on_error(number):
             self._record_epochs(number, epochs)
-        if self._controls.is_stopping(number) and not epochs[-1].last:
+        if self.controls.is_stopping(number) and not epochs[-1].last:
             self._scheduler_runner.stopped.add(number)
         if self.end.is_interrupted and not epochs[-1].last and number not in self._scheduler_runner.stopped:
             self.end.interrupted_trials.add(number)
@@ -359,12 +354,12 @@ class SearchController:
             self.end.fail_preflight(death)
             if left.died:
                 self._trial_closer.write_crash_record(number, left.version, left.record)
-        if number in self.end.interrupted_trials or self.end.is_aborted or self._controls.limits.rehearsal:
+        if number in self.end.interrupted_trials or self.end.is_aborted or self.controls.limits.rehearsal:
             return
         if (
             left.died
             and not left.has_hung
-            and self._scheduler_runner.retry_trial(number, self._controls.limits.max_failures)
+            and self._scheduler_runner.retry_trial(number, self.controls.limits.max_failures)
         ):
             return
         self._record_epochs(number, left.unreported_epochs(several=self._ledger.has_other_metrics), over=True)

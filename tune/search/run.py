@@ -272,7 +272,7 @@ def _build_result(search: Search, controller: "SearchController", ledger: "Searc
         baseline=baseline,
         exhausted=ledger.is_exhausted,
         interrupted_by_user=end.is_requested,
-        is_finishing=controller.is_finishing,
+        is_finishing=controller.controls.is_finishing,
         fault=end.full or _give_up_error(end, search),
         freed=controller.retention.finish_freeing(),
         n_wanted=controller.n_wanted,
