@@ -15,6 +15,8 @@ import time
 import pyte
 
 PATIENCE_S = 60.0  # a machine that others use may be slow; nothing is timed
+REST_OF_FRAME_S = 0.05
+"""What is drawn at once arrives within this time."""
 
 DECIDES = {"NO_COLOR", "FORCE_COLOR", "LC_ALL", "LC_CTYPE", "COLUMNS", "LINES"}
 """Variables of the tests' own environment that would change what is shown."""
@@ -96,10 +98,12 @@ class Terminal:
         """Return the screen once it shows a pattern."""
         until = time.monotonic() + patience_s
         with self._lock:
-            while not re.search(pattern, shown := self.text, re.MULTILINE):
-                if not self._lock.wait(until - time.monotonic()):
-                    raise AssertionError(f"never shown: {pattern}\n{shown}")
-        return shown
+            while True:
+                while not re.search(pattern, shown := self.text, re.MULTILINE):
+                    if not self._lock.wait(until - time.monotonic()):
+                        raise AssertionError(f"never shown: {pattern}\n{shown}")
+                if not self._lock.wait(REST_OF_FRAME_S) or time.monotonic() > until:
+                    return shown
 
     def end(self, patience_s=PATIENCE_S):
         """Say that nothing follows, and wait for the process; return its status."""

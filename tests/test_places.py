@@ -151,4 +151,4 @@ def test_the_python_api_takes_the_variable_too(tmp_path, monkeypatch):
     (tmp_path / "begun" / "study.journal").write_text("no journal")
     with pytest.raises(PromotuneError) as error:
         load("begun")
-    assert str(tmp_path / "begun") in str(error.value)
+    assert f"{tmp_path.name}/begun/space.yaml: " in str(error.value)

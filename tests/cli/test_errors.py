@@ -178,11 +178,12 @@ def test_a_program_without_epochs_needs_them(command, project, storage):
 
 def test_an_experiment_that_exists_is_not_touched(command, storage):
     (storage / "mine").mkdir(parents=True)
+    (storage / "mine" / "notes.txt").write_text("of the user")
     ran = command("--space", "s.yaml", "--name", "mine")
 
     assert ran.status == 2
     assert ran.err == f"{storage / 'mine'}: there is an experiment of this name\n  Give another --name, or none.\n"
-    assert list((storage / "mine").iterdir()) == []
+    assert [path.name for path in (storage / "mine").iterdir()] == ["notes.txt"]
 
 
 LONG = "n" * 300

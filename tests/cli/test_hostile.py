@@ -299,7 +299,7 @@ def test_no_text_of_an_experiment_does_anything_to_the_output(
 
 LATIN = os.fsdecode(b"caf\xe9")
 """A name of bytes that are not UTF-8, as Python has it."""
-TAKE_EXPERIMENTS = [name for name in COMMANDS if name not in ("constants", "promote", "list", "completion")]
+TAKE_EXPERIMENTS = [name for name in COMMANDS if name not in ("constants", "promote", "list", "completion", "agents")]
 WITHOUT_A_NAME = ("search", "search_program")
 WORDS_WITH_PATHS = {
     "constants": [f"{LATIN}.py"],
@@ -307,6 +307,9 @@ WORDS_WITH_PATHS = {
     "search": ["--space", "s", "--storage", LATIN],
     **{name: ["exp", "--storage", LATIN] for name in TAKE_EXPERIMENTS},
     "export": ["exp", "--to", "csv", "--storage", LATIN],
+    "propose": ["exp", "LR=0.1", "--storage", LATIN],
+    "set": ["exp", "trials=5", "--storage", LATIN],
+    "mcp": ["--storage", LATIN],
     "list": ["--storage", LATIN],
     "search_program": [f"{LATIN}.py", "LR", "--mode", "min"],
 }

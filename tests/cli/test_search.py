@@ -40,7 +40,8 @@ def edit(path, old, new):
 
 
 def test_a_search_shows_what_it_did_and_what_comes_next(run, storage):
-    (storage / "s").mkdir(parents=True)  # of an earlier search
+    (storage / "s").mkdir(parents=True)
+    (storage / "s" / "notes.txt").write_text("of the user")
     status, out, err = run("--space", "s", "--trials", "3", "--trainer.max_epochs", "2", "--concurrency", "2")
 
     assert (status, err) == (0, "")
@@ -63,7 +64,7 @@ def test_a_search_shows_what_it_did_and_what_comes_next(run, storage):
     assert f"\nnext: python run_search.py resume s-2 --storage {storage} --trials +3\n" in out
     assert "retrain" not in out  # there is nothing to compare with the hardcoded values
     assert sorted(entry.name for entry in storage.iterdir()) == ["s", "s-2"]
-    assert list((storage / "s").iterdir()) == []
+    assert [path.name for path in (storage / "s").iterdir()] == ["notes.txt"]
 
 
 def test_a_quiet_search_prints_the_best_and_the_folder_alone(run, storage):

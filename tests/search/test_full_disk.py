@@ -96,7 +96,7 @@ def check_undamaged(paths):
     for events in paths.folder.glob("*/events*"):
         assert [Event.FromString(raw) for raw in RawEventFileLoader(str(events)).Load()]
         assert events.stat().st_size == sum(16 + len(raw) for raw in RawEventFileLoader(str(events)).Load())
-    assert {entry.name for entry in paths.folder.glob(".*")} <= {".lock"}
+    assert {entry.name for entry in paths.folder.glob(".*")} <= {".lock", ".requests"}
 
 
 def check_paused(searched):

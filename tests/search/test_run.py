@@ -167,6 +167,7 @@ def test_nothing_but_versions_and_our_own_files_is_in_the_experiment(one_of_each
     versions = {trial.user_attrs["version"] for trial in one_of_each.study.trials}
 
     assert {entry.name for entry in one_of_each.paths.folder.iterdir()} == {
+        ".requests",
         "driver.log",
         "source",
         "space.yaml",

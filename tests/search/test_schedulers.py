@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from tune.errors import MutationError, SpaceError
-from tune.paths import display_path
 from tune.trial.checkpoints.checkpoint_state import read_checkpoint_state
 
 PROGRAM = '''
@@ -136,8 +135,8 @@ def test_a_constant_that_changes_shapes_is_refused_before_any_training(search, p
     error = search(program, text).error
 
     assert isinstance(error, MutationError)
-    assert str(error) == (
-        f"{display_path(program.with_name('space.yaml'))}:6: pbt changes constants while a trial trains, and WIDTH = 4 "
+    assert str(error).endswith(
+        "/space.yaml:6: pbt changes constants while a trial trains, and WIDTH = 4 "
         "changes the shapes of the weights\n  Take it out of the space, or take another scheduler."
     )
 

@@ -337,7 +337,7 @@ BROKEN = [
     ),
     (
         BODY + "seed: -1\n",
-        "search_spaces/s.yaml:6: seed: must be a whole number, 0 or more, got -1\n  Write `seed: 0`.",
+        "search_spaces/s.yaml:6: seed: must be a whole number, 0 to 4294967295, got -1\n  Write `seed: 0`.",
     ),
     (
         BODY + "trainer:\n  max_epochs: 1\n  max_epoch: 1\n",

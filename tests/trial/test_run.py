@@ -555,7 +555,7 @@ SHAPES = {
     ),
     "too many loaders": (
         "def dataloaders(): return 1, 2, 3, 4",
-        "scripted.py: dataloaders() must return training and validation loaders, got 4 things",
+        "scripted.py: dataloaders() must return training and validation loaders, got 4 values",
         "Return `train, val`.",
     ),
 }

@@ -639,7 +639,7 @@ def test_preflight_when_only_its_shortening_fails_then_the_whole_program_decides
 
     assert baseline.failure is None, baseline.log
     assert baseline.reports == [(1, 0.5), (2, 0.75), (3, 0.625)]
-    assert "the whole program runs, to see" in baseline.log
+    assert "it runs whole, to find out" in baseline.log
 
 
 def test_preflight_when_the_program_fails_before_an_epoch_ends_then_it_runs_once(searched):

@@ -97,7 +97,7 @@ def test_the_first_seed_is_that_of_a_trial_of_one_seed_and_further_ones_are_the_
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("seeds_per_trial: 0", "seeds_per_trial: must be a whole number, 1 or more, got 0"),
+        ("seeds_per_trial: 0", "seeds_per_trial: must be a whole number, 1 to 100, got 0"),
         ("seeds_per_trial: 101", "seeds_per_trial: must be a whole number, 1 to 100, got 101"),
         ("seeds_per_trial: 3\nfits: last", "seeds_per_trial: the score is the mean over all seeds, got `fits: last`"),
         (

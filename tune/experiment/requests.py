@@ -33,6 +33,8 @@ POLL_S = 0.05
 """How often a client looks for its answer."""
 ANSWER_S = 60.0
 """How long a client waits for it: a driver that starts Ray, or trains a confirmation, looks for no requests."""
+UNANSWERED = "Nothing was changed."
+"""What a client says who has waited in vain."""
 MODE = 0o700
 """Of the folder: nobody else may write there."""
 ID = re.compile(r"[0-9]{20}-[0-9a-f]{8}")
@@ -80,6 +82,11 @@ class RequestAnswer:
     hint: str | None = None
     trial: int | None = None
     """The number of the trial that it is about."""
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the driver said nothing: the request was taken back."""
+        return self.hint == UNANSWERED
 
     def encode(self, request: str) -> bytes:
         """Return JSON; ``request``: the id of the one that it answers."""

@@ -11,6 +11,7 @@ from tune.experiment.proposals import Others, check_proposal, check_why
 from tune.experiment.requests import (
     ANSWER_S,
     POLL_S,
+    UNANSWERED,
     RequestAnswer,
     RequestFolder,
     SteeringRequest,
@@ -195,5 +196,5 @@ def _give_up(paths: ExperimentPaths, mailbox: Mailbox, request: SteeringRequest,
     if request.verb == "propose":
         return _describe_kept(paths, what)
     if mailbox.withdraw_request(request.id):
-        return RequestAnswer(taken=False, what=what, hint="Nothing was changed.")
+        return RequestAnswer(taken=False, what=what, hint=UNANSWERED)
     return mailbox.fetch_answer(request.id) or RequestAnswer(taken=True, what="it was done")

@@ -30,6 +30,7 @@ from tune.cluster.gpu_sharing import restore_share
 from tune.errors import ConstantError, ExperimentError, OptionError, SpaceError
 from tune.experiment.lock import check_begun, check_links, has_no_trial, lock_experiment
 from tune.experiment.records import read_baseline_fits, read_baseline_record
+from tune.experiment.requests import ANSWER_S
 from tune.experiment.steer import ask_running, open_mailbox
 from tune.experiment.verdicts import count_ended, find_confirmation
 from tune.invocation import typed_command
@@ -43,9 +44,13 @@ from tune.space.edit import describe_changes, edited_space
 from tune.space.settings import AUTO, MAY_CHANGE, Settings
 from tune.space.space import Space
 from tune.space.space_file import find_space, read_space
+from tune.storage_url import url_of
 
 if TYPE_CHECKING:
     from tune.search.study.edit_space import SpaceEdit
+
+LOCAL_ANSWER_S = 5.0
+"""A driver of this machine looks for requests four times a second; one that retrains, or deletes, does not."""
 
 
 def parser() -> Parser:
@@ -69,7 +74,9 @@ def run(given: argparse.Namespace) -> int:
     paths = locate_experiment(given.experiment, storage_of(given.storage))
     arguments = Arguments.from_namespace(given)
     if given.space is None and not arguments.given and open_mailbox(paths).has_driver:
-        return show_answer(ask_running(paths, "resume"), as_json=False)
+        answer = ask_running(paths, "resume", timeout_s=ANSWER_S if url_of(paths.folder) else LOCAL_ANSWER_S)
+        if not answer.is_missing:
+            return show_answer(answer, as_json=False)
     if has_no_trial(paths) and (paths.space.is_file() or given.space is not None):
         return _begin_search(given, paths)
     check_begun(paths)
@@ -126,8 +133,9 @@ def _resume_experiment(
             "all others are there"
         )
         screen.print_prose(f"warning: {notice}", style="yellow")
-    restore_set_values(paths)
     experiment = open_experiment(str(paths.folder), paths.folder.parent)
+    if restore_set_values(paths):
+        experiment = open_experiment(str(paths.folder), paths.folder.parent)
     if experiment.changed and edited is None:
         what = f"not as the search left it: {', '.join(experiment.changed)}"
         raise ExperimentError(

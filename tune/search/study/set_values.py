@@ -14,12 +14,15 @@ from tune.space.space import note_space
 from tune.space.space_file import read_space, write_space
 
 
-def restore_set_values(paths: ExperimentPaths) -> None:
-    """Write the space file with what was set last, where it lacks that; the caller holds the experiment's lock."""
+def restore_set_values(paths: ExperimentPaths) -> bool:
+    """Write the space file with what was set last, where it lacks that; return whether it did.
+
+    The caller holds the experiment's lock, and has seen that its ledger can be read.
+    """
     attributes = open_study(paths).user_attrs
     values, noted = _find_last_values(attributes), attributes.get(SETTINGS)
     if not values or not isinstance(noted, dict):
-        return
+        return False
     space = read_space(paths.space, program_is_here=False)
     held, settings = note_space(space), space.settings
     for name, value in values.items():
@@ -28,9 +31,11 @@ def restore_set_values(paths: ExperimentPaths) -> None:
             try:
                 settings = set_to(settings, name, value, None)
             except SpaceError:  # the ledger is damaged: the file holds
-                return
-    if settings != space.settings:
-        write_space(replace(space, settings=settings), paths.space)
+                return False
+    if settings == space.settings:
+        return False
+    write_space(replace(space, settings=settings), paths.space)
+    return True
 
 
 def _find_last_values(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
