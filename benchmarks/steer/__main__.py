@@ -31,12 +31,12 @@ from tune.paths import ExperimentPaths
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "tune"]
 SPACE = """\
-system: program.py
+system: sleeper.py
 metric: value
 mode: max
 constants:
-  LR: {uniform: [0.0, 1.0]}
-  TRIAL_S: {uniform: [%s, %s]}
+  LEVEL: {uniform: [0.0, 1.0]}
+  EPOCH_S: {uniform: [%s, %s]}
 trials: %d
 concurrency: 2
 cpus_per_trial: 0.5
@@ -60,7 +60,7 @@ class Search:
         self.folder = folder
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        shutil.copy(Path(__file__).with_name("program.py"), folder)
+        shutil.copy(Path(__file__).parents[1] / "overhead" / "sleeper.py", folder)
         (folder / "space.yaml").write_text(SPACE % (*trial_s, n_trials))
         self.storage = folder / "storage"
         self.paths = ExperimentPaths(self.storage / "space")
@@ -130,11 +130,11 @@ def run_loop(folder: Path, n_proposals: int) -> bool:
         search.resume()  # what was proposed as the search ended is kept for it
         search.driver.wait(PATIENCE_S)
     trials = search.open().trials
-    proposed = Counter(f"{trial.values['LR']:.4g}" for trial in trials if trial.proposal is not None)
+    proposed = Counter(f"{trial.values['LEVEL']:.4g}" for trial in trials if trial.proposal is not None)
     states = Counter(trial.state for trial in trials)
     n_own = sum(trial.proposal is None for trial in trials)
     print(f"loop: {len(proposed)} of {n_proposals} proposals, {n_before} before the kill; {n_own} trials beside them")
-    print(f"loop: states {dict(states)}, run twice: {[rate for rate, n in proposed.items() if n > 1]}")
+    print(f"loop: states {dict(states)}, run twice: {[level for level, n in proposed.items() if n > 1]}")
     return len(proposed) == n_proposals == sum(proposed.values()) and n_own == N_OWN and set(states) == {"complete"}
 
 
@@ -144,7 +144,7 @@ def measure_latency(folder: Path, n_proposals: int = 20) -> bool:
     search.wait_until_it_trains()
     gaps = []
     for number in range(n_proposals):
-        answer = propose_trial(search.open(), {"LR": 0.1 + number / 100, "TRIAL_S": 0.5}, outside=True)
+        answer = propose_trial(search.open(), {"LEVEL": 0.1 + number / 100, "EPOCH_S": 0.5}, outside=True)
         assert answer.taken, answer
         until = time.monotonic() + 60
         while (trial := search.open().trials[answer.trial or 0]).state != "complete" and time.monotonic() < until:
@@ -164,14 +164,14 @@ def measure_load(folder: Path) -> bool:
     """Send 1,000 proposals at once to a driver whose places are taken."""
     search = Search(folder / "load", 2, (900.0, 1000.0))
     search.wait_until_it_trains()
-    propose_trial(search.open(), {"LR": 0.9, "TRIAL_S": 900})
+    propose_trial(search.open(), {"LEVEL": 0.9, "EPOCH_S": 900})
     time.sleep(5)
     process = psutil.Process(search.driver.pid)
     idle = _core_share(process, 20.0)
     requests = RequestFolder(search.paths)
     sent = []
     for number in range(N_AT_ONCE):
-        constants = {"LR": round(number / 2000, 6), "TRIAL_S": 900}
+        constants = {"LEVEL": round(number / 2000, 6), "EPOCH_S": 900}
         sent.append(create_request("propose", {"constants": constants, "why": "", "outside": False}))
         requests.send_request(sent[-1])
     began, cpu = time.monotonic(), _cpu_s(process)

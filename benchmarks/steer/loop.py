@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-RATES = [0.01 + 0.001 * number for number in range(200)]
+LEVELS = [0.01 + 0.001 * number for number in range(200)]
 
 
 def ask(command: str, verb: str, *words: str) -> dict:  # type: ignore[type-arg]
@@ -22,10 +22,10 @@ def ask(command: str, verb: str, *words: str) -> dict:  # type: ignore[type-arg]
 def main(command: str, experiment: str, storage: str, n_proposals: str) -> None:
     """Have so many proposals run, each of which is refused where it ran before."""
     where = (experiment, "--storage", storage)
-    for number, rate in enumerate(RATES[: int(n_proposals)]):
+    for number, level in enumerate(LEVELS[: int(n_proposals)]):
         while number % 5 == 0 and ask(command, "status", *where)["n_trials"]["waiting"] >= 5:
             time.sleep(0.2)
-        answer = ask(command, "propose", *where, f"LR={rate:.4g}", "--why", f"rate {rate:.4g}")
+        answer = ask(command, "propose", *where, f"LEVEL={level:.4g}", "--why", f"level {level:.4g}")
         print(answer["what"], flush=True)
 
 
