@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import nctdtr, stdtrit
 
 from benchmarks.verdict.keeping import N_PROPOSALS, run_session
 from benchmarks.verdict.overtuning import (
@@ -14,7 +15,8 @@ from benchmarks.verdict.overtuning import (
     judge_over_parts,
     search_and_hold_out,
 )
-from benchmarks.verdict.simulated import NOISES, count_false_sequences, count_found_effects
+from benchmarks.verdict.simulated import N_SEARCHES, NOISES, count_false_sequences, count_found_effects
+from tune.results.confirm.error_rate import count_needed_seeds, error_rate_of_verdict
 
 
 @pytest.mark.parametrize("kind", NOISES)
@@ -32,6 +34,28 @@ def test_verdicts_of_a_null_program_are_seldom_false_and_find_an_effect():
     normal = NOISES["normal"]
     assert count_false_sequences(normal, 20, 5, rng) <= 3  # 0.5 are expected
     assert count_found_effects(normal, 40, 6, 1, rng) >= 33  # 38 are expected
+
+
+@pytest.mark.parametrize(
+    ("number", "n_seeds", "effect", "found"),
+    [(1, 8, 2, 0.68), (1, 8, 1, 0.16), (1, 5, 3, 0.61), (2, 5, 3, 0.28), (5, 5, 3, 0.07), (200, 20, 3, 0.87)],
+)
+def test_power_is_the_one_that_the_page_on_confirmations_tells(number, n_seeds, effect, found):
+    critical = stdtrit(n_seeds - 1, 1 - error_rate_of_verdict(number) / 2)
+    power = 1 - nctdtr(n_seeds - 1, effect * np.sqrt(n_seeds / 2), critical)
+    assert round(float(power), 2) == found
+
+
+def test_verdicts_on_exponential_differences_err_more_often_than_the_whole_error_rate():
+    rng = np.random.default_rng(0)
+    right = 1.0
+    for number in range(1, N_SEARCHES + 1):
+        error_rate = error_rate_of_verdict(number)
+        n_seeds = count_needed_seeds(error_rate)
+        drawn = rng.exponential(size=(20_000, n_seeds))
+        t = (drawn.mean(1) - 1) / drawn.std(1, ddof=1) * np.sqrt(n_seeds)
+        right *= 1 - np.mean(np.abs(t) > stdtrit(n_seeds - 1, 1 - error_rate / 2))
+    assert 1 - right == pytest.approx(0.17, abs=0.02)
 
 
 def test_the_rule_keeps_about_four_of_a_hundred_proposals_that_change_nothing_and_the_verdict_seldom_lets_one_pass():

@@ -1,7 +1,8 @@
 """Is the gain real? Retrainings of two configurations under the same fresh seeds, compared in pairs.
 
 The search took the best of many trials, so its score is too good (the winner's curse). None of the seeds here was seen
-by the search, and both configurations are worth their best epoch: what that adds by luck, it adds to both.
+by the search, and both configurations are worth their best epoch: what that adds by luck, it adds to both, and more to
+the one whose curve varies more from epoch to epoch.
 """
 
 import math

@@ -1,10 +1,10 @@
 """How surely a verdict has to hold, so that all verdicts of a project hold together.
 
-Each verdict may be wrong. Whoever searches twenty times and believes each "real" will believe a false one. So the
+Each verdict may be wrong. Whoever searches twenty times and believes each "real" probably believes a false one. So the
 verdicts of a project share one error rate, ERROR_RATE: the n-th of them gets 6 / (pi n)^2 of it, and all of them
-together never more than the whole, however many follow (alpha spending by online Bonferroni: Tian and Ramdas, "Online
-control of the familywise error rate", 2021). A later verdict has to be surer; it takes more seeds to be as sharp as the
-first.
+together no more than the whole, however many follow, as far as each errs as often as it says (alpha spending by online
+Bonferroni: Tian and Ramdas, "Online control of the familywise error rate", 2021). A later verdict has to be surer; it
+takes more seeds to be as sharp as the first.
 
 Student's intervals are given NORMAL_SHARE of that. They err more often than they say where the differences are skewed,
 as those of two configurations are whose noise is skewed and unequal. What corrects for skewness takes an estimate of
@@ -16,11 +16,11 @@ all but the last find much less (``benchmarks/README.md``).
 import math
 
 ERROR_RATE = 0.05
-"""The probability that one verdict or more of a project says "real" where nothing is."""
+"""The probability that one verdict or more of a project says "real" where nothing is; more for very skewed noise."""
 EFFECT = 3.0
 """In standard deviations of the seed's noise: an effect that a verdict is to find."""
 POWER = 0.95
-"""How often it is to find that, where the noise of both is normal and equal; in 8 of 10 where it is not."""
+"""How often it is to find that, where the noise of both is normal and equal; less often where it is not."""
 NORMAL_SHARE = 1 / 3
 """The share of ERROR_RATE that all verdicts together use up where differences are normal; the rest is for skewed ones
 (measured by ``python -m benchmarks.verdict --simulate``: 8.1% with all of it, 5.8% with half, 4.6% with a third)."""
