@@ -150,7 +150,7 @@ def test_the_status_and_the_events_of_an_experiment_are_those_of_the_command(sto
 def test_a_proposal_and_a_stop_of_an_experiment_that_does_not_run_are_those_of_the_commands(experiment):
     kept = experiment.propose({"LR": 0.25}, why="a hunch")
 
-    assert (kept.taken, kept.trial, kept.what) == (True, None, "no search runs: it is kept, and `resume` runs it")
+    assert (kept.taken, kept.trial, kept.what) == (True, None, "no search runs: it is kept")
     with pytest.raises(ConstantError, match="'LRR' is no constant of this search"):
         experiment.propose({"LRR": 0.25})
     with pytest.raises(ExperimentError, match="no search runs here"):

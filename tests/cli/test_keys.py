@@ -216,7 +216,7 @@ def test_a_key_reaches_the_driver_and_the_terminal_is_restored_at_the_end(search
         view.view.send_signal(signal.SIGUSR2)
         view.wait_for("ended: 0")
     assert view.is_restored
-    assert search.controller._controls.is_finishing
+    assert search.controller.controls.is_finishing
 
 
 def test_a_key_that_nobody_answers_does_not_hold_up_the_end(search, shell):
