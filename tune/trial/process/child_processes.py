@@ -16,11 +16,9 @@ from typing import Any, NoReturn
 from tune.errors import ProgramError
 from tune.promotion.program import Program
 from tune.trial.process.channel import LOST, describe_end
-from tune.trial.process.linux import become_subreaper, children_of, is_cleaner, kill_all, reap_children
+from tune.trial.process.linux import CLEANER_S, become_subreaper, children_of, is_cleaner, kill_all, reap_children
 
 TICK_S = 0.05
-TRACKER_S = 2.0
-"""For the process that cleans shared memory behind the child."""
 
 
 class ForkedChild:
@@ -81,7 +79,7 @@ class ForkedChild:
 
 def kill_leftover_children() -> None:
     """End the children of this process: what its forked children left behind, for no other ones were started yet."""
-    until = time.monotonic() + TRACKER_S
+    until = time.monotonic() + CLEANER_S
     while left := children_of(os.getpid()):
         kill_all(each for each in left if not is_cleaner(each) or time.monotonic() > until)
         for _ in reap_children():

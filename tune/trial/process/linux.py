@@ -14,6 +14,8 @@ CAN_FORK = sys.platform == "linux"
 PR_SET_CHILD_SUBREAPER = 36
 CLEANERS = (b"multiprocessing.resource_tracker", b"torch_shm_manager")
 """Stand in the commands of the processes that remove what ``multiprocessing``, and torch's, left in shared memory."""
+CLEANER_S = 10.0
+"""How long one has for that. torch's waits two seconds for a further client before it cleans, and ends."""
 OOM_SCORE_ADJ = 1000
 """Most likely to be ended by the system where memory is short: a trial, before the driver and Ray."""
 

@@ -33,6 +33,7 @@ import setproctitle
 
 from tune.trial.process.channel import describe_end
 from tune.trial.process.linux import (
+    CLEANER_S,
     become_subreaper,
     children_of,
     is_alive,
@@ -47,8 +48,6 @@ PATIENCE_S = 5.0
 """For a client's request: others wait meanwhile."""
 IDLE_S = 10.0
 """A server without driver and clients ends after so long."""
-TRACKER_S = 2.0
-"""For the process that cleans shared memory behind a trial."""
 MOST_RETRIES = 2
 """How often a template that ended is made again."""
 UNIMPORTABLE = "torch and Lightning cannot be imported"
@@ -355,7 +354,7 @@ class Server:
         now, before = time.monotonic(), self._strays
         self._strays = {pid: before.get(pid, now) for pid in children_of(os.getpid()) if pid not in known}
         for pid in self._strays.keys() & before.keys():
-            if not is_cleaner(pid) or now - before[pid] > TRACKER_S:
+            if not is_cleaner(pid) or now - before[pid] > CLEANER_S:
                 kill_all([pid])
 
     def _close_descriptors(self) -> None:
