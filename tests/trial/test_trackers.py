@@ -25,7 +25,7 @@ import signal
 
 import pytorch_lightning as pl
 from pytorch_lightning.loggers import CSVLogger, MLFlowLogger, WandbLogger
-from tests.programs.scripted import Scripted, dataloaders
+from scripted import Scripted, dataloaders
 {imports}
 LR = 0.1
 FAILS = False
@@ -46,13 +46,13 @@ if FAILS:
 
 
 @pytest.fixture
-def tracked(worker, tmp_path, monkeypatch):
+def tracked(worker, programs, tmp_path, monkeypatch):
     """Return what runs trials of a script with these loggers, each in a process of its own."""
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", (tmp_path / "project" / "mlruns").as_uri())
-    monkeypatch.setenv("PYTHONPATH", str(Path.cwd()))
+    programs("scripted")
 
     def start(loggers="[]", imports="", before="", after=""):
         text = SCRIPT.format(loggers=loggers, imports=imports, before=before, after=after)
