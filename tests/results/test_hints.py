@@ -63,7 +63,7 @@ def test_few_trials_are_no_ground_for_a_hint(tmp_path):
         (IntRange(low=16, high=512, log=True), False, IntRange(low=8, high=512, log=True)),
         (IntRange(low=1, high=512, log=True), False, None),
         (FloatRange(low=0.0, high=0.5), True, FloatRange(low=0.0, high=0.75)),
-        (FloatRange(low=0.0, high=0.8), True, FloatRange(low=0.0, high=1.0)),
+        (FloatRange(low=0.0, high=0.8), True, FloatRange(low=0.0, high=0.95)),
         (FloatRange(low=0.0, high=0.99), True, None),
         (FloatRange(low=0.0, high=0.5), False, None),
         (FloatRange(low=0.2, high=0.8), False, FloatRange(low=0.0, high=0.8)),
@@ -157,6 +157,24 @@ def test_a_search_that_was_still_improving_is_told_with_how_to_go_on(tmp_path):
 )
 def test_a_search_that_had_settled_is_no_hint(tmp_path, scores):
     assert improving(tmp_path, scores) == []
+
+
+@pytest.mark.parametrize(
+    ("scores", "mode"),
+    [([0.5, *[0.3] * 18, 1.0], "max"), ([50.0, *[30.0] * 18, 100.0], "max"), ([0.5, *[0.3] * 18, 0.0], "min")],
+)
+def test_a_score_that_cannot_be_better_asks_for_no_more_trials(tmp_path, scores, mode):
+    trials = [
+        Trial(curve=[0.4, 0.4, score], values={"LR": 10 ** -(1 + i / 7), "DROPOUT": 0.2})
+        for i, score in enumerate(reversed(scores))
+    ]
+    experiment = write_experiment(tmp_path, trials, space=SPACE.replace("mode: max", f"mode: {mode}"))
+
+    assert told(experiment) == []
+
+
+def test_a_score_that_may_still_be_better_asks_for_more_trials(tmp_path):
+    assert improving(tmp_path, [0.5, *[0.3] * 17, 1.2, 1.0])
 
 
 def test_best_trials_that_end_in_their_best_epoch_are_told_with_how_to_train_longer(tmp_path):

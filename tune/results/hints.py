@@ -290,13 +290,23 @@ def find_hints(
     if (flat := find_equal_scores(scored, space)) is not None:
         return (*faults, flat)
     idle = find_idle_constants(scored, space, measure_importance)
+    lost, below = find_better_failure(trials, space), find_gains_below_noise(trials, space.mode, noise)
+    if _is_best_possible([trial.score for trial in scored if trial.score is not None], space.mode):
+        return (*faults, *(each for each in (lost, below) if each is not None), *idle)
     edges = find_range_edges(scored, space, without={each.constant for each in idle})
     improving = find_improvement(scored, space, name)
     longer = find_longer_training(scored, space, name)
-    below = find_gains_below_noise(trials, space.mode, noise)
-    lost, stopped = find_better_failure(trials, space), find_stopped_best(scored, space, name)
+    stopped = find_stopped_best(scored, space, name)
     single = (lost, stopped, improving, longer, below)
     return (*faults, *edges, *(each for each in single if each is not None), *idle)
+
+
+def _is_best_possible(scores: Sequence[float], mode: Mode) -> bool:
+    """Return whether the best is 1 or 100 of what is a share in all trials, or 0 of what is never below it."""
+    if not scores or min(scores) < 0:
+        return False
+    best = _best_score(scores, mode)
+    return best == 0 if mode == "min" else best in {1, 100}
 
 
 def find_hints_of(experiment: StoredExperiment) -> tuple[Hint, ...]:

@@ -35,6 +35,8 @@ SIDE = 0.2
 
 NEARLY_ALL = 0.9
 """From here on the upper end of a share is the end of all shares."""
+LARGEST_SHARE = 0.95
+"""A share is not drawn out beyond it: with a dropout of 1 nothing is left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +81,7 @@ def find_range_edges(scored: Sequence[TrialResult], space: Space, without: Colle
 
     One that varies under a condition may have varied in few of them: the others speak for no end.
 
-    Ends that nature gives are none: 0 of what starts there, 1 of a share, 1 of a count.
+    Ends that nature gives are none: 0 of what starts there, nearly 1 of a share, 1 of a count.
     """
     if len(scored) < LEAST_TRIALS:
         return ()
@@ -133,7 +135,7 @@ def _extend_floats(dimension: FloatRange, *, upper: bool) -> Dimension | None:
     is_share = low >= 0 and high <= 1
     if upper and is_share and high >= NEARLY_ALL:
         return None
-    room = (1.0 - high if is_share else math.inf) if upper else (low if low >= 0 else math.inf)
+    room = (_add_exactly(LARGEST_SHARE, -high) if is_share else math.inf) if upper else (low if low >= 0 else math.inf)
     step = min((high - low) / 2, room)
     if dimension.step is not None:
         wanted = max(1, round((high - low) / 2 / dimension.step))
