@@ -12,7 +12,7 @@ from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import take_snapshot
 from tune.search.study.study import create_search_study
-from tune.search.versions import version_name
+from tune.search.study.version_folders import version_name
 from tune.space.space_file import read_space, write_space
 
 BEGAN = datetime(2026, 3, 1, 12, 0).timestamp()

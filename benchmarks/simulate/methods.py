@@ -21,10 +21,10 @@ from tune.promotion.program import Program, find_program
 from tune.promotion.resolve import PromotedConstant, resolve_constants
 from tune.search.checkpoint_retention import CheckpointRetention
 from tune.search.controller import SearchController
-from tune.search.limits import SearchLimits
 from tune.search.samplers.trial_window import distribution_of
 from tune.search.schedulers.build_scheduler import build_pbt_exploit, build_scheduler
 from tune.search.schedulers.epochs import count_reports
+from tune.search.spec import SearchLimits
 from tune.search.study.study import SearchStudy
 from tune.space.dimensions import Dimension, arguments_of, kind_of
 from tune.space.space import Space

@@ -21,7 +21,6 @@ DECIDING = (
     "search/samplers/perturb",
     "search/samplers/optuna_samplers",
     "search/samplers/searcher",
-    "search/samplers/best_configs",
     "internals/optuna_internals",
     "search/schedulers/asha",
     "search/schedulers/hyperband",

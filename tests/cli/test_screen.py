@@ -6,8 +6,8 @@ from rich.table import Table
 from tests.recorded import Recorded
 from tests.terminal import Terminal, python
 from tune.cli.terminal.confirmation_lines import shorten_version
+from tune.cli.terminal.console import wrap_words
 from tune.cli.terminal.summary import Screen, one_line, show_end, show_space
-from tune.cli.terminal.table_width import wrap_words
 from tune.cluster.resources import Resources
 from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants

@@ -2,14 +2,14 @@
 
 import pytest
 
-from tune.search.limits import Budget
+from tune.search.spec import Budget
 from tune.space.settings import Confirm
 
 
 @pytest.fixture
 def clock(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("tune.search.limits.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("tune.search.spec.time.monotonic", lambda: now[0])
     return now
 
 

@@ -17,10 +17,9 @@ from tune.promotion.program import find_program
 from tune.promotion.resolve import resolve_constants
 from tune.promotion.snapshot import take_snapshot
 from tune.results.load_model import _space_of
-from tune.search.study.edit_space import SpaceEdit, find_kept_trials
+from tune.search.study.edit_space import SpaceEdit, find_kept_trials, recover_edit
 from tune.search.study.journal import open_study
 from tune.search.study.study import create_search_study, open_search_study
-from tune.search.study.switch_files import recover_edit
 from tune.space.space_file import read_space, write_space
 
 ROOT = Path(__file__).parents[2]

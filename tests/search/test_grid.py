@@ -2,7 +2,7 @@
 
 from itertools import islice
 
-from tune.search.samplers.grid import grid_points
+from tune.search.samplers.optuna_samplers import grid_points
 from tune.space.dimensions import Choice, FloatRange, IntRange
 
 SPACE = {"A": IntRange(low=1, high=3), "B": Choice(options=("x", None)), "C": FloatRange(low=0.1, high=0.7, step=0.3)}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tune.errors import ExperimentError
 from tune.paths import check_name, claim_experiment
-from tune.search.versions import version_name
+from tune.search.study.version_folders import version_name
 
 NAMES = [
     (0, {}, "000,baseline"),

@@ -10,10 +10,10 @@ from tune.paths import ExperimentPaths
 from tune.search.checkpoint_retention import CheckpointRetention
 from tune.search.controller import SearchController
 from tune.search.controller_api import SearchListener
-from tune.search.limits import SearchLimits
 from tune.search.progress import BestTrial, Progress, estimate_remaining_s
 from tune.search.schedulers.pbt import PbtExploit
 from tune.search.schedulers.scheduler import TrialScheduler
+from tune.search.spec import SearchLimits
 from tune.trial.messages import EpochReport, TrialTask
 
 

@@ -6,8 +6,7 @@ import warnings
 import optuna
 import pytest
 
-from tune.search.samplers.grid import axis_of
-from tune.search.samplers.optuna_samplers import build_sampler
+from tune.search.samplers.optuna_samplers import axis_of, build_sampler
 from tune.search.samplers.trial_window import distribution_of, from_label, labels_of, to_label
 from tune.space.dimensions import Choice, FloatRange, IntRange, is_in_dimension
 

@@ -10,7 +10,7 @@ from tests.steered import SteeredSearch
 from tune.experiment.lock import is_written_by_search
 from tune.experiment.open import open_experiment
 from tune.results.status import read_status
-from tune.search.study.set_values import restore_set_values
+from tune.search.study.study_notes import restore_set_values
 from tune.space.space_file import read_space, write_space
 
 OTHERS = {"BATCH_SIZE": 64, "DROPOUT": 0.1, "OPTIMIZER": "adam"}

@@ -6,7 +6,7 @@ import pytest
 
 from tests.projects import write_program
 from tests.searched import Worker
-from tune.trial.inputs.project_folder import PROJECT, find_unshared_error, localize_job
+from tune.trial.messages import PROJECT, find_unshared_error, localize_job
 
 SPACE = "system: paced.py\nmetric: Score/Val\nmode: max\nconstants:\n  LR: {loguniform: [1e-3, 1]}\n"
 

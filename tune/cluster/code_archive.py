@@ -19,7 +19,7 @@ from tune.errors import OptionError, UserError
 from tune.paths import ExperimentPaths, display_path
 from tune.promotion.program import Program
 from tune.promotion.project_folders import FOREIGN_FOLDERS
-from tune.trial.inputs.project_folder import PROJECT
+from tune.trial.messages import PROJECT
 
 MOST_BYTES = 100 * 10**6
 """Of the project. Ray keeps the archive in the memory of the head node, and takes up to 512 MiB."""

@@ -31,8 +31,7 @@ from tune.cluster.resources import Resources, count_cores
 from tune.cluster.signals import handle_interrupts
 from tune.errors import StartError
 from tune.gc_control import collector_paused
-from tune.internals.patch import patch_attribute
-from tune.internals.private_apis import log_missing_apis
+from tune.internals.private_apis import log_missing_apis, patch_attribute
 from tune.internals.ray_internals import bind_to_loopback, create_token
 from tune.trial.process.output import write_to_log
 

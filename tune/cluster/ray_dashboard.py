@@ -13,7 +13,7 @@ from typing import Any
 
 from ray._private.node import Node
 
-from tune.internals.patch import patch_attribute
+from tune.internals.private_apis import patch_attribute
 
 HEAD_START_S = 20
 """So long trials have the machine for themselves: to start it takes three seconds of CPU, in which trials on two cores

@@ -30,7 +30,7 @@ from torch import Tensor, distributed
 from torch.utils.data import SequentialSampler
 from torchmetrics import Metric
 
-from tune.internals.patch import patch_attribute
+from tune.internals.private_apis import patch_attribute
 
 MOVED_TO = "_promotune_moved_to"
 """Where what Lightning keeps of a value remembers the device that all of it was moved to."""

@@ -5,6 +5,7 @@ that a promise rests on, and writes into ``driver.log`` which of the others are 
 prints them, too.
 """
 
+import contextlib
 import enum
 import functools
 import importlib
@@ -20,6 +21,17 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from tune.errors import StartError
+
+
+@contextlib.contextmanager
+def patch_attribute(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Give a module or a class another attribute of that name, and in the end its own again."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
 
 
 class OnMissing(enum.Enum):

@@ -1,14 +1,16 @@
-"""The addresses that Ray listens on, and its token. Imports no Ray Tune, which takes a second: Ray starts meanwhile."""
+"""The addresses that Ray listens on, its token and its client. Ray Tune is imported late: it takes a second."""
 
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ray._private import services
 
-from tune.internals.patch import patch_attribute
+from tune.internals.private_apis import patch_attribute
 
 LOOPBACK = "127.0.0.1"
 TOKEN_FILE = Path("~/.ray/auth_token")
@@ -49,3 +51,26 @@ def create_token() -> None:
 def is_token_disabled() -> bool:
     """Tell whether the user turned Ray's token off."""
     return os.environ.get(MODE, "").lower() == "disabled"
+
+
+FOLDER_OF_SESSION = "_get_ray_train_session_dir"
+
+
+@contextlib.contextmanager
+def keep_tuner_local(folder: str) -> Iterator[Callable[..., Any]]:
+    """Give what makes a tuner that calls the controller in this process; ``folder`` is for its own files.
+
+    Ray 2.60's Tuner sends itself to the head node when it finds a client (``ray://``), and there is no controller
+    there. The part of it that runs trials can be told to stay; what it then lacks is a folder of its own, which it
+    takes from a node of Ray's.
+    """
+    import ray
+    from ray.train._internal import storage
+    from ray.tune import Tuner
+    from ray.tune.impl.tuner_internal import TunerInternal
+
+    if not ray.util.client.ray.is_connected():
+        yield Tuner
+        return
+    with patch_attribute(storage, FOLDER_OF_SESSION, lambda: folder):
+        yield partial(TunerInternal, _tuner_kwargs={"_remote": False})

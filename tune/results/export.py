@@ -13,8 +13,8 @@ from tune.experiment.preflight_failure import describe_preflight_failure, find_p
 from tune.experiment.trial_result import TrialResult
 from tune.results.confirm.confirmation import confirmation_as_json
 from tune.results.failures import FailureGroup, group_failures
-from tune.results.gpus.gpu_usage import gpu_usage_object
 from tune.results.hints import HINT_KINDS, find_hints_of
+from tune.results.profile import gpu_usage_object
 
 FIELDS = (
     *("experiment", "number", "version", "state", "score", "best_epoch", "n_epochs", "repeat_of", "reason"),

@@ -13,10 +13,9 @@ from tune.search.controller import SearchController
 from tune.search.devices.device_faults import DeviceFaults
 from tune.search.devices.gpu_shares import GpuShares
 from tune.search.devices.trial_devices import TrialDevices
-from tune.search.limits import SearchLimits
 from tune.search.schedulers.build_scheduler import build_pbt_exploit, build_scheduler
 from tune.search.schedulers.epochs import count_reports
-from tune.search.spec import Search
+from tune.search.spec import Search, SearchLimits
 from tune.search.steering.change_settings import SettingsChanger
 from tune.search.steering.controls import SearchControls
 from tune.search.steering.request_handler import RequestHandler

@@ -10,22 +10,22 @@ from tune.errors import PauseError
 from tune.experiment.counted_fits import CountedFits
 from tune.experiment.proposal_note import ProposalNote
 from tune.experiment.records import TrialRecord
-from tune.experiment.trial_result import DEVICE_FAULTS, TrialResult
+from tune.experiment.trial_result import BASELINE, DEVICE_FAULTS, TrialResult
 from tune.paths import ExperimentPaths
 from tune.search.checkpoint_retention import CheckpointRetention
 from tune.search.controller_api import SearchListener
 from tune.search.devices.gpu_shares import read_outgrown
 from tune.search.devices.trial_devices import TrialDevices
-from tune.search.limits import SearchLimits
 from tune.search.samplers.searcher import SuggestedConfig
 from tune.search.scheduler_runner import SchedulerRunner
 from tune.search.schedulers.pbt import PbtExploit
 from tune.search.schedulers.scheduler import TrialScheduler
 from tune.search.search_end import SearchEnd
+from tune.search.spec import SearchLimits
 from tune.search.steering.controls import SearchControls
 from tune.search.steering.request_handler import RequestHandler
 from tune.search.steering.steered_trials import SteeredTrials
-from tune.search.study.study import BASELINE, SearchStudy
+from tune.search.study.study import SearchStudy
 from tune.search.study.version_folders import VersionFolders
 from tune.search.trial_end import FailureStreak, OnDeath, TrialCloser, read_attempt_remains, recorded_epochs
 from tune.trial.messages import EpochReport, TrialTask

@@ -27,8 +27,8 @@ from tune.cluster.signals import end_on_interrupt, reinstall_handlers
 from tune.errors import NoRoomError, RayLostError, UnsharedError
 from tune.experiment.counted_fits import read_counted_fits
 from tune.gc_control import collector_resumed
-from tune.internals.patch import patch_attribute
-from tune.internals.ray_client import keep_tuner_local
+from tune.internals.private_apis import patch_attribute
+from tune.internals.ray_internals import keep_tuner_local
 from tune.search.controller_api import TrialController
 from tune.trial.messages import EpochReport, Job, TrialTask
 from tune.trial.process.channel import EPOCHS, NO_ROOM, READY

@@ -19,7 +19,7 @@ from tune.promotion.snapshot import Snapshot
 from tune.search.controller_api import SearchListener
 from tune.search.prepare import build_job
 from tune.search.spec import DRIVER_LOG
-from tune.search.versions import version_name
+from tune.search.study.version_folders import version_name
 from tune.space.conditions import restore_value
 from tune.space.dimensions import Dimension
 from tune.space.settings import AUTO

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from tune.errors import MetricError, suggest_name
 from tune.experiment.counted_fits import OUTSIDE, CountedFits, FitsRule, Stage
-from tune.internals.patch import patch_attribute
+from tune.internals.private_apis import patch_attribute
 
 if TYPE_CHECKING:
     import torch

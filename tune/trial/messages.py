@@ -1,17 +1,20 @@
 """What is sent to run trials (Job for the search, TrialTask for one trial), and what they report."""
 
 import re
+import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tune.errors import UnsharedError
 from tune.experiment.counted_fits import CountedFits, FitsRule
 from tune.experiment.gpu_records import CONTEXT_BYTES
 from tune.experiment.trial_result import Mode
 from tune.promotion.constant import Constant
 from tune.promotion.options.option import Option
 from tune.promotion.program import Program
+from tune.promotion.snapshot import MANIFEST
 from tune.space.dimensions import Value
 from tune.space.space import Shape
 
@@ -175,3 +178,29 @@ class EpochReport(NamedTuple):
     """When the last epoch of the actor's trial before ended, by the same clock; None: there was none."""
     n_fits: int | None = None
     """Where ``value`` is the mean of the first ``epoch`` fits: how many count; None: it is an epoch's."""
+
+
+PROJECT = ".project"
+"""The folder of the project below the actor's first working directory; hidden, so that nothing is imported by it."""
+
+
+def localize_job(job: Job) -> Job:
+    """Return a job as it is done on this node; to be called before anything changes the working directory.
+
+    Trials run in the folder that the user was in, where that is one of the project or this node has it; else in the
+    project's.
+    """
+    if not job.travels:
+        return job if job.folder.is_dir() else replace(job, folder=job.program.root)
+    there = job.program
+    root = (Path.cwd() / PROJECT).resolve()
+    below = job.folder.relative_to(there.root) if job.folder.is_relative_to(there.root) else Path()
+    folder = root / below if (root / below).is_dir() else root
+    return replace(job, program=there.moved_to(root), folder=folder)
+
+
+def find_unshared_error(job: Job) -> UnsharedError | None:
+    """Return what to tell where this node does not see the experiment; it may have come after all others were asked."""
+    if (job.snapshot / MANIFEST).is_file():
+        return None
+    return UnsharedError(str(job.snapshot), f"the node {socket.gethostname()} does not see it")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
 from typing import Any
 
-from tune.internals.patch import patch_attribute
+from tune.internals.private_apis import patch_attribute
 from tune.promotion.execute import Executor, PromotedValues
 from tune.trial.inputs.command_line import CommandLine
 from tune.trial.lightning.legacy_api import check_legacy_accelerator

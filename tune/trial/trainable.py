@@ -27,9 +27,8 @@ from tune.errors import StartError
 from tune.experiment.records import CHECKING, device_name
 from tune.paths import VersionPaths, atomic_write
 from tune.trial.gpu.sampler import GpuSampler
-from tune.trial.inputs.project_folder import find_unshared_error, localize_job
 from tune.trial.lightning.profiler import create_stopwatch
-from tune.trial.messages import Job, TrialTask
+from tune.trial.messages import Job, TrialTask, find_unshared_error, localize_job
 from tune.trial.process.channel import DONE, EPOCHS, NO_ROOM, READY, TrialStart, trial_environment
 from tune.trial.process.client import ForkSource, StartSource, may_fork
 from tune.trial.process.linux import find_raylet, is_alive

@@ -8,7 +8,7 @@ from tune.cli.parser import Parser, add_storage, describe_command, storage_of
 from tune.cli.terminal.summary import Screen, format_trial_count, warn_of_doubts
 from tune.errors import OptionError
 from tune.experiment.open import StoredExperiment
-from tune.results.exports.destination import ExportCount
+from tune.results.exports.exported_run import ExportCount
 from tune.storage_url import absolute_path
 
 TARGETS = ("wandb", "mlflow", "csv", "parquet")

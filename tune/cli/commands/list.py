@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from tune.cli.parser import Parser, add_storage, describe_command, storage_of
+from tune.cli.terminal.console import GAP, TableColumn, cut_middle, describe_left_out, measure_table
 from tune.cli.terminal.summary import Screen
-from tune.cli.terminal.table_width import GAP, TableColumn, cut_middle, describe_left_out, measure_table
 from tune.experiment.lock import is_running
 from tune.paths import display_path
 from tune.results.experiments import ExperimentSummary, list_experiments, summarise_experiment

@@ -121,10 +121,9 @@ def _resume_experiment(
     session: float | None,
 ) -> int:
     from tune.experiment.open import open_experiment
-    from tune.search.study.edit_space import SpaceEdit
+    from tune.search.study.edit_space import SpaceEdit, recover_edit
     from tune.search.study.journal import repair_journal
-    from tune.search.study.set_values import restore_set_values
-    from tune.search.study.switch_files import recover_edit
+    from tune.search.study.study_notes import restore_set_values
 
     recover_edit(paths)
     if lost := repair_journal(paths.journal):

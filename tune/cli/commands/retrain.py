@@ -8,9 +8,8 @@ from functools import partial
 from tune.cli.arguments import Arguments, SearchParser, add_settings
 from tune.cli.parser import describe_command, storage_of
 from tune.cli.terminal.confirmation_lines import format_statistics, shorten_version, show_verdict_number
-from tune.cli.terminal.held_out_lines import list_columns, list_means, show_held_out
 from tune.cli.terminal.observer import observe_search
-from tune.cli.terminal.retrained_lines import RetrainedLines, describe_origin
+from tune.cli.terminal.retrained_lines import RetrainedLines, describe_origin, list_columns, list_means, show_held_out
 from tune.cli.terminal.summary import Screen, format_value
 from tune.cluster.backend import Backend
 from tune.cluster.gpu_sharing import restore_share

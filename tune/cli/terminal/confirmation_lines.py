@@ -3,8 +3,8 @@
 import statistics
 from pathlib import Path
 
+from tune.cli.terminal.console import cut_end
 from tune.cli.terminal.summary import Screen, format_trial_count, format_value
-from tune.cli.terminal.table_width import cut_end
 from tune.experiment.open import StoredExperiment
 from tune.experiment.trial_result import TrialResult
 from tune.experiment.verdicts import VerdictRecord

@@ -16,9 +16,8 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from tune.cli.terminal.console import STYLES, open_console, open_output
+from tune.cli.terminal.console import GAP, STYLES, align_cells, open_console, open_output, wrap_words
 from tune.cli.terminal.streams import LONGEST_CELL, make_printable, make_printable_line, print_error
-from tune.cli.terminal.table_width import GAP, align_cells, wrap_words
 from tune.cluster.resources import Resources
 from tune.experiment.open import StoredExperiment
 from tune.experiment.trial_result import Mode, TrialResult, is_improvement, pareto_front, rank_trials

@@ -4,14 +4,12 @@ import math
 from collections.abc import Callable, Sequence
 
 from tune.cli.parser import Parser
-from tune.cli.terminal.console import STYLES
+from tune.cli.terminal.console import GAP, LEAST, STYLES, TableColumn, cut_end, describe_left_out, measure_table
 from tune.cli.terminal.summary import INACTIVE, Screen, format_value, one_line
-from tune.cli.terminal.table_width import GAP, LEAST, TableColumn, cut_end, describe_left_out, measure_table
 from tune.errors import OptionError, suggest_name
 from tune.experiment.trial_result import Mode, TrialResult, describe_hand, rank_trials
 from tune.paths import ExperimentPaths
-from tune.results.gpus.gpu_usage import GPU_COLUMNS, describe_gpu_usage, uses_gpus
-from tune.results.profile import read_profile, time_columns, time_rows
+from tune.results.profile import GPU_COLUMNS, describe_gpu_usage, read_profile, time_columns, time_rows, uses_gpus
 from tune.space.dimensions import Value, is_number
 from tune.space.space import Space
 

@@ -4,8 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tune.results.exports.destination import ExportCount, describe_tracker_error, import_tracker
-from tune.results.exports.exported_run import ExportedRun
+from tune.results.exports.exported_run import ExportCount, ExportedRun, describe_tracker_error, import_tracker
 from tune.trial.trackers.mlflow_tracker import (
     RUN_NAME,
     mlflow_name,

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tune.results.exports.destination import ExportCount, describe_tracker_error, import_tracker
-from tune.results.exports.exported_run import ExportedRun
+from tune.results.exports.exported_run import ExportCount, ExportedRun, describe_tracker_error, import_tracker
 from tune.trial.trackers.run_labels import PREFIX
 
 OFFLINE = frozenset({"offline", "dryrun"})

@@ -16,10 +16,17 @@ from tune.results.confirm.confirmation import describe_confirmation, read_confir
 from tune.results.confirm.project import find_search_number
 from tune.results.confirm.seed_noise import describe_gain_in_noise
 from tune.results.failures import build_failure_row, group_failures
-from tune.results.gpus.gpu_usage import GPU_COLUMNS, describe_gpu_usage, summarize_gpu_usage, uses_gpus
 from tune.results.hints import CLEAR, find_hints_of
 from tune.results.importance import Importance, is_scored, measure_importance
-from tune.results.profile import read_profile, time_columns, time_rows
+from tune.results.profile import (
+    GPU_COLUMNS,
+    describe_gpu_usage,
+    read_profile,
+    summarize_gpu_usage,
+    time_columns,
+    time_rows,
+    uses_gpus,
+)
 from tune.results.report.constant_plots import PlotData, draw_contours, draw_fronts, draw_parallel, draw_slice
 from tune.results.report.page import ImportanceRow, Page, TrialRow, describe_creation, render_page, write_page
 from tune.results.report.plot import STATE_COLOURS, Figure, Plot, SearchClock, build_clock, format_duration

@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tune.search.limits import Budget, SearchLimits
-from tune.search.study.study import BASELINE, SearchStudy
+from tune.experiment.trial_result import BASELINE
+from tune.search.spec import Budget, SearchLimits
+from tune.search.study.study import SearchStudy
 
 
 class SearchControls:

@@ -11,12 +11,13 @@ from tune.errors import ExperimentError, OptionError, PauseError, PromotuneError
 from tune.experiment.proposal_note import ProposalNote
 from tune.experiment.proposals import OTHERS, check_proposal, check_why
 from tune.experiment.requests import LASTING, RequestAnswer, RequestFolder, SteeringRequest
+from tune.experiment.trial_result import BASELINE
 from tune.invocation import this_command
 from tune.paths import ExperimentPaths, display_path
 from tune.promotion.resolve import PromotedConstant, hardcoded_values
 from tune.search.samplers.searcher import SuggestedConfig
 from tune.search.steering.controls import PollClock, SearchControls
-from tune.search.study.study import BASELINE, SearchStudy
+from tune.search.study.study import SearchStudy
 from tune.space.dimensions import Value, is_int
 from tune.space.space import Space
 

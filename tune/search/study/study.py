@@ -43,9 +43,6 @@ from tune.space.dimensions import Value
 from tune.space.space import Space
 from tune.trial.messages import EpochReport
 
-BASELINE = 0
-"""The number of the trial that holds the hardcoded values."""
-
 
 class SearchStudy:
     """Writes down the configurations that are drawn, and what became of them."""

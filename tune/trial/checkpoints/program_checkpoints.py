@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tune.internals.patch import patch_attribute
+from tune.internals.private_apis import patch_attribute
 
 DEFAULT = "checkpoints"
 """The name of Lightning's folder for a callback that is given none."""

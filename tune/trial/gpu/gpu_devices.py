@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from tune.internals.patch import patch_attribute
+from tune.internals.private_apis import patch_attribute
 
 
 def cap_gpu_memory(share: float, context_bytes: int) -> None:

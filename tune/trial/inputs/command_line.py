@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from tune.errors import ProgramError, UnreadOptionError
-from tune.internals.patch import patch_attribute
+from tune.internals.private_apis import patch_attribute
 from tune.promotion.execute import IN_FORCE
 from tune.promotion.options.option import Option, OptionParser, option_words
 from tune.space.dimensions import Value

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tune.internals.patch import patch_attribute
+from tune.internals.private_apis import patch_attribute
 from tune.paths import atomic_write
 from tune.promotion.configs.config_file import ConfigPlace, rewrite_config
 from tune.promotion.configs.hydra_values import config_files

@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from tune.experiment.counted_fits import Stage
-from tune.internals.patch import patch_attribute
+from tune.internals.private_apis import patch_attribute
 from tune.paths import VersionPaths
 from tune.trial.disk_space import find_disk_full_error
 from tune.trial.failure import format_traceback

@@ -17,7 +17,7 @@ import numpy as np
 from torch.utils.data import BatchSampler, DataLoader, IterableDataset, RandomSampler, SequentialSampler, Subset
 
 from tune.errors import ProgramError
-from tune.internals.patch import patch_attribute
+from tune.internals.private_apis import patch_attribute
 
 SEED = 0
 """Of the permutation whose first samples are kept."""

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tune.experiment.environment import find_environment_changes
-from tune.trial.broken_import import describe_raised
+from tune.trial.failure import describe_raised
 from tune.trial.process.linux import count_threads, reap_children
 from tune.trial.process.packets import MOST_BYTES, send_packet
 from tune.trial.process.program_imports import names_math_variables

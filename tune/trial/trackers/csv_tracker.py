@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tune.internals.patch import patch_attribute
+from tune.internals.private_apis import patch_attribute
 from tune.paths import atomic_write
 from tune.trial.trackers.run_labels import PREFIX, RunEnd, RunLabels
 from tune.trial.trackers.run_records import RunRecord

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tune.internals.patch import patch_attribute
+from tune.internals.private_apis import patch_attribute
 from tune.trial.trackers.run_labels import PREFIX, RunEnd, RunLabels
 from tune.trial.trackers.run_records import RunRecord
 from tune.trial.trackers.tracker import Tracker, close_as_finished, log_tracker_errors

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Protocol
 
-from tune.internals.patch import patch_attribute
+from tune.internals.private_apis import patch_attribute
 from tune.trial.trackers.run_labels import RunEnd, RunLabels, RunState
 from tune.trial.trackers.run_records import RunRecord
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
-from tune.internals.patch import patch_attribute
+from tune.internals.private_apis import patch_attribute
 from tune.trial.trackers.run_labels import PREFIX, RunEnd
 from tune.trial.trackers.run_records import RunRecord
 from tune.trial.trackers.tracker import NullRun, Tracker, TrialRuns, ignore_call, log_tracker_errors

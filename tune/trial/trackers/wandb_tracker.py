@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
-from tune.internals.patch import patch_attribute
+from tune.internals.private_apis import patch_attribute
 from tune.internals.tracker_internals import lock_wandb_config
 from tune.trial.trackers.run_labels import PREFIX, RunEnd, drop_states
 from tune.trial.trackers.run_records import RunRecord

@@ -1,1 +1,0 @@
-"""What trials used of GPUs, and what that suggests to do."""
