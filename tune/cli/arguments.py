@@ -36,7 +36,9 @@ class Arguments:
             try:
                 base = set_to(base, name, value, option)
             except SpaceError as error:
-                raise _build_option_error(error, option, name) from None
+                # The error of a setting as one of its option: a space file's `trials: 20` is `--trials 20` here
+                hint = re.sub(rf"`{name}: ([^`]*)`", rf"`{option} \1`", error.hint or "") or None
+                raise OptionError(option, error.what.removeprefix(f"{name}: "), hint) from None
         for name, text in self.trainer.items():
             base = set_to(base, "trainer", {name: parse_trainer_value(text)}, f"{TRAINER_PREFIX}{name}")
         return base
@@ -55,12 +57,6 @@ class Arguments:
     def choose_backend(self, tell: Callable[[str], None]) -> contextlib.AbstractContextManager[Backend]:
         """Return where trials run; ``tell`` hears of a cluster that is joined."""
         return open_backend(self.address, self.gpus, tell)
-
-
-def _build_option_error(error: SpaceError, option: str, name: str) -> OptionError:
-    """Return the error of a setting as one of its option: a space file's `trials: 20` is `--trials 20` here."""
-    hint = re.sub(rf"`{name}: ([^`]*)`", rf"`{option} \1`", error.hint or "") or None
-    return OptionError(option, error.what.removeprefix(f"{name}: "), hint)
 
 
 class SearchParser(Parser):

@@ -66,7 +66,21 @@ def run(given: argparse.Namespace) -> int:
         screen.print_line()
         screen.print_line(f"experiments in {display_path(storage)}, the last first: {_join_few(names)}")
     screen.print_line()
-    _show_next(screen, told, spaces, names)
+    command = this_command()
+    lines = []
+    ready = next((each for each in told if each.constants), None)
+    if ready is not None:
+        lines.append(f"{command} {join_words([_display_program(ready.path), *choose_names(ready.constants)])}")
+        lines.append(f"{command} {shlex.quote(_display_program(ready.path))}")
+    elif told:
+        lines.append(f"{command} {shlex.quote(_display_program(told[0].path))}")
+    elif spaces:
+        lines.append(f"{command} --space {shlex.quote(spaces[0])}")
+    if names:
+        lines.append(f"{command} results {shlex.quote(names[0])}")
+    lines.append(f"{command} --help")
+    for number, line in enumerate(lines):
+        screen.print_line(f"{'next: ' if number == 0 else '      '}{line}")
     return 0
 
 
@@ -99,24 +113,6 @@ def _show_programs(screen: Screen, told: list[Told], n_programs: int) -> None:
         screen.print_line(f"  {set_cell_size(_display_program(each.path), width)}  {_list_constants(each, room)}")
     if n_programs > len(told):
         screen.print_line(f"  and {n_programs - len(told)} more", style="dim")
-
-
-def _show_next(screen: Screen, told: list[Told], spaces: list[str], names: list[str]) -> None:
-    command = this_command()
-    lines = []
-    ready = next((each for each in told if each.constants), None)
-    if ready is not None:
-        lines.append(f"{command} {join_words([_display_program(ready.path), *choose_names(ready.constants)])}")
-        lines.append(f"{command} {shlex.quote(_display_program(ready.path))}")
-    elif told:
-        lines.append(f"{command} {shlex.quote(_display_program(told[0].path))}")
-    elif spaces:
-        lines.append(f"{command} --space {shlex.quote(spaces[0])}")
-    if names:
-        lines.append(f"{command} results {shlex.quote(names[0])}")
-    lines.append(f"{command} --help")
-    for number, line in enumerate(lines):
-        screen.print_line(f"{'next: ' if number == 0 else '      '}{line}")
 
 
 def _space_files() -> list[str]:

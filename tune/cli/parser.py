@@ -176,9 +176,17 @@ def split_command(argv: Sequence[str]) -> tuple[str, list[str]]:
     if argv[0] in VERSION_WORDS and "--version" not in argv:
         raise OptionError(None, f"no such option: {argv[0]!r}", f"For the version: {this_command()} --version")
     if argv[0] == "-m":
-        raise _module_error(argv)
+        # The error of a program that is named as ``python -m package.module`` names it
+        module = next(iter(argv[1:]), "")
+        file = _file_of_module(module) or "PROGRAM.py"
+        what = f"a program is named by its file, got -m {module}".rstrip()
+        hint = f"Write `{this_command()} {shlex.join([file, *argv[2:]])}`: it runs as `python -m` runs it."
+        raise OptionError(None, what, hint)
     if argv[0].startswith("-"):
-        return SEARCH_PROGRAM if _names_program(argv) else SEARCH, list(argv)
+        # Whether a program is named behind options, and no space file is
+        return SEARCH_PROGRAM if any(map(is_program, argv)) and not any(
+            word.partition("=")[0] == SPACE for word in argv
+        ) else SEARCH, list(argv)
     if is_program(argv[0]):
         return "constants" if OF_CONSTANTS.issuperset(argv[1:]) else SEARCH_PROGRAM, list(argv)
     if argv[0] not in COMMANDS:
@@ -212,15 +220,6 @@ def _no_command_error(argv: Sequence[str]) -> OptionError:
     return OptionError(None, f"no such command: {word!r}", hint)
 
 
-def _module_error(argv: Sequence[str]) -> OptionError:
-    """Return the error of a program that is named as ``python -m package.module`` names it."""
-    module = next(iter(argv[1:]), "")
-    file = _file_of_module(module) or "PROGRAM.py"
-    what = f"a program is named by its file, got -m {module}".rstrip()
-    hint = f"Write `{this_command()} {shlex.join([file, *argv[2:]])}`: it runs as `python -m` runs it."
-    return OptionError(None, what, hint)
-
-
 def _file_of_module(module: str) -> str | None:
     """Return the file of a module below the working directory, or of a package that can be run; None: there is none."""
     path = module.replace(".", "/")
@@ -231,11 +230,6 @@ def _file_of_module(module: str) -> str | None:
 def is_program(word: str) -> bool:
     """Tell whether a word is the path of a program."""
     return word.endswith(".py")
-
-
-def _names_program(argv: Sequence[str]) -> bool:
-    """Tell whether a program is named behind options, and no space file is."""
-    return any(map(is_program, argv)) and not any(word.partition("=")[0] == SPACE for word in argv)
 
 
 def storage_of(given: str | None) -> Path:

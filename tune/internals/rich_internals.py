@@ -4,7 +4,7 @@ Most terminals break their lines anew when they get narrower. rich 15 goes up as
 parts of the old picture stay behind; here it goes up as many as its lines take now.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderResult
@@ -44,7 +44,8 @@ class _Reflowing(LiveRender):
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         segments = [each for each in super().__rich_console__(console, options) if isinstance(each, Segment)]
-        self._widths = _measure_widths(segments)
+        text = "".join(segment.text for segment in segments if not segment.control)
+        self._widths = [cell_len(line) for line in text.split("\n")]
         yield from segments
 
     def position_cursor(self) -> Control:
@@ -61,8 +62,3 @@ class _Reflowing(LiveRender):
     def _erase_rows(self, n_up: int) -> Control:
         up = ((ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2)) * n_up
         return Control(ControlType.CARRIAGE_RETURN, (ControlType.ERASE_IN_LINE, 2), *up)
-
-
-def _measure_widths(segments: Sequence[Segment]) -> list[int]:
-    text = "".join(segment.text for segment in segments if not segment.control)
-    return [cell_len(line) for line in text.split("\n")]

@@ -46,9 +46,12 @@ def sum_laps(laps: Iterable[Lap]) -> Breakdown:
     workers: list[dict[str, float]] = []
     for began, its_laps in sorted(sessions.items()):
         for place, lane in enumerate(_assign_lanes(its_laps)):
-            workers[place : place + 1] = [
-                _add_seconds(workers[place : place + 1], _sum_parts(lane, began, _last_end(its_laps)))
-            ]
+            before = workers[place : place + 1]
+            parts = _sum_parts(lane, began, _last_end(its_laps))
+            total = dict(before[0]) if before else {}
+            for part, seconds in parts.items():
+                total[part] = total.get(part, 0.0) + seconds
+            workers[place : place + 1] = [total]
     return Breakdown(workers=tuple(workers), n_trials=sum(map(len, sessions.values())))
 
 
@@ -84,13 +87,6 @@ def _sum_parts(lane: Sequence[Sequence[Lap]], began: float, ended: float) -> dic
         free_since = _last_end(process)
     parts[IDLE] += max(0.0, ended - free_since)
     return dict(parts)
-
-
-def _add_seconds(before: Sequence[dict[str, float]], parts: dict[str, float]) -> dict[str, float]:
-    total = dict(before[0]) if before else {}
-    for part, seconds in parts.items():
-        total[part] = total.get(part, 0.0) + seconds
-    return total
 
 
 MOST_WORKERS = 8

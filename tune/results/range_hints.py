@@ -115,7 +115,8 @@ def _extend_range(dimension: Dimension, *, upper: bool) -> Dimension | None:
         case Choice():
             return _extend_options(dimension, upper=upper)
         case FloatRange(low=low, high=high, log=True):
-            factor = _log_factor(low, high)
+            # 10 where the range spans two orders of magnitude or more, else as much as leads half as far again
+            factor = 10.0 if high / low >= 100 else math.sqrt(high / low)
             if upper:
                 return replace(dimension, high=_multiply_rounded(high, factor))
             return replace(dimension, low=_multiply_rounded(low, 1 / factor))
@@ -185,11 +186,6 @@ def _next_number(numbers: Sequence[int | float]) -> float | None:
         following = last * last / near
         return following if isinstance(last, int) else _multiply_rounded(following, 1.0)
     return _add_exactly(last, last - near) if all(math.isclose(b - a, last - near) for a, b in pairs) else None
-
-
-def _log_factor(low: float, high: float) -> float:
-    """Return 10 where the range spans two orders of magnitude or more, else as much as leads half as far again."""
-    return 10.0 if high / low >= 100 else math.sqrt(high / low)
 
 
 def _multiply_rounded(value: float, factor: float) -> float:

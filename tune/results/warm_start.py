@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tune.errors import ExperimentError
-from tune.experiment.open import StoredExperiment, open_experiment
+from tune.experiment.open import open_experiment
 from tune.experiment.trial_result import TrialResult
 from tune.promotion.resolve import PromotedConstant, hardcoded_values
 from tune.space.conditions import only_active, restore_value
@@ -33,7 +33,13 @@ class PriorTrials:
 def read_prior_trials(name: str, storage: Path, space: Space, promoted: Sequence[PromotedConstant]) -> PriorTrials:
     """Return what an experiment knows; raise ExperimentError where it searched something else."""
     other = open_experiment(name, storage)
-    _check_same_search(other, space)
+    theirs, ours = other.space, space
+    if theirs.dimensions.keys() != ours.dimensions.keys():
+        what = f"{other.paths.name} searched {', '.join(theirs.dimensions)}, this space {', '.join(ours.dimensions)}"
+        raise ExperimentError("--from", what, "Take an experiment with the same constants, or leave --from out.")
+    if theirs.objectives != ours.objectives:
+        what = f"{other.paths.name} searched {_describe_goal(theirs)}, this space {_describe_goal(ours)}"
+        raise ExperimentError("--from", what, "Take an experiment with the same metric, or leave --from out.")
     taken: list[TrialResult] = []
     left_out: Counter[str] = Counter()
     for trial in other.trials:
@@ -46,16 +52,6 @@ def read_prior_trials(name: str, storage: Path, space: Space, promoted: Sequence
         else:
             left_out[reason or OUTSIDE] += 1
     return PriorTrials(experiment=other.paths.name, trials=tuple(taken), left_out=dict(left_out))
-
-
-def _check_same_search(other: StoredExperiment, space: Space) -> None:
-    theirs, ours = other.space, space
-    if theirs.dimensions.keys() != ours.dimensions.keys():
-        what = f"{other.paths.name} searched {', '.join(theirs.dimensions)}, this space {', '.join(ours.dimensions)}"
-        raise ExperimentError("--from", what, "Take an experiment with the same constants, or leave --from out.")
-    if theirs.objectives != ours.objectives:
-        what = f"{other.paths.name} searched {_describe_goal(theirs)}, this space {_describe_goal(ours)}"
-        raise ExperimentError("--from", what, "Take an experiment with the same metric, or leave --from out.")
 
 
 def _describe_goal(space: Space) -> str:

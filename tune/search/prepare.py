@@ -88,6 +88,7 @@ def build_job(
     """Return the part of a search that all its trials share."""
     epochs = find_epochs_constant(program)
     accelerator = {"accelerator": "gpu" if resources.gpus_per_trial else "cpu"}
+    # What may tell whether a constant can change while a trial trains: a range's ends, a choice's values
     return Job(
         program=program,
         snapshot=snapshot,
@@ -113,7 +114,9 @@ def build_job(
         holdout=space.settings.holdout,
         seeds_per_trial=space.settings.seeds_per_trial,
         gate=f"preflight of {snapshot}",
-        mutants=_extreme_values(promoted) if space.settings.scheduler == "pbt" and space.stops_early else {},
+        mutants={item.key: extreme_values(item.dimension) for item in promoted}
+        if space.settings.scheduler == "pbt" and space.stops_early
+        else {},
         hang_after_s=space.settings.hang_after_s,
         travels=resources.reached is not None and resources.reached.travels,
     )
@@ -129,11 +132,6 @@ def name_trial_gpus(space: Space, resources: Resources) -> str:
     if not trained_share(space, resources):
         return ""
     return name_gpus(",".join(resources.gpus)) if resources.gpus else visible_gpus()
-
-
-def _extreme_values(promoted: Sequence[PromotedConstant]) -> dict[str, tuple[Value, ...]]:
-    """Return what may tell whether a constant can change while a trial trains: a range's ends, a choice's values."""
-    return {item.key: extreme_values(item.dimension) for item in promoted}
 
 
 def _choose_probes(space: Space, promoted: Sequence[PromotedConstant]) -> tuple[dict[str, Value], ...]:

@@ -254,7 +254,7 @@ def _run_trials(controller: TrialController, job: Job, resources: Resources) -> 
                 scheduler=ControllerScheduler(controller),
                 num_samples=-1,
                 reuse_actors=True,
-                trial_dirname_creator=_name_trial_folder,
+                trial_dirname_creator=lambda trial: str(getattr(trial, "trial_id", trial)),
             ),
             run_config=RunConfig(
                 name="trials",
@@ -274,10 +274,6 @@ def choose_reporter() -> CLIReporter | None:
     In a kernel Ray Tune would make one that clears the cell's output at once, whatever ``verbose`` says.
     """
     return CLIReporter() if "ipykernel" in sys.modules else None
-
-
-def _name_trial_folder(trial: object) -> str:
-    return str(getattr(trial, "trial_id", trial))
 
 
 @contextlib.contextmanager

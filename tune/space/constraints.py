@@ -120,7 +120,11 @@ class _Reader:
             raise self.build_error(error.offset or 1, message, "Write one such as `D_MODEL % N_HEADS == 0`.") from error
         except (ValueError, RecursionError, MemoryError) as error:
             raise self.build_error(1, "no expression", "Write one such as `D_MODEL % N_HEADS == 0`.") from error
-        if _tree_depth(tree) > MAX_DEPTH:
+        depth, level = 0, [tree]
+        while level:
+            depth += 1
+            level = [child for node in level for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
+        if depth > MAX_DEPTH:
             raise self.build_error(1, f"at most {MAX_DEPTH} parts within parts", "Write several requirements.")
         return tree
 
@@ -192,14 +196,6 @@ class _Reader:
             hint = suggest_name(spelled, self.constants, what="constants of the space")
             raise self.build_error(node, f"no such constant in this space, got {spelled!r}", hint)
         self.used[spelled] = key
-
-
-def _tree_depth(tree: ast.expr) -> int:
-    depth, level = 0, [tree]
-    while level:
-        depth += 1
-        level = [child for node in level for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)]
-    return depth
 
 
 def _evaluate_node(node: ast.expr, values: Mapping[str, Any]) -> Any:

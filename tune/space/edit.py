@@ -28,7 +28,16 @@ def edited_space(edited: Space, before: Space) -> Space:
         if old != new:
             what = f"{key}: the search was judged by {' and '.join(old)}, got {' and '.join(new)}"
             raise SpaceError(edited.place_of_entry(key), what, NEW_SEARCH)
-    settings = _merge_settings(edited, before.settings)
+    # The settings: those that the file names are its own; of another sampler no arguments stay
+    named: dict[str, Any] = {
+        field.name: getattr(edited.settings, field.name)
+        for field in fields(Settings)
+        if field.name.removesuffix("_s") in edited.lines or field.name in edited.lines
+    }
+    for kind in ("sampler", "scheduler"):
+        if named.get(kind, getattr(before.settings, kind)) != getattr(before.settings, kind):
+            named.setdefault(f"{kind}_args", {})
+    settings = replace(before.settings, **named)
     for key in ("seed", "fits", "holdout"):
         old, new = getattr(before.settings, key), getattr(settings, key)
         if old != new:
@@ -49,19 +58,6 @@ def describe_changes(before: Settings, after: Settings) -> list[str]:
         elif old != new:
             found.append(f"{field.name.removesuffix('_s')} {old} -> {new}")
     return found
-
-
-def _merge_settings(edited: Space, before: Settings) -> Settings:
-    """Return the settings: those that the file names are its own; of another sampler no arguments stay."""
-    named: dict[str, Any] = {
-        field.name: getattr(edited.settings, field.name)
-        for field in fields(Settings)
-        if field.name.removesuffix("_s") in edited.lines or field.name in edited.lines
-    }
-    for kind in ("sampler", "scheduler"):
-        if named.get(kind, getattr(before, kind)) != getattr(before, kind):
-            named.setdefault(f"{kind}_args", {})
-    return replace(before, **named)
 
 
 def _check_program(edited: Space, before: Space) -> None:
@@ -108,7 +104,12 @@ def convert_config(
             return f"only the program knows what {name} was"
     for name, value in values.items():
         if name not in active and not (name in hardcoded and is_same_yaml_value(value, hardcoded[name])):
-            return _no_longer(name, dimensions, hardcoded)
+            held = f"{name} not {hardcoded[name]!r}" if name in hardcoded else f"{name} not as the program has it"
+            return (
+                f"{held}, where it does not vary any more"
+                if name in dimensions
+                else f"{held}, and it is not searched any more"
+            )
     for name, value in active.items():
         if not could_draw(dimensions[name], value):
             return f"{name} outside of {describe_dimension(dimensions[name])}"
@@ -116,10 +117,3 @@ def convert_config(
         if not requirement.is_met({**hardcoded, **active}):
             return f"against `{requirement.text}`"
     return active
-
-
-def _no_longer(name: str, dimensions: Mapping[str, Dimension], hardcoded: Mapping[str, Value]) -> str:
-    held = f"{name} not {hardcoded[name]!r}" if name in hardcoded else f"{name} not as the program has it"
-    return (
-        f"{held}, where it does not vary any more" if name in dimensions else f"{held}, and it is not searched any more"
-    )

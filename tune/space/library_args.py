@@ -81,10 +81,15 @@ SCHEDULERS: Mapping[str, SchedulerSpec] = {
 @cache
 def arguments_of_class(package: str, file: str, name: str) -> dict[str, LibraryArgument]:
     """Return the arguments of ``name.__init__`` in the library's order; none where it is not installed."""
-    path = _find_source_file(package, file)
+    spec = importlib.util.find_spec(package)  # of a top-level name: imports nothing
+    folders = (spec.submodule_search_locations or []) if spec else []
+    path = next((Path(folder) / file for folder in folders if (Path(folder) / file).is_file()), None)
     if path is None:
         return {}
-    init = _find_constructor(ast.parse(path.read_bytes()), name)
+    tree = ast.parse(path.read_bytes())
+    classes = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+    functions = (node for each in classes for node in each.body if isinstance(node, ast.FunctionDef))
+    init = next(node for node in functions if node.name == "__init__")
     arguments = [*init.args.args[1:], *init.args.kwonlyargs]
     return {each.arg: LibraryArgument(name=each.arg, kinds=_simple_types_of(each.annotation)) for each in arguments}
 
@@ -114,18 +119,6 @@ def check_argument(
         raise SpaceError(
             where, f"{owner}: {name} takes {expected}, got {value!r}", f"Write a value of type {expected}."
         )
-
-
-def _find_source_file(package: str, file: str) -> Path | None:
-    spec = importlib.util.find_spec(package)  # of a top-level name: imports nothing
-    folders = (spec.submodule_search_locations or []) if spec else []
-    return next((Path(folder) / file for folder in folders if (Path(folder) / file).is_file()), None)
-
-
-def _find_constructor(tree: ast.Module, name: str) -> ast.FunctionDef:
-    classes = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
-    functions = (node for each in classes for node in each.body if isinstance(node, ast.FunctionDef))
-    return next(node for node in functions if node.name == "__init__")
 
 
 def _simple_types_of(annotation: ast.expr | None) -> frozenset[str]:

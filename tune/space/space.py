@@ -161,7 +161,10 @@ def check_settings(space: Space) -> None:
     _check_grid(space)
     _check_several(space)
     _check_population(space)
-    _check_checkpoints(space)
+    scheduler, checkpoints = space.settings.scheduler, space.settings.checkpoints
+    if checkpoints in ("best", "none") and SCHEDULERS[scheduler].pauses_trials and space.stops_early:
+        what = f"checkpoints: {scheduler} pauses trials, which go on from their last checkpoint, got {checkpoints}"
+        raise SpaceError(space.place_of_entry("checkpoints"), what, "Leave it out, or take another scheduler.")
     _check_seeds(space)
 
 
@@ -175,13 +178,6 @@ def _check_seeds(space: Space) -> None:
     if SCHEDULERS[settings.scheduler].pauses_trials and space.stops_early:
         what = f"seeds_per_trial: {settings.scheduler} pauses trials, and one of several seeds begins anew"
         raise SpaceError(space.place_of_entry("seeds_per_trial"), what, "Take asha, median or none.")
-
-
-def _check_checkpoints(space: Space) -> None:
-    scheduler, checkpoints = space.settings.scheduler, space.settings.checkpoints
-    if checkpoints in ("best", "none") and SCHEDULERS[scheduler].pauses_trials and space.stops_early:
-        what = f"checkpoints: {scheduler} pauses trials, which go on from their last checkpoint, got {checkpoints}"
-        raise SpaceError(space.place_of_entry("checkpoints"), what, "Leave it out, or take another scheduler.")
 
 
 def _check_grid(space: Space) -> None:

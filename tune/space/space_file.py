@@ -122,7 +122,14 @@ def read_space(path: Path, *, program_is_here: bool = True) -> Space:
     _check_keys(document)
     program, shape = _read_program(document, look_up=program_is_here)
     leading, *others = _read_objectives(document)
-    dimensions = _read_constants(document)
+    constants = document.entries["constants"]
+    if not isinstance(constants, dict) or not constants:
+        what = f"constants: at least one constant must vary, got {constants!r}"
+        raise SpaceError(document.place_of_entry("constants"), what, _constants_hint(document))
+    dimensions = {
+        key: read_dimension(key, written, document.place_of_entry(f"constants.{key}"))
+        for key, written in constants.items()
+    }
     space = Space(
         path=document.path,
         program=program,
@@ -144,17 +151,13 @@ def write_space(space: Space, path: Path) -> None:
     """Write the space with everything resolved: the program's absolute path, and every setting."""
     aside = path.with_name(f".{path.name}.new")
     with aside.open("w", encoding="utf-8") as file:
-        _build_writer().dump(_build_entries(space), file)
+        yaml = YAML(typ="safe", pure=True)
+        yaml.default_flow_style = None  # leaves on one line, the rest in blocks
+        yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+        yaml.width = 120
+        yaml.Representer = _Plain
+        yaml.dump(_build_entries(space), file)
     aside.replace(path)
-
-
-def _build_writer() -> YAML:
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = None  # leaves on one line, the rest in blocks
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.width = 120
-    yaml.Representer = _Plain
-    return yaml
 
 
 class _Plain(SafeRepresenter):
@@ -282,17 +285,6 @@ def _read_name(document: Document, key: str, example: str) -> str:
     if isinstance(written, str) and written.strip():
         return written
     raise SpaceError(document.place_of_entry(key), f"{key}: must be a name, got {written!r}", f"Write `{example}`.")
-
-
-def _read_constants(document: Document) -> dict[str, Dimension]:
-    constants = document.entries["constants"]
-    if not isinstance(constants, dict) or not constants:
-        what = f"constants: at least one constant must vary, got {constants!r}"
-        raise SpaceError(document.place_of_entry("constants"), what, _constants_hint(document))
-    return {
-        key: read_dimension(key, written, document.place_of_entry(f"constants.{key}"))
-        for key, written in constants.items()
-    }
 
 
 def _read_conditions(document: Document, dimensions: dict[str, Dimension]) -> dict[str, Condition]:

@@ -107,7 +107,12 @@ def _parse_yaml(path: Path, text: str) -> Node | None:
         what = f"this is not YAML: the character {chr(error.character)!r} is not allowed"
         raise SpaceError(file_and_line(path, line), what, "Delete it.") from error
     except MarkedYAMLError as error:
-        raise _syntax_error(path, error) from error
+        mark = error.problem_mark or error.context_mark
+        problem = error.problem or error.context or "unreadable"
+        hint = "Indent with spaces; YAML takes no tabs." if "\\t" in problem else "Mend the line, or the one before it."
+        raise SpaceError(
+            file_and_line(path, mark.line + 1 if mark else None), f"this is not YAML: {problem}", hint
+        ) from error
     except RecursionError as error:
         raise SpaceError(
             file_and_line(path, None), "nested too deep", "Write it with fewer brackets and indentations."
@@ -117,13 +122,6 @@ def _parse_yaml(path: Path, text: str) -> Node | None:
         what = f"this is not YAML: {str(error).strip() or type(error).__name__}"
         raise SpaceError(file_and_line(path, None), what.splitlines()[0], "Mend the file.") from error
     return node
-
-
-def _syntax_error(path: Path, error: MarkedYAMLError) -> SpaceError:
-    mark = error.problem_mark or error.context_mark
-    problem = error.problem or error.context or "unreadable"
-    hint = "Indent with spaces; YAML takes no tabs." if "\\t" in problem else "Mend the line, or the one before it."
-    return SpaceError(file_and_line(path, mark.line + 1 if mark else None), f"this is not YAML: {problem}", hint)
 
 
 class _Reader:
@@ -324,24 +322,16 @@ def _format_scalar(value: Value, old: str) -> str:
         case None:
             return "null"
         case float():
-            return _format_float(value, old)
+            text = repr(value)
+            if text.lstrip("-") in ("inf", "nan"):
+                return text.replace("inf", ".inf").replace("nan", ".nan")
+            digits, exponent, power = text.partition("e")
+            short = "e" in old and "." not in old
+            return text if not exponent or "." in digits or short else f"{digits}.0e{power}"  # YAML 1.1 wants the point
         case str():
-            return _format_string(value, old)
+            if old.startswith("'") and value.isprintable():
+                return "'" + value.replace("'", "''") + "'"
+            is_plain = PLAIN.fullmatch(value) and parse_scalar(value) == value and value.lower() not in YAML_1_1
+            return value if is_plain and not old.startswith('"') else json.dumps(value, ensure_ascii=False)
         case _:
             return str(value)
-
-
-def _format_float(value: float, old: str) -> str:
-    text = repr(value)
-    if text.lstrip("-") in ("inf", "nan"):
-        return text.replace("inf", ".inf").replace("nan", ".nan")
-    digits, exponent, power = text.partition("e")
-    short = "e" in old and "." not in old
-    return text if not exponent or "." in digits or short else f"{digits}.0e{power}"  # YAML 1.1 wants the point
-
-
-def _format_string(value: str, old: str) -> str:
-    if old.startswith("'") and value.isprintable():
-        return "'" + value.replace("'", "''") + "'"
-    is_plain = PLAIN.fullmatch(value) and parse_scalar(value) == value and value.lower() not in YAML_1_1
-    return value if is_plain and not old.startswith('"') else json.dumps(value, ensure_ascii=False)

@@ -72,7 +72,14 @@ class RemoteFolder:
         for path, info in found.items():
             name = path.removeprefix(root).lstrip("/")
             if name and not any(part.startswith(".") for part in name.split("/")):
-                entries[name] = RemoteFile(int(info.get("size") or 0), _read_modified_time(info))
+                when = next((info[key] for key in MODIFIED if info.get(key)), 0.0)
+                if isinstance(when, str):
+                    from datetime import datetime
+
+                    when = datetime.fromisoformat(when)
+                entries[name] = RemoteFile(
+                    int(info.get("size") or 0), float(when.timestamp() if hasattr(when, "timestamp") else when)
+                )
         return entries
 
     def list_folders(self) -> list[str]:
@@ -140,15 +147,6 @@ class RemoteFolder:
             if "missing" in fallback and isinstance(error, FileNotFoundError) and NO_BUCKET not in str(error):
                 return fallback["missing"]
             raise _create_storage_error(error, self.url, what) from error
-
-
-def _read_modified_time(info: Mapping[str, Any]) -> float:
-    when = next((info[key] for key in MODIFIED if info.get(key)), 0.0)
-    if isinstance(when, str):
-        from datetime import datetime
-
-        when = datetime.fromisoformat(when)
-    return float(when.timestamp() if hasattr(when, "timestamp") else when)
 
 
 def _create_storage_error(error: Exception, url: str, what: str) -> StorageError:

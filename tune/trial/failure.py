@@ -132,7 +132,8 @@ def create_failure(error: BaseException, job: Job) -> Failure:
     """Return an exception as data, with the user's own last frame."""
     if isinstance(error, ChildFailure):
         return error.failure
-    ours = _find_promotune_error(error)
+    # An error that we raised, also where Lightning raised another while it tore the Trainer down
+    ours = next((each for each in walk_exception_chain(error) if isinstance(each, PromotuneError)), None)
     if ours is not None:
         message = f"{ours.where}: {ours.what}" if ours.where else ours.what
         return Failure(kind=type(ours).__name__, ours=True, message=message, hint=ours.hint)
@@ -152,13 +153,11 @@ def create_failure(error: BaseException, job: Job) -> Failure:
     path = Path(place.tb_frame.f_code.co_filename)
     name = job.program.name_of(path) if path.is_relative_to(job.program.root) else str(path)
     code = traceback.extract_tb(place, limit=1)[0].line
-    hint = import_hint(error, frames[-1][0].tb_next) or _cuda_hint(message)
+    # What to do about a CUDA error whose own text does not say it
+    hint = import_hint(error, frames[-1][0].tb_next) or next(
+        (hint for what, hint in CUDA_HINTS.items() if what in message), None
+    )
     return Failure(kind=kind, message=message, place=f"{name}:{line}", code=code or None, hint=hint)
-
-
-def _find_promotune_error(error: BaseException) -> PromotuneError | None:
-    """Return an error that we raised, also where Lightning raised another while it tore the Trainer down."""
-    return next((each for each in walk_exception_chain(error) if isinstance(each, PromotuneError)), None)
 
 
 def _find_first_error(error: BaseException) -> BaseException:
@@ -172,11 +171,6 @@ def _find_first_error(error: BaseException) -> BaseException:
     elif program_frames(error) or error.__suppress_context__:  # what is raised `from` another says more than that one
         return error
     return next((each for each in chain if program_frames(each)), error)
-
-
-def _cuda_hint(message: str) -> str | None:
-    """Return what to do about a CUDA error whose own text does not say it."""
-    return next((hint for what, hint in CUDA_HINTS.items() if what in message), None)
 
 
 def _format_error(error: BaseException) -> str:

@@ -57,25 +57,22 @@ def run_script(
 def _patch_trainer(package: ModuleType, fit: TrainerSetup) -> Iterator[None]:
     with contextlib.ExitStack() as patches:
         init = package.Trainer.__init__
-        patches.enter_context(patch_attribute(package.Trainer, "__init__", _wrap_init(init, package, fit)))
+
+        @functools.wraps(init)
+        def replacement(trainer: Any, *args: Any, **given: Any) -> None:
+            check_legacy_accelerator(given.get("accelerator"))
+            given["callbacks"] = _remove_progress_bars(given.get("callbacks"), package)
+            alone = {} if fit.distributed.n_ranks > 1 else ONE_PROCESS
+            init(trainer, *args, **fit.build_trainer_arguments({**given, **alone}, package))
+            fit.add_callbacks(trainer, package, fit.max_epochs(given))
+
+        patches.enter_context(patch_attribute(package.Trainer, "__init__", replacement))
         for name in STAGES:
             stage = _wrap_checkpoint_path(getattr(package.Trainer, name), fit)
             stage = _wrap_data(stage, VALIDATION_LOADERS[name], fit) if name in VALIDATION_LOADERS else stage
             wrapped = _wrap_fit(stage, fit) if name == "fit" else stage
             patches.enter_context(patch_attribute(package.Trainer, name, _wrap_stage(wrapped, fit)))
         yield
-
-
-def _wrap_init(init: Callable[..., None], package: ModuleType, fit: TrainerSetup) -> Callable[..., None]:
-    @functools.wraps(init)
-    def replacement(trainer: Any, *args: Any, **given: Any) -> None:
-        check_legacy_accelerator(given.get("accelerator"))
-        given["callbacks"] = _remove_progress_bars(given.get("callbacks"), package)
-        alone = {} if fit.distributed.n_ranks > 1 else ONE_PROCESS
-        init(trainer, *args, **fit.build_trainer_arguments({**given, **alone}, package))
-        fit.add_callbacks(trainer, package, fit.max_epochs(given))
-
-    return replacement
 
 
 def _remove_progress_bars(given: Any, package: ModuleType) -> list[Any]:

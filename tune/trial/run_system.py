@@ -69,7 +69,10 @@ def find_model_class(module: ModuleType, wanted: str | None, place: str) -> Any:
     found = [value for value in vars(module).values() if is_lightning_subclass(value, "LightningModule")]
     if wanted is not None:
         return _select_named_class(wanted, found, place)
-    own = [value for value in found if value.__module__ == module.__name__] or _select_project_classes(found)
+    # The classes that the program imports from other modules of the project
+    own = [value for value in found if value.__module__ == module.__name__] or [
+        value for value in found if hasattr(sys.modules.get(value.__module__), IN_FORCE)
+    ]
     leaves = [value for value in own if not any(other is not value and issubclass(other, value) for other in own)]
     match leaves:
         case [one]:
@@ -79,11 +82,6 @@ def find_model_class(module: ModuleType, wanted: str | None, place: str) -> Any:
         case several:
             names = ", ".join(f"{place}:{value.__name__}" for value in several)
             raise ProgramError(place, f"{len(several)} LightningModules in the program", f"Name one: {names}.")
-
-
-def _select_project_classes(found: list[type]) -> list[type]:
-    """Return the classes that the program imports from other modules of the project."""
-    return [value for value in found if hasattr(sys.modules.get(value.__module__), IN_FORCE)]
 
 
 def _select_named_class(wanted: str, found: list[type], place: str) -> type:
@@ -112,7 +110,22 @@ def _create_instance(cls: type, place: str) -> Any:
 
 def _load_data(module: ModuleType, place: str) -> Mapping[str, Any]:
     if callable(function := getattr(module, "dataloaders", None)):
-        return _parse_loaders(function(), place)
+        returned = function()
+        match returned:
+            case (train, val):
+                return {"train_dataloaders": train, "val_dataloaders": val}
+            case (train, val, test):
+                return {"train_dataloaders": train, "val_dataloaders": val, TEST_LOADERS: test}
+            case (train,):
+                return {"train_dataloaders": train}
+            case tuple() | list():
+                raise ProgramError(
+                    place,
+                    f"dataloaders() must return training and validation loaders, got {len(returned)} values",
+                    "Return `train, val`.",
+                )
+            case train:
+                return {"train_dataloaders": train}
     classes = [value for value in vars(module).values() if is_lightning_subclass(value, "LightningDataModule")]
     match classes:
         case []:
@@ -122,21 +135,3 @@ def _load_data(module: ModuleType, place: str) -> Mapping[str, Any]:
         case several:
             names = ", ".join(value.__name__ for value in several)
             raise ProgramError(place, f"{len(several)} LightningDataModules: {names}", "Write `dataloaders()` instead.")
-
-
-def _parse_loaders(returned: Any, place: str) -> Mapping[str, Any]:
-    match returned:
-        case (train, val):
-            return {"train_dataloaders": train, "val_dataloaders": val}
-        case (train, val, test):
-            return {"train_dataloaders": train, "val_dataloaders": val, TEST_LOADERS: test}
-        case (train,):
-            return {"train_dataloaders": train}
-        case tuple() | list():
-            raise ProgramError(
-                place,
-                f"dataloaders() must return training and validation loaders, got {len(returned)} values",
-                "Return `train, val`.",
-            )
-        case train:
-            return {"train_dataloaders": train}

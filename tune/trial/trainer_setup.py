@@ -216,12 +216,17 @@ class TrainerSetup:
 
         A ``given`` one wins, unless the trial wrote it: such a program goes on from its own, if there is one.
         """
-        if self._mark is None or _is_tuned(trainer):
+        # Whether Lightning's Tuner calls ``Trainer.fit``, to find a learning rate or a batch size first
+        if self._mark is None or any(getattr(each, "_early_exit", False) for each in trainer.callbacks):
             return {}
         self._n_fits += 1
         if self._n_fits > 1:
             return {}
-        if not self._is_own(given) or _searches_first(trainer):
+        # Whether a callback looks for a learning rate or a batch size as the fit starts. It would do so in each
+        # attempt. Lightning then puts back what was before the search, not the checkpoint
+        if not self._is_own(given) or any(
+            kind.__name__ in FINDERS for each in trainer.callbacks for kind in type(each).__mro__
+        ):
             self._start_anew()
             return {}
         arguments: dict[str, Any] = {"ckpt_path": str(self.files.last_checkpoint)}
@@ -306,16 +311,3 @@ class TrainerSetup:
         if not loggers or others[:1] != loggers[:1]:
             return [ours, *others]
         return [*others, ours]
-
-
-def _is_tuned(trainer: Any) -> bool:
-    """Return whether Lightning's Tuner calls ``Trainer.fit``, to find a learning rate or a batch size first."""
-    return any(getattr(each, "_early_exit", False) for each in trainer.callbacks)
-
-
-def _searches_first(trainer: Any) -> bool:
-    """Return whether a callback looks for a learning rate or a batch size as the fit starts.
-
-    It would do so in each attempt. Lightning then puts back what was before the search, not the checkpoint.
-    """
-    return any(kind.__name__ in FINDERS for each in trainer.callbacks for kind in type(each).__mro__)

@@ -54,7 +54,14 @@ def run(given: argparse.Namespace) -> int:
         _show_diff(screen, back)
         screen.print_line()
         if given.write:
-            _check_copy(experiment, given)
+            # Raise ApplyError in another copy of the project, which whoever is there may mean
+            copy = find_other_copy(experiment.snapshot, Path.cwd())
+            if copy is not None:
+                root = display_path(experiment.snapshot.program.root)
+                what = f"this is a copy of the project that was searched, {root}, and --write changes that one"
+                words = ["apply", given.experiment, *(["--storage", given.storage] if given.storage else [])]
+                patch = f"{this_command()} {join_words(words)} | patch -p1"
+                raise ApplyError(display_path(copy), what, f"Go there to write it; or write the copy: `{patch}`.")
             note_applied(experiment.paths, back.written_values)
             upload_if_remote(experiment.paths.applied_values)
             write_files(back.rewrites)
@@ -67,17 +74,6 @@ def run(given: argparse.Namespace) -> int:
         screen.print_line("to run it with its options:")
         screen.print_line(f"  python {shlex.join(back.command)}")
     return 0
-
-
-def _check_copy(experiment: StoredExperiment, given: argparse.Namespace) -> None:
-    """Raise ApplyError in another copy of the project, which whoever is there may mean."""
-    copy = find_other_copy(experiment.snapshot, Path.cwd())
-    if copy is not None:
-        root = display_path(experiment.snapshot.program.root)
-        what = f"this is a copy of the project that was searched, {root}, and --write changes that one"
-        words = ["apply", given.experiment, *(["--storage", given.storage] if given.storage else [])]
-        patch = f"{this_command()} {join_words(words)} | patch -p1"
-        raise ApplyError(display_path(copy), what, f"Go there to write it; or write the copy: `{patch}`.")
 
 
 def _describe_unwritten(option: OptionUpdate) -> str:

@@ -83,7 +83,9 @@ def draw_chart(histories: Sequence[SearchHistory]) -> list[str]:
     cells = [[" "] * width for _ in range(HEIGHT)]
     for letter, each in zip(_assign_letters(histories), histories, strict=True):
         for column in range(width):
-            score = _score_in_column(each.so_far, column, width, longest)
+            # A history's value in a column of the chart; None behind its last trial
+            index = round(column * (longest - 1) / max(width - 1, 1))
+            score = each.so_far[index] if index < len(each.so_far) else None
             if score is not None:
                 row = round((high - score) / (high - low) * (HEIGHT - 1)) if high > low else 0
                 cells[row][column] = letter if cells[row][column] == " " else SEVERAL
@@ -92,9 +94,3 @@ def draw_chart(histories: Sequence[SearchHistory]) -> list[str]:
     lines = [f"{labels.get(row, ''):>{margin}} |{''.join(line)}".rstrip() for row, line in enumerate(cells)]
     foot = f"{' ' * margin} +{'-' * width}"
     return ["the best score so far, by trials", *lines, foot, f"{' ' * margin}  1{longest:>{max(width - 1, 2)}}"]
-
-
-def _score_in_column(so_far: Sequence[float | None], column: int, width: int, longest: int) -> float | None:
-    """Return a history's value in a column of the chart; None behind its last trial."""
-    index = round(column * (longest - 1) / max(width - 1, 1))
-    return so_far[index] if index < len(so_far) else None

@@ -79,7 +79,19 @@ def run(given: argparse.Namespace) -> int:
     lines = list(build_lines(request))
     metric = choose_metric(given, request, screen)
     draft = _build_template(request, metric, lines, path)
-    _write_space_file(render_space_template(draft), path, checked=any(line.dimension is not None for line in lines))
+    # Write the file, whole, and only if the search would take it
+    text = render_space_template(draft)
+    checked = any(line.dimension is not None for line in lines)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(path) as aside:
+            aside.write_text(text, encoding="utf-8")
+            if checked:
+                _check_space_file(aside)
+    except OSError as error:
+        raise OptionError(
+            relative_if_shorter(path), f"cannot be written: {error.strerror}", "Give another -o FILE."
+        ) from error
     _show_space_file(screen, path, lines)
     for name, held in request.held.items():
         if is_never_read(held):
@@ -191,20 +203,6 @@ def _relative_program(path: Path, program: Program) -> str:
     candidates = (folder / name for folder in whole.parents)
     first = next((each for each in candidates if each.is_file()), None)
     return name if first is not None and first.resolve() == program.path else str(program.path)
-
-
-def _write_space_file(text: str, path: Path, *, checked: bool) -> None:
-    """Write the file, whole, and only if the search would take it."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as aside:
-            aside.write_text(text, encoding="utf-8")
-            if checked:
-                _check_space_file(aside)
-    except OSError as error:
-        raise OptionError(
-            relative_if_shorter(path), f"cannot be written: {error.strerror}", "Give another -o FILE."
-        ) from error
 
 
 def _check_space_file(aside: Path) -> None:

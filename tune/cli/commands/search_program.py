@@ -110,8 +110,9 @@ def run(given: argparse.Namespace) -> int:
         raise _tell(missing, given, found)
     assert metric is not None
     space = _make_space(request, lines, metric, arguments)
+    # Why a range was suggested, without the value that stands in a column of its own
     drafted = Drafted(
-        remarks={line.key: _without_value(line.remark) for line in lines},
+        remarks={line.key: line.remark.partition("): ")[2] or line.remark for line in lines},
         notes=tuple(_notes(given, request, metric)),
         is_asked=not given.yes and not given.quiet and sys.stdin.isatty() and screen.is_terminal,
         keep=_command_to_keep(given, request, metric),
@@ -219,11 +220,6 @@ def _notes(given: argparse.Namespace, request: PromoteRequest, metric: Metric) -
             epochs = request.trial_epochs
             length = "" if epochs is None else f", max_epochs {epochs[0]} {epochs[1]}"
             yield f"program  a system{model}: the search builds the Trainer{length}"
-
-
-def _without_value(remark: str) -> str:
-    """Return why a range was suggested, without the value that stands in a column of its own."""
-    return remark.partition("): ")[2] or remark
 
 
 def _command_to_keep(given: argparse.Namespace, request: PromoteRequest, metric: Metric) -> str:

@@ -33,7 +33,10 @@ def export_to_mlflow(runs: Sequence[ExportedRun], uri: str | None, experiment: s
         if uri is not None:
             mlflow.set_tracking_uri(uri)
         client = mlflow.MlflowClient()
-        place = _find_experiment(client, experiment)
+        found = client.get_experiment_by_name(experiment)
+        if found is not None and found.lifecycle_stage == "deleted":
+            client.restore_experiment(found.experiment_id)
+        place = str(client.create_experiment(experiment) if found is None else found.experiment_id)
         known = _find_known(client, place, runs)
         new = [run for run in runs if known.get(run.key, ("", ""))[1] != run.digest]
         for run in new:
@@ -43,13 +46,6 @@ def export_to_mlflow(runs: Sequence[ExportedRun], uri: str | None, experiment: s
         return ExportCount(n_new=len(new), n_known=len(runs) - len(new), place=f"{client.tracking_uri} ({experiment})")
     except Exception as error:  # whatever a store raises
         raise describe_tracker_error("mlflow", error, HINT) from error
-
-
-def _find_experiment(client: Any, name: str) -> str:
-    found = client.get_experiment_by_name(name)
-    if found is not None and found.lifecycle_stage == "deleted":
-        client.restore_experiment(found.experiment_id)
-    return str(client.create_experiment(name) if found is None else found.experiment_id)
 
 
 def _find_known(client: Any, place: str, runs: Sequence[ExportedRun]) -> dict[str, tuple[str, str]]:

@@ -135,10 +135,6 @@ def _explore_value(dimension: Dimension, value: Value, rng: random.Random) -> Va
     if not is_continuous(dimension):
         step = dimension.step or 1
         n_steps, n_moved = (round((each - dimension.low) / step) for each in (value, moved))
-        moved = dimension.low + _ensure_different(n_moved, n_steps, rng) * step
+        # A number that is not ``value``: 3 times 1.2 is no other int
+        moved = dimension.low + (n_moved if n_moved != n_steps else n_steps + rng.choice((-1, 1))) * step
     return min(max(moved, dimension.low), dimension.high)
-
-
-def _ensure_different(moved: int, value: int, rng: random.Random) -> int:
-    """Return a number that is not ``value``: 3 times 1.2 is no other int."""
-    return moved if moved != value else value + rng.choice((-1, 1))

@@ -26,7 +26,17 @@ def find_epochs_constant(program: Program) -> Constant | None:
 
 def check_epochs(space: Space, program: Program) -> None:
     """Raise SpaceError when nothing says how long to train: Lightning would train for 1,000 epochs."""
-    _check_hyperband(space, program)
+    settings = space.settings
+    if (
+        settings.scheduler == "hyperband"
+        and "max_t" not in settings.scheduler_args
+        and not count_epochs(space, program)
+    ):
+        raise SpaceError(
+            space.place_of_entry("scheduler"),
+            "hyperband: nothing says how many epochs a whole trial has",
+            "Write `scheduler_args: {max_t: 27}`, or `trainer: {max_epochs: 27}`.",
+        )
     if isinstance(space.shape, Script):
         return  # it builds its own Trainer
     if BOUNDS & space.settings.trainer.keys() or find_epochs_constant(program) is not None:
@@ -58,17 +68,3 @@ def count_epochs(space: Space, program: Program) -> int | None:
     varies = constant is not None and bool({*constant.names} & space.dimensions.keys())
     wanted = given if given is not None or constant is None or varies else constant.value
     return wanted if is_int(wanted) and wanted > 0 else None
-
-
-def _check_hyperband(space: Space, program: Program) -> None:
-    settings = space.settings
-    if (
-        settings.scheduler == "hyperband"
-        and "max_t" not in settings.scheduler_args
-        and not count_epochs(space, program)
-    ):
-        raise SpaceError(
-            space.place_of_entry("scheduler"),
-            "hyperband: nothing says how many epochs a whole trial has",
-            "Write `scheduler_args: {max_t: 27}`, or `trainer: {max_epochs: 27}`.",
-        )

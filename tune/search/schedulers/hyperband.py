@@ -22,7 +22,11 @@ class HyperBand(TrialScheduler):
         self._sign = 1.0 if mode == "max" else -1.0
         self._max_t = max_t
         self._factor = reduction_factor
-        self._n_halvings = _whole_log(max_t, reduction_factor)
+        # The largest power of ``base`` that is not above ``number``; floating logarithms miss 243 by one
+        power = 0
+        while reduction_factor ** (power + 1) <= max_t * (1 + 1e-9):
+            power += 1
+        self._n_halvings = power
         self._brackets: list[_Bracket] = []
         self._bracket_of: dict[int, _Bracket] = {}
         self._moves: list[SchedulerMove] = []
@@ -132,11 +136,3 @@ class _Bracket:
         self._racing = [trial for trial in self._racing if trial in best and trial not in self._over]
         self._rewards = {}
         return [SchedulerMove(trial=trial, goes_on=trial in best) for trial in waited]
-
-
-def _whole_log(number: float, base: float) -> int:
-    """Return the largest power of ``base`` that is not above ``number``; floating logarithms miss 243 by one."""
-    power = 0
-    while base ** (power + 1) <= number * (1 + 1e-9):
-        power += 1
-    return power

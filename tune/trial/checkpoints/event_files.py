@@ -15,7 +15,6 @@ import os
 import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tensorboard.compat.proto.event_pb2 import Event
@@ -57,18 +56,14 @@ def truncate_event_files(folder: Path, mark: CheckpointState | None, *, but: str
             path.unlink()
         else:
             assert mark is not None
-            os.truncate(path, _find_step_end(path, size, mark.step))
-
-
-def _find_step_end(path: Path, start: int, step: int) -> int:
-    """Return where the events of ``step`` that follow ``start`` end."""
-    end = start
-    for event, after in _read_events(path, start):
-        tags = {value.tag for value in event.summary.value}
-        if event.step != step or SESSION_END_INFO_TAG in tags:
-            break
-        end = after
-    return min(end, path.stat().st_size)
+            # Where the events of ``step`` that follow ``start`` end
+            end = size
+            for event, after in _read_events(path, size):
+                tags = {value.tag for value in event.summary.value}
+                if event.step != mark.step or SESSION_END_INFO_TAG in tags:
+                    break
+                end = after
+            os.truncate(path, min(end, path.stat().st_size))
 
 
 def _read_events(path: Path, start: int) -> Iterator[tuple[Event, int]]:
@@ -101,10 +96,7 @@ def finalize_failed_version(
     if SESSION_END_INFO_TAG.encode() in written:
         return
     start = [] if SESSION_START_INFO_TAG.encode() in written else [session_start(promoted, started)]
-    _write_summaries(files, [*start, session_end("failed")])
-
-
-def _write_summaries(files: VersionPaths, summaries: list[Any]) -> None:
+    summaries = [*start, session_end("failed")]
     writer = EventFileWriter(str(files.folder))
     try:
         for summary in summaries:

@@ -113,7 +113,10 @@ def join_process_group(
     try:
         yield
     finally:
-        _destroy_process_group()
+        # End the process group; a thread does it, for what another process left undone may keep it waiting
+        thread = threading.Thread(target=distributed.destroy_process_group, name="leave", daemon=True)
+        thread.start()
+        thread.join(LEAVING_S)
 
 
 def gather_from_ranks(value: Any, n_ranks: int) -> list[Any]:
@@ -122,13 +125,6 @@ def gather_from_ranks(value: Any, n_ranks: int) -> list[Any]:
     if n_ranks > 1:
         distributed.all_gather_object(held, value)
     return held
-
-
-def _destroy_process_group() -> None:
-    """End the process group; a thread does it, for what another process left undone may keep it waiting."""
-    thread = threading.Thread(target=distributed.destroy_process_group, name="leave", daemon=True)
-    thread.start()
-    thread.join(LEAVING_S)
 
 
 def _choose_strategy(given: Any) -> Any:

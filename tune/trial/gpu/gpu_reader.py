@@ -33,7 +33,8 @@ class GpuReader:
     def __init__(self) -> None:
         found = _query_nvml_memory()
         if found is None and torch.cuda.is_available():
-            found = _query_cuda_memory()
+            free, total = torch.cuda.mem_get_info()
+            found = int(total), int(free)
         self.total_bytes, self.free_bytes = found or (0, 0)
         """In all, and free ones before this process took any; 0 where nobody can tell."""
 
@@ -82,11 +83,6 @@ def read_utilization() -> float | None:
         finally:
             pynvml.nvmlShutdown()
     return None
-
-
-def _query_cuda_memory() -> tuple[int, int]:
-    free, total = torch.cuda.mem_get_info()
-    return int(total), int(free)
 
 
 def _query_nvml_memory() -> tuple[int, int] | None:

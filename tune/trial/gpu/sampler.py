@@ -8,7 +8,6 @@ import json
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -67,15 +66,11 @@ class GpuSampler:
                 sums = dict(read_samples(self.file))
                 while not self._ended.wait(PERIOD_S):
                     for handle in handles:
-                        _add_sample(pynvml, handle, sums)
+                        with contextlib.suppress(pynvml.NVMLError):  # one that is lost, or that is divided
+                            uuid = str(pynvml.nvmlDeviceGetUUID(handle))
+                            n, total = sums.get(uuid, (0, 0.0))
+                            sums[uuid] = (n + 1, total + float(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu) / 100)
                     with atomic_write(self.file) as aside:
                         aside.write_text(json.dumps(sums), encoding="utf-8")
             finally:
                 pynvml.nvmlShutdown()
-
-
-def _add_sample(pynvml: Any, handle: Any, sums: dict[str, tuple[int, float]]) -> None:
-    with contextlib.suppress(pynvml.NVMLError):  # one that is lost, or that is divided
-        uuid = str(pynvml.nvmlDeviceGetUUID(handle))
-        n, total = sums.get(uuid, (0, 0.0))
-        sums[uuid] = (n + 1, total + float(pynvml.nvmlDeviceGetUtilizationRates(handle).gpu) / 100)

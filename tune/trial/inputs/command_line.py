@@ -208,8 +208,11 @@ class CommandLine:
                 self._note_value(key, getattr(parsed, dest), "argparse")
             if not self._notes_reads:
                 return parsed, rest
+            # Whether an action does nothing but set its attribute, where that is ``dest``
             own = {
-                key for key, dest in dests.items() if all(_is_standard_action(each, dest) for each in actions.values())
+                key
+                for key, dest in dests.items()
+                if all(each.dest != dest or type(each).__module__ == "argparse" for each in actions.values())
             }
             log = note_reads(parsed) if namespace is None else NamespaceLog(read={ANY})
             self._parsed.append(({key: dests[key] for key in own}, log))
@@ -280,11 +283,6 @@ def _list_actions(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argpar
         if isinstance(action, argparse._SubParsersAction):
             for inner in action.choices.values():
                 yield from _list_actions(inner)
-
-
-def _is_standard_action(action: argparse.Action, dest: str) -> bool:
-    """Tell whether an action does nothing but set its attribute, where that is ``dest``."""
-    return action.dest != dest or type(action).__module__ == "argparse"
 
 
 def _find_in_config(held: Mapping[str, Any], option: Option) -> Iterator[Any]:

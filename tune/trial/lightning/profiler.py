@@ -152,14 +152,7 @@ def profile_trainer(trainer: Any, stopwatch: Stopwatch) -> None:
     """Count what a Trainer does."""
     if isinstance(stopwatch, NoStopwatch):
         return
-    _patch_profiler(trainer.profiler, stopwatch)
-    stopwatch.time_calls(trainer.fit_loop, TRAINING, "run")
-    for loop in (trainer.fit_loop.epoch_loop.val_loop, trainer.validate_loop, trainer.test_loop):
-        stopwatch.time_calls(loop, VALIDATION, "run")
-
-
-def _patch_profiler(profiler: Any, stopwatch: Stopwatch) -> None:
-    start, stop = profiler.start, profiler.stop
+    start, stop = trainer.profiler.start, trainer.profiler.stop
 
     def start_action(action: str) -> None:
         start(action)
@@ -171,4 +164,7 @@ def _patch_profiler(profiler: Any, stopwatch: Stopwatch) -> None:
             stopwatch.leave_part()
         stop(action)
 
-    profiler.start, profiler.stop = start_action, stop_action
+    trainer.profiler.start, trainer.profiler.stop = start_action, stop_action
+    stopwatch.time_calls(trainer.fit_loop, TRAINING, "run")
+    for loop in (trainer.fit_loop.epoch_loop.val_loop, trainer.validate_loop, trainer.test_loop):
+        stopwatch.time_calls(loop, VALIDATION, "run")
