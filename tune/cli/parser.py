@@ -183,10 +183,8 @@ def split_command(argv: Sequence[str]) -> tuple[str, list[str]]:
         hint = f"Write `{this_command()} {shlex.join([file, *argv[2:]])}`: it runs as `python -m` runs it."
         raise OptionError(None, what, hint)
     if argv[0].startswith("-"):
-        # Whether a program is named behind options, and no space file is
-        return SEARCH_PROGRAM if any(map(is_program, argv)) and not any(
-            word.partition("=")[0] == SPACE for word in argv
-        ) else SEARCH, list(argv)
+        names_program = any(map(is_program, argv)) and not any(word.partition("=")[0] == SPACE for word in argv)
+        return SEARCH_PROGRAM if names_program else SEARCH, list(argv)
     if is_program(argv[0]):
         return "constants" if OF_CONSTANTS.issuperset(argv[1:]) else SEARCH_PROGRAM, list(argv)
     if argv[0] not in COMMANDS:
