@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.experiments import SPACE, Trial, write_experiment
+from tests.experiments import HARDCODED, SPACE, Trial, write_experiment
 from tune.cluster.resources import Resources
 from tune.experiment.open import open_experiment
 from tune.experiment.records import Failure, TrialRecord
@@ -33,8 +33,9 @@ from tune.results.confirm.seed_noise import (
     measure_seed_noise,
 )
 from tune.results.experiments import summarise_experiment
+from tune.results.export import as_object
 from tune.results.report.build_report import build_page
-from tune.results.retrain_results import read_retrained
+from tune.results.retrain_results import compare_with_repetition, read_retrained
 from tune.results.write_back import select_trial
 from tune.retrain.confirm import plan_confirmation_runs
 from tune.search.retrain import _RetrainController
@@ -404,6 +405,34 @@ def test_verdicts_of_two_searches_that_end_at_once_have_numbers_and_seeds_of_the
     (one,), (another,) = read_verdicts(experiment.paths), read_verdicts(other.paths)
     assert {one.number, another.number} == {1, 2}
     assert set(one.seeds).isdisjoint(another.seeds)
+
+
+def test_confirmation_when_pbt_changed_constants_then_it_is_of_those_of_the_best_epoch_and_that_is_told(tmp_path):
+    mutation = {"epoch": 1, "donor": 1, "constants": {**HARDCODED, "LR": 0.05}}
+    late = {**mutation, "epoch": 3}  # after the best epoch of trial 1
+    trials = [
+        Trial(curve=[0.80, 0.81, 0.81]),
+        Trial(curve=[0.90, 0.91, 0.90, 0.85], values={"LR": 0.02}, more={"mutations": [late]}),
+        Trial(curve=[0.85, 0.95], values={"LR": 0.03}, more={"mutations": [mutation]}),
+    ]
+    experiment = write_experiment(tmp_path, trials)
+    assert [each.n_changes for each in experiment.trials] == [0, 0, 1]
+    assert experiment.trials[2].values["LR"] == 0.05
+
+    confirmation = confirm(experiment, true={0: 0.8, 1: 0.85, 2: 0.9})
+
+    assert confirmation.winner == 2
+    told = (
+        f"`pbt` changed the constants of {experiment.trials[2].version} while it trained: trained again, it has those "
+        "of its best epoch from the start, as a source has that they are applied to"
+    )
+    assert describe_confirmation(experiment, confirmation)[-1] == told
+    assert confirmation_as_json(experiment)["changed_while_training"] == [2]
+    by_number = {each["number"]: each for each in as_object(experiment, experiment.trials)["trials"]}
+    assert [each.get("n_changes") for _, each in sorted(by_number.items())] == [None, None, 1]
+    run = next(each for each in read_retrained(experiment.paths) if each.request.trial == 2)
+    differences = compare_with_repetition(experiment, experiment.trials[2], run).differences
+    assert "`pbt` changed the constants while the trial trained" in map(str, differences)
 
 
 TWO_METRICS = SPACE.replace("metric: Score/Val\nmode: max", "metric: [Score/Val, Cost/Val]\nmode: [max, min]")

@@ -126,6 +126,8 @@ class TrialResult:
 
     proposal: ProposalNote | None = None
     """Who proposed it, and why; None: nobody did."""
+    n_changes: int = 0
+    """How often `pbt` changed its constants before its best epoch: it trained with others until then."""
 
     def __repr__(self) -> str:
         """Return one line, without the curve: what it is, its score, and its constants."""
@@ -190,6 +192,17 @@ def describe_hand(trial: TrialResult) -> str:
     return "; ".join([*told, *([trial.reason] if trial.state == "pruned" and trial.reason else [])])
 
 
+def describe_changes(trials: Sequence[TrialResult]) -> str | None:
+    """Return that trials are trained again otherwise than in the search, where `pbt` changed their constants there."""
+    changed = [each.version for each in trials if each.n_changes]
+    if not changed:
+        return None
+    return (
+        f"`pbt` changed the constants of {', '.join(changed)} while it trained: trained again, it has those of its "
+        "best epoch from the start, as a source has that they are applied to"
+    )
+
+
 def check_format(found: object, paths: ExperimentPaths) -> None:
     """Raise ExperimentError unless we know the format of a ledger."""
     if found != FORMAT:
@@ -218,10 +231,11 @@ def create_trial_result(trial: "FrozenTrial", mode: Mode) -> TrialResult:
     attributes = trial.user_attrs
     n_fits = attributes.get(N_FITS)
     best_epoch = find_score_epoch(trial.intermediate_values, mode, n_fits)
+    changes = _list_changes(best_epoch, attributes)
     return TrialResult(
         number=trial.number,
         version=attributes.get("version", str(trial.number)),
-        values=_constants_at_epoch(best_epoch, attributes) or trial.params,
+        values=(changes[-1] if changes else attributes.get("constants")) or trial.params,
         state=STATES[trial.state.name],
         score=None if best_epoch is None else trial.intermediate_values[best_epoch],
         best_epoch=best_epoch,
@@ -236,15 +250,14 @@ def create_trial_result(trial: "FrozenTrial", mode: Mode) -> TrialResult:
         outgrown_shares=tuple(attributes.get(OUTGROWN, ())),
         gpu=read_gpu_usage(attributes.get(GPU)),
         proposal=read_proposal(attributes.get(PROPOSED)),
+        n_changes=len(changes),
     )
 
 
-def _constants_at_epoch(epoch: int | None, attributes: Mapping[str, Any]) -> dict[str, Value]:
-    held: dict[str, Value] = attributes.get("constants", {})
-    for mutation in attributes.get(MUTATIONS, ()):
-        if epoch is not None and mutation["epoch"] < epoch:
-            held = mutation["constants"]
-    return held
+def _list_changes(epoch: int | None, attributes: Mapping[str, Any]) -> list[dict[str, Value]]:
+    """Return what the constants were changed to before an epoch, the first change first."""
+    mutations = attributes.get(MUTATIONS, ())
+    return [each["constants"] for each in mutations if epoch is not None and each["epoch"] < epoch]
 
 
 def rank_trials(outcomes: Sequence[TrialResult], mode: Mode) -> list[TrialResult]:

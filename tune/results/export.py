@@ -83,6 +83,7 @@ def _trial_object(experiment: StoredExperiment, trial: TrialResult) -> dict[str,
         "scores": {name: replace_non_finite(score) for name, score in zip(names, scores, strict=False)},
         "constants": replace_non_finite(dict(trial.values)),
         **gpu_usage_object(trial),
+        **({"n_changes": trial.n_changes} if trial.n_changes else {}),
         **({} if trial.proposal is None else {"proposal": trial.proposal.as_json()}),
         "curve": [[epoch, replace_non_finite(value)] for epoch, value in sorted(trial.curve.items())],
     }

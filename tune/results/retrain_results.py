@@ -242,6 +242,9 @@ def _find_differences(experiment: StoredExperiment, trial: TrialResult, once: Re
     found = [*_source_differences(experiment, request), *diff_mappings(was, is_now)]
     found += diff_mappings({"seed": seed_of(experiment, trial)}, {"seed": request.seed})
     found += diff_mappings(experiment.space.settings.trainer, request.trainer, "trainer.")
+    if trial.n_changes:
+        found.append(Difference("`pbt` changed the constants while the trial trained", "", ""))
+        then = None  # it went on from a checkpoint with each of them
     for whose, record in (("the trial", then), ("the retraining", once.record)):
         if record is not None and record.attempt > 1:
             found.append(Difference(f"{whose} was interrupted, and went on from a checkpoint", "", ""))

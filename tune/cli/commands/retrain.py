@@ -18,7 +18,7 @@ from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH, OptionError
 from tune.experiment.lock import check_links
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.records import read_baseline_record
-from tune.experiment.trial_result import TrialResult, find_score_epoch, rank_trials
+from tune.experiment.trial_result import TrialResult, describe_changes, find_score_epoch, rank_trials
 from tune.experiment.verdicts import VerdictRecord
 from tune.invocation import this_command
 from tune.paths import display_path
@@ -169,6 +169,8 @@ def _show_plan(screen: Screen, planned: RetrainPlan, trials: list[TrialResult]) 
     for trial in trials:
         values = ", ".join(f"{name.rstrip('=')}={format_value(value)}" for name, value in trial.values.items())
         screen.print_line(f"retraining {trial.version}: {values}", style="bold")
+    if (changed := describe_changes(trials)) is not None:
+        screen.print_prose(changed, "yellow")
     if planned.seeds:
         seeds = ", ".join(map(str, planned.seeds))
         compared = "" if planned.verdict is None else ", the hardcoded values too"

@@ -6,7 +6,7 @@ from pathlib import Path
 from tune.cli.terminal.console import cut_end
 from tune.cli.terminal.summary import Screen, format_trial_count, format_value
 from tune.experiment.open import StoredExperiment
-from tune.experiment.trial_result import TrialResult
+from tune.experiment.trial_result import TrialResult, describe_changes
 from tune.experiment.verdicts import VerdictRecord
 from tune.promotion.program import Program
 from tune.results.confirm.confirmation import Confirmation, describe_confirmation
@@ -103,6 +103,7 @@ def show_plan(
     """Show what will be run; ``most_runs``: if no trial is dropped."""
     record = confirmation.record
     names = {each.number: each.version for each in experiment.trials}
+    changed = describe_changes([each for each in experiment.trials if each.number in record.trials])
     n_top = len(record.trials)
     seeds = f"{len(record.seeds)} fresh seeds beside the hardcoded values: {_join(record.seeds)}"
     if experiment.space.others and not record.race_seeds:
@@ -112,6 +113,8 @@ def show_plan(
     else:
         screen.print_line(f"confirming: the best {format_trial_count(n_top)} race", style="bold")
         screen.print_line(f"over the fresh seeds {_join(record.race_seeds)}; then the winner runs with {seeds}")
+    if changed is not None:
+        screen.print_prose(changed, "yellow")
     if len(record.seeds) < (wanted := count_needed_seeds(record.error_rate)):
         room = f"the time budget has room for {len(record.seeds)} seeds of the verdict"
         screen.print_prose(f"{room}: {wanted} would find an effect of three standard deviations", "yellow")

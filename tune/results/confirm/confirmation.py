@@ -11,7 +11,7 @@ from typing import Any
 
 from tune.experiment.open import StoredExperiment
 from tune.experiment.records import WORKER_DIED, RetrainRequest, digest_of
-from tune.experiment.trial_result import BASELINE, TrialResult, pareto_front, rank_trials
+from tune.experiment.trial_result import BASELINE, TrialResult, describe_changes, pareto_front, rank_trials
 from tune.experiment.verdicts import VerdictRecord, count_ended, find_confirmation, read_project_verdicts, read_verdicts
 from tune.results.confirm.error_rate import count_needed_seeds, error_rate_of_verdict
 from tune.results.confirm.front import MemberVerdict, judge_front
@@ -168,6 +168,9 @@ def confirmation_as_json(experiment: StoredExperiment) -> dict[str, Any] | None:
         "trials": list(record.trials),
         "race_seeds": list(record.race_seeds),
         "seeds": list(record.seeds),
+        "changed_while_training": [
+            each.number for each in experiment.trials if each.n_changes and each.number in record.trials
+        ],
         "verdict_number": record.number,
         "error_rate": record.error_rate,
         "winner": confirmation.winner,
@@ -341,6 +344,9 @@ def describe_confirmation(experiment: StoredExperiment, confirmation: Confirmati
         lines.append(f"the best trial on fresh seeds is {names[winner].version}, and not the search's")
     else:
         lines.append(f"the best trial on fresh seeds is the search's: {names[winner].version}")
+    judged = {winner, *(each.trial for each in confirmation.members)}
+    changed = describe_changes([each for number, each in names.items() if number in judged])
+    lines += [] if changed is None else [changed]
     lines += [f"{names[each.trial].version}, {each.metric}: {each.verdict.sentence}" for each in confirmation.members]
     return [*lines, *describe_held_out(confirmation)]
 
