@@ -90,13 +90,17 @@ def find_verdict(paths: ExperimentPaths, wanted: VerdictRecord) -> VerdictRecord
     return next((each for each in read_verdicts(paths) if each.is_same_question(wanted)), None)
 
 
+def read_storage_verdicts(storage: Path) -> dict[Path, tuple[VerdictRecord, ...]]:
+    """Return the verdicts of all experiments of a storage, by their folder."""
+    folders = [entry for entry in storage.iterdir() if entry.is_dir()] if storage.is_dir() else []
+    return {folder: read_verdicts(ExperimentPaths(folder)) for folder in folders}
+
+
 def read_project_verdicts(storage: Path, program: str, metric: str) -> dict[Path, tuple[VerdictRecord, ...]]:
     """Return the verdicts on one program and metric, by the folder of their experiment."""
-    folders = [entry for entry in storage.iterdir() if entry.is_dir()] if storage.is_dir() else []
-    found = {folder: read_verdicts(ExperimentPaths(folder)) for folder in folders}
     return {
         folder: tuple(each for each in records if (each.program, each.metric) == (program, metric))
-        for folder, records in found.items()
+        for folder, records in read_storage_verdicts(storage).items()
     }
 
 

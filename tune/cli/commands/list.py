@@ -4,17 +4,23 @@ import argparse
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from tune.cli.parser import Parser, add_storage, describe_command, storage_of
 from tune.cli.terminal.console import GAP, TableColumn, cut_middle, describe_left_out, measure_table
 from tune.cli.terminal.summary import Screen
 from tune.experiment.lock import is_running
 from tune.paths import display_path
+from tune.results.confirm.error_rate import ERROR_RATE
+from tune.results.confirm.project import Project, list_projects
 from tune.results.experiments import ExperimentSummary, list_experiments, summarise_experiment
 from tune.storage.download import download_experiments
 
 UNITS_S = (("day", "d", 86400), ("hour", "h", 3600), ("minute", "min", 60))
 """Units of an age: in words, in short, and in seconds."""
+
+MOST_NAMED = 5
+"""Searches of a project that are all named."""
 
 
 def parser() -> Parser:
@@ -30,9 +36,11 @@ def run(given: argparse.Namespace) -> int:
     storage = storage_of(given.storage)
     download_experiments(storage)
     found = [summarise_experiment(paths, running=is_running(paths)) for paths in list_experiments(storage)]
+    projects = list_projects(storage)
     screen = Screen()
     if given.json:
-        screen.print_json([asdict(each) for each in found])
+        of_search = {name: each for each in projects for name in each.searches}
+        screen.print_json([_describe_for_machines(each, of_search.get(each.name)) for each in found])
         return 0
     if not found:
         screen.print_line(f"no experiments in {display_path(storage)}")
@@ -42,7 +50,34 @@ def run(given: argparse.Namespace) -> int:
         if each.error is not None:
             for line in each.error.split("\n"):
                 screen.print_line(line, style="yellow")
+    _show_projects(screen, [each for each in projects if len(each.searches) > 1 or each.n_verdicts])
     return 0
+
+
+def _describe_for_machines(each: ExperimentSummary, project: Project | None) -> dict[str, Any]:
+    return {**asdict(each), "project": None if project is None else project.describe_search(each.name)}
+
+
+def _show_projects(screen: Screen, projects: Sequence[Project]) -> None:
+    """Show which searches share an error rate, and how much of it is left."""
+    if not projects:
+        return
+    screen.print_line()
+    heading = f"searches of one program and metric share an error rate of {ERROR_RATE:.0%} for their verdicts:"
+    screen.print_prose(heading, style="bold")
+    for each in projects:
+        screen.print_prose(f"{display_path(each.program)}, {each.metric}: {_describe_project(each)}")
+
+
+def _describe_project(project: Project) -> str:
+    n_searches, names = len(project.searches), project.searches
+    shown = names if n_searches <= MOST_NAMED else (*names[:2], "...", *names[-2:])
+    searches = f"{n_searches} search{'es' if n_searches > 1 else ''} ({', '.join(shown)})"
+    if not project.n_verdicts:
+        return f"{searches}, no verdict yet"
+    verdicts = f"{project.n_verdicts} verdict{'s' if project.n_verdicts > 1 else ''}"
+    left = f"{100 * project.error_rate_left:.2g}% of it left"
+    return f"{searches}, {verdicts}, {left}; the next one takes {project.n_next_seeds} seeds"
 
 
 def _show_experiments(screen: Screen, found: Sequence[ExperimentSummary]) -> None:

@@ -32,6 +32,11 @@ def error_rate_of_verdict(number: int) -> float:
     return NORMAL_SHARE * ERROR_RATE * 6 / (math.pi * number) ** 2
 
 
+def unused_share(n_verdicts: int) -> float:
+    """Return the share of a project's error rate that is left after so many verdicts; above 0."""
+    return 1 - math.fsum(6 / (math.pi * number) ** 2 for number in range(1, n_verdicts + 1))
+
+
 def next_error_rate(error_rate: float) -> float:
     """Return that of the verdict after the one that has this error rate."""
     return error_rate_of_verdict(1 + max(1, round(math.sqrt(error_rate_of_verdict(1) / error_rate))))

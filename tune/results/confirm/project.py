@@ -5,14 +5,15 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tune.errors import PromotuneError
 from tune.experiment.open import StoredExperiment
-from tune.experiment.verdicts import read_project_verdicts
+from tune.experiment.verdicts import read_project_verdicts, read_storage_verdicts
 from tune.paths import ExperimentPaths
 from tune.promotion.program import Program
 from tune.promotion.snapshot import MANIFEST, open_snapshot
-from tune.results.confirm.error_rate import count_needed_seeds, error_rate_of_verdict
+from tune.results.confirm.error_rate import count_needed_seeds, error_rate_of_verdict, unused_share
 from tune.space.space import Space
 from tune.space.space_file import read_space
 
@@ -35,6 +36,55 @@ def count_confirming_runs(storage: Path, program: Program, space: Space) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """The searches of one program and metric in one storage."""
+
+    program: Path
+    """Its file."""
+    metric: str
+    searches: tuple[str, ...]
+    """The names of the experiments, in the order in which they began."""
+    n_verdicts: int
+    """How many were counted; those of experiments that were deleted too, unless they were the last ones."""
+
+    @property
+    def error_rate_left(self) -> float:
+        """The share of the error rate that further verdicts have, from 1 down to 0."""
+        return unused_share(self.n_verdicts)
+
+    @property
+    def n_next_seeds(self) -> int:
+        """How many seeds the next verdict takes."""
+        return count_needed_seeds(error_rate_of_verdict(self.n_verdicts + 1))
+
+    def describe_search(self, name: str) -> dict[str, Any]:
+        """Return for machines what an experiment of it shares with the others."""
+        return {
+            "search": 1 + self.searches.index(name),
+            "searches": list(self.searches),
+            "n_verdicts": self.n_verdicts,
+            "error_rate_left": self.error_rate_left,
+            "n_next_seeds": self.n_next_seeds,
+        }
+
+
+def list_projects(storage: Path) -> list[Project]:
+    """Return the projects of a storage, that of the first search first."""
+    searches: dict[tuple[Path, str], list[str]] = {}
+    for _, folder in sorted(_list_begun(storage)):
+        if (asked := _read_question(ExperimentPaths(folder))) is not None:
+            searches.setdefault(asked, []).append(folder.name)
+    n_verdicts: dict[tuple[Path, str], int] = {}
+    for record in itertools.chain.from_iterable(read_storage_verdicts(storage).values()):
+        asked = (Path(record.program), record.metric)
+        n_verdicts[asked] = max(record.number, n_verdicts.get(asked, 0))
+    return [
+        Project(program=program, metric=metric, searches=tuple(names), n_verdicts=n_verdicts.get((program, metric), 0))
+        for (program, metric), names in searches.items()
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SearchNumber:
     """Which search of its program one is."""
 
@@ -48,23 +98,24 @@ class SearchNumber:
 
 def find_search_number(experiment: StoredExperiment) -> SearchNumber:
     """Return which search of its program an experiment is."""
-    program, metric = experiment.snapshot.program.path, experiment.space.metric
+    asked = (experiment.snapshot.program.path, experiment.space.metric)
     began = sorted(_list_begun(experiment.paths.folder.parent))
     earlier = itertools.takewhile(lambda each: each[1] != experiment.paths.folder, began)
-    return SearchNumber(number=1 + sum(_is_of_project(ExperimentPaths(each), program, metric) for _, each in earlier))
+    return SearchNumber(number=1 + sum(_read_question(ExperimentPaths(each)) == asked for _, each in earlier))
 
 
 def _list_begun(storage: Path) -> Iterator[tuple[int, Path]]:
     """Yield when each experiment began, in nanoseconds since the epoch, with its folder."""
-    for folder in storage.iterdir():
+    for folder in storage.iterdir() if storage.is_dir() else ():
         with contextlib.suppress(OSError):  # it is none, was deleted meanwhile, or is another user's own
             yield (ExperimentPaths(folder).source / MANIFEST).stat().st_mtime_ns, folder
 
 
-def _is_of_project(paths: ExperimentPaths, program: Path, metric: str) -> bool:
-    """Tell whether an experiment searches this; one that cannot be read does not."""
+def _read_question(paths: ExperimentPaths) -> tuple[Path, str] | None:
+    """Return which program and metric an experiment is about; None where it cannot be read, or has no trial."""
     try:
-        is_same = open_snapshot(paths.source).program.path == program
-        return is_same and read_space(paths.space, program_is_here=False).metric == metric
+        if not paths.has_ledger:
+            return None
+        return open_snapshot(paths.source).program.path, read_space(paths.space, program_is_here=False).metric
     except (PromotuneError, OSError):
-        return False
+        return None
