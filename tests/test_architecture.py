@@ -17,6 +17,7 @@ FLOORS = (
     "gc_control",
     "internals",
     "storage_url",
+    "file_replacement",
     "paths",
     "invocation",
     "space",

@@ -20,6 +20,7 @@ def test_a_figure_has_a_curve_for_each_trial_and_names_the_best_and_the_hardcode
     assert named == ["hardcoded", "best: trial 2"]
     assert figure["data"][-1]["y"] == [0.3, None, 0.4]
     assert figure["layout"]["paper_bgcolor"] == "rgba(0,0,0,0)"
+    assert figure["layout"]["yaxis"]["title"]["text"] == "&lt;b&gt;m&lt;/b&gt;"  # plotly.js reads HTML there
 
 
 def test_a_picture_without_a_script_has_the_same_curves_and_escapes_the_metric():

@@ -3,7 +3,6 @@
 import contextlib
 import html
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -301,7 +300,6 @@ def _run_silently(
     from tune.search.run import run_search
     from tune.search.spec import Search
 
-    began = time.time()
     search = Search(
         space=plan.space,
         program=plan.program,
@@ -314,7 +312,7 @@ def _run_silently(
     )
     with _silence(paths):
         finished = run_search(search)
-        return use_kept_time(search, finished, began, lambda line: None) if search.n_confirming else finished
+        return use_kept_time(search, finished, lambda line: None) if search.n_confirming else finished
 
 
 def _storage_folder(given: str | Path | None) -> Path:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tune.experiment.trial_result import TrialResult
 from tune.live_progress import ProgressLine, ProgressView
+from tune.results.report.plot import escape_html
 from tune.trial.messages import EpochReport
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def build_figure(curves: Curves, best: int | None, metric: str) -> dict[str, Any
         margin={"t": 10, "r": 10},
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         xaxis={"title": "epoch", **grid},
-        yaxis={"title": metric, **grid},
+        yaxis={"title": escape_html(metric), **grid},
     )
     return {**json.loads(figure.to_json()), "config": {"responsive": True}}  # as wide as the cell
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tune.errors import ExperimentError
+from tune.file_replacement import named_errors
 from tune.storage_url import default_storage, url_of
 
 ILLEGAL = re.compile(r"[^\w.=,-]")
@@ -234,11 +235,12 @@ class VersionPaths:
 def atomic_write(path: Path) -> Iterator[Path]:
     """Give a path beside ``path`` to write; it takes the name on success, and a reader sees the old file or the new."""
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        yield aside
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with named_errors(path):
+        try:
+            yield aside
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
 
 
 def read_regular(path: Path, most_bytes: int = MOST_BYTES) -> bytes:

@@ -7,17 +7,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.attack.confirm import end_confirmations
-from benchmarks.attack.damage import damage_files
+from benchmarks.attack.damage import damage_files, damage_others
 from benchmarks.attack.kills import kill_drivers, kill_parts
 from benchmarks.attack.left import count_left
 from benchmarks.attack.other_user import look_as_another
 from benchmarks.attack.searches import MOST_S, Findings
+from benchmarks.attack.steer import kill_steered
 from benchmarks.attack.texts import write_texts
 
 ATTACKS: dict[str, tuple[Callable[[Path, int, int], list[Findings]], int]] = {
     "driver": (kill_drivers, 25),
     "parts": (kill_parts, 10),
+    "steered": (kill_steered, 10),
     "damage": (damage_files, 100),
+    "records": (damage_others, 100),
     "confirm": (end_confirmations, 10),
     "other": (look_as_another, 1),
     "texts": (write_texts, 1000),

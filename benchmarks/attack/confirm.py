@@ -123,6 +123,8 @@ def _kill_apply(project: Project, finished: Path, rng: random.Random, found: Fin
     held = source.read_bytes()
     found.note("written" if held == new else "as it was")
     found.check(held in (old, new), f"the source is half written: {held!r}")
+    beside = sorted(path.name for path in source.parent.glob(".line.py*"))
+    found.check(not beside, f"left beside the source: {beside}")
     found.check_output(project.run("apply", "s", "--write"), "apply again", (0,))
     found.check(source.read_bytes() == new, "the second apply did not write")
     found.check_output(project.run("apply", "s", "--trial", "0", "--write"), "apply back", (0,))

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,17 @@ TARGETS = {
     "space.yaml": "space.yaml",
     "checkpoint": "*/checkpoints/*.ckpt",
 }
-"""Which file is damaged: one of those that match."""
+"""Which file of an interrupted search is damaged: one of those that match."""
+OTHERS = {"kept proposal": ".requests/*.json", "events": "*/events.*", "hparams": "*/hparams.yaml"}
+"""The same, of the files that little hangs on."""
+CONFIRMED = {
+    "verdicts": "verdicts.json",
+    "fresh run": "retrain/*/trial.json",
+    "its request": "retrain/*/retrain.json",
+    "applied values": "applied.json",
+    "snapshot": "source/snapshot.json",
+}
+"""The same, of a search that was confirmed."""
 
 
 def _cut(data: bytes, rng: random.Random) -> bytes:
@@ -42,11 +52,23 @@ DAMAGES: dict[str, Callable[[bytes, random.Random], bytes]] = {"cut": _cut, "fli
 
 def damage_files(place: Path, seed: int, n: int) -> list[Findings]:
     """Damage one file of an interrupted search, ``n`` times for each kind; read it, load from it, and go on with it."""
-    rng = random.Random(seed + 2)
-    found = {(target, how): Findings(f"{target}: {how}") for target in TARGETS for how in DAMAGES}
-    with projects(place, seed + 2) as make, _session():
+    return _damage(place, seed + 2, n, TARGETS, _interrupted_search)
+
+
+def damage_others(place: Path, seed: int, n: int) -> list[Findings]:
+    """Do the same to the other files of an interrupted search, and to those of a confirmation."""
+    found = _damage(place, seed + 6, n, OTHERS, _interrupted_search)
+    return found + _damage(place, seed + 7, n, CONFIRMED, _confirmed_search)
+
+
+def _damage(
+    place: Path, seed: int, n: int, targets: Mapping[str, str], search: Callable[[Project], Path]
+) -> list[Findings]:
+    rng = random.Random(seed)
+    found = {(target, how): Findings(f"{target}: {how}") for target in targets for how in DAMAGES}
+    with projects(place, seed) as make, _session():
         project = make(trials=N_TRIALS, epochs=N_EPOCHS, pace_s=PACE_S)
-        original = _interrupted_search(project)
+        original = search(project)
         os.chdir(project.folder / "p")
         weights = {number: _load(original, number) for number in ended_trials(original)}
         for number in range(n):
@@ -54,7 +76,7 @@ def damage_files(place: Path, seed: int, n: int) -> list[Findings]:
                 copy = project.folder / "copies" / "s"
                 shutil.rmtree(copy.parent, ignore_errors=True)
                 shutil.copytree(original, copy)
-                file = rng.choice(sorted(copy.glob(TARGETS[target])))
+                file = rng.choice([each for each in sorted(copy.glob(targets[target])) if each.stat().st_size])
                 file.write_bytes(DAMAGES[how](file.read_bytes(), rng))
                 findings.n += 1
                 about = f"{file.relative_to(copy)}"
@@ -85,6 +107,22 @@ def _interrupted_search(project: Project) -> Path:
     process.send_signal(signal.SIGINT)
     process.wait(MOST_S)
     assert 1 <= len(ended_trials(experiment)) < N_TRIALS, (project.folder / "out.txt").read_text()
+    assert project.run("propose", "s", "LR=0.03", "--why", "a hunch").status == 0
+    return experiment
+
+
+def _confirmed_search(project: Project) -> Path:
+    """Return an experiment that found something better, with its verdict, and the note of what was written."""
+    space = project.folder / "p" / "s.yaml"
+    lines = "sampler: grid\nconfirm: {top: 2, seeds: 2}\n"
+    space.write_text(space.read_text().replace("loguniform: [1.0e-3, 1]", "choice: [0.001, 0.2, 0.3, 0.4]") + lines)
+    source = project.folder / "p" / "line.py"
+    held = source.read_bytes()
+    project.start("--space", "s.yaml", "--name", "s", "--no-report").wait()
+    assert project.run("apply", "s", "--write").status == 0, (project.folder / "out.txt").read_text()
+    source.write_bytes(held)
+    experiment = project.storage / "s"
+    assert all(any(experiment.glob(pattern)) for pattern in CONFIRMED.values()), list(experiment.rglob("*"))
     return experiment
 
 
@@ -145,6 +183,10 @@ def _check_readers(copy: Path, file: Path, weights: dict[int, Any], about: str, 
     before = file.read_bytes()
     found.check_output(call("results", "s", *storage), f"{about}: results", (0, 2))
     found.check_output(call("list", *storage), f"{about}: list", (0,))
+    found.check_output(call("status", "s", *storage), f"{about}: status", (0, 1, 2, 3, 130))
+    found.check_output(call("apply", "s", *storage), f"{about}: apply", (0, 2))
+    tables = str(copy.parent / "tables")
+    found.check_output(call("export", "s", "--to", "csv", "-o", tables, *storage), f"{about}: export", (0, 2))
     found.check(file.read_bytes() == before, f"{about}: a reader changed it")
     number = int(file.parents[1].name[:3]) if file.suffix == ".ckpt" else 0
     if number not in weights:
@@ -158,6 +200,10 @@ def _check_readers(copy: Path, file: Path, weights: dict[int, Any], about: str, 
     found.note("load refused" if isinstance(held, str) else "loaded")
 
 
+def _is_finished(experiment: Path) -> bool:
+    return (experiment / "verdicts.json").exists()
+
+
 def _check_resume(copy: Path, original: Path, about: str, found: Findings) -> None:
     kept = {} if "space.yaml" in about else ended_trials(copy)
     said = call("resume", "s", "--no-report", "--storage", str(copy.parent))
@@ -165,7 +211,9 @@ def _check_resume(copy: Path, original: Path, about: str, found: Findings) -> No
     found.note(f"resume {said.status}")
     if said.status == 0:
         after = ended_trials(copy)
-        found.check(len(after) == N_TRIALS, f"{about}: {len(after)} trials ended")
+        n_wanted = len(ended_trials(original)) if _is_finished(original) else N_TRIALS + 1
+        lost_proposal = ".requests" in about and len(after) == N_TRIALS
+        found.check(len(after) == n_wanted or lost_proposal, f"{about}: {len(after)} trials ended")
         found.check(not reports_twice(copy), f"{about}: an epoch stands twice in the ledger")
         found.check(kept.items() <= after.items(), f"{about}: what had ended changed")
         if kept != ended_trials(original):

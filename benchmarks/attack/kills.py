@@ -76,7 +76,7 @@ def _kill_driver(project: Project, phase: str, rng: random.Random, found: Findin
     process.wait()
     left = project.wait_until_gone(GONE_S)
     found.check(not left, f"left {GONE_S:.0f} s after the kill: {left}")
-    _check_after(project, found, before, "killed")
+    check_after(project, found, before, "killed")
     project.close()
 
 
@@ -125,11 +125,13 @@ def _kill_part(project: Project, part: str, rng: random.Random, found: Findings)
         found.check(any(way in said.text for way in ways), f"no way on:\n{said.text}")
     left = project.wait_until_gone(GONE_S)
     found.check(not left, f"left {GONE_S:.0f} s after the end: {left}")
-    _check_after(project, found, before, f"{part} killed")
+    check_after(project, found, before, f"{part} killed")
     project.close()
 
 
-def _check_after(project: Project, found: Findings, before: dict[int, Curve], how: str) -> None:
+def check_after(
+    project: Project, found: Findings, before: dict[int, Curve], how: str, n_trials: int = N_TRIALS
+) -> None:
     """Check that readers read what is there, that ``resume`` ends the search, and that nothing is lost or twice."""
     experiment = _experiment(project)
     readers = {word: project.run(*([word] if word == "list" else [word, "s"])) for word in ("list", "results")}
@@ -147,8 +149,8 @@ def _check_after(project: Project, found: Findings, before: dict[int, Curve], ho
     after, trials = ended_trials(experiment), read_trials(experiment)
     lost = {number for number, curve in before.items() if after.get(number) != curve}
     found.check(not lost, f"{how}: trials lost or changed: {lost}")
-    found.check([each.number for each in trials] == list(range(N_TRIALS)), f"{how}: {len(trials)} trials")
-    found.check(len(after) == N_TRIALS, f"{how}: {len(after)} trials ended")
+    found.check([each.number for each in trials] == list(range(n_trials)), f"{how}: {len(trials)} trials")
+    found.check(len(after) == n_trials, f"{how}: {len(after)} trials ended")
     found.check({each[0] for each in after.values()} <= {"COMPLETE", "PRUNED"}, f"{how}: {after}")
     found.check(not (twice := reports_twice(experiment)), f"{how}: twice in the ledger: {twice}")
     for number, (state, curve, _) in after.items():

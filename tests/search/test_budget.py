@@ -2,6 +2,7 @@
 
 import pytest
 
+from tune.experiment.trial_result import TrialResult
 from tune.search.spec import Budget
 from tune.space.settings import Confirm
 
@@ -46,6 +47,27 @@ def test_a_budget_that_is_set_later_keeps_the_time_that_was_asked_for(clock):
     assert not budget.is_spent
     clock[0] = 70.0
     assert budget.is_spent
+
+
+@pytest.mark.parametrize(
+    ("started", "ended", "duration_s"), [(10.0, 25.0, 15.0), (3610.0, 25.0, None), (10.0, None, None)]
+)
+def test_a_trial_in_which_the_clock_was_set_back_has_no_duration(started, ended, duration_s):
+    """Time that is kept for the confirmation by it would else be added to the budget."""
+    trial = TrialResult(
+        number=0,
+        version="000,baseline",
+        values={},
+        state="complete",
+        score=None,
+        best_epoch=None,
+        curve={},
+        measures={},
+        reason=None,
+        started=started,
+        ended=ended,
+    )
+    assert trial.duration_s == duration_s
 
 
 @pytest.mark.parametrize(("confirm", "n_runs"), [(Confirm(), 25), (Confirm(top=1), 16), (Confirm(top=4, seeds=2), 24)])

@@ -1,7 +1,10 @@
 """What a search goes on with in the time that it kept for its confirmation."""
 
+import time
 from dataclasses import replace
 from types import SimpleNamespace
+
+import pytest
 
 from tests.steered import SteeredSearch
 from tune.experiment.open import open_experiment
@@ -44,4 +47,28 @@ def test_a_search_that_somebody_let_finish_does_not_go_on(tmp_path, monkeypatch)
         resources=SimpleNamespace(concurrency=2),
     )
     search = search_of(steered)
-    assert use_kept_time(search, finished, 0.0, lambda line: None) is finished
+    assert use_kept_time(search, finished, lambda line: None) is finished
+
+
+@pytest.mark.parametrize("hours", [-1, 0, 1])
+def test_the_time_that_is_spent_is_not_that_of_a_clock_that_can_be_set(tmp_path, monkeypatch, hours):
+    steered = SteeredSearch(tmp_path / "project")
+    steered.run_baseline()
+    monkeypatch.setattr(kept_time, "plan_confirmation", lambda *_: None)
+    monkeypatch.setattr(kept_time, "resume_search", lambda search, snapshot: search)
+    finished = SimpleNamespace(
+        outcomes=steered.ledger.trial_results,
+        exhausted=False,
+        interrupted_by_user=False,
+        is_finishing=False,
+        fault=None,
+        n_wanted=20,
+        resources=SimpleNamespace(concurrency=2),
+        began_s=time.monotonic() - 600,
+    )
+    steered.ask("set", time_budget="1h")
+    now = time.time
+    monkeypatch.setattr("time.time", lambda: now() + 3600 * hours)
+
+    again = use_kept_time(search_of(steered), finished, lambda line: None)
+    assert 600 <= again.spent_s < 660

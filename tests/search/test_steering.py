@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from tests.steered import SteeredSearch
+from tune.errors import ExperimentError
 from tune.experiment.lock import is_written_by_search
 from tune.experiment.open import open_experiment
+from tune.paths import display_path
 from tune.results.status import read_status
 from tune.search.study.study_notes import restore_set_values
 from tune.space.space_file import read_space, write_space
@@ -324,6 +326,50 @@ def test_a_request_of_another_user_is_refused(search, monkeypatch):
     answer = search.requests.fetch_answer(request)
     assert answer.what == f"this is no request of ours: it is of another user, number {mine + 1}"
     assert not search.controller.end.is_requested
+
+
+@pytest.mark.parametrize("name", ["", "answers", "refused"])
+def test_a_folder_of_requests_that_is_a_link_leads_nowhere(search, tmp_path, name):
+    """Whoever may write to the experiment's folder has the driver neither move nor delete files elsewhere."""
+    elsewhere, requests = tmp_path / "elsewhere", search.paths.requests
+    elsewhere.mkdir()
+    names = ["0.json", "00000000000000000001-00000000.json"]
+    for each in names:
+        (elsewhere / each).write_text("junk")
+    if name:
+        requests.mkdir()
+        (requests / "00000000000000000002-00000000.json").write_text("junk")
+        (requests / name).symlink_to(elsewhere)
+    else:
+        requests.symlink_to(elsewhere)
+    search.poll()
+    search.controller.handle_kept_requests()
+
+    assert sorted(each.name for each in elsewhere.iterdir()) == names
+
+
+def test_a_folder_of_requests_that_is_a_link_is_told_to_who_asks(search, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    search.paths.requests.mkdir()
+    search.requests.answers.symlink_to(tmp_path / "elsewhere")
+
+    with pytest.raises(ExperimentError) as raised:
+        search.send("pause")
+    assert raised.value.where == display_path(search.requests.answers)
+    assert str(raised.value).endswith(
+        ": requests lie in a folder of the user who searches, and this is none\n"
+        "  Only the user who started a search can steer it."
+    )
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_request_after_the_clock_was_set_is_for_the_driver_that_runs(search, monkeypatch, hours):
+    now = time.time_ns
+    monkeypatch.setattr("tune.experiment.requests.time.time_ns", lambda: now() + hours * 3600 * 10**9)
+
+    assert search.ask("pause").taken
+    assert search.ask("resume").taken
+    assert search.propose(LR=0.002).what == "trial 001 runs next"
 
 
 def test_the_folder_is_the_users_alone(search):

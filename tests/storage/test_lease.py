@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -14,7 +15,8 @@ from tune.storage.lease import LAPSE_S, NAME, Lease, LeaseHolder
 
 
 @pytest.fixture
-def take(remote):
+def take(remote, monkeypatch):
+    monkeypatch.setattr(lease, "WATCH_S", 0.2)
     taken = []
 
     def run(on_lost=lambda holder: None):
@@ -57,6 +59,17 @@ def test_a_lease_of_a_time_to_come_is_taken_over(take, remote):
     write(remote, time=time.time() + 10 * LAPSE_S)
 
     assert take().is_valid
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_driver_whose_clock_was_set_keeps_a_lease_that_it_renews(take, remote, monkeypatch, hours):
+    monkeypatch.setattr(lease, "WATCH_S", 2.0)
+    write(remote, time=time.time() + 3600 * hours)
+    later = threading.Timer(0.5, write, (remote,), {"time": time.time() + 3600 * hours + 1})
+    later.start()
+    with pytest.raises(ExperimentError, match=r"this search is running \(process 7 on elsewhere\)"):
+        take()
+    later.join()
 
 
 @pytest.mark.parametrize(

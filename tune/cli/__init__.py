@@ -23,7 +23,7 @@ OF_THE_PATH = {
     errno.EACCES: "Give another path, or ask for the permission.",
     errno.EPERM: "Give another path, or ask for the permission.",
     errno.EROFS: "Give a path that can be written.",
-    errno.ENOSPC: "Make room there, and give the command again.",
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Make room there, and give the command again."),
     errno.ENOENT: "Was it deleted or renamed meanwhile? Give the command again.",
     **dict.fromkeys((errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENXIO), "Move away what lies there."),
     **dict.fromkeys((errno.EIO, errno.ESTALE), "Is the disk or the network drive there?"),
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             check_utf8(word, None)
         with contextlib.suppress(FileNotFoundError):
             check_utf8(str(Path.cwd()), "the working directory")
-        return command.run(given)
+        return _check_output(command.run(given))
     except PromotuneError as error:
         print_error(f"{error}\n")
         return error.exit_status
@@ -80,6 +80,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_USER
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+
+
+def _check_output(status: int) -> int:
+    """Return the exit status of a command; an error where its standard output is a file for which there was no room."""
+    console = sys.modules.get("tune.cli.terminal.console")
+    if console is None or not console.pop_is_cut():
+        return status
+    what = f"not all of it was written: {os.strerror(errno.ENOSPC)}"
+    print_error(f"standard output: {what}\n  {OF_THE_PATH[errno.ENOSPC]}\n")
+    return status or EXIT_USER
 
 
 def program() -> NoReturn:

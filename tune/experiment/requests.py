@@ -164,17 +164,7 @@ class RequestFolder:
     def make_folder(self) -> None:
         """Make it where it is missing; raise ExperimentError where it is somebody else's, or others may write there."""
         for folder in (self.folder, self.answers):
-            folder.mkdir(mode=MODE, exist_ok=True)
-        self.check_owner()
-
-    def check_owner(self) -> None:
-        """Raise ExperimentError unless the folder is this user's alone."""
-        found = self.folder.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-            what = "requests lie in a folder of the user who searches, and this is none"
-            raise ExperimentError(display_path(self.folder), what, "Only the user who started a search can steer it.")
-        if stat.S_IMODE(found.st_mode) != MODE:
-            self.folder.chmod(MODE)
+            _make_own_folder(folder)
 
     def send_request(self, request: SteeringRequest) -> None:
         """Write a request; raise ExperimentError where that cannot be done."""
@@ -249,8 +239,8 @@ class RequestFolder:
     def _refuse_file(self, name: str, why: str) -> None:
         """Move a file aside that is no request, and say why to whoever sent it."""
         stem = name.removesuffix(".json")
-        with contextlib.suppress(OSError):
-            self.refused.mkdir(mode=MODE, exist_ok=True)
+        with contextlib.suppress(OSError, ExperimentError):
+            _make_own_folder(self.refused)
             (self.folder / name).rename(self.refused / name)
             self._delete_oldest(self.refused, N_REFUSED)
         if ID.fullmatch(stem) is not None:
@@ -275,3 +265,15 @@ class RequestFolder:
         for name in names[: max(0, len(names) - n_kept)]:
             with contextlib.suppress(OSError):
                 (folder / name).unlink()
+
+
+def _make_own_folder(folder: Path) -> None:
+    """Make a folder where it is missing; raise ExperimentError unless it is this user's then. Let nobody else in."""
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=MODE)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        what = "requests lie in a folder of the user who searches, and this is none"
+        raise ExperimentError(display_path(folder), what, "Only the user who started a search can steer it.")
+    if stat.S_IMODE(found.st_mode) != MODE:
+        folder.chmod(MODE)

@@ -136,6 +136,13 @@ class TrialResult:
         return f"<trial {self.number}: {self.state}, {told}{held}>"
 
     @property
+    def duration_s(self) -> float | None:
+        """How long it took, by the clock; None where that is not known: it has not ended, or the clock was set back."""
+        if self.started is None or self.ended is None or self.ended < self.started:
+            return None
+        return self.ended - self.started
+
+    @property
     def is_baseline(self) -> bool:
         """Whether it ran the hardcoded values."""
         return self.number == BASELINE

@@ -12,18 +12,16 @@ import difflib
 import io
 import itertools
 import math
-import os
 import re
-import tempfile
 import tokenize
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from pathlib import Path
 
 from tune.errors import ApplyError
+from tune.file_replacement import replace_files
 from tune.promotion.configs.config_file import ConfigPlace, ConfigSource, rewrite_config
 from tune.promotion.constant import Constant, Site, Span
 from tune.promotion.find.expressions import environment_default
@@ -278,9 +276,7 @@ def write_files(rewrites: Sequence[Rewrite]) -> None:
     for each in rewrites:
         if each.source.path.read_bytes() != each.source.raw:
             raise ApplyError(each.source.name, "the file was edited just now; nothing was written", "Apply again.")
-    written = [(each.source.path.resolve(), _write_beside(each.source.path.resolve(), each.raw)) for each in rewrites]
-    for path, aside in written:
-        aside.replace(path)
+    replace_files({each.source.path.resolve(): each.raw for each in rewrites})
 
 
 def _rewrite_source(source: Source, wanted: Sequence[tuple[Site, Constant, Value]]) -> Rewrite:
@@ -385,15 +381,3 @@ def _encoding_of(source: Source | ConfigSource) -> str:
 def _split_lines(text: str) -> list[str]:
     """As ``patch`` counts them: a carriage return is part of its line."""
     return [f"{line}\n" for line in text.split("\n")[:-1]] + ([text.rpartition("\n")[2]] if text[-1:] != "\n" else [])
-
-
-def _write_beside(path: Path, raw: bytes) -> Path:
-    """Write beside ``path``, on the same file system, with its mode."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    with os.fdopen(handle, "wb") as file:
-        file.write(raw)
-        file.flush()
-        os.fsync(file.fileno())
-    aside = Path(name)
-    aside.chmod(path.stat().st_mode & 0o7777)
-    return aside

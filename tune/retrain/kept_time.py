@@ -16,11 +16,11 @@ from tune.search.spec import Search, SearchResult
 GOES_ON = "no seed changes anything: the search goes on in the time that was kept for the confirmation"
 
 
-def use_kept_time(search: Search, finished: SearchResult, began: float, tell: Callable[[str], None]) -> SearchResult:
+def use_kept_time(search: Search, finished: SearchResult, tell: Callable[[str], None]) -> SearchResult:
     """Return a search that its time ended, gone on with if the confirmation needs no time; any other one as it is.
 
     The hardcoded values train with fresh seeds first, as many as run at a time: the verdict needs these runs anyway.
-    ``began``: when the command did, in seconds since the epoch. Raises what ``resume_search`` does.
+    Raises what ``resume_search`` does.
     """
     confirm, n_workers = search.space.settings.confirm, finished.resources.concurrency
     is_stopped = finished.interrupted_by_user or finished.is_finishing or finished.fault is not None
@@ -44,8 +44,7 @@ def use_kept_time(search: Search, finished: SearchResult, began: float, tell: Ca
         found = [find_latest(retrained, each) for each in requests]
         if not all(each is not None and each.is_complete and _has_same_curve(experiment, each.curve) for each in found):
             return finished
-    starts = [each.started for each in finished.outcomes if each.started is not None and each.started >= began]
-    spent_s = time.time() - min(starts, default=began)  # the budget is counted from the first trial on
+    spent_s = 0.0 if finished.began_s is None else time.monotonic() - finished.began_s
     if spent_s >= budget_s:
         return finished
     if record is not None:

@@ -277,6 +277,7 @@ def _build_result(search: Search, controller: "SearchController", ledger: "Searc
         freed=controller.retention.finish_freeing(),
         n_wanted=controller.n_wanted,
         resources=search.resources,
+        began_s=controller.controls.budget.began_s,
     )
 
 

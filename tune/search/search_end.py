@@ -87,6 +87,5 @@ class SearchEnd:
 
     def reserve_time(self, outcome: TrialResult) -> None:
         """Reserve the time of the confirmation, by that of the baseline, which trains to its end."""
-        if outcome.is_baseline and outcome.started is not None and outcome.ended is not None:
-            n_rounds = self._controls.limits.n_confirm_rounds
-            self._controls.budget.reserve_time(n_rounds * (outcome.ended - outcome.started))
+        if outcome.is_baseline and outcome.duration_s is not None:
+            self._controls.budget.reserve_time(self._controls.limits.n_confirm_rounds * outcome.duration_s)

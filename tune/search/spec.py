@@ -77,6 +77,11 @@ class Budget:
             self._began_s = time.monotonic()
 
     @property
+    def began_s(self) -> float | None:
+        """When it began to run, by ``time.monotonic``; None: it has not."""
+        return self._began_s
+
+    @property
     def is_spent(self) -> bool:
         """Whether the time is over."""
         if self._budget_s is None or self._began_s is None:
@@ -110,6 +115,8 @@ class SearchResult:
     """How many trials it is to have in all, proposals included."""
     resources: Resources
     """As the trials had them: with the share of a GPU that was measured, without GPUs that failed the pre-flight."""
+    began_s: float | None
+    """When its time budget began to run, by ``time.monotonic``; None: no trial began."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 Object stores have no locks. Where the store can create an object only if it is not there (S3, Google), one of two that
 begin at once gets the lease. A lease that was not renewed for LAPSE_S is taken over by overwriting it and reading it
 back after a moment. A driver that slept meanwhile finds another's name in it before it writes again, and stops. Clocks
-have to agree within half a minute.
+have to agree within half a minute: where they do not, nobody is taken for dead who is seen to renew the lease.
 """
 
 import contextlib
@@ -26,6 +26,8 @@ RENEW_S = 20.0
 LAPSE_S = 90.0
 SETTLE_S = 1.0
 """Before a lease that was taken over is read back."""
+WATCH_S = RENEW_S + 5.0
+"""A lease that seems to have lapsed is watched for so long: a clock may have been set, here or there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,11 @@ def has_holder(remote: RemoteFolder) -> bool:
 def _has_lapsed(holder: LeaseHolder) -> bool:
     if not abs(time.time() - holder.time) < LAPSE_S:  # a clock that was wrong may have named a time to come
         return True
+    return _has_died(holder)
+
+
+def _has_died(holder: LeaseHolder) -> bool:
+    """Tell whether it was a process of this machine that is no more."""
     return holder.host == socket.gethostname() and not _is_alive(holder.pid)
 
 
@@ -107,8 +114,15 @@ class Lease:
             raise self._create_refusal(self._read_holder())
 
     def _check_lapsed(self, holder: LeaseHolder) -> None:
+        """Raise ExperimentError where the holder lives: by its clock, or because it renews the lease meanwhile."""
         if not _has_lapsed(holder):
             raise self._create_refusal(holder)
+        if _has_died(holder):
+            return
+        time.sleep(WATCH_S)
+        now = self._read_holder()
+        if now is not None and now != holder:
+            raise self._create_refusal(now)
 
     def _create_refusal(self, holder: LeaseHolder | None) -> ExperimentError:
         who = "" if holder is None else f" (process {holder.pid} on {holder.host})"

@@ -201,12 +201,11 @@ def _resume_experiment(
             listeners=(report, *listeners),
             n_confirming=n_confirming,
         )
-        began = time.time()
         finished = resume_search(search, experiment.snapshot)
         if n_confirming:
             from tune.retrain.kept_time import use_kept_time
 
-            finished = use_kept_time(search, finished, began, screen.print_line)
+            finished = use_kept_time(search, finished, screen.print_line)
     return show_finished(screen, finished, search, report)
 
 

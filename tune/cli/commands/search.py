@@ -247,7 +247,6 @@ def _search_space(
             n_confirming=n_confirming,
         )
         try:
-            began = time.time()
             finished = run_search(search)
         except BaseException as error:
             if rehearsal or isinstance(error, UserError | StartError | NoRoomError):  # nothing was trained
@@ -257,7 +256,7 @@ def _search_space(
         if n_confirming:
             from tune.retrain.kept_time import use_kept_time
 
-            finished = use_kept_time(search, finished, began, screen.print_line)
+            finished = use_kept_time(search, finished, screen.print_line)
     if rehearsal:
         with contextlib.suppress(FileNotFoundError):
             erase_experiment(paths.folder)

@@ -19,22 +19,39 @@ from tune.experiment.trial_result import State
 WIDEST = 10_000  # characters in a line of a file; rich would cut tables at 80
 GONE = frozenset({errno.EPIPE, errno.EIO})
 """What a write says where the reader, or the terminal, is no more."""
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What it says where the disk of a file is full."""
 PLAIN_LOCALES = frozenset({"C", "POSIX"})
 
 
 class _Output(io.FileIO):
-    """Goes on without a reader: a search does not end because ``head`` has seen enough, or a terminal was closed."""
+    """Goes on without a reader: a search does not end because ``head`` has seen enough, or a terminal was closed.
+
+    Nor does it where the disk of a file is full: that is said at the end.
+    """
+
+    is_cut = False
+    """Whether there was no room for some of what was written."""
 
     def write(self, data: object) -> int:
         try:
             return super().write(data)  # type: ignore[arg-type]
         except OSError as error:
+            if error.errno in FULL:
+                _Output.is_cut = True
+                return len(memoryview(data))  # type: ignore[arg-type]
             if error.errno not in GONE:
                 raise
             nothing = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nothing, self.fileno())
             os.close(nothing)
             return len(memoryview(data))  # type: ignore[arg-type]
+
+
+def pop_is_cut() -> bool:
+    """Tell whether standard output had no room for some of what was written to it since this was asked last."""
+    was_cut, _Output.is_cut = _Output.is_cut, False
+    return was_cut
 
 
 class OutputConsole(Console):

@@ -123,9 +123,9 @@ def _choose_size(
     is_front = bool(experiment.space.others)
     n_race_seeds = confirm.seeds if n_trials > 1 and not is_front else 0
     budget_s, baseline = experiment.space.settings.time_budget_s, experiment.baseline
-    if budget_s is None or baseline is None or baseline.started is None or baseline.ended is None:
+    run_s = None if baseline is None else baseline.duration_s
+    if budget_s is None or run_s is None:
         return n_trials, n_race_seeds, n_verdict_seeds
-    run_s = baseline.ended - baseline.started
     available_s = CONFIRM_SHARE * budget_s
     n_configs = 1 + n_trials if is_front else 2
     n_verdict_seeds = count_affordable_seeds([run_s] * n_configs, n_verdict_seeds, n_workers, available_s)

@@ -20,6 +20,7 @@ from tune.search.steering.controls import PollClock, SearchControls
 from tune.search.study.study import SearchStudy
 from tune.space.dimensions import Value, is_int
 from tune.space.space import Space
+from tune.storage_url import url_of
 
 MOST_AT_ONCE = 20
 """Requests that are done at a look: trials wait meanwhile."""
@@ -86,6 +87,8 @@ class RequestHandler:
     def _handle_requests(self, search: SteeredSearch) -> None:
         if not self._has_folder:
             self._make_folder()
+        if not self._has_folder:
+            return
         names = self._folder.list_requests()
         answers: list[tuple[str, RequestAnswer]] = []
         for name in names[:MOST_AT_ONCE]:
@@ -98,14 +101,14 @@ class RequestHandler:
             self._folder.answer_request(request_id, answer)
 
     def _make_folder(self) -> None:
-        self._has_folder = True
+        """Make the folder where it is missing; where it is somebody else's, nothing of it is read."""
         with contextlib.suppress(OSError, ExperimentError):
             self._folder.make_folder()
+            self._has_folder = True
             self._folder.delete_old_answers()
 
     def _answer_request(self, request: SteeringRequest, search: SteeredSearch) -> RequestAnswer:
-        is_earlier = request.id in self._earlier or request.time < self._began - CLOCKS_S
-        if is_earlier and request.verb not in LASTING:
+        if self._is_earlier(request) and request.verb not in LASTING:
             return RequestAnswer(taken=False, what=f"{request.verb}: the search that it was meant for had ended")
         try:
             match request.verb:
@@ -126,6 +129,15 @@ class RequestHandler:
         except Exception as error:  # whatever a request says, the search goes on
             traceback.print_exc()
             return RequestAnswer(taken=False, what=f"the driver cannot do it: {type(error).__name__}: {error}")
+
+    def _is_earlier(self, request: SteeringRequest) -> bool:
+        """Tell whether a request was meant for an earlier driver.
+
+        One that was brought late from a URL is known by its time alone. Elsewhere that would only mislead: a clock
+        that was set back makes every request an earlier one.
+        """
+        is_late = url_of(self._paths.folder) is not None and request.time < self._began - CLOCKS_S
+        return is_late or request.id in self._earlier
 
     def _propose(self, request: SteeringRequest, search: SteeredSearch) -> RequestAnswer:
         known = self._ledger.proposals.find_request(request.id)
