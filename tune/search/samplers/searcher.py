@@ -15,8 +15,9 @@ from tune.experiment.trial_result import read_metric_values
 from tune.promotion.resolve import PromotedConstant, hardcoded_values
 from tune.promotion.space_checks import N_DRAWS
 from tune.search.samplers.optuna_samplers import N_STARTUP_TRIALS, build_sampler, grid_points
-from tune.search.samplers.perturb import SHARE, BestConfigs, perturb_config
+from tune.search.samplers.perturb import SHARE, perturb_config
 from tune.search.samplers.trial_window import (
+    BestConfigs,
     Curve,
     TrialWindow,
     distribution_of,

@@ -1,7 +1,8 @@
 """What the sampler sees: an in-memory study of the best and the newest trials, so that the cost of asking stays flat.
 
 TPE's ask grows with its trials (8, 37, 266 ms at 100, 1,000, 10,000 of 5 constants), a GP's with their cube. The ledger
-holds every trial; this holds some hundreds, and is built anew whenever it has doubled.
+holds every trial; this holds some hundreds, and is built anew whenever it has doubled. The best configurations so far,
+near which the default search looks further, stand beside it.
 """
 
 import itertools
@@ -15,9 +16,10 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from tune.experiment.trial_result import Mode
+from tune.experiment.trial_result import Mode, dominates, is_improvement
 from tune.internals.optuna_internals import FINISHED
-from tune.space.dimensions import Choice, Dimension, FloatRange, IntRange, Value, is_number, is_same_value
+from tune.space.dimensions import Choice, Dimension, FloatRange, IntRange, Value, could_draw, is_number, is_same_value
+from tune.space.space import Space
 
 N_HELD = 400
 N_BEST = 25
@@ -235,3 +237,57 @@ class TrialWindow:
         sign = -1.0 if self._modes[0] == "max" else 1.0
         value = (trial.values or [0.0])[0]
         return trial.state is not TrialState.COMPLETE, -(trial.last_step or 0), sign * value
+
+
+Best = tuple[float, dict[str, Value]]
+"""The leading metric, and the configuration that it was measured of."""
+
+
+class BestConfigs:
+    """Those of one search, among the configurations that are inside their ranges."""
+
+    def __init__(self, space: Space, dimensions: Mapping[str, Dimension]) -> None:
+        self._space = space
+        self._dimensions = dimensions
+        self._best: Best | None = None  # by the leading metric, of the trials that ended without a failure
+        self._leads: dict[int, Best] = {}  # the best epoch of each that runs: it may fail yet
+        self.front: list[tuple[Sequence[float], dict[str, Value]]] = []
+        """Of several metrics, the Pareto front."""
+
+    def find_best(self) -> Best | None:
+        """Return the best of all trials, those that run too."""
+        best = self._best
+        for number in sorted(self._leads):
+            best = self._choose_better(best, *self._leads[number])
+        return best
+
+    def record_value(self, number: int, value: float, values: Mapping[str, Value]) -> None:
+        """Hear of an epoch of a trial that runs, with its configuration."""
+        best = self._choose_better(self._leads.get(number), value, values)
+        if best is not None:
+            self._leads[number] = best
+
+    def end_trial(self, number: int, *, has_failed: bool) -> None:
+        """Hear that a trial ended: one that has failed is not the best."""
+        lead = self._leads.pop(number, None)
+        if lead is not None and not has_failed:
+            self._best = self._choose_better(self._best, *lead)
+
+    def add_value(self, value: float, values: Mapping[str, Value]) -> None:
+        """Hear of an epoch of a trial that ended without a failure, with its configuration."""
+        self._best = self._choose_better(self._best, value, values)
+
+    def update_front(self, scores: Sequence[float], values: Mapping[str, Value]) -> None:
+        """Of several metrics, keep what no other configuration beats."""
+        modes = [each.mode for each in self._space.objectives]
+        inside = all(could_draw(self._dimensions[name], held) for name, held in values.items())
+        if len(modes) == 1 or not inside or any(dominates(held, scores, modes) for held, _ in self.front):
+            return
+        self.front = [each for each in self.front if not dominates(scores, each[0], modes)]
+        self.front.append((tuple(scores), dict(values)))
+
+    def _choose_better(self, best: Best | None, value: float, values: Mapping[str, Value]) -> Best | None:
+        """Return the best so far, or a configuration inside its ranges that beats it."""
+        inside = all(could_draw(self._dimensions[name], held) for name, held in values.items())
+        beats = inside and is_improvement(self._space.mode, value, None if best is None else best[0])
+        return (value, dict(values)) if beats else best
