@@ -25,7 +25,7 @@ from tune.space.dimensions import (
 from tune.space.names import canonical_name
 from tune.space.parse_dimension import MAX_INT
 from tune.space.space import Space
-from tune.space.yaml_scalar import parse_scalar
+from tune.space.yaml_document import parse_scalar
 
 LONGEST_WHY = 1000
 """Characters."""

@@ -15,7 +15,7 @@ from tune.space.dimensions import (
     is_number,
     is_same_value,
 )
-from tune.space.yaml_scalar import as_number
+from tune.space.yaml_document import as_number
 
 MAX_INT = 2**53
 """Optuna keeps a trial's numbers as floats: beyond this, two ints become one."""

@@ -17,7 +17,7 @@ from tune.space.dimensions import (
     is_same_value,
 )
 from tune.space.parse_dimension import MAX_INT
-from tune.space.yaml_scalar import as_number, parse_scalar
+from tune.space.yaml_document import as_number, parse_scalar
 
 BETWEEN = ".."
 """Stands between the two ends of a range; both are included."""
