@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.steered import SteeredSearch
-from tune.cli.terminal.key_commands import ASKED_S, KEYS, KeyCommands
+from tune.cli.terminal.keyboard import ASKED_S, KEYS, KeyCommands
 from tune.experiment.lock import lock_experiment
 from tune.experiment.requests import ANSWER_S, RequestFolder
 
@@ -36,7 +36,7 @@ def search(tmp_path):
 @pytest.fixture
 def sent(search, monkeypatch):
     """Return what keys ask of the driver, which takes all of it."""
-    from tune.cli.terminal import key_commands
+    from tune.cli.terminal import keyboard
     from tune.experiment.requests import RequestAnswer
 
     asked = []
@@ -45,8 +45,8 @@ def sent(search, monkeypatch):
         asked.append((*words, *more.items()))
         return RequestAnswer(taken=True, what="done")
 
-    monkeypatch.setattr(key_commands, "stop_trials", ask)
-    monkeypatch.setattr(key_commands, "ask_running", ask)
+    monkeypatch.setattr(keyboard, "stop_trials", ask)
+    monkeypatch.setattr(keyboard, "ask_running", ask)
     return asked
 
 

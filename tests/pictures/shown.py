@@ -26,7 +26,7 @@ from tune.experiment.open import open_experiment
 from tune.results.report.build_report import write_report
 from tune.results.report.page import ASSETS
 from tune.search.progress import BestTrial, Running, SearchStatus
-from tune.trial.lightning.hparams import session_start
+from tune.trial.checkpoints.event_files import session_start
 
 SEARCHED = ("search_spaces/lr_bs.yaml", "lit/digits.py")  # what the pictures are of
 NUMBER = re.compile(r"-?\d[\d.,]*(?:e[-+]?\d+)?")

@@ -5,8 +5,7 @@ import time
 from collections.abc import Mapping
 from types import TracebackType
 
-from tune.cli.terminal.key_commands import KeyCommands
-from tune.cli.terminal.keyboard import Keyboard
+from tune.cli.terminal.keyboard import Keyboard, KeyCommands
 from tune.cli.terminal.progress_frame import Frame
 from tune.cli.terminal.summary import Screen
 from tune.internals.rich_internals import ReflowingLive

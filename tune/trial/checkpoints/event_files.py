@@ -1,31 +1,107 @@
-"""TensorBoard files of a version: cut back to a checkpoint, and completed where the trial failed.
+"""TensorBoard files of a version: its hyperparameters, cut back to a checkpoint, and completed where the trial failed.
 
-Cut a version's event files back to a checkpoint, so that no step stands in them twice.
+Of the HPARAMS tab only session starts and ends are written, never an experiment summary: without one TensorBoard infers
+columns, types and ranges from all sessions, so that new trials appear while it runs. One summary anywhere overrides all
+others, which is why torch's ``add_hparams`` is not used.
 
-A TFRecord file is a row of records: eight bytes of length, four of checksum, the data, four of checksum.
+A TFRecord file is a row of records: eight bytes of length, four of checksum, the data, four of checksum. It is cut back
+to a checkpoint, so that no step stands in it twice.
 
-A failed trial leaves a whole version: ``hparams.yaml``, and a session of the HPARAMS tab that failed.
-
-Most trials that fail have both already, from the logger. Not one whose program could not be imported, and not one whose
-process died: there the driver does it.
+A failed trial leaves a whole version: ``hparams.yaml``, and a session that failed. Most have both already, from the
+logger. Not one whose program could not be imported, and not one whose process died: there the driver does it, so this
+module imports no torch and no Lightning.
 """
 
 import contextlib
+import io
 import os
 import struct
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, Literal
 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from ruamel.yaml import YAML
 from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
+from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 from tensorboard.plugins.hparams.metadata import SESSION_END_INFO_TAG, SESSION_START_INFO_TAG
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from tune.paths import VersionPaths, atomic_write
 from tune.space.dimensions import Value
 from tune.trial.checkpoints.checkpoint_state import CheckpointState
-from tune.trial.lightning.hparams import hparams_yaml, session_end, session_start
+
+Status = Literal["success", "failed"]
+
+
+def session_start(hparams: Mapping[str, Any], started: float) -> Any:
+    """Return the Summary that opens a session; numbers are numbers, what TensorBoard has no type for is its text."""
+    start = plugin_data_pb2.SessionStartInfo(start_time_secs=started)
+    for name, value in hparams.items():
+        cell = start.hparams[name]
+        if isinstance(value, bool):
+            cell.bool_value = value
+        elif isinstance(value, int | float):
+            cell.number_value = value
+        else:
+            cell.string_value = str(value)
+    data = plugin_data_pb2.HParamsPluginData(session_start_info=start)
+    return _build_summary(metadata.SESSION_START_INFO_TAG, data)
+
+
+def session_end(status: Status) -> Any:
+    """Return the Summary that closes a session."""
+    codes = {"success": api_pb2.STATUS_SUCCESS, "failed": api_pb2.STATUS_FAILURE}
+    end = plugin_data_pb2.SessionEndInfo(status=codes[status], end_time_secs=time.time())
+    return _build_summary(metadata.SESSION_END_INFO_TAG, plugin_data_pb2.HParamsPluginData(session_end_info=end))
+
+
+def _build_summary(tag: str, data: Any) -> Any:
+    value = Summary.Value(tag=tag, metadata=metadata.create_summary_metadata(data), tensor=metadata.NULL_TENSOR)
+    return Summary(value=[value])
+
+
+def hparams_yaml(promoted: Mapping[str, Value], logged: Mapping[str, Any], hardcoded: Mapping[str, Value]) -> str:
+    """Return the text of ``hparams.yaml``: promoted, logged by the program itself, hardcoded; each says which it is."""
+    parts = (
+        ("promoted by the search", promoted),
+        ("logged by the program", logged),
+        ("hardcoded in the program", hardcoded),
+    )
+    seen: set[str] = set()
+    text = ""
+    for title, values in parts:
+        new = {name: _to_yaml_value(value) for name, value in values.items() if name not in seen}
+        seen |= new.keys()
+        text += f"# {title}\n{_dump_yaml(new)}" if new else ""
+    return text or "{}\n"
+
+
+def _dump_yaml(values: Mapping[str, Any]) -> str:
+    yaml: Any = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.allow_unicode = True
+    yaml.sort_base_mapping_type_on_output = False
+    stream = io.StringIO()
+    yaml.dump(dict(values), stream)
+    return stream.getvalue()
+
+
+def _to_yaml_value(value: Any) -> Any:
+    """Return what YAML has a word for; anything else as its text."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case list() | tuple():
+            return [_to_yaml_value(item) for item in value]
+        case Mapping():
+            return {str(key): _to_yaml_value(item) for key, item in value.items()}
+        case _:
+            return str(value)
+
 
 PATTERN = "events.out.tfevents.*"
 HEAD, CHECK = struct.Struct("<QI"), struct.Struct("<I")

@@ -12,7 +12,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 
 from tune.paths import VersionPaths, atomic_write
 from tune.space.dimensions import Value
-from tune.trial.lightning.hparams import hparams_yaml, session_end, session_start
+from tune.trial.checkpoints.event_files import hparams_yaml, session_end, session_start
 
 FLUSH_S = 2
 """TensorBoard shows what is on disk: nothing that was logged waits longer than this."""
