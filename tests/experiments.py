@@ -75,13 +75,13 @@ def _frozen(number, trial, space, ledger, paths):
     if trial.failure is not None:
         attributes["reason"] = trial.failure.reason
         _write_record(number, version, values, trial.failure, paths)
-    params = ledger._searcher.to_labels(values)
+    params = ledger.searcher.to_labels(values)
     score = (max if space.mode == "max" else min)(trial.curve) if trial.curve else None
     return create_trial(
         state=TrialState[trial.state],
         values=_final_values(trial, space, score),
         params=params,
-        distributions={each: ledger._searcher.distributions[each] for each in params},
+        distributions={each: ledger.searcher.distributions[each] for each in params},
         user_attrs=attributes,
         intermediate_values=dict(enumerate(trial.curve, 1)),
     )

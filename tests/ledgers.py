@@ -56,7 +56,7 @@ def write_experiment(storage, name, curves, *, metric="Score/Val", mode="max", t
         for epoch, value in reached:
             ledger.write_epoch(number, epoch, value)
         _ = ledger.complete_trial(number) if curve else ledger.fail_trial(number, "ValueError: no")
-    if ledger.is_exhausted:
+    if ledger.searcher.is_exhausted:
         ledger.mark_no_more_trials()
     ledger.suspend_trials()
     return paths

@@ -86,7 +86,7 @@ def make(tmp_path, monkeypatch):
         take_snapshot(program, paths.source)
         ledger = create_search_study(paths, found, resolve_constants(found, program))
         for score, values in trials:
-            draws = ledger._searcher
+            draws = ledger.searcher
             is_first = values is trials[0][1]
             number, _ = (
                 ledger.ask_baseline() if is_first else ledger._add_trial(draws._sample_config(draws.to_labels(values)))

@@ -171,13 +171,13 @@ def test_a_best_with_a_tuple_is_perturbed_too(ledger):
     book.ask_baseline()
     book.write_epoch(0, 1, 1.0)
 
-    assert book._searcher._best.find_best() == (1.0, {"LR": 0.01, "BATCH_SIZE": 16, "SIZES": (1, 2)})
+    assert book.searcher._best.find_best() == (1.0, {"LR": 0.01, "BATCH_SIZE": 16, "SIZES": (1, 2)})
 
 
 def test_a_grid_is_asked_for_once_and_the_baseline_is_one_of_its_points(ledger):
     book = ledger(rest="sampler: grid", lr="{choice: [0.01, 0.1]}")
     asked = [book.ask_baseline()[1]]
-    while not book.is_exhausted:
+    while not book.searcher.is_exhausted:
         number, values = book.ask_trial()
         asked.append(values)
         book.write_epoch(number, 1, 0.5)
@@ -190,7 +190,7 @@ def test_a_search_that_is_no_grid_is_never_exhausted(ledger):
     book = ledger()
     book.ask_baseline()
 
-    assert not book.is_exhausted
+    assert not book.searcher.is_exhausted
 
 
 def test_a_configuration_that_has_finished_is_taken_from_the_ledger(ledger, reopened):
@@ -305,7 +305,7 @@ def test_of_several_metrics_a_configuration_of_the_front_is_perturbed(two):
         book.complete_trial(number)
         kept.add(values["LR"])
 
-    assert len(book._searcher._best.front) > 50
+    assert len(book.searcher._best.front) > 50
     assert len(kept) < 140  # a perturbation keeps half of the constants
 
 
@@ -327,7 +327,7 @@ def test_cma_es_goes_on_from_where_it_was(tmp_path, arguments):
         _ = book.fail_trial(number, "it raised") if number % 9 == 8 else book.complete_trial(number)
 
     def state(ledger):
-        memory = ledger._searcher._memory
+        memory = ledger.searcher._memory
         return memory._sampler._restore_optimizer(memory._sampler._get_trials(memory._study))
 
     before, after = state(book), state(open_search_study(paths, space, promoted))
@@ -346,5 +346,5 @@ def test_what_was_known_from_the_start_is_known_after_a_restart(two):
     first.add_prior_trials("other", [known] * 3)
     again = two(open_search_study)
 
-    assert len(again._searcher._memory) == len(first._searcher._memory) == 1 + 3
+    assert len(again.searcher._memory) == len(first.searcher._memory) == 1 + 3
     assert again.n_trials == 1

@@ -263,14 +263,14 @@ def _build_result(search: Search, controller: "SearchController", ledger: "Searc
     never_ran = baseline is None and all(each.state in ("waiting", "running") for each in ledger.trial_results[:1])
     if end.preflight_failed or (never_ran and not end.is_requested and end.full is None):
         raise _preflight_error(baseline, search, end.baseline_death)
-    if ledger.is_exhausted:
+    if ledger.searcher.is_exhausted:
         ledger.mark_no_more_trials()  # the search may have ended with the last point, before another was asked for
     if controller.has_finished and not end.is_interrupted:
         controller.pbt_exploit.delete_donor_checkpoints()
     return SearchResult(
         outcomes=ledger.trial_results,
         baseline=baseline,
-        exhausted=ledger.is_exhausted,
+        exhausted=ledger.searcher.is_exhausted,
         interrupted_by_user=end.is_requested,
         is_finishing=controller.controls.is_finishing,
         fault=end.full or _give_up_error(end, search),

@@ -152,6 +152,6 @@ class PbtExploit:
         rng = random.Random(f"{self._seed} {heir} {epoch}")  # noqa: S311 - not for secrets
         for _ in range(N_TRIES):
             mutated = explore_config(self._dimensions, values, rng, self._resample_probability)
-            if self._ledger.is_allowed(mutated):
+            if self._ledger.searcher.is_allowed(mutated):
                 return mutated
         return dict(values)

@@ -10,7 +10,7 @@ import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from tune.experiment.proposal_note import PROPOSED, ProposalNote
+from tune.experiment.proposal_note import PROPOSED, ProposalNote, read_proposal
 from tune.experiment.trial_result import (
     LEFT_OUT,
     MUTATIONS,
@@ -36,12 +36,48 @@ from tune.search.study.journal import (
     open_study,
     read_events,
 )
-from tune.search.study.proposed_trials import ProposedTrials
 from tune.search.study.study_notes import REQUEST, StudyNotes
 from tune.space.conditions import only_active, restore_value
 from tune.space.dimensions import Value
 from tune.space.space import Space
 from tune.trial.messages import EpochReport
+
+
+class ProposedTrials:
+    """Those of one study."""
+
+    def __init__(self, study: optuna.Study) -> None:
+        self.n_trials = 0
+        """All of them: the sampler draws as many trials as were asked for, beside these."""
+        self.waiting: set[int] = set()
+        """The numbers of those that have not begun: they have no version yet."""
+        self.configs: dict[str, int] = {}
+        """The configurations of those that have not begun, as texts."""
+        self._by_request: dict[str, int] = {}
+        for trial in study.get_trials(deepcopy=False):
+            note = read_proposal(trial.user_attrs.get(PROPOSED))
+            if note is None or LEFT_OUT in trial.user_attrs:
+                continue
+            self.n_trials += 1
+            self._by_request[note.request] = trial.number
+            if not trial.state.is_finished() and "version" not in trial.user_attrs:
+                self.waiting.add(trial.number)
+
+    def add_trial(self, number: int, request: str, config: str) -> None:
+        """Take a new one."""
+        self.n_trials += 1
+        self.waiting.add(number)
+        self.configs.setdefault(config, number)
+        self._by_request[request] = number
+
+    def find_request(self, request: str) -> int | None:
+        """Return the trial of a request; None where it is none of an earlier driver's, or of this one."""
+        return self._by_request.get(request)
+
+    def find_waiting(self, config: str) -> int | None:
+        """Return the trial that has not begun with a configuration; None where there is none."""
+        number = self.configs.get(config)
+        return number if number in self.waiting else None
 
 
 class SearchStudy:
@@ -58,11 +94,12 @@ class SearchStudy:
         self._finished: dict[str, TrialResult] = {}  # the first trial of each configuration
         self.history = history
         """What happened to the trials that earlier drivers trained, in its order."""
-        self._searcher = Searcher(space, promoted, n_past=len(study.get_trials(deepcopy=False)))
+        self.searcher = Searcher(space, promoted, n_past=len(study.get_trials(deepcopy=False)))
+        """Draws configurations."""
         if KNOWLEDGE in study.user_attrs:
             self._pass_prior_trials(study.user_attrs[KNOWLEDGE]["trials"])
         past = self._counted_trials
-        self._values = self._searcher.restore_trials(past)  # of every trial; the journal makes lists of tuples
+        self._values = self.searcher.restore_trials(past)  # of every trial; the journal makes lists of tuples
         self._options = {item.key: item.dimension for item in promoted if isinstance(item.constant, Option)}
         dimensions = {item.key: item.dimension for item in promoted}
         for trial in past:
@@ -97,7 +134,7 @@ class SearchStudy:
         """Know the trials of another experiment: noted beside ours, not among them, so that no reader counts them."""
         known = [
             {
-                "params": self._searcher.to_labels(each.values),
+                "params": self.searcher.to_labels(each.values),
                 "state": each.state.upper(),
                 "curve": list(each.measures.items()),
                 "scores": each.scores,
@@ -111,15 +148,15 @@ class SearchStudy:
         for each in trials:
             state = TrialState[each["state"]]
             scores = each["scores"] if state is TrialState.COMPLETE else None
-            self._searcher.add_prior_trial(each["params"], state, dict(each["curve"]), scores)
+            self.searcher.add_prior_trial(each["params"], state, dict(each["curve"]), scores)
 
     def ask_baseline(self) -> tuple[int, dict[str, Value]]:
         """Open trial 0: the hardcoded values; one that only the program knows is left as it is."""
-        return self._add_trial(self._searcher.suggest_baseline())
+        return self._add_trial(self.searcher.suggest_baseline())
 
     def ask_trial(self) -> tuple[int, dict[str, Value]]:
         """Open a trial; return its number and its values. A constant that is left out keeps its hardcoded value."""
-        return self._add_trial(self._searcher.suggest_config())
+        return self._add_trial(self.searcher.suggest_config())
 
     def note_set_values(self, request: str, space: Space, what: Mapping[str, Any]) -> None:
         """Note settings that somebody changed under the id of the request, all or nothing."""
@@ -166,15 +203,6 @@ class SearchStudy:
         self.set_attributes(number, **{MUTATIONS: [*self.read_mutations(number), mutation]})
         self._values[number] = dict(values)
 
-    def is_allowed(self, values: Mapping[str, Value]) -> bool:
-        """Tell whether a configuration fulfils what the space requires."""
-        return self._searcher.is_allowed(values)
-
-    @property
-    def searcher(self) -> Searcher:
-        """Who draws configurations."""
-        return self._searcher
-
     def close_as_repeat(self, number: int, *, begun: bool = False) -> TrialResult | None:
         """Close a new trial with what an earlier one of its configuration was worth; None where there is none.
 
@@ -198,11 +226,6 @@ class SearchStudy:
     def has_other_metrics(self) -> bool:
         """Whether trials have further metrics beside the first."""
         return bool(self._space.others)
-
-    @property
-    def is_exhausted(self) -> bool:
-        """Whether every point of a grid was asked for."""
-        return self._searcher.is_exhausted
 
     def set_attributes(self, number: int, **attributes: Any) -> None:
         """Write attributes of an open trial."""
@@ -241,7 +264,7 @@ class SearchStudy:
                     self.set_attributes(number, **{extra_metrics_key(each.epoch): list(each.others)})
                 self._storage.set_trial_intermediate_value(self._open[number], each.epoch, each.value)
         for each in epochs:
-            self._searcher.record_value(number, each.value)
+            self.searcher.record_value(number, each.value)
 
     def _scored_epoch(self, number: int) -> int | None:
         return find_score_epoch(self.read_curve(number), self._space.mode, self.get_attributes(number).get(N_FITS))
@@ -297,7 +320,7 @@ class SearchStudy:
             self.set_attributes(number, reason=reason, **noted)
             self._storage.set_trial_state_values(self._open[number], TrialState.PRUNED)
         trial = self._storage.get_trial(self._open.pop(number))
-        self._searcher.forget_trial(number)
+        self.searcher.forget_trial(number)
         return create_trial_result(trial, self._space.mode)
 
     def suspend_trials(self) -> None:
@@ -323,7 +346,7 @@ class SearchStudy:
         template = create_trial(
             state=state,
             params=draw.params,
-            distributions={name: self._searcher.distributions[name] for name in draw.params},
+            distributions={name: self.searcher.distributions[name] for name in draw.params},
             user_attrs={"constants": draw.values, "seed": self._space.settings.seed, **noted},
             system_attrs=draw.marks,
         )
@@ -331,7 +354,7 @@ class SearchStudy:
         number = self._storage.get_trial(trial_id).number
         self._open[number] = trial_id
         self._values[number] = draw.values
-        self._searcher.register_trial(number, draw)
+        self.searcher.register_trial(number, draw)
         return number, dict(draw.values)
 
     def _frozen_trial(self, number: int) -> FrozenTrial:
@@ -344,7 +367,7 @@ class SearchStudy:
             self.set_attributes(number, **noted)
             self._study.tell(number, values, state=state)
         trial = self._storage.get_trial(self._open.pop(number))  # not by a list of all: it grows
-        self._searcher.tell_trial(number, state, read_metric_values(trial), values)
+        self.searcher.tell_trial(number, state, read_metric_values(trial), values)
         self._note_finished(trial)
         return create_trial_result(trial, self._space.mode)
 
