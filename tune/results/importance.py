@@ -55,9 +55,7 @@ def measure_importance(trials: Sequence[TrialResult], space: Space) -> tuple[Imp
 
 @functools.lru_cache(maxsize=4)
 def _compute_importance(
-    params: tuple[tuple[tuple[str, float], ...], ...],
-    scores: tuple[float, ...],
-    options: tuple[tuple[str, int], ...],
+    params: tuple[tuple[tuple[str, float], ...], ...], scores: tuple[float, ...], options: tuple[tuple[str, int], ...]
 ) -> tuple[Importance, ...]:
     """Judge once: the hints on the terminal, those in the report and the report's own table all ask.
 

@@ -127,7 +127,15 @@ def _extend_range(dimension: Dimension, *, upper: bool) -> Dimension | None:
         case FloatRange():
             return _extend_floats(dimension, upper=upper)
         case IntRange():
-            return _extend_ints(dimension, upper=upper)
+            # The range drawn out; what is positive stays so
+            low, high = dimension.low, dimension.high
+            q = dimension.step or 1
+            n_steps = max(1, round((high - low) / 2 / q))
+            if upper:
+                return replace(dimension, high=high + q * n_steps)
+            if low >= 0:
+                n_steps = min(n_steps, max(0, low - 1) // q)
+            return replace(dimension, low=low - q * n_steps) if n_steps else None
 
 
 def _extend_floats(dimension: FloatRange, *, upper: bool) -> Dimension | None:
@@ -148,18 +156,6 @@ def _extend_floats(dimension: FloatRange, *, upper: bool) -> Dimension | None:
     return (
         replace(dimension, high=_add_exactly(high, step)) if upper else replace(dimension, low=_add_exactly(low, -step))
     )
-
-
-def _extend_ints(dimension: IntRange, *, upper: bool) -> Dimension | None:
-    """Return the range drawn out; what is positive stays so."""
-    low, high = dimension.low, dimension.high
-    q = dimension.step or 1
-    n_steps = max(1, round((high - low) / 2 / q))
-    if upper:
-        return replace(dimension, high=high + q * n_steps)
-    if low >= 0:
-        n_steps = min(n_steps, max(0, low - 1) // q)
-    return replace(dimension, low=low - q * n_steps) if n_steps else None
 
 
 def _extend_options(choice: Choice, *, upper: bool) -> Dimension | None:

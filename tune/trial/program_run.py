@@ -183,12 +183,7 @@ def _execute_once(
 
 
 def _execute_with_seed(
-    seed: int,
-    executor: Executor,
-    in_force: PromotedValues,
-    job: Job,
-    command_line: CommandLine,
-    fit: TrainerSetup,
+    seed: int, executor: Executor, in_force: PromotedValues, job: Job, command_line: CommandLine, fit: TrainerSetup
 ) -> None:
     """Execute the program afresh with another seed, which is in force whatever the program seeds itself with."""
     pytorch_lightning.seed_everything(seed, workers=True, verbose=False)

@@ -68,7 +68,11 @@ def find_model_class(module: ModuleType, wanted: str | None, place: str) -> Any:
     """Return the program's LightningModule class; raise ProgramError unless there is one, or ``wanted`` names it."""
     found = [value for value in vars(module).values() if is_lightning_subclass(value, "LightningModule")]
     if wanted is not None:
-        return _select_named_class(wanted, found, place)
+        for value in found:
+            if value.__name__ == wanted:
+                return value
+        names = ", ".join(value.__name__ for value in found) or "none"
+        raise ProgramError(place, f"{wanted!r} is not a LightningModule of the program", f"It has: {names}.")
     # The classes that the program imports from other modules of the project
     own = [value for value in found if value.__module__ == module.__name__] or [
         value for value in found if hasattr(sys.modules.get(value.__module__), IN_FORCE)
@@ -82,14 +86,6 @@ def find_model_class(module: ModuleType, wanted: str | None, place: str) -> Any:
         case several:
             names = ", ".join(f"{place}:{value.__name__}" for value in several)
             raise ProgramError(place, f"{len(several)} LightningModules in the program", f"Name one: {names}.")
-
-
-def _select_named_class(wanted: str, found: list[type], place: str) -> type:
-    for value in found:
-        if value.__name__ == wanted:
-            return value
-    names = ", ".join(value.__name__ for value in found) or "none"
-    raise ProgramError(place, f"{wanted!r} is not a LightningModule of the program", f"It has: {names}.")
 
 
 def _create_instance(cls: type, place: str) -> Any:

@@ -11,16 +11,7 @@ from typing import Any
 
 from tune.experiment.counted_fits import CountedFits
 from tune.experiment.environment import find_environment_changes, visible_gpus
-from tune.experiment.records import (
-    INFINITE,
-    LOGGING,
-    NAN,
-    NEVER_LOGGED,
-    Failure,
-    Stage,
-    TrialRecord,
-    read_record,
-)
+from tune.experiment.records import INFINITE, LOGGING, NAN, NEVER_LOGGED, Failure, Stage, TrialRecord, read_record
 from tune.experiment.trial_result import score_of_fit
 from tune.paths import VersionPaths
 from tune.promotion.program import Program

@@ -10,16 +10,7 @@ from typing import Any
 
 from tune.errors import MetricError, NoRoomError
 from tune.experiment.counted_fits import CountedFits
-from tune.experiment.records import (
-    CHECKING,
-    HUNG,
-    PROGRAM,
-    TIDYING,
-    WAITING,
-    WORKER_DIED,
-    Failure,
-    TrialRecord,
-)
+from tune.experiment.records import CHECKING, HUNG, PROGRAM, TIDYING, WAITING, WORKER_DIED, Failure, TrialRecord
 from tune.paths import VersionPaths
 from tune.promotion.execute import Executor
 from tune.space.dimensions import Value

@@ -31,13 +31,7 @@ class LiveView:
     """Draws how far a search is, from ``with`` to its end, and takes the picture away then."""
 
     def __init__(
-        self,
-        screen: Screen,
-        progress: Progress,
-        *,
-        title: str,
-        metric: str,
-        steers: ExperimentPaths | None = None,
+        self, screen: Screen, progress: Progress, *, title: str, metric: str, steers: ExperimentPaths | None = None
     ) -> None:
         """``steers``: the experiment that keys steer; None: no keys are read."""
         self._screen = screen

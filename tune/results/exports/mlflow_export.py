@@ -5,13 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tune.results.exports.exported_run import ExportCount, ExportedRun, describe_tracker_error, import_tracker
-from tune.trial.trackers.mlflow_tracker import (
-    RUN_NAME,
-    mlflow_name,
-    mlflow_params,
-    mlflow_status,
-    mlflow_tags,
-)
+from tune.trial.trackers.mlflow_tracker import RUN_NAME, mlflow_name, mlflow_params, mlflow_status, mlflow_tags
 from tune.trial.trackers.run_labels import PREFIX
 
 IDENTITY, KEY, DIGEST, REASON = (f"{PREFIX}.{name}" for name in ("experiment_id", "key", "digest", "reason"))

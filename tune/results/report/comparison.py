@@ -162,11 +162,7 @@ def _draw_histories(
 ) -> Figure:
     data = []
     for place, each in enumerate(histories):
-        style = {
-            "shape": "hv",
-            "width": 2.5,
-            "dash": DASHES[place // len(SERIES) % len(DASHES)],
-        }
+        style = {"shape": "hv", "width": 2.5, "dash": DASHES[place // len(SERIES) % len(DASHES)]}
         costs = each.spent if by_epochs else range(1, len(each.so_far) + 1)
         data.append(
             build_line(

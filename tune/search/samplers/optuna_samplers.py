@@ -15,11 +15,7 @@ from optuna.samplers import BaseSampler
 from tune.internals.optuna_internals import CachedTPESampler
 from tune.search.samplers.trial_window import from_label, labels_of
 from tune.space.conditions import Condition, only_active
-from tune.space.dimensions import (
-    Choice,
-    Dimension,
-    IntRange,
-)
+from tune.space.dimensions import Choice, Dimension, IntRange
 
 N_STARTUP_TRIALS = 10
 """Of TPE, as Optuna's own; with 30 a search came later to what it finds, by measurement: benchmarks/README.md."""

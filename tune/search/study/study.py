@@ -27,15 +27,7 @@ from tune.paths import ExperimentPaths
 from tune.promotion.options.option import Option
 from tune.promotion.resolve import PromotedConstant
 from tune.search.samplers.searcher import Searcher, SuggestedConfig
-from tune.search.study.journal import (
-    KNOWLEDGE,
-    REPEAT,
-    TRAINED_OTHERWISE,
-    Event,
-    create_study,
-    open_study,
-    read_events,
-)
+from tune.search.study.journal import KNOWLEDGE, REPEAT, TRAINED_OTHERWISE, Event, create_study, open_study, read_events
 from tune.search.study.study_notes import REQUEST, StudyNotes
 from tune.space.conditions import only_active, restore_value
 from tune.space.dimensions import Value

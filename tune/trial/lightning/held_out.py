@@ -137,12 +137,7 @@ class HeldOutCallback:
         elif self._log.current_fit:
             self._tests.setdefault(self._log.current_fit, {}).update(values)
 
-    def evaluate_held_out(
-        self,
-        stage: Stage | None,
-        test_loaders: Any,
-        checkpoint_of: Callable[[int], Path],
-    ) -> None:
+    def evaluate_held_out(self, stage: Stage | None, test_loaders: Any, checkpoint_of: Callable[[int], Path]) -> None:
         """Run what the program has not run. Its epochs have all been reported by now.
 
         ``stage``: where the searched metric is logged. ``test_loaders``: what a system returns beside its loaders of
