@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from pytorch_lightning import LightningModule
 
-    from tune.cluster.resources import Resources
     from tune.search.prepare import SearchPlan
     from tune.search.spec import SearchResult
 
@@ -230,7 +229,7 @@ def search(
                     view.close()
             is_over = finished.fault is None and not finished.interrupted_by_user
             if is_over and callback.error is None and plan.space.settings.confirm is not None:
-                _confirm_silently(finished.resources, paths, plan.space.settings.confirm)
+                _confirm_silently(finished, paths, plan.space.settings.confirm)
     if callback.error is not None:
         raise callback.error
     if finished.fault is not None:
@@ -281,13 +280,13 @@ def _silence(paths: ExperimentPaths) -> Iterator[None]:
         yield
 
 
-def _confirm_silently(resources: "Resources", paths: ExperimentPaths, confirm: Confirm) -> None:
+def _confirm_silently(finished: "SearchResult", paths: ExperimentPaths, confirm: Confirm) -> None:
     from tune.retrain.confirm import plan_confirmation_runs
     from tune.retrain.plan import lock_retrained
 
     experiment = opened.open_experiment(str(paths.folder), paths.folder.parent)
     with _silence(paths), lock_retrained(experiment, lambda line: None):
-        runs = plan_confirmation_runs(experiment, resources, confirm)
+        runs = plan_confirmation_runs(experiment, finished.resources, confirm, finished.ends_at)
         if runs is not None:
             runs.run(lambda run, found: None)
 

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.verdict.simulated import NOISES, Noise, to_runs
-from tune.results.confirm.error_rate import count_needed_seeds, error_rate_of_verdict
-from tune.results.verdict import judge_gain
+from benchmarks.verdict.simulated import NOISES, Noise, judge_fresh
+from tune.results.confirm.error_rate import error_rate_of_verdict
 
 N_PROPOSALS = 100
 
@@ -43,11 +42,9 @@ def run_session(noise: Noise, n_proposals: int, rng: np.random.Generator) -> Ses
             continue
         best = score
         n_kept += 1
-        error_rate = error_rate_of_verdict(n_kept)
-        n_seeds = count_needed_seeds(error_rate)
-        n_trained += 2 * n_seeds
-        pair = to_runs(hardcoded(n_seeds)), to_runs(proposal(n_seeds))
-        n_passed += judge_gain(*pair, "max", error_rate=error_rate).finding == "gain"
+        found = judge_fresh(hardcoded, proposal, error_rate_of_verdict(n_kept))
+        n_trained += 2 * len(found.seeds)
+        n_passed += found.verdict.finding == "gain"
     return Session(n_kept=n_kept, n_passed=n_passed, n_trained=n_trained)
 
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.simulate.tables import Floats
-from tune.results.confirm.error_rate import EFFECT, count_needed_seeds, error_rate_of_verdict
+from tune.results.confirm.error_rate import EFFECT, NORMAL_SHARE, count_needed_seeds, error_rate_of_verdict
+from tune.results.confirm.looks import LookedAt, judge_in_looks
 from tune.results.confirm.race import run_race
-from tune.results.verdict import Finding, SeedRun, judge_gain
+from tune.results.verdict import Finding, SeedRun
 
 TOP = 3
 N_RACE_SEEDS = 3
@@ -77,17 +78,25 @@ NOISES = {
 }
 
 
-def search_and_confirm(draws: Sequence[Draw], baseline: Draw, number: int) -> Finding:
-    """Search, race and judge; ``draws``: of the trials; ``number``: of the verdict, from 1."""
+def search_and_confirm(draws: Sequence[Draw], baseline: Draw, number: int, *, share: float = NORMAL_SHARE) -> Finding:
+    """Search, race and judge; ``draws``: of the trials; ``number``: of the verdict, from 1.
+
+    ``share``: of the project's error rate, that all verdicts together get.
+    """
     scores = [float(draw(1)[0]) for draw in draws]
     best = sorted(range(len(draws)), key=lambda trial: -scores[trial])[:TOP]
     fresh = {trial: dict(enumerate(map(float, draws[trial](N_RACE_SEEDS)))) for trial in best}
     winner = run_race(best, range(N_RACE_SEEDS), fresh, "max").winner
     assert winner is not None
-    error_rate = error_rate_of_verdict(number)
+    error_rate = error_rate_of_verdict(number) * share / NORMAL_SHARE
+    return judge_fresh(baseline, draws[winner], error_rate).verdict.finding
+
+
+def judge_fresh(baseline: Draw, candidate: Draw, error_rate: float) -> LookedAt:
+    """Return the verdict on two configurations, over as many fresh seeds as it takes."""
     n_seeds = count_needed_seeds(error_rate)
-    verdict = judge_gain(to_runs(baseline(n_seeds)), to_runs(draws[winner](n_seeds)), "max", error_rate=error_rate)
-    return verdict.finding
+    both = to_runs(baseline(2 * n_seeds)), to_runs(candidate(2 * n_seeds))
+    return judge_in_looks(*both, "max", range(n_seeds), range(n_seeds, 2 * n_seeds), error_rate)
 
 
 def to_runs(scores: Floats) -> dict[int, SeedRun]:
@@ -95,15 +104,18 @@ def to_runs(scores: Floats) -> dict[int, SeedRun]:
     return {seed: SeedRun(curve={1: float(score)}) for seed, score in enumerate(scores)}
 
 
-def count_false_sequences(noise: Noise, n_sequences: int, n_trials: int, rng: np.random.Generator) -> int:
+def count_false_sequences(
+    noise: Noise, n_sequences: int, n_trials: int, rng: np.random.Generator, *, share: float = NORMAL_SHARE
+) -> int:
     """Return how many sequences of searches on a null program hold a false gain or loss."""
     n_false = 0
     for _ in range(n_sequences):
         baseline = noise.draw(rng, 0.0)
-        n_false += any(
-            search_and_confirm([noise.draw(rng, 0.0) for _ in range(n_trials)], baseline, number) in ("gain", "loss")
+        found = (
+            search_and_confirm([noise.draw(rng, 0.0) for _ in range(n_trials)], baseline, number, share=share)
             for number in range(1, N_SEARCHES + 1)
         )
+        n_false += any(each in ("gain", "loss") for each in found)
     return n_false
 
 

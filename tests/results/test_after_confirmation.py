@@ -14,8 +14,8 @@ from tune.cli.terminal.confirmation_lines import show_verdict_number
 from tune.cli.terminal.summary import Screen
 from tune.experiment.records import Failure
 from tune.experiment.verdicts import read_verdicts, write_verdict
-from tune.results.confirm.confirmation import build_request, choose_seeds, new_verdict, plan_confirmation
 from tune.results.confirm.error_rate import error_rate_of_verdict
+from tune.results.confirm.plan import build_request, choose_seeds, new_verdict, plan_confirmation
 from tune.results.confirm.project import find_search_number
 from tune.retrain.plan import plan_verdict
 from tune.space.settings import Confirm

@@ -16,15 +16,13 @@ from tune.experiment.trial_result import TrialResult
 from tune.experiment.verdicts import read_verdicts, write_verdict
 from tune.paths import VersionPaths
 from tune.results.confirm.confirmation import (
-    build_request,
     confirmation_as_json,
     describe_confirmation,
-    fresh_seeds,
     judge_confirmation,
-    plan_confirmation,
     read_confirmation,
 )
 from tune.results.confirm.error_rate import NORMAL_SHARE
+from tune.results.confirm.plan import build_request, fresh_seeds, plan_confirmation
 from tune.results.confirm.project import find_search_number
 from tune.results.confirm.seed_noise import (
     SeedNoise,
@@ -58,7 +56,7 @@ def experiment(tmp_path):
     return write_experiment(tmp_path, TRIALS)
 
 
-def train(experiment, trial, seed, score, failure=None, others=()):
+def train(experiment, trial, seed, score, failure=None, others=(), seconds=None):
     """Write a run with a fresh seed, as a retraining leaves it."""
     folder = experiment.paths.retrain_folder
     folder.mkdir(exist_ok=True)
@@ -75,6 +73,7 @@ def train(experiment, trial, seed, score, failure=None, others=()):
         host="here",
         devices=None,
         started=0.0,
+        ended=seconds,
         curve=[(1, score)] if failure is None else [],
         others=[(1, [*others])] if others else [],
         failure=failure,
@@ -311,18 +310,20 @@ def test_a_list_of_experiments_says_what_a_confirmation_found(experiment):
 
 
 @pytest.mark.parametrize(
-    ("time_budget", "n_workers", "n_trials", "n_race_seeds", "n_seeds"),
+    ("time_budget", "n_workers", "n_trials", "n_race_seeds", "n_seeds", "n_more_seeds"),
     [
-        ("500s", 1, 3, 3, 8),
-        ("450s", 1, 3, 2, 8),
-        ("350s", 1, 1, 0, 8),
-        ("350s", 2, 3, 3, 8),
-        ("200s", 1, 1, 0, 5),
-        ("50s", 1, 1, 0, 5),
+        ("820s", 1, 3, 3, 8, 8),
+        ("500s", 1, 3, 3, 8, 0),
+        ("450s", 1, 3, 2, 8, 0),
+        ("350s", 1, 1, 0, 8, 0),
+        ("420s", 2, 3, 3, 8, 8),
+        ("350s", 2, 3, 3, 8, 0),
+        ("200s", 1, 1, 0, 5, 0),
+        ("50s", 1, 1, 0, 5, 0),
     ],
 )
 def test_confirmation_when_the_time_is_limited_then_its_runs_fit_into_half_of_it_those_of_the_race_into_a_fifth(
-    tmp_path, time_budget, n_workers, n_trials, n_race_seeds, n_seeds
+    tmp_path, time_budget, n_workers, n_trials, n_race_seeds, n_seeds, n_more_seeds
 ):
     experiment = write_experiment(tmp_path, TRIALS, f"{SPACE}time_budget: {time_budget}\n")
     trained = replace(experiment.trials[0], started=100.0, ended=110.0)
@@ -332,7 +333,35 @@ def test_confirmation_when_the_time_is_limited_then_its_runs_fit_into_half_of_it
     write_verdict(experiment.paths, record)
 
     assert (len(record.trials), len(record.race_seeds), len(record.seeds)) == (n_trials, n_race_seeds, n_seeds)
+    assert len(record.more_seeds) == n_more_seeds
+    assert record.seeds[0] == 4  # the same ones however many race: some may have run before
     assert plan_confirmation(experiment, Confirm(), 16) == record  # it goes on, also where more run at a time
+
+
+@pytest.mark.parametrize(("left_s", "n_race_seeds", "n_seeds"), [(480.0, 3, 8), (200.0, 0, 8), (-60.0, 0, 5)])
+def test_confirmation_when_it_is_known_how_much_time_is_left_then_it_fits_into_that(
+    tmp_path, left_s, n_race_seeds, n_seeds
+):
+    experiment = write_experiment(tmp_path, TRIALS, f"{SPACE}time_budget: 500s\n")
+    trained = replace(experiment.trials[0], started=100.0, ended=110.0)
+    experiment = replace(experiment, trials=(trained, *experiment.trials[1:]))
+
+    record = plan_confirmation(experiment, Confirm(), 1, left_s)
+
+    assert (len(record.race_seeds), len(record.seeds)) == (n_race_seeds, n_seeds)
+
+
+def test_confirmation_when_fresh_seeds_took_longer_than_the_search_then_its_time_goes_by_them(tmp_path):
+    experiment = write_experiment(tmp_path, TRIALS, f"{SPACE}time_budget: 900s\n")
+    trained = replace(experiment.trials[0], started=100.0, ended=110.0)
+    experiment = replace(experiment, trials=(trained, *experiment.trials[1:]))
+    assert len(plan_confirmation(experiment, Confirm()).seeds) == 8
+
+    train(experiment, 0, 4, 0.8, seconds=35.0)
+    train(experiment, 0, 5, 0.8, seconds=45.0)
+    train(experiment, 1, 6, 0.8, seconds=1.0)
+
+    assert len(plan_confirmation(experiment, Confirm()).seeds) == 5  # 450 s, and 80 s for each
 
 
 def test_confirmation_when_one_trial_is_to_be_confirmed_then_it_goes_on_with_the_same_seeds(experiment):
@@ -376,16 +405,16 @@ import sys, time
 from pathlib import Path
 from tune.cluster.resources import Resources
 from tune.experiment.open import open_experiment
-from tune.results.confirm import confirmation
+from tune.results.confirm import plan
 from tune.retrain.confirm import plan_confirmation_runs
 from tune.space.settings import Confirm
 
-next_number = confirmation.next_verdict_number
+next_number = plan.next_verdict_number
 def slowly(*words):
     found = next_number(*words)
     time.sleep(1.0)
     return found
-confirmation.next_verdict_number = slowly
+plan.next_verdict_number = slowly
 experiment = open_experiment(sys.argv[1], Path(sys.argv[2]))
 experiment.paths.retrain_folder.mkdir()
 resources = Resources(n_cores=1, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=1)

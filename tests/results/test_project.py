@@ -10,7 +10,7 @@ import pytest
 from tests.experiments import SPACE, Trial, write_experiment
 from tune.cli import main
 from tune.experiment.verdicts import write_verdict
-from tune.results.confirm.confirmation import plan_confirmation
+from tune.results.confirm.plan import plan_confirmation
 from tune.results.confirm.project import find_search_number, list_projects
 from tune.space.settings import Confirm
 

@@ -35,6 +35,17 @@ def test_budget_without_an_end_is_never_spent(clock):
     assert not budget.is_spent
 
 
+def test_a_budget_ends_at_a_time_of_day_once_it_runs(clock, monkeypatch):
+    monkeypatch.setattr("tune.search.spec.time.time", lambda: 5000.0)
+    budget = Budget(100.0)
+    budget.reserve_time(40.0)
+    assert budget.ends_at is None
+    budget.start_clock()
+    assert budget.ends_at == 5100.0
+    budget.change_budget(300.0)
+    assert budget.ends_at == 5300.0
+
+
 def test_a_budget_that_is_set_later_keeps_the_time_that_was_asked_for(clock):
     budget = Budget(None)
     budget.start_clock()

@@ -19,19 +19,22 @@ from tune.storage.sync import upload_if_remote
 NO_GAIN = "nothing to confirm: no trial was better than the hardcoded values"
 
 
-def confirm_search(screen: Screen, paths: ExperimentPaths, resources: Resources, confirm: Confirm) -> int:
+def confirm_search(
+    screen: Screen, paths: ExperimentPaths, resources: Resources, confirm: Confirm, ends_at: float | None
+) -> int:
     """Train the best trials and the hardcoded values with fresh seeds, and show the verdict; return the exit status.
 
-    The same again goes on with what was interrupted, and runs nothing twice.
+    The same again goes on with what was interrupted, and runs nothing twice. ``ends_at``: when the time budget of the
+    search before it is over, in seconds since the epoch; None where there was none.
     """
     experiment = open_experiment(str(paths.folder), paths.folder.parent)
     with lock_retrained(experiment, screen.print_result):
-        plan = plan_confirmation_runs(experiment, resources, confirm)
+        plan = plan_confirmation_runs(experiment, resources, confirm, ends_at)
         if plan is None:
             screen.print_result(NO_GAIN, style="yellow")
             return 0
         upload_if_remote(paths.verdicts)
-        show_plan(screen, experiment, plan.confirmation, plan.most_runs, plan.n_reused)
+        show_plan(screen, experiment, plan)
         screen.print_line()
         confirmation = _run_watched(screen, plan)
         upload_if_remote(paths.verdicts)

@@ -110,7 +110,7 @@ def _confirm_finished(screen: Screen, finished: "SearchResult", search: "Search"
     from tune.cli.confirm import confirm_search
 
     screen.print_line()
-    return confirm_search(screen, search.paths, finished.resources, confirm)
+    return confirm_search(screen, search.paths, finished.resources, confirm, finished.ends_at)
 
 
 def _show_written(screen: Screen, finished: "SearchResult") -> None:

@@ -31,6 +31,8 @@ class VerdictRecord:
     """Those that are compared; where there is a race those that race, the best of the search first."""
     seeds: tuple[int, ...]
     """The fresh seeds that the verdict is on."""
+    more_seeds: tuple[int, ...] = ()
+    """The fresh seeds that follow where these leave it open; none: the first look at them is the only one."""
     race_seeds: tuple[int, ...] = ()
     """The fresh seeds of a race before it; none: the trials were named, and each is judged."""
     n_ended: int | None = None
@@ -44,6 +46,11 @@ class VerdictRecord:
     def has_race(self) -> bool:
         """Whether a race chooses the trial that is judged."""
         return self.n_ended is not None
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """Every seed that it may train with."""
+        return (*self.race_seeds, *self.seeds, *self.more_seeds)
 
     def is_same_question(self, other: "VerdictRecord") -> bool:
         """Tell whether the other one asks for the same: it is no further verdict then."""
@@ -66,9 +73,9 @@ def read_verdicts(paths: ExperimentPaths) -> tuple[VerdictRecord, ...]:
 
 
 def _parse_record(data: dict[str, Any]) -> VerdictRecord:
-    tuples = {name: tuple(data.get(name, ())) for name in ("trials", "seeds", "race_seeds")}
+    tuples = {name: tuple(data.get(name, ())) for name in ("trials", "seeds", "more_seeds", "race_seeds")}
     record = VerdictRecord(**{**data, **tuples})
-    numbers = (record.number, *record.trials, *record.seeds, *record.race_seeds)
+    numbers = (record.number, *record.trials, *record.all_seeds)
     optional = [each for each in (record.n_ended, record.chosen) if each is not None]
     is_ours = all(is_int(each) and 0 <= each < 2**32 for each in (*numbers, *optional)) and is_number(record.error_rate)
     if not is_ours or not isinstance(record.change, str) or not 0 < record.error_rate < 1:

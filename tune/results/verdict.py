@@ -120,8 +120,12 @@ def judge_gain(
     *,
     n_compared: int = 1,
     error_rate: float = ERROR_RATE,
+    of_verdict: float | None = None,
 ) -> Verdict:
-    """Compare runs by seed; ``n_compared``: how many candidates share the error rate."""
+    """Compare runs by seed; ``n_compared``: how many candidates share the error rate.
+
+    ``of_verdict``: the error rate of the whole verdict, where this is one of several looks at it.
+    """
     named = (("baseline", baseline), ("candidate", candidate))
     failures = tuple((name, seed, run.failure) for name, runs in named for seed, run in runs.items() if run.failure)
     ours = {seed: score for seed, run in candidate.items() if (score := run.best_score(mode)) is not None}
@@ -138,7 +142,8 @@ def judge_gain(
     )
     whole = len(seeds) == len(baseline.keys() | candidate.keys()) and bool(seeds)
     finding = _choose_finding(found, whole=whole, in_force=in_force)
-    enough = _count_enough_seeds(gains, next_error_rate(error_rate) / n_compared) if finding == "noise" else None
+    further = next_error_rate(error_rate if of_verdict is None else of_verdict) / n_compared
+    enough = _count_enough_seeds(gains, further) if finding == "noise" else None
     return Verdict(
         finding=finding,
         seeds=seeds,

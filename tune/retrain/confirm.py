@@ -1,5 +1,6 @@
 """Confirm a search: run what its confirmation needs, as long as it needs more."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -9,7 +10,8 @@ from tune.experiment.open import StoredExperiment
 from tune.experiment.records import RetrainRequest
 from tune.experiment.trial_result import TrialResult
 from tune.experiment.verdicts import VerdictRecord, note_choice, write_verdict
-from tune.results.confirm.confirmation import Confirmation, build_request, judge_confirmation, plan_confirmation
+from tune.results.confirm.confirmation import Confirmation, judge_confirmation
+from tune.results.confirm.plan import build_request, plan_confirmation
 from tune.results.retrain_results import RetrainedVersion, find_latest, read_retrained
 from tune.retrain.plan import RetrainPlan, divide_runs
 from tune.search.controller_api import SearchListener
@@ -34,11 +36,23 @@ class ConfirmationPlan:
 
     @property
     def most_runs(self) -> int:
-        """How many runs there are at most, those that are there already left out."""
+        """How many runs there are at most, those that are there already left out, and those of a second look."""
         record = self.confirmation.record
         n_race = len(record.trials) * len(record.race_seeds) if len(record.trials) > 1 else 0
         n_judged = len(record.trials) if self.retraining.space.others else 1
-        return n_race + (1 + n_judged) * len(record.seeds) - self.n_reused
+        n_more = self.n_more_runs if self.is_second_look else 0
+        return n_race + (1 + n_judged) * len(record.seeds) + n_more - self.n_reused
+
+    @property
+    def n_more_runs(self) -> int:
+        """How many runs a second look has; 0: there is none."""
+        return 2 * len(self.confirmation.record.more_seeds)
+
+    @property
+    def is_second_look(self) -> bool:
+        """Whether the second look has begun, or begins now."""
+        there = (seed for runs in self.confirmation.runs.values() for seed in runs)
+        return _has_any([*there, *(seed for _, seed in self.confirmation.needed)], self.confirmation.record.more_seeds)
 
     @property
     def n_reused(self) -> int:
@@ -58,8 +72,10 @@ class ConfirmationPlan:
         planned = replace(planned, runs=tuple(self._evaluate_verdict_runs(planned)))
         begun = {(each.request.trial, each.request.seed) for each in planned.runs}
         running = set(begun)
+        is_told = self.is_second_look
 
         def go_on(run: RetrainRun) -> list[RetrainRun]:
+            nonlocal is_told
             running.discard((run.request.trial, run.request.seed))
             retrained = read_retrained(planned.experiment.paths)
             found = find_latest(retrained, run.request)
@@ -69,6 +85,10 @@ class ConfirmationPlan:
                 self.lost.add((run.request.trial, run.request.seed))
             more = [each for each in self._judge(retrained).needed if each not in begun]
             more = more[: planned.resources.concurrency - len(running)]
+            if not is_told and _has_any([seed for _, seed in more], self.confirmation.record.more_seeds):
+                is_told = True
+                for listener in listeners:
+                    listener.on_limits_changed(self.n_more_runs, None, None)
             begun.update(more)
             running.update(more)
             return self._evaluate_verdict_runs(divide_runs(planned, _with_requests(planned.experiment, more)))
@@ -81,19 +101,28 @@ class ConfirmationPlan:
 
     def _evaluate_verdict_runs(self, planned: RetrainPlan) -> list[RetrainRun]:
         """Return the runs; those of the race do not look at data that the search never saw."""
-        seeds = self.confirmation.record.seeds
+        record = self.confirmation.record
+        seeds = (*record.seeds, *record.more_seeds)
         return [replace(each, evaluates=each.request.seed in seeds) for each in planned.runs]
 
     def _judge(self, retrained: Sequence[RetrainedVersion]) -> Confirmation:
         return judge_confirmation(self.retraining.experiment, self.confirmation.record, retrained, self.lost)
 
 
+def _has_any(seeds: Sequence[int], of: Sequence[int]) -> bool:
+    return not set(seeds).isdisjoint(of)
+
+
 def plan_confirmation_runs(
-    experiment: StoredExperiment, resources: Resources, confirm: Confirm
+    experiment: StoredExperiment, resources: Resources, confirm: Confirm, ends_at: float | None = None
 ) -> ConfirmationPlan | None:
-    """Return the confirmation of a search, which is in the experiment's files now; None: no trial was better."""
+    """Return the confirmation of a search, which is in the experiment's files now; None: no trial was better.
+
+    ``ends_at``: when the time budget is over, in seconds since the epoch; None where no search ran in it.
+    """
+    left_s = None if ends_at is None else ends_at - time.time()
     with translate_disk_full(experiment.paths.folder), lock_verdicts(experiment.paths):
-        record = plan_confirmation(experiment, confirm, resources.concurrency)
+        record = plan_confirmation(experiment, confirm, resources.concurrency, left_s)
         if record is None:
             return None
         write_verdict(experiment.paths, record)

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from tune.experiment.open import StoredExperiment, open_experiment
-from tune.results.confirm.confirmation import N_TO_SEE_NO_SEED, build_request, plan_confirmation
+from tune.results.confirm.confirmation import N_TO_SEE_NO_SEED
+from tune.results.confirm.plan import build_request, plan_confirmation
 from tune.results.retrain_results import find_latest, read_retrained
 from tune.retrain.confirm import create_plan
 from tune.retrain.plan import divide_runs, lock_retrained
@@ -51,7 +52,8 @@ def use_kept_time(search: Search, finished: SearchResult, tell: Callable[[str], 
         tell(GOES_ON)
     n_confirming = confirm.count_runs(N_TO_SEE_NO_SEED)
     again = replace(search, n_confirming=n_confirming, spent_s=spent_s, command=None, resources=finished.resources)
-    return resume_search(again, experiment.snapshot)
+    gone_on = resume_search(again, experiment.snapshot)
+    return gone_on if gone_on.ends_at is not None else replace(gone_on, ends_at=finished.ends_at)
 
 
 def update_settings(search: Search, experiment: StoredExperiment) -> Search:

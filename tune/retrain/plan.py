@@ -16,7 +16,7 @@ from tune.experiment.verdicts import VerdictRecord, find_verdict, write_verdict
 from tune.paths import ExperimentPaths, VersionPaths, display_path
 from tune.promotion.program import find_program
 from tune.promotion.snapshot import Snapshot, take_snapshot
-from tune.results.confirm.confirmation import build_request, choose_seeds, new_verdict
+from tune.results.confirm.plan import build_request, choose_seeds, new_verdict
 from tune.results.retrain_results import RetrainedVersion, compare_with_repetition, find_latest, read_retrained, seed_of
 from tune.search.controller_api import SearchListener
 from tune.search.prepare import name_trial_gpus

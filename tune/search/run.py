@@ -276,6 +276,7 @@ def _build_result(search: Search, controller: "SearchController", ledger: "Searc
         fault=end.full or _give_up_error(end, search),
         freed=controller.retention.finish_freeing(),
         n_wanted=controller.n_wanted,
+        ends_at=controller.controls.budget.ends_at,
         resources=search.resources,
         began_s=controller.controls.budget.began_s,
     )

@@ -12,7 +12,7 @@ from tune.cli.terminal.summary import Screen
 from tune.experiment.lock import is_running
 from tune.paths import display_path
 from tune.results.confirm.error_rate import ERROR_RATE
-from tune.results.confirm.project import Project, list_projects
+from tune.results.confirm.project import SearchProject, list_projects
 from tune.results.experiments import ExperimentSummary, list_experiments, summarise_experiment
 from tune.storage.download import download_experiments
 
@@ -54,11 +54,11 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _describe_for_machines(each: ExperimentSummary, project: Project | None) -> dict[str, Any]:
+def _describe_for_machines(each: ExperimentSummary, project: SearchProject | None) -> dict[str, Any]:
     return {**asdict(each), "project": None if project is None else project.describe_search(each.name)}
 
 
-def _show_projects(screen: Screen, projects: Sequence[Project]) -> None:
+def _show_projects(screen: Screen, projects: Sequence[SearchProject]) -> None:
     """Show which searches share an error rate, and how much of it is left."""
     if not projects:
         return
@@ -69,7 +69,7 @@ def _show_projects(screen: Screen, projects: Sequence[Project]) -> None:
         screen.print_prose(f"{display_path(each.program)}, {each.metric}: {_describe_project(each)}")
 
 
-def _describe_project(project: Project) -> str:
+def _describe_project(project: SearchProject) -> str:
     n_searches, names = len(project.searches), project.searches
     shown = names if n_searches <= MOST_NAMED else (*names[:2], "...", *names[-2:])
     searches = f"{n_searches} search{'es' if n_searches > 1 else ''} ({', '.join(shown)})"

@@ -11,8 +11,9 @@ from tune.experiment.verdicts import VerdictRecord
 from tune.promotion.program import Program
 from tune.results.confirm.confirmation import Confirmation, describe_confirmation
 from tune.results.confirm.error_rate import ERROR_RATE, count_needed_seeds
-from tune.results.confirm.project import SearchNumber, count_confirming_runs, find_search_number
+from tune.results.confirm.project import SearchNumber, count_confirming_runs, count_open_runs, find_search_number
 from tune.results.verdict import SampleStatistics
+from tune.retrain.confirm import ConfirmationPlan
 from tune.space.space import Space
 
 FOUND = {"gain": "bold green", "loss": "red"}
@@ -91,17 +92,17 @@ def show_confirming_runs(screen: Screen, storage: Path, program: Program, space:
     """Show before a search how many trainings its confirmation adds, and return it; 0: it has none."""
     n_runs = count_confirming_runs(storage, program, space)
     if n_runs:
+        n_more = count_open_runs(storage, program, space)
         where = "" if space.settings.time_budget_s is None else ", within the time budget"
+        where = f", and {n_more} where these leave it open" if n_more else where
         screen.print_line(f"after the trials the confirmation trains at most {n_runs} times more{where}")
         screen.print_line()
     return n_runs
 
 
-def show_plan(
-    screen: Screen, experiment: StoredExperiment, confirmation: Confirmation, most_runs: int, n_reused: int
-) -> None:
-    """Show what will be run; ``most_runs``: if no trial is dropped."""
-    record = confirmation.record
+def show_plan(screen: Screen, experiment: StoredExperiment, plan: ConfirmationPlan) -> None:
+    """Show what will be run, if no trial is dropped."""
+    record = plan.confirmation.record
     names = {each.number: each.version for each in experiment.trials}
     changed = describe_changes([each for each in experiment.trials if each.number in record.trials])
     n_top = len(record.trials)
@@ -118,10 +119,15 @@ def show_plan(
     if len(record.seeds) < (wanted := count_needed_seeds(record.error_rate)):
         room = f"the time budget has room for {len(record.seeds)} seeds of the verdict"
         screen.print_prose(f"{room}: {wanted} would find an effect of three standard deviations", "yellow")
-    if most_runs:
-        screen.print_line(f"at most {most_runs} trainings", "dim")
-    if n_reused:
-        screen.print_line(f"{n_reused} runs are there already", "dim")
+    if plan.most_runs:
+        more = (
+            f", and {plan.n_more_runs} where these leave it open"
+            if plan.n_more_runs and not plan.is_second_look
+            else ""
+        )
+        screen.print_line(f"at most {plan.most_runs} trainings{more}", "dim")
+    if plan.n_reused:
+        screen.print_line(f"{plan.n_reused} runs are there already", "dim")
 
 
 def _join(seeds: tuple[int, ...]) -> str:

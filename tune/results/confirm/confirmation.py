@@ -10,18 +10,16 @@ from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 from tune.experiment.open import StoredExperiment
-from tune.experiment.records import WORKER_DIED, RetrainRequest, digest_of
-from tune.experiment.trial_result import BASELINE, TrialResult, describe_changes, pareto_front, rank_trials
-from tune.experiment.verdicts import VerdictRecord, count_ended, find_confirmation, read_project_verdicts, read_verdicts
-from tune.results.confirm.error_rate import count_needed_seeds, error_rate_of_verdict
+from tune.experiment.records import WORKER_DIED
+from tune.experiment.trial_result import BASELINE, TrialResult, describe_changes
+from tune.experiment.verdicts import VerdictRecord, find_confirmation
 from tune.results.confirm.front import MemberVerdict, judge_front
-from tune.results.confirm.project import next_verdict_number
+from tune.results.confirm.looks import judge_in_looks
+from tune.results.confirm.plan import build_request
 from tune.results.confirm.race import RaceStanding, run_race
-from tune.results.confirm.race_size import choose_race_size, count_affordable_seeds, estimate_time
 from tune.results.held_out import HeldOutJudgement, HeldOutVerdict, judge_trials_held_out
-from tune.results.retrain_results import RetrainedVersion, find_latest, read_retrained, seed_of
-from tune.results.verdict import SeedRun, Verdict, judge_gain
-from tune.space.settings import CONFIRM_SHARE, MAX_SEED, RACE_SHARE, Confirm
+from tune.results.retrain_results import RetrainedVersion, find_latest, read_retrained
+from tune.results.verdict import SeedRun, Verdict
 
 N_TO_SEE_NO_SEED = 2
 """Seeds of the verdict where no seed changed anything in the race: two show that it is so."""
@@ -71,87 +69,6 @@ class Confirmation:
         return "confirmed" if is_confirmed else "best on fresh seeds"
 
 
-def select_candidates(experiment: StoredExperiment, top: int) -> list[TrialResult]:
-    """Return the trials that race, the best first; of several metrics those of the Pareto front.
-
-    None where no trial was better than the hardcoded values: there is no gain to confirm then.
-    """
-    space = experiment.space
-    if experiment.best is None or experiment.baseline is None:
-        return []
-    if space.others:
-        ranked = pareto_front(experiment.trials, [each.mode for each in space.objectives])
-    else:
-        ranked = [] if experiment.best.is_baseline else rank_trials(experiment.trials, space.mode)
-    return [each for each in ranked if each.repeat_of is None and each.number != BASELINE][:top]
-
-
-def plan_confirmation(experiment: StoredExperiment, confirm: Confirm, n_workers: int = 1) -> VerdictRecord | None:
-    """Return the confirmation that was begun, else a new one that is not written yet; None: there is no candidate.
-
-    ``n_workers``: how many runs there are at a time; it matters where the time is limited.
-    """
-    candidates = select_candidates(experiment, confirm.top)
-    if not candidates:
-        return None
-    n_ended, trials = count_ended(experiment.trials), tuple(each.number for each in candidates)
-    for record in reversed(read_verdicts(experiment.paths)):
-        if record.has_race and record.n_ended == n_ended and _is_race_of(record, trials, confirm, experiment):
-            return record
-    record = new_verdict(experiment, trials)
-    n_intervals = len(trials) * len(experiment.space.objectives) if experiment.space.others else 1
-    n_needed = count_needed_seeds(record.error_rate / n_intervals)
-    size = _choose_size(experiment, len(trials), confirm, n_needed, n_workers)
-    n_trials, n_race_seeds, n_verdict_seeds = size
-    record = replace(record, trials=trials[:n_trials])
-    seeds = fresh_seeds(n_race_seeds + n_verdict_seeds, list_used_seeds(experiment, of_verdicts=True))
-    return replace(record, race_seeds=seeds[:n_race_seeds], seeds=seeds[n_race_seeds:], n_ended=n_ended)
-
-
-def _is_race_of(record: VerdictRecord, trials: tuple[int, ...], confirm: Confirm, experiment: StoredExperiment) -> bool:
-    """Tell whether a verdict has the race that is asked for; where the time is limited it may be a smaller one."""
-    if experiment.space.settings.time_budget_s is None:
-        has_no_race = len(trials) == 1 or experiment.space.others
-        return record.trials == trials and (bool(has_no_race) or len(record.race_seeds) == confirm.seeds)
-    return record.trials == trials[: len(record.trials)] and len(record.race_seeds) <= confirm.seeds
-
-
-def _choose_size(
-    experiment: StoredExperiment, n_trials: int, confirm: Confirm, n_verdict_seeds: int, n_workers: int
-) -> tuple[int, int, int]:
-    """Return how many trials race, over how many seeds, and the seeds of the verdict: fewer where time is limited."""
-    is_front = bool(experiment.space.others)
-    n_race_seeds = confirm.seeds if n_trials > 1 and not is_front else 0
-    budget_s, baseline = experiment.space.settings.time_budget_s, experiment.baseline
-    run_s = None if baseline is None else baseline.duration_s
-    if budget_s is None or run_s is None:
-        return n_trials, n_race_seeds, n_verdict_seeds
-    available_s = CONFIRM_SHARE * budget_s
-    n_configs = 1 + n_trials if is_front else 2
-    n_verdict_seeds = count_affordable_seeds([run_s] * n_configs, n_verdict_seeds, n_workers, available_s)
-    if is_front:
-        return n_trials, 0, n_verdict_seeds
-    left_s = available_s - estimate_time([run_s] * 2 * n_verdict_seeds, n_workers)
-    race = choose_race_size([run_s] * n_trials, confirm.seeds, n_workers, min(left_s, RACE_SHARE * budget_s))
-    return (1, 0, n_verdict_seeds) if race is None else (race.n_trials, race.n_seeds, n_verdict_seeds)
-
-
-def new_verdict(
-    experiment: StoredExperiment, trials: tuple[int, ...], seeds: tuple[int, ...] = (), change: str = ""
-) -> VerdictRecord:
-    """Return the next verdict of the experiment's project, which is not written yet."""
-    number = next_verdict_number(experiment.paths.folder.parent, experiment.snapshot.program, experiment.space.metric)
-    return VerdictRecord(
-        program=str(experiment.snapshot.program.path),
-        metric=experiment.space.metric,
-        number=number,
-        error_rate=error_rate_of_verdict(number),
-        trials=trials,
-        seeds=seeds,
-        change=change,
-    )
-
-
 def read_confirmation(experiment: StoredExperiment) -> Confirmation | None:
     """Return the confirmation of the search as its files tell it now; None where there is none of these trials."""
     record = find_confirmation(experiment.paths, experiment.trials)
@@ -168,6 +85,7 @@ def confirmation_as_json(experiment: StoredExperiment) -> dict[str, Any] | None:
         "trials": list(record.trials),
         "race_seeds": list(record.race_seeds),
         "seeds": list(record.seeds),
+        "more_seeds": list(record.more_seeds),
         "changed_while_training": [
             each.number for each in experiment.trials if each.n_changes and each.number in record.trials
         ],
@@ -200,50 +118,6 @@ def _verdict_as_json(verdict: Verdict) -> dict[str, Any]:
     return {"finding": verdict.finding, "gain": verdict.gain, "interval": interval}
 
 
-def fresh_seeds(n: int, used: Sequence[int]) -> tuple[int, ...]:
-    """Return seeds that have not chosen a trial: always the same, so that a retraining can be gone on with."""
-    first = max(used, default=-1) + 1
-    following = ((first + index) % (MAX_SEED + 1) for index in itertools.count())
-    return tuple(itertools.islice((seed for seed in following if seed not in used), n))
-
-
-def choose_seeds(experiment: StoredExperiment, trials: tuple[int, ...], n: int) -> tuple[int, ...]:
-    """Return the seeds of a verdict on trials that were named: those of an earlier one on them first, then others."""
-    earlier = [each.seeds for each in read_verdicts(experiment.paths) if not each.has_race and each.trials == trials]
-    known = max(earlier, key=len, default=())
-    others = fresh_seeds(n + len(known), list_used_seeds(experiment))
-    return (*known, *(each for each in others if each not in known))[:n]
-
-
-def list_used_seeds(experiment: StoredExperiment, *, of_verdicts: bool = False) -> list[int]:
-    """Return the seeds that chose something, or may have: of the search, and of verdicts that compared trials.
-
-    Whoever names a trial has seen the verdicts so far, those on other searches of the program too. One of this search
-    on a single trial compares none, and its runs of the hardcoded values serve again. ``of_verdicts``: of all verdicts.
-    """
-    found = [seed_of(experiment, each) for each in experiment.trials]
-    program, storage = str(experiment.snapshot.program.path), experiment.paths.folder.parent
-    for folder, records in read_project_verdicts(storage, program, experiment.space.metric).items():
-        is_other = folder != experiment.paths.folder
-        for record in records:
-            if of_verdicts or is_other or record.has_race or len(record.trials) > 1:
-                found += (*record.race_seeds, *record.seeds)
-    return found
-
-
-def build_request(experiment: StoredExperiment) -> RetrainRequest:
-    """Return the baseline's run with the search's seed as a fresh one; `replace` says which run is meant."""
-    paths, settings = experiment.paths, experiment.space.settings
-    return RetrainRequest(
-        trial=BASELINE,
-        seed=settings.seed,
-        fresh=True,
-        trainer=dict(settings.trainer),
-        source=paths.source.relative_to(paths.folder).as_posix(),
-        digest=digest_of(experiment.snapshot.stored_program),
-    )
-
-
 def judge_confirmation(
     experiment: StoredExperiment,
     record: VerdictRecord,
@@ -257,7 +131,7 @@ def judge_confirmation(
     mode = experiment.space.mode
     runs: dict[int, dict[int, SeedRun]] = {trial: {} for trial in (BASELINE, *record.trials)}
     request = build_request(experiment)
-    for trial, seed in itertools.product(runs, (*record.race_seeds, *record.seeds)):
+    for trial, seed in itertools.product(runs, record.all_seeds):
         found = find_latest(retrained, replace(request, trial=trial, seed=seed))
         if found is not None and (found.is_complete or found.has_failed):
             runs[trial][seed] = found.seed_run
@@ -284,16 +158,15 @@ def judge_confirmation(
         race = replace(race, left=(leader.trial,))
         verdict = leader.verdict
     elif race.winner is not None and not open_runs:
+        of_both, more_seeds = (runs[BASELINE], runs[race.winner]), record.more_seeds if seeds == record.seeds else ()
+        looked_at = judge_in_looks(*of_both, mode, seeds, more_seeds, record.error_rate)
+        verdict, seeds = looked_at.verdict, looked_at.seeds
+        open_runs = [(trial, seed) for seed in seeds for trial in judged if seed not in runs[trial]]
         judged_requests = [replace(request, trial=trial, seed=seed) for trial in judged for seed in seeds]
         held_out = judge_trials_held_out(
-            retrained, judged_requests, experiment.space.metric, mode, error_rate=record.error_rate
+            retrained, judged_requests, experiment.space.metric, mode, error_rate=verdict.error_rate
         )
-        verdict = judge_gain(
-            {seed: runs[BASELINE][seed] for seed in seeds},
-            {seed: runs[race.winner][seed] for seed in seeds},
-            mode,
-            error_rate=record.error_rate,
-        )
+        verdict, held_out = (None, None) if open_runs else (verdict, held_out)
     return Confirmation(
         record=record,
         race=race,

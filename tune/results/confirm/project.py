@@ -35,8 +35,18 @@ def count_confirming_runs(storage: Path, program: Program, space: Space) -> int:
     return space.settings.confirm.count_runs(count_needed_seeds(error_rate))
 
 
+def count_open_runs(storage: Path, program: Program, space: Space) -> int:
+    """Return how many trainings follow where the first look of a search's verdict leaves it open; 0: none do.
+
+    Where the time is limited that is not known before, and 0.
+    """
+    if space.settings.confirm is None or space.others or space.settings.time_budget_s is not None:
+        return 0
+    return 2 * count_needed_seeds(error_rate_of_verdict(next_verdict_number(storage, program, space.metric)))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
+class SearchProject:
     """The searches of one program and metric in one storage."""
 
     program: Path
@@ -68,7 +78,7 @@ class Project:
         }
 
 
-def list_projects(storage: Path) -> list[Project]:
+def list_projects(storage: Path) -> list[SearchProject]:
     """Return the projects of a storage, that of the first search first."""
     searches: dict[tuple[Path, str], list[str]] = {}
     for _, folder in sorted(_list_begun(storage)):
@@ -79,7 +89,9 @@ def list_projects(storage: Path) -> list[Project]:
         asked = (Path(record.program), record.metric)
         n_verdicts[asked] = max(record.number, n_verdicts.get(asked, 0))
     return [
-        Project(program=program, metric=metric, searches=tuple(names), n_verdicts=n_verdicts.get((program, metric), 0))
+        SearchProject(
+            program=program, metric=metric, searches=tuple(names), n_verdicts=n_verdicts.get((program, metric), 0)
+        )
         for (program, metric), names in searches.items()
     ]
 
