@@ -2,6 +2,7 @@
 
 import statistics
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tune.cli.terminal.console import cut_end
 from tune.cli.terminal.summary import Screen, format_trial_count, format_value
@@ -13,8 +14,10 @@ from tune.results.confirm.confirmation import Confirmation, describe_confirmatio
 from tune.results.confirm.error_rate import ERROR_RATE, count_needed_seeds
 from tune.results.confirm.project import SearchNumber, count_confirming_runs, count_open_runs, find_search_number
 from tune.results.verdict import SampleStatistics
-from tune.retrain.confirm import ConfirmationPlan
 from tune.space.space import Space
+
+if TYPE_CHECKING:
+    from tune.retrain.confirm import ConfirmationPlan
 
 FOUND = {"gain": "bold green", "loss": "red"}
 """A verdict's style; yellow where it is neither."""
@@ -100,7 +103,7 @@ def show_confirming_runs(screen: Screen, storage: Path, program: Program, space:
     return n_runs
 
 
-def show_plan(screen: Screen, experiment: StoredExperiment, plan: ConfirmationPlan) -> None:
+def show_plan(screen: Screen, experiment: StoredExperiment, plan: "ConfirmationPlan") -> None:
     """Show what will be run, if no trial is dropped."""
     record = plan.confirmation.record
     names = {each.number: each.version for each in experiment.trials}
