@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import nctdtr, stdtrit
 
+from benchmarks.verdict.alternatives import TESTS, compute_p_of_permuted_welch, measure_test
 from benchmarks.verdict.keeping import N_PROPOSALS, run_session
 from benchmarks.verdict.overtuning import (
     N_SEEDS,
@@ -15,7 +16,7 @@ from benchmarks.verdict.overtuning import (
     judge_over_parts,
     search_and_hold_out,
 )
-from benchmarks.verdict.simulated import N_SEARCHES, NOISES, count_false_sequences, count_found_effects
+from benchmarks.verdict.simulated import N_SEARCHES, NOISES, count_false_sequences, count_found_effects, judge_fresh
 from tune.results.confirm.error_rate import count_needed_seeds, error_rate_of_verdict
 
 
@@ -36,11 +37,20 @@ def test_verdicts_of_a_null_program_are_seldom_false_and_find_an_effect():
     assert count_found_effects(normal, 40, 6, 1, rng) >= 33  # 38 are expected
 
 
-@pytest.mark.parametrize(
-    ("number", "n_seeds", "effect", "found"),
-    [(1, 8, 2, 0.68), (1, 8, 1, 0.16), (1, 5, 3, 0.61), (2, 5, 3, 0.28), (5, 5, 3, 0.07), (200, 20, 3, 0.87)],
-)
-def test_power_is_the_one_that_the_page_on_confirmations_tells(number, n_seeds, effect, found):
+@pytest.mark.parametrize(("number", "effect", "found"), [(1, 2, 0.91), (1, 1, 0.25), (5, 2, 0.96), (200, 3, 1.0)])
+def test_power_of_two_looks_is_the_one_that_the_page_on_confirmations_tells(number, effect, found):
+    rng = np.random.default_rng(0)
+    error_rate = error_rate_of_verdict(number)
+    n_found = sum(
+        judge_fresh(rng.standard_normal, lambda n: effect + rng.standard_normal(n), error_rate).verdict.finding
+        == "gain"
+        for _ in range(600)
+    )
+    assert n_found / 600 == pytest.approx(found, abs=0.05)
+
+
+@pytest.mark.parametrize(("number", "n_seeds", "effect", "found"), [(1, 5, 3, 0.61), (2, 5, 3, 0.28), (5, 5, 3, 0.07)])
+def test_power_of_one_look_is_the_one_that_the_page_on_confirmations_tells(number, n_seeds, effect, found):
     critical = stdtrit(n_seeds - 1, 1 - error_rate_of_verdict(number) / 2)
     power = 1 - nctdtr(n_seeds - 1, effect * np.sqrt(n_seeds / 2), critical)
     assert round(float(power), 2) == found
@@ -104,6 +114,31 @@ def test_seeds_alone_take_what_is_right_on_these_samples_for_a_gain():
     assert sum(each.validation == "gain" for each in found) > 30
     assert sum(each.seeds == "gain" for each in found) > 10
     assert sum(each.parts == "gain" for each in found) <= 4
+
+
+@pytest.mark.parametrize("name", TESTS)
+def test_each_alternative_has_small_p_values_where_there_is_an_effect_alone(name):
+    rng = np.random.default_rng(0)
+    null = [TESTS[name](*rng.standard_normal((2, 8)), rng) for _ in range(100)]
+    theirs, noise = rng.standard_normal((2, 8))
+
+    assert np.mean(null) == pytest.approx(0.5, abs=0.1)
+    assert 0.01 <= np.mean(np.array(null) < 0.1) <= 0.25
+    assert TESTS[name](theirs, theirs + 10 + 0.1 * noise, rng) < 0.01
+    assert TESTS[name](theirs, theirs - 10 + 0.1 * noise, rng) < 0.01
+
+
+def test_the_permutation_of_welchs_t_counts_each_division_once():
+    rng = np.random.default_rng(0)
+    found = compute_p_of_permuted_welch(np.arange(4.0), np.arange(4.0) + 100, rng)
+
+    assert found == pytest.approx(2 / 70)  # of 8 choose 4 divisions this one and its mirror are the most extreme
+
+
+def test_alternatives_are_measured_on_the_same_cases():
+    found = [measure_test(TESTS["Student's t of the pairs"], "normal", 200, 3.0, 0) for _ in range(2)]
+
+    assert found[0] == found[1] > 0.85
 
 
 def test_digits_have_the_best_configuration_first():

@@ -3,6 +3,7 @@
     python -m benchmarks.verdict [--repeats 10] [--trials 20] [--seed 0]
     python -m benchmarks.verdict --simulate [--sequences 100] [--trials 20] [--seed 0]
     python -m benchmarks.verdict --keep [--sequences 100] [--seed 0]
+    python -m benchmarks.verdict --alternatives [--sequences 1000] [--seed 0]
     python -m benchmarks.verdict --real [--sequences 3] [--searches 20] [--seed 0]
 
 Each repeat is a search on a real Ray, and a retraining of its best trial. The program's score is drawn from a standard
@@ -16,6 +17,9 @@ error rate, with several kinds of noise; and planted overtuning, a validation se
 ``--keep`` trains nothing either: sessions of 100 proposals that change nothing, and how many of them the rule "keep
 what is better" keeps, against the verdict.
 
+``--alternatives`` trains nothing either, and takes five minutes: other tests than Student's t, and other shares of the
+error rate.
+
 ``--real`` runs such sequences on a real Ray, with ``--confirm`` and the noise of real seeds. It takes half an hour.
 """
 
@@ -28,6 +32,7 @@ from pathlib import Path
 
 from scipy.stats import nct, t
 
+from benchmarks.verdict.alternatives import print_alternatives
 from benchmarks.verdict.keeping import print_keeping
 from benchmarks.verdict.overtuning import print_overtuning
 from benchmarks.verdict.sequences import print_sequences, run_quietly
@@ -68,9 +73,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the first repeat; each further one has 1,000 more")
     parser.add_argument("--simulate", action="store_true", help="searches in a row and overtuning, without Ray")
     parser.add_argument("--real", action="store_true", help="searches in a row, on Ray")
-    parser.add_argument("--sequences", type=int, help="with --simulate or --keep, 100, or --real, 3")
+    parser.add_argument(
+        "--sequences", type=int, help="with --simulate or --keep, 100, --alternatives, 1000, or --real, 3"
+    )
     parser.add_argument("--searches", type=int, default=N_SEARCHES, help="with --real: of each sequence")
     parser.add_argument("--keep", action="store_true", help="the rule `keep what is better` against the verdict")
+    parser.add_argument("--alternatives", action="store_true", help="other tests, and other shares of the error rate")
     options = parser.parse_args()
     resources = Resources(n_cores=2, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=2)
     if options.simulate:
@@ -79,6 +87,9 @@ def main() -> None:
         print_overtuning(3 * n_sequences, options.seed)
     elif options.keep:
         print_keeping(options.sequences or 100, options.seed)
+    elif options.alternatives:
+        n_sequences = options.sequences or 1000
+        print_alternatives(10 * n_sequences, n_sequences, options.seed)
     elif options.real:
         with tempfile.TemporaryDirectory() as folder, local_cluster(resources):
             print_sequences(Path(folder), options.sequences or 3, options.searches, options.seed)

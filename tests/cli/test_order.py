@@ -140,7 +140,7 @@ def test_a_list_for_machines_says_all(run, storage):
         "error": None,
         "project": {
             "search": 1,
-            "searches": ["one"],
+            "n_searches": 1,
             "n_verdicts": 0,
             "error_rate_left": 1.0,
             "n_next_seeds": 8,

@@ -75,7 +75,7 @@ def test_projects_when_a_folder_is_damaged_or_never_began_then_the_others_are_co
     assert find_search_number(last).number == 2
     told = {each["name"]: each["project"] for each in json.loads(listed(first.paths.folder.parent, capfd, "--json"))}
     assert told["b"] is told["c"] is None
-    assert (told["a"]["search"], told["d"]["search"], told["d"]["searches"]) == (1, 2, ["a", "d"])
+    assert (told["a"]["search"], told["d"]["search"], told["d"]["n_searches"]) == (1, 2, 2)
 
 
 def test_a_list_says_which_searches_share_an_error_rate_and_what_is_left_of_it(write, capfd):

@@ -71,7 +71,7 @@ class SearchProject:
         """Return for machines what an experiment of it shares with the others."""
         return {
             "search": 1 + self.searches.index(name),
-            "searches": list(self.searches),
+            "n_searches": len(self.searches),
             "n_verdicts": self.n_verdicts,
             "error_rate_left": self.error_rate_left,
             "n_next_seeds": self.n_next_seeds,
