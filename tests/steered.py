@@ -44,11 +44,14 @@ class SteeredSearch:
     def _start(self, open_ledger):
         self.space = read_space(self.paths.space, program_is_here=False)
         promoted = resolve_constants(self.space, self.program)
+        self.resources = Resources(
+            n_cores=4, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=self._concurrency
+        )
         search = Search(
             space=self.space,
             program=self.program,
             promoted=promoted,
-            resources=Resources(n_cores=4, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=self._concurrency),
+            resources=self.resources,
             paths=self.paths,
             listeners=self._listeners,
             spent_s=self._spent_s,

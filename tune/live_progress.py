@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TextIO
 
+from tune.experiment.proposal_note import SearchPause
 from tune.search.controller_api import SearchListener
 from tune.trial.messages import EpochReport
 
@@ -68,6 +69,10 @@ class ProgressView(SearchListener):
         """Draw anew, unless that was done a moment ago."""
         if time.monotonic() - self._drawn_at >= self.REDRAW_S:
             self._draw()
+
+    def on_pause(self, pause: SearchPause | None) -> None:
+        """Draw anew."""
+        self._draw()
 
     def on_worker_free(self, number: int) -> None:
         """Draw anew: the trial that ended runs no more."""

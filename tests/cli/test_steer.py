@@ -1,7 +1,12 @@
 """The commands that steer a search, before a driver that runs in this process."""
 
+import contextlib
+import getpass
+import itertools
 import json
+import random
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -9,9 +14,13 @@ import pytest
 from tests.steered import SteeredSearch
 from tune.api import Experiment
 from tune.cli import main
-from tune.errors import UserError
+from tune.errors import StorageError, UserError
+from tune.experiment import steer
 from tune.experiment.lock import lock_experiment
 from tune.experiment.open import open_experiment
+from tune.experiment.proposal_note import SearchPause
+from tune.experiment.requests import RequestAnswer
+from tune.experiment.steer import LocalMailbox
 
 ONE_SEED = "All trials have one seed, so it would be the same again. With others: promotune retrain"
 
@@ -160,3 +169,148 @@ def test_a_value_that_cannot_be_sent_is_refused_at_once(search, constants, outsi
     with pytest.raises(UserError):
         Experiment(search.paths.folder).propose(constants, outside=outside)
     assert search.requests.list_requests() == []
+
+
+def test_where_no_search_runs_an_equal_proposal_that_waits_is_not_kept_twice(search, call):
+    assert call("propose", "LR=3e-3")[0] == 0
+    assert call("propose", "LR=0.003", "BATCH_SIZE=64")[2].startswith(
+        f"a proposal of {getpass.getuser()} that waits has this configuration\n"
+    )
+    assert call("propose", "LR=3e-3", "BATCH_SIZE=32")[0] == 0
+    assert call("propose", "LR=3e-3", "--others", "sampler")[0] == 0  # the others are not known yet
+
+
+def test_others_of_the_best_trial_are_those_of_the_ledger_where_no_search_runs(search, call):
+    search.propose(LR=0.002, DROPOUT=0.3)
+    search.begin()
+    search.end(1, 0.9)
+    assert call("propose", "LR=0.003", "--others", "best")[0] == 0
+    search.restart()
+    search.controller.handle_kept_requests()
+    values = search.begin().values
+
+    assert (values["LR"], values["DROPOUT"]) == (0.003, 0.3)
+
+
+@pytest.mark.parametrize("is_running", [False, True])
+def test_others_of_the_best_trial_are_refused_where_no_trial_has_a_score(tmp_path, capfd, is_running):
+    search = SteeredSearch(tmp_path / "project")
+    search.begin()
+    words = ["propose", "exp", "LR=0.003", "--others", "best", "--storage", str(search.paths.folder.parent)]
+    with lock_experiment(search.paths) if is_running else contextlib.nullcontext():
+        assert main(words) == 2
+
+    assert capfd.readouterr().err == "--others: no trial has a score yet, got best\n  Leave it out.\n"
+    assert search.requests.list_requests() == []
+
+
+class Mailbox(LocalMailbox):
+    """Lets a test do something whenever the client looks whether a search runs."""
+
+    def __init__(self, paths, look):
+        super().__init__(paths)
+        self.look = look
+
+    @property
+    def has_driver(self):
+        self.look()
+        return True
+
+
+@pytest.fixture
+def ask(search, monkeypatch):
+    """Return what asks a search for something while a function is called now and then; the client waits for 1 s."""
+    monkeypatch.setattr(steer, "LOOK_S", 0.05)
+    monkeypatch.setattr(steer, "AT_WORK_S", 1.0)
+
+    def run(look, verb="pause", **arguments):
+        monkeypatch.setattr(steer, "open_mailbox", lambda paths: Mailbox(paths, look))
+        return steer.ask_running(search.paths, verb, arguments, timeout_s=0.5)
+
+    return run
+
+
+def test_a_request_that_nobody_takes_is_taken_back(search, ask):
+    answer = ask(lambda: None)
+    search.poll()
+
+    assert (answer.taken, answer.is_missing) == (False, True)
+    assert answer.what == "the search has not answered for 0 s"
+    assert not search.controller.controls.is_paused
+    assert search.requests.list_requests() == []
+
+
+def test_a_request_that_the_driver_takes_as_the_client_gives_up_is_waited_for(search, ask):
+    """The driver reads it before the client gives up, and does it afterwards."""
+    folder = search.requests
+    taken, began = [], time.monotonic()
+
+    def look():
+        waiting = [name for name in folder.list_requests() if folder.has_request(name.removesuffix(".json"))]
+        taken.extend(folder.read_request(name) for name in waiting)
+        if taken and time.monotonic() - began > 1.0:
+            folder.answer_request(taken[0].id, RequestAnswer(taken=True, what="paused"))
+
+    answer = ask(look)
+
+    assert (answer.taken, answer.what) == (True, "paused")
+
+
+def test_of_a_request_that_was_taken_and_never_answered_nobody_says_that_it_was_not_done(search, ask):
+    folder = search.requests
+    answer = ask(lambda: [folder.read_request(name) for name in folder.list_requests()])
+
+    assert answer.taken
+    assert answer.what == "the search has not answered for 1 s, but it has read this: it may have been done"
+    assert answer.hint == f"What came of it: promotune status {search.paths.folder}"
+
+
+def test_whoever_gives_up_while_a_driver_reads_is_told_what_came_of_it(search, monkeypatch):
+    """Clients whose patience ends at any moment of a driver's look, and a driver that looks all the time."""
+    over = threading.Event()
+    monkeypatch.setattr(steer, "AT_WORK_S", 30.0)
+    refused = []
+
+    def look():
+        while not over.wait(0.001):
+            search.poll()
+
+    with lock_experiment(search.paths):
+        thread = threading.Thread(target=look)
+        thread.start()
+        for number in range(200):
+            verb = "pause" if number % 2 == 0 else "resume"
+            answer = steer.ask_running(search.paths, verb, timeout_s=random.Random(number).random() / 200)
+            is_paused = search.controller.controls.is_paused
+            refused.append(answer.is_missing)
+            if answer.is_missing:
+                assert is_paused is (verb == "resume"), number
+                search.controller.controls.change_pause(None if is_paused else SearchPause(user="me", time=0.0))
+            else:
+                assert answer.taken, answer
+        over.set()
+        thread.join()
+
+    assert any(refused)
+    assert not all(refused)
+
+
+def test_a_store_that_does_not_answer_for_a_while_is_asked_again(search, monkeypatch, ask):
+    looks = itertools.count()
+
+    def look():
+        if 1 <= next(looks) <= 3:
+            raise StorageError("s3://bucket", "it cannot be read", None)
+        search.poll()
+
+    assert ask(look).taken
+
+
+def test_a_request_to_a_store_that_is_gone_is_neither_done_nor_undone(search, monkeypatch, ask):
+    def fail(*_):
+        raise StorageError("s3://bucket", "it cannot be read", None)
+
+    monkeypatch.setattr(Mailbox, "withdraw_request", fail)
+    with pytest.raises(StorageError) as told:
+        ask(lambda: None)
+    assert told.value.what == "it cannot be read; whether the search has done this is not known"

@@ -16,12 +16,21 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from tests.experiments import SPACE, Trial, write_experiment
 from tune.cli import main
-from tune.errors import ExperimentError
+from tune.errors import ExperimentError, StorageError
 from tune.experiment.lock import lock_experiment
-from tune.experiment.proposal_note import ProposalNote
+from tune.experiment.proposal_note import PAUSED, ProposalNote, SearchPause
 from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths
-from tune.results.status import STATUS_FORMAT, choose_outcome, follow_events, list_events, read_status
+from tune.results import status as status_module
+from tune.results.status import (
+    STATUS_FORMAT,
+    choose_outcome,
+    follow_events,
+    list_changes,
+    list_events,
+    read_status,
+)
+from tune.search.study.journal import open_study
 
 TRIALS = [
     Trial(curve=[0.5, 0.6]),
@@ -29,8 +38,9 @@ TRIALS = [
     Trial(curve=[0.1], values={"LR": 0.06}, state="RUNNING"),
 ]
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "reference" / "status.schema.json").read_text())
+PAUSE = SearchPause(user="me", time=1.0e9)
 NOTE = ProposalNote(request="1", user="me", why="a hunch", time=0.0)
-DIGESTS = {1: "712a7260fa317afe"}
+DIGESTS = {1: "712a7260fa317afe", 2: "979b9e345f5f2fdb"}
 """Of the schema, by the format that it describes: what people parse. A change of the schema is a new STATUS_FORMAT."""
 
 
@@ -72,7 +82,10 @@ def every_event(tmp_path):
         trial(3, "running", {}),
         replace(trial(4, "waiting", {}), proposal=NOTE),
     ]
-    return [*follow_events(write_experiment(tmp_path, TRIALS).paths), *list_events(before, after, "max")]
+    experiment = write_experiment(tmp_path, TRIALS)
+    paused = replace(experiment, pause=PAUSE)
+    changes = [*list_changes(experiment, paused, is_over=False), *list_changes(paused, experiment, is_over=False)]
+    return [*follow_events(experiment.paths), *list_events(before, after, "max"), *changes]
 
 
 def test_a_status_and_each_event_are_as_the_schema_says(tmp_path):
@@ -118,6 +131,69 @@ def test_a_trial_that_ran_when_its_driver_was_killed_waits(tmp_path):
 
     assert (status["state"], status["outcome"], status["running"]) == ("interrupted", "interrupted", [])
     assert status["n_trials"] == {"complete": 1, "pruned": 1, "failed": 0, "running": 0, "waiting": 1}
+
+
+def test_a_paused_search_says_by_whom_and_since_when_while_it_runs(tmp_path, capfd):
+    paths = write_experiment(tmp_path, TRIALS).paths
+    open_study(paths).set_user_attr(PAUSED, PAUSE.as_json())
+    words = [str(paths.folder)]
+    with lock_experiment(paths):
+        status = read_status(paths)
+        check(status, "status")
+        assert main(["status", *words]) == 0
+        told = capfd.readouterr().out
+        assert main(["list", "--storage", str(paths.folder.parent)]) == 0
+        listed = capfd.readouterr().out
+    ended = read_status(paths)
+
+    assert (status["state"], status["outcome"]) == ("paused", "running")
+    assert status["paused"] == {"user": "me", "time": 1e9}
+    assert told.splitlines()[0] == f"exp: {PAUSE.description}"
+    assert PAUSE.description == time.strftime("paused by me at %Y-%m-%d %H:%M", time.localtime(1e9))
+    assert told.splitlines()[-1] == f"to go on: promotune resume {paths.folder}"
+    assert "paused" in listed
+    assert (ended["state"], ended["paused"]) == ("interrupted", None)
+
+
+@pytest.mark.parametrize("damaged", ["x", [], {"user": 1}, {"user": "me", "time": "x"}, {"user": "me", "time": 1e300}])
+def test_a_damaged_note_of_a_pause_is_none(tmp_path, damaged):
+    paths = write_experiment(tmp_path, TRIALS).paths
+    open_study(paths).set_user_attr(PAUSED, damaged)
+    with lock_experiment(paths):
+        assert read_status(paths)["state"] == "running"
+
+
+def test_following_tells_of_a_pause_and_its_end_but_not_of_the_end_of_a_paused_search(tmp_path):
+    before = write_experiment(tmp_path, TRIALS)
+    paused = replace(before, pause=PAUSE)
+
+    assert list(list_changes(None, paused, is_over=False))[-1] == {"event": "paused", "user": "me", "time": 1e9}
+    assert list(list_changes(paused, paused, is_over=False)) == []
+    assert list(list_changes(paused, before, is_over=False)) == [{"event": "resumed"}]
+    assert list(list_changes(paused, before, is_over=True)) == []
+
+
+@pytest.mark.parametrize(("n_errors", "is_given_up"), [(3, False), (10**6, True)])
+def test_following_outlives_a_store_that_does_not_answer_for_a_while(tmp_path, monkeypatch, n_errors, is_given_up):
+    paths = write_experiment(tmp_path, TRIALS).paths
+    monkeypatch.setattr(status_module, "REMOTE_POLL_S", 0.01)
+    monkeypatch.setattr(status_module, "STORE_S", 0.3)
+    errors = iter(range(n_errors))
+
+    def look(paths):
+        if next(errors, None) is not None:
+            raise StorageError("s3://bucket", "it cannot be read: timeout", None)
+        return False
+
+    with lock_experiment(paths):
+        events = follow_events(paths, poll_s=0.01)
+        assert next(events)["event"] == "status"
+        monkeypatch.setattr(status_module, "is_running", look)
+        if is_given_up:
+            with pytest.raises(StorageError):
+                list(events)
+        else:
+            assert [each["event"] for each in events] == ["finished"]
 
 
 def test_events_are_the_start_the_epochs_and_the_end_of_each_trial():

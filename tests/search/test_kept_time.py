@@ -10,6 +10,7 @@ from tests.steered import SteeredSearch
 from tune.experiment.open import open_experiment
 from tune.retrain import kept_time
 from tune.retrain.kept_time import update_settings, use_kept_time
+from tune.search.run import build_result
 from tune.search.spec import Search
 from tune.space.settings import Confirm
 
@@ -29,6 +30,17 @@ def test_a_search_goes_on_with_what_was_set_while_it_ran(tmp_path):
     settings = update_settings(search, experiment).space.settings
     assert (settings.trials, settings.time_budget_s, settings.concurrency) == (40, 7200.0, 1)
     assert settings.confirm == Confirm()
+
+
+def test_what_follows_a_search_has_as_many_places_as_were_set_while_it_ran(tmp_path):
+    steered = SteeredSearch(tmp_path / "project", concurrency=2)
+    steered.run_baseline()
+    assert steered.ask("set", concurrency="4").taken
+    search = replace(search_of(steered), resources=steered.resources)
+
+    assert build_result(search, steered.controller, steered.ledger).resources == replace(
+        steered.resources, concurrency=4
+    )
 
 
 def test_a_search_that_somebody_let_finish_does_not_go_on(tmp_path, monkeypatch):

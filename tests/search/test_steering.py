@@ -1,5 +1,6 @@
 """What people and programs ask of a running search: proposals, stops, pauses and settings, and what the ledger says."""
 
+import getpass
 import os
 import time
 from dataclasses import replace
@@ -8,10 +9,13 @@ import pytest
 
 from tests.steered import SteeredSearch
 from tune.errors import ExperimentError
-from tune.experiment.lock import is_written_by_search
+from tune.experiment.lock import is_written_by_search, lock_experiment
 from tune.experiment.open import open_experiment
+from tune.experiment.proposal_note import SearchPause
 from tune.paths import display_path
 from tune.results.status import read_status
+from tune.search.build_controller import suspend_on_exit
+from tune.search.progress import Progress
 from tune.search.study.study_notes import restore_set_values
 from tune.space.space_file import read_space, write_space
 
@@ -38,7 +42,7 @@ def test_a_proposal_runs_next_and_the_ledger_says_who_proposed_it_and_why(search
     search.end(1, 0.7)
     proposal = results(search)[1].proposal
     assert (proposal.why, proposal.outside) == ("a hunch", ())
-    assert proposal.user == __import__("getpass").getuser()
+    assert proposal.user == getpass.getuser()
     assert results(search)[0].proposal is None
 
 
@@ -226,7 +230,8 @@ def test_a_search_that_was_to_finish_is_finished_however_many_run_at_a_time(tmp_
 def test_a_paused_search_starts_nothing_until_it_is_resumed(search):
     search.begin()
     assert search.ask("pause").taken
-    assert not search.ask("pause").taken
+    again = search.ask("pause")
+    assert (again.taken, again.what) == (False, f"the search is {search.controller.controls.pause.description} already")
     assert search.begin() is None
     assert not search.report(1, 1, 0.5)
     search.end(1, 0.5)
@@ -236,6 +241,76 @@ def test_a_paused_search_starts_nothing_until_it_is_resumed(search):
     assert search.ask("resume").taken
     assert not search.ask("resume").taken
     assert search.begin().values["LR"] == 0.002
+
+
+def test_a_pause_is_in_the_ledger_until_the_search_goes_on_or_another_driver_begins(search):
+    def stored():
+        return open_experiment(str(search.paths.folder), search.paths.folder.parent).pause
+
+    assert stored() is None
+    search.ask("pause")
+    assert stored().user == getpass.getuser()
+    assert abs(stored().time - time.time()) < 60
+    search.ask("resume")
+    assert stored() is None
+    search.ask("pause")
+    search.restart()
+    assert stored() is None
+    search.ask("pause")
+    with suspend_on_exit(search.ledger):
+        pass
+    assert stored() is None
+
+
+def test_whoever_shows_a_search_hears_of_a_pause(tmp_path):
+    progress = Progress("max", 20, 2)
+    search = SteeredSearch(tmp_path / "project", listeners=[progress])
+    search.run_baseline()
+    search.ask("pause")
+    paused = progress.current_status()
+    search.ask("resume")
+
+    assert paused.pause == search_pause(paused)
+    assert f", {paused.pause.description}" in paused.describe_line("m")
+    assert "left" not in paused.describe_line("m")
+    assert progress.current_status().pause is None
+
+
+def search_pause(status):
+    return SearchPause(user=getpass.getuser(), time=status.pause.time)
+
+
+def test_a_request_that_was_sent_while_the_search_began_is_done(search):
+    with lock_experiment(search.paths):
+        request = search.send("pause")
+        search.restart()  # the driver builds its controller once Ray runs
+        assert search.ask_again(request).taken
+
+
+def test_a_request_that_a_killed_driver_was_doing_is_done_once_by_the_next(search):
+    request = search.send("propose", constants={"LR": 0.002})
+    assert search.requests.read_request(f"{request}.json").id == request  # killed before the ledger
+    assert not search.requests.withdraw_request(request)
+    stop = search.send("stop")
+    search.requests.read_request(f"{stop}.json")
+    search.restart()
+    search.controller.handle_kept_requests()
+
+    assert search.requests.fetch_answer(request).taken
+    assert not search.requests.fetch_answer(stop).taken
+    assert search.requests.list_requests() == []
+    assert search.begin().values["LR"] == 0.002
+    assert search.begin().values["LR"] != 0.002
+
+
+def test_a_name_that_acts_on_a_terminal_is_cleaned(search):
+    name = "00000000000000000001-00000000"
+    told = {"format": 1, "id": name, "verb": "propose", "user": "a\n\x1b[31mb", "time": time.time() + 60}
+    search.write_raw(f"{name}.json", {**told, "arguments": {"constants": {"LR": 0.002}, "why": "\x07w"}})
+    search.poll()
+
+    assert search.requests.fetch_answer(name).taken
+    assert results(search)[1].proposal.description == "proposed by a [31mb: w"
 
 
 def test_trials_concurrency_and_time_are_set_while_it_runs(search):

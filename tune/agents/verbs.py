@@ -95,7 +95,7 @@ class AgentVerbs:
         words = ["resume", _check_word(experiment)]
         words += [] if more_trials is None else [f"--trials=+{more_trials}"]
         words += self._storage_words()
-        if self.read_status(experiment)["state"] == "running":
+        if self.read_status(experiment)["state"] in ("running", "paused"):
             return {"experiment": experiment, "state": "running", "what": run_command(words).text.strip()}
         started = self._start_command(words)
         paths = started.wait_for_experiment(self._storage_folder())
@@ -127,6 +127,8 @@ class AgentVerbs:
             return limit_answer({**answer, **{name: confirmation[name] for name in names}})
         if confirmation is not None:
             answer["lines"] = confirmation["lines"]
+        if status["state"] == "paused":
+            return {**answer, "next": "It is paused: `resume` lets it go on. Then ask again."}
         if status["state"] == "running":
             return {**answer, "next": "Ask again: the search or its confirmation runs."}
         best = status["best"]

@@ -65,6 +65,13 @@ def read_lock_holder(paths: ExperimentPaths) -> int | None:
             return None
 
 
+def read_lock_time(paths: ExperimentPaths) -> float | None:
+    """Return when the process that holds the experiment began to, in seconds since the epoch; None: nobody does."""
+    with contextlib.suppress(OSError):
+        return paths.lock_holder.stat().st_mtime
+    return None
+
+
 @contextlib.contextmanager
 def lock_verdicts(paths: ExperimentPaths) -> Iterator[None]:
     """Hold the count of the storage's verdicts: wait for another process that counts one.
@@ -90,9 +97,11 @@ def lock_verdicts(paths: ExperimentPaths) -> Iterator[None]:
 
 def write_dashboard_address(paths: ExperimentPaths, dashboard: str) -> None:
     """Note beside the lock, if it is held, where Ray's dashboard is: ``127.0.0.1:8265``."""
-    if paths.lock_holder.exists():
+    began = read_lock_time(paths)
+    if began is not None:
         with paths.lock_holder.open("a", encoding="utf-8") as file:
             file.write(f"{dashboard}\n")
+        os.utime(paths.lock_holder, (began, began))  # it says since when the experiment is held
 
 
 def dashboard_of(paths: ExperimentPaths) -> str | None:
@@ -135,7 +144,8 @@ def has_no_trial(paths: ExperimentPaths) -> bool:
 def is_written_by_search(path: Path, paths: ExperimentPaths) -> bool:
     """Return whether a file in an experiment's folder is one that a search writes before its first trial."""
     if path == paths.requests:
-        return not path.is_symlink() and not any(path.glob("*.json"))  # a proposal that is kept is somebody's
+        kept = (*path.glob("*.json"), *path.glob("claimed/*.json"))  # a proposal that is kept is somebody's
+        return not path.is_symlink() and not kept
     whole = (
         paths.lock,
         paths.lock_holder,

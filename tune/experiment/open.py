@@ -24,7 +24,7 @@ from tune.experiment.contradictions import (
     find_doubts,
 )
 from tune.experiment.lock import check_begun
-from tune.experiment.proposal_note import PROPOSED, read_proposal
+from tune.experiment.proposal_note import PAUSED, PROPOSED, SearchPause, read_pause, read_proposal
 from tune.experiment.trial_result import (
     DEVICE_FAULTS,
     LEFT_OUT,
@@ -192,6 +192,8 @@ class StoredExperiment:
     """The working directory of its trials; the current one where that is gone."""
     is_sealed: bool = False
     """Whether no further trial was to come: there were as many as asked for, or every point of the grid."""
+    pause: SearchPause | None = None
+    """Who paused the search that runs; None where it goes on. It says nothing of a search that does not run."""
     commands: tuple[str, ...] = ()
     """What was typed to start it, and then to go on with it; none where nothing was."""
     changed: tuple[str, ...] = ()
@@ -250,6 +252,7 @@ def open_experiment(name: str, storage: Path) -> StoredExperiment:
         trials=tuple(create_trial_result(trial, space.mode) for trial in trials),
         folder=began_in if began_in.is_absolute() and began_in.is_dir() else Path.cwd(),
         is_sealed=len(trials) - n_proposed >= space.settings.trials or study.user_attrs.get(SEALED) == len(trials),
+        pause=read_pause(study.user_attrs.get(PAUSED)),
         commands=_read_commands(study.user_attrs.get("commands")),
         changed=changed,
         doubts=tuple(find_doubts(paths, trials, space.mode, changed)),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from tune.errors import ConstantError, OptionError, SpaceError, suggest_name
+from tune.experiment.requests import clean_line
 from tune.promotion.find.literals import Unknown
 from tune.promotion.resolve import PromotedConstant, fit_dimension, hardcoded_values
 from tune.space.conditions import describe_condition, only_active, restore_value
@@ -45,6 +46,20 @@ class CheckedProposal:
     """Of all constants that vary in it, in the space's order; without those that the sampler draws."""
     outside: tuple[str, ...] = ()
     """The constants whose values are outside of their ranges, named or not."""
+
+
+def check_shape(arguments: Mapping[str, Any]) -> None:
+    """Raise OptionError unless the arguments of a request have the types of a proposal's."""
+    named, outside, others = (arguments.get(key) for key in ("constants", "outside", "others"))
+    if not isinstance(named, dict) or not isinstance(outside, bool | None) or others not in (*OTHERS, None):
+        raise OptionError(None, "a proposal has constants", f"The others are one of {', '.join(OTHERS)}.")
+
+
+def check_best(best: Mapping[str, Value] | None) -> Mapping[str, Value]:
+    """Return the constants of the best trial, from which others are taken; raise OptionError where there is none."""
+    if best is None:
+        raise OptionError("--others", "no trial has a score yet, got best", "Leave it out.")
+    return best
 
 
 def check_proposal(
@@ -206,7 +221,7 @@ def check_why(why: Any) -> str:
     if not isinstance(why, str) or len(why) > LONGEST_WHY:
         what = f"--why: a text of at most {LONGEST_WHY} characters, got {len(why) if isinstance(why, str) else why!r}"
         raise OptionError(None, what, "Write less.")
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in why).split())
+    return clean_line(why)
 
 
 def split_assignment(word: str, known: Iterable[str]) -> tuple[str, str]:

@@ -1,8 +1,9 @@
 """What other processes ask of a search's driver: files in a folder of the experiment, and the driver's answers.
 
 A request is one file, ``<id>.json``, written aside and renamed, so that it is there whole or not at all. The driver
-answers by ``answers/<id>.json``, and then deletes the request. A file that is no request of ours goes to ``refused``.
-Ids begin with the time, so that their order is the order of the requests.
+moves it to ``claimed`` before it reads it, so that of a driver that takes it and a client that takes it back one alone
+succeeds. It answers by ``answers/<id>.json``, and then deletes the request. A file that is no request of ours goes to
+``refused``. Ids begin with the time, so that their order is the order of the requests.
 """
 
 import contextlib
@@ -32,9 +33,11 @@ N_ANSWERS = 2000
 POLL_S = 0.05
 """How often a client looks for its answer."""
 ANSWER_S = 60.0
-"""How long a client waits for it: a driver that starts Ray, or trains a confirmation, looks for no requests."""
+"""How long a client waits for it: a driver that starts Ray looks for no requests."""
 UNANSWERED = "Nothing was changed."
 """What a client says who has waited in vain."""
+LONGEST_USER = 256
+"""Characters of a user's name."""
 MODE = 0o700
 """Of the folder: nobody else may write there."""
 ID = re.compile(r"[0-9]{20}-[0-9a-f]{8}")
@@ -114,9 +117,15 @@ def create_request(verb: Verb, arguments: Mapping[str, Any] | None = None) -> St
 
 def _read_user_name() -> str:
     try:
-        return getpass.getuser()
+        name = clean_line(getpass.getuser())
     except (KeyError, OSError):  # a container knows no name for its user
-        return str(os.getuid())
+        name = ""
+    return name[:LONGEST_USER] or str(os.getuid())
+
+
+def clean_line(text: str) -> str:
+    """Return somebody's text on one line, without letters that act on a terminal."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
 
 
 def decode_request(raw: bytes, name: str) -> SteeringRequest:
@@ -130,12 +139,12 @@ def decode_request(raw: bytes, name: str) -> SteeringRequest:
         raise ValueError(f"a request has the id of its file, got {str(request)[:50]!r}")
     if verb not in VERBS:
         raise ValueError(f"a request asks for {', '.join(VERBS)}, got {str(verb)[:50]!r}")
-    if not isinstance(user, str) or len(user) > 256 or not isinstance(arguments, dict):
+    if not isinstance(user, str) or len(user) > LONGEST_USER or not isinstance(arguments, dict):
         raise ValueError("a request has a user and arguments")
     if isinstance(at, bool) or not isinstance(at, int | float):
         raise ValueError("a request has a time")
     json.dumps(found, ensure_ascii=False).encode("utf-8")  # what is no Unicode cannot be written into the ledger
-    return SteeringRequest(id=request, verb=verb, user=user, time=float(at), arguments=arguments)
+    return SteeringRequest(id=request, verb=verb, user=clean_line(user), time=float(at), arguments=arguments)
 
 
 def decode_answer(raw: bytes) -> RequestAnswer:
@@ -152,6 +161,18 @@ def decode_answer(raw: bytes) -> RequestAnswer:
     )
 
 
+FOLDERS = frozenset({"answers", "claimed", "refused"})
+"""In the folder of requests."""
+
+
+def _list_names(folder: Path) -> list[str]:
+    """Return what is in a folder; nothing where it cannot be read."""
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - names alone
+    except OSError:
+        return []
+
+
 class RequestFolder:
     """The folder of one experiment."""
 
@@ -159,11 +180,12 @@ class RequestFolder:
         self._paths = paths
         self.folder = paths.requests
         self.answers = paths.requests / "answers"
+        self.claimed = paths.requests / "claimed"
         self.refused = paths.requests / "refused"
 
     def make_folder(self) -> None:
         """Make it where it is missing; raise ExperimentError where it is somebody else's, or others may write there."""
-        for folder in (self.folder, self.answers):
+        for folder in (self.folder, self.answers, self.claimed):
             _make_own_folder(folder)
 
     def send_request(self, request: SteeringRequest) -> None:
@@ -192,11 +214,11 @@ class RequestFolder:
             return None
 
     def has_request(self, request: str) -> bool:
-        """Tell whether a request waits for the driver."""
+        """Tell whether a request waits that no driver has taken."""
         return (self.folder / f"{request}.json").exists()
 
     def withdraw_request(self, request: str) -> bool:
-        """Take a request back; tell whether the driver had not done it."""
+        """Take a request back; tell whether no driver had taken it."""
         try:
             (self.folder / f"{request}.json").unlink()
         except OSError:
@@ -204,27 +226,51 @@ class RequestFolder:
         return True
 
     def list_requests(self) -> list[str]:
-        """Return the names of the files that wait, the oldest first; what is being written is not among them."""
+        """Return the names of the files that wait, the oldest first, those that an earlier driver took among them.
+
+        What is being written is not among them.
+        """
+        names = {name for folder in (self.folder, self.claimed) for name in _list_names(folder)}
+        return sorted(name for name in names - FOLDERS if not name.startswith("."))
+
+    def peek_requests(self) -> list[SteeringRequest]:
+        """Return the requests that wait, and leave them there."""
+        found = map(self.peek_request, self.list_requests())
+        return [request for request in found if request is not None]
+
+    def peek_request(self, name: str) -> SteeringRequest | None:
+        """Return the request in a file, and leave it there; None where it is gone, or is none."""
+        path = self.claimed / name
         try:
-            with os.scandir(self.folder) as entries:
-                found = [entry.name for entry in entries if entry.name not in ("answers", "refused")]
-        except OSError:
-            return []
-        return sorted(name for name in found if not name.startswith("."))
+            raw = self._read_own_file(path if path.exists() else self.folder / name)
+            return decode_request(raw, name.removesuffix(".json"))
+        except (ValueError, RecursionError, OSError):
+            return None
 
     def read_request(self, name: str) -> SteeringRequest | None:
-        """Return the request in a file; None where it is gone, or is none: then it is moved aside, and answered."""
+        """Take the request in a file; None where it is gone, or is none: then it is moved aside, and answered."""
+        stem = name.removesuffix(".json")
+        path = self.folder / name
         try:
-            return decode_request(self._read_own_file(name), name.removesuffix(".json"))
+            if ID.fullmatch(stem) is not None:
+                path = self._claim_request(name)
+            return decode_request(self._read_own_file(path), stem)
         except FileNotFoundError:
             return None
         except (ValueError, RecursionError, OSError) as error:
-            self._refuse_file(name, str(error))
+            self._refuse_file(path, str(error))
             return None
 
-    def _read_own_file(self, name: str) -> bytes:
+    def _claim_request(self, name: str) -> Path:
+        """Take a request: from now on its sender cannot take it back. Return where it is."""
+        claimed = self.claimed / name
+        with contextlib.suppress(FileNotFoundError):  # an earlier driver took it, or its sender took it back
+            (self.folder / name).rename(claimed)
+        return claimed
+
+    def _read_own_file(self, path: Path) -> bytes:
         """Return what a file holds; raise ValueError where it is another user's, too large, or no file."""
-        opened = os.open(self.folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(opened, "rb") as file:
             found = os.fstat(opened)
             if not stat.S_ISREG(found.st_mode):
@@ -236,12 +282,12 @@ class RequestFolder:
             raise ValueError(f"a request has {MOST_BYTES} bytes at most")
         return raw
 
-    def _refuse_file(self, name: str, why: str) -> None:
+    def _refuse_file(self, path: Path, why: str) -> None:
         """Move a file aside that is no request, and say why to whoever sent it."""
-        stem = name.removesuffix(".json")
+        stem = path.name.removesuffix(".json")
         with contextlib.suppress(OSError, ExperimentError):
             _make_own_folder(self.refused)
-            (self.folder / name).rename(self.refused / name)
+            path.rename(self.refused / path.name)
             self._delete_oldest(self.refused, N_REFUSED)
         if ID.fullmatch(stem) is not None:
             self._write_answer(stem, RequestAnswer(taken=False, what=f"this is no request of ours: {why}"))
@@ -249,8 +295,13 @@ class RequestFolder:
     def answer_request(self, request: str, answer: RequestAnswer) -> None:
         """Write the answer, then delete the request: a driver that is killed in between answers it again."""
         self._write_answer(request, answer)
-        with contextlib.suppress(OSError):
-            (self.folder / f"{request}.json").unlink()
+        for folder in (self.folder, self.claimed):
+            with contextlib.suppress(OSError):
+                (folder / f"{request}.json").unlink()
+
+    def keep_request(self, request: str, answer: RequestAnswer) -> None:
+        """Write an answer, and leave the request for a later driver."""
+        self._write_answer(request, answer)
 
     def _write_answer(self, request: str, answer: RequestAnswer) -> None:
         with contextlib.suppress(OSError), atomic_write(self.answers / f"{request}.json") as aside:

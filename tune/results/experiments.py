@@ -23,7 +23,7 @@ from tune.results.confirm.confirmation import read_confirmation
 from tune.storage.download import download_experiments
 from tune.storage.sync import delete_at_url
 
-State = Literal["running", "interrupted", "finished", "unreadable", "never began", "pre-flight failed"]
+State = Literal["running", "paused", "interrupted", "finished", "unreadable", "never began", "pre-flight failed"]
 
 
 ENDED = ("complete", "pruned", "failed")
@@ -36,7 +36,7 @@ class ExperimentSummary:
 
     name: str
     state: State
-    """``interrupted``: `resume` would go on with it."""
+    """``interrupted``: `resume` would go on with it, as with one that is ``paused``, and runs."""
     n_trials: int
     """Trials that ended."""
     n_wanted: int
@@ -127,7 +127,7 @@ def find_state(experiment: StoredExperiment, *, running: bool) -> State:
     ``running``: a process writes it now.
     """
     if running:
-        return "running"
+        return "running" if experiment.pause is None else "paused"
     if find_preflight_failure(experiment.paths, experiment.trials) is not None:
         return "pre-flight failed"
     is_through = all(trial.state in ENDED for trial in experiment.trials)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from tune.errors import ExperimentError
+from tune.errors import ExperimentError, StorageError
 from tune.experiment.lock import has_no_trial, is_locked, is_running
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.trial_result import Mode, TrialResult, is_improvement
@@ -22,13 +22,18 @@ from tune.space.space_file import read_space
 from tune.storage.download import download_experiment, resolve_local_folder
 from tune.storage_url import is_url, local_folder_of
 
-STATUS_FORMAT = 1
+STATUS_FORMAT = 2
 POLL_S = 0.5
 """So often a search that is followed is looked at."""
 REMOTE_POLL_S = 5.0
 """So often it is looked at where another machine writes it, at a URL: each look lists files there."""
 MOST_LOAD = 0.2
 """The part of its time in which a process that follows reads: of a long ledger a look takes long."""
+
+STORE_S = 600.0
+"""So long a store may not answer a process that follows; then that ends."""
+ACTIVE: tuple[State, ...] = ("running", "paused")
+"""The states of a search that a process writes now."""
 
 Event = dict[str, Any]
 Outcome = Literal["running", "better", "nothing better", "interrupted", "failed"]
@@ -84,6 +89,7 @@ def _describe_status(paths: ExperimentPaths, experiment: StoredExperiment | None
         "chosen": None if experiment.chosen is None else experiment.chosen.number,
         "verdict": verdict,
         "running": [each for each in trials if each["state"] == "running"],
+        "paused": experiment.pause.as_json() if experiment.pause is not None and state == "paused" else None,
     }
 
 
@@ -104,6 +110,7 @@ def _status_without_ledger(paths: ExperimentPaths, *, is_active: bool) -> dict[s
         "chosen": None,
         "verdict": None,
         "running": [],
+        "paused": None,
     }
 
 
@@ -111,7 +118,7 @@ def choose_outcome(
     state: State, best: TrialResult | None, baseline: TrialResult | None, verdict: str | None
 ) -> Outcome:
     """Return what a search came to so far; a verdict counts more than the scores of single trials."""
-    if state == "running":
+    if state in ACTIVE:
         return "running"
     if state in ("interrupted", "never began"):
         return "interrupted"
@@ -136,28 +143,49 @@ def _trial_object(trial: TrialResult, *, is_active: bool) -> dict[str, Any]:
 def follow_events(paths: ExperimentPaths, poll_s: float = POLL_S) -> Iterator[Event]:
     """Yield the status, then an event for each thing that happens, and the end of the search; it may take hours.
 
-    A search whose driver was killed has ended. Raises ExperimentError where its ledger is damaged, or goes away.
+    A search whose driver was killed has ended. A store that does not answer is asked again for STORE_S. Raises
+    ExperimentError where the ledger is damaged, or goes away, and StorageError where the store stays away.
     """
     seen, is_over = _stamp(paths), not is_running(paths)
     experiment = _open_ledger(paths)
     yield {"event": "status", **_describe_status(paths, experiment, is_active=not is_over)}
-    trials = () if experiment is None else experiment.trials
+    answered = time.monotonic()
     while not is_over:
-        began_at = time.monotonic()
-        is_over = not is_running(paths)  # first: what is written until it ends is read below
-        is_elsewhere = not is_over and not is_locked(paths)
-        if is_elsewhere:
-            download_experiment(paths.folder)
+        began = time.monotonic()
+        try:
+            is_over, is_elsewhere = _look_again(paths)
+            answered = began
+        except StorageError:  # the network may come back
+            if began - answered >= STORE_S:
+                raise
+            time.sleep(REMOTE_POLL_S)
+            continue
         if (now := _stamp(paths)) != seen or is_over:
-            seen, experiment = now, _open_ledger(paths)
+            seen, before, experiment = now, experiment, _open_ledger(paths)
             if experiment is not None:
-                yield from list_events(trials, experiment.trials, experiment.space.mode)
-                trials = experiment.trials
+                yield from list_changes(before, experiment, is_over=is_over)
         if not is_over:
-            took = time.monotonic() - began_at
+            took = time.monotonic() - began
             time.sleep(max(REMOTE_POLL_S if is_elsewhere else poll_s, took * (1 / MOST_LOAD - 1)))
     status = _describe_status(paths, experiment, is_active=False)
     yield {"event": "finished", "state": status["state"], "outcome": status["outcome"]}
+
+
+def _look_again(paths: ExperimentPaths) -> tuple[bool, bool]:
+    """Return whether the search has ended, and whether another machine writes it, whose files are here then."""
+    is_over = not is_running(paths)  # first: what is written until it ends is read later
+    is_elsewhere = not is_over and not is_locked(paths)
+    if is_elsewhere:
+        download_experiment(paths.folder)
+    return is_over, is_elsewhere
+
+
+def list_changes(before: StoredExperiment | None, after: StoredExperiment, *, is_over: bool) -> Iterator[Event]:
+    """Yield what happened between two looks; that a search is paused says nothing once it has ended."""
+    yield from list_events(() if before is None else before.trials, after.trials, after.space.mode)
+    was = None if before is None else before.pause
+    if after.pause != was and not is_over:
+        yield {"event": "resumed"} if after.pause is None else {"event": "paused", **after.pause.as_json()}
 
 
 def _open_ledger(paths: ExperimentPaths) -> StoredExperiment | None:

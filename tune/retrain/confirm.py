@@ -94,7 +94,7 @@ class ConfirmationPlan:
             return self._evaluate_verdict_runs(divide_runs(planned, _with_requests(planned.experiment, more)))
 
         if planned.runs:
-            run_retraining(planned.build_retraining(go_on, listeners))
+            run_retraining(planned.build_retraining(go_on, listeners, is_steered=True))
         confirmation = self._judge(read_retrained(planned.experiment.paths))
         record = note_choice(planned.experiment.paths, confirmation.record, confirmation.chosen)
         return replace(confirmation, record=record)

@@ -39,7 +39,7 @@ def use_kept_time(search: Search, finished: SearchResult, tell: Callable[[str], 
             planned = create_plan(experiment, finished.resources, record)
             requests = [replace(build_request(experiment), seed=seed) for seed in record.seeds[:n_workers]]
             planned = divide_runs(planned, [(experiment.trials[0], each) for each in requests])
-            if not run_retraining(planned.build_retraining(lambda run: ())):
+            if not run_retraining(planned.build_retraining(lambda run: (), is_steered=True)):
                 return replace(finished, interrupted_by_user=True)
         retrained = read_retrained(experiment.paths)
         found = [find_latest(retrained, each) for each in requests]

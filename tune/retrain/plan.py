@@ -52,6 +52,8 @@ class RetrainPlan:
         self,
         on_end: Callable[[RetrainRun], Sequence[RetrainRun]],
         listeners: Sequence[SearchListener] = (),
+        *,
+        is_steered: bool = False,
     ) -> Retraining:
         """Return what the search side runs; the arguments are those of ``Retraining``."""
         return Retraining(
@@ -63,6 +65,7 @@ class RetrainPlan:
             runs=self.runs,
             on_end=on_end,
             listeners=listeners,
+            is_steered=is_steered,
         )
 
     def find_own_run(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from tune.cluster.ray_health import is_lost
 from tune.cluster.resources import Resources
 from tune.errors import PauseError
+from tune.experiment.proposal_note import SearchPause
 from tune.internals.private_apis import log_missing_apis
 from tune.paths import VersionPaths
 from tune.search.checkpoint_retention import CheckpointRetention
@@ -36,6 +37,7 @@ def suspend_on_exit(ledger: SearchStudy) -> Iterator[None]:
     finally:
         with contextlib.suppress(PauseError, OSError):  # no room, or no folder: `resume` takes up what is RUNNING, too
             ledger.suspend_trials()
+            ledger.notes.note_pause(None)
 
 
 def build_controller(search: Search, ledger: SearchStudy, job: Job, *, weighs: bool = False) -> SearchController:
@@ -56,6 +58,10 @@ def build_controller(search: Search, ledger: SearchStudy, job: Job, *, weighs: b
         finalize_failed_version(files, values, job.hardcoded, started)
         start_closing_runs(files, search.space.mode, job.folder)
 
+    def tell_pause(pause: SearchPause | None) -> None:
+        for listener in search.listeners:
+            listener.on_pause(pause)
+
     log_missing_apis("optuna")
     settings = search.space.settings
     limits = SearchLimits(
@@ -74,7 +80,9 @@ def build_controller(search: Search, ledger: SearchStudy, job: Job, *, weighs: b
     changer = SettingsChanger(
         search.paths, search.space, ledger, controls, search.resources, search.listeners, search.spent_s
     )
-    requests = RequestHandler(search.paths, search.space, search.promoted, ledger, controls, changer.change_settings)
+    requests = RequestHandler(
+        search.paths, search.space, search.promoted, ledger, controls, changer.change_settings, tell_pause
+    )
     modes = [each.mode for each in search.space.objectives]
     elsewhere = url_of(search.paths.folder) is not None
     return SearchController(

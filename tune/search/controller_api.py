@@ -6,6 +6,7 @@ from typing import Protocol
 from tune.cluster.resources import Resources
 from tune.errors import PauseError
 from tune.experiment.counted_fits import CountedFits
+from tune.experiment.proposal_note import SearchPause
 from tune.experiment.trial_result import TrialResult
 from tune.trial.messages import EpochReport, TrialTask
 
@@ -107,3 +108,6 @@ class SearchListener:
 
     def on_proposal(self, number: int) -> None:
         """Take note that somebody proposed a trial, which waits for a place."""
+
+    def on_pause(self, pause: SearchPause | None) -> None:
+        """Take note that somebody paused the search; None: it goes on."""

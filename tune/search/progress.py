@@ -11,6 +11,7 @@ from typing import Literal
 
 from tune.cluster.resources import Resources
 from tune.experiment.counted_fits import CountedFits
+from tune.experiment.proposal_note import SearchPause
 from tune.experiment.trial_result import (
     BASELINE,
     Mode,
@@ -167,6 +168,8 @@ class SearchStatus:
     elapsed_s: float
     left_s: float | None
     """About how long it will take; None while nobody can tell."""
+    pause: SearchPause | None = None
+    """Who let no further trial start until the search goes on; None: nobody."""
 
     @property
     def n_ended(self) -> int:
@@ -187,6 +190,8 @@ class SearchStatus:
         if self.best is not None:
             told.append(f"best {metric} = {self.best.score:.5g} in epoch {self.best.epoch} of {self.best.version}")
         told.append(f"{format_clock(self.elapsed_s)} so far")
+        if self.pause is not None:
+            told.append(self.pause.description)
         if self.left_s is not None and self.n_ended < self.n_trials and not self.has_ended:
             told.append(f"about {format_estimate(self.left_s)} left")
         return ", ".join(told)
@@ -228,6 +233,7 @@ class Progress(SearchListener):
         self._leaders: dict[int, BestTrial] = {}  # the best epoch of each trial that has one and did not fail
         self._best: int | None = None
         self._has_ended = False  # set by a signal handler: without the lock
+        self._pause: SearchPause | None = None
         self._phase: Phase = "Ray starts"
         self.has_changed = True
         """A plain flag, since a signal handler sets it; whoever shows the status resets it."""
@@ -256,6 +262,11 @@ class Progress(SearchListener):
             self._n_trials += n_more
             self._concurrency = concurrency or self._concurrency
             self._time_budget_s = time_budget_s
+        self.has_changed = True
+
+    def on_pause(self, pause: SearchPause | None) -> None:
+        """Know who paused the search."""
+        self._pause = pause
         self.has_changed = True
 
     def on_trial_start(self, task: TrialTask) -> None:
@@ -348,7 +359,8 @@ class Progress(SearchListener):
                 phase=self._phase,
                 has_ended=self._has_ended or budget_left == 0.0,
                 elapsed_s=now - self._began_at,
-                left_s=self._estimate_left_s(now, running, budget_left),
+                left_s=None if self._pause is not None else self._estimate_left_s(now, running, budget_left),
+                pause=self._pause,
             )
 
     def _spent_s(self, now: float) -> float:

@@ -1,16 +1,19 @@
 """Train recorded configurations again: under their own seed, or under fresh ones."""
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tune.cluster.local_cluster import local_cluster
 from tune.cluster.resources import Resources
 from tune.errors import NoRoomError, PauseError, RayLostError
 from tune.experiment.counted_fits import CountedFits
 from tune.experiment.environment import read_environment
+from tune.experiment.proposal_note import SearchPause
 from tune.experiment.records import RetrainRequest, read_record
 from tune.experiment.trial_result import TrialResult
 from tune.paths import ExperimentPaths, VersionPaths, display_path
@@ -28,6 +31,9 @@ from tune.trial.disk_space import translate_folder_errors
 from tune.trial.messages import EpochReport, TrialTask
 from tune.trial.process.output import redirect_output
 from tune.trial.trackers.close_runs import start_closing_runs
+
+if TYPE_CHECKING:
+    from tune.search.steering.retrain_requests import RetrainRequestHandler
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +73,8 @@ class Retraining:
     """Hears of each run that ended, and may answer with more."""
     listeners: Sequence[SearchListener] = ()
     """Called for all but the end of a run."""
+    is_steered: bool = False
+    """Whether this process holds the experiment, and answers what is asked of its search."""
 
 
 def retrain_name(number: int, request: RetrainRequest, outcome: TrialResult) -> str:
@@ -104,10 +112,14 @@ def run_retraining(retraining: Retraining) -> bool:
 
         for listener in retraining.listeners:
             listener.on_ray_start()
-        run_trials(controller, job, retraining.resources, partial(_end_without_ray, retraining))
+        try:
+            run_trials(controller, job, retraining.resources, partial(_end_without_ray, retraining))
+        finally:
+            with contextlib.suppress(PauseError, OSError):  # no room, or no folder
+                controller.change_pause(None)
     if controller.full is not None:
         raise controller.full
-    return not controller.is_end_requested
+    return not controller.is_interrupted
 
 
 def _end_without_ray(retraining: Retraining, how: str) -> None:
@@ -115,6 +127,12 @@ def _end_without_ray(retraining: Retraining, how: str) -> None:
 
     hint = "What was written is whole. Give the same command again: it goes on."
     end_process(RayLostError(display_path(retraining.paths.folder), how, hint))
+
+
+def _create_request_handler(paths: ExperimentPaths) -> "RetrainRequestHandler":
+    from tune.search.steering.retrain_requests import RetrainRequestHandler
+
+    return RetrainRequestHandler(paths)
 
 
 class _RetrainController:
@@ -125,13 +143,20 @@ class _RetrainController:
         self._dimensions = dimensions
         self._waiting = deque(retraining.runs)
         self._running: dict[str, RetrainRun] = {}
+        self._requests = _create_request_handler(retraining.paths) if retraining.is_steered else None
         self.is_end_requested = False
+        self.is_finishing = False
+        self.pause: SearchPause | None = None
         self.full: PauseError | None = None
 
     @property
     def has_finished(self) -> bool:
         """A run that ends may ask for others."""
-        return self.is_end_requested or not (self._waiting or self._running)
+        return self.is_end_requested or not ((self._waiting and not self.is_finishing) or self._running)
+
+    @property
+    def is_interrupted(self) -> bool:
+        return self.is_end_requested or (self.is_finishing and bool(self._waiting))
 
     @property
     def is_aborted(self) -> bool:
@@ -146,11 +171,28 @@ class _RetrainController:
         for listener in self._retraining.listeners:
             listener.on_search_ending()
 
+    def finish_running(self) -> None:
+        self.is_finishing = True
+
+    def change_pause(self, pause: SearchPause | None) -> None:
+        if pause == self.pause:
+            return
+        from tune.search.study.journal import open_study
+        from tune.search.study.study_notes import StudyNotes
+
+        StudyNotes(open_study(self._retraining.paths)).note_pause(pause)
+        self.pause = pause
+        for listener in self._retraining.listeners:
+            listener.on_pause(pause)
+
     def handle_requests(self) -> None:
-        """Do nothing: nobody steers a retraining."""
+        if self._requests is not None and not self.is_end_requested:
+            self._requests.poll(self)
 
     def next_task(self, trial_id: str) -> TrialTask | None:
-        if self.is_end_requested or not self._waiting or len(self._running) >= self._retraining.resources.at_a_time:
+        n_places = self._retraining.resources.at_a_time - len(self._running)
+        is_held = self.is_end_requested or self.is_finishing or self.pause is not None
+        if is_held or not self._waiting or n_places <= 0:
             return None
         run = self._waiting.popleft()
         self._running[trial_id] = run

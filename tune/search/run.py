@@ -79,7 +79,7 @@ def run_search(search: Search) -> SearchResult:
         ran = _run_on_cluster(search, job, snapshot, gpus)
         if (without := _leave_out_dead_gpu(ran)) is not None:
             ran = _run_on_cluster(without, job, snapshot, gpus)
-    return _build_result(ran.search, ran.controller, ran.ledger)
+    return build_result(ran.search, ran.controller, ran.ledger)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +210,7 @@ def resume_search(search: Search, snapshot: Snapshot) -> SearchResult:
                 for listener in search.listeners:
                     listener.on_ray_start()
                 run_trials(controller, job, search.resources, partial(end_without_ray, search))
-    return _build_result(search, controller, ledger)
+    return build_result(search, controller, ledger)
 
 
 def end_without_ray(search: Search, how: str) -> None:
@@ -258,7 +258,11 @@ def _start_cluster(search: Search) -> contextlib.AbstractContextManager[None]:
     return local_cluster(search.resources, tell_address, partial(end_without_ray, search), tell_ending)
 
 
-def _build_result(search: Search, controller: "SearchController", ledger: "SearchStudy") -> SearchResult:
+def build_result(search: Search, controller: "SearchController", ledger: "SearchStudy") -> SearchResult:
+    """Return what came of a search whose controller has finished, or raise why its pre-flight failed.
+
+    Its resources have as many places as were set while it ran: what follows it starts with these.
+    """
     baseline, end = controller.versions.baseline_record, controller.end
     never_ran = baseline is None and all(each.state in ("waiting", "running") for each in ledger.trial_results[:1])
     if end.preflight_failed or (never_ran and not end.is_requested and end.full is None):
@@ -277,7 +281,7 @@ def _build_result(search: Search, controller: "SearchController", ledger: "Searc
         freed=controller.retention.finish_freeing(),
         n_wanted=controller.n_wanted,
         ends_at=controller.controls.budget.ends_at,
-        resources=search.resources,
+        resources=replace(search.resources, concurrency=controller.controls.limits.concurrency),
         began_s=controller.controls.budget.began_s,
     )
 

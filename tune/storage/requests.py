@@ -1,23 +1,36 @@
 """Requests at the URL of an experiment: what other machines ask of its driver, and the driver's answers.
 
 The driver brings requests to its own folder while it carries files there, every POLL_S seconds, and carries the answers
-back. Who may write at the URL is the store's to say.
+back. It writes a claim before it reads a request, and a client that gives up deletes its request before it looks for a
+claim: at least one of the two sees what the other one did. Who may write at the URL is the store's to say.
 """
 
 import contextlib
+import math
 import re
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from tune.paths import ExperimentPaths, atomic_write
 from tune.storage.lease import has_holder
-from tune.storage.remote import RemoteFolder
+from tune.storage.remote import RemoteFile, RemoteFolder
 
 FOLDER = ".requests"
 NAME = re.compile(r"[0-9]{20}-[0-9a-f]{8}\.json")
 MOST_BYTES = 64 * 1024
 """A larger file is no request, and is deleted."""
 MOST_AT_ONCE = 100
-"""Requests that are brought at a look."""
+"""Requests that are brought at a look, or looked at."""
+OLDEST_S = 3600.0
+"""Answers and claims that are older are nobody's: a client waits for a minute or two."""
+SWEEP_S = 600.0
+"""So often they are deleted."""
+
+
+def _claim_of(name: str) -> str:
+    """Return the file that says that a driver has taken a request."""
+    return f"{FOLDER}/claimed/{name}"
 
 
 class RequestExchange:
@@ -27,6 +40,7 @@ class RequestExchange:
         self._remote = remote
         self._folder = ExperimentPaths(folder).requests
         self._brought: set[str] = set()
+        self._swept = -math.inf
 
     def exchange_requests(self) -> None:
         """Bring what is asked for, and carry what was answered; raise StorageError where that cannot be done."""
@@ -36,10 +50,27 @@ class RequestExchange:
         for name in names[:MOST_AT_ONCE]:
             if found[name].size > MOST_BYTES:
                 self._remote.delete_files([f"{FOLDER}/{name}"])
-                continue
-            raw = self._remote.read_file(f"{FOLDER}/{name}")
-            if raw is not None:
-                self._write_request(name, raw)
+            else:
+                self._bring_request(name)
+        if time.monotonic() - self._swept >= SWEEP_S:
+            self._swept = time.monotonic()
+            self._delete_old_files(found)
+
+    def _bring_request(self, name: str) -> None:
+        self._remote.write_file(_claim_of(name), b"")
+        raw = self._remote.read_file(f"{FOLDER}/{name}")
+        if raw is None:  # its sender took it back
+            self._remote.delete_files([_claim_of(name)])
+        else:
+            self._write_request(name, raw)
+
+    def _delete_old_files(self, found: Mapping[str, RemoteFile]) -> None:
+        """Delete answers that nobody fetched, and claims of drivers that were killed."""
+        for name, file in found.items():
+            folder, _, request = name.rpartition("/")
+            is_ours = folder in ("answers", "claimed") and NAME.fullmatch(request) and request not in self._brought
+            if is_ours and 0 < file.modified < time.time() - OLDEST_S:
+                self._remote.delete_files([f"{FOLDER}/{name}"])
 
     def _write_request(self, name: str, raw: bytes) -> None:
         with contextlib.suppress(OSError):
@@ -58,7 +89,7 @@ class RequestExchange:
             except OSError:
                 continue
             self._remote.write_file(f"{FOLDER}/answers/{name}", raw)
-            self._remote.delete_files([f"{FOLDER}/{name}"])
+            self._remote.delete_files([f"{FOLDER}/{name}", _claim_of(name)])
             answer.unlink(missing_ok=True)
             self._brought.discard(name)
 
@@ -86,6 +117,18 @@ class RemoteRequests:
             self._remote.delete_files([name])
         return raw
 
-    def withdraw_request(self, request: str) -> None:
-        """Take a request back."""
+    def has_request(self, request: str) -> bool:
+        """Tell whether a request waits that no driver has taken."""
+        name = f"{request}.json"
+        return self._remote.has_file(f"{FOLDER}/{name}") and not self._remote.has_file(_claim_of(name))
+
+    def withdraw_request(self, request: str) -> bool:
+        """Take a request back; tell whether no driver had taken it, nor will."""
         self._remote.delete_files([f"{FOLDER}/{request}.json"])
+        return not self._remote.has_file(_claim_of(f"{request}.json"))
+
+    def peek_requests(self) -> list[tuple[str, bytes]]:
+        """Return the names and the contents of the latest requests that wait, MOST_AT_ONCE at most."""
+        names = sorted(name for name in self._remote.list_files(FOLDER) if NAME.fullmatch(name))
+        read = [(name, self._remote.read_file(f"{FOLDER}/{name}")) for name in names[-MOST_AT_ONCE:]]
+        return [(name, raw) for name, raw in read if raw is not None and len(raw) <= MOST_BYTES]

@@ -1,6 +1,7 @@
-"""``promotune completion SHELL``: a script that completes commands, options, files, experiments and constants.
+"""``promotune completion SHELL``: a script that completes commands, options, files, experiments, constants and trials.
 
-The script is static: no Python starts when a word is completed. The shell itself lists experiments and constants.
+The script is static: no Python starts when a word is completed. The shell itself lists experiments, their constants and
+their trials: it reads the names of folders, the space file, and the first lines of the trials' records.
 """
 
 import argparse
@@ -9,6 +10,7 @@ from typing import Any
 
 from tune.cli.parser import COMMANDS, SEARCH_PROGRAM, Parser, describe_command, import_command
 from tune.cli.terminal.summary import Screen
+from tune.experiment.proposals import OTHERS
 from tune.invocation import SCRIPT
 from tune.space.library_args import OURS, SAMPLERS, SCHEDULERS, trainer_args
 
@@ -25,6 +27,17 @@ CONSTANTS = {
     "zsh": "_promotune_constants_of",
     "fish": "(_promotune_constants (commandline -opc))",
 }
+STEERABLE = "trials= concurrency= time_budget="
+"""What `set` changes."""
+
+
+def _name_lister(kind: str) -> dict[str, str]:
+    """Return what lists something of the experiment that is among the words, by the shell."""
+    of_word = f"_promotune_{kind}_of"
+    return {"bash": of_word, "zsh": of_word, "fish": f"(_promotune_of {kind} (commandline -opc))"}
+
+
+SEARCHED, RUNNING, TRIALS, STEERED = map(_name_lister, ("searched", "running", "trials", "steered"))
 PROGRAMS = {"bash": "_promotune_programs_of", "zsh": "_files -g '*.py'", "fish": "(__fish_complete_suffix .py)"}
 
 BY_DEST = {
@@ -34,17 +47,48 @@ BY_DEST = {
     "space": SPACES,
     "program": PROGRAMS,
     "names": CONSTANTS,
+    "trial": TRIALS,
 }
 """What completes a word, by the name that its value has among the parser's results."""
+BY_PLACE = {"values": SEARCHED, "trials": RUNNING, "settings": STEERED, "versions": TRIALS}
+"""The same for words that are no values of options."""
 FILES = {"output": "FILE", "storage": "DIRECTORY"}
-CHOICES = {"sampler": tuple(SAMPLERS), "scheduler": tuple(SCHEDULERS)}
+CHOICES = {"sampler": tuple(SAMPLERS), "scheduler": tuple(SCHEDULERS), "others": OTHERS}
 
-LIST = r"""
+OF_EXPERIMENT = (
+    r"""
+    what="$1"; shift
+    for each in "$@"; do
+      folder="${PROMOTUNE_STORAGE:-$HOME/ray_results}/$each"
+      [ -e "$folder/space.yaml" ] || folder="$each"
+      if [ -e "$folder/space.yaml" ]; then cd "$folder" && break; fi
+      folder=
+    done
+    [ -n "$folder" ] || exit 0
+    case $what in
+      searched) sed -nE -e "/^constants:/,/^[^ ]/s/^  \"?([^ \"][^\"]*)\"?:( .*)?$/\1=/p" space.yaml |
+        sed -e "s/==$/=/" ;;
+      running) awk "FNR > 20 { nextfile } /\"stage\": \"(preflight|running)\"/ { print FILENAME; nextfile }" \
+        [0-9]*/trial.json | sed -e "s/[,/].*//" ;;
+      trials) for each in [0-9]*/; do echo "${each%%[,/]*}"; done ;;
+      steered) printf "%s\n" """
+    + STEERABLE
+    + " ;;\n    esac"
+)
+"""For ``sh``: lists what an experiment has that is named among the words."""
+
+LIST = (
+    r"""
 _promotune_experiments() {
   sh -c 'cd "${PROMOTUNE_STORAGE:-$HOME/ray_results}" 2>/dev/null || exit 0
     for each in */; do
       if [ -e "${each}study.journal" ] || [ -e "${each}space.yaml" ]; then echo "${each%/}"; fi
     done'
+}
+_promotune_of() {
+  sh -c '"""
+    + OF_EXPERIMENT
+    + r"""' promotune "$@" 2>/dev/null
 }
 _promotune_spaces() {
   sh -c 'for each in *.yaml *.yml search_spaces/*.yaml search_spaces/*.yml; do
@@ -63,6 +107,7 @@ _promotune_constants() {
   done
 }
 """
+)
 """What lists words, for bash and zsh. Constants are literals at module level, and options of argparse."""
 
 BASH = (
@@ -72,6 +117,10 @@ _promotune_experiments_of() { compgen -W "$(_promotune_experiments)" -- "$1"; }
 _promotune_spaces_of() { compgen -W "$(_promotune_spaces)" -- "$1"; }
 _promotune_constants_of() { compgen -W "$(_promotune_constants "${COMP_WORDS[@]}")" -- "$1"; }
 _promotune_programs_of() { compgen -f -X '!*.py' -- "$1"; compgen -S / -d -- "$1"; }
+_promotune_searched_of() { compgen -W "$(_promotune_of searched "${COMP_WORDS[@]:2}")" -- "$1"; }
+_promotune_running_of() { compgen -W "$(_promotune_of running "${COMP_WORDS[@]:2}")" -- "$1"; }
+_promotune_trials_of() { compgen -W "$(_promotune_of trials "${COMP_WORDS[@]:2}")" -- "$1"; }
+_promotune_steered_of() { compgen -W "$(_promotune_of steered "${COMP_WORDS[@]:2}")" -- "$1"; }
 """
 )
 BASH_END = r"""
@@ -86,6 +135,7 @@ _promotune() {
     [[ $word == -* ]] || COMPREPLY=()
     while IFS= read -r each; do COMPREPLY+=("$each"); done < <(_promotune_constants_of "$word")
   fi
+  if [[ ${COMPREPLY[0]-} == *= ]]; then compopt -o nospace 2>/dev/null; fi
 }
 complete -o bashdefault -F _promotune promotune
 """
@@ -96,6 +146,10 @@ ZSH = (
 _promotune_experiments_of() { compadd "$@" -- ${(f)"$(_promotune_experiments)"} }
 _promotune_spaces_of() { compadd "$@" -- ${(f)"$(_promotune_spaces)"} }
 _promotune_constants_of() { compadd "$@" -- ${(f)"$(_promotune_constants $words)"} }
+_promotune_searched_of() { compadd -S '' "$@" -- ${(f)"$(_promotune_of searched ${words[3,-1]})"} }
+_promotune_running_of() { compadd "$@" -- ${(f)"$(_promotune_of running ${words[3,-1]})"} }
+_promotune_trials_of() { compadd "$@" -- ${(f)"$(_promotune_of trials ${words[3,-1]})"} }
+_promotune_steered_of() { compadd -S '' "$@" -- ${(f)"$(_promotune_of steered ${words[3,-1]})"} }
 _promotune_search_options=($_shtab_promotune_options)
 functions[_shtab_promotune_commands_alone]=$functions[_shtab_promotune]
 _shtab_promotune() {
@@ -111,7 +165,13 @@ _shtab_promotune() {
 """
 )
 
-FISH = r"""
+FISH = (
+    r"""
+function _promotune_of
+  sh -c '"""
+    + OF_EXPERIMENT
+    + r"""' promotune $argv[1] $argv[4..] 2>/dev/null
+end
 function _promotune_experiments
   set -l storage $PROMOTUNE_STORAGE
   test -n "$storage"; or set storage $HOME/ray_results
@@ -135,6 +195,7 @@ function _promotune_constants
   end
 end
 """
+)
 FISH_END = r"""
 complete -c promotune -n '_shtab_promotune_using; and test $_shtab_promotune_npos -eq 0' \
   -ka '(__fish_complete_suffix .py)'
@@ -202,8 +263,8 @@ def _copy(actions: Sequence[argparse.Action], parser: argparse.ArgumentParser) -
                 parser.add_argument(f"--trainer.{name}", metavar="VALUE", help="of the Trainer")
             continue
         copied: Any = _copy_action(each, parser)
-        if each.dest in BY_DEST:
-            copied.complete = BY_DEST[each.dest]
+        if each.dest in BY_DEST or (each.dest in BY_PLACE and not each.option_strings):
+            copied.complete = {**BY_PLACE, **BY_DEST}[each.dest]
         elif each.dest in FILES:
             copied.complete = getattr(shtab, FILES[each.dest])
 

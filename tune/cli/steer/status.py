@@ -8,6 +8,7 @@ from pathlib import Path
 from tune.cli.parser import Parser, add_storage, describe_command, storage_of
 from tune.cli.terminal.summary import Screen, format_value
 from tune.errors import EXIT_INTERRUPTED, EXIT_SEARCH
+from tune.experiment.proposal_note import SearchPause
 from tune.invocation import this_command
 from tune.paths import ExperimentPaths
 from tune.results.status import Event, Outcome, find_search, follow_events, read_status
@@ -54,7 +55,9 @@ def run(given: argparse.Namespace) -> int:
 def _show_status(screen: Screen, status: Event) -> None:
     counts = ", ".join(f"{n} {state}" for state, n in status["n_trials"].items() if n)
     outcome = f", {status['outcome']} than the hardcoded values" if "better" in status["outcome"] else ""
-    screen.print_line(f"{status['experiment']}: {status['state']}{outcome}", style="bold")
+    paused = status["paused"]
+    state = status["state"] if paused is None else SearchPause(**paused).description
+    screen.print_line(f"{status['experiment']}: {state}{outcome}", style="bold")
     screen.print_line(f"trials: {counts or 'none'}, of {status['n_wanted']}")
     metric = status["metrics"][0]["metric"]
     for name in ("baseline", "best"):
@@ -66,5 +69,5 @@ def _show_status(screen: Screen, status: Event) -> None:
         screen.print_line(f"runs: {trial['version']}, after {n_epochs} epoch{'s' if n_epochs != 1 else ''}")
     if status["verdict"] is not None:
         screen.print_line(f"verdict: {status['verdict']}")
-    if status["outcome"] == "interrupted":
+    if status["outcome"] == "interrupted" or paused is not None:
         screen.print_line(f"to go on: {this_command()} resume {ExperimentPaths(Path(status['folder'])).cli_argument}")

@@ -105,6 +105,8 @@ class Frame:
     def _describe_times(self) -> str:
         standing = self.standing
         spent = f"{format_clock(standing.elapsed_s)} so far"
+        if standing.pause is not None and not standing.has_ended:
+            return f"{spent}, {standing.pause.description}: no trial starts until `resume`"
         if standing.left_s is not None and not standing.has_ended:
             return f"{spent}, about {format_estimate(standing.left_s)} left"
         return f"{spent}, {self.phase}" if self.phase and not standing.n_ended else spent

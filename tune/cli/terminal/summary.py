@@ -20,6 +20,7 @@ from tune.cli.terminal.console import GAP, STYLES, align_cells, open_console, op
 from tune.cli.terminal.streams import LONGEST_CELL, make_printable, make_printable_line, print_error
 from tune.cluster.resources import Resources
 from tune.experiment.open import StoredExperiment
+from tune.experiment.proposal_note import SearchPause
 from tune.experiment.trial_result import Mode, TrialResult, is_improvement, pareto_front, rank_trials
 from tune.paths import display_path, shell_word
 from tune.promotion.find.literals import Unknown
@@ -217,6 +218,10 @@ class TrialLines(SearchListener):
     def on_limits_changed(self, n_more: int, concurrency: int | None, time_budget_s: float | None) -> None:
         """Count more trials."""
         self._n_trials += n_more
+
+    def on_pause(self, pause: SearchPause | None) -> None:
+        """Print that the search is paused, or goes on."""
+        self._screen.print_line("the search goes on" if pause is None else f"{pause.description}: no trial starts")
 
     def on_trial_end(self, outcome: TrialResult) -> None:
         """Print a trial; the best so far carries a star."""

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 
+from tune.experiment.proposal_note import SearchPause
 from tune.experiment.trial_result import BASELINE
 from tune.search.spec import Budget, SearchLimits
 from tune.search.study.study import SearchStudy
@@ -17,13 +18,24 @@ class SearchControls:
     def __init__(self, limits: SearchLimits, ledger: SearchStudy) -> None:
         self.limits = limits
         self.budget = Budget(limits.time_budget_s)
-        self.is_paused = False
-        """Whether no trial starts until the search goes on; those that run go on."""
+        self.pause: SearchPause | None = None
+        """Who let no trial start until the search goes on; those that run go on."""
         self.is_finishing = False
         """Whether no trial begins any more; those that have begun train to their end."""
         self._ledger = ledger
         self._queue = deque(() if limits.rehearsal else sorted(ledger.proposals.waiting))
         self._stopping: set[int] = set()
+        ledger.notes.note_pause(None)  # an earlier driver was killed while it was paused
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether no trial starts."""
+        return self.pause is not None
+
+    def change_pause(self, pause: SearchPause | None) -> None:
+        """Let no trial start from now on; None: let them start again."""
+        self._ledger.notes.note_pause(pause)
+        self.pause = pause
 
     @property
     def has_proposals(self) -> bool:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from tune.errors import ExperimentError, OptionError, PauseError, PromotuneError
-from tune.experiment.proposal_note import ProposalNote
-from tune.experiment.proposals import OTHERS, check_proposal, check_why
+from tune.experiment.lock import read_lock_time
+from tune.experiment.proposal_note import ProposalNote, SearchPause
+from tune.experiment.proposals import check_best, check_proposal, check_shape, check_why
 from tune.experiment.requests import LASTING, RequestAnswer, RequestFolder, SteeringRequest
 from tune.experiment.trial_result import BASELINE
 from tune.invocation import this_command
@@ -43,6 +44,24 @@ class SteeredSearch(Protocol):
         """Let a configuration run next; return its trial's number."""
 
 
+class EarlierRequests:
+    """Those that were sent before this driver held the experiment: to one that has ended."""
+
+    def __init__(self, paths: ExperimentPaths) -> None:
+        self._is_remote = url_of(paths.folder) is not None
+        self._ids = {name.removesuffix(".json") for name in RequestFolder(paths).list_requests()}
+        self._began = read_lock_time(paths) or time.time()
+
+    def includes(self, request: SteeringRequest) -> bool:
+        """Tell whether a request is among them.
+
+        One that was brought late from a URL is known by its time alone. Elsewhere that would only mislead: a clock
+        that was set back makes every request an earlier one.
+        """
+        is_late = self._is_remote and request.time < self._began - CLOCKS_S
+        return is_late or (request.id in self._ids and request.time < self._began)
+
+
 class RequestHandler:
     """One for a driver."""
 
@@ -54,8 +73,12 @@ class RequestHandler:
         ledger: SearchStudy,
         controls: SearchControls,
         change_settings: Callable[[SteeringRequest], str],
+        on_pause: Callable[[SearchPause | None], None] = lambda pause: None,
     ) -> None:
-        """``change_settings``: does what a ``set`` asks for, and returns what holds now in words."""
+        """``change_settings``: does what a ``set`` asks for, and returns what holds now in words.
+
+        ``on_pause``: hears that the search is paused, and by None that it goes on.
+        """
         self._paths = paths
         self._space = space
         self._promoted = promoted
@@ -63,10 +86,10 @@ class RequestHandler:
         self._ledger = ledger
         self._controls = controls
         self._change_settings = change_settings
+        self._on_pause = on_pause
         self._folder = RequestFolder(paths)
         self._clock = PollClock()
-        self._earlier = {name.removesuffix(".json") for name in self._folder.list_requests()}
-        self._began = time.time()
+        self._earlier = EarlierRequests(paths)
         self._has_folder = False
 
     def poll(self, search: SteeredSearch) -> None:
@@ -108,7 +131,7 @@ class RequestHandler:
             self._folder.delete_old_answers()
 
     def _answer_request(self, request: SteeringRequest, search: SteeredSearch) -> RequestAnswer:
-        if self._is_earlier(request) and request.verb not in LASTING:
+        if self._earlier.includes(request) and request.verb not in LASTING:
             return RequestAnswer(taken=False, what=f"{request.verb}: the search that it was meant for had ended")
         try:
             match request.verb:
@@ -117,7 +140,7 @@ class RequestHandler:
                 case "stop":
                     return self._stop(request, search)
                 case "pause":
-                    return self._pause()
+                    return self._pause(request)
                 case "resume":
                     return self._resume()
                 case "set":
@@ -129,15 +152,6 @@ class RequestHandler:
         except Exception as error:  # whatever a request says, the search goes on
             traceback.print_exc()
             return RequestAnswer(taken=False, what=f"the driver cannot do it: {type(error).__name__}: {error}")
-
-    def _is_earlier(self, request: SteeringRequest) -> bool:
-        """Tell whether a request was meant for an earlier driver.
-
-        One that was brought late from a URL is known by its time alone. Elsewhere that would only mislead: a clock
-        that was set back makes every request an earlier one.
-        """
-        is_late = url_of(self._paths.folder) is not None and request.time < self._began - CLOCKS_S
-        return is_late or request.id in self._earlier
 
     def _propose(self, request: SteeringRequest, search: SteeredSearch) -> RequestAnswer:
         known = self._ledger.proposals.find_request(request.id)
@@ -165,12 +179,11 @@ class RequestHandler:
 
     def check_request(self, arguments: Mapping[str, Any]) -> tuple[SuggestedConfig, tuple[str, ...]]:
         """Return the configuration that a proposal means, and its constants outside; raise what is wrong with it."""
-        named, outside, others = (arguments.get(key) for key in ("constants", "outside", "others"))
-        if not isinstance(named, dict) or not isinstance(outside, bool | None) or others not in (*OTHERS, None):
-            raise OptionError(None, "a proposal has constants", f"The others are one of {', '.join(OTHERS)}.")
+        named, outside, others = arguments.get("constants"), arguments.get("outside"), arguments.get("others")
+        check_shape(arguments)
         sampled = others == "sampler"
         checked = check_proposal(
-            named,
+            named or {},
             self._space,
             self._promoted,
             self._base_values(others),
@@ -185,10 +198,7 @@ class RequestHandler:
         held = {**self._ledger.get_values(BASELINE), **self._hardcoded}
         if others != "best":
             return held
-        best = self._ledger.searcher.best_values
-        if best is None:
-            raise OptionError("--others", "no trial has a score yet, got best", "Leave it out.")
-        return {**held, **best}
+        return {**held, **check_best(self._ledger.searcher.best_values)}
 
     def _fix(self, values: Mapping[str, Value]) -> SuggestedConfig:
         self._check_repeat(values)
@@ -232,19 +242,23 @@ class RequestHandler:
         more = f"; trial {_join(ended)} had ended" if ended else ""
         return RequestAnswer(taken=True, what=f"trial {_join(stopped)} stops after its epoch{more}", trial=stopped[0])
 
-    def _pause(self) -> RequestAnswer:
-        if self._controls.is_paused:
-            hint = f"To let it go on: {self._write_command('resume')}"
-            raise OptionError(None, "the search is paused already", hint)
-        self._controls.is_paused = True
+    def _pause(self, request: SteeringRequest) -> RequestAnswer:
+        hint = f"To let it go on: {self._write_command('resume')}"
+        if self._controls.pause is not None:
+            raise OptionError(None, f"the search is {self._controls.pause.description} already", hint)
+        self._change_pause(SearchPause(user=request.user, time=time.time()))
         what = "no trial starts until it is resumed; those that run go on"
-        return RequestAnswer(taken=True, what=what, hint=f"To let it go on: {self._write_command('resume')}")
+        return RequestAnswer(taken=True, what=what, hint=hint)
+
+    def _change_pause(self, pause: SearchPause | None) -> None:
+        self._controls.change_pause(pause)
+        self._on_pause(pause)
 
     def _resume(self) -> RequestAnswer:
         if not self._controls.is_paused:
             hint = f"To change how long it runs: {self._write_command('set')} trials=+20"
             raise OptionError(None, "this search is running, and is not paused", hint)
-        self._controls.is_paused = False
+        self._change_pause(None)
         return RequestAnswer(taken=True, what="the search goes on")
 
     def _write_command(self, name: str) -> str:

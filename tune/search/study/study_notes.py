@@ -8,6 +8,7 @@ from typing import Any
 import optuna
 
 from tune.errors import SpaceError
+from tune.experiment.proposal_note import PAUSED, SearchPause
 from tune.experiment.trial_result import SETTINGS
 from tune.paths import ExperimentPaths
 from tune.search.study.journal import START, open_study
@@ -36,6 +37,12 @@ class StudyNotes:
     def note_settings(self, space: Space) -> None:
         """Note the settings that trials run by from now on: a damaged space file would be filled with defaults."""
         self._study.set_user_attr(SETTINGS, note_space(space))
+
+    def note_pause(self, pause: SearchPause | None) -> None:
+        """Note who paused the search; None: it goes on."""
+        noted = None if pause is None else pause.as_json()
+        if self._study.user_attrs.get(PAUSED) != noted:
+            self._study.set_user_attr(PAUSED, noted)
 
     def has_request(self, request: str) -> bool:
         """Tell whether a request was noted."""
