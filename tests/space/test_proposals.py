@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.space.proposal_kinds import KINDS
 from tune.errors import UserError
 from tune.experiment.proposals import check_proposal, check_why, split_assignment
 from tune.promotion.program import find_program
@@ -193,6 +194,22 @@ def test_a_name_that_is_given_twice_in_two_spellings_is_refused(tmp_path):
     assert check_proposal({'CFG["lr"]': 0.02}, found, promoted, {}).values == {"CFG.lr": 0.02}
     with pytest.raises(UserError, match="named twice"):
         check_proposal({'CFG["lr"]': 0.02, "CFG.lr": 0.03}, found, promoted, {})
+
+
+def test_there_are_200_kinds_and_no_two_are_the_same():
+    assert len({repr(kind[:2]) for kind in KINDS}) == len(KINDS) >= 200
+
+
+@pytest.mark.parametrize(("named", "options", "expected"), KINDS, ids=lambda each: repr(each)[:60])
+def test_a_proposal_of_any_kind_is_taken_or_refused_with_the_reason(space, named, options, expected):
+    if isinstance(expected, str):
+        with pytest.raises(UserError) as refused:
+            check(space, named, **options)
+        assert refused.value.what.startswith(expected)
+    else:
+        values = check(space, named, **options).values
+        got = {name: values[name] for name in expected}
+        assert repr(got) == repr(expected)  # the types, and the sign of a zero
 
 
 VALUES = st.recursive(

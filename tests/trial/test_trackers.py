@@ -17,7 +17,9 @@ from tune.space.space import Script
 from tune.trial.messages import TrialTask
 from tune.trial.trackers.close_runs import start_closing_runs
 from tune.trial.trackers.mlflow_tracker import share_experiment
+from tune.trial.trackers.run_labels import RunEnd, label_runs
 from tune.trial.trackers.run_records import read_run_records, write_run_records
+from tune.trial.trackers.tracked_trial import TrackedTrial
 
 SCRIPT = """
 import os
@@ -257,15 +259,83 @@ def test_mlflow_when_two_trials_make_its_experiment_at_one_moment_then_both_have
         create(client, "digits")
 
 
-@pytest.mark.slow
-def test_mlflow_when_its_server_is_away_then_the_trial_goes_on_without(tracked, monkeypatch):
+AWAY = {
+    "MLFlowLogger": (STARTS["MLFlowLogger"], "MLFlowLogger failed, and logs nothing more of this trial"),
+    "start_run": (STARTS["start_run"], "mlflow.start_run failed, and this trial has no run"),
+    "in a block": (STARTS["in a block"], "mlflow.start_run failed, and this trial has no run"),
+    "set_experiment": (
+        {
+            "imports": "import mlflow",
+            "before": "place = mlflow.set_experiment('digits')\n"
+            "with mlflow.start_run(experiment_id=place.experiment_id):\n    mlflow.log_metric('x', 1.0)",
+        },
+        "mlflow.set_experiment failed, and this trial has no run",
+    ),
+    "log_metric": (
+        {"imports": "from mlflow import log_metric", "before": "log_metric('x', 1.0)"},
+        "mlflow.start_run failed, and this trial has no run",
+    ),
+}
+
+
+@pytest.fixture
+def away(monkeypatch):
+    """Let MLflow's server be one that takes no connection."""
     need_tracker("mlflow")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    files, _ = run(tracked(**STARTS["MLFlowLogger"]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("start", AWAY)
+def test_mlflow_when_its_server_is_away_then_the_trial_goes_on_without(tracked, away, start):
+    words, said = AWAY[start]
+    files, _ = run(tracked(**words))
 
     assert read_record(files).stage == "complete"
-    assert "MLFlowLogger failed, and logs nothing more of this trial" in files.log.read_text()
+    assert said in files.log.read_text()
+    assert read_run_records(files) == []
+
+
+@pytest.mark.slow
+def test_mlflow_when_another_call_of_the_program_needs_the_server_then_the_reason_names_the_tracker(tracked, away):
+    files, _ = run(tracked(imports="import mlflow", before="mlflow.search_experiments()"))
+    failure = read_record(files).failure
+
+    assert failure.code == "mlflow.search_experiments()"
+    assert failure.hint == "The tracker mlflow could not be reached: the configuration is not what failed."
+
+
+@pytest.mark.slow
+def test_mlflow_when_the_program_uses_it_wrongly_then_the_trial_fails(tracked):
+    need_tracker("mlflow")
+    files, _ = run(tracked(imports="import mlflow", before="mlflow.start_run()\nmlflow.start_run()"))
+
+    assert read_record(files).failure.message.startswith("Run with UUID")
+    assert read_record(files).failure.hint is None
+
+
+@pytest.mark.slow
+def test_mlflow_when_a_trial_ends_then_its_server_gets_two_requests_that_change_its_run(tracked, tmp_path, monkeypatch):
+    need_tracker("mlflow")
+    files, _ = run(tracked(**STARTS["start_run"]))
+    from mlflow.store.tracking.file_store import FileStore
+
+    calls = []
+    for name in ("log_batch", "set_tag", "update_run_info"):
+        method = getattr(FileStore, name)
+        monkeypatch.setattr(
+            FileStore,
+            name,
+            lambda *args, method=method, **given: (calls.append(method.__name__), method(*args, **given))[1],
+        )
+    write_run_records(files, [replace(each, state="running") for each in read_run_records(files)])
+    end = RunEnd(state="failed", score=None)
+    TrackedTrial(label_runs(files, 1, {"LR": 0.5}), files, lambda: end).close_runs(end)
+
+    assert calls == ["log_batch", "update_run_info"]
+    _, (found,) = mlflow_runs(tmp_path, monkeypatch)
+    assert (found.info.status, found.data.tags["promotune.state"]) == ("FAILED", "failed")
 
 
 # --- Comet, Trackio

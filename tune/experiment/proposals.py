@@ -3,7 +3,7 @@
 import json
 import math
 from ast import literal_eval
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -92,8 +92,8 @@ def check_proposal(
             what = f"{name}: varies only when {describe_condition(space.conditions[name])}"
             given = ", ".join(f"{each}={full[each]!r}" for each in space.conditions[name] if each in full) or "neither"
             raise SpaceError(None, f"{what}, got {given}", "Propose the other constants with it, or leave it out.")
-    if not sampled and not outside:
-        _check_requirements(space, {**base, **hardcoded_values(promoted), **active})
+    if not outside:  # what the sampler draws fulfils them with what is named, unless that is against one alone
+        _check_requirements(space, active if sampled else {**base, **hardcoded_values(promoted), **active})
     return CheckedProposal(
         values=active,
         outside=tuple(name for name, value in active.items() if not could_draw(items[name].dimension, value)),
@@ -185,10 +185,11 @@ def _fit_number(value: Value, item: PromotedConstant) -> Value:
 
 def _fit_type(value: Value, item: PromotedConstant) -> Value:
     """Return a value that is none of a choice's options; it has the type of the constant, or of an option."""
-    if isinstance(value, float) and math.isnan(value):
-        raise _wrong_type(item, value, "equal to itself")
-    if is_int(value) and abs(value) > MAX_INT:
-        raise _wrong_type(item, value, "at most 2**53 in size")
+    for leaf in _list_leaves(value):
+        if isinstance(leaf, float) and math.isnan(leaf):
+            raise _wrong_type(item, value, "equal to itself")
+        if is_int(leaf) and abs(leaf) > MAX_INT:
+            raise _wrong_type(item, value, "at most 2**53 in size")
     options = item.dimension.options if isinstance(item.dimension, Choice) else ()
     kinds = {type(each) for each in options if each is not None}
     if isinstance(item.value, Unknown) or item.value is None:
@@ -201,6 +202,18 @@ def _fit_type(value: Value, item: PromotedConstant) -> Value:
         raise _wrong_type(item, value, f"of the constant's type, {type(item.value).__name__}") from None
     assert isinstance(fitted, Choice)
     return fitted.options[0]
+
+
+def _list_leaves(value: Any) -> Iterator[Any]:
+    """Yield a value, or what is in it however deep."""
+    match value:
+        case list() | tuple():
+            for each in value:
+                yield from _list_leaves(each)
+        case dict():
+            yield from _list_leaves(list(value.values()))
+        case _:
+            yield value
 
 
 def _wrong_type(item: PromotedConstant, value: Value, kind: str) -> SpaceError:

@@ -135,7 +135,7 @@ class SearchController:
 
     def handle_requests(self) -> None:
         """Do what other processes ask for: it comes between two steps of Ray Tune. The baseline is trial 0."""
-        if self._requests is None or self._n_asked == BASELINE or self.end.is_interrupted:
+        if self._requests is None or self._n_asked == BASELINE or self.end.full is not None:
             return
         with self.end.pause_on_error():
             self._requests.poll(self)

@@ -100,6 +100,8 @@ CUDA_HINTS = {
     "invalid device ordinal": "A trial sees only the GPUs that it was given. The first of them is cuda:0.",
 }
 """What to do, by what an error says."""
+TRACKERS = ("mlflow", "wandb", "comet_ml", "trackio")
+"""Packages that send what a program logs to a server."""
 MOST_CHARACTERS = 2000
 """Of a message, as data: whoever looks through it, or shows it, is not to do so for minutes."""
 
@@ -153,10 +155,10 @@ def create_failure(error: BaseException, job: Job) -> Failure:
     path = Path(place.tb_frame.f_code.co_filename)
     name = job.program.name_of(path) if path.is_relative_to(job.program.root) else str(path)
     code = traceback.extract_tb(place, limit=1)[0].line
+    beyond = frames[-1][0].tb_next
     # What to do about a CUDA error whose own text does not say it
-    hint = import_hint(error, frames[-1][0].tb_next) or next(
-        (hint for what, hint in CUDA_HINTS.items() if what in message), None
-    )
+    cuda_hint = next((hint for what, hint in CUDA_HINTS.items() if what in message), None)
+    hint = import_hint(error, beyond) or cuda_hint or _tracker_hint(error, beyond)
     return Failure(kind=kind, message=message, place=f"{name}:{line}", code=code or None, hint=hint)
 
 
@@ -171,6 +173,15 @@ def _find_first_error(error: BaseException) -> BaseException:
     elif program_frames(error) or error.__suppress_context__:  # what is raised `from` another says more than that one
         return error
     return next((each for each in chain if program_frames(each)), error)
+
+
+def _tracker_hint(error: BaseException, beyond: TracebackType | None) -> str | None:
+    """Return what to do where a tracker that the program called cannot be reached; ``beyond``: the program's frames."""
+    names = {trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] for trace, _ in _walk_frames(beyond)}
+    called = [name for name in TRACKERS if name in names]
+    if not called or not any(isinstance(each, OSError) for each in walk_exception_chain(error)):
+        return None
+    return f"The tracker {called[0]} could not be reached: the configuration is not what failed."
 
 
 def _format_error(error: BaseException) -> str:

@@ -17,6 +17,7 @@ from tune.invocation import this_command
 from tune.paths import ExperimentPaths, display_path
 from tune.promotion.resolve import PromotedConstant, hardcoded_values
 from tune.search.samplers.searcher import SuggestedConfig
+from tune.search.search_end import SearchEnd
 from tune.search.steering.controls import PollClock, SearchControls
 from tune.search.study.study import SearchStudy
 from tune.space.dimensions import Value, is_int
@@ -33,6 +34,8 @@ MOST_WAITING = 5000
 
 class SteeredSearch(Protocol):
     """What a controller does for those who steer it."""
+
+    end: SearchEnd
 
     def request_end(self) -> None:
         """Start no further trial, and let the running ones end after their epoch."""
@@ -171,10 +174,11 @@ class RequestHandler:
         n_before = self._controls.n_proposals
         number = search.add_proposal(draw, note)
         unlearnt = self._ledger.searcher.explain_unlearnt(draw.values)
-        if self._controls.is_finishing:
+        if self._controls.is_finishing or search.end.is_interrupted:
             turn = "is kept: the search ends after the running trials"
         else:
             turn = "runs next" if n_before == 0 else f"runs after {n_before} other proposals"
+            turn += ", once the search goes on" if self._controls.is_paused else ""
         return RequestAnswer(taken=True, what=f"trial {number:03d} {turn}", hint=unlearnt, trial=number)
 
     def check_request(self, arguments: Mapping[str, Any]) -> tuple[SuggestedConfig, tuple[str, ...]]:

@@ -6,15 +6,17 @@ import inspect
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from tune.internals.private_apis import patch_attribute
+from tune.trial.disk_space import walk_exception_chain
 from tune.trial.trackers.run_labels import PREFIX, RunEnd, RunLabels
 from tune.trial.trackers.run_records import RunRecord
-from tune.trial.trackers.tracker import Tracker, close_as_finished, log_tracker_errors
+from tune.trial.trackers.tracker import Tracker, TrialRuns, close_as_finished, log_tracker_errors
 
 RUN_NAME, PARENT = "mlflow.runName", "mlflow.parentRunId"
 """MLflow's own tags."""
@@ -23,6 +25,12 @@ LONGEST_NAME, LONGEST_VALUE = 250, 500
 """Of names of metrics and parameters, and of a parameter's value, in characters: what every store takes."""
 LOGGING = ("log_metric", "log_param", "log_batch", "set_tag", "log_artifact", "log_artifacts", "set_terminated")
 """What logs to a run: where it fails, the trial goes on."""
+BEGINNING = ("start_run", "set_experiment")
+"""What a program begins a run with: where the server is away, the trial goes on without one."""
+NO_EXPERIMENT = "Default"
+"""Of MLflow's: every store has it."""
+REFUSALS = frozenset({"CUSTOMER_UNAUTHORIZED", "PERMISSION_DENIED", "TEMPORARILY_UNAVAILABLE", "UNAUTHENTICATED"})
+"""What a server says that takes nothing from this user, or not now."""
 ALLOW_FILES = "MLFLOW_ALLOW_FILE_STORE"
 """The variable that MLflow asks for where runs are to be files."""
 
@@ -52,11 +60,21 @@ def mlflow_status(end: RunEnd) -> str:
     return "FAILED" if end.has_failed else "FINISHED"
 
 
+def is_server_away(error: BaseException) -> bool:
+    """Tell whether an error says that the server cannot be reached, or takes nothing; else the program is wrong."""
+    chain = walk_exception_chain(error)
+    return any(isinstance(each, OSError) or getattr(each, "error_code", None) in REFUSALS for each in chain)
+
+
 class MlflowTracker(Tracker):
     """Its runs have a name, tags and parameters; the interface groups runs by a tag."""
 
     package = "mlflow"
     logger = "MLFlowLogger"
+
+    def __init__(self, runs: TrialRuns) -> None:
+        super().__init__(runs)
+        self._is_away = False  # the server did not answer: runs go into files that are thrown away
 
     @contextlib.contextmanager
     def patch_package(self, package: ModuleType) -> Iterator[None]:
@@ -72,7 +90,36 @@ class MlflowTracker(Tracker):
                 patches.enter_context(patch_attribute(client, "create_experiment", share))
                 for name in LOGGING:
                     patches.enter_context(patch_attribute(client, name, self._wrap_logging(getattr(client, name))))
+                for name in BEGINNING:  # `mlflow.log_metric` calls the one in the module
+                    replacement = self._wrap_beginning(getattr(package, name), package, patches)
+                    for holder in (package, package.tracking.fluent):
+                        patches.enter_context(patch_attribute(holder, name, replacement))
             yield
+
+    def _wrap_beginning(
+        self, begin: Callable[..., Any], package: ModuleType, patches: contextlib.ExitStack
+    ) -> Callable[..., Any]:
+        """Let a function of the program's that begins a run go on without one, where the server is away.
+
+        As the other trackers do: what it logs then is thrown away.
+        """
+
+        @functools.wraps(begin)
+        def replacement(*args: Any, **given: Any) -> Any:
+            try:
+                return begin(*args, **given)
+            except Exception as error:
+                if self._is_away or not is_server_away(error):
+                    raise
+                what = f"{type(error).__name__}: {error}"
+                sys.stderr.write(f"mlflow.{begin.__name__} failed, and this trial has no run: {what}\n")
+                self._is_away = True
+                scratch = patches.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+                patches.enter_context(_redirect_runs(package, Path(scratch)))
+                place = package.set_experiment(NO_EXPERIMENT)  # that of the server has a number that is not known here
+                return place if begin.__name__ == "set_experiment" else begin()
+
+        return replacement
 
     def _wrap_create(self, create: Callable[..., Any]) -> Callable[..., Any]:
         signature = inspect.signature(create)
@@ -82,6 +129,8 @@ class MlflowTracker(Tracker):
             said = signature.bind(*args, **given).arguments
             client, tags = said["self"], dict(said.get("tags") or {})
             labels = self.runs.labels
+            if self._is_away:
+                return create(**said)
             if PARENT in tags:  # a part of the trial's run
                 return create(**{**said, "tags": {**tags, **mlflow_tags(labels)}})
             if (run := self._continue_run(client)) is not None:
@@ -140,15 +189,17 @@ class MlflowTracker(Tracker):
     def close_run(self, record: RunRecord, end: RunEnd) -> None:
         """Set the tags and the status; a run that the program holds as its active one is ended as such."""
         import mlflow
+        from mlflow.entities import RunTag
 
         client = mlflow.MlflowClient(record.place.get("uri"))
-        for name, value in mlflow_tags(self.runs.labels, end).items():
-            client.set_tag(record.run, name, value)
+        tags = mlflow_tags(self.runs.labels, end)
+        client.log_batch(record.run, tags=[RunTag(name, value) for name, value in tags.items()])  # one request
         while (active := mlflow.active_run()) is not None:  # MLflow would close it as the process ends, as it thinks
             mlflow.end_run(mlflow_status(end))
             if active.info.run_id == record.run:
                 break
-        client.set_terminated(record.run, mlflow_status(end))
+        else:
+            client.set_terminated(record.run, mlflow_status(end))
         self.runs.mark_closed(self.package, record.run, end.state)
 
 
