@@ -11,7 +11,7 @@ from benchmarks.attack.damage import damage_files, damage_others
 from benchmarks.attack.kills import kill_drivers, kill_parts
 from benchmarks.attack.left import count_left
 from benchmarks.attack.other_user import look_as_another
-from benchmarks.attack.searches import MOST_S, Findings
+from benchmarks.attack.searches import MOST_S, Findings, made
 from benchmarks.attack.steer import kill_steered
 from benchmarks.attack.texts import write_texts
 
@@ -38,13 +38,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--times", type=int, help=f"how often each; default: {numbers}")
     given = parser.parse_args()
-    found: list[Findings] = []
     with tempfile.TemporaryDirectory(prefix="a-", ignore_cleanup_errors=True) as place:
         for name in given.attacks:
             attack, n = ATTACKS[name]
-            found += attack(Path(place), given.seed, given.times or n)
-            show(found)
-    return int(any(each.problems for each in found))
+            try:
+                attack(Path(place), given.seed, given.times or n)
+            except KeyboardInterrupt:
+                print("interrupted: what was found until then")
+            show(made)
+    return int(any(each.problems for each in made))
 
 
 def show(found: Sequence[Findings]) -> None:

@@ -36,6 +36,10 @@ trainer: {{max_epochs: {epochs}}}
 """
 
 
+made: list["Findings"] = []
+"""All of this process, in their order: an attack that is interrupted has some, too."""
+
+
 @dataclass
 class Findings:
     """What one kind of attack came to."""
@@ -48,6 +52,9 @@ class Findings:
     problems: list[str] = field(default_factory=list)
     notes: dict[str, int] = field(default_factory=dict)
     """What came of it where nothing went wrong, and how often."""
+
+    def __post_init__(self) -> None:
+        made.append(self)
 
     def note(self, what: str) -> None:
         """Count one outcome."""

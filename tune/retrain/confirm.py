@@ -96,7 +96,8 @@ class ConfirmationPlan:
         if planned.runs:
             run_retraining(planned.build_retraining(go_on, listeners, is_steered=True))
         confirmation = self._judge(read_retrained(planned.experiment.paths))
-        record = note_choice(planned.experiment.paths, confirmation.record, confirmation.chosen)
+        with translate_disk_full(planned.experiment.paths.folder):
+            record = note_choice(planned.experiment.paths, confirmation.record, confirmation.chosen)
         return replace(confirmation, record=record)
 
     def _evaluate_verdict_runs(self, planned: RetrainPlan) -> list[RetrainRun]:
