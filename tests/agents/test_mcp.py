@@ -89,6 +89,14 @@ def test_nothing_but_the_protocol_is_on_the_standard_output_and_the_server_ends_
         {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello},
         {"jsonrpc": "2.0", "method": "notifications/initialized"},
         "no JSON",
+        "[" * 100_000,
+        '{"a":' * 20_000,
+        "x" * 5_000_000,
+        "\0\udcff\udc80",
+        "null",
+        '{"jsonrpc": "2.0", "id": 1e400, "method": "ping"}',
+        {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "status", "arguments": [[]]}},
+        {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 12345}},
         {
             "jsonrpc": "2.0",
             "id": 2,
@@ -98,11 +106,19 @@ def test_nothing_but_the_protocol_is_on_the_standard_output_and_the_server_ends_
     ]
     text = "".join(f"{each if isinstance(each, str) else json.dumps(each)}\n" for each in lines)
     with subprocess.Popen(
-        SERVER, cwd=tmp_path, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        SERVER,
+        cwd=tmp_path,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        errors="surrogateescape",
     ) as server:
         server.stdin.write(text)
         server.stdin.flush()
-        found = [json.loads(server.stdout.readline()) for _ in range(2)]
+        found = []
+        while 2 not in [each.get("id") for each in found]:  # what is no message before it ends nothing
+            found.append(json.loads(server.stdout.readline()))
         server.stdin.close()
         found += [json.loads(line) for line in server.stdout]
         assert server.wait(60) == 0

@@ -120,6 +120,10 @@ def test_a_verdict_on_a_search_that_runs_is_to_be_asked_for_again(tmp_path, verb
         ("propose_trial", ["exp", {"LR": 7.0}], "LR: outside of"),
         ("stop_trials", ["exp"], "no search runs here"),
         ("stop_trials", ["exp", [1]], "no search runs here"),
+        ("read_status", ["x" * 200_000], "`status` cannot be given these words: "),
+        ("propose_trial", ["exp", {"LR": "\0"}], "`propose` cannot be given these words: "),
+        ("propose_trial", ["exp", {"LR": 0.05}, "\ud800"], "`propose` cannot be given these words: "),
+        ("start_search", ["p.py", ["LR"], None, None, None, None, "\0"], "`p.py` cannot be given these words: "),
     ],
 )
 def test_a_bad_call_is_told_as_on_the_command_line(tmp_path, verbs, verb, words, told):

@@ -48,6 +48,8 @@ def run_command(words: Sequence[str], good: Sequence[int] = (0,)) -> CommandOutp
         )
     except subprocess.TimeoutExpired as error:
         raise CommandError(f"`{words[0]}` did not answer within {COMMAND_S:.0f} s: ask again later") from error
+    except (OSError, ValueError) as error:
+        raise _create_refusal(words, error) from error
     text, errors = (each.decode(errors="replace") for each in (done.stdout, done.stderr))
     if done.returncode not in good:
         raise _create_error(words, done.returncode, errors.strip() or text.strip())
@@ -60,13 +62,17 @@ class StartedCommand:
     def __init__(self, words: Sequence[str]) -> None:
         self._words = words
         self._output: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115 - the command writes into it as long as it runs
-        self._process = subprocess.Popen(  # noqa: S603 - this program itself
-            _build_command(words),
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - this program itself
+                _build_command(words),
+                stdin=subprocess.DEVNULL,
+                stdout=self._output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            self._output.close()
+            raise _create_refusal(words, error) from error
 
     @property
     def pid(self) -> int:
@@ -121,3 +127,8 @@ def _build_command(words: Sequence[str]) -> list[str]:
 
 def _create_error(words: Sequence[str], exit_status: int, said: str) -> CommandError:
     return CommandError(said[-MOST_SAID:] or f"`{words[0]}` ended with exit status {exit_status}, and said nothing")
+
+
+def _create_refusal(words: Sequence[str], error: Exception) -> CommandError:
+    """Return the error where the system starts no command: one of its words is too long, or holds what no word can."""
+    return CommandError(f"`{words[0]}` cannot be given these words: {error}")
