@@ -159,6 +159,9 @@ def _commands(rng: random.Random) -> Iterator[list[str]]:
     yield ["compare", "exp", "exp"]
     yield ["results", "exp", rng.choice(["--json", "--csv"])]
     yield ["report", "exp", "-o", "r.html"]
+    yield ["status", "exp", *rng.choice([[], ["--json"], ["--follow"]])]
+    yield ["export", "exp", "--to", "csv", "-o", "tables"]
+    yield ["propose", "exp", "LR=0.02", f"--why={_text(rng)}"[:1500].replace("\x00", "")]
     yield ["resume", "exp", "--no-report"]
     yield ["constants", "program.py", *rng.choice([[], ["--all"], ["--json"]])]
 
@@ -169,7 +172,8 @@ def _check_shown(folder: Path, rng: random.Random, found: Findings) -> None:
         said = call(*words, *storage)
         if "--csv" in words:  # for machines: to a terminal it would be written out
             said = Said(said.status, make_printable(said.text.replace("\r", "")), said.took_s)
-        found.check_output(said, f"{words}: {_texts_of(folder)}", (0, 2))
+        statuses = (0, 1, 2, 3, 130) if words[0] == "status" else (0, 2)
+        found.check_output(said, f"{words}: {_texts_of(folder)}", statuses)
         is_for_machines = not {"--json", "--csv"}.isdisjoint(words)  # these hold values whole
         longest = 0 if is_for_machines else max(map(len, said.text.splitlines()), default=0)
         found.check(longest < 200_000, f"{words}: a line without an end")

@@ -1,5 +1,6 @@
 """Commands that write on a full disk: a clear error with the path, and no part of a file is left."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,9 @@ import pytest
 
 from tests.experiments import SPACE, Trial, write_experiment
 from tests.search.test_full_disk import fill, small_disk  # noqa: F401 - a fixture
+from tests.steered import SteeredSearch
 from tune.cli import main
+from tune.errors import NoRoomError
 
 OURS = (".lock", ".applied.lock", ".requests", "answers")
 """Of an experiment: what commands make that lock it, or ask it."""
@@ -78,3 +81,35 @@ def test_standard_output_on_a_full_disk_is_told(experiment, capfd):
         "  Make room there, and give the command again.\n"
     )
     assert done.returncode == 2
+
+
+def test_proposals_for_which_the_ledger_has_no_room_wait_and_run_once(small_disk):  # noqa: F811 - the fixture
+    search = SteeredSearch(small_disk / "project")
+    search.run_baseline()
+    why = "a page of a disk is not full at once " * 27
+    requests = [search.send("propose", constants={"LR": 0.002 * number + 0.001}, why=why) for number in range(2, 12)]
+    fill(small_disk)
+    search.poll()
+
+    assert type(search.controller.end.full) is NoRoomError
+    assert all(map(search.requests.has_request, requests))
+    assert all(json.loads(line) for line in search.paths.journal.read_bytes().splitlines())
+
+    (small_disk / "filler").unlink()
+    search.restart()
+    search.controller.handle_kept_requests()
+    answers = [search.requests.fetch_answer(request) for request in requests]
+    assert [answer.trial for answer in answers] == list(range(1, 11))
+    assert [each.number for each in search.ledger.trial_results] == list(range(11))
+
+
+def test_an_answer_for_which_there_is_no_room_leaves_nothing(small_disk):  # noqa: F811 - the fixture
+    search = SteeredSearch(small_disk / "project")
+    search.run_baseline()
+    request = search.send("pause")
+    fill(small_disk)
+    search.poll()
+
+    assert search.controller.controls.is_paused
+    assert not search.requests.has_request(request)
+    assert not any(search.requests.answers.iterdir())
