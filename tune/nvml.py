@@ -56,6 +56,19 @@ def list_gpus() -> tuple[Gpu, ...]:
     return ()
 
 
+def read_driver_version() -> str:
+    """Return the version of NVIDIA's driver; empty where NVML does not tell."""
+    import pynvml
+
+    with contextlib.suppress(pynvml.NVMLError, AttributeError):
+        pynvml.nvmlInit()
+        try:
+            return str(pynvml.nvmlSystemGetDriverVersion())
+        finally:
+            pynvml.nvmlShutdown()
+    return ""
+
+
 def explain_no_gpu() -> str | None:
     """Return why NVML does not list the GPUs; None where it would, and where nothing says that there are any.
 

@@ -1,9 +1,9 @@
 """In the place of NVIDIA's module where its folder is on the path; the variable ``FAKE_NVML`` says what is there.
 
 It is JSON: a list of GPUs with any of ``uuid``, ``name``, ``gib``, ``used``, ``processes`` (``"unknown"``: the driver
-is older than the module), ``busy`` (in hundredths), ``mode`` (as NVML numbers the compute
-modes), and ``slices``, GPUs again, which it has where MIG is on; or a text, why NVML does not start. What the programs
-of a test take of each GPU, in GiB, is in the file that ``FAKE_NVML_TAKEN`` names.
+is older than the module), ``busy`` (in hundredths), ``mode`` (as NVML numbers the compute modes), and ``slices``, GPUs
+again, which it has where MIG is on; or a text, why NVML does not start. What the programs of a test take of each GPU,
+in GiB, is in the file that ``FAKE_NVML_TAKEN`` names. ``FAKE_DRIVER`` is the driver's version.
 """
 
 import json
@@ -40,6 +40,10 @@ def nvmlInit():
 
 def nvmlShutdown():
     pass
+
+
+def nvmlSystemGetDriverVersion():
+    return os.environ.get("FAKE_DRIVER", "570.86.10")
 
 
 def nvmlDeviceGetCount():

@@ -11,6 +11,7 @@ import pytest
 
 from tests.nvml import FOLDER, fake_nvml
 from tests.projects import write_program
+from tune.experiment import environment
 from tune.experiment.environment import (
     find_environment_changes,
     name_gpus,
@@ -46,6 +47,43 @@ def test_a_trial_says_what_is_otherwise_and_nothing_else(tmp_path):
         "torch": version("torch"),
         "gone": "",
     }
+
+
+VERSIONS = {
+    "cuda: Optional[str] = '12.8'\n": "12.8",
+    "cuda = '11.8'\nhip = '6.0'\n": "11.8",
+    "cuda: Optional[str] = None\nhip: Optional[str] = None\n": "",
+    "": "",
+}
+
+
+@pytest.mark.parametrize(("text", "version"), VERSIONS.items())
+def test_where_a_trial_has_a_gpu_its_driver_and_the_cuda_of_torch_are_written(monkeypatch, tmp_path, text, version):
+    (tmp_path / "p.py").touch()
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").touch()
+    (tmp_path / "torch" / "version.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    fake_nvml(monkeypatch, MIXED)
+    for each in (environment._read_driver, environment._read_torch_cuda):
+        each.cache_clear()
+        monkeypatch.setattr(environment, each.__name__, each.__wrapped__)
+
+    found = observe_environment(find_program(tmp_path / "p.py"), 1, "NVIDIA A100")
+    assert (found["driver"], found["CUDA"]) == ("570.86.10", version)
+    monkeypatch.setenv("FAKE_DRIVER", "580.65.06")
+    assert find_environment_changes(found, 1, gpus="NVIDIA A100") == {"driver": "580.65.06"}
+    on_cpu = observe_environment(find_program(tmp_path / "p.py"), 1, "")
+    assert (on_cpu["driver"], on_cpu["CUDA"]) == ("", "")
+
+
+def test_what_an_earlier_version_did_not_write_is_no_change(tmp_path):
+    (tmp_path / "p.py").touch()
+    then = observe_environment(find_program(tmp_path / "p.py"), 1, "A100")
+    del then["driver"], then["CUDA"]
+
+    assert find_environment_changes(then, 1, gpus="A100") == {}
 
 
 def test_nothing_is_said_where_nothing_was_written(tmp_path):

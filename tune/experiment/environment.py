@@ -1,17 +1,19 @@
-"""What a trial ran on, as far as its curve may depend on it: versions, processor, GPU, threads."""
+"""What a trial ran on, as far as its curve may depend on it: versions, processor, GPU and its driver, threads."""
 
 import ast
 import contextlib
 import functools
 import importlib.metadata
+import importlib.util
 import json
 import os
 import platform
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tune.nvml import VISIBLE, find_gpu, list_gpus, select_visible
+from tune.nvml import VISIBLE, find_gpu, list_gpus, read_driver_version, select_visible
 from tune.paths import ExperimentPaths, atomic_write, read_json, read_regular
 from tune.promotion.program import Program
 from tune.version import __version__
@@ -19,7 +21,7 @@ from tune.version import __version__
 PACKAGES = ("torch", "pytorch-lightning", "lightning", "numpy")
 """Distributions that every trial depends on; those that the program imports are added."""
 
-OTHERS = frozenset({"python", "system", "processor", "GPU", "threads", "promotune"})
+OTHERS = frozenset({"python", "system", "processor", "GPU", "driver", "CUDA", "threads", "promotune"})
 """What is no distribution."""
 
 OF_RAY = frozenset({"psutil", "colorama"})
@@ -58,6 +60,8 @@ def _collect_environment(packages: tuple[str, ...], n_threads: int, gpus: str) -
     return {
         **_read_machine_info(),
         "GPU": gpus,
+        "driver": _read_driver() if gpus else "",
+        "CUDA": _read_torch_cuda() if gpus else "",
         "threads": str(n_threads),
         "promotune": __version__,
         **{name: _read_package_version(name) for name in packages},
@@ -65,8 +69,8 @@ def _collect_environment(packages: tuple[str, ...], n_threads: int, gpus: str) -
 
 
 def diff_environments(now: Surroundings, then: Surroundings) -> dict[str, str]:
-    """Return what is not as it was, as it is now."""
-    return {name: text for name, text in now.items() if then.get(name) != text}
+    """Return what is not as it was, as it is now; an earlier version wrote less down, and says nothing of the rest."""
+    return {name: text for name, text in now.items() if name in then and then[name] != text}
 
 
 def write_environment(found: Surroundings, paths: ExperimentPaths) -> None:
@@ -107,6 +111,24 @@ def name_gpus(visible: str | None) -> str:
     gpus = list_gpus()
     found = gpus if visible is None else [find_gpu(each, gpus) for each in select_visible(visible, gpus)]
     return ", ".join(sorted({gpu.name for gpu in found if gpu is not None and gpu.name}))
+
+
+@functools.cache
+def _read_driver() -> str:
+    return read_driver_version()
+
+
+TORCH_CUDA = re.compile(r"^cuda\b.*= ['\"](?P<version>[0-9.]+)['\"]", re.MULTILINE)
+
+
+@functools.cache
+def _read_torch_cuda() -> str:
+    """Return the version of CUDA that torch was built for, empty for none. Its file says so without an import."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        folder = importlib.util.find_spec("torch").submodule_search_locations[0]  # type: ignore[union-attr, index]
+        found = TORCH_CUDA.search(Path(folder, "version.py").read_text(encoding="utf-8"))
+        return found["version"] if found else ""
+    return ""
 
 
 @functools.cache
