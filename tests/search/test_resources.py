@@ -146,6 +146,13 @@ def test_what_others_have_taken_of_a_gpu_that_is_used_is_told(monkeypatch):
     )
 
 
+def test_of_gpus_of_several_sizes_the_one_with_the_least_free_memory_is_known(monkeypatch):
+    found = plan_with(monkeypatch, [{**FREE, "used": 60}, {**FREE, "gib": 24}, FULL, LOST])
+
+    assert found.gpus == ("0", "1")
+    assert found.least_memory == (80 * 2**30, 20 * 2**30)
+
+
 def test_a_driver_that_does_not_count_processes_is_no_error(monkeypatch):
     found = plan_with(monkeypatch, [{**FREE, "used": 30, "processes": "unknown"}])
 

@@ -9,6 +9,7 @@ from tune.cluster.gpu_sharing import (
     count_trials_per_gpu,
     describe_sharing,
     give_whole_gpus,
+    read_measured_memory,
     restore_share,
     share_gpus,
 )
@@ -233,6 +234,20 @@ def test_a_search_that_goes_on_has_the_share_that_its_pre_flight_measured():
 
     assert restore_share(machine(), Settings(trials=100), baseline).gpus_per_trial == 0.25
     assert restore_share(machine(), Settings(trials=100), record_of(gpu_memory={})).gpus_per_trial == 1.0
+
+
+MIXED = [(None, 80), ((80 * GIB, 79 * GIB), 79), ((24 * GIB, 20 * GIB), 20), ((200 * GIB, 200 * GIB), 80)]
+
+
+@pytest.mark.parametrize(("least", "gib"), MIXED)
+def test_what_was_measured_on_one_gpu_has_to_fit_on_the_smallest(least, gib):
+    baseline = record_of(gpu_memory=weighed(9.0, busy=0.01).as_json())
+    resources = replace(machine(2), least_memory=least)
+    found = read_measured_memory(baseline, resources)
+
+    assert found.free_bytes == gib * GIB
+    assert restore_share(resources, AUTO, baseline).gpus_per_trial == share_gpus(found, resources, AUTO).gpus_per_trial
+    assert count_trials_per_gpu(found, AUTO) == int(gib / (1.1 * 9 + 0.5))
 
 
 def record_of(**more):

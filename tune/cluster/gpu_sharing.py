@@ -48,8 +48,20 @@ def give_whole_gpus(resources: Resources, settings: Settings) -> Resources:
 
 def restore_share(resources: Resources, settings: Settings, baseline: TrialRecord | None) -> Resources:
     """Return the resources with the share that the pre-flight of an experiment measured; whole GPUs where none did."""
-    weighed = None if baseline is None else read_gpu_memory(baseline.gpu_memory)
+    weighed = read_measured_memory(baseline, resources)
     return give_whole_gpus(resources, settings) if weighed is None else share_gpus(weighed, resources, settings)
+
+
+def read_measured_memory(baseline: TrialRecord | None, resources: Resources) -> GpuMemoryReport | None:
+    """Return what the pre-flight measured, as on the smallest of the GPUs: a share is one of any of them.
+
+    None where nothing was measured.
+    """
+    weighed = None if baseline is None else read_gpu_memory(baseline.gpu_memory)
+    least = resources.least_memory
+    if weighed is None or least is None or least[1] >= weighed.free_bytes:
+        return weighed
+    return replace(weighed, total_bytes=least[0], free_bytes=least[1])
 
 
 def _divide_cores(resources: Resources, settings: Settings) -> Resources:

@@ -57,6 +57,16 @@ def find_others(names: Sequence[str], gpus: Sequence[Gpu]) -> dict[str, str]:
     return found
 
 
+def find_least_memory(names: Sequence[str], gpus: Sequence[Gpu]) -> tuple[int, int] | None:
+    """Return the bytes of the GPU with the least that is free, all and free; None where no memory is known.
+
+    Of a slice NVML tells where a trial measures it.
+    """
+    found = [find_gpu(name, gpus) for name in names]
+    sizes = [(gpu.total_bytes, gpu.total_bytes - gpu.used_bytes) for gpu in found if gpu and gpu.slices is None]
+    return min((each for each in sizes if each[0]), key=lambda each: each[1], default=None)
+
+
 def _describe_taken(gpu: Gpu) -> str:
     users = f" ({gpu.n_processes} process{'es' if gpu.n_processes != 1 else ''})" if gpu.n_processes else ""
     return f"{round(gpu.used_bytes / GIB)} of {round(gpu.total_bytes / GIB)} GiB are taken by others{users}"

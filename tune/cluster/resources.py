@@ -13,6 +13,7 @@ from tune.cluster.gpus import (
     choose_gpus,
     describe_models,
     detect_gpus,
+    find_least_memory,
     find_others,
     find_unusable,
     list_machine_gpus,
@@ -47,6 +48,8 @@ class Resources:
     """GPUs that this process sees; ``gpus`` are those of them that the search uses."""
     models: str = ""
     """Of these GPUs, with their memory; empty where that is not known."""
+    least_memory: tuple[int, int] | None = None
+    """The bytes of that of ``gpus`` with the least that is free, all and free; None where that is not known."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Why GPUs are not used that could be, or will not do, and what others have of those that are used, by name."""
     why_no_gpu: str | None = None
@@ -127,6 +130,7 @@ def plan_resources(settings: Settings, wanted: tuple[int, ...] | None, n_workers
         workers_per_trial=count_processes(settings),
         n_gpus_there=len(there),
         models=describe_models(there, known),
+        least_memory=find_least_memory(gpus, known),
         left_out=_list_remarks(gpus, known, unusable, wanted=wanted) if share else {},
         why_no_gpu=None if there or are_logical() else explain_no_gpu(),
         is_measured=is_measured,

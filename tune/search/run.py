@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tune.cluster.gpu_sharing import describe_sharing, give_whole_gpus, share_gpus
+from tune.cluster.gpu_sharing import describe_sharing, give_whole_gpus, read_measured_memory, share_gpus
 from tune.cluster.local_cluster import is_ray_running, local_cluster
 from tune.cluster.resources import leave_out_gpu
 from tune.errors import (
@@ -26,7 +26,7 @@ from tune.errors import (
     UnreadOptionError,
 )
 from tune.experiment.environment import Surroundings, observe_environment, read_environment, write_environment
-from tune.experiment.gpu_records import read_context_bytes, read_gpu_memory
+from tune.experiment.gpu_records import read_context_bytes
 from tune.experiment.lock import write_dashboard_address
 from tune.experiment.records import (
     HUNG,
@@ -136,7 +136,7 @@ def _run_trials(search: Search, job: Job, ledger: "SearchStudy", *, weighs: bool
 def _share_gpus(search: Search, job: Job, baseline: TrialRecord | None) -> tuple[Search, Job]:
     """Let trials share GPUs as the pre-flight measured; where `auto` stood, the experiment's space holds the number."""
     settings = search.space.settings
-    weighed = None if baseline is None else read_gpu_memory(baseline.gpu_memory)
+    weighed = read_measured_memory(baseline, search.resources)
     if weighed is None:
         resources, why = give_whole_gpus(search.resources, settings), "it was not measured"
     else:
