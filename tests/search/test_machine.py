@@ -28,6 +28,27 @@ STARTED_SEVERAL_TIMES = {
             "  Start it once, without mpirun. `--workers-per-trial N` gives a trial several processes."
         ),
     ),
+    "mpiexec": (
+        {"PMI_RANK": "0", "PMI_SIZE": "2", "PMI_FD": "9"},
+        (
+            "mpiexec starts this command 2 times, and each would search on its own, got PMI_SIZE=2\n"
+            "  Start it once, without mpiexec. `--workers-per-trial N` gives a trial several processes."
+        ),
+    ),
+    "jsrun": (
+        {"JSM_NAMESPACE_RANK": "5", "JSM_NAMESPACE_SIZE": "6"},
+        (
+            "jsrun starts this command 6 times, and each would search on its own, got JSM_NAMESPACE_SIZE=6\n"
+            "  Start it once, with `jsrun --np 1`. `--workers-per-trial N` gives a trial several processes."
+        ),
+    ),
+    "flux": (
+        {"FLUX_TASK_RANK": "1", "FLUX_JOB_SIZE": "2"},
+        (
+            "flux starts this command 2 times, and each would search on its own, got FLUX_JOB_SIZE=2\n"
+            "  Start it once, with `flux run -n 1`. `--workers-per-trial N` gives a trial several processes."
+        ),
+    ),
     "torchrun": (
         {"RANK": "0", "WORLD_SIZE": "8"},
         (
@@ -42,6 +63,7 @@ STARTED_ONCE = {
     "a batch script with four tasks": {"SLURM_PROCID": "0", "SLURM_NTASKS": "4"},
     "srun --ntasks=1": {**SRUN, "SLURM_STEP_NUM_TASKS": "1"},
     "a shell of srun --ntasks=4 --pty": {**SRUN, "SLURM_PTY_PORT": "34889"},
+    "a shell of srun --mpi=pmi2 --pty": {**SRUN, "SLURM_PTY_PORT": "34889", "PMI_RANK": "0", "PMI_SIZE": "4"},
     "torchrun with one process": {"RANK": "0", "WORLD_SIZE": "1"},
     "a size without a rank": {"WORLD_SIZE": "8"},
 }

@@ -17,11 +17,17 @@ from tune.space.settings import Settings
 LAUNCHERS = {
     "srun": ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "with `srun --ntasks=1`"),
     "mpirun": ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "without mpirun"),
+    "mpirun_rsh": ("MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE", "without mpirun_rsh"),
+    "mpiexec": ("PMI_RANK", "PMI_SIZE", "without mpiexec"),
+    "jsrun": ("JSM_NAMESPACE_RANK", "JSM_NAMESPACE_SIZE", "with `jsrun --np 1`"),
+    "flux": ("FLUX_TASK_RANK", "FLUX_JOB_SIZE", "with `flux run -n 1`"),
     "torchrun": ("RANK", "WORLD_SIZE", "without torchrun; where nothing like it starts it, unset RANK and WORLD_SIZE"),
 }
 """What starts a command several times: the variables that number its processes and count them; how to start it once."""
 SHELL_OF_SRUN = "SLURM_PTY_PORT"
 """Set in a shell that ``srun --pty`` opened, which is task 0 alone, however many tasks the step has."""
+SET_BY_SRUN = ("srun", "mpiexec")
+"""Whose variables are in such a shell: with ``--mpi=pmi2`` those of MPICH, too."""
 
 
 class Backend(Protocol):
@@ -98,7 +104,7 @@ def check_started_once(variables: Mapping[str, str], *, on_cluster: bool) -> Non
         number, count = variables.get(rank, ""), variables.get(size, "")
         if not (number.isdecimal() and count.isdecimal() and int(count) > 1):
             continue
-        alone = on_cluster or (launcher == "srun" and SHELL_OF_SRUN in variables)
+        alone = on_cluster or (launcher in SET_BY_SRUN and SHELL_OF_SRUN in variables)
         if int(number) == 0 and alone:
             continue
         raise OptionError(
