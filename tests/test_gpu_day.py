@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,21 @@ def test_the_checks_that_need_a_gpu_are_named_and_not_run():
         "not run without a GPU: context, packed, after",
         "0 of 0 passed in 0 s",
     ]
+
+
+def test_checks_that_there_is_no_time_for_are_named_and_have_not_passed():
+    ran = rehearse("--minutes", "0", "--only", "rng", "tf32")
+
+    assert ran.stdout.splitlines()[1:] == ["not run for want of time: rng, tf32", "0 of 2 passed in 0 s"]
+    assert ran.returncode == 1
+
+
+def test_no_part_of_a_check_takes_longer_than_there_is_time(tmp_path):
+    bench = Bench(tmp_path, is_rehearsal=True, ends_at=time.monotonic() + 2)
+
+    assert 0 < bench.limit_time(300) <= 2
+    with pytest.raises(subprocess.TimeoutExpired):
+        bench.run_python("import time; time.sleep(60)")
 
 
 def test_a_check_that_breaks_has_failed(tmp_path, monkeypatch):

@@ -213,12 +213,13 @@ def check_after(bench: Bench) -> Verdict:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        until = time.monotonic() + 90
+        until = time.monotonic() + bench.limit_time(90)
         while _used_bytes() - before < 200 * MIB and time.monotonic() < until and process.poll() is None:
             time.sleep(0.2)
-        if how == "ends":
-            process.wait(120)
-        else:
+        try:
+            if how == "ends":
+                process.wait(bench.limit_time(120))
+        finally:
             process.kill()
             process.wait()
         gone = time.monotonic()
@@ -236,7 +237,12 @@ def check_start(bench: Bench) -> Verdict:
         storage, began = bench.folder / how, time.time()
         command = [sys.executable, "run_search.py", "--space", "lr_bs.yaml", "--storage", str(storage), "--no-report"]
         subprocess.run(
-            [*command, "-q", *words], cwd=ROOT, env=bench.environment, capture_output=True, timeout=300, check=False
+            [*command, "-q", *words],
+            cwd=ROOT,
+            env=bench.environment,
+            capture_output=True,
+            timeout=bench.limit_time(300),
+            check=False,
         )
         with contextlib.suppress(ValueError):
             out[how] = (round(first_epoch_at(storage) - began, 1), round(time.time() - began, 1))
@@ -253,7 +259,7 @@ def check_sharing(bench: Bench) -> Verdict:
         env=bench.environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=bench.limit_time(300),
         check=False,
     )
     lines = ran.stdout.strip().splitlines() or [ran.stderr[-300:]]

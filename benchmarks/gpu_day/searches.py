@@ -1,9 +1,11 @@
 """Searches of small programs, each of which does something to the GPU; and what their trials say of themselves."""
 
 import json
+import math
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,6 +98,12 @@ class Bench:
     is_rehearsal: bool
     """Whether the searches train on the CPU with one logical GPU: to see that the checks run."""
     variables: dict[str, str] = field(default_factory=dict)
+    ends_at: float = math.inf
+    """When the time is over, by the monotonic clock."""
+
+    def limit_time(self, timeout_s: float) -> float:
+        """Return how long something may take, in seconds: no longer than there is time."""
+        return max(1.0, min(timeout_s, self.ends_at - time.monotonic()))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -124,7 +132,7 @@ class Bench:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=timeout_s,
+            timeout=self.limit_time(timeout_s),
             check=False,
         )
         versions = [file.parent for file in (self.folder / name / "storage" / name).glob("*/trial.json")]
@@ -140,7 +148,7 @@ class Bench:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=timeout_s,
+            timeout=self.limit_time(timeout_s),
             check=False,
         )
         lines = ran.stdout.strip().splitlines()
