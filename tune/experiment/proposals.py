@@ -24,9 +24,8 @@ from tune.space.dimensions import (
     is_number,
 )
 from tune.space.names import canonical_name
-from tune.space.parse_dimension import MAX_INT
+from tune.space.parse_dimension import MAX_INT, parse_scalar
 from tune.space.space import Space
-from tune.space.yaml_document import parse_scalar
 
 LONGEST_WHY = 1000
 """Characters."""

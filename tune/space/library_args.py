@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tune.errors import SpaceError, suggest_name
 from tune.space.dimensions import Value, is_number
-from tune.space.yaml_document import parse_scalar
+from tune.space.parse_dimension import parse_scalar
 
 SIMPLE = frozenset({"int", "float", "bool", "str", "None"})
 

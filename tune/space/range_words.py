@@ -16,8 +16,7 @@ from tune.space.dimensions import (
     is_number,
     is_same_value,
 )
-from tune.space.parse_dimension import MAX_INT
-from tune.space.yaml_document import as_number, parse_scalar
+from tune.space.parse_dimension import MAX_INT, as_number, parse_scalar
 
 BETWEEN = ".."
 """Stands between the two ends of a range; both are included."""

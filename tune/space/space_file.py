@@ -16,10 +16,10 @@ from tune.space.constraints import Requirement, read_requirement
 from tune.space.dimensions import Dimension, Value, arguments_of, kind_of
 from tune.space.library_args import check_trainer_arg
 from tune.space.names import relative_if_shorter
-from tune.space.parse_dimension import read_dimension
+from tune.space.parse_dimension import parse_scalar, read_dimension
 from tune.space.settings import SETTINGS, Settings, set_to
 from tune.space.space import Mode, Objective, Script, Shape, Space, System, check_settings
-from tune.space.yaml_document import Document, parse_scalar, read_document
+from tune.space.yaml_document import Document, read_document
 
 MOST_TRIED = 4
 """Paths that the error about a missing program names."""

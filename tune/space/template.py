@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tune.space.dimensions import Dimension, Value, arguments_of, kind_of
-from tune.space.yaml_document import parse_scalar
+from tune.space.parse_dimension import parse_scalar
 
 PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
 """A string that needs no quotes, unless it is one of YAML's own words."""

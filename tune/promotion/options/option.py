@@ -10,7 +10,7 @@ from tune.promotion.configs.config_file import ConfigPlace
 from tune.promotion.constant import Site
 from tune.promotion.find.literals import Unknown
 from tune.space.dimensions import Value
-from tune.space.yaml_document import parse_scalar
+from tune.space.parse_dimension import parse_scalar
 
 HYDRA_PLAIN = re.compile(r"[A-Za-z_./\-][\w./\-]*")
 """Text that is itself in hydra's grammar."""

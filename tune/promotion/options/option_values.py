@@ -16,7 +16,7 @@ from tune.promotion.options.declared_options import imported_packages
 from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.program import Program
 from tune.space.dimensions import Value, is_int
-from tune.space.yaml_document import parse_scalar
+from tune.space.parse_dimension import parse_scalar
 
 CONFIG = ("--config", "-c")
 """How LightningCLI is given a config file."""
