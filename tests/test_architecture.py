@@ -1,6 +1,7 @@
 """Imports run one way, nothing heavy is imported early, and every module says what it is."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -74,9 +75,15 @@ FENCES = {
 """Where each library may be imported: a new major version is a change in one place."""
 
 
+@functools.cache
+def nodes_of(path):
+    """Return all parts of a file's tree: each of some hundred files is read once for all tests."""
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def imports_of(path):
     """Yield the dotted modules that a file imports, wherever the statement stands."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes_of(path):
         match node:
             case ast.Import():
                 yield from (alias.name for alias in node.names)
@@ -152,7 +159,7 @@ weighed withheld woken wrapped written
 
 
 def definitions_in(path, *kinds):
-    return [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, kinds)]
+    return [node for node in nodes_of(path) if isinstance(node, kinds)]
 
 
 def test_no_two_public_classes_share_a_name():
@@ -203,9 +210,9 @@ def test_systems_do_not_know_that_they_are_searched():
 
 
 def test_a_module_says_what_it_is():
-    texts = {path: path.read_text(encoding="utf-8") for path in MODULES}
+    modules = {path: nodes_of(path)[0] for path in MODULES}
 
-    assert [path for path, text in texts.items() if text and not ast.get_docstring(ast.parse(text))] == []
+    assert [path for path, module in modules.items() if module.body and not ast.get_docstring(module)] == []
 
 
 HEAVY = {

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.projects import write_program
+from tests.test_architecture import nodes_of
 from tune.cli import main
 from tune.errors import StartError
 from tune.internals import private_apis
@@ -50,9 +51,9 @@ def is_private(name):
     return name.startswith("_") and not name.startswith("__") and name != "_"
 
 
-def private_names_in(tree, own):
+def private_names_in(nodes, own):
     """Yield each name of another library's private part: imported, read, replaced, or asked for by ``getattr``."""
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.ImportFrom(module=str(module)) if not module.startswith("tune"):
                 in_private = any(map(is_private, module.split(".")))
@@ -65,8 +66,8 @@ def private_names_in(tree, own):
 
 
 def test_each_private_part_that_is_used_is_in_the_table():
-    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "tune").rglob("*.py")}
-    nodes = [node for tree in trees.values() for node in ast.walk(tree)]
+    trees = {path: nodes_of(path) for path in (ROOT / "tune").rglob("*.py")}
+    nodes = [node for tree in trees.values() for node in tree]
     own = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     own |= {node.target.id for node in nodes if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)}
     stored = (node for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store))
@@ -179,7 +180,7 @@ def test_only_internals_and_what_it_names_import_a_private_module():
     named = {each.owner.rpartition(".")[0] if each.owner[-1].isupper() else each.owner for each in PRIVATE_APIS}
     found = {}
     for path in (ROOT / "tune").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes_of(path):
             if isinstance(node, ast.ImportFrom) and node.level == 0 and not node.module.startswith(("tune", "__")):
                 modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
                 found.update({module: path for module in modules if "._" in module and path.parent != INTERNALS})
