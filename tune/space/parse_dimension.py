@@ -2,7 +2,6 @@
 
 A word is one of YAML 1.2's core schema, with Python's underscores between digits. YAML 1.1 loaders read ``1e-4`` as a
 string and ``no`` as False; here, in a file and on the command line, they are a number and a string.
-
 """
 
 import math

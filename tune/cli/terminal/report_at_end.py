@@ -12,7 +12,6 @@ from tune.experiment.trial_result import TrialResult
 from tune.gc_control import collector_paused
 from tune.invocation import this_command
 from tune.paths import ExperimentPaths, display_path, shell_word
-from tune.results.report.page import plotly_js
 from tune.search.controller_api import SearchListener
 
 READY_AFTER = 0.1
@@ -46,7 +45,7 @@ class ReportAtEnd(SearchListener):
         self._n_ended += 1
         is_late = self._n_ended >= self._ready_after or time.monotonic() >= self._ready_at
         if self._wanted and self._thread is None and is_late:
-            self._thread = threading.Thread(target=_preload_report, daemon=True)
+            self._thread = threading.Thread(target=preload_libraries, daemon=True)
             self._thread.start()
 
     def write_and_show(self, n_trials: int) -> None:
@@ -71,11 +70,6 @@ class ReportAtEnd(SearchListener):
             self._screen.print_line(f"the report: {display_path(path)}")
 
 
-def _preload_report() -> None:
-
-    preload_libraries()
-
-
 LIBRARIES = (
     "optuna.importance",
     "optuna.visualization",
@@ -88,6 +82,8 @@ LIBRARIES = (
 @functools.cache
 def preload_libraries() -> None:
     """Import them, and pack plotly.js, once; the report is faster then, and no different."""
+    from tune.results.report.page import plotly_js
+
     with collector_paused():
         for library in LIBRARIES:
             importlib.import_module(library)

@@ -97,10 +97,6 @@ class Project:
                         return True
         return False
 
-    def scan_of_module(self, path: str) -> ModuleScan | None:
-        """Return the file of an absolute dotted module name."""
-        return self._modules_by_name.get(path)
-
     def star_imports(self, seen_in: ModuleScan) -> Iterator[tuple[int, ModuleScan]]:
         """Yield (line, file) of every ``from file import *`` of a project module."""
         for node in seen_in.imports:

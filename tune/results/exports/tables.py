@@ -1,7 +1,7 @@
 """An experiment as two tables, of CSV or Parquet: its trials, and their curves."""
 
 import csv
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +59,6 @@ def _retrained_rows(runs: Sequence[ExportedRun]) -> Iterable[Sequence[Any]]:
         labels, end = run.labels, run.end
         held = [labels.constants.get(name) for name in constants]
         yield (labels.experiment, labels.version, labels.number, end.state, end.score, run.reason, *held)
-
-
-Write = Callable[[Path, list[Sequence[Any]]], None]
 
 
 def write_csv(path: Path, rows: list[Sequence[Any]]) -> None:

@@ -70,7 +70,6 @@ def build_page(experiment: StoredExperiment) -> Page:
         confirmed=() if confirmation is None else tuple(describe_confirmation(experiment, confirmation)),
         chosen_by="best" if confirmation is None else confirmation.chosen_by,
         is_better=_is_better(experiment),
-        best_version="" if best is None else best.version,
         front=_front_size(experiment),
         hints=tuple(each.sentence for each in find_hints_of(experiment)),
         rows=tuple(build_value_rows(experiment, promoted)),

@@ -110,7 +110,6 @@ class Page:
     chosen_by: str
     """What chose the values that stand beside the hardcoded ones: ``best``, ``confirmed``."""
     is_better: bool
-    best_version: str
     front: int | None
     """Trials on the Pareto front; None where there is one metric."""
     hints: tuple[str, ...]
