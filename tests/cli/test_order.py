@@ -273,7 +273,7 @@ def test_those_of_other_metrics_are_not_compared(run, storage):
         2,
         "",
         (
-            "compare: one searched max of Score/Val, two min of CE/Val\n"
+            "compare: one was to maximise Score/Val, two to minimise CE/Val\n"
             "  Compare experiments of the same metric and mode.\n"
         ),
     )

@@ -108,7 +108,7 @@ OTHERS = [
     (
         SPACE.replace("metric: Score/Val\nmode: max", "metric: [Score/Val, n]\nmode: [max, min]"),
         (
-            "--from: before searched max of Score/Val, this space max of Score/Val and min of n\n"
+            "--from: before was to maximise Score/Val, this space is to maximise Score/Val, minimise n\n"
             "  Take an experiment with the same metric, or leave --from out."
         ),
     ),
@@ -122,7 +122,7 @@ OTHERS = [
     (
         SPACE.replace("mode: max", "mode: min"),
         (
-            "--from: before searched max of Score/Val, this space min of Score/Val\n"
+            "--from: before was to maximise Score/Val, this space is to minimise Score/Val\n"
             "  Take an experiment with the same metric, or leave --from out."
         ),
     ),

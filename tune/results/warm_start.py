@@ -38,7 +38,7 @@ def read_prior_trials(name: str, storage: Path, space: Space, promoted: Sequence
         what = f"{other.paths.name} searched {', '.join(theirs.dimensions)}, this space {', '.join(ours.dimensions)}"
         raise ExperimentError("--from", what, "Take an experiment with the same constants, or leave --from out.")
     if theirs.objectives != ours.objectives:
-        what = f"{other.paths.name} searched {_describe_goal(theirs)}, this space {_describe_goal(ours)}"
+        what = f"{other.paths.name} was to {theirs.goal}, this space is to {ours.goal}"
         raise ExperimentError("--from", what, "Take an experiment with the same metric, or leave --from out.")
     taken: list[TrialResult] = []
     left_out: Counter[str] = Counter()
@@ -52,10 +52,6 @@ def read_prior_trials(name: str, storage: Path, space: Space, promoted: Sequence
         else:
             left_out[reason or OUTSIDE] += 1
     return PriorTrials(experiment=other.paths.name, trials=tuple(taken), left_out=dict(left_out))
-
-
-def _describe_goal(space: Space) -> str:
-    return " and ".join(f"{each.mode} of {each.metric}" for each in space.objectives)
 
 
 def _exclusion_reason(

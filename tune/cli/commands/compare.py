@@ -4,9 +4,9 @@ import argparse
 from collections.abc import Sequence
 
 from tune.cli.parser import Parser, add_storage, describe_command, storage_of
-from tune.cli.terminal.summary import INACTIVE, Screen, format_value, warn_of_doubts
+from tune.cli.terminal.summary import Screen, warn_of_doubts
+from tune.cli.terminal.trials_table import format_constant, format_score
 from tune.experiment.open import open_experiment
-from tune.experiment.trial_result import TrialResult
 from tune.paths import display_path
 from tune.results.report.comparison import SearchHistory, compare_experiments
 from tune.storage_url import absolute_path
@@ -40,7 +40,7 @@ def run(given: argparse.Namespace) -> int:
     )
     screen.print_line()
     constants = dict.fromkeys(name for each in experiments for name in each.space.dimensions)
-    rows = [(name, *(_format_best_value(each.best, name) for each in histories)) for name in constants]
+    rows = [(name, *(format_constant(each.best, name) for each in histories)) for name in constants]
     screen.print_table(("best values", *(each.name for each in histories)), rows)
     screen.print_line()
     screen.print_lines(draw_chart(histories))
@@ -59,17 +59,9 @@ def _assign_letters(histories: Sequence[SearchHistory]) -> list[str]:
 
 
 def _build_row(letter: str, each: SearchHistory) -> tuple[str, ...]:
-    baseline, best = (_format_score(trial) for trial in (each.baseline, each.best))
+    baseline, best = (format_score(trial) for trial in (each.baseline, each.best))
     of = "-" if each.best is None else f"{each.best.number:03d}"
     return letter, each.name, str(each.n_trials), str(each.n_epochs), baseline, best, of
-
-
-def _format_score(trial: TrialResult | None) -> str:
-    return "-" if trial is None or trial.final_score is None else f"{trial.final_score:.5g}"
-
-
-def _format_best_value(best: TrialResult | None, name: str) -> str:
-    return INACTIVE if best is None or name not in best.values else format_value(best.values[name])
 
 
 def draw_chart(histories: Sequence[SearchHistory]) -> list[str]:

@@ -13,13 +13,12 @@ from tune.cli.terminal.summary import (
     Screen,
     baseline_failure,
     format_trial_count,
-    format_value,
     show_failures,
     show_front,
     show_hints,
     warn_of_doubts,
 )
-from tune.cli.terminal.trials_table import SCORE, show_trials, sorted_trials
+from tune.cli.terminal.trials_table import SCORE, format_constant, format_score, show_trials, sorted_trials
 from tune.experiment.lock import is_running
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.preflight_failure import MEND, describe_preflight_failure, find_preflight_failure
@@ -105,11 +104,11 @@ def _show_side_by_side(screen: Screen, experiments: Sequence[StoredExperiment]) 
     rows = [
         ("searched for", *(each.space.goal for each in experiments)),
         ("trials", *(_describe_counts(each) for each in experiments)),
-        ("hardcoded values", *(_format_score(each.baseline) for each in experiments)),
-        ("best", *(_format_score(each.best) for each in experiments)),
+        ("hardcoded values", *(format_score(each.baseline) for each in experiments)),
+        ("best", *(format_score(each.best) for each in experiments)),
         ("gain", *(_describe_gain(each) for each in experiments)),
         ("in trial", *("" if each.best is None else f"{each.best.number:03d}" for each in experiments)),
-        *((name, *(_format_constant(each, name) for each in experiments)) for name in constants),
+        *((name, *(format_constant(each.best, name) for each in experiments)) for name in constants),
     ]
     screen.print_table(("", *(each.paths.name for each in experiments)), rows)
 
@@ -122,11 +121,7 @@ def _describe_counts(experiment: StoredExperiment) -> str:
 
 
 def _describe_best(experiment: StoredExperiment) -> str:
-    return f"{experiment.space.metric} = {_format_score(experiment.best)}"
-
-
-def _format_score(trial: TrialResult | None) -> str:
-    return INACTIVE if trial is None or trial.final_score is None else f"{trial.final_score:.5g}"
+    return f"{experiment.space.metric} = {format_score(experiment.best)}"
 
 
 def _describe_gain(experiment: StoredExperiment) -> str:
@@ -137,8 +132,3 @@ def _describe_gain(experiment: StoredExperiment) -> str:
         return "no trial was better"
     gain = abs(best.score - baseline.final_score)
     return f"better by {gain:.5g}{describe_gain_in_noise(experiment, gain)}"
-
-
-def _format_constant(experiment: StoredExperiment, name: str) -> str:
-    best = experiment.best
-    return format_value(best.values[name]) if best is not None and name in best.values else INACTIVE

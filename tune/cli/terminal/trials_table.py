@@ -58,7 +58,7 @@ def show_trials(screen: Screen, trials: Sequence[TrialResult], space: Space, csv
         ),
         best_in,
     ]
-    constants = [TableColumn(name, [_format_constant(trial, name) for trial in trials]) for name in space.dimensions]
+    constants = [TableColumn(name, [format_constant(trial, name) for trial in trials]) for name in space.dimensions]
     usage = [*_list_hand_columns(trials), *_list_usage_columns(trials)]
     if not screen.is_terminal:
         _print_columns(screen, [*fields, *constants, *usage])
@@ -123,12 +123,18 @@ def _mark_number(trial: TrialResult, best: TrialResult | None) -> str:
     return f"{trial.number:03d} {mark}"
 
 
+def format_score(trial: TrialResult | None) -> str:
+    """Return what a trial is worth; ``-`` where that is nothing, or there is none."""
+    return INACTIVE if trial is None or trial.final_score is None else f"{trial.final_score:.5g}"
+
+
+def format_constant(trial: TrialResult | None, name: str) -> str:
+    """Return a constant's value in a trial; ``-`` where it has none, or there is no trial."""
+    return INACTIVE if trial is None or name not in trial.values else format_value(trial.values[name])
+
+
 def _format_score(trial: TrialResult, place: int) -> str:
     return f"{trial.scores[place]:.5g}" if place < len(trial.scores) else INACTIVE
-
-
-def _format_constant(trial: TrialResult, name: str) -> str:
-    return format_value(trial.values[name]) if name in trial.values else INACTIVE
 
 
 def _last_cell(trial: TrialResult) -> str:

@@ -41,13 +41,9 @@ def compare_experiments(experiments: Sequence[StoredExperiment]) -> tuple[Search
     first, *others = experiments
     for other in others:
         if other.space.objectives != first.space.objectives:
-            what = f"{first.paths.name} searched {_describe_goal(first)}, {other.paths.name} {_describe_goal(other)}"
+            what = f"{first.paths.name} was to {first.space.goal}, {other.paths.name} to {other.space.goal}"
             raise ExperimentError("compare", what, "Compare experiments of the same metric and mode.")
     return tuple(_build_history(each) for each in experiments)
-
-
-def _describe_goal(experiment: StoredExperiment) -> str:
-    return " and ".join(f"{each.mode} of {each.metric}" for each in experiment.space.objectives)
 
 
 def _build_history(experiment: StoredExperiment) -> SearchHistory:

@@ -4,7 +4,6 @@ import base64
 import gzip
 import importlib.util
 import json
-import math
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 
 from tune.errors import ExperimentError
 from tune.paths import atomic_write, display_path
+from tune.results.export import replace_non_finite
 from tune.results.failures import FailureRow
 from tune.results.report.plot import Plot
 from tune.results.report.value_table import ValueRow
@@ -35,19 +35,7 @@ def plotly_js() -> str:
 
 def compress_json(value: Any) -> str:
     """Return a value as packed JSON; what is not a finite number is null there."""
-    return compress_bytes(json.dumps(_replace_non_finite(value), allow_nan=False, separators=(",", ":")).encode())
-
-
-def _replace_non_finite(value: Any) -> Any:
-    match value:
-        case float() if not math.isfinite(value):
-            return None
-        case dict():
-            return {key: _replace_non_finite(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_replace_non_finite(item) for item in value]
-        case _:
-            return value
+    return compress_bytes(json.dumps(replace_non_finite(value), allow_nan=False, separators=(",", ":")).encode())
 
 
 def compress_bytes(raw: bytes) -> str:

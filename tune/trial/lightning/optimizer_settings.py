@@ -54,7 +54,7 @@ class Mutation:
 
 
 def _scale_setting(restored: Any, before: str, now: Any) -> Any:
-    if repr(restored) == before or not _is_number(restored) or not _is_number(now):
+    if repr(restored) == before or not is_number(restored) or not is_number(now):
         return now
     try:
         return restored * (now / float(before))
@@ -94,10 +94,6 @@ def _is_plain_value(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return all(map(_is_plain_value, value))
     return value is None or isinstance(value, bool | int | float | str)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _write_setting(part: Any, name: str, value: Any) -> None:
