@@ -45,7 +45,7 @@ OPTIONS = {
         "--confirm",
         "--seeds-per-trial",
     },
-    "constants": HELP | {"--all", "--refused", "--json"},
+    "constants": HELP | {"--all", "--refused", "--args", "--json"},
     "promote": HELP
     | {"-o", "--output", "--force", "--script", "--system", "--args", "--metric", "--mode"}
     | {"--trainer.ARGUMENT"},

@@ -214,3 +214,59 @@ def test_constants_on_a_terminal_of_80_columns_then_no_line_is_longer_and_files_
 
     assert told == NARROW
     assert max(map(len, told.splitlines())) <= 80
+
+
+CLI = "from lightning.pytorch.cli import LightningCLI\nLightningCLI()\n"
+CLI_FILES = {
+    "pyproject.toml": "",
+    "train.py": CLI,
+    "nets.py": (
+        "import lightning as L\nclass Net(L.LightningModule):\n    def __init__(self, lr=1e-3):\n        self.lr = lr\n"
+    ),
+    "configs/net.yaml": "model:\n  class_path: nets.Net\n  init_args:\n    lr: 0.02\n",
+}
+OF_A_CONFIG = """\
+constant             value  where               form    read in line
+model.init_args.lr=  0.02   configs/net.yaml:4  config
+
+2 more are less promising; promotune constants train.py --args 'fit --config configs/net.yaml' --all lists them too
+"""
+
+
+@pytest.fixture
+def cli_project(tmp_path, monkeypatch):
+    for name, text in CLI_FILES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["promotune"])
+
+
+def test_constants_of_a_lightning_cli_that_takes_any_class_then_says_how_its_options_are_listed(cli_project, capfd):
+    assert main(["constants", "train.py"]) == 0
+
+    assert (
+        "the command line says which classes LightningCLI builds: "
+        "`promotune constants train.py --args 'fit --config configs/net.yaml'` lists their options and values too\n"
+    ) in capfd.readouterr().out
+
+
+def test_constants_with_args_then_the_values_of_a_config_file_are_listed(cli_project, capfd):
+    assert main(["constants", "train.py", "--args", "fit --config configs/net.yaml"]) == 0
+
+    assert capfd.readouterr().out == OF_A_CONFIG
+
+
+def test_a_program_with_args_alone_then_names_are_proposed_of_its_config_file(cli_project, capfd):
+    assert main(["train.py", "--args", "fit --config configs/net.yaml"]) == 2
+
+    assert (
+        "Write `promotune train.py model.init_args.lr= --args 'fit --config configs/net.yaml'`."
+        in capfd.readouterr().err
+    )
+
+
+def test_constants_with_args_that_begin_with_a_dash_then_takes_them(cli_project, capfd):
+    assert main(["constants", "train.py", "--args", "--config=configs/net.yaml"]) == 0
+
+    assert "constants train.py --args --config=configs/net.yaml --all" in capfd.readouterr().out

@@ -254,7 +254,10 @@ CONFIGS = {
         {"configs/small.yml": "fit: {}\n", "configs/data.yml": "words: []\n"},
         " --config configs/small.yml",
     ),
-    "one of several": ({"configs/small.yaml": "model: {}\n", "configs/large.yaml": "model: {}\n"}, ""),
+    "the first of several": (
+        {"configs/small.yaml": "model: {}\n", "configs/large.yaml": "model: {}\n"},
+        " --config configs/large.yaml",
+    ),
     "none that is LightningCLI's": ({"config.yaml": "lr: 0.1\n"}, ""),
 }
 
@@ -272,6 +275,15 @@ def test_the_config_file_of_a_lightning_cli_that_lies_there_is_proposed(files, w
         f"  --args 'fit{words}'  what cli.py needs on its command line (cli.py:2); --args '' if nothing\n"
         f"  Write: promotune cli.py --model.lr=0.1..1 --args 'fit{words}'\n"
     )
+
+
+def test_of_several_config_files_none_is_proposed_where_the_class_is_known(folder):
+    path = write_program(folder, "cli", "from lightning.pytorch.cli import LightningCLI\nLightningCLI(Model)\n")
+    for name in ("configs/small.yaml", "configs/large.yaml"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("model: {}\n")
+
+    assert [word.example for word in find_required_words(find_program(path))] == ["fit"]
 
 
 def test_promote_takes_ranges_in_words_too(folder, capfd):

@@ -266,3 +266,45 @@ LOADERS = {
 @pytest.mark.parametrize(("text", "names"), LOADERS.values(), ids=LOADERS)
 def test_the_batch_size_of_a_loader_that_trains_nothing_is_not_promising(program_of, text, names):
     assert promising(program_of(HEAD + text)) == names
+
+
+OF_THE_DATA = {
+    "a layer's input alone": ("class Net(nn.Module):\n    def __init__(self, num_features=784, hidden=50): self.net = nn.Sequential(nn.Linear(num_features, hidden), nn.ReLU())\nNet()\n", ["Net.hidden"]),
+    "an output, too": ("class Net(nn.Module):\n    def __init__(self, code_dim=3): self.net = nn.Sequential(nn.Linear(7, code_dim), nn.Linear(code_dim, 7))\nNet()\n", ["Net.code_dim"]),
+    "held by a datamodule": ("class Digits(pl.LightningDataModule):\n    def __init__(self, batch_size=8): self.dims = (1, 28, 28); self.batch_size = batch_size\nprint(Digits().dims)\n", ["Digits.batch_size"]),
+    "held by a dataset": ("from torch.utils.data import Dataset\nclass Points(Dataset):\n    def __init__(self, dim=3): self.dim = dim\nPoints()\n", []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "names"), OF_THE_DATA.values(), ids=OF_THE_DATA)
+def test_a_width_of_the_data_is_not_promising(program_of, text, names):
+    assert promising(program_of(f"{HEAD}LR = 1\nprint(LR)\n{text}")) == ["LR", *names]
+
+
+CHOICES = {
+    "a class": "class Net(nn.Module):\n    def __init__(self, activation=nn.GELU): self.act = activation()\nNet()\n",
+    "an attribute of another": "def draw(loss_curve): print(loss_curve)\nclass T: losses = []\ndraw(T.losses)\n",
+    "nothing yet": "class Head(nn.Module):\n    def __init__(self): self.loss = None\n    def forward(self): return self.loss\nHead()\n",
+}
+
+
+@pytest.mark.parametrize("text", CHOICES.values(), ids=CHOICES)
+def test_a_choice_that_no_text_names_is_not_promising(program_of, text):
+    assert promising(program_of(f"{HEAD}LR = 1\nprint(LR)\n{text}")) == ["LR"]
+
+
+def test_a_number_that_is_computed_is_promising_whatever_else_its_name_says(program_of):
+    assert promising(program_of(f"{HEAD}optimizer_lr = float(os.sep)\nprint(optimizer_lr)\n")) == ["optimizer_lr"]
+
+
+def test_a_default_that_two_stars_replace_by_an_option_is_not_promising(program_of):
+    text = "p = argparse.ArgumentParser()\np.add_argument('--hidden', type=int, default=3)\na = p.parse_args()\n"
+    net = "class Net(nn.Module):\n    def __init__(self, hidden=8, depth=5): print(hidden, depth)\nNet(**vars(a))\n"
+
+    assert promising(program_of(HEAD + text + net)) == ["Net.depth", "--hidden"]
+
+
+def test_the_batch_size_of_an_evaluation_is_not_promising(program_of):
+    text = "train_batch_size = 8\nval_batch_size = 9\nTEST_BATCH_SIZE = 9\nprint(train_batch_size, val_batch_size, TEST_BATCH_SIZE)\n"
+
+    assert promising(program_of(HEAD + text)) == ["train_batch_size"]

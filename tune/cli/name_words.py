@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import re
+import shlex
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -38,7 +39,7 @@ class NamesParser(SearchParser):
 
     def parse_words(self, words: Sequence[str]) -> argparse.Namespace:
         """Return what the words say; the names in their order."""
-        words, trainer = split_trainer_words(_join_args_option(words))
+        words, trainer = split_trainer_words(join_args_option(words))
         known = {text.partition("=")[0] for text in self.option_spellings}
         unknown = [word for word in words if word.startswith("-") and word.partition("=")[0] not in known]
         theirs = [word for word in unknown if word.startswith("--")]
@@ -47,12 +48,25 @@ class NamesParser(SearchParser):
         found.names = sorted((*found.names, *theirs), key=list(words).index)
         found.trainer = trainer
         if not found.names:
-            raise self._no_names(found.program)
+            raise self._no_names(found)
         return found
 
-    def _no_names(self, program: str) -> OptionError:
-        listing = f"`{this_command()} constants {program}` lists them all."
+    def _no_names(self, given: argparse.Namespace) -> OptionError:
+        listing = f"`{this_command()} constants {join_program(given.program, given.args)}` lists them all."
         return OptionError(None, "promote takes the names of constants, got none", listing)
+
+
+def join_program(program: str, args: str | None) -> str:
+    """Return a program, and what it is given on its command line, as words of ours."""
+    return join_words([program] if args is None else [program, "--args", args])
+
+
+def parse_args_option(given: argparse.Namespace) -> tuple[str, ...]:
+    """Return the words of ``--args``; raise OptionError where a quote is not closed."""
+    try:
+        return tuple(shlex.split(given.args or ""))
+    except ValueError as error:
+        raise OptionError(None, f"--args: {error}, got {given.args!r}", "Close the quote.") from error
 
 
 def _find_short_names(unknown: Sequence[str], words: Sequence[str]) -> list[str]:
@@ -67,7 +81,7 @@ def _find_short_names(unknown: Sequence[str], words: Sequence[str]) -> list[str]
     return [word for word in unknown if word.partition("=")[0] in names]
 
 
-def _join_args_option(words: Sequence[str]) -> list[str]:
+def join_args_option(words: Sequence[str]) -> list[str]:
     """Return the words with ``--args`` and what follows it as one: argparse would take ``--fast`` for an option."""
     found: list[str] = []
     for word in words:

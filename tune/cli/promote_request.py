@@ -1,11 +1,10 @@
 """What `promote` was asked for: constants, their ranges, and the shape of the program."""
 
 import argparse
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tune.cli.name_words import check_ranges, check_trains
+from tune.cli.name_words import check_ranges, check_trains, parse_args_option
 from tune.errors import ConstantError, OptionError
 from tune.promotion.constant import Constant
 from tune.promotion.find_constants import check_together, find_all, find_constant
@@ -71,7 +70,7 @@ class PromoteRequest:
 
 def build_request(given: argparse.Namespace, program: Program) -> PromoteRequest:
     """Return what the command line asks for; raise ConstantError where a name leads nowhere."""
-    check_ranges(given.names, program, _parse_args_option(given))
+    check_ranges(given.names, program, parse_args_option(given))
     if not (given.script or given.system):
         check_trains(program, given.names)
     words = [split_range(word) for word in given.names]
@@ -105,7 +104,7 @@ def _name_in(program: Program, word: RangeWord, args: Sequence[str]) -> str:
 
 def _choose_shape(given: argparse.Namespace, program: Program, names: Sequence[str]) -> Shape:
     """Return how the program is run: as the command line says, else as its source tells."""
-    args = _parse_args_option(given)
+    args = parse_args_option(given)
     if given.system:
         if given.args is not None:
             what = f"--args: a system has no command line, got {given.args!r}"
@@ -119,13 +118,6 @@ def _choose_shape(given: argparse.Namespace, program: Program, names: Sequence[s
     if given.script or given.args is not None or any(map(_is_option, names)):
         return Script(args=args)
     return shape_of(program)
-
-
-def _parse_args_option(given: argparse.Namespace) -> tuple[str, ...]:
-    try:
-        return tuple(shlex.split(given.args or ""))
-    except ValueError as error:
-        raise OptionError(None, f"--args: {error}, got {given.args!r}", "Close the quote.") from error
 
 
 def _is_option(name: str) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from tune.errors import ProgramError, did_you_mean
 from tune.gc_control import collector_paused
 from tune.paths import display_path
+from tune.promotion.named_modules import find_named_modules
 from tune.promotion.project_folders import (
     added_folders,
     find_root,
@@ -73,6 +74,16 @@ class Program:
     def sources(self) -> dict[str, "Source"]:
         """The project modules that it reaches, by their path below the root; the program itself first."""
         return self._reached_files.sources
+
+    @property
+    def naming_files(self) -> tuple[Path, ...]:
+        """The config files that name a module or a class of the project: ``_target_: models.Net``."""
+        return tuple(dict.fromkeys(path for path in self._reached_files.named.values() if path is not None))
+
+    @property
+    def named_objects(self) -> frozenset[str]:
+        """The last parts of the names of the project that config files and texts hold: ``Net``."""
+        return frozenset(dotted.rpartition(".")[2] for dotted in self._reached_files.named)
 
     @property
     def unresolved_imports(self) -> dict[str, str]:
@@ -183,6 +194,8 @@ class _ReachedFiles:
     unresolved: dict[str, str]
     search_path: tuple[Path, ...]
     outside_folders: dict[str, Path]
+    named: dict[str, Path | None]
+    """Dotted names of the project that no import statement holds, with the config file that does; None: a source."""
 
 
 def _resolve_imports(program: Program) -> _ReachedFiles:
@@ -192,7 +205,7 @@ def _resolve_imports(program: Program) -> _ReachedFiles:
     while True:
         is_fixed, n_added = program.recorded_path is not None, len(added)
         search_path = program.recorded_path or _search_path(program, list(added))
-        found, unresolved = _follow_imports(program, search_path, read, added)
+        found, unresolved, named = _follow_imports(program, search_path, read, added)
         outside = (
             {}
             if is_fixed
@@ -200,7 +213,7 @@ def _resolve_imports(program: Program) -> _ReachedFiles:
         )
         added.update({folder: None for folder in outside.values() if _is_project_folder(program, folder)})
         if is_fixed or len(added) == n_added:
-            return _ReachedFiles(found, unresolved, search_path, outside)
+            return _ReachedFiles(found, unresolved, search_path, outside, named)
 
 
 def _read_copy(path: Path, name: str) -> "Source":
@@ -214,27 +227,45 @@ def _read_copy(path: Path, name: str) -> "Source":
 
 def _follow_imports(
     program: Program, search_path: tuple[Path, ...], read: dict[Path, Source], added: dict[Path, None]
-) -> tuple[dict[str, Source], dict[str, str]]:
-    """Return the files that imports lead to, and the imports that lead to none.
+) -> tuple[dict[str, Source], dict[str, str], dict[str, Path | None]]:
+    """Return the files that imports and names lead to, the imports that lead to none, and the names.
 
     ``read`` gets each new file, and ``added`` what it adds to ``sys.path``.
     """
     finder = _ModuleFinder(program)
     found: dict[str, Source] = {}
     unresolved: dict[str, str] = {}
+    named: dict[str, Path | None] = {}
     waiting = [program.path]
     while waiting:
         path = waiting.pop()
         name = program.name_of(path)
-        if name in found:
-            continue
-        if path not in read:
-            read[path] = _read_copy(path, name) if program.is_snapshot else Source.parse_file(path, name)
-            added.update(dict.fromkeys(added_folders(read[path].raw, path)))
-        found[name] = read[path]
-        imported = list(_imported_files(found[name], search_path, finder, unresolved))
-        waiting += reversed([*imported, *_packages_of(path, program)])
-    return found, unresolved
+        if name not in found:
+            if path not in read:
+                read[path] = _read_copy(path, name) if program.is_snapshot else Source.parse_file(path, name)
+                added.update(dict.fromkeys(added_folders(read[path].raw, path)))
+            found[name] = read[path]
+            imported = list(_imported_files(found[name], search_path, finder, unresolved))
+            waiting += reversed([*imported, *_packages_of(path, program)])
+        if not waiting:
+            waiting += reversed(list(_named_files(found, search_path, finder, program, named)))
+    return found, unresolved, named
+
+
+def _named_files(
+    found: dict[str, Source],
+    folders: tuple[Path, ...],
+    finder: "_ModuleFinder",
+    program: Program,
+    named: dict[str, Path | None],
+) -> Iterator[Path]:
+    """Yield the project files, other than ``found``, that texts and config files name; ``named`` gets the names."""
+    sources = [source.raw for source in found.values()]
+    for dotted, config in find_named_modules(sources, program.root):
+        for path in finder.find_files(dotted, folders):
+            named.setdefault(dotted, config)
+            if program.name_of(path) not in found:
+                yield path
 
 
 def _outside_folders(unresolved: dict[str, str], added: list[Path]) -> dict[str, Path]:

@@ -5,10 +5,11 @@ import re
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 
+from tune.promotion.configs.hydra_values import compose_config
 from tune.promotion.constant import Constant, ConstantKind, Site, Span
 from tune.promotion.find.literals import Unknown
 from tune.promotion.find.project import ProjectSymbol, project_of
-from tune.promotion.find.usages import find_evaluation_loaders, find_unused_classes
+from tune.promotion.find.usages import find_evaluation_loaders, find_unused_classes, is_open_cli
 from tune.promotion.find.value_flow import receiving_parameters
 from tune.promotion.find_constants import find_all
 from tune.promotion.options.declared_options import find_options, is_lightning_cli
@@ -57,6 +58,10 @@ NEVER = (
 )
 """Words of names that no search varies: of the machine, the data and the output."""
 
+OF_EVALUATION = frozenset({"val", "valid", "validation", "eval", "evaluation", "test", "predict", "prediction"})
+"""Words of the batch size of a loader that trains nothing."""
+OF_INPUT = frozenset({"in_features", "in_channels", "input_size"})
+"""Parameters of torch's layers that say how wide their input is: where nothing else takes a value, the data has it."""
 OF_THE_DATA = frozenset({"input", "output", "in"})
 """Words of one width that the data has; of several widths they say nothing."""
 
@@ -128,6 +133,9 @@ TEXTS = frozenset({"optimizer", "optim", "opt", "activation", "act", "scheduler"
 """Words of names whose texts are worth a search."""
 
 
+TARGET = "_target_"
+"""hydra's key of what is built with the keys beside it."""
+
 TYPE = re.compile(r"(\w+\.)*[A-Z]\w*\[")
 """``NDArray[float]``: a name for a type."""
 
@@ -145,11 +153,18 @@ class ConstantRanking:
         """Tell whether a search of it may gain something."""
         return self.rank_of(held) is not None and not is_never_read(held)
 
-    def _is_set_by_cli(self, held: Constant | Option) -> bool:
-        """Tell whether LightningCLI passes a parameter, from an option or a config file: search the option."""
+    def _is_set_elsewhere(self, held: Constant | Option) -> bool:
+        """Tell whether LightningCLI or hydra passes a parameter, from an option or a config file: search that."""
         if isinstance(held, Option) or held.form is not ConstantKind.PARAMETER:
             return False
-        return (held.where, held.name.rpartition(".")[2]) in self._cli_parameters
+        owner, _, name = held.name.rpartition(".")
+        owner = owner.rpartition(".")[2]
+        return (
+            (held.starred and name in self._option_names)
+            or owner in self._classes_of_cli
+            or (owner, name) in self._set_by_configs
+            or (held.where, name) in self._cli_parameters
+        )
 
     def _is_of_unused_class(self, held: Constant | Option) -> bool:
         """Tell whether all places of a constant stand in classes that the program never builds."""
@@ -160,7 +175,7 @@ class ConstantRanking:
     def rank_of(self, held: Constant | Option) -> Rank | None:
         """Return its kind; None where a search of it is not promising."""
         words = frozenset(words_of(held.name))
-        if self._is_set_by_cli(held) or self._is_of_unused_class(held):
+        if self._is_set_elsewhere(held) or self._is_of_unused_class(held):
             return None
         if {"batch", "size"} <= words:
             words -= {"device", "devices"}  # per_device_train_batch_size
@@ -178,6 +193,8 @@ class ConstantRanking:
                 return _rank_of_words(words) or self._rank_of_receivers(held) or Rank.OTHER
         if isinstance(held, Constant) and held.form is ConstantKind.ARGUMENT:
             return self._rank_of_argument(held, words)
+        if self._is_width_of_data(held) or (words >= {"batch", "size"} and words & OF_EVALUATION):
+            return None
         return _rank_of_words(words) or self._rank_of_receivers(held) or self._rank_in_model(held)
 
     def _rank_of_argument(self, held: Constant, words: frozenset[str]) -> Rank | None:
@@ -191,6 +208,14 @@ class ConstantRanking:
             return known or Rank.OTHER
         rank = _rank_of_words(words)
         return None if rank in BY_ITS_CALLEE or callee in MACHINERY else rank
+
+    def _is_width_of_data(self, held: Constant | Option) -> bool:
+        """Tell what layers take as the width of their input alone, and what a class holds that serves data."""
+        receivers = receiving_parameters(held, self._flows)
+        if receivers and all(parameter in OF_INPUT for _, parameter in receivers):
+            return True
+        is_width = _rank_of_words(frozenset(words_of(held.name.rpartition(".")[2]))) is Rank.WIDTH
+        return is_width and held.name.rpartition(".")[0] in self._data_names
 
     def _is_of_evaluation(self, site: Site) -> bool:
         return any(span.is_around(site.span) for span in self._evaluation_spans.get(site.source, ()))
@@ -220,6 +245,30 @@ class ConstantRanking:
         return frozenset((each.place, each.dest.rpartition(".")[2]) for each in options)
 
     @cached_property
+    def _classes_of_cli(self) -> frozenset[str]:
+        """The names of classes all of whose parameters are options or keys of a config file of LightningCLI's."""
+        project = project_of(self._program)
+        surveys = project.surveys.values()
+        calls = [each.node for survey in surveys for each in survey.calls if is_lightning_cli(each, survey, project)]
+        if not calls:
+            return frozenset()
+        owned = self._names_below("LightningModule", "LightningDataModule") if any(map(is_open_cli, calls)) else ()
+        return self._program.named_objects.union(owned)
+
+    @cached_property
+    def _set_by_configs(self) -> frozenset[tuple[str, str]]:
+        """Class and name of each parameter that a config of hydra's gives to what it builds."""
+        composed = compose_config(self._program, ())
+        values = {} if composed is None else composed.values
+        targets = {
+            dest.removesuffix(TARGET): str(value).rpartition(".")[2]
+            for dest, value in values.items()
+            if dest.endswith(TARGET)
+        }
+        parts = ((targets.get(dest.removesuffix(dest.rpartition(".")[2])), dest.rpartition(".")[2]) for dest in values)
+        return frozenset((owner, name) for owner, name in parts if owner is not None)
+
+    @cached_property
     def _unused_lines(self) -> dict[str, list[range]]:
         """The lines of classes that the program never builds, by file; none where the search would build one."""
         found: dict[str, list[range]] = {}
@@ -239,22 +288,32 @@ class ConstantRanking:
         }
 
     @cached_property
+    def _option_names(self) -> frozenset[str]:
+        """The names of the options, and of the keys of config files, without what is above them."""
+        return frozenset(option.dest.rpartition(".")[2] for option in self._options)
+
+    @cached_property
     def _option_dests(self) -> frozenset[str]:
         return frozenset(option.dest for option in self._options)
 
     @cached_property
     def _torch_module_names(self) -> frozenset[str]:
         """The names of the program's modules."""
+        return self._names_below("LightningModule", "Module")
+
+    @cached_property
+    def _data_names(self) -> frozenset[str]:
+        """The names of the program's classes that serve data."""
+        return self._names_below("LightningDataModule", "Dataset", "IterableDataset")
+
+    def _names_below(self, *bases: str) -> frozenset[str]:
+        """Return the names of the program's classes that descend from one of ``bases``."""
         project = project_of(self._program)
         return frozenset(
             name
             for survey in project.surveys.values()
             for name, nodes in survey.definitions.items()
-            if any(
-                project.has_base(ProjectSymbol(survey, node), base)
-                for node in nodes
-                for base in ("LightningModule", "Module")
-            )
+            if any(project.has_base(ProjectSymbol(survey, node), base) for node in nodes for base in bases)
         )
 
 
@@ -270,6 +329,8 @@ def _is_searchable(value: Value | Unknown, words: frozenset[str]) -> bool:
             return False
         case str():
             return bool(words & TEXTS)
+        case None | Unknown():
+            return not words & TEXTS or _rank_of_words(words - TEXTS) is not None
         case tuple() | list():
             return bool(value) and all(map(_is_number, value))
         case dict():

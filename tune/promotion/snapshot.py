@@ -45,7 +45,7 @@ def take_snapshot(program: Program, folder: Path, args: Sequence[str] = ()) -> S
     """
     for source in program.sources.values():
         _store_copy(source.raw, folder / source.name)
-    for path in dict.fromkeys((*program_configs(program), *read_config_files(program, args))):
+    for path in dict.fromkeys((*program_configs(program), *read_config_files(program, args), *program.naming_files)):
         _store_copy(path.read_bytes(), folder / program.name_of(path))
     manifest = {
         "program": program.name_of(program.path),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.cells import cell_len, set_cell_size
 
+from tune.cli.name_words import join_args_option, join_program, parse_args_option
 from tune.cli.parser import Parser, describe_command
 from tune.cli.terminal.streams import LONGEST_CELL, make_printable_line
 from tune.cli.terminal.summary import Screen
@@ -16,13 +17,17 @@ from tune.invocation import join_words, this_command
 from tune.promotion.configs.hydra_values import refusal_to_compose
 from tune.promotion.constant import Constant, ConstantScan, UnsupportedConstant
 from tune.promotion.find.literals import Unknown
+from tune.promotion.find.project import project_of
+from tune.promotion.find.usages import takes_any_class_by_cli
 from tune.promotion.find_constants import find_all, shortest_names
 from tune.promotion.options.declared_options import find_options
 from tune.promotion.options.option import Option, OptionParser
+from tune.promotion.options.required_words import find_required_words
 from tune.promotion.outside_modules import find_outside_modules, outside_warnings
 from tune.promotion.program import Program, find_program
 from tune.promotion.rank_constants import ConstantRanking, Rank, is_never_read
 from tune.space.dimensions import Value
+from tune.space.names import relative_if_shorter
 
 N_PLACES = 2
 """Reading places that a row shows; `--json` has them all."""
@@ -75,6 +80,8 @@ class Listing:
     findings: ConstantScan
     options: tuple[Option, ...]
     ranking: ConstantRanking
+    args: tuple[str, ...]
+    """What the program is given on its command line."""
 
     @property
     def ranked_constants(self) -> list[ConstantOrOption]:
@@ -85,38 +92,49 @@ class Listing:
         return [*(every[number] for *_, number in sorted(first)), *(held for rank, held in ranked if rank is None)]
 
 
+class ConstantsParser(Parser):
+    """Takes what follows ``--args`` as its value, even where that begins with a dash."""
+
+    def parse_words(self, words: Sequence[str]) -> argparse.Namespace:
+        """Return what the words say."""
+        return super().parse_words(join_args_option(words))
+
+
 def parser() -> Parser:
     """Return what it takes on the command line."""
-    parser = Parser("constants", description=describe_command("constants"))
+    parser = ConstantsParser("constants", description=describe_command("constants"))
     parser.add_argument("program", help="a Python file; the modules of its project that it imports are read too")
     parser.add_argument("--all", action="store_true", help="list what is less promising, too")
     parser.add_argument("--refused", action="store_true", help="list the names that cannot be searched, and why")
+    parser.add_argument("--args", metavar="WORDS", help="what the program is given, quoted: --args '--config big.yaml'")
     parser.add_argument("--json", action="store_true", help="everything, for machines: docs/reference/json.md")
     return parser
 
 
 def run(given: argparse.Namespace) -> int:
     """Print what the program holds."""
-    listing = read_listing(find_program(Path(given.program)))
+    args = parse_args_option(given)
+    listing = read_listing(find_program(Path(given.program)), args)
     screen = Screen()
     if given.json:
         screen.print_json(listing_to_json(listing))
     elif given.refused:
         show_refused(screen, listing.findings)
     else:
-        show_listing(screen, listing, given.program, every=given.all)
+        show_listing(screen, listing, join_program(given.program, given.args), every=given.all)
     return 0
 
 
-def read_listing(program: Program) -> Listing:
-    """Return all that a program holds."""
-    options = find_options(program)
+def read_listing(program: Program, args: Sequence[str] = ()) -> Listing:
+    """Return all that a program holds; ``args``: what it is given on its command line."""
+    options = find_options(program, args)
     return Listing(
         program=program,
         names=shortest_names(program),
         findings=find_all(program),
         options=options,
         ranking=ConstantRanking(program, options),
+        args=tuple(args),
     )
 
 
@@ -129,9 +147,9 @@ class Promising:
     rank: Rank
 
 
-def find_promising(program: Program) -> Iterator[Promising]:
-    """Yield what is worth a search, the most promising first."""
-    yield from _promising_of(read_listing(program))
+def find_promising(program: Program, args: Sequence[str] = ()) -> Iterator[Promising]:
+    """Yield what is worth a search, the most promising first; ``args``: what the program is given."""
+    yield from _promising_of(read_listing(program, args))
 
 
 def _promising_of(listing: Listing) -> Iterator[Promising]:
@@ -150,7 +168,7 @@ def choose_names(found: Iterable[Promising]) -> list[str]:
 
 
 def show_listing(screen: Screen, listing: Listing, written: str, *, every: bool) -> None:
-    """Print a table, then what is worth a word; ``written`` is the program as the user named it.
+    """Print a table, then what is worth a word; ``written`` is the program as the user named it, with its words.
 
     Without ``every`` the table has what is promising, and the rest where nothing is.
     """
@@ -171,6 +189,7 @@ def show_listing(screen: Screen, listing: Listing, written: str, *, every: bool)
     warnings += outside_warnings(listing.program)
     refusal = refusal_to_compose(listing.program)
     warnings += [] if refusal is None else [refusal]
+    warnings += _tell_hidden_options(listing, written)
     if warnings:
         screen.print_line()
     for warning in warnings:
@@ -187,7 +206,20 @@ def show_listing(screen: Screen, listing: Listing, written: str, *, every: bool)
     names = choose_names(_promising_of(listing))
     if screen.is_terminal and names:
         screen.print_line()
-        screen.print_line(f"next: {this_command()} {join_words([written, *names])}")
+        screen.print_line(f"next: {this_command()} {written} {join_words(names)}")
+
+
+def _tell_hidden_options(listing: Listing, written: str) -> Iterator[str]:
+    """Yield what lists the options of a LightningCLI, where its command line or a config file names the classes."""
+    if listing.args or not takes_any_class_by_cli(project_of(listing.program)):
+        return
+    words = find_required_words(listing.program)
+    example = " ".join(each.example for each in words)
+    if "--config" not in example and listing.program.naming_files:
+        file = relative_if_shorter(listing.program.naming_files[0])
+        example = f"{example} --config {join_words([file])}".lstrip()
+    command = f"{this_command()} constants {written} {join_words(['--args', example or '--model CLASS'])}"
+    yield f"the command line says which classes LightningCLI builds: `{command}` lists their options and values too"
 
 
 def show_refused(screen: Screen, findings: ConstantScan) -> None:

@@ -13,7 +13,7 @@ from tune.cli.commands.constants import choose_names, find_promising
 from tune.cli.commands.promote import add_program_options, build_lines, find_metric_of
 from tune.cli.commands.search import Drafted, add_search_options, run_plan
 from tune.cli.metric_run import is_found_by_a_run
-from tune.cli.name_words import NAMES_HELP, NamesParser
+from tune.cli.name_words import NAMES_HELP, NamesParser, join_program, parse_args_option
 from tune.cli.parser import SPACE, Parser, both_given_error, storage_of
 from tune.cli.promote_request import PromoteRequest, build_request
 from tune.cli.terminal.summary import Screen
@@ -46,12 +46,12 @@ class ProgramParser(NamesParser):
         found.words = list(words)
         return found
 
-    def _no_names(self, program: str) -> OptionError:
-        command = f"{this_command()} {shlex.quote(program)}"
-        names = choose_names(find_promising(find_program(Path(program))))
-        hint = f"`{command}` lists its constants."
+    def _no_names(self, given: argparse.Namespace) -> OptionError:
+        names = choose_names(find_promising(find_program(Path(given.program)), parse_args_option(given)))
+        hint = f"`{this_command()} constants {join_program(given.program, given.args)}` lists its constants."
         if names:
-            hint = f"Write `{command} {join_words(names)}`. {hint}"
+            words = [given.program, *names, *([] if given.args is None else ["--args", given.args])]
+            hint = f"Write `{this_command()} {join_words(words)}`. {hint}"
         return OptionError(None, "a search varies constants of the program, and none was named", hint)
 
 

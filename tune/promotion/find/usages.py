@@ -123,18 +123,20 @@ def _drop_duplicates(places: Iterable[Iterable[Place]]) -> Iterator[Place]:
             yield survey, line
 
 
-BY_ANY_NAME = frozenset(
-    {"globals", "eval", "exec", "import_module", "__import__", "__subclasses__", "instantiate", "get_class"}
-)
+BY_ANY_NAME = frozenset({"globals", "eval", "exec", "import_module", "__import__", "__subclasses__"})
 """Names by which a program may build a class that it does not name."""
+BY_CONFIG = frozenset({"instantiate", "get_class"})
+"""Functions that build what a config names."""
 
 
 def find_unused_classes(project: Project) -> list[tuple[ModuleScan, ast.ClassDef]]:
     """Return the classes that nothing of the program names, but for what is unused itself.
 
-    There is none where a class may be built by a name that is put together. One of the program's own file is used.
+    There is none where a class may be built by a name that is put together. One of the program's own file is used, and
+    so is one that a config file names.
     """
-    if any(map(_may_build_any_class, project.surveys.values())):
+    named = project.program.named_objects
+    if any(_may_build_any_class(survey, configs_are_known=bool(named)) for survey in project.surveys.values()):
         return []
     unused = [
         (survey, node)
@@ -142,6 +144,7 @@ def find_unused_classes(project: Project) -> list[tuple[ModuleScan, ast.ClassDef
         for nodes in survey.definitions.values()
         for node in nodes
         if isinstance(node, ast.ClassDef) and survey is not project.main and not node.decorator_list
+        if node.name not in named
     ]
     mentions = _find_mentions({node.name for _, node in unused}, project)
     while True:  # a class that only unused ones name is unused
@@ -175,12 +178,18 @@ def _lies_in(line: int, bodies: Iterable[ast.ClassDef]) -> bool:
     return any(node.lineno <= line <= (node.end_lineno or line) for node in bodies)
 
 
-def _may_build_any_class(survey: ModuleScan) -> bool:
-    if BY_ANY_NAME & (survey.name_reads.keys() | survey.attribute_reads.keys()):
+def _may_build_any_class(survey: ModuleScan, *, configs_are_known: bool) -> bool:
+    """Tell whether classes may be built that nothing names; ``configs_are_known``: what config files name is known."""
+    names = BY_ANY_NAME if configs_are_known else BY_ANY_NAME | BY_CONFIG
+    if names & (survey.name_reads.keys() | survey.attribute_reads.keys()):
         return True
-    if any((alias.name.partition(".")[0] == "hydra") for node in survey.imports for alias in node.names):
+    if not configs_are_known and _imports_hydra(survey):
         return True
     return any(map(_takes_any_class, survey.calls))
+
+
+def _imports_hydra(survey: ModuleScan) -> bool:
+    return any((alias.name.partition(".")[0] == "hydra") for node in survey.imports for alias in node.names)
 
 
 def _takes_any_class(called: CallSite) -> bool:
@@ -188,9 +197,20 @@ def _takes_any_class(called: CallSite) -> bool:
     node, name = called.node, (dotted_path(called.node.func) or "").rpartition(".")[2]
     if name == "getattr":
         return len(node.args) > 1 and not isinstance(node.args[1], ast.Constant)
+    return name.endswith("CLI") and is_open_cli(node)
+
+
+def takes_any_class_by_cli(project: Project) -> bool:
+    """Tell whether a LightningCLI of the program is told on its command line which classes it builds."""
+    calls = (each.node for survey in project.surveys.values() for each in survey.calls)
+    return any((dotted_path(node.func) or "").endswith("LightningCLI") and is_open_cli(node) for node in calls)
+
+
+def is_open_cli(node: ast.Call) -> bool:
+    """Tell a call of LightningCLI whose class of the model the command line, or a config file, names."""
     keywords = {keyword.arg for keyword in node.keywords}
     is_open = not node.args and "model_class" not in keywords
-    return name.endswith("CLI") and (is_open or any((each or "").startswith("subclass_mode") for each in keywords))
+    return is_open or any((each or "").startswith("subclass_mode") for each in keywords)
 
 
 CHANGING = frozenset(

@@ -11,6 +11,7 @@ from pathlib import Path
 from tune.promotion.configs.config_file import read_mapping
 from tune.promotion.find.module_scan import CallSite, ModuleScan, dotted_path
 from tune.promotion.find.project import Project, ProjectSymbol, project_of
+from tune.promotion.find.usages import is_open_cli
 from tune.promotion.options.declared_options import is_lightning_cli
 from tune.promotion.options.option_reads import may_be_executed
 from tune.promotion.program import Program
@@ -45,14 +46,17 @@ def find_required_words(program: Program) -> tuple[RequiredWord, ...]:
     return tuple(word for survey in project.surveys.values() for word in _find_required(survey, project))
 
 
-def _find_config(program: Program) -> str | None:
-    """Return LightningCLI's config file as the command line would name it; None where there is none, or several."""
+def _find_config(program: Program, *, is_needed: bool) -> str | None:
+    """Return LightningCLI's config file as the command line would name it; None where there is none.
+
+    Of several it is the first one where the CLI cannot do without (``is_needed``), else none.
+    """
     folders = dict.fromkeys((Path.cwd(), program.path.parent))
     for name in CONFIG_NAMES:
         for folder in folders:
             found = [path for path in sorted(folder.glob(name)) if CONFIG_KEYS & (read_mapping(path) or {}).keys()]
             if found:
-                return os.path.relpath(found[0]) if len(found) == 1 else None
+                return os.path.relpath(found[0]) if len(found) == 1 or is_needed else None
     return None
 
 
@@ -63,7 +67,7 @@ def _find_required(survey: ModuleScan, project: Project) -> Iterator[RequiredWor
     for called in filter(lambda each: may_be_executed(each, project), survey.calls):
         node = called.node
         if _takes_a_command(called, survey, project):
-            config = _find_config(project.program)
+            config = _find_config(project.program, is_needed=is_open_cli(node))
             words = "fit" if config is None else f"fit --config {shlex.quote(config)}"
             yield RequiredWord("fit", survey.place_of_line(node.lineno), words)
         command = commands.get(_receiver_of(node))
