@@ -308,3 +308,18 @@ def test_the_batch_size_of_an_evaluation_is_not_promising(program_of):
     text = "train_batch_size = 8\nval_batch_size = 9\nTEST_BATCH_SIZE = 9\nprint(train_batch_size, val_batch_size, TEST_BATCH_SIZE)\n"
 
     assert promising(program_of(HEAD + text)) == ["train_batch_size"]
+
+
+@pytest.mark.parametrize(
+    ("config", "names"),
+    [("lr: 0.1\n", ["Optim.momentum", "lr="]), ("other: 1\n", ["Optim.lr", "Optim.momentum"])],
+    ids=["it says one", "it says none"],
+)
+def test_a_field_that_a_config_file_fills_in_is_searched_there(program_of, config, names):
+    text = (
+        "from omegaconf import OmegaConf\nfrom dataclasses import dataclass\n@dataclass\nclass Optim:\n    lr: float = 0.2\n"
+        "    momentum: float = 0.9\n"
+        "held = OmegaConf.merge(OmegaConf.structured(Optim), OmegaConf.load('run.yaml'))\nprint(held.lr, held.momentum)\n"
+    )
+
+    assert sorted(promising(program_of(HEAD + text, {"run.yaml": config}))) == names

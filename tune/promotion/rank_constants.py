@@ -1,5 +1,6 @@
 """Which constants are worth a search, and which of them first: by their names, and by what takes them."""
 
+import ast
 import enum
 import re
 from collections.abc import Sequence
@@ -161,6 +162,7 @@ class ConstantRanking:
         owner = owner.rpartition(".")[2]
         return (
             (held.starred and name in self._option_names)
+            or (owner in self._dataclasses and name in self._keys_of_files)
             or owner in self._classes_of_cli
             or (owner, name) in self._set_by_configs
             or (held.where, name) in self._cli_parameters
@@ -291,6 +293,23 @@ class ConstantRanking:
     def _option_names(self) -> frozenset[str]:
         """The names of the options, and of the keys of config files, without what is above them."""
         return frozenset(option.dest.rpartition(".")[2] for option in self._options)
+
+    @cached_property
+    def _keys_of_files(self) -> frozenset[str]:
+        """The keys of the config files that the program reads by itself, without what is above them."""
+        files = (option.dest for option in self._options if option.parser is OptionParser.FILE)
+        return frozenset(dest.rpartition(".")[2] for dest in files)
+
+    @cached_property
+    def _dataclasses(self) -> frozenset[str]:
+        """The names of the program's dataclasses: a config file may fill them in."""
+        surveys = project_of(self._program).surveys.values()
+        return frozenset(
+            name
+            for survey in surveys
+            for name, nodes in survey.definitions.items()
+            if any("dataclass" in ast.unparse(each) for node in nodes for each in node.decorator_list)
+        )
 
     @cached_property
     def _option_dests(self) -> frozenset[str]:
