@@ -323,3 +323,9 @@ def test_a_field_that_a_config_file_fills_in_is_searched_there(program_of, confi
     )
 
     assert sorted(promising(program_of(HEAD + text, {"run.yaml": config}))) == names
+
+
+def test_the_width_of_a_bar_is_not_promising(program_of):
+    text = "def draw(axes):\n    width = 0.2\n    axes.bar(1, 2, width)\ndraw(os)\nWIDTH_FACTOR = 0.5\nprint(WIDTH_FACTOR)\n"
+
+    assert promising(program_of(HEAD + text)) == ["WIDTH_FACTOR"]

@@ -195,7 +195,11 @@ class ConstantRanking:
                 return _rank_of_words(words) or self._rank_of_receivers(held) or Rank.OTHER
         if isinstance(held, Constant) and held.form is ConstantKind.ARGUMENT:
             return self._rank_of_argument(held, words)
-        if self._is_width_of_data(held) or (words >= {"batch", "size"} and words & OF_EVALUATION):
+        if (
+            _is_of_a_drawing(held)
+            or self._is_width_of_data(held)
+            or (words >= {"batch", "size"} and words & OF_EVALUATION)
+        ):
             return None
         return _rank_of_words(words) or self._rank_of_receivers(held) or self._rank_in_model(held)
 
@@ -356,6 +360,12 @@ def _is_searchable(value: Value | Unknown, words: frozenset[str]) -> bool:
             return False
         case _:
             return True
+
+
+def _is_of_a_drawing(held: Constant | Option) -> bool:
+    """Tell a fraction that is called `width` and nothing else: of a bar or a line, for a layer has whole numbers."""
+    last = frozenset(words_of(held.name.rpartition(".")[2]))
+    return isinstance(held.value, float) and not held.value.is_integer() and last == {"width"}
 
 
 def _is_endless(value: Value | Unknown, words: frozenset[str]) -> bool:

@@ -80,6 +80,21 @@ def find_promotable(node: ast.expr, survey: ModuleScan) -> PromotableExpression 
     return PromotableExpression(value, node) if is_plain(node, survey) else None
 
 
+def is_choice(node: ast.expr) -> bool:
+    """Tell one of several literals that something chooses: ``{"adam": 1e-3, "sgd": 0.1}[name]``, ``8 if x else 4``."""
+    match node:
+        case ast.Subscript(value=ast.Dict(values=[_, *_] as values)):
+            return all(map(_is_number_or_text, values))
+        case ast.IfExp(body=body, orelse=other):
+            return all(_is_number_or_text(each) or is_choice(each) for each in (body, other))
+        case _:
+            return False
+
+
+def _is_number_or_text(node: ast.expr) -> bool:
+    return may_be_literal(node) and isinstance(evaluate_literal(node), int | float | str | tuple | list)
+
+
 def is_plain(node: ast.expr, survey: ModuleScan) -> bool:
     """Tell whether an expression makes plain values: conditions, ``min()``, arithmetic, paths."""
     return all(isinstance(each, PLAIN_NODES) and _is_plain_part(each, survey) for each in ast.walk(node))

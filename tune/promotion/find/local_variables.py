@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from tune.promotion.constant import Constant, ConstantKind, Site, Span, UnsupportedConstant
-from tune.promotion.find.expressions import may_be_literal
+from tune.promotion.find.expressions import is_choice, may_be_literal
 from tune.promotion.find.fields import entries_of
 from tune.promotion.find.literals import Unknown, evaluate_literal, source_of
 from tune.promotion.find.module_scan import Binding, BindingKind, Function, ModuleScan, dotted_path
@@ -42,7 +42,11 @@ def find_local(name: str, function: ast.AST | None, survey: ModuleScan) -> tuple
 
 def _is_literal(binding: Binding) -> bool:
     value = binding.value
-    if binding.how is not BindingKind.ASSIGNED or value is None or not may_be_literal(value):
+    if binding.how is not BindingKind.ASSIGNED or value is None:
+        return False
+    if is_choice(value):
+        return True
+    if not may_be_literal(value):
         return False
     held = evaluate_literal(value)
     return held is not None and not isinstance(held, Unknown)
@@ -93,7 +97,7 @@ def _build_constant(
     names = names_of(name, survey)
     values = [evaluate_literal(value) for value, _ in held if value is not None]
     for value, binding in held:
-        if wrong is None and (value is None or isinstance(evaluate_literal(value), Unknown)):
+        if wrong is None and (value is None or _is_computed(value)):
             wrong = explain_computed("" if value is None else source_of(value), survey.place_of_line(binding.line))
     if wrong is not None:
         return UnsupportedConstant(names=names, source=survey.source.name, what=wrong[0], hint=wrong[1])
@@ -109,6 +113,10 @@ def _build_constant(
         form=ConstantKind.LOCAL,
         reads=_find_reads(variable, function, survey),
     )
+
+
+def _is_computed(value: ast.expr) -> bool:
+    return isinstance(evaluate_literal(value), Unknown) and not is_choice(value)
 
 
 def _find_reads(name: str, function: Function, survey: ModuleScan) -> tuple[str, ...]:

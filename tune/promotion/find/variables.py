@@ -5,8 +5,8 @@ import itertools
 from collections.abc import Iterator, Sequence
 
 from tune.promotion.constant import Constant, ConstantKind, Site, Span, UnsupportedConstant
-from tune.promotion.find.expressions import PromotableExpression, find_promotable, is_local
-from tune.promotion.find.literals import Unknown, source_of
+from tune.promotion.find.expressions import PromotableExpression, find_promotable, is_choice, is_local
+from tune.promotion.find.literals import Unknown, evaluate_literal, source_of
 from tune.promotion.find.module_scan import AttributeAssignment, Binding, BindingKind, ModuleScan
 from tune.promotion.find.project import Project
 from tune.promotion.find.usages import ConstantReads, NamespaceAssignments
@@ -138,13 +138,23 @@ def find_attributes(project: Project, reads: ConstantReads) -> Iterator[Constant
     for survey in project.surveys.values():
         for (owner, name), assigned in _by_class(survey).items():
             first = assigned[0]
-            held = find_promotable(first.value, survey) if first.value is not None else None
+            held = None if first.value is None else _find_promotable_attribute(first.value, first, survey)
             function = first.scope.function
             if held is None or function is None or function.name != "__init__" or _in_body(first.scope.owner, name):
                 continue
-            if any(isinstance(each, ast.Name) and is_local(each.id, function) for each in ast.walk(held.node)):
-                continue
             yield _build_attribute(f"{owner}.{name}", name, held, assigned, survey, reads)
+
+
+def _find_promotable_attribute(
+    value: ast.expr, assigned: AttributeAssignment, survey: ModuleScan
+) -> PromotableExpression | None:
+    """Return what the value is worth; None where it is computed from a parameter or a local variable."""
+    if is_choice(value):
+        return PromotableExpression(evaluate_literal(value), value)
+    held, function = find_promotable(value, survey), assigned.scope.function
+    if held is None or any(isinstance(each, ast.Name) and is_local(each.id, function) for each in ast.walk(held.node)):
+        return None
+    return held
 
 
 def _by_class(survey: ModuleScan) -> dict[tuple[str, str], list[AttributeAssignment]]:
