@@ -773,6 +773,24 @@ def test_memory_that_a_trial_shared_by_files_is_given_back_however_it_ends(prepa
     wait_for(lambda: not Path(f"/dev/shm{name.decode()}").exists())
 
 
+JOBLIB = """
+import joblib
+
+joblib.Parallel(2)(joblib.delayed(abs)(each) for each in range(4))
+print("shared", [each.name for each in Path("/dev/shm").glob(f"*{os.getpid()}[-_]*")])
+"""
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="shared memory is no folder here")
+@pytest.mark.parametrize("end", ["os._exit(4)", "pass"])
+def test_what_workers_of_joblib_share_is_removed_however_their_trial_ends(prepared, end):
+    _, _, files = run(prepared(program(in_training=JOBLIB + end)))
+
+    (names,) = said(files.log.read_text(), "shared ")
+    assert any("loky" in name for name in names)
+    wait_for(lambda: not any(Path("/dev/shm", name).exists() for name in names))
+
+
 @pytest.mark.parametrize(("sees_gpus", "visible"), [(True, "0,1"), (False, "")])
 def test_a_trial_sees_the_gpus_of_its_actor_where_it_has_one(sees_gpus, visible):
     own = trial_environment({"CUDA_VISIBLE_DEVICES": "0,1"}, 1, sees_gpus=sees_gpus)

@@ -12,8 +12,9 @@ from pathlib import Path
 CAN_FORK = sys.platform == "linux"
 """Whether a process that has imported torch may be forked. On macOS system libraries break in a forked child."""
 PR_SET_CHILD_SUBREAPER = 36
-CLEANERS = (b"multiprocessing.resource_tracker", b"torch_shm_manager")
-"""Stand in the commands of the processes that remove what ``multiprocessing``, and torch's, left in shared memory."""
+CLEANERS = (b"multiprocessing.resource_tracker", b"loky.backend.resource_tracker", b"torch_shm_manager")
+"""Stand in the commands of the processes that remove what ``multiprocessing``, that of joblib (scikit-learn's
+``n_jobs``), and torch's, left in shared memory."""
 CLEANER_S = 10.0
 """How long one has for that. torch's waits two seconds for a further client before it cleans, and ends."""
 OOM_SCORE_ADJ = 1000
