@@ -637,6 +637,21 @@ def test_a_trial_that_breaks_its_process_breaks_no_other(prepared, curves, deed,
     assert len(curves) == 1
 
 
+WRITES = """
+for each in os.listdir("/proc/self/fd"):
+    if os.path.exists(f"/proc/self/fd/{each}") and os.readlink(f"/proc/self/fd/{each}").startswith("socket"):
+        os.write(int(each), %s)
+"""
+
+
+@pytest.mark.parametrize("written", ["b'no message'", "(10**6).to_bytes(4, 'big')"], ids=["nonsense", "a part"])
+def test_a_trial_that_writes_into_its_connection_is_ended(prepared, monkeypatch, written):
+    monkeypatch.setattr("tune.trial.process.watched.READ_S", 1.0)
+    told, _, _ = run(prepared(program(in_training=WRITES % written)))
+
+    assert told.death == "killed by SIGKILL"
+
+
 def test_a_trial_that_cannot_begin_says_why(prepared):
     begun = prepared(program())
     log = VersionPaths(begun.storage / "000").log

@@ -5,6 +5,8 @@ import math
 import os
 import re
 import signal
+import socket
+import struct
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -84,6 +86,12 @@ class Channel:
             yield
         finally:
             self.send_message(TRAINED)
+
+
+def limit_reads(connection: Connection, seconds: float) -> None:
+    """Have a read raise BlockingIOError that gets nothing for so long: who writes may stop within a message."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as same:
+        same.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", *divmod(int(seconds * 1e6), 10**6)))
 
 
 class EpochClock:

@@ -8,6 +8,7 @@ Where a process died that raised nothing: the stack that it wrote to its standar
 import contextlib
 import faulthandler
 import os
+import pickle
 import queue
 import re
 import shutil
@@ -25,7 +26,7 @@ from typing import Any, NoReturn
 from tune.experiment.records import HUNG, Failure, read_record
 from tune.paths import VersionPaths
 from tune.promotion.project_folders import FOREIGN_FOLDERS, STANDARD_LIBRARY
-from tune.trial.process.channel import BATCH, DIED, DONE, EPOCH, EPOCHS, TRAINED, TRAINING, describe_end
+from tune.trial.process.channel import BATCH, DIED, DONE, EPOCH, EPOCHS, TRAINED, TRAINING, describe_end, limit_reads
 from tune.trial.process.client import TrialProcess
 from tune.trial.process.linux import count_oom_kills
 
@@ -39,6 +40,10 @@ HANG_EPOCHS = 10
 LONGEST = 55
 """Characters of a temporary folder's path: ``multiprocessing`` binds sockets below it, whose paths may have 107. A
 longer one is not used, and the trial has the folder of all."""
+MOST_MESSAGE_BYTES = 2**26
+"""Longer ones are none of ours. The longest names the modules that a program imported."""
+READ_S = 10.0
+"""For more of a message that has begun."""
 LEAVE_S = 60.0
 """For a trial that is through to end: its threads that are no daemons, its exit functions."""
 ENDED = "ended"
@@ -108,6 +113,7 @@ class WatchedProcess:
     ) -> None:
         """``temporary``: a folder that is removed behind the process."""
         self._process = process
+        limit_reads(process.connection, READ_S)
         self._version = version
         self._attempt = attempt
         self._clock = HangClock(hang_after_s)
@@ -162,8 +168,8 @@ class WatchedProcess:
     def _receive_message(self) -> bool:
         """Take one message; return False where no more come."""
         try:
-            what, *content = self._process.connection.recv()
-        except (EOFError, OSError):
+            what, *content = pickle.loads(self._process.connection.recv_bytes(MOST_MESSAGE_BYTES))  # noqa: S301 - our own
+        except (EOFError, ConnectionError):
             return False
         except Exception:  # the program wrote into the connection: what it says is not to be understood any more
             self.kill()
