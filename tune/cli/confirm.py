@@ -25,7 +25,7 @@ def confirm_search(
     """Train the best trials and the hardcoded values with fresh seeds, and show the verdict; return the exit status.
 
     The same again goes on with what was interrupted, and runs nothing twice. ``ends_at``: when the time budget of the
-    search before it is over, in seconds since the epoch; None where there was none.
+    search before it is over, by ``time.monotonic``; None where there was none.
     """
     experiment = open_experiment(str(paths.folder), paths.folder.parent)
     with lock_retrained(experiment, screen.print_result):

@@ -119,9 +119,9 @@ def plan_confirmation_runs(
 ) -> ConfirmationPlan | None:
     """Return the confirmation of a search, which is in the experiment's files now; None: no trial was better.
 
-    ``ends_at``: when the time budget is over, in seconds since the epoch; None where no search ran in it.
+    ``ends_at``: when the time budget is over, by ``time.monotonic``; None where no search ran in it.
     """
-    left_s = None if ends_at is None else ends_at - time.time()
+    left_s = None if ends_at is None else ends_at - time.monotonic()
     with translate_disk_full(experiment.paths.folder), lock_verdicts(experiment.paths):
         record = plan_confirmation(experiment, confirm, resources.concurrency, left_s)
         if record is None:

@@ -61,7 +61,6 @@ class Budget:
     def __init__(self, budget_s: float | None) -> None:
         self._budget_s = budget_s
         self._began_s: float | None = None
-        self._began_at = 0.0
         self._reserve_s = 0.0
 
     def reserve_time(self, seconds: float) -> None:
@@ -75,12 +74,12 @@ class Budget:
     def start_clock(self) -> None:
         """Let it run; only the first call counts."""
         if self._began_s is None:
-            self._began_s, self._began_at = time.monotonic(), time.time()
+            self._began_s = time.monotonic()
 
     @property
     def ends_at(self) -> float | None:
-        """When it is over, in seconds since the epoch; None where it has no end, or does not run yet."""
-        return None if self._budget_s is None or self._began_s is None else self._began_at + self._budget_s
+        """When it is over, by ``time.monotonic``; None where it has no end, or does not run yet."""
+        return None if self._budget_s is None or self._began_s is None else self._began_s + self._budget_s
 
     @property
     def began_s(self) -> float | None:
@@ -120,7 +119,7 @@ class SearchResult:
     n_wanted: int
     """How many trials it is to have in all, proposals included."""
     ends_at: float | None = None
-    """When its time budget is over, in seconds since the epoch; None where it has none, or no trial began."""
+    """When its time budget is over, by ``time.monotonic``; None where it has none, or no trial began."""
     resources: Resources
     """As the trials had them: with the share of a GPU that was measured, without GPUs that failed the pre-flight."""
     began_s: float | None
