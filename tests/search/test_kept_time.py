@@ -67,7 +67,9 @@ def test_the_time_that_is_spent_is_not_that_of_a_clock_that_can_be_set(tmp_path,
     steered = SteeredSearch(tmp_path / "project")
     steered.run_baseline()
     monkeypatch.setattr(kept_time, "plan_confirmation", lambda *_: None)
-    monkeypatch.setattr(kept_time, "resume_search", lambda search, snapshot: search)
+    monkeypatch.setattr(
+        kept_time, "resume_search", lambda search, snapshot: SimpleNamespace(spent_s=search.spent_s, ends_at=1.0)
+    )
     finished = SimpleNamespace(
         outcomes=steered.ledger.trial_results,
         exhausted=False,

@@ -12,7 +12,7 @@ from pathlib import Path
 from tune.errors import ProgramError, did_you_mean
 from tune.gc_control import collector_paused
 from tune.paths import display_path
-from tune.promotion.named_modules import find_named_modules
+from tune.promotion.configs.named_modules import find_named_modules
 from tune.promotion.project_folders import (
     added_folders,
     find_root,
