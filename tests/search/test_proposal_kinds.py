@@ -223,7 +223,7 @@ NOT_RUNNING = {
     "a damaged ledger": (with_damaged_ledger, 2, "study.journal"),
     "a damaged space file": (with_damaged_space, 2, "space.yaml"),
     "no source": (without_source, 2, "source"),
-    "a file where requests lie": (with_a_file_for_requests, 2, "no request can be written"),
+    "a file where requests lie": (with_a_file_for_requests, 2, "requests lie in a folder of the user who searches"),
     "a link where requests lie": (with_a_link_for_requests, 2, "requests lie in a folder of the user who searches"),
     "an equal proposal that waits": (with_an_equal_proposal, 2, "that waits has this configuration"),
     "another name": (moved, 2, "no experiment 'exp'"),

@@ -110,18 +110,21 @@ def test_a_proposal_is_kept_for_resume_and_set_is_refused_at_once(confirmed, ask
     assert search.requests.list_requests() == []
 
 
-def test_what_was_kept_before_and_what_is_no_request_are_as_without_a_confirmation(confirmed, ask):
+def test_what_was_kept_before_and_what_is_no_request_are_as_without_a_confirmation(confirmed):
     search, controller = confirmed
     earlier = replace(create_request("propose", {"constants": {"LR": 0.003}}), time=0.0)
     stop = replace(create_request("stop"), time=0.0)
     for each in (earlier, stop):
         search.requests.send_request(each)
+    meanwhile = search.send("pause")  # sent once the experiment was held, before the confirmation began
     search.write_raw("junk.json", b"x")
-    assert ask("pause").taken
+    controller = retrain._RetrainController(controller._retraining, search.space.dimensions)
+    controller.handle_requests()
 
     assert search.requests.has_request(earlier.id)
     assert search.requests.fetch_answer(earlier.id) is None
     assert not search.requests.fetch_answer(stop.id).taken
+    assert search.requests.fetch_answer(meanwhile).taken
     assert not controller.is_end_requested
     assert [each.name for each in search.requests.refused.iterdir()] == ["junk.json"]
 

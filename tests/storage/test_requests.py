@@ -9,7 +9,8 @@ import pytest
 from tests.steered import SteeredSearch
 from tune.cli import main
 from tune.experiment.lock import lock_experiment
-from tune.storage.requests import FOLDER
+from tune.storage.remote import RemoteFolder
+from tune.storage.requests import FOLDER, RemoteRequests, RequestExchange
 
 
 @pytest.fixture
@@ -91,3 +92,66 @@ def test_an_object_that_is_too_large_or_no_request_does_nothing(running, url, re
     assert main(["propose", "exp", "LR=3e-3", "--storage", url]) == 0
 
     assert "00000000000000000001-00000000.json" not in objects(remote)
+
+
+REQUEST = "00000000000000000001-00000000"
+
+
+def test_of_a_driver_that_brings_a_request_and_a_client_that_takes_it_back_one_succeeds(remote, url, tmp_path):
+    place = RemoteFolder(f"{url}/exp")
+    driver, client = RequestExchange(place, tmp_path), RemoteRequests(place.url)
+    client.send_request(REQUEST, b"{}")
+    assert client.has_request(REQUEST)
+    assert client.withdraw_request(REQUEST)
+    driver.exchange_requests()
+    assert objects(remote) == []
+
+    client.send_request(REQUEST, b"{}")
+    driver.exchange_requests()
+    assert (tmp_path / ".requests" / f"{REQUEST}.json").read_bytes() == b"{}"
+    assert not client.has_request(REQUEST)
+    assert not client.withdraw_request(REQUEST)
+
+
+def test_a_request_that_is_taken_back_while_a_driver_brings_it_is_not_done(remote, url, tmp_path, monkeypatch):
+    place = RemoteFolder(f"{url}/exp")
+    driver, client = RequestExchange(place, tmp_path), RemoteRequests(place.url)
+    client.send_request(REQUEST, b"{}")
+    read, taken_back = RemoteFolder.read_file, []
+
+    def read_late(folder, name):
+        if not taken_back:
+            taken_back.append(client.withdraw_request(REQUEST))
+        return read(folder, name)
+
+    monkeypatch.setattr(RemoteFolder, "read_file", read_late)
+    driver.exchange_requests()
+
+    assert taken_back == [False]  # the driver may have it
+    assert client.withdraw_request(REQUEST)  # it had not
+    assert not (tmp_path / ".requests" / f"{REQUEST}.json").exists()
+
+
+def test_answers_that_nobody_fetches_are_deleted(remote, url, tmp_path, monkeypatch):
+    names = [f"answers/{REQUEST}.json", f"claimed/{REQUEST}.json"]
+    for name in [*names, "answers/theirs.txt"]:
+        remote.write_file(f"exp/{FOLDER}/{name}", b"x")
+    driver = RequestExchange(RemoteFolder(f"{url}/exp"), tmp_path)
+    driver.exchange_requests()
+    assert sorted(objects(remote)) == sorted([*names, "answers/theirs.txt"])
+
+    monkeypatch.setattr("tune.storage.requests.OLDEST_S", -60.0)
+    driver.exchange_requests()
+    assert len(objects(remote)) == 3  # it was looked a moment ago
+    monkeypatch.setattr("tune.storage.requests.SWEEP_S", 0.0)
+    driver.exchange_requests()
+    assert objects(remote) == ["answers/theirs.txt"]
+
+
+def test_of_two_equal_proposals_at_a_url_without_a_search_the_second_is_refused(driver, machine, url, capfd):
+    with lock_experiment(driver.paths):
+        pass
+    machine("second")
+    assert main(["propose", "exp", "LR=3e-3", "--storage", url]) == 0
+    assert main(["propose", "exp", "LR=0.003", "--storage", url]) == 2
+    assert "that waits has this configuration" in capfd.readouterr().err
