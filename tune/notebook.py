@@ -144,8 +144,8 @@ def build_figure(curves: Curves, best: int | None, metric: str) -> dict[str, Any
         paper_bgcolor=clear,
         plot_bgcolor=clear,
         font={"color": COLORS["baseline"]},
-        height=HEIGHT + 80,
-        margin={"t": 10, "r": 10},
+        height=HEIGHT + 120,
+        margin={"t": 50, "r": 10},  # plotly's buttons, and below them the legend, on a narrow page too
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         xaxis={"title": "epoch", **grid},
         yaxis={"title": escape_html(metric), **grid},
