@@ -1,6 +1,7 @@
 """Where a search is, and what happens in it, for programs that watch it."""
 
 import hashlib
+import itertools
 import json
 import math
 import shutil
@@ -184,6 +185,15 @@ def test_following_outlives_a_store_that_does_not_answer_for_a_while(tmp_path, m
         if next(errors, None) is not None:
             raise StorageError("s3://bucket", "it cannot be read: timeout", None)
         return False
+
+    read, n_read = status_module._open_ledger, itertools.count()
+
+    def open_late(paths):
+        if next(n_read) == 1:  # the first one is of the status
+            raise StorageError("s3://bucket", "it cannot be read: timeout", None)
+        return read(paths)
+
+    monkeypatch.setattr(status_module, "_open_ledger", open_late)
 
     with lock_experiment(paths):
         events = follow_events(paths, poll_s=0.01)

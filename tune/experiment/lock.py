@@ -144,8 +144,8 @@ def has_no_trial(paths: ExperimentPaths) -> bool:
 def is_written_by_search(path: Path, paths: ExperimentPaths) -> bool:
     """Return whether a file in an experiment's folder is one that a search writes before its first trial."""
     if path == paths.requests:
-        kept = (*path.glob("*.json"), *path.glob("claimed/*.json"))  # a proposal that is kept is somebody's
-        return not path.is_symlink() and not kept
+        patterns = ("*.json", "claimed/*.json")  # a proposal that is kept is somebody's
+        return not path.is_symlink() and not any(any(path.glob(each)) for each in patterns)
     whole = (
         paths.lock,
         paths.lock_holder,

@@ -152,18 +152,19 @@ def follow_events(paths: ExperimentPaths, poll_s: float = POLL_S) -> Iterator[Ev
     answered = time.monotonic()
     while not is_over:
         began = time.monotonic()
+        before = experiment
         try:
-            is_over, is_elsewhere = _look_again(paths)
-            answered = began
+            is_over_now, is_elsewhere = _look_again(paths)
+            if (now := _stamp(paths)) != seen or is_over_now:
+                seen, experiment = now, _open_ledger(paths)
+            is_over, answered = is_over_now, began
         except StorageError:  # the network may come back
             if began - answered >= STORE_S:
                 raise
             time.sleep(REMOTE_POLL_S)
             continue
-        if (now := _stamp(paths)) != seen or is_over:
-            seen, before, experiment = now, experiment, _open_ledger(paths)
-            if experiment is not None:
-                yield from list_changes(before, experiment, is_over=is_over)
+        if experiment is not None and experiment is not before:
+            yield from list_changes(before, experiment, is_over=is_over)
         if not is_over:
             took = time.monotonic() - began
             time.sleep(max(REMOTE_POLL_S if is_elsewhere else poll_s, took * (1 / MOST_LOAD - 1)))

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from tune.search.study.edit_space import SpaceEdit
 
 LOCAL_ANSWER_S = 5.0
-"""A driver of this machine looks for requests four times a second; one that retrains, or deletes, does not."""
+"""A driver of this machine looks for requests four times a second; whoever retrains, or deletes, does not."""
 
 
 def parser() -> Parser:
