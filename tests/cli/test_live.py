@@ -1,6 +1,7 @@
 """The live view, as a terminal shows it."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -194,6 +195,22 @@ def test_the_view_when_the_search_is_ending_says_so(view):
     terminal = view(EVENTS + "ending\n")
     terminal.wait_for("^ending: the running epochs end first, then all is saved; Ctrl-C again: at once$")
     assert "left" not in terminal.text
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_the_view_when_the_search_is_paused_says_by_whom_and_since_when(view, columns):
+    terminal = view(f"{EVENTS}paused ann 1e9\n", columns=columns)
+    at = time.strftime("%Y-%m-%d %H:%M", time.localtime(1e9))
+    terminal.wait_for(rf"^\d+:\d\d so far, paused by ann at {at}: no trial starts$")
+    assert "left" not in terminal.text
+    terminal.say("resumed")
+    terminal.wait_for(r"^\d+:\d\d so far, about \d+ \w+ left$")
+
+
+def test_a_dumb_terminal_when_the_search_is_paused_has_a_line_for_it(view):
+    terminal = view("ray\npaused ann 1e9\nresumed\n", environment={"TERM": "dumb"})
+    terminal.wait_for("^paused by ann at 2001-09-0[89] .*: no trial starts$")
+    terminal.wait_for("^the search goes on$")
 
 
 def test_the_view_when_more_trials_run_than_there_is_room_for_then_counts_the_others(view):

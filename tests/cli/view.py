@@ -5,6 +5,7 @@ import sys
 from tune.cli.terminal.observer import observe_search
 from tune.cli.terminal.summary import Screen
 from tune.cluster.resources import Resources
+from tune.experiment.proposal_note import SearchPause
 from tune.experiment.trial_result import TrialResult, find_best_epoch
 from tune.promotion.program import find_program
 from tune.space.space_file import find_space, read_space
@@ -38,6 +39,14 @@ class Events:
     def ending(self):
         for listener in self._listeners:
             listener.on_search_ending()
+
+    def paused(self, user, at):
+        for listener in self._listeners:
+            listener.on_pause(SearchPause(user=user, time=float(at)))
+
+    def resumed(self):
+        for listener in self._listeners:
+            listener.on_pause(None)
 
     def print(self, *words):
         self._screen.print_line(" ".join(words))

@@ -106,7 +106,7 @@ class Frame:
         standing = self.standing
         spent = f"{format_clock(standing.elapsed_s)} so far"
         if standing.pause is not None and not standing.has_ended:
-            return f"{spent}, {standing.pause.description}: no trial starts until `resume`"
+            return f"{spent}, {standing.pause.description}: no trial starts"
         if standing.left_s is not None and not standing.has_ended:
             return f"{spent}, about {format_estimate(standing.left_s)} left"
         return f"{spent}, {self.phase}" if self.phase and not standing.n_ended else spent
