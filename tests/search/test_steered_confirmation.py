@@ -137,3 +137,14 @@ def test_a_retraining_that_does_not_hold_its_experiment_answers_nothing(confirme
 
     assert not other.is_end_requested
     assert len(search.requests.list_requests()) == 1
+
+
+def test_requests_in_a_folder_that_is_not_the_users_are_not_read(confirmed, tmp_path):
+    search, controller = confirmed
+    search.send("stop")
+    elsewhere = tmp_path / "elsewhere"
+    search.paths.requests.rename(elsewhere)
+    search.paths.requests.symlink_to(elsewhere)
+    controller.handle_requests()
+
+    assert not controller.is_end_requested

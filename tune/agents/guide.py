@@ -18,7 +18,8 @@ better. The program is not changed.
 4. A hunch goes into the running search:
    `promotune propose first LR=3e-4 --why "it diverged above"`. It is checked,
    and runs next. `promotune stop first` ends the search politely,
-   `promotune stop first 7` one trial.
+   `promotune stop first 7` one trial. Where `paused` is not null, somebody
+   let no trial begin: `promotune resume first` lets it go on.
 5. `promotune resume first --confirm` gives the verdict: it trains the best
    trials and the hardcoded values with fresh seeds. Then
    `promotune results first --json` has it as `confirmation.finding`.

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from tune.errors import OptionError, PromotuneError
+from tune.errors import ExperimentError, OptionError, PromotuneError
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.proposal_note import SearchPause
 from tune.experiment.requests import LASTING, RequestAnswer, RequestFolder, SteeringRequest
@@ -42,6 +42,7 @@ class RetrainRequestHandler:
         self._folder = RequestFolder(paths)
         self._clock = PollClock()
         self._earlier = EarlierRequests(paths)
+        self._has_folder = False
         self._known: dict[str, SteeringRequest] = {}
         self._experiment: StoredExperiment | None = None
 
@@ -49,7 +50,10 @@ class RetrainRequestHandler:
         """Answer some of what waits, if it is time to look."""
         if not self._clock.is_due():
             return
-        with self._clock.time_look(), contextlib.suppress(OSError):
+        with self._clock.time_look(), contextlib.suppress(OSError, ExperimentError):
+            if not self._has_folder:
+                self._folder.make_folder()  # of one that is somebody else's nothing is read
+                self._has_folder = True
             names = [name for name in self._folder.list_requests() if name.removesuffix(".json") not in self._known]
             for name in names[:MOST_AT_ONCE]:
                 self._handle_request(name, retraining)
