@@ -18,7 +18,7 @@ FLOORS = (
     "gc_control",
     "internals",
     "storage_url",
-    "file_replacement",
+    "atomic_files",
     "paths",
     "invocation",
     "space",

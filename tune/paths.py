@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tune.atomic_files import named_errors
 from tune.errors import ExperimentError
-from tune.file_replacement import named_errors
 from tune.storage_url import default_storage, url_of
 
 ILLEGAL = re.compile(r"[^\w.=,-]")

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
+from tune.atomic_files import replace_files
 from tune.errors import ApplyError
-from tune.file_replacement import replace_files
 from tune.promotion.configs.config_file import ConfigPlace, ConfigSource, rewrite_config
 from tune.promotion.constant import Constant, Site, Span
 from tune.promotion.find.expressions import environment_default

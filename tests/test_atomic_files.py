@@ -7,16 +7,16 @@ import sys
 
 import pytest
 
-from tune import file_replacement
-from tune.file_replacement import ASIDE, LEFT_S, replace_files
+from tune import atomic_files
+from tune.atomic_files import ASIDE, LEFT_S, replace_files
 
 KILLED = """
 import os, pathlib, sys
-from tune import file_replacement
+from tune import atomic_files
 if sys.argv[2] == "named":
-    file_replacement._open_nameless = lambda folder: None
+    atomic_files._open_nameless = lambda folder: None
 os.fsync = lambda opened: os._exit(9)
-file_replacement.replace_files({pathlib.Path(sys.argv[1]): b"new"})
+atomic_files.replace_files({pathlib.Path(sys.argv[1]): b"new"})
 """
 
 
@@ -37,7 +37,7 @@ def kill(source, how):
 @pytest.mark.parametrize("has_nameless", [True, False])
 def test_a_file_is_replaced_with_its_mode_and_nothing_is_left(source, monkeypatch, has_nameless):
     if not has_nameless:
-        monkeypatch.setattr(file_replacement, "_open_nameless", lambda folder: None)
+        monkeypatch.setattr(atomic_files, "_open_nameless", lambda folder: None)
     other = source.with_name("net.py")
     other.write_bytes(b"old")
     replace_files({source: b"new", other: b"newer"})
@@ -70,7 +70,7 @@ def test_on_a_full_disk_the_error_has_the_file_and_nothing_changes(source, monke
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     if not has_nameless:
-        monkeypatch.setattr(file_replacement, "_open_nameless", lambda folder: None)
+        monkeypatch.setattr(atomic_files, "_open_nameless", lambda folder: None)
     monkeypatch.setattr(os, "fsync", fill)
     with pytest.raises(OSError, match="No space left on device") as raised:
         replace_files({source: b"new"})
