@@ -11,10 +11,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from benchmarks.attack.searches import Findings, Project, projects, wait_for
+from benchmarks.attack.searches import GONE_S, Findings, Project, projects, wait_for
 
-GONE_S = 10.0
-SEARCH_S = 300.0
+SEARCH_S = 900.0
 """For the search and its whole confirmation, which is trained once."""
 SPACE = """\
 system: line.py

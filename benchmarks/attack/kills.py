@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.attack.searches import (
+    GONE_S,
     Curve,
     Findings,
     Project,
@@ -22,8 +23,6 @@ from benchmarks.attack.searches import (
 )
 
 N_TRIALS, N_EPOCHS, PACE_S = 6, 4, 0.05
-GONE_S = 10.0
-"""So soon after a kill nothing is left, processes or temporary files; Ray's agents may take a minute."""
 
 
 def _experiment(project: Project) -> Path:

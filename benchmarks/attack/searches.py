@@ -20,8 +20,10 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
 ROOT = Path(__file__).parents[2]
-MOST_S = 60.0
-"""Nothing may wait longer."""
+MOST_S = float(os.environ.get("ATTACK_MOST_S", "60"))
+"""Nothing may wait longer; on a machine that others use, what takes more is to be tried again alone."""
+GONE_S = MOST_S / 6
+"""So soon after a kill nothing is left, processes or temporary files; Ray's agents may take a minute."""
 MARK = "PROMOTUNE_ATTACK"
 """The variable by which all processes of one search are found, whoever adopted them."""
 SPACE = """\

@@ -5,8 +5,8 @@ import signal
 import time
 from pathlib import Path
 
-from benchmarks.attack.kills import GONE_S, N_EPOCHS, N_TRIALS, PACE_S, check_after
-from benchmarks.attack.searches import Findings, Project, ended_trials, projects, wait_for
+from benchmarks.attack.kills import N_EPOCHS, N_TRIALS, PACE_S, check_after
+from benchmarks.attack.searches import GONE_S, Findings, Project, ended_trials, projects, wait_for
 
 START_S = 2.0
 """A command needs about so long to its request and its answer."""
