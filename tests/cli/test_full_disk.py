@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,11 @@ from tests.experiments import SPACE, Trial, write_experiment
 from tests.search.test_full_disk import fill, small_disk  # noqa: F401 - a fixture
 from tests.steered import SteeredSearch
 from tune.cli import main
+from tune.cluster.resources import Resources
 from tune.errors import NoRoomError
+from tune.experiment.verdicts import note_choice, read_verdicts
+from tune.retrain.confirm import plan_confirmation_runs
+from tune.space.settings import Confirm
 
 OURS = (".lock", ".applied.lock", ".requests", "answers")
 """Of an experiment: what commands make that lock it, or ask it."""
@@ -113,3 +118,27 @@ def test_an_answer_for_which_there_is_no_room_leaves_nothing(small_disk):  # noq
     assert search.controller.controls.is_paused
     assert not search.requests.has_request(request)
     assert not any(search.requests.answers.iterdir())
+
+
+def test_a_confirmation_for_which_there_is_no_room_says_so_and_goes_on_when_there_is(
+    small_disk,  # noqa: F811 - the fixture
+    monkeypatch,
+):
+    trials = [*TRIALS, Trial(curve=[0.8], values={"LR": 0.03})]
+    experiment = write_experiment(small_disk, trials, SPACE.replace("trials: 20", "trials: 3"))
+    experiment.paths.retrain_folder.mkdir()
+    resources = Resources(n_cores=2, gpus=(), cpus_per_trial=1, gpus_per_trial=0, concurrency=2)
+    fill(small_disk)
+    with pytest.raises(NoRoomError, match="no room is left on its disk"):
+        plan_confirmation_runs(experiment, resources, Confirm())
+    assert not list(experiment.paths.folder.glob("*verdicts*"))
+
+    (small_disk / "filler").unlink()
+    plan = plan_confirmation_runs(experiment, resources, Confirm())
+    record = plan.confirmation.record
+    fill(small_disk)
+    choose = lambda paths, record, chosen: note_choice(paths, record, 1)  # noqa: E731 - the race would take minutes
+    monkeypatch.setattr("tune.retrain.confirm.note_choice", choose)
+    with pytest.raises(NoRoomError, match="no room is left on its disk"):
+        replace(plan, retraining=replace(plan.retraining, runs=())).run(lambda run, found: None)
+    assert read_verdicts(experiment.paths) == (record,)
