@@ -1,6 +1,7 @@
 """Attack searches, and print what went wrong: ``python -m benchmarks.attack kills --seed 7``."""
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -29,8 +30,17 @@ ATTACKS: dict[str, tuple[Callable[[Path, int, int], list[Findings]], int]] = {
 """Each attack, and how often it is tried."""
 
 
+class StoppedError(BaseException):
+    """The attack is to end now; commands that run in this process take a Ctrl-C for theirs."""
+
+
+def _stop(number: int, frame: object) -> None:
+    raise StoppedError
+
+
 def main() -> int:
-    """Run what was asked for; return 1 where something went wrong."""
+    """Run what was asked for; return 1 where something went wrong. SIGUSR2 stops an attack, and shows what it found."""
+    signal.signal(signal.SIGUSR2, _stop)
     parser = argparse.ArgumentParser(description=__doc__)
     names = ",".join(ATTACKS)
     numbers = ", ".join(f"{n} {name}" for name, (_, n) in ATTACKS.items())
@@ -43,8 +53,8 @@ def main() -> int:
             attack, n = ATTACKS[name]
             try:
                 attack(Path(place), given.seed, given.times or n)
-            except KeyboardInterrupt:
-                print("interrupted: what was found until then")
+            except StoppedError:
+                print("stopped: what was found until then")
             show(made)
     return int(any(each.problems for each in made))
 

@@ -161,8 +161,8 @@ def _commands(rng: random.Random) -> Iterator[list[str]]:
     yield ["report", "exp", "-o", "r.html"]
     yield ["status", "exp", *rng.choice([[], ["--json"], ["--follow"]])]
     yield ["export", "exp", "--to", "csv", "-o", "tables"]
-    yield ["propose", "exp", "LR=0.02", f"--why={_text(rng)}"[:1500].replace("\x00", "")]
     yield ["resume", "exp", "--no-report"]
+    yield ["propose", "exp", "LR=0.02", f"--why={_text(rng)}"[:1500].replace("\x00", "")]
     yield ["constants", "program.py", *rng.choice([[], ["--all"], ["--json"]])]
 
 
