@@ -416,3 +416,21 @@ def test_search_when_its_process_group_gets_sigterm_then_it_ends_as_with_ctrl_c(
     wait_for(lambda: not living(family), GONE_S)
     assert Driver(folder, "resume", "s").process.wait() == 0
     books.check(6)
+
+
+@pytest.mark.slow
+def test_search_when_every_process_of_its_step_gets_sigusr1_then_it_ends_as_with_ctrl_c(folder):
+    driver = Driver(folder, "--space", "s.yaml", "--trials", "6")
+    books = Books(folder / "storage" / "s")
+    wait_for(lambda: "000,baseline" in driver.told)
+    family = driver.family()
+    for each in (driver.process, *family):  # as SLURM does it with `--signal=USR1@300`, whatever their sessions are
+        with contextlib.suppress(psutil.NoSuchProcess):
+            each.send_signal(signal.SIGUSR1)
+
+    assert driver.process.wait(timeout=60) == 130
+    assert "best: Score/Val" in driver.told
+    wait_for(lambda: not living(family), GONE_S)
+    assert Driver(folder, "resume", "s").process.wait() == 0
+    books.check(6)
+    assert not any("deaths" in trial.user_attrs for trial in books.trials)

@@ -79,6 +79,9 @@ LAUNCHERS = {
     "SLURM_PROCID": "1",
     "WORLD_SIZE": "2",
     "OMPI_COMM_WORLD_RANK": "1",
+    "MV2_COMM_WORLD_RANK": "1",
+    "PMI_RANK": "1",
+    "PET_NODE_RANK": "1",
     "JSM_NAMESPACE_RANK": "1",
     "FLUX_TASK_RANK": "1",
     "PALS_RANKID": "1",
@@ -152,26 +155,11 @@ def said(log, word):
 
 
 STATE = {  # how it is looked at, and how it is changed
-    "torch: the default dtype": ("torch.get_default_dtype()", "torch.set_default_dtype(torch.float64)"),
-    "torch: the default device": ("torch.get_default_device()", "torch.set_default_device('meta')"),
-    "torch: threads": ("torch.get_num_threads()", "torch.set_num_threads(2)"),
     "torch: gradients": ("torch.is_grad_enabled()", "torch.set_grad_enabled(False)"),
     "torch: anomalies": ("torch.is_anomaly_enabled()", "torch.autograd.set_detect_anomaly(True)"),
     "torch: threads of gradients": (
         "torch.autograd.is_multithreading_enabled()",
         "torch.autograd.set_multithreading_enabled(False)",
-    ),
-    "torch: deterministic": (
-        "torch.are_deterministic_algorithms_enabled()",
-        "torch.use_deterministic_algorithms(True)",
-    ),
-    "torch: empty memory": (
-        "torch.utils.deterministic.fill_uninitialized_memory",
-        "torch.utils.deterministic.fill_uninitialized_memory = False",
-    ),
-    "torch: precision of products": (
-        "torch.get_float32_matmul_precision()",
-        "torch.set_float32_matmul_precision('medium')",
     ),
     "torch: denormal numbers": (
         "torch.full((4,), 1e-39, dtype=torch.float, device='cpu').mul(0.5).any().item()",
@@ -179,25 +167,10 @@ STATE = {  # how it is looked at, and how it is changed
     ),
     "torch: what is printed": ("torch._tensor_str.PRINT_OPTS.precision", "torch.set_printoptions(precision=2)"),
     "torch: the hub": ("torch.hub.get_dir()", "torch.hub.set_dir('elsewhere')"),
-    "torch: mkldnn": ("torch.backends.mkldnn.enabled", "torch.backends.mkldnn.enabled = False"),
-    "torch: mkldnn, deterministic": (
-        "torch.backends.mkldnn.deterministic",
-        "torch.backends.mkldnn.deterministic = True",
-    ),
-    "torch: cudnn": ("torch.backends.cudnn.enabled", "torch.backends.cudnn.enabled = False"),
-    "torch: cudnn's benchmark": ("torch.backends.cudnn.benchmark", "torch.backends.cudnn.benchmark = True"),
-    "torch: cudnn's TF32": ("torch.backends.cudnn.allow_tf32", "torch.backends.cudnn.allow_tf32 = False"),
-    "torch: attention": ("torch.backends.cuda.math_sdp_enabled()", "torch.backends.cuda.enable_math_sdp(False)"),
-    "torch: fast attention": ("torch.backends.cuda.flash_sdp_enabled()", "torch.backends.cuda.enable_flash_sdp(False)"),
-    "torch: sharing": (
-        "torch.multiprocessing.get_sharing_strategy()",
-        "torch.multiprocessing.set_sharing_strategy('file_system')",
-    ),
     "torch: distributions": (
         "torch.distributions.Distribution._validate_args",
         "torch.distributions.Distribution.set_default_validate_args(False)",
     ),
-    "torch: random numbers": ("torch.get_rng_state().double().sum().item()", "torch.manual_seed(999)"),
     "a method of a layer": ("nn.Linear.reset_parameters.__name__", "nn.Linear.reset_parameters = leaky"),
     "a function of torch.nn.init": ("nn.init.kaiming_uniform_.__name__", "nn.init.kaiming_uniform_ = leaky"),
     "a method of an optimizer": ("torch.optim.Adam.step.__name__", "torch.optim.Adam.step = leaky"),
@@ -332,7 +305,7 @@ ONCE = {
     "threads between operations": "torch.set_num_interop_threads(2); assert torch.get_num_interop_threads() == 2",
     "threads": "assert torch.get_num_threads() == 1; torch.set_num_threads(2)",
     "a signal's handler": """
-        assert signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL
+        assert signal.getsignal(signal.SIGUSR1) == signal.SIG_IGN
         signal.signal(signal.SIGUSR1, lambda *_: print("heard"))
         os.kill(os.getpid(), signal.SIGUSR1)
         """,
@@ -745,6 +718,7 @@ BEGUN = """
         temporary=tempfile.mkdtemp(),
         environment=dict(os.environ),
         packages="sklearn" in sys.modules,
+        compilers=torch._inductor.config.compile_threads,
         title=open("/proc/self/cmdline").read().rstrip("\\0 "),
         process=(multiprocessing.current_process().name, multiprocessing.parent_process()),
     ))
@@ -808,9 +782,10 @@ def test_what_workers_of_joblib_share_is_removed_however_their_trial_ends(prepar
 
 @pytest.mark.parametrize(("sees_gpus", "visible"), [(True, "0,1"), (False, "")])
 def test_a_trial_sees_the_gpus_of_its_actor_where_it_has_one(sees_gpus, visible):
-    own = trial_environment({"CUDA_VISIBLE_DEVICES": "0,1"}, 1, sees_gpus=sees_gpus)
+    own = trial_environment({"CUDA_VISIBLE_DEVICES": "0,1"}, 3, sees_gpus=sees_gpus)
 
-    assert own == {"CUDA_VISIBLE_DEVICES": visible, "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "OMP_NUM_THREADS": "1"}
+    threads = {"OMP_NUM_THREADS": "3", "TORCHINDUCTOR_COMPILE_THREADS": "3"}
+    assert own == {"CUDA_VISIBLE_DEVICES": visible, "CUDA_DEVICE_ORDER": "PCI_BUS_ID", **threads}
 
 
 @pytest.mark.parametrize("server_of", ["start", "prepared"])
@@ -833,7 +808,9 @@ def test_a_trial_begins_as_a_process_of_its_own(request, server_of, end):
     assert found["title"] == "promotune: 000"
     assert found["packages"] or server_of == "start"  # which other tests may have prepared
     assert found["environment"]["MINE"] == "1"
+    assert found["compilers"] == 1  # as many as the trial has threads
     assert found["environment"]["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+    assert found["environment"]["PYTORCH_NVML_BASED_CUDA_CHECK"] == "1"  # Lightning sets it as it is imported
     assert LAUNCHERS.keys() & found["environment"].keys() == set()
     temporary = Path(found["environment"]["TMPDIR"])
     assert Path(found["temporary"]).parent == temporary

@@ -28,7 +28,7 @@ from tune.cluster.ray_health import (
     watch_ray,
 )
 from tune.cluster.resources import Resources, count_cores
-from tune.cluster.signals import handle_interrupts
+from tune.cluster.signals import block_sigusr1, handle_interrupts
 from tune.errors import StartError
 from tune.gc_control import collector_paused
 from tune.internals.private_apis import log_missing_apis, patch_attribute
@@ -181,7 +181,8 @@ def _own_session(folder: str) -> Iterator[None]:
         command, *rest = arguments
         if Path(command[0]).name != "raylet":
             how["env"] = {**(how.get("env") or os.environ), "TMPDIR": folder}
-        process = known(command, *rest, **{**how, "start_new_session": True})
+        with block_sigusr1():
+            process = known(command, *rest, **{**how, "start_new_session": True})
         note_process(process)
         end_with_driver(process.pid)  # the raylet's agents would outlive a killed driver by a minute
         return process

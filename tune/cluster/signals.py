@@ -35,6 +35,16 @@ class InterruptHandler:
                 signal.signal(number, self.handle_signal)
 
 
+@contextlib.contextmanager
+def block_sigusr1() -> Iterator[None]:
+    """Let what this thread starts meanwhile not end by SIGUSR1, which SLURM may send to every process of a step."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 _taken: list[InterruptHandler] = []
 
 

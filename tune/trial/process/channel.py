@@ -193,7 +193,7 @@ def describe_end(status: int) -> str:
 
 OF_LAUNCHERS = re.compile(
     r"RANK|LOCAL_RANK|NODE_RANK|GROUP_RANK|ROLE_RANK|WORLD_SIZE|LOCAL_WORLD_SIZE|GROUP_WORLD_SIZE|ROLE_WORLD_SIZE"
-    r"|MASTER_(ADDR|PORT)|TORCHELASTIC_.*|OMPI_.*|PMI_.*|PMIX_.*|MPI_.*"
+    r"|MASTER_(ADDR|PORT)|TORCHELASTIC_.*|PET_.*|OMPI_.*|MV2_COMM_.*|PMI_.*|PMIX_.*|MPI_.*"
     r"|SLURM_(PROCID|LOCALID|NODEID|NTASKS.*|NPROCS|STEP_.*|TASKS_PER_NODE|GTIDS|JOB_NAME)"
     r"|JSM_NAMESPACE_.*|FLUX_TASK_(RANK|LOCAL_ID)|PALS_(RANKID|LOCAL_RANKID)"
 )
@@ -225,6 +225,9 @@ class TrialStart:
     """The file of the node's GPU sampler; None: the trial has no GPU."""
 
 
+COMPILE_THREADS = "TORCHINDUCTOR_COMPILE_THREADS"
+
+
 def drop_launcher_variables(variables: Mapping[str, str]) -> dict[str, str]:
     """Return an environment as one process has it that no launcher started."""
     return {name: text for name, text in variables.items() if OF_LAUNCHERS.fullmatch(name) is None}
@@ -234,6 +237,9 @@ def trial_environment(of_actor: Mapping[str, str], n_threads: int, *, sees_gpus:
     """Return a trial's environment: that of its actor, as one process that nobody launched.
 
     Ray leaves CUDA_VISIBLE_DEVICES as it is for an actor without a GPU: such a trial would see those of all others.
+    A model is compiled by as many processes as a trial has threads: torch starts up to 32 by itself.
     """
     hidden = {} if sees_gpus else {"CUDA_VISIBLE_DEVICES": ""}
-    return {**NVML_ORDER, **drop_launcher_variables(of_actor), "OMP_NUM_THREADS": str(n_threads), **hidden}
+    threads = str(n_threads)
+    defaults = {**NVML_ORDER, COMPILE_THREADS: threads}
+    return {**defaults, **drop_launcher_variables(of_actor), "OMP_NUM_THREADS": threads, **hidden}

@@ -375,6 +375,7 @@ def main() -> None:
     """Serve the socket whose descriptor is the first word; the second is that of a driver, or ``-``."""
     setproctitle.getproctitle()  # it looks for the place of the title before anything changes the environment
     gc.freeze()
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # it is the driver's, as Ctrl-C is
     atexit.register(_exit_now)  # the first one: in each process that is forked from here it is called last
     descriptor, driver = sys.argv[1:3]
     listener = socket.socket(fileno=int(descriptor))

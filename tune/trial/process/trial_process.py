@@ -32,7 +32,7 @@ from tune.promotion.snapshot import Snapshot
 from tune.trial.disk_space import translate_disk_full
 from tune.trial.lightning.profiler import create_stopwatch
 from tune.trial.messages import Job
-from tune.trial.process.channel import NO_ROOM, READY, Channel, EpochClock, EpochReporter, TrialStart
+from tune.trial.process.channel import COMPILE_THREADS, NO_ROOM, READY, Channel, EpochClock, EpochReporter, TrialStart
 from tune.trial.process.linux import OOM_SCORE_ADJ, become_subreaper
 from tune.trial.process.watched import log_os_exits
 from tune.trial.trial_runner import TrialRunner
@@ -139,6 +139,7 @@ def _become_own_process(start: TrialStart, variables: Mapping[str, str]) -> None
     become_subreaper()  # what it starts stays below it, and ends with it
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # SLURM may send it to every process: the search then ends the trial
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     with contextlib.suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, start.niceness)
@@ -146,6 +147,7 @@ def _become_own_process(start: TrialStart, variables: Mapping[str, str]) -> None
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE_ADJ))
     os.environ.clear()
     os.environ.update({**variables, **start.environment})
+    _limit_compiler()
     if start.temporary is not None:
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", _compiler_cache())  # as in any run; it is not for one trial
         os.environ["TMPDIR"] = start.temporary
@@ -159,6 +161,14 @@ def _become_own_process(start: TrialStart, variables: Mapping[str, str]) -> None
     faulthandler.disable()  # a fit of the template took its handlers away: Lightning restores those that Python knows
     faulthandler.enable()
     log_os_exits()
+
+
+def _limit_compiler() -> None:
+    """Have models compiled by as many processes as the environment says: the template has read its own."""
+    config = sys.modules.get("torch._inductor.config")
+    number = os.environ.get(COMPILE_THREADS, "")
+    if config is not None and number.isdecimal():
+        config.compile_threads = int(number)  # type: ignore[attr-defined]
 
 
 def _compiler_cache() -> str:
