@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from tune.experiment.records import TrialRecord
+from tune.internals.ray_internals import publish_preflight_result, wait_for_preflight
 from tune.paths import VersionPaths
 from tune.trial.messages import EpochReport, TrialTask
 from tune.trial.process.channel import EPOCHS, EpochReporter
-from tune.trial.ray_store import publish_preflight_result, wait_for_preflight
 from tune.trial.trainable import REST, TrialTrainable
 
 REPORTS = (1, 2, 3)

@@ -1,14 +1,17 @@
-"""The addresses that Ray listens on, its token and its client. Ray Tune is imported late: it takes a second."""
+"""Ray's addresses, its token, its client and its key-value store. Ray Tune is imported late: it takes a second."""
 
 import contextlib
+import json
 import os
 import secrets
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ray._private import services
+from ray.experimental.internal_kv import _internal_kv_get, _internal_kv_put
 
 from tune.internals.private_apis import patch_attribute
 
@@ -74,3 +77,38 @@ def keep_tuner_local(folder: str) -> Iterator[Callable[..., Any]]:
         return
     with patch_attribute(storage, FOLDER_OF_SESSION, lambda: folder):
         yield partial(TunerInternal, _tuner_kwargs={"_remote": False})
+
+
+NAMESPACE = b"promotune"
+"""Of our keys in Ray's key-value store: trials wait at one for the pre-flight, and the driver clears it."""
+POLL_S = 0.05
+OPEN, CLOSED = b"open", b"closed"
+
+
+def publish_preflight_result(name: str, found: Mapping[str, Any]) -> None:
+    """Let everyone pass, now and later, with what the pre-flight found, as JSON has it."""
+    _internal_kv_put(name.encode(), OPEN + json.dumps(found).encode(), namespace=NAMESPACE)
+
+
+def cancel_waiting_trials(name: str) -> None:
+    """Send everyone away."""
+    _internal_kv_put(name.encode(), CLOSED, namespace=NAMESPACE)
+
+
+def wait_for_preflight(name: str) -> dict[str, Any] | None:
+    """Return what the pre-flight found, once the gate is open; None when it is closed."""
+    while (state := _internal_kv_get(name.encode(), namespace=NAMESPACE)) is None:
+        time.sleep(POLL_S)
+    return _decode_result(state)
+
+
+def read_preflight_result(name: str) -> dict[str, Any] | None:
+    """Return what a pre-flight found; None where there was none."""
+    return _decode_result(_internal_kv_get(name.encode(), namespace=NAMESPACE))
+
+
+def _decode_result(state: bytes | None) -> dict[str, Any] | None:
+    if state is None or not state.startswith(OPEN):
+        return None
+    found: dict[str, Any] = json.loads(state.removeprefix(OPEN))
+    return found

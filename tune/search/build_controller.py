@@ -8,6 +8,7 @@ from tune.cluster.resources import Resources
 from tune.errors import PauseError
 from tune.experiment.proposal_note import SearchPause
 from tune.internals.private_apis import log_missing_apis
+from tune.internals.ray_internals import cancel_waiting_trials
 from tune.paths import VersionPaths
 from tune.search.checkpoint_retention import CheckpointRetention
 from tune.search.controller import SearchController
@@ -25,7 +26,6 @@ from tune.space.dimensions import Value
 from tune.storage_url import url_of
 from tune.trial.checkpoints.event_files import finalize_failed_version
 from tune.trial.messages import Job
-from tune.trial.ray_store import cancel_waiting_trials
 from tune.trial.trackers.close_runs import start_closing_runs
 
 

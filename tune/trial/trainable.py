@@ -25,6 +25,7 @@ from ray.experimental.internal_kv import _internal_kv_del, _internal_kv_get, _in
 
 from tune.errors import StartError
 from tune.experiment.records import CHECKING, device_name
+from tune.internals.ray_internals import NAMESPACE, publish_preflight_result, read_preflight_result, wait_for_preflight
 from tune.paths import VersionPaths, atomic_write
 from tune.trial.gpu.sampler import GpuSampler
 from tune.trial.lightning.profiler import create_stopwatch
@@ -34,7 +35,6 @@ from tune.trial.process.client import ForkSource, StartSource, may_fork
 from tune.trial.process.linux import find_raylet, is_alive
 from tune.trial.process.program_imports import find_top_level_imports
 from tune.trial.process.watched import ENDED, WatchedProcess, create_temporary_folder
-from tune.trial.ray_store import NAMESPACE, publish_preflight_result, read_preflight_result, wait_for_preflight
 
 TICK_S = 0.5
 EXIT_STATUS = 70
