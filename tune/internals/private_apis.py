@@ -14,7 +14,7 @@ import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -349,3 +349,18 @@ def _requirement_on(library: str) -> str:
         ours = []
     versions = next((str(each.specifier) for each in ours if each.name == library), "")
     return f"pip install '{library}{versions}'"
+
+
+LOCKED_BY = "promotune"
+
+
+def lock_wandb_config(config: Any, values: Mapping[str, Any]) -> None:
+    """Set values of a run's configuration that the program cannot change, as a sweep of W&B's own does.
+
+    ``Config.update`` would let a later assignment of the program's raise, where it gives a name another value.
+    """
+    lock = getattr(config, "update_locked", None)
+    if lock is None:
+        config.update(dict(values), allow_val_change=True)
+    else:
+        lock(dict(values), user=LOCKED_BY, _allow_val_change=True)

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
-from tune.internals.private_apis import patch_attribute
-from tune.internals.tracker_internals import lock_wandb_config
+from tune.internals.private_apis import lock_wandb_config, patch_attribute
 from tune.trial.trackers.run_labels import PREFIX, RunEnd, drop_states
 from tune.trial.trackers.run_records import RunRecord
 from tune.trial.trackers.tracker import Tracker, TrialRuns, close_as_finished, log_tracker_errors
