@@ -82,13 +82,11 @@ def find_idle_constants(
     if not any(each.chance <= CLEAR for each in judged):
         return ()
     varied = {each.constant: sum(each.constant in trial.values for trial in scored) for each in judged}
-    # The constants that others' conditions name: they choose what varies
+    choosing = {parent for condition in space.conditions.values() for parent in condition}  # they choose what varies
     return tuple(
         NoEffect(constant=each.constant, share=each.share, n_trials=varied[each.constant])
         for each in judged
-        if each.share <= MOST_SHARE
-        and each.chance >= LEAST_CHANCE
-        and each.constant not in {parent for condition in space.conditions.values() for parent in condition}
+        if each.share <= MOST_SHARE and each.chance >= LEAST_CHANCE and each.constant not in choosing
         if varied[each.constant] >= IDLE_LEAST_TRIALS
     )
 

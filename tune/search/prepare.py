@@ -88,7 +88,6 @@ def build_job(
     """Return the part of a search that all its trials share."""
     epochs = find_epochs_constant(program)
     accelerator = {"accelerator": "gpu" if resources.gpus_per_trial else "cpu"}
-    # What may tell whether a constant can change while a trial trains: a range's ends, a choice's values
     return Job(
         program=program,
         snapshot=snapshot,
@@ -114,6 +113,7 @@ def build_job(
         holdout=space.settings.holdout,
         seeds_per_trial=space.settings.seeds_per_trial,
         gate=f"preflight of {snapshot}",
+        # What may tell whether a constant can change while a trial trains: a range's ends, a choice's values
         mutants={item.key: extreme_values(item.dimension) for item in promoted}
         if space.settings.scheduler == "pbt" and space.stops_early
         else {},

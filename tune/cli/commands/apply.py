@@ -54,7 +54,7 @@ def run(given: argparse.Namespace) -> int:
         _show_diff(screen, back)
         screen.print_line()
         if given.write:
-            # Raise ApplyError in another copy of the project, which whoever is there may mean
+            # In another copy of the project its user may mean that one
             copy = find_other_copy(experiment.snapshot, Path.cwd())
             if copy is not None:
                 root = display_path(experiment.snapshot.program.root)

@@ -22,7 +22,7 @@ class HyperBand(TrialScheduler):
         self._sign = 1.0 if mode == "max" else -1.0
         self._max_t = max_t
         self._factor = reduction_factor
-        # The largest power of ``base`` that is not above ``number``; floating logarithms miss 243 by one
+        # The largest power of the factor that is not above ``max_t``; floating logarithms miss 243 by one
         power = 0
         while reduction_factor ** (power + 1) <= max_t * (1 + 1e-9):
             power += 1
