@@ -13,7 +13,7 @@ from tune.paths import ExperimentPaths
 def ended(tmp_path, monkeypatch):
     """Return what says that a trial of so many ended, and in how many of them something was made ready."""
     prepared = []
-    monkeypatch.setattr(at_end, "_preload_report", lambda: prepared.append(1))
+    monkeypatch.setattr(at_end, "preload_libraries", lambda: prepared.append(1))
 
     def search(n_trials, numbers, *, wanted=True):
         report = ReportAtEnd(Screen(quiet=True), ExperimentPaths(tmp_path), wanted=wanted)
