@@ -5,6 +5,8 @@ import json
 import pytest
 
 from tune.cli import main
+from tune.cli.commands.constants import find_promising
+from tune.promotion.program import find_program
 
 FILES = {
     "pyproject.toml": "",
@@ -270,3 +272,33 @@ def test_constants_with_args_that_begin_with_a_dash_then_takes_them(cli_project,
     assert main(["constants", "train.py", "--args", "--config=configs/net.yaml"]) == 0
 
     assert "constants train.py --args --config=configs/net.yaml --all" in capfd.readouterr().out
+
+
+SECOND = """
+import pytorch_lightning as pl, torch
+class First(pl.LightningModule):
+    def configure_optimizers(self): return torch.optim.SGD(self.parameters(), lr=0.5)
+class Base(pl.LightningModule):
+    def __init__(self, width=8): print(width)
+    def validation_step(self, batch, idx): self.log("val_acc", 1)
+class Second(Base):
+    def configure_optimizers(self): return torch.optim.Adam(self.parameters(), lr=0.1)
+pl.Trainer().fit(First())
+pl.Trainer().fit(Second())
+"""
+
+
+def test_constants_of_a_module_that_logs_nothing_in_validation_then_come_last(tmp_path):
+    (tmp_path / "train.py").write_text(SECOND)
+
+    found = find_promising(find_program(tmp_path / "train.py"))
+
+    assert [each.name for each in found] == ["Adam.lr", "Base.width", "SGD.lr"]
+
+
+def test_constants_of_modules_none_of_which_logs_in_validation_then_come_by_their_kind(tmp_path):
+    (tmp_path / "train.py").write_text(SECOND.replace("def validation_step", "def training_step"))
+
+    found = find_promising(find_program(tmp_path / "train.py"))
+
+    assert [each.name for each in found] == ["SGD.lr", "Adam.lr", "Base.width"]

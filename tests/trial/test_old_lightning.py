@@ -4,6 +4,7 @@ import inspect
 
 import pytest
 import pytorch_lightning as pl
+from pytorch_lightning.cli import LightningCLI
 
 from tests.searched import Worker
 from tune.trial.lightning.legacy_api import TODAY
@@ -58,6 +59,22 @@ CASES = {
     ),
     "metrics": ({"above": "accuracy = pl.metrics.Accuracy()"}, "the package `torchmetrics`"),
     "DDPPlugin": ({"above": "from pytorch_lightning.plugins import DDPPlugin"}, "`pytorch_lightning.strategies.DDPStr"),
+    "save_config_overwrite": (
+        {"before": "import pytorch_lightning.cli as c; c.LightningCLI(LitModel, save_config_overwrite=True)"},
+        "save_config_kwargs={'overwrite': ...}",
+    ),
+    "optimizer_step": (
+        {"method": "def optimizer_step(self, epoch, batch_idx, optimizer, optimizer_idx, closure, on_tpu): closure()"},
+        "`optimizer_step(self, epoch, batch_idx, optimizer, optimizer_closure=None)`",
+    ),
+    "on_train_epoch_end": (
+        {"method": "def on_train_epoch_end(self, outputs): pass"},
+        "`on_train_epoch_end(self)`, of a callback `(self, trainer, pl_module)`",
+    ),
+    "transfer_batch_to_device": (
+        {"method": "def transfer_batch_to_device(self, batch, device): return batch"},
+        "`transfer_batch_to_device(self, batch, device, dataloader_idx)`",
+    ),
     "DataLoader": ({"before": "torch.nn.DataLoader(dl)"}, "`torch.utils.data.DataLoader`"),
 }
 """By what stands in the line that is shown: what the program does, and how the hint goes on."""
@@ -107,6 +124,7 @@ def test_an_error_of_the_programs_own_is_not_explained(tmp_path, monkeypatch, se
 
 
 def test_the_table_holds_nothing_that_lightning_has():
-    taken = inspect.signature(pl.Trainer).parameters
+    for owner in (pl.Trainer, LightningCLI):
+        taken = inspect.signature(owner).parameters
 
-    assert [key for key in TODAY if key.startswith("Trainer.") and key.partition(".")[2] in taken] == []
+        assert [name for name in taken if f"{owner.__name__}.{name}" in TODAY] == []

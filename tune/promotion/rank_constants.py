@@ -1,14 +1,14 @@
 """Which constants are worth a search, and which of them first: by their names, and by what takes them."""
 
 import ast
-import enum
 import re
-from collections.abc import Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from tune.promotion.configs.hydra_values import compose_config
 from tune.promotion.constant import Constant, ConstantKind, Site, Span
 from tune.promotion.find.literals import Unknown
+from tune.promotion.find.metric import find_unjudged_modules
 from tune.promotion.find.project import ProjectSymbol, project_of
 from tune.promotion.find.usages import find_evaluation_loaders, find_unused_classes, is_open_cli
 from tune.promotion.find.value_flow import receiving_parameters
@@ -17,122 +17,23 @@ from tune.promotion.options.declared_options import find_options, is_lightning_c
 from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.program import Program
 from tune.promotion.program_kind import does_something
+from tune.promotion.ranks import (
+    BY_ITS_CALLEE,
+    LEAST_WIDTH,
+    MACHINERY,
+    MACHINERY_OF_CONFIGS,
+    NEVER,
+    OF_EVALUATION,
+    OF_INPUT,
+    OF_THE_DATA,
+    PROMISING_OF_MACHINERY,
+    TEXTS,
+    Rank,
+    rank_of_receiver,
+    rank_of_words,
+)
 from tune.space.dimensions import Value, is_int
-from tune.space.library_args import DROPOUT, LOADER, OPTIMIZER, RECURRENT, find_accepted_range
 from tune.space.suggest_range import words_of
-
-
-class Rank(enum.IntEnum):
-    """Kinds of hyperparameters, those first that make the most of a difference."""
-
-    LEARNING_RATE = enum.auto()
-    BATCH_SIZE = enum.auto()
-    WIDTH = enum.auto()
-    DROPOUT = enum.auto()
-    WEIGHT_DECAY = enum.auto()
-    SCHEDULE = enum.auto()
-    """And all else of optimizers and losses."""
-    EPOCHS = enum.auto()
-    OTHER = enum.auto()
-    """A number that the model takes."""
-
-
-NEVER = (
-    frozenset({"seed", "random", "workers", "worker", "verbose", "log", "logs", "every", "device", "devices", "gpus"})
-    | frozenset({"path", "dir", "root", "folder", "file", "name", "version", "port", "host", "project", "checkpoint"})
-    | frozenset({"classes", "labels", "input", "output", "in", "vocab", "precision", "accelerator", "nodes", "threads"})
-    | frozenset(
-        {
-            "prefetch",
-            "interval",
-            "save",
-            "top",
-            "eps",
-            "epsilon",
-            "num_sanity_val_steps",
-            "image",
-            "img",
-            "pixels",
-            "crop",
-        }
-    )
-)
-"""Words of names that no search varies: of the machine, the data and the output."""
-
-OF_EVALUATION = frozenset({"val", "valid", "validation", "eval", "evaluation", "test", "predict", "prediction"})
-"""Words of the batch size of a loader that trains nothing."""
-OF_INPUT = frozenset({"in_features", "in_channels", "input_size"})
-"""Parameters of torch's layers that say how wide their input is: where nothing else takes a value, the data has it."""
-OF_THE_DATA = frozenset({"input", "output", "in"})
-"""Words of one width that the data has; of several widths they say nothing."""
-
-WORDS: tuple[tuple[Rank, frozenset[str]], ...] = (
-    (
-        Rank.SCHEDULE,
-        frozenset({"momentum", "beta", "betas", "beta1", "beta2", "b1", "b2", "gamma", "warmup", "patience", "factor"})
-        | frozenset(
-            {"schedule", "scheduler", "clip", "smoothing", "temperature", "margin", "optimizer", "optim", "opt"}
-        )
-        | frozenset({"activation", "act", "accumulate", "accumulation", "ema", "loss"}),
-    ),
-    (Rank.WEIGHT_DECAY, frozenset({"wd", "l2"})),
-    (Rank.LEARNING_RATE, frozenset({"lr", "lrs"})),
-    (Rank.BATCH_SIZE, frozenset({"bs", "batchsize"})),
-    (Rank.DROPOUT, frozenset({"dropout", "drop", "droprate", "pdrop"})),
-    (
-        Rank.WIDTH,
-        frozenset({"hidden", "width", "widths", "dim", "dims", "channels", "units", "features", "embed", "embedding"})
-        | frozenset({"embd", "depth", "layers", "blocks", "heads", "nhead", "filters", "neurons", "latent", "planes"}),
-    ),
-    (Rank.EPOCHS, frozenset({"epochs", "epoch"})),
-)
-"""Any of these words in a name, or all of a pair below; the first that fits counts."""
-
-PAIRS: tuple[tuple[Rank, frozenset[str]], ...] = (
-    (Rank.WEIGHT_DECAY, frozenset({"weight", "decay"})),
-    (Rank.SCHEDULE, frozenset({"step", "size"})),
-    (Rank.SCHEDULE, frozenset({"lr", "decay"})),
-    (Rank.SCHEDULE, frozenset({"min", "lr"})),
-    (Rank.LEARNING_RATE, frozenset({"learning", "rate"})),
-    (Rank.LEARNING_RATE, frozenset({"learn", "rate"})),
-    (Rank.BATCH_SIZE, frozenset({"batch", "size"})),
-    (Rank.WIDTH, frozenset({"d", "model"})),
-    (Rank.WIDTH, frozenset({"kernel", "size"})),
-    *((Rank.WIDTH, frozenset({layer, "size"})) for layer in ("lin", "linear", "fc", "dense", "layer", "conv", "mlp")),
-    (Rank.EPOCHS, frozenset({"max", "steps"})),
-)
-
-RECEIVERS: tuple[tuple[Rank, str, str], ...] = (
-    (Rank.LEARNING_RATE, OPTIMIZER, r"lr"),
-    (Rank.LEARNING_RATE, r"OneCycleLR|CyclicLR", r"max_lr|base_lr"),
-    (Rank.BATCH_SIZE, LOADER, r"batch_size"),
-    (Rank.DROPOUT, DROPOUT, r"p|drop_prob|dropout_p"),
-    (Rank.DROPOUT, RECURRENT, r"dropout|dropout_p"),
-    (Rank.WEIGHT_DECAY, OPTIMIZER, r"weight_decay"),
-    (Rank.WIDTH, r"(Lazy)?Linear|(Lazy)?Conv\w*", r"out_features|out_channels|kernel_size"),
-    (
-        Rank.WIDTH,
-        rf"{RECURRENT}|Embedding",
-        r"\w*hidden_size|num_layers|nhead|num_heads|d_model|dim_feedforward|em\w+_dim",
-    ),
-    (Rank.EPOCHS, r"Trainer", r"max_epochs|max_steps"),
-)
-"""What the functions of torch and Lightning take."""
-
-BY_ITS_CALLEE = frozenset({Rank.WIDTH, Rank.SCHEDULE})
-"""Kinds whose words, such as ``dim``, say nothing in a call of an unknown function: ``argmax.dim``."""
-
-LEAST_WIDTH = 4
-"""Below this an output of a layer is a number of classes or of coordinates."""
-
-MACHINERY = frozenset({"Trainer", "EarlyStopping", "ModelCheckpoint"})
-MACHINERY_OF_CONFIGS = frozenset({"trainer", "callbacks", "logger", "loggers", "hydra", "paths", "extras"})
-"""Parts of a config, or of LightningCLI's options, that are no model's."""
-PROMISING_OF_MACHINERY = re.compile(r"max_epochs|max_steps|gradient_clip_val|accumulate_grad_batches|patience")
-
-TEXTS = frozenset({"optimizer", "optim", "opt", "activation", "act", "scheduler", "schedule", "loss"})
-"""Words of names whose texts are worth a search."""
-
 
 TARGET = "_target_"
 """hydra's key of what is built with the keys beside it."""
@@ -170,9 +71,14 @@ class ConstantRanking:
 
     def _is_of_unused_class(self, held: Constant | Option) -> bool:
         """Tell whether all places of a constant stand in classes that the program never builds."""
-        return isinstance(held, Constant) and all(
-            any(site.span.line in lines for lines in self._unused_lines.get(site.source, ())) for site in held.sites
-        )
+        return isinstance(held, Constant) and _lies_in(held, self._unused_lines)
+
+    def is_judged(self, held: Constant | Option) -> bool:
+        """Tell whether a constant may change the score: it is none of a module that logs nothing in validation.
+
+        Where no LightningModule of the program logs there, each is judged.
+        """
+        return not (isinstance(held, Constant) and _lies_in(held, self._unjudged_lines))
 
     def rank_of(self, held: Constant | Option) -> Rank | None:
         """Return its kind; None where a search of it is not promising."""
@@ -192,7 +98,7 @@ class ConstantRanking:
             if dot and part in MACHINERY_OF_CONFIGS and not PROMISING_OF_MACHINERY.fullmatch(last):
                 return None
             if part == "model" and dot and _is_number(held.value):
-                return _rank_of_words(words) or self._rank_of_receivers(held) or Rank.OTHER
+                return rank_of_words(words) or self._rank_of_receivers(held) or Rank.OTHER
         if isinstance(held, Constant) and held.form is ConstantKind.ARGUMENT:
             return self._rank_of_argument(held, words)
         if (
@@ -201,18 +107,18 @@ class ConstantRanking:
             or (words >= {"batch", "size"} and words & OF_EVALUATION)
         ):
             return None
-        return _rank_of_words(words) or self._rank_of_receivers(held) or self._rank_in_model(held)
+        return rank_of_words(words) or self._rank_of_receivers(held) or self._rank_in_model(held)
 
     def _rank_of_argument(self, held: Constant, words: frozenset[str]) -> Rank | None:
         ((callee, parameter),) = receiving_parameters(held, self._flows)
-        known = _rank_of_receiver(callee, parameter)
+        known = rank_of_receiver(callee, parameter)
         if known is Rank.BATCH_SIZE and all(self._is_of_evaluation(site) for site in held.sites):
             return None
         if held.bound_to is not None or (known is Rank.WIDTH and is_int(held.value) and held.value < LEAST_WIDTH):
             return None
         if known is not None or callee in self._torch_module_names:
             return known or Rank.OTHER
-        rank = _rank_of_words(words)
+        rank = rank_of_words(words)
         return None if rank in BY_ITS_CALLEE or callee in MACHINERY else rank
 
     def _is_width_of_data(self, held: Constant | Option) -> bool:
@@ -220,7 +126,7 @@ class ConstantRanking:
         receivers = receiving_parameters(held, self._flows)
         if receivers and all(parameter in OF_INPUT for _, parameter in receivers):
             return True
-        is_width = _rank_of_words(frozenset(words_of(held.name.rpartition(".")[2]))) is Rank.WIDTH
+        is_width = rank_of_words(frozenset(words_of(held.name.rpartition(".")[2]))) is Rank.WIDTH
         return is_width and held.name.rpartition(".")[0] in self._data_names
 
     def _is_of_evaluation(self, site: Site) -> bool:
@@ -228,7 +134,7 @@ class ConstantRanking:
 
     def _rank_of_receivers(self, held: Constant | Option) -> Rank | None:
         receivers = receiving_parameters(held, self._flows)
-        ranks = [rank for callee, parameter in receivers if (rank := _rank_of_receiver(callee, parameter)) is not None]
+        ranks = [rank for callee, parameter in receivers if (rank := rank_of_receiver(callee, parameter)) is not None]
         in_model = any(callee in self._torch_module_names for callee, _ in receivers) and _is_number(held.value)
         return min(ranks, default=Rank.OTHER if in_model else None)
 
@@ -286,6 +192,14 @@ class ConstantRanking:
         return found
 
     @cached_property
+    def _unjudged_lines(self) -> dict[str, list[range]]:
+        """The lines of LightningModules that log nothing in validation, beside one that does, by file."""
+        found: dict[str, list[range]] = {}
+        for survey, node in find_unjudged_modules(project_of(self._program)):
+            found.setdefault(survey.source.name, []).append(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+        return found
+
+    @cached_property
     def _evaluation_spans(self) -> dict[str, list[Span]]:
         """The code that makes loaders for validation, test and prediction alone, by file."""
         return {
@@ -340,6 +254,10 @@ class ConstantRanking:
         )
 
 
+def _lies_in(held: Constant, lines: Mapping[str, Sequence[range]]) -> bool:
+    return all(any(site.span.line in each for each in lines.get(site.source, ())) for site in held.sites)
+
+
 def is_never_read(held: Constant | Option) -> bool:
     """Tell whether the source shows that nothing reads it."""
     return not held.reads if isinstance(held, Constant) else not held.is_read
@@ -353,7 +271,7 @@ def _is_searchable(value: Value | Unknown, words: frozenset[str]) -> bool:
         case str():
             return bool(words & TEXTS)
         case None | Unknown():
-            return not words & TEXTS or _rank_of_words(words - TEXTS) is not None
+            return not words & TEXTS or rank_of_words(words - TEXTS) is not None
         case tuple() | list():
             return bool(value) and all(map(_is_number, value))
         case dict():
@@ -370,27 +288,8 @@ def _is_of_a_drawing(held: Constant | Option) -> bool:
 
 def _is_endless(value: Value | Unknown, words: frozenset[str]) -> bool:
     """Tell Lightning's -1 for a training that only another limit ends."""
-    return is_int(value) and value < 0 and _rank_of_words(words) is Rank.EPOCHS
+    return is_int(value) and value < 0 and rank_of_words(words) is Rank.EPOCHS
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-@lru_cache(maxsize=4096)
-def _rank_of_words(words: frozenset[str]) -> Rank | None:
-    for rank, pair in PAIRS:
-        if pair <= words:
-            return rank
-    return next((rank for rank, known in WORDS if known & words), None)
-
-
-@lru_cache(maxsize=4096)
-def _rank_of_receiver(callee: str, parameter: str) -> Rank | None:
-    for rank, callees, parameters in RECEIVERS:
-        if re.fullmatch(parameters, parameter) and re.fullmatch(callees, callee):
-            return rank
-    if callee in MACHINERY and not PROMISING_OF_MACHINERY.fullmatch(parameter):
-        return None
-    known = find_accepted_range(callee, parameter) is not None and not re.fullmatch(f"{LOADER}|Random\\w+", callee)
-    return Rank.SCHEDULE if known and not re.fullmatch(r"train_test_split|\w*Conv\w*|\w*Pool\w*", callee) else None

@@ -25,7 +25,8 @@ from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.options.required_words import find_required_words
 from tune.promotion.outside_modules import find_outside_modules, outside_warnings
 from tune.promotion.program import Program, find_program
-from tune.promotion.rank_constants import ConstantRanking, Rank, is_never_read
+from tune.promotion.rank_constants import ConstantRanking, is_never_read
+from tune.promotion.ranks import Rank
 from tune.space.dimensions import Value
 from tune.space.names import relative_if_shorter
 
@@ -88,7 +89,11 @@ class Listing:
         """All of them: the promising ones first, then what is never read of their kinds, then the rest."""
         every: list[ConstantOrOption] = [*self.names, *self.options]
         ranked = [(self.ranking.rank_of(held), held) for held in every]
-        first = [(is_never_read(held), rank, number) for number, (rank, held) in enumerate(ranked) if rank is not None]
+        first = [
+            (is_never_read(held), not self.ranking.is_judged(held), rank, number)
+            for number, (rank, held) in enumerate(ranked)
+            if rank is not None
+        ]
         return [*(every[number] for *_, number in sorted(first)), *(held for rank, held in ranked if rank is None)]
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from tune.promotion.find.fields import entries_of
 from tune.promotion.find.literals import evaluate_literal
 from tune.promotion.find.module_scan import CallSite, ModuleScan, Scope, dotted_path
-from tune.promotion.find.project import Project, project_of
+from tune.promotion.find.project import Project, ProjectSymbol, project_of
 from tune.promotion.program import Program
 
 Mode = Literal["min", "max"]
@@ -29,6 +29,8 @@ STAGES = frozenset({"train", "training", "step", "epoch"})
 BY_STEP = "_step"
 """The end of what Lightning, or a program, calls a value of one step."""
 
+MAX_BASES = 8
+"""Classes followed upward."""
 MAX_HOPS = 3
 """Calls followed from ``validation_step`` to the helper that logs."""
 
@@ -189,6 +191,37 @@ def _find_logged_tags(project: Project) -> Iterator[tuple[str, str]]:
                 methods = {each.name: each for each in owner.body if isinstance(each, Function)}
                 for name in methods.keys() & VALIDATION:
                     yield from _follow_log_calls(methods[name], methods, {}, survey, MAX_HOPS)
+
+
+def find_unjudged_modules(project: Project) -> Iterator[tuple[ModuleScan, ast.ClassDef]]:
+    """Yield the LightningModules that have no step of validation, beside one that has; a base of one has its step."""
+    modules = [
+        ProjectSymbol(survey, node)
+        for survey in project.surveys.values()
+        for nodes in survey.definitions.values()
+        for node in nodes
+        if isinstance(node, ast.ClassDef) and project.has_base(ProjectSymbol(survey, node), "LightningModule")
+    ]
+    above = {id(own.node): {id(own.node), *map(id, _ancestors_of(own, project))} for own in modules}
+    judged = {id(own.node) for own in modules if any(each.name in VALIDATION for each in _methods_of(own.node))}
+    bases = set[int]().union(*(above[each] for each in judged))
+    for own in modules if judged else ():
+        if id(own.node) not in bases and judged.isdisjoint(above[id(own.node)]):
+            assert isinstance(own.node, ast.ClassDef)
+            yield own.survey, own.node
+
+
+def _ancestors_of(own: ProjectSymbol, project: Project, hops: int = MAX_BASES) -> Iterator[ast.ClassDef]:
+    """Yield the classes of the project that a class descends from."""
+    for base in own.node.bases if isinstance(own.node, ast.ClassDef) and hops else ():
+        found = project.resolve_name(dotted_path(base) or "", own.survey)
+        if isinstance(found, ProjectSymbol) and isinstance(found.node, ast.ClassDef):
+            yield found.node
+            yield from _ancestors_of(found, project, hops - 1)
+
+
+def _methods_of(node: ast.AST) -> Iterator[Function]:
+    yield from (each for each in getattr(node, "body", ()) if isinstance(each, Function))
 
 
 def _follow_log_calls(

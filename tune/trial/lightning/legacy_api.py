@@ -88,9 +88,22 @@ TODAY: Mapping[str, str] = MappingProxyType(
         "optimizer_idx": "`self.automatic_optimization = False`, and `opt_g, opt_d = self.optimizers()`",
         "accelerator": "strategy='ddp', and devices=... for their number",
         "strategy": "strategy='ddp'; 'dp' and 'ddp2' are gone",
+        "LightningCLI.save_config_filename": "save_config_kwargs={'config_filename': ...}",
+        "LightningCLI.save_config_overwrite": "save_config_kwargs={'overwrite': ...}",
+        "LightningCLI.save_config_multifile": "save_config_kwargs={'multifile': ...}",
+        "LightningCLI.description": "parser_kwargs={'description': ...}",
+        "LightningCLI.env_prefix": "parser_kwargs={'env_prefix': ...}",
+        "LightningCLI.env_parse": "parser_kwargs={'default_env': ...}",
+        "on_train_epoch_end": "`on_train_epoch_end(self)`, of a callback `(self, trainer, pl_module)`",
+        "on_train_batch_start": "`on_train_batch_start`, without `dataloader_idx` or `unused`",
+        "on_train_batch_end": "`on_train_batch_end`, without `dataloader_idx` or `unused`",
+        "optimizer_step": "`optimizer_step(self, epoch, batch_idx, optimizer, optimizer_closure=None)`",
+        "lr_scheduler_step": "`lr_scheduler_step(self, scheduler, metric)`",
+        "transfer_batch_to_device": "`transfer_batch_to_device(self, batch, device, dataloader_idx)`",
         "EarlyStopping.monitor": "`monitor=` with the name of a metric that the program logs",
         "pytorch_lightning.metrics": "the package `torchmetrics`",
         "pytorch_lightning.lite": "the package `lightning.fabric`",
+        "lightning_lite": "the package `lightning.fabric`",
         "pytorch_lightning.utilities.cli": "`pytorch_lightning.cli`",
         "pytorch_lightning.utilities.seed": "`pytorch_lightning.seed_everything`",
         "pytorch_lightning.utilities.distributed": "`pytorch_lightning.utilities.rank_zero`",
@@ -109,6 +122,16 @@ TODAY: Mapping[str, str] = MappingProxyType(
 )
 """What an exception says is missing -> what stands for it."""
 
+HOOKS = (
+    "on_train_epoch_end",
+    "on_train_batch_start",
+    "on_train_batch_end",
+    "optimizer_step",
+    "lr_scheduler_step",
+    "transfer_batch_to_device",
+)
+"""Methods that take other arguments today."""
+
 SAYINGS = tuple(
     re.compile(pattern)
     for pattern in (
@@ -120,6 +143,7 @@ SAYINGS = tuple(
         r"cannot import name '(?P<name>\w+)' from '(?P<owner>[\w.]+)'",
         r"Remove the `(?P<name>optimizer_idx)` argument",
         r"invalid (?P<name>accelerator|strategy) name: `\w+='(?:ddp|dp|ddp2|ddp_cpu|ddp_spawn|horovod)'",
+        rf"\.(?P<name>{'|'.join(HOOKS)})\(\) (?:missing|takes) .*positional argument",
         r"(?P<owner>EarlyStopping)\.__init__\(\) missing .*'(?P<name>monitor)'",
     )
 )
