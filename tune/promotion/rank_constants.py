@@ -1,42 +1,137 @@
 """Which constants are worth a search, and which of them first: by their names, and by what takes them."""
 
-import ast
+import enum
 import re
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
-from tune.promotion.configs.hydra_values import compose_config
+from tune.promotion.configs.set_elsewhere import SetElsewhere
 from tune.promotion.constant import Constant, ConstantKind, Site, Span
 from tune.promotion.find.literals import Unknown
 from tune.promotion.find.metric import find_unjudged_modules
-from tune.promotion.find.project import ProjectSymbol, project_of
-from tune.promotion.find.usages import find_evaluation_loaders, find_unused_classes, is_open_cli
+from tune.promotion.find.project import project_of
+from tune.promotion.find.usages import find_evaluation_loaders, find_unused_classes
 from tune.promotion.find.value_flow import receiving_parameters
 from tune.promotion.find_constants import find_all
 from tune.promotion.options.declared_options import find_options, is_lightning_cli
-from tune.promotion.options.option import Option, OptionParser
+from tune.promotion.options.option import Option
 from tune.promotion.program import Program
 from tune.promotion.program_kind import does_something
-from tune.promotion.ranks import (
-    BY_ITS_CALLEE,
-    LEAST_WIDTH,
-    MACHINERY,
-    MACHINERY_OF_CONFIGS,
-    NEVER,
-    OF_EVALUATION,
-    OF_INPUT,
-    OF_THE_DATA,
-    PROMISING_OF_MACHINERY,
-    TEXTS,
-    Rank,
-    rank_of_receiver,
-    rank_of_words,
-)
 from tune.space.dimensions import Value, is_int
+from tune.space.library_args import DROPOUT, LOADER, OPTIMIZER, RECURRENT, find_accepted_range
 from tune.space.suggest_range import words_of
 
-TARGET = "_target_"
-"""hydra's key of what is built with the keys beside it."""
+
+class Rank(enum.IntEnum):
+    """Kinds of hyperparameters, those first that make the most of a difference."""
+
+    LEARNING_RATE = enum.auto()
+    BATCH_SIZE = enum.auto()
+    WIDTH = enum.auto()
+    DROPOUT = enum.auto()
+    WEIGHT_DECAY = enum.auto()
+    SCHEDULE = enum.auto()
+    """And all else of optimizers and losses."""
+    EPOCHS = enum.auto()
+    OTHER = enum.auto()
+    """A number that the model takes."""
+
+
+NEVER = (
+    frozenset({"seed", "random", "workers", "worker", "verbose", "log", "logs", "every", "device", "devices", "gpus"})
+    | frozenset({"path", "dir", "root", "folder", "file", "name", "version", "port", "host", "project", "checkpoint"})
+    | frozenset({"classes", "labels", "input", "output", "in", "vocab", "precision", "accelerator", "nodes", "threads"})
+    | frozenset(
+        {
+            "prefetch",
+            "interval",
+            "save",
+            "top",
+            "eps",
+            "epsilon",
+            "num_sanity_val_steps",
+            "image",
+            "img",
+            "pixels",
+            "crop",
+        }
+    )
+)
+"""Words of names that no search varies: of the machine, the data and the output."""
+
+OF_EVALUATION = frozenset({"val", "valid", "validation", "eval", "evaluation", "test", "predict", "prediction"})
+"""Words of the batch size of a loader that trains nothing."""
+OF_INPUT = frozenset({"in_features", "in_channels", "input_size"})
+"""Parameters of torch's layers that say how wide their input is: where nothing else takes a value, the data has it."""
+OF_THE_DATA = frozenset({"input", "output", "in"})
+"""Words of one width that the data has; of several widths they say nothing."""
+
+WORDS: tuple[tuple[Rank, frozenset[str]], ...] = (
+    (
+        Rank.SCHEDULE,
+        frozenset({"momentum", "beta", "betas", "beta1", "beta2", "b1", "b2", "gamma", "warmup", "patience", "factor"})
+        | frozenset(
+            {"schedule", "scheduler", "clip", "smoothing", "temperature", "margin", "optimizer", "optim", "opt"}
+        )
+        | frozenset({"activation", "act", "accumulate", "accumulation", "ema", "loss"}),
+    ),
+    (Rank.WEIGHT_DECAY, frozenset({"wd", "l2"})),
+    (Rank.LEARNING_RATE, frozenset({"lr", "lrs"})),
+    (Rank.BATCH_SIZE, frozenset({"bs", "batchsize"})),
+    (Rank.DROPOUT, frozenset({"dropout", "drop", "droprate", "pdrop"})),
+    (
+        Rank.WIDTH,
+        frozenset({"hidden", "width", "widths", "dim", "dims", "channels", "units", "features", "embed", "embedding"})
+        | frozenset({"embd", "depth", "layers", "blocks", "heads", "nhead", "filters", "neurons", "latent", "planes"}),
+    ),
+    (Rank.EPOCHS, frozenset({"epochs", "epoch"})),
+)
+"""Any of these words in a name, or all of a pair below; the first that fits counts."""
+
+PAIRS: tuple[tuple[Rank, frozenset[str]], ...] = (
+    (Rank.WEIGHT_DECAY, frozenset({"weight", "decay"})),
+    (Rank.SCHEDULE, frozenset({"step", "size"})),
+    (Rank.SCHEDULE, frozenset({"lr", "decay"})),
+    (Rank.SCHEDULE, frozenset({"min", "lr"})),
+    (Rank.LEARNING_RATE, frozenset({"learning", "rate"})),
+    (Rank.LEARNING_RATE, frozenset({"learn", "rate"})),
+    (Rank.BATCH_SIZE, frozenset({"batch", "size"})),
+    (Rank.WIDTH, frozenset({"d", "model"})),
+    (Rank.WIDTH, frozenset({"kernel", "size"})),
+    *((Rank.WIDTH, frozenset({layer, "size"})) for layer in ("lin", "linear", "fc", "dense", "layer", "conv", "mlp")),
+    (Rank.EPOCHS, frozenset({"max", "steps"})),
+)
+
+RECEIVERS: tuple[tuple[Rank, str, str], ...] = (
+    (Rank.LEARNING_RATE, OPTIMIZER, r"lr"),
+    (Rank.LEARNING_RATE, r"OneCycleLR|CyclicLR", r"max_lr|base_lr"),
+    (Rank.BATCH_SIZE, LOADER, r"batch_size"),
+    (Rank.DROPOUT, DROPOUT, r"p|drop_prob|dropout_p"),
+    (Rank.DROPOUT, RECURRENT, r"dropout|dropout_p"),
+    (Rank.WEIGHT_DECAY, OPTIMIZER, r"weight_decay"),
+    (Rank.WIDTH, r"(Lazy)?Linear|(Lazy)?Conv\w*", r"out_features|out_channels|kernel_size"),
+    (
+        Rank.WIDTH,
+        rf"{RECURRENT}|Embedding",
+        r"\w*hidden_size|num_layers|nhead|num_heads|d_model|dim_feedforward|em\w+_dim",
+    ),
+    (Rank.EPOCHS, r"Trainer", r"max_epochs|max_steps"),
+)
+"""What the functions of torch and Lightning take."""
+
+BY_ITS_CALLEE = frozenset({Rank.WIDTH, Rank.SCHEDULE})
+"""Kinds whose words, such as ``dim``, say nothing in a call of an unknown function: ``argmax.dim``."""
+
+LEAST_WIDTH = 4
+"""Below this an output of a layer is a number of classes or of coordinates."""
+
+MACHINERY = frozenset({"Trainer", "EarlyStopping", "ModelCheckpoint"})
+MACHINERY_OF_CONFIGS = frozenset({"trainer", "callbacks", "logger", "loggers", "hydra", "paths", "extras"})
+"""Parts of a config, or of LightningCLI's options, that are no model's."""
+PROMISING_OF_MACHINERY = re.compile(r"max_epochs|max_steps|gradient_clip_val|accumulate_grad_batches|patience")
+
+TEXTS = frozenset({"optimizer", "optim", "opt", "activation", "act", "scheduler", "schedule", "loss"})
+"""Words of names whose texts are worth a search."""
 
 TYPE = re.compile(r"(\w+\.)*[A-Z]\w*\[")
 """``NDArray[float]``: a name for a type."""
@@ -50,24 +145,11 @@ class ConstantRanking:
         self._program = program
         self._options = find_options(program) if options is None else options
         self._flows = find_all(program).flows
+        self._elsewhere = SetElsewhere(program, self._options)
 
     def is_promising(self, held: Constant | Option) -> bool:
         """Tell whether a search of it may gain something."""
         return self.rank_of(held) is not None and not is_never_read(held)
-
-    def _is_set_elsewhere(self, held: Constant | Option) -> bool:
-        """Tell whether LightningCLI or hydra passes a parameter, from an option or a config file: search that."""
-        if isinstance(held, Option) or held.form is not ConstantKind.PARAMETER:
-            return False
-        owner, _, name = held.name.rpartition(".")
-        owner = owner.rpartition(".")[2]
-        return (
-            (held.starred and name in self._option_names)
-            or (owner in self._dataclasses and name in self._keys_of_files)
-            or owner in self._classes_of_cli
-            or (owner, name) in self._set_by_configs
-            or (held.where, name) in self._cli_parameters
-        )
 
     def _is_of_unused_class(self, held: Constant | Option) -> bool:
         """Tell whether all places of a constant stand in classes that the program never builds."""
@@ -83,7 +165,7 @@ class ConstantRanking:
     def rank_of(self, held: Constant | Option) -> Rank | None:
         """Return its kind; None where a search of it is not promising."""
         words = frozenset(words_of(held.name))
-        if self._is_set_elsewhere(held) or self._is_of_unused_class(held):
+        if self._elsewhere.covers(held) or self._is_of_unused_class(held):
             return None
         if {"batch", "size"} <= words:
             words -= {"device", "devices"}  # per_device_train_batch_size
@@ -151,36 +233,6 @@ class ConstantRanking:
         return value.text.isidentifier() or head == "self" or rest in self._option_dests or bool(TYPE.match(value.text))
 
     @cached_property
-    def _cli_parameters(self) -> frozenset[tuple[str, str]]:
-        """Place and name of each parameter that a LightningCLI has an option for."""
-        options = (each for each in self._options if each.parser is OptionParser.LIGHTNING_CLI)
-        return frozenset((each.place, each.dest.rpartition(".")[2]) for each in options)
-
-    @cached_property
-    def _classes_of_cli(self) -> frozenset[str]:
-        """The names of classes all of whose parameters are options or keys of a config file of LightningCLI's."""
-        project = project_of(self._program)
-        surveys = project.surveys.values()
-        calls = [each.node for survey in surveys for each in survey.calls if is_lightning_cli(each, survey, project)]
-        if not calls:
-            return frozenset()
-        owned = self._names_below("LightningModule", "LightningDataModule") if any(map(is_open_cli, calls)) else ()
-        return self._program.named_objects.union(owned)
-
-    @cached_property
-    def _set_by_configs(self) -> frozenset[tuple[str, str]]:
-        """Class and name of each parameter that a config of hydra's gives to what it builds."""
-        composed = compose_config(self._program, ())
-        values = {} if composed is None else composed.values
-        targets = {
-            dest.removesuffix(TARGET): str(value).rpartition(".")[2]
-            for dest, value in values.items()
-            if dest.endswith(TARGET)
-        }
-        parts = ((targets.get(dest.removesuffix(dest.rpartition(".")[2])), dest.rpartition(".")[2]) for dest in values)
-        return frozenset((owner, name) for owner, name in parts if owner is not None)
-
-    @cached_property
     def _unused_lines(self) -> dict[str, list[range]]:
         """The lines of classes that the program never builds, by file; none where the search would build one."""
         found: dict[str, list[range]] = {}
@@ -208,50 +260,18 @@ class ConstantRanking:
         }
 
     @cached_property
-    def _option_names(self) -> frozenset[str]:
-        """The names of the options, and of the keys of config files, without what is above them."""
-        return frozenset(option.dest.rpartition(".")[2] for option in self._options)
-
-    @cached_property
-    def _keys_of_files(self) -> frozenset[str]:
-        """The keys of the config files that the program reads by itself, without what is above them."""
-        files = (option.dest for option in self._options if option.parser is OptionParser.FILE)
-        return frozenset(dest.rpartition(".")[2] for dest in files)
-
-    @cached_property
-    def _dataclasses(self) -> frozenset[str]:
-        """The names of the program's dataclasses: a config file may fill them in."""
-        surveys = project_of(self._program).surveys.values()
-        return frozenset(
-            name
-            for survey in surveys
-            for name, nodes in survey.definitions.items()
-            if any("dataclass" in ast.unparse(each) for node in nodes for each in node.decorator_list)
-        )
-
-    @cached_property
     def _option_dests(self) -> frozenset[str]:
         return frozenset(option.dest for option in self._options)
 
     @cached_property
     def _torch_module_names(self) -> frozenset[str]:
         """The names of the program's modules."""
-        return self._names_below("LightningModule", "Module")
+        return project_of(self._program).names_below("LightningModule", "Module")
 
     @cached_property
     def _data_names(self) -> frozenset[str]:
         """The names of the program's classes that serve data."""
-        return self._names_below("LightningDataModule", "Dataset", "IterableDataset")
-
-    def _names_below(self, *bases: str) -> frozenset[str]:
-        """Return the names of the program's classes that descend from one of ``bases``."""
-        project = project_of(self._program)
-        return frozenset(
-            name
-            for survey in project.surveys.values()
-            for name, nodes in survey.definitions.items()
-            if any(project.has_base(ProjectSymbol(survey, node), base) for node in nodes for base in bases)
-        )
+        return project_of(self._program).names_below("LightningDataModule", "Dataset", "IterableDataset")
 
 
 def _lies_in(held: Constant, lines: Mapping[str, Sequence[range]]) -> bool:
@@ -293,3 +313,24 @@ def _is_endless(value: Value | Unknown, words: frozenset[str]) -> bool:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+@lru_cache(maxsize=4096)
+def rank_of_words(words: frozenset[str]) -> Rank | None:
+    """Return the kind that the words of a name tell."""
+    for rank, pair in PAIRS:
+        if pair <= words:
+            return rank
+    return next((rank for rank, known in WORDS if known & words), None)
+
+
+@lru_cache(maxsize=4096)
+def rank_of_receiver(callee: str, parameter: str) -> Rank | None:
+    """Return the kind that a parameter of a function of torch or Lightning tells."""
+    for rank, callees, parameters in RECEIVERS:
+        if re.fullmatch(parameters, parameter) and re.fullmatch(callees, callee):
+            return rank
+    if callee in MACHINERY and not PROMISING_OF_MACHINERY.fullmatch(parameter):
+        return None
+    known = find_accepted_range(callee, parameter) is not None and not re.fullmatch(f"{LOADER}|Random\\w+", callee)
+    return Rank.SCHEDULE if known and not re.fullmatch(r"train_test_split|\w*Conv\w*|\w*Pool\w*", callee) else None

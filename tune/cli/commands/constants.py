@@ -25,8 +25,7 @@ from tune.promotion.options.option import Option, OptionParser
 from tune.promotion.options.required_words import find_required_words
 from tune.promotion.outside_modules import find_outside_modules, outside_warnings
 from tune.promotion.program import Program, find_program
-from tune.promotion.rank_constants import ConstantRanking, is_never_read
-from tune.promotion.ranks import Rank
+from tune.promotion.rank_constants import ConstantRanking, Rank, is_never_read
 from tune.space.dimensions import Value
 from tune.space.names import relative_if_shorter
 

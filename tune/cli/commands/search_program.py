@@ -48,7 +48,8 @@ class ProgramParser(NamesParser):
 
     def _no_names(self, given: argparse.Namespace) -> OptionError:
         names = choose_names(find_promising(find_program(Path(given.program)), parse_args_option(given)))
-        hint = f"`{this_command()} constants {join_program(given.program, given.args)}` lists its constants."
+        command = this_command() if given.args is None else f"{this_command()} constants"
+        hint = f"`{command} {join_program(given.program, given.args)}` lists its constants."
         if names:
             words = [given.program, *names, *([] if given.args is None else ["--args", given.args])]
             hint = f"Write `{this_command()} {join_words(words)}`. {hint}"

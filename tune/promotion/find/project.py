@@ -97,6 +97,15 @@ class Project:
                         return True
         return False
 
+    def names_below(self, *bases: str) -> frozenset[str]:
+        """Return the names of the project's classes that descend from one of ``bases``."""
+        return frozenset(
+            name
+            for survey in self.surveys.values()
+            for name, nodes in survey.definitions.items()
+            if any(self.has_base(ProjectSymbol(survey, node), base) for node in nodes for base in bases)
+        )
+
     def star_imports(self, seen_in: ModuleScan) -> Iterator[tuple[int, ModuleScan]]:
         """Yield (line, file) of every ``from file import *`` of a project module."""
         for node in seen_in.imports:
