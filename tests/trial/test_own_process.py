@@ -762,6 +762,20 @@ def test_memory_that_a_trial_shared_by_files_is_given_back_however_it_ends(prepa
     wait_for(lambda: not Path(f"/dev/shm{name.decode()}").exists())
 
 
+HITS = """
+from lightning_fabric.utilities import registry
+from tune.internals.private_apis import check_private_apis
+
+print("hits", [each.cache_info().hits for each in (registry.entry_points, check_private_apis)])
+"""
+
+
+def test_what_the_template_has_read_of_installed_packages_no_trial_reads_again(prepared):
+    _, _, files = run(prepared(program(in_training=HITS)))
+
+    assert said(files.log.read_text(), "hits ") == [[1, 4]]
+
+
 JOBLIB = """
 import joblib
 

@@ -268,6 +268,10 @@ PRIVATE_APIS: tuple[PrivateApi, ...] = (
 )
 
 
+OF_TRIALS = (LIGHTNING, TORCHMETRICS, TORCH, TENSORBOARD)
+"""The libraries that each trial uses."""
+
+
 @functools.cache
 def check_private_apis(library: str, package: str = "pytorch_lightning") -> tuple[PrivateApi, ...]:
     """Return the parts of a library that are missing and done without; ``package``: the name of Lightning's.

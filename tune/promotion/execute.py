@@ -126,6 +126,8 @@ class PromotedValues(Mapping[str, Value]):
         self.taken = dict.fromkeys(self._values, 0)
         self.displaced: dict[str, Any] = {}
         """What a promoted parameter was given in its place, by a call that no look at the source could find."""
+        self.modules: list[ModuleType] = []
+        """The project's modules that were executed with these values, in their order."""
         self.starred: set[str] = set()
         """The parameters that a star may pass: a float that is equal, and another object, is no proof."""
 
@@ -208,6 +210,7 @@ class Executor:
         module = ModuleType("__main__")
         module.__dict__.update({"__file__": str(path), "__builtins__": builtins, "__spec__": None, IN_FORCE: in_force})
         module.__package__ = package
+        in_force.modules.append(module)
         before = sys.modules["__main__"]
         sys.modules["__main__"] = module
         try:
@@ -228,8 +231,8 @@ class Executor:
         return self._code[path]
 
     def compile_all(self) -> None:
-        """Compile all files of the snapshot, so that a process forked later need not."""
-        root = self.snapshot.program.root
+        """Compile all files of the snapshot, and find the module's name, so that a process forked later need not."""
+        root, _ = self.snapshot.program.root, self.snapshot.program.module  # the latter keeps what it finds
         for name in self.snapshot.stored_program.sources:
             self.code_of(root / name)
 
@@ -295,6 +298,7 @@ class _SnapshotLoader(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         setattr(module, IN_FORCE, self._in_force)
+        self._in_force.modules.append(module)
         exec(self._executor.code_of(self._origin), module.__dict__)  # noqa: S102 - it is the user's program
 
     def get_resource_reader(self, fullname: str) -> FileReader:
@@ -326,7 +330,11 @@ def _hide_modules(names: Sequence[str]) -> Iterator[None]:
 
 
 def _find_shadowed_modules(program: Program) -> list[str]:
-    """Return the loaded modules from elsewhere that the project's own would shadow in a run of its own."""
+    """Return the loaded modules from elsewhere that the project's own would shadow in a run of its own.
+
+    Where there is none the names of all loaded modules are not looked at: each look would copy, in a forked process,
+    the page of memory that a name lies in.
+    """
     own = {
         entry.stem
         for folder in program.search_path
@@ -335,7 +343,8 @@ def _find_shadowed_modules(program: Program) -> list[str]:
         if _is_module(entry)
     }
     own -= {OWN_PACKAGE, "__main__"} | sys.stdlib_module_names
-    return [name for name in sys.modules if name.partition(".")[0] in own]
+    own = {name for name in own if name in sys.modules}
+    return [name for name in sys.modules if name.partition(".")[0] in own] if own else []
 
 
 def _is_module(entry: Path) -> bool:

@@ -12,7 +12,7 @@ import pytorch_lightning
 
 from tune.experiment.counted_fits import CountedFits
 from tune.internals.lightning_internals import keep_sample_order, skip_redundant_work, sync_epoch_logs
-from tune.internals.private_apis import LIGHTNING, TENSORBOARD, TORCH, TORCHMETRICS, log_missing_apis
+from tune.internals.private_apis import OF_TRIALS, log_missing_apis
 from tune.paths import VersionPaths
 from tune.promotion.execute import Executor, PromotedValues
 from tune.space.dimensions import Value
@@ -206,9 +206,8 @@ def _patch_lightning(distributed: DistributedContext, fit: TrainerSetup) -> Iter
 
     @contextlib.contextmanager
     def patch_package(package: ModuleType) -> Iterator[None]:
-        log_missing_apis(LIGHTNING, package.__name__)
-        for library in (TORCHMETRICS, TORCH, TENSORBOARD):
-            log_missing_apis(library)
+        for library in OF_TRIALS:
+            log_missing_apis(library, package.__name__)
         with contextlib.ExitStack() as patches:
             patches.enter_context(skip_redundant_work(package))
             patches.enter_context(record_logged_names(package, fit.log))

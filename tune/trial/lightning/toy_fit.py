@@ -1,4 +1,4 @@
-"""A small model, trained once in a template: what libraries import and build at first use is there in its children."""
+"""A small model, trained once in a template: what is imported, built and read at first use is there in its children."""
 
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from tune.internals.lightning_internals import skip_redundant_work
+from tune.internals.private_apis import OF_TRIALS, check_private_apis
 from tune.paths import VersionPaths
 from tune.trial.fits import FitLog
 from tune.trial.lightning.logger import open_version_logger
@@ -43,24 +45,29 @@ class ToyModule(pl.LightningModule):
 
 def train_toy(folder: Path) -> None:
     """Train for an epoch on the CPU, as a trial does: with a version's logger, and with checkpoints in ``folder``."""
+    for library in OF_TRIALS:
+        check_private_apis(library, pl.__name__)
     pl.seed_everything(0, workers=True, verbose=False)
     data = TensorDataset(torch.zeros(N_POINTS, 2), torch.zeros(N_POINTS, dtype=torch.int64))
     train, val = (DataLoader(data, batch_size=BATCH_SIZE, shuffle=shuffle) for shuffle in (True, False))
     files = VersionPaths(folder)
     logger = open_version_logger(pl, files, {"LR": 0.1}, {}, 0.0, None)
-    trainer = pl.Trainer(
-        max_epochs=1,
-        accelerator="cpu",
-        devices=1,
-        logger=logger,
-        callbacks=[
-            report_callback_class(pl)(TrialObjective(metric="Loss/Val", mode="min"), files, lambda _: False, FitLog())
-        ],
-        default_root_dir=folder,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-    )
-    trainer.fit(ToyModule(), train, val)
+    with skip_redundant_work(pl):
+        trainer = pl.Trainer(
+            max_epochs=1,
+            accelerator="cpu",
+            devices=1,
+            logger=logger,
+            callbacks=[
+                report_callback_class(pl)(
+                    TrialObjective(metric="Loss/Val", mode="min"), files, lambda _: False, FitLog()
+                )
+            ],
+            default_root_dir=folder,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+        )
+        trainer.fit(ToyModule(), train, val)
     logger.close_session(failed=False)

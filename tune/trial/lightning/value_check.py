@@ -8,7 +8,7 @@ from typing import Any
 
 from tune.errors import ProgramError
 from tune.promotion.constant import Constant, ConstantKind
-from tune.promotion.execute import IN_FORCE, PromotedValues, is_expected_value
+from tune.promotion.execute import PromotedValues, is_expected_value
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
 from tune.space.names import canonical_name
@@ -33,7 +33,7 @@ class PromotedValueCheck:
     def check_at_fit_start(self) -> None:
         """Compare names that hold a constant with its value; a program may have assigned them again."""
         self.verify_parameters()
-        modules = [module for module in list(sys.modules.values()) if IN_FORCE in getattr(module, "__dict__", {})]
+        modules = [module for module in self._in_force.modules if sys.modules.get(module.__name__) is module]
         for key, constant in self._constants.items():
             if constant.form not in (ConstantKind.VARIABLE, ConstantKind.FIELD):
                 continue
