@@ -364,6 +364,35 @@ def test_confirmation_when_fresh_seeds_took_longer_than_the_search_then_its_time
     assert len(plan_confirmation(experiment, Confirm()).seeds) == 5  # 450 s, and 80 s for each
 
 
+@pytest.mark.parametrize(("attempt", "n_seeds"), [(1, 5), (2, 8)])
+def test_confirmation_when_the_best_trial_trains_slowly_then_its_time_counts_unless_it_waited(
+    tmp_path, attempt, n_seeds
+):
+    experiment = write_experiment(tmp_path, TRIALS, f"{SPACE}time_budget: 500s\n")
+    trained = replace(experiment.trials[0], started=100.0, ended=110.0)
+    experiment = replace(experiment, trials=(trained, *experiment.trials[1:]))
+    files = experiment.paths.version(experiment.trials[2].version)
+    files.folder.mkdir(exist_ok=True)
+    TrialRecord(
+        number=2,
+        version=files.folder.name,
+        constants={},
+        seed=0,
+        stage="complete",
+        pid=1,
+        host="here",
+        devices=None,
+        started=50.0,
+        ended=90.0,
+        attempt=attempt,
+        curve=[(1, 0.95)],
+    ).write_record(files)
+
+    record = plan_confirmation(experiment, Confirm())
+
+    assert len(record.seeds) == n_seeds  # of 250 s, 50 for each, or 20
+
+
 def test_confirmation_when_one_trial_is_to_be_confirmed_then_it_goes_on_with_the_same_seeds(experiment):
     record = plan_confirmation(experiment, Confirm(top=1))
     write_verdict(experiment.paths, record)

@@ -35,8 +35,8 @@ def test_budget_without_an_end_is_never_spent(clock):
     assert not budget.is_spent
 
 
-def test_a_budget_ends_at_a_time_of_day_once_it_runs(clock, monkeypatch):
-    monkeypatch.setattr("tune.search.spec.time.time", lambda: 5000.0)
+def test_a_budget_ends_at_a_certain_time_once_it_runs(clock):
+    clock[0] = 5000.0
     budget = Budget(100.0)
     budget.reserve_time(40.0)
     assert budget.ends_at is None

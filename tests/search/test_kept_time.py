@@ -1,7 +1,7 @@
 """What a search goes on with in the time that it kept for its confirmation."""
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from tests.steered import SteeredSearch
 from tune.experiment.open import open_experiment
 from tune.retrain import kept_time
-from tune.retrain.kept_time import update_settings, use_kept_time
+from tune.retrain.kept_time import _leave_out_start, update_settings, use_kept_time
 from tune.search.run import build_result
 from tune.search.spec import Search
 from tune.space.settings import Confirm
@@ -86,3 +86,18 @@ def test_the_time_that_is_spent_is_not_that_of_a_clock_that_can_be_set(tmp_path,
 
     again = use_kept_time(search_of(steered), finished, lambda line: None)
     assert 600 <= again.spent_s < 660
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What is read of a search that came to its end."""
+
+    ends_at: float | None
+
+
+def test_a_budget_ends_earlier_by_the_start_of_ray_that_follows():
+    finished = Finished(ends_at=1000.0)
+    records = [None, SimpleNamespace(started=512.0), SimpleNamespace(started=515.0), SimpleNamespace(started=90.0)]
+
+    assert _leave_out_start(finished, 500.0, records).ends_at == 988.0
+    assert _leave_out_start(finished, 500.0, [None]).ends_at == 1000.0

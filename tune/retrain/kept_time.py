@@ -1,10 +1,11 @@
 """Give a search the time back that it kept for its confirmation, where no seed changes anything."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from tune.experiment.open import StoredExperiment, open_experiment
+from tune.experiment.records import TrialRecord
 from tune.results.confirm.confirmation import N_TO_SEE_NO_SEED
 from tune.results.confirm.plan import build_request, plan_confirmation
 from tune.results.retrain_results import find_latest, read_retrained
@@ -39,10 +40,12 @@ def use_kept_time(search: Search, finished: SearchResult, tell: Callable[[str], 
             planned = create_plan(experiment, finished.resources, record)
             requests = [replace(build_request(experiment), seed=seed) for seed in record.seeds[:n_workers]]
             planned = divide_runs(planned, [(experiment.trials[0], each) for each in requests])
+            called = time.time()
             if not run_retraining(planned.build_retraining(lambda run: (), is_steered=True)):
                 return replace(finished, interrupted_by_user=True)
         retrained = read_retrained(experiment.paths)
         found = [find_latest(retrained, each) for each in requests]
+        finished = _leave_out_start(finished, called, [each.record for each in found if each is not None])
         if not all(each is not None and each.is_complete and _has_same_curve(experiment, each.curve) for each in found):
             return finished
     spent_s = 0.0 if finished.began_s is None else time.monotonic() - finished.began_s
@@ -52,8 +55,7 @@ def use_kept_time(search: Search, finished: SearchResult, tell: Callable[[str], 
         tell(GOES_ON)
     n_confirming = confirm.count_runs(N_TO_SEE_NO_SEED)
     again = replace(search, n_confirming=n_confirming, spent_s=spent_s, command=None, resources=finished.resources)
-    gone_on = resume_search(again, experiment.snapshot)
-    return gone_on if gone_on.ends_at is not None else replace(gone_on, ends_at=finished.ends_at)
+    return resume_search(again, experiment.snapshot)
 
 
 def update_settings(search: Search, experiment: StoredExperiment) -> Search:
@@ -63,6 +65,17 @@ def update_settings(search: Search, experiment: StoredExperiment) -> Search:
         search.space.settings, trials=held.trials, concurrency=held.concurrency, time_budget_s=held.time_budget_s
     )
     return replace(search, space=replace(search.space, settings=settings))
+
+
+def _leave_out_start(finished: SearchResult, called: float, records: Sequence[TrialRecord | None]) -> SearchResult:
+    """Return a search whose budget ends earlier by the time that Ray took to start for these runs: it starts once more.
+
+    ``called``: when they were asked for, in seconds since the epoch.
+    """
+    starts = [each.started for each in records if each is not None and each.started >= called]
+    if finished.ends_at is None or not starts:
+        return finished
+    return replace(finished, ends_at=finished.ends_at - (min(starts) - called))
 
 
 def _has_same_curve(experiment: StoredExperiment, curve: dict[int, float]) -> bool:

@@ -395,6 +395,7 @@ class SearchController:
             ],
         )
         self._scheduler_runner.on_trial_end(number, failed=outcome.state == "failed")
-        self.end.reserve_time(outcome)
+        if record is None or record.attempt == 1:  # one that paused waited, too
+            self.end.reserve_time(outcome)
         self._announce_end(outcome)
         self._apply_moves()

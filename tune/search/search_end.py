@@ -1,6 +1,7 @@
 """Why a search ends or waits: somebody asked for it, its time is over, too many trials failed, or the disk is full."""
 
 import contextlib
+import statistics
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ class SearchEnd:
         """``folder``: of the experiment."""
         self._folder = folder
         self._controls = controls
+        self._whole_s: list[float] = []  # of trials that trained to their end, in seconds
         self._causes = causes
         self._versions = versions
         self._on_preflight_failed = on_preflight_failed
@@ -86,6 +88,8 @@ class SearchEnd:
                 self._on_preflight_failed()
 
     def reserve_time(self, outcome: TrialResult) -> None:
-        """Reserve the time of the confirmation, by that of the baseline, which trains to its end."""
-        if outcome.is_baseline and outcome.duration_s is not None:
-            self._controls.budget.reserve_time(self._controls.limits.n_confirm_rounds * outcome.duration_s)
+        """Reserve the time of the confirmation, by that of a trial which trained to its end, and those before it."""
+        if outcome.state == "complete" and outcome.duration_s is not None:
+            self._whole_s.append(outcome.duration_s)
+            n_rounds = self._controls.limits.n_confirm_rounds
+            self._controls.budget.reserve_time(n_rounds * statistics.fmean(self._whole_s))

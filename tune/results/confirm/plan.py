@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tune.experiment.open import StoredExperiment
-from tune.experiment.records import RetrainRequest, digest_of
+from tune.experiment.records import RetrainRequest, TrialRecord, digest_of, read_record
 from tune.experiment.trial_result import BASELINE, TrialResult, pareto_front, rank_trials
 from tune.experiment.verdicts import VerdictRecord, count_ended, read_project_verdicts, read_verdicts
 from tune.results.confirm.error_rate import count_needed_seeds, error_rate_of_verdict
@@ -90,16 +90,18 @@ def _choose_size(
     n_intervals = n_trials * len(experiment.space.objectives) if is_front else 1
     n_seeds = count_needed_seeds(record.error_rate / n_intervals)
     n_more_seeds = 0 if is_front else n_seeds
-    budget_s, run_s = experiment.space.settings.time_budget_s, _measure_run(experiment)
-    if budget_s is None or run_s is None:
+    budget_s, baseline_s = experiment.space.settings.time_budget_s, _measure_baseline(experiment)
+    if budget_s is None or baseline_s is None:
         return _Size(n_trials=n_trials, n_race_seeds=n_race_seeds, n_seeds=n_seeds, n_more_seeds=n_more_seeds)
     left_s = CONFIRM_SHARE * budget_s if left_s is None else left_s
-    n_affordable = count_affordable_seeds([run_s] * (1 + n_trials if is_front else 2), n_seeds, n_workers, left_s)
+    runs_s = [_measure_trial(experiment, trial, baseline_s) for trial in record.trials]
+    of_seed = [baseline_s, *(runs_s if is_front else [max(runs_s)])]  # whoever wins
+    n_affordable = count_affordable_seeds(of_seed, n_seeds, n_workers, left_s)
     if is_front:
         return _Size(n_trials=n_trials, n_race_seeds=0, n_seeds=n_affordable, n_more_seeds=0)
-    look_s = estimate_time([run_s] * 2 * n_affordable, n_workers)
+    look_s = estimate_time(of_seed * n_affordable, n_workers)
     left_s -= look_s
-    race = choose_race_size([run_s] * n_trials, n_race_seeds, n_workers, min(left_s, RACE_SHARE * budget_s))
+    race = choose_race_size(runs_s, n_race_seeds, n_workers, min(left_s, RACE_SHARE * budget_s))
     left_s -= 0.0 if race is None else race.race_s
     return _Size(
         n_trials=1 if race is None else race.n_trials,
@@ -109,21 +111,36 @@ def _choose_size(
     )
 
 
-def _measure_run(experiment: StoredExperiment) -> float | None:
+def _measure_baseline(experiment: StoredExperiment) -> float | None:
     """Return how many seconds the hardcoded values train: with fresh seeds, if there are any, else in the search.
 
     None where that is not known.
     """
     request = build_request(experiment)
-    runs = [
-        each for each in read_retrained(experiment.paths) if each.request == replace(request, seed=each.request.seed)
-    ]
-    records = [each.record for each in runs if each.is_complete]
-    ended = ((each.started, each.ended) for each in records if each is not None and each.ended is not None)
-    times = [ended_at - started_at for started_at, ended_at in ended if ended_at >= started_at]  # else a clock was set
-    if times:
-        return statistics.fmean(times)
-    return None if experiment.baseline is None else experiment.baseline.duration_s
+    retrained = read_retrained(experiment.paths)
+    runs = [each for each in retrained if each.request == replace(request, seed=each.request.seed)]
+    times = [_measure_duration(each.record) for each in runs if each.is_complete]
+    if known := [each for each in times if each is not None]:
+        return statistics.fmean(known)
+    baseline_s = None if experiment.baseline is None else experiment.baseline.duration_s
+    return None if baseline_s is None else baseline_s / experiment.space.settings.seeds_per_trial
+
+
+def _measure_trial(experiment: StoredExperiment, number: int, baseline_s: float) -> float:
+    """Return how many seconds a trial trains to its end, as in the search; ``baseline_s`` if that is not known."""
+    trial = next(each for each in experiment.trials if each.number == number)
+    record, baseline = read_record(experiment.paths.version(trial.version)), experiment.baseline
+    trial_s = _measure_duration(record)
+    if trial_s is None or not trial.n_epochs or baseline is None:
+        return baseline_s
+    return trial_s * max(1.0, baseline.n_epochs / trial.n_epochs) / experiment.space.settings.seeds_per_trial
+
+
+def _measure_duration(record: TrialRecord | None) -> float | None:
+    """Return the seconds that a training took; None where it has not ended, paused, or was interrupted."""
+    if record is None or record.ended is None or record.attempt > 1 or record.ended < record.started:
+        return None
+    return record.ended - record.started
 
 
 def new_verdict(
