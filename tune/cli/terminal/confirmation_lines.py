@@ -122,7 +122,7 @@ def show_plan(screen: Screen, experiment: StoredExperiment, plan: "ConfirmationP
     if len(record.seeds) < (wanted := count_needed_seeds(record.error_rate)):
         room = f"the time budget has room for {len(record.seeds)} seeds of the verdict"
         screen.print_prose(f"{room}: {wanted} would find an effect of three standard deviations", "yellow")
-    if plan.most_runs:
+    if plan.retraining.runs:
         more = (
             f", and {plan.n_more_runs} where these leave it open"
             if plan.n_more_runs and not plan.is_second_look

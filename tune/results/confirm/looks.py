@@ -13,10 +13,10 @@ from tune.experiment.trial_result import Mode
 from tune.results.verdict import ERROR_RATE, SeedRun, Verdict, judge_gain
 
 FIRST_SHARE = 0.8
-"""Of the verdict's error rate, that the first look has where a second one may follow. Half of it finds as much in all
-(``python -m benchmarks.verdict --simulate``), and takes the second look more often."""
+"""Of the verdict's error rate, that the first look has where a second one may follow. In the simulation of
+``benchmarks/verdict/simulated.py`` half of it found as much in all, and took the second look more often."""
 OPEN_LEVEL = ERROR_RATE
-"""With 0.2 it finds 1% more, for four times as many needless trainings."""
+"""With 0.2 that found 1% more, for four times as many needless trainings."""
 
 Runs = Mapping[int, SeedRun]
 """By seed."""
