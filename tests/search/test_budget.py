@@ -1,8 +1,12 @@
 """The time of a search, and what is kept of it for the confirmation."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
 from tune.experiment.trial_result import TrialResult
+from tune.search.search_end import SearchEnd
 from tune.search.spec import Budget
 from tune.space.settings import Confirm
 
@@ -79,6 +83,25 @@ def test_a_trial_in_which_the_clock_was_set_back_has_no_duration(started, ended,
         ended=ended,
     )
     assert trial.duration_s == duration_s
+
+
+def test_the_time_that_is_reserved_goes_by_the_trials_that_trained_to_their_end(clock):
+    controls = SimpleNamespace(budget=Budget(1000.0), limits=SimpleNamespace(n_confirm_rounds=10))
+    controls.budget.start_clock()
+    end = SearchEnd(Path(), controls, None, None, lambda: None)
+    for state, duration_s in (
+        ("complete", 10.0),
+        ("pruned", 1.0),
+        ("failed", 90.0),
+        ("complete", 30.0),
+        ("complete", None),
+    ):
+        end.reserve_time(SimpleNamespace(state=state, duration_s=duration_s))
+
+    clock[0] = 799.9
+    assert not controls.budget.is_spent
+    clock[0] = 800.0  # ten rounds of 20 s are left
+    assert controls.budget.is_spent
 
 
 @pytest.mark.parametrize(("confirm", "n_runs"), [(Confirm(), 25), (Confirm(top=1), 16), (Confirm(top=4, seeds=2), 24)])
