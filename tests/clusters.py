@@ -16,6 +16,8 @@ import psutil
 RAY = Path(sys.executable).with_name("ray")
 OBJECT_STORE_BYTES = 80 * 2**20
 READY_S = 180
+SERVER = "tune.trial.process.server"
+"""Stands in the command of a process server."""
 N_TRIES = 3
 
 
@@ -75,6 +77,10 @@ class Nodes:
                 return text
             time.sleep(0.1)
         return None
+
+    def has_server(self, name: str) -> bool:
+        """Return whether there is a process server for trials among a node's processes."""
+        return any(SERVER in _name(each) for each in self.processes[name].children(recursive=True))
 
     def kill(self, name: str) -> None:
         """Kill all of a node's processes with -9, the raylet first."""

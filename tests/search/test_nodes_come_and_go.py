@@ -170,6 +170,8 @@ def test_a_node_that_is_killed_costs_no_trial_and_one_that_joins_gets_some(node,
     node("joined", cpus=2)
     driver.until(lambda: driver.ran_on("joined"))
     driver.until(lambda: driver.is_at("doomed", range(3, N_EPOCHS - 3)))
+    used = set.union(*map(nodes_of, driver.epochs.values()))
+    assert {name for name in used if cluster.has_server(name)} == used  # else a node that dies ends trials of others
     cluster.kill("doomed")
 
     assert driver.status == 0, driver.told

@@ -6,6 +6,7 @@ Tune is imported already, which is in the driver, and defines all that Ray Tune'
 """
 
 import contextlib
+import hashlib
 import os
 import pickle
 import platform
@@ -62,6 +63,8 @@ REST, DIED = "rest", "died"
 """Keys of the last result of a trial: the epochs that were not told before; how its process died."""
 UNSHARED = "unshared"
 """The one key of a result that is no epoch: what UnsharedError is made of. NO_ROOM is another."""
+NAME_LETTERS = 12
+"""Of the name of a node's process server, in the paths of what trials have below it: those of sockets are short."""
 LAST_STOP_S = 12
 """How long the last trial of an actor may take to end: Ray ends the actor after some 15 s."""
 
@@ -108,10 +111,10 @@ class TrialTrainable(TRAINABLE):
         self._n_results = 0
         self._job = localize_job(fetch_job(config[JOB]))
         self._stopwatch = create_stopwatch(self._job.session)
-        server = config[SERVER]
-        self._source = (
-            ForkSource(None if server is None else Path(server), config[JOB]) if may_fork() else StartSource()
-        )
+        server = None if config[SERVER] is None else Path(config[SERVER])
+        place = f"{config[JOB]} on {ray.get_runtime_context().get_node_id()}"
+        name = hashlib.sha256(place.encode()).hexdigest()[:NAME_LETTERS]
+        self._source = ForkSource(server, name) if may_fork() else StartSource()
         self._sampler: GpuSampler | None = None
         self._process: WatchedProcess | None = None
         self._last_epoch_at: float | None = None

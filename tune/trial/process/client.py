@@ -167,7 +167,8 @@ class ForkSource:
     def __init__(self, server: Path | None, name: str) -> None:
         """``server``: the socket of the driver's; None, and where that is gone: this node's, which is started.
 
-        ``name``: what tells this search from others of the same user.
+        ``name``: what tells this search from others of the same user, and this node of Ray's from others of the
+        machine: one that dies takes its server with it.
         """
         self._server = server
         self._driver_folder = None if server is None else server.parent
