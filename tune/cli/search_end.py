@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tune.cli.parser import storage_of
+from tune.cli.terminal.observer import SearchLines
 from tune.cli.terminal.report_at_end import ReportAtEnd
 from tune.cli.terminal.summary import (
     Screen,
@@ -31,7 +32,7 @@ from tune.paths import ExperimentPaths, display_path, shell_word
 from tune.promotion.program_checks import DataLoaderWorkers, core_shortage_warnings, most_workers
 from tune.results.confirm.confirmation import read_confirmation
 from tune.results.failures import group_failures
-from tune.results.hints import find_hints
+from tune.results.hints import DeviceFault, Hint, find_hints
 
 if TYPE_CHECKING:
     from tune.experiment.trial_result import TrialResult
@@ -80,7 +81,7 @@ def show_finished(screen: Screen, finished: "SearchResult", search: "Search", re
     best = show_end(screen, finished.outcomes, space, search.promoted)
     if not screen.is_quiet:
         show_failures(screen, group_failures(finished.outcomes, space, paths))
-        show_hints(screen, find_hints(finished.outcomes, space, paths.cli_argument))
+        show_hints(screen, _find_untold_hints(finished, search))
     if search.session is not None:
         show_profile(screen, finished.outcomes, paths)
     screen.print_result(f"everything is in {display_path(paths.folder)}")
@@ -100,6 +101,15 @@ def show_finished(screen: Screen, finished: "SearchResult", search: "Search", re
         screen.print_result("no trial has a score; each version's trial.json and log.txt say why", style="red")
         return EXIT_SEARCH
     return confirmed if baseline_failure(finished.outcomes) is None else EXIT_SEARCH
+
+
+def _find_untold_hints(finished: "SearchResult", search: "Search") -> list[Hint]:
+    """Return the hints, without those about GPUs of which a line was printed as they failed."""
+    told = {
+        each for listener in search.listeners if isinstance(listener, SearchLines) for each in listener.told_devices
+    }
+    hints = find_hints(finished.outcomes, search.space, search.paths.cli_argument)
+    return [each for each in hints if not (isinstance(each, DeviceFault) and each.device in told)]
 
 
 def _confirm_finished(screen: Screen, finished: "SearchResult", search: "Search") -> int:

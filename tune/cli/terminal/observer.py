@@ -21,6 +21,8 @@ class SearchLines(SearchListener):
     def __init__(self, screen: Screen, metric: str) -> None:
         self._screen = screen
         self._metric = metric
+        self.told_devices: set[str] = set()
+        """The GPUs that were told to have failed: ``host:device``. The hints at the end do not name them again."""
 
     def on_dashboard(self, address: str) -> None:
         """Show where Ray's dashboard is, in between the lines of the trials."""
@@ -39,12 +41,14 @@ class SearchLines(SearchListener):
     def on_device_left_out(self, device: str, why: str) -> None:
         """Print that a GPU gets no trial any more."""
         host, _, gpu = device.rpartition(":")
+        self.told_devices.add(device)
         what = f"GPU {gpu} of {host} failed {MOST_FAULTS} trials in a row: it gets no more, and they run on others"
         self._screen.print_line(f"{what} ({why})")
 
     def on_preflight_moved(self, device: str, why: str) -> None:
         """Print that the search begins again without a GPU."""
         host, _, gpu = device.rpartition(":")
+        self.told_devices.add(device)
         what = f"GPU {gpu} of {host} failed in the pre-flight: the search begins again without it"
         self._screen.print_line(f"{what} ({why})")
 
