@@ -162,6 +162,8 @@ def test_all_trials_complete_beside_a_dead_gpu(tmp_path):
 
 DEAD = """
 import os
+from pathlib import Path
+
 dead = Path("dead")  # holds the GPU of the pre-flight, which is before all others: Ray gives it either of the two
 if not dead.exists():
     dead.write_text(os.environ["CUDA_VISIBLE_DEVICES"])

@@ -191,7 +191,7 @@ def test_each_of_many_programs_has_the_same_curve_whatever_trials_ran_before_it(
     assert [kind for kind in KINDS if first[kind] != second[kind]] == []
     bad = {kind for kind, (stage, *_) in first.items() if stage != "complete"}
     assert bad >= FAULTS
-    assert len({str(curve) for _, _, _, curve in first.values()}) > len(KINDS) / 3  # they are not all one program
+    assert len({str(curve) for _, _, _, curve in first.values()}) > 6  # what is compiled has the curve of what is not
 
 
 def describe(told, record):
