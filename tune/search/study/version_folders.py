@@ -3,12 +3,15 @@
 import itertools
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from tune.experiment.records import TrialRecord, read_record
 from tune.experiment.trial_result import BASELINE
 from tune.paths import ExperimentPaths, VersionPaths
-from tune.search.study.study import SearchStudy
 from tune.space.dimensions import Value
+
+if TYPE_CHECKING:  # Optuna takes a second to import
+    from tune.search.study.study import SearchStudy
 
 MAX_BYTES = 80
 MAX_VALUE = 16  # characters of one value
@@ -54,7 +57,7 @@ def _replace_forbidden(text: str) -> str:
 class VersionFolders:
     """The versions of the trials that this driver leads; of earlier ones the ledger tells."""
 
-    def __init__(self, paths: ExperimentPaths, ledger: SearchStudy) -> None:
+    def __init__(self, paths: ExperimentPaths, ledger: "SearchStudy") -> None:
         self._paths = paths
         self._ledger = ledger
         self._led: dict[int, VersionPaths] = {}
