@@ -356,11 +356,8 @@ class SearchController:
                 self._trial_closer.write_crash_record(number, left.version, left.record)
         if number in self.end.interrupted_trials or self.end.is_aborted or self.controls.limits.rehearsal:
             return
-        if (
-            left.died
-            and not left.has_hung
-            and self._scheduler_runner.retry_trial(number, self.controls.limits.max_failures)
-        ):
+        has_crashed = left.died and not left.has_hung
+        if has_crashed and self._scheduler_runner.retry_trial(number, self.controls.limits.max_failures):
             return
         self._record_epochs(number, left.unreported_epochs(several=self._ledger.has_other_metrics), over=True)
         self._close_trial(number, left.record, failed=left.failed and not left.is_complete, death=death or "")
