@@ -146,6 +146,7 @@ def test_a_trial_takes_the_value_of_a_class_that_a_config_file_names(program_of,
     take_snapshot(program, tmp_path / "copy")
     executor = Executor(open_snapshot(tmp_path / "copy"), {"Wide.width": sites})
     monkeypatch.setattr("sys.argv", [str(program.path)])
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "nets.py").write_text("raise RuntimeError('edited meanwhile')\n")
 
     with executor.promoted_imports({"Wide.width": 7}) as in_force:
