@@ -1,5 +1,6 @@
 """The template that trials are forked from."""
 
+import importlib
 import os
 import pickle
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tune.internals import lightning_internals
+from tune.trial.lightning.packages import PACKAGES
 from tune.trial.process import template
 from tune.trial.process.client import may_fork, prepare_template, process_server
 
@@ -43,6 +46,20 @@ def test_without_a_gpu_or_a_build_for_one_no_fork_is_tried(monkeypatch, build, d
 
     assert template._find_bad_fork() is None
     assert forks == []
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.skipif(template._may_use_gpus(), reason="no template trains here")
+def test_a_template_trains_with_each_lightning_that_is_imported(tmp_path):
+    for name in PACKAGES:
+        importlib.import_module(name)
+    lightning_internals._wrap_once.cache_clear()
+
+    template._train_toy(tmp_path)
+
+    with lightning_internals.skip_redundant_work(importlib.import_module("pytorch_lightning")):
+        registry = importlib.import_module("lightning_fabric.utilities.registry")
+        assert registry.entry_points.cache_info().misses == len(PACKAGES)  # each asks for callbacks of its own
 
 
 @pytest.mark.skipif(not may_fork() or template._may_use_gpus(), reason="no template trains here")

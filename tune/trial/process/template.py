@@ -239,14 +239,16 @@ def _train_toy(place: Path) -> None:
     """
     if _may_use_gpus():
         return
+    from tune.trial.lightning.packages import PACKAGES
     from tune.trial.lightning.toy_fit import train_toy
 
     logging.disable(logging.CRITICAL)
     environment = dict(os.environ)
     try:
-        with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="toy-", dir=place) as folder:
-            warnings.simplefilter("ignore")
-            train_toy(Path(folder))
+        for name in (each for each in PACKAGES if each in sys.modules):  # ours imports one, the program perhaps another
+            with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="toy-", dir=place) as folder:
+                warnings.simplefilter("ignore")
+                train_toy(Path(folder), sys.modules[name])
     except Exception as error:
         sys.stderr.write(f"the template could not train: {type(error).__name__}: {error}\n")
     finally:
