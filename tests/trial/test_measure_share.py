@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tune.trial.gpu.gpu_reader import GpuReader
 from tune.trial.gpu.measure_share import StepTimer
 from tune.trial.lightning.optimizer_settings import StopBeforeTraining
 from tune.trial.messages import TrialTask
+from tune.trial.process.channel import Channel
 from tune.trial.program_run import ignore_report
 from tune.trial.trial_runner import TrialRunner
 
@@ -78,6 +80,7 @@ def measure(tmp_path, monkeypatch):
     """Return what runs the pre-flight of a program that measures these loads, and returns its record."""
     monkeypatch.setattr(torch, "held_by_the_test", 0, raising=False)
     monkeypatch.setattr("tune.trial.trial_runner.GpuReader", Scale)
+    monkeypatch.setattr("tune.trial.trial_runner.CAN_FORK", False)  # it is measured in this process
     monkeypatch.setattr("tune.trial.trainer_setup.read_utilization", lambda: 0.25)
     monkeypatch.setattr(measure_share, "WARM_UP_S", 0)
     monkeypatch.setattr(measure_share, "SAMPLE_S", 0)
@@ -99,8 +102,10 @@ def measure(tmp_path, monkeypatch):
             rehearsal=True,
             weighs=True,
         )
-        runner = TrialRunner(job, task, Executor(Snapshot(job.snapshot, job.program), sites))
-        return runner.run_trial(ignore_report, lambda *_: None)
+        theirs, ours = Pipe()
+        with theirs, ours:
+            runner = TrialRunner(job, task, Executor(Snapshot(job.snapshot, job.program), sites), Channel(ours))
+            return runner.run_trial(ignore_report, lambda *_: None)
 
     return measure
 

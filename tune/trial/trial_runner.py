@@ -59,13 +59,13 @@ class TrialRunner:
         job: Job,
         task: TrialTask,
         executor: Executor,
+        link: Channel,
         stopwatch: Stopwatch | None = None,
-        link: Channel | None = None,
         worker: str = "",
         counted: CountedFits | None = None,
         gpu_samples: Path | None = None,
     ) -> None:
-        """``link``: to the actor; None: nobody waits, and the pre-flight runs in this process.
+        """``link``: to the actor.
 
         ``worker``: ``host:pid`` of the actor. ``counted``: the fits that the score comes from, as a pre-flight found.
 
@@ -124,9 +124,7 @@ class TrialRunner:
         self._recorder.check_owner()
         if (full := find_disk_full_error(error, self._files.folder)) is not None:
             raise full from error
-        if self._link is not None and any(
-            type(each).__name__ == "SIGTERMException" for each in walk_exception_chain(error)
-        ):
+        if any(type(each).__name__ == "SIGTERMException" for each in walk_exception_chain(error)):
             self._link.exit_with_reason("killed by SIGTERM")  # Lightning made an exception of it
         self._write_exception(error)
 
@@ -209,8 +207,6 @@ class TrialRunner:
                 gpu=None if gpu is None else gpu.read_all(fit.utilization),
             )
 
-        if self._link is None:
-            return rehearse()
         if CAN_FORK:
             return self._run_in_child(rehearse, may_die=weighs)
         with self._link.announce_training():
@@ -235,7 +231,6 @@ class TrialRunner:
         if child.how_it_died is not None:
             if may_die:
                 raise ChildFailure(Failure(kind=WORKER_DIED, ours=True, message=child.how_it_died), "")
-            assert self._link is not None
             self._link.exit_with_reason(child.how_it_died)
         how, content, record, self._stage_ended = child.result
         self._recorder.change_record(taken=record.taken, in_force=record.in_force, ranks=record.ranks)
@@ -249,8 +244,6 @@ class TrialRunner:
 
     def _select_heartbeat(self, order: ProgramRun) -> Callable[[], None]:
         """Return what tells that a batch of an execution ended."""
-        if self._link is None:
-            return _ignore_batch
         return self._link.send_batch_end if order.reports or not CAN_FORK else self._child_beats.count_batch
 
     def _capture_result(self, function: Callable[[], DryRunResult]) -> tuple[str, Any]:
@@ -273,8 +266,7 @@ class TrialRunner:
                 return False
             if epoch.epoch not in known:
                 self._recorder.add_epoch(epoch.epoch, epoch.value, epoch.others)
-            if self._link is not None:
-                self._link.send_epoch_end(last=epoch.last)
+            self._link.send_epoch_end(last=epoch.last)
             with self.stopwatch.time_part(WAITING):
                 self._is_stopped = epoch.epoch > self._task.reported and report(epoch)
             return self._is_stopped
@@ -284,10 +276,9 @@ class TrialRunner:
             return
         if self._job.gpu_share:
             self._recorder.usage = GpuUsageMeter(self.record.devices, self._gpu_samples, self._job.n_ranks)
-        with contextlib.nullcontext() if self._link is None else self._link.announce_training():
-            fit = self._execute_program(
-                self._create_program_run(self._files, reports=True, mark=mark), record_and_report
-            )
+        order = self._create_program_run(self._files, reports=True, mark=mark)
+        with self._link.announce_training():
+            fit = self._execute_program(order, record_and_report)
         if fit.reports is not None:
             self._recorder.record_fits(fit.reports)
         self._recorder.record_held_out(fit.held_out_values, fit.split.parts)
@@ -345,7 +336,7 @@ class TrialRunner:
 
     def _exit_with_reason(self, how: str) -> None:
         """End this process for another one of the trial's that died."""
-        if self._link is not None and os.getpid() == self.record.pid:
+        if os.getpid() == self.record.pid:
             self._link.exit_with_reason(how)  # else it is a child of the pre-flight, and its parent says how it ended
         sys.stderr.write(f"{how}\n")
         os._exit(SAID)
@@ -358,7 +349,3 @@ class TrialRunner:
     def _keep_rank_results(self, shares: Sequence[RankResult]) -> None:
         proofs = ("rank", "pid", "taken", "in_force")
         self._recorder.change_record(ranks=[{name: getattr(each, name) for name in proofs} for each in shares])
-
-
-def _ignore_batch() -> None:
-    """Tell nobody that a batch is done."""

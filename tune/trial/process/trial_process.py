@@ -96,7 +96,7 @@ def _prepare_trial(start: TrialStart, prepared: PreparedJob, link: Channel) -> t
     stopwatch = create_stopwatch(job.session, start.stopwatch, IMPORT if prepared.file is None else IDLE)
     samples = None if start.gpu_samples is None else Path(start.gpu_samples)
     counted = read_counted_fits(start.counted)
-    trial = TrialRunner(job, task, executor, stopwatch, link, start.worker, counted, samples)
+    trial = TrialRunner(job, task, executor, link, stopwatch, start.worker, counted, samples)
     clock = EpochClock(start.before, counts=task.attempt == 1)
     return trial, EpochReporter(link.send_epochs, None if job.others else task.judged_at, epochs=clock)
 
