@@ -22,8 +22,9 @@ EFFECT = 3.0
 POWER = 0.95
 """How often it is to find that, where the noise of both is normal and equal; less often where it is not."""
 NORMAL_SHARE = 1 / 3
-"""The share of ERROR_RATE that all verdicts together use up where differences are normal; the rest is for skewed ones
-(measured by ``python -m benchmarks.verdict --simulate``: 8.1% with all of it, 5.8% with half, 4.6% with a third)."""
+"""The share of ERROR_RATE that all verdicts together use up where differences are normal; the rest is for skewed ones:
+with a third, 4.3% of 1,000 sequences are false where noise is unequal and skewed (``python -m benchmarks.verdict
+--simulate``; ``--alternatives`` has other shares)."""
 MOST_SEEDS = 20
 
 
