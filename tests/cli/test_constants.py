@@ -117,6 +117,70 @@ def test_constants_of_one_program_are_listed_the_same_each_time(project, capfd):
         assert capfd.readouterr().out == first
 
 
+HYDRA = {
+    "train.py": (
+        "import hydra\n"
+        '@hydra.main(version_base="1.3", config_path="configs", config_name="main")\n'
+        "def main(cfg):\n"
+        "    print(cfg)\n"
+        "main()\n"
+    ),
+    "configs/main.yaml": "defaults:\n  - net: ???\n  - _self_\nlr: 0.1\nepochs: 3\n",
+    "configs/net/wide.yaml": "width: 64\n",
+}
+WITH_ARGS = """\
+constant    value  where                    form    read in line
+lr=         0.1    configs/main.yaml:4      option
+net.width=  64     configs/net/wide.yaml:1  option
+epochs=     7      --args                   option
+
+4 more are less promising; promotune constants train.py --args 'net=wide epochs=7' --all lists them too
+"""
+
+
+@pytest.fixture
+def hydra_project(project):
+    for name, text in HYDRA.items():
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(text)
+
+
+def test_constants_when_hydra_asks_for_a_word_then_says_how_to_give_it(hydra_project, capfd):
+    assert main(["constants", "train.py"]) == 0
+    told = capfd.readouterr().out
+    assert "configs/main.yaml: hydra does not compose it: You must specify 'net'" in told
+    assert ": --args gives what the program's command line says\n" in told
+
+
+def test_constants_when_given_args_then_lists_what_is_in_force_with_them(hydra_project, capfd):
+    assert main(["constants", "train.py", "--args", "net=wide epochs=7"]) == 0
+    assert capfd.readouterr().out == WITH_ARGS
+
+
+def test_constants_when_args_name_a_config_file_then_lists_its_values(project, capfd):
+    (project / "train.py").write_text(
+        "import argparse, json\n"
+        "parser = argparse.ArgumentParser()\n"
+        'parser.add_argument("--config", default="a.json")\n'
+        'parser.add_argument("--width", type=int, default=8)\n'
+        "args = parser.parse_args()\n"
+        "lr = json.load(open(args.config))['lr']\n"
+        "print(args.width)\n"
+    )
+    (project / "a.json").write_text('{"lr": 0.1}')
+    (project / "b.json").write_text('{"lr": 0.2}')
+
+    assert main(["constants", "train.py", "--args", "--config b.json"]) == 0
+    told = capfd.readouterr().out
+    assert ["lr=", "0.2", "b.json:1", "config"] in [line.split() for line in told.splitlines()]
+    assert "a.json" not in told
+
+
+def test_constants_when_args_leave_a_quote_open_then_says_so(project, capfd):
+    assert main(["constants", "train.py", "--args", "'a"]) == 2
+    assert capfd.readouterr().err == '--args: No closing quotation, got "\'a"\n  Close the quote.\n'
+
+
 def test_constants_when_asked_for_the_refused_then_each_has_its_reason_and_its_remedy(project, capfd):
     assert main(["constants", "train.py", "--refused"]) == 0
     assert capfd.readouterr().out == REFUSED

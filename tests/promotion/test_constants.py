@@ -156,6 +156,16 @@ REFUSED = [
     ("A = 1\ndef f():\n    global A\n    A = 2", "A", "'A' is assigned in a function that declares it global: train.py:4\n  Take the name out of `global`, or search a constant that the function reads."),
     ("A, B = f()", "A", "'A' is unpacked from a value that only running the program can tell: train.py:1\n  Assign it on a line of its own."),
     ("A = f(1)", "A", "'A' is computed: f(1) (train.py:1)\n  Search what it is computed from."),
+    (
+        "def f(n, k=2): return n\nA = f(1, k=3)",
+        "A",
+        "'A' is computed: f(1, k=3) (train.py:2)\n  Search what it is computed from: f.k, f.n.",
+    ),
+    (
+        "def f(n): return n\nC = {'a': f(1), 'b': f(2)}",
+        "C['b']",
+        "\"C['b']\" is computed: f(2) (train.py:2)\n  Search what it is computed from: f.n@2:24.",
+    ),
     ("D = {'a': 1}\nD['a'] = 2", "D['a']", "\"D['a']\" is assigned again: train.py:2\n  Take that assignment away; it would undo the search."),
     ("D = {'a': 1}\nD.update(b=2)", "D['a']", "\"D['a']\" lies in D, which is assigned again: train.py:2\n  Take that assignment away; it would undo the search."),
     ("D = {'a': 1, **{}}", "D['a']", "\"D['a']\" may be replaced by the `**` that follows it\n  Write the entry after the `**`."),

@@ -31,6 +31,11 @@ DECLARED = [
     (CLI + "LightningCLI(Lit, trainer_defaults=dict(max_epochs=3))", "--trainer.max_epochs", 3),
     (CLI + "LightningCLI(datamodule_class=Data, model_class=Lit)", "--data.batch_size", 64),
     (CLI + "class MyCLI(LightningCLI): ...\nMyCLI(Lit)", "--model.lr", 1e-3),
+    (
+        CLI + "class MyCLI(LightningCLI):\n    def __init__(self):\n        super().__init__(Lit, Data)\nMyCLI()",
+        "--data.batch_size",
+        64,
+    ),
     (CLI + "class Own(LightningCLI): ...\nclass MyCLI(Own): ...\nMyCLI(Lit)", "--model.lr", 1e-3),
     ("import hydra", "optimizer.lr=", Unknown("not in the source")),
     ("import sys", "lr=", Unknown("not in the source")),

@@ -79,6 +79,10 @@ PROMISING = {
         "BETAS = (0.9, 0.99)\nHIDDEN = [64, 64]\nSHAPE = (3, 4)\nprint(BETAS, HIDDEN, SHAPE)\n",
         ["HIDDEN", "BETAS"],
     ),
+    "what a function makes a setting of": (
+        "def env(key, default):\n    return type(default)(os.environ.get(key, default))\nLEARNING_RATE = env('LEARNING_RATE', 1e-3)\nCFG = dict(batch_size=env('BATCH', default=32), seed=env('SEED', 1))\nNAME = env('NAME', 'x')\nprint(LEARNING_RATE, CFG, NAME)\n",
+        ["env.default@9", "env.default@10:44"],
+    ),
     "what only running tells": ("WIDTH = len(os.environ) * 2\nprint(WIDTH)\n", ["WIDTH"]),
 }
 
@@ -99,6 +103,7 @@ NOT_PROMISING = {
     "types": "from numpy.typing import NDArray\nimport numpy as np\nDepth = NDArray[np.float32]\nprint(Depth)\n",
     "what is passed on": "class A:\n    def __init__(self, width):\n        print(width)\nclass B:\n    def f(self, n):\n        A(width=n)\n        A(width=self.n)\nX = 1\n",
     "small outputs": "nn.Linear(4, 1)\n",
+    "what a class is given": "class Loss:\n    def __init__(self, eps):\n        print(eps)\nLOSS = Loss(1e-8)\nprint(LOSS)\n",
 }
 
 

@@ -31,6 +31,21 @@ REACHES = {
     ),
     "an argument": ("nn.Dropout(p=0.5)\n", "Dropout.p", {("Dropout", "p")}),
     "an argument among several": ("nn.Dropout(p=0.5)\nnn.Dropout(p=0.7)\n", "Dropout.p@6", {("Dropout", "p")}),
+    "by a name that a function of the program makes of it": (
+        "def env(key, default):\n    return default\nK = env('K', 0.5)\nnn.Dropout(K)\n",
+        "env.default",
+        {("Dropout", "p")},
+    ),
+    "by an entry that a function makes of it": (
+        "def env(key, default):\n    return default\nC = {'k': env('K', default=0.5)}\nnn.Dropout(C['k'])\n",
+        "env.default",
+        {("Dropout", "p")},
+    ),
+    "by a name that a library's function makes of it": (
+        "import json\nK = json.JSONDecoder().get(default=0.5)\nR = torch.full(size=(1,), fill_value=0.5)\nnn.Dropout(R)\n",
+        "full.fill_value",
+        {("Dropout", "p")},
+    ),
     "nothing": ("K = 0.5\nprint(1)\n", "K", set()),
 }
 

@@ -104,6 +104,8 @@ class Constant:
     """What is legal, and worth a word before a search: sentences without the name and the place."""
     bound_to: str | None = None
     """``file:line`` of a literal that has to fit this one, as a layer's input fits a width; None: none is seen."""
+    holder: str | None = None
+    """The name that a function makes of it: ``LR`` of ``LR = from_environment("LR", 1e-3)``; None: there is none."""
     starred: bool = False
     """Whether a call may pass it by ``*`` or ``**``, where no look at the source tells."""
 

@@ -20,8 +20,8 @@ from tune.promotion.find.local_variables import local_variables
 from tune.promotion.find.parameters import find_parameters
 from tune.promotion.find.project import Project, Variable, project_of
 from tune.promotion.find.usages import ConstantReads, NamespaceAssignments
-from tune.promotion.find.value_flow import find_value_flows
-from tune.promotion.find.variables import find_attributes, find_variables
+from tune.promotion.find.value_flow import add_holders, find_value_flows
+from tune.promotion.find.variables import COMPUTED_FROM, find_attributes, find_variables
 from tune.promotion.options.declared_options import find_options
 from tune.promotion.outside_modules import check_not_outside
 from tune.promotion.program import Program
@@ -51,7 +51,7 @@ def find_constant(name: str, program: Program, constants: tuple[Constant, ...], 
         case [Constant() as constant]:
             return constant
         case [UnsupportedConstant() as refusal]:
-            raise ConstantError(where, f"{name!r} {refusal.what}", refusal.hint)
+            raise ConstantError(where, f"{name!r} {refusal.what}", _hint_of_refusal(refusal, constants, program))
         case []:
             _refuse_nameless(name, wanted, findings, where)
             check_not_outside(name, program, where)
@@ -116,7 +116,7 @@ def _scan_constants(project: Project) -> ConstantScan:
     constants.sort(key=lambda each: (order[each.sites[0].source], each.sites[0].span))
     refusals = [each for each in found if isinstance(each, UnsupportedConstant)]
     return ConstantScan(
-        tuple(_add_place_to_shared_names(constants, refusals)),
+        tuple(add_holders(_add_place_to_shared_names(constants, refusals), project.surveys.values())),
         tuple(refusals),
         tuple(each for each in found if isinstance(each, UnnamedLiteral)),
         find_value_flows(found_calls, project.surveys.values()),
@@ -182,6 +182,16 @@ def _refuse_nameless(name: str, wanted: str, findings: ConstantScan, where: str)
                 f"{name!r}: {each.callee} takes {each.text} by position, and its parameters are not known: {each.place}"
             )
             raise ConstantError(where, what, f"Write `{parameter}={each.text}` in that call, if it is meant.")
+
+
+def _hint_of_refusal(refusal: UnsupportedConstant, constants: tuple[Constant, ...], program: Program) -> str:
+    """Return what to do, with the names of what a computed value is made of."""
+    own = canonical_name(refusal.names[0]).rpartition(".")[2]
+    made_of = [each for each in constants if each.holder == own and each.sites[0].source == refusal.source]
+    if not made_of or not refusal.hint.startswith(COMPUTED_FROM):
+        return refusal.hint
+    names = shortest_names(program)
+    return f"{COMPUTED_FROM}: {', '.join(names[each] for each in made_of)}."
 
 
 def _build_hint(name: str, constants: tuple[Constant, ...], program: Program) -> str:

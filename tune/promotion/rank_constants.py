@@ -164,7 +164,7 @@ class ConstantRanking:
 
     def rank_of(self, held: Constant | Option) -> Rank | None:
         """Return its kind; None where a search of it is not promising."""
-        words = frozenset(words_of(held.name))
+        words = frozenset(words_of(telling_name(held.name, held)))
         if self._elsewhere.covers(held) or self._is_of_unused_class(held):
             return None
         if {"batch", "size"} <= words:
@@ -181,7 +181,7 @@ class ConstantRanking:
                 return None
             if part == "model" and dot and _is_number(held.value):
                 return rank_of_words(words) or self._rank_of_receivers(held) or Rank.OTHER
-        if isinstance(held, Constant) and held.form is ConstantKind.ARGUMENT:
+        if isinstance(held, Constant) and held.form is ConstantKind.ARGUMENT and held.holder is None:
             return self._rank_of_argument(held, words)
         if (
             _is_of_a_drawing(held)
@@ -276,6 +276,11 @@ class ConstantRanking:
 
 def _lies_in(held: Constant, lines: Mapping[str, Sequence[range]]) -> bool:
     return all(any(site.span.line in each for each in lines.get(site.source, ())) for site in held.sites)
+
+
+def telling_name(name: str, held: Constant | Option) -> str:
+    """Return the name that says what a value is: of ``LR = from_environment("LR", default=1e-3)`` it is LR."""
+    return name if isinstance(held, Option) or held.holder is None else held.holder
 
 
 def is_never_read(held: Constant | Option) -> bool:

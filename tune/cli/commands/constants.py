@@ -22,6 +22,7 @@ from tune.promotion.find.usages import takes_any_class_by_cli
 from tune.promotion.find_constants import find_all, shortest_names
 from tune.promotion.options.declared_options import find_options
 from tune.promotion.options.option import Option, OptionParser
+from tune.promotion.options.option_values import option_in_force
 from tune.promotion.options.required_words import find_required_words
 from tune.promotion.outside_modules import find_outside_modules, outside_warnings
 from tune.promotion.program import Program, find_program
@@ -131,7 +132,7 @@ def run(given: argparse.Namespace) -> int:
 
 def read_listing(program: Program, args: Sequence[str] = ()) -> Listing:
     """Return all that a program holds; ``args``: what it is given on its command line."""
-    options = find_options(program, args)
+    options = tuple(option_in_force(option, program, args, "--args") for option in find_options(program, args))
     return Listing(
         program=program,
         names=shortest_names(program),
@@ -191,8 +192,8 @@ def show_listing(screen: Screen, listing: Listing, written: str, *, every: bool)
         for warning in constant.warnings
     ]
     warnings += outside_warnings(listing.program)
-    refusal = refusal_to_compose(listing.program)
-    warnings += [] if refusal is None else [refusal]
+    refusal = refusal_to_compose(listing.program, listing.args)
+    warnings += [] if refusal is None else [f"{refusal}: --args gives what the program's command line says"]
     warnings += _tell_hidden_options(listing, written)
     if warnings:
         screen.print_line()

@@ -25,7 +25,7 @@ from tune.promotion.find_constants import find_all
 from tune.promotion.options.option import Option
 from tune.promotion.program import Program, find_program
 from tune.promotion.program_checks import check_names
-from tune.promotion.rank_constants import is_never_read
+from tune.promotion.rank_constants import is_never_read, telling_name
 from tune.promotion.resolve import resolve_constants
 from tune.space.dimensions import Choice
 from tune.space.names import relative_if_shorter
@@ -150,7 +150,7 @@ def build_lines(request: PromoteRequest) -> Iterator[TemplateLine]:
         suggestion = (
             Suggestion(Choice(options=choices), "all that its parser takes")
             if len(choices) > 1
-            else suggest_range(name, value, receiving_parameters(held, flows))
+            else suggest_range(telling_name(name, held), value, receiving_parameters(held, flows))
         )
         dead = f"{NEVER_READ}; " if is_never_read(held) else ""
         remark = f"{format_inline_yaml(value)} ({held.where}): {dead}{suggestion.remark}"
@@ -159,14 +159,14 @@ def build_lines(request: PromoteRequest) -> Iterator[TemplateLine]:
 
 def _line_as_written(name: str, word: RangeWord, held: Held, receivers: Sequence[tuple[str, str]]) -> TemplateLine:
     """Return the line of a constant whose range, or a guess at its best value, the user wrote."""
-    value = None if isinstance(held.value, Unknown) else held.value
+    value, telling = None if isinstance(held.value, Unknown) else held.value, telling_name(name, held)
     if word.is_guess:
         guess = read_guess(word, value)
-        suggestion = suggest_range(name, guess, receivers)
+        suggestion = suggest_range(telling, guess, receivers)
         dimension = widen_to(suggestion.dimension, guess, value)
         remark = f"around {format_inline_yaml(guess)}, as given: {suggestion.remark}"
     else:
-        suggested = None if value is None else suggest_range(name, value, receivers).dimension
+        suggested = None if value is None else suggest_range(telling, value, receivers).dimension
         dimension, remark = read_range(word, value, suggested), "as given"
     remark = f"{held.value if isinstance(held.value, Unknown) else format_inline_yaml(value)} ({held.where}): {remark}"
     return TemplateLine(key=name, dimension=dimension, held=value, is_whole=isinstance(value, int), remark=remark)

@@ -55,9 +55,9 @@ def compose_config(program: Program, args: Sequence[str]) -> ComposedConfig | No
     return found if isinstance(found, ComposedConfig) else None
 
 
-def refusal_to_compose(program: Program) -> str | None:
-    """Return why hydra does not compose the program's config from its files, and which; None where it does."""
-    found = _compose(program, ())
+def refusal_to_compose(program: Program, args: Sequence[str] = ()) -> str | None:
+    """Return why hydra does not compose the program's config with these words, and which; None where it does."""
+    found = _compose(program, args)
     return found if isinstance(found, str) else None
 
 

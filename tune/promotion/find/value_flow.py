@@ -6,12 +6,17 @@ Values are followed by the names that hold them, whatever the scope: enough for 
 import ast
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from tune.promotion.constant import Constant, ConstantKind, ReceivingParameter, ValueFlows
+from tune.promotion.constant import Constant, ConstantKind, ReceivingParameter, Span, ValueFlows
 from tune.promotion.find.arguments import Call
-from tune.promotion.find.module_scan import ModuleScan
+from tune.promotion.find.fields import entries_of
+from tune.promotion.find.module_scan import ModuleScan, dotted_path
 from tune.promotion.find.signatures import parameters_of
 from tune.promotion.options.option import Option
+
+IN_CALLS = frozenset({ConstantKind.ARGUMENT, ConstantKind.PARAMETER})
+"""Forms that stand in calls."""
 
 MAX_NAMES = 20
 """Names that a value is followed through."""
@@ -25,13 +30,52 @@ def find_value_flows(calls: Iterable[Call], surveys: Iterable[ModuleScan]) -> Va
     return flows
 
 
+def add_holders(constants: Iterable[Constant], surveys: Iterable[ModuleScan]) -> Iterator[Constant]:
+    """Yield the constants; a number that a module's name is made of by a function gets that name as its holder.
+
+    ``LR = from_environment("LR", 1e-3)``: ``from_environment.default`` goes into ``LR``.
+    """
+    holders = {survey.source.name: list(_find_holders(survey)) for survey in surveys}
+    for each in constants:
+        is_made_of = each.form in IN_CALLS and _is_number(each.value)
+        names = (
+            name
+            for site in (each.sites if is_made_of else ())
+            for name, span in holders[site.source]
+            if span.is_around(site.span)
+        )
+        name = next(names, None)
+        yield each if name is None else replace(each, holder=name)
+
+
+def _find_holders(survey: ModuleScan) -> Iterator[tuple[str, Span]]:
+    """Yield names and entries of the module's level that calls of functions make, the innermost first."""
+    bound = [(name, each.value) for name, bindings in survey.bindings.items() for each in bindings]
+    while bound:
+        name, value = bound.pop()
+        entries = [] if value is None else [(entry.key, entry.value) for entry in entries_of(name, value)]
+        bound += entries
+        if isinstance(value, ast.Call) and not entries and _is_function(value):
+            yield name, Span.from_node(value)
+
+
+def _is_function(call: ast.Call) -> bool:
+    """Tell a function from a class, by its name: the arguments of a class are hyperparameters of their own."""
+    name = (dotted_path(call.func) or "").rpartition(".")[2]
+    return name.lstrip("_")[:1].islower()
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def receiving_parameters(held: Constant | Option, flows: ValueFlows) -> tuple[ReceivingParameter, ...]:
     """Return the parameters that a constant or an option reaches, the nearest first."""
     words = re.findall(r"\w+", held.dest if isinstance(held, Option) else held.name.partition("@")[0])
-    if isinstance(held, Constant) and held.form is ConstantKind.ARGUMENT:
+    if isinstance(held, Constant) and held.form is ConstantKind.ARGUMENT and held.holder is None:
         return ((words[-2], words[-1]),)
     found: dict[ReceivingParameter, None] = {}
-    names = words[-1:]
+    names = words[-1:] if isinstance(held, Option) or held.holder is None else [held.holder]
     for name in names:  # it grows
         found |= flows.receivers.get(name, {})
         for callee, path, position in flows.positions.get(name, ()):

@@ -15,6 +15,7 @@ from tune.space.dimensions import Value
 TROUBLES = (BindingKind.GLOBAL, BindingKind.LOOPED, BindingKind.AUGMENTED, BindingKind.DELETED, BindingKind.UNPACKED)
 """What keeps a name from being a constant, the worst first."""
 
+COMPUTED_FROM = "Search what it is computed from"
 KEEP_ONE = "Keep one assignment: it is not clear which one counts."
 HINTS = {
     BindingKind.GLOBAL: "Take the name out of `global`, or search a constant that the function reads.",
@@ -58,7 +59,7 @@ def reason_not_constant(
 def explain_computed(text: str, place: str) -> tuple[str, str]:
     """Return (what is wrong, what to do) with a value that only the program can make."""
     short = text if len(text) <= 60 else text[:57] + "..."
-    return f"is computed: {short} ({place})", "Search what it is computed from."
+    return f"is computed: {short} ({place})", f"{COMPUTED_FROM}."
 
 
 def names_of(name: str, survey: ModuleScan) -> tuple[str, ...]:

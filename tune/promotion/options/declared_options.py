@@ -42,7 +42,7 @@ def find_options(program: Program, args: Sequence[str] = ()) -> tuple[Option, ..
     changed = changed_defaults(project)
     options = [option for survey in project.surveys.values() for option in _find_module_options(survey, project)]
     declared = (_with_changed_default(option, changed) for option in options)
-    return *declared, *_find_hydra_options(program), *_in_config_files(program, args)
+    return *declared, *_find_hydra_options(program, args), *_in_config_files(program, args)
 
 
 def _with_changed_default(option: Option, changed: ChangedDefaults) -> Option:
@@ -71,11 +71,19 @@ def find_option(name: str, program: Program, options: tuple[Option, ...], where:
     raise ConstantError(where, f"{name!r} is not an option of {program.source.name}", hint)
 
 
-def _find_hydra_options(program: Program) -> Iterator[Option]:
-    """Yield ``model.lr=`` of what hydra composes, and the config groups: ``model=``."""
-    composed = compose_config(program, ()) if "hydra" in imported_packages(program) else None
+def _find_hydra_options(program: Program, args: Sequence[str]) -> Iterator[Option]:
+    """Yield ``model.lr=`` of what hydra composes, and the config groups: ``model=``.
+
+    ``args`` choose what is composed; of a value that a word sets, what the files say is yielded.
+    """
+    if "hydra" not in imported_packages(program):
+        return
+    plain = compose_config(program, ())
+    composed = compose_config(program, args) or plain
     for dest, value in composed.values.items() if composed is not None else ():
         config = composed.places.get(dest) if composed is not None else None
+        if config is None and plain is not None and dest in plain.places:
+            value, config = plain.values[dest], plain.places[dest]
         if dest.rpartition(".")[2].startswith("_") or (isinstance(value, Unknown) and "${" in value.text):
             continue  # hydra's own, such as `_target_`; or it is what another value is
         yield Option(
@@ -121,7 +129,7 @@ def _find_module_options(survey: ModuleScan, project: Project) -> Iterator[Optio
                 yield from _find_argparse_options(called, survey)
             case _ if (dotted_path(called.node.func) or "") in ("click.option", "option", "typer.Option"):
                 yield from _find_click_options(called, survey, project)
-            case _ if is_lightning_cli(called, survey, project):
+            case _ if is_lightning_cli(called, survey, project) or _is_base_of_cli(called, survey, project):
                 yield from _find_lightning_options(called, survey, project)
             case _ if (dotted_path(called.node.func) or "") in ("fire.Fire", "Fire", "typer.run"):
                 meaning = (
@@ -266,6 +274,15 @@ def _to_dashes(name: str) -> str:
 def is_lightning_cli(called: CallSite, survey: ModuleScan, project: Project) -> bool:
     """Tell whether a call builds a LightningCLI, or an object of a class that descends from it."""
     return _descends_from_lightning_cli(called.node.func, survey, project)
+
+
+def _is_base_of_cli(called: CallSite, survey: ModuleScan, project: Project) -> bool:
+    """Tell ``super().__init__(model_class=Net)`` in a class that descends from LightningCLI."""
+    match called.node.func, called.scope.owner:
+        case ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr="__init__"), ast.ClassDef(bases=bases):
+            return any(_descends_from_lightning_cli(base, survey, project) for base in bases)
+        case _:
+            return False
 
 
 def _descends_from_lightning_cli(node: ast.expr, survey: ModuleScan, project: Project, depth: int = 0) -> bool:

@@ -37,7 +37,8 @@ def option_in_force(option: Option, program: Program, args: Sequence[str], args_
     config = None if isinstance(value, Unknown) else _config_place(option, program, args)
     if config is not None:
         return replace(option, value=value, config=config, place=str(config), default=None)
-    changed = repr(value) != repr(option.value)
+    said = option.parser is OptionParser.HYDRA and option.dest in {word.lstrip("+~").partition("=")[0] for word in args}
+    changed = said or repr(value) != repr(option.value)
     given = changed or any(word.partition("=")[0] in option.names or _may_mean(word, option) for word in args)
     place, default = args_place if changed else option.place, None if given else option.default
     return replace(option, value=value, config=None, place=place, default=default)
