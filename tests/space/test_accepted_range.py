@@ -29,6 +29,9 @@ RANGES = [
     ("decay", 0.99, ("ExponentialMovingAverage", "decay"), "uniform 0.495 to 0.9999"),
     ("Trainer.limit_train_batches", 1, ("Trainer", "limit_train_batches"), "randint 1 to 4"),
     ("Trainer.accumulate_grad_batches", 1, ("Trainer", "accumulate_grad_batches"), "randint 1 to 4"),
+    ("Trainer.gradient_clip_val", 1.0, ("Trainer", "gradient_clip_val"), "uniform 0.5 to 2"),
+    ("x", 0.8, ("TripletMarginLoss", "margin"), "uniform 0.4 to 1.6"),
+    ("x", 0.8, ("Trainer", "limit_train_batches"), "uniform 0.4 to 1"),
     ("x", 0.5, ("my_function", "p"), "uniform 0.25 to 1"),
 ]
 

@@ -41,6 +41,8 @@ SUGGESTIONS = [
     ("VAL_SHARE", 0.25, "uniform 0.125 to 0.5"),
     ("eps", 1e-8, "loguniform 1e-09 to 1e-07"),
     ("temperature", 2.0, "loguniform 0.2 to 20"),
+    ("GRAD_CLIP", 1.0, "uniform 0.5 to 2"),
+    ("CFG['optim']['clip_norm']", 0.7, "uniform 0.35 to 1.4"),
     ("bias", -1.5, "uniform -3 to 0"),
     ("FLAG", True, "choice False, True"),
     ("OPT", "sgd", "choice adam, adamw, sgd, rmsprop"),

@@ -19,6 +19,9 @@ NO_RATE = frozenset(
 """Words that make another thing of a learning rate: ``LR_PATIENCE``."""
 CHANCES = frozenset({"dropout", "drop", "droprate", "pdrop", "p", "prob", "probability"})
 MOMENTA = frozenset({"momentum", "beta", "beta1", "beta2", "b1", "b2"})
+NO_SHARES = frozenset({"clip", "clipping", "temperature", "margin"})
+"""Words of numbers that may be above 1."""
+AT_MOST_1 = "half to twice, at most 1"
 EPOCHS = frozenset({"epochs", "epoch", "patience"})
 SEEDS = frozenset({"seed", "random_state"})
 
@@ -61,6 +64,8 @@ def suggest_range(name: str, value: Value, receivers: Iterable[tuple[str, str]] 
     for callee, parameter in receivers:
         accepted = find_accepted_range(callee, parameter)
         if accepted is not None and accepted.is_accepted(value):
+            if suggestion.remark == AT_MOST_1 and accepted.high is None:
+                suggestion = _half_to_twice(value)
             held = _check_suggestion(_clip_to_accepted(suggestion, accepted, value), value)
             if held != suggestion:
                 remark = held.remark.removesuffix(", at most 1")
@@ -112,7 +117,7 @@ def _suggest_by_name(name: str, value: Value) -> Suggestion:
             )
         case float() if math.isfinite(value) and (value == 0 or 1 / LARGEST < abs(value) < LARGEST):
             return _check_suggestion(
-                _suggest_rate(words, value) or _suggest_share(words, value) or _suggest_float(value), value
+                _suggest_rate(words, value) or _suggest_share(words, value) or _suggest_float(words, value), value
             )
         case None:
             return Suggestion(None, "say what it may be beside None")
@@ -204,18 +209,22 @@ def _suggest_size(value: int, times: int) -> Suggestion:
     return Suggestion(IntRange(low=low, high=high, log=True), f"a quarter to {often}")
 
 
-def _suggest_float(value: float) -> Suggestion:
+def _half_to_twice(value: float) -> Suggestion:
+    return Suggestion(FloatRange(low=_scale_decimal(value, 0.5), high=_scale_decimal(value, 2)), "half to twice")
+
+
+def _suggest_float(words: tuple[str, ...], value: float) -> Suggestion:
     if value == 0:
         return Suggestion(FloatRange(low=0.0, high=1.0), "0 tells no scale: check this range")
     if value < 0:
         return Suggestion(
             FloatRange(low=_scale_decimal(value, 2), high=0.0), "a negative number tells no scale: check this range"
         )
+    if TINY < value <= 1 and NO_SHARES & {*words}:
+        return _half_to_twice(value)
     if TINY < value <= 1:
-        return Suggestion(
-            FloatRange(low=_scale_decimal(value, 0.5), high=min(1.0, _scale_decimal(value, 2))),
-            "half to twice, at most 1",
-        )
+        held = FloatRange(low=_scale_decimal(value, 0.5), high=min(1.0, _scale_decimal(value, 2)))
+        return Suggestion(held, AT_MOST_1)
     return Suggestion(_decades_around(value), "a tenth to ten times")
 
 
