@@ -54,6 +54,29 @@ FOUND = [
     ('EarlyStopping(**{"monitor": "val_x", "mode": "max"})\n', ("val_x", "max", "EarlyStopping, p.py:1", ())),
     ('EarlyStopping(monitor="val_accuracy")\n', ("val_accuracy", "max", "EarlyStopping, p.py:1", ())),
     ('EarlyStopping(monitor="val_zorp")\n', ("val_zorp", "min", "EarlyStopping, p.py:1", ())),
+    (
+        'ModelCheckpoint(monitor="step", mode="max")\nModelCheckpoint(monitor="val_x", mode="max")\n',
+        ("val_x", "max", "ModelCheckpoint, p.py:2", ()),
+    ),
+    (
+        'ModelCheckpoint(monitor="epoch", mode="max")\n' + logging('self.log("val_loss", 1)'),
+        ("val_loss", "min", "logged in p.py:4", ()),
+    ),
+    ("EarlyStopping(monitor='val_zorp', mode=CFG.mode)\n", ("val_zorp", None, "EarlyStopping, p.py:1", ())),
+    ("EarlyStopping(monitor='val_acc', mode=CFG.mode)\n", ("val_acc", "max", "EarlyStopping, p.py:1", ())),
+    (
+        logging('self.both(batch, "val")')
+        + "    def both(self, batch, stage):\n"
+        + '        if stage == "train":\n            self.log("own_acc", 1)\n'
+        + '        elif stage in ("val", "test"):\n            self.log("own_loss", 1)\n'
+        + '        if stage != "val":\n            self.log("other_acc", 1)\n'
+        + '        if self.flag:\n            self.log("third_loss", 1)\n',
+        ("own_loss", "min", "logged in p.py:8", ("third_loss",)),
+    ),
+    (
+        logging('self.log("train_acc", 1)', 'self.log("val_loss", 1)'),
+        ("val_loss", "min", "logged in p.py:4", ("train_acc",)),
+    ),
     ("ModelCheckpoint(save_last=True)\n" + logging('self.log("zorp", 1)'), ("zorp", None, "logged in p.py:4", ())),
     (
         logging('self.both(batch, "val")')
@@ -184,6 +207,18 @@ IN_CONFIGS = {
         {"c.yaml": STOPPING},
         (),
         ("val_x", "max", "EarlyStopping, c.yaml:3"),
+    ),
+    "that keeps the last": (
+        f"PATHS = ['c.yaml']\n{CLI}",
+        {"c.yaml": STOPPING + "  - {class_path: a.ModelCheckpoint, init_args: {monitor: step, mode: max}}\n"},
+        (),
+        ("val_x", "max", "EarlyStopping, c.yaml:3"),
+    ),
+    "whose mode is somewhere else": (
+        f"PATHS = ['c.yaml']\n{CLI}",
+        {"c.yaml": STOPPING.replace("mode: max", 'mode: "${mode}"')},
+        (),
+        ("val_x", None, "EarlyStopping, c.yaml:3"),
     ),
     "another class's": (
         f"PATHS = ['c.yaml']\n{CLI}" + logging('self.log("val_acc", 1)'),

@@ -8,7 +8,7 @@ from typing import Any
 from tune.promotion.configs.config_file import read_mapping, read_values
 from tune.promotion.configs.hydra_values import compose_config
 from tune.promotion.configs.read_files import read_config_files
-from tune.promotion.find.metric import CALLBACKS, Metric, find_metric, mode_of
+from tune.promotion.find.metric import CALLBACKS, COUNTERS, Metric, find_metric, mode_of_callback
 from tune.promotion.program import Program
 from tune.space.yaml_document import Keys
 
@@ -77,6 +77,7 @@ def _metric_of_callback(held: Mapping[str, Any], place: str) -> Iterator[Metric]
     """Yield the metric of the arguments of a callback, its class among them."""
     path = next((held[key] for key in CLASS_KEYS if isinstance(held.get(key), str)), "")
     callback, name, mode = path.rpartition(".")[2], held.get("monitor"), held.get("mode")
-    if callback in CALLBACKS and isinstance(name, str) and "${" not in name and name != "???":
-        told = mode if mode in ("min", "max") else mode_of(name) or "min"  # Lightning's default is min
-        yield Metric(name=name, mode=told, origin=f"{callback}, {place}")
+    is_metric = isinstance(name, str) and "${" not in name and name != "???" and name not in COUNTERS
+    if callback in CALLBACKS and is_metric:
+        told = mode_of_callback(str(name), mode, is_given=mode is not None)
+        yield Metric(name=str(name), mode=told, origin=f"{callback}, {place}")

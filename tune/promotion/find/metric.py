@@ -18,6 +18,9 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 CALLBACKS = ("ModelCheckpoint", "EarlyStopping")
 """Those that monitor a metric, the first counts most."""
 
+COUNTERS = frozenset({"step", "epoch", "global_step"})
+"""What a callback monitors that keeps the last checkpoints: none of them says how good a model is."""
+
 VALIDATION = frozenset(
     {"validation_step", "on_validation_epoch_end", "validation_epoch_end", "on_validation_batch_end"}
 )
@@ -25,7 +28,8 @@ VALIDATION = frozenset(
 
 JUDGED = re.compile(r"val\d*|valid|validat\w+|dev|eval\w*")
 """Words of what is logged in validation."""
-STAGES = frozenset({"train", "training", "step", "epoch"})
+TRAINING = frozenset({"train", "training"})
+STAGES = TRAINING | {"step", "epoch"}
 BY_STEP = "_step"
 """The end of what Lightning, or a program, calls a value of one step."""
 
@@ -71,7 +75,7 @@ def find_metric(program: Program) -> Metric | None:
         return replace(monitored, others=tuple(tag for tag in tags if tag != monitored.name))
     if not tags:
         return None
-    name = select_preferred_tag(tags)
+    name = select_preferred_tag([tag for tag in tags if not _words_of(tag) & TRAINING] or tags)
     others = tuple(tag for tag in tags if tag != name)
     return Metric(name=name, mode=mode_of(name), origin=f"logged in {tags[name]}", others=others)
 
@@ -119,6 +123,13 @@ def mode_of(name: str) -> Mode | None:
     return "max" if words & HIGH else None
 
 
+def mode_of_callback(name: str, told: object, *, is_given: bool) -> Mode | None:
+    """Return the mode of a callback that monitors ``name``; None where only running the program tells what is given."""
+    if told in ("min", "max"):
+        return "min" if told == "min" else "max"
+    return mode_of(name) or (None if is_given else "min")  # Lightning's default, but for a name that says otherwise
+
+
 def _find_monitored(project: Project) -> Metric | None:
     """Return what the first callback monitors; its rivals are what others of its kind monitor in other arms."""
     found = [
@@ -153,13 +164,9 @@ def _of_callback(called: CallSite, survey: ModuleScan) -> Metric | None:
     if callback == "EarlyStopping" and called.node.args:
         given.setdefault("monitor", called.node.args[0])
     name = _evaluate_text(given.get("monitor"), {}, survey)
-    if name is None:
+    if name is None or name in COUNTERS:
         return None
-    match _evaluate_text(given.get("mode"), {}, survey):
-        case "min" | "max" as mode:
-            pass
-        case _:
-            mode = mode_of(name) or "min"  # Lightning's default, but for a name that says otherwise
+    mode = mode_of_callback(name, _evaluate_text(given.get("mode"), {}, survey), is_given="mode" in given)
     return Metric(name=name, mode=mode, origin=f"{callback}, {survey.place_of_line(called.node.lineno)}")
 
 
@@ -228,7 +235,7 @@ def _follow_log_calls(
     function: Function, methods: Mapping[str, Function], known: Mapping[str, str], survey: ModuleScan, hops: int
 ) -> Iterator[tuple[str, str]]:
     """Follow ``self.shared_step(batch, "val")``: ``known`` holds the parameters whose text the call told."""
-    calls = [node for node in ast.walk(function) if isinstance(node, ast.Call) and _is_own(node.func)]
+    calls = [node for node in _walk_reachable(function, known) if isinstance(node, ast.Call) and _is_own(node.func)]
     for call in sorted(calls, key=lambda node: (node.lineno, node.col_offset)):
         assert isinstance(call.func, ast.Attribute)
         if call.func.attr == "log":
@@ -241,6 +248,32 @@ def _follow_log_calls(
         elif call.func.attr in methods and hops:
             helper = methods[call.func.attr]
             yield from _follow_log_calls(helper, methods, _bind_texts(call, helper, survey), survey, hops - 1)
+
+
+def _walk_reachable(function: Function, known: Mapping[str, str]) -> Iterator[ast.AST]:
+    """Yield the nodes of a function, without the arms that ``if stage == "train"`` leaves out for a known stage."""
+    waiting: list[ast.AST] = [function]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        match node:
+            case ast.If(test=test, body=body, orelse=orelse) if (holds := _evaluate_test(test, known)) is not None:
+                waiting += body if holds else orelse
+            case _:
+                waiting += ast.iter_child_nodes(node)
+
+
+def _evaluate_test(test: ast.expr, known: Mapping[str, str]) -> bool | None:
+    """Return whether a comparison of a known text with literals holds; None where it is another condition."""
+    match test:
+        case ast.Compare(left=ast.Name(id=name), ops=[operator], comparators=[other]) if name in known:
+            value = evaluate_literal(other)
+            match operator:
+                case ast.Eq() | ast.NotEq() if isinstance(value, str):
+                    return (known[name] == value) is isinstance(operator, ast.Eq)
+                case ast.In() | ast.NotIn() if isinstance(value, tuple | list):
+                    return (known[name] in value) is isinstance(operator, ast.In)
+    return None
 
 
 def _is_own(function: ast.expr) -> bool:
