@@ -25,6 +25,8 @@ DECLARED = [
     ("import click\n@click.command()\n@click.option('--lr', default=0.1)\ndef main(lr): ...", "--lr", 0.1),
     ("import fire\ndef main(batch_size=4): ...\nfire.Fire(main)", "--batch_size", 4),
     ("import fire\ndef main(batch_size=4): ...\nfire.Fire(main)", "--batch-size", 4),
+    ("from jsonargparse import CLI\ndef main(batch_size=4): ...\nCLI(main)", "--batch_size", 4),
+    ("import jsonargparse\ndef main(lr: float = 0.1): ...\njsonargparse.auto_cli(main)", "--lr", 0.1),
     (CLI + "LightningCLI(Lit, Data)", "--model.lr", 1e-3),
     (CLI + "LightningCLI(Lit, Data)", "--model.width", Unknown("required")),
     (CLI + "LightningCLI(Lit, trainer_defaults={'max_epochs': 3})", "--trainer.max_epochs", 3),

@@ -490,6 +490,10 @@ train(Net(cfg.lr))
     ),
     "fire": ("import fire\ndef main(lr=1e-3):\n    train(Net(lr))\nfire.Fire(main)", "--lr"),
     "typer": ("import typer\ndef main(lr: float = 1e-3):\n    train(Net(lr))\ntyper.run(main)", "--lr"),
+    "jsonargparse": (
+        "import jsonargparse\ndef main(lr: float = 1e-3):\n    train(Net(lr))\njsonargparse.CLI(main)",
+        "--lr",
+    ),
     "configargparse": (
         """
 import configargparse

@@ -29,6 +29,10 @@ KEY_VALUE_READERS = frozenset(
     {"hydra", "omegaconf", "sys", "fire", "absl", "lightning", "pytorch_lightning", "jsonargparse"}
 )
 """Modules that give a program its command line's ``key=value`` words."""
+FUNCTION_PARSERS = dict.fromkeys(("fire.Fire", "Fire", "typer.run"), OptionParser.FUNCTION) | dict.fromkeys(
+    ("CLI", "jsonargparse.CLI", "auto_cli", "jsonargparse.auto_cli"), OptionParser.LIGHTNING_CLI
+)
+"""What makes options of a function's parameters; jsonargparse takes its words as LightningCLI does."""
 SIMILAR = 0.75
 """From this ratio of equal letters on a name is taken for a misspelt one; the program's parser refuses all others."""
 
@@ -131,12 +135,12 @@ def _find_module_options(survey: ModuleScan, project: Project) -> Iterator[Optio
                 yield from _find_click_options(called, survey, project)
             case _ if is_lightning_cli(called, survey, project) or _is_base_of_cli(called, survey, project):
                 yield from _find_lightning_options(called, survey, project)
-            case _ if (dotted_path(called.node.func) or "") in ("fire.Fire", "Fire", "typer.run"):
-                meaning = (
-                    project.resolve_name(dotted_path(called.node.args[0]) or "", survey) if called.node.args else None
-                )
+            case function if (dotted_path(function) or "") in FUNCTION_PARSERS:
+                first = next(iter(called.node.args), None)
+                meaning = project.resolve_name(dotted_path(first) or "", survey) if first is not None else None
                 if isinstance(meaning, ProjectSymbol):
-                    yield from _of_signature(meaning, "", project, OptionParser.FUNCTION)
+                    parser = FUNCTION_PARSERS[dotted_path(function) or ""]
+                    yield from _of_signature(meaning, "", project, parser)
 
 
 def _find_argparse_options(called: CallSite, survey: ModuleScan) -> Iterator[Option]:
@@ -261,14 +265,14 @@ def _of_signature(own: ProjectSymbol, prefix: str, project: Project, parser: Opt
             is_read=is_parameter_read(parameter.name, parameter.declared, parameter.survey, project),
             is_float=isinstance(value, float),
             place=place,
-            names=tuple(dict.fromkeys((name, _to_dashes(name)))),
+            names=tuple(dict.fromkeys((name, _to_dashes(name) if parser is OptionParser.FUNCTION else name))),
             default=_find_default_site(default, parameter.survey),
         )
 
 
 def _to_dashes(name: str) -> str:
-    """Fire and typer take dashes; LightningCLI, whose names have a dot, does not."""
-    return name if "." in name else "--" + name[2:].replace("_", "-")
+    """Fire and typer take dashes; jsonargparse does not."""
+    return "--" + name[2:].replace("_", "-")
 
 
 def is_lightning_cli(called: CallSite, survey: ModuleScan, project: Project) -> bool:
