@@ -518,6 +518,24 @@ def test_an_option_that_another_library_reads_is_not_refused(searched, request, 
     assert trained(worker.run({option: 0.05}))["lr"] == 0.05
 
 
+def test_an_option_without_a_type_whose_default_is_a_number_is_a_number_in_a_trial(searched):
+    text = """
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", default=0.1)
+parser.add_argument("--name", default="net")
+found = parser.parse_args()
+train(Net(found.lr))
+"""
+    worker = searched(text)
+
+    assert baseline_of(worker).failure is None
+    trial = worker.run({"--lr": 0.05})
+    assert trial.failure is None
+    assert trained(trial)["lr"] == 0.05
+    assert trial.record.in_force["--lr"]["value"] == 0.05
+
+
 def test_a_trial_whose_parser_makes_another_truth_of_its_word_fails(searched):
     text = ARGPARSE + (
         'parser.add_argument("--fast", type=lambda word: bool(word), default=False)\n'

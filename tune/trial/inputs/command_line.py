@@ -198,14 +198,17 @@ class CommandLine:
             if type(parsed) is not argparse.Namespace:
                 return parsed, rest
             actions = dict(_list_actions(parser))
-            dests = {
-                key: actions[name].dest
+            ours = {
+                key: actions[name]
                 for key, option in self._options.items()
                 for name in option.names
                 if name in actions and actions[name].dest in vars(parsed)
             }
-            for key, dest in dests.items():
-                self._note_value(key, getattr(parsed, dest), "argparse")
+            dests = {key: action.dest for key, action in ours.items()}
+            for key, action in ours.items():
+                if _takes_number_untyped(action) and getattr(parsed, action.dest) == str(self._values.get(key)):
+                    setattr(parsed, action.dest, self._values[key])
+                self._note_value(key, getattr(parsed, action.dest), "argparse")
             if not self._notes_reads:
                 return parsed, rest
             # Whether an action does nothing but set its attribute, where that is ``dest``
@@ -274,6 +277,15 @@ class CommandLine:
             what = f"{key} is not in force: the search set {wanted}, and {parser} made {value} of the word for it"
             raise ProgramError(self._options[key].where, what, "Give the option a type that reads both true and false.")
         self.found[key] = {"value": _to_json_value(value), "where": f"what {parser} returned"}
+
+
+def _takes_number_untyped(action: argparse.Action) -> bool:
+    """Tell an option without a type whose default is a number: argparse makes a text of its word.
+
+    The program is written for its default, and `apply` writes a number there: so a trial's is one, too.
+    """
+    is_number = isinstance(action.default, int | float) and not isinstance(action.default, bool)
+    return isinstance(action, argparse._StoreAction) and action.type is None and action.nargs is None and is_number
 
 
 def _list_actions(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.Action]]:
