@@ -82,6 +82,25 @@ def test_json_is_a_config_file_too(tmp_path, monkeypatch, server):
     assert held == {"optim": {"lr": 2e-07, "name": "a d"}, "max_epochs": 1}
 
 
+def test_toml_is_a_config_file_too(tmp_path, monkeypatch, server):
+    text = 'import tomllib\nwith open("c.toml", "rb") as file:\n    cfg = tomllib.load(file)\n' + FIT
+    (tmp_path / "pyproject.toml").write_text("[tool]\nlr = 3\n")
+    (tmp_path / "c.toml").write_text("max_epochs = 1\n[optim]\nlr = 0.5  # of SGD\n")
+    (tmp_path / "train.py").write_text(NET + text + 'MARK = "pyproject.toml"\n')
+    (tmp_path / "s.yaml").write_text(
+        'script: train.py\nmetric: loss\nmode: min\nconstants:\n  "optim.lr=": {loguniform: [1e-3, 1]}\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    worker = Worker(tmp_path / "s.yaml", tmp_path / "experiment", server)
+
+    assert [option.name for option in find_options(worker.program)] == ["max_epochs=", "optim.lr="]
+    trial = worker.run({"optim.lr=": 0.25})
+
+    assert trial.failure is None
+    assert "rate 0.25\n" in trial.log
+    assert (trial.files.folder / "configs" / "c.toml").read_text().endswith("lr = 0.25  # of SGD\n")
+
+
 def test_what_json_cannot_hold_is_refused(tmp_path):
     (tmp_path / "c.json").write_text('{"name": null}')
     place = ConfigPlace(path=tmp_path / "c.json", name="c.json", keys=("name",), line=1)

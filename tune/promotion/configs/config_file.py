@@ -1,4 +1,4 @@
-"""A YAML file that configures a program: where a value stands in it, and the file with other values."""
+"""A YAML, JSON or TOML file that configures a program: where a value stands in it, and the file with other values."""
 
 import json
 from collections.abc import Mapping
@@ -8,9 +8,11 @@ from typing import Any
 
 from tune.errors import ApplyError
 from tune.paths import read_regular
+from tune.promotion.configs.toml_file import find_toml_values, read_toml, replace_toml_value
 from tune.space.dimensions import Value
 from tune.space.yaml_document import Keys, find_values, read_plain, replace_value
 
+TOML = ".toml"
 MOST_BYTES = 100_000
 """Of a config file; a larger one holds data, and YAML takes seconds for each megabyte."""
 
@@ -45,8 +47,9 @@ class ConfigSource:
 
 def read_values(path: Path) -> dict[Keys, tuple[Value, int]]:
     """Return the values of a file with their lines; none where it cannot be read."""
+    find = find_toml_values if path.suffix == TOML else find_values
     try:
-        return find_values(read_regular(path, MOST_BYTES).decode("utf-8"))
+        return find(read_regular(path, MOST_BYTES).decode("utf-8"))
     except (OSError, UnicodeDecodeError):
         return {}
 
@@ -54,7 +57,8 @@ def read_values(path: Path) -> dict[Keys, tuple[Value, int]]:
 def read_mapping(path: Path) -> Mapping[str, Any] | None:
     """Return what a file holds, its merge keys resolved; None where it cannot be read, or holds no mapping."""
     try:
-        held = read_plain(read_regular(path, MOST_BYTES).decode("utf-8-sig"))
+        text = read_regular(path, MOST_BYTES).decode("utf-8-sig")
+        held = read_toml(text) if path.suffix == TOML else read_plain(text)
     except (OSError, UnicodeDecodeError):
         return None
     return held if isinstance(held, Mapping) else None
@@ -66,7 +70,8 @@ def rewrite_config(path: Path, values: Mapping[ConfigPlace, Value]) -> tuple[Con
     text = raw.decode("utf-8")
     name = next(iter(values)).name
     for place, value in values.items():
-        new = replace_value(text, place.keys, value)
+        replace = replace_toml_value if path.suffix == TOML else replace_value
+        new = replace(text, place.keys, value)
         if new is None or (path.suffix == ".json" and not _is_json(new)):
             what = f"{value!r} cannot be written here without changing more than this value"
             raise ApplyError(str(place), what, "Write it by hand, and apply the others again.")

@@ -17,7 +17,9 @@ from tune.promotion.find.module_scan import dotted_path
 from tune.promotion.program import Program
 from tune.space.dimensions import Value
 
-SUFFIXES = (".yaml", ".yml", ".json")
+SUFFIXES = (".yaml", ".yml", ".json", ".toml")
+OF_TOOLS = "pyproject.toml"
+"""A program may name it to find its root."""
 MAX_VALUES = 1_000
 """Of a file; one with more holds data."""
 KEY = re.compile(r"[A-Za-z_][\w-]*")
@@ -129,7 +131,8 @@ def _written_names(node: ast.AST) -> Iterator[ast.expr]:
 
 def _find_named_file(text: str, beside: Path, program: Program) -> Path | None:
     """Return the file that a text names, from the working directory or a folder between the source and the root."""
-    if "\n" in text or "\0" in text or PurePath(text).suffix not in SUFFIXES:
+    is_config = PurePath(text).suffix in SUFFIXES and PurePath(text).name != OF_TOOLS
+    if "\n" in text or "\0" in text or not is_config:
         return None
     folders = [beside.parent, *beside.parent.parents]
     folders = [folder for folder in folders if folder.is_relative_to(program.root)]
