@@ -29,6 +29,24 @@ def text_at(program, site: Site) -> str:
     return lines[site.span.line - 1][site.span.column : site.span.end_column]
 
 
+def test_what_two_functions_give_namespaces_of_their_own_is_two_constants(program_of):
+    made = "from argparse import Namespace\ndef {0}():\n    c = Namespace()\n    c.lr = {1}\n    return c\n"
+    program = program_of(made.format("small", 0.1) + made.format("large", 0.2))
+
+    assert found(program, "small.c.lr").value == 0.1
+    assert found(program, "large.c.lr").value == 0.2
+
+
+def test_a_name_that_a_later_star_import_hides_is_not_read(program_of):
+    program = program_of(
+        "from one import *\nfrom two import *\nprint(X, Y)\n", {"one.py": "X = 1\nY = 2\n", "two.py": "X = 3\n"}
+    )
+
+    assert found(program, "X").value == 3
+    assert found(program, "one.X").reads == ()
+    assert found(program, "Y").reads == ("train.py:3",)
+
+
 VARIABLES = [
     ("LR = 1e-3", "LR", 1e-3, "1e-3"),
     ("lr: float = .2", "lr", 0.2, ".2"),
@@ -155,6 +173,26 @@ REFUSED = [
     ("A = 1\ndel A", "A", "'A' is deleted: train.py:2\n  Take the `del` away."),
     ("A = 1\ndef f():\n    global A\n    A = 2", "A", "'A' is assigned in a function that declares it global: train.py:4\n  Take the name out of `global`, or search a constant that the function reads."),
     ("A, B = f()", "A", "'A' is unpacked from a value that only running the program can tell: train.py:1\n  Assign it on a line of its own."),
+    (
+        "from argparse import Namespace\nC = Namespace()\nC.a = 1\nC.a = 2",
+        "C.a",
+        "'C.a' is assigned again: train.py:4\n  Keep one assignment: it is not clear which one counts.",
+    ),
+    (
+        "from argparse import Namespace\nC = Namespace()\nC.a = 1\ndef main(cfg):\n    cfg.a = 2",
+        "C.a",
+        "'C.a' is assigned again: train.py:5\n  Keep one assignment: it is not clear which one counts.",
+    ),
+    (
+        "C = {}\nfor n in range(3):\n    C['a'] = 1",
+        "C['a']",
+        "\"C['a']\" is assigned in a loop: train.py:3\n  Keep one assignment: it is not clear which one counts.",
+    ),
+    (
+        "from argparse import Namespace\nC = Namespace()\nC.a = f(1)",
+        "C.a",
+        "'C.a' is computed: f(1) (train.py:3)\n  Search what it is computed from.",
+    ),
     ("A = f(1)", "A", "'A' is computed: f(1) (train.py:1)\n  Search what it is computed from."),
     (
         "def f(n, k=2): return n\nA = f(1, k=3)",

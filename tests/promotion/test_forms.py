@@ -139,6 +139,22 @@ CASES = {
         "from conf import X", files={"conf/__init__.py": "from .base import *", "conf/base.py": "X = 3"}
     ),
     "star import": module_level("from config import *", files={"config.py": "X = 3"}),
+    "the later of two star imports": module_level(
+        "from config import *\nfrom data import *", files={"config.py": "X = 1", "data.py": "X = 3"}
+    ),
+    "an attribute that a namespace is given": module_level(
+        "from types import SimpleNamespace\nC = SimpleNamespace()\nC.x = 3", "C.x"
+    ),
+    "an attribute of a namespace in another": module_level(
+        "from argparse import Namespace\nC = Namespace()\nC.net = Namespace()\nC.net.x = 3",
+        "C.net.x",
+    ),
+    "an entry that a dict is given": module_level("C = {}\nC['x'] = 3", "C['x']"),
+    "an attribute that a function gives a namespace": module_level(
+        "from argparse import Namespace\ndef make():\n    c = Namespace()\n    c.x = 3\n    return c",
+        "make.c.x",
+        seen="make().x",
+    ),
     "imported in a function": module_level(
         "def f():\n    from config import X\n    return X", seen="f()", files={"config.py": "X = 3"}
     ),

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from tune.promotion.constant import Constant, ConstantKind, Site, Span, UnsupportedConstant
 from tune.promotion.find.expressions import find_promotable
 from tune.promotion.find.literals import source_of
-from tune.promotion.find.module_scan import BindingKind, ModuleScan, dotted_path
+from tune.promotion.find.module_scan import AttributeAssignment, BindingKind, ModuleScan, dotted_path
 from tune.promotion.find.project import Project
 from tune.promotion.find.signatures import is_dataclass, is_field
-from tune.promotion.find.usages import ConstantReads, NamespaceAssignments
+from tune.promotion.find.usages import ConstantReads, NamespaceAssignments, find_changing_calls
 from tune.promotion.find.variables import KEEP_ONE, explain_computed, names_of, reason_not_constant
 from tune.space.names import canonical_name
 
@@ -39,6 +39,7 @@ def find_fields(
     for survey in project.surveys.values():
         yield from _of_containers(survey, reads, overwrites)
         yield from _of_classes(survey, reads, overwrites)
+    yield from _of_assignments(project, reads)
 
 
 def is_container(call: ast.Call) -> bool:
@@ -71,6 +72,63 @@ def _of_containers(
                 yield _build_field(
                     entry, name, survey, reads, overwrites, _reason_of_container(name, wrong) or entry.trouble
                 )
+
+
+@dataclass(frozen=True, slots=True)
+class _FilledContainer:
+    """A container that is made once, and filled by assignments."""
+
+    path: str
+    """``CFG``; of a function's own ``make.config``."""
+    made: ast.expr
+    is_local: bool
+
+
+def _of_assignments(project: Project, reads: ConstantReads) -> Iterator[Constant | UnsupportedConstant]:
+    """Yield what is assigned to a container once it is made: ``CFG.optim.lr = 1e-3``, in a module or a function."""
+    alike: dict[str, list[tuple[_FilledContainer | None, str]]] = {}
+    found: dict[tuple[_FilledContainer, str], tuple[AttributeAssignment, ast.expr, ModuleScan]] = {}
+    for survey in project.surveys.values():
+        changed = {path.partition(".")[0] for path, _ in find_changing_calls(survey)}
+        for each in survey.overwrites:
+            is_own = each.path.startswith("self.")
+            head, _, rest = each.path.removeprefix("self.").partition(".")
+            filled = None if is_own else _find_filled_container(head, each, survey)
+            alike.setdefault(rest, []).append((filled, survey.place_of_line(each.line)))
+            if filled is not None and each.value is not None and head not in changed:
+                found.setdefault((filled, rest), (each, each.value, survey))
+    for (filled, rest), (each, value, survey) in found.items():
+        place = survey.place_of_line(each.line)
+        others = [where for by, where in alike[rest] if by in (None, filled) and where != place]
+        wrong = (f"is assigned again: {others[0]}", KEEP_ONE) if others else None
+        if each.scope.in_loop:
+            wrong = f"is assigned in a loop: {place}", KEEP_ONE
+        entry = ContainerEntry(f"{filled.path}.{rest}", rest.rpartition(".")[2], value, each.line)
+        inside = list(entries_of(entry.name, value))
+        form = ConstantKind.LOCAL if filled.is_local else ConstantKind.FIELD
+        for one in inside or ([] if _is_empty(value) else [entry]):
+            yield _build_entry(one, each.path.partition(".")[0], survey, reads, wrong or one.trouble, form)
+
+
+def _find_filled_container(head: str, each: AttributeAssignment, survey: ModuleScan) -> _FilledContainer | None:
+    """Return the container of the assignment's scope that is called ``head``; None where it holds ``each`` already."""
+    function = survey.functions.get(id(each.scope.function))
+    if function is None and not each.scope.at_module_level:
+        return None
+    bindings = (survey.bindings if function is None else function.bindings).get(head, [])
+    made = bindings[0].value if len(bindings) == 1 else None
+    if made is None or not (isinstance(made, ast.Dict) or (isinstance(made, ast.Call) and is_container(made))):
+        return None
+    if any(canonical_name(entry.name) == each.path for entry in entries_of(head, made)):
+        return None
+    return _FilledContainer(head if function is None else f"{function.path}.{head}", made, function is not None)
+
+
+def _is_empty(node: ast.expr) -> bool:
+    """Tell ``CN()`` and ``{}``, which later assignments fill."""
+    return (isinstance(node, ast.Dict) and not node.keys) or (
+        isinstance(node, ast.Call) and is_container(node) and not node.keywords
+    )
 
 
 def _reason_of_container(name: str, wrong: tuple[str, str] | None) -> tuple[str, str] | None:
@@ -195,10 +253,21 @@ def _build_field(
     overwrites: NamespaceAssignments,
     wrong: tuple[str, str] | None,
 ) -> Constant | UnsupportedConstant:
-    held = find_promotable(entry.value, survey)
     place = overwrites.find_overwrite(canonical_name(entry.name), survey)
     if wrong is None and place is not None:
         wrong = f"is assigned again: {place}", "Take that assignment away; it would undo the search."
+    return _build_entry(entry, base, survey, reads, wrong, ConstantKind.FIELD)
+
+
+def _build_entry(
+    entry: ContainerEntry,
+    base: str,
+    survey: ModuleScan,
+    reads: ConstantReads,
+    wrong: tuple[str, str] | None,
+    form: ConstantKind,
+) -> Constant | UnsupportedConstant:
+    held = find_promotable(entry.value, survey)
     if wrong is None and held is None:
         wrong = explain_computed(source_of(entry.value), survey.place_of_line(entry.value.lineno))
     names = names_of(entry.name, survey)
@@ -210,7 +279,7 @@ def _build_field(
         value=held.value,
         sites=(Site(survey.source.name, Span.from_node(held.node)),),
         names=names,
-        form=ConstantKind.FIELD,
+        form=form,
         reads=reads.of_field(base, entry.key, survey, entry.key_line),
         warnings=held.warnings,
     )

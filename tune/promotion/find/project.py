@@ -72,7 +72,7 @@ class Project:
             return self._resolve_absolute(f"{imported}.{rest}" if rest else imported, hops - 1)
         if head in seen_in.bindings:
             return Variable(seen_in, name)
-        for module in self._stars_by_file[seen_in.source.name]:
+        for module in reversed(self._stars_by_file[seen_in.source.name]):  # the last one's name stands
             if module in self._modules_by_name:
                 found = self.resolve_name(name, self._modules_by_name[module], hops - 1)
                 if found is not None:

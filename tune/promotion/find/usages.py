@@ -32,7 +32,9 @@ class ConstantReads:
     def of_field(self, base: str, key: str, survey: ModuleScan, key_line: int) -> tuple[str, ...]:
         """Return the places that may read ``base.key`` or ``base['key']``; the string at ``key_line`` defines it."""
         texts = (place for place in self._as_text(key) if place[0] is not survey or place[1] != key_line)
-        own = _places_in(survey, survey.bare_reads.get(base, ()), survey.scope_readers)
+        filled = {each.line for each in survey.overwrites if each.path.startswith(f"{base}.")}
+        bare = [line for line in survey.bare_reads.get(base, ()) if line not in filled]
+        own = _places_in(survey, bare, survey.scope_readers)
         return _first_places(own, self._as_attribute(key), texts, self._find_whole_reads(base))
 
     def of_parameter(self, name: str, survey: ModuleScan, lines: range) -> tuple[str, ...]:
@@ -50,9 +52,15 @@ class ConstantReads:
         for each, alias in self._aliases_by_name.get(name, ()):
             yield from _read_as_imported(each, alias)
         for each, _ in self._aliases_by_name.get("*", ()):
-            if each is not survey:
+            if each is not survey and not self._is_hidden_by_star(name, survey, each):
                 yield from _read_as_imported(each, name)
         yield from self._find_whole_reads(survey.modules[0])
+
+    def _is_hidden_by_star(self, name: str, survey: ModuleScan, seen_in: ModuleScan) -> bool:
+        """Tell whether a later star import gives a name of ``survey`` another value."""
+        stars = [module for _, module in self._project.star_imports(seen_in)]
+        later = stars[stars.index(survey) + 1 :] if survey in stars else []
+        return any(name in module.bindings for module in later)
 
     def _find_whole_reads(self, name: str) -> Iterator[Place]:
         """Yield the places of other files that take an imported thing as a whole: ``vars(config)``, ``**CFG``."""
@@ -227,7 +235,7 @@ class NamespaceAssignments:
         self._inside: dict[tuple[str, str], str] = {}
         self._of_self: dict[tuple[str, str, str], str] = {}
         for each in project.surveys.values():
-            for path, line in (*_find_assignments(each), *_find_changing_calls(each)):
+            for path, line in (*_find_assignments(each), *find_changing_calls(each)):
                 match project.resolve_name(path, each):
                     case Variable(survey=survey, name=name):
                         self._places.setdefault((survey.source.name, name), each.place_of_line(line))
@@ -267,7 +275,8 @@ def _find_assignments(survey: ModuleScan) -> Iterator[tuple[str, int]]:
     return ((each.path, each.line) for each in survey.overwrites)
 
 
-def _find_changing_calls(survey: ModuleScan) -> Iterator[tuple[str, int]]:
+def find_changing_calls(survey: ModuleScan) -> Iterator[tuple[str, int]]:
+    """Yield (path, line) of what a call changes: ``CFG.update(...)``, ``setattr(CFG, "lr", 1)``."""
     for called in survey.calls:
         match called.node:
             case ast.Call(func=ast.Attribute(value=base, attr=method)) if method in CHANGING:
