@@ -51,7 +51,7 @@ def replace_toml_value(text: str, keys: Keys, value: Value) -> str | None:
 
 
 def _find_entries(text: str) -> Iterator[tuple[int, Keys, int, str]]:
-    """Yield (line, keys, column of the value, its text) of what may be an entry; a line of a longer text may be none."""
+    """Yield (line, keys, column of the value, its text) of what looks like an entry; text of a longer one may, too."""
     table: Keys | None = ()
     for number, line in enumerate(text.split("\n"), 1):
         if line.lstrip().startswith("["):
