@@ -47,6 +47,18 @@ def test_a_file_is_replaced_with_its_mode_and_nothing_is_left(source, monkeypatc
     assert sorted(source.parent.iterdir()) == [source, other]
 
 
+def test_a_file_is_replaced_where_no_file_without_a_name_can_get_one(source, monkeypatch):
+    def refuse(*names, **options):
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(os, "link", refuse)
+    replace_files({source: b"new"})
+
+    assert source.read_bytes() == b"new"
+    assert source.stat().st_mode & 0o7777 == 0o751
+    assert list(source.parent.iterdir()) == [source]
+
+
 @pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="files without a name are Linux's")
 def test_a_process_that_is_killed_leaves_nothing_beside_a_file(source):
     assert kill(source, "nameless") == []

@@ -54,8 +54,9 @@ def _written_aside(path: Path, raw: bytes) -> Iterator[Callable[[], None]]:
                 os.fsync(opened)
 
                 def put() -> None:
-                    if nameless is not None:  # by a descriptor of a folder, which is not used, a link is followed
-                        os.link(f"/proc/self/fd/{opened}", aside, src_dir_fd=opened, follow_symlinks=True)
+                    if nameless is not None and not _give_name(opened, aside):
+                        aside.write_bytes(raw)
+                        aside.chmod(stat.S_IMODE(path.stat().st_mode))
                     aside.replace(path)
 
                 yield put
@@ -69,6 +70,15 @@ def _open_nameless(folder: Path) -> int | None:
         return os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o600)
     except (OSError, AttributeError):
         return None
+
+
+def _give_name(opened: int, path: Path) -> bool:
+    """Give a file without a name one; tell whether the system lets us: some containers have no ``/proc``."""
+    try:  # `src_dir_fd` is not used, but lets Python call what follows a link
+        os.link(f"/proc/self/fd/{opened}", path, src_dir_fd=opened, follow_symlinks=True)
+    except OSError:
+        return False
+    return True
 
 
 def _remove_left_asides(path: Path) -> None:
