@@ -54,7 +54,8 @@ def test_promote_when_the_program_fails_then_its_traceback_is_told_and_no_folder
     assert main(["promote", "scripted.py", "LR"]) == 1
     err = capfd.readouterr().err
     assert err.startswith("scripted.py:21: the baseline failed in the pre-flight: OSError: no disk\n")
-    assert "\n  The last lines of the traceback:\n" in err
+    place = f'      File "{path}", line 21, in __init__\n'
+    assert f"\n  The last lines of the traceback:\n{place}" in err  # no frame of how the program is called
     assert err.endswith("\n    OSError: no disk\n")
     assert list(tmp_path.glob("promotune*")) == []
 

@@ -307,6 +307,9 @@ def _suggest_other_gpus(record: TrialRecord, search: Search) -> str | None:
 LAST_LINES = 20
 LAST_BYTES = 2**16
 """Of a file that an error quotes, at most."""
+FRAME = '  File "'
+"""How a frame of a traceback begins."""
+OWN_FOLDER = Path(__file__).parents[1]
 
 
 def _tell_file(search: Search, names: str, quotes: str, file: Path) -> str:
@@ -319,8 +322,16 @@ def _tell_file(search: Search, names: str, quotes: str, file: Path) -> str:
             text = opened.read().decode(errors="replace")
     except OSError:
         return ""
-    lines = [line for line in text.splitlines() if line.strip()][-LAST_LINES:]
+    lines = _leave_out_own_frames([line for line in text.splitlines() if line.strip()])[-LAST_LINES:]
     return "\n    ".join([quotes, *lines]) if lines else ""
+
+
+def _leave_out_own_frames(lines: list[str]) -> list[str]:
+    """Return what a traceback holds behind the last frame of this package: how we call a program explains nothing."""
+    frames = [number for number, line in enumerate(lines) if line.startswith(FRAME)]
+    ours = [number for number in frames if lines[number].startswith(f"{FRAME}{OWN_FOLDER}/")]
+    behind = [number for number in frames if ours and number > ours[-1]]
+    return lines[behind[0] :] if behind else lines
 
 
 def _preflight_error(record: TrialRecord | None, search: Search, death: str | None) -> PromotuneError:
