@@ -78,6 +78,20 @@ def test_compose_config_returns_a_value_and_its_place(program_of, args, dest, va
     assert (str(composed.places[dest]) if dest in composed.places else None) == place
 
 
+FOLDERS = {
+    "a path": 'str(root / "configs")',
+    "a path of parts": 'root.joinpath("configs")',
+    "os.path.join": 'os.path.join(root, "configs")',
+}
+
+
+@pytest.mark.parametrize("folder", FOLDERS.values(), ids=FOLDERS)
+def test_a_folder_below_what_running_tells_is_the_nearest_of_its_name(program_of, folder):
+    program = program_of(MAIN.replace('"../configs"', folder), CONFIGS, "src/train.py")
+
+    assert compose_config(program, []).values["seed"] == 12
+
+
 UNKNOWN = {
     "a config of the program's": (MAIN.replace('"../configs"', "None"), CONFIGS, []),
     "a folder that only running it tells": (MAIN.replace('"../configs"', "folder()"), CONFIGS, []),

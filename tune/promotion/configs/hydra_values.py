@@ -4,6 +4,7 @@ Values that only the program knows (structured configs that it stores, search pa
 nothing is returned, and the trial's record says what hydra composed.
 """
 
+import ast
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -125,19 +126,37 @@ def _find_main(program: Program) -> HydraMain | None:
             path = dotted_path(called.node.func)
             match project.resolve_name(path, survey) if path is not None else None:
                 case LibrarySymbol(path="hydra.main" | "hydra.main.main"):
-                    return _main_of(called, survey.source.path.parent)
+                    return _main_of(called, survey.source.path.parent, program.root)
     return None
 
 
-def _main_of(called: CallSite, beside: Path) -> HydraMain | None:
+def _main_of(called: CallSite, beside: Path, root: Path) -> HydraMain | None:
     given = dict(zip(("config_path", "config_name", "version_base"), called.node.args, strict=False))
     given |= {keyword.arg: keyword.value for keyword in called.node.keywords if keyword.arg is not None}
     held = {name: evaluate_literal(node) for name, node in given.items()}
-    folder, name, version = held.get("config_path", "."), held.get("config_name"), held.get("version_base")
-    if not isinstance(folder, str) or not isinstance(name, str):
+    folder, name, version = _config_folder(given, beside, root), held.get("config_name"), held.get("version_base")
+    if folder is None or not isinstance(name, str):
         return None
     base = (version if isinstance(version, str) else None,) if "version_base" in held else ()
-    return HydraMain(folder=(beside / folder).resolve(), name=name, version_base=base)
+    return HydraMain(folder=folder, name=name, version_base=base)
+
+
+def _config_folder(given: Mapping[str, ast.expr], beside: Path, root: Path) -> Path | None:
+    """Return the folder of ``config_path``; of ``str(root / "configs")`` the nearest upward that is called so."""
+    node = given.get("config_path")
+    held = "." if node is None else evaluate_literal(node)
+    if isinstance(held, str):
+        return (beside / held).resolve()
+    match node:
+        case ast.Call(func=ast.Name(id="str"), args=[inner], keywords=[]):
+            return _config_folder({"config_path": inner}, beside, root)
+        case (
+            ast.BinOp(op=ast.Div(), right=ast.Constant(value=str(text)))
+            | ast.Call(func=ast.Attribute(attr="join" | "joinpath"), args=[*_, ast.Constant(value=str(text))])
+        ):
+            above = (folder / text for folder in (beside, *beside.parents) if folder.is_relative_to(root))
+            return next((folder.resolve() for folder in above if folder.is_dir()), None)
+    return None
 
 
 @lru_cache(maxsize=8)
