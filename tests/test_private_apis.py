@@ -35,6 +35,7 @@ def fresh():
 
 
 OF_PYTHON = {
+    "_StoreAction",
     "_SubParsersAction",
     "_actions",
     "_exit",
