@@ -16,6 +16,7 @@ from tune.paths import display_path
 from tune.results.status import read_status
 from tune.search.build_controller import suspend_on_exit
 from tune.search.progress import Progress
+from tune.search.steering.controls import PollClock
 from tune.search.study.study_notes import restore_set_values
 from tune.space.space_file import read_space, write_space
 
@@ -619,3 +620,13 @@ def test_a_file_that_is_no_request_and_cannot_be_moved_aside_holds_nothing_up(se
 
     assert (requests / "0.json").exists()
     assert search.propose(LR=0.002).taken
+
+
+def test_after_a_look_that_took_long_the_next_one_is_soon():
+    clock = PollClock()
+    with clock.time_look():
+        began = time.thread_time()
+        while time.thread_time() - began < 0.3:
+            pass
+
+    assert clock._next - time.monotonic() <= 3.0

@@ -101,6 +101,9 @@ class PollClock:
     REST = 25
     """So many times as long as a look computed the driver rests: it spends 4 % of a core on requests."""
 
+    MOST_REST_S = 3.0
+    """It rests so long at most: a first look imports and opens what later ones have."""
+
     def __init__(self) -> None:
         self._next = 0.0
 
@@ -115,4 +118,5 @@ class PollClock:
         try:
             yield
         finally:
-            self._next = time.monotonic() + max(self.POLL_S, self.REST * (time.thread_time() - began))
+            rest_s = min(self.MOST_REST_S, self.REST * (time.thread_time() - began))
+            self._next = time.monotonic() + max(self.POLL_S, rest_s)
