@@ -97,7 +97,7 @@ def test_proposals_for_which_the_ledger_has_no_room_wait_and_run_once(small_disk
     search.poll()
 
     assert type(search.controller.end.full) is NoRoomError
-    assert all(map(search.requests.has_request, requests))
+    assert search.requests.list_requests() == [f"{request}.json" for request in requests]
     assert all(json.loads(line) for line in search.paths.journal.read_bytes().splitlines())
 
     (small_disk / "filler").unlink()

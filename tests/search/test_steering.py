@@ -404,7 +404,7 @@ def test_a_request_of_another_user_is_refused(search, monkeypatch):
     assert not search.controller.end.is_requested
 
 
-@pytest.mark.parametrize("name", ["", "answers", "refused"])
+@pytest.mark.parametrize("name", ["", "answers", "refused", "claimed"])
 def test_a_folder_of_requests_that_is_a_link_leads_nowhere(search, tmp_path, name):
     """Whoever may write to the experiment's folder has the driver neither move nor delete files elsewhere."""
     elsewhere, requests = tmp_path / "elsewhere", search.paths.requests
