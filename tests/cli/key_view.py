@@ -14,7 +14,8 @@ from tune.search.progress import Progress
 def main(folder):
     over = threading.Event()
     signal.signal(signal.SIGUSR2, lambda *_: over.set())
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background job ignores the latter
+        signal.signal(number, signal.default_int_handler)
     progress = Progress("max", 20, 2)
     with LiveView(Screen(), progress, title="exp", metric="Score", steers=ExperimentPaths(Path(folder))):
         while not over.wait(0.1):
