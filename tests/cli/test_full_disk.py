@@ -18,7 +18,7 @@ from tune.experiment.verdicts import note_choice, read_verdicts
 from tune.retrain.confirm import plan_confirmation_runs
 from tune.space.settings import Confirm
 
-OURS = (".lock", ".applied.lock", ".requests", "answers")
+OURS = (".lock", ".applied.lock", ".requests", "answers", "claimed")
 """Of an experiment: what commands make that lock it, or ask it."""
 TRIALS = [Trial(curve=[0.5, 0.6]), Trial(curve=[0.4, 0.9], values={"LR": 0.02})]
 
