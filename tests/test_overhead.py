@@ -51,6 +51,25 @@ def test_cpu_when_a_process_works_below_another_then_it_counts(tmp_path):
     assert after == before >= 0.25  # it has ended, and counts on; the kernel counts in ticks of 10 ms
 
 
+def test_cpu_when_processes_live_between_two_looks_then_it_counts_once(tmp_path):
+    burn = "import time\nwhile time.process_time() < 0.1: pass"
+    code = (
+        "import subprocess, sys\n"
+        f"run = lambda: subprocess.run([sys.executable, '-c', {burn!r}])\n"
+        "run()\nprint(flush=True); input()\n[run() for _ in range(3)]\nprint(flush=True); input()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        cpu = TreeCpu()
+        for _ in range(2):
+            process.stdout.readline()
+            cpu.look(process.pid, tmp_path)
+            cpu.marks[-1] = (cpu.marks[-1][0] - 10, cpu.marks[-1][1])  # as if it were long ago
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+    (_, before), (_, after) = cpu.marks
+    assert 0.27 <= after - before < 0.6
+
+
 def test_ratios_when_a_round_lacks_one_then_it_has_none():
     assert ratios({1: 3.0, 2: 8.0, 3: 5.0}, {2: 4.0, 1: 2.0}) == [1.5, 2.0]
     assert spread([2.0, 1.0, 4.0]) == "2.00 (1.00 to 4.00)"

@@ -10,6 +10,22 @@ import psutil
 
 INTERVAL_S = 1.0
 """Between two looks: each goes through all processes of the machine."""
+TICK_S = 0.02
+"""The kernel counts in ticks of 10 ms, those of the user and of the system apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class _ProcessCpu:
+    """What one process took, at a look."""
+
+    parent: int
+    own_s: float
+    waited_s: float
+    """Of all below it that have ended and were waited for."""
+
+    @property
+    def total_s(self) -> float:
+        return self.own_s + self.waited_s
 
 
 @dataclass(slots=True)
@@ -18,15 +34,18 @@ class TreeCpu:
 
     marks: list[tuple[float, float]] = field(default_factory=list)
     """``(seconds since the epoch, seconds of CPU)``; what a process took stays counted when it has ended."""
-    _taken: dict[int, float] = field(default_factory=dict)
-    """Seconds of each process that was ever seen. Its parent's own account does not do: Ray's does not wait for it."""
+    _alive: dict[int, _ProcessCpu] = field(default_factory=dict)
+    _lost_s: float = 0.0
+    """Of processes that have ended and that nobody waited for: Ray does not. No other one's account has it."""
 
     def look(self, pid: int, folder: Path) -> bool:
         """Note the CPU, if it is time; never ask for an end."""
         now = time.time()
         if not self.marks or now - self.marks[-1][0] >= INTERVAL_S:
-            self._taken.update(_tree_s(pid))
-            self.marks.append((now, sum(self._taken.values())))
+            found = _look_at_tree(pid)
+            self._lost_s += _count_lost_s(self._alive, found)
+            self._alive = found
+            self.marks.append((now, self._lost_s + sum(each.total_s for each in found.values())))
         return False
 
     def between_s(self, began: float, ended: float) -> float:
@@ -39,13 +58,29 @@ class TreeCpu:
         return low + (high - low) * (when - before) / (after - before)
 
 
-def _tree_s(pid: int) -> dict[int, float]:
-    """Return seconds of CPU of a process and of all below it, by their ids."""
-    taken = {}
+def _count_lost_s(before: dict[int, _ProcessCpu], after: dict[int, _ProcessCpu]) -> float:
+    """Return seconds of processes that are gone, but for those whose parents' accounts have them.
+
+    A parent that waits for a child has all of it from then on: also of a child that lived between two looks.
+    """
+    gone = [each for pid, each in before.items() if pid not in after]
+    lost_s = 0.0
+    for parent in {each.parent for each in gone}:
+        gone_s = sum(each.total_s for each in gone if each.parent == parent)
+        gained_s = after[parent].waited_s - before[parent].waited_s if parent in after and parent in before else 0.0
+        has_waited = gained_s > 0 and gained_s >= gone_s - TICK_S
+        lost_s += 0.0 if has_waited else gone_s
+    return lost_s
+
+
+def _look_at_tree(pid: int) -> dict[int, _ProcessCpu]:
+    """Return what a process and all below it took, by their ids."""
+    found = {}
     with suppress(psutil.NoSuchProcess):
         root = psutil.Process(pid)
         for process in (root, *root.children(recursive=True)):
             with suppress(psutil.NoSuchProcess):
                 times = process.cpu_times()
-                taken[process.pid] = times.user + times.system
-    return taken
+                waited_s = times.children_user + times.children_system
+                found[process.pid] = _ProcessCpu(process.ppid(), times.user + times.system, waited_s)
+    return found
