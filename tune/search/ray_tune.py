@@ -74,10 +74,14 @@ class ControllerSearcher(_ControllerAdapter, Searcher):
         self._is_first = True
 
     def suggest(self, trial_id: str) -> Any:
-        """Return a trial's config, None while there is no room, or FINISHED."""
+        """Return a trial's config, None while there is no room, or FINISHED.
+
+        Requests are looked at here too: while nothing runs, as in a pause, one step of Ray Tune asks once a second.
+        """
         if self._is_first:
             self._is_first = False
             reinstall_handlers()
+        self._controller.handle_requests()
         task = self._controller.next_task(trial_id)
         if task is not None:
             return {**self._config, TASK: task, SHARE: self._share_of(task)}
@@ -190,7 +194,7 @@ class ControllerStopper(_ControllerAdapter, Stopper):
 
 
 class ControllerCallback(_ControllerAdapter, Callback):
-    """Lets the controller look between two steps of Ray Tune's loop, a tenth of a second at most."""
+    """Lets the controller look between two steps of Ray Tune's loop: a tenth of a second at most, while trials run."""
 
     def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Do what other processes ask for."""
