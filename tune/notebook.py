@@ -150,7 +150,7 @@ def build_figure(curves: Curves, best: int | None, metric: str) -> dict[str, Any
         xaxis={"title": "epoch", **grid},
         yaxis={"title": escape_html(metric), **grid},
     )
-    return {**json.loads(figure.to_json()), "config": {"responsive": True}}  # as wide as the cell
+    return dict(json.loads(figure.to_json()))  # JupyterLab keeps it as wide as the cell
 
 
 def draw_curves(curves: Curves, best: int | None, metric: str) -> str:
