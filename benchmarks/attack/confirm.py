@@ -27,8 +27,10 @@ concurrency: 2
 trainer: {max_epochs: 2}
 confirm: {top: 2, seeds: 2}
 """
-N_RUNS = range(14, 17)
-"""The winner and the hardcoded values with six seeds each; before that two trials race over two seeds at most."""
+N_FIRST_LOOK = range(18, 21)
+"""The winner and the hardcoded values with eight seeds each; before that two trials race over two seeds at most."""
+N_RUNS = frozenset(n + n_more for n in N_FIRST_LOOK for n_more in (0, 16))
+"""As many seeds again where the first ones leave the verdict open."""
 SIGNALS = {"killed": signal.SIGKILL, "SIGTERM": signal.SIGTERM, "Ctrl-C": signal.SIGINT}
 
 
@@ -79,7 +81,7 @@ def _end_confirmation(project: Project, finished: Path, how: str, rng: random.Ra
     experiment = _restore(project, finished, confirmed=False)
     began = time.monotonic()
     process = project.start("resume", "s", "--no-report")
-    at = rng.randrange(-1, N_RUNS.start)  # as the verdict is written, or after so many runs
+    at = rng.randrange(-1, N_FIRST_LOOK.start)  # as the verdict is written, or after so many runs
     written = experiment / "verdicts.json"
     wait_for(lambda: written.exists() if at < 0 else len(_curves(experiment)) >= at, process)
     time.sleep(rng.uniform(0, 0.05 if at < 0 else 1))

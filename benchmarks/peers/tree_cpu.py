@@ -10,8 +10,6 @@ import psutil
 
 INTERVAL_S = 1.0
 """Between two looks: each goes through all processes of the machine."""
-TICK_S = 0.02
-"""The kernel counts in ticks of 10 ms, those of the user and of the system apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +57,19 @@ class TreeCpu:
 
 
 def _count_lost_s(before: dict[int, _ProcessCpu], after: dict[int, _ProcessCpu]) -> float:
-    """Return seconds of processes that are gone, but for those whose parents' accounts have them.
+    """Return seconds of processes that are gone, but for what the account of one above them has gained meanwhile.
 
     A parent that waits for a child has all of it from then on: also of a child that lived between two looks.
     """
-    gone = [each for pid, each in before.items() if pid not in after]
-    lost_s = 0.0
-    for parent in {each.parent for each in gone}:
-        gone_s = sum(each.total_s for each in gone if each.parent == parent)
-        gained_s = after[parent].waited_s - before[parent].waited_s if parent in after and parent in before else 0.0
-        has_waited = gained_s > 0 and gained_s >= gone_s - TICK_S
-        lost_s += 0.0 if has_waited else gone_s
-    return lost_s
+    gone_s: dict[int, float] = {}
+    for pid, each in before.items():
+        if pid not in after:
+            above = each.parent
+            while above in before and above not in after:
+                above = before[above].parent
+            gone_s[above] = gone_s.get(above, 0.0) + each.total_s
+    gained_s = {pid: after[pid].waited_s - before[pid].waited_s for pid in gone_s if pid in after and pid in before}
+    return sum(max(0.0, seconds - gained_s.get(pid, 0.0)) for pid, seconds in gone_s.items())
 
 
 def _look_at_tree(pid: int) -> dict[int, _ProcessCpu]:
