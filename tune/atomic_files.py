@@ -33,9 +33,9 @@ def replace_files(contents: Mapping[Path, bytes]) -> None:
     name until it is whole; what an earlier process left elsewhere is removed.
     """
     with contextlib.ExitStack() as stack:
-        puts = [stack.enter_context(_written_aside(path, raw)) for path, raw in contents.items()]
-        for put in puts:
-            put()
+        written = [stack.enter_context(_written_aside(path, raw)) for path, raw in contents.items()]
+        for put_in_place in written:
+            put_in_place()
 
 
 @contextlib.contextmanager
@@ -53,13 +53,13 @@ def _written_aside(path: Path, raw: bytes) -> Iterator[Callable[[], None]]:
                 os.fchmod(opened, stat.S_IMODE(path.stat().st_mode))
                 os.fsync(opened)
 
-                def put() -> None:
+                def put_in_place() -> None:
                     if nameless is not None and not _give_name(opened, aside):
                         aside.write_bytes(raw)
                         aside.chmod(stat.S_IMODE(path.stat().st_mode))
                     aside.replace(path)
 
-                yield put
+                yield put_in_place
         finally:
             aside.unlink(missing_ok=True)
 

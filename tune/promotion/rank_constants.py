@@ -165,7 +165,7 @@ class ConstantRanking:
     def rank_of(self, held: Constant | Option) -> Rank | None:
         """Return its kind; None where a search of it is not promising."""
         words = frozenset(words_of(telling_name(held.name, held)))
-        if self._elsewhere.covers(held) or self._is_of_unused_class(held):
+        if self._elsewhere.sets_parameter(held) or self._is_of_unused_class(held):
             return None
         if {"batch", "size"} <= words:
             words -= {"device", "devices"}  # per_device_train_batch_size

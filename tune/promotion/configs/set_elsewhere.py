@@ -24,7 +24,7 @@ class SetElsewhere:
         self._program = program
         self._options = options
 
-    def covers(self, held: Constant | Option) -> bool:
+    def sets_parameter(self, held: Constant | Option) -> bool:
         """Tell whether something else sets a parameter: search that."""
         if isinstance(held, Option) or held.form is not ConstantKind.PARAMETER:
             return False

@@ -40,13 +40,13 @@ def judge_in_looks(
     ``more_seeds``: none where there is no second look; the first one has all of ``error_rate`` then.
     """
 
-    def look(at: Sequence[int], look_rate: float) -> Verdict:
+    def judge_look(at: Sequence[int], look_rate: float) -> Verdict:
         theirs, ours = ({seed: runs[seed] for seed in at if seed in runs} for runs in (baseline, candidate))
         return judge_gain(theirs, ours, mode, error_rate=look_rate, of_verdict=error_rate)
 
-    first = look(seeds, error_rate * FIRST_SHARE if more_seeds else error_rate)
-    is_open = first.finding == "noise" and look(seeds, OPEN_LEVEL).finding != "noise"
+    first = judge_look(seeds, error_rate * FIRST_SHARE if more_seeds else error_rate)
+    is_open = first.finding == "noise" and judge_look(seeds, OPEN_LEVEL).finding != "noise"
     if not more_seeds or not is_open:
         return LookedAt(verdict=first, seeds=tuple(seeds))
     both = (*seeds, *more_seeds)
-    return LookedAt(verdict=look(both, error_rate * (1 - FIRST_SHARE)), seeds=both)
+    return LookedAt(verdict=judge_look(both, error_rate * (1 - FIRST_SHARE)), seeds=both)

@@ -67,9 +67,8 @@ class SearchControls:
 
     def wants_trials(self, n_asked: int) -> bool:
         """Tell whether the sampler is to draw more than ``n_asked`` trials."""
-        through = (
-            self._ledger.searcher.is_exhausted and n_asked > BASELINE
-        )  # a grid of one point has it as its baseline
+        # a grid of one point has it as its baseline
+        through = self._ledger.searcher.is_exhausted and n_asked > BASELINE
         return n_asked < self.limits.trials and not self.is_finishing and not through
 
     def request_stop(self, number: int) -> None:
