@@ -1,7 +1,13 @@
 """Each way in which a trial can go wrong becomes a failure with its reason; the search goes on, or gives up."""
 
+import contextlib
 import re
+import subprocess
+import sys
+import time
+from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.projects import write_program
@@ -203,3 +209,31 @@ def test_a_worker_that_dies_behind_the_end_of_a_trial_loses_none_of_its_epochs(s
     assert [trial.state.name for trial in trials] == ["COMPLETE"] * 3
     assert [sorted(trial.intermediate_values) for trial in trials] == [[1, 2, 3]] * 3
     assert ["ends by a signal" in searched.version(trial).log.read_text() for trial in trials].count(True) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the actors are found by the titles of their processes")
+def test_actors_that_are_killed_before_the_preflight_end_the_search_with_how_to_begin_again(tmp_path):
+    space = SPACE.format(faults=["none", "better"], rest="trials: 2\nsystem: faults.py", width=1)
+    write_program(tmp_path / "project", "faults").with_name("s.yaml").write_text(space)
+    script, storage = Path(__file__).parents[2] / "run_search.py", ["--storage", str(tmp_path / "storage")]
+    words = [sys.executable, script, "--space", "s.yaml", "--quiet", *storage]
+    with subprocess.Popen(words, cwd=tmp_path / "project", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as driver:
+        kill_actors(psutil.Process(driver.pid))
+        _, told = driver.communicate(timeout=60)
+    assert driver.returncode == 1
+    assert "the worker died before the pre-flight\n" in told.decode()
+    assert f"  To begin again: python run_search.py resume {tmp_path / 'storage' / 's'}\n" in told.decode()
+
+    resume = [sys.executable, script, "resume", "s", "--quiet", *storage]
+    assert subprocess.run(resume, check=False, cwd=tmp_path / "project", stdout=subprocess.DEVNULL).returncode == 0
+
+
+def kill_actors(driver):
+    """Kill each actor as soon as it is there, until the driver is at its end."""
+    until = time.monotonic() + 60
+    while driver.is_running() and driver.status() != psutil.STATUS_ZOMBIE and time.monotonic() < until:
+        for each in driver.children(recursive=True):
+            with contextlib.suppress(psutil.Error, IndexError):
+                if "TrialTrainable" in each.cmdline()[0]:
+                    each.kill()
+        time.sleep(0.005)

@@ -37,6 +37,7 @@ from tune.experiment.records import (
     read_baseline_fits,
     read_baseline_record,
 )
+from tune.invocation import this_command
 from tune.paths import display_path
 from tune.promotion.snapshot import Snapshot, take_snapshot
 from tune.search.devices.device_faults import is_device_failure
@@ -343,6 +344,9 @@ def _preflight_error(record: TrialRecord | None, search: Search, death: str | No
             places = find_crash_places(log) if has_written_stack(death.rpartition(": ")[2]) else []
             return PreflightError(f"{display_path(places[0][0])}:{places[0][1]}" if places else None, death, hint)
         how = f": {death}" if death else ""
+        if not search.rehearsal:
+            again = f"To begin again: {this_command()} resume {search.paths.cli_argument}"
+            hint = "\n  ".join(line for line in (hint, again) if line)
         return PreflightError(None, f"{WORKER_DIED} before the pre-flight{how}", hint)
     version = search.paths.version(record.version)
     if failure.ours and failure.kind in (MetricError.__name__, NEVER_LOGGED):
