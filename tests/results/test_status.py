@@ -16,6 +16,7 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
 from tests.experiments import SPACE, Trial, write_experiment
+from tests.results import test_confirmation as confirmation
 from tune.cli import main
 from tune.errors import ExperimentError, StorageError
 from tune.experiment.lock import lock_experiment
@@ -41,7 +42,7 @@ TRIALS = [
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "reference" / "status.schema.json").read_text())
 PAUSE = SearchPause(user="me", time=1.0e9)
 NOTE = ProposalNote(request="1", user="me", why="a hunch", time=0.0)
-DIGESTS = {1: "712a7260fa317afe", 2: "979b9e345f5f2fdb"}
+DIGESTS = {1: "712a7260fa317afe", 2: "979b9e345f5f2fdb", 3: "2e1431e6c5cb0f6d"}
 """Of the schema, by the format that it describes: what people parse. A change of the schema is a new STATUS_FORMAT."""
 
 
@@ -343,6 +344,25 @@ def test_following_a_search_whose_driver_is_killed_ends_as_interrupted(tmp_path)
 
     assert first["state"] == "running"
     assert (last, status) == ({"event": "finished", "state": "interrupted", "outcome": "interrupted"}, 130)
+
+
+def test_a_search_that_trains_its_confirmation_says_how_far_it_is(tmp_path, capfd):
+    experiment = write_experiment(tmp_path, confirmation.TRIALS)
+    assert read_status(experiment.paths)["confirmation"] is None
+
+    confirmation.confirm(experiment, n_runs=5)
+    with lock_experiment(experiment.paths):
+        status = read_status(experiment.paths)
+        main(["status", "exp", "--storage", str(tmp_path / "storage")])
+
+    check(status, "status")
+    assert (status["state"], status["confirmation"]) == ("running", {"n_trained": 5, "is_over": False})
+    assert "confirmation: 5 trainings ended, and it needs more" in capfd.readouterr().out
+
+    confirmation.confirm(experiment)
+    status = read_status(experiment.paths)
+    assert status["confirmation"]["is_over"]
+    assert status["verdict"] == "gain"
 
 
 def test_a_damaged_ledger_is_told_and_not_waited_for(tmp_path, capfd):

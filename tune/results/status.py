@@ -15,14 +15,14 @@ from tune.experiment.lock import has_no_trial, is_locked, is_running
 from tune.experiment.open import StoredExperiment, open_experiment
 from tune.experiment.trial_result import Mode, TrialResult, is_improvement
 from tune.paths import ExperimentPaths
-from tune.results.confirm.confirmation import read_confirmation
+from tune.results.confirm.confirmation import Confirmation, read_confirmation
 from tune.results.experiments import ENDED, State, find_state
 from tune.results.export import replace_non_finite
 from tune.space.space_file import read_space
 from tune.storage.download import download_experiment, resolve_local_folder
 from tune.storage_url import is_url, local_folder_of
 
-STATUS_FORMAT = 2
+STATUS_FORMAT = 3
 POLL_S = 0.5
 """So often a search that is followed is looked at."""
 REMOTE_POLL_S = 5.0
@@ -88,6 +88,7 @@ def _describe_status(paths: ExperimentPaths, experiment: StoredExperiment | None
         "best": None if best is None else by_number[best.number],
         "chosen": None if experiment.chosen is None else experiment.chosen.number,
         "verdict": verdict,
+        "confirmation": None if confirmation is None else _confirmation_object(confirmation),
         "running": [each for each in trials if each["state"] == "running"],
         "paused": experiment.pause.as_json() if experiment.pause is not None and state == "paused" else None,
     }
@@ -109,6 +110,7 @@ def _status_without_ledger(paths: ExperimentPaths, *, is_active: bool) -> dict[s
         "best": None,
         "chosen": None,
         "verdict": None,
+        "confirmation": None,
         "running": [],
         "paused": None,
     }
@@ -125,6 +127,11 @@ def choose_outcome(
     if state != "finished" or best is None or baseline is None or baseline.state == "failed":
         return "failed"
     return "nothing better" if best.is_baseline or verdict in ("noise", "loss") else "better"
+
+
+def _confirmation_object(confirmation: Confirmation) -> dict[str, Any]:
+    """Return how far a confirmation is; ``n_trained`` counts its trainings that ended, failed ones too."""
+    return {"n_trained": sum(map(len, confirmation.runs.values())), "is_over": not confirmation.needed}
 
 
 def _trial_object(trial: TrialResult, *, is_active: bool) -> dict[str, Any]:

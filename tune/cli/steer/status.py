@@ -67,6 +67,9 @@ def _show_status(screen: Screen, status: Event) -> None:
     for trial in status["running"]:
         n_epochs = trial["n_epochs"]
         screen.print_line(f"runs: {trial['version']}, after {n_epochs} epoch{'s' if n_epochs != 1 else ''}")
+    confirmation = status["confirmation"]
+    if confirmation is not None and not confirmation["is_over"]:
+        screen.print_line(f"confirmation: {confirmation['n_trained']} trainings ended, and it needs more")
     if status["verdict"] is not None:
         screen.print_line(f"verdict: {status['verdict']}")
     if status["outcome"] == "interrupted" or paused is not None:
