@@ -110,7 +110,7 @@ class LostFolderError(PauseError):
 
 
 class RayLostError(PauseError):
-    """A process of Ray's died."""
+    """A process of Ray's died, or Ray does not answer."""
 
 
 class UnsharedError(PauseError):

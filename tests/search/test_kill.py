@@ -353,24 +353,6 @@ def test_search_when_a_process_of_rays_is_killed_then_it_says_so_and_resume_goes
     books.check(8)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="the processes of Ray are found by /proc")
-@pytest.mark.parametrize("which", ["raylet", "gcs_server"])
-def test_search_when_a_process_of_rays_is_killed_while_ray_starts_then_it_says_so_and_how_to_go_on(folder, which):
-    driver = Driver(folder, "--space", "s.yaml", "--trials", "1")
-    found = []
-    wait_for(lambda: found.extend(each for each in driver.family() if named(each) == which) or found)
-    found[0].kill()
-
-    assert driver.process.wait(timeout=20) == 1  # Ray alone would wait for a minute
-    assert f"Ray's {which} died: killed by SIGKILL" in driver.told
-    resume = f"To go on: python run_search.py resume s --storage {folder / 'storage'}"
-    again = "Nothing was searched. Give the same command again"
-    assert resume in driver.told or again in driver.told
-    words = ["resume", "s"] if resume in driver.told else ["--space", "s.yaml"]
-    assert Driver(folder, *words, "--trials", "1", "--trainer.max_epochs", "2").process.wait() == 0
-
-
 def named(process):
     """Return a process's name; None for one that is gone."""
     with contextlib.suppress(psutil.NoSuchProcess):

@@ -7,7 +7,8 @@ import pytest
 from ray.tune import CLIReporter
 
 from tests.projects import write_program
-from tune.search.ray_tune import ControllerScheduler, choose_reporter
+from tune.cluster.ray_health import StartLimit
+from tune.search.ray_tune import ControllerCallback, ControllerScheduler, choose_reporter
 
 SPACE = """
 metric: Score/Val
@@ -83,3 +84,28 @@ def test_a_kernel_gets_a_reporter_of_ray_tunes_that_leaves_the_cells_output_alon
 
     monkeypatch.delitem(sys.modules, "ipykernel")
     assert choose_reporter() is None
+
+
+def test_an_actor_is_waited_for_while_a_trial_wants_one_and_no_more_once_one_has_come():
+    limit, wants, runs = StartLimit("actor"), SimpleNamespace(status="PENDING"), SimpleNamespace(status="RUNNING")
+    callback = ControllerCallback(SimpleNamespace(handle_requests=lambda: None), limit)
+
+    waited = []
+    for trials in ([], [wants], [], [wants]):  # a search that is paused wants none
+        callback.on_step_begin(0, trials)
+        waited.append(limit.is_waiting)
+    assert waited == [False, True, False, True]
+
+    callback.on_trial_start(0, [wants], wants)
+    assert not limit.is_waiting
+    callback.on_step_begin(1, [runs, wants])  # one waits for the place of another
+    assert not limit.is_waiting
+
+
+def test_on_a_cluster_a_trial_waits_for_its_nodes_for_as_long_as_they_take():
+    asked = []
+    callback = ControllerCallback(SimpleNamespace(handle_requests=lambda: asked.append(1)), None)
+    callback.on_step_begin(0, [SimpleNamespace(status="PENDING")])
+    callback.on_trial_start(0, [], SimpleNamespace(status="RUNNING"))
+
+    assert asked == [1]

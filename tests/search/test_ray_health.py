@@ -1,10 +1,16 @@
 """Why a process of Ray's died: its own words, before its logs go with the search."""
 
 import subprocess
+import sys
+import threading
+import time
 
 import pytest
 
-from tune.cluster.ray_health import _find_death
+from tune.cluster import ray_health
+from tune.cluster.connection import read_start_limit
+from tune.cluster.ray_health import StartLimit, _find_death, expect_ends, forget_loss, forget_processes, watch_ray
+from tune.errors import OptionError
 from tune.trial.process.output import redirect_output
 
 SAID = """\
@@ -52,3 +58,78 @@ def test_a_process_of_rays_that_was_killed_is_told_by_its_signal(end, tmp_path, 
 @pytest.mark.parametrize("words", [[], ["--log_dir=/there/is/none"]])
 def test_a_process_of_rays_without_a_log_is_told_by_its_status(end, words):
     assert _find_death({"raylet": end("exit 1", *words)}, set()) == "Ray's raylet died: exit status 1"
+
+
+def test_a_limit_counts_looks_in_which_something_is_waited_for_and_no_others(monkeypatch):
+    monkeypatch.setenv("PROMOTUNE_RAY_START_S", "1")
+    limit = StartLimit("answer")
+
+    assert [limit.count_look() for _ in range(2)] == [None, None]
+    limit.is_waiting = False
+    assert [limit.count_look() for _ in range(9)] == [None] * 9
+    limit.is_waiting = True
+    assert limit.count_look() == "no answer came from Ray for 1 s"
+
+
+@pytest.mark.parametrize("text", ["", "soon", "0", "-1", "nan", "inf", "5 s"])
+def test_a_limit_that_is_no_number_of_seconds_is_refused(monkeypatch, text):
+    monkeypatch.setenv("PROMOTUNE_RAY_START_S", text)
+    with pytest.raises(OptionError) as error:
+        read_start_limit()
+
+    assert str(error.value) == (
+        f"PROMOTUNE_RAY_START_S: expected a number of seconds above 0, got {text!r}\n"
+        "  Unset the variable: Ray has 300 s then."
+    )
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Look often, and begin and end with a Ray that lost nothing."""
+    monkeypatch.setattr(ray_health, "LOOK_S", 0.02)
+    monkeypatch.setattr(ray_health, "STUCK_S", 0.1)
+    monkeypatch.setenv("PROMOTUNE_RAY_START_S", "0.1")
+    yield
+    forget_loss()
+    forget_processes()
+
+
+def wait_in_python():
+    """Wait so that an interrupt comes through."""
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        time.sleep(0.01)
+
+
+def test_what_does_not_come_in_time_interrupts_the_main_thread(quick):
+    told, stuck = [], []
+    with pytest.raises(KeyboardInterrupt), watch_ray(told.append, stuck.append, StartLimit("answer")):
+        wait_in_python()
+
+    assert told == ["no answer came from Ray for 0.1 s"]
+    assert stuck == []
+    assert ray_health.is_lost()
+
+
+def test_what_does_not_come_in_time_is_told_where_the_main_thread_does_not_come_back(quick, monkeypatch):
+    monkeypatch.setattr("_thread.interrupt_main", lambda number: None)  # as in a call of C++
+    is_told, stuck = threading.Event(), []
+    with watch_ray(lambda how: None, lambda how: (stuck.append(how), is_told.set()), StartLimit("actor")):
+        assert is_told.wait(30)
+
+    assert set(stuck) == {"no actor came from Ray for 0.1 s"}
+
+
+def test_a_process_that_is_to_end_is_no_death_and_is_not_waited_for_without_end(quick):
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.args = ["raylet"]
+    process.wait()
+    ray_health.note_process(process)
+    told = []
+    with expect_ends(), watch_ray(told.append, lambda how: None):
+        time.sleep(0.3)
+    assert told == []
+
+    with pytest.raises(KeyboardInterrupt), expect_ends(), watch_ray(told.append, told.append, StartLimit("end")):
+        wait_in_python()
+    assert told == ["no end came from Ray for 0.1 s"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tune.cluster.connection import check_reachable, parse_address
+from tune.cluster.connection import check_reachable, parse_address, read_start_limit
 from tune.cluster.resources import JoinedCluster, Resources, plan_resources
 from tune.errors import OptionError
 from tune.promotion.program import Program
@@ -79,6 +79,7 @@ class ClusterBackend:
 def open_backend(address: str | None, gpus: tuple[int, ...] | None, tell: Callable[[str], None]) -> Iterator[Backend]:
     """Give the machine that is meant; a cluster is left at the end. Raise OptionError at what cannot be meant."""
     check_started_once(os.environ, on_cluster=address is not None)
+    read_start_limit()  # a mistake in it is told before anything is made
     if address is None:
         if gpus is not None and "ray" in sys.modules and sys.modules["ray"].is_initialized():
             what = "Ray runs already in this process, and has its GPUs"

@@ -1,6 +1,7 @@
 """How a driver reaches Ray: the address of a cluster, and the environment of a driver. Nothing here needs Ray."""
 
 import contextlib
+import math
 import os
 import socket
 from collections.abc import Iterator, Mapping
@@ -18,9 +19,27 @@ DRIVER_ENVIRONMENT = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # with 1, a trial that is long in ending would keep other actors waiting
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Ray's own experiment state is disposable: the ledger is ours
+    "RAY_prestart_worker_first_driver": "0",  # the driver would wait for these workers, for ever where one dies first
+    "RAY_enable_worker_prestart": "1",  # they are started with the raylet, and nobody waits
     "RAY_raylet_client_connect_timeout_milliseconds": "50",  # Ray's own second makes every other start a second longer
     "RAY_raylet_client_num_connect_attempts": "200",  # ten seconds in all, as ever
 }
+
+
+START_S = 300.0
+"""So long Ray may take to start, and an actor for the first trial after that: on a machine that is busy, a minute."""
+START_VARIABLE = "PROMOTUNE_RAY_START_S"
+"""Another number of seconds, in the environment."""
+
+
+def read_start_limit() -> float:
+    """Return how many seconds Ray has; raise OptionError where the variable holds no such number."""
+    text = os.environ.get(START_VARIABLE, str(START_S))
+    with contextlib.suppress(ValueError):
+        if 0 < (seconds := float(text)) < math.inf:
+            return seconds
+    what = f"expected a number of seconds above 0, got {text!r}"
+    raise OptionError(START_VARIABLE, what, f"Unset the variable: Ray has {START_S:.0f} s then.")
 
 
 FORCED = frozenset(

@@ -18,7 +18,9 @@ from tune.cluster.connection import set_environment
 from tune.cluster.process_server import end_with_driver, ray_temp_folder
 from tune.cluster.ray_dashboard import Dashboard
 from tune.cluster.ray_health import (
+    StartLimit,
     discard_ray,
+    expect_ends,
     forget_loss,
     forget_processes,
     is_lost,
@@ -87,7 +89,7 @@ def _run_ray(
     died: list[str] = []
     try:
         with (
-            watch_ray(died.append, on_stuck),
+            watch_ray(died.append, on_stuck, StartLimit("answer")),
             collector_paused(),
             bind_to_loopback() as where,
             _no_log_monitor(),
@@ -131,7 +133,23 @@ def _run_ray(
             kill_ray_processes()
         else:
             with dashboard.stop_with_ray():
-                shut_down()
+                _end_ray(on_stuck)
+
+
+def _end_ray(on_stuck: Callable[[str], None]) -> None:
+    """Leave a Ray of our own, which ends. One that does not is killed: all that counts is in files."""
+    late: list[str] = []
+
+    def kill(how: str) -> None:
+        late.append(how)
+        kill_ray_processes()
+
+    try:
+        with expect_ends(), watch_ray(kill, on_stuck, StartLimit("end")):
+            shut_down()
+    except KeyboardInterrupt:
+        if not late:
+            raise
 
 
 def shut_down() -> None:

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 import ray
 from ray._private import worker
 
+from tune.cluster.connection import read_start_limit
 from tune.errors import SearchError
 from tune.trial.process.channel import describe_end
 from tune.trial.process.linux import children_of, command_of, is_alive
@@ -43,8 +44,8 @@ LONGEST = 200
 """Characters of one, in a message."""
 
 _lost = threading.Event()
-_restarting = threading.Event()
-"""Set while the processes of a Ray that did not start are ended on purpose."""
+_ending = threading.Event()
+"""Set while Ray's processes are ended on purpose."""
 _started: dict[str, Any] = {}
 """The processes of the Ray that this process started last, by the names of their programs."""
 
@@ -74,19 +75,44 @@ def wait_for_loss() -> bool:
     return bool(_needed_processes()) and _lost.wait(GRACE_S)
 
 
+class StartLimit:
+    """Counts how long Ray is waited for, by looks: time in which this process was stopped, or slept, is none."""
+
+    def __init__(self, what: str) -> None:
+        """Begin to wait for ``what`` of Ray's, a word in a message."""
+        self._what = what
+        self._most_s = self._left_s = read_start_limit()
+        self.is_waiting = True
+        """Whether what passes now is waited in vain."""
+
+    def count_look(self) -> str | None:
+        """Count one look; return what did not come, and for how long, where that was too long."""
+        if self.is_waiting:
+            self._left_s -= LOOK_S
+        return f"no {self._what} came from Ray for {self._most_s:g} s" if self._left_s < 0 else None
+
+
 @contextlib.contextmanager
-def watch_ray(on_death: Callable[[str], None], on_stuck: Callable[[str], None]) -> Iterator[None]:
+def watch_ray(
+    on_death: Callable[[str], None], on_stuck: Callable[[str], None], limit: StartLimit | None = None
+) -> Iterator[None]:
     """Interrupt the main thread as Ctrl-C does where a process of Ray's dies; ``on_death`` is told how it died, first.
 
-    ``on_stuck`` is told where the main thread does not come back: it waits in Ray for the process. Both are called in
-    another thread.
+    ``limit``: what does not come within it is as dead. ``on_stuck`` is told where the main thread does not come back:
+    it waits in Ray for the process. Both are called in another thread.
     """
     over = threading.Event()
-    threading.Thread(target=_watch_processes, args=(over, on_death, on_stuck), name="ray", daemon=True).start()
+    watching = (over, on_death, on_stuck, limit)
+    threading.Thread(target=_watch_processes, args=watching, name="ray", daemon=True).start()
     try:
         yield
     finally:
         over.set()
+
+
+def is_ray_ours() -> bool:
+    """Tell whether the Ray of this process is one that it started."""
+    return bool(_needed_processes())
 
 
 def _needed_processes() -> Mapping[str, Any]:
@@ -96,11 +122,15 @@ def _needed_processes() -> Mapping[str, Any]:
     return noted or {name: info.process for name in NEEDED for info in known.get(name, ())}
 
 
-def _watch_processes(over: threading.Event, on_death: Callable[[str], None], on_stuck: Callable[[str], None]) -> None:
+def _watch_processes(
+    over: threading.Event, on_death: Callable[[str], None], on_stuck: Callable[[str], None], limit: StartLimit | None
+) -> None:
     agents: set[int] = set()
     while not over.wait(LOOK_S):
-        what = _find_death(_needed_processes(), agents)
-        if what is None or over.is_set() or _restarting.is_set():
+        late = None if limit is None else limit.count_look()
+        dead = None if _ending.is_set() else _find_death(_needed_processes(), agents)
+        what = dead or late
+        if what is None or over.is_set():
             continue
         on_death(what)
         _lost.set()
@@ -145,8 +175,7 @@ def _read_end(file: Path) -> str:
 
 def discard_ray() -> None:
     """End the processes of a Ray that did not start, and forget them: another one is started next."""
-    _restarting.set()
-    try:
+    with expect_ends():
         processes = [*_started.values()]
         kill_ray_processes()
         for process in processes:
@@ -154,8 +183,16 @@ def discard_ray() -> None:
         with contextlib.suppress(Exception):  # what a Ray raises that is half there
             ray.shutdown()
         forget_processes()
+
+
+@contextlib.contextmanager
+def expect_ends() -> Iterator[None]:
+    """Take the end of a process of Ray's for no death meanwhile."""
+    _ending.set()
+    try:
+        yield
     finally:
-        _restarting.clear()
+        _ending.clear()
 
 
 def read_last_words(session: Path) -> list[str]:

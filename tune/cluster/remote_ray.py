@@ -16,6 +16,7 @@ from tune.cluster.connection import AUTO, CLIENT, DRIVER_ENVIRONMENT, check_reac
 from tune.cluster.local_ray import shut_down
 from tune.cluster.node_checks import check_nodes, list_startable_nodes
 from tune.cluster.process_server import ray_temp_folder
+from tune.cluster.ray_health import StartLimit, end_process, forget_loss, is_lost, kill_ray_processes, watch_ray
 from tune.cluster.resources import JoinedCluster, Node, Resources, plan_cluster
 from tune.errors import OptionError, PromotuneError, StartError
 from tune.promotion.program import Program
@@ -25,6 +26,7 @@ from tune.trial.process.output import redirect_output
 
 OUR_ENVIRONMENT_WINS = {"RAY_OVERRIDE_JOB_RUNTIME_ENV": "1"}
 """In a job that was submitted with files of its own, ours take their place on the nodes."""
+ON_HEAD = "Nothing was searched. On the head node /tmp/ray/session_latest/logs may say more."
 ON_NODES = {"RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 
@@ -38,29 +40,37 @@ def join_cluster(
     not see the storage.
     """
     door = parse_address(address) or _find_local_address()
+    forget_loss()
     with (
         set_environment({**DRIVER_ENVIRONMENT, **OUR_ENVIRONMENT_WINS}),
         ray_temp_folder() as folder,
     ):
         parcel = build_archive(program, Path(folder))
-        dashboard = _connect_to_ray(address, door, parcel.path, Path(folder) / "ray.log", _node_environment(storage))
+        with _limit_wait(address):
+            dashboard = _connect_to_ray(
+                address, door, parcel.path, Path(folder) / "ray.log", _node_environment(storage)
+            )
         try:
             importlib.import_module("ray.tune")
-            reached = JoinedCluster(
-                address=address,
-                dashboard=dashboard,
-                nodes=list_living_nodes(),
-                startable=list_startable_nodes(),
-                travels=True,
-                living=list_living_nodes,
-            )
+            with _limit_wait(address):
+                reached = JoinedCluster(
+                    address=address,
+                    dashboard=dashboard,
+                    nodes=list_living_nodes(),
+                    startable=list_startable_nodes(),
+                    travels=True,
+                    living=list_living_nodes,
+                )
             resources = plan_cluster(settings, reached, n_workers)
             sees_project = check_nodes(resources, program, storage)
             if parcel.refused is not None and not sees_project:
                 raise parcel.refused
             yield replace(resources, reached=replace(reached, travels=not sees_project))
         finally:
-            shut_down()
+            if is_lost():
+                kill_ray_processes()  # of which none is ours: Ray's exit functions would wait, too
+            else:
+                shut_down()
 
 
 def list_living_nodes() -> tuple[Node, ...]:
@@ -111,6 +121,23 @@ def _connect_to_ray(address: str, door: str, parcel: Path, log: Path, variables:
     return context.dashboard_url or None
 
 
+@contextlib.contextmanager
+def _limit_wait(address: str) -> Iterator[None]:
+    """Raise StartError where the cluster does not answer meanwhile; end this process where Ray waits all the same."""
+
+    def build_error(how: str) -> StartError:
+        return StartError(None, f"the cluster at {address} could not be joined: {how}", ON_HEAD)
+
+    late: list[str] = []
+    try:
+        with watch_ray(late.append, lambda how: end_process(build_error(how)), StartLimit("answer")):
+            yield
+    except KeyboardInterrupt:
+        if late:
+            raise build_error(late[0]) from None
+        raise
+
+
 def _connection_error(address: str, error: Exception) -> PromotuneError:
     """Return what a connection that failed comes of."""
     chain = [str(each) for each in (error, error.__cause__, error.__context__) if each is not None]
@@ -120,4 +147,4 @@ def _connection_error(address: str, error: Exception) -> PromotuneError:
     lines = [line.strip() for line in chain[0].splitlines() if line.strip()] or [""]
     said = lines[-1] if lines[0].endswith(":") else lines[0]  # ray:// puts the server's traceback behind its own words
     what = f"the cluster at {address} could not be joined: {type(error).__name__}: {said}"
-    return StartError(None, what, "Nothing was searched. On the head node /tmp/ray/session_latest/logs may say more.")
+    return StartError(None, what, ON_HEAD)

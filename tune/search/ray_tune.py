@@ -21,7 +21,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from tune.cluster.process_server import ray_temp_folder, server_socket
-from tune.cluster.ray_health import is_lost, wait_for_loss, watch_ray
+from tune.cluster.ray_health import StartLimit, is_lost, is_ray_ours, wait_for_loss, watch_ray
 from tune.cluster.resources import Resources
 from tune.cluster.signals import end_on_interrupt, reinstall_handlers
 from tune.errors import NoRoomError, RayLostError, UnsharedError
@@ -194,11 +194,26 @@ class ControllerStopper(_ControllerAdapter, Stopper):
 
 
 class ControllerCallback(_ControllerAdapter, Callback):
-    """Lets the controller look between two steps of Ray Tune's loop: a tenth of a second at most, while trials run."""
+    """Lets the controller look between two steps of Ray Tune's loop: a tenth of a second at most, while trials run.
+
+    Knows too whether Ray is waited for: until it has started an actor, unless no trial is wanted, as in a pause.
+    """
+
+    def __init__(self, controller: TrialController, limit: StartLimit | None) -> None:
+        """``limit``: None where Ray is a cluster's, whose nodes may have to be started, or others' trials to end."""
+        super().__init__(controller)
+        self._limit = limit
 
     def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Do what other processes ask for."""
+        if self._limit is not None:
+            self._limit.is_waiting = any(trial.status == Trial.PENDING for trial in trials)
         self._controller.handle_requests()
+
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Hear that a trial has its actor."""
+        if self._limit is not None:
+            self._limit.is_waiting, self._limit = False, None
 
 
 def run_trials(
@@ -209,14 +224,15 @@ def run_trials(
     ``on_stuck`` is told in another thread that Ray died, and that this function will not return.
     """
     died: list[str] = []
+    limit = StartLimit("actor") if is_ray_ours() else None
 
     def on_lost(how: str) -> None:
         died.append(how)
         controller.request_end()
 
     try:
-        with watch_ray(on_lost, on_stuck):
-            _run_trials(controller, job, resources)
+        with watch_ray(on_lost, on_stuck, limit):
+            _run_trials(controller, job, resources, limit)
     except BaseException:  # of Ray's, that misses its process, or the interrupt
         if not died:
             raise
@@ -232,7 +248,7 @@ def _end_by_signal(controller: TrialController) -> None:
         raise KeyboardInterrupt
 
 
-def _run_trials(controller: TrialController, job: Job, resources: Resources) -> None:
+def _run_trials(controller: TrialController, job: Job, resources: Resources, limit: StartLimit | None) -> None:
     share = {"CPU": resources.cpus_per_trial, "GPU": resources.gpus_per_trial}
     with (
         ray_temp_folder() as scratch,
@@ -264,7 +280,7 @@ def _run_trials(controller: TrialController, job: Job, resources: Resources) -> 
                 name="trials",
                 storage_path=folder,
                 stop=ControllerStopper(controller),
-                callbacks=[ControllerCallback(controller)],
+                callbacks=[ControllerCallback(controller, limit)],
                 checkpoint_config=CheckpointConfig(checkpoint_at_end=False),  # a trial writes its own
                 verbose=0,
                 progress_reporter=choose_reporter(),
