@@ -538,6 +538,7 @@ BROKEN = {  # what it does in its second epoch; how its process died; what its r
     "os._exit": ("os._exit(3)", "the program called os._exit(3)", None),
     "os._exit as if well": ("os._exit(0)", "the program called os._exit(0)", None),
     "os._exit with our status": ("os._exit(70)", "the program called os._exit(70)", None),
+    "os._exit as if cut off": ("os._exit(71)", "the program called os._exit(71)", None),
     "SIGSEGV": ("import ctypes; ctypes.string_at(0)", "Segmentation fault", None),
     "SIGABRT": ("os.abort()", "Aborted", None),
     "SIGKILL": ("os.kill(os.getpid(), signal.SIGKILL)", "killed by SIGKILL", None),
@@ -617,12 +618,45 @@ for each in os.listdir("/proc/self/fd"):
 """
 
 
-@pytest.mark.parametrize("written", ["b'no message'", "(10**6).to_bytes(4, 'big')"], ids=["nonsense", "a part"])
-def test_a_trial_that_writes_into_its_connection_is_ended(prepared, monkeypatch, written):
-    monkeypatch.setattr("tune.trial.process.watched.READ_S", 1.0)
-    told, _, _ = run(prepared(program(in_training=WRITES % written)))
+FORGED = {  # what a program writes that a pickle can be read of, and is no message
+    "done alone": ("done",),
+    "done with no epochs": ("done", None, (0.0, 0.0)),
+    "done with half an epoch": ("done", [(1,)], (0.0, 0.0)),
+    "done with words for times": ("done", [], ("a", "b")),
+    "epochs of one number": ("epochs", [1]),
+    "an epoch of a word": ("epochs", [("one", "half")]),
+    "ready with nothing": ("ready",),
+    "no room for a number": ("no room", 3),
+    "a death of no words": ("died", None),
+    "another word": ("hello",),
+    "no words": (),
+    "no tuple": 5,
+}
 
-    assert told.death == "killed by SIGKILL"
+
+def frame(message):
+    """Return a message's bytes as a Connection writes them, in the words of a program."""
+    data = pickle.dumps(message)
+    return repr(len(data).to_bytes(4, "big") + data)
+
+
+@pytest.mark.parametrize(
+    ("written", "death"),
+    [
+        ("b'no message'", "the program wrote into its connection to the search"),
+        ("(10**6).to_bytes(4, 'big')", "it stopped within a message to the search"),
+        *((frame(each), "the program wrote into its connection to the search") for each in FORGED.values()),
+    ],
+    ids=["nonsense", "a part", *FORGED],
+)
+def test_a_trial_that_writes_into_its_connection_is_ended_with_that_as_its_reason(
+    prepared, monkeypatch, written, death
+):
+    monkeypatch.setattr("tune.trial.process.watched.READ_S", 1.0)
+    told, record, _ = run(prepared(program(in_training=WRITES % written)))
+
+    assert told.death == death
+    assert record.stage == "running"
 
 
 def test_a_trial_that_cannot_begin_says_why(prepared):

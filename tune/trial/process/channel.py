@@ -26,9 +26,22 @@ TOGETHER_S = 0.5
 """An epoch that ends later than this after the last message is told at once, with those that wait."""
 BATCH_S = 0.5
 """A batch that ends sooner after the last one that was told is not told."""
+SHAPES: Mapping[str, tuple[type, ...]] = {
+    EPOCHS: (list,),
+    DONE: (list, tuple),
+    NO_ROOM: (tuple,),
+    READY: (Mapping, Mapping),
+    DIED: (str,),
+    TRAINING: (),
+    TRAINED: (),
+    EPOCH: (object,),
+    BATCH: (),
+}
+"""What follows the first word of each message to the actor."""
 SAID, LOST = 70, 71
 """Exit statuses of a process that cannot go on: it has said why; its connection is gone."""
 EXIT_CALLED = "the program called os._exit"
+CONNECTION_CLOSED = "the program closed its connection to the search"
 FATAL = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT})
 """Signals of a process's own mistakes."""
 
@@ -86,6 +99,27 @@ class Channel:
             yield
         finally:
             self.send_message(TRAINED)
+
+
+def is_message(message: object) -> bool:
+    """Tell whether a trial's process sent what an actor understands: a program can write into the connection, too."""
+    if not isinstance(message, tuple) or not message or not isinstance(message[0], str):
+        return False
+    what, *content = message
+    kinds = SHAPES.get(what)
+    if kinds is None or len(content) != len(kinds) or not all(map(isinstance, content, kinds)):
+        return False
+    if what == DONE and [type(each) for each in content[1]] != [float, float]:
+        return False
+    return what not in (EPOCHS, DONE) or all(map(_is_epoch, content[0]))
+
+
+def _is_epoch(told: object) -> bool:
+    try:
+        epoch = EpochReport(*told)  # type: ignore[misc]
+    except TypeError:
+        return False
+    return isinstance(epoch.epoch, int) and isinstance(epoch.value, float | int)
 
 
 def limit_reads(connection: Connection, seconds: float) -> None:
@@ -182,7 +216,7 @@ def has_written_stack(how: str) -> bool:
 def describe_end(status: int) -> str:
     """Return how a process ended that did not say so, by its exit status; a negative one is a signal's number."""
     if status == LOST:
-        return "the program closed its connection to the search"
+        return f"{CONNECTION_CLOSED}, or called os._exit({LOST})"
     if status >= 0:
         return f"{EXIT_CALLED}({status})"
     number = signal.Signals(-status)

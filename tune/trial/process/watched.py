@@ -26,7 +26,21 @@ from typing import Any, NoReturn
 from tune.experiment.records import HUNG, Failure, read_record
 from tune.paths import VersionPaths
 from tune.promotion.project_folders import FOREIGN_FOLDERS, STANDARD_LIBRARY
-from tune.trial.process.channel import BATCH, DIED, DONE, EPOCH, EPOCHS, TRAINED, TRAINING, describe_end, limit_reads
+from tune.trial.process.channel import (
+    BATCH,
+    CONNECTION_CLOSED,
+    DIED,
+    DONE,
+    EPOCH,
+    EPOCHS,
+    EXIT_CALLED,
+    LOST,
+    TRAINED,
+    TRAINING,
+    describe_end,
+    is_message,
+    limit_reads,
+)
 from tune.trial.process.client import TrialProcess
 from tune.trial.process.linux import count_oom_kills
 
@@ -46,6 +60,7 @@ READ_S = 10.0
 """For more of a message that has begun."""
 LEAVE_S = 60.0
 """For a trial that is through to end: its threads that are no daemons, its exit functions."""
+WROTE = "the program wrote into its connection to the search"
 ENDED = "ended"
 """The last message of a process: how it ended where it did not say that it was through; None where it did."""
 
@@ -171,9 +186,12 @@ class WatchedProcess:
             what, *content = pickle.loads(self._process.connection.recv_bytes(MOST_MESSAGE_BYTES))  # noqa: S301 - our own
         except (EOFError, ConnectionError):
             return False
-        except Exception:  # the program wrote into the connection: what it says is not to be understood any more
-            self.kill()
-            return False
+        except BlockingIOError:
+            return self._end_for("it stopped within a message to the search")
+        except Exception:  # what it says is not to be understood any more
+            return self._end_for(WROTE)
+        if not is_message((what, *content)):
+            return self._end_for(WROTE)
         self._clock.record_message(what, tuple(content))
         if what == DIED:
             self._how = content[0]
@@ -182,6 +200,11 @@ class WatchedProcess:
                 self._done_at = time.monotonic()
             self._messages.put((what, *content))
         return True
+
+    def _end_for(self, how: str) -> bool:
+        self._how = how
+        self.kill()
+        return False
 
     def _end_if_needed(self) -> None:
         """End a process that hangs, that does not end, or whose trial another process has by now."""
@@ -214,7 +237,11 @@ class WatchedProcess:
             return self._how
         if status == -signal.SIGKILL and count_oom_kills() > self._n_oom_kills:
             return "the system was out of memory, and ended it"
-        return describe_end(status)
+        if status != LOST:
+            return describe_end(status)
+        record = read_record(self._version)
+        start = record.log_start if record is not None and record.attempt == self._attempt else 0
+        return f"{EXIT_CALLED}({LOST})" if EXITED in _read_log_end(self._version.log, start) else CONNECTION_CLOSED
 
 
 EXITED = "Fatal Python error: os._exit was called"
@@ -254,15 +281,18 @@ def find_crash_places(log: Path, start: int = 0) -> list[Place]:
 
     ``start``: where the log of the process begins, in bytes.
     """
+    stacks = [each["frames"] for each in STACK.finditer(_read_log_end(log, start))]
+    places = [(Path(each["file"]), int(each["line"])) for each in FRAME.finditer(stacks[-1] if stacks else "")]
+    return [place for place in places if not is_ours(place[0])]
+
+
+def _read_log_end(log: Path, start: int) -> str:
     try:
         with log.open("rb") as file:
             file.seek(max(start, log.stat().st_size - MAX_BYTES))
-            text = file.read().decode(errors="replace")
+            return file.read().decode(errors="replace")
     except OSError:
-        return []
-    stacks = [each["frames"] for each in STACK.finditer(text)]
-    places = [(Path(each["file"]), int(each["line"])) for each in FRAME.finditer(stacks[-1] if stacks else "")]
-    return [place for place in places if not is_ours(place[0])]
+        return ""
 
 
 def is_ours(file: Path) -> bool:
