@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from benchmarks.attack.__main__ import StoppedError, run_attack, show
 from benchmarks.attack.damage import DAMAGES
 from benchmarks.attack.searches import Findings, Said, reports_twice
 
@@ -48,3 +49,22 @@ def test_a_damage_changes_a_file_and_its_seed_repeats_it(how):
     damaged = DAMAGES[how](whole, random.Random(3))
     assert damaged == DAMAGES[how](whole, random.Random(3)) != whole
     assert len(damaged) < 200 if how == "cut" else sum(a != b for a, b in zip(damaged, whole, strict=True)) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "wrong"), [(AssertionError("nothing was found"), 1), (TimeoutError(), 1), (StoppedError(), 0), (None, 0)]
+)
+def test_an_attack_that_ends_early_keeps_what_it_found_and_lets_the_next_one_begin(monkeypatch, capsys, error, wrong):
+    made = []
+    monkeypatch.setattr("benchmarks.attack.searches.made", made)
+
+    def attack():
+        found = Findings("kills")
+        found.n, found.slowest_s = 3, 7.5
+        if error is not None:
+            raise error
+
+    run_attack("driver", attack)
+    show(made)
+    assert sum(len(each.problems) for each in made) == wrong
+    assert capsys.readouterr().out.splitlines()[-1].split() == ["all", "3", str(wrong), "7.5"]

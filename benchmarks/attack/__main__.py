@@ -1,10 +1,14 @@
 """Attack searches, and print what went wrong: ``python -m benchmarks.attack kills --seed 7``."""
 
 import argparse
+import os
 import signal
 import sys
 import tempfile
+import time
+import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from benchmarks.attack.confirm import end_confirmations
@@ -39,8 +43,12 @@ def _stop(number: int, frame: object) -> None:
 
 
 def main() -> int:
-    """Run what was asked for; return 1 where something went wrong. SIGUSR2 stops an attack, and shows what it found."""
-    signal.signal(signal.SIGUSR2, _stop)
+    """Run what was asked for, one after the other; return 1 where something went wrong.
+
+    SIGUSR2 and SIGTERM stop an attack, which ends what it started, and shows what it found; the next one begins.
+    """
+    for number in (signal.SIGUSR2, signal.SIGTERM):
+        signal.signal(number, _stop)
     parser = argparse.ArgumentParser(description=__doc__)
     names = ",".join(ATTACKS)
     numbers = ", ".join(f"{n} {name}" for name, (_, n) in ATTACKS.items())
@@ -51,20 +59,35 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="a-", ignore_cleanup_errors=True) as place:
         for name in given.attacks:
             attack, n = ATTACKS[name]
-            try:
-                attack(Path(place), given.seed, given.times or n)
-            except StoppedError:
-                print("stopped: what was found until then")
+            run_attack(name, partial(attack, Path(place), given.seed, given.times or n))
             show(made)
+    print(f"\nseed {given.seed}; load average {os.getloadavg()[0]:.1f}")
     return int(any(each.problems for each in made))
 
 
+def run_attack(name: str, attack: Callable[[], object]) -> None:
+    """Run one attack; where it is stopped, or raises, what it found until then is kept, and the next one begins."""
+    began, folder = time.monotonic(), Path.cwd()
+    try:
+        attack()
+    except StoppedError:
+        print(f"{name}: stopped; what was found until then", flush=True)
+    except Exception:
+        traceback.print_exc()
+        Findings(f"{name}: the harness").check(False, "it raised; what it found until then is shown")
+    finally:
+        os.chdir(folder)
+    print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
+
+
 def show(found: Sequence[Findings]) -> None:
-    """Print a line for each attack."""
+    """Print a line for each attack, and one for all."""
     print(f"{'attack':<28} {'tried':>6} {'wrong':>6} {'slowest, s':>11}   (at most {MOST_S:.0f} s)", flush=True)
     for each in found:
         notes = ", ".join(f"{n} {what}" for what, n in each.notes.items())
         print(f"{each.attack:<28} {each.n:>6} {len(each.problems):>6} {each.slowest_s:>11.1f}   {notes}", flush=True)
+    n, wrong = sum(each.n for each in found), sum(len(each.problems) for each in found)
+    print(f"{'all':<28} {n:>6} {wrong:>6} {max((each.slowest_s for each in found), default=0.0):>11.1f}", flush=True)
 
 
 if __name__ == "__main__":

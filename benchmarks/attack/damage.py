@@ -16,6 +16,8 @@ from typing import Any
 from benchmarks.attack.searches import MOST_S, Findings, Project, Said, ended_trials, projects, reports_twice, wait_for
 
 N_TRIALS, N_EPOCHS, PACE_S = 4, 4, 0.15
+SEARCH_S = 900.0
+"""For a search and its whole confirmation."""
 RESUME_EACH = 4
 """Every so many copies are gone on with: that takes seconds."""
 TARGETS = {
@@ -118,7 +120,7 @@ def _confirmed_search(project: Project) -> Path:
     space.write_text(space.read_text().replace("loguniform: [1.0e-3, 1]", "choice: [0.001, 0.2, 0.3, 0.4]") + lines)
     source = project.folder / "p" / "line.py"
     held = source.read_bytes()
-    project.start("--space", "s.yaml", "--name", "s", "--no-report").wait()
+    project.start("--space", "s.yaml", "--name", "s", "--no-report").wait(SEARCH_S)
     assert project.run("apply", "s", "--write").status == 0, (project.folder / "out.txt").read_text()
     source.write_bytes(held)
     experiment = project.storage / "s"

@@ -47,8 +47,14 @@ PARTS = {
     "trial process": ("promotune: ", ""),
     "raylet": ("", "raylet"),
     "gcs": ("", "gcs_server"),
+    "agent": ("ray::DashboardAgent", ""),
+    "idle worker": ("ray::IDLE", ""),
 }
 """The title that a part's process begins with, or its name."""
+VITAL = ("raylet", "gcs", "agent")
+"""Without which Ray does not go on."""
+EARLY = ("idle worker",)
+"""Which are there for a moment: while Ray starts, until a trial has them."""
 
 
 def kill_drivers(place: Path, seed: int, n: int) -> list[Findings]:
@@ -101,10 +107,10 @@ def _kill_part(project: Project, part: str, rng: random.Random, found: Findings)
         victims[:] = [one]
         return True
 
-    if rng.random() < 0.6:  # else while Ray starts, or the baseline is in its pre-flight
+    if part not in EARLY and rng.random() < 0.6:  # else while Ray starts, or the baseline is in its pre-flight
         wait_for(_n_ended(project, rng), process)
     wait_for(see, process)
-    time.sleep(rng.uniform(0, 1))
+    time.sleep(rng.uniform(0, 0.2 if part in EARLY else 1))
     see()  # the one that is there by now
     if not victims:
         found.check(False, "there was none to kill")
@@ -116,7 +122,7 @@ def _kill_part(project: Project, part: str, rng: random.Random, found: Findings)
         victims[0].kill()
     said = project.end_of(process, began)
     found.slowest_s = max(found.slowest_s, time.monotonic() - killed)
-    ended_it = part in ("raylet", "gcs") or "in the pre-flight" in said.text  # of which there is no second try
+    ended_it = part in VITAL or "in the pre-flight" in said.text  # of which there is no second try
     found.check_output(said, f"{part}: the search", (0, 1) if ended_it else (0,))
     found.note(f"status {said.status}")
     if said.status == 1:

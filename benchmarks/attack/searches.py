@@ -204,7 +204,7 @@ def find_one(project: Project, starts: str, name: str = "") -> psutil.Process | 
     for each in project.family():
         with contextlib.suppress(psutil.Error):
             title = " ".join(each.cmdline())
-            is_titled = starts and title.startswith(starts) and "Agent" not in title
+            is_titled = starts and title.startswith(starts) and ("Agent" in starts or "Agent" not in title)
             if is_titled or (name and each.name().startswith(name)):
                 return each
     return None
