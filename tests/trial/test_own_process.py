@@ -12,14 +12,16 @@ from pathlib import Path
 from textwrap import dedent, indent
 
 import pytest
+from filelock import FileLock
 
 from tests.events import by_epoch
 from tests.processes import run_in_process
+from tune.errors import StartError
 from tune.experiment.records import read_record
 from tune.paths import VersionPaths
 from tune.trial.messages import TrialTask
 from tune.trial.process.channel import TRAINING, trial_environment
-from tune.trial.process.client import ForkedProcess, StartedProcess, prepare_template, process_server
+from tune.trial.process.client import ForkedProcess, ForkSource, StartedProcess, prepare_template, process_server
 from tune.trial.process.linux import is_alive
 from tune.trial.process.server import IDLE_S
 from tune.trial.process.watched import HangClock
@@ -657,6 +659,18 @@ def test_a_trial_that_writes_into_its_connection_is_ended_with_that_as_its_reaso
 
     assert told.death == death
     assert record.stage == "running"
+
+
+def test_a_server_that_somebody_else_starts_and_does_not_finish_is_not_waited_for_without_end(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("tune.trial.process.client.START_S", 0.1)
+    source = ForkSource(None, "here")
+    folder = tmp_path / f"promotune.node-{os.getuid()}-here"
+    folder.mkdir(mode=0o700)
+    with FileLock(folder / ".lock"), pytest.raises(StartError) as error:
+        source.take_process(lambda folder: (folder, {}))
+
+    assert error.value.what == f"no process for a trial: another process has started the server in {folder} for 0 s"
 
 
 def test_a_trial_that_cannot_begin_says_why(prepared):

@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     from tune.search.study.study import SearchStudy
 
 
+RESULTS_S = 120.0
+"""So long what there is may take to be shown where this process ends without Ray."""
 KEPT_NOTHING = "Nothing is kept. Once this is mended, run the command again."
 """What to do where a search that runs the pre-flight alone could not go on."""
 
@@ -229,9 +231,9 @@ def end_without_ray(search: Search, how: str) -> None:
     if search.command is not None and paths.journal.is_file():
         output, errors = user_streams()
         words = [sys.executable, *sys.argv[:1], "results", str(paths.folder)]
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             subprocess.run(  # noqa: S603 - this program itself
-                words, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, check=False
+                words, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, check=False, timeout=RESULTS_S
             )
     end_process(search.explain(RayLostError(display_path(paths.folder), how, "`resume` goes on.")))
 

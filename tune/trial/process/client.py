@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Protocol
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from tune.errors import StartError
 from tune.trial.process.channel import drop_launcher_variables
@@ -210,7 +210,7 @@ class ForkSource:
             raise StartError(str(folder), "the folder belongs to another user", "Remove it, or set TMPDIR.")
         mark_folder(folder)
         path = folder / SOCKET
-        with FileLock(folder / ".lock"):
+        with _lock_folder(folder):
             try:
                 self._lease = _connect_to_server(path)
             except OSError:
@@ -224,6 +224,21 @@ class ForkSource:
         """Let the server end, if it is this node's and nobody else needs it."""
         if self._lease is not None:
             self._lease.close()
+
+
+@contextlib.contextmanager
+def _lock_folder(folder: Path) -> Iterator[None]:
+    """Let no other actor start a server meanwhile; raise StartError where one that does has stopped."""
+    lock = FileLock(folder / ".lock", timeout=START_S)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        what = f"{NO_PROCESS}: another process has started the server in {folder} for {START_S:.0f} s"
+        raise StartError(None, what, "Nothing was trained.") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _remove_stale_folders(folders: Iterable[Path]) -> None:
