@@ -10,7 +10,8 @@ import pytest
 from tune.cluster import ray_health
 from tune.cluster.connection import read_start_limit
 from tune.cluster.ray_health import StartLimit, _find_death, expect_ends, forget_loss, forget_processes, watch_ray
-from tune.errors import OptionError
+from tune.cluster.remote_ray import _limit_wait
+from tune.errors import OptionError, StartError
 from tune.trial.process.output import redirect_output
 
 SAID = """\
@@ -133,3 +134,32 @@ def test_a_process_that_is_to_end_is_no_death_and_is_not_waited_for_without_end(
     with pytest.raises(KeyboardInterrupt), expect_ends(), watch_ray(told.append, told.append, StartLimit("end")):
         wait_in_python()
     assert told == ["no end came from Ray for 0.1 s"]
+
+
+NO_ANSWER = (
+    "the cluster at head:6379 could not be joined: no answer came from Ray for 0.1 s\n"
+    "  Nothing was searched. On the head node /tmp/ray/session_latest/logs may say more."
+)
+
+
+def test_a_cluster_that_does_not_answer_in_time_is_an_error(quick):
+    with pytest.raises(StartError) as error, _limit_wait("head:6379"):
+        wait_in_python()
+
+    assert str(error.value) == NO_ANSWER
+
+
+def test_a_cluster_in_which_ray_waits_all_the_same_ends_the_process_with_the_error(quick, monkeypatch):
+    monkeypatch.setattr("_thread.interrupt_main", lambda number: None)
+    is_told, told = threading.Event(), []
+    monkeypatch.setattr("tune.cluster.remote_ray.end_process", lambda error: (told.append(str(error)), is_told.set()))
+    with _limit_wait("head:6379"):
+        assert is_told.wait(30)
+
+    assert set(told) == {NO_ANSWER}
+
+
+def test_an_interrupt_while_a_cluster_is_joined_is_one(quick, monkeypatch):
+    monkeypatch.setenv("PROMOTUNE_RAY_START_S", "30")
+    with pytest.raises(KeyboardInterrupt), _limit_wait("head:6379"):
+        raise KeyboardInterrupt
