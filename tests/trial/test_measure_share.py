@@ -156,6 +156,27 @@ def test_a_forward_is_measured_beside_the_optimizers_state_whenever_it_steps(mea
     assert [each["peak_bytes"] for each in record.gpu_memory["footprints"]] == [2, 2]  # weight and bias
 
 
+ACCUMULATES = {  # where a program says how many batches a step has, beside the Trainer's arguments
+    "a callback": """
+    def configure_callbacks(self):
+        return [pl.callbacks.GradientAccumulationScheduler({0: 8})]
+""",
+    "the model, as an epoch starts": """
+    def on_train_epoch_start(self):
+        self.trainer.accumulate_grad_batches = 8
+""",
+}
+
+
+@pytest.mark.parametrize("more", ACCUMULATES.values(), ids=ACCUMULATES)
+def test_a_forward_is_measured_beside_the_optimizers_state_whatever_else_says_when_it_steps(measure, more):
+    program = PROGRAM.replace("WIDTH * len(batch[0])", "len(self.optimizers().optimizer.state)")
+    program = program.replace("\n\n\ndef dataloaders", f"\n{more}\n\ndef dataloaders")
+    record = measure({"as it is": {}, "the corner": {"BATCH_SIZE": 16, "WIDTH": 32}}, program)
+
+    assert [each["peak_bytes"] for each in record.gpu_memory["footprints"]] == [2, 2]
+
+
 def test_a_training_is_measured_for_some_seconds_of_steps_and_no_longer(measure, monkeypatch):
     monkeypatch.setattr(measure_share, "STEPS_S", 0.5)
     program = PROGRAM.replace("MAX_EPOCHS = 3", "MAX_EPOCHS = 100_000")

@@ -16,7 +16,7 @@ from tune.trial.checkpoints.program_checkpoints import ProgramCheckpoints
 from tune.trial.distributed.process_group import ALONE, DistributedContext
 from tune.trial.fits import FitLog
 from tune.trial.gpu.gpu_reader import read_utilization
-from tune.trial.gpu.measure_share import StepTimer, step_timer_class
+from tune.trial.gpu.measure_share import StepTimer, step_each_batch_class, step_timer_class
 from tune.trial.gpu.usage_meter import GpuUsageMeter
 from tune.trial.lightning.epoch_loop import call_at_epochs
 from tune.trial.lightning.held_out import HeldOutCallback, HeldOutValues, held_out_callback_class
@@ -165,6 +165,8 @@ class TrainerSetup:
         if self._measures:
             self._signature_callback = self._signature_callback or signature_callback_class(package)()
             trainer.callbacks.append(self._signature_callback)
+        if self._weighs:
+            trainer.callbacks.append(step_each_batch_class(package)())
         if self._weighs and not self._shortens:
             self._step_timer = self._step_timer or step_timer_class(package)(read_utilization)
             trainer.callbacks.append(self._step_timer)

@@ -148,7 +148,8 @@ def show_space(
     device = f"{resources.gpus_per_trial:g} GPU" if resources.gpus_per_trial else f"{resources.cpus_per_trial:g} CPU"
     if 0 < resources.gpus_per_trial < 1:
         device += f" and {resources.gpus_per_trial:.0%} of its memory"
-    screen.print_line(resources.summary_text)
+    for line in resources.summary_text.splitlines():
+        screen.print_line(line)
     together = f", in {resources.workers_per_trial} processes" if resources.workers_per_trial > 1 else ""
     at_a_time = "as many at a time as a GPU has room for"
     if not resources.is_measured:

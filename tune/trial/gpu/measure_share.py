@@ -95,6 +95,24 @@ class StepTimer:
             self._while_warming = utilization
 
 
+class StepEachBatch:
+    """The logic of a callback that lets the optimizers step at each batch, whatever the program says as it trains.
+
+    An optimizer makes its state in its first step, and a forward is to be measured beside it. A callback of
+    Lightning's, or the model itself, may set how many batches a step has as an epoch starts.
+    """
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, *batch: Any) -> None:
+        """Let this batch be a whole step."""
+        trainer.accumulate_grad_batches = 1
+
+
+@lru_cache
+def step_each_batch_class(package: ModuleType) -> Any:
+    """Return the callback's class, below the Callback of the Lightning package that the program uses."""
+    return type("StepEachBatch", (StepEachBatch, package.Callback), {})
+
+
 @lru_cache
 def step_timer_class(package: ModuleType) -> Any:
     """Return the callback's class, below the Callback of the Lightning package that the program uses."""
