@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from tune.cli.terminal.summary import Screen, TrialLines, show_dashboard
+from tune.cli.terminal.summary import Screen, TrialLines, one_line, show_dashboard
 from tune.cluster.resources import Resources
 from tune.experiment.counted_fits import CountedFits
 from tune.experiment.trial_result import BASELINE, TrialResult
@@ -43,14 +43,14 @@ class SearchLines(SearchListener):
         host, _, gpu = device.rpartition(":")
         self.told_devices.add(device)
         what = f"GPU {gpu} of {host} failed {MOST_FAULTS} trials in a row: it gets no more, and they run on others"
-        self._screen.print_line(f"{what} ({why})")
+        self._screen.print_line(f"{what} ({one_line(why)})")
 
     def on_preflight_moved(self, device: str, why: str) -> None:
         """Print that the search begins again without a GPU."""
         host, _, gpu = device.rpartition(":")
         self.told_devices.add(device)
         what = f"GPU {gpu} of {host} failed in the pre-flight: the search begins again without it"
-        self._screen.print_line(f"{what} ({why})")
+        self._screen.print_line(f"{what} ({one_line(why)})")
 
     def on_share_outgrown(self, number: int, share: float, larger: float) -> None:
         """Print that a trial runs again on a larger share of a GPU."""
