@@ -1,9 +1,10 @@
 """In the place of NVIDIA's module where its folder is on the path; the variable ``FAKE_NVML`` says what is there.
 
-It is JSON: a list of GPUs with any of ``uuid``, ``name``, ``gib``, ``used``, ``processes`` (``"unknown"``: the driver
-is older than the module), ``busy`` (in hundredths), ``mode`` (as NVML numbers the compute modes), and ``slices``, GPUs
-again, which it has where MIG is on; or a text, why NVML does not start. What the programs of a test take of each GPU,
-in GiB, is in the file that ``FAKE_NVML_TAKEN`` names. ``FAKE_DRIVER`` is the driver's version.
+It is JSON: a list of GPUs with any of ``uuid``, ``name``, ``gib``, ``used`` (in GiB, or the file that holds it),
+``processes`` (``"unknown"``: the driver is older than the module), ``busy`` (in hundredths), ``mode`` (as NVML numbers
+the compute modes), and ``slices``, GPUs again, which it has where MIG is on; or a text, why NVML does not start. What
+the programs of a test take of each GPU, in GiB, is in the file that ``FAKE_NVML_TAKEN`` names. ``FAKE_DRIVER`` is the
+driver's version.
 """
 
 import json
@@ -78,12 +79,14 @@ def nvmlDeviceGetMigDeviceHandleByIndex(handle, index):
 def nvmlDeviceGetMemoryInfo(handle):
     if "gib" not in handle:
         raise NVMLError("Not Supported")
-    used = handle.get("used", 0) + _taken()
+    used = _number(handle.get("used", 0)) + _number(os.environ.get("FAKE_NVML_TAKEN", "nothing"))
     return SimpleNamespace(total=handle["gib"] * 2**30, free=int((handle["gib"] - used) * 2**30))
 
 
-def _taken():
-    file = Path(os.environ.get("FAKE_NVML_TAKEN", "nothing"))
+def _number(told):
+    if not isinstance(told, str):
+        return told
+    file = Path(told)
     return float(file.read_text() or 0) if file.is_file() else 0
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,48 @@ def test_other_failures_are_the_configurations(n_devices, device, failure):
     assert not DeviceFaults(n_devices).count_failure(1, record(1, device, failure))
 
 
+GIB = 2**30
+OUT_OF_MEMORY = Failure(kind="OutOfMemoryError", message="CUDA out of memory. Tried to allocate 2.00 GiB.")
+CROWDED = [  # the share of a trial, what others have of 80 GiB as it ends; whether its device failed it
+    (1, 75, True),
+    (1, 1, True),
+    (1, 0.5, False),
+    (2, 75, True),
+    (0.5, 40, False),  # as much as the trial beside it may have
+    (0.5, 42, True),
+    (0.25, 60, False),
+    (0.25, 75, True),
+]
+
+
+@pytest.mark.parametrize(("share", "taken", "is_failed_by_device"), CROWDED)
+def test_a_trial_runs_again_that_runs_out_of_memory_where_others_have_what_was_its_own(
+    share, taken, is_failed_by_device
+):
+    failed = replace(
+        record(3, "0", OUT_OF_MEMORY),
+        gpu_share=share,
+        gpu={"total_bytes": 80 * GIB, "taken_bytes": int(taken * GIB)},
+    )
+
+    assert DeviceFaults(2).count_failure(3, failed) is is_failed_by_device
+
+
+def test_of_a_gpu_that_nvml_does_not_tell_of_no_want_of_memory_is_its_own():
+    assert not DeviceFaults(2).count_failure(3, record(3, "0", OUT_OF_MEMORY))
+
+
+def test_a_failure_that_turns_out_to_be_the_trials_own_does_not_count_for_the_device():
+    heard = []
+    devices = DeviceFaults(2, lambda *told: heard.append(told))
+    assert devices.count_failure(1, record(1, "1"))
+    assert not devices.count_failure(1, record(1, "0"))
+    assert devices.count_failure(2, record(2, "1"))
+
+    assert heard == []
+    assert devices.excluded_devices == ()
+
+
 def test_the_last_device_is_never_left_out():
     devices = DeviceFaults(2)
     for number in range(4):
@@ -162,6 +205,7 @@ def test_all_trials_complete_beside_a_dead_gpu(tmp_path):
 
 DEAD = """
 import os
+from dataclasses import replace
 from pathlib import Path
 
 dead = Path("dead")  # holds the GPU of the pre-flight, which is before all others: Ray gives it either of the two

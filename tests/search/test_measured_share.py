@@ -90,6 +90,7 @@ def test_what_trials_used_of_a_gpu_is_in_their_records_the_tables_tensorboard_an
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "2 CPU cores, 1 GPU (NVIDIA T4 with 24 GiB)\n" in ran.stdout
     usage = {"uuid": "GPU-1", "name": "NVIDIA T4", "total_bytes": 24 * 2**30, "peak_bytes": 0, "utilization": 0.2}
+    assert min(each["gpu"].pop("taken_bytes") for each in records) >= 2**30  # what the program takes is not torch's
     assert [each["gpu"] for each in records] == [{**usage, "utilization": pytest.approx(0.2)}] * 3
     assert [each["gpu_share"] for each in records] == [1.0] * 3
     assert "hint: the GPUs were busy 20% of the time while trials ran: " in ran.stdout

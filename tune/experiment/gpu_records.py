@@ -74,6 +74,11 @@ class GpuUsage:
     """Of the GPU's memory; 0 where that is not known."""
     peak_bytes: int = 0
     """The most that torch had reserved."""
+    taken_bytes: int = 0
+    """Of its memory, what other processes had as the trial ended: programs of others, and trials that share the GPU.
+
+    0 where that is not known, and for a trial on several GPUs.
+    """
     utilization: float | None = None
     """The part of the time, 0 to 1, in which the GPU was busy while the trial ran, with all that share it.
 
@@ -89,6 +94,7 @@ def read_gpu_usage(data: Mapping[str, Any] | None) -> GpuUsage | None:
         return None
     if found is None:
         return None
-    numbers = (found.total_bytes, found.peak_bytes, 0.0 if found.utilization is None else found.utilization)
+    utilization = 0.0 if found.utilization is None else found.utilization
+    numbers = (found.total_bytes, found.peak_bytes, found.taken_bytes, utilization)
     is_ours = isinstance(found.uuid, str) and isinstance(found.name, str) and all(map(is_number, numbers))
     return found if is_ours else None

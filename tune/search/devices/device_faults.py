@@ -2,6 +2,8 @@
 
 A trial that fails by its device runs again, and that counts for nothing. Two such failures of a device, with no success
 between them, leave it out. A trial that fails in the same way on a second device fails by itself.
+
+A device that others have filled meanwhile fails trials, too: for want of memory.
 """
 
 import re
@@ -9,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from tune.experiment.records import Failure, TrialRecord, device_name
+from tune.search.devices.gpu_shares import is_crowded_out
 
 MOST_FAULTS = 2
 """Failures after which a device is left out."""
@@ -49,11 +52,17 @@ class DeviceFaults:
 
     def count_failure(self, number: int, record: TrialRecord | None) -> bool:
         """Hear of a trial that failed; tell whether its device did, and the trial is to run again on another one."""
-        if record is None or record.failure is None or not record.devices or not is_device_failure(record.failure):
+        if record is None or record.failure is None or not record.devices:
+            return False
+        if not (is_device_failure(record.failure) or is_crowded_out(record)):
             return False
         device = name_device_of(record)
         failed_on = self._failed_on.setdefault(number, set())
-        if failed_on - {device} or self._n_devices - len(self._left_out) < 2:  # or there is no other one
+        if failed_on - {device}:
+            for other in failed_on - {device}:  # it was no failure of theirs
+                self._faults[other] = max(0, self._faults[other] - 1)
+            return False
+        if self._n_devices - len(self._left_out) < 2:  # there is no other one
             return False
         failed_on.add(device)
         self._faults[device] += 1

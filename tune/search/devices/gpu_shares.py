@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tune.cluster.gpus import LEAST_USED_BYTES
+from tune.experiment.gpu_records import read_gpu_usage
 from tune.experiment.records import Failure, TrialRecord
 from tune.experiment.trial_result import OUTGROWN
 from tune.trial.messages import is_out_of_memory
@@ -16,6 +18,18 @@ OF_THE_HOST = "MemoryError"
 def is_gpu_out_of_memory(failure: Failure) -> bool:
     """Tell whether a failure is one for want of a GPU's memory."""
     return not failure.ours and failure.kind != OF_THE_HOST and is_out_of_memory(failure.kind, failure.message)
+
+
+def is_crowded_out(record: TrialRecord) -> bool:
+    """Tell whether a trial ran out of memory on a GPU of which others have taken what was the trial's.
+
+    Trials that share the GPU with it have their own shares.
+    """
+    usage = read_gpu_usage(record.gpu)
+    if usage is None or record.failure is None or not is_gpu_out_of_memory(record.failure):
+        return False
+    of_others = usage.taken_bytes - max(0.0, 1 - record.gpu_share) * usage.total_bytes
+    return of_others >= LEAST_USED_BYTES
 
 
 class GpuShares:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from tune.experiment.gpu_records import GpuUsage
+from tune.experiment.gpu_records import CONTEXT_BYTES, GpuUsage
 from tune.nvml import Gpu, find_gpu, list_gpus, select_visible
 from tune.trial.gpu.sampler import read_samples
 
@@ -31,8 +31,8 @@ class GpuUsageMeter:
     def __init__(self, visible: str | None, samples: Path | None, n_ranks: int = 1) -> None:
         """``visible``: CUDA_VISIBLE_DEVICES; ``samples``: the file of the node's sampler, None: there is none."""
         gpus = list_gpus()
-        names = select_visible(visible or "", gpus)[:n_ranks]
-        found = [find_gpu(name, gpus) for name in names] if gpus else []
+        self._names = select_visible(visible or "", gpus)[:n_ranks]
+        found = [find_gpu(name, gpus) for name in self._names] if gpus else []
         self._gpus = [gpu or Gpu() for gpu in found] + [Gpu()] * (n_ranks - len(found))
         self._peaks = mmap.mmap(-1, PEAK.size * n_ranks)
         self.rank = 0
@@ -55,8 +55,21 @@ class GpuUsageMeter:
             name=gpu.name,
             total_bytes=gpu.total_bytes,
             peak_bytes=peaks[fullest],
+            taken_bytes=self._read_taken() if len(self._gpus) == 1 else 0,
             utilization=_mean_since(self._began, self._read_sums()),
         )
+
+    def _read_taken(self) -> int:
+        """Return the bytes of the GPU that others have now; 0 where NVML does not tell, as of a slice."""
+        gpus = list_gpus()
+        gpu = find_gpu(self._names[0], gpus) if gpus and self._names else None
+        if gpu is None or gpu.slices is not None:
+            return 0
+        own = 0
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            with contextlib.suppress(RuntimeError):  # behind a CUDA error it may not be told
+                own = torch.cuda.memory_reserved() + CONTEXT_BYTES
+        return max(0, gpu.used_bytes - own)
 
     def read_epoch(self) -> dict[str, float]:
         """Return the scalars of the epoch that is over; those that are known."""
