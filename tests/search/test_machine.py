@@ -6,6 +6,7 @@ from tune.cluster.backend import check_started_once
 from tune.errors import OptionError
 
 SRUN = {"SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "4"}
+OPEN_MPI = {"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2"}
 STARTED_SEVERAL_TIMES = {
     "srun, task 0": (
         SRUN,
@@ -22,7 +23,7 @@ STARTED_SEVERAL_TIMES = {
         ),
     ),
     "mpirun": (
-        {"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2"},
+        OPEN_MPI,
         (
             "mpirun starts this command 2 times, and each would search on its own, got OMPI_COMM_WORLD_SIZE=2\n"
             "  Start it once, without mpirun. `--workers-per-trial N` gives a trial several processes."
@@ -36,14 +37,14 @@ STARTED_SEVERAL_TIMES = {
         ),
     ),
     "jsrun": (
-        {"JSM_NAMESPACE_RANK": "5", "JSM_NAMESPACE_SIZE": "6"},
+        {"JSM_NAMESPACE_RANK": "5", "JSM_NAMESPACE_SIZE": "6", **OPEN_MPI},
         (
             "jsrun starts this command 6 times, and each would search on its own, got JSM_NAMESPACE_SIZE=6\n"
             "  Start it once, with `jsrun --np 1`. `--workers-per-trial N` gives a trial several processes."
         ),
     ),
     "flux": (
-        {"FLUX_TASK_RANK": "1", "FLUX_JOB_SIZE": "2"},
+        {"FLUX_TASK_RANK": "1", "FLUX_JOB_SIZE": "2", "PMI_RANK": "1", "PMI_SIZE": "2"},
         (
             "flux starts this command 2 times, and each would search on its own, got FLUX_JOB_SIZE=2\n"
             "  Start it once, with `flux run -n 1`. `--workers-per-trial N` gives a trial several processes."

@@ -16,14 +16,17 @@ from tune.space.settings import Settings
 
 LAUNCHERS = {
     "srun": ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "with `srun --ntasks=1`"),
+    "jsrun": ("JSM_NAMESPACE_RANK", "JSM_NAMESPACE_SIZE", "with `jsrun --np 1`"),
+    "flux": ("FLUX_TASK_RANK", "FLUX_JOB_SIZE", "with `flux run -n 1`"),
     "mpirun": ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "without mpirun"),
     "mpirun_rsh": ("MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_SIZE", "without mpirun_rsh"),
     "mpiexec": ("PMI_RANK", "PMI_SIZE", "without mpiexec"),
-    "jsrun": ("JSM_NAMESPACE_RANK", "JSM_NAMESPACE_SIZE", "with `jsrun --np 1`"),
-    "flux": ("FLUX_TASK_RANK", "FLUX_JOB_SIZE", "with `flux run -n 1`"),
     "torchrun": ("RANK", "WORLD_SIZE", "without torchrun; where nothing like it starts it, unset RANK and WORLD_SIZE"),
 }
-"""What starts a command several times: the variables that number its processes and count them; how to start it once."""
+"""What starts a command several times: the variables that number its processes and count them; how to start it once.
+
+Those of batch systems come first: they set the variables of an MPI, too.
+"""
 SHELL_OF_SRUN = "SLURM_PTY_PORT"
 """Set in a shell that ``srun --pty`` opened, which is task 0 alone, however many tasks the step has."""
 SET_BY_SRUN = ("srun", "mpiexec")
