@@ -52,6 +52,15 @@ def test_no_part_of_a_check_takes_longer_than_there_is_time(tmp_path):
         bench.run_python("import time; time.sleep(60)")
 
 
+def test_a_check_that_the_time_ends_has_not_failed(tmp_path, monkeypatch):
+    monkeypatch.setitem(CHECKS, "rng", lambda bench: bench.run_python("import time; time.sleep(60)", timeout_s=2))
+
+    assert run_check("rng", Bench(tmp_path, is_rehearsal=True, ends_at=time.monotonic() + 1)) is None
+    verdict = run_check("rng", Bench(tmp_path, is_rehearsal=True))  # one that takes longer than it should
+    assert not verdict.passed
+    assert verdict.told.startswith("TimeoutExpired: ")
+
+
 def test_a_check_that_breaks_has_failed(tmp_path, monkeypatch):
     monkeypatch.setitem(CHECKS, "rng", lambda bench: 1 / 0)
 
