@@ -315,3 +315,12 @@ def test_no_bytecode_of_the_program_is_written(project):
     value_of(executor, "SEEN")
 
     assert not list(Path(project).rglob("*.pyc"))
+
+
+@pytest.mark.parametrize("other", [None, "mnist/mnist.py", "mnist/mnist/__init__.py"])
+def test_a_program_beside_a_module_of_its_folder_s_name_is_imported(project, other):
+    name = "mnist/mnist.py" if other is None else "mnist/train.py"
+    imports = "" if other is None else "import mnist\n"
+    executor = executor_of(project, {name: f"{imports}X = 1\n", **({other: ""} if other else {})}, program=name)
+
+    assert value_of(executor, "X") == 1

@@ -50,6 +50,8 @@ class Program:
             if base is None or not self.path.is_relative_to(base):
                 continue
             parts = self.path.relative_to(base).with_suffix("").parts
+            if len(parts) > 1 and not in_package and find_module(parts[0], self.path.parent) is not None:
+                continue  # `mnist/mnist.py`: its own folder comes first, and has a module of the folder's name
             if all(part.isidentifier() for part in parts) and len(parts) > max(levels, default=0):
                 return ".".join(parts)
         return self.path.stem
