@@ -9,7 +9,7 @@ from tune.space.suggest_range import suggest_range
 RANGES = [
     ("b1", 0.5, ("Adam", "betas"), "uniform 0 to 0.99"),
     ("x", 0.5, ("AdamW", "betas"), "uniform 0.25 to 0.99"),
-    ("x", 0.999, ("Adam", "betas"), "uniform 0.4995 to 0.9999"),
+    ("x", 0.999, ("Adam", "betas"), "uniform 0.99 to 0.9999"),
     ("SGD.momentum", 0, ("SGD", "momentum"), "uniform 0 to 0.99"),
     ("SGD.dampening", 0, ("SGD", "dampening"), "uniform 0 to 0.99"),
     ("k", 0.6, ("Dropout", "p"), "uniform 0.3 to 0.99"),
@@ -17,7 +17,7 @@ RANGES = [
     ("rate", 0.6, ("LSTM", "dropout"), "uniform 0.3 to 0.99"),
     ("x", 0.0, ("Adam", "weight_decay"), "uniform 0 to 1"),
     ("CrossEntropyLoss.label_smoothing", 0.8, ("CrossEntropyLoss", "label_smoothing"), "uniform 0.4 to 1"),
-    ("CrossEntropyLoss.label_smoothing", 0, ("CrossEntropyLoss", "label_smoothing"), "uniform 0 to 0.5"),
+    ("CrossEntropyLoss.label_smoothing", 0, ("CrossEntropyLoss", "label_smoothing"), "uniform 0 to 0.3"),
     ("factor", 0.5, ("ReduceLROnPlateau", "factor"), "uniform 0.25 to 0.99"),
     ("StepLR.gamma", 0.5, ("StepLR", "gamma"), "uniform 0.25 to 1"),
     ("size", 1, ("StepLR", "step_size"), "randint 1 to 4"),
@@ -26,7 +26,7 @@ RANGES = [
     ("jitter", 0.4, ("ColorJitter", "hue"), "uniform 0.2 to 0.5"),
     ("share", 0.8, ("train_test_split", "test_size"), "uniform 0.4 to 0.99"),
     ("start", 0.9, ("OneCycleLR", "pct_start"), "uniform 0.45 to 1"),
-    ("decay", 0.99, ("ExponentialMovingAverage", "decay"), "uniform 0.495 to 0.9999"),
+    ("decay", 0.99, ("ExponentialMovingAverage", "decay"), "uniform 0.9 to 0.999"),
     ("Trainer.limit_train_batches", 1, ("Trainer", "limit_train_batches"), "randint 1 to 4"),
     ("Trainer.accumulate_grad_batches", 1, ("Trainer", "accumulate_grad_batches"), "randint 1 to 4"),
     ("Trainer.gradient_clip_val", 1.0, ("Trainer", "gradient_clip_val"), "uniform 0.5 to 2"),
@@ -54,9 +54,9 @@ def test_a_range_that_a_library_bounds_says_so():
 NAMES = [
     ("--b1", 0.5, "uniform 0 to 0.99"),
     ("B2", 0.999, "uniform 0.9 to 0.9999"),
-    ("adam_beta1", 0.9, "uniform 0 to 0.99"),
+    ("adam_beta1", 0.9, "uniform 0.8 to 0.99"),
     ("ema_decay", 0.999, "uniform 0.9 to 0.9999"),
-    ("momentum", 0.95, "uniform 0 to 0.99"),
+    ("momentum", 0.95, "uniform 0.8 to 0.99"),
 ]
 
 

@@ -19,6 +19,16 @@ NO_RATE = frozenset(
 """Words that make another thing of a learning rate: ``LR_PATIENCE``."""
 CHANCES = frozenset({"dropout", "drop", "droprate", "pdrop", "p", "prob", "probability"})
 MOMENTA = frozenset({"momentum", "beta", "beta1", "beta2", "b1", "b2"})
+NEAR_ONE = frozenset({"gamma", "decay", "discount"})
+"""Words of factors that are applied again and again: what counts is how far from 1 they are."""
+DEPTHS = frozenset({"layer", "layers", "depth", "block", "blocks"})
+"""Words of counts, which are searched one by one; below LARGEST_DEPTH, and without any of WIDTHS."""
+LARGEST_DEPTH = 64
+HEADS = frozenset({"head", "heads", "nhead", "nheads"})
+WIDTHS = frozenset({"dim", "dims", "hidden", "width", "channels", "units", "features", "filters", "neurons"}) | {
+    *("embed", "embd", "emb", "embedding", "latent", "planes", "size", "ff", "feedforward")
+}
+"""Words of sizes, of which halves and doubles fit where others do not: attention divides them by its heads."""
 NO_SHARES = frozenset({"clip", "clipping", "temperature", "margin"})
 """Words of numbers that may be above 1."""
 AT_MOST_1 = "half to twice, at most 1"
@@ -37,7 +47,7 @@ LARGE = 8
 """From here on an int is a size, which is searched by doubling; below it is a count."""
 TINY = 0.05
 """Below this a float is searched by orders of magnitude."""
-NEARLY_ONE = (0.99, 0.9999, 0.999999)
+NEARLY_ONE = (0.99, 0.999, 0.9999, 0.99999, 0.999999)
 """Ends of a range that must not reach 1."""
 LARGEST = 1e300
 """A float beyond it has no ten times."""
@@ -165,11 +175,24 @@ def _suggest_share(words: tuple[str, ...], value: float) -> Suggestion | None:
     if "keep" in words:
         return Suggestion(FloatRange(low=min(0.3, value), high=1.0), "a share that is kept")
     if CHANCES & {*words}:
-        return Suggestion(FloatRange(low=0.0, high=_round_up(value, (0.7, 0.95, 1.0))), "a probability")
+        high = next((bound for bound in (0.5, 0.7, 0.95) if value < 0.9 * bound), 1.0)
+        return Suggestion(FloatRange(low=0.0, high=high), "a probability")
+    is_small = value == 0 or TINY / 10 < value <= 0.25
+    if is_small and ("smoothing" in words or ("warmup" in words and isinstance(value, float))):
+        return Suggestion(FloatRange(low=0.0, high=0.3), "a share that is small")
     if (MOMENTA & {*words} or {"ema", "decay"} <= {*words}) and value < 1:
-        low = 0.9 if value > 0.99 else 0.0
-        return Suggestion(FloatRange(low=low, high=_round_up(value, (0.99, 0.9999, 1.0))), "below 1")
+        low = next((low for bound, low in ((0.99, 0.9), (0.89, 0.8), (0.69, 0.5)) if value > bound), 0.0)
+        return Suggestion(FloatRange(low=low, high=_below_one(value)), "below 1")
+    if value < 1 and (value > 0.9 or (value == 0.9 and NEAR_ONE & {*words})) and not NO_SHARES & {*words}:
+        gap = 1 - Decimal(repr(value))
+        low, high = max(0.8, float(1 - 10 * gap)), float(1 - gap / 10)
+        return Suggestion(FloatRange(low=low, high=high), "close to 1") if high < 1 else None
     return None
+
+
+def _below_one(value: float) -> float:
+    """Return an end above the value that is below 1, where there is one."""
+    return next((bound for bound in NEARLY_ONE if value < bound), 1.0)
 
 
 def _broken_share(words: tuple[str, ...], value: int) -> Suggestion | None:
@@ -186,11 +209,17 @@ def _suggest_int(words: tuple[str, ...], value: int) -> Suggestion:
             IntRange(low=min(0, value), high=max(99, value)), "a seed: this finds luck, not a better program"
         )
     if "batch" in words or "bs" in words or "batchsize" in words:
-        return _suggest_size(value, 2)
+        return _suggest_size(value, 2, by_doubling=True)
     if EPOCHS & {*words} and value > 0:
         return Suggestion(IntRange(low=max(1, value // 2), high=value * 2), "half to twice")
+    if HEADS & {*words} and value > 0:
+        return _suggest_doubles(value, max(4, value * 2))
+    if DEPTHS & {*words} and not WIDTHS - {"hidden"} & {*words} and 0 < value < LARGEST_DEPTH:
+        return Suggestion(IntRange(low=max(1, value // 2), high=max(4, value * 2)), "half to twice")
+    if value == 0 and "warmup" in words and not EPOCHS & {*words}:
+        return Suggestion(IntRange(low=0, high=1000), "0 tells no scale: check this range")
     if value >= LARGE:
-        return _suggest_size(value, 4)
+        return _suggest_size(value, 4, by_doubling=bool(WIDTHS & {*words}) or {"d", "model"} <= {*words})
     if value > 0:
         return Suggestion(IntRange(low=1, high=max(4, value * 2)), "up to twice")
     if value == 0:
@@ -198,15 +227,24 @@ def _suggest_int(words: tuple[str, ...], value: int) -> Suggestion:
     return Suggestion(IntRange(low=value * 2, high=0), "a negative number tells no scale: check this range")
 
 
-def _suggest_size(value: int, times: int) -> Suggestion:
-    """Return powers of two from a quarter to ``times`` the value, else the ints between."""
+def _suggest_size(value: int, times: int, *, by_doubling: bool) -> Suggestion:
+    """Return powers of two from a quarter to ``times`` the value, or its halves and doubles, else the ints between."""
     low, high, often = max(1, value // 4), max(value * times, 4), "twice" if times == 2 else "four times"
     if value < 1:
         return Suggestion(IntRange(low=value * 2, high=4), "tells no scale: check this range")
     if value & (value - 1) == 0:
         powers = tuple(2**exponent for exponent in range(low.bit_length() - 1, high.bit_length()))
         return Suggestion(Choice(options=powers), f"powers of two, a quarter to {often}")
+    if by_doubling and value % 4 == 0:
+        return _suggest_doubles(value, high)
     return Suggestion(IntRange(low=low, high=high, log=True), f"a quarter to {often}")
+
+
+def _suggest_doubles(value: int, high: int) -> Suggestion:
+    """Return what halving it twice and doubling it up to ``high`` gives, as far as these are whole numbers."""
+    smaller = [value // part for part in (4, 2) if value % part == 0]
+    larger = [value * 2**exponent for exponent in range(high.bit_length()) if value * 2**exponent <= high]
+    return Suggestion(Choice(options=(*smaller, *larger)), "halves and doubles")
 
 
 def _half_to_twice(value: float) -> Suggestion:
